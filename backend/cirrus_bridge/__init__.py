@@ -1,0 +1,1 @@
+"""Cirrus Bridge: print from CUPS to cloud devices."""

@@ -1,0 +1,1 @@
+"""An embedded cloud: a small real server of the print API, for one machine."""
