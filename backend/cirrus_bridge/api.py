@@ -1,0 +1,233 @@
+"""The API, each of its requests as a method: the only module that speaks HTTP.
+
+Whatever goes wrong below is translated here, once, into the tree of `errors`. The key travels in
+the Authorization header alone, to the configured server alone: no redirect is followed and no
+proxy, netrc or CA of the environment is used. Nothing is retried here, and no answer is taken
+for a success unless it has the form that the API's document gives.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from cirrus_bridge import api_answers as answers
+from cirrus_bridge.api_errors import Exchange, RequestBody, check_status, translated
+from cirrus_bridge.config import Server, UploadSettings
+from cirrus_bridge.errors import ShortSegment
+from cirrus_bridge.model import Compression, JobStatus, Receipt, Segment, Target
+
+if TYPE_CHECKING:
+    import requests
+
+ANSWER_BYTES = 4 * 1024 * 1024  # a location with thousands of devices; never a stream without end
+USER_AGENT = "cirrus-bridge"
+
+
+class CloudApi:
+    """The API of one server, for one company.
+
+    Args:
+        server: whom to talk to, and the key.
+        company: the API's CompID; sent as `compid` where the key is bound to none.
+        https: False only where plain text was allowed.
+        timeouts: for connecting and for each read.
+    """
+
+    def __init__(
+        self, server: Server, company: str, *, https: bool, timeouts: UploadSettings
+    ) -> None:
+        self._server = server
+        self._company = company
+        self._base = f"{'https' if https else 'http'}://{server.name}/api"
+        self._timeouts = (timeouts.connect_timeout_s, timeouts.read_timeout_s)
+        self._local: requests.Session | None = None
+        self._lock = threading.Lock()
+
+    # --- reachability and inventory
+
+    def version(self) -> tuple[str, ...]:
+        """Server version, client version, serial number, licensee (no key is sent)."""
+        return answers.lines(self._send("GET", "/version", with_key=False), 4)
+
+    def location(self, location: str) -> Mapping[str, Any]:
+        """`get location`: the JSON object as it came, less its password."""
+        exchange = self._send("GET", self._path("get/location", location))
+        found = dict(answers.json_object(exchange))
+        found.pop("Password", None)
+        return found
+
+    def device(self, target: Target) -> Mapping[str, Any]:
+        """`get device`: the JSON object as it came."""
+        path = self._path("get/device", target.location, target.device)
+        return answers.json_object(self._send("GET", path))
+
+    # --- uploads: repeating one has no effect but a temporary file more
+
+    def upload_file(self, data: bytes) -> str:
+        """`putfile` without parameters: store a file, to be submitted later by its name."""
+        return answers.name(self._send("PUT", "/putfile", body=data))
+
+    def temp_file(self) -> str:
+        """`tempfile`: the name of a new temporary file to put segments into."""
+        return answers.name(self._send("POST", "/tempfile"))
+
+    def put_segment(self, name: str, segment: Segment) -> None:
+        """`putsegment`: write one segment of the compressed stream at its place.
+
+        Raises:
+            ShortSegment: the server wrote another number of bytes.
+        """
+        query = {"file": name, "index": str(segment.index)}
+        exchange = self._send("PUT", "/putsegment", query=query, body=segment.data)
+        written = answers.number(exchange)
+        if written != len(segment.data):
+            raise ShortSegment(
+                f"{self._server.name} stored {written} of {len(segment.data)} bytes at byte "
+                f"{segment.index} of the upload."
+            )
+
+    # --- submits: repeating one prints again
+
+    def put_file(
+        self,
+        data: bytes,
+        targets: Sequence[Target],
+        *,
+        title: str,
+        props: Mapping[str, str],
+        compression: Compression,
+    ) -> list[Receipt]:
+        """`putfile` with targets: upload and submit in one step.
+
+        Raises:
+            SubmitUnanswered: the whole file was sent, and what the server made of it is unknown.
+        """
+        fields = self._submit_fields(targets, title, props, compression)
+        exchange = self._send("PUT", "/putfile", query=fields, body=data, submits=True)
+        return answers.receipts(exchange, targets)
+
+    def submit_file(
+        self,
+        name: str,
+        targets: Sequence[Target],
+        *,
+        title: str,
+        props: Mapping[str, str],
+        compression: Compression,
+    ) -> list[Receipt]:
+        """`submitfile`: submit an uploaded file; may be repeated with other parameters.
+
+        Raises:
+            SubmitUnanswered: the request was sent, and what the server made of it is unknown.
+        """
+        fields = {"file": name} | self._submit_fields(targets, title, props, compression)
+        body = urlencode(fields).encode()
+        exchange = self._send("POST", "/submitfile", body=body, form=True, submits=True)
+        return answers.receipts(exchange, targets)
+
+    # --- status
+
+    def job_status(self, receipt: Receipt) -> JobStatus:
+        """`get job`: where a submitted job is now."""
+        where = receipt.target
+        path = self._path("get/job", where.location, where.device, receipt.cloud_job_id)
+        return answers.job_status(self._send("GET", path))
+
+    # --- below: one request
+
+    def _submit_fields(
+        self,
+        targets: Sequence[Target],
+        title: str,
+        props: Mapping[str, str],
+        compression: Compression,
+    ) -> dict[str, str]:
+        fields = {
+            "targets": ";".join(map(str, targets)),
+            "title": title,
+            "cmp": str(int(compression)),
+            "props": "\n".join(f"{name}={value}" for name, value in props.items()),
+        }
+        if self._server.company is None:
+            fields["compid"] = self._company
+        return fields
+
+    def _path(self, verb: str, *ids: str) -> str:
+        return "/".join(("", verb, *(quote(part, safe="") for part in (self._company, *ids))))
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        form: bool = False,
+        submits: bool = False,
+        with_key: bool = True,
+    ) -> Exchange:
+        """One request and its whole answer, checked for status and `Error: …`."""
+        headers = {}
+        if with_key:
+            headers["Authorization"] = f"Bearer {self._server.api_key.reveal()}"
+        if form:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        elif body:
+            headers["Content-Type"] = "application/octet-stream"
+        url = self._base + path + (f"?{urlencode(query)}" if query else "")
+        sent = RequestBody(body)
+        session = self._session()
+        verb = " ".join(path.split("/")[1:3]) if path.startswith("/get/") else path[1:]
+        exchange = Exchange(self._server.name, verb, submits, self._server.api_key)
+        with (
+            translated(exchange, sent),
+            session.request(
+                method,
+                url,
+                data=sent if body else None,
+                headers=headers,
+                timeout=self._timeouts,
+                allow_redirects=False,
+                stream=True,
+            ) as response,
+        ):
+            answer = response.raw.read(ANSWER_BYTES + 1, decode_content=True)
+            exchange.received(response.status_code, response.headers, answer)
+        if len(answer) > ANSWER_BYTES:
+            raise exchange.useless("its answer has no end")
+        check_status(exchange)
+        return exchange
+
+    def _session(self) -> requests.Session:
+        with self._lock:
+            if self._local is None:
+                self._local = _new_session(self._server)
+            return self._local
+
+
+def _new_session(server: Server) -> requests.Session:
+    """A session that takes nothing from the environment (imported late: 100 ms)."""
+    import requests
+
+    session = requests.Session()
+    session.trust_env = False
+    session.headers["User-Agent"] = USER_AGENT
+    session.headers["Accept-Encoding"] = "identity"
+    session.verify = server.ca_file or _system_trust()
+    if server.proxy:
+        session.proxies = {"http": server.proxy, "https": server.proxy}
+    return session
+
+
+def _system_trust() -> str | bool:
+    """The CAs that this machine trusts (administrators add their own there), or requests' own."""
+    paths = ssl.get_default_verify_paths()
+    for path in (paths.cafile, "/etc/ssl/certs/ca-certificates.crt", paths.capath):
+        if path and Path(path).exists():
+            return path
+    return True

@@ -1,0 +1,237 @@
+"""What can go wrong with one HTTP request, translated into the tree of `errors`.
+
+The question behind each translation: may the server have acted on the request? Only a submit
+can do harm by acting twice, so only there the answer is kept open (SubmitUnanswered).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from cirrus_bridge.config import Secret
+from cirrus_bridge.errors import (
+    ApiError,
+    BadConfiguration,
+    Interrupted,
+    KeyRefused,
+    NotTrusted,
+    Refused,
+    ServerFault,
+    SubmitUnanswered,
+    UnexpectedAnswer,
+    Unreachable,
+)
+
+WORDS_CHARS = 300
+_TRY_AGAIN = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+MAY_BE_PRINTED = (
+    "The document was sent and it is not known whether the cloud took it: it may be printed "
+    "already. Look at the printer; then cancel this job, or release it to print (again)."
+)
+
+
+class RequestBody:
+    """The bytes of a request, which knows how much of itself has been handed to the network."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = memoryview(data)
+        self._at = 0
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, as a file has them."""
+        end = len(self._data) if size < 0 else self._at + size
+        piece = bytes(self._data[self._at : end])
+        self._at += len(piece)
+        return piece
+
+    @property
+    def is_sent(self) -> bool:
+        """All of it was handed over, so the server may have read the whole request."""
+        return self._at >= len(self._data)
+
+
+class Exchange:
+    """One request (`verb`, to the server called `server`) and its answer."""
+
+    def __init__(self, server: str, verb: str, submits: bool, api_key: Secret) -> None:
+        self.server = server
+        self.verb = verb
+        self.submits = submits
+        self.status = 0
+        self.headers: Mapping[str, str] = {}
+        self.answer = b""
+        self._api_key = api_key
+
+    def received(self, status: int, headers: Mapping[str, str], answer: bytes) -> None:
+        """Keep the answer."""
+        self.status, self.headers, self.answer = status, headers, answer
+
+    @property
+    def text(self) -> str:
+        """The answer as text, stripped; what is not UTF-8 becomes U+FFFD."""
+        return self.answer.decode("utf-8", "replace").strip()
+
+    @property
+    def words(self) -> str:
+        """What the server says, fit to be shown: one line, no markup, never the key."""
+        if self.is_web_page:
+            return "a web page"
+        text = self.text.replace(self._api_key.reveal(), "***")
+        line = " ".join(text.split())
+        return line if len(line) <= WORDS_CHARS else line[:WORDS_CHARS] + "…"
+
+    @property
+    def is_web_page(self) -> bool:
+        """The answer is HTML, so something else than the API has answered."""
+        return "html" in self.headers.get("Content-Type", "").lower() or self.text.startswith("<")
+
+    def useless(self, reason: str) -> ApiError:
+        """The error for a 2xx answer that is none of the API's document."""
+        detail = f"{self.verb}: status {self.status}, {len(self.answer)} bytes: {self.words}"
+        text = f"{self.server} did not answer as the print API does: {reason}."
+        if self.submits:
+            return SubmitUnanswered(f"{text} {MAY_BE_PRINTED}", detail=detail)
+        return UnexpectedAnswer(
+            f"{text} Check the server's address in servers.d and what is in front of it (login "
+            "page, proxy), then release the job.",
+            detail=detail,
+        )
+
+    def lost(self, reason: str, sent: RequestBody) -> ApiError:
+        """The error for a connection that failed."""
+        detail = f"{self.verb}: {reason}"
+        if self.submits and sent.is_sent and len(sent):
+            return SubmitUnanswered(
+                f"The answer of {self.server} got lost ({reason}). {MAY_BE_PRINTED}", detail=detail
+            )
+        return Unreachable(f"{self.server} can not be reached: {reason}.", detail=detail)
+
+
+@contextlib.contextmanager
+def translated(exchange: Exchange, sent: RequestBody) -> Iterator[None]:
+    """Translate what requests and urllib3 raise within.
+
+    Raises:
+        Unreachable, NotTrusted, SubmitUnanswered, BadConfiguration.
+    """
+    from requests import exceptions as rq
+    from urllib3 import exceptions as u3
+
+    try:
+        yield
+    except Interrupted as error:
+        if exchange.submits:
+            raise exchange.lost("stopped by a signal", sent) from error
+        raise
+    except (rq.InvalidURL, rq.InvalidProxyURL, rq.InvalidHeader, rq.MissingSchema) as error:
+        raise BadConfiguration(
+            f"The entry of {exchange.server} in servers.d can not be used: {error}."
+        ) from error
+    except (rq.RequestException, u3.HTTPError, OSError) as error:
+        reason = _reason(error)
+        if "CERTIFICATE_VERIFY_FAILED" in reason:
+            why = reason.partition("CERTIFICATE_VERIFY_FAILED]")[2].partition("(_ssl")[0]
+            raise NotTrusted(
+                f"The certificate of {exchange.server} is not trusted:"
+                f"{why.removeprefix(' certificate verify failed:').rstrip()}. Renew it, or name "
+                "its CA as ca_file in servers.d.",
+                detail=f"{exchange.verb}: {reason}",
+            ) from error
+        raise exchange.lost(_plain(error, reason), sent) from error
+
+
+def check_status(exchange: Exchange) -> None:
+    """Take any answer but a 2xx one that is no `Error: …` for the error that it is."""
+    status, server = exchange.status, exchange.server
+    detail = f"{exchange.verb}: status {status}: {exchange.words}"
+    if 200 <= status < 300:
+        if exchange.text.startswith("Error:"):
+            raise Refused(
+                f"{server} refused the request: {exchange.words.removeprefix('Error:').strip()}",
+                detail=detail,
+            )
+        if exchange.is_web_page:
+            raise exchange.useless("it sent a web page")
+    elif 300 <= status < 400:
+        where = urlsplit(exchange.headers.get("Location", "")).netloc or "another address"
+        raise UnexpectedAnswer(
+            f"{server} sends us on to {where}, and the key is for {server} alone. If that is "
+            "the right server, name it in servers.d and in the queue's URI.",
+            detail=detail,
+        )
+    elif status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise KeyRefused(
+            f"{server} refused the API key (status {status}: {exchange.words}). Put a valid key "
+            f"for {server} into servers.d, then release the job.",
+            detail=detail,
+        )
+    elif status in _TRY_AGAIN or (status >= 500 and not exchange.submits):
+        raise ServerFault(
+            f"{server} can not answer now (status {status}).",
+            detail=detail,
+            retry_after_s=_retry_after_s(exchange.headers),
+        )
+    elif status >= 500:
+        raise SubmitUnanswered(
+            f"{server} failed while it took the job (status {status}). {MAY_BE_PRINTED}",
+            detail=detail,
+        )
+    else:
+        raise Refused(
+            f"{server} refused the request (status {status}): {exchange.words}", detail=detail
+        )
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause: requests and urllib3 wrap it several times."""
+    inner: BaseException = error
+    while True:
+        reason = getattr(inner, "reason", None)
+        deeper = [item for item in (reason, *inner.args) if isinstance(item, BaseException)]
+        if not deeper:
+            return str(inner)
+        inner = deeper[0]
+
+
+def _plain(error: BaseException, reason: str) -> str:
+    """The cause in a few words that people know."""
+    name = type(error).__name__
+    for sign, words in (
+        ("refused", "connection refused"),
+        ("Name or service not known", "its name is not known"),
+        ("Temporary failure in name", "its name can not be looked up"),
+        ("getaddrinfo", "its name can not be looked up"),
+        ("resolve", "its name can not be looked up"),
+        ("timed out", "no answer in time"),
+        ("reset", "connection reset"),
+        ("without response", "connection closed without an answer"),
+        ("No route", "no route to it"),
+        ("unreachable", "network unreachable"),
+        ("Broken pipe", "connection broken"),
+    ):
+        if sign in reason:
+            return words
+    return f"{name}: {' '.join(reason.split())[:120]}"
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds from Retry-After, a number or a date (RFC 9110, 10.2.3); a day at most."""
+    from datetime import UTC, datetime
+
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(min(int(text[:9]), 86_400))
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return min(max((until - datetime.now(UTC)).total_seconds(), 0.0), 86_400.0)

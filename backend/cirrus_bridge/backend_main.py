@@ -1,0 +1,216 @@
+"""The CUPS backend `cirrus`: wiring only (backend(7)).
+
+No argument: discovery. Five or six: print one document and follow it. Whatever happens ends in
+one message for people and one exit code; an error that nobody foresaw holds the job.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cirrus_bridge import __version__
+from cirrus_bridge.api import CloudApi
+from cirrus_bridge.clock import Clock
+from cirrus_bridge.config import FOLDER, STATE_FOLDER, Configuration, Server, load
+from cirrus_bridge.cups_job import USAGE, read_document, read_job
+from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
+from cirrus_bridge.discovery import SCHEME_LINE, discover
+from cirrus_bridge.errors import (
+    BadConfiguration,
+    CirrusError,
+    DeliveryEnded,
+    Disposition,
+    Interrupted,
+    UsageError,
+)
+from cirrus_bridge.follow import Tracked, describe, follow
+from cirrus_bridge.journal import Entry, Journal, Phase
+from cirrus_bridge.model import DocumentKey, PrintJob, Receipt
+from cirrus_bridge.props import job_props
+from cirrus_bridge.submit import Document, Submission
+from cirrus_bridge.uri import QueueUri, format_queue_uri, is_loopback, parse_queue_uri
+
+OK = EXIT_CODES[Disposition.DONE]
+
+
+def run() -> None:
+    """Entry point of the program."""
+    report = CupsReport(sys.stderr.buffer)
+    clock = Clock()
+    clock.watch_signals()
+    try:
+        code = _main(sys.argv, os.environ, report, clock)
+    except CirrusError as error:
+        code = report.error(error)
+    except Exception:  # noqa: BLE001 - the last net: the job is kept and the queue goes on
+        for line in traceback.format_exc().splitlines():
+            report.debug(line)
+        report.lasting(
+            "Cirrus Bridge failed in a way that it should not. The job is held; the error log "
+            "has the details. Release the job to try again. (CB-900)"
+        )
+        code = EXIT_CODES[Disposition.HOLD]
+    sys.exit(code)
+
+
+def _main(argv: Sequence[str], environ: Mapping[str, str], report: CupsReport, clock: Clock) -> int:
+    folder = Path(environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER)
+    if len(argv) == 1:
+        _list_devices(folder, report)
+        return OK
+    if len(argv) not in (6, 7):
+        sys.stderr.write(USAGE + "\n")
+        raise UsageError("The backend was called with a wrong number of arguments.")
+    with clock.stoppable():
+        configuration = load(folder)
+        queue = parse_queue_uri(environ.get("DEVICE_URI", ""), configuration.defaults)
+        job = read_job(argv, environ)
+        if environ.get("AUTH_INFO_REQUIRED", "none") != "none":
+            report.no_credentials_asked()
+        report.debug(f"cirrus-bridge {__version__}: document for {_targets(queue)}")
+        state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
+        with Journal(state) as journal:
+            return _print(job, queue, configuration, journal, report, clock)
+
+
+def _print(
+    job: PrintJob,
+    queue: QueueUri,
+    configuration: Configuration,
+    journal: Journal,
+    report: CupsReport,
+    clock: Clock,
+) -> int:
+    """One document: find what the journal knows of it, submit it unless it is there, follow it."""
+    key, known = _identify(job, queue, journal.entries(job.job_uuid, job.print_run))
+    is_accepted = known is not None and known.phase is Phase.ACCEPTED
+    if known and is_accepted and known.key != key:  # by another member of the class
+        key, queue = known.key, parse_queue_uri(known.key.destination, queue.settings)
+    api = _api(configuration.server_for(queue), queue, configuration)
+    if is_accepted:
+        journal.rerun(key, pass_started=job.pass_started, now_s=clock.wall_s())
+        report.debug("the journal says that the cloud has this document already")
+        receipts = journal.receipts(key)
+    else:
+        submission = Submission(
+            job=job,
+            queue=queue,
+            key=key,
+            props=job_props(job),
+            api=api,
+            journal=journal,
+            clock=clock,
+            report=report,
+            segment_bytes=configuration.upload.segment_bytes,
+            expected_bytes=_size_bytes(job),
+        )
+        document = Document(read_document(job, sys.stdin.buffer))
+        receipts = submission.run(document, known)
+    return _follow(receipts, key, queue, api, journal, report, clock)
+
+
+def _follow(
+    receipts: list[Receipt],
+    key: DocumentKey,
+    queue: QueueUri,
+    api: CloudApi,
+    journal: Journal,
+    report: CupsReport,
+    clock: Clock,
+) -> int:
+    ids = ", ".join(f"{receipt.cloud_job_id} ({receipt.target})" for receipt in receipts)
+    report.progress(100)
+    report.info(f"Accepted by {queue.server} as {ids}")
+    try:
+        tracked = follow(
+            receipts,
+            key=key,
+            wait=queue.settings.wait,
+            timeout_s=queue.settings.wait_timeout_s,
+            api=api,
+            journal=journal,
+            clock=clock,
+            report=report,
+        )
+    except Interrupted:
+        report.lasting(f"Stopped, but {queue.server} has the job already and prints it: {ids}.")
+        return OK
+    journal.ended(key, now_s=clock.wall_s())
+    return _conclude(tracked, queue, report)
+
+
+def _conclude(tracked: list[Tracked], queue: QueueUri, report: CupsReport) -> int:
+    """The exit code that the targets' states amount to, and the message that stays."""
+    told = "; ".join(describe(target.receipt, target.status) for target in tracked)
+    states = [target.status.state for target in tracked]
+    if any(state.is_final and not state.reached_recipient for state in states):
+        raise DeliveryEnded(f"Not delivered everywhere. {told}.")
+    if all(state.reached_recipient for state in states):
+        report.info(f"{told}.")
+    elif queue.settings.wait == "delivered":
+        report.lasting(f"Accepted by {queue.server}, delivery not seen yet. {told}.")
+    return OK
+
+
+def _identify(
+    job: PrintJob, queue: QueueUri, entries: Sequence[Entry]
+) -> tuple[DocumentKey, Entry | None]:
+    """Which document of the job this run is about, and what the journal knows of it.
+
+    CUPS names the document's number only where it hands over a file. By standard input, a job's
+    documents come one after the other within one pass through the queue: those that this pass
+    has ended with are behind us.
+    """
+    destination = format_queue_uri(queue.server, queue.company, queue.targets)
+    mine = [entry for entry in entries if job.in_class or entry.key.destination == destination]
+    number = job.document_number
+    if number is None:
+        number = 1 + sum(entry.ended and entry.pass_started == job.pass_started for entry in mine)
+    key = DocumentKey(job.job_uuid, job.print_run, destination, number)
+    of_number = [entry for entry in mine if entry.key.number == number]
+    open_first = sorted(of_number, key=lambda entry: entry.phase is Phase.INTENT)
+    return key, open_first[0] if open_first else None
+
+
+def _api(server: Server, queue: QueueUri, configuration: Configuration) -> CloudApi:
+    plain = queue.settings.encryption == "never"
+    if plain and not (server.allow_plaintext or is_loopback(queue.host)):
+        raise BadConfiguration(
+            f"The queue asks for encryption=never, but {queue.server} is not on this machine. "
+            "Remove it from the queue's URI, or set allow_plaintext = true in the server's entry."
+        )
+    return CloudApi(server, queue.company, https=not plain, timeouts=configuration.upload)
+
+
+def _list_devices(folder: Path, report: CupsReport) -> None:
+    try:
+        configuration = load(folder)
+    except CirrusError as error:
+        report.debug(str(error))
+        sys.stdout.write(SCHEME_LINE + "\n")
+        return
+
+    def api_for(server: Server) -> CloudApi:
+        plain = configuration.defaults.encryption == "never"
+        return CloudApi(
+            server, server.company or "", https=not plain, timeouts=configuration.upload
+        )
+
+    for line in discover(configuration.servers, api_for, report.debug):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+def _size_bytes(job: PrintJob) -> int:
+    try:
+        return job.spool_path.stat().st_size if job.spool_path else 0
+    except OSError:
+        return 0  # whoever reads it says what is wrong
+
+
+def _targets(queue: QueueUri) -> str:
+    return ", ".join(map(str, queue.targets)) + f" on {queue.server}"

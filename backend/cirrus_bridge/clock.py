@@ -1,0 +1,98 @@
+"""Time, and the signals that end waiting: the only module that sleeps or handles a signal.
+
+`Clock.stoppable()` marks the stretches of a run that SIGTERM may cut short at any point, in a
+blocking system call too (PEP 475: the call is resumed unless the handler raises). Outside them
+the signal is only remembered. It never decides what an interruption means for a job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import signal
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from types import FrameType
+
+from cirrus_bridge.errors import Interrupted
+
+GRACE_S = 0.8  # how long a stretch that must not be cut may go on after the signal
+
+
+class _OnRequest(enum.Enum):
+    REMEMBER = enum.auto()
+    RAISE = enum.auto()
+    RAISE_LATER = enum.auto()
+
+
+class Clock:
+    """Wall and monotonic time, sleep, and a stop request by SIGTERM or SIGINT."""
+
+    def __init__(self) -> None:
+        self.stop_requested = False
+        self._on_request = _OnRequest.REMEMBER
+
+    def watch_signals(self) -> None:
+        """Take over SIGTERM and SIGINT; the first one asks for a clean end (backend(7))."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGALRM, self._on_grace_over)
+
+    def now(self) -> datetime:
+        """Local wall time, for people."""
+        return datetime.now().astimezone()
+
+    def wall_s(self) -> float:
+        """Seconds since the epoch, for records."""
+        return time.time()
+
+    def monotonic_s(self) -> float:
+        """Seconds on a clock that nobody can set: the one for deadlines."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep; inside `stoppable()` a stop request, made before too, ends it: Interrupted."""
+        if self.stop_requested and self._on_request is _OnRequest.RAISE:
+            raise _interrupted()
+        time.sleep(seconds)
+
+    @contextlib.contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """A stretch that a stop request may end anywhere, by raising Interrupted."""
+        with self._during(_OnRequest.RAISE):
+            if self.stop_requested:
+                raise _interrupted()
+            yield
+
+    @contextlib.contextmanager
+    def reluctant(self) -> Iterator[None]:
+        """A stretch that a stop request ends only if it takes GRACE_S longer than the request."""
+        with self._during(_OnRequest.RAISE_LATER):
+            try:
+                yield
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+
+    @contextlib.contextmanager
+    def _during(self, on_request: _OnRequest) -> Iterator[None]:
+        before, self._on_request = self._on_request, on_request
+        try:
+            yield
+        finally:
+            self._on_request = before
+
+    def _on_stop(self, number: int, frame: FrameType | None) -> None:
+        self.stop_requested = True
+        if self._on_request is _OnRequest.RAISE:
+            raise _interrupted()
+        if self._on_request is _OnRequest.RAISE_LATER:
+            signal.setitimer(signal.ITIMER_REAL, GRACE_S)
+
+    def _on_grace_over(self, number: int, frame: FrameType | None) -> None:
+        if self._on_request is _OnRequest.RAISE_LATER:
+            raise _interrupted()
+
+
+def _interrupted() -> Interrupted:
+    return Interrupted("The job was stopped before it was sent to the cloud; nothing was printed.")

@@ -1,0 +1,255 @@
+"""Configuration: bridge.toml and servers.d/*.toml of one folder, read and checked whole.
+
+Unknown names and wrong types are errors that name the file; files with keys must be private.
+A key is wrapped in `Secret` from the moment it is read and shows itself in no text.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cirrus_bridge.errors import BadConfiguration, ExposedKey, UnknownServer
+from cirrus_bridge.settings import QueueSettings, override
+from cirrus_bridge.uri import QueueUri, check_id, parse_server, server_name
+
+FOLDER = Path("/etc/cirrus-bridge")
+STATE_FOLDER = Path("/var/lib/cirrus-bridge")
+
+
+class Secret:
+    """A text that `repr` and `str` do not show."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that sends it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One `[[server]]` entry. `company` is None where the key is bound to none, so that each
+    request has to name it (the API's `compid`)."""
+
+    name: str
+    api_key: Secret
+    company: str | None = None
+    locations: tuple[str, ...] = ()
+    ca_file: str | None = None
+    proxy: str | None = None
+    allow_plaintext: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSettings:
+    """`[upload]`: sizes in bytes, times in seconds."""
+
+    segment_bytes: int = 512 * 1024
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything the configuration folder says."""
+
+    folder: Path
+    defaults: QueueSettings
+    upload: UploadSettings
+    servers: tuple[Server, ...]
+
+    def server_for(self, queue: QueueUri) -> Server:
+        """The entry for a queue's host and company; one without a company serves any.
+
+        Raises:
+            UnknownServer: there is none.
+        """
+        here = [server for server in self.servers if server.name == queue.server]
+        for company in (queue.company, None):
+            for server in here:
+                if server.company == company:
+                    return server
+        what = f"company '{queue.company}' on {queue.server}" if here else queue.server
+        raise UnknownServer(
+            f"No [[server]] entry for {what} in {self.folder}/servers.d/. Add one with its "
+            "host, company and api_key, then cupsenable the queue."
+        )
+
+
+def load(folder: Path) -> Configuration:
+    """Read the configuration in `folder`; bridge.toml may be absent.
+
+    Raises:
+        BadConfiguration: a file can not be read, or says something that has no meaning.
+        ExposedKey: a file with a key is readable by others than its owner.
+    """
+    bridge = _Table(_toml(folder / "bridge.toml", optional=True), folder / "bridge.toml")
+    defaults = _Table(bridge.take("defaults", dict, {}), bridge.source)
+    upload = _Table(bridge.take("upload", dict, {}), bridge.source)
+    bridge.end()
+    try:
+        settings = override(QueueSettings(), {k: _text(v) for k, v in defaults.content.items()})
+    except ValueError as error:
+        raise _bad(bridge.source, f"[defaults]: {error}") from None
+    normal = UploadSettings()
+    sizes = UploadSettings(
+        segment_bytes=upload.take("segment_bytes", int, normal.segment_bytes),
+        connect_timeout_s=upload.take("connect_timeout_s", float, normal.connect_timeout_s),
+        read_timeout_s=upload.take("read_timeout_s", float, normal.read_timeout_s),
+    )
+    upload.end()
+    if sizes.segment_bytes < 1024 or min(sizes.connect_timeout_s, sizes.read_timeout_s) <= 0:
+        raise _bad(bridge.source, "[upload]: segment_bytes is at least 1024, timeouts above 0")
+    return Configuration(folder, settings, sizes, _servers(folder / "servers.d"))
+
+
+def _servers(folder: Path) -> tuple[Server, ...]:
+    servers: list[Server] = []
+    try:
+        files = sorted(path for path in folder.iterdir() if path.suffix == ".toml")
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise _unreadable(folder, error) from None
+    for path in files:
+        _check_private(path)
+        top = _Table(_toml(path), path)
+        entries = top.take("server", list, [])
+        top.end()
+        servers += [_server(_Table(entry, path)) for entry in entries]
+    seen = [(server.name, server.company) for server in servers]
+    for entry in seen:
+        if seen.count(entry) > 1:
+            raise _bad(folder, f"host {entry[0]} with company {entry[1]} has two entries")
+    return tuple(servers)
+
+
+def _server(entry: _Table) -> Server:
+    try:
+        name = server_name(*parse_server(entry.take("host", str)))
+        company = entry.take("company", str, None)
+        locations = entry.take("locations", list, [])
+        for listed in ([company] if company is not None else []) + locations:
+            check_id(_text(listed))
+    except ValueError as error:
+        raise _bad(entry.source, f"[[server]]: {error}") from None
+    server = Server(
+        name=name,
+        api_key=_api_key(entry),
+        company=company,
+        locations=tuple(locations),
+        ca_file=entry.take("ca_file", str, None),
+        proxy=entry.take("proxy", str, None),
+        allow_plaintext=entry.take("allow_plaintext", bool, False),
+    )
+    if server.ca_file and not os.access(server.ca_file, os.R_OK):
+        raise _bad(entry.source, f"ca_file {server.ca_file} can not be read")
+    entry.end()
+    return server
+
+
+def _api_key(entry: _Table) -> Secret:
+    text, file = entry.take("api_key", str, None), entry.take("api_key_file", str, None)
+    if (text is None) == (file is None):
+        raise _bad(entry.source, "[[server]]: exactly one of api_key and api_key_file is needed")
+    if file is not None:
+        path = entry.source.parent / file
+        _check_private(path)
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unreadable(path, error) from None
+    key = (text or "").strip()
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise _bad(entry.source, "[[server]]: the API key is empty or has odd characters")
+    return Secret(key)
+
+
+def _check_private(path: Path) -> None:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid not in (0, os.geteuid()):
+        raise ExposedKey(
+            f"{path} holds an API key and others than its owner can get at it. "
+            f"Run: chown root {path} && chmod 600 {path}, then cupsenable the queue."
+        )
+
+
+class _Table:
+    """A TOML table whose entries are taken one by one, so that what is left over is unknown."""
+
+    def __init__(self, content: object, source: Path) -> None:
+        if not isinstance(content, dict):
+            raise _bad(source, "a table was expected")
+        self.content: dict[str, Any] = content
+        self.source = source
+
+    def take(self, name: str, kind: type, *default: Any) -> Any:
+        if name not in self.content:
+            if default:
+                return default[0]
+            raise _bad(self.source, f"'{name}' is missing")
+        value = self.content.pop(name)
+        if kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not kind:
+            raise _bad(self.source, f"'{name}' must be a {kind.__name__}")
+        return value
+
+    def end(self) -> None:
+        if self.content:
+            raise _bad(self.source, f"unknown name '{next(iter(self.content))}'")
+
+
+def _toml(path: Path, *, optional: bool = False) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        if optional:
+            return {}
+        raise _unreadable(path, error) from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except UnicodeDecodeError:
+        raise _bad(path, "it is not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise _bad(path, f"it is not TOML: {error}") from None
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int):
+        return str(value)
+    raise ValueError(f"'{value}' must be a text or a number")
+
+
+def _bad(path: Path, reason: str) -> BadConfiguration:
+    return BadConfiguration(
+        f"Configuration {path}: {reason}. Correct it, then cupsenable the queue."
+    )
+
+
+def _unreadable(path: Path, error: OSError | UnicodeDecodeError) -> BadConfiguration:
+    reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+    hint = ""
+    if isinstance(error, PermissionError):
+        hint = (
+            f" by user id {os.geteuid()}; CUPS runs the backend as root "
+            "when its file belongs to root and has mode 0700"
+        )
+    return _bad(path, f"can not be read{hint}: {reason}")

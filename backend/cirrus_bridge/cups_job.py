@@ -1,0 +1,113 @@
+"""The way in: backend(7)'s arguments, environment and spool → one frozen PrintJob.
+
+Argument bytes are read as UTF-8 whatever the locale. Opens and reads the document in pieces;
+never keeps it, never writes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO
+
+from cirrus_bridge.cups_options import parse_options
+from cirrus_bridge.errors import BadOption, UnreadableDocument, UsageError
+from cirrus_bridge.model import PrintJob
+
+READ_BYTES = 128 * 1024
+TITLE_CHARS = 255
+USAGE = "Usage: cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]   (no argument: list devices)"
+_SPOOL_NAME = re.compile(r"d[0-9]+-([0-9]+)")
+
+
+def read_job(argv: Sequence[str], environ: Mapping[str, str]) -> PrintJob:
+    """The job that CUPS describes by `argv` (with the program's name) and `environ`.
+
+    Raises:
+        UsageError: not 5 or 6 arguments, or no number as job id.
+        BadOption: the number of copies is no number.
+    """
+    if len(argv) not in (6, 7):
+        raise UsageError(USAGE)
+    job_id, user, title, copies, option_text = (_text(arg) for arg in argv[1:6])
+    if not _is_number(job_id):
+        raise UsageError(f"'{job_id}' is not a job id. {USAGE}")
+    if not _is_number(copies) or int(copies) < 1:
+        raise BadOption(f"'{copies}' is not a number of copies. Print again with 1 to 99 copies.")
+    options = parse_options(option_text)
+    spool_path = Path(argv[6]) if len(argv) == 7 else None
+    queue = _text(environ.get("PRINTER", "")) or "cirrus"
+    return PrintJob(
+        job_id=int(job_id),
+        # a run by hand has no job-uuid, and no later run that would have to find it again
+        job_uuid=options.get("job-uuid") or uuid.uuid4().urn,
+        user=user,
+        title=_title(title) or f"{queue}-{job_id}",
+        copies=int(copies),
+        queue=queue,
+        options=MappingProxyType(options),
+        spool_path=spool_path,
+        document_number=_document_number(spool_path),
+        print_run=_number(options.get("time-at-completed", "")),
+        pass_started=_number(options.get("time-at-processing", "")),
+        layout_done=spool_path is None and "FINAL_CONTENT_TYPE" in environ,
+        in_class=bool(environ.get("CLASS")),
+    )
+
+
+def read_document(job: PrintJob, stdin: BinaryIO) -> Iterator[bytes]:
+    """The document's bytes in pieces of at most READ_BYTES, from the spool file or `stdin`.
+
+    Raises:
+        UnreadableDocument: it can not be opened, or read to its end.
+    """
+    try:
+        if job.spool_path is None:
+            while chunk := os.read(stdin.fileno(), READ_BYTES):
+                yield chunk
+            return
+        with job.spool_path.open("rb", buffering=0) as spool:
+            expected = os.fstat(spool.fileno()).st_size
+            seen = 0
+            while chunk := spool.read(READ_BYTES):
+                seen += len(chunk)
+                yield chunk
+    except OSError as error:
+        raise UnreadableDocument(
+            f"The print data can not be read ({error.strerror}). Release the job to try again, "
+            "or print it anew.",
+            detail=f"reading {job.spool_path or 'standard input'}: {error}",
+        ) from error
+    if seen < expected:
+        raise UnreadableDocument(
+            "The print data became shorter while it was read. Print the document anew.",
+            detail=f"{job.spool_path}: {seen} of {expected} bytes",
+        )
+
+
+def _text(argument: str) -> str:
+    """An argument as the UTF-8 that CUPS sends; bytes that are not become U+FFFD."""
+    return os.fsencode(argument).decode("utf-8", "replace")
+
+
+def _title(text: str) -> str:
+    clean = "".join(char if char.isprintable() else " " for char in text).strip()
+    return clean if len(clean) <= TITLE_CHARS else clean[: TITLE_CHARS - 1] + "…"
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 10
+
+
+def _number(text: str) -> int:
+    return int(text) if _is_number(text) else 0
+
+
+def _document_number(spool_path: Path | None) -> int | None:
+    """CUPS names spool files dJJJJJ-NNN, NNN the document's number within the job."""
+    match = spool_path and _SPOOL_NAME.fullmatch(spool_path.name)
+    return int(match[1]) if match else None

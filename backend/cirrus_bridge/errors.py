@@ -1,0 +1,258 @@
+"""Everything that can go wrong, as one tree of classes.
+
+    CirrusError
+    ├── UsageError              CB-101  the program was called wrongly
+    ├── QueueError                      the queue can print nothing until an administrator acts
+    │   ├── BadQueueUri         CB-201
+    │   ├── BadConfiguration    CB-202
+    │   ├── ExposedKey          CB-203
+    │   └── UnknownServer       CB-204
+    ├── DocumentError                   this job can not be printed as it is
+    │   ├── BadOption           CB-301
+    │   ├── EmptyDocument       CB-302
+    │   └── UnreadableDocument  CB-303
+    ├── ApiError
+    │   ├── Definitive                  the server said no: asking again gets the same answer
+    │   │   ├── Refused         CB-401
+    │   │   ├── KeyRefused      CB-402
+    │   │   └── UnexpectedAnswer CB-403
+    │   ├── Retryable                   nothing was accepted: asking again is safe
+    │   │   ├── Unreachable     CB-411
+    │   │   ├── NotTrusted      CB-412
+    │   │   ├── ServerFault     CB-413
+    │   │   └── ShortSegment    CB-414
+    │   └── SubmitUnanswered    CB-421  ambiguous: the server may or may not have the job
+    ├── ServerAway              CB-431  `contimeout` is over
+    ├── TryOtherMember          CB-432  the job came through a class that may have other members
+    ├── SubmitDropped           CB-433  an ambiguous submit of a queue with onambiguous=drop
+    ├── JournalError            CB-501
+    │   └── JournalBusy         CB-502
+    ├── Interrupted             CB-601  a signal asked the program to stop
+    └── DeliveryEnded           CB-701  the cloud ended the job without delivering it
+
+An error carries what people are to read (`str(error)`: what happened and what to do), a stable
+`code`, and a `disposition`: what is to become of the job. It never carries a key.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import ClassVar
+
+
+class Disposition(enum.Enum):
+    """What is to become of the job; `cups_report` maps each to an exit code of backend(7)."""
+
+    DONE = "done"
+    FAIL = "fail"
+    ASK_FOR_KEY = "ask-for-key"
+    HOLD = "hold"
+    STOP_QUEUE = "stop-queue"
+    CANCEL = "cancel"
+    RETRY_LATER = "retry-later"
+    RUN_AGAIN = "run-again"
+
+
+class CirrusError(Exception):
+    """The root: `code` and `disposition` belong to the class, the text to the instance.
+
+    Args:
+        message: for people: what happened, and what to do about it.
+        detail: for the log only (one line, no secrets).
+    """
+
+    code: ClassVar[str] = ""
+    disposition: ClassVar[Disposition]
+
+    def __init__(self, message: str, *, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+class UsageError(CirrusError):
+    """The program was called with arguments that backend(7) does not know."""
+
+    code = "CB-101"
+    disposition = Disposition.FAIL
+
+
+class QueueError(CirrusError):
+    """The queue's own set-up is wrong, so each of its jobs would fail: jobs stay pending."""
+
+    disposition = Disposition.STOP_QUEUE
+
+
+class BadQueueUri(QueueError):
+    """DEVICE_URI is not a queue URI as README.md defines it."""
+
+    code = "CB-201"
+
+
+class BadConfiguration(QueueError):
+    """A configuration file can not be read or says something that has no meaning."""
+
+    code = "CB-202"
+
+
+class ExposedKey(QueueError):
+    """A file that holds an API key can be read by others than its owner."""
+
+    code = "CB-203"
+
+
+class UnknownServer(QueueError):
+    """No `[[server]]` entry matches the queue's host and company."""
+
+    code = "CB-204"
+
+
+class DocumentError(CirrusError):
+    """This one job can not be printed as it is; other jobs of the queue can."""
+
+    disposition = Disposition.HOLD
+
+
+class BadOption(DocumentError):
+    """A job option has a value that no job property can carry."""
+
+    code = "CB-301"
+
+
+class EmptyDocument(DocumentError):
+    """There is nothing to print: the filters or the application produced no byte."""
+
+    code = "CB-302"
+
+
+class UnreadableDocument(DocumentError):
+    """The spool file can not be opened or read to its end."""
+
+    code = "CB-303"
+
+
+class ApiError(CirrusError):
+    """An exchange with the server went wrong."""
+
+    disposition = Disposition.HOLD
+
+
+class Definitive(ApiError):
+    """The server understood and said no: the same request gets the same answer."""
+
+
+class Refused(Definitive):
+    """The server answered `Error: …`, or with a 4xx status."""
+
+    code = "CB-401"
+
+
+class KeyRefused(Definitive):
+    """The server answered 401 or 403."""
+
+    code = "CB-402"
+    disposition = Disposition.ASK_FOR_KEY
+
+
+class UnexpectedAnswer(Definitive):
+    """What answered is not the API: a login page, a redirect, a wrong type, too few job ids."""
+
+    code = "CB-403"
+
+
+class Retryable(ApiError):
+    """Nothing was accepted, so the same request can be made again."""
+
+    retry_after_s: float | None = None
+
+
+class Unreachable(Retryable):
+    """No connection, or it broke before the request could have any effect."""
+
+    code = "CB-411"
+
+
+class NotTrusted(Retryable):
+    """The server's certificate could not be verified; it may be renewed while the job waits."""
+
+    code = "CB-412"
+
+
+class ServerFault(Retryable):
+    """The server is there but can not answer now (429, 5xx).
+
+    Args:
+        retry_after_s: seconds from a `Retry-After` header (RFC 9110, 10.2.3), if it gave any.
+    """
+
+    code = "CB-413"
+
+    def __init__(
+        self, message: str, *, detail: str = "", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, detail=detail)
+        self.retry_after_s = retry_after_s
+
+
+class ShortSegment(Retryable):
+    """The server wrote another number of bytes than it was sent."""
+
+    code = "CB-414"
+
+
+class SubmitUnanswered(ApiError):
+    """A submit was sent and its answer is lost or useless: the job may be printed already."""
+
+    code = "CB-421"
+
+
+class ServerAway(CirrusError):
+    """The server could not be used for as long as the queue's `contimeout` allows."""
+
+    code = "CB-431"
+    disposition = Disposition.HOLD
+
+
+class TryOtherMember(CirrusError):
+    """The server can not be used and the job came through a class: CUPS has other members."""
+
+    code = "CB-432"
+    disposition = Disposition.FAIL
+
+
+class SubmitDropped(CirrusError):
+    """The queue wants an unanswered submit to be given up (onambiguous=drop)."""
+
+    code = "CB-433"
+    disposition = Disposition.CANCEL
+
+
+class JournalError(CirrusError):
+    """The journal can not be written, so a job could be printed twice: nothing is sent."""
+
+    code = "CB-501"
+    disposition = Disposition.HOLD
+
+
+class JournalBusy(JournalError):
+    """Another process holds the journal's lock for longer than a write ever takes."""
+
+    code = "CB-502"
+    disposition = Disposition.RETRY_LATER
+
+
+class Interrupted(CirrusError):
+    """A signal asked for an end before the job was submitted.
+
+    CUPS sets the job's state before it sends the signal, and then looks at the exit code no more.
+    A signal from somebody else (a machine that shuts down) must not lose the job: it runs again.
+    """
+
+    code = "CB-601"
+    disposition = Disposition.RUN_AGAIN
+
+
+class DeliveryEnded(CirrusError):
+    """The cloud or its recipient deleted the job, so it will never be delivered."""
+
+    code = "CB-701"
+    disposition = Disposition.CANCEL

@@ -1,0 +1,279 @@
+"""What became of every document, on disk: the only module that writes state.
+
+SQLite in WAL mode, each write durable before the call returns. `document` has one row for each
+document of a job, `delivery` one for each of its targets. Written in this order (CONTRIBUTING.md,
+"journal first"), so that a crash between any two steps is told apart afterwards:
+intent → confirmed bytes → about to submit → accepted → ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cirrus_bridge.errors import JournalBusy, JournalError
+from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt, Target
+
+BUSY_TIMEOUT_S = 10.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS document (
+    job_uuid TEXT NOT NULL,
+    print_run INTEGER NOT NULL,
+    destination TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    cups_job_id INTEGER NOT NULL,
+    queue TEXT NOT NULL,
+    user TEXT NOT NULL,
+    title TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    pass_started INTEGER NOT NULL,
+    ended INTEGER NOT NULL DEFAULT 0,
+    temp_file TEXT,
+    confirmed_bytes INTEGER NOT NULL DEFAULT 0,
+    sha256 TEXT,
+    size_bytes INTEGER,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL,
+    PRIMARY KEY (job_uuid, print_run, destination, number)
+) STRICT;
+CREATE TABLE IF NOT EXISTS delivery (
+    job_uuid TEXT NOT NULL,
+    print_run INTEGER NOT NULL,
+    destination TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    target_number INTEGER NOT NULL,
+    location TEXT NOT NULL,
+    device TEXT NOT NULL,
+    cloud_job_id TEXT,
+    state INTEGER,
+    message TEXT NOT NULL DEFAULT '',
+    submitted TEXT NOT NULL DEFAULT '',
+    received TEXT NOT NULL DEFAULT '',
+    delivered TEXT NOT NULL DEFAULT '',
+    updated_at REAL NOT NULL,
+    PRIMARY KEY (job_uuid, print_run, destination, number, target_number),
+    FOREIGN KEY (job_uuid, print_run, destination, number)
+        REFERENCES document (job_uuid, print_run, destination, number) ON DELETE CASCADE
+) STRICT;
+"""
+_VERSION = 1
+
+
+class Phase(enum.Enum):
+    """How far the submission of a document has come."""
+
+    INTENT = "intent"
+    SUBMITTING = "submitting"  # a submit may be under way: after a crash, nobody knows
+    UNANSWERED = "unanswered"  # a person has been told that nobody knows
+    ACCEPTED = "accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A document's row. `ended` says that a run of the backend has finished with it."""
+
+    key: DocumentKey
+    phase: Phase
+    pass_started: int
+    ended: bool
+
+
+class Journal:
+    """The journal in `folder`; use as a context manager.
+
+    Raises (every method):
+        JournalBusy: another process kept the lock for BUSY_TIMEOUT_S.
+        JournalError: it can not be read or written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "journal.db"
+        with self._translated():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # user names and titles are nobody else's business; WAL files take over the mode
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._db = sqlite3.connect(
+                self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, uri=False
+            )
+            self._prepare()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._db.close()
+
+    def entries(self, job_uuid: str, print_run: int) -> list[Entry]:
+        """The documents of one print of a job, by number, for any destination."""
+        with self._translated():
+            rows = self._db.execute(
+                "SELECT destination, number, phase, pass_started, ended FROM document"
+                " WHERE job_uuid = ? AND print_run = ? ORDER BY number",
+                (job_uuid, print_run),
+            ).fetchall()
+        return [
+            Entry(
+                DocumentKey(job_uuid, print_run, destination, number),
+                Phase(phase),
+                started,
+                bool(ended),
+            )
+            for destination, number, phase, started, ended in rows
+        ]
+
+    def receipts(self, key: DocumentKey) -> list[Receipt]:
+        """What the server accepted for a document, in the order of its targets."""
+        with self._translated():
+            rows = self._db.execute(
+                "SELECT location, device, cloud_job_id FROM delivery"
+                f" WHERE {_BY_KEY} AND cloud_job_id IS NOT NULL ORDER BY target_number",
+                _values(key),
+            ).fetchall()
+        return [Receipt(Target(location, device), job_id) for location, device, job_id in rows]
+
+    def intent(
+        self,
+        key: DocumentKey,
+        job: PrintJob,
+        targets: Sequence[Target],
+        *,
+        now_s: float,
+    ) -> None:
+        """A document is about to be uploaded; a new upload forgets what an earlier one had."""
+        with self._transaction():
+            self._db.execute(f"DELETE FROM document WHERE {_BY_KEY}", _values(key))
+            self._db.execute(
+                "INSERT INTO document (job_uuid, print_run, destination, number, cups_job_id,"
+                " queue, user, title, phase, pass_started, created_at, updated_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*_values(key), job.job_id, job.queue, job.user, job.title,
+                 Phase.INTENT.value, job.pass_started, now_s, now_s),
+            )  # fmt: skip
+            self._db.executemany(
+                "INSERT INTO delivery (job_uuid, print_run, destination, number, target_number,"
+                " location, device, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (*_values(key), number, target.location, target.device, now_s)
+                    for number, target in enumerate(targets)
+                ],
+            )
+
+    def rerun(self, key: DocumentKey, *, pass_started: int, now_s: float) -> None:
+        """CUPS runs a document again that the journal knows already."""
+        self._update(key, now_s, pass_started=pass_started, ended=0)
+
+    def confirmed(
+        self, key: DocumentKey, *, temp_file: str, confirmed_bytes: int, now_s: float
+    ) -> None:
+        """The server has confirmed the first bytes of the compressed stream."""
+        self._update(key, now_s, temp_file=temp_file, confirmed_bytes=confirmed_bytes)
+
+    def submitting(self, key: DocumentKey, sha256: str, size_bytes: int, *, now_s: float) -> None:
+        """The next step is the submit, of a document with this digest and size."""
+        self._update(key, now_s, phase=Phase.SUBMITTING.value, sha256=sha256, size_bytes=size_bytes)
+
+    def not_submitted(self, key: DocumentKey, *, now_s: float) -> None:
+        """The submit failed in a way that is sure to have had no effect."""
+        self._update(key, now_s, phase=Phase.INTENT.value)
+
+    def unanswered(self, key: DocumentKey, *, now_s: float) -> None:
+        """A person is told that the submit may or may not have been accepted."""
+        self._update(key, now_s, phase=Phase.UNANSWERED.value)
+
+    def accepted(self, key: DocumentKey, receipts: Sequence[Receipt], *, now_s: float) -> None:
+        """The server has the document, under these job ids (in the order of the targets)."""
+        with self._transaction():
+            self._set(key, now_s, phase=Phase.ACCEPTED.value)
+            self._db.executemany(
+                f"UPDATE delivery SET cloud_job_id = ?, state = ?, updated_at = ?"
+                f" WHERE {_BY_KEY} AND target_number = ?",
+                [
+                    (receipt.cloud_job_id, int(DeliveryState.SUBMITTED), now_s,
+                     *_values(key), number)
+                    for number, receipt in enumerate(receipts)
+                ],
+            )  # fmt: skip
+
+    def state(self, key: DocumentKey, number: int, status: JobStatus, *, now_s: float) -> None:
+        """What the cloud says of the document's target with this number (from 0)."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE delivery SET state = ?, message = ?, submitted = ?, received = ?,"
+                f" delivered = ?, updated_at = ? WHERE {_BY_KEY} AND target_number = ?",
+                (int(status.state), status.message, status.submitted, status.received,
+                 status.delivered, now_s, *_values(key), number),
+            )  # fmt: skip
+
+    def ended(self, key: DocumentKey, *, now_s: float) -> None:
+        """This run of the backend has finished with the document."""
+        self._update(key, now_s, ended=1)
+
+    def _update(self, key: DocumentKey, now_s: float, **values: str | int) -> None:
+        with self._transaction():
+            self._set(key, now_s, **values)
+
+    def _set(self, key: DocumentKey, now_s: float, **values: str | int) -> None:
+        columns = ", ".join(f"{name} = ?" for name in values)
+        self._db.execute(
+            f"UPDATE document SET {columns}, updated_at = ? WHERE {_BY_KEY}",
+            (*values.values(), now_s, *_values(key)),
+        )
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")  # what is returned from is on the disk
+        self._db.execute("PRAGMA foreign_keys = ON")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > _VERSION:
+            raise JournalError(
+                f"The journal {self._path} was written by a newer version of Cirrus Bridge. "
+                "Update this machine's cirrus-bridge, then release the job."
+            )
+        if version < _VERSION:
+            with self._transaction():
+                for statement in filter(str.strip, _SCHEMA.split(";")):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {_VERSION}")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._translated():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise JournalBusy(
+                    f"The journal {self._path} is in use; CUPS tries the job again soon.",
+                    detail=str(error),
+                ) from error
+            raise self._broken(error) from error
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> JournalError:
+        return JournalError(
+            f"The journal {self._path} can not be used ({error}), and without it a job could be "
+            "printed twice. Check the disk space and rights there, then release the job.",
+        )
+
+
+_BY_KEY = "job_uuid = ? AND print_run = ? AND destination = ? AND number = ?"
+
+
+def _values(key: DocumentKey) -> tuple[str, int, str, int]:
+    return (key.job_uuid, key.print_run, key.destination, key.number)

@@ -1,0 +1,145 @@
+"""What the bridge talks about: a print job, its targets, segments, receipts and delivery states.
+
+Plain immutable values. Nothing here reads, writes, or knows CUPS or HTTP.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One cloud device: `location` and `device` are the API's LocID and DevID, decoded."""
+
+    location: str
+    device: str
+
+    def __str__(self) -> str:
+        return f"{self.location}:{self.device}"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentKey:
+    """What tells one document's way to one destination from every other, over all runs.
+
+    `job_uuid` stays the same when CUPS runs a job again. `print_run` is the time at which CUPS
+    last called the job finished (0: never), so a finished job that a person restarts is a new
+    print, and a job that CUPS runs again after a crash is not. `destination` is the queue URI
+    without options: a job that is moved to another queue is wanted there. `number` counts the
+    job's documents from 1.
+    """
+
+    job_uuid: str
+    print_run: int
+    destination: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrintJob:
+    """A job as CUPS hands it over, parsed once.
+
+    `document_number` is None where CUPS does not tell it (a job that comes by standard input).
+    `pass_started` is the job's time-at-processing in seconds: the same for all documents of one
+    pass through the queue. `layout_done` says that CUPS's filters applied page layout.
+    """
+
+    job_id: int
+    job_uuid: str
+    user: str
+    title: str
+    copies: int
+    queue: str
+    options: Mapping[str, str] = NO_OPTIONS
+    spool_path: Path | None = None
+    document_number: int | None = None
+    print_run: int = 0
+    pass_started: int = 0
+    layout_done: bool = False
+    in_class: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of the compressed stream; `index` is its byte position there, from 0."""
+
+    index: int
+    data: bytes
+
+    @property
+    def end(self) -> int:
+        """The position of the first byte after this segment."""
+        return self.index + len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The server's word that it has the job for one target."""
+
+    target: Target
+    cloud_job_id: str
+
+
+class Compression(enum.IntEnum):
+    """The API's `cmp`: how the uploaded bytes are compressed."""
+
+    NONE = 0
+    ZLIB = 1
+    GZIP = 2
+
+
+class DeliveryState(enum.IntEnum):
+    """The API's `State` of a submitted job."""
+
+    SUBMITTED = 0
+    RECEIVED = 1
+    DELIVERED = 2
+    DELETED = 3
+    SAVED = 8
+    TRASHED = 9
+
+    @property
+    def is_final(self) -> bool:
+        """No later state changes what became of the paper (a saved job may be trashed)."""
+        return self not in (DeliveryState.SUBMITTED, DeliveryState.RECEIVED)
+
+    @property
+    def reached_recipient(self) -> bool:
+        """The document came out, or its recipient saved it."""
+        return self in (DeliveryState.DELIVERED, DeliveryState.SAVED)
+
+    def may_become(self, later: DeliveryState) -> bool:
+        """Whether `later` can follow: a job goes forward, and final is final."""
+        if self is DeliveryState.SAVED:
+            return later in (DeliveryState.SAVED, DeliveryState.TRASHED)
+        return later is self if self.is_final else later >= self
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """The answer to `get job`, every field of the API's document.
+
+    The times are the server's own text, empty while they have not happened. `updated` is the
+    server's integer time stamp.
+    """
+
+    state: DeliveryState
+    name: str = ""
+    submitted: str = ""
+    size_bytes: int = 0
+    ext: str = ""
+    segments: tuple[int, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
+    raw_print: bool = False
+    target: str = ""
+    received: str = ""
+    delivered: str = ""
+    message: str = ""
+    updated: int = 0

@@ -1,0 +1,164 @@
+"""CUPS job options → the API's job props. Tables first; pure.
+
+CUPS and IPP names (options(7), PWG 5100.x keywords, PPD 4.3 keywords) are in lower case, as
+`cups_options` gives them. What CUPS's filters have done to the pages is not asked for again.
+A value that the API's list form could misread is refused, never repaired: one prop can not
+smuggle in another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from cirrus_bridge.errors import BadOption
+from cirrus_bridge.model import PrintJob
+
+PASSED_ON = "cirrus-prop-"
+
+_DUPLEX = {
+    "one-sided": "1", "none": "1", "simplex": "1", "false": "1",
+    "two-sided-long-edge": "2", "duplexnotumble": "2", "true": "2",
+    "two-sided-short-edge": "3", "duplextumble": "3",
+}  # fmt: skip
+_COLOR = {
+    "monochrome": "1", "process-monochrome": "1", "bi-level": "1", "auto-monochrome": "1",
+    "gray": "1", "grayscale": "1", "kgray": "1", "black": "1", "mono": "1",
+    "color": "2", "rgb": "2", "cmyk": "2", "cmy": "2", "rgb16": "2",
+}  # fmt: skip
+_COLLATE = {
+    "true": "1", "on": "1", "yes": "1",
+    "separate-documents-collated-copies": "1",
+}  # fmt: skip
+# RFC 8011, 5.2.10: 3 portrait, 4 landscape, 5 reverse-landscape, 6 reverse-portrait
+_ORIENTATION = {"3": "1", "4": "2", "5": "2", "6": "1"}
+_LANDSCAPE = {"true": "2", "yes": "2", "on": "2"}
+# PWG 5100.16, 5.1.3 (print-scaling), and CUPS's own fit-to-page
+_SCALE = {"auto": "1", "auto-fit": "1", "fit": "0", "fill": "0", "none": "2"}
+_FIT = {"true": "0", "yes": "0", "on": "0"}
+_NOT_ASKED = frozenset({"auto", "default", "printerdefault", "automatic", "automatically-select"})
+
+# Standard papers: PWG 5101.1 self-describing name → the name that PPDs and drivers use.
+_PAPER = {
+    "iso_a3_297x420mm": "A3", "iso_a4_210x297mm": "A4", "iso_a5_148x210mm": "A5",
+    "iso_a6_105x148mm": "A6", "iso_b5_176x250mm": "ISOB5", "jis_b4_257x364mm": "B4",
+    "jis_b5_182x257mm": "B5", "na_letter_8.5x11in": "Letter", "na_legal_8.5x14in": "Legal",
+    "na_ledger_11x17in": "Tabloid", "na_executive_7.25x10.5in": "Executive",
+    "iso_dl_110x220mm": "EnvDL", "na_number-10_4.125x9.5in": "Env10", "iso_c5_162x229mm": "EnvC5",
+}  # fmt: skip
+_PAPER_ALIASES = {name.lower(): name for name in _PAPER.values()} | {
+    name.split("_")[1]: paper for name, paper in _PAPER.items()
+}
+
+Reader = Callable[[str], str | None]
+
+
+def _table(choices: Mapping[str, str]) -> Reader:
+    return lambda text: choices.get(text.lower())
+
+
+def _paper(text: str) -> str | None:
+    if text.lower() in _NOT_ASKED:
+        return None
+    return _PAPER.get(text) or _PAPER_ALIASES.get(text.lower()) or text
+
+
+def _tray(text: str) -> str | None:
+    return None if text.lower() in _NOT_ASKED else text
+
+
+# prop → the options that ask for it, the first that is there wins
+_ASKED_BY: Mapping[str, tuple[tuple[str, Reader], ...]] = {
+    "collate": (
+        ("collate", _table(_COLLATE)),
+        ("multiple-document-handling", _table(_COLLATE)),
+    ),
+    "duplex": (("sides", _table(_DUPLEX)), ("duplex", _table(_DUPLEX))),
+    "color": (("print-color-mode", _table(_COLOR)), ("colormodel", _table(_COLOR))),
+    "tray": (("inputslot", _tray), ("media-source", _tray)),
+    "size": (("pagesize", _paper), ("pageregion", _paper)),
+    "priority": (("cirrus-priority", str),),
+}
+# the same for what pdftopdf does itself when a document goes through CUPS's filters
+_ASKED_BY_UNFILTERED: Mapping[str, tuple[tuple[str, Reader], ...]] = {
+    "orientation": (
+        ("orientation-requested", _table(_ORIENTATION)),
+        ("landscape", _table(_LANDSCAPE)),
+    ),
+    "scale": (("print-scaling", _table(_SCALE)), ("fit-to-page", _table(_FIT))),
+}
+
+# What a known prop may hold; other names are free.
+_ALLOWED: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "copies": (re.compile(r"[1-9][0-9]?"), "a number of copies from 1 to 99"),
+    "priority": (re.compile(r"[1-9][0-9]?"), "a priority from 1 to 99"),
+    "collate": (re.compile(r"1"), "1"),
+    "color": (re.compile(r"[12]"), "1 (monochrome) or 2 (colour)"),
+    "duplex": (re.compile(r"[123]"), "1 (one-sided), 2 (long edge) or 3 (short edge)"),
+    "orientation": (re.compile(r"[12]"), "1 (portrait) or 2 (landscape)"),
+    "scale": (re.compile(r"[012]"), "0 (fit), 1 (shrink to fit) or 2 (actual size)"),
+    "bmp": (re.compile(r"300|600"), "300 or 600"),
+}
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+
+
+def job_props(job: PrintJob) -> dict[str, str]:
+    """The props of a job, by name, each one checked.
+
+    `copies` is always there: CUPS's count in argv[4] is the one that was asked for, filters or
+    not, and the driver tells the filters to leave copies to the device.
+
+    Raises:
+        BadOption: a value that no prop can carry; the text names the option.
+    """
+    props = {"copies": str(job.copies)}
+    asked_by = dict(_ASKED_BY) if job.layout_done else {**_ASKED_BY, **_ASKED_BY_UNFILTERED}
+    options = {**_from_media(job.options.get("media", "")), **job.options}
+    for prop, sources in asked_by.items():
+        for option, read in sources:
+            value = read(options[option]) if option in options else None
+            if value is not None:
+                props[prop] = value
+                break
+    for option, value in job.options.items():
+        if option.startswith(PASSED_ON):
+            props[option.removeprefix(PASSED_ON)] = value
+    for name, value in props.items():
+        check_prop(name, value)
+    return props
+
+
+def check_prop(name: str, value: str) -> None:
+    """Refuse a prop that the API's list of name=value lines could not carry as it is.
+
+    Raises:
+        BadOption: the text names the prop and what it takes.
+    """
+    if not _NAME.fullmatch(name):
+        raise _bad(name, value, "a name of letters, digits, '-', '_' and '.'")
+    if ";" in value or not value.isprintable():
+        raise _bad(name, value, "a text without ';', line breaks and control characters")
+    allowed = _ALLOWED.get(name)
+    if allowed and not allowed[0].fullmatch(value):
+        raise _bad(name, value, allowed[1])
+
+
+def _from_media(media: str) -> dict[str, str]:
+    """`media=SIZE,TRAY,TYPE` of lp(1), in any order, as the options that mean one thing each."""
+    found: dict[str, str] = {}
+    for word in filter(None, media.split(",")):
+        is_paper = word in _PAPER or word.lower() in _PAPER_ALIASES
+        if is_paper or word.lower().startswith("custom"):
+            found.setdefault("pagesize", word)
+        elif re.search(r"tray|manual|cassette|slot|envelope|upper|lower|middle", word.lower()):
+            found.setdefault("inputslot", word)
+    return found
+
+
+def _bad(name: str, value: str, takes: str) -> BadOption:
+    shown = value if len(value) <= 60 else value[:57] + "…"
+    shown = "".join(char if char.isprintable() else "?" for char in shown)
+    return BadOption(
+        f"The job asks for {name}='{shown}', but {name} takes {takes}. "
+        "Print again with another value; this job can be canceled."
+    )

@@ -1,0 +1,251 @@
+"""Use case: one document → receipts. Owns the order of effects.
+
+journal(intent) → upload → journal(confirmed bytes) → journal(about to submit) → submit →
+journal(accepted). What is retryable is retried here until the queue's `contimeout` is over; a
+submit is repeated only if it is certain that the server did not take it, or if the queue's
+`onambiguous` or a person (who released the held job) wants it.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol, TypeVar
+from urllib.parse import quote
+
+from cirrus_bridge.api import CloudApi
+from cirrus_bridge.api_errors import MAY_BE_PRINTED
+from cirrus_bridge.clock import Clock
+from cirrus_bridge.deflate import deflate
+from cirrus_bridge.errors import (
+    ApiError,
+    Definitive,
+    EmptyDocument,
+    Interrupted,
+    QueueError,
+    Retryable,
+    ServerAway,
+    SubmitDropped,
+    SubmitUnanswered,
+    TryOtherMember,
+)
+from cirrus_bridge.journal import Entry, Journal, Phase
+from cirrus_bridge.model import Compression, DocumentKey, PrintJob, Receipt, Segment
+from cirrus_bridge.retry import waits
+from cirrus_bridge.segments import cut
+from cirrus_bridge.uri import QueueUri
+
+SINGLE_REQUEST_BYTES = 500_000  # the API's document: larger files go by segments
+QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in a request line
+
+CLASS_WAIT_S = 5.0  # a class with no member that works must not spin
+
+T = TypeVar("T")
+
+
+class Report(Protocol):
+    """Where a submission says how it goes."""
+
+    def debug(self, text: str) -> None: ...
+    def info(self, text: str) -> None: ...
+    def progress(self, percent: int) -> None: ...
+    def server_away(self, text: str) -> None: ...
+    def server_back(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Document:
+    """The document while it streams by: its size and digest so far."""
+
+    chunks: Iterable[bytes]
+    size_bytes: int = 0
+    sha256: str = ""
+
+    def __iter__(self) -> Iterator[bytes]:
+        digest = hashlib.sha256()
+        for chunk in self.chunks:
+            digest.update(chunk)
+            self.size_bytes += len(chunk)
+            yield chunk
+        self.sha256 = digest.hexdigest()
+
+
+@dataclass(slots=True)
+class Submission:
+    """Everything that one document's way to the cloud needs.
+
+    `expected_bytes` is the document's size where it is known (for progress), else 0.
+    """
+
+    job: PrintJob
+    queue: QueueUri
+    key: DocumentKey
+    props: dict[str, str]
+    api: CloudApi
+    journal: Journal
+    clock: Clock
+    report: Report
+    segment_bytes: int
+    expected_bytes: int = 0
+    rng: random.Random = field(default_factory=random.Random)
+
+    def run(self, document: Document, earlier: Entry | None) -> list[Receipt]:
+        """Bring a document to the cloud.
+
+        Args:
+            document: what to send; read at most once.
+            earlier: what the journal knows of a run that did not come to its end.
+
+        Raises:
+            SubmitUnanswered: it may be accepted or not, and a person has to decide.
+            CirrusError: any other reason why it was not submitted.
+        """
+        if earlier and earlier.phase is Phase.SUBMITTING:
+            error = SubmitUnanswered(
+                f"This job was interrupted while it was sent. {MAY_BE_PRINTED}"
+            )
+            self._decide_unanswered(error, earlier.key)
+        self.journal.intent(self.key, self.job, self.queue.targets, now_s=self.clock.wall_s())
+        level = self.queue.settings.level
+        stream = document if level is None else deflate(document, level)
+        segments = cut(stream, first_bytes=SINGLE_REQUEST_BYTES, then_bytes=self.segment_bytes)
+        head = list(itertools.islice(segments, 2))
+        if document.size_bytes == 0:
+            raise EmptyDocument(
+                "There is nothing to print: the document is empty, or a filter failed. "
+                "Print it anew, or cancel this job."
+            )
+        if len(head) == 1 and self._parameter_bytes() <= QUERY_BYTES:
+            return self._submit(document, functools.partial(self.api.put_file, head[0].data))
+        name = self._upload(document, itertools.chain(head, segments))
+        return self._submit(document, functools.partial(self.api.submit_file, name))
+
+    def _upload(self, document: Document, segments: Iterable[Segment]) -> str:
+        """Send all segments; returns the name of the server's temporary file."""
+        name = self._insist(self.api.temp_file)
+        for segment in segments:
+            self._insist(functools.partial(self.api.put_segment, name, segment))
+            self.journal.confirmed(
+                self.key, temp_file=name, confirmed_bytes=segment.end, now_s=self.clock.wall_s()
+            )
+            if self.expected_bytes:
+                self.report.progress(min(99, document.size_bytes * 100 // self.expected_bytes))
+        return name
+
+    def _submit(self, document: Document, request: Callable[..., list[Receipt]]) -> list[Receipt]:
+        """Submit until it is clear what became of it, as far as the queue allows."""
+        self.report.debug(f"document sha256={document.sha256} bytes={document.size_bytes}")
+        level = self.queue.settings.level
+        patience = self._patience()
+        while True:
+            self.journal.submitting(
+                self.key, document.sha256, document.size_bytes, now_s=self.clock.wall_s()
+            )
+            try:
+                with self.clock.reluctant():
+                    receipts = request(
+                        self.queue.targets,
+                        title=self.job.title,
+                        props=self.props,
+                        compression=Compression.NONE if level is None else Compression.ZLIB,
+                    )
+                    self.journal.accepted(self.key, receipts, now_s=self.clock.wall_s())
+            except SubmitUnanswered as error:
+                self._decide_unanswered(error, self.key)
+                patience.wait_after(error)
+            except (Retryable, Definitive, Interrupted, QueueError) as error:
+                self.journal.not_submitted(self.key, now_s=self.clock.wall_s())
+                if not isinstance(error, Retryable):
+                    raise
+                patience.wait_after(error)
+            else:
+                self.report.server_back()
+                return receipts
+
+    def _insist(self, request: Callable[[], T]) -> T:
+        """Make a request that may be repeated, until it works or `contimeout` is over."""
+        patience = self._patience()
+        while True:
+            try:
+                result = request()
+            except Retryable as error:
+                patience.wait_after(error)
+            else:
+                self.report.server_back()
+                return result
+
+    def _patience(self) -> Patience:
+        return Patience(
+            self.clock,
+            self.report,
+            self.rng,
+            limit_s=self.queue.settings.contimeout_s,
+            in_class=self.job.in_class,
+        )
+
+    def _decide_unanswered(self, error: SubmitUnanswered, key: DocumentKey) -> None:
+        """Return if the queue wants an unanswered submit to be repeated, raise otherwise."""
+        if self.clock.stop_requested:
+            raise error  # the journal still says SUBMITTING: the next run decides
+        if self.queue.settings.onambiguous == "resubmit":
+            return
+        if self.queue.settings.onambiguous == "drop":
+            raise SubmitDropped(
+                "It is not known whether the cloud took this job, and this queue never sends a "
+                "job twice. If the pages do not come out, restart the job.",
+                detail=str(error),
+            ) from error
+        self.journal.unanswered(key, now_s=self.clock.wall_s())
+        raise error
+
+    def _parameter_bytes(self) -> int:
+        """About how long the request line of a single-step putfile gets."""
+        props = itertools.chain(*self.props.items())
+        texts = (self.job.title, *map(str, self.queue.targets), *props)
+        return sum(len(quote(text, safe="")) + 3 for text in texts)
+
+
+@dataclass(slots=True)
+class Patience:
+    """Waits between tries of one request, and says so; gives up when `limit_s` is over."""
+
+    clock: Clock
+    report: Report
+    rng: random.Random
+    limit_s: float
+    in_class: bool
+    _waits: Iterator[float] | None = None
+    _since_s: float = 0.0
+
+    def wait_after(self, error: ApiError) -> None:
+        """Wait before the next try.
+
+        Raises:
+            ServerAway: the limit would be over before it.
+            TryOtherMember: the job's class may have another member that works.
+            Interrupted: a signal asked for an end.
+        """
+        if self._waits is None:
+            self._waits, self._since_s = waits(self.rng), self.clock.monotonic_s()
+        wait_s = next(self._waits)
+        if isinstance(error, Retryable) and error.retry_after_s is not None:
+            wait_s = max(wait_s, error.retry_after_s)
+        if self.in_class:
+            self.report.server_away(str(error))
+            self.clock.sleep(CLASS_WAIT_S)
+            raise TryOtherMember(f"{error} CUPS tries another printer of the class.") from error
+        if self.clock.monotonic_s() - self._since_s + wait_s > self.limit_s:
+            raise ServerAway(
+                f"{error} Gave up after {self.limit_s:.0f} seconds (contimeout). When the server "
+                "is back, release the job.",
+                detail=error.detail,
+            ) from error
+        again = self.clock.now() + timedelta(seconds=wait_s)
+        self.report.debug(f"{error.code} {error.detail}")
+        self.report.server_away(f"{error} Next try at {again:%H:%M:%S}.")
+        self.clock.sleep(wait_s)

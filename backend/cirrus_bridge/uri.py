@@ -1,0 +1,166 @@
+"""The queue URI: `cirrus://HOST[:PORT]/COMPID/TARGET[;TARGET…][?OPTION=VALUE[&…]]`.
+
+Reads and writes it. Ids are UTF-8 and percent-encoded (RFC 3986); `:` and `;` have a meaning of
+their own in a target list. Knows neither files nor servers.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, unquote_to_bytes
+
+from cirrus_bridge.errors import BadQueueUri
+from cirrus_bridge.model import Target
+from cirrus_bridge.settings import QueueSettings, override
+
+SCHEME = "cirrus"
+FORM = "cirrus://HOST[:PORT]/COMPANY/LOCATION:DEVICE[;LOCATION:DEVICE…][?OPTION=VALUE…]"
+_HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?")
+_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueUri:
+    """What a queue URI says. `port` is None when the URI gives none."""
+
+    host: str
+    port: int | None
+    company: str
+    targets: tuple[Target, ...]
+    settings: QueueSettings
+
+    @property
+    def server(self) -> str:
+        """HOST[:PORT] in lower case: the name by which servers.d finds the server."""
+        return server_name(self.host, self.port)
+
+
+def server_name(host: str, port: int | None) -> str:
+    """HOST or HOST:PORT; 443 is the port of a name that has none, so both are one name."""
+    return host.lower() if port in (None, 443) else f"{host.lower()}:{port}"
+
+
+def parse_server(text: str) -> tuple[str, int | None]:
+    """'host' or 'host:port' as (host, port).
+
+    Raises:
+        ValueError: it is neither.
+    """
+    match = _HOST.fullmatch(text)
+    port = match and match["port"]
+    if not match or (port and not 0 < int(port) < 65_536):
+        raise ValueError(f"'{text}' is not a host name, or host name and port")
+    return match["host"], int(port) if port else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to `host` stays on this machine (RFC 6761, 6.3 for the name)."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def parse_queue_uri(text: str, defaults: QueueSettings | None = None) -> QueueUri:
+    """Read a queue URI; options that it does not name are taken from `defaults`.
+
+    Raises:
+        BadQueueUri: the text names the part that is wrong and what is expected there.
+    """
+    scheme, colon, rest = text.partition("://")
+    if not colon or scheme.lower() != SCHEME:
+        raise _bad(f"it does not begin with {SCHEME}://")
+    if "#" in rest:
+        raise _bad("it has a fragment (#); write %23 for a # in a name")
+    rest, _, query = rest.partition("?")
+    authority, slash, path = rest.partition("/")
+    if "@" in authority:
+        raise _bad("it holds a user or password, which everybody could see; keys go into servers.d")
+    try:
+        host, port = parse_server(authority)
+    except ValueError as error:
+        raise _bad(str(error)) from None
+    company, slash, target_list = path.partition("/")
+    if not slash or not company or not target_list:
+        raise _bad("company or target is missing")
+    if "/" in target_list:
+        raise _bad("there is a / after the targets; write %2F for a / in a name")
+    targets = tuple(_target(part) for part in target_list.split(";"))
+    if len(set(targets)) != len(targets):
+        raise _bad("a target is named twice")
+    try:
+        settings = override(defaults or QueueSettings(), _options(query))
+    except ValueError as error:
+        raise _bad(str(error)) from None
+    return QueueUri(host, port, _id(company, "company"), targets, settings)
+
+
+def format_queue_uri(server: str, company: str, targets: Sequence[Target]) -> str:
+    """The URI of a queue on `server` (HOST[:PORT]); `parse_queue_uri` reads it back."""
+    listed = ";".join(f"{_quote(t.location)}:{_quote(t.device)}" for t in targets)
+    return f"{SCHEME}://{server}/{_quote(company)}/{listed}"
+
+
+def check_id(text: str) -> None:
+    """Refuse an id that the API's target list or paths could not name without doubt.
+
+    Raises:
+        ValueError: it is empty, a dot segment (RFC 3986, 5.2.4 would remove it from a path), or
+            holds `;`, `:` (they divide the target list) or a control character.
+    """
+    if not text or text in (".", ".."):
+        raise ValueError("must not be empty, '.' or '..'")
+    if any(char in ";:" or not char.isprintable() for char in text):
+        raise ValueError("must not hold ':', ';' or control characters: the API has no way to")
+
+
+def _target(text: str) -> Target:
+    location, colon, device = text.partition(":")
+    if not colon or ":" in device:
+        raise _bad(f"target '{text}' is not LOCATION:DEVICE; write %3A for a : in a name")
+    return Target(_id(location, "location"), _id(device, "device"))
+
+
+def _id(text: str, what: str) -> str:
+    decoded = _decode(text, what)
+    try:
+        check_id(decoded)
+    except ValueError as error:
+        raise _bad(f"the {what} id '{decoded}' {error}") from None
+    return decoded
+
+
+def _decode(text: str, what: str) -> str:
+    if _PERCENT.search(text):
+        raise _bad(f"a % in the {what} is not followed by two hexadecimal digits; write %25")
+    try:
+        return unquote_to_bytes(text).decode("utf-8")
+    except UnicodeDecodeError:
+        raise _bad(f"the {what} is not UTF-8") from None
+
+
+def _options(query: str) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for part in filter(None, query.split("&")):
+        name, equals, value = part.partition("=")
+        name = _decode(name, "option")
+        if not equals or name in options:
+            raise _bad(f"option '{name}' is given twice or without a value")
+        options[name] = _decode(value, f"option '{name}'")
+    return options
+
+
+def _quote(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _bad(reason: str) -> BadQueueUri:
+    return BadQueueUri(
+        f"The queue's URI is wrong: {reason}. The form is {FORM}. Correct it with lpadmin -v, "
+        "then cupsenable the queue."
+    )
