@@ -57,7 +57,7 @@ class PrintJob:
     title: str
     copies: int
     queue: str
-    options: Mapping[str, str] = NO_OPTIONS
+    options: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
     spool_path: Path | None = None
     document_number: int | None = None
     print_run: int = 0

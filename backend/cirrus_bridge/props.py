@@ -156,9 +156,13 @@ def _from_media(media: str) -> dict[str, str]:
 
 
 def _bad(name: str, value: str, takes: str) -> BadOption:
-    shown = value if len(value) <= 60 else value[:57] + "…"
-    shown = "".join(char if char.isprintable() else "?" for char in shown)
+    name, value = _shown(name), _shown(value)
     return BadOption(
-        f"The job asks for {name}='{shown}', but {name} takes {takes}. "
+        f"The job asks for {name}='{value}', but {name} takes {takes}. "
         "Print again with another value; this job can be canceled."
     )
+
+
+def _shown(text: str) -> str:
+    text = text if len(text) <= 60 else text[:59] + "…"
+    return "".join(char if char.isprintable() else "?" for char in text)

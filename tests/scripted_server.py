@@ -1,0 +1,126 @@
+"""A real HTTP server on a loopback socket that answers, or misbehaves, by script.
+
+`ScriptedServer(script)` calls `script(request)` for each request; the script returns what is to
+happen to it. Requests are kept for the test to look at.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from urllib.parse import parse_qsl, urlsplit
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it came: `path` still percent-encoded, `fields` of query and form together."""
+
+    method: str
+    path: str
+    fields: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A complete answer."""
+
+    text: str = ""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Reset:
+    """The connection is reset (RST) instead of an answer."""
+
+
+@dataclass(frozen=True)
+class Stall:
+    """No answer until the server stops."""
+
+
+@dataclass(frozen=True)
+class RawBytes:
+    """These bytes instead of an answer, then the connection closes."""
+
+    data: bytes
+
+
+Script = Callable[[Request], Answer | Reset | Stall | RawBytes]
+
+
+class ScriptedServer:
+    """Use as a context manager; `.name` is HOST:PORT, `.requests` what came."""
+
+    def __init__(self, script: Script) -> None:
+        self.requests: list[Request] = []
+        self._stopping = threading.Event()
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _serve(self) -> None:
+                request = _request(self)
+                owner.requests.append(request)
+                outcome = script(request)
+                if isinstance(outcome, Answer):
+                    data = outcome.text.encode()
+                    self.send_response(outcome.status)
+                    self.send_header("Content-Type", outcome.content_type)
+                    self.send_header("Content-Length", str(len(data)))
+                    for name, value in outcome.headers.items():
+                        self.send_header(name, value)
+                    self.end_headers()
+                    self.wfile.write(data)
+                    return
+                self.close_connection = True
+                if isinstance(outcome, Stall):
+                    owner._stopping.wait(30)
+                elif isinstance(outcome, RawBytes):
+                    self.wfile.write(outcome.data)
+                else:
+                    linger = struct.pack("ii", 1, 0)
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                    self.connection.close()
+
+            do_GET = do_POST = do_PUT = _serve  # noqa: N815 - the names http.server looks for
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self._http.handle_error = lambda *_: None  # type: ignore[method-assign]
+        self.name = f"127.0.0.1:{self._http.server_address[1]}"
+
+    def __enter__(self) -> ScriptedServer:
+        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stopping.set()
+        self._http.shutdown()
+        self._http.server_close()
+
+
+def _request(handler: BaseHTTPRequestHandler) -> Request:
+    body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+    url = urlsplit(handler.path)
+    fields = dict(parse_qsl(url.query, keep_blank_values=True))
+    if "urlencoded" in handler.headers.get("Content-Type", ""):
+        fields |= dict(parse_qsl(body.decode(), keep_blank_values=True))
+    return Request(handler.command, url.path, fields, dict(handler.headers), body)

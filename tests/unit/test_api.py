@@ -1,0 +1,358 @@
+"""The API client against real sockets: each request's form, and every way an answer goes wrong."""
+
+from __future__ import annotations
+
+import socket
+import zlib
+from collections.abc import Callable
+
+import pytest
+
+from cirrus_bridge.api import CloudApi
+from cirrus_bridge.config import Secret, Server, UploadSettings
+from cirrus_bridge.errors import (
+    ApiError,
+    KeyRefused,
+    Refused,
+    ServerFault,
+    ShortSegment,
+    SubmitUnanswered,
+    UnexpectedAnswer,
+    Unreachable,
+)
+from cirrus_bridge.model import Compression, DeliveryState, Receipt, Segment, Target
+from scripted_server import Answer, RawBytes, Request, Reset, Script, ScriptedServer, Stall
+
+KEY = "sekret-k3y"
+TARGETS = [Target("Paris", "Läser 1"), Target("Lyon", "B/2")]
+PROPS = {"copies": "2", "duplex": "2"}
+
+
+def _api(name: str, *, company: str | None = "Acme", read_timeout_s: float = 5) -> CloudApi:
+    server = Server(name=name, api_key=Secret(KEY), company=company)
+    timeouts = UploadSettings(connect_timeout_s=2, read_timeout_s=read_timeout_s)
+    return CloudApi(server, "Acme", https=False, timeouts=timeouts)
+
+
+def _ask(script: Script, call: Callable[[CloudApi], object], **how: float) -> Request:
+    """Make one call; the request that came."""
+    with ScriptedServer(script) as server:
+        call(_api(server.name, **how))  # type: ignore[arg-type]
+    return server.requests[-1]
+
+
+def _put(api: CloudApi) -> list[Receipt]:
+    return api.put_file(b"data", TARGETS, title="Träum", props=PROPS, compression=Compression.ZLIB)
+
+
+def _submit(api: CloudApi) -> list[Receipt]:
+    return api.submit_file("f1", TARGETS, title="T", props=PROPS, compression=Compression.GZIP)
+
+
+def _segment(api: CloudApi) -> None:
+    api.put_segment("f1", Segment(7, b"12345"))
+
+
+def _status(api: CloudApi) -> object:
+    return api.job_status(Receipt(TARGETS[1], "20220318185808-1"))
+
+
+CALLS: dict[str, Callable[[CloudApi], object]] = {
+    "version": lambda api: api.version(),
+    "location": lambda api: api.location("Paris"),
+    "device": lambda api: api.device(TARGETS[0]),
+    "upload_file": lambda api: api.upload_file(b"data"),
+    "temp_file": lambda api: api.temp_file(),
+    "put_segment": _segment,
+    "put_file": _put,
+    "submit_file": _submit,
+    "job_status": _status,
+}
+SUBMITS = ("put_file", "submit_file")
+every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+
+
+def test_put_file() -> None:
+    """Single step: PUT with targets, title, cmp and props in the query; two targets, two ids."""
+    with ScriptedServer(lambda _: Answer("1-1\n1-2\n")) as server:
+        receipts = _put(_api(server.name))
+    (request,) = server.requests
+    assert (request.method, request.path, request.body) == ("PUT", "/api/putfile", b"data")
+    assert request.fields == {
+        "targets": "Paris:Läser 1;Lyon:B/2",
+        "title": "Träum",
+        "cmp": "1",
+        "props": "copies=2\nduplex=2",
+    }
+    assert request.headers["Authorization"] == f"Bearer {KEY}"
+    assert request.headers["Content-Length"] == "4"
+    assert receipts == [Receipt(TARGETS[0], "1-1"), Receipt(TARGETS[1], "1-2")]
+
+
+def test_upload_then_submit() -> None:
+    """Two steps: PUT without parameters gives a name; submitfile names it, form-encoded."""
+    upload = _ask(lambda _: Answer("file-7"), lambda api: api.upload_file(b"x"))
+    assert (upload.method, upload.path, upload.fields) == ("PUT", "/api/putfile", {})
+    submit = _ask(lambda _: Answer("1-1\n1-2"), _submit)
+    assert (submit.method, submit.path) == ("POST", "/api/submitfile")
+    assert submit.fields == {
+        "file": "f1",
+        "targets": "Paris:Läser 1;Lyon:B/2",
+        "title": "T",
+        "cmp": "2",
+        "props": "copies=2\nduplex=2",
+    }
+
+
+def test_segments() -> None:
+    """tempfile takes no parameter; putsegment has file and index, and checks the count."""
+    temp = _ask(lambda _: Answer("t"), lambda api: api.temp_file())
+    assert (temp.path, temp.fields) == ("/api/tempfile", {})
+    put = _ask(lambda _: Answer("5"), _segment)
+    assert (put.method, put.path, put.body) == ("PUT", "/api/putsegment", b"12345")
+    assert put.fields == {"file": "f1", "index": "7"}
+    with pytest.raises(ShortSegment, match="3 of 5"):
+        _ask(lambda _: Answer("3"), _segment)
+
+
+def test_compid_only_for_a_key_that_is_bound_to_no_company() -> None:
+    """compid is sent where the configuration names no company, else never."""
+    with ScriptedServer(lambda _: Answer("1-1\n1-2")) as server:
+        _put(_api(server.name, company=None))
+        _submit(_api(server.name, company=None))
+        _put(_api(server.name))
+    assert [r.fields.get("compid") for r in server.requests] == ["Acme", "Acme", None]
+
+
+def test_job_status_has_every_field() -> None:
+    """Each field of the document is read; ids are percent-encoded in the path."""
+    text = (
+        '{"Name":"T","Submitted":"a","Size":5,"Ext":"pdf","State":1,"Data":null,"Segments":[1,2],'
+        '"Properties":{"copies":"2"},"RawPrint":true,"Target":"x","Received":"b","Delivered":null,'
+        '"Message":"Paper\\njam","Updated":17}'
+    )
+    with ScriptedServer(lambda _: Answer(text)) as server:
+        status = _api(server.name).job_status(Receipt(TARGETS[1], "1-1"))
+    assert server.requests[0].path == "/api/get/job/Acme/Lyon/B%2F2/1-1"
+    assert (status.name, status.submitted, status.size_bytes) == ("T", "a", 5)
+    assert (status.ext, status.state, status.segments) == ("pdf", DeliveryState.RECEIVED, (1, 2))
+    assert (dict(status.properties), status.raw_print) == ({"copies": "2"}, True)
+    assert (status.target, status.received, status.delivered) == ("x", "b", "")
+    assert (status.message, status.updated) == ("Paper jam", 17)
+
+
+@pytest.mark.parametrize("state", [0, 1, 2, 3, 8, 9])
+def test_every_state(state: int) -> None:
+    """The six states of the document are known, as numbers and as numbers in text."""
+    for text in (f'{{"State":{state}}}', f'{{"State":"{state}"}}'):
+        with ScriptedServer(lambda _, text=text: Answer(text)) as server:
+            assert _api(server.name).job_status(Receipt(TARGETS[0], "1-1")).state == state
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "null", "[]", "{}", '{"State":7}', '{"State":null}', '{"State":[]}', "{", "<html>"],
+)
+def test_useless_status(text: str) -> None:
+    """Anything but an object with a known state is an error, never a state."""
+    with pytest.raises(UnexpectedAnswer):
+        _ask(lambda _: Answer(text), _status)
+
+
+def test_odd_types_of_side_fields_do_no_harm() -> None:
+    """A changed type of a field that does not matter is no reason to fail."""
+    text = '{"State":2,"Size":"x","Segments":"y","Properties":[],"Message":{},"Updated":1e400}'
+    with ScriptedServer(lambda _: Answer(text)) as server:
+        status = _api(server.name).job_status(Receipt(TARGETS[0], "1-1"))
+    assert (status.state, status.size_bytes, status.updated) == (2, 0, 0)
+
+
+def test_location_without_its_password() -> None:
+    """The password that a location's answer holds goes no further."""
+    with ScriptedServer(lambda _: Answer('{"LocID":"Paris","Password":"p4ss"}')) as server:
+        assert _api(server.name).location("Paris") == {"LocID": "Paris"}
+
+
+def test_version_sends_no_key() -> None:
+    """version needs no authentication, so it shows no key."""
+    request = _ask(lambda _: Answer("3.0\n2.0\nS\nL"), lambda api: api.version())
+    assert "Authorization" not in request.headers
+
+
+@every_call
+def test_error_text(call: Callable[[CloudApi], object]) -> None:
+    """`Error: …` with status 200 is a refusal that gives the server's own words."""
+    with pytest.raises(Refused, match="no such device"):
+        _ask(lambda _: Answer("Error: no such device"), call)
+
+
+@every_call
+@pytest.mark.parametrize("status", [401, 403])
+def test_refused_key(call: Callable[[CloudApi], object], status: int) -> None:
+    """401 and 403 name the server, and no text holds the key even if the server repeats it."""
+    with ScriptedServer(lambda _: Answer(f"bad key {KEY}", status)) as server:
+        with pytest.raises(KeyRefused) as caught:
+            call(_api(server.name))
+        assert server.name in str(caught.value)
+    assert KEY not in str(caught.value) + caught.value.detail
+
+
+@every_call
+@pytest.mark.parametrize("status", [400, 404, 405, 413])
+def test_other_4xx(call: Callable[[CloudApi], object], status: int) -> None:
+    """Any other 4xx is a refusal with the body's words."""
+    with pytest.raises(Refused, match="missing targets"):
+        _ask(lambda _: Answer("missing targets", status), call)
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_5xx(name: str, status: int) -> None:
+    """5xx can be tried again, but after a submit nobody knows what the server has done."""
+    expected: type[ApiError] = SubmitUnanswered if name in SUBMITS else ServerFault
+    answer = Answer("<h1>Bad gateway</h1>", status, {"Retry-After": "7"})
+    with pytest.raises(expected) as caught:
+        _ask(lambda _: answer, CALLS[name])
+    if isinstance(caught.value, ServerFault):
+        assert caught.value.retry_after_s == 7
+    assert "<h1>" not in str(caught.value)
+
+
+@every_call
+def test_429_can_be_tried_again(call: Callable[[CloudApi], object]) -> None:
+    """Too many requests: refused before anything was done, so a submit can be repeated too."""
+    with pytest.raises(ServerFault):
+        _ask(lambda _: Answer("slow down", 429), call)
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer("<html><title>Sign in</title></html>", content_type="text/html"),
+        Answer("<!DOCTYPE html>", content_type="text/plain"),
+    ],
+    ids=["html", "unlabelled"],
+)
+def test_login_page(name: str, answer: Answer) -> None:
+    """A web page with status 200 is never a success."""
+    expected: type[ApiError] = SubmitUnanswered if name in SUBMITS else UnexpectedAnswer
+    with pytest.raises(expected, match="web page"):
+        _ask(lambda _: answer, CALLS[name])
+
+
+@pytest.mark.parametrize("name", SUBMITS)
+@pytest.mark.parametrize("text", ["", "\n\n", "1-1", "1-1\n1-2\n1-3", "1-1\n1-1", "OK\n{}"])
+def test_wrong_job_ids(name: str, text: str) -> None:
+    """No id, too few, too many, equal ones or none at all: never a success."""
+    with pytest.raises(SubmitUnanswered):
+        _ask(lambda _: Answer(text), CALLS[name])
+
+
+@pytest.mark.parametrize("text", ["", "five", "-5", "5.0", "５"])
+def test_count_that_is_no_number(text: str) -> None:
+    """A byte count that is no number is an error."""
+    with pytest.raises(UnexpectedAnswer):
+        _ask(lambda _: Answer(text), _segment)
+
+
+@pytest.mark.parametrize("name", ["temp_file", "upload_file"])
+@pytest.mark.parametrize("text", ["", "a\nb", "x" * 300])
+def test_name_that_is_no_name(name: str, text: str) -> None:
+    """A file name is one line of some length."""
+    with pytest.raises(UnexpectedAnswer):
+        _ask(lambda _: Answer(text), CALLS[name])
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize(
+    "fault",
+    [Reset(), RawBytes(b""), RawBytes(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1-1")],
+    ids=["reset", "closed", "cut-off"],
+)
+def test_lost_answer(name: str, fault: Reset | RawBytes) -> None:
+    """An answer that got lost: ambiguous after a submit, else as good as not asked."""
+    expected: type[ApiError] = SubmitUnanswered if name in SUBMITS else Unreachable
+    with pytest.raises(expected):
+        _ask(lambda _: fault, CALLS[name])
+
+
+@pytest.mark.parametrize("name", ["temp_file", "put_file"])
+def test_stalled_server(name: str) -> None:
+    """No answer within the read timeout."""
+    expected: type[ApiError] = SubmitUnanswered if name in SUBMITS else Unreachable
+    with pytest.raises(expected, match="in time"):
+        _ask(lambda _: Stall(), CALLS[name], read_timeout_s=0.3)
+
+
+@every_call
+def test_connection_refused(call: Callable[[CloudApi], object]) -> None:
+    """Nobody listens: nothing was sent, so everything can be tried again, a submit too."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        name = f"127.0.0.1:{nobody.getsockname()[1]}"
+        with pytest.raises(Unreachable, match="connection refused"):
+            call(_api(name))
+
+
+def test_unknown_host() -> None:
+    """A name that does not exist, in words that people know."""
+    with pytest.raises(Unreachable, match="its name"):
+        _put(_api("no-such-host.invalid"))
+
+
+def test_body_cut_before_its_end_is_no_submit() -> None:
+    """A connection that breaks while the file is being sent leaves nothing accepted."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(5)
+    name = f"127.0.0.1:{listener.getsockname()[1]}"
+    big = zlib.compress(b"", 0) + bytes(64 * 1024 * 1024)
+
+    import threading
+
+    def accept_and_break() -> None:
+        connection, _ = listener.accept()
+        connection.recv(1000)
+        connection.close()
+
+    thread = threading.Thread(target=accept_and_break)
+    thread.start()
+    with pytest.raises(Unreachable):
+        _api(name).put_file(big, TARGETS, title="t", props={}, compression=Compression.ZLIB)
+    thread.join()
+    listener.close()
+
+
+@every_call
+def test_redirect_is_not_followed(call: Callable[[CloudApi], object]) -> None:
+    """A redirect, to whatever host, is an error that names the host; the key goes nowhere."""
+    with ScriptedServer(lambda _: Answer("1-1\n1-2")) as other:
+        to_other = Answer("", 307, {"Location": f"http://{other.name}/api/x"})
+        with pytest.raises(UnexpectedAnswer, match=other.name):
+            _ask(lambda _: to_other, call)
+    assert other.requests == []
+
+
+def test_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proxies of the environment do not see the key."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    _ask(lambda _: Answer("t"), lambda api: api.temp_file())
+
+
+def test_proxy_of_the_configuration_is_used() -> None:
+    """Requests go through the proxy that the server's entry names."""
+    with ScriptedServer(lambda _: Answer("t")) as proxy:
+        server = Server(
+            name="cp.invalid", api_key=Secret(KEY), company="A", proxy=f"http://{proxy.name}"
+        )
+        api = CloudApi(server, "A", https=False, timeouts=UploadSettings())
+        assert api.temp_file() == "t"
+
+
+def test_endless_answer() -> None:
+    """An answer without end is cut off and refused."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
+    with pytest.raises(UnexpectedAnswer, match="no end"):
+        _ask(lambda _: RawBytes(head + b"1" * 5_000_000), lambda api: api.temp_file())

@@ -1,0 +1,78 @@
+"""The direction of imports: data flows one way, and each edge has one owner."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+BACKEND = Path(__file__).parents[2] / "backend"
+BRIDGE = BACKEND / "cirrus_bridge"
+
+# Lower layers first; a module may import from layers below its own, and from no other.
+LAYERS: list[set[str]] = [
+    {"errors", "model", "__init__"},
+    {"settings", "cups_options", "deflate", "segments", "retry", "clock", "props", "cups_report"},
+    {"uri", "cups_job", "journal"},
+    {"config"},
+    {"api_errors"},
+    {"api_answers"},
+    {"api"},
+    {"submit", "follow", "discovery"},
+    {"backend_main"},
+]
+OWNERS = {
+    "requests": {"api", "api_errors"},
+    "urllib3": {"api", "api_errors"},
+    "sqlite3": {"journal"},
+    "signal": {"clock"},
+    "zlib": {"deflate"},
+    "time": {"clock"},
+}
+
+
+def _imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names if node.module == "cirrus_bridge" else {node.module}
+    return found
+
+
+MODULES = {path.stem: _imports(path) for path in sorted(BRIDGE.glob("*.py"))}
+
+
+def test_every_module_has_a_layer() -> None:
+    """A new module gets a place on purpose."""
+    placed = [name for layer in LAYERS for name in layer]
+    assert sorted(placed) == sorted(MODULES)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_go_down(name: str) -> None:
+    """No step imports a later one, and siblings do not import each other."""
+    own = next(number for number, layer in enumerate(LAYERS) if name in layer)
+    below = set().union(*LAYERS[:own])
+    used = {i.split(".")[1] for i in MODULES[name] if i.startswith("cirrus_bridge.")}
+    used.discard("__version__")
+    assert used <= below
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_one_owner_for_each_edge(name: str) -> None:
+    """HTTP, the journal's database, signals and sleeping each belong to one module."""
+    for package, owners in OWNERS.items():
+        if any(i.split(".")[0] == package for i in MODULES[name]):
+            assert name in owners
+
+
+@pytest.mark.parametrize("pair", [("cirrus_bridge", "cirrus_cloudlet")])
+def test_bridge_and_cloudlet_are_strangers(pair: tuple[str, str]) -> None:
+    """They meet on the wire only, so that neither hides a mistake of the other."""
+    for own, other in (pair, pair[::-1]):
+        for path in (BACKEND / own).rglob("*.py"):
+            assert not any(i.split(".")[0] == other for i in _imports(path)), path

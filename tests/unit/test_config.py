@@ -1,0 +1,129 @@
+"""The configuration folder: what it may say, and that a key is safe in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.config import load
+from cirrus_bridge.errors import BadConfiguration, CirrusError, ExposedKey, UnknownServer
+from cirrus_bridge.uri import parse_queue_uri
+
+SERVER = '[[server]]\nhost = "cp.example.com"\ncompany = "Acme"\napi_key = "k3y"\n'
+
+
+def _folder(tmp_path: Path, *, bridge: str | None = None, server: str = SERVER) -> Path:
+    if bridge is not None:
+        (tmp_path / "bridge.toml").write_text(bridge)
+    (tmp_path / "servers.d").mkdir()
+    file = tmp_path / "servers.d/acme.toml"
+    file.write_text(server)
+    file.chmod(0o600)
+    return tmp_path
+
+
+def test_defaults_without_bridge_toml(tmp_path: Path) -> None:
+    """bridge.toml may be absent."""
+    configuration = load(_folder(tmp_path))
+    assert configuration.defaults.wait == "delivered"
+    assert configuration.servers[0].locations == ()
+
+
+def test_everything_that_can_be_said(tmp_path: Path) -> None:
+    """Each documented name is read."""
+    (tmp_path / "key").write_text("k3y\n")
+    (tmp_path / "key").chmod(0o600)
+    folder = _folder(
+        tmp_path,
+        bridge='[defaults]\nwait = "received"\nwaittimeout = 5\ncompression = 9\n'
+        "[upload]\nsegment_bytes = 65536\nconnect_timeout_s = 3\nread_timeout_s = 2.5\n",
+        server='[[server]]\nhost = "CP.example.com:8443"\napi_key_file = "../key"\n'
+        'locations = ["Paris"]\nproxy = "http://proxy:3128"\nallow_plaintext = true\n',
+    )
+    configuration = load(folder)
+    (server,) = configuration.servers
+    assert (server.name, server.company) == ("cp.example.com:8443", None)
+    assert (server.api_key.reveal(), server.locations) == ("k3y", ("Paris",))
+    assert (server.proxy, server.allow_plaintext) == ("http://proxy:3128", True)
+    assert (configuration.defaults.wait, configuration.defaults.level) == ("received", 9)
+    assert configuration.upload.segment_bytes == 65536
+    assert configuration.upload.connect_timeout_s == 3.0
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
+def test_exposed_key(tmp_path: Path, mode: int) -> None:
+    """A file with a key that others can get at is refused, with the command that mends it."""
+    folder = _folder(tmp_path)
+    (folder / "servers.d/acme.toml").chmod(mode)
+    with pytest.raises(ExposedKey, match="chmod 600"):
+        load(folder)
+
+
+def test_exposed_key_file(tmp_path: Path) -> None:
+    """The same holds for the file that api_key_file names."""
+    (tmp_path / "key").write_text("k3y")
+    (tmp_path / "key").chmod(0o644)
+    folder = _folder(tmp_path, server='[[server]]\nhost = "h"\napi_key_file = "../key"\n')
+    with pytest.raises(ExposedKey, match="key"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("bridge", "server", "says"),
+    [
+        ("[default]\n", SERVER, "unknown name 'default'"),
+        ("[defaults]\nwiat = 1\n", SERVER, "unknown option 'wiat'"),
+        ('[defaults]\nwait = "never"\n', SERVER, "submitted, received, delivered"),
+        ("[defaults]\nwait = 1.5\n", SERVER, "must be a text or a number"),
+        ("[upload]\nsegment_bytes = 1\n", SERVER, "at least 1024"),
+        ('[upload]\nsegment_bytes = "1"\n', SERVER, "must be a int"),
+        ("[upload\n", SERVER, "not TOML"),
+        ("", "[server]\nhost = 'h'\n", "must be a list"),
+        ("", '[[server]]\napi_key = "k"\n', "'host' is missing"),
+        ("", '[[server]]\nhost = "h/x"\napi_key = "k"\n', "not a host name"),
+        ("", '[[server]]\nhost = "h"\n', "api_key and api_key_file"),
+        ("", '[[server]]\nhost = "h"\napi_key = "k y"\n', "odd characters"),
+        ("", '[[server]]\nhost = "h"\napi_key = "k"\ncolour = 1\n', "unknown name 'colour'"),
+        ("", '[[server]]\nhost = "h"\napi_key = "k"\nca_file = "/no/such"\n', "ca_file"),
+        ("", '[[server]]\nhost = "h"\napi_key = "k"\nlocations = ["a:b"]\n', "must not hold"),
+        ("", SERVER + SERVER, "two entries"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, bridge: str, server: str, says: str) -> None:
+    """A mistake is one error that names the file and the mistake, and no key."""
+    with pytest.raises(BadConfiguration) as caught:
+        load(_folder(tmp_path, bridge=bridge, server=server))
+    assert says in str(caught.value)
+    assert ".toml" in str(caught.value) or "servers.d" in str(caught.value)
+    assert "k3y" not in str(caught.value)
+
+
+def test_server_for_a_queue(tmp_path: Path) -> None:
+    """Host and company choose the entry; one without company serves the others."""
+    folder = _folder(
+        tmp_path, server=SERVER + '[[server]]\nhost = "cp.example.com:443"\napi_key = "any"\n'
+    )
+    configuration = load(folder)
+    acme = configuration.server_for(parse_queue_uri("cirrus://cp.example.com/Acme/L:D"))
+    other = configuration.server_for(parse_queue_uri("cirrus://cp.example.com/Other/L:D"))
+    assert (acme.api_key.reveal(), other.api_key.reveal()) == ("k3y", "any")
+
+
+@pytest.mark.parametrize("uri", ["cirrus://cp.example.com/Other/L:D", "cirrus://h2/Acme/L:D"])
+def test_no_server_for_a_queue(tmp_path: Path, uri: str) -> None:
+    """A key is never used for another company or host than its own."""
+    with pytest.raises(UnknownServer, match=r"servers\.d"):
+        load(_folder(tmp_path)).server_for(parse_queue_uri(uri))
+
+
+def test_keys_do_not_show(tmp_path: Path) -> None:
+    """No repr of the configuration shows a key."""
+    assert "k3y" not in repr(load(_folder(tmp_path)))
+
+
+def test_missing_folder_is_no_server(tmp_path: Path) -> None:
+    """Without a folder there is no server, which the queue's first job then says."""
+    configuration = load(tmp_path / "none")
+    with pytest.raises(CirrusError, match="No \\[\\[server\\]\\] entry"):
+        configuration.server_for(parse_queue_uri("cirrus://h/C/L:D"))

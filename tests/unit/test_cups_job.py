@@ -1,0 +1,109 @@
+"""The way in: arguments, environment and spool → PrintJob."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.cups_job import read_document, read_job
+from cirrus_bridge.errors import BadOption, UnreadableDocument, UsageError
+
+ARGV = ["cirrus", "17", "ann", "Report", "2", "job-uuid=urn:uuid:a sides=one-sided"]
+
+
+def test_job_from_standard_input() -> None:
+    """Five arguments: no file, no document number; filters have laid out the pages."""
+    job = read_job(ARGV, {"PRINTER": "q", "FINAL_CONTENT_TYPE": "application/pdf"})
+    assert (job.job_id, job.user, job.title, job.copies) == (17, "ann", "Report", 2)
+    assert (job.queue, job.job_uuid) == ("q", "urn:uuid:a")
+    assert job.options["sides"] == "one-sided"
+    assert (job.spool_path, job.document_number, job.layout_done) == (None, None, True)
+
+
+def test_job_from_a_file() -> None:
+    """Six arguments: the spool file's name tells the document's number; no layout was done."""
+    job = read_job([*ARGV, "/var/spool/cups/d00017-003"], {})
+    assert (job.spool_path, job.document_number) == (Path("/var/spool/cups/d00017-003"), 3)
+    assert not job.layout_done
+
+
+def test_times_of_the_job() -> None:
+    """A restarted job says when it was completed before; each pass says when it began."""
+    argv = [*ARGV[:5], "time-at-processing=1700 time-at-completed=1600"]
+    job = read_job(argv, {})
+    assert (job.pass_started, job.print_run) == (1700, 1600)
+    assert read_job(ARGV, {}).print_run == 0
+
+
+def test_class() -> None:
+    """CLASS says that the job came through a class."""
+    assert read_job(ARGV, {"CLASS": "all"}).in_class
+    assert not read_job(ARGV, {}).in_class
+
+
+@pytest.mark.parametrize(
+    "title", ["Übung", "報告書 №5", "تقرير", "x" * 5000, "a\tb\nc", "😀" * 300]
+)
+def test_title_in_any_script_and_length(title: str) -> None:
+    """A title stays what it is, on one line and within 255 characters."""
+    job = read_job([*ARGV[:3], title, *ARGV[4:]], {})
+    assert job.title.isprintable()
+    assert 0 < len(job.title) <= 255
+    if title.isprintable() and len(title) <= 255:
+        assert job.title == title
+
+
+def test_argument_bytes_are_utf_8_or_replaced() -> None:
+    """Bytes that are no UTF-8 never end the program."""
+    job = read_job([*ARGV[:3], os.fsdecode(b"caf\xe9"), *ARGV[4:]], {})
+    assert job.title == "caf\ufffd"
+
+
+def test_no_title() -> None:
+    """A job without a title is named by its queue and number."""
+    assert read_job([*ARGV[:3], "", *ARGV[4:]], {"PRINTER": "q"}).title == "q-17"
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 8])
+def test_wrong_number_of_arguments(count: int) -> None:
+    """Anything but 5 or 6 arguments is a usage error."""
+    with pytest.raises(UsageError, match="Usage"):
+        read_job(["cirrus", *(["1"] * (count - 1))], {})
+
+
+@pytest.mark.parametrize("copies", ["0", "-1", "two", "", "²"])
+def test_wrong_copies(copies: str) -> None:
+    """A count of copies that is none is an error, never one copy."""
+    with pytest.raises(BadOption):
+        read_job([*ARGV[:4], copies, ""], {})
+
+
+def test_document_of_a_file(tmp_path: Path) -> None:
+    """The file's bytes, all of them, in order."""
+    spool = tmp_path / "d00017-001"
+    data = os.urandom(300_000)
+    spool.write_bytes(data)
+    with Path(os.devnull).open("rb") as stdin:
+        assert b"".join(read_document(read_job([*ARGV, str(spool)], {}), stdin)) == data
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    """A spool file that is not there is one clear error."""
+    job = read_job([*ARGV, str(tmp_path / "none")], {})
+    with Path(os.devnull).open("rb") as stdin, pytest.raises(UnreadableDocument, match="Release"):
+        list(read_document(job, stdin))
+
+
+def test_file_that_shrinks(tmp_path: Path) -> None:
+    """A spool file that gets shorter while it is read is never taken for the whole."""
+    spool = tmp_path / "d00017-001"
+    spool.write_bytes(bytes(1_000_000))
+    job = read_job([*ARGV, str(spool)], {})
+    with Path(os.devnull).open("rb") as stdin:
+        chunks = read_document(job, stdin)
+        next(chunks)
+        os.truncate(spool, 200_000)
+        with pytest.raises(UnreadableDocument, match="shorter"):
+            list(chunks)

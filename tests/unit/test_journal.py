@@ -1,0 +1,119 @@
+"""The journal: what is written is there after a restart, and for its owner alone."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge import journal as journal_module
+from cirrus_bridge.errors import JournalBusy, JournalError
+from cirrus_bridge.journal import Journal, Phase
+from cirrus_bridge.model import (
+    DeliveryState,
+    DocumentKey,
+    JobStatus,
+    PrintJob,
+    Receipt,
+    Target,
+)
+
+TARGETS = [Target("Paris", "A"), Target("Lyon", "B")]
+RECEIPTS = [Receipt(TARGETS[0], "1-1"), Receipt(TARGETS[1], "1-2")]
+JOB = PrintJob(1, "urn:uuid:a", "ann", "t", 1, "q", pass_started=50)
+KEY = DocumentKey(JOB.job_uuid, 0, "cirrus://h/C/L:D", 1)
+
+
+def _phase(folder: Path) -> Phase:
+    with Journal(folder) as journal:
+        return journal.entries(JOB.job_uuid, 0)[0].phase
+
+
+def test_the_order_of_effects_survives(tmp_path: Path) -> None:
+    """After each step, a new process finds exactly that step."""
+    steps = [
+        (lambda j: j.intent(KEY, JOB, TARGETS, now_s=1), Phase.INTENT),
+        (lambda j: j.confirmed(KEY, temp_file="t", confirmed_bytes=5, now_s=2), Phase.INTENT),
+        (lambda j: j.submitting(KEY, "ab", 9, now_s=3), Phase.SUBMITTING),
+        (lambda j: j.not_submitted(KEY, now_s=4), Phase.INTENT),
+        (lambda j: j.unanswered(KEY, now_s=5), Phase.UNANSWERED),
+        (lambda j: j.accepted(KEY, RECEIPTS, now_s=6), Phase.ACCEPTED),
+    ]
+    for step, phase in steps:
+        with Journal(tmp_path) as journal:
+            step(journal)
+        assert _phase(tmp_path) is phase
+    with Journal(tmp_path) as journal:
+        assert journal.receipts(KEY) == RECEIPTS
+
+
+def test_prints_and_documents_are_told_apart(tmp_path: Path) -> None:
+    """Another print run, destination or number is another document."""
+    with Journal(tmp_path) as journal:
+        journal.intent(KEY, JOB, TARGETS, now_s=1)
+        journal.ended(KEY, now_s=2)
+        for other in (
+            DocumentKey(JOB.job_uuid, 0, "cirrus://h/C/L:E", 1),
+            DocumentKey(JOB.job_uuid, 0, KEY.destination, 2),
+            DocumentKey(JOB.job_uuid, 99, KEY.destination, 1),
+        ):
+            journal.intent(other, JOB, TARGETS, now_s=3)
+        entries = journal.entries(JOB.job_uuid, 0)
+    assert [e.key.number for e in entries] == [1, 1, 2]
+    assert [e.ended for e in entries if e.key == KEY] == [True]
+
+
+def test_one_row_a_target_with_its_state(tmp_path: Path) -> None:
+    """State, message and times of each target are in its own row."""
+    status = JobStatus(DeliveryState.RECEIVED, message="warming up", received="now")
+    with Journal(tmp_path) as journal:
+        journal.intent(KEY, JOB, TARGETS, now_s=1)
+        journal.accepted(KEY, RECEIPTS, now_s=2)
+        journal.state(KEY, 1, status, now_s=3)
+    with sqlite3.connect(tmp_path / "journal.db") as db:
+        rows = db.execute(
+            "SELECT location, cloud_job_id, state, message, received FROM delivery ORDER BY 1 DESC"
+        ).fetchall()
+    db.close()
+    assert rows == [("Paris", "1-1", 0, "", ""), ("Lyon", "1-2", 1, "warming up", "now")]
+
+
+def test_nobody_else_reads_it(tmp_path: Path) -> None:
+    """Titles and users are the owner's alone, in every file of the journal."""
+    with Journal(tmp_path / "state") as journal:
+        journal.intent(KEY, JOB, TARGETS, now_s=1)
+        files = list((tmp_path / "state").iterdir())
+        assert len(files) == 3
+        assert {stat.S_IMODE(f.stat().st_mode) for f in files} == {0o600}
+
+
+def test_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that another process keeps means: try again later."""
+    monkeypatch.setattr(journal_module, "BUSY_TIMEOUT_S", 0.1)
+    with Journal(tmp_path) as journal:
+        other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalBusy):
+            journal.intent(KEY, JOB, TARGETS, now_s=1)
+        other.close()
+
+
+@pytest.mark.parametrize("content", [b"not a database, but long enough to be taken for one" * 9])
+def test_broken(tmp_path: Path, content: bytes) -> None:
+    """A journal that is none is an error that names it; nothing could be promised without it."""
+    (tmp_path / "journal.db").write_bytes(content)
+    with pytest.raises(JournalError, match=r"journal\.db"), Journal(tmp_path):
+        pass
+
+
+def test_newer_version(tmp_path: Path) -> None:
+    """A journal of a newer version is left alone."""
+    with Journal(tmp_path):
+        pass
+    with sqlite3.connect(tmp_path / "journal.db") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(JournalError, match="newer"), Journal(tmp_path):
+        pass

@@ -1,0 +1,133 @@
+"""Job options → props: every row of the table, and values that try to be two props."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cirrus_bridge.errors import BadOption
+from cirrus_bridge.model import PrintJob
+from cirrus_bridge.props import job_props
+
+
+def _job(options: dict[str, str], *, copies: int = 1, layout_done: bool = False) -> PrintJob:
+    return PrintJob(
+        job_id=1,
+        job_uuid="urn:uuid:1",
+        user="ann",
+        title="t",
+        copies=copies,
+        queue="q",
+        options=options,
+        spool_path=None if layout_done else Path("d00001-001"),
+        layout_done=layout_done,
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "prop", "expected"),
+    [
+        ("sides", "one-sided", "duplex", "1"),
+        ("sides", "two-sided-long-edge", "duplex", "2"),
+        ("sides", "two-sided-short-edge", "duplex", "3"),
+        ("duplex", "None", "duplex", "1"),
+        ("duplex", "DuplexNoTumble", "duplex", "2"),
+        ("duplex", "DuplexTumble", "duplex", "3"),
+        ("print-color-mode", "monochrome", "color", "1"),
+        ("print-color-mode", "color", "color", "2"),
+        ("print-color-mode", "auto", "color", None),
+        ("colormodel", "Gray", "color", "1"),
+        ("colormodel", "RGB", "color", "2"),
+        ("collate", "true", "collate", "1"),
+        ("collate", "false", "collate", None),
+        ("multiple-document-handling", "separate-documents-collated-copies", "collate", "1"),
+        ("multiple-document-handling", "separate-documents-uncollated-copies", "collate", None),
+        ("orientation-requested", "3", "orientation", "1"),
+        ("orientation-requested", "4", "orientation", "2"),
+        ("orientation-requested", "5", "orientation", "2"),
+        ("orientation-requested", "6", "orientation", "1"),
+        ("landscape", "true", "orientation", "2"),
+        ("landscape", "false", "orientation", None),
+        ("print-scaling", "fit", "scale", "0"),
+        ("print-scaling", "auto", "scale", "1"),
+        ("print-scaling", "none", "scale", "2"),
+        ("fit-to-page", "true", "scale", "0"),
+        ("inputslot", "Tray 2", "tray", "Tray 2"),
+        ("inputslot", "Auto", "tray", None),
+        ("pagesize", "A4", "size", "A4"),
+        ("media", "A4", "size", "A4"),
+        ("media", "iso_a4_210x297mm", "size", "A4"),
+        ("media", "na_letter_8.5x11in", "size", "Letter"),
+        ("media", "Tray2,Legal", "size", "Legal"),
+        ("media", "Tray2,Legal", "tray", "Tray2"),
+        ("media", "auto", "size", None),
+        ("cirrus-priority", "70", "priority", "70"),
+        ("cirrus-prop-custsize", "1", "custsize", "1"),
+    ],
+)
+def test_table(option: str, value: str, prop: str, expected: str | None) -> None:
+    """One option asks for one prop, or for none."""
+    assert job_props(_job({option: value})).get(prop) == expected
+
+
+def test_copies_are_always_there() -> None:
+    """The count of argv[4] is the prop, whether the document was filtered or not."""
+    for layout_done in (True, False):
+        assert job_props(_job({}, copies=3, layout_done=layout_done)) == {"copies": "3"}
+
+
+def test_layout_is_done_once() -> None:
+    """What pdftopdf has turned or scaled is not asked of the device again."""
+    options = {"landscape": "true", "fit-to-page": "true", "sides": "two-sided-long-edge"}
+    assert job_props(_job(options, layout_done=True)) == {"copies": "1", "duplex": "2"}
+
+
+def test_ipp_name_goes_before_ppd_name() -> None:
+    """When an application gives both spellings, the IPP one decides."""
+    props = job_props(_job({"sides": "one-sided", "duplex": "DuplexTumble"}))
+    assert props["duplex"] == "1"
+
+
+@pytest.mark.parametrize("copies", [0, 100, 12345])
+def test_copies_out_of_range(copies: int) -> None:
+    """The API knows 1 to 99 copies; another number is an error, never another number."""
+    with pytest.raises(BadOption, match="1 to 99"):
+        job_props(_job({}, copies=copies))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"inputslot": "Tray1\ncopies=99"},
+        {"inputslot": "Tray1\rcopies=99"},
+        {"inputslot": "Tray1;copies=99"},
+        {"inputslot": "Tray1\u2028copies=99"},
+        {"cirrus-prop-note": "x;copies=99"},
+        {"cirrus-prop-note\ncopies": "99"},
+        {"cirrus-prop-a=b": "99"},
+        {"cirrus-prop-": "99"},
+        {"cirrus-prop-copies": "100"},
+        {"cirrus-prop-duplex": "long"},
+    ],
+)
+def test_nothing_is_smuggled_in(options: dict[str, str]) -> None:
+    """A value or name that could be read as another prop is refused with a clear text."""
+    with pytest.raises(BadOption) as caught:
+        job_props(_job(options))
+    assert str(caught.value).isprintable()
+
+
+@given(st.dictionaries(st.sampled_from(["inputslot", "media", "cirrus-prop-x"]), st.text()))
+def test_list_form_reads_back(options: dict[str, str]) -> None:
+    """Whatever is accepted, the line-feed and the semicolon form read back as the same props."""
+    try:
+        props = job_props(_job(options))
+    except BadOption:
+        return
+    for separator in ("\n", ";"):
+        text = separator.join(f"{name}={value}" for name, value in props.items())
+        lines = [line for part in text.splitlines() for line in part.split(";")]
+        assert dict(line.split("=", 1) for line in lines) == props

@@ -1,0 +1,33 @@
+"""deflate and segments: one plain zlib stream, cut without loss."""
+
+from __future__ import annotations
+
+import zlib
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cirrus_bridge.deflate import deflate
+from cirrus_bridge.segments import cut
+
+CHUNKS = st.lists(st.binary(max_size=300), max_size=20)
+
+
+@given(chunks=CHUNKS, level=st.integers(1, 9))
+def test_one_rfc_1950_stream(chunks: list[bytes], level: int) -> None:
+    """Plain zlib reads the whole as one stream with nothing behind it."""
+    reader = zlib.decompressobj()
+    assert reader.decompress(b"".join(deflate(chunks, level))) == b"".join(chunks)
+    assert reader.eof
+    assert reader.unused_data == b""
+
+
+@given(chunks=CHUNKS, first=st.integers(1, 64), then=st.integers(1, 64))
+def test_cut_keeps_every_byte(chunks: list[bytes], first: int, then: int) -> None:
+    """Segments join seamlessly, have the sizes asked for, and none is empty."""
+    segments = list(cut(chunks, first_bytes=first, then_bytes=then))
+    assert b"".join(segment.data for segment in segments) == b"".join(chunks)
+    assert [s.index for s in segments] == [0, *(s.end for s in segments)][: len(segments)]
+    for number, segment in enumerate(segments[:-1]):
+        assert len(segment.data) == (then if number else first)
+    assert all(segment.data for segment in segments)
