@@ -34,6 +34,11 @@ from cirrus_bridge.props import job_props
 from cirrus_bridge.submit import Document, Submission
 from cirrus_bridge.uri import QueueUri, format_queue_uri, is_loopback, parse_queue_uri
 
+# cupsd ends a job when its backend fails for a file that is not the last one
+ONE_OF_SEVERAL = (
+    "CUPS does not go on with the other files of this job. When the cause is mended, restart the "
+    "job: files that were accepted are not printed again."
+)
 OK = EXIT_CODES[Disposition.DONE]
 
 
@@ -86,7 +91,7 @@ def _print(
     clock: Clock,
 ) -> int:
     """One document: find what the journal knows of it, submit it unless it is there, follow it."""
-    key, known = _identify(job, queue, journal.entries(job.job_uuid, job.print_run))
+    key, known = _identify(job, queue, journal.entries(job.job_uuid))
     is_accepted = known is not None and known.phase is Phase.ACCEPTED
     if known and is_accepted and known.key != key:  # by another member of the class
         key, queue = known.key, parse_queue_uri(known.key.destination, queue.settings)
@@ -109,7 +114,12 @@ def _print(
             expected_bytes=_size_bytes(job),
         )
         document = Document(read_document(job, sys.stdin.buffer))
-        receipts = submission.run(document, known)
+        try:
+            receipts = submission.run(document, known)
+        except CirrusError as error:
+            if key.number < job.documents:
+                error.consequence = ONE_OF_SEVERAL
+            raise
     return _follow(receipts, key, queue, api, journal, report, clock)
 
 
@@ -137,6 +147,7 @@ def _follow(
             report=report,
         )
     except Interrupted:
+        journal.ended(key, now_s=clock.wall_s())
         report.lasting(f"Stopped, but {queue.server} has the job already and prints it: {ids}.")
         return OK
     journal.ended(key, now_s=clock.wall_s())
@@ -163,14 +174,25 @@ def _identify(
 
     CUPS names the document's number only where it hands over a file. By standard input, a job's
     documents come one after the other within one pass through the queue: those that this pass
-    has ended with are behind us.
+    has ended with are behind us. A finished job that is restarted is printed anew, one that did
+    not come to its end is continued.
     """
     destination = format_queue_uri(queue.server, queue.company, queue.targets)
-    mine = [entry for entry in entries if job.in_class or entry.key.destination == destination]
+    print_run = job.print_run
+    if entries:
+        last_run = entries[-1].key.print_run
+        if not all(entry.ended for entry in entries if entry.key.print_run == last_run):
+            print_run = last_run
+    mine = [
+        entry
+        for entry in entries
+        if entry.key.print_run == print_run
+        and (job.in_class or entry.key.destination == destination)
+    ]
     number = job.document_number
     if number is None:
         number = 1 + sum(entry.ended and entry.pass_started == job.pass_started for entry in mine)
-    key = DocumentKey(job.job_uuid, job.print_run, destination, number)
+    key = DocumentKey(job.job_uuid, print_run, destination, number)
     of_number = [entry for entry in mine if entry.key.number == number]
     open_first = sorted(of_number, key=lambda entry: entry.phase is Phase.INTENT)
     return key, open_first[0] if open_first else None

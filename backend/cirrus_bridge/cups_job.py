@@ -15,12 +15,13 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from cirrus_bridge.cups_options import parse_options
-from cirrus_bridge.errors import BadOption, UnreadableDocument, UsageError
+from cirrus_bridge.errors import BadOption, JoinedDocuments, UnreadableDocument, UsageError
 from cirrus_bridge.model import PrintJob
 
 READ_BYTES = 128 * 1024
 TITLE_CHARS = 255
 USAGE = "Usage: cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]   (no argument: list devices)"
+_DOCUMENT = re.compile(r"(?:^| )document-name-supplied=")
 _SPOOL_NAME = re.compile(r"d[0-9]+-([0-9]+)")
 
 
@@ -30,6 +31,7 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str]) -> PrintJob:
     Raises:
         UsageError: not 5 or 6 arguments, or no number as job id.
         BadOption: the number of copies is no number.
+        JoinedDocuments: CUPS has joined what can not be joined.
     """
     if len(argv) not in (6, 7):
         raise UsageError(USAGE)
@@ -39,6 +41,7 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str]) -> PrintJob:
     if not _is_number(copies) or int(copies) < 1:
         raise BadOption(f"'{copies}' is not a number of copies. Print again with 1 to 99 copies.")
     options = parse_options(option_text)
+    documents = max(1, len(_DOCUMENT.findall(option_text)))
     spool_path = Path(argv[6]) if len(argv) == 7 else None
     queue = _text(environ.get("PRINTER", "")) or "cirrus"
     return PrintJob(
@@ -47,7 +50,8 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str]) -> PrintJob:
         job_uuid=options.get("job-uuid") or uuid.uuid4().urn,
         user=user,
         title=_title(title) or f"{queue}-{job_id}",
-        copies=int(copies),
+        copies=_copies_left(int(copies), documents, len(argv) == 7, environ),
+        documents=documents,
         queue=queue,
         options=MappingProxyType(options),
         spool_path=spool_path,
@@ -87,6 +91,22 @@ def read_document(job: PrintJob, stdin: BinaryIO) -> Iterator[bytes]:
             "The print data became shorter while it was read. Print the document anew.",
             detail=f"{job.spool_path}: {seen} of {expected} bytes",
         )
+
+
+def _copies_left(copies: int, documents: int, from_file: bool, environ: Mapping[str, str]) -> int:
+    """How many copies are still to be made.
+
+    Without a driver, data that comes by standard input has gone through gziptoany(8), which joins
+    the job's files and has made the copies. Text and PCL can be joined so; PDF can not.
+    """
+    if from_file or "FINAL_CONTENT_TYPE" in environ or "CONTENT_TYPE" not in environ:
+        return copies
+    if environ["CONTENT_TYPE"] == "application/pdf" and (copies > 1 or documents > 1):
+        raise JoinedDocuments(
+            "A queue without a driver joins several PDF files or copies into one broken file. "
+            "Print them one by one, or give the queue the Cirrus driver. This job can be canceled."
+        )
+    return 1
 
 
 def _text(argument: str) -> str:

@@ -44,7 +44,7 @@ class CupsReport:
 
     def lasting(self, text: str) -> None:
         """For people: shown on the job while it runs and after it has ended."""
-        self._line("ERROR", text)
+        self._line("WARNING", text)
 
     def progress(self, percent: int) -> None:
         """Set job-media-progress (0 to 100)."""
@@ -73,7 +73,8 @@ class CupsReport:
         """Report an error and return the exit code that goes with it."""
         if error.detail:
             self.debug(error.detail)
-        self.lasting(f"{error} ({error.code})")
+        texts = (str(error), error.consequence, f"({error.code})")
+        self._line("ERROR", " ".join(filter(None, texts)))
         return EXIT_CODES[error.disposition]
 
     def _line(self, kind: str, text: str) -> None:

@@ -10,7 +10,8 @@
     ├── DocumentError                   this job can not be printed as it is
     │   ├── BadOption           CB-301
     │   ├── EmptyDocument       CB-302
-    │   └── UnreadableDocument  CB-303
+    │   ├── UnreadableDocument  CB-303
+    │   └── JoinedDocuments     CB-304
     ├── ApiError
     │   ├── Definitive                  the server said no: asking again gets the same answer
     │   │   ├── Refused         CB-401
@@ -59,6 +60,8 @@ class CirrusError(Exception):
     Args:
         message: for people: what happened, and what to do about it.
         detail: for the log only (one line, no secrets).
+
+    `consequence` is one more sentence, for those who know what else hangs on the job.
     """
 
     code: ClassVar[str] = ""
@@ -67,6 +70,7 @@ class CirrusError(Exception):
     def __init__(self, message: str, *, detail: str = "") -> None:
         super().__init__(message)
         self.detail = detail
+        self.consequence = ""
 
 
 class UsageError(CirrusError):
@@ -128,6 +132,12 @@ class UnreadableDocument(DocumentError):
     """The spool file can not be opened or read to its end."""
 
     code = "CB-303"
+
+
+class JoinedDocuments(DocumentError):
+    """CUPS has strung PDF files or copies of one together, which no PDF reader takes apart."""
+
+    code = "CB-304"
 
 
 class ApiError(CirrusError):

@@ -108,13 +108,13 @@ class Journal:
     def __exit__(self, *exc_info: object) -> None:
         self._db.close()
 
-    def entries(self, job_uuid: str, print_run: int) -> list[Entry]:
-        """The documents of one print of a job, by number, for any destination."""
+    def entries(self, job_uuid: str) -> list[Entry]:
+        """All documents of a job, for any destination, the latest print last, by number."""
         with self._translated():
             rows = self._db.execute(
-                "SELECT destination, number, phase, pass_started, ended FROM document"
-                " WHERE job_uuid = ? AND print_run = ? ORDER BY number",
-                (job_uuid, print_run),
+                "SELECT print_run, destination, number, phase, pass_started, ended FROM document"
+                " WHERE job_uuid = ? ORDER BY print_run, number",
+                (job_uuid,),
             ).fetchall()
         return [
             Entry(
@@ -123,7 +123,7 @@ class Journal:
                 started,
                 bool(ended),
             )
-            for destination, number, phase, started, ended in rows
+            for print_run, destination, number, phase, started, ended in rows
         ]
 
     def receipts(self, key: DocumentKey) -> list[Receipt]:

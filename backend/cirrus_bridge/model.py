@@ -48,7 +48,8 @@ class PrintJob:
 
     `document_number` is None where CUPS does not tell it (a job that comes by standard input).
     `pass_started` is the job's time-at-processing in seconds: the same for all documents of one
-    pass through the queue. `layout_done` says that CUPS's filters applied page layout.
+    pass through the queue. `layout_done` says that CUPS's filters applied page layout. `copies`
+    is how many are still to be made; `documents` how many the whole job has, as far as known.
     """
 
     job_id: int
@@ -59,6 +60,7 @@ class PrintJob:
     queue: str
     options: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
     spool_path: Path | None = None
+    documents: int = 1
     document_number: int | None = None
     print_run: int = 0
     pass_started: int = 0

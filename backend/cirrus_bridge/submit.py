@@ -195,6 +195,7 @@ class Submission:
         if self.queue.settings.onambiguous == "resubmit":
             return
         if self.queue.settings.onambiguous == "drop":
+            self.journal.ended(key, now_s=self.clock.wall_s())
             raise SubmitDropped(
                 "It is not known whether the cloud took this job, and this queue never sends a "
                 "job twice. If the pages do not come out, restart the job.",

@@ -28,7 +28,7 @@ KEY = DocumentKey(JOB.job_uuid, 0, "cirrus://h/C/L:D", 1)
 
 def _phase(folder: Path) -> Phase:
     with Journal(folder) as journal:
-        return journal.entries(JOB.job_uuid, 0)[0].phase
+        return journal.entries(JOB.job_uuid)[0].phase
 
 
 def test_the_order_of_effects_survives(tmp_path: Path) -> None:
@@ -60,8 +60,9 @@ def test_prints_and_documents_are_told_apart(tmp_path: Path) -> None:
             DocumentKey(JOB.job_uuid, 99, KEY.destination, 1),
         ):
             journal.intent(other, JOB, TARGETS, now_s=3)
-        entries = journal.entries(JOB.job_uuid, 0)
-    assert [e.key.number for e in entries] == [1, 1, 2]
+        entries = journal.entries(JOB.job_uuid)
+    assert [e.key.number for e in entries] == [1, 1, 2, 1]
+    assert [e.key.print_run for e in entries] == [0, 0, 0, 99]
     assert [e.ended for e in entries if e.key == KEY] == [True]
 
 
