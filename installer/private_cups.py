@@ -131,13 +131,14 @@ class PrivateCups:
         program = self.root / "cupsd"
         if not program.exists():
             shutil.copy("/usr/sbin/cupsd", program)
-        self._cupsd = subprocess.Popen(
-            [program, "-f", "-c", etc / "cupsd.conf", "-s", etc / "cups-files.conf"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.root / "log" / "stderr").open("ab"),
-            start_new_session=True,
-        )
+        with (self.root / "log" / "stderr").open("ab") as stderr:
+            self._cupsd = subprocess.Popen(
+                [program, "-f", "-c", etc / "cupsd.conf", "-s", etc / "cups-files.conf"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                start_new_session=True,
+            )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
             if self._cupsd.poll() is not None or time.monotonic() > deadline:

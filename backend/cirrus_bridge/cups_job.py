@@ -58,6 +58,7 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str]) -> PrintJob:
         document_number=_document_number(spool_path),
         print_run=_number(options.get("time-at-completed", "")),
         pass_started=_number(options.get("time-at-processing", "")),
+        has_driver="FINAL_CONTENT_TYPE" in environ,
         layout_done=spool_path is None and "FINAL_CONTENT_TYPE" in environ,
         in_class=bool(environ.get("CLASS")),
     )

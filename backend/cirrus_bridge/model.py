@@ -48,7 +48,8 @@ class PrintJob:
 
     `document_number` is None where CUPS does not tell it (a job that comes by standard input).
     `pass_started` is the job's time-at-processing in seconds: the same for all documents of one
-    pass through the queue. `layout_done` says that CUPS's filters applied page layout. `copies`
+    pass through the queue. `has_driver` is False on a raw queue, `layout_done` True if
+    CUPS's filters applied page layout. `copies`
     is how many are still to be made; `documents` how many the whole job has, as far as known.
     """
 
@@ -62,6 +63,7 @@ class PrintJob:
     spool_path: Path | None = None
     documents: int = 1
     document_number: int | None = None
+    has_driver: bool = False
     print_run: int = 0
     pass_started: int = 0
     layout_done: bool = False

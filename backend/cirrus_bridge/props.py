@@ -113,7 +113,7 @@ def job_props(job: PrintJob) -> dict[str, str]:
     """
     props = {"copies": str(job.copies)}
     asked_by = dict(_ASKED_BY) if job.layout_done else {**_ASKED_BY, **_ASKED_BY_UNFILTERED}
-    options = {**_from_media(job.options.get("media", "")), **job.options}
+    options = {**_from_media(job.options.get("media", "")), **_wishes(job)}
     for prop, sources in asked_by.items():
         for option, read in sources:
             value = read(options[option]) if option in options else None
@@ -126,6 +126,19 @@ def job_props(job: PrintJob) -> dict[str, str]:
     for name, value in props.items():
         check_prop(name, value)
     return props
+
+
+def _wishes(job: PrintJob) -> dict[str, str]:
+    """The job's options less the one that lp(1) makes up.
+
+    libcups adds a queue's defaults to each job, and the default colour mode of a queue without a
+    driver is monochrome, whatever the device can do: colour pages would come out grey, unasked.
+    """
+    options = dict(job.options)
+    with_defaults = "number-up" in options
+    if with_defaults and not job.has_driver and options.get("print-color-mode") == "monochrome":
+        del options["print-color-mode"]
+    return options
 
 
 def check_prop(name: str, value: str) -> None:

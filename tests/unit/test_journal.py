@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def _phase(folder: Path) -> Phase:
 
 def test_the_order_of_effects_survives(tmp_path: Path) -> None:
     """After each step, a new process finds exactly that step."""
-    steps = [
+    steps: list[tuple[Callable[[Journal], None], Phase]] = [
         (lambda j: j.intent(KEY, JOB, TARGETS, now_s=1), Phase.INTENT),
         (lambda j: j.confirmed(KEY, temp_file="t", confirmed_bytes=5, now_s=2), Phase.INTENT),
         (lambda j: j.submitting(KEY, "ab", 9, now_s=3), Phase.SUBMITTING),

@@ -85,6 +85,15 @@ def test_layout_is_done_once() -> None:
     assert job_props(_job(options, layout_done=True)) == {"copies": "1", "duplex": "2"}
 
 
+def test_monochrome_of_a_queue_without_driver_is_no_wish() -> None:
+    """lp adds print-color-mode=monochrome to every job of a raw queue; colour or a PPD word is."""
+    added_by_lp = {"number-up": "1", "finishings": "3", "print-color-mode": "monochrome"}
+    assert job_props(_job(added_by_lp)) == {"copies": "1"}
+    assert job_props(_job({**added_by_lp, "colormodel": "Gray"}))["color"] == "1"
+    assert job_props(_job({**added_by_lp, "print-color-mode": "color"}))["color"] == "2"
+    assert job_props(_job({"print-color-mode": "monochrome"}))["color"] == "1"
+
+
 def test_ipp_name_goes_before_ppd_name() -> None:
     """When an application gives both spellings, the IPP one decides."""
     props = job_props(_job({"sides": "one-sided", "duplex": "DuplexTumble"}))

@@ -1,0 +1,42 @@
+"""One print site for the tests of a worker, and one of its own for a test that breaks things."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pypdf import PdfWriter
+
+from print_site import PrintSite
+
+WELCOME = Path(__file__).parents[2] / "installer" / "welcome.pdf"
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[PrintSite]:
+    """A site that tests share; each makes devices and queues of its own."""
+    with PrintSite() as shared:
+        yield shared
+
+
+@pytest.fixture
+def own_site() -> Iterator[PrintSite]:
+    """A site whose servers a test may stop."""
+    with PrintSite() as own:
+        yield own
+
+
+@pytest.fixture(scope="session")
+def pdfs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Real PDF files by their number of pages."""
+    folder = tmp_path_factory.mktemp("pdfs")
+    files = {4: WELCOME}
+    for pages in (1, 20):
+        writer = PdfWriter()
+        for number in range(pages):
+            writer.append(WELCOME, pages=(number % 4, number % 4 + 1))
+        files[pages] = folder / f"{pages}.pdf"
+        writer.write(files[pages])
+        writer.close()
+    return files

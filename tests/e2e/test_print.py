@@ -1,0 +1,280 @@
+"""Printing on a real cupsd to the embedded cloud: bytes, props, job states and messages."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import subprocess
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from pypdf import PdfReader
+
+from cloudlet_server import document
+from print_site import PrintSite
+
+
+def test_pdf_through_the_driver(site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """A filtered job: the pages arrive as PDF with the props that were asked for."""
+    device = site.device()
+    queue = site.queue(f"Paris:{device}")
+    job_id = site.cups.lp(
+        queue, "-n", "3", "-o", "sides=two-sided-long-edge", "-o", "print-color-mode=color",
+        "-o", "collate=true", "-o", "InputSlot=Tray2", "-o", "media=A4", "-t", "Report", pdfs[20],
+    )  # fmt: skip
+    job = site.cups.wait_job(job_id)
+    assert job["job-state"] == 9
+    (delivered,) = site.cloud_jobs(device, 1)
+    assert delivered["props"] == {
+        "copies": "3", "duplex": "2", "color": "2", "collate": "1", "tray": "Tray2", "size": "A4",
+    }  # fmt: skip
+    assert (delivered["title"], delivered["state_name"]) == ("Report", "delivered")
+    assert len(PdfReader(delivered["document"]).pages) == 20
+    assert Path(delivered["delivered_path"]).read_bytes() == document(delivered)
+
+
+def test_only_what_was_asked_for(site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """A plain job leaves duplex, tray and size to the device; colour is the queue's default."""
+    device = site.device()
+    site.cups.wait_job(site.cups.lp(site.queue(f"Paris:{device}"), pdfs[1]))
+    (delivered,) = site.cloud_jobs(device, 1)
+    assert delivered["props"] == {"copies": "1", "color": "2"}
+    assert len(PdfReader(delivered["document"]).pages) == 1
+
+
+@pytest.mark.parametrize("size", [1, 499_000, 700_000])
+def test_raw_file_byte_for_byte(site: PrintSite, tmp_path: Path, size: int) -> None:
+    """A raw job from a file: every byte, by one request or by segments."""
+    device = site.device()
+    data = random.Random(size).randbytes(size)  # does not compress
+    (tmp_path / "raw").write_bytes(data)
+    queue = site.queue(f"Paris:{device}", driver=False)
+    job_id = site.cups.lp(queue, "-n", "2", "-o", "raw", "-o", "landscape", tmp_path / "raw")
+    assert site.cups.wait_job(job_id)["job-state"] == 9
+    (delivered,) = site.cloud_jobs(device, 1)
+    assert document(delivered) == data
+    assert delivered["props"] == {"copies": "2", "orientation": "2"}
+    rows = site.journal(
+        "SELECT phase, ended, sha256, size_bytes, temp_file IS NULL FROM document"
+        " WHERE cups_job_id = ?",
+        job_id,
+    )
+    assert rows == [("accepted", 1, hashlib.sha256(data).hexdigest(), size, size < 500_000)]
+
+
+def test_raw_from_standard_input_of_lp(site: PrintSite) -> None:
+    """`… | lp` on a raw queue."""
+    device = site.device()
+    data = b"plain text\n" * 100
+    site.cups.wait_job(site.cups.lp(site.queue(f"Paris:{device}", driver=False), data=data))
+    (delivered,) = site.cloud_jobs(device, 1)
+    assert document(delivered) == data
+
+
+def test_text_through_the_driver(site: PrintSite, tmp_path: Path) -> None:
+    """A text file becomes PDF, and says what it said."""
+    device = site.device()
+    (tmp_path / "t.txt").write_text("Grüße aus dem Norden\n")
+    site.cups.wait_job(site.cups.lp(site.queue(f"Paris:{device}"), tmp_path / "t.txt"))
+    (delivered,) = site.cloud_jobs(device, 1)
+    command = ["pdftotext", delivered["document"], "-"]
+    assert "Grüße" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("driver", [False, True], ids=["raw", "filtered"])
+def test_60_mb(site: PrintSite, tmp_path: Path, driver: bool) -> None:
+    """A large job arrives whole, in segments, with its progress shown."""
+    device = site.device()
+    path = tmp_path / "large.pdf"
+    noise = random.Random(1).randbytes(60_000_000)
+    path.write_bytes(_pdf_with(noise) if driver else noise)
+    queue = site.queue(f"Paris:{device}", driver=driver)
+    job_id = site.cups.lp(queue, *(() if driver else ("-o", "raw")), path)
+    assert site.cups.wait_job(job_id, timeout_s=120)["job-state"] == 9
+    (delivered,) = site.cloud_jobs(device, 1)
+    assert delivered["size"] >= 60_000_000
+    if driver:
+        assert len(PdfReader(delivered["document"]).pages) == 1
+        assert noise[1_000_000:1_000_100] in document(delivered)
+    else:
+        assert delivered["sha256"] == hashlib.sha256(noise).hexdigest()
+        assert f"[Job {job_id}] ATTR: job-media-progress=50" in site.cups.error_log
+    ((confirmed,),) = site.journal(
+        "SELECT confirmed_bytes FROM document WHERE cups_job_id = ?", job_id
+    )
+    assert confirmed >= 60_000_000
+
+
+def test_several_targets(site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """Two targets, two cloud jobs of one document, two rows in the journal."""
+    first, second = site.device(), site.device()
+    job_id = site.cups.lp(site.queue(f"Paris:{first}", f"Paris:{second}"), pdfs[4])
+    job = site.cups.wait_job(job_id)
+    assert job["job-state"] == 9
+    jobs = [site.cloud_jobs(device, 1)[0] for device in (first, second)]
+    assert jobs[0]["sha256"] == jobs[1]["sha256"]
+    rows = site.journal(
+        "SELECT device, cloud_job_id, state FROM delivery WHERE job_uuid = ?"
+        " ORDER BY target_number",
+        job["job-uuid"],
+    )
+    assert rows == [(first, jobs[0]["id"], 2), (second, jobs[1]["id"], 2)]
+
+
+@pytest.mark.parametrize(
+    ("location", "device"), [("Zürich", "Läser 1/2?"), ("東京", "100% & more"), ("a b", "ü#+=")]
+)
+def test_ids_of_any_script(site: PrintSite, location: str, device: str) -> None:
+    """Location and device ids with whatever characters the API can name."""
+    where = [quote(location, safe=""), quote(device, safe="")]
+    site.cloud.cli("location", "add", f"Acme/{where[0]}")
+    site.cloud.cli("device", "add", f"Acme/{where[0]}/{where[1]}")
+    queue = site.queue(":".join(where), driver=False)
+    job_id = site.cups.lp(queue, data=device.encode())
+    job = site.cups.wait_job(job_id)
+    assert job["job-state"] == 9
+    assert f"Delivered at {location}:{device}" in site.cups.error_log
+    assert document(site.cloud_jobs(device, 1)[0]) == device.encode()
+
+
+@pytest.mark.parametrize(
+    ("title", "user"),
+    [("Übersicht – Ψηφίσματα", "jürgen"), ("報告書 \"第5章\" \\ 'x'", "田中"), ("تقرير", "علي"),
+     ("t" * 250, "u" * 200), ("a=b;copies=99", "eve")],
+)  # fmt: skip
+def test_titles_and_users_of_any_script(site: PrintSite, title: str, user: str) -> None:
+    """The title arrives as it was and is never a prop; the user stays in the journal."""
+    device = site.device()
+    queue = site.queue(f"Paris:{device}", driver=False)
+    job = site.cups.wait_job(site.cups.lp(queue, "-t", title, "-U", user, data=b"x"))
+    assert job["job-state"] == 9
+    (delivered,) = site.cloud_jobs(device, 1)
+    assert delivered["title"] == title
+    assert delivered["props"] == {"copies": "1"}
+    ((recorded,),) = site.journal("SELECT user FROM document WHERE job_uuid = ?", job["job-uuid"])
+    assert recorded == user
+
+
+def test_several_files_in_one_job(site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """Each file of one lp is a document of its own, also when two are the same."""
+    device = site.device()
+    job_id = site.cups.lp(site.queue(f"Paris:{device}"), "-n", "2", pdfs[4], pdfs[1], pdfs[1])
+    assert site.cups.wait_job(job_id)["job-state"] == 9
+    delivered = site.cloud_jobs(device, 3)
+    assert [len(PdfReader(job["document"]).pages) for job in delivered] == [4, 1, 1]
+    assert {job["props"]["copies"] for job in delivered} == {"2"}
+
+
+def test_several_pdf_files_without_a_driver(site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """CUPS joins them to one broken file: refused with advice, not half printed."""
+    device = site.device()
+    queue = site.queue(f"Paris:{device}", driver=False)
+    job_id = site.cups.lp(queue, pdfs[4], pdfs[1])
+    job = site.cups.wait_job(job_id, "held")
+    assert "one by one" in job["job-printer-state-message"]
+    assert "(CB-304)" in job["job-printer-state-message"]
+    assert [j for j in site.cloud.jobs() if j["device"] == device] == []
+
+
+def test_several_text_files_without_a_driver(site: PrintSite, tmp_path: Path) -> None:
+    """Text may be joined: CUPS has made the copies then, and the device makes no more."""
+    device = site.device()
+    for name in "ab":
+        (tmp_path / name).write_text(f"{name}\n")
+    queue = site.queue(f"Paris:{device}", driver=False)
+    site.cups.wait_job(site.cups.lp(queue, "-n", "2", tmp_path / "a", tmp_path / "b"))
+    (delivered,) = site.cloud_jobs(device, 1)
+    assert document(delivered) == b"a\na\nb\nb\n"
+    assert delivered["props"]["copies"] == "1"
+
+
+def test_layout_options_are_honoured(site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """number-up and page-ranges are done by the filters; copies are not multiplied."""
+    device = site.device()
+    queue = site.queue(f"Paris:{device}")
+    for options in (("number-up=2",), ("page-ranges=2-3",), ("number-up=2", "page-ranges=1-3")):
+        arguments = [word for option in options for word in ("-o", option)]
+        site.cups.wait_job(site.cups.lp(queue, "-n", "5", *arguments, pdfs[4]))
+    delivered = site.cloud_jobs(device, 3)
+    assert [len(PdfReader(job["document"]).pages) for job in delivered] == [2, 2, 2]
+    assert {job["props"]["copies"] for job in delivered} == {"5"}
+
+
+def test_landscape_is_turned_once(site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """The filters turn the pages, so the device is not asked to."""
+    device = site.device()
+    site.cups.wait_job(site.cups.lp(site.queue(f"Paris:{device}"), "-o", "landscape", pdfs[1]))
+    (delivered,) = site.cloud_jobs(device, 1)
+    assert "orientation" not in delivered["props"]
+
+
+def test_pass_through_prop(site: PrintSite) -> None:
+    """cirrus-prop-NAME=value reaches the device as it is."""
+    device = site.device()
+    queue = site.queue(f"Paris:{device}", driver=False)
+    site.cups.wait_job(site.cups.lp(queue, "-o", "cirrus-prop-note='a b=c'", data=b"x"))
+    (delivered,) = site.cloud_jobs(device, 1)
+    assert delivered["props"] == {"copies": "1", "note": "a b=c"}
+
+
+def test_a_prop_can_not_bring_another(site: PrintSite) -> None:
+    """A value with a separator in it holds the job and says which option is wrong."""
+    device = site.device()
+    queue = site.queue(f"Paris:{device}", driver=False)
+    job_id = site.cups.lp(queue, "-o", "cirrus-prop-note=x;copies=99", data=b"x")
+    job = site.cups.wait_job(job_id, "held")
+    assert "note='x;copies=99'" in job["job-printer-state-message"]
+    assert [j for j in site.cloud.jobs() if j["device"] == device] == []
+
+
+def test_uncompressed(site: PrintSite, tmp_path: Path) -> None:
+    """compression=none sends the bytes as they are."""
+    device = site.device()
+    data = os.urandom(600_000)
+    (tmp_path / "raw").write_bytes(data)
+    queue = site.queue(f"Paris:{device}", driver=False, options="?compression=none")
+    site.cups.wait_job(site.cups.lp(queue, "-o", "raw", tmp_path / "raw"))
+    (delivered,) = site.cloud_jobs(device, 1)
+    assert document(delivered) == data
+
+
+def test_devices_are_discovered(site: PrintSite) -> None:
+    """lpinfo -v shows the cloud's devices with URI, and lpadmin can use what it shows."""
+    device = site.device("--name", "Laser by the window")
+    found = site.cups.run("lpinfo", "-l", "-v")
+    uri = f"cirrus://{site.cloud.name}/Acme/Paris:{device}"
+    block = found[found.index(f"uri = {uri}\n") :].split("Device:")[0]
+    assert "info = Laser by the window at Paris office" in block
+    assert "make-and-model = Cirrus Generic PDF" in block
+    assert "location = Paris office" in block
+    assert site.cloud.key not in found
+
+
+def _pdf_with(noise: bytes) -> bytes:
+    """A PDF of one page that draws an uncompressed image made of `noise` (3 bytes a pixel)."""
+    width = 4000
+    height = len(noise) // (3 * width)
+    image = noise[: width * height * 3]
+    draw = b"q 500 0 0 700 40 60 cm /I Do Q"
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R"
+        b"/Resources<</XObject<</I 5 0 R>>>>>>",
+        b"<</Length %d>>stream\n%b\nendstream" % (len(draw), draw),
+        b"<</Type/XObject/Subtype/Image/Width %d/Height %d/ColorSpace/DeviceRGB"
+        b"/BitsPerComponent 8/Length %d>>stream\n%b\nendstream"
+        % (width, height, len(image), image),
+    ]
+    out = b"%PDF-1.4\n"
+    offsets = []
+    for number, content in enumerate(objects, 1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, content)
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    return out + (
+        b"xref\n0 6\n0000000000 65535 f \n%btrailer<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n"
+        % (table, len(out))
+    )

@@ -1,0 +1,432 @@
+"""What goes wrong: what the cloud holds then, what CUPS shows, and that nothing prints twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cloudlet_server import document
+from print_site import PrintSite
+from tcp_proxy import TcpProxy
+
+
+def _eventually(done: Callable[[], bool], timeout_s: float = 20) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _backends(site: PrintSite) -> list[int]:
+    """Processes of this site's backend: they are the ones with its configuration."""
+    wanted = f"CIRRUS_BRIDGE_CONFIG={site.config}".encode()
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and wanted in (process / "environ").read_bytes():
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_wrong_key(own_site: PrintSite) -> None:
+    """The job waits for the administrator, who is told which server's key was refused; with a
+    good key it goes on. The key is in no message, log, URI, environment or process list."""
+    site = own_site
+    wrong = "wr0ng-k3y-0123456789"
+    site.configure(key=wrong)
+    queue = site.queue(driver=False)
+    job_id = site.cups.lp(queue, data=b"x" * 400_000)
+    job = site.cups.wait_job(job_id, "held")
+    assert job["job-state-reasons"] == "cups-held-for-authentication"
+    assert f"{site.cloud.name} refused the API key" in job["job-printer-state-message"]
+    assert "(CB-402)" in job["job-printer-state-message"]
+    assert wrong not in site.cups.error_log + repr(job) + repr(site.cups.printer(queue))
+    site.configure()
+    site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+    assert site.cups.wait_job(job_id)["job-state"] == 9
+    assert len(site.cloud.jobs()) == 1
+    assert "username" not in repr(site.cups.printer(queue).get("auth-info-required"))
+    assert site.cloud.key not in site.cups.error_log
+
+
+def test_key_is_in_no_process_list(own_site: PrintSite) -> None:
+    """While a job waits, neither arguments nor environment of the backend show the key."""
+    site = own_site
+    site.cloud.cli("location", "offline", "Paris")
+    job_id = site.cups.lp(site.queue(driver=False), data=b"x")
+    _eventually(lambda: "Waiting for Paris" in site.cups.error_log or bool(site.cloud.jobs()))
+    (backend,) = _backends(site)
+    process = Path(f"/proc/{backend}")
+    shown = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+    assert site.cloud.key.encode() not in shown
+    site.cloud.cli("location", "online", "Paris")
+    assert site.cups.wait_job(job_id)["job-state"] == 9
+
+
+@pytest.mark.parametrize("target", ["Paris:NoSuch", "Nowhere:Laser1"])
+def test_unknown_device(site: PrintSite, target: str) -> None:
+    """The server's own words are on the held job; when the device is there, it prints."""
+    queue = site.queue(target, driver=False)
+    job_id = site.cups.lp(queue, data=b"x")
+    job = site.cups.wait_job(job_id, "held")
+    assert "does not exist" in job["job-printer-state-message"]
+    assert "(CB-401)" in job["job-printer-state-message"]
+    assert site.cups.printer(queue)["printer-state"] == 3
+    location, _, device = target.partition(":")
+    site.cloud.cli("location", "add", f"Acme/{location}")
+    site.cloud.cli("device", "add", f"Acme/{location}/{device}")
+    site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+    assert site.cups.wait_job(job_id)["job-state"] == 9
+
+
+def test_server_down_then_up(own_site: PrintSite) -> None:
+    """The job stays current and says when the next try is; it prints when the server is back."""
+    site = own_site
+    site.cloud.stop()
+    queue = site.queue(driver=False)
+    job_id = site.cups.lp(queue, data=b"x" * 700_000)
+
+    def says_so() -> bool:
+        reasons = site.cups.printer(queue)["printer-state-reasons"]
+        message = site.cups.job(job_id)["job-printer-state-message"]
+        return "connecting-to-device" in reasons and "connection refused. Next try at" in message
+
+    _eventually(says_so)
+    assert site.cups.job(job_id)["job-state"] == 5
+    site.cloud.start()
+    assert site.cups.wait_job(job_id)["job-state"] == 9
+    assert "connecting-to-device" not in site.cups.printer(queue)["printer-state-reasons"]
+    assert len(site.cloud.jobs()) == 1
+
+
+def test_contimeout(site: PrintSite) -> None:
+    """After contimeout the job is held with a reason, and the queue is free."""
+    queue = site.queue(driver=False, options="?contimeout=1", server="127.0.0.1:9")
+    entry = site.config / "servers.d" / "nobody.toml"
+    entry.touch(mode=0o600)
+    entry.write_text('[[server]]\nhost = "127.0.0.1:9"\ncompany = "Acme"\napi_key = "k"\n')
+    job = site.cups.wait_job(site.cups.lp(queue, data=b"x"), "held")
+    assert "Gave up after 1 seconds (contimeout)" in job["job-printer-state-message"]
+    assert site.cups.printer(queue)["printer-state"] == 3
+
+
+def test_cancel_in_mid_upload(own_site: PrintSite, tmp_path: Path) -> None:
+    """A job that is canceled while it is sent ends at once, and the cloud has no job."""
+    site = own_site
+    (tmp_path / "raw").write_bytes(os.urandom(20_000_000))
+    with TcpProxy(site.cloud.name) as proxy:
+        proxy.bytes_per_s = 2_000_000
+        site.configure(server=proxy.name)
+        queue = site.queue(driver=False, server=proxy.name)
+        job_id = site.cups.lp(queue, "-o", "raw", tmp_path / "raw")
+        _eventually(lambda: proxy.sent_bytes > 1_000_000)
+        before = time.monotonic()
+        site.cups.run("cancel", str(job_id))
+        _eventually(lambda: not _backends(site), timeout_s=10)
+        assert time.monotonic() - before < 10
+        assert site.cups.job(job_id)["job-state"] == 7
+    assert site.cloud.jobs() == []
+    assert site.journal("SELECT phase FROM document") == [("intent",)]
+
+
+def test_stray_sigterm_loses_nothing(own_site: PrintSite, tmp_path: Path) -> None:
+    """A SIGTERM that does not come from CUPS (a shutdown) makes CUPS run the job again."""
+    site = own_site
+    data = os.urandom(6_000_000)
+    (tmp_path / "raw").write_bytes(data)
+    with TcpProxy(site.cloud.name) as proxy:
+        proxy.bytes_per_s = 2_000_000
+        site.configure(server=proxy.name)
+        job_id = site.cups.lp(
+            site.queue(driver=False, server=proxy.name), "-o", "raw", tmp_path / "raw"
+        )
+        _eventually(lambda: proxy.sent_bytes > 1_000_000)
+        os.kill(_backends(site)[0], signal.SIGTERM)
+        _eventually(lambda: "stopped before it was sent" in site.cups.error_log)
+        proxy.bytes_per_s = None
+        assert site.cups.wait_job(job_id)["job-state"] == 9
+    (job,) = site.cloud.jobs()
+    assert document(job) == data
+
+
+def test_cancel_after_submission(own_site: PrintSite) -> None:
+    """Who cancels a job that the cloud has is told so; it is delivered, once."""
+    site = own_site
+    site.cloud.cli("location", "offline", "Paris")
+    job_id = site.cups.lp(site.queue(driver=False), data=b"x")
+    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log)
+    site.cups.run("cancel", str(job_id))
+    _eventually(lambda: "has the job already and prints it" in site.cups.error_log)
+    assert site.cups.job(job_id)["job-state"] == 7
+    site.cloud.cli("location", "online", "Paris")
+    assert [j["state_name"] for j in site.cloud.wait_jobs(lambda j: j[0]["state"] == 2)] == [
+        "delivered"
+    ]
+
+
+def test_offline_location(own_site: PrintSite) -> None:
+    """After waittimeout the job ends as accepted and says that delivery was not seen."""
+    site = own_site
+    site.cloud.cli("location", "offline", "Paris")
+    queue = site.queue(driver=False, options="?waittimeout=1")
+    job = site.cups.wait_job(site.cups.lp(queue, data=b"x"))
+    assert job["job-state"] == 9
+    message = job["job-printer-state-message"]
+    assert "delivery not seen yet" in message
+    assert "Waiting for Paris to fetch the job" in message
+
+
+@pytest.mark.parametrize(
+    ("wait", "expected"), [("submitted", "Accepted by"), ("received", "Received at Paris")]
+)
+def test_wait_levels(site: PrintSite, wait: str, expected: str) -> None:
+    """wait=submitted and wait=received end the job that early."""
+    device = site.device("--type", "browser")
+    queue = site.queue(f"Paris:{device}", driver=False, options=f"?wait={wait}")
+    job_id = site.cups.lp(queue, data=b"x")
+    assert site.cups.wait_job(job_id)["job-state"] == 9
+    assert f"[Job {job_id}] {expected}" in site.cups.error_log
+
+
+@pytest.mark.parametrize(
+    ("verb", "state", "message"),
+    [("delete", 7, "Deleted at Paris"), ("trash", 7, "Put into the trash"), ("save", 9, "")],
+)
+def test_recipients_decision(site: PrintSite, verb: str, state: int, message: str) -> None:
+    """Deleted or trashed at the cloud: canceled. Saved by its recipient: completed."""
+    device = site.device("--type", "browser")
+    job_id = site.cups.lp(site.queue(f"Paris:{device}", driver=False), data=b"x")
+    (cloud_job,) = [
+        j
+        for j in site.cloud.wait_jobs(
+            lambda jobs: any(j["device"] == device and j["state"] == 1 for j in jobs)
+        )
+        if j["device"] == device
+    ]
+    site.cloud.cli("job", verb, cloud_job["id"])
+    job = site.cups.wait_job(job_id)
+    assert job["job-state"] == state
+    assert message in job["job-printer-state-message"]
+
+
+@pytest.mark.parametrize("size", [1000, 700_000], ids=["putfile", "segments"])
+def test_lost_answer_of_a_submit(own_site: PrintSite, tmp_path: Path, size: int) -> None:
+    """The job is held and says why; nothing is printed twice until a person releases it."""
+    site = own_site
+    (tmp_path / "raw").write_bytes(os.urandom(size))
+    with TcpProxy(site.cloud.name) as proxy:
+        site.configure(server=proxy.name)
+        queue = site.queue(driver=False, server=proxy.name)
+        proxy.lose_answers_after = b"targets="
+        job_id = site.cups.lp(queue, "-o", "raw", tmp_path / "raw")
+        job = site.cups.wait_job(job_id, "held")
+        assert proxy.lost == 1
+        assert "not known whether the cloud took it" in job["job-printer-state-message"]
+        assert "(CB-421)" in job["job-printer-state-message"]
+        assert len(site.cloud.wait_jobs(lambda jobs: bool(jobs))) == 1
+        proxy.lose_answers_after = None
+        site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+        assert site.cups.wait_job(job_id)["job-state"] == 9
+    assert len(site.cloud.jobs()) == 2
+
+
+def test_lost_answer_with_drop(own_site: PrintSite) -> None:
+    """onambiguous=drop: at most once, and the job says so."""
+    site = own_site
+    with TcpProxy(site.cloud.name) as proxy:
+        site.configure(server=proxy.name)
+        queue = site.queue(driver=False, server=proxy.name, options="?onambiguous=drop")
+        proxy.lose_answers_after = b"targets="
+        job_id = site.cups.lp(queue, data=b"x")
+        job = site.cups.wait_job(job_id)
+        assert job["job-state"] == 7
+        assert "never sends a job twice" in job["job-printer-state-message"]
+        proxy.lose_answers_after = None
+        time.sleep(1.1)  # the restart is told from the first run by its second
+        site.cups.run("lp", "-i", str(job_id), "-H", "restart")
+        _eventually(lambda: len(site.cloud.jobs()) == 2)
+
+
+def test_crash_between_submit_and_exit(own_site: PrintSite) -> None:
+    """kill -9 while the backend waits for delivery: run again, it submits nothing again."""
+    site = own_site
+    site.cloud.cli("location", "offline", "Paris")
+    queue = site.queue(driver=False, policy="retry-current-job")
+    job_id = site.cups.lp(queue, data=b"x")
+    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log)
+    os.kill(_backends(site)[0], signal.SIGKILL)
+    _eventually(lambda: "the cloud has this document already" in site.cups.error_log)
+    site.cloud.cli("location", "online", "Paris")
+    assert site.cups.wait_job(job_id)["job-state"] == 9
+    assert len(site.cloud.jobs()) == 1
+
+
+def test_power_failure_while_waiting(own_site: PrintSite) -> None:
+    """cupsd and backend die together; after the restart the job ends and was printed once."""
+    site = own_site
+    site.cloud.cli("location", "offline", "Paris")
+    job_id = site.cups.lp(site.queue(driver=False), data=b"x")
+    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log)
+    site.cups.kill()
+    site.cloud.cli("location", "online", "Paris")
+    site.cups.start()
+    assert site.cups.wait_job(job_id)["job-state"] == 9
+    assert len(site.cloud.jobs()) == 1
+
+
+def test_paused_queue(own_site: PrintSite) -> None:
+    """cupsdisable stops the backend; cupsenable goes on waiting, and nothing prints again."""
+    site = own_site
+    site.cloud.cli("location", "offline", "Paris")
+    queue = site.queue(driver=False)
+    job_id = site.cups.lp(queue, data=b"x")
+    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log)
+    site.cups.run("cupsdisable", queue)
+    site.cups.wait_job(job_id, "pending", "stopped")
+    site.cups.run("cupsenable", queue)
+    site.cloud.cli("location", "online", "Paris")
+    assert site.cups.wait_job(job_id)["job-state"] == 9
+    assert len(site.cloud.jobs()) == 1
+
+
+def test_restart_of_a_finished_job_prints_again(site: PrintSite) -> None:
+    """Who restarts a finished job wants it again, and gets it once more."""
+    device = site.device()
+    job_id = site.cups.lp(site.queue(f"Paris:{device}", driver=False), data=b"x")
+    for count in (1, 2, 3):
+        assert site.cups.wait_job(job_id)["job-state"] == 9
+        assert len(site.cloud_jobs(device, count)) == count
+        if count < 3:
+            time.sleep(1.1)  # CUPS dates its jobs by the second
+            site.cups.run("lp", "-i", str(job_id), "-H", "restart")
+            site.cups.wait_job(job_id, "pending", "processing", "completed")
+            _eventually(lambda: site.cups.job(job_id)["job-state"] == 9)
+
+
+def test_several_files_and_one_fails(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """CUPS ends a job whose second of three files fails; restarted, it goes on where it was."""
+    site = own_site
+    with TcpProxy(site.cloud.name) as proxy:
+        site.configure(server=proxy.name)
+        queue = site.queue(server=proxy.name)
+        site.cloud.cli("location", "offline", "Paris")
+        job_id = site.cups.lp(queue, pdfs[4], pdfs[1], pdfs[20])
+        _eventually(lambda: len(site.cloud.jobs()) == 1)
+        proxy.lose_answers_after = b"targets="
+        site.cloud.cli("location", "online", "Paris")
+        job = site.cups.wait_job(job_id)
+        assert job["job-state"] == 8
+        assert "restart the job" in job["job-printer-state-message"]
+        proxy.lose_answers_after = None
+        time.sleep(1.1)
+        site.cups.run("lp", "-i", str(job_id), "-H", "restart")
+        jobs = site.cloud.wait_jobs(lambda jobs: len(jobs) == 4)
+        _eventually(lambda: site.cups.job(job_id)["job-state"] == 9)
+    sizes = [job["size"] for job in jobs]
+    assert sizes[1] == pytest.approx(sizes[2], rel=0.01)  # the ambiguous one, released by a person
+    assert len(site.cloud.jobs()) == 4
+
+
+def test_server_that_answers_nonsense(own_site: PrintSite) -> None:
+    """A login page in front of the server: held with a clear message, queue goes on."""
+    from scripted_server import Answer, ScriptedServer
+
+    site = own_site
+    page = Answer("<html>Sign in</html>", content_type="text/html")
+    with ScriptedServer(lambda _: page) as server:
+        site.configure(server=server.name)
+        queue = site.queue(driver=False, server=server.name)
+        job = site.cups.wait_job(site.cups.lp(queue, data=b"x"), "held")
+    assert "it sent a web page" in job["job-printer-state-message"]
+    assert site.cups.printer(queue)["printer-state"] == 3
+
+
+def test_status_query_never_submits_again(own_site: PrintSite) -> None:
+    """apple/cups#669, #953, #4073: bad status answers after a submit print nothing again."""
+    from scripted_server import Answer, Request, ScriptedServer
+
+    def script(request: Request) -> Answer:
+        if request.method == "PUT":
+            return Answer("20261123000000-1")
+        return Answer("<h1>502</h1>", 502)
+
+    site = own_site
+    with ScriptedServer(script) as server:
+        site.configure(server=server.name)
+        queue = site.queue(driver=False, server=server.name, options="?waittimeout=2")
+        job = site.cups.wait_job(site.cups.lp(queue, data=b"x"))
+    assert job["job-state"] == 9
+    assert "delivery not seen yet" in job["job-printer-state-message"]
+    assert [r.method for r in server.requests].count("PUT") == 1
+
+
+@pytest.mark.parametrize(
+    ("break_it", "says"),
+    [
+        (lambda site: (site.config / "servers.d/site.toml").chmod(0o644), "chmod 600"),
+        (lambda site: (site.config / "servers.d/site.toml").unlink(), "No [[server]] entry"),
+        (lambda site: (site.config / "bridge.toml").write_text("[defaults"), "is not TOML"),
+    ],
+    ids=["exposed", "missing", "broken"],
+)
+def test_wrong_configuration(
+    own_site: PrintSite, break_it: Callable[[PrintSite], object], says: str
+) -> None:
+    """The queue stops with one clear message and keeps its jobs; mended, it prints them."""
+    site = own_site
+    break_it(site)
+    queue = site.queue(driver=False)
+    job_id = site.cups.lp(queue, data=b"x")
+    _eventually(lambda: site.cups.printer(queue)["printer-state"] == 5)
+    assert says in site.cups.printer(queue)["printer-state-message"]
+    assert site.cups.job(job_id)["job-state"] == 3
+    (site.config / "servers.d/site.toml").unlink(missing_ok=True)
+    site.configure()
+    site.cups.run("cupsenable", queue)
+    assert site.cups.wait_job(job_id)["job-state"] == 9
+
+
+def test_wrong_uri(site: PrintSite) -> None:
+    """A queue with a wrong URI stops and says what is wrong with it."""
+    queue = site.queue("Paris")
+    site.cups.lp(queue, data=b"x")
+    _eventually(lambda: site.cups.printer(queue)["printer-state"] == 5)
+    assert "LOCATION:DEVICE" in site.cups.printer(queue)["printer-state-message"]
+
+
+def test_empty_document(site: PrintSite, tmp_path: Path) -> None:
+    """An empty file is an error that says so, and nothing goes to the cloud."""
+    device = site.device()
+    (tmp_path / "empty").touch()
+    queue = site.queue(f"Paris:{device}", driver=False)
+    job = site.cups.wait_job(site.cups.lp(queue, "-o", "raw", tmp_path / "empty"), "held")
+    assert "nothing to print" in job["job-printer-state-message"]
+    assert [j for j in site.cloud.jobs() if j["device"] == device] == []
+
+
+def test_class_tries_its_other_member(own_site: PrintSite) -> None:
+    """In a class, a server that is away leaves the job to the other member, once."""
+    site = own_site
+    entry = site.config / "servers.d" / "away.toml"
+    entry.touch(mode=0o600)
+    entry.write_text('[[server]]\nhost = "127.0.0.1:9"\ncompany = "Acme"\napi_key = "k"\n')
+    away = site.queue(driver=False, server="127.0.0.1:9")
+    there = site.queue(driver=False)
+    for queue in (away, there):
+        site.cups.run("lpadmin", "-p", queue, "-c", "all")
+    site.cups.run("cupsenable", "all")
+    site.cups.run("cupsaccept", "all")
+    for _ in range(2):  # CUPS takes the members in turn: one of the two meets the one that is away
+        job_id = site.cups.lp("all", data=b"x")
+        assert site.cups.wait_job(job_id, timeout_s=60)["job-state"] == 9
+    assert len(site.cloud.jobs()) == 2
+    assert "CUPS tries another printer of the class" in site.cups.error_log
+    assert json.dumps(site.journal("SELECT DISTINCT phase FROM document WHERE ended = 1"))

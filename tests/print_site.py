@@ -1,0 +1,110 @@
+"""A whole print site on one machine: embedded cloud, configuration, private cupsd with queues."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import sqlite3
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+from cloudlet_server import CloudletServer
+from private_cups import DRIVER, PrivateCups
+
+BACKEND = Path(sys.executable).with_name("cirrus-backend")
+_numbers = itertools.count(1)
+
+
+class PrintSite:
+    """Use as a context manager. Queues lead to devices of the cloud's company "Acme"."""
+
+    def __init__(self) -> None:
+        # short, for the socket's name; not pytest's tmp_path, which user lp may not enter
+        self.root = Path(tempfile.mkdtemp(prefix="cb-", dir="/tmp"))
+        self.root.chmod(0o755)
+        self.config = self.root / "etc"
+        self.state = self.root / "state"
+        (self.config / "servers.d").mkdir(parents=True)
+        self.cloud = CloudletServer(self.root / "cloud")
+        self.cups = PrivateCups(
+            self._folder("cups"),
+            [BACKEND],
+            {"CIRRUS_BRIDGE_CONFIG": str(self.config), "CIRRUS_BRIDGE_STATE": str(self.state)},
+        )
+
+    def _folder(self, name: str) -> Path:
+        folder = self.root / name
+        folder.mkdir(mode=0o755)
+        return folder
+
+    def __enter__(self) -> PrintSite:
+        self.cloud.start()
+        self.configure()
+        self.cups.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.cups.stop()
+        self.cloud.stop()
+        shutil.rmtree(self.root)
+
+    def configure(self, *, server: str | None = None, key: str | None = None) -> None:
+        """Write the bridge's configuration, for the cloud or whatever else stands there."""
+        (self.config / "bridge.toml").write_text(
+            '[defaults]\nencryption = "never"\nwaittimeout = 20\n[upload]\nread_timeout_s = 10\n'
+        )
+        entry = self.config / "servers.d" / "site.toml"
+        entry.touch(mode=0o600)
+        entry.write_text(
+            f'[[server]]\nhost = "{server or self.cloud.name}"\ncompany = "Acme"\n'
+            f'api_key = "{key or self.cloud.key}"\nlocations = ["Paris"]\n'
+        )
+
+    def queue(
+        self,
+        *targets: str,
+        options: str = "",
+        driver: bool = True,
+        policy: str = "retry-job",
+        server: str | None = None,
+    ) -> str:
+        """Add a queue to targets LOCATION:DEVICE (percent-encoded); its name."""
+        name = f"q{next(_numbers)}"
+        listed = ";".join(targets or ("Paris:Laser1",))
+        uri = f"cirrus://{server or self.cloud.name}/Acme/{listed}{options}"
+        self.cups.add_queue(name, uri, driver=DRIVER if driver else None, policy=policy)
+        return name
+
+    def device(self, *arguments: str, location: str = "Paris") -> str:
+        """Add a device of its own for one test; its id."""
+        name = f"D{next(_numbers)}"
+        self.cloud.cli("device", "add", f"Acme/{quote(location, safe='')}/{name}", *arguments)
+        return name
+
+    def cloud_jobs(self, device: str, count: int) -> list[dict[str, Any]]:
+        """The jobs of a device, oldest first, when there are `count` and all of them ended."""
+
+        def mine(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            return [job for job in jobs if job["device"] == device]
+
+        return mine(
+            self.cloud.wait_jobs(
+                lambda jobs: len(mine(jobs)) >= count and all(j["state"] > 1 for j in mine(jobs))
+            )
+        )
+
+    def journal(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Rows of the bridge's journal."""
+        with sqlite3.connect(self.state / "journal.db") as db:
+            rows = db.execute(query, values).fetchall()
+        db.close()
+        return rows

@@ -1,0 +1,79 @@
+"""A real TCP proxy in front of a server, which slows down or breaks what goes through it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+from types import TracebackType
+
+
+class TcpProxy:
+    """Use as a context manager; `.name` is HOST:PORT.
+
+    `bytes_per_s` limits the way to the server. `lose_answers_after` is a piece of a request: the
+    server gets the whole of a request that holds it, the client a reset instead of its answer.
+    """
+
+    def __init__(self, server: str) -> None:
+        host, _, port = server.rpartition(":")
+        self._server = (host, int(port))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.name = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.bytes_per_s: float | None = None
+        self.lose_answers_after: bytes | None = None
+        self.lost = 0
+        self.sent_bytes = 0
+
+    def __enter__(self) -> TcpProxy:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.create_connection(self._server) as server:
+            lose = threading.Event()
+            back = threading.Thread(target=self._pump_back, args=(server, client, lose))
+            back.start()
+            with contextlib.suppress(OSError):
+                while data := client.recv(16 * 1024):
+                    if self.lose_answers_after and self.lose_answers_after in data:
+                        lose.set()
+                    server.sendall(data)
+                    self.sent_bytes += len(data)
+                    if self.bytes_per_s:
+                        time.sleep(len(data) / self.bytes_per_s)
+            with contextlib.suppress(OSError):
+                server.shutdown(socket.SHUT_WR)
+            back.join()
+
+    def _pump_back(
+        self, server: socket.socket, client: socket.socket, lose: threading.Event
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := server.recv(16 * 1024):
+                if lose.is_set():
+                    self.lost += 1
+                    linger = struct.pack("ii", 1, 0)
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                    client.shutdown(socket.SHUT_RDWR)
+                    return
+                client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
