@@ -39,6 +39,7 @@ Browsing Off
 DefaultAuthType None
 WebInterface {web}
 PreserveJobHistory Yes
+DirtyCleanInterval 0
 PreserveJobFiles Yes
 JobRetryInterval {retry_interval_s}
 <Location />

@@ -96,7 +96,7 @@ def test_server_down_then_up(own_site: PrintSite) -> None:
 
     def says_so() -> bool:
         reasons = site.cups.printer(queue)["printer-state-reasons"]
-        message = site.cups.job(job_id)["job-printer-state-message"]
+        message = site.cups.job(job_id).get("job-printer-state-message", "")
         return "connecting-to-device" in reasons and "connection refused. Next try at" in message
 
     _eventually(says_so)
@@ -256,13 +256,13 @@ def test_lost_answer_with_drop(own_site: PrintSite) -> None:
 
 
 def test_crash_between_submit_and_exit(own_site: PrintSite) -> None:
-    """kill -9 while the backend waits for delivery: run again, it submits nothing again."""
+    """The backend crashes while it waits for delivery: run again, it submits nothing again."""
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     queue = site.queue(driver=False, policy="retry-current-job")
     job_id = site.cups.lp(queue, data=b"x")
     _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log)
-    os.kill(_backends(site)[0], signal.SIGKILL)
+    os.kill(_backends(site)[0], signal.SIGSEGV)  # CUPS takes SIGKILL for a good end
     _eventually(lambda: "the cloud has this document already" in site.cups.error_log)
     site.cloud.cli("location", "online", "Paris")
     assert site.cups.wait_job(job_id)["job-state"] == 9
@@ -400,16 +400,6 @@ def test_wrong_uri(site: PrintSite) -> None:
     site.cups.lp(queue, data=b"x")
     _eventually(lambda: site.cups.printer(queue)["printer-state"] == 5)
     assert "LOCATION:DEVICE" in site.cups.printer(queue)["printer-state-message"]
-
-
-def test_empty_document(site: PrintSite, tmp_path: Path) -> None:
-    """An empty file is an error that says so, and nothing goes to the cloud."""
-    device = site.device()
-    (tmp_path / "empty").touch()
-    queue = site.queue(f"Paris:{device}", driver=False)
-    job = site.cups.wait_job(site.cups.lp(queue, "-o", "raw", tmp_path / "empty"), "held")
-    assert "nothing to print" in job["job-printer-state-message"]
-    assert [j for j in site.cloud.jobs() if j["device"] == device] == []
 
 
 def test_class_tries_its_other_member(own_site: PrintSite) -> None:

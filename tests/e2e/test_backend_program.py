@@ -1,0 +1,173 @@
+"""The backend as a program: arguments, streams, exit codes, signals, memory (backend(7))."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from cloudlet_server import document
+from print_site import BACKEND, PrintSite
+
+
+def _run(
+    site: PrintSite, *arguments: str | Path, data: bytes = b"", options: str = "", **env: str
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [BACKEND, *arguments],
+        input=data,
+        env=_env(site, options, **env),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def _env(site: PrintSite, options: str = "", **env: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "CIRRUS_BRIDGE_CONFIG": str(site.config),
+        "CIRRUS_BRIDGE_STATE": str(site.state),
+        "DEVICE_URI": f"cirrus://{site.cloud.name}/Acme/Paris:Laser1{options}",
+        "PRINTER": "q",
+        **env,
+    }
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
+def test_usage(site: PrintSite, count: int) -> None:
+    """Anything but 0, 5 or 6 arguments: usage, and exit 1."""
+    done = _run(site, *["1"] * count)
+    assert done.returncode == 1
+    assert b"Usage: cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]" in done.stderr
+    assert b"ERROR: " in done.stderr
+
+
+def test_discovery_lines(site: PrintSite) -> None:
+    """No argument: one line a device in backend(7)'s form, and one for the scheme."""
+    done = _run(site)
+    lines = done.stdout.decode().splitlines()
+    assert done.returncode == 0
+    assert lines[0] == 'network cirrus "Unknown" "Cirrus Bridge (cloud printing)"'
+    assert (
+        f'network cirrus://{site.cloud.name}/Acme/Paris:Laser1 "Cirrus Generic PDF" '
+        '"Laser1 at Paris office" "MFG:Cirrus;MDL:Generic PDF;CMD:PDF;" "Paris office"'
+    ) in lines
+    assert site.cloud.key not in done.stdout.decode() + done.stderr.decode()
+
+
+def test_inactive_devices_are_not_discovered(own_site: PrintSite) -> None:
+    """What is inactive at the cloud can not be printed to, so it is not offered."""
+    toml = own_site.cloud.data / "cloudlet.toml"
+    toml.write_text(toml.read_text().replace('type = "file"', 'type = "file"\ninactive = true'))
+    assert b"Laser1" not in _run(own_site).stdout
+
+
+def test_discovery_without_a_server(site: PrintSite, tmp_path: Path) -> None:
+    """A dead server, or no configuration at all, leaves the scheme's own line."""
+    done = _run(site, CIRRUS_BRIDGE_CONFIG=str(tmp_path))
+    assert (done.returncode, done.stdout.count(b"\n")) == (0, 1)
+
+
+def test_empty_standard_input(site: PrintSite) -> None:
+    """Filters that produced nothing: the job is held and says so."""
+    done = _run(site, "1", "ann", "t", "1", "")
+    assert done.returncode == 3
+    assert b"ERROR: There is nothing to print" in done.stderr
+
+
+def test_from_standard_input(site: PrintSite) -> None:
+    """Run by hand with five arguments, the document is standard input."""
+    title = f"by hand {os.getpid()}"
+    done = _run(site, "1", "ann", title, "2", "sides=one-sided", data=b"hello\n")
+    assert done.returncode == 0, done.stderr
+    (job,) = [job for job in site.cloud.jobs() if job["title"] == title]
+    assert document(job) == b"hello\n"
+    assert job["props"] == {"copies": "2", "duplex": "1"}
+    assert b"INFO: Delivered at Paris:Laser1" in done.stderr
+    assert done.stdout == b""
+
+
+def test_unreadable_file(site: PrintSite, tmp_path: Path) -> None:
+    """A spool file that is not there: held, with one error."""
+    done = _run(site, "1", "ann", "t", "1", "", tmp_path / "d00001-001")
+    assert done.returncode == 3
+    assert done.stderr.count(b"ERROR: ") == 1
+
+
+def test_journal_that_can_not_be_written(site: PrintSite, tmp_path: Path) -> None:
+    """Without a journal nothing is sent, for nobody could promise that it prints once."""
+    (tmp_path / "file").touch()
+    title = f"no journal {os.getpid()}"
+    state = str(tmp_path / "file")
+    done = _run(site, "1", "ann", title, "1", "", data=b"x", CIRRUS_BRIDGE_STATE=state)
+    assert done.returncode == 3
+    assert b"(CB-501)" in done.stderr
+    assert [job for job in site.cloud.jobs() if job["title"] == title] == []
+
+
+def test_user_in_the_uri(site: PrintSite) -> None:
+    """A password in a URI is refused and not repeated: the queue stops (exit 4)."""
+    done = _run(site, "1", "a", "t", "1", "", DEVICE_URI="cirrus://u:pa55@h/Acme/Paris:L")
+    assert done.returncode == 4
+    assert b"user or password" in done.stderr
+    assert b"pa55" not in done.stderr
+
+
+def test_plain_text_to_another_machine(site: PrintSite) -> None:
+    """encryption=never is for loopback hosts, or by an administrator's word."""
+    (site.config / "servers.d/far.toml").touch(mode=0o600)
+    (site.config / "servers.d/far.toml").write_text('[[server]]\nhost = "far.invalid"\napi_key="k"')
+    uri = "cirrus://far.invalid/Acme/Paris:Laser1?encryption=never"
+    done = _run(site, "1", "a", "t", "1", "", DEVICE_URI=uri)
+    assert done.returncode == 4
+    assert b"allow_plaintext" in done.stderr
+
+
+@pytest.mark.parametrize("size", [1000, 5_000_000], ids=["putfile", "segments"])
+def test_sigterm_while_reading(own_site: PrintSite, size: int) -> None:
+    """SIGTERM while the filters are still at work: a quick end, nothing submitted."""
+    with subprocess.Popen(
+        [BACKEND, "1", "ann", "t", "1", ""],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_env(own_site),
+    ) as backend:
+        assert backend.stdin is not None
+        assert backend.stderr is not None
+        backend.stdin.write(random.Random(1).randbytes(size))
+        backend.stdin.flush()
+        journal = own_site.state / "journal.db"
+        deadline = time.monotonic() + 20
+        while not (journal.exists() and own_site.journal("SELECT 1 FROM document")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        backend.send_signal(signal.SIGTERM)
+        messages = backend.stderr.read()
+        assert backend.wait(10) == 7
+    assert b"nothing was printed" in messages
+    assert own_site.cloud.jobs() == []
+
+
+def test_memory_does_not_grow_with_the_job(site: PrintSite, tmp_path: Path) -> None:
+    """The peak of a job of 150 MB is that of one of 1 MB, give or take a few buffers."""
+    peaks_kb = []
+    for size in (1_000_000, 150_000_000):
+        path = tmp_path / "d00001-001"
+        path.write_bytes(random.Random(1).randbytes(1_000_000) * (size // 1_000_000))
+        pid = os.posix_spawn(
+            BACKEND,
+            [str(BACKEND), "1", "ann", "t", "1", "", str(path)],
+            _env(site, "?wait=submitted&compression=none"),
+        )
+        _, status, usage = os.wait4(pid, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert isinstance(usage, resource.struct_rusage)
+        peaks_kb.append(usage.ru_maxrss)
+    assert peaks_kb[1] < peaks_kb[0] + 16_000
