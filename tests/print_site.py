@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shutil
 import sqlite3
@@ -104,7 +105,6 @@ class PrintSite:
 
     def journal(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows of the bridge's journal."""
-        with sqlite3.connect(self.state / "journal.db") as db:
-            rows = db.execute(query, values).fetchall()
-        db.close()
-        return rows
+        self.state.mkdir(exist_ok=True)
+        with contextlib.closing(sqlite3.connect(self.state / "journal.db")) as db:
+            return db.execute(query, values).fetchall()

@@ -50,6 +50,9 @@ def serve(folder: Path, listen: str, tls_cert: str | None, tls_key: str | None) 
         )
     except OSError as error:
         raise CanNotServe(f"can not listen on {listen}: {error.strerror}") from None
+    # asyncio sets this only for sockets made with proto=IPPROTO_TCP, which create_server does not;
+    # without it each answer on a kept connection waits 40 ms for a delayed ACK
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sites, store = Sites(folder), Store(folder)
     uploads = Uploads(folder, store)
     delivery = Delivery(folder, sites, store, uploads)
