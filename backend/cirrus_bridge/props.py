@@ -74,7 +74,8 @@ _ASKED_BY: Mapping[str, tuple[tuple[str, Reader], ...]] = {
         ("multiple-document-handling", _table(_COLLATE)),
     ),
     "duplex": (("sides", _table(_DUPLEX)), ("duplex", _table(_DUPLEX))),
-    "color": (("print-color-mode", _table(_COLOR)), ("colormodel", _table(_COLOR))),
+    # lp adds the queue's default print-color-mode to each job, so the PPD's word is the wish
+    "color": (("colormodel", _table(_COLOR)), ("print-color-mode", _table(_COLOR))),
     "tray": (("inputslot", _tray), ("media-source", _tray)),
     "size": (("pagesize", _paper), ("pageregion", _paper)),
     "priority": (("cirrus-priority", str),),

@@ -219,7 +219,7 @@ class Store:
             "props": json.loads(row["props"]),
             "segments": json.loads(row["segments"]),
             "state_name": STATE_NAMES[row["state"]],
-            "history": history,
+            "history": [{**step, "state_name": STATE_NAMES[step["state"]]} for step in history],
         }
 
     @contextlib.contextmanager

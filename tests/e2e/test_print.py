@@ -100,7 +100,7 @@ def test_60_mb(site: PrintSite, tmp_path: Path, driver: bool) -> None:
         assert noise[1_000_000:1_000_100] in document(delivered)
     else:
         assert delivered["sha256"] == hashlib.sha256(noise).hexdigest()
-        assert f"[Job {job_id}] ATTR: job-media-progress=50" in site.cups.error_log
+        assert f"[Job {job_id}] ATTR: job-media-progress=50" in site.cups.error_log()
     ((confirmed,),) = site.journal(
         "SELECT confirmed_bytes FROM document WHERE cups_job_id = ?", job_id
     )
@@ -135,7 +135,7 @@ def test_ids_of_any_script(site: PrintSite, location: str, device: str) -> None:
     job_id = site.cups.lp(queue, data=device.encode())
     job = site.cups.wait_job(job_id)
     assert job["job-state"] == 9
-    assert f"Delivered at {location}:{device}" in site.cups.error_log
+    assert f"Delivered at {location}:{device}" in site.cups.error_log()
     assert document(site.cloud_jobs(device, 1)[0]) == device.encode()
 
 

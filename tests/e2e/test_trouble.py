@@ -48,13 +48,13 @@ def test_wrong_key(own_site: PrintSite) -> None:
     assert job["job-state-reasons"] == "cups-held-for-authentication"
     assert f"{site.cloud.name} refused the API key" in job["job-printer-state-message"]
     assert "(CB-402)" in job["job-printer-state-message"]
-    assert wrong not in site.cups.error_log + repr(job) + repr(site.cups.printer(queue))
+    assert wrong not in site.cups.error_log() + repr(job) + repr(site.cups.printer(queue))
     site.configure()
     site.cups.run("lp", "-i", str(job_id), "-H", "resume")
     assert site.cups.wait_job(job_id)["job-state"] == 9
     assert len(site.cloud.jobs()) == 1
     assert "username" not in repr(site.cups.printer(queue).get("auth-info-required"))
-    assert site.cloud.key not in site.cups.error_log
+    assert site.cloud.key not in site.cups.error_log()
 
 
 def test_key_is_in_no_process_list(own_site: PrintSite) -> None:
@@ -62,7 +62,7 @@ def test_key_is_in_no_process_list(own_site: PrintSite) -> None:
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")
-    _eventually(lambda: "Waiting for Paris" in site.cups.error_log or bool(site.cloud.jobs()))
+    _eventually(lambda: "Waiting for Paris" in site.cups.error_log() or bool(site.cloud.jobs()))
     (backend,) = _backends(site)
     process = Path(f"/proc/{backend}")
     shown = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
@@ -150,7 +150,7 @@ def test_stray_sigterm_loses_nothing(own_site: PrintSite, tmp_path: Path) -> Non
         )
         _eventually(lambda: proxy.sent_bytes > 1_000_000)
         os.kill(_backends(site)[0], signal.SIGTERM)
-        _eventually(lambda: "stopped before it was sent" in site.cups.error_log)
+        _eventually(lambda: "stopped before it was sent" in site.cups.error_log())
         proxy.bytes_per_s = None
         assert site.cups.wait_job(job_id)["job-state"] == 9
     (job,) = site.cloud.jobs()
@@ -162,9 +162,9 @@ def test_cancel_after_submission(own_site: PrintSite) -> None:
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")
-    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log)
+    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
     site.cups.run("cancel", str(job_id))
-    _eventually(lambda: "has the job already and prints it" in site.cups.error_log)
+    _eventually(lambda: "has the job already and prints it" in site.cups.error_log())
     assert site.cups.job(job_id)["job-state"] == 7
     site.cloud.cli("location", "online", "Paris")
     assert [j["state_name"] for j in site.cloud.wait_jobs(lambda j: j[0]["state"] == 2)] == [
@@ -193,7 +193,7 @@ def test_wait_levels(site: PrintSite, wait: str, expected: str) -> None:
     queue = site.queue(f"Paris:{device}", driver=False, options=f"?wait={wait}")
     job_id = site.cups.lp(queue, data=b"x")
     assert site.cups.wait_job(job_id)["job-state"] == 9
-    assert f"[Job {job_id}] {expected}" in site.cups.error_log
+    assert f"[Job {job_id}] {expected}" in site.cups.error_log()
 
 
 @pytest.mark.parametrize(
@@ -261,9 +261,9 @@ def test_crash_between_submit_and_exit(own_site: PrintSite) -> None:
     site.cloud.cli("location", "offline", "Paris")
     queue = site.queue(driver=False, policy="retry-current-job")
     job_id = site.cups.lp(queue, data=b"x")
-    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log)
+    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
     os.kill(_backends(site)[0], signal.SIGSEGV)  # CUPS takes SIGKILL for a good end
-    _eventually(lambda: "the cloud has this document already" in site.cups.error_log)
+    _eventually(lambda: "the cloud has this document already" in site.cups.error_log())
     site.cloud.cli("location", "online", "Paris")
     assert site.cups.wait_job(job_id)["job-state"] == 9
     assert len(site.cloud.jobs()) == 1
@@ -274,7 +274,7 @@ def test_power_failure_while_waiting(own_site: PrintSite) -> None:
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")
-    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log)
+    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
     site.cups.kill()
     site.cloud.cli("location", "online", "Paris")
     site.cups.start()
@@ -288,7 +288,7 @@ def test_paused_queue(own_site: PrintSite) -> None:
     site.cloud.cli("location", "offline", "Paris")
     queue = site.queue(driver=False)
     job_id = site.cups.lp(queue, data=b"x")
-    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log)
+    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
     site.cups.run("cupsdisable", queue)
     site.cups.wait_job(job_id, "pending", "stopped")
     site.cups.run("cupsenable", queue)
@@ -418,5 +418,5 @@ def test_class_tries_its_other_member(own_site: PrintSite) -> None:
         job_id = site.cups.lp("all", data=b"x")
         assert site.cups.wait_job(job_id, timeout_s=60)["job-state"] == 9
     assert len(site.cloud.jobs()) == 2
-    assert "CUPS tries another printer of the class" in site.cups.error_log
+    assert "CUPS tries another printer of the class" in site.cups.error_log()
     assert json.dumps(site.journal("SELECT DISTINCT phase FROM document WHERE ended = 1"))

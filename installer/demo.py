@@ -1,0 +1,195 @@
+"""The main job, end to end: print on a real CUPS queue, see it delivered by the embedded cloud.
+
+Tells each step as it goes. Exit status 0 means that the delivered document is the printed one;
+everything lives in one short-lived folder, and the machine's own CUPS is not touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from demo_cloud import COMPANY, LOCATION, DemoCloud
+from demo_progress import Progress
+from demo_verdict import Check, checks
+from private_cups import DRIVER, STATES, PrivateCups
+
+WELCOME = Path(__file__).resolve().parent / "welcome.pdf"
+QUEUE = "demo"
+PROGRAMS = Path(sys.executable).parent
+JOB_TIMEOUT_S = 120.0
+# two copies, two-sided along the long edge, colour: as the API names what is asked for below
+ASKED = {"copies": "2", "duplex": "2", "color": "2"}
+LP_OPTIONS = ("-n", "2", "-o", "sides=two-sided-long-edge", "-o", "print-color-mode=color")
+
+
+class DemoFailed(Exception):
+    """The main job did not come out right; the text says what."""
+
+
+def main() -> int:
+    """Run the demo; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="installer/demo", description=__doc__.splitlines()[0])
+    parser.add_argument("--keep", action="store_true", help="leave both servers running after it")
+    keep = parser.parse_args().keep
+    signal.signal(signal.SIGTERM, _end_by_signal)  # so that the servers are stopped then as well
+    folder = Path(tempfile.mkdtemp(prefix="cirrus-demo-"))
+    folder.chmod(0o755)  # cupsd's filters run as lp
+    try:
+        _run(folder, keep)
+    except (DemoFailed, RuntimeError, TimeoutError, OSError) as error:
+        print(f"\nFAILED: {error}\n", file=sys.stderr)
+        print(f"Everything is still in {folder}: cups/log/error_log, cloud.log", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        shutil.rmtree(folder)
+        return 130
+    for entry in folder.iterdir():  # all but the delivered document
+        if entry.name != "delivered":
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    return 0
+
+
+def _run(folder: Path, keep: bool) -> None:
+    cloud = DemoCloud(PROGRAMS / "cirrus-cloudlet", folder / "cloud", folder / "delivered")
+    with contextlib.ExitStack() as at_the_end:
+        _say("Starting the embedded cloud")
+        key = cloud.set_up()
+        at_the_end.callback(cloud.stop)
+        cloud.start()
+        _tell(f"{cloud.address}  (company {COMPANY}, one location, one device, a fresh API key)")
+
+        _say("Starting a private cupsd")
+        cups = _make_cups(folder, cloud.host, key)
+        at_the_end.callback(cups.stop)
+        cups.start()
+        _tell(f"CUPS_SERVER={cups.socket}")
+
+        _say("Looking for devices: lpinfo -v")
+        uri = _discover(cups)
+
+        _say(f"Adding a queue: lpadmin -p {QUEUE} -E -v '{uri}' -m {DRIVER}")
+        # CUPS would ask each job for colour; "auto" leaves that to the device and to whoever prints
+        cups.add_queue(QUEUE, uri, options={"print-color-mode-default": "auto"})
+
+        _say(f"Printing: lp -d {QUEUE} {' '.join(LP_OPTIONS)} {WELCOME.name}")
+        job_id = cups.lp(QUEUE, *LP_OPTIONS, WELCOME)
+        _follow(cups, job_id)
+        _conclude(cups, cloud, job_id)
+        if keep:
+            _keep(cups, cloud, key)
+
+
+def _make_cups(folder: Path, host: str, key: str) -> PrivateCups:
+    config, state, root = folder / "bridge", folder / "state", folder / "cups"
+    (config / "servers.d").mkdir(parents=True)
+    state.mkdir(mode=0o700)
+    root.mkdir()
+    (config / "bridge.toml").write_text('[defaults]\nencryption = "never"\n')
+    entry = config / "servers.d" / "demo.toml"
+    with os.fdopen(os.open(entry, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(
+            f'[[server]]\nhost = "{host}"\ncompany = "{COMPANY}"\napi_key = "{key}"\n'
+            f'locations = ["{LOCATION}"]\n'
+        )
+    environment = {
+        "CIRRUS_BRIDGE_CONFIG": str(config),
+        "CIRRUS_BRIDGE_STATE": str(state),
+        "PYTHONDONTWRITEBYTECODE": "1",  # root's files, that others can not read, in the sources
+    }
+    return PrivateCups(root, [PROGRAMS / "cirrus-backend"], environment)
+
+
+def _discover(cups: PrivateCups) -> str:
+    """The address of the one device, as CUPS's discovery prints it."""
+    found = cups.run("lpinfo", "-l", "-v")
+    uris = [line.partition("uri = ")[2] for line in found.splitlines() if "uri = cirrus://" in line]
+    if len(uris) != 1:
+        raise DemoFailed(f"discovery found {len(uris)} devices:\n{found}")
+    for line in found.partition(uris[0])[2].split("Device:")[0].splitlines():
+        if "info = " in line or "make-and-model = " in line:
+            _tell(line.strip())
+    _tell(uris[0])
+    return uris[0]
+
+
+def _follow(cups: PrivateCups, job_id: int) -> None:
+    progress = Progress()
+    deadline = time.monotonic() + JOB_TIMEOUT_S
+    while True:
+        job = cups.job(job_id)
+        state = STATES[job["job-state"]]
+        message = job.get("job-printer-state-message") or ""
+        if state == "processing":  # what the job does not say yet, its queue does
+            message = message or cups.printer(QUEUE).get("printer-state-message") or ""
+        percent = 100 if state == "completed" else int(job.get("job-media-progress") or 0)
+        progress.show(percent, state, message)
+        if state not in ("pending", "processing"):
+            break
+        if time.monotonic() > deadline:
+            progress.end()
+            raise DemoFailed(f"job {job_id} is {state} after {JOB_TIMEOUT_S:.0f} seconds")
+        time.sleep(0.1)
+    progress.end()
+    if state != "completed":
+        raise DemoFailed(f"CUPS says that job {job_id} is {state}: {message or 'no message'}")
+
+
+def _conclude(cups: PrivateCups, cloud: DemoCloud, job_id: int) -> None:
+    jobs = cloud.jobs()
+    if len(jobs) != 1:
+        raise DemoFailed(f"the cloud has {len(jobs)} jobs, not 1")
+    recorded = jobs[0]
+    _say("What the cloud recorded")
+    _tell(f'job     {recorded["id"]}  "{recorded["title"]}", {recorded["size"]} bytes')
+    _tell("props   " + "  ".join(f"{name}={text}" for name, text in recorded["props"].items()))
+    for step in recorded["history"]:
+        _tell(f"{step['state_name']:<10}{step['time']}  {step['message'] or ''}".rstrip())
+
+    _say("Is it the same document?")
+    results = checks(WELCOME, job_id, cups.error_log(), recorded, ASKED)
+    for check in results:
+        _tell(f"{'yes' if check.holds else 'NO ':<3}  {check.what} ({check.detail})")
+    failed: list[Check] = [check for check in results if not check.holds]
+    if failed:
+        raise DemoFailed("; ".join(f"not so: {check.what}" for check in failed))
+    _say(f"Delivered: {recorded['delivered_path']}")
+    _tell("That file stays when the demo ends; all else of it is removed.")
+
+
+def _keep(cups: PrivateCups, cloud: DemoCloud, key: str) -> None:
+    _say("Both servers stay until Ctrl-C")
+    _tell(f"print:    CUPS_SERVER={cups.socket} lp -d {QUEUE} FILE")
+    _tell(f"          CUPS_SERVER={cups.socket} libreoffice   (or any other application)")
+    _tell(f"look:     {cloud.address}  user {COMPANY}, password {key}")
+    for state in ("offline", "online"):
+        _tell(f"{state + ':':<10}{PROGRAMS / 'cirrus-cloudlet'} location {state} {LOCATION} "
+              f"--data {cloud.folder}")  # fmt: skip
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.pause()
+    print()
+
+
+def _end_by_signal(number: int, frame: FrameType | None) -> Any:
+    raise KeyboardInterrupt
+
+
+def _say(text: str) -> None:
+    print(f"\n==> {text}", flush=True)
+
+
+def _tell(text: str) -> None:
+    print(f"    {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

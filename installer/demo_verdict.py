@@ -1,0 +1,98 @@
+"""Whether the delivered document is the printed one: digests, then pages and text.
+
+Each check is independent of the others, and none trusts what the cloud says of itself: the
+backend's digest is taken from cupsd's log, the delivered file is read again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Check(NamedTuple):
+    """One thing that has to hold."""
+
+    what: str
+    holds: bool
+    detail: str
+
+
+def checks(
+    original: Path,
+    job_id: int,
+    error_log: str,
+    recorded: Mapping[str, Any],
+    asked: Mapping[str, str],
+) -> list[Check]:
+    """All checks of a job that CUPS calls completed.
+
+    Args:
+        recorded: what the cloud says about the job.
+        asked: the props that it has to have at least.
+    """
+    sent = _sha256_of_what_was_read(error_log, job_id)
+    props = recorded["props"]
+    path = Path(recorded["delivered_path"] or "")
+    if not path.is_file():
+        return [Check("the device has the document", False, f"there is no file {path}")]
+    delivered = hashlib.sha256(path.read_bytes()).hexdigest()
+    return [
+        Check(
+            "the cloud got what the backend read",
+            sent == recorded["sha256"],
+            f"SHA-256 {_short(recorded['sha256'])} at the cloud, {_short(sent)} in the log",
+        ),
+        Check(
+            "the device got what the cloud has",
+            delivered == recorded["sha256"],
+            f"SHA-256 {_short(delivered)} of the delivered file",
+        ),
+        Check(
+            "the job's wishes arrived",
+            asked.items() <= props.items(),
+            " ".join(f"{name}={text}" for name, text in sorted(props.items())),
+        ),
+        *_same_pages(original, path),
+    ]
+
+
+def _same_pages(original: Path, delivered: Path) -> list[Check]:
+    pages, there = _pages(original), _pages(delivered)
+    differing = [
+        str(number)
+        for number in range(1, pages + 1)
+        if number > there or _text(original, number) != _text(delivered, number)
+    ]
+    text = f"page {', '.join(differing)} differs" if differing else "word for word"
+    return [
+        Check("it has as many pages", pages == there, f"{there} delivered, {pages} printed"),
+        Check("each page says the same", not differing, text),
+    ]
+
+
+def _sha256_of_what_was_read(error_log: str, job_id: int) -> str:
+    """The backend logs it; of several runs, the last counts."""
+    found = re.findall(rf"\[Job {job_id}\].* document sha256=([0-9a-f]{{64}})", error_log)
+    return found[-1] if found else ""
+
+
+def _pages(pdf: Path) -> int:
+    match = re.search(r"^Pages:\s+(\d+)$", _output("pdfinfo", str(pdf)), re.MULTILINE)
+    return int(match[1]) if match else 0
+
+
+def _text(pdf: Path, page: int) -> list[str]:
+    return _output("pdftotext", "-f", str(page), "-l", str(page), str(pdf), "-").split()
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def _short(digest: str) -> str:
+    return f"{digest[:12]}…" if digest else "(none)"
