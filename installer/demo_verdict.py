@@ -39,7 +39,8 @@ def checks(
     props = recorded["props"]
     path = Path(recorded["delivered_path"] or "")
     if not path.is_file():
-        return [Check("the device has the document", False, f"there is no file {path}")]
+        why = f"state {recorded['state_name']}, file {recorded['delivered_path']}"
+        return [Check("the device has the document", False, why)]
     delivered = hashlib.sha256(path.read_bytes()).hexdigest()
     return [
         Check(

@@ -117,6 +117,7 @@ def _print(
         try:
             receipts = submission.run(document, known)
         except CirrusError as error:
+            journal.pass_broken(job.job_uuid)
             if key.number < job.documents:
                 error.consequence = ONE_OF_SEVERAL
             raise

@@ -213,6 +213,12 @@ class Journal:
         """This run of the backend has finished with the document."""
         self._update(key, now_s, ended=1)
 
+    def pass_broken(self, job_uuid: str) -> None:
+        """This pass of the job through its queue ends early: a next one begins at document 1,
+        even within the same second."""
+        with self._transaction():
+            self._db.execute("UPDATE document SET pass_started = 0 WHERE job_uuid = ?", (job_uuid,))
+
     def _update(self, key: DocumentKey, now_s: float, **values: str | int) -> None:
         with self._transaction():
             self._set(key, now_s, **values)
