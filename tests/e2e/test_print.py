@@ -51,14 +51,15 @@ def test_raw_file_byte_for_byte(site: PrintSite, tmp_path: Path, size: int) -> N
     (tmp_path / "raw").write_bytes(data)
     queue = site.queue(f"Paris:{device}", driver=False)
     job_id = site.cups.lp(queue, "-n", "2", "-o", "raw", "-o", "landscape", tmp_path / "raw")
-    assert site.cups.wait_job(job_id)["job-state"] == 9
+    job = site.cups.wait_job(job_id)
+    assert job["job-state"] == 9
     (delivered,) = site.cloud_jobs(device, 1)
     assert document(delivered) == data
     assert delivered["props"] == {"copies": "2", "orientation": "2"}
     rows = site.journal(
         "SELECT phase, ended, sha256, size_bytes, temp_file IS NULL FROM document"
-        " WHERE cups_job_id = ?",
-        job_id,
+        " WHERE job_uuid = ?",
+        job["job-uuid"],
     )
     assert rows == [("accepted", 1, hashlib.sha256(data).hexdigest(), size, size < 500_000)]
 
@@ -90,7 +91,8 @@ def test_60_mb(site: PrintSite, tmp_path: Path, driver: bool) -> None:
     path.write_bytes(_pdf_with(noise) if driver else noise)
     queue = site.queue(f"Paris:{device}", driver=driver)
     job_id = site.cups.lp(queue, *(() if driver else ("-o", "raw")), path)
-    assert site.cups.wait_job(job_id, timeout_s=120)["job-state"] == 9
+    job = site.cups.wait_job(job_id, timeout_s=120)
+    assert job["job-state"] == 9
     (delivered,) = site.cloud_jobs(device, 1)
     assert delivered["size"] >= 60_000_000
     if driver:
@@ -100,7 +102,7 @@ def test_60_mb(site: PrintSite, tmp_path: Path, driver: bool) -> None:
         assert delivered["sha256"] == hashlib.sha256(noise).hexdigest()
         assert f"[Job {job_id}] ATTR: job-media-progress=50" in site.cups.error_log()
     ((confirmed,),) = site.journal(
-        "SELECT confirmed_bytes FROM document WHERE cups_job_id = ?", job_id
+        "SELECT confirmed_bytes FROM document WHERE job_uuid = ?", job["job-uuid"]
     )
     assert confirmed >= 60_000_000
 
