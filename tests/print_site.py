@@ -9,7 +9,6 @@ import sqlite3
 import sys
 import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
@@ -48,12 +47,7 @@ class PrintSite:
         self.cups.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.cups.stop()
         self.cloud.stop()
         shutil.rmtree(self.root)

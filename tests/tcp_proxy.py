@@ -7,7 +7,6 @@ import socket
 import struct
 import threading
 import time
-from types import TracebackType
 
 
 class TcpProxy:
@@ -31,12 +30,7 @@ class TcpProxy:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self._listener.close()
 
     def _accept(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -19,7 +19,7 @@ from cirrus_bridge import api_answers as answers
 from cirrus_bridge.api_errors import Exchange, RequestBody, check_status, translated
 from cirrus_bridge.config import Server, UploadSettings
 from cirrus_bridge.errors import ShortSegment
-from cirrus_bridge.model import Compression, JobStatus, Receipt, Segment, Target
+from cirrus_bridge.model import JobStatus, Receipt, Segment, Target, Ticket
 
 if TYPE_CHECKING:
     import requests
@@ -93,42 +93,25 @@ class CloudApi:
 
     # --- submits: repeating one prints again
 
-    def put_file(
-        self,
-        data: bytes,
-        targets: Sequence[Target],
-        *,
-        title: str,
-        props: Mapping[str, str],
-        compression: Compression,
-    ) -> list[Receipt]:
+    def put_file(self, data: bytes, ticket: Ticket) -> list[Receipt]:
         """`putfile` with targets: upload and submit in one step.
 
         Raises:
             SubmitUnanswered: the whole file was sent, and what the server made of it is unknown.
         """
-        fields = self._submit_fields(targets, title, props, compression)
+        fields = self._fields(ticket)
         exchange = self._send("PUT", "/putfile", query=fields, body=data, submits=True)
-        return answers.receipts(exchange, targets)
+        return answers.receipts(exchange, ticket.targets)
 
-    def submit_file(
-        self,
-        name: str,
-        targets: Sequence[Target],
-        *,
-        title: str,
-        props: Mapping[str, str],
-        compression: Compression,
-    ) -> list[Receipt]:
+    def submit_file(self, name: str, ticket: Ticket) -> list[Receipt]:
         """`submitfile`: submit an uploaded file; may be repeated with other parameters.
 
         Raises:
             SubmitUnanswered: the request was sent, and what the server made of it is unknown.
         """
-        fields = {"file": name} | self._submit_fields(targets, title, props, compression)
-        body = urlencode(fields).encode()
+        body = urlencode({"file": name} | self._fields(ticket)).encode()
         exchange = self._send("POST", "/submitfile", body=body, form=True, submits=True)
-        return answers.receipts(exchange, targets)
+        return answers.receipts(exchange, ticket.targets)
 
     # --- status
 
@@ -140,18 +123,12 @@ class CloudApi:
 
     # --- below: one request
 
-    def _submit_fields(
-        self,
-        targets: Sequence[Target],
-        title: str,
-        props: Mapping[str, str],
-        compression: Compression,
-    ) -> dict[str, str]:
+    def _fields(self, ticket: Ticket) -> dict[str, str]:
         fields = {
-            "targets": ";".join(map(str, targets)),
-            "title": title,
-            "cmp": str(int(compression)),
-            "props": "\n".join(f"{name}={value}" for name, value in props.items()),
+            "targets": ";".join(map(str, ticket.targets)),
+            "title": ticket.title,
+            "cmp": str(int(ticket.compression)),
+            "props": "\n".join(f"{name}={value}" for name, value in ticket.props.items()),
         }
         if self._server.company is None:
             fields["compid"] = self._company

@@ -99,6 +99,17 @@ class Compression(enum.IntEnum):
     GZIP = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a submit says beside the document: where it goes, its name, props by name, and how
+    the uploaded bytes are compressed."""
+
+    targets: tuple[Target, ...]
+    title: str
+    props: Mapping[str, str]
+    compression: Compression
+
+
 class DeliveryState(enum.IntEnum):
     """The API's `State` of a submitted job."""
 

@@ -35,7 +35,7 @@ from cirrus_bridge.errors import (
     TryOtherMember,
 )
 from cirrus_bridge.journal import Entry, Journal, Phase
-from cirrus_bridge.model import Compression, DocumentKey, PrintJob, Receipt, Segment
+from cirrus_bridge.model import Compression, DocumentKey, PrintJob, Receipt, Segment, Ticket
 from cirrus_bridge.retry import waits
 from cirrus_bridge.segments import cut
 from cirrus_bridge.uri import QueueUri
@@ -137,10 +137,17 @@ class Submission:
                 self.report.progress(min(99, document.size_bytes * 100 // self.expected_bytes))
         return name
 
-    def _submit(self, document: Document, request: Callable[..., list[Receipt]]) -> list[Receipt]:
+    def _submit(
+        self, document: Document, request: Callable[[Ticket], list[Receipt]]
+    ) -> list[Receipt]:
         """Submit until it is clear what became of it, as far as the queue allows."""
         self.report.debug(f"document sha256={document.sha256} bytes={document.size_bytes}")
-        level = self.queue.settings.level
+        ticket = Ticket(
+            self.queue.targets,
+            self.job.title,
+            self.props,
+            Compression.NONE if self.queue.settings.level is None else Compression.ZLIB,
+        )
         patience = self._patience()
         while True:
             self.journal.submitting(
@@ -148,12 +155,7 @@ class Submission:
             )
             try:
                 with self.clock.reluctant():
-                    receipts = request(
-                        self.queue.targets,
-                        title=self.job.title,
-                        props=self.props,
-                        compression=Compression.NONE if level is None else Compression.ZLIB,
-                    )
+                    receipts = request(ticket)
                     self.journal.accepted(self.key, receipts, now_s=self.clock.wall_s())
             except SubmitUnanswered as error:
                 self._decide_unanswered(error, self.key)

@@ -20,11 +20,11 @@ from cirrus_bridge.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
-from cirrus_bridge.model import Compression, DeliveryState, Receipt, Segment, Target
+from cirrus_bridge.model import Compression, DeliveryState, Receipt, Segment, Target, Ticket
 from scripted_server import Answer, RawBytes, Request, Reset, Script, ScriptedServer, Stall
 
 KEY = "sekret-k3y"
-TARGETS = [Target("Paris", "Läser 1"), Target("Lyon", "B/2")]
+TARGETS = (Target("Paris", "Läser 1"), Target("Lyon", "B/2"))
 PROPS = {"copies": "2", "duplex": "2"}
 
 
@@ -42,11 +42,11 @@ def _ask(script: Script, call: Callable[[CloudApi], object], **how: float) -> Re
 
 
 def _put(api: CloudApi) -> list[Receipt]:
-    return api.put_file(b"data", TARGETS, title="Träum", props=PROPS, compression=Compression.ZLIB)
+    return api.put_file(b"data", Ticket(TARGETS, "Träum", PROPS, Compression.ZLIB))
 
 
 def _submit(api: CloudApi) -> list[Receipt]:
-    return api.submit_file("f1", TARGETS, title="T", props=PROPS, compression=Compression.GZIP)
+    return api.submit_file("f1", Ticket(TARGETS, "T", PROPS, Compression.GZIP))
 
 
 def _segment(api: CloudApi) -> None:
@@ -319,7 +319,7 @@ def test_body_cut_before_its_end_is_no_submit() -> None:
     thread = threading.Thread(target=accept_and_break)
     thread.start()
     with pytest.raises(Unreachable):
-        _api(name).put_file(big, TARGETS, title="t", props={}, compression=Compression.ZLIB)
+        _api(name).put_file(big, Ticket(TARGETS, "t", {}, Compression.ZLIB))
     thread.join()
     listener.close()
 

@@ -1,0 +1,173 @@
+"""The bridge's API client and the embedded cloud, each the other's judge."""
+
+from __future__ import annotations
+
+import gzip
+import random
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from cirrus_bridge.api import CloudApi
+from cirrus_bridge.config import Secret, Server, UploadSettings
+from cirrus_bridge.errors import KeyRefused, NotTrusted, Refused
+from cirrus_bridge.model import Compression, Segment, Target, Ticket
+from cloudlet_server import CloudletServer, document
+
+TARGET = Target("Paris", "Laser1")
+DATA = random.Random(2).randbytes(100_000)
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudletServer]:
+    """One server for the tests of this file."""
+    with CloudletServer(tmp_path_factory.mktemp("cloud")) as server:
+        yield server
+
+
+def _api(
+    cloud: CloudletServer,
+    *,
+    key: str | None = None,
+    company: str | None = "Acme",
+    ca_file: str | None = None,
+) -> CloudApi:
+    server = Server(
+        name=cloud.name, api_key=Secret(key or cloud.key), company=company, ca_file=ca_file
+    )
+    https = cloud.url.startswith("https")
+    return CloudApi(server, "Acme", https=https, timeouts=UploadSettings())
+
+
+def _ticket(compression: Compression, *targets: Target, **props: str) -> Ticket:
+    return Ticket(targets or (TARGET,), "A title", props, compression)
+
+
+def _job(cloud: CloudletServer, job_id: str) -> dict[str, object]:
+    (job,) = [job for job in cloud.jobs() if job["id"] == job_id]
+    return job
+
+
+@pytest.mark.parametrize(
+    ("compression", "data"),
+    [(Compression.NONE, DATA), (Compression.ZLIB, zlib.compress(DATA))],
+)
+def test_single_step(cloud: CloudletServer, compression: Compression, data: bytes) -> None:
+    """putfile with targets."""
+    (receipt,) = _api(cloud).put_file(data, _ticket(compression, copies="2"))
+    job = _job(cloud, receipt.cloud_job_id)
+    assert document(job) == DATA
+    assert (job["title"], job["props"]) == ("A title", {"copies": "2"})
+
+
+@pytest.mark.parametrize(
+    ("compression", "data"),
+    [
+        (Compression.NONE, DATA),
+        (Compression.ZLIB, zlib.compress(DATA)),
+        (Compression.GZIP, gzip.compress(DATA)),
+    ],
+)
+def test_upload_then_submit_twice(
+    cloud: CloudletServer, compression: Compression, data: bytes
+) -> None:
+    """putfile, then submitfile with different parameters for the same file."""
+    api = _api(cloud)
+    name = api.upload_file(data)
+    for copies in ("1", "5"):
+        (receipt,) = api.submit_file(name, _ticket(compression, copies=copies, tray="T"))
+        job = _job(cloud, receipt.cloud_job_id)
+        assert document(job) == DATA
+        assert job["props"] == {"copies": copies, "tray": "T"}
+
+
+def test_segments_in_any_order(cloud: CloudletServer) -> None:
+    """tempfile, putsegment at byte positions of the compressed data, submitfile."""
+    api = _api(cloud)
+    name = api.temp_file()
+    data = zlib.compress(DATA)
+    segments = [Segment(at, data[at : at + 7000]) for at in range(0, len(data), 7000)]
+    random.Random(3).shuffle(segments)
+    for segment in [*segments, segments[0]]:
+        api.put_segment(name, segment)
+    (receipt,) = api.submit_file(name, _ticket(Compression.ZLIB))
+    assert document(_job(cloud, receipt.cloud_job_id)) == DATA
+
+
+def test_gap(cloud: CloudletServer) -> None:
+    """A file with a missing segment is never submitted."""
+    api = _api(cloud)
+    name = api.temp_file()
+    api.put_segment(name, Segment(0, b"a" * 10))
+    api.put_segment(name, Segment(20, b"b" * 10))
+    with pytest.raises(Refused, match="missing"):
+        api.submit_file(name, _ticket(Compression.NONE))
+
+
+def test_several_targets(cloud: CloudletServer) -> None:
+    """One id a target, in their order; one wrong target and there is no job at all."""
+    cloud.cli("device", "add", "Acme/Paris/Second")
+    second = Target("Paris", "Second")
+    first_job, second_job = _api(cloud).put_file(b"x", _ticket(Compression.NONE, second, TARGET))
+    assert _job(cloud, first_job.cloud_job_id)["device"] == "Second"
+    assert _job(cloud, second_job.cloud_job_id)["device"] == "Laser1"
+    before = len(cloud.jobs())
+    with pytest.raises(Refused, match="NoSuch"):
+        _api(cloud).put_file(b"x", _ticket(Compression.NONE, TARGET, Target("Paris", "NoSuch")))
+    assert len(cloud.jobs()) == before
+
+
+def test_status_location_device_version(cloud: CloudletServer) -> None:
+    """What the server says of jobs, locations, devices and itself."""
+    api = _api(cloud)
+    (receipt,) = api.put_file(DATA, _ticket(Compression.NONE, copies="3"))
+    status = api.job_status(receipt)
+    assert (status.name, status.size_bytes) == ("A title", len(DATA))
+    assert dict(status.properties) == {"copies": "3"}
+    assert status.submitted
+    assert status.updated > 1_600_000_000
+    assert api.location("Paris")["Name"] == "Paris office"
+    assert api.device(TARGET)["DevID"] == "Laser1"
+    assert len(api.version()) == 4
+
+
+def test_keys(cloud: CloudletServer) -> None:
+    """A wrong key, another company's key, and a key that is bound to no company."""
+    rival = cloud.cli("key", "add", "--company", "Rival", "--name", "rival").strip()
+    unbound = cloud.cli("key", "add", "--name", "unbound").strip()
+    for key in ("wrong", rival):
+        with pytest.raises(KeyRefused):
+            _api(cloud, key=key).location("Paris")
+    with pytest.raises(KeyRefused):
+        _api(cloud, key="wrong").put_file(DATA * 4, _ticket(Compression.NONE))
+    assert _api(cloud, key=unbound, company=None).put_file(b"x", _ticket(Compression.NONE))
+    with pytest.raises(Refused, match="compid"):
+        _api(cloud, key=unbound).put_file(b"x", _ticket(Compression.NONE))
+
+
+def test_tls(tmp_path: Path) -> None:
+    """A certificate of a CA that the configuration names is trusted, any other is not."""
+    ca, stranger = trustme.CA(), trustme.CA()
+    good, other_name = ca.issue_cert("127.0.0.1"), ca.issue_cert("elsewhere.example")
+    for number, (cert, trusted) in enumerate(
+        [(good, ca), (good, stranger), (other_name, ca), (good, None)]
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        chain, key, root = folder / "chain.pem", folder / "key.pem", folder / "ca.pem"
+        cert.private_key_pem.write_to_path(key)
+        for blob in cert.cert_chain_pems:
+            blob.write_to_path(chain, append=True)
+        if trusted:
+            trusted.cert_pem.write_to_path(root)
+        with CloudletServer(folder / "data", tls=(chain, key)) as server:
+            api = _api(server, ca_file=str(root) if trusted else None)
+            if number == 0:
+                assert api.location("Paris")["LocID"] == "Paris"
+                continue
+            with pytest.raises(NotTrusted, match="not trusted"):
+                api.put_file(b"x", _ticket(Compression.NONE))
+            assert server.jobs() == []
