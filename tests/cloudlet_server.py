@@ -1,103 +1,164 @@
-"""A real cirrus-cloudlet process for tests, on a loopback port, over a data folder."""
+"""A real embedded cloud for tests: its own process, data folder and free port.
+
+The server is started through its command line, as people start it, and is asked through HTTP and
+its commands only. Nothing of its code is imported here.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-PROGRAM = (sys.executable, "-m", "cirrus_cloudlet.main")
+_START_S = 30.0
+_STOP_S = 15.0
+_FURNITURE = """\
+[[company]]
+id = "ACME"
+
+[[location]]
+company = "ACME"
+id = "Office"
+
+[[device]]
+company = "ACME"
+location = "Office"
+id = "Folder"
+type = "file"
+"""
+
+
+class Tls(NamedTuple):
+    """Certificate and key, as PEM files."""
+
+    certificate: Path
+    key: Path
 
 
 class CloudletServer:
-    """Use as a context manager. `company` is a company "Acme" with a key bound to it; the
-    location Paris has a `file` device Laser1."""
+    """`start`, then `.url`; `restart` comes back at the same address. `stop` or `kill` at the end.
 
-    def __init__(self, data: Path, *, tls: tuple[Path, Path] | None = None) -> None:
-        self.data = data
-        self._tls = tls
-        self._process: subprocess.Popen[str] | None = None
+    Before the first start a company `ACME` with a location `Office`, a file device `Folder` and a
+    key bound to the company (`.key`) are made, unless the folder has a cloudlet.toml.
+    """
+
+    def __init__(self) -> None:
+        self.data = Path()
         self.url = ""
-        self.name = "127.0.0.1:0"
-        self.cli("company", "add", "Acme")
-        self.cli("location", "add", "Acme/Paris", "--name", "Paris office")
-        self.cli("device", "add", "Acme/Paris/Laser1", "--type", "file")
-        self.key = self.cli("key", "add", "--company", "Acme", "--name", "test").strip()
+        self.key = ""
+        self.log = Path()
+        self._tls: Tls | None = None
+        self._process: subprocess.Popen[str] | None = None
 
-    def __enter__(self) -> CloudletServer:
-        self.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
-
-    def cli(self, *arguments: str) -> str:
-        """Run a command of cirrus-cloudlet on the data folder; its output."""
-        done = subprocess.run(
-            [*PROGRAM, *arguments, "--data", str(self.data)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-        return done.stdout
-
-    def start(self) -> None:
-        """Start the server, on the port that it had before if it had one."""
-        tls = ["--tls-cert", str(self._tls[0]), "--tls-key", str(self._tls[1])] if self._tls else []
-        self._process = subprocess.Popen(
-            [*PROGRAM, "serve", "--data", str(self.data), "--listen", self.name, *tls],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
+    def start(self, data_dir: Path, tls: Tls | None = None, port: int = 0) -> None:
+        """Start on a folder; returns when connections are accepted."""
+        assert self._process is None, "it runs already"
+        self.data, self._tls = data_dir, tls
+        self.log = data_dir.with_name(f"{data_dir.name}.log")
+        if not (data_dir / "cloudlet.toml").exists():
+            self._furnish()
+        command = _command("serve", "--data", str(data_dir), "--listen", f"127.0.0.1:{port}")
+        if tls:
+            command += ["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key)]
+        with self.log.open("a") as log:
+            self._process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+            )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line.startswith("Listening on "), line
-        self.url = line.split()[2].rstrip("/")
-        self.name = self.url.partition("://")[2]
+        if not line.startswith("Listening on "):
+            self._process.kill()
+            self._reap(_STOP_S)
+            raise AssertionError(f"the cloudlet did not start:\n{self.log.read_text()}")
+        self.url = line.removeprefix("Listening on ").strip().rstrip("/")
 
-    def stop(self) -> None:
-        """End the server as a service manager does."""
-        if self._process is not None:
-            self._process.terminate()
-            self._end()
+    def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        assert self._process is not None, "it does not run"
+        self._process.send_signal(signal.SIGTERM)
+        return self._reap(_STOP_S)
 
     def kill(self) -> None:
-        """End the server as a power failure does."""
-        if self._process is not None:
-            self._process.kill()
-            self._end()
+        """SIGKILL: a crash."""
+        assert self._process is not None, "it does not run"
+        self._process.kill()
+        self._reap(_STOP_S)
 
-    def _end(self) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        self._process.wait(20)
-        self._process.stdout.close()
-        self._process = None
+    def close(self) -> None:
+        """Stop, if it runs."""
+        if self._process is not None:
+            self.stop()
+
+    def restart(self) -> None:
+        """Stop, if it runs, and start on the same folder and port."""
+        port = self.port
+        self.close()
+        self.start(self.data, self._tls, port)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def log_text(self) -> str:
+        """What the server has logged so far."""
+        return self.log.read_text()
+
+    def cli(self, *args: str) -> str:
+        """Run `cirrus-cloudlet … --data` on the folder; returns its standard output."""
+        done = self.cli_result(*args)
+        assert done.returncode == 0, f"{args}: {done.stderr}"
+        return done.stdout.strip()
+
+    def cli_result(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """The same, for commands that are meant to fail."""
+        return subprocess.run(
+            [*_command(*args), "--data", str(self.data)],
+            capture_output=True,
+            text=True,
+            timeout=_START_S,
+        )
 
     def jobs(self) -> list[dict[str, Any]]:
-        """All jobs, oldest first, with where their documents are."""
-        jobs: list[dict[str, Any]] = json.loads(self.cli("job", "list", "--json"))
-        return jobs[::-1]
+        """Every job, oldest first: `job list --json`."""
+        found: list[dict[str, Any]] = json.loads(self.cli("job", "list", "--json"))
+        return found
 
-    def wait_jobs(
-        self, ready: Callable[[list[dict[str, Any]]], bool], timeout_s: float = 20
-    ) -> list[dict[str, Any]]:
-        """The jobs as soon as `ready` says that they are as expected."""
-        deadline = time.monotonic() + timeout_s
-        while not ready(jobs := self.jobs()):
-            assert time.monotonic() < deadline, jobs
+    def wait_for_job(self, job_id: str, *states: int, message: str = "") -> dict[str, Any]:
+        """The job, once it is in one of these states (and its message holds this)."""
+        until = time.monotonic() + _START_S
+        while True:
+            job = next(each for each in self.jobs() if each["id"] == job_id)
+            if job["state"] in states and message in job["message"]:
+                return job
+            assert time.monotonic() < until, f"not in {states} with {message!r}: {job}"
             time.sleep(0.05)
-        return jobs
+
+    def _furnish(self) -> None:
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.data / "cloudlet.toml").write_text(_FURNITURE)
+        self.key = self.cli("key", "add", "--company", "ACME")
+
+    def _reap(self, wait_s: float) -> int:
+        assert self._process is not None
+        status = self._process.wait(wait_s)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._process = None
+        return status
 
 
-def document(job: Mapping[str, Any]) -> bytes:
-    """The document of a job, as the cloud has it."""
-    return Path(job["document"]).read_bytes()
+def _command(*args: str) -> list[str]:
+    # -P: the folder that a test runs in must not lend its modules
+    return [sys.executable, "-P", "-m", "cirrus_cloudlet.main", *args]
+
+
+def environment_without_proxies() -> dict[str, str]:
+    """The environment for clients of a loopback server."""
+    return {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}

@@ -8,6 +8,8 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -29,7 +31,12 @@ class PrintSite:
         self.config = self.root / "etc"
         self.state = self.root / "state"
         (self.config / "servers.d").mkdir(parents=True)
-        self.cloud = CloudletServer(self.root / "cloud")
+        self.cloud = CloudletServer()
+        self.cloud.start(self.root / "cloud")
+        self.cloud.cli("company", "add", "Acme")
+        self.cloud.cli("location", "add", "Acme/Paris", "--name", "Paris office")
+        self.cloud.cli("device", "add", "Acme/Paris/Laser1", "--type", "file")
+        self.key = self.cloud.cli("key", "add", "--company", "Acme")
         self.cups = PrivateCups(
             self._folder("cups"),
             [BACKEND],
@@ -42,15 +49,19 @@ class PrintSite:
         return folder
 
     def __enter__(self) -> PrintSite:
-        self.cloud.start()
         self.configure()
         self.cups.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.cups.stop()
-        self.cloud.stop()
+        self.cloud.close()
         shutil.rmtree(self.root)
+
+    @property
+    def server(self) -> str:
+        """The cloud's HOST:PORT."""
+        return self.cloud.url.partition("://")[2]
 
     def configure(self, *, server: str | None = None, key: str | None = None) -> None:
         """Write the bridge's configuration, for the cloud or whatever else stands there."""
@@ -60,8 +71,8 @@ class PrintSite:
         entry = self.config / "servers.d" / "site.toml"
         entry.touch(mode=0o600)
         entry.write_text(
-            f'[[server]]\nhost = "{server or self.cloud.name}"\ncompany = "Acme"\n'
-            f'api_key = "{key or self.cloud.key}"\nlocations = ["Paris"]\n'
+            f'[[server]]\nhost = "{server or self.server}"\ncompany = "Acme"\n'
+            f'api_key = "{key or self.key}"\nlocations = ["Paris"]\n'
         )
 
     def queue(
@@ -75,14 +86,15 @@ class PrintSite:
         """Add a queue to targets LOCATION:DEVICE (percent-encoded); its name."""
         name = f"q{next(_numbers)}"
         listed = ";".join(targets or ("Paris:Laser1",))
-        uri = f"cirrus://{server or self.cloud.name}/Acme/{listed}{options}"
+        uri = f"cirrus://{server or self.server}/Acme/{listed}{options}"
         self.cups.add_queue(name, uri, driver=DRIVER if driver else None, policy=policy)
         return name
 
     def device(self, *arguments: str, location: str = "Paris") -> str:
         """Add a device of its own for one test; its id."""
         name = f"D{next(_numbers)}"
-        self.cloud.cli("device", "add", f"Acme/{quote(location, safe='')}/{name}", *arguments)
+        words = arguments if "--type" in arguments else ("--type", "file", *arguments)
+        self.cloud.cli("device", "add", f"Acme/{quote(location, safe='')}/{name}", *words)
         return name
 
     def cloud_jobs(self, device: str, count: int) -> list[dict[str, Any]]:
@@ -92,13 +104,28 @@ class PrintSite:
             return [job for job in jobs if job["device"] == device]
 
         return mine(
-            self.cloud.wait_jobs(
+            self.wait_jobs(
                 lambda jobs: len(mine(jobs)) >= count and all(j["state"] > 1 for j in mine(jobs))
             )
         )
+
+    def wait_jobs(
+        self, ready: Callable[[list[dict[str, Any]]], bool], timeout_s: float = 20
+    ) -> list[dict[str, Any]]:
+        """The cloud's jobs, oldest first, as soon as `ready` says that they are as expected."""
+        deadline = time.monotonic() + timeout_s
+        while not ready(jobs := self.cloud.jobs()):
+            assert time.monotonic() < deadline, jobs
+            time.sleep(0.05)
+        return jobs
 
     def journal(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows of the bridge's journal."""
         self.state.mkdir(exist_ok=True)
         with contextlib.closing(sqlite3.connect(self.state / "journal.db")) as db:
             return db.execute(query, values).fetchall()
+
+
+def document(job: Mapping[str, Any]) -> bytes:
+    """The document of a cloud job, as the cloud has it."""
+    return Path(job["document"]).read_bytes()

@@ -1,96 +1,131 @@
-"""One API request: its path and fields decoded strictly, and who makes it."""
+"""One request, taken apart strictly: raw path, fields, key.
+
+The path is split before it is decoded, so that an id may hold `/` or `%`. What is not UTF-8, not
+percent-encoded right, or given twice is a fault of the request; nothing is guessed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote_to_bytes
+import base64
+import binascii
+import re
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+from urllib.parse import parse_qsl, unquote
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from cirrus_cloudlet.faults import StructuralFault
-from cirrus_cloudlet.sites import Sites
-from cirrus_cloudlet.store import Store
-from cirrus_cloudlet.uploads import Uploads
+from cirrus_cloudlet.errors import RequestFault
 
-FORM_BYTES = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Cloud:
-    """What the endpoints work on."""
-
-    sites: Sites
-    store: Store
-    uploads: Uploads
+_FORM_BYTES = 1024 * 1024
+_FIELDS = 100
+_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who asks: the key's name, and the company that the request is about."""
+class SignIn(NamedTuple):
+    """What a browser's sign-in dialog sent."""
 
-    key: str
     company: str
+    key: str
 
 
 class Call:
-    """One API request: its path, its fields of query and form, and who makes it."""
+    """A request to this server."""
 
-    def __init__(self, request: Request, cloud: Cloud) -> None:
-        self.request = request
-        self.cloud = cloud
-        self.query = _decoded(request.url.query)
-        self.fields: Mapping[str, str] = self.query
-        path = request.scope["raw_path"].partition(b"?")[0]
-        self.path = [_text(unquote_to_bytes(part)) for part in path.split(b"/")[2:]]
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.method = request.method
+        self.path = _path(request.scope["raw_path"])
 
-    async def read_form(self) -> None:
-        """Add the fields of an urlencoded body to those of the query."""
-        body = b""
-        async for chunk in self.request.stream():
-            body += chunk
-            if len(body) > FORM_BYTES:
-                raise StructuralFault(413, "the form is too large")
-        if body:
-            self.fields = {**self.query, **_decoded(body.decode("ascii", "replace"))}
+    def bearer(self) -> str | None:
+        """The API key, if one was sent."""
+        scheme, _, key = self._request.headers.get("authorization", "").partition(" ")
+        return key.strip() if scheme.lower() == "bearer" and key.strip() else None
 
-    async def caller(self, company: str | None = None) -> Caller:
-        """Check the key; `company` is the one that the path names.
+    def sign_in(self) -> SignIn | None:
+        """Company and key of HTTP Basic, if they were sent."""
+        scheme, _, encoded = self._request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return None
+        try:
+            text = base64.b64decode(encoded.strip(), validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        company, _, key = text.partition(":")
+        return SignIn(company, key)
+
+    async def fields(self, known: frozenset[str]) -> dict[str, str]:
+        """The fields of the query and, for POST, of the form.
 
         Raises:
-            StructuralFault: 401 without a valid key, 403 for another company, 400 without any.
+            RequestFault: one of them is not `known`, comes twice or is badly encoded.
         """
-        scheme, _, key = self.request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key:
-            raise StructuralFault(401, "an API key is needed: Authorization: Bearer KEY")
-        entry = await run_in_threadpool(self.cloud.store.find_key, key.strip())
-        if entry is None:
-            raise StructuralFault(401, "the API key is not valid")
-        wanted = company or self.fields.get("compid") or entry["company"]
-        if wanted is None:
-            raise StructuralFault(400, "compid is missing, and the API key is bound to no company")
-        if entry["company"] not in (None, wanted):
-            raise StructuralFault(403, f"the API key is not for company '{wanted}'")
-        return Caller(entry["name"], wanted)
+        pairs = _pairs(self._request.scope["query_string"])
+        if self.method == "POST":
+            pairs += _pairs(await self._form())
+        found: dict[str, str] = {}
+        for name, value in pairs:
+            if name not in known:
+                raise RequestFault(400, f"unknown parameter {name!r}")
+            if name in found:
+                raise RequestFault(400, f"parameter {name!r} is given twice")
+            found[name] = value
+        return found
 
-    def need(self, name: str) -> str:
-        """A parameter that must be there."""
-        if not self.fields.get(name):
-            raise StructuralFault(400, f"{name} is missing")
-        return self.fields[name]
+    async def body(self) -> AsyncIterator[bytes]:
+        """The request's body, in pieces as they come."""
+        async for piece in self._request.stream():
+            if piece:
+                yield piece
+
+    def length(self) -> int | None:
+        """The body's announced length."""
+        announced = self._request.headers.get("content-length")
+        return int(announced) if announced is not None else None
+
+    async def _form(self) -> bytes:
+        form = bytearray()
+        async for piece in self.body():
+            form += piece
+            if len(form) > _FORM_BYTES:
+                raise RequestFault(413, f"a form has at most {_FORM_BYTES} bytes")
+        kind = self._request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if form and kind != "application/x-www-form-urlencoded":
+            raise RequestFault(415, "a POST body has to be application/x-www-form-urlencoded")
+        return bytes(form)
 
 
-def _decoded(query: str) -> dict[str, str]:
+def required(fields: dict[str, str], name: str) -> str:
+    """A field's value.
+
+    Raises:
+        RequestFault: it is not there.
+    """
+    if name not in fields:
+        raise RequestFault(400, f"parameter {name!r} is missing")
+    return fields[name]
+
+
+def _path(raw: bytes) -> tuple[str, ...]:
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", encoding="utf-8")
-    except ValueError:
-        raise StructuralFault(400, "a parameter is not UTF-8") from None
-    return dict(pairs)
+        text = raw.decode("ascii")
+        if _BAD_PERCENT.search(text):
+            raise RequestFault(400, "the path has a % that begins no percent-encoding")
+        return tuple(unquote(part, errors="strict") for part in text.split("/")[1:])
+    except UnicodeDecodeError as error:
+        raise RequestFault(400, "the path is not UTF-8") from error
 
 
-def _text(data: bytes) -> str:
+def _pairs(encoded: bytes) -> list[tuple[str, str]]:
     try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise StructuralFault(400, "the path is not UTF-8") from None
+        text = encoded.decode("ascii")
+        if _BAD_PERCENT.search(text):
+            raise RequestFault(400, "there is a % that begins no percent-encoding")
+        return parse_qsl(
+            text, keep_blank_values=True, strict_parsing=False, errors="strict",
+            max_num_fields=_FIELDS,
+        )  # fmt: skip
+    except UnicodeDecodeError as error:
+        raise RequestFault(400, "a parameter is not UTF-8") from error
+    except ValueError as error:
+        raise RequestFault(400, f"more than {_FIELDS} parameters") from error

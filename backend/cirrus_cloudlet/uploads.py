@@ -1,175 +1,238 @@
-"""Uploaded bytes on disk: temporary files filled by segments, and the documents made of them.
+"""Uploaded files: their segments on disk, and which bytes are there.
 
-Bodies are never held in memory. A temporary file counts only the bytes of requests that came
-whole. A document is the uploaded data decompressed and checked to its last byte.
+Each segment is a file of its own, named in the database only when it is whole and on the disk.
+So nothing half-written ever counts, segments come in any order and at once, and one sent again
+lies over the earlier one. Nothing here looks into the bytes.
 """
 
 from __future__ import annotations
 
-import gzip
-import hashlib
+import heapq
+import logging
 import os
 import secrets
+import sqlite3
 import time
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from types import TracebackType
+from typing import NamedTuple
 
-from cirrus_cloudlet.faults import Refusal
+from cirrus_cloudlet.errors import Refused, RequestFault
 from cirrus_cloudlet.store import Store
 
-EXPIRE_S = 24 * 3600
-READ_BYTES = 256 * 1024
-DOCUMENT_BYTES = 4 * 1024**3
-NONE, ZLIB, GZIP = "0", "1", "2"
+log = logging.getLogger(__name__)
+_READ_BYTES = 1024 * 1024
+
+
+class Segment(NamedTuple):
+    """Bytes of an upload from `position` on; a higher number came later."""
+
+    number: int
+    position: int
+    length: int
+    file: str
+
+    @property
+    def end(self) -> int:
+        """The position after its last byte."""
+        return self.position + self.length
+
+
+class Extent(NamedTuple):
+    """Bytes of one segment's file."""
+
+    file: str
+    offset: int
+    length: int
+
+
+class Upload(NamedTuple):
+    """A file being uploaded; `origin` is the request it began with."""
+
+    name: str
+    owner: str
+    origin: str
+    created: float
+
+
+class IncomingFile:
+    """A segment while it comes in; it is gone after the block unless it was kept."""
+
+    def __init__(self, path: Path, limit_bytes: int) -> None:
+        self.path = path
+        self.size = 0
+        self._limit_bytes = limit_bytes
+        self._kept = False
+        self._file = path.open("xb", buffering=0)
+
+    def __enter__(self) -> IncomingFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        if not self._kept:
+            self.path.unlink(missing_ok=True)
+
+    def allow(self, size: int) -> None:
+        """Let a file of this size through.
+
+        Raises:
+            RequestFault: the server does not take so much.
+        """
+        if size > self._limit_bytes:
+            raise RequestFault(413, f"more than {self._limit_bytes} bytes are not taken")
+
+    def write(self, data: bytes) -> None:
+        """Append.
+
+        Raises:
+            RequestFault: there is more than the server takes.
+        """
+        self.size += len(data)
+        self.allow(self.size)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+    def keep(self) -> None:
+        """All of it came: put it on the disk to stay."""
+        os.fdatasync(self._file.fileno())
+        self._kept = True
 
 
 class Uploads:
-    """Temporary files and documents below `folder`."""
+    """The uploads of one data folder."""
 
-    def __init__(self, folder: Path, store: Store) -> None:
-        self._temporary = folder / "uploads"
-        self._documents = folder / "documents"
+    def __init__(self, store: Store, folder: Path) -> None:
         self._store = store
-        for path in (self._temporary, self._documents):
-            path.mkdir(mode=0o700, exist_ok=True)
+        self._folder = folder / "uploads"
+        self._folder.mkdir(mode=0o700, exist_ok=True)
 
-    def new(self, owner: str) -> str:
-        """A new empty temporary file of the key `owner`; its name."""
+    def new(self, owner: str, origin: str) -> str:
+        """Begin an upload; returns its name, which cannot be guessed."""
         name = secrets.token_hex(16)
-        (self._temporary / name).touch(mode=0o600)
-        self._store.add_upload(name, owner)
+        with self._store.transaction() as db:
+            db.execute(
+                "INSERT INTO upload (name, owner, origin, created) VALUES (?, ?, ?, ?)",
+                (name, owner, origin, time.time()),
+            )
         return name
 
-    def open_at(self, name: str, owner: str, index: int) -> BinaryIO:
-        """The file, to be written from byte `index`.
+    def find(self, name: str, owner: str, lifetime_s: float) -> Upload:
+        """The upload of this name.
 
         Raises:
-            Refusal: no such file, another key's file, or an index out of bounds.
+            Refused: there is none that this owner may use, or its time is over.
         """
-        self._own(name, owner)
-        if not 0 <= index < DOCUMENT_BYTES:
-            raise Refusal(f"index {index} is out of range")
-        file = (self._temporary / name).open("r+b", buffering=0)
-        file.seek(index)
-        return file
+        with self._store.reading() as db:
+            row = db.execute(
+                "SELECT name, owner, origin, created FROM upload WHERE name = ?", (name,)
+            ).fetchone()
+        # whose file it is stays untold: another company's name is as good as no name
+        if row is None or row["owner"] != owner or row["created"] + lifetime_s < time.time():
+            raise Refused(f"file {name!r} is unknown or has expired")
+        return Upload(*row)
 
-    def written(self, name: str, start: int, end: int) -> None:
-        """The bytes from `start` up to `end` have come whole."""
-        if end > start:
-            self._store.add_range(name, start, end)
+    def incoming(self, limit_bytes: int) -> IncomingFile:
+        """A place for bytes that are about to come."""
+        return IncomingFile(self._folder / secrets.token_hex(16), limit_bytes)
 
-    def document(self, name: str, owner: str, compression: str) -> dict[str, Any]:
-        """Make a document of a temporary file, which stays for further submits.
-
-        Returns:
-            id, size (bytes), sha256 (hex) and format, as `Store.add_jobs` takes them.
+    def add_segment(self, name: str, position: int, received: IncomingFile) -> None:
+        """Let a whole segment count.
 
         Raises:
-            Refusal: unknown file, missing bytes, empty, or not what `compression` says.
+            Refused: the upload is gone by now.
         """
-        ranges = self._own(name, owner)["ranges"]
-        if not ranges:
-            raise Refusal("the file is empty")
-        if ranges[0][0] > 0 or len(ranges) > 1:
-            raise Refusal(f"byte {0 if ranges[0][0] else ranges[0][1]} of the file is missing")
-        document_id = secrets.token_hex(16)
-        path = self.path(document_id)
-        digest, size, head = hashlib.sha256(), 0, b""
+        received.keep()
         try:
-            with (self._temporary / name).open("rb") as source, path.open("xb") as out:
-                for chunk in _plain(source, compression):
-                    digest.update(chunk)
-                    size += len(chunk)
-                    head = head or chunk[:2048]
-                    if size > DOCUMENT_BYTES:
-                        raise Refusal("the document is too large")
-                    out.write(chunk)
-                out.flush()
-                os.fsync(out.fileno())
-            if size == 0:
-                raise Refusal("the document is empty")
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        return {
-            "id": document_id, "size": size, "sha256": digest.hexdigest(), "format": sniff(head),
-        }  # fmt: skip
+            with self._store.transaction() as db:
+                db.execute(
+                    "INSERT INTO segment (upload, position, length, file) VALUES (?, ?, ?, ?)",
+                    (name, position, received.size, received.path.name),
+                )
+        except sqlite3.IntegrityError as error:
+            received.path.unlink(missing_ok=True)
+            raise Refused(f"file {name!r} is unknown or has expired") from error
 
-    def forget_document(self, document_id: str) -> None:
-        """A document that no job came of."""
-        self.path(document_id).unlink(missing_ok=True)
+    def segments(self, name: str) -> list[Segment]:
+        """What has come so far, in the order of coming."""
+        with self._store.reading() as db:
+            rows = db.execute(
+                "SELECT number, position, length, file FROM segment WHERE upload = ?"
+                " ORDER BY number",
+                (name,),
+            )
+            return [Segment(*row) for row in rows]
 
-    def path(self, document_id: str) -> Path:
-        """Where a document is."""
-        return self._documents / document_id
+    def read(self, extents: Sequence[Extent]) -> Iterator[bytes]:
+        """The bytes of these extents, one after the other."""
+        for extent in extents:
+            with (self._folder / extent.file).open("rb") as file:
+                file.seek(extent.offset)
+                rest = extent.length
+                while rest:
+                    data = file.read(min(rest, _READ_BYTES))
+                    if not data:
+                        raise OSError(f"segment file {extent.file} has lost its end")
+                    rest -= len(data)
+                    yield data
 
-    def expire(self) -> None:
-        """Remove temporary files that nobody has submitted for a day."""
-        for name in self._store.expire_uploads(time.time() - EXPIRE_S):
-            (self._temporary / name).unlink(missing_ok=True)
+    def expire(self, lifetime_s: float) -> None:
+        """Remove the uploads whose time is over."""
+        with self._store.transaction() as db:
+            over = time.time() - lifetime_s
+            files = [
+                row["file"]
+                for row in db.execute(
+                    "SELECT file FROM segment JOIN upload ON upload.name = segment.upload"
+                    " WHERE upload.created < ?",
+                    (over,),
+                )
+            ]
+            count = db.execute("DELETE FROM upload WHERE created < ?", (over,)).rowcount
+        for file in files:
+            (self._folder / file).unlink(missing_ok=True)
+        if count:
+            log.info("%d expired uploads removed", count)
 
-    def _own(self, name: str, owner: str) -> dict[str, Any]:
-        upload = self._store.upload(name)
-        if upload is None or upload["owner"] != owner:
-            raise Refusal(f"no file '{name[:64]}' here; it may have expired")
-        return upload
-
-
-def _plain(source: BinaryIO, compression: str) -> Iterator[bytes]:
-    """The decompressed content, checked: one whole stream and nothing behind it."""
-    if compression == ZLIB:
-        return _inflated(source)
-    return _gunzipped(source) if compression == GZIP else _pieces(source)
-
-
-def _pieces(source: BinaryIO) -> Iterator[bytes]:
-    while chunk := source.read(READ_BYTES):
-        yield chunk
-
-
-def _gunzipped(source: BinaryIO) -> Iterator[bytes]:
-    try:
-        with gzip.GzipFile(fileobj=source) as stream:
-            while chunk := stream.read(READ_BYTES):
-                yield chunk
-    except (OSError, EOFError, zlib.error) as error:
-        raise Refusal(f"the file is not whole gzip data (RFC 1952): {error}") from None
-
-
-def _inflated(source: BinaryIO) -> Iterator[bytes]:
-    stream = zlib.decompressobj()
-    try:
-        for chunk in _pieces(source):
-            left = chunk
-            while left and not stream.eof:
-                yield stream.decompress(left, READ_BYTES)
-                left = stream.unconsumed_tail
-            if stream.unused_data or (stream.eof and left):
-                raise Refusal("there are bytes behind the end of the zlib stream")
-        yield stream.flush()
-    except zlib.error as error:
-        raise Refusal(f"the file is not zlib data (RFC 1950): {error}") from None
-    if not stream.eof:
-        raise Refusal("the zlib stream (RFC 1950) is not complete")
+    def sweep(self) -> None:
+        """Remove what a crash left behind; only while no request is being served."""
+        with self._store.reading() as db:
+            known = {row["file"] for row in db.execute("SELECT file FROM segment")}
+        for path in self._folder.iterdir():
+            if path.name not in known:
+                path.unlink()
 
 
-def sniff(head: bytes) -> str:
-    """The format of a document by its first bytes: pdf, ps, pcl, pcl6, txt or bin."""
-    if b"%PDF-" in head[:1024]:
-        return "pdf"
-    if b"ENTER LANGUAGE" in head:
-        language = head.split(b"ENTER LANGUAGE", 1)[1][:40].upper()
-        for sign, name in ((b"PCLXL", "pcl6"), (b"POSTSCRIPT", "ps"), (b"PDF", "pdf")):
-            if sign in language:
-                return name
-        return "pcl"
-    if head.startswith(b"%!"):
-        return "ps"
-    if b") HP-PCL XL" in head:
-        return "pcl6"
-    if head.startswith(b"\x1b"):
-        return "pcl"
-    text = all(byte >= 32 or byte in b"\t\n\r\f" for byte in head)
-    return "txt" if text else "bin"
+def assembled(segments: Sequence[Segment]) -> list[Extent]:
+    """Where each byte of the whole file is: in the segment that came last for it.
+
+    Raises:
+        Refused: there is nothing, or a byte before the end never came.
+    """
+    waiting = sorted(segments, key=lambda segment: segment.position, reverse=True)
+    active: list[tuple[int, Segment]] = []  # a heap, the latest segment on top
+    extents: list[Extent] = []
+    position = 0
+    while waiting or active:
+        while waiting and waiting[-1].position <= position:
+            segment = waiting.pop()
+            heapq.heappush(active, (-segment.number, segment))
+        while active and active[0][1].end <= position:
+            heapq.heappop(active)
+        if active:
+            top = active[0][1]
+            stop = min(top.end, waiting[-1].position) if waiting else top.end
+            extents.append(Extent(top.file, position - top.position, stop - position))
+            position = stop
+        elif waiting:
+            raise Refused(f"the file is not complete: byte {position} is missing")
+    if not extents:
+        raise Refused("the file is empty")
+    return extents

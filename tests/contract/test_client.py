@@ -15,31 +15,40 @@ from cirrus_bridge.api import CloudApi
 from cirrus_bridge.config import Secret, Server, UploadSettings
 from cirrus_bridge.errors import KeyRefused, NotTrusted, Refused
 from cirrus_bridge.model import Compression, Segment, Target, Ticket
-from cloudlet_server import CloudletServer, document
+from cloudlet_server import CloudletServer, Tls
 
-TARGET = Target("Paris", "Laser1")
+TARGET = Target("Office", "Folder")
 DATA = random.Random(2).randbytes(100_000)
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudletServer]:
     """One server for the tests of this file."""
-    with CloudletServer(tmp_path_factory.mktemp("cloud")) as server:
-        yield server
+    server = CloudletServer()
+    server.start(tmp_path_factory.mktemp("cloud") / "data")
+    yield server
+    server.close()
 
 
 def _api(
     cloud: CloudletServer,
     *,
     key: str | None = None,
-    company: str | None = "Acme",
+    company: str | None = "ACME",
     ca_file: str | None = None,
 ) -> CloudApi:
     server = Server(
-        name=cloud.name, api_key=Secret(key or cloud.key), company=company, ca_file=ca_file
+        name=cloud.url.partition("://")[2],
+        api_key=Secret(key or cloud.key),
+        company=company,
+        ca_file=ca_file,
     )
     https = cloud.url.startswith("https")
-    return CloudApi(server, "Acme", https=https, timeouts=UploadSettings())
+    return CloudApi(server, "ACME", https=https, timeouts=UploadSettings())
+
+
+def _document(job: dict[str, object]) -> bytes:
+    return Path(str(job["document"])).read_bytes()
 
 
 def _ticket(compression: Compression, *targets: Target, **props: str) -> Ticket:
@@ -59,7 +68,7 @@ def test_single_step(cloud: CloudletServer, compression: Compression, data: byte
     """putfile with targets."""
     (receipt,) = _api(cloud).put_file(data, _ticket(compression, copies="2"))
     job = _job(cloud, receipt.cloud_job_id)
-    assert document(job) == DATA
+    assert _document(job) == DATA
     assert (job["title"], job["props"]) == ("A title", {"copies": "2"})
 
 
@@ -80,7 +89,7 @@ def test_upload_then_submit_twice(
     for copies in ("1", "5"):
         (receipt,) = api.submit_file(name, _ticket(compression, copies=copies, tray="T"))
         job = _job(cloud, receipt.cloud_job_id)
-        assert document(job) == DATA
+        assert _document(job) == DATA
         assert job["props"] == {"copies": copies, "tray": "T"}
 
 
@@ -94,7 +103,7 @@ def test_segments_in_any_order(cloud: CloudletServer) -> None:
     for segment in [*segments, segments[0]]:
         api.put_segment(name, segment)
     (receipt,) = api.submit_file(name, _ticket(Compression.ZLIB))
-    assert document(_job(cloud, receipt.cloud_job_id)) == DATA
+    assert _document(_job(cloud, receipt.cloud_job_id)) == DATA
 
 
 def test_gap(cloud: CloudletServer) -> None:
@@ -109,14 +118,14 @@ def test_gap(cloud: CloudletServer) -> None:
 
 def test_several_targets(cloud: CloudletServer) -> None:
     """One id a target, in their order; one wrong target and there is no job at all."""
-    cloud.cli("device", "add", "Acme/Paris/Second")
-    second = Target("Paris", "Second")
+    cloud.cli("device", "add", "ACME/Office/Second", "--type", "file")
+    second = Target("Office", "Second")
     first_job, second_job = _api(cloud).put_file(b"x", _ticket(Compression.NONE, second, TARGET))
     assert _job(cloud, first_job.cloud_job_id)["device"] == "Second"
-    assert _job(cloud, second_job.cloud_job_id)["device"] == "Laser1"
+    assert _job(cloud, second_job.cloud_job_id)["device"] == "Folder"
     before = len(cloud.jobs())
     with pytest.raises(Refused, match="NoSuch"):
-        _api(cloud).put_file(b"x", _ticket(Compression.NONE, TARGET, Target("Paris", "NoSuch")))
+        _api(cloud).put_file(b"x", _ticket(Compression.NONE, TARGET, Target("Office", "NoSuch")))
     assert len(cloud.jobs()) == before
 
 
@@ -129,18 +138,19 @@ def test_status_location_device_version(cloud: CloudletServer) -> None:
     assert dict(status.properties) == {"copies": "3"}
     assert status.submitted
     assert status.updated > 1_600_000_000
-    assert api.location("Paris")["Name"] == "Paris office"
-    assert api.device(TARGET)["DevID"] == "Laser1"
+    assert api.location("Office")["LocID"] == "Office"
+    assert api.device(TARGET)["DevID"] == "Folder"
     assert len(api.version()) == 4
 
 
 def test_keys(cloud: CloudletServer) -> None:
     """A wrong key, another company's key, and a key that is bound to no company."""
-    rival = cloud.cli("key", "add", "--company", "Rival", "--name", "rival").strip()
-    unbound = cloud.cli("key", "add", "--name", "unbound").strip()
+    cloud.cli("company", "add", "Rival")
+    rival = cloud.cli("key", "add", "--company", "Rival")
+    unbound = cloud.cli("key", "add")
     for key in ("wrong", rival):
         with pytest.raises(KeyRefused):
-            _api(cloud, key=key).location("Paris")
+            _api(cloud, key=key).location("Office")
     with pytest.raises(KeyRefused):
         _api(cloud, key="wrong").put_file(DATA * 4, _ticket(Compression.NONE))
     assert _api(cloud, key=unbound, company=None).put_file(b"x", _ticket(Compression.NONE))
@@ -163,11 +173,15 @@ def test_tls(tmp_path: Path) -> None:
             blob.write_to_path(chain, append=True)
         if trusted:
             trusted.cert_pem.write_to_path(root)
-        with CloudletServer(folder / "data", tls=(chain, key)) as server:
+        server = CloudletServer()
+        server.start(folder / "data", Tls(chain, key))
+        try:
             api = _api(server, ca_file=str(root) if trusted else None)
             if number == 0:
-                assert api.location("Paris")["LocID"] == "Paris"
+                assert api.location("Office")["LocID"] == "Office"
                 continue
             with pytest.raises(NotTrusted, match="not trusted"):
                 api.put_file(b"x", _ticket(Compression.NONE))
             assert server.jobs() == []
+        finally:
+            server.close()

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudlet_server import document
-from print_site import BACKEND, PrintSite
+from print_site import BACKEND, PrintSite, document
 
 
 def _run(
@@ -34,7 +33,7 @@ def _env(site: PrintSite, options: str = "", **env: str) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "CIRRUS_BRIDGE_CONFIG": str(site.config),
         "CIRRUS_BRIDGE_STATE": str(site.state),
-        "DEVICE_URI": f"cirrus://{site.cloud.name}/Acme/Paris:Laser1{options}",
+        "DEVICE_URI": f"cirrus://{site.server}/Acme/Paris:Laser1{options}",
         "PRINTER": "q",
         **env,
     }
@@ -56,10 +55,10 @@ def test_discovery_lines(site: PrintSite) -> None:
     assert done.returncode == 0
     assert lines[0] == 'network cirrus "Unknown" "Cirrus Bridge (cloud printing)"'
     assert (
-        f'network cirrus://{site.cloud.name}/Acme/Paris:Laser1 "Cirrus Generic PDF" '
+        f'network cirrus://{site.server}/Acme/Paris:Laser1 "Cirrus Generic PDF" '
         '"Laser1 at Paris office" "MFG:Cirrus;MDL:Generic PDF;CMD:PDF;" "Paris office"'
     ) in lines
-    assert site.cloud.key not in done.stdout.decode() + done.stderr.decode()
+    assert site.key not in done.stdout.decode() + done.stderr.decode()
 
 
 def test_inactive_devices_are_not_discovered(own_site: PrintSite) -> None:

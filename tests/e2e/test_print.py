@@ -11,8 +11,7 @@ from urllib.parse import quote
 import pytest
 from pypdf import PdfReader
 
-from cloudlet_server import document
-from print_site import PrintSite
+from print_site import PrintSite, document
 
 
 def test_pdf_through_the_driver(site: PrintSite, pdfs: dict[int, Path]) -> None:
@@ -79,7 +78,7 @@ def test_text_through_the_driver(site: PrintSite, tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("Grüße aus dem Norden\n")
     site.cups.wait_job(site.cups.lp(site.queue(f"Paris:{device}"), tmp_path / "t.txt"))
     (delivered,) = site.cloud_jobs(device, 1)
-    assert (delivered["format"], len(PdfReader(delivered["document"]).pages)) == ("pdf", 1)
+    assert (delivered["ext"], len(PdfReader(delivered["document"]).pages)) == ("pdf", 1)
 
 
 @pytest.mark.parametrize("driver", [False, True], ids=["raw", "filtered"])
@@ -130,7 +129,7 @@ def test_ids_of_any_script(site: PrintSite, location: str, device: str) -> None:
     """Location and device ids with whatever characters the API can name."""
     where = [quote(location, safe=""), quote(device, safe="")]
     site.cloud.cli("location", "add", f"Acme/{where[0]}")
-    site.cloud.cli("device", "add", f"Acme/{where[0]}/{where[1]}")
+    site.cloud.cli("device", "add", f"Acme/{where[0]}/{where[1]}", "--type", "file")
     queue = site.queue(":".join(where), driver=False)
     job_id = site.cups.lp(queue, data=device.encode())
     job = site.cups.wait_job(job_id)
@@ -244,12 +243,12 @@ def test_devices_are_discovered(site: PrintSite) -> None:
     """lpinfo -v shows the cloud's devices with URI, and lpadmin can use what it shows."""
     device = site.device("--name", "Laser by the window")
     found = site.cups.run("lpinfo", "-l", "-v")
-    uri = f"cirrus://{site.cloud.name}/Acme/Paris:{device}"
+    uri = f"cirrus://{site.server}/Acme/Paris:{device}"
     block = found[found.index(f"uri = {uri}\n") :].split("Device:")[0]
     assert "info = Laser by the window at Paris office" in block
     assert "make-and-model = Cirrus Generic PDF" in block
     assert "location = Paris office" in block
-    assert site.cloud.key not in found
+    assert site.key not in found
 
 
 def _pdf_with(noise: bytes) -> bytes:

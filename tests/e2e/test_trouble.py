@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudlet_server import document
-from print_site import PrintSite
+from print_site import PrintSite, document
 from tcp_proxy import TcpProxy
 
 
@@ -46,7 +45,7 @@ def test_wrong_key(own_site: PrintSite) -> None:
     job_id = site.cups.lp(queue, data=b"x" * 400_000)
     job = site.cups.wait_job(job_id, "held")
     assert job["job-state-reasons"] == "cups-held-for-authentication"
-    assert f"{site.cloud.name} refused the API key" in job["job-printer-state-message"]
+    assert f"{site.server} refused the API key" in job["job-printer-state-message"]
     assert "(CB-402)" in job["job-printer-state-message"]
     assert wrong not in site.cups.error_log() + repr(job) + repr(site.cups.printer(queue))
     site.configure()
@@ -54,7 +53,7 @@ def test_wrong_key(own_site: PrintSite) -> None:
     assert site.cups.wait_job(job_id)["job-state"] == 9
     assert len(site.cloud.jobs()) == 1
     assert "username" not in repr(site.cups.printer(queue).get("auth-info-required"))
-    assert site.cloud.key not in site.cups.error_log()
+    assert site.key not in site.cups.error_log()
 
 
 def test_key_is_in_no_process_list(own_site: PrintSite) -> None:
@@ -66,7 +65,7 @@ def test_key_is_in_no_process_list(own_site: PrintSite) -> None:
     (backend,) = _backends(site)
     process = Path(f"/proc/{backend}")
     shown = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
-    assert site.cloud.key.encode() not in shown
+    assert site.key.encode() not in shown
     site.cloud.cli("location", "online", "Paris")
     assert site.cups.wait_job(job_id)["job-state"] == 9
 
@@ -81,8 +80,9 @@ def test_unknown_device(site: PrintSite, target: str) -> None:
     assert "(CB-401)" in job["job-printer-state-message"]
     assert site.cups.printer(queue)["printer-state"] == 3
     location, _, device = target.partition(":")
-    site.cloud.cli("location", "add", f"Acme/{location}")
-    site.cloud.cli("device", "add", f"Acme/{location}/{device}")
+    if location != "Paris":
+        site.cloud.cli("location", "add", f"Acme/{location}")
+    site.cloud.cli("device", "add", f"Acme/{location}/{device}", "--type", "file")
     site.cups.run("lp", "-i", str(job_id), "-H", "resume")
     assert site.cups.wait_job(job_id)["job-state"] == 9
 
@@ -90,6 +90,7 @@ def test_unknown_device(site: PrintSite, target: str) -> None:
 def test_server_down_then_up(own_site: PrintSite) -> None:
     """The job stays current and says when the next try is; it prints when the server is back."""
     site = own_site
+    port = site.cloud.port
     site.cloud.stop()
     queue = site.queue(driver=False)
     job_id = site.cups.lp(queue, data=b"x" * 700_000)
@@ -101,7 +102,7 @@ def test_server_down_then_up(own_site: PrintSite) -> None:
 
     _eventually(says_so)
     assert site.cups.job(job_id)["job-state"] == 5
-    site.cloud.start()
+    site.cloud.start(site.cloud.data, port=port)
     assert site.cups.wait_job(job_id)["job-state"] == 9
     assert "connecting-to-device" not in site.cups.printer(queue)["printer-state-reasons"]
     assert len(site.cloud.jobs()) == 1
@@ -122,7 +123,7 @@ def test_cancel_in_mid_upload(own_site: PrintSite, tmp_path: Path) -> None:
     """A job that is canceled while it is sent ends at once, and the cloud has no job."""
     site = own_site
     (tmp_path / "raw").write_bytes(os.urandom(20_000_000))
-    with TcpProxy(site.cloud.name) as proxy:
+    with TcpProxy(site.server) as proxy:
         proxy.bytes_per_s = 2_000_000
         site.configure(server=proxy.name)
         queue = site.queue(driver=False, server=proxy.name)
@@ -142,7 +143,7 @@ def test_stray_sigterm_loses_nothing(own_site: PrintSite, tmp_path: Path) -> Non
     site = own_site
     data = os.urandom(6_000_000)
     (tmp_path / "raw").write_bytes(data)
-    with TcpProxy(site.cloud.name) as proxy:
+    with TcpProxy(site.server) as proxy:
         proxy.bytes_per_s = 2_000_000
         site.configure(server=proxy.name)
         job_id = site.cups.lp(
@@ -167,9 +168,7 @@ def test_cancel_after_submission(own_site: PrintSite) -> None:
     _eventually(lambda: "has the job already and prints it" in site.cups.error_log())
     assert site.cups.job(job_id)["job-state"] == 7
     site.cloud.cli("location", "online", "Paris")
-    assert [j["state_name"] for j in site.cloud.wait_jobs(lambda j: j[0]["state"] == 2)] == [
-        "delivered"
-    ]
+    assert [j["state_name"] for j in site.wait_jobs(lambda j: j[0]["state"] == 2)] == ["delivered"]
 
 
 def test_offline_location(own_site: PrintSite) -> None:
@@ -206,7 +205,7 @@ def test_recipients_decision(site: PrintSite, verb: str, state: int, message: st
     job_id = site.cups.lp(site.queue(f"Paris:{device}", driver=False), data=b"x")
     (cloud_job,) = [
         j
-        for j in site.cloud.wait_jobs(
+        for j in site.wait_jobs(
             lambda jobs: any(j["device"] == device and j["state"] == 1 for j in jobs)
         )
         if j["device"] == device
@@ -222,7 +221,7 @@ def test_lost_answer_of_a_submit(own_site: PrintSite, tmp_path: Path, size: int)
     """The job is held and says why; nothing is printed twice until a person releases it."""
     site = own_site
     (tmp_path / "raw").write_bytes(os.urandom(size))
-    with TcpProxy(site.cloud.name) as proxy:
+    with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
         queue = site.queue(driver=False, server=proxy.name)
         proxy.lose_answers_after = b"targets="
@@ -231,7 +230,7 @@ def test_lost_answer_of_a_submit(own_site: PrintSite, tmp_path: Path, size: int)
         assert proxy.lost == 1
         assert "not known whether the cloud took it" in job["job-printer-state-message"]
         assert "(CB-421)" in job["job-printer-state-message"]
-        assert len(site.cloud.wait_jobs(lambda jobs: bool(jobs))) == 1
+        assert len(site.wait_jobs(lambda jobs: bool(jobs))) == 1
         proxy.lose_answers_after = None
         site.cups.run("lp", "-i", str(job_id), "-H", "resume")
         assert site.cups.wait_job(job_id)["job-state"] == 9
@@ -241,7 +240,7 @@ def test_lost_answer_of_a_submit(own_site: PrintSite, tmp_path: Path, size: int)
 def test_lost_answer_with_drop(own_site: PrintSite) -> None:
     """onambiguous=drop: at most once, and the job says so."""
     site = own_site
-    with TcpProxy(site.cloud.name) as proxy:
+    with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
         queue = site.queue(driver=False, server=proxy.name, options="?onambiguous=drop")
         proxy.lose_answers_after = b"targets="
@@ -314,7 +313,7 @@ def test_restart_of_a_finished_job_prints_again(site: PrintSite) -> None:
 def test_several_files_and_one_fails(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
     """CUPS ends a job whose second of three files fails; restarted, it goes on where it was."""
     site = own_site
-    with TcpProxy(site.cloud.name) as proxy:
+    with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
         queue = site.queue(server=proxy.name)
         site.cloud.cli("location", "offline", "Paris")
@@ -328,7 +327,7 @@ def test_several_files_and_one_fails(own_site: PrintSite, pdfs: dict[int, Path])
         proxy.lose_answers_after = None
         time.sleep(1.1)
         site.cups.run("lp", "-i", str(job_id), "-H", "restart")
-        jobs = site.cloud.wait_jobs(lambda jobs: len(jobs) == 4)
+        jobs = site.wait_jobs(lambda jobs: len(jobs) == 4)
         _eventually(lambda: site.cups.job(job_id)["job-state"] == 9)
     sizes = [job["size"] for job in jobs]
     assert sizes[1] == pytest.approx(sizes[2], rel=0.01)  # the ambiguous one, released by a person

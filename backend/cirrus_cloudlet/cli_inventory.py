@@ -1,0 +1,133 @@
+"""The `company`, `location` and `device` commands: changes to cloudlet.toml.
+
+Ids are joined with `/` as in COMP/LOC/DEV; an id that holds a `/` or `%` is percent-encoded.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from cirrus_cloudlet.errors import SettingsError
+from cirrus_cloudlet.ids import check_id
+from cirrus_cloudlet.inventory import TYPE_NAMES
+from cirrus_cloudlet.inventory_edit import put_company, put_device, put_location
+from cirrus_cloudlet.inventory_file import InventoryFile
+from cirrus_cloudlet.props import parse_props
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+_KINDS = ("company", "location", "device")
+
+
+def add_commands(commands: Commands, data: argparse.ArgumentParser) -> None:
+    """Add them to the command line."""
+    company = _verbs(commands, "company", "companies")
+    add = company.add_parser("add", parents=[data], help="add a company")
+    add.add_argument("path", metavar="COMP")
+    add.set_defaults(run=_add_company)
+
+    location = _verbs(commands, "location", "locations of a company")
+    add = location.add_parser("add", parents=[data], help="add a location")
+    add.add_argument("path", metavar="COMP/LOC")
+    add.add_argument("--name")
+    add.set_defaults(run=_add_location)
+    for verb, help_text in (("online", "deliver"), ("offline", "let documents wait")):
+        switch = location.add_parser(verb, parents=[data], help=help_text)
+        switch.add_argument("location", metavar="LOCID")
+        switch.add_argument("--company", metavar="COMPID", help="where two have such a location")
+        switch.set_defaults(run=_switch, online=verb == "online")
+
+    device = _verbs(commands, "device", "output devices of a location")
+    add = device.add_parser("add", parents=[data], help="add a device")
+    add.add_argument("path", metavar="COMP/LOC/DEV")
+    add.add_argument("--type", required=True, choices=list(TYPE_NAMES))
+    add.add_argument("--target", help="path pattern, CUPS queue or command line")
+    add.add_argument("--formats", help="such as 'pdf;ps'; any, if not given")
+    add.add_argument("--props", help="such as 'copies=2;duplex=2', where a job says nothing")
+    add.add_argument("--name")
+    add.add_argument("--notes")
+    add.set_defaults(run=_add_device)
+    device.add_parser("list", parents=[data], help="every device").set_defaults(run=_list_devices)
+
+
+def _verbs(commands: Commands, name: str, help_text: str) -> Commands:
+    return commands.add_parser(name, help=help_text).add_subparsers(required=True, metavar="VERB")
+
+
+def _add_company(arguments: argparse.Namespace) -> None:
+    (company,) = _ids(arguments.path, 1)
+    inventory = InventoryFile(arguments.data)
+    if company in inventory.current().companies:
+        raise SettingsError(f"there is a company {company!r} already")
+    inventory.change(put_company(company))
+
+
+def _add_location(arguments: argparse.Namespace) -> None:
+    company, location = _ids(arguments.path, 2)
+    inventory = InventoryFile(arguments.data)
+    known = inventory.current().companies
+    if company not in known:
+        raise SettingsError(f"there is no company {company!r}; add it first")
+    if location in known[company]:
+        raise SettingsError(f"there is a location {location!r} already")
+    inventory.change(put_location(company, location, _given(name=arguments.name)))
+
+
+def _switch(arguments: argparse.Namespace) -> None:
+    inventory = InventoryFile(arguments.data)
+    companies = [
+        company
+        for company, locations in inventory.current().companies.items()
+        if arguments.location in locations and arguments.company in (None, company)
+    ]
+    if not companies:
+        raise SettingsError(f"there is no location {arguments.location!r}")
+    if len(companies) > 1:
+        listed = ", ".join(companies)
+        raise SettingsError(f"several companies have {arguments.location!r}: {listed}; --company")
+    fields = {"online": arguments.online}
+    inventory.change(put_location(companies[0], arguments.location, fields))
+
+
+def _add_device(arguments: argparse.Namespace) -> None:
+    company, location, device = _ids(arguments.path, 3)
+    inventory = InventoryFile(arguments.data)
+    if device in inventory.current().location(company, location).devices:
+        raise SettingsError(f"there is a device {device!r} already")
+    fields = _given(
+        type=arguments.type,
+        target=arguments.target,
+        name=arguments.name,
+        notes=arguments.notes,
+        formats=arguments.formats.split(";") if arguments.formats else None,
+        props=parse_props(arguments.props, semicolons=True) if arguments.props else None,
+    )
+    inventory.change(put_device(company, location, device, fields))
+
+
+def _list_devices(arguments: argparse.Namespace) -> None:
+    for locations in InventoryFile(arguments.data).current().companies.values():
+        for location in locations.values():
+            state = "online" if location.online else "offline"
+            for device in location.devices.values():
+                print(
+                    device.company, device.location, device.id, device.type.name.lower(),
+                    "inactive" if device.inactive or location.inactive else state,
+                    ";".join(device.formats), device.target, sep="\t",
+                )  # fmt: skip
+
+
+def _ids(path: str, count: int) -> list[str]:
+    parts = path.split("/")
+    if len(parts) != count:
+        form = "/".join(("COMP", "LOC", "DEV")[:count])
+        raise SettingsError(f"{path!r} is not of the form {form}")
+    decoded = [unquote(part, errors="strict") for part in parts]
+    return [check_id(part, kind) for part, kind in zip(decoded, _KINDS, strict=False)]
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,65 @@
+"""The parts of the cloud of one data folder, put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cirrus_cloudlet import housekeeping
+from cirrus_cloudlet.delivery_queue import DeliveryQueue
+from cirrus_cloudlet.documents import Documents
+from cirrus_cloudlet.inventory_file import InventoryFile
+from cirrus_cloudlet.jobs import Jobs
+from cirrus_cloudlet.keys import Keys
+from cirrus_cloudlet.store import Store
+from cirrus_cloudlet.submission import Submission
+from cirrus_cloudlet.uploads import Uploads
+from cirrus_cloudlet.worker import Worker
+
+_STOP_WAIT_S = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """Everything that requests and deliveries work on."""
+
+    store: Store
+    inventory: InventoryFile
+    keys: Keys
+    uploads: Uploads
+    documents: Documents
+    jobs: Jobs
+    submission: Submission
+    worker: Worker
+
+    def start(self) -> None:
+        """Clear up after the last run, and deliver from now on."""
+        housekeeping.remove_leftovers(self.uploads, self.documents)
+        self.worker.start()
+
+    def stop(self) -> None:
+        """End the deliveries, and let go of the database."""
+        self.worker.stop(_STOP_WAIT_S)
+        self.store.close()
+
+
+def cloud_of(folder: Path) -> Cloud:
+    """The cloud of a data folder, not started yet.
+
+    Raises:
+        SettingsError: what is in the folder can not be used.
+    """
+    inventory = InventoryFile(folder)
+    store = Store(folder)
+    uploads = Uploads(store, folder)
+    documents = Documents(store, folder)
+    jobs = Jobs(store)
+    worker = Worker(
+        DeliveryQueue(store),
+        inventory,
+        documents.path,
+        folder,
+        lambda: housekeeping.remove_old(inventory, uploads, documents),
+    )
+    submission = Submission(store, inventory, uploads, documents, jobs, worker.notice)
+    return Cloud(store, inventory, Keys(store), uploads, documents, jobs, submission, worker)

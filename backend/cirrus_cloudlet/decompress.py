@@ -1,0 +1,73 @@
+"""Turn uploaded bytes into the document they are said to hold.
+
+A compressed stream counts only when it is whole: ended, checksum right, nothing after it. Memory
+does not grow with the document, and nothing is written here.
+"""
+
+from __future__ import annotations
+
+import enum
+import zlib
+from collections.abc import Iterable, Iterator
+
+from cirrus_cloudlet.errors import Refused
+
+_PIECE_BYTES = 1024 * 1024  # a small upload may hold gigabytes: taken out piece by piece
+_WINDOW = {1: zlib.MAX_WBITS, 2: zlib.MAX_WBITS + 16}  # RFC 1950, RFC 1952
+
+
+class Compression(enum.IntEnum):
+    """The API's `cmp`."""
+
+    NONE = 0
+    ZLIB = 1
+    GZIP = 2
+
+
+def parse_compression(text: str | None, allowed: tuple[Compression, ...]) -> Compression:
+    """`cmp` as a request gives it; absent means none.
+
+    Raises:
+        Refused: it is none of `allowed`.
+    """
+    for compression in allowed:
+        if (text or "0") == str(compression.value):
+            return compression
+    wanted = ", ".join(str(compression.value) for compression in allowed)
+    raise Refused(f"cmp={text!r}, but this request takes {wanted}")
+
+
+def decompressed(chunks: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
+    """The document's bytes.
+
+    Raises:
+        Refused: the stream is damaged, cut short, or has bytes after its end.
+    """
+    if compression is Compression.NONE:
+        yield from chunks
+        return
+    try:
+        yield from _inflated(chunks, compression)
+    except zlib.error as error:
+        raise Refused(f"the {compression.name.lower()} data is damaged: {error}") from error
+
+
+def _inflated(chunks: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
+    name = compression.name.lower()
+    stream = zlib.decompressobj(_WINDOW[compression])
+    for chunk in chunks:
+        rest = chunk
+        while rest:
+            if stream.eof and compression is Compression.ZLIB:
+                raise Refused(f"there are bytes after the end of the {name} data")
+            if stream.eof:  # RFC 1952: a gzip file is a series of members
+                stream = zlib.decompressobj(_WINDOW[compression])
+            piece = stream.decompress(rest, _PIECE_BYTES)
+            rest = stream.unused_data if stream.eof else stream.unconsumed_tail
+            if piece:
+                yield piece
+    while not stream.eof:
+        piece = stream.decompress(b"", _PIECE_BYTES)
+        if not piece:
+            raise Refused(f"the {name} data is incomplete")
+        yield piece

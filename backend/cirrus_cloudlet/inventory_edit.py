@@ -1,0 +1,59 @@
+"""Changes to cloudlet.toml, each a function from what is wanted to an edit of the document.
+
+Only tables and fields that are named are touched. Whether the result is right is checked when it
+is written, not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tomlkit
+from tomlkit.items import AoT, Table
+from tomlkit.toml_document import TOMLDocument
+
+from cirrus_cloudlet.errors import SettingsError
+
+Edit = Callable[[TOMLDocument], None]
+
+
+def put_company(company: str) -> Edit:
+    """Add a company, if it is not there."""
+    return lambda document: _put(document, "company", {"id": company}, {})
+
+
+def put_location(company: str, location: str, fields: Mapping[str, Any]) -> Edit:
+    """Add a location, or set these fields of the one there is."""
+    key = {"company": company, "id": location}
+    return lambda document: _put(document, "location", key, fields)
+
+
+def put_device(company: str, location: str, device: str, fields: Mapping[str, Any]) -> Edit:
+    """Add a device, or set these fields of the one there is."""
+    key = {"company": company, "location": location, "id": device}
+    return lambda document: _put(document, "device", key, fields)
+
+
+def _put(
+    document: TOMLDocument, kind: str, key: Mapping[str, str], fields: Mapping[str, Any]
+) -> None:
+    tables = document.setdefault(kind, tomlkit.aot())
+    if not isinstance(tables, AoT):
+        raise SettingsError(f"cloudlet.toml: {kind} is not written as [[{kind}]] tables")
+    table = next((each for each in tables if _has(each, key)), None)
+    if table is None:
+        table = tomlkit.table()
+        table.update(key)
+        tables.append(table)
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            inline = tomlkit.inline_table()
+            inline.update(value)
+            table[name] = inline
+        else:
+            table[name] = value
+
+
+def _has(table: Table, key: Mapping[str, str]) -> bool:
+    return all(table.get(name) == value for name, value in key.items())

@@ -1,0 +1,94 @@
+"""Submit an uploaded file to devices: all of its targets, or nothing.
+
+The order of effects: check what was asked → write the document → one transaction with the
+document and its jobs. Only after that is a job id told to anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cirrus_cloudlet.decompress import Compression, decompressed
+from cirrus_cloudlet.documents import Document, Documents
+from cirrus_cloudlet.errors import Refused
+from cirrus_cloudlet.ids import parse_targets
+from cirrus_cloudlet.inventory import Device
+from cirrus_cloudlet.inventory_file import InventoryFile
+from cirrus_cloudlet.jobs import Jobs
+from cirrus_cloudlet.props import parse_props
+from cirrus_cloudlet.store import Store
+from cirrus_cloudlet.uploads import Segment, Uploads, assembled
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A submit as it was asked for, the lists still as texts."""
+
+    company: str
+    targets: str
+    title: str
+    props: str
+    compression: Compression
+    semicolons: bool
+
+
+class Submission:
+    """Submits for one data folder; `submitted` is called after each one."""
+
+    def __init__(
+        self,
+        store: Store,
+        inventory: InventoryFile,
+        uploads: Uploads,
+        documents: Documents,
+        jobs: Jobs,
+        submitted: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._inventory = inventory
+        self._uploads = uploads
+        self._documents = documents
+        self._jobs = jobs
+        self._submitted = submitted
+
+    def submit(self, order: Order, segments: Sequence[Segment]) -> list[str]:
+        """Make the jobs; returns their ids in the order of the targets.
+
+        Raises:
+            Refused: anything about the order or the file is wrong; there is no job then.
+        """
+        props = parse_props(order.props, semicolons=order.semicolons)
+        targets = parse_targets(order.targets)
+        inventory = self._inventory.current()
+        for target in targets:
+            location = inventory.location(order.company, target.location)
+            if location.inactive:
+                raise Refused(f"location {target.location!r} is inactive")
+            if inventory.device(order.company, *target).inactive:
+                raise Refused(f"device {target.device!r} at {target.location!r} is inactive")
+        document = self._documents.write(
+            decompressed(self._uploads.read(assembled(segments)), order.compression),
+            [segment.length for segment in segments],
+            inventory.limits.document_bytes,
+        )
+        try:
+            for target in targets:
+                _check_format(inventory.device(order.company, *target), document)
+            with self._store.transaction() as db:
+                self._documents.insert(db, document)
+                ids = self._jobs.insert(db, order.company, targets, order.title, props, document.id)
+        except BaseException:
+            self._documents.discard(document)
+            raise
+        self._submitted()
+        return ids
+
+
+def _check_format(device: Device, document: Document) -> None:
+    if not device.takes(document.format):
+        allowed = ", ".join(device.formats)
+        raise Refused(
+            f"device {device.id!r} at {device.location!r} takes {allowed},"
+            f" and this document is {document.format}"
+        )

@@ -1,0 +1,131 @@
+"""The command line of cirrus-cloudlet."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trustme
+
+from cloudlet_server import CloudletServer, Tls
+from contract.curl import Curl
+
+
+def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """The installed command, on a folder."""
+    program = shutil.which("cirrus-cloudlet", path=str(Path(sys.executable).parent))
+    assert program is not None
+    return subprocess.run(
+        [program, *args, "--data", str(folder)], capture_output=True, text=True, timeout=60
+    )
+
+
+def test_everything_without_a_server(tmp_path: Path) -> None:
+    """Every command works when no server runs; a key is the only thing on standard output."""
+    data = tmp_path / "made" / "here"
+    for command in (
+        "company add ACME", "location add ACME/Büro --name Front", "location offline Büro",
+        "location online Büro --company ACME",
+        "device add ACME/Büro/a%2Fb --type command --target cat --formats pdf;ps",
+    ):  # fmt: skip
+        done = run(data, *command.split())
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = run(data, "key", "add", "--company", "ACME", "--name", "front desk")
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}\n", done.stdout)
+    assert run(data, "device", "list").stdout == "ACME\tBüro\ta/b\tcommand\tonline\tpdf;ps\tcat\n"
+    assert run(data, "key", "list").stdout.startswith("front desk\tACME\t")
+    assert run(data, "job", "list").stdout == ""
+    assert run(data, "job", "list", "--json").stdout == "[]\n"
+    assert data.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [
+        ("company add ACME", "already"),
+        ("company add a:b", "':'"),
+        ("location add ACME/Office", "already"),
+        ("location add Nobody/L", "Nobody"),
+        ("location add ACME", "COMP/LOC"),
+        ("location offline Nowhere", "Nowhere"),
+        ("location offline Twice", "--company"),
+        ("device add ACME/Office/Folder --type file", "already"),
+        ("device add ACME/Nowhere/D --type file", "Nowhere"),
+        ("device add ACME/Office/D --type printer", "queue"),
+        ("device add ACME/Office/D --type file --formats doc", "doc"),
+        ("device add ACME/Office/D --type file --props copies=0", "copies"),
+        ("device add ACME/Office/D --type file --target {what}", "{what}"),
+        ("key add --company Nobody", "Nobody"),
+        ("key revoke none", "none"),
+        ("job delete 1-1", "1-1"),
+        ("job retry 1-1", "1-1"),
+        ("serve --listen 0.0.0.0:0", "plain text"),
+        ("serve --listen [::]:0", "plain text"),
+        ("serve --listen 127.0.0.1", "ADDRESS:PORT"),
+        ("serve --listen 127.0.0.1:99999", "ADDRESS:PORT"),
+        ("serve --tls-cert x", "--tls-key"),
+        ("serve --tls-cert x --tls-key y", "can not be used"),
+    ],
+)
+def test_errors(shared: CloudletServer, command: str, word: str) -> None:
+    """One line on standard error that says what is wrong; exit status 1."""
+    if "Twice" in command:
+        for company in ("ACME", "Rival"):
+            shared.cli_result("location", "add", f"{company}/Twice")
+    done = shared.cli_result(*command.split())
+    assert done.returncode == 1
+    assert word in done.stderr
+    assert done.stderr.startswith("cirrus-cloudlet: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["", "device add ACME/Office/D", "job", "nothing"])
+def test_wrong_usage(shared: CloudletServer, command: str) -> None:
+    """Exit status 2 and a usage line."""
+    done = shared.cli_result(*command.split())
+    assert done.returncode == 2
+    assert "usage: cirrus-cloudlet" in done.stderr
+
+
+def test_a_port_in_use(own: CloudletServer, tmp_path: Path) -> None:
+    """The error names the address."""
+    done = run(tmp_path / "other", "serve", "--listen", f"127.0.0.1:{own.port}")
+    assert done.returncode == 1
+    assert f"127.0.0.1:{own.port}" in done.stderr
+
+
+def test_job_list(own: CloudletServer) -> None:
+    """Where each job is, in a line."""
+    job_id = Curl(own.url, own.key).submit(title="Über\x1b[2J\nuns")
+    own.wait_for_job(job_id, 2)
+    line = own.cli("job", "list").split("\t")
+    assert line[:3] == [job_id, "ACME/Office/Folder", "delivered"]
+    assert line[4] == "Über?[2J?uns"
+
+
+def test_tls(tmp_path: Path) -> None:
+    """With a certificate everything is TLS, and the client can verify it."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    certificate, key, ca = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "ca.pem"
+    for number, blob in enumerate(issued.cert_chain_pems):
+        blob.write_to_path(certificate, append=number > 0)
+    issued.private_key_pem.write_to_path(key)
+    authority.cert_pem.write_to_path(ca)
+    server = CloudletServer()
+    server.start(tmp_path / "data", Tls(certificate, key))
+    try:
+        assert server.url.startswith("https://127.0.0.1:")
+        curl = Curl(server.url, server.key, "--cacert", str(ca))
+        server.wait_for_job(curl.submit(b"%PDF" + bytes(3_000_000)), 2)
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(b"GET /api/version HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b"cirrus" not in connection.recv(1000)
+        curl.get("/api/version")
+    finally:
+        server.close()
