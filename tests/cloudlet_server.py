@@ -126,9 +126,9 @@ class CloudletServer:
         )
 
     def jobs(self) -> list[dict[str, Any]]:
-        """Every job, oldest first: `job list --json`."""
+        """Every job, oldest first: `job list --json`, which has the newest first."""
         found: list[dict[str, Any]] = json.loads(self.cli("job", "list", "--json"))
-        return found
+        return found[::-1]
 
     def wait_for_job(self, job_id: str, *states: int, message: str = "") -> dict[str, Any]:
         """The job, once it is in one of these states (and its message holds this)."""

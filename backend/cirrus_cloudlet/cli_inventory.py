@@ -43,7 +43,7 @@ def add_commands(commands: Commands, data: argparse.ArgumentParser) -> None:
     device = _verbs(commands, "device", "output devices of a location")
     add = device.add_parser("add", parents=[data], help="add a device")
     add.add_argument("path", metavar="COMP/LOC/DEV")
-    add.add_argument("--type", required=True, choices=list(TYPE_NAMES))
+    add.add_argument("--type", choices=list(TYPE_NAMES), default="file")
     add.add_argument("--target", help="path pattern, CUPS queue or command line")
     add.add_argument("--formats", help="such as 'pdf;ps'; any, if not given")
     add.add_argument("--props", help="such as 'copies=2;duplex=2', where a job says nothing")

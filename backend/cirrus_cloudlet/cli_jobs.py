@@ -29,7 +29,7 @@ def add_commands(commands: Commands, data: argparse.ArgumentParser) -> None:
         required=True, metavar="VERB"
     )
     listed = verbs.add_parser("list", parents=[data], help="every job, the newest first")
-    listed.add_argument("--json", action="store_true", help="all that is known, the oldest first")
+    listed.add_argument("--json", action="store_true", help="all that is known")
     listed.set_defaults(run=_list)
     for verb in _ENDS:
         end = verbs.add_parser(verb, parents=[data], help=f"{verb} a job that has not ended")
@@ -46,7 +46,7 @@ def _list(arguments: argparse.Namespace) -> None:
     found = jobs.newest(None, _ALL)
     if arguments.json:
         documents = Documents(store, arguments.data)
-        shown = [_fields(job, jobs, documents) for job in reversed(found)]
+        shown = [_fields(job, jobs, documents) for job in found]
         print(json.dumps(shown, ensure_ascii=False, indent=2))
         return
     for job in found:

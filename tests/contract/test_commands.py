@@ -84,7 +84,7 @@ def test_errors(shared: CloudletServer, command: str, word: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["", "device add ACME/Office/D", "job", "nothing"])
+@pytest.mark.parametrize("command", ["", "device add", "job", "nothing"])
 def test_wrong_usage(shared: CloudletServer, command: str) -> None:
     """Exit status 2 and a usage line."""
     done = shared.cli_result(*command.split())

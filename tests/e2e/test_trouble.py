@@ -76,7 +76,7 @@ def test_unknown_device(site: PrintSite, target: str) -> None:
     queue = site.queue(target, driver=False)
     job_id = site.cups.lp(queue, data=b"x")
     job = site.cups.wait_job(job_id, "held")
-    assert "does not exist" in job["job-printer-state-message"]
+    assert "unknown" in job["job-printer-state-message"]
     assert "(CB-401)" in job["job-printer-state-message"]
     assert site.cups.printer(queue)["printer-state"] == 3
     location, _, device = target.partition(":")
@@ -188,7 +188,7 @@ def test_offline_location(own_site: PrintSite) -> None:
 )
 def test_wait_levels(site: PrintSite, wait: str, expected: str) -> None:
     """wait=submitted and wait=received end the job that early."""
-    device = site.device("--type", "browser")
+    device = site.device("--type", "viewer")
     queue = site.queue(f"Paris:{device}", driver=False, options=f"?wait={wait}")
     job_id = site.cups.lp(queue, data=b"x")
     assert site.cups.wait_job(job_id)["job-state"] == 9
@@ -201,7 +201,7 @@ def test_wait_levels(site: PrintSite, wait: str, expected: str) -> None:
 )
 def test_recipients_decision(site: PrintSite, verb: str, state: int, message: str) -> None:
     """Deleted or trashed at the cloud: canceled. Saved by its recipient: completed."""
-    device = site.device("--type", "browser")
+    device = site.device("--type", "viewer")
     job_id = site.cups.lp(site.queue(f"Paris:{device}", driver=False), data=b"x")
     (cloud_job,) = [
         j
