@@ -14,6 +14,7 @@ class TcpProxy:
 
     `bytes_per_s` limits the way to the server. `lose_answers_after` is a piece of a request: the
     server gets the whole of a request that holds it, the client a reset instead of its answer.
+    `keep_answers` withholds those answers for ever instead.
     """
 
     def __init__(self, server: str) -> None:
@@ -23,6 +24,7 @@ class TcpProxy:
         self.name = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.bytes_per_s: float | None = None
         self.lose_answers_after: bytes | None = None
+        self.keep_answers = False
         self.lost = 0
         self.sent_bytes = 0
 
@@ -65,6 +67,8 @@ class TcpProxy:
             while data := server.recv(16 * 1024):
                 if lose.is_set():
                     self.lost += 1
+                    if self.keep_answers:
+                        continue
                     linger = struct.pack("ii", 1, 0)
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                     client.shutdown(socket.SHUT_RDWR)

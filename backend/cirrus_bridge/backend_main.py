@@ -15,7 +15,7 @@ from pathlib import Path
 from cirrus_bridge import __version__
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.config import FOLDER, STATE_FOLDER, Configuration, Server, load
+from cirrus_bridge.config import FOLDER, STATE_FOLDER, Configuration, Server, UploadSettings, load
 from cirrus_bridge.cups_job import USAGE, read_document, read_job
 from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
 from cirrus_bridge.discovery import SCHEME_LINE, discover
@@ -39,6 +39,8 @@ ONE_OF_SEVERAL = (
     "CUPS does not go on with the other files of this job. When the cause is mended, restart the "
     "job: files that were accepted are not printed again."
 )
+# a person waits in front of a dialog, and devices of other servers are behind a dead one's
+DISCOVERY_TIMEOUTS = UploadSettings(connect_timeout_s=2.0, read_timeout_s=3.0)
 OK = EXIT_CODES[Disposition.DONE]
 
 
@@ -219,9 +221,8 @@ def _list_devices(folder: Path, report: CupsReport) -> None:
 
     def api_for(server: Server) -> CloudApi:
         plain = configuration.defaults.encryption == "never"
-        return CloudApi(
-            server, server.company or "", https=not plain, timeouts=configuration.upload
-        )
+        company = server.company or ""
+        return CloudApi(server, company, https=not plain, timeouts=DISCOVERY_TIMEOUTS)
 
     for line in discover(configuration.servers, api_for, report.debug):
         sys.stdout.write(line + "\n")

@@ -93,6 +93,22 @@ def test_from_standard_input(site: PrintSite) -> None:
     assert done.stdout == b""
 
 
+def test_files_of_a_job_within_one_second(site: PrintSite) -> None:
+    """CUPS starts a job's files anew after the second one failed, all within one second: the
+    first is not printed again, the second not taken for a third."""
+    options = (
+        f"job-uuid=urn:uuid:{os.getpid()}-{time.monotonic_ns()} time-at-processing=100"
+        " document-name-supplied=a document-name-supplied=b"
+    )
+    title = f"within one second {time.monotonic_ns()}"
+    runs = [(b"first", 0), (b"", 3), (b"first", 0), (b"second", 0)]
+    for data, exit_code in runs:
+        done = _run(site, "1", "ann", title, "1", options, data=data)
+        assert done.returncode == exit_code, done.stderr
+    jobs = [job for job in site.cloud.jobs() if job["title"] == title]
+    assert [document(job) for job in jobs] == [b"first", b"second"]
+
+
 def test_unreadable_file(site: PrintSite, tmp_path: Path) -> None:
     """A spool file that is not there: held, with one error."""
     done = _run(site, "1", "ann", "t", "1", "", tmp_path / "d00001-001")

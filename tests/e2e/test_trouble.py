@@ -296,6 +296,28 @@ def test_paused_queue(own_site: PrintSite) -> None:
     assert len(site.cloud.jobs()) == 1
 
 
+def test_paused_while_the_server_decides(own_site: PrintSite) -> None:
+    """A queue that is paused before a submit is answered: nobody knows, so the job is held when
+    the queue goes on, and is not sent again until a person releases it."""
+    site = own_site
+    with TcpProxy(site.server) as proxy:
+        site.configure(server=proxy.name)
+        queue = site.queue(driver=False, server=proxy.name)
+        proxy.lose_answers_after, proxy.keep_answers = b"targets=", True
+        job_id = site.cups.lp(queue, data=b"x")
+        _eventually(lambda: proxy.lost == 1)
+        site.cups.run("cupsdisable", queue)
+        site.cups.wait_job(job_id, "pending", "stopped")
+        proxy.lose_answers_after = None
+        site.cups.run("cupsenable", queue)
+        job = site.cups.wait_job(job_id, "held")
+        assert "interrupted while it was sent" in job["job-printer-state-message"]
+        assert len(site.cloud.jobs()) == 1
+        site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+        assert site.cups.wait_job(job_id)["job-state"] == 9
+    assert len(site.cloud.jobs()) == 2
+
+
 def test_restart_of_a_finished_job_prints_again(site: PrintSite) -> None:
     """Who restarts a finished job wants it again, and gets it once more."""
     device = site.device()
