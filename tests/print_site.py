@@ -120,9 +120,12 @@ class PrintSite:
         return jobs
 
     def journal(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Rows of the bridge's journal."""
-        self.state.mkdir(exist_ok=True)
+        """Rows of the bridge's journal; none while nobody has made it yet."""
+        if not (self.state / "journal.db").exists():
+            return []
         with contextlib.closing(sqlite3.connect(self.state / "journal.db")) as db:
+            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'delivery'").fetchone():
+                return []
             return db.execute(query, values).fetchall()
 
 

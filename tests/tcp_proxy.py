@@ -14,7 +14,9 @@ class TcpProxy:
 
     `bytes_per_s` limits the way to the server. `lose_answers_after` is a piece of a request: the
     server gets the whole of a request that holds it, the client a reset instead of its answer.
-    `keep_answers` withholds those answers for ever instead.
+    `keep_answers` withholds those answers for ever instead. `lose_requests_with` is a piece of a
+    request that never reaches the server: the connection is reset. `heads` are the first lines of
+    the requests that came.
     """
 
     def __init__(self, server: str) -> None:
@@ -25,6 +27,8 @@ class TcpProxy:
         self.bytes_per_s: float | None = None
         self.lose_answers_after: bytes | None = None
         self.keep_answers = False
+        self.lose_requests_with: bytes | None = None
+        self.heads: list[bytes] = []
         self.lost = 0
         self.sent_bytes = 0
 
@@ -50,6 +54,12 @@ class TcpProxy:
             back.start()
             with contextlib.suppress(OSError):
                 while data := client.recv(16 * 1024):
+                    if data.startswith((b"PUT ", b"POST ", b"GET ")):
+                        self.heads.append(data.partition(b"\r\n")[0])
+                    if self.lose_requests_with and self.lose_requests_with in data:
+                        self.lost += 1
+                        _reset(client)
+                        break
                     if self.lose_answers_after and self.lose_answers_after in data:
                         lose.set()
                     server.sendall(data)
@@ -69,9 +79,12 @@ class TcpProxy:
                     self.lost += 1
                     if self.keep_answers:
                         continue
-                    linger = struct.pack("ii", 1, 0)
-                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                    client.shutdown(socket.SHUT_RDWR)
+                    _reset(client)
                     return
                 client.sendall(data)
             client.shutdown(socket.SHUT_WR)
+
+
+def _reset(client: socket.socket) -> None:
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.shutdown(socket.SHUT_RDWR)

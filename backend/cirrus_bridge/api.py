@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ANSWER_BYTES = 4 * 1024 * 1024  # a location with thousands of devices; never a stream without end
 USER_AGENT = "cirrus-bridge"
+MOST_CONNECTIONS = 32  # kept open; `[upload] connections` allows no more
 
 
 class CloudApi:
@@ -192,6 +193,9 @@ def _new_session(server: Server) -> requests.Session:
     import requests
 
     session = requests.Session()
+    for scheme in ("http://", "https://"):
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=MOST_CONNECTIONS)
+        session.mount(scheme, adapter)
     session.trust_env = False
     session.headers["User-Agent"] = USER_AGENT
     session.headers["Accept-Encoding"] = "identity"

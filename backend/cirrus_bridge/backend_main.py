@@ -112,7 +112,7 @@ def _print(
             journal=journal,
             clock=clock,
             report=report,
-            segment_bytes=configuration.upload.segment_bytes,
+            sizes=configuration.upload,
             expected_bytes=_size_bytes(job),
         )
         document = Document(read_document(job, sys.stdin.buffer))

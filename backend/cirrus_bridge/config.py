@@ -56,7 +56,9 @@ class Server:
 class UploadSettings:
     """`[upload]`: sizes in bytes, times in seconds."""
 
+    connections: int = 4
     segment_bytes: int = 512 * 1024
+    largest_segment_bytes: int = 4 * 1024 * 1024
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
 
@@ -105,13 +107,21 @@ def load(folder: Path) -> Configuration:
         raise _bad(bridge.source, f"[defaults]: {error}") from None
     normal = UploadSettings()
     sizes = UploadSettings(
+        connections=upload.take("connections", int, normal.connections),
         segment_bytes=upload.take("segment_bytes", int, normal.segment_bytes),
+        largest_segment_bytes=upload.take(
+            "largest_segment_bytes", int, normal.largest_segment_bytes
+        ),
         connect_timeout_s=upload.take("connect_timeout_s", float, normal.connect_timeout_s),
         read_timeout_s=upload.take("read_timeout_s", float, normal.read_timeout_s),
     )
     upload.end()
-    if sizes.segment_bytes < 1024 or min(sizes.connect_timeout_s, sizes.read_timeout_s) <= 0:
-        raise _bad(bridge.source, "[upload]: segment_bytes is at least 1024, timeouts above 0")
+    if not 1024 <= sizes.segment_bytes <= sizes.largest_segment_bytes:
+        raise _bad(bridge.source, "[upload]: segment_bytes is from 1024 to largest_segment_bytes")
+    if not 1 <= sizes.connections <= 32:
+        raise _bad(bridge.source, "[upload]: connections is from 1 to 32")
+    if min(sizes.connect_timeout_s, sizes.read_timeout_s) <= 0:
+        raise _bad(bridge.source, "[upload]: timeouts are above 0")
     return Configuration(folder, settings, sizes, _servers(folder / "servers.d"))
 
 

@@ -29,6 +29,7 @@
     ├── JournalError            CB-501
     │   └── JournalBusy         CB-502
     ├── Interrupted             CB-601  a signal asked the program to stop
+    ├── StartOver               CB-602  an earlier run's upload can not be continued
     └── DeliveryEnded           CB-701  the cloud ended the job without delivering it
 
 An error carries what people are to read (`str(error)`: what happened and what to do), a stable
@@ -258,6 +259,13 @@ class Interrupted(CirrusError):
     """
 
     code = "CB-601"
+    disposition = Disposition.RUN_AGAIN
+
+
+class StartOver(CirrusError):
+    """The server has forgotten what an earlier run uploaded, or the data has changed since."""
+
+    code = "CB-602"
     disposition = Disposition.RUN_AGAIN
 
 

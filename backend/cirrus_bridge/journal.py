@@ -3,7 +3,7 @@
 SQLite in WAL mode, each write durable before the call returns. `document` has one row for each
 document of a job, `delivery` one for each of its targets. Written in this order (CONTRIBUTING.md,
 "journal first"), so that a crash between any two steps is told apart afterwards:
-intent → confirmed bytes → about to submit → accepted → ended.
+intent → confirmed segments → about to submit → accepted → ended.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import contextlib
 import enum
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +34,23 @@ CREATE TABLE IF NOT EXISTS document (
     pass_started INTEGER NOT NULL,
     ended INTEGER NOT NULL DEFAULT 0,
     temp_file TEXT,
-    confirmed_bytes INTEGER NOT NULL DEFAULT 0,
     sha256 TEXT,
     size_bytes INTEGER,
     created_at REAL NOT NULL,
     updated_at REAL NOT NULL,
     PRIMARY KEY (job_uuid, print_run, destination, number)
+) STRICT;
+CREATE TABLE IF NOT EXISTS segment (
+    job_uuid TEXT NOT NULL,
+    print_run INTEGER NOT NULL,
+    destination TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    PRIMARY KEY (job_uuid, print_run, destination, number, position),
+    FOREIGN KEY (job_uuid, print_run, destination, number)
+        REFERENCES document (job_uuid, print_run, destination, number) ON DELETE CASCADE
 ) STRICT;
 CREATE TABLE IF NOT EXISTS delivery (
     job_uuid TEXT NOT NULL,
@@ -81,6 +92,22 @@ class Entry:
     phase: Phase
     pass_started: int
     ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmedSegment:
+    """A segment that the server has: its length in bytes and its digest."""
+
+    length: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What the server has of a document, by byte position in the compressed stream."""
+
+    temp_file: str
+    segments: Mapping[int, ConfirmedSegment]
 
 
 class Journal:
@@ -144,13 +171,15 @@ class Journal:
         *,
         now_s: float,
     ) -> None:
-        """A document is about to be uploaded; a new upload forgets what an earlier one had."""
+        """A document is about to be uploaded; what an earlier run has uploaded stays known."""
         with self._transaction():
-            self._db.execute(f"DELETE FROM document WHERE {_BY_KEY}", _values(key))
+            self._db.execute(f"DELETE FROM delivery WHERE {_BY_KEY}", _values(key))
             self._db.execute(
                 "INSERT INTO document (job_uuid, print_run, destination, number, cups_job_id,"
                 " queue, user, title, phase, pass_started, created_at, updated_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET phase = excluded.phase, ended = 0,"
+                " pass_started = excluded.pass_started, updated_at = excluded.updated_at",
                 (*_values(key), job.job_id, job.queue, job.user, job.title,
                  Phase.INTENT.value, job.pass_started, now_s, now_s),
             )  # fmt: skip
@@ -167,11 +196,40 @@ class Journal:
         """CUPS runs a document again that the journal knows already."""
         self._update(key, now_s, pass_started=pass_started, ended=0)
 
+    def uploading(self, key: DocumentKey, temp_file: str, *, now_s: float) -> None:
+        """The document's segments go into this temporary file of the server."""
+        self._update(key, now_s, temp_file=temp_file)
+
     def confirmed(
-        self, key: DocumentKey, *, temp_file: str, confirmed_bytes: int, now_s: float
+        self, key: DocumentKey, *, position: int, length: int, sha256: str, now_s: float
     ) -> None:
-        """The server has confirmed the first bytes of the compressed stream."""
-        self._update(key, now_s, temp_file=temp_file, confirmed_bytes=confirmed_bytes)
+        """The server has confirmed a segment of the compressed stream."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO segment (job_uuid, print_run, destination, number,"
+                " position, length, sha256) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*_values(key), position, length, sha256),
+            )
+            self._set(key, now_s)
+
+    def upload(self, key: DocumentKey) -> Confirmed | None:
+        """What earlier runs have uploaded of a document that was not submitted."""
+        with self._translated():
+            row = self._db.execute(
+                f"SELECT temp_file FROM document WHERE {_BY_KEY}", _values(key)
+            ).fetchone()
+            rows = self._db.execute(
+                f"SELECT position, length, sha256 FROM segment WHERE {_BY_KEY}", _values(key)
+            ).fetchall()
+        if not row or not row[0] or not rows:
+            return None
+        return Confirmed(row[0], {at: ConfirmedSegment(n, sha256) for at, n, sha256 in rows})
+
+    def forget_upload(self, key: DocumentKey) -> None:
+        """What was uploaded is of no use any more."""
+        with self._transaction():
+            self._db.execute(f"DELETE FROM segment WHERE {_BY_KEY}", _values(key))
+            self._db.execute(f"UPDATE document SET temp_file = NULL WHERE {_BY_KEY}", _values(key))
 
     def submitting(self, key: DocumentKey, sha256: str, size_bytes: int, *, now_s: float) -> None:
         """The next step is the submit, of a document with this digest and size."""
@@ -224,9 +282,9 @@ class Journal:
             self._set(key, now_s, **values)
 
     def _set(self, key: DocumentKey, now_s: float, **values: str | int) -> None:
-        columns = ", ".join(f"{name} = ?" for name in values)
+        columns = "".join(f"{name} = ?, " for name in values)
         self._db.execute(
-            f"UPDATE document SET {columns}, updated_at = ? WHERE {_BY_KEY}",
+            f"UPDATE document SET {columns}updated_at = ? WHERE {_BY_KEY}",
             (*values.values(), now_s, *_values(key)),
         )
 

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from cirrus_bridge.model import Segment
 
+SMALLEST_BYTES = 64 * 1024
+QUICK_S = 0.5
+SLOW_S = 4.0
 
-def cut(chunks: Iterable[bytes], *, first_bytes: int, then_bytes: int) -> Iterator[Segment]:
-    """Cut `chunks` into one segment of `first_bytes` and further ones of `then_bytes`.
 
-    Only the last segment may be shorter, and none is empty. The first has a size of its own
-    because a stream that fits into it takes another way to the server.
+def cut(chunks: Iterable[bytes], size_at: Callable[[int], int]) -> Iterator[Segment]:
+    """Cut `chunks` into segments; `size_at(index)` is the size of the one that begins there.
+
+    Only the last segment may be shorter than its size, and none is empty.
     """
     pending = bytearray()
-    index, size = 0, first_bytes
+    index = 0
+    size = size_at(0)
     for chunk in chunks:
         pending += chunk
         while len(pending) >= size:
             yield Segment(index, bytes(pending[:size]))
             del pending[:size]
-            index, size = index + size, then_bytes
+            index, size = index + size, size_at(index + size)
     if pending:
         yield Segment(index, bytes(pending))
+
+
+def next_size(size_bytes: int, *, took_s: float | None, largest_bytes: int) -> int:
+    """A better size for further segments, after one of `size_bytes` that took `took_s`.
+
+    A segment should outlast the latency of its request by far, and a failed one (None) should
+    not cost much. Only a full segment says something about a larger one.
+    """
+    if took_s is None or took_s > SLOW_S:
+        return max(size_bytes // 2, SMALLEST_BYTES)
+    return min(size_bytes * 2, largest_bytes) if took_s < QUICK_S else size_bytes

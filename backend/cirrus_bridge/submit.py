@@ -11,41 +11,34 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
-import random
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import quote
 
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.api_errors import MAY_BE_PRINTED
 from cirrus_bridge.clock import Clock
+from cirrus_bridge.config import UploadSettings
 from cirrus_bridge.deflate import deflate
 from cirrus_bridge.errors import (
-    ApiError,
     Definitive,
     EmptyDocument,
     Interrupted,
     QueueError,
+    Refused,
     Retryable,
-    ServerAway,
     SubmitDropped,
     SubmitUnanswered,
-    TryOtherMember,
 )
 from cirrus_bridge.journal import Entry, Journal, Phase
-from cirrus_bridge.model import Compression, DocumentKey, PrintJob, Receipt, Segment, Ticket
-from cirrus_bridge.retry import waits
-from cirrus_bridge.segments import cut
+from cirrus_bridge.model import Compression, DocumentKey, PrintJob, Receipt, Ticket
+from cirrus_bridge.patience import Patience
+from cirrus_bridge.upload import Upload
 from cirrus_bridge.uri import QueueUri
 
 SINGLE_REQUEST_BYTES = 500_000  # the API's document: larger files go by segments
 QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in a request line
-
-CLASS_WAIT_S = 5.0  # a class with no member that works must not spin
-
-T = TypeVar("T")
 
 
 class Report(Protocol):
@@ -90,9 +83,8 @@ class Submission:
     journal: Journal
     clock: Clock
     report: Report
-    segment_bytes: int
+    sizes: UploadSettings
     expected_bytes: int = 0
-    rng: random.Random = field(default_factory=random.Random)
 
     def run(self, document: Document, earlier: Entry | None) -> list[Receipt]:
         """Bring a document to the cloud.
@@ -111,31 +103,38 @@ class Submission:
             )
             self._decide_unanswered(error, earlier.key)
         self.journal.intent(self.key, self.job, self.queue.targets, now_s=self.clock.wall_s())
+        upload = Upload(
+            api=self.api,
+            journal=self.journal,
+            key=self.key,
+            clock=self.clock,
+            patience=self._patience(),
+            connections=self.sizes.connections,
+            first_bytes=SINGLE_REQUEST_BYTES,
+            segment_bytes=self.sizes.segment_bytes,
+            largest_bytes=self.sizes.largest_segment_bytes,
+            earlier=self.journal.upload(self.key),
+            progressed=lambda: self._progressed(document),
+        )
         level = self.queue.settings.level
-        stream = document if level is None else deflate(document, level)
-        segments = cut(stream, first_bytes=SINGLE_REQUEST_BYTES, then_bytes=self.segment_bytes)
+        segments = upload.cut(document if level is None else deflate(document, level))
         head = list(itertools.islice(segments, 2))
         if document.size_bytes == 0:
             raise EmptyDocument(
                 "There is nothing to print: the document is empty, or a filter failed. "
                 "Print it anew, or cancel this job."
             )
-        if len(head) == 1 and self._parameter_bytes() <= QUERY_BYTES:
+        if len(head) == 1 and upload.earlier is None and self._parameter_bytes() <= QUERY_BYTES:
             return self._submit(document, functools.partial(self.api.put_file, head[0].data))
-        name = self._upload(document, itertools.chain(head, segments))
-        return self._submit(document, functools.partial(self.api.submit_file, name))
+        name = upload.send(itertools.chain(head, segments))
+        try:
+            return self._submit(document, functools.partial(self.api.submit_file, name))
+        except Refused as error:
+            raise upload.useless(error) from error
 
-    def _upload(self, document: Document, segments: Iterable[Segment]) -> str:
-        """Send all segments; returns the name of the server's temporary file."""
-        name = self._insist(self.api.temp_file)
-        for segment in segments:
-            self._insist(functools.partial(self.api.put_segment, name, segment))
-            self.journal.confirmed(
-                self.key, temp_file=name, confirmed_bytes=segment.end, now_s=self.clock.wall_s()
-            )
-            if self.expected_bytes:
-                self.report.progress(min(99, document.size_bytes * 100 // self.expected_bytes))
-        return name
+    def _progressed(self, document: Document) -> None:
+        if self.expected_bytes:
+            self.report.progress(min(99, document.size_bytes * 100 // self.expected_bytes))
 
     def _submit(
         self, document: Document, request: Callable[[Ticket], list[Receipt]]
@@ -169,26 +168,9 @@ class Submission:
                 self.report.server_back()
                 return receipts
 
-    def _insist(self, request: Callable[[], T]) -> T:
-        """Make a request that may be repeated, until it works or `contimeout` is over."""
-        patience = self._patience()
-        while True:
-            try:
-                result = request()
-            except Retryable as error:
-                patience.wait_after(error)
-            else:
-                self.report.server_back()
-                return result
-
     def _patience(self) -> Patience:
-        return Patience(
-            self.clock,
-            self.report,
-            self.rng,
-            limit_s=self.queue.settings.contimeout_s,
-            in_class=self.job.in_class,
-        )
+        limit_s = self.queue.settings.contimeout_s
+        return Patience(self.clock, self.report, limit_s, in_class=self.job.in_class)
 
     def _decide_unanswered(self, error: SubmitUnanswered, key: DocumentKey) -> None:
         """Return if the queue wants an unanswered submit to be repeated, raise otherwise."""
@@ -211,44 +193,3 @@ class Submission:
         props = itertools.chain(*self.props.items())
         texts = (self.job.title, *map(str, self.queue.targets), *props)
         return sum(len(quote(text, safe="")) + 3 for text in texts)
-
-
-@dataclass(slots=True)
-class Patience:
-    """Waits between tries of one request, and says so; gives up when `limit_s` is over."""
-
-    clock: Clock
-    report: Report
-    rng: random.Random
-    limit_s: float
-    in_class: bool
-    _waits: Iterator[float] | None = None
-    _since_s: float = 0.0
-
-    def wait_after(self, error: ApiError) -> None:
-        """Wait before the next try.
-
-        Raises:
-            ServerAway: the limit would be over before it.
-            TryOtherMember: the job's class may have another member that works.
-            Interrupted: a signal asked for an end.
-        """
-        if self._waits is None:
-            self._waits, self._since_s = waits(self.rng), self.clock.monotonic_s()
-        wait_s = next(self._waits)
-        if isinstance(error, Retryable) and error.retry_after_s is not None:
-            wait_s = max(wait_s, error.retry_after_s)
-        if self.in_class:
-            self.report.server_away(str(error))
-            self.clock.sleep(CLASS_WAIT_S)
-            raise TryOtherMember(f"{error} CUPS tries another printer of the class.") from error
-        if self.clock.monotonic_s() - self._since_s + wait_s > self.limit_s:
-            raise ServerAway(
-                f"{error} Gave up after {self.limit_s:.0f} seconds (contimeout). When the server "
-                "is back, release the job.",
-                detail=error.detail,
-            ) from error
-        again = self.clock.now() + timedelta(seconds=wait_s)
-        self.report.debug(f"{error.code} {error.detail}")
-        self.report.server_away(f"{error} Next try at {again:%H:%M:%S}.")
-        self.clock.sleep(wait_s)

@@ -19,6 +19,8 @@ LAYERS: list[set[str]] = [
     {"api_errors"},
     {"api_answers"},
     {"api"},
+    {"patience"},
+    {"upload"},
     {"submit", "follow", "discovery"},
     {"backend_main"},
 ]

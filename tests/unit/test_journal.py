@@ -36,7 +36,11 @@ def test_the_order_of_effects_survives(tmp_path: Path) -> None:
     """After each step, a new process finds exactly that step."""
     steps: list[tuple[Callable[[Journal], None], Phase]] = [
         (lambda j: j.intent(KEY, JOB, TARGETS, now_s=1), Phase.INTENT),
-        (lambda j: j.confirmed(KEY, temp_file="t", confirmed_bytes=5, now_s=2), Phase.INTENT),
+        (lambda j: j.uploading(KEY, "t", now_s=2), Phase.INTENT),
+        (
+            lambda j: j.confirmed(KEY, position=0, length=5, sha256="ab", now_s=2),
+            Phase.INTENT,
+        ),
         (lambda j: j.submitting(KEY, "ab", 9, now_s=3), Phase.SUBMITTING),
         (lambda j: j.not_submitted(KEY, now_s=4), Phase.INTENT),
         (lambda j: j.unanswered(KEY, now_s=5), Phase.UNANSWERED),

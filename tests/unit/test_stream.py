@@ -25,7 +25,7 @@ def test_one_rfc_1950_stream(chunks: list[bytes], level: int) -> None:
 @given(chunks=CHUNKS, first=st.integers(1, 64), then=st.integers(1, 64))
 def test_cut_keeps_every_byte(chunks: list[bytes], first: int, then: int) -> None:
     """Segments join seamlessly, have the sizes asked for, and none is empty."""
-    segments = list(cut(chunks, first_bytes=first, then_bytes=then))
+    segments = list(cut(chunks, lambda index: then if index else first))
     assert b"".join(segment.data for segment in segments) == b"".join(chunks)
     assert [s.index for s in segments] == [0, *(s.end for s in segments)][: len(segments)]
     for number, segment in enumerate(segments[:-1]):

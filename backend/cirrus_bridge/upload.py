@@ -1,0 +1,194 @@
+"""Use case: a stream of segments → a temporary file on the server.
+
+Several segments are under way at once, since each says its own place; how many, and how large
+they are, follows what the server can take. What the server has confirmed is in the journal, and
+is not sent again when the job runs again with the same data. The main thread reads, compresses,
+journals, tells and waits; the senders do nothing but send, and hold one segment each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from cirrus_bridge.api import CloudApi
+from cirrus_bridge.clock import Clock
+from cirrus_bridge.errors import Refused, Retryable, StartOver
+from cirrus_bridge.journal import Confirmed, Journal
+from cirrus_bridge.model import DocumentKey, Segment
+from cirrus_bridge.patience import Patience
+from cirrus_bridge.segments import cut, next_size
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    segment: Segment
+    took_s: float
+    error: Exception | None
+
+
+@dataclass(slots=True)
+class Upload:
+    """The upload of one document.
+
+    Args:
+        connections: how many segments may be under way at once.
+        first_bytes, segment_bytes, largest_bytes: sizes of the first segment, of further ones to
+            begin with, and at most.
+        earlier: what an earlier run has uploaded, if the journal knows of any.
+        progressed: called after each confirmed segment.
+    """
+
+    api: CloudApi
+    journal: Journal
+    key: DocumentKey
+    clock: Clock
+    patience: Patience
+    connections: int
+    first_bytes: int
+    segment_bytes: int
+    largest_bytes: int
+    earlier: Confirmed | None
+    progressed: Callable[[], None]
+    name: str = ""
+    _window: int = 1
+    _tasks: queue.SimpleQueue[Segment] = field(default_factory=queue.SimpleQueue)
+    _outcomes: queue.SimpleQueue[_Outcome] = field(default_factory=queue.SimpleQueue)
+    _senders: int = 0
+
+    def cut(self, stream: Iterable[bytes]) -> Iterator[Segment]:
+        """Segments of the compressed stream, at the boundaries that an earlier run has made."""
+        return cut(stream, self._size_at)
+
+    def send(self, segments: Iterable[Segment]) -> str:
+        """Upload all segments; returns the name of the server's temporary file.
+
+        Raises:
+            StartOver: what an earlier run has uploaded is of no use; the next run begins anew.
+            CirrusError: any other reason why it did not work.
+        """
+        self.name = self.earlier.temp_file if self.earlier else ""
+        if not self.name:
+            self.name = self.patience.insist(self.api.temp_file)
+            self.journal.uploading(self.key, self.name, now_s=self.clock.wall_s())
+        if self.earlier:
+            count = len(self.earlier.segments)
+            self.patience.report.debug(f"the upload continues: {count} segments are there")
+        try:
+            end = self._send_all(iter(segments))
+        except Refused as error:
+            raise self.useless(error) from error
+        if self.earlier and any(
+            start + s.length > end for start, s in self.earlier.segments.items()
+        ):
+            raise self.useless(None)
+        return self.name
+
+    def useless(self, error: Refused | None) -> Exception:
+        """The error for a temporary file that the server refuses: after an earlier run it may
+        have forgotten the file, and a new one is worth a try."""
+        if self.earlier is None:
+            return error or AssertionError("only an earlier run leaves something useless")
+        self.journal.forget_upload(self.key)
+        return StartOver(
+            "What was uploaded before can not be continued; the upload begins anew.",
+            detail=str(error or "the data has changed"),
+        )
+
+    def _send_all(self, segments: Iterator[Segment]) -> int:
+        """Keep the senders busy until everything is confirmed; returns the stream's length."""
+        again: deque[Segment] = deque()
+        under_way, end, more = 0, 0, True
+        while more or again or under_way:
+            while under_way < self._window and (again or more):
+                segment = again.popleft() if again else next(segments, None)
+                if segment is None:
+                    more = False
+                    break
+                end = max(end, segment.end)
+                if self._is_there(segment):
+                    continue
+                self._start_sender(under_way + 1)
+                self._tasks.put(segment)
+                under_way += 1
+            if under_way:
+                under_way -= 1
+                failed = self._settle(self._outcomes.get())
+                if failed:
+                    again.append(failed[0])
+                    while under_way:  # one wait for all that failed together
+                        under_way -= 1
+                        if other := self._settle(self._outcomes.get()):
+                            again.append(other[0])
+                    self.patience.wait_after(failed[1])
+        return end
+
+    def _settle(self, outcome: _Outcome) -> tuple[Segment, Retryable] | None:
+        """Take note of an outcome; a segment that is to be sent again comes back."""
+        segment, error = outcome.segment, outcome.error
+        if error is None:
+            self._confirm(segment, outcome.took_s)
+            return None
+        self._window = max(1, self._window // 2)
+        self.segment_bytes = next_size(
+            self.segment_bytes, took_s=None, largest_bytes=self.largest_bytes
+        )
+        if isinstance(error, Retryable):
+            return segment, error
+        raise error
+
+    def _confirm(self, segment: Segment, took_s: float) -> None:
+        self.patience.succeeded()
+        self.journal.confirmed(
+            self.key,
+            position=segment.index,
+            length=len(segment.data),
+            sha256=hashlib.sha256(segment.data).hexdigest(),
+            now_s=self.clock.wall_s(),
+        )
+        self._window = min(self._window + 1, self.connections)
+        if len(segment.data) >= self.segment_bytes:
+            self.segment_bytes = next_size(
+                len(segment.data), took_s=took_s, largest_bytes=self.largest_bytes
+            )
+        self.progressed()
+
+    def _is_there(self, segment: Segment) -> bool:
+        known = self.earlier.segments.get(segment.index) if self.earlier else None
+        if known is None:
+            return False
+        digest = hashlib.sha256(segment.data).hexdigest()
+        if (known.length, known.sha256) != (len(segment.data), digest):
+            raise self.useless(None)
+        return True
+
+    def _size_at(self, index: int) -> int:
+        known = self.earlier.segments if self.earlier else {}
+        if index in known:
+            return known[index].length
+        # up to the next segment that is there, so that its boundaries come again
+        gap = min((start - index for start in known if start > index), default=0)
+        if 0 < gap <= self.largest_bytes:
+            return gap
+        return self.segment_bytes if index else self.first_bytes
+
+    def _start_sender(self, wanted: int) -> None:
+        if self._senders < wanted:
+            self._senders += 1
+            # a daemon: a request that hangs must not keep the program from ending
+            threading.Thread(target=self._sender, daemon=True).start()
+
+    def _sender(self) -> None:
+        while True:
+            segment = self._tasks.get()
+            since_s = self.clock.monotonic_s()
+            error: Exception | None = None
+            try:
+                self.api.put_segment(self.name, segment)
+            except Exception as caught:  # noqa: BLE001 - raised again in the main thread
+                error = caught
+            self._outcomes.put(_Outcome(segment, self.clock.monotonic_s() - since_s, error))
