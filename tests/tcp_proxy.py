@@ -16,7 +16,8 @@ class TcpProxy:
     server gets the whole of a request that holds it, the client a reset instead of its answer.
     `keep_answers` withholds those answers for ever instead. `lose_requests_with` is a piece of a
     request that never reaches the server: the connection is reset. `heads` are the first lines of
-    the requests that came.
+    the requests that came. `hide` are words that neither side gets to see
+    of the other.
     """
 
     def __init__(self, server: str) -> None:
@@ -27,6 +28,7 @@ class TcpProxy:
         self.bytes_per_s: float | None = None
         self.lose_answers_after: bytes | None = None
         self.keep_answers = False
+        self.hide: tuple[bytes, ...] = ()
         self.lose_requests_with: bytes | None = None
         self.heads: list[bytes] = []
         self.lost = 0
@@ -62,13 +64,18 @@ class TcpProxy:
                         break
                     if self.lose_answers_after and self.lose_answers_after in data:
                         lose.set()
-                    server.sendall(data)
+                    server.sendall(self._hidden(data))
                     self.sent_bytes += len(data)
                     if self.bytes_per_s:
                         time.sleep(len(data) / self.bytes_per_s)
             with contextlib.suppress(OSError):
                 server.shutdown(socket.SHUT_WR)
             back.join()
+
+    def _hidden(self, data: bytes) -> bytes:
+        for word in self.hide:
+            data = data.replace(word, b"x" * len(word))
+        return data
 
     def _pump_back(
         self, server: socket.socket, client: socket.socket, lose: threading.Event
@@ -81,7 +88,7 @@ class TcpProxy:
                         continue
                     _reset(client)
                     return
-                client.sendall(data)
+                client.sendall(self._hidden(data))
             client.shutdown(socket.SHUT_WR)
 
 

@@ -55,6 +55,11 @@ class CloudApi:
         """Server version, client version, serial number, licensee (no key is sent)."""
         return answers.lines(self._send("GET", "/version", with_key=False), 4)
 
+    def repeats_safely(self) -> bool:
+        """Whether the server says that it knows a repeated submit by its Idempotency-Key."""
+        exchange = self._send("GET", "/version", with_key=False)
+        return exchange.headers.get("Idempotency-Supported") == "1"
+
     def location(self, location: str) -> Mapping[str, Any]:
         """`get location`: the JSON object as it came, less its password."""
         exchange = self._send("GET", self._path("get/location", location))
@@ -101,7 +106,8 @@ class CloudApi:
             SubmitUnanswered: the whole file was sent, and what the server made of it is unknown.
         """
         fields = self._fields(ticket)
-        exchange = self._send("PUT", "/putfile", query=fields, body=data, submits=True)
+        key = ticket.idempotency_key
+        exchange = self._send("PUT", "/putfile", query=fields, body=data, submit_key=key)
         return answers.receipts(exchange, ticket.targets)
 
     def submit_file(self, name: str, ticket: Ticket) -> list[Receipt]:
@@ -111,7 +117,8 @@ class CloudApi:
             SubmitUnanswered: the request was sent, and what the server made of it is unknown.
         """
         body = urlencode({"file": name} | self._fields(ticket)).encode()
-        exchange = self._send("POST", "/submitfile", body=body, form=True, submits=True)
+        key = ticket.idempotency_key
+        exchange = self._send("POST", "/submitfile", body=body, form=True, submit_key=key)
         return answers.receipts(exchange, ticket.targets)
 
     # --- status
@@ -146,13 +153,15 @@ class CloudApi:
         query: Mapping[str, str] | None = None,
         body: bytes = b"",
         form: bool = False,
-        submits: bool = False,
+        submit_key: str = "",
         with_key: bool = True,
     ) -> Exchange:
         """One request and its whole answer, checked for status and `Error: …`."""
         headers = {}
         if with_key:
             headers["Authorization"] = f"Bearer {self._server.api_key.reveal()}"
+        if submit_key:
+            headers["Idempotency-Key"] = submit_key
         if form:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         elif body:
@@ -161,7 +170,7 @@ class CloudApi:
         sent = RequestBody(body)
         session = self._session()
         verb = " ".join(path.split("/")[1:3]) if path.startswith("/get/") else path[1:]
-        exchange = Exchange(self._server.name, verb, submits, self._server.api_key)
+        exchange = Exchange(self._server.name, verb, bool(submit_key), self._server.api_key)
         with (
             translated(exchange, sent),
             session.request(

@@ -102,12 +102,14 @@ class Compression(enum.IntEnum):
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """What a submit says beside the document: where it goes, its name, props by name, and how
-    the uploaded bytes are compressed."""
+    the uploaded bytes are compressed. `idempotency_key` is the same whenever the same document
+    is submitted again, for servers that know what to do with it."""
 
     targets: tuple[Target, ...]
     title: str
     props: Mapping[str, str]
     compression: Compression
+    idempotency_key: str
 
 
 class DeliveryState(enum.IntEnum):

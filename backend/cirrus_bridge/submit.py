@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -38,6 +39,8 @@ from cirrus_bridge.upload import Upload
 from cirrus_bridge.uri import QueueUri
 
 SINGLE_REQUEST_BYTES = 500_000  # the API's document: larger files go by segments
+# any fixed name space (RFC 9562, 6.5): equal documents get equal keys, in every run
+IDEMPOTENCY = uuid.UUID("5f0f6e0c-3f0b-4a53-9a5e-6d0a4c9a7a10")
 QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in a request line
 
 
@@ -146,6 +149,7 @@ class Submission:
             self.job.title,
             self.props,
             Compression.NONE if self.queue.settings.level is None else Compression.ZLIB,
+            str(uuid.uuid5(IDEMPOTENCY, repr(self.key))),
         )
         patience = self._patience()
         while True:
@@ -173,9 +177,13 @@ class Submission:
         return Patience(self.clock, self.report, limit_s, in_class=self.job.in_class)
 
     def _decide_unanswered(self, error: SubmitUnanswered, key: DocumentKey) -> None:
-        """Return if the queue wants an unanswered submit to be repeated, raise otherwise."""
+        """Return if an unanswered submit is to be repeated, because the server tells repeated
+        ones or the queue wants it; raise otherwise."""
         if self.clock.stop_requested:
             raise error  # the journal still says SUBMITTING: the next run decides
+        if self._patience().insist(self.api.repeats_safely):
+            self.report.debug(f"{error} The server knows a repeated submit, so it is repeated.")
+            return
         if self.queue.settings.onambiguous == "resubmit":
             return
         if self.queue.settings.onambiguous == "drop":

@@ -35,7 +35,7 @@ async def put_file(cloud: Cloud, call: Call, key: Key) -> Response:
         with cloud.uploads.incoming(_limit(cloud)) as received:
             await _receive(call, received)
             return PlainTextResponse(await run_in_threadpool(_uploaded, cloud, key, received))
-    order = _order(fields, key, _PUTFILE, semicolons=False)
+    order = _order(call, fields, key, _PUTFILE, semicolons=False)
     with cloud.uploads.incoming(_limit(cloud)) as received:
         await _receive(call, received)
         whole = Segment(0, 0, received.size, received.path.name)
@@ -78,7 +78,7 @@ async def submit_file(cloud: Cloud, call: Call, key: Key) -> Response:
     def submit() -> list[str]:
         upload = cloud.uploads.find(name, _owner(key), _lifetime_s(cloud))
         # only the two-step method's list may be delimited by semicolons as well
-        order = _order(fields, key, _SUBMITFILE, semicolons=upload.origin == "putfile")
+        order = _order(call, fields, key, _SUBMITFILE, semicolons=upload.origin == "putfile")
         return cloud.submission.submit(order, cloud.uploads.segments(name))
 
     _company(fields, key)
@@ -121,9 +121,15 @@ def _company(fields: dict[str, str], key: Key) -> str:
 
 
 def _order(
-    fields: dict[str, str], key: Key, allowed: tuple[Compression, ...], *, semicolons: bool
+    call: Call,
+    fields: dict[str, str],
+    key: Key,
+    allowed: tuple[Compression, ...],
+    *,
+    semicolons: bool,
 ) -> Order:
     return Order(
+        idempotency_key=call.idempotency_key(),
         company=_company(fields, key),
         targets=required(fields, "targets"),
         title=required(fields, "title"),

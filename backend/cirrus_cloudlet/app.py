@@ -82,7 +82,10 @@ async def _answered(cloud: Cloud, request: Request) -> Response:
     try:
         call = Call(request)
         if call.path[:1] == ("api",):
-            return await _api(cloud, call)
+            response = await _api(cloud, call)
+            # a client that knows this may repeat a submit whose answer it has lost
+            response.headers["Idempotency-Supported"] = "1"
+            return response
         return await web.page(cloud, call)
     except RequestFault as fault:
         headers = {"WWW-Authenticate": "Bearer"} if fault.status == 401 else None

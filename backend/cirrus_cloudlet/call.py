@@ -42,6 +42,17 @@ class Call:
         scheme, _, key = self._request.headers.get("authorization", "").partition(" ")
         return key.strip() if scheme.lower() == "bearer" and key.strip() else None
 
+    def idempotency_key(self) -> str | None:
+        """What marks a submit that may come again (draft-ietf-httpapi-idempotency-key-header).
+
+        Raises:
+            RequestFault: it is empty, or longer than a key has to be.
+        """
+        key = self._request.headers.get("idempotency-key")
+        if key is not None and not 0 < len(key) <= 255:
+            raise RequestFault(400, "Idempotency-Key takes 1 to 255 characters")
+        return key
+
     def sign_in(self) -> SignIn | None:
         """Company and key of HTTP Basic, if they were sent."""
         scheme, _, encoded = self._request.headers.get("authorization", "").partition(" ")

@@ -80,6 +80,13 @@ CREATE TABLE transition (
     message TEXT NOT NULL
 ) STRICT;
 CREATE INDEX transition_job ON transition (job);
+CREATE TABLE idempotency (
+    company TEXT NOT NULL,
+    key TEXT NOT NULL,
+    request TEXT NOT NULL,
+    jobs TEXT NOT NULL,
+    PRIMARY KEY (company, key)
+) STRICT;
 """
 
 

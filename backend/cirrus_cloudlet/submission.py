@@ -1,11 +1,14 @@
 """Submit an uploaded file to devices: all of its targets, or nothing.
 
 The order of effects: check what was asked → write the document → one transaction with the
-document and its jobs. Only after that is a job id told to anybody.
+document, its jobs and its idempotency key. Only after that is a job id told to anybody. A request
+with a key that was used before gets the ids that the first one got, and makes no job.
 """
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +34,13 @@ class Order:
     props: str
     compression: Compression
     semicolons: bool
+    idempotency_key: str | None = None
+
+    @property
+    def request(self) -> str:
+        """What has to be the same where a key comes again. Not the bytes: a filter that runs
+        again may write another date into them."""
+        return json.dumps([self.targets, self.title, self.props])
 
 
 class Submission:
@@ -58,6 +68,9 @@ class Submission:
         Raises:
             Refused: anything about the order or the file is wrong; there is no job then.
         """
+        with self._store.reading() as db:
+            if known := _known(db, order):
+                return known
         props = parse_props(order.props, semicolons=order.semicolons)
         targets = parse_targets(order.targets)
         inventory = self._inventory.current()
@@ -76,13 +89,35 @@ class Submission:
             for target in targets:
                 _check_format(inventory.device(order.company, *target), document)
             with self._store.transaction() as db:
+                if known := _known(db, order):  # the same request was quicker on another line
+                    self._documents.discard(document)
+                    return known
                 self._documents.insert(db, document)
                 ids = self._jobs.insert(db, order.company, targets, order.title, props, document.id)
+                if order.idempotency_key is not None:
+                    db.execute(
+                        "INSERT INTO idempotency VALUES (?, ?, ?, ?)",
+                        (order.company, order.idempotency_key, order.request, json.dumps(ids)),
+                    )
         except BaseException:
             self._documents.discard(document)
             raise
         self._submitted()
         return ids
+
+
+def _known(db: sqlite3.Connection, order: Order) -> list[str]:
+    """The ids of an earlier request with the same key; none if there was none."""
+    row = db.execute(
+        "SELECT request, jobs FROM idempotency WHERE company = ? AND key = ?",
+        (order.company, order.idempotency_key),
+    ).fetchone()
+    if row is None:
+        return []
+    if row["request"] != order.request:
+        raise Refused("this Idempotency-Key came with another request before")
+    ids: list[str] = json.loads(row["jobs"])
+    return ids
 
 
 def _check_format(device: Device, document: Document) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import random
+import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ import trustme
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.config import Secret, Server, UploadSettings
 from cirrus_bridge.errors import KeyRefused, NotTrusted, Refused
-from cirrus_bridge.model import Compression, Segment, Target, Ticket
+from cirrus_bridge.model import Compression, Receipt, Segment, Target, Ticket
 from cloudlet_server import CloudletServer, Tls
 
 TARGET = Target("Office", "Folder")
@@ -52,7 +54,7 @@ def _document(job: dict[str, object]) -> bytes:
 
 
 def _ticket(compression: Compression, *targets: Target, **props: str) -> Ticket:
-    return Ticket(targets or (TARGET,), "A title", props, compression)
+    return Ticket(targets or (TARGET,), "A title", props, compression, str(uuid.uuid4()))
 
 
 def _job(cloud: CloudletServer, job_id: str) -> dict[str, object]:
@@ -141,6 +143,29 @@ def test_status_location_device_version(cloud: CloudletServer) -> None:
     assert api.location("Office")["LocID"] == "Office"
     assert api.device(TARGET)["DevID"] == "Folder"
     assert len(api.version()) == 4
+
+
+def test_idempotency_key(cloud: CloudletServer) -> None:
+    """A submit that comes again with its key makes no second job, by either method, also after a
+    restart of the server; the key of another request is refused."""
+    api = _api(cloud)
+    assert api.repeats_safely()
+    name = api.upload_file(DATA)
+    submits: list[Callable[[Ticket], list[Receipt]]] = [
+        lambda ticket: api.put_file(DATA, ticket),
+        lambda ticket: api.submit_file(name, ticket),
+    ]
+    for submit in submits:
+        ticket = _ticket(Compression.NONE, copies="2")
+        first = submit(ticket)
+        count = len(cloud.jobs())
+        assert submit(ticket) == first
+        cloud.restart()
+        assert submit(ticket) == first
+        assert len(cloud.jobs()) == count
+        other = dataclasses.replace(ticket, title="Another title")
+        with pytest.raises(Refused, match="another request"):
+            submit(other)
 
 
 def test_keys(cloud: CloudletServer) -> None:

@@ -16,6 +16,9 @@ import pytest
 from print_site import PrintSite, document
 from tcp_proxy import TcpProxy
 
+# hidden from each other, the cloud is like one that knows no keys
+ANNOUNCEMENT = (b"idempotency-supported", b"Idempotency-Key")
+
 
 def _eventually(done: Callable[[], bool], timeout_s: float = 20) -> None:
     deadline = time.monotonic() + timeout_s
@@ -288,6 +291,7 @@ def test_lost_answer_of_a_submit(own_site: PrintSite, tmp_path: Path, size: int)
     with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
         queue = site.queue(driver=False, server=proxy.name)
+        proxy.hide = ANNOUNCEMENT
         proxy.lose_answers_after = b"targets="
         job_id = site.cups.lp(queue, "-o", "raw", tmp_path / "raw")
         job = site.cups.wait_job(job_id, "held")
@@ -301,12 +305,47 @@ def test_lost_answer_of_a_submit(own_site: PrintSite, tmp_path: Path, size: int)
     assert len(site.cloud.jobs()) == 2
 
 
+@pytest.mark.parametrize("size", [1000, 700_000], ids=["putfile", "segments"])
+@pytest.mark.parametrize("policy", ["hold", "resubmit", "drop"])
+def test_lost_answer_of_a_server_that_knows_keys(
+    own_site: PrintSite, tmp_path: Path, size: int, policy: str
+) -> None:
+    """With an Idempotency-Key the submit is repeated, and printed exactly once."""
+    site = own_site
+    (tmp_path / "raw").write_bytes(os.urandom(size))
+    with TcpProxy(site.server) as proxy:
+        site.configure(server=proxy.name)
+        queue = site.queue(driver=False, server=proxy.name, options=f"?onambiguous={policy}")
+        proxy.lose_answers_after = b"targets="
+        job_id = site.cups.lp(queue, "-o", "raw", tmp_path / "raw")
+        _eventually(lambda: proxy.lost > 1)
+        proxy.lose_answers_after = None
+        assert site.cups.wait_job(job_id)["job-state"] == 9
+    assert len(site.cloud.jobs()) == 1
+
+
+def test_crash_while_the_server_decides(own_site: PrintSite) -> None:
+    """The backend dies between submit and answer; the next run asks again and prints once."""
+    site = own_site
+    with TcpProxy(site.server) as proxy:
+        site.configure(server=proxy.name)
+        queue = site.queue(driver=False, server=proxy.name, policy="retry-current-job")
+        proxy.lose_answers_after, proxy.keep_answers = b"targets=", True
+        job_id = site.cups.lp(queue, data=b"x")
+        _eventually(lambda: proxy.lost > 0)
+        proxy.lose_answers_after = None
+        os.kill(_backends(site)[0], signal.SIGSEGV)
+        assert site.cups.wait_job(job_id)["job-state"] == 9
+    assert len(site.cloud.jobs()) == 1
+
+
 def test_lost_answer_with_drop(own_site: PrintSite) -> None:
     """onambiguous=drop: at most once, and the job says so."""
     site = own_site
     with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
         queue = site.queue(driver=False, server=proxy.name, options="?onambiguous=drop")
+        proxy.hide = ANNOUNCEMENT
         proxy.lose_answers_after = b"targets="
         job_id = site.cups.lp(queue, data=b"x")
         job = site.cups.wait_job(job_id)
@@ -367,6 +406,7 @@ def test_paused_while_the_server_decides(own_site: PrintSite) -> None:
     with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
         queue = site.queue(driver=False, server=proxy.name)
+        proxy.hide = ANNOUNCEMENT
         proxy.lose_answers_after, proxy.keep_answers = b"targets=", True
         job_id = site.cups.lp(queue, data=b"x")
         _eventually(lambda: proxy.lost > 0)
@@ -405,6 +445,7 @@ def test_several_files_and_one_fails(own_site: PrintSite, pdfs: dict[int, Path])
         site.cloud.cli("location", "offline", "Paris")
         job_id = site.cups.lp(queue, pdfs[4], pdfs[1], pdfs[20])
         _eventually(lambda: len(site.cloud.jobs()) == 1)
+        proxy.hide = ANNOUNCEMENT
         proxy.lose_answers_after = b"targets="
         site.cloud.cli("location", "online", "Paris")
         job = site.cups.wait_job(job_id)

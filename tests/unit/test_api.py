@@ -42,11 +42,11 @@ def _ask(script: Script, call: Callable[[CloudApi], object], **how: float) -> Re
 
 
 def _put(api: CloudApi) -> list[Receipt]:
-    return api.put_file(b"data", Ticket(TARGETS, "Träum", PROPS, Compression.ZLIB))
+    return api.put_file(b"data", Ticket(TARGETS, "Träum", PROPS, Compression.ZLIB, "k-1"))
 
 
 def _submit(api: CloudApi) -> list[Receipt]:
-    return api.submit_file("f1", Ticket(TARGETS, "T", PROPS, Compression.GZIP))
+    return api.submit_file("f1", Ticket(TARGETS, "T", PROPS, Compression.GZIP, "k-1"))
 
 
 def _segment(api: CloudApi) -> None:
@@ -86,6 +86,7 @@ def test_put_file() -> None:
     }
     assert request.headers["Authorization"] == f"Bearer {KEY}"
     assert request.headers["Content-Length"] == "4"
+    assert request.headers["Idempotency-Key"] == "k-1"
     assert receipts == [Receipt(TARGETS[0], "1-1"), Receipt(TARGETS[1], "1-2")]
 
 
@@ -319,7 +320,7 @@ def test_body_cut_before_its_end_is_no_submit() -> None:
     thread = threading.Thread(target=accept_and_break)
     thread.start()
     with pytest.raises(Unreachable):
-        _api(name).put_file(big, Ticket(TARGETS, "t", {}, Compression.ZLIB))
+        _api(name).put_file(big, Ticket(TARGETS, "t", {}, Compression.ZLIB, "k-1"))
     thread.join()
     listener.close()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import zlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,13 +15,20 @@ from cirrus_bridge.segments import cut
 CHUNKS = st.lists(st.binary(max_size=300), max_size=20)
 
 
-@given(chunks=CHUNKS, level=st.integers(1, 9))
+@given(chunks=CHUNKS, level=st.integers(0, 9))
 def test_one_rfc_1950_stream(chunks: list[bytes], level: int) -> None:
     """Plain zlib reads the whole as one stream with nothing behind it."""
     reader = zlib.decompressobj()
     assert reader.decompress(b"".join(deflate(chunks, level))) == b"".join(chunks)
     assert reader.eof
     assert reader.unused_data == b""
+
+
+@pytest.mark.parametrize("level", range(10))
+def test_noise_does_not_grow(level: int) -> None:
+    """Data that is compressed already gets longer by a few bytes in ten thousand at most."""
+    noise = random.Random(1).randbytes(1_000_000)
+    assert sum(map(len, deflate([noise], level))) < 1_002_000
 
 
 @given(chunks=CHUNKS, first=st.integers(1, 64), then=st.integers(1, 64))
