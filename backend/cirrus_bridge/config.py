@@ -159,7 +159,7 @@ def _server(entry: _Table) -> Server:
         name=name,
         api_key=_api_key(entry),
         company=company,
-        locations=tuple(locations),
+        locations=tuple(map(_text, locations)),
         ca_file=entry.take("ca_file", str, None),
         proxy=entry.take("proxy", str, None),
         allow_plaintext=entry.take("allow_plaintext", bool, False),

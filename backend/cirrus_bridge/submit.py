@@ -111,7 +111,7 @@ class Submission:
             journal=self.journal,
             key=self.key,
             clock=self.clock,
-            patience=self._patience(),
+            patience=self._patience(in_class=self.job.in_class),
             connections=self.sizes.connections,
             first_bytes=SINGLE_REQUEST_BYTES,
             segment_bytes=self.sizes.segment_bytes,
@@ -151,7 +151,7 @@ class Submission:
             Compression.NONE if self.queue.settings.level is None else Compression.ZLIB,
             str(uuid.uuid5(IDEMPOTENCY, repr(self.key))),
         )
-        patience = self._patience()
+        patience = self._patience(in_class=self.job.in_class)
         while True:
             self.journal.submitting(
                 self.key, document.sha256, document.size_bytes, now_s=self.clock.wall_s()
@@ -161,6 +161,7 @@ class Submission:
                     receipts = request(ticket)
                     self.journal.accepted(self.key, receipts, now_s=self.clock.wall_s())
             except SubmitUnanswered as error:
+                patience.in_class = False  # another member could only print it a second time
                 self._decide_unanswered(error, self.key)
                 patience.wait_after(error)
             except (Retryable, Definitive, Interrupted, QueueError) as error:
@@ -172,16 +173,17 @@ class Submission:
                 self.report.server_back()
                 return receipts
 
-    def _patience(self) -> Patience:
+    def _patience(self, *, in_class: bool) -> Patience:
         limit_s = self.queue.settings.contimeout_s
-        return Patience(self.clock, self.report, limit_s, in_class=self.job.in_class)
+        return Patience(self.clock, self.report, limit_s, in_class=in_class)
 
     def _decide_unanswered(self, error: SubmitUnanswered, key: DocumentKey) -> None:
         """Return if an unanswered submit is to be repeated, because the server tells repeated
         ones or the queue wants it; raise otherwise."""
         if self.clock.stop_requested:
             raise error  # the journal still says SUBMITTING: the next run decides
-        if self._patience().insist(self.api.repeats_safely):
+        here = key.destination == self.key.destination
+        if here and self._patience(in_class=False).insist(self.api.repeats_safely):
             self.report.debug(f"{error} The server knows a repeated submit, so it is repeated.")
             return
         if self.queue.settings.onambiguous == "resubmit":

@@ -140,7 +140,7 @@ def _decode(text: str, what: str) -> str:
         raise _bad(f"a % in the {what} is not followed by two hexadecimal digits; write %25")
     try:
         return unquote_to_bytes(text).decode("utf-8")
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise _bad(f"the {what} is not UTF-8") from None
 
 

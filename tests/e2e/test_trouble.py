@@ -546,3 +546,79 @@ def test_class_tries_its_other_member(own_site: PrintSite) -> None:
     assert len(site.cloud.jobs()) == 2
     assert "CUPS tries another printer of the class" in site.cups.error_log()
     assert json.dumps(site.journal("SELECT DISTINCT phase FROM document WHERE ended = 1"))
+
+
+def _class_of(site: PrintSite, proxy: TcpProxy) -> tuple[str, str]:
+    """A class "both" of a queue through the proxy and of one that is paused; their names."""
+    site.configure(server=proxy.name)
+    entry = site.config / "servers.d" / "direct.toml"
+    entry.touch(mode=0o600)
+    entry.write_text(f'[[server]]\nhost = "{site.server}"\napi_key = "{site.key}"\n')
+    first = site.queue(driver=False, server=proxy.name)
+    second = site.queue(driver=False)
+    for queue in (first, second):
+        site.cups.run("lpadmin", "-p", queue, "-c", "both")
+    for command in ("cupsenable", "cupsaccept"):
+        site.cups.run(command, "both")
+    site.cups.run("cupsdisable", second)
+    return first, second
+
+
+def test_class_does_not_print_an_ambiguous_job_elsewhere(own_site: PrintSite) -> None:
+    """Nobody knows whether one member has printed the job, so no other member does."""
+    site = own_site
+    with TcpProxy(site.server) as proxy:
+        _, second = _class_of(site, proxy)
+        proxy.hide = ANNOUNCEMENT
+        proxy.lose_answers_after = b"targets="
+        job_id = site.cups.lp("both", data=b"x")
+        job = site.cups.wait_job(job_id, "held")
+        assert "(CB-421)" in job["job-printer-state-message"]
+        site.cups.run("cupsenable", second)
+        assert len(site.cloud.jobs()) == 1
+
+
+def test_class_waits_for_the_member_that_may_have_the_job(own_site: PrintSite) -> None:
+    """A member that loses an answer and is then away keeps the job, for it can settle it."""
+    site = own_site
+    with TcpProxy(site.server) as proxy:
+        _, second = _class_of(site, proxy)
+        proxy.lose_answers_after = b"/api/"
+        job_id = site.cups.lp("both", data=b"x")
+        _eventually(lambda: proxy.lost > 1)
+        site.cups.run("cupsenable", second)
+        time.sleep(6)  # longer than the wait before a job is left to another member
+        assert len(site.cloud.jobs()) == 1
+        proxy.lose_answers_after = None
+        assert site.cups.wait_job(job_id)["job-state"] == 9
+    assert len(site.cloud.jobs()) == 1
+
+
+def test_crash_of_one_member_is_no_matter_for_another(own_site: PrintSite) -> None:
+    """A job that died with one member while it was submitted is held when another gets it."""
+    site = own_site
+    with TcpProxy(site.server) as proxy:
+        first, second = _class_of(site, proxy)
+        proxy.lose_answers_after, proxy.keep_answers = b"targets=", True
+        job_id = site.cups.lp("both", data=b"x")
+        _eventually(lambda: proxy.lost > 0)
+        site.cups.run("cupsdisable", first)
+        site.cups.run("cupsenable", second)
+        job = site.cups.wait_job(job_id, "held")
+        assert "interrupted while it was sent" in job["job-printer-state-message"]
+    assert len(site.cloud.jobs()) == 1
+
+
+def test_moved_job(site: PrintSite) -> None:
+    """A held job that is moved to another queue prints there."""
+    device = site.device()
+    lost, found = (
+        site.queue("Paris:Gone", driver=False),
+        site.queue(f"Paris:{device}", driver=False),
+    )
+    job_id = site.cups.lp(lost, data=b"moved")
+    site.cups.wait_job(job_id, "held")
+    site.cups.run("lpmove", str(job_id), found)
+    site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+    assert site.cups.wait_job(job_id)["job-state"] == 9
+    assert [document(job) for job in site.cloud_jobs(device, 1)] == [b"moved"]

@@ -88,6 +88,7 @@ def test_exposed_key_file(tmp_path: Path) -> None:
         ("", '[[server]]\nhost = "h"\napi_key = "k"\ncolour = 1\n', "unknown name 'colour'"),
         ("", '[[server]]\nhost = "h"\napi_key = "k"\nca_file = "/no/such"\n', "ca_file"),
         ("", '[[server]]\nhost = "h"\napi_key = "k"\nlocations = ["a:b"]\n', "must not hold"),
+        ("", '[[server]]\nhost = "h"\napi_key = "k"\nlocations = [[1]]\n', "a text or a number"),
         ("", SERVER + SERVER, "two entries"),
     ],
 )

@@ -88,6 +88,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         ("cirrus://h/C/%2E%2E:D", "must not be empty"),
         ("cirrus://h/C/L:100%", "%25"),
         ("cirrus://h/C/L:%FF", "UTF-8"),
+        ("cirrus://h/C/L:\udcff", "UTF-8"),
         ("cirrus://h/C/L:D#x", "%23"),
         ("cirrus://h/C/L:D?speed=1", "unknown option 'speed'"),
         ("cirrus://h/C/L:D?wait=forever", "submitted, received, delivered"),
