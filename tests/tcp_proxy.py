@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import struct
 import threading
@@ -17,7 +18,8 @@ class TcpProxy:
     `keep_answers` withholds those answers for ever instead. `lose_requests_with` is a piece of a
     request that never reaches the server: the connection is reset. `heads` are the first lines of
     the requests that came. `hide` are words that neither side gets to see
-    of the other.
+    of the other. `answer_instead` has a piece of a request, the bytes that are its answer while
+    the server gets nothing, and how often.
     """
 
     def __init__(self, server: str) -> None:
@@ -30,6 +32,7 @@ class TcpProxy:
         self.keep_answers = False
         self.hide: tuple[bytes, ...] = ()
         self.lose_requests_with: bytes | None = None
+        self.answer_instead: tuple[bytes, bytes, int] | None = None
         self.heads: list[bytes] = []
         self.lost = 0
         self.sent_bytes = 0
@@ -58,6 +61,8 @@ class TcpProxy:
                 while data := client.recv(16 * 1024):
                     if data.startswith((b"PUT ", b"POST ", b"GET ")):
                         self.heads.append(data.partition(b"\r\n")[0])
+                    if self._answers(client, data):
+                        break
                     if self.lose_requests_with and self.lose_requests_with in data:
                         self.lost += 1
                         _reset(client)
@@ -71,6 +76,21 @@ class TcpProxy:
             with contextlib.suppress(OSError):
                 server.shutdown(socket.SHUT_WR)
             back.join()
+
+    def _answers(self, client: socket.socket, data: bytes) -> bool:
+        """Answer this request here, if it is one of those, when all of it has come."""
+        if self.answer_instead is None or self.answer_instead[0] not in data:
+            return False
+        piece, answer, times = self.answer_instead
+        self.answer_instead = (piece, answer, times - 1) if times > 1 else None
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        left = int(length[1]) - len(body) if length else 0
+        while left > 0:
+            left -= len(client.recv(64 * 1024)) or left
+        client.sendall(answer)
+        self.lost += 1
+        return True
 
     def _hidden(self, data: bytes) -> bytes:
         for word in self.hide:

@@ -16,7 +16,8 @@ from typing import Any
 from cirrus_bridge.api_errors import Exchange
 from cirrus_bridge.model import DeliveryState, JobStatus, Receipt, Target
 
-_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+# 20220318185808-1; whatever else it may look like one day, a word or a number alone is none
+_JOB_ID = re.compile(r"(?=.{3,128}$)[A-Za-z0-9]+(-[A-Za-z0-9]+)+")
 
 
 def lines(exchange: Exchange, count: int) -> tuple[str, ...]:

@@ -244,7 +244,9 @@ def test_login_page(name: str, answer: Answer) -> None:
 
 
 @pytest.mark.parametrize("name", SUBMITS)
-@pytest.mark.parametrize("text", ["", "\n\n", "1-1", "1-1\n1-2\n1-3", "1-1\n1-1", "OK\n{}"])
+@pytest.mark.parametrize(
+    "text", ["", "\n\n", "1-1", "1-1\n1-2\n1-3", "1-1\n1-1", "OK\n{}", "1\n2", "1-1\n-"]
+)
 def test_wrong_job_ids(name: str, text: str) -> None:
     """No id, too few, too many, equal ones or none at all: never a success."""
     with pytest.raises(SubmitUnanswered):
