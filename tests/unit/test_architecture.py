@@ -15,7 +15,8 @@ LAYERS: list[set[str]] = [
     {"errors", "model", "__init__"},
     {"settings"},
     {"cups_options", "deflate", "segments", "retry", "clock", "props", "cups_report"},
-    {"uri", "cups_job", "journal"},
+    {"uri", "cups_job", "journal_database"},
+    {"journal"},
     {"config"},
     {"api_errors"},
     {"api_answers"},
@@ -28,7 +29,7 @@ LAYERS: list[set[str]] = [
 OWNERS = {
     "requests": {"api", "api_errors"},
     "urllib3": {"api", "api_errors"},
-    "sqlite3": {"journal"},
+    "sqlite3": {"journal_database"},
     "signal": {"clock"},
     "zlib": {"deflate"},
     "isal": {"deflate"},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge import journal as journal_module
+from cirrus_bridge import journal_database
 from cirrus_bridge.errors import JournalBusy, JournalError
 from cirrus_bridge.journal import Journal, Phase
 from cirrus_bridge.model import (
@@ -97,7 +97,7 @@ def test_nobody_else_reads_it(tmp_path: Path) -> None:
 
 def test_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock that another process keeps means: try again later."""
-    monkeypatch.setattr(journal_module, "BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(journal_database, "BUSY_TIMEOUT_S", 0.1)
     with Journal(tmp_path) as journal:
         other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")

@@ -1,0 +1,142 @@
+"""The journal's database: its file, schema and transactions, and what can go wrong with them.
+
+SQLite in WAL mode; a transaction that has ended is on the disk. Knows nothing of what the rows
+mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from cirrus_bridge.errors import JournalBusy, JournalError
+
+BUSY_TIMEOUT_S = 10.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS document (
+    job_uuid TEXT NOT NULL,
+    print_run INTEGER NOT NULL,
+    destination TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    cups_job_id INTEGER NOT NULL,
+    queue TEXT NOT NULL,
+    user TEXT NOT NULL,
+    title TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    pass_started INTEGER NOT NULL,
+    ended INTEGER NOT NULL DEFAULT 0,
+    temp_file TEXT,
+    sha256 TEXT,
+    size_bytes INTEGER,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL,
+    PRIMARY KEY (job_uuid, print_run, destination, number)
+) STRICT;
+CREATE TABLE IF NOT EXISTS segment (
+    job_uuid TEXT NOT NULL,
+    print_run INTEGER NOT NULL,
+    destination TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    PRIMARY KEY (job_uuid, print_run, destination, number, position),
+    FOREIGN KEY (job_uuid, print_run, destination, number)
+        REFERENCES document (job_uuid, print_run, destination, number) ON DELETE CASCADE
+) STRICT;
+CREATE TABLE IF NOT EXISTS delivery (
+    job_uuid TEXT NOT NULL,
+    print_run INTEGER NOT NULL,
+    destination TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    target_number INTEGER NOT NULL,
+    location TEXT NOT NULL,
+    device TEXT NOT NULL,
+    cloud_job_id TEXT,
+    state INTEGER,
+    message TEXT NOT NULL DEFAULT '',
+    submitted TEXT NOT NULL DEFAULT '',
+    received TEXT NOT NULL DEFAULT '',
+    delivered TEXT NOT NULL DEFAULT '',
+    updated_at REAL NOT NULL,
+    PRIMARY KEY (job_uuid, print_run, destination, number, target_number),
+    FOREIGN KEY (job_uuid, print_run, destination, number)
+        REFERENCES document (job_uuid, print_run, destination, number) ON DELETE CASCADE
+) STRICT;
+"""
+_VERSION = 1
+
+
+class JournalDatabase:
+    """`journal.db` in `folder`, made if there is none; use as a context manager.
+
+    Raises (every method):
+        JournalBusy: another process kept the lock for BUSY_TIMEOUT_S.
+        JournalError: it can not be read or written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "journal.db"
+        with self._translated():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # user names and titles are nobody else's business; WAL files take over the mode
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            self._prepare()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._db.close()
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")  # what is returned from is on the disk
+        self._db.execute("PRAGMA foreign_keys = ON")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > _VERSION:
+            raise JournalError(
+                f"The journal {self._path} was written by a newer version of Cirrus Bridge. "
+                "Update this machine's cirrus-bridge, then release the job."
+            )
+        if version < _VERSION:
+            with self._transaction():
+                for statement in filter(str.strip, _SCHEMA.split(";")):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {_VERSION}")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._translated():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise JournalBusy(
+                    f"The journal {self._path} is in use; CUPS tries the job again soon.",
+                    detail=str(error),
+                ) from error
+            raise self._broken(error) from error
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> JournalError:
+        return JournalError(
+            f"The journal {self._path} can not be used ({error}), and without it a job could be "
+            "printed twice. Check the disk space and rights there, then release the job.",
+        )
