@@ -201,7 +201,11 @@ def _new_session(server: Server) -> requests.Session:
     """A session that takes nothing from the environment (imported late: 100 ms)."""
     import requests
 
-    session = requests.Session()
+    class Session(requests.Session):
+        def get_redirect_target(self, resp: requests.Response) -> None:
+            """None: requests would read the whole body of a redirect to prepare following it."""
+
+    session = Session()
     for scheme in ("http://", "https://"):
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=MOST_CONNECTIONS)
         session.mount(scheme, adapter)

@@ -69,8 +69,8 @@ def job_status(exchange: Exchange) -> JobStatus:
     """A job's status; only its state has to be there."""
     found = json_object(exchange)
     try:
-        state = DeliveryState(int(found["State"]))
-    except (KeyError, TypeError, ValueError):
+        state = DeliveryState(int(str(found["State"])))
+    except (KeyError, ValueError):
         raise exchange.useless("a job state was expected") from None
     segments = found.get("Segments")
     properties = found.get("Properties")
@@ -98,7 +98,8 @@ def job_status(exchange: Exchange) -> JobStatus:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return " ".join(str(value).split()) if isinstance(value, str | int | float) else ""
+    text = " ".join(str(value).split()) if isinstance(value, str | int | float) else ""
+    return text.encode("utf-8", "replace").decode()  # JSON can hold what UTF-8 can not
 
 
 def _int(value: object) -> int:

@@ -130,13 +130,13 @@ def translated(exchange: Exchange, sent: RequestBody) -> Iterator[None]:
         if exchange.submits:
             raise exchange.lost("stopped by a signal", sent) from error
         raise
-    except (rq.InvalidURL, rq.InvalidProxyURL, rq.InvalidHeader, rq.MissingSchema) as error:
+    except (rq.InvalidURL, rq.InvalidProxyURL, rq.MissingSchema) as error:
         raise BadConfiguration(
             f"The entry of {exchange.server} in servers.d can not be used: {error}."
         ) from error
     except (rq.RequestException, u3.HTTPError, OSError) as error:
         reason = _reason(error)
-        if "CERTIFICATE_VERIFY_FAILED" in reason:
+        if isinstance(error, rq.SSLError) and "CERTIFICATE_VERIFY_FAILED" in reason:
             why = reason.partition("CERTIFICATE_VERIFY_FAILED]")[2].partition("(_ssl")[0]
             raise NotTrusted(
                 f"The certificate of {exchange.server} is not trusted:"
@@ -160,7 +160,9 @@ def check_status(exchange: Exchange) -> None:
         if exchange.is_web_page:
             raise exchange.useless("it sent a web page")
     elif 300 <= status < 400:
-        where = urlsplit(exchange.headers.get("Location", "")).netloc or "another address"
+        where = _host_of(exchange.headers.get("Location", ""))
+        if exchange.submits:
+            raise exchange.useless(f"it sends us on to {where}")
         raise UnexpectedAnswer(
             f"{server} sends us on to {where}, and the key is for {server} alone. If that is "
             "the right server, name it in servers.d and in the queue's URI.",
@@ -187,6 +189,14 @@ def check_status(exchange: Exchange) -> None:
         raise Refused(
             f"{server} refused the request (status {status}): {exchange.words}", detail=detail
         )
+
+
+def _host_of(location: str) -> str:
+    try:
+        host = urlsplit(location).netloc
+    except ValueError:
+        host = ""
+    return host if host and host.isprintable() else "another address"
 
 
 def _reason(error: BaseException) -> str:
@@ -230,7 +240,7 @@ def _retry_after_s(headers: Mapping[str, str]) -> float | None:
         return float(min(int(text[:9]), 86_400))
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)

@@ -93,7 +93,7 @@ def _print(
     clock: Clock,
 ) -> int:
     """One document: find what the journal knows of it, submit it unless it is there, follow it."""
-    key, known = _identify(job, queue, journal.entries(job.job_uuid))
+    key, known = _identify(job, queue, journal.entries(job.job_uuid, job.job_id))
     is_accepted = known is not None and known.phase is Phase.ACCEPTED
     if known and is_accepted and known.key != key:  # by another member of the class
         key, queue = known.key, parse_queue_uri(known.key.destination, queue.settings)
@@ -184,7 +184,7 @@ def _identify(
     print_run = job.print_run
     if entries:
         last_run = entries[-1].key.print_run
-        if not all(entry.ended for entry in entries if entry.key.print_run == last_run):
+        if not all(_is_done(entry) for entry in entries if entry.key.print_run == last_run):
             print_run = last_run
     mine = [
         entry
@@ -194,18 +194,28 @@ def _identify(
     ]
     number = job.document_number
     if number is None:
-        number = 1 + sum(entry.ended and entry.pass_started == job.pass_started for entry in mine)
-    key = DocumentKey(job.job_uuid, print_run, destination, number)
+        number = 1 + sum(
+            _is_done(entry) and entry.pass_started == job.pass_started for entry in mine
+        )
+    key = DocumentKey(job.job_uuid, job.job_id, print_run, destination, number)
     of_number = [entry for entry in mine if entry.key.number == number]
     open_first = sorted(of_number, key=lambda entry: entry.phase is Phase.INTENT)
     return key, open_first[0] if open_first else None
 
 
+def _is_done(entry: Entry) -> bool:
+    """The document needs no further run. CUPS takes a backend that was killed for a good one, so
+    an accepted document may have had no run to its end."""
+    return entry.ended or entry.phase is Phase.ACCEPTED
+
+
 def _api(server: Server, queue: QueueUri, configuration: Configuration) -> CloudApi:
     plain = queue.settings.encryption == "never"
-    if plain and not (server.allow_plaintext or is_loopback(queue.host)):
+    stays_here = is_loopback(queue.host) and not server.proxy
+    if plain and not (server.allow_plaintext or stays_here):
         raise BadConfiguration(
-            f"The queue asks for encryption=never, but {queue.server} is not on this machine. "
+            f"The queue asks for encryption=never, but what is sent to {queue.server} leaves this "
+            "machine. "
             "Remove it from the queue's URI, or set allow_plaintext = true in the server's entry."
         )
     return CloudApi(server, queue.company, https=not plain, timeouts=configuration.upload)

@@ -66,6 +66,12 @@ class Clock:
             yield
 
     @contextlib.contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """A stretch within `stoppable()` that a stop request does not end."""
+        with self._during(_OnRequest.REMEMBER):
+            yield
+
+    @contextlib.contextmanager
     def reluctant(self) -> Iterator[None]:
         """A stretch that a stop request ends only if it takes GRACE_S longer than the request."""
         with self._during(_OnRequest.RAISE_LATER):

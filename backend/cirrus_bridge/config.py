@@ -120,8 +120,8 @@ def load(folder: Path) -> Configuration:
         raise _bad(bridge.source, "[upload]: segment_bytes is from 1024 to largest_segment_bytes")
     if not 1 <= sizes.connections <= 32:
         raise _bad(bridge.source, "[upload]: connections is from 1 to 32")
-    if min(sizes.connect_timeout_s, sizes.read_timeout_s) <= 0:
-        raise _bad(bridge.source, "[upload]: timeouts are above 0")
+    if not all(0 < t <= 3600 for t in (sizes.connect_timeout_s, sizes.read_timeout_s)):
+        raise _bad(bridge.source, "[upload]: timeouts are above 0 and at most 3600")
     return Configuration(folder, settings, sizes, _servers(folder / "servers.d"))
 
 
@@ -236,6 +236,8 @@ def _toml(path: Path, *, optional: bool = False) -> Mapping[str, Any]:
         raise _unreadable(path, error) from None
     except UnicodeDecodeError:
         raise _bad(path, "it is not UTF-8") from None
+    except RecursionError:
+        raise _bad(path, "its values are nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         raise _bad(path, f"it is not TOML: {error}") from None
 

@@ -59,17 +59,17 @@ class Journal(JournalDatabase):
         JournalError: it can not be read or written.
     """
 
-    def entries(self, job_uuid: str) -> list[Entry]:
+    def entries(self, job_uuid: str, job_id: int) -> list[Entry]:
         """All documents of a job, for any destination, the latest print last, by number."""
         with self._translated():
             rows = self._db.execute(
-                "SELECT print_run, destination, number, phase, pass_started, ended FROM document"
-                " WHERE job_uuid = ? ORDER BY print_run, number",
-                (job_uuid,),
+                "SELECT print_run, destination, number, phase, pass_started, ended"
+                " FROM document WHERE job_uuid = ? AND job_id = ? ORDER BY print_run, number",
+                (job_uuid, job_id),
             ).fetchall()
         return [
             Entry(
-                DocumentKey(job_uuid, print_run, destination, number),
+                DocumentKey(job_uuid, job_id, print_run, destination, number),
                 Phase(phase),
                 started,
                 bool(ended),
@@ -99,17 +99,18 @@ class Journal(JournalDatabase):
         with self._transaction():
             self._db.execute(f"DELETE FROM delivery WHERE {_BY_KEY}", _values(key))
             self._db.execute(
-                "INSERT INTO document (job_uuid, print_run, destination, number, cups_job_id,"
+                "INSERT INTO document (job_uuid, job_id, print_run, destination, number,"
                 " queue, user, title, phase, pass_started, created_at, updated_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET phase = excluded.phase, ended = 0,"
                 " pass_started = excluded.pass_started, updated_at = excluded.updated_at",
-                (*_values(key), job.job_id, job.queue, job.user, job.title,
+                (*_values(key), job.queue, job.user, job.title,
                  Phase.INTENT.value, job.pass_started, now_s, now_s),
             )  # fmt: skip
             self._db.executemany(
-                "INSERT INTO delivery (job_uuid, print_run, destination, number, target_number,"
-                " location, device, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO delivery (job_uuid, job_id, print_run, destination, number,"
+                " target_number, location, device, updated_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (*_values(key), number, target.location, target.device, now_s)
                     for number, target in enumerate(targets)
@@ -130,8 +131,8 @@ class Journal(JournalDatabase):
         """The server has confirmed a segment of the compressed stream."""
         with self._transaction():
             self._db.execute(
-                "INSERT OR REPLACE INTO segment (job_uuid, print_run, destination, number,"
-                " position, length, sha256) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO segment (job_uuid, job_id, print_run, destination, number,"
+                " position, length, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (*_values(key), position, length, sha256),
             )
             self._set(key, now_s)
@@ -213,8 +214,8 @@ class Journal(JournalDatabase):
         )
 
 
-_BY_KEY = "job_uuid = ? AND print_run = ? AND destination = ? AND number = ?"
+_BY_KEY = "job_uuid = ? AND job_id = ? AND print_run = ? AND destination = ? AND number = ?"
 
 
-def _values(key: DocumentKey) -> tuple[str, int, str, int]:
-    return (key.job_uuid, key.print_run, key.destination, key.number)
+def _values(key: DocumentKey) -> tuple[str, int, int, str, int]:
+    return (key.job_uuid, key.job_id, key.print_run, key.destination, key.number)

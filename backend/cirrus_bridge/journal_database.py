@@ -19,10 +19,10 @@ BUSY_TIMEOUT_S = 10.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS document (
     job_uuid TEXT NOT NULL,
+    job_id INTEGER NOT NULL,
     print_run INTEGER NOT NULL,
     destination TEXT NOT NULL,
     number INTEGER NOT NULL,
-    cups_job_id INTEGER NOT NULL,
     queue TEXT NOT NULL,
     user TEXT NOT NULL,
     title TEXT NOT NULL,
@@ -34,22 +34,24 @@ CREATE TABLE IF NOT EXISTS document (
     size_bytes INTEGER,
     created_at REAL NOT NULL,
     updated_at REAL NOT NULL,
-    PRIMARY KEY (job_uuid, print_run, destination, number)
+    PRIMARY KEY (job_uuid, job_id, print_run, destination, number)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS segment (
     job_uuid TEXT NOT NULL,
+    job_id INTEGER NOT NULL,
     print_run INTEGER NOT NULL,
     destination TEXT NOT NULL,
     number INTEGER NOT NULL,
     position INTEGER NOT NULL,
     length INTEGER NOT NULL,
     sha256 TEXT NOT NULL,
-    PRIMARY KEY (job_uuid, print_run, destination, number, position),
-    FOREIGN KEY (job_uuid, print_run, destination, number)
-        REFERENCES document (job_uuid, print_run, destination, number) ON DELETE CASCADE
+    PRIMARY KEY (job_uuid, job_id, print_run, destination, number, position),
+    FOREIGN KEY (job_uuid, job_id, print_run, destination, number)
+        REFERENCES document (job_uuid, job_id, print_run, destination, number) ON DELETE CASCADE
 ) STRICT;
 CREATE TABLE IF NOT EXISTS delivery (
     job_uuid TEXT NOT NULL,
+    job_id INTEGER NOT NULL,
     print_run INTEGER NOT NULL,
     destination TEXT NOT NULL,
     number INTEGER NOT NULL,
@@ -63,9 +65,9 @@ CREATE TABLE IF NOT EXISTS delivery (
     received TEXT NOT NULL DEFAULT '',
     delivered TEXT NOT NULL DEFAULT '',
     updated_at REAL NOT NULL,
-    PRIMARY KEY (job_uuid, print_run, destination, number, target_number),
-    FOREIGN KEY (job_uuid, print_run, destination, number)
-        REFERENCES document (job_uuid, print_run, destination, number) ON DELETE CASCADE
+    PRIMARY KEY (job_uuid, job_id, print_run, destination, number, target_number),
+    FOREIGN KEY (job_uuid, job_id, print_run, destination, number)
+        REFERENCES document (job_uuid, job_id, print_run, destination, number) ON DELETE CASCADE
 ) STRICT;
 """
 _VERSION = 1

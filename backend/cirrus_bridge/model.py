@@ -29,7 +29,8 @@ class Target:
 class DocumentKey:
     """What tells one document's way to one destination from every other, over all runs.
 
-    `job_uuid` stays the same when CUPS runs a job again. `print_run` is the time at which CUPS
+    `job_uuid` stays the same when CUPS runs a job again; since a client may choose it, the
+    scheduler's own `job_id` goes with it. `print_run` is the time at which CUPS
     last called the job finished (0: never), so a finished job that a person restarts is a new
     print, and a job that CUPS runs again after a crash is not. `destination` is the queue URI
     without options: a job that is moved to another queue is wanted there. `number` counts the
@@ -37,6 +38,7 @@ class DocumentKey:
     """
 
     job_uuid: str
+    job_id: int
     print_run: int
     destination: str
     number: int

@@ -157,14 +157,12 @@ class Submission:
                 self.key, document.sha256, document.size_bytes, now_s=self.clock.wall_s()
             )
             try:
-                with self.clock.reluctant():
-                    receipts = request(ticket)
-                    self.journal.accepted(self.key, receipts, now_s=self.clock.wall_s())
+                receipts = self._ask(request, ticket)
             except SubmitUnanswered as error:
                 patience.in_class = False  # another member could only print it a second time
                 self._decide_unanswered(error, self.key)
                 patience.wait_after(error)
-            except (Retryable, Definitive, Interrupted, QueueError) as error:
+            except (Retryable, Definitive, QueueError) as error:
                 self.journal.not_submitted(self.key, now_s=self.clock.wall_s())
                 if not isinstance(error, Retryable):
                     raise
@@ -172,6 +170,20 @@ class Submission:
             else:
                 self.report.server_back()
                 return receipts
+
+    def _ask(self, request: Callable[[Ticket], list[Receipt]], ticket: Ticket) -> list[Receipt]:
+        """One submit. A signal may cut it off, but not what is noted of its answer."""
+        with self.clock.undisturbed():
+            try:
+                with self.clock.reluctant():
+                    receipts = request(ticket)
+            except Interrupted as error:
+                # it may have come just behind the answer
+                raise SubmitUnanswered(
+                    f"This job was interrupted while it was sent. {MAY_BE_PRINTED}"
+                ) from error
+            self.journal.accepted(self.key, receipts, now_s=self.clock.wall_s())
+            return receipts
 
     def _patience(self, *, in_class: bool) -> Patience:
         limit_s = self.queue.settings.contimeout_s

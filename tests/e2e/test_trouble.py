@@ -622,3 +622,27 @@ def test_moved_job(site: PrintSite) -> None:
     site.cups.run("lp", "-i", str(job_id), "-H", "resume")
     assert site.cups.wait_job(job_id)["job-state"] == 9
     assert [document(job) for job in site.cloud_jobs(device, 1)] == [b"moved"]
+
+
+def test_job_uuid_of_somebody_else(site: PrintSite) -> None:
+    """A client may choose its job-uuid; a document is not taken for another job's for that."""
+    device = site.device()
+    queue = site.queue(f"Paris:{device}", driver=False)
+    chosen = "job-uuid=urn:uuid:00000000-0000-0000-0000-000000000001"
+    for data in (b"mine", b"yours"):
+        assert site.cups.wait_job(site.cups.lp(queue, "-o", chosen, data=data))["job-state"] == 9
+    assert [document(job) for job in site.cloud_jobs(device, 2)] == [b"mine", b"yours"]
+
+
+def test_restart_after_a_kill_that_cups_takes_for_success(own_site: PrintSite) -> None:
+    """CUPS calls a job completed whose backend was killed; who restarts it gets it printed."""
+    site = own_site
+    site.cloud.cli("location", "offline", "Paris")
+    job_id = site.cups.lp(site.queue(driver=False), data=b"x")
+    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
+    os.kill(_backends(site)[0], signal.SIGKILL)
+    assert site.cups.wait_job(job_id)["job-state"] == 9
+    site.cloud.cli("location", "online", "Paris")
+    time.sleep(1.1)
+    site.cups.run("lp", "-i", str(job_id), "-H", "restart")
+    _eventually(lambda: len(site.cloud.jobs()) == 2)

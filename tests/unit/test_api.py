@@ -153,12 +153,32 @@ def test_every_state(state: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "null", "[]", "{}", '{"State":7}', '{"State":null}', '{"State":[]}', "{", "<html>"],
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        '{"State":7}',
+        '{"State":null}',
+        '{"State":[]}',
+        "{",
+        "<html>",
+        '{"State":1e999}',
+        '{"State":2.9}',
+    ],
 )
 def test_useless_status(text: str) -> None:
     """Anything but an object with a known state is an error, never a state."""
     with pytest.raises(UnexpectedAnswer):
         _ask(lambda _: Answer(text), _status)
+
+
+def test_text_that_utf_8_can_not_hold() -> None:
+    """A lone surrogate in a message does not bring down what is delivered."""
+    answer = Answer('{"State":2,"Message":"\\ud800"}')
+    with ScriptedServer(lambda _: answer) as server:
+        status = _api(server.name).job_status(Receipt(TARGETS[0], "1-1"))
+    assert status.message.encode() == b"?"
 
 
 def test_odd_types_of_side_fields_do_no_harm() -> None:
@@ -332,7 +352,7 @@ def test_redirect_is_not_followed(call: Callable[[CloudApi], object]) -> None:
     """A redirect, to whatever host, is an error that names the host; the key goes nowhere."""
     with ScriptedServer(lambda _: Answer("1-1\n1-2")) as other:
         to_other = Answer("", 307, {"Location": f"http://{other.name}/api/x"})
-        with pytest.raises(UnexpectedAnswer, match=other.name):
+        with pytest.raises((UnexpectedAnswer, SubmitUnanswered), match=other.name):
             _ask(lambda _: to_other, call)
     assert other.requests == []
 

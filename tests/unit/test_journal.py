@@ -24,12 +24,12 @@ from cirrus_bridge.model import (
 TARGETS = [Target("Paris", "A"), Target("Lyon", "B")]
 RECEIPTS = [Receipt(TARGETS[0], "1-1"), Receipt(TARGETS[1], "1-2")]
 JOB = PrintJob(1, "urn:uuid:a", "ann", "t", 1, "q", pass_started=50)
-KEY = DocumentKey(JOB.job_uuid, 0, "cirrus://h/C/L:D", 1)
+KEY = DocumentKey(JOB.job_uuid, JOB.job_id, 0, "cirrus://h/C/L:D", 1)
 
 
 def _phase(folder: Path) -> Phase:
     with Journal(folder) as journal:
-        return journal.entries(JOB.job_uuid)[0].phase
+        return journal.entries(JOB.job_uuid, JOB.job_id)[0].phase
 
 
 def test_the_order_of_effects_survives(tmp_path: Path) -> None:
@@ -60,12 +60,12 @@ def test_prints_and_documents_are_told_apart(tmp_path: Path) -> None:
         journal.intent(KEY, JOB, TARGETS, now_s=1)
         journal.ended(KEY, now_s=2)
         for other in (
-            DocumentKey(JOB.job_uuid, 0, "cirrus://h/C/L:E", 1),
-            DocumentKey(JOB.job_uuid, 0, KEY.destination, 2),
-            DocumentKey(JOB.job_uuid, 99, KEY.destination, 1),
+            DocumentKey(JOB.job_uuid, JOB.job_id, 0, "cirrus://h/C/L:E", 1),
+            DocumentKey(JOB.job_uuid, JOB.job_id, 0, KEY.destination, 2),
+            DocumentKey(JOB.job_uuid, JOB.job_id, 99, KEY.destination, 1),
         ):
             journal.intent(other, JOB, TARGETS, now_s=3)
-        entries = journal.entries(JOB.job_uuid)
+        entries = journal.entries(JOB.job_uuid, JOB.job_id)
     assert [e.key.number for e in entries] == [1, 1, 2, 1]
     assert [e.key.print_run for e in entries] == [0, 0, 0, 99]
     assert [e.ended for e in entries if e.key == KEY] == [True]
