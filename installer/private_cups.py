@@ -121,9 +121,9 @@ class PrivateCups:
         """Stop cupsd as the system would (it kills its backends), and whatever it had started."""
         self._end(signal.SIGTERM)
 
-    def kill(self) -> None:
-        """Stop cupsd as a power failure would: backends and filters die with it."""
-        self._end(signal.SIGKILL)
+    def kill(self, *, alone: bool = False) -> None:
+        """Stop cupsd as a power failure would: backends and filters die with it, unless `alone`."""
+        self._end(signal.SIGKILL, alone=alone)
 
     def restart(self) -> None:
         """Stop and start."""
@@ -224,10 +224,10 @@ class PrivateCups:
 
         return cups.Connection(host=str(self.socket))
 
-    def _end(self, number: signal.Signals) -> None:
+    def _end(self, number: signal.Signals, *, alone: bool = False) -> None:
         if self._cupsd is None:
             return
-        children = _descendants(self._cupsd.pid)
+        children = [] if alone else _descendants(self._cupsd.pid)
         self._cupsd.send_signal(number)
         try:
             self._cupsd.wait(STOP_TIMEOUT_S)

@@ -119,6 +119,32 @@ class PrintSite:
             time.sleep(0.05)
         return jobs
 
+    def backends(self) -> dict[int, int]:
+        """Processes that this site's cupsd has started for jobs, and the parent of each."""
+        wanted = f"CIRRUS_BRIDGE_CONFIG={self.config}".encode()
+        found = {}
+        for process in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if process.name.isdigit() and wanted in (process / "environ").read_bytes():
+                    after_name = (process / "stat").read_text().rpartition(")")[2]
+                    found[int(process.name)] = int(after_name.split()[1])
+        return found
+
+    def worker(self) -> int:
+        """The one backend process that works, as soon as there is one."""
+        eventually(lambda: bool(self.workers()))
+        (worker,) = self.workers()
+        return worker
+
+    def supervisor(self) -> int:
+        """The backend process that CUPS sees."""
+        return self.backends()[self.worker()]
+
+    def workers(self) -> list[int]:
+        """The backend processes that work."""
+        backends = self.backends()
+        return [own for own, parent in backends.items() if parent in backends]
+
     def journal(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows of the bridge's journal; none while nobody has made it yet."""
         if not (self.state / "journal.db").exists():
@@ -127,6 +153,14 @@ class PrintSite:
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'delivery'").fetchone():
                 return []
             return db.execute(query, values).fetchall()
+
+
+def eventually(done: Callable[[], bool], timeout_s: float = 20) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + timeout_s
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def document(job: Mapping[str, Any]) -> bytes:

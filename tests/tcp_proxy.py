@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 
 
 class TcpProxy:
@@ -19,7 +20,9 @@ class TcpProxy:
     request that never reaches the server: the connection is reset. `heads` are the first lines of
     the requests that came. `hide` are words that neither side gets to see
     of the other. `answer_instead` has a piece of a request, the bytes that are its answer while
-    the server gets nothing, and how often.
+    the server gets nothing, and how often. `at_request` and `at_answer` have a piece of a request
+    and what is to be done, once, when the request comes, or when the server has answered it and the
+    client has not heard of it yet.
     """
 
     def __init__(self, server: str) -> None:
@@ -33,6 +36,8 @@ class TcpProxy:
         self.hide: tuple[bytes, ...] = ()
         self.lose_requests_with: bytes | None = None
         self.answer_instead: tuple[bytes, bytes, int] | None = None
+        self.at_request: tuple[bytes, Callable[[], object]] | None = None
+        self.at_answer: tuple[bytes, Callable[[], object]] | None = None
         self.heads: list[bytes] = []
         self.lost = 0
         self.sent_bytes = 0
@@ -55,7 +60,8 @@ class TcpProxy:
     def _serve(self, client: socket.socket) -> None:
         with client, socket.create_connection(self._server) as server:
             lose = threading.Event()
-            back = threading.Thread(target=self._pump_back, args=(server, client, lose))
+            act_then: list[Callable[[], object]] = []
+            back = threading.Thread(target=self._pump_back, args=(server, client, lose, act_then))
             back.start()
             with contextlib.suppress(OSError):
                 while data := client.recv(16 * 1024):
@@ -69,6 +75,12 @@ class TcpProxy:
                         break
                     if self.lose_answers_after and self.lose_answers_after in data:
                         lose.set()
+                    if self.at_request and self.at_request[0] in data:
+                        act, self.at_request = self.at_request[1], None
+                        act()
+                    if self.at_answer and self.at_answer[0] in data:
+                        act_then.append(self.at_answer[1])
+                        self.at_answer = None
                     server.sendall(self._hidden(data))
                     self.sent_bytes += len(data)
                     if self.bytes_per_s:
@@ -98,10 +110,16 @@ class TcpProxy:
         return data
 
     def _pump_back(
-        self, server: socket.socket, client: socket.socket, lose: threading.Event
+        self,
+        server: socket.socket,
+        client: socket.socket,
+        lose: threading.Event,
+        act_then: list[Callable[[], object]],
     ) -> None:
         with contextlib.suppress(OSError):
             while data := server.recv(16 * 1024):
+                while act_then:
+                    act_then.pop()()
                 if lose.is_set():
                     self.lost += 1
                     if self.keep_answers:

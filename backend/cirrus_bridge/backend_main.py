@@ -25,6 +25,7 @@ from cirrus_bridge.errors import (
     DeliveryEnded,
     Disposition,
     Interrupted,
+    KeepsBreaking,
     UsageError,
 )
 from cirrus_bridge.follow import Tracked, describe, follow
@@ -41,6 +42,10 @@ ONE_OF_SEVERAL = (
 )
 # a person waits in front of a dialog, and devices of other servers are behind a dead one's
 DISCOVERY_TIMEOUTS = UploadSettings(connect_timeout_s=2.0, read_timeout_s=3.0)
+TURN_WAIT_S = 0.2
+MOST_OPEN_RUNS = 5
+# of several members of a class that have tried: who has it, may have it, does not have it
+_MOST_TELLING = (Phase.ACCEPTED, Phase.SUBMITTING, Phase.UNANSWERED, Phase.INTENT)
 OK = EXIT_CODES[Disposition.DONE]
 
 
@@ -81,7 +86,26 @@ def _main(argv: Sequence[str], environ: Mapping[str, str], report: CupsReport, c
         report.debug(f"cirrus-bridge {__version__}: document for {_targets(queue)}")
         state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
         with Journal(state) as journal:
-            return _print(job, queue, configuration, journal, report, clock)
+            _wait_for_turn(job, journal, report, clock)
+            code = _print(job, queue, configuration, journal, report, clock)
+    _let_the_second_pass(job, clock)
+    return code
+
+
+def _wait_for_turn(job: PrintJob, journal: Journal, report: CupsReport, clock: Clock) -> None:
+    """Until no other process is at this job: one of a cupsd that died, for example, which stops
+    as soon as it notices."""
+    if not journal.claim(job.job_uuid, job.job_id):
+        report.info("An earlier run of this job is coming to its end.")
+        while not journal.claim(job.job_uuid, job.job_id):
+            clock.sleep(TURN_WAIT_S)
+
+
+def _let_the_second_pass(job: PrintJob, clock: Clock) -> None:
+    """A job's prints are told apart by the second in which the one before was completed."""
+    left_s = job.print_run + 1 - clock.wall_s()
+    if 0 < left_s <= 1:
+        clock.sleep(left_s)
 
 
 def _print(
@@ -117,6 +141,12 @@ def _print(
         )
         document = Document(read_document(job, sys.stdin.buffer))
         try:
+            if known and known.open_runs >= MOST_OPEN_RUNS:
+                raise KeepsBreaking(
+                    f"Printing was broken off {known.open_runs} times in a row: the backend was "
+                    "killed or crashed. Look into the logs (is memory short?), then release the "
+                    "job; it goes on where it was."
+                )
             receipts = submission.run(document, known)
         except CirrusError as error:
             journal.pass_broken(job.job_uuid)
@@ -190,7 +220,10 @@ def _identify(
         entry
         for entry in entries
         if entry.key.print_run == print_run
-        and (job.in_class or entry.key.destination == destination)
+        and (
+            entry.key.destination == destination
+            or (job.in_class and entry.class_name == job.class_name)
+        )
     ]
     number = job.document_number
     if number is None:
@@ -199,8 +232,7 @@ def _identify(
         )
     key = DocumentKey(job.job_uuid, job.job_id, print_run, destination, number)
     of_number = [entry for entry in mine if entry.key.number == number]
-    open_first = sorted(of_number, key=lambda entry: entry.phase is Phase.INTENT)
-    return key, open_first[0] if open_first else None
+    return key, min(of_number, key=lambda entry: _MOST_TELLING.index(entry.phase), default=None)
 
 
 def _is_done(entry: Entry) -> bool:

@@ -38,6 +38,8 @@ class Clock:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGALRM, self._on_grace_over)
+        # those that came while nobody could take them (the supervisor keeps them back) come now
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD))
 
     def now(self) -> datetime:
         """Local wall time, for people."""
@@ -89,6 +91,8 @@ class Clock:
             self._on_request = before
 
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
+        if self.stop_requested:
+            return  # it is on its way; CUPS signals the supervisor and the worker alike
         self.stop_requested = True
         if self._on_request is _OnRequest.RAISE:
             raise _interrupted()

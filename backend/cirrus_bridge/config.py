@@ -58,7 +58,7 @@ class UploadSettings:
 
     connections: int = 4
     segment_bytes: int = 512 * 1024
-    largest_segment_bytes: int = 4 * 1024 * 1024
+    largest_segment_bytes: int = 2 * 1024 * 1024
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
 

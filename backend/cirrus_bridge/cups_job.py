@@ -60,7 +60,7 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str]) -> PrintJob:
         pass_started=_number(options.get("time-at-processing", "")),
         has_driver="FINAL_CONTENT_TYPE" in environ,
         layout_done=spool_path is None and "FINAL_CONTENT_TYPE" in environ,
-        in_class=bool(environ.get("CLASS")),
+        class_name=_text(environ.get("CLASS", "")),
     )
 
 

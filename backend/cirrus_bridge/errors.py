@@ -30,6 +30,7 @@
     │   └── JournalBusy         CB-502
     ├── Interrupted             CB-601  a signal asked the program to stop
     ├── StartOver               CB-602  an earlier run's upload can not be continued
+    ├── KeepsBreaking           CB-603  one run after the other came to no end
     └── DeliveryEnded           CB-701  the cloud ended the job without delivering it
 
 An error carries what people are to read (`str(error)`: what happened and what to do), a stable
@@ -267,6 +268,13 @@ class StartOver(CirrusError):
 
     code = "CB-602"
     disposition = Disposition.RUN_AGAIN
+
+
+class KeepsBreaking(CirrusError):
+    """Runs of the backend for this document were killed or crashed, again and again."""
+
+    code = "CB-603"
+    disposition = Disposition.HOLD
 
 
 class DeliveryEnded(CirrusError):

@@ -94,6 +94,7 @@ def follow(
     deadline_s = clock.monotonic_s() + timeout_s if timeout_s else float("inf")
     wait_s = FIRST_WAIT_S
     open_targets = targets if wait != "submitted" else []
+    clock.sleep(0)  # a stop request may have come while the answer to the submit was noted
     while open_targets:
         changed = [_ask(target, key, api, journal, clock, report) for target in open_targets]
         open_targets = [t for t in open_targets if not (enough(t.status.state) or t.is_lost)]

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from cirrus_bridge.journal_database import JournalDatabase
 from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt, Target
 
+SOON_S = 600.0  # a run that comes later says nothing about why the one before broke off
+REMEMBERED_S = 7 * 86_400.0  # servers get mended
+
 
 class Phase(enum.Enum):
     """How far the submission of a document has come."""
@@ -27,12 +30,16 @@ class Phase(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A document's row. `ended` says that a run of the backend has finished with it."""
+    """A document's row. `ended` says that a run of the backend has finished with it; `open_runs`
+    counts the last runs, each soon after the one before, that came to no end at all. `class_name`
+    is the class through which the job came, or empty."""
 
     key: DocumentKey
     phase: Phase
     pass_started: int
     ended: bool
+    open_runs: int
+    class_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,8 @@ class Journal(JournalDatabase):
         """All documents of a job, for any destination, the latest print last, by number."""
         with self._translated():
             rows = self._db.execute(
-                "SELECT print_run, destination, number, phase, pass_started, ended"
+                "SELECT print_run, destination, number, phase, pass_started, ended, open_runs,"
+                " class_name"
                 " FROM document WHERE job_uuid = ? AND job_id = ? ORDER BY print_run, number",
                 (job_uuid, job_id),
             ).fetchall()
@@ -73,8 +81,10 @@ class Journal(JournalDatabase):
                 Phase(phase),
                 started,
                 bool(ended),
+                open_runs,
+                class_name,
             )
-            for print_run, destination, number, phase, started, ended in rows
+            for print_run, destination, number, phase, started, ended, open_runs, class_name in rows
         ]
 
     def receipts(self, key: DocumentKey) -> list[Receipt]:
@@ -100,12 +110,14 @@ class Journal(JournalDatabase):
             self._db.execute(f"DELETE FROM delivery WHERE {_BY_KEY}", _values(key))
             self._db.execute(
                 "INSERT INTO document (job_uuid, job_id, print_run, destination, number,"
-                " queue, user, title, phase, pass_started, created_at, updated_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " queue, user, title, phase, pass_started, created_at, updated_at, class_name,"
+                " open_runs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
                 " ON CONFLICT DO UPDATE SET phase = excluded.phase, ended = 0,"
-                " pass_started = excluded.pass_started, updated_at = excluded.updated_at",
+                " pass_started = excluded.pass_started, updated_at = excluded.updated_at,"
+                " class_name = excluded.class_name,"
+                " open_runs = 1 + iif(excluded.updated_at - updated_at < ?, open_runs, 0)",
                 (*_values(key), job.queue, job.user, job.title,
-                 Phase.INTENT.value, job.pass_started, now_s, now_s),
+                 Phase.INTENT.value, job.pass_started, now_s, now_s, job.class_name, SOON_S),
             )  # fmt: skip
             self._db.executemany(
                 "INSERT INTO delivery (job_uuid, job_id, print_run, destination, number,"
@@ -194,13 +206,29 @@ class Journal(JournalDatabase):
 
     def ended(self, key: DocumentKey, *, now_s: float) -> None:
         """This run of the backend has finished with the document."""
-        self._update(key, now_s, ended=1)
+        self._update(key, now_s, ended=1, open_runs=0)
 
     def pass_broken(self, job_uuid: str) -> None:
-        """This pass of the job through its queue ends early: a next one begins at document 1,
-        even within the same second."""
+        """This pass of the job through its queue ends early, but in order: a next one begins at
+        document 1, even within the same second."""
         with self._transaction():
-            self._db.execute("UPDATE document SET pass_started = 0 WHERE job_uuid = ?", (job_uuid,))
+            self._db.execute(
+                "UPDATE document SET pass_started = 0, open_runs = 0 WHERE job_uuid = ?",
+                (job_uuid,),
+            )
+
+    def takes_one_at_a_time(self, server: str, *, now_s: float) -> bool:
+        """Whether this server has been found to take one segment at a time, and not long ago."""
+        with self._translated():
+            row = self._db.execute(
+                "SELECT one_at_a_time_since FROM server WHERE name = ?", (server,)
+            ).fetchone()
+        return row is not None and 0 <= now_s - row[0] < REMEMBERED_S
+
+    def found_one_at_a_time(self, server: str, *, now_s: float) -> None:
+        """This server fails when several segments come at once."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO server VALUES (?, ?)", (server, now_s))
 
     def _update(self, key: DocumentKey, now_s: float, **values: str | int) -> None:
         with self._transaction():

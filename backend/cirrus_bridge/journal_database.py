@@ -1,12 +1,14 @@
-"""The journal's database: its file, schema and transactions, and what can go wrong with them.
+"""The journal's files: the database with its schema and transactions, and the locks of jobs.
 
 SQLite in WAL mode; a transaction that has ended is on the disk. Knows nothing of what the rows
-mean.
+mean. A lock ends with the process that holds it, however that ends.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -16,8 +18,10 @@ from typing import Self
 from cirrus_bridge.errors import JournalBusy, JournalError
 
 BUSY_TIMEOUT_S = 10.0
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS document (
+# Step n makes version n + 1 of the database out of version n.
+_STEPS = (
+    """
+CREATE TABLE document (
     job_uuid TEXT NOT NULL,
     job_id INTEGER NOT NULL,
     print_run INTEGER NOT NULL,
@@ -36,7 +40,7 @@ CREATE TABLE IF NOT EXISTS document (
     updated_at REAL NOT NULL,
     PRIMARY KEY (job_uuid, job_id, print_run, destination, number)
 ) STRICT;
-CREATE TABLE IF NOT EXISTS segment (
+CREATE TABLE segment (
     job_uuid TEXT NOT NULL,
     job_id INTEGER NOT NULL,
     print_run INTEGER NOT NULL,
@@ -49,7 +53,7 @@ CREATE TABLE IF NOT EXISTS segment (
     FOREIGN KEY (job_uuid, job_id, print_run, destination, number)
         REFERENCES document (job_uuid, job_id, print_run, destination, number) ON DELETE CASCADE
 ) STRICT;
-CREATE TABLE IF NOT EXISTS delivery (
+CREATE TABLE delivery (
     job_uuid TEXT NOT NULL,
     job_id INTEGER NOT NULL,
     print_run INTEGER NOT NULL,
@@ -69,8 +73,16 @@ CREATE TABLE IF NOT EXISTS delivery (
     FOREIGN KEY (job_uuid, job_id, print_run, destination, number)
         REFERENCES document (job_uuid, job_id, print_run, destination, number) ON DELETE CASCADE
 ) STRICT;
-"""
-_VERSION = 1
+""",
+    """
+ALTER TABLE document ADD COLUMN open_runs INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE document ADD COLUMN class_name TEXT NOT NULL DEFAULT '';
+CREATE TABLE server (
+    name TEXT PRIMARY KEY,
+    one_at_a_time_since REAL NOT NULL
+) STRICT;
+""",
+)
 
 
 class JournalDatabase:
@@ -85,6 +97,7 @@ class JournalDatabase:
         self._path = folder / "journal.db"
         with self._translated():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._locks = os.open(folder / "jobs.lock", os.O_CREAT | os.O_RDWR, 0o600)
             # user names and titles are nobody else's business; WAL files take over the mode
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
             self._db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
@@ -95,22 +108,41 @@ class JournalDatabase:
 
     def __exit__(self, *exc_info: object) -> None:
         self._db.close()
+        os.close(self._locks)
+
+    def claim(self, job_uuid: str, job_id: int) -> bool:
+        """Take the lock of a job; False while another process has it."""
+        # one byte of a file stands for the job: nothing is left behind that had to be cleaned up
+        digest = hashlib.sha256(f"{job_id} {job_uuid}".encode()).digest()
+        place = int.from_bytes(digest[:7], "big")
+        try:
+            fcntl.lockf(self._locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise self._broken(error) from error
+        return True
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")  # what is returned from is on the disk
         self._db.execute("PRAGMA foreign_keys = ON")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > _VERSION:
+        if version > len(_STEPS):
             raise JournalError(
                 f"The journal {self._path} was written by a newer version of Cirrus Bridge. "
                 "Update this machine's cirrus-bridge, then release the job."
             )
-        if version < _VERSION:
-            with self._transaction():
-                for statement in filter(str.strip, _SCHEMA.split(";")):
+        if version < len(_STEPS):
+            self._upgrade()
+
+    def _upgrade(self) -> None:
+        with self._transaction():
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]  # another was quicker?
+            for step in _STEPS[version:]:
+                for statement in filter(str.strip, step.split(";")):
                     self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {_VERSION}")
+            self._db.execute(f"PRAGMA user_version = {len(_STEPS)}")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

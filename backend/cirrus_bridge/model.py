@@ -69,7 +69,12 @@ class PrintJob:
     print_run: int = 0
     pass_started: int = 0
     layout_done: bool = False
-    in_class: bool = False
+    class_name: str = ""
+
+    @property
+    def in_class(self) -> bool:
+        """The job came through a class, which may have other printers for it."""
+        return bool(self.class_name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,31 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from print_site import PrintSite, document
+from print_site import PrintSite, document, eventually
 from tcp_proxy import TcpProxy
 
 # hidden from each other, the cloud is like one that knows no keys
 ANNOUNCEMENT = (b"idempotency-supported", b"Idempotency-Key")
-
-
-def _eventually(done: Callable[[], bool], timeout_s: float = 20) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def _backends(site: PrintSite) -> list[int]:
-    """Processes of this site's backend: they are the ones with its configuration."""
-    wanted = f"CIRRUS_BRIDGE_CONFIG={site.config}".encode()
-    found = []
-    for process in Path("/proc").iterdir():
-        try:
-            if process.name.isdigit() and wanted in (process / "environ").read_bytes():
-                found.append(int(process.name))
-        except OSError:
-            continue
-    return found
 
 
 def test_wrong_key(own_site: PrintSite) -> None:
@@ -66,11 +46,11 @@ def test_key_is_in_no_process_list(own_site: PrintSite) -> None:
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")
-    _eventually(lambda: "Waiting for Paris" in site.cups.error_log() or bool(site.cloud.jobs()))
-    (backend,) = _backends(site)
-    process = Path(f"/proc/{backend}")
-    shown = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
-    assert site.key.encode() not in shown
+    eventually(lambda: "Waiting for Paris" in site.cups.error_log() or bool(site.cloud.jobs()))
+    for backend in (site.worker(), site.supervisor()):
+        process = Path(f"/proc/{backend}")
+        shown = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        assert site.key.encode() not in shown
     site.cloud.cli("location", "online", "Paris")
     assert site.cups.wait_job(job_id)["job-state"] == 9
 
@@ -105,7 +85,7 @@ def test_server_down_then_up(own_site: PrintSite) -> None:
         message = site.cups.job(job_id).get("job-printer-state-message", "")
         return "connecting-to-device" in reasons and "connection refused. Next try at" in message
 
-    _eventually(says_so)
+    eventually(says_so)
     assert site.cups.job(job_id)["job-state"] == 5
     site.cloud.start(site.cloud.data, port=port)
     assert site.cups.wait_job(job_id)["job-state"] == 9
@@ -133,10 +113,10 @@ def test_cancel_in_mid_upload(own_site: PrintSite, tmp_path: Path) -> None:
         site.configure(server=proxy.name)
         queue = site.queue(driver=False, server=proxy.name)
         job_id = site.cups.lp(queue, "-o", "raw", tmp_path / "raw")
-        _eventually(lambda: proxy.sent_bytes > 1_000_000)
+        eventually(lambda: proxy.sent_bytes > 1_000_000)
         before = time.monotonic()
         site.cups.run("cancel", str(job_id))
-        _eventually(lambda: not _backends(site), timeout_s=10)
+        eventually(lambda: not site.backends(), timeout_s=10)
         assert time.monotonic() - before < 10
         assert site.cups.job(job_id)["job-state"] == 7
     assert site.cloud.jobs() == []
@@ -145,10 +125,10 @@ def test_cancel_in_mid_upload(own_site: PrintSite, tmp_path: Path) -> None:
 
 def _crash_in_mid_upload(site: PrintSite, proxy: TcpProxy, path: Path) -> int:
     """Print, and crash the backend when some segments are confirmed; returns the CUPS job id."""
-    queue = site.queue(driver=False, server=proxy.name, policy="retry-current-job")
+    queue = site.queue(driver=False, server=proxy.name)
     job_id = site.cups.lp(queue, "-o", "raw", path)
-    _eventually(lambda: len(site.journal("SELECT 1 FROM segment")) > 2)
-    os.kill(_backends(site)[0], signal.SIGSEGV)
+    eventually(lambda: len(site.journal("SELECT 1 FROM segment")) > 2)
+    os.kill(site.worker(), signal.SIGKILL)
     return job_id
 
 
@@ -198,7 +178,7 @@ def test_segments_go_over_a_line_that_breaks(own_site: PrintSite, tmp_path: Path
         proxy.lose_requests_with = b"index=1"  # those at 1…, 10…, 1000000…
         queue = site.queue(driver=False, server=proxy.name)
         job_id = site.cups.lp(queue, "-o", "raw", tmp_path / "raw")
-        _eventually(lambda: proxy.lost > 1)
+        eventually(lambda: proxy.lost > 1)
         proxy.lose_requests_with = None
         assert site.cups.wait_job(job_id)["job-state"] == 9
     (job,) = site.cloud.jobs()
@@ -216,9 +196,9 @@ def test_stray_sigterm_loses_nothing(own_site: PrintSite, tmp_path: Path) -> Non
         job_id = site.cups.lp(
             site.queue(driver=False, server=proxy.name), "-o", "raw", tmp_path / "raw"
         )
-        _eventually(lambda: proxy.sent_bytes > 1_000_000)
-        os.kill(_backends(site)[0], signal.SIGTERM)
-        _eventually(lambda: "stopped before it was sent" in site.cups.error_log())
+        eventually(lambda: proxy.sent_bytes > 1_000_000)
+        os.kill(site.worker(), signal.SIGTERM)
+        eventually(lambda: "stopped before it was sent" in site.cups.error_log())
         proxy.bytes_per_s = None
         assert site.cups.wait_job(job_id)["job-state"] == 9
     (job,) = site.cloud.jobs()
@@ -230,9 +210,9 @@ def test_cancel_after_submission(own_site: PrintSite) -> None:
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")
-    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
+    eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
     site.cups.run("cancel", str(job_id))
-    _eventually(lambda: "has the job already and prints it" in site.cups.error_log())
+    eventually(lambda: "has the job already and prints it" in site.cups.error_log())
     assert site.cups.job(job_id)["job-state"] == 7
     site.cloud.cli("location", "online", "Paris")
     assert [j["state_name"] for j in site.wait_jobs(lambda j: j[0]["state"] == 2)] == ["delivered"]
@@ -318,7 +298,7 @@ def test_lost_answer_of_a_server_that_knows_keys(
         queue = site.queue(driver=False, server=proxy.name, options=f"?onambiguous={policy}")
         proxy.lose_answers_after = b"targets="
         job_id = site.cups.lp(queue, "-o", "raw", tmp_path / "raw")
-        _eventually(lambda: proxy.lost > 1)
+        eventually(lambda: proxy.lost > 1)
         proxy.lose_answers_after = None
         assert site.cups.wait_job(job_id)["job-state"] == 9
     assert len(site.cloud.jobs()) == 1
@@ -329,12 +309,12 @@ def test_crash_while_the_server_decides(own_site: PrintSite) -> None:
     site = own_site
     with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
-        queue = site.queue(driver=False, server=proxy.name, policy="retry-current-job")
+        queue = site.queue(driver=False, server=proxy.name)
         proxy.lose_answers_after, proxy.keep_answers = b"targets=", True
         job_id = site.cups.lp(queue, data=b"x")
-        _eventually(lambda: proxy.lost > 0)
+        eventually(lambda: proxy.lost > 0)
         proxy.lose_answers_after = None
-        os.kill(_backends(site)[0], signal.SIGSEGV)
+        os.kill(site.worker(), signal.SIGKILL)
         assert site.cups.wait_job(job_id)["job-state"] == 9
     assert len(site.cloud.jobs()) == 1
 
@@ -354,18 +334,18 @@ def test_lost_answer_with_drop(own_site: PrintSite) -> None:
         proxy.lose_answers_after = None
         time.sleep(1.1)  # the restart is told from the first run by its second
         site.cups.run("lp", "-i", str(job_id), "-H", "restart")
-        _eventually(lambda: len(site.cloud.jobs()) == 2)
+        eventually(lambda: len(site.cloud.jobs()) == 2)
 
 
 def test_crash_between_submit_and_exit(own_site: PrintSite) -> None:
     """The backend crashes while it waits for delivery: run again, it submits nothing again."""
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
-    queue = site.queue(driver=False, policy="retry-current-job")
+    queue = site.queue(driver=False)
     job_id = site.cups.lp(queue, data=b"x")
-    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
-    os.kill(_backends(site)[0], signal.SIGSEGV)  # CUPS takes SIGKILL for a good end
-    _eventually(lambda: "the cloud has this document already" in site.cups.error_log())
+    eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
+    os.kill(site.worker(), signal.SIGKILL)
+    eventually(lambda: "the cloud has this document already" in site.cups.error_log())
     site.cloud.cli("location", "online", "Paris")
     assert site.cups.wait_job(job_id)["job-state"] == 9
     assert len(site.cloud.jobs()) == 1
@@ -376,7 +356,7 @@ def test_power_failure_while_waiting(own_site: PrintSite) -> None:
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")
-    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
+    eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
     site.cups.kill()
     site.cloud.cli("location", "online", "Paris")
     site.cups.start()
@@ -390,7 +370,7 @@ def test_paused_queue(own_site: PrintSite) -> None:
     site.cloud.cli("location", "offline", "Paris")
     queue = site.queue(driver=False)
     job_id = site.cups.lp(queue, data=b"x")
-    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
+    eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
     site.cups.run("cupsdisable", queue)
     site.cups.wait_job(job_id, "pending", "stopped")
     site.cups.run("cupsenable", queue)
@@ -409,7 +389,7 @@ def test_paused_while_the_server_decides(own_site: PrintSite) -> None:
         proxy.hide = ANNOUNCEMENT
         proxy.lose_answers_after, proxy.keep_answers = b"targets=", True
         job_id = site.cups.lp(queue, data=b"x")
-        _eventually(lambda: proxy.lost > 0)
+        eventually(lambda: proxy.lost > 0)
         site.cups.run("cupsdisable", queue)
         site.cups.wait_job(job_id, "pending", "stopped")
         proxy.lose_answers_after = None
@@ -433,7 +413,7 @@ def test_restart_of_a_finished_job_prints_again(site: PrintSite) -> None:
             time.sleep(1.1)  # CUPS dates its jobs by the second
             site.cups.run("lp", "-i", str(job_id), "-H", "restart")
             site.cups.wait_job(job_id, "pending", "processing", "completed")
-            _eventually(lambda: site.cups.job(job_id)["job-state"] == 9)
+            eventually(lambda: site.cups.job(job_id)["job-state"] == 9)
 
 
 def test_several_files_and_one_fails(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
@@ -444,7 +424,7 @@ def test_several_files_and_one_fails(own_site: PrintSite, pdfs: dict[int, Path])
         queue = site.queue(server=proxy.name)
         site.cloud.cli("location", "offline", "Paris")
         job_id = site.cups.lp(queue, pdfs[4], pdfs[1], pdfs[20])
-        _eventually(lambda: len(site.cloud.jobs()) == 1)
+        eventually(lambda: len(site.cloud.jobs()) == 1)
         proxy.hide = ANNOUNCEMENT
         proxy.lose_answers_after = b"targets="
         site.cloud.cli("location", "online", "Paris")
@@ -455,7 +435,7 @@ def test_several_files_and_one_fails(own_site: PrintSite, pdfs: dict[int, Path])
         time.sleep(1.1)
         site.cups.run("lp", "-i", str(job_id), "-H", "restart")
         jobs = site.wait_jobs(lambda jobs: len(jobs) == 4)
-        _eventually(lambda: site.cups.job(job_id)["job-state"] == 9)
+        eventually(lambda: site.cups.job(job_id)["job-state"] == 9)
     sizes = [job["size"] for job in jobs]
     assert sizes[1] == pytest.approx(sizes[2], rel=0.01)  # the ambiguous one, released by a person
     assert len(site.cloud.jobs()) == 4
@@ -511,7 +491,7 @@ def test_wrong_configuration(
     break_it(site)
     queue = site.queue(driver=False)
     job_id = site.cups.lp(queue, data=b"x")
-    _eventually(lambda: site.cups.printer(queue)["printer-state"] == 5)
+    eventually(lambda: site.cups.printer(queue)["printer-state"] == 5)
     assert says in site.cups.printer(queue)["printer-state-message"]
     assert site.cups.job(job_id)["job-state"] == 3
     (site.config / "servers.d/site.toml").unlink(missing_ok=True)
@@ -524,7 +504,7 @@ def test_wrong_uri(site: PrintSite) -> None:
     """A queue with a wrong URI stops and says what is wrong with it."""
     queue = site.queue("Paris")
     site.cups.lp(queue, data=b"x")
-    _eventually(lambda: site.cups.printer(queue)["printer-state"] == 5)
+    eventually(lambda: site.cups.printer(queue)["printer-state"] == 5)
     assert "LOCATION:DEVICE" in site.cups.printer(queue)["printer-state-message"]
 
 
@@ -585,7 +565,7 @@ def test_class_waits_for_the_member_that_may_have_the_job(own_site: PrintSite) -
         _, second = _class_of(site, proxy)
         proxy.lose_answers_after = b"/api/"
         job_id = site.cups.lp("both", data=b"x")
-        _eventually(lambda: proxy.lost > 1)
+        eventually(lambda: proxy.lost > 1)
         site.cups.run("cupsenable", second)
         time.sleep(6)  # longer than the wait before a job is left to another member
         assert len(site.cloud.jobs()) == 1
@@ -601,7 +581,7 @@ def test_crash_of_one_member_is_no_matter_for_another(own_site: PrintSite) -> No
         first, second = _class_of(site, proxy)
         proxy.lose_answers_after, proxy.keep_answers = b"targets=", True
         job_id = site.cups.lp("both", data=b"x")
-        _eventually(lambda: proxy.lost > 0)
+        eventually(lambda: proxy.lost > 0)
         site.cups.run("cupsdisable", first)
         site.cups.run("cupsenable", second)
         job = site.cups.wait_job(job_id, "held")
@@ -639,10 +619,10 @@ def test_restart_after_a_kill_that_cups_takes_for_success(own_site: PrintSite) -
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")
-    _eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
-    os.kill(_backends(site)[0], signal.SIGKILL)
+    eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
+    os.kill(site.supervisor(), signal.SIGKILL)
     assert site.cups.wait_job(job_id)["job-state"] == 9
     site.cloud.cli("location", "online", "Paris")
     time.sleep(1.1)
     site.cups.run("lp", "-i", str(job_id), "-H", "restart")
-    _eventually(lambda: len(site.cloud.jobs()) == 2)
+    eventually(lambda: len(site.cloud.jobs()) == 2)

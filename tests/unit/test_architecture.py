@@ -25,12 +25,13 @@ LAYERS: list[set[str]] = [
     {"upload"},
     {"submit", "follow", "discovery"},
     {"backend_main"},
+    {"backend_supervisor"},
 ]
 OWNERS = {
     "requests": {"api", "api_errors"},
     "urllib3": {"api", "api_errors"},
     "sqlite3": {"journal_database"},
-    "signal": {"clock"},
+    "signal": {"clock", "backend_supervisor"},
     "zlib": {"deflate"},
     "isal": {"deflate"},
     "time": {"clock"},

@@ -91,7 +91,7 @@ def test_nobody_else_reads_it(tmp_path: Path) -> None:
     with Journal(tmp_path / "state") as journal:
         journal.intent(KEY, JOB, TARGETS, now_s=1)
         files = list((tmp_path / "state").iterdir())
-        assert len(files) == 3
+        assert len(files) == 4
         assert {stat.S_IMODE(f.stat().st_mode) for f in files} == {0o600}
 
 

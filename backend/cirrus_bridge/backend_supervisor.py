@@ -1,0 +1,58 @@
+"""The process that CUPS sees: starts the worker, and tells CUPS how it really ended.
+
+cupsd takes a backend that was killed (by a person, or for want of memory) for one that has printed
+its job, and starts a second one when it has died itself while the first lives on. So a process that
+does nothing stands in front: a killed worker runs again, and one whose cupsd is gone is stopped. If
+this process is killed, the worker goes on to its end. Imports next to nothing, for it is a part of
+every job's start and of its memory.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+PAUSE_S = 5  # what killed the worker may pass; and CUPS tells its passes apart by the second
+LOOK_S = 1
+RUN_AGAIN = 7  # CUPS_BACKEND_RETRY_CURRENT, backend(7)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+
+
+def run() -> None:
+    """Entry point of the program."""
+    if len(sys.argv) == 1:
+        _work()  # discovery: nothing can get lost
+    cupsd = os.getppid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # the worker takes them when it is ready
+    worker = os.fork()
+    if worker == 0:
+        _work()
+    status = _watch(worker, cupsd)
+    if os.WIFEXITED(status):
+        sys.exit(os.WEXITSTATUS(status))
+    sys.stderr.write(
+        f"INFO: Printing was broken off (signal {os.WTERMSIG(status)}). The job goes on in "
+        f"{PAUSE_S} seconds.\n"
+    )
+    sys.stderr.flush()
+    signal.sigtimedwait((signal.SIGTERM, signal.SIGINT), PAUSE_S)
+    sys.exit(RUN_AGAIN)
+
+
+def _work() -> None:
+    from cirrus_bridge.backend_main import run as work
+
+    work()
+
+
+def _watch(worker: int, cupsd: int) -> int:
+    """Pass on what CUPS wants until the worker has ended; its wait status."""
+    while True:
+        received = signal.sigtimedwait(_SIGNALS, LOOK_S)
+        ended, status = os.waitpid(worker, os.WNOHANG)
+        if ended:
+            return status
+        is_stop = received is not None and received.si_signo != signal.SIGCHLD
+        if is_stop or os.getppid() != cupsd:
+            os.kill(worker, signal.SIGTERM)

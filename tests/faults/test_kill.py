@@ -1,0 +1,141 @@
+"""kill -9 at every step: the job goes on where it was, and is printed exactly once."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from print_site import PrintSite, document, eventually
+from tcp_proxy import TcpProxy
+
+SMALL, LARGE = 1000, 3_000_000
+# request → size of a document that needs it, and a piece of it that no other request has
+STEPS: dict[str, tuple[int, bytes]] = {
+    "putfile": (SMALL, b"PUT /api/putfile?"),
+    "tempfile": (LARGE, b"POST /api/tempfile"),
+    "first putsegment": (LARGE, b"&index=0"),
+    "later putsegment": (LARGE, b"&index=1"),
+    "submitfile": (LARGE, b"POST /api/submitfile"),
+    "get job": (SMALL, b"GET /api/get/job/"),
+}
+MOMENTS = ("at_request", "at_answer")
+
+
+@pytest.fixture(scope="module")
+def faulty() -> Iterator[PrintSite]:
+    """A site for the tests of this file."""
+    with PrintSite() as site:
+        yield site
+
+
+def _print(
+    site: PrintSite, proxy: TcpProxy, path: Path, size: int
+) -> tuple[str, int, Callable[[], list[bytes]]]:
+    """Print `size` bytes of noise through the proxy to a device of their own: the queue, the CUPS
+    job id, and what reads the documents that the device got."""
+    path.write_bytes(random.Random(size).randbytes(size))
+    site.configure(server=proxy.name)
+    device = site.device()
+    queue = site.queue(f"Paris:{device}", driver=False, server=proxy.name)
+    job_id = site.cups.lp(queue, "-o", "raw", path)
+    return queue, job_id, lambda: [document(job) for job in site.cloud_jobs(device, 1)]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("step", STEPS)
+def test_worker(faulty: PrintSite, tmp_path: Path, step: str, moment: str) -> None:
+    """The process that works is killed: CUPS runs the job again, which goes on."""
+    site = faulty
+    size, piece = STEPS[step]
+    path = tmp_path / "raw"
+    with TcpProxy(site.server) as proxy:
+        killed: list[int] = []
+
+        def kill() -> None:
+            killed.append(site.worker())
+            os.kill(killed[0], signal.SIGKILL)
+
+        setattr(proxy, moment, (piece, kill))
+        queue, job_id, documents = _print(site, proxy, path, size)
+        assert site.cups.wait_job(job_id, timeout_s=60)["job-state"] == 9
+        assert killed
+    assert documents() == [path.read_bytes()]
+    assert site.cups.printer(queue)["printer-state"] == 3
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_supervisor(faulty: PrintSite, tmp_path: Path, step: str) -> None:
+    """The process that CUPS sees is killed: CUPS takes the job for completed, and it is."""
+    site = faulty
+    size, piece = STEPS[step]
+    path = tmp_path / "raw"
+    with TcpProxy(site.server) as proxy:
+        proxy.at_request = (piece, lambda: os.kill(site.supervisor(), signal.SIGKILL))
+        _, job_id, documents = _print(site, proxy, path, size)
+        assert site.cups.wait_job(job_id, timeout_s=60)["job-state"] == 9
+        eventually(lambda: bool(documents()))
+        eventually(lambda: not site.backends())
+    assert documents() == [path.read_bytes()]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_at_any_moment(faulty: PrintSite, tmp_path: Path, seed: int) -> None:
+    """The worker is killed at moments that no step of it has chosen, three times in a row."""
+    site = faulty
+    rng = random.Random(seed)
+    path = tmp_path / "raw"
+    with TcpProxy(site.server) as proxy:
+        proxy.bytes_per_s = 1_000_000
+        _, job_id, documents = _print(site, proxy, path, 4_000_000 + seed)
+        for _ in range(3):
+            eventually(lambda: bool(site.workers()))
+            time.sleep(rng.uniform(0.0, 0.8))
+            os.kill(site.worker(), signal.SIGKILL)
+        assert site.cups.wait_job(job_id, timeout_s=90)["job-state"] == 9
+    assert documents() == [path.read_bytes()]
+
+
+def test_again_and_again(faulty: PrintSite, tmp_path: Path) -> None:
+    """What kills each run must not keep the queue busy for ever: the job is held and says so;
+    released, it is printed."""
+    site = faulty
+    path = tmp_path / "raw"
+    with TcpProxy(site.server) as proxy:
+
+        def kill() -> None:
+            os.kill(site.worker(), signal.SIGKILL)
+            proxy.at_request = (b"/api/", kill)
+
+        proxy.at_request = (b"/api/", kill)
+        _, job_id, documents = _print(site, proxy, path, LARGE + 1)
+        job = site.cups.wait_job(job_id, "held", timeout_s=90)
+        assert "broken off 5 times in a row" in job["job-printer-state-message"]
+        assert "(CB-603)" in job["job-printer-state-message"]
+        proxy.at_request = None
+        site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+        assert site.cups.wait_job(job_id)["job-state"] == 9
+    assert documents() == [path.read_bytes()]
+
+
+def test_cupsd_alone(faulty: PrintSite, tmp_path: Path) -> None:
+    """cupsd dies while a backend works, and comes back: the old backend leaves the job to the new
+    one, and it is printed once."""
+    site = faulty
+    path = tmp_path / "raw"
+    with TcpProxy(site.server) as proxy:
+        proxy.hide = (b"idempotency-supported", b"Idempotency-Key")
+        proxy.bytes_per_s = 300_000
+        _, job_id, documents = _print(site, proxy, path, LARGE + 2)
+        eventually(lambda: proxy.sent_bytes > 500_000)
+        site.cups.kill(alone=True)
+        assert site.backends()
+        site.cups.start()
+        proxy.bytes_per_s = None
+        assert site.cups.wait_job(job_id, timeout_s=60)["job-state"] == 9
+    assert documents() == [path.read_bytes()]
