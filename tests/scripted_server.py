@@ -53,7 +53,15 @@ class RawBytes:
     data: bytes
 
 
-Script = Callable[[Request], Answer | Reset | Stall | RawBytes]
+@dataclass(frozen=True)
+class Drip:
+    """These bytes, one at a time with a pause after each, then the connection closes."""
+
+    data: bytes
+    pause_s: float
+
+
+Script = Callable[[Request], Answer | Reset | Stall | RawBytes | Drip]
 
 
 class ScriptedServer:
@@ -86,6 +94,10 @@ class ScriptedServer:
                     owner._stopping.wait(30)
                 elif isinstance(outcome, RawBytes):
                     self.wfile.write(outcome.data)
+                elif isinstance(outcome, Drip):
+                    for byte in outcome.data:
+                        self.wfile.write(bytes([byte]))
+                        owner._stopping.wait(outcome.pause_s)
                 else:
                     linger = struct.pack("ii", 1, 0)
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

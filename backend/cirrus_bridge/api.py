@@ -8,10 +8,8 @@ for a success unless it has the form that the API's document gives.
 
 from __future__ import annotations
 
-import ssl
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     import requests
 
 ANSWER_BYTES = 4 * 1024 * 1024  # a location with thousands of devices; never a stream without end
-USER_AGENT = "cirrus-bridge"
-MOST_CONNECTIONS = 32  # kept open; `[upload] connections` allows no more
 
 
 class CloudApi:
@@ -171,8 +167,11 @@ class CloudApi:
         session = self._session()
         verb = " ".join(path.split("/")[1:3]) if path.startswith("/get/") else path[1:]
         exchange = Exchange(self._server.name, verb, bool(submit_key), self._server.api_key)
+        from cirrus_bridge.api_session import answer_within
+
         with (
             translated(exchange, sent),
+            answer_within(self._timeouts[1]),
             session.request(
                 method,
                 url,
@@ -193,35 +192,7 @@ class CloudApi:
     def _session(self) -> requests.Session:
         with self._lock:
             if self._local is None:
-                self._local = _new_session(self._server)
+                from cirrus_bridge.api_session import new_session
+
+                self._local = new_session(self._server)
             return self._local
-
-
-def _new_session(server: Server) -> requests.Session:
-    """A session that takes nothing from the environment (imported late: 100 ms)."""
-    import requests
-
-    class Session(requests.Session):
-        def get_redirect_target(self, resp: requests.Response) -> None:
-            """None: requests would read the whole body of a redirect to prepare following it."""
-
-    session = Session()
-    for scheme in ("http://", "https://"):
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=MOST_CONNECTIONS)
-        session.mount(scheme, adapter)
-    session.trust_env = False
-    session.headers["User-Agent"] = USER_AGENT
-    session.headers["Accept-Encoding"] = "identity"
-    session.verify = server.ca_file or _system_trust()
-    if server.proxy:
-        session.proxies = {"http": server.proxy, "https": server.proxy}
-    return session
-
-
-def _system_trust() -> str | bool:
-    """The CAs that this machine trusts (administrators add their own there), or requests' own."""
-    paths = ssl.get_default_verify_paths()
-    for path in (paths.cafile, "/etc/ssl/certs/ca-certificates.crt", paths.capath):
-        if path and Path(path).exists():
-            return path
-    return True

@@ -21,7 +21,7 @@ from cirrus_bridge.errors import (
     Unreachable,
 )
 from cirrus_bridge.model import Compression, DeliveryState, Receipt, Segment, Target, Ticket
-from scripted_server import Answer, RawBytes, Request, Reset, Script, ScriptedServer, Stall
+from scripted_server import Answer, Drip, RawBytes, Request, Reset, Script, ScriptedServer, Stall
 
 KEY = "sekret-k3y"
 TARGETS = (Target("Paris", "Läser 1"), Target("Lyon", "B/2"))
@@ -307,6 +307,26 @@ def test_stalled_server(name: str) -> None:
     expected: type[ApiError] = SubmitUnanswered if name in SUBMITS else Unreachable
     with pytest.raises(expected, match="in time"):
         _ask(lambda _: Stall(), CALLS[name], read_timeout_s=0.3)
+
+
+DRIPS = {
+    "in its head": b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n20220318185808-1",
+    "in 100 Continue": b"HTTP/1.1 100 Continue\r\n\r\n" * 2 + b"HTTP/1.1 200 OK\r\n\r\nx",
+    "in a body without length": b"HTTP/1.1 200 OK\r\n\r\n" + b"7" * 40,
+}
+
+
+@pytest.mark.parametrize("drip", DRIPS)
+@pytest.mark.parametrize("name", CALLS)
+def test_answer_that_comes_drop_by_drop(name: str, drip: str) -> None:
+    """The time limit is for the whole answer, not for each of its bytes."""
+    script = Drip(DRIPS[drip], 0.06)
+    expected = SubmitUnanswered if name in SUBMITS else Unreachable
+    with (
+        ScriptedServer(lambda _: script) as server,
+        pytest.raises(expected, match="no answer in time"),
+    ):
+        CALLS[name](_api(server.name, read_timeout_s=0.5))
 
 
 @every_call

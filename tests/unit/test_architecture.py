@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"uri", "cups_job", "journal_database"},
     {"journal"},
     {"config"},
-    {"api_errors"},
+    {"api_errors", "api_session"},
     {"api_answers"},
     {"api"},
     {"patience"},
@@ -28,8 +28,8 @@ LAYERS: list[set[str]] = [
     {"backend_supervisor"},
 ]
 OWNERS = {
-    "requests": {"api", "api_errors"},
-    "urllib3": {"api", "api_errors"},
+    "requests": {"api", "api_errors", "api_session"},
+    "urllib3": {"api_errors", "api_session"},
     "sqlite3": {"journal_database"},
     "signal": {"clock", "backend_supervisor"},
     "zlib": {"deflate"},

@@ -1,0 +1,140 @@
+"""The HTTP session: takes nothing from the environment, and bounds the time of a whole answer.
+
+requests and urllib3 limit the time between two bytes of an answer. A server that sends a byte now
+and then, or `100 Continue` for ever, would keep a job, its queue and its time limits waiting; so
+a connection is shut when its answer is not complete in time. Imported late: requests takes 100 ms.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+from urllib3.poolmanager import PoolManager, ProxyManager
+from urllib3.response import HTTPResponse
+
+from cirrus_bridge.config import Server
+
+USER_AGENT = "cirrus-bridge"
+MOST_CONNECTIONS = 32  # kept open; `[upload] connections` allows no more
+
+
+class _Answer:
+    """The answer to one request, and until when it has to be complete."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._timer: threading.Timer | None = None
+        self.is_late = False
+
+    def begin(self, connection: HTTPConnection) -> None:
+        """The request has been sent: the time counts from now on."""
+        self._timer = threading.Timer(self._limit_s, self._shut, [connection.sock])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def end(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+
+    def _shut(self, connected: socket.socket) -> None:
+        self.is_late = True
+        with contextlib.suppress(OSError):
+            # not an SSLSocket's own shutdown: that is not for another thread than the reading one
+            socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+
+_of_this_thread = threading.local()
+
+
+@contextlib.contextmanager
+def answer_within(limit_s: float) -> Iterator[None]:
+    """Bound the answer to the one request that this thread makes within, in seconds from the end
+    of the request.
+
+    Raises:
+        TimeoutError: it was not complete in time.
+    """
+    answer = _of_this_thread.answer = _Answer(limit_s)
+    try:
+        yield
+    except (OSError, HTTPError) as error:
+        if answer.is_late:
+            raise TimeoutError("timed out") from error
+        raise
+    finally:
+        answer.end()
+    if answer.is_late:
+        raise TimeoutError("timed out")
+
+
+class _Plain(HTTPConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as in urllib3
+        _of_this_thread.answer.begin(self)
+        return super().getresponse()
+
+
+class _Encrypted(HTTPSConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as in urllib3
+        _of_this_thread.answer.begin(self)
+        return super().getresponse()
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _EncryptedPool(HTTPSConnectionPool):
+    ConnectionCls = _Encrypted
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **settings: Any) -> None:
+        super().init_poolmanager(*args, **settings)
+        _use_our_connections(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **settings: Any) -> ProxyManager:
+        manager: ProxyManager = super().proxy_manager_for(proxy, **settings)
+        _use_our_connections(manager)
+        return manager
+
+
+def _use_our_connections(manager: PoolManager) -> None:
+    manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _EncryptedPool}
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: requests would read the whole body of a redirect to prepare following it."""
+
+
+def new_session(server: Server) -> requests.Session:
+    """A session for one server, with its CA and proxy."""
+    session = _Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Adapter(pool_maxsize=MOST_CONNECTIONS))
+    session.trust_env = False
+    session.headers["User-Agent"] = USER_AGENT
+    session.headers["Accept-Encoding"] = "identity"
+    session.verify = server.ca_file or _system_trust()
+    if server.proxy:
+        session.proxies = {"http": server.proxy, "https": server.proxy}
+    return session
+
+
+def _system_trust() -> str | bool:
+    """The CAs that this machine trusts (administrators add their own there), or requests' own."""
+    paths = ssl.get_default_verify_paths()
+    for path in (paths.cafile, "/etc/ssl/certs/ca-certificates.crt", paths.capath):
+        if path and Path(path).exists():
+            return path
+    return True
