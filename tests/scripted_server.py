@@ -11,7 +11,7 @@ import struct
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 
@@ -67,13 +67,14 @@ Script = Callable[[Request], Answer | Reset | Stall | RawBytes | Drip]
 class ScriptedServer:
     """Use as a context manager; `.name` is HOST:PORT, `.requests` what came."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, *, threads: bool = True) -> None:
         self.requests: list[Request] = []
         self._stopping = threading.Event()
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            timeout = 60  # an idle connection ends, as it does with other servers
 
             def _serve(self) -> None:
                 request = _request(self)
@@ -108,8 +109,8 @@ class ScriptedServer:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
                 pass
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
+        kind = ThreadingHTTPServer if threads else HTTPServer
+        self._http = kind(("127.0.0.1", 0), Handler)
         self._http.handle_error = lambda *_: None  # type: ignore[method-assign]
         self.name = f"127.0.0.1:{self._http.server_address[1]}"
 

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 from cirrus_bridge import api_answers as answers
 from cirrus_bridge.api_errors import Exchange, RequestBody, check_status, translated
 from cirrus_bridge.config import Server, UploadSettings
-from cirrus_bridge.errors import ShortSegment
+from cirrus_bridge.errors import ApiError, ShortSegment
 from cirrus_bridge.model import JobStatus, Receipt, Segment, Target, Ticket
 
 if TYPE_CHECKING:
@@ -169,21 +169,25 @@ class CloudApi:
         exchange = Exchange(self._server.name, verb, bool(submit_key), self._server.api_key)
         from cirrus_bridge.api_session import answer_within
 
-        with (
-            translated(exchange, sent),
-            answer_within(self._timeouts[1]),
-            session.request(
-                method,
-                url,
-                data=sent if body else None,
-                headers=headers,
-                timeout=self._timeouts,
-                allow_redirects=False,
-                stream=True,
-            ) as response,
-        ):
-            answer = response.raw.read(ANSWER_BYTES + 1, decode_content=True)
-            exchange.received(response.status_code, response.headers, answer)
+        try:
+            with (
+                translated(exchange, sent),
+                answer_within(self._timeouts[1]),
+                session.request(
+                    method,
+                    url,
+                    data=sent if body else None,
+                    headers=headers,
+                    timeout=self._timeouts,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                answer = response.raw.read(ANSWER_BYTES + 1, decode_content=True)
+                exchange.received(response.status_code, response.headers, answer)
+        except ApiError:
+            session.close()  # idle connections: a server with one thread serves no other meanwhile
+            raise
         if len(answer) > ANSWER_BYTES:
             raise exchange.useless("its answer has no end")
         check_status(exchange)

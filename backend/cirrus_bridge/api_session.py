@@ -107,6 +107,15 @@ class _Adapter(requests.adapters.HTTPAdapter):
         _use_our_connections(manager)
         return manager
 
+    def close(self) -> None:
+        """Close idle connections now, and others when they are idle; requests would leave that to
+        the garbage collector, and errors with a pool in them may live long."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - it can not be iterated over
+                if pool := manager.pools.get(key):
+                    pool.close()
+        super().close()
+
 
 def _use_our_connections(manager: PoolManager) -> None:
     manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _EncryptedPool}

@@ -21,6 +21,7 @@ from cirrus_bridge.api import CloudApi
 from cirrus_bridge.api_errors import MAY_BE_PRINTED
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import UploadSettings
+from cirrus_bridge.crowd import Crowd
 from cirrus_bridge.deflate import deflate
 from cirrus_bridge.errors import (
     Definitive,
@@ -112,12 +113,13 @@ class Submission:
             key=self.key,
             clock=self.clock,
             patience=self._patience(in_class=self.job.in_class),
-            connections=self.sizes.connections,
+            crowd=Crowd(1 if self._takes_one_at_a_time() else self.sizes.connections),
             first_bytes=SINGLE_REQUEST_BYTES,
             segment_bytes=self.sizes.segment_bytes,
             largest_bytes=self.sizes.largest_segment_bytes,
             earlier=self.journal.upload(self.key),
             progressed=lambda: self._progressed(document),
+            found_one_at_a_time=self._remember_one_at_a_time,
         )
         level = self.queue.settings.level
         segments = upload.cut(document if level is None else deflate(document, level))
@@ -134,6 +136,13 @@ class Submission:
             return self._submit(document, functools.partial(self.api.submit_file, name))
         except Refused as error:
             raise upload.useless(error) from error
+
+    def _takes_one_at_a_time(self) -> bool:
+        return self.journal.takes_one_at_a_time(self.queue.server, now_s=self.clock.wall_s())
+
+    def _remember_one_at_a_time(self) -> None:
+        self.report.debug(f"{self.queue.server} takes one segment at a time")
+        self.journal.found_one_at_a_time(self.queue.server, now_s=self.clock.wall_s())
 
     def _progressed(self, document: Document) -> None:
         if self.expected_bytes:

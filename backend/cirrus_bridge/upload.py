@@ -1,8 +1,8 @@
 """Use case: a stream of segments → a temporary file on the server.
 
-Several segments are under way at once, since each says its own place; how many, and how large
-they are, follows what the server can take. What the server has confirmed is in the journal, and
-is not sent again when the job runs again with the same data. The main thread reads, compresses,
+Several segments are under way at once, since each says its own place; how many (`crowd`), and how
+large they are, follows what the server can take. What the server has confirmed is in the journal,
+and is not sent again when the job runs again with the same data. The main thread reads, compresses,
 journals, tells and waits; the senders do nothing but send, and hold one segment each.
 """
 
@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.errors import Refused, Retryable, StartOver
+from cirrus_bridge.crowd import Crowd
+from cirrus_bridge.errors import ApiError, Refused, Retryable, StartOver
 from cirrus_bridge.journal import Confirmed, Journal
 from cirrus_bridge.model import DocumentKey, Segment
 from cirrus_bridge.patience import Patience
@@ -36,11 +37,12 @@ class Upload:
     """The upload of one document.
 
     Args:
-        connections: how many segments may be under way at once.
+        crowd: how many segments may be under way at once.
         first_bytes, segment_bytes, largest_bytes: sizes of the first segment, of further ones to
             begin with, and at most.
         earlier: what an earlier run has uploaded, if the journal knows of any.
         progressed: called after each confirmed segment.
+        found_one_at_a_time: called when the server turns out to take one segment at a time.
     """
 
     api: CloudApi
@@ -48,14 +50,14 @@ class Upload:
     key: DocumentKey
     clock: Clock
     patience: Patience
-    connections: int
+    crowd: Crowd
     first_bytes: int
     segment_bytes: int
     largest_bytes: int
     earlier: Confirmed | None
     progressed: Callable[[], None]
+    found_one_at_a_time: Callable[[], None]
     name: str = ""
-    _window: int = 1
     _tasks: queue.SimpleQueue[Segment] = field(default_factory=queue.SimpleQueue)
     _outcomes: queue.SimpleQueue[_Outcome] = field(default_factory=queue.SimpleQueue)
     _senders: int = 0
@@ -104,7 +106,7 @@ class Upload:
         again: deque[Segment] = deque()
         under_way, end, more = 0, 0, True
         while more or again or under_way:
-            while under_way < self._window and (again or more):
+            while under_way < self.crowd.limit and (again or more):
                 segment = again.popleft() if again else next(segments, None)
                 if segment is None:
                     more = False
@@ -113,6 +115,7 @@ class Upload:
                 if self._is_there(segment):
                     continue
                 self._start_sender(under_way + 1)
+                self.crowd.sent(segment.index)
                 self._tasks.put(segment)
                 under_way += 1
             if under_way:
@@ -124,20 +127,24 @@ class Upload:
                         under_way -= 1
                         if other := self._settle(self._outcomes.get()):
                             again.append(other[0])
-                    self.patience.wait_after(failed[1])
+                    if isinstance(failed[1], Retryable):
+                        self.patience.wait_after(failed[1])
         return end
 
-    def _settle(self, outcome: _Outcome) -> tuple[Segment, Retryable] | None:
+    def _settle(self, outcome: _Outcome) -> tuple[Segment, ApiError] | None:
         """Take note of an outcome; a segment that is to be sent again comes back."""
         segment, error = outcome.segment, outcome.error
         if error is None:
+            if self.crowd.worked(segment.index):
+                self.found_one_at_a_time()
             self._confirm(segment, outcome.took_s)
             return None
-        self._window = max(1, self._window // 2)
+        was_crowded = self.crowd.failed(segment.index, for_good=isinstance(error, Refused))
         self.segment_bytes = next_size(
             self.segment_bytes, took_s=None, largest_bytes=self.largest_bytes
         )
-        if isinstance(error, Retryable):
+        # a refusal may be for the others' sake: alone, it counts
+        if isinstance(error, Retryable) or (was_crowded and isinstance(error, Refused)):
             return segment, error
         raise error
 
@@ -150,7 +157,6 @@ class Upload:
             sha256=hashlib.sha256(segment.data).hexdigest(),
             now_s=self.clock.wall_s(),
         )
-        self._window = min(self._window + 1, self.connections)
         if len(segment.data) >= self.segment_bytes:
             self.segment_bytes = next_size(
                 len(segment.data), took_s=took_s, largest_bytes=self.largest_bytes

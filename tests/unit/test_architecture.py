@@ -14,7 +14,7 @@ BRIDGE = BACKEND / "cirrus_bridge"
 LAYERS: list[set[str]] = [
     {"errors", "model", "__init__"},
     {"settings"},
-    {"cups_options", "deflate", "segments", "retry", "clock", "props", "cups_report"},
+    {"cups_options", "deflate", "segments", "crowd", "retry", "clock", "props", "cups_report"},
     {"uri", "cups_job", "journal_database"},
     {"journal"},
     {"config"},

@@ -10,7 +10,7 @@ from pypdf import PdfWriter
 
 from print_site import PrintSite
 
-WELCOME = Path(__file__).parents[2] / "installer" / "welcome.pdf"
+WELCOME = Path(__file__).parents[1] / "installer" / "welcome.pdf"
 
 
 @pytest.fixture(scope="session")
