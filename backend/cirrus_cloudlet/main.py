@@ -1,7 +1,8 @@
 """The command cirrus-cloudlet: wiring only.
 
 Every command works on a data folder, whether or not a server is serving it. Errors go to
-standard error as one line, with exit status 1; wrong usage has status 2.
+standard error as one line, with exit status 1; wrong usage and an installation without the extra
+`cloudlet` have status 2.
 """
 
 from __future__ import annotations
@@ -12,12 +13,26 @@ import os
 import sys
 from pathlib import Path
 
-from cirrus_cloudlet import cli_inventory, cli_jobs, cli_keys
 from cirrus_cloudlet.errors import Refused, SettingsError
 
 
 def run() -> None:
     """Run the command that the arguments name."""
+    try:
+        _run()
+    except ModuleNotFoundError as error:
+        if (error.name or "cirrus_cloudlet").startswith("cirrus_cloudlet"):
+            raise
+        pip = Path(sys.executable).with_name("pip")
+        print(
+            f"cirrus-cloudlet: the Python package {error.name} is missing; in the folder of "
+            f"Cirrus Bridge's sources, run: {pip} install '.[cloudlet]'",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
+def _run() -> None:
     arguments = _parser().parse_args()
     try:
         with contextlib.suppress(BrokenPipeError):
@@ -30,6 +45,9 @@ def run() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
+    # imported late: what they need is there with the extra `cloudlet` only, and `run` says so
+    from cirrus_cloudlet import cli_inventory, cli_jobs, cli_keys
+
     parser = argparse.ArgumentParser(
         prog="cirrus-cloudlet", description="A small real cloud of the print API, for one machine."
     )

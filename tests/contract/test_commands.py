@@ -92,6 +92,23 @@ def test_wrong_usage(shared: CloudletServer, command: str) -> None:
     assert "usage: cirrus-cloudlet" in done.stderr
 
 
+def test_without_the_extra(tmp_path: Path) -> None:
+    """Installed as the backend alone, it says in one line which command is missing."""
+    done = subprocess.run(
+        # -S: the standard library alone, as if nothing had been installed beside it
+        [sys.executable, "-S", "-m", "cirrus_cloudlet.main", "company", "add", "X", "--data", "d"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(__file__).parents[2] / "backend")},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(
+        r"cirrus-cloudlet: .* tomlkit .*pip install '\.\[cloudlet\]'\n", done.stderr
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_port_in_use(own: CloudletServer, tmp_path: Path) -> None:
     """The error names the address."""
     done = run(tmp_path / "other", "serve", "--listen", f"127.0.0.1:{own.port}")
