@@ -28,6 +28,10 @@ from cirrus_bridge.errors import (
 
 WORDS_CHARS = 300
 _TRY_AGAIN = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+NO_TLS = (
+    "this port does not speak TLS. Correct the port; or, for a server on this machine that has no "
+    "TLS, add encryption=never to the options of the queue's URI"
+)
 MAY_BE_PRINTED = (
     "The document was sent and it is not known whether the cloud took it: it may be printed "
     "already. Look at the printer; then cancel this job, or release it to print (again)."
@@ -225,6 +229,8 @@ def _plain(error: BaseException, reason: str) -> str:
         ("No route", "no route to it"),
         ("unreachable", "network unreachable"),
         ("Broken pipe", "connection broken"),
+        ("WRONG_VERSION_NUMBER", NO_TLS),
+        ("record layer failure", NO_TLS),  # the same, as OpenSSL 3.5 says it
     ):
         if sign in reason:
             return words

@@ -325,6 +325,18 @@ def test_unknown_host() -> None:
         _put(_api("no-such-host.invalid"))
 
 
+@every_call
+def test_tls_to_a_port_without_tls(call: Callable[[CloudApi], object]) -> None:
+    """A plain HTTP server is named as such, with the way to use one; a submit did not happen."""
+    with ScriptedServer(lambda _: Answer("1-1\n1-2\n")) as server:
+        entry = Server(name=server.name, api_key=Secret(KEY), company="Acme")
+        api = CloudApi(entry, "Acme", https=True, timeouts=UploadSettings(read_timeout_s=5))
+        with pytest.raises(Unreachable, match=r"does not speak TLS.*encryption=never") as caught:
+            call(api)
+    assert "SSL" not in str(caught.value)
+    assert server.requests == []
+
+
 def test_body_cut_before_its_end_is_no_submit() -> None:
     """A connection that breaks while the file is being sent leaves nothing accepted."""
     listener = socket.create_server(("127.0.0.1", 0))
