@@ -1,7 +1,8 @@
 """Configuration: bridge.toml and servers.d/*.toml of one folder, read and checked whole.
 
 Unknown names and wrong types are errors that name the file; files with keys must be private.
-A key is wrapped in `Secret` from the moment it is read and shows itself in no text.
+A key is wrapped in `Secret` from the moment it is read and shows itself in no text. Every user
+sees the messages, so what stands where a key may have been put by mistake is not repeated either.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from cirrus_bridge.errors import BadConfiguration, ExposedKey, UnknownServer
 from cirrus_bridge.settings import QueueSettings, override
@@ -20,6 +22,7 @@ from cirrus_bridge.uri import QueueUri, check_id, parse_server, server_name
 
 FOLDER = Path("/etc/cirrus-bridge")
 STATE_FOLDER = Path("/var/lib/cirrus-bridge")
+NOT_SHOWN = "what it says is not repeated here, as it may be a key"
 
 
 class Secret:
@@ -149,6 +152,10 @@ def _servers(folder: Path) -> tuple[Server, ...]:
 def _server(entry: _Table) -> Server:
     try:
         name = server_name(*parse_server(entry.take("host", str)))
+    except ValueError:
+        reason = f"'host' is not a host name, or host name and port; {NOT_SHOWN}"
+        raise _bad(entry.source, reason) from None
+    try:
         company = entry.take("company", str, None)
         locations = entry.take("locations", list, [])
         for listed in ([company] if company is not None else []) + locations:
@@ -164,6 +171,8 @@ def _server(entry: _Table) -> Server:
         proxy=entry.take("proxy", str, None),
         allow_plaintext=entry.take("allow_plaintext", bool, False),
     )
+    if server.proxy is not None and not _is_proxy(server.proxy):
+        raise _bad(entry.source, "'proxy' is not of the form http://HOST:PORT")
     if server.ca_file and not os.access(server.ca_file, os.R_OK):
         raise _bad(entry.source, f"ca_file {server.ca_file} can not be read")
     entry.end()
@@ -176,6 +185,12 @@ def _api_key(entry: _Table) -> Secret:
         raise _bad(entry.source, "[[server]]: exactly one of api_key and api_key_file is needed")
     if file is not None:
         path = entry.source.parent / file
+        try:
+            path.stat()
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "it is no path"
+            reason = f"the file that api_key_file names can not be read ({why}); {NOT_SHOWN}"
+            raise _bad(entry.source, reason) from None
         _check_private(path)
         try:
             text = path.read_text("utf-8")
@@ -185,6 +200,15 @@ def _api_key(entry: _Table) -> Secret:
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise _bad(entry.source, "[[server]]: the API key is empty or has odd characters")
     return Secret(key)
+
+
+def _is_proxy(text: str) -> bool:
+    """Whether requests can use it; its own error would show the password that may be in it."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _check_private(path: Path) -> None:
@@ -247,7 +271,7 @@ def _text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str | int):
         return str(value)
-    raise ValueError(f"'{value}' must be a text or a number")
+    raise ValueError("a value must be a text or a number")
 
 
 def _bad(path: Path, reason: str) -> BadConfiguration:

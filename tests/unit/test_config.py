@@ -101,6 +101,28 @@ def test_mistakes_are_named(tmp_path: Path, bridge: str, server: str, says: str)
     assert "k3y" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "key", ["k3y+/=", "/k3y", "k3y/k3y", "k3y k3y", "k3y=" * 100, "k3y\\u0000"]
+)
+@pytest.mark.parametrize("name", ["host", "api_key_file"])
+def test_a_key_in_a_wrong_place_is_not_repeated(tmp_path: Path, name: str, key: str) -> None:
+    """Who may look at a job reads its message: a key that was pasted elsewhere is not in it."""
+    entry = {"host": "cp.example.com", name: key}
+    lines = [f'{field} = "{value}"\n' for field, value in entry.items()]
+    with pytest.raises(BadConfiguration, match=f"{name}.* not repeated here") as caught:
+        load(_folder(tmp_path, server="[[server]]\n" + "".join(lines)))
+    assert "k3y" not in str(caught.value) + caught.value.detail
+
+
+@pytest.mark.parametrize("proxy", ["k3y", "http://u:k3y@h:port", "ftp://u:k3y@h", "http://u:k3y@"])
+def test_a_password_of_a_wrong_proxy_is_not_repeated(tmp_path: Path, proxy: str) -> None:
+    """A proxy's address may hold a password, so it is checked here and never shown."""
+    server = f'[[server]]\nhost = "h"\napi_key = "k"\nproxy = "{proxy}"\n'
+    with pytest.raises(BadConfiguration, match="'proxy' is not of the form") as caught:
+        load(_folder(tmp_path, server=server))
+    assert "k3y" not in str(caught.value)
+
+
 def test_server_for_a_queue(tmp_path: Path) -> None:
     """Host and company choose the entry; one without company serves the others."""
     folder = _folder(
