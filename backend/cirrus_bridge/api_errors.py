@@ -96,6 +96,24 @@ class Exchange:
         """The answer is HTML, so something else than the API has answered."""
         return "html" in self.headers.get("Content-Type", "").lower() or self.text.startswith("<")
 
+    @property
+    def discovers(self) -> bool:
+        """It is asked for no job and no queue: what may be wrong is in servers.d."""
+        return self.verb == "get location"
+
+    def refused(self, words: str, status: str) -> Refused:
+        """The error for a no, in the server's `words`."""
+        advice = (
+            f"Correct the company and locations of {self.server} in servers.d"
+            if self.discovers
+            else "If it does not know the location or device, correct the queue's target with "
+            "lpadmin -v. Then release the job"
+        )
+        return Refused(
+            f"{self.server} refused the request{status}: {words.rstrip('.')}. {advice}.",
+            detail=f"{self.verb}: status {self.status}: {self.words}",
+        )
+
     def useless(self, reason: str) -> ApiError:
         """The error for a 2xx answer that is none of the API's document."""
         detail = f"{self.verb}: status {self.status}, {len(self.answer)} bytes: {self.words}"
@@ -157,10 +175,7 @@ def check_status(exchange: Exchange) -> None:
     detail = f"{exchange.verb}: status {status}: {exchange.words}"
     if 200 <= status < 300:
         if exchange.text.startswith("Error:"):
-            raise Refused(
-                f"{server} refused the request: {exchange.words.removeprefix('Error:').strip()}",
-                detail=detail,
-            )
+            raise exchange.refused(exchange.words.removeprefix("Error:").strip(), "")
         if exchange.is_web_page:
             raise exchange.useless("it sent a web page")
     elif 300 <= status < 400:
@@ -175,7 +190,7 @@ def check_status(exchange: Exchange) -> None:
     elif status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise KeyRefused(
             f"{server} refused the API key (status {status}: {exchange.words}). Put a valid key "
-            f"for {server} into servers.d, then release the job.",
+            f"for {server} into servers.d{'' if exchange.discovers else ', then release the job'}.",
             detail=detail,
         )
     elif status in _TRY_AGAIN or (status >= 500 and not exchange.submits):
@@ -190,9 +205,7 @@ def check_status(exchange: Exchange) -> None:
             detail=detail,
         )
     else:
-        raise Refused(
-            f"{server} refused the request (status {status}): {exchange.words}", detail=detail
-        )
+        raise exchange.refused(exchange.words, f" (status {status})")
 
 
 def _host_of(location: str) -> str:

@@ -12,6 +12,7 @@ from cirrus_bridge.api import CloudApi
 from cirrus_bridge.config import Secret, Server, UploadSettings
 from cirrus_bridge.errors import (
     ApiError,
+    Definitive,
     KeyRefused,
     Refused,
     ServerFault,
@@ -206,6 +207,23 @@ def test_error_text(call: Callable[[CloudApi], object]) -> None:
     """`Error: …` with status 200 is a refusal that gives the server's own words."""
     with pytest.raises(Refused, match="no such device"):
         _ask(lambda _: Answer("Error: no such device"), call)
+
+
+@pytest.mark.parametrize("answer", [Answer("Error: no device 'B'."), Answer("no device 'B'.", 404)])
+@pytest.mark.parametrize("name", SUBMITS)
+def test_advice_of_a_refusal(name: str, answer: Answer) -> None:
+    """What to do stands behind the server's words: mend the queue's target, release the job."""
+    with pytest.raises(Refused, match=r"no device 'B'\. If .* lpadmin -v.* release the job\.$"):
+        _ask(lambda _: answer, CALLS[name])
+
+
+@pytest.mark.parametrize("answer", [Answer("Error: unknown location"), Answer("bad key", 401)])
+def test_no_job_in_the_advice_of_discovery(answer: Answer) -> None:
+    """Where no job and no queue is concerned, servers.d is what has to be mended."""
+    with pytest.raises(Definitive, match=r"servers\.d") as caught:
+        _ask(lambda _: answer, CALLS["location"])
+    assert "job" not in str(caught.value)
+    assert "lpadmin" not in str(caught.value)
 
 
 @every_call
