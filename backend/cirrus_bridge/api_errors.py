@@ -30,7 +30,7 @@ WORDS_CHARS = 300
 _TRY_AGAIN = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 NO_TLS = (
     "this port does not speak TLS. Correct the port; or, for a server on this machine that has no "
-    "TLS, add encryption=never to the options of the queue's URI"
+    "TLS, put encryption=never into the queue's URI, or below [defaults] in bridge.toml"
 )
 MAY_BE_PRINTED = (
     "The document was sent and it is not known whether the cloud took it: it may be printed "

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cirrus_bridge.config_toml import Table, bad, read_table, unreadable
+from cirrus_bridge.config_toml import FOR_THE_QUEUE, Table, bad, read_table, unreadable
 from cirrus_bridge.errors import ExposedKey, UnknownServer
 from cirrus_bridge.settings import QueueSettings, override
 from cirrus_bridge.uri import QueueUri, check_id, parse_server, server_name
@@ -221,10 +221,12 @@ def _check_private(path: Path) -> None:
     except OSError as error:
         raise unreadable(path, error) from None
     if stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid not in (0, os.geteuid()):
-        raise ExposedKey(
+        exposed = ExposedKey(
             f"{path} holds an API key and others than its owner can get at it. "
-            f"Run: chown root {path} && chmod 600 {path}, then cupsenable the queue."
+            f"Run: chown root {path} && chmod 600 {path}, and make a new key if it may be known."
         )
+        exposed.consequence = FOR_THE_QUEUE
+        raise exposed
 
 
 def _text(value: object) -> str:

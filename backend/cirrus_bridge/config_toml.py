@@ -13,6 +13,7 @@ from typing import Any
 
 from cirrus_bridge.errors import BadConfiguration
 
+FOR_THE_QUEUE = "Then cupsenable the queue."  # for a job's message; discovery knows of no queue
 _KINDS: Mapping[type, str] = {
     str: "a text in quotes",
     int: "a whole number without quotes",
@@ -105,9 +106,9 @@ def read_table(path: Path, *, optional: bool = False) -> Table:
 
 def bad(path: Path, reason: str) -> BadConfiguration:
     """The error for a file that says what has no meaning."""
-    return BadConfiguration(
-        f"Configuration {path}: {reason}. Correct it, then cupsenable the queue."
-    )
+    error = BadConfiguration(f"Configuration {path}: {reason}. Correct it.")
+    error.consequence = FOR_THE_QUEUE
+    return error
 
 
 def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> BadConfiguration:

@@ -56,8 +56,9 @@ def test_exposed_key(tmp_path: Path, mode: int) -> None:
     """A file with a key that others can get at is refused, with the command that mends it."""
     folder = _folder(tmp_path)
     (folder / "servers.d/acme.toml").chmod(mode)
-    with pytest.raises(ExposedKey, match="chmod 600"):
+    with pytest.raises(ExposedKey, match="chmod 600") as caught:
         load(folder)
+    assert "cupsenable the queue" in caught.value.consequence
 
 
 def test_exposed_key_file(tmp_path: Path) -> None:
