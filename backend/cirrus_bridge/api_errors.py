@@ -109,8 +109,9 @@ class Exchange:
             else "If it does not know the location or device, correct the queue's target with "
             "lpadmin -v. Then release the job"
         )
+        reason = words.rstrip(".") or "it gave no reason"
         return Refused(
-            f"{self.server} refused the request{status}: {words.rstrip('.')}. {advice}.",
+            f"{self.server} refused the request{status}: {reason}. {advice}.",
             detail=f"{self.verb}: status {self.status}: {self.words}",
         )
 

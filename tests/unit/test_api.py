@@ -217,6 +217,13 @@ def test_advice_of_a_refusal(name: str, answer: Answer) -> None:
         _ask(lambda _: answer, CALLS[name])
 
 
+@pytest.mark.parametrize("answer", [Answer("Error:"), Answer("", 404)])
+def test_refusal_without_words(answer: Answer) -> None:
+    """A server that gives no reason is said to give none."""
+    with pytest.raises(Refused, match=r": it gave no reason\. If "):
+        _ask(lambda _: answer, _put)
+
+
 @pytest.mark.parametrize("answer", [Answer("Error: unknown location"), Answer("bad key", 401)])
 def test_no_job_in_the_advice_of_discovery(answer: Answer) -> None:
     """Where no job and no queue is concerned, servers.d is what has to be mended."""
