@@ -1,7 +1,8 @@
 """The main job, end to end: print on a real CUPS queue, see it delivered by the embedded cloud.
 
-Tells each step as it goes. Exit status 0 means that the delivered document is the printed one;
-everything lives in one short-lived folder, and the machine's own CUPS is not touched.
+Tells each step as it goes. Exit status 0 means that the delivered document is the printed one.
+Everything lives in one short-lived folder, of which `--keep` leaves the delivered documents and a
+failure all; the machine's own CUPS is not touched.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -39,7 +41,9 @@ class DemoFailed(Exception):
 def main() -> int:
     """Run the demo; returns the exit status."""
     parser = argparse.ArgumentParser(prog="installer/demo", description=__doc__.splitlines()[0])
-    parser.add_argument("--keep", action="store_true", help="leave both servers running after it")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave both servers running until Ctrl-C"
+    )
     keep = parser.parse_args().keep
     signal.signal(signal.SIGTERM, _end_by_signal)  # so that the servers are stopped then as well
     folder = Path(tempfile.mkdtemp(prefix="cirrus-demo-"))
@@ -49,18 +53,24 @@ def main() -> int:
     except (DemoFailed, RuntimeError, TimeoutError, OSError) as error:
         print(f"\nFAILED: {error}\n", file=sys.stderr)
         print(f"Everything is still in {folder}: cups/log/error_log, cloud.log", file=sys.stderr)
+        print(f"Remove it: rm -r {folder}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         shutil.rmtree(folder)
         return 130
-    for entry in folder.iterdir():  # all but the delivered document
-        if entry.name != "delivered":
+    if not keep:
+        shutil.rmtree(folder)
+        return 0
+    for entry in folder.iterdir():
+        if entry != _delivered(folder):
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    _say(f"Both servers have ended. What was delivered stays in {_delivered(folder)}")
+    _tell(f"remove:   rm -r {folder}")
     return 0
 
 
 def _run(folder: Path, keep: bool) -> None:
-    cloud = DemoCloud(PROGRAMS / "cirrus-cloudlet", folder / "cloud", folder / "delivered")
+    cloud = DemoCloud(PROGRAMS / "cirrus-cloudlet", folder / "cloud", _delivered(folder))
     with contextlib.ExitStack() as at_the_end:
         _say("Starting the embedded cloud")
         key = cloud.set_up()
@@ -77,9 +87,11 @@ def _run(folder: Path, keep: bool) -> None:
         _say("Looking for devices: lpinfo -v")
         uri = _discover(cups)
 
-        _say(f"Adding a queue: lpadmin -p {QUEUE} -E -v '{uri}' -m {DRIVER}")
         # CUPS would ask each job for colour; "auto" leaves that to the device and to whoever prints
-        cups.add_queue(QUEUE, uri, options={"print-color-mode-default": "auto"})
+        colour = ("-o", "print-color-mode-default=auto")
+        lpadmin = ("lpadmin", "-p", QUEUE, "-E", "-v", uri, "-m", DRIVER, *colour)
+        _say(f"Adding a queue: {shlex.join(lpadmin)}")
+        cups.run(*lpadmin)
 
         _say(f"Printing: lp -d {QUEUE} {' '.join(LP_OPTIONS)} {WELCOME.name}")
         job_id = cups.lp(QUEUE, *LP_OPTIONS, WELCOME)
@@ -87,6 +99,12 @@ def _run(folder: Path, keep: bool) -> None:
         _conclude(cups, cloud, job_id)
         if keep:
             _keep(cups, cloud, key)
+        else:
+            _tell("It is removed now, with all else; --keep leaves it, and both servers running.")
+
+
+def _delivered(folder: Path) -> Path:
+    return folder / "delivered"
 
 
 def _make_cups(folder: Path, host: str, key: str) -> PrivateCups:
@@ -163,18 +181,17 @@ def _conclude(cups: PrivateCups, cloud: DemoCloud, job_id: int) -> None:
     if failed:
         raise DemoFailed("; ".join(f"not so: {check.what}" for check in failed))
     _say(f"Delivered: {recorded['delivered_path']}")
-    _tell("That file stays when the demo ends; all else of it is removed.")
 
 
 def _keep(cups: PrivateCups, cloud: DemoCloud, key: str) -> None:
-    _say("Both servers stay until Ctrl-C")
-    _tell(f"print:    CUPS_SERVER={cups.socket} lp -d {QUEUE} FILE")
-    _tell(f"          CUPS_SERVER={cups.socket} libreoffice   (or any other application)")
-    _tell(f"look:     {cloud.address}  user {COMPANY}, password {key}")
-    for state in ("offline", "online"):
-        _tell(f"{state + ':':<10}{PROGRAMS / 'cirrus-cloudlet'} location {state} {LOCATION} "
-              f"--data {cloud.folder}")  # fmt: skip
     with contextlib.suppress(KeyboardInterrupt):
+        _say("Both servers stay until Ctrl-C")
+        _tell(f"print:    CUPS_SERVER={cups.socket} lp -d {QUEUE} FILE")
+        _tell(f"          CUPS_SERVER={cups.socket} libreoffice   (or any other application)")
+        _tell(f"look:     {cloud.address}  user {COMPANY}, password {key}")
+        for state in ("offline", "online"):
+            _tell(f"{state + ':':<10}{PROGRAMS / 'cirrus-cloudlet'} location {state} {LOCATION} "
+                  f"--data {cloud.folder}")  # fmt: skip
         signal.pause()
     print()
 

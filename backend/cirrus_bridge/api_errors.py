@@ -28,6 +28,10 @@ from cirrus_bridge.errors import (
 
 WORDS_CHARS = 300
 _TRY_AGAIN = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+NO_TLS = (
+    "this port does not speak TLS. Correct the port; or, for a server on this machine that has no "
+    "TLS, put encryption=never into the queue's URI, or below [defaults] in bridge.toml"
+)
 MAY_BE_PRINTED = (
     "The document was sent and it is not known whether the cloud took it: it may be printed "
     "already. Look at the printer; then cancel this job, or release it to print (again)."
@@ -92,6 +96,25 @@ class Exchange:
         """The answer is HTML, so something else than the API has answered."""
         return "html" in self.headers.get("Content-Type", "").lower() or self.text.startswith("<")
 
+    @property
+    def discovers(self) -> bool:
+        """It is asked for no job and no queue: what may be wrong is in servers.d."""
+        return self.verb == "get location"
+
+    def refused(self, words: str, status: str) -> Refused:
+        """The error for a no, in the server's `words`."""
+        advice = (
+            f"Correct the company and locations of {self.server} in servers.d"
+            if self.discovers
+            else "If it does not know the location or device, correct the queue's target with "
+            "lpadmin -v. Then release the job"
+        )
+        reason = words.rstrip(".") or "it gave no reason"
+        return Refused(
+            f"{self.server} refused the request{status}: {reason}. {advice}.",
+            detail=f"{self.verb}: status {self.status}: {self.words}",
+        )
+
     def useless(self, reason: str) -> ApiError:
         """The error for a 2xx answer that is none of the API's document."""
         detail = f"{self.verb}: status {self.status}, {len(self.answer)} bytes: {self.words}"
@@ -153,10 +176,7 @@ def check_status(exchange: Exchange) -> None:
     detail = f"{exchange.verb}: status {status}: {exchange.words}"
     if 200 <= status < 300:
         if exchange.text.startswith("Error:"):
-            raise Refused(
-                f"{server} refused the request: {exchange.words.removeprefix('Error:').strip()}",
-                detail=detail,
-            )
+            raise exchange.refused(exchange.words.removeprefix("Error:").strip(), "")
         if exchange.is_web_page:
             raise exchange.useless("it sent a web page")
     elif 300 <= status < 400:
@@ -171,7 +191,7 @@ def check_status(exchange: Exchange) -> None:
     elif status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise KeyRefused(
             f"{server} refused the API key (status {status}: {exchange.words}). Put a valid key "
-            f"for {server} into servers.d, then release the job.",
+            f"for {server} into servers.d{'' if exchange.discovers else ', then release the job'}.",
             detail=detail,
         )
     elif status in _TRY_AGAIN or (status >= 500 and not exchange.submits):
@@ -186,9 +206,7 @@ def check_status(exchange: Exchange) -> None:
             detail=detail,
         )
     else:
-        raise Refused(
-            f"{server} refused the request (status {status}): {exchange.words}", detail=detail
-        )
+        raise exchange.refused(exchange.words, f" (status {status})")
 
 
 def _host_of(location: str) -> str:
@@ -225,6 +243,8 @@ def _plain(error: BaseException, reason: str) -> str:
         ("No route", "no route to it"),
         ("unreachable", "network unreachable"),
         ("Broken pipe", "connection broken"),
+        ("WRONG_VERSION_NUMBER", NO_TLS),
+        ("record layer failure", NO_TLS),  # the same, as OpenSSL 3.5 says it
     ):
         if sign in reason:
             return words

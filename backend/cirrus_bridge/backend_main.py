@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cirrus_bridge import __version__
 from cirrus_bridge.api import CloudApi
@@ -18,7 +18,6 @@ from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import FOLDER, STATE_FOLDER, Configuration, Server, UploadSettings, load
 from cirrus_bridge.cups_job import USAGE, read_document, read_job
 from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
-from cirrus_bridge.discovery import SCHEME_LINE, discover
 from cirrus_bridge.errors import (
     BadConfiguration,
     CirrusError,
@@ -29,11 +28,12 @@ from cirrus_bridge.errors import (
     UsageError,
 )
 from cirrus_bridge.follow import Tracked, describe, follow
-from cirrus_bridge.journal import Entry, Journal, Phase
+from cirrus_bridge.journal import Journal, Phase
 from cirrus_bridge.model import DocumentKey, PrintJob, Receipt
 from cirrus_bridge.props import job_props
+from cirrus_bridge.recognize import recognize
 from cirrus_bridge.submit import Document, Submission
-from cirrus_bridge.uri import QueueUri, format_queue_uri, is_loopback, parse_queue_uri
+from cirrus_bridge.uri import QueueUri, is_loopback, parse_queue_uri
 
 # cupsd ends a job when its backend fails for a file that is not the last one
 ONE_OF_SEVERAL = (
@@ -44,8 +44,6 @@ ONE_OF_SEVERAL = (
 DISCOVERY_TIMEOUTS = UploadSettings(connect_timeout_s=2.0, read_timeout_s=3.0)
 TURN_WAIT_S = 0.2
 MOST_OPEN_RUNS = 5
-# of several members of a class that have tried: who has it, may have it, does not have it
-_MOST_TELLING = (Phase.ACCEPTED, Phase.SUBMITTING, Phase.UNANSWERED, Phase.INTENT)
 OK = EXIT_CODES[Disposition.DONE]
 
 
@@ -59,12 +57,16 @@ def run() -> None:
     except CirrusError as error:
         code = report.error(error)
     except Exception:  # noqa: BLE001 - the last net: the job is kept and the queue goes on
+        import traceback  # 10 ms that hardly any job needs
+
         for line in traceback.format_exc().splitlines():
             report.debug(line)
-        report.lasting(
-            "Cirrus Bridge failed in a way that it should not. The job is held; the error log "
-            "has the details. Release the job to try again. (CB-900)"
+        then = (
+            "The job is held; the error log has the details. Release the job to try again."
+            if len(sys.argv) > 1
+            else "Its devices are not listed."
         )
+        report.fault(f"Cirrus Bridge failed in a way that it should not. {then} (CB-900)")
         code = EXIT_CODES[Disposition.HOLD]
     sys.exit(code)
 
@@ -117,7 +119,7 @@ def _print(
     clock: Clock,
 ) -> int:
     """One document: find what the journal knows of it, submit it unless it is there, follow it."""
-    key, known = _identify(job, queue, journal.entries(job.job_uuid, job.job_id))
+    key, known = recognize(job, queue, journal.entries(job.job_uuid, job.job_id))
     is_accepted = known is not None and known.phase is Phase.ACCEPTED
     if known and is_accepted and known.key != key:  # by another member of the class
         key, queue = known.key, parse_queue_uri(known.key.destination, queue.settings)
@@ -200,51 +202,9 @@ def _conclude(tracked: list[Tracked], queue: QueueUri, report: CupsReport) -> in
     return OK
 
 
-def _identify(
-    job: PrintJob, queue: QueueUri, entries: Sequence[Entry]
-) -> tuple[DocumentKey, Entry | None]:
-    """Which document of the job this run is about, and what the journal knows of it.
-
-    CUPS names the document's number only where it hands over a file. By standard input, a job's
-    documents come one after the other within one pass through the queue: those that this pass
-    has ended with are behind us. A finished job that is restarted is printed anew, one that did
-    not come to its end is continued.
-    """
-    destination = format_queue_uri(queue.server, queue.company, queue.targets)
-    print_run = job.print_run
-    if entries:
-        last_run = entries[-1].key.print_run
-        if not all(_is_done(entry) for entry in entries if entry.key.print_run == last_run):
-            print_run = last_run
-    mine = [
-        entry
-        for entry in entries
-        if entry.key.print_run == print_run
-        and (
-            entry.key.destination == destination
-            or (job.in_class and entry.class_name == job.class_name)
-        )
-    ]
-    number = job.document_number
-    if number is None:
-        number = 1 + sum(
-            _is_done(entry) and entry.pass_started == job.pass_started for entry in mine
-        )
-    key = DocumentKey(job.job_uuid, job.job_id, print_run, destination, number)
-    of_number = [entry for entry in mine if entry.key.number == number]
-    return key, min(of_number, key=lambda entry: _MOST_TELLING.index(entry.phase), default=None)
-
-
-def _is_done(entry: Entry) -> bool:
-    """The document needs no further run. CUPS takes a backend that was killed for a good one, so
-    an accepted document may have had no run to its end."""
-    return entry.ended or entry.phase is Phase.ACCEPTED
-
-
 def _api(server: Server, queue: QueueUri, configuration: Configuration) -> CloudApi:
     plain = queue.settings.encryption == "never"
-    stays_here = is_loopback(queue.host) and not server.proxy
-    if plain and not (server.allow_plaintext or stays_here):
+    if plain and not _may_be_plain(server):
         raise BadConfiguration(
             f"The queue asks for encryption=never, but what is sent to {queue.server} leaves this "
             "machine. "
@@ -254,21 +214,30 @@ def _api(server: Server, queue: QueueUri, configuration: Configuration) -> Cloud
 
 
 def _list_devices(folder: Path, report: CupsReport) -> None:
+    from cirrus_bridge.discovery import SCHEME_LINE, discover  # which printing does not need
+
     try:
         configuration = load(folder)
     except CirrusError as error:
-        report.debug(str(error))
+        report.fault(str(error))
         sys.stdout.write(SCHEME_LINE + "\n")
         return
 
     def api_for(server: Server) -> CloudApi:
-        plain = configuration.defaults.encryption == "never"
+        # what the default is for queues to this machine must not take a key across the network
+        plain = configuration.defaults.encryption == "never" and _may_be_plain(server)
         company = server.company or ""
         return CloudApi(server, company, https=not plain, timeouts=DISCOVERY_TIMEOUTS)
 
-    for line in discover(configuration.servers, api_for, report.debug):
+    for line in discover(configuration.servers, api_for, report.fault):
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
+
+
+def _may_be_plain(server: Server) -> bool:
+    """What is sent to this server stays on this machine, or the administrator allows it."""
+    host = urlsplit(f"//{server.name}").hostname or ""
+    return server.allow_plaintext or (is_loopback(host) and not server.proxy)
 
 
 def _size_bytes(job: PrintJob) -> int:

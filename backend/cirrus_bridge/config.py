@@ -1,25 +1,31 @@
 """Configuration: bridge.toml and servers.d/*.toml of one folder, read and checked whole.
 
 Unknown names and wrong types are errors that name the file; files with keys must be private.
-A key is wrapped in `Secret` from the moment it is read and shows itself in no text.
+A key is wrapped in `Secret` from the moment it is read and shows itself in no text. Every user
+sees the messages, so what stands where a key may have been put by mistake is not repeated either.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import stat
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
-from cirrus_bridge.errors import BadConfiguration, ExposedKey, UnknownServer
+from cirrus_bridge.config_toml import FOR_THE_QUEUE, Table, bad, read_table, unreadable
+from cirrus_bridge.errors import ExposedKey, UnknownServer
 from cirrus_bridge.settings import QueueSettings, override
 from cirrus_bridge.uri import QueueUri, check_id, parse_server, server_name
 
 FOLDER = Path("/etc/cirrus-bridge")
 STATE_FOLDER = Path("/var/lib/cirrus-bridge")
+NOT_SHOWN = "what it says is not repeated here, as it may be a key"
+SERVER_NAMES = (
+    *("host", "company", "api_key", "api_key_file", "locations"),
+    *("ca_file", "proxy", "allow_plaintext"),
+)
 
 
 class Secret:
@@ -97,14 +103,14 @@ def load(folder: Path) -> Configuration:
         BadConfiguration: a file can not be read, or says something that has no meaning.
         ExposedKey: a file with a key is readable by others than its owner.
     """
-    bridge = _Table(_toml(folder / "bridge.toml", optional=True), folder / "bridge.toml")
-    defaults = _Table(bridge.take("defaults", dict, {}), bridge.source)
-    upload = _Table(bridge.take("upload", dict, {}), bridge.source)
-    bridge.end()
+    bridge = read_table(folder / "bridge.toml", optional=True)
+    bridge.only(("defaults", "upload"))
+    defaults, upload = bridge.table("defaults"), bridge.table("upload")
+    upload.only(field.name for field in dataclasses.fields(UploadSettings))
     try:
         settings = override(QueueSettings(), {k: _text(v) for k, v in defaults.content.items()})
     except ValueError as error:
-        raise _bad(bridge.source, f"[defaults]: {error}") from None
+        raise bad(bridge.source, f"[defaults]: {error}") from None
     normal = UploadSettings()
     sizes = UploadSettings(
         connections=upload.take("connections", int, normal.connections),
@@ -115,13 +121,12 @@ def load(folder: Path) -> Configuration:
         connect_timeout_s=upload.take("connect_timeout_s", float, normal.connect_timeout_s),
         read_timeout_s=upload.take("read_timeout_s", float, normal.read_timeout_s),
     )
-    upload.end()
     if not 1024 <= sizes.segment_bytes <= sizes.largest_segment_bytes:
-        raise _bad(bridge.source, "[upload]: segment_bytes is from 1024 to largest_segment_bytes")
+        raise bad(bridge.source, "[upload]: segment_bytes is from 1024 to largest_segment_bytes")
     if not 1 <= sizes.connections <= 32:
-        raise _bad(bridge.source, "[upload]: connections is from 1 to 32")
+        raise bad(bridge.source, "[upload]: connections is from 1 to 32")
     if not all(0 < t <= 3600 for t in (sizes.connect_timeout_s, sizes.read_timeout_s)):
-        raise _bad(bridge.source, "[upload]: timeouts are above 0 and at most 3600")
+        raise bad(bridge.source, "[upload]: timeouts are above 0 and at most 3600")
     return Configuration(folder, settings, sizes, _servers(folder / "servers.d"))
 
 
@@ -132,29 +137,29 @@ def _servers(folder: Path) -> tuple[Server, ...]:
     except FileNotFoundError:
         return ()
     except OSError as error:
-        raise _unreadable(folder, error) from None
+        raise unreadable(folder, error) from None
     for path in files:
         _check_private(path)
-        top = _Table(_toml(path), path)
-        entries = top.take("server", list, [])
-        top.end()
-        servers += [_server(_Table(entry, path)) for entry in entries]
+        servers += map(_server, read_table(path).entries("server", SERVER_NAMES))
     seen = [(server.name, server.company) for server in servers]
     for entry in seen:
         if seen.count(entry) > 1:
-            raise _bad(folder, f"host {entry[0]} with company {entry[1]} has two entries")
+            raise bad(folder, f"host {entry[0]} with company {entry[1]} has two entries")
     return tuple(servers)
 
 
-def _server(entry: _Table) -> Server:
+def _server(entry: Table) -> Server:
     try:
         name = server_name(*parse_server(entry.take("host", str)))
-        company = entry.take("company", str, None)
-        locations = entry.take("locations", list, [])
+    except ValueError:
+        raise entry.bad(f"'host' is not a host name, or host name and port; {NOT_SHOWN}") from None
+    company = entry.take("company", str, None)
+    locations = entry.take("locations", list, [])
+    try:
         for listed in ([company] if company is not None else []) + locations:
             check_id(_text(listed))
     except ValueError as error:
-        raise _bad(entry.source, f"[[server]]: {error}") from None
+        raise entry.bad(f"a name of a company or location {error}") from None
     server = Server(
         name=name,
         api_key=_api_key(entry),
@@ -164,82 +169,64 @@ def _server(entry: _Table) -> Server:
         proxy=entry.take("proxy", str, None),
         allow_plaintext=entry.take("allow_plaintext", bool, False),
     )
+    if server.proxy is not None and not _is_proxy(server.proxy):
+        raise entry.bad("'proxy' is not of the form http://HOST:PORT")
     if server.ca_file and not os.access(server.ca_file, os.R_OK):
-        raise _bad(entry.source, f"ca_file {server.ca_file} can not be read")
-    entry.end()
+        raise entry.bad(f"ca_file {server.ca_file} can not be read")
     return server
 
 
-def _api_key(entry: _Table) -> Secret:
+def _api_key(entry: Table) -> Secret:
     text, file = entry.take("api_key", str, None), entry.take("api_key_file", str, None)
-    if (text is None) == (file is None):
-        raise _bad(entry.source, "[[server]]: exactly one of api_key and api_key_file is needed")
+    if text is None and file is None:
+        raise entry.bad("the key is missing: add api_key, or api_key_file with the path of a file")
+    if text is not None and file is not None:
+        raise entry.bad("api_key and api_key_file are both there: keep one of them")
+    what = "api_key"
+    if file == "":
+        raise entry.bad("api_key_file is empty; it is to be the path of a file")
     if file is not None:
+        what = "the file that api_key_file names"
         path = entry.source.parent / file
+        try:
+            path.stat()
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "it is no path"
+            raise entry.bad(f"{what} can not be read ({why}); {NOT_SHOWN}") from None
         _check_private(path)
         try:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise _unreadable(path, error) from None
+            raise unreadable(path, error) from None
     key = (text or "").strip()
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise _bad(entry.source, "[[server]]: the API key is empty or has odd characters")
+    if not key:
+        raise entry.bad(f"{what} is empty; put the key there that the server's administrator gave")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise entry.bad(f"{what} holds spaces, line breaks or letters that no key has")
     return Secret(key)
+
+
+def _is_proxy(text: str) -> bool:
+    """Whether requests can use it; its own error would show the password that may be in it."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _check_private(path: Path) -> None:
     try:
         status = path.stat()
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     if stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid not in (0, os.geteuid()):
-        raise ExposedKey(
+        exposed = ExposedKey(
             f"{path} holds an API key and others than its owner can get at it. "
-            f"Run: chown root {path} && chmod 600 {path}, then cupsenable the queue."
+            f"Run: chown root {path} && chmod 600 {path}, and make a new key if it may be known."
         )
-
-
-class _Table:
-    """A TOML table whose entries are taken one by one, so that what is left over is unknown."""
-
-    def __init__(self, content: object, source: Path) -> None:
-        if not isinstance(content, dict):
-            raise _bad(source, "a table was expected")
-        self.content: dict[str, Any] = content
-        self.source = source
-
-    def take(self, name: str, kind: type, *default: Any) -> Any:
-        if name not in self.content:
-            if default:
-                return default[0]
-            raise _bad(self.source, f"'{name}' is missing")
-        value = self.content.pop(name)
-        if kind is float and type(value) is int:
-            value = float(value)
-        if type(value) is not kind:
-            raise _bad(self.source, f"'{name}' must be a {kind.__name__}")
-        return value
-
-    def end(self) -> None:
-        if self.content:
-            raise _bad(self.source, f"unknown name '{next(iter(self.content))}'")
-
-
-def _toml(path: Path, *, optional: bool = False) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        if optional:
-            return {}
-        raise _unreadable(path, error) from None
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    except UnicodeDecodeError:
-        raise _bad(path, "it is not UTF-8") from None
-    except RecursionError:
-        raise _bad(path, "its values are nested too deeply") from None
-    except tomllib.TOMLDecodeError as error:
-        raise _bad(path, f"it is not TOML: {error}") from None
+        exposed.consequence = FOR_THE_QUEUE
+        raise exposed
 
 
 def _text(value: object) -> str:
@@ -247,21 +234,4 @@ def _text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str | int):
         return str(value)
-    raise ValueError(f"'{value}' must be a text or a number")
-
-
-def _bad(path: Path, reason: str) -> BadConfiguration:
-    return BadConfiguration(
-        f"Configuration {path}: {reason}. Correct it, then cupsenable the queue."
-    )
-
-
-def _unreadable(path: Path, error: OSError | UnicodeDecodeError) -> BadConfiguration:
-    reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-    hint = ""
-    if isinstance(error, PermissionError):
-        hint = (
-            f" by user id {os.geteuid()}; CUPS runs the backend as root "
-            "when its file belongs to root and has mode 0700"
-        )
-    return _bad(path, f"can not be read{hint}: {reason}")
+    raise ValueError("a value must be a text or a number")

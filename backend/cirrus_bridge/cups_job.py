@@ -104,8 +104,9 @@ def _copies_left(copies: int, documents: int, from_file: bool, environ: Mapping[
         return copies
     if environ["CONTENT_TYPE"] == "application/pdf" and (copies > 1 or documents > 1):
         raise JoinedDocuments(
-            "A queue without a driver joins several PDF files or copies into one broken file. "
-            "Print them one by one, or give the queue the Cirrus driver. This job can be canceled."
+            "A queue without a driver joins several PDF files or copies into one broken file, so "
+            "nothing of it was printed. Print them one by one; or give the queue the Cirrus "
+            "driver, and release this job if it is held, or else print it again."
         )
     return 1
 

@@ -46,6 +46,10 @@ class CupsReport:
         """For people: shown on the job while it runs and after it has ended."""
         self._line("WARNING", text)
 
+    def fault(self, text: str) -> None:
+        """What is no CirrusError, or belongs to no job (discovery)."""
+        self._line("ERROR", text)
+
     def progress(self, percent: int) -> None:
         """Set job-media-progress (0 to 100)."""
         if percent != self._progress:

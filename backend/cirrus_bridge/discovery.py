@@ -7,6 +7,7 @@ itself. A server that does not answer costs nothing but its own lines. No key is
 from __future__ import annotations
 
 import concurrent.futures
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -30,22 +31,37 @@ def discover(servers: Iterable[Server], api_for: Api, tell: Tell) -> Iterator[st
 
     Args:
         api_for: makes the API client of a server.
-        tell: takes one line of text for each server or location that could not be asked.
+        tell: takes one line of text for each server or location that could not be asked: what
+            is wrong, and what to do.
     """
     yield SCHEME_LINE
-    asked = [(server, location) for server in servers for location in server.locations]
+    asked: list[tuple[Server, str]] = []
+    for server in servers:
+        if server.company is None and server.locations:
+            tell(f"The entry of {server.name} in servers.d lists locations but no company to ask.")
+        elif server.company is not None:
+            asked += ((server, location) for location in server.locations)
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         futures = {
-            pool.submit(api_for(server).location, location): (server, location)
+            pool.submit(_ask, api_for, server, location): (server, location)
             for server, location in asked
-            if server.company is not None
         }
         for future in concurrent.futures.as_completed(futures):
             server, location = futures[future]
             try:
                 yield from _lines(server, location, future.result())
             except CirrusError as error:
-                tell(f"location {location} of {server.name}: {error}")
+                tell(f"No devices of location {location} of {server.name}: {error}")
+            except Exception as error:  # noqa: BLE001 - the other servers' devices are still there
+                at = traceback.extract_tb(error.__traceback__)[-1]
+                tell(
+                    f"No devices of location {location} of {server.name}: a fault of Cirrus "
+                    f"Bridge itself ({type(error).__name__} in {at.name}, line {at.lineno})."
+                )
+
+
+def _ask(api_for: Api, server: Server, location: str) -> Mapping[str, Any]:
+    return api_for(server).location(location)
 
 
 def _lines(server: Server, location: str, found: Mapping[str, Any]) -> Iterator[str]:

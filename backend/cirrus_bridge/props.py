@@ -49,6 +49,9 @@ _PAPER = {
 _PAPER_ALIASES = {name.lower(): name for name in _PAPER.values()} | {
     name.split("_")[1]: paper for name, paper in _PAPER.items()
 }
+# any other self-describing name of PWG 5101.1, 5; and the series that lp(1) names by letter
+_SELF_DESCRIBING = re.compile(r"[a-z]+_[a-z0-9.-]+_[0-9.]+x[0-9.]+(?:mm|in)")
+_SERIES = re.compile(r"[AB](?:10|[0-9])", re.IGNORECASE)
 
 Reader = Callable[[str], str | None]
 
@@ -60,7 +63,8 @@ def _table(choices: Mapping[str, str]) -> Reader:
 def _paper(text: str) -> str | None:
     if text.lower() in _NOT_ASKED:
         return None
-    return _PAPER.get(text) or _PAPER_ALIASES.get(text.lower()) or text
+    known = _PAPER.get(text) or _PAPER_ALIASES.get(text.lower())
+    return known or (text.upper() if _SERIES.fullmatch(text) else text)
 
 
 def _tray(text: str) -> str | None:
@@ -161,8 +165,8 @@ def _from_media(media: str) -> dict[str, str]:
     """`media=SIZE,TRAY,TYPE` of lp(1), in any order, as the options that mean one thing each."""
     found: dict[str, str] = {}
     for word in filter(None, media.split(",")):
-        is_paper = word in _PAPER or word.lower() in _PAPER_ALIASES
-        if is_paper or word.lower().startswith("custom"):
+        is_paper = word.lower() in _PAPER_ALIASES or _SERIES.fullmatch(word)
+        if is_paper or _SELF_DESCRIBING.fullmatch(word) or word.lower().startswith("custom"):
             found.setdefault("pagesize", word)
         elif re.search(r"tray|manual|cassette|slot|envelope|upper|lower|middle", word.lower()):
             found.setdefault("inputslot", word)

@@ -27,7 +27,9 @@ def add_commands(commands: Commands, data: argparse.ArgumentParser) -> None:
     company = _verbs(commands, "company", "companies")
     add = company.add_parser("add", parents=[data], help="add a company")
     add.add_argument("path", metavar="COMP")
-    add.set_defaults(run=_add_company)
+    add.set_defaults(run=_add_company, begins=True)
+    listed = company.add_parser("list", parents=[data], help="every company")
+    listed.set_defaults(run=_list_companies)
 
     location = _verbs(commands, "location", "locations of a company")
     add = location.add_parser("add", parents=[data], help="add a location")
@@ -65,6 +67,11 @@ def _add_company(arguments: argparse.Namespace) -> None:
     inventory.change(put_company(company))
 
 
+def _list_companies(arguments: argparse.Namespace) -> None:
+    for company in InventoryFile(arguments.data).current().companies:
+        print(_path(company))
+
+
 def _add_location(arguments: argparse.Namespace) -> None:
     company, location = _ids(arguments.path, 2)
     inventory = InventoryFile(arguments.data)
@@ -90,6 +97,8 @@ def _switch(arguments: argparse.Namespace) -> None:
         raise SettingsError(f"several companies have {arguments.location!r}: {listed}; --company")
     fields = {"online": arguments.online}
     inventory.change(put_location(companies[0], arguments.location, fields))
+    state = "online: jobs are delivered" if arguments.online else "offline: jobs wait"
+    print(f"{_path(companies[0], arguments.location)} is {state}")
 
 
 def _add_device(arguments: argparse.Namespace) -> None:
@@ -127,6 +136,11 @@ def _ids(path: str, count: int) -> list[str]:
         raise SettingsError(f"{path!r} is not of the form {form}")
     decoded = [unquote(part, errors="strict") for part in parts]
     return [check_id(part, kind) for part, kind in zip(decoded, _KINDS, strict=False)]
+
+
+def _path(*ids: str) -> str:
+    """Ids as the other commands take them."""
+    return "/".join(each.replace("%", "%25").replace("/", "%2F") for each in ids)
 
 
 def _given(**fields: Any) -> dict[str, Any]:

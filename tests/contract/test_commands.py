@@ -26,15 +26,20 @@ def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_everything_without_a_server(tmp_path: Path) -> None:
-    """Every command works when no server runs; a key is the only thing on standard output."""
+    """Every command works when no server runs; what is added is not repeated, but for the key."""
     data = tmp_path / "made" / "here"
     for command in (
-        "company add ACME", "location add ACME/Büro --name Front", "location offline Büro",
-        "location online Büro --company ACME",
+        "company add ACME", "location add ACME/Büro --name Front",
         "device add ACME/Büro/a%2Fb --type command --target cat --formats pdf;ps",
     ):  # fmt: skip
         done = run(data, *command.split())
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert run(data, "location", "offline", "Büro").stdout == "ACME/Büro is offline: jobs wait\n"
+    assert "\toffline\t" in run(data, "device", "list").stdout
+    switched = run(data, "location", "online", "Büro", "--company", "ACME")
+    assert switched.stdout == "ACME/Büro is online: jobs are delivered\n"
+    run(data, "company", "add", "a%2Fb")
+    assert run(data, "company", "list").stdout == "ACME\na%2Fb\n"
     done = run(data, "key", "add", "--company", "ACME", "--name", "front desk")
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}\n", done.stdout)
     assert run(data, "device", "list").stdout == "ACME\tBüro\ta/b\tcommand\tonline\tpdf;ps\tcat\n"
@@ -90,6 +95,67 @@ def test_wrong_usage(shared: CloudletServer, command: str) -> None:
     done = shared.cli_result(*command.split())
     assert done.returncode == 2
     assert "usage: cirrus-cloudlet" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["location add A/L", "location offline L", "device list", "company list", "key add", "key list",
+     "job list", "job retry 1-1"],
+)  # fmt: skip
+def test_a_folder_that_is_not_there(tmp_path: Path, command: str) -> None:
+    """A mistyped folder is no new cloud: it is named, with the command that would make one."""
+    folder = tmp_path / "ty po"
+    done = run(folder, *command.split())
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"cirrus-cloudlet: there is no folder {folder}; to begin a cloud there: "
+        f"cirrus-cloudlet company add NAME --data '{folder}'\n"
+    )
+    assert not folder.exists()
+
+
+def test_serving_an_empty_cloud_is_said(tmp_path: Path) -> None:
+    """It is served, since a company may be added meanwhile, but nobody has to guess."""
+    server = CloudletServer()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "cloudlet.toml").touch()
+    server.start(tmp_path / "data")
+    try:
+        command = f"cirrus-cloudlet company add NAME --data {server.data}"
+        assert f"the cloud in {server.data} is empty; add a company: {command}" in server.log_text
+    finally:
+        server.close()
+
+
+def test_a_cloud_that_is_not_empty_is_not_said_to_be(own: CloudletServer) -> None:
+    """The hint is for new folders alone."""
+    assert "empty" not in own.log_text
+
+
+def test_version(tmp_path: Path) -> None:
+    """--version needs no data folder."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "cirrus_cloudlet.main", "--version"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert re.fullmatch(r"cirrus-cloudlet \d+\.\d+\.\d+\n", done.stdout)
+
+
+def test_without_the_extra(tmp_path: Path) -> None:
+    """Installed as the backend alone, it says in one line which command is missing."""
+    done = subprocess.run(
+        # -S: the standard library alone, as if nothing had been installed beside it
+        [sys.executable, "-S", "-m", "cirrus_cloudlet.main", "company", "add", "X", "--data", "d"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(__file__).parents[2] / "backend")},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(
+        r"cirrus-cloudlet: .* tomlkit .*pip install '\.\[cloudlet\]'\n", done.stderr
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_port_in_use(own: CloudletServer, tmp_path: Path) -> None:

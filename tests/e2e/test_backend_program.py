@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from print_site import BACKEND, PrintSite, document
+from scripted_server import Answer, ScriptedServer
 
 
 def _run(
@@ -40,6 +42,15 @@ def _env(site: PrintSite, options: str = "", **env: str) -> dict[str, str]:
     }
 
 
+def _other_server(site: PrintSite, host: str) -> Path:
+    entry = site.config / "servers.d" / "other.toml"
+    entry.touch(mode=0o600)
+    entry.write_text(
+        f'[[server]]\nhost = "{host}"\ncompany = "Acme"\napi_key = "k3y"\nlocations = ["Rome"]\n'
+    )
+    return entry
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
 def test_usage(site: PrintSite, count: int) -> None:
     """Anything but 0, 5 or 6 arguments: usage, and exit 1."""
@@ -60,6 +71,41 @@ def test_discovery_lines(site: PrintSite) -> None:
         '"Laser1 at Paris office" "MFG:Cirrus;MDL:Generic PDF;CMD:PDF;" "Paris office"'
     ) in lines
     assert site.key not in done.stdout.decode() + done.stderr.decode()
+
+
+def test_discovery_says_what_is_not_listed(own_site: PrintSite) -> None:
+    """A server that can not be asked is an ERROR line, and costs nothing but its own devices."""
+    _other_server(own_site, "127.0.0.1:9")
+    done = _run(own_site)
+    assert b"/Acme/Paris:Laser1" in done.stdout
+    assert b"ERROR: No devices of location Rome of 127.0.0.1:9: " in done.stderr
+    assert b"cupsenable" not in done.stderr
+
+
+def test_discovery_takes_no_key_across_the_network(own_site: PrintSite) -> None:
+    """encryption=never as a default is for this machine alone, or where the entry allows it."""
+    with ScriptedServer(lambda _: Answer("{}")) as server:
+        address = server.name.replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - not loopback by name
+        entry = _other_server(own_site, address)
+        assert _run(own_site).returncode == 0
+        assert server.requests == []
+        entry.write_text(entry.read_text() + "allow_plaintext = true\n")
+        assert _run(own_site).returncode == 0
+        assert len(server.requests) == 1
+
+
+def test_fault_that_nobody_foresaw(own_site: PrintSite) -> None:
+    """The job is held with a message, and the log has the traceback."""
+    job = ("7", "ann", "t", "1", "job-uuid=urn:uuid:77")
+    assert _run(own_site, *job, data=b"x").returncode == 0
+    with contextlib.closing(sqlite3.connect(own_site.state / "journal.db")) as db, db:
+        db.execute("UPDATE document SET phase = 'odd'")
+    done = _run(own_site, *job, data=b"x")
+    assert done.returncode == 3
+    assert (
+        b"ERROR: Cirrus Bridge failed in a way that it should not. The job is held" in done.stderr
+    )
+    assert b"DEBUG: ValueError: 'odd' is not a valid Phase" in done.stderr
 
 
 def test_inactive_devices_are_not_discovered(own_site: PrintSite) -> None:

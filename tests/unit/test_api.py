@@ -12,6 +12,7 @@ from cirrus_bridge.api import CloudApi
 from cirrus_bridge.config import Secret, Server, UploadSettings
 from cirrus_bridge.errors import (
     ApiError,
+    Definitive,
     KeyRefused,
     Refused,
     ServerFault,
@@ -208,6 +209,30 @@ def test_error_text(call: Callable[[CloudApi], object]) -> None:
         _ask(lambda _: Answer("Error: no such device"), call)
 
 
+@pytest.mark.parametrize("answer", [Answer("Error: no device 'B'."), Answer("no device 'B'.", 404)])
+@pytest.mark.parametrize("name", SUBMITS)
+def test_advice_of_a_refusal(name: str, answer: Answer) -> None:
+    """What to do stands behind the server's words: mend the queue's target, release the job."""
+    with pytest.raises(Refused, match=r"no device 'B'\. If .* lpadmin -v.* release the job\.$"):
+        _ask(lambda _: answer, CALLS[name])
+
+
+@pytest.mark.parametrize("answer", [Answer("Error:"), Answer("", 404)])
+def test_refusal_without_words(answer: Answer) -> None:
+    """A server that gives no reason is said to give none."""
+    with pytest.raises(Refused, match=r": it gave no reason\. If "):
+        _ask(lambda _: answer, _put)
+
+
+@pytest.mark.parametrize("answer", [Answer("Error: unknown location"), Answer("bad key", 401)])
+def test_no_job_in_the_advice_of_discovery(answer: Answer) -> None:
+    """Where no job and no queue is concerned, servers.d is what has to be mended."""
+    with pytest.raises(Definitive, match=r"servers\.d") as caught:
+        _ask(lambda _: answer, CALLS["location"])
+    assert "job" not in str(caught.value)
+    assert "lpadmin" not in str(caught.value)
+
+
 @every_call
 @pytest.mark.parametrize("status", [401, 403])
 def test_refused_key(call: Callable[[CloudApi], object], status: int) -> None:
@@ -343,6 +368,18 @@ def test_unknown_host() -> None:
     """A name that does not exist, in words that people know."""
     with pytest.raises(Unreachable, match="its name"):
         _put(_api("no-such-host.invalid"))
+
+
+@every_call
+def test_tls_to_a_port_without_tls(call: Callable[[CloudApi], object]) -> None:
+    """A plain HTTP server is named as such, with the way to use one; a submit did not happen."""
+    with ScriptedServer(lambda _: Answer("1-1\n1-2\n")) as server:
+        entry = Server(name=server.name, api_key=Secret(KEY), company="Acme")
+        api = CloudApi(entry, "Acme", https=True, timeouts=UploadSettings(read_timeout_s=5))
+        with pytest.raises(Unreachable, match=r"does not speak TLS.*encryption=never") as caught:
+            call(api)
+    assert "SSL" not in str(caught.value)
+    assert server.requests == []
 
 
 def test_body_cut_before_its_end_is_no_submit() -> None:

@@ -13,7 +13,7 @@ BRIDGE = BACKEND / "cirrus_bridge"
 # Lower layers first; a module may import from layers below its own, and from no other.
 LAYERS: list[set[str]] = [
     {"errors", "model", "__init__"},
-    {"settings"},
+    {"settings", "config_toml"},
     {"cups_options", "deflate", "segments", "crowd", "retry", "clock", "props", "cups_report"},
     {"uri", "cups_job", "journal_database"},
     {"journal"},
@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [
     {"api"},
     {"patience"},
     {"upload"},
-    {"submit", "follow", "discovery"},
+    {"submit", "follow", "discovery", "recognize"},
     {"backend_main"},
     {"backend_supervisor"},
 ]

@@ -56,8 +56,9 @@ def test_exposed_key(tmp_path: Path, mode: int) -> None:
     """A file with a key that others can get at is refused, with the command that mends it."""
     folder = _folder(tmp_path)
     (folder / "servers.d/acme.toml").chmod(mode)
-    with pytest.raises(ExposedKey, match="chmod 600"):
+    with pytest.raises(ExposedKey, match="chmod 600") as caught:
         load(folder)
+    assert "cupsenable the queue" in caught.value.consequence
 
 
 def test_exposed_key_file(tmp_path: Path) -> None:
@@ -72,23 +73,37 @@ def test_exposed_key_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bridge", "server", "says"),
     [
-        ("[default]\n", SERVER, "unknown name 'default'"),
+        ("[default]\n", SERVER, "unknown name 'default' (known: defaults, upload)"),
         ("[defaults]\nwiat = 1\n", SERVER, "unknown option 'wiat'"),
         ('[defaults]\nwait = "never"\n', SERVER, "submitted, received, delivered"),
         ("[defaults]\nwait = 1.5\n", SERVER, "must be a text or a number"),
         ("[upload]\nsegment_bytes = 1\n", SERVER, "from 1024"),
         ("[upload]\nconnections = 0\n", SERVER, "from 1 to 32"),
-        ('[upload]\nsegment_bytes = "1"\n', SERVER, "must be a int"),
+        ("[upload]\nspeed = 1\n", SERVER, "[upload]: unknown name 'speed' (known: connections,"),
+        ('[upload]\nsegment_bytes = "1"\n', SERVER, "'segment_bytes' must be a whole number"),
+        ("[[upload]]\nconnections = 1\n", SERVER, "write [upload], in single brackets"),
         ("[upload\n", SERVER, "not TOML"),
-        ("", "[server]\nhost = 'h'\n", "must be a list"),
+        ("", "[server]\nhost = 'h'\n", "write [[server]], in double brackets"),
+        ("", "server = ['h']\n", "write [[server]], in double brackets"),
+        ("", "host = 'h'\napi_key = 'k'\n", "'host' stands above the first entry"),
+        ("", "[[sever]]\nhost = 'h'\n", "unknown name 'sever' (known: server)"),
         ("", '[[server]]\napi_key = "k"\n', "'host' is missing"),
+        ("", SERVER + '[[server]]\napi_key = "k"\n', "[[server]] number 2: 'host' is missing"),
         ("", '[[server]]\nhost = "h/x"\napi_key = "k"\n', "not a host name"),
-        ("", '[[server]]\nhost = "h"\n', "api_key and api_key_file"),
-        ("", '[[server]]\nhost = "h"\napi_key = "k y"\n', "odd characters"),
+        ("", '[[server]]\nhost = 1\napi_key = "k"\n', "'host' must be a text in quotes"),
+        ("", '[[server]]\nhost = "h"\n', "the key is missing: add api_key, or api_key_file"),
+        ("", '[[server]]\nhost = "h"\napikey = "k"\n', "unknown name 'apikey' (known: host,"),
+        ("", '[[server]]\nhots = "h"\napi_key = "k"\n', "unknown name 'hots' (known: host,"),
+        ("", SERVER + 'api_key_file = "f"\n', "are both there: keep one of them"),
+        ("", '[[server]]\nhost = "h"\napi_key = " "\n', "api_key is empty"),
+        ("", '[[server]]\nhost = "h"\napi_key = "k y"\n', "api_key holds spaces"),
+        ("", '[[server]]\nhost = "h"\napi_key_file = ""\n', "api_key_file is empty"),
+        ("", '[[server]]\nhost = "h"\napi_key_file = "k"\n', "No such file or directory"),
         ("", '[[server]]\nhost = "h"\napi_key = "k"\ncolour = 1\n', "unknown name 'colour'"),
         ("", '[[server]]\nhost = "h"\napi_key = "k"\nca_file = "/no/such"\n', "ca_file"),
-        ("", '[[server]]\nhost = "h"\napi_key = "k"\nlocations = ["a:b"]\n', "must not hold"),
-        ("", '[[server]]\nhost = "h"\napi_key = "k"\nlocations = [[1]]\n', "a text or a number"),
+        ("", SERVER + 'locations = "Paris"\n', "'locations' must be a list, such as [\"Paris\""),
+        ("", SERVER + 'locations = ["a:b"]\n', "company or location must not hold"),
+        ("", SERVER + "locations = [[1]]\n", "a text or a number"),
         ("", SERVER + SERVER, "two entries"),
     ],
 )
@@ -98,6 +113,28 @@ def test_mistakes_are_named(tmp_path: Path, bridge: str, server: str, says: str)
         load(_folder(tmp_path, bridge=bridge, server=server))
     assert says in str(caught.value)
     assert ".toml" in str(caught.value) or "servers.d" in str(caught.value)
+    assert "k3y" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "key", ["k3y+/=", "/k3y", "k3y/k3y", "k3y k3y", "k3y=" * 100, "k3y\\u0000"]
+)
+@pytest.mark.parametrize("name", ["host", "api_key_file"])
+def test_a_key_in_a_wrong_place_is_not_repeated(tmp_path: Path, name: str, key: str) -> None:
+    """Who may look at a job reads its message: a key that was pasted elsewhere is not in it."""
+    entry = {"host": "cp.example.com", name: key}
+    lines = [f'{field} = "{value}"\n' for field, value in entry.items()]
+    with pytest.raises(BadConfiguration, match=f"{name}.* not repeated here") as caught:
+        load(_folder(tmp_path, server="[[server]]\n" + "".join(lines)))
+    assert "k3y" not in str(caught.value) + caught.value.detail
+
+
+@pytest.mark.parametrize("proxy", ["k3y", "http://u:k3y@h:port", "ftp://u:k3y@h", "http://u:k3y@"])
+def test_a_password_of_a_wrong_proxy_is_not_repeated(tmp_path: Path, proxy: str) -> None:
+    """A proxy's address may hold a password, so it is checked here and never shown."""
+    server = f'[[server]]\nhost = "h"\napi_key = "k"\nproxy = "{proxy}"\n'
+    with pytest.raises(BadConfiguration, match="'proxy' is not of the form") as caught:
+        load(_folder(tmp_path, server=server))
     assert "k3y" not in str(caught.value)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cirrus_bridge.cups_job import read_document, read_job
-from cirrus_bridge.errors import BadOption, UnreadableDocument, UsageError
+from cirrus_bridge.errors import BadOption, JoinedDocuments, UnreadableDocument, UsageError
 
 ARGV = ["cirrus", "17", "ann", "Report", "2", "job-uuid=urn:uuid:a sides=one-sided"]
 
@@ -35,6 +35,18 @@ def test_times_of_the_job() -> None:
     job = read_job(argv, {})
     assert (job.pass_started, job.print_run) == (1700, 1600)
     assert read_job(ARGV, {}).print_run == 0
+
+
+@pytest.mark.parametrize(
+    ("copies", "options"), [("2", ""), ("1", "document-name-supplied=a document-name-supplied=b")]
+)
+def test_joined_pdf(copies: str, options: str) -> None:
+    """PDF that CUPS has joined is refused; whether CUPS holds the job then or ends
+    it, the advice is right."""
+    with pytest.raises(JoinedDocuments, match="nothing of it was printed") as caught:
+        read_job([*ARGV[:4], copies, options], {"CONTENT_TYPE": "application/pdf"})
+    assert "release this job if it is held, or else print it again" in str(caught.value)
+    assert "can be canceled" not in str(caught.value)
 
 
 def test_class() -> None:

@@ -1,0 +1,67 @@
+"""The demo as people run it: what it tells, and what is left when it has ended."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+DEMO = Path(__file__).parents[2] / "installer" / "demo.py"
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for temporary files, with a short name that user lp may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="cb-", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def _start(temporary: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, DEMO, *arguments],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_nothing_is_left(temporary: Path) -> None:
+    """It delivers, shows the command that a person would type, and clears up after itself."""
+    with _start(temporary) as demo:
+        told, _ = demo.communicate(timeout=120)
+    assert demo.returncode == 0, told
+    assert re.search(
+        r"lpadmin -p demo -E -v cirrus://127\.0\.0\.1:\d+/Demo/Paris:Laser1"
+        r" -m drv:///cirrus-bridge\.drv/cirrus-generic-pdf\.ppd -o print-color-mode-default=auto\n",
+        told,
+    )
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_keep_leaves(temporary: Path) -> None:
+    """--keep ends by Ctrl-C, leaves what was delivered, and says how to remove that."""
+    told = ""
+    with _start(temporary, "--keep") as demo:
+        assert demo.stdout is not None
+        while "online:" not in told:
+            line = demo.stdout.readline()
+            assert line, told
+            told += line
+        demo.send_signal(signal.SIGINT)
+        told, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 0, told
+    (folder,) = temporary.iterdir()
+    left = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    assert left == [Path("delivered/welcome.pdf")]
+    assert f"rm -r {folder}\n" in told
