@@ -58,7 +58,13 @@ class TcpProxy:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with client, socket.create_connection(self._server) as server:
+        try:
+            connected = socket.create_connection(self._server)
+        except OSError:  # the client meets what it would have met without us
+            with client:
+                _reset(client)
+            return
+        with client, connected as server:
             lose = threading.Event()
             act_then: list[Callable[[], object]] = []
             back = threading.Thread(target=self._pump_back, args=(server, client, lose, act_then))

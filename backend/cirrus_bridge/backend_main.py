@@ -47,15 +47,15 @@ MOST_OPEN_RUNS = 5
 OK = EXIT_CODES[Disposition.DONE]
 
 
-def run() -> None:
-    """Entry point of the program."""
+def run() -> int:
+    """All of it; returns the exit code."""
     report = CupsReport(sys.stderr.buffer)
     clock = Clock()
     clock.watch_signals()
     try:
-        code = _main(sys.argv, os.environ, report, clock)
+        return _main(sys.argv, os.environ, report, clock)
     except CirrusError as error:
-        code = report.error(error)
+        return report.error(error)
     except Exception:  # noqa: BLE001 - the last net: the job is kept and the queue goes on
         import traceback  # 10 ms that hardly any job needs
 
@@ -67,8 +67,7 @@ def run() -> None:
             else "Its devices are not listed."
         )
         report.fault(f"Cirrus Bridge failed in a way that it should not. {then} (CB-900)")
-        code = EXIT_CODES[Disposition.HOLD]
-    sys.exit(code)
+        return EXIT_CODES[Disposition.HOLD]
 
 
 def _main(argv: Sequence[str], environ: Mapping[str, str], report: CupsReport, clock: Clock) -> int:
@@ -183,7 +182,7 @@ def _follow(
         )
     except Interrupted:
         journal.ended(key, now_s=clock.wall_s())
-        report.lasting(f"Stopped, but {queue.server} has the job already and prints it: {ids}.")
+        report.lasting(f"Stopped, but {queue.server} has the job already and will print it: {ids}.")
         return OK
     journal.ended(key, now_s=clock.wall_s())
     return _conclude(tracked, queue, report)

@@ -1,7 +1,7 @@
 """How many segments may be under way at once, learnt from what becomes of them. Pure.
 
-Each success allows one more, a failure sets it back to one. A server that fails when several come
-at once, and takes the same segments when they come alone, is one that takes one at a time.
+A failure sets it back to one, each success allows one more again. A server that fails when several
+come at once, and takes the same segments when they come alone, is one that takes one at a time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Crowd:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self.limit = 1
+        self.limit = most
         self._under_way: dict[int, bool] = {}  # in the order of sending → had company
         self._suspects: dict[int, bool] = {}  # failed among others → for good
         self._strikes = 0

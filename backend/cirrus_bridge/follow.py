@@ -12,7 +12,7 @@ from typing import Protocol
 
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.errors import ApiError, Refused
+from cirrus_bridge.errors import ApiError, Refused, Retryable
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, Receipt
 
@@ -42,6 +42,8 @@ class Report(Protocol):
 
     def debug(self, text: str) -> None: ...
     def info(self, text: str) -> None: ...
+    def server_away(self, text: str) -> None: ...
+    def server_back(self) -> None: ...
 
 
 def describe(receipt: Receipt, status: JobStatus) -> str:
@@ -120,8 +122,11 @@ def _ask(
         status = api.job_status(target.receipt)
     except ApiError as error:
         target.unknown_count += isinstance(error, Refused)
+        if isinstance(error, Retryable):
+            report.server_away(f"The cloud has the job; how it goes on is not seen. {error}")
         report.debug(f"status of {target.receipt.cloud_job_id}: {error} {error.detail}")
         return False
+    report.server_back()
     target.unknown_count = 0
     before = target.status
     if (status.state, status.message) == (before.state, before.message):

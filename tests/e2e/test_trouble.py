@@ -212,7 +212,7 @@ def test_cancel_after_submission(own_site: PrintSite) -> None:
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")
     eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
     site.cups.run("cancel", str(job_id))
-    eventually(lambda: "has the job already and prints it" in site.cups.error_log())
+    eventually(lambda: "has the job already and will print it" in site.cups.error_log())
     assert site.cups.job(job_id)["job-state"] == 7
     site.cloud.cli("location", "online", "Paris")
     assert [j["state_name"] for j in site.wait_jobs(lambda j: j[0]["state"] == 2)] == ["delivered"]

@@ -24,30 +24,47 @@ REQUESTS: dict[str, tuple[int, bytes]] = {
 }
 
 
+Fault = Callable[[PrintSite, TcpProxy, bytes], None]
+
+
 def _answer(status: str, text: str, *headers: str) -> bytes:
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(text)}", "Connection: close", *headers]
     return "\r\n".join([*lines, "", text]).encode()
 
 
-def _instead(answer: bytes, times: int = 1) -> Callable[[TcpProxy, bytes], None]:
-    def make(proxy: TcpProxy, piece: bytes) -> None:
+def _instead(answer: bytes, times: int = 1) -> Fault:
+    def make(_: PrintSite, proxy: TcpProxy, piece: bytes) -> None:
         proxy.answer_instead = (piece, answer, times)
 
     return make
 
 
-def _lose_request(proxy: TcpProxy, piece: bytes) -> None:
+def _lose_request(_: PrintSite, proxy: TcpProxy, piece: bytes) -> None:
     proxy.lose_requests_with = piece
 
 
-def _lose_answer(proxy: TcpProxy, piece: bytes) -> None:
+def _lose_answer(_: PrintSite, proxy: TcpProxy, piece: bytes) -> None:
     proxy.lose_answers_after = piece
 
 
+def _stall(_: PrintSite, proxy: TcpProxy, piece: bytes) -> None:
+    proxy.lose_answers_after, proxy.keep_answers = piece, True
+
+
+def _restart(site: PrintSite, proxy: TcpProxy, piece: bytes) -> None:
+    def restart() -> None:
+        site.cloud.restart()
+        proxy.lost += 1
+
+    proxy.at_request = (piece, restart)
+
+
 HTML = _answer("200 OK", "<html>Sign in</html>", "Content-Type: text/html")
-FAULTS: dict[str, Callable[[TcpProxy, bytes], None]] = {
+FAULTS: dict[str, Fault] = {
     "reset before the request": _lose_request,
     "reset after the request": _lose_answer,
+    "no answer at all": _stall,
+    "server restarts": _restart,
     "closed without an answer": _instead(b""),
     "answer cut off": _instead(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n2026"),
     "500": _instead(_answer("500 Internal Server Error", "oops")),
@@ -90,7 +107,7 @@ def test_once_or_held(faulty: PrintSite, tmp_path: Path, request_name: str, faul
     with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
         queue = site.queue(driver=False, server=proxy.name)
-        FAULTS[fault](proxy, piece)
+        FAULTS[fault](site, proxy, piece)
         job_id = site.cups.lp(queue, "-o", "raw", tmp_path / "raw")
         while proxy.lost == 0:
             site.cups.wait_job(job_id, "processing", "completed", "held")

@@ -9,18 +9,19 @@ import pytest
 from cirrus_bridge.crowd import Crowd
 
 
-def test_grows_to_its_limit_and_falls_back_to_one() -> None:
-    """One more after each success, one after a failure."""
+def test_falls_back_to_one_and_grows_again() -> None:
+    """One after a failure, then one more after each success, up to what is allowed."""
     crowd = Crowd(3)
+    assert crowd.limit == 3
+    crowd.sent(9)
+    assert not crowd.failed(9, for_good=False)
+    assert crowd.limit == 1
     limits = []
     for index in range(4):
         crowd.sent(index)
         crowd.worked(index)
         limits.append(crowd.limit)
     assert limits == [2, 3, 3, 3]
-    crowd.sent(9)
-    assert not crowd.failed(9, for_good=False)
-    assert crowd.limit == 1
 
 
 def test_one_refusal_among_others_is_enough() -> None:

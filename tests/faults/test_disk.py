@@ -1,0 +1,144 @@
+"""Full disks and damaged spool files: a clear error, the job is kept, no half document goes out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from print_site import PrintSite, document, eventually
+from tcp_proxy import TcpProxy
+
+SIZE = 6_000_000
+
+
+@contextlib.contextmanager
+def _small_disk(folder: Path, size_kb: int) -> Iterator[Path]:
+    """A file system of its own on a folder (tmpfs); it ends with its last user."""
+    folder.mkdir(exist_ok=True)
+    how = ["-o", f"size={size_kb}k,mode=0700"]
+    subprocess.run(["mount", "-t", "tmpfs", *how, "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def _fill(folder: Path) -> Path:
+    """Take the last block of a file system."""
+    with (folder / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
+    return folder / "filler"
+
+
+def _raw(path: Path) -> Path:
+    path.write_bytes(random.Random(1).randbytes(SIZE))
+    return path
+
+
+def test_state_folder_is_full(own_site: PrintSite, tmp_path: Path) -> None:
+    """Nothing is sent without a journal; with room again, the job is printed."""
+    site = own_site
+    with _small_disk(site.state, 512) as state:
+        filler = _fill(state)
+        job_id = site.cups.lp(site.queue(driver=False), data=b"x")
+        job = site.cups.wait_job(job_id, "held")
+        assert "(CB-501)" in job["job-printer-state-message"]
+        assert "disk" in job["job-printer-state-message"]
+        assert site.cloud.jobs() == []
+        filler.unlink()
+        site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+        assert site.cups.wait_job(job_id)["job-state"] == 9
+    assert len(site.cloud.jobs()) == 1
+
+
+@pytest.mark.parametrize("moment", ["at_request", "at_answer"])
+@pytest.mark.parametrize("piece", [b"&index=0", b"&index=1", b"POST /api/submitfile"])
+def test_state_folder_gets_full(
+    own_site: PrintSite, tmp_path: Path, piece: bytes, moment: str
+) -> None:
+    """Whenever that happens, the job is held, and printed once when there is room again."""
+    site = own_site
+    with _small_disk(site.state, 512) as state, TcpProxy(site.server) as proxy:
+        site.configure(server=proxy.name)
+        setattr(proxy, moment, (piece, lambda: _fill(state)))
+        queue = site.queue(driver=False, server=proxy.name)
+        job_id = site.cups.lp(queue, "-o", "raw", _raw(tmp_path / "raw"))
+        job = site.cups.wait_job(job_id, "held", "completed")
+        if job["job-state"] == 4:  # SQLite may have had blocks left
+            assert "(CB-501)" in job["job-printer-state-message"]
+            (state / "filler").unlink()
+            site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+            assert site.cups.wait_job(job_id)["job-state"] == 9
+    assert [document(job) for job in site.cloud.jobs()] == [(tmp_path / "raw").read_bytes()]
+
+
+def test_spool_folder_is_full(own_site: PrintSite, tmp_path: Path) -> None:
+    """CUPS takes no job that it can not store; what it has taken before is printed."""
+    site = own_site
+    spool = site.cups.root / "spool"
+    owner = spool.stat()
+    site.cups.stop()
+    with _small_disk(spool, 8192):
+        os.chown(spool, owner.st_uid, owner.st_gid)
+        spool.chmod(0o710)
+        (spool / "tmp").mkdir(mode=0o1770)
+        os.chown(spool / "tmp", owner.st_uid, owner.st_gid)
+        site.cups.start()
+        queue = site.queue(driver=False)
+        site.cloud.cli("location", "offline", "Paris")
+        job_id = site.cups.lp(queue, "-o", "raw", _raw(tmp_path / "raw"))
+        eventually(lambda: bool(site.cloud.jobs()))
+        with pytest.raises(RuntimeError):
+            site.cups.lp(queue, "-o", "raw", tmp_path / "raw")
+        site.cloud.cli("location", "online", "Paris")
+        assert site.cups.wait_job(job_id)["job-state"] == 9
+        site.cups.stop()
+    assert [document(job) for job in site.cloud.jobs()] == [(tmp_path / "raw").read_bytes()]
+
+
+def test_spool_file_shrinks(own_site: PrintSite, tmp_path: Path) -> None:
+    """Somebody truncates the file while it is read: held, and nothing was submitted."""
+    site = own_site
+    with TcpProxy(site.server) as proxy:
+        site.configure(server=proxy.name)
+        queue = site.queue(driver=False, server=proxy.name)
+        (tmp_path / "raw").write_bytes(random.Random(2).randbytes(30_000_000))
+
+        def shrink() -> None:
+            (spool,) = (site.cups.root / "spool").glob("d*-001")
+            os.truncate(spool, 20_000_000)
+
+        proxy.at_request = (b"&index=0", shrink)
+        job = site.cups.wait_job(site.cups.lp(queue, "-o", "raw", tmp_path / "raw"), "held")
+    assert "became shorter while it was read" in job["job-printer-state-message"]
+    assert "(CB-303)" in job["job-printer-state-message"]
+    assert site.cloud.jobs() == []
+
+
+def test_spool_file_is_gone(own_site: PrintSite, tmp_path: Path) -> None:
+    """The file can not be opened: held, with the system's reason."""
+    site = own_site
+    port = site.cloud.port
+    site.cloud.stop()
+    queue = site.queue(driver=False)
+    site.cups.run("cupsdisable", queue)
+    job_id = site.cups.lp(queue, "-o", "raw", _raw(tmp_path / "raw"))
+    (spool,) = (site.cups.root / "spool").glob("d*-001")
+    spool.rename(tmp_path / "away")
+    spool.mkdir()  # without any file, CUPS itself aborts the job
+    site.cloud.start(site.cloud.data, port=port)
+    site.cups.run("cupsenable", queue)
+    job = site.cups.wait_job(job_id, "held")
+    assert "can not be read (Is a directory)" in job["job-printer-state-message"]
+    spool.rmdir()
+    (tmp_path / "away").rename(spool)
+    site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+    assert site.cups.wait_job(job_id)["job-state"] == 9
+    assert len(site.cloud.jobs()) == 1

@@ -1,0 +1,91 @@
+"""Which document a run of the backend is about: files, crashes, restarts, moves, classes."""
+
+from __future__ import annotations
+
+from cirrus_bridge.journal import Entry, Phase
+from cirrus_bridge.model import DocumentKey, PrintJob
+from cirrus_bridge.recognize import recognize
+from cirrus_bridge.settings import QueueSettings
+from cirrus_bridge.uri import QueueUri, parse_queue_uri
+
+HERE = "cirrus://h/Acme/P:A"
+THERE = "cirrus://h/Acme/P:B"
+QUEUE: QueueUri = parse_queue_uri(HERE, QueueSettings())
+
+
+def _job(
+    *, run: int = 0, started: int = 10, class_name: str = "", number: int | None = 1
+) -> PrintJob:
+    return PrintJob(
+        *(5, "u", "ann", "t", 1, "q"),
+        print_run=run,
+        pass_started=10,
+        class_name=class_name,
+        document_number=number,
+    )
+
+
+def _entry(
+    phase: Phase,
+    *,
+    where: str = HERE,
+    run: int = 0,
+    number: int = 1,
+    class_name: str = "",
+    ended: bool = False,
+) -> Entry:
+    key = DocumentKey("u", 5, run, where, number)
+    return Entry(key, phase, 10, ended, 0, class_name)
+
+
+def test_first_run() -> None:
+    """Nothing is known: a document of its own."""
+    key, known = recognize(_job(), QUEUE, [])
+    assert (key.print_run, key.number, known) == (0, 1, None)
+
+
+def test_restart_of_a_finished_job_is_a_new_print() -> None:
+    """CUPS called it completed at 99, and here it is again."""
+    key, known = recognize(_job(run=99), QUEUE, [_entry(Phase.ACCEPTED, ended=True)])
+    assert (key.print_run, known) == (99, None)
+
+
+def test_restart_of_a_job_that_came_to_no_end_goes_on() -> None:
+    """CUPS may call a job completed that was not sent."""
+    key, known = recognize(_job(run=99), QUEUE, [_entry(Phase.INTENT)])
+    assert key.print_run == 0
+    assert known is not None
+
+
+def test_clock_that_was_set_back() -> None:
+    """A third print that CUPS dates before the second is a print all the same."""
+    done = [_entry(Phase.ACCEPTED, run=run, ended=True) for run in (0, 1000)]
+    key, known = recognize(_job(run=500), QUEUE, done)
+    assert (key.print_run, known) == (500, None)
+
+
+def test_next_file_by_standard_input() -> None:
+    """The files that this pass has ended with are behind us."""
+    entries = [_entry(Phase.ACCEPTED, number=1, ended=True), _entry(Phase.INTENT, number=2)]
+    key, known = recognize(_job(number=None), QUEUE, entries)
+    assert key.number == 2
+    assert known is entries[1]
+
+
+def test_moved_to_another_queue() -> None:
+    """What another queue's device has is no matter for this one."""
+    assert recognize(_job(), QUEUE, [_entry(Phase.ACCEPTED, where=THERE)])[1] is None
+
+
+def test_moved_into_a_class() -> None:
+    """A job that a queue outside the class has sent is wanted here."""
+    job = _job(class_name="all")
+    assert recognize(job, QUEUE, [_entry(Phase.ACCEPTED, where=THERE)])[1] is None
+
+
+def test_member_that_has_it_counts_for_more_than_one_that_may_have_it() -> None:
+    """Of a class, whatever the order in which the journal names its members."""
+    perhaps = _entry(Phase.UNANSWERED, class_name="all")
+    sure = _entry(Phase.ACCEPTED, where=THERE, class_name="all")
+    for entries in ([perhaps, sure], [sure, perhaps]):
+        assert recognize(_job(class_name="all"), QUEUE, entries)[1] is sure
