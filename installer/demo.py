@@ -122,6 +122,7 @@ def _make_cups(folder: Path, host: str, key: str) -> PrivateCups:
     environment = {
         "CIRRUS_BRIDGE_CONFIG": str(config),
         "CIRRUS_BRIDGE_STATE": str(state),
+        "CIRRUS_BRIDGE_CACHE": str(state.with_name("cache")),
         "PYTHONDONTWRITEBYTECODE": "1",  # root's files, that others can not read, in the sources
     }
     return PrivateCups(root, [PROGRAMS / "cirrus-backend"], environment)

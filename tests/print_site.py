@@ -40,7 +40,11 @@ class PrintSite:
         self.cups = PrivateCups(
             self._folder("cups"),
             [BACKEND],
-            {"CIRRUS_BRIDGE_CONFIG": str(self.config), "CIRRUS_BRIDGE_STATE": str(self.state)},
+            {
+                "CIRRUS_BRIDGE_CONFIG": str(self.config),
+                "CIRRUS_BRIDGE_STATE": str(self.state),
+                "CIRRUS_BRIDGE_CACHE": str(self.root / "cache"),
+            },
         )
 
     def _folder(self, name: str) -> Path:

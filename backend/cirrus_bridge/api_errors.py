@@ -74,8 +74,9 @@ class Exchange:
         self._api_key = api_key
 
     def received(self, status: int, headers: Mapping[str, str], answer: bytes) -> None:
-        """Keep the answer."""
-        self.status, self.headers, self.answer = status, headers, answer
+        """Keep the answer, without the key if the server repeats it: parts of it are shown."""
+        self.status, self.headers = status, headers
+        self.answer = answer.replace(self._api_key.reveal().encode(), b"***")
 
     @property
     def text(self) -> str:
@@ -87,8 +88,7 @@ class Exchange:
         """What the server says, fit to be shown: one line, no markup, never the key."""
         if self.is_web_page:
             return "a web page"
-        text = self.text.replace(self._api_key.reveal(), "***")
-        line = " ".join(text.split())
+        line = " ".join(self.text.split())
         return line if len(line) <= WORDS_CHARS else line[:WORDS_CHARS] + "…"
 
     @property
@@ -114,6 +114,14 @@ class Exchange:
             f"{self.server} refused the request{status}: {reason}. {advice}.",
             detail=f"{self.verb}: status {self.status}: {self.words}",
         )
+
+    def host_of(self, location: str) -> str:
+        """The host of a URL, fit to be shown."""
+        try:
+            host = urlsplit(location).netloc.replace(self._api_key.reveal(), "***")
+        except ValueError:
+            host = ""
+        return host if host and host.isprintable() else "another address"
 
     def useless(self, reason: str) -> ApiError:
         """The error for a 2xx answer that is none of the API's document."""
@@ -180,7 +188,7 @@ def check_status(exchange: Exchange) -> None:
         if exchange.is_web_page:
             raise exchange.useless("it sent a web page")
     elif 300 <= status < 400:
-        where = _host_of(exchange.headers.get("Location", ""))
+        where = exchange.host_of(exchange.headers.get("Location", ""))
         if exchange.submits:
             raise exchange.useless(f"it sends us on to {where}")
         raise UnexpectedAnswer(
@@ -207,14 +215,6 @@ def check_status(exchange: Exchange) -> None:
         )
     else:
         raise exchange.refused(exchange.words, f" (status {status})")
-
-
-def _host_of(location: str) -> str:
-    try:
-        host = urlsplit(location).netloc
-    except ValueError:
-        host = ""
-    return host if host and host.isprintable() else "another address"
 
 
 def _reason(error: BaseException) -> str:

@@ -22,37 +22,77 @@ from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager, ProxyManager
 from urllib3.response import HTTPResponse
 
+from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import Server
 
 USER_AGENT = "cirrus-bridge"
 MOST_CONNECTIONS = 32  # kept open; `[upload] connections` allows no more
 
 
+class _Watchman:
+    """Shuts the connections whose answers are late: one thread for all, as each thread costs memory
+    that its end does not give back."""
+
+    def __init__(self) -> None:
+        self._due_s: dict[_Answer, float] = {}
+        self._first = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def watch(self, answer: _Answer, limit_s: float) -> None:
+        """From now on `answer` has this long."""
+        with self._first:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, daemon=True)
+                self._thread.start()
+            self._due_s[answer] = _clock.monotonic_s() + limit_s
+            self._first.notify()
+
+    def forget(self, answer: _Answer) -> None:
+        """It is there."""
+        with self._first:
+            self._due_s.pop(answer, None)
+
+    def _run(self) -> None:
+        with self._first:
+            while True:
+                next_s = min(self._due_s.values(), default=None)
+                now_s = _clock.monotonic_s()
+                if next_s is None or next_s > now_s:
+                    self._first.wait(None if next_s is None else next_s - now_s)
+                    continue
+                for answer in [a for a, due_s in self._due_s.items() if due_s <= now_s]:
+                    del self._due_s[answer]
+                    answer.shut()
+
+
 class _Answer:
-    """The answer to one request, and until when it has to be complete."""
+    """The answer to one request, and how long it may take."""
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
-        self._timer: threading.Timer | None = None
+        self._connected: socket.socket | None = None
         self.is_late = False
 
     def begin(self, connection: HTTPConnection) -> None:
         """The request has been sent: the time counts from now on."""
-        self._timer = threading.Timer(self._limit_s, self._shut, [connection.sock])
-        self._timer.daemon = True
-        self._timer.start()
+        self._connected = connection.sock
+        _watchman.watch(self, self._limit_s)
 
     def end(self) -> None:
-        if self._timer:
-            self._timer.cancel()
+        """It is there, or it failed."""
+        _watchman.forget(self)
 
-    def _shut(self, connected: socket.socket) -> None:
+    def shut(self) -> None:
+        """It is late."""
         self.is_late = True
-        with contextlib.suppress(OSError):
-            # not an SSLSocket's own shutdown: that is not for another thread than the reading one
-            socket.socket.shutdown(connected, socket.SHUT_RDWR)
+        if self._connected is not None:
+            with contextlib.suppress(OSError):
+                # not an SSLSocket's own shutdown: that is for the reading thread alone
+                socket.socket.shutdown(self._connected, socket.SHUT_RDWR)
 
 
+_clock = Clock()
+_watchman = _Watchman()
 _of_this_thread = threading.local()
 
 

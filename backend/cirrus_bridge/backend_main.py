@@ -15,7 +15,15 @@ from urllib.parse import urlsplit
 from cirrus_bridge import __version__
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.config import FOLDER, STATE_FOLDER, Configuration, Server, UploadSettings, load
+from cirrus_bridge.config import (
+    CACHE_FOLDER,
+    FOLDER,
+    STATE_FOLDER,
+    Configuration,
+    Server,
+    UploadSettings,
+    load,
+)
 from cirrus_bridge.cups_job import USAGE, read_document, read_job
 from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
 from cirrus_bridge.errors import (
@@ -40,8 +48,7 @@ ONE_OF_SEVERAL = (
     "CUPS does not go on with the other files of this job. When the cause is mended, restart the "
     "job: files that were accepted are not printed again."
 )
-# a person waits in front of a dialog, and devices of other servers are behind a dead one's
-DISCOVERY_TIMEOUTS = UploadSettings(connect_timeout_s=2.0, read_timeout_s=3.0)
+DISCOVERY_TIMEOUTS = UploadSettings(connect_timeout_s=2.0, read_timeout_s=2.0)
 TURN_WAIT_S = 0.2
 MOST_OPEN_RUNS = 5
 OK = EXIT_CODES[Disposition.DONE]
@@ -73,7 +80,8 @@ def run() -> int:
 def _main(argv: Sequence[str], environ: Mapping[str, str], report: CupsReport, clock: Clock) -> int:
     folder = Path(environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER)
     if len(argv) == 1:
-        _list_devices(folder, report)
+        cache = Path(environ.get("CIRRUS_BRIDGE_CACHE") or CACHE_FOLDER)
+        _list_devices(folder, cache, report, clock)
         return OK
     if len(argv) not in (6, 7):
         sys.stderr.write(USAGE + "\n")
@@ -212,8 +220,10 @@ def _api(server: Server, queue: QueueUri, configuration: Configuration) -> Cloud
     return CloudApi(server, queue.company, https=not plain, timeouts=configuration.upload)
 
 
-def _list_devices(folder: Path, report: CupsReport) -> None:
-    from cirrus_bridge.discovery import SCHEME_LINE, discover  # which printing does not need
+def _list_devices(folder: Path, cache: Path, report: CupsReport, clock: Clock) -> None:
+    # which printing does not need
+    from cirrus_bridge.device_cache import DeviceCache
+    from cirrus_bridge.discovery import SCHEME_LINE, discover
 
     try:
         configuration = load(folder)
@@ -228,7 +238,8 @@ def _list_devices(folder: Path, report: CupsReport) -> None:
         company = server.company or ""
         return CloudApi(server, company, https=not plain, timeouts=DISCOVERY_TIMEOUTS)
 
-    for line in discover(configuration.servers, api_for, report.fault):
+    lines = discover(configuration.servers, api_for, DeviceCache(cache), clock, report.fault)
+    for line in lines:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 

@@ -21,6 +21,7 @@ from cirrus_bridge.uri import QueueUri, check_id, parse_server, server_name
 
 FOLDER = Path("/etc/cirrus-bridge")
 STATE_FOLDER = Path("/var/lib/cirrus-bridge")
+CACHE_FOLDER = Path("/var/cache/cirrus-bridge")
 NOT_SHOWN = "what it says is not repeated here, as it may be a key"
 SERVER_NAMES = (
     *("host", "company", "api_key", "api_key_file", "locations"),
@@ -64,7 +65,7 @@ class UploadSettings:
 
     connections: int = 4
     segment_bytes: int = 512 * 1024
-    largest_segment_bytes: int = 2 * 1024 * 1024
+    largest_segment_bytes: int = 1024 * 1024
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
 

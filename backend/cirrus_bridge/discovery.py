@@ -1,71 +1,123 @@
 """Use case: the devices of the configured servers as CUPS's discovery lines (backend(7)).
 
 One line for each active device of the locations that servers.d names, and one for the scheme
-itself. A server that does not answer costs nothing but its own lines. No key is in any line.
+itself; done within LIMIT_S, whatever the servers do. One that is away has its devices listed as
+they were last seen, and costs nothing but its own lines. No key is in any line.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
+import functools
+import queue
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from cirrus_bridge.api import CloudApi
+from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import Server
-from cirrus_bridge.errors import CirrusError
+from cirrus_bridge.device_cache import DeviceCache, Place
+from cirrus_bridge.errors import CirrusError, Retryable
 from cirrus_bridge.model import Target
 from cirrus_bridge.uri import check_id, format_queue_uri
 
 MAKE_AND_MODEL = "Cirrus Generic PDF"  # the NickName of ppd/cirrus-bridge.drv
 DEVICE_ID = "MFG:Cirrus;MDL:Generic PDF;CMD:PDF;"
 SCHEME_LINE = 'network cirrus "Unknown" "Cirrus Bridge (cloud printing)"'
-WORKERS = 8
+WORKERS = 16
+LIMIT_S = 1.5  # a person waits in front of a dialog; with the start of the program, 2 s
 
 Api = Callable[[Server], CloudApi]
 Tell = Callable[[str], None]
+Answer = Mapping[str, Any] | Exception
 
 
-def discover(servers: Iterable[Server], api_for: Api, tell: Tell) -> Iterator[str]:
-    """Discovery lines, each server's as soon as it has answered.
+def discover(
+    servers: Iterable[Server], api_for: Api, cache: DeviceCache, clock: Clock, tell: Tell
+) -> Iterator[str]:
+    """Discovery lines, each location's as soon as its server has answered.
 
     Args:
         api_for: makes the API client of a server.
-        tell: takes one line of text for each server or location that could not be asked: what
-            is wrong, and what to do.
+        tell: takes one line of text for each location that could not be asked: what is wrong, and
+            what to do.
     """
     yield SCHEME_LINE
-    asked: list[tuple[Server, str]] = []
+    deadline_s = clock.monotonic_s() + LIMIT_S
+    answers: queue.SimpleQueue[tuple[Place, Answer]] = queue.SimpleQueue()
+    missing = _ask_all(servers, api_for, answers, tell)
+    while missing:
+        try:
+            place, answer = answers.get(timeout=max(0.0, deadline_s - clock.monotonic_s()))
+        except queue.Empty:
+            break
+        missing.remove(place)
+        if isinstance(answer, Exception):
+            yield from _without(place, answer, cache, tell)
+            continue
+        try:
+            cache.keep(place, answer)
+        except OSError as error:
+            tell(f"What {place.server} answered can not be kept for later: {error.strerror}.")
+        yield from _lines(place, answer)
+    for place in sorted(missing, key=str):
+        yield from _without(place, TimeoutError("no answer in time."), cache, tell)
+
+
+def _ask_all(
+    servers: Iterable[Server],
+    api_for: Api,
+    answers: queue.SimpleQueue[tuple[Place, Answer]],
+    tell: Tell,
+) -> set[Place]:
+    """Begin to ask for every location; those that an answer will come for."""
+    tasks: queue.SimpleQueue[tuple[Place, Server]] = queue.SimpleQueue()
+    asked: set[Place] = set()
     for server in servers:
         if server.company is None and server.locations:
             tell(f"The entry of {server.name} in servers.d lists locations but no company to ask.")
-        elif server.company is not None:
-            asked += ((server, location) for location in server.locations)
-    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        futures = {
-            pool.submit(_ask, api_for, server, location): (server, location)
-            for server, location in asked
-        }
-        for future in concurrent.futures.as_completed(futures):
-            server, location = futures[future]
+        for location in server.locations if server.company is not None else ():
+            place = Place(server.name, server.company or "", location)
+            asked.add(place)
+            tasks.put((place, server))
+    api_of = functools.cache(api_for)  # one client for all locations of a server
+
+    def work() -> None:
+        while True:
             try:
-                yield from _lines(server, location, future.result())
-            except CirrusError as error:
-                tell(f"No devices of location {location} of {server.name}: {error}")
+                place, server = tasks.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                answers.put((place, api_of(server).location(place.location)))
             except Exception as error:  # noqa: BLE001 - the other servers' devices are still there
-                at = traceback.extract_tb(error.__traceback__)[-1]
-                tell(
-                    f"No devices of location {location} of {server.name}: a fault of Cirrus "
-                    f"Bridge itself ({type(error).__name__} in {at.name}, line {at.lineno})."
-                )
+                answers.put((place, error))
+
+    for _ in range(min(WORKERS, len(asked))):
+        # daemons: a server that hangs must not keep the program from ending
+        threading.Thread(target=work, daemon=True).start()
+    return asked
 
 
-def _ask(api_for: Api, server: Server, location: str) -> Mapping[str, Any]:
-    return api_for(server).location(location)
+def _without(place: Place, error: Exception, cache: DeviceCache, tell: Tell) -> Iterator[str]:
+    """What there is to list and to say of a location that could not be asked."""
+    if isinstance(error, CirrusError | TimeoutError):
+        why = str(error)
+    else:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        kind = type(error).__name__  # its text could hold anything
+        why = f"a fault of Cirrus Bridge itself ({kind} in {at.name}, line {at.lineno})."
+    away = isinstance(error, Retryable | TimeoutError)
+    last = cache.last(place) if away else None
+    lines = [] if last is None else list(_lines(place, last))
+    shown = "Its devices are listed as they were last seen." if lines else ""
+    tell(f"No answer for location {place.location} of {place.server}: {why} {shown}".rstrip())
+    yield from lines
 
 
-def _lines(server: Server, location: str, found: Mapping[str, Any]) -> Iterator[str]:
-    place = _shown(found.get("Name")) or location
+def _lines(place: Place, found: Mapping[str, Any]) -> Iterator[str]:
+    where = _shown(found.get("Name")) or place.location
     devices = found.get("Devices")
     if found.get("IsInactive") or not isinstance(devices, dict):
         return
@@ -76,9 +128,9 @@ def _lines(server: Server, location: str, found: Mapping[str, Any]) -> Iterator[
             check_id(device_id)
         except ValueError:
             continue  # the API's target list can not name it either
-        uri = format_queue_uri(server.name, server.company or "", [Target(location, device_id)])
+        uri = format_queue_uri(place.server, place.company, [Target(place.location, device_id)])
         name = _shown(device.get("Name")) or device_id
-        fields = (MAKE_AND_MODEL, f"{name} at {place}", DEVICE_ID, place)
+        fields = (MAKE_AND_MODEL, f"{name} at {where}", DEVICE_ID, where)
         yield " ".join(("network", uri, *(f'"{_shown(text)}"' for text in fields)))
 
 

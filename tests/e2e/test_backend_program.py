@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from print_site import BACKEND, PrintSite, document
+from print_site import BACKEND, PrintSite, document, eventually
 from scripted_server import Answer, ScriptedServer
+from tcp_proxy import TcpProxy
 
 
 def _run(
@@ -36,6 +37,7 @@ def _env(site: PrintSite, options: str = "", **env: str) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "CIRRUS_BRIDGE_CONFIG": str(site.config),
         "CIRRUS_BRIDGE_STATE": str(site.state),
+        "CIRRUS_BRIDGE_CACHE": str(site.root / "cache"),
         "DEVICE_URI": f"cirrus://{site.server}/Acme/Paris:Laser1{options}",
         "PRINTER": "q",
         **env,
@@ -214,6 +216,27 @@ def test_sigterm_while_reading(own_site: PrintSite, size: int) -> None:
         assert backend.wait(10) == 7
     assert b"nothing was printed" in messages
     assert own_site.cloud.jobs() == []
+
+
+def test_the_first_segment_leaves_before_all_is_read(own_site: PrintSite) -> None:
+    """Reading, compressing and sending overlap: a part is sent while the rest is not there."""
+    with TcpProxy(own_site.server) as proxy:
+        own_site.configure(server=proxy.name)
+        backend = subprocess.Popen(
+            [BACKEND, "1", "ann", "t", "1", ""],
+            env=_env(own_site, DEVICE_URI=f"cirrus://{proxy.name}/Acme/Paris:Laser1"),
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert backend.stdin is not None
+        data = random.Random(3).randbytes(3_000_000)
+        backend.stdin.write(data[:2_000_000])
+        backend.stdin.flush()
+        eventually(lambda: any(b"putsegment" in head for head in proxy.heads))
+        backend.stdin.write(data[2_000_000:])
+        backend.stdin.close()
+        assert backend.wait(60) == 0
+    assert [document(job) for job in own_site.cloud.jobs()] == [data]
 
 
 def test_memory_does_not_grow_with_the_job(site: PrintSite, tmp_path: Path) -> None:

@@ -416,6 +416,17 @@ def test_restart_of_a_finished_job_prints_again(site: PrintSite) -> None:
             eventually(lambda: site.cups.job(job_id)["job-state"] == 9)
 
 
+def test_restarts_within_one_second(site: PrintSite) -> None:
+    """CUPS dates its jobs by the second; each restart is a print all the same."""
+    device = site.device()
+    queue = site.queue(f"Paris:{device}", driver=False, options="?wait=submitted")
+    job_id = site.cups.lp(queue, data=b"x")
+    for _ in range(3):
+        assert site.cups.wait_job(job_id)["job-state"] == 9
+        site.cups.run("lp", "-i", str(job_id), "-H", "restart")
+    assert len(site.cloud_jobs(device, 4)) == 4
+
+
 def test_several_files_and_one_fails(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
     """CUPS ends a job whose second of three files fails; restarted, it goes on where it was."""
     site = own_site

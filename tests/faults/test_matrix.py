@@ -76,11 +76,11 @@ FAULTS: dict[str, Fault] = {
     "404": _instead(_answer("404 Not Found", "no such thing")),
     "Error text": _instead(_answer("200 OK", "Error: something is wrong")),
     "login page": _instead(HTML),
-    "a number that is wrong": _instead(_answer("200 OK", "1")),
+    "short segment, wrong number": _instead(_answer("200 OK", "1")),
     "nothing": _instead(_answer("200 OK", "")),
 }
 # nothing but these may hold a job: the server has said no, or something else has answered
-MAY_HOLD = {"401", "404", "Error text", "login page", "a number that is wrong", "nothing"}
+MAY_HOLD = {"401", "404", "Error text", "login page", "short segment, wrong number", "nothing"}
 
 
 @pytest.fixture(scope="module")

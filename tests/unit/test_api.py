@@ -414,6 +414,18 @@ def test_redirect_is_not_followed(call: Callable[[CloudApi], object]) -> None:
     assert other.requests == []
 
 
+def test_key_that_the_server_repeats() -> None:
+    """What a server says is shown to people, but not the key in it."""
+    message = Answer(f'{{"State":2,"Message":"hello {KEY}"}}')
+    with ScriptedServer(lambda _: message) as server:
+        status = _api(server.name).job_status(Receipt(TARGETS[0], "1-1"))
+    assert status.message == "hello ***"
+    elsewhere = Answer("", 307, {"Location": f"http://{KEY}.example/"})
+    with pytest.raises(UnexpectedAnswer) as caught:
+        _ask(lambda _: elsewhere, lambda api: api.temp_file())
+    assert KEY not in str(caught.value) + caught.value.detail
+
+
 def test_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proxies of the environment do not see the key."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from cirrus_bridge.api import CloudApi
+from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import Secret, Server, UploadSettings
+from cirrus_bridge.device_cache import DeviceCache, Place
 from cirrus_bridge.discovery import SCHEME_LINE, discover
-from scripted_server import Answer, Script, ScriptedServer
+from scripted_server import Answer, RawBytes, Script, ScriptedServer, Stall
 
 PARIS = '{"LocID":"Paris","Name":"Paris","Devices":{"L1":{"DevID":"L1"}}}'
 
@@ -22,28 +28,32 @@ def _api(server: Server) -> CloudApi:
 
 
 def _discover(
-    script: Script, server: Callable[[str], Server], api_for: Callable[[Server], CloudApi] = _api
+    folder: Path,
+    script: Script,
+    server: Callable[[str], Server],
+    api_for: Callable[[Server], CloudApi] = _api,
 ) -> tuple[list[str], list[str]]:
     """Lines and messages with one good server and another; the good one's line is there."""
     told: list[str] = []
+    cache = DeviceCache(folder)
     with ScriptedServer(lambda _: Answer(PARIS)) as good, ScriptedServer(script) as other:
         servers = [server(other.name), _server(good.name)]
-        lines = list(discover(servers, api_for, told.append))
+        lines = list(discover(servers, api_for, cache, Clock(), told.append))
         assert lines[0] == SCHEME_LINE
         assert [line for line in lines if f"cirrus://{good.name}/Acme/Paris:L1" in line]
     return lines, told
 
 
-def test_a_refusal_is_told() -> None:
+def test_a_refusal_is_told(tmp_path: Path) -> None:
     """A location that the server does not know is a line of advice for servers.d."""
-    lines, told = _discover(lambda _: Answer("Error: unknown location"), _server)
+    lines, told = _discover(tmp_path, lambda _: Answer("Error: unknown location"), _server)
     assert len(lines) == 2
     (text,) = told
     assert "location Paris of 127.0.0.1" in text
     assert "servers.d" in text
 
 
-def test_what_nobody_foresaw_costs_only_its_own_server() -> None:
+def test_what_nobody_foresaw_costs_only_its_own_server(tmp_path: Path) -> None:
     """An exception while one server is asked, or its client is made, is told without its text,
     which could hold anything."""
 
@@ -53,7 +63,7 @@ def test_what_nobody_foresaw_costs_only_its_own_server() -> None:
         return _api(server)
 
     lines, told = _discover(
-        lambda _: Answer(PARIS), lambda name: _server(name, "Acme", "Lyon"), api_for
+        tmp_path, lambda _: Answer(PARIS), lambda name: _server(name, "Acme", "Lyon"), api_for
     )
     (text,) = told
     assert len(lines) == 2
@@ -62,9 +72,83 @@ def test_what_nobody_foresaw_costs_only_its_own_server() -> None:
     assert "sekret" not in text
 
 
-def test_locations_without_a_company_are_told() -> None:
+def test_locations_without_a_company_are_told(tmp_path: Path) -> None:
     """They can not be asked for, and nobody would know why there are no devices."""
-    lines, told = _discover(lambda _: Answer(PARIS), lambda name: _server(name, None, "A", "B"))
+    lines, told = _discover(
+        tmp_path, lambda _: Answer(PARIS), lambda name: _server(name, None, "A", "B")
+    )
     (text,) = told
     assert len(lines) == 2
     assert "company" in text
+
+
+@pytest.mark.parametrize("fault", [Stall(), RawBytes(b""), Answer("<h1>502</h1>", 502)])
+def test_server_that_is_away_is_listed_as_it_was(tmp_path: Path, fault: Stall | RawBytes) -> None:
+    """Its devices of the last good answer are there, and it is said that they may be old."""
+    with ScriptedServer(lambda _: Answer(PARIS)) as server:
+        _list(tmp_path, server.name)
+        name = server.name
+    with ScriptedServer(lambda _: fault) as server:
+        kept = DeviceCache(tmp_path).last(Place(name, "Acme", "Paris"))
+        assert kept is not None
+        DeviceCache(tmp_path).keep(Place(server.name, "Acme", "Paris"), kept)
+        lines, told = _list(tmp_path, server.name)
+    assert any(f"cirrus://{server.name}/Acme/Paris:L1" in line for line in lines)
+    assert "as they were last seen" in told[0]
+
+
+def test_refused_location_is_not_listed_as_it_was(tmp_path: Path) -> None:
+    """A server that says no is not away."""
+    with ScriptedServer(lambda _: Answer("Error: unknown location")) as server:
+        DeviceCache(tmp_path).keep(Place(server.name, "Acme", "Paris"), json.loads(PARIS))
+        lines, told = _list(tmp_path, server.name)
+    assert lines == [SCHEME_LINE]
+    assert "last seen" not in told[0]
+
+
+def test_all_locations_of_a_server_share_its_connections(tmp_path: Path) -> None:
+    """Fifty locations, each asked once."""
+    names = tuple(f"P{number}" for number in range(50))
+    with ScriptedServer(lambda _: Answer(PARIS)) as server:
+        told: list[str] = []
+        servers = [_server(server.name, "Acme", *names)]
+        lines = list(discover(servers, _api, DeviceCache(tmp_path), Clock(), told.append))
+    assert len(lines) == 51
+    assert sorted(r.path for r in server.requests) == sorted(
+        f"/api/get/location/Acme/{name}" for name in names
+    )
+    assert told == []
+
+
+def test_cache_holds_no_secret_and_everybody_reads_it(tmp_path: Path) -> None:
+    """A location's password, and whatever else nobody needs, stays out."""
+    answer = json.loads(PARIS) | {"Password": "pa55", "Email": "e", "Printers": ["L\tn/a"]}
+    answer["Devices"]["L1"]["Secret"] = "s3"
+    cache = DeviceCache(tmp_path / "cache")
+    cache.keep(Place("h", "Acme", "Paris"), answer)
+    (file,) = (tmp_path / "cache").iterdir()
+    assert not any(word in file.read_text() for word in ("pa55", "Email", "s3"))
+    assert file.stat().st_mode & 0o777 == 0o644
+    ((place, kept),) = cache.everything()
+    assert place == Place("h", "Acme", "Paris")
+    assert kept["Printers"] == ["L\tn/a"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"place":1}', '{"place":["h","Acme","Paris"]}'])
+def test_damaged_cache_is_no_cache(tmp_path: Path, text: str) -> None:
+    """Whatever is in a file, it costs nothing but what it was for."""
+    cache = DeviceCache(tmp_path)
+    place = Place("h", "Acme", "Paris")
+    cache.keep(place, json.loads(PARIS))
+    (file,) = tmp_path.iterdir()
+    file.write_text(text)
+    assert cache.last(place) is None
+    assert list(cache.everything()) == []
+    cache.keep(place, json.loads(PARIS))
+    assert cache.last(place) is not None
+
+
+def _list(folder: Path, name: str) -> tuple[list[str], list[str]]:
+    told: list[str] = []
+    lines = list(discover([_server(name)], _api, DeviceCache(folder), Clock(), told.append))
+    return lines, told

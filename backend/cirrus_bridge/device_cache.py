@@ -1,0 +1,94 @@
+"""The last good answer for each location, on disk, for the time when its server is away.
+
+Written by discovery only. Readable by everybody, since CUPS runs driver programs as another user:
+it holds what devices are called and can do, and never a key or a location's password. A cache
+that can not be read or written costs nothing but itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_OF_LOCATION = ("Name", "IsInactive", "IsWindows", "Printers")
+_OF_DEVICE = ("Name", "IsInactive", "Type", "Target", "Formats", "DefaultProps")
+_FILE_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A location of a company on a server ("HOST" or "HOST:PORT")."""
+
+    server: str
+    company: str
+    location: str
+
+
+class DeviceCache:
+    """The cache in `folder`, which is made when something is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, place: Place, answer: Mapping[str, Any]) -> None:
+        """Keep the answer to `get location`, as far as discovery and drivers need it.
+
+        Raises:
+            OSError: it could not be written; the former one is still there.
+        """
+        devices = answer.get("Devices")
+        kept = {name: answer.get(name) for name in _OF_LOCATION} | {
+            "Devices": {
+                str(key): {name: device.get(name) for name in _OF_DEVICE}
+                for key, device in (devices.items() if isinstance(devices, dict) else ())
+                if isinstance(device, dict)
+            }
+        }
+        text = json.dumps({"place": [place.server, place.company, place.location], "answer": kept})
+        path = self._path(place)
+        with contextlib.suppress(OSError, ValueError):
+            if path.read_text("utf-8") == text:
+                return
+        self._folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=self._folder)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                os.fchmod(file.fileno(), 0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def last(self, place: Place) -> Mapping[str, Any] | None:
+        """The last good answer for a location, if there ever was one."""
+        found = _read(self._path(place))
+        return found[1] if found and found[0] == place else None
+
+    def everything(self) -> Iterator[tuple[Place, Mapping[str, Any]]]:
+        """All that is kept."""
+        for path in sorted(self._folder.glob("*.json")):
+            if found := _read(path):
+                yield found
+
+    def _path(self, place: Place) -> Path:
+        name = "\0".join((place.server, place.company, place.location))
+        return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
+
+
+def _read(path: Path) -> tuple[Place, Mapping[str, Any]] | None:
+    try:
+        with path.open("rb") as file:
+            content = json.loads(file.read(_FILE_BYTES))
+        server, company, location = map(str, content["place"])
+        answer = content["answer"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return (Place(server, company, location), answer) if isinstance(answer, dict) else None
