@@ -140,7 +140,7 @@ def _print(
             job=job,
             queue=queue,
             key=key,
-            props=job_props(job),
+            props=job_props(job, configuration.identify),
             api=api,
             journal=journal,
             clock=clock,

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from cirrus_bridge.config_toml import FOR_THE_QUEUE, Table, bad, read_table, unreadable
 from cirrus_bridge.errors import ExposedKey, UnknownServer
+from cirrus_bridge.props import IDENTITY
 from cirrus_bridge.settings import QueueSettings, override
 from cirrus_bridge.uri import QueueUri, check_id, parse_server, server_name
 
@@ -78,6 +79,7 @@ class Configuration:
     defaults: QueueSettings
     upload: UploadSettings
     servers: tuple[Server, ...]
+    identify: tuple[str, ...] = ()
 
     def server_for(self, queue: QueueUri) -> Server:
         """The entry for a queue's host and company; one without a company serves any.
@@ -107,9 +109,13 @@ def load(folder: Path) -> Configuration:
     bridge = read_table(folder / "bridge.toml", optional=True)
     bridge.only(("defaults", "upload"))
     defaults, upload = bridge.table("defaults"), bridge.table("upload")
+    identify = defaults.take("identify", list, [])
+    if not all(what in tuple(IDENTITY) for what in identify):
+        raise bad(bridge.source, f"[defaults]: identify is a list of {', '.join(IDENTITY)}")
     upload.only(field.name for field in dataclasses.fields(UploadSettings))
     try:
-        settings = override(QueueSettings(), {k: _text(v) for k, v in defaults.content.items()})
+        options = {k: _text(v) for k, v in defaults.content.items() if k != "identify"}
+        settings = override(QueueSettings(), options)
     except ValueError as error:
         raise bad(bridge.source, f"[defaults]: {error}") from None
     normal = UploadSettings()
@@ -128,7 +134,7 @@ def load(folder: Path) -> Configuration:
         raise bad(bridge.source, "[upload]: connections is from 1 to 32")
     if not all(0 < t <= 3600 for t in (sizes.connect_timeout_s, sizes.read_timeout_s)):
         raise bad(bridge.source, "[upload]: timeouts are above 0 and at most 3600")
-    return Configuration(folder, settings, sizes, _servers(folder / "servers.d"))
+    return Configuration(folder, settings, sizes, _servers(folder / "servers.d"), tuple(identify))
 
 
 def _servers(folder: Path) -> tuple[Server, ...]:

@@ -9,12 +9,19 @@ smuggle in another.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from cirrus_bridge.errors import BadOption
 from cirrus_bridge.model import PrintJob
+from cirrus_bridge.papers import is_paper, paper, paper_of_size
 
 PASSED_ON = "cirrus-prop-"
+# what `identify` may ask for → the prop (named as IPP names it: RFC 8011, 5.3.6; PWG 5100.7)
+IDENTITY = {
+    "user": "job-originating-user-name",
+    "host": "job-originating-host-name",
+    "queue": "printer-name",
+}
 
 _DUPLEX = {
     "one-sided": "1", "none": "1", "simplex": "1", "false": "1",
@@ -38,21 +45,6 @@ _SCALE = {"auto": "1", "auto-fit": "1", "fit": "0", "fill": "0", "none": "2"}
 _FIT = {"true": "0", "yes": "0", "on": "0"}
 _NOT_ASKED = frozenset({"auto", "default", "printerdefault", "automatic", "automatically-select"})
 
-# Standard papers: PWG 5101.1 self-describing name → the name that PPDs and drivers use.
-_PAPER = {
-    "iso_a3_297x420mm": "A3", "iso_a4_210x297mm": "A4", "iso_a5_148x210mm": "A5",
-    "iso_a6_105x148mm": "A6", "iso_b5_176x250mm": "ISOB5", "jis_b4_257x364mm": "B4",
-    "jis_b5_182x257mm": "B5", "na_letter_8.5x11in": "Letter", "na_legal_8.5x14in": "Legal",
-    "na_ledger_11x17in": "Tabloid", "na_executive_7.25x10.5in": "Executive",
-    "iso_dl_110x220mm": "EnvDL", "na_number-10_4.125x9.5in": "Env10", "iso_c5_162x229mm": "EnvC5",
-}  # fmt: skip
-_PAPER_ALIASES = {name.lower(): name for name in _PAPER.values()} | {
-    name.split("_")[1]: paper for name, paper in _PAPER.items()
-}
-# any other self-describing name of PWG 5101.1, 5; and the series that lp(1) names by letter
-_SELF_DESCRIBING = re.compile(r"[a-z]+_[a-z0-9.-]+_[0-9.]+x[0-9.]+(?:mm|in)")
-_SERIES = re.compile(r"[AB](?:10|[0-9])", re.IGNORECASE)
-
 Reader = Callable[[str], str | None]
 
 
@@ -61,10 +53,7 @@ def _table(choices: Mapping[str, str]) -> Reader:
 
 
 def _paper(text: str) -> str | None:
-    if text.lower() in _NOT_ASKED:
-        return None
-    known = _PAPER.get(text) or _PAPER_ALIASES.get(text.lower())
-    return known or (text.upper() if _SERIES.fullmatch(text) else text)
+    return None if text.lower() in _NOT_ASKED else paper(text)
 
 
 def _tray(text: str) -> str | None:
@@ -104,11 +93,14 @@ _ALLOWED: Mapping[str, tuple[re.Pattern[str], str]] = {
     "scale": (re.compile(r"[012]"), "0 (fit), 1 (shrink to fit) or 2 (actual size)"),
     "bmp": (re.compile(r"300|600"), "300 or 600"),
 }
+_MEMBER = re.compile(
+    r"(?:(?<=[\s{])|^)([xy]-dimension(?==[0-9]{1,7}[\s}])|media-size-name|media-source)=([^\s{}]+)"
+)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
-def job_props(job: PrintJob) -> dict[str, str]:
-    """The props of a job, by name, each one checked.
+def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
+    """The props of a job, by name, each one checked; and those of IDENTITY that are asked for.
 
     `copies` is always there: CUPS's count in argv[4] is the one that was asked for, filters or
     not, and the driver tells the filters to leave copies to the device.
@@ -118,7 +110,11 @@ def job_props(job: PrintJob) -> dict[str, str]:
     """
     props = {"copies": str(job.copies)}
     asked_by = dict(_ASKED_BY) if job.layout_done else {**_ASKED_BY, **_ASKED_BY_UNFILTERED}
-    options = {**_from_media(job.options.get("media", "")), **_wishes(job)}
+    options = {
+        **_from_media_col(job.options.get("media-col", "")),
+        **_from_media(job.options.get("media", "")),
+        **_wishes(job),
+    }
     for prop, sources in asked_by.items():
         for option, read in sources:
             value = read(options[option]) if option in options else None
@@ -130,7 +126,18 @@ def job_props(job: PrintJob) -> dict[str, str]:
             props[option.removeprefix(PASSED_ON)] = value
     for name, value in props.items():
         check_prop(name, value)
-    return props
+    return props | _identity(job, identify)
+
+
+def _identity(job: PrintJob, identify: Collection[str]) -> dict[str, str]:
+    """Who printed it, where the site wants to know. No job fails for the name of its user."""
+    host = job.options.get("job-originating-host-name", "")
+    known = {"user": job.user, "host": host, "queue": job.queue}
+    return {
+        IDENTITY[what]: "".join(c if c.isprintable() and c != ";" else "?" for c in known[what])
+        for what in identify
+        if known[what]
+    }
 
 
 def _wishes(job: PrintJob) -> dict[str, str]:
@@ -165,11 +172,24 @@ def _from_media(media: str) -> dict[str, str]:
     """`media=SIZE,TRAY,TYPE` of lp(1), in any order, as the options that mean one thing each."""
     found: dict[str, str] = {}
     for word in filter(None, media.split(",")):
-        is_paper = word.lower() in _PAPER_ALIASES or _SERIES.fullmatch(word)
-        if is_paper or _SELF_DESCRIBING.fullmatch(word) or word.lower().startswith("custom"):
+        if is_paper(word):
             found.setdefault("pagesize", word)
         elif re.search(r"tray|manual|cassette|slot|envelope|upper|lower|middle", word.lower()):
             found.setdefault("inputslot", word)
+    return found
+
+
+def _from_media_col(media_col: str) -> dict[str, str]:
+    """The size and the source of an IPP collection (PWG 5100.7, media-col; sizes in 0.01 mm)."""
+    found: dict[str, str] = {}
+    members = dict(_MEMBER.findall(media_col))
+    if "x-dimension" in members and "y-dimension" in members:
+        width, height = int(members["x-dimension"]), int(members["y-dimension"])
+        found["pagesize"] = paper_of_size(width / 100, height / 100)
+    if "media-size-name" in members:
+        found["pagesize"] = members["media-size-name"]
+    if "media-source" in members:
+        found["inputslot"] = members["media-source"]
     return found
 
 

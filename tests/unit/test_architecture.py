@@ -13,7 +13,7 @@ BRIDGE = BACKEND / "cirrus_bridge"
 # Lower layers first; a module may import from layers below its own, and from no other.
 LAYERS: list[set[str]] = [
     {"errors", "model", "__init__"},
-    {"settings", "config_toml", "device_cache"},
+    {"settings", "config_toml", "device_cache", "papers"},
     {"cups_options", "deflate", "segments", "crowd", "retry", "clock", "props", "cups_report"},
     {"uri", "cups_job", "journal_database"},
     {"journal"},

@@ -37,6 +37,7 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
     folder = _folder(
         tmp_path,
         bridge='[defaults]\nwait = "received"\nwaittimeout = 5\ncompression = 9\n'
+        'identify = ["user", "queue"]\n'
         "[upload]\nsegment_bytes = 65536\nconnect_timeout_s = 3\nread_timeout_s = 2.5\n",
         server='[[server]]\nhost = "CP.example.com:8443"\napi_key_file = "../key"\n'
         'locations = ["Paris"]\nproxy = "http://proxy:3128"\nallow_plaintext = true\n',
@@ -47,6 +48,7 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
     assert (server.api_key.reveal(), server.locations) == ("k3y", ("Paris",))
     assert (server.proxy, server.allow_plaintext) == ("http://proxy:3128", True)
     assert (configuration.defaults.wait, configuration.defaults.level) == ("received", 9)
+    assert configuration.identify == ("user", "queue")
     assert configuration.upload.segment_bytes == 65536
     assert configuration.upload.connect_timeout_s == 3.0
 
@@ -75,6 +77,8 @@ def test_exposed_key_file(tmp_path: Path) -> None:
     [
         ("[default]\n", SERVER, "unknown name 'default' (known: defaults, upload)"),
         ("[defaults]\nwiat = 1\n", SERVER, "unknown option 'wiat'"),
+        ('[defaults]\nidentify = ["mother"]\n', SERVER, "identify is a list of user, host, queue"),
+        ("[defaults]\nidentify = [[]]\n", SERVER, "identify is a list of user, host, queue"),
         ('[defaults]\nwait = "never"\n', SERVER, "submitted, received, delivered"),
         ("[defaults]\nwait = 1.5\n", SERVER, "must be a text or a number"),
         ("[upload]\nsegment_bytes = 1\n", SERVER, "from 1024"),

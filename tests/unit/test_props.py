@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,21 @@ def _job(options: dict[str, str], *, copies: int = 1, layout_done: bool = False)
         ("media", "glossy,B10", "size", "B10"),
         ("media", "A7weird", "size", None),
         ("media", "stationery", "size", None),
+        ("media", "Custom.595x842", "size", "A4"),
+        ("pagesize", "Custom.8.5x11in", "size", "Letter"),
+        ("pagesize", "Custom.210x297mm", "size", "A4"),
+        ("pagesize", "Custom.100x200", "size", "Custom.100x200"),
+        ("media", "custom_min_100x200mm", "size", "custom_min_100x200mm"),
+        ("media-col", "{media-size={x-dimension=21000 y-dimension=29700}}", "size", "A4"),
+        (
+            "media-col",
+            "{media-size={x-dimension=10000 y-dimension=5000}}",
+            "size",
+            "Custom.100x50mm",
+        ),
+        ("media-col", "{media-size-name=na_legal_8.5x14in media-source=tray-2}", "size", "Legal"),
+        ("media-col", "{media-size-name=iso_a4_210x297mm media-source=tray-2}", "tray", "tray-2"),
+        ("media-col", "{media-size={x-dimension=one y-dimension=29700}}", "size", None),
         ("pagesize", "A7weird", "size", "A7weird"),
         ("sides", "weird", "duplex", None),
         ("colormodel", "Purple", "color", None),
@@ -151,3 +167,16 @@ def test_list_form_reads_back(options: dict[str, str]) -> None:
         text = separator.join(f"{name}={value}" for name, value in props.items())
         lines = [line for part in text.splitlines() for line in part.split(";")]
         assert dict(line.split("=", 1) for line in lines) == props
+
+
+def test_identity_only_where_it_is_asked_for() -> None:
+    """Off by default; on, in IPP's words, and no name can do any harm."""
+    options = {"job-originating-host-name": "pc7"}
+    job = _job(options)
+    assert not {"job-originating-user-name", "printer-name"} & set(job_props(job))
+    odd = dataclasses.replace(job, user="a;b\nduplex=2", queue="q")
+    props = job_props(odd, ("user", "host", "queue"))
+    assert props["job-originating-user-name"] == "a?b?duplex=2"
+    assert props["job-originating-host-name"] == "pc7"
+    assert props["printer-name"] == "q"
+    assert "job-originating-host-name" not in job_props(_job({}), ("host",))
