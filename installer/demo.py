@@ -125,7 +125,8 @@ def _make_cups(folder: Path, host: str, key: str) -> PrivateCups:
         "CIRRUS_BRIDGE_CACHE": str(state.with_name("cache")),
         "PYTHONDONTWRITEBYTECODE": "1",  # root's files, that others can not read, in the sources
     }
-    return PrivateCups(root, [PROGRAMS / "cirrus-backend"], environment)
+    programs = [PROGRAMS / "cirrus-backend"], environment
+    return PrivateCups(root, *programs, driver=[PROGRAMS / "cirrus-driver"])
 
 
 def _discover(cups: PrivateCups) -> str:

@@ -39,6 +39,7 @@ class PrivateCups:
         root: its path must be short: the socket's full path has to fit into 107 bytes (unix(7)).
         backend: the command that is the CUPS backend `cirrus`.
         backend_env: variables for it; cupsd itself passes on none.
+        driver: the driver program, if there is to be one.
         web_interface: whether CUPS's own web pages are on.
         retry_interval_s: after which time CUPS tries a job again that asks for it.
         directives: more lines for cupsd.conf.
@@ -50,6 +51,7 @@ class PrivateCups:
         backend: Sequence[str | Path],
         backend_env: Mapping[str, str],
         *,
+        driver: Sequence[str | Path] = (),
         web_interface: bool = False,
         retry_interval_s: int = 2,
         directives: Sequence[str] = (),
@@ -58,7 +60,7 @@ class PrivateCups:
         self.socket = socket_path(root)
         self.port = _free_port()
         self._cupsd: subprocess.Popen[bytes] | None = None
-        lay_out(root, backend, backend_env)
+        lay_out(root, backend, backend_env, driver)
         configure(
             root,
             port=self.port,

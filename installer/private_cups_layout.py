@@ -69,8 +69,13 @@ FileDevice Yes
 """
 
 
-def lay_out(root: Path, backend: Sequence[str | Path], backend_env: Mapping[str, str]) -> None:
-    """Make the folders, links and programs below `root`; the backend becomes `cirrus`."""
+def lay_out(
+    root: Path,
+    backend: Sequence[str | Path],
+    backend_env: Mapping[str, str],
+    driver: Sequence[str | Path] = (),
+) -> None:
+    """Make the folders, links and programs below `root`; backend and driver become `cirrus`."""
     # cupsd's filters run as lp, and a temporary folder is its maker's alone
     root.chmod(0o755)
     for folder in ("etc", "spool/tmp", "cache", "state", "log", "home", "data/drv"):
@@ -88,7 +93,10 @@ def lay_out(root: Path, backend: Sequence[str | Path], backend_env: Mapping[str,
     _link_all(DATA_DIR, root / "data", but="drv")
     _link_all(DATA_DIR / "drv", root / "data" / "drv", but=DRIVER_SOURCE.name)
     shutil.copyfile(DRIVER_SOURCE, root / "data" / "drv" / DRIVER_SOURCE.name)
-    _install_backend(server_bin / "backend" / "cirrus", backend, backend_env)
+    # no right for others: cupsd runs it as root, who can read the keys
+    _install(server_bin / "backend" / "cirrus", backend, backend_env, 0o700)
+    if driver:
+        _install(server_bin / "driver" / "cirrus", driver, backend_env, 0o755)
     if os.geteuid() == 0:
         lp = pwd.getpwnam("lp")
         for folder in ("spool", "spool/tmp", "cache", "state", "log"):
@@ -128,14 +136,14 @@ def socket_path(root: Path) -> Path:
     return path
 
 
-def _install_backend(
-    script: Path, backend: Sequence[str | Path], backend_env: Mapping[str, str]
+def _install(
+    script: Path, program: Sequence[str | Path], env: Mapping[str, str], mode: int
 ) -> None:
-    # cupsd gives a backend an environment of its own making, hence the exports
-    exports = [f"export {name}={shlex.quote(value)}" for name, value in backend_env.items()]
-    command = f'exec {shlex.join(map(str, backend))} "$@"'
+    # cupsd gives its programs an environment of its own making, hence the exports
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in env.items()]
+    command = f'exec {shlex.join(map(str, program))} "$@"'
     script.write_text("\n".join(["#!/bin/sh", *exports, command, ""]))
-    script.chmod(0o700)  # no right for others: cupsd runs it as root, who can read the keys
+    script.chmod(mode)
 
 
 def _link_all(source: Path, target: Path, *, but: str = "") -> None:

@@ -45,6 +45,7 @@ class PrintSite:
                 "CIRRUS_BRIDGE_STATE": str(self.state),
                 "CIRRUS_BRIDGE_CACHE": str(self.root / "cache"),
             },
+            driver=[BACKEND.with_name("cirrus-driver")],
         )
 
     def _folder(self, name: str) -> Path:

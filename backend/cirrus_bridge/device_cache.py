@@ -56,7 +56,9 @@ class DeviceCache:
         with contextlib.suppress(OSError, ValueError):
             if path.read_text("utf-8") == text:
                 return
-        self._folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if not self._folder.exists():
+            self._folder.mkdir(parents=True)
+            self._folder.chmod(0o755)  # CUPS's umask for backends is 077
         handle, temporary = tempfile.mkstemp(dir=self._folder)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -18,12 +18,9 @@ from cirrus_bridge.api import CloudApi
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import Server
 from cirrus_bridge.device_cache import DeviceCache, Place
+from cirrus_bridge.drivers import devices
 from cirrus_bridge.errors import CirrusError, Retryable
-from cirrus_bridge.model import Target
-from cirrus_bridge.uri import check_id, format_queue_uri
 
-MAKE_AND_MODEL = "Cirrus Generic PDF"  # the NickName of ppd/cirrus-bridge.drv
-DEVICE_ID = "MFG:Cirrus;MDL:Generic PDF;CMD:PDF;"
 SCHEME_LINE = 'network cirrus "Unknown" "Cirrus Bridge (cloud printing)"'
 WORKERS = 16
 LIMIT_S = 1.5  # a person waits in front of a dialog; with the start of the program, 2 s
@@ -60,7 +57,7 @@ def discover(
             cache.keep(place, answer)
         except OSError as error:
             tell(f"What {place.server} answered can not be kept for later: {error.strerror}.")
-        yield from _lines(place, answer)
+        yield from (device.device_line for device in devices(place, answer))
     for place in sorted(missing, key=str):
         yield from _without(place, TimeoutError("no answer in time."), cache, tell)
 
@@ -110,31 +107,7 @@ def _without(place: Place, error: Exception, cache: DeviceCache, tell: Tell) -> 
         why = f"a fault of Cirrus Bridge itself ({kind} in {at.name}, line {at.lineno})."
     away = isinstance(error, Retryable | TimeoutError)
     last = cache.last(place) if away else None
-    lines = [] if last is None else list(_lines(place, last))
+    lines = [] if last is None else [device.device_line for device in devices(place, last)]
     shown = "Its devices are listed as they were last seen." if lines else ""
     tell(f"No answer for location {place.location} of {place.server}: {why} {shown}".rstrip())
     yield from lines
-
-
-def _lines(place: Place, found: Mapping[str, Any]) -> Iterator[str]:
-    where = _shown(found.get("Name")) or place.location
-    devices = found.get("Devices")
-    if found.get("IsInactive") or not isinstance(devices, dict):
-        return
-    for device_id, device in sorted(devices.items()):
-        if not isinstance(device, dict) or device.get("IsInactive"):
-            continue
-        try:
-            check_id(device_id)
-        except ValueError:
-            continue  # the API's target list can not name it either
-        uri = format_queue_uri(place.server, place.company, [Target(place.location, device_id)])
-        name = _shown(device.get("Name")) or device_id
-        fields = (MAKE_AND_MODEL, f"{name} at {where}", DEVICE_ID, where)
-        yield " ".join(("network", uri, *(f'"{_shown(text)}"' for text in fields)))
-
-
-def _shown(text: object) -> str:
-    """Text that can stand between the quotes of a line."""
-    clean = "".join(char if char.isprintable() else " " for char in str(text or ""))
-    return clean.replace("\\", "/").replace('"', "'").strip()[:120]

@@ -7,6 +7,7 @@ optional unit, points without (PPD 4.3, cupsMarkOptions(3)).
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 # PWG 5101.1 self-describing name → the name in PPDs
 _PAPERS = {
@@ -34,6 +35,14 @@ _CUSTOM = re.compile(rf"custom\.{_SIZE}(pt|in|ft|mm|cm|m)?", re.IGNORECASE)
 _SERIES = re.compile(r"[AB](?:10|[0-9])", re.IGNORECASE)
 # applications round to points, and some to whole millimetres
 _TOLERANCE_MM = 1.5
+
+
+class Paper(NamedTuple):
+    """A paper by its name in PPDs, and its size in points (1/72 inch)."""
+
+    name: str
+    width_pt: float
+    height_pt: float
 
 
 def is_paper(word: str) -> bool:
@@ -80,3 +89,24 @@ def _standard(width_mm: float, height_mm: float) -> str | None:
         ):
             return known
     return None
+
+
+def known_paper(word: str) -> Paper | None:
+    """The paper that a word means, if it says or everybody knows how large that is."""
+    name = paper(word)
+    for self_describing, known in _PAPERS.items():
+        if known == name:
+            return _paper(known, self_describing)
+    return _paper(name, name) if _size_mm(word) else None
+
+
+def _paper(name: str, self_describing: str) -> Paper | None:
+    size_mm = _size_mm(self_describing)
+    if size_mm is None or not all(10 <= side_mm <= 5000 for side_mm in size_mm):
+        return None
+    if name == self_describing:
+        name = "w{:.0f}h{:.0f}".format(*(side_mm / 25.4 * 72 for side_mm in size_mm))
+    return Paper(name, *(round(side_mm / 25.4 * 72, 2) for side_mm in size_mm))
+
+
+STANDARD_PAPERS: tuple[Paper, ...] = tuple(filter(None, map(known_paper, _PAPERS)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from urllib.parse import unquote
 
 from cirrus_bridge.errors import BadOption
 from cirrus_bridge.model import PrintJob
@@ -57,6 +58,11 @@ def _paper(text: str) -> str | None:
 
 
 def _tray(text: str) -> str | None:
+    # generated drivers write a location's own names so (`ppd.choice_keyword`)
+    return None if text.lower() in _NOT_ASKED else unquote(text)
+
+
+def _chosen(text: str) -> str | None:
     return None if text.lower() in _NOT_ASKED else text
 
 
@@ -71,7 +77,8 @@ _ASKED_BY: Mapping[str, tuple[tuple[str, Reader], ...]] = {
     "color": (("colormodel", _table(_COLOR)), ("print-color-mode", _table(_COLOR))),
     "tray": (("inputslot", _tray), ("media-source", _tray)),
     "size": (("pagesize", _paper), ("pageregion", _paper)),
-    "priority": (("cirrus-priority", str),),
+    "priority": (("cirrus-priority", str), ("cirruspriority", _chosen)),
+    "bmp": (("cirrusbitmap", _chosen),),
 }
 # the same for what pdftopdf does itself when a document goes through CUPS's filters
 _ASKED_BY_UNFILTERED: Mapping[str, tuple[tuple[str, Reader], ...]] = {

@@ -13,10 +13,11 @@ BRIDGE = BACKEND / "cirrus_bridge"
 # Lower layers first; a module may import from layers below its own, and from no other.
 LAYERS: list[set[str]] = [
     {"errors", "model", "__init__"},
-    {"settings", "config_toml", "device_cache", "papers"},
-    {"cups_options", "deflate", "segments", "crowd", "retry", "clock", "props", "cups_report"},
-    {"uri", "cups_job", "journal_database"},
-    {"journal"},
+    {"settings", "config_toml", "device_cache", "papers", "ppd_words"},
+    {"cups_options", "deflate", "segments", "crowd", "retry", "clock", "cups_report"},
+    {"props", "capabilities"},
+    {"uri", "cups_job", "journal_database", "ppd"},
+    {"journal", "drivers"},
     {"config"},
     {"api_errors", "api_session"},
     {"api_answers"},
@@ -24,7 +25,7 @@ LAYERS: list[set[str]] = [
     {"patience"},
     {"upload"},
     {"submit", "follow", "discovery", "recognize"},
-    {"backend_main"},
+    {"backend_main", "driver_main"},
     {"backend_supervisor"},
 ]
 OWNERS = {

@@ -1,0 +1,90 @@
+"""What a cloud device can do, from what the API says of it and of its location. Pure.
+
+The API's data is somebody else's: whatever has another type than documented is taken for unknown,
+and what is unknown is offered rather than withheld (a location on Linux reports names alone).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cirrus_bridge.papers import STANDARD_PAPERS, Paper, known_paper
+
+MOST_CHOICES = 500
+_YES_NO = {"0": False, "1": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """A device's abilities.
+
+    Attributes:
+        formats: the API's words: pdf, ps, pcl, pcl6, txt, any; empty where unknown.
+        trays: names as the location reports them.
+        papers: never empty.
+        color, duplex, collate: False only where the location says so.
+        bitmaps: the location prints PDF by way of bitmaps, on Windows.
+        defaults: the device's own props, by name.
+    """
+
+    formats: frozenset[str]
+    trays: tuple[str, ...]
+    papers: tuple[Paper, ...]
+    color: bool
+    duplex: bool
+    collate: bool
+    bitmaps: bool
+    defaults: Mapping[str, str]
+
+    @property
+    def takes_pdf(self) -> bool:
+        """PDF can be sent to it as it is."""
+        return not self.formats or bool(self.formats & {"pdf", "any"})
+
+
+def capabilities(location: Mapping[str, Any], device: Mapping[str, Any]) -> Capabilities:
+    """The abilities of one of a location's devices."""
+    fields = _printer_line(location.get("Printers"), device.get("Target"))
+    trays, sizes = fields[2:3], fields[6:7]
+    papers = dict.fromkeys(filter(None, map(known_paper, _words(sizes, ",;"))))
+    color, collate, duplex = (_flag(fields[n : n + 1]) for n in (3, 4, 5))
+    defaults = device.get("DefaultProps")
+    formats = device.get("Formats")
+    return Capabilities(
+        formats=frozenset(map(str, formats)) if isinstance(formats, list) else frozenset(),
+        trays=tuple(dict.fromkeys(_words(trays, ";,")))[:MOST_CHOICES],
+        papers=tuple(papers)[:MOST_CHOICES] or STANDARD_PAPERS,
+        color=color,
+        duplex=duplex,
+        collate=collate,
+        bitmaps=location.get("IsWindows") is True,
+        defaults={
+            str(name).lower(): str(value)
+            for name, value in (defaults.items() if isinstance(defaults, dict) else ())
+        },
+    )
+
+
+def _printer_line(lines: object, target: object) -> list[str]:
+    """The tab-separated fields of the printer that is the device's target."""
+    for line in lines if isinstance(lines, list) else ():
+        fields = [field.strip() for field in str(line).split("\t")]
+        if fields[0] and fields[0] == target:
+            return ["" if field.lower() == "n/a" else field for field in fields]
+    return []
+
+
+def _flag(field: list[str]) -> bool:
+    return _YES_NO.get(field[0], True) if field else True
+
+
+def _words(field: list[str], separators: str) -> Iterable[str]:
+    text = field[0] if field else ""
+    for separator in separators[1:]:
+        text = text.replace(separator, separators[0])
+    for word in text.split(separators[0]):
+        clean = "".join(char for char in word if char.isprintable()).strip()
+        if clean and len(clean) <= 60:
+            yield clean
