@@ -143,7 +143,8 @@ def _machine() -> str:
     curl = subprocess.run(["curl", "--version"], capture_output=True, text=True, check=True).stdout
     return (
         f"{os.cpu_count()} cores of {cpu}, Linux {platform.release()}, "
-        f"Python {platform.python_version()}, {' '.join(curl.split()[:2])}"
+        f"Python {platform.python_version()}, {' '.join(curl.split()[:2])}, "
+        f"TCP {Path('/proc/sys/net/ipv4/tcp_congestion_control').read_text().strip()}"
     )
 
 
