@@ -68,10 +68,12 @@ def test_discovery_lines(site: PrintSite) -> None:
     lines = done.stdout.decode().splitlines()
     assert done.returncode == 0
     assert lines[0] == 'network cirrus "Unknown" "Cirrus Bridge (cloud printing)"'
-    assert (
-        f'network cirrus://{site.server}/Acme/Paris:Laser1 "Cirrus Generic PDF" '
-        '"Laser1 at Paris office" "MFG:Cirrus;MDL:Generic PDF;CMD:PDF;" "Paris office"'
-    ) in lines
+    (line,) = [line for line in lines if f"cirrus://{site.server}/Acme/Paris:Laser1 " in line]
+    assert re.fullmatch(
+        r'network \S+ "Cirrus (Laser1 at Paris office [0-9a-f]{8})" "Laser1 at Paris office" '
+        r'"MFG:Cirrus;MDL:\1;CMD:PDF;" "Paris office"',
+        line,
+    )
     assert site.key not in done.stdout.decode() + done.stderr.decode()
 
 

@@ -241,16 +241,33 @@ def test_uncompressed(site: PrintSite, tmp_path: Path) -> None:
     assert document(delivered) == data
 
 
-def test_devices_are_discovered(site: PrintSite) -> None:
-    """lpinfo -v shows the cloud's devices with URI, and lpadmin can use what it shows."""
+def test_devices_are_discovered(site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """lpinfo -v shows a cloud device with its URI, its device id leads to its own driver, and what
+    is printed to a queue of both comes out as asked."""
     device = site.device("--name", "Laser by the window")
     found = site.cups.run("lpinfo", "-l", "-v")
     uri = f"cirrus://{site.server}/Acme/Paris:{device}"
     block = found[found.index(f"uri = {uri}\n") :].split("Device:")[0]
     assert "info = Laser by the window at Paris office" in block
-    assert "make-and-model = Cirrus Generic PDF" in block
     assert "location = Paris office" in block
     assert site.key not in found
+    identity = block.partition("device-id = ")[2].splitlines()[0]
+    listed = site.cups.run("lpinfo", "--device-id", identity, "-m")
+    driver = listed.split()[0]
+    assert driver.startswith("cirrus:")
+    assert "Cirrus Laser by the window at Paris office" in listed.splitlines()[0]
+    site.cups.add_queue("added", uri, driver=driver)
+    queue = site.cups.printer("added")
+    assert "two-sided-short-edge" in queue["sides-supported"]
+    assert "color" in queue["print-color-mode-supported"]
+    assert "iso_a4_210x297mm" in queue["media-supported"]
+    job_id = site.cups.lp("added", "-n", "2", "-o", "sides=two-sided-short-edge", pdfs[4])
+    assert site.cups.wait_job(job_id)["job-state"] == 9
+    (job,) = site.cloud_jobs(device, 1)
+    assert {name: job["props"][name] for name in ("copies", "duplex")} == {
+        "copies": "2",
+        "duplex": "3",
+    }
 
 
 def _pdf_with(noise: bytes) -> bytes:
