@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,3 +126,36 @@ def test_newer_version(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(JournalError, match="newer"), Journal(tmp_path):
         pass
+
+
+def test_journal_of_the_first_version(tmp_path: Path) -> None:
+    """It is brought up to date, and what it knows stays known."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
+        for statement in filter(str.strip, journal_database._STEPS[0].split(";")):
+            db.execute(statement)
+        db.execute(
+            "INSERT INTO document (job_uuid, job_id, print_run, destination, number, queue, user,"
+            " title, phase, pass_started, created_at, updated_at)"
+            " VALUES ('u', 1, 0, 'd', 1, 'q', 'ann', 't', 'accepted', 5, 1, 1)"
+        )
+        db.execute("PRAGMA user_version = 1")
+    with Journal(tmp_path) as journal:
+        (entry,) = journal.entries("u", 1)
+        assert (entry.phase, entry.open_runs, entry.class_name) == (Phase.ACCEPTED, 0, "")
+        assert not journal.takes_one_at_a_time("h", now_s=1)
+
+
+def test_lock_of_a_job_ends_with_its_holder(tmp_path: Path) -> None:
+    """Another process that has the job keeps us out until it is gone, however it goes."""
+    code = "from pathlib import Path; import sys; from cirrus_bridge.journal import Journal\n"
+    code += "j = Journal(Path(sys.argv[1])); print(j.claim('u', 1), flush=True); input()"
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"True\n"
+        with Journal(tmp_path) as journal:
+            assert not journal.claim("u", 1)
+            assert journal.claim("u", 2)
+            other.kill()
+            other.wait()
+            assert journal.claim("u", 1)
