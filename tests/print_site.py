@@ -96,11 +96,24 @@ class PrintSite:
         self.cups.add_queue(name, uri, driver=DRIVER if driver else None, policy=policy)
         return name
 
+    def discovered(self, device: str) -> dict[str, str]:
+        """What lpinfo(8) says of a device, by lpinfo's words.
+
+        Asked again until it is listed: on a busy machine discovery's time may be over first.
+        """
+        found: list[str] = []
+
+        def listed() -> bool:
+            blocks = self.cups.run("lpinfo", "-l", "-v").split("Device: ")
+            found[:] = [text for text in blocks if f":{device}\n" in text]
+            return bool(found)
+
+        eventually(listed)
+        return dict(re.findall(r"(\S+) = (.*)", found[0]))
+
     def discovered_queue(self, device: str) -> str:
         """Add a queue as a dialog does: a discovered device, with the driver that CUPS proposes."""
-        found = self.cups.run("lpinfo", "-l", "-v").split("Device: ")
-        (block,) = [text for text in found if f":{device}\n" in text]
-        said = dict(re.findall(r"(\S+) = (.*)", block))
+        said = self.discovered(device)
         lines = self.cups.run("lpinfo", "--device-id", said["device-id"], "-m").splitlines()
         name = f"q{next(_numbers)}"
         self.cups.add_queue(name, said["uri"], driver=lines[0].split()[0])
