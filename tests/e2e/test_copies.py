@@ -63,6 +63,12 @@ def queues(site: PrintSite) -> dict[str, tuple[str, str]]:
         found[name] = (device, site.discovered_queue(device))
     device = site.device()
     found["generic"] = (device, site.queue(f"Paris:{device}"))
+    for name in ("ps", "pcl6", "pcl"):
+        device = site.device("--formats", name)
+        queue, uri = f"generic-{name}", f"cirrus://{site.server}/Acme/Paris:{device}"
+        driver = f"drv:///cirrus-bridge.drv/cirrus-generic-{name}.ppd"
+        site.cups.add_queue(queue, uri, driver=driver)
+        found[queue] = (device, queue)
     device = site.device()
     found["raw"] = (device, site.queue(f"Paris:{device}", driver=False))
     return found
@@ -109,6 +115,17 @@ def test_unfiltered(
     job = printed(site, device, queue, "-n", "3", "-o", "raw", three_pages)
     assert document(job) == three_pages.read_bytes()
     assert job["props"]["copies"] == "3"
+
+
+@pytest.mark.parametrize("kind", ["generic-ps", "generic-pcl6", "generic-pcl"])
+def test_generic_drivers(
+    site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path, kind: str
+) -> None:
+    """Those that need no server count as well."""
+    device, queue = queues[kind]
+    job = printed(site, device, queue, "-n", "4", three_pages)
+    assert sheets_in(document(job), Path(job["document"])) == 12
+    assert job["props"] == {"copies": "1", "color": "2"}
 
 
 @pytest.mark.parametrize("kind", ["pdf", "ps", "pcl6", "pcl"])

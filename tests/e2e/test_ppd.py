@@ -6,6 +6,7 @@ Documents go through the real queue and filters to a backend that keeps what it 
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader, PdfWriter
 
+from cirrus_bridge.cups_ppd import read_queue_driver
+from cirrus_bridge.page_language import LANGUAGES
 from private_cups import PrivateCups, private_cups
 from private_cups_layout import DRIVER_SOURCE
 
@@ -115,12 +118,20 @@ def attribute(cups: PrivateCups, name: str) -> str:
 
 
 def test_it_conforms(tmp_path: Path) -> None:
-    """The compiler takes it, and CUPS's own tester has nothing against the result."""
+    """The compiler takes it, and CUPS's own tester has nothing against the results: a driver for
+    each language, none with a default that would ask the device for something."""
     subprocess.run(["ppdc", "-d", tmp_path, DRIVER_SOURCE], check=True, capture_output=True)
-    (ppd,) = tmp_path.iterdir()
-    assert ppd.name == "cirrus-generic-pdf.ppd"
-    done = subprocess.run(["cupstestppd", "-W", "none", "-q", ppd], capture_output=True)
+    ppds = sorted(tmp_path.iterdir())
+    assert [ppd.stem.removeprefix("cirrus-generic-") for ppd in ppds] == sorted(LANGUAGES)
+    done = subprocess.run(["cupstestppd", "-W", "none", "-q", *ppds], capture_output=True)
     assert done.returncode == 0, done.stdout
+    for ppd in ppds:
+        text = ppd.read_text()
+        language = LANGUAGES[ppd.stem.removeprefix("cirrus-generic-")]
+        assert f"CMD:{language.command};" in text
+        assert re.findall(r'^\*cupsFilter2: "(.*)"', text, re.MULTILINE) == list(language.filters)
+        assert f"*cupsManualCopies: {language.repeats}" in text
+        assert not read_queue_driver(ppd).defaults
 
 
 @pytest.mark.parametrize(
