@@ -18,7 +18,6 @@ from cirrus_bridge import __version__
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import (
-    CACHE_FOLDER,
     FOLDER,
     STATE_FOLDER,
     Configuration,
@@ -83,8 +82,7 @@ def run() -> int:
 def _main(argv: Sequence[str], environ: Mapping[str, str], report: CupsReport, clock: Clock) -> int:
     folder = Path(environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER)
     if len(argv) == 1:
-        cache = Path(environ.get("CIRRUS_BRIDGE_CACHE") or CACHE_FOLDER)
-        _list_devices(folder, cache, report, clock)
+        _list_devices(folder, environ, report, clock)
         return OK
     if len(argv) not in (6, 7):
         sys.stderr.write(USAGE + "\n")
@@ -223,9 +221,11 @@ def _api(server: Server, queue: QueueUri, configuration: Configuration) -> Cloud
     return CloudApi(server, queue.company, https=not plain, timeouts=configuration.upload)
 
 
-def _list_devices(folder: Path, cache: Path, report: CupsReport, clock: Clock) -> None:
+def _list_devices(
+    folder: Path, environ: Mapping[str, str], report: CupsReport, clock: Clock
+) -> None:
     # which printing does not need
-    from cirrus_bridge.device_cache import DeviceCache
+    from cirrus_bridge.device_cache import CACHE_FOLDER, DeviceCache
     from cirrus_bridge.discovery import SCHEME_LINE, discover
 
     try:
@@ -241,7 +241,8 @@ def _list_devices(folder: Path, cache: Path, report: CupsReport, clock: Clock) -
         company = server.company or ""
         return CloudApi(server, company, https=not plain, timeouts=DISCOVERY_TIMEOUTS)
 
-    lines = discover(configuration.servers, api_for, DeviceCache(cache), clock, report.fault)
+    cache = DeviceCache(Path(environ.get("CIRRUS_BRIDGE_CACHE") or CACHE_FOLDER))
+    lines = discover(configuration.servers, api_for, cache, clock, report.fault)
     for line in lines:
         # IPP's charset, whatever the locale's is: names are in any script
         sys.stdout.buffer.write(line.encode() + b"\n")

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+CACHE_FOLDER = Path("/var/cache/cirrus-bridge")
 _OF_LOCATION = ("Name", "IsInactive", "IsWindows", "Printers")
 _OF_DEVICE = ("Name", "IsInactive", "Type", "Target", "Formats", "DefaultProps")
 _FILE_BYTES = 16 * 1024 * 1024
