@@ -65,7 +65,13 @@ def comparisons(folder: Path) -> Iterator[tuple[Way, list[Way]]]:
         [
             _way(f"openprinting-ppds list ({len(listed)} drivers)", archive, "list"),
             _way(
-                "cups-driverd list (its own, of drv)", daemon, "list", "1", "0", "exclude-schemes=*"
+                "cups-driverd list, drv (33 drivers)",
+                daemon,
+                "list",
+                "1",
+                "0",
+                "include-schemes=drv",
+                env=cups,
             ),
         ],
     )
