@@ -6,7 +6,9 @@ one message for people and one exit code; an error that nobody foresaw holds the
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +18,6 @@ from cirrus_bridge import __version__
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import (
-    CACHE_FOLDER,
     FOLDER,
     STATE_FOLDER,
     Configuration,
@@ -49,6 +50,7 @@ ONE_OF_SEVERAL = (
     "job: files that were accepted are not printed again."
 )
 DISCOVERY_TIMEOUTS = UploadSettings(connect_timeout_s=2.0, read_timeout_s=2.0)
+READ_WAIT_S = 2
 TURN_WAIT_S = 0.2
 MOST_OPEN_RUNS = 5
 OK = EXIT_CODES[Disposition.DONE]
@@ -80,8 +82,7 @@ def run() -> int:
 def _main(argv: Sequence[str], environ: Mapping[str, str], report: CupsReport, clock: Clock) -> int:
     folder = Path(environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER)
     if len(argv) == 1:
-        cache = Path(environ.get("CIRRUS_BRIDGE_CACHE") or CACHE_FOLDER)
-        _list_devices(folder, cache, report, clock)
+        _list_devices(folder, environ, report, clock)
         return OK
     if len(argv) not in (6, 7):
         sys.stderr.write(USAGE + "\n")
@@ -220,9 +221,11 @@ def _api(server: Server, queue: QueueUri, configuration: Configuration) -> Cloud
     return CloudApi(server, queue.company, https=not plain, timeouts=configuration.upload)
 
 
-def _list_devices(folder: Path, cache: Path, report: CupsReport, clock: Clock) -> None:
+def _list_devices(
+    folder: Path, environ: Mapping[str, str], report: CupsReport, clock: Clock
+) -> None:
     # which printing does not need
-    from cirrus_bridge.device_cache import DeviceCache
+    from cirrus_bridge.device_cache import CACHE_FOLDER, DeviceCache
     from cirrus_bridge.discovery import SCHEME_LINE, discover
 
     try:
@@ -238,10 +241,29 @@ def _list_devices(folder: Path, cache: Path, report: CupsReport, clock: Clock) -
         company = server.company or ""
         return CloudApi(server, company, https=not plain, timeouts=DISCOVERY_TIMEOUTS)
 
-    lines = discover(configuration.servers, api_for, DeviceCache(cache), clock, report.fault)
+    cache = DeviceCache(Path(environ.get("CIRRUS_BRIDGE_CACHE") or CACHE_FOLDER))
+    lines = discover(configuration.servers, api_for, cache, clock, report.fault)
     for line in lines:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        # IPP's charset, whatever the locale's is: names are in any script
+        sys.stdout.buffer.write(line.encode() + b"\n")
+        sys.stdout.buffer.flush()
+    _wait_until_read(sys.stdout.fileno(), clock)
+
+
+def _wait_until_read(pipe: int, clock: Clock) -> None:
+    """Until CUPS has read the devices: cups-deviced of 2.4 stops reading when the last backend has
+    ended, and what is still in its pipe is not listed."""
+    from fcntl import ioctl
+    from termios import FIONREAD
+
+    unread = bytearray(4)
+    deadline_s = clock.monotonic_s() + READ_WAIT_S
+    with contextlib.suppress(OSError):  # no pipe
+        while stat.S_ISFIFO(os.fstat(pipe).st_mode) and clock.monotonic_s() < deadline_s:
+            ioctl(pipe, FIONREAD, unread)
+            if not any(unread) or clock.stop_requested:
+                return
+            clock.sleep(0.005)
 
 
 def _may_be_plain(server: Server) -> bool:

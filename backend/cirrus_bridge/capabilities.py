@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from cirrus_bridge.papers import STANDARD_PAPERS, Paper, known_paper
 
 MOST_CHOICES = 500
+_WORD_BYTES = 200  # with a keyword of PPDs, they are in a line of PPDs (255 bytes)
 _YES_NO = {"0": False, "1": True}
 
 
@@ -40,7 +41,7 @@ class Capabilities:
 def formats(device: Mapping[str, Any]) -> frozenset[str]:
     """What a device takes, in the API's words, such as pdf or any; empty where unknown."""
     found = device.get("Formats")
-    return frozenset(map(str, found)) if isinstance(found, list) else frozenset()
+    return frozenset(filter(_is_text, found)) if isinstance(found, list) else frozenset()
 
 
 def capabilities(location: Mapping[str, Any], device: Mapping[str, Any]) -> Capabilities:
@@ -59,17 +60,22 @@ def capabilities(location: Mapping[str, Any], device: Mapping[str, Any]) -> Capa
         defaults={
             str(name).lower(): str(value)
             for name, value in (defaults.items() if isinstance(defaults, dict) else ())
+            if isinstance(value, str | int)
         },
     )
 
 
 def _printer_line(lines: object, target: object) -> list[str]:
     """The tab-separated fields of the printer that is the device's target."""
-    for line in lines if isinstance(lines, list) else ():
-        fields = [field.strip() for field in str(line).split("\t")]
+    for line in filter(_is_text, lines if isinstance(lines, list) else ()):
+        fields = [field.strip() for field in line.split("\t")]
         if fields[0] and fields[0] == target:
             return ["" if field.lower() == "n/a" else field for field in fields]
     return []
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str)
 
 
 def _papers(field: list[str]) -> dict[Paper, str]:
@@ -91,5 +97,5 @@ def _words(field: list[str], separators: str) -> Iterable[str]:
         text = text.replace(separator, separators[0])
     for word in text.split(separators[0]):
         clean = "".join(char for char in word if char.isprintable()).strip()
-        if clean and len(clean) <= 60:
+        if clean and len(clean) <= 60 and len(clean.encode()) <= _WORD_BYTES:
             yield clean

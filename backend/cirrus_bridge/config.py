@@ -22,7 +22,6 @@ from cirrus_bridge.uri import QueueUri, check_id, parse_server, server_name
 
 FOLDER = Path("/etc/cirrus-bridge")
 STATE_FOLDER = Path("/var/lib/cirrus-bridge")
-CACHE_FOLDER = Path("/var/cache/cirrus-bridge")
 NOT_SHOWN = "what it says is not repeated here, as it may be a key"
 SERVER_NAMES = (
     *("host", "company", "api_key", "api_key_file", "locations"),

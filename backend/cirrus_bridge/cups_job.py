@@ -66,6 +66,7 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str]) -> PrintJob:
         class_name=_text(environ.get("CLASS", "")),
         queue_defaults=MappingProxyType(driver.defaults),
         papers=MappingProxyType(driver.papers),
+        trays=MappingProxyType(driver.trays),
     )
 
 

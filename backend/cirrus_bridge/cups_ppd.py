@@ -16,7 +16,8 @@ from urllib.parse import unquote
 
 MOST_BYTES = 8 * 1024 * 1024
 _LINE = re.compile(
-    rb'^\*(Default|cirrusDefault |cirrusPaper |cupsManualCopies)([!-9;-~]*):[ \t]*"?([^"\r\n]*)',
+    rb"^\*(Default|cirrusDefault |cirrusPaper |cirrusTray |cupsManualCopies)([!-9;-~]*):"
+    rb'[ \t]*"?([^"\r\n]*)',
     re.MULTILINE,
 )
 
@@ -28,12 +29,13 @@ class QueueDriver:
     Attributes:
         manual_copies: the filters make the copies that a job asks for.
         defaults: option in lower case → the choice that an administrator made the default.
-        papers: name of a paper in PPDs → the location's own word for it.
+        papers, trays: name in PPDs → the location's own word, where that is another.
     """
 
     manual_copies: bool = False
     defaults: Mapping[str, str] = field(default_factory=dict)
     papers: Mapping[str, str] = field(default_factory=dict)
+    trays: Mapping[str, str] = field(default_factory=dict)
 
 
 NO_DRIVER = QueueDriver()
@@ -48,7 +50,7 @@ def read_queue_driver(path: Path) -> QueueDriver:
         return NO_DRIVER
     said: dict[str, dict[str, str]] = {}
     for keyword, name, value in _LINE.findall(content):
-        words = (part.decode("ascii", "replace").strip() for part in (keyword, name, value))
+        words = (part.decode("utf-8", "replace").strip() for part in (keyword, name, value))
         keyword, name, value = words
         said.setdefault(keyword, {})[name] = value
     now = said.get("Default", {})
@@ -60,4 +62,5 @@ def read_queue_driver(path: Path) -> QueueDriver:
             if now.get(option, made_with) != made_with
         },
         papers={name: unquote(word) for name, word in said.get("cirrusPaper", {}).items()},
+        trays={name: unquote(word) for name, word in said.get("cirrusTray", {}).items()},
     )

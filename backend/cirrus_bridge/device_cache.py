@@ -8,6 +8,7 @@ that can not be read or written costs nothing but itself.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+CACHE_FOLDER = Path("/var/cache/cirrus-bridge")
 _OF_LOCATION = ("Name", "IsInactive", "IsWindows", "Printers")
 _OF_DEVICE = ("Name", "IsInactive", "Type", "Target", "Formats", "DefaultProps")
 _FILE_BYTES = 16 * 1024 * 1024
@@ -46,12 +48,16 @@ class DeviceCache:
         devices = answer.get("Devices")
         kept = {name: answer.get(name) for name in _OF_LOCATION} | {
             "Devices": {
-                str(key): {name: device.get(name) for name in _OF_DEVICE}
+                str(key): {name: device[name] for name in _OF_DEVICE if name in device}
                 for key, device in (devices.items() if isinstance(devices, dict) else ())
                 if isinstance(device, dict)
             }
         }
-        text = json.dumps({"place": [place.server, place.company, place.location], "answer": kept})
+        whole = {"place": [place.server, place.company, place.location], "answer": kept}
+        try:
+            text = json.dumps(whole)
+        except RecursionError:
+            raise OSError(errno.EINVAL, "it is nested too deeply") from None
         path = self._path(place)
         with contextlib.suppress(OSError, ValueError):
             if path.read_text("utf-8") == text:
@@ -90,6 +96,7 @@ def _read(path: Path) -> tuple[Place, Mapping[str, Any]] | None:
         with path.open("rb") as file:
             content = json.loads(file.read(_FILE_BYTES))
         server, company, location = map(str, content["place"])
+        "".join((server, company, location)).encode()  # JSON can hold what UTF-8 can not
         answer = content["answer"]
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None

@@ -74,7 +74,7 @@ def _ask_all(
     for server in servers:
         if server.company is None and server.locations:
             tell(f"The entry of {server.name} in servers.d lists locations but no company to ask.")
-        for location in server.locations if server.company is not None else ():
+        for location in dict.fromkeys(server.locations) if server.company is not None else ():
             place = Place(server.name, server.company or "", location)
             asked.add(place)
             tasks.put((place, server))

@@ -11,8 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from cirrus_bridge.config import CACHE_FOLDER
-from cirrus_bridge.device_cache import DeviceCache
+from cirrus_bridge.device_cache import CACHE_FOLDER, DeviceCache
 from cirrus_bridge.drivers import Driver, drivers
 
 USAGE = "Usage: cirrus-driver list | cirrus-driver cat NAME"

@@ -7,6 +7,7 @@ CUPS can make.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,10 @@ from cirrus_bridge.page_language import PageLanguage, page_language
 from cirrus_bridge.ppd import device_id, model_name, ppd
 from cirrus_bridge.uri import check_id, format_queue_uri
 
+# A longer URI is in no IPP attribute (RFC 8011, 5.1.6). What people read is text(127) there; and
+# cups-deviced takes what is after byte 2047 of a line for the next line.
+_URI_BYTES = 1023
+_TEXT_BYTES = 127
 _UNKNOWN = "Unknown"  # what CUPS's dialogs take for a device whose driver people choose themselves
 
 
@@ -71,6 +76,7 @@ def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
     if answer.get("IsInactive") or not isinstance(found, dict):
         return
     where = _shown(answer.get("Name")) or _shown(place.location)
+    alike = Counter(key.lower() for key in found)
     for key, device in sorted(found.items()):
         if not isinstance(device, dict) or device.get("IsInactive"):
             continue
@@ -79,10 +85,15 @@ def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
         except ValueError:
             continue  # the API's target list can not name it either
         uri = format_queue_uri(place.server, place.company, [Target(place.location, key)])
+        if len(uri) > _URI_BYTES:
+            continue  # CUPS has no queue for it
         name = _shown(device.get("Name")) or _shown(key)
+        # cups-deviced drops a device whose text and URI are another's but for upper and lower case
+        mark = f"#{_digest(uri)} " if alike[key.lower()] > 1 else ""
         model = model_name(name, where, _digest(uri))
         language = page_language(formats(device))
-        yield Driver(uri, f"{name} at {where}", where, model, language, answer, device)
+        info = _within(f"{mark}{name} at {where}")
+        yield Driver(uri, info, where, model, language, answer, device)
 
 
 def drivers(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
@@ -96,5 +107,10 @@ def _digest(uri: str) -> str:
 
 def _shown(text: object) -> str:
     """Text that can stand between the quotes of a line."""
-    clean = "".join(char if char.isprintable() else " " for char in str(text or ""))
-    return clean.replace("\\", "/").replace('"', "'").strip()[:120]
+    known = str(text) if isinstance(text, str | int | float) else ""
+    clean = "".join(char if char.isprintable() else " " for char in known)
+    return _within(clean.replace("\\", "/").replace('"', "'").strip())
+
+
+def _within(text: str) -> str:
+    return text.encode()[:_TEXT_BYTES].decode("utf-8", "ignore").strip()

@@ -53,8 +53,8 @@ class PrintJob:
     pass through the queue. `has_driver` is False on a raw queue, `layout_done` True if
     CUPS's filters applied page layout. `copies`
     is how many are still to be made; `documents` how many the whole job has, as far as known.
-    `queue_defaults` are the options that an administrator chose for all jobs, `papers` the
-    location's own words for papers, by their names in PPDs.
+    `queue_defaults` are the options that an administrator chose for all jobs, `papers` and
+    `trays` the location's own words for them, by their names in PPDs.
     """
 
     job_id: int
@@ -74,6 +74,7 @@ class PrintJob:
     class_name: str = ""
     queue_defaults: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
     papers: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
+    trays: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
 
     @property
     def in_class(self) -> bool:

@@ -2,9 +2,10 @@
 
 PPD 4.3 with CUPS's extensions (https://www.cups.org/doc/spec-ppd.html), and two of our own, which
 the backend reads (`cups_ppd`): `cirrusDefault OPTION` is the choice that asks the device for
-nothing, to be told from a default that an administrator has set; `cirrusPaper NAME` is what the
-location calls a paper. Pages are laid out by CUPS's filters, copies made by the device; where it
-can not collate, they are made by the filters (manual copies).
+nothing, to be told from a default that an administrator has set; `cirrusPaper NAME` and
+`cirrusTray NAME` are what the location calls a paper and a tray. Pages are laid out by CUPS's
+filters, copies made by the device; where it can not collate, they are made by the filters (manual
+copies).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import functools
 import itertools
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
 from cirrus_bridge.capabilities import Capabilities
@@ -20,6 +21,9 @@ from cirrus_bridge.page_language import PageLanguage
 from cirrus_bridge.ppd_words import LANGUAGES, WORDS
 
 MARGIN_PT = 12
+# cups/ppd.h: ppdOpen refuses a file with a longer keyword, and cuts off what of a text is longer
+_KEYWORD_BYTES = 40
+_TEXT_BYTES = 80
 _HEAD = """\
 *PPD-Adobe: "4.3"
 *FormatVersion: "4.3"
@@ -55,15 +59,15 @@ def device_id(model: str, language: PageLanguage) -> str:
 
 
 def model_name(device: str, place: str, digest: str) -> str:
-    """A name that no other device's begins with: `digest` (hexadecimal, of the device's address)
-    is its end, and nobody has it within a name."""
+    """A name that no other device's begins with: its end is `digest` (hexadecimal, of the device's
+    address) after a #, which no name of a device or place can have in here."""
     words = f"{_ascii(device)[:40]} at {_ascii(place)[:40]}"
-    return f"{words} {digest[:8]}"
+    return f"{words} #{digest[:12]}"
 
 
 def choice_keyword(text: str) -> str:
     """Any text as the keyword of a choice, from which urllib.parse.unquote makes it again."""
-    return quote(text, safe="!$&'()*+,-._~@ ").replace(" ", "%20")
+    return quote(text, safe="!$&'()*+,-._~@ ", errors="replace").replace(" ", "%20")
 
 
 def _lines(model: str, language: PageLanguage, what: Capabilities) -> Iterator[str]:
@@ -74,7 +78,7 @@ def _lines(model: str, language: PageLanguage, what: Capabilities) -> Iterator[s
     yield from language.attributes
     name = f"Cirrus {model}"
     yield f'*Product: "({_ascii(model)})"'
-    yield f'*ModelName: "{name}"'
+    yield f'*ModelName: "{name.replace("#", "").replace("_", "-")}"'  # PPD 4.3, 5.3
     yield f'*ShortNickName: "{name[:31]}"'
     yield f'*NickName: "{name}"'
     yield f'*1284DeviceID: "{device_id(model, language)}"'
@@ -125,10 +129,15 @@ def _papers(what: Capabilities) -> Iterator[str]:
 
 def _options(what: Capabilities, language: PageLanguage) -> Iterator[str]:
     _option = functools.partial(_ui, language)
-    trays = {choice_keyword(tray): tray for tray in what.trays}
+    trays = _tray_keywords(what.trays)
     if trays:
-        wanted = choice_keyword(what.defaults.get("tray", ""))
-        default = wanted if wanted in trays else "Auto"
+        wanted = what.defaults.get("tray")
+        default = next((keyword for keyword, tray in trays.items() if tray == wanted), "Auto")
+        for keyword, tray in trays.items():
+            if keyword != choice_keyword(tray):
+                # in UTF-8, since three bytes for one would be too much for a line of a PPD
+                value = tray.replace("%", "%25").replace('"', "%22")
+                yield f'*cirrusTray {keyword}: "{value}"'
         yield from _option("InputSlot", {"Auto": ""} | trays, default)
     colors = {"RGB": "", "Gray": ""} if what.color else {"Gray": ""}
     is_gray = not what.color or what.defaults.get("color") == "1"
@@ -155,6 +164,23 @@ def _options(what: Capabilities, language: PageLanguage) -> Iterator[str]:
     if what.bitmaps:
         yield from _option("CirrusBitmap", {"Default": "", "300": "", "600": ""}, "Default")
     yield "*CloseGroup: Cirrus"
+
+
+def _tray_keywords(trays: Iterable[str]) -> dict[str, str]:
+    """Trays by their keywords, which differ by more than case, as CUPS demands, and do not begin
+    as those that it makes itself (Custom.…)."""
+    found: dict[str, str] = {}
+    taken = {"auto"}
+    for number, tray in enumerate(trays, 1):
+        keyword = choice_keyword(tray)
+        word = keyword.lower()
+        if len(word) > _KEYWORD_BYTES or word in taken or word.startswith("custom"):
+            keyword = f"Tray-{number}"
+            while keyword.lower() in taken:
+                keyword += "-"
+        taken.add(keyword.lower())
+        found[keyword] = tray
+    return found
 
 
 def _ui(
@@ -189,7 +215,14 @@ def _translations(option: str, choices: Mapping[str, str]) -> Iterator[str]:
 
 def _text(text: str) -> str:
     """A translation string: what has a meaning in PPDs is written in hexadecimal."""
-    return "".join(f"<{ord(c):02X}>" if c in '<>:/"' else c for c in text)
+    shown, left = "", _TEXT_BYTES
+    for char in text:
+        coded = f"<{ord(char):02X}>" if char in '<>:/"' else char
+        left -= len(coded.encode())
+        if left < 0:
+            break
+        shown += coded
+    return shown
 
 
 def _plain(text: str) -> str:

@@ -135,6 +135,8 @@ def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
     props = {"copies": str(job.copies), **{prop: value for prop, value in asked.items() if value}}
     if "size" in props:
         props["size"] = job.papers.get(props["size"], props["size"])
+    if "tray" in props:
+        props["tray"] = job.trays.get(props["tray"], props["tray"])
     for option, value in job.options.items():
         if option.startswith(PASSED_ON):
             props[option.removeprefix(PASSED_ON)] = value

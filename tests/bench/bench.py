@@ -20,11 +20,12 @@ from pathlib import Path
 from isal import isal_zlib
 
 import clients
+import dialog
 import links
 from measure import Cost, cost, median
 from workloads import MB, make
 
-PARTS = ("start", "loopback", "50ms", "loss", "memory")
+PARTS = ("start", "loopback", "50ms", "loss", "memory", "discovery")
 
 
 class Table:
@@ -108,6 +109,22 @@ def memory(folder: Path, sizes: list[int]) -> Table:
     return table
 
 
+def discovery(folder: Path, runs: int) -> Table:
+    """What a dialog waits for when a printer is added, with 1,000 devices."""
+    table = Table(
+        f"Add a printer, {dialog.DEVICES} devices (median of {runs})",
+        *("what", "wall ms", "cpu ms", "MiB", "wall, ours / this"),
+    )
+    (folder / "dialog").mkdir()
+    for ours, peers in dialog.comparisons(folder / "dialog"):
+        taken = median(ours.run, runs)
+        table.row(ours.name, *_figures(taken), "")
+        for peer in peers:
+            other = median(peer.run, min(5, runs))
+            table.row(peer.name, *_figures(other), f"{taken.wall_s / other.wall_s:.2f}")
+    return table
+
+
 def _deflate(document: Path) -> tuple[int, float]:
     """The compressed size, and how long the compressor alone takes."""
     stream, size = isal_zlib.compressobj(1), 0
@@ -164,6 +181,7 @@ def main() -> None:
         "loopback": lambda: transfers(folder, links.LOOPBACK, large, 3),
         "50ms": lambda: _with_link(folder, large, "50 ms, 100 Mbit/s", 0.0),
         "loss": lambda: _with_link(folder, lossy, "50 ms, 100 Mbit/s, 1 % loss", 0.01),
+        "discovery": lambda: discovery(folder, 5 if asked.quick else 21),
         "memory": lambda: memory(folder, [MB, 64 * MB, 512 * MB // part, 2048 * MB // part]),
     }
     lines = [_machine()]

@@ -120,6 +120,17 @@ def test_all_locations_of_a_server_share_its_connections(tmp_path: Path) -> None
     assert told == []
 
 
+def test_location_that_is_listed_twice_is_asked_once(tmp_path: Path) -> None:
+    """And its second answer is not waited for."""
+    with ScriptedServer(lambda _: Answer(PARIS)) as server:
+        servers = [_server(server.name, "Acme", "Paris", "Lyon", "Paris", "Lyon")]
+        told: list[str] = []
+        lines = list(discover(servers, _api, DeviceCache(tmp_path), Clock(), told.append))
+        assert len(server.requests) == 2
+    assert len(lines) == 3
+    assert told == []
+
+
 def test_cache_holds_no_secret_and_everybody_reads_it(tmp_path: Path) -> None:
     """A location's password, and whatever else nobody needs, stays out."""
     answer = json.loads(PARIS) | {"Password": "pa55", "Email": "e", "Printers": ["L\tn/a"]}

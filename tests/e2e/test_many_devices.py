@@ -1,0 +1,99 @@
+"""A dialog's two questions, lpinfo -v and lpinfo -m, to a real cupsd when a location is hostile."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from print_site import PrintSite
+from scripted_server import Answer, ScriptedServer
+
+COUNT = 10_000
+BACKEND = Path(sys.executable).with_name("cirrus-backend")
+HOSTILE = {
+    "quote": {"Name": 'a" "b" "MFG:HP;MDL:LaserJet;" "c'},
+    "lines": {"Name": 'x"\nnetwork cirrus://evil/ "e" "e" "MFG:HP;MDL:LaserJet;" "e'},
+    "backslash": {"Name": "\\"},
+    "long": {"Name": "é" * 10_000},
+    "n" * 3000: {"Name": "its URI is too long"},
+    "bidi": {"Name": "\u202egnp.exe"},
+    "surrogate": {"Name": "\ud800", "DefaultProps": {"tray": "\ud800"}},
+    "emoji": {"Name": "😀" * 100},
+    "laser": {"Name": "twin"},
+    "LASER": {"Name": "TWIN"},
+    "list": [1],
+    "empty": {},
+    "\ud800": {},
+    "a:b": {},
+}
+SHOWN = len(HOSTILE) - 4  # not: a URI that is too long, a list, and two ids that nobody can name
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Iterator[PrintSite]:
+    """A site whose location has COUNT devices with one name, and HOSTILE."""
+    plain = {f"D{n}": {"DevID": f"D{n}", "Name": "Laser", "Formats": ["pdf"]} for n in range(COUNT)}
+    answer = json.dumps({"LocID": "Paris", "Password": "pa55w0rd", "Devices": plain | HOSTILE})
+    with PrintSite() as site, ScriptedServer(lambda _: Answer(answer)) as server:
+        shutil.copy("/usr/lib/cups/backend/socket", site.cups.root / "bin" / "backend")
+        site.configure(server=server.name)
+        site.cups.run("lpinfo", "--timeout", "15", "-v")  # fills the cache, whatever it takes
+        yield site
+
+
+def test_every_device_is_listed_and_so_are_the_other_backends(hostile: PrintSite) -> None:
+    """What can be a queue is there once; nothing is there that no line was meant to say."""
+    text = hostile.cups.run("lpinfo", "-l", "--timeout", "15", "-v")
+    uris = re.findall(r"(?m)^Device: uri = (.*)$", text)
+    ours = [uri for uri in uris if uri.startswith("cirrus://")]
+    assert len(set(ours)) == len(ours) == COUNT + SHOWN
+    assert not [uri for uri in ours if "evil" in uri]
+    assert len(ours) < len(uris)
+    assert "socket" in uris
+    assert "pa55w0rd" not in text
+    assert hostile.key not in text
+    assert "Bad line from" not in hostile.cups.error_log()
+
+
+def test_every_device_has_its_own_driver(hostile: PrintSite) -> None:
+    """The one that its device id finds, and that can be got and loaded."""
+    listed = hostile.cups.run("lpinfo", "-m").splitlines()
+    names = [line.split()[0] for line in listed if line.startswith("cirrus:")]
+    assert len(set(names)) == len(names) == COUNT + SHOWN
+    devices = hostile.cups.run("lpinfo", "-l", "--timeout", "15", "-v").split("Device: ")
+    for wanted in ("Paris:D77", "Paris:D7", "Paris:lines", "Paris:surrogate", "Paris:LASER"):
+        (device,) = [text for text in devices if re.search(rf"(?m)/{wanted}$", text)]
+        (identity,) = re.findall(r"(?m)^ *device-id = (.*)$", device)
+        found = hostile.cups.run("lpinfo", "--device-id", identity, "-m").splitlines()
+        name = found[0].split()[0]
+        assert name in names
+        uri = device.split("\n")[0].removeprefix("uri = ")
+        hostile.cups.run("lpadmin", "-p", "q", "-v", uri, "-m", name)
+        attributes = hostile.cups.printer("q")
+        assert attributes["printer-make-and-model"] == " ".join(found[0].split()[1:])
+        ppd = (hostile.cups.root / "etc" / "ppd" / "q.ppd").read_bytes()
+        done = subprocess.run(["cupstestppd", "-q", "-W", "none", "-"], input=ppd, check=False)
+        assert done.returncode == 0
+
+
+def test_locale_of_another_charset(hostile: PrintSite) -> None:
+    """cupsd passes on its LANG: the lines are in UTF-8 all the same, which is what CUPS reads."""
+    env = {
+        "PYTHONIOENCODING": "latin-1",  # as in a locale that this machine need not have
+        "CIRRUS_BRIDGE_CONFIG": str(hostile.config),
+        "CIRRUS_BRIDGE_CACHE": str(hostile.root / "cache"),
+        "CIRRUS_BRIDGE_STATE": str(hostile.state),
+    }
+    done = subprocess.run([BACKEND], env=env, capture_output=True, check=False)
+    assert done.returncode == 0
+    kinds = Counter(line.split(" ")[0] for line in done.stdout.decode().splitlines())
+    assert kinds == {"network": COUNT + SHOWN + 1}
+    assert "😀😀" in done.stdout.decode()

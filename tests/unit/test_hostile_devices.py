@@ -1,0 +1,350 @@
+"""Whatever a location says of its devices: lines for CUPS and PPDs stay well formed.
+
+The grammars are those of the programs that read them (CUPS 2.4): cups-deviced.c, cups-driverd.cxx
+and ppd.c, with the sizes of their buffers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import subprocess
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cirrus_bridge.cups_ppd import read_queue_driver
+from cirrus_bridge.device_cache import DeviceCache, Place
+from cirrus_bridge.drivers import Driver, devices, drivers
+from cirrus_bridge.model import PrintJob
+from cirrus_bridge.props import job_props
+from cirrus_bridge.uri import parse_queue_uri
+
+PLACE = Place("h.test:1", "Acme", "Paris")
+SECRETS = ("pa55w0rd", "s3kr3t-k3y")
+NASTY = (
+    *('"', "\\", "\n", "\r\n", "\0", "\x1b[2J", "\u202e", "\u2066", "\u200f", "\u2028", "\x85"),
+    *(
+        "\ud800",
+        "\udfff",
+        "😀",
+        "👩‍👩‍👧",
+        "مكتب",
+        "Бухгалтерия",
+        "手差しトレイ",
+        "é",
+        "e\u0301",
+        "ﷺ",
+        "℀",
+    ),
+    *(
+        "*CloseUI: *InputSlot",
+        "*End",
+        '"\n*OpenUI',
+        "<0A>",
+        "a:b/c",
+        ";",
+        "%",
+        "%0A",
+        "(",
+        "#",
+        "_",
+    ),
+    *("Auto", "auto", "Custom.1x1", "None", "x" * 10_000, "é" * 10_000, "MFG:x;MDL:y;", "Tray-1"),
+)
+_QUOTED = r'"((?:[^"\\]|\\.)*)"'
+_DEVICE = re.compile(rf"network (cirrus://[!-~]+) {_QUOTED} {_QUOTED} {_QUOTED} {_QUOTED}")
+_DRIVER = re.compile(r'"(cirrus:[0-9a-f]+)" en "([^"]{1,127})" "([^"]{1,127})" "([^"]{1,255})"')
+_PPD = re.compile(
+    rb"\*%.*|\*End"
+    rb"|\*[!-.0-9;-~]{1,40}(?: ([!-.0-9;-~]{1,40}))?(?:/([^:\r\n]*))?:"
+    rb'(?: "[^"\r\n]*"| [^" \r\n][^"\r\n]*(?:"[^"\r\n]*" [A-Za-z ]+)?)'
+)
+
+texts = st.one_of(
+    st.text(st.characters(), max_size=30),
+    st.lists(st.sampled_from(NASTY) | st.text(max_size=3), max_size=4).map("".join),
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def _or_anything(usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(usual, usual, usual, json_values)
+
+
+words = st.lists(texts | st.sampled_from(["A4", "iso_a3_297x420mm", "Custom.9x9in"]), max_size=5)
+printers = st.tuples(
+    *(st.just("P"), texts, words.map(";".join)),
+    *(st.sampled_from(["0", "1", "n/a"]) for _ in range(3)),
+    words.map(",".join),
+).map("\t".join)
+props = st.dictionaries(
+    st.sampled_from(["tray", "size", "color", "duplex"]) | texts, _or_anything(texts), max_size=4
+)
+device = st.fixed_dictionaries(
+    {"Password": st.just(SECRETS[0])},
+    optional={
+        "Name": _or_anything(texts),
+        "IsInactive": json_values,
+        "Type": json_values,
+        "Target": _or_anything(st.just("P")),
+        "Formats": _or_anything(
+            st.lists(st.sampled_from(["pdf", "ps", "pcl6", "pcl", "txt", "any"]) | texts)
+        ),
+        "DefaultProps": _or_anything(props),
+        "Secret": json_values,
+    },
+)
+locations = st.fixed_dictionaries(
+    {"Password": st.just(SECRETS[1])},
+    optional={
+        "Name": _or_anything(texts),
+        "IsInactive": st.just(False) | json_values,
+        "IsWindows": st.booleans() | json_values,
+        "Printers": _or_anything(st.lists(_or_anything(printers), max_size=3)),
+        "Devices": _or_anything(
+            st.dictionaries(texts, _or_anything(device), min_size=1, max_size=5)
+        ),
+    },
+)
+many = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def _kept(answer: object) -> tuple[dict[str, Any], list[Driver]]:
+    """As it comes over the wire, and as the driver program has it from the cache."""
+    wired = json.loads(json.dumps(answer))
+    with tempfile.TemporaryDirectory() as folder:
+        cache = DeviceCache(Path(folder))
+        cache.keep(PLACE, wired)
+        (file,) = Path(folder).iterdir()
+        assert not any(secret in file.read_text() for secret in SECRETS)
+        ((place, kept),) = cache.everything()
+    assert place == PLACE
+    return wired, list(drivers(place, kept))
+
+
+def _check_devices(found: list[Driver]) -> None:
+    seen = set()
+    for one in found:
+        line = one.device_line
+        assert not [c for c in line if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
+        assert len(line.encode()) < 2047  # line[2048], with the newline
+        match = _DEVICE.fullmatch(line)
+        assert match, line
+        uri, made, info, device_id, place = match.groups()
+        assert len(uri) <= 1023
+        assert all(len(text.encode()) <= 127 for text in (made, info, place))
+        assert re.fullmatch(r"|MFG:Cirrus;MDL:[^;:,]+;CMD:[A-Z0-9]+;", device_id)
+        (target,) = parse_queue_uri(uri).targets
+        assert target.location == PLACE.location
+        seen.add((info.lower(), uri.lower()))
+        assert not any(secret in line for secret in SECRETS)
+    assert len(seen) == len(found)  # cups-deviced would leave one out
+
+
+def _check_drivers(found: list[Driver]) -> None:
+    names = [one.name for one in found]
+    assert len(set(names)) == len(names)
+    lines = [_DRIVER.fullmatch(one.line) for one in found]
+    ids = [match[4].lower() for match in lines if match]
+    assert len(ids) == len(found)
+    models = [re.findall(r"mdl:([^;]*);", text)[0] for text in ids]
+    for first in models:
+        assert [other for other in models if other.startswith(first)] == [first]
+
+
+def _check_ppd(text: str) -> None:
+    options: dict[bytes, set[bytes]] = {}
+    opened: list[bytes] = []
+    for line in text.encode().splitlines():
+        assert len(line) <= 255
+        match = _PPD.fullmatch(line)
+        assert match, line
+        keyword = line[1:].split(b" ")[0].rstrip(b":")
+        if keyword == b"OpenUI":
+            opened.append(line.split()[1].split(b"/")[0])
+            options[opened[-1]] = set()
+        elif keyword == b"CloseUI":
+            assert line.split()[1] == opened.pop()
+        elif opened and b"*" + keyword == opened[-1]:
+            assert match[1].lower() not in options[opened[-1]]
+            options[opened[-1]].add(match[1].lower())
+        for secret in SECRETS:
+            assert secret.encode() not in line
+    assert not opened
+    for option, choices in options.items():
+        (default,) = re.findall(rb"(?m)^\*Default" + option[1:] + rb": (.*)$", text.encode())
+        assert default.lower() in choices
+
+
+@many
+@given(locations)
+def test_lines_and_drivers_are_well_formed(answer: object) -> None:
+    """Any JSON in any field."""
+    wired, found = _kept(answer)
+    _check_devices(list(devices(PLACE, wired)))
+    _check_drivers(found)
+    for one in found:
+        _check_ppd(one.ppd())
+
+
+@settings(many, max_examples=25)
+@given(st.lists(printers, min_size=1, max_size=1), props, texts)
+def test_cups_takes_the_drivers(lines: list[str], defaults: object, name: str) -> None:
+    """CUPS's own tester, for some of them."""
+    one = {"Name": name, "Target": "P", "DefaultProps": defaults}
+    answer = {"Name": name, "IsWindows": True, "Printers": lines, "Devices": {"D": one}}
+    _, (found,) = _kept(answer)
+    _cupstestppd(found)
+
+
+def _cupstestppd(driver: Driver) -> None:
+    command = ["cupstestppd", "-q", "-W", "none", "-"]
+    done = subprocess.run(command, input=driver.ppd().encode(), capture_output=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
+def test_each_nasty_text_everywhere(text: str) -> None:
+    """As the name of a device, of its location, a tray, a paper, and all that it does unasked."""
+    line = f"P\t{text}\t{text};{text.upper()};{text}2\t{text}\t1\t1\t{text},A4"
+    answer = {
+        "Name": text,
+        "IsWindows": text,
+        "Printers": [line],
+        "Devices": {
+            key: {"Name": text, "Target": "P", "DefaultProps": {"tray": text, "size": text}}
+            for key in ("D", "d", text)
+        },
+    }
+    wired, found = _kept(answer)
+    _check_devices(list(devices(PLACE, wired)))
+    _check_drivers(found)
+    assert len(found) >= 2
+    _check_ppd(found[0].ppd())
+    _cupstestppd(found[0])
+
+
+def test_many_of_everything() -> None:
+    """2,000 papers, 2,000 trays: a driver that loads, with as many as a dialog can show."""
+    trays = ";".join(f"Лоток {n}" for n in range(2000))
+    sizes = ",".join(f"om_x{n}_{n % 400 + 50}x{n // 400 + 100}mm" for n in range(2000))
+    line = f"P\td\t{trays}\t1\t1\t1\t{sizes}"
+    answer = {"IsWindows": True, "Printers": [line], "Devices": {"D": {"Target": "P"}}}
+    _, (found,) = _kept(answer)
+    _check_ppd(found.ppd())
+    _cupstestppd(found)
+
+
+def test_10_000_devices() -> None:
+    """With one name: each is there, none is another's beginning."""
+    answer = {"Devices": {f"D{n}": {"Name": "Laser"} for n in range(10_000)}}
+    wired, found = _kept(answer)
+    _check_devices(list(devices(PLACE, wired)))
+    models = sorted(one.model.lower() for one in found)
+    assert len(set(models)) == 10_000
+    assert not any(b.startswith(a) for a, b in itertools.pairwise(models))
+
+
+def test_no_model_is_the_beginning_of_another() -> None:
+    """CUPS would propose the longer one's driver; a name can be made to look like a model."""
+    _, (first,) = _kept({"Name": "Paris", "Devices": {"A": {"Name": "Laser"}}})
+    for end in ("", " x", "0", " at Paris"):
+        answer = {"Name": "Paris", "Devices": {"B": {"Name": first.model + end}}}
+        _, (second,) = _kept(answer)
+        _check_drivers([first, second])
+
+
+def test_names_that_differ_by_case_are_two_devices() -> None:
+    """cups-deviced compares texts and URIs without regard to case."""
+    answer = {"Devices": {"laser": {"Name": "L"}, "LASER": {"Name": "l"}, "other": {}}}
+    infos = {one.uri: one.info.lower() for one in devices(PLACE, answer)}
+    assert len(set(infos.values())) == 3
+    assert infos["cirrus://h.test:1/Acme/Paris:other"] == "other at paris"
+
+
+@pytest.mark.parametrize(
+    "tray", ["Ручная подача бумаги (конверты)", "T" * 60, '手差しトレイ用紙"50%', "auto"]
+)
+def test_tray_comes_back_by_way_of_the_queue(tmp_path: Path, tray: str) -> None:
+    """Its keyword is too long for a PPD, or another's but for case; the PPD says what is meant."""
+    line = f"P\td\tTray 1;TRAY 1;{tray}\t1\t1\t1\tA4"
+    one = {"Target": "P", "DefaultProps": {"tray": tray}}
+    _, (found,) = _kept({"Printers": [line], "Devices": {"D": one}})
+    text = found.ppd()
+    _check_ppd(text)
+    (tmp_path / "x.ppd").write_text(text, "utf-8")
+    (keyword,) = re.findall(r"(?m)^\*DefaultInputSlot: (.*)$", text)
+    trays = read_queue_driver(tmp_path / "x.ppd").trays
+    assert sorted(trays.values()) == sorted(["TRAY 1", tray])
+    job = PrintJob(1, "u", "ann", "t", 1, "q", {"inputslot": keyword}, trays=trays)
+    assert job_props(job)["tray"] == tray
+
+
+def _damages() -> Iterator[tuple[str, bytes]]:
+    whole = json.dumps({"place": ["h", "Acme", "Paris"], "answer": {"Devices": {"D": {}}}}).encode()
+    yield from ((f"the first {n} bytes", whole[:n]) for n in (1, 20, len(whole) - 1))
+    yield "more than is read", whole[:-1] + b" " * (16 << 20) + b"}"
+    yield "nested", b'{"place":' + b"[" * 100_000
+    yield "nested answer", whole.replace(b"{}", b'{"Name":' * 900 + b"{}" + b"}" * 900)[:-3]
+    yield "not UTF-8", whole.replace(b"Paris", b"Par\xff\xfes")
+    yield "UTF-16", whole.decode().encode("utf-16")[:-3]
+    yield "a lone surrogate", whole.replace(b"Paris", rb"\ud800")
+    yield "a long number", whole.replace(b"{}", b'{"Name":' + b"9" * 5000 + b"}")
+    yield "NUL", b"\0" * 100
+
+
+DAMAGES = dict(_damages())
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_file_costs_nothing_but_itself(tmp_path: Path, damage: str) -> None:
+    """The other location's devices are there, and a good answer replaces what was damaged."""
+    cache, damaged = DeviceCache(tmp_path), Place("h", "Acme", "Lyon")
+    cache.keep(damaged, {})
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(DAMAGES[damage])
+    _is_alone(cache, damaged)
+    cache.keep(damaged, {"Devices": {"New": {}}})
+    assert len(list(cache.everything())) == 2
+
+
+def test_folder_or_a_file_for_others_in_a_files_place(tmp_path: Path) -> None:
+    """It is not read, and not written."""
+    cache, damaged = DeviceCache(tmp_path), Place("h", "Acme", "Lyon")
+    cache.keep(damaged, {})
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(OSError, match=file.name):
+        cache.keep(damaged, {})
+    assert list(tmp_path.iterdir()) == [file]
+    _is_alone(cache, damaged)
+
+
+def _is_alone(cache: DeviceCache, damaged: Place) -> None:
+    cache.keep(PLACE, {"Devices": {"D": {}}})
+    assert cache.last(damaged) is None
+    (found,) = [one for kept in cache.everything() for one in drivers(*kept)]
+    assert found.uri == "cirrus://h.test:1/Acme/Paris:D"
+
+
+def test_answer_that_is_nested_too_deeply_is_not_kept(tmp_path: Path) -> None:
+    """It is as little of a problem as a disk that is full."""
+    answer: dict[str, Any] = {"Devices": {}}
+    for _ in range(100_000):
+        answer = {"Name": answer}
+    with pytest.raises(OSError, match="nested"):
+        DeviceCache(tmp_path).keep(PLACE, answer)
+    assert list(tmp_path.iterdir()) == []
