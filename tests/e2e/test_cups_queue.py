@@ -11,18 +11,31 @@ import pytest
 
 from cirrus_bridge.cups_ipp import CupsServer
 from cirrus_bridge.cups_queue import MESSAGE_PREFIX, CupsQueues, fitting
-from cirrus_bridge.errors import CupsAway, CupsGone, CupsNotPossible
+from cirrus_bridge.errors import CupsAway, CupsGone, CupsNotPossible, CupsRefused
 from private_cups import PrivateCups, private_cups
 
-# holds a job, and ends it when it comes again; "talk" sets a reason and a message of its own
+# holds a job, and ends it when it comes again; "talk" sets a reason and a message of its own,
+# "work" does not come to its end
 HOLDING_BACKEND = """
 [ $# -eq 0 ] && exit
 case $3 in
 talk) echo "STATE: +media-low-warning" >&2; echo "ERROR: of the backend" >&2; exit 0;;
+work) exec sleep 60;;
 esac
 [ -e "$SEEN.$1" ] && exit 0
 touch "$SEEN.$1"
 exit 3
+"""
+# as distributions ship it: changes are for administrators who have shown who they are
+STRICT = """
+DefaultPolicy strict
+<Policy strict>
+  <Limit All>
+    AuthType Basic
+    Require user @SYSTEM
+    Order deny,allow
+  </Limit>
+</Policy>
 """
 LATE = "cirrus-delivery-late-warning"
 AWAY = "cirrus-delivery-location-away"
@@ -30,12 +43,18 @@ HELD, COMPLETED = 4, 9
 
 
 @pytest.fixture
-def cups(tmp_path: Path) -> Iterator[PrivateCups]:
-    """A private cupsd with one queue, whose backend hands its jobs over."""
+def backend(tmp_path: Path) -> Path:
+    """The backend of the queue."""
     program = tmp_path / "backend"
     program.write_text(f"#!/bin/sh\n{HOLDING_BACKEND}\n")
     program.chmod(0o755)
-    with private_cups([program], {"SEEN": str(tmp_path / "seen")}) as server:
+    return program
+
+
+@pytest.fixture
+def cups(tmp_path: Path, backend: Path) -> Iterator[PrivateCups]:
+    """A private cupsd with one queue, whose backend hands its jobs over."""
+    with private_cups([backend], {"SEEN": str(tmp_path / "seen")}) as server:
         server.add_queue("q", "cirrus://cloud.test/C/L:D", driver=None)
         yield server
 
@@ -182,6 +201,23 @@ def test_a_message_is_set_where_nobody_else_speaks(cups: PrivateCups, queues: Cu
     talk(cups)
     assert not queues.tell_queue("q", [], "2 jobs wait for Paris.")
     assert queues.printer("q").message == "of the backend"
+
+
+def test_a_message_is_the_backends_while_it_works(cups: PrivateCups, queues: CupsQueues) -> None:
+    """Reasons are told meanwhile, the message is not."""
+    cups.wait_job(cups.lp("q", "-o", "raw", "-t", "work", data=b"text"), "processing")
+    assert queues.tell_queue("q", [LATE], "3 jobs wait.")
+    assert LATE in reasons(cups)
+    assert queues.printer("q").message == ""
+
+
+def test_a_policy_that_asks_who_it_is(backend: Path) -> None:
+    """Over the socket the kernel vouches for us; over the network nobody does."""
+    with private_cups([backend], {}, directives=[STRICT]) as server:
+        server.add_queue("q", "cirrus://cloud.test/C/L:D", driver=None)
+        assert CupsQueues(CupsServer(str(server.socket))).tell_queue("q", [LATE], "")
+        with pytest.raises(CupsRefused, match="run as root"):
+            CupsQueues(CupsServer(f"127.0.0.1:{server.port}")).tell_queue("q", [AWAY], "")
 
 
 def test_a_paused_queue_stays_as_it_is(cups: PrivateCups, queues: CupsQueues) -> None:
