@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import shutil
 import sqlite3
 import sys
@@ -93,6 +94,29 @@ class PrintSite:
         listed = ";".join(targets or ("Paris:Laser1",))
         uri = f"cirrus://{server or self.server}/Acme/{listed}{options}"
         self.cups.add_queue(name, uri, driver=DRIVER if driver else None, policy=policy)
+        return name
+
+    def discovered(self, device: str) -> dict[str, str]:
+        """What lpinfo(8) says of a device, by lpinfo's words.
+
+        Asked again until it is listed: on a busy machine discovery's time may be over first.
+        """
+        found: list[str] = []
+
+        def listed() -> bool:
+            blocks = self.cups.run("lpinfo", "-l", "-v").split("Device: ")
+            found[:] = [text for text in blocks if f":{device}\n" in text]
+            return bool(found)
+
+        eventually(listed)
+        return dict(re.findall(r"(\S+) = (.*)", found[0]))
+
+    def discovered_queue(self, device: str) -> str:
+        """Add a queue as a dialog does: a discovered device, with the driver that CUPS proposes."""
+        said = self.discovered(device)
+        lines = self.cups.run("lpinfo", "--device-id", said["device-id"], "-m").splitlines()
+        name = f"q{next(_numbers)}"
+        self.cups.add_queue(name, said["uri"], driver=lines[0].split()[0])
         return name
 
     def device(self, *arguments: str, location: str = "Paris") -> str:

@@ -21,41 +21,37 @@ class Capabilities:
     """A device's abilities.
 
     Attributes:
-        formats: the API's words: pdf, ps, pcl, pcl6, txt, any; empty where unknown.
         trays: names as the location reports them.
-        papers: never empty.
+        papers: never empty, each with the location's own word for it.
         color, duplex, collate: False only where the location says so.
         bitmaps: the location prints PDF by way of bitmaps, on Windows.
         defaults: the device's own props, by name.
     """
 
-    formats: frozenset[str]
     trays: tuple[str, ...]
-    papers: tuple[Paper, ...]
+    papers: Mapping[Paper, str]
     color: bool
     duplex: bool
     collate: bool
     bitmaps: bool
     defaults: Mapping[str, str]
 
-    @property
-    def takes_pdf(self) -> bool:
-        """PDF can be sent to it as it is."""
-        return not self.formats or bool(self.formats & {"pdf", "any"})
+
+def formats(device: Mapping[str, Any]) -> frozenset[str]:
+    """What a device takes, in the API's words, such as pdf or any; empty where unknown."""
+    found = device.get("Formats")
+    return frozenset(map(str, found)) if isinstance(found, list) else frozenset()
 
 
 def capabilities(location: Mapping[str, Any], device: Mapping[str, Any]) -> Capabilities:
     """The abilities of one of a location's devices."""
     fields = _printer_line(location.get("Printers"), device.get("Target"))
     trays, sizes = fields[2:3], fields[6:7]
-    papers = dict.fromkeys(filter(None, map(known_paper, _words(sizes, ",;"))))
     color, collate, duplex = (_flag(fields[n : n + 1]) for n in (3, 4, 5))
     defaults = device.get("DefaultProps")
-    formats = device.get("Formats")
     return Capabilities(
-        formats=frozenset(map(str, formats)) if isinstance(formats, list) else frozenset(),
         trays=tuple(dict.fromkeys(_words(trays, ";,")))[:MOST_CHOICES],
-        papers=tuple(papers)[:MOST_CHOICES] or STANDARD_PAPERS,
+        papers=_papers(sizes) or {paper: paper.name for paper in STANDARD_PAPERS},
         color=color,
         duplex=duplex,
         collate=collate,
@@ -74,6 +70,15 @@ def _printer_line(lines: object, target: object) -> list[str]:
         if fields[0] and fields[0] == target:
             return ["" if field.lower() == "n/a" else field for field in fields]
     return []
+
+
+def _papers(field: list[str]) -> dict[Paper, str]:
+    found: dict[str, tuple[Paper, str]] = {}
+    for word in _words(field, ",;"):
+        paper = known_paper(word)
+        if paper and len(found) < MOST_CHOICES:
+            found.setdefault(paper.name, (paper, word))
+    return dict(found.values())
 
 
 def _flag(field: list[str]) -> bool:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from cirrus_bridge.cups_options import parse_options
+from cirrus_bridge.cups_ppd import NO_DRIVER, QueueDriver, read_queue_driver
 from cirrus_bridge.errors import BadOption, JoinedDocuments, UnreadableDocument, UsageError
 from cirrus_bridge.model import PrintJob
 
@@ -44,13 +45,15 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str]) -> PrintJob:
     documents = max(1, len(_DOCUMENT.findall(option_text)))
     spool_path = Path(argv[6]) if len(argv) == 7 else None
     queue = _text(environ.get("PRINTER", "")) or "cirrus"
+    ppd = environ.get("PPD")
+    driver = read_queue_driver(Path(ppd)) if ppd else NO_DRIVER
     return PrintJob(
         job_id=int(job_id),
         # a run by hand has no job-uuid, and no later run that would have to find it again
         job_uuid=options.get("job-uuid") or uuid.uuid4().urn,
         user=user,
         title=_title(title) or f"{queue}-{job_id}",
-        copies=_copies_left(int(copies), documents, len(argv) == 7, environ),
+        copies=_copies_left(int(copies), documents, len(argv) == 7, environ, driver),
         documents=documents,
         queue=queue,
         options=MappingProxyType(options),
@@ -61,6 +64,8 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str]) -> PrintJob:
         has_driver="FINAL_CONTENT_TYPE" in environ,
         layout_done=spool_path is None and "FINAL_CONTENT_TYPE" in environ,
         class_name=_text(environ.get("CLASS", "")),
+        queue_defaults=MappingProxyType(driver.defaults),
+        papers=MappingProxyType(driver.papers),
     )
 
 
@@ -94,14 +99,21 @@ def read_document(job: PrintJob, stdin: BinaryIO) -> Iterator[bytes]:
         )
 
 
-def _copies_left(copies: int, documents: int, from_file: bool, environ: Mapping[str, str]) -> int:
+def _copies_left(
+    copies: int, documents: int, from_file: bool, environ: Mapping[str, str], driver: QueueDriver
+) -> int:
     """How many copies are still to be made.
 
+    A file has gone through no filter. Filters leave copies of PDF to the device, unless the
+    driver says that they are to make them; they write the number into PostScript and PCL.
     Without a driver, data that comes by standard input has gone through gziptoany(8), which joins
     the job's files and has made the copies. Text and PCL can be joined so; PDF can not.
     """
-    if from_file or "FINAL_CONTENT_TYPE" in environ or "CONTENT_TYPE" not in environ:
+    if from_file or "CONTENT_TYPE" not in environ:
         return copies
+    final = environ.get("FINAL_CONTENT_TYPE")
+    if final is not None:
+        return copies if "pdf" in final and not driver.manual_copies else 1
     if environ["CONTENT_TYPE"] == "application/pdf" and (copies > 1 or documents > 1):
         raise JoinedDocuments(
             "A queue without a driver joins several PDF files or copies into one broken file, so "

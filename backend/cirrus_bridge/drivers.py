@@ -1,7 +1,7 @@
 """The devices of a location as drivers, and what discovery says of them. Pure.
 
-A device that takes PDF has a driver of its own, made from what it can do; any other one has the
-generic driver.
+A device has a driver of its own, made from what it can do, unless it takes only what no filter of
+CUPS can make.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cirrus_bridge.capabilities import capabilities
+from cirrus_bridge.capabilities import capabilities, formats
 from cirrus_bridge.device_cache import Place
 from cirrus_bridge.model import Target
+from cirrus_bridge.page_language import PageLanguage, page_language
 from cirrus_bridge.ppd import device_id, model_name, ppd
 from cirrus_bridge.uri import check_id, format_queue_uri
 
-GENERIC = "Generic PDF"  # the ModelName of ppd/cirrus-bridge.drv
+_UNKNOWN = "Unknown"  # what CUPS's dialogs take for a device whose driver people choose themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Driver:
     info: str
     place: str
     model: str
+    language: PageLanguage | None
     location: Mapping[str, Any]
     device: Mapping[str, Any]
 
@@ -39,18 +41,28 @@ class Driver:
     @property
     def line(self) -> str:
         """The driver's line for `list`."""
-        make_and_model, identity = f"Cirrus {self.model}", device_id(self.model)
-        return f'"{self.name}" en "Cirrus" "{make_and_model}" "{identity}"'
+        return f'"{self.name}" en "Cirrus" "Cirrus {self.model}" "{self._device_id}"'
 
     @property
     def device_line(self) -> str:
         """The device's line in discovery (backend(7))."""
-        fields = (f"Cirrus {self.model}", self.info, device_id(self.model), self.place)
+        made = f"Cirrus {self.model}" if self.language else _UNKNOWN
+        fields = (made, self.info, self._device_id, self.place)
         return " ".join(("network", self.uri, *(f'"{field}"' for field in fields)))
 
+    @property
+    def _device_id(self) -> str:
+        return device_id(self.model, self.language) if self.language else ""
+
     def ppd(self) -> str:
-        """The PPD."""
-        return ppd(self.model, capabilities(self.location, self.device))
+        """The PPD.
+
+        Raises:
+            ValueError: it has no driver (`language` is None).
+        """
+        if self.language is None:
+            raise ValueError(f"no driver for {self.uri}")
+        return ppd(self.model, self.language, capabilities(self.location, self.device))
 
 
 def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
@@ -68,14 +80,14 @@ def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
             continue  # the API's target list can not name it either
         uri = format_queue_uri(place.server, place.company, [Target(place.location, key)])
         name = _shown(device.get("Name")) or _shown(key)
-        own = capabilities(answer, device).takes_pdf
-        model = model_name(name, where, _digest(uri)) if own else GENERIC
-        yield Driver(uri, f"{name} at {where}", where, model, answer, device)
+        model = model_name(name, where, _digest(uri))
+        language = page_language(formats(device))
+        yield Driver(uri, f"{name} at {where}", where, model, language, answer, device)
 
 
 def drivers(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
-    """Those of a location's devices that have a driver of their own."""
-    return (device for device in devices(place, answer) if device.model != GENERIC)
+    """Those of a location's devices that have a driver."""
+    return (device for device in devices(place, answer) if device.language)
 
 
 def _digest(uri: str) -> str:

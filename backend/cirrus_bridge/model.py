@@ -53,6 +53,8 @@ class PrintJob:
     pass through the queue. `has_driver` is False on a raw queue, `layout_done` True if
     CUPS's filters applied page layout. `copies`
     is how many are still to be made; `documents` how many the whole job has, as far as known.
+    `queue_defaults` are the options that an administrator chose for all jobs, `papers` the
+    location's own words for papers, by their names in PPDs.
     """
 
     job_id: int
@@ -70,6 +72,8 @@ class PrintJob:
     pass_started: int = 0
     layout_done: bool = False
     class_name: str = ""
+    queue_defaults: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
+    papers: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
 
     @property
     def in_class(self) -> bool:

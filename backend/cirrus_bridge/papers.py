@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-# PWG 5101.1 self-describing name → the name in PPDs
+# PWG 5101.1 self-describing name → the name in PPDs (PPD 4.3, appendix B; cups/pwg-media.c)
 _PAPERS = {
     "iso_a3_297x420mm": "A3", "iso_a4_210x297mm": "A4", "iso_a5_148x210mm": "A5",
     "iso_a6_105x148mm": "A6", "iso_b5_176x250mm": "ISOB5", "jis_b4_257x364mm": "B4",
@@ -17,9 +17,41 @@ _PAPERS = {
     "na_ledger_11x17in": "Tabloid", "na_executive_7.25x10.5in": "Executive",
     "iso_dl_110x220mm": "EnvDL", "na_number-10_4.125x9.5in": "Env10", "iso_c5_162x229mm": "EnvC5",
 }  # fmt: skip
-_ALIASES = {name.lower(): name for name in _PAPERS.values()} | {
-    name.split("_")[1]: paper for name, paper in _PAPERS.items()
-}
+_COMMON = len(_PAPERS)  # what is offered where nobody knows; the others only where somebody says so
+_PAPERS |= {
+    "iso_a0_841x1189mm": "A0", "iso_a1_594x841mm": "A1", "iso_a2_420x594mm": "A2",
+    "iso_a7_74x105mm": "A7", "iso_a8_52x74mm": "A8", "iso_a9_37x52mm": "A9",
+    "iso_a10_26x37mm": "A10", "iso_b0_1000x1414mm": "ISOB0", "iso_b1_707x1000mm": "ISOB1",
+    "iso_b2_500x707mm": "ISOB2", "iso_b3_353x500mm": "ISOB3", "iso_b4_250x353mm": "ISOB4",
+    "iso_b6_125x176mm": "ISOB6", "jis_b0_1030x1456mm": "B0", "jis_b1_728x1030mm": "B1",
+    "jis_b2_515x728mm": "B2", "jis_b3_364x515mm": "B3", "jis_b6_128x182mm": "B6",
+    "jis_b7_91x128mm": "B7", "iso_ra3_305x430mm": "RA3", "iso_ra4_215x305mm": "RA4",
+    "iso_sra3_320x450mm": "SRA3", "iso_sra4_225x320mm": "SRA4", "iso_c4_229x324mm": "EnvC4",
+    "iso_c6_114x162mm": "EnvC6", "iso_c6c5_114x229mm": "EnvC65",
+    "na_invoice_5.5x8.5in": "Statement", "na_oficio_8.5x13.4in": "Oficio",
+    "na_foolscap_8.5x13in": "FanFoldGermanLegal", "na_monarch_3.875x7.5in": "EnvMonarch",
+    "na_number-9_3.875x8.875in": "Env9",
+    "na_super-b_13x19in": "13x19", "na_arch-b_12x18in": "ARCHB", "na_index-4x6_4x6in": "4x6",
+    "na_5x7_5x7in": "5x7", "jpn_hagaki_100x148mm": "Postcard",
+    "jpn_oufuku_148x200mm": "DoublePostcardRotated", "jpn_chou3_120x235mm": "EnvChou3",
+    "jpn_chou4_90x205mm": "EnvChou4", "jpn_kaku2_240x332mm": "EnvKaku2",
+    "roc_16k_7.75x10.75in": "roc16k", "roc_8k_10.75x15.5in": "roc8k",
+    "om_small-photo_100x150mm": "100x150mm", "om_folio_210x330mm": "Folio",
+}  # fmt: skip
+# as drivers on Windows call them (the names of DMPAPER_* in Microsoft's wingdi.h)
+_ON_WINDOWS = {
+    "us letter": "Letter", "us legal": "Legal", "11x17": "Tabloid", "ledger": "Tabloid",
+    "b4 (jis)": "B4", "b5 (jis)": "B5", "b6 (jis)": "B6", "b4 (iso)": "ISOB4", "b5 (iso)": "ISOB5",
+    "envelope #9": "Env9", "envelope #10": "Env10", "envelope dl": "EnvDL", "envelope c4": "EnvC4",
+    "envelope c5": "EnvC5", "envelope c6": "EnvC6", "envelope monarch": "EnvMonarch",
+    "envelope b5": "ISOB5", "japanese postcard": "Postcard", "16k 195x270 mm": "roc16k",
+    "16k": "roc16k", "8k": "roc8k", "8.5x13": "FanFoldGermanLegal",
+}  # fmt: skip
+_ALIASES = (
+    {name.split("_")[1]: paper for name, paper in _PAPERS.items()}
+    | {name.lower(): name for name in _PAPERS.values()}
+    | _ON_WINDOWS
+)
 _UNITS_MM = {
     "": 25.4 / 72,
     "pt": 25.4 / 72,
@@ -32,6 +64,12 @@ _UNITS_MM = {
 _SIZE = r"([0-9]+(?:\.[0-9]+)?)x([0-9]+(?:\.[0-9]+)?)"
 _SELF_DESCRIBING = re.compile(rf"[a-z]+_[a-z0-9.-]+_{_SIZE}(mm|in)")
 _CUSTOM = re.compile(rf"custom\.{_SIZE}(pt|in|ft|mm|cm|m)?", re.IGNORECASE)
+_POINTS = re.compile(r"w([0-9]{2,5})h([0-9]{2,5})", re.IGNORECASE)  # the names of PPDs
+# drivers on Windows: "A4 (210 x 297 mm)", "Label 4 x 6 in", '4" x 6"'
+_NUMBER = r"([0-9]{1,4}(?:\.[0-9]{1,3})?)"
+_IN_WORDS = re.compile(
+    rf"(?:.*[ (])?{_NUMBER} ?(mm|in|\"|) ?x ?{_NUMBER} ?(mm|in|\")\)?", re.IGNORECASE
+)
 _SERIES = re.compile(r"[AB](?:10|[0-9])", re.IGNORECASE)
 # applications round to points, and some to whole millimetres
 _TOLERANCE_MM = 1.5
@@ -43,6 +81,11 @@ class Paper(NamedTuple):
     name: str
     width_pt: float
     height_pt: float
+
+    @property
+    def is_envelope(self) -> bool:
+        """It goes through most printers one-sided only."""
+        return self.name.startswith("Env")
 
 
 def is_paper(word: str) -> bool:
@@ -75,18 +118,24 @@ def paper_of_size(width_mm: float, height_mm: float) -> str:
 def _size_mm(name: str) -> tuple[float, float] | None:
     match = _SELF_DESCRIBING.fullmatch(name) or _CUSTOM.fullmatch(name)
     if match is None:
-        return None
+        return _size_in_words_mm(name)
     unit_mm = _UNITS_MM[(match[3] or "").lower()]
     return float(match[1]) * unit_mm, float(match[2]) * unit_mm
 
 
+def _size_in_words_mm(name: str) -> tuple[float, float] | None:
+    if points := _POINTS.fullmatch(name):
+        return int(points[1]) * _UNITS_MM["pt"], int(points[2]) * _UNITS_MM["pt"]
+    words = _IN_WORDS.fullmatch(name)
+    if words is None or words[2].lower() not in ("", words[4].lower()):
+        return None
+    unit_mm = _UNITS_MM["mm"] if words[4].lower() == "mm" else _UNITS_MM["in"]
+    return float(words[1]) * unit_mm, float(words[3]) * unit_mm
+
+
 def _standard(width_mm: float, height_mm: float) -> str | None:
-    for name, known in _PAPERS.items():
-        size_mm = _size_mm(name)
-        if (
-            size_mm
-            and max(abs(size_mm[0] - width_mm), abs(size_mm[1] - height_mm)) <= _TOLERANCE_MM
-        ):
+    for known, (width, height) in _SIZES_MM.items():
+        if abs(width - width_mm) <= _TOLERANCE_MM and abs(height - height_mm) <= _TOLERANCE_MM:
             return known
     return None
 
@@ -94,19 +143,14 @@ def _standard(width_mm: float, height_mm: float) -> str | None:
 def known_paper(word: str) -> Paper | None:
     """The paper that a word means, if it says or everybody knows how large that is."""
     name = paper(word)
-    for self_describing, known in _PAPERS.items():
-        if known == name:
-            return _paper(known, self_describing)
-    return _paper(name, name) if _size_mm(word) else None
-
-
-def _paper(name: str, self_describing: str) -> Paper | None:
-    size_mm = _size_mm(self_describing)
+    size_mm = _SIZES_MM.get(name) or _size_mm(word)
     if size_mm is None or not all(10 <= side_mm <= 5000 for side_mm in size_mm):
         return None
-    if name == self_describing:
-        name = "w{:.0f}h{:.0f}".format(*(side_mm / 25.4 * 72 for side_mm in size_mm))
-    return Paper(name, *(round(side_mm / 25.4 * 72, 2) for side_mm in size_mm))
+    width_pt, height_pt = (round(side_mm / 25.4 * 72, 2) for side_mm in size_mm)
+    return Paper(
+        name if name in _SIZES_MM else f"w{width_pt:.0f}h{height_pt:.0f}", width_pt, height_pt
+    )
 
 
-STANDARD_PAPERS: tuple[Paper, ...] = tuple(filter(None, map(known_paper, _PAPERS)))
+_SIZES_MM = {paper: size for name, paper in _PAPERS.items() if (size := _size_mm(name))}
+STANDARD_PAPERS: tuple[Paper, ...] = tuple(filter(None, map(known_paper, list(_PAPERS)[:_COMMON])))

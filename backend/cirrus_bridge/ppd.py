@@ -1,17 +1,22 @@
 """A PPD for one device: its papers, trays, colour and duplex, in several languages. Pure.
 
-PPD 4.3 with CUPS's extensions (https://www.cups.org/doc/spec-ppd.html). The choices that are the
-default ask the device for nothing. Pages are laid out by CUPS's filters, copies made by the device:
-manual copies would have the filters repeat the pages, and the device once more.
+PPD 4.3 with CUPS's extensions (https://www.cups.org/doc/spec-ppd.html), and two of our own, which
+the backend reads (`cups_ppd`): `cirrusDefault OPTION` is the choice that asks the device for
+nothing, to be told from a default that an administrator has set; `cirrusPaper NAME` is what the
+location calls a paper. Pages are laid out by CUPS's filters, copies made by the device; where it
+can not collate, they are made by the filters (manual copies).
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import unicodedata
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 from cirrus_bridge.capabilities import Capabilities
+from cirrus_bridge.page_language import PageLanguage
 from cirrus_bridge.ppd_words import LANGUAGES, WORDS
 
 MARGIN_PT = 12
@@ -29,25 +34,24 @@ _HEAD = """\
 *LandscapeOrientation: Plus90
 *TTRasterizer: Type42
 *cupsVersion: 2.4
-*cupsManualCopies: False
 *cupsSingleFile: True
-*cupsFilter2: "application/vnd.cups-pdf application/pdf 0 -"
 """
 _DUPLEX = {"1": "None", "2": "DuplexNoTumble", "3": "DuplexTumble"}
 
 
-def ppd(model: str, capabilities: Capabilities) -> str:
+def ppd(model: str, language: PageLanguage, capabilities: Capabilities) -> str:
     """The PPD's text.
 
     Args:
         model: the name to be shown, and to be matched by `device_id`; see `model_name`.
+        language: what the device is to get.
     """
-    return "\n".join(_lines(model, capabilities)) + "\n"
+    return "\n".join(_lines(model, language, capabilities)) + "\n"
 
 
-def device_id(model: str) -> str:
+def device_id(model: str, language: PageLanguage) -> str:
     """The IEEE 1284 device id by which CUPS finds the driver for a discovered device."""
-    return f"MFG:Cirrus;MDL:{model};CMD:PDF;"
+    return f"MFG:Cirrus;MDL:{model};CMD:{language.command};"
 
 
 def model_name(device: str, place: str, digest: str) -> str:
@@ -62,19 +66,23 @@ def choice_keyword(text: str) -> str:
     return quote(text, safe="!$&'()*+,-._~@ ").replace(" ", "%20")
 
 
-def _lines(model: str, what: Capabilities) -> Iterator[str]:
+def _lines(model: str, language: PageLanguage, what: Capabilities) -> Iterator[str]:
     yield _HEAD.rstrip()
+    sorts = language.collates and what.collate
+    yield f"*cupsManualCopies: {language.repeats or (language.collates and not sorts)}"
+    yield from (f'*cupsFilter2: "{line}"' for line in language.filters)
+    yield from language.attributes
     name = f"Cirrus {model}"
     yield f'*Product: "({_ascii(model)})"'
     yield f'*ModelName: "{name}"'
     yield f'*ShortNickName: "{name[:31]}"'
     yield f'*NickName: "{name}"'
-    yield f'*1284DeviceID: "{device_id(model)}"'
+    yield f'*1284DeviceID: "{device_id(model, language)}"'
     yield f"*ColorDevice: {what.color}"
     yield f"*DefaultColorSpace: {'RGB' if what.color else 'Gray'}"
     yield f'*cupsLanguages: "{" ".join(("en", *LANGUAGES))}"'
     yield from _papers(what)
-    yield from _options(what)
+    yield from _options(what, language)
     yield "*DefaultFont: Courier"
     yield '*Font Courier: Standard "(1.05)" Standard ROM'
 
@@ -82,7 +90,14 @@ def _lines(model: str, what: Capabilities) -> Iterator[str]:
 def _papers(what: Capabilities) -> Iterator[str]:
     wanted = what.defaults.get("size", "")
     names = [paper.name for paper in what.papers]
-    default = wanted if wanted in names else names[0]
+    default = next(
+        (paper.name for paper, word in what.papers.items() if wanted in (word, paper.name)),
+        names[0],
+    )
+    yield f'*cirrusDefault PageSize: "{default}"'
+    for paper, word in what.papers.items():
+        if word != paper.name:
+            yield f'*cirrusPaper {paper.name}: "{choice_keyword(word)}"'
     for option in ("PageSize", "PageRegion"):
         yield f"*OpenUI *{option}/{WORDS['en'][option]}: PickOne"
         yield f"*OrderDependency: 10 AnySetup *{option}"
@@ -108,7 +123,8 @@ def _papers(what: Capabilities) -> Iterator[str]:
     yield '*MaxMediaHeight: "14400"'
 
 
-def _options(what: Capabilities) -> Iterator[str]:
+def _options(what: Capabilities, language: PageLanguage) -> Iterator[str]:
+    _option = functools.partial(_ui, language)
     trays = {choice_keyword(tray): tray for tray in what.trays}
     if trays:
         wanted = choice_keyword(what.defaults.get("tray", ""))
@@ -119,10 +135,21 @@ def _options(what: Capabilities) -> Iterator[str]:
     yield from _option("ColorModel", colors, "Gray" if is_gray else "RGB")
     if what.duplex:
         default = _DUPLEX.get(what.defaults.get("duplex", ""), "None")
-        yield from _option("Duplex", dict.fromkeys(_DUPLEX.values(), ""), default)
-    if what.collate:
+        sides = [
+            choice for choice in _DUPLEX.values() if f"Duplex {choice}" not in language.without
+        ]
+        yield from _option("Duplex", dict.fromkeys(sides, ""), default)
+        for paper, choice in itertools.product(what.papers, sides[1:]):
+            if paper.is_envelope:
+                yield f"*UIConstraints: *PageSize {paper.name} *Duplex {choice}"
+                yield f"*UIConstraints: *Duplex {choice} *PageSize {paper.name}"
+    if language.resolutions:
+        yield from _option("Resolution", {"300dpi": "300 dpi", "600dpi": "600 dpi"}, "600dpi")
+    if language.collates and what.collate:
         yield from _option("Collate", {"False": "", "True": ""}, "False", kind="Boolean")
     yield "*OpenGroup: Cirrus/Cloud"
+    scales = dict.fromkeys(("Default", "Fit", "Shrink", "Actual"), "")
+    yield from _option("CirrusScale", scales, "Default")
     priorities = dict.fromkeys(("Default", "1", "25", "50", "75", "99"), "")
     yield from _option("CirrusPriority", priorities, "Default")
     if what.bitmaps:
@@ -130,16 +157,22 @@ def _options(what: Capabilities) -> Iterator[str]:
     yield "*CloseGroup: Cirrus"
 
 
-def _option(
-    option: str, choices: Mapping[str, str], default: str, kind: str = "PickOne"
+def _ui(
+    language: PageLanguage,
+    option: str,
+    choices: Mapping[str, str],
+    default: str,
+    kind: str = "PickOne",
 ) -> Iterator[str]:
     """An option whose choices have the text given, or the words of WORDS."""
+    default = default if default in choices else next(iter(choices))
+    yield f'*cirrusDefault {option}: "{default}"'
     yield f"*OpenUI *{option}/{WORDS['en'][option]}: {kind}"
     yield f"*OrderDependency: 10 AnySetup *{option}"
     yield f"*Default{option}: {default}"
     for keyword, text in choices.items():
         shown = _text(_plain(text)) or WORDS["en"].get(f"{option} {keyword}", keyword)
-        yield f'*{option} {keyword}/{shown}: ""'
+        yield f'*{option} {keyword}/{shown}: "{language.codes.get(f"{option} {keyword}", "")}"'
     yield f"*CloseUI: *{option}"
     yield from _translations(option, choices)
 

@@ -35,8 +35,10 @@ _COLOR = {
     "color": "2", "rgb": "2", "cmyk": "2", "cmy": "2", "rgb16": "2",
 }  # fmt: skip
 _COLLATE = {
-    "true": "1", "on": "1", "yes": "1",
+    "true": "1", "on": "1", "yes": "1", "collated": "1",
     "separate-documents-collated-copies": "1",
+    "false": "", "off": "", "no": "", "uncollated": "",
+    "separate-documents-uncollated-copies": "",
 }  # fmt: skip
 # RFC 8011, 5.2.10: 3 portrait, 4 landscape, 5 reverse-landscape, 6 reverse-portrait
 _ORIENTATION = {"3": "1", "4": "2", "5": "2", "6": "1"}
@@ -44,6 +46,7 @@ _LANDSCAPE = {"true": "2", "yes": "2", "on": "2"}
 # PWG 5100.16, 5.1.3 (print-scaling), and CUPS's own fit-to-page
 _SCALE = {"auto": "1", "auto-fit": "1", "fit": "0", "fill": "0", "none": "2"}
 _FIT = {"true": "0", "yes": "0", "on": "0"}
+_DEVICE_SCALE = {"default": "", "fit": "0", "shrink": "1", "actual": "2"}
 _NOT_ASKED = frozenset({"auto", "default", "printerdefault", "automatic", "automatically-select"})
 
 Reader = Callable[[str], str | None]
@@ -54,22 +57,24 @@ def _table(choices: Mapping[str, str]) -> Reader:
 
 
 def _paper(text: str) -> str | None:
-    return None if text.lower() in _NOT_ASKED else paper(text)
+    return "" if text.lower() in _NOT_ASKED else paper(text)
 
 
 def _tray(text: str) -> str | None:
     # generated drivers write a location's own names so (`ppd.choice_keyword`)
-    return None if text.lower() in _NOT_ASKED else unquote(text)
+    return "" if text.lower() in _NOT_ASKED else unquote(text)
 
 
 def _chosen(text: str) -> str | None:
-    return None if text.lower() in _NOT_ASKED else text
+    return "" if text.lower() in _NOT_ASKED else text
 
 
-# prop → the options that ask for it, the first that is there wins
+# prop → the options that ask for it, the first that is there wins; an empty value asks for what
+# the device does unasked, whatever the queue's default is
 _ASKED_BY: Mapping[str, tuple[tuple[str, Reader], ...]] = {
     "collate": (
         ("collate", _table(_COLLATE)),
+        ("sheet-collate", _table(_COLLATE)),
         ("multiple-document-handling", _table(_COLLATE)),
     ),
     "duplex": (("sides", _table(_DUPLEX)), ("duplex", _table(_DUPLEX))),
@@ -79,6 +84,7 @@ _ASKED_BY: Mapping[str, tuple[tuple[str, Reader], ...]] = {
     "size": (("pagesize", _paper), ("pageregion", _paper)),
     "priority": (("cirrus-priority", str), ("cirruspriority", _chosen)),
     "bmp": (("cirrusbitmap", _chosen),),
+    "scale": (("cirrusscale", _table(_DEVICE_SCALE)),),
 }
 # the same for what pdftopdf does itself when a document goes through CUPS's filters
 _ASKED_BY_UNFILTERED: Mapping[str, tuple[tuple[str, Reader], ...]] = {
@@ -86,7 +92,11 @@ _ASKED_BY_UNFILTERED: Mapping[str, tuple[tuple[str, Reader], ...]] = {
         ("orientation-requested", _table(_ORIENTATION)),
         ("landscape", _table(_LANDSCAPE)),
     ),
-    "scale": (("print-scaling", _table(_SCALE)), ("fit-to-page", _table(_FIT))),
+    "scale": (
+        *_ASKED_BY["scale"],
+        ("print-scaling", _table(_SCALE)),
+        ("fit-to-page", _table(_FIT)),
+    ),
 }
 
 # What a known prop may hold; other names are free.
@@ -115,25 +125,34 @@ def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
     Raises:
         BadOption: a value that no prop can carry; the text names the option.
     """
-    props = {"copies": str(job.copies)}
-    asked_by = dict(_ASKED_BY) if job.layout_done else {**_ASKED_BY, **_ASKED_BY_UNFILTERED}
+    asked_by = _ASKED_BY if job.layout_done else {**_ASKED_BY, **_ASKED_BY_UNFILTERED}
     options = {
         **_from_media_col(job.options.get("media-col", "")),
         **_from_media(job.options.get("media", "")),
         **_wishes(job),
     }
-    for prop, sources in asked_by.items():
-        for option, read in sources:
-            value = read(options[option]) if option in options else None
-            if value is not None:
-                props[prop] = value
-                break
+    asked = _asked(job.queue_defaults, asked_by) | _asked(options, asked_by)
+    props = {"copies": str(job.copies), **{prop: value for prop, value in asked.items() if value}}
+    if "size" in props:
+        props["size"] = job.papers.get(props["size"], props["size"])
     for option, value in job.options.items():
         if option.startswith(PASSED_ON):
             props[option.removeprefix(PASSED_ON)] = value
     for name, value in props.items():
         check_prop(name, value)
     return props | _identity(job, identify)
+
+
+def _asked(
+    options: Mapping[str, str], asked_by: Mapping[str, tuple[tuple[str, Reader], ...]]
+) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for prop, sources in asked_by.items():
+        values = [read(options[option]) for option, read in sources if option in options]
+        said = [value for value in values if value is not None]
+        if said:
+            found[prop] = next(filter(None, said), "")
+    return found
 
 
 def _identity(job: PrintJob, identify: Collection[str]) -> dict[str, str]:

@@ -245,14 +245,13 @@ def test_devices_are_discovered(site: PrintSite, pdfs: dict[int, Path]) -> None:
     """lpinfo -v shows a cloud device with its URI, its device id leads to its own driver, and what
     is printed to a queue of both comes out as asked."""
     device = site.device("--name", "Laser by the window")
-    found = site.cups.run("lpinfo", "-l", "-v")
+    found = site.discovered(device)
     uri = f"cirrus://{site.server}/Acme/Paris:{device}"
-    block = found[found.index(f"uri = {uri}\n") :].split("Device:")[0]
-    assert "info = Laser by the window at Paris office" in block
-    assert "location = Paris office" in block
-    assert site.key not in found
-    identity = block.partition("device-id = ")[2].splitlines()[0]
-    listed = site.cups.run("lpinfo", "--device-id", identity, "-m")
+    assert found["uri"] == uri
+    assert found["info"] == "Laser by the window at Paris office"
+    assert found["location"] == "Paris office"
+    assert site.key not in str(found)
+    listed = site.cups.run("lpinfo", "--device-id", found["device-id"], "-m")
     driver = listed.split()[0]
     assert driver.startswith("cirrus:")
     assert "Cirrus Laser by the window at Paris office" in listed.splitlines()[0]

@@ -13,7 +13,7 @@ BRIDGE = BACKEND / "cirrus_bridge"
 # Lower layers first; a module may import from layers below its own, and from no other.
 LAYERS: list[set[str]] = [
     {"errors", "model", "__init__"},
-    {"settings", "config_toml", "device_cache", "papers", "ppd_words"},
+    {"settings", "config_toml", "device_cache", "papers", "ppd_words", "page_language", "cups_ppd"},
     {"cups_options", "deflate", "segments", "crowd", "retry", "clock", "cups_report", "ipp"},
     {"schedule_server", "cups_ipp"},
     {"props", "capabilities", "schedule", "cups_queue"},

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cirrus_bridge.device_cache import Place
-from cirrus_bridge.drivers import Driver, devices
+from cirrus_bridge.drivers import Driver, devices, drivers
 from cirrus_bridge.ppd import choice_keyword
 
 PLACE = Place("h:1", "Acme", "Paris")
@@ -72,10 +72,56 @@ def test_defaults_of_the_device_are_shown() -> None:
     assert "*DefaultPageSize: Legal" in text
 
 
-def test_device_that_takes_no_pdf_has_the_generic_driver() -> None:
-    """Its own driver would produce what it can not read."""
-    assert _driver(WINDOWS, Formats=["ps"]).model == "Generic PDF"
-    assert _driver(WINDOWS, Formats=["ps", "pdf"]).model != "Generic PDF"
+@pytest.mark.parametrize(
+    ("formats", "command"),
+    [
+        ([], "PDF"), (["any"], "PDF"), (["ps", "pdf"], "PDF"), (["pcl", "ps"], "POSTSCRIPT"),
+        (["pcl6", "pcl"], "PCLXL"), (["pcl"], "PCL"), (["txt"], "TXT"),
+    ],
+)  # fmt: skip
+def test_language(formats: list[str], command: str, tmp_path: Path) -> None:
+    """The best that a device takes; CUPS's tester has nothing against any of them."""
+    driver = _driver(WINDOWS + ",Envelope #10", Formats=formats)
+    assert f"CMD:{command};" in driver.device_line
+    assert f"CMD:{command};" in driver.line
+    (tmp_path / "x.ppd").write_text(driver.ppd(), "utf-8")
+    assert subprocess.run(["cupstestppd", "-W", "none", tmp_path / "x.ppd"]).returncode == 0
+
+
+def test_device_that_takes_what_no_filter_makes() -> None:
+    """Listed, and without a driver: one would produce what the device can not read."""
+    place = Place("h:1", "Acme", "Paris")
+    answer = {"Devices": {"L": {"Formats": ["zpl"]}}}
+    (found,) = devices(place, answer)
+    assert '"Unknown" "L at Paris" ""' in found.device_line
+    assert not list(drivers(place, answer))
+
+
+def test_envelopes_are_not_turned_over() -> None:
+    """CUPS is told which choices exclude each other."""
+    text = _driver(WINDOWS + ",Envelope #10").ppd()
+    assert "*UIConstraints: *PageSize Env10 *Duplex DuplexTumble" in text
+    assert "*PageSize A4 *Duplex" not in text
+
+
+def test_papers_keep_the_name_that_the_location_has_for_them() -> None:
+    """The dialog has the standard name, the device gets its own."""
+    text = _driver("HP\td\t\t1\t1\t1\tA4,Envelope #10,Label 50 x 80 mm").ppd()
+    assert '*cirrusPaper Env10: "Envelope%20%2310"' in text
+    assert '*cirrusPaper w142h227: "Label%2050%20x%2080%20mm"' in text
+    assert "*cirrusPaper A4" not in text
+
+
+@pytest.mark.parametrize(
+    ("line", "formats", "manual"),
+    [
+        (WINDOWS, ["pdf"], False), (MONO, ["pdf"], True), (LINUX, ["pdf"], False),
+        (WINDOWS, ["ps"], False), (WINDOWS, ["pcl6"], True), (MONO, ["txt"], True),
+    ],
+)  # fmt: skip
+def test_who_makes_the_copies(line: str, formats: list[str], manual: bool) -> None:
+    """The device, unless it can not collate, or a filter would forget them."""
+    assert f"*cupsManualCopies: {manual}\n" in _driver(line, Formats=formats).ppd()
 
 
 @given(st.text(min_size=1))

@@ -65,9 +65,9 @@ def _job(options: dict[str, str], *, copies: int = 1, layout_done: bool = False)
         ("media", "Tray2,Legal", "size", "Legal"),
         ("media", "Tray2,Legal", "tray", "Tray2"),
         ("media", "auto", "size", None),
-        ("media", "iso_a7_74x105mm,Tray2", "size", "iso_a7_74x105mm"),
-        ("media", "om_small-photo_100x150mm", "size", "om_small-photo_100x150mm"),
-        ("media", "na_5x7_5x7in", "size", "na_5x7_5x7in"),
+        ("media", "iso_a7_74x105mm,Tray2", "size", "A7"),
+        ("media", "om_small-photo_100x150mm", "size", "100x150mm"),
+        ("media", "na_5x7_5x7in", "size", "5x7"),
         ("media", "a7", "size", "A7"),
         ("media", "glossy,B10", "size", "B10"),
         ("media", "A7weird", "size", None),
@@ -104,6 +104,33 @@ def test_copies_are_always_there() -> None:
     """The count of argv[4] is the prop, whether the document was filtered or not."""
     for layout_done in (True, False):
         assert job_props(_job({}, copies=3, layout_done=layout_done)) == {"copies": "3"}
+
+
+def test_queue_defaults() -> None:
+    """An administrator's choice reaches the device unless the job has another, also for nothing."""
+    defaults = {"duplex": "DuplexTumble", "inputslot": "Tray%202", "collate": "True"}
+    queue = dataclasses.replace(_job({}), queue_defaults=defaults)
+    asked = {"copies": "1", "duplex": "3", "tray": "Tray 2", "collate": "1"}
+    assert job_props(queue) == asked
+    options = {"sides": "one-sided", "inputslot": "Auto", "collate": "false"}
+    assert job_props(dataclasses.replace(queue, options=options)) == {"copies": "1", "duplex": "1"}
+
+
+def test_papers_by_the_locations_word() -> None:
+    """Whatever name the application had for it."""
+    for option in ({"pagesize": "Env10"}, {"media": "na_number-10_4.125x9.5in"}):
+        job = dataclasses.replace(_job(option), papers={"Env10": "Envelope #10"})
+        assert job_props(job)["size"] == "Envelope #10"
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"), [("Fit", "0"), ("Shrink", "1"), ("Actual", "2"), ("Default", None)]
+)
+def test_scaling_at_the_device(choice: str, expected: str | None) -> None:
+    """The driver's own option holds whether CUPS has laid the pages out or not."""
+    for layout_done in (True, False):
+        job = _job({"cirrusscale": choice}, layout_done=layout_done)
+        assert job_props(job).get("scale") == expected
 
 
 def test_layout_is_done_once() -> None:

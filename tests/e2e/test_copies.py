@@ -1,0 +1,169 @@
+"""The paper count: each copy of each page once, whoever makes the copies, and in whatever language.
+
+Real filters, real data: what counts is pages in the data × copies in the data × the copies prop.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pypdf import PdfReader, PdfWriter
+
+from print_site import PrintSite, document
+
+_PXL_END_PAGE = re.compile(rb"\xc1(..)\xf8\x31\x44", re.DOTALL)  # uint16 PageCopies EndPage
+
+
+def sheets_in(data: bytes, path: Path) -> int:
+    """How many one-sided sheets a printer makes of data when it is told of one copy."""
+    if data.startswith(b"%PDF"):
+        return len(PdfReader(path).pages)
+    if data.startswith(b"%!PS"):
+        asked = re.search(rb"^%RBINumCopies: (\d+)", data, re.MULTILINE)
+        return len(re.findall(rb"^%%Page:", data, re.MULTILINE)) * int(asked[1] if asked else 1)
+    if b"LANGUAGE = PCLXL" in data[:400]:
+        return sum(int.from_bytes(copies, "little") for copies in _PXL_END_PAGE.findall(data))
+    if data.startswith(b"\x1bE"):
+        copies = sheets = 0
+        for number in re.findall(rb"\x1b&l(\d+)X|\x1b\*r1A", data):  # a number, or a page's start
+            copies = int(number or copies)
+            sheets += 0 if number else copies
+        return sheets
+    return data.count(b"\f") + 1
+
+
+@pytest.fixture(scope="module")
+def three_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As little to render as can be."""
+    path = tmp_path_factory.mktemp("three") / "three.pdf"
+    writer = PdfWriter()
+    for _ in range(3):
+        writer.add_blank_page(595, 842)
+    writer.write(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Text, for which a text printer needs three sheets."""
+    path = tmp_path_factory.mktemp("text") / "three.txt"
+    path.write_text("one\n\ftwo\n\fthree\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def queues(site: PrintSite) -> dict[str, tuple[str, str]]:
+    """A device and its queue for each kind of driver: that of a format, the generic one, none."""
+    found = {}
+    for name in ("pdf", "ps", "pcl6", "pcl", "txt", "any"):
+        device = site.device("--formats", name)
+        found[name] = (device, site.discovered_queue(device))
+    device = site.device()
+    found["generic"] = (device, site.queue(f"Paris:{device}"))
+    device = site.device()
+    found["raw"] = (device, site.queue(f"Paris:{device}", driver=False))
+    return found
+
+
+def printed(site: PrintSite, device: str, queue: str, *words: str | Path) -> dict[str, Any]:
+    """The cloud job of one lp(1) command."""
+    before = len([job for job in site.cloud.jobs() if job["device"] == device])
+    job = site.cups.wait_job(site.cups.lp(queue, *words), timeout_s=120)
+    assert job["job-state"] == 9, job["job-printer-state-message"]
+    return site.cloud_jobs(device, before + 1)[-1]
+
+
+@pytest.mark.parametrize(
+    ("copies", "options"),
+    [
+        (1, ()),
+        (2, ("-o", "collate=false")),
+        (2, ("-o", "multiple-document-handling=separate-documents-uncollated-copies")),
+        (3, ("-o", "collate=true")),
+        (99, ()),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", ["pdf", "ps", "pcl6", "pcl", "txt", "any", "generic", "raw"])
+def test_paper_count(
+    site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path, text: Path,
+    kind: str, copies: int, options: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Three pages, so many times."""
+    device, queue = queues[kind]
+    source = text if kind == "txt" else three_pages
+    job = printed(site, device, queue, "-n", str(copies), *options, source)
+    sheets = sheets_in(document(job), Path(job["document"]))
+    assert sheets * int(job["props"]["copies"]) == 3 * copies
+
+
+@pytest.mark.parametrize("kind", ["pdf", "any", "generic", "raw"])
+def test_unfiltered(
+    site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path, kind: str
+) -> None:
+    """`-o raw` passes the file as it is through any queue, and the device makes the copies."""
+    device, queue = queues[kind]
+    job = printed(site, device, queue, "-n", "3", "-o", "raw", three_pages)
+    assert document(job) == three_pages.read_bytes()
+    assert job["props"]["copies"] == "3"
+
+
+@pytest.mark.parametrize("kind", ["pdf", "ps", "pcl6", "pcl"])
+def test_text_file(
+    site: PrintSite, queues: dict[str, tuple[str, str]], tmp_path: Path, kind: str
+) -> None:
+    """Through all of the chain."""
+    device, queue = queues[kind]
+    (tmp_path / "note").write_text("A note.\n")
+    job = printed(site, device, queue, "-n", "5", tmp_path / "note")
+    assert sheets_in(document(job), Path(job["document"])) * int(job["props"]["copies"]) == 5
+
+
+def test_postscript_file(
+    site: PrintSite, queues: dict[str, tuple[str, str]], tmp_path: Path
+) -> None:
+    """A PostScript printer gets the PostScript of an application, with the copies asked for."""
+    (tmp_path / "x.ps").write_bytes(
+        b"%!PS-Adobe-3.0\n%%Pages: 1\n%%EndComments\n%%Page: 1 1\nshowpage\n%%EOF\n"
+    )
+    device, queue = queues["ps"]
+    job = printed(site, device, queue, "-n", "4", tmp_path / "x.ps")
+    assert sheets_in(document(job), Path(job["document"])) * int(job["props"]["copies"]) == 4
+
+
+def test_a_text_printer_takes_no_pdf(
+    site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path
+) -> None:
+    """lp is told at once, and there is no job that could print control characters."""
+    with pytest.raises(RuntimeError, match="nsupported document-format"):
+        site.cups.lp(queues["txt"][1], three_pages)
+
+
+def test_both_sides_and_copies(
+    site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path
+) -> None:
+    """Copies that the filters make begin on a new sheet; sides are asked for in data and props."""
+    for kind, pages in (("pdf", 3), ("pcl6", 12), ("ps", 9), ("pcl", 9)):
+        device, queue = queues[kind]
+        job = printed(
+            site, device, queue, "-n", "3", "-o", "sides=two-sided-long-edge", three_pages
+        )
+        assert sheets_in(document(job), Path(job["document"])) == pages, kind
+        assert job["props"]["duplex"] == "2"
+
+
+def test_defaults_of_the_queue(
+    site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path
+) -> None:
+    """lpadmin's defaults reach the device; an option of the job goes before them."""
+    device = site.device("--props", "duplex=2")
+    queue = site.discovered_queue(device)
+    assert "duplex" not in printed(site, device, queue, three_pages)["props"]
+    site.cups.run("lpadmin", "-p", queue, "-o", "Duplex=DuplexTumble", "-o", "CirrusPriority=75")
+    props = printed(site, device, queue, three_pages)["props"]
+    assert (props["duplex"], props["priority"]) == ("3", "75")
+    props = printed(site, device, queue, "-o", "sides=one-sided", three_pages)["props"]
+    assert (props["duplex"], props["priority"]) == ("1", "75")

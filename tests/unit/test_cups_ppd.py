@@ -1,0 +1,56 @@
+"""What the backend takes from a queue's PPD."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.cups_ppd import NO_DRIVER, read_queue_driver
+from cirrus_bridge.device_cache import Place
+from cirrus_bridge.drivers import devices
+
+
+@pytest.fixture
+def made() -> str:
+    """A driver as it was made."""
+    line = "HP\td\tTray 1;Tray 2\t1\t1\t1\tA4,Envelope #10"
+    device = {"Target": "HP", "DefaultProps": {"duplex": "2", "size": "Envelope #10"}}
+    (found,) = devices(Place("h", "A", "P"), {"Printers": [line], "Devices": {"L": device}})
+    return found.ppd()
+
+
+def test_nothing_was_chosen(tmp_path: Path, made: str) -> None:
+    """Defaults of the driver ask the device for nothing; the location's words are there."""
+    (tmp_path / "q.ppd").write_text(made)
+    driver = read_queue_driver(tmp_path / "q.ppd")
+    assert not driver.defaults
+    assert not driver.manual_copies
+    assert driver.papers == {"Env10": "Envelope #10"}
+    assert "*DefaultPageSize: Env10" in made
+
+
+def test_an_administrators_choice(tmp_path: Path, made: str) -> None:
+    """Only what differs."""
+    made = made.replace("DefaultDuplex: DuplexNoTumble", "DefaultDuplex: None")
+    made = made.replace("DefaultInputSlot: Auto", "DefaultInputSlot: Tray%202")
+    (tmp_path / "q.ppd").write_text(
+        made.replace("cupsManualCopies: False", "cupsManualCopies: True")
+    )
+    driver = read_queue_driver(tmp_path / "q.ppd")
+    assert driver.defaults == {"duplex": "None", "inputslot": "Tray%202"}
+    assert driver.manual_copies
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00\xff\n*Default\n*cirrusDefault X:", b"*DefaultX: 1\n"]
+)
+def test_another_file(tmp_path: Path, content: bytes) -> None:
+    """Of other drivers nothing is taken, and no content does harm."""
+    (tmp_path / "q.ppd").write_bytes(content)
+    assert read_queue_driver(tmp_path / "q.ppd") == NO_DRIVER
+
+
+def test_no_file(tmp_path: Path) -> None:
+    """A PPD that is gone costs nothing but itself."""
+    assert read_queue_driver(tmp_path / "q.ppd") == NO_DRIVER
