@@ -31,7 +31,11 @@
     ├── Interrupted             CB-601  a signal asked the program to stop
     ├── StartOver               CB-602  an earlier run's upload can not be continued
     ├── KeepsBreaking           CB-603  one run after the other came to no end
-    └── DeliveryEnded           CB-701  the cloud ended the job without delivering it
+    ├── DeliveryEnded           CB-701  the cloud ended the job without delivering it
+    ├── CupsAway                CB-711  the local cupsd does not answer, or not now
+    └── CupsRefused             CB-712  the local cupsd says no
+        ├── CupsGone            CB-713  it has no such job or printer
+        └── CupsNotPossible     CB-714  the job's state does not allow it
 
 An error carries what people are to read (`str(error)`: what happened and what to do), a stable
 `code`, and a `disposition`: what is to become of the job. It never carries a key.
@@ -282,3 +286,29 @@ class DeliveryEnded(CirrusError):
 
     code = "CB-701"
     disposition = Disposition.CANCEL
+
+
+class CupsAway(CirrusError):
+    """The local cupsd is stopped, restarting or busy: the same request can be made again."""
+
+    code = "CB-711"
+    disposition = Disposition.RETRY_LATER
+
+
+class CupsRefused(CirrusError):
+    """The local cupsd said no to a request of ours."""
+
+    code = "CB-712"
+    disposition = Disposition.HOLD
+
+
+class CupsGone(CupsRefused):
+    """CUPS has no such job or printer (client-error-not-found)."""
+
+    code = "CB-713"
+
+
+class CupsNotPossible(CupsRefused):
+    """The job's state does not allow that (client-error-not-possible), as after its end."""
+
+    code = "CB-714"

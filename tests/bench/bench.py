@@ -22,10 +22,11 @@ from isal import isal_zlib
 import clients
 import dialog
 import links
+import polling
 from measure import Cost, cost, median
 from workloads import MB, make
 
-PARTS = ("start", "loopback", "50ms", "loss", "memory", "discovery")
+PARTS = ("start", "loopback", "50ms", "loss", "memory", "discovery", "polling")
 
 
 class Table:
@@ -125,6 +126,14 @@ def discovery(folder: Path, runs: int) -> Table:
     return table
 
 
+def following() -> Table:
+    """Requests and delays of following jobs for a day, simulated."""
+    table = Table("Following jobs for a day (delays: median / 95 % / longest)", *polling.COLUMNS)
+    for cells in polling.rows():
+        table.row(*cells)
+    return table
+
+
 def _deflate(document: Path) -> tuple[int, float]:
     """The compressed size, and how long the compressor alone takes."""
     stream, size = isal_zlib.compressobj(1), 0
@@ -183,6 +192,7 @@ def main() -> None:
         "loss": lambda: _with_link(folder, lossy, "50 ms, 100 Mbit/s, 1 % loss", 0.01),
         "discovery": lambda: discovery(folder, 5 if asked.quick else 21),
         "memory": lambda: memory(folder, [MB, 64 * MB, 512 * MB // part, 2048 * MB // part]),
+        "polling": following,
     }
     lines = [_machine()]
     print(*lines)

@@ -14,8 +14,9 @@ BRIDGE = BACKEND / "cirrus_bridge"
 LAYERS: list[set[str]] = [
     {"errors", "model", "__init__"},
     {"settings", "config_toml", "device_cache", "papers", "ppd_words", "page_language", "cups_ppd"},
-    {"cups_options", "deflate", "segments", "crowd", "retry", "clock", "cups_report"},
-    {"props", "capabilities"},
+    {"cups_options", "deflate", "segments", "crowd", "retry", "clock", "cups_report", "ipp"},
+    {"schedule_server", "cups_ipp"},
+    {"props", "capabilities", "schedule", "cups_queue"},
     {"uri", "cups_job", "journal_database", "ppd"},
     {"journal", "drivers"},
     {"config"},
@@ -31,6 +32,7 @@ LAYERS: list[set[str]] = [
 OWNERS = {
     "requests": {"api", "api_errors", "api_session"},
     "urllib3": {"api_errors", "api_session"},
+    "http": {"api_errors", "cups_ipp"},
     "sqlite3": {"journal_database"},
     "signal": {"clock", "backend_supervisor"},
     "zlib": {"deflate"},

@@ -1,0 +1,245 @@
+"""What the poller reads from, and tells, CUPS: jobs and queues over IPP.
+
+Reasons of a queue that are not ours, its messages that are not ours, and a pause are left as they
+are. Nothing is written that is so already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from cirrus_bridge.cups_ipp import CupsServer
+from cirrus_bridge.ipp import Attribute, Attributes, Group, Tag, Value
+
+REASON_PREFIX = "cirrus-delivery-"  # a queue's reasons that begin so are ours
+MESSAGE_PREFIX = "Cirrus Bridge: "  # and a queue's message that begins so
+TEXT_BYTES = 1023  # RFC 8011, 5.1.2: text(MAX)
+IDLE, STOPPED = 3, 5  # printer-state, RFC 8011, 5.4.11
+
+_CANCEL_JOB = 0x0008
+_GET_JOB_ATTRIBUTES = 0x0009
+_GET_JOBS = 0x000A
+_GET_PRINTER_ATTRIBUTES = 0x000B
+_RELEASE_JOB = 0x000D
+_RESTART_JOB = 0x000E
+_SET_JOB_ATTRIBUTES = 0x0014
+_CUPS_GET_PRINTERS = 0x4002
+_CUPS_ADD_MODIFY_PRINTER = 0x4003
+
+_JOB_WANTED = (
+    *("job-id", "job-uuid", "job-name", "job-state", "job-state-reasons", "job-hold-until"),
+    *("job-printer-uri", "job-printer-state-message", "job-media-progress"),
+    *("time-at-creation", "time-at-processing", "time-at-completed"),
+)
+_PRINTER_WANTED = (
+    *("printer-name", "device-uri"),
+    *("printer-state", "printer-state-message", "printer-state-reasons"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CupsJob:
+    """A job as CUPS has it; `state` is IPP's job-state, `progress` a percentage or None.
+
+    `attributes` has everything that was asked for, by its IPP name.
+    """
+
+    job_id: int
+    job_uuid: str
+    queue: str
+    state: int
+    reasons: tuple[str, ...]
+    hold_until: str
+    message: str
+    progress: int | None
+    attributes: Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class CupsPrinter:
+    """A queue as CUPS has it; `state` is IPP's printer-state, `reasons` is empty for `none`."""
+
+    name: str
+    device_uri: str
+    state: int
+    message: str
+    reasons: tuple[str, ...]
+
+
+class CupsQueues:
+    """The jobs and queues of one cupsd.
+
+    Every method raises CupsAway while cupsd does not answer, CupsGone where the job or queue is
+    not there, CupsNotPossible where its state does not allow it (a completed job can not be
+    changed), and CupsRefused otherwise.
+    """
+
+    def __init__(self, server: CupsServer) -> None:
+        self._server = server
+
+    def jobs(
+        self, *, completed: bool = False, limit: int | None = None, also: Sequence[str] = ()
+    ) -> list[CupsJob]:
+        """All jobs that are not completed (or, the newest first, those that are).
+
+        Args:
+            limit: how many at most.
+            also: more attributes that are wanted.
+        """
+        about = [
+            _uri("printer-uri", "/"),
+            Attribute(Tag.KEYWORD, "which-jobs", ["completed" if completed else "not-completed"]),
+            Attribute(Tag.KEYWORD, "requested-attributes", [*_JOB_WANTED, *also]),
+        ]
+        if limit is not None:
+            about.append(Attribute(Tag.INTEGER, "limit", [limit]))
+        return list(map(_job, self._server.request(_GET_JOBS, "/", about).all(Group.JOB)))
+
+    def job(self, job_id: int, *, also: Sequence[str] = ()) -> CupsJob:
+        """One job."""
+        wanted = Attribute(Tag.KEYWORD, "requested-attributes", [*_JOB_WANTED, *also])
+        answer = self._server.request(_GET_JOB_ATTRIBUTES, "/", [_job_uri(job_id), wanted])
+        (job,) = answer.all(Group.JOB)
+        return _job(job)
+
+    def set_job(
+        self,
+        job_id: int,
+        *,
+        message: str | None = None,
+        progress: int | None = None,
+        custom: Mapping[str, str] | None = None,
+    ) -> None:
+        """Change what a job says of itself: job-printer-state-message, job-media-progress (0 to
+        100), and attributes of our own, as text. A held job takes all of it."""
+        changes = []
+        if message is not None:
+            changes.append(Attribute(Tag.TEXT, "job-printer-state-message", [fitting(message)]))
+        if progress is not None:
+            changes.append(Attribute(Tag.INTEGER, "job-media-progress", [progress]))
+        for name, text in (custom or {}).items():
+            changes.append(Attribute(Tag.TEXT, name, [fitting(text)]))
+        about = [_job_uri(job_id)]
+        self._server.request(_SET_JOB_ATTRIBUTES, "/jobs/", about, changes=changes)
+
+    def release_job(self, job_id: int) -> None:
+        """Let a held job go: CUPS runs the backend for it again."""
+        self._server.request(_RELEASE_JOB, "/jobs/", [_job_uri(job_id)])
+
+    def restart_job(self, job_id: int) -> None:
+        """Print a finished job again, if CUPS still has its data."""
+        self._server.request(_RESTART_JOB, "/jobs/", [_job_uri(job_id)])
+
+    def cancel_job(self, job_id: int) -> None:
+        """Cancel a job that has not ended."""
+        self._server.request(_CANCEL_JOB, "/jobs/", [_job_uri(job_id)])
+
+    def printers(self) -> list[CupsPrinter]:
+        """All queues and classes."""
+        answer = self._server.request(_CUPS_GET_PRINTERS, "/", [_wanted_of_printers()])
+        return list(map(_printer, answer.all(Group.PRINTER)))
+
+    def printer(self, queue: str) -> CupsPrinter:
+        """One queue."""
+        about = [_printer_uri(queue), _wanted_of_printers()]
+        answer = self._server.request(_GET_PRINTER_ATTRIBUTES, "/", about)
+        (printer,) = answer.all(Group.PRINTER)
+        return _printer(printer)
+
+    def tell_queue(self, queue: str, reasons: Collection[str], message: str) -> bool:
+        """Make `reasons` our reasons at the queue, and `message` its message if it is free.
+
+        CUPS replaces all reasons at once, so those of others are written with ours. A stopped
+        queue is left alone: writing its reason `paused` could stop it again just after somebody
+        has enabled it. The message is set only while the queue is idle, where a backend at
+        work does not speak, and only over none or one of ours.
+
+        Args:
+            reasons: keywords that begin with REASON_PREFIX.
+            message: for people; MESSAGE_PREFIX is added; empty to take ours away.
+
+        Returns:
+            Whether anything was written.
+        """
+        now = self.printer(queue)
+        if now.state == STOPPED:
+            return False
+        others = [reason for reason in now.reasons if not reason.startswith(REASON_PREFIX)]
+        changes = []
+        if {*now.reasons} != {*others, *reasons}:
+            merged = [*others, *sorted(reasons)] or ["none"]
+            changes.append(Attribute(Tag.KEYWORD, "printer-state-reasons", merged))
+        text = fitting(MESSAGE_PREFIX + message) if message else ""
+        is_free = not now.message or now.message.startswith(MESSAGE_PREFIX)
+        if now.state == IDLE and is_free and now.message != text:
+            changes.append(Attribute(Tag.TEXT, "printer-state-message", [text]))
+        if changes:
+            self._server.request(
+                _CUPS_ADD_MODIFY_PRINTER,
+                "/admin/",
+                [_printer_uri(queue)],
+                group=Group.PRINTER,
+                changes=changes,
+            )
+        return bool(changes)
+
+
+def fitting(text: str) -> str:
+    """A text on one line that IPP can carry, cut at a character."""
+    clean = "".join(char if char.isprintable() else " " for char in text)
+    data = clean.encode("utf-8", "replace")
+    if len(data) > TEXT_BYTES:
+        mark = "…".encode()
+        data = data[: TEXT_BYTES - len(mark)].decode("utf-8", "ignore").encode() + mark
+    return data.decode()
+
+
+def _job(attributes: Attributes) -> CupsJob:
+    progress = _first(attributes, "job-media-progress", None)
+    return CupsJob(
+        job_id=int(_first(attributes, "job-id", 0) or 0),
+        job_uuid=str(_first(attributes, "job-uuid", "")),
+        queue=str(_first(attributes, "job-printer-uri", "")).rpartition("/")[2],
+        state=int(_first(attributes, "job-state", 0) or 0),
+        reasons=_reasons(attributes, "job-state-reasons"),
+        hold_until=str(_first(attributes, "job-hold-until", "")),
+        message=str(_first(attributes, "job-printer-state-message", "")),
+        progress=None if progress is None else int(progress),
+        attributes=attributes,
+    )
+
+
+def _printer(attributes: Attributes) -> CupsPrinter:
+    return CupsPrinter(
+        name=str(_first(attributes, "printer-name", "")),
+        device_uri=str(_first(attributes, "device-uri", "")),
+        state=int(_first(attributes, "printer-state", 0) or 0),
+        message=str(_first(attributes, "printer-state-message", "")),
+        reasons=_reasons(attributes, "printer-state-reasons"),
+    )
+
+
+def _first(attributes: Attributes, name: str, default: Value | None) -> Value | None:
+    return next(iter(attributes.get(name, ())), default)
+
+
+def _reasons(attributes: Attributes, name: str) -> tuple[str, ...]:
+    return tuple(str(reason) for reason in attributes.get(name, ()) if reason != "none")
+
+
+def _wanted_of_printers() -> Attribute:
+    return Attribute(Tag.KEYWORD, "requested-attributes", _PRINTER_WANTED)
+
+
+def _uri(name: str, path: str) -> Attribute:
+    return Attribute(Tag.URI, name, [f"ipp://localhost{path}"])
+
+
+def _job_uri(job_id: int) -> Attribute:
+    return _uri("job-uri", f"/jobs/{job_id}")
+
+
+def _printer_uri(queue: str) -> Attribute:
+    return _uri("printer-uri", f"/printers/{quote(queue, safe='')}")

@@ -1,0 +1,171 @@
+"""IPP messages ⇄ bytes (RFC 8010, 3). Pure: no network, no CUPS.
+
+Why not pycups: its IPPRequest (2.0.4) drops text attributes when it encodes, and ends the process
+with a segmentation fault at separators and values such as `no-value` when it decodes.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+# a value of a kind that nobody here asks for (dateTime, resolution, range …) stays as it came;
+# a collection is empty
+Value = int | bool | str | bytes
+Attributes = Mapping[str, Sequence[Value]]
+
+_END = 0x03
+_LAST_DELIMITER = 0x0F
+_LAST_OUT_OF_BAND = 0x1F  # unknown, no-value …: there is no value
+_COLLECTION, _END_COLLECTION = 0x34, 0x37
+_FIRST_TEXT = 0x40
+_TEXT_WITH_LANGUAGE, _NAME_WITH_LANGUAGE = 0x35, 0x36
+
+
+class Group(enum.IntEnum):
+    """Delimiter tags (RFC 8010, 3.5.1)."""
+
+    OPERATION = 0x01
+    JOB = 0x02
+    PRINTER = 0x04
+
+
+class Tag(enum.IntEnum):
+    """Value tags that are sent here (RFC 8010, 3.5.2)."""
+
+    INTEGER = 0x21
+    BOOLEAN = 0x22
+    ENUM = 0x23
+    TEXT = 0x41
+    NAME = 0x42
+    KEYWORD = 0x44
+    URI = 0x45
+    CHARSET = 0x47
+    LANGUAGE = 0x48
+
+
+class Attribute(NamedTuple):
+    """An attribute to be sent; at least one value."""
+
+    tag: Tag
+    name: str
+    values: Sequence[int | bool | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A decoded answer: its status code, and the attributes of each group in their order."""
+
+    status: int
+    groups: tuple[tuple[int, Attributes], ...]
+
+    def all(self, group: Group) -> list[Attributes]:
+        """The attributes of each group of that kind: one for each job or printer."""
+        return [attributes for tag, attributes in self.groups if tag == group]
+
+    @property
+    def message(self) -> str:
+        """The server's own words, if it has any."""
+        for attributes in self.all(Group.OPERATION):
+            for text in attributes.get("status-message", ()):
+                return str(text)
+        return ""
+
+
+class Malformed(ValueError):
+    """These bytes are no IPP message."""
+
+
+def encode(operation: int, groups: Iterable[tuple[Group, Sequence[Attribute]]]) -> bytes:
+    """A request of IPP 2.0 in UTF-8 and English; the charset and language need not be given.
+
+    Raises:
+        struct.error: a value is too large for its kind.
+    """
+    parts = [struct.pack(">BBHI", 2, 0, operation, 1)]
+    first = (
+        Attribute(Tag.CHARSET, "attributes-charset", ["utf-8"]),
+        Attribute(Tag.LANGUAGE, "attributes-natural-language", ["en"]),
+    )
+    for group, attributes in groups:
+        parts.append(bytes([group]))
+        for attribute in (*first, *attributes):
+            name = attribute.name.encode()
+            for value in attribute.values:
+                parts += (bytes([attribute.tag]), _sized(name), _sized(_bytes(value)))
+                name = b""  # more values of the same attribute have none
+        first = ()  # type: ignore[assignment]
+    return b"".join([*parts, bytes([_END])])
+
+
+def decode(data: bytes) -> Response:
+    """An answer.
+
+    Raises:
+        Malformed: it is cut off, or something else.
+    """
+    try:
+        return _decode(data)
+    except (struct.error, LookupError, UnicodeDecodeError) as error:
+        raise Malformed(f"not IPP, or not whole: {len(data)} bytes") from error
+
+
+def _decode(data: bytes) -> Response:
+    _, status, _ = struct.unpack_from(">HHI", data)
+    at, depth, name = 8, 0, ""
+    groups: list[tuple[int, dict[str, list[Value]]]] = []
+    while (tag := data[at]) != _END:
+        at += 1
+        if tag <= _LAST_DELIMITER:
+            groups.append((tag, {}))
+            continue
+        own_name, at = _take(data, at)
+        value, at = _take(data, at)
+        if tag == _END_COLLECTION:
+            depth -= 1
+        if depth == 0 and tag != _END_COLLECTION:
+            if own_name:
+                # of two with one name the last counts: cupsd sends its own job-media-progress
+                # in front of the one that was set
+                name = own_name.decode()
+                groups[-1][1][name] = []
+            values = groups[-1][1][name]
+            if tag > _LAST_OUT_OF_BAND and tag != _COLLECTION:
+                values.append(_value(tag, value))
+        if tag == _COLLECTION:
+            depth += 1
+    return Response(status, tuple(groups))
+
+
+def _value(tag: int, data: bytes) -> Value:
+    if tag in (Tag.INTEGER, Tag.ENUM):
+        number: int = struct.unpack(">i", data)[0]
+        return number
+    if tag == Tag.BOOLEAN:
+        return data != b"\0"
+    if tag in (_TEXT_WITH_LANGUAGE, _NAME_WITH_LANGUAGE):
+        _, at = _take(data, 0)
+        return _take(data, at)[0].decode("utf-8", "replace")
+    # CUPS cuts texts at a byte, perhaps in the middle of a character
+    return data.decode("utf-8", "replace") if tag >= _FIRST_TEXT else data
+
+
+def _take(data: bytes, at: int) -> tuple[bytes, int]:
+    (size,) = struct.unpack_from(">H", data, at)
+    end = at + 2 + size
+    if end > len(data):
+        raise IndexError
+    return data[at + 2 : end], end
+
+
+def _sized(data: bytes) -> bytes:
+    return struct.pack(">H", len(data)) + data
+
+
+def _bytes(value: int | bool | str) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    return struct.pack(">?" if isinstance(value, bool) else ">i", value)
