@@ -39,6 +39,7 @@ _HEAD = """\
 *TTRasterizer: Type42
 *cupsVersion: 2.4
 *cupsSingleFile: True
+*cupsMaxCopies: 99
 """
 _DUPLEX = {"1": "None", "2": "DuplexNoTumble", "3": "DuplexTumble"}
 
@@ -94,10 +95,9 @@ def _lines(model: str, language: PageLanguage, what: Capabilities) -> Iterator[s
 def _papers(what: Capabilities) -> Iterator[str]:
     wanted = what.defaults.get("size", "")
     names = [paper.name for paper in what.papers]
-    default = next(
-        (paper.name for paper, word in what.papers.items() if wanted in (word, paper.name)),
-        names[0],
-    )
+    asked = [paper.name for paper, word in what.papers.items() if wanted in (word, paper.name)]
+    usual = [name for name in ("A4", "Letter") if name in names]
+    default = (asked or usual or names)[0]
     yield f'*cirrusDefault PageSize: "{default}"'
     for paper, word in what.papers.items():
         if word != paper.name:

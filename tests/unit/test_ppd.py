@@ -104,6 +104,14 @@ def test_envelopes_are_not_turned_over() -> None:
     assert "*PageSize A4 *Duplex" not in text
 
 
+@pytest.mark.parametrize(
+    ("papers", "default"), [("A3,A4,Letter", "A4"), ("Legal,Letter", "Letter"), ("A6,A5", "A6")]
+)
+def test_default_paper(papers: str, default: str) -> None:
+    """What most people have in the tray, where nobody says which it is."""
+    assert f"*DefaultPageSize: {default}\n" in _driver(f"HP\td\t\t1\t1\t1\t{papers}").ppd()
+
+
 def test_papers_keep_the_name_that_the_location_has_for_them() -> None:
     """The dialog has the standard name, the device gets its own."""
     text = _driver("HP\td\t\t1\t1\t1\tA4,Envelope #10,Label 50 x 80 mm").ppd()

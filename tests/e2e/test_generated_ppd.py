@@ -1,0 +1,63 @@
+"""A generated driver, as other machines and applications see it through CUPS's own mapping."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from print_site import PrintSite
+
+LINE = {
+    "media-default": "iso_a4_210x297mm",
+    "sides-supported": "one-sided,two-sided-long-edge,two-sided-short-edge",
+    "sides-default": "one-sided",
+    "print-color-mode-supported": "monochrome,color",
+    "color-supported": "true",
+    "print-scaling-supported": "auto,auto-fit,fill,fit,none",
+    "multiple-document-handling-supported": (
+        "separate-documents-uncollated-copies,separate-documents-collated-copies"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def queue(site: PrintSite) -> str:
+    """A queue as a dialog makes it."""
+    return site.discovered_queue(site.device("--name", "Drucker im Flur"))
+
+
+@pytest.fixture(scope="module")
+def attributes(site: PrintSite, queue: str) -> dict[str, str]:
+    """ipptool(1)'s view of it."""
+    said = site.cups.run("ipptool", "-tv", site.cups.uri(queue), "get-printer-attributes.test")
+    return dict(re.findall(r"^ *([a-z-]+) \([^)]*\) = (.*)$", said, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", LINE)
+def test_attributes(attributes: dict[str, str], name: str) -> None:
+    """IPP's words for what the driver offers."""
+    assert attributes[name] == LINE[name]
+
+
+def test_sizes(attributes: dict[str, str]) -> None:
+    """Standard names, and the range of custom ones."""
+    offered = attributes["media-supported"].split(",")
+    assert {"iso_a4_210x297mm", "na_letter_8.5x11in", "iso_dl_110x220mm"} <= set(offered)
+    assert {"custom_min_0.5x0.5in", "custom_max_44x200in"} <= set(offered)
+
+
+def test_names(attributes: dict[str, str]) -> None:
+    """The model and the device id say the same."""
+    model = attributes["printer-make-and-model"].removeprefix("Cirrus ")
+    assert model.startswith("Drucker im Flur at Paris office #")
+    assert attributes["printer-device-id"] == f"MFG:Cirrus;MDL:{model};CMD:PDF;"
+
+
+def test_options(site: PrintSite, queue: str) -> None:
+    """lpoptions(1) reads the driver over the network, with the defaults marked."""
+    host = f"127.0.0.1:{site.cups.port}"
+    options = site.cups.run("lpoptions", "-h", host, "-p", queue, "-l")
+    assert "Duplex/2-Sided Printing: *None DuplexNoTumble DuplexTumble" in options
+    assert "CirrusScale/Scaling at the Device: *Default Fit Shrink Actual" in options
+    assert re.search(r"^PageSize/Media Size: .*\*A4 ", options, re.MULTILINE)
