@@ -14,6 +14,7 @@ from cirrus_bridge.papers import STANDARD_PAPERS, Paper, known_paper
 
 MOST_CHOICES = 500
 _WORD_BYTES = 200  # with a keyword of PPDs, they are in a line of PPDs (255 bytes)
+_PRINTERS = (0, 4, None)  # the API's types "printer" and "network printer"; not known
 _YES_NO = {"0": False, "1": True}
 
 
@@ -44,9 +45,11 @@ def formats(device: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(filter(_is_text, found)) if isinstance(found, list) else frozenset()
 
 
-def capabilities(location: Mapping[str, Any], device: Mapping[str, Any]) -> Capabilities:
+def capabilities(
+    location: Mapping[str, Any], device: Mapping[str, Any], device_id: str
+) -> Capabilities:
     """The abilities of one of a location's devices."""
-    fields = _printer_line(location.get("Printers"), device.get("Target"))
+    fields = _printer_line(location.get("Printers"), device, device_id)
     trays, sizes = fields[2:3], fields[6:7]
     color, collate, duplex = (_flag(fields[n : n + 1]) for n in (3, 4, 5))
     defaults = device.get("DefaultProps")
@@ -65,13 +68,18 @@ def capabilities(location: Mapping[str, Any], device: Mapping[str, Any]) -> Capa
     )
 
 
-def _printer_line(lines: object, target: object) -> list[str]:
-    """The tab-separated fields of the printer that is the device's target."""
+def _printer_line(lines: object, device: Mapping[str, Any], device_id: str) -> list[str]:
+    """The tab-separated fields of the printer that is the device's target; or, of a device that
+    leads to no printer (a file, a command), those of the printer that has its name."""
+    found: dict[str, list[str]] = {}
     for line in filter(_is_text, lines if isinstance(lines, list) else ()):
         fields = [field.strip() for field in line.split("\t")]
-        if fields[0] and fields[0] == target:
-            return ["" if field.lower() == "n/a" else field for field in fields]
-    return []
+        found.setdefault(fields[0], fields)
+    names = [device.get("Target")]
+    if device.get("Type") not in _PRINTERS:
+        names += [device.get("Name"), device_id]
+    fields = next((found[name] for name in names if name and _is_text(name) and name in found), [])
+    return ["" if field.lower() == "n/a" else field for field in fields]
 
 
 def _is_text(value: object) -> TypeGuard[str]:

@@ -36,7 +36,7 @@ class Driver:
     model: str
     language: PageLanguage | None
     location: Mapping[str, Any]
-    device: Mapping[str, Any]
+    key: str
 
     @property
     def name(self) -> str:
@@ -67,7 +67,11 @@ class Driver:
         """
         if self.language is None:
             raise ValueError(f"no driver for {self.uri}")
-        return ppd(self.model, self.language, capabilities(self.location, self.device))
+        return ppd(
+            self.model,
+            self.language,
+            capabilities(self.location, self.location["Devices"][self.key], self.key),
+        )
 
 
 def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
@@ -93,7 +97,7 @@ def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
         model = model_name(name, where, _digest(uri))
         language = page_language(formats(device))
         info = _within(f"{mark}{name} at {where}")
-        yield Driver(uri, info, where, model, language, answer, device)
+        yield Driver(uri, info, where, model, language, answer, key)
 
 
 def drivers(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:

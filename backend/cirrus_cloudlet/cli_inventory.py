@@ -9,6 +9,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from cirrus_cloudlet.device_kinds import DEVICE_KINDS
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.ids import check_id
 from cirrus_cloudlet.inventory import TYPE_NAMES
@@ -46,6 +47,7 @@ def add_commands(commands: Commands, data: argparse.ArgumentParser) -> None:
     add = device.add_parser("add", parents=[data], help="add a device")
     add.add_argument("path", metavar="COMP/LOC/DEV")
     add.add_argument("--type", choices=list(TYPE_NAMES), default="file")
+    add.add_argument("--kind", choices=list(DEVICE_KINDS), help="look like such a printer")
     add.add_argument("--target", help="path pattern, CUPS queue or command line")
     add.add_argument("--formats", help="such as 'pdf;ps'; any, if not given")
     add.add_argument("--props", help="such as 'copies=2;duplex=2', where a job says nothing")
@@ -114,7 +116,8 @@ def _add_device(arguments: argparse.Namespace) -> None:
         formats=arguments.formats.split(";") if arguments.formats else None,
         props=parse_props(arguments.props, semicolons=True) if arguments.props else None,
     )
-    inventory.change(put_device(company, location, device, fields))
+    kind = DEVICE_KINDS[arguments.kind] if arguments.kind else {}
+    inventory.change(put_device(company, location, device, {**kind, **fields}))
 
 
 def _list_devices(arguments: argparse.Namespace) -> None:
