@@ -47,7 +47,8 @@ class CloudletServer:
     key bound to the company (`.key`) are made, unless the folder has a cloudlet.toml.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, announce: bool = False) -> None:
+        self._announce = announce
         self.data = Path()
         self.url = ""
         self.key = ""
@@ -63,6 +64,7 @@ class CloudletServer:
         if not (data_dir / "cloudlet.toml").exists():
             self._furnish()
         command = _command("serve", "--data", str(data_dir), "--listen", f"127.0.0.1:{port}")
+        command += [] if self._announce else ["--no-announce"]
         if tls:
             command += ["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key)]
         with self.log.open("a") as log:

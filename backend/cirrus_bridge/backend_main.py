@@ -10,6 +10,7 @@ import contextlib
 import os
 import stat
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -51,6 +52,7 @@ ONE_OF_SEVERAL = (
 )
 DISCOVERY_TIMEOUTS = UploadSettings(connect_timeout_s=2.0, read_timeout_s=2.0)
 READ_WAIT_S = 2
+LAN_WAIT_S = 0.7  # and less than that behind a slow server
 TURN_WAIT_S = 0.2
 MOST_OPEN_RUNS = 5
 OK = EXIT_CODES[Disposition.DONE]
@@ -226,7 +228,8 @@ def _list_devices(
 ) -> None:
     # which printing does not need
     from cirrus_bridge.device_cache import CACHE_FOLDER, DeviceCache
-    from cirrus_bridge.discovery import SCHEME_LINE, discover
+    from cirrus_bridge.discovery import SCHEME_LINE, discover, strangers
+    from cirrus_bridge.lan import LanServer, servers_on_lan
 
     try:
         configuration = load(folder)
@@ -242,12 +245,18 @@ def _list_devices(
         return CloudApi(server, company, https=not plain, timeouts=DISCOVERY_TIMEOUTS)
 
     cache = DeviceCache(Path(environ.get("CIRRUS_BRIDGE_CACHE") or CACHE_FOLDER))
+    found: list[LanServer] = []
+    browsing = threading.Thread(target=lambda: found.extend(servers_on_lan(clock)), daemon=True)
+    browsing.start()
     lines = discover(configuration.servers, api_for, cache, clock, report.fault)
     for line in lines:
         # IPP's charset, whatever the locale's is: names are in any script
         sys.stdout.buffer.write(line.encode() + b"\n")
         sys.stdout.buffer.flush()
     _wait_until_read(sys.stdout.fileno(), clock)
+    browsing.join(LAN_WAIT_S)
+    for text in strangers(configuration.servers, found):
+        report.info(text)
 
 
 def _wait_until_read(pipe: int, clock: Clock) -> None:

@@ -20,6 +20,7 @@ from cirrus_bridge.config import Server
 from cirrus_bridge.device_cache import DeviceCache, Place
 from cirrus_bridge.drivers import devices
 from cirrus_bridge.errors import CirrusError, Retryable
+from cirrus_bridge.lan import LanServer
 
 SCHEME_LINE = 'network cirrus "Unknown" "Cirrus Bridge (cloud printing)"'
 WORKERS = 16
@@ -28,6 +29,21 @@ LIMIT_S = 1.5  # a person waits in front of a dialog; with the start of the prog
 Api = Callable[[Server], CloudApi]
 Tell = Callable[[str], None]
 Answer = Mapping[str, Any] | Exception
+
+
+def strangers(servers: Iterable[Server], found: Iterable[LanServer]) -> Iterator[str]:
+    """What to say of servers on the local network that the configuration does not have.
+
+    They are no devices in the dialog: without a key nothing can be asked of them, nor printed.
+    """
+    names = [server.name for server in servers]
+    for each in found:
+        if not any(each.is_called(name) for name in names):
+            company = f' (company "{each.company}")' if each.company else ""
+            yield (
+                f'"{each.name}" is a server on this network, {each.hosts[0]}:{each.port}{company}. '
+                "To print to its devices, add it to servers.d with a key."
+            )
 
 
 def discover(

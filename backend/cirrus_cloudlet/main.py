@@ -63,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--listen", default="127.0.0.1:27082", metavar="ADDRESS:PORT")
     serve.add_argument("--tls-cert", type=Path, metavar="FILE")
     serve.add_argument("--tls-key", type=Path, metavar="FILE")
+    serve.add_argument(
+        "--no-announce", action="store_true", help="do not announce it on the network (DNS-SD)"
+    )
     serve.set_defaults(run=_serve, begins=True)
     cli_keys.add_commands(commands, data)
     cli_inventory.add_commands(commands, data)
@@ -84,7 +87,7 @@ def _serve(arguments: argparse.Namespace) -> None:
             f"{_first_command(arguments.data)}",
             file=sys.stderr,
         )
-    serve(arguments.data, arguments.listen, tls)
+    serve(arguments.data, arguments.listen, tls, announce=not arguments.no_announce)
 
 
 def _open_folder(folder: Path, *, make: bool) -> None:

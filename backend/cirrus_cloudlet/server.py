@@ -18,10 +18,12 @@ from pathlib import Path
 
 import uvicorn
 
+from cirrus_cloudlet.announce import announced
 from cirrus_cloudlet.app import application
 from cirrus_cloudlet.cloud import cloud_of
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.file_lock import locked_or_refused
+from cirrus_cloudlet.inventory_file import InventoryFile
 
 _HEADER_BYTES = 256 * 1024  # props and targets travel in the query of putfile
 _GRACE_S = 1  # for requests under way when the server is told to end
@@ -35,8 +37,8 @@ class Tls:
     key: Path
 
 
-def serve(folder: Path, listen: str, tls: Tls | None) -> None:
-    """Serve a data folder until SIGTERM or SIGINT.
+def serve(folder: Path, listen: str, tls: Tls | None, *, announce: bool) -> None:
+    """Serve a data folder until SIGTERM or SIGINT; `announce` it by DNS-SD meanwhile.
 
     Raises:
         SettingsError: the address, the certificate or the folder can not be used.
@@ -67,7 +69,13 @@ def serve(folder: Path, listen: str, tls: Tls | None) -> None:
             ssl_certfile=tls.certificate if tls else None,
             ssl_keyfile=tls.key if tls else None,
         )
-        _Server(config, f"{scheme}://{name}:{bound.getsockname()[1]}/").run([bound])
+        address, port = bound.getsockname()[:2]
+        shown: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+        if announce:
+            companies = list(InventoryFile(folder).current().companies)
+            shown = announced(address, port, tls=tls is not None, companies=companies)
+        with shown:
+            _Server(config, f"{scheme}://{name}:{port}/").run([bound])
 
 
 class _Server(uvicorn.Server):
