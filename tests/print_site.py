@@ -25,7 +25,7 @@ _numbers = itertools.count(1)
 class PrintSite:
     """Use as a context manager. Queues lead to devices of the cloud's company "Acme"."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, web_interface: bool = False) -> None:
         # short, for the socket's name; not pytest's tmp_path, which user lp may not enter
         self.root = Path(tempfile.mkdtemp(prefix="cb-", dir="/tmp"))
         self.root.chmod(0o755)
@@ -47,6 +47,7 @@ class PrintSite:
                 "CIRRUS_BRIDGE_CACHE": str(self.root / "cache"),
             },
             driver=[BACKEND.with_name("cirrus-driver")],
+            web_interface=web_interface,
         )
 
     def _folder(self, name: str) -> Path:

@@ -16,7 +16,7 @@ from cirrus_bridge.capabilities import capabilities, formats
 from cirrus_bridge.device_cache import Place
 from cirrus_bridge.model import Target
 from cirrus_bridge.page_language import PageLanguage, page_language
-from cirrus_bridge.ppd import device_id, model_name, ppd
+from cirrus_bridge.ppd import device_id, make_and_model, model_name, ppd
 from cirrus_bridge.uri import check_id, format_queue_uri
 
 # A longer URI is in no IPP attribute (RFC 8011, 5.1.6). What people read is text(127) there; and
@@ -46,12 +46,12 @@ class Driver:
     @property
     def line(self) -> str:
         """The driver's line for `list`."""
-        return f'"{self.name}" en "Cirrus" "Cirrus {self.model}" "{self._device_id}"'
+        return f'"{self.name}" en "Cirrus" "{make_and_model(self.model)}" "{self._device_id}"'
 
     @property
     def device_line(self) -> str:
         """The device's line in discovery (backend(7))."""
-        made = f"Cirrus {self.model}" if self.language else _UNKNOWN
+        made = make_and_model(self.model) if self.language else _UNKNOWN
         fields = (made, self.info, self._device_id, self.place)
         return " ".join(("network", self.uri, *(f'"{field}"' for field in fields)))
 
@@ -81,6 +81,11 @@ def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
         return
     where = _shown(answer.get("Name")) or _shown(place.location)
     alike = Counter(key.lower() for key in found)
+    names = Counter(
+        (_shown(each.get("Name")) or _shown(key)).lower()
+        for key, each in found.items()
+        if isinstance(each, dict)
+    )
     for key, device in sorted(found.items()):
         if not isinstance(device, dict) or device.get("IsInactive"):
             continue
@@ -92,6 +97,8 @@ def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
         if len(uri) > _URI_BYTES:
             continue  # CUPS has no queue for it
         name = _shown(device.get("Name")) or _shown(key)
+        if names[name.lower()] > 1 and name != _shown(key):
+            name = _within(f"{name} ({_shown(key)})")
         # cups-deviced drops a device whose text and URI are another's but for upper and lower case
         mark = f"#{_digest(uri)} " if alike[key.lower()] > 1 else ""
         model = model_name(name, where, _digest(uri))

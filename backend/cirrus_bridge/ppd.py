@@ -66,6 +66,11 @@ def model_name(device: str, place: str, digest: str) -> str:
     return f"{words} #{digest[:12]}"
 
 
+def make_and_model(model: str) -> str:
+    """What people are shown of a `model_name`: the digest is for CUPS's matching alone."""
+    return f"Cirrus {model.rpartition(' #')[0]}"
+
+
 def choice_keyword(text: str) -> str:
     """Any text as the keyword of a choice, from which urllib.parse.unquote makes it again."""
     return quote(text, safe="!$&'()*+,-._~@ ", errors="replace").replace(" ", "%20")
@@ -77,9 +82,9 @@ def _lines(model: str, language: PageLanguage, what: Capabilities) -> Iterator[s
     yield f"*cupsManualCopies: {language.repeats or (language.collates and not sorts)}"
     yield from (f'*cupsFilter2: "{line}"' for line in language.filters)
     yield from language.attributes
-    name = f"Cirrus {model}"
+    name = make_and_model(model)
     yield f'*Product: "({_ascii(model)})"'
-    yield f'*ModelName: "{name.replace("#", "").replace("_", "-")}"'  # PPD 4.3, 5.3
+    yield f'*ModelName: "{name.replace("_", "-")}"'  # PPD 4.3, 5.3
     yield f'*ShortNickName: "{name[:31]}"'
     yield f'*NickName: "{name}"'
     yield f'*1284DeviceID: "{device_id(model, language)}"'

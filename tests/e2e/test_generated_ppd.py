@@ -48,10 +48,11 @@ def test_sizes(attributes: dict[str, str]) -> None:
 
 
 def test_names(attributes: dict[str, str]) -> None:
-    """The model and the device id say the same."""
-    model = attributes["printer-make-and-model"].removeprefix("Cirrus ")
-    assert model.startswith("Drucker im Flur at Paris office #")
-    assert attributes["printer-device-id"] == f"MFG:Cirrus;MDL:{model};CMD:PDF;"
+    """The model is for people, the device id for CUPS, which takes it apart from all others."""
+    model = "Drucker im Flur at Paris office"
+    assert attributes["printer-make-and-model"] == f"Cirrus {model}"
+    identity = rf"MFG:Cirrus;MDL:{model} #[0-9a-f]{{12}};CMD:PDF;"
+    assert re.fullmatch(identity, attributes["printer-device-id"])
 
 
 def test_options(site: PrintSite, queue: str) -> None:
