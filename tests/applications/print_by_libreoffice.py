@@ -1,0 +1,56 @@
+"""Print pages 2 and 3 of a document by LibreOffice: QUEUE FILE PROFILE; run by the system's Python.
+
+Writer is steered by its own interface (UNO), as a macro or a mail merge does it.
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import uno
+from com.sun.star.beans import PropertyValue
+from com.sun.star.connection import NoConnectException
+
+queue, document, profile = sys.argv[1:]
+office = f"pipe,name={Path(profile).name};urp"
+process = subprocess.Popen(
+    [
+        "soffice",
+        "--headless",
+        "--norestore",
+        f"--accept={office};",
+        f"-env:UserInstallation=file://{profile}",
+    ]
+)
+
+
+def values(**named):
+    return tuple(PropertyValue(Name=name, Value=value) for name, value in named.items())
+
+
+local = uno.getComponentContext()
+resolver = local.ServiceManager.createInstanceWithContext(
+    "com.sun.star.bridge.UnoUrlResolver", local
+)
+for _ in range(600):
+    try:
+        context = resolver.resolve(f"uno:{office};StarOffice.ComponentContext")
+        break
+    except NoConnectException:
+        time.sleep(0.1)
+desktop = context.ServiceManager.createInstanceWithContext("com.sun.star.frame.Desktop", context)
+text = desktop.loadComponentFromURL(f"file://{document}", "_blank", 0, values(Hidden=True))
+text.setPrinter(values(Name=queue))
+text.print(
+    values(
+        CopyCount=3,
+        Collate=True,
+        Pages="2-3",
+        DuplexMode=uno.getConstantByName("com.sun.star.view.DuplexMode.SHORTEDGE"),
+        Wait=True,
+    )
+)
+text.close(True)
+desktop.terminate()
+sys.exit(process.wait())
