@@ -107,6 +107,17 @@ def test_gtk(desk: Desk) -> None:
     assert paper == (595, 842)
 
 
+def test_gtk_dialog(desk: Desk) -> None:
+    """The dialog itself, its widgets set as by hand: the driver's words are there to be chosen."""
+    desk.run("xvfb-run", "-a", PYTHON, HERE / "print_by_gtk_dialog.py", desk.queue)
+    props, pages, paper = desk.printed()
+    assert props == {
+        "copies": "4", "duplex": "2", "color": "2", "collate": "1", "size": "A4", "tray": "Tray 2",
+    }  # fmt: skip
+    assert pages == ["Page 2", "Page 3"]
+    assert paper == (595, 842)
+
+
 def test_libreoffice(desk: Desk, four_pages: Path) -> None:
     """Writer's print dialog in words (UNO): it picks the pages itself, copies are the device's."""
     profile = desk.home / "profile"
