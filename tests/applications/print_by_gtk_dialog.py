@@ -1,7 +1,7 @@
 """Print by GTK 3's own print dialog: QUEUE; run by the system's Python, under a display.
 
-The real dialog is shown with the system's printers, and its widgets are set as by hand: the printer,
-the number of copies, the pages, both sides; then Print.
+The real dialog is shown with the system's printers, and its widgets are set as by hand: printer,
+number of copies, the pages, both sides; then Print.
 """
 
 import sys
@@ -62,7 +62,7 @@ def by_hand(steps=[0]):  # noqa: B006
     steps[0] += 1
     if steps[0] == 5:
         next(s for s in widgets(dialog, Gtk.SpinButton)).set_value(4)
-        (pages,) = [r for r in widgets(dialog, Gtk.RadioButton) if "Pag_es:" == r.get_label()]
+        (pages,) = [r for r in widgets(dialog, Gtk.RadioButton) if r.get_label() == "Pag_es:"]
         pages.set_active(True)
         entries = [e for e in widgets(dialog, Gtk.Entry) if "page" in (e.get_tooltip_text() or "")]
         entries[0].set_text("2-3")
