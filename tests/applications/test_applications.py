@@ -160,6 +160,6 @@ def test_chromium(desk: Desk) -> None:
         finally:
             browser.communicate(b"\n", timeout=PROGRAM_S)
     props, pages, _ = desk.printed()
-    asked = {"copies": "1", "duplex": "3", "color": "1", "collate": "1"}
-    assert asked.items() <= props.items()
+    asked = {"copies": "1", "duplex": "3", "color": "1", "collate": "1", "size": "A4"}
+    assert props == asked
     assert pages == ["Page 1", "Page 2", "Page 3"]
