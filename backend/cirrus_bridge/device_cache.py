@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,14 @@ class DeviceCache:
         """The last good answer for a location, if there ever was one."""
         found = _read(self._path(place))
         return found[1] if found and found[0] == place else None
+
+    def keep_only(self, places: Iterable[Place]) -> None:
+        """Forget the places that nobody has configured any more; queues keep their drivers."""
+        kept = {self._path(place) for place in places}
+        for path in self._folder.glob("*.json"):
+            if path not in kept:
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
     def everything(self) -> Iterator[tuple[Place, Mapping[str, Any]]]:
         """All that is kept."""

@@ -60,6 +60,7 @@ def discover(
     deadline_s = clock.monotonic_s() + LIMIT_S
     answers: queue.SimpleQueue[tuple[Place, Answer]] = queue.SimpleQueue()
     missing = _ask_all(servers, api_for, answers, tell)
+    cache.keep_only(missing)
     while missing:
         try:
             place, answer = answers.get(timeout=max(0.0, deadline_s - clock.monotonic_s()))

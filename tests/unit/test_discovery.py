@@ -163,3 +163,13 @@ def _list(folder: Path, name: str) -> tuple[list[str], list[str]]:
     told: list[str] = []
     lines = list(discover([_server(name)], _api, DeviceCache(folder), Clock(), told.append))
     return lines, told
+
+
+def test_what_is_configured_no_more_is_forgotten(tmp_path: Path) -> None:
+    """A server that left servers.d leaves the list of drivers; one that is away stays in it."""
+    cache = DeviceCache(tmp_path)
+    gone, away = Place("h:1", "Acme", "Paris"), Place("127.0.0.1:9", "Acme", "Paris")
+    for place in (gone, away):
+        cache.keep(place, json.loads(PARIS))
+    list(discover([_server(away.server)], _api, cache, Clock(), lambda _: None))
+    assert [place for place, _ in cache.everything()] == [away]
