@@ -14,23 +14,15 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from cirrus_bridge.model import Place
 
 CACHE_FOLDER = Path("/var/cache/cirrus-bridge")
 _OF_LOCATION = ("Name", "IsInactive", "IsWindows", "Printers")
 _OF_DEVICE = ("Name", "IsInactive", "Type", "Target", "Formats", "DefaultProps")
 _FILE_BYTES = 16 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A location of a company on a server ("HOST" or "HOST:PORT")."""
-
-    server: str
-    company: str
-    location: str
 
 
 class DeviceCache:

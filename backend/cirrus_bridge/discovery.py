@@ -17,10 +17,11 @@ from typing import Any
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import Server
-from cirrus_bridge.device_cache import DeviceCache, Place
+from cirrus_bridge.device_cache import DeviceCache
 from cirrus_bridge.drivers import devices
 from cirrus_bridge.errors import CirrusError, Retryable
 from cirrus_bridge.lan import LanServer
+from cirrus_bridge.model import Place
 
 SCHEME_LINE = 'network cirrus "Unknown" "Cirrus Bridge (cloud printing)"'
 WORKERS = 16

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cirrus_bridge.capabilities import capabilities, formats
-from cirrus_bridge.device_cache import Place
-from cirrus_bridge.model import Target
+from cirrus_bridge.model import Place, Target
 from cirrus_bridge.page_language import PageLanguage, page_language
 from cirrus_bridge.ppd import device_id, make_and_model, model_name, ppd
 from cirrus_bridge.uri import check_id, format_queue_uri

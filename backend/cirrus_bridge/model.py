@@ -26,6 +26,15 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A location of a company on a server ("HOST" or "HOST:PORT"): where jobs wait, devices are."""
+
+    server: str
+    company: str
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentKey:
     """What tells one document's way to one destination from every other, over all runs.
 

@@ -17,8 +17,9 @@ import random
 from collections import deque
 from collections.abc import Hashable, Mapping
 from types import MappingProxyType
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
+from cirrus_bridge.model import Place
 from cirrus_bridge.schedule_server import BACK_OFF, ServerGate, jittered
 
 REQUESTS_PER_MINUTE = 300.0
@@ -36,14 +37,6 @@ OLDEST_FIRST_EVERY = 5  # so many requests to one that goes to what has waited l
 
 NO_RATES: Mapping[str, float] = MappingProxyType({})
 JobId = TypeVar("JobId", bound=Hashable)
-
-
-class Place(NamedTuple):
-    """Where a job waits: its server (HOST:PORT), and the company's location there."""
-
-    server: str
-    company: str
-    location: str
 
 
 class Urgency(enum.IntEnum):

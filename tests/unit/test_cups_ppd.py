@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cirrus_bridge.cups_ppd import NO_DRIVER, read_queue_driver
-from cirrus_bridge.device_cache import Place
 from cirrus_bridge.drivers import devices
+from cirrus_bridge.model import Place
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import pytest
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import Secret, Server, UploadSettings
-from cirrus_bridge.device_cache import DeviceCache, Place
+from cirrus_bridge.device_cache import DeviceCache
 from cirrus_bridge.discovery import SCHEME_LINE, discover
+from cirrus_bridge.model import Place
 from scripted_server import Answer, RawBytes, Script, ScriptedServer, Stall
 
 PARIS = '{"LocID":"Paris","Name":"Paris","Devices":{"L1":{"DevID":"L1"}}}'

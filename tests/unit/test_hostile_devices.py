@@ -21,9 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cirrus_bridge.cups_ppd import read_queue_driver
-from cirrus_bridge.device_cache import DeviceCache, Place
+from cirrus_bridge.device_cache import DeviceCache
 from cirrus_bridge.drivers import Driver, devices, drivers
-from cirrus_bridge.model import PrintJob
+from cirrus_bridge.model import Place, PrintJob
 from cirrus_bridge.props import job_props
 from cirrus_bridge.uri import parse_queue_uri
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cirrus_bridge.device_cache import Place
 from cirrus_bridge.drivers import Driver, devices, drivers
+from cirrus_bridge.model import Place
 from cirrus_bridge.ppd import choice_keyword
 
 PLACE = Place("h:1", "Acme", "Paris")
