@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import re
 import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -32,6 +34,11 @@ class PrintSite:
         self.config = self.root / "etc"
         self.state = self.root / "state"
         (self.config / "servers.d").mkdir(parents=True)
+        self.environ = {
+            "CIRRUS_BRIDGE_CONFIG": str(self.config),
+            "CIRRUS_BRIDGE_STATE": str(self.state),
+            "CIRRUS_BRIDGE_CACHE": str(self.root / "cache"),
+        }
         self.cloud = CloudletServer()
         self.cloud.start(self.root / "cloud")
         self.cloud.cli("company", "add", "Acme")
@@ -41,11 +48,7 @@ class PrintSite:
         self.cups = PrivateCups(
             self._folder("cups"),
             [BACKEND],
-            {
-                "CIRRUS_BRIDGE_CONFIG": str(self.config),
-                "CIRRUS_BRIDGE_STATE": str(self.state),
-                "CIRRUS_BRIDGE_CACHE": str(self.root / "cache"),
-            },
+            self.environ,
             driver=[BACKEND.with_name("cirrus-driver")],
             web_interface=web_interface,
         )
@@ -96,6 +99,32 @@ class PrintSite:
         uri = f"cirrus://{server or self.server}/Acme/{listed}{options}"
         self.cups.add_queue(name, uri, driver=DRIVER if driver else None, policy=policy)
         return name
+
+    @contextlib.contextmanager
+    def statusd(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """The poller of this site, while the context lasts; its lines are in `statusd_log`."""
+        with self.start_statusd(*arguments) as poller:
+            try:
+                yield poller
+            finally:
+                poller.terminate()
+                assert poller.wait(10) == 0, self.statusd_log()
+
+    def start_statusd(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the poller; whoever calls it ends it."""
+        with (self.root / "statusd.log").open("a") as log:
+            return subprocess.Popen(
+                [BACKEND.with_name("cirrus-statusd"), *arguments],
+                env=os.environ | self.environ | {"CUPS_SERVER": str(self.cups.socket)},
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+
+    def statusd_log(self) -> str:
+        """What pollers have written."""
+        path = self.root / "statusd.log"
+        return path.read_text() if path.exists() else ""
 
     def discovered(self, device: str) -> dict[str, str]:
         """What lpinfo(8) says of a device, by lpinfo's words.

@@ -71,7 +71,9 @@ def job_status(exchange: Exchange) -> JobStatus:
     try:
         state = DeliveryState(int(str(found["State"])))
     except (KeyError, ValueError):
-        raise exchange.useless("a job state was expected") from None
+        state = DeliveryState.UNKNOWN  # which no server says
+    if state is DeliveryState.UNKNOWN:
+        raise exchange.useless("a job state was expected")
     segments = found.get("Segments")
     properties = found.get("Properties")
     return JobStatus(

@@ -13,49 +13,26 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from cirrus_bridge import __version__
 from cirrus_bridge.api import CloudApi
+from cirrus_bridge.backend_run import OK, BackendRun
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.config import (
-    FOLDER,
-    STATE_FOLDER,
-    Configuration,
-    Server,
-    UploadSettings,
-    load,
-)
-from cirrus_bridge.cups_job import USAGE, read_document, read_job
+from cirrus_bridge.cloud_apis import may_be_plain
+from cirrus_bridge.config import FOLDER, STATE_FOLDER, Server, UploadSettings, load
+from cirrus_bridge.cups_ipp import CUPS_SOCKET, CupsServer
+from cirrus_bridge.cups_job import USAGE, read_job
+from cirrus_bridge.cups_queue import CupsQueues
 from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
-from cirrus_bridge.errors import (
-    BadConfiguration,
-    CirrusError,
-    DeliveryEnded,
-    Disposition,
-    Interrupted,
-    KeepsBreaking,
-    UsageError,
-)
-from cirrus_bridge.follow import Tracked, describe, follow
-from cirrus_bridge.journal import Journal, Phase
-from cirrus_bridge.model import DocumentKey, PrintJob, Receipt
-from cirrus_bridge.props import job_props
-from cirrus_bridge.recognize import recognize
-from cirrus_bridge.submit import Document, Submission
-from cirrus_bridge.uri import QueueUri, is_loopback, parse_queue_uri
+from cirrus_bridge.errors import CirrusError, Disposition, UsageError
+from cirrus_bridge.journal import Journal
+from cirrus_bridge.model import PrintJob
+from cirrus_bridge.uri import parse_queue_uri
 
-# cupsd ends a job when its backend fails for a file that is not the last one
-ONE_OF_SEVERAL = (
-    "CUPS does not go on with the other files of this job. When the cause is mended, restart the "
-    "job: files that were accepted are not printed again."
-)
 DISCOVERY_TIMEOUTS = UploadSettings(connect_timeout_s=2.0, read_timeout_s=2.0)
 READ_WAIT_S = 2
 LAN_WAIT_S = 0.7  # and less than that behind a slow server
 TURN_WAIT_S = 0.2
-MOST_OPEN_RUNS = 5
-OK = EXIT_CODES[Disposition.DONE]
 
 
 def run() -> int:
@@ -95,11 +72,14 @@ def _main(argv: Sequence[str], environ: Mapping[str, str], report: CupsReport, c
         job = read_job(argv, environ)
         if environ.get("AUTH_INFO_REQUIRED", "none") != "none":
             report.no_credentials_asked()
-        report.debug(f"cirrus-bridge {__version__}: document for {_targets(queue)}")
+        targets = ", ".join(map(str, queue.targets))
+        report.debug(f"cirrus-bridge {__version__}: document for {targets} on {queue.server}")
         state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
+        cups = CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
         with Journal(state) as journal:
             _wait_for_turn(job, journal, report, clock)
-            code = _print(job, queue, configuration, journal, report, clock)
+            run = BackendRun(job, configuration, journal, clock, report, cups)
+            code = run.print(queue, sys.stdin.buffer)
     _let_the_second_pass(job, clock)
     return code
 
@@ -120,109 +100,6 @@ def _let_the_second_pass(job: PrintJob, clock: Clock) -> None:
         clock.sleep(left_s)
 
 
-def _print(
-    job: PrintJob,
-    queue: QueueUri,
-    configuration: Configuration,
-    journal: Journal,
-    report: CupsReport,
-    clock: Clock,
-) -> int:
-    """One document: find what the journal knows of it, submit it unless it is there, follow it."""
-    key, known = recognize(job, queue, journal.entries(job.job_uuid, job.job_id))
-    is_accepted = known is not None and known.phase is Phase.ACCEPTED
-    if known and is_accepted and known.key != key:  # by another member of the class
-        key, queue = known.key, parse_queue_uri(known.key.destination, queue.settings)
-    api = _api(configuration.server_for(queue), queue, configuration)
-    if is_accepted:
-        journal.rerun(key, pass_started=job.pass_started, now_s=clock.wall_s())
-        report.debug("the journal says that the cloud has this document already")
-        receipts = journal.receipts(key)
-    else:
-        submission = Submission(
-            job=job,
-            queue=queue,
-            key=key,
-            props=job_props(job, configuration.identify),
-            api=api,
-            journal=journal,
-            clock=clock,
-            report=report,
-            sizes=configuration.upload,
-            expected_bytes=_size_bytes(job),
-        )
-        document = Document(read_document(job, sys.stdin.buffer))
-        try:
-            if known and known.open_runs >= MOST_OPEN_RUNS:
-                raise KeepsBreaking(
-                    f"Printing was broken off {known.open_runs} times in a row: the backend was "
-                    "killed or crashed. Look into the logs (is memory short?), then release the "
-                    "job; it goes on where it was."
-                )
-            receipts = submission.run(document, known)
-        except CirrusError as error:
-            journal.pass_broken(job.job_uuid)
-            if key.number < job.documents:
-                error.consequence = ONE_OF_SEVERAL
-            raise
-    return _follow(receipts, key, queue, api, journal, report, clock)
-
-
-def _follow(
-    receipts: list[Receipt],
-    key: DocumentKey,
-    queue: QueueUri,
-    api: CloudApi,
-    journal: Journal,
-    report: CupsReport,
-    clock: Clock,
-) -> int:
-    ids = ", ".join(f"{receipt.cloud_job_id} ({receipt.target})" for receipt in receipts)
-    report.progress(100)
-    report.info(f"Accepted by {queue.server} as {ids}")
-    try:
-        tracked = follow(
-            receipts,
-            key=key,
-            wait=queue.settings.wait,
-            timeout_s=queue.settings.wait_timeout_s,
-            api=api,
-            journal=journal,
-            clock=clock,
-            report=report,
-        )
-    except Interrupted:
-        journal.ended(key, now_s=clock.wall_s())
-        report.lasting(f"Stopped, but {queue.server} has the job already and will print it: {ids}.")
-        return OK
-    journal.ended(key, now_s=clock.wall_s())
-    return _conclude(tracked, queue, report)
-
-
-def _conclude(tracked: list[Tracked], queue: QueueUri, report: CupsReport) -> int:
-    """The exit code that the targets' states amount to, and the message that stays."""
-    told = "; ".join(describe(target.receipt, target.status) for target in tracked)
-    states = [target.status.state for target in tracked]
-    if any(state.is_final and not state.reached_recipient for state in states):
-        raise DeliveryEnded(f"Not delivered everywhere. {told}.")
-    if all(state.reached_recipient for state in states):
-        report.info(f"{told}.")
-    elif queue.settings.wait == "delivered":
-        report.lasting(f"Accepted by {queue.server}, delivery not seen yet. {told}.")
-    return OK
-
-
-def _api(server: Server, queue: QueueUri, configuration: Configuration) -> CloudApi:
-    plain = queue.settings.encryption == "never"
-    if plain and not _may_be_plain(server):
-        raise BadConfiguration(
-            f"The queue asks for encryption=never, but what is sent to {queue.server} leaves this "
-            "machine. "
-            "Remove it from the queue's URI, or set allow_plaintext = true in the server's entry."
-        )
-    return CloudApi(server, queue.company, https=not plain, timeouts=configuration.upload)
-
-
 def _list_devices(
     folder: Path, environ: Mapping[str, str], report: CupsReport, clock: Clock
 ) -> None:
@@ -240,7 +117,7 @@ def _list_devices(
 
     def api_for(server: Server) -> CloudApi:
         # what the default is for queues to this machine must not take a key across the network
-        plain = configuration.defaults.encryption == "never" and _may_be_plain(server)
+        plain = configuration.defaults.encryption == "never" and may_be_plain(server)
         company = server.company or ""
         return CloudApi(server, company, https=not plain, timeouts=DISCOVERY_TIMEOUTS)
 
@@ -273,20 +150,3 @@ def _wait_until_read(pipe: int, clock: Clock) -> None:
             if not any(unread) or clock.stop_requested:
                 return
             clock.sleep(0.005)
-
-
-def _may_be_plain(server: Server) -> bool:
-    """What is sent to this server stays on this machine, or the administrator allows it."""
-    host = urlsplit(f"//{server.name}").hostname or ""
-    return server.allow_plaintext or (is_loopback(host) and not server.proxy)
-
-
-def _size_bytes(job: PrintJob) -> int:
-    try:
-        return job.spool_path.stat().st_size if job.spool_path else 0
-    except OSError:
-        return 0  # whoever reads it says what is wrong
-
-
-def _targets(queue: QueueUri) -> str:
-    return ", ".join(map(str, queue.targets)) + f" on {queue.server}"

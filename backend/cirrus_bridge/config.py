@@ -71,6 +71,23 @@ class UploadSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PollerSettings:
+    """`[statusd]` and `[journal]`. A server is asked `requests_per_minute` times at most; a job
+    that it has not known for `unknown_after_s` seconds ends as unknown. `hook` is a command to be
+    run for each change; `notify` tells a job's owner on the desktop; metrics are served on loopback
+    at `metrics_port`, if it is not 0. The journal keeps closed documents for `keep_days`, and
+    `keep_documents` of them at most."""
+
+    requests_per_minute: int = 300
+    unknown_after_s: int = 3600
+    hook: tuple[str, ...] = ()
+    notify: bool = False
+    metrics_port: int = 0
+    keep_days: int = 30
+    keep_documents: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """Everything the configuration folder says."""
 
@@ -79,6 +96,7 @@ class Configuration:
     upload: UploadSettings
     servers: tuple[Server, ...]
     identify: tuple[str, ...] = ()
+    poller: PollerSettings = PollerSettings()
 
     def server_for(self, queue: QueueUri) -> Server:
         """The entry for a queue's host and company; one without a company serves any.
@@ -106,7 +124,7 @@ def load(folder: Path) -> Configuration:
         ExposedKey: a file with a key is readable by others than its owner.
     """
     bridge = read_table(folder / "bridge.toml", optional=True)
-    bridge.only(("defaults", "upload"))
+    bridge.only(("defaults", "upload", "statusd", "journal"))
     defaults, upload = bridge.table("defaults"), bridge.table("upload")
     identify = defaults.take("identify", list, [])
     if not all(what in tuple(IDENTITY) for what in identify):
@@ -133,7 +151,40 @@ def load(folder: Path) -> Configuration:
         raise bad(bridge.source, "[upload]: connections is from 1 to 32")
     if not all(0 < t <= 3600 for t in (sizes.connect_timeout_s, sizes.read_timeout_s)):
         raise bad(bridge.source, "[upload]: timeouts are above 0 and at most 3600")
-    return Configuration(folder, settings, sizes, _servers(folder / "servers.d"), tuple(identify))
+    return Configuration(
+        folder,
+        settings,
+        sizes,
+        _servers(folder / "servers.d"),
+        tuple(identify),
+        _poller_settings(bridge.table("statusd"), bridge.table("journal")),
+    )
+
+
+def _poller_settings(statusd: Table, journal: Table) -> PollerSettings:
+    normal = PollerSettings()
+    kept = ("keep_days", "keep_documents")
+    journal.only(kept)
+    statusd.only(f.name for f in dataclasses.fields(PollerSettings) if f.name not in kept)
+    hook = statusd.take("hook", list, [])
+    if not all(isinstance(word, str) and word for word in hook):
+        raise statusd.bad("'hook' is a command as a list of texts, such as [\"/usr/bin/logger\"]")
+    numbers = {
+        name: table.take(name, int, getattr(normal, name))
+        for table, names in (
+            (statusd, ("requests_per_minute", "unknown_after_s", "metrics_port")),
+            (journal, kept),
+        )
+        for name in names
+    }
+    if not 2 <= numbers["requests_per_minute"] <= 60_000:
+        raise statusd.bad("'requests_per_minute' is from 2 to 60000")
+    if not 0 <= numbers["metrics_port"] < 65_536:
+        raise statusd.bad("'metrics_port' is a port, or 0 for none")
+    if min(numbers["unknown_after_s"], *(numbers[name] for name in kept)) < 0:
+        raise statusd.bad("no number is below 0, here and in [journal]")
+    notify = statusd.take("notify", bool, normal.notify)
+    return PollerSettings(hook=tuple(hook), notify=notify, **numbers)
 
 
 def _servers(folder: Path) -> tuple[Server, ...]:

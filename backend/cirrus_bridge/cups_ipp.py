@@ -15,6 +15,7 @@ from cirrus_bridge.errors import CupsAway, CupsGone, CupsNotPossible, CupsRefuse
 from cirrus_bridge.ipp import Attribute, Group, Malformed, Response, Tag, decode, encode
 
 TIMEOUT_S = 10.0
+CUPS_SOCKET = "/run/cups/cups.sock"  # where distributions have it
 _FIRST_FAILURE = 0x0400  # RFC 8011, B.1
 _NOT_POSSIBLE = 0x0404
 _NOT_FOUND = (0x0406, 0x0407)  # not there, or not any more

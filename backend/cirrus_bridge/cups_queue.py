@@ -17,6 +17,8 @@ REASON_PREFIX = "cirrus-delivery-"  # a queue's reasons that begin so are ours
 MESSAGE_PREFIX = "Cirrus Bridge: "  # and a queue's message that begins so
 TEXT_BYTES = 1023  # RFC 8011, 5.1.2: text(MAX)
 IDLE, STOPPED = 3, 5  # printer-state, RFC 8011, 5.4.11
+HELD, CANCELED, ABORTED, COMPLETED = 4, 7, 8, 9  # job-state, RFC 8011, 5.3.7
+FINAL = (CANCELED, ABORTED, COMPLETED)
 
 _CANCEL_JOB = 0x0008
 _GET_JOB_ATTRIBUTES = 0x0009
@@ -24,6 +26,7 @@ _GET_JOBS = 0x000A
 _GET_PRINTER_ATTRIBUTES = 0x000B
 _RELEASE_JOB = 0x000D
 _RESTART_JOB = 0x000E
+_PAUSE_PRINTER = 0x0010
 _SET_JOB_ATTRIBUTES = 0x0014
 _CUPS_GET_PRINTERS = 0x4002
 _CUPS_ADD_MODIFY_PRINTER = 0x4003
@@ -97,6 +100,21 @@ class CupsQueues:
             about.append(Attribute(Tag.INTEGER, "limit", [limit]))
         return list(map(_job, self._server.request(_GET_JOBS, "/", about).all(Group.JOB)))
 
+    def has_pending(self, queue: str, class_name: str = "") -> bool:
+        """Whether jobs wait for a queue, or for the class that its job came through."""
+        wanted = [
+            Attribute(Tag.KEYWORD, "which-jobs", ["pending"]),  # RFC 8011 and PWG 5100.11, 7.10
+            Attribute(Tag.INTEGER, "limit", [1]),
+            Attribute(Tag.KEYWORD, "requested-attributes", ["job-id"]),
+        ]
+        places = [_printer_uri(queue)]
+        if class_name:
+            places.append(_uri("printer-uri", f"/classes/{quote(class_name, safe='')}"))
+        return any(
+            self._server.request(_GET_JOBS, "/", [place, *wanted]).all(Group.JOB)
+            for place in places
+        )
+
     def job(self, job_id: int, *, also: Sequence[str] = ()) -> CupsJob:
         """One job."""
         wanted = Attribute(Tag.KEYWORD, "requested-attributes", [*_JOB_WANTED, *also])
@@ -135,6 +153,11 @@ class CupsQueues:
     def cancel_job(self, job_id: int) -> None:
         """Cancel a job that has not ended."""
         self._server.request(_CANCEL_JOB, "/jobs/", [_job_uri(job_id)])
+
+    def pause(self, queue: str, message: str) -> None:
+        """Stop a queue, with a message for people; its jobs stay until somebody enables it."""
+        text = Attribute(Tag.TEXT, "printer-state-message", [fitting(MESSAGE_PREFIX + message)])
+        self._server.request(_PAUSE_PRINTER, "/admin/", [_printer_uri(queue), text])
 
     def printers(self) -> list[CupsPrinter]:
         """All queues and classes."""

@@ -32,6 +32,7 @@
     ├── StartOver               CB-602  an earlier run's upload can not be continued
     ├── KeepsBreaking           CB-603  one run after the other came to no end
     ├── DeliveryEnded           CB-701  the cloud ended the job without delivering it
+    ├── DeliveryUnknown         CB-702  the server has forgotten the job
     ├── CupsAway                CB-711  the local cupsd does not answer, or not now
     └── CupsRefused             CB-712  the local cupsd says no
         ├── CupsGone            CB-713  it has no such job or printer
@@ -286,6 +287,13 @@ class DeliveryEnded(CirrusError):
 
     code = "CB-701"
     disposition = Disposition.CANCEL
+
+
+class DeliveryUnknown(CirrusError):
+    """The server does not know the job any more, so what became of it can not be known."""
+
+    code = "CB-702"
+    disposition = Disposition.FAIL
 
 
 class CupsAway(CirrusError):

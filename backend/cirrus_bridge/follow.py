@@ -1,25 +1,26 @@
-"""Use case: receipts → how their delivery ends, told as it goes.
+"""Use case: accepted documents → how their delivery ends, told as it goes.
 
-Asks the cloud for each job's state until the wanted state is there or the time is over. Whatever
-a status query answers, the document is with the cloud: nothing here submits anything.
+Asks the cloud for each target's state until the wanted state is there, the time is over, or
+somebody else needs the queue. Whatever a status query answers, the document is with the cloud:
+nothing here submits anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
-from cirrus_bridge.api import CloudApi
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.errors import ApiError, Refused, Retryable
-from cirrus_bridge.journal import Journal
+from cirrus_bridge.journal_delivery import Accepted, DeliveryJournal
 from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, Receipt
 
 FIRST_WAIT_S = 0.3
 WAIT_FACTOR = 1.5
 LONGEST_WAIT_S = 10.0
-UNKNOWN_LIMIT = 5  # so many answers in a row that the server does not know the job: believe it
+OTHERS_EVERY_S = 1.0
+UNKNOWN_LIMIT = 5  # so many answers in a row that the server does not know the job
 
 # `wait` of the queue → when a target's state is good enough to stop following
 ENOUGH: dict[str, Callable[[DeliveryState], bool]] = {
@@ -28,6 +29,7 @@ ENOUGH: dict[str, Callable[[DeliveryState], bool]] = {
     "delivered": lambda state: state.is_final,
 }
 WORDS = {
+    DeliveryState.UNKNOWN: "The server knows nothing any more of the job for {location}:{device}",
     DeliveryState.SUBMITTED: "Waiting for {location} to fetch the job",
     DeliveryState.RECEIVED: "Received at {location}",
     DeliveryState.DELIVERED: "Delivered at {location}:{device}",
@@ -57,9 +59,10 @@ def describe(receipt: Receipt, status: JobStatus) -> str:
 class Tracked:
     """One target of a document: what is known of it, and how often it was not known."""
 
+    key: DocumentKey
     number: int
     receipt: Receipt
-    status: JobStatus = field(default_factory=lambda: JobStatus(DeliveryState.SUBMITTED))
+    status: JobStatus
     unknown_count: int = 0
 
     @property
@@ -67,75 +70,91 @@ class Tracked:
         """The server says again and again that it has no such job."""
         return self.unknown_count >= UNKNOWN_LIMIT
 
+    def learn(self, status: JobStatus) -> bool:
+        """Take over what the server says; whether it is news. A final state stays what it is."""
+        self.unknown_count = 0
+        before = self.status
+        is_news = (status.state, status.message) != (before.state, before.message)
+        if is_news and not before.state.may_become(status.state):
+            return False
+        self.status = status
+        return is_news
 
-def follow(
-    receipts: Sequence[Receipt],
-    *,
-    key: DocumentKey,
-    wait: str,
-    timeout_s: int,
-    api: CloudApi,
-    journal: Journal,
-    clock: Clock,
-    report: Report,
-) -> list[Tracked]:
-    """Follow the jobs of one document.
 
-    Args:
-        wait: submitted, received or delivered: how far.
-        timeout_s: for how long at most, 0 for no limit.
+def tracked(documents: Sequence[Accepted]) -> list[Tracked]:
+    """Every target of the documents, in their order."""
+    return [
+        Tracked(document.key, delivery.number, delivery.receipt, delivery.status)
+        for document in documents
+        for delivery in document.deliveries
+    ]
 
-    Returns:
-        The last known state of every target, in their order.
 
-    Raises:
-        Interrupted: a signal asked for an end.
+@dataclass(slots=True)
+class Follower:
+    """Follows targets for the backend.
+
+    `ask` is `get job`; `others_wait` says whether other jobs wait for the queue.
     """
-    enough = ENOUGH[wait]
-    targets = [Tracked(number, receipt) for number, receipt in enumerate(receipts)]
-    deadline_s = clock.monotonic_s() + timeout_s if timeout_s else float("inf")
-    wait_s = FIRST_WAIT_S
-    open_targets = targets if wait != "submitted" else []
-    clock.sleep(0)  # a stop request may have come while the answer to the submit was noted
-    while open_targets:
-        changed = [_ask(target, key, api, journal, clock, report) for target in open_targets]
-        open_targets = [t for t in open_targets if not (enough(t.status.state) or t.is_lost)]
-        left_s = deadline_s - clock.monotonic_s()
-        if not open_targets or left_s <= 0:
-            break
-        wait_s = FIRST_WAIT_S if any(changed) else min(wait_s * WAIT_FACTOR, LONGEST_WAIT_S)
-        clock.sleep(min(wait_s, left_s))
-    return targets
 
+    ask: Callable[[Receipt], JobStatus]
+    journal: DeliveryJournal
+    clock: Clock
+    report: Report
+    others_wait: Callable[[], bool]
+    _look_at_s: float = 0.0
 
-def _ask(
-    target: Tracked,
-    key: DocumentKey,
-    api: CloudApi,
-    journal: Journal,
-    clock: Clock,
-    report: Report,
-) -> bool:
-    """Ask for one target's state; journal and tell it if it is new. A failed query changes
-    nothing but the count of refusals."""
-    try:
-        status = api.job_status(target.receipt)
-    except ApiError as error:
-        target.unknown_count += isinstance(error, Refused)
-        if isinstance(error, Retryable):
-            report.server_away(f"The cloud has the job; how it goes on is not seen. {error}")
-        report.debug(f"status of {target.receipt.cloud_job_id}: {error} {error.detail}")
-        return False
-    report.server_back()
-    target.unknown_count = 0
-    before = target.status
-    if (status.state, status.message) == (before.state, before.message):
-        target.status = status
-        return False
-    if not before.state.may_become(status.state):
-        report.debug(f"{target.receipt.cloud_job_id}: {before.state.name} → {status.state.name}?")
-        return False
-    target.status = status
-    journal.state(key, target.number, status, now_s=clock.wall_s())
-    report.info(describe(target.receipt, status))
-    return True
+    def follow(self, targets: Sequence[Tracked], wait: str, timeout_s: int) -> None:
+        """Follow the targets, which know afterwards what was heard.
+
+        Args:
+            wait: submitted, received or delivered: how far.
+            timeout_s: for how long at most, 0 for no limit.
+
+        Raises:
+            Interrupted: a signal asked for an end.
+        """
+        enough = ENOUGH[wait]
+        self._look_at_s = self.clock.monotonic_s() + OTHERS_EVERY_S
+        deadline_s = self.clock.monotonic_s() + timeout_s if timeout_s else float("inf")
+        wait_s = FIRST_WAIT_S
+        open_targets = [target for target in targets if not enough(target.status.state)]
+        self.clock.sleep(0)  # a stop request may have come while the submit's answer was noted
+        while open_targets:
+            changed = [self._ask(target) for target in open_targets]
+            open_targets = [t for t in open_targets if not (enough(t.status.state) or t.is_lost)]
+            now_s = self.clock.monotonic_s()
+            if not open_targets or now_s >= deadline_s:
+                break
+            wait_s = FIRST_WAIT_S if any(changed) else min(wait_s * WAIT_FACTOR, LONGEST_WAIT_S)
+            if not self._keep_the_queue(min(now_s + wait_s, deadline_s)):
+                break
+
+    def _keep_the_queue(self, until_s: float) -> bool:
+        """Wait; False as soon as others wait for the queue, who are looked for now and then."""
+        while (now_s := self.clock.monotonic_s()) < until_s:
+            if now_s >= self._look_at_s:
+                self._look_at_s = now_s + OTHERS_EVERY_S
+                if self.others_wait():
+                    self.report.debug("other jobs wait for this queue")
+                    return False
+            self.clock.sleep(max(0.0, min(until_s, self._look_at_s) - now_s))
+        return True
+
+    def _ask(self, target: Tracked) -> bool:
+        """Ask for one target's state; journal and tell it if it is new. A failed query changes
+        nothing but the count of refusals."""
+        try:
+            status = self.ask(target.receipt)
+        except ApiError as error:
+            target.unknown_count += isinstance(error, Refused)
+            if isinstance(error, Retryable):
+                self.report.server_away(f"The cloud has the job; how it goes is not seen. {error}")
+            self.report.debug(f"status of {target.receipt.cloud_job_id}: {error} {error.detail}")
+            return False
+        self.report.server_back()
+        if not target.learn(status):
+            return False
+        self.journal.state(target.key, target.number, status, now_s=self.clock.wall_s())
+        self.report.info(describe(target.receipt, status))
+        return True

@@ -1,9 +1,10 @@
-"""What became of every document, on disk: the only module that writes state.
+"""How far the submission of every document has come, on disk.
 
 Each write is durable before the call returns. `document` has one row for each document of a job,
 `delivery` one for each of its targets. Written in this order (CONTRIBUTING.md, "journal first"), so
 that a crash between any two steps is told apart afterwards:
-intent → confirmed segments → about to submit → accepted → ended.
+intent → confirmed segments → about to submit → accepted → ended. What comes after the server's
+word is in `journal_delivery`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cirrus_bridge.journal_database import JournalDatabase
-from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt, Target
+from cirrus_bridge.journal_delivery import BY_KEY, DeliveryJournal, key_values
+from cirrus_bridge.model import DeliveryState, DocumentKey, PrintJob, Receipt, Target
 
 SOON_S = 600.0  # a run that comes later says nothing about why the one before broke off
 REMEMBERED_S = 7 * 86_400.0  # servers get mended
@@ -32,7 +33,8 @@ class Phase(enum.Enum):
 class Entry:
     """A document's row. `ended` says that a run of the backend has finished with it; `open_runs`
     counts the last runs, each soon after the one before, that came to no end at all. `class_name`
-    is the class through which the job came, or empty."""
+    is the class through which the job came, or empty; `attempt` how often the document has been
+    printed anew because the cloud did not deliver it."""
 
     key: DocumentKey
     phase: Phase
@@ -40,6 +42,7 @@ class Entry:
     ended: bool
     open_runs: int
     class_name: str
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Confirmed:
     segments: Mapping[int, ConfirmedSegment]
 
 
-class Journal(JournalDatabase):
+class Journal(DeliveryJournal):
     """The journal in `folder`; use as a context manager.
 
     Raises (every method):
@@ -71,7 +74,7 @@ class Journal(JournalDatabase):
         with self._translated():
             rows = self._db.execute(
                 "SELECT print_run, destination, number, phase, pass_started, ended, open_runs,"
-                " class_name"
+                " class_name, attempt"
                 " FROM document WHERE job_uuid = ? AND job_id = ? ORDER BY print_run, number",
                 (job_uuid, job_id),
             ).fetchall()
@@ -81,21 +84,10 @@ class Journal(JournalDatabase):
                 Phase(phase),
                 started,
                 bool(ended),
-                open_runs,
-                class_name,
+                *more,
             )
-            for print_run, destination, number, phase, started, ended, open_runs, class_name in rows
+            for print_run, destination, number, phase, started, ended, *more in rows
         ]
-
-    def receipts(self, key: DocumentKey) -> list[Receipt]:
-        """What the server accepted for a document, in the order of its targets."""
-        with self._translated():
-            rows = self._db.execute(
-                "SELECT location, device, cloud_job_id FROM delivery"
-                f" WHERE {_BY_KEY} AND cloud_job_id IS NOT NULL ORDER BY target_number",
-                _values(key),
-            ).fetchall()
-        return [Receipt(Target(location, device), job_id) for location, device, job_id in rows]
 
     def intent(
         self,
@@ -107,7 +99,7 @@ class Journal(JournalDatabase):
     ) -> None:
         """A document is about to be uploaded; what an earlier run has uploaded stays known."""
         with self._transaction():
-            self._db.execute(f"DELETE FROM delivery WHERE {_BY_KEY}", _values(key))
+            self._db.execute(f"DELETE FROM delivery WHERE {BY_KEY}", key_values(key))
             self._db.execute(
                 "INSERT INTO document (job_uuid, job_id, print_run, destination, number,"
                 " queue, user, title, phase, pass_started, created_at, updated_at, class_name,"
@@ -115,8 +107,9 @@ class Journal(JournalDatabase):
                 " ON CONFLICT DO UPDATE SET phase = excluded.phase, ended = 0,"
                 " pass_started = excluded.pass_started, updated_at = excluded.updated_at,"
                 " class_name = excluded.class_name,"
+                " handover = '', poller = NULL, closed_at = NULL,"
                 " open_runs = 1 + iif(excluded.updated_at - updated_at < ?, open_runs, 0)",
-                (*_values(key), job.queue, job.user, job.title,
+                (*key_values(key), job.queue, job.user, job.title,
                  Phase.INTENT.value, job.pass_started, now_s, now_s, job.class_name, SOON_S),
             )  # fmt: skip
             self._db.executemany(
@@ -124,7 +117,7 @@ class Journal(JournalDatabase):
                 " target_number, location, device, updated_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (*_values(key), number, target.location, target.device, now_s)
+                    (*key_values(key), number, target.location, target.device, now_s)
                     for number, target in enumerate(targets)
                 ],
             )
@@ -145,7 +138,7 @@ class Journal(JournalDatabase):
             self._db.execute(
                 "INSERT OR REPLACE INTO segment (job_uuid, job_id, print_run, destination, number,"
                 " position, length, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*_values(key), position, length, sha256),
+                (*key_values(key), position, length, sha256),
             )
             self._set(key, now_s)
 
@@ -153,10 +146,10 @@ class Journal(JournalDatabase):
         """What earlier runs have uploaded of a document that was not submitted."""
         with self._translated():
             row = self._db.execute(
-                f"SELECT temp_file FROM document WHERE {_BY_KEY}", _values(key)
+                f"SELECT temp_file FROM document WHERE {BY_KEY}", key_values(key)
             ).fetchone()
             rows = self._db.execute(
-                f"SELECT position, length, sha256 FROM segment WHERE {_BY_KEY}", _values(key)
+                f"SELECT position, length, sha256 FROM segment WHERE {BY_KEY}", key_values(key)
             ).fetchall()
         if not row or not row[0] or not rows:
             return None
@@ -165,8 +158,10 @@ class Journal(JournalDatabase):
     def forget_upload(self, key: DocumentKey) -> None:
         """What was uploaded is of no use any more."""
         with self._transaction():
-            self._db.execute(f"DELETE FROM segment WHERE {_BY_KEY}", _values(key))
-            self._db.execute(f"UPDATE document SET temp_file = NULL WHERE {_BY_KEY}", _values(key))
+            self._db.execute(f"DELETE FROM segment WHERE {BY_KEY}", key_values(key))
+            self._db.execute(
+                f"UPDATE document SET temp_file = NULL WHERE {BY_KEY}", key_values(key)
+            )
 
     def submitting(self, key: DocumentKey, sha256: str, size_bytes: int, *, now_s: float) -> None:
         """The next step is the submit, of a document with this digest and size."""
@@ -183,25 +178,15 @@ class Journal(JournalDatabase):
     def accepted(self, key: DocumentKey, receipts: Sequence[Receipt], *, now_s: float) -> None:
         """The server has the document, under these job ids (in the order of the targets)."""
         with self._transaction():
-            self._set(key, now_s, phase=Phase.ACCEPTED.value)
+            self._set(key, now_s, phase=Phase.ACCEPTED.value, accepted_at=now_s)
             self._db.executemany(
                 f"UPDATE delivery SET cloud_job_id = ?, state = ?, updated_at = ?"
-                f" WHERE {_BY_KEY} AND target_number = ?",
+                f" WHERE {BY_KEY} AND target_number = ?",
                 [
                     (receipt.cloud_job_id, int(DeliveryState.SUBMITTED), now_s,
-                     *_values(key), number)
+                     *key_values(key), number)
                     for number, receipt in enumerate(receipts)
                 ],
-            )  # fmt: skip
-
-    def state(self, key: DocumentKey, number: int, status: JobStatus, *, now_s: float) -> None:
-        """What the cloud says of the document's target with this number (from 0)."""
-        with self._transaction():
-            self._db.execute(
-                "UPDATE delivery SET state = ?, message = ?, submitted = ?, received = ?,"
-                f" delivered = ?, updated_at = ? WHERE {_BY_KEY} AND target_number = ?",
-                (int(status.state), status.message, status.submitted, status.received,
-                 status.delivered, now_s, *_values(key), number),
             )  # fmt: skip
 
     def ended(self, key: DocumentKey, *, now_s: float) -> None:
@@ -229,21 +214,3 @@ class Journal(JournalDatabase):
         """This server fails when several segments come at once."""
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO server VALUES (?, ?)", (server, now_s))
-
-    def _update(self, key: DocumentKey, now_s: float, **values: str | int) -> None:
-        with self._transaction():
-            self._set(key, now_s, **values)
-
-    def _set(self, key: DocumentKey, now_s: float, **values: str | int) -> None:
-        columns = "".join(f"{name} = ?, " for name in values)
-        self._db.execute(
-            f"UPDATE document SET {columns}updated_at = ? WHERE {_BY_KEY}",
-            (*values.values(), now_s, *_values(key)),
-        )
-
-
-_BY_KEY = "job_uuid = ? AND job_id = ? AND print_run = ? AND destination = ? AND number = ?"
-
-
-def _values(key: DocumentKey) -> tuple[str, int, int, str, int]:
-    return (key.job_uuid, key.job_id, key.print_run, key.destination, key.number)

@@ -82,6 +82,24 @@ CREATE TABLE server (
     one_at_a_time_since REAL NOT NULL
 ) STRICT;
 """,
+    """
+ALTER TABLE document ADD COLUMN handover TEXT NOT NULL DEFAULT '';
+ALTER TABLE document ADD COLUMN device_uri TEXT NOT NULL DEFAULT '';
+ALTER TABLE document ADD COLUMN poller TEXT;
+ALTER TABLE document ADD COLUMN accepted_at REAL;
+ALTER TABLE document ADD COLUMN closed_at REAL;
+ALTER TABLE document ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE delivery ADD COLUMN received_at REAL;
+ALTER TABLE delivery ADD COLUMN final_at REAL;
+UPDATE document SET accepted_at = updated_at WHERE phase = 'accepted';
+UPDATE document SET closed_at = updated_at WHERE phase = 'accepted' AND ended = 1;
+CREATE INDEX document_open ON document (handover, poller) WHERE closed_at IS NULL;
+CREATE INDEX document_closed ON document (closed_at) WHERE closed_at IS NOT NULL;
+CREATE TABLE poller (
+    name TEXT PRIMARY KEY,
+    alive_until REAL NOT NULL
+) STRICT;
+""",
 )
 
 
@@ -112,16 +130,19 @@ class JournalDatabase:
 
     def claim(self, job_uuid: str, job_id: int) -> bool:
         """Take the lock of a job; False while another process has it."""
-        # one byte of a file stands for the job: nothing is left behind that had to be cleaned up
-        digest = hashlib.sha256(f"{job_id} {job_uuid}".encode()).digest()
-        place = int.from_bytes(digest[:7], "big")
         try:
+            place = _place(job_uuid, job_id)
             fcntl.lockf(self._locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
         except BlockingIOError:
             return False
         except OSError as error:
             raise self._broken(error) from error
         return True
+
+    def unclaim(self, job_uuid: str, job_id: int) -> None:
+        """Give the lock of a job back."""
+        with self._translated():
+            fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, _place(job_uuid, job_id))
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -147,13 +168,14 @@ class JournalDatabase:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._translated():
-            self._db.execute("BEGIN IMMEDIATE")
             try:
+                self._db.execute("BEGIN IMMEDIATE")
                 yield
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a signal may come between any two lines
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -174,3 +196,9 @@ class JournalDatabase:
             f"The journal {self._path} can not be used ({error}), and without it a job could be "
             "printed twice. Check the disk space and rights there, then release the job.",
         )
+
+
+def _place(job_uuid: str, job_id: int) -> int:
+    """One byte of a file stands for a job: nothing is left behind that had to be cleaned up."""
+    digest = hashlib.sha256(f"{job_id} {job_uuid}".encode()).digest()
+    return int.from_bytes(digest[:7], "big")

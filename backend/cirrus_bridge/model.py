@@ -90,6 +90,12 @@ class PrintJob:
         """The job came through a class, which may have other printers for it."""
         return bool(self.class_name)
 
+    def is_last(self, number: int) -> bool:
+        """Whether CUPS has no further run for the job after its document of this number: without
+        a driver, documents that come by standard input are joined into one."""
+        is_joined = not self.has_driver and self.spool_path is None
+        return is_joined or number >= self.documents
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -134,8 +140,9 @@ class Ticket:
 
 
 class DeliveryState(enum.IntEnum):
-    """The API's `State` of a submitted job."""
+    """The API's `State` of a submitted job; UNKNOWN is ours: the server has forgotten the job."""
 
+    UNKNOWN = -1
     SUBMITTED = 0
     RECEIVED = 1
     DELIVERED = 2
@@ -157,6 +164,8 @@ class DeliveryState(enum.IntEnum):
         """Whether `later` can follow: a job goes forward, and final is final."""
         if self is DeliveryState.SAVED:
             return later in (DeliveryState.SAVED, DeliveryState.TRASHED)
+        if later is DeliveryState.UNKNOWN:
+            return not self.is_final
         return later is self if self.is_final else later >= self
 
 

@@ -15,7 +15,7 @@ import itertools
 import math
 import random
 from collections import deque
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, KeysView, Mapping
 from types import MappingProxyType
 from typing import Generic, TypeAlias, TypeVar
 
@@ -120,6 +120,11 @@ class Schedule(Generic[JobId]):
 
     def __contains__(self, job_id: object) -> bool:
         return job_id in self._jobs
+
+    @property
+    def jobs(self) -> KeysView[JobId]:
+        """All jobs."""
+        return self._jobs.keys()
 
     def add(self, job_id: JobId, place: Place, now: float, *, age_s: float = 0.0) -> None:
         """Follow a job that the cloud accepted `age_s` ago; one that is followed stays as it is."""

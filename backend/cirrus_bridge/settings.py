@@ -22,6 +22,7 @@ class QueueSettings:
     wait: str = "delivered"
     wait_timeout_s: int = 60
     handover: str = "hold"
+    max_held: int = 50
     contimeout_s: int = 604_800
     level: int | None = AUTO_LEVEL
     encryption: str = "required"
@@ -41,6 +42,12 @@ def _one_of(*values: str) -> Callable[[str], str]:
 def _seconds(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise ValueError("a whole number of seconds from 0 to 999999999")
+    return int(text)
+
+
+def _jobs(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 6):
+        raise ValueError("a whole number of jobs from 0 to 999999")
     return int(text)
 
 
@@ -66,6 +73,7 @@ TABLE: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "waitjob": ("wait", _wait_job),  # the name that CUPS's ipp backend uses
     "waittimeout": ("wait_timeout_s", _seconds),
     "handover": ("handover", _one_of("hold", "complete")),
+    "maxheld": ("max_held", _jobs),
     "contimeout": ("contimeout_s", _seconds),
     "compression": ("level", _level),
     "encryption": ("encryption", _one_of("required", "never")),

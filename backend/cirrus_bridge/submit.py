@@ -76,7 +76,8 @@ class Document:
 class Submission:
     """Everything that one document's way to the cloud needs.
 
-    `expected_bytes` is the document's size where it is known (for progress), else 0.
+    `expected_bytes` is the document's size where it is known (for progress), else 0; `attempt`
+    how often the document has been printed anew because the cloud did not deliver it.
     """
 
     job: PrintJob
@@ -89,6 +90,7 @@ class Submission:
     report: Report
     sizes: UploadSettings
     expected_bytes: int = 0
+    attempt: int = 0
 
     def run(self, document: Document, earlier: Entry | None) -> list[Receipt]:
         """Bring a document to the cloud.
@@ -158,7 +160,7 @@ class Submission:
             self.job.title,
             self.props,
             Compression.NONE if self.queue.settings.level is None else Compression.ZLIB,
-            str(uuid.uuid5(IDEMPOTENCY, repr(self.key))),
+            str(uuid.uuid5(IDEMPOTENCY, f"{self.key!r}{self.attempt or ''}")),
         )
         patience = self._patience(in_class=self.job.in_class)
         while True:

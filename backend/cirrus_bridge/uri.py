@@ -106,6 +106,18 @@ def format_queue_uri(server: str, company: str, targets: Sequence[Target]) -> st
     return f"{SCHEME}://{server}/{_quote(company)}/{listed}"
 
 
+def followed_uri(queue: QueueUri) -> str:
+    """The URI of a queue with what those need to know who follow its documents later, whatever
+    the defaults are by then."""
+    options = {
+        "encryption": queue.settings.encryption,
+        "wait": queue.settings.wait,
+        "onfailure": queue.settings.onfailure,
+    }
+    listed = "&".join(f"{name}={value}" for name, value in options.items())
+    return f"{format_queue_uri(queue.server, queue.company, queue.targets)}?{listed}"
+
+
 def check_id(text: str) -> None:
     """Refuse an id that the API's target list or paths could not name without doubt.
 

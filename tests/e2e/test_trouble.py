@@ -221,10 +221,11 @@ def test_cancel_after_submission(own_site: PrintSite) -> None:
 
 
 def test_offline_location(own_site: PrintSite) -> None:
-    """After waittimeout the job ends as accepted and says that delivery was not seen."""
+    """With handover=complete, the job ends as accepted after waittimeout and says that delivery
+    was not seen."""
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
-    queue = site.queue(driver=False, options="?waittimeout=1")
+    queue = site.queue(driver=False, options="?waittimeout=1&handover=complete")
     job = site.cups.wait_job(site.cups.lp(queue, data=b"x"))
     assert job["job-state"] == 9
     message = job["job-printer-state-message"]
@@ -481,9 +482,9 @@ def test_status_query_never_submits_again(own_site: PrintSite) -> None:
     with ScriptedServer(script) as server:
         site.configure(server=server.name)
         queue = site.queue(driver=False, server=server.name, options="?waittimeout=2")
-        job = site.cups.wait_job(site.cups.lp(queue, data=b"x"))
-    assert job["job-state"] == 9
-    assert "delivery not seen yet" in job["job-printer-state-message"]
+        job = site.cups.wait_job(site.cups.lp(queue, data=b"x"), "held")
+    assert "Waiting for delivery at Paris" in job["job-printer-state-message"]
+    assert "cirrus-statusd does not run" in job["job-printer-state-message"]
     assert [r.method for r in server.requests].count("PUT") == 1
 
 

@@ -75,7 +75,11 @@ def test_exposed_key_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bridge", "server", "says"),
     [
-        ("[default]\n", SERVER, "unknown name 'default' (known: defaults, upload)"),
+        (
+            "[default]\n",
+            SERVER,
+            "unknown name 'default' (known: defaults, upload, statusd, journal)",
+        ),
         ("[defaults]\nwiat = 1\n", SERVER, "unknown option 'wiat'"),
         ('[defaults]\nidentify = ["mother"]\n', SERVER, "identify is a list of user, host, queue"),
         ("[defaults]\nidentify = [[]]\n", SERVER, "identify is a list of user, host, queue"),

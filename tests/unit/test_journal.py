@@ -54,7 +54,8 @@ def test_the_order_of_effects_survives(tmp_path: Path) -> None:
             step(journal)
         assert _phase(tmp_path) is phase
     with Journal(tmp_path) as journal:
-        assert journal.receipts(KEY) == RECEIPTS
+        (document,) = journal.documents_of(KEY)
+        assert [delivery.receipt for delivery in document.deliveries] == RECEIPTS
 
 
 def test_prints_and_documents_are_told_apart(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def _entry(
     ended: bool = False,
 ) -> Entry:
     key = DocumentKey("u", 5, run, where, number)
-    return Entry(key, phase, 10, ended, 0, class_name)
+    return Entry(key, phase, 10, ended, 0, class_name, 0)
 
 
 def test_first_run() -> None:

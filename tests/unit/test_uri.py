@@ -118,9 +118,10 @@ def test_documented_defaults() -> None:
     """The defaults are those that the README promises."""
     s = parse_queue_uri("cirrus://h/C/L:D").settings
     assert (s.wait, s.wait_timeout_s, s.handover) == ("delivered", 60, "hold")
+    assert s.max_held == 50
     assert (s.contimeout_s, s.encryption) == (604800, "required")
     assert (s.onambiguous, s.onfailure) == ("hold", "report")
     assert set(TABLE) == {
         "wait", "waitjob", "waittimeout", "handover", "contimeout", "compression", "encryption",
-        "onambiguous", "onfailure",
+        "onambiguous", "onfailure", "maxheld",
     }  # fmt: skip

@@ -1,0 +1,67 @@
+"""Questions to clouds, several at once: each is asked in a thread, and its answer comes by a queue.
+
+Whatever a server answers, an answer comes back for each question. The threads are daemons: what
+hangs in one does not keep the program from ending.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cirrus_bridge.errors import CirrusError, UnexpectedAnswer
+from cirrus_bridge.model import JobStatus
+
+AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of the question of this number: a job's status, or why there is none."""
+
+    number: int
+    result: JobStatus | CirrusError
+
+
+class Askers:
+    """AT_ONCE threads that ask; `open` questions have no answer yet."""
+
+    def __init__(self) -> None:
+        self._questions: queue.SimpleQueue[tuple[int, Callable[[], JobStatus]]] = (
+            queue.SimpleQueue()
+        )
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self.open = 0
+        self._started = False
+
+    def ask(self, number: int, question: Callable[[], JobStatus]) -> None:
+        """Ask, in a thread; the answer will have this number."""
+        if not self._started:
+            self._started = True
+            for _ in range(AT_ONCE):
+                threading.Thread(target=self._run, daemon=True).start()
+        self.open += 1
+        self._questions.put((number, question))
+
+    def answer(self, wait_s: float) -> Answer | None:
+        """The next answer, if one comes within so many seconds."""
+        try:
+            found = self._answers.get(timeout=max(0.0, wait_s))
+        except queue.Empty:
+            return None
+        self.open -= 1
+        return found
+
+    def _run(self) -> None:
+        while True:
+            number, question = self._questions.get()
+            result: JobStatus | CirrusError
+            try:
+                result = question()
+            except CirrusError as error:
+                result = error
+            except Exception as error:  # noqa: BLE001 - no answer may end the poller
+                result = UnexpectedAnswer("The answer makes no sense.", detail=repr(error))
+            self._answers.put(Answer(number, result))

@@ -1,0 +1,199 @@
+"""Use case: one run of the backend, for one document: bring it to the cloud unless it is there,
+follow it, and end the job with the truth, or hand it over to the poller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from cirrus_bridge.clock import Clock
+from cirrus_bridge.cloud_apis import CloudApis
+from cirrus_bridge.conclude import check_delivered, is_settled, told
+from cirrus_bridge.config import Configuration
+from cirrus_bridge.cups_job import read_document
+from cirrus_bridge.cups_queue import CupsQueues
+from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
+from cirrus_bridge.errors import (
+    CirrusError,
+    CupsAway,
+    CupsRefused,
+    DeliveryEnded,
+    Disposition,
+    Interrupted,
+    KeepsBreaking,
+)
+from cirrus_bridge.follow import Follower, Tracked, tracked
+from cirrus_bridge.journal import Entry, Journal, Phase
+from cirrus_bridge.journal_delivery import Accepted
+from cirrus_bridge.model import DocumentKey, JobStatus, PrintJob, Receipt
+from cirrus_bridge.props import job_props
+from cirrus_bridge.recognize import recognize
+from cirrus_bridge.submit import Document, Submission
+from cirrus_bridge.uri import QueueUri, followed_uri, parse_queue_uri
+from cirrus_bridge.waiting import held_message
+
+# cupsd ends a job when its backend fails for a file that is not the last one
+ONE_OF_SEVERAL = (
+    "CUPS does not go on with the other files of this job. When the cause is mended, restart the "
+    "job: files that were accepted are not printed again."
+)
+NO_POLLER = "cirrus-statusd does not run, so nobody looks how it goes on; start it."
+MOST_OPEN_RUNS = 5
+OK = EXIT_CODES[Disposition.DONE]
+
+
+@dataclass(slots=True)
+class BackendRun:
+    """One run, for the document of `job` that CUPS is at."""
+
+    job: PrintJob
+    configuration: Configuration
+    journal: Journal
+    clock: Clock
+    report: CupsReport
+    cups: CupsQueues
+
+    def print(self, queue: QueueUri, stdin: BinaryIO) -> int:
+        """All of it; the exit code.
+
+        Raises:
+            CirrusError: the document was not submitted, or is not going to be delivered.
+        """
+        job = self.job
+        key, known = recognize(job, queue, self.journal.entries(job.job_uuid, job.job_id))
+        if known is None or known.phase is not Phase.ACCEPTED:
+            self._submit(key, known, queue, Document(read_document(job, stdin)))
+        else:
+            if known.key != key:  # by another member of the class
+                key, queue = known.key, parse_queue_uri(known.key.destination, queue.settings)
+            self.report.debug("the journal says that the cloud has this document already")
+            self.journal.rerun(key, pass_started=job.pass_started, now_s=self.clock.wall_s())
+            if job.spool_path is None:
+                for _ in read_document(job, stdin):
+                    pass  # a filter that can not write to its end fails the job
+        self.report.progress(100)
+        documents = self.journal.documents_of(key)
+        if not job.is_last(key.number):
+            # the run for the last one speaks for all
+            self.journal.ended(key, now_s=self.clock.wall_s())
+            return OK
+        return self._follow(key, queue, documents)
+
+    def _submit(
+        self, key: DocumentKey, known: Entry | None, queue: QueueUri, document: Document
+    ) -> None:
+        submission = Submission(
+            job=self.job,
+            queue=queue,
+            key=key,
+            props=job_props(self.job, self.configuration.identify),
+            api=CloudApis(self.configuration).of(queue),
+            journal=self.journal,
+            clock=self.clock,
+            report=self.report,
+            sizes=self.configuration.upload,
+            expected_bytes=_size_bytes(self.job),
+            attempt=known.attempt if known else 0,
+        )
+        try:
+            if known and known.open_runs >= MOST_OPEN_RUNS:
+                raise KeepsBreaking(
+                    f"Printing was broken off {known.open_runs} times in a row: the backend was "
+                    "killed or crashed. Look into the logs (is memory short?), then release the "
+                    "job; it goes on where it was."
+                )
+            receipts = submission.run(document, known)
+        except CirrusError as error:
+            self.journal.pass_broken(self.job.job_uuid)
+            if not self.job.is_last(key.number):
+                error.consequence = ONE_OF_SEVERAL
+            raise
+        ids = ", ".join(f"{receipt.cloud_job_id} ({receipt.target})" for receipt in receipts)
+        self.report.info(f"Accepted by {queue.server} as {ids}")
+
+    def _follow(self, key: DocumentKey, queue: QueueUri, documents: Sequence[Accepted]) -> int:
+        """Follow all documents of the job, as far as the queue wants to wait."""
+        keys = [document.key for document in documents]
+        targets = tracked(documents)
+        apis = CloudApis(self.configuration)
+
+        def ask(receipt: Receipt) -> JobStatus:
+            return apis.of(queue).job_status(receipt)
+
+        wait = queue.settings.wait
+        if not is_settled(targets, "delivered"):
+            self.journal.take_back(keys, now_s=self.clock.wall_s())
+            follower = Follower(ask, self.journal, self.clock, self.report, self._others_wait)
+            try:
+                follower.follow(targets, wait, queue.settings.wait_timeout_s)
+            except Interrupted:
+                self._hand_over(keys, queue, "complete")
+                self.journal.ended(key, now_s=self.clock.wall_s())
+                self.report.lasting(
+                    f"Stopped, but {queue.server} has the job already and will print it: "
+                    f"{_ids(targets)}."
+                )
+                return OK
+        self.journal.ended(key, now_s=self.clock.wall_s())
+        if is_settled(targets, "delivered"):
+            return self._conclude(documents, targets)
+        if is_settled(targets, wait):
+            self._hand_over(keys, queue, "complete")
+            self.report.info(f"{told(targets)}.")
+            return OK
+        return self._leave_to_poller(keys, queue, targets)
+
+    def _conclude(self, documents: Sequence[Accepted], targets: Sequence[Tracked]) -> int:
+        """Every target's state is final."""
+        told_before = all(document.closed_at_s for document in documents)
+        self.journal.close([d.key for d in documents], now_s=self.clock.wall_s())
+        try:
+            check_delivered(targets)
+        except CirrusError as error:
+            if told_before:  # an error policy that tries again would go on for ever
+                raise DeliveryEnded(str(error)) from error
+            raise
+        self.report.info(f"{told(targets)}.")
+        return OK
+
+    def _leave_to_poller(
+        self, keys: Sequence[DocumentKey], queue: QueueUri, targets: Sequence[Tracked]
+    ) -> int:
+        """Nothing is known yet, and the queue is for others now."""
+        handover = queue.settings.handover
+        now_s = self.clock.wall_s()
+        most = queue.settings.max_held
+        if handover == "hold" and self.journal.held_count(self.job.queue) >= most:
+            self.report.debug(f"{most} jobs of this queue are held already")
+            handover = "complete"
+        self._hand_over(keys, queue, handover)
+        texts = [held_message(targets, {}, self.clock.now())]
+        if handover == "complete":
+            texts = [f"Accepted by {queue.server}, delivery not seen yet. {told(targets)}."]
+        if not self.journal.poller_is_alive(now_s=now_s):
+            texts.append(NO_POLLER)
+        self.report.lasting(" ".join(texts))
+        return EXIT_CODES[Disposition.HOLD] if handover == "hold" else OK
+
+    def _hand_over(self, keys: Sequence[DocumentKey], queue: QueueUri, handover: str) -> None:
+        now_s = self.clock.wall_s()
+        self.journal.hand_over(keys, handover, followed_uri(queue), now_s=now_s)
+
+    def _others_wait(self) -> bool:
+        try:
+            return self.cups.has_pending(self.job.queue, self.job.class_name)
+        except (CupsAway, CupsRefused) as error:
+            self.report.debug(f"{error} {error.detail}")
+            return False
+
+
+def _ids(targets: Sequence[Tracked]) -> str:
+    return ", ".join(f"{t.receipt.cloud_job_id} ({t.receipt.target})" for t in targets)
+
+
+def _size_bytes(job: PrintJob) -> int:
+    try:
+        return job.spool_path.stat().st_size if job.spool_path else 0
+    except OSError:
+        return 0  # whoever reads it says what is wrong

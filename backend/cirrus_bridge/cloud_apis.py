@@ -1,0 +1,46 @@
+"""The API of each queue's server, as the configuration has it: who may be talked to, and how."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from cirrus_bridge.api import CloudApi
+from cirrus_bridge.config import Configuration, Server
+from cirrus_bridge.errors import BadConfiguration
+from cirrus_bridge.uri import QueueUri, is_loopback
+
+
+class CloudApis:
+    """The APIs of one configuration, each made when it is first asked for: one pool of
+    connections for all queues of a server's company."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._made: dict[tuple[str, str, bool], CloudApi] = {}
+
+    def of(self, queue: QueueUri) -> CloudApi:
+        """The API for a queue.
+
+        Raises:
+            UnknownServer: there is no entry for it.
+            BadConfiguration: it asks for plain text where none is allowed.
+        """
+        server = self._configuration.server_for(queue)
+        plain = queue.settings.encryption == "never"
+        if plain and not may_be_plain(server):
+            raise BadConfiguration(
+                f"The queue asks for encryption=never, but what is sent to {queue.server} leaves "
+                "this machine. Remove it from the queue's URI, or set allow_plaintext = true in "
+                "the server's entry."
+            )
+        name = (queue.server, queue.company, plain)
+        if name not in self._made:
+            timeouts = self._configuration.upload
+            self._made[name] = CloudApi(server, queue.company, https=not plain, timeouts=timeouts)
+        return self._made[name]
+
+
+def may_be_plain(server: Server) -> bool:
+    """What is sent to this server stays on this machine, or the administrator allows it."""
+    host = urlsplit(f"//{server.name}").hostname or ""
+    return server.allow_plaintext or (is_loopback(host) and not server.proxy)

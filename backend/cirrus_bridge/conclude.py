@@ -1,0 +1,39 @@
+"""What the states of a job's targets amount to, for CUPS and for people. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cirrus_bridge.errors import DeliveryEnded, DeliveryUnknown
+from cirrus_bridge.follow import ENOUGH, Tracked, describe
+from cirrus_bridge.model import DeliveryState
+
+# what nobody has got, and nobody put away; TRASHED is a recipient's own word
+NOT_DELIVERED = frozenset({DeliveryState.DELETED, DeliveryState.UNKNOWN})
+
+
+def is_settled(targets: Sequence[Tracked], wait: str) -> bool:
+    """Whether every target is as far as the queue wants to wait for."""
+    return all(ENOUGH[wait](target.status.state) for target in targets)
+
+
+def told(targets: Sequence[Tracked]) -> str:
+    """All targets in words."""
+    return "; ".join(describe(target.receipt, target.status) for target in targets)
+
+
+def check_delivered(targets: Sequence[Tracked]) -> None:
+    """Nothing, unless a target is never going to be delivered.
+
+    Raises:
+        DeliveryUnknown: the server has forgotten a target's job.
+        DeliveryEnded: the cloud or its recipient ended one.
+    """
+    states = {target.status.state for target in targets}
+    if DeliveryState.UNKNOWN in states:
+        raise DeliveryUnknown(
+            f"{told(targets)}. It may have been printed: look at the printer, and print again if "
+            "it was not."
+        )
+    if any(state.is_final and not state.reached_recipient for state in states):
+        raise DeliveryEnded(f"Not delivered everywhere. {told(targets)}.")

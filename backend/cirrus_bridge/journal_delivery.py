@@ -1,0 +1,205 @@
+"""What becomes of accepted documents, on disk: who follows them, and what the cloud says of them.
+
+A document is with its backend until it is handed over; from then on with the poller that holds its
+lease. A poller that has given no sign of life for LEASE_S has lost its leases. A document is closed
+when nothing is left to be done for it; it is remembered for a while, then pruned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from cirrus_bridge.journal_database import JournalDatabase
+from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, Receipt, Target
+
+LEASE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One target of a document, the `number`th from 0, and what was last heard of it."""
+
+    number: int
+    receipt: Receipt
+    status: JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A document that the cloud has. `handover` is `hold` or `complete` once the backend follows
+    it no more, and empty before; `device_uri` is `uri.followed_uri` then. Times are in seconds
+    since the epoch; `closed_at_s` is 0 while something is left to be done."""
+
+    key: DocumentKey
+    queue: str
+    user: str
+    title: str
+    handover: str
+    device_uri: str
+    accepted_at_s: float
+    attempt: int
+    closed_at_s: float
+    deliveries: tuple[Delivery, ...]
+
+
+class DeliveryJournal(JournalDatabase):
+    """The journal's part for those who follow documents; use as a context manager.
+
+    Raises (every method):
+        JournalBusy: another process kept the lock for BUSY_TIMEOUT_S.
+        JournalError: it can not be read or written.
+    """
+
+    def documents_of(self, key: DocumentKey) -> list[Accepted]:
+        """The accepted documents of the print that `key` belongs to, by number."""
+        return self._documents(
+            "job_uuid = ? AND job_id = ? AND print_run = ? AND destination = ?", key_values(key)[:4]
+        )
+
+    def state(
+        self,
+        key: DocumentKey,
+        number: int,
+        status: JobStatus,
+        *,
+        now_s: float,
+        poller: str | None = None,
+    ) -> bool:
+        """What the cloud says of the document's target with this number (from 0).
+
+        Returns:
+            False, with nothing written, if the document is leased by another than `poller`.
+        """
+        seen_s = now_s if status.state is not DeliveryState.SUBMITTED else None
+        final_s = now_s if status.state.is_final else None
+        with self._transaction():
+            if self._lease(key) != poller:
+                return False
+            self._db.execute(
+                "UPDATE delivery SET state = ?, message = ?, submitted = ?, received = ?,"
+                " delivered = ?, updated_at = ?, received_at = coalesce(received_at, ?),"
+                f" final_at = coalesce(final_at, ?) WHERE {BY_KEY} AND target_number = ?",
+                (int(status.state), status.message, status.submitted, status.received,
+                 status.delivered, now_s, seen_s, final_s, *key_values(key), number),
+            )  # fmt: skip
+        return True
+
+    def hand_over(
+        self, keys: Iterable[DocumentKey], handover: str, device_uri: str, *, now_s: float
+    ) -> None:
+        """The backend follows these documents no more; a poller may."""
+        with self._transaction():
+            for key in keys:
+                self._set(key, now_s, handover=handover, device_uri=device_uri, poller=None)
+
+    def take_back(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
+        """A backend follows these documents again, as a person has released their job."""
+        with self._transaction():
+            for key in keys:
+                self._set(key, now_s, handover="", poller=None)
+
+    def close(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
+        """Nothing is left to be done for these documents."""
+        with self._transaction():
+            for key in keys:
+                self._set(key, now_s, closed_at=now_s, poller=None)
+
+    def held_count(self, queue: str) -> int:
+        """How many jobs of a queue CUPS holds until the poller has seen their delivery."""
+        with self._translated():
+            row = self._db.execute(
+                "SELECT count(DISTINCT job_uuid) FROM document"
+                " WHERE closed_at IS NULL AND handover = 'hold' AND queue = ?",
+                (queue,),
+            ).fetchone()
+        return int(row[0])
+
+    def poller_is_alive(self, *, now_s: float) -> bool:
+        """Whether a poller has given a sign of life lately."""
+        with self._translated():
+            row = self._db.execute("SELECT max(alive_until) FROM poller").fetchone()
+        return row[0] is not None and row[0] > now_s
+
+    def _documents(self, where: str, values: Sequence[object]) -> list[Accepted]:
+        with self._translated():
+            rows = self._db.execute(
+                f"SELECT {_COLUMNS} FROM document JOIN delivery"
+                " USING (job_uuid, job_id, print_run, destination, number)"
+                f" WHERE phase = 'accepted' AND cloud_job_id IS NOT NULL AND {where}"
+                " ORDER BY accepted_at, job_uuid, job_id, print_run, destination, number,"
+                " target_number",
+                values,
+            ).fetchall()
+        return list(_accepted(rows))
+
+    def _lease(self, key: DocumentKey) -> str | None:
+        row = self._db.execute(
+            f"SELECT poller FROM document WHERE {BY_KEY}", key_values(key)
+        ).fetchone()
+        return row[0] if row else ""
+
+    def _update(self, key: DocumentKey, now_s: float, **values: str | float | None) -> None:
+        with self._transaction():
+            self._set(key, now_s, **values)
+
+    def _set(self, key: DocumentKey, now_s: float, **values: str | float | None) -> None:
+        columns = "".join(f"{name} = ?, " for name in values)
+        self._db.execute(
+            f"UPDATE document SET {columns}updated_at = ? WHERE {BY_KEY}",
+            (*values.values(), now_s, *key_values(key)),
+        )
+
+
+BY_KEY = "job_uuid = ? AND job_id = ? AND print_run = ? AND destination = ? AND number = ?"
+_COLUMNS = (
+    "job_uuid, job_id, print_run, destination, number,"
+    " queue, user, title, handover, device_uri, accepted_at, attempt, coalesce(closed_at, 0.0),"
+    " target_number, location, device, cloud_job_id, state, message, submitted, received, delivered"
+)
+_OF_KEY, _OF_DOCUMENT = 5, 13
+
+
+def key_values(key: DocumentKey) -> tuple[str, int, int, str, int]:
+    """A key as the values for BY_KEY."""
+    return (key.job_uuid, key.job_id, key.print_run, key.destination, key.number)
+
+
+def _accepted(rows: Iterable[Sequence[Any]]) -> Iterator[Accepted]:
+    for head, group in groupby(rows, key=lambda row: tuple(row[:_OF_DOCUMENT])):
+        queue, user, title, handover, uri, accepted_at_s, attempt, closed_at_s = head[_OF_KEY:]
+        yield Accepted(
+            DocumentKey(*head[:_OF_KEY]),
+            queue,
+            user,
+            title,
+            handover,
+            uri,
+            accepted_at_s,
+            attempt,
+            closed_at_s,
+            tuple(_delivery(*row[_OF_DOCUMENT:]) for row in group),
+        )
+
+
+def _delivery(
+    number: int,
+    location: str,
+    device: str,
+    cloud_job_id: str,
+    state: int,
+    message: str,
+    submitted: str,
+    received: str,
+    delivered: str,
+) -> Delivery:
+    status = JobStatus(
+        DeliveryState(state),
+        message=message,
+        submitted=submitted,
+        received=received,
+        delivered=delivered,
+    )
+    return Delivery(number, Receipt(Target(location, device), cloud_job_id), status)

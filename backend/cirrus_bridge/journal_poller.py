@@ -1,0 +1,177 @@
+"""The poller's side of the journal: leases, what went wrong lately, orphans, and pruning.
+
+A lease is a poller's name in a document's row; it holds while that poller gives signs of life.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cirrus_bridge.journal_delivery import (
+    BY_KEY,
+    LEASE_S,
+    Accepted,
+    DeliveryJournal,
+    key_values,
+)
+from cirrus_bridge.model import DeliveryState, DocumentKey
+
+_PRUNED_AT_ONCE = 500  # a backend must not wait for long
+_KEY = "job_uuid, job_id, print_run, destination, number"
+_ALIVE = "SELECT name FROM poller WHERE alive_until > ?"
+_DELIVERIES = (  # of the document at hand
+    "SELECT 1 FROM delivery WHERE delivery.job_uuid = document.job_uuid"
+    " AND delivery.job_id = document.job_id AND delivery.print_run = document.print_run"
+    " AND delivery.destination = document.destination AND delivery.number = document.number"
+)
+_BAD = (int(DeliveryState.DELETED), int(DeliveryState.UNKNOWN))
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A document that no run has brought to an end and nobody follows; `phase` is how far its
+    submission had come."""
+
+    key: DocumentKey
+    phase: str
+    queue: str
+    user: str
+    title: str
+
+
+class PollerJournal(DeliveryJournal):
+    """The journal's part for pollers; use as a context manager.
+
+    Raises (every method):
+        JournalBusy: another process kept the lock for BUSY_TIMEOUT_S.
+        JournalError: it can not be read or written.
+    """
+
+    _version: int | None = None
+
+    def has_changed(self) -> bool:
+        """Whether another process has written since this was last asked."""
+        with self._translated():
+            version = int(self._db.execute("PRAGMA data_version").fetchone()[0])
+        before, self._version = self._version, version
+        return before != version
+
+    def beat(self, name: str, *, now_s: float) -> None:
+        """A sign of life of this poller."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO poller VALUES (?, ?)", (name, now_s + LEASE_S))
+            self._db.execute("DELETE FROM poller WHERE alive_until < ?", (now_s - LEASE_S,))
+
+    def leave(self, name: str) -> None:
+        """This poller ends: its documents are free for another at once."""
+        with self._transaction():
+            self._db.execute("UPDATE document SET poller = NULL WHERE poller = ?", (name,))
+            self._db.execute("DELETE FROM poller WHERE name = ?", (name,))
+
+    def lease(self, name: str, *, now_s: float) -> list[Accepted]:
+        """Take the documents that were handed over and that no living poller has."""
+        free = (
+            "closed_at IS NULL AND handover != '' AND phase = 'accepted'"
+            f" AND (poller IS NULL OR poller NOT IN ({_ALIVE}))"
+        )
+        with self._translated():
+            found = self._db.execute(
+                f"SELECT 1 FROM document WHERE {free} LIMIT 1", (now_s,)
+            ).fetchone()
+        if not found:
+            return []
+        with self._transaction():
+            rows = self._db.execute(
+                f"UPDATE document SET poller = ? WHERE {free} RETURNING rowid", (name, now_s)
+            ).fetchall()
+        taken = json.dumps([row[0] for row in rows])
+        return self._documents("document.rowid IN (SELECT value FROM json_each(?))", (taken,))
+
+    def leased(self, name: str) -> dict[DocumentKey, str]:
+        """The documents that this poller has, and how each was handed over."""
+        with self._translated():
+            rows = self._db.execute(
+                f"SELECT {_KEY}, handover FROM document WHERE closed_at IS NULL AND poller = ?",
+                (name,),
+            ).fetchall()
+        return {DocumentKey(*row[:-1]): row[-1] for row in rows}
+
+    def job_is_over(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
+        """CUPS holds the job no more: news of its documents are for the queue from now on."""
+        with self._transaction():
+            for key in keys:
+                self._set(key, now_s, handover="complete")
+
+    def print_anew(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
+        """The next run of the backend is to submit these documents once more."""
+        with self._transaction():
+            for key in keys:
+                self._db.execute(
+                    "UPDATE document SET phase = 'intent', attempt = attempt + 1, handover = '',"
+                    " poller = NULL, ended = 0, temp_file = NULL, updated_at = ?"
+                    f" WHERE {BY_KEY}",
+                    (now_s, *key_values(key)),
+                )
+
+    def not_delivered(self, *, since_s: float) -> list[Accepted]:
+        """The documents that ended since then without being delivered, the newest first, but for
+        those of queues that have delivered something since."""
+        with self._translated():
+            good = self._db.execute(
+                "SELECT queue, max(closed_at) FROM document WHERE closed_at > ?"
+                " AND phase = 'accepted'"
+                f" AND NOT EXISTS ({_DELIVERIES} AND delivery.state NOT IN (2, 8))"
+                " GROUP BY queue",
+                (since_s,),
+            ).fetchall()
+        last_good: dict[str, float] = dict(good)
+        bad = self._documents(
+            f"closed_at > ? AND EXISTS ({_DELIVERIES} AND delivery.state IN (?, ?))",
+            (since_s, *_BAD),
+        )
+        left = [d for d in bad if d.closed_at_s > last_good.get(d.queue, 0.0)]
+        return sorted(left, key=lambda document: -document.closed_at_s)
+
+    def let_go(self, *, since_s: float) -> list[Accepted]:
+        """The documents whose jobs were canceled in CUPS since then, though the cloud has them."""
+        return self._documents(
+            f"closed_at > ? AND EXISTS ({_DELIVERIES} AND delivery.state IN (0, 1))",
+            (since_s,),
+        )
+
+    def orphans(self, *, before_s: float) -> list[Orphan]:
+        """The documents that nobody has touched since then, and nobody follows."""
+        with self._translated():
+            rows = self._db.execute(
+                f"SELECT {_KEY}, phase, queue, user, title FROM document"
+                " WHERE closed_at IS NULL AND handover = '' AND updated_at < ?",
+                (before_s,),
+            ).fetchall()
+        return [Orphan(DocumentKey(*row[:5]), *row[5:]) for row in rows]
+
+    def is_at_work(self, key: DocumentKey) -> bool:
+        """Whether a backend is at this document's job just now."""
+        if not self.claim(key.job_uuid, key.job_id):
+            return True
+        self.unclaim(key.job_uuid, key.job_id)
+        return False
+
+    def prune(self, *, before_s: float, most: int) -> None:
+        """Forget documents that were closed before then, and the oldest beyond so many."""
+        with self._translated():
+            row = self._db.execute(
+                "SELECT closed_at FROM document WHERE closed_at IS NOT NULL"
+                " ORDER BY closed_at DESC LIMIT 1 OFFSET ?",
+                (most,),
+            ).fetchone()
+        last_s = max(before_s, row[0] if row else 0.0)
+        gone = _PRUNED_AT_ONCE
+        while gone == _PRUNED_AT_ONCE:
+            with self._transaction():
+                gone = self._db.execute(
+                    "DELETE FROM document WHERE rowid IN (SELECT rowid FROM document"
+                    " WHERE closed_at <= ? ORDER BY closed_at LIMIT ?)",
+                    (last_s, _PRUNED_AT_ONCE),
+                ).rowcount

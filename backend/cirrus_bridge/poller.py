@@ -1,0 +1,304 @@
+"""Use case: every document that a backend has handed over is followed to its end, and CUPS told.
+
+One loop: look into the journal, ask the clouds as the schedule allows, note what is new, tell CUPS.
+Whatever a server, the configuration or cupsd says, the loop goes on; only the journal's failing
+ends it, since nothing could be noted. What is noted is on the disk before anybody is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cirrus_bridge.api import CloudApi
+from cirrus_bridge.asking import AT_ONCE, Askers
+from cirrus_bridge.change import INFO, NOTICE, WARNING, Change, of_document
+from cirrus_bridge.clock import Clock
+from cirrus_bridge.conclude import NOT_DELIVERED
+from cirrus_bridge.config import PollerSettings
+from cirrus_bridge.cups_news import CupsNews
+from cirrus_bridge.errors import (
+    CirrusError,
+    CupsAway,
+    CupsRefused,
+    Interrupted,
+    Refused,
+    Retryable,
+)
+from cirrus_bridge.follow import Tracked, describe
+from cirrus_bridge.journal_poller import PollerJournal
+from cirrus_bridge.model import DeliveryState, JobStatus
+from cirrus_bridge.orphans import Orphans
+from cirrus_bridge.schedule import Schedule
+from cirrus_bridge.settings import QueueSettings
+from cirrus_bridge.settle import Settlement
+from cirrus_bridge.uri import QueueUri
+from cirrus_bridge.watched import Job, Watched, WatchList, place
+
+LOOK_S = 1.0  # into the journal, for documents that were handed over
+BEAT_S = 10.0
+CUPS_S = 15.0
+CUPS_SHARE = 20.0  # telling CUPS takes no more than one part in so many of the time
+ORPHANS_S = 60.0
+PRUNE_S = 3600.0
+DAY_S = 86_400.0
+AWAY_WAIT_S = 5.0
+ONCE_WAIT_S = 5.0
+
+
+@dataclass(slots=True)
+class Timer:
+    """What is to be done every so many seconds."""
+
+    every_s: float
+    due_s: float = -math.inf
+
+    def is_due(self, now_s: float) -> bool:
+        """Whether it is time; the next time begins then."""
+        if now_s < self.due_s:
+            return False
+        self.due_s = now_s + self.every_s
+        return True
+
+
+@dataclass(slots=True)
+class Poller:
+    """The poller of this name. `api_of` is the API for a queue's server; `tell` gets every change;
+    `defaults` are for documents of queues whose URI has no options."""
+
+    name: str
+    journal: PollerJournal
+    clock: Clock
+    schedule: Schedule[int]
+    askers: Askers
+    news: CupsNews
+    settlement: Settlement
+    orphans: Orphans
+    settings: PollerSettings
+    defaults: QueueSettings
+    api_of: Callable[[QueueUri], CloudApi]
+    tell: Callable[[Change], None]
+    watch_list: WatchList = field(default_factory=WatchList)
+    _unknown_since_s: dict[int, float] = field(default_factory=dict)
+    _settled: dict[Job, Watched] = field(default_factory=dict)
+    _beat: Timer = field(default_factory=lambda: Timer(BEAT_S))
+    _look: Timer = field(default_factory=lambda: Timer(LOOK_S))
+    _cups: Timer = field(default_factory=lambda: Timer(CUPS_S))
+    _orphans: Timer = field(default_factory=lambda: Timer(ORPHANS_S))
+    _prune: Timer = field(default_factory=lambda: Timer(PRUNE_S))
+    _cups_free_s: float = -math.inf
+    _cups_trouble: str = ""
+
+    def run(self) -> None:
+        """Until a signal asks for an end.
+
+        Raises:
+            JournalError: the journal can not be used.
+        """
+        try:
+            with contextlib.suppress(Interrupted), self.clock.stoppable():
+                while True:
+                    self.step()
+        finally:
+            self.journal.leave(self.name)
+
+    def run_once(self) -> None:
+        """Ask once for everything that is open, as fast as the servers allow, and tell CUPS."""
+        try:
+            with contextlib.suppress(Interrupted), self.clock.stoppable():
+                self._look_into_journal(fresh=True)
+                left = {number for watched in self.watch_list for number in watched.numbers}
+                while (left & self.schedule.jobs) or self.askers.open:
+                    left -= self._ask(AT_ONCE if left else 0)
+                    self._take_answers(LOOK_S)
+                    wait_s = self.schedule.next_due_s(self.clock.monotonic_s())
+                    if not self.askers.open and wait_s > ONCE_WAIT_S:
+                        break  # for a server that is away
+                self._tell_cups()
+        finally:
+            self.journal.leave(self.name)
+
+    def step(self) -> None:
+        """One turn of the loop; waits for at most LOOK_S."""
+        now_s = self.clock.monotonic_s()
+        if self._beat.is_due(now_s):
+            self.journal.beat(self.name, now_s=self.clock.wall_s())
+        if self._look.is_due(now_s):
+            self._look_into_journal()
+        if self._settled and now_s >= self._cups_free_s:
+            self._settle()
+        if self._cups.is_due(now_s):
+            self._tell_cups()
+        if self._prune.is_due(now_s):
+            before_s = self.clock.wall_s() - self.settings.keep_days * DAY_S
+            self.journal.prune(before_s=before_s, most=self.settings.keep_documents)
+        self._ask(AT_ONCE)
+        now_s = self.clock.monotonic_s()
+        next_s = min(self._look.due_s, self._cups.due_s) - now_s
+        if self.askers.open < AT_ONCE:
+            next_s = min(next_s, self.schedule.next_due_s(now_s))
+        self._take_answers(min(next_s, LOOK_S))
+
+    def _look_into_journal(self, *, fresh: bool = False) -> None:
+        """Drop what others have taken back or closed, and take what was handed over."""
+        now_s, wall_s = self.clock.monotonic_s(), self.clock.wall_s()
+        if self.journal.has_changed():
+            leased = self.journal.leased(self.name)
+            for watched in self.watch_list:
+                handover = leased.get(watched.document.key)
+                if handover is None:
+                    self._drop(watched)
+                else:
+                    watched.handover = handover
+        for document in self.journal.lease(self.name, now_s=wall_s):
+            watched = self.watch_list.add(document, self.defaults)
+            for number, target in zip(watched.numbers, watched.targets, strict=True):
+                if not target.status.state.is_final:
+                    age_s = 0.0 if fresh else max(0.0, wall_s - document.accepted_at_s)
+                    self.schedule.add(number, place(watched, target), now_s, age_s=age_s)
+            self._note_settled(watched)
+            self._tell_cups_soon()
+
+    def _ask(self, at_once: int) -> set[int]:
+        """Ask what is due; the numbers of the questions."""
+        now_s = self.clock.monotonic_s()
+        numbers = self.schedule.due(now_s, max(0, at_once - self.askers.open))
+        for number in numbers:
+            found = self.watch_list.find(number)
+            if found is None:
+                self.schedule.forget(number)
+                continue
+            watched, target = found
+            try:
+                api = self.api_of(watched.queue)
+            except CirrusError as error:
+                self._failed(number, watched, error)
+            else:
+                self.askers.ask(number, functools.partial(api.job_status, target.receipt))
+        return set(numbers)
+
+    def _take_answers(self, wait_s: float) -> None:
+        answer = self.askers.answer(wait_s)
+        while answer is not None:
+            found = self.watch_list.find(answer.number)
+            if found is None:
+                self.schedule.forget(answer.number)
+            elif isinstance(answer.result, JobStatus):
+                self._heard(answer.number, *found, answer.result)
+            elif isinstance(answer.result, Refused):
+                self._refused(answer.number, *found)
+            else:
+                self._failed(answer.number, found[0], answer.result)
+            answer = self.askers.answer(0)
+
+    def _heard(self, number: int, watched: Watched, target: Tracked, status: JobStatus) -> None:
+        """The server has told a job's state."""
+        self._unknown_since_s.pop(number, None)
+        server = watched.queue.server
+        if self.news.trouble.pop(server, None):
+            self.tell(Change("server-back", f"{server} answers again"))
+            self._tell_cups_soon()
+        before = target.status.state
+        is_news = target.learn(status)
+        self.schedule.answered(number, self.clock.monotonic_s(), changed=is_news)
+        if not is_news:
+            return
+        wall_s = self.clock.wall_s()
+        key = watched.document.key
+        if not self.journal.state(key, target.number, status, now_s=wall_s, poller=self.name):
+            self._drop(watched)
+            return
+        if status.state not in (before, DeliveryState.UNKNOWN):
+            self.news.signs_s[place(watched, target)] = wall_s
+        level = NOTICE if status.state in NOT_DELIVERED else INFO
+        text, event = describe(target.receipt, status), status.state.name.lower()
+        self.tell(of_document(event, text, watched.document, target.receipt, level))
+        if status.state.is_final:
+            self.schedule.forget(number)
+        self._note_settled(watched)
+        self._tell_cups_soon()
+
+    def _refused(self, number: int, watched: Watched, target: Tracked) -> None:
+        """The server does not know the job; it may be mended, so it is asked for a while."""
+        now_s = self.clock.monotonic_s()
+        since_s = self._unknown_since_s.setdefault(number, now_s)
+        target.unknown_count += 1
+        if target.is_lost and now_s - since_s >= self.settings.unknown_after_s:
+            lost = dataclasses.replace(target.status, state=DeliveryState.UNKNOWN)
+            self._heard(number, watched, target, lost)
+        else:
+            self.schedule.answered(number, now_s, changed=False)
+
+    def _failed(self, number: int, watched: Watched, error: CirrusError) -> None:
+        """No answer that says anything about the job: the server, or its entry, is to be mended."""
+        wait_s = error.retry_after_s if isinstance(error, Retryable) else None
+        self.schedule.lost(number, self.clock.monotonic_s(), retry_after_s=wait_s)
+        server, text = watched.queue.server, f"{error} ({error.code})"
+        if server not in self.news.trouble:
+            said = f"{text} {error.detail}".strip()
+            self.tell(Change("server-away", said, WARNING))
+            self._tell_cups_soon()
+        self.news.trouble[server] = text
+
+    def _note_settled(self, watched: Watched) -> None:
+        of_job = self.watch_list.of_job(watched)
+        if all(each.is_settled for each in of_job):
+            self._settled[watched.job] = watched
+
+    def _settle(self) -> None:
+        """Bring the jobs to their end whose documents are all settled."""
+        for job, watched in list(self._settled.items()):
+            of_job = self.watch_list.of_job(watched)
+            try:
+                if of_job and self.settlement.settle(of_job):
+                    for each in of_job:
+                        self._drop(each)
+            except CupsAway as error:
+                self._cups_failed(error)
+                return
+            except CupsRefused as error:
+                self._cups_failed(error)
+            del self._settled[job]
+
+    def _tell_cups(self) -> None:
+        """Jobs and queues say in CUPS what is known; what CUPS has ended is let go."""
+        began_s = self.clock.monotonic_s()
+        try:
+            for watched in self.watch_list:
+                if watched.is_settled:  # not ended yet, as a queue was paused, say
+                    self._note_settled(watched)
+            self._settle()
+            for watched in self.news.tell_jobs(self.watch_list):
+                self._drop(watched)
+            self.news.tell_queues(self.watch_list)
+            if self._orphans.is_due(began_s):
+                self.orphans.look()
+        except (CupsAway, CupsRefused) as error:
+            self._cups_failed(error)
+        else:
+            self._cups_trouble = ""
+        now_s = self.clock.monotonic_s()
+        self._cups_free_s = now_s + CUPS_SHARE * (now_s - began_s)
+        self._cups.due_s = max(self._cups.due_s, self._cups_free_s)
+
+    def _tell_cups_soon(self) -> None:
+        now_s = self.clock.monotonic_s()
+        self._cups.due_s = min(self._cups.due_s, max(now_s, self._cups_free_s))
+
+    def _cups_failed(self, error: CirrusError) -> None:
+        text = f"{error} ({error.code})"
+        if text != self._cups_trouble:
+            self._cups_trouble = text
+            self.tell(Change("cups", f"{text} {error.detail}".strip(), WARNING))
+        self._cups_free_s = self.clock.monotonic_s() + AWAY_WAIT_S
+
+    def _drop(self, watched: Watched) -> None:
+        self.watch_list.remove(watched)
+        self._settled.pop(watched.job, None)
+        for number in watched.numbers:
+            self.schedule.forget(number)
+            self._unknown_since_s.pop(number, None)

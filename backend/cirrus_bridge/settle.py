@@ -1,0 +1,144 @@
+"""Use case: the documents of a job have come to their end, and CUPS is to show it.
+
+A held job is released, and its backend finds the end in the journal. What was not delivered is
+handled as the queue's `onfailure` wants it; a document is printed anew once at most, and only if
+nobody has got it: who deletes a job in the cloud for good must not see it again and again.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cirrus_bridge.change import NOTICE, WARNING, Change, of_document
+from cirrus_bridge.clock import Clock
+from cirrus_bridge.conclude import NOT_DELIVERED, told
+from cirrus_bridge.cups_queue import CANCELED, COMPLETED, FINAL, HELD, CupsJob, CupsQueues
+from cirrus_bridge.errors import CupsGone, CupsNotPossible, CupsRefused
+from cirrus_bridge.journal_delivery import Accepted
+from cirrus_bridge.journal_poller import PollerJournal
+from cirrus_bridge.model import DeliveryState
+from cirrus_bridge.watched import Watched
+
+LET_GO = (
+    "Canceled in CUPS (by a person, or by MaxHoldTime), but the cloud has it already and will "
+    "print it."
+)
+
+
+@dataclass(slots=True)
+class Settlement:
+    """Brings jobs to their end. `tell` gets every change."""
+
+    journal: PollerJournal
+    cups: CupsQueues
+    clock: Clock
+    tell: Callable[[Change], None]
+
+    def find(self, watched: Watched) -> CupsJob | None:
+        """The document's job in CUPS, unless CUPS has forgotten it."""
+        key = watched.document.key
+        try:
+            job = self.cups.job(key.job_id)
+        except CupsGone:
+            return None
+        return job if job.job_uuid == key.job_uuid else None  # job ids begin anew with the spool
+
+    def settle(self, documents: Sequence[Watched]) -> bool:
+        """Bring a job whose documents are all settled to its end.
+
+        Returns:
+            False if it is CUPS's turn, or somebody else's: look again later.
+
+        Raises:
+            CupsAway: cupsd does not answer.
+        """
+        job = self.find(documents[0])
+        if documents[0].handover == "hold" and job is not None and job.state not in FINAL:
+            if job.state != HELD:
+                return False  # released by a person, or by us: its backend ends it
+            if job.queue == documents[0].document.queue:
+                self._answer_failure(documents, job)
+                self._release(documents, job)
+                return False
+            # moved to another queue, where it is to be printed again: no business of ours
+        elif job is None or job.state != CANCELED:
+            self._answer_failure(documents, job)
+        self.close(documents)
+        return True
+
+    def close(self, documents: Sequence[Watched]) -> None:
+        """Nothing is left to be done."""
+        keys = [watched.document.key for watched in documents]
+        self.journal.close(keys, now_s=self.clock.wall_s())
+
+    def let_go(self, documents: Sequence[Watched]) -> None:
+        """The job was canceled in CUPS while the cloud has it."""
+        self.close(documents)
+        for watched in documents:
+            self.tell(of_document("let-go", LET_GO, watched.document, level=NOTICE))
+
+    def job_is_over(self, documents: Sequence[Watched]) -> None:
+        """CUPS has ended a job that it was to hold, or has forgotten it."""
+        keys = [watched.document.key for watched in documents]
+        self.journal.job_is_over(keys, now_s=self.clock.wall_s())
+        for watched in documents:
+            watched.handover = "complete"
+
+    def _release(self, documents: Sequence[Watched], job: CupsJob) -> None:
+        try:
+            self.cups.release_job(job.job_id)
+        except (CupsGone, CupsNotPossible):
+            return  # a person was quicker
+        self.tell(of_document("released", f"{_told(documents)}.", documents[0].document))
+
+    def _answer_failure(self, documents: Sequence[Watched], job: CupsJob | None) -> None:
+        failed = [watched for watched in documents if _states(watched) & NOT_DELIVERED]
+        if not failed:
+            return
+        document, policy = failed[0].document, failed[0].queue.settings.onfailure
+        text = f"{_told(failed)}."
+        if policy == "stop":
+            message = f"stopped, as job {document.key.job_id} was not delivered. {text}"
+            pause = functools.partial(self.cups.pause, document.queue, message)
+            self._try("stopped", document, pause)
+        elif policy == "reprint":
+            self._reprint(failed, job)
+
+    def _reprint(self, failed: Sequence[Watched], job: CupsJob | None) -> None:
+        again = [watched for watched in failed if _states(watched) == {DeliveryState.DELETED}]
+        document = failed[0].document
+        is_first = not document.attempt and not document.key.print_run
+        if len(again) < len(failed) or not is_first or job is None:
+            self.tell(of_document("not-reprinted", _WHY_NOT, document, level=WARNING))
+        elif failed[0].handover == "hold":
+            keys = [watched.document.key for watched in again]
+            self.journal.print_anew(keys, now_s=self.clock.wall_s())
+            self.tell(of_document("reprinted", f"{_told(failed)}.", document, level=NOTICE))
+        elif job.state == COMPLETED:
+            self._try("reprinted", document, functools.partial(self.cups.restart_job, job.job_id))
+
+    def _try(self, event: str, document: Accepted, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except CupsRefused as error:
+            self.tell(
+                of_document(f"not-{event}", f"{error} ({error.code})", document, None, WARNING)
+            )
+        else:
+            self.tell(of_document(event, "", document, level=NOTICE))
+
+
+_WHY_NOT = (
+    "Not printed again: somebody may have got it, it was printed again before, or CUPS does not "
+    "have it any more."
+)
+
+
+def _states(watched: Watched) -> set[DeliveryState]:
+    return {target.status.state for target in watched.targets}
+
+
+def _told(documents: Sequence[Watched]) -> str:
+    return told([target for watched in documents for target in watched.targets])

@@ -1,0 +1,164 @@
+"""The poller `cirrus-statusd`: wiring only.
+
+Runs until SIGTERM, or makes one round (`--once`). Each change is one line on standard error, which
+the journal of the system keeps. The configuration is read again when one of its files changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import random
+import socket
+import sys
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from cirrus_bridge import __version__
+from cirrus_bridge.api import CloudApi
+from cirrus_bridge.asking import Askers
+from cirrus_bridge.change import INFO, WARNING, Change
+from cirrus_bridge.clock import Clock
+from cirrus_bridge.cloud_apis import CloudApis
+from cirrus_bridge.config import FOLDER, STATE_FOLDER, Configuration, load
+from cirrus_bridge.cups_ipp import CUPS_SOCKET, CupsServer
+from cirrus_bridge.cups_news import CupsNews
+from cirrus_bridge.cups_queue import CupsQueues
+from cirrus_bridge.errors import CirrusError
+from cirrus_bridge.journal_poller import PollerJournal
+from cirrus_bridge.orphans import Orphans
+from cirrus_bridge.poller import Poller
+from cirrus_bridge.schedule import Schedule
+from cirrus_bridge.settle import Settlement
+from cirrus_bridge.uri import QueueUri
+
+RELOAD_S = 5.0
+FAILED = 1
+
+
+def run() -> NoReturn:
+    """Entry point of the program."""
+    parser = argparse.ArgumentParser(
+        prog="cirrus-statusd",
+        description="Follows print jobs that the cloud has, and tells CUPS how they go on.",
+    )
+    parser.add_argument("--once", action="store_true", help="make one round, then end")
+    parser.add_argument("--version", action="version", version=f"cirrus-bridge {__version__}")
+    arguments = parser.parse_args()
+    clock = Clock()
+    clock.watch_signals()
+    try:
+        _run(os.environ, clock, once=arguments.once)
+    except CirrusError as error:
+        log(Change("failed", f"{error} ({error.code}) {error.detail}".strip(), WARNING))
+        sys.stderr.flush()
+        os._exit(FAILED)
+    sys.stderr.flush()
+    os._exit(0)  # threads that wait for a server need not be waited for
+
+
+def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
+    reader = ConfigurationReader(Path(environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER), clock)
+    settings = reader.configuration.poller
+    sinks: list[Callable[[Change], None]] = [log]
+
+    def tell(change: Change) -> None:
+        for sink in sinks:
+            sink(change)
+
+    cups = CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
+    rng = random.Random()  # noqa: S311 - jitter, no secret
+    name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    with PollerJournal(Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)) as journal:
+        settlement = Settlement(journal, cups, clock, tell)
+        poller = Poller(
+            name=name,
+            journal=journal,
+            clock=clock,
+            schedule=Schedule(rng, requests_per_minute=settings.requests_per_minute),
+            askers=Askers(),
+            news=CupsNews(journal, cups, clock, settlement, tell),
+            settlement=settlement,
+            orphans=Orphans(journal, cups, clock, tell),
+            settings=settings,
+            defaults=reader.configuration.defaults,
+            api_of=reader.api_of,
+            tell=tell,
+        )
+        tell(Change("started", f"cirrus-bridge {__version__}, as {name}", INFO))
+        if once:
+            poller.run_once()
+        else:
+            poller.run()
+        tell(Change("ended", f"{len(poller.watch_list)} documents are left to the next poller"))
+
+
+class ConfigurationReader:
+    """The configuration as it is now.
+
+    Raises:
+        BadConfiguration, ExposedKey: it can not be read at the start; what is wrong later keeps
+            the servers from being asked until it is mended.
+    """
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._looked_s = clock.monotonic_s()
+        self._seen = self._stamp()
+        self.configuration: Configuration = load(folder)
+        self._apis = CloudApis(self.configuration)
+        self._error: CirrusError | None = None
+
+    def api_of(self, queue: QueueUri) -> CloudApi:
+        """The API for a queue.
+
+        Raises:
+            CirrusError: the configuration has none, or makes no sense.
+        """
+        now_s = self._clock.monotonic_s()
+        if now_s - self._looked_s > RELOAD_S:
+            self._looked_s = now_s
+            self._reload()
+        if self._error is not None:
+            raise self._error
+        return self._apis.of(queue)
+
+    def _reload(self) -> None:
+        stamp = self._stamp()
+        if stamp == self._seen:
+            return
+        self._seen = stamp
+        try:
+            self.configuration, self._error = load(self._folder), None
+        except CirrusError as error:
+            self._error = error
+        else:
+            self._apis = CloudApis(self.configuration)
+
+    def _stamp(self) -> Sequence[tuple[str, int, int, int]]:
+        """What changes when a file of the configuration does, or its rights."""
+        paths = [self._folder / "bridge.toml", *sorted(self._folder.glob("servers.d/*"))]
+        found = []
+        for path in paths:
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            found.append((str(path), status.st_mtime_ns, status.st_ctime_ns, status.st_size))
+        return found
+
+
+@functools.cache
+def _level_mark(level: int) -> str:
+    """sd-daemon(3)'s mark of a line's level, for journald alone."""
+    return f"<{level}>" if "JOURNAL_STREAM" in os.environ else ""
+
+
+def log(change: Change) -> None:
+    """One line on standard error."""
+    sys.stderr.write(f"{_level_mark(change.level)}{change.line}\n")
+    sys.stderr.flush()
