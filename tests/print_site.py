@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,7 +27,7 @@ _numbers = itertools.count(1)
 class PrintSite:
     """Use as a context manager. Queues lead to devices of the cloud's company "Acme"."""
 
-    def __init__(self, *, web_interface: bool = False) -> None:
+    def __init__(self, *, web_interface: bool = False, directives: Sequence[str] = ()) -> None:
         # short, for the socket's name; not pytest's tmp_path, which user lp may not enter
         self.root = Path(tempfile.mkdtemp(prefix="cb-", dir="/tmp"))
         self.root.chmod(0o755)
@@ -51,6 +51,7 @@ class PrintSite:
             self.environ,
             driver=[BACKEND.with_name("cirrus-driver")],
             web_interface=web_interface,
+            directives=directives,
         )
 
     def _folder(self, name: str) -> Path:

@@ -152,6 +152,7 @@ class Poller:
                 handover = leased.get(watched.document.key)
                 if handover is None:
                     self._drop(watched)
+                    self._tell_cups_soon()
                 else:
                     watched.handover = handover
         for document in self.journal.lease(self.name, now_s=wall_s):
@@ -262,7 +263,7 @@ class Poller:
                 return
             except CupsRefused as error:
                 self._cups_failed(error)
-            del self._settled[job]
+            self._settled.pop(job, None)
 
     def _tell_cups(self) -> None:
         """Jobs and queues say in CUPS what is known; what CUPS has ended is let go."""

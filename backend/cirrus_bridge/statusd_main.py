@@ -12,6 +12,7 @@ import os
 import random
 import socket
 import sys
+import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -54,7 +55,10 @@ def run() -> NoReturn:
         _run(os.environ, clock, once=arguments.once)
     except CirrusError as error:
         log(Change("failed", f"{error} ({error.code}) {error.detail}".strip(), WARNING))
-        sys.stderr.flush()
+        os._exit(FAILED)
+    except Exception:  # noqa: BLE001 - the last net: one line to search for beside the traceback
+        sys.stderr.write(traceback.format_exc())
+        log(Change("failed", "cirrus-statusd failed in a way that it should not (CB-900)", WARNING))
         os._exit(FAILED)
     sys.stderr.flush()
     os._exit(0)  # threads that wait for a server need not be waited for

@@ -2,36 +2,432 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
 from print_site import PrintSite, eventually
 
+HOLD = "?waittimeout=1"
+COMPLETE = "?waittimeout=1&handover=complete"
+CANCELED, ABORTED, COMPLETED = 7, 8, 9
 
-def _offline(site: PrintSite) -> None:
-    site.cloud.cli("location", "offline", "Paris")
+
+@pytest.fixture
+def away(own_site: PrintSite) -> PrintSite:
+    """A site whose location fetches nothing, for now."""
+    own_site.cloud.cli("location", "offline", "Paris")
+    return own_site
 
 
-def _online(site: PrintSite) -> None:
+def back(site: PrintSite) -> None:
+    """The location fetches again."""
     site.cloud.cli("location", "online", "Paris")
 
 
-def _message(site: PrintSite, job_id: int) -> str:
+def message(site: PrintSite, job_id: int) -> str:
+    """What the job says."""
     return str(site.cups.job(job_id).get("job-printer-state-message", ""))
 
 
-def test_a_held_job_ends_with_the_truth(own_site: PrintSite) -> None:
-    """A job that nobody fetches is held, says so, blocks nothing, and is completed when it is
-    delivered; its document was sent once."""
+def queue_says(site: PrintSite, queue: str, text: str) -> bool:
+    """Whether the queue's message or reasons have this in them."""
+    printer = site.cups.printer(queue)
+    return text in f"{printer.get('printer-state-message')} {printer['printer-state-reasons']}"
+
+
+def held_job(site: PrintSite, queue: str, data: bytes = b"x") -> int:
+    """A job that has been handed over."""
+    job_id = site.cups.lp(queue, data=data)
+    site.cups.wait_job(job_id, "held")
+    return job_id
+
+
+def cloud_job(site: PrintSite) -> str:
+    """The id of the newest cloud job."""
+    return str(site.cloud.jobs()[-1]["id"])
+
+
+def all_closed(site: PrintSite) -> bool:
+    """Whether nothing is left to be done for any document."""
+    return site.journal("SELECT count(*) FROM document WHERE closed_at IS NULL") == [(0,)]
+
+
+@contextlib.contextmanager
+def changed_journal(site: PrintSite) -> Iterator[sqlite3.Connection]:
+    """Time travel, mostly: the journal with other values."""
+    with contextlib.closing(sqlite3.connect(site.state / "journal.db")) as db:
+        yield db
+        db.commit()
+
+
+def test_a_held_job_ends_with_the_truth(away: PrintSite) -> None:
+    """armooo/cloudprint#93: a job that nobody fetches is held, says so, blocks nothing, and is
+    completed when it is delivered; its document was sent once."""
+    queue = away.queue(driver=False, options=HOLD)
+    with away.statusd():
+        job_id = held_job(away, queue)
+        assert "Waiting for delivery at Paris" in message(away, job_id)
+        assert "canceling it here does not stop it" in message(away, job_id)
+        assert away.cups.printer(queue)["printer-state"] == 3
+        eventually(lambda: queue_says(away, queue, "1 job waiting at Paris"))
+        back(away)
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+        eventually(lambda: not queue_says(away, queue, "waiting"))
+    assert len(away.cloud.jobs()) == 1
+    assert all_closed(away)
+    assert "event=delivered" in away.statusd_log()
+
+
+def test_a_filtered_job_is_held_and_ends(away: PrintSite, pdfs: dict[int, Path]) -> None:
+    """The filters run again when the job is released; nothing is sent again, whatever its size."""
+    queue = away.queue(options=HOLD)
+    with away.statusd():
+        job_id = away.cups.lp(queue, "-n", "2", pdfs[20])
+        away.cups.wait_job(job_id, "held")
+        back(away)
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert [job["props"]["copies"] for job in away.cloud.jobs()] == ["2"]
+
+
+def test_several_files_are_held_as_one_job(away: PrintSite, pdfs: dict[int, Path]) -> None:
+    """CUPS would end the job if one that is not the last were held: the last speaks for all."""
+    queue = away.queue(options=HOLD)
+    with away.statusd():
+        job_id = away.cups.lp(queue, pdfs[4], pdfs[1], pdfs[20])
+        away.cups.wait_job(job_id, "held")
+        assert len(away.cloud.jobs()) == 3
+        back(away)
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert len(away.cloud.jobs()) == 3
+    assert all_closed(away)
+
+
+def test_the_queue_goes_on_when_others_wait(away: PrintSite) -> None:
+    """A job waits for its delivery only while nothing else waits, however long it might."""
+    queue = away.queue(driver=False, options="?waittimeout=600")
+    first = away.cups.lp(queue, data=b"x")
+    time.sleep(2.5)
+    assert away.cups.job(first)["job-state"] == 5
+    second = away.cups.lp(queue, data=b"y")
+    away.cups.wait_job(first, "held")
+    eventually(lambda: len(away.cloud.jobs()) == 2)
+    assert away.cups.job(second)["job-state"] == 5
+    back(away)
+    assert away.cups.wait_job(second)["job-state"] == COMPLETED
+
+
+def test_the_message_is_kept_fresh(away: PrintSite) -> None:
+    """Since when the location fetches nothing, and what it says once it has: on job and queue."""
+    device = away.device("--type", "viewer")
+    queue = away.queue(f"Paris:{device}", driver=False, options=HOLD)
+    job_id = held_job(away, queue)
+    with changed_journal(away) as db:
+        db.execute("UPDATE document SET accepted_at = accepted_at - 3600")
+    with away.statusd():
+        eventually(lambda: "Waiting for delivery at Paris (offline since" in message(away, job_id))
+        eventually(lambda: queue_says(away, queue, "1 job waiting at Paris (offline since"))
+        assert queue_says(away, queue, "cirrus-delivery-waiting-report")
+        back(away)
+        eventually(lambda: "Received at Paris" in message(away, job_id), timeout_s=40)
+        eventually(lambda: queue_says(away, queue, "1 job received at Paris"))
+        assert not queue_says(away, queue, "cirrus-delivery-waiting-report")
+        away.cloud.cli("job", "save", cloud_job(away))
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+
+
+def test_nothing_is_written_when_nothing_changed(away: PrintSite) -> None:
+    """A job that waits costs CUPS no write."""
+    writes = ("CUPS-Add-Modify-Printer", "Set-Job-Attributes")
+    queue = away.queue(driver=False, options=HOLD)
+    held_job(away, queue)
+    with away.statusd():
+        eventually(lambda: queue_says(away, queue, "waiting at Paris"))
+        before = [away.cups.error_log().count(write) for write in writes]
+        with changed_journal(away) as db:  # have it look at CUPS again
+            db.execute("UPDATE document SET updated_at = updated_at + 1")
+        time.sleep(17)
+        assert [away.cups.error_log().count(write) for write in writes] == before
+        assert away.statusd_log().count("event=queue") == 1
+
+
+def test_deleted_at_the_cloud(away: PrintSite) -> None:
+    """OpenPrinting/cups-browsed#75: what was deleted at the far end is canceled, once."""
+    queue = away.queue(driver=False, options=HOLD)
+    with away.statusd():
+        job_id = held_job(away, queue)
+        away.cloud.cli("job", "delete", cloud_job(away))
+        job = away.cups.wait_job(job_id)
+        assert job["job-state"] == CANCELED
+        assert "Deleted at Paris. (CB-701)" in job["job-printer-state-message"]
+        eventually(lambda: queue_says(away, queue, "cirrus-delivery-failed-warning"))
+        assert queue_says(away, queue, "Deleted at Paris")  # which the backend has said last
+        back(away)
+        good = away.cups.lp(queue, data=b"y")
+        assert away.cups.wait_job(good)["job-state"] == COMPLETED
+        eventually(lambda: not queue_says(away, queue, "cirrus-delivery-failed-warning"))
+        assert not queue_says(away, queue, "eleted")
+    assert len(away.cloud.jobs()) == 2
+    assert all_closed(away)
+
+
+@pytest.mark.parametrize(("policy", "state"), [("abort-job", ABORTED), ("retry-job", CANCELED)])
+def test_forgotten_at_the_cloud(away: PrintSite, policy: str, state: int) -> None:
+    """The server does not know the job any more: unknown, by the queue's error policy, and an
+    error policy that tries again does not go on for ever."""
+    with (away.config / "bridge.toml").open("a") as bridge:
+        bridge.write("[statusd]\nunknown_after_s = 1\n")
+    queue = away.queue(driver=False, options=HOLD, policy=policy)
+    job_id = held_job(away, queue)
+    with contextlib.closing(sqlite3.connect(away.cloud.data / "cloudlet.db")) as db, db:
+        db.execute("DELETE FROM transition")
+        db.execute("DELETE FROM job")
+    with away.statusd():
+        job = away.cups.wait_job(job_id, timeout_s=60)
+    assert job["job-state"] == state
+    assert "It may have been printed" in job["job-printer-state-message"]
+    assert away.cloud.jobs() == []
+    assert all_closed(away)
+
+
+def test_released_early(away: PrintSite) -> None:
+    """Who releases a job that waits makes the backend follow it again; it prints once."""
+    queue = away.queue(driver=False, options="?waittimeout=3")
+    with away.statusd():
+        job_id = held_job(away, queue)
+        away.cups.run("lp", "-i", str(job_id), "-H", "resume")
+        away.cups.wait_job(job_id, "processing")
+        away.cups.wait_job(job_id, "held")
+        away.cups.run("lp", "-i", str(job_id), "-H", "resume")
+        back(away)
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert len(away.cloud.jobs()) == 1
+    assert all_closed(away)
+
+
+def test_canceled_while_it_waits(away: PrintSite) -> None:
+    """Who cancels is told that the cloud has it, and the poller lets go."""
+    queue = away.queue(driver=False, options=HOLD)
+    with away.statusd():
+        job_id = held_job(away, queue)
+        eventually(lambda: "event=started" in away.statusd_log())
+        away.cups.run("cancel", str(job_id))
+        eventually(lambda: "event=let-go" in away.statusd_log(), timeout_s=40)
+        eventually(lambda: queue_says(away, queue, f"Job {job_id}: Canceled in CUPS"))
+        assert queue_says(away, queue, "the cloud has it already")
+        assert all_closed(away)
+
+
+def test_max_hold_time() -> None:
+    """cupsd cancels what is held for longer than its MaxHoldTime: it is let go like that."""
+    with PrintSite(directives=["MaxHoldTime 3"]) as site:
+        site.cloud.cli("location", "offline", "Paris")
+        queue = site.queue(driver=False, options=HOLD)
+        with site.statusd():
+            job_id = held_job(site, queue)
+            assert site.cups.wait_job(job_id, timeout_s=60)["job-state"] == CANCELED
+            eventually(lambda: "event=let-go" in site.statusd_log(), timeout_s=40)
+        assert all_closed(site)
+
+
+def test_no_more_than_maxheld(away: PrintSite) -> None:
+    """cupsd counts held jobs among those that it takes at all: beyond a number they end as
+    accepted, and are followed all the same."""
+    queue = away.queue(driver=False, options=f"{HOLD}&maxheld=1")
+    with away.statusd():
+        first = held_job(away, queue)
+        second = away.cups.wait_job(away.cups.lp(queue, data=b"y"))
+        assert second["job-state"] == COMPLETED
+        assert "delivery not seen yet" in second["job-printer-state-message"]
+        eventually(lambda: queue_says(away, queue, "2 jobs waiting at Paris"))
+        back(away)
+        assert away.cups.wait_job(first)["job-state"] == COMPLETED
+        eventually(lambda: all_closed(away))
+
+
+def test_no_poller(away: PrintSite) -> None:
+    """Without a poller nothing breaks, the job says so, and a poller that is started catches up."""
+    queue = away.queue(driver=False, options=HOLD)
+    job_id = held_job(away, queue)
+    assert "cirrus-statusd does not run" in message(away, job_id)
+    back(away)
+    away.wait_jobs(lambda jobs: jobs[0]["state"] == 2)
+    with away.statusd():
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+        assert "does not run" not in message(away, job_id)
+
+
+def test_one_round(away: PrintSite) -> None:
+    """--once asks for everything that is open, tells CUPS, and ends."""
+    queue = away.queue(driver=False, options=HOLD)
+    jobs = [held_job(away, queue, data) for data in (b"x", b"y")]
+    with away.start_statusd("--once") as poller:
+        assert poller.wait(20) == 0
+    assert "Waiting for delivery at Paris. The cloud has it" in message(away, jobs[0])
+    back(away)
+    away.wait_jobs(lambda jobs: all(job["state"] == 2 for job in jobs))
+    with away.start_statusd("--once") as poller:
+        assert poller.wait(20) == 0
+    for job_id in jobs:
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+
+
+def test_restarts_of_cupsd_and_poller(away: PrintSite) -> None:
+    """Whoever is killed: message, reasons and the job are as before, and it ends as it should."""
+    queue = away.queue(driver=False, options=HOLD)
+    job_id = held_job(away, queue)
+    with away.start_statusd() as poller:
+        eventually(lambda: queue_says(away, queue, "1 job waiting at Paris"))
+        poller.kill()
+    away.cups.kill()
+    away.cups.start()
+    assert "Waiting for delivery at Paris" in message(away, job_id)
+    with changed_journal(away) as db:  # the lease of the killed one is over
+        db.execute("UPDATE poller SET alive_until = 0")
+    with away.statusd():
+        eventually(lambda: queue_says(away, queue, "1 job waiting at Paris"), timeout_s=40)
+        away.cups.kill()
+        back(away)
+        away.wait_jobs(lambda jobs: jobs[0]["state"] == 2)
+        eventually(lambda: "event=cups" in away.statusd_log(), timeout_s=40)
+        away.cups.start()
+        assert away.cups.wait_job(job_id, timeout_s=40)["job-state"] == COMPLETED
+    assert len(away.cloud.jobs()) == 1
+
+
+def test_two_pollers(away: PrintSite) -> None:
+    """A job has one poller; when that ends, the other goes on at once."""
+    queue = away.queue(driver=False, options=HOLD)
+    job_id = held_job(away, queue)
+    with away.start_statusd() as first:
+        eventually(lambda: away.journal("SELECT 1 FROM document WHERE poller NOT NULL") != [])
+        (owner,) = away.journal("SELECT poller FROM document")
+        with away.statusd():
+            time.sleep(3)
+            assert away.journal("SELECT poller FROM document") == [owner]
+            first.send_signal(signal.SIGTERM)
+            assert first.wait(10) == 0
+            eventually(lambda: away.journal("SELECT poller FROM document") != [owner])
+            back(away)
+            assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert away.statusd_log().count("event=delivered") == 1
+    assert away.statusd_log().count("event=released") == 1
+
+
+@pytest.mark.parametrize("options", [HOLD, COMPLETE])
+def test_reprint(away: PrintSite, options: str) -> None:
+    """onfailure=reprint: what was deleted is printed again, once; deleted again, it stays so."""
+    queue = away.queue(driver=False, options=f"{options}&onfailure=reprint")
+    with away.statusd():
+        job_id = away.cups.lp(queue, data=b"x")
+        for count in (1, 2):
+            away.cups.wait_job(job_id, "held" if options == HOLD else "completed")
+            eventually(lambda count=count: len(away.cloud.jobs()) == count)  # type: ignore[misc]
+            time.sleep(1.5)  # CUPS dates what it restarts by the second
+            away.cloud.cli("job", "delete", cloud_job(away))
+        eventually(lambda: "event=not-reprinted" in away.statusd_log(), timeout_s=40)
+        eventually(lambda: all_closed(away))
+        eventually(lambda: queue_says(away, queue, "cirrus-delivery-failed-warning"), timeout_s=40)
+    assert len(away.cloud.jobs()) == 2
+
+
+@pytest.mark.parametrize("options", [HOLD, COMPLETE])
+def test_stop(away: PrintSite, options: str) -> None:
+    """onfailure=stop: the queue is stopped with the reason; enabled, it goes on, and the job that
+    failed ends as it was."""
+    queue = away.queue(driver=False, options=f"{options}&onfailure=stop")
+    with away.statusd():
+        job_id = away.cups.lp(queue, data=b"x")
+        away.cups.wait_job(job_id, "held" if options == HOLD else "completed")
+        away.cloud.cli("job", "delete", cloud_job(away))
+        eventually(lambda: away.cups.printer(queue)["printer-state"] == 5, timeout_s=40)
+        assert queue_says(away, queue, f"job {job_id} was not delivered. Deleted at Paris")
+        away.cups.run("cupsenable", queue)
+        state = away.cups.wait_job(job_id)["job-state"]
+        assert state == (CANCELED if options == HOLD else COMPLETED)
+        eventually(lambda: all_closed(away))
+        assert away.cups.printer(queue)["printer-state"] == 3
+
+
+def test_a_pause_and_foreign_reasons_stay(away: PrintSite) -> None:
+    """An administrator's pause and message, and the backend's reasons, are not touched."""
+    queue = away.queue(driver=False, options=HOLD)
+    held_job(away, queue)
+    away.cups.run("cupsdisable", "-r", "out of toner", queue)
+    with away.statusd():
+        time.sleep(4)
+        printer = away.cups.printer(queue)
+        assert printer["printer-state"] == 5
+        assert printer["printer-state-message"] == "out of toner"
+        away.cups.run("cupsenable", queue)
+        eventually(lambda: queue_says(away, queue, "waiting at Paris"), timeout_s=40)
+
+
+def test_servers_that_talk_nonsense(away: PrintSite) -> None:
+    """armooo/cloudprint#28: a page of HTML, a closed port: the poller goes on, says so at the
+    queue, and sees the delivery when the server is itself again."""
+    queue = away.queue(driver=False, options=HOLD)
+    job_id = held_job(away, queue)
+    port = away.cloud.port
+    away.cloud.stop()
+    with away.statusd():
+        eventually(lambda: queue_says(away, queue, "how it goes on is not seen"), timeout_s=40)
+        assert queue_says(away, queue, "cirrus-delivery-unasked-warning")
+        assert "(CB-411)" in away.cups.printer(queue)["printer-state-message"]
+        away.cloud.start(away.cloud.data, port=port)
+        back(away)
+        assert away.cups.wait_job(job_id, timeout_s=60)["job-state"] == COMPLETED
+        assert away.statusd_log().count("event=server-away") == 1
+
+
+def test_configuration_is_read_again(away: PrintSite) -> None:
+    """A key that is renewed while jobs wait is used without a restart."""
+    queue = away.queue(driver=False, options=HOLD)
+    job_id = held_job(away, queue)
+    away.configure(key="wr0ng-k3y")
+    with away.statusd():
+        eventually(lambda: queue_says(away, queue, "(CB-402)"), timeout_s=40)
+        away.configure()
+        back(away)
+        assert away.cups.wait_job(job_id, timeout_s=60)["job-state"] == COMPLETED
+    assert "wr0ng" not in away.statusd_log()
+
+
+def test_sigterm_ends_it_at_once(away: PrintSite) -> None:
+    """Also while it waits for a server that says nothing; the documents are free for the next."""
+    queue = away.queue(driver=False, options=HOLD)
+    held_job(away, queue)
+    with away.start_statusd() as poller:
+        eventually(lambda: away.journal("SELECT 1 FROM document WHERE poller NOT NULL") != [])
+        os.kill(poller.pid, signal.SIGTERM)
+        assert poller.wait(5) == 0
+    assert away.journal("SELECT poller FROM document") == [(None,)]
+    assert away.journal("SELECT * FROM poller") == []
+
+
+def test_both_processes_killed_at_once(own_site: PrintSite) -> None:
+    """CUPS takes the job for printed; the poller finds it, and has it printed after all."""
     site = own_site
-    _offline(site)
-    queue = site.queue(driver=False, options="?waittimeout=1")
+    port = site.cloud.port
+    site.cloud.stop()
+    queue = site.queue(driver=False)
+    job_id = site.cups.lp(queue, data=b"x")
+    eventually(lambda: site.journal("SELECT phase FROM document") == [("intent",)])
+    worker, supervisor = site.worker(), site.supervisor()
+    os.kill(supervisor, signal.SIGSTOP)
+    os.kill(worker, signal.SIGKILL)
+    os.kill(supervisor, signal.SIGKILL)
+    assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+    site.cloud.start(site.cloud.data, port=port)
+    with changed_journal(site) as db:
+        db.execute("UPDATE document SET updated_at = updated_at - 3600")
     with site.statusd():
-        job_id = site.cups.lp(queue, data=b"x")
-        site.cups.wait_job(job_id, "held")
-        assert "Waiting for delivery at Paris" in _message(site, job_id)
-        assert site.cups.printer(queue)["printer-state"] == 3
-        eventually(lambda: "1 job waiting at Paris" in str(site.cups.printer(queue)))
-        _online(site)
-        assert site.cups.wait_job(job_id)["job-state"] == 9
-        eventually(lambda: "waiting" not in str(site.cups.printer(queue)))
-    assert len(site.cloud.jobs()) == 1
-    print(site.statusd_log())
-    assert "event=delivered" in site.statusd_log()
+        eventually(lambda: len(site.cloud.jobs()) == 1)
+        eventually(lambda: all_closed(site))
+    assert "event=restarted" in site.statusd_log()
