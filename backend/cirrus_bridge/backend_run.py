@@ -40,6 +40,7 @@ ONE_OF_SEVERAL = (
 )
 NO_POLLER = "cirrus-statusd does not run, so nobody looks how it goes on; start it."
 MOST_OPEN_RUNS = 5
+QUEUES_HELD = 5  # times maxheld: by default, half of cupsd's MaxJobs, which counts held jobs
 OK = EXIT_CODES[Disposition.DONE]
 
 
@@ -163,9 +164,10 @@ class BackendRun:
         """Nothing is known yet, and the queue is for others now."""
         handover = queue.settings.handover
         now_s = self.clock.wall_s()
+        of_queue, of_all = self.journal.held_counts(self.job.queue)
         most = queue.settings.max_held
-        if handover == "hold" and self.journal.held_count(self.job.queue) >= most:
-            self.report.debug(f"{most} jobs of this queue are held already")
+        if handover == "hold" and (of_queue >= most or of_all >= most * QUEUES_HELD):
+            self.report.debug(f"{of_queue} jobs of this queue are held already, {of_all} in all")
             handover = "complete"
         self._hand_over(keys, queue, handover)
         texts = [held_message(targets, {}, self.clock.now())]

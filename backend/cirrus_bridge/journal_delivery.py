@@ -107,15 +107,16 @@ class DeliveryJournal(JournalDatabase):
             for key in keys:
                 self._set(key, now_s, closed_at=now_s, poller=None)
 
-    def held_count(self, queue: str) -> int:
-        """How many jobs of a queue CUPS holds until the poller has seen their delivery."""
+    def held_counts(self, queue: str) -> tuple[int, int]:
+        """How many jobs CUPS holds until the poller has seen their delivery: of a queue, and of
+        all queues."""
         with self._translated():
             row = self._db.execute(
-                "SELECT count(DISTINCT job_uuid) FROM document"
-                " WHERE closed_at IS NULL AND handover = 'hold' AND queue = ?",
+                "SELECT count(DISTINCT iif(queue = ?, job_uuid, NULL)), count(DISTINCT job_uuid)"
+                " FROM document WHERE closed_at IS NULL AND handover = 'hold'",
                 (queue,),
             ).fetchone()
-        return int(row[0])
+        return int(row[0]), int(row[1])
 
     def poller_is_alive(self, *, now_s: float) -> bool:
         """Whether a poller has given a sign of life lately."""

@@ -108,6 +108,7 @@ class PollerJournal(DeliveryJournal):
         """The next run of the backend is to submit these documents once more."""
         with self._transaction():
             for key in keys:
+                self._db.execute(f"DELETE FROM segment WHERE {BY_KEY}", key_values(key))
                 self._db.execute(
                     "UPDATE document SET phase = 'intent', attempt = attempt + 1, handover = '',"
                     " poller = NULL, ended = 0, temp_file = NULL, updated_at = ?"

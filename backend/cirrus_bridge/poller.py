@@ -39,10 +39,10 @@ from cirrus_bridge.settle import Settlement
 from cirrus_bridge.uri import QueueUri
 from cirrus_bridge.watched import Job, Watched, WatchList, place
 
-LOOK_S = 1.0  # into the journal, for documents that were handed over
-BEAT_S = 10.0
+LOOK_S = 0.5  # into the journal, for documents that were handed over
+BEAT_S = 10.0  # and a look for what a poller has left that is no more
 CUPS_S = 15.0
-CUPS_SHARE = 20.0  # telling CUPS takes no more than one part in so many of the time
+SHARE = 20.0  # telling CUPS takes no more than one part in so many of the time
 ORPHANS_S = 60.0
 PRUNE_S = 3600.0
 DAY_S = 86_400.0
@@ -90,6 +90,8 @@ class Poller:
     _cups: Timer = field(default_factory=lambda: Timer(CUPS_S))
     _orphans: Timer = field(default_factory=lambda: Timer(ORPHANS_S))
     _prune: Timer = field(default_factory=lambda: Timer(PRUNE_S))
+    _is_behind: bool = True
+    _journal_free_s: float = -math.inf
     _cups_free_s: float = -math.inf
     _cups_trouble: str = ""
 
@@ -110,7 +112,7 @@ class Poller:
         """Ask once for everything that is open, as fast as the servers allow, and tell CUPS."""
         try:
             with contextlib.suppress(Interrupted), self.clock.stoppable():
-                self._look_into_journal(fresh=True)
+                self._look_into_journal(anyway=True, fresh=True)
                 left = {number for watched in self.watch_list for number in watched.numbers}
                 while (left & self.schedule.jobs) or self.askers.open:
                     left -= self._ask(AT_ONCE if left else 0)
@@ -125,10 +127,10 @@ class Poller:
     def step(self) -> None:
         """One turn of the loop; waits for at most LOOK_S."""
         now_s = self.clock.monotonic_s()
-        if self._beat.is_due(now_s):
+        if is_beat := self._beat.is_due(now_s):
             self.journal.beat(self.name, now_s=self.clock.wall_s())
         if self._look.is_due(now_s):
-            self._look_into_journal()
+            self._look_into_journal(anyway=is_beat)
         if self._settled and now_s >= self._cups_free_s:
             self._settle()
         if self._cups.is_due(now_s):
@@ -143,18 +145,21 @@ class Poller:
             next_s = min(next_s, self.schedule.next_due_s(now_s))
         self._take_answers(min(next_s, LOOK_S))
 
-    def _look_into_journal(self, *, fresh: bool = False) -> None:
+    def _look_into_journal(self, *, anyway: bool, fresh: bool = False) -> None:
         """Drop what others have taken back or closed, and take what was handed over."""
+        self._is_behind |= self.journal.has_changed() or anyway
         now_s, wall_s = self.clock.monotonic_s(), self.clock.wall_s()
-        if self.journal.has_changed():
-            leased = self.journal.leased(self.name)
-            for watched in self.watch_list:
-                handover = leased.get(watched.document.key)
-                if handover is None:
-                    self._drop(watched)
-                    self._tell_cups_soon()
-                else:
-                    watched.handover = handover
+        if not self._is_behind or now_s < self._journal_free_s:
+            return
+        self._is_behind = False
+        leased = self.journal.leased(self.name)
+        for watched in self.watch_list:
+            handover = leased.get(watched.document.key)
+            if handover is None:
+                self._drop(watched)
+                self._tell_cups_soon()
+            else:
+                watched.handover = handover
         for document in self.journal.lease(self.name, now_s=wall_s):
             watched = self.watch_list.add(document, self.defaults)
             for number, target in zip(watched.numbers, watched.targets, strict=True):
@@ -163,6 +168,8 @@ class Poller:
                     self.schedule.add(number, place(watched, target), now_s, age_s=age_s)
             self._note_settled(watched)
             self._tell_cups_soon()
+        took_s = self.clock.monotonic_s() - now_s
+        self._journal_free_s = now_s + min(SHARE * took_s, 1.0)
 
     def _ask(self, at_once: int) -> set[int]:
         """Ask what is due; the numbers of the questions."""
@@ -283,7 +290,7 @@ class Poller:
         else:
             self._cups_trouble = ""
         now_s = self.clock.monotonic_s()
-        self._cups_free_s = now_s + CUPS_SHARE * (now_s - began_s)
+        self._cups_free_s = now_s + SHARE * (now_s - began_s)
         self._cups.due_s = max(self._cups.due_s, self._cups_free_s)
 
     def _tell_cups_soon(self) -> None:

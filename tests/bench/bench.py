@@ -23,10 +23,11 @@ import clients
 import dialog
 import links
 import polling
+import statusd
 from measure import Cost, cost, median
 from workloads import MB, make
 
-PARTS = ("start", "loopback", "50ms", "loss", "memory", "discovery", "polling")
+PARTS = ("start", "loopback", "50ms", "loss", "memory", "discovery", "polling", "statusd")
 
 
 class Table:
@@ -134,6 +135,14 @@ def following() -> Table:
     return table
 
 
+def idle(folder: Path) -> Table:
+    """The poller while very many documents wait."""
+    table = Table("The poller while nothing happens", *statusd.COLUMNS)
+    for cells in statusd.rows(folder / "statusd"):
+        table.row(*cells)
+    return table
+
+
 def _deflate(document: Path) -> tuple[int, float]:
     """The compressed size, and how long the compressor alone takes."""
     stream, size = isal_zlib.compressobj(1), 0
@@ -193,6 +202,7 @@ def main() -> None:
         "discovery": lambda: discovery(folder, 5 if asked.quick else 21),
         "memory": lambda: memory(folder, [MB, 64 * MB, 512 * MB // part, 2048 * MB // part]),
         "polling": following,
+        "statusd": lambda: idle(folder),
     }
     lines = [_machine()]
     print(*lines)

@@ -1,7 +1,8 @@
 """A server of the API that does as little as possible, so that clients are what is measured.
 
 lean_server.py FOLDER ADDRESS [CERTIFICATE KEY]: prints its port. Uploads are files in FOLDER; each
-submit adds a line "file cmp" to FOLDER/submitted. Every job is delivered at once.
+submit adds a line "file cmp" to FOLDER/submitted. Every job is delivered at once, but for those of
+the location Away, which stay submitted.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Api(asyncio.BufferedProtocol):
         elif verb == "version":
             text = "1\n1\n1\n1"
         elif verb == "get":
-            text = '{"State": 2}'
+            text = '{"State": 0}' if "/Away/" in self._url.path else '{"State": 2}'
         else:
             with (self.folder / "submitted").open("a") as submitted:
                 submitted.write(f"{form['file']} {form.get('cmp', '0')}\n")

@@ -1,0 +1,173 @@
+"""What the poller takes while 10,000 documents wait on 500 queues, and when it sees a fresh one.
+
+A real journal, a real cupsd with the 500 queues and the held jobs, and lean_server.py as the cloud.
+Beside it the simplest poller that would do: a loop that asks for each job once a minute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "installer"))
+
+from cirrus_bridge.journal import Journal
+from private_cups import PrivateCups
+
+HERE = Path(__file__).parent
+STATUSD = Path(sys.executable).with_name("cirrus-statusd")
+DOCUMENTS, QUEUES, HELD, FRESH = 10_000, 500, 250, 10
+SETTLING_S, IDLE_S, LOOP_S, LIMIT_S = 60.0, 60.0, 10.0, 30.0
+COLUMNS = ("what", "share of a core", "MiB", "ours / this", "sees a fresh job after s")
+TICKS = os.sysconf("SC_CLK_TCK")
+# asks as fast as it can; what one request takes tells what a round a minute would
+LOOP = """
+import requests, sys, time
+session, count = requests.Session(), 0
+session.trust_env = False
+end = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < end:
+    count += 1
+    url = f"{sys.argv[1]}/api/get/job/Acme/Away/L/20260101000000-{count}"
+    session.get(url, headers={"Authorization": "Bearer k"}).json()
+print(count, time.process_time())
+"""
+
+
+def rows(folder: Path) -> Iterator[tuple[str, ...]]:
+    """A row for each way of polling."""
+    folder.mkdir()
+    with _server(folder) as server:
+        loop = [sys.executable, "-c", LOOP, f"http://{server}", str(LOOP_S)]
+        count, cpu_s = map(float, subprocess.check_output(loop, text=True).split())
+        loop_share = cpu_s / count * DOCUMENTS / 60
+        with _cups(folder) as cups:
+            state = _fill(folder, cups, server)
+            with _poller(folder, cups, server) as poller:
+                time.sleep(SETTLING_S)
+                before_s = _cpu_s(poller.pid)
+                time.sleep(IDLE_S)
+                share = (_cpu_s(poller.pid) - before_s) / IDLE_S
+                mib = _resident_mib(poller.pid)
+                fresh = sorted(_fresh_s(state, server) for _ in range(FRESH))
+    what = f"cirrus-statusd, {DOCUMENTS:,} documents, {QUEUES} queues, {HELD} held jobs"
+    seen = f"{fresh[len(fresh) // 2]:.1f} (longest {fresh[-1]:.1f})"
+    yield (what, f"{share:.1%}", f"{mib:.0f}", "", seen)
+    what = "a loop that asks for each once a minute"
+    yield (what, f"{loop_share:.1%}", "", f"{share / loop_share:.2f}", "30 (longest 60)")
+
+
+@contextlib.contextmanager
+def _server(folder: Path) -> Iterator[str]:
+    command = [sys.executable, str(HERE / "lean_server.py"), str(folder), "127.0.0.1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield f"127.0.0.1:{server.stdout.readline().strip()}"
+        server.kill()
+
+
+@contextlib.contextmanager
+def _cups(folder: Path) -> Iterator[PrivateCups]:
+    root = folder / "cups"
+    root.mkdir()
+    cups = PrivateCups(root, ["/bin/false"], {}, directives=["MaxJobs 0"])
+    cups.start()
+    try:
+        yield cups
+    finally:
+        cups.stop()
+
+
+@contextlib.contextmanager
+def _poller(folder: Path, cups: PrivateCups, server: str) -> Iterator[subprocess.Popen[bytes]]:
+    config = folder / "etc"
+    (config / "servers.d").mkdir(parents=True)
+    entry = config / "servers.d" / "bench.toml"
+    entry.touch(mode=0o600)
+    entry.write_text(f'[[server]]\nhost = "{server}"\ncompany = "Acme"\napi_key = "k"\n')
+    env = os.environ | {
+        "CIRRUS_BRIDGE_CONFIG": str(config),
+        "CIRRUS_BRIDGE_STATE": str(folder / "state"),
+        "CUPS_SERVER": str(cups.socket),
+    }
+    with (
+        (folder / "statusd.log").open("wb") as log,
+        subprocess.Popen([STATUSD], env=env, stderr=log) as poller,
+    ):
+        yield poller
+        poller.terminate()
+
+
+def _fill(folder: Path, cups: PrivateCups, server: str) -> Path:
+    """Queues, held jobs, and a journal that has all of it; its path."""
+    uri = f"cirrus://{server}/Acme/Away:L?encryption=never&wait=delivered&onfailure=report"
+    for number in range(QUEUES):
+        cups.add_queue(f"q{number}", uri, driver=None)
+    Journal(folder / "state").__exit__()
+    with contextlib.closing(sqlite3.connect(folder / "state" / "journal.db")) as db, db:
+        for number in range(DOCUMENTS):
+            queue, job_id, job_uuid = f"q{number % QUEUES}", number + 1, uuid.uuid4().urn
+            handover = "hold" if number < HELD else "complete"
+            if handover == "hold":
+                job_id = cups.lp(queue, "-o", "raw", "-H", "indefinite", data=b"x")
+                job_uuid = str(cups.job(job_id)["job-uuid"])
+            _insert(db, job_uuid, job_id, queue, uri, handover, age_s=7200 + number)
+    return folder / "state" / "journal.db"
+
+
+def _insert(
+    db: sqlite3.Connection,
+    job_uuid: str,
+    job_id: int,
+    queue: str,
+    uri: str,
+    handover: str,
+    age_s: float,
+) -> None:
+    at_s, destination = time.time() - age_s, uri.partition("?")[0]
+    location = destination.rpartition("/")[2].partition(":")[0]
+    db.execute(
+        "INSERT INTO document (job_uuid, job_id, print_run, destination, number, queue, user,"
+        " title, phase, pass_started, ended, created_at, updated_at, handover, device_uri,"
+        " accepted_at) VALUES (?, ?, 0, ?, 1, ?, 'u', 't', 'accepted', 0, 1, ?, ?, ?, ?, ?)",
+        (job_uuid, job_id, destination, queue, at_s, at_s, handover, uri, at_s),
+    )
+    db.execute(
+        "INSERT INTO delivery (job_uuid, job_id, print_run, destination, number, target_number,"
+        " location, device, cloud_job_id, state, updated_at)"
+        " VALUES (?, ?, 0, ?, 1, 0, ?, 'L', ?, 0, ?)",
+        (job_uuid, job_id, destination, location, f"20260101000000-{job_id}", at_s),
+    )
+
+
+def _fresh_s(journal: Path, server: str) -> float:
+    """Seconds from a hand-over until the poller has noted the delivery."""
+    job_uuid = uuid.uuid4().urn
+    uri = f"cirrus://{server}/Acme/Here:L?encryption=never"
+    with contextlib.closing(sqlite3.connect(journal, timeout=10)) as db:
+        with db:
+            _insert(db, job_uuid, 999_999, "q0", uri, "complete", 0.0)
+        began_s = time.monotonic()
+        query = "SELECT state FROM delivery WHERE job_uuid = ?"
+        while db.execute(query, (job_uuid,)).fetchone() != (2,):
+            if time.monotonic() - began_s > LIMIT_S:
+                raise RuntimeError("the poller does not see a fresh job")
+            time.sleep(0.02)
+        return time.monotonic() - began_s
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _resident_mib(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -1,0 +1,181 @@
+"""Leases, hand-over and what pollers read of the journal, with real files."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.journal import Journal
+from cirrus_bridge.journal_delivery import LEASE_S, Accepted
+from cirrus_bridge.journal_poller import PollerJournal
+from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt, Target
+
+TARGET = Target("Paris", "L1")
+URI = "cirrus://h/C/Paris:L1"
+
+
+def _key(number: int = 1) -> DocumentKey:
+    return DocumentKey(f"urn:uuid:{number}", number, 0, URI, 1)
+
+
+def _accepted(folder: Path, *numbers: int, handover: str = "hold", now_s: float = 10.0) -> None:
+    """Documents that the cloud has, handed over."""
+    with Journal(folder) as journal:
+        for number in numbers:
+            key = _key(number)
+            job = PrintJob(number, key.job_uuid, "u", "t", 1, "q")
+            journal.intent(key, job, [TARGET], now_s=now_s)
+            journal.accepted(key, [Receipt(TARGET, f"1-{number}")], now_s=now_s)
+            if handover:
+                journal.hand_over([key], handover, URI, now_s=now_s)
+
+
+def _ids(documents: Sequence[Accepted]) -> list[int]:
+    return [document.key.job_id for document in documents]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> PollerJournal:
+    """An open journal."""
+    return PollerJournal(tmp_path)
+
+
+def test_a_lease_holds_while_its_poller_lives(tmp_path: Path, journal: PollerJournal) -> None:
+    """Another poller gets nothing; after the last sign of life it gets everything."""
+    _accepted(tmp_path, 1, 2)
+    journal.beat("a", now_s=100)
+    journal.beat("b", now_s=100)
+    assert _ids(journal.lease("a", now_s=100)) == [1, 2]
+    assert journal.lease("b", now_s=100 + LEASE_S - 1) == []
+    journal.beat("b", now_s=100 + LEASE_S)
+    assert _ids(journal.lease("b", now_s=100 + LEASE_S + 1)) == [1, 2]
+    assert journal.leased("a") == {}
+    assert journal.leased("b") == {_key(1): "hold", _key(2): "hold"}
+
+
+def test_who_leaves_leaves_all(tmp_path: Path, journal: PollerJournal) -> None:
+    """At once, without waiting for the lease to end."""
+    _accepted(tmp_path, 1)
+    journal.beat("a", now_s=100)
+    journal.lease("a", now_s=100)
+    assert journal.poller_is_alive(now_s=100)
+    journal.leave("a")
+    assert not journal.poller_is_alive(now_s=100)
+    journal.beat("b", now_s=100)
+    assert _ids(journal.lease("b", now_s=100)) == [1]
+
+
+def test_no_word_from_who_has_no_lease(tmp_path: Path, journal: PollerJournal) -> None:
+    """A poller whose document was taken back can not overwrite what the backend has noted."""
+    _accepted(tmp_path, 1)
+    journal.beat("a", now_s=100)
+    journal.lease("a", now_s=100)
+    delivered = JobStatus(DeliveryState.DELIVERED)
+    with Journal(tmp_path) as backend:
+        backend.take_back([_key()], now_s=101)
+    assert not journal.state(_key(), 0, JobStatus(DeliveryState.DELETED), now_s=102, poller="a")
+    with Journal(tmp_path) as backend:
+        assert backend.state(_key(), 0, delivered, now_s=103)
+        (document,) = backend.documents_of(_key())
+    assert document.deliveries[0].status.state is DeliveryState.DELIVERED
+    assert journal.leased("a") == {}
+
+
+def test_only_what_was_handed_over_is_leased(tmp_path: Path, journal: PollerJournal) -> None:
+    """Not what a backend follows, and not what is closed."""
+    _accepted(tmp_path, 1, handover="")
+    _accepted(tmp_path, 2, 3)
+    journal.close([_key(3)], now_s=11)
+    journal.beat("a", now_s=100)
+    assert _ids(journal.lease("a", now_s=100)) == [2]
+
+
+def test_changes_of_others_are_noticed(tmp_path: Path, journal: PollerJournal) -> None:
+    """Once for each look; what the poller itself writes is no news to it."""
+    _accepted(tmp_path, 1)
+    assert journal.has_changed()
+    assert not journal.has_changed()
+    journal.beat("a", now_s=1)
+    assert not journal.has_changed()
+    _accepted(tmp_path, 2)
+    assert journal.has_changed()
+
+
+def test_held_jobs_are_counted(tmp_path: Path, journal: PollerJournal) -> None:
+    """Those of the queue and all, but not those that ended in CUPS or are closed."""
+    _accepted(tmp_path, 1, 2, 3)
+    _accepted(tmp_path, 4, handover="complete")
+    journal.close([_key(3)], now_s=11)
+    assert journal.held_counts("q") == (2, 2)
+    assert journal.held_counts("other") == (0, 2)
+    journal.job_is_over([_key(2)], now_s=12)
+    assert journal.held_counts("q") == (1, 1)
+
+
+def test_what_was_not_delivered_is_told_until_something_is(
+    tmp_path: Path, journal: PollerJournal
+) -> None:
+    """The newest first; a delivery of the same queue ends it."""
+    _accepted(tmp_path, 1, 2, 3, handover="")
+    for number, state in ((1, 3), (2, -1)):
+        journal.state(_key(number), 0, JobStatus(DeliveryState(state)), now_s=20)
+        journal.close([_key(number)], now_s=20 + number)
+    assert _ids(journal.not_delivered(since_s=0)) == [2, 1]
+    assert _ids(journal.not_delivered(since_s=21)) == [2]
+    journal.state(_key(3), 0, JobStatus(DeliveryState.DELIVERED), now_s=30)
+    journal.close([_key(3)], now_s=30)
+    assert journal.not_delivered(since_s=0) == []
+
+
+def test_what_was_let_go(tmp_path: Path, journal: PollerJournal) -> None:
+    """Closed, though no target has come to its end."""
+    _accepted(tmp_path, 1, 2)
+    journal.close([_key(1)], now_s=20)
+    assert _ids(journal.let_go(since_s=0)) == [1]
+    assert journal.let_go(since_s=20) == []
+
+
+def test_orphans_are_quiet_and_nobodys(tmp_path: Path, journal: PollerJournal) -> None:
+    """What a backend works at, or a poller has, or was closed, is none."""
+    _accepted(tmp_path, 1, handover="")
+    _accepted(tmp_path, 2)
+    _accepted(tmp_path, 3, handover="", now_s=90)
+    (orphan,) = journal.orphans(before_s=50)
+    assert (orphan.key, orphan.phase, orphan.queue) == (_key(1), "accepted", "q")
+    assert not journal.is_at_work(_key(1))
+    journal.close([_key(1)], now_s=60)
+    assert journal.orphans(before_s=50) == []
+
+
+def test_printing_anew_is_another_submit(tmp_path: Path, journal: PollerJournal) -> None:
+    """The next run finds a document to be submitted, of which the server has no segment."""
+    _accepted(tmp_path, 1)
+    with Journal(tmp_path) as backend:
+        backend.uploading(_key(), "f1", now_s=11)
+        backend.confirmed(_key(), position=0, length=9, sha256="a", now_s=11)
+    journal.print_anew([_key()], now_s=20)
+    with Journal(tmp_path) as backend:
+        backend.uploading(_key(), "f2", now_s=21)
+        (entry,) = backend.entries(_key().job_uuid, 1)
+        assert (entry.phase.value, entry.attempt, entry.ended) == ("intent", 1, False)
+        assert backend.upload(_key()) is None
+        assert backend.documents_of(_key()) == []
+
+
+def test_pruning_by_age_and_number(tmp_path: Path, journal: PollerJournal) -> None:
+    """The oldest closed documents go, whatever their number; open ones stay."""
+    _accepted(tmp_path, *range(1, 1301))
+    journal.close([_key(number) for number in range(1, 1201)], now_s=20)
+    journal.close([_key(number) for number in range(1201, 1300)], now_s=30)
+    journal.prune(before_s=25, most=1_000_000)
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as db:
+        rows = db.execute("SELECT count(*), count(closed_at) FROM document").fetchall()
+        left = db.execute("SELECT count(*) FROM delivery").fetchall()
+    assert (rows, left) == ([(100, 99)], [(100,)])
+    journal.prune(before_s=0, most=10)
+    journal.beat("a", now_s=100)
+    assert _ids(journal.lease("a", now_s=100)) == [1300]

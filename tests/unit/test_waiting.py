@@ -1,0 +1,119 @@
+"""What people read while documents wait: on a held job, and at a queue."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from cirrus_bridge.conclude import check_delivered, is_settled
+from cirrus_bridge.errors import DeliveryEnded, DeliveryUnknown
+from cirrus_bridge.follow import Tracked
+from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, Receipt, Target
+from cirrus_bridge.waiting import (
+    FAILED_REASON,
+    UNASKED_REASON,
+    WAITING_REASON,
+    held_message,
+    queue_news,
+)
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+SUBMITTED, RECEIVED, DELIVERED, DELETED, UNKNOWN = (
+    DeliveryState.SUBMITTED,
+    DeliveryState.RECEIVED,
+    DeliveryState.DELIVERED,
+    DeliveryState.DELETED,
+    DeliveryState.UNKNOWN,
+)
+
+
+def _target(state: DeliveryState, location: str = "Paris", message: str = "") -> Tracked:
+    key = DocumentKey("u", 1, 0, "cirrus://h/C/L:D", 1)
+    receipt = Receipt(Target(location, "L1"), "1-1")
+    return Tracked(key, 0, receipt, JobStatus(state, message=message))
+
+
+def _at(hour: int, minute: int, day: int = 25) -> float:
+    return datetime(2026, 11, day, hour, minute, tzinfo=UTC).timestamp()
+
+
+def test_a_held_job_says_where_it_waits_and_since_when() -> None:
+    """The time of today, or the date as well; canceling is explained."""
+    targets = [
+        _target(SUBMITTED),
+        _target(SUBMITTED, "Lyon"),
+        _target(RECEIVED, "Rome", "no paper"),
+    ]
+    said = held_message(targets, {"Paris": _at(9, 12), "Lyon": _at(9, 12, day=24)}, NOW)
+    assert said == (
+        "Waiting for delivery at Paris (offline since 09:12); "
+        "Waiting for delivery at Lyon (offline since 2026-11-24 09:12); "
+        "Received at Rome: no paper. The cloud has it: canceling it here does not stop it."
+    )
+
+
+def test_a_queue_counts_by_location() -> None:
+    """Jobs that wait, those that were received, and nothing for those that have ended."""
+    targets = [
+        _target(SUBMITTED),
+        _target(SUBMITTED),
+        _target(SUBMITTED, "Lyon"),
+        _target(RECEIVED),
+        _target(DELIVERED),
+    ]
+    news = queue_news(targets, {"Paris": _at(9, 12)}, [], [], "", NOW)
+    assert news.message == (
+        "1 job waiting at Lyon; 2 jobs waiting at Paris (offline since 09:12); "
+        "1 job received at Paris"
+    )
+    assert news.reasons == {WAITING_REASON}
+
+
+def test_nothing_to_say() -> None:
+    """No reason and no message for a queue whose jobs have ended, trouble or not."""
+    news = queue_news([_target(DELIVERED)], {"Paris": 1.0}, [], [], "away", NOW)
+    assert (news.reasons, news.message) == (frozenset(), "")
+
+
+def test_failures_come_first() -> None:
+    """The newest failure, how many more, and why nothing is seen of the rest."""
+    news = queue_news([_target(SUBMITTED)], {}, ["Job 3 …", "Job 2 …"], ["Job 1 …"], "no key", NOW)
+    assert news.message == (
+        "Job 3 … (and 1 more); 1 job waiting at Paris; how it goes on is not seen: no key; Job 1 …"
+    )
+    assert news.reasons == {FAILED_REASON, UNASKED_REASON}
+
+
+@pytest.mark.parametrize(
+    ("states", "wait", "settled"),
+    [
+        ((DELIVERED, SUBMITTED), "delivered", False),
+        ((DELIVERED, DELETED), "delivered", True),
+        ((RECEIVED, DELIVERED), "received", True),
+        ((RECEIVED, SUBMITTED), "received", False),
+        ((UNKNOWN,), "delivered", True),
+    ],
+)
+def test_settled(states: tuple[DeliveryState, ...], wait: str, settled: bool) -> None:
+    """Every target has to be as far as the queue waits for."""
+    assert is_settled([_target(state) for state in states], wait) is settled
+
+
+def test_what_was_not_delivered_is_an_error() -> None:
+    """Deleted anywhere: ended; forgotten anywhere: unknown, which is worse to be wrong about."""
+    check_delivered([_target(DELIVERED), _target(DeliveryState.SAVED)])
+    with pytest.raises(DeliveryEnded, match="Delivered at Paris:L1; Deleted at Paris"):
+        check_delivered([_target(DELIVERED), _target(DELETED)])
+    with pytest.raises(DeliveryUnknown, match="may have been printed"):
+        check_delivered([_target(UNKNOWN), _target(DELETED)])
+
+
+def test_final_is_final() -> None:
+    """cloud-print-connector#334, #343: what has ended does not begin again, whatever is said."""
+    target = _target(DELIVERED)
+    for later in (SUBMITTED, RECEIVED, DELETED, UNKNOWN):
+        assert not target.learn(JobStatus(later))
+    assert target.status.state is DELIVERED
+    assert _target(RECEIVED).learn(JobStatus(UNKNOWN))
+    assert not _target(RECEIVED).learn(JobStatus(SUBMITTED))
