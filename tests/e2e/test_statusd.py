@@ -7,9 +7,10 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cups
 import pytest
 
 from print_site import PrintSite, eventually
@@ -431,3 +432,39 @@ def test_both_processes_killed_at_once(own_site: PrintSite) -> None:
         eventually(lambda: len(site.cloud.jobs()) == 1)
         eventually(lambda: all_closed(site))
     assert "event=restarted" in site.statusd_log()
+
+
+def test_what_clients_of_cups_see(away: PrintSite) -> None:
+    """lpstat, ipptool's attributes and a subscription show the same story in the same order."""
+    queue = away.queue(driver=False, options=HOLD)
+    with subscription(away, queue) as events, away.statusd():
+        job_id = held_job(away, queue)
+        assert f"{queue}-{job_id}" in away.cups.run("lpstat", "-W", "not-completed", "-o", queue)
+        assert "Waiting for delivery at Paris" in away.cups.run("lpstat", "-l", "-o", queue)
+        eventually(lambda: "1 job waiting at Paris" in away.cups.run("lpstat", "-l", "-p", queue))
+        assert "enabled" in away.cups.run("lpstat", "-p", queue)
+        assert away.cups.job(job_id)["job-state-reasons"] == "job-hold-until-specified"
+        back(away)
+        away.cups.wait_job(job_id)
+        completed = away.cups.run("lpstat", "-W", "completed", "-o", queue)
+        assert f"{queue}-{job_id}" in completed
+        seen = events(job_id)
+    states = [state for state, before in zip(seen, [0, *seen], strict=False) if state != before]
+    assert states[-5:] == [5, 4, 3, 5, COMPLETED], seen
+
+
+@contextlib.contextmanager
+def subscription(site: PrintSite, queue: str) -> Iterator[Callable[[int], list[int]]]:
+    """A subscription to the queue's events, as a desktop's print applet has it; what it yields
+    tells the states that a job went through."""
+    cups.setServer(str(site.cups.socket))
+    connection = cups.Connection()
+    wanted = ["job-created", "job-state-changed", "job-completed", "job-stopped"]
+    number = connection.createSubscription(site.cups.uri(queue), events=wanted)
+
+    def states(job_id: int) -> list[int]:
+        told = connection.getNotifications([number])["events"]
+        return [event["job-state"] for event in told if event.get("notify-job-id") == job_id]
+
+    yield states
+    connection.cancelSubscription(number)
