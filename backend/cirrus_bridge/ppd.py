@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import itertools
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from cirrus_bridge.capabilities import Capabilities
@@ -41,6 +41,7 @@ _HEAD = """\
 *cupsSingleFile: True
 *cupsMaxCopies: 99
 """
+_MODEL_NAME = str.maketrans("_", "-", "[]")  # PPD 4.3, 5.3
 _DUPLEX = {"1": "None", "2": "DuplexNoTumble", "3": "DuplexTumble"}
 
 
@@ -59,16 +60,25 @@ def device_id(model: str, language: PageLanguage) -> str:
     return f"MFG:Cirrus;MDL:{model};CMD:{language.command};"
 
 
-def model_name(device: str, place: str, digest: str) -> str:
+def model_name(device: Sequence[str], place: Sequence[str], digest: str) -> str:
     """A name that no other device's begins with: its end is `digest` (hexadecimal, of the device's
-    address) after a #, which no name of a device or place can have in here."""
-    words = f"{_ascii(device)[:40]} at {_ascii(place)[:40]}"
-    return f"{words} #{digest[:12]}"
+    address) after a #, which no name of a device or place can have in here.
+
+    Args:
+        device, place: what each is called; the first in which ASCII leaves anything to be read.
+        digest: at least 12 digits.
+    """
+    return f"{_readable(device)} at {_readable(place)} #{digest[:12]}"
 
 
 def make_and_model(model: str) -> str:
-    """What people are shown of a `model_name`: the digest is for CUPS's matching alone."""
-    return f"Cirrus {model.rpartition(' #')[0]}"
+    """What people are shown of a `model_name`, the digest shortened; no other device has the same.
+
+    CUPS's web page finds a device's driver by this alone. Words may be the same: two servers can
+    have equal names, and letters get lost on the way to ASCII.
+    """
+    words, _, digest = model.rpartition(" #")
+    return f"Cirrus {words} [{digest[:8]}]"
 
 
 def choice_keyword(text: str) -> str:
@@ -84,7 +94,7 @@ def _lines(model: str, language: PageLanguage, what: Capabilities) -> Iterator[s
     yield from language.attributes
     name = make_and_model(model)
     yield f'*Product: "({_ascii(model)})"'
-    yield f'*ModelName: "{name.replace("_", "-")}"'  # PPD 4.3, 5.3
+    yield f'*ModelName: "{name.translate(_MODEL_NAME)}"'
     yield f'*ShortNickName: "{name[:31]}"'
     yield f'*NickName: "{name}"'
     yield f'*1284DeviceID: "{device_id(model, language)}"'
@@ -234,6 +244,11 @@ def _plain(text: str) -> str:
     """Text for the part of a PPD that is ASCII: é as e, and what has no such letter as -."""
     letters = unicodedata.normalize("NFKD", text)
     return "".join(c if c.isascii() else "-" for c in letters if not unicodedata.combining(c))
+
+
+def _readable(names: Sequence[str]) -> str:
+    known = [_ascii(name)[:40] for name in names]
+    return next((name for name in known if any(map(str.isalnum, name))), known[0])
 
 
 def _ascii(text: str) -> str:
