@@ -334,7 +334,7 @@ def test_tray_comes_back_by_way_of_the_queue(tmp_path: Path, tray: str) -> None:
 def _damages() -> Iterator[tuple[str, bytes]]:
     whole = json.dumps({"place": ["h", "Acme", "Paris"], "answer": {"Devices": {"D": {}}}}).encode()
     yield from ((f"the first {n} bytes", whole[:n]) for n in (1, 20, len(whole) - 1))
-    yield "more than is read", whole[:-1] + b" " * (16 << 20) + b"}"
+    yield "more than is read", whole[:-1] + b" " * (64 << 20) + b"}"
     yield "nested", b'{"place":' + b"[" * 100_000
     yield "nested answer", whole.replace(b"{}", b'{"Name":' * 900 + b"{}" + b"}" * 900)[:-3]
     yield "not UTF-8", whole.replace(b"Paris", b"Par\xff\xfes")
