@@ -171,7 +171,8 @@ def _options(what: Capabilities, language: PageLanguage) -> Iterator[str]:
         yield from _option("Resolution", {"300dpi": "300 dpi", "600dpi": "600 dpi"}, "600dpi")
     if language.collates and what.collate:
         yield from _option("Collate", {"False": "", "True": ""}, "False", kind="Boolean")
-    yield "*OpenGroup: Cirrus/Cloud"
+    yield f"*OpenGroup: Cirrus/{WORDS['en']['Cirrus']}"
+    yield from (f'*{each}.Translation Cirrus/{WORDS[each]["Cirrus"]}: ""' for each in LANGUAGES)
     scales = dict.fromkeys(("Default", "Fit", "Shrink", "Actual"), "")
     yield from _option("CirrusScale", scales, "Default")
     priorities = dict.fromkeys(("Default", "1", "25", "50", "75", "99"), "")

@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from cirrus_bridge.ppd_words import WORDS
+from localized import localized_options
 from print_site import PrintSite
 
 LINE = {
@@ -54,6 +56,18 @@ def test_names(attributes: dict[str, str]) -> None:
     assert found, model
     identity = rf"MFG:Cirrus;MDL:{found[1]} #{found[2]}[0-9a-f]{{4}};CMD:PDF;"
     assert re.fullmatch(identity, attributes["printer-device-id"])
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_words_by_language(site: PrintSite, queue: str, language: str) -> None:
+    """What an application of a desktop in that language shows of the queue's options."""
+    shown = localized_options(site.cups.root / "etc" / "ppd" / f"{queue}.ppd", language)
+    shown.pop("PageRegion")
+    for option in shown:
+        assert shown[option].pop("") == WORDS[language][option]
+        for choice, text in shown[option].items():
+            assert text == WORDS[language].get(f"{option} {choice}", text)
+    assert shown["Duplex"]["DuplexTumble"] == WORDS[language]["Duplex DuplexTumble"]
 
 
 def test_options(site: PrintSite, queue: str) -> None:
