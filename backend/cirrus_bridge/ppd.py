@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
@@ -42,6 +43,7 @@ _HEAD = """\
 *cupsMaxCopies: 99
 """
 _MODEL_NAME = str.maketrans("_", "-", "[]")  # PPD 4.3, 5.3
+_SOURCES = ("auto", "lower", "middle", "side", "upper")  # whatever follows
 _DUPLEX = {"1": "None", "2": "DuplexNoTumble", "3": "DuplexTumble"}
 
 
@@ -81,8 +83,8 @@ def make_and_model(model: str) -> str:
     return f"Cirrus {words} [{digest[:8]}]"
 
 
-def choice_keyword(text: str) -> str:
-    """Any text as the keyword of a choice, from which urllib.parse.unquote makes it again."""
+def printable(text: str) -> str:
+    """Any text in printable ASCII, from which urllib.parse.unquote makes it again."""
     return quote(text, safe="!$&'()*+,-._~@ ", errors="replace").replace(" ", "%20")
 
 
@@ -116,7 +118,7 @@ def _papers(what: Capabilities) -> Iterator[str]:
     yield f'*cirrusDefault PageSize: "{default}"'
     for paper, word in what.papers.items():
         if word != paper.name:
-            yield f'*cirrusPaper {paper.name}: "{choice_keyword(word)}"'
+            yield f'*cirrusPaper {paper.name}: "{printable(word)}"'
     for option in ("PageSize", "PageRegion"):
         yield f"*OpenUI *{option}/{WORDS['en'][option]}: PickOne"
         yield f"*OrderDependency: 10 AnySetup *{option}"
@@ -149,7 +151,7 @@ def _options(what: Capabilities, language: PageLanguage) -> Iterator[str]:
         wanted = what.defaults.get("tray")
         default = next((keyword for keyword, tray in trays.items() if tray == wanted), "Auto")
         for keyword, tray in trays.items():
-            if keyword != choice_keyword(tray):
+            if keyword != tray:
                 # in UTF-8, since three bytes for one would be too much for a line of a PPD
                 value = tray.replace("%", "%25").replace('"', "%22")
                 yield f'*cirrusTray {keyword}: "{value}"'
@@ -183,20 +185,29 @@ def _options(what: Capabilities, language: PageLanguage) -> Iterator[str]:
 
 
 def _tray_keywords(trays: Iterable[str]) -> dict[str, str]:
-    """Trays by their keywords, which differ by more than case, as CUPS demands, and do not begin
-    as those that it makes itself (Custom.…)."""
+    """Trays by their keywords, of which IPP's media-source can be made: letters, digits and -.
+
+    They differ also as IPP's names do (Tray2 and Tray-2 are both tray-2 there, and whatever begins
+    with Upper is top), and do not begin as those that CUPS makes itself (Custom.…).
+    """
     found: dict[str, str] = {}
     taken = {"auto"}
     for number, tray in enumerate(trays, 1):
-        keyword = choice_keyword(tray)
-        word = keyword.lower()
-        if len(word) > _KEYWORD_BYTES or word in taken or word.startswith("custom"):
+        keyword = "-".join(re.findall("[A-Za-z0-9]+", _plain(tray)))
+        is_name = re.match("(?!custom)[a-z]", keyword.lower()) and len(keyword) <= _KEYWORD_BYTES
+        if not is_name or _ipp_name(keyword) in taken:
             keyword = f"Tray-{number}"
-            while keyword.lower() in taken:
-                keyword += "-"
-        taken.add(keyword.lower())
+        while _ipp_name(keyword) in taken:
+            keyword += "x"
+        taken.add(_ipp_name(keyword))
         found[keyword] = tray
     return found
+
+
+def _ipp_name(keyword: str) -> str:
+    """What is equal for keywords of which CUPS makes the same media-source (ppd-cache.c)."""
+    name = keyword.lower().replace("-", "")
+    return next((each for each in _SOURCES if name.startswith(each)), name)
 
 
 def _ui(

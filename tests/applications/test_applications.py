@@ -76,7 +76,7 @@ def test_lp(desk: Desk, pdfs: dict[int, Path]) -> None:
     """By IPP's names."""
     words = [
         "-n", "3", "-P", "2-3", "-o", "sides=two-sided-short-edge", "-o", "collate=true",
-        "-o", "print-color-mode=monochrome", "-o", "media=A5,Tray%202",
+        "-o", "print-color-mode=monochrome", "-o", "media=A5,Tray-2",
     ]  # fmt: skip
     desk.run("lp", "-d", desk.queue, *words, pdfs[4])
     props, pages, paper = desk.printed()
@@ -109,7 +109,7 @@ def test_qt_dialog(desk: Desk) -> None:
 
 def test_gtk(desk: Desk) -> None:
     """Gtk.PrintOperation, with the settings that its dialog gives; GTK picks the pages itself."""
-    desk.run("xvfb-run", "-a", PYTHON, HERE / "print_by_gtk.py", desk.queue, "Tray%202")
+    desk.run("xvfb-run", "-a", PYTHON, HERE / "print_by_gtk.py", desk.queue, "Tray-2")
     props, pages, paper = desk.printed()
     assert props == {
         "copies": "2", "duplex": "2", "color": "1", "collate": "1", "size": "A5", "tray": "Tray 2",
@@ -141,7 +141,7 @@ def test_libreoffice(desk: Desk, four_pages: Path) -> None:
 
 def test_libreoffice_heeds_lpoptions(desk: Desk, four_pages: Path) -> None:
     """What a person made the default with lpoptions(1)."""
-    words = ("Duplex=DuplexNoTumble", "InputSlot=Tray%203", "ColorModel=Gray")
+    words = ("Duplex=DuplexNoTumble", "InputSlot=Tray-3", "ColorModel=Gray")
     options = [word for each in words for word in ("-o", each)]
     desk.run("lpoptions", "-p", desk.queue, *options)
     profile = f"-env:UserInstallation=file://{desk.home}/profile"
@@ -153,7 +153,7 @@ def test_libreoffice_heeds_lpoptions(desk: Desk, four_pages: Path) -> None:
 
 def test_chromium(desk: Desk) -> None:
     """The print preview, its fields set as by hand; it has none for trays, and heeds lpoptions."""
-    desk.run("lpoptions", "-p", desk.queue, "-o", "InputSlot=Tray%203")
+    desk.run("lpoptions", "-p", desk.queue, "-o", "InputSlot=Tray-3")
     page = desk.home / "page.html"
     breaks = "<style>p { page-break-after: always }</style>"
     page.write_text(f"{breaks}<p>Page 1</p><p>Page 2</p><p>Page 3</p><div>Page 4</div>")

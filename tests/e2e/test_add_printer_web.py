@@ -50,6 +50,7 @@ def test_added_by_clicks(page: Page, pdfs: dict[int, Path], tmp_path: Path) -> N
         page.screenshot(path=tmp_path / "driver.png")
         page.get_by_role("button", name="Add Printer").click()
         page.get_by_role("button", name="Set Printer Options").click(timeout=60_000)
+        page.locator("select[name=InputSlot]").wait_for(state="attached", timeout=60_000)
         trays = page.locator("select[name=InputSlot] option").all_inner_texts()
         assert [tray.strip() for tray in trays] == [
             "Automatic",

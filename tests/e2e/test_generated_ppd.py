@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+from pypdf import PdfReader
 
 from cirrus_bridge.ppd_words import WORDS
 from localized import localized_options
 from print_site import PrintSite
 
 LINE = {
+    "media-source-supported": "auto,tray-1,tray-2,tray-3,tray-4,bypass-tray",
     "media-default": "iso_a4_210x297mm",
     "sides-supported": "one-sided,two-sided-long-edge,two-sided-short-edge",
     "sides-default": "one-sided",
@@ -21,12 +24,40 @@ LINE = {
         "separate-documents-uncollated-copies,separate-documents-collated-copies"
     ),
 }
+PRINT_JOB = """{
+    OPERATION Print-Job
+    GROUP operation-attributes-tag
+    ATTR charset attributes-charset utf-8
+    ATTR language attributes-natural-language en
+    ATTR uri printer-uri $uri
+    ATTR name requesting-user-name ann
+    ATTR mimeMediaType document-format application/pdf
+    GROUP job-attributes-tag
+    ATTR collection media-col {
+        MEMBER collection media-size {
+            MEMBER integer x-dimension 14800
+            MEMBER integer y-dimension 21000
+        }
+        MEMBER keyword media-source bypass-tray
+    }
+    ATTR keyword sides two-sided-short-edge
+    ATTR keyword print-color-mode monochrome
+    ATTR integer copies 3
+    ATTR keyword multiple-document-handling separate-documents-collated-copies
+    ATTR enum orientation-requested 4
+    ATTR rangeOfInteger page-ranges 2-3
+    ATTR integer number-up 2
+    ATTR keyword print-scaling fit
+    FILE $filename
+    STATUS successful-ok
+}
+"""
 
 
 @pytest.fixture(scope="module")
 def queue(site: PrintSite) -> str:
     """A queue as a dialog makes it."""
-    return site.discovered_queue(site.device("--name", "Drucker im Flur"))
+    return site.discovered_queue(site.device("--kind", "color-mfp", "--name", "Drucker im Flur"))
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +99,24 @@ def test_words_by_language(site: PrintSite, queue: str, language: str) -> None:
         for choice, text in shown[option].items():
             assert text == WORDS[language].get(f"{option} {choice}", text)
     assert shown["Duplex"]["DuplexTumble"] == WORDS[language]["Duplex DuplexTumble"]
+
+
+def test_job_in_ipps_own_words(site: PrintSite, pdfs: dict[int, Path], tmp_path: Path) -> None:
+    """As a machine without any driver asks: CUPS finds the choices, the location gets its names."""
+    device = site.device("--kind", "color-mfp")
+    test = tmp_path / "print.test"
+    test.write_text(PRINT_JOB)
+    uri = site.cups.uri(site.discovered_queue(device))
+    site.cups.run("ipptool", "-t", "-f", pdfs[4], uri, test)
+    (job,) = site.cloud_jobs(device, 1)
+    assert job["props"] == {
+        "copies": "3", "collate": "1", "duplex": "3", "color": "1", "tray": "Bypass Tray",
+        "size": "A5",
+    }  # fmt: skip
+    # two on one; the pages that come out are what CUPS counts: there is a second, and no third
+    (page,) = PdfReader(job["document"]).pages
+    assert "Page 3 of 4" in page.extract_text()
+    assert "Page 4 of 4" in page.extract_text()
 
 
 def test_options(site: PrintSite, queue: str) -> None:

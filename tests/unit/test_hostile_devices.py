@@ -326,7 +326,7 @@ def test_tray_comes_back_by_way_of_the_queue(tmp_path: Path, tray: str) -> None:
     (tmp_path / "x.ppd").write_text(text, "utf-8")
     (keyword,) = re.findall(r"(?m)^\*DefaultInputSlot: (.*)$", text)
     trays = read_queue_driver(tmp_path / "x.ppd").trays
-    assert sorted(trays.values()) == sorted(["TRAY 1", tray])
+    assert sorted(trays.values()) == sorted(["Tray 1", "TRAY 1", tray])
     job = PrintJob(1, "u", "ann", "t", 1, "q", {"inputslot": keyword}, trays=trays)
     assert job_props(job)["tray"] == tray
 

@@ -108,7 +108,7 @@ def test_copies_are_always_there() -> None:
 
 def test_queue_defaults() -> None:
     """An administrator's choice reaches the device unless the job has another, also for nothing."""
-    defaults = {"duplex": "DuplexTumble", "inputslot": "Tray%202", "collate": "True"}
+    defaults = {"duplex": "DuplexTumble", "inputslot": "Tray 2", "collate": "True"}
     queue = dataclasses.replace(_job({}), queue_defaults=defaults)
     asked = {"copies": "1", "duplex": "3", "tray": "Tray 2", "collate": "1"}
     assert job_props(queue) == asked
