@@ -54,6 +54,12 @@ def test_options(
     assert options(site, kinds[kind][1]).get(option, []) == choices
 
 
+def test_valid_in_ipp(site: PrintSite, kinds: dict[str, tuple[str, str]]) -> None:
+    """What CUPS makes of each driver is what IPP allows: else other machines take nothing."""
+    for _, queue in kinds.values():
+        site.cups.run("ipptool", "-t", site.cups.uri(queue), "get-printer-attributes.test")
+
+
 @pytest.mark.parametrize(
     ("kind", "head", "words", "props"),
     [
