@@ -90,9 +90,13 @@ def lay_out(
         _link_all(SERVER_BIN / folder, server_bin / folder)
     for folder in ("daemon", "cgi-bin", "monitor", "notifier"):
         (server_bin / folder).symlink_to(SERVER_BIN / folder)
-    _link_all(DATA_DIR, root / "data", but="drv")
-    _link_all(DATA_DIR / "drv", root / "data" / "drv", but=DRIVER_SOURCE.name)
-    shutil.copyfile(DRIVER_SOURCE, root / "data" / "drv" / DRIVER_SOURCE.name)
+    _link_all(DATA_DIR, root / "data", but=["drv"])
+    ours = sorted(
+        DRIVER_SOURCE.parent.glob("cirrus-bridge.*")
+    )  # the driver, and its words by language
+    _link_all(DATA_DIR / "drv", root / "data" / "drv", but=[each.name for each in ours])
+    for each in ours:
+        shutil.copyfile(each, root / "data" / "drv" / each.name)
     # no right for others: cupsd runs it as root, who can read the keys
     _install(server_bin / "backend" / "cirrus", backend, backend_env, 0o700)
     if driver:
@@ -146,7 +150,7 @@ def _install(
     script.chmod(mode)
 
 
-def _link_all(source: Path, target: Path, *, but: str = "") -> None:
+def _link_all(source: Path, target: Path, *, but: Sequence[str] = ()) -> None:
     for entry in source.iterdir() if source.is_dir() else ():
-        if entry.name != but:
+        if entry.name not in but:
             (target / entry.name).symlink_to(entry)

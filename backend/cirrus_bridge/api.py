@@ -22,7 +22,9 @@ from cirrus_bridge.model import JobStatus, Receipt, Segment, Target, Ticket
 if TYPE_CHECKING:
     import requests
 
-ANSWER_BYTES = 4 * 1024 * 1024  # a location with thousands of devices; never a stream without end
+# never a stream without end; a location may have tens of thousands of devices
+ANSWER_BYTES = 4 << 20
+LOCATION_BYTES = 16 << 20
 
 
 class CloudApi:
@@ -58,7 +60,8 @@ class CloudApi:
 
     def location(self, location: str) -> Mapping[str, Any]:
         """`get location`: the JSON object as it came, less its password."""
-        exchange = self._send("GET", self._path("get/location", location))
+        path = self._path("get/location", location)
+        exchange = self._send("GET", path, limit_bytes=LOCATION_BYTES)
         found = dict(answers.json_object(exchange))
         found.pop("Password", None)
         return found
@@ -151,6 +154,7 @@ class CloudApi:
         form: bool = False,
         submit_key: str = "",
         with_key: bool = True,
+        limit_bytes: int = ANSWER_BYTES,
     ) -> Exchange:
         """One request and its whole answer, checked for status and `Error: …`."""
         headers = {}
@@ -183,13 +187,13 @@ class CloudApi:
                     stream=True,
                 ) as response,
             ):
-                answer = response.raw.read(ANSWER_BYTES + 1, decode_content=True)
+                answer = response.raw.read(limit_bytes + 1, decode_content=True)
                 exchange.received(response.status_code, response.headers, answer)
         except ApiError:
             session.close()  # idle connections: a server with one thread serves no other meanwhile
             raise
-        if len(answer) > ANSWER_BYTES:
-            raise exchange.useless("its answer has no end")
+        if len(answer) > limit_bytes:
+            raise exchange.useless(f"its answer is longer than {limit_bytes >> 20} MiB")
         check_status(exchange)
         return exchange
 

@@ -129,11 +129,11 @@ class Exchange:
         text = f"{self.server} did not answer as the print API does: {reason}."
         if self.submits:
             return SubmitUnanswered(f"{text} {MAY_BE_PRINTED}", detail=detail)
-        return UnexpectedAnswer(
-            f"{text} Check the server's address in servers.d and what is in front of it (login "
-            "page, proxy), then release the job.",
-            detail=detail,
+        advice = (
+            "Check the server's address in servers.d and what is in front of it (login page, proxy)"
         )
+        then = "" if self.discovers else ", then release the job"
+        return UnexpectedAnswer(f"{text} {advice}{then}.", detail=detail)
 
     def lost(self, reason: str, sent: RequestBody) -> ApiError:
         """The error for a connection that failed."""

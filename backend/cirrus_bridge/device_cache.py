@@ -22,7 +22,7 @@ from cirrus_bridge.model import Place
 CACHE_FOLDER = Path("/var/cache/cirrus-bridge")
 _OF_LOCATION = ("Name", "IsInactive", "IsWindows", "Printers")
 _OF_DEVICE = ("Name", "IsInactive", "Type", "Target", "Formats", "DefaultProps")
-_FILE_BYTES = 16 * 1024 * 1024
+_FILE_BYTES = 64 << 20  # of an answer's letters, the file has some in three times as many bytes
 
 
 class DeviceCache:

@@ -19,7 +19,7 @@ from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import Server
 from cirrus_bridge.device_cache import DeviceCache
 from cirrus_bridge.drivers import devices
-from cirrus_bridge.errors import CirrusError, Retryable
+from cirrus_bridge.errors import CirrusError, Retryable, UnexpectedAnswer
 from cirrus_bridge.lan import LanServer
 from cirrus_bridge.model import Place
 
@@ -123,7 +123,8 @@ def _without(place: Place, error: Exception, cache: DeviceCache, tell: Tell) -> 
         at = traceback.extract_tb(error.__traceback__)[-1]
         kind = type(error).__name__  # its text could hold anything
         why = f"a fault of Cirrus Bridge itself ({kind} in {at.name}, line {at.lineno})."
-    away = isinstance(error, Retryable | TimeoutError)
+    # away, or something else answers in its place; not one that says no
+    away = isinstance(error, Retryable | TimeoutError | UnexpectedAnswer)
     last = cache.last(place) if away else None
     lines = [] if last is None else [device.device_line for device in devices(place, last)]
     shown = "Its devices are listed as they were last seen." if lines else ""

@@ -100,7 +100,7 @@ def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
             name = _within(f"{name} ({_shown(key)})")
         # cups-deviced drops a device whose text and URI are another's but for upper and lower case
         mark = f"#{_digest(uri)} " if alike[key.lower()] > 1 else ""
-        model = model_name(name, where, _digest(uri))
+        model = model_name((name, key), (where, place.location), _digest(uri))
         language = page_language(formats(device))
         info = _within(f"{mark}{name} at {where}")
         yield Driver(uri, info, where, model, language, answer, key)

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from cirrus_bridge.capabilities import Capabilities
@@ -41,6 +42,8 @@ _HEAD = """\
 *cupsSingleFile: True
 *cupsMaxCopies: 99
 """
+_MODEL_NAME = str.maketrans("_", "-", "[]")  # PPD 4.3, 5.3
+_SOURCES = ("auto", "lower", "middle", "side", "upper")  # whatever follows
 _DUPLEX = {"1": "None", "2": "DuplexNoTumble", "3": "DuplexTumble"}
 
 
@@ -59,20 +62,29 @@ def device_id(model: str, language: PageLanguage) -> str:
     return f"MFG:Cirrus;MDL:{model};CMD:{language.command};"
 
 
-def model_name(device: str, place: str, digest: str) -> str:
+def model_name(device: Sequence[str], place: Sequence[str], digest: str) -> str:
     """A name that no other device's begins with: its end is `digest` (hexadecimal, of the device's
-    address) after a #, which no name of a device or place can have in here."""
-    words = f"{_ascii(device)[:40]} at {_ascii(place)[:40]}"
-    return f"{words} #{digest[:12]}"
+    address) after a #, which no name of a device or place can have in here.
+
+    Args:
+        device, place: what each is called; the first in which ASCII leaves anything to be read.
+        digest: at least 12 digits.
+    """
+    return f"{_readable(device)} at {_readable(place)} #{digest[:12]}"
 
 
 def make_and_model(model: str) -> str:
-    """What people are shown of a `model_name`: the digest is for CUPS's matching alone."""
-    return f"Cirrus {model.rpartition(' #')[0]}"
+    """What people are shown of a `model_name`, the digest shortened; no other device has the same.
+
+    CUPS's web page finds a device's driver by this alone. Words may be the same: two servers can
+    have equal names, and letters get lost on the way to ASCII.
+    """
+    words, _, digest = model.rpartition(" #")
+    return f"Cirrus {words} [{digest[:8]}]"
 
 
-def choice_keyword(text: str) -> str:
-    """Any text as the keyword of a choice, from which urllib.parse.unquote makes it again."""
+def printable(text: str) -> str:
+    """Any text in printable ASCII, from which urllib.parse.unquote makes it again."""
     return quote(text, safe="!$&'()*+,-._~@ ", errors="replace").replace(" ", "%20")
 
 
@@ -84,7 +96,7 @@ def _lines(model: str, language: PageLanguage, what: Capabilities) -> Iterator[s
     yield from language.attributes
     name = make_and_model(model)
     yield f'*Product: "({_ascii(model)})"'
-    yield f'*ModelName: "{name.replace("_", "-")}"'  # PPD 4.3, 5.3
+    yield f'*ModelName: "{name.translate(_MODEL_NAME)}"'
     yield f'*ShortNickName: "{name[:31]}"'
     yield f'*NickName: "{name}"'
     yield f'*1284DeviceID: "{device_id(model, language)}"'
@@ -106,7 +118,7 @@ def _papers(what: Capabilities) -> Iterator[str]:
     yield f'*cirrusDefault PageSize: "{default}"'
     for paper, word in what.papers.items():
         if word != paper.name:
-            yield f'*cirrusPaper {paper.name}: "{choice_keyword(word)}"'
+            yield f'*cirrusPaper {paper.name}: "{printable(word)}"'
     for option in ("PageSize", "PageRegion"):
         yield f"*OpenUI *{option}/{WORDS['en'][option]}: PickOne"
         yield f"*OrderDependency: 10 AnySetup *{option}"
@@ -139,7 +151,7 @@ def _options(what: Capabilities, language: PageLanguage) -> Iterator[str]:
         wanted = what.defaults.get("tray")
         default = next((keyword for keyword, tray in trays.items() if tray == wanted), "Auto")
         for keyword, tray in trays.items():
-            if keyword != choice_keyword(tray):
+            if keyword != tray:
                 # in UTF-8, since three bytes for one would be too much for a line of a PPD
                 value = tray.replace("%", "%25").replace('"', "%22")
                 yield f'*cirrusTray {keyword}: "{value}"'
@@ -161,7 +173,8 @@ def _options(what: Capabilities, language: PageLanguage) -> Iterator[str]:
         yield from _option("Resolution", {"300dpi": "300 dpi", "600dpi": "600 dpi"}, "600dpi")
     if language.collates and what.collate:
         yield from _option("Collate", {"False": "", "True": ""}, "False", kind="Boolean")
-    yield "*OpenGroup: Cirrus/Cloud"
+    yield f"*OpenGroup: Cirrus/{WORDS['en']['Cirrus']}"
+    yield from (f'*{each}.Translation Cirrus/{WORDS[each]["Cirrus"]}: ""' for each in LANGUAGES)
     scales = dict.fromkeys(("Default", "Fit", "Shrink", "Actual"), "")
     yield from _option("CirrusScale", scales, "Default")
     priorities = dict.fromkeys(("Default", "1", "25", "50", "75", "99"), "")
@@ -172,20 +185,29 @@ def _options(what: Capabilities, language: PageLanguage) -> Iterator[str]:
 
 
 def _tray_keywords(trays: Iterable[str]) -> dict[str, str]:
-    """Trays by their keywords, which differ by more than case, as CUPS demands, and do not begin
-    as those that it makes itself (Custom.…)."""
+    """Trays by their keywords, of which IPP's media-source can be made: letters, digits and -.
+
+    They differ also as IPP's names do (Tray2 and Tray-2 are both tray-2 there, and whatever begins
+    with Upper is top), and do not begin as those that CUPS makes itself (Custom.…).
+    """
     found: dict[str, str] = {}
     taken = {"auto"}
     for number, tray in enumerate(trays, 1):
-        keyword = choice_keyword(tray)
-        word = keyword.lower()
-        if len(word) > _KEYWORD_BYTES or word in taken or word.startswith("custom"):
+        keyword = "-".join(re.findall("[A-Za-z0-9]+", _plain(tray)))
+        is_name = re.match("(?!custom)[a-z]", keyword.lower()) and len(keyword) <= _KEYWORD_BYTES
+        if not is_name or _ipp_name(keyword) in taken:
             keyword = f"Tray-{number}"
-            while keyword.lower() in taken:
-                keyword += "-"
-        taken.add(keyword.lower())
+        while _ipp_name(keyword) in taken:
+            keyword += "x"
+        taken.add(_ipp_name(keyword))
         found[keyword] = tray
     return found
+
+
+def _ipp_name(keyword: str) -> str:
+    """What is equal for keywords of which CUPS makes the same media-source (ppd-cache.c)."""
+    name = keyword.lower().replace("-", "")
+    return next((each for each in _SOURCES if name.startswith(each)), name)
 
 
 def _ui(
@@ -234,6 +256,11 @@ def _plain(text: str) -> str:
     """Text for the part of a PPD that is ASCII: é as e, and what has no such letter as -."""
     letters = unicodedata.normalize("NFKD", text)
     return "".join(c if c.isascii() else "-" for c in letters if not unicodedata.combining(c))
+
+
+def _readable(names: Sequence[str]) -> str:
+    known = [_ascii(name)[:40] for name in names]
+    return next((name for name in known if any(map(str.isalnum, name))), known[0])
 
 
 def _ascii(text: str) -> str:

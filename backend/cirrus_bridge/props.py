@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from urllib.parse import unquote
 
 from cirrus_bridge.errors import BadOption
 from cirrus_bridge.model import PrintJob
@@ -60,11 +59,6 @@ def _paper(text: str) -> str | None:
     return "" if text.lower() in _NOT_ASKED else paper(text)
 
 
-def _tray(text: str) -> str | None:
-    # generated drivers write a location's own names so (`ppd.choice_keyword`)
-    return "" if text.lower() in _NOT_ASKED else unquote(text)
-
-
 def _chosen(text: str) -> str | None:
     return "" if text.lower() in _NOT_ASKED else text
 
@@ -80,7 +74,7 @@ _ASKED_BY: Mapping[str, tuple[tuple[str, Reader], ...]] = {
     "duplex": (("sides", _table(_DUPLEX)), ("duplex", _table(_DUPLEX))),
     # lp adds the queue's default print-color-mode to each job, so the PPD's word is the wish
     "color": (("colormodel", _table(_COLOR)), ("print-color-mode", _table(_COLOR))),
-    "tray": (("inputslot", _tray), ("media-source", _tray)),
+    "tray": (("inputslot", _chosen), ("media-source", _chosen)),
     "size": (("pagesize", _paper), ("pageregion", _paper)),
     "priority": (("cirrus-priority", str), ("cirruspriority", _chosen)),
     "bmp": (("cirrusbitmap", _chosen),),

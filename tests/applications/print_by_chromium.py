@@ -1,7 +1,7 @@
-"""Print a page by Chromium to the destination of its print preview: QUEUE FILE PROFILE.
+"""Print pages 2 and 3 of a page by Chromium's print preview: QUEUE FILE PROFILE.
 
-A window with --kiosk-printing, which prints by window.print() as the preview's remembered settings
-say; the preview itself is not clicked. Ends when a line comes by standard input.
+The preview is a web page of Chromium's own, whose fields are set as by hand, but for the printer:
+it is the one that was used last. Ends when a line comes by standard input.
 """
 
 import json
@@ -9,32 +9,100 @@ import os
 import sys
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import CDPSession, Page, sync_playwright
+
+PREVIEW = "chrome://print/"
+# the fields are in shadow trees within shadow trees
+FIELDS = """
+const all = (root, wanted) => [...root.querySelectorAll('*')].flatMap(each => [
+    ...(each.matches(wanted) ? [each] : []),
+    ...(each.shadowRoot ? all(each.shadowRoot, wanted) : [])]);
+const section = name => all(document, `print-preview-${name}`)[0].shadowRoot;
+const choose = (field, value) => { field.value = value; field.dispatchEvent(new Event('change')); };
+const write = (field, text) => {
+    field.value = text; field.dispatchEvent(new Event('input', {bubbles: true, composed: true})); };
+"""
+READY = "all(document, '.action-button').some(each => !each.disabled)"
+STEPS = """
+write(all(section('copies-settings'), 'input')[0], '3');
+choose(section('pages-settings').querySelector('select'), '3');
+choose(section('color-settings').querySelector('select'), 'bw');
+const papers = section('media-size-settings').querySelector('print-preview-settings-select')
+    .shadowRoot.querySelector('select');
+choose(papers, [...papers.options].find(each => each.textContent.trim() == 'A5').value);
+section('duplex-settings').querySelector('cr-checkbox').click();
+""", """
+write(all(section('pages-settings'), 'input')[0], '2-3');
+choose(section('duplex-settings').querySelector('select'), '2');
+"""  # fmt: skip
+PRINT = "all(document, '.action-button')[0].click()"
+
+
+class Preview:
+    """The page of the preview, which is no tab: Chromium tells of it by its debugging protocol."""
+
+    def __init__(self, session: CDPSession, tab: Page) -> None:
+        self._session, self._tab = session, tab
+        self._answers: dict[int, dict[str, object]] = {}
+        session.on("Target.receivedMessageFromTarget", self._received)
+        while not (found := self._targets()):
+            tab.wait_for_timeout(100)
+        asked = {"targetId": found[0], "flatten": False}
+        self._id = session.send("Target.attachToTarget", asked)["sessionId"]
+
+    def _targets(self) -> list[str]:
+        targets = self._session.send("Target.getTargets")["targetInfos"]
+        return [each["targetId"] for each in targets if each["url"] == PREVIEW]
+
+    def _received(self, event: dict[str, str]) -> None:
+        message = json.loads(event["message"])
+        self._answers[message.get("id")] = message
+
+    def run(self, script: str) -> object:
+        """The value of the last expression of a script."""
+        number = len(self._answers) + 1
+        asked = {"expression": f"{{{FIELDS}{script}}}", "returnByValue": True}
+        message = {"id": number, "method": "Runtime.evaluate", "params": asked}
+        words = {"sessionId": self._id, "message": json.dumps(message)}
+        self._session.send("Target.sendMessageToTarget", words)
+        while number not in self._answers:
+            self._tab.wait_for_timeout(50)
+        result = self._answers[number]["result"]
+        if "exceptionDetails" in result:
+            sys.exit(json.dumps(result))
+        return result["result"].get("value")
+
+    def wait_ready(self) -> None:
+        """Until the pages of the preview are there, and nothing is being changed."""
+        self._tab.wait_for_timeout(500)  # what was set last is still to be looked at
+        while not self.run(READY):
+            self._tab.wait_for_timeout(100)
+
 
 queue, page, profile = sys.argv[1:]
-settings = {
-    "version": 2,
-    "recentDestinations": [{"id": queue, "origin": "local", "account": "", "displayName": queue}],
-    "isDuplexEnabled": True,
-    "isDuplexShortEdge": True,
-    "isColorEnabled": False,
-    "isCollateEnabled": True,
-    "isHeaderFooterEnabled": False,
-}
+used = {"id": queue, "origin": "local", "account": "", "displayName": queue}
+remembered = {"version": 2, "recentDestinations": [used], "isHeaderFooterEnabled": False}
+sticky = {"appState": json.dumps(remembered)}
 preferences = Path(profile) / "Default" / "Preferences"
 preferences.parent.mkdir(parents=True)
-sticky = {"appState": json.dumps(settings)}
 preferences.write_text(json.dumps({"printing": {"print_preview_sticky_settings": sticky}}))
 with sync_playwright() as playwright:
-    browser = playwright.chromium.launch_persistent_context(
+    context = playwright.chromium.launch_persistent_context(
         profile,
         executable_path="/usr/bin/chromium",
         headless=False,
         env=dict(os.environ),
-        args=["--no-sandbox", "--kiosk-printing"],
+        args=["--no-sandbox"],
     )
-    tab = browser.pages[0]
+    tab = context.pages[0]
     tab.goto(f"file://{page}")
     tab.evaluate("setTimeout(() => window.print(), 200)")
+    assert context.browser
+    preview = Preview(context.browser.new_browser_cdp_session(), tab)
+    for step in STEPS:
+        preview.wait_ready()
+        preview.run(step)
+    preview.wait_ready()
+    preview.run(PRINT)
     sys.stdin.readline()
-    browser.close()
+    context.close()

@@ -1,4 +1,4 @@
-"""Print pages 2 and 3 of four by GTK 3: QUEUE TRAY; run by the system's Python."""
+"""Print pages 2 and 3 of four on A5 by GTK 3: QUEUE TRAY; run by the system's Python."""
 
 import sys
 
@@ -29,6 +29,9 @@ settings.set("cups-InputSlot", sys.argv[2])
 settings.set("cups-ColorModel", "Gray")
 settings.set("cups-Duplex", "DuplexNoTumble")
 operation = Gtk.PrintOperation(n_pages=4, job_name="GTK document", print_settings=settings)
+setup = Gtk.PageSetup()
+setup.set_paper_size_and_default_margins(Gtk.PaperSize.new("iso_a5"))
+operation.set_default_page_setup(setup)
 operation.connect("draw-page", draw)
 result = operation.run(Gtk.PrintOperationAction.PRINT, None)
 sys.exit(result != Gtk.PrintOperationResult.APPLY)

@@ -1,7 +1,7 @@
 """Print by GTK 3's own print dialog: QUEUE; run by the system's Python, under a display.
 
 The real dialog is shown with the system's printers, and its widgets are set as by hand: printer,
-number of copies, the pages, both sides; then Print.
+number of copies, the pages, both sides, tray and paper; then Print.
 """
 
 import sys
@@ -40,6 +40,17 @@ def choose(dialog, text):
     raise LookupError(text)
 
 
+def choose_paper(dialog, name):
+    """Set the combination field of papers, whose rows are whole page setups."""
+    for combo in widgets(dialog, Gtk.ComboBox):
+        for row in combo.get_model() or ():
+            setups = [cell for cell in row if isinstance(cell, Gtk.PageSetup)]
+            if any(setup.get_paper_size().get_name() == name for setup in setups):
+                combo.set_active_iter(row.iter)
+                return
+    raise LookupError(name)
+
+
 def select_printer(dialog):
     for view in widgets(dialog, Gtk.TreeView):
         for row in view.get_model() or ():
@@ -68,6 +79,7 @@ def by_hand(steps=[0]):  # noqa: B006
         entries[0].set_text("2-3")
         choose(dialog, "Long Edge (Standard)")
         choose(dialog, "Tray 2")
+        choose_paper(dialog, "iso_a5")
     if steps[0] == 10:
         dialog.response(Gtk.ResponseType.OK)
         return False
@@ -75,7 +87,7 @@ def by_hand(steps=[0]):  # noqa: B006
 
 
 GLib.timeout_add(100, by_hand)
-operation = Gtk.PrintOperation(n_pages=4, job_name="GTK dialog")
+operation = Gtk.PrintOperation(n_pages=4, job_name="GTK dialog", embed_page_setup=True)
 operation.connect("draw-page", draw)
 result = operation.run(Gtk.PrintOperationAction.PRINT_DIALOG, None)
 sys.exit(result != Gtk.PrintOperationResult.APPLY)

@@ -1,6 +1,7 @@
-"""Print pages 2 and 3 of a document by LibreOffice: QUEUE FILE PROFILE; run by the system's Python.
+"""Print pages 2 and 3 of a document on A5 by LibreOffice: QUEUE FILE PROFILE.
 
-Writer is steered by its own interface (UNO), as a macro or a mail merge does it.
+Run by the system's Python. Writer is steered by its own interface (UNO), as a macro or a mail
+merge does it.
 """
 
 import subprocess
@@ -42,6 +43,11 @@ for _ in range(600):
 desktop = context.ServiceManager.createInstanceWithContext("com.sun.star.frame.Desktop", context)
 text = desktop.loadComponentFromURL(f"file://{document}", "_blank", 0, values(Hidden=True))
 text.setPrinter(values(Name=queue))
+styles = text.getStyleFamilies().getByName("PageStyles")
+for name in styles.getElementNames():
+    style = styles.getByName(name)
+    style.Width, style.Height = 14800, 21000  # in 1/100 mm
+    style.PrinterPaperTray = "Tray 2"
 text.print(
     values(
         CopyCount=3,

@@ -76,7 +76,7 @@ def test_lp(desk: Desk, pdfs: dict[int, Path]) -> None:
     """By IPP's names."""
     words = [
         "-n", "3", "-P", "2-3", "-o", "sides=two-sided-short-edge", "-o", "collate=true",
-        "-o", "print-color-mode=monochrome", "-o", "media=A5,Tray%202",
+        "-o", "print-color-mode=monochrome", "-o", "media=A5,Tray-2",
     ]  # fmt: skip
     desk.run("lp", "-d", desk.queue, *words, pdfs[4])
     props, pages, paper = desk.printed()
@@ -96,15 +96,26 @@ def test_qt(desk: Desk) -> None:
     assert paper == (420, 595)
 
 
-def test_gtk(desk: Desk) -> None:
-    """Gtk.PrintOperation, with the settings that its dialog gives; GTK picks the pages itself."""
-    desk.run("xvfb-run", "-a", PYTHON, HERE / "print_by_gtk.py", desk.queue, "Tray%202")
+def test_qt_dialog(desk: Desk) -> None:
+    """The dialog itself: tray and grey are among the driver's options; Qt picks the pages."""
+    desk.run(PYTHON, HERE / "print_by_qt_dialog.py", desk.queue)
     props, pages, paper = desk.printed()
     assert props == {
-        "copies": "2", "duplex": "2", "color": "1", "collate": "1", "size": "A4", "tray": "Tray 2",
+        "copies": "3", "duplex": "3", "color": "1", "collate": "1", "size": "A5", "tray": "Tray 2",
+    }  # fmt: skip
+    assert [page[:6] for page in pages] == ["Page 2", "Page 3"]
+    assert paper == (420, 595)
+
+
+def test_gtk(desk: Desk) -> None:
+    """Gtk.PrintOperation, with the settings that its dialog gives; GTK picks the pages itself."""
+    desk.run("xvfb-run", "-a", PYTHON, HERE / "print_by_gtk.py", desk.queue, "Tray-2")
+    props, pages, paper = desk.printed()
+    assert props == {
+        "copies": "2", "duplex": "2", "color": "1", "collate": "1", "size": "A5", "tray": "Tray 2",
     }  # fmt: skip
     assert pages == ["Page 2", "Page 3"]
-    assert paper == (595, 842)
+    assert paper == (420, 595)
 
 
 def test_gtk_dialog(desk: Desk) -> None:
@@ -112,10 +123,10 @@ def test_gtk_dialog(desk: Desk) -> None:
     desk.run("xvfb-run", "-a", PYTHON, HERE / "print_by_gtk_dialog.py", desk.queue)
     props, pages, paper = desk.printed()
     assert props == {
-        "copies": "4", "duplex": "2", "color": "2", "collate": "1", "size": "A4", "tray": "Tray 2",
+        "copies": "4", "duplex": "2", "color": "2", "collate": "1", "size": "A5", "tray": "Tray 2",
     }  # fmt: skip
     assert pages == ["Page 2", "Page 3"]
-    assert paper == (595, 842)
+    assert paper == (420, 595)
 
 
 def test_libreoffice(desk: Desk, four_pages: Path) -> None:
@@ -123,14 +134,14 @@ def test_libreoffice(desk: Desk, four_pages: Path) -> None:
     profile = desk.home / "profile"
     desk.run(PYTHON, HERE / "print_by_libreoffice.py", desk.queue, four_pages, profile)
     props, pages, paper = desk.printed()
-    assert props == {"copies": "3", "duplex": "3", "collate": "1", "size": "A4"}
+    assert props == {"copies": "3", "duplex": "3", "collate": "1", "size": "A5", "tray": "Tray 2"}
     assert pages == ["Page 2", "Page 3"]
-    assert paper == (595, 842)
+    assert paper == (420, 595)
 
 
 def test_libreoffice_heeds_lpoptions(desk: Desk, four_pages: Path) -> None:
     """What a person made the default with lpoptions(1)."""
-    words = ("Duplex=DuplexNoTumble", "InputSlot=Tray%203", "ColorModel=Gray")
+    words = ("Duplex=DuplexNoTumble", "InputSlot=Tray-3", "ColorModel=Gray")
     options = [word for each in words for word in ("-o", each)]
     desk.run("lpoptions", "-p", desk.queue, *options)
     profile = f"-env:UserInstallation=file://{desk.home}/profile"
@@ -141,10 +152,11 @@ def test_libreoffice_heeds_lpoptions(desk: Desk, four_pages: Path) -> None:
 
 
 def test_chromium(desk: Desk) -> None:
-    """The print preview's own settings."""
+    """The print preview, its fields set as by hand; it has none for trays, and heeds lpoptions."""
+    desk.run("lpoptions", "-p", desk.queue, "-o", "InputSlot=Tray-3")
     page = desk.home / "page.html"
     breaks = "<style>p { page-break-after: always }</style>"
-    page.write_text(f"{breaks}<p>Page 1</p><p>Page 2</p><div>Page 3</div>")
+    page.write_text(f"{breaks}<p>Page 1</p><p>Page 2</p><p>Page 3</p><div>Page 4</div>")
     command: list[str | Path] = [
         "xvfb-run", "-a", sys.executable, HERE / "print_by_chromium.py", desk.queue, page,
         desk.home / "profile",
@@ -159,7 +171,9 @@ def test_chromium(desk: Desk) -> None:
             )
         finally:
             browser.communicate(b"\n", timeout=PROGRAM_S)
-    props, pages, _ = desk.printed()
-    asked = {"copies": "1", "duplex": "3", "color": "1", "collate": "1", "size": "A4"}
-    assert props == asked
-    assert pages == ["Page 1", "Page 2", "Page 3"]
+    props, pages, paper = desk.printed()
+    assert props == {
+        "copies": "3", "duplex": "3", "color": "1", "collate": "1", "size": "A5", "tray": "Tray 3",
+    }  # fmt: skip
+    assert pages == ["Page 2", "Page 3"]
+    assert paper == (420, 595)

@@ -70,8 +70,8 @@ def test_discovery_lines(site: PrintSite) -> None:
     assert lines[0] == 'network cirrus "Unknown" "Cirrus Bridge (cloud printing)"'
     (line,) = [line for line in lines if f"cirrus://{site.server}/Acme/Paris:Laser1 " in line]
     assert re.fullmatch(
-        r'network \S+ "Cirrus (Laser1 at Paris office)" "Laser1 at Paris office" '
-        r'"MFG:Cirrus;MDL:\1 #[0-9a-f]{12};CMD:PDF;" "Paris office"',
+        r'network \S+ "Cirrus (Laser1 at Paris office) \[([0-9a-f]{8})\]" "Laser1 at Paris office" '
+        r'"MFG:Cirrus;MDL:\1 #\2[0-9a-f]{4};CMD:PDF;" "Paris office"',
         line,
     )
     assert site.key not in done.stdout.decode() + done.stderr.decode()

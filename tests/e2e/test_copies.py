@@ -117,6 +117,12 @@ def test_unfiltered(
     assert job["props"]["copies"] == "3"
 
 
+def test_valid_in_ipp(site: PrintSite, queues: dict[str, tuple[str, str]]) -> None:
+    """Drivers of all formats, generic ones as well."""
+    for queue in (queue for kind, (_, queue) in queues.items() if kind != "raw"):
+        site.cups.run("ipptool", "-t", site.cups.uri(queue), "get-printer-attributes.test")
+
+
 @pytest.mark.parametrize("kind", ["generic-ps", "generic-pcl6", "generic-pcl"])
 def test_generic_drivers(
     site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path, kind: str

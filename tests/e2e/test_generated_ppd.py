@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+from pypdf import PdfReader
 
+from cirrus_bridge.ppd_words import WORDS
+from localized import localized_options
 from print_site import PrintSite
 
 LINE = {
+    "media-source-supported": "auto,tray-1,tray-2,tray-3,tray-4,bypass-tray",
     "media-default": "iso_a4_210x297mm",
     "sides-supported": "one-sided,two-sided-long-edge,two-sided-short-edge",
     "sides-default": "one-sided",
@@ -19,12 +24,40 @@ LINE = {
         "separate-documents-uncollated-copies,separate-documents-collated-copies"
     ),
 }
+PRINT_JOB = """{
+    OPERATION Print-Job
+    GROUP operation-attributes-tag
+    ATTR charset attributes-charset utf-8
+    ATTR language attributes-natural-language en
+    ATTR uri printer-uri $uri
+    ATTR name requesting-user-name ann
+    ATTR mimeMediaType document-format application/pdf
+    GROUP job-attributes-tag
+    ATTR collection media-col {
+        MEMBER collection media-size {
+            MEMBER integer x-dimension 14800
+            MEMBER integer y-dimension 21000
+        }
+        MEMBER keyword media-source bypass-tray
+    }
+    ATTR keyword sides two-sided-short-edge
+    ATTR keyword print-color-mode monochrome
+    ATTR integer copies 3
+    ATTR keyword multiple-document-handling separate-documents-collated-copies
+    ATTR enum orientation-requested 4
+    ATTR rangeOfInteger page-ranges 2-3
+    ATTR integer number-up 2
+    ATTR keyword print-scaling fit
+    FILE $filename
+    STATUS successful-ok
+}
+"""
 
 
 @pytest.fixture(scope="module")
 def queue(site: PrintSite) -> str:
     """A queue as a dialog makes it."""
-    return site.discovered_queue(site.device("--name", "Drucker im Flur"))
+    return site.discovered_queue(site.device("--kind", "color-mfp", "--name", "Drucker im Flur"))
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +81,42 @@ def test_sizes(attributes: dict[str, str]) -> None:
 
 
 def test_names(attributes: dict[str, str]) -> None:
-    """The model is for people, the device id for CUPS, which takes it apart from all others."""
-    model = "Drucker im Flur at Paris office"
-    assert attributes["printer-make-and-model"] == f"Cirrus {model}"
-    identity = rf"MFG:Cirrus;MDL:{model} #[0-9a-f]{{12}};CMD:PDF;"
+    """The model can be read, and is this device's alone, as is its id."""
+    model = attributes["printer-make-and-model"].replace("\\[", "[")  # as ipptool writes it
+    found = re.fullmatch(r"Cirrus (Drucker im Flur at Paris office) \[([0-9a-f]{8})\]", model)
+    assert found, model
+    identity = rf"MFG:Cirrus;MDL:{found[1]} #{found[2]}[0-9a-f]{{4}};CMD:PDF;"
     assert re.fullmatch(identity, attributes["printer-device-id"])
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_words_by_language(site: PrintSite, queue: str, language: str) -> None:
+    """What an application of a desktop in that language shows of the queue's options."""
+    shown = localized_options(site.cups.root / "etc" / "ppd" / f"{queue}.ppd", language)
+    shown.pop("PageRegion")
+    for option in shown:
+        assert shown[option].pop("") == WORDS[language][option]
+        for choice, text in shown[option].items():
+            assert text == WORDS[language].get(f"{option} {choice}", text)
+    assert shown["Duplex"]["DuplexTumble"] == WORDS[language]["Duplex DuplexTumble"]
+
+
+def test_job_in_ipps_own_words(site: PrintSite, pdfs: dict[int, Path], tmp_path: Path) -> None:
+    """As a machine without any driver asks: CUPS finds the choices, the location gets its names."""
+    device = site.device("--kind", "color-mfp")
+    test = tmp_path / "print.test"
+    test.write_text(PRINT_JOB)
+    uri = site.cups.uri(site.discovered_queue(device))
+    site.cups.run("ipptool", "-t", "-f", pdfs[4], uri, test)
+    (job,) = site.cloud_jobs(device, 1)
+    assert job["props"] == {
+        "copies": "3", "collate": "1", "duplex": "3", "color": "1", "tray": "Bypass Tray",
+        "size": "A5",
+    }  # fmt: skip
+    # two on one; the pages that come out are what CUPS counts: there is a second, and no third
+    (page,) = PdfReader(job["document"]).pages
+    assert "Page 3 of 4" in page.extract_text()
+    assert "Page 4 of 4" in page.extract_text()
 
 
 def test_options(site: PrintSite, queue: str) -> None:

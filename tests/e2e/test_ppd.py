@@ -17,6 +17,8 @@ from pypdf import PdfReader, PdfWriter
 
 from cirrus_bridge.cups_ppd import read_queue_driver
 from cirrus_bridge.page_language import LANGUAGES
+from cirrus_bridge.ppd_words import WORDS
+from localized import localized_options
 from private_cups import PrivateCups, private_cups
 from private_cups_layout import DRIVER_SOURCE
 
@@ -165,6 +167,26 @@ def test_capabilities(printing: Printing, name: str, value: str) -> None:
 def test_sizes(printing: Printing, size: str) -> None:
     """Each paper has its standard name (PWG 5101.1)."""
     assert size in attribute(printing.cups, "media-supported").split(",")
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_words_by_language(printing: Printing, language: str) -> None:
+    """What an application of a desktop in that language shows of a queue's options: the words
+    that generated drivers have, and the papers' and trays'."""
+    driver = printing.cups.root / "etc" / "ppd" / f"{QUEUE}.ppd"
+    shown = localized_options(driver, language)
+    words = WORDS[language]
+    shown.pop("PageRegion")  # no dialog shows it, and ppdc leaves it in English
+    for option in shown:
+        assert shown[option].pop("") == words[option]
+        for choice, text in shown[option].items():
+            fixed = words.get(f"{option} {choice}")
+            assert text == fixed or not fixed
+    assert shown["Duplex"]["DuplexTumble"] == words["Duplex DuplexTumble"]
+    tray = {"en": "Tray 1", "de": "Fach 1", "fr": "Bac 1", "es": "Bandeja 1", "ja": "トレイ 1"}
+    assert shown["InputSlot"]["Tray1"] == tray[language]
+    assert shown["PageSize"]["A5"] == "A5"
+    assert shown["PageSize"]["Legal"] == "US Legal"
 
 
 def test_discovery_finds_the_driver(printing: Printing) -> None:

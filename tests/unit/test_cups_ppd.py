@@ -33,12 +33,12 @@ def test_nothing_was_chosen(tmp_path: Path, made: str) -> None:
 def test_an_administrators_choice(tmp_path: Path, made: str) -> None:
     """Only what differs."""
     made = made.replace("DefaultDuplex: DuplexNoTumble", "DefaultDuplex: None")
-    made = made.replace("DefaultInputSlot: Auto", "DefaultInputSlot: Tray%202")
+    made = made.replace("DefaultInputSlot: Auto", "DefaultInputSlot: Tray-2")
     (tmp_path / "q.ppd").write_text(
         made.replace("cupsManualCopies: False", "cupsManualCopies: True")
     )
     driver = read_queue_driver(tmp_path / "q.ppd")
-    assert driver.defaults == {"duplex": "None", "inputslot": "Tray%202"}
+    assert driver.defaults == {"duplex": "None", "inputslot": "Tray-2"}
     assert driver.manual_copies
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.api import CloudApi
+from cirrus_bridge.api import LOCATION_BYTES, CloudApi
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import Secret, Server, UploadSettings
 from cirrus_bridge.device_cache import DeviceCache
@@ -83,9 +83,17 @@ def test_locations_without_a_company_are_told(tmp_path: Path) -> None:
     assert "company" in text
 
 
-@pytest.mark.parametrize("fault", [Stall(), RawBytes(b""), Answer("<h1>502</h1>", 502)])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(Stall(), RawBytes(b""), Answer("<h1>502</h1>", 502)),
+        *(Answer("<html>Log in"), Answer("[]"), Answer("x" * (LOCATION_BYTES + 1))),
+    ],
+    ids=["stalls", "closes", "502", "login page", "no location", "longer than is read"],
+)
 def test_server_that_is_away_is_listed_as_it_was(tmp_path: Path, fault: Stall | RawBytes) -> None:
-    """Its devices of the last good answer are there, and it is said that they may be old."""
+    """Also where something else answers; its devices of the last good answer are there, and it is
+    said that they may be old."""
     with ScriptedServer(lambda _: Answer(PARIS)) as server:
         _list(tmp_path, server.name)
         name = server.name
@@ -96,6 +104,31 @@ def test_server_that_is_away_is_listed_as_it_was(tmp_path: Path, fault: Stall | 
         lines, told = _list(tmp_path, server.name)
     assert any(f"cirrus://{server.name}/Acme/Paris:L1" in line for line in lines)
     assert "as they were last seen" in told[0]
+    assert "release the job" not in told[0]
+
+
+def test_location_with_tens_of_thousands_of_devices(tmp_path: Path) -> None:
+    """Each is listed, now and from the cache, whose JSON is longer than the server's."""
+    devices = {f"D{n}": {"Name": "ü" * 150} for n in range(40_000)}
+    answer = json.dumps({"Devices": devices}, ensure_ascii=False)
+    assert LOCATION_BYTES * 0.75 < len(answer.encode()) < LOCATION_BYTES
+    place = Place("h", "Acme", "Paris")
+    with ScriptedServer(lambda _: Answer(answer)) as server:
+        found = _api(_server(server.name)).location("Paris")
+    cache = DeviceCache(tmp_path)
+    cache.keep(place, found)
+    kept = cache.last(place)
+    assert kept is not None
+    assert kept["Devices"] == devices
+
+
+def test_location_that_is_too_long_is_told(tmp_path: Path) -> None:
+    """Nobody would know why its devices are missing."""
+    with ScriptedServer(lambda _: Answer(" " * LOCATION_BYTES + "{}")) as server:
+        lines, told = _list(tmp_path, server.name)
+    assert lines == [SCHEME_LINE]
+    assert "location Paris" in told[0]
+    assert "longer than 16 MiB" in told[0]
 
 
 def test_refused_location_is_not_listed_as_it_was(tmp_path: Path) -> None:

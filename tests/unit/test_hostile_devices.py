@@ -159,6 +159,8 @@ def _check_drivers(found: list[Driver]) -> None:
     lines = [_DRIVER.fullmatch(one.line) for one in found]
     ids = [match[4].lower() for match in lines if match]
     assert len(ids) == len(found)
+    # a dialog may know the driver by what it is called alone
+    assert len({match[3].lower() for match in lines if match}) == len(found)
     models = [re.findall(r"mdl:([^;]*);", text)[0] for text in ids]
     for first in models:
         assert [other for other in models if other.startswith(first)] == [first]
@@ -254,7 +256,44 @@ def test_10_000_devices() -> None:
     _check_devices(list(devices(PLACE, wired)))
     models = sorted(one.model.lower() for one in found)
     assert len(set(models)) == 10_000
+    assert len({one.line.split('"')[5] for one in found}) == 10_000
     assert not any(b.startswith(a) for a, b in itertools.pairwise(models))
+
+
+@many
+@given(locations, st.sampled_from(["other.test", "h.test:2"]), st.sampled_from(["Acme", "acme"]))
+def test_devices_of_two_places_are_never_called_the_same(
+    answer: dict[str, Any], server: str, company: str
+) -> None:
+    """Two servers may say the very same, word for word."""
+    wired = json.loads(json.dumps(answer))
+    both = [*drivers(PLACE, wired), *drivers(Place(server, company, "Paris"), wired)]
+    _check_drivers(both)
+    for one in both[:2]:
+        assert one.line.split('"')[5] == re.findall(r'(?m)^\*NickName: "(.*)"$', one.ppd())[0]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("受付の複合機", "倉庫の複合機"),
+        ("x" * 40 + "a", "x" * 40 + "b"),
+        ("Ä b", "A  b"),
+        ("L", "l"),
+    ],
+)
+def test_names_that_are_the_same_in_ascii(names: tuple[str, str]) -> None:
+    """Of one length in Japanese; the same up to the place where names are cut; but for accents,
+    spaces or case."""
+    answer = {"Devices": {f"D{n}": {"Name": name} for n, name in enumerate(names)}}
+    _check_drivers(list(drivers(PLACE, answer)))
+
+
+def test_what_no_letter_is_left_of_is_called_by_its_id() -> None:
+    """A driver is to be told from others by reading, as far as can be."""
+    place = Place("h.test", "Acme", "Osaka")
+    (one,) = drivers(place, {"Name": "大阪", "Devices": {"Front": {"Name": "受付の複合機"}}})
+    assert '"Cirrus Front at Osaka [' in one.line
 
 
 def test_no_model_is_the_beginning_of_another() -> None:
@@ -287,7 +326,7 @@ def test_tray_comes_back_by_way_of_the_queue(tmp_path: Path, tray: str) -> None:
     (tmp_path / "x.ppd").write_text(text, "utf-8")
     (keyword,) = re.findall(r"(?m)^\*DefaultInputSlot: (.*)$", text)
     trays = read_queue_driver(tmp_path / "x.ppd").trays
-    assert sorted(trays.values()) == sorted(["TRAY 1", tray])
+    assert sorted(trays.values()) == sorted(["Tray 1", "TRAY 1", tray])
     job = PrintJob(1, "u", "ann", "t", 1, "q", {"inputslot": keyword}, trays=trays)
     assert job_props(job)["tray"] == tray
 
@@ -295,7 +334,7 @@ def test_tray_comes_back_by_way_of_the_queue(tmp_path: Path, tray: str) -> None:
 def _damages() -> Iterator[tuple[str, bytes]]:
     whole = json.dumps({"place": ["h", "Acme", "Paris"], "answer": {"Devices": {"D": {}}}}).encode()
     yield from ((f"the first {n} bytes", whole[:n]) for n in (1, 20, len(whole) - 1))
-    yield "more than is read", whole[:-1] + b" " * (16 << 20) + b"}"
+    yield "more than is read", whole[:-1] + b" " * (64 << 20) + b"}"
     yield "nested", b'{"place":' + b"[" * 100_000
     yield "nested answer", whole.replace(b"{}", b'{"Name":' * 900 + b"{}" + b"}" * 900)[:-3]
     yield "not UTF-8", whole.replace(b"Paris", b"Par\xff\xfes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from urllib.parse import unquote
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from cirrus_bridge.drivers import Driver, devices, drivers
 from cirrus_bridge.model import Place
-from cirrus_bridge.ppd import choice_keyword
+from cirrus_bridge.ppd import printable
 
 PLACE = Place("h:1", "Acme", "Paris")
 WINDOWS = "HP\tdriver on port\tTray 1;Bac manuel (é);a/b:c\t1\t1\t1\tA4,Letter,Legal"
@@ -68,7 +69,7 @@ def test_defaults_of_the_device_are_shown() -> None:
     text = _driver(WINDOWS, DefaultProps=props).ppd()
     assert "*DefaultDuplex: DuplexNoTumble" in text
     assert "*DefaultColorModel: Gray" in text
-    assert "*DefaultInputSlot: Bac%20manuel%20(%C3%A9)" in text
+    assert "*DefaultInputSlot: Bac-manuel-e" in text
     assert "*DefaultPageSize: Legal" in text
 
 
@@ -133,10 +134,25 @@ def test_who_makes_the_copies(line: str, formats: list[str], manual: bool) -> No
 
 
 @given(st.text(min_size=1))
-def test_tray_names_come_back(text: str) -> None:
-    """From any name to a keyword of printable ASCII, and back."""
+def test_names_of_papers_come_back(text: str) -> None:
+    """From any name to printable ASCII, and back."""
     text = text.encode("utf-8", "replace").decode()
-    keyword = choice_keyword(text)
+    keyword = printable(text)
     assert keyword.isascii()
     assert not set(' /:"<>\n') & set(keyword)
     assert unquote(keyword) == text
+
+
+@pytest.mark.parametrize(
+    ("trays", "keywords"),
+    [
+        ("Tray 1;Bypass Tray", ["Tray-1", "Bypass-Tray"]),
+        ("Tray 2;tray-2;TRAY2", ["Tray-2", "Tray-2x", "Tray-3"]),
+        ("Upper Tray;Upper 2;Auto select", ["Upper-Tray", "Tray-2", "Tray-3"]),
+        ("手差し;2;Custom.1x1;" + "T" * 41, ["Tray-1", "Tray-2", "Tray-3", "Tray-4"]),
+    ],
+)
+def test_trays_have_keywords_that_ipp_can_have(trays: str, keywords: list[str]) -> None:
+    """Only letters, digits and hyphens; no two of which CUPS makes the same media-source."""
+    text = _driver(f"HP\td\t{trays}\t1\t1\t1\tA4").ppd()
+    assert re.findall(r"(?m)^\*InputSlot ([^/]*)/", text) == ["Auto", *keywords]

@@ -100,6 +100,22 @@ def test_table(option: str, value: str, prop: str, expected: str | None) -> None
     assert job_props(_job({option: value})).get(prop) == expected
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("page-ranges", "2-3"), ("number-up", "2"), ("number-up-layout", "btlr"),
+        ("page-set", "odd"), ("outputorder", "reverse"), ("page-delivery", "reverse-order"),
+        ("mirror", "true"), ("page-border", "single"), ("job-priority", "80"),
+        ("job-sheets", "standard,none"), ("finishings", "4"), ("print-quality", "5"),
+    ],
+)  # fmt: skip
+def test_what_the_api_has_no_prop_for(option: str, value: str) -> None:
+    """It is done by CUPS and its filters, or by nobody: a file that is printed as it is has all
+    its pages."""
+    for layout_done in (True, False):
+        assert job_props(_job({option: value}, layout_done=layout_done)) == {"copies": "1"}
+
+
 def test_copies_are_always_there() -> None:
     """The count of argv[4] is the prop, whether the document was filtered or not."""
     for layout_done in (True, False):
@@ -108,7 +124,7 @@ def test_copies_are_always_there() -> None:
 
 def test_queue_defaults() -> None:
     """An administrator's choice reaches the device unless the job has another, also for nothing."""
-    defaults = {"duplex": "DuplexTumble", "inputslot": "Tray%202", "collate": "True"}
+    defaults = {"duplex": "DuplexTumble", "inputslot": "Tray 2", "collate": "True"}
     queue = dataclasses.replace(_job({}), queue_defaults=defaults)
     asked = {"copies": "1", "duplex": "3", "tray": "Tray 2", "collate": "1"}
     assert job_props(queue) == asked
