@@ -95,6 +95,8 @@ class CupsNews:
                     self.tell(Change("queue", news.message, queue=printer.name))
 
     def _ended(self, watched: Watched, job: CupsJob | None) -> list[Watched]:
+        if watched.is_settled:
+            return []  # its backend, or the settlement, ends it
         if job is None or job.state == CANCELED:
             self.settlement.let_go([watched])
             return [watched]

@@ -29,12 +29,14 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A document that the cloud has. `handover` is `hold` or `complete` once the backend follows
+    """A document that the cloud has. `class_name` is the class through which its job came, if it
+    did. `handover` is `hold` or `complete` once the backend follows
     it no more, and empty before; `device_uri` is `uri.followed_uri` then. Times are in seconds
     since the epoch; `closed_at_s` is 0 while something is left to be done."""
 
     key: DocumentKey
     queue: str
+    class_name: str
     user: str
     title: str
     handover: str
@@ -157,10 +159,15 @@ class DeliveryJournal(JournalDatabase):
 BY_KEY = "job_uuid = ? AND job_id = ? AND print_run = ? AND destination = ? AND number = ?"
 _COLUMNS = (
     "job_uuid, job_id, print_run, destination, number,"
-    " queue, user, title, handover, device_uri, accepted_at, attempt, coalesce(closed_at, 0.0),"
+    " queue, class_name, user, title, handover, device_uri, accepted_at, attempt,"
+    " coalesce(closed_at, 0.0),"
     " target_number, location, device, cloud_job_id, state, message, submitted, received, delivered"
 )
-_OF_KEY, _OF_DOCUMENT = 5, 13
+_OF_KEY, _OF_DOCUMENT = 5, 14
+_ABOUT = (
+    *("queue", "class_name", "user", "title", "handover", "device_uri"),
+    *("accepted_at_s", "attempt", "closed_at_s"),
+)
 
 
 def key_values(key: DocumentKey) -> tuple[str, int, int, str, int]:
@@ -170,19 +177,9 @@ def key_values(key: DocumentKey) -> tuple[str, int, int, str, int]:
 
 def _accepted(rows: Iterable[Sequence[Any]]) -> Iterator[Accepted]:
     for head, group in groupby(rows, key=lambda row: tuple(row[:_OF_DOCUMENT])):
-        queue, user, title, handover, uri, accepted_at_s, attempt, closed_at_s = head[_OF_KEY:]
-        yield Accepted(
-            DocumentKey(*head[:_OF_KEY]),
-            queue,
-            user,
-            title,
-            handover,
-            uri,
-            accepted_at_s,
-            attempt,
-            closed_at_s,
-            tuple(_delivery(*row[_OF_DOCUMENT:]) for row in group),
-        )
+        deliveries = tuple(_delivery(*row[_OF_DOCUMENT:]) for row in group)
+        key, about = head[:_OF_KEY], dict(zip(_ABOUT, head[_OF_KEY:], strict=True))
+        yield Accepted(DocumentKey(*key), deliveries=deliveries, **about)
 
 
 def _delivery(

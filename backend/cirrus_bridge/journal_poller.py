@@ -32,13 +32,16 @@ _BAD = (int(DeliveryState.DELETED), int(DeliveryState.UNKNOWN))
 @dataclass(frozen=True, slots=True)
 class Orphan:
     """A document that no run has brought to an end and nobody follows; `phase` is how far its
-    submission had come."""
+    submission had come. `waits_anew` says that it is to be submitted once more and no run has come
+    for that; `is_elsewhere` that the same document was accepted for another destination."""
 
     key: DocumentKey
     phase: str
     queue: str
     user: str
     title: str
+    waits_anew: bool
+    is_elsewhere: bool
 
 
 class PollerJournal(DeliveryJournal):
@@ -111,7 +114,8 @@ class PollerJournal(DeliveryJournal):
                 self._db.execute(f"DELETE FROM segment WHERE {BY_KEY}", key_values(key))
                 self._db.execute(
                     "UPDATE document SET phase = 'intent', attempt = attempt + 1, handover = '',"
-                    " poller = NULL, ended = 0, temp_file = NULL, updated_at = ?"
+                    " poller = NULL, ended = 0, temp_file = NULL, pass_started = -1,"
+                    " updated_at = ?"
                     f" WHERE {BY_KEY}",
                     (now_s, *key_values(key)),
                 )
@@ -146,11 +150,17 @@ class PollerJournal(DeliveryJournal):
         """The documents that nobody has touched since then, and nobody follows."""
         with self._translated():
             rows = self._db.execute(
-                f"SELECT {_KEY}, phase, queue, user, title FROM document"
-                " WHERE closed_at IS NULL AND handover = '' AND updated_at < ?",
+                f"SELECT {_KEY}, phase, queue, user, title, pass_started = -1,"
+                " EXISTS (SELECT 1 FROM document o WHERE o.job_uuid = document.job_uuid"
+                " AND o.job_id = document.job_id AND o.number = document.number"
+                " AND o.print_run >= document.print_run AND o.phase = 'accepted')"
+                " FROM document WHERE closed_at IS NULL AND handover = '' AND updated_at < ?",
                 (before_s,),
             ).fetchall()
-        return [Orphan(DocumentKey(*row[:5]), *row[5:]) for row in rows]
+        return [
+            Orphan(DocumentKey(*key), phase, queue, user, title, bool(anew), bool(elsewhere))
+            for *key, phase, queue, user, title, anew, elsewhere in rows
+        ]
 
     def is_at_work(self, key: DocumentKey) -> bool:
         """Whether a backend is at this document's job just now."""

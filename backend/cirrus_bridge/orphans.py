@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cirrus_bridge.change import NOTICE, WARNING, Change
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.cups_queue import COMPLETED, FINAL, CupsJob, CupsQueues
+from cirrus_bridge.cups_queue import COMPLETED, FINAL, HELD, CupsJob, CupsQueues
 from cirrus_bridge.errors import BadQueueUri, CupsGone, CupsRefused
 from cirrus_bridge.journal_poller import Orphan, PollerJournal
 from cirrus_bridge.uri import format_queue_uri, parse_queue_uri
@@ -55,6 +55,8 @@ class Orphans:
                 job = None
             if job is None or job.state in FINAL:
                 self._settle(orphan, job)
+            elif orphan.waits_anew and job.state == HELD:
+                self.cups.release_job(job.job_id)
 
     def _settle(self, orphan: Orphan, job: CupsJob | None) -> None:
         now_s = self.clock.wall_s()
@@ -62,12 +64,13 @@ class Orphans:
             uri = self._queue_uri(orphan)
             self.journal.hand_over([orphan.key], "complete", uri, now_s=now_s)
             return
-        is_lost = job is None or job.state == COMPLETED
-        if orphan.phase == "intent" and job is not None and job.state == COMPLETED:
-            if self._restart(orphan, job):
-                return
-        elif is_lost and orphan.phase != "intent":
-            self._say("may-be-printed", orphan, _PERHAPS)
+        if not orphan.is_elsewhere:
+            # a job that was moved, or came through a class, is not lost where it did not print
+            if orphan.phase == "intent" and job is not None and job.state == COMPLETED:
+                if self._restart(orphan, job):
+                    return
+            elif orphan.phase != "intent" and (job is None or job.state == COMPLETED):
+                self._say("may-be-printed", orphan, _PERHAPS)
         self.journal.close([orphan.key], now_s=now_s)
 
     def _restart(self, orphan: Orphan, job: CupsJob) -> bool:

@@ -54,18 +54,20 @@ class Settlement:
         Raises:
             CupsAway: cupsd does not answer.
         """
-        job = self.find(documents[0])
+        job, document = self.find(documents[0]), documents[0].document
         if documents[0].handover == "hold" and job is not None and job.state not in FINAL:
             if job.state != HELD:
                 return False  # released by a person, or by us: its backend ends it
-            if job.queue == documents[0].document.queue:
+            if job.queue in (document.queue, document.class_name):
                 self._answer_failure(documents, job)
                 self._release(documents, job)
                 return False
             # moved to another queue, where it is to be printed again: no business of ours
-        elif job is None or job.state != CANCELED:
-            self._answer_failure(documents, job)
-        self.close(documents)
+            self.close(documents)
+        elif job is not None and job.state == CANCELED:
+            self.close(documents)
+        else:
+            self._end_without_job(documents, job)
         return True
 
     def close(self, documents: Sequence[Watched]) -> None:
@@ -93,31 +95,43 @@ class Settlement:
             return  # a person was quicker
         self.tell(of_document("released", f"{_told(documents)}.", documents[0].document))
 
-    def _answer_failure(self, documents: Sequence[Watched], job: CupsJob | None) -> None:
-        failed = [watched for watched in documents if _states(watched) & NOT_DELIVERED]
-        if not failed:
-            return
-        document, policy = failed[0].document, failed[0].queue.settings.onfailure
-        text = f"{_told(failed)}."
-        if policy == "stop":
-            message = f"stopped, as job {document.key.job_id} was not delivered. {text}"
-            pause = functools.partial(self.cups.pause, document.queue, message)
-            self._try("stopped", document, pause)
-        elif policy == "reprint":
-            self._reprint(failed, job)
+    def _answer_failure(self, documents: Sequence[Watched], job: CupsJob) -> None:
+        """Before a held job is released."""
+        failed = _failed(documents)
+        if failed and failed[0].queue.settings.onfailure == "stop":
+            self._stop(failed)
+        elif failed and failed[0].queue.settings.onfailure == "reprint":
+            document = failed[0].document
+            again = [each for each in failed if _nobody_got(each)]
+            if len(again) < len(failed) or document.attempt:
+                self.tell(of_document("not-reprinted", _WHY_NOT, document, level=WARNING))
+            else:
+                keys = [each.document.key for each in again]
+                self.journal.print_anew(keys, now_s=self.clock.wall_s())
+                self.tell(of_document("reprinted", f"{_told(failed)}.", document, level=NOTICE))
 
-    def _reprint(self, failed: Sequence[Watched], job: CupsJob | None) -> None:
-        again = [watched for watched in failed if _states(watched) == {DeliveryState.DELETED}]
+    def _end_without_job(self, documents: Sequence[Watched], job: CupsJob | None) -> None:
+        """CUPS has ended the job long ago. It is restarted after the documents are closed: a crash
+        in between prints nothing, rather than twice."""
+        failed = _failed(documents)
+        policy = failed[0].queue.settings.onfailure if failed else "report"
+        if policy == "stop":
+            self._stop(failed)
+        self.close(documents)
+        if policy == "reprint":
+            document = failed[0].document
+            is_printable = job is not None and job.state == COMPLETED
+            if document.key.print_run or not is_printable or not all(map(_nobody_got, documents)):
+                self.tell(of_document("not-reprinted", _WHY_NOT, document, level=WARNING))
+            else:
+                restart = functools.partial(self.cups.restart_job, document.key.job_id)
+                self._try("reprinted", document, restart)
+
+    def _stop(self, failed: Sequence[Watched]) -> None:
         document = failed[0].document
-        is_first = not document.attempt and not document.key.print_run
-        if len(again) < len(failed) or not is_first or job is None:
-            self.tell(of_document("not-reprinted", _WHY_NOT, document, level=WARNING))
-        elif failed[0].handover == "hold":
-            keys = [watched.document.key for watched in again]
-            self.journal.print_anew(keys, now_s=self.clock.wall_s())
-            self.tell(of_document("reprinted", f"{_told(failed)}.", document, level=NOTICE))
-        elif job.state == COMPLETED:
-            self._try("reprinted", document, functools.partial(self.cups.restart_job, job.job_id))
+        text = f"stopped, as job {document.key.job_id} was not delivered. {_told(failed)}."
+        pause = functools.partial(self.cups.pause, document.queue, text)
+        self._try("stopped", document, pause)
 
     def _try(self, event: str, document: Accepted, act: Callable[[], None]) -> None:
         try:
@@ -134,6 +148,14 @@ _WHY_NOT = (
     "Not printed again: somebody may have got it, it was printed again before, or CUPS does not "
     "have it any more."
 )
+
+
+def _failed(documents: Sequence[Watched]) -> list[Watched]:
+    return [each for each in documents if _states(each) & NOT_DELIVERED]
+
+
+def _nobody_got(watched: Watched) -> bool:
+    return _states(watched) == {DeliveryState.DELETED}
 
 
 def _states(watched: Watched) -> set[DeliveryState]:

@@ -434,6 +434,59 @@ def test_both_processes_killed_at_once(own_site: PrintSite) -> None:
     assert "event=restarted" in site.statusd_log()
 
 
+def test_a_job_of_a_class(away: PrintSite) -> None:
+    """Held in its class, and released there."""
+    queue = away.queue(driver=False, options=HOLD)
+    away.cups.run("lpadmin", "-p", queue, "-c", "group")
+    away.cups.run("cupsenable", "group")
+    away.cups.run("cupsaccept", "group")
+    with away.statusd():
+        job_id = held_job(away, "group")
+        back(away)
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert len(away.cloud.jobs()) == 1
+    assert all_closed(away)
+
+
+def test_a_held_job_that_is_moved(away: PrintSite) -> None:
+    """Who moves a job wants it at the other queue: it is printed there, when the person says so."""
+    here = away.queue(driver=False, options=HOLD)
+    there = away.queue(f"Paris:{away.device()}", driver=False, options=HOLD)
+    with away.statusd():
+        job_id = held_job(away, here)
+        away.cups.run("lpmove", str(job_id), there)
+        back(away)
+        eventually(lambda: all_closed(away))
+        assert away.cups.job(job_id)["job-state"] == 4
+        away.cups.run("lp", "-i", str(job_id), "-H", "resume")
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+        eventually(lambda: all_closed(away))
+    assert len(away.cloud.jobs()) == 2
+
+
+def test_no_orphan_of_a_job_that_printed_elsewhere(own_site: PrintSite) -> None:
+    """A job that another member of a class has printed is not printed again for the first."""
+    site = own_site
+    entry = site.config / "servers.d" / "nobody.toml"
+    entry.touch(mode=0o600)
+    entry.write_text('[[server]]\nhost = "127.0.0.1:9"\ncompany = "Acme"\napi_key = "k"\n')
+    dead, good = site.queue(driver=False, server="127.0.0.1:9"), site.queue(driver=False)
+    for member in (dead, good):
+        site.cups.run("lpadmin", "-p", member, "-c", "group")
+    site.cups.run("cupsenable", "group")
+    site.cups.run("cupsaccept", "group")
+    site.cups.run("cupsdisable", good)
+    job_id = site.cups.lp("group", data=b"x")
+    eventually(lambda: site.journal("SELECT phase FROM document") == [("intent",)])
+    site.cups.run("cupsenable", good)
+    assert site.cups.wait_job(job_id, timeout_s=60)["job-state"] == COMPLETED
+    with changed_journal(site) as db:
+        db.execute("UPDATE document SET updated_at = updated_at - 3600")
+    with site.statusd():
+        eventually(lambda: all_closed(site))
+    assert len(site.cloud.jobs()) == 1
+
+
 def test_what_clients_of_cups_see(away: PrintSite) -> None:
     """lpstat, ipptool's attributes and a subscription show the same story in the same order."""
     queue = away.queue(driver=False, options=HOLD)
