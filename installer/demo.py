@@ -13,9 +13,11 @@ import os
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -79,10 +81,12 @@ def _run(folder: Path, keep: bool) -> None:
         _tell(f"{cloud.address}  (company {COMPANY}, one location, one device, a fresh API key)")
 
         _say("Starting a private cupsd")
-        cups = _make_cups(folder, cloud.host, key)
+        environment = _configure(folder, cloud.host, key)
+        cups = _make_cups(folder, environment)
         at_the_end.callback(cups.stop)
         cups.start()
         _tell(f"CUPS_SERVER={cups.socket}")
+        at_the_end.enter_context(_poller(folder, environment, cups))
 
         _say("Looking for devices: lpinfo -v")
         uri = _discover(cups)
@@ -107,11 +111,11 @@ def _delivered(folder: Path) -> Path:
     return folder / "delivered"
 
 
-def _make_cups(folder: Path, host: str, key: str) -> PrivateCups:
-    config, state, root = folder / "bridge", folder / "state", folder / "cups"
+def _configure(folder: Path, host: str, key: str) -> dict[str, str]:
+    """Write the bridge's configuration; the environment by which its programs find it."""
+    config, state = folder / "bridge", folder / "state"
     (config / "servers.d").mkdir(parents=True)
     state.mkdir(mode=0o700)
-    root.mkdir()
     (config / "bridge.toml").write_text('[defaults]\nencryption = "never"\n')
     entry = config / "servers.d" / "demo.toml"
     with os.fdopen(os.open(entry, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -119,14 +123,37 @@ def _make_cups(folder: Path, host: str, key: str) -> PrivateCups:
             f'[[server]]\nhost = "{host}"\ncompany = "{COMPANY}"\napi_key = "{key}"\n'
             f'locations = ["{LOCATION}"]\n'
         )
-    environment = {
+    return {
         "CIRRUS_BRIDGE_CONFIG": str(config),
         "CIRRUS_BRIDGE_STATE": str(state),
         "CIRRUS_BRIDGE_CACHE": str(state.with_name("cache")),
         "PYTHONDONTWRITEBYTECODE": "1",  # root's files, that others can not read, in the sources
     }
+
+
+def _make_cups(folder: Path, environment: dict[str, str]) -> PrivateCups:
+    root = folder / "cups"
+    root.mkdir()
     programs = [PROGRAMS / "cirrus-backend"], environment
     return PrivateCups(root, *programs, driver=[PROGRAMS / "cirrus-driver"])
+
+
+@contextlib.contextmanager
+def _poller(folder: Path, environment: dict[str, str], cups: PrivateCups) -> Iterator[None]:
+    """The poller, which jobs need whose location is offline."""
+    with (folder / "statusd.log").open("wb") as log:
+        poller = subprocess.Popen(
+            [PROGRAMS / "cirrus-statusd"],
+            env={**os.environ, **environment, "CUPS_SERVER": str(cups.socket)},
+            stdin=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield
+    finally:
+        poller.terminate()
+        poller.wait()
 
 
 def _discover(cups: PrivateCups) -> str:
@@ -190,6 +217,7 @@ def _keep(cups: PrivateCups, cloud: DemoCloud, key: str) -> None:
         _say("Both servers stay until Ctrl-C")
         _tell(f"print:    CUPS_SERVER={cups.socket} lp -d {QUEUE} FILE")
         _tell(f"          CUPS_SERVER={cups.socket} libreoffice   (or any other application)")
+        _tell(f"          CUPS_SERVER={cups.socket} lpstat -l -p -o   (what jobs and queues say)")
         _tell(f"look:     {cloud.address}  user {COMPANY}, password {key}")
         for state in ("offline", "online"):
             _tell(f"{state + ':':<10}{PROGRAMS / 'cirrus-cloudlet'} location {state} {LOCATION} "
