@@ -7,6 +7,7 @@ one message for people and one exit code; an error that nobody foresaw holds the
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import stat
 import sys
@@ -20,11 +21,9 @@ from cirrus_bridge.backend_run import OK, BackendRun
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.cloud_apis import may_be_plain
 from cirrus_bridge.config import FOLDER, STATE_FOLDER, Server, UploadSettings, load
-from cirrus_bridge.cups_ipp import CUPS_SOCKET, CupsServer
 from cirrus_bridge.cups_job import USAGE, read_job
-from cirrus_bridge.cups_queue import CupsQueues
 from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
-from cirrus_bridge.errors import CirrusError, Disposition, UsageError
+from cirrus_bridge.errors import CirrusError, CupsAway, CupsRefused, Disposition, UsageError
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.model import PrintJob
 from cirrus_bridge.uri import parse_queue_uri
@@ -75,10 +74,10 @@ def _main(argv: Sequence[str], environ: Mapping[str, str], report: CupsReport, c
         targets = ", ".join(map(str, queue.targets))
         report.debug(f"cirrus-bridge {__version__}: document for {targets} on {queue.server}")
         state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
-        cups = CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
         with Journal(state) as journal:
             _wait_for_turn(job, journal, report, clock)
-            run = BackendRun(job, configuration, journal, clock, report, cups)
+            others_wait = functools.partial(_others_wait, job, environ, report)
+            run = BackendRun(job, configuration, journal, clock, report, others_wait)
             code = run.print(queue, sys.stdin.buffer)
     _let_the_second_pass(job, clock)
     return code
@@ -98,6 +97,20 @@ def _let_the_second_pass(job: PrintJob, clock: Clock) -> None:
     left_s = job.print_run + 1 - clock.wall_s()
     if 0 < left_s <= 1:
         clock.sleep(left_s)
+
+
+def _others_wait(job: PrintJob, environ: Mapping[str, str], report: CupsReport) -> bool:
+    """Whether other jobs wait for the job's queue, or its class."""
+    # which most jobs end without having to know
+    from cirrus_bridge.cups_ipp import CUPS_SOCKET, CupsServer
+    from cirrus_bridge.cups_queue import CupsQueues
+
+    try:
+        cups = CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
+        return cups.has_pending(job.queue, job.class_name)
+    except (CupsAway, CupsRefused) as error:
+        report.debug(f"{error} {error.detail}")
+        return False
 
 
 def _list_devices(

@@ -3,7 +3,7 @@ follow it, and end the job with the truth, or hand it over to the poller."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -12,12 +12,9 @@ from cirrus_bridge.cloud_apis import CloudApis
 from cirrus_bridge.conclude import check_delivered, is_settled, told
 from cirrus_bridge.config import Configuration
 from cirrus_bridge.cups_job import read_document
-from cirrus_bridge.cups_queue import CupsQueues
 from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
 from cirrus_bridge.errors import (
     CirrusError,
-    CupsAway,
-    CupsRefused,
     DeliveryEnded,
     Disposition,
     Interrupted,
@@ -46,14 +43,15 @@ OK = EXIT_CODES[Disposition.DONE]
 
 @dataclass(slots=True)
 class BackendRun:
-    """One run, for the document of `job` that CUPS is at."""
+    """One run, for the document of `job` that CUPS is at; `others_wait` says whether other jobs
+    wait for its queue."""
 
     job: PrintJob
     configuration: Configuration
     journal: Journal
     clock: Clock
     report: CupsReport
-    cups: CupsQueues
+    others_wait: Callable[[], bool]
 
     def print(self, queue: QueueUri, stdin: BinaryIO) -> int:
         """All of it; the exit code.
@@ -125,7 +123,7 @@ class BackendRun:
         wait = queue.settings.wait
         if not is_settled(targets, "delivered"):
             self.journal.take_back(keys, now_s=self.clock.wall_s())
-            follower = Follower(ask, self.journal, self.clock, self.report, self._others_wait)
+            follower = Follower(ask, self.journal, self.clock, self.report, self.others_wait)
             try:
                 follower.follow(targets, wait, queue.settings.wait_timeout_s)
             except Interrupted:
@@ -181,13 +179,6 @@ class BackendRun:
     def _hand_over(self, keys: Sequence[DocumentKey], queue: QueueUri, handover: str) -> None:
         now_s = self.clock.wall_s()
         self.journal.hand_over(keys, handover, followed_uri(queue), now_s=now_s)
-
-    def _others_wait(self) -> bool:
-        try:
-            return self.cups.has_pending(self.job.queue, self.job.class_name)
-        except (CupsAway, CupsRefused) as error:
-            self.report.debug(f"{error} {error.detail}")
-            return False
 
 
 def _ids(targets: Sequence[Tracked]) -> str:
