@@ -21,11 +21,12 @@ from cirrus_bridge.backend_run import OK, BackendRun
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.cloud_apis import may_be_plain
 from cirrus_bridge.config import FOLDER, STATE_FOLDER, Server, UploadSettings, load
-from cirrus_bridge.cups_job import USAGE, read_job
+from cirrus_bridge.cups_job import USAGE, SpooledDocument, read_job
 from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
 from cirrus_bridge.errors import CirrusError, CupsAway, CupsRefused, Disposition, UsageError
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.model import PrintJob
+from cirrus_bridge.privileges import give_up_root, make_folder
 from cirrus_bridge.uri import parse_queue_uri
 
 DISCOVERY_TIMEOUTS = UploadSettings(connect_timeout_s=2.0, read_timeout_s=2.0)
@@ -74,11 +75,15 @@ def _main(argv: Sequence[str], environ: Mapping[str, str], report: CupsReport, c
         targets = ", ".join(map(str, queue.targets))
         report.debug(f"cirrus-bridge {__version__}: document for {targets} on {queue.server}")
         state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
+        data = SpooledDocument(job, sys.stdin.buffer)
+        with contextlib.suppress(OSError):  # which the journal tells better
+            make_folder(state, 0o700)
+            give_up_root(state)
         with Journal(state) as journal:
             _wait_for_turn(job, journal, report, clock)
             others_wait = functools.partial(_others_wait, job, environ, report)
             run = BackendRun(job, configuration, journal, clock, report, others_wait)
-            code = run.print(queue, sys.stdin.buffer)
+            code = run.print(queue, data)
     _let_the_second_pass(job, clock)
     return code
 
@@ -134,7 +139,11 @@ def _list_devices(
         company = server.company or ""
         return CloudApi(server, company, https=not plain, timeouts=DISCOVERY_TIMEOUTS)
 
-    cache = DeviceCache(Path(environ.get("CIRRUS_BRIDGE_CACHE") or CACHE_FOLDER))
+    folder = Path(environ.get("CIRRUS_BRIDGE_CACHE") or CACHE_FOLDER)
+    with contextlib.suppress(OSError):  # without a cache it works too
+        make_folder(folder, 0o755)
+        give_up_root(folder)
+    cache = DeviceCache(folder)
     found: list[LanServer] = []
     browsing = threading.Thread(target=lambda: found.extend(servers_on_lan(clock)), daemon=True)
     browsing.start()

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.cloud_apis import CloudApis
 from cirrus_bridge.conclude import check_delivered, is_settled, told
 from cirrus_bridge.config import Configuration
-from cirrus_bridge.cups_job import read_document
+from cirrus_bridge.cups_job import SpooledDocument
 from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
 from cirrus_bridge.errors import (
     CirrusError,
@@ -53,7 +52,7 @@ class BackendRun:
     report: CupsReport
     others_wait: Callable[[], bool]
 
-    def print(self, queue: QueueUri, stdin: BinaryIO) -> int:
+    def print(self, queue: QueueUri, data: SpooledDocument) -> int:
         """All of it; the exit code.
 
         Raises:
@@ -62,14 +61,14 @@ class BackendRun:
         job = self.job
         key, known = recognize(job, queue, self.journal.entries(job.job_uuid, job.job_id))
         if known is None or known.phase is not Phase.ACCEPTED:
-            self._submit(key, known, queue, Document(read_document(job, stdin)))
+            self._submit(key, known, queue, data)
         else:
             if known.key != key:  # by another member of the class
                 key, queue = known.key, parse_queue_uri(known.key.destination, queue.settings)
             self.report.debug("the journal says that the cloud has this document already")
             self.journal.rerun(key, pass_started=job.pass_started, now_s=self.clock.wall_s())
             if job.spool_path is None:
-                for _ in read_document(job, stdin):
+                for _ in data:
                     pass  # a filter that can not write to its end fails the job
         self.report.progress(100)
         documents = self.journal.documents_of(key)
@@ -80,7 +79,7 @@ class BackendRun:
         return self._follow(key, queue, documents)
 
     def _submit(
-        self, key: DocumentKey, known: Entry | None, queue: QueueUri, document: Document
+        self, key: DocumentKey, known: Entry | None, queue: QueueUri, data: SpooledDocument
     ) -> None:
         submission = Submission(
             job=self.job,
@@ -92,7 +91,7 @@ class BackendRun:
             clock=self.clock,
             report=self.report,
             sizes=self.configuration.upload,
-            expected_bytes=_size_bytes(self.job),
+            expected_bytes=data.size_bytes,
             attempt=known.attempt if known else 0,
         )
         try:
@@ -102,7 +101,7 @@ class BackendRun:
                     "killed or crashed. Look into the logs (is memory short?), then release the "
                     "job; it goes on where it was."
                 )
-            receipts = submission.run(document, known)
+            receipts = submission.run(Document(data), known)
         except CirrusError as error:
             self.journal.pass_broken(self.job.job_uuid)
             if not self.job.is_last(key.number):
@@ -183,10 +182,3 @@ class BackendRun:
 
 def _ids(targets: Sequence[Tracked]) -> str:
     return ", ".join(f"{t.receipt.cloud_job_id} ({t.receipt.target})" for t in targets)
-
-
-def _size_bytes(job: PrintJob) -> int:
-    try:
-        return job.spool_path.stat().st_size if job.spool_path else 0
-    except OSError:
-        return 0  # whoever reads it says what is wrong

@@ -70,34 +70,47 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str]) -> PrintJob:
     )
 
 
-def read_document(job: PrintJob, stdin: BinaryIO) -> Iterator[bytes]:
-    """The document's bytes in pieces of at most READ_BYTES, from the spool file or `stdin`.
+class SpooledDocument:
+    """The document's bytes, from the spool file or `stdin`: opened at once, by whoever may open it,
+    and read later, in pieces of at most READ_BYTES. `size_bytes` is 0 where it is not known.
 
-    Raises:
+    Raises (when it is iterated):
         UnreadableDocument: it can not be opened, or read to its end.
     """
-    try:
-        if job.spool_path is None:
-            while chunk := os.read(stdin.fileno(), READ_BYTES):
-                yield chunk
-            return
-        with job.spool_path.open("rb", buffering=0) as spool:
-            expected = os.fstat(spool.fileno()).st_size
-            seen = 0
-            while chunk := spool.read(READ_BYTES):
+
+    def __init__(self, job: PrintJob, stdin: BinaryIO) -> None:
+        self._name = str(job.spool_path or "standard input")
+        self._source: BinaryIO | OSError = stdin
+        self.size_bytes = 0
+        if job.spool_path is not None:
+            try:
+                self._source = job.spool_path.open("rb", buffering=0)
+                self.size_bytes = os.fstat(self._source.fileno()).st_size
+            except OSError as error:
+                self._source = error
+
+    def __iter__(self) -> Iterator[bytes]:
+        seen = 0
+        try:
+            if isinstance(self._source, OSError):
+                raise self._source
+            while chunk := os.read(self._source.fileno(), READ_BYTES):
                 seen += len(chunk)
                 yield chunk
-    except OSError as error:
-        raise UnreadableDocument(
-            f"The print data can not be read ({error.strerror}). Release the job to try again, "
-            "or print it anew.",
-            detail=f"reading {job.spool_path or 'standard input'}: {error}",
-        ) from error
-    if seen < expected:
-        raise UnreadableDocument(
-            "The print data became shorter while it was read. Print the document anew.",
-            detail=f"{job.spool_path}: {seen} of {expected} bytes",
-        )
+        except OSError as error:
+            raise UnreadableDocument(
+                f"The print data can not be read ({error.strerror}). Release the job to try again, "
+                "or print it anew.",
+                detail=f"reading {self._name}: {error}",
+            ) from error
+        finally:
+            if not isinstance(self._source, OSError):
+                self._source.close()
+        if seen < self.size_bytes:
+            raise UnreadableDocument(
+                "The print data became shorter while it was read. Print the document anew.",
+                detail=f"{self._name}: {seen} of {self.size_bytes} bytes",
+            )
 
 
 def _copies_left(

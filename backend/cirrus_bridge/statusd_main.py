@@ -7,6 +7,7 @@ the journal of the system keeps. The configuration is read again when one of its
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import os
 import random
@@ -32,6 +33,7 @@ from cirrus_bridge.errors import CirrusError
 from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.orphans import Orphans
 from cirrus_bridge.poller import Poller
+from cirrus_bridge.privileges import make_folder
 from cirrus_bridge.schedule import Schedule
 from cirrus_bridge.settle import Settlement
 from cirrus_bridge.uri import QueueUri
@@ -76,7 +78,10 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
     cups = CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
     rng = random.Random()  # noqa: S311 - jitter, no secret
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    with PollerJournal(Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)) as journal:
+    state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
+    with contextlib.suppress(OSError):  # which the journal tells better
+        make_folder(state, 0o700)
+    with PollerJournal(state) as journal:
         settlement = Settlement(journal, cups, clock, tell)
         poller = Poller(
             name=name,

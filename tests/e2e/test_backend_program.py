@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import random
 import re
 import signal
@@ -275,3 +276,26 @@ def _watch_peak_kb(process: subprocess.Popen[bytes]) -> int:
 
 
 _INTERPRETER_KB = 10_000  # what `python3 -c 0` takes
+
+
+def test_no_root_where_none_is_needed(own_site: PrintSite) -> None:
+    """What touches network and journal is not root any more, can get no right back, and can not be
+    looked into by others of its user, who are CUPS's filters."""
+    site = own_site
+    site.cloud.cli("location", "offline", "Paris")
+    job_id = site.cups.lp(site.queue(driver=False, options="?waittimeout=1"), data=b"x")
+    eventually(lambda: site.journal("SELECT phase FROM document") == [("accepted",)])
+    worker = Path(f"/proc/{site.worker()}")
+    status = dict(
+        line.split(":\t", 1)
+        for line in (worker / "status").read_text().splitlines()
+        if ":\t" in line
+    )
+    lp = pwd.getpwnam("lp")
+    assert status["Uid"].split() == [str(lp.pw_uid)] * 4
+    assert status["Groups"].split() == [str(lp.pw_gid)]
+    assert int(status["CapPrm"], 16) == int(status["CapEff"], 16) == 0
+    spy = ["setpriv", "--reuid=lp", "--clear-groups", "cat", str(worker / "environ")]
+    assert subprocess.run(spy, capture_output=True, check=False).returncode != 0
+    site.cups.wait_job(job_id, "held")
+    assert {path.stat().st_uid for path in (site.state, *site.state.iterdir())} == {lp.pw_uid}

@@ -14,6 +14,7 @@ BRIDGE = BACKEND / "cirrus_bridge"
 LAYERS: list[set[str]] = [
     {"errors", "model", "__init__"},
     {"settings", "config_toml", "device_cache", "papers", "ppd_words", "page_language", "cups_ppd"},
+    {"privileges"},
     {"cups_options", "deflate", "segments", "crowd", "retry", "clock", "cups_report", "ipp"},
     {"schedule_server", "cups_ipp"},
     {"lan", "props", "capabilities", "schedule", "cups_queue"},

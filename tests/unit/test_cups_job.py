@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.cups_job import read_document, read_job
+from cirrus_bridge.cups_job import SpooledDocument, read_job
 from cirrus_bridge.errors import BadOption, JoinedDocuments, UnreadableDocument, UsageError
 
 ARGV = ["cirrus", "17", "ann", "Report", "2", "job-uuid=urn:uuid:a sides=one-sided"]
@@ -98,14 +98,14 @@ def test_document_of_a_file(tmp_path: Path) -> None:
     data = os.urandom(300_000)
     spool.write_bytes(data)
     with Path(os.devnull).open("rb") as stdin:
-        assert b"".join(read_document(read_job([*ARGV, str(spool)], {}), stdin)) == data
+        assert b"".join(SpooledDocument(read_job([*ARGV, str(spool)], {}), stdin)) == data
 
 
 def test_missing_file(tmp_path: Path) -> None:
     """A spool file that is not there is one clear error."""
     job = read_job([*ARGV, str(tmp_path / "none")], {})
     with Path(os.devnull).open("rb") as stdin, pytest.raises(UnreadableDocument, match="Release"):
-        list(read_document(job, stdin))
+        list(SpooledDocument(job, stdin))
 
 
 def test_file_that_shrinks(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_file_that_shrinks(tmp_path: Path) -> None:
     spool.write_bytes(bytes(1_000_000))
     job = read_job([*ARGV, str(spool)], {})
     with Path(os.devnull).open("rb") as stdin:
-        chunks = read_document(job, stdin)
+        chunks = iter(SpooledDocument(job, stdin))
         next(chunks)
         os.truncate(spool, 200_000)
         with pytest.raises(UnreadableDocument, match="shorter"):

@@ -1,0 +1,45 @@
+"""Giving up root's rights: a program that has read the keys goes on as who owns its folder.
+
+CUPS runs the backend as root, as only root may read the keys. Print data, network and journal need
+no root: the worker becomes the owner of the state folder. Where root owns that, it stays root. A
+process that has changed its user can not be traced by that user's other processes (prctl(2),
+PR_SET_DUMPABLE).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+from pathlib import Path
+
+PRINT_USER = "lp"  # CUPS's own, for filters and most backends (cups-files.conf(5))
+
+
+def make_folder(folder: Path, mode: int) -> None:
+    """Make a folder of ours if it is not there; root's work is for PRINT_USER.
+
+    Raises:
+        OSError: it can not be made.
+    """
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(parents=True)
+        folder.chmod(mode)
+        if os.geteuid() == 0:
+            with contextlib.suppress(KeyError):  # no such user: it stays root's
+                os.chown(folder, pwd.getpwnam(PRINT_USER).pw_uid, -1)
+
+
+def give_up_root(folder: Path) -> None:
+    """Become the owner of `folder`, for good. Nothing happens to who is not root.
+
+    Raises:
+        OSError: the folder is not there, or the user can not be changed.
+    """
+    owner = folder.stat().st_uid
+    if os.geteuid() != 0 or owner == 0:
+        return
+    group = os.getegid()
+    os.setgroups([group])
+    os.setresgid(group, group, group)
+    os.setresuid(owner, owner, owner)
