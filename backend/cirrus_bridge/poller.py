@@ -14,8 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cirrus_bridge.api import CloudApi
-from cirrus_bridge.asking import AT_ONCE, Askers
+from cirrus_bridge.asking import AT_ONCE, Askers, StatusApi
 from cirrus_bridge.change import INFO, NOTICE, WARNING, Change, of_document
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.conclude import NOT_DELIVERED
@@ -80,7 +79,7 @@ class Poller:
     orphans: Orphans
     settings: PollerSettings
     defaults: QueueSettings
-    api_of: Callable[[QueueUri], CloudApi]
+    api_of: Callable[[QueueUri], StatusApi]
     tell: Callable[[Change], None]
     watch_list: WatchList = field(default_factory=WatchList)
     _unknown_since_s: dict[int, float] = field(default_factory=dict)
