@@ -13,11 +13,12 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 from cirrus_bridge.errors import JournalBusy, JournalError
 
 BUSY_TIMEOUT_S = 10.0
+View: TypeAlias = sqlite3.Connection
 # Step n makes version n + 1 of the database out of version n.
 _STEPS = (
     """
@@ -196,6 +197,24 @@ class JournalDatabase:
             f"The journal {self._path} can not be used ({error}), and without it a job could be "
             "printed twice. Check the disk space and rights there, then release the job.",
         )
+
+
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[View]:
+    """A connection of its own to the journal in `folder`, for one look at one moment of it.
+
+    Raises:
+        JournalError: it can not be read.
+    """
+    path = folder.absolute() / "journal.db"
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+        ) as db:
+            db.execute("BEGIN")
+            yield db
+    except sqlite3.Error as error:
+        raise JournalError(f"The journal {path} can not be read ({error}).") from error
 
 
 def _place(job_uuid: str, job_id: int) -> int:
