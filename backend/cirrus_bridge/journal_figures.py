@@ -23,7 +23,8 @@ _Seen: TypeAlias = tuple[str, int, float]  # which event, row, when
 _JOINED = "delivery JOIN document USING (job_uuid, job_id, print_run, destination, number)"
 _STATES = (
     "SELECT queue, CASE WHEN closed_at IS NOT NULL AND state IN (0, 1) THEN NULL ELSE state END,"
-    f" count(*) FROM {_JOINED} WHERE phase = 'accepted' AND cloud_job_id IS NOT NULL GROUP BY 1, 2"
+    f" count(*), min(accepted_at) FROM {_JOINED}"
+    " WHERE phase = 'accepted' AND cloud_job_id IS NOT NULL GROUP BY 1, 2"
 )
 _OPEN = "SELECT count(*), coalesce(sum(handover = 'hold'), 0) FROM document WHERE closed_at IS NULL"
 # row, when, queue, destination, state, size, times of acceptance and reception
@@ -60,10 +61,12 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How it stands. `jobs` are the cloud's jobs by queue and state; `round_at_s` is the last sign
-    of life of the poller that was asked for, or 0."""
+    """How it stands. `jobs` are the cloud's jobs by queue and state, `oldest_at_s` is when the
+    first of them was accepted; `round_at_s` is the last sign of life of the poller that was asked
+    for, or 0."""
 
     jobs: Mapping[tuple[str, str], int]
+    oldest_at_s: Mapping[tuple[str, str], float]
     open_documents: int
     held_documents: int
     round_at_s: float
@@ -90,11 +93,18 @@ class FigureReader:
             alive = db.execute(
                 "SELECT alive_until FROM poller WHERE name = ?", (self._name,)
             ).fetchone()
-            jobs = {(queue, _word(state)): n for queue, state, n in db.execute(_STATES)}
+            rows = [(queue, _word(state), *more) for queue, state, *more in db.execute(_STATES)]
             open_documents, held_documents = db.execute(_OPEN).fetchone()
             events = self._events(db, now_s)
         round_at_s = alive[0] - LEASE_S if alive else 0.0
-        return Figures(jobs, open_documents, held_documents, round_at_s, tuple(events))
+        return Figures(
+            {(queue, state): count for queue, state, count, _ in rows},
+            {(queue, state): oldest_at_s for queue, state, _, oldest_at_s in rows},
+            open_documents,
+            held_documents,
+            round_at_s,
+            tuple(events),
+        )
 
     def _events(self, db: View, now_s: float) -> list[Happened]:
         is_first = self._looked_s is None

@@ -31,6 +31,7 @@ FRESH_S = 5.0
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 BUCKETS = (1, 2, 5, 10, 30, _MINUTE, 5 * _MINUTE, 15 * _MINUTE, _HOUR, 4 * _HOUR, _DAY, 7 * _DAY)
 STATES = (*(state.name.lower() for state in DeliveryState), UNFOLLOWED)
+WAITING = DeliveryState.SUBMITTED.name.lower()
 FINAL = tuple(state.name.lower() for state in DeliveryState if state.is_final)
 REACHED = tuple(state.name.lower() for state in DeliveryState if state.reached_recipient)
 
@@ -60,6 +61,12 @@ class Metrics:
             "cirrus_jobs",
             "Jobs at the cloud that the journal remembers, one for each document and target",
             ["queue", "state"],
+            registry=r,
+        )
+        self._longest = Gauge(
+            "cirrus_longest_wait_seconds",
+            "Since when the oldest job waits that its location has not fetched yet",
+            ["queue"],
             registry=r,
         )
         self._open = Gauge("cirrus_open_documents", "Documents without an end yet", registry=r)
@@ -110,24 +117,24 @@ class Metrics:
             return generate_latest(self._registry)
 
     def _refresh(self) -> None:
-        figures = self._reader.look(self._clock.wall_s())
+        now_s = self._clock.wall_s()
+        figures = self._reader.look(now_s)
         self._stale_s = self._clock.monotonic_s() + FRESH_S
-        self._show(figures)
+        self._show(figures, now_s)
         for event in figures.events:
             self._count(event)
 
-    def _show(self, figures: Figures) -> None:
+    def _show(self, figures: Figures, now_s: float) -> None:
         queues = {queue for queue, _ in figures.jobs}
-        for queue in self._queues - queues:
-            for state in STATES:
-                self._jobs.labels(queue, state).set(0)
         for queue in queues - self._queues:
             for state in FINAL:
                 self._ended.labels(queue, state)  # a first end is to be an increase from 0
-        self._queues |= queues
-        for queue in queues:
+        self._queues |= queues  # one that has nothing any more falls to 0
+        for queue in self._queues:
             for state in STATES:
                 self._jobs.labels(queue, state).set(figures.jobs.get((queue, state), 0))
+            oldest_at_s = figures.oldest_at_s.get((queue, WAITING), now_s)
+            self._longest.labels(queue).set(max(0.0, now_s - oldest_at_s))
         self._open.set(figures.open_documents)
         self._held.set(figures.held_documents)
         self._round.set(figures.round_at_s)
