@@ -61,6 +61,14 @@ class DesktopSession:
             process.wait()
         self._stack.close()
 
+    @property
+    def here(self) -> list[str]:
+        """A command that runs another where the user is signed in: in a mount namespace."""
+        mounts = (
+            f"mount -t tmpfs none /run && mkdir /run/user && mount -B {self.run_user} /run/user"
+        )
+        return ["unshare", "--mount", "sh", "-c", f'{mounts} && exec "$@"', "sh"]
+
     def told(self) -> list[dict[str, Any]]:
         """The notifications that have come."""
         return self._lines()[1:]
