@@ -35,6 +35,7 @@ from cirrus_bridge.orphans import Orphans
 from cirrus_bridge.schedule import Schedule
 from cirrus_bridge.settings import QueueSettings
 from cirrus_bridge.settle import Settlement
+from cirrus_bridge.timer import Timer
 from cirrus_bridge.uri import QueueUri
 from cirrus_bridge.watched import Job, Watched, WatchList, place
 
@@ -47,21 +48,6 @@ PRUNE_S = 3600.0
 DAY_S = 86_400.0
 AWAY_WAIT_S = 5.0
 ONCE_WAIT_S = 5.0
-
-
-@dataclass(slots=True)
-class Timer:
-    """What is to be done every so many seconds."""
-
-    every_s: float
-    due_s: float = -math.inf
-
-    def is_due(self, now_s: float) -> bool:
-        """Whether it is time; the next time begins then."""
-        if now_s < self.due_s:
-            return False
-        self.due_s = now_s + self.every_s
-        return True
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ BRIDGE = BACKEND / "cirrus_bridge"
 LAYERS: list[set[str]] = [
     {"errors", "model", "__init__"},
     {"settings", "config_toml", "device_cache", "papers", "ppd_words", "page_language", "cups_ppd"},
-    {"child_program"},
+    {"child_program", "timer"},
     {"cups_options", "deflate", "segments", "crowd", "retry", "clock", "cups_report", "ipp"},
     {"schedule_server", "cups_ipp"},
     {"lan", "props", "capabilities", "schedule", "cups_queue"},
@@ -41,7 +41,7 @@ OWNERS = {
     "http": {"api_errors", "cups_ipp", "metrics_server"},
     "sqlite3": {"journal_database"},
     "signal": {"clock", "backend_supervisor", "child_program"},
-    "subprocess": {"child_program"},
+    "subprocess": {"child_program", "timer"},
     "prometheus_client": {"metrics", "metrics_server"},
     "zeroconf": {"lan"},
     "zlib": {"deflate"},
