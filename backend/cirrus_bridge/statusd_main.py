@@ -73,7 +73,7 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
     reader = ConfigurationReader(Path(environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER), clock)
     settings = reader.configuration.poller
     state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
-    told_aside = sinks(settings, environ, log, clock)
+    told_aside = sinks(reader.configuration, environ, log, clock)
     told: list[Callable[[Change], None]] = [log, *told_aside]
 
     def tell(change: Change) -> None:

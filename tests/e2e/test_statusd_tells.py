@@ -139,6 +139,18 @@ def test_metrics_without_their_package(own_site: PrintSite, tmp_path: Path) -> N
     )
     own_site.configure_statusd(f"metrics_port = {_free_port()}")
     poller = own_site.start_statusd(environ={"PYTHONPATH": str(tmp_path)})
-    assert poller.wait(60) == 1
+    try:
+        assert poller.wait(60) == 1
+    finally:
+        poller.kill()
     assert "cirrus-bridge[metrics]" in own_site.statusd_log()
     assert "CB-202" in own_site.statusd_log()
+
+
+def test_a_hook_that_anybody_may_choose(own_site: PrintSite) -> None:
+    """The poller runs as root; it does not run what others can write into the configuration."""
+    _use_hook(own_site)
+    (own_site.config / "bridge.toml").chmod(0o664)
+    assert own_site.start_statusd("--once").wait(60) == 1
+    assert "chmod go-w" in own_site.statusd_log()
+    assert not _record(own_site)
