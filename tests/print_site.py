@@ -111,16 +111,26 @@ class PrintSite:
                 poller.terminate()
                 assert poller.wait(10) == 0, self.statusd_log()
 
-    def start_statusd(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start the poller; whoever calls it ends it."""
+    def start_statusd(
+        self, *arguments: str, under: Sequence[str] = (), environ: dict[str, str] | None = None
+    ) -> subprocess.Popen[str]:
+        """Start the poller, `under` a command that runs another; whoever calls it ends it."""
         with (self.root / "statusd.log").open("a") as log:
             return subprocess.Popen(
-                [BACKEND.with_name("cirrus-statusd"), *arguments],
-                env=os.environ | self.environ | {"CUPS_SERVER": str(self.cups.socket)},
+                [*under, BACKEND.with_name("cirrus-statusd"), *arguments],
+                env=os.environ
+                | self.environ
+                | {"CUPS_SERVER": str(self.cups.socket)}
+                | (environ or {}),
                 stderr=log,
                 text=True,
                 start_new_session=True,
             )
+
+    def configure_statusd(self, lines: str) -> None:
+        """Add lines below [statusd] to the bridge's configuration."""
+        with (self.config / "bridge.toml").open("a") as bridge:
+            bridge.write(f"[statusd]\n{lines}\n")
 
     def statusd_log(self) -> str:
         """What pollers have written."""

@@ -10,11 +10,23 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from cirrus_bridge.errors import CirrusError, UnexpectedAnswer
-from cirrus_bridge.model import JobStatus
+from cirrus_bridge.model import JobStatus, Receipt
 
 AT_ONCE = 8
+
+
+class StatusApi(Protocol):
+    """A cloud that can be asked for a job."""
+
+    def job_status(self, receipt: Receipt) -> JobStatus:
+        """Where a submitted job is now.
+
+        Raises:
+            CirrusError: the cloud does not say.
+        """
 
 
 @dataclass(frozen=True, slots=True)

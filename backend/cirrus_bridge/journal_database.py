@@ -13,11 +13,12 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 from cirrus_bridge.errors import JournalBusy, JournalError
 
 BUSY_TIMEOUT_S = 10.0
+View: TypeAlias = sqlite3.Connection
 # Step n makes version n + 1 of the database out of version n.
 _STEPS = (
     """
@@ -115,9 +116,9 @@ class JournalDatabase:
         self._path = folder / "journal.db"
         with self._translated():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._locks = os.open(folder / "jobs.lock", os.O_CREAT | os.O_RDWR, 0o600)
-            # user names and titles are nobody else's business; WAL files take over the mode
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._locks = _private(folder / "jobs.lock")
+            # user names and titles are nobody else's business; WAL files take over mode and owner
+            os.close(_private(self._path))
             self._db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
             self._prepare()
 
@@ -196,6 +197,34 @@ class JournalDatabase:
             f"The journal {self._path} can not be used ({error}), and without it a job could be "
             "printed twice. Check the disk space and rights there, then release the job.",
         )
+
+
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[View]:
+    """A connection of its own to the journal in `folder`, for one look at one moment of it.
+
+    Raises:
+        JournalError: it can not be read.
+    """
+    path = folder.absolute() / "journal.db"
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+        ) as db:
+            db.execute("BEGIN")
+            yield db
+    except sqlite3.Error as error:
+        raise JournalError(f"The journal {path} can not be read ({error}).") from error
+
+
+def _private(path: Path) -> int:
+    """Open a file of the folder's owner, whoever is at work: root makes none that only root can
+    open."""
+    handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    owner = path.parent.stat().st_uid
+    if os.geteuid() == 0 != owner:
+        os.fchown(handle, owner, -1)
+    return handle
 
 
 def _place(job_uuid: str, job_id: int) -> int:

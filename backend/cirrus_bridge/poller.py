@@ -14,8 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cirrus_bridge.api import CloudApi
-from cirrus_bridge.asking import AT_ONCE, Askers
+from cirrus_bridge.asking import AT_ONCE, Askers, StatusApi
 from cirrus_bridge.change import INFO, NOTICE, WARNING, Change, of_document
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.conclude import NOT_DELIVERED
@@ -36,6 +35,7 @@ from cirrus_bridge.orphans import Orphans
 from cirrus_bridge.schedule import Schedule
 from cirrus_bridge.settings import QueueSettings
 from cirrus_bridge.settle import Settlement
+from cirrus_bridge.timer import Timer
 from cirrus_bridge.uri import QueueUri
 from cirrus_bridge.watched import Job, Watched, WatchList, place
 
@@ -48,21 +48,6 @@ PRUNE_S = 3600.0
 DAY_S = 86_400.0
 AWAY_WAIT_S = 5.0
 ONCE_WAIT_S = 5.0
-
-
-@dataclass(slots=True)
-class Timer:
-    """What is to be done every so many seconds."""
-
-    every_s: float
-    due_s: float = -math.inf
-
-    def is_due(self, now_s: float) -> bool:
-        """Whether it is time; the next time begins then."""
-        if now_s < self.due_s:
-            return False
-        self.due_s = now_s + self.every_s
-        return True
 
 
 @dataclass(slots=True)
@@ -80,7 +65,7 @@ class Poller:
     orphans: Orphans
     settings: PollerSettings
     defaults: QueueSettings
-    api_of: Callable[[QueueUri], CloudApi]
+    api_of: Callable[[QueueUri], StatusApi]
     tell: Callable[[Change], None]
     watch_list: WatchList = field(default_factory=WatchList)
     _unknown_since_s: dict[int, float] = field(default_factory=dict)

@@ -21,7 +21,8 @@ from typing import NoReturn
 
 from cirrus_bridge import __version__
 from cirrus_bridge.api import CloudApi
-from cirrus_bridge.asking import Askers
+from cirrus_bridge.aside import Aside
+from cirrus_bridge.asking import Askers, StatusApi
 from cirrus_bridge.change import INFO, WARNING, Change
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.cloud_apis import CloudApis
@@ -29,17 +30,20 @@ from cirrus_bridge.config import FOLDER, STATE_FOLDER, Configuration, load
 from cirrus_bridge.cups_ipp import CUPS_SOCKET, CupsServer
 from cirrus_bridge.cups_news import CupsNews
 from cirrus_bridge.cups_queue import CupsQueues
-from cirrus_bridge.errors import CirrusError
+from cirrus_bridge.errors import BadConfiguration, CirrusError, Interrupted
 from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.orphans import Orphans
 from cirrus_bridge.poller import Poller
 from cirrus_bridge.privileges import make_folder
 from cirrus_bridge.schedule import Schedule
 from cirrus_bridge.settle import Settlement
+from cirrus_bridge.sinks import sinks
 from cirrus_bridge.uri import QueueUri
 
 RELOAD_S = 5.0
 FAILED = 1
+# for what is still to be told when the program ends: the service is to end within a second
+ONCE_WAIT_S, END_WAIT_S = 60.0, 0.3
 
 
 def run() -> NoReturn:
@@ -69,19 +73,23 @@ def run() -> NoReturn:
 def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
     reader = ConfigurationReader(Path(environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER), clock)
     settings = reader.configuration.poller
-    sinks: list[Callable[[Change], None]] = [log]
+    state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
+    told_aside = sinks(reader.configuration, environ, log, clock)
+    told: list[Callable[[Change], None]] = [log, *told_aside]
 
     def tell(change: Change) -> None:
-        for sink in sinks:
+        for sink in told:
             sink(change)
 
     cups = CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
     rng = random.Random()  # noqa: S311 - jitter, no secret
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
     with contextlib.suppress(OSError):  # which the journal tells better
         make_folder(state, 0o700)
     with PollerJournal(state) as journal:
+        api_of: Callable[[QueueUri], StatusApi] = reader.api_of
+        if settings.metrics_port and not once:  # a poller that runs beside this one has the port
+            api_of = _with_metrics(settings.metrics_port, state, name, clock, api_of)
         settlement = Settlement(journal, cups, clock, tell)
         poller = Poller(
             name=name,
@@ -94,7 +102,7 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
             orphans=Orphans(journal, cups, clock, tell),
             settings=settings,
             defaults=reader.configuration.defaults,
-            api_of=reader.api_of,
+            api_of=api_of,
             tell=tell,
         )
         tell(Change("started", f"cirrus-bridge {__version__}, as {name}", INFO))
@@ -103,6 +111,44 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
         else:
             poller.run()
         tell(Change("ended", f"{len(poller.watch_list)} documents are left to the next poller"))
+    _finish(told_aside, clock)
+
+
+def _finish(told_aside: Sequence[Aside], clock: Clock) -> None:
+    """Tell what is still to be told: all of it, unless a stop was or is requested."""
+    wait_s = END_WAIT_S
+    with contextlib.suppress(Interrupted), clock.stoppable():
+        for aside in told_aside:
+            aside.finish(ONCE_WAIT_S)
+        wait_s = 0.0
+    for aside in told_aside:
+        aside.close(wait_s)
+
+
+def _with_metrics(
+    port: int,
+    state: Path,
+    name: str,
+    clock: Clock,
+    api_of: Callable[[QueueUri], StatusApi],
+) -> Callable[[QueueUri], StatusApi]:
+    """Serve metrics; the APIs with their questions counted.
+
+    Raises:
+        BadConfiguration: the port can not be had, or the package for it is not there.
+    """
+    try:
+        from cirrus_bridge.journal_figures import FigureReader
+        from cirrus_bridge.metrics import Metrics
+        from cirrus_bridge.metrics_server import serve_metrics
+    except ModuleNotFoundError as error:
+        raise BadConfiguration(
+            f"metrics_port below [statusd] in bridge.toml needs the Python package {error.name}: "
+            "pip install 'cirrus-bridge[metrics]', or set it to 0.",
+        ) from error
+    metrics = Metrics(FigureReader(state, name), clock)
+    serve_metrics(port, metrics.scrape)
+    return metrics.counted(api_of)
 
 
 class ConfigurationReader:

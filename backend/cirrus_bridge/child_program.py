@@ -1,0 +1,79 @@
+"""Programs that are run for a change: with no shell, no input, and a limited time.
+
+A program that takes too long is ended together with what it has started. One that ends by itself
+may leave others behind, as scripts do that start something in the background.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who a program is run as."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+class ProgramFailed(Exception):
+    """A program could not be started, took too long, or says that it failed; the text says why.
+    Whoever starts one knows what to make of it."""
+
+
+class NotStarted(ProgramFailed):
+    """The program could not be started."""
+
+
+class TooSlow(ProgramFailed):
+    """Its time was over."""
+
+
+def run_program(
+    command: Sequence[str],
+    environ: Mapping[str, bytes],
+    *,
+    limit_s: float,
+    account: Account | None = None,
+) -> None:
+    """Run a program to its end. As ourselves, its standard error is ours; as another `account`,
+    nothing that it writes is seen, since that user has it in hand.
+
+    Raises:
+        NotStarted, TooSlow, ProgramFailed.
+    """
+    try:
+        process = subprocess.Popen(
+            command,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=None if account is None else subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+            user=None if account is None else account.uid,
+            group=None if account is None else account.gid,
+            extra_groups=None if account is None else (),
+        )
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise NotStarted(f"can not be started: {why}") from error
+    try:
+        status = process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise TooSlow(f"took more than {limit_s:g} s and was ended") from None
+    if status < 0:
+        raise ProgramFailed(f"was ended by signal {-status}")
+    if status:
+        raise ProgramFailed(f"failed with exit status {status}")

@@ -1,0 +1,156 @@
+"""Whom the poller tells of changes beside CUPS: a command, the owner's desktop, Prometheus."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from desktop_session import USER, DesktopSession
+from print_site import PrintSite, eventually
+
+HOLD = "?waittimeout=1"
+TITLE = "<b>Q3</b> $(touch x) --help"
+RECORD = """#!{python}
+import json, os, sys
+with open(sys.argv[1], "a") as record:
+    told = {{k: v for k, v in os.environ.items() if k.startswith("CIRRUS_")}}
+    record.write(json.dumps(told) + "\\n")
+"""
+
+
+@pytest.fixture
+def away(own_site: PrintSite) -> PrintSite:
+    """A site whose location fetches nothing, for now."""
+    own_site.cloud.cli("location", "offline", "Paris")
+    return own_site
+
+
+def _record(site: PrintSite) -> list[dict[str, str]]:
+    path = site.root / "record"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def _use_hook(site: PrintSite, more: str = "") -> None:
+    hook = site.root / "hook"
+    hook.write_text(RECORD.format(python=sys.executable))
+    hook.chmod(0o755)
+    site.configure_statusd(f'hook = ["{hook}", "{site.root / "record"}"]\n{more}')
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _held_job(site: PrintSite, *words: str) -> int:
+    queue = site.queue(driver=False, options=HOLD)
+    job_id = site.cups.lp(queue, *words, data=b"12345")
+    site.cups.wait_job(job_id, "held")
+    return job_id
+
+
+def _scrape(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        return str(answer.read().decode())
+
+
+def test_all_are_told(away: PrintSite) -> None:
+    """A job that is delivered late: its owner sees it, the command runs, the metrics count it."""
+    port = _free_port()
+    _use_hook(away, f"notify = true\nmetrics_port = {port}")
+    with DesktopSession() as session:
+        poller = away.start_statusd(under=session.here)
+        try:
+            eventually(lambda: "event=started" in away.statusd_log())
+            job_id = _held_job(away, "-U", USER, "-t", TITLE)
+            away.cloud.cli("location", "online", "Paris")
+            away.cups.wait_job(job_id, "completed")
+            eventually(lambda: len(session.told()) > 0)
+            ended = 'state="delivered"} 1.0'
+            eventually(lambda: ended in _scrape(port))
+            eventually(lambda: any(told["CIRRUS_EVENT"] == "delivered" for told in _record(away)))
+            metrics = _scrape(port)
+        finally:
+            poller.terminate()
+            assert poller.wait(10) == 0, away.statusd_log()
+        (told,) = session.told()
+    assert told["summary"] == "Printed"
+    assert "&lt;b&gt;Q3&lt;/b&gt; $(touch x) --help" in told["body"]
+    (delivered,) = [told for told in _record(away) if told["CIRRUS_EVENT"] == "delivered"]
+    assert delivered["CIRRUS_TITLE"] == TITLE
+    assert delivered["CIRRUS_USER"] == USER
+    assert delivered["CIRRUS_JOB"] == str(job_id)
+    assert delivered["CIRRUS_TARGET"] == "Paris:Laser1"
+    assert delivered["CIRRUS_CLOUD_JOB"] == away.cloud.jobs()[0]["id"]
+    events = [told["CIRRUS_EVENT"] for told in _record(away)]
+    assert events[0] == "started" and events.index("delivered") < events.index("released")
+    assert f'cirrus_status_requests_total{{server="{away.server}"}}' in metrics
+    assert "cirrus_accepted_bytes_total" in metrics and "} 5.0" in metrics
+    assert USER not in metrics and "Q3" not in metrics and away.key not in metrics
+    assert "failed" not in away.statusd_log()
+
+
+def test_a_missing_hook_harms_nothing(away: PrintSite) -> None:
+    """One line of the log says so; jobs go on."""
+    away.configure_statusd('hook = ["/nowhere/told"]')
+    with away.statusd():
+        job_id = _held_job(away)
+        away.cloud.cli("location", "online", "Paris")
+        away.cups.wait_job(job_id, "completed")
+    lines = [line for line in away.statusd_log().splitlines() if "/nowhere/told" in line]
+    assert len(lines) == 1 and "No such file" in lines[0] and "bridge.toml" in lines[0]
+
+
+def test_a_stuck_hook_harms_nothing(away: PrintSite) -> None:
+    """Jobs go on, the poller ends when it is to, and says that not all was told."""
+    away.configure_statusd('hook = ["/bin/sleep", "25"]')
+    with away.statusd():
+        job_id = _held_job(away)
+        away.cloud.cli("location", "online", "Paris")
+        away.cups.wait_job(job_id, "completed")
+    assert "event=hook-late" in away.statusd_log()
+
+
+def test_one_round_tells_to_the_end(away: PrintSite) -> None:
+    """What `--once` has found out is told before it ends; a service's port is left to it."""
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        _use_hook(away, f"metrics_port = {service.getsockname()[1]}")
+        _held_job(away)
+        away.cloud.cli("location", "online", "Paris")
+        away.wait_jobs(lambda jobs: all(job["state"] == 2 for job in jobs))
+        with away.statusd("--once") as poller:
+            assert poller.wait(60) == 0
+    events = [told["CIRRUS_EVENT"] for told in _record(away)]
+    assert "delivered" in events and events[-1] == "ended"
+
+
+def test_metrics_without_their_package(own_site: PrintSite, tmp_path: Path) -> None:
+    """The poller says what to install, and does not start."""
+    missing = "No module named 'prometheus_client'"
+    (tmp_path / "prometheus_client.py").write_text(
+        f'raise ModuleNotFoundError("{missing}", name="prometheus_client")\n'
+    )
+    own_site.configure_statusd(f"metrics_port = {_free_port()}")
+    poller = own_site.start_statusd(environ={"PYTHONPATH": str(tmp_path)})
+    try:
+        assert poller.wait(60) == 1
+    finally:
+        poller.kill()
+    assert "cirrus-bridge[metrics]" in own_site.statusd_log()
+    assert "CB-202" in own_site.statusd_log()
+
+
+def test_a_hook_that_anybody_may_choose(own_site: PrintSite) -> None:
+    """The poller runs as root; it does not run what others can write into the configuration."""
+    _use_hook(own_site)
+    (own_site.config / "bridge.toml").chmod(0o664)
+    assert own_site.start_statusd("--once").wait(60) == 1
+    assert "chmod go-w" in own_site.statusd_log()
+    assert not _record(own_site)

@@ -1,0 +1,75 @@
+"""Changes are worked on aside of the loop: in order, within bounds, and with few words."""
+
+from __future__ import annotations
+
+import threading
+
+from cirrus_bridge.aside import MOST_WAITING, Aside
+from cirrus_bridge.change import Change
+from cirrus_bridge.clock import Clock
+
+
+def test_order_is_kept() -> None:
+    """The first change is told first, and all are told by the end."""
+    told: list[Change] = []
+    aside = Aside("late", told.append, told.append, Clock())
+    changes = [Change("x", str(number)) for number in range(100)]
+    for change in changes:
+        aside(change)
+    aside.finish(10)
+    assert told == changes
+
+
+def test_the_oldest_are_dropped() -> None:
+    """A stuck sink costs no memory without end and one line of the log; the youngest are told."""
+    told: list[str] = []
+    log: list[Change] = []
+    at_work, go_on = threading.Event(), threading.Event()
+
+    def act(change: Change) -> None:
+        at_work.set()
+        go_on.wait()
+        told.append(change.text)
+
+    aside = Aside("late", act, log.append, Clock())
+    aside(Change("x", "first"))
+    at_work.wait()
+    for number in range(MOST_WAITING + 5):
+        aside(Change("x", str(number)))
+    go_on.set()
+    aside.finish(10)
+    assert told == ["first", *(str(number) for number in range(5, MOST_WAITING + 5))]
+    assert [(change.event, "dropped" in change.text) for change in log] == [("late", True)]
+
+
+def test_a_fault_is_not_the_end() -> None:
+    """A change that breaks the sink is told of, and the next one is worked on."""
+    told: list[str] = []
+    log: list[Change] = []
+
+    def act(change: Change) -> None:
+        told.append(change.text)
+        if len(told) < 3:
+            raise ZeroDivisionError
+
+    aside = Aside("late", act, log.append, Clock())
+    for text in ("a", "b", "c"):
+        aside(Change("x", text))
+    aside.finish(10)
+    assert told == ["a", "b", "c"]
+    assert len(log) == 1 and "ZeroDivisionError" in log[0].text
+
+
+def test_a_stuck_sink_does_not_keep_the_program() -> None:
+    """At the end it is left as it is, with a line of the log."""
+    log: list[Change] = []
+    go_on = threading.Event()
+
+    def act(change: Change) -> None:
+        go_on.wait()
+
+    aside = Aside("late", act, log.append, Clock())
+    aside(Change("x", ""))
+    aside.close(0.01)
+    go_on.set()
+    assert [change.event for change in log] == ["late"]

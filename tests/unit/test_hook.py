@@ -1,0 +1,112 @@
+"""The hook's command: what it is told, and what can go wrong with it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.aside import Complaint
+from cirrus_bridge.change import Change
+from cirrus_bridge.clock import Clock
+from cirrus_bridge.hook import LONGEST, Hook
+from print_site import eventually
+
+RECORD = """
+import os, sys
+with open(sys.argv[1], "ab") as record:
+    for name in sorted(os.environb):
+        if name.startswith(b"CIRRUS_"):
+            record.write(name + b"=" + repr(os.environb[name]).encode() + b"\\n")
+    record.write(repr(sys.argv[2:]).encode() + b"\\n")
+"""
+
+
+def _hook(*command: str, limit_s: float = 30.0) -> tuple[Hook, list[Change]]:
+    log: list[Change] = []
+    environ = dict(os.environ) | {"CIRRUS_USER": "left over"}
+    return Hook(command, environ, Complaint("hook-failed", log.append, Clock()), limit_s), log
+
+
+def _recorded(folder: Path, change: Change) -> list[str]:
+    record = folder / "record"
+    hook, log = _hook(sys.executable, "-c", RECORD, str(record), "$HOME; --")
+    hook(change)
+    assert not log
+    return record.read_text().splitlines()
+
+
+def test_all_is_in_the_environment(tmp_path: Path) -> None:
+    """Each field has its variable, empty where there is nothing to say; arguments stay as set."""
+    change = Change(
+        "delivered", "Delivered", 6, "q1", 7, "", "Report", "Paris:Laser1", "20260101000000-1"
+    )
+    assert _recorded(tmp_path, change) == [
+        "CIRRUS_CLOUD_JOB=b'20260101000000-1'",
+        "CIRRUS_EVENT=b'delivered'",
+        "CIRRUS_JOB=b'7'",
+        "CIRRUS_MESSAGE=b'Delivered'",
+        "CIRRUS_QUEUE=b'q1'",
+        "CIRRUS_TARGET=b'Paris:Laser1'",
+        "CIRRUS_TITLE=b'Report'",
+        "CIRRUS_USER=b''",
+        "['$HOME; --']",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("title", "told"),
+    [
+        ("a\nCIRRUS_EVENT=b'lost'\r", b"a\nCIRRUS_EVENT=b'lost'\r"),
+        ("a\0b", b"ab"),
+        ("$(touch x); `touch x` && %s {}", b"$(touch x); `touch x` && %s {}"),
+        ("--help", b"--help"),
+        ("Größe 用紙 \U0001f5a8", "Größe 用紙 \U0001f5a8".encode()),
+        ("odd \udcff\ud800", b"odd ??"),
+        ("x" * 1_000_000, b"x" * LONGEST),
+        ("=", b"="),
+    ],
+)
+def test_hostile_titles(tmp_path: Path, title: str, told: bytes) -> None:
+    """A title is data, whatever is in it."""
+    assert f"CIRRUS_TITLE={told!r}" in _recorded(tmp_path, Change("x", "", title=title))
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (("/nowhere/told",), "No such file or directory"),
+        (("/etc/passwd",), "Permission denied"),
+        (("/bin/\0",), "null"),
+        (("/bin/sh", "-c", "exit 3"), "exit status 3"),
+        (("/bin/sh", "-c", "kill -9 $$"), "signal 9"),
+    ],
+)
+def test_failure_is_one_line(command: tuple[str, ...], why: str) -> None:
+    """A hook that never works is told of once, not for each change."""
+    hook, log = _hook(*command)
+    for number in range(20):
+        hook(Change("x", str(number)))
+    assert [change.event for change in log] == ["hook-failed"]
+    assert command[0] in log[0].text and why in log[0].text
+
+
+def test_a_slow_hook_is_ended(tmp_path: Path) -> None:
+    """With what it has started, and nothing is left of it."""
+    pids = tmp_path / "pids"
+    hook, log = _hook("/bin/sh", "-c", f"sleep 1000 & echo $$ $! >{pids}; wait", limit_s=1.0)
+    hook(Change("x", ""))
+    assert "took more than 1 s" in log[0].text
+    own, child = pids.read_text().split()
+    assert not Path("/proc", own).exists()  # reaped
+    eventually(lambda: not _is_alive(child))
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        state = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"  # it is init's to reap
