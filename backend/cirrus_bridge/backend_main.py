@@ -123,7 +123,7 @@ def _list_devices(
 ) -> None:
     # which printing does not need
     from cirrus_bridge.device_cache import CACHE_FOLDER, DeviceCache
-    from cirrus_bridge.discovery import SCHEME_LINE, discover, strangers
+    from cirrus_bridge.discovery import SCHEME_LINE, discover, nothing_to_ask, strangers
     from cirrus_bridge.lan import LanServer, servers_on_lan
 
     try:
@@ -154,6 +154,8 @@ def _list_devices(
         sys.stdout.buffer.flush()
     _wait_until_read(sys.stdout.fileno(), clock)
     browsing.join(LAN_WAIT_S)
+    for text in nothing_to_ask(folder, configuration.servers):
+        report.info(text)
     for text in strangers(configuration.servers, found):
         report.info(text)
 

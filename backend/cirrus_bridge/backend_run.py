@@ -65,7 +65,7 @@ class BackendRun:
         else:
             if known.key != key:  # by another member of the class
                 key, queue = known.key, parse_queue_uri(known.key.destination, queue.settings)
-            self.report.debug("the journal says that the cloud has this document already")
+            self.report.info("The cloud has this document already; it is not sent again.")
             self.journal.rerun(key, pass_started=job.pass_started, now_s=self.clock.wall_s())
             if job.spool_path is None:
                 for _ in data:
@@ -101,6 +101,7 @@ class BackendRun:
                     "killed or crashed. Look into the logs (is memory short?), then release the "
                     "job; it goes on where it was."
                 )
+            self.report.info(f"Sending to {queue.server}")
             receipts = submission.run(Document(data), known)
         except CirrusError as error:
             self.journal.pass_broken(self.job.job_uuid)

@@ -36,4 +36,5 @@ def check_delivered(targets: Sequence[Tracked]) -> None:
             "it was not."
         )
     if any(state.is_final and not state.reached_recipient for state in states):
-        raise DeliveryEnded(f"Not delivered everywhere. {told(targets)}.")
+        everywhere = " everywhere" if any(state.reached_recipient for state in states) else ""
+        raise DeliveryEnded(f"Not delivered{everywhere}. {told(targets)}.")

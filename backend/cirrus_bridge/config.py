@@ -181,8 +181,9 @@ def _poller_settings(statusd: Table, journal: Table) -> PollerSettings:
         raise statusd.bad("'requests_per_minute' is from 2 to 60000")
     if not 0 <= numbers["metrics_port"] < 65_536:
         raise statusd.bad("'metrics_port' is a port, or 0 for none")
-    if min(numbers["unknown_after_s"], *(numbers[name] for name in kept)) < 0:
-        raise statusd.bad("no number is below 0, here and in [journal]")
+    for table, name in ((statusd, "unknown_after_s"), *((journal, name) for name in kept)):
+        if numbers[name] < 0:
+            raise table.bad(f"'{name}' is 0 or more")
     notify = statusd.take("notify", bool, normal.notify)
     return PollerSettings(hook=tuple(hook), notify=notify, **numbers)
 

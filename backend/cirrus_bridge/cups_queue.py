@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from cirrus_bridge.cups_ipp import CupsServer
 from cirrus_bridge.ipp import Attribute, Attributes, Group, Tag, Value
@@ -33,7 +33,8 @@ _CUPS_ADD_MODIFY_PRINTER = 0x4003
 
 _JOB_WANTED = (
     *("job-id", "job-uuid", "job-name", "job-state", "job-state-reasons", "job-hold-until"),
-    *("job-printer-uri", "job-printer-state-message", "job-media-progress"),
+    *("job-printer-uri", "job-printer-uri-actual"),
+    *("job-printer-state-message", "job-media-progress"),
     *("time-at-creation", "time-at-processing", "time-at-completed"),
 )
 _PRINTER_WANTED = (
@@ -46,12 +47,14 @@ _PRINTER_WANTED = (
 class CupsJob:
     """A job as CUPS has it; `state` is IPP's job-state, `progress` a percentage or None.
 
+    `printer` is the queue that has worked on it: of a class, `queue`, the member.
     `attributes` has everything that was asked for, by its IPP name.
     """
 
     job_id: int
     job_uuid: str
     queue: str
+    printer: str
     state: int
     reasons: tuple[str, ...]
     hold_until: str
@@ -221,10 +224,12 @@ def fitting(text: str) -> str:
 
 def _job(attributes: Attributes) -> CupsJob:
     progress = _first(attributes, "job-media-progress", None)
+    queue = _name_in(attributes, "job-printer-uri")
     return CupsJob(
         job_id=int(_first(attributes, "job-id", 0) or 0),
         job_uuid=str(_first(attributes, "job-uuid", "")),
-        queue=str(_first(attributes, "job-printer-uri", "")).rpartition("/")[2],
+        queue=queue,
+        printer=_name_in(attributes, "job-printer-uri-actual") or queue,
         state=int(_first(attributes, "job-state", 0) or 0),
         reasons=_reasons(attributes, "job-state-reasons"),
         hold_until=str(_first(attributes, "job-hold-until", "")),
@@ -246,6 +251,11 @@ def _printer(attributes: Attributes) -> CupsPrinter:
 
 def _first(attributes: Attributes, name: str, default: Value | None) -> Value | None:
     return next(iter(attributes.get(name, ())), default)
+
+
+def _name_in(attributes: Attributes, name: str) -> str:
+    """The queue or class of a URI."""
+    return unquote(str(_first(attributes, name, "")).rpartition("/")[2])
 
 
 def _reasons(attributes: Attributes, name: str) -> tuple[str, ...]:

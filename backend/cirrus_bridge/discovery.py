@@ -11,7 +11,8 @@ import functools
 import queue
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cirrus_bridge.api import CloudApi
@@ -44,6 +45,21 @@ def strangers(servers: Iterable[Server], found: Iterable[LanServer]) -> Iterator
             yield (
                 f'"{each.name}" is a server on this network, {each.hosts[0]}:{each.port}{company}. '
                 "To print to its devices, add it to servers.d with a key."
+            )
+
+
+def nothing_to_ask(folder: Path, servers: Sequence[Server]) -> Iterator[str]:
+    """What to say of a configuration, read from `folder`, that lets discovery find nothing."""
+    if not servers:
+        yield (
+            f"There is no [[server]] entry in {folder / 'servers.d'}/*.toml, so there are no "
+            "devices to list. Add one with its host, company, api_key and locations."
+        )
+    for server in servers:
+        if not server.locations:
+            yield (
+                f"The entry of {server.name} in servers.d has no locations, so none of its devices "
+                'are listed. Add them, such as locations = ["Paris"].'
             )
 
 
@@ -91,7 +107,10 @@ def _ask_all(
     asked: set[Place] = set()
     for server in servers:
         if server.company is None and server.locations:
-            tell(f"The entry of {server.name} in servers.d lists locations but no company to ask.")
+            tell(
+                f"The entry of {server.name} in servers.d has locations but no company, without "
+                "which they can not be asked for their devices. Add the company."
+            )
         for location in dict.fromkeys(server.locations) if server.company is not None else ():
             place = Place(server.name, server.company or "", location)
             asked.add(place)

@@ -102,7 +102,9 @@ def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
         mark = f"#{_digest(uri)} " if alike[key.lower()] > 1 else ""
         model = model_name((name, key), (where, place.location), _digest(uri))
         language = page_language(formats(device))
-        info = _within(f"{mark}{name} at {where}")
+        place_bytes = len(f" at {where}".encode())
+        shown = _within(f"{mark}{name}", max(_TEXT_BYTES - place_bytes, _TEXT_BYTES // 2))
+        info = _within(f"{shown} at {where}")
         yield Driver(uri, info, where, model, language, answer, key)
 
 
@@ -122,5 +124,5 @@ def _shown(text: object) -> str:
     return _within(clean.replace("\\", "/").replace('"', "'").strip())
 
 
-def _within(text: str) -> str:
-    return text.encode()[:_TEXT_BYTES].decode("utf-8", "ignore").strip()
+def _within(text: str, most_bytes: int = _TEXT_BYTES) -> str:
+    return text.encode()[:most_bytes].decode("utf-8", "ignore").strip()

@@ -18,6 +18,7 @@ from typing import Self, TypeAlias
 from cirrus_bridge.errors import JournalBusy, JournalError
 
 BUSY_TIMEOUT_S = 10.0
+_PREPARING = 1 << 60  # a byte of the lock file that stands for no job
 View: TypeAlias = sqlite3.Connection
 # Step n makes version n + 1 of the database out of version n.
 _STEPS = (
@@ -120,7 +121,12 @@ class JournalDatabase:
             # user names and titles are nobody else's business; WAL files take over mode and owner
             os.close(_private(self._path))
             self._db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-            self._prepare()
+            # SQLite does not wait when two make a new database at once
+            fcntl.lockf(self._locks, fcntl.LOCK_EX, 1, _PREPARING)
+            try:
+                self._prepare()
+            finally:
+                fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, _PREPARING)
 
     def __enter__(self) -> Self:
         return self

@@ -32,14 +32,16 @@ _BAD = (int(DeliveryState.DELETED), int(DeliveryState.UNKNOWN))
 @dataclass(frozen=True, slots=True)
 class Orphan:
     """A document that no run has brought to an end and nobody follows; `phase` is how far its
-    submission had come. `waits_anew` says that it is to be submitted once more and no run has come
-    for that; `is_elsewhere` that the same document was accepted for another destination."""
+    submission had come. `broke_off` says that its last run came to no end at all, `waits_anew` that
+    it is to be submitted once more and no run has come for that; `is_elsewhere` that the same
+    document was accepted for another destination."""
 
     key: DocumentKey
     phase: str
     queue: str
     user: str
     title: str
+    broke_off: bool
     waits_anew: bool
     is_elsewhere: bool
 
@@ -150,17 +152,19 @@ class PollerJournal(DeliveryJournal):
         """The documents that nobody has touched since then, and nobody follows."""
         with self._translated():
             rows = self._db.execute(
-                f"SELECT {_KEY}, phase, queue, user, title, pass_started = -1,"
+                f"SELECT {_KEY}, phase, queue, user, title, open_runs > 0, pass_started = -1,"
                 " EXISTS (SELECT 1 FROM document o WHERE o.job_uuid = document.job_uuid"
                 " AND o.job_id = document.job_id AND o.number = document.number"
                 " AND o.print_run >= document.print_run AND o.phase = 'accepted')"
                 " FROM document WHERE closed_at IS NULL AND handover = '' AND updated_at < ?",
                 (before_s,),
             ).fetchall()
-        return [
-            Orphan(DocumentKey(*key), phase, queue, user, title, bool(anew), bool(elsewhere))
-            for *key, phase, queue, user, title, anew, elsewhere in rows
-        ]
+        return [Orphan(DocumentKey(*row[:5]), *row[5:9], *map(bool, row[9:])) for row in rows]
+
+    def restarted(self, key: DocumentKey, *, now_s: float) -> None:
+        """CUPS was asked to run this orphan's job again, which is done once for a run that broke
+        off: the next run may be another program's, that writes nothing here."""
+        self._update(key, now_s, open_runs=0, pass_started=0)
 
     def is_at_work(self, key: DocumentKey) -> bool:
         """Whether a backend is at this document's job just now."""

@@ -66,7 +66,7 @@ class Orphans:
             return
         if not orphan.is_elsewhere:
             # a job that was moved, or came through a class, is not lost where it did not print
-            if orphan.phase == "intent" and job is not None and job.state == COMPLETED:
+            if orphan.phase == "intent" and job is not None and _is_lost(orphan, job):
                 if self._restart(orphan, job):
                     return
             elif orphan.phase != "intent" and (job is None or job.state == COMPLETED):
@@ -79,6 +79,7 @@ class Orphans:
         except CupsRefused:
             self._say("lost", orphan, _LOST)
             return False
+        self.journal.restarted(orphan.key, now_s=self.clock.wall_s())
         self.tell(
             Change("restarted", "", NOTICE, orphan.queue, job.job_id, orphan.user, orphan.title)
         )
@@ -98,3 +99,10 @@ class Orphans:
     def _say(self, event: str, orphan: Orphan, text: str) -> None:
         job_id = orphan.key.job_id
         self.tell(Change(event, text, WARNING, orphan.queue, job_id, orphan.user, orphan.title))
+
+
+def _is_lost(orphan: Orphan, job: CupsJob) -> bool:
+    """CUPS took it for printed when its backend was killed: no other program, of the class's next
+    member or of the queue that it was moved to, has printed it."""
+    was_here = job.printer == orphan.queue
+    return job.state == COMPLETED and was_here and (orphan.broke_off or orphan.waits_anew)

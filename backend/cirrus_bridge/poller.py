@@ -205,7 +205,8 @@ class Poller:
         if not self.journal.state(key, target.number, status, now_s=wall_s, poller=self.name):
             self._drop(watched)
             return
-        if status.state not in (before, DeliveryState.UNKNOWN):
+        # a deletion may be the cloud's alone, and says nothing of the location
+        if status.state not in (before, DeliveryState.UNKNOWN, DeliveryState.DELETED):
             self.news.signs_s[place(watched, target)] = wall_s
         level = NOTICE if status.state in NOT_DELIVERED else INFO
         text, event = describe(target.receipt, status), status.state.name.lower()

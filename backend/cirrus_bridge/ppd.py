@@ -70,7 +70,7 @@ def model_name(device: Sequence[str], place: Sequence[str], digest: str) -> str:
         device, place: what each is called; the first in which ASCII leaves anything to be read.
         digest: at least 12 digits.
     """
-    return f"{_readable(device)} at {_readable(place)} #{digest[:12]}"
+    return f"{_readable(device) or 'device'} at {_readable(place) or 'location'} #{digest[:12]}"
 
 
 def make_and_model(model: str) -> str:
@@ -259,8 +259,13 @@ def _plain(text: str) -> str:
 
 
 def _readable(names: Sequence[str]) -> str:
-    known = [_ascii(name)[:40] for name in names]
-    return next((name for name in known if any(map(str.isalnum, name))), known[0])
+    """The first name of which ASCII leaves anything, without marks for what it does not."""
+    for name in names:
+        clean = re.sub(r"[^A-Za-z0-9 ._+-]", " ", _plain(name).replace("'", ""))
+        words = (word.strip("-") for word in clean.split() if re.search("[A-Za-z0-9]", word))
+        if known := " ".join(words)[:40].strip():
+            return known
+    return ""
 
 
 def _ascii(text: str) -> str:

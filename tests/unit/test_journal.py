@@ -160,3 +160,14 @@ def test_lock_of_a_job_ends_with_its_holder(tmp_path: Path) -> None:
             other.kill()
             other.wait()
             assert journal.claim("u", 1)
+
+
+def test_many_open_a_new_journal_at_once(tmp_path: Path) -> None:
+    """Backends and poller of a new machine: nobody finds the database locked."""
+    program = (
+        "import sys, pathlib, cirrus_bridge.journal as j; j.Journal(pathlib.Path(sys.argv[1]))"
+    )
+    for number in range(5):
+        command = [sys.executable, "-c", program, str(tmp_path / str(number))]
+        started = [subprocess.Popen(command) for _ in range(6)]
+        assert [process.wait(30) for process in started] == [0] * 6
