@@ -180,7 +180,8 @@ def test_journal_that_can_not_be_written(site: PrintSite, tmp_path: Path) -> Non
 
 
 def test_user_in_the_uri(site: PrintSite) -> None:
-    """A password in a URI is refused and not repeated: the queue stops (exit 4)."""
+    """apple/cups#5372, #3174, #1259: a password in a URI, which CUPS shows to everybody, is refused
+    and not repeated: the queue stops (exit 4)."""
     done = _run(site, "1", "a", "t", "1", "", DEVICE_URI="cirrus://u:pa55@h/Acme/Paris:L")
     assert done.returncode == 4
     assert b"user or password" in done.stderr

@@ -98,7 +98,8 @@ def test_paper_count(
     site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path, text: Path,
     kind: str, copies: int, options: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Three pages, so many times."""
+    """apple/cups#5541, OpenPrinting/cups#149, #499: three pages, so many times, neither once nor
+    the square of it."""
     device, queue = queues[kind]
     source = text if kind == "txt" else three_pages
     job = printed(site, device, queue, "-n", str(copies), *options, source)

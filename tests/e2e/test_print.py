@@ -16,7 +16,8 @@ from print_site import PrintSite, document
 
 
 def test_pdf_through_the_driver(site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """A filtered job: the pages arrive as PDF with the props that were asked for."""
+    """A filtered job: the pages arrive as PDF with the props that were asked for. Unlike in
+    CUPS-Cloud-Print's own copy loop, three copies are one prop of one submit."""
     device = site.device()
     queue = site.queue(f"Paris:{device}")
     job_id = site.cups.lp(
@@ -146,7 +147,8 @@ def test_ids_of_any_script(site: PrintSite, location: str, device: str) -> None:
      ("t" * 250, "u" * 60), ("a=b;copies=99", "eve")],
 )  # fmt: skip
 def test_titles_and_users_of_any_script(site: PrintSite, title: str, user: str) -> None:
-    """The title arrives as it was and is never a prop; the user stays in the journal."""
+    """simoncadman/CUPS-Cloud-Print#102: the title arrives as it was and is never a prop; the user
+    stays in the journal."""
     device = site.device()
     queue = site.queue(f"Paris:{device}", driver=False)
     job = site.cups.wait_job(site.cups.lp(queue, "-t", title, "-U", user, data=b"x"))
@@ -159,7 +161,7 @@ def test_titles_and_users_of_any_script(site: PrintSite, title: str, user: str) 
 
 
 def test_several_files_in_one_job(site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """Each file of one lp is a document of its own, also when two are the same."""
+    """apple/cups#2328: each file of one lp is a document of its own, also when two are the same."""
     device = site.device()
     job_id = site.cups.lp(site.queue(f"Paris:{device}"), "-n", "2", pdfs[4], pdfs[1], pdfs[1])
     assert site.cups.wait_job(job_id)["job-state"] == 9
@@ -204,7 +206,7 @@ def test_layout_options_are_honoured(site: PrintSite, pdfs: dict[int, Path]) -> 
 
 
 def test_landscape_is_turned_once(site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """The filters turn the pages, so the device is not asked to."""
+    """apple/cups#6198: the filters turn the pages, so the device is not asked to."""
     device = site.device()
     site.cups.wait_job(site.cups.lp(site.queue(f"Paris:{device}"), "-o", "landscape", pdfs[1]))
     (delivered,) = site.cloud_jobs(device, 1)

@@ -57,7 +57,8 @@ def test_key_is_in_no_process_list(own_site: PrintSite) -> None:
 
 @pytest.mark.parametrize("target", ["Paris:NoSuch", "Nowhere:Laser1"])
 def test_unknown_device(site: PrintSite, target: str) -> None:
-    """The server's own words are on the held job; when the device is there, it prints."""
+    """simoncadman/CUPS-Cloud-Print#118: the server's own words and a code are on the held job; when
+    the device is there, it prints."""
     queue = site.queue(target, driver=False)
     job_id = site.cups.lp(queue, data=b"x")
     job = site.cups.wait_job(job_id, "held")
@@ -73,7 +74,8 @@ def test_unknown_device(site: PrintSite, target: str) -> None:
 
 
 def test_server_down_then_up(own_site: PrintSite) -> None:
-    """The job stays current and says when the next try is; it prints when the server is back."""
+    """apple/cups#2555: an outage neither stops the queue nor drops the job, which says what is
+    wrong and when the next try is; it prints when the server is back."""
     site = own_site
     port = site.cloud.port
     site.cloud.stop()
@@ -221,8 +223,8 @@ def test_cancel_after_submission(own_site: PrintSite) -> None:
 
 
 def test_offline_location(own_site: PrintSite) -> None:
-    """With handover=complete, the job ends as accepted after waittimeout and says that delivery
-    was not seen."""
+    """apple/cups#4185, #3661: no job goes on for ever. With handover=complete it ends as accepted
+    after waittimeout and says that delivery was not seen."""
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     queue = site.queue(driver=False, options="?waittimeout=1&handover=complete")
@@ -237,12 +239,14 @@ def test_offline_location(own_site: PrintSite) -> None:
     ("wait", "expected"), [("submitted", "Accepted by"), ("received", "Received at Paris")]
 )
 def test_wait_levels(site: PrintSite, wait: str, expected: str) -> None:
-    """wait=submitted and wait=received end the job that early."""
+    """cloud-print-connector#459, apple/cups#1122: accepted, received and delivered are three words.
+    wait=submitted and wait=received end the job that early, and say no more than is so."""
     device = site.device("--type", "viewer")
     queue = site.queue(f"Paris:{device}", driver=False, options=f"?wait={wait}")
     job_id = site.cups.lp(queue, data=b"x")
     assert site.cups.wait_job(job_id)["job-state"] == 9
     assert f"[Job {job_id}] {expected}" in site.cups.error_log()
+    assert f"[Job {job_id}] Delivered" not in site.cups.error_log()
 
 
 @pytest.mark.parametrize(
@@ -355,7 +359,8 @@ def test_crash_between_submit_and_exit(own_site: PrintSite) -> None:
 
 
 def test_power_failure_while_waiting(own_site: PrintSite) -> None:
-    """cupsd and backend die together; after the restart the job ends and was printed once."""
+    """apple/cups#3810: cupsd and backend die together before the job ends; after the restart it
+    ends and was printed once."""
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")

@@ -435,7 +435,7 @@ def test_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_proxy_of_the_configuration_is_used() -> None:
-    """Requests go through the proxy that the server's entry names."""
+    """apple/cups#5485, #853: requests go through the proxy that the server's entry names."""
     with ScriptedServer(lambda _: Answer("t")) as proxy:
         server = Server(
             name="cp.invalid", api_key=Secret(KEY), company="A", proxy=f"http://{proxy.name}"

@@ -92,8 +92,9 @@ def test_locations_without_a_company_are_told(tmp_path: Path) -> None:
     ids=["stalls", "closes", "502", "login page", "no location", "longer than is read"],
 )
 def test_server_that_is_away_is_listed_as_it_was(tmp_path: Path, fault: Stall | RawBytes) -> None:
-    """Also where something else answers; its devices of the last good answer are there, and it is
-    said that they may be old."""
+    """apple/cups#3307, #2026, OpenPrinting/cups#641, apple/cups#3596: a server that is slow, or
+    gone, does not hold up the list. Also where something else answers; its devices of the last good
+    answer are there, and it is said that they may be old."""
     with ScriptedServer(lambda _: Answer(PARIS)) as server:
         _list(tmp_path, server.name)
         name = server.name

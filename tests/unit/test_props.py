@@ -96,7 +96,8 @@ def _job(options: dict[str, str], *, copies: int = 1, layout_done: bool = False)
     ],
 )
 def test_table(option: str, value: str, prop: str, expected: str | None) -> None:
-    """One option asks for one prop, or for none."""
+    """One option asks for one prop, or for none; a custom size that is a known paper's is that
+    paper (cloud-print-connector#279)."""
     assert job_props(_job({option: value})).get(prop) == expected
 
 
