@@ -22,12 +22,21 @@ def make_folder(folder: Path, mode: int) -> None:
     Raises:
         OSError: it can not be made.
     """
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(parents=True)
-        folder.chmod(mode)
-        if os.geteuid() == 0:
-            with contextlib.suppress(KeyError):  # no such user: it stays root's
-                os.chown(folder, pwd.getpwnam(PRINT_USER).pw_uid, -1)
+    if folder.is_dir():
+        return
+    # it appears with its owner and mode, for others that begin at the same moment
+    new = folder.with_name(f"{folder.name}.{os.getpid()}")
+    new.mkdir(parents=True)
+    new.chmod(mode)
+    if os.geteuid() == 0:
+        with contextlib.suppress(KeyError):  # no such user: it stays root's
+            os.chown(new, pwd.getpwnam(PRINT_USER).pw_uid, -1)
+    try:
+        new.rename(folder)
+    except OSError:
+        new.rmdir()
+        if not folder.is_dir():
+            raise
 
 
 def give_up_root(folder: Path) -> None:
