@@ -1,7 +1,7 @@
 """Giving up root's rights: a program that has read the keys goes on as who owns its folder.
 
 CUPS runs the backend as root, as only root may read the keys. Print data, network and journal need
-no root: the worker becomes the owner of the state folder. Where root owns that, it stays root. A
+no root: the worker becomes the owner of the state folder, if that is another who can reach it. A
 process that has changed its user can not be traced by that user's other processes (prctl(2),
 PR_SET_DUMPABLE).
 """
@@ -48,6 +48,8 @@ def give_up_root(folder: Path) -> None:
     owner = folder.stat().st_uid
     if os.geteuid() != 0 or owner == 0:
         return
+    if not all(parent.stat().st_mode & 0o001 for parent in folder.absolute().parents):
+        return  # the owner could not reach it
     group = os.getegid()
     os.setgroups([group])
     os.setresgid(group, group, group)
