@@ -352,7 +352,7 @@ def test_crash_between_submit_and_exit(own_site: PrintSite) -> None:
     job_id = site.cups.lp(queue, data=b"x")
     eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
     os.kill(site.worker(), signal.SIGKILL)
-    eventually(lambda: "the cloud has this document already" in site.cups.error_log())
+    eventually(lambda: "The cloud has this document already" in site.cups.error_log())
     site.cloud.cli("location", "online", "Paris")
     assert site.cups.wait_job(job_id)["job-state"] == 9
     assert len(site.cloud.jobs()) == 1
@@ -441,16 +441,15 @@ def test_several_files_and_one_fails(own_site: PrintSite, pdfs: dict[int, Path])
     with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
         queue = site.queue(server=proxy.name)
-        site.cloud.cli("location", "offline", "Paris")
-        job_id = site.cups.lp(queue, pdfs[4], pdfs[1], pdfs[20])
-        eventually(lambda: len(site.cloud.jobs()) == 1)
         proxy.hide = ANNOUNCEMENT
+        proxy.bytes_per_s = 6_000  # time to see that the first is there before the second is
+        job_id = site.cups.lp(queue, pdfs[4], pdfs[1], pdfs[20])
+        eventually(lambda: len(site.cloud.jobs()) == 1, timeout_s=40)
         proxy.lose_answers_after = b"targets="
-        site.cloud.cli("location", "online", "Paris")
         job = site.cups.wait_job(job_id)
         assert job["job-state"] == 8
         assert "restart the job" in job["job-printer-state-message"]
-        proxy.lose_answers_after = None
+        proxy.lose_answers_after, proxy.bytes_per_s = None, 0
         time.sleep(1.1)
         site.cups.run("lp", "-i", str(job_id), "-H", "restart")
         jobs = site.wait_jobs(lambda jobs: len(jobs) == 4)
