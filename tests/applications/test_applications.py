@@ -6,10 +6,12 @@ arrive on what paper.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +55,15 @@ class Desk:
         texts = [" ".join(page.extract_text().split()) for page in pages]
         box = pages[0].mediabox
         return job["props"], texts, (round(box.width), round(box.height))
+
+
+@pytest.fixture(autouse=True)
+def one_at_a_time() -> Iterator[None]:
+    """xvfb-run -a gives two programs that begin at the same moment one display, which ends with
+    the first of them."""
+    with (Path(tempfile.gettempdir()) / "cirrus-bridge-display.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture
