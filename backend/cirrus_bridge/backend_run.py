@@ -63,7 +63,7 @@ class BackendRun:
         if known is None or known.phase is not Phase.ACCEPTED:
             self._submit(key, known, queue, data)
         else:
-            if known.key != key:  # by another member of the class
+            if known.key != key:  # by another member of the class, or where the queue led before
                 key, queue = known.key, parse_queue_uri(known.key.destination, queue.settings)
             self.report.info("The cloud has this document already; it is not sent again.")
             self.journal.rerun(key, pass_started=job.pass_started, now_s=self.clock.wall_s())

@@ -72,6 +72,8 @@ class CupsNews:
             if job is None or job.state in FINAL:
                 gone += self._ended(watched, job)
             elif job.state == HELD and not watched.is_settled:
+                if job.queue == watched.document.class_name:  # a person may release it
+                    self.settlement.comes_back(watched.document, job)
                 of_job = watch_list.of_job(watched)
                 targets = [target for each in of_job for target in each.targets]
                 self._say(job, held_message(targets, offline[_company(watched)], now))

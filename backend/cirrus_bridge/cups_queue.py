@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from cirrus_bridge.cups_ipp import CupsServer
+from cirrus_bridge.errors import CupsGone
 from cirrus_bridge.ipp import Attribute, Attributes, Group, Tag, Value
 
 REASON_PREFIX = "cirrus-delivery-"  # a queue's reasons that begin so are ours
@@ -30,6 +31,7 @@ _PAUSE_PRINTER = 0x0010
 _SET_JOB_ATTRIBUTES = 0x0014
 _CUPS_GET_PRINTERS = 0x4002
 _CUPS_ADD_MODIFY_PRINTER = 0x4003
+_CUPS_MOVE_JOB = 0x400D
 
 _JOB_WANTED = (
     *("job-id", "job-uuid", "job-name", "job-state", "job-state-reasons", "job-hold-until"),
@@ -149,6 +151,11 @@ class CupsQueues:
         """Let a held job go: CUPS runs the backend for it again."""
         self._server.request(_RELEASE_JOB, "/jobs/", [_job_uri(job_id)])
 
+    def move_job(self, job_id: int, queue: str) -> None:
+        """Let another queue have a job that has not ended."""
+        there = Attribute(Tag.URI, "job-printer-uri", list(_printer_uri(queue).values))
+        self._server.request(_CUPS_MOVE_JOB, "/jobs/", [_job_uri(job_id)], changes=[there])
+
     def restart_job(self, job_id: int) -> None:
         """Print a finished job again, if CUPS still has its data."""
         self._server.request(_RESTART_JOB, "/jobs/", [_job_uri(job_id)])
@@ -157,14 +164,24 @@ class CupsQueues:
         """Cancel a job that has not ended."""
         self._server.request(_CANCEL_JOB, "/jobs/", [_job_uri(job_id)])
 
-    def pause(self, queue: str, message: str) -> None:
-        """Stop a queue, with a message for people; its jobs stay until somebody enables it."""
+    def pause(self, queue: str, message: str) -> bool:
+        """Stop a queue, with a message for people; its jobs stay until somebody enables it.
+
+        Returns:
+            False if it was stopped already, with the message of whoever did that.
+        """
+        if self.printer(queue).state == STOPPED:
+            return False
         text = Attribute(Tag.TEXT, "printer-state-message", [fitting(MESSAGE_PREFIX + message)])
         self._server.request(_PAUSE_PRINTER, "/admin/", [_printer_uri(queue), text])
+        return True
 
     def printers(self) -> list[CupsPrinter]:
         """All queues and classes."""
-        answer = self._server.request(_CUPS_GET_PRINTERS, "/", [_wanted_of_printers()])
+        try:
+            answer = self._server.request(_CUPS_GET_PRINTERS, "/", [_wanted_of_printers()])
+        except CupsGone:
+            return []  # which is how cupsd says that there are none
         return list(map(_printer, answer.all(Group.PRINTER)))
 
     def printer(self, queue: str) -> CupsPrinter:

@@ -34,7 +34,7 @@ class Entry:
     """A document's row. `ended` says that a run of the backend has finished with it; `open_runs`
     counts the last runs, each soon after the one before, that came to no end at all. `class_name`
     is the class through which the job came, or empty; `attempt` how often the document has been
-    printed anew because the cloud did not deliver it."""
+    printed anew because the cloud did not deliver it; `queue` the queue that it came through."""
 
     key: DocumentKey
     phase: Phase
@@ -43,6 +43,7 @@ class Entry:
     open_runs: int
     class_name: str
     attempt: int
+    queue: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class Journal(DeliveryJournal):
         with self._translated():
             rows = self._db.execute(
                 "SELECT print_run, destination, number, phase, pass_started, ended, open_runs,"
-                " class_name, attempt"
+                " class_name, attempt, queue"
                 " FROM document WHERE job_uuid = ? AND job_id = ? ORDER BY print_run, number",
                 (job_uuid, job_id),
             ).fetchall()

@@ -38,6 +38,8 @@ def recognize(
         if entry.key.print_run == print_run
         and (
             entry.key.destination == destination
+            # where the queue led before: who changes its URI wants no second copy of what was sent
+            or (entry.queue == job.queue and entry.phase is not Phase.INTENT)
             or (job.in_class and entry.class_name == job.class_name)
         )
     ]

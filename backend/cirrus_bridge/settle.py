@@ -8,8 +8,9 @@ nobody has got it: who deletes a job in the cloud for good must not see it again
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cirrus_bridge.change import NOTICE, WARNING, Change, of_document
 from cirrus_bridge.clock import Clock
@@ -19,12 +20,19 @@ from cirrus_bridge.errors import CupsGone, CupsNotPossible, CupsRefused
 from cirrus_bridge.journal_delivery import Accepted
 from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.model import DeliveryState
-from cirrus_bridge.watched import Watched
+from cirrus_bridge.uri import SCHEME
+from cirrus_bridge.watched import Job, Watched
 
 LET_GO = (
     "Canceled in CUPS (by a person, or by MaxHoldTime), but the cloud has it already and will "
     "print it."
 )
+_NOT_OURS = (
+    "Released, it would be printed once more, where its queue leads now. Cancel it if nobody wants "
+    "that."
+)
+RELEASE_AGAIN_S = 30.0  # and twice as long each time
+LATEST_RELEASE_S = 3600.0
 
 
 @dataclass(slots=True)
@@ -35,6 +43,7 @@ class Settlement:
     cups: CupsQueues
     clock: Clock
     tell: Callable[[Change], None]
+    _releases: dict[tuple[Job, int], tuple[float, float]] = field(default_factory=dict)
 
     def find(self, watched: Watched) -> CupsJob | None:
         """The document's job in CUPS, unless CUPS has forgotten it."""
@@ -58,16 +67,35 @@ class Settlement:
         if documents[0].handover == "hold" and job is not None and job.state not in FINAL:
             if job.state != HELD:
                 return False  # released by a person, or by us: its backend ends it
-            if job.queue in (document.queue, document.class_name):
-                self._answer_failure(documents, job)
-                self._release(documents, job)
+            if self.comes_back(document, job):
+                if self._may_release(documents[0]):
+                    self._answer_failure(documents, job)
+                    self._release(documents, job)
                 return False
             # moved to another queue, where it is to be printed again: no business of ours
+            self._say(job, f"{_told(documents)}. {_NOT_OURS}")
             self.close(documents)
         elif job is not None and job.state == CANCELED:
             self.close(documents)
         else:
             self._end_without_job(documents, job)
+        return True
+
+    def comes_back(self, document: Accepted, job: CupsJob) -> bool:
+        """Whether a held job, once released, comes to our backend, which finds it in the journal.
+
+        Of a class, CUPS could give it to a member that knows nothing of it: so the job is moved
+        to the member that has sent it.
+        """
+        if job.queue not in (document.queue, document.class_name):
+            return False
+        try:
+            if not self.cups.printer(document.queue).device_uri.startswith(f"{SCHEME}:"):
+                return False
+            if job.queue != document.queue:
+                self.cups.move_job(job.job_id, document.queue)
+        except (CupsGone, CupsNotPossible):
+            return False
         return True
 
     def close(self, documents: Sequence[Watched]) -> None:
@@ -87,6 +115,25 @@ class Settlement:
         self.journal.job_is_over(keys, now_s=self.clock.wall_s())
         for watched in documents:
             watched.handover = "complete"
+
+    def _may_release(self, watched: Watched) -> bool:
+        """A job that is held again, though its end is known, has something else that is to be
+        looked at, of which its message tells: it is not released time and again."""
+        now_s = self.clock.monotonic_s()
+        release = (watched.job, watched.document.attempt)
+        after_s, wait_s = self._releases.get(release, (-math.inf, RELEASE_AGAIN_S))
+        if now_s < after_s:
+            return False
+        recent = self._releases.items()
+        self._releases = {k: v for k, v in recent if now_s < v[0] + LATEST_RELEASE_S}
+        self._releases[release] = (now_s + wait_s, min(wait_s * 2, LATEST_RELEASE_S))
+        return True
+
+    def _say(self, job: CupsJob, message: str) -> None:
+        try:
+            self.cups.set_job(job.job_id, message=message)
+        except (CupsGone, CupsNotPossible):
+            return  # it has moved on
 
     def _release(self, documents: Sequence[Watched], job: CupsJob) -> None:
         try:
@@ -133,15 +180,16 @@ class Settlement:
         pause = functools.partial(self.cups.pause, document.queue, text)
         self._try("stopped", document, pause)
 
-    def _try(self, event: str, document: Accepted, act: Callable[[], None]) -> None:
+    def _try(self, event: str, document: Accepted, act: Callable[[], object]) -> None:
         try:
-            act()
+            done = act()
         except CupsRefused as error:
             self.tell(
                 of_document(f"not-{event}", f"{error} ({error.code})", document, None, WARNING)
             )
         else:
-            self.tell(of_document(event, "", document, level=NOTICE))
+            if done is not False:
+                self.tell(of_document(event, "", document, level=NOTICE))
 
 
 _WHY_NOT = (

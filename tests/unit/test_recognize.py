@@ -33,9 +33,10 @@ def _entry(
     number: int = 1,
     class_name: str = "",
     ended: bool = False,
+    queue: str = "before",
 ) -> Entry:
     key = DocumentKey("u", 5, run, where, number)
-    return Entry(key, phase, 10, ended, 0, class_name, 0)
+    return Entry(key, phase, 10, ended, 0, class_name, 0, queue)
 
 
 def test_first_run() -> None:
@@ -75,6 +76,15 @@ def test_next_file_by_standard_input() -> None:
 def test_moved_to_another_queue() -> None:
     """What another queue's device has is no matter for this one."""
     assert recognize(_job(), QUEUE, [_entry(Phase.ACCEPTED, where=THERE)])[1] is None
+
+
+def test_a_queue_that_leads_elsewhere_now() -> None:
+    """Who changes a queue's URI wants no second copy of what was sent, or may have been sent; what
+    was not is wanted where the queue leads now."""
+    for phase in (Phase.ACCEPTED, Phase.SUBMITTING, Phase.UNANSWERED):
+        entry = _entry(phase, where=THERE, queue="q")
+        assert recognize(_job(), QUEUE, [entry])[1] is entry
+    assert recognize(_job(), QUEUE, [_entry(Phase.INTENT, where=THERE, queue="q")])[1] is None
 
 
 def test_moved_into_a_class() -> None:
