@@ -123,8 +123,11 @@ class DeliveryJournal(JournalDatabase):
     def poller_is_alive(self, *, now_s: float) -> bool:
         """Whether a poller has given a sign of life lately."""
         with self._translated():
-            row = self._db.execute("SELECT max(alive_until) FROM poller").fetchone()
-        return row[0] is not None and row[0] > now_s
+            row = self._db.execute(
+                "SELECT 1 FROM poller WHERE alive_until > ?1 AND alive_until <= ?1 + ?2",
+                (now_s, LEASE_S),
+            ).fetchone()
+        return row is not None
 
     def _documents(self, where: str, values: Sequence[object]) -> list[Accepted]:
         with self._translated():

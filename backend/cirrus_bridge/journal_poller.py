@@ -20,7 +20,8 @@ from cirrus_bridge.model import DeliveryState, DocumentKey
 
 _PRUNED_AT_ONCE = 500  # a backend must not wait for long
 _KEY = "job_uuid, job_id, print_run, destination, number"
-_ALIVE = "SELECT name FROM poller WHERE alive_until > ?"
+# a sign of life from the future was given before the clock was set back: its poller may be dead
+_ALIVE = f"SELECT name FROM poller WHERE alive_until > ?1 AND alive_until <= ?1 + {LEASE_S}"
 _DELIVERIES = (  # of the document at hand
     "SELECT 1 FROM delivery WHERE delivery.job_uuid = document.job_uuid"
     " AND delivery.job_id = document.job_id AND delivery.print_run = document.print_run"
@@ -89,7 +90,7 @@ class PollerJournal(DeliveryJournal):
             return []
         with self._transaction():
             rows = self._db.execute(
-                f"UPDATE document SET poller = ? WHERE {free} RETURNING rowid", (name, now_s)
+                f"UPDATE document SET poller = ?2 WHERE {free} RETURNING rowid", (now_s, name)
             ).fetchall()
         taken = json.dumps([row[0] for row in rows])
         return self._documents("document.rowid IN (SELECT value FROM json_each(?))", (taken,))
@@ -110,7 +111,8 @@ class PollerJournal(DeliveryJournal):
                 self._set(key, now_s, handover="complete")
 
     def print_anew(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
-        """The next run of the backend is to submit these documents once more."""
+        """The next run of the backend is to submit these documents once more: those that another
+        poller has not seen to meanwhile, nor a backend taken back."""
         with self._transaction():
             for key in keys:
                 self._db.execute(f"DELETE FROM segment WHERE {BY_KEY}", key_values(key))
@@ -118,7 +120,7 @@ class PollerJournal(DeliveryJournal):
                     "UPDATE document SET phase = 'intent', attempt = attempt + 1, handover = '',"
                     " poller = NULL, ended = 0, temp_file = NULL, pass_started = -1,"
                     " updated_at = ?"
-                    f" WHERE {BY_KEY}",
+                    f" WHERE {BY_KEY} AND phase = 'accepted' AND handover != ''",
                     (now_s, *key_values(key)),
                 )
 

@@ -57,6 +57,16 @@ def test_a_lease_holds_while_its_poller_lives(tmp_path: Path, journal: PollerJou
     assert journal.leased("b") == {_key(1): "hold", _key(2): "hold"}
 
 
+def test_a_clock_that_was_set_back(tmp_path: Path, journal: PollerJournal) -> None:
+    """A poller that died before that leaves its documents to the next one, and counts as dead."""
+    _accepted(tmp_path, 1)
+    journal.beat("first", now_s=10_000)
+    assert _ids(journal.lease("first", now_s=10_000)) == [1]
+    journal.beat("second", now_s=100)
+    assert _ids(journal.lease("second", now_s=100)) == [1]
+    assert not journal.poller_is_alive(now_s=5_000)
+
+
 def test_who_leaves_leaves_all(tmp_path: Path, journal: PollerJournal) -> None:
     """At once, without waiting for the lease to end."""
     _accepted(tmp_path, 1)
@@ -164,6 +174,22 @@ def test_printing_anew_is_another_submit(tmp_path: Path, journal: PollerJournal)
         assert (entry.phase.value, entry.attempt, entry.ended) == ("intent", 1, False)
         assert backend.upload(_key()) is None
         assert backend.documents_of(_key()) == []
+
+
+def test_nothing_is_printed_anew_behind_anothers_back(
+    tmp_path: Path, journal: PollerJournal
+) -> None:
+    """A poller that was asleep does not reset what another has had printed anew meanwhile, nor what
+    a backend follows."""
+    _accepted(tmp_path, 1)
+    _accepted(tmp_path, 2, handover="")
+    for _ in range(2):
+        journal.print_anew([_key(1), _key(2)], now_s=20)
+    with Journal(tmp_path) as backend:
+        (first,) = backend.entries(_key(1).job_uuid, 1)
+        (second,) = backend.entries(_key(2).job_uuid, 2)
+    assert (first.phase.value, first.attempt) == ("intent", 1)
+    assert (second.phase.value, second.attempt) == ("accepted", 0)
 
 
 def test_pruning_by_age_and_number(tmp_path: Path, journal: PollerJournal) -> None:
