@@ -127,6 +127,17 @@ class PrivateCups:
         """Stop cupsd as a power failure would: backends and filters die with it, unless `alone`."""
         self._end(signal.SIGKILL, alone=alone)
 
+    @contextlib.contextmanager
+    def hanging(self) -> Iterator[None]:
+        """cupsd does not answer while the context lasts."""
+        if self._cupsd is None:
+            raise RuntimeError("cupsd does not run")
+        self._cupsd.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._cupsd.send_signal(signal.SIGCONT)
+
     def restart(self) -> None:
         """Stop and start."""
         self.stop()

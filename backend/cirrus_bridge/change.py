@@ -75,4 +75,8 @@ def of_document(
 
 
 def _value(text: str) -> str:
-    return text if _PLAIN.issuperset(text) else json.dumps(text, ensure_ascii=False)
+    if _PLAIN.issuperset(text):
+        return text
+    # what terminals and readers of lines might take for more than text is none: C1, U+2028, bidi
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in quoted)

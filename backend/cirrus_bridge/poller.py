@@ -27,6 +27,7 @@ from cirrus_bridge.errors import (
     Interrupted,
     Refused,
     Retryable,
+    UnexpectedAnswer,
 )
 from cirrus_bridge.follow import Tracked, describe
 from cirrus_bridge.journal_poller import PollerJournal
@@ -42,7 +43,8 @@ from cirrus_bridge.watched import Job, Watched, WatchList, place
 LOOK_S = 0.5  # into the journal, for documents that were handed over
 BEAT_S = 10.0  # and a look for what a poller has left that is no more
 CUPS_S = 15.0
-SHARE = 20.0  # telling CUPS takes no more than one part in so many of the time
+SHARE = 20.0  # telling CUPS takes no more than one part in so many of the time,
+LONGEST_PAUSE_S = 60.0  # as long as that leaves no queue behind for longer
 ORPHANS_S = 60.0
 PRUNE_S = 3600.0
 DAY_S = 86_400.0
@@ -69,6 +71,7 @@ class Poller:
     tell: Callable[[Change], None]
     watch_list: WatchList = field(default_factory=WatchList)
     _unknown_since_s: dict[int, float] = field(default_factory=dict)
+    _puzzling: set[int] = field(default_factory=set)
     _settled: dict[Job, Watched] = field(default_factory=dict)
     _beat: Timer = field(default_factory=lambda: Timer(BEAT_S))
     _look: Timer = field(default_factory=lambda: Timer(LOOK_S))
@@ -100,6 +103,8 @@ class Poller:
                 self._look_into_journal(anyway=True, fresh=True)
                 left = {number for watched in self.watch_list for number in watched.numbers}
                 while (left & self.schedule.jobs) or self.askers.open:
+                    if self._beat.is_due(self.clock.monotonic_s()):
+                        self.journal.beat(self.name, now_s=self.clock.wall_s())
                     left -= self._ask(AT_ONCE if left else 0)
                     self._take_answers(LOOK_S)
                     wait_s = self.schedule.next_due_s(self.clock.monotonic_s())
@@ -184,8 +189,13 @@ class Poller:
                 self._heard(answer.number, *found, answer.result)
             elif isinstance(answer.result, Refused):
                 self._refused(answer.number, *found)
+            elif self._is_puzzling(answer.number, found[0], answer.result):
+                unclear = dataclasses.replace(found[1].status, message=str(answer.result))
+                self._heard(answer.number, *found, unclear)
             else:
                 self._failed(answer.number, found[0], answer.result)
+            if isinstance(answer.result, JobStatus):
+                self._puzzling.discard(answer.number)
             answer = self.askers.answer(0)
 
     def _heard(self, number: int, watched: Watched, target: Tracked, status: JobStatus) -> None:
@@ -226,6 +236,15 @@ class Poller:
             self._heard(number, watched, target, lost)
         else:
             self.schedule.answered(number, now_s, changed=False)
+
+    def _is_puzzling(self, number: int, watched: Watched, error: CirrusError) -> bool:
+        """Whether the server says again what makes no sense of this job, but has answered well for
+        others in between: it is there, and they need not wait."""
+        again = number in self._puzzling and watched.queue.server not in self.news.trouble
+        if isinstance(error, UnexpectedAnswer):
+            self._puzzling.add(number)
+            return again
+        return False
 
     def _failed(self, number: int, watched: Watched, error: CirrusError) -> None:
         """No answer that says anything about the job: the server, or its entry, is to be mended."""
@@ -273,10 +292,12 @@ class Poller:
                 self.orphans.look()
         except (CupsAway, CupsRefused) as error:
             self._cups_failed(error)
+            now_s = self.clock.monotonic_s()
+            self._cups_free_s = now_s + max(AWAY_WAIT_S, now_s - began_s)  # others are asked, too
         else:
             self._cups_trouble = ""
-        now_s = self.clock.monotonic_s()
-        self._cups_free_s = now_s + SHARE * (now_s - began_s)
+            now_s = self.clock.monotonic_s()
+            self._cups_free_s = now_s + min(SHARE * (now_s - began_s), LONGEST_PAUSE_S)
         self._cups.due_s = max(self._cups.due_s, self._cups_free_s)
 
     def _tell_cups_soon(self) -> None:
@@ -296,3 +317,4 @@ class Poller:
         for number in watched.numbers:
             self.schedule.forget(number)
             self._unknown_since_s.pop(number, None)
+            self._puzzling.discard(number)

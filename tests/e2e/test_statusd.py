@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
 import os
 import signal
 import sqlite3
@@ -14,6 +16,7 @@ import cups
 import pytest
 
 from print_site import PrintSite, eventually
+from scripted_server import Answer, Request, ScriptedServer
 
 HOLD = "?waittimeout=1"
 COMPLETE = "?waittimeout=1&handover=complete"
@@ -385,6 +388,41 @@ def test_servers_that_talk_nonsense(away: PrintSite) -> None:
         back(away)
         assert away.cups.wait_job(job_id, timeout_s=60)["job-state"] == COMPLETED
         assert away.statusd_log().count("event=server-away") == 1
+
+
+def test_one_job_of_which_the_server_talks_nonsense(own_site: PrintSite) -> None:
+    """The server is not away for that: others are asked as before, nothing flaps, the job says
+    why it stays."""
+    submitted = itertools.count(1)
+
+    def script(request: Request) -> Answer:
+        if request.method == "PUT":
+            return Answer(f"20261123000000-{next(submitted)}")
+        state = 7 if request.path.endswith("-1") else 0
+        return Answer(json.dumps({"State": state}), content_type="application/json")
+
+    site = own_site
+    with ScriptedServer(script) as server:
+        site.configure(server=server.name)
+        queue = site.queue(driver=False, server=server.name, options=HOLD)
+        jobs = [held_job(site, queue), held_job(site, queue)]
+        with site.statusd():
+            eventually(lambda: "did not answer as the print API" in message(site, jobs[0]))
+            time.sleep(10)
+    assert site.statusd_log().count("event=server-away") == 1
+    assert "did not answer" not in message(site, jobs[1])
+
+
+def test_a_cupsd_that_hangs_for_a_moment(away: PrintSite) -> None:
+    """It is told when it answers again, not many times later."""
+    queue = away.queue(driver=False, options=HOLD)
+    job_id = held_job(away, queue)
+    with away.statusd():
+        eventually(lambda: queue_says(away, queue, "1 job waiting"))
+        with away.cups.hanging():
+            back(away)
+            eventually(lambda: "event=cups" in away.statusd_log(), timeout_s=60)
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
 
 
 def test_configuration_is_read_again(away: PrintSite) -> None:
