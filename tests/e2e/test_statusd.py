@@ -420,8 +420,8 @@ def test_a_cupsd_that_hangs_for_a_moment(away: PrintSite) -> None:
     with away.statusd():
         eventually(lambda: queue_says(away, queue, "1 job waiting"))
         with away.cups.hanging():
-            back(away)
             eventually(lambda: "event=cups" in away.statusd_log(), timeout_s=60)
+        back(away)
         assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
 
 
