@@ -60,11 +60,30 @@ class BackendRun:
         """
         job = self.job
         key, known = recognize(job, queue, self.journal.entries(job.job_uuid, job.job_id))
+        if known is not None and known.phase is Phase.ACCEPTED and known.key != key:
+            # by another member of the class, or where the queue led before
+            key, queue = known.key, parse_queue_uri(known.key.destination, queue.settings)
+        try:
+            return self._print(key, known, queue, data)
+        except Interrupted:
+            documents = self.journal.documents_of(key)
+            if all(document.key != key for document in documents):
+                raise  # as nothing was sent
+        self._hand_over([document.key for document in documents], queue, "complete")
+        self.journal.ended(key, now_s=self.clock.wall_s())
+        self.report.lasting(
+            f"Stopped, but {queue.server} has the job already and will print it: "
+            f"{_ids(tracked(documents))}."
+        )
+        return OK
+
+    def _print(
+        self, key: DocumentKey, known: Entry | None, queue: QueueUri, data: SpooledDocument
+    ) -> int:
+        job = self.job
         if known is None or known.phase is not Phase.ACCEPTED:
             self._submit(key, known, queue, data)
         else:
-            if known.key != key:  # by another member of the class, or where the queue led before
-                key, queue = known.key, parse_queue_uri(known.key.destination, queue.settings)
             self.report.info("The cloud has this document already; it is not sent again.")
             self.journal.rerun(key, pass_started=job.pass_started, now_s=self.clock.wall_s())
             if job.spool_path is None:
@@ -124,16 +143,7 @@ class BackendRun:
         if not is_settled(targets, "delivered"):
             self.journal.take_back(keys, now_s=self.clock.wall_s())
             follower = Follower(ask, self.journal, self.clock, self.report, self.others_wait)
-            try:
-                follower.follow(targets, wait, queue.settings.wait_timeout_s)
-            except Interrupted:
-                self._hand_over(keys, queue, "complete")
-                self.journal.ended(key, now_s=self.clock.wall_s())
-                self.report.lasting(
-                    f"Stopped, but {queue.server} has the job already and will print it: "
-                    f"{_ids(targets)}."
-                )
-                return OK
+            follower.follow(targets, wait, queue.settings.wait_timeout_s)
         self.journal.ended(key, now_s=self.clock.wall_s())
         if is_settled(targets, "delivered"):
             return self._conclude(documents, targets)
