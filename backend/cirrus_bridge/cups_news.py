@@ -66,8 +66,9 @@ class CupsNews:
         jobs = {job.job_id: job for job in self.cups.jobs()}
         offline, now, gone = self._offline(watch_list), self.clock.now(), []
         for watched in held:
-            job = jobs.get(watched.document.key.job_id)
-            if job is None or job.job_uuid != watched.document.key.job_uuid:
+            key = watched.document.key
+            job = jobs.get(key.job_id)
+            if job is None or job.job_uuid != key.job_uuid or self.journal.is_printed_again(key):
                 job = self.settlement.find(watched)  # its end may be younger than the list
             if job is None or job.state in FINAL:
                 gone += self._ended(watched, job)

@@ -104,6 +104,16 @@ class PollerJournal(DeliveryJournal):
             ).fetchall()
         return {DocumentKey(*row[:-1]): row[-1] for row in rows}
 
+    def is_printed_again(self, key: DocumentKey) -> bool:
+        """Whether its job was restarted later: what CUPS says of it is about that print."""
+        with self._translated():
+            row = self._db.execute(
+                "SELECT 1 FROM document WHERE job_uuid = ? AND job_id = ? AND print_run != ?"
+                f" AND rowid > (SELECT rowid FROM document WHERE {BY_KEY})",
+                (key.job_uuid, key.job_id, key.print_run, *key_values(key)),
+            ).fetchone()
+        return row is not None
+
     def job_is_over(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
         """CUPS holds the job no more: news of its documents are for the queue from now on."""
         with self._transaction():

@@ -46,8 +46,10 @@ class Settlement:
     _releases: dict[tuple[Job, int], tuple[float, float]] = field(default_factory=dict)
 
     def find(self, watched: Watched) -> CupsJob | None:
-        """The document's job in CUPS, unless CUPS has forgotten it."""
+        """The document's job in CUPS, unless CUPS has forgotten it, or has it anew."""
         key = watched.document.key
+        if self.journal.is_printed_again(key):
+            return None
         try:
             job = self.cups.job(key.job_id)
         except CupsGone:

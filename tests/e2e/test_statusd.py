@@ -228,6 +228,27 @@ def test_canceled_while_it_waits(away: PrintSite) -> None:
         assert all_closed(away)
 
 
+def test_canceled_and_restarted_while_it_waits(away: PrintSite) -> None:
+    """What becomes of the first print is no matter of the second, which waits on."""
+    queue = away.queue(driver=False, options=f"{HOLD}&onfailure=reprint")
+    job_id = held_job(away, queue)
+    away.cups.run("cancel", str(job_id))
+    away.cups.wait_job(job_id)
+    time.sleep(1.2)  # CUPS dates prints by the second
+    away.cups.run("lp", "-i", str(job_id), "-H", "restart")
+    away.cups.wait_job(job_id, "held")
+    first, _ = (job["id"] for job in away.cloud.jobs())
+    away.cloud.cli("job", "delete", str(first))
+    with away.statusd():
+        eventually(lambda: "event=let-go" in away.statusd_log() or "=re" in away.statusd_log())
+        time.sleep(3)
+        assert "=re" not in away.statusd_log()  # released, reprinted
+        back(away)
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+        eventually(lambda: all_closed(away))
+    assert [job["state"] for job in away.cloud.jobs()] == [3, 2]
+
+
 def test_max_hold_time() -> None:
     """cupsd cancels what is held for longer than its MaxHoldTime: it is let go like that."""
     with PrintSite(directives=["MaxHoldTime 3"]) as site:
