@@ -35,13 +35,13 @@ LAN_WAIT_S = 0.7  # and less than that behind a slow server
 TURN_WAIT_S = 0.2
 
 
-def run() -> int:
-    """All of it; returns the exit code."""
+def run(number: int = 0) -> int:
+    """All of it, for the job's document of this number, if it is known; returns the exit code."""
     report = CupsReport(sys.stderr.buffer)
     clock = Clock()
     clock.watch_signals()
     try:
-        return _main(sys.argv, os.environ, report, clock)
+        return _main(sys.argv, os.environ, report, clock, number)
     except CirrusError as error:
         return report.error(error)
     except Exception:  # noqa: BLE001 - the last net: the job is kept and the queue goes on
@@ -58,7 +58,13 @@ def run() -> int:
         return EXIT_CODES[Disposition.HOLD]
 
 
-def _main(argv: Sequence[str], environ: Mapping[str, str], report: CupsReport, clock: Clock) -> int:
+def _main(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    report: CupsReport,
+    clock: Clock,
+    number: int,
+) -> int:
     folder = Path(environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER)
     if len(argv) == 1:
         _list_devices(folder, environ, report, clock)
@@ -69,7 +75,7 @@ def _main(argv: Sequence[str], environ: Mapping[str, str], report: CupsReport, c
     with clock.stoppable():
         configuration = load(folder)
         queue = parse_queue_uri(environ.get("DEVICE_URI", ""), configuration.defaults)
-        job = read_job(argv, environ)
+        job = read_job(argv, environ, number)
         if environ.get("AUTH_INFO_REQUIRED", "none") != "none":
             report.no_credentials_asked()
         targets = ", ".join(map(str, queue.targets))

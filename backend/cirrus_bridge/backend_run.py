@@ -66,7 +66,7 @@ class BackendRun:
             if known.key != key:  # by another member of the class
                 key, queue = known.key, parse_queue_uri(known.key.destination, queue.settings)
             self.report.info("The cloud has this document already; it is not sent again.")
-            self.journal.rerun(key, pass_started=job.pass_started, now_s=self.clock.wall_s())
+            self.journal.rerun(key, job, now_s=self.clock.wall_s())
             if job.spool_path is None:
                 for _ in data:
                     pass  # a filter that can not write to its end fails the job

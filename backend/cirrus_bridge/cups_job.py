@@ -26,8 +26,9 @@ _DOCUMENT = re.compile(r"(?:^| )document-name-supplied=")
 _SPOOL_NAME = re.compile(r"d[0-9]+-([0-9]+)")
 
 
-def read_job(argv: Sequence[str], environ: Mapping[str, str]) -> PrintJob:
-    """The job that CUPS describes by `argv` (with the program's name) and `environ`.
+def read_job(argv: Sequence[str], environ: Mapping[str, str], number: int = 0) -> PrintJob:
+    """The job that CUPS describes by `argv` (with the program's name) and `environ`; this is its
+    run for the document of this number, or 0 if that is not known.
 
     Raises:
         UsageError: not 5 or 6 arguments, or no number as job id.
@@ -58,7 +59,7 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str]) -> PrintJob:
         queue=queue,
         options=MappingProxyType(options),
         spool_path=spool_path,
-        document_number=_document_number(spool_path),
+        document_number=_document_number(spool_path) or number or None,
         print_run=_number(options.get("time-at-completed", "")),
         pass_started=_number(options.get("time-at-processing", "")),
         has_driver="FINAL_CONTENT_TYPE" in environ,

@@ -1,0 +1,125 @@
+"""The journal's notes that runs of the backend begin, before anything else of a run happens.
+
+CUPS takes a backend that was killed for a good one, and goes on: with the job's next document, or
+with the next job. So each run leaves a line in a file of its job, which is removed when each of the
+job's runs, or one that failed, has come to its end. The line's number among those of its pass
+through the queue is the document's number, whatever became of the runs before; and a file that
+stays tells that a run was killed, even if nothing else is known of it. A part of every job's start:
+imports next to nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+STATE_FOLDER = "/var/lib/cirrus-bridge"
+_FOLDER = "runs"
+
+
+class Run(NamedTuple):
+    """A run that has begun. `number` is its document's place in the job, from 1, or 0 if it could
+    not be noted; `documents` how many runs the job needs."""
+
+    path: str
+    line: bytes
+    number: int
+    documents: int
+
+    def end(self, *, failed: bool) -> None:
+        """This run has come to its end, and CUPS will hear how; CUPS ends the job if it failed."""
+        if not self.path:
+            return
+        with contextlib.suppress(OSError), _as_owner(os.path.dirname(self.path)):  # noqa: PTH120
+            if failed or self._was_the_last():
+                os.unlink(self.path)  # noqa: PTH108 - pathlib takes 10 ms to import
+
+    def _was_the_last(self) -> bool:
+        if self.documents == 1:
+            return True
+        ended = self.line.replace(b"\n", b" ended\n")
+        return _add(self.path, ended).count(ended) >= self.documents
+
+
+NOT_NOTED = Run("", b"", 0, 1)
+
+
+class Left(NamedTuple):
+    """What is left of a job of which a run did not come to its end; `started` is when CUPS began
+    with the job, for its last run here."""
+
+    run: Run
+    started: str
+    job_id: int
+    job_uuid: str
+
+
+def begin(argv: Sequence[str], environ: Mapping[str, str], cupsd: int) -> Run:
+    """A run of the backend, with these arguments, begins: noted on the disk, if possible."""
+    words = argv[5].split(" ") if len(argv) > 5 else []
+    known = dict(word.partition("=")[::2] for word in reversed(words))
+    uuid, started = known.get("job-uuid"), known.get("time-at-processing")
+    if not (uuid and started and argv[1].isdigit()):
+        return NOT_NOTED
+    is_joined = len(argv) == 6 and "FINAL_CONTENT_TYPE" not in environ
+    count = sum(word.startswith("document-name-supplied=") for word in words)
+    documents = 1 if is_joined else max(1, count)
+    # two passes may begin within a second, but not by the same cupsd (its pid stands for it)
+    line = os.fsencode(f"{uuid} {started}.{cupsd} {documents}\n")
+    state = environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER
+    folder = os.path.join(state, _FOLDER)  # noqa: PTH118
+    path = os.path.join(folder, str(int(argv[1])))  # noqa: PTH118
+    try:
+        with _as_owner(state):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(folder, 0o700)  # noqa: PTH102
+            number = _add(path, line).count(line)
+    except OSError:  # the journal itself will say what is wrong there
+        return NOT_NOTED
+    return Run(path, line, number, documents)
+
+
+@contextlib.contextmanager
+def _as_owner(folder: str) -> Iterator[None]:
+    """As the owner of a folder, who may read what is made there, and lead root nowhere by links."""
+    owner = os.stat(folder).st_uid  # noqa: PTH116
+    if os.geteuid() != 0 or owner == 0:
+        yield
+        return
+    os.seteuid(owner)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def _add(path: str, line: bytes) -> list[bytes]:
+    """Add a line to a file; all of its lines."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(file, line)
+        return os.pread(file, os.fstat(file).st_size, 0).splitlines(keepends=True)
+    finally:
+        os.close(file)
+
+
+def left(state: str, before_s: float) -> Iterator[Left]:
+    """The jobs whose last run began before then (seconds since the epoch) and did not end yet."""
+    folder = os.path.join(state, _FOLDER)  # noqa: PTH118
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208
+    except OSError:
+        return
+    for name in names:
+        path = os.path.join(folder, name)  # noqa: PTH118
+        try:
+            if os.stat(path).st_mtime >= before_s:  # noqa: PTH116
+                continue
+            with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+                uuid, begun, documents = file.read().splitlines()[-1].split(" ")[:3]
+            started = begun.partition(".")[0]
+            yield Left(Run(path, b"", 0, int(documents)), started, int(name), uuid)
+        except (OSError, ValueError, IndexError):
+            continue
