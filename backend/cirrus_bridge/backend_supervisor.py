@@ -26,13 +26,13 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 def run() -> None:
     """Entry point of the program."""
     if len(sys.argv) == 1:
-        _work(NOT_NOTED)  # discovery: nothing can get lost
+        _work(NOT_NOTED, os.getppid())  # discovery: nothing can get lost
     cupsd = os.getppid()
     run = begin(sys.argv, os.environ, cupsd)
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # the worker takes them when it is ready
     worker = os.fork()
     if worker == 0:
-        _work(run)
+        _work(run, cupsd)
     status = _watch(worker, cupsd)
     if os.WIFEXITED(status):
         code = os.WEXITSTATUS(status)
@@ -47,11 +47,11 @@ def run() -> None:
     sys.exit(RUN_AGAIN)
 
 
-def _work(run: Run) -> NoReturn:
+def _work(run: Run, cupsd: int) -> NoReturn:
     gc.set_threshold(50_000)  # looking for garbage in what was just imported takes 15 ms
     from cirrus_bridge.backend_main import run as work
 
-    code = work(run.number)
+    code = work(run.number, cupsd)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # nothing is left to be done, and taking everything down takes 20 ms

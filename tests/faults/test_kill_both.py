@@ -123,3 +123,20 @@ def test_files_that_are_joined(watched: PrintSite, tmp_path: Path) -> None:
     (job,) = watched.wait_jobs(lambda jobs: len(jobs) == 1 and jobs[0]["state"] == 2)
     assert document(job) == b"".join(path.read_bytes() for path in files)
     assert watched.cups.wait_job(job_id)["job-state"] == COMPLETED
+
+
+def test_cupsd_dies_while_it_joins_files(watched: PrintSite, tmp_path: Path) -> None:
+    """The data ends there, but the job does not: none of it is printed, and then all of it."""
+    files = [tmp_path / "a", tmp_path / "b"]
+    for number, path in enumerate(files):
+        path.write_bytes(random.Random(number).randbytes(200_000))
+    queue = watched.queue(driver=False)
+    with _journal_in_use(watched):
+        watched.cups.lp(queue, "-o", "raw", *files)
+        watched.worker()
+        watched.cups.kill(alone=True)
+    eventually(lambda: not watched.backends())
+    assert watched.cloud.jobs() == []
+    watched.cups.start()
+    (job,) = watched.wait_jobs(lambda jobs: len(jobs) == 1 and jobs[0]["state"] == 2)
+    assert document(job) == b"".join(path.read_bytes() for path in files)
