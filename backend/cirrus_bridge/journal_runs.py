@@ -1,10 +1,11 @@
 """The journal's notes that runs of the backend begin, before anything else of a run happens.
 
 CUPS takes a backend that was killed for a good one, and goes on: with the job's next document, or
-with the next job. So each run leaves a line in a file of its job, which is removed when each of the
-job's runs, or one that failed, has come to its end. The line's number among those of its pass
-through the queue is the document's number, whatever became of the runs before; and a file that
-stays tells that a run was killed, even if nothing else is known of it. A part of every job's start:
+with the next job. So each run leaves a line in a file of its pass (the job's way through the queue,
+by one cupsd), which is removed when each run of the pass, or one that failed, has come to its end.
+The line's place is the document's number, whatever became of the runs before; and a file that stays
+tells that a run was killed, even if nothing else is known of it. No pass touches another's file: a
+run of a cupsd that died may end when the next pass is under way. A part of every job's start:
 imports next to nothing.
 """
 
@@ -24,7 +25,6 @@ class Run(NamedTuple):
     not be noted; `documents` how many runs the job needs."""
 
     path: str
-    line: bytes
     number: int
     documents: int
 
@@ -33,22 +33,18 @@ class Run(NamedTuple):
         if not self.path:
             return
         with contextlib.suppress(OSError), _as_owner(os.path.dirname(self.path)):  # noqa: PTH120
-            if failed or self._was_the_last():
+            is_over = failed or self.documents == 1
+            if is_over or _add(self.path, _ENDED).count(_ENDED) >= self.documents:
                 os.unlink(self.path)  # noqa: PTH108 - pathlib takes 10 ms to import
 
-    def _was_the_last(self) -> bool:
-        if self.documents == 1:
-            return True
-        ended = self.line.replace(b"\n", b" ended\n")
-        return _add(self.path, ended).count(ended) >= self.documents
 
-
-NOT_NOTED = Run("", b"", 0, 1)
+_ENDED = b"ended\n"
+NOT_NOTED = Run("", 0, 1)
 
 
 class Left(NamedTuple):
-    """What is left of a job of which a run did not come to its end; `started` is when CUPS began
-    with the job, for its last run here."""
+    """What is left of a pass of which a run did not come to its end; `started` is when CUPS began
+    with it."""
 
     run: Run
     started: str
@@ -61,16 +57,16 @@ def begin(argv: Sequence[str], environ: Mapping[str, str], cupsd: int) -> Run:
     words = argv[5].split(" ") if len(argv) > 5 else []
     known = dict(word.partition("=")[::2] for word in reversed(words))
     uuid, started = known.get("job-uuid"), known.get("time-at-processing")
-    if not (uuid and started and argv[1].isdigit()):
+    if not (uuid and started and started.isdigit() and argv[1].isdigit()):
         return NOT_NOTED
     is_joined = len(argv) == 6 and "FINAL_CONTENT_TYPE" not in environ
     count = sum(word.startswith("document-name-supplied=") for word in words)
     documents = 1 if is_joined else max(1, count)
-    # two passes may begin within a second, but not by the same cupsd (its pid stands for it)
-    line = os.fsencode(f"{uuid} {started}.{cupsd} {documents}\n")
+    line = os.fsencode(f"{uuid} {documents}\n")
     state = environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER
     folder = os.path.join(state, _FOLDER)  # noqa: PTH118
-    path = os.path.join(folder, str(int(argv[1])))  # noqa: PTH118
+    # two passes may begin within a second, but not by the same cupsd (its pid stands for it)
+    path = os.path.join(folder, f"{int(argv[1])}-{started}-{cupsd}")  # noqa: PTH118
     try:
         with _as_owner(state):
             with contextlib.suppress(FileExistsError):
@@ -78,7 +74,7 @@ def begin(argv: Sequence[str], environ: Mapping[str, str], cupsd: int) -> Run:
             number = _add(path, line).count(line)
     except OSError:  # the journal itself will say what is wrong there
         return NOT_NOTED
-    return Run(path, line, number, documents)
+    return Run(path, number, documents)
 
 
 @contextlib.contextmanager
@@ -106,7 +102,7 @@ def _add(path: str, line: bytes) -> list[bytes]:
 
 
 def left(state: str, before_s: float) -> Iterator[Left]:
-    """The jobs whose last run began before then (seconds since the epoch) and did not end yet."""
+    """The passes whose last run began, or ended, before then (seconds since the epoch)."""
     folder = os.path.join(state, _FOLDER)  # noqa: PTH118
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208
@@ -117,9 +113,9 @@ def left(state: str, before_s: float) -> Iterator[Left]:
         try:
             if os.stat(path).st_mtime >= before_s:  # noqa: PTH116
                 continue
+            job_id, started, _ = name.split("-")
             with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-                uuid, begun, documents = file.read().splitlines()[-1].split(" ")[:3]
-            started = begun.partition(".")[0]
-            yield Left(Run(path, b"", 0, int(documents)), started, int(name), uuid)
-        except (OSError, ValueError, IndexError):
+                uuid, documents = file.readline().split()
+            yield Left(Run(path, 0, int(documents)), started, int(job_id), uuid)
+        except (OSError, ValueError):
             continue

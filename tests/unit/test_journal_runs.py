@@ -57,6 +57,15 @@ def test_cups_ends_a_job_whose_backend_fails(tmp_path: Path) -> None:
     assert _left(tmp_path) == []
 
 
+def test_a_late_end_is_no_matter_for_the_next_pass(tmp_path: Path) -> None:
+    """A run of a cupsd that died ends when that of the next one has begun."""
+    late = _begin(tmp_path)
+    _begin(tmp_path, started=11, cupsd=2)
+    late.end(failed=True)
+    assert _begin(tmp_path, started=11, cupsd=2).number == 2
+    assert _left(tmp_path) == [(17, "urn:uuid:u", 2)]
+
+
 def test_joined_files_are_one_document(tmp_path: Path) -> None:
     """Without a driver, by standard input."""
     run = _begin(tmp_path, files=3, driver=False)
@@ -80,9 +89,10 @@ def test_folder_that_can_not_be_written(tmp_path: Path) -> None:
     assert _begin(tmp_path / "state") is NOT_NOTED
 
 
-@pytest.mark.parametrize("text", ["", "\n", "u 1.1", "u 1.1 many\n", "\xff"])
+@pytest.mark.parametrize("text", ["", "\n", "u", "u many\n", "\xff"])
 def test_damaged_notes(tmp_path: Path, text: str) -> None:
     """They are passed over."""
     (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / "17").write_text(text, "latin-1")
+    (tmp_path / "runs" / "17-1-1").write_text(text, "latin-1")
+    (tmp_path / "runs" / "odd").write_text("u 1\n")
     assert _left(tmp_path) == []
