@@ -19,7 +19,8 @@ from cirrus_bridge.journal_runs import NOT_NOTED, Run, begin
 
 PAUSE_S = 5  # what killed the worker may pass; and CUPS tells its passes apart by the second
 LOOK_S = 1
-RUN_AGAIN = 7  # CUPS_BACKEND_RETRY_CURRENT, backend(7)
+RETRY, RETRY_CURRENT = 6, 7  # CUPS_BACKEND_…, backend(7)
+RUN_AGAIN = (RETRY, RETRY_CURRENT)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
@@ -36,7 +37,7 @@ def run() -> None:
     status = _watch(worker, cupsd)
     if os.WIFEXITED(status):
         code = os.WEXITSTATUS(status)
-        run.end(failed=code != 0)
+        run.end(failed=code != 0, again=code in RUN_AGAIN)
         sys.exit(code)
     sys.stderr.write(
         f"INFO: Printing was broken off (signal {os.WTERMSIG(status)}). The job goes on in "
@@ -44,7 +45,7 @@ def run() -> None:
     )
     sys.stderr.flush()
     signal.sigtimedwait((signal.SIGTERM, signal.SIGINT), PAUSE_S)
-    sys.exit(RUN_AGAIN)
+    sys.exit(RETRY_CURRENT)
 
 
 def _work(run: Run, cupsd: int) -> NoReturn:

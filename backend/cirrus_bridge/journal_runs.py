@@ -22,15 +22,17 @@ _FOLDER = "runs"
 
 class Run(NamedTuple):
     """A run that has begun. `number` is its document's place in the job, from 1, or 0 if it could
-    not be noted; `documents` how many runs the job needs."""
+    not be noted; `documents` how many runs the job needs, `files` how many files it has."""
 
     path: str
     number: int
     documents: int
+    files: int
 
-    def end(self, *, failed: bool) -> None:
-        """This run has come to its end, and CUPS will hear how; CUPS ends the job if it failed."""
-        if not self.path:
+    def end(self, *, failed: bool, again: bool = False) -> None:
+        """This run has come to its end, and CUPS will hear how: it ends the job if the run failed,
+        a job of several files even if it is to run the job again."""
+        if not self.path or (again and self.files > 1):
             return
         with contextlib.suppress(OSError), _as_owner(os.path.dirname(self.path)):  # noqa: PTH120
             is_over = failed or self.documents == 1
@@ -39,7 +41,7 @@ class Run(NamedTuple):
 
 
 _ENDED = b"ended\n"
-NOT_NOTED = Run("", 0, 1)
+NOT_NOTED = Run("", 0, 1, 1)
 
 
 class Left(NamedTuple):
@@ -74,7 +76,7 @@ def begin(argv: Sequence[str], environ: Mapping[str, str], cupsd: int) -> Run:
             number = _add(path, line).count(line)
     except OSError:  # the journal itself will say what is wrong there
         return NOT_NOTED
-    return Run(path, number, documents)
+    return Run(path, number, documents, count)
 
 
 @contextlib.contextmanager
@@ -116,6 +118,6 @@ def left(state: str, before_s: float) -> Iterator[Left]:
             job_id, started, _ = name.split("-")
             with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
                 uuid, documents = file.readline().split()
-            yield Left(Run(path, 0, int(documents)), started, int(job_id), uuid)
+            yield Left(Run(path, 0, int(documents), 1), started, int(job_id), uuid)
         except (OSError, ValueError):
             continue
