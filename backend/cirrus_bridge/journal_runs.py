@@ -70,6 +70,8 @@ def begin(argv: Sequence[str], environ: Mapping[str, str], cupsd: int) -> Run:
     # two passes may begin within a second, but not by the same cupsd (its pid stands for it)
     path = os.path.join(folder, f"{int(argv[1])}-{started}-{cupsd}")  # noqa: PTH118
     try:
+        if not os.path.isdir(state):  # noqa: PTH112
+            _make(state)
         with _as_owner(state):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(folder, 0o700)  # noqa: PTH102
@@ -77,6 +79,15 @@ def begin(argv: Sequence[str], environ: Mapping[str, str], cupsd: int) -> Run:
     except OSError:  # the journal itself will say what is wrong there
         return NOT_NOTED
     return Run(path, number, documents, count)
+
+
+def _make(state: str) -> None:
+    """The folder of the journal, for the first run of all."""
+    from pathlib import Path
+
+    from cirrus_bridge.privileges import make_folder
+
+    make_folder(Path(state), 0o700)
 
 
 @contextlib.contextmanager

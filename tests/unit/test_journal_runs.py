@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from pathlib import Path
 
@@ -90,6 +91,14 @@ def test_run_by_hand(tmp_path: Path, options: str) -> None:
     assert begin(["cirrus", "1", "a", "t", "1", options], environ, 1) is NOT_NOTED
     NOT_NOTED.end(failed=False)
     assert _left(tmp_path) == []
+
+
+def test_first_run_of_all() -> None:
+    """The folder of the journal is made if it is not there."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)  # unlike pytest's own, which root's print user may not enter
+        assert _begin(Path(folder) / "state").number == 1
+        assert _begin(Path(folder) / "state").number == 2
 
 
 def test_folder_that_can_not_be_written(tmp_path: Path) -> None:
