@@ -99,6 +99,8 @@ def _as_owner(folder: str) -> Iterator[None]:
         return
     os.seteuid(owner)
     try:
+        if not os.access(folder, os.X_OK, effective_ids=True):
+            os.seteuid(0)  # the owner can not reach it, so all that use it stay root
         yield
     finally:
         os.seteuid(0)
