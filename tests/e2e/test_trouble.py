@@ -352,7 +352,7 @@ def test_crash_between_submit_and_exit(own_site: PrintSite) -> None:
     job_id = site.cups.lp(queue, data=b"x")
     eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
     os.kill(site.worker(), signal.SIGKILL)
-    eventually(lambda: "the cloud has this document already" in site.cups.error_log())
+    eventually(lambda: "The cloud has this document already" in site.cups.error_log())
     site.cloud.cli("location", "online", "Paris")
     assert site.cups.wait_job(job_id)["job-state"] == 9
     assert len(site.cloud.jobs()) == 1
