@@ -241,6 +241,10 @@ class PrivateCups:
         if self._cupsd is None:
             return
         children = [] if alone else _descendants(self._cupsd.pid)
+        if number == signal.SIGKILL:
+            for pid in children:  # power fails for all at once: none may see how another ends
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
         self._cupsd.send_signal(number)
         try:
             self._cupsd.wait(STOP_TIMEOUT_S)

@@ -98,9 +98,12 @@ class CloudletServer:
 
     def restart(self) -> None:
         """Stop, if it runs, and start on the same folder and port."""
-        port = self.port
         self.close()
-        self.start(self.data, self._tls, port)
+        self.come_back()
+
+    def come_back(self) -> None:
+        """Start on the same folder and port, after `stop` or `kill`."""
+        self.start(self.data, self._tls, self.port)
 
     @property
     def port(self) -> int:

@@ -195,7 +195,10 @@ class PrintSite:
         found = {}
         for process in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if process.name.isdigit() and wanted in (process / "environ").read_bytes():
+                if not process.name.isdigit():
+                    continue
+                environ = (process / "environ").read_bytes()
+                if wanted in environ and b"DEVICE_URI=" in environ:  # the poller has none
                     after_name = (process / "stat").read_text().rpartition(")")[2]
                     found[int(process.name)] = int(after_name.split()[1])
         return found

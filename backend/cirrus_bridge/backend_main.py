@@ -35,13 +35,14 @@ LAN_WAIT_S = 0.7  # and less than that behind a slow server
 TURN_WAIT_S = 0.2
 
 
-def run() -> int:
-    """All of it; returns the exit code."""
+def run(number: int, cupsd: int) -> int:
+    """All of it, for the job's document of this number (0 if it is not known), which the process
+    `cupsd` has started; returns the exit code."""
     report = CupsReport(sys.stderr.buffer)
     clock = Clock()
     clock.watch_signals()
     try:
-        return _main(sys.argv, os.environ, report, clock)
+        return _main(sys.argv, os.environ, report, clock, number, cupsd)
     except CirrusError as error:
         return report.error(error)
     except Exception:  # noqa: BLE001 - the last net: the job is kept and the queue goes on
@@ -58,7 +59,14 @@ def run() -> int:
         return EXIT_CODES[Disposition.HOLD]
 
 
-def _main(argv: Sequence[str], environ: Mapping[str, str], report: CupsReport, clock: Clock) -> int:
+def _main(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    report: CupsReport,
+    clock: Clock,
+    number: int,
+    cupsd: int,
+) -> int:
     folder = Path(environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER)
     if len(argv) == 1:
         _list_devices(folder, environ, report, clock)
@@ -69,13 +77,13 @@ def _main(argv: Sequence[str], environ: Mapping[str, str], report: CupsReport, c
     with clock.stoppable():
         configuration = load(folder)
         queue = parse_queue_uri(environ.get("DEVICE_URI", ""), configuration.defaults)
-        job = read_job(argv, environ)
+        job = read_job(argv, environ, number)
         if environ.get("AUTH_INFO_REQUIRED", "none") != "none":
             report.no_credentials_asked()
         targets = ", ".join(map(str, queue.targets))
         report.debug(f"cirrus-bridge {__version__}: document for {targets} on {queue.server}")
         state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
-        data = SpooledDocument(job, sys.stdin.buffer)
+        data = SpooledDocument(job, sys.stdin.buffer, cupsd)
         with contextlib.suppress(OSError):  # which the journal tells better
             make_folder(state, 0o700)
             give_up_root(state)

@@ -85,7 +85,7 @@ class BackendRun:
             self._submit(key, known, queue, data)
         else:
             self.report.info("The cloud has this document already; it is not sent again.")
-            self.journal.rerun(key, pass_started=job.pass_started, now_s=self.clock.wall_s())
+            self.journal.rerun(key, job, now_s=self.clock.wall_s())
             if job.spool_path is None:
                 for _ in data:
                     pass  # a filter that can not write to its end fails the job

@@ -15,38 +15,44 @@ import signal
 import sys
 from typing import NoReturn
 
+from cirrus_bridge.journal_runs import NOT_NOTED, Run, begin
+
 PAUSE_S = 5  # what killed the worker may pass; and CUPS tells its passes apart by the second
 LOOK_S = 1
-RUN_AGAIN = 7  # CUPS_BACKEND_RETRY_CURRENT, backend(7)
+RETRY, RETRY_CURRENT = 6, 7  # CUPS_BACKEND_…, backend(7)
+RUN_AGAIN = (RETRY, RETRY_CURRENT)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
 def run() -> None:
     """Entry point of the program."""
     if len(sys.argv) == 1:
-        _work()  # discovery: nothing can get lost
+        _work(NOT_NOTED, os.getppid())  # discovery: nothing can get lost
     cupsd = os.getppid()
+    run = begin(sys.argv, os.environ, cupsd)
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # the worker takes them when it is ready
     worker = os.fork()
     if worker == 0:
-        _work()
+        _work(run, cupsd)
     status = _watch(worker, cupsd)
     if os.WIFEXITED(status):
-        sys.exit(os.WEXITSTATUS(status))
+        code = os.WEXITSTATUS(status)
+        run.end(failed=code != 0, again=code in RUN_AGAIN)
+        sys.exit(code)
     sys.stderr.write(
         f"INFO: Printing was broken off (signal {os.WTERMSIG(status)}). The job goes on in "
         f"{PAUSE_S} seconds.\n"
     )
     sys.stderr.flush()
     signal.sigtimedwait((signal.SIGTERM, signal.SIGINT), PAUSE_S)
-    sys.exit(RUN_AGAIN)
+    sys.exit(RETRY_CURRENT)
 
 
-def _work() -> NoReturn:
+def _work(run: Run, cupsd: int) -> NoReturn:
     gc.set_threshold(50_000)  # looking for garbage in what was just imported takes 15 ms
     from cirrus_bridge.backend_main import run as work
 
-    code = work()
+    code = work(run.number, cupsd)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # nothing is left to be done, and taking everything down takes 20 ms

@@ -73,13 +73,15 @@ class UploadSettings:
 @dataclass(frozen=True, slots=True)
 class PollerSettings:
     """`[statusd]` and `[journal]`. A server is asked `requests_per_minute` times at most; a job
-    that it has not known for `unknown_after_s` seconds ends as unknown. `hook` is a command to be
-    run for each change; `notify` tells a job's owner on the desktop; metrics are served on loopback
+    that it has not known for `unknown_after_s` seconds ends as unknown; a document whose run came
+    to no end is looked after when it was quiet for `orphan_after_s`. `hook` is a command to be run
+    for each change; `notify` tells a job's owner on the desktop; metrics are served on loopback
     at `metrics_port`, if it is not 0. The journal keeps closed documents for `keep_days`, and
     `keep_documents` of them at most."""
 
     requests_per_minute: int = 300
     unknown_after_s: int = 3600
+    orphan_after_s: int = 60
     hook: tuple[str, ...] = ()
     notify: bool = False
     metrics_port: int = 0
@@ -172,7 +174,7 @@ def _poller_settings(statusd: Table, journal: Table) -> PollerSettings:
     numbers = {
         name: table.take(name, int, getattr(normal, name))
         for table, names in (
-            (statusd, ("requests_per_minute", "unknown_after_s", "metrics_port")),
+            (statusd, ("requests_per_minute", "unknown_after_s", "orphan_after_s", "metrics_port")),
             (journal, kept),
         )
         for name in names
@@ -181,6 +183,8 @@ def _poller_settings(statusd: Table, journal: Table) -> PollerSettings:
         raise statusd.bad("'requests_per_minute' is from 2 to 60000")
     if not 0 <= numbers["metrics_port"] < 65_536:
         raise statusd.bad("'metrics_port' is a port, or 0 for none")
+    if numbers["orphan_after_s"] < 1:
+        raise statusd.bad("'orphan_after_s' is 1 or more")
     for table, name in ((statusd, "unknown_after_s"), *((journal, name) for name in kept)):
         if numbers[name] < 0:
             raise table.bad(f"'{name}' is 0 or more")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,18 +17,26 @@ from typing import BinaryIO
 
 from cirrus_bridge.cups_options import parse_options
 from cirrus_bridge.cups_ppd import NO_DRIVER, QueueDriver, read_queue_driver
-from cirrus_bridge.errors import BadOption, JoinedDocuments, UnreadableDocument, UsageError
+from cirrus_bridge.errors import (
+    BadOption,
+    Interrupted,
+    JoinedDocuments,
+    UnreadableDocument,
+    UsageError,
+)
 from cirrus_bridge.model import PrintJob
 
 READ_BYTES = 128 * 1024
+DEATH_WAIT_S = 0.2
 TITLE_CHARS = 255
 USAGE = "Usage: cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]   (no argument: list devices)"
 _DOCUMENT = re.compile(r"(?:^| )document-name-supplied=")
 _SPOOL_NAME = re.compile(r"d[0-9]+-([0-9]+)")
 
 
-def read_job(argv: Sequence[str], environ: Mapping[str, str]) -> PrintJob:
-    """The job that CUPS describes by `argv` (with the program's name) and `environ`.
+def read_job(argv: Sequence[str], environ: Mapping[str, str], number: int = 0) -> PrintJob:
+    """The job that CUPS describes by `argv` (with the program's name) and `environ`; this is its
+    run for the document of this number, or 0 if that is not known.
 
     Raises:
         UsageError: not 5 or 6 arguments, or no number as job id.
@@ -58,7 +67,7 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str]) -> PrintJob:
         queue=queue,
         options=MappingProxyType(options),
         spool_path=spool_path,
-        document_number=_document_number(spool_path),
+        document_number=_document_number(spool_path) or number or None,
         print_run=_number(options.get("time-at-completed", "")),
         pass_started=_number(options.get("time-at-processing", "")),
         has_driver="FINAL_CONTENT_TYPE" in environ,
@@ -73,12 +82,15 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str]) -> PrintJob:
 class SpooledDocument:
     """The document's bytes, from the spool file or `stdin`: opened at once, by whoever may open it,
     and read later, in pieces of at most READ_BYTES. `size_bytes` is 0 where it is not known.
+    `cupsd` is the process that joins the job's files, if they are joined.
 
     Raises (when it is iterated):
         UnreadableDocument: it can not be opened, or read to its end.
+        Interrupted: cupsd has died before it had joined all files.
     """
 
-    def __init__(self, job: PrintJob, stdin: BinaryIO) -> None:
+    def __init__(self, job: PrintJob, stdin: BinaryIO, cupsd: int) -> None:
+        self._joiner = _Process(cupsd) if job.is_joined and job.documents > 1 else None
         self._name = str(job.spool_path or "standard input")
         self._source: BinaryIO | OSError = stdin
         self.size_bytes = 0
@@ -97,6 +109,11 @@ class SpooledDocument:
             while chunk := os.read(self._source.fileno(), READ_BYTES):
                 seen += len(chunk)
                 yield chunk
+            if self._joiner and self._joiner.is_gone():
+                raise Interrupted(
+                    "CUPS ended before it had handed over all files of this job, so nothing was "
+                    "printed. The job begins anew when CUPS is back."
+                )
         except OSError as error:
             raise UnreadableDocument(
                 f"The print data can not be read ({error.strerror}). Release the job to try again, "
@@ -111,6 +128,26 @@ class SpooledDocument:
                 "The print data became shorter while it was read. Print the document anew.",
                 detail=f"{self._name}: {seen} of {self.size_bytes} bytes",
             )
+
+
+class _Process:
+    """A process, by a handle that no later one with its number can take over (pidfd_open(2))."""
+
+    def __init__(self, pid: int) -> None:
+        self._handle: int | None = None
+        self._was_gone = False
+        try:
+            self._handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._was_gone = True
+        except OSError:
+            pass  # a kernel that has no such handles: not known to be gone
+
+    def is_gone(self) -> bool:
+        """Whether it has ended; waits a little, as files are closed before the end is there."""
+        if self._handle is None:
+            return self._was_gone
+        return bool(select.select([self._handle], [], [], DEATH_WAIT_S)[0])
 
 
 def _copies_left(

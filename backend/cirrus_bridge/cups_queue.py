@@ -18,7 +18,7 @@ REASON_PREFIX = "cirrus-delivery-"  # a queue's reasons that begin so are ours
 MESSAGE_PREFIX = "Cirrus Bridge: "  # and a queue's message that begins so
 TEXT_BYTES = 1023  # RFC 8011, 5.1.2: text(MAX)
 IDLE, STOPPED = 3, 5  # printer-state, RFC 8011, 5.4.11
-HELD, CANCELED, ABORTED, COMPLETED = 4, 7, 8, 9  # job-state, RFC 8011, 5.3.7
+HELD, PROCESSING, CANCELED, ABORTED, COMPLETED = 4, 5, 7, 8, 9  # job-state, RFC 8011, 5.3.7
 FINAL = (CANCELED, ABORTED, COMPLETED)
 
 _CANCEL_JOB = 0x0008
@@ -34,7 +34,8 @@ _CUPS_ADD_MODIFY_PRINTER = 0x4003
 _CUPS_MOVE_JOB = 0x400D
 
 _JOB_WANTED = (
-    *("job-id", "job-uuid", "job-name", "job-state", "job-state-reasons", "job-hold-until"),
+    *("job-id", "job-uuid", "job-name", "job-originating-user-name"),
+    *("job-state", "job-state-reasons", "job-hold-until"),
     *("job-printer-uri", "job-printer-uri-actual"),
     *("job-printer-state-message", "job-media-progress"),
     *("time-at-creation", "time-at-processing", "time-at-completed"),
@@ -63,6 +64,10 @@ class CupsJob:
     message: str
     progress: int | None
     attributes: Attributes
+
+    def text(self, name: str) -> str:
+        """An attribute that was asked for; empty if the job has none."""
+        return str(_first(self.attributes, name, ""))
 
 
 @dataclass(frozen=True, slots=True)

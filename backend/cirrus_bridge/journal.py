@@ -34,7 +34,9 @@ class Entry:
     """A document's row. `ended` says that a run of the backend has finished with it; `open_runs`
     counts the last runs, each soon after the one before, that came to no end at all. `class_name`
     is the class through which the job came, or empty; `attempt` how often the document has been
-    printed anew because the cloud did not deliver it; `queue` the queue that it came through."""
+    printed anew because the cloud did not deliver it; `queue` the queue that it came through;
+    `completed_before` when CUPS had last called the job completed before the last run of this
+    print, which may have been a mistake of CUPS."""
 
     key: DocumentKey
     phase: Phase
@@ -44,6 +46,7 @@ class Entry:
     class_name: str
     attempt: int
     queue: str
+    completed_before: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class Journal(DeliveryJournal):
         with self._translated():
             rows = self._db.execute(
                 "SELECT print_run, destination, number, phase, pass_started, ended, open_runs,"
-                " class_name, attempt, queue"
+                " class_name, attempt, queue, completed_before"
                 " FROM document WHERE job_uuid = ? AND job_id = ? ORDER BY print_run, number",
                 (job_uuid, job_id),
             ).fetchall()
@@ -104,14 +107,15 @@ class Journal(DeliveryJournal):
             self._db.execute(
                 "INSERT INTO document (job_uuid, job_id, print_run, destination, number,"
                 " queue, user, title, phase, pass_started, created_at, updated_at, class_name,"
-                " open_runs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
+                " completed_before, open_runs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
                 " ON CONFLICT DO UPDATE SET phase = excluded.phase, ended = 0,"
                 " pass_started = excluded.pass_started, updated_at = excluded.updated_at,"
-                " class_name = excluded.class_name,"
+                " class_name = excluded.class_name, completed_before = excluded.completed_before,"
                 " handover = '', poller = NULL, closed_at = NULL,"
                 " open_runs = 1 + iif(excluded.updated_at - updated_at < ?, open_runs, 0)",
                 (*key_values(key), job.queue, job.user, job.title,
-                 Phase.INTENT.value, job.pass_started, now_s, now_s, job.class_name, SOON_S),
+                 Phase.INTENT.value, job.pass_started, now_s, now_s, job.class_name,
+                 job.print_run, SOON_S),
             )  # fmt: skip
             self._db.executemany(
                 "INSERT INTO delivery (job_uuid, job_id, print_run, destination, number,"
@@ -123,9 +127,15 @@ class Journal(DeliveryJournal):
                 ],
             )
 
-    def rerun(self, key: DocumentKey, *, pass_started: int, now_s: float) -> None:
+    def rerun(self, key: DocumentKey, job: PrintJob, *, now_s: float) -> None:
         """CUPS runs a document again that the journal knows already."""
-        self._update(key, now_s, pass_started=pass_started, ended=0)
+        self._update(
+            key,
+            now_s,
+            pass_started=job.pass_started,
+            completed_before=job.print_run,
+            ended=0,
+        )
 
     def uploading(self, key: DocumentKey, temp_file: str, *, now_s: float) -> None:
         """The document's segments go into this temporary file of the server."""

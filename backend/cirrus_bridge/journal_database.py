@@ -102,6 +102,10 @@ CREATE TABLE poller (
     alive_until REAL NOT NULL
 ) STRICT;
 """,
+    """
+ALTER TABLE document ADD COLUMN completed_before INTEGER NOT NULL DEFAULT 0;
+UPDATE document SET completed_before = print_run;
+""",
 )
 
 

@@ -70,6 +70,18 @@ class PollerJournal(DeliveryJournal):
             self._db.execute("INSERT OR REPLACE INTO poller VALUES (?, ?)", (name, now_s + LEASE_S))
             self._db.execute("DELETE FROM poller WHERE alive_until < ?", (now_s - LEASE_S,))
 
+    def bury(self, name: str) -> None:
+        """Take the signs of life from pollers that were killed: of each process, this locks its
+        own poller's name as long as it lives."""
+        self.claim(name, 0)
+        with self._translated():
+            names = [row[0] for row in self._db.execute("SELECT name FROM poller").fetchall()]
+        for other in names:
+            if other != name and self.claim(other, 0):
+                self.unclaim(other, 0)
+                with self._transaction():
+                    self._db.execute("DELETE FROM poller WHERE name = ?", (other,))
+
     def leave(self, name: str) -> None:
         """This poller ends: its documents are free for another at once."""
         with self._transaction():
@@ -178,12 +190,33 @@ class PollerJournal(DeliveryJournal):
         off: the next run may be another program's, that writes nothing here."""
         self._update(key, now_s, open_runs=0, pass_started=0)
 
-    def is_at_work(self, key: DocumentKey) -> bool:
-        """Whether a backend is at this document's job just now."""
-        if not self.claim(key.job_uuid, key.job_id):
+    def is_at_work(self, job_uuid: str, job_id: int) -> bool:
+        """Whether a backend is at this job just now."""
+        if not self.claim(job_uuid, job_id):
             return True
-        self.unclaim(key.job_uuid, key.job_id)
+        self.unclaim(job_uuid, job_id)
         return False
+
+    def goes_on(self, job_uuid: str, job_id: int, completed: int, *, now_s: float) -> None:
+        """CUPS called the job completed then (seconds since the epoch), but its print goes on."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE document SET completed_before = ?3, updated_at = ?4"
+                " WHERE job_uuid = ?1 AND job_id = ?2 AND print_run = (SELECT max(print_run)"
+                " FROM document WHERE job_uuid = ?1 AND job_id = ?2)",
+                (job_uuid, job_id, completed, now_s),
+            )
+
+    def accepted_count(self, job_uuid: str, job_id: int) -> int:
+        """How many documents of the job's last print the cloud has."""
+        with self._translated():
+            row = self._db.execute(
+                "SELECT count(DISTINCT number) FROM document WHERE job_uuid = ?1 AND job_id = ?2"
+                " AND phase = 'accepted' AND print_run = (SELECT max(print_run) FROM document"
+                " WHERE job_uuid = ?1 AND job_id = ?2)",
+                (job_uuid, job_id),
+            ).fetchone()
+        return int(row[0])
 
     def prune(self, *, before_s: float, most: int) -> None:
         """Forget documents that were closed before then, and the oldest beyond so many."""

@@ -90,11 +90,14 @@ class PrintJob:
         """The job came through a class, which may have other printers for it."""
         return bool(self.class_name)
 
+    @property
+    def is_joined(self) -> bool:
+        """CUPS has joined all files of the job to the one document that comes by standard input."""
+        return not self.has_driver and self.spool_path is None
+
     def is_last(self, number: int) -> bool:
-        """Whether CUPS has no further run for the job after its document of this number: without
-        a driver, documents that come by standard input are joined into one."""
-        is_joined = not self.has_driver and self.spool_path is None
-        return is_joined or number >= self.documents
+        """Whether CUPS has no further run for the job after its document of this number."""
+        return self.is_joined or number >= self.documents
 
 
 @dataclass(frozen=True, slots=True)

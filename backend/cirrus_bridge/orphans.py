@@ -2,25 +2,35 @@
 
 CUPS takes a backend that was killed for one that has printed its job. If both processes of a
 backend are killed at once, nobody but the poller is left to notice it: what was accepted is
-followed, what was not sent is printed by restarting its job, what may have been sent is told of.
+followed; a job of which something was not sent, or perhaps not, is restarted, and its backend goes
+on or says what is to be decided.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from cirrus_bridge import journal_runs
 from cirrus_bridge.change import NOTICE, WARNING, Change
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.cups_queue import COMPLETED, FINAL, HELD, CupsJob, CupsQueues
+from cirrus_bridge.cups_queue import (
+    CANCELED,
+    COMPLETED,
+    FINAL,
+    HELD,
+    PROCESSING,
+    CupsJob,
+    CupsQueues,
+)
 from cirrus_bridge.errors import BadQueueUri, CupsGone, CupsRefused
 from cirrus_bridge.journal_poller import Orphan, PollerJournal
 from cirrus_bridge.uri import format_queue_uri, parse_queue_uri
 
-QUIET_S = 60.0  # a backend that is at work, or begins, is left alone
-_LOST = (
-    "The backend was killed before this document was sent, and CUPS took it for printed. "
-    "Print it again."
+_STUCK = (
+    "The backend was killed, and CUPS waits for a filter whose data nobody reads. Restart CUPS: "
+    "the job is printed then, once."
 )
 _PERHAPS = (
     "The backend was killed while this document was sent: it may be printed. Look at the printer; "
@@ -30,12 +40,16 @@ _PERHAPS = (
 
 @dataclass(slots=True)
 class Orphans:
-    """Finds a home for orphans. `tell` gets every change."""
+    """Finds a home for orphans that were quiet for `after_s`: a backend that begins is left alone.
+    `tell` gets every change; `state` is the journal's folder."""
 
     journal: PollerJournal
     cups: CupsQueues
     clock: Clock
     tell: Callable[[Change], None]
+    after_s: float
+    state: str
+    _stuck: set[int] = field(default_factory=set)
 
     def look(self) -> None:
         """One look at all of them.
@@ -43,20 +57,48 @@ class Orphans:
         Raises:
             CupsAway: cupsd does not answer.
         """
-        before_s = self.clock.wall_s() - QUIET_S
+        before_s = self.clock.wall_s() - self.after_s
         for orphan in self.journal.orphans(before_s=before_s):
-            if self.journal.is_at_work(orphan.key):
-                continue
-            try:
-                job = self.cups.job(orphan.key.job_id)
-            except CupsGone:
-                job = None
-            if job is not None and job.job_uuid != orphan.key.job_uuid:
-                job = None
-            if job is None or job.state in FINAL:
-                self._settle(orphan, job)
-            elif orphan.waits_anew and job.state == HELD:
-                self.cups.release_job(job.job_id)
+            key = orphan.key
+            if not self.journal.is_at_work(key.job_uuid, key.job_id):
+                job = self._job(key.job_id, key.job_uuid)
+                if job is None or job.state in FINAL:
+                    self._settle(orphan, job)
+                elif orphan.waits_anew and job.state == HELD:
+                    self.cups.release_job(job.job_id)
+        for left in journal_runs.left(self.state, before_s):
+            if not self.journal.is_at_work(left.job_uuid, left.job_id):
+                job = self._job(left.job_id, left.job_uuid)
+                if job is not None and job.state == PROCESSING and _was_last(left, job):
+                    self._tell_stuck(job)
+                elif job is None or job.state in FINAL:
+                    self._settle_run(left, job)
+
+    def _job(self, job_id: int, job_uuid: str) -> CupsJob | None:
+        try:
+            job = self.cups.job(job_id)
+        except CupsGone:
+            return None
+        return job if job.job_uuid == job_uuid else None
+
+    def _tell_stuck(self, job: CupsJob) -> None:
+        """CUPS waits for a filter that waits for somebody to read what it writes: of files that are
+        joined, the ones behind that at which the backend was killed. To stop such a job makes CUPS
+        go on with its next file alone, so it is not done here."""
+        if job.job_id not in self._stuck:
+            self._stuck.add(job.job_id)
+            self.tell(Change("stuck", _STUCK, WARNING, job.queue, job.job_id))
+
+    def _settle_run(self, left: journal_runs.Left, job: CupsJob | None) -> None:
+        """The journal may know nothing of what the run was to print. A job of several files whose
+        backend asks to be run again is aborted by CUPS."""
+        if job is not None and job.state != CANCELED and _was_last(left, job):
+            has_all = self.journal.accepted_count(left.job_uuid, left.job_id) >= left.run.documents
+            user, title = (job.text(name) for name in ("job-originating-user-name", "job-name"))
+            change = Change("restarted", "", NOTICE, job.queue, job.job_id, user, title)
+            if not has_all and self._restart(job, change):
+                return  # the runs that come now take the note away
+        left.run.end(failed=True)
 
     def _settle(self, orphan: Orphan, job: CupsJob | None) -> None:
         now_s = self.clock.wall_s()
@@ -64,25 +106,27 @@ class Orphans:
             uri = self._queue_uri(orphan)
             self.journal.hand_over([orphan.key], "complete", uri, now_s=now_s)
             return
-        if not orphan.is_elsewhere:
-            # a job that was moved, or came through a class, is not lost where it did not print
-            if orphan.phase == "intent" and job is not None and _is_lost(orphan, job):
-                if self._restart(orphan, job):
-                    return
-            elif orphan.phase != "intent" and (job is None or job.state == COMPLETED):
-                self._say("may-be-printed", orphan, _PERHAPS)
+        # a job that was moved, or came through a class, is not lost where it did not print
+        if (job is None or job.state == COMPLETED) and not orphan.is_elsewhere:
+            change = _change(orphan)
+            if job is not None and _is_lost(orphan, job) and self._restart(job, change):
+                self.journal.restarted(orphan.key, now_s=now_s)
+                return
+            if orphan.phase != "intent":
+                perhaps = dataclasses.replace(change, event="may-be-printed", text=_PERHAPS)
+                self.tell(dataclasses.replace(perhaps, level=WARNING))
         self.journal.close([orphan.key], now_s=now_s)
 
-    def _restart(self, orphan: Orphan, job: CupsJob) -> bool:
+    def _restart(self, job: CupsJob, change: Change) -> bool:
+        completed = int(job.text("time-at-completed") or 0)
+        self.journal.goes_on(job.job_uuid, job.job_id, completed, now_s=self.clock.wall_s())
         try:
             self.cups.restart_job(job.job_id)
-        except CupsRefused:
-            self._say("lost", orphan, _LOST)
+        except CupsRefused as error:
+            text = f"CUPS took it for printed. {error} ({error.code})"
+            self.tell(dataclasses.replace(change, event="not-restarted", text=text, level=WARNING))
             return False
-        self.journal.restarted(orphan.key, now_s=self.clock.wall_s())
-        self.tell(
-            Change("restarted", "", NOTICE, orphan.queue, job.job_id, orphan.user, orphan.title)
-        )
+        self.tell(change)
         return True
 
     def _queue_uri(self, orphan: Orphan) -> str:
@@ -96,13 +140,19 @@ class Orphans:
         here = format_queue_uri(queue.server, queue.company, queue.targets)
         return uri if here == orphan.key.destination else orphan.key.destination
 
-    def _say(self, event: str, orphan: Orphan, text: str) -> None:
-        job_id = orphan.key.job_id
-        self.tell(Change(event, text, WARNING, orphan.queue, job_id, orphan.user, orphan.title))
+
+def _change(orphan: Orphan) -> Change:
+    return Change(
+        *("restarted", "", NOTICE, orphan.queue, orphan.key.job_id, orphan.user, orphan.title)
+    )
 
 
 def _is_lost(orphan: Orphan, job: CupsJob) -> bool:
     """CUPS took it for printed when its backend was killed: no other program, of the class's next
     member or of the queue that it was moved to, has printed it."""
-    was_here = job.printer == orphan.queue
-    return job.state == COMPLETED and was_here and (orphan.broke_off or orphan.waits_anew)
+    return job.printer == orphan.queue and (orphan.broke_off or orphan.waits_anew)
+
+
+def _was_last(left: journal_runs.Left, job: CupsJob) -> bool:
+    """No other program has worked on the job since this run began."""
+    return left.started == job.text("time-at-processing")

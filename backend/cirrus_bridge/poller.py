@@ -45,7 +45,6 @@ BEAT_S = 10.0  # and a look for what a poller has left that is no more
 CUPS_S = 15.0
 SHARE = 20.0  # telling CUPS takes no more than one part in so many of the time,
 LONGEST_PAUSE_S = 60.0  # as long as that leaves no queue behind for longer
-ORPHANS_S = 60.0
 PRUNE_S = 3600.0
 DAY_S = 86_400.0
 AWAY_WAIT_S = 5.0
@@ -75,13 +74,17 @@ class Poller:
     _settled: dict[Job, Watched] = field(default_factory=dict)
     _beat: Timer = field(default_factory=lambda: Timer(BEAT_S))
     _look: Timer = field(default_factory=lambda: Timer(LOOK_S))
-    _cups: Timer = field(default_factory=lambda: Timer(CUPS_S))
-    _orphans: Timer = field(default_factory=lambda: Timer(ORPHANS_S))
+    _cups: Timer = field(init=False)
+    _orphans: Timer = field(init=False)
     _prune: Timer = field(default_factory=lambda: Timer(PRUNE_S))
     _is_behind: bool = True
     _journal_free_s: float = -math.inf
     _cups_free_s: float = -math.inf
     _cups_trouble: str = ""
+
+    def __post_init__(self) -> None:
+        self._orphans = Timer(self.orphans.after_s)
+        self._cups = Timer(min(CUPS_S, self.orphans.after_s))  # they are looked for then
 
     def run(self) -> None:
         """Until a signal asks for an end.
@@ -118,6 +121,7 @@ class Poller:
         """One turn of the loop; waits for at most LOOK_S."""
         now_s = self.clock.monotonic_s()
         if is_beat := self._beat.is_due(now_s):
+            self.journal.bury(self.name)
             self.journal.beat(self.name, now_s=self.clock.wall_s())
         if self._look.is_due(now_s):
             self._look_into_journal(anyway=is_beat)

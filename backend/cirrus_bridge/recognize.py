@@ -21,16 +21,19 @@ def recognize(
 ) -> tuple[DocumentKey, Entry | None]:
     """Which document of the job this run is about, and what the journal knows of it.
 
-    CUPS names the document's number only where it hands over a file. By standard input, a job's
-    documents come one after the other within one pass through the queue: those that this pass
-    has ended with are behind us. A finished job that is restarted is printed anew, one that did
-    not come to its end is continued.
+    The document's number is not known if the run could not be noted. Then those that this pass
+    through the queue has ended with are behind us. A finished job that is restarted is printed
+    anew, one that did not come to its end is continued; so is each later run of that print, which
+    CUPS has not called completed again since.
     """
     destination = format_queue_uri(queue.server, queue.company, queue.targets)
     print_run = job.print_run
+    number = job.document_number
     if entries:
         last_run = entries[-1].key.print_run
-        if not all(_is_done(entry) for entry in entries if entry.key.print_run == last_run):
+        of_last = [entry for entry in entries if entry.key.print_run == last_run]
+        goes_on = any(entry.completed_before == job.print_run for entry in of_last)
+        if goes_on or not _is_complete(of_last, job):
             print_run = last_run
     mine = [
         entry
@@ -43,7 +46,6 @@ def recognize(
             or (job.in_class and entry.class_name == job.class_name)
         )
     ]
-    number = job.document_number
     if number is None:
         number = 1 + sum(
             _is_done(entry) and entry.pass_started == job.pass_started for entry in mine
@@ -51,6 +53,14 @@ def recognize(
     key = DocumentKey(job.job_uuid, job.job_id, print_run, destination, number)
     of_number = [entry for entry in mine if entry.key.number == number]
     return key, min(of_number, key=lambda entry: _MOST_TELLING.index(entry.phase), default=None)
+
+
+def _is_complete(entries: Sequence[Entry], job: PrintJob) -> bool:
+    """The job's print has come to its end. CUPS may have taken it for completed when runs for
+    further documents were killed before they left an entry."""
+    if all(entry.phase is Phase.ACCEPTED for entry in entries):
+        return job.is_last(len({entry.key.number for entry in entries}))
+    return all(_is_done(entry) for entry in entries)
 
 
 def _is_done(entry: Entry) -> bool:

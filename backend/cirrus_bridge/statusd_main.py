@@ -86,6 +86,7 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     with contextlib.suppress(OSError):  # which the journal tells better
         make_folder(state, 0o700)
+    after_s = settings.orphan_after_s
     with PollerJournal(state) as journal:
         api_of: Callable[[QueueUri], StatusApi] = reader.api_of
         if settings.metrics_port and not once:  # a poller that runs beside this one has the port
@@ -99,7 +100,7 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
             askers=Askers(),
             news=CupsNews(journal, cups, clock, settlement, tell),
             settlement=settlement,
-            orphans=Orphans(journal, cups, clock, tell),
+            orphans=Orphans(journal, cups, clock, tell, after_s, str(state)),
             settings=settings,
             defaults=reader.configuration.defaults,
             api_of=api_of,

@@ -153,9 +153,10 @@ def test_files_of_a_job_within_one_second(site: PrintSite) -> None:
         " document-name-supplied=a document-name-supplied=b"
     )
     title = f"within one second {time.monotonic_ns()}"
+    driver = {"FINAL_CONTENT_TYPE": "application/vnd.cups-pdf"}
     runs = [(b"first", 0), (b"", 3), (b"first", 0), (b"second", 0)]
     for data, exit_code in runs:
-        done = _run(site, "1", "ann", title, "1", options, data=data)
+        done = _run(site, "1", "ann", title, "1", options, data=data, **driver)
         assert done.returncode == exit_code, done.stderr
     jobs = [job for job in site.cloud.jobs() if job["title"] == title]
     assert [document(job) for job in jobs] == [b"first", b"second"]

@@ -13,8 +13,17 @@ BRIDGE = BACKEND / "cirrus_bridge"
 # Lower layers first; a module may import from layers below its own, and from no other.
 LAYERS: list[set[str]] = [
     {"errors", "model", "__init__"},
-    {"settings", "config_toml", "device_cache", "papers", "ppd_words", "page_language", "cups_ppd"},
+    {
+        "settings",
+        "config_toml",
+        "device_cache",
+        "papers",
+        "ppd_words",
+        "page_language",
+        "cups_ppd",
+    },
     {"child_program", "timer", "privileges"},
+    {"journal_runs"},
     {"cups_options", "deflate", "segments", "crowd", "retry", "clock", "cups_report", "ipp"},
     {"schedule_server", "cups_ipp"},
     {"lan", "props", "capabilities", "schedule", "cups_queue"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def test_stopped_once_the_cloud_has_it(tmp_path: Path, moment: str) -> None:
         entry = Server(server.name, Secret("k"), "Acme", ())
         configuration = Configuration(tmp_path, settings, UploadSettings(), (entry,))
         run = BackendRun(job, configuration, journal, Clock(), CupsReport(said), lambda: False)
-        code = run.print(queue, SpooledDocument(job, io.BytesIO()))
+        code = run.print(queue, SpooledDocument(job, io.BytesIO(), os.getpid()))
     with PollerJournal(tmp_path / "state") as others:
         (document,) = others.lease("p", now_s=1.0)
     assert interrupted

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from cirrus_bridge.cups_job import SpooledDocument, read_job
-from cirrus_bridge.errors import BadOption, JoinedDocuments, UnreadableDocument, UsageError
+from cirrus_bridge.errors import (
+    BadOption,
+    Interrupted,
+    JoinedDocuments,
+    UnreadableDocument,
+    UsageError,
+)
 
 ARGV = ["cirrus", "17", "ann", "Report", "2", "job-uuid=urn:uuid:a sides=one-sided"]
 
@@ -98,14 +105,16 @@ def test_document_of_a_file(tmp_path: Path) -> None:
     data = os.urandom(300_000)
     spool.write_bytes(data)
     with Path(os.devnull).open("rb") as stdin:
-        assert b"".join(SpooledDocument(read_job([*ARGV, str(spool)], {}), stdin)) == data
+        assert (
+            b"".join(SpooledDocument(read_job([*ARGV, str(spool)], {}), stdin, os.getpid())) == data
+        )
 
 
 def test_missing_file(tmp_path: Path) -> None:
     """A spool file that is not there is one clear error."""
     job = read_job([*ARGV, str(tmp_path / "none")], {})
     with Path(os.devnull).open("rb") as stdin, pytest.raises(UnreadableDocument, match="Release"):
-        list(SpooledDocument(job, stdin))
+        list(SpooledDocument(job, stdin, os.getpid()))
 
 
 def test_file_that_shrinks(tmp_path: Path) -> None:
@@ -114,8 +123,23 @@ def test_file_that_shrinks(tmp_path: Path) -> None:
     spool.write_bytes(bytes(1_000_000))
     job = read_job([*ARGV, str(spool)], {})
     with Path(os.devnull).open("rb") as stdin:
-        chunks = iter(SpooledDocument(job, stdin))
+        chunks = iter(SpooledDocument(job, stdin, os.getpid()))
         next(chunks)
         os.truncate(spool, 200_000)
         with pytest.raises(UnreadableDocument, match="shorter"):
             list(chunks)
+
+
+@pytest.mark.parametrize("files", [1, 2])
+def test_who_joins_the_files_dies(tmp_path: Path, files: int) -> None:
+    """What has come is not taken for all of it, if more than one file was to come."""
+    options = "job-uuid=u" + " document-name-supplied=x" * files
+    (tmp_path / "first").write_bytes(b"first")
+    with subprocess.Popen(["true"]) as joiner, (tmp_path / "first").open("rb") as stdin:
+        job = read_job([*ARGV[:5], options], {"CONTENT_TYPE": "text/plain"})
+        document = SpooledDocument(job, stdin, joiner.pid)
+        if files == 1:
+            assert list(document) == [b"first"]
+        else:
+            with pytest.raises(Interrupted):
+                list(document)

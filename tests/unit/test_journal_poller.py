@@ -156,7 +156,7 @@ def test_orphans_are_quiet_and_nobodys(tmp_path: Path, journal: PollerJournal) -
     _accepted(tmp_path, 3, handover="", now_s=90)
     (orphan,) = journal.orphans(before_s=50)
     assert (orphan.key, orphan.phase, orphan.queue) == (_key(1), "accepted", "q")
-    assert not journal.is_at_work(_key(1))
+    assert not journal.is_at_work(_key().job_uuid, _key().job_id)
     journal.close([_key(1)], now_s=60)
     assert journal.orphans(before_s=50) == []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from cirrus_bridge.journal import Entry, Phase
 from cirrus_bridge.model import DocumentKey, PrintJob
 from cirrus_bridge.recognize import recognize
@@ -34,9 +36,11 @@ def _entry(
     class_name: str = "",
     ended: bool = False,
     queue: str = "before",
+    completed: int | None = None,
 ) -> Entry:
     key = DocumentKey("u", 5, run, where, number)
-    return Entry(key, phase, 10, ended, 0, class_name, 0, queue)
+    before = run if completed is None else completed
+    return Entry(key, phase, 10, ended, 0, class_name, 0, queue, before)
 
 
 def test_first_run() -> None:
@@ -99,3 +103,25 @@ def test_member_that_has_it_counts_for_more_than_one_that_may_have_it() -> None:
     sure = _entry(Phase.ACCEPTED, where=THERE, class_name="all")
     for entries in ([perhaps, sure], [sure, perhaps]):
         assert recognize(_job(class_name="all"), QUEUE, entries)[1] is sure
+
+
+def test_job_whose_last_runs_left_nothing_is_continued() -> None:
+    """CUPS called it completed, but only one of its two documents is known."""
+    job = dataclasses.replace(_job(run=99, number=2), documents=2, has_driver=True)
+    key, known = recognize(job, QUEUE, [_entry(Phase.ACCEPTED, ended=True)])
+    assert (key.print_run, key.number, known) == (0, 2, None)
+    both = [_entry(Phase.ACCEPTED, number=number, ended=True) for number in (1, 2)]
+    again = dataclasses.replace(job, document_number=1, pass_started=20)
+    assert recognize(again, QUEUE, both)[0].print_run == 99
+
+
+def test_print_that_went_on_is_not_begun_anew() -> None:
+    """CUPS called a job completed that was not sent, and then died behind its restart: the next
+    run is told of the same mistake, and does not take what is there now for another print."""
+    both = [_entry(Phase.ACCEPTED, number=number, completed=99) for number in (1, 2)]
+    for number in (1, 2):
+        job = dataclasses.replace(_job(run=99, number=number), documents=2, has_driver=True)
+        key, known = recognize(job, QUEUE, both)
+        assert key.print_run == 0
+        assert known is both[number - 1]
+    assert recognize(_job(run=105), QUEUE, both)[0].print_run == 105
