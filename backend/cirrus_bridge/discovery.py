@@ -1,17 +1,19 @@
 """Use case: the devices of the configured servers as CUPS's discovery lines (backend(7)).
 
 One line for each active device of the locations that servers.d names, and one for the scheme
-itself; done within LIMIT_S, whatever the servers do. One that is away has its devices listed as
-they were last seen, and costs nothing but its own lines. No key is in any line.
+itself; done within LIMIT_S and LAST_S, whatever the servers do. One that is away has its devices
+listed as they were last seen, and costs nothing but its own lines. No key is in any line.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import queue
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,10 @@ from cirrus_bridge.model import Place
 SCHEME_LINE = 'network cirrus "Unknown" "Cirrus Bridge (cloud printing)"'
 WORKERS = 16
 LIMIT_S = 1.5  # a person waits in front of a dialog; with the start of the program, 2 s
+LAST_S = 0.2  # of it more for what was seen last of those that do not answer
+MOST_DEVICES = (
+    20_000  # of a location; more than any dialog can show, and no more than there is time
+)
 
 Api = Callable[[Server], CloudApi]
 Tell = Callable[[str], None]
@@ -75,6 +81,7 @@ def discover(
     """
     yield SCHEME_LINE
     deadline_s = clock.monotonic_s() + LIMIT_S
+    listed = _Listing(clock, deadline_s + LAST_S, tell)
     answers: queue.SimpleQueue[tuple[Place, Answer]] = queue.SimpleQueue()
     missing = _ask_all(servers, api_for, answers, tell)
     cache.keep_only(missing)
@@ -85,15 +92,52 @@ def discover(
             break
         missing.remove(place)
         if isinstance(answer, Exception):
-            yield from _without(place, answer, cache, tell)
+            yield from _without(place, answer, cache, listed)
             continue
+        answer = _within_reason(place, answer, tell)
         try:
             cache.keep(place, answer)
         except OSError as error:
             tell(f"What {place.server} answered can not be kept for later: {error.strerror}.")
-        yield from (device.device_line for device in devices(place, answer))
+        yield from listed.lines(place, answer)
     for place in sorted(missing, key=str):
-        yield from _without(place, TimeoutError("no answer in time."), cache, tell)
+        yield from _without(place, TimeoutError("no answer in time."), cache, listed)
+
+
+def _within_reason(place: Place, answer: Mapping[str, Any], tell: Tell) -> Mapping[str, Any]:
+    """The answer, with no more devices than can be handled while a person waits."""
+    found = answer.get("Devices")
+    if not isinstance(found, dict) or len(found) <= MOST_DEVICES:
+        return answer
+    tell(
+        f"Location {place.location} of {place.server} has {len(found)} devices, of which the first "
+        f"{MOST_DEVICES} are listed. Queues for the others can be made by their URI."
+    )
+    return {**answer, "Devices": dict(itertools.islice(found.items(), MOST_DEVICES))}
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """Makes lines of devices until a point of the monotonic clock."""
+
+    clock: Clock
+    end_s: float
+    tell: Tell
+
+    def is_over(self) -> bool:
+        """Whether there is no time for more."""
+        return self.clock.monotonic_s() >= self.end_s
+
+    def lines(self, place: Place, answer: Mapping[str, Any]) -> Iterator[str]:
+        """The lines of a location's devices; of those that there is no time for, one is told."""
+        for device in devices(place, answer):
+            if self.is_over():
+                self.tell(
+                    f"Not all devices of location {place.location} of {place.server} are listed, "
+                    f"as there was no time for more. Queues for them can be made by their URI."
+                )
+                return
+            yield device.device_line
 
 
 def _ask_all(
@@ -134,7 +178,7 @@ def _ask_all(
     return asked
 
 
-def _without(place: Place, error: Exception, cache: DeviceCache, tell: Tell) -> Iterator[str]:
+def _without(place: Place, error: Exception, cache: DeviceCache, listed: _Listing) -> Iterator[str]:
     """What there is to list and to say of a location that could not be asked."""
     if isinstance(error, CirrusError | TimeoutError):
         why = str(error)
@@ -144,8 +188,10 @@ def _without(place: Place, error: Exception, cache: DeviceCache, tell: Tell) -> 
         why = f"a fault of Cirrus Bridge itself ({kind} in {at.name}, line {at.lineno})."
     # away, or something else answers in its place; not one that says no
     away = isinstance(error, Retryable | TimeoutError | UnexpectedAnswer)
-    last = cache.last(place) if away else None
-    lines = [] if last is None else [device.device_line for device in devices(place, last)]
+    last = cache.last(place) if away and not listed.is_over() else None
+    lines = [] if last is None else list(listed.lines(place, last))
     shown = "Its devices are listed as they were last seen." if lines else ""
-    tell(f"No answer for location {place.location} of {place.server}: {why} {shown}".rstrip())
+    listed.tell(
+        f"No answer for location {place.location} of {place.server}: {why} {shown}".rstrip()
+    )
     yield from lines

@@ -12,7 +12,7 @@ from cirrus_bridge.api import LOCATION_BYTES, CloudApi
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import Secret, Server, UploadSettings
 from cirrus_bridge.device_cache import DeviceCache
-from cirrus_bridge.discovery import SCHEME_LINE, discover
+from cirrus_bridge.discovery import MOST_DEVICES, SCHEME_LINE, discover
 from cirrus_bridge.model import Place
 from scripted_server import Answer, RawBytes, Script, ScriptedServer, Stall
 
@@ -108,11 +108,11 @@ def test_server_that_is_away_is_listed_as_it_was(tmp_path: Path, fault: Stall | 
     assert "release the job" not in told[0]
 
 
-def test_location_with_tens_of_thousands_of_devices(tmp_path: Path) -> None:
+def test_location_with_as_many_devices_as_are_listed(tmp_path: Path) -> None:
     """Each is listed, now and from the cache, whose JSON is longer than the server's."""
-    devices = {f"D{n}": {"Name": "ü" * 150} for n in range(40_000)}
+    devices = {f"D{n}": {"Name": "ü" * 300} for n in range(MOST_DEVICES)}
     answer = json.dumps({"Devices": devices}, ensure_ascii=False)
-    assert LOCATION_BYTES * 0.75 < len(answer.encode()) < LOCATION_BYTES
+    assert LOCATION_BYTES * 0.7 < len(answer.encode()) < LOCATION_BYTES
     place = Place("h", "Acme", "Paris")
     with ScriptedServer(lambda _: Answer(answer)) as server:
         found = _api(_server(server.name)).location("Paris")
@@ -121,6 +121,33 @@ def test_location_with_tens_of_thousands_of_devices(tmp_path: Path) -> None:
     kept = cache.last(place)
     assert kept is not None
     assert kept["Devices"] == devices
+
+
+def test_location_with_more_devices_than_there_is_time_for(tmp_path: Path) -> None:
+    """400,000 devices fit into an answer: they are cut before they are kept and made into lines,
+    and it is told."""
+    devices: dict[str, dict[str, str]] = {f"D{n}": {} for n in range(400_000)}
+    answer = json.dumps({"Devices": devices})
+    with ScriptedServer(lambda _: Answer(answer)) as server:
+        cache = DeviceCache(tmp_path)
+        told: list[str] = []
+        lines = list(discover([_server(server.name)], _api, cache, _SlowClock(), told.append))
+        kept = cache.last(Place(server.name, "Acme", "Paris"))
+    assert kept is not None
+    assert len(kept["Devices"]) == MOST_DEVICES
+    assert "has 400000 devices" in told[0]
+    assert "no time for more" in told[1]
+    assert 1 < len(lines) < MOST_DEVICES
+
+
+class _SlowClock(Clock):
+    """A millisecond passes with each look at it."""
+
+    now_s = 0.0
+
+    def monotonic_s(self) -> float:
+        self.now_s += 0.001
+        return self.now_s
 
 
 def test_location_that_is_too_long_is_told(tmp_path: Path) -> None:
