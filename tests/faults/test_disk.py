@@ -79,6 +79,28 @@ def test_state_folder_gets_full(
     assert [document(job) for job in site.cloud.jobs()] == [(tmp_path / "raw").read_bytes()]
 
 
+def test_state_folder_gets_full_while_the_poller_follows(own_site: PrintSite) -> None:
+    """What can not be noted is told to nobody: the poller ends with the reason. The next one, with
+    room again, sees the delivery, and the job ends as it should, printed once."""
+    site = own_site
+    site.cloud.cli("location", "offline", "Paris")
+    with _small_disk(site.state, 1024) as state:
+        queue = site.queue(driver=False, options="?waittimeout=1")
+        job_id = site.cups.lp(queue, data=b"x")
+        site.cups.wait_job(job_id, "held")
+        with site.start_statusd() as poller:
+            eventually(lambda: site.journal("SELECT 1 FROM document WHERE poller NOT NULL") != [])
+            filler = _fill(state)
+            site.cloud.cli("location", "online", "Paris")
+            assert poller.wait(40) == 1
+        assert "(CB-501)" in site.statusd_log()
+        assert "disk" in site.statusd_log()
+        filler.unlink()
+        with site.statusd():
+            assert site.cups.wait_job(job_id, timeout_s=60)["job-state"] == 9
+    assert [document(job) for job in site.cloud.jobs()] == [b"x"]
+
+
 def test_spool_folder_is_full(own_site: PrintSite, tmp_path: Path) -> None:
     """CUPS takes no job that it can not store; what it has taken before is printed."""
     site = own_site
