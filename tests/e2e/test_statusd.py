@@ -146,6 +146,22 @@ def test_the_message_is_kept_fresh(away: PrintSite) -> None:
         assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
 
 
+def test_a_deletion_is_no_sign_of_life(away: PrintSite) -> None:
+    """What the cloud deletes itself does not make a location look as if it were back."""
+    queue = away.queue(driver=False, options=HOLD)
+    kept, deleted = held_job(away, queue), held_job(away, queue)
+    with changed_journal(away) as db:
+        db.execute("UPDATE document SET accepted_at = accepted_at - 70")
+    with away.statusd():
+        eventually(lambda: "(offline since" in message(away, kept))
+        away.cloud.cli("job", "delete", cloud_job(away))
+        assert away.cups.wait_job(deleted)["job-state"] == CANCELED
+        eventually(lambda: "event=deleted" in away.statusd_log())
+        eventually(lambda: "; 1 job waiting at Paris" in away.statusd_log())
+        assert "; 1 job waiting at Paris (offline since" in away.statusd_log()
+        assert "(offline since" in message(away, kept)
+
+
 def test_nothing_is_written_when_nothing_changed(away: PrintSite) -> None:
     """A job that waits costs CUPS no write."""
     writes = ("CUPS-Add-Modify-Printer", "Set-Job-Attributes")

@@ -91,6 +91,8 @@ def test_exposed_key_file(tmp_path: Path) -> None:
         ('[upload]\nsegment_bytes = "1"\n', SERVER, "'segment_bytes' must be a whole number"),
         ("[[upload]]\nconnections = 1\n", SERVER, "write [upload], in single brackets"),
         ("[upload\n", SERVER, "not TOML"),
+        ("[statusd]\nunknown_after_s = -1\n", SERVER, "[statusd]: 'unknown_after_s' is 0 or more"),
+        ("[journal]\nkeep_days = -1\n", SERVER, "[journal]: 'keep_days' is 0 or more"),
         ("", "[server]\nhost = 'h'\n", "write [[server]], in double brackets"),
         ("", "server = ['h']\n", "write [[server]], in double brackets"),
         ("", "host = 'h'\napi_key = 'k'\n", "'host' stands above the first entry"),

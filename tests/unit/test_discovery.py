@@ -12,7 +12,7 @@ from cirrus_bridge.api import LOCATION_BYTES, CloudApi
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import Secret, Server, UploadSettings
 from cirrus_bridge.device_cache import DeviceCache
-from cirrus_bridge.discovery import MOST_DEVICES, SCHEME_LINE, discover
+from cirrus_bridge.discovery import MOST_DEVICES, SCHEME_LINE, discover, nothing_to_ask
 from cirrus_bridge.model import Place
 from scripted_server import Answer, RawBytes, Script, ScriptedServer, Stall
 
@@ -52,6 +52,15 @@ def test_a_refusal_is_told(tmp_path: Path) -> None:
     (text,) = told
     assert "location Paris of 127.0.0.1" in text
     assert "servers.d" in text
+
+
+def test_a_configuration_without_anything_to_ask_is_told(tmp_path: Path) -> None:
+    """Who has just installed it and sees no device reads what is missing."""
+    (text,) = nothing_to_ask(tmp_path, [])
+    assert f"no [[server]] entry in {tmp_path}/servers.d/*.toml" in text
+    without = Server("h.test", Secret("sekret-k3y"), "Acme", ())
+    (text,) = nothing_to_ask(tmp_path, [_server("good.test"), without])
+    assert "h.test in servers.d has no locations" in text
 
 
 def test_what_nobody_foresaw_costs_only_its_own_server(tmp_path: Path) -> None:

@@ -296,6 +296,29 @@ def test_what_no_letter_is_left_of_is_called_by_its_id() -> None:
     assert '"Cirrus Front at Osaka [' in one.line
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Drucker (3. Stock), Büro", "Drucker 3. Stock Buro"),
+        ('It\'s the "quoted" one', "Its the quoted one"),
+        ("プリンター A4-用紙", "A4"),
+        ("N" * 39 + " 2nd", "N" * 39),
+        ("受付", "device"),
+    ],
+)
+def test_what_ascii_does_not_have_leaves_no_marks(name: str, words: str) -> None:
+    """A row of hyphens is no name to choose a driver by."""
+    (one,) = drivers(PLACE, {"Devices": {"端末": {"Name": name}}})
+    assert f'"Cirrus {words} at Paris [' in one.line
+
+
+def test_a_long_name_leaves_room_for_its_place() -> None:
+    """The text that a dialog shows is cut in IPP; two places must not look the same for it."""
+    (one,) = devices(PLACE, {"Name": "Paris", "Devices": {"A": {"Name": "é" * 200}}})
+    assert one.info.endswith("é at Paris")
+    assert len(one.info.encode()) <= 127
+
+
 def test_no_model_is_the_beginning_of_another() -> None:
     """CUPS would propose the longer one's driver; a name can be made to look like a model."""
     _, (first,) = _kept({"Name": "Paris", "Devices": {"A": {"Name": "Laser"}}})

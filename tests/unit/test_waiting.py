@@ -105,6 +105,8 @@ def test_what_was_not_delivered_is_an_error() -> None:
     check_delivered([_target(DELIVERED), _target(DeliveryState.SAVED)])
     with pytest.raises(DeliveryEnded, match="Delivered at Paris:L1; Deleted at Paris"):
         check_delivered([_target(DELIVERED), _target(DELETED)])
+    with pytest.raises(DeliveryEnded, match=r"^Not delivered\. Deleted at Paris\."):
+        check_delivered([_target(DELETED)])
     with pytest.raises(DeliveryUnknown, match="may have been printed"):
         check_delivered([_target(UNKNOWN), _target(DELETED)])
 
