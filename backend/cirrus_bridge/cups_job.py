@@ -6,6 +6,7 @@ never keeps it, never writes.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
@@ -90,7 +91,7 @@ class SpooledDocument:
     """
 
     def __init__(self, job: PrintJob, stdin: BinaryIO, cupsd: int) -> None:
-        self._joiner = _Process(cupsd) if job.is_joined and job.documents > 1 else None
+        self._joiner = _Cupsd(cupsd) if job.is_joined and job.documents > 1 else None
         self._name = str(job.spool_path or "standard input")
         self._source: BinaryIO | OSError = stdin
         self.size_bytes = 0
@@ -130,12 +131,15 @@ class SpooledDocument:
             )
 
 
-class _Process:
-    """A process, by a handle that no later one with its number can take over (pidfd_open(2))."""
+class _Cupsd:
+    """A cupsd, by a handle that no later process with its number can take over (pidfd_open(2)).
+    If it died before its child had a look, the child has another parent, of another name."""
 
     def __init__(self, pid: int) -> None:
         self._handle: int | None = None
         self._was_gone = False
+        with contextlib.suppress(OSError):  # no such files there (proc(5)), or no such process
+            self._was_gone = b"cupsd" not in Path(f"/proc/{pid}/comm").read_bytes()
         try:
             self._handle = os.pidfd_open(pid)
         except ProcessLookupError:
@@ -145,7 +149,7 @@ class _Process:
 
     def is_gone(self) -> bool:
         """Whether it has ended; waits a little, as files are closed before the end is there."""
-        if self._handle is None:
+        if self._was_gone or self._handle is None:
             return self._was_gone
         return bool(select.select([self._handle], [], [], DEATH_WAIT_S)[0])
 

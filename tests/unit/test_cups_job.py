@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -131,13 +132,21 @@ def test_file_that_shrinks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("files", [1, 2])
-def test_who_joins_the_files_dies(tmp_path: Path, files: int) -> None:
-    """What has come is not taken for all of it, if more than one file was to come."""
+@pytest.mark.parametrize("moment", ["before", "while"])
+def test_who_joins_the_files_dies(tmp_path: Path, files: int, moment: str) -> None:
+    """What has come is not taken for all of it, if more than one file was to come; also if cupsd
+    had died before it was asked for, so that the parent is the one that takes orphans."""
     options = "job-uuid=u" + " document-name-supplied=x" * files
     (tmp_path / "first").write_bytes(b"first")
-    with subprocess.Popen(["true"]) as joiner, (tmp_path / "first").open("rb") as stdin:
+    cupsd = tmp_path / "cupsd"
+    cupsd.symlink_to(shutil.which("sleep") or "")
+    with (
+        subprocess.Popen([cupsd, "60"]) as joiner,
+        (tmp_path / "first").open("rb") as stdin,
+    ):
         job = read_job([*ARGV[:5], options], {"CONTENT_TYPE": "text/plain"})
-        document = SpooledDocument(job, stdin, joiner.pid)
+        document = SpooledDocument(job, stdin, joiner.pid if moment == "while" else os.getpid())
+        joiner.kill()
         if files == 1:
             assert list(document) == [b"first"]
         else:
