@@ -183,7 +183,7 @@ class PrivateCups:
         attributes: dict[str, Any] = self._connection().getPrinterAttributes(queue)
         return attributes
 
-    def wait_job(self, job_id: int, *states: str, timeout_s: float = 60.0) -> dict[str, Any]:
+    def wait_job(self, job_id: int, *states: str, timeout_s: float = 120.0) -> dict[str, Any]:
         """Wait until a job is in one of `states` (a final one if none is named).
 
         Raises:

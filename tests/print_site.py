@@ -21,6 +21,7 @@ from cloudlet_server import CloudletServer
 from private_cups import DRIVER, PrivateCups
 
 BACKEND = Path(sys.executable).with_name("cirrus-backend")
+PATIENCE_S = 120.0  # how long tests wait for what should come at once: machines are busy
 _numbers = itertools.count(1)
 
 
@@ -109,7 +110,7 @@ class PrintSite:
                 yield poller
             finally:
                 poller.terminate()
-                assert poller.wait(10) == 0, self.statusd_log()
+                assert poller.wait(60) == 0, self.statusd_log()
 
     def start_statusd(
         self, *arguments: str, under: Sequence[str] = (), environ: dict[str, str] | None = None
@@ -180,7 +181,7 @@ class PrintSite:
         )
 
     def wait_jobs(
-        self, ready: Callable[[list[dict[str, Any]]], bool], timeout_s: float = 20
+        self, ready: Callable[[list[dict[str, Any]]], bool], timeout_s: float = PATIENCE_S
     ) -> list[dict[str, Any]]:
         """The cloud's jobs, oldest first, as soon as `ready` says that they are as expected."""
         deadline = time.monotonic() + timeout_s
@@ -228,7 +229,7 @@ class PrintSite:
             return db.execute(query, values).fetchall()
 
 
-def eventually(done: Callable[[], bool], timeout_s: float = 20) -> None:
+def eventually(done: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + timeout_s
     while not done():

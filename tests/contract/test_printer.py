@@ -54,7 +54,7 @@ def test_printer(own: CloudletServer, cups: PrivateCups, tmp_path: Path) -> None
     words = job["message"].split()
     assert (words[:2], words[3:], job["target"]) == (["CUPS", "job"], ["on", "Q"], "Q")
     number = int(words[2])
-    printed = cups.wait_job(number, timeout_s=20)
+    printed = cups.wait_job(number)
     assert printed["job-priority"] == 70
     title, options = (tmp_path / "out" / "options").read_text().splitlines()
     assert title == "Büro.pdf"
@@ -75,4 +75,4 @@ def test_a_queue_that_is_not_there_yet(own: CloudletServer, cups: PrivateCups) -
     job = own.wait_for_job(job_id, 1, message="CUPS queue Later: ")
     assert job["delivered"] is None
     cups.add_queue("Later", "cirrus://cloud.test/C/L:D", driver=None)
-    cups.wait_job(int(own.wait_for_job(job_id, 2)["message"].split()[2]), timeout_s=20)
+    cups.wait_job(int(own.wait_for_job(job_id, 2)["message"].split()[2]))

@@ -60,7 +60,7 @@ def test_printed_by_another_program(away: PrintSite, how: str) -> None:
     away.cups.run("cupsenable", "local")
     if how == "lpmove":
         away.cups.run("lpmove", str(job_id), "local")
-    assert away.cups.wait_job(job_id, timeout_s=60)["job-state"] == COMPLETED
+    assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
     with contextlib.closing(sqlite3.connect(away.state / "journal.db")) as db, db:
         db.execute("UPDATE document SET updated_at = updated_at - 3600")
     with away.statusd():
@@ -107,7 +107,7 @@ def test_a_queue_that_has_another_backend_now(away: PrintSite) -> None:
     away.cups.run("lpadmin", "-p", queue, "-v", "file:///dev/null")
     with away.statusd():
         away.cloud.cli("location", "online", "Paris")
-        eventually(lambda: closed(away), timeout_s=40)
+        eventually(lambda: closed(away))
     job = away.cups.job(job_id)
     assert job["job-state"] == HELD
     assert "Delivered at Paris:Laser1. Released, it would" in job["job-printer-state-message"]
@@ -131,7 +131,7 @@ def test_stop_leaves_a_pause_as_it_is(away: PrintSite) -> None:
     away.cups.run("cupsdisable", "-r", "out of toner", queue)
     with away.statusd():
         away.cloud.cli("job", "delete", str(away.cloud.jobs()[-1]["id"]))
-        eventually(lambda: "event=released" in away.statusd_log(), timeout_s=40)
+        eventually(lambda: "event=released" in away.statusd_log())
     printer = away.cups.printer(queue)
     assert (printer["printer-state"], printer["printer-state-message"]) == (STOPPED, "out of toner")
     assert "event=stopped" not in away.statusd_log()

@@ -32,7 +32,7 @@ def _discovery(config: Path, host: str, cache: Path) -> subprocess.CompletedProc
     entry.touch(mode=0o600)
     entry.write_text(f'[[server]]\nhost = "{host}"\napi_key = "k"\n')
     env = {**os.environ, "CIRRUS_BRIDGE_CONFIG": str(config), "CIRRUS_BRIDGE_CACHE": str(cache)}
-    return subprocess.run([BACKEND], env=env, capture_output=True, text=True, timeout=20)
+    return subprocess.run([BACKEND], env=env, capture_output=True, text=True, timeout=60)
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ def test_the_message_is_kept_fresh(away: PrintSite) -> None:
         eventually(lambda: queue_says(away, queue, "1 job waiting at Paris (offline since"))
         assert queue_says(away, queue, "cirrus-delivery-waiting-report")
         back(away)
-        eventually(lambda: "Received at Paris" in message(away, job_id), timeout_s=40)
+        eventually(lambda: "Received at Paris" in message(away, job_id))
         eventually(lambda: queue_says(away, queue, "1 job received at Paris"))
         assert not queue_says(away, queue, "cirrus-delivery-waiting-report")
         away.cloud.cli("job", "save", cloud_job(away))
@@ -209,7 +209,7 @@ def test_forgotten_at_the_cloud(away: PrintSite, policy: str, state: int) -> Non
         db.execute("DELETE FROM transition")
         db.execute("DELETE FROM job")
     with away.statusd():
-        job = away.cups.wait_job(job_id, timeout_s=60)
+        job = away.cups.wait_job(job_id)
     assert job["job-state"] == state
     assert "It may have been printed" in job["job-printer-state-message"]
     assert away.cloud.jobs() == []
@@ -238,7 +238,7 @@ def test_canceled_while_it_waits(away: PrintSite) -> None:
         job_id = held_job(away, queue)
         eventually(lambda: "event=started" in away.statusd_log())
         away.cups.run("cancel", str(job_id))
-        eventually(lambda: "event=let-go" in away.statusd_log(), timeout_s=40)
+        eventually(lambda: "event=let-go" in away.statusd_log())
         eventually(lambda: queue_says(away, queue, f"Job {job_id}: Canceled in CUPS"))
         assert queue_says(away, queue, "the cloud has it already")
         assert all_closed(away)
@@ -272,8 +272,8 @@ def test_max_hold_time() -> None:
         queue = site.queue(driver=False, options=HOLD)
         with site.statusd():
             job_id = held_job(site, queue)
-            assert site.cups.wait_job(job_id, timeout_s=60)["job-state"] == CANCELED
-            eventually(lambda: "event=let-go" in site.statusd_log(), timeout_s=40)
+            assert site.cups.wait_job(job_id)["job-state"] == CANCELED
+            eventually(lambda: "event=let-go" in site.statusd_log())
         assert all_closed(site)
 
 
@@ -309,12 +309,12 @@ def test_one_round(away: PrintSite) -> None:
     queue = away.queue(driver=False, options=HOLD)
     jobs = [held_job(away, queue, data) for data in (b"x", b"y")]
     with away.start_statusd("--once") as poller:
-        assert poller.wait(20) == 0
+        assert poller.wait(60) == 0
     assert "Waiting for delivery at Paris. The cloud has it" in message(away, jobs[0])
     back(away)
     away.wait_jobs(lambda jobs: all(job["state"] == 2 for job in jobs))
     with away.start_statusd("--once") as poller:
-        assert poller.wait(20) == 0
+        assert poller.wait(60) == 0
     for job_id in jobs:
         assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
 
@@ -332,13 +332,13 @@ def test_restarts_of_cupsd_and_poller(away: PrintSite) -> None:
     with changed_journal(away) as db:  # the lease of the killed one is over
         db.execute("UPDATE poller SET alive_until = 0")
     with away.statusd():
-        eventually(lambda: queue_says(away, queue, "1 job waiting at Paris"), timeout_s=40)
+        eventually(lambda: queue_says(away, queue, "1 job waiting at Paris"))
         away.cups.kill()
         back(away)
         away.wait_jobs(lambda jobs: jobs[0]["state"] == 2)
-        eventually(lambda: "event=cups" in away.statusd_log(), timeout_s=40)
+        eventually(lambda: "event=cups" in away.statusd_log())
         away.cups.start()
-        assert away.cups.wait_job(job_id, timeout_s=40)["job-state"] == COMPLETED
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
     assert len(away.cloud.jobs()) == 1
 
 
@@ -353,7 +353,7 @@ def test_two_pollers(away: PrintSite) -> None:
             time.sleep(3)
             assert away.journal("SELECT poller FROM document") == [owner]
             first.send_signal(signal.SIGTERM)
-            assert first.wait(10) == 0
+            assert first.wait(60) == 0
             eventually(lambda: away.journal("SELECT poller FROM document") != [owner])
             back(away)
             assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
@@ -372,9 +372,9 @@ def test_reprint(away: PrintSite, options: str) -> None:
             eventually(lambda count=count: len(away.cloud.jobs()) == count)  # type: ignore[misc]
             time.sleep(1.5)  # CUPS dates what it restarts by the second
             away.cloud.cli("job", "delete", cloud_job(away))
-        eventually(lambda: "event=not-reprinted" in away.statusd_log(), timeout_s=40)
+        eventually(lambda: "event=not-reprinted" in away.statusd_log())
         eventually(lambda: all_closed(away))
-        eventually(lambda: queue_says(away, queue, "cirrus-delivery-failed-warning"), timeout_s=40)
+        eventually(lambda: queue_says(away, queue, "cirrus-delivery-failed-warning"))
     assert len(away.cloud.jobs()) == 2
 
 
@@ -387,7 +387,7 @@ def test_stop(away: PrintSite, options: str) -> None:
         job_id = away.cups.lp(queue, data=b"x")
         away.cups.wait_job(job_id, "held" if options == HOLD else "completed")
         away.cloud.cli("job", "delete", cloud_job(away))
-        eventually(lambda: away.cups.printer(queue)["printer-state"] == 5, timeout_s=40)
+        eventually(lambda: away.cups.printer(queue)["printer-state"] == 5)
         assert queue_says(away, queue, f"job {job_id} was not delivered. Deleted at Paris")
         away.cups.run("cupsenable", queue)
         state = away.cups.wait_job(job_id)["job-state"]
@@ -407,7 +407,7 @@ def test_a_pause_and_foreign_reasons_stay(away: PrintSite) -> None:
         assert printer["printer-state"] == 5
         assert printer["printer-state-message"] == "out of toner"
         away.cups.run("cupsenable", queue)
-        eventually(lambda: queue_says(away, queue, "waiting at Paris"), timeout_s=40)
+        eventually(lambda: queue_says(away, queue, "waiting at Paris"))
 
 
 def test_servers_that_talk_nonsense(away: PrintSite) -> None:
@@ -418,12 +418,12 @@ def test_servers_that_talk_nonsense(away: PrintSite) -> None:
     port = away.cloud.port
     away.cloud.stop()
     with away.statusd():
-        eventually(lambda: queue_says(away, queue, "how it goes on is not seen"), timeout_s=40)
+        eventually(lambda: queue_says(away, queue, "how it goes on is not seen"))
         assert queue_says(away, queue, "cirrus-delivery-unasked-warning")
         assert "(CB-411)" in away.cups.printer(queue)["printer-state-message"]
         away.cloud.start(away.cloud.data, port=port)
         back(away)
-        assert away.cups.wait_job(job_id, timeout_s=60)["job-state"] == COMPLETED
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
         assert away.statusd_log().count("event=server-away") == 1
 
 
@@ -457,7 +457,7 @@ def test_a_cupsd_that_hangs_for_a_moment(away: PrintSite) -> None:
     with away.statusd():
         eventually(lambda: queue_says(away, queue, "1 job waiting"))
         with away.cups.hanging():
-            eventually(lambda: "event=cups" in away.statusd_log(), timeout_s=60)
+            eventually(lambda: "event=cups" in away.statusd_log())
         back(away)
         assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
 
@@ -468,10 +468,10 @@ def test_configuration_is_read_again(away: PrintSite) -> None:
     job_id = held_job(away, queue)
     away.configure(key="wr0ng-k3y")
     with away.statusd():
-        eventually(lambda: queue_says(away, queue, "(CB-402)"), timeout_s=40)
+        eventually(lambda: queue_says(away, queue, "(CB-402)"))
         away.configure()
         back(away)
-        assert away.cups.wait_job(job_id, timeout_s=60)["job-state"] == COMPLETED
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
     assert "wr0ng" not in away.statusd_log()
 
 
@@ -554,7 +554,7 @@ def test_no_orphan_of_a_job_that_printed_elsewhere(own_site: PrintSite) -> None:
     job_id = site.cups.lp("group", data=b"x")
     eventually(lambda: site.journal("SELECT phase FROM document") == [("intent",)])
     site.cups.run("cupsenable", good)
-    assert site.cups.wait_job(job_id, timeout_s=60)["job-state"] == COMPLETED
+    assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
     with changed_journal(site) as db:
         db.execute("UPDATE document SET updated_at = updated_at - 3600")
     with site.statusd():

@@ -79,7 +79,7 @@ def test_all_are_told(away: PrintSite) -> None:
             metrics = _scrape(port)
         finally:
             poller.terminate()
-            assert poller.wait(10) == 0, away.statusd_log()
+            assert poller.wait(60) == 0, away.statusd_log()
         (told,) = session.told()
     assert told["summary"] == "Printed"
     assert "&lt;b&gt;Q3&lt;/b&gt; $(touch x) --help" in told["body"]

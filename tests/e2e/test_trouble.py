@@ -444,7 +444,7 @@ def test_several_files_and_one_fails(own_site: PrintSite, pdfs: dict[int, Path])
         proxy.hide = ANNOUNCEMENT
         proxy.bytes_per_s = 6_000  # time to see that the first is there before the second is
         job_id = site.cups.lp(queue, pdfs[4], pdfs[1], pdfs[20])
-        eventually(lambda: len(site.cloud.jobs()) == 1, timeout_s=40)
+        eventually(lambda: len(site.cloud.jobs()) == 1)
         proxy.lose_answers_after = b"targets="
         job = site.cups.wait_job(job_id)
         assert job["job-state"] == 8
@@ -540,7 +540,7 @@ def test_class_tries_its_other_member(own_site: PrintSite) -> None:
     site.cups.run("cupsaccept", "all")
     for _ in range(2):  # CUPS takes the members in turn: one of the two meets the one that is away
         job_id = site.cups.lp("all", data=b"x")
-        assert site.cups.wait_job(job_id, timeout_s=60)["job-state"] == 9
+        assert site.cups.wait_job(job_id)["job-state"] == 9
     assert len(site.cloud.jobs()) == 2
     assert "CUPS tries another printer of the class" in site.cups.error_log()
     assert json.dumps(site.journal("SELECT DISTINCT phase FROM document WHERE ended = 1"))

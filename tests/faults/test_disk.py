@@ -97,7 +97,7 @@ def test_state_folder_gets_full_while_the_poller_follows(own_site: PrintSite) ->
         assert "disk" in site.statusd_log()
         filler.unlink()
         with site.statusd():
-            assert site.cups.wait_job(job_id, timeout_s=60)["job-state"] == 9
+            assert site.cups.wait_job(job_id)["job-state"] == 9
     assert [document(job) for job in site.cloud.jobs()] == [b"x"]
 
 

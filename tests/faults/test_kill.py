@@ -63,7 +63,7 @@ def test_worker(faulty: PrintSite, tmp_path: Path, step: str, moment: str) -> No
 
         setattr(proxy, moment, (piece, kill))
         queue, job_id, documents = _print(site, proxy, path, size)
-        assert site.cups.wait_job(job_id, timeout_s=60)["job-state"] == 9
+        assert site.cups.wait_job(job_id)["job-state"] == 9
         assert killed
     assert documents() == [path.read_bytes()]
     assert site.cups.printer(queue)["printer-state"] == 3
@@ -78,7 +78,7 @@ def test_supervisor(faulty: PrintSite, tmp_path: Path, step: str) -> None:
     with TcpProxy(site.server) as proxy:
         proxy.at_request = (piece, lambda: os.kill(site.supervisor(), signal.SIGKILL))
         _, job_id, documents = _print(site, proxy, path, size)
-        assert site.cups.wait_job(job_id, timeout_s=60)["job-state"] == 9
+        assert site.cups.wait_job(job_id)["job-state"] == 9
         eventually(lambda: bool(documents()))
         eventually(lambda: not site.backends())
     assert documents() == [path.read_bytes()]
@@ -137,7 +137,7 @@ def test_cupsd_alone(faulty: PrintSite, tmp_path: Path) -> None:
         assert site.backends()
         site.cups.start()
         proxy.bytes_per_s = None
-        assert site.cups.wait_job(job_id, timeout_s=60)["job-state"] == 9
+        assert site.cups.wait_job(job_id)["job-state"] == 9
     assert documents() == [path.read_bytes()]
 
 
@@ -152,4 +152,4 @@ def test_poller(own_site: PrintSite) -> None:
         killed.kill()
     site.cloud.cli("location", "online", "Paris")
     with site.statusd():
-        assert site.cups.wait_job(job_id, timeout_s=30)["job-state"] == 9
+        assert site.cups.wait_job(job_id)["job-state"] == 9

@@ -97,7 +97,7 @@ def test_while_it_is_submitted(watched: PrintSite, knows_keys: bool) -> None:
         proxy.at_request = (b"PUT /api/putfile?", lambda: _kill_both(watched))
         job_id = watched.cups.lp(watched.queue(driver=False, server=proxy.name), data=data)
         watched.cups.wait_job(job_id, "completed")
-        eventually(lambda: "event=restarted" in watched.statusd_log(), timeout_s=30)
+        eventually(lambda: "event=restarted" in watched.statusd_log())
         if knows_keys:
             eventually(lambda: watched.journal("SELECT phase FROM document") == [("accepted",)])
             assert watched.cups.wait_job(job_id)["job-state"] == COMPLETED
@@ -118,7 +118,7 @@ def test_files_that_are_joined(watched: PrintSite, tmp_path: Path) -> None:
         job_id = watched.cups.lp(watched.queue(driver=False), "-o", "raw", *files)
         watched.worker()
         _kill_both(watched)
-    eventually(lambda: "event=stuck" in watched.statusd_log(), timeout_s=30)
+    eventually(lambda: "event=stuck" in watched.statusd_log())
     watched.cups.restart()
     (job,) = watched.wait_jobs(lambda jobs: len(jobs) == 1 and jobs[0]["state"] == 2)
     assert document(job) == b"".join(path.read_bytes() for path in files)
