@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -30,6 +31,8 @@ START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 20.0
 COMMAND_TIMEOUT_S = 60.0
 LOG_LINES = 60
+# of single requests and connections, of which there are many
+_SINGLE = re.compile(r"\[Client |BusyState|[A-Z][-A-Za-z]+ ipp://|CUPS-Get-")
 
 
 class PrivateCups:
@@ -206,7 +209,7 @@ class PrivateCups:
             path = self.root / "log" / name
             if path.exists():
                 lines += path.read_text("utf-8", "replace").splitlines()
-        telling = [line for line in lines if "[Client " not in line and "BusyState" not in line]
+        telling = [line for line in lines if not _SINGLE.search(line)]
         return "\n".join(telling[-LOG_LINES:])
 
     def _run(

@@ -16,6 +16,7 @@ from cirrus_bridge import journal_runs
 from cirrus_bridge.change import NOTICE, WARNING, Change
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.cups_queue import (
+    ABORTED,
     CANCELED,
     COMPLETED,
     FINAL,
@@ -91,12 +92,12 @@ class Orphans:
 
     def _settle_run(self, left: journal_runs.Left, job: CupsJob | None) -> None:
         """The journal may know nothing of what the run was to print. A job of several files whose
-        backend asks to be run again is aborted by CUPS."""
+        backend asks to be run again is aborted by CUPS, which is to hear that it was printed."""
         if job is not None and job.state != CANCELED and _was_last(left, job):
             has_all = self.journal.accepted_count(left.job_uuid, left.job_id) >= left.run.documents
             user, title = (job.text(name) for name in ("job-originating-user-name", "job-name"))
             change = Change("restarted", "", NOTICE, job.queue, job.job_id, user, title)
-            if not has_all and self._restart(job, change):
+            if (job.state == ABORTED or not has_all) and self._restart(job, change):
                 return  # the runs that come now take the note away
         left.run.end(failed=True)
 

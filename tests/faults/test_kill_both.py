@@ -86,6 +86,23 @@ def test_worker_of_a_job_of_several_files(watched: PrintSite, pdfs: dict[int, Pa
     assert watched.cups.wait_job(job_id)["job-state"] == COMPLETED
 
 
+def test_worker_when_the_cloud_has_all_of_several_files(
+    watched: PrintSite, pdfs: dict[int, Path]
+) -> None:
+    """CUPS aborts such a job, too, though it is printed: it is told so, and sends nothing again."""
+    watched.cloud.cli("location", "offline", "Paris")
+    job_id = watched.cups.lp(watched.queue(options="?waittimeout=1"), pdfs[1], pdfs[4])
+    watched.cups.wait_job(job_id, "held")
+    with _journal_in_use(watched):
+        watched.cups.run("lp", "-i", str(job_id), "-H", "resume")
+        os.kill(watched.worker(), signal.SIGKILL)
+    eventually(lambda: "event=restarted" in watched.statusd_log())
+    watched.cups.wait_job(job_id, "held")
+    watched.cloud.cli("location", "online", "Paris")
+    assert watched.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert len(watched.cloud.jobs()) == 2
+
+
 @pytest.mark.parametrize("knows_keys", [True, False])
 def test_while_it_is_submitted(watched: PrintSite, knows_keys: bool) -> None:
     """A server that knows a repeated submit prints it once; with any other a person decides."""
@@ -94,7 +111,7 @@ def test_while_it_is_submitted(watched: PrintSite, knows_keys: bool) -> None:
         watched.configure(server=proxy.name)
         if not knows_keys:
             proxy.hide = (b"idempotency-supported", b"Idempotency-Key")
-        proxy.at_request = (b"PUT /api/putfile?", lambda: _kill_both(watched))
+        proxy.at_answer = (b"PUT /api/putfile?", lambda: _kill_both(watched))
         job_id = watched.cups.lp(watched.queue(driver=False, server=proxy.name), data=data)
         watched.cups.wait_job(job_id, "completed")
         eventually(lambda: "event=restarted" in watched.statusd_log())
