@@ -26,6 +26,7 @@ from cirrus_bridge.errors import (
     UsageError,
 )
 from cirrus_bridge.model import PrintJob
+from cirrus_bridge.one_line import one_line
 
 READ_BYTES = 128 * 1024
 DEATH_WAIT_S = 0.2
@@ -184,7 +185,7 @@ def _text(argument: str) -> str:
 
 
 def _title(text: str) -> str:
-    clean = "".join(char if char.isprintable() else " " for char in text).strip()
+    clean = one_line(text).strip()
     return clean if len(clean) <= TITLE_CHARS else clean[: TITLE_CHARS - 1] + "…"
 
 

@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 from cirrus_bridge.cups_ipp import CupsServer
 from cirrus_bridge.errors import CupsGone
 from cirrus_bridge.ipp import Attribute, Attributes, Group, Tag, Value
+from cirrus_bridge.one_line import one_line
 
 REASON_PREFIX = "cirrus-delivery-"  # a queue's reasons that begin so are ours
 MESSAGE_PREFIX = "Cirrus Bridge: "  # and a queue's message that begins so
@@ -236,8 +237,7 @@ class CupsQueues:
 
 def fitting(text: str) -> str:
     """A text on one line that IPP can carry, cut at a character."""
-    clean = "".join(char if char.isprintable() else " " for char in text)
-    data = clean.encode("utf-8", "replace")
+    data = one_line(text).encode("utf-8", "replace")
     if len(data) > TEXT_BYTES:
         mark = "…".encode()
         data = data[: TEXT_BYTES - len(mark)].decode("utf-8", "ignore").encode() + mark

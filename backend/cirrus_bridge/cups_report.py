@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import BinaryIO
 
 from cirrus_bridge.errors import CirrusError, Disposition
+from cirrus_bridge.one_line import one_line
 
 # backend(7), cups/backend.h
 EXIT_CODES: Mapping[Disposition, int] = {
@@ -82,8 +83,7 @@ class CupsReport:
         return EXIT_CODES[error.disposition]
 
     def _line(self, kind: str, text: str) -> None:
-        clean = "".join(char if char.isprintable() else " " for char in text)
-        data = clean.encode("utf-8", "replace")
+        data = one_line(text).encode("utf-8", "replace")
         if len(data) > LINE_BYTES:
             data = data[:LINE_BYTES].decode("utf-8", "ignore").encode() + "…".encode()
         with contextlib.suppress(OSError, ValueError):  # nobody listens any more

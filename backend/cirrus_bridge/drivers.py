@@ -14,6 +14,7 @@ from typing import Any
 
 from cirrus_bridge.capabilities import capabilities, formats
 from cirrus_bridge.model import Place, Target
+from cirrus_bridge.one_line import one_line
 from cirrus_bridge.page_language import PageLanguage, page_language
 from cirrus_bridge.ppd import device_id, make_and_model, model_name, ppd
 from cirrus_bridge.uri import check_id, format_queue_uri
@@ -120,8 +121,7 @@ def _digest(uri: str) -> str:
 def _shown(text: object) -> str:
     """Text that can stand between the quotes of a line."""
     known = str(text) if isinstance(text, str | int | float) else ""
-    clean = "".join(char if char.isprintable() else " " for char in known)
-    return _within(clean.replace("\\", "/").replace('"', "'").strip())
+    return _within(one_line(known).replace("\\", "/").replace('"', "'").strip())
 
 
 def _within(text: str, most_bytes: int = _TEXT_BYTES) -> str:

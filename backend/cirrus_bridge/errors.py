@@ -47,6 +47,8 @@ from __future__ import annotations
 import enum
 from typing import ClassVar
 
+from cirrus_bridge.one_line import one_line
+
 
 class Disposition(enum.Enum):
     """What is to become of the job; `cups_report` maps each to an exit code of backend(7)."""
@@ -75,8 +77,8 @@ class CirrusError(Exception):
     disposition: ClassVar[Disposition]
 
     def __init__(self, message: str, *, detail: str = "") -> None:
-        super().__init__(message)
-        self.detail = detail
+        super().__init__(one_line(message))  # it may quote what somebody else has written
+        self.detail = one_line(detail)
         self.consequence = ""
 
 

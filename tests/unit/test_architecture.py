@@ -12,7 +12,8 @@ BRIDGE = BACKEND / "cirrus_bridge"
 
 # Lower layers first; a module may import from layers below its own, and from no other.
 LAYERS: list[set[str]] = [
-    {"errors", "model", "__init__"},
+    {"one_line", "model", "__init__"},
+    {"errors"},
     {
         "settings",
         "config_toml",
