@@ -1,6 +1,6 @@
 """How much is tried: a little, the same each time, unless asked for more.
 
-`tests/run tests/fuzz --hypothesis-profile=long --timeout=0` looks for new cases for minutes. What it
+`tests/run tests/fuzz --hypothesis-profile=long --timeout=0` looks for more, for minutes. What it
 finds becomes a file of the corpus.
 """
 
