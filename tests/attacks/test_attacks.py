@@ -1,0 +1,166 @@
+"""What somebody on the same machine could try, with what he may do: each time he gets nothing.
+
+Hostile servers and devices are in `unit/test_hostile_devices.py` and `fuzz`; a hook that somebody
+else could have chosen, and metrics that tell of nobody, in `e2e/test_statusd_tells.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from print_site import BACKEND, PrintSite, document, eventually
+
+COMPLETED = 9
+SECRET = b"root:secret"
+
+
+def _as_nobody(*words: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user with no rights."""
+    who = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+    return subprocess.run(
+        [*who, *map(str, words)],
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o640, 0o660])
+@pytest.mark.parametrize("own_file", [False, True], ids=["servers.d", "api_key_file"])
+def test_a_key_that_others_can_read(own_site: PrintSite, mode: int, own_file: bool) -> None:
+    """It is not used until it is private; the message says how, and not which key it is."""
+    site = own_site
+    path = site.config / "servers.d" / "site.toml"
+    if own_file:
+        key = site.config / "key"
+        key.touch(0o600)
+        key.write_text(site.key)
+        path.write_text(
+            path.read_text().replace(f'api_key = "{site.key}"', f'api_key_file = "{key}"')
+        )
+        path = key
+    path.chmod(mode)
+    queue = site.queue(driver=False)
+    site.cups.lp(queue, data=b"x")
+    eventually(lambda: site.cups.printer(queue)["printer-state"] == 5)
+    said = site.cups.printer(queue)["printer-state-message"]
+    assert "(CB-203)" in said and "chmod" in said and str(path) in said
+    assert site.key not in site.cups.log_end()
+    assert site.cloud.jobs() == []
+
+
+@pytest.mark.parametrize("name", ["journal.db", "journal.db-wal", "jobs.lock", "runs"])
+def test_links_in_the_state_folder(own_site: PrintSite, tmp_path: Path, name: str) -> None:
+    """Who is user lp, as CUPS's filters are, leads root nowhere by a link."""
+    site = own_site
+    target = tmp_path / "of-root"
+    if name == "runs":
+        target.mkdir(0o700)
+    else:
+        target.touch(0o600)
+        target.write_bytes(SECRET)
+    site.state.mkdir(0o700)
+    (site.state / name).symlink_to(target)
+    lp = pwd.getpwnam("lp")
+    for path in (site.state, site.state / name):
+        os.chown(path, lp.pw_uid, lp.pw_gid, follow_symlinks=False)
+    job = site.cups.wait_job(site.cups.lp(site.queue(driver=False), data=b"x"), "held", "completed")
+    if job["job-state"] != COMPLETED:
+        assert "(CB-50" in job["job-printer-state-message"]
+        assert site.cloud.jobs() == []
+    status = target.stat()
+    assert (status.st_uid, status.st_mode & 0o077) == (0, 0)
+    assert list(target.iterdir()) == [] if name == "runs" else target.read_bytes() == SECRET
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-t", "x\nERROR: forged\nSTATE: +paused\nATTR: printer-state-reasons=paused"],
+        ["-t", "$(touch {0}) `touch {0}`; touch {0} & '\"\\"],
+        ["-t", "../../../../etc/passwd\x1b[2J"],
+        ["-U", "$(touch {0})"],
+        ["-o", "PageSize='; touch {0}'"],
+        ["-o", "copies=1 targets=Paris:Laser2 api_key=x apikey=y"],
+    ],
+)
+def test_hostile_words(own_site: PrintSite, tmp_path: Path, words: list[str]) -> None:
+    """A title, a user or an option is text: it runs nothing, and tells CUPS and the cloud nothing
+    else. What the API can not carry is refused."""
+    site, trace = own_site, tmp_path / "trace"
+    hook = site.root / "hook"
+    hook.write_text("#!/bin/sh\nexec env\n")
+    hook.chmod(0o755)
+    site.configure_statusd(f'hook = ["{hook}"]')
+    queue = site.queue(driver=False)
+    with site.statusd():
+        eventually(lambda: "event=started" in site.statusd_log())
+        job_id = site.cups.lp(queue, *(word.format(trace) for word in words), data=b"x")
+        job = site.cups.wait_job(job_id, "completed", "aborted", "held")
+    assert not trace.exists()
+    printer = site.cups.printer(queue)
+    assert "paused" not in str(printer["printer-state-reasons"])
+    assert "forged" not in str(printer["printer-state-message"])
+    for sent in site.cloud.jobs():
+        assert sent["title"].isprintable()
+        assert (sent["location"], sent["device"]) == ("Paris", "Laser1")
+    assert job["job-state"] == COMPLETED or "(CB-3" in job["job-printer-state-message"]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "job-uuid={uuid}",
+        "time-at-completed=1",
+        "time-at-processing=1",
+        "document-name-supplied=a document-name-supplied=b",
+        "job-id={job}",
+        "device-uri=cirrus://elsewhere/Acme/Paris:Laser1",
+    ],
+)
+def test_options_that_claim_to_be_of_cups(own_site: PrintSite, option: str) -> None:
+    """Who edits his lpoptions takes nobody's job for his own, and keeps nobody from printing."""
+    site = own_site
+    queue = site.queue(driver=False)
+    victim = site.cups.lp(queue, data=b"of the victim")
+    uuid = site.cups.wait_job(victim)["job-uuid"]
+    before = site.journal("SELECT * FROM document")
+    home = site.root / "home"
+    (home / ".cups").mkdir(parents=True)
+    claimed = option.format(uuid=uuid, job=victim)
+    (home / ".cups" / "lpoptions").write_text(f"Dest {queue} {claimed}\n")
+    (home / "own").write_bytes(b"of the attacker")
+    lp = shlex.split(f"lp -h {site.cups.socket} -d {queue}")
+    done = _as_nobody(*lp, home / "own", HOME=str(home))
+    assert done.returncode == 0, done.stderr
+    job = site.cups.wait_job(int(done.stdout.split()[3].rpartition("-")[2]), "completed", "held")
+    again = site.cups.wait_job(site.cups.lp(queue, data=b"of a third"))
+    assert again["job-state"] == job["job-state"] == COMPLETED
+    printed = sorted(document(each) for each in site.cloud.jobs())
+    assert printed == [b"of a third", b"of the attacker", b"of the victim"]
+    after = site.journal("SELECT * FROM document")
+    assert after[: len(before)] == before
+
+
+def test_another_user_looks_around(own_site: PrintSite) -> None:
+    """He reads neither keys nor journal, and gets no program to tell him of them."""
+    site = own_site
+    site.cups.wait_job(site.cups.lp(site.queue(driver=False), "-t", "private", data=b"x"))
+    for path in (
+        *(site.config / "servers.d" / "site.toml", site.state / "journal.db"),
+        *(site.state, *site.state.iterdir()),
+    ):
+        assert _as_nobody("cat" if path.is_file() else "ls", path).returncode != 0
+    for program in (BACKEND, BACKEND.with_name("cirrus-statusd")):
+        ran = _as_nobody(program, "--once" if "statusd" in program.name else "", **site.environ)
+        assert ran.returncode != 0
+        assert site.key not in ran.stdout + ran.stderr
+        assert "private" not in ran.stdout + ran.stderr
+        assert "(CB-" in ran.stderr
