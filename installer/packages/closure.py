@@ -1,0 +1,42 @@
+"""Which installed distributions a package of ours needs, and which modules belong to others.
+
+The environment that programs are frozen in has tools as well, and libraries use what happens to be
+there: requests would take chardet along, zeroconf cryptography. Only what was asked for is bundled.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import Distribution, distribution, packages_distributions
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PROJECT = "cirrus-bridge"
+EXTRAS = {"cirrus-bridge": "", "cirrus-cloudlet": "cloudlet"}  # a package's dependencies
+
+
+def needed(package: str) -> dict[str, Distribution]:
+    """What `package` needs, by name, without ourselves."""
+    found: dict[str, Distribution] = {}
+    waiting = [(PROJECT, EXTRAS[package])]
+    while waiting:
+        name, extra = waiting.pop()
+        found[name] = distribution(name)
+        for text in found[name].requires or ():
+            wanted = Requirement(text)
+            applies = wanted.marker is None or wanted.marker.evaluate({"extra": extra})
+            name_wanted = canonicalize_name(wanted.name)
+            if applies and name_wanted not in found:
+                waiting.extend((name_wanted, each) for each in (*wanted.extras, ""))
+    del found[PROJECT]
+    return found
+
+
+def foreign_modules(package: str) -> list[str]:
+    """Modules of distributions that `package` does not need."""
+    ours = {PROJECT, *needed(package)}
+    return [
+        module
+        for module, owners in packages_distributions().items()
+        if not ours & {canonicalize_name(owner) for owner in owners}
+    ]

@@ -1,0 +1,178 @@
+"""Builds the release: packages, a wheel and a source archive, lists of parts, and checksums.
+
+The same sources in the same environment give the same bytes, whenever they are built. Programs that
+were frozen from the same sources are not frozen again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import distributions
+from pathlib import Path
+
+from bundled import Part, bill_of_materials, licence_texts, parts
+
+HERE = Path(__file__).resolve().parent
+REPO = HERE.parents[1]
+BUILD = REPO / "build"
+PACKAGES = ("cirrus-bridge", "cirrus-cloudlet")
+MANUALS = {
+    "cirrus-bridge": ("cirrus.8", "cirrus-statusd.8", "cirrus-bridge.toml.5"),
+    "cirrus-cloudlet": ("cirrus-cloudlet.8",),
+}
+
+
+def main() -> None:
+    """`installer/release`."""
+    parser = argparse.ArgumentParser(prog="installer/release", description=__doc__)
+    parser.add_argument("--out", type=Path, default=REPO / "dist", help="the folder for all of it")
+    parser.add_argument("--version", default=_version(), help="of the packages (%(default)s)")
+    parser.add_argument(
+        "--packages-only", action="store_true", help="no wheel, no lists of parts, no checksums"
+    )
+    arguments = parser.parse_args()
+    out = arguments.out.resolve()
+    # what programs that honour it take for the time of the build (reproducible-builds.org)
+    os.environ.setdefault("SOURCE_DATE_EPOCH", _run("git", "log", "-1", "--format=%ct").strip())
+    os.environ["PYTHONHASHSEED"] = "0"
+    os.environ["TZ"] = "UTC"
+    os.umask(0o022)
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    for package in PACKAGES:
+        found = _freeze(package)
+        _write_documents(package, found, arguments.version)
+        for kind in ("deb", "rpm"):
+            _pack(package, kind, arguments.version, out)
+        if not arguments.packages_only:
+            _list_parts(package, found, arguments.version, out)
+    if not arguments.packages_only:
+        _run(sys.executable, "-m", "hatchling", "build", "-d", str(out))
+        _sum_up(out)
+    for file in sorted(out.iterdir()):
+        print(file)
+
+
+def _freeze(package: str) -> list[Part]:
+    """The frozen programs in build/frozen/PACKAGE, unless they are there; what is in them."""
+    stamp = BUILD / package / "frozen-from"
+    listed = BUILD / "work" / package / "frozen" / "bundled.json"
+    made_from = _digest()
+    if not (stamp.exists() and stamp.read_text() == made_from):
+        command = [sys.executable, "-m", "PyInstaller", "--noconfirm"]
+        command += ["--log-level", "ERROR", "--workpath", str(BUILD / "work" / package)]
+        command += ["--distpath", str(BUILD / "frozen"), str(HERE / "frozen.spec"), "--", package]
+        shutil.rmtree(BUILD / "work" / package, ignore_errors=True)
+        _run(*command)
+        _even_out(BUILD / "frozen" / package)
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(made_from)
+    return parts(package, map(Path, json.loads(listed.read_text())), REPO)
+
+
+def _digest() -> str:
+    """Of all that the frozen programs are made from."""
+    digest = hashlib.sha256(f"{sys.version} {os.environ['SOURCE_DATE_EPOCH']}".encode())
+    for installed in sorted(f"{each.name} {each.version}" for each in distributions()):
+        digest.update(installed.encode())
+    for file in sorted(_frozen_sources()):
+        digest.update(f"{file} ".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _frozen_sources() -> Iterator[Path]:
+    yield REPO / "pyproject.toml"
+    yield from HERE.glob("*.py")
+    yield HERE / "frozen.spec"
+    for file in (REPO / "backend").rglob("*"):
+        if file.is_file() and "__pycache__" not in file.parts:
+            yield file
+
+
+def _even_out(folder: Path) -> None:
+    """Programs may be run, everything else only read (wheels come with all sorts of modes), and all
+    of it is of the same time, which nfpm leaves to us in a tree."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() or path.parent == folder else 0o644)
+        os.utime(path, (int(os.environ["SOURCE_DATE_EPOCH"]),) * 2)
+
+
+def _write_documents(package: str, found: list[Part], version: str) -> None:
+    folder = BUILD / package
+    (folder / "man").mkdir(parents=True, exist_ok=True)
+    for name in MANUALS[package]:
+        source = (HERE / "man" / f"{name}.scd").read_bytes()
+        made = subprocess.run(["scdoc"], input=source, capture_output=True, check=True).stdout
+        _gzip(folder / "man" / f"{name}.gz", made)
+    _gzip(folder / "bundled-licences.txt.gz", licence_texts(found).encode())
+    _gzip(folder / "changelog.gz", (REPO / "CHANGELOG.md").read_bytes())
+    copyright_ = (HERE / "files" / "copyright").read_text()
+    (folder / "copyright").write_text(copyright_.replace("@PACKAGE@", package))
+    (folder / "changelog.yaml").write_text(
+        f"- semver: {version}-1\n"
+        f"  date: {_timestamp()}\n"
+        "  packager: Cirrus Bridge maintainers <maintainers@cirrus-bridge.invalid>\n"
+        "  deb: {urgency: medium, distributions: [unstable]}\n"
+        "  changes:\n"
+        "    - note: What has changed is in the changelog of the sources.\n"
+    )
+
+
+def _gzip(path: Path, content: bytes) -> None:
+    path.write_bytes(gzip.compress(content, 9, mtime=0))
+
+
+def _pack(package: str, kind: str, version: str, out: Path) -> None:
+    command = ["nfpm", "package", "--config", str(HERE / f"{package}.yaml")]
+    command += ["--packager", kind, "--target", str(out)]
+    architecture = _run("dpkg", "--print-architecture").strip()
+    _run(*command, VERSION=version, ARCH=architecture)
+
+
+def _list_parts(package: str, found: list[Part], version: str, out: Path) -> None:
+    command = ["cyclonedx-py", "environment", "--pyproject", str(REPO / "pyproject.toml")]
+    command += ["--output-reproducible", "--of", "JSON", sys.executable]
+    bill = bill_of_materials(_run(*command), found, package)
+    (out / f"{package}-{version}.cdx.json").write_text(bill)
+
+
+def _sum_up(out: Path) -> None:
+    sums = [
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n"
+        for file in sorted(out.iterdir())
+    ]
+    (out / "SHA256SUMS").write_text("".join(sums))
+
+
+def _timestamp() -> str:
+    epoch = os.environ["SOURCE_DATE_EPOCH"]
+    return _run("date", "-u", "-d", f"@{epoch}", "+%Y-%m-%dT%H:%M:%SZ").strip()
+
+
+def _version() -> str:
+    text = (REPO / "backend" / "cirrus_bridge" / "__init__.py").read_text()
+    (found,) = re.findall(r'__version__ = "(.+)"', text)
+    return str(found)
+
+
+def _run(*command: str, **environ: str) -> str:
+    """The standard output; a program that fails ends the build, with what it said."""
+    done = subprocess.run(
+        command, cwd=REPO, env={**os.environ, **environ}, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()
