@@ -14,20 +14,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from isal import isal_zlib
 
 import clients
 import dialog
+import frozen
 import links
 import polling
 import statusd
 from measure import Cost, cost, median
 from workloads import MB, make
 
-PARTS = ("start", "loopback", "50ms", "loss", "memory", "discovery", "polling", "statusd")
+PARTS = (
+    *("start", "frozen", "loopback", "50ms", "loss", "memory", "discovery"),
+    *("polling", "statusd"),
+)
 
 
 class Table:
@@ -118,13 +122,32 @@ def discovery(folder: Path, runs: int) -> Table:
         *("what", "wall ms", "cpu ms", "MiB", "wall, ours / this"),
     )
     (folder / "dialog").mkdir()
-    for ours, peers in dialog.comparisons(folder / "dialog"):
+    _compare(table, dialog.comparisons(folder / "dialog"), runs, min(5, runs))
+    return table
+
+
+def starting(folder: Path, runs: int) -> Table:
+    """Frozen programs beside plain Python."""
+    table = Table(
+        f"Programs of the packages (median of {runs})",
+        *("what", "wall ms", "cpu ms", "MiB", "wall, frozen / this"),
+    )
+    document = make(folder / "50k.pdf", "pdf", 50_000)
+    (folder / "frozen").mkdir()
+    with clients.site(links.LOOPBACK, folder / "served", tls=True) as site:
+        _compare(table, frozen.comparisons(folder / "frozen", site, document), runs, runs)
+    return table
+
+
+def _compare(
+    table: Table, pairs: Iterable[tuple[dialog.Way, list[dialog.Way]]], runs: int, peer_runs: int
+) -> None:
+    for ours, peers in pairs:
         taken = median(ours.run, runs)
         table.row(ours.name, *_figures(taken), "")
         for peer in peers:
-            other = median(peer.run, min(5, runs))
+            other = median(peer.run, peer_runs)
             table.row(peer.name, *_figures(other), f"{taken.wall_s / other.wall_s:.2f}")
-    return table
 
 
 def following() -> Table:
@@ -196,6 +219,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="cirrus-bench-"))
     steps: dict[str, Callable[[], Table]] = {
         "start": lambda: start(folder, 5 if asked.quick else 21),
+        "frozen": lambda: starting(folder, 5 if asked.quick else 21),
         "loopback": lambda: transfers(folder, links.LOOPBACK, large, 3),
         "50ms": lambda: _with_link(folder, large, "50 ms, 100 Mbit/s", 0.0),
         "loss": lambda: _with_link(folder, lossy, "50 ms, 100 Mbit/s, 1 % loss", 0.01),

@@ -48,7 +48,9 @@ class Site:
         """Without a path."""
         return f"{'https' if self.tls else 'http'}://{self.server}"
 
-    def backend(self, document: Path, options: str = "?wait=submitted") -> Cost:
+    def backend(
+        self, document: Path, options: str = "?wait=submitted", *, program: Path = BACKEND
+    ) -> Cost:
         """Our backend, as CUPS starts it."""
         env = self._configured() | {
             "DEVICE_URI": f"cirrus://{self.server}/Acme/{TARGET}{options}",
@@ -63,7 +65,7 @@ class Site:
             f"job-uuid={uuid.uuid4().urn}",
             document,
         ]
-        return self._checked(document, [*self.link.at_client, BACKEND, *argv], env)
+        return self._checked(document, [*self.link.at_client, program, *argv], env)
 
     def curl_script(self, document: Path, compressor: str = "pigz") -> Cost:
         """tempfile, putsegment … putsegment, submitfile, by bash and curl."""

@@ -1,0 +1,143 @@
+"""A Debian system with nothing but its base, in a folder, for packages to be installed in.
+
+Its processes live in namespaces of their own, so that its cupsd meets neither the machine's nor the
+network's, and all of them end with it. Only apt-get sees the network. The base is fetched once and
+kept, as is what apt-get fetches.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+RELEASE = "bookworm"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cirrus-bridge" / "tests"
+# mounts are private to the namespace; a package that brings a service must not start it at once
+BEGIN = """
+set -eu
+mount --bind "$2" "$1/var/cache/apt/archives"
+mount -t proc proc "$1/proc"
+ip link set lo up
+echo ready
+exec sleep infinity
+"""
+
+
+class CleanSystem:
+    """Use as a context manager; `root` is its folder."""
+
+    def __init__(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="cb-", dir="/var/tmp"))
+        self._keeper: subprocess.Popen[str] | None = None
+        self._programs: list[subprocess.Popen[bytes]] = []
+        self._inside = 0
+
+    def __enter__(self) -> Self:
+        _run("tar", "-xpf", str(_base()), "-C", str(self.root))
+        self.root.chmod(0o755)
+        shutil.copy("/etc/resolv.conf", self.root / "etc/resolv.conf")
+        self.write("/etc/hosts", "127.0.0.1 localhost\n")
+        self.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
+        archives = CACHE / "archives"
+        archives.mkdir(exist_ok=True)
+        unshared = ("unshare", "--mount", "--pid", "--net", "--fork", "--kill-child")
+        self._keeper = subprocess.Popen(
+            [*unshared, "sh", "-c", BEGIN, "sh", self.root, archives],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._keeper.stdout is not None
+        assert self._keeper.stdout.readline() == "ready\n"
+        own = self._keeper.pid
+        self._inside = int(Path(f"/proc/{own}/task/{own}/children").read_text())
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        assert self._keeper is not None
+        self._keeper.kill()  # and with it all that is inside
+        self._keeper.communicate()
+        for program in self._programs:
+            program.wait(30)
+        shutil.rmtree(self.root)
+
+    def run(self, *command: str, may_fail: bool = False) -> str:
+        """Standard output and error of a command, run inside without network."""
+        return _run(*self._enter("--net"), *command, may_fail=may_fail)
+
+    def apt_get(self, *arguments: str) -> str:
+        """The same of apt-get, with network."""
+        return _run(*self._enter(), "apt-get", "-qy", "--no-install-recommends", *arguments)
+
+    def start(self, *command: str, log: str) -> subprocess.Popen[bytes]:
+        """A program that goes on running; what it says goes to the file `log`."""
+        with self.path(log).open("ab") as file:
+            program = subprocess.Popen([*self._enter("--net"), *command], stdout=file, stderr=file)
+        self._programs.append(program)
+        return program
+
+    def path(self, inside: str) -> Path:
+        """Where a file of the system is."""
+        return self.root / inside.lstrip("/")
+
+    def write(self, inside: str, text: str, mode: int = 0o644) -> None:
+        """Make or replace a file."""
+        path = self.path(inside)
+        path.write_text(text)
+        path.chmod(mode)
+
+    def files(self, wanted: Callable[[str], bool]) -> set[str]:
+        """Every file and folder whose path is wanted; what is mounted is left out."""
+        return {path for path in self._paths() if wanted(path)}
+
+    def _paths(self) -> Iterator[str]:
+        for folder, folders, files in os.walk(self.root):
+            for name in (*folders, *files):
+                yield str(Path("/", Path(folder, name).relative_to(self.root)))
+
+    def _enter(self, *more: str) -> list[str]:
+        kept = [f"{name}={value}" for name, value in os.environ.items() if "proxy" in name.lower()]
+        environment = [
+            "env",
+            "-i",
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            "LC_ALL=C.UTF-8",
+            "HOME=/root",
+        ]
+        return [
+            *("nsenter", "--target", str(self._inside), "--mount", "--pid", *more),
+            *("chroot", str(self.root), *environment, "DEBIAN_FRONTEND=noninteractive", *kept),
+        ]
+
+
+def _base() -> Path:
+    """The archive of a clean system, made if there is none."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    archive = CACHE / f"{RELEASE}.tar"
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not archive.exists():
+            with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+                _run("debootstrap", "--variant=minbase", RELEASE, folder)
+                _run("chroot", folder, "apt-get", "clean")
+                part = archive.with_suffix(".part")
+                _run("tar", "-cpf", str(part), "-C", folder, ".")
+                part.rename(archive)
+    return archive
+
+
+def _run(*command: str, may_fail: bool = False) -> str:
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert may_fail or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}"
+    return done.stdout

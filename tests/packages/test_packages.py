@@ -1,0 +1,169 @@
+"""What is in the packages, before anybody installs them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.config import SERVER_NAMES, PollerSettings, UploadSettings, load
+from release_build import REPO, VERSION, build
+
+FILES = REPO / "installer" / "packages"
+OWN_MODES = {
+    "/usr/lib/cups/backend/cirrus": "-rwx------",
+    "/usr/lib/cups/driver/cirrus": "-rwxr-xr-x",
+    "/usr/lib/cirrus-bridge/cirrus-backend": "-rwxr-xr-x",
+    "/usr/sbin/cirrus-statusd": "lrwxrwxrwx",
+    "/etc/cirrus-bridge/bridge.toml": "-rw-r--r--",
+    "/etc/cirrus-bridge/servers.d": "drwx------",
+}
+
+
+def _run(*command: str | Path, may_fail: bool = False) -> str:
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert may_fail or done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _all(packages: Path, kind: str) -> list[Path]:
+    found = sorted((packages / "now").glob(f"*.{kind}"))
+    assert len(found) == 2
+    return found
+
+
+def test_deb_is_clean(packages: Path) -> None:
+    """lintian has nothing to say that is not overridden with a reason."""
+    assert _run("lintian", "--tag-display-limit", "0", *_all(packages, "deb"), may_fail=True) == ""
+
+
+def test_rpm_is_clean(packages: Path) -> None:
+    """Neither has rpmlint."""
+    said = _run("rpmlint", "-c", FILES / "lint" / "rpmlint.toml", *_all(packages, "rpm"))
+    assert "0 errors, 0 warnings" in said, said
+
+
+def test_modes_in_deb(packages: Path) -> None:
+    """Root owns all of it, and nobody else sees the keys or runs the backend."""
+    listed = _run("dpkg-deb", "-c", _all(packages, "deb")[0]).splitlines()
+    modes = {}
+    for line in listed:
+        mode, owner, _, _, _, path = line.split(maxsplit=5)
+        assert owner in ("root/root", "0/0"), line
+        modes[path.partition(" -> ")[0].removeprefix(".").rstrip("/")] = mode
+    assert {path: modes[path] for path in OWN_MODES} == OWN_MODES
+
+
+def test_rpm_in_a_root_of_its_own(packages: Path, tmp_path: Path) -> None:
+    """Installed, it has the same modes; the configuration is marked; erased, all of it is gone."""
+    root = ("--root", tmp_path / "root", "--nodeps", "--noscripts")
+    bridge = _all(packages, "rpm")[0]
+    _run("rpm", *root, "-i", bridge)
+    listed = _run(
+        "rpm", *root, "-q", "--qf", "[%{FILEMODES:perms} %{FILENAMES}\n]", "cirrus-bridge"
+    )
+    modes = {path: mode for mode, path in (line.split(" ", 1) for line in listed.splitlines())}
+    assert {path: modes[path] for path in OWN_MODES} == OWN_MODES
+    assert _run("rpm", "-qpc", bridge) == "/etc/cirrus-bridge/bridge.toml\n"
+    inside = tmp_path / "root" / "usr/lib/cirrus-bridge/cirrus-driver"
+    assert (
+        subprocess.run([inside, "list"], env={"CIRRUS_BRIDGE_CACHE": str(tmp_path)}).returncode == 0
+    )
+    _run("rpm", *root, "-e", "cirrus-bridge")
+    left = {path.name for path in (tmp_path / "root").rglob("*cirrus*")}
+    assert left == set()
+
+
+def test_what_the_rpm_asks_for(packages: Path) -> None:
+    """Every library that is not in it, by the name that rpm's distributions have for it."""
+    for rpm in _all(packages, "rpm"):
+        wanted = _run("rpm", "-qp", "--requires", rpm)
+        package = rpm.name.partition(f"-{VERSION}")[0]
+        missing = {
+            library
+            for library in _libraries(REPO / "build" / "frozen" / package)
+            if f"{library}()(64bit)" not in wanted
+        }
+        # glibc is asked for by its version
+        assert {name for name in missing if not re.match(r"lib(c|m)\.so|ld-linux", name)} == set()
+
+
+def _libraries(folder: Path) -> set[str]:
+    """What the programs and modules in a folder load, less what is in it."""
+    programs = [path for path in folder.rglob("*") if path.is_file() and _is_elf(path)]
+    said = _run("readelf", "-d", *programs)
+    own = {path.name for path in programs}
+    return set(re.findall(r"\(NEEDED\).*\[(.+)\]", said)) - own
+
+
+def _is_elf(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"\x7fELF"
+
+
+def test_scripts_are_sound(packages: Path) -> None:
+    """The shell understands them, and none of them touches CUPS."""
+    for script in (FILES / "scripts").iterdir():
+        _run("sh", "-n", script)
+        code = re.sub(r"(?m)^\s*#.*$", "", script.read_text())
+        assert "cups" not in code
+    scripts = _run("rpm", "-qp", "--scripts", _all(packages, "rpm")[0])
+    assert "systemd-sysusers cirrus-bridge.conf" in scripts
+
+
+def test_the_service_is_confined() -> None:
+    """systemd's own measure of it: from 0, which is safe, to 10."""
+    unit = FILES / "files" / "cirrus-statusd.service"
+    said = _run("systemd-analyze", "security", "--offline=yes", "--threshold=20", unit)
+    assert "Overall exposure level" in said
+
+
+def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
+    """What it has as comments, made valid, changes nothing."""
+    (tmp_path / "servers.d").mkdir()
+    without = load(tmp_path)
+    sample = (FILES / "files" / "bridge.toml").read_text()
+    made_valid, count = re.subn(r"(?m)^#(\w+ = .+)$", r"\1", sample)
+    assert count > 10
+    (tmp_path / "bridge.toml").write_text(made_valid)
+    assert load(tmp_path) == without
+
+
+@pytest.mark.parametrize("kind", [UploadSettings, PollerSettings])
+def test_the_manual_knows_every_setting(kind: type) -> None:
+    """cirrus-bridge.toml(5) has what the programs accept."""
+    manual = (FILES / "man" / "cirrus-bridge.toml.5.scd").read_text()
+    names = {field.name for field in dataclasses.fields(kind)} | set(SERVER_NAMES)
+    assert {name for name in names if f"*{name}*" not in manual} == set()
+
+
+def test_sums_and_parts(packages: Path) -> None:
+    """The checksums are right, and the list of parts has what the licences speak of."""
+    folder = packages / "now"
+    _run("sh", "-c", f"cd {folder} && sha256sum --check --strict SHA256SUMS")
+    bill = json.loads((folder / f"cirrus-bridge-{VERSION}.cdx.json").read_text())
+    assert bill["bomFormat"] == "CycloneDX"
+    names = {component["name"] for component in bill["components"]}
+    assert {"requests", "isal", "zeroconf", "certifi", "libpython3.11", "pyinstaller"} <= names
+    assert not {"cryptography", "pytest", "uvicorn"} & names
+    notices = _run(
+        "sh", "-c", f"zcat {REPO}/build/cirrus-bridge/bundled-licences.txt.gz | grep -A1 ^====="
+    )
+    assert {name for name in names if f"\n{name} " not in notices} == set()
+
+
+@pytest.mark.timeout(900)
+def test_the_same_anywhere(packages: Path, tmp_path: Path) -> None:
+    """Built again, from scratch and in another place, it is the same to the byte."""
+    copy = tmp_path / "elsewhere"
+    kept = shutil.ignore_patterns(".*", "build", "dist", "__pycache__")
+    shutil.copytree(REPO, copy, ignore=kept)
+    shutil.copy(REPO / ".gitignore", copy)  # which the archive of the sources goes by
+    build(tmp_path / "out", "--version", VERSION, repo=copy)
+    sums = (packages / "now" / "SHA256SUMS").read_text()
+    assert (tmp_path / "out" / "SHA256SUMS").read_text() == sums
