@@ -42,7 +42,8 @@ def main() -> None:
     arguments = parser.parse_args()
     out = arguments.out.resolve()
     # what programs that honour it take for the time of the build (reproducible-builds.org)
-    os.environ.setdefault("SOURCE_DATE_EPOCH", _run("git", "log", "-1", "--format=%ct").strip())
+    if "SOURCE_DATE_EPOCH" not in os.environ:
+        os.environ["SOURCE_DATE_EPOCH"] = _run("git", "log", "-1", "--format=%ct").strip()
     os.environ["PYTHONHASHSEED"] = "0"
     os.environ["TZ"] = "UTC"
     os.umask(0o022)
