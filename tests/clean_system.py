@@ -63,6 +63,7 @@ class CleanSystem:
         self._keeper.kill()  # and with it all that is inside
         self._keeper.communicate()
         for program in self._programs:
+            program.kill()  # nsenter stops when what it has started is stopped, and then waits
             program.wait(30)
         shutil.rmtree(self.root)
 
