@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROJECT = "cirrus-bridge"
-EXTRAS = {"cirrus-bridge": "", "cirrus-cloudlet": "cloudlet"}  # a package's dependencies
+EXTRAS = {"cirrus-bridge": "metrics", "cirrus-cloudlet": "cloudlet"}
 
 
 def needed(package: str) -> dict[str, Distribution]:

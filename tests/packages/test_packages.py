@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from cirrus_bridge.config import SERVER_NAMES, PollerSettings, UploadSettings, load
 from release_build import REPO, VERSION, build
@@ -145,7 +146,7 @@ def test_sums_and_parts(packages: Path) -> None:
     _run("sh", "-c", f"cd {folder} && sha256sum --check --strict SHA256SUMS")
     bill = json.loads((folder / f"cirrus-bridge-{VERSION}.cdx.json").read_text())
     assert bill["bomFormat"] == "CycloneDX"
-    names = {component["name"] for component in bill["components"]}
+    names = {canonicalize_name(component["name"]) for component in bill["components"]}
     assert {"requests", "isal", "zeroconf", "certifi", "libpython3.11", "pyinstaller"} <= names
     assert not {"cryptography", "pytest", "uvicorn"} & names
     notices = _run(
