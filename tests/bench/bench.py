@@ -217,6 +217,7 @@ def main() -> None:
     large = {"pdf": 5 * MB, "ps": 200 * MB // part, "noise": 200 * MB // part}
     lossy = {"pdf": 5 * MB, "noise": 20 * MB // part}
     folder = Path(tempfile.mkdtemp(prefix="cirrus-bench-"))
+    folder.chmod(0o755)  # for the backend, which does not stay root
     steps: dict[str, Callable[[], Table]] = {
         "start": lambda: start(folder, 5 if asked.quick else 21),
         "frozen": lambda: starting(folder, 5 if asked.quick else 21),
