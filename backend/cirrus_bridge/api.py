@@ -15,7 +15,8 @@ from urllib.parse import quote, urlencode
 
 from cirrus_bridge import api_answers as answers
 from cirrus_bridge.api_errors import Exchange, RequestBody, check_status, translated
-from cirrus_bridge.config import Server, UploadSettings
+from cirrus_bridge.config import UploadSettings
+from cirrus_bridge.config_servers import Server
 from cirrus_bridge.errors import ApiError, ShortSegment
 from cirrus_bridge.model import JobStatus, Receipt, Segment, Target, Ticket
 

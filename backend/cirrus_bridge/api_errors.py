@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from cirrus_bridge.config import Secret
+from cirrus_bridge.config_servers import Secret
 from cirrus_bridge.errors import (
     ApiError,
     BadConfiguration,

@@ -23,7 +23,7 @@ from urllib3.poolmanager import PoolManager, ProxyManager
 from urllib3.response import HTTPResponse
 
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.config import Server
+from cirrus_bridge.config_servers import Server
 
 USER_AGENT = "cirrus-bridge"
 MOST_CONNECTIONS = 32  # kept open; `[upload] connections` allows no more

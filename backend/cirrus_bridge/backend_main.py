@@ -20,7 +20,8 @@ from cirrus_bridge.api import CloudApi
 from cirrus_bridge.backend_run import OK, BackendRun
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.cloud_apis import may_be_plain
-from cirrus_bridge.config import FOLDER, STATE_FOLDER, Server, UploadSettings, load
+from cirrus_bridge.config import FOLDER, STATE_FOLDER, UploadSettings, load
+from cirrus_bridge.config_servers import Server
 from cirrus_bridge.cups_job import USAGE, SpooledDocument, read_job
 from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
 from cirrus_bridge.errors import CirrusError, CupsAway, CupsRefused, Disposition, UsageError
@@ -130,6 +131,7 @@ def _list_devices(
     folder: Path, environ: Mapping[str, str], report: CupsReport, clock: Clock
 ) -> None:
     # which printing does not need
+    from cirrus_bridge.cups_snap import snap_hint
     from cirrus_bridge.device_cache import CACHE_FOLDER, DeviceCache
     from cirrus_bridge.discovery import SCHEME_LINE, discover, nothing_to_ask, strangers
     from cirrus_bridge.lan import LanServer, servers_on_lan
@@ -147,11 +149,11 @@ def _list_devices(
         company = server.company or ""
         return CloudApi(server, company, https=not plain, timeouts=DISCOVERY_TIMEOUTS)
 
-    folder = Path(environ.get("CIRRUS_BRIDGE_CACHE") or CACHE_FOLDER)
+    cached = Path(environ.get("CIRRUS_BRIDGE_CACHE") or CACHE_FOLDER)
     with contextlib.suppress(OSError):  # without a cache it works too
-        make_folder(folder, 0o755)
-        give_up_root(folder)
-    cache = DeviceCache(folder)
+        make_folder(cached, 0o755)
+        give_up_root(cached)
+    cache = DeviceCache(cached)
     found: list[LanServer] = []
     browsing = threading.Thread(target=lambda: found.extend(servers_on_lan(clock)), daemon=True)
     browsing.start()
@@ -164,6 +166,8 @@ def _list_devices(
     browsing.join(LAN_WAIT_S)
     for text in nothing_to_ask(folder, configuration.servers):
         report.info(text)
+    if hint := snap_hint():
+        report.info(hint)
     for text in strangers(configuration.servers, found):
         report.info(text)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from cirrus_bridge.api import CloudApi
-from cirrus_bridge.config import Configuration, Server
+from cirrus_bridge.config import Configuration
+from cirrus_bridge.config_servers import Server
 from cirrus_bridge.errors import BadConfiguration
 from cirrus_bridge.uri import QueueUri, is_loopback
 

@@ -1,62 +1,23 @@
 """Configuration: bridge.toml and servers.d/*.toml of one folder, read and checked whole.
 
-Unknown names and wrong types are errors that name the file; files with keys must be private.
-A key is wrapped in `Secret` from the moment it is read and shows itself in no text. Every user
-sees the messages, so what stands where a key may have been put by mistake is not repeated either.
+Unknown names and wrong types are errors that name the file.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from cirrus_bridge.config_toml import FOR_THE_QUEUE, Table, bad, read_table, unreadable
-from cirrus_bridge.errors import ExposedKey, UnknownServer
+from cirrus_bridge.config_servers import KeyFiles, Server, read_servers
+from cirrus_bridge.config_toml import Table, bad, read_table, text_of
+from cirrus_bridge.errors import UnknownServer
 from cirrus_bridge.props import IDENTITY
 from cirrus_bridge.settings import QueueSettings, override
-from cirrus_bridge.uri import QueueUri, check_id, parse_server, server_name
+from cirrus_bridge.uri import QueueUri
 
 FOLDER = Path("/etc/cirrus-bridge")
 STATE_FOLDER = Path("/var/lib/cirrus-bridge")
-NOT_SHOWN = "what it says is not repeated here, as it may be a key"
-SERVER_NAMES = (
-    *("host", "company", "api_key", "api_key_file", "locations"),
-    *("ca_file", "proxy", "allow_plaintext"),
-)
-
-
-class Secret:
-    """A text that `repr` and `str` do not show."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """The text itself, for the one place that sends it."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """One `[[server]]` entry. `company` is None where the key is bound to none, so that each
-    request has to name it (the API's `compid`)."""
-
-    name: str
-    api_key: Secret
-    company: str | None = None
-    locations: tuple[str, ...] = ()
-    ca_file: str | None = None
-    proxy: str | None = None
-    allow_plaintext: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +79,11 @@ class Configuration:
         )
 
 
-def load(folder: Path) -> Configuration:
+def load(folder: Path, credentials: Path | None = None) -> Configuration:
     """Read the configuration in `folder`; bridge.toml may be absent.
+
+    Args:
+        credentials: a service's own folder, if it has copies of the files with keys there.
 
     Raises:
         BadConfiguration: a file can not be read, or says something that has no meaning.
@@ -133,7 +97,7 @@ def load(folder: Path) -> Configuration:
         raise bad(bridge.source, f"[defaults]: identify is a list of {', '.join(IDENTITY)}")
     upload.only(field.name for field in dataclasses.fields(UploadSettings))
     try:
-        options = {k: _text(v) for k, v in defaults.content.items() if k != "identify"}
+        options = {k: text_of(v) for k, v in defaults.content.items() if k != "identify"}
         settings = override(QueueSettings(), options)
     except ValueError as error:
         raise bad(bridge.source, f"[defaults]: {error}") from None
@@ -157,7 +121,7 @@ def load(folder: Path) -> Configuration:
         folder,
         settings,
         sizes,
-        _servers(folder / "servers.d"),
+        read_servers(KeyFiles(folder / "servers.d", credentials)),
         tuple(identify),
         _poller_settings(bridge.table("statusd"), bridge.table("journal")),
     )
@@ -190,110 +154,3 @@ def _poller_settings(statusd: Table, journal: Table) -> PollerSettings:
             raise table.bad(f"'{name}' is 0 or more")
     notify = statusd.take("notify", bool, normal.notify)
     return PollerSettings(hook=tuple(hook), notify=notify, **numbers)
-
-
-def _servers(folder: Path) -> tuple[Server, ...]:
-    servers: list[Server] = []
-    try:
-        files = sorted(path for path in folder.iterdir() if path.suffix == ".toml")
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        raise unreadable(folder, error) from None
-    for path in files:
-        _check_private(path)
-        servers += map(_server, read_table(path).entries("server", SERVER_NAMES))
-    seen = [(server.name, server.company) for server in servers]
-    for entry in seen:
-        if seen.count(entry) > 1:
-            raise bad(folder, f"host {entry[0]} with company {entry[1]} has two entries")
-    return tuple(servers)
-
-
-def _server(entry: Table) -> Server:
-    try:
-        name = server_name(*parse_server(entry.take("host", str)))
-    except ValueError:
-        raise entry.bad(f"'host' is not a host name, or host name and port; {NOT_SHOWN}") from None
-    company = entry.take("company", str, None)
-    locations = entry.take("locations", list, [])
-    try:
-        for listed in ([company] if company is not None else []) + locations:
-            check_id(_text(listed))
-    except ValueError as error:
-        raise entry.bad(f"a name of a company or location {error}") from None
-    server = Server(
-        name=name,
-        api_key=_api_key(entry),
-        company=company,
-        locations=tuple(map(_text, locations)),
-        ca_file=entry.take("ca_file", str, None),
-        proxy=entry.take("proxy", str, None),
-        allow_plaintext=entry.take("allow_plaintext", bool, False),
-    )
-    if server.proxy is not None and not _is_proxy(server.proxy):
-        raise entry.bad("'proxy' is not of the form http://HOST:PORT")
-    if server.ca_file and not os.access(server.ca_file, os.R_OK):
-        raise entry.bad(f"ca_file {server.ca_file} can not be read")
-    return server
-
-
-def _api_key(entry: Table) -> Secret:
-    text, file = entry.take("api_key", str, None), entry.take("api_key_file", str, None)
-    if text is None and file is None:
-        raise entry.bad("the key is missing: add api_key, or api_key_file with the path of a file")
-    if text is not None and file is not None:
-        raise entry.bad("api_key and api_key_file are both there: keep one of them")
-    what = "api_key"
-    if file == "":
-        raise entry.bad("api_key_file is empty; it is to be the path of a file")
-    if file is not None:
-        what = "the file that api_key_file names"
-        path = entry.source.parent / file
-        try:
-            path.stat()
-        except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or "it is no path"
-            raise entry.bad(f"{what} can not be read ({why}); {NOT_SHOWN}") from None
-        _check_private(path)
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise unreadable(path, error) from None
-    key = (text or "").strip()
-    if not key:
-        raise entry.bad(f"{what} is empty; put the key there that the server's administrator gave")
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise entry.bad(f"{what} holds spaces, line breaks or letters that no key has")
-    return Secret(key)
-
-
-def _is_proxy(text: str) -> bool:
-    """Whether requests can use it; its own error would show the password that may be in it."""
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def _check_private(path: Path) -> None:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise unreadable(path, error) from None
-    if stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid not in (0, os.geteuid()):
-        exposed = ExposedKey(
-            f"{path} holds an API key and others than its owner can get at it. "
-            f"Run: chown root {path} && chmod 600 {path}, and make a new key if it may be known."
-        )
-        exposed.consequence = FOR_THE_QUEUE
-        raise exposed
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | int):
-        return str(value)
-    raise ValueError("a value must be a text or a number")

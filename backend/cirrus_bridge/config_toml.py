@@ -82,14 +82,17 @@ class Table:
         return tables
 
 
-def read_table(path: Path, *, optional: bool = False) -> Table:
+def read_table(path: Path, *, optional: bool = False, at: Path | None = None) -> Table:
     """The whole file as a table, an empty one if it is `optional` and not there.
+
+    Args:
+        at: where it is read, if that is not the place that people know.
 
     Raises:
         BadConfiguration: it can not be read, or is not TOML.
     """
     try:
-        return Table(tomllib.loads(path.read_text("utf-8")), path)
+        return Table(tomllib.loads((at or path).read_text("utf-8")), path)
     except FileNotFoundError as error:
         if optional:
             return Table({}, path)
@@ -102,6 +105,19 @@ def read_table(path: Path, *, optional: bool = False) -> Table:
         raise bad(path, "its values are nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         raise bad(path, f"it is not TOML: {error}") from None
+
+
+def text_of(value: object) -> str:
+    """A value as the text that a queue's URI would have for it.
+
+    Raises:
+        ValueError: it is neither a text nor a number.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int):
+        return str(value)
+    raise ValueError("a value must be a text or a number")
 
 
 def bad(path: Path, reason: str) -> BadConfiguration:

@@ -89,7 +89,9 @@ class CupsServer:
         detail = f"{self._address}: HTTP status {answer.status} for {path}"
         if answer.status in (401, 403):
             raise CupsRefused(
-                f"CUPS does not let user {self._user} do this; run as root.", detail=detail
+                f"CUPS does not let user {self._user} do this; root may, and members of the groups "
+                "that SystemGroup in cups-files.conf names.",
+                detail=detail,
             )
         if answer.status != 200:
             raise CupsAway("CUPS can not answer now; tried again.", detail=detail)

@@ -19,7 +19,7 @@ from typing import Any
 
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.config import Server
+from cirrus_bridge.config_servers import Server
 from cirrus_bridge.device_cache import DeviceCache
 from cirrus_bridge.drivers import devices
 from cirrus_bridge.errors import CirrusError, Retryable, UnexpectedAnswer

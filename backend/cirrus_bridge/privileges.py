@@ -13,11 +13,13 @@ import os
 import pwd
 from pathlib import Path
 
-PRINT_USER = "lp"  # CUPS's own, for filters and most backends (cups-files.conf(5))
+# who works for root: the user that packages make, or else CUPS's own, of its filters and most of
+# its backends (cups-files.conf(5))
+USERS = ("cirrus-bridge", "lp")
 
 
 def make_folder(folder: Path, mode: int) -> None:
-    """Make a folder of ours if it is not there; root's work is for PRINT_USER.
+    """Make a folder of ours if it is not there; root's work is for the first of USERS.
 
     Raises:
         OSError: it can not be made.
@@ -29,8 +31,9 @@ def make_folder(folder: Path, mode: int) -> None:
     new.mkdir(parents=True)
     new.chmod(mode)
     if os.geteuid() == 0:
-        with contextlib.suppress(KeyError):  # no such user: it stays root's
-            os.chown(new, pwd.getpwnam(PRINT_USER).pw_uid, -1)
+        owner = next(filter(None, map(_account, USERS)), None)
+        if owner is not None:  # or it stays root's
+            os.chown(new, owner.pw_uid, -1)
     try:
         new.rename(folder)
     except OSError:
@@ -54,3 +57,9 @@ def give_up_root(folder: Path) -> None:
     os.setgroups([group])
     os.setresgid(group, group, group)
     os.setresuid(owner, owner, owner)
+
+
+def _account(name: str) -> pwd.struct_passwd | None:
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(name)
+    return None

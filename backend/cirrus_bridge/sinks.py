@@ -10,10 +10,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cirrus_bridge.aside import Aside, Complaint
-from cirrus_bridge.change import Change
+from cirrus_bridge.change import WARNING, Change
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import Configuration
 from cirrus_bridge.errors import BadConfiguration
+
+NOT_ROOT = (
+    "Nobody is told on the desktop: only root can run a program as a job's owner, and this poller "
+    "is not run by root. Set notify = false below [statusd] in bridge.toml."
+)
 
 
 def sinks(
@@ -35,7 +40,9 @@ def sinks(
         _check_only_ours(configuration.folder / "bridge.toml")
         hook = Hook(settings.hook, environ, Complaint("hook-failed", log, clock))
         found.append(Aside("hook-late", hook, log, clock))
-    if settings.notify:
+    if settings.notify and os.geteuid() != 0:
+        log(Change("notify-off", NOT_ROOT, WARNING))
+    elif settings.notify:
         from cirrus_bridge.desktop import Desktop
 
         desktop = Desktop(Complaint("notify-failed", log, clock), clock)

@@ -30,6 +30,7 @@ from cirrus_bridge.config import FOLDER, STATE_FOLDER, Configuration, load
 from cirrus_bridge.cups_ipp import CUPS_SOCKET, CupsServer
 from cirrus_bridge.cups_news import CupsNews
 from cirrus_bridge.cups_queue import CupsQueues
+from cirrus_bridge.cups_snap import ALONE, snap_hint
 from cirrus_bridge.errors import BadConfiguration, CirrusError, Interrupted
 from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.orphans import Orphans
@@ -71,7 +72,12 @@ def run() -> NoReturn:
 
 
 def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
-    reader = ConfigurationReader(Path(environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER), clock)
+    credentials = environ.get("CREDENTIALS_DIRECTORY")
+    reader = ConfigurationReader(
+        Path(environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER),
+        Path(credentials) if credentials else None,
+        clock,
+    )
     settings = reader.configuration.poller
     state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
     told_aside = sinks(reader.configuration, environ, log, clock)
@@ -107,6 +113,8 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
             tell=tell,
         )
         tell(Change("started", f"cirrus-bridge {__version__}, as {name}", INFO))
+        if snap_hint() == ALONE:
+            tell(Change("cups-in-snap", ALONE, WARNING))
         if once:
             poller.run_once()
         else:
@@ -153,19 +161,20 @@ def _with_metrics(
 
 
 class ConfigurationReader:
-    """The configuration as it is now.
+    """The configuration as it is now; a service's `credentials` stay what they were at its start.
 
     Raises:
         BadConfiguration, ExposedKey: it can not be read at the start; what is wrong later keeps
             the servers from being asked until it is mended.
     """
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, credentials: Path | None, clock: Clock) -> None:
         self._folder = folder
+        self._credentials = credentials
         self._clock = clock
         self._looked_s = clock.monotonic_s()
         self._seen = self._stamp()
-        self.configuration: Configuration = load(folder)
+        self.configuration: Configuration = load(folder, credentials)
         self._apis = CloudApis(self.configuration)
         self._error: CirrusError | None = None
 
@@ -189,7 +198,7 @@ class ConfigurationReader:
             return
         self._seen = stamp
         try:
-            self.configuration, self._error = load(self._folder), None
+            self.configuration, self._error = load(self._folder, self._credentials), None
         except CirrusError as error:
             self._error = error
         else:

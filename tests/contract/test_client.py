@@ -14,7 +14,8 @@ import pytest
 import trustme
 
 from cirrus_bridge.api import CloudApi
-from cirrus_bridge.config import Secret, Server, UploadSettings
+from cirrus_bridge.config import UploadSettings
+from cirrus_bridge.config_servers import Secret, Server
 from cirrus_bridge.errors import KeyRefused, NotTrusted, Refused
 from cirrus_bridge.model import Compression, Receipt, Segment, Target, Ticket
 from cloudlet_server import CloudletServer, Tls

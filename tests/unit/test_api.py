@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from cirrus_bridge.api import CloudApi
-from cirrus_bridge.config import Secret, Server, UploadSettings
+from cirrus_bridge.config import UploadSettings
+from cirrus_bridge.config_servers import Secret, Server
 from cirrus_bridge.errors import (
     ApiError,
     Definitive,

@@ -11,7 +11,8 @@ import pytest
 
 from cirrus_bridge.backend_run import BackendRun
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.config import Configuration, Secret, Server, UploadSettings
+from cirrus_bridge.config import Configuration, UploadSettings
+from cirrus_bridge.config_servers import Secret, Server
 from cirrus_bridge.cups_job import SpooledDocument
 from cirrus_bridge.cups_report import CupsReport
 from cirrus_bridge.errors import Interrupted

@@ -10,7 +10,8 @@ import pytest
 
 from cirrus_bridge.api import LOCATION_BYTES, CloudApi
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.config import Secret, Server, UploadSettings
+from cirrus_bridge.config import UploadSettings
+from cirrus_bridge.config_servers import Secret, Server
 from cirrus_bridge.device_cache import DeviceCache
 from cirrus_bridge.discovery import MOST_DEVICES, SCHEME_LINE, discover, nothing_to_ask
 from cirrus_bridge.model import Place

@@ -1,0 +1,217 @@
+"""The servers of the configuration, with their keys: the files of servers.d.
+
+These must be private. A service whose user may not read them gets copies, its credentials
+(systemd.exec(5)), which must be private as well. A key is wrapped in `Secret` from the moment it
+is read and shows itself in no text. Every user sees the messages, so what stands where a key may
+have been put by mistake is not repeated either.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cirrus_bridge.config_toml import FOR_THE_QUEUE, Table, bad, read_table, text_of, unreadable
+from cirrus_bridge.errors import ExposedKey
+from cirrus_bridge.uri import check_id, parse_server, server_name
+
+NOT_SHOWN = "what it says is not repeated here, as it may be a key"
+SERVER_NAMES = (
+    *("host", "company", "api_key", "api_key_file", "locations"),
+    *("ca_file", "proxy", "allow_plaintext"),
+)
+COPY_PREFIX = "servers.d_"  # how LoadCredential=servers.d:FOLDER begins its copies' names
+
+
+class Secret:
+    """A text that `repr` and `str` do not show."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that sends it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One `[[server]]` entry. `company` is None where the key is bound to none, so that each
+    request has to name it (the API's `compid`)."""
+
+    name: str
+    api_key: Secret
+    company: str | None = None
+    locations: tuple[str, ...] = ()
+    ca_file: str | None = None
+    proxy: str | None = None
+    allow_plaintext: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFiles:
+    """The files of `folder`, or the copies of them that a service has among its `credentials`.
+    Everybody calls them by their names in the folder."""
+
+    folder: Path
+    credentials: Path | None = None
+
+    def tables(self) -> Iterable[Path]:
+        """The .toml files.
+
+        Raises:
+            BadConfiguration: the folder can not be read.
+        """
+        where, prefix = self.folder, ""
+        if self.credentials is not None:
+            where, prefix = self.credentials, COPY_PREFIX
+        try:
+            names = sorted(path.name for path in where.iterdir() if path.suffix == ".toml")
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise unreadable(where, error) from None
+        return [
+            self.folder / name.removeprefix(prefix) for name in names if name.startswith(prefix)
+        ]
+
+    def place(self, path: Path) -> Path:
+        """Where a file is to be read; one that is not in the folder is where it is."""
+        real = Path(os.path.normpath(path))
+        if self.credentials is None or not real.is_relative_to(self.folder):
+            return path
+        return self.credentials / (COPY_PREFIX + "_".join(real.relative_to(self.folder).parts))
+
+    def check_private(self, path: Path) -> None:
+        """Refuse a file that others can read, or its copy.
+
+        Raises:
+            ExposedKey: they can.
+            BadConfiguration: it can not be looked at.
+        """
+        place = self.place(path)
+        try:
+            exposed = _exposure(place.stat())
+        except OSError as error:
+            raise unreadable(path, error) from None
+        if place != path:
+            # for its user systemd may add an access list, whose mask stands in the group's place
+            exposed &= ~stat.S_IRGRP
+            with contextlib.suppress(OSError):  # as only root gets as far as to the file itself
+                exposed |= _exposure(path.stat())
+        if exposed:
+            refusal = ExposedKey(
+                f"{path} holds an API key and others than its owner can get at it. Run: "
+                f"chown root {path} && chmod 600 {path}, and make a new key if it may be known."
+            )
+            refusal.consequence = FOR_THE_QUEUE
+            raise refusal
+
+
+def read_servers(files: KeyFiles) -> tuple[Server, ...]:
+    """The entries of all files.
+
+    Raises:
+        BadConfiguration: a file can not be read, or says something that has no meaning.
+        ExposedKey: others can read one.
+    """
+    servers: list[Server] = []
+    for path in files.tables():
+        files.check_private(path)
+        table = read_table(path, at=files.place(path))
+        servers += [_server(entry, files) for entry in table.entries("server", SERVER_NAMES)]
+    seen = [(server.name, server.company) for server in servers]
+    for entry in seen:
+        if seen.count(entry) > 1:
+            raise bad(files.folder, f"host {entry[0]} with company {entry[1]} has two entries")
+    return tuple(servers)
+
+
+def _server(entry: Table, files: KeyFiles) -> Server:
+    try:
+        name = server_name(*parse_server(entry.take("host", str)))
+    except ValueError:
+        raise entry.bad(f"'host' is not a host name, or host name and port; {NOT_SHOWN}") from None
+    company = entry.take("company", str, None)
+    locations = entry.take("locations", list, [])
+    try:
+        for listed in ([company] if company is not None else []) + locations:
+            check_id(text_of(listed))
+    except ValueError as error:
+        raise entry.bad(f"a name of a company or location {error}") from None
+    server = Server(
+        name=name,
+        api_key=_api_key(entry, files),
+        company=company,
+        locations=tuple(map(text_of, locations)),
+        ca_file=entry.take("ca_file", str, None),
+        proxy=entry.take("proxy", str, None),
+        allow_plaintext=entry.take("allow_plaintext", bool, False),
+    )
+    if server.proxy is not None and not _is_proxy(server.proxy):
+        raise entry.bad("'proxy' is not of the form http://HOST:PORT")
+    if server.ca_file and not os.access(server.ca_file, os.R_OK):
+        raise entry.bad(f"ca_file {server.ca_file} can not be read")
+    return server
+
+
+def _api_key(entry: Table, files: KeyFiles) -> Secret:
+    text, file = entry.take("api_key", str, None), entry.take("api_key_file", str, None)
+    if text is None and file is None:
+        raise entry.bad("the key is missing: add api_key, or api_key_file with the path of a file")
+    if text is not None and file is not None:
+        raise entry.bad("api_key and api_key_file are both there: keep one of them")
+    what = "api_key"
+    if file == "":
+        raise entry.bad("api_key_file is empty; it is to be the path of a file")
+    if file is not None:
+        what = "the file that api_key_file names"
+        text = _content(entry, files, file, what)
+    key = (text or "").strip()
+    if not key:
+        raise entry.bad(f"{what} is empty; put the key there that the server's administrator gave")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise entry.bad(f"{what} holds spaces, line breaks or letters that no key has")
+    return Secret(key)
+
+
+def _content(entry: Table, files: KeyFiles, file: str, what: str) -> str:
+    path = entry.source.parent / file
+    try:
+        files.place(path).stat()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is no path"
+        if files.credentials is not None:
+            why += "; the service gets the files of servers.d alone"
+        raise entry.bad(f"{what} can not be read ({why}); {NOT_SHOWN}") from None
+    files.check_private(path)
+    try:
+        return files.place(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable(path, error) from None
+
+
+def _is_proxy(text: str) -> bool:
+    """Whether requests can use it; its own error would show the password that may be in it."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _exposure(status: os.stat_result) -> int:
+    """The rights that others than we and root have to a file."""
+    if status.st_uid not in (0, os.geteuid()):
+        return stat.S_IRWXU
+    return stat.S_IMODE(status.st_mode) & 0o077
