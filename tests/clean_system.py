@@ -1,8 +1,9 @@
 """A Debian system with nothing but its base, in a folder, for packages to be installed in.
 
-Its processes live in namespaces of their own, so that its cupsd meets neither the machine's nor the
-network's, and all of them end with it. Only apt-get sees the network. The base is fetched once and
-kept, as is what apt-get fetches.
+Its processes live in namespaces of their own, so that its cupsd meets neither the machine's nor
+the network's, and all of them end with it. Only apt-get sees the network. Once it has a systemd, it
+can be booted, so that services run as their units say. The base is fetched once and kept, as is
+what apt-get fetches.
 """
 
 from __future__ import annotations
@@ -16,16 +17,49 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
+from print_site import eventually
+
 RELEASE = "bookworm"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cirrus-bridge" / "tests"
-# mounts are private to the namespace; a package that brings a service must not start it at once
+BOOT_S = 60
+# systemd takes the group of processes in which it begins for the root of all
+OWN_GROUP = """
+set -eu
+mount -t cgroup2 cgroup2 "$1/mnt"
+mkdir "$1/mnt/$3"
+echo $$ >"$1/mnt/$3/cgroup.procs"
+umount "$1/mnt"
+exec unshare --pid --net --ipc --uts --cgroup --fork --kill-child sh -c "$4" sh "$1" "$2"
+"""
+# mounts are private to the namespace; its root is the system's, which systemd wants; the machine's
+# kernel is not for it to set up. Mounts inside are shared, or a service's credentials do not come
+# to it
 BEGIN = """
 set -eu
-mount --bind "$2" "$1/var/cache/apt/archives"
-mount -t proc proc "$1/proc"
+mount --bind "$1" "$1"
+cd "$1"
+mount --bind "$2" var/cache/apt/archives
+mount -t proc proc proc
+mount --bind proc/sys proc/sys
+mount -o remount,bind,ro proc/sys
+mount -t sysfs -o ro sysfs sys
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount -t tmpfs -o mode=755 tmpfs run
+mount --bind dev dev
+mount -t tmpfs tmpfs dev/shm
 ip link set lo up
+pivot_root . mnt
+umount -l /mnt
+mount --make-rshared /
 echo ready
-exec sleep infinity
+read -r go
+exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+    /lib/systemd/systemd --show-status=no --log-target=journal <>/dev/null >&0 2>&1
+"""
+END = """
+set -eu
+mount -t cgroup2 cgroup2 "$1/mnt"
+find "$1/mnt/$2" -depth -type d -exec rmdir {} +
 """
 
 
@@ -43,12 +77,16 @@ class CleanSystem:
         self.root.chmod(0o755)
         shutil.copy("/etc/resolv.conf", self.root / "etc/resolv.conf")
         self.write("/etc/hosts", "127.0.0.1 localhost\n")
+        # a package that brings a service must not start it before the system is booted
         self.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
         archives = CACHE / "archives"
         archives.mkdir(exist_ok=True)
-        unshared = ("unshare", "--mount", "--pid", "--net", "--fork", "--kill-child")
         self._keeper = subprocess.Popen(
-            [*unshared, "sh", "-c", BEGIN, "sh", self.root, archives],
+            [
+                *("unshare", "--mount", "sh", "-c", OWN_GROUP, "sh"),
+                *(self.root, archives, self.root.name, BEGIN),
+            ],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -65,7 +103,19 @@ class CleanSystem:
         for program in self._programs:
             program.kill()  # nsenter stops when what it has started is stopped, and then waits
             program.wait(30)
+        end = ("unshare", "--mount", "sh", "-c", END, "sh", self.root, self.root.name)
+        eventually(lambda: subprocess.run(end, capture_output=True).returncode == 0)
         shutil.rmtree(self.root)
+
+    def boot(self) -> None:
+        """Have systemd start what is enabled, and packages start what they bring."""
+        assert self._keeper is not None and self._keeper.stdin is not None
+        self.path("/usr/sbin/policy-rc.d").unlink()
+        self._keeper.stdin.write("go\n")
+        self._keeper.stdin.flush()
+        states = ("running", "degraded")  # some services of the base want devices
+        running = ("systemctl", "is-system-running")
+        eventually(lambda: self.run(*running, may_fail=True).strip() in states, BOOT_S)
 
     def run(self, *command: str, may_fail: bool = False) -> str:
         """Standard output and error of a command, run inside without network."""
@@ -110,9 +160,10 @@ class CleanSystem:
             "LC_ALL=C.UTF-8",
             "HOME=/root",
         ]
+        namespaces = ("--mount", "--pid", "--ipc", "--uts", "--root", "--wdns=/", *more)
         return [
-            *("nsenter", "--target", str(self._inside), "--mount", "--pid", *more),
-            *("chroot", str(self.root), *environment, "DEBIAN_FRONTEND=noninteractive", *kept),
+            *("nsenter", "--target", str(self._inside), *namespaces, "--"),
+            *(*environment, "DEBIAN_FRONTEND=noninteractive", *kept),
         ]
 
 

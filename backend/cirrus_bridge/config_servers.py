@@ -80,6 +80,8 @@ class KeyFiles:
         except FileNotFoundError:
             return []
         except OSError as error:
+            if self.credentials is not None:
+                raise bad(where, f"the service's credentials: {error.strerror}") from None
             raise unreadable(where, error) from None
         return [
             self.folder / name.removeprefix(prefix) for name in names if name.startswith(prefix)

@@ -17,50 +17,64 @@ from print_site import eventually
 from release_build import NEXT_VERSION, REPO
 
 SERVER = "127.0.0.1:27083"
-CLOUD = ("--data", "/tmp/cloud")
+SERVICES = ("cups", "cirrus-statusd", "cirrus-statusd-keys.path")
+KEYS = "/etc/cirrus-bridge/servers.d/site.toml"
+KEYS_COPY = "servers.d_site.toml"
+CREDENTIALS = "/run/credentials/cirrus-statusd.service"
+CHANGES = {
+    "#waittimeout = 60": "waittimeout = 3",
+    "#hook = []": 'hook = ["/srv/told"]',
+    "#notify = false": "notify = true",
+}
+HOOK = '#!/bin/sh\nlogger -t told "$CIRRUS_EVENT, says $(id -un)"\n'
+CLOUD = ("--data", "/srv/cloud")
 # what CUPS, apt and the test itself write, whoever prints
 NOT_OURS = (
-    *("/tmp/", "/proc", "/dev", "/run", "/var/log/", "/var/lib/apt/", "/var/cache/apt/"),
+    *("/tmp/", "/srv/", "/proc", "/dev", "/run", "/sys", "/var/log/", "/var/tmp/"),
+    *("/var/lib/apt/", "/var/cache/apt/", "/var/lib/systemd/"),
     *("/etc/cups/", "/var/spool/cups/", "/var/cache/cups/"),
 )
 
 
 @pytest.fixture(scope="module")
 def system(packages: Path) -> Iterator[CleanSystem]:
-    """A system where only apt-get has been, and the packages in /tmp."""
+    """A system where only apt-get has been, and the packages in /srv."""
     with CleanSystem() as clean:
         for name in ("now", "next"):
-            shutil.copytree(packages / name, clean.path(f"/tmp/{name}"))
-        shutil.copy(REPO / "installer" / "welcome.pdf", clean.path("/tmp"))
+            shutil.copytree(packages / name, clean.path(f"/srv/{name}"))
+        shutil.copy(REPO / "installer" / "welcome.pdf", clean.path("/srv"))
         clean.apt_get("update")
         yield clean
 
 
 @pytest.mark.timeout(900)
 def test_life_of_the_packages(system: CleanSystem) -> None:
-    """Installed with what it depends on, it prints over TLS that the system trusts; it is upgraded
-    while jobs are under way, and none is lost or printed twice; then nothing is left of it."""
+    """Installed with what it depends on, it prints over TLS that the system trusts, with no more
+    rights than it needs; it is upgraded while jobs are under way, and none is lost or printed
+    twice; then nothing is left of it."""
     system.apt_get("install", _deb(system, "now", "bridge"), _deb(system, "now", "cloudlet"))
     _trust_a_cloud(system)
+    system.boot()
     before = system.files(lambda path: _matters(path) and "cirrus" not in path)
+    eventually(lambda: _active(system) == ["active"] * len(SERVICES))
     _start_cloud(system)
     _configure(system)
-    system.start("cupsd", "-f", log="/tmp/cupsd.log")
-    eventually(lambda: "is running" in system.run("lpstat", "-r", may_fail=True))
-
     _add_queue(system)
     _print(system)
     eventually(lambda: _states(system) == ["delivered"], 60)
     (job,) = _cloud_jobs(system)
     assert len(PdfReader(system.path(job["document"])).pages) == 4
 
+    _no_root_where_none_is_needed(system)
+    _keys_that_others_can_read(system)
     _upgrade_with_jobs_under_way(system)
     assert "waittimeout = 3" in system.path("/etc/cirrus-bridge/bridge.toml").read_text()
 
     system.run("lpadmin", "-x", "laser")
     system.apt_get("remove", "cirrus-bridge")
+    assert _active(system) == ["active", "inactive", "inactive"]
     assert "cirrus" not in system.run("lpinfo", "-v")  # of a cupsd that nobody has restarted
-    for kept in ("/etc/cirrus-bridge/servers.d/site.toml", "/var/lib/cirrus-bridge/journal.db"):
+    for kept in (KEYS, "/var/lib/cirrus-bridge/journal.db"):
         assert system.path(kept).exists()
     system.apt_get("purge", "cirrus-bridge", "cirrus-cloudlet")
     assert system.files(_matters) == before
@@ -69,7 +83,9 @@ def test_life_of_the_packages(system: CleanSystem) -> None:
 
 
 def _upgrade_with_jobs_under_way(system: CleanSystem) -> None:
-    """One waits at the cloud and is held here, one is just being sent."""
+    """One waits at the cloud and is held here, one is just being sent. Meanwhile somebody has
+    installed CUPS as a snap, too."""
+    poller = _poller(system)
     system.run("cirrus-cloudlet", "location", "offline", "Paris", *CLOUD)
     _print(system)
     eventually(lambda: "job-hold-until-specified" in _waiting(system), 60)
@@ -77,26 +93,79 @@ def _upgrade_with_jobs_under_way(system: CleanSystem) -> None:
     _print(system)
     eventually(lambda: len(_backends(system)) == 2)
     old = _backends(system)
-    system.apt_get("install", _deb(system, "next", "bridge"))
+    system.path("/var/snap/cups").mkdir(parents=True)
+    said = system.apt_get("install", _deb(system, "next", "bridge"))
+    assert "CUPS is on this machine as a snap, too." in said
+    shutil.rmtree(system.path("/var/snap"))
     assert NEXT_VERSION in system.run("dpkg-query", "-W", "cirrus-bridge")
     assert _backends(system) == old
+    assert _poller(system) != poller  # the new version's
     system.run("sh", "-c", "kill -CONT $(pidof cirrus-cloudlet)")
-    eventually(lambda: _states(system) == ["delivered", "submitted", "submitted"], 60)
+    sent = [*["delivered"] * 2, *["submitted"] * 2]
+    eventually(lambda: _states(system) == sent, 60)
     eventually(lambda: not _backends(system), 60)
     system.run("cirrus-cloudlet", "location", "online", "Paris", *CLOUD)
-    eventually(lambda: _states(system) == ["delivered"] * 3, 60)
+    eventually(lambda: _completed(system) == 4, 60)
+    assert _states(system) == ["delivered"] * 4
 
-    def all_completed() -> bool:
-        system.run("cirrus-statusd", "--once")
-        return len(system.run("lpstat", "-W", "completed", "laser").splitlines()) == 3
 
-    eventually(all_completed, 60)
-    assert _states(system) == ["delivered"] * 3
+def _no_root_where_none_is_needed(system: CleanSystem) -> None:
+    """While a job is under way, held, and delivered late: the backend at work and the poller are
+    one user, with no right but to what is theirs, the keys, and CUPS; a hook has no other."""
+    system.run("cirrus-cloudlet", "location", "offline", "Paris", *CLOUD)
+    _print(system)
+    eventually(lambda: len(_states(system)) == 2, 60)
+    user = system.run("id", "-u", "cirrus-bridge").strip()
+    backends = _backends(system)
+    (worker,) = [each for each in backends if _status(system, each)["PPid"] in backends]
+    for process in (worker, _poller(system)):
+        status = _status(system, process)
+        assert status["Uid"].split() == [user] * 4
+        assert int(status["CapPrm"], 16) == int(status["CapEff"], 16) == 0
+    assert status["NoNewPrivs"] == "1"
+    eventually(lambda: "job-hold-until-specified" in _waiting(system), 60)
+    for path in ("/var/lib/cirrus-bridge", "/var/lib/cirrus-bridge/journal.db"):
+        assert system.path(path).stat().st_uid == int(user)
+        assert system.path(path).stat().st_mode & 0o077 == 0
+    system.run("cirrus-cloudlet", "location", "online", "Paris", *CLOUD)
+    eventually(lambda: _completed(system) == 2, 60)
+    said = system.run("journalctl", "--output=cat")
+    assert "delivered, says cirrus-bridge" in said
+    assert "event=notify-off" in said
+
+
+def _keys_that_others_can_read(system: CleanSystem) -> None:
+    """The poller uses none, and goes on as soon as they are private again."""
+    system.path(KEYS).parent.chmod(0o755)
+    system.path(KEYS).chmod(0o644)
+    eventually(lambda: "(CB-203)" in system.run("journalctl", "-u", "cirrus-statusd"))
+    assert _active(system)[1] != "active"
+    system.path(KEYS).chmod(0o600)
+    eventually(lambda: _active(system)[1] == "active")
+    system.path(KEYS).parent.chmod(0o700)
+
+
+def _active(system: CleanSystem) -> list[str]:
+    return system.run("systemctl", "is-active", *SERVICES, may_fail=True).splitlines()
+
+
+def _poller(system: CleanSystem) -> str:
+    show = ("systemctl", "show", "--value", "--property", "MainPID", "cirrus-statusd")
+    return system.run(*show).strip()
+
+
+def _status(system: CleanSystem, process: str) -> dict[str, str]:
+    lines = system.run("cat", f"/proc/{process}/status").splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+def _completed(system: CleanSystem) -> int:
+    return len(system.run("lpstat", "-W", "completed", "laser").splitlines())
 
 
 def _deb(system: CleanSystem, folder: str, package: str) -> str:
-    (deb,) = system.path(f"/tmp/{folder}").glob(f"cirrus-{package}_*.deb")
-    return f"/tmp/{folder}/{deb.name}"
+    (deb,) = system.path(f"/srv/{folder}").glob(f"cirrus-{package}_*.deb")
+    return f"/srv/{folder}/{deb.name}"
 
 
 def _matters(path: str) -> bool:
@@ -107,7 +176,7 @@ def _trust_a_cloud(system: CleanSystem) -> None:
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     authority.cert_pem.write_to_path(str(system.path("/usr/local/share/ca-certificates/own.crt")))
-    certificate.private_key_and_cert_chain_pem.write_to_path(str(system.path("/tmp/tls.pem")))
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(system.path("/srv/tls.pem")))
     system.run("update-ca-certificates")
 
 
@@ -118,25 +187,31 @@ def _start_cloud(system: CleanSystem) -> None:
     cloudlet("company", "add", "Acme")
     cloudlet("location", "add", "Acme/Paris")
     cloudlet("device", "add", "Acme/Paris/Laser1", "--type", "file")
-    tls = ("--tls-cert", "/tmp/tls.pem", "--tls-key", "/tmp/tls.pem")
+    tls = ("--tls-cert", "/srv/tls.pem", "--tls-key", "/srv/tls.pem")
     system.start(
         *("cirrus-cloudlet", "serve", "--listen", SERVER, "--no-announce", *tls, *CLOUD),
-        log="/tmp/cloud.log",
+        log="/srv/cloud.log",
     )
-    eventually(lambda: "Listening on" in system.path("/tmp/cloud.log").read_text())
+    eventually(lambda: "Listening on" in system.path("/srv/cloud.log").read_text())
 
 
 def _configure(system: CleanSystem) -> None:
     key = system.run("cirrus-cloudlet", "key", "add", "--company", "Acme", *CLOUD).strip()
     system.write(
-        "/etc/cirrus-bridge/servers.d/site.toml",
+        KEYS,
         f'[[server]]\nhost = "{SERVER}"\ncompany = "Acme"\napi_key = "{key}"\n'
         'locations = ["Paris"]\n',
         0o600,
     )
+    eventually(lambda: KEYS_COPY in system.run("ls", CREDENTIALS, may_fail=True))
     sample = "/etc/cirrus-bridge/bridge.toml"
     text = system.path(sample).read_text()
-    system.write(sample, text.replace("#waittimeout = 60", "waittimeout = 3"))
+    for before, after in CHANGES.items():
+        assert before in text
+        text = text.replace(before, after)
+    system.write(sample, text)
+    system.write("/srv/told", HOOK, 0o755)
+    system.run("systemctl", "restart", "cirrus-statusd")
 
 
 def _add_queue(system: CleanSystem) -> None:
@@ -151,7 +226,7 @@ def _add_queue(system: CleanSystem) -> None:
 
 
 def _print(system: CleanSystem) -> None:
-    system.run("lp", "-d", "laser", "/tmp/welcome.pdf")
+    system.run("lp", "-d", "laser", "/srv/welcome.pdf")
 
 
 def _waiting(system: CleanSystem) -> str:
