@@ -1,9 +1,9 @@
-"""A Debian system with nothing but its base, in a folder, for packages to be installed in.
+"""A Debian system with nothing but its base, in memory, for packages to be installed in.
 
-Its processes live in namespaces of their own, so that its cupsd meets neither the machine's nor
-the network's, and all of them end with it. Only apt-get sees the network. Once it has a systemd, it
-can be booted, so that services run as their units say. The base is fetched once and kept, as is
-what apt-get fetches.
+Its files and processes live in namespaces of their own, so that its cupsd meets neither the
+machine's nor the network's, and all of it ends with them. Only apt-get sees the network. Once it
+has a systemd, it can be booted, so that services run as their units say. The base is fetched once
+and kept, as is what apt-get fetches.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ BOOT_S = 60
 # systemd takes the group of processes in which it begins for the root of all
 OWN_GROUP = """
 set -eu
+mount -t tmpfs -o mode=755 tmpfs "$1"
+tar -xpf "$4" -C "$1"
 mount -t cgroup2 cgroup2 "$1/mnt"
 mkdir "$1/mnt/$3"
 echo $$ >"$1/mnt/$3/cgroup.procs"
 umount "$1/mnt"
-exec unshare --pid --net --ipc --uts --cgroup --fork --kill-child sh -c "$4" sh "$1" "$2"
+exec unshare --pid --net --ipc --uts --cgroup --fork --kill-child sh -c "$5" sh "$1" "$2"
 """
 # mounts are private to the namespace; its root is the system's, which systemd wants; the machine's
 # kernel is not for it to set up. Mounts inside are shared, or a service's credentials do not come
 # to it
 BEGIN = """
 set -eu
-mount --bind "$1" "$1"
 cd "$1"
 mount --bind "$2" var/cache/apt/archives
 mount -t proc proc proc
@@ -58,33 +59,27 @@ exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 """
 END = """
 set -eu
-mount -t cgroup2 cgroup2 "$1/mnt"
-find "$1/mnt/$2" -depth -type d -exec rmdir {} +
+mount -t cgroup2 cgroup2 "$1"
+find "$1/$2" -depth -type d -exec rmdir {} +
 """
 
 
 class CleanSystem:
-    """Use as a context manager; `root` is its folder."""
+    """Use as a context manager."""
 
     def __init__(self) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="cb-", dir="/var/tmp"))
+        self._folder = Path(tempfile.mkdtemp(prefix="cb-system-"))  # where it is mounted
         self._keeper: subprocess.Popen[str] | None = None
         self._programs: list[subprocess.Popen[bytes]] = []
         self._inside = 0
 
     def __enter__(self) -> Self:
-        _run("tar", "-xpf", str(_base()), "-C", str(self.root))
-        self.root.chmod(0o755)
-        shutil.copy("/etc/resolv.conf", self.root / "etc/resolv.conf")
-        self.write("/etc/hosts", "127.0.0.1 localhost\n")
-        # a package that brings a service must not start it before the system is booted
-        self.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
         archives = CACHE / "archives"
         archives.mkdir(exist_ok=True)
         self._keeper = subprocess.Popen(
             [
                 *("unshare", "--mount", "sh", "-c", OWN_GROUP, "sh"),
-                *(self.root, archives, self.root.name, BEGIN),
+                *(self._folder, archives, self._folder.name, _base(), BEGIN),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -94,6 +89,10 @@ class CleanSystem:
         assert self._keeper.stdout.readline() == "ready\n"
         own = self._keeper.pid
         self._inside = int(Path(f"/proc/{own}/task/{own}/children").read_text())
+        shutil.copy("/etc/resolv.conf", self.path("/etc/resolv.conf"))
+        self.write("/etc/hosts", "127.0.0.1 localhost\n")
+        # a package that brings a service must not start it before the system is booted
+        self.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -103,9 +102,9 @@ class CleanSystem:
         for program in self._programs:
             program.kill()  # nsenter stops when what it has started is stopped, and then waits
             program.wait(30)
-        end = ("unshare", "--mount", "sh", "-c", END, "sh", self.root, self.root.name)
+        end = ("unshare", "--mount", "sh", "-c", END, "sh", self._folder, self._folder.name)
         eventually(lambda: subprocess.run(end, capture_output=True).returncode == 0)
-        shutil.rmtree(self.root)
+        self._folder.rmdir()
 
     def boot(self) -> None:
         """Have systemd start what is enabled, and packages start what they bring."""
@@ -133,8 +132,8 @@ class CleanSystem:
         return program
 
     def path(self, inside: str) -> Path:
-        """Where a file of the system is."""
-        return self.root / inside.lstrip("/")
+        """Where a file of the system is, for who is outside."""
+        return Path(f"/proc/{self._inside}/root", inside.lstrip("/"))
 
     def write(self, inside: str, text: str, mode: int = 0o644) -> None:
         """Make or replace a file."""
@@ -147,9 +146,12 @@ class CleanSystem:
         return {path for path in self._paths() if wanted(path)}
 
     def _paths(self) -> Iterator[str]:
-        for folder, folders, files in os.walk(self.root):
+        root = self.path("/")
+        own = root.stat().st_dev
+        for folder, folders, files in os.walk(root):
             for name in (*folders, *files):
-                yield str(Path("/", Path(folder, name).relative_to(self.root)))
+                yield str(Path("/", Path(folder, name).relative_to(root)))
+            folders[:] = [each for each in folders if Path(folder, each).lstat().st_dev == own]
 
     def _enter(self, *more: str) -> list[str]:
         kept = [f"{name}={value}" for name, value in os.environ.items() if "proxy" in name.lower()]
