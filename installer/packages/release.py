@@ -15,7 +15,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -49,14 +50,14 @@ def main() -> None:
     os.umask(0o022)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    for package in PACKAGES:
-        found = _freeze(package)
+    with ThreadPoolExecutor() as pool:
+        frozen = dict(zip(PACKAGES, pool.map(_freeze, PACKAGES), strict=True))
+    for package, found in frozen.items():
         _write_documents(package, found, arguments.version)
         for kind in ("deb", "rpm"):
             _pack(package, kind, arguments.version, out)
-        if not arguments.packages_only:
-            _list_parts(package, found, arguments.version, out)
     if not arguments.packages_only:
+        _list_parts(frozen, arguments.version, out)
         _run(sys.executable, "-m", "hatchling", "build", "-d", str(out))
         _sum_up(out)
     for file in sorted(out.iterdir()):
@@ -73,7 +74,8 @@ def _freeze(package: str) -> list[Part]:
         command += ["--log-level", "ERROR", "--workpath", str(BUILD / "work" / package)]
         command += ["--distpath", str(BUILD / "frozen"), str(HERE / "frozen.spec"), "--", package]
         shutil.rmtree(BUILD / "work" / package, ignore_errors=True)
-        _run(*command)
+        # a cache of its own: two at once would not get on with one
+        _run(*command, PYINSTALLER_CONFIG_DIR=str(BUILD / "work" / package / "cache"))
         _even_out(BUILD / "frozen" / package)
         stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.write_text(made_from)
@@ -139,11 +141,13 @@ def _pack(package: str, kind: str, version: str, out: Path) -> None:
     _run(*command, VERSION=version, ARCH=architecture)
 
 
-def _list_parts(package: str, found: list[Part], version: str, out: Path) -> None:
+def _list_parts(frozen: Mapping[str, list[Part]], version: str, out: Path) -> None:
     command = ["cyclonedx-py", "environment", "--pyproject", str(REPO / "pyproject.toml")]
     command += ["--output-reproducible", "--of", "JSON", sys.executable]
-    bill = bill_of_materials(_run(*command), found, package)
-    (out / f"{package}-{version}.cdx.json").write_text(bill)
+    environment = _run(*command)
+    for package, found in frozen.items():
+        bill = bill_of_materials(environment, found, package)
+        (out / f"{package}-{version}.cdx.json").write_text(bill)
 
 
 def _sum_up(out: Path) -> None:
