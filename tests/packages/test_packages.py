@@ -121,6 +121,20 @@ def test_the_service_is_confined() -> None:
     assert "Overall exposure level" in said
 
 
+def test_the_apparmor_profile_fits_into_that_of_cupsd(tmp_path: Path) -> None:
+    """Where administrators put it, the distribution's profile takes it; no rule of its says
+    otherwise of the backend (which the parser would call conflicting)."""
+    place = "#include <local/usr.sbin.cupsd>"
+    profile = Path("/etc/apparmor.d/usr.sbin.cupsd").read_text()
+    assert place in profile
+    (tmp_path / "profile").write_text(
+        profile.replace(place, (FILES / "files" / "apparmor-cupsd").read_text())
+    )
+    parser = ("apparmor_parser", "--base", "/etc/apparmor.d", "--skip-kernel-load", "--skip-cache")
+    _run(*parser, tmp_path / "profile")
+    assert "/usr/sbin/cupsd//cirrus\n" in _run(*parser, "--names", tmp_path / "profile")
+
+
 def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
     """What it has as comments, made valid, changes nothing."""
     (tmp_path / "servers.d").mkdir()
