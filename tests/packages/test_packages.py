@@ -60,7 +60,8 @@ def test_modes_in_deb(packages: Path) -> None:
 
 
 def test_rpm_in_a_root_of_its_own(packages: Path, tmp_path: Path) -> None:
-    """Installed, it has the same modes; the configuration is marked; erased, all of it is gone."""
+    """Installed, it has the same modes; the configuration is marked; the group is one that Fedora
+    has; erased, all of it is gone."""
     root = ("--root", tmp_path / "root")
     alone = ("--nodeps", "--noscripts")  # there is nothing else in it, not even a shell
     bridge = _all(packages, "rpm")[0]
@@ -70,6 +71,8 @@ def test_rpm_in_a_root_of_its_own(packages: Path, tmp_path: Path) -> None:
     modes = {path: mode for mode, path in (line.split(" ", 1) for line in listed.splitlines())}
     assert {path: modes[path] for path in OWN_MODES} == OWN_MODES
     assert _run("rpm", "-qpc", bridge) == "/etc/cirrus-bridge/bridge.toml\n"
+    users = tmp_path / "root" / "usr/lib/sysusers.d/cirrus-bridge.conf"
+    assert users.read_text().endswith("\nm cirrus-bridge sys\n")
     inside = tmp_path / "root" / "usr/lib/cirrus-bridge/cirrus-driver"
     _run("env", f"CIRRUS_BRIDGE_CACHE={tmp_path}", inside, "list")
     _run("rpm", *root, "-e", *alone, "cirrus-bridge")
