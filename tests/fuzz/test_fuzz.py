@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from cirrus_bridge import ipp
 from cirrus_bridge.api import CloudApi
-from cirrus_bridge.config import Secret, Server, UploadSettings, load
+from cirrus_bridge.config import UploadSettings, load
+from cirrus_bridge.config_servers import Secret, Server
 from cirrus_bridge.cups_job import read_job
 from cirrus_bridge.drivers import devices
 from cirrus_bridge.errors import ApiError, BadConfiguration, BadQueueUri, CirrusError, ExposedKey

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ def test_life_of_the_packages(system: CleanSystem) -> None:
     _configure(system)
     _add_queue(system)
     _print(system)
-    eventually(lambda: _states(system) == ["delivered"], 60)
+    eventually(lambda: _states(system) == ["delivered"])
     (job,) = _cloud_jobs(system)
     assert len(PdfReader(system.path(job["document"])).pages) == 4
 
@@ -88,47 +89,45 @@ def _upgrade_with_jobs_under_way(system: CleanSystem) -> None:
     poller = _poller(system)
     system.run("cirrus-cloudlet", "location", "offline", "Paris", *CLOUD)
     _print(system)
-    eventually(lambda: "job-hold-until-specified" in _waiting(system), 60)
-    system.run("sh", "-c", "kill -STOP $(pidof cirrus-cloudlet)")
-    _print(system)
-    eventually(lambda: len(_backends(system)) == 2)
-    old = _backends(system)
-    system.path("/var/snap/cups").mkdir(parents=True)
-    said = system.apt_get("install", _deb(system, "next", "bridge"))
-    assert "CUPS is on this machine as a snap, too." in said
-    shutil.rmtree(system.path("/var/snap"))
-    assert NEXT_VERSION in system.run("dpkg-query", "-W", "cirrus-bridge")
-    assert _backends(system) == old
-    assert _poller(system) != poller  # the new version's
-    system.run("sh", "-c", "kill -CONT $(pidof cirrus-cloudlet)")
+    eventually(lambda: "job-hold-until-specified" in _waiting(system))
+    with _cloud_that_hangs(system):
+        _print(system)
+        eventually(lambda: len(_backends(system)) == 2)
+        old = _backends(system)
+        system.path("/var/snap/cups").mkdir(parents=True)
+        said = system.apt_get("install", _deb(system, "next", "bridge"))
+        assert "CUPS is on this machine as a snap, too." in said
+        shutil.rmtree(system.path("/var/snap"))
+        assert NEXT_VERSION in system.run("dpkg-query", "-W", "cirrus-bridge")
+        assert _backends(system) == old
+        assert _poller(system) != poller  # the new version's
     sent = [*["delivered"] * 2, *["submitted"] * 2]
-    eventually(lambda: _states(system) == sent, 60)
-    eventually(lambda: not _backends(system), 60)
+    eventually(lambda: _states(system) == sent)
+    eventually(lambda: not _backends(system))
     system.run("cirrus-cloudlet", "location", "online", "Paris", *CLOUD)
-    eventually(lambda: _completed(system) == 4, 60)
+    eventually(lambda: _completed(system) == 4)
     assert _states(system) == ["delivered"] * 4
 
 
 def _no_root_where_none_is_needed(system: CleanSystem) -> None:
     """While a job is under way, held, and delivered late: the backend at work and the poller are
     one user, with no right but to what is theirs, the keys, and CUPS; a hook has no other."""
-    system.run("cirrus-cloudlet", "location", "offline", "Paris", *CLOUD)
-    _print(system)
-    eventually(lambda: len(_states(system)) == 2, 60)
     user = system.run("id", "-u", "cirrus-bridge").strip()
-    backends = _backends(system)
-    (worker,) = [each for each in backends if _status(system, each)["PPid"] in backends]
-    for process in (worker, _poller(system)):
-        status = _status(system, process)
-        assert status["Uid"].split() == [user] * 4
-        assert int(status["CapPrm"], 16) == int(status["CapEff"], 16) == 0
-    assert status["NoNewPrivs"] == "1"
-    eventually(lambda: "job-hold-until-specified" in _waiting(system), 60)
+    system.run("cirrus-cloudlet", "location", "offline", "Paris", *CLOUD)
+    with _cloud_that_hangs(system):
+        _print(system)
+        eventually(lambda: [_user(system, each) for each in _workers(system)] == [user])
+        for process in (*_workers(system), _poller(system)):
+            status = _status(system, process)
+            assert status["Uid"].split() == [user] * 4
+            assert int(status["CapPrm"], 16) == int(status["CapEff"], 16) == 0
+        assert status["NoNewPrivs"] == "1"
+    eventually(lambda: "job-hold-until-specified" in _waiting(system))
     for path in ("/var/lib/cirrus-bridge", "/var/lib/cirrus-bridge/journal.db"):
         assert system.path(path).stat().st_uid == int(user)
         assert system.path(path).stat().st_mode & 0o077 == 0
     system.run("cirrus-cloudlet", "location", "online", "Paris", *CLOUD)
-    eventually(lambda: _completed(system) == 2, 60)
+    eventually(lambda: _completed(system) == 2)
     said = system.run("journalctl", "--output=cat")
     assert "delivered, says cirrus-bridge" in said
     assert "event=notify-off" in said
@@ -145,6 +144,13 @@ def _keys_that_others_can_read(system: CleanSystem) -> None:
     system.path(KEYS).parent.chmod(0o700)
 
 
+@contextlib.contextmanager
+def _cloud_that_hangs(system: CleanSystem) -> Iterator[None]:
+    system.run("sh", "-c", "kill -STOP $(pidof cirrus-cloudlet)")
+    yield
+    system.run("sh", "-c", "kill -CONT $(pidof cirrus-cloudlet)")
+
+
 def _active(system: CleanSystem) -> list[str]:
     return system.run("systemctl", "is-active", *SERVICES, may_fail=True).splitlines()
 
@@ -157,6 +163,10 @@ def _poller(system: CleanSystem) -> str:
 def _status(system: CleanSystem, process: str) -> dict[str, str]:
     lines = system.run("cat", f"/proc/{process}/status").splitlines()
     return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+def _user(system: CleanSystem, process: str) -> str:
+    return _status(system, process)["Uid"].split()[0]
 
 
 def _completed(system: CleanSystem) -> int:
@@ -216,7 +226,8 @@ def _configure(system: CleanSystem) -> None:
 
 def _add_queue(system: CleanSystem) -> None:
     uri = f"cirrus://{SERVER}/Acme/Paris:Laser1"
-    assert f"network {uri}\n" in system.run("lpinfo", "--include-schemes", "cirrus", "-v")
+    devices = ("lpinfo", "--include-schemes", "cirrus", "-v")
+    eventually(lambda: f"network {uri}\n" in system.run(*devices))
     (driver,) = [
         line.split()[0]
         for line in system.run("lpinfo", "-m").splitlines()
@@ -235,6 +246,12 @@ def _waiting(system: CleanSystem) -> str:
 
 def _backends(system: CleanSystem) -> set[str]:
     return set(system.run("pidof", "cirrus-backend", may_fail=True).split())
+
+
+def _workers(system: CleanSystem) -> list[str]:
+    """The backends at work; in front of each is another, which is its parent."""
+    backends = _backends(system)
+    return [each for each in backends if _status(system, each)["PPid"] in backends]
 
 
 def _cloud_jobs(system: CleanSystem) -> list[dict[str, Any]]:

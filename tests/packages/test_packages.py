@@ -15,6 +15,7 @@ from cirrus_bridge.config import PollerSettings, UploadSettings, load
 from cirrus_bridge.config_servers import SERVER_NAMES
 from release_build import REPO, VERSION, build
 
+pytestmark = pytest.mark.timeout(900)  # the first that comes builds the packages
 FILES = REPO / "installer" / "packages"
 OWN_MODES = {
     "/usr/lib/cups/backend/cirrus": "-rwx------",
@@ -174,7 +175,6 @@ def test_sums_and_parts(packages: Path) -> None:
     assert {name for name in names if f"\n{name} " not in notices} == set()
 
 
-@pytest.mark.timeout(900)
 def test_the_same_anywhere(packages: Path, tmp_path: Path) -> None:
     """Built again, from scratch and in another place, it is the same to the byte."""
     copy = tmp_path / "elsewhere"
