@@ -6,6 +6,7 @@ printed to him alone. Passwords are kept as Argon2 digests only.
 
 from __future__ import annotations
 
+import functools
 import secrets
 import sqlite3
 import time
@@ -20,8 +21,6 @@ from cirrus_cloudlet.store import Store
 PASSWORD_CHARACTERS = 8  # at least
 _MADE_BYTES = 12
 _HASHER = PasswordHasher()
-# what the password of a name that nobody has is compared with: it takes as long as any other
-_NOBODYS = _HASHER.hash(secrets.token_hex())
 
 
 class Account(NamedTuple):
@@ -94,7 +93,7 @@ class Accounts:
         with self._store.reading() as db:
             row = db.execute("SELECT password FROM account WHERE name = ?", (name,)).fetchone()
         try:
-            _HASHER.verify(row["password"] if row else _NOBODYS, password)
+            _HASHER.verify(row["password"] if row else _nobodys(), password)
         except VerifyMismatchError:
             return False
         return row is not None
@@ -103,6 +102,12 @@ class Accounts:
 def made_password() -> str:
     """A new password that nobody guesses."""
     return secrets.token_urlsafe(_MADE_BYTES)
+
+
+@functools.cache
+def _nobodys() -> str:
+    """What the password of a name that nobody has is compared with."""
+    return _HASHER.hash(secrets.token_hex())
 
 
 def _digest(password: str) -> str:

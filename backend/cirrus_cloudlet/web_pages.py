@@ -11,7 +11,7 @@ from cirrus_cloudlet import web_jobs
 from cirrus_cloudlet.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault
-from cirrus_cloudlet.jobs import Job
+from cirrus_cloudlet.jobs import Job, JobState
 from cirrus_cloudlet.previews import NoPicture, Size
 from cirrus_cloudlet.tags import safe
 from cirrus_cloudlet.web_jobs import SeenJob
@@ -19,8 +19,12 @@ from cirrus_cloudlet.web_sign_in import Visitor
 from cirrus_cloudlet.web_templates import rendered
 
 _PICTURES_AT_ONCE = 2  # a document that takes its time holds up other pictures, and nothing else
-# a browser user's jobs, by state
-_MAILBOX = (("New", ("wait", "bad")), ("Saved", ("good",)), ("Trash", ("gone",)))
+# a browser user's jobs, by state; what he has deleted is gone
+_MAILBOX = {
+    "New": (JobState.SUBMITTED, JobState.RECEIVED, JobState.DELIVERED),
+    "Saved": (JobState.SAVED,),
+    "Trash": (JobState.TRASHED,),
+}
 
 
 class Pages:
@@ -53,13 +57,15 @@ class Pages:
     def _home(self, visitor: Visitor) -> Response:
         account = visitor.account
         jobs = web_jobs.newest(self._cloud, account)
-        sections = [("Newest jobs", jobs)]
-        locations = list(self._cloud.inventory.current().companies[account.company].values())
-        if account.location is not None:
+        if account.location is None:
+            locations = list(self._cloud.inventory.current().companies[account.company].values())
+            sections = {"Newest jobs": jobs}
+        else:
             locations = []
-            sections = [
-                (name, [job for job in jobs if job.tone in tones]) for name, tones in _MAILBOX
-            ]
+            sections = {
+                name: [seen for seen in jobs if seen.job.state in states]
+                for name, states in _MAILBOX.items()
+            }
         return rendered("home", visitor=visitor, locations=locations, sections=sections)
 
     def _job(self, visitor: Visitor, job_id: str) -> Response:
