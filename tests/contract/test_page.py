@@ -23,7 +23,7 @@ def _visitor(server: CloudletServer, *arguments: str, company: str = "ACME") -> 
     """Somebody with an account of his own, signed in."""
     name = f"person {len(server.cli('account', 'list').splitlines())}"
     password = server.cli("account", "add", name, "--company", company, *arguments)
-    visitor = Visitor(server)
+    visitor = Visitor(server.url)
     assert visitor.sign_in(name, password).status == 303
     return visitor
 
@@ -52,7 +52,7 @@ def test_how_browsers_are_to_treat_it(shared: CloudletServer) -> None:
     """Nothing of others, nothing inline, nothing kept, no frames; for every kind of answer."""
     visitor = _visitor(shared)
     for answer in (visitor.get("/"), visitor.get("/none"), visitor.get("/page.js"),
-                   Visitor(shared).get("/"), visitor.post("/", token="wrong")):  # fmt: skip
+                   Visitor(shared.url).get("/"), visitor.post("/", token="wrong")):  # fmt: skip
         policy = answer.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
         assert "unsafe" not in policy
@@ -85,7 +85,7 @@ def test_hostile_texts(shared: CloudletServer, curl: Curl) -> None:
         assert page.count(
             html.escape(hostile).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
         )
-    refused = Visitor(shared).sign_in(hostile, "wrong password")
+    refused = Visitor(shared.url).sign_in(hostile, "wrong password")
     assert "<script>alert" not in refused.text
 
 
@@ -152,8 +152,8 @@ def test_not_sent_twice(shared: CloudletServer) -> None:
 def test_the_session(shared: CloudletServer) -> None:
     """A cookie that is kept from scripts and other sites, and ends by signing out."""
     password = shared.cli("account", "add", "session", "--company", "ACME")
-    assert _is_at_the_door(Visitor(shared).get("/"))
-    visitor = Visitor(shared)
+    assert _is_at_the_door(Visitor(shared.url).get("/"))
+    visitor = Visitor(shared.url)
     cookie = visitor.sign_in("session", password).headers["set-cookie"].lower()
     for word in ("httponly", "samesite=strict", "path=/"):
         assert word in cookie
@@ -172,7 +172,7 @@ def test_the_session(shared: CloudletServer) -> None:
 def test_an_account_that_changes_ends_its_sessions(shared: CloudletServer, command: str) -> None:
     """Whoever was signed in is not any more."""
     password = shared.cli("account", "add", command, "--company", "ACME")
-    visitor = Visitor(shared)
+    visitor = Visitor(shared.url)
     visitor.sign_in(command, password)
     changed = shared.cli("account", command, command)
     assert _is_at_the_door(visitor.get("/"))
@@ -193,7 +193,7 @@ def test_over_tls_the_cookie_is_for_tls_alone(tmp_path: Path) -> None:
     server.start(tmp_path / "data", Tls(certificate, key))
     try:
         password = server.cli("account", "add", "anna", "--company", "ACME")
-        visitor = Visitor(server, "--cacert", str(ca))
+        visitor = Visitor(server.url, "--cacert", str(ca))
         cookie = visitor.sign_in("anna", password).headers["set-cookie"]
         assert cookie.startswith("__Host-")
         assert "; Secure" in cookie
@@ -206,14 +206,14 @@ def test_a_key_opens_no_page(shared: CloudletServer) -> None:
     """Keys are for programs, accounts for people."""
     assert _is_at_the_door(Curl(shared.url, shared.key).get("/"))
     assert _is_at_the_door(Curl(shared.url, "").run("/", "-u", f"ACME:{shared.key}"))
-    assert Visitor(shared).sign_in("ACME", shared.key).status == 403
+    assert Visitor(shared.url).sign_in("ACME", shared.key).status == 403
 
 
 def test_guessing_is_slow(own: CloudletServer) -> None:
     """After ten wrong passwords not even the right one is looked at; other names still are."""
     right = own.cli("account", "add", "anna", "--company", "ACME")
     other = own.cli("account", "add", "berta", "--company", "ACME")
-    visitor = Visitor(own)
+    visitor = Visitor(own.url)
     for _ in range(10):
         assert visitor.sign_in("anna", "wrong password").status == 403
     refused = visitor.sign_in("anna", right)
@@ -238,7 +238,7 @@ def test_forms_of_other_sites(shared: CloudletServer, options: tuple[str, str]) 
     assert visitor.post("/locations/Office/offline", *options).status == 403
     assert "/locations/Office/offline" in visitor.get("/").text  # what it offers: it is online
     password = shared.cli("account", "password", visitor.name)
-    assert Visitor(shared).sign_in(visitor.name, password, *options).status == 403
+    assert Visitor(shared.url).sign_in(visitor.name, password, *options).status == 403
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "é"])
@@ -327,8 +327,8 @@ def test_another_company(shared: CloudletServer, curl: Curl) -> None:
 def test_what_is_not_there(shared: CloudletServer) -> None:
     """Strangers are not even told what there is; other methods than GET and POST do nothing."""
     for path in ("/", "/none", "/jobs/1-1", "/jobs/1-1/document", "/favicon.ico"):
-        assert _is_at_the_door(Visitor(shared).get(path))
-    assert _is_at_the_door(Visitor(shared).post("/locations/Office/offline"))
+        assert _is_at_the_door(Visitor(shared.url).get(path))
+    assert _is_at_the_door(Visitor(shared.url).post("/locations/Office/offline"))
     visitor = _visitor(shared)
     assert visitor.get("/none").status == 404
     assert visitor.get("/jobs/1-1").status == 404

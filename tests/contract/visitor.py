@@ -5,15 +5,14 @@ from __future__ import annotations
 import html
 import re
 
-from cloudlet_server import CloudletServer
 from contract.curl import Answer, Curl
 
 
 class Visitor:
-    """Somebody at a server's page; `sign_in`, then ask."""
+    """Somebody at the page of a server; `sign_in`, then ask."""
 
-    def __init__(self, server: CloudletServer, *options: str) -> None:
-        self._curl = Curl(server.url, "", *options)
+    def __init__(self, url: str, *options: str) -> None:
+        self._curl = Curl(url.rstrip("/"), "", *options)
         self.name = ""
         self.cookie = ""
         self.token = ""
