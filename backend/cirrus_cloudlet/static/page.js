@@ -13,28 +13,42 @@ function tell(trouble) {
   place.textContent = trouble;
 }
 
-// Makes the parts of `list` those of `wanted`; what is the same stays, with its focus and pictures.
+// A page comes out of the printer.
+function comeOut(picture) {
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  picture.addEventListener("load", () => picture.animate([
+    {clipPath: "inset(0 0 100% 0)", transform: "translateY(-1.5rem)"},
+    {clipPath: "inset(0)", transform: "none"},
+  ], {duration: 700, easing: "ease-out"}));
+}
+
+// Pictures that are there already stay, as they would flicker.
+function keepPictures(part, old) {
+  const shown = new Map(Array.from(old?.querySelectorAll("img") ?? [], each => [each.src, each]));
+  for (const picture of part.querySelectorAll("img")) {
+    const same = shown.get(picture.src);
+    if (same) picture.replaceWith(same);
+    else comeOut(picture);
+  }
+}
+
+// Makes the parts of `list` those of `wanted`; what is the same stays, with its focus.
 function merge(list, wanted) {
   const old = new Map(Array.from(list.children, part => [part.id, part]));
   const news = [];
   let next = list.firstElementChild;
-  for (const part of Array.from(wanted.children)) {
+  for (let part of Array.from(wanted.children)) {
     const own = old.get(part.id);
     old.delete(part.id);
-    if (own && own.isEqualNode(part)) {
-      if (own === next) next = next.nextElementSibling;
-      else list.insertBefore(own, next);
-      continue;
-    }
-    if (own) {
-      if (own === next) next = next.nextElementSibling;
-      own.replaceWith(part);
-      if (part.nextElementSibling !== next) list.insertBefore(part, next);
+    if (own === next) next = next?.nextElementSibling;
+    if (own?.isEqualNode(part)) {
+      part = own;
     } else {
-      list.insertBefore(part, next);
-      part.classList.contains("job") && part.animate({opacity: [0, 1]}, 400);
+      keepPictures(part, own);
+      own?.remove();
+      if (part.dataset.news) news.push(part.dataset.news);
     }
-    if (part.dataset.news) news.push(part.dataset.news);
+    if (part.parentNode !== list || part.nextElementSibling !== next) list.insertBefore(part, next);
   }
   for (const part of old.values()) part.remove();
   return news;
