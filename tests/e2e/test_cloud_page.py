@@ -70,6 +70,8 @@ def test_watch_a_job_arrive(
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.set_viewport_size(WIDE)
     _sign_in(page, site)
     page.evaluate("window.isTheSame = true")
@@ -105,6 +107,8 @@ def test_watch_a_job_arrive(
     assert titles.index("Second") < titles.index("First")
     page.screenshot(path=tmp_path / "delivered.png")
     assert page.evaluate("window.isTheSame")
+    pictures = [url for url in asked if url.endswith("/thumbnail")]
+    assert len(pictures) == len(set(pictures))  # each is fetched once, whatever changes around it
     assert complaints == []
 
 

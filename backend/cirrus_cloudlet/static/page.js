@@ -19,17 +19,27 @@ function comeOut(picture) {
   picture.addEventListener("load", () => picture.animate([
     {clipPath: "inset(0 0 100% 0)", transform: "translateY(-1.5rem)"},
     {clipPath: "inset(0)", transform: "none"},
-  ], {duration: 700, easing: "ease-out"}));
+  ], {duration: 700, easing: "ease-out"}), {once: true});
 }
 
-// Pictures that are there already stay, as they would flicker.
-function keepPictures(part, old) {
-  const shown = new Map(Array.from(old?.querySelectorAll("img") ?? [], each => [each.src, each]));
+// Puts `part` in the place of `own`, if that is there. Pictures that it has already stay: they would
+// flicker, and be loaded again if they so much as went through another document.
+function put(list, part, next, own) {
+  const shown = new Map(Array.from(own?.querySelectorAll("img") ?? [], each => [each.src, each]));
+  const kept = [];
   for (const picture of part.querySelectorAll("img")) {
     const same = shown.get(picture.src);
-    if (same) picture.replaceWith(same);
-    else comeOut(picture);
+    if (same) {
+      const place = document.createElement("span");
+      picture.replaceWith(place);
+      kept.push([place, same]);
+    } else {
+      comeOut(picture);
+    }
   }
+  list.insertBefore(part, next);
+  for (const [place, picture] of kept) place.replaceWith(picture);
+  own?.remove();
 }
 
 // Makes the parts of `list` those of `wanted`; what is the same stays, with its focus.
@@ -37,18 +47,16 @@ function merge(list, wanted) {
   const old = new Map(Array.from(list.children, part => [part.id, part]));
   const news = [];
   let next = list.firstElementChild;
-  for (let part of Array.from(wanted.children)) {
+  for (const part of Array.from(wanted.children)) {
     const own = old.get(part.id);
     old.delete(part.id);
     if (own === next) next = next?.nextElementSibling;
     if (own?.isEqualNode(part)) {
-      part = own;
+      if (own.nextElementSibling !== next) list.insertBefore(own, next);
     } else {
-      keepPictures(part, own);
-      own?.remove();
+      put(list, part, next, own);
       if (part.dataset.news) news.push(part.dataset.news);
     }
-    if (part.parentNode !== list || part.nextElementSibling !== next) list.insertBefore(part, next);
   }
   for (const part of old.values()) part.remove();
   return news;
