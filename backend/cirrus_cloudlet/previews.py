@@ -80,12 +80,14 @@ class Previews:
 
     def sweep(self, *, everything: bool = False) -> None:
         """Remove the pictures of documents that are gone, or all of them."""
-        if not self._folder.is_dir():
-            return
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         for folder in self._folder.iterdir():
             if everything or not self._document_path(folder.name).exists():
                 shutil.rmtree(folder)
-                self._outlines.pop(folder.name, None)
+        for known in list(self._outlines):
+            if not self._document_path(known).exists():
+                del self._outlines[known]
+        self._bad_pages = {path for path in self._bad_pages if path.parent.name in self._outlines}
 
     def _look(self, document_id: str) -> Outline:
         document = self._document_path(document_id)

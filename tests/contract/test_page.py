@@ -28,16 +28,21 @@ def _visitor(server: CloudletServer, *arguments: str, company: str = "ACME") -> 
     return visitor
 
 
+@pytest.fixture(scope="module")
+def visitor(shared: CloudletServer) -> Visitor:
+    """Somebody of ACME, signed in, for the tests that leave it so."""
+    return _visitor(shared)
+
+
 def _is_at_the_door(answer: Answer) -> bool:
     return (answer.status, answer.headers["location"]) == (303, "/sign-in")
 
 
-def test_jobs_and_devices(shared: CloudletServer, curl: Curl) -> None:
+def test_jobs_and_devices(shared: CloudletServer, curl: Curl, visitor: Visitor) -> None:
     """Locations, devices and the newest jobs, with their states and wishes in words."""
     done = curl.submit(title="Grüße.pdf", props="copies=2\nduplex=3\nmystery=4")
     curl.submit(title="waits", targets="Away:Folder")
     shared.wait_for_job(done, 2)
-    visitor = _visitor(shared)
     page = visitor.get("/")
     assert page.status == 200
     for text in ("PDF only", "Away", "Offline", "Grüße.pdf", "2 copies", "two-sided, short edge",
@@ -48,9 +53,8 @@ def test_jobs_and_devices(shared: CloudletServer, curl: Curl) -> None:
         assert text in about
 
 
-def test_how_browsers_are_to_treat_it(shared: CloudletServer) -> None:
+def test_how_browsers_are_to_treat_it(shared: CloudletServer, visitor: Visitor) -> None:
     """Nothing of others, nothing inline, nothing kept, no frames; for every kind of answer."""
-    visitor = _visitor(shared)
     for answer in (visitor.get("/"), visitor.get("/none"), visitor.get("/page.js"),
                    Visitor(shared.url).get("/"), visitor.post("/", token="wrong")):  # fmt: skip
         policy = answer.headers["content-security-policy"]
@@ -64,13 +68,12 @@ def test_how_browsers_are_to_treat_it(shared: CloudletServer) -> None:
         assert inline not in page
 
 
-def test_hostile_texts(shared: CloudletServer, curl: Curl) -> None:
+def test_hostile_texts(shared: CloudletServer, curl: Curl, visitor: Visitor) -> None:
     """A title, a property or a name is a text, whatever it looks like."""
     hostile = "</li><script>alert(1)</script><img src=x onerror='a'>\"&"
     shared.cli("location", "add", "ACME/Hostile", "--name", hostile)
     shared.cli("device", "add", "ACME/Hostile/D", "--name", hostile)
     job_id = curl.submit(title=hostile, props=f"note={hostile}", targets="Hostile:D")
-    visitor = _visitor(shared)
 
     class Tags(HTMLParser):
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -89,10 +92,9 @@ def test_hostile_texts(shared: CloudletServer, curl: Curl) -> None:
     assert "<script>alert" not in refused.text
 
 
-def test_download(shared: CloudletServer, curl: Curl) -> None:
+def test_download(shared: CloudletServer, curl: Curl, visitor: Visitor) -> None:
     """A document can be downloaded, and is never shown in the page's name."""
     body = b"%PDF-1.4 <script>"
-    visitor = _visitor(shared)
     answer = visitor.get(f"/jobs/{curl.submit(body, title='Übersicht <1>')}/document")
     assert answer.body == body
     assert answer.headers["content-type"] == "application/octet-stream"
@@ -104,9 +106,8 @@ def test_download(shared: CloudletServer, curl: Curl) -> None:
         assert visitor.get(path).status == 404
 
 
-def test_pictures(shared: CloudletServer, curl: Curl) -> None:
+def test_pictures(shared: CloudletServer, curl: Curl, visitor: Visitor) -> None:
     """Pages as PNG, and in their place what is wrong with a document that has none."""
-    visitor = _visitor(shared)
     job_id = curl.submit(WELCOME.read_bytes(), title="good")
     shared.wait_for_job(job_id, 2)
     small = visitor.get(f"/jobs/{job_id}/thumbnail")
@@ -227,24 +228,19 @@ def test_guessing_is_slow(own: CloudletServer) -> None:
     assert "wrong password" not in own.log_text
 
 
-@pytest.mark.parametrize(
-    "options",
-    [("-H", "Origin: http://evil.example"), ("-H", "Origin: null"),
-     ("-H", "Sec-Fetch-Site: cross-site"), ("-H", "Sec-Fetch-Site: same-site")],
-)  # fmt: skip
-def test_forms_of_other_sites(shared: CloudletServer, options: tuple[str, str]) -> None:
+def test_forms_of_other_sites(shared: CloudletServer, visitor: Visitor) -> None:
     """Neither a sign-in nor an action is taken from another site, even with the right mark."""
-    visitor = _visitor(shared)
-    assert visitor.post("/locations/Office/offline", *options).status == 403
+    password = shared.cli("account", "add", "lured", "--company", "ACME")
+    for said in ("Origin: http://evil.example", "Origin: null",
+                 "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site"):  # fmt: skip
+        assert visitor.post("/locations/Office/offline", "-H", said).status == 403
+        assert Visitor(shared.url).sign_in("lured", password, "-H", said).status == 403
     assert "/locations/Office/offline" in visitor.get("/").text  # what it offers: it is online
-    password = shared.cli("account", "password", visitor.name)
-    assert Visitor(shared.url).sign_in(visitor.name, password, *options).status == 403
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "é"])
-def test_forms_without_the_mark(shared: CloudletServer, token: str) -> None:
+def test_forms_without_the_mark(shared: CloudletServer, visitor: Visitor, token: str) -> None:
     """The cookie alone is not enough, nor is another session's mark."""
-    visitor = _visitor(shared)
     token = token if token != "wrong" else _visitor(shared).token
     assert visitor.post("/locations/Office/offline", token=token).status == 403
     assert visitor.post("/sign-out", token=token).status == 403
@@ -324,12 +320,11 @@ def test_another_company(shared: CloudletServer, curl: Curl) -> None:
     assert shared.wait_for_job(job_id, 0)
 
 
-def test_what_is_not_there(shared: CloudletServer) -> None:
+def test_what_is_not_there(shared: CloudletServer, visitor: Visitor) -> None:
     """Strangers are not even told what there is; other methods than GET and POST do nothing."""
     for path in ("/", "/none", "/jobs/1-1", "/jobs/1-1/document", "/favicon.ico"):
         assert _is_at_the_door(Visitor(shared.url).get(path))
     assert _is_at_the_door(Visitor(shared.url).post("/locations/Office/offline"))
-    visitor = _visitor(shared)
     assert visitor.get("/none").status == 404
     assert visitor.get("/jobs/1-1").status == 404
     assert visitor.post("/none").status == 404

@@ -13,13 +13,11 @@ class Visitor:
 
     def __init__(self, url: str, *options: str) -> None:
         self._curl = Curl(url.rstrip("/"), "", *options)
-        self.name = ""
         self.cookie = ""
         self.token = ""
 
     def sign_in(self, name: str, password: str, *options: str) -> Answer:
         """Send the form, and keep what comes of it."""
-        self.name = name
         fields = ("--data-urlencode", f"name={name}", "--data-urlencode", f"password={password}")
         answer = self._curl.run("/sign-in", *fields, *options)
         self.cookie = answer.headers.get("set-cookie", "").partition(";")[0]

@@ -79,7 +79,8 @@ async function refresh() {
   try {
     const answer = await fetch(location.href, {cache: "no-store", headers: {"If-None-Match": tag}});
     if (answer.redirected) return location.reload();  // signed out meanwhile
-    if (answer.ok) {
+    if (answer.status !== 304) {
+      if (!answer.ok || !answer.headers.has("ETag")) throw new Error(answer.statusText);
       tag = answer.headers.get("ETag");
       takeOver(await answer.text());
     }
