@@ -37,6 +37,7 @@ _STATIC = {
         ("icon.svg", "image/svg+xml"),
     )
 }
+_BEHIND_THE_DOOR = ("jobs", "locations", "sign-out")
 
 
 class Site:
@@ -67,6 +68,8 @@ class Site:
             return Response(text, media_type=kind)
         if call.path == ("sign-in",):
             return await self._sign_in.answer(call)
+        if call.path != ("",) and call.path[0] not in _BEHIND_THE_DOOR:
+            raise RequestFault(404, "There is no such page.")
         visitor = await self._sign_in.visitor(call)
         if visitor is None:
             return RedirectResponse("/sign-in", 303)

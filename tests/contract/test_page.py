@@ -321,9 +321,10 @@ def test_another_company(shared: CloudletServer, curl: Curl) -> None:
 
 
 def test_what_is_not_there(shared: CloudletServer, visitor: Visitor) -> None:
-    """Strangers are not even told what there is; other methods than GET and POST do nothing."""
-    for path in ("/", "/none", "/jobs/1-1", "/jobs/1-1/document", "/favicon.ico"):
+    """Strangers are not told which jobs there are; other methods than GET and POST do nothing."""
+    for path in ("/", "/jobs/1-1", "/jobs/1-1/document"):
         assert _is_at_the_door(Visitor(shared.url).get(path))
+    assert Visitor(shared.url).get("/favicon.ico").status == 404
     assert _is_at_the_door(Visitor(shared.url).post("/locations/Office/offline"))
     assert visitor.get("/none").status == 404
     assert visitor.get("/jobs/1-1").status == 404
