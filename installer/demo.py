@@ -29,6 +29,7 @@ from private_cups import DRIVER, STATES, PrivateCups
 
 WELCOME = Path(__file__).resolve().parent / "welcome.pdf"
 QUEUE = "demo"
+ACCOUNT = "demo"
 PROGRAMS = Path(sys.executable).parent
 JOB_TIMEOUT_S = 120.0
 # two copies, two-sided along the long edge, colour: as the API names what is asked for below
@@ -102,7 +103,7 @@ def _run(folder: Path, keep: bool) -> None:
         _follow(cups, job_id)
         _conclude(cups, cloud, job_id)
         if keep:
-            _keep(cups, cloud, key)
+            _keep(cups, cloud)
         else:
             _tell("It is removed now, with all else; --keep leaves it, and both servers running.")
 
@@ -212,13 +213,17 @@ def _conclude(cups: PrivateCups, cloud: DemoCloud, job_id: int) -> None:
     _say(f"Delivered: {recorded['delivered_path']}")
 
 
-def _keep(cups: PrivateCups, cloud: DemoCloud, key: str) -> None:
+def _keep(cups: PrivateCups, cloud: DemoCloud) -> None:
     with contextlib.suppress(KeyboardInterrupt):
+        password = cloud.add_account(ACCOUNT)
         _say("Both servers stay until Ctrl-C")
+        _tell(f"look:     {cloud.address}   sign in as {ACCOUNT}, password {password}")
+        _tell(
+            "          (jobs as they come, with pictures of their pages, and the location's switch)"
+        )
         _tell(f"print:    CUPS_SERVER={cups.socket} lp -d {QUEUE} FILE")
         _tell(f"          CUPS_SERVER={cups.socket} libreoffice   (or any other application)")
         _tell(f"          CUPS_SERVER={cups.socket} lpstat -l -p -o   (what jobs and queues say)")
-        _tell(f"look:     {cloud.address}  user {COMPANY}, password {key}")
         for state in ("offline", "online"):
             _tell(f"{state + ':':<10}{PROGRAMS / 'cirrus-cloudlet'} location {state} {LOCATION} "
                   f"--data {cloud.folder}")  # fmt: skip

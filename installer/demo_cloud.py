@@ -44,6 +44,10 @@ class DemoCloud:
         )
         return self.command("key", "add", "--company", COMPANY, "--name", "demo").strip()
 
+    def add_account(self, name: str) -> str:
+        """Let somebody in to the web page; returns a fresh password."""
+        return self.command("account", "add", name, "--company", COMPANY).strip()
+
     def start(self) -> None:
         """Serve on a free loopback port.
 

@@ -121,10 +121,11 @@ class CloudletServer:
         assert done.returncode == 0, f"{args}: {done.stderr}"
         return done.stdout.strip()
 
-    def cli_result(self, *args: str) -> subprocess.CompletedProcess[str]:
-        """The same, for commands that are meant to fail."""
+    def cli_result(self, *args: str, text: str = "") -> subprocess.CompletedProcess[str]:
+        """The same, for commands that are meant to fail, or read `text`."""
         return subprocess.run(
             [*_command(*args), "--data", str(self.data)],
+            input=text,
             capture_output=True,
             text=True,
             timeout=_START_S,

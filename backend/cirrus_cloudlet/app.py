@@ -20,11 +20,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cirrus_cloudlet import __version__, api_inventory, api_jobs, web
+from cirrus_cloudlet import __version__, api_inventory, api_jobs
 from cirrus_cloudlet.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import Refused, RequestFault
 from cirrus_cloudlet.keys import Key
+from cirrus_cloudlet.web import Site
 
 log = logging.getLogger(__name__)
 _READ = frozenset({"GET", "POST"})
@@ -66,11 +67,13 @@ def application(cloud: Cloud) -> Router:
 
 
 def _served(cloud: Cloud) -> ASGIApp:
+    site = Site(cloud)
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         with contextlib.suppress(ClientDisconnect):  # nobody is left to be answered
             try:
-                response = await _answered(cloud, request)
+                response = await _answered(cloud, site, request)
             except asyncio.CancelledError:  # the server ends, and has given the request its time
                 response = PlainTextResponse("the server is stopping\n", 503)
             await response(scope, receive, send)
@@ -78,7 +81,7 @@ def _served(cloud: Cloud) -> ASGIApp:
     return app
 
 
-async def _answered(cloud: Cloud, request: Request) -> Response:
+async def _answered(cloud: Cloud, site: Site, request: Request) -> Response:
     try:
         call = Call(request)
         if call.path[:1] == ("api",):
@@ -86,7 +89,7 @@ async def _answered(cloud: Cloud, request: Request) -> Response:
             # a client that knows this may repeat a submit whose answer it has lost
             response.headers["Idempotency-Supported"] = "1"
             return response
-        return await web.page(cloud, call)
+        return await site.answer(call)
     except RequestFault as fault:
         headers = {"WWW-Authenticate": "Bearer"} if fault.status == 401 else None
         return PlainTextResponse(f"{fault}\n", fault.status, headers)

@@ -6,11 +6,8 @@ percent-encoded right, or given twice is a fault of the request; nothing is gues
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import AsyncIterator
-from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from starlette.requests import Request
@@ -20,13 +17,6 @@ from cirrus_cloudlet.errors import RequestFault
 _FORM_BYTES = 1024 * 1024
 _FIELDS = 100
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-
-
-class SignIn(NamedTuple):
-    """What a browser's sign-in dialog sent."""
-
-    company: str
-    key: str
 
 
 class Call:
@@ -53,17 +43,25 @@ class Call:
             raise RequestFault(400, "Idempotency-Key takes 1 to 255 characters")
         return key
 
-    def sign_in(self) -> SignIn | None:
-        """Company and key of HTTP Basic, if they were sent."""
-        scheme, _, encoded = self._request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "basic":
-            return None
-        try:
-            text = base64.b64decode(encoded.strip(), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            return None
-        company, _, key = text.partition(":")
-        return SignIn(company, key)
+    def cookie(self, name: str) -> str:
+        """A cookie's value; empty if it was not sent."""
+        return self._request.cookies.get(name, "")
+
+    def header(self, name: str) -> str:
+        """A header's value; empty if it was not sent."""
+        return self._request.headers.get(name, "")
+
+    def address(self) -> str:
+        """The client's, as far as the connection tells."""
+        return self._request.client.host if self._request.client else ""
+
+    def is_secure(self) -> bool:
+        """Whether it came by TLS."""
+        return self._request.url.scheme == "https"
+
+    def port(self) -> int:
+        """The server's own."""
+        return int(self._request.scope["server"][1])
 
     async def fields(self, known: frozenset[str]) -> dict[str, str]:
         """The fields of the query and, for POST, of the form.

@@ -36,6 +36,9 @@ def add_commands(commands: Commands, data: argparse.ArgumentParser) -> None:
     add = location.add_parser("add", parents=[data], help="add a location")
     add.add_argument("path", metavar="COMP/LOC")
     add.add_argument("--name")
+    add.add_argument(
+        "--browser", action="store_true", help="a person, who looks at what comes in a browser"
+    )
     add.set_defaults(run=_add_location)
     for verb, help_text in (("online", "deliver"), ("offline", "let documents wait")):
         switch = location.add_parser(verb, parents=[data], help=help_text)
@@ -82,7 +85,11 @@ def _add_location(arguments: argparse.Namespace) -> None:
         raise SettingsError(f"there is no company {company!r}; add it first")
     if location in known[company]:
         raise SettingsError(f"there is a location {location!r} already")
-    inventory.change(put_location(company, location, _given(name=arguments.name)))
+    fields = _given(name=arguments.name, browser=arguments.browser or None)
+    inventory.change(put_location(company, location, fields))
+    if arguments.browser:  # the one device that such a location has
+        device = {"name": "Browser", "type": "viewer", "target": f"{location}:browser"}
+        inventory.change(put_device(company, location, "browser", device))
 
 
 def _switch(arguments: argparse.Namespace) -> None:

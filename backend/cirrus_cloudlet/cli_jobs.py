@@ -16,11 +16,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 _ALL = 2**62
-_ENDS = {
-    "delete": (JobState.DELETED, {0, 1, 8, 9}),
-    "save": (JobState.SAVED, {1, 9}),
-    "trash": (JobState.TRASHED, {1, 8}),
-}
+_ENDS = {"delete": JobState.DELETED, "save": JobState.SAVED, "trash": JobState.TRASHED}
 
 
 def add_commands(commands: Commands, data: argparse.ArgumentParser) -> None:
@@ -43,7 +39,7 @@ def add_commands(commands: Commands, data: argparse.ArgumentParser) -> None:
 def _list(arguments: argparse.Namespace) -> None:
     store = Store(arguments.data)
     jobs = Jobs(store)
-    found = jobs.newest(None, _ALL)
+    found = jobs.newest(None, None, _ALL)
     if arguments.json:
         documents = Documents(store, arguments.data)
         shown = [_fields(job, jobs, documents) for job in found]
@@ -95,8 +91,7 @@ def _fields(job: Job, jobs: Jobs, documents: Documents) -> dict[str, Any]:
 
 
 def _end(arguments: argparse.Namespace) -> None:
-    state, allowed = _ENDS[arguments.verb]
-    Jobs(Store(arguments.data)).end(arguments.job, state, frozenset(map(JobState, allowed)))
+    Jobs(Store(arguments.data)).end(arguments.job, _ENDS[arguments.verb])
 
 
 def _retry(arguments: argparse.Namespace) -> None:

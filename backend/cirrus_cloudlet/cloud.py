@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cirrus_cloudlet import housekeeping
+from cirrus_cloudlet.accounts import Accounts
 from cirrus_cloudlet.delivery_queue import DeliveryQueue
 from cirrus_cloudlet.documents import Documents
 from cirrus_cloudlet.inventory_file import InventoryFile
 from cirrus_cloudlet.jobs import Jobs
 from cirrus_cloudlet.keys import Keys
+from cirrus_cloudlet.previews import Previews
+from cirrus_cloudlet.sessions import Sessions
 from cirrus_cloudlet.store import Store
 from cirrus_cloudlet.submission import Submission
 from cirrus_cloudlet.uploads import Uploads
@@ -26,15 +29,18 @@ class Cloud:
     store: Store
     inventory: InventoryFile
     keys: Keys
+    accounts: Accounts
+    sessions: Sessions
     uploads: Uploads
     documents: Documents
+    previews: Previews
     jobs: Jobs
     submission: Submission
     worker: Worker
 
     def start(self) -> None:
         """Clear up after the last run, and deliver from now on."""
-        housekeeping.remove_leftovers(self.uploads, self.documents)
+        housekeeping.remove_leftovers(self.uploads, self.documents, self.previews)
         self.worker.start()
 
     def stop(self) -> None:
@@ -53,13 +59,26 @@ def cloud_of(folder: Path) -> Cloud:
     store = Store(folder)
     uploads = Uploads(store, folder)
     documents = Documents(store, folder)
+    previews = Previews(folder, documents.path)
     jobs = Jobs(store)
     worker = Worker(
         DeliveryQueue(store),
         inventory,
         documents.path,
         folder,
-        lambda: housekeeping.remove_old(inventory, uploads, documents),
+        lambda: housekeeping.remove_old(inventory, uploads, documents, previews),
     )
     submission = Submission(store, inventory, uploads, documents, jobs, worker.notice)
-    return Cloud(store, inventory, Keys(store), uploads, documents, jobs, submission, worker)
+    return Cloud(
+        store=store,
+        inventory=inventory,
+        keys=Keys(store),
+        accounts=Accounts(store),
+        sessions=Sessions(store),
+        uploads=uploads,
+        documents=documents,
+        previews=previews,
+        jobs=jobs,
+        submission=submission,
+        worker=worker,
+    )

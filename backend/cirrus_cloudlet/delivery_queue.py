@@ -17,7 +17,7 @@ _OLDEST_READY = (
     " WHERE step = 'ready' GROUP BY company, location, device)"
     " AND job.due <= ? ORDER BY job.sequence"
 )
-HELD = "use job retry"
+HELD = "have it delivered again (job retry)"
 
 
 class DeliveryQueue:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from cirrus_cloudlet.documents import Documents
 from cirrus_cloudlet.inventory_file import InventoryFile
+from cirrus_cloudlet.previews import Previews
 from cirrus_cloudlet.uploads import Uploads
 
 _HOUR_S = 3600.0
 _DAY_S = 24 * _HOUR_S
 
 
-def remove_leftovers(uploads: Uploads, documents: Documents) -> None:
+def remove_leftovers(uploads: Uploads, documents: Documents, previews: Previews) -> None:
     """Files that no row names; only before the first request."""
     uploads.sweep()
     documents.sweep()
+    previews.sweep(everything=True)
 
 
-def remove_old(inventory: InventoryFile, uploads: Uploads, documents: Documents) -> None:
+def remove_old(
+    inventory: InventoryFile, uploads: Uploads, documents: Documents, previews: Previews
+) -> None:
     """Uploads and documents that are over their time; safe at any moment."""
     limits = inventory.current().limits
     uploads.expire(limits.upload_hours * _HOUR_S)
     documents.prune(limits.document_days * _DAY_S)
+    previews.sweep()

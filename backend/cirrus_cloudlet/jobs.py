@@ -30,6 +30,16 @@ class JobState(enum.IntEnum):
     TRASHED = 9
 
 
+# how a person may end a job, and in which states
+ENDS: Mapping[JobState, frozenset[JobState]] = {
+    JobState.DELETED: frozenset(
+        {JobState.SUBMITTED, JobState.RECEIVED, JobState.SAVED, JobState.TRASHED}
+    ),
+    JobState.SAVED: frozenset({JobState.RECEIVED, JobState.TRASHED}),
+    JobState.TRASHED: frozenset({JobState.RECEIVED, JobState.SAVED}),
+}
+
+
 class Step(enum.Enum):
     """What the delivery worker has to do with a job."""
 
@@ -116,13 +126,13 @@ class Jobs:
             row = db.execute(SELECT_JOB + " WHERE job.id = ?", (job_id,)).fetchone()
         return job_of(row) if row else None
 
-    def newest(self, company: str | None, count: int) -> list[Job]:
-        """The newest jobs, of one company or of all, the newest first."""
+    def newest(self, company: str | None, location: str | None, count: int) -> list[Job]:
+        """The newest jobs, the newest first: all, or those of one company or of its location."""
         with self._store.reading() as db:
             rows = db.execute(
-                SELECT_JOB + " WHERE ?1 IS NULL OR job.company = ?1"
-                " ORDER BY job.sequence DESC LIMIT ?2",
-                (company, count),
+                SELECT_JOB + " WHERE (?1 IS NULL OR job.company = ?1)"
+                " AND (?2 IS NULL OR job.location = ?2) ORDER BY job.sequence DESC LIMIT ?3",
+                (company, location, count),
             ).fetchall()
         return [job_of(row) for row in rows]
 
@@ -135,15 +145,15 @@ class Jobs:
             ).fetchall()
         return [Transition(JobState(state), at, message) for state, at, message in rows]
 
-    def end(self, job_id: str, state: JobState, allowed: frozenset[JobState]) -> None:
+    def end(self, job_id: str, state: JobState) -> None:
         """End a job as a person wants it.
 
         Raises:
-            SettingsError: there is no such job, or it is in none of the `allowed` states.
+            SettingsError: there is no such job, or it can not be ended so any more.
         """
         with self._store.transaction() as db:
             row = _present(db, job_id)
-            if row["state"] not in allowed:
+            if row["state"] not in ENDS[state]:
                 name = JobState(row["state"]).name.lower()
                 raise SettingsError(f"job {job_id} is {name} and can not be {state.name.lower()}")
             now = time.time()
@@ -161,11 +171,16 @@ class Jobs:
         """
         with self._store.transaction() as db:
             row = _present(db, job_id)
-            if row["state"] != JobState.RECEIVED or row["step"] == Step.RUNNING.value:
+            if not can_retry(JobState(row["state"]), Step(row["step"])):
                 raise SettingsError(f"job {job_id} is not waiting to be delivered again")
             db.execute(
                 "UPDATE job SET step = 'ready', attempts = 0, due = 0 WHERE id = ?", (job_id,)
             )
+
+
+def can_retry(state: JobState, step: Step) -> bool:
+    """Whether a delivery was begun and is not under way now."""
+    return state is JobState.RECEIVED and step is not Step.RUNNING
 
 
 SELECT_JOB = (

@@ -48,7 +48,7 @@ def _run() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     # imported late: what they need is there with the extra `cloudlet` only, and `run` says so
-    from cirrus_cloudlet import cli_inventory, cli_jobs, cli_keys
+    from cirrus_cloudlet import cli_accounts, cli_inventory, cli_jobs, cli_keys
 
     parser = argparse.ArgumentParser(
         prog="cirrus-cloudlet", description="A small real cloud of the print API, for one machine."
@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.set_defaults(run=_serve, begins=True)
     cli_keys.add_commands(commands, data)
+    cli_accounts.add_commands(commands, data)
     cli_inventory.add_commands(commands, data)
     cli_jobs.add_commands(commands, data)
     return parser

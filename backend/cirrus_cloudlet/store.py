@@ -18,8 +18,9 @@ from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.file_lock import locked
 
 _BUSY_TIMEOUT_S = 15.0
-_VERSION = 1
-_SCHEMA = """
+# what each version adds to the one before
+_SCHEMAS = (
+    """
 CREATE TABLE api_key (
     name TEXT PRIMARY KEY,
     digest TEXT NOT NULL UNIQUE,
@@ -87,7 +88,22 @@ CREATE TABLE idempotency (
     jobs TEXT NOT NULL,
     PRIMARY KEY (company, key)
 ) STRICT;
-"""
+""",
+    """
+CREATE TABLE account (
+    name TEXT PRIMARY KEY,
+    company TEXT NOT NULL,
+    location TEXT,
+    password TEXT NOT NULL,
+    created REAL NOT NULL
+) STRICT;
+CREATE TABLE session (
+    digest TEXT PRIMARY KEY,
+    account TEXT NOT NULL REFERENCES account (name) ON DELETE CASCADE,
+    created REAL NOT NULL
+) STRICT;
+""",
+)
 
 
 class Store:
@@ -147,10 +163,10 @@ class Store:
         with self.reading() as db:
             db.execute("PRAGMA journal_mode = WAL")
             version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > _VERSION:
+        if version > len(_SCHEMAS):
             raise SettingsError(f"{self._path} was written by a newer version of cirrus-cloudlet")
-        if version < _VERSION:
+        if version < len(_SCHEMAS):
             with self.transaction() as db:
-                for statement in filter(str.strip, _SCHEMA.split(";")):
+                for statement in filter(str.strip, "".join(_SCHEMAS[version:]).split(";")):
                     db.execute(statement)
-                db.execute(f"PRAGMA user_version = {_VERSION}")
+                db.execute(f"PRAGMA user_version = {len(_SCHEMAS)}")

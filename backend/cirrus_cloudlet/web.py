@@ -1,126 +1,81 @@
-"""The page for people: locations, devices and the newest jobs of one company.
+"""The page for people: which request is for what, and how browsers are told to treat the answers.
 
-Signed in to with the company and an API key of it. Shows and hands out, changes nothing; there is
-no script, and a document is only ever downloaded, never shown in the page's own name.
+Nothing is shown to whoever has not signed in. Scripts, styles and pictures come from this server
+alone, none is part of a page, and no address carries a secret.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from datetime import datetime
-from urllib.parse import quote
-
-from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.responses import RedirectResponse, Response
 
-from cirrus_cloudlet.answers import timestamp
+from cirrus_cloudlet import web_actions
 from cirrus_cloudlet.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault
-from cirrus_cloudlet.jobs import Job, JobState
-from cirrus_cloudlet.tags import safe
+from cirrus_cloudlet.web_pages import Pages
+from cirrus_cloudlet.web_sign_in import SignIn, own_form
+from cirrus_cloudlet.web_templates import rendered, static_file
 
-_JOBS = 100
-_STATES = {
-    JobState.SUBMITTED: "submitted, waiting for the location",
-    JobState.RECEIVED: "received at the location",
-    JobState.DELIVERED: "delivered",
-    JobState.DELETED: "deleted",
-    JobState.SAVED: "saved",
-    JobState.TRASHED: "in the trash",
-}
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("cirrus_cloudlet"), autoescape=select_autoescape(default=True)
-    )
-    environment.filters["segment"] = lambda text: quote(text, safe="")
-    environment.filters["time"] = _local_time
-    environment.filters["timestamp"] = timestamp
-    return environment
-
-
-def _local_time(time_s: float) -> str:
-    return datetime.fromtimestamp(time_s).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-_ENVIRONMENT = _environment()
-_STYLE = _ENVIRONMENT.get_template("page.css").render()
-_STYLE_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_DIGEST}'; base-uri 'none';"
-        " form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+        " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
-    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # not `no-referrer`: with it a browser does not say of a form where it comes from
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-
-
-async def page(cloud: Cloud, call: Call) -> Response:
-    """Whatever is not of the API: the page, or a document to download.
-
-    Raises:
-        RequestFault: there is no such page, or it is not asked for by GET.
-    """
-    download = len(call.path) == 2 and call.path[0] == "documents"
-    if not download and call.path != ("",):
-        raise RequestFault(404, "there is no such page")
-    if call.method != "GET":
-        raise RequestFault(405, "pages are asked for with GET")
-    company = await run_in_threadpool(_signed_in, cloud, call)
-    if company is None:
-        ask = {"WWW-Authenticate": 'Basic realm="cirrus-cloudlet", charset="UTF-8"'}
-        text = "Sign in with the company as the user name and an API key as the password.\n"
-        return PlainTextResponse(text, 401, _HEADERS | ask)
-    if download:
-        return await run_in_threadpool(_document, cloud, company, call.path[1])
-    return await run_in_threadpool(_home, cloud, company)
-
-
-def _signed_in(cloud: Cloud, call: Call) -> str | None:
-    sign_in = call.sign_in()
-    key = cloud.keys.find(sign_in.key) if sign_in else None
-    if sign_in is None or key is None or key.company not in (None, sign_in.company):
-        return None
-    known = sign_in.company in cloud.inventory.current().companies
-    return sign_in.company if known else None
-
-
-def _home(cloud: Cloud, company: str) -> Response:
-    jobs = cloud.jobs.newest(company, _JOBS)
-    text = _ENVIRONMENT.get_template("page.html").render(
-        company=company,
-        locations=cloud.inventory.current().companies[company].values(),
-        jobs=jobs,
-        states=_STATES,
-        style=_STYLE,
-        has_document={job.id: cloud.documents.path(job.document).exists() for job in jobs},
+_STATIC = {
+    name: (static_file(name), kind)
+    for name, kind in (
+        ("page.css", "text/css"),
+        ("page.js", "text/javascript"),
+        ("icon.svg", "image/svg+xml"),
     )
-    return HTMLResponse(text, headers=_HEADERS)
+}
+_BEHIND_THE_DOOR = ("jobs", "locations", "sign-out")
 
 
-def _document(cloud: Cloud, company: str, job_id: str) -> Response:
-    job = cloud.jobs.find(job_id)
-    if job is None or job.company != company:
-        raise RequestFault(404, "there is no such job")
-    path = cloud.documents.path(job.document)
-    if not path.exists():
-        raise RequestFault(404, "this job's document is no longer kept")
-    return FileResponse(
-        path,
-        filename=_file_name(job),
-        media_type="application/octet-stream",
-        content_disposition_type="attachment",
-        headers=_HEADERS,
-    )
+class Site:
+    """The page of a cloud."""
 
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._sign_in = SignIn(cloud)
+        self._pages = Pages(cloud)
 
-def _file_name(job: Job) -> str:
-    name = safe(job.title)
-    extension = f".{job.format}"
-    return name if name.lower().endswith(extension) else name + extension
+    async def answer(self, call: Call) -> Response:
+        """Answer a request that is not of the API."""
+        try:
+            response = await self._answer(call)
+        except RequestFault as fault:
+            response = rendered("message", fault.status, text=str(fault))
+        tag = response.headers.get("etag")
+        if tag and response.status_code == 200 and call.header("if-none-match") == tag:
+            response = Response(status_code=304, headers={"ETag": tag})
+        response.headers.update(_HEADERS)
+        return response
+
+    async def _answer(self, call: Call) -> Response:
+        if call.method not in ("GET", "POST"):
+            raise RequestFault(405, "This is not the way to ask for a page.")
+        if call.path[0] in _STATIC and len(call.path) == 1:
+            text, kind = _STATIC[call.path[0]]
+            return Response(text, media_type=kind)
+        if call.path == ("sign-in",):
+            return await self._sign_in.answer(call)
+        if call.path != ("",) and call.path[0] not in _BEHIND_THE_DOOR:
+            raise RequestFault(404, "There is no such page.")
+        visitor = await self._sign_in.visitor(call)
+        if visitor is None:
+            return RedirectResponse("/sign-in", 303)
+        if call.method == "GET":
+            return await self._pages.answer(call, visitor)
+        await own_form(call, frozenset(), visitor)
+        if call.path == ("sign-out",):
+            return await self._sign_in.out(call, visitor)
+        return await run_in_threadpool(web_actions.done, self._cloud, visitor.account, call.path)

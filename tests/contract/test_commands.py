@@ -67,6 +67,10 @@ def test_everything_without_a_server(tmp_path: Path) -> None:
         ("device add ACME/Office/D --type file --target {what}", "{what}"),
         ("key add --company Nobody", "Nobody"),
         ("key revoke none", "none"),
+        ("account add anna --company Nobody", "Nobody"),
+        ("account add anna --company ACME --location Nowhere", "Nowhere"),
+        ("account password none", "none"),
+        ("account remove none", "none"),
         ("job delete 1-1", "1-1"),
         ("job retry 1-1", "1-1"),
         ("serve --listen 0.0.0.0:0", "plain text"),
@@ -89,6 +93,23 @@ def test_errors(shared: CloudletServer, command: str, word: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_accounts(own: CloudletServer) -> None:
+    """A password is made and printed once, or read; lists show none."""
+    made = own.cli("account", "add", "anna", "--company", "ACME")
+    assert re.fullmatch(r"[A-Za-z0-9_-]{16}", made)
+    taken = own.cli_result("account", "add", "anna", "--company", "ACME")
+    assert (taken.returncode, "already" in taken.stderr) == (1, True)
+    own.cli("location", "add", "ACME/Berta", "--browser")
+    asked = ("account", "add", "berta", "--company", "ACME", "--location", "Berta", "--ask")
+    assert "at least 8" in own.cli_result(*asked, text="seven77\n").stderr
+    assert own.cli_result(*asked, text="eight888\n").stdout == ""
+    lines = [line.split("\t")[:3] for line in own.cli("account", "list").splitlines()]
+    assert lines == [["anna", "ACME", "(all locations)"], ["berta", "ACME", "Berta"]]
+    assert own.cli("account", "password", "anna") != made
+    own.cli("account", "remove", "anna")
+    assert own.cli("account", "list").startswith("berta\t")
+
+
 @pytest.mark.parametrize("command", ["", "device add", "job", "nothing"])
 def test_wrong_usage(shared: CloudletServer, command: str) -> None:
     """Exit status 2 and a usage line."""
@@ -99,8 +120,8 @@ def test_wrong_usage(shared: CloudletServer, command: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["location add A/L", "location offline L", "device list", "company list", "key add", "key list",
-     "job list", "job retry 1-1"],
+    ["account list", "location add A/L", "location offline L", "device list", "company list",
+     "key add", "key list", "job list", "job retry 1-1"],
 )  # fmt: skip
 def test_a_folder_that_is_not_there(tmp_path: Path, command: str) -> None:
     """A mistyped folder is no new cloud: it is named, with the command that would make one."""
@@ -152,9 +173,7 @@ def test_without_the_extra(tmp_path: Path) -> None:
         text=True,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch(
-        r"cirrus-cloudlet: .* tomlkit .*pip install '\.\[cloudlet\]'\n", done.stderr
-    )
+    assert re.fullmatch(r"cirrus-cloudlet: .* argon2 .*pip install '\.\[cloudlet\]'\n", done.stderr)
     assert list(tmp_path.iterdir()) == []
 
 

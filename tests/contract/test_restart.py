@@ -158,3 +158,15 @@ def test_one_server_for_a_folder(own: CloudletServer) -> None:
     done = own.cli_result("serve", "--listen", "127.0.0.1:0")
     assert done.returncode == 1
     assert "already" in done.stderr
+
+
+def test_a_folder_of_an_earlier_version(own: CloudletServer) -> None:
+    """Is brought up to date, and keeps what is in it."""
+    job_id = Curl(own.url, own.key).submit(PDF)
+    own.wait_for_job(job_id, 2)
+    own.stop()
+    with sqlite3.connect(own.data / "cloudlet.db") as db:
+        db.executescript("DROP TABLE session; DROP TABLE account; PRAGMA user_version = 1")
+    own.come_back()
+    own.cli("account", "add", "anna", "--company", "ACME")
+    assert own.wait_for_job(job_id, 2)

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from print_site import PrintSite
-
-BROWSER = "/usr/bin/chromium"
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    """An empty page of headless Chromium."""
-    with sync_playwright() as playwright:
-        # the sandbox of Chromium does not run as root
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield browser.new_page(viewport={"width": 1000, "height": 900})
-        browser.close()
 
 
 def _chosen_driver(site: PrintSite, page: Page, device: str, picture: Path) -> tuple[str, str]:

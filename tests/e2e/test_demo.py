@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from contract.visitor import Visitor
+
 DEMO = Path(__file__).parents[2] / "installer" / "demo.py"
 
 
@@ -58,6 +60,11 @@ def test_what_keep_leaves(temporary: Path) -> None:
             line = demo.stdout.readline()
             assert line, told
             told += line
+        found = re.search(r"look: +(http://\S+) +sign in as (\S+), password (\S+)\n", told)
+        assert found, told
+        visitor = Visitor(found[1])
+        visitor.sign_in(found[2], found[3])
+        assert "welcome.pdf" in visitor.get("/").text
         demo.send_signal(signal.SIGINT)
         told, _ = demo.communicate(timeout=60)
     assert demo.returncode == 0, told

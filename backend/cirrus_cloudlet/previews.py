@@ -1,0 +1,141 @@
+"""Pictures of documents' pages, made by poppler when somebody looks, and kept for the next look.
+
+Documents are hostile: what reads them is shut in, and what it makes is taken for a picture that
+browsers look at as such, nothing else.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import os
+import re
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from cirrus_cloudlet.sandbox import SandboxFault, run_shut_in
+
+log = logging.getLogger(__name__)
+PAGES = 50  # of a document are shown
+_DOCUMENT_BYTES = 64 * 1024**2
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PAGES = re.compile(rb"^Pages: +([0-9]{1,9})$", re.MULTILINE)
+_NEEDS = "previews need the programs bubblewrap and pdftoppm, and a kernel that lets them be used"
+
+
+class Size(enum.Enum):
+    """The longer side of a picture, whatever the page's own size."""
+
+    SMALL = 480
+    LARGE = 1600
+
+
+class Outline(NamedTuple):
+    """What is known of a document; `problem` says why none of its pages can be shown."""
+
+    pages: int
+    problem: str = ""
+
+
+class NoPicture(Exception):
+    """There is no picture of this page; the text says why."""
+
+
+class Previews:
+    """The pictures of one data folder; may be removed at any time.
+
+    Args:
+        document_path: where a document is.
+    """
+
+    def __init__(self, folder: Path, document_path: Callable[[str], Path]) -> None:
+        self._folder = folder / "previews"
+        self._document_path = document_path
+        self._outlines: dict[str, Outline] = {}
+        self._bad_pages: set[Path] = set()
+
+    def outline(self, document_id: str) -> Outline | None:
+        """What the first look at a document has found; None before it."""
+        return self._outlines.get(document_id)
+
+    def page(self, document_id: str, number: int, size: Size) -> bytes:
+        """A page as PNG.
+
+        Raises:
+            NoPicture: there is none.
+        """
+        outline = self._outlines.get(document_id) or self._look(document_id)
+        if outline.problem:
+            raise NoPicture(outline.problem)
+        if not 1 <= number <= min(outline.pages, PAGES):
+            raise NoPicture("there is no such page to be shown")
+        path = self._folder / document_id / f"{number}-{size.value}.png"
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return self._made(path, self._document_path(document_id), number, size)
+
+    def sweep(self, *, everything: bool = False) -> None:
+        """Remove the pictures of documents that are gone, or all of them."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        for folder in self._folder.iterdir():
+            if everything or not self._document_path(folder.name).exists():
+                shutil.rmtree(folder)
+        for known in list(self._outlines):
+            if not self._document_path(known).exists():
+                del self._outlines[known]
+        self._bad_pages = {path for path in self._bad_pages if path.parent.name in self._outlines}
+
+    def _look(self, document_id: str) -> Outline:
+        document = self._document_path(document_id)
+        try:
+            if document.stat().st_size > _DOCUMENT_BYTES:
+                raise SandboxFault("it is too large")
+            found = _PAGES.search(run_shut_in(["pdfinfo", "-"], document))
+            if not found or found[1] == b"0":
+                raise SandboxFault("it has no pages")
+            outline = Outline(int(found[1]))
+        except FileNotFoundError:
+            raise NoPicture("the document is no longer kept") from None
+        except SandboxFault as fault:
+            _check_sandbox()
+            outline = Outline(0, str(fault))
+        self._outlines[document_id] = outline
+        return outline
+
+    def _made(self, path: Path, document: Path, number: int, size: Size) -> bytes:
+        if path in self._bad_pages:
+            raise NoPicture("this page can not be shown")
+        page = str(number)
+        render = ("pdftoppm", "-png", "-singlefile", "-f", page, "-scale-to", str(size.value), "-")
+        try:
+            picture = run_shut_in(render, document)
+            if not picture.startswith(_PNG):
+                raise SandboxFault("it makes no picture")
+        except SandboxFault as fault:
+            _check_sandbox()
+            self._bad_pages.add(path)
+            if number == 1:
+                self._outlines[path.parent.name] = Outline(0, str(fault))
+            raise NoPicture(str(fault)) from fault
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{threading.get_ident()}")
+        temporary.write_bytes(picture)
+        temporary.replace(path)
+        return picture
+
+
+def _check_sandbox() -> None:
+    """Tell a document's fault from one of this machine, which may be mended meanwhile.
+
+    Raises:
+        NoPicture: no document can be looked at.
+    """
+    try:
+        run_shut_in(["pdftoppm", "-v"], Path(os.devnull))
+    except SandboxFault as fault:
+        log.warning("no preview: %s (%s)", _NEEDS, fault)
+        raise NoPicture(_NEEDS) from fault

@@ -1,0 +1,111 @@
+// Keeps a page as the server has it, without loading it anew: asks again and again, and takes over
+// those parts of it that have changed. Forms work without it.
+"use strict";
+
+const EVERY_MS = 1000;
+const parser = new DOMParser();
+let tag = "";
+let timer = 0;
+
+function tell(trouble) {
+  const place = document.getElementById("trouble");
+  place.hidden = !trouble;
+  place.textContent = trouble;
+}
+
+// A page comes out of the printer.
+function comeOut(picture) {
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  picture.addEventListener("load", () => picture.animate([
+    {clipPath: "inset(0 0 100% 0)", transform: "translateY(-1.5rem)"},
+    {clipPath: "inset(0)", transform: "none"},
+  ], {duration: 700, easing: "ease-out"}), {once: true});
+}
+
+// Puts `part` in the place of `own`, if that is there. Pictures that it has already stay: they would
+// flicker, and be loaded again if they so much as went through another document.
+function put(list, part, next, own) {
+  const shown = new Map(Array.from(own?.querySelectorAll("img") ?? [], each => [each.src, each]));
+  const kept = [];
+  for (const picture of part.querySelectorAll("img")) {
+    const same = shown.get(picture.src);
+    if (same) {
+      const place = document.createElement("span");
+      picture.replaceWith(place);
+      kept.push([place, same]);
+    } else {
+      comeOut(picture);
+    }
+  }
+  list.insertBefore(part, next);
+  for (const [place, picture] of kept) place.replaceWith(picture);
+  own?.remove();
+}
+
+// Makes the parts of `list` those of `wanted`; what is the same stays, with its focus.
+function merge(list, wanted) {
+  const old = new Map(Array.from(list.children, part => [part.id, part]));
+  const news = [];
+  let next = list.firstElementChild;
+  for (const part of Array.from(wanted.children)) {
+    const own = old.get(part.id);
+    old.delete(part.id);
+    if (own === next) next = next?.nextElementSibling;
+    if (own?.isEqualNode(part)) {
+      if (own.nextElementSibling !== next) list.insertBefore(own, next);
+    } else {
+      put(list, part, next, own);
+      if (part.dataset.news) news.push(part.dataset.news);
+    }
+  }
+  for (const part of old.values()) part.remove();
+  return news;
+}
+
+function takeOver(text) {
+  const fresh = parser.parseFromString(text, "text/html");
+  const focused = document.activeElement?.id;
+  const news = [];
+  for (const list of document.querySelectorAll("[data-live]")) {
+    const wanted = fresh.getElementById(list.id);
+    if (wanted) news.push(...merge(list, wanted));
+  }
+  if (focused) document.getElementById(focused)?.focus({preventScroll: true});
+  if (news.length) document.getElementById("news").textContent = news.join(". ");
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  try {
+    const answer = await fetch(location.href, {cache: "no-store", headers: {"If-None-Match": tag}});
+    if (answer.redirected) return location.reload();  // signed out meanwhile
+    if (answer.status !== 304) {
+      if (!answer.ok || !answer.headers.has("ETag")) throw new Error(answer.statusText);
+      tag = answer.headers.get("ETag");
+      takeOver(await answer.text());
+    }
+    tell("");
+  } catch {
+    tell("The server does not answer. What is shown may be old.");
+  }
+  clearTimeout(timer);
+  if (!document.hidden) timer = setTimeout(refresh, EVERY_MS);
+}
+
+async function send(form) {
+  const answer = await fetch(form.action, {method: "POST", body: new URLSearchParams(new FormData(form))});
+  if (answer.ok) return refresh();
+  const page = parser.parseFromString(await answer.text(), "text/html");
+  await refresh();
+  tell(page.getElementById("reason").textContent);
+}
+
+document.addEventListener("submit", event => {
+  const form = event.target;
+  if (form.dataset.confirm && !confirm(form.dataset.confirm)) return event.preventDefault();
+  if (!form.closest("[data-live]") || "download" in form.dataset) return;
+  event.preventDefault();
+  send(form).catch(() => tell("The server does not answer. It was not done."));
+});
+document.addEventListener("visibilitychange", () => document.hidden || refresh());
+refresh();
