@@ -1,0 +1,188 @@
+"""What cirrusctl writes: text for people, or JSON for programs (`--json`), both from one value.
+
+A command hands over rows or facts with their names; how they look is decided here alone. Text of
+strangers (titles, the words of servers) may hold control characters: they are shown as escapes and
+never reach a terminal. Where the output is no terminal there is no colour, and nothing is cut.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple, TypeAlias
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from cirrus_bridge.errors import CirrusError
+
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
+Row: TypeAlias = Mapping[str, Any]
+_GAP = "  "
+
+
+class Column(NamedTuple):
+    """A column of a table for people: the key of a row's value, its title, and the style (of rich)
+    in which a value is shown, if it depends on that."""
+
+    key: str
+    title: str
+    style: Callable[[Any], str] | None = None
+
+
+class Output:
+    """Standard output in one of its two forms; remarks go to standard error.
+
+    JSON is one document, or, from what goes on for a while, one document a line.
+    """
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self._console = Console(highlight=False, markup=False, emoji=False)
+
+    def rows(self, rows: Sequence[Row], columns: Sequence[Column], *, none: str) -> None:
+        """A list. JSON has all that the rows have; people get the columns, or, if there are no
+        rows, the text `none`."""
+        if self.as_json:
+            self._json(rows)
+        elif not rows:
+            self.line(none)
+        elif self._console.is_terminal:
+            self._console.print(_rich_table(rows, columns))
+        else:
+            for line in _plain_table(rows, columns):
+                self.line(line)
+
+    def facts(self, facts: Row, titles: Mapping[str, str]) -> None:
+        """One thing: its facts, for people those that have a title, one a line."""
+        if self.as_json:
+            self._json(facts)
+            return
+        shown = {title: facts.get(key) for key, title in titles.items()}
+        width = max(map(len, shown), default=0)
+        for title, value in shown.items():
+            if value not in (None, "", [], ()):
+                self.line(f"{title + ':':{width + 1}}{_GAP}{_cell(value)}")
+
+    def document(self, document: object, text: str) -> None:
+        """Something with a form of its own: `text` is what people get."""
+        if self.as_json:
+            self._json(document)
+        else:
+            for line in text.splitlines():
+                self.line(line)
+
+    def event(self, event: Row, text: str) -> None:
+        """One of several things that happen one after the other, at once."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(_jsonable(event), ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+        else:
+            self.line(text)
+
+    def watch(self, looks: Iterable[Sequence[Row]], columns: Sequence[Column], none: str) -> None:
+        """A list that changes: redrawn at its place on a terminal, else one after the other."""
+        if self.as_json or not self._console.is_terminal:
+            for rows in looks:
+                if self.as_json:
+                    self.event({"rows": rows}, "")
+                else:
+                    self.rows(rows, columns, none=none)
+                    self.line("")
+            return
+        with Live(console=self._console, auto_refresh=False, screen=True) as live:
+            for rows in looks:
+                shown = _rich_table(rows, columns) if rows else Text(none)
+                live.update(shown, refresh=True)
+
+    def line(self, text: str) -> None:
+        """A line for people, whatever the form of the rest."""
+        self._console.print(Text(shown(text)), soft_wrap=True)
+
+    def remark(self, text: str) -> None:
+        """What people should know beside the result."""
+        sys.stderr.write(f"{shown(text)}\n")
+        sys.stderr.flush()
+
+    def _json(self, document: object) -> None:
+        text = json.dumps(_jsonable(document), ensure_ascii=False, indent=2)
+        sys.stdout.write(text + "\n")
+
+
+def complain(error: CirrusError, *, as_json: bool) -> None:
+    """The last word of a command that could not be done."""
+    if as_json:
+        said = {"code": error.code, "message": str(error), "detail": error.detail}
+        sys.stdout.write(json.dumps({"error": said}, ensure_ascii=False) + "\n")
+        return
+    detail = f"\n  ({error.detail})" if error.detail else ""
+    hint = f"\nMore on this: cirrusctl explain {error.code}" if error.code else ""
+    sys.stderr.write(f"cirrusctl: {shown(str(error))} ({error.code}){shown(detail)}{hint}\n")
+
+
+def shown(text: str) -> str:
+    """Text without anything that a terminal would obey; line breaks of our own stay."""
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+
+
+def _rich_table(rows: Sequence[Row], columns: Sequence[Column]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.title, overflow="fold")
+    for row in rows:
+        cells = []
+        for column in columns:
+            value = row.get(column.key)
+            cells.append(Text(_cell(value), style=column.style(value) if column.style else ""))
+        table.add_row(*cells)
+    return table
+
+
+def _plain_table(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[str]:
+    lines = [[column.title for column in columns]]
+    lines += [[_cell(row.get(column.key)) for column in columns] for row in rows]
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    for cells in lines:
+        padded = (f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True))
+        yield _GAP.join(padded).rstrip()
+
+
+def _cell(value: Any) -> str:
+    """A value on one line, for people."""
+    match value:
+        case None:
+            text = ""
+        case bool():
+            text = "yes" if value else "no"
+        case datetime():
+            text = f"{value:%Y-%m-%d %H:%M:%S}"
+        case list() | tuple():
+            text = ", ".join(map(_cell, value))
+        case _:
+            text = str(value)
+    return " ".join(shown(text).split("\n"))
+
+
+def _jsonable(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.isoformat(timespec="seconds")
+        case enum.Enum():
+            return value.name.lower()
+        case Mapping():
+            return {str(key): _jsonable(each) for key, each in value.items()}
+        case str() | int() | float() | None:
+            return value
+        case Iterable():
+            return list(map(_jsonable, value))
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return _jsonable(dataclasses.asdict(value))
+        case _:
+            return str(value)
