@@ -47,7 +47,11 @@ LAYERS: list[set[str]] = [
 ]
 # cirrusctl's own, above all of them; its commands do not know each other.
 ADMIN_LAYERS: list[set[str]] = [
-    {"__init__", "codes", "exit_status", "installation", "output"},
+    {"__init__", "codes", "cups_setup", "exit_status", "installation", "inventory", "output"},
+    {"ppd_defaults", "queues_file"},
+    {"wanted"},
+    {"plan"},
+    {"apply"},
     {"commands"},
     {"cirrusctl"},
 ]

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from cirrus_bridge import __version__
-from cirrus_bridge.admin.commands import explain
+from cirrus_bridge.admin.commands import apply, explain
 from cirrus_bridge.admin.exit_status import exit_status, help_text
 from cirrus_bridge.admin.output import complain
 from cirrus_bridge.errors import CirrusError
@@ -22,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("apply")(apply.command)
 app.command("explain")(explain.command)
 
 
