@@ -193,13 +193,17 @@ def test_a_dead_server_removes_nothing(queues: Queues) -> None:
 
 def test_a_server_that_is_away_was_seen_before(queues: Queues) -> None:
     """A new queue gets the driver of a device that discovery has seen; one that is there keeps
-    what it has."""
+    what it has, which may be younger."""
     queues.site.discovered("Laser1")
-    queues.site.cloud.stop()
     queues.declare(LASER)
+    queues.edit_cloud(lambda document: device_table(document, "Laser1").update(name="Younger"))
     assert queues.actions() == {"laser": "add"}
-    assert queues.printer("laser")["printer-make-and-model"].startswith("Cirrus Laser1 at Paris")
-    assert queues.actions() == {"laser": "none"}
+    queues.site.cloud.stop()
+    queues.declare(LASER + LASER.replace('"laser"', '"second"'))
+    assert queues.actions() == {"laser": "none", "second": "add"}
+    assert queues.printer("laser")["printer-info"] == "Younger at Paris office"
+    assert queues.printer("second")["printer-make-and-model"].startswith("Cirrus Laser1 at Paris")
+    assert queues.actions() == {"laser": "none", "second": "none"}
 
 
 def test_others_queues(queues: Queues) -> None:
