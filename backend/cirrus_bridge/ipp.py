@@ -46,6 +46,7 @@ class Tag(enum.IntEnum):
     URI = 0x45
     CHARSET = 0x47
     LANGUAGE = 0x48
+    MIME_TYPE = 0x49
 
 
 class Attribute(NamedTuple):

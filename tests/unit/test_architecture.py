@@ -39,7 +39,7 @@ LAYERS: list[set[str]] = [
     {"cloud_apis", "submit", "follow", "discovery", "recognize"},
     {"conclude", "waiting", "journal_poller", "asking", "change"},
     {"backend_run", "watched"},
-    {"settle", "orphans", "aside", "journal_figures"},
+    {"settle", "orphans", "aside", "journal_figures", "journal_history"},
     {"cups_news", "hook", "desktop", "metrics"},
     {"poller", "sinks", "metrics_server"},
     {"backend_main", "driver_main", "statusd_main"},
@@ -48,9 +48,9 @@ LAYERS: list[set[str]] = [
 # cirrusctl's own, above all of them; its commands do not know each other.
 ADMIN_LAYERS: list[set[str]] = [
     {"__init__", "codes", "cups_setup", "exit_status", "installation", "inventory", "output"},
-    {"ppd_defaults", "queues_file"},
-    {"wanted"},
-    {"plan"},
+    {"find_queues", "job_view", "ppd_defaults", "queues_file"},
+    {"find_jobs", "wanted"},
+    {"plan", "print_test"},
     {"apply"},
     {"commands"},
     {"cirrusctl"},

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from typing import Annotated, NoReturn
 
 import typer
 
 from cirrus_bridge import __version__
-from cirrus_bridge.admin.commands import apply, explain
-from cirrus_bridge.admin.exit_status import exit_status, help_text
+from cirrus_bridge.admin.commands import apply, devices, explain, job, jobs, queues, servers, test
+from cirrus_bridge.admin.exit_status import ExitStatus, exit_status, help_text
 from cirrus_bridge.admin.output import complain
 from cirrus_bridge.errors import CirrusError
 
@@ -23,6 +24,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("apply")(apply.command)
+app.command("servers")(servers.command)
+app.command("devices")(devices.command)
+app.command("queues")(queues.command)
+app.command("jobs")(jobs.command)
+app.command("job")(job.command)
+app.command("test")(test.command)
 app.command("explain")(explain.command)
 
 
@@ -33,7 +40,11 @@ def run() -> NoReturn:
     except CirrusError as error:
         complain(error, as_json="--json" in sys.argv)
         sys.exit(exit_status(error))
-    sys.exit(0)
+    except Exception:  # noqa: BLE001 - the last net: one line to search for beside the traceback
+        sys.stderr.write(traceback.format_exc())
+        sys.stderr.write("cirrusctl failed in a way that it should not. (CB-900)\n")
+        sys.exit(ExitStatus.FAILED)
+    sys.exit(ExitStatus.DONE)
 
 
 def _version(wanted: bool) -> None:

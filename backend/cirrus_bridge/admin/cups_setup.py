@@ -15,6 +15,7 @@ from cirrus_bridge.ipp import Attribute, Attributes, Group, Tag, Value
 
 MARK = "cirrus-declared"  # the option, of no meaning to jobs, by which `apply` knows its queues
 RAW = "raw"  # CUPS's word for a queue without a driver
+_PRINT_JOB = 0x0002
 _GET_PRINTER_ATTRIBUTES = 0x000B
 _CUPS_GET_PRINTERS = 0x4002
 _CUPS_ADD_MODIFY_PRINTER = 0x4003
@@ -107,16 +108,15 @@ class CupsSetup:
 
     def defaults(self, queue: str, names: Iterable[str]) -> dict[str, str]:
         """What a queue has as the default of these options of CUPS's own, if it has one."""
-        asked = [f"{name}-default" for name in names]
-        if not asked:
-            return {}
+        # with the name, as an answer without any attribute has no group
+        asked = ["printer-name", *(f"{name}-default" for name in names)]
         about = [_printer_uri(queue), Attribute(Tag.KEYWORD, "requested-attributes", asked)]
         answer = self._server.request(_GET_PRINTER_ATTRIBUTES, "/", about)
         (printer,) = answer.all(Group.PRINTER)
         return {
-            name: ",".join(map(_text, printer[attribute]))
-            for name, attribute in zip(names, asked, strict=True)
-            if printer.get(attribute)
+            name: ",".join(map(_text, values))
+            for name in names
+            if (values := printer.get(f"{name}-default"))
         }
 
     def ppd(self, queue: str) -> str | None:
@@ -145,6 +145,24 @@ class CupsSetup:
             changes=attributes,
             data=(change.ppd or "").encode("utf-8", "surrogateescape") if is_file else b"",
         )
+
+    def takes(self, queue: str) -> tuple[str, ...]:
+        """The types of documents (RFC 2046) that a queue can print."""
+        wanted = Attribute(Tag.KEYWORD, "requested-attributes", ["document-format-supported"])
+        answer = self._server.request(_GET_PRINTER_ATTRIBUTES, "/", [_printer_uri(queue), wanted])
+        (printer,) = answer.all(Group.PRINTER)
+        return tuple(map(str, printer.get("document-format-supported", ())))
+
+    def print(self, queue: str, title: str, document_type: str, data: bytes) -> int:
+        """Print a document; its job's number."""
+        about = [
+            _printer_uri(queue),
+            Attribute(Tag.NAME, "job-name", [title]),
+            Attribute(Tag.MIME_TYPE, "document-format", [document_type]),
+        ]
+        answer = self._server.request(_PRINT_JOB, "/", about, data=data)
+        (job,) = answer.all(Group.JOB)
+        return int(job["job-id"][0])
 
     def delete(self, queue: str) -> None:
         """Remove a queue, with all its jobs."""

@@ -18,6 +18,7 @@ from typing import Annotated, Any, NamedTuple, TypeAlias
 import typer
 from rich.console import Console
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -26,15 +27,17 @@ from cirrus_bridge.errors import CirrusError
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
 Row: TypeAlias = Mapping[str, Any]
 _GAP = "  "
+BAR_WIDTH = 10
 
 
 class Column(NamedTuple):
-    """A column of a table for people: the key of a row's value, its title, and the style (of rich)
-    in which a value is shown, if it depends on that."""
+    """A column of a table for people: the key of a row's value, its title, the style (of rich) in
+    which a value is shown, if it depends on that, and whether it is a percentage."""
 
     key: str
     title: str
     style: Callable[[Any], str] | None = None
+    is_percentage: bool = False
 
 
 class Output:
@@ -47,11 +50,13 @@ class Output:
         self.as_json = as_json
         self._console = Console(highlight=False, markup=False, emoji=False)
 
-    def rows(self, rows: Sequence[Row], columns: Sequence[Column], *, none: str) -> None:
-        """A list. JSON has all that the rows have; people get the columns, or, if there are no
-        rows, the text `none`."""
+    def rows(
+        self, rows: Sequence[Row], columns: Sequence[Column], *, none: str, document: object = None
+    ) -> None:
+        """A list. People get the columns, or, if there are no rows, the text `none`; JSON has all
+        that the rows have, or the `document` in their place."""
         if self.as_json:
-            self._json(rows)
+            self._json(rows if document is None else document)
         elif not rows:
             self.line(none)
         elif self._console.is_terminal:
@@ -87,20 +92,23 @@ class Output:
         else:
             self.line(text)
 
-    def watch(self, looks: Iterable[Sequence[Row]], columns: Sequence[Column], none: str) -> None:
-        """A list that changes: redrawn at its place on a terminal, else one after the other."""
-        if self.as_json or not self._console.is_terminal:
-            for rows in looks:
-                if self.as_json:
-                    self.event({"rows": rows}, "")
-                else:
-                    self.rows(rows, columns, none=none)
-                    self.line("")
-            return
-        with Live(console=self._console, auto_refresh=False, screen=True) as live:
-            for rows in looks:
-                shown = _rich_table(rows, columns) if rows else Text(none)
-                live.update(shown, refresh=True)
+    def watch(
+        self, looks: Iterable[tuple[Sequence[Row], object]], columns: Sequence[Column], none: str
+    ) -> None:
+        """A list that changes, as rows and as a document for JSON: redrawn at its place on a
+        terminal, else one after the other."""
+        if self.as_json:
+            for _, document in looks:
+                sys.stdout.write(json.dumps(_jsonable(document), ensure_ascii=False) + "\n")
+                sys.stdout.flush()
+        elif self._console.is_terminal:
+            with Live(console=self._console, auto_refresh=False, screen=True) as live:
+                for rows, _ in looks:
+                    live.update(_rich_table(rows, columns) if rows else Text(none), refresh=True)
+        else:
+            for rows, _ in looks:
+                self.rows(rows, columns, none=none)
+                self.line("")
 
     def line(self, text: str) -> None:
         """A line for people, whatever the form of the rest."""
@@ -116,10 +124,15 @@ class Output:
         sys.stdout.write(text + "\n")
 
 
+def problem(error: CirrusError) -> dict[str, str]:
+    """An error in JSON."""
+    return {"code": error.code, "message": str(error)}
+
+
 def complain(error: CirrusError, *, as_json: bool) -> None:
     """The last word of a command that could not be done."""
     if as_json:
-        said = {"code": error.code, "message": str(error), "detail": error.detail}
+        said = problem(error) | {"detail": error.detail}
         sys.stdout.write(json.dumps({"error": said}, ensure_ascii=False) + "\n")
         return
     detail = f"\n  ({error.detail})" if error.detail else ""
@@ -137,12 +150,17 @@ def _rich_table(rows: Sequence[Row], columns: Sequence[Column]) -> Table:
     for column in columns:
         table.add_column(column.title, overflow="fold")
     for row in rows:
-        cells = []
-        for column in columns:
-            value = row.get(column.key)
-            cells.append(Text(_cell(value), style=column.style(value) if column.style else ""))
-        table.add_row(*cells)
+        table.add_row(*(_rich_cell(column, row.get(column.key)) for column in columns))
     return table
+
+
+def _rich_cell(column: Column, value: Any) -> Text | ProgressBar:
+    if column.is_percentage and value is not None:
+        return ProgressBar(total=100, completed=value, width=BAR_WIDTH)
+    if isinstance(value, datetime):
+        is_today = value.date() == datetime.now(value.tzinfo).date()
+        return Text(f"{value:%H:%M:%S}" if is_today else f"{value:%Y-%m-%d %H:%M}")
+    return Text(_cell(value), style=column.style(value) if column.style else "")
 
 
 def _plain_table(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[str]:

@@ -120,7 +120,7 @@ def _queues(
                 problems.append(Problem(entry.name, answer.error))
             for device, driver in answer.drivers.items():
                 target = Target(location, device)
-                if target in seen or not _matches(device, pattern.device):
+                if target in seen or not matches(device, pattern.device):
                     continue
                 seen.add(target)
                 try:
@@ -222,9 +222,9 @@ def _locations(pattern: Pattern, server: Server) -> list[str]:
     of them."""
     if not is_glob(pattern.location):
         return [pattern.location]
-    return [each for each in server.locations if _matches(each, pattern.location)]
+    return [each for each in server.locations if matches(each, pattern.location)]
 
 
-def _matches(text: str, pattern: str) -> bool:
+def matches(text: str, pattern: str) -> bool:
     """`*` and `?` alone have a meaning: names of devices may hold brackets."""
     return fnmatch.fnmatchcase(text, pattern.replace("[", "[[]"))

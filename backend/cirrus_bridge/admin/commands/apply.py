@@ -11,7 +11,7 @@ import typer
 from cirrus_bridge.admin.apply import Applied, apply
 from cirrus_bridge.admin.exit_status import ExitStatus
 from cirrus_bridge.admin.installation import Installation
-from cirrus_bridge.admin.output import AsJson, Output
+from cirrus_bridge.admin.output import AsJson, Output, problem
 from cirrus_bridge.admin.plan import Action, Step
 from cirrus_bridge.admin.queues_file import FILE
 
@@ -59,10 +59,7 @@ def _document(applied: Applied, dry_run: bool) -> dict[str, Any]:
             }
             for step in applied.steps
         ],
-        "problems": [
-            {"name": each.name, "code": each.error.code, "message": str(each.error)}
-            for each in applied.problems
-        ],
+        "problems": [{"name": each.name, **problem(each.error)} for each in applied.problems],
     }
 
 
@@ -71,8 +68,8 @@ def _lines(applied: Applied, dry_run: bool) -> Iterator[str]:
     for step in applied.steps:
         if step.action is not Action.NONE:
             yield from _diff(step)
-    for problem in applied.problems:
-        yield f"! {problem.name}: {problem.error} ({problem.error.code})"
+    for each in applied.problems:
+        yield f"! {each.name}: {each.error} ({each.error.code})"
     counts = {action: sum(s.action is action for s in applied.steps) for action in Action}
     would = "would be " if dry_run else ""
     parts = [
