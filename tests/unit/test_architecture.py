@@ -47,8 +47,8 @@ LAYERS: list[set[str]] = [
 ]
 # cirrusctl's own, above all of them; its commands do not know each other.
 ADMIN_LAYERS: list[set[str]] = [
-    {"__init__", "codes", "cups_setup", "exit_status", "installation", "inventory", "output"},
-    {"find_queues", "job_view", "ppd_defaults", "queues_file"},
+    {"__init__", "codes", "cups_setup", "exit_status", "installation", "inventory", "table"},
+    {"find_queues", "job_view", "output", "ppd_defaults", "queues_file"},
     {"find_jobs", "wanted"},
     {"plan", "print_test"},
     {"apply"},

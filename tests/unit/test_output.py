@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from cirrus_bridge.admin.exit_status import MEANINGS, ExitStatus, exit_status
-from cirrus_bridge.admin.output import Column, Output, complain
+from cirrus_bridge.admin.output import Output, complain
+from cirrus_bridge.admin.table import Column
 from cirrus_bridge.errors import BadConfiguration, CupsGone, JournalBusy, KeyRefused, StartOver
 
 COLUMNS = (Column("name", "NAME"), Column("at", "AT"), Column("good", "GOOD"))

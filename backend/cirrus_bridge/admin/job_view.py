@@ -107,27 +107,26 @@ class JobView:
         }
 
     @property
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> list[dict[str, Any]]:
         """Table rows: one for each cloud job, or one."""
+        names = ("job", "queue", "user", "title", "state", "created")
         about = self.document
-        first = {
-            key: about[key]
-            for key in ("job", "queue", "user", "title", "state", "created", "message")
-        } | {"progress": about["progress"] if self.state == "processing" else None}
-        deliveries = [
-            (document, delivery) for document in self.documents for delivery in document.deliveries
-        ]
-        if not deliveries:
-            yield first | {"says": first["message"]}
-        for document, delivery in deliveries:
-            yield first | {
+        first = {name: about[name] for name in names}
+        first["progress"] = about["progress"] if self.state == "processing" else None
+        found = [first]
+        pairs = [(document, each) for document in self.documents for each in document.deliveries]
+        for document, delivery in pairs:
+            if "target" in found[-1]:
+                found.append({})
+            found[-1] |= {
                 "target": str(delivery.target),
                 "cloud_job": delivery.cloud_job_id,
                 "cloud_state": state_word(document, delivery),
                 "changed": _time(document.updated_at_s),
-                "says": delivery.message or first.get("message"),
+                "says": delivery.message,
             }
-            first = {}
+        found[-1]["says"] = " ".join(filter(None, (found[-1].get("says"), about["message"])))
+        return found
 
     @property
     def moments(self) -> list[Moment]:

@@ -11,33 +11,19 @@ import dataclasses
 import enum
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
+from cirrus_bridge.admin.table import Column, Row, cell, shown, table
 from cirrus_bridge.errors import CirrusError
 
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
-Row: TypeAlias = Mapping[str, Any]
-_GAP = "  "
-BAR_WIDTH = 10
-
-
-class Column(NamedTuple):
-    """A column of a table for people: the key of a row's value, its title, the style (of rich) in
-    which a value is shown, if it depends on that, and whether it is a percentage."""
-
-    key: str
-    title: str
-    style: Callable[[Any], str] | None = None
-    is_percentage: bool = False
 
 
 class Output:
@@ -59,11 +45,10 @@ class Output:
             self._json(rows if document is None else document)
         elif not rows:
             self.line(none)
-        elif self._console.is_terminal:
-            self._console.print(_rich_table(rows, columns))
         else:
-            for line in _plain_table(rows, columns):
-                self.line(line)
+            width = self._console.width if self._console.is_terminal else None
+            for line in table(rows, columns, width):
+                self._console.print(line, soft_wrap=True)
 
     def facts(self, facts: Row, titles: Mapping[str, str]) -> None:
         """One thing: its facts, for people those that have a title, one a line."""
@@ -74,7 +59,7 @@ class Output:
         width = max(map(len, shown), default=0)
         for title, value in shown.items():
             if value not in (None, "", [], ()):
-                self.line(f"{title + ':':{width + 1}}{_GAP}{_cell(value)}")
+                self.line(f"{title + ':':{width + 1}}  {cell(value)}")
 
     def document(self, document: object, text: str) -> None:
         """Something with a form of its own: `text` is what people get."""
@@ -104,7 +89,8 @@ class Output:
         elif self._console.is_terminal:
             with Live(console=self._console, auto_refresh=False, screen=True) as live:
                 for rows, _ in looks:
-                    live.update(_rich_table(rows, columns) if rows else Text(none), refresh=True)
+                    lines = table(rows, columns, self._console.width) if rows else [Text(none)]
+                    live.update(Group(*lines), refresh=True)
         else:
             for rows, _ in looks:
                 self.rows(rows, columns, none=none)
@@ -138,54 +124,6 @@ def complain(error: CirrusError, *, as_json: bool) -> None:
     detail = f"\n  ({error.detail})" if error.detail else ""
     hint = f"\nMore on this: cirrusctl explain {error.code}" if error.code else ""
     sys.stderr.write(f"cirrusctl: {shown(str(error))} ({error.code}){shown(detail)}{hint}\n")
-
-
-def shown(text: str) -> str:
-    """Text without anything that a terminal would obey; line breaks of our own stay."""
-    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
-
-
-def _rich_table(rows: Sequence[Row], columns: Sequence[Column]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column.title, overflow="fold")
-    for row in rows:
-        table.add_row(*(_rich_cell(column, row.get(column.key)) for column in columns))
-    return table
-
-
-def _rich_cell(column: Column, value: Any) -> Text | ProgressBar:
-    if column.is_percentage and value is not None:
-        return ProgressBar(total=100, completed=value, width=BAR_WIDTH)
-    if isinstance(value, datetime):
-        is_today = value.date() == datetime.now(value.tzinfo).date()
-        return Text(f"{value:%H:%M:%S}" if is_today else f"{value:%Y-%m-%d %H:%M}")
-    return Text(_cell(value), style=column.style(value) if column.style else "")
-
-
-def _plain_table(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[str]:
-    lines = [[column.title for column in columns]]
-    lines += [[_cell(row.get(column.key)) for column in columns] for row in rows]
-    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-    for cells in lines:
-        padded = (f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True))
-        yield _GAP.join(padded).rstrip()
-
-
-def _cell(value: Any) -> str:
-    """A value on one line, for people."""
-    match value:
-        case None:
-            text = ""
-        case bool():
-            text = "yes" if value else "no"
-        case datetime():
-            text = f"{value:%Y-%m-%d %H:%M:%S}"
-        case list() | tuple():
-            text = ", ".join(map(_cell, value))
-        case _:
-            text = str(value)
-    return " ".join(shown(text).split("\n"))
 
 
 def _jsonable(value: Any) -> Any:

@@ -13,7 +13,8 @@ from cirrus_bridge.admin.exit_status import ExitStatus
 from cirrus_bridge.admin.find_queues import cloud_queues
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.inventory import Answer, ask
-from cirrus_bridge.admin.output import AsJson, Column, Output
+from cirrus_bridge.admin.output import AsJson, Output
+from cirrus_bridge.admin.table import Column, Shape
 from cirrus_bridge.admin.wanted import matches
 from cirrus_bridge.capabilities import formats
 from cirrus_bridge.errors import BadQueueUri, CirrusError
@@ -23,12 +24,12 @@ from cirrus_bridge.uri import parse_queue_uri
 
 _COLUMNS = (
     Column("target", "DEVICE"),
-    Column("name", "NAME"),
-    Column("place", "PLACE"),
+    Column("name", "NAME", shape=Shape.SHORTENED),
+    Column("place", "PLACE", shape=Shape.LEFT_OUT),
     Column("formats", "TAKES"),
     Column("active", "ACTIVE", lambda active: "" if active else "yellow"),
     Column("queues", "QUEUES"),
-    Column("server", "SERVER"),
+    Column("server", "SERVER", shape=Shape.LEFT_OUT),
 )
 _QueuesByDevice: TypeAlias = dict[tuple[str, str, str], list[str]]
 

@@ -9,9 +9,14 @@ from typing import Annotated
 import typer
 
 from cirrus_bridge.admin.codes import Explanation, explanations
-from cirrus_bridge.admin.output import AsJson, Column, Output
+from cirrus_bridge.admin.output import AsJson, Output
+from cirrus_bridge.admin.table import Column, Shape
 
-_COLUMNS = (Column("code", "CODE"), Column("what", "WHAT"), Column("do", "WHAT TO DO"))
+_COLUMNS = (
+    Column("code", "CODE"),
+    Column("what", "WHAT"),
+    Column("do", "WHAT TO DO", shape=Shape.NOTE),
+)
 _THE_JOB = {
     "fail": "is given to the queue's error policy",
     "ask-for-key": "is held until it is released, and asks for authentication",

@@ -12,7 +12,8 @@ import typer
 from cirrus_bridge.admin.find_jobs import find_jobs
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.job_view import STATES, JobView
-from cirrus_bridge.admin.output import AsJson, Column, Output
+from cirrus_bridge.admin.output import AsJson, Output
+from cirrus_bridge.admin.table import Column, Shape
 
 WATCH_S = 2.0
 NONE = "There are no such jobs."
@@ -29,15 +30,15 @@ def _color(state: str | None) -> str:
 _COLUMNS = (
     Column("job", "JOB"),
     Column("queue", "QUEUE"),
-    Column("user", "USER"),
-    Column("title", "TITLE"),
-    Column("created", "CREATED"),
+    Column("user", "USER", shape=Shape.LEFT_OUT),
+    Column("title", "TITLE", shape=Shape.SHORTENED),
+    Column("created", "CREATED", shape=Shape.LEFT_OUT),
     Column("state", "IN CUPS", _color),
-    Column("progress", "PROGRESS", is_percentage=True),
+    Column("progress", "PROGRESS", shape=Shape.PERCENTAGE),
     Column("target", "DEVICE"),
-    Column("cloud_job", "CLOUD JOB"),
+    Column("cloud_job", "CLOUD JOB", shape=Shape.LEFT_OUT),
     Column("cloud_state", "IN THE CLOUD", _color),
-    Column("says", "SAYS"),
+    Column("says", "SAYS", shape=Shape.NOTE),
 )
 
 

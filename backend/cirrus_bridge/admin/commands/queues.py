@@ -8,7 +8,8 @@ from typing import Any
 from cirrus_bridge.admin.cups_setup import Queue
 from cirrus_bridge.admin.find_queues import cloud_queues
 from cirrus_bridge.admin.installation import Installation
-from cirrus_bridge.admin.output import AsJson, Column, Output
+from cirrus_bridge.admin.output import AsJson, Output
+from cirrus_bridge.admin.table import Column, Shape
 from cirrus_bridge.errors import BadQueueUri
 from cirrus_bridge.uri import parse_queue_uri
 
@@ -19,9 +20,9 @@ _COLUMNS = (
     Column("accepting", "ACCEPTS"),
     Column("jobs", "JOBS"),
     Column("targets", "DEVICES"),
-    Column("server", "SERVER"),
+    Column("server", "SERVER", shape=Shape.LEFT_OUT),
     Column("entry", "DECLARED AS"),
-    Column("says", "SAYS"),
+    Column("says", "SAYS", shape=Shape.NOTE),
 )
 
 

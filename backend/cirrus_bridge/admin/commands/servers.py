@@ -11,7 +11,8 @@ import typer
 from cirrus_bridge.admin.exit_status import ExitStatus
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.inventory import AT_ONCE
-from cirrus_bridge.admin.output import AsJson, Column, Output, problem
+from cirrus_bridge.admin.output import AsJson, Output, problem
+from cirrus_bridge.admin.table import Column, Shape
 from cirrus_bridge.config import Server
 from cirrus_bridge.errors import CirrusError, KeyRefused
 
@@ -20,9 +21,9 @@ _COLUMNS = (
     Column("company", "COMPANY"),
     Column("state", "STATE", lambda state: "green" if state == "ok" else "red"),
     Column("key", "KEY"),
-    Column("version", "VERSION"),
-    Column("answer_ms", "ANSWERS IN MS"),
-    Column("locations", "LOCATIONS"),
+    Column("version", "VERSION", shape=Shape.SHORTENED),
+    Column("answer_ms", "ANSWERS IN MS", shape=Shape.LEFT_OUT),
+    Column("locations", "LOCATIONS", shape=Shape.LEFT_OUT),
 )
 
 
