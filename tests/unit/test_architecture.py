@@ -47,7 +47,16 @@ LAYERS: list[set[str]] = [
 ]
 # cirrusctl's own, above all of them; its commands do not know each other.
 ADMIN_LAYERS: list[set[str]] = [
-    {"__init__", "codes", "cups_setup", "exit_status", "installation", "inventory", "table"},
+    {
+        "__init__",
+        "codes",
+        "cups_setup",
+        "exit_status",
+        "installation",
+        "inventory",
+        "log_lines",
+        "table",
+    },
     {"find_queues", "job_view", "output", "ppd_defaults", "queues_file"},
     {"find_jobs", "wanted"},
     {"plan", "print_test"},

@@ -9,7 +9,17 @@ from typing import Annotated, NoReturn
 import typer
 
 from cirrus_bridge import __version__
-from cirrus_bridge.admin.commands import apply, devices, explain, job, jobs, queues, servers, test
+from cirrus_bridge.admin.commands import (
+    apply,
+    devices,
+    explain,
+    job,
+    jobs,
+    logs,
+    queues,
+    servers,
+    test,
+)
 from cirrus_bridge.admin.exit_status import ExitStatus, exit_status, help_text
 from cirrus_bridge.admin.output import complain
 from cirrus_bridge.errors import CirrusError
@@ -30,6 +40,7 @@ app.command("queues")(queues.command)
 app.command("jobs")(jobs.command)
 app.command("job")(job.command)
 app.command("test")(test.command)
+app.command("logs")(logs.command)
 app.command("explain")(explain.command)
 
 
