@@ -288,7 +288,8 @@ def test_drivers_by_name(queues: Queues) -> None:
     ("lines", "complaint"),
     [
         ('options = { Duplex = "Purple" }', "'options.Duplex': the driver has no 'Purple'"),
-        ('options = { sides = "two-sided-long-edge" }', "no notice of sides"),
+        ('options = { sides = "two-sided-long-edge" }', "write Duplex"),
+        ("options = { finishings = 4 }", "no notice of finishings"),
     ],
 )
 def test_options_that_are_none(queues: Queues, lines: str, complaint: str) -> None:

@@ -6,6 +6,7 @@ what discovery has last seen there is given instead, and marked so.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ AT_ONCE = 16
 AskLocation = Callable[[Server, str], Mapping[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """What is known of a location. With an `error`, its server did not say, and `content` is as it
     was last seen, or empty."""
@@ -31,7 +32,7 @@ class Answer:
     content: Mapping[str, Any]
     error: CirrusError | None = None
 
-    @property
+    @functools.cached_property
     def drivers(self) -> dict[str, Driver]:
         """The active devices, by their ids."""
         return {driver.key: driver for driver in devices(self.place, self.content)}

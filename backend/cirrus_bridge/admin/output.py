@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -123,6 +124,8 @@ def complain(error: CirrusError, *, as_json: bool) -> None:
         return
     detail = f"\n  ({error.detail})" if error.detail else ""
     hint = f"\nMore on this: cirrusctl explain {error.code}" if error.code else ""
+    if os.geteuid() != 0:
+        hint += "\nWhat reads keys or the journal, or changes CUPS, needs root; you are not."
     sys.stderr.write(f"cirrusctl: {shown(str(error))} ({error.code}){shown(detail)}{hint}\n")
 
 

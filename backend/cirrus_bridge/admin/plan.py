@@ -25,6 +25,13 @@ from cirrus_bridge.errors import BadQueueUri, CupsNotPossible, ServerFault
 from cirrus_bridge.model import Place
 from cirrus_bridge.uri import parse_queue_uri
 
+# CUPS's words → the driver's. Once one queue has such a default, lp sends it with the jobs of all
+# queues, as one-sided and A4 where nobody has said otherwise.
+_DRIVERS_WORDS = {
+    "sides": "Duplex",
+    "media": "PageSize or InputSlot",
+}
+
 
 class Action(enum.Enum):
     """What is to become of a queue."""
@@ -153,6 +160,11 @@ def _may_be_there(queue: Queue, answers: Mapping[Place, Answer]) -> str:
 def _sorted_options(entry: Entry, ppd: str | None) -> tuple[dict[str, str], dict[str, str]]:
     """The entry's options: the driver's, and CUPS's own."""
     known = {} if ppd in (None, RAW) else choices(ppd or "")
+    for name in entry.options.keys() & _DRIVERS_WORDS.keys() if known else ():
+        raise entry.table.bad(
+            f"'options.{name}': write {_DRIVERS_WORDS[name]} for a queue with a driver, as CUPS "
+            f"would give the jobs of other queues a {name}, too"
+        )
     of_driver = {name: text for name, text in entry.options.items() if name in known}
     for name, text in of_driver.items():
         if text not in known[name]:

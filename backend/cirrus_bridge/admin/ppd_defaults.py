@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 _OPTION = re.compile(r"^\*(?:JCL)?OpenUI[ \t]+\*?([!-.0-9;-~]+)", re.MULTILINE)
+_CHOICE = re.compile(r"^\*([!-.0-9;-~]+)[ \t]+([!-.0-9;-~]+)[ \t]*[:/]", re.MULTILINE)
 _DEFAULT = re.compile(r"^\*Default([!-9;-~]+):[ \t]*([^\s]+)[ \t]*(?=\r?$)", re.MULTILINE)
 _MADE_WITH = re.compile(r'^\*cirrusDefault[ \t]+([!-9;-~]+):[ \t]*"([^"\r\n]*)"', re.MULTILINE)
 # PPD 4.3, 5.9 and 5.14: these have one default with PageSize
@@ -17,11 +18,11 @@ _OF_PAPER = ("PageSize", "PageRegion", "ImageableArea", "PaperDimension")
 
 def choices(ppd: str) -> dict[str, list[str]]:
     """The choices of each option, by its keyword."""
-    found: dict[str, list[str]] = {option: [] for option in _OPTION.findall(ppd)}
-    for option, listed in found.items():
-        line = re.compile(rf"^\*{re.escape(option)}[ \t]+([!-.0-9;-~]+)[ \t]*[:/]", re.MULTILINE)
-        listed += dict.fromkeys(line.findall(ppd))
-    return found
+    found: dict[str, dict[str, None]] = {option: {} for option in _OPTION.findall(ppd)}
+    for option, choice in _CHOICE.findall(ppd):
+        if option in found:
+            found[option][choice] = None
+    return {option: list(listed) for option, listed in found.items()}
 
 
 def defaults(ppd: str) -> dict[str, str]:

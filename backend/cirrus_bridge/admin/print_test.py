@@ -15,6 +15,7 @@ from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.job_view import JobView, Moment
 from cirrus_bridge.cups_queue import STOPPED
 from cirrus_bridge.errors import CupsGone
+from cirrus_bridge.journal_history import recent_documents
 
 TITLE = "Cirrus Bridge test page"
 PDF, TEXT = "application/pdf", "text/plain"
@@ -57,6 +58,7 @@ def print_test_page(installation: Installation, queue: str, *, limit_s: float) -
     """
     if queue.lower() not in (each.name.lower() for each in cloud_queues(installation)):
         raise CupsGone(f"CUPS has no queue {queue} that leads to the cloud; see cirrusctl queues.")
+    recent_documents(installation.state, 0)  # by which it is followed
     setup = CupsSetup(installation.cups_server)
     if PDF in setup.takes(queue):
         page, kind = (files(__package__) / "test-page.pdf").read_bytes(), PDF
