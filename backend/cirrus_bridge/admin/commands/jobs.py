@@ -54,14 +54,20 @@ def _known_state(states: list[str]) -> list[str]:
 
 
 def command(
-    queue: Annotated[str | None, typer.Option(help="Of this queue.", show_default=False)] = None,
-    user: Annotated[str | None, typer.Option(help="Of this user.", show_default=False)] = None,
+    queue: Annotated[
+        str | None, typer.Option(metavar="QUEUE", help="Of this queue.", show_default=False)
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="USER", help="Of this user.", show_default=False)
+    ] = None,
     location: Annotated[
-        str | None, typer.Option(help="For devices of this location.", show_default=False)
+        str | None,
+        typer.Option(metavar="ID", help="For devices of this location.", show_default=False),
     ] = None,
     state: Annotated[
         list[str],
         typer.Option(
+            metavar="STATE",
             help="In this state in CUPS; may be given several times.",
             autocompletion=_states,
             callback=_known_state,
@@ -69,7 +75,7 @@ def command(
         ),
     ] = [],  # noqa: B006 - typer makes a list of its own
     ended: Annotated[
-        int, typer.Option(min=0, help="So many of the jobs that ended last, too.")
+        int, typer.Option(min=0, metavar="N", help="So many of the jobs that ended last, too.")
     ] = 20,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on looking.")] = False,
     as_json: AsJson = False,

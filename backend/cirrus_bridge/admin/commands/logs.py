@@ -20,9 +20,12 @@ FOLLOWED_LINES = 1000  # so many new ones at once, at most
 
 def command(
     job: Annotated[
-        int | None, typer.Option(help="Of this job of CUPS alone.", show_default=False)
+        int | None,
+        typer.Option(metavar="JOB", help="Of this job of CUPS alone.", show_default=False),
     ] = None,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="So many at most.")] = 50,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=1, metavar="N", help="So many at most.")
+    ] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on reading.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -27,7 +27,9 @@ def command(
     queue: Annotated[
         str, typer.Argument(metavar="QUEUE", help="CUPS's queue.", autocompletion=_queues)
     ],
-    timeout: Annotated[float, typer.Option(min=0, help="Follow it for so many seconds.")] = 120,
+    timeout: Annotated[
+        float, typer.Option(min=0, metavar="S", help="Follow it for so many seconds.")
+    ] = 120,
     as_json: AsJson = False,
 ) -> None:
     """Print a test page and follow it.
