@@ -102,6 +102,16 @@ class PrintSite:
         self.cups.add_queue(name, uri, driver=DRIVER if driver else None, policy=policy)
         return name
 
+    def cirrusctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run cirrusctl for this site."""
+        return subprocess.run(
+            [BACKEND.with_name("cirrusctl"), *arguments],
+            env=os.environ | self.environ | {"CUPS_SERVER": str(self.cups.socket)},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+
     @contextlib.contextmanager
     def statusd(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """The poller of this site, while the context lasts; its lines are in `statusd_log`."""

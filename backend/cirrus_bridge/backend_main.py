@@ -19,7 +19,7 @@ from cirrus_bridge import __version__
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.backend_run import OK, BackendRun
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.cloud_apis import may_be_plain
+from cirrus_bridge.cloud_apis import api_for
 from cirrus_bridge.config import FOLDER, STATE_FOLDER, UploadSettings, load
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.cups_job import USAGE, SpooledDocument, read_job
@@ -143,11 +143,8 @@ def _list_devices(
         sys.stdout.write(SCHEME_LINE + "\n")
         return
 
-    def api_for(server: Server) -> CloudApi:
-        # what the default is for queues to this machine must not take a key across the network
-        plain = configuration.defaults.encryption == "never" and may_be_plain(server)
-        company = server.company or ""
-        return CloudApi(server, company, https=not plain, timeouts=DISCOVERY_TIMEOUTS)
+    def api_of(server: Server) -> CloudApi:
+        return api_for(configuration, server, DISCOVERY_TIMEOUTS)
 
     cached = Path(environ.get("CIRRUS_BRIDGE_CACHE") or CACHE_FOLDER)
     with contextlib.suppress(OSError):  # without a cache it works too
@@ -157,7 +154,7 @@ def _list_devices(
     found: list[LanServer] = []
     browsing = threading.Thread(target=lambda: found.extend(servers_on_lan(clock)), daemon=True)
     browsing.start()
-    lines = discover(configuration.servers, api_for, cache, clock, report.fault)
+    lines = discover(configuration.servers, api_of, cache, clock, report.fault)
     for line in lines:
         # IPP's charset, whatever the locale's is: names are in any script
         sys.stdout.buffer.write(line.encode() + b"\n")

@@ -1,4 +1,4 @@
-"""Programs that are run for a change: with no shell, no input, and a limited time.
+"""Programs that are run, for a change or to read them: with no shell, no input, in limited time.
 
 A program that takes too long is ended together with what it has started. One that ends by itself
 may leave others behind, as scripts do that start something in the background.
@@ -77,3 +77,23 @@ def run_program(
         raise ProgramFailed(f"was ended by signal {-status}")
     if status:
         raise ProgramFailed(f"failed with exit status {status}")
+
+
+def read_program(command: Sequence[str], *, limit_s: float) -> bytes:
+    """What a program writes to its standard output.
+
+    Raises:
+        NotStarted, TooSlow, ProgramFailed.
+    """
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=limit_s
+        )
+    except subprocess.TimeoutExpired:
+        raise TooSlow(f"took more than {limit_s:g} s and was ended") from None
+    except OSError as error:
+        raise NotStarted(f"can not be started: {error.strerror}") from error
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip()
+        raise ProgramFailed(f"failed with exit status {done.returncode}: {said}")
+    return done.stdout

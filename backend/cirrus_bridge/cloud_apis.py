@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from cirrus_bridge.api import CloudApi
-from cirrus_bridge.config import Configuration
+from cirrus_bridge.config import Configuration, UploadSettings
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.errors import BadConfiguration
 from cirrus_bridge.uri import QueueUri, is_loopback
@@ -39,6 +39,13 @@ class CloudApis:
             timeouts = self._configuration.upload
             self._made[name] = CloudApi(server, queue.company, https=not plain, timeouts=timeouts)
         return self._made[name]
+
+
+def api_for(configuration: Configuration, server: Server, timeouts: UploadSettings) -> CloudApi:
+    """The API of a server for who asks it about itself, whatever queues there are."""
+    # what the default is for queues to this machine must not take a key across the network
+    plain = configuration.defaults.encryption == "never" and may_be_plain(server)
+    return CloudApi(server, server.company or "", https=not plain, timeouts=timeouts)
 
 
 def may_be_plain(server: Server) -> bool:

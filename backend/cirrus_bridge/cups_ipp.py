@@ -43,6 +43,7 @@ class CupsServer:
         *,
         group: Group = Group.JOB,
         changes: Sequence[Attribute] = (),
+        data: bytes = b"",
     ) -> Response:
         """Make one request.
 
@@ -50,6 +51,7 @@ class CupsServer:
             path: the resource that CUPS's policies go by, such as "/admin/".
             about: operation attributes; who asks is added.
             group, changes: what is to be set, if anything.
+            data: a file that goes with the request: a document, or a driver.
 
         Raises:
             CupsAway: no answer, or cupsd can not answer now; the same request can be made again.
@@ -62,7 +64,7 @@ class CupsServer:
         groups = [(Group.OPERATION, [*about[:1], user, *about[1:]])]
         if changes:
             groups.append((group, [*changes]))
-        response = self._exchange(path, encode(operation, groups))
+        response = self._exchange(path, encode(operation, groups) + data)
         if response.status < _FIRST_FAILURE:
             return response
         raise _refusal(response)
@@ -81,9 +83,7 @@ class CupsServer:
             answer = connection.getresponse()
             data = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            raise CupsAway(
-                "CUPS does not answer; tried again.", detail=f"{self._address}: {error!r}"
-            ) from error
+            raise CupsAway("CUPS does not answer.", detail=f"{self._address}: {error!r}") from error
         finally:
             connection.close()
         detail = f"{self._address}: HTTP status {answer.status} for {path}"
@@ -94,13 +94,11 @@ class CupsServer:
                 detail=detail,
             )
         if answer.status != 200:
-            raise CupsAway("CUPS can not answer now; tried again.", detail=detail)
+            raise CupsAway("CUPS can not answer now.", detail=detail)
         try:
             return decode(data)
         except Malformed as error:
-            raise CupsAway(
-                "CUPS gave half an answer; tried again.", detail=f"{detail}: {error}"
-            ) from error
+            raise CupsAway("CUPS gave half an answer.", detail=f"{detail}: {error}") from error
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -36,6 +36,7 @@ class Group(enum.IntEnum):
 class Tag(enum.IntEnum):
     """Value tags that are sent here (RFC 8010, 3.5.2)."""
 
+    DELETE = 0x16  # out of band: the attribute is to be removed (RFC 3380, 8.2)
     INTEGER = 0x21
     BOOLEAN = 0x22
     ENUM = 0x23
@@ -45,6 +46,7 @@ class Tag(enum.IntEnum):
     URI = 0x45
     CHARSET = 0x47
     LANGUAGE = 0x48
+    MIME_TYPE = 0x49
 
 
 class Attribute(NamedTuple):
@@ -57,10 +59,12 @@ class Attribute(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A decoded answer: its status code, and the attributes of each group in their order."""
+    """A decoded answer: its status code, the attributes of each group in their order, and the
+    file that goes with it, if there is one."""
 
     status: int
     groups: tuple[tuple[int, Attributes], ...]
+    data: bytes = b""
 
     def all(self, group: Group) -> list[Attributes]:
         """The attributes of each group of that kind: one for each job or printer."""
@@ -137,7 +141,7 @@ def _decode(data: bytes) -> Response:
                 values.append(_value(tag, value))
         if tag == _COLLECTION:
             depth += 1
-    return Response(status, tuple(groups))
+    return Response(status, tuple(groups), data[at + 1 :])
 
 
 def _value(tag: int, data: bytes) -> Value:

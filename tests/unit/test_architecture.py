@@ -40,13 +40,34 @@ LAYERS: list[set[str]] = [
     {"cloud_apis", "submit", "follow", "discovery", "recognize"},
     {"conclude", "waiting", "journal_poller", "asking", "change"},
     {"backend_run", "watched"},
-    {"settle", "orphans", "aside", "journal_figures"},
+    {"settle", "orphans", "aside", "journal_figures", "journal_history"},
     {"cups_news", "hook", "desktop", "metrics"},
     {"poller", "sinks", "metrics_server"},
     {"backend_main", "driver_main", "statusd_main"},
     {"backend_supervisor"},
 ]
+# cirrusctl's own, above all of them; its commands do not know each other.
+ADMIN_LAYERS: list[set[str]] = [
+    {
+        "__init__",
+        "codes",
+        "cups_setup",
+        "exit_status",
+        "installation",
+        "inventory",
+        "log_lines",
+        "table",
+    },
+    {"find_queues", "job_view", "output", "ppd_defaults", "queues_file"},
+    {"find_jobs", "wanted"},
+    {"plan", "print_test"},
+    {"apply"},
+    {"commands"},
+    {"cirrusctl"},
+]
 OWNERS = {
+    "typer": set(),
+    "rich": set(),
     "requests": {"api", "api_errors", "api_session"},
     "urllib3": {"api_errors", "api_session"},
     "http": {"api_errors", "cups_ipp", "metrics_server"},
@@ -97,6 +118,28 @@ def test_one_owner_for_each_edge(name: str) -> None:
     for package, owners in OWNERS.items():
         if any(i.split(".")[0] == package for i in MODULES[name]):
             assert name in owners
+
+
+ADMIN = {
+    str(path.relative_to(BRIDGE / "admin").with_suffix("")): _imports(path)
+    for path in sorted((BRIDGE / "admin").rglob("*.py"))
+}
+
+
+def test_every_module_of_cirrusctl_has_a_layer() -> None:
+    """A new one gets a place on purpose."""
+    placed = [name for layer in ADMIN_LAYERS for name in layer]
+    assert sorted(placed) == sorted({name.split("/")[0] for name in ADMIN})
+
+
+@pytest.mark.parametrize("name", ADMIN)
+def test_cirrusctl_imports_go_down(name: str) -> None:
+    """And it has no edge of its own, but for the terminal."""
+    own = next(n for n, layer in enumerate(ADMIN_LAYERS) if name.split("/")[0] in layer)
+    below = set().union(*ADMIN_LAYERS[:own])
+    parts = [i.split(".") for i in ADMIN[name]]
+    assert {part[2] for part in parts if part[:2] == ["cirrus_bridge", "admin"]} <= below
+    assert not {part[0] for part in parts} & (OWNERS.keys() - {"typer", "rich"})
 
 
 @pytest.mark.parametrize("pair", [("cirrus_bridge", "cirrus_cloudlet")])

@@ -1,0 +1,92 @@
+"""`cirrusctl apply`: makes CUPS's queues those of queues.toml."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from cirrus_bridge.admin.apply import Applied, apply
+from cirrus_bridge.admin.exit_status import ExitStatus
+from cirrus_bridge.admin.installation import Installation
+from cirrus_bridge.admin.output import AsJson, Output, problem
+from cirrus_bridge.admin.plan import Action, Step
+from cirrus_bridge.admin.queues_file import FILE
+
+_SIGNS = {Action.ADD: "+", Action.CHANGE: "~", Action.REMOVE: "-", Action.KEEP: "="}
+
+
+def command(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Show what would be done, and do nothing.")
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Remove queues that are not declared any more with the jobs they have, and those "
+            "whose device may still be there.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make CUPS's queues those of queues.toml.
+
+    Queues that it did not make are never touched. One that it made and that is not declared any
+    more is removed, unless it has jobs.
+    """
+    output = Output(as_json)
+    installation = Installation.of(os.environ)
+    applied = apply(installation, dry_run=dry_run, force=force)
+    output.document(_document(applied, dry_run), "\n".join(_lines(applied, dry_run)))
+    if not applied.is_as_declared:
+        raise typer.Exit(ExitStatus.FAILED)
+
+
+def _document(applied: Applied, dry_run: bool) -> dict[str, Any]:
+    return {
+        "changed": applied.has_changed,
+        "as_declared": applied.is_as_declared,
+        "dry_run": dry_run,
+        "queues": [
+            {
+                "name": step.name,
+                "action": step.action,
+                "reason": step.reason,
+                "differences": [each._asdict() for each in step.differences],
+            }
+            for step in applied.steps
+        ],
+        "problems": [{"name": each.name, **problem(each.error)} for each in applied.problems],
+    }
+
+
+def _lines(applied: Applied, dry_run: bool) -> Iterator[str]:
+    """The diff, and a summary."""
+    for step in applied.steps:
+        if step.action is not Action.NONE:
+            yield from _diff(step)
+    for each in applied.problems:
+        yield f"! {each.name}: {each.error} ({each.error.code})"
+    counts = {action: sum(s.action is action for s in applied.steps) for action in Action}
+    would = "would be " if dry_run else ""
+    parts = [
+        f"{counts[action]} {would}{word}"
+        for action, word in (
+            (Action.ADD, "added"), (Action.CHANGE, "changed"), (Action.REMOVE, "removed"),
+        )
+        if counts[action]
+    ] or [f"nothing {'would be' if dry_run else 'was'} changed"]  # fmt: skip
+    parts.append(f"{counts[Action.NONE]} as declared")
+    if not applied.is_as_declared:
+        parts.append(f"{len(applied.problems) + counts[Action.KEEP]} not as declared")
+    yield f"Queues of {FILE}: {', '.join(parts)}."
+
+
+def _diff(step: Step) -> Iterator[str]:
+    yield f"{_SIGNS[step.action]} {step.name}" + (f": {step.reason}" if step.reason else "")
+    for each in step.differences:
+        was = f"{each.now} → " if each.now else ""
+        yield f"    {each.what}: {was}{each.wanted or '(removed)'}"

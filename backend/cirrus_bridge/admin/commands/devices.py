@@ -1,0 +1,115 @@
+"""`cirrusctl devices`: what devices there are, and which queues lead to them."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from cirrus_bridge.admin.exit_status import ExitStatus
+from cirrus_bridge.admin.find_queues import cloud_queues
+from cirrus_bridge.admin.installation import Installation
+from cirrus_bridge.admin.inventory import Answer, ask
+from cirrus_bridge.admin.output import AsJson, Output
+from cirrus_bridge.admin.table import Column, Shape
+from cirrus_bridge.admin.wanted import matches
+from cirrus_bridge.capabilities import formats
+from cirrus_bridge.errors import BadQueueUri, CirrusError
+from cirrus_bridge.model import Place
+from cirrus_bridge.ppd import make_and_model
+from cirrus_bridge.uri import parse_queue_uri
+
+_COLUMNS = (
+    Column("target", "DEVICE"),
+    Column("name", "NAME", shape=Shape.SHORTENED),
+    Column("place", "PLACE", shape=Shape.LEFT_OUT),
+    Column("formats", "TAKES"),
+    Column("active", "ACTIVE", lambda active: "" if active else "yellow"),
+    Column("queues", "QUEUES"),
+    Column("server", "SERVER", shape=Shape.LEFT_OUT),
+)
+_QueuesByDevice: TypeAlias = dict[tuple[str, str, str], list[str]]
+
+
+def command(
+    pattern: Annotated[
+        str, typer.Argument(metavar="LOCATION:DEVICE", help="With * and ?, such as 'Paris:*'.")
+    ] = "*:*",
+    show_all: Annotated[bool, typer.Option("--all", help="Inactive devices, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List devices and their queues.
+
+    Of the locations in servers.d; of a server that is away as they were last seen.
+    """
+    output = Output(as_json)
+    installation = Installation.of(os.environ)
+    places = {
+        Place(server.name, server.company, location): server
+        for server in installation.configuration.servers
+        if server.company is not None
+        for location in server.locations
+    }
+    answers = ask(
+        places.items(),
+        lambda server, location: installation.api(server).location(location),
+        installation.devices_seen,
+    )
+    queues = _queues_by_device(installation)
+    rows = [
+        row
+        for answer in answers.values()
+        for row in _rows(answer, queues)
+        if matches(row["target"], pattern) and (show_all or row["active"])
+    ]
+    output.rows(rows, _COLUMNS, none="There is no such device.")
+    errors = {place: answer.error for place, answer in answers.items() if answer.error}
+    for place, error in errors.items():
+        output.remark(f"! {place.location} of {place.server}: {error} ({error.code})")
+    if errors:
+        raise typer.Exit(ExitStatus.SERVER)
+
+
+def _rows(
+    answer: Answer, queues: dict[tuple[str, str, str], list[str]]
+) -> Iterator[dict[str, Any]]:
+    listed = answer.content.get("Devices")
+    drivers = answer.drivers
+    for key, device in sorted(listed.items() if isinstance(listed, dict) else ()):
+        if not isinstance(device, dict):
+            continue
+        driver = drivers.get(key)
+        target = f"{answer.place.location}:{key}"
+        yield {
+            "server": answer.place.server,
+            "company": answer.place.company,
+            "target": target,
+            "name": device.get("Name") or key,
+            "place": answer.content.get("Name") or answer.place.location,
+            "formats": sorted(formats(device)),
+            "active": driver is not None,
+            "uri": driver.uri if driver else None,
+            "driver": make_and_model(driver.model) if driver and driver.language else None,
+            "as_last_seen": answer.error is not None,
+            "queues": queues.get((answer.place.server, answer.place.company, target), []),
+        }
+
+
+def _queues_by_device(installation: Installation) -> _QueuesByDevice:
+    """Queues by server, company and target; none where CUPS does not answer."""
+    found: _QueuesByDevice = defaultdict(list)
+    try:
+        queues = cloud_queues(installation)
+    except CirrusError:
+        return found
+    for queue in queues:
+        try:
+            uri = parse_queue_uri(queue.device_uri)
+        except BadQueueUri:
+            continue
+        for target in uri.targets:
+            found[uri.server, uri.company, str(target)].append(queue.name)
+    return found

@@ -1,0 +1,82 @@
+"""`cirrusctl explain`: what a code means, and what to do."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from typing import Annotated
+
+import typer
+
+from cirrus_bridge.admin.codes import Explanation, explanations
+from cirrus_bridge.admin.output import AsJson, Output
+from cirrus_bridge.admin.table import Column, Shape
+
+_COLUMNS = (
+    Column("code", "CODE"),
+    Column("what", "WHAT"),
+    Column("do", "WHAT TO DO", shape=Shape.NOTE),
+)
+_THE_JOB = {
+    "fail": "is given to the queue's error policy",
+    "ask-for-key": "is held until it is released, and asks for authentication",
+    "hold": "is held until it is released",
+    "stop-queue": "stays in its queue, which stops until `cupsenable`",
+    "cancel": "is canceled",
+    "retry-later": "is tried again after CUPS's JobRetryInterval",
+    "run-again": "is run again at once",
+}
+WIDTH = 88
+
+
+def _codes(incomplete: str) -> list[str]:
+    return [code for code in explanations() if code.startswith(incomplete.upper())]
+
+
+def command(
+    code: Annotated[
+        str | None,
+        typer.Argument(metavar="CODE", help="Such as CB-402, or 402.", autocompletion=_codes),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a code means.
+
+    Says what has happened, what to do, and what becomes of the job; lists all codes if none is
+    given.
+    """
+    output = Output(as_json)
+    known = explanations()
+    if code is None:
+        rows = [_row(each) for each in known.values()]
+        output.rows(rows, _COLUMNS, none="")
+        return
+    digits = re.fullmatch(r"(?:CB-?)?(\d{3})", code.strip(" ()"), re.IGNORECASE)
+    found = known.get(f"CB-{digits[1]}") if digits else None
+    if found is None:
+        raise typer.BadParameter(
+            f"'{code}' is no code. `cirrusctl explain` lists them.", param_hint="CODE"
+        )
+    output.document(_row(found), _text(found))
+
+
+def _row(each: Explanation) -> dict[str, object]:
+    return {
+        "code": each.code,
+        "what": each.what,
+        "do": each.do,
+        "more": each.more,
+        "job": each.disposition,
+        "exit_code": each.exit_code,
+    }
+
+
+def _text(each: Explanation) -> str:
+    parts = [
+        f"{each.code}: {each.what}.",
+        each.more,
+        f"What to do: {each.do}." if each.do else "",
+        f"The print job {_THE_JOB[each.disposition]} (the backend's exit code is "
+        f"{each.exit_code}).",
+    ]
+    return "\n".join(textwrap.fill(part, WIDTH, break_on_hyphens=False) for part in parts if part)

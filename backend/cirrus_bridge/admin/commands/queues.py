@@ -1,0 +1,63 @@
+"""`cirrusctl queues`: the queues that lead to the cloud."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from cirrus_bridge.admin.cups_setup import Queue
+from cirrus_bridge.admin.find_queues import cloud_queues
+from cirrus_bridge.admin.installation import Installation
+from cirrus_bridge.admin.output import AsJson, Output
+from cirrus_bridge.admin.table import Column, Shape
+from cirrus_bridge.errors import BadQueueUri
+from cirrus_bridge.uri import parse_queue_uri
+
+_STATES = {3: "idle", 4: "processing", 5: "stopped"}  # RFC 8011, 5.4.11
+_COLUMNS = (
+    Column("name", "QUEUE"),
+    Column("state", "STATE", lambda state: "red" if state == "stopped" else ""),
+    Column("accepting", "ACCEPTS"),
+    Column("jobs", "JOBS"),
+    Column("targets", "DEVICES"),
+    Column("server", "SERVER", shape=Shape.LEFT_OUT),
+    Column("entry", "DECLARED AS"),
+    Column("says", "SAYS", shape=Shape.NOTE),
+)
+
+
+def command(as_json: AsJson = False) -> None:
+    """List the queues that lead to the cloud.
+
+    With what each says, and by which entry of queues.toml it was made, if by any.
+    """
+    output = Output(as_json)
+    rows = list(map(_row, cloud_queues(Installation.of(os.environ))))
+    output.rows(rows, _COLUMNS, none="CUPS has no queue that leads to the cloud.")
+
+
+def _row(queue: Queue) -> dict[str, Any]:
+    row = {
+        "name": queue.name,
+        "state": _STATES.get(queue.state, str(queue.state)),
+        "accepting": queue.accepting,
+        "jobs": queue.jobs,
+        "uri": queue.device_uri,
+        "server": None,
+        "company": None,
+        "targets": [],
+        "info": queue.info,
+        "location": queue.location,
+        "driver": queue.model,
+        "shared": queue.shared,
+        "entry": queue.mark.entry if queue.mark else None,
+        "message": queue.message,
+        "reasons": queue.reasons,
+        "says": queue.message or ", ".join(queue.reasons),
+    }
+    try:
+        uri = parse_queue_uri(queue.device_uri)
+    except BadQueueUri as error:
+        return row | {"says": f"{error} ({error.code})"}
+    targets = [str(target) for target in uri.targets]
+    return row | {"server": uri.server, "company": uri.company, "targets": targets}

@@ -1,0 +1,53 @@
+"""Use case: the print jobs of this machine that went, or are to go, to the cloud."""
+
+from __future__ import annotations
+
+from cirrus_bridge.admin.find_queues import cloud_queues
+from cirrus_bridge.admin.installation import Installation
+from cirrus_bridge.admin.job_view import JobView, job_views
+from cirrus_bridge.cups_queue import CupsJob
+from cirrus_bridge.errors import CupsGone
+from cirrus_bridge.journal_history import PastDocument, documents_of_job, recent_documents
+
+
+def find_jobs(installation: Installation, *, ended: int) -> list[JobView]:
+    """The jobs that have not ended, and so many others that ended last; the newest first.
+
+    Raises:
+        JournalError, CupsAway, CupsRefused: one of both can not be read.
+    """
+    documents = recent_documents(installation.state, ended)
+    jobs = [*installation.cups.jobs(), *installation.cups.jobs(completed=True, limit=ended)]
+    known = {(job.job_id, job.job_uuid) for job in jobs}
+    missing = {document.key.job_id for document in documents if _name(document) not in known}
+    jobs += [job for job_id in missing if (job := _job(installation, job_id))]
+    ours = {queue.name for queue in cloud_queues(installation)}
+    recorded = {_name(document) for document in documents}
+    views = job_views(
+        (j for j in jobs if (j.job_id, j.job_uuid) in recorded or {j.queue, j.printer} & ours),
+        documents,
+    )
+    over = [view for view in views if view.has_ended]
+    return [view for view in views if not view.has_ended or view in over[:ended]]
+
+
+def find_job(installation: Installation, job_id: int) -> JobView | None:
+    """A job by CUPS's number: the last that has it.
+
+    Raises:
+        JournalError, CupsAway, CupsRefused: one of both can not be read.
+    """
+    job = _job(installation, job_id)
+    documents = documents_of_job(installation.state, job_id)
+    return next(iter(job_views([job] if job else [], documents)), None)
+
+
+def _name(document: PastDocument) -> tuple[int, str]:
+    return (document.key.job_id, document.key.job_uuid)
+
+
+def _job(installation: Installation, job_id: int) -> CupsJob | None:
+    try:
+        return installation.cups.job(job_id)
+    except CupsGone:
+        return None

@@ -1,0 +1,240 @@
+"""A print job as CUPS and the journal know it, joined: its way from the queue to the devices. Pure.
+
+A job that CUPS has forgotten, or that never came to the cloud, is there with what is known of it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TypeAlias
+
+from cirrus_bridge.cups_queue import FINAL, CupsJob
+from cirrus_bridge.journal_history import PastDelivery, PastDocument
+from cirrus_bridge.model import DeliveryState
+
+# RFC 8011, 5.3.7
+_STATES = {
+    3: "pending",
+    4: "held",
+    5: "processing",
+    6: "stopped",
+    7: "canceled",
+    8: "aborted",
+    9: "completed",
+}
+STATES = (*_STATES.values(), "forgotten")
+_PHASES = {
+    "intent": "not submitted",
+    "submitting": "being submitted",
+    "unanswered": "perhaps printed: the submit had no answer",
+}
+_IN_CLOUD = {DeliveryState.SUBMITTED: "waiting", DeliveryState.UNKNOWN: "unknown to the server"}
+
+
+_Happened: TypeAlias = tuple[datetime | None, str]
+
+
+class Moment(NamedTuple):
+    """Something that happened to a job."""
+
+    at: datetime
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One job. `cups` is None where CUPS knows it no more, `documents` is empty where the journal
+    has nothing of it; one of them is there."""
+
+    job_id: int
+    cups: CupsJob | None
+    documents: tuple[PastDocument, ...]
+
+    @property
+    def state(self) -> str:
+        """IPP's word for what CUPS says."""
+        if self.cups is None:
+            return "forgotten"
+        return _STATES.get(self.cups.state, str(self.cups.state))
+
+    @property
+    def has_ended(self) -> bool:
+        """CUPS is done with it, and so is whoever follows it in the cloud."""
+        in_cups = self.cups is not None and self.cups.state not in FINAL
+        return not in_cups and all(each.closed_at_s is not None for each in self.documents)
+
+    @property
+    def queue(self) -> str:
+        """Where it was printed to."""
+        return self.cups.queue if self.cups else self.documents[-1].queue
+
+    @property
+    def user(self) -> str:
+        """Whose it is."""
+        said = self.cups.text("job-originating-user-name") if self.cups else ""
+        return said or (self.documents[-1].user if self.documents else "")
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        said = self.cups.text("job-name") if self.cups else ""
+        return said or (self.documents[-1].title if self.documents else "")
+
+    @property
+    def created(self) -> datetime | None:
+        """When it came to CUPS, or, if that is forgotten, to the backend."""
+        at = _cups_time(self.cups, "time-at-creation")
+        return at or (_time(self.documents[0].created_at_s) if self.documents else None)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return {
+            "job": self.job_id,
+            "queue": self.queue,
+            "user": self.user,
+            "title": self.title,
+            "state": self.state,
+            "created": self.created,
+            "completed": _cups_time(self.cups, "time-at-completed"),
+            "progress": self.cups.progress if self.cups else None,
+            "message": self.cups.message if self.cups else "",
+            "ended": self.has_ended,
+            "documents": list(map(_document, self.documents)),
+        }
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """Table rows: one for each cloud job, or one."""
+        names = ("job", "queue", "user", "title", "state", "created")
+        about = self.document
+        first = {name: about[name] for name in names}
+        first["progress"] = about["progress"] if self.state == "processing" else None
+        found = [first]
+        pairs = [(document, each) for document in self.documents for each in document.deliveries]
+        for document, delivery in pairs:
+            if "target" in found[-1]:
+                found.append({})
+            found[-1] |= {
+                "target": str(delivery.target),
+                "cloud_job": delivery.cloud_job_id,
+                "cloud_state": state_word(document, delivery),
+                "changed": _time(document.updated_at_s),
+                "says": delivery.message,
+            }
+        found[-1]["says"] = " ".join(filter(None, (found[-1].get("says"), about["message"])))
+        return found
+
+    @property
+    def moments(self) -> list[Moment]:
+        """What happened to it, as far as its time is known, in order."""
+        found = [
+            (_cups_time(self.cups, f"time-at-{name}"), text)
+            for name, text in (
+                ("creation", f"came to queue {self.queue}"),
+                ("processing", "CUPS ran the backend for it"),
+                ("completed", f"ended in CUPS: {self.state}"),
+            )
+        ]
+        for document in self.documents:
+            which = f"document {document.key.number}: " if len(self.documents) > 1 else ""
+            found += [(at, f"{which}{what}") for at, what in _happened(document)]
+        known = [Moment(at, what) for at, what in found if at is not None]
+        return sorted(known, key=lambda moment: moment.at)
+
+
+def job_views(jobs: Iterable[CupsJob], documents: Iterable[PastDocument]) -> list[JobView]:
+    """Jobs of CUPS with their documents, the newest first; a number may have been given twice."""
+    by_job: dict[tuple[int, str], list[PastDocument]] = defaultdict(list)
+    for document in documents:
+        by_job[document.key.job_id, document.key.job_uuid].append(document)
+    views = [
+        JobView(job.job_id, job, tuple(by_job.pop((job.job_id, job.job_uuid), ()))) for job in jobs
+    ]
+    views += [JobView(job_id, None, tuple(left)) for (job_id, _), left in by_job.items()]
+    oldest = datetime.fromtimestamp(0, UTC)
+    return sorted(views, key=lambda view: (view.created or oldest, view.job_id), reverse=True)
+
+
+def state_word(document: PastDocument, delivery: PastDelivery) -> str:
+    """How far a target's job is, for people."""
+    if delivery.state is None or not delivery.cloud_job_id:
+        return _phase(document)
+    return _IN_CLOUD.get(delivery.state, delivery.state.name.lower())
+
+
+def _document(document: PastDocument) -> dict[str, Any]:
+    return {
+        "number": document.key.number,
+        "destination": document.key.destination,
+        "phase": document.phase,
+        "handover": document.handover,
+        "size_bytes": document.size_bytes,
+        "attempt": document.attempt,
+        "begun": _time(document.created_at_s),
+        "changed": _time(document.updated_at_s),
+        "accepted": _time(document.accepted_at_s),
+        "closed": _time(document.closed_at_s),
+        "deliveries": [
+            {
+                "target": str(delivery.target),
+                "cloud_job": delivery.cloud_job_id,
+                "state": state_word(document, delivery),
+                "message": delivery.message,
+                "received": _time(delivery.received_at_s),
+                "ended": _time(delivery.final_at_s),
+                "server_times": {
+                    "submitted": delivery.submitted,
+                    "received": delivery.received,
+                    "delivered": delivery.delivered,
+                },
+            }
+            for delivery in document.deliveries
+        ],
+    }
+
+
+def _happened(document: PastDocument) -> Iterator[_Happened]:
+    yield _time(document.created_at_s), "the backend began to send it"
+    if document.phase != "accepted":
+        sent = f", {document.confirmed_bytes} bytes are there" if document.confirmed_bytes else ""
+        yield _time(document.updated_at_s), f"it is {_phase(document)}{sent}"
+    else:
+        size = f" ({document.size_bytes} bytes)" if document.size_bytes else ""
+        names = ", ".join(f"{each.target} as {each.cloud_job_id}" for each in document.deliveries)
+        yield _time(document.accepted_at_s), f"the cloud has it{size}: {names}"
+    for delivery in document.deliveries:
+        yield from _happened_there(document, delivery)
+    if document.closed_at_s is not None and document.handover:
+        yield _time(document.closed_at_s), "nothing is left to be done for it"
+
+
+def _happened_there(document: PastDocument, delivery: PastDelivery) -> Iterator[_Happened]:
+    said = f": {delivery.message}" if delivery.message else ""
+    is_final = delivery.state is not None and delivery.state.is_final
+    if delivery.received or delivery.state is DeliveryState.RECEIVED:
+        what = f"received for {delivery.target}{_there(delivery.received)}"
+        yield _time(delivery.received_at_s), what if is_final else what + said
+    if is_final:
+        what = f"{state_word(document, delivery)} at {delivery.target}{_there(delivery.delivered)}"
+        yield _time(delivery.final_at_s), what + said
+
+
+def _phase(document: PastDocument) -> str:
+    return _PHASES.get(document.phase, document.phase)
+
+
+def _there(server_time: str) -> str:
+    return f" (server: {server_time})" if server_time else ""
+
+
+def _cups_time(job: CupsJob | None, name: str) -> datetime | None:
+    values: Sequence[object] = job.attributes.get(name, ()) if job else ()
+    return _time(float(values[0])) if values and isinstance(values[0], int) else None
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if not seconds else datetime.fromtimestamp(seconds, UTC).astimezone()

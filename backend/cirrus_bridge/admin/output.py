@@ -1,0 +1,147 @@
+"""What cirrusctl writes: text for people, or JSON for programs (`--json`), both from one value.
+
+A command hands over rows or facts with their names; how they look is decided here alone. Text of
+strangers (titles, the words of servers) may hold control characters: they are shown as escapes and
+never reach a terminal. Where the output is no terminal there is no colour, and nothing is cut.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, TypeAlias
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from cirrus_bridge.admin.table import Column, Row, cell, shown, table
+from cirrus_bridge.errors import CirrusError
+
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
+
+
+class Output:
+    """Standard output in one of its two forms; remarks go to standard error.
+
+    JSON is one document, or, from what goes on for a while, one document a line.
+    """
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self._console = Console(highlight=False, markup=False, emoji=False)
+
+    def rows(
+        self, rows: Sequence[Row], columns: Sequence[Column], *, none: str, document: object = None
+    ) -> None:
+        """A list. People get the columns, or, if there are no rows, the text `none`; JSON has all
+        that the rows have, or the `document` in their place."""
+        if self.as_json:
+            self._json(rows if document is None else document)
+        elif not rows:
+            self.line(none)
+        else:
+            width = self._console.width if self._console.is_terminal else None
+            for line in table(rows, columns, width):
+                self._console.print(line, soft_wrap=True)
+
+    def facts(self, facts: Row, titles: Mapping[str, str]) -> None:
+        """One thing: its facts, for people those that have a title, one a line."""
+        if self.as_json:
+            self._json(facts)
+            return
+        shown = {title: facts.get(key) for key, title in titles.items()}
+        width = max(map(len, shown), default=0)
+        for title, value in shown.items():
+            if value not in (None, "", [], ()):
+                self.line(f"{title + ':':{width + 1}}  {cell(value)}")
+
+    def document(self, document: object, text: str) -> None:
+        """Something with a form of its own: `text` is what people get."""
+        if self.as_json:
+            self._json(document)
+        else:
+            for line in text.splitlines():
+                self.line(line)
+
+    def event(self, event: Row, text: str) -> None:
+        """One of several things that happen one after the other, at once."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(_jsonable(event), ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+        else:
+            self.line(text)
+
+    def watch(
+        self, looks: Iterable[tuple[Sequence[Row], object]], columns: Sequence[Column], none: str
+    ) -> None:
+        """A list that changes, as rows and as a document for JSON: redrawn at its place on a
+        terminal, else one after the other."""
+        if self.as_json:
+            for _, document in looks:
+                sys.stdout.write(json.dumps(_jsonable(document), ensure_ascii=False) + "\n")
+                sys.stdout.flush()
+        elif self._console.is_terminal:
+            with Live(console=self._console, auto_refresh=False, screen=True) as live:
+                for rows, _ in looks:
+                    lines = table(rows, columns, self._console.width) if rows else [Text(none)]
+                    live.update(Group(*lines), refresh=True)
+        else:
+            for rows, _ in looks:
+                self.rows(rows, columns, none=none)
+                self.line("")
+
+    def line(self, text: str) -> None:
+        """A line for people, whatever the form of the rest."""
+        self._console.print(Text(shown(text)), soft_wrap=True)
+
+    def remark(self, text: str) -> None:
+        """What people should know beside the result."""
+        sys.stderr.write(f"{shown(text)}\n")
+        sys.stderr.flush()
+
+    def _json(self, document: object) -> None:
+        text = json.dumps(_jsonable(document), ensure_ascii=False, indent=2)
+        sys.stdout.write(text + "\n")
+
+
+def problem(error: CirrusError) -> dict[str, str]:
+    """An error in JSON."""
+    return {"code": error.code, "message": str(error)}
+
+
+def complain(error: CirrusError, *, as_json: bool) -> None:
+    """The last word of a command that could not be done."""
+    if as_json:
+        said = problem(error) | {"detail": error.detail}
+        sys.stdout.write(json.dumps({"error": said}, ensure_ascii=False) + "\n")
+        return
+    detail = f"\n  ({error.detail})" if error.detail else ""
+    hint = f"\nMore on this: cirrusctl explain {error.code}" if error.code else ""
+    if os.geteuid() != 0:
+        hint += "\nWhat reads keys or the journal, or changes CUPS, needs root; you are not."
+    sys.stderr.write(f"cirrusctl: {shown(str(error))} ({error.code}){shown(detail)}{hint}\n")
+
+
+def _jsonable(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.isoformat(timespec="seconds")
+        case enum.Enum():
+            return value.name.lower()
+        case Mapping():
+            return {str(key): _jsonable(each) for key, each in value.items()}
+        case str() | int() | float() | None:
+            return value
+        case Iterable():
+            return list(map(_jsonable, value))
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return _jsonable(dataclasses.asdict(value))
+        case _:
+            return str(value)

@@ -1,0 +1,72 @@
+"""The choices of a PPD's options, and which of them is the default: read and set. Pure.
+
+Only lines of defaults are ever changed, as lpadmin(8) does it. Works on any PPD.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+
+_OPTION = re.compile(r"^\*(?:JCL)?OpenUI[ \t]+\*?([!-.0-9;-~]+)", re.MULTILINE)
+_CHOICE = re.compile(r"^\*([!-.0-9;-~]+)[ \t]+([!-.0-9;-~]+)[ \t]*[:/]", re.MULTILINE)
+_DEFAULT = re.compile(r"^\*Default([!-9;-~]+):[ \t]*([^\s]+)[ \t]*(?=\r?$)", re.MULTILINE)
+_MADE_WITH = re.compile(r'^\*cirrusDefault[ \t]+([!-9;-~]+):[ \t]*"([^"\r\n]*)"', re.MULTILINE)
+# PPD 4.3, 5.9 and 5.14: these have one default with PageSize
+_OF_PAPER = ("PageSize", "PageRegion", "ImageableArea", "PaperDimension")
+
+
+def choices(ppd: str) -> dict[str, list[str]]:
+    """The choices of each option, by its keyword."""
+    found: dict[str, dict[str, None]] = {option: {} for option in _OPTION.findall(ppd)}
+    for option, choice in _CHOICE.findall(ppd):
+        if option in found:
+            found[option][choice] = None
+    return {option: list(listed) for option, listed in found.items()}
+
+
+def defaults(ppd: str) -> dict[str, str]:
+    """The default of each option, by its keyword."""
+    options = choices(ppd)
+    return {option: choice for option, choice in _DEFAULT.findall(ppd) if option in options}
+
+
+def with_defaults(
+    new: str, present: str | None, declared: Mapping[str, str], released: Collection[str]
+) -> str:
+    """The PPD `new` with the defaults that a queue is to have.
+
+    Args:
+        present: the queue's PPD so far, whose defaults people may have changed: those stay, where
+            the new one has such a choice.
+        declared: option → choice, which goes before all others.
+        released: options that were declared once: they go back to the driver's own.
+    """
+    kept = {} if present is None else dict(_chosen_by_people(present))
+    options = choices(new)
+    wanted = {
+        option: choice
+        for option, choice in kept.items()
+        if option not in released and choice in options.get(option, ())
+    }
+    wanted |= declared
+    for option in _OF_PAPER[1:]:
+        wanted.pop(option, None)
+        if "PageSize" in wanted:
+            wanted[option] = wanted["PageSize"]
+    return _DEFAULT.sub(
+        lambda line: f"*Default{line[1]}: {wanted[line[1]]}" if line[1] in wanted else line[0], new
+    )
+
+
+def differs_beside_defaults(one: str, other: str) -> bool:
+    """Whether two PPDs are different drivers, whatever their defaults are."""
+    return _DEFAULT.sub("", one) != _DEFAULT.sub("", other)
+
+
+def _chosen_by_people(ppd: str) -> Iterator[tuple[str, str]]:
+    """The defaults that are not known to be the driver's own (our drivers say which they are)."""
+    made_with = dict(_MADE_WITH.findall(ppd))
+    for option, choice in defaults(ppd).items():
+        if made_with.get(option) != choice:
+            yield option, choice

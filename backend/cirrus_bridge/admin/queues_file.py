@@ -1,0 +1,256 @@
+"""queues.toml: which queues a machine is to have, as entries, read and checked. Asks nobody.
+
+An entry whose targets have `*` or `?` stands for a queue for each device that they match; its
+name has {location} and {device} in it. Each mistake names the file, the table and the key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cirrus_bridge.admin.cups_setup import MARK, RAW
+from cirrus_bridge.config_servers import Server
+from cirrus_bridge.config_toml import Table, read_table
+from cirrus_bridge.errors import BadConfiguration
+from cirrus_bridge.settings import QueueSettings, override
+from cirrus_bridge.uri import check_id, parse_server, server_name
+
+FILE = "queues.toml"
+GENERATED = "generated"  # the driver that is made for a queue's first device
+POLICIES = ("abort-job", "retry-current-job", "retry-job", "stop-printer")  # cupsd.conf(5)
+PLACEHOLDERS = ("server", "company", "location", "device", "location_name", "device_name")
+_NAMES = (
+    *("name", "server", "company", "targets", "uri_options", "driver"),
+    *("info", "location", "shared", "options", "error_policy"),
+)
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_OPTION = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+NAME_BYTES = 127  # RFC 8011, 5.1.3, and cupsd
+NOT_IN_NAMES = " \t/\\?'\"#"  # cups/dest.c and lpadmin(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """LOCATION:DEVICE, each an id or a glob."""
+
+    location: str
+    device: str
+
+    @property
+    def is_glob(self) -> bool:
+        """Whether it may stand for several devices."""
+        return is_glob(self.location) or is_glob(self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One `[[queue]]`: what queues are to be like. What is None is not looked after, or, of `info`
+    and `location`, taken from the device. `options` has CUPS's and the driver's, by name; `table`
+    tells of mistakes that show later."""
+
+    name: str
+    server: str
+    company: str
+    patterns: tuple[Pattern, ...]
+    uri_options: Mapping[str, str]
+    driver: str
+    info: str | None
+    location: str | None
+    shared: bool
+    options: Mapping[str, str]
+    error_policy: str | None
+    table: Table
+
+    @property
+    def is_template(self) -> bool:
+        """It stands for a queue for each device that its patterns match."""
+        return any(pattern.is_glob for pattern in self.patterns)
+
+
+def is_glob(text: str) -> bool:
+    """Whether a text has a wildcard."""
+    return "*" in text or "?" in text
+
+
+def fill(template: str, words: Mapping[str, str]) -> str:
+    """A template with its placeholders filled."""
+    return _PLACEHOLDER.sub(lambda match: words[match[1]], template)
+
+
+def read_queues(folder: Path, servers: Iterable[Server]) -> list[Entry]:
+    """The entries of queues.toml in the configuration's folder, for these servers.
+
+    Raises:
+        BadConfiguration: it can not be read, or says what has no meaning.
+    """
+    known = list(servers)
+    entries = [_entry(table, known) for table in read_table(folder / FILE).entries("queue", _NAMES)]
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.name.lower() in seen:
+            raise entry.table.bad(f"'name': another entry has the name '{entry.name}' as well")
+        seen.add(entry.name.lower())
+    return entries
+
+
+def _entry(table: Table, servers: list[Server]) -> Entry:
+    patterns = _patterns(table)
+    server, company = _place(table, servers)
+    entry = Entry(
+        name=_name(table),
+        server=server,
+        company=company,
+        patterns=patterns,
+        uri_options=_texts(table, "uri_options"),
+        driver=table.take("driver", str, GENERATED),
+        info=table.take("info", str, None),
+        location=table.take("location", str, None),
+        shared=table.take("shared", bool, False),
+        options=_texts(table, "options"),
+        error_policy=table.take("error_policy", str, None),
+        table=table,
+    )
+    _check_placeholders(entry)
+    _check_options(entry)
+    if entry.error_policy not in (None, *POLICIES):
+        raise table.bad(f"'error_policy' is one of {', '.join(POLICIES)}")
+    if not entry.driver:
+        raise table.bad(f'\'driver\' is "{GENERATED}", "{RAW}", or a name that lpinfo -m lists')
+    return entry
+
+
+def _name(table: Table) -> str:
+    name: str = table.take("name", str)
+    plain = _PLACEHOLDER.sub("", name)
+    if any(c in NOT_IN_NAMES or not c.isprintable() for c in plain) or name[:1] in ("", "-"):
+        raise table.bad(
+            "'name' is empty, begins with -, or holds a space or one of / \\ ? ' \" #, "
+            "which no queue's name can"
+        )
+    if len(name.encode()) > NAME_BYTES:
+        raise table.bad(f"'name' is longer than {NAME_BYTES} bytes")
+    return name
+
+
+def _patterns(table: Table) -> tuple[Pattern, ...]:
+    targets = table.take("targets", list)
+    if not targets:
+        raise table.bad("'targets' is empty")
+    patterns = []
+    for target in targets:
+        location, _, device = target.partition(":") if isinstance(target, str) else ("",) * 3
+        try:
+            check_id(location)
+            check_id(device)
+        except ValueError:
+            raise table.bad(
+                f'\'targets\': {target!r} is not "LOCATION:DEVICE", such as "Paris:Laser1", or '
+                '"Paris:*" for a queue for each device'
+            ) from None
+        patterns.append(Pattern(location, device))
+    if len(set(patterns)) != len(patterns):
+        raise table.bad("'targets' names one twice")
+    if len({pattern.is_glob for pattern in patterns}) > 1:
+        raise table.bad(
+            "'targets' has some with * or ?, which make a queue for each device, and some without, "
+            "which make one queue: write two [[queue]] tables"
+        )
+    return tuple(patterns)
+
+
+def _place(table: Table, servers: list[Server]) -> tuple[str, str]:
+    """Server and company, which need not be named where servers.d has only one."""
+    text = table.take("server", str, None)
+    company = table.take("company", str, None)
+    name = None
+    if text is not None:
+        try:
+            name = server_name(*parse_server(text))
+        except ValueError:
+            raise table.bad("'server' is not a host name, or host name and port") from None
+    here = [each for each in servers if name in (None, each.name)]
+    if not here:
+        where = "servers.d has no [[server]] entry" + (f" for {name}" if name else "")
+        raise table.bad(f"'server': {where}; add one with its host, company and api_key")
+    if len({each.name for each in here}) > 1:
+        raise table.bad("'server' is missing, and servers.d has several: name one of their hosts")
+    companies = [each.company for each in here]
+    if company is None:
+        if len(companies) != 1 or companies[0] is None:
+            raise table.bad("'company' is missing, and servers.d leaves open which one is meant")
+        return here[0].name, companies[0]
+    if company not in companies and None not in companies:
+        raise table.bad(f"'company': servers.d has no entry of {here[0].name} for '{company}'")
+    try:
+        check_id(company)
+    except ValueError as error:
+        raise table.bad(f"'company' {error}") from None
+    return here[0].name, company
+
+
+def _texts(table: Table, name: str) -> dict[str, str]:
+    """A table of texts, numbers, and true or false, as the texts that CUPS has for them."""
+    content = table.content.get(name, {})
+    if not isinstance(content, dict):
+        raise table.bad(f"'{name}' must be a table, such as {{ NAME = \"VALUE\" }}")
+    texts = {}
+    for key, value in content.items():
+        if isinstance(value, bool):
+            texts[key] = "true" if value else "false"
+        elif isinstance(value, str | int) and value != "":
+            texts[key] = str(value)
+        else:
+            raise table.bad(f"'{name}.{key}' must be a text, a number, or true or false")
+    return texts
+
+
+def _check_placeholders(entry: Entry) -> None:
+    for key, text in (("name", entry.name), ("info", entry.info), ("location", entry.location)):
+        found = _PLACEHOLDER.findall(text or "")
+        for word in found:
+            if word not in PLACEHOLDERS:
+                known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
+                raise entry.table.bad(f"'{key}': {{{word}}} stands for nothing (known: {known})")
+        if "{" in _PLACEHOLDER.sub("", text or "") or "}" in _PLACEHOLDER.sub("", text or ""):
+            raise entry.table.bad(f"'{key}' has a {{ or }} that belongs to no placeholder")
+        if found and not entry.is_template:
+            raise entry.table.bad(
+                f"'{key}' has {{{found[0]}}}, which only queues have that targets with * or ? make"
+            )
+    if entry.is_template and "{device}" not in entry.name:
+        raise entry.table.bad(
+            "'name' must have {device} in it, such as \"{location}-{device}\", as there is a queue "
+            "for each device"
+        )
+
+
+def _check_options(entry: Entry) -> None:
+    try:
+        override(QueueSettings(), entry.uri_options)
+    except ValueError as error:
+        raise entry.table.bad(f"'uri_options': {error}") from None
+    for name in entry.options:
+        if not _OPTION.fullmatch(name) or name == MARK:
+            raise entry.table.bad(f"'options.{name}' is no name of an option")
+        if name.endswith("-default"):
+            plain = name.removesuffix("-default")
+            raise entry.table.bad(f"'options.{name}': leave out -default, write {plain}")
+
+
+def queue_name(template: str, words: Mapping[str, str]) -> str:
+    """A template's name for a device, with - for what no queue's name can have.
+
+    Raises:
+        BadConfiguration: it is too long.
+    """
+    safe = {
+        key: "-".join(filter(None, re.split(r"[^\w.+]+", word))) or "-"
+        for key, word in words.items()
+    }
+    name = fill(template, safe)
+    if len(name.encode()) > NAME_BYTES:
+        raise BadConfiguration(f"The queue's name would be longer than {NAME_BYTES} bytes: {name}")
+    return name

@@ -1,0 +1,246 @@
+"""cirrusctl on a real site: servers, devices, queues, jobs, the test page, explanations."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from print_site import BACKEND, PrintSite
+
+
+def ask(site: PrintSite, *arguments: str, status: int = 0) -> Any:
+    """What a command says as JSON."""
+    done = site.cirrusctl(*arguments, "--json")
+    assert done.returncode == status, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def events(site: PrintSite, *arguments: str, status: int = 0) -> list[dict[str, Any]]:
+    """What a command says as JSON, one document a line."""
+    done = site.cirrusctl(*arguments, "--json")
+    assert done.returncode == status, done.stdout + done.stderr
+    return list(map(json.loads, done.stdout.splitlines()))
+
+
+@pytest.fixture
+def lyon(site: PrintSite) -> Iterator[str]:
+    """A device of a location that is offline."""
+    if "Acme/Lyon" not in site.cloud.cli("device", "list"):
+        done = site.cloud.cli_result("location", "add", "Acme/Lyon")
+        assert done.returncode == 0 or "already" in done.stderr
+    site.cloud.cli("location", "offline", "Lyon")
+    yield site.device(location="Lyon")
+    site.cloud.cli("location", "online", "Lyon")
+
+
+def test_servers(own_site: PrintSite) -> None:
+    """One that answers, one that refuses the key, and one that is away."""
+    (row,) = ask(own_site, "servers")
+    assert row["server"] == own_site.server and row["state"] == "ok"
+    assert row["key"] == "accepted" and row["version"].startswith("cirrus-cloudlet")
+    own_site.configure(key="wrong")
+    (row,) = ask(own_site, "servers", status=4)
+    assert row["key"] == "refused" and row["problem"]["code"] == "CB-402"
+    assert "wrong" not in json.dumps(row)
+    own_site.cloud.stop()
+    done = own_site.cirrusctl("servers")
+    assert done.returncode == 4
+    assert "not usable" in done.stdout and "(CB-411)" in done.stderr
+
+
+def test_devices_and_queues(site: PrintSite) -> None:
+    """Each device with its queues, and the queues with their devices."""
+    device = site.device("--name", "Große Maschine", "--formats", "pdf")
+    queue = site.queue(f"Paris:{device}", "Paris:Laser1")
+    (row,) = ask(site, "devices", f"P*:{device}")
+    assert row["name"] == "Große Maschine" and row["formats"] == ["pdf"] and row["active"]
+    assert row["queues"] == [queue] and row["uri"].endswith(f"/Acme/Paris:{device}")
+    assert ask(site, "devices", "Ly*:*") == []
+    (row,) = [row for row in ask(site, "queues") if row["name"] == queue]
+    assert row["targets"] == [f"Paris:{device}", "Paris:Laser1"]
+    assert row["state"] == "idle" and row["entry"] is None
+    assert "no queue" not in site.cirrusctl("queues").stdout
+
+
+def test_devices_of_a_server_that_is_away(own_site: PrintSite) -> None:
+    """As they were last seen, which is told."""
+    own_site.discovered("Laser1")
+    own_site.cloud.stop()
+    (row,) = ask_with_remark(own_site, "devices")
+    assert row["target"] == "Paris:Laser1" and row["as_last_seen"]
+
+
+def ask_with_remark(site: PrintSite, *arguments: str) -> Any:
+    """JSON from a command that says on standard error which server is away."""
+    done = site.cirrusctl(*arguments, "--json")
+    assert done.returncode == 4 and "(CB-411)" in done.stderr
+    return json.loads(done.stdout)
+
+
+def test_jobs(site: PrintSite, lyon: str, pdfs: dict[int, Path]) -> None:
+    """CUPS's jobs with the cloud's, where each is, and what filters leave of them."""
+    queue = site.queue("Paris:Laser1", f"Lyon:{lyon}", options="?waittimeout=2")
+    waits = site.cups.lp(queue, "-U", "ann", "-t", "Brief an \N{SNOWMAN}", pdfs[1])
+    broken = site.queue("Paris:None")
+    refused = site.cups.lp(broken, pdfs[1])
+    site.cups.wait_job(waits, "held")
+    site.cups.wait_job(refused, "held")
+    job = next(job for job in ask(site, "jobs") if job["job"] == waits)
+    assert (job["user"], job["title"], job["state"]) == ("ann", "Brief an \N{SNOWMAN}", "held")
+    states = {d["target"]: d["state"] for d in job["documents"][0]["deliveries"]}
+    assert states == {"Paris:Laser1": "delivered", f"Lyon:{lyon}": "waiting"}
+    for options in (("--user", "ann"), ("--location", "Lyon"), ("--queue", queue)):
+        assert [j["job"] for j in ask(site, "jobs", *options)] == [waits], options
+    held = [job["job"] for job in ask(site, "jobs", "--state", "held", "--queue", broken)]
+    assert held == [refused]
+    assert ask(site, "jobs", "--state", "processing", "--queue", broken) == []
+    lines = site.cirrusctl("jobs").stdout.splitlines()
+    assert any(f"Lyon:{lyon}" in line and "waiting" in line for line in lines)
+    assert any(str(refused) in line and "CB-401" in line for line in lines)
+    assert site.cirrusctl("jobs", "--state", "sleeping").returncode == 2
+    with site.statusd():
+        site.cloud.cli("location", "online", "Lyon")
+        site.cups.wait_job(waits, "completed")
+    ended = ask(site, "jobs", "--queue", queue)[0]
+    assert ended["ended"] and ended["completed"]
+    assert ask(site, "jobs", "--queue", queue, "--ended", "0") == []
+
+
+def test_jobs_of_nobody(own_site: PrintSite) -> None:
+    """Before anything was printed there is no journal, and none is made."""
+    assert own_site.cirrusctl("jobs").stdout == "There are no such jobs.\n"
+    assert not own_site.state.exists()
+
+
+def test_jobs_are_watched(site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """Until somebody presses Ctrl-C, which is no error; a new job is there by itself."""
+    device = site.device()
+    queue = site.queue(f"Paris:{device}")
+    with subprocess.Popen(
+        [BACKEND.with_name("cirrusctl"), "jobs", "--watch", "--json", "--queue", queue],
+        env=os.environ | site.environ | {"CUPS_SERVER": str(site.cups.socket)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as watcher:
+        assert watcher.stdout
+        assert json.loads(watcher.stdout.readline()) == []
+        job_id = site.cups.lp(queue, pdfs[1])
+        looks = (json.loads(line) for line in watcher.stdout)
+        assert next(look for look in looks if look)[0]["job"] == job_id
+        watcher.send_signal(signal.SIGINT)
+        watcher.stdout.read()
+    assert watcher.returncode == 0
+
+
+def test_one_job(site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """Its way in order, with the cloud's number of it."""
+    queue = site.queue(f"Paris:{site.device()}")
+    job_id = site.cups.lp(queue, pdfs[1])
+    site.cups.wait_job(job_id, "completed")
+    job = ask(site, "job", str(job_id))
+    told = [moment["what"] for moment in job["moments"]]
+    cloud_job = job["documents"][0]["deliveries"][0]["cloud_job"]
+    assert re.fullmatch(r"\d{14}-\d+", cloud_job)
+    expected = ("came to queue", "began to send", cloud_job, "received for", "delivered at")
+    found = [next(n for n, what in enumerate(told) if words in what) for words in expected]
+    assert found == sorted(found)
+    times = [moment["at"] for moment in job["moments"]]
+    assert times == sorted(times)
+    text = site.cirrusctl("job", str(job_id)).stdout
+    assert all(what in text for what in told)
+    assert site.cirrusctl("job", "999999").returncode == 1
+
+
+def test_the_test_page(site: PrintSite) -> None:
+    """Is followed until it is delivered, as PDF, or as text where nothing else can be printed."""
+    for formats, beginning in (("pdf", b"%PDF"), ("txt", b"Cirrus Bridge test page")):
+        device = site.device("--formats", formats)
+        queue = site.discovered_queue(device)
+        last = events(site, "test", queue)[-1]
+        assert (last["result"], last["what"]) == ("done", "delivered")
+        (job,) = site.cloud_jobs(device, 1)
+        assert job["title"] == "Cirrus Bridge test page"
+        assert Path(job["document"]).read_bytes().startswith(beginning)
+
+
+def test_a_test_page_that_is_not_delivered(site: PrintSite, lyon: str) -> None:
+    """Where the location is offline, the device is none, the server is not configured, or the
+    queue does not wait; and where there is no such queue."""
+    waits = site.queue(f"Lyon:{lyon}", options="?waittimeout=1")
+    last = events(site, "test", waits, "--timeout", "4", status=1)[-1]
+    assert last["result"] == "open"
+    said = events(site, "test", site.queue("Paris:None"), status=1)
+    assert said[-1]["result"] == "failed" and any("CB-401" in each["what"] for each in said)
+    stopped = events(site, "test", site.queue(server="127.0.0.2:9"), status=1)
+    assert "the queue is stopped" in stopped[-1]["what"]
+    hasty = events(site, "test", site.queue(f"Lyon:{lyon}", options="?wait=submitted"))
+    assert hasty[-1]["what"].startswith("accepted")
+    done = site.cirrusctl("test", "none")
+    assert done.returncode == 5 and "CB-713" in done.stderr
+
+
+def test_a_journal_that_can_not_be_read(own_site: PrintSite) -> None:
+    """Is told with its path, by the exit status, too."""
+    own_site.state.mkdir()
+    (own_site.state / "journal.db").write_text("no database at all" * 100)
+    done = own_site.cirrusctl("jobs")
+    assert done.returncode == 6
+    assert f"{own_site.state}/journal.db" in done.stderr and "CB-501" in done.stderr
+
+
+def test_a_configuration_that_makes_no_sense(own_site: PrintSite) -> None:
+    """For programs, the error is on standard output."""
+    (own_site.config / "bridge.toml").write_text("[default]\n")
+    assert ask(own_site, "servers", status=3)["error"]["code"] == "CB-202"
+    done = own_site.cirrusctl("apply")
+    assert done.returncode == 3 and "unknown name 'default'" in done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completions(shell: str) -> None:
+    """The packages' files are made by the program itself."""
+    environ = os.environ | {"_CIRRUSCTL_COMPLETE": f"source_{shell}"}
+    done = subprocess.run(
+        [BACKEND.with_name("cirrusctl")], env=environ, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "_CIRRUSCTL_COMPLETE" in done.stdout
+
+
+def test_names_are_completed(site: PrintSite) -> None:
+    """Queues by CUPS, codes by what is explained, as bash asks for them."""
+    queue = site.queue()
+    for words, wanted in (
+        (f"cirrusctl test {queue}", queue),
+        ("cirrusctl explain CB-40", "CB-402"),
+    ):
+        done = subprocess.run(
+            [BACKEND.with_name("cirrusctl")],
+            env=os.environ
+            | site.environ
+            | {
+                "CUPS_SERVER": str(site.cups.socket),
+                "_CIRRUSCTL_COMPLETE": "complete_bash",
+                "COMP_WORDS": words,
+                "COMP_CWORD": "2",
+            },
+            capture_output=True,
+            text=True,
+        )
+        assert wanted in done.stdout.split()
+
+
+def test_it_explains(site: PrintSite) -> None:
+    """A code in whatever form it was read."""
+    for code in ("CB-402", "402", "(cb-402)"):
+        assert ask(site, "explain", code)["job"] == "ask-for-key"
+    assert "servers.d" in site.cirrusctl("explain", "CB-402").stdout
+    assert site.cirrusctl("explain", "CB-999").returncode == 2
+    assert len(ask(site, "explain")) > 30

@@ -1,0 +1,62 @@
+"""What cirrusctl writes, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from cirrus_bridge.admin.exit_status import MEANINGS, ExitStatus, exit_status
+from cirrus_bridge.admin.output import Output, complain
+from cirrus_bridge.admin.table import Column
+from cirrus_bridge.errors import BadConfiguration, CupsGone, JournalBusy, KeyRefused, StartOver
+
+COLUMNS = (Column("name", "NAME"), Column("at", "AT"), Column("good", "GOOD"))
+ROWS: list[dict[str, object]] = [
+    {"name": "a\x1b[2J\u202eb", "at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "good": True},
+    {"name": "a long name " * 20, "at": None, "good": False, "more": ["x", "y"]},
+]
+
+
+def test_text_is_whole_and_harmless(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where no terminal is: nothing is cut, and nothing that a terminal obeys is in it."""
+    Output(False).rows(ROWS, COLUMNS, none="Nothing.")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert lines[0].split() == ["NAME", "AT", "GOOD"]
+    assert lines[1].startswith(r"a\u001b[2J\u202eb ")
+    assert lines[1].endswith("2026-01-02 03:04:05  yes")
+    assert "a long name " * 19 in lines[2]
+
+
+def test_json_has_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    """Times in ISO 8601, and what people are not shown."""
+    Output(True).rows(ROWS, COLUMNS, none="Nothing.")
+    found = json.loads(capsys.readouterr().out)
+    assert found[0] == {"name": ROWS[0]["name"], "at": "2026-01-02T03:04:05+00:00", "good": True}
+    assert found[1]["more"] == ["x", "y"]
+
+
+def test_no_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    """People are told that there are none, programs get an empty list."""
+    Output(False).rows([], COLUMNS, none="Nothing.")
+    Output(True).rows([], COLUMNS, none="Nothing.")
+    assert capsys.readouterr().out == "Nothing.\n[]\n"
+
+
+def test_complaints(capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error for people, on standard output for programs, with the code in each."""
+    error = BadConfiguration("It is wrong.", detail="line\x1b3")
+    complain(error, as_json=False)
+    complain(error, as_json=True)
+    out, err = capsys.readouterr()
+    assert "It is wrong. (CB-202)" in err and "explain CB-202" in err and "\x1b" not in err
+    assert json.loads(out)["error"]["code"] == "CB-202"
+
+
+def test_exit_statuses() -> None:
+    """One for each kind of trouble, and a meaning for each."""
+    assert set(MEANINGS) == set(ExitStatus)
+    kinds = (BadConfiguration, KeyRefused, CupsGone, JournalBusy, StartOver)
+    assert [exit_status(kind("")) for kind in kinds] == [3, 4, 5, 6, 1]

@@ -1,0 +1,54 @@
+"""Tables for terminals and for programs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from rich.cells import cell_len
+
+from cirrus_bridge.admin.table import Column, Shape, table
+
+COLUMNS = (
+    Column("job", "JOB"),
+    Column("user", "USER", shape=Shape.LEFT_OUT),
+    Column("title", "TITLE", shape=Shape.SHORTENED),
+    Column("never", "NEVER"),
+    Column("at", "AT", shape=Shape.LEFT_OUT),
+    Column("progress", "PROGRESS", shape=Shape.PERCENTAGE),
+    Column("says", "SAYS", shape=Shape.NOTE),
+)
+ROWS = [
+    {
+        "job": 1,
+        "user": "somebody",
+        "title": "A long title with \N{CJK UNIFIED IDEOGRAPH-5370}\N{CJK UNIFIED IDEOGRAPH-5237}",
+        "at": datetime.now().astimezone(),
+        "progress": 50,
+        "says": "much that people should read before they do anything about it " * 3,
+    },
+    {"job": 12, "user": "x", "title": "short", "at": None, "progress": None, "says": ""},
+]
+
+
+@pytest.mark.parametrize("width", [120, 65, 45, 36])
+def test_a_terminal(width: int) -> None:
+    """Every line fits; a column without values is not there, free text is below its row."""
+    lines = [line.plain for line in table(ROWS, COLUMNS, width)]
+    assert all(cell_len(line) <= width for line in lines)
+    assert "NEVER" not in lines[0] and "SAYS" not in lines[0] and "TITLE" in lines[0]
+    assert ("USER" in lines[0]) is (width > 40)
+    assert ("AT" in lines[0]) is (width > 50)
+    assert lines[2].startswith("    much that people")
+    assert lines[-1].startswith("12 ")
+    assert "\u2501" * 10 in lines[1]
+    assert ("\u2026" in lines[1]) is (width < 60)
+
+
+def test_no_terminal() -> None:
+    """A line for each row, with all that there is, and numbers instead of pictures."""
+    first, second, third = (line.plain for line in table(ROWS, COLUMNS, None))
+    assert first.split() == [column.title for column in COLUMNS]
+    assert "50 %" in second and str(ROWS[0]["says"]).strip() in second
+    assert str(ROWS[0]["title"]) in second
+    assert third.startswith("12 ")
