@@ -201,13 +201,18 @@ def _servers(folder: Path) -> tuple[Server, ...]:
     except OSError as error:
         raise unreadable(folder, error) from None
     for path in files:
-        _check_private(path)
-        servers += map(_server, read_table(path).entries("server", SERVER_NAMES))
+        servers += read_servers(path)
     seen = [(server.name, server.company) for server in servers]
     for entry in seen:
         if seen.count(entry) > 1:
             raise bad(folder, f"host {entry[0]} with company {entry[1]} has two entries")
     return tuple(servers)
+
+
+def read_servers(path: Path) -> list[Server]:
+    """The entries of one file of servers.d; raises as `load` does."""
+    _check_private(path)
+    return [_server(entry) for entry in read_table(path).entries("server", SERVER_NAMES)]
 
 
 def _server(entry: Table) -> Server:

@@ -12,6 +12,7 @@ from cirrus_bridge import __version__
 from cirrus_bridge.admin.commands import (
     apply,
     devices,
+    doctor,
     explain,
     job,
     jobs,
@@ -41,6 +42,7 @@ app.command("jobs")(jobs.command)
 app.command("job")(job.command)
 app.command("test")(test.command)
 app.command("logs")(logs.command)
+app.command("doctor")(doctor.command)
 app.command("explain")(explain.command)
 
 
