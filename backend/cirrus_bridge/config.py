@@ -125,6 +125,15 @@ def load(folder: Path) -> Configuration:
         BadConfiguration: a file can not be read, or says something that has no meaning.
         ExposedKey: a file with a key is readable by others than its owner.
     """
+    return load_bridge(folder, _servers(folder / "servers.d"))
+
+
+def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
+    """What bridge.toml says, with these servers.
+
+    Raises:
+        BadConfiguration: it can not be read, or says something that has no meaning.
+    """
     bridge = read_table(folder / "bridge.toml", optional=True)
     bridge.only(("defaults", "upload", "statusd", "journal"))
     defaults, upload = bridge.table("defaults"), bridge.table("upload")
@@ -157,7 +166,7 @@ def load(folder: Path) -> Configuration:
         folder,
         settings,
         sizes,
-        _servers(folder / "servers.d"),
+        servers,
         tuple(identify),
         _poller_settings(bridge.table("statusd"), bridge.table("journal")),
     )

@@ -28,12 +28,12 @@ from cirrus_bridge.admin.doctor import (
 from cirrus_bridge.admin.doctor.at_once import at_once
 from cirrus_bridge.admin.doctor.finding import Finding, error
 from cirrus_bridge.admin.doctor.keys import Read, read_configuration
-from cirrus_bridge.admin.installation import TIMEOUTS, Installation
+from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.inventory import Answer
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.api_session import trusted_cas
 from cirrus_bridge.cloud_apis import may_be_plain
-from cirrus_bridge.config import Server
+from cirrus_bridge.config import Server, UploadSettings
 from cirrus_bridge.cups_daemon import Daemon, find_daemon
 from cirrus_bridge.cups_ipp import CupsServer
 from cirrus_bridge.errors import CirrusError, Unreachable
@@ -41,7 +41,8 @@ from cirrus_bridge.model import Place
 from cirrus_bridge.network_probe import Endpoint
 from cirrus_bridge.uri import SCHEME, QueueUri, parse_queue_uri, parse_server
 
-LIMIT_S = 25.0  # two waits for a server, one after the other
+TIMEOUTS = UploadSettings(connect_timeout_s=5.0, read_timeout_s=8.0)
+LIMIT_S = 20.0  # more than the waits for one server, one after the other
 CUPS_TIMEOUT_S = 5.0
 _STOPPED = 5  # printer-state, RFC 8011, 5.4.11
 Check = Callable[[], list[Finding]]

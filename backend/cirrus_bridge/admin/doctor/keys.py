@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cirrus_bridge.admin.doctor.finding import Finding, error, failed, good, warning
-from cirrus_bridge.config import Configuration, Server, UploadSettings, load, read_servers
+from cirrus_bridge.config import (
+    Configuration,
+    Server,
+    UploadSettings,
+    load,
+    load_bridge,
+    read_servers,
+)
 from cirrus_bridge.errors import CirrusError, ExposedKey
 from cirrus_bridge.settings import QueueSettings
 
@@ -65,7 +72,10 @@ def _piecemeal(folder: Path, trouble: CirrusError, *, is_root: bool) -> Read:
             found.append(_bad(path, bad))
     if str(trouble) not in told:
         found.insert(0, _bad(folder, trouble))
-    return Read(_without(folder, tuple(servers)), found)
+    try:
+        return Read(load_bridge(folder, tuple(servers)), found)
+    except CirrusError:
+        return Read(_without(folder, tuple(servers)), found)
 
 
 def _without(folder: Path, servers: tuple[Server, ...]) -> Configuration:
