@@ -62,13 +62,13 @@ def test_state_folder_gets_full_while_the_poller_follows(own_site: PrintSite) ->
     room again, sees the delivery, and the job ends as it should, printed once."""
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
-    with _small_disk(site.state, 1024) as state:
+    with small_disk(site.state, 1024) as state:
         queue = site.queue(driver=False, options="?waittimeout=1")
         job_id = site.cups.lp(queue, data=b"x")
         site.cups.wait_job(job_id, "held")
         with site.start_statusd() as poller:
             eventually(lambda: site.journal("SELECT 1 FROM document WHERE poller NOT NULL") != [])
-            filler = _fill(state)
+            filler = fill(state)
             site.cloud.cli("location", "online", "Paris")
             assert poller.wait(40) == 1
         assert "(CB-501)" in site.statusd_log()

@@ -28,6 +28,7 @@ from cirrus_bridge.admin.doctor import (
 from cirrus_bridge.admin.doctor.at_once import at_once
 from cirrus_bridge.admin.doctor.finding import Finding, error
 from cirrus_bridge.admin.doctor.keys import Read, read_configuration
+from cirrus_bridge.admin.find_queues import cloud_queues
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.inventory import Answer
 from cirrus_bridge.api import CloudApi
@@ -35,7 +36,7 @@ from cirrus_bridge.api_session import trusted_cas
 from cirrus_bridge.cloud_apis import may_be_plain
 from cirrus_bridge.config import Server, UploadSettings
 from cirrus_bridge.cups_daemon import Daemon, find_daemon
-from cirrus_bridge.cups_ipp import CupsServer
+from cirrus_bridge.cups_queue import STOPPED
 from cirrus_bridge.errors import CirrusError, Unreachable
 from cirrus_bridge.model import Place
 from cirrus_bridge.network_probe import Endpoint
@@ -43,8 +44,6 @@ from cirrus_bridge.uri import SCHEME, QueueUri, parse_queue_uri, parse_server
 
 TIMEOUTS = UploadSettings(connect_timeout_s=5.0, read_timeout_s=8.0)
 LIMIT_S = 20.0  # more than the waits for one server, one after the other
-CUPS_TIMEOUT_S = 5.0
-_STOPPED = 5  # printer-state, RFC 8011, 5.4.11
 Check = Callable[[], list[Finding]]
 
 
@@ -103,17 +102,15 @@ def examine(installation: Installation) -> list[Finding]:
 
 def _look_at_cups(installation: Installation, read: Read) -> _Cups:
     local = _Cups(find_daemon(installation.cups_address))
-    setup = CupsSetup(CupsServer(installation.cups_address, timeout_s=CUPS_TIMEOUT_S))
+    setup = CupsSetup(installation.cups_server)
     configuration = read.configuration
     try:
-        queues = setup.queues()
+        queues = cloud_queues(installation)
         local.version = setup.version()
     except CirrusError as trouble:
         local.refusal = trouble
         return local
     for queue in queues:
-        if not queue.device_uri.lower().startswith(f"{SCHEME}:"):
-            continue
         try:
             uri = parse_queue_uri(queue.device_uri, configuration.defaults)
             if configuration.servers:  # which is told once, else
@@ -123,7 +120,7 @@ def _look_at_cups(installation: Installation, read: Read) -> _Cups:
             local.findings.append(cloud.unusable(queue.name, trouble))
             continue
         facts = cloud.QueueFacts(
-            queue.name, uri.server, uri.targets, ppd, queue.state == _STOPPED, queue.accepting,
+            queue.name, uri.server, uri.targets, ppd, queue.state == STOPPED, queue.accepting,
             queue.message,
         )  # fmt: skip
         local.queues.append((facts, uri))
