@@ -31,7 +31,7 @@ LAYERS: list[set[str]] = [
     {"uri", "cups_job", "journal_database", "ppd"},
     {"journal_delivery", "drivers"},
     {"journal", "config"},
-    {"api_errors", "api_session"},
+    {"api_errors", "api_session", "config_write"},
     {"api_answers"},
     {"api"},
     {"patience"},
@@ -60,7 +60,7 @@ ADMIN_LAYERS: list[set[str]] = [
     {"find_queues", "job_view", "output", "ppd_defaults", "queues_file"},
     {"find_jobs", "wanted"},
     {"plan", "print_test"},
-    {"apply", "doctor"},
+    {"apply", "conversation", "doctor", "setup"},
     {"commands"},
     {"cirrusctl"},
 ]
@@ -78,7 +78,7 @@ DOCTOR_LAYERS: list[set[str]] = [
         "programs",
         "versions",
     },
-    {"examination"},
+    {"examination", "report"},
 ]
 OWNERS = {
     "typer": set(),
@@ -97,7 +97,8 @@ OWNERS = {
 }
 
 
-_PACKAGES = ("cirrus_bridge", "cirrus_bridge.admin.doctor")  # whose modules are imported by name
+# whose modules are imported by name
+_PACKAGES = ("cirrus_bridge", "cirrus_bridge.admin", "cirrus_bridge.admin.doctor")
 
 
 def _imports(path: Path) -> set[str]:

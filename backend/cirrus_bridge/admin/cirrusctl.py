@@ -19,6 +19,7 @@ from cirrus_bridge.admin.commands import (
     logs,
     queues,
     servers,
+    setup,
     test,
 )
 from cirrus_bridge.admin.exit_status import ExitStatus, exit_status, help_text
@@ -34,6 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("setup")(setup.command)
 app.command("apply")(apply.command)
 app.command("servers")(servers.command)
 app.command("devices")(devices.command)
