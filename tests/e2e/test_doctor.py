@@ -96,7 +96,17 @@ def test_all_is_well(healthy: PrintSite) -> None:
     assert str(healthy.cups.root / "etc") in of(findings, "cupsd")["text"]
     done = healthy.cirrusctl("doctor")
     assert done.returncode == 0
-    assert "0 errors, 0 warnings" in done.stdout.splitlines()[-1]
+    assert "0 errors, 0 warnings" in done.stderr
+    assert done.stdout.splitlines()[0].split() == [
+        "RESULT",
+        "CHECK",
+        "WHAT",
+        "FOUND",
+        "WHAT",
+        "TO",
+        "DO",
+    ]
+    assert len(done.stdout.splitlines()) == len(findings) + 1
     assert healthy.key not in done.stdout
 
 

@@ -125,6 +125,8 @@ def test_from_nothing_to_paper(polled: PrintSite) -> None:
     terminal.answer("API key (not shown)", polled.key)
     terminal.sees("Devices at Paris: 2")
     terminal.sees("Paris:Second  Second at Paris office")
+    terminal.answer("Queues for which devices", "1, 7")
+    terminal.sees("no active device 7")
     terminal.answer("Queues for which devices", "1")
     terminal.answer("[Laser1]", "bad name")
     terminal.sees("(CB-7")
@@ -173,6 +175,10 @@ def test_from_a_script(polled: PrintSite) -> None:
     )
     assert done.returncode == 5 and "a queue Laser1 already" in done.stderr
     assert len(entries(polled)) == 1
+    done = polled.cirrusctl(
+        "setup", *options(polled, device="all", queue_name="{what}"), "--replace"
+    )
+    assert done.returncode == 3 and "{what}, which stands for nothing" in done.stderr
 
 
 @pytest.mark.parametrize("missing", ["server", "key-file", "company", "location"])

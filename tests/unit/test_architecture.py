@@ -61,6 +61,7 @@ ADMIN_LAYERS: list[set[str]] = [
     {"find_jobs", "wanted"},
     {"plan", "print_test"},
     {"apply", "conversation", "doctor", "setup"},
+    {"guided_setup"},
     {"commands"},
     {"cirrusctl"},
 ]

@@ -37,11 +37,6 @@ class Output:
         self.as_json = as_json
         self._console = Console(highlight=False, markup=False, emoji=False)
 
-    @property
-    def width(self) -> int | None:
-        """How many columns the terminal has; None where there is none."""
-        return self._console.width if self._console.is_terminal else None
-
     def rows(
         self, rows: Sequence[Row], columns: Sequence[Column], *, none: str, document: object = None
     ) -> None:
@@ -52,7 +47,8 @@ class Output:
         elif not rows:
             self.line(none)
         else:
-            for line in table(rows, columns, self.width):
+            width = self._console.width if self._console.is_terminal else None
+            for line in table(rows, columns, width):
                 self._console.print(line, soft_wrap=True)
 
     def facts(self, facts: Row, titles: Mapping[str, str]) -> None:

@@ -154,13 +154,27 @@ def write_server(folder: Path, path: Path, server: Server) -> None:
 def proposed_name(device: Driver, location: str, taken: Iterable[str]) -> str:
     """A name for a device's queue that is free."""
     names = {name.lower() for name in taken}
-    words = {"location": location, "device": device.key}
     for template in ("{device}", "{location}-{device}"):
-        name = queue_name(template, words)
+        name = name_by(template, device, location)
         if name.lower() not in names:
             return name
     numbered = (f"{name}-{number}" for number in range(2, len(names) + 3))
     return next(each for each in numbered if each.lower() not in names)
+
+
+def name_by(template: str, device: Driver, location: str) -> str:
+    """A queue's name by a template with {location} and {device}.
+
+    Raises:
+        BadConfiguration: something else is in braces, or it is too long.
+    """
+    try:
+        return queue_name(template, {"location": location, "device": device.key})
+    except KeyError as error:
+        raise BadConfiguration(
+            f"The name {template} has {{{error.args[0]}}}, which stands for nothing (known: "
+            "{location}, {device})."
+        ) from None
 
 
 def add_queue(installation: Installation, name: str, device: Driver, *, plain: bool) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from cirrus_bridge.admin.doctor.examination import examine
 from cirrus_bridge.admin.doctor.finding import Severity
-from cirrus_bridge.admin.doctor.report import summary, table
+from cirrus_bridge.admin.doctor.report import COLUMNS, rows, summary
 from cirrus_bridge.admin.exit_status import ExitStatus
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.output import AsJson, Output
@@ -24,7 +24,8 @@ def command(as_json: AsJson = False) -> None:
     output = Output(as_json)
     findings = examine(Installation.of(os.environ))
     worst = max(each.severity for each in findings)
-    text = "\n".join([*table(findings, output.width), summary(findings)])
-    output.document({"worst": worst, "findings": findings}, text)
+    document = {"worst": worst, "findings": findings}
+    output.rows(rows(findings), COLUMNS, none="", document=document)
+    output.remark(summary(findings))
     if worst is Severity.ERROR:
         raise typer.Exit(ExitStatus.FAILED)

@@ -1,26 +1,36 @@
-"""Findings as text for people: a table, with the next step below what is not good. Pure."""
+"""Findings as rows of a table for people: what was looked at, and below it what is so and what to
+do. Pure."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from cirrus_bridge.admin.doctor.finding import Finding, Severity
+from cirrus_bridge.admin.table import Column, Shape
 
-_LEAST_WIDTH = 40
-_WORDS = max(len(severity.name) for severity in Severity)
+_STYLES = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "bold red"}
+COLUMNS = (
+    Column("result", "RESULT", _STYLES.__getitem__),
+    Column("check", "CHECK"),
+    Column("about", "WHAT"),
+    Column("text", "FOUND", lambda _: "", Shape.NOTE),
+    Column("do", "WHAT TO DO", lambda _: "bold", Shape.NOTE),
+)
 
 
-def table(findings: Sequence[Finding], width: int | None) -> Iterator[str]:
-    """The findings, in lines as wide as a terminal of so many columns; without one, whole."""
-    checks = max((len(each.check) for each in findings), default=0)
-    indent = " " * (_WORDS + 2 + checks + 2)
-    for each in findings:
-        code = f" ({each.code})" if each.code and f"({each.code})" not in each.text else ""
-        head = f"{each.severity.name.lower():{_WORDS}}  {each.check:{checks}}  "
-        yield from _wrapped(f"{each.about}: {each.text}{code}", head, indent, width)
-        if each.fix:
-            yield from _wrapped(each.fix, f"{indent}→ ", f"{indent}  ", width)
+def rows(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """A row for each."""
+    return [
+        {
+            "result": each.severity.name.lower(),
+            "check": each.check,
+            "about": each.about,
+            "text": _with_code(each),
+            "do": f"→ {each.fix}" if each.fix else "",
+        }
+        for each in findings
+    ]
 
 
 def summary(findings: Sequence[Finding]) -> str:
@@ -33,15 +43,6 @@ def summary(findings: Sequence[Finding]) -> str:
     return f"{', '.join(said)}; {counts[Severity.OK]} of {len(findings)} are as they should be."
 
 
-def _wrapped(text: str, first: str, rest: str, width: int | None) -> list[str]:
-    line = " ".join(text.split())
-    if width is None:
-        return [first + line]
-    return textwrap.wrap(
-        line,
-        max(width, len(rest) + _LEAST_WIDTH),
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
+def _with_code(finding: Finding) -> str:
+    is_said = not finding.code or f"({finding.code})" in finding.text
+    return finding.text if is_said else f"{finding.text} ({finding.code})"
