@@ -174,16 +174,16 @@ def new_session(server: Server) -> requests.Session:
     session.trust_env = False
     session.headers["User-Agent"] = USER_AGENT
     session.headers["Accept-Encoding"] = "identity"
-    session.verify = server.ca_file or _system_trust()
+    session.verify = trusted_cas(server)
     if server.proxy:
         session.proxies = {"http": server.proxy, "https": server.proxy}
     return session
 
 
-def _system_trust() -> str | bool:
-    """The CAs that this machine trusts (administrators add their own there), or requests' own."""
+def trusted_cas(server: Server) -> str | bool:
+    """A file or folder of CAs: the server's own, or those that this machine trusts (administrators
+    add theirs there); True stands for those that the library brings along."""
     paths = ssl.get_default_verify_paths()
-    for path in (paths.cafile, "/etc/ssl/certs/ca-certificates.crt", paths.capath):
-        if path and Path(path).exists():
-            return path
-    return True
+    known = (paths.cafile, "/etc/ssl/certs/ca-certificates.crt", paths.capath)
+    there = (path for path in known if path and Path(path).exists())
+    return server.ca_file or next(there, True)

@@ -89,6 +89,15 @@ def load(folder: Path, credentials: Path | None = None) -> Configuration:
         BadConfiguration: a file can not be read, or says something that has no meaning.
         ExposedKey: a file with a key is readable by others than its owner.
     """
+    return load_bridge(folder, read_servers(KeyFiles(folder / "servers.d", credentials)))
+
+
+def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
+    """What bridge.toml says, with these servers.
+
+    Raises:
+        BadConfiguration: it can not be read, or says something that has no meaning.
+    """
     bridge = read_table(folder / "bridge.toml", optional=True)
     bridge.only(("defaults", "upload", "statusd", "journal"))
     defaults, upload = bridge.table("defaults"), bridge.table("upload")
@@ -121,7 +130,7 @@ def load(folder: Path, credentials: Path | None = None) -> Configuration:
         folder,
         settings,
         sizes,
-        read_servers(KeyFiles(folder / "servers.d", credentials)),
+        servers,
         tuple(identify),
         _poller_settings(bridge.table("statusd"), bridge.table("journal")),
     )

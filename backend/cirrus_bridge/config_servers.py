@@ -129,14 +129,20 @@ def read_servers(files: KeyFiles) -> tuple[Server, ...]:
     """
     servers: list[Server] = []
     for path in files.tables():
-        files.check_private(path)
-        table = read_table(path, at=files.place(path))
-        servers += [_server(entry, files) for entry in table.entries("server", SERVER_NAMES)]
+        servers += read_server_file(path, files)
     seen = [(server.name, server.company) for server in servers]
     for entry in seen:
         if seen.count(entry) > 1:
             raise bad(files.folder, f"host {entry[0]} with company {entry[1]} has two entries")
     return tuple(servers)
+
+
+def read_server_file(path: Path, files: KeyFiles | None = None) -> list[Server]:
+    """The entries of one of `files`, or of a file of its own; raises as `read_servers` does."""
+    files = files or KeyFiles(path.parent)
+    files.check_private(path)
+    table = read_table(path, at=files.place(path))
+    return [_server(entry, files) for entry in table.entries("server", SERVER_NAMES)]
 
 
 def _server(entry: Table, files: KeyFiles) -> Server:

@@ -107,6 +107,7 @@ ALTER TABLE document ADD COLUMN completed_before INTEGER NOT NULL DEFAULT 0;
 UPDATE document SET completed_before = print_run;
 """,
 )
+VERSION = len(_STEPS)
 
 
 class JournalDatabase:
@@ -142,7 +143,7 @@ class JournalDatabase:
     def claim(self, job_uuid: str, job_id: int) -> bool:
         """Take the lock of a job; False while another process has it."""
         try:
-            place = _place(job_uuid, job_id)
+            place = lock_place(job_uuid, job_id)
             fcntl.lockf(self._locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
         except BlockingIOError:
             return False
@@ -153,19 +154,19 @@ class JournalDatabase:
     def unclaim(self, job_uuid: str, job_id: int) -> None:
         """Give the lock of a job back."""
         with self._translated():
-            fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, _place(job_uuid, job_id))
+            fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, lock_place(job_uuid, job_id))
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")  # what is returned from is on the disk
         self._db.execute("PRAGMA foreign_keys = ON")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(_STEPS):
+        if version > VERSION:
             raise JournalError(
                 f"The journal {self._path} was written by a newer version of Cirrus Bridge. "
                 "Update this machine's cirrus-bridge, then release the job."
             )
-        if version < len(_STEPS):
+        if version < VERSION:
             self._upgrade()
 
     def _upgrade(self) -> None:
@@ -174,7 +175,7 @@ class JournalDatabase:
             for step in _STEPS[version:]:
                 for statement in filter(str.strip, step.split(";")):
                     self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version = {len(_STEPS)}")
+            self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -237,7 +238,7 @@ def _private(path: Path) -> int:
     return handle
 
 
-def _place(job_uuid: str, job_id: int) -> int:
+def lock_place(job_uuid: str, job_id: int) -> int:
     """One byte of a file stands for a job: nothing is left behind that had to be cleaned up."""
     digest = hashlib.sha256(f"{job_id} {job_uuid}".encode()).digest()
     return int.from_bytes(digest[:7], "big")

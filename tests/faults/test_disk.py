@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from print_site import PrintSite, document, eventually
+from small_disk import fill, small_disk
 from tcp_proxy import TcpProxy
 
 SIZE = 6_000_000
-
-
-@contextlib.contextmanager
-def _small_disk(folder: Path, size_kb: int) -> Iterator[Path]:
-    """A file system of its own on a folder (tmpfs); it ends with its last user."""
-    folder.mkdir(exist_ok=True)
-    how = ["-o", f"size={size_kb}k,mode=0700"]
-    subprocess.run(["mount", "-t", "tmpfs", *how, "tmpfs", folder], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def _fill(folder: Path) -> Path:
-    """Take the last block of a file system."""
-    with (folder / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
-        while filler.write(bytes(4096)):
-            pass
-    return folder / "filler"
 
 
 def _raw(path: Path) -> Path:
@@ -45,8 +23,8 @@ def _raw(path: Path) -> Path:
 def test_state_folder_is_full(own_site: PrintSite, tmp_path: Path) -> None:
     """Nothing is sent without a journal; with room again, the job is printed."""
     site = own_site
-    with _small_disk(site.state, 512) as state:
-        filler = _fill(state)
+    with small_disk(site.state, 512) as state:
+        filler = fill(state)
         job_id = site.cups.lp(site.queue(driver=False), data=b"x")
         job = site.cups.wait_job(job_id, "held")
         assert "(CB-501)" in job["job-printer-state-message"]
@@ -65,9 +43,9 @@ def test_state_folder_gets_full(
 ) -> None:
     """Whenever that happens, the job is held, and printed once when there is room again."""
     site = own_site
-    with _small_disk(site.state, 512) as state, TcpProxy(site.server) as proxy:
+    with small_disk(site.state, 512) as state, TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
-        setattr(proxy, moment, (piece, lambda: _fill(state)))
+        setattr(proxy, moment, (piece, lambda: fill(state)))
         queue = site.queue(driver=False, server=proxy.name)
         job_id = site.cups.lp(queue, "-o", "raw", _raw(tmp_path / "raw"))
         job = site.cups.wait_job(job_id, "held", "completed")
@@ -84,13 +62,13 @@ def test_state_folder_gets_full_while_the_poller_follows(own_site: PrintSite) ->
     room again, sees the delivery, and the job ends as it should, printed once."""
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
-    with _small_disk(site.state, 1024) as state:
+    with small_disk(site.state, 1024) as state:
         queue = site.queue(driver=False, options="?waittimeout=1")
         job_id = site.cups.lp(queue, data=b"x")
         site.cups.wait_job(job_id, "held")
         with site.start_statusd() as poller:
             eventually(lambda: site.journal("SELECT 1 FROM document WHERE poller NOT NULL") != [])
-            filler = _fill(state)
+            filler = fill(state)
             site.cloud.cli("location", "online", "Paris")
             assert poller.wait(40) == 1
         assert "(CB-501)" in site.statusd_log()
@@ -107,7 +85,7 @@ def test_spool_folder_is_full(own_site: PrintSite, tmp_path: Path) -> None:
     spool = site.cups.root / "spool"
     owner = spool.stat()
     site.cups.stop()
-    with _small_disk(spool, 8192):
+    with small_disk(spool, 8192):
         os.chown(spool, owner.st_uid, owner.st_gid)
         spool.chmod(0o710)
         (spool / "tmp").mkdir(mode=0o1770)

@@ -12,12 +12,14 @@ from cirrus_bridge import __version__
 from cirrus_bridge.admin.commands import (
     apply,
     devices,
+    doctor,
     explain,
     job,
     jobs,
     logs,
     queues,
     servers,
+    setup,
     test,
 )
 from cirrus_bridge.admin.exit_status import ExitStatus, exit_status, help_text
@@ -33,6 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("setup")(setup.command)
 app.command("apply")(apply.command)
 app.command("servers")(servers.command)
 app.command("devices")(devices.command)
@@ -41,6 +44,7 @@ app.command("jobs")(jobs.command)
 app.command("job")(job.command)
 app.command("test")(test.command)
 app.command("logs")(logs.command)
+app.command("doctor")(doctor.command)
 app.command("explain")(explain.command)
 
 

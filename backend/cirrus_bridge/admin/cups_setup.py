@@ -106,6 +106,16 @@ class CupsSetup:
             return []  # which is how cupsd says that there are none
         return sorted(map(_queue, answer.all(Group.PRINTER)), key=lambda queue: queue.name.lower())
 
+    def version(self) -> str:
+        """cupsd's version; empty as long as it has no queues, of which it says it."""
+        wanted = Attribute(Tag.KEYWORD, "requested-attributes", ["cups-version"])
+        try:
+            answer = self._server.request(_CUPS_GET_PRINTERS, "/", [wanted])
+        except CupsGone:
+            return ""
+        return next((_text(p["cups-version"][0]) for p in answer.all(Group.PRINTER)
+                     if p.get("cups-version")), "")  # fmt: skip
+
     def defaults(self, queue: str, names: Iterable[str]) -> dict[str, str]:
         """What a queue has as the default of these options of CUPS's own, if it has one."""
         # with the name, as an answer without any attribute has no group

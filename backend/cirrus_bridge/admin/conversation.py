@@ -1,0 +1,49 @@
+"""Questions to who sits at the terminal; each is an option, too, for who does not sit there.
+
+Questions go to standard error, so that standard output has results only.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from cirrus_bridge.admin.table import shown
+from cirrus_bridge.errors import CirrusError
+
+
+class Conversation:
+    """Asks, if there is a terminal."""
+
+    def __init__(self) -> None:
+        self.may_ask = sys.stdin.isatty()
+
+    def text(
+        self, question: str, option: str, *, default: str | None = None, is_secret: bool = False
+    ) -> str:
+        """An answer, without blanks around it; the default if nothing is typed.
+
+        Raises:
+            typer.BadParameter: there is no terminal, so the option is needed.
+        """
+        if not self.may_ask:
+            raise typer.BadParameter("it is missing, and there is no terminal to ask", None, None,
+                                     option)  # fmt: skip
+        answer = typer.prompt(question, default=default, hide_input=is_secret, err=True)
+        return str(answer).strip()
+
+    def confirm(self, question: str, *, default: bool) -> bool:
+        """Yes or no; no where nobody can be asked."""
+        return self.may_ask and typer.confirm(question, default=default, err=True)
+
+    def say(self, text: str) -> None:
+        """Something to know before the next question."""
+        if self.may_ask:
+            typer.echo(shown(text), err=True)
+
+    def or_end(self, trouble: CirrusError) -> None:
+        """Tell of trouble, and go on to ask anew; where nobody can be asked, it is the end."""
+        if not self.may_ask:
+            raise trouble
+        self.say(f"! {trouble} ({trouble.code})")

@@ -1,0 +1,89 @@
+"""Checks for what AppArmor or SELinux has denied to the backend, by the kernel's log."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from cirrus_bridge.admin.doctor.finding import Finding, error, good, note
+from cirrus_bridge.child_program import ProgramFailed, read_program
+
+CONFINEMENT = "AppArmor, SELinux"
+AUDIT_LOG = Path("/var/log/audit/audit.log")
+DAY_S = 86_400.0
+MOST_SHOWN = 3
+_TAIL_BYTES = 4 << 20
+_LIMIT_S = 10.0
+_JOURNALCTL = (
+    *("journalctl", "--quiet", "--no-pager", "--output=cat", "--since=-24h"),
+    *("_TRANSPORT=kernel", "_TRANSPORT=audit"),
+)
+_AT = re.compile(r"audit\((\d+)\.\d+:\d+\)")
+_FIELD = re.compile(r'(\w+)=(?:"([^"]*)"|(\S+))')
+
+
+def read_log(audit_log: Path = AUDIT_LOG) -> list[str] | None:
+    """Lines of the kernel's audit log, or of the system's journal; None if neither has any."""
+    try:
+        with audit_log.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+            return file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        pass
+    try:
+        return (
+            read_program(_JOURNALCTL, limit_s=_LIMIT_S).decode("utf-8", "replace").splitlines()
+            or None
+        )
+    except ProgramFailed:
+        return None
+
+
+def check_denials(lines: Iterable[str] | None, now_s: float) -> Iterator[Finding]:
+    """Nothing was denied to a program of ours, or of CUPS because of us, for a day."""
+    if lines is None:
+        yield note(
+            CONFINEMENT, "log", "The kernel's log can not be read, or is empty.",
+            "Run the doctor as root, not in a container; or look by hand: dmesg | grep -i denied",
+        )  # fmt: skip
+        return
+    found = dict.fromkeys(text for line in lines if (text := _denial(line, now_s)))
+    for text in list(found)[:MOST_SHOWN]:
+        yield error(CONFINEMENT, "log", text, _fix(text))
+    if not found:
+        yield good(CONFINEMENT, "log", "Nothing was denied to Cirrus Bridge for a day.")
+
+
+def _denial(line: str, now_s: float) -> str:
+    """What a line says was denied; empty if it is none of ours, or old."""
+    low = line.lower()
+    is_denial = 'apparmor="denied"' in low or "avc:  denied" in low
+    at = _AT.search(line)
+    if not is_denial or at is None or now_s - int(at[1]) > DAY_S:
+        return ""
+    fields = {name: quoted or plain for name, quoted, plain in _FIELD.findall(line)}
+    program, name = fields.get("comm", ""), fields.get("name", "")
+    by_cups = "cups" in fields.get("profile", "") or "cupsd_t" in fields.get("scontext", "")
+    is_ours = "cirrus" in program or "cirrus" in name or (by_cups and "python" in program)
+    if not is_ours:
+        return ""
+    if "apparmor" in low:
+        what = f"{fields.get('operation', '?')} {name}".strip()
+        return f"AppArmor denied {program} in profile {fields.get('profile', '?')}: {what}."
+    action = re.search(r"denied\s+\{([^}]*)\}", line)
+    what = f"{action[1].strip() if action else '?'} {name} ({fields.get('tclass', '?')})"
+    return f"SELinux denied {program} in {fields.get('scontext', '?')}: {what}."
+
+
+def _fix(text: str) -> str:
+    if text.startswith("AppArmor"):
+        return (
+            "Allow it in /etc/apparmor.d/local/usr.sbin.cupsd, then: apparmor_parser -r "
+            "/etc/apparmor.d/usr.sbin.cupsd"
+        )
+    return (
+        "Look whether it should be allowed; then: ausearch -m avc -c cirrus --raw | "
+        "audit2allow -M cirrus && semodule -i cirrus.pp"
+    )

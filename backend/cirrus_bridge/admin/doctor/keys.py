@@ -1,0 +1,99 @@
+"""Checks of the configuration: files that make sense, keys that are private."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cirrus_bridge.admin.doctor.finding import Finding, error, failed, good, warning
+from cirrus_bridge.config import Configuration, UploadSettings, load, load_bridge
+from cirrus_bridge.config_servers import Server, read_server_file
+from cirrus_bridge.errors import CirrusError, ExposedKey
+from cirrus_bridge.settings import QueueSettings
+
+CONFIGURATION, KEYS = "configuration", "key files"
+
+
+@dataclass(slots=True)
+class Read:
+    """What could be read of the configuration, and the findings about the rest."""
+
+    configuration: Configuration
+    findings: list[Finding] = field(default_factory=list)
+
+
+def read_configuration(folder: Path, *, is_root: bool) -> Read:
+    """The configuration in `folder`; where a file makes no sense, the others all the same."""
+    try:
+        configuration = load(folder)
+    except CirrusError as trouble:
+        return _piecemeal(folder, trouble, is_root=is_root)
+    found = [*_folders(folder)]
+    if not configuration.servers:
+        found.append(error(
+            CONFIGURATION, str(folder), "There is no [[server]] entry, so nothing can be printed.",
+            f"Write one into {folder}/servers.d/NAME.toml (mode 0600): host, company, api_key, "
+            "locations.", "CB-204",
+        ))  # fmt: skip
+    elif not found:
+        found.append(good(KEYS, str(folder / "servers.d"), "Only their owner can read them."))
+    return Read(configuration, found)
+
+
+def _piecemeal(folder: Path, trouble: CirrusError, *, is_root: bool) -> Read:
+    """The servers of the files that can be read, when the whole makes no sense."""
+    if not is_root and not os.access(folder / "servers.d", os.R_OK | os.X_OK):
+        finding = error(
+            KEYS, str(folder), "Only root can read the keys, so no server is checked.",
+            "Run the doctor as root.", trouble.code,
+        )  # fmt: skip
+        return Read(_without(folder, ()), [finding])
+    found = [*_folders(folder)]
+    servers: list[Server] = []
+    try:
+        files = sorted(folder.glob("servers.d/*.toml"))
+    except OSError:
+        files = []
+    told = set()
+    for path in files:
+        try:
+            servers += read_server_file(path)
+        except CirrusError as bad:
+            told.add(str(bad))
+            found.append(_bad(path, bad))
+    if str(trouble) not in told:
+        found.insert(0, _bad(folder, trouble))
+    try:
+        return Read(load_bridge(folder, tuple(servers)), found)
+    except CirrusError:
+        return Read(_without(folder, tuple(servers)), found)
+
+
+def _without(folder: Path, servers: tuple[Server, ...]) -> Configuration:
+    return Configuration(folder, QueueSettings(), UploadSettings(), servers)
+
+
+def _bad(path: Path, trouble: CirrusError) -> Finding:
+    if isinstance(trouble, ExposedKey):
+        return failed(KEYS, str(path), trouble)
+    return failed(
+        CONFIGURATION, str(path), trouble,
+        "Correct the file that is named; until then no queue prints. Then cupsenable the queues",
+    )  # fmt: skip
+
+
+def _folders(folder: Path) -> Iterator[Finding]:
+    """Who may write a folder puts files of his own there."""
+    for path in (folder, folder / "servers.d"):
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        if stat.S_IMODE(status.st_mode) & 0o022 or status.st_uid not in (0, os.geteuid()):
+            yield warning(
+                KEYS, str(path), "Others than root may write into it, and so send jobs elsewhere.",
+                f"Run: chown root {path} && chmod 755 {path}",
+            )  # fmt: skip

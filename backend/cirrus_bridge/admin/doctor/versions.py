@@ -1,0 +1,28 @@
+"""Checks of what works together here, and in which versions."""
+
+from __future__ import annotations
+
+import platform
+import ssl
+from collections.abc import Iterator
+
+from cirrus_bridge import __version__
+from cirrus_bridge.admin.doctor.finding import Finding, error, good
+
+VERSIONS = "versions"
+OLDEST_CUPS, FIRST_WITHOUT_BACKENDS = (2, 2), (3, 0)
+
+
+def check_versions(cups: str) -> Iterator[Finding]:
+    """CUPS is one that has backends. `cups` is its version, empty if it does not say."""
+    number = tuple(int(part) for part in cups.split(".")[:2] if part.isdigit())
+    ours = f"cirrus-bridge {__version__}, Python {platform.python_version()}, {ssl.OPENSSL_VERSION}"
+    if number and number >= FIRST_WITHOUT_BACKENDS:
+        yield error(
+            VERSIONS, f"CUPS {cups}", "This CUPS has no backends and no drivers any more.",
+            "Keep CUPS 2.4 on this machine.",
+        )  # fmt: skip
+    elif number and number < OLDEST_CUPS:
+        yield error(VERSIONS, f"CUPS {cups}", "This CUPS is too old.", "Install CUPS 2.4 or later.")
+    else:
+        yield good(VERSIONS, f"CUPS {cups}" if cups else "CUPS", f"{ours}.")

@@ -1,0 +1,266 @@
+"""The guided setup: what is asked, in which order, and what follows from an answer that is wrong.
+
+Where there is no terminal, the first answer that is missing or wrong is the end.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cirrus_bridge.admin import setup
+from cirrus_bridge.admin.conversation import Conversation
+from cirrus_bridge.admin.cups_setup import CupsSetup
+from cirrus_bridge.admin.doctor import report
+from cirrus_bridge.admin.doctor.examination import examine
+from cirrus_bridge.admin.doctor.finding import Severity
+from cirrus_bridge.admin.installation import Installation
+from cirrus_bridge.admin.output import Output
+from cirrus_bridge.admin.print_test import Result, print_test_page
+from cirrus_bridge.admin.setup import Draft
+from cirrus_bridge.api_errors import NO_TLS
+from cirrus_bridge.config_servers import Secret
+from cirrus_bridge.drivers import Driver
+from cirrus_bridge.errors import BadConfiguration, CirrusError, KeyRefused, NotTrusted
+from cirrus_bridge.lan import LanServer, servers_on_lan
+from cirrus_bridge.uri import is_loopback
+
+ALL, NONE = "all", "none"
+TEST_S = 60.0
+Found = list[tuple[str, Driver]]  # location, device
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line says; None and () where people are to be asked."""
+
+    server: str | None
+    key_file: str | None
+    company: str | None
+    locations: Sequence[str]
+    ca_file: str | None
+    proxy: str | None
+    plain: bool
+    devices: Sequence[str]
+    queue_name: str | None
+    test: bool | None
+    replace: bool
+
+
+@dataclass(slots=True)
+class GuidedSetup:
+    """One conversation, from the first question to the last."""
+
+    wanted: Wanted
+    output: Output
+    talk: Conversation
+    installation: Installation
+
+    def run(self) -> bool:
+        """All of it; whether all that was tried works."""
+        drafted, proposed = self._server()
+        drafted, found = self._key_and_locations(drafted, proposed)
+        self._write(drafted)
+        queues = [*self._queues(drafted, found)]
+        failed = [queue for queue in queues if self._wants_test(queue) and not self._test(queue)]
+        findings = [each for each in examine(self.installation) if each.severity > Severity.NOTE]
+        if self.output.as_json:
+            self._done("", "doctor", findings=findings)
+        else:
+            rows = report.rows(findings)
+            self.output.rows(rows, report.COLUMNS, none="The doctor finds nothing wrong.")
+        return not failed and all(each.severity < Severity.ERROR for each in findings)
+
+    def _done(self, text: str, step: str, **facts: Any) -> None:
+        self.output.event({"step": step, **facts}, text)
+
+    # --- the server
+
+    def _server(self) -> tuple[Draft, str]:
+        """A server that answers, and the company that it announces, if it does."""
+        address, ca_file, plain = self.wanted.server, self.wanted.ca_file, self.wanted.plain
+        proposed = ""
+        while True:
+            if address is None:
+                address, proposed = self._address()
+            try:
+                drafted = setup.draft(
+                    address, ca_file=ca_file, proxy=self.wanted.proxy, plain=plain
+                )
+                version = setup.try_server(drafted)
+            except CirrusError as trouble:
+                if NO_TLS in str(trouble) and self._may_be_plain(address):
+                    plain = True
+                    continue
+                self.talk.or_end(trouble)
+                if isinstance(trouble, NotTrusted):
+                    ca_file = self.talk.text("File of the CA that has signed it", "--ca-file")
+                else:
+                    address = None
+                continue
+            name = drafted.server.name
+            self._done(f"{name} answers (version {version}).", "server", server=name,
+                       version=version, tls=not drafted.plain)  # fmt: skip
+            return drafted, proposed
+
+    def _may_be_plain(self, address: str) -> bool:
+        host = address.rpartition(":")[0] or address
+        return is_loopback(host) and self.talk.confirm(
+            f"{address} has no TLS, and is on this machine. Talk to it without TLS?", default=True
+        )
+
+    def _address(self) -> tuple[str, str]:
+        """Which one, of those that announce themselves or any other."""
+        there: list[LanServer] = []
+        if self.talk.may_ask:
+            there = servers_on_lan(self.installation.clock)
+        for number, each in enumerate(there, 1):
+            of = f", company {each.company}" if each.company else ""
+            self.talk.say(f"  {number}  {each.name} ({each.hosts[0]}:{each.port}{of})")
+        hint = ", or a number of the list" if there else ""
+        answer = self.talk.text(
+            f"Print server (HOST or HOST:PORT{hint})", "--server", default="1" if there else None
+        )
+        if answer.isdecimal() and 0 < int(answer) <= len(there):
+            chosen = there[int(answer) - 1]
+            return setup.address_of(chosen), chosen.company
+        return answer, ""
+
+    # --- the key, the company, the locations
+
+    def _key_and_locations(self, drafted: Draft, proposed: str) -> tuple[Draft, Found]:
+        """The server with what was accepted, and the devices of its locations."""
+        company, key, locations = self.wanted.company, self._given_key(), self.wanted.locations
+        while True:
+            company = company or self.talk.text("Company (its id)", "--company",
+                                                default=proposed or None)  # fmt: skip
+            key = key or self.talk.text("API key (not shown)", "--key-file", is_secret=True)
+            if not locations:
+                answer = self.talk.text("Location (its id; several with commas)", "--location")
+                locations = tuple(filter(None, map(str.strip, answer.split(","))))
+            draft = drafted.with_(company=company, api_key=Secret(key), locations=locations)
+            try:
+                found = [
+                    (each, device)
+                    for each in locations
+                    for device in setup.try_location(draft, each)
+                ]
+            except KeyRefused as trouble:
+                self.talk.or_end(trouble)
+                company, key = None, ""
+            except CirrusError as trouble:
+                self.talk.or_end(trouble)
+                locations = ()
+            else:
+                self._done(
+                    f"The key is accepted. Devices at {', '.join(locations)}: {len(found)}.",
+                    "locations", company=company, locations=locations, devices=len(found),
+                )  # fmt: skip
+                return draft, found
+
+    def _given_key(self) -> str:
+        """The key of the command line's file; never one of the command line itself, which
+        everybody can see."""
+        if self.wanted.key_file is None:
+            return ""
+        try:
+            if self.wanted.key_file == "-":
+                return sys.stdin.readline().strip()
+            return Path(self.wanted.key_file).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadConfiguration(f"The key file can not be read: {error}.") from error
+
+    # --- what is written
+
+    def _write(self, drafted: Draft) -> None:
+        folder = self.installation.config
+        path = setup.server_file(folder, drafted.server)
+        if path.exists() and not self.wanted.replace:
+            question = f"{path} has an entry already. Replace it?"
+            if not self.talk.confirm(question, default=False):
+                raise BadConfiguration(f"{path} is there already; --replace replaces it.")
+        setup.write_server(folder, path, drafted.server)
+        self._done(f"{path} is written; only root can read it.", "file", path=str(path))
+
+    def _queues(self, drafted: Draft, found: Found) -> Iterator[str]:
+        """Add those that are wanted; the names of them."""
+        for location, device in self._chosen(found):
+            name = self._add(drafted, location, device)
+            if name:
+                self._done(f"Queue {name} prints to {device.info}.", "queue", queue=name,
+                           device=f"{location}:{device.key}")  # fmt: skip
+                yield name
+
+    def _chosen(self, found: Found) -> Found:
+        """The devices that the command line or people choose."""
+        if self.wanted.devices or not self.talk.may_ask or not found:
+            return _devices(self.wanted.devices, found)
+        for number, (location, device) in enumerate(found, 1):
+            self.talk.say(f"  {number}  {location}:{device.key}  {device.info}")
+        while True:
+            answer = self.talk.text(
+                "Queues for which devices (numbers with commas, all, or none)",
+                "--device",
+                default="1" if len(found) == 1 else NONE,
+            )
+            try:
+                return _devices([word.strip() for word in answer.split(",")], found)
+            except BadConfiguration as trouble:
+                self.talk.or_end(trouble)
+
+    def _add(self, drafted: Draft, location: str, device: Driver) -> str:
+        """Add a queue; its name, or nothing if people have given up."""
+        taken = setup.queue_names(CupsSetup(self.installation.cups_server))
+        name = setup.proposed_name(device, location, taken)
+        template = self.wanted.queue_name
+        if template is not None or not self.talk.may_ask:
+            name = name if template is None else setup.name_by(template, device, location)
+            setup.add_queue(self.installation, name, device, plain=drafted.plain)
+            return name
+        while True:
+            question = f"Name of the queue for {device.info} (- for none)"
+            name = self.talk.text(question, "--queue-name", default=name)
+            if name == "-":
+                return ""
+            try:
+                setup.add_queue(self.installation, name, device, plain=drafted.plain)
+            except CirrusError as trouble:
+                self.talk.or_end(trouble)
+            else:
+                return name
+
+    # --- the test page
+
+    def _wants_test(self, queue: str) -> bool:
+        if self.wanted.test is not None:
+            return self.wanted.test
+        return self.talk.confirm(f"Print a test page on {queue}?", default=True)
+
+    def _test(self, queue: str) -> bool:
+        result = None
+        for news in print_test_page(self.installation, queue, limit_s=TEST_S):
+            result = news.result
+            self._done(f"  {news.at:%H:%M:%S}  {news.what}", "test", queue=queue,
+                       **news._asdict())  # fmt: skip
+        return result is Result.DONE
+
+
+def _devices(words: Sequence[str], found: Found) -> Found:
+    """Those that these words stand for: LOCATION:DEVICE, or numbers from 1.
+
+    Raises:
+        BadConfiguration: a word stands for none.
+    """
+    if list(words) == [ALL]:
+        return found
+    known = {f"{location}:{device.key}": (location, device) for location, device in found}
+    numbered = {str(number): each for number, each in enumerate(found, 1)}
+    chosen = [word for word in words if word != NONE]
+    for word in chosen:
+        if word not in known and word not in numbered:
+            there = ", ".join(known) or "none"
+            raise BadConfiguration(f"There is no active device {word} (there are: {there}).")
+    return [known.get(word) or numbered[word] for word in chosen]

@@ -1,0 +1,209 @@
+"""Use case: from nothing to a queue that prints, in steps; each is tried before the next.
+
+Asks nobody: who talks to people decides what to do about an error, and calls a step again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cirrus_bridge.admin.cups_setup import CupsSetup, QueueChange
+from cirrus_bridge.admin.installation import TIMEOUTS, Installation
+from cirrus_bridge.admin.queues_file import queue_name
+from cirrus_bridge.api import CloudApi
+from cirrus_bridge.config import load
+from cirrus_bridge.config_servers import Secret, Server, read_server_file
+from cirrus_bridge.config_write import server_toml, write_private
+from cirrus_bridge.drivers import Driver, devices
+from cirrus_bridge.errors import BadConfiguration, CirrusError, CupsNotPossible, Unreachable
+from cirrus_bridge.lan import LanServer
+from cirrus_bridge.model import Place
+from cirrus_bridge.network_probe import addresses
+from cirrus_bridge.uri import check_id, is_loopback, parse_server, server_name
+
+NO_KEY = Secret("no key yet")  # for a server of which only its version is asked
+COLOR_LEFT_OPEN: Mapping[str, str | None] = {"print-color-mode": "auto"}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A server that is being set up. `plain` means without TLS."""
+
+    server: Server
+    plain: bool = False
+
+    @property
+    def api(self) -> CloudApi:
+        """It, as it is set up so far."""
+        company = self.server.company or ""
+        return CloudApi(self.server, company, https=not self.plain, timeouts=TIMEOUTS)
+
+    def with_(self, **changes: Any) -> Draft:
+        """The same with other settings of the server."""
+        return replace(self, server=replace(self.server, **changes))
+
+
+def draft(address: str, *, ca_file: str | None, proxy: str | None, plain: bool) -> Draft:
+    """A server by its address.
+
+    Raises:
+        BadConfiguration: the address is none, or plain text would leave this machine unasked.
+    """
+    try:
+        host, port = parse_server(address.strip())
+    except ValueError as error:
+        raise BadConfiguration(f"{error}.") from None
+    crosses = plain and (not is_loopback(host) or proxy is not None)
+    return Draft(
+        Server(
+            server_name(host, port), NO_KEY, ca_file=ca_file, proxy=proxy, allow_plaintext=crosses
+        ),
+        plain,
+    )
+
+
+def address_of(announced: LanServer) -> str:
+    """HOST:PORT of a server of the network: by its name, for which its certificate is, if this
+    machine can look that up; on this machine itself by its address."""
+    hosts = sorted(announced.hosts, key=is_loopback, reverse=True)
+    host = next((each for each in hosts if _is_known(each)), hosts[0])
+    return f"[{host}]:{announced.port}" if ":" in host else f"{host}:{announced.port}"
+
+
+def _is_known(host: str) -> bool:
+    try:
+        return bool(addresses(host, 0))
+    except Unreachable:
+        return False
+
+
+def try_server(drafted: Draft) -> str:
+    """The server's version.
+
+    Raises:
+        CirrusError: it can not be reached, or is something else.
+    """
+    return drafted.api.version()[0]
+
+
+def try_location(drafted: Draft, location: str) -> list[Driver]:
+    """The active devices of a location.
+
+    Raises:
+        BadConfiguration: no location can have this id.
+        KeyRefused: the key is not accepted, or not for this company.
+        CirrusError: there is no such location, or the server can not be used.
+    """
+    try:
+        check_id(location)
+    except ValueError as error:
+        raise BadConfiguration(f"The id of a location {error}.") from None
+    server = drafted.server
+    content = drafted.api.location(location)
+    return list(devices(Place(server.name, server.company or "", location), content))
+
+
+def server_file(folder: Path, server: Server) -> Path:
+    """Where the server's entry belongs: the file that has it, or one of its name.
+
+    Raises:
+        BadConfiguration: the file that has it has others as well.
+    """
+    for path in sorted(folder.glob("servers.d/*.toml")):
+        there = _entries(path)
+        if not any((each.name, each.company) == (server.name, server.company) for each in there):
+            continue
+        if len(there) > 1:
+            raise BadConfiguration(
+                f"{path} has an entry of this server, beside others: change it there."
+            )
+        return path
+    words = filter(None, (server.name, server.company))
+    return folder / "servers.d" / f"{re.sub(r'[^A-Za-z0-9.]+', '-', '-'.join(words))}.toml"
+
+
+def _entries(path: Path) -> list[Server]:
+    """Of a file of servers.d; none if it makes no sense, which `write_server` tells."""
+    try:
+        return read_server_file(path)
+    except CirrusError:
+        return []
+
+
+def write_server(folder: Path, path: Path, server: Server) -> None:
+    """Write the server's entry, and see that the configuration as a whole makes sense.
+
+    Raises:
+        CirrusError: it does not, or can not be written; what was there before is there still.
+    """
+    before = path.read_text("utf-8") if path.exists() else None
+    write_private(path, server_toml(server))
+    try:
+        load(folder)
+    except CirrusError:
+        if before is None:
+            path.unlink()
+        else:
+            write_private(path, before)
+        raise
+
+
+def proposed_name(device: Driver, location: str, taken: Iterable[str]) -> str:
+    """A name for a device's queue that is free."""
+    names = {name.lower() for name in taken}
+    for template in ("{device}", "{location}-{device}"):
+        name = name_by(template, device, location)
+        if name.lower() not in names:
+            return name
+    numbered = (f"{name}-{number}" for number in range(2, len(names) + 3))
+    return next(each for each in numbered if each.lower() not in names)
+
+
+def name_by(template: str, device: Driver, location: str) -> str:
+    """A queue's name by a template with {location} and {device}.
+
+    Raises:
+        BadConfiguration: something else is in braces, or it is too long.
+    """
+    try:
+        return queue_name(template, {"location": location, "device": device.key})
+    except KeyError as error:
+        raise BadConfiguration(
+            f"The name {template} has {{{error.args[0]}}}, which stands for nothing (known: "
+            "{location}, {device})."
+        ) from None
+
+
+def add_queue(installation: Installation, name: str, device: Driver, *, plain: bool) -> None:
+    """Add a queue with the device's own driver.
+
+    Raises:
+        CupsNotPossible: there is one of this name, or no driver for the device.
+        CirrusError: CUPS does not do it.
+    """
+    setup = CupsSetup(installation.cups_server)
+    if name.lower() in queue_names(setup):
+        raise CupsNotPossible(f"CUPS has a queue {name} already; choose another name.")
+    if device.language is None:
+        raise CupsNotPossible(
+            f"There is no driver for {device.info}, as no filter of CUPS makes what it takes. Add "
+            f"the queue with a driver of your own: lpadmin -p {name} -E -v '{device.uri}' -m …"
+        )
+    uri = f"{device.uri}?encryption=never" if plain else device.uri
+    change = QueueChange(
+        device_uri=uri,
+        info=device.info,
+        location=device.place,
+        ppd=device.ppd(),
+        defaults=COLOR_LEFT_OPEN,
+    )
+    setup.set(name, change, is_new=True)
+
+
+def queue_names(setup: CupsSetup) -> Sequence[str]:
+    """The names of all queues, in lower case, as CUPS takes them for the same."""
+    return [queue.name.lower() for queue in setup.queues()]

@@ -1,0 +1,59 @@
+"""Writes files of servers.d: private from their first moment on, and whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from cirrus_bridge.config_servers import Server
+from cirrus_bridge.errors import BadConfiguration
+
+
+def server_toml(server: Server) -> str:
+    """A `[[server]]` entry, with its key."""
+    values = {
+        "host": server.name,
+        "company": server.company,
+        "api_key": server.api_key.reveal(),
+        "locations": list(server.locations),
+        "ca_file": server.ca_file,
+        "proxy": server.proxy,
+        "allow_plaintext": server.allow_plaintext or None,
+    }
+    # what JSON escapes in texts, TOML does in the same way
+    lines = [
+        f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        for name, value in values.items()
+        if value is not None
+    ]
+    return "\n".join(["[[server]]", *lines, ""])
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, and the folders that it needs.
+
+    Raises:
+        BadConfiguration: it can not be written; what was there before is there still.
+    """
+    try:
+        for folder in (path.parent.parent, path.parent):
+            if not folder.exists():
+                folder.mkdir(parents=True)
+                folder.chmod(0o755)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise BadConfiguration(
+            f"{path} can not be written ({error.strerror}). Run this as root."
+        ) from error

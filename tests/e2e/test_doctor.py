@@ -1,0 +1,418 @@
+"""cirrusctl doctor: each fault is made for real, and its advice is read."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomlkit
+
+from print_site import BACKEND, PrintSite, eventually
+from private_cups import DRIVER
+from scripted_server import Answer, ScriptedServer, Stall
+from small_disk import fill, small_disk
+
+Finding = dict[str, str]
+PS_DRIVER = DRIVER.replace("-pdf", "-ps")
+
+
+def examine(site: PrintSite) -> list[Finding]:
+    """What the doctor finds; its exit status, and that it shows no key, is looked at each time."""
+    done = site.cirrusctl("doctor", "--json")
+    assert site.key not in done.stdout + done.stderr
+    said = json.loads(done.stdout)
+    findings: list[Finding] = said["findings"]
+    has_error = any(each["severity"] == "error" for each in findings)
+    assert done.returncode == int(has_error), done.stdout + done.stderr
+    assert (said["worst"] == "error") is has_error
+    assert all(each["fix"] for each in findings if each["severity"] != "ok")
+    return findings
+
+
+def of(findings: list[Finding], check: str) -> Finding:
+    """The one finding of a check."""
+    (found,) = (each for each in findings if each["check"] == check)
+    return found
+
+
+def trouble(site: PrintSite, check: str, severity: str = "error") -> Finding:
+    """The one finding of a check that is this bad."""
+    found = [each for each in examine(site) if each["check"] == check]
+    (bad,) = (each for each in found if each["severity"] == severity)
+    return bad
+
+
+def checks(findings: list[Finding]) -> set[str]:
+    """The checks that found all well."""
+    return {each["check"] for each in findings if each["severity"] == "ok"}
+
+
+def program(site: PrintSite, kind: str) -> Path:
+    """A program of ours as CUPS has it."""
+    return site.cups.root / "bin" / kind / "cirrus"
+
+
+@pytest.fixture
+def healthy(own_site: PrintSite) -> Iterator[PrintSite]:
+    """A site where all is well, with a poller and a queue `laser`."""
+    add_queue(own_site, "laser", "Paris:Laser1")
+    with own_site.statusd():
+        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+        yield own_site
+
+
+def add_queue(site: PrintSite, name: str, targets: str, driver: str | None = DRIVER) -> None:
+    """Add a queue of this name."""
+    site.cups.add_queue(name, f"cirrus://{site.server}/Acme/{targets}", driver=driver)
+
+
+def deactivate(site: PrintSite, kind: str, name: str) -> None:
+    """Make a location or device of the cloud inactive, as its administrator may."""
+    path = site.cloud.data / "cloudlet.toml"
+    document: Any = tomlkit.parse(path.read_text())
+    (found,) = (each for each in document[kind] if each["id"] == name)
+    found["inactive"] = True
+    path.write_text(tomlkit.dumps(document))
+
+
+def test_all_is_well(healthy: PrintSite) -> None:
+    """Every part is named as good, for people as a table, and the exit status is 0."""
+    findings = examine(healthy)
+    assert checks(findings) == {
+        *("versions", "cupsd", "backend", "driver program", "preserving jobs", "job limits"),
+        *("key files", "TCP", "clock", "key", "location", "queue", "device"),
+        *("journal", "poller", "disk"),
+    }
+    assert not [each for each in findings if each["severity"] in ("warning", "error")]
+    assert str(healthy.cups.root / "etc") in of(findings, "cupsd")["text"]
+    done = healthy.cirrusctl("doctor")
+    assert done.returncode == 0
+    assert "0 errors, 0 warnings" in done.stderr
+    assert done.stdout.splitlines()[0].split() == [
+        "RESULT",
+        "CHECK",
+        "WHAT",
+        "FOUND",
+        "WHAT",
+        "TO",
+        "DO",
+    ]
+    assert len(done.stdout.splitlines()) == len(findings) + 1
+    assert healthy.key not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("mode", "says"),
+    [(0o755, "runs it as lp"), (0o777, "does not run it"), (0o600, "can not be run")],
+)
+def test_backend_mode(site: PrintSite, mode: int, says: str) -> None:
+    """Every mode but those by which CUPS runs it as root."""
+    path = program(site, "backend")
+    path.chmod(mode)
+    try:
+        bad = trouble(site, "backend")
+    finally:
+        path.chmod(0o700)
+    assert says in bad["text"]
+    assert bad["fix"] == f"chown root {path} && chmod 0700 {path}"
+    assert trouble(site, "backend", "ok")
+
+
+def test_backend_of_somebody(own_site: PrintSite) -> None:
+    """It belongs to another user, lacks its interpreter, or is not there at all."""
+    path = program(own_site, "backend")
+    shutil.chown(path, "lp")
+    bad = trouble(own_site, "backend")
+    assert "instead of root" in bad["text"] and "chown root" in bad["fix"]
+    shutil.chown(path, "root")
+    path.write_text(path.read_text().replace("#!/bin/sh", "#!/opt/gone/bin/python3"))
+    bad = trouble(own_site, "backend")
+    assert "/opt/gone/bin/python3" in bad["text"] and "again" in bad["fix"]
+    path.unlink()
+    bad = trouble(own_site, "backend")
+    assert (
+        "not there" in bad["text"] and f"install -m 0700 …/bin/cirrus-backend {path}" in bad["fix"]
+    )
+    program(own_site, "driver").unlink()
+    assert "cirrus-driver" in trouble(own_site, "driver program", "warning")["fix"]
+
+
+def test_cupsd_does_not_run(healthy: PrintSite) -> None:
+    """It is told, and hides nothing of the rest."""
+    healthy.cups.stop()
+    findings = examine(healthy)
+    bad = of(findings, "cupsd")
+    assert bad["code"] == "CB-711" and "systemctl start cups" in bad["fix"]
+    assert {"key", "location", "TCP", "journal", "poller"} <= checks(findings)
+    healthy.cups.start()
+
+
+def test_cupsd_hangs(healthy: PrintSite) -> None:
+    """The doctor does not."""
+    with healthy.cups.hanging():
+        findings = examine(healthy)
+    assert of(findings, "cupsd")["severity"] == "error"
+    assert {"key", "location", "poller"} <= checks(findings)
+
+
+def test_settings_of_cups() -> None:
+    """Jobs that are not kept, held jobs that do not fit, or that cupsd cancels."""
+    with PrintSite(directives=["PreserveJobFiles No", "MaxJobs 200"]) as site:
+        bad = trouble(site, "preserving jobs", "warning")
+        assert "no job's data" in bad["text"] and "PreserveJobFiles 1d" in bad["fix"]
+        bad = trouble(site, "job limits")
+        assert "250 jobs may be held" in bad["text"] and "MaxJobs 500" in bad["fix"]
+        with (site.cups.root / "etc" / "cupsd.conf").open("a") as conf:
+            conf.write("MaxJobs 0\nMaxHoldTime 3h\nPreserveJobFiles 10m\nPreserveJobHistory No\n")
+        bad = trouble(site, "job limits", "warning")
+        assert "10800 s" in bad["text"] and "MaxHoldTime 0" in bad["fix"]
+        assert "keeps no jobs" in trouble(site, "preserving jobs", "warning")["text"]
+
+
+def test_key_that_others_can_read(healthy: PrintSite) -> None:
+    """The file is named with its commands; a server of another file is looked at all the same."""
+    path = healthy.config / "servers.d" / "other.toml"
+    path.write_text('[[server]]\nhost = "else.example"\napi_key = "secret-of-another"\n')
+    path.chmod(0o644)
+    done = healthy.cirrusctl("doctor")
+    assert "secret-of-another" not in done.stdout and done.returncode == 1
+    findings = examine(healthy)
+    bad = of(findings, "key files")
+    assert bad["code"] == "CB-203" and f"chmod 600 {path}" in bad["text"]
+    assert {"key", "TCP"} <= checks(findings)
+
+
+def test_configuration_that_makes_no_sense(healthy: PrintSite) -> None:
+    """TOML that is none, and no server at all."""
+    path = healthy.config / "servers.d" / "other.toml"
+    path.touch(0o600)
+    path.write_text("[[server]\n")
+    findings = examine(healthy)
+    bad = of(findings, "configuration")
+    assert bad["code"] == "CB-202" and bad["about"] == str(path) and "cupsenable" in bad["fix"]
+    assert {"key", "TCP"} <= checks(findings)
+    path.unlink()
+    (healthy.config / "servers.d" / "site.toml").unlink()
+    findings = examine(healthy)
+    assert of(findings, "configuration")["code"] == "CB-204"
+    assert "servers.d/NAME.toml" in of(findings, "configuration")["fix"]
+
+
+def test_folder_that_others_can_write(site: PrintSite) -> None:
+    """Who can write it could have jobs sent to himself."""
+    folder = site.config / "servers.d"
+    folder.chmod(0o777)
+    try:
+        bad = trouble(site, "key files", "warning")
+    finally:
+        folder.chmod(0o755)
+    assert bad["fix"] == f"Run: chown root {folder} && chmod 755 {folder}"
+
+
+def test_who_is_not_root(site: PrintSite) -> None:
+    """He is told what he does not see."""
+    (site.config / "servers.d").chmod(0o700)
+    try:
+        done = subprocess.run(
+            [BACKEND.with_name("cirrusctl"), "doctor", "--json"],
+            env=site.environ | {"CUPS_SERVER": str(site.cups.socket), "LC_ALL": "C.UTF-8"},
+            user="nobody",
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        (site.config / "servers.d").chmod(0o755)
+    findings = json.loads(done.stdout)["findings"]
+    assert of(findings, "key files")["fix"] == "Run the doctor as root."
+    assert "as root" in of(findings, "cupsd")["fix"] or "root" in of(findings, "cupsd")["text"]
+
+
+def test_wrong_key(healthy: PrintSite) -> None:
+    """The server's no is told once, with the next step, and without the key."""
+    healthy.configure(key="a-key-that-is-none")
+    findings = examine(healthy)
+    bad = of(findings, "key")
+    assert bad["code"] == "CB-402" and "Put a valid key into servers.d" in bad["fix"]
+    assert "a-key-that-is-none" not in json.dumps(findings)
+    assert "TCP" in checks(findings)
+
+
+def test_server_does_not_run(healthy: PrintSite) -> None:
+    """A closed port, and what depends on it."""
+    healthy.cloud.stop()
+    findings = examine(healthy)
+    bad = of(findings, "TCP")
+    assert bad["code"] == "CB-411" and "connection refused" in bad["text"]
+    assert "port in servers.d is right" in bad["fix"]
+    assert of(findings, "key")["code"] == "CB-411"
+    assert {"backend", "journal", "poller"} <= checks(findings)
+    healthy.cloud.come_back()
+
+
+def test_server_is_somebody_else(healthy: PrintSite) -> None:
+    """A login page, or nobody who answers: other checks go on, and the time is limited."""
+    with ScriptedServer(lambda _: Answer("<html>", content_type="text/html")) as page:
+        healthy.configure(server=page.name)
+        bad = of(examine(healthy), "key")
+        assert bad["code"] == "CB-403" and "web page" in bad["text"]
+    with ScriptedServer(lambda _: Stall()) as silent:
+        healthy.configure(server=silent.name)
+        findings = examine(healthy)
+        assert of(findings, "key")["code"] == "CB-411"
+        assert {"TCP", "backend", "journal", "poller"} <= checks(findings)
+
+
+def test_locations(healthy: PrintSite) -> None:
+    """Unknown, and inactive."""
+    entry = healthy.config / "servers.d" / "site.toml"
+    entry.write_text(entry.read_text().replace('["Paris"]', '["Paris", "Atlantis"]'))
+    bad = trouble(healthy, "location")
+    assert bad["about"].startswith("Atlantis") and bad["code"] == "CB-401"
+    assert "locations in servers.d" in bad["fix"]
+    deactivate(healthy, "location", "Paris")
+    healthy.configure()
+    bad = trouble(healthy, "location")
+    assert "inactive" in bad["text"] and "make it active" in bad["fix"]
+
+
+def test_devices(healthy: PrintSite) -> None:
+    """Unknown or inactive ones that queues lead to, and inactive ones that none does."""
+    add_queue(healthy, "nowhere", "Paris:Nowhere")
+    bad = trouble(healthy, "device")
+    assert bad["about"] == "nowhere → Paris:Nowhere" and "Active are: Laser1" in bad["text"]
+    assert "lpadmin -p nowhere -v" in bad["fix"]
+    healthy.cups.run("lpadmin", "-x", "nowhere")
+    deactivate(healthy, "device", "Laser1")
+    findings = examine(healthy)
+    assert of(findings, "device")["text"] == "Laser1 is inactive."
+    assert "make it active" in of(findings, "device")["fix"]
+    assert of(findings, "location")["severity"] == "note"
+    assert "Laser1" in of(findings, "location")["text"]
+
+
+def test_driver_that_makes_something_else(healthy: PrintSite) -> None:
+    """The device's own driver is proposed by name, and is right."""
+    healthy.cloud.cli("device", "add", "Acme/Paris/Pdf", "--type", "file", "--formats", "pdf")
+    add_queue(healthy, "wrong", "Paris:Pdf", PS_DRIVER)
+    healthy.discovered("Pdf")
+    bad = trouble(healthy, "driver")
+    assert "It makes ps, and the device takes pdf only" in bad["text"]
+    command = bad["fix"].partition("own: ")[2]
+    assert command.startswith("lpadmin -p wrong -m cirrus:")
+    healthy.cups.run(*command.split())
+    assert "It makes pdf" in trouble(healthy, "driver", "ok")["text"]
+    healthy.cups.run("lpadmin", "-x", "wrong")
+    add_queue(healthy, "raw", "Paris:Pdf", None)
+    assert "lpadmin -p raw -m cirrus:" in trouble(healthy, "driver", "note")["fix"]
+
+
+def test_queues(healthy: PrintSite) -> None:
+    """Stopped, rejecting, with a URI that makes no sense, or of a server that nobody knows."""
+    healthy.cups.run("cupsdisable", "-r", "The key is refused. (CB-402)", "laser")
+    bad = trouble(healthy, "queue")
+    assert bad["code"] == "CB-402" and "cupsenable laser" in bad["fix"]
+    healthy.cups.run("cupsenable", "laser")
+    healthy.cups.run("cupsreject", "laser")
+    assert trouble(healthy, "queue")["fix"] == "Run: cupsaccept laser"
+    healthy.cups.run("cupsaccept", "laser")
+    healthy.cups.add_queue("bad", "cirrus://nothing", driver=None)
+    assert trouble(healthy, "queue")["code"] == "CB-201"
+    healthy.cups.run("lpadmin", "-p", "bad", "-v", "cirrus://else.example/Acme/Paris:Laser1")
+    assert trouble(healthy, "queue")["code"] == "CB-204"
+
+
+def test_poller_does_not_run(own_site: PrintSite) -> None:
+    """Never started; and killed, which is seen before its lease is over."""
+    assert "systemctl enable --now cirrus-statusd" in trouble(own_site, "poller")["fix"]
+    with own_site.start_statusd() as poller:
+        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+        assert trouble(own_site, "poller", "ok")
+        poller.kill()
+    assert "It has died" in trouble(own_site, "poller")["text"]
+
+
+def test_poller_hangs(own_site: PrintSite) -> None:
+    """It is there and has given no sign of life for a while."""
+    with own_site.statusd() as poller:
+        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+        poller.send_signal(signal.SIGSTOP)
+        try:
+            with contextlib.closing(sqlite3.connect(own_site.state / "journal.db")) as db, db:
+                db.execute("UPDATE poller SET alive_until = alive_until - 40")  # instead of waiting
+            bad = trouble(own_site, "poller")
+        finally:
+            poller.send_signal(signal.SIGCONT)
+    assert "does nothing since" in bad["text"] and "restart cirrus-statusd" in bad["fix"]
+
+
+def test_jobs_that_nobody_fetches(healthy: PrintSite, pdfs: dict[int, Path]) -> None:
+    """The location is named, and what to do there."""
+    healthy.cloud.cli("location", "offline", "Paris")
+    add_queue(healthy, "quick", "Paris:Laser1?wait=submitted")
+    healthy.cups.wait_job(healthy.cups.lp("quick", pdfs[1]))
+    assert "waiting" not in {each["check"] for each in examine(healthy)}
+    with contextlib.closing(sqlite3.connect(healthy.state / "journal.db")) as db, db:
+        db.execute("UPDATE document SET accepted_at = accepted_at - 7200")  # instead of waiting
+    bad = trouble(healthy, "waiting", "warning")
+    assert bad["about"] == f"Paris ({healthy.server})" and "1 document not fetched" in bad["text"]
+    assert "client runs and is online" in bad["fix"]
+
+
+def test_journal_is_damaged(own_site: PrintSite) -> None:
+    """Bytes in the middle of it are others, or it is no database at all."""
+    with own_site.statusd():
+        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+    journal = own_site.state / "journal.db"
+    data = journal.read_bytes()
+    journal.write_bytes(data[:8192] + os.urandom(len(data) - 8192))
+    bad = trouble(own_site, "journal")
+    assert bad["code"] == "CB-501" and "put the journal aside" in bad["fix"]
+    journal.write_bytes(b"no database " * 1000)
+    assert trouble(own_site, "journal")["code"] == "CB-501"
+
+
+def test_journal_of_another_version(own_site: PrintSite) -> None:
+    """It is newer than the program."""
+    with own_site.statusd():
+        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+    with contextlib.closing(sqlite3.connect(own_site.state / "journal.db")) as db, db:
+        db.execute("PRAGMA user_version = 999")
+    bad = trouble(own_site, "journal")
+    assert "newer version" in bad["text"] and "or a newer one" in bad["fix"]
+
+
+def test_journal_of_another_user(own_site: PrintSite) -> None:
+    """The backend works as lp, and could not write a file of root's."""
+    with own_site.statusd():
+        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+    shutil.chown(own_site.state / "journal.db", "root")
+    bad = trouble(own_site, "journal")
+    assert "journal.db" in bad["text"] and bad["code"] == "CB-501"
+    subprocess.run(bad["fix"].removeprefix("Run: ").split(), check=True)
+    assert trouble(own_site, "journal", "ok")
+
+
+def test_disks(own_site: PrintSite) -> None:
+    """A full one, and one that can only be read."""
+    with small_disk(own_site.state, 512) as state:
+        fill(state)
+        bad = trouble(own_site, "disk")
+        assert bad["about"] == f"{state} (journal)" and "0 MiB are free" in bad["text"]
+        assert f"du -xh {state}" in bad["fix"] and bad["code"] == "CB-501"
+        (state / "filler").unlink()
+        subprocess.run(["mount", "-o", "remount,ro", state], check=True)
+        bad = next(
+            each
+            for each in examine(own_site)
+            if each["check"] == "journal" and each["severity"] == "error"
+        )
+        assert "read-only" in bad["text"] and "remount,rw" in bad["fix"]

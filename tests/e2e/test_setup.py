@@ -1,0 +1,288 @@
+"""cirrusctl setup: by its questions at a terminal, and by its options from a script."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+import trustme
+
+from cloudlet_server import CloudletServer, Tls
+from print_site import BACKEND, PrintSite
+
+
+@pytest.fixture
+def bare(own_site: PrintSite) -> PrintSite:
+    """A site with a cloud and CUPS, where nobody has configured anything."""
+    (own_site.config / "servers.d" / "site.toml").unlink()
+    (own_site.config / "servers.d").rmdir()
+    (own_site.config / "bridge.toml").unlink()
+    return own_site
+
+
+@pytest.fixture
+def polled(bare: PrintSite) -> Iterator[PrintSite]:
+    """Such a site where the poller runs, so that the doctor is content."""
+    with bare.statusd():
+        yield bare
+
+
+class Terminal:
+    """cirrusctl setup at a terminal; each answer is typed when its question is there."""
+
+    def __init__(self, site: PrintSite, *arguments: str) -> None:
+        self.log = (site.root / "terminal").open("w+")
+        self._child = pexpect.spawn(
+            str(BACKEND.with_name("cirrusctl")),
+            ["setup", *arguments],
+            env={
+                **os.environ,
+                **site.environ,
+                "CUPS_SERVER": str(site.cups.socket),
+                "TERM": "xterm",
+                "LC_ALL": "C.UTF-8",
+            },
+            timeout=60,
+            encoding="utf-8",
+            dimensions=(40, 120),
+            logfile=self.log,
+        )
+        self._child.logfile_read, self._child.logfile = self.log, None
+
+    def answer(self, question: str, text: str) -> None:
+        """Wait for a question, and type this."""
+        self._child.expect_exact(question)
+        self._child.sendline(text)
+
+    def sees(self, text: str) -> None:
+        """Wait for this to be shown."""
+        self._child.expect_exact(text)
+
+    def match(self, pattern: str) -> str:
+        """The first group of a pattern, when it is shown."""
+        self._child.expect(pattern)
+        assert isinstance(self._child.match, re.Match)
+        return str(self._child.match[1])
+
+    def end(self) -> tuple[int | None, str]:
+        """The exit status, and all that was on the screen."""
+        self._child.expect(pexpect.EOF)
+        self._child.close()
+        self.log.flush()
+        self.log.seek(0)
+        with self.log:
+            return self._child.exitstatus, self.log.read()
+
+
+def entries(site: PrintSite) -> list[dict[str, Any]]:
+    """All that is in servers.d, whose files are private."""
+    found = []
+    for path in (site.config / "servers.d").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        found += tomllib.loads(path.read_text())["server"]
+    return found
+
+
+def options(site: PrintSite, *but: str, **more: str) -> list[str]:
+    """A command line that needs no answer, less some options."""
+    key = site.root / "key"
+    key.write_text(f"{site.key}\n")
+    values = {
+        "server": site.server,
+        "key-file": str(key),
+        "company": "Acme",
+        "location": "Paris",
+        **{name.replace("_", "-"): value for name, value in more.items()},
+    }
+    words = ["--plain"]
+    for name, value in values.items():
+        words += [] if name in but else [f"--{name}", value]
+    return words
+
+
+def test_from_nothing_to_paper(polled: PrintSite) -> None:
+    """Every question, most of them answered wrong at first; then a page is delivered."""
+    polled.cloud.cli("device", "add", "Acme/Paris/Second")
+    terminal = Terminal(polled)
+    terminal.answer("Print server", "127.0.0.1:1")
+    terminal.sees("(CB-411)")
+    terminal.answer("Print server", polled.server)
+    terminal.answer("without TLS? [Y/n]", "y")
+    terminal.sees("answers (version cirrus-cloudlet")
+    terminal.answer("Company", "Acme")
+    terminal.answer("API key (not shown)", "a-key-that-is-none")
+    terminal.answer("Location", "Paris")
+    terminal.sees("(CB-402)")
+    terminal.answer("Company", "Acme")
+    terminal.answer("API key (not shown)", polled.key)
+    terminal.sees("Devices at Paris: 2")
+    terminal.sees("Paris:Second  Second at Paris office")
+    terminal.answer("Queues for which devices", "1, 7")
+    terminal.sees("no active device 7")
+    terminal.answer("Queues for which devices", "1")
+    terminal.answer("[Laser1]", "bad name")
+    terminal.sees("(CB-7")
+    terminal.answer("[bad name]", "laser")
+    terminal.answer("Print a test page on laser? [Y/n]", "")
+    terminal.sees("delivered at Paris:Laser1")
+    status, screen = terminal.end()
+    assert status == 0, screen
+    assert "The doctor finds nothing wrong." in screen
+    assert polled.key not in screen and "a-key-that-is-none" not in screen
+    (entry,) = entries(polled)
+    assert entry == {
+        "host": polled.server,
+        "company": "Acme",
+        "api_key": polled.key,
+        "locations": ["Paris"],
+    }
+    (job,) = polled.cloud_jobs("Laser1", 1)
+    assert job["title"] == "Cirrus Bridge test page"
+    printer = polled.cups.printer("laser")
+    assert printer["printer-info"] == "Laser1 at Paris office"
+    assert printer["printer-make-and-model"].startswith("Cirrus Laser1 at Paris office")
+
+
+def test_from_a_script(polled: PrintSite) -> None:
+    """Each question is an option, and each step a line of JSON; a second run replaces the file when
+    that is wanted, and adds queues under other names."""
+    done = polled.cirrusctl("setup", *options(polled, device="all"), "--test", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    steps = [json.loads(line) for line in done.stdout.splitlines()]
+    assert steps[0] == {
+        "step": "server",
+        "server": polled.server,
+        "version": steps[0]["version"],
+        "tls": False,
+    }
+    assert {"step": "queue", "queue": "Laser1", "device": "Paris:Laser1"} in steps
+    assert steps[-1] == {"step": "doctor", "findings": []}
+    assert len(polled.cloud_jobs("Laser1", 1)) == 1
+    done = polled.cirrusctl("setup", *options(polled, device="all"))
+    assert done.returncode == 3 and "--replace replaces it" in done.stderr
+    done = polled.cirrusctl("setup", *options(polled, device="all"), "--replace")
+    assert "Queue Paris-Laser1 prints to" in done.stdout
+    done = polled.cirrusctl(
+        "setup", *options(polled, device="Paris:Laser1", queue_name="{device}"), "--replace"
+    )
+    assert done.returncode == 5 and "a queue Laser1 already" in done.stderr
+    assert len(entries(polled)) == 1
+    done = polled.cirrusctl(
+        "setup", *options(polled, device="all", queue_name="{what}"), "--replace"
+    )
+    assert done.returncode == 3 and "{what}, which stands for nothing" in done.stderr
+
+
+@pytest.mark.parametrize("missing", ["server", "key-file", "company", "location"])
+def test_what_is_missing(bare: PrintSite, missing: str) -> None:
+    """Without a terminal it is named, and nothing is written."""
+    done = bare.cirrusctl("setup", *options(bare, missing))
+    assert done.returncode == 2 and f"--{missing}" in done.stderr
+    assert not (bare.config / "servers.d").exists()
+
+
+def test_what_is_wrong(bare: PrintSite) -> None:
+    """Without a terminal it is the end, with the status of its kind; nothing is written."""
+    wrong = bare.root / "wrong"
+    wrong.write_text("a-key-that-is-none")
+    for words, status, code in (
+        (options(bare, server="127.0.0.1:1"), 4, "CB-411"),
+        (options(bare, server="http://what"), 3, "CB-202"),
+        (options(bare)[1:], 4, "CB-411"),  # without --plain
+        (options(bare, location="Atlantis"), 4, "CB-401"),
+        (options(bare, key_file=str(wrong)), 4, "CB-402"),
+        (options(bare, key_file=str(bare.root / "none")), 3, "CB-202"),
+    ):
+        done = bare.cirrusctl("setup", *words)
+        assert done.returncode == status and code in done.stderr, done.stderr
+    assert not (bare.config / "servers.d").exists()
+    done = bare.cirrusctl("setup", *options(bare, device="Paris:None"))
+    assert done.returncode == 3 and "there are: Paris:Laser1" in done.stderr
+
+
+def test_a_broken_configuration_stays_as_it_was(bare: PrintSite) -> None:
+    """A file of the administrator's that makes no sense is named; the new one is not left beside
+    it."""
+    other = bare.config / "servers.d" / "other.toml"
+    other.parent.mkdir()
+    other.touch(0o600)
+    other.write_text("[[server]\n")
+    done = bare.cirrusctl("setup", *options(bare))
+    assert done.returncode == 3 and str(other) in done.stderr
+    assert list(other.parent.iterdir()) == [other]
+
+
+def test_several_entries_in_one_file(bare: PrintSite) -> None:
+    """They are the administrator's, and changed by hand."""
+    path = bare.config / "servers.d" / "mine.toml"
+    path.parent.mkdir()
+    path.touch(0o600)
+    text = "".join(
+        f'[[server]]\nhost = "{host}"\ncompany = "Acme"\napi_key = "k"\n'
+        for host in (bare.server, "else.example")
+    )
+    path.write_text(text)
+    done = bare.cirrusctl("setup", *options(bare), "--replace")
+    assert done.returncode == 3 and f"{path} has an entry of this server" in done.stderr
+    assert path.read_text() == text
+
+
+def test_a_ca_of_its_own(polled: PrintSite, tmp_path: Path) -> None:
+    """A certificate that is not trusted: its CA is asked for, and written down."""
+    ca = trustme.CA()
+    ca_file = tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(str(ca_file))
+    issued = ca.issue_cert("127.0.0.1")
+    tls = Tls(tmp_path / "cert.pem", tmp_path / "key.pem")
+    issued.private_key_pem.write_to_path(str(tls.key))
+    tls.certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    (tmp_path / "cloud").mkdir()
+    cloud = CloudletServer()
+    cloud.start(tmp_path / "cloud" / "data", tls)
+    try:
+        terminal = Terminal(polled)
+        terminal.answer("Print server", cloud.url.partition("://")[2])
+        terminal.sees("(CB-412)")
+        terminal.answer("File of the CA", str(ca_file))
+        terminal.answer("Company", "ACME")
+        terminal.answer("API key", cloud.key)
+        terminal.answer("Location", "Office")
+        terminal.answer("Queues for which devices", "none")
+        status, screen = terminal.end()
+    finally:
+        cloud.close()
+    assert status == 0, screen
+    (entry,) = entries(polled)
+    assert entry["ca_file"] == str(ca_file)
+
+
+def test_servers_of_the_network(polled: PrintSite, tmp_path: Path) -> None:
+    """One that announces itself is proposed, with its company."""
+    cloud = CloudletServer(announce=True)
+    (tmp_path / "cloud").mkdir()
+    cloud.start(tmp_path / "cloud" / "data")
+    try:
+        terminal = Terminal(polled)
+        number = terminal.match(rf"(\d+)  [^\n]*:{cloud.port}, company ACME")
+        terminal.answer("or a number of the list)", number)
+        terminal.answer("without TLS? [Y/n]", "y")
+        terminal.sees(f"127.0.0.1:{cloud.port} answers")
+        terminal.answer("Company (its id) [ACME]", "")
+        terminal.answer("API key", cloud.key)
+        terminal.answer("Location", "Office")
+        terminal.answer("Queues for which devices", "")
+        terminal.answer("[Folder]", "")
+        terminal.answer("test page on Folder? [Y/n]", "n")
+        status, screen = terminal.end()
+    finally:
+        cloud.close()
+    assert status == 0, screen
+    assert entries(polled)[0]["host"] == f"127.0.0.1:{cloud.port}"

@@ -1,0 +1,130 @@
+"""The doctor's checks that need no server: the kernel's log, drivers, threads, cupsd's files."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.admin.doctor.at_once import at_once
+from cirrus_bridge.admin.doctor.cloud import check_driver
+from cirrus_bridge.admin.doctor.confinement import check_denials, read_log
+from cirrus_bridge.admin.doctor.finding import Severity
+from cirrus_bridge.admin.doctor.versions import check_versions
+from cirrus_bridge.clock import Clock
+from cirrus_bridge.cups_daemon import Daemon, find_daemon
+from cirrus_bridge.page_language import LANGUAGES
+
+NOW_S = 1_700_000_100.0
+# as kernels write them: AppArmor in the kernel's log, SELinux by auditd
+APPARMOR = (
+    'audit: type=1400 audit(1700000000.123:77): apparmor="DENIED" operation="open" class="file" '
+    'profile="/usr/sbin/cupsd" name="/etc/cirrus-bridge/servers.d/" pid=811 comm="cirrus" '
+    'requested_mask="r" denied_mask="r" fsuid=0 ouid=0'
+)
+SELINUX = (
+    "type=AVC msg=audit(1700000000.243:24287): avc:  denied  { read } for  pid=2465 "
+    'comm="cirrus-backend" name="journal.db" dev="sda1" ino=397 '
+    "scontext=system_u:system_r:cupsd_t:s0-s0:c0.c1023 "
+    "tcontext=system_u:object_r:var_lib_t:s0 tclass=file permissive=0"
+)
+OF_OTHERS = (
+    APPARMOR.replace("cirrus-bridge", "fonts").replace('comm="cirrus"', 'comm="gs"'),
+    SELINUX.replace("cirrus-backend", "httpd").replace("cupsd_t", "httpd_t"),
+    APPARMOR.replace("DENIED", "ALLOWED"),
+    APPARMOR.replace("1700000000", "1699000000"),  # days ago
+    "nothing of the kind",
+)
+
+
+def test_denials_by_apparmor(tmp_path: Path) -> None:
+    """Told once, with what was denied, and the profile to change."""
+    log = tmp_path / "audit.log"
+    log.write_text("\n".join([*OF_OTHERS, APPARMOR, APPARMOR]) + "\n")
+    (bad,) = check_denials(read_log(log), NOW_S)
+    assert bad.severity is Severity.ERROR
+    assert (
+        "denied cirrus in profile /usr/sbin/cupsd: open /etc/cirrus-bridge/servers.d/" in bad.text
+    )
+    assert "/etc/apparmor.d/local/usr.sbin.cupsd" in bad.fix
+
+
+def test_denials_by_selinux(tmp_path: Path) -> None:
+    """The same, with the tools of SELinux."""
+    log = tmp_path / "audit.log"
+    log.write_text(SELINUX)
+    (bad,) = check_denials(read_log(log), NOW_S)
+    assert "SELinux denied cirrus-backend" in bad.text and "read journal.db (file)" in bad.text
+    assert "audit2allow" in bad.fix
+
+
+def test_denials_to_others() -> None:
+    """They are none of ours, or old; and a log that can not be read is no good news."""
+    (said,) = check_denials(OF_OTHERS, NOW_S)
+    assert said.severity is Severity.OK
+    (said,) = check_denials(None, NOW_S)
+    assert said.severity is Severity.NOTE and "dmesg" in said.fix
+
+
+def test_what_hangs_or_fails_hides_nothing() -> None:
+    """Each task has its own result."""
+    never = threading.Event()
+
+    def fails() -> str:
+        raise RuntimeError("broken")
+
+    tasks = {"hangs": lambda: str(never.wait(30)), "fails": fails, "works": lambda: "done"}
+    found = at_once(tasks, Clock(), 0.3)
+    never.set()
+    assert found["works"] == "done"
+    assert isinstance(found["fails"], RuntimeError)
+    assert isinstance(found["hangs"], TimeoutError)
+
+
+@pytest.mark.parametrize("word", LANGUAGES)
+def test_drivers_of_ours(word: str) -> None:
+    """Each makes what it is for, and that only."""
+    ppd = "".join(f'*cupsFilter2: "{line}"\n' for line in LANGUAGES[word].filters)
+    (said,) = check_driver("q", "q", ppd, [word, "other"], "")
+    assert said.severity is Severity.OK
+    other = next(each for each in LANGUAGES if each != word)
+    (bad,) = check_driver("q", "q", ppd, [other], "cirrus:1")
+    assert bad.severity is Severity.ERROR and "lpadmin -p q -m cirrus:1" in bad.fix
+    assert not list(check_driver("q", "q", ppd, ["any"], ""))
+    assert not list(check_driver("q", "q", ppd, [], ""))
+
+
+def test_drivers_of_others() -> None:
+    """By their older filters; one without filters is a PostScript printer's, and of what is not
+    known nothing is said."""
+    old = '*cupsFilter: "application/vnd.cups-raster 100 rastertolabel"\n'
+    assert not list(check_driver("q", "q", old, ["pdf"], ""))
+    (bad,) = check_driver("q", "q", "*PPD-Adobe: 4.3\n", ["pdf"], "")
+    assert "It makes ps" in bad.text
+
+
+def test_versions() -> None:
+    """CUPS 3 has no backends."""
+    (bad,) = check_versions("3.0.1")
+    assert bad.severity is Severity.ERROR and "2.4" in bad.fix
+    (said,) = check_versions("2.4.2")
+    assert said.severity is Severity.OK
+    (said,) = check_versions("")
+    assert said.severity is Severity.OK
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("Yes", 9.0), ("No", 0.0), ("90", 90.0), ("2h", 7200.0), ("1d", 86400.0), ("what", 5.0)],
+)
+def test_times_of_cupsd(text: str, seconds: float) -> None:
+    """As cupsd.conf(5) has them."""
+    daemon = Daemon(None, {"preservejobfiles": text})
+    assert daemon.seconds("PreserveJobFiles", yes_s=9.0, default_s=5.0) == seconds
+
+
+def test_no_cupsd() -> None:
+    """Nothing listens there: the usual folders."""
+    daemon = find_daemon("/nowhere/cups.sock")
+    assert daemon.pid is None and daemon.server_bin == Path("/usr/lib/cups")
