@@ -53,6 +53,10 @@ class Clock:
         """Seconds on a clock that nobody can set: the one for deadlines."""
         return time.monotonic()
 
+    def cpu_s(self) -> float:
+        """Seconds that this process has had a processor: how much work it was."""
+        return time.process_time()
+
     def sleep(self, seconds: float) -> None:
         """Sleep; inside `stoppable()` a stop request, made before too, ends it: Interrupted."""
         if self.stop_requested and self._on_request is _OnRequest.RAISE:

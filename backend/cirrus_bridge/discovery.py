@@ -1,8 +1,8 @@
 """Use case: the devices of the configured servers as CUPS's discovery lines (backend(7)).
 
 One line for each active device of the locations that servers.d names, and one for the scheme
-itself; done within LIMIT_S and LAST_S, whatever the servers do. One that is away has its devices
-listed as they were last seen, and costs nothing but its own lines. No key is in any line.
+itself; done in 2 s, whatever the servers do. One that is away has its devices listed as they were
+last seen, and costs nothing but its own lines. No key is in any line.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ SCHEME_LINE = 'network cirrus "Unknown" "Cirrus Bridge (cloud printing)"'
 WORKERS = 16
 LIMIT_S = 1.5  # a person waits in front of a dialog; with the start of the program, 2 s
 LAST_S = 0.2  # of it more for what was seen last of those that do not answer
+WORK_S = 1.0  # of a processor, that a machine which has no time for us does not shorten the list
 MOST_DEVICES = (
     20_000  # of a location; more than any dialog can show, and no more than there is time
 )
@@ -81,7 +82,7 @@ def discover(
     """
     yield SCHEME_LINE
     deadline_s = clock.monotonic_s() + LIMIT_S
-    listed = _Listing(clock, deadline_s + LAST_S, tell)
+    listed = _Listing(clock, deadline_s + LAST_S, clock.cpu_s() + WORK_S, tell)
     answers: queue.SimpleQueue[tuple[Place, Answer]] = queue.SimpleQueue()
     missing = _ask_all(servers, api_for, answers, tell)
     cache.keep_only(missing)
@@ -118,15 +119,17 @@ def _within_reason(place: Place, answer: Mapping[str, Any], tell: Tell) -> Mappi
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """Makes lines of devices until a point of the monotonic clock."""
+    """Makes lines of devices until a point of the monotonic clock, and of work."""
 
     clock: Clock
     end_s: float
+    work_end_s: float
     tell: Tell
 
     def is_over(self) -> bool:
         """Whether there is no time for more."""
-        return self.clock.monotonic_s() >= self.end_s
+        clock = self.clock
+        return clock.monotonic_s() >= self.end_s and clock.cpu_s() >= self.work_end_s
 
     def lines(self, place: Place, answer: Mapping[str, Any]) -> Iterator[str]:
         """The lines of a location's devices; of those that there is no time for, one is told."""

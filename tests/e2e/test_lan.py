@@ -35,6 +35,18 @@ def _discovery(config: Path, host: str, cache: Path) -> subprocess.CompletedProc
     return subprocess.run([BACKEND], env=env, capture_output=True, text=True, timeout=60)
 
 
+def _told_of(port: int, folder: Path) -> subprocess.CompletedProcess[str]:
+    """What discovery says as soon as it has heard of a server; browsing has only a second."""
+    said: list[subprocess.CompletedProcess[str]] = []
+
+    def tells() -> bool:
+        said.append(_discovery(folder / "etc", "other.invalid", folder / "cache"))
+        return f":{port}" in said[-1].stderr
+
+    eventually(tells)
+    return said[-1]
+
+
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[CloudletServer]:
     """An announced server, with one company."""
@@ -53,7 +65,7 @@ def test_announced_and_taken_back(cloud: CloudletServer, tmp_path: Path) -> None
     assert server.is_called(f"127.0.0.1:{cloud.port}")
     assert not server.is_called(f"127.0.0.1:{cloud.port + 1}")
     assert not server.is_called("127.0.0.1")
-    told = _discovery(tmp_path / "etc", "other.invalid", tmp_path / "cache")
+    told = _told_of(cloud.port, tmp_path)
     assert told.stdout.splitlines()[1:] == []
     assert f':{cloud.port} (company "ACME"). To print to its devices, add it' in told.stderr
     known = _discovery(tmp_path / "etc", f"127.0.0.1:{cloud.port}", tmp_path / "cache")
@@ -81,8 +93,7 @@ def test_anybodys_words(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         texts = {b"company": b"\xff\n\x1b[2J\x00", b"tls": None, b"path": b"x" * 200}
         with _announcing("a\u2028\u202eERROR: b", texts, port):
-            eventually(lambda: bool(_found(port)))
-            told = _discovery(tmp_path / "etc", "other.invalid", tmp_path / "cache")
+            told = _told_of(port, tmp_path)
     assert told.stdout.splitlines()[1:] == []
     (line,) = [
         line for line in told.stderr.splitlines() if f":{port}" in line and "network" in line

@@ -442,14 +442,12 @@ def test_several_files_and_one_fails(own_site: PrintSite, pdfs: dict[int, Path])
         site.configure(server=proxy.name)
         queue = site.queue(server=proxy.name)
         proxy.hide = ANNOUNCEMENT
-        proxy.bytes_per_s = 6_000  # time to see that the first is there before the second is
+        proxy.at_answer = (b"targets=", lambda: setattr(proxy, "lose_answers_after", b"targets="))
         job_id = site.cups.lp(queue, pdfs[4], pdfs[1], pdfs[20])
-        eventually(lambda: len(site.cloud.jobs()) == 1)
-        proxy.lose_answers_after = b"targets="
         job = site.cups.wait_job(job_id)
         assert job["job-state"] == 8
         assert "restart the job" in job["job-printer-state-message"]
-        proxy.lose_answers_after, proxy.bytes_per_s = None, 0
+        proxy.lose_answers_after = None
         time.sleep(1.1)
         site.cups.run("lp", "-i", str(job_id), "-H", "restart")
         jobs = site.wait_jobs(lambda jobs: len(jobs) == 4)
