@@ -97,8 +97,10 @@ def test_jobs(site: PrintSite, lyon: str, pdfs: dict[int, Path]) -> None:
     assert (job["user"], job["title"], job["state"]) == ("ann", "Brief an \N{SNOWMAN}", "held")
     states = {d["target"]: d["state"] for d in job["documents"][0]["deliveries"]}
     assert states == {"Paris:Laser1": "delivered", f"Lyon:{lyon}": "waiting"}
-    for options in (("--user", "ann"), ("--location", "Lyon"), ("--queue", queue)):
-        assert [j["job"] for j in ask(site, "jobs", *options)] == [waits], options
+    for option, right, wrong in (("--user", "ann", "bob"), ("--location", "Lyon", "Rome")):
+        of_queue = ("jobs", "--queue", queue, option)
+        assert [job["job"] for job in ask(site, *of_queue, right)] == [waits]
+        assert ask(site, *of_queue, wrong) == []
     held = [job["job"] for job in ask(site, "jobs", "--state", "held", "--queue", broken)]
     assert held == [refused]
     assert ask(site, "jobs", "--state", "processing", "--queue", broken) == []
