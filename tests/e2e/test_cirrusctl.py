@@ -122,6 +122,20 @@ def test_jobs_of_nobody(own_site: PrintSite) -> None:
     assert not own_site.state.exists()
 
 
+def test_jobs_that_cups_does_not_list(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """Jobs of other queues do not take their place; what CUPS has forgotten is in the journal."""
+    job_id = own_site.cups.lp(own_site.queue(), pdfs[1])
+    own_site.cups.wait_job(job_id, "completed")
+    own_site.cups.run("lpadmin", "-p", "other", "-E", "-v", "file:///dev/null")
+    own_site.cups.wait_job(own_site.cups.lp("other", pdfs[1]), "completed")
+    (job,) = ask(own_site, "jobs", "--ended", "1")
+    assert (job["job"], job["state"]) == (job_id, "completed")
+    own_site.cups.run("cancel", "-a", "-x")
+    (job,) = ask(own_site, "jobs")
+    assert (job["job"], job["state"]) == (job_id, "forgotten")
+    assert job["documents"][0]["deliveries"][0]["state"] == "delivered"
+
+
 def test_jobs_are_watched(site: PrintSite, pdfs: dict[int, Path]) -> None:
     """Until somebody presses Ctrl-C, which is no error; a new job is there by itself."""
     device = site.device()

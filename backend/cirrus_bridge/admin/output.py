@@ -132,7 +132,7 @@ def complain(error: CirrusError, *, as_json: bool) -> None:
 def _jsonable(value: Any) -> Any:
     match value:
         case datetime():
-            return value.isoformat(timespec="seconds")
+            return value.isoformat()
         case enum.Enum():
             return value.name.lower()
         case Mapping():
