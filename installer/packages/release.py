@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distributions
 from pathlib import Path
 
+import cirrusctl_manual
 from bundled import Part, bill_of_materials, licence_texts, parts
 
 HERE = Path(__file__).resolve().parent
@@ -112,8 +113,13 @@ def _even_out(folder: Path) -> None:
 def _write_documents(package: str, found: list[Part], version: str) -> None:
     folder = BUILD / package
     (folder / "man").mkdir(parents=True, exist_ok=True)
-    for name in MANUALS[package]:
-        source = (HERE / "man" / f"{name}.scd").read_bytes()
+    manuals = {name: (HERE / "man" / f"{name}.scd").read_bytes() for name in MANUALS[package]}
+    if package == "cirrus-bridge":
+        manuals["cirrusctl.8"] = cirrusctl_manual.manual().encode()
+        (folder / "completions").mkdir(exist_ok=True)
+        for name, text in cirrusctl_manual.completions().items():
+            (folder / "completions" / name).write_bytes(text)
+    for name, source in manuals.items():
         made = subprocess.run(["scdoc"], input=source, capture_output=True, check=True).stdout
         _gzip(folder / "man" / f"{name}.gz", made)
     _gzip(folder / "bundled-licences.txt.gz", licence_texts(found).encode())

@@ -1,0 +1,79 @@
+"""cirrusctl's manual page and its completions, from the program's own words.
+
+The page is scdoc(5), as the other pages are written by hand.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from typer import Context
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from cirrus_bridge.admin.cirrusctl import app
+
+# where each shell's file is to be, as nfpm finds it below build/cirrus-bridge/completions
+COMPLETIONS = {"bash": "cirrusctl", "zsh": "_cirrusctl", "fish": "cirrusctl.fish"}
+_LITERAL = str.maketrans({letter: f"\\{letter}" for letter in "\\*_`#<>[]|~"})
+
+
+def manual() -> str:
+    """The page, in scdoc(5)'s language."""
+    return "\n".join(_lines()) + "\n"
+
+
+def completions() -> Mapping[str, bytes]:
+    """The text of each file of COMPLETIONS."""
+    program = Path(sys.executable).with_name("cirrusctl")
+    return {
+        file: subprocess.run(
+            [program],
+            env={**os.environ, "_CIRRUSCTL_COMPLETE": f"source_{shell}"},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for shell, file in COMPLETIONS.items()
+    }
+
+
+def _lines() -> Iterator[str]:
+    program = get_command(app)
+    if not isinstance(program, TyperGroup):
+        raise TypeError("cirrusctl has no commands")
+    context = Context(program, info_name="cirrusctl")
+    yield from ('cirrusctl(8) "" "Cirrus Bridge"', "", "# NAME", "")
+    yield "cirrusctl - administer printing to cloud devices"
+    yield from ("", "# SYNOPSIS", "", "*cirrusctl* _COMMAND_ [_ARGUMENT_...]", "")
+    yield from ("# DESCRIPTION", "", _text(program.help), "", "# COMMANDS", "")
+    for name, command in program.commands.items():
+        if isinstance(command, TyperCommand):
+            yield from _command(name, command, Context(command, info_name=name, parent=context))
+    yield from ("# EXIT STATUS", "", _text(program.epilog).removeprefix("Exit status: "), "")
+    yield from (
+        "# FILES",
+        "",
+        "_/etc/cirrus-bridge/servers.d/\\*.toml_",
+        "\tservers and their keys",
+    )
+    yield from ("", "_/etc/cirrus-bridge/queues.toml_", "\tqueues that *cirrusctl apply* makes", "")
+    yield from ("# SEE ALSO", "", "*cirrus*(8), *cirrus-statusd*(8), *cirrus-bridge.toml*(5)")
+
+
+def _command(name: str, command: TyperCommand, context: Context) -> Iterator[str]:
+    words = [_text(piece) for piece in command.collect_usage_pieces(context)]
+    yield from (f"## cirrusctl {name}", "", " ".join((f"*cirrusctl {name}*", *words)), "")
+    for paragraph in (command.help or "").split("\n\n"):
+        yield from (_text(" ".join(paragraph.split())), "")
+    for parameter in command.get_params(context):
+        record = parameter.get_help_record(context)
+        if record and "--help" not in record[0]:
+            yield from (f"*{_text(record[0])}*", f"\t{_text(' '.join(record[1].split()))}", "")
+
+
+def _text(text: str | None) -> str:
+    return " ".join((text or "").split()).translate(_LITERAL)
