@@ -26,9 +26,9 @@ def check_daemon(
         )  # fmt: skip
         return
     if daemon.pid is None:
-        why = "nor is it told which" if is_root else "which takes root's rights to find out"
+        why = "" if is_root else ", which takes root's rights"
         yield note(
-            CUPSD, address, f"It answers. Its process was not found, {why}: its configuration is "
+            CUPSD, address, f"It answers. Its process was not found{why}: its configuration is "
             f"looked for in {daemon.server_root}.", "Run the doctor as root, where cupsd runs.",
         )  # fmt: skip
     else:
