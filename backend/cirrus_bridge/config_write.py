@@ -38,10 +38,10 @@ def write_private(path: Path, text: str) -> None:
         BadConfiguration: it can not be written; what was there before is there still.
     """
     try:
-        for folder in (path.parent.parent, path.parent):
+        for folder, mode in ((path.parent.parent, 0o755), (path.parent, 0o700)):
             if not folder.exists():
                 folder.mkdir(parents=True)
-                folder.chmod(0o755)
+                folder.chmod(mode)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
         temporary = Path(name)
         try:

@@ -233,7 +233,7 @@ def test_who_is_not_root(site: PrintSite) -> None:
         (site.config / "servers.d").chmod(0o755)
     findings = json.loads(done.stdout)["findings"]
     assert of(findings, "key files")["fix"] == "Run the doctor as root."
-    assert "as root" in of(findings, "cupsd")["fix"] or "root" in of(findings, "cupsd")["text"]
+    assert "root's rights" in of(findings, "cupsd")["text"]
 
 
 def test_wrong_key(healthy: PrintSite) -> None:
@@ -303,11 +303,11 @@ def test_driver_that_makes_something_else(healthy: PrintSite) -> None:
     """The device's own driver is proposed by name, and is right."""
     healthy.cloud.cli("device", "add", "Acme/Paris/Pdf", "--type", "file", "--formats", "pdf")
     add_queue(healthy, "wrong", "Paris:Pdf", PS_DRIVER)
-    healthy.discovered("Pdf")
     bad = trouble(healthy, "driver")
     assert "It makes ps, and the device takes pdf only" in bad["text"]
-    command = bad["fix"].partition("own: ")[2]
-    assert command.startswith("lpadmin -p wrong -m cirrus:")
+    command = bad["fix"].partition("then: ")[2]
+    assert "lpinfo -v" in bad["fix"] and command.startswith("lpadmin -p wrong -m cirrus:")
+    healthy.discovered("Pdf")
     healthy.cups.run(*command.split())
     assert "It makes pdf" in trouble(healthy, "driver", "ok")["text"]
     healthy.cups.run("lpadmin", "-x", "wrong")

@@ -83,7 +83,8 @@ class Terminal:
 
 
 def entries(site: PrintSite) -> list[dict[str, Any]]:
-    """All that is in servers.d, whose files are private."""
+    """All that is in servers.d, which is private, and so are its files."""
+    assert stat.S_IMODE((site.config / "servers.d").stat().st_mode) == 0o700
     found = []
     for path in (site.config / "servers.d").iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -10,6 +10,7 @@ import pytest
 from cirrus_bridge.admin.doctor.at_once import at_once
 from cirrus_bridge.admin.doctor.cloud import check_driver
 from cirrus_bridge.admin.doctor.confinement import check_denials, read_log
+from cirrus_bridge.admin.doctor.cups import check_snap
 from cirrus_bridge.admin.doctor.finding import Severity
 from cirrus_bridge.admin.doctor.versions import check_versions
 from cirrus_bridge.clock import Clock
@@ -102,6 +103,18 @@ def test_drivers_of_others() -> None:
     assert not list(check_driver("q", "q", old, ["pdf"], ""))
     (bad,) = check_driver("q", "q", "*PPD-Adobe: 4.3\n", ["pdf"], "")
     assert "It makes ps" in bad.text
+
+
+def test_cups_as_a_snap(tmp_path: Path) -> None:
+    """Alone it runs no backend of ours; beside the distribution's it passes jobs on."""
+    assert not list(check_snap(tmp_path))
+    (tmp_path / "var/snap/cups").mkdir(parents=True)
+    (bad,) = check_snap(tmp_path)
+    assert bad.severity is Severity.ERROR and bad.fix.startswith("Install the CUPS of the")
+    (tmp_path / "etc/cups").mkdir(parents=True)
+    (tmp_path / "etc/cups/cupsd.conf").touch()
+    (said,) = check_snap(tmp_path)
+    assert said.severity is Severity.NOTE and "lpadmin" in said.fix
 
 
 def test_versions() -> None:

@@ -95,6 +95,11 @@ def check_location(answer: Answer) -> Iterator[Finding]:
         yield good(LOCATION, about, f"It is active. Active devices: {active}.")
 
 
+def unusable(queue: str, trouble: CirrusError) -> Finding:
+    """A queue whose URI makes no sense, or leads to no configured server."""
+    return failed(QUEUE, queue, trouble)
+
+
 def check_queue(queue: QueueFacts) -> Iterator[Finding]:
     """It prints, and takes jobs."""
     said = f": {queue.message}" if queue.message else ""
@@ -171,7 +176,7 @@ def check_driver(
 
 def _give(queue: str, driver: str) -> str:
     return (
-        f"Give it the device's own: lpadmin -p {queue} -m {driver}"
+        f"Give it the device's own: lpinfo -v, which finds it, then: lpadmin -p {queue} -m {driver}"
         if driver
         else f"Give it one that makes what the device takes: lpinfo -m, lpadmin -p {queue} -m …"
     )
@@ -201,8 +206,3 @@ def _devices(answer: Answer) -> Mapping[str, Mapping[str, object]]:
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return (", ".join(names[:MOST_NAMES]) or "none") + more
-
-
-def unusable(queue: str, trouble: CirrusError) -> Finding:
-    """A queue whose URI makes no sense, or leads to no configured server."""
-    return failed(QUEUE, queue, trouble)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from cirrus_bridge.admin.doctor.finding import Finding, error, failed, good, note, warning
 from cirrus_bridge.backend_run import QUEUES_HELD
 from cirrus_bridge.cups_daemon import FOREVER_S, Daemon
+from cirrus_bridge.cups_snap import ALONE, snap_hint
 from cirrus_bridge.errors import CirrusError
 
 CUPSD, PRESERVING, LIMITS = "cupsd", "preserving jobs", "job limits"
@@ -26,9 +28,9 @@ def check_daemon(
         )  # fmt: skip
         return
     if daemon.pid is None:
-        why = "nor is it told which" if is_root else "which takes root's rights to find out"
+        why = "" if is_root else ", which takes root's rights"
         yield note(
-            CUPSD, address, f"It answers. Its process was not found, {why}: its configuration is "
+            CUPSD, address, f"It answers. Its process was not found{why}: its configuration is "
             f"looked for in {daemon.server_root}.", "Run the doctor as root, where cupsd runs.",
         )  # fmt: skip
     else:
@@ -40,6 +42,15 @@ def check_daemon(
             CUPSD, str(path), "It can not be read, so cupsd's defaults are taken for its settings.",
             "Run the doctor as root.",
         )  # fmt: skip
+
+
+def check_snap(root: Path) -> Iterator[Finding]:
+    """CUPS as a snap, below the file system's `root`, runs no backend of ours."""
+    hint = snap_hint(root)
+    if hint:
+        what, _, fix = hint.partition(". ")
+        kind = error if hint == ALONE else note
+        yield kind(CUPSD, "snap", f"{what}.", fix)
 
 
 def check_preserving(daemon: Daemon) -> Iterator[Finding]:

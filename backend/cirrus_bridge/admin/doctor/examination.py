@@ -134,6 +134,7 @@ def _of_cups(
     daemon = local.daemon
     yield from versions.check_versions(local.version)
     yield from cups.check_daemon(installation.cups_address, daemon, local.refusal, is_root=is_root)
+    yield from cups.check_snap(Path("/"))
     yield from programs.check_backend(daemon.server_bin / "backend" / SCHEME)
     yield from programs.check_driver(daemon.server_bin / "driver" / SCHEME)
     yield from cups.check_preserving(daemon)

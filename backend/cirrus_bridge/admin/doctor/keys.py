@@ -35,8 +35,8 @@ def read_configuration(folder: Path, *, is_root: bool) -> Read:
     if not configuration.servers:
         found.append(error(
             CONFIGURATION, str(folder), "There is no [[server]] entry, so nothing can be printed.",
-            f"Write one into {folder}/servers.d/NAME.toml (mode 0600): host, company, api_key, "
-            "locations.", "CB-204",
+            f"Run: cirrusctl setup. Or write one into {folder}/servers.d/NAME.toml (mode 0600): "
+            "host, company, api_key, locations.", "CB-204",
         ))  # fmt: skip
     elif not found:
         found.append(good(KEYS, str(folder / "servers.d"), "Only their owner can read them."))
