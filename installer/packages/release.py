@@ -25,9 +25,10 @@ from bundled import Part, bill_of_materials, licence_texts, parts
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parents[1]
 BUILD = REPO / "build"
+SHELLS = ("bash", "fish", "zsh")
 PACKAGES = ("cirrus-bridge", "cirrus-cloudlet")
 MANUALS = {
-    "cirrus-bridge": ("cirrus.8", "cirrus-statusd.8", "cirrus-bridge.toml.5"),
+    "cirrus-bridge": ("cirrus.8", "cirrusctl.8", "cirrus-statusd.8", "cirrus-bridge.toml.5"),
     "cirrus-cloudlet": ("cirrus-cloudlet.8",),
 }
 
@@ -54,6 +55,8 @@ def main() -> None:
         frozen = dict(zip(PACKAGES, pool.map(_freeze, PACKAGES), strict=True))
     for package, found in frozen.items():
         _write_documents(package, found, arguments.version)
+        if package == "cirrus-bridge":
+            _write_completions()
         for kind in ("deb", "rpm"):
             _pack(package, kind, arguments.version, out)
     if not arguments.packages_only:
@@ -128,6 +131,14 @@ def _write_documents(package: str, found: list[Part], version: str) -> None:
         "  changes:\n"
         "    - note: What has changed is in the changelog of the sources.\n"
     )
+
+
+def _write_completions() -> None:
+    """What cirrusctl itself has for each shell, which asks it for the words."""
+    for shell in SHELLS:
+        program = str(BUILD / "frozen" / "cirrus-bridge" / "cirrusctl")
+        said = _run(program, _CIRRUSCTL_COMPLETE=f"source_{shell}")
+        (BUILD / "cirrus-bridge" / f"completion.{shell}").write_text(f"{said.strip()}\n")
 
 
 def _gzip(path: Path, content: bytes) -> None:

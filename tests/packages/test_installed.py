@@ -61,6 +61,12 @@ def test_life_of_the_packages(system: CleanSystem) -> None:
     _start_cloud(system)
     _configure(system)
     _add_queue(system)
+    assert "laser" in system.run("cirrusctl", "queues")
+    completion = "/usr/share/bash-completion/completions/cirrusctl"
+    asked = (
+        "COMP_WORDS=(cirrusctl ex) COMP_CWORD=1; _cirrusctl_completion cirrusctl; echo $COMPREPLY"
+    )
+    assert system.run("bash", "-c", f". {completion}; {asked}") == "explain\n"
     _print(system)
     eventually(lambda: _states(system) == ["delivered"])
     (job,) = _cloud_jobs(system)
