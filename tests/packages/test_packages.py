@@ -91,7 +91,7 @@ def test_what_the_rpm_asks_for(packages: Path) -> None:
             if f"{library}()(64bit)" not in wanted
         }
         # glibc is asked for by its version
-        glibc = r"lib(c|m|dl|pthread)\.so|ld-linux"
+        glibc = r"lib(c|m|dl|pthread|rt)\.so|ld-linux"
         assert {name for name in missing if not re.match(glibc, name)} == set()
 
 
