@@ -21,7 +21,6 @@ from print_site import eventually
 
 RELEASE = "bookworm"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cirrus-bridge" / "tests"
-BOOT_S = 60
 # systemd takes the group of processes in which it begins for the root of all
 OWN_GROUP = """
 set -eu
@@ -74,12 +73,13 @@ class CleanSystem:
         self._inside = 0
 
     def __enter__(self) -> Self:
-        archives = CACHE / "archives"
+        base, archives = _base(), CACHE / "archives"
         archives.mkdir(exist_ok=True)
         self._keeper = subprocess.Popen(
             [
+                *("setpriv", "--pdeathsig", "KILL"),  # nothing of it outlives the tests
                 *("unshare", "--mount", "sh", "-c", OWN_GROUP, "sh"),
-                *(self._folder, archives, self._folder.name, _base(), BEGIN),
+                *(self._folder, archives, self._folder.name, base, BEGIN),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -114,7 +114,7 @@ class CleanSystem:
         self._keeper.stdin.flush()
         states = ("running", "degraded")  # some services of the base want devices
         running = ("systemctl", "is-system-running")
-        eventually(lambda: self.run(*running, may_fail=True).strip() in states, BOOT_S)
+        eventually(lambda: self.run(*running, may_fail=True).strip() in states)
 
     def run(self, *command: str, may_fail: bool = False) -> str:
         """Standard output and error of a command, run inside without network."""

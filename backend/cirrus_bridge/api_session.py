@@ -8,6 +8,7 @@ a connection is shut when its answer is not complete in time. Imported late: req
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
 import threading
@@ -24,6 +25,7 @@ from urllib3.response import HTTPResponse
 
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config_servers import Server
+from cirrus_bridge.errors import BadConfiguration
 
 USER_AGENT = "cirrus-bridge"
 MOST_CONNECTIONS = 32  # kept open; `[upload] connections` allows no more
@@ -167,7 +169,16 @@ class _Session(requests.Session):
 
 
 def new_session(server: Server) -> requests.Session:
-    """A session for one server, with its CA and proxy."""
+    """A session for one server, with its CA and proxy.
+
+    Raises:
+        BadConfiguration: the CA's file is for root alone, and this process is not root any more.
+    """
+    if server.ca_file and not os.access(server.ca_file, os.R_OK):
+        raise BadConfiguration(
+            f"ca_file {server.ca_file} can not be read by user id {os.geteuid()}, as which Cirrus "
+            "Bridge talks to servers. Put it outside servers.d, readable for everybody."
+        )
     session = _Session()
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter(pool_maxsize=MOST_CONNECTIONS))

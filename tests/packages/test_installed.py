@@ -30,6 +30,7 @@ CHANGES = {
 }
 HOOK = '#!/bin/sh\nlogger -t told "$CIRRUS_EVENT, says $(id -un)"\n'
 CLOUD = ("--data", "/srv/cloud")
+OURS = re.compile("cirrus|/usr/share/fish")  # nothing else here has a folder for fish
 # what CUPS, apt and the test itself write, whoever prints
 NOT_OURS = (
     *("/tmp/", "/srv/", "/proc", "/dev", "/run", "/sys", "/var/log/", "/var/tmp/"),
@@ -57,12 +58,17 @@ def test_life_of_the_packages(system: CleanSystem) -> None:
     system.apt_get("install", _deb(system, "now", "bridge"), _deb(system, "now", "cloudlet"))
     _trust_a_cloud(system)
     system.boot()
-    ours = re.compile("cirrus|/usr/share/fish")  # the one folder that nobody else has made
-    before = system.files(lambda path: _matters(path) and not ours.search(path))
+    before = system.files(lambda path: _matters(path) and not OURS.search(path))
     eventually(lambda: _active(system) == ["active"] * len(SERVICES))
     _start_cloud(system)
     _configure(system)
     _add_queue(system)
+    assert "laser" in system.run("cirrusctl", "queues")
+    completion = "/usr/share/bash-completion/completions/cirrusctl"
+    asked = (
+        "COMP_WORDS=(cirrusctl ex) COMP_CWORD=1; _cirrusctl_completion cirrusctl; echo $COMPREPLY"
+    )
+    assert system.run("bash", "-c", f". {completion}; {asked}") == "explain\n"
     _print(system)
     eventually(lambda: _states(system) == ["delivered"])
     (job,) = _cloud_jobs(system)

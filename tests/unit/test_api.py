@@ -13,6 +13,7 @@ from cirrus_bridge.config import UploadSettings
 from cirrus_bridge.config_servers import Secret, Server
 from cirrus_bridge.errors import (
     ApiError,
+    BadConfiguration,
     Definitive,
     KeyRefused,
     Refused,
@@ -450,3 +451,10 @@ def test_endless_answer() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
     with pytest.raises(UnexpectedAnswer, match="longer than 4 MiB"):
         _ask(lambda _: RawBytes(head + b"1" * 5_000_000), lambda api: api.temp_file())
+
+
+def test_a_ca_that_only_root_could_read() -> None:
+    """Who talks to servers has given up root: that is told, and not that the server is away."""
+    server = Server("cp.example.com", Secret(KEY), ca_file="/etc/cirrus-bridge/servers.d/gone.pem")
+    with pytest.raises(BadConfiguration, match="readable for everybody"):
+        CloudApi(server, "Acme", https=True, timeouts=UploadSettings()).version()
