@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distributions
 from pathlib import Path
 
-import cirrusctl_manual
+import made_manuals
 from bundled import Part, bill_of_materials, licence_texts, parts
 
 HERE = Path(__file__).resolve().parent
@@ -115,9 +115,9 @@ def _write_documents(package: str, found: list[Part], version: str) -> None:
     (folder / "man").mkdir(parents=True, exist_ok=True)
     manuals = {name: (HERE / "man" / f"{name}.scd").read_bytes() for name in MANUALS[package]}
     if package == "cirrus-bridge":
-        manuals["cirrusctl.8"] = cirrusctl_manual.manual().encode()
+        manuals |= {name: text.encode() for name, text in made_manuals.manuals().items()}
         (folder / "completions").mkdir(exist_ok=True)
-        for name, text in cirrusctl_manual.completions().items():
+        for name, text in made_manuals.completions().items():
             (folder / "completions" / name).write_bytes(text)
     for name, source in manuals.items():
         made = subprocess.run(["scdoc"], input=source, capture_output=True, check=True).stdout

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,21 @@ def test_every_module_has_a_layer() -> None:
     """A new module gets a place on purpose."""
     placed = [name for layer in LAYERS for name in layer]
     assert sorted(placed) == sorted(MODULES)
+
+
+def test_contributing_names_every_module() -> None:
+    """Who reads the code for the first time finds each of them there, and none that is not."""
+    text = (BACKEND.parent / "CONTRIBUTING.md").read_text()
+    (table,) = re.findall(r"(?ms)^## Where things are$(.*?)^`cirrus_cloudlet`", text)
+    picture, _, table = table.rpartition("```")
+    rows = [row for row in table.splitlines() if not row.startswith(("| `admin", "| `installer"))]
+    named = re.findall(r"`([a-z_*]+)`", " ".join(row.split("|")[1] for row in rows if "|" in row))
+    for name in sorted(MODULES.keys() - {"__init__"}):
+        assert any(fnmatch(name, each) for each in named), name
+    for each in named:
+        assert any(fnmatch(name, each) for name in MODULES), each
+    pictured = set(re.findall(r"[a-z]+_[a-z_]+", picture)) - {"test_architecture"}
+    assert pictured <= MODULES.keys()
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -1,6 +1,6 @@
-"""cirrusctl's manual page and its completions, from the program's own words.
+"""Manual pages that are made, of cirrusctl and of the codes, and cirrusctl's completions.
 
-The page is scdoc(5), as the other pages are written by hand.
+They are the programs' own words. The pages are scdoc(5), as those that are written by hand.
 """
 
 from __future__ import annotations
@@ -16,15 +16,24 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from cirrus_bridge.admin.cirrusctl import app
+from cirrus_bridge.admin.codes import explanations
 
 # where each shell's file is to be, as nfpm finds it below build/cirrus-bridge/completions
 COMPLETIONS = {"bash": "cirrusctl", "zsh": "_cirrusctl", "fish": "cirrusctl.fish"}
+_INTRODUCTION = """\
+Each message of the backend, in the job, at the queue and in CUPS's error log, and of the other
+programs ends with a code. _cirrusctl explain CODE_ says the same as this page; _cirrusctl doctor_
+looks for what is wrong; _cirrusctl job N_ and _cirrusctl logs --job N_ show what has happened to
+one job."""
 _LITERAL = str.maketrans({letter: f"\\{letter}" for letter in "\\*_`#<>[]|~"})
 
 
-def manual() -> str:
-    """The page, in scdoc(5)'s language."""
-    return "\n".join(_lines()) + "\n"
+def manuals() -> Mapping[str, str]:
+    """The text of each page, by its name with the section."""
+    return {
+        "cirrusctl.8": "\n".join(_cirrusctl()) + "\n",
+        "cirrus-bridge-codes.7": "\n".join(_codes()) + "\n",
+    }
 
 
 def completions() -> Mapping[str, bytes]:
@@ -41,7 +50,17 @@ def completions() -> Mapping[str, bytes]:
     }
 
 
-def _lines() -> Iterator[str]:
+def _codes() -> Iterator[str]:
+    yield from ('cirrus-bridge-codes(7) "" "Cirrus Bridge"', "", "# NAME", "")
+    yield "cirrus-bridge-codes - what the codes CB-nnn in messages mean, and what to do"
+    yield from ("", "# DESCRIPTION", "", _INTRODUCTION, "", "# CODES", "")
+    for each in explanations().values():
+        do = f"To do: {each.do}." if each.do else ""
+        yield from (f"*{each.code}*: {_text(each.what)}", f"\t{_text(f'{each.more} {do}')}", "")
+    yield from ("# SEE ALSO", "", "*cirrusctl*(8), *cirrus*(8), *cirrus-statusd*(8)")
+
+
+def _cirrusctl() -> Iterator[str]:
     program = get_command(app)
     if not isinstance(program, TyperGroup):
         raise TypeError("cirrusctl has no commands")
@@ -61,7 +80,11 @@ def _lines() -> Iterator[str]:
         "\tservers and their keys",
     )
     yield from ("", "_/etc/cirrus-bridge/queues.toml_", "\tqueues that *cirrusctl apply* makes", "")
-    yield from ("# SEE ALSO", "", "*cirrus*(8), *cirrus-statusd*(8), *cirrus-bridge.toml*(5)")
+    yield from (
+        "# SEE ALSO",
+        "",
+        "*cirrus*(8), *cirrus-statusd*(8), *cirrus-bridge.toml*(5), *cirrus-bridge-codes*(7)",
+    )
 
 
 def _command(name: str, command: TyperCommand, context: Context) -> Iterator[str]:
