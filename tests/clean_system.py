@@ -121,8 +121,11 @@ class CleanSystem:
         return _run(*self._enter("--net"), *command, may_fail=may_fail)
 
     def apt_get(self, *arguments: str) -> str:
-        """The same of apt-get, with network."""
-        return _run(*self._enter(), "apt-get", "-qy", "--no-install-recommends", *arguments)
+        """The same of apt-get, with network; one at a time, as its archives are those of all."""
+        command = (*self._enter(), "apt-get", "-qy", "--no-install-recommends", *arguments)
+        with (CACHE / "apt-lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return _run(*command)
 
     def start(self, *command: str, log: str) -> subprocess.Popen[bytes]:
         """A program that goes on running; what it says goes to the file `log`."""
