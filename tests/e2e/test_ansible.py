@@ -84,10 +84,11 @@ def play(own_site: PrintSite, tmp_path: Path) -> Play:
 def test_the_role_makes_queues(play: Play) -> None:
     """The first run changes something, the second nothing; a new device is a new queue, but not
     in check mode; what can not be made fails, and shows no key."""
-    assert play.run() == 3
+    assert play.run() == 4  # the folder's mode as well
     assert "Paris-Laser1" in play.site.cups.run("lpstat", "-e")
     servers = play.site.config / "servers.d" / "ansible.toml"
     assert servers.stat().st_mode & 0o777 == 0o600
+    assert servers.parent.stat().st_mode & 0o777 == 0o700
     assert play.run() == 0
     play.site.cloud.cli("device", "add", "Acme/Paris/New")
     assert play.run("--check") == 1
