@@ -97,9 +97,11 @@ def _as_owner(folder: str) -> Iterator[None]:
     if os.geteuid() != 0 or owner == 0:
         yield
         return
+    above = os.path.dirname(os.path.abspath(folder))  # noqa: PTH100, PTH120
     os.seteuid(owner)
     try:
-        if not os.access(folder, os.X_OK, effective_ids=True):
+        # not the folder itself, which its owner may close to have root go where links lead
+        if not os.access(above, os.X_OK, effective_ids=True):
             os.seteuid(0)  # the owner can not reach it, so all that use it stay root
         yield
     finally:

@@ -101,6 +101,20 @@ def test_first_run_of_all() -> None:
         assert _begin(Path(folder) / "state").number == 2
 
 
+def test_owner_who_closes_the_folder_leads_root_nowhere() -> None:
+    """Root notes nothing there rather than where the owner's link leads."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        state, elsewhere = Path(folder) / "state", Path(folder) / "elsewhere"
+        first = _begin(state)
+        Path(first.path).unlink()
+        Path(first.path).symlink_to(elsewhere)
+        state.chmod(0)
+        assert _begin(state) is NOT_NOTED
+        assert not elsewhere.exists()
+        state.chmod(0o700)
+
+
 def test_folder_that_can_not_be_written(tmp_path: Path) -> None:
     """The run goes on; the journal has its own word for that."""
     (tmp_path / "state").touch()
