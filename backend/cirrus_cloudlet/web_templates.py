@@ -27,7 +27,8 @@ _PROPS = {
     ("orientation", "1"): "portrait",
     ("orientation", "2"): "landscape",
 }
-_PATTERNS = {"copies": "{} copies", "size": "{}", "tray": "from {}"}
+# what stands before and after a value
+_AROUND = {"copies": ("", " copies"), "size": ("", ""), "tray": ("from ", "")}
 
 
 def rendered(template: str, status: int = 200, /, **values: object) -> Response:
@@ -44,8 +45,9 @@ def static_file(name: str) -> str:
 
 def in_words(props: Mapping[str, str]) -> list[str]:
     """A job's wishes; one that has no words of its own is told as it was sent."""
+    # put together, and not by str.format: a stranger's name may have braces
     return [
-        _PROPS.get((name, value)) or _PATTERNS.get(name, f"{name}={{}}").format(value)
+        _PROPS.get((name, value)) or value.join(_AROUND.get(name, (f"{name}=", "")))
         for name, value in props.items()
     ]
 

@@ -92,6 +92,17 @@ def test_hostile_texts(shared: CloudletServer, curl: Curl, visitor: Visitor) -> 
     assert "<script>alert" not in refused.text
 
 
+@pytest.mark.parametrize("name", ["{", "{1}", "{0.__class__}", "{0:>9000000}"])
+def test_names_of_props_that_are_no_pattern(
+    shared: CloudletServer, curl: Curl, visitor: Visitor, name: str
+) -> None:
+    """Braces in a job's property neither break the page for everybody nor make it large."""
+    curl.submit(props=f"{name}=some")
+    page = visitor.get("/")
+    assert page.status == 200
+    assert f"<li>{html.escape(name)}=some</li>" in page.text
+
+
 def test_download(shared: CloudletServer, curl: Curl, visitor: Visitor) -> None:
     """A document can be downloaded, and is never shown in the page's name."""
     body = b"%PDF-1.4 <script>"
