@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cirrus_bridge.clock import Clock
+from cirrus_bridge.one_line import one_line
 
 if TYPE_CHECKING:
     from zeroconf import ServiceInfo
@@ -26,7 +27,7 @@ class LanServer:
     """An announcement.
 
     Attributes:
-        name: for people.
+        name: for people, as all texts here on one line and without control characters.
         hosts: its host name and addresses, any of which servers.d may have.
         company: empty where it does not say.
     """
@@ -73,12 +74,12 @@ def servers_on_lan(clock: Clock, limit_s: float = BROWSE_S) -> list[LanServer]:
 
 def _server(info: ServiceInfo, port: int) -> LanServer:
     said = {
-        key.decode("utf-8", "replace").lower(): (value or b"").decode("utf-8", "replace")
+        key.decode("utf-8", "replace").lower(): one_line((value or b"").decode("utf-8", "replace"))
         for key, value in info.properties.items()
     }
-    host = (info.server or "").rstrip(".").lower()
+    host = one_line(info.server or "").rstrip(".").lower()
     return LanServer(
-        name=info.get_name(),
+        name=one_line(info.get_name()),
         hosts=(host, host.removesuffix(".local"), *info.parsed_addresses()),
         port=port,
         tls=said.get("tls") != "0",

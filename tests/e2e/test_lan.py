@@ -94,6 +94,10 @@ def test_anybodys_words(tmp_path: Path) -> None:
         texts = {b"company": b"\xff\n\x1b[2J\x00", b"tls": None, b"path": b"x" * 200}
         with _announcing("a\u2028\u202eERROR: b", texts, port):
             told = _told_of(port, tmp_path)
+            eventually(lambda: bool(_found(port)))
+            (server,) = _found(port)
+    # as the setup proposes it
+    assert server.company.isprintable() and server.name.isprintable()
     assert told.stdout.splitlines()[1:] == []
     (line,) = [
         line for line in told.stderr.splitlines() if f":{port}" in line and "network" in line
