@@ -38,6 +38,24 @@ def test_json_has_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert found[1]["more"] == ["x", "y"]
 
 
+def test_json_is_harmless_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever looks at it on a terminal; and half of a pair of surrogates keeps none from it."""
+    row = {"name": "\x9b2J\x7f\u2028\ud800é😀"}
+    error = BadConfiguration(row["name"])
+    output = Output(True)
+    output.rows([row], COLUMNS, none="Nothing.")
+    output.event(row, "")
+    output.watch([([], row)], COLUMNS, "")
+    complain(error, as_json=True)
+    text = capsys.readouterr().out
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert text.count("é😀") == 4
+    first, end = json.JSONDecoder().raw_decode(text)
+    assert first == [row]
+    event, watched, complaint = map(json.loads, text[end:].split("\n")[1:-1])
+    assert event == watched == row and complaint["error"]["message"] == str(error)
+
+
 def test_no_rows(capsys: pytest.CaptureFixture[str]) -> None:
     """People are told that there are none, programs get an empty list."""
     Output(False).rows([], COLUMNS, none="Nothing.")

@@ -73,7 +73,7 @@ class Output:
     def event(self, event: Row, text: str) -> None:
         """One of several things that happen one after the other, at once."""
         if self.as_json:
-            sys.stdout.write(json.dumps(_jsonable(event), ensure_ascii=False) + "\n")
+            sys.stdout.write(_json_text(event) + "\n")
             sys.stdout.flush()
         else:
             self.line(text)
@@ -85,7 +85,7 @@ class Output:
         terminal, else one after the other."""
         if self.as_json:
             for _, document in looks:
-                sys.stdout.write(json.dumps(_jsonable(document), ensure_ascii=False) + "\n")
+                sys.stdout.write(_json_text(document) + "\n")
                 sys.stdout.flush()
         elif self._console.is_terminal:
             with Live(console=self._console, auto_refresh=False, screen=True) as live:
@@ -107,8 +107,7 @@ class Output:
         sys.stderr.flush()
 
     def _json(self, document: object) -> None:
-        text = json.dumps(_jsonable(document), ensure_ascii=False, indent=2)
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(_json_text(document, indent=2) + "\n")
 
 
 def problem(error: CirrusError) -> dict[str, str]:
@@ -120,13 +119,18 @@ def complain(error: CirrusError, *, as_json: bool) -> None:
     """The last word of a command that could not be done."""
     if as_json:
         said = problem(error) | {"detail": error.detail}
-        sys.stdout.write(json.dumps({"error": said}, ensure_ascii=False) + "\n")
+        sys.stdout.write(_json_text({"error": said}) + "\n")
         return
     detail = f"\n  ({error.detail})" if error.detail else ""
     hint = f"\nMore on this: cirrusctl explain {error.code}" if error.code else ""
     if os.geteuid() != 0:
         hint += "\nWhat reads keys or the journal, or changes CUPS, needs root; you are not."
     sys.stderr.write(f"cirrusctl: {shown(str(error))} ({error.code}){shown(detail)}{hint}\n")
+
+
+def _json_text(document: object, indent: int | None = None) -> str:
+    # JSON lets through what some terminals obey (U+009B), and halves of pairs, which are no UTF-8
+    return shown(json.dumps(_jsonable(document), ensure_ascii=False, indent=indent))
 
 
 def _jsonable(value: Any) -> Any:
