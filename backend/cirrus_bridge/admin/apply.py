@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from cirrus_bridge.admin.cups_setup import CupsSetup, Queue
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.inventory import ask
-from cirrus_bridge.admin.plan import Action, Present, Step, leftover_step, step_for
+from cirrus_bridge.admin.plan import (
+    Action,
+    Present,
+    Step,
+    leave_to_its_entry,
+    leftover_step,
+    step_for,
+)
 from cirrus_bridge.admin.queues_file import read_queues
 from cirrus_bridge.admin.wanted import Problem, Wanted, WantedQueue, places, wanted
 from cirrus_bridge.errors import CirrusError, CupsAway, CupsRefused
@@ -59,8 +66,11 @@ def apply(installation: Installation, *, dry_run: bool, force: bool) -> Applied:
     problems = list(declared.problems)
     steps: list[Step] = []
     for queue in declared.queues:
+        there = queues.get(queue.name.lower())
         try:
-            steps.append(_step(setup, queue, queues.get(queue.name.lower())))
+            if there is not None:
+                leave_to_its_entry(queue, there, entries, answers)
+            steps.append(_step(setup, queue, there))
         except CirrusError as error:
             problems.append(Problem(queue.name, error))
     leftovers = _leftovers(queues.values(), declared)

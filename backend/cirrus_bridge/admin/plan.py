@@ -20,7 +20,7 @@ from cirrus_bridge.admin.ppd_defaults import (
     with_defaults,
 )
 from cirrus_bridge.admin.queues_file import GENERATED, Entry
-from cirrus_bridge.admin.wanted import WantedQueue
+from cirrus_bridge.admin.wanted import WantedQueue, matches
 from cirrus_bridge.errors import BadQueueUri, CupsNotPossible, ServerFault
 from cirrus_bridge.model import Place
 from cirrus_bridge.uri import parse_queue_uri
@@ -119,6 +119,39 @@ def _refuse(wanted: WantedQueue, queue: Queue | None) -> None:
             f"{wanted.entry.server} is away, and without its word on the device no driver can be "
             "made. Run cirrusctl apply again when it is back."
         )
+
+
+def leave_to_its_entry(
+    wanted: WantedQueue, queue: Queue, entries: Iterable[Entry], answers: Mapping[Place, Answer]
+) -> None:
+    """Refuse what would lead the jobs for another entry's device elsewhere while it is away: what
+    devices are called is their server's word, and a queue's name may come from it.
+
+    Raises:
+        CupsNotPossible: the queue is another entry's, and its device may come back.
+    """
+    for entry in entries:
+        is_its = queue.mark is not None and queue.mark.entry == entry.name != wanted.entry.name
+        if is_its and _stands_for(entry, queue) and (why := _may_be_there(queue, answers)):
+            raise CupsNotPossible(
+                f"The queue {queue.name} is the entry {entry.name}'s, and {why}. Give an entry "
+                f"another name, or remove the queue (lpadmin -x {queue.name})."
+            )
+
+
+def _stands_for(entry: Entry, queue: Queue) -> bool:
+    """Whether an entry has the devices of a queue among its own."""
+    try:
+        uri = parse_queue_uri(queue.device_uri)
+    except BadQueueUri:
+        return False
+    return (uri.server, uri.company) == (entry.server, entry.company) and all(
+        any(
+            matches(target.location, pattern.location) and matches(target.device, pattern.device)
+            for pattern in entry.patterns
+        )
+        for target in uri.targets
+    )
 
 
 def leftover_step(

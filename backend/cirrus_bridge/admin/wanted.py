@@ -81,13 +81,14 @@ def wanted(
     known = list(servers)
     queues: list[WantedQueue] = []
     problems: list[Problem] = []
+    count: Counter[str] = Counter()  # also of those that can not be made now: nobody takes over
     for entry in entries:
         for name, targets in _queues(entry, _server(entry, known), answers, problems):
+            count[name.lower()] += 1
             try:
                 queues.append(_queue(name, entry, targets, answers, named_driver))
             except CirrusError as error:
                 problems.append(Problem(name, error))
-    count = Counter(queue.name.lower() for queue in queues)
     problems += [_not_alone(queue) for queue in queues if count[queue.name.lower()] > 1]
     return Wanted([queue for queue in queues if count[queue.name.lower()] == 1], problems)
 

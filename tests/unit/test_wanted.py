@@ -1,0 +1,72 @@
+"""Queues of several servers: no server gets another's by what it calls its devices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.admin.cups_setup import Mark, Queue
+from cirrus_bridge.admin.inventory import Answer
+from cirrus_bridge.admin.plan import leave_to_its_entry
+from cirrus_bridge.admin.queues_file import Entry, read_queues
+from cirrus_bridge.admin.wanted import Wanted, wanted
+from cirrus_bridge.config_servers import Secret, Server
+from cirrus_bridge.errors import CirrusError, CupsNotPossible, Unreachable
+from cirrus_bridge.model import Place
+
+OURS, THEIRS = Place("ours", "Acme", "Paris"), Place("theirs", "Guest", "Far")
+SERVERS = [Server(p.server, Secret("k"), p.company, (p.location,)) for p in (OURS, THEIRS)]
+ONE = '[[queue]]\nserver = "ours"\nname = "laser"\ntargets = ["Paris:A"]\n'
+ALL = '[[queue]]\nserver = "ours"\nname = "{device}"\ntargets = ["Paris:laser*"]\n'
+GUESTS = '[[queue]]\nserver = "theirs"\nname = "las{device}"\ntargets = ["Far:*"]\n'
+AWAY = Unreachable("It is away.")
+
+
+class Declared:
+    """What such a file declares, while their device is called so that its queue is `laser`."""
+
+    def __init__(
+        self, folder: Path, text: str, devices: dict[str, bool], error: CirrusError | None = None
+    ) -> None:
+        (folder / "queues.toml").write_text(text)
+        ours = {name: {"IsInactive": not active} for name, active in devices.items()}
+        self.answers = {
+            OURS: Answer(OURS, {"Devices": ours}, error),
+            THEIRS: Answer(THEIRS, {"Devices": {"er": {}}}),
+        }
+        self.entries: list[Entry] = read_queues(folder, SERVERS)
+        self.wanted: Wanted = wanted(self.entries, SERVERS, self.answers, str)
+
+    def check(self, queue: Queue) -> None:
+        """Whether their entry may have a queue."""
+        (theirs,) = self.wanted.queues
+        leave_to_its_entry(theirs, queue, self.entries, self.answers)
+
+
+def _queue(entry: str, device: str) -> Queue:
+    uri = f"cirrus://ours/Acme/Paris:{device}"
+    return Queue("laser", uri, "", "", False, "", "", 3, "", (), True, 0, Mark(entry))
+
+
+def test_a_name_stays_taken_while_its_device_is_inactive(tmp_path: Path) -> None:
+    """Neither gets the queue, as when both could be made."""
+    declared = Declared(tmp_path, ONE + GUESTS, {"A": False})
+    assert declared.wanted.queues == []
+    assert {problem.name for problem in declared.wanted.problems} == {"laser"}
+
+
+@pytest.mark.parametrize("error", [None, AWAY])
+def test_a_queue_stays_its_entrys(tmp_path: Path, error: CirrusError | None) -> None:
+    """While its device is inactive, or its server away, so that nothing else has its name."""
+    declared = Declared(tmp_path, ALL + GUESTS, {"laser": False} if error is None else {}, error)
+    with pytest.raises(CupsNotPossible, match=r"laser is the entry {device}'s, and "):
+        declared.check(_queue("{device}", "laser"))
+
+
+def test_a_queue_that_is_free(tmp_path: Path) -> None:
+    """Its device is gone, or its entry has another device now, or is gone itself."""
+    Declared(tmp_path, ALL + GUESTS, {"other": True}).check(_queue("{device}", "laser"))
+    Declared(tmp_path, ALL + GUESTS, {}, AWAY).check(_queue("{device}", "Old"))
+    Declared(tmp_path, ALL + GUESTS, {}, AWAY).check(_queue("former", "laser"))
+    Declared(tmp_path, GUESTS, {}, AWAY).check(_queue("las{device}", "laser"))
