@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self, TypeAlias
 
 from cirrus_bridge.errors import JournalBusy, JournalError
+from cirrus_bridge.privileges import as_owner
 
 BUSY_TIMEOUT_S = 10.0
 _PREPARING = 1 << 60  # a byte of the lock file that stands for no job
@@ -122,6 +123,11 @@ class JournalDatabase:
         self._path = folder / "journal.db"
         with self._translated():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._open(folder)
+
+    def _open(self, folder: Path) -> None:
+        # all files are opened here, and stay open: a poller that is root goes where no link leads
+        with as_owner(str(folder)):
             self._locks = _private(folder / "jobs.lock")
             # user names and titles are nobody else's business; WAL files take over mode and owner
             os.close(_private(self._path))

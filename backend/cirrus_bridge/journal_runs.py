@@ -16,6 +16,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from cirrus_bridge.privileges import as_owner, make_folder
+
 STATE_FOLDER = "/var/lib/cirrus-bridge"
 _FOLDER = "runs"
 
@@ -34,7 +36,8 @@ class Run(NamedTuple):
         a job of several files even if it is to run the job again."""
         if not self.path or (again and self.files > 1):
             return
-        with contextlib.suppress(OSError), _as_owner(os.path.dirname(self.path)):  # noqa: PTH120
+        state = os.path.dirname(os.path.dirname(self.path))  # noqa: PTH120
+        with contextlib.suppress(OSError), as_owner(state):
             is_over = failed or self.documents == 1
             if is_over or _add(self.path, _ENDED).count(_ENDED) >= self.documents:
                 os.unlink(self.path)  # noqa: PTH108 - pathlib takes 10 ms to import
@@ -71,41 +74,16 @@ def begin(argv: Sequence[str], environ: Mapping[str, str], cupsd: int) -> Run:
     path = os.path.join(folder, f"{int(argv[1])}-{started}-{cupsd}")  # noqa: PTH118
     try:
         if not os.path.isdir(state):  # noqa: PTH112
-            _make(state)
-        with _as_owner(state):
+            from pathlib import Path
+
+            make_folder(Path(state), 0o700)
+        with as_owner(state):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(folder, 0o700)  # noqa: PTH102
             number = _add(path, line).count(line)
     except OSError:  # the journal itself will say what is wrong there
         return NOT_NOTED
     return Run(path, number, documents, count)
-
-
-def _make(state: str) -> None:
-    """The folder of the journal, for the first run of all."""
-    from pathlib import Path
-
-    from cirrus_bridge.privileges import make_folder
-
-    make_folder(Path(state), 0o700)
-
-
-@contextlib.contextmanager
-def _as_owner(folder: str) -> Iterator[None]:
-    """As the owner of a folder, who may read what is made there, and lead root nowhere by links."""
-    owner = os.stat(folder).st_uid  # noqa: PTH116
-    if os.geteuid() != 0 or owner == 0:
-        yield
-        return
-    above = os.path.dirname(os.path.abspath(folder))  # noqa: PTH100, PTH120
-    os.seteuid(owner)
-    try:
-        # not the folder itself, which its owner may close to have root go where links lead
-        if not os.access(above, os.X_OK, effective_ids=True):
-            os.seteuid(0)  # the owner can not reach it, so all that use it stay root
-        yield
-    finally:
-        os.seteuid(0)
 
 
 def _add(path: str, line: bytes) -> list[bytes]:

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from cirrus_bridge.model import (
     Receipt,
     Target,
 )
+from cirrus_bridge.privileges import make_folder
 
 TARGETS = [Target("Paris", "A"), Target("Lyon", "B")]
 RECEIPTS = [Receipt(TARGETS[0], "1-1"), Receipt(TARGETS[1], "1-2")]
@@ -171,3 +173,17 @@ def test_many_open_a_new_journal_at_once(tmp_path: Path) -> None:
         command = [sys.executable, "-c", program, str(tmp_path / str(number))]
         started = [subprocess.Popen(command) for _ in range(6)]
         assert [process.wait(30) for process in started] == [0] * 6
+
+
+def test_root_opens_what_the_owner_may_open() -> None:
+    """A poller that is root makes the owner's files, and opens none that the owner leads it to."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as above:
+        Path(above).chmod(0o755)  # unlike pytest's own, which root's print user may not enter
+        folder = Path(above) / "state"
+        make_folder(folder, 0o700)
+        with Journal(folder):
+            assert {path.stat().st_uid for path in folder.iterdir()} == {folder.stat().st_uid}
+        (folder / "journal.db").unlink()
+        (folder / "journal.db").touch(0)
+        with pytest.raises(JournalError, match="Permission denied"):
+            Journal(folder)

@@ -115,6 +115,24 @@ def test_owner_who_closes_the_folder_leads_root_nowhere() -> None:
         state.chmod(0o700)
 
 
+@pytest.mark.parametrize("files", [1, 2])
+def test_owner_who_puts_a_link_in_the_place_of_the_notes(files: int) -> None:
+    """Root neither writes nor removes anything in its own folder to which that leads."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        state, elsewhere = Path(folder) / "state", Path(folder) / "elsewhere"
+        run = _begin(state, files=files)
+        elsewhere.mkdir(0o755)
+        (elsewhere / Path(run.path).name).write_text("other\n")
+        (state / "runs").rename(state / "before")
+        (state / "runs").symlink_to(elsewhere)
+        elsewhere.chmod(0o555)  # for who runs the tests, if that is not root
+        (elsewhere / Path(run.path).name).chmod(0o444)
+        run.end(failed=False)
+        elsewhere.chmod(0o755)
+        assert (elsewhere / Path(run.path).name).read_text() == "other\n"
+
+
 def test_folder_that_can_not_be_written(tmp_path: Path) -> None:
     """The run goes on; the journal has its own word for that."""
     (tmp_path / "state").touch()
