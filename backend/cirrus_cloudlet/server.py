@@ -64,6 +64,7 @@ def serve(folder: Path, listen: str, tls: Tls | None, *, announce: bool) -> None
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # whoever is on this machine could be at any address by them
             h11_max_incomplete_event_size=_HEADER_BYTES,
             timeout_graceful_shutdown=_GRACE_S,
             ssl_certfile=tls.certificate if tls else None,

@@ -233,8 +233,9 @@ def test_guessing_is_slow(own: CloudletServer) -> None:
     assert 0 < int(refused.headers["retry-after"]) <= 900
     assert visitor.cookie == ""
     assert visitor.sign_in("berta", other).status == 303
-    for number in range(40):
-        visitor.sign_in(f"guess {number}", "wrong password")
+    for number in range(40):  # a client can say that it is another, too
+        header = f"X-Forwarded-For: 192.0.2.{number}"
+        visitor.sign_in(f"guess {number}", "wrong password", "-H", header)
     assert visitor.sign_in("berta", other).status == 429
     assert "wrong password" not in own.log_text
 
