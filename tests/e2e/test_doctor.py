@@ -215,7 +215,7 @@ def test_folder_that_others_can_write(site: PrintSite) -> None:
         bad = trouble(site, "key files", "warning")
     finally:
         folder.chmod(0o755)
-    assert bad["fix"] == f"Run: chown root {folder} && chmod 755 {folder}"
+    assert bad["fix"] == f"Run: chown root {folder} && chmod go-w {folder}"
 
 
 def test_who_is_not_root(site: PrintSite) -> None:

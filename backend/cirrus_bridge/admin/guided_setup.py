@@ -121,9 +121,8 @@ class GuidedSetup:
             of = f", company {each.company}" if each.company else ""
             self.talk.say(f"  {number}  {each.name} ({each.hosts[0]}:{each.port}{of})")
         hint = ", or a number of the list" if there else ""
-        answer = self.talk.text(
-            f"Print server (HOST or HOST:PORT{hint})", "--server", default="1" if there else None
-        )
+        # none by default: anybody can announce himself, and the key would go there
+        answer = self.talk.text(f"Print server (HOST or HOST:PORT{hint})", "--server")
         if answer.isdecimal() and 0 < int(answer) <= len(there):
             chosen = there[int(answer) - 1]
             return setup.address_of(chosen), chosen.company

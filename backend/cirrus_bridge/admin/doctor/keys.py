@@ -95,5 +95,5 @@ def _folders(folder: Path) -> Iterator[Finding]:
         if stat.S_IMODE(status.st_mode) & 0o022 or status.st_uid not in (0, os.geteuid()):
             yield warning(
                 KEYS, str(path), "Others than root may write into it, and so send jobs elsewhere.",
-                f"Run: chown root {path} && chmod 755 {path}",
+                f"Run: chown root {path} && chmod go-w {path}",
             )  # fmt: skip
