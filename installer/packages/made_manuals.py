@@ -25,6 +25,10 @@ Each message of the backend, in the job, at the queue and in CUPS's error log, a
 programs ends with a code. _cirrusctl explain CODE_ says the same as this page; _cirrusctl doctor_
 looks for what is wrong; _cirrusctl job N_ and _cirrusctl logs --job N_ show what has happened to
 one job."""
+_EXAMPLE = (
+    *("[[queue]]", 'name = "{location}-{device}"', 'targets = ["Paris:*"]'),
+    *('options = { Duplex = "DuplexNoTumble" }', 'error_policy = "retry-job"'),
+)
 _LITERAL = str.maketrans({letter: f"\\{letter}" for letter in "\\*_`#<>[]|~"})
 
 
@@ -79,7 +83,12 @@ def _cirrusctl() -> Iterator[str]:
         "_/etc/cirrus-bridge/servers.d/\\*.toml_",
         "\tservers and their keys",
     )
-    yield from ("", "_/etc/cirrus-bridge/queues.toml_", "\tqueues that *cirrusctl apply* makes", "")
+    yield from (
+        "",
+        "_/etc/cirrus-bridge/queues.toml_",
+        "\tqueues that *cirrusctl apply* makes, such",
+    )
+    yield from ("\tas one for each device of a location:", "", "```", *_EXAMPLE, "```", "")
     yield from (
         "# SEE ALSO",
         "",

@@ -288,6 +288,7 @@ def test_drivers_by_name(queues: Queues) -> None:
     ("lines", "complaint"),
     [
         ('options = { Duplex = "Purple" }', "'options.Duplex': the driver has no 'Purple'"),
+        ('options = { Dupplex = "DuplexNoTumble" }', "no such option (it has: PageSize"),
         ('options = { sides = "two-sided-long-edge" }', "write Duplex"),
         ("options = { finishings = 4 }", "no notice of finishings"),
     ],

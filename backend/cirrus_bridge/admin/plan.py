@@ -198,6 +198,11 @@ def _sorted_options(entry: Entry, ppd: str | None) -> tuple[dict[str, str], dict
             f"'options.{name}': write {_DRIVERS_WORDS[name]} for a queue with a driver, as CUPS "
             f"would give the jobs of other queues a {name}, too"
         )
+    for name in entry.options.keys() - known.keys() if known else ():
+        if name != name.lower():  # as no option of CUPS's own is (RFC 8011, 5.1.4)
+            raise entry.table.bad(
+                f"'options.{name}': the driver has no such option (it has: {', '.join(known)})"
+            )
     of_driver = {name: text for name, text in entry.options.items() if name in known}
     for name, text in of_driver.items():
         if text not in known[name]:

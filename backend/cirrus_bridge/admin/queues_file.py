@@ -87,6 +87,11 @@ def read_queues(folder: Path, servers: Iterable[Server]) -> list[Entry]:
         BadConfiguration: it can not be read, or says what has no meaning.
     """
     known = list(servers)
+    if not (folder / FILE).exists():
+        raise BadConfiguration(
+            f"There is no {folder / FILE}. Write which queues this machine is to have; "
+            "cirrusctl(8) has an example."
+        )
     entries = [_entry(table, known) for table in read_table(folder / FILE).entries("queue", _NAMES)]
     seen: set[str] = set()
     for entry in entries:
