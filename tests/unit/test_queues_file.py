@@ -97,7 +97,7 @@ def test_which_server_is_meant(tmp_path: Path, lines: str, complaint: str) -> No
 
 def test_there_has_to_be_a_file(tmp_path: Path) -> None:
     """None is no order to remove all queues; an empty one is."""
-    with pytest.raises(BadConfiguration, match="No such file"):
+    with pytest.raises(BadConfiguration, match="There is no "):
         read_queues(tmp_path, ONE)
     assert read(tmp_path, "") == []
 
