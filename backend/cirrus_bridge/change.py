@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from cirrus_bridge.journal_delivery import Accepted
 from cirrus_bridge.model import Receipt
+from cirrus_bridge.one_line import escaped
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/@%+;")
 # syslog(3)'s levels, which journald takes from the begin of a line (sd-daemon(3))
@@ -77,6 +78,4 @@ def of_document(
 def _value(text: str) -> str:
     if _PLAIN.issuperset(text):
         return text
-    # what terminals and readers of lines might take for more than text is none: C1, U+2028, bidi
-    quoted = json.dumps(text, ensure_ascii=False)
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in quoted)
+    return escaped(json.dumps(text, ensure_ascii=False))

@@ -9,6 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from cirrus_bridge import journal_runs
 from cirrus_bridge.config_servers import KeyFiles, Server, read_servers
 from cirrus_bridge.config_toml import Table, bad, read_table, text_of
 from cirrus_bridge.errors import UnknownServer
@@ -17,7 +18,7 @@ from cirrus_bridge.settings import QueueSettings, override
 from cirrus_bridge.uri import QueueUri
 
 FOLDER = Path("/etc/cirrus-bridge")
-STATE_FOLDER = Path("/var/lib/cirrus-bridge")
+STATE_FOLDER = Path(journal_runs.STATE_FOLDER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import os
 import pwd
 import socket
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from cirrus_bridge.errors import CupsAway, CupsGone, CupsNotPossible, CupsRefused
 from cirrus_bridge.ipp import Attribute, Group, Malformed, Response, Tag, decode, encode
@@ -123,3 +124,13 @@ def _refusal(response: Response) -> CupsAway | CupsRefused:
     if status == _NOT_POSSIBLE:
         return CupsNotPossible(f"CUPS can not do this: {said}", detail=detail)
     return CupsRefused(f"CUPS refuses: {said}", detail=detail)
+
+
+def uri(name: str, path: str) -> Attribute:
+    """An attribute that says what a request is about: one of cupsd's own places."""
+    return Attribute(Tag.URI, name, [f"ipp://localhost{path}"])
+
+
+def printer_uri(queue: str) -> Attribute:
+    """The attribute that says that a request is about a queue."""
+    return uri("printer-uri", f"/printers/{quote(queue, safe='')}")

@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-from cirrus_bridge.cups_ipp import CupsServer
+from cirrus_bridge.cups_ipp import CupsServer, printer_uri, uri
 from cirrus_bridge.errors import CupsGone
-from cirrus_bridge.ipp import Attribute, Attributes, Group, Tag, Value
+from cirrus_bridge.ipp import Attribute, Attributes, Group, Operation, Tag, Value
 from cirrus_bridge.one_line import one_line
 
 REASON_PREFIX = "cirrus-delivery-"  # a queue's reasons that begin so are ours
@@ -22,17 +22,6 @@ IDLE, STOPPED = 3, 5  # printer-state, RFC 8011, 5.4.11
 HELD, PROCESSING, CANCELED, ABORTED, COMPLETED = 4, 5, 7, 8, 9  # job-state, RFC 8011, 5.3.7
 FINAL = (CANCELED, ABORTED, COMPLETED)
 
-_CANCEL_JOB = 0x0008
-_GET_JOB_ATTRIBUTES = 0x0009
-_GET_JOBS = 0x000A
-_GET_PRINTER_ATTRIBUTES = 0x000B
-_RELEASE_JOB = 0x000D
-_RESTART_JOB = 0x000E
-_PAUSE_PRINTER = 0x0010
-_SET_JOB_ATTRIBUTES = 0x0014
-_CUPS_GET_PRINTERS = 0x4002
-_CUPS_ADD_MODIFY_PRINTER = 0x4003
-_CUPS_MOVE_JOB = 0x400D
 
 _JOB_WANTED = (
     *("job-id", "job-uuid", "job-name", "job-originating-user-name"),
@@ -103,13 +92,13 @@ class CupsQueues:
             also: more attributes that are wanted.
         """
         about = [
-            _uri("printer-uri", "/"),
+            uri("printer-uri", "/"),
             Attribute(Tag.KEYWORD, "which-jobs", ["completed" if completed else "not-completed"]),
             Attribute(Tag.KEYWORD, "requested-attributes", [*_JOB_WANTED, *also]),
         ]
         if limit is not None:
             about.append(Attribute(Tag.INTEGER, "limit", [limit]))
-        return list(map(_job, self._server.request(_GET_JOBS, "/", about).all(Group.JOB)))
+        return list(map(_job, self._server.request(Operation.GET_JOBS, "/", about).all(Group.JOB)))
 
     def has_pending(self, queue: str, class_name: str = "") -> bool:
         """Whether jobs wait for a queue, or for the class that its job came through."""
@@ -118,18 +107,18 @@ class CupsQueues:
             Attribute(Tag.INTEGER, "limit", [1]),
             Attribute(Tag.KEYWORD, "requested-attributes", ["job-id"]),
         ]
-        places = [_printer_uri(queue)]
+        places = [printer_uri(queue)]
         if class_name:
-            places.append(_uri("printer-uri", f"/classes/{quote(class_name, safe='')}"))
+            places.append(uri("printer-uri", f"/classes/{quote(class_name, safe='')}"))
         return any(
-            self._server.request(_GET_JOBS, "/", [place, *wanted]).all(Group.JOB)
+            self._server.request(Operation.GET_JOBS, "/", [place, *wanted]).all(Group.JOB)
             for place in places
         )
 
     def job(self, job_id: int, *, also: Sequence[str] = ()) -> CupsJob:
         """One job."""
         wanted = Attribute(Tag.KEYWORD, "requested-attributes", [*_JOB_WANTED, *also])
-        answer = self._server.request(_GET_JOB_ATTRIBUTES, "/", [_job_uri(job_id), wanted])
+        answer = self._server.request(Operation.GET_JOB_ATTRIBUTES, "/", [_job_uri(job_id), wanted])
         (job,) = answer.all(Group.JOB)
         return _job(job)
 
@@ -151,24 +140,24 @@ class CupsQueues:
         for name, text in (custom or {}).items():
             changes.append(Attribute(Tag.TEXT, name, [fitting(text)]))
         about = [_job_uri(job_id)]
-        self._server.request(_SET_JOB_ATTRIBUTES, "/jobs/", about, changes=changes)
+        self._server.request(Operation.SET_JOB_ATTRIBUTES, "/jobs/", about, changes=changes)
 
     def release_job(self, job_id: int) -> None:
         """Let a held job go: CUPS runs the backend for it again."""
-        self._server.request(_RELEASE_JOB, "/jobs/", [_job_uri(job_id)])
+        self._server.request(Operation.RELEASE_JOB, "/jobs/", [_job_uri(job_id)])
 
     def move_job(self, job_id: int, queue: str) -> None:
         """Let another queue have a job that has not ended."""
-        there = Attribute(Tag.URI, "job-printer-uri", list(_printer_uri(queue).values))
-        self._server.request(_CUPS_MOVE_JOB, "/jobs/", [_job_uri(job_id)], changes=[there])
+        there = Attribute(Tag.URI, "job-printer-uri", list(printer_uri(queue).values))
+        self._server.request(Operation.CUPS_MOVE_JOB, "/jobs/", [_job_uri(job_id)], changes=[there])
 
     def restart_job(self, job_id: int) -> None:
         """Print a finished job again, if CUPS still has its data."""
-        self._server.request(_RESTART_JOB, "/jobs/", [_job_uri(job_id)])
+        self._server.request(Operation.RESTART_JOB, "/jobs/", [_job_uri(job_id)])
 
     def cancel_job(self, job_id: int) -> None:
         """Cancel a job that has not ended."""
-        self._server.request(_CANCEL_JOB, "/jobs/", [_job_uri(job_id)])
+        self._server.request(Operation.CANCEL_JOB, "/jobs/", [_job_uri(job_id)])
 
     def pause(self, queue: str, message: str) -> bool:
         """Stop a queue, with a message for people; its jobs stay until somebody enables it.
@@ -179,21 +168,21 @@ class CupsQueues:
         if self.printer(queue).state == STOPPED:
             return False
         text = Attribute(Tag.TEXT, "printer-state-message", [fitting(MESSAGE_PREFIX + message)])
-        self._server.request(_PAUSE_PRINTER, "/admin/", [_printer_uri(queue), text])
+        self._server.request(Operation.PAUSE_PRINTER, "/admin/", [printer_uri(queue), text])
         return True
 
     def printers(self) -> list[CupsPrinter]:
         """All queues and classes."""
         try:
-            answer = self._server.request(_CUPS_GET_PRINTERS, "/", [_wanted_of_printers()])
+            answer = self._server.request(Operation.CUPS_GET_PRINTERS, "/", [_wanted_of_printers()])
         except CupsGone:
             return []  # which is how cupsd says that there are none
         return list(map(_printer, answer.all(Group.PRINTER)))
 
     def printer(self, queue: str) -> CupsPrinter:
         """One queue."""
-        about = [_printer_uri(queue), _wanted_of_printers()]
-        answer = self._server.request(_GET_PRINTER_ATTRIBUTES, "/", about)
+        about = [printer_uri(queue), _wanted_of_printers()]
+        answer = self._server.request(Operation.GET_PRINTER_ATTRIBUTES, "/", about)
         (printer,) = answer.all(Group.PRINTER)
         return _printer(printer)
 
@@ -226,9 +215,9 @@ class CupsQueues:
             changes.append(Attribute(Tag.TEXT, "printer-state-message", [text]))
         if changes:
             self._server.request(
-                _CUPS_ADD_MODIFY_PRINTER,
+                Operation.CUPS_ADD_MODIFY_PRINTER,
                 "/admin/",
-                [_printer_uri(queue)],
+                [printer_uri(queue)],
                 group=Group.PRINTER,
                 changes=changes,
             )
@@ -288,13 +277,5 @@ def _wanted_of_printers() -> Attribute:
     return Attribute(Tag.KEYWORD, "requested-attributes", _PRINTER_WANTED)
 
 
-def _uri(name: str, path: str) -> Attribute:
-    return Attribute(Tag.URI, name, [f"ipp://localhost{path}"])
-
-
 def _job_uri(job_id: int) -> Attribute:
-    return _uri("job-uri", f"/jobs/{job_id}")
-
-
-def _printer_uri(queue: str) -> Attribute:
-    return _uri("printer-uri", f"/printers/{quote(queue, safe='')}")
+    return uri("job-uri", f"/jobs/{job_id}")

@@ -24,6 +24,7 @@ from cirrus_bridge.child_program import (
     run_program,
 )
 from cirrus_bridge.clock import Clock
+from cirrus_bridge.one_line import one_line
 
 LIMIT_S = 5.0
 LEFT_ALONE_S = 600.0  # a session that does not answer must not keep the others waiting again
@@ -120,5 +121,5 @@ def _body(change: Change) -> str:
 
 
 def _plain(text: str, longest: int) -> str:
-    shown = "".join(letter if letter.isprintable() else " " for letter in text[: longest + 1])
+    shown = one_line(text[: longest + 1])
     return shown if len(shown) <= longest else f"{shown[:longest]}…"

@@ -137,7 +137,7 @@ class _Listing:
             if self.is_over():
                 self.tell(
                     f"Not all devices of location {place.location} of {place.server} are listed, "
-                    f"as there was no time for more. Queues for them can be made by their URI."
+                    "as there was no time for more. Queues for them can be made by their URI."
                 )
                 return
             yield device.device_line

@@ -33,6 +33,25 @@ class Group(enum.IntEnum):
     PRINTER = 0x04
 
 
+class Operation(enum.IntEnum):
+    """Operations (RFC 8011, 5.4.15), and those that only CUPS has (cups/ipp.h)."""
+
+    PRINT_JOB = 0x0002
+    CANCEL_JOB = 0x0008
+    GET_JOB_ATTRIBUTES = 0x0009
+    GET_JOBS = 0x000A
+    GET_PRINTER_ATTRIBUTES = 0x000B
+    RELEASE_JOB = 0x000D
+    RESTART_JOB = 0x000E
+    PAUSE_PRINTER = 0x0010
+    SET_JOB_ATTRIBUTES = 0x0014
+    CUPS_GET_PRINTERS = 0x4002
+    CUPS_ADD_MODIFY_PRINTER = 0x4003
+    CUPS_DELETE_PRINTER = 0x4004
+    CUPS_MOVE_JOB = 0x400D
+    CUPS_GET_PPD = 0x400F
+
+
 class Tag(enum.IntEnum):
     """Value tags that are sent here (RFC 8010, 3.5.2)."""
 

@@ -190,6 +190,7 @@ class Poller:
             if found is None:
                 self.schedule.forget(answer.number)
             elif isinstance(answer.result, JobStatus):
+                self._puzzling.discard(answer.number)
                 self._heard(answer.number, *found, answer.result)
             elif isinstance(answer.result, Refused):
                 self._refused(answer.number, *found)
@@ -198,8 +199,6 @@ class Poller:
                 self._heard(answer.number, *found, unclear)
             else:
                 self._failed(answer.number, found[0], answer.result)
-            if isinstance(answer.result, JobStatus):
-                self._puzzling.discard(answer.number)
             answer = self.askers.answer(0)
 
     def _heard(self, number: int, watched: Watched, target: Tracked, status: JobStatus) -> None:

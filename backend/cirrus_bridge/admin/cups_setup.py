@@ -9,18 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
-from cirrus_bridge.cups_ipp import CupsServer
+from cirrus_bridge.cups_ipp import CupsServer, printer_uri
 from cirrus_bridge.errors import CupsGone
-from cirrus_bridge.ipp import Attribute, Attributes, Group, Tag, Value
+from cirrus_bridge.ipp import Attribute, Attributes, Group, Operation, Tag, Value
 
 MARK = "cirrus-declared"  # the option, of no meaning to jobs, by which `apply` knows its queues
 RAW = "raw"  # CUPS's word for a queue without a driver
-_PRINT_JOB = 0x0002
-_GET_PRINTER_ATTRIBUTES = 0x000B
-_CUPS_GET_PRINTERS = 0x4002
-_CUPS_ADD_MODIFY_PRINTER = 0x4003
-_CUPS_DELETE_PRINTER = 0x4004
-_CUPS_GET_PPD = 0x400F
 _IS_CLASS = 0x0001  # of printer-type, cups/cups.h
 _IDLE = 3
 _WANTED = (
@@ -101,7 +95,7 @@ class CupsSetup:
         """All queues and classes, by name."""
         wanted = Attribute(Tag.KEYWORD, "requested-attributes", _WANTED)
         try:
-            answer = self._server.request(_CUPS_GET_PRINTERS, "/", [wanted])
+            answer = self._server.request(Operation.CUPS_GET_PRINTERS, "/", [wanted])
         except CupsGone:
             return []  # which is how cupsd says that there are none
         return sorted(map(_queue, answer.all(Group.PRINTER)), key=lambda queue: queue.name.lower())
@@ -110,7 +104,7 @@ class CupsSetup:
         """cupsd's version; empty as long as it has no queues, of which it says it."""
         wanted = Attribute(Tag.KEYWORD, "requested-attributes", ["cups-version"])
         try:
-            answer = self._server.request(_CUPS_GET_PRINTERS, "/", [wanted])
+            answer = self._server.request(Operation.CUPS_GET_PRINTERS, "/", [wanted])
         except CupsGone:
             return ""
         return next((_text(p["cups-version"][0]) for p in answer.all(Group.PRINTER)
@@ -120,8 +114,8 @@ class CupsSetup:
         """What a queue has as the default of these options of CUPS's own, if it has one."""
         # with the name, as an answer without any attribute has no group
         asked = ["printer-name", *(f"{name}-default" for name in names)]
-        about = [_printer_uri(queue), Attribute(Tag.KEYWORD, "requested-attributes", asked)]
-        answer = self._server.request(_GET_PRINTER_ATTRIBUTES, "/", about)
+        about = [printer_uri(queue), Attribute(Tag.KEYWORD, "requested-attributes", asked)]
+        answer = self._server.request(Operation.GET_PRINTER_ATTRIBUTES, "/", about)
         (printer,) = answer.all(Group.PRINTER)
         return {
             name: ",".join(map(_text, values))
@@ -132,7 +126,7 @@ class CupsSetup:
     def ppd(self, queue: str) -> str | None:
         """A queue's driver; None if it has none."""
         try:
-            return self._ppd(_printer_uri(queue))
+            return self._ppd(printer_uri(queue))
         except CupsGone:
             return None
 
@@ -148,9 +142,9 @@ class CupsSetup:
             attributes.append(Attribute(Tag.BOOLEAN, "printer-is-accepting-jobs", [True]))
         is_file = change.ppd not in (None, RAW)
         self._server.request(
-            _CUPS_ADD_MODIFY_PRINTER,
+            Operation.CUPS_ADD_MODIFY_PRINTER,
             "/admin/",
-            [_printer_uri(queue)],
+            [printer_uri(queue)],
             group=Group.PRINTER,
             changes=attributes,
             data=(change.ppd or "").encode("utf-8", "surrogateescape") if is_file else b"",
@@ -159,27 +153,29 @@ class CupsSetup:
     def takes(self, queue: str) -> tuple[str, ...]:
         """The types of documents (RFC 2046) that a queue can print."""
         wanted = Attribute(Tag.KEYWORD, "requested-attributes", ["document-format-supported"])
-        answer = self._server.request(_GET_PRINTER_ATTRIBUTES, "/", [_printer_uri(queue), wanted])
+        answer = self._server.request(
+            Operation.GET_PRINTER_ATTRIBUTES, "/", [printer_uri(queue), wanted]
+        )
         (printer,) = answer.all(Group.PRINTER)
         return tuple(map(str, printer.get("document-format-supported", ())))
 
     def print(self, queue: str, title: str, document_type: str, data: bytes) -> int:
         """Print a document; its job's number."""
         about = [
-            _printer_uri(queue),
+            printer_uri(queue),
             Attribute(Tag.NAME, "job-name", [title]),
             Attribute(Tag.MIME_TYPE, "document-format", [document_type]),
         ]
-        answer = self._server.request(_PRINT_JOB, "/", about, data=data)
+        answer = self._server.request(Operation.PRINT_JOB, "/", about, data=data)
         (job,) = answer.all(Group.JOB)
         return int(job["job-id"][0])
 
     def delete(self, queue: str) -> None:
         """Remove a queue, with all its jobs."""
-        self._server.request(_CUPS_DELETE_PRINTER, "/admin/", [_printer_uri(queue)])
+        self._server.request(Operation.CUPS_DELETE_PRINTER, "/admin/", [printer_uri(queue)])
 
     def _ppd(self, of: Attribute) -> str:
-        data = self._server.request(_CUPS_GET_PPD, "/", [of]).data
+        data = self._server.request(Operation.CUPS_GET_PPD, "/", [of]).data
         return data.decode("utf-8", "surrogateescape")  # old drivers are in Latin 1
 
 
@@ -228,7 +224,3 @@ def _text(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
-
-
-def _printer_uri(queue: str) -> Attribute:
-    return Attribute(Tag.URI, "printer-uri", [f"ipp://localhost/printers/{quote(queue, safe='')}"])

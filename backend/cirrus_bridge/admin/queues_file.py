@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cirrus_bridge.admin.cups_setup import MARK, RAW
 from cirrus_bridge.config_servers import Server
-from cirrus_bridge.config_toml import Table, read_table
+from cirrus_bridge.config_toml import Table, read_table, text_of
 from cirrus_bridge.errors import BadConfiguration
 from cirrus_bridge.settings import QueueSettings, override
 from cirrus_bridge.uri import check_id, parse_server, server_name
@@ -203,11 +203,11 @@ def _texts(table: Table, name: str) -> dict[str, str]:
         raise table.bad(f"'{name}' must be a table, such as {{ NAME = \"VALUE\" }}")
     texts = {}
     for key, value in content.items():
-        if isinstance(value, bool):
-            texts[key] = "true" if value else "false"
-        elif isinstance(value, str | int) and value != "":
-            texts[key] = str(value)
-        else:
+        try:
+            texts[key] = text_of(value)
+        except ValueError:
+            texts[key] = ""
+        if not texts[key]:
             raise table.bad(f"'{name}.{key}' must be a text, a number, or true or false")
     return texts
 

@@ -7,13 +7,14 @@ below its row. Elsewhere nothing is cut, and a row is a line.
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from rich.cells import cell_len
 from rich.text import Text
+
+from cirrus_bridge.one_line import escaped
 
 Row: TypeAlias = Mapping[str, Any]
 GAP = "  "
@@ -90,7 +91,7 @@ def cell(value: Any) -> str:
 
 def shown(text: str) -> str:
     """Text without anything that a terminal would obey; line breaks of our own stay."""
-    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+    return escaped(text, but="\n")
 
 
 def _lines(

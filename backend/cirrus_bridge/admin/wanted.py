@@ -19,6 +19,7 @@ from cirrus_bridge.config_servers import Server
 from cirrus_bridge.drivers import Driver
 from cirrus_bridge.errors import BadConfiguration, CirrusError, Refused
 from cirrus_bridge.model import Place, Target
+from cirrus_bridge.one_line import one_line
 from cirrus_bridge.uri import format_queue_uri
 
 URI_BYTES = 1023  # RFC 8011, 5.1.6
@@ -210,7 +211,7 @@ def _words(entry: Entry, target: Target, driver: Driver | None) -> dict[str, str
 
 def _line(value: object) -> str:
     text = value if isinstance(value, str) else ""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return " ".join(one_line(text).split())
 
 
 def _server(entry: Entry, servers: Sequence[Server]) -> Server:
