@@ -147,8 +147,8 @@ def test_a_job_with_its_pages(
     page.set_viewport_size(WIDE)
     _sign_in(page, site)
     site.cloud.cli("location", "offline", "Lille")
-    site.cups.lp(queue, "-t", "Report", pdfs[4])
-    page.get_by_role("link", name="Report", exact=True).click()
+    site.cups.lp(queue, "-t", "Stock of Lille", pdfs[4])
+    page.get_by_role("link", name="Stock of Lille", exact=True).click()
     facts = page.locator("#facts")
     expect(facts).to_contain_text("Waiting for the location")
     site.cloud.cli("location", "online", "Lille")
@@ -160,8 +160,8 @@ def test_a_job_with_its_pages(
         _expect_height(pictures.nth(number), 1600)
     page.screenshot(path=tmp_path / "job.png", full_page=True)
     with page.expect_download() as waited:
-        page.get_by_role("link", name="Download Report").click()
-    assert waited.value.suggested_filename == "Report.pdf"
+        page.get_by_role("link", name="Download Stock of Lille").click()
+    assert waited.value.suggested_filename == "Stock of Lille.pdf"
     assert waited.value.path().read_bytes().startswith(b"%PDF")
 
 

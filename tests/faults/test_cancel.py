@@ -58,7 +58,7 @@ def test_cancel(slow: PrintSite, tmp_path: Path, step: str, moment: str) -> None
         eventually(lambda: not site.backends())
         gone.set()
     assert site.cups.job(job_id)["job-state"] == 7
-    assert site.cups.printer(queue)["printer-state"] == 3
+    eventually(lambda: site.cups.printer(queue)["printer-state"] == 3)
     log = [line for line in site.cups.error_log().splitlines() if f"[Job {job_id}]" in line]
     if told:
         assert any(told in line for line in log)
