@@ -26,6 +26,7 @@ OWN_GROUP = """
 set -eu
 mount -t tmpfs -o mode=755 tmpfs "$1"
 tar -xpf "$4" -C "$1"
+chmod 755 "$1"
 mount -t cgroup2 cgroup2 "$1/mnt"
 mkdir "$1/mnt/$3"
 echo $$ >"$1/mnt/$3/cgroup.procs"

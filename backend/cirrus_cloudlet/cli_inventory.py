@@ -56,6 +56,12 @@ def add_commands(commands: Commands, data: argparse.ArgumentParser) -> None:
     add.add_argument("--props", help="such as 'copies=2;duplex=2', where a job says nothing")
     add.add_argument("--name")
     add.add_argument("--notes")
+    add.add_argument(
+        *("-p", "--parents"),
+        action="store_true",
+        dest="begins",  # a cloud, if there is none
+        help="add its company and location, too, where they are missing",
+    )
     add.set_defaults(run=_add_device)
     device.add_parser("list", parents=[data], help="every device").set_defaults(run=_list_devices)
 
@@ -113,6 +119,9 @@ def _switch(arguments: argparse.Namespace) -> None:
 def _add_device(arguments: argparse.Namespace) -> None:
     company, location, device = _ids(arguments.path, 3)
     inventory = InventoryFile(arguments.data)
+    if arguments.begins:
+        inventory.change(put_company(company))
+        inventory.change(put_location(company, location, {}))
     if device in inventory.current().location(company, location).devices:
         raise SettingsError(f"there is a device {device!r} already")
     fields = _given(

@@ -84,7 +84,7 @@ def _serve(arguments: argparse.Namespace) -> None:
     tls = Tls(arguments.tls_cert, arguments.tls_key) if arguments.tls_cert else None
     if not InventoryFile(arguments.data).current().companies:
         print(
-            f"cirrus-cloudlet: the cloud in {arguments.data} is empty; add a company: "
+            f"cirrus-cloudlet: the cloud in {arguments.data} is empty; add a device: "
             f"{_first_command(arguments.data)}",
             file=sys.stderr,
         )
@@ -106,7 +106,8 @@ def _open_folder(folder: Path, *, make: bool) -> None:
 
 
 def _first_command(folder: Path) -> str:
-    return f"cirrus-cloudlet company add NAME --data {shlex.quote(str(folder))}"
+    data = shlex.quote(str(folder))
+    return f"cirrus-cloudlet device add --parents COMPANY/LOCATION/DEVICE --data {data}"
 
 
 if __name__ == "__main__":

@@ -49,6 +49,22 @@ def test_everything_without_a_server(tmp_path: Path) -> None:
     assert data.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_device_with_all_that_is_above_it(tmp_path: Path) -> None:
+    """One command begins a cloud; what is there already stays as it is."""
+    assert run(tmp_path / "new", "device", "add", "Acme/Paris/Laser1").returncode == 1
+    run(tmp_path / "new", "device", "add", "-p", "Acme/Paris/Laser1")
+    run(tmp_path / "new", "location", "offline", "Paris")
+    run(tmp_path / "new", "device", "add", "-p", "Acme/Paris/Laser2")
+    run(tmp_path / "new", "device", "add", "-p", "Acme/Lyon/Laser1")
+    listed = run(tmp_path / "new", "device", "list").stdout.splitlines()
+    assert ["\t".join(line.split("\t")[:5]) for line in listed] == [
+        "Acme\tParis\tLaser1\tfile\toffline",
+        "Acme\tParis\tLaser2\tfile\toffline",
+        "Acme\tLyon\tLaser1\tfile\tonline",
+    ]
+    assert run(tmp_path / "new", "company", "list").stdout == "Acme\n"
+
+
 @pytest.mark.parametrize(
     ("command", "word"),
     [
@@ -130,7 +146,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path, command: str) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         f"cirrus-cloudlet: there is no folder {folder}; to begin a cloud there: "
-        f"cirrus-cloudlet company add NAME --data '{folder}'\n"
+        f"cirrus-cloudlet device add --parents COMPANY/LOCATION/DEVICE --data '{folder}'\n"
     )
     assert not folder.exists()
 
@@ -142,8 +158,10 @@ def test_serving_an_empty_cloud_is_said(tmp_path: Path) -> None:
     (tmp_path / "data" / "cloudlet.toml").touch()
     server.start(tmp_path / "data")
     try:
-        command = f"cirrus-cloudlet company add NAME --data {server.data}"
-        assert f"the cloud in {server.data} is empty; add a company: {command}" in server.log_text
+        command = (
+            f"cirrus-cloudlet device add --parents COMPANY/LOCATION/DEVICE --data {server.data}"
+        )
+        assert f"the cloud in {server.data} is empty; add a device: {command}" in server.log_text
     finally:
         server.close()
 
