@@ -239,7 +239,7 @@ class PrintSite:
             return db.execute(query, values).fetchall()
 
 
-def eventually(done: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
+def eventually(done: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + timeout_s
     while not done():

@@ -109,7 +109,7 @@ class GuidedSetup:
     def _may_be_plain(self, address: str) -> bool:
         host = address.rpartition(":")[0] or address
         return is_loopback(host) and self.talk.confirm(
-            f"{address} has no TLS, and is on this machine. Talk to it without TLS?", default=True
+            f"{address} (this machine) has no TLS. Go on without TLS?", default=True
         )
 
     def _address(self) -> tuple[str, str]:

@@ -131,19 +131,21 @@ class JobView:
     @property
     def moments(self) -> list[Moment]:
         """What happened to it, as far as its time is known, in order."""
+        ended = f"ended in CUPS: {self.state}"
         found = [
             (_cups_time(self.cups, f"time-at-{name}"), text)
             for name, text in (
                 ("creation", f"came to queue {self.queue}"),
                 ("processing", "CUPS ran the backend for it"),
-                ("completed", f"ended in CUPS: {self.state}"),
+                ("completed", ended),
             )
         ]
         for document in self.documents:
             which = f"document {document.key.number}: " if len(self.documents) > 1 else ""
             found += [(at, f"{which}{what}") for at, what in _happened(document)]
         known = [Moment(at, what) for at, what in found if at is not None]
-        return sorted(known, key=lambda moment: moment.at)
+        # CUPS tells whole seconds, and ends a job after all else of the same second
+        return sorted(known, key=lambda each: (each.at.replace(microsecond=0), each.what == ended))
 
 
 def job_views(jobs: Iterable[CupsJob], documents: Iterable[PastDocument]) -> list[JobView]:

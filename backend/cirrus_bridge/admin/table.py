@@ -123,7 +123,7 @@ def _cell(column: Column, value: Any, width: int | None) -> Text:
         return Text(cell(value) + mark)
     if column.shape is Shape.PERCENTAGE and value is not None:
         full = round(value * BAR_WIDTH / 100)
-        return Text.assemble(("━" * full, "green"), ("━" * (BAR_WIDTH - full), "dim"))
+        return Text.assemble(("━" * full, "green"), ("─" * (BAR_WIDTH - full), "dim"))
     if isinstance(value, datetime):
         is_today = value.date() == datetime.now(value.tzinfo).date()
         return Text(f"{value:%H:%M:%S}" if is_today else f"{value:%Y-%m-%d %H:%M}")

@@ -1,0 +1,97 @@
+"""cirrusctl as a person has it: at a terminal, with keys to press and a screen to read."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from print_site import PrintSite, eventually
+from tcp_proxy import TcpProxy
+from terminal import PROMPT, Terminal
+
+HEIGHT = 14
+TITLE = "Minutes"
+
+
+@pytest.fixture(params=[80, 120])
+def terminal(own_site: PrintSite, request: pytest.FixtureRequest) -> Iterator[Terminal]:
+    """One of the usual widths, and lower than is usual, so that all that scrolls is seen to."""
+    cups = {"CUPS_SERVER": str(own_site.cups.socket)}
+    with (
+        own_site.statusd(),
+        Terminal(own_site.root, own_site.environ | cups, request.param, HEIGHT) as terminal,
+    ):
+        yield terminal
+
+
+def test_setup(own_site: PrintSite, terminal: Terminal) -> None:
+    """Each question is a line, where its answer is typed; at the end a page is there."""
+    shutil.rmtree(own_site.config)
+    own_site.config.mkdir()
+    terminal.type("cirrusctl setup; echo status $?")
+    # servers of the network may be listed first
+    eventually(lambda: re.search(r"\nPrint server \(HOST or HOST:PORT.*\):$", terminal.screen()))
+    terminal.type(own_site.server)
+    for question, answer in (
+        (f"{own_site.server} (this machine) has no TLS. Go on without TLS? [Y/n]:", ""),
+        ("Company (its id):", "Acme"),
+        ("API key (not shown):", own_site.key),
+        ("Location (its id; several with commas):", "Paris"),
+        ("Queues for which devices (numbers with commas, all, or none) [1]:", ""),
+        ("Name of the queue for Laser1 at Paris office (- for none) [Laser1]:", ""),
+        ("Print a test page on Laser1? [Y/n]:", ""),
+    ):
+        terminal.sees(f"\n{question}")
+        terminal.type(answer)
+    terminal.sees(f"status 0\n{PROMPT}")
+    (job,) = own_site.cloud_jobs("Laser1", 1)
+    assert job["title"] == "Cirrus Bridge test page"
+    screen = terminal.screen().splitlines()
+    assert screen[-3] == "The doctor finds nothing wrong."
+    assert re.fullmatch(r"  \d\d:\d\d:\d\d  delivered", screen[-4])
+    assert re.fullmatch(r"  \d\d:\d\d:\d\d  ended in CUPS: completed", screen[-5])
+    assert own_site.key not in terminal.before()
+
+
+def test_watch(own_site: PrintSite, terminal: Terminal, pdfs: dict[int, Path]) -> None:
+    """A job goes its way at its place on the screen, and so do more of them than there is room for;
+    then the screen is as it was."""
+    noise = own_site.root / "noise"
+    noise.write_bytes(random.Random(1).randbytes(2_000_000))
+    own_site.cloud.cli("location", "offline", "Paris")
+    with TcpProxy(own_site.server) as slow:
+        own_site.configure(server=slow.name)
+        with (own_site.config / "bridge.toml").open("a") as bridge:
+            bridge.write("connections = 1\n")  # of [upload]
+        queue = own_site.queue(server=slow.name, driver=False)
+        terminal.type("cirrusctl jobs --watch; echo status $?")
+        eventually(lambda: terminal.screen() == "There are no such jobs.")
+        slow.bytes_per_s = 100_000
+        own_site.cups.lp(queue, "-o", "raw", "-t", TITLE, noise)
+        eventually(lambda: _row(terminal, "processing  ━+─+  .*  not submitted$"))
+        slow.bytes_per_s = None
+        eventually(lambda: _row(terminal, "processing  ━{10}  .*  waiting$"))
+        own_site.cloud.cli("location", "online", "Paris")
+        eventually(lambda: _row(terminal, "completed  .*  delivered$"))
+        jobs = [own_site.cups.lp(queue, pdfs[1]) for _ in range(HEIGHT)]
+        eventually(lambda: f"\n{jobs[-1]}  " in terminal.screen())
+        assert (terminal.says("alternate_on"), terminal.says("cursor_flag")) == ("1", "0")
+        terminal.press("C-c")
+        terminal.sees(f"status 0\n{PROMPT}")
+    assert (terminal.says("alternate_on"), terminal.says("cursor_flag")) == ("0", "1")
+    assert terminal.before() == (
+        f"{PROMPT}cirrusctl jobs --watch; echo status $?\nstatus 0\n{PROMPT}".rstrip()
+    )
+
+
+def _row(terminal: Terminal, look: str) -> bool:
+    """Whether the job's only row looks so, below the titles at the top."""
+    titles, *rows = terminal.screen().splitlines()
+    mine = [row for row in rows if f"  {TITLE}  " in row]
+    assert len(mine) <= 1
+    return titles.startswith("JOB  QUEUE ") and any(re.search(look, row) for row in mine)

@@ -1,0 +1,68 @@
+"""A terminal with a shell, of which a test types the keys and reads the screen as a person does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from print_site import BACKEND, PATIENCE_S, eventually
+
+PROMPT = "$ "
+
+
+class Terminal:
+    """A session of tmux(1) with a server of its own; use as a context manager."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str], width: int, height: int) -> None:
+        self._tmux = ("tmux", "-f", "/dev/null", "-S", str(folder / "tmux"))
+        # none of the one that the tests themselves may run in
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("TMUX")}
+        own = {"PATH": f"{BACKEND.parent}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8", "PS1": PROMPT}
+        self._environ = {**kept, **own, **environ}
+        self._size = ("-x", str(width), "-y", str(height))
+
+    def __enter__(self) -> Self:
+        self._do("new-session", "-d", *self._size, "bash", "--norc")
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._do("kill-server")
+
+    def type(self, text: str) -> None:
+        """Type this, and the return key."""
+        self._do("send-keys", "-l", "--", text)
+        self.press("Enter")
+
+    def press(self, key: str) -> None:
+        """Press a key, by tmux's name for it."""
+        self._do("send-keys", key)
+
+    def screen(self) -> str:
+        """What is to be seen, without empty lines at the end."""
+        return self._do("capture-pane", "-p").rstrip()
+
+    def before(self) -> str:
+        """All that was written since the terminal began, what has left the screen as well."""
+        return self._do("capture-pane", "-p", "-J", "-S", "-").rstrip()
+
+    def says(self, name: str) -> str:
+        """A fact about the terminal, by tmux's name for it."""
+        return self._do("display-message", "-p", f"#{{{name}}}").strip()
+
+    def sees(self, text: str) -> None:
+        """Wait until this is at the end of the screen."""
+        eventually(lambda: self.screen().endswith(text.rstrip()))
+
+    def _do(self, *words: str) -> str:
+        done = subprocess.run(
+            [*self._tmux, *words],
+            env=self._environ,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
