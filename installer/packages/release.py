@@ -7,6 +7,7 @@ were frozen from the same sources are not frozen again.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import gzip
 import hashlib
 import json
@@ -49,20 +50,27 @@ def main() -> None:
     os.environ["PYTHONHASHSEED"] = "0"
     os.environ["TZ"] = "UTC"
     os.umask(0o022)
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # what two at once make in BUILD would be mixed up
+        _build(out, arguments.version, packages_only=arguments.packages_only)
+    for file in sorted(out.iterdir()):
+        print(file)
+
+
+def _build(out: Path, version: str, *, packages_only: bool) -> None:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     with ThreadPoolExecutor() as pool:
         frozen = dict(zip(PACKAGES, pool.map(_freeze, PACKAGES), strict=True))
     for package, found in frozen.items():
-        _write_documents(package, found, arguments.version)
+        _write_documents(package, found, version)
         for kind in ("deb", "rpm"):
-            _pack(package, kind, arguments.version, out)
-    if not arguments.packages_only:
-        _list_parts(frozen, arguments.version, out)
+            _pack(package, kind, version, out)
+    if not packages_only:
+        _list_parts(frozen, version, out)
         _run(sys.executable, "-m", "hatchling", "build", "-d", str(out))
         _sum_up(out)
-    for file in sorted(out.iterdir()):
-        print(file)
 
 
 def _freeze(package: str) -> list[Part]:

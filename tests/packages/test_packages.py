@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import re
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from cirrus_bridge.config import PollerSettings, UploadSettings, load
 from cirrus_bridge.config_servers import SERVER_NAMES
+from print_site import eventually
 from release_build import REPO, VERSION, build
 
 pytestmark = pytest.mark.timeout(900)  # the first that comes builds the packages
@@ -173,6 +176,21 @@ def test_sums_and_parts(packages: Path) -> None:
         "sh", "-c", f"zcat {REPO}/build/cirrus-bridge/bundled-licences.txt.gz | grep -A1 ^====="
     )
     assert {name for name in names if f"\n{name} " not in notices} == set()
+
+
+def test_two_builds_at_once(packages: Path, tmp_path: Path) -> None:
+    """The second waits for the first, as both make things in one folder."""
+    place = REPO / "build" / "lock"
+    with place.open("w") as lock, ThreadPoolExecutor() as pool:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        second = pool.submit(build, tmp_path / "out", "--packages-only")
+        waits = re.compile(rf"-> FLOCK .*:{place.stat().st_ino} ")
+        eventually(lambda: second.done() or bool(waits.search(Path("/proc/locks").read_text())))
+        there = (tmp_path / "out").exists()
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        second.result()
+    assert not there
+    assert len(list((tmp_path / "out").glob("*.deb"))) == 2
 
 
 def test_the_same_anywhere(packages: Path, tmp_path: Path) -> None:
