@@ -128,6 +128,10 @@ class CleanSystem:
             fcntl.flock(lock, fcntl.LOCK_EX)
             return _run(*command)
 
+    def entering(self, *command: str) -> list[str]:
+        """The command that runs another inside, without network, for who has a terminal for it."""
+        return [*self._enter("--net"), "TERM=screen", *command]
+
     def start(self, *command: str, log: str) -> subprocess.Popen[bytes]:
         """A program that goes on running; what it says goes to the file `log`."""
         with self.path(log).open("ab") as file:

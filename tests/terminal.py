@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 from print_site import BACKEND, PATIENCE_S, eventually
 
 PROMPT = "$ "
+SHELL = ("env", f"PS1={PROMPT}", "bash", "--norc")
 
 
 class Terminal:
     """A session of tmux(1) with a server of its own; use as a context manager."""
 
-    def __init__(self, folder: Path, environ: Mapping[str, str], width: int, height: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environ: Mapping[str, str],
+        width: int,
+        height: int,
+        *,
+        shell: Sequence[str] = SHELL,
+    ) -> None:
         self._tmux = ("tmux", "-f", "/dev/null", "-S", str(folder / "tmux"))
         # none of the one that the tests themselves may run in
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TMUX")}
-        own = {"PATH": f"{BACKEND.parent}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8", "PS1": PROMPT}
+        own = {"PATH": f"{BACKEND.parent}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
         self._environ = {**kept, **own, **environ}
-        self._size = ("-x", str(width), "-y", str(height))
+        self._begin = ("-x", str(width), "-y", str(height), "--", *shell)
 
     def __enter__(self) -> Self:
-        self._do("new-session", "-d", *self._size, "bash", "--norc")
+        self._do("new-session", "-d", *self._begin)
         return self
 
     def __exit__(self, *exc_info: object) -> None:

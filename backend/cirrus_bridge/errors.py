@@ -96,7 +96,7 @@ class QueueError(CirrusError):
 
 
 class BadQueueUri(QueueError):
-    """DEVICE_URI is not a queue URI as README.md defines it."""
+    """DEVICE_URI is not a queue URI as cirrus(8) defines it."""
 
     code = "CB-201"
 

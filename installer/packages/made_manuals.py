@@ -24,11 +24,11 @@ _INTRODUCTION = """\
 Each message of the backend, in the job, at the queue and in CUPS's error log, and of the other
 programs ends with a code. _cirrusctl explain CODE_ says the same as this page; _cirrusctl doctor_
 looks for what is wrong; _cirrusctl job N_ and _cirrusctl logs --job N_ show what has happened to
-one job."""
-_EXAMPLE = (
-    *("[[queue]]", 'name = "{location}-{device}"', 'targets = ["Paris:*"]'),
-    *('options = { Duplex = "DuplexNoTumble" }', 'error_policy = "retry-job"'),
-)
+one job. _lp -i JOB -H resume_ releases a held job, _lp -i JOB -H restart_ prints a finished one
+again.
+
+The number behind a code is the exit status with which the backend tells CUPS of it, see
+*cirrus*(8)."""
 _LITERAL = str.maketrans({letter: f"\\{letter}" for letter in "\\*_`#<>[]|~"})
 
 
@@ -60,7 +60,8 @@ def _codes() -> Iterator[str]:
     yield from ("", "# DESCRIPTION", "", _INTRODUCTION, "", "# CODES", "")
     for each in explanations().values():
         do = f"To do: {each.do}." if each.do else ""
-        yield from (f"*{each.code}*: {_text(each.what)}", f"\t{_text(f'{each.more} {do}')}", "")
+        title = f"*{each.code}* ({each.exit_code}): {_text(each.what)}"
+        yield from (title, f"\t{_text(f'{each.more} {do}')}", "")
     yield from ("# SEE ALSO", "", "*cirrusctl*(8), *cirrus*(8), *cirrus-statusd*(8)")
 
 
@@ -81,14 +82,12 @@ def _cirrusctl() -> Iterator[str]:
         "# FILES",
         "",
         "_/etc/cirrus-bridge/servers.d/\\*.toml_",
-        "\tservers and their keys",
-    )
-    yield from (
+        "\tServers and their keys: *cirrus-bridge.toml*(5).",
         "",
         "_/etc/cirrus-bridge/queues.toml_",
-        "\tqueues that *cirrusctl apply* makes, such",
+        "\tQueues that *cirrusctl apply* makes: *cirrus-bridge.toml*(5), too.",
+        "",
     )
-    yield from ("\tas one for each device of a location:", "", "```", *_EXAMPLE, "```", "")
     yield from (
         "# SEE ALSO",
         "",

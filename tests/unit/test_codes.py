@@ -1,24 +1,29 @@
-"""What cirrusctl explains of each code is what the README says of it."""
+"""What cirrusctl explains of each code is what the manual page says of it."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import tomllib
+from importlib.resources import files
 
 import pytest
 
-from cirrus_bridge.admin.codes import Explanation, explanations, markdown_rows
-
-README = Path(__file__).parents[2] / "README.md"
+from cirrus_bridge import admin
+from cirrus_bridge.admin.codes import Explanation, explanations
+from made_manuals import manuals
 
 
 @pytest.mark.parametrize("each", explanations().values(), ids=lambda each: each.code)
 def test_every_code_is_explained(each: Explanation) -> None:
-    """In a few words, and in sentences that say more."""
+    """In a few words, and in sentences that say more; the manual page has it."""
     assert each.what and not each.what.endswith(".")
     assert each.more.endswith(".")
+    page = manuals()["cirrus-bridge-codes.7"]
+    assert f"\n*{each.code}* ({each.exit_code}): " in page
+    for words in (each.what, each.do, each.more):
+        assert words in page.replace("\\", "")
 
 
-def test_the_readme_has_the_same_words() -> None:
-    """codes.toml is the one source; a row that differs is to be taken from `markdown_rows`."""
-    lines = README.read_text().splitlines()
-    assert [line for line in lines if line.startswith("| CB-")] == list(markdown_rows())
+def test_no_code_is_explained_that_nobody_has() -> None:
+    """What is no error any more is not in the manual either."""
+    texts = tomllib.loads((files(admin) / "codes.toml").read_text("utf-8"))
+    assert texts.keys() == explanations().keys()

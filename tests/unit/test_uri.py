@@ -1,4 +1,4 @@
-"""The queue URI of the README: what it may say, and the message for what it may not."""
+"""The queue URI of cirrus(8): what it may say, and the message for what it may not."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_options_go_before_defaults() -> None:
 
 
 def test_documented_defaults() -> None:
-    """The defaults are those that the README promises."""
+    """The defaults are those that the manual promises."""
     s = parse_queue_uri("cirrus://h/C/L:D").settings
     assert (s.wait, s.wait_timeout_s, s.handover) == ("delivered", 60, "hold")
     assert s.max_held == 50

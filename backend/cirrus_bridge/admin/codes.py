@@ -47,13 +47,6 @@ def explanations() -> Mapping[str, Explanation]:
     return dict(sorted(found.items()))
 
 
-def markdown_rows() -> Iterator[str]:
-    """The rows of the README's table."""
-    for each in explanations().values():
-        do = f" {each.do}" if each.do else ""
-        yield f"| {each.code} | {each.exit_code} | {each.what} |{do} |"
-
-
 def _dispositions() -> Iterator[tuple[str, Disposition]]:
     for cls in vars(errors).values():
         if isinstance(cls, type) and issubclass(cls, CirrusError) and cls.__dict__.get("code"):
