@@ -26,6 +26,7 @@ def terminal(own_site: PrintSite, request: pytest.FixtureRequest) -> Iterator[Te
         own_site.statusd(),
         Terminal(own_site.root, own_site.environ | cups, request.param, HEIGHT) as terminal,
     ):
+        terminal.sees(PROMPT)
         yield terminal
 
 
@@ -68,7 +69,7 @@ def test_watch(own_site: PrintSite, terminal: Terminal, pdfs: dict[int, Path]) -
         own_site.configure(server=slow.name)
         with (own_site.config / "bridge.toml").open("a") as bridge:
             bridge.write("connections = 1\n")  # of [upload]
-        queue = own_site.queue(server=slow.name, driver=False)
+        queue = own_site.queue(server=slow.name, driver=False, options="?waittimeout=0")
         terminal.type("cirrusctl jobs --watch; echo status $?")
         eventually(lambda: terminal.screen() == "There are no such jobs.")
         slow.bytes_per_s = 100_000
@@ -91,7 +92,7 @@ def test_watch(own_site: PrintSite, terminal: Terminal, pdfs: dict[int, Path]) -
 
 def _row(terminal: Terminal, look: str) -> bool:
     """Whether the job's only row looks so, below the titles at the top."""
-    titles, *rows = terminal.screen().splitlines()
+    titles, *rows = terminal.screen().splitlines() or [""]
     mine = [row for row in rows if f"  {TITLE}  " in row]
     assert len(mine) <= 1
     return titles.startswith("JOB  QUEUE ") and any(re.search(look, row) for row in mine)

@@ -22,7 +22,7 @@ FILE = "queues.toml"
 GENERATED = "generated"  # the driver that is made for a queue's first device
 POLICIES = ("abort-job", "retry-current-job", "retry-job", "stop-printer")  # cupsd.conf(5)
 PLACEHOLDERS = ("server", "company", "location", "device", "location_name", "device_name")
-_NAMES = (
+ENTRY_NAMES = (
     *("name", "server", "company", "targets", "uri_options", "driver"),
     *("info", "location", "shared", "options", "error_policy"),
 )
@@ -92,7 +92,9 @@ def read_queues(folder: Path, servers: Iterable[Server]) -> list[Entry]:
             f"There is no {folder / FILE}. Write which queues this machine is to have; "
             "cirrusctl(8) has an example."
         )
-    entries = [_entry(table, known) for table in read_table(folder / FILE).entries("queue", _NAMES)]
+    entries = [
+        _entry(table, known) for table in read_table(folder / FILE).entries("queue", ENTRY_NAMES)
+    ]
     seen: set[str] = set()
     for entry in entries:
         if entry.name.lower() in seen:
