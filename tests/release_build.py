@@ -18,7 +18,12 @@ def build(out: Path, *arguments: str, repo: Path = REPO) -> None:
     epoch = subprocess.run(git, cwd=REPO, capture_output=True, text=True, check=True).stdout.strip()
     done = subprocess.run(
         [sys.executable, repo / "installer" / "packages" / "release.py", "--out", out, *arguments],
-        env={**os.environ, "SOURCE_DATE_EPOCH": epoch},
+        # what it runs is beside its Python
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "SOURCE_DATE_EPOCH": epoch,
+        },
         capture_output=True,
         text=True,
     )

@@ -63,7 +63,10 @@ class Terminal:
 
     def sees(self, text: str) -> None:
         """Wait until this is at the end of the screen."""
-        eventually(lambda: self.screen().endswith(text.rstrip()))
+        try:
+            eventually(lambda: self.screen().endswith(text.rstrip()))
+        except AssertionError:
+            raise AssertionError(f"{text!r} is not at the end of:\n{self.screen()}") from None
 
     def _do(self, *words: str) -> str:
         done = subprocess.run(
