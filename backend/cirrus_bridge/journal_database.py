@@ -178,10 +178,7 @@ class JournalDatabase:
     def _upgrade(self) -> None:
         with self._transaction():
             version = self._db.execute("PRAGMA user_version").fetchone()[0]  # another was quicker?
-            for step in _STEPS[version:]:
-                for statement in filter(str.strip, step.split(";")):
-                    self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version = {VERSION}")
+            _take_steps(self._db, version)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -225,13 +222,26 @@ def read_only(folder: Path) -> Iterator[View]:
     """
     path = folder.absolute() / "journal.db"
     try:
-        with contextlib.closing(
-            sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
-        ) as db:
+        with contextlib.ExitStack() as opened:
+            db = opened.enter_context(_connected(f"{path.as_uri()}?mode=ro", uri=True))
             db.execute("BEGIN")
+            if not db.execute("PRAGMA user_version").fetchone()[0]:  # it is being made just now
+                db = opened.enter_context(_connected(":memory:"))
+                _take_steps(db, 0)
             yield db
     except sqlite3.Error as error:
         raise JournalError(f"The journal {path} can not be read ({error}).") from error
+
+
+def _take_steps(db: View, version: int) -> None:
+    for step in _STEPS[version:]:
+        for statement in filter(str.strip, step.split(";")):
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _connected(name: str, *, uri: bool = False) -> contextlib.closing[View]:
+    return contextlib.closing(sqlite3.connect(name, uri=uri, isolation_level=None))
 
 
 def _private(path: Path) -> int:
