@@ -36,14 +36,22 @@ class CloudApi:
         company: the API's CompID; sent as `compid` where the key is bound to none.
         https: False only where plain text was allowed.
         timeouts: for connecting and for each read.
+        sets_up: the server is being set up, so errors do not speak of servers.d.
     """
 
     def __init__(
-        self, server: Server, company: str, *, https: bool, timeouts: UploadSettings
+        self,
+        server: Server,
+        company: str,
+        *,
+        https: bool,
+        timeouts: UploadSettings,
+        sets_up: bool = False,
     ) -> None:
         self._server = server
         self._company = company
         self._base = f"{'https' if https else 'http'}://{server.name}/api"
+        self._sets_up = sets_up
         self._timeouts = (timeouts.connect_timeout_s, timeouts.read_timeout_s)
         self._local: requests.Session | None = None
         self._lock = threading.Lock()
@@ -171,7 +179,13 @@ class CloudApi:
         sent = RequestBody(body)
         session = self._session()
         verb = " ".join(path.split("/")[1:3]) if path.startswith("/get/") else path[1:]
-        exchange = Exchange(self._server.name, verb, bool(submit_key), self._server.api_key)
+        exchange = Exchange(
+            self._server.name,
+            verb,
+            bool(submit_key),
+            self._server.api_key,
+            sets_up=self._sets_up,
+        )
         from cirrus_bridge.api_session import answer_within
 
         try:

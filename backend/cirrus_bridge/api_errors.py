@@ -30,7 +30,11 @@ WORDS_CHARS = 300
 _TRY_AGAIN = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 NO_TLS = (
     "this port does not speak TLS. Correct the port; or, for a server on this machine that has no "
-    "TLS, put encryption=never into the queue's URI, or below [defaults] in bridge.toml"
+    'TLS, put encryption = "never" into its entry in servers.d'
+)
+NO_TLS_YET = (
+    "this port does not speak TLS. Correct the port; or, for a server on this machine that has no "
+    "TLS, say --plain"
 )
 MAY_BE_PRINTED = (
     "The document was sent and it is not known whether the cloud took it: it may be printed "
@@ -62,12 +66,16 @@ class RequestBody:
 
 
 class Exchange:
-    """One request (`verb`, to the server called `server`) and its answer."""
+    """One request (`verb`, to the server called `server`) and its answer. With `sets_up`, nothing
+    is in servers.d yet."""
 
-    def __init__(self, server: str, verb: str, submits: bool, api_key: Secret) -> None:
+    def __init__(
+        self, server: str, verb: str, submits: bool, api_key: Secret, *, sets_up: bool = False
+    ) -> None:
         self.server = server
         self.verb = verb
         self.submits = submits
+        self.sets_up = sets_up
         self.status = 0
         self.headers: Mapping[str, str] = {}
         self.answer = b""
@@ -103,12 +111,15 @@ class Exchange:
 
     def refused(self, words: str, status: str) -> Refused:
         """The error for a no, in the server's `words`."""
-        advice = (
-            f"Correct the company and locations of {self.server} in servers.d"
-            if self.discovers
-            else "If it does not know the location or device, correct the queue's target with "
-            "lpadmin -v. Then release the job"
-        )
+        if self.sets_up:
+            advice = "Give company and location by the ids that they have there"
+        elif self.discovers:
+            advice = f"Correct the company and locations of {self.server} in servers.d"
+        else:
+            advice = (
+                "If it does not know the location or device, correct the queue's target with "
+                "lpadmin -v. Then release the job"
+            )
         reason = words.rstrip(".") or "it gave no reason"
         return Refused(
             f"{self.server} refused the request{status}: {reason}. {advice}.",
@@ -129,10 +140,9 @@ class Exchange:
         text = f"{self.server} did not answer as the print API does: {reason}."
         if self.submits:
             return SubmitUnanswered(f"{text} {MAY_BE_PRINTED}", detail=detail)
-        advice = (
-            "Check the server's address in servers.d and what is in front of it (login page, proxy)"
-        )
-        then = "" if self.discovers else ", then release the job"
+        where = "" if self.sets_up else " in servers.d"
+        advice = f"Check the server's address{where} and what is in front of it (login page, proxy)"
+        then = "" if self.discovers or self.sets_up else ", then release the job"
         return UnexpectedAnswer(f"{text} {advice}{then}.", detail=detail)
 
     def lost(self, reason: str, sent: RequestBody) -> ApiError:
@@ -162,8 +172,10 @@ def translated(exchange: Exchange, sent: RequestBody) -> Iterator[None]:
             raise exchange.lost("stopped by a signal", sent) from error
         raise
     except (rq.InvalidURL, rq.InvalidProxyURL, rq.MissingSchema) as error:
+        what = "Address or proxy" if exchange.sets_up else "The entry"
+        where = "" if exchange.sets_up else " in servers.d"
         raise BadConfiguration(
-            f"The entry of {exchange.server} in servers.d can not be used: {error}."
+            f"{what} of {exchange.server}{where} can not be used: {error}."
         ) from error
     except (rq.RequestException, u3.HTTPError, OSError) as error:
         reason = _reason(error)
@@ -172,10 +184,13 @@ def translated(exchange: Exchange, sent: RequestBody) -> Iterator[None]:
             raise NotTrusted(
                 f"The certificate of {exchange.server} is not trusted:"
                 f"{why.removeprefix(' certificate verify failed:').rstrip()}. Renew it, or name "
-                "its CA as ca_file in servers.d.",
+                f"its CA {'by --ca-file' if exchange.sets_up else 'as ca_file in servers.d'}.",
                 detail=f"{exchange.verb}: {reason}",
             ) from error
-        raise exchange.lost(_plain(error, reason), sent) from error
+        words = _plain(error, reason)
+        if words == NO_TLS and exchange.sets_up:
+            words = NO_TLS_YET
+        raise exchange.lost(words, sent) from error
 
 
 def check_status(exchange: Exchange) -> None:
@@ -191,15 +206,24 @@ def check_status(exchange: Exchange) -> None:
         where = exchange.host_of(exchange.headers.get("Location", ""))
         if exchange.submits:
             raise exchange.useless(f"it sends us on to {where}")
+        name = (
+            "give its address"
+            if exchange.sets_up
+            else "name it in servers.d and in the queue's URI"
+        )
         raise UnexpectedAnswer(
             f"{server} sends us on to {where}, and the key is for {server} alone. If that is "
-            "the right server, name it in servers.d and in the queue's URI.",
+            f"the right server, {name}.",
             detail=detail,
         )
     elif status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        if exchange.sets_up:
+            advice = "Check that the key is whole, still valid, and of this company"
+        else:
+            then = "" if exchange.discovers else ", then release the job"
+            advice = f"Put a valid key for {server} into servers.d{then}"
         raise KeyRefused(
-            f"{server} refused the API key (status {status}: {exchange.words}). Put a valid key "
-            f"for {server} into servers.d{'' if exchange.discovers else ', then release the job'}.",
+            f"{server} refused the API key (status {status}: {exchange.words}). {advice}.",
             detail=detail,
         )
     elif status in _TRY_AGAIN or (status >= 500 and not exchange.submits):

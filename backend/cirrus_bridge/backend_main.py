@@ -28,7 +28,6 @@ from cirrus_bridge.errors import CirrusError, CupsAway, CupsRefused, Disposition
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.model import PrintJob
 from cirrus_bridge.privileges import give_up_root, make_folder
-from cirrus_bridge.uri import parse_queue_uri
 
 DISCOVERY_TIMEOUTS = UploadSettings(connect_timeout_s=2.0, read_timeout_s=2.0)
 READ_WAIT_S = 2
@@ -77,7 +76,7 @@ def _main(
         raise UsageError("The backend was called with a wrong number of arguments.")
     with clock.stoppable():
         configuration = load(folder)
-        queue = parse_queue_uri(environ.get("DEVICE_URI", ""), configuration.defaults)
+        queue = configuration.queue(environ.get("DEVICE_URI", ""))
         job = read_job(argv, environ, number)
         if environ.get("AUTH_INFO_REQUIRED", "none") != "none":
             report.no_credentials_asked()

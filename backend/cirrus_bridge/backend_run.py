@@ -26,7 +26,7 @@ from cirrus_bridge.model import DocumentKey, JobStatus, PrintJob, Receipt
 from cirrus_bridge.props import job_props
 from cirrus_bridge.recognize import recognize
 from cirrus_bridge.submit import Document, Submission
-from cirrus_bridge.uri import QueueUri, followed_uri, parse_queue_uri
+from cirrus_bridge.uri import QueueUri, followed_uri
 from cirrus_bridge.waiting import held_message
 
 # cupsd ends a job when its backend fails for a file that is not the last one
@@ -62,7 +62,8 @@ class BackendRun:
         key, known = recognize(job, queue, self.journal.entries(job.job_uuid, job.job_id))
         if known is not None and known.phase is Phase.ACCEPTED and known.key != key:
             # by another member of the class, or where the queue led before
-            key, queue = known.key, parse_queue_uri(known.key.destination, queue.settings)
+            key = known.key
+            queue = self.configuration.queue(key.destination, queue.settings)
         try:
             return self._print(key, known, queue, data)
         except Interrupted:

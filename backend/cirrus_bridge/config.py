@@ -15,7 +15,7 @@ from cirrus_bridge.config_toml import Table, bad, read_table, text_of
 from cirrus_bridge.errors import UnknownServer
 from cirrus_bridge.props import IDENTITY
 from cirrus_bridge.settings import QueueSettings, override
-from cirrus_bridge.uri import QueueUri
+from cirrus_bridge.uri import QueueUri, parse_queue_uri
 
 FOLDER = Path("/etc/cirrus-bridge")
 STATE_FOLDER = Path(journal_runs.STATE_FOLDER)
@@ -68,16 +68,41 @@ class Configuration:
         Raises:
             UnknownServer: there is none.
         """
-        here = [server for server in self.servers if server.name == queue.server]
-        for company in (queue.company, None):
-            for server in here:
-                if server.company == company:
-                    return server
+        server = self._entry(queue)
+        if server is not None:
+            return server
+        here = any(server.name == queue.server for server in self.servers)
         what = f"company '{queue.company}' on {queue.server}" if here else queue.server
         raise UnknownServer(
             f"No [[server]] entry for {what} in {self.folder}/servers.d/. Add one with its "
             "host, company and api_key, then cupsenable the queue."
         )
+
+    def queue(self, uri: str, defaults: QueueSettings | None = None) -> QueueUri:
+        """A queue by its URI; what that does not say is taken from its server's entry, then from
+        `defaults`, or those of the configuration.
+
+        Raises:
+            BadQueueUri: the URI is wrong.
+        """
+        settings = defaults or self.defaults
+        queue = parse_queue_uri(uri, settings)
+        server = self._entry(queue)
+        if server is None or server.encryption is None:
+            return queue
+        return parse_queue_uri(uri, dataclasses.replace(settings, encryption=server.encryption))
+
+    def encryption_of(self, server: Server) -> str:
+        """What the server's entry says, or else `[defaults]`."""
+        return server.encryption or self.defaults.encryption
+
+    def _entry(self, queue: QueueUri) -> Server | None:
+        here = [server for server in self.servers if server.name == queue.server]
+        for company in (queue.company, None):
+            for server in here:
+                if server.company == company:
+                    return server
+        return None
 
 
 def load(folder: Path, credentials: Path | None = None) -> Configuration:

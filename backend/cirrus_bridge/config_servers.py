@@ -18,12 +18,13 @@ from urllib.parse import urlsplit
 
 from cirrus_bridge.config_toml import FOR_THE_QUEUE, Table, bad, read_table, text_of, unreadable
 from cirrus_bridge.errors import ExposedKey
-from cirrus_bridge.uri import check_id, parse_server, server_name
+from cirrus_bridge.settings import ENCRYPTION
+from cirrus_bridge.uri import check_id, is_loopback, parse_server, server_name
 
 NOT_SHOWN = "what it says is not repeated here, as it may be a key"
 SERVER_NAMES = (
     *("host", "company", "api_key", "api_key_file", "locations"),
-    *("ca_file", "proxy", "allow_plaintext"),
+    *("ca_file", "proxy", "encryption", "allow_plaintext"),
 )
 COPY_PREFIX = "servers.d_"  # how LoadCredential=servers.d:FOLDER begins its copies' names
 
@@ -47,7 +48,7 @@ class Secret:
 @dataclass(frozen=True, slots=True)
 class Server:
     """One `[[server]]` entry. `company` is None where the key is bound to none, so that each
-    request has to name it (the API's `compid`)."""
+    request has to name it (the API's `compid`); `encryption` where `[defaults]` say it."""
 
     name: str
     api_key: Secret
@@ -55,7 +56,14 @@ class Server:
     locations: tuple[str, ...] = ()
     ca_file: str | None = None
     proxy: str | None = None
+    encryption: str | None = None
     allow_plaintext: bool = False
+
+    @property
+    def may_be_plain(self) -> bool:
+        """What is sent to it stays on this machine, or the administrator allows it."""
+        host = urlsplit(f"//{self.name}").hostname or ""
+        return self.allow_plaintext or (is_loopback(host) and not self.proxy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +172,20 @@ def _server(entry: Table, files: KeyFiles) -> Server:
         locations=tuple(map(text_of, locations)),
         ca_file=entry.take("ca_file", str, None),
         proxy=entry.take("proxy", str, None),
+        encryption=entry.take("encryption", str, None),
         allow_plaintext=entry.take("allow_plaintext", bool, False),
     )
     if server.proxy is not None and not _is_proxy(server.proxy):
         raise entry.bad("'proxy' is not of the form http://HOST:PORT")
     if server.ca_file and not os.access(server.ca_file, os.R_OK):
         raise entry.bad(f"ca_file {server.ca_file} can not be read")
+    if server.encryption not in (None, *ENCRYPTION):
+        raise entry.bad(f"'encryption' is one of {', '.join(ENCRYPTION)}")
+    if server.encryption == "never" and not server.may_be_plain:
+        raise entry.bad(
+            f"'encryption' is never, but what is sent to {server.name} leaves this machine: remove "
+            "it, or set allow_plaintext = true"
+        )
     return server
 
 
@@ -188,9 +204,14 @@ def _api_key(entry: Table, files: KeyFiles) -> Secret:
     key = (text or "").strip()
     if not key:
         raise entry.bad(f"{what} is empty; put the key there that the server's administrator gave")
-    if not key.isascii() or not key.isprintable() or " " in key:
+    if not is_key(key):
         raise entry.bad(f"{what} holds spaces, line breaks or letters that no key has")
     return Secret(key)
+
+
+def is_key(text: str) -> bool:
+    """Whether a text can be a key."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 
 def _content(entry: Table, files: KeyFiles, file: str, what: str) -> str:

@@ -20,6 +20,7 @@ def server_toml(server: Server) -> str:
         "locations": list(server.locations),
         "ca_file": server.ca_file,
         "proxy": server.proxy,
+        "encryption": server.encryption,
         "allow_plaintext": server.allow_plaintext or None,
     }
     # what JSON escapes in texts, TOML does in the same way

@@ -34,7 +34,6 @@ from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.model import DeliveryState, JobStatus
 from cirrus_bridge.orphans import Orphans
 from cirrus_bridge.schedule import Schedule
-from cirrus_bridge.settings import QueueSettings
 from cirrus_bridge.settle import Settlement
 from cirrus_bridge.timer import Timer
 from cirrus_bridge.uri import QueueUri
@@ -54,7 +53,7 @@ ONCE_WAIT_S = 5.0
 @dataclass(slots=True)
 class Poller:
     """The poller of this name. `api_of` is the API for a queue's server; `tell` gets every change;
-    `defaults` are for documents of queues whose URI has no options."""
+    `queue_of` reads a queue's URI."""
 
     name: str
     journal: PollerJournal
@@ -65,7 +64,7 @@ class Poller:
     settlement: Settlement
     orphans: Orphans
     settings: PollerSettings
-    defaults: QueueSettings
+    queue_of: Callable[[str], QueueUri]
     api_of: Callable[[QueueUri], StatusApi]
     tell: Callable[[Change], None]
     watch_list: WatchList = field(default_factory=WatchList)
@@ -155,7 +154,7 @@ class Poller:
             else:
                 watched.handover = handover
         for document in self.journal.lease(self.name, now_s=wall_s):
-            watched = self.watch_list.add(document, self.defaults)
+            watched = self.watch_list.add(document, self.queue_of)
             for number, target in zip(watched.numbers, watched.targets, strict=True):
                 if not target.status.state.is_final:
                     age_s = 0.0 if fresh else max(0.0, wall_s - document.accepted_at_s)

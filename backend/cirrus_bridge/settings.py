@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+ENCRYPTION = ("required", "never")
 AUTO_LEVEL = 0  # compression=auto: what `deflate` thinks best
 
 
@@ -76,7 +77,7 @@ TABLE: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "maxheld": ("max_held", _jobs),
     "contimeout": ("contimeout_s", _seconds),
     "compression": ("level", _level),
-    "encryption": ("encryption", _one_of("required", "never")),
+    "encryption": ("encryption", _one_of(*ENCRYPTION)),
     "onambiguous": ("onambiguous", _one_of("hold", "resubmit", "drop")),
     "onfailure": ("onfailure", _one_of("report", "reprint", "stop")),
 }

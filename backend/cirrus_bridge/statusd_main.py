@@ -108,7 +108,7 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
             settlement=settlement,
             orphans=Orphans(journal, cups, clock, tell, after_s, str(state)),
             settings=settings,
-            defaults=reader.configuration.defaults,
+            queue_of=lambda uri: reader.configuration.queue(uri),  # as it is by then
             api_of=api_of,
             tell=tell,
         )

@@ -46,4 +46,4 @@ class Conversation:
         """Tell of trouble, and go on to ask anew; where nobody can be asked, it is the end."""
         if not self.may_ask:
             raise trouble
-        self.say(f"! {trouble} ({trouble.code})")
+        self.say(f"! {trouble}" + (f" ({trouble.code})" if trouble.code else ""))

@@ -20,9 +20,9 @@ from cirrus_bridge.admin.doctor.finding import Severity
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.output import Output
 from cirrus_bridge.admin.print_test import Result, print_test_page
-from cirrus_bridge.admin.setup import Draft
-from cirrus_bridge.api_errors import NO_TLS
-from cirrus_bridge.config_servers import Secret
+from cirrus_bridge.admin.setup import Draft, WrongAnswer
+from cirrus_bridge.api_errors import NO_TLS_YET
+from cirrus_bridge.config_servers import Secret, is_key
 from cirrus_bridge.drivers import Driver
 from cirrus_bridge.errors import BadConfiguration, CirrusError, KeyRefused, NotTrusted
 from cirrus_bridge.lan import LanServer, servers_on_lan
@@ -64,7 +64,7 @@ class GuidedSetup:
         drafted, proposed = self._server()
         drafted, found = self._key_and_locations(drafted, proposed)
         self._write(drafted)
-        queues = [*self._queues(drafted, found)]
+        queues = [*self._queues(found)]
         failed = [queue for queue in queues if self._wants_test(queue) and not self._test(queue)]
         findings = [each for each in examine(self.installation) if each.severity > Severity.NOTE]
         if self.output.as_json:
@@ -81,7 +81,8 @@ class GuidedSetup:
 
     def _server(self) -> tuple[Draft, str]:
         """A server that answers, and the company that it announces, if it does."""
-        address, ca_file, plain = self.wanted.server, self.wanted.ca_file, self.wanted.plain
+        address: str | None = self.wanted.server
+        ca_file, plain = self.wanted.ca_file, self.wanted.plain
         proposed = ""
         while True:
             if address is None:
@@ -92,14 +93,14 @@ class GuidedSetup:
                 )
                 version = setup.try_server(drafted)
             except CirrusError as trouble:
-                if NO_TLS in str(trouble) and self._may_be_plain(address):
+                if NO_TLS_YET in str(trouble) and self._may_be_plain(address):
                     plain = True
                     continue
                 self.talk.or_end(trouble)
                 if isinstance(trouble, NotTrusted):
                     ca_file = self.talk.text("File of the CA that has signed it", "--ca-file")
                 else:
-                    address = None
+                    address, ca_file, plain = None, None, self.wanted.plain
                 continue
             name = drafted.server.name
             self._done(f"{name} answers (version {version}).", "server", server=name,
@@ -136,12 +137,14 @@ class GuidedSetup:
         while True:
             company = company or self.talk.text("Company (its id)", "--company",
                                                 default=proposed or None)  # fmt: skip
-            key = key or self.talk.text("API key (not shown)", "--key-file", is_secret=True)
-            if not locations:
-                answer = self.talk.text("Location (its id; several with commas)", "--location")
-                locations = tuple(filter(None, map(str.strip, answer.split(","))))
-            draft = drafted.with_(company=company, api_key=Secret(key), locations=locations)
+            key = key or self._typed_key()
+            draft = drafted.with_(company=company, api_key=Secret(key))
             try:
+                setup.try_key(draft)
+                if not locations:
+                    answer = self.talk.text("Location (its id; several with commas)", "--location")
+                    locations = tuple(filter(None, map(str.strip, answer.split(","))))
+                draft = draft.with_(locations=locations)
                 found = [
                     (each, device)
                     for each in locations
@@ -149,7 +152,7 @@ class GuidedSetup:
                 ]
             except KeyRefused as trouble:
                 self.talk.or_end(trouble)
-                company, key = None, ""
+                company, key, proposed = None, "", company or proposed
             except CirrusError as trouble:
                 self.talk.or_end(trouble)
                 locations = ()
@@ -160,17 +163,32 @@ class GuidedSetup:
                 )  # fmt: skip
                 return draft, found
 
+    def _typed_key(self) -> str:
+        while True:
+            key = self.talk.text("API key (not shown)", "--key-file", is_secret=True)
+            if is_key(key):
+                return key
+            self.talk.say("! A key has no spaces, and no letters beyond ASCII.")
+
     def _given_key(self) -> str:
         """The key of the command line's file; never one of the command line itself, which
         everybody can see."""
         if self.wanted.key_file is None:
             return ""
+        file = self.wanted.key_file
+        why = "it holds no key, or more than one"
         try:
-            if self.wanted.key_file == "-":
-                return sys.stdin.readline().strip()
-            return Path(self.wanted.key_file).read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadConfiguration(f"The key file can not be read: {error}.") from error
+            key = sys.stdin.readline() if file == "-" else Path(file).read_text("utf-8")
+        except OSError as error:
+            key, why = "", error.strerror or "it is no file"
+        except UnicodeDecodeError:
+            key = ""
+        if not is_key(key.strip()):
+            raise WrongAnswer(
+                f"There is no key in --key-file {file} ({why}). Name a file with the API key and "
+                "nothing else, or - for standard input."
+            )
+        return key.strip()
 
     # --- what is written
 
@@ -184,10 +202,10 @@ class GuidedSetup:
         setup.write_server(folder, path, drafted.server)
         self._done(f"{path} is written; only root can read it.", "file", path=str(path))
 
-    def _queues(self, drafted: Draft, found: Found) -> Iterator[str]:
+    def _queues(self, found: Found) -> Iterator[str]:
         """Add those that are wanted; the names of them."""
         for location, device in self._chosen(found):
-            name = self._add(drafted, location, device)
+            name = self._add(location, device)
             if name:
                 self._done(f"Queue {name} prints to {device.info}.", "queue", queue=name,
                            device=f"{location}:{device.key}")  # fmt: skip
@@ -207,17 +225,17 @@ class GuidedSetup:
             )
             try:
                 return _devices([word.strip() for word in answer.split(",")], found)
-            except BadConfiguration as trouble:
+            except WrongAnswer as trouble:
                 self.talk.or_end(trouble)
 
-    def _add(self, drafted: Draft, location: str, device: Driver) -> str:
+    def _add(self, location: str, device: Driver) -> str:
         """Add a queue; its name, or nothing if people have given up."""
         taken = setup.queue_names(CupsSetup(self.installation.cups_server))
         name = setup.proposed_name(device, location, taken)
         template = self.wanted.queue_name
         if template is not None or not self.talk.may_ask:
             name = name if template is None else setup.name_by(template, device, location)
-            setup.add_queue(self.installation, name, device, plain=drafted.plain)
+            setup.add_queue(self.installation, name, device)
             return name
         while True:
             question = f"Name of the queue for {device.info} (- for none)"
@@ -225,7 +243,7 @@ class GuidedSetup:
             if name == "-":
                 return ""
             try:
-                setup.add_queue(self.installation, name, device, plain=drafted.plain)
+                setup.add_queue(self.installation, name, device)
             except CirrusError as trouble:
                 self.talk.or_end(trouble)
             else:
@@ -251,7 +269,7 @@ def _devices(words: Sequence[str], found: Found) -> Found:
     """Those that these words stand for: LOCATION:DEVICE, or numbers from 1.
 
     Raises:
-        BadConfiguration: a word stands for none.
+        WrongAnswer: a word stands for none.
     """
     if list(words) == [ALL]:
         return found
@@ -260,6 +278,11 @@ def _devices(words: Sequence[str], found: Found) -> Found:
     chosen = [word for word in words if word != NONE]
     for word in chosen:
         if word not in known and word not in numbered:
-            there = ", ".join(known) or "none"
-            raise BadConfiguration(f"There is no active device {word} (there are: {there}).")
+            raise WrongAnswer(
+                f"There is no active device {word}. There are: {', '.join(known)}; name one of "
+                "them, all, or none."
+                if known
+                else f"There is no active device {word}, nor any other at the locations that you "
+                "have given."
+            )
     return [known.get(word) or numbered[word] for word in chosen]

@@ -125,7 +125,8 @@ def complain(error: CirrusError, *, as_json: bool) -> None:
     hint = f"\nMore on this: cirrusctl explain {error.code}" if error.code else ""
     if os.geteuid() != 0:
         hint += "\nWhat reads keys or the journal, or changes CUPS, needs root; you are not."
-    sys.stderr.write(f"cirrusctl: {shown(str(error))} ({error.code}){shown(detail)}{hint}\n")
+    code = f" ({error.code})" if error.code else ""
+    sys.stderr.write(f"cirrusctl: {shown(str(error))}{code}{shown(detail)}{hint}\n")
 
 
 def _json_text(document: object, indent: int | None = None) -> str:

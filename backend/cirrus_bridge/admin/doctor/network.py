@@ -34,7 +34,7 @@ _ADVICE = {
     Distrust.UNKNOWN_CA: "Put the file of the CA that has signed it into servers.d as ca_file, or "
     "add it to this machine's CAs (update-ca-certificates).",
     Distrust.NO_TLS: "Correct the port. For a server on this machine without TLS: encryption = "
-    '"never" below [defaults] in bridge.toml, or in the queue\'s URI.',
+    '"never" in its entry in servers.d.',
     Distrust.OTHER: "Look at what the server, or a proxy in front of it, offers: openssl s_client "
     "-connect HOST:PORT",
 }
