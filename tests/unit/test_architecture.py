@@ -59,6 +59,7 @@ ADMIN_LAYERS: list[set[str]] = [
         "inventory",
         "log_lines",
         "table",
+        "turn",
     },
     {"find_queues", "job_view", "output", "ppd_defaults", "queues_file"},
     {"find_jobs", "wanted"},

@@ -21,7 +21,7 @@ from cirrus_bridge.admin.ppd_defaults import (
 )
 from cirrus_bridge.admin.queues_file import GENERATED, Entry
 from cirrus_bridge.admin.wanted import WantedQueue, matches
-from cirrus_bridge.errors import BadQueueUri, CupsNotPossible, ServerFault
+from cirrus_bridge.errors import BadQueueUri, CupsNotPossible
 from cirrus_bridge.model import Place
 from cirrus_bridge.uri import parse_queue_uri
 
@@ -76,7 +76,7 @@ def step_for(wanted: WantedQueue, queue: Queue | None, present: Present) -> Step
         CirrusError: that can not be done; the text says why.
     """
     _refuse(wanted, queue)
-    if queue is not None and wanted.is_stale:
+    if queue is not None and wanted.trouble is not None:
         # what a server said when it was last seen may be older than what the queue has
         ppd = None if wanted.entry.driver == GENERATED else wanted.ppd
         wanted = replace(wanted, ppd=ppd, info=None, location=None)
@@ -114,10 +114,11 @@ def _refuse(wanted: WantedQueue, queue: Queue | None) -> None:
             f"another name, remove the queue (lpadmin -x {queue.name}), or hand it over "
             f"(lpadmin -p {queue.name} -o {MARK}-default=handed-over)."
         )
-    if queue is None and wanted.ppd is None:
-        raise ServerFault(
-            f"{wanted.entry.server} is away, and without its word on the device no driver can be "
-            "made. Run cirrusctl apply again when it is back."
+    if queue is None and wanted.ppd is None and wanted.trouble is not None:
+        raise type(wanted.trouble)(
+            f"{wanted.trouble} Without the server's word on the device no driver can be made; run "
+            "cirrusctl apply again when that is mended.",
+            detail=wanted.trouble.detail,
         )
 
 

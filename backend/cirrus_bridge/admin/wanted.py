@@ -28,8 +28,8 @@ URI_BYTES = 1023  # RFC 8011, 5.1.6
 @dataclass(frozen=True, slots=True)
 class WantedQueue:
     """A queue as it is declared. `ppd` is its driver's text, RAW, or None where it can not be had
-    just now, as the server is away; `info` and `location` are None where nothing is known. With
-    `is_stale`, what depends on the device is as it was last seen."""
+    just now; `info` and `location` are None where nothing is known. With `trouble`, its server did
+    not say, and what depends on the device is as it was last seen."""
 
     name: str
     entry: Entry
@@ -37,7 +37,7 @@ class WantedQueue:
     ppd: str | None
     info: str | None
     location: str | None
-    is_stale: bool
+    trouble: CirrusError | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +153,8 @@ def _queue(
         raise entry.table.bad(f"'targets': the queue's URI would be longer than {URI_BYTES} bytes")
     ppd = _ppd(entry, first, named_driver)
     here = (Place(entry.server, entry.company, target.location) for target in targets)
-    is_stale = any(answers[place].error is not None for place in here)
-    return WantedQueue(name, entry, uri, ppd, info, location, is_stale)
+    trouble = next((error for place in here if (error := answers[place].error)), None)
+    return WantedQueue(name, entry, uri, ppd, info, location, trouble)
 
 
 def _device(entry: Entry, target: Target, answers: Mapping[Place, Answer]) -> Driver | None:

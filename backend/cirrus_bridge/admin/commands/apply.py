@@ -14,6 +14,7 @@ from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.output import AsJson, Output, problem
 from cirrus_bridge.admin.plan import Action, Step
 from cirrus_bridge.admin.queues_file import FILE
+from cirrus_bridge.admin.turn import turn
 
 _SIGNS = {Action.ADD: "+", Action.CHANGE: "~", Action.REMOVE: "-", Action.KEEP: "="}
 
@@ -39,7 +40,9 @@ def command(
     """
     output = Output(as_json)
     installation = Installation.of(os.environ)
-    applied = apply(installation, dry_run=dry_run, force=force)
+    waiting = "Another cirrusctl apply is at work; this one waits for its end."
+    with turn(installation.config, lambda: output.remark(waiting)):
+        applied = apply(installation, dry_run=dry_run, force=force)
     output.document(_document(applied, dry_run), "\n".join(_lines(applied, dry_run)))
     if not applied.is_as_declared:
         raise typer.Exit(ExitStatus.FAILED)
