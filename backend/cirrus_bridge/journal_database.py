@@ -11,14 +11,21 @@ import fcntl
 import hashlib
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self, TypeAlias
 
+from cirrus_bridge.clock import Clock
 from cirrus_bridge.errors import JournalBusy, JournalError
 from cirrus_bridge.privileges import as_owner
 
 BUSY_TIMEOUT_S = 10.0
+# For who only looks: root does, too, and the owner of the folder may have made anything of it.
+LOOK_S = 10.0
+LONGEST_VALUE_BYTES = 1 << 20
+LARGEST_WAL_BYTES = 1 << 30  # SQLite reads it all before it answers anything
+_STEPS_BETWEEN_LOOKS = 10_000  # of SQLite's machine: a millisecond or so
 _PREPARING = 1 << 60  # a byte of the lock file that stands for no job
 View: TypeAlias = sqlite3.Connection
 # Step n makes version n + 1 of the database out of version n.
@@ -218,20 +225,49 @@ class JournalDatabase:
 
 @contextlib.contextmanager
 def read_only(folder: Path) -> Iterator[View]:
-    """A connection of its own to the journal in `folder`, for one look at one moment of it.
+    """A connection of its own to the journal in `folder`, for one look at one moment of it, for
+    LOOK_S at most.
 
     Raises:
-        JournalError: it can not be read.
+        JournalError: it can not be read, or not in time.
     """
     path = folder.absolute() / "journal.db"
+    _check_kind(path)
+    clock = Clock()
+    end_s = clock.monotonic_s() + LOOK_S
     try:
         with contextlib.closing(
             sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
         ) as db:
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE_BYTES)
+            db.set_progress_handler(lambda: clock.monotonic_s() > end_s, _STEPS_BETWEEN_LOOKS)
             db.execute("BEGIN")
             yield db
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            raise JournalError(
+                f"The journal {path} can not be read within {LOOK_S:g} s: it is too large, or not "
+                "what it should be. Set smaller keep_days and keep_documents below [journal] in "
+                "bridge.toml, or put it aside."
+            ) from error
         raise JournalError(f"The journal {path} can not be read ({error}).") from error
+
+
+def _check_kind(path: Path) -> None:
+    """What is no file could keep who opens it waiting for ever."""
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        try:
+            status = path.with_name(name).stat()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise JournalError(f"The journal {path} can not be read ({error.strerror}).") from error
+        if not stat.S_ISREG(status.st_mode) or (
+            name.endswith("-wal") and status.st_size > LARGEST_WAL_BYTES
+        ):
+            raise JournalError(
+                f"The journal {path} can not be read: {name} is no file, or too large a one."
+            )
 
 
 def _private(path: Path) -> int:

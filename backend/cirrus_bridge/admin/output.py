@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import typer
 from rich.console import Console, Group
@@ -25,6 +25,16 @@ from cirrus_bridge.admin.table import Column, Row, cell, shown, table
 from cirrus_bridge.errors import CirrusError
 
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
+
+
+class Look(NamedTuple):
+    """A list at one moment: rows for people, a document for JSON, what to say if there are no rows,
+    and what to say below them."""
+
+    rows: Sequence[Row]
+    document: object
+    none: str
+    note: str = ""
 
 
 class Output:
@@ -78,24 +88,22 @@ class Output:
         else:
             self.line(text)
 
-    def watch(
-        self, looks: Iterable[tuple[Sequence[Row], object]], columns: Sequence[Column], none: str
-    ) -> None:
-        """A list that changes, as rows and as a document for JSON: redrawn at its place on a
-        terminal, else one after the other."""
+    def watch(self, looks: Iterable[Look], columns: Sequence[Column]) -> None:
+        """A list that changes: redrawn at its place on a terminal, else one after the other."""
         if self.as_json:
-            for _, document in looks:
-                sys.stdout.write(_json_text(document) + "\n")
+            for look in looks:
+                sys.stdout.write(_json_text(look.document) + "\n")
                 sys.stdout.flush()
         elif self._console.is_terminal:
             with Live(console=self._console, auto_refresh=False, screen=True) as live:
-                for rows, _ in looks:
+                for rows, _, none, note in looks:
                     lines = table(rows, columns, self._console.width) if rows else [Text(none)]
+                    lines += [Text(note)] if note else []
                     live.update(Group(*lines), refresh=True)
         else:
-            for rows, _ in looks:
+            for rows, _, none, note in looks:
                 self.rows(rows, columns, none=none)
-                self.line("")
+                self.line(note)
 
     def line(self, text: str) -> None:
         """A line for people, whatever the form of the rest."""

@@ -90,7 +90,8 @@ def read_queues(folder: Path, servers: Iterable[Server]) -> list[Entry]:
     if not (folder / FILE).exists():
         raise BadConfiguration(
             f"There is no {folder / FILE}. Write which queues this machine is to have; "
-            "cirrusctl(8) has an example."
+            "cirrusctl(8) has an example, and the packages have one in "
+            "/usr/share/doc/cirrus-bridge/examples."
         )
     entries = [_entry(table, known) for table in read_table(folder / FILE).entries("queue", _NAMES)]
     seen: set[str] = set()

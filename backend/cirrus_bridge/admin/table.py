@@ -7,7 +7,7 @@ below its row. Elsewhere nothing is cut, and a row is a line.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
@@ -20,6 +20,7 @@ Row: TypeAlias = Mapping[str, Any]
 GAP = "  "
 BAR_WIDTH = 10
 LEAST_WIDTH = 16  # of a shortened text
+MOST_NAMES = 10  # of what there is, where nothing is what was asked for
 
 
 class Shape(enum.Enum):
@@ -87,6 +88,13 @@ def cell(value: Any) -> str:
         case _:
             text = str(value)
     return " ".join(shown(text).split("\n"))
+
+
+def some(names: Iterable[str]) -> str:
+    """The first of these names, each once, and how many more there are."""
+    known = list(dict.fromkeys(names))
+    more = len(known) - MOST_NAMES
+    return ", ".join(known[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def shown(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, TypeAlias
 
 import typer
@@ -14,7 +14,7 @@ from cirrus_bridge.admin.find_queues import cloud_queues
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.inventory import Answer, ask
 from cirrus_bridge.admin.output import AsJson, Output
-from cirrus_bridge.admin.table import Column, Shape
+from cirrus_bridge.admin.table import Column, Shape, some
 from cirrus_bridge.admin.wanted import matches
 from cirrus_bridge.capabilities import formats
 from cirrus_bridge.errors import BadQueueUri, CirrusError
@@ -59,18 +59,31 @@ def command(
         installation.devices_seen,
     )
     queues = _queues_by_device(installation)
-    rows = [
-        row
-        for answer in answers.values()
-        for row in _rows(answer, queues)
-        if matches(row["target"], pattern) and (show_all or row["active"])
-    ]
-    output.rows(rows, _COLUMNS, none="There is no such device.")
+    known = [row for answer in answers.values() for row in _rows(answer, queues)]
+    rows = [row for row in known if matches(row["target"], pattern) and (show_all or row["active"])]
+    output.rows(rows, _COLUMNS, none=_none(pattern, answers.values(), known))
     errors = {place: answer.error for place, answer in answers.items() if answer.error}
     for place, error in errors.items():
         output.remark(f"! {place.location} of {place.server}: {error} ({error.code})")
     if errors:
         raise typer.Exit(ExitStatus.SERVER)
+
+
+def _none(pattern: str, answers: Iterable[Answer], known: Sequence[Mapping[str, Any]]) -> str:
+    """Why there is nothing to list."""
+    asked = list(answers)
+    locations = some(answer.place.location for answer in asked)
+    if not asked:
+        return "No entry in servers.d names locations, so no devices are known."
+    if not known and any(answer.error is not None for answer in asked):
+        return "It is not known what devices there are."
+    if not known:
+        return f"There are no devices at {locations}."
+    active = some(row["target"] for row in known if row["active"])
+    if not any(matches(row["target"], pattern) for row in known):
+        there = f"Active devices: {active}." if active else "No device is active; see --all."
+        return f"No device is {pattern}. {there}"
+    return "These devices are inactive; --all lists them."
 
 
 def _rows(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from cirrus_bridge.admin.doctor.finding import Finding, error, good, note
 from cirrus_bridge.child_program import ProgramFailed, read_program
@@ -24,32 +25,38 @@ _AT = re.compile(r"audit\((\d+)\.\d+:\d+\)")
 _FIELD = re.compile(r'(\w+)=(?:"([^"]*)"|(\S+))')
 
 
-def read_log(audit_log: Path = AUDIT_LOG) -> list[str] | None:
-    """Lines of the kernel's audit log, or of the system's journal; None if neither has any."""
+class Log(NamedTuple):
+    """Lines of the kernel's log; with `unread`, why there are none."""
+
+    lines: Sequence[str]
+    unread: str = ""
+
+
+def read_log(audit_log: Path = AUDIT_LOG) -> Log:
+    """The kernel's audit log, or what the system's journal has of it."""
     try:
         with audit_log.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
-            return file.read().decode("utf-8", "replace").splitlines()
+            return Log(file.read().decode("utf-8", "replace").splitlines())
     except OSError:
         pass
     try:
-        return (
-            read_program(_JOURNALCTL, limit_s=_LIMIT_S).decode("utf-8", "replace").splitlines()
-            or None
-        )
-    except ProgramFailed:
-        return None
+        text = read_program(_JOURNALCTL, limit_s=_LIMIT_S).decode("utf-8", "replace")
+    except ProgramFailed as error:
+        return Log((), f"journalctl {error}")
+    return Log(text.splitlines(), "" if text else "the system's journal has nothing of the kernel")
 
 
-def check_denials(lines: Iterable[str] | None, now_s: float) -> Iterator[Finding]:
+def check_denials(log: Log, now_s: float, *, is_root: bool) -> Iterator[Finding]:
     """Nothing was denied to a program of ours, or of CUPS because of us, for a day."""
-    if lines is None:
+    if log.unread:
+        fix = "Look by hand: dmesg | grep -i denied; in a container, on its host."
         yield note(
-            CONFINEMENT, "log", "The kernel's log can not be read, or is empty.",
-            "Run the doctor as root, not in a container; or look by hand: dmesg | grep -i denied",
+            CONFINEMENT, "log", f"The kernel's log can not be read: {log.unread}.",
+            fix if is_root else "Run the doctor as root.",
         )  # fmt: skip
         return
-    found = dict.fromkeys(text for line in lines if (text := _denial(line, now_s)))
+    found = dict.fromkeys(text for line in log.lines if (text := _denial(line, now_s)))
     for text in list(found)[:MOST_SHOWN]:
         yield error(CONFINEMENT, "log", text, _fix(text))
     if not found:

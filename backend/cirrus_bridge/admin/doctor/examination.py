@@ -69,7 +69,9 @@ def examine(installation: Installation) -> list[Finding]:
     now = installation.clock.now
     checks: dict[str, Check] = {
         "denials": lambda: [
-            *confinement.check_denials(confinement.read_log(), installation.clock.wall_s())
+            *confinement.check_denials(
+                confinement.read_log(), installation.clock.wall_s(), is_root=is_root
+            )
         ],
         "journal": lambda: [
             *following.check_journal(installation.state, installation.clock.wall_s())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cirrus_bridge.admin.doctor.finding import Finding, error, failed, good, note, warning
 from cirrus_bridge.errors import JournalError
-from cirrus_bridge.journal_health import Health, look, strangers_files
+from cirrus_bridge.journal_health import MOST_WAITING, Health, look, strangers_files
 
 JOURNAL, POLLER, WAITING = "journal", "poller", "waiting"
 LARGE_BYTES = 1 << 30
@@ -108,7 +108,12 @@ def check_poller(health: Health, now_s: float) -> Iterator[Finding]:
 
 def check_waiting(health: Health, now_s: float) -> Iterator[Finding]:
     """No location leaves its jobs where they are."""
-    for each in health.waiting:
+    if len(health.waiting) > MOST_WAITING:
+        yield warning(
+            WAITING, "jobs", f"Jobs wait at more than {MOST_WAITING} locations.",
+            "See that the server is there for its locations. Those that wait longest follow.",
+        )  # fmt: skip
+    for each in health.waiting[:MOST_WAITING]:
         if now_s - each.oldest_s > WAITS_LONG_S:
             yield warning(
                 WAITING, f"{each.location} ({each.server})",
