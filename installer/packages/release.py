@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distributions
 from pathlib import Path
 
+import catalogs
 import made_manuals
 from bundled import Part, bill_of_materials, licence_texts, parts
 
@@ -51,6 +52,7 @@ def main() -> None:
     os.umask(0o022)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
+    catalogs.compile_all()
     with ThreadPoolExecutor() as pool:
         frozen = dict(zip(PACKAGES, pool.map(_freeze, PACKAGES), strict=True))
     for package, found in frozen.items():

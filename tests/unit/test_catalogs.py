@@ -1,0 +1,97 @@
+"""The catalogs of translations have all messages of the source, and no others."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+import catalogs
+
+UPDATE = "run: $(installer/bootstrap dev)/bin/python installer/packages/catalogs.py"
+PATHS = {path.parts[-3]: path for path in catalogs.paths()}
+SOURCES = sorted(catalogs.PACKAGE.rglob("*.py"))
+
+
+def _fields(template: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+
+
+def _texts(message: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    return (message,) if isinstance(message, str) else tuple(message)
+
+
+def test_languages() -> None:
+    """They are those of the PPDs."""
+    assert sorted(PATHS) == ["de", "es", "fr", "ja"]
+
+
+@pytest.mark.parametrize("language", PATHS)
+def test_complete(language: str) -> None:
+    """Each message has a translation with its own fields; none is fuzzy or left over."""
+    catalog = catalogs.read(PATHS[language])
+    wanted = {message.id for message in catalogs.messages() if message.id}
+    found = {message.id: message for message in catalog if message.id}
+    assert not wanted - found.keys(), UPDATE
+    assert not (found.keys() - wanted) | set(catalog.obsolete), UPDATE
+    for message in found.values():
+        assert not message.fuzzy, message.id
+        translations = _texts(message.string or "")
+        assert len(translations) == (catalog.num_plurals if message.pluralizable else 1)
+        for translation in translations:
+            assert translation, message.id
+            assert _fields(translation) == _fields(_texts(message.id)[-1]), message.id
+
+
+@pytest.mark.parametrize("language", PATHS)
+def test_as_the_program_writes_it(language: str, tmp_path: Path) -> None:
+    """Its order is the source's, so that changes are easy to read."""
+    made = tmp_path / language / catalogs.NAME
+    made.parent.mkdir(parents=True)
+    made.write_bytes(PATHS[language].read_bytes())
+    catalogs.update(made)
+    assert made.read_text() == PATHS[language].read_text(), UPDATE
+
+
+@pytest.mark.parametrize("language", PATHS)
+def test_compiled(language: str) -> None:
+    """The environment has what the sources say."""
+    path = PATHS[language]
+    assert path.with_suffix(".mo").read_bytes() == catalogs.compiled(path), UPDATE
+
+
+def _calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+            continue
+        if node.func.id in catalogs.KEYWORDS:
+            yield node.func.id, node
+
+
+def _is_constant(node: ast.expr) -> bool:
+    """NAME, module.NAME, NAMES[…] or one of them: made by `marked`."""
+    if isinstance(node, ast.IfExp):
+        return _is_constant(node.body) and _is_constant(node.orelse)
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    name = node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+    return bool(name) and name == name.upper()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(catalogs.PACKAGE)))
+def test_templates_are_ours(path: Path) -> None:
+    """What is to be translated is a literal with just the fields that it is given, or a constant:
+    never an f-string, nor a text that somebody else has written."""
+    for name, call in _calls(path):
+        templates = call.args[:2] if name == "trn" else call.args[:1]
+        given = {keyword.arg for keyword in call.keywords} | ({"count"} if name == "trn" else set())
+        for template in templates:
+            if isinstance(template, ast.Constant):
+                if name != "marked":
+                    assert _fields(str(template.value)) == given, f"line {call.lineno}"
+            else:
+                assert name != "marked", f"line {call.lineno}"
+                assert _is_constant(template) or path.name == "words.py", f"line {call.lineno}"
