@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gettext import NullTranslations
 
-DOMAIN = "cirrus-bridge"
+DOMAINS = ("cirrus-bridge", "cirrusctl")
 FOLDER = Path(__file__).parent / "locale"
 _VARIABLES = (
     "LANGUAGE",
@@ -131,10 +131,23 @@ def _catalog(language: str) -> Catalog:
     languages = list(itertools.takewhile(_is_foreign, filter(str.isidentifier, names)))
     if not languages:
         return _english
+
+    def look_up(one: str, many: str, count: int) -> str:
+        for domain in DOMAINS:  # a job's texts are all in the first
+            found = _translations(domain, tuple(languages))
+            said = found.ngettext(one, many, count) if many else found.gettext(one)
+            if said != _english(one, many, count):
+                return said
+        return _english(one, many, count)
+
+    return look_up
+
+
+@functools.lru_cache(maxsize=64)
+def _translations(domain: str, languages: tuple[str, ...]) -> NullTranslations:
     import gettext  # which a job whose language is English does not need
 
-    found: NullTranslations = gettext.translation(DOMAIN, FOLDER, languages, fallback=True)
-    return lambda one, many, count: found.ngettext(one, many, count) if many else found.gettext(one)
+    return gettext.translation(domain, FOLDER, languages, fallback=True)
 
 
 def _is_foreign(language: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import sys
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 REPO = Path(__file__).resolve().parents[2]
 PACKAGE = REPO / "backend" / "cirrus_bridge"
-NAME = "LC_MESSAGES/cirrus-bridge.po"
+# cirrusctl, which alone has much to say, has its texts in a catalog of its own
+DOMAINS = ("cirrus-bridge", "cirrusctl")
+CODES = "admin/codes.toml"
 # what a function takes for messages: its first argument, and that for many
 KEYWORDS = {"tr": None, "trn": (1, 2), "marked": None}
 
@@ -62,13 +65,13 @@ def compile_all() -> None:
 
 def paths() -> list[Path]:
     """The catalogs."""
-    return sorted(PACKAGE.glob(f"locale/*/{NAME}"))
+    return sorted(PACKAGE.glob("locale/*/LC_MESSAGES/*.po"))
 
 
 def read(path: Path) -> Catalog:
     """A catalog; obsolete messages with it."""
     with path.open("rb") as file:
-        return read_po(file, locale=path.parts[-3], domain="cirrus-bridge")
+        return read_po(file, locale=path.parts[-3], domain=path.stem)
 
 
 def compiled(path: Path) -> bytes:
@@ -81,9 +84,9 @@ def compiled(path: Path) -> bytes:
     return made.getvalue()
 
 
-def messages() -> Catalog:
-    """All messages of the source."""
-    found = Catalog(domain="cirrus-bridge")
+def messages(domain: str) -> Catalog:
+    """All messages of the source that belong into the catalogs of a domain."""
+    found = Catalog(domain=domain)
     for file, line, message, comments, context in extract_from_dir(
         PACKAGE,
         method_map=[("**.py", "python")],
@@ -91,15 +94,25 @@ def messages() -> Catalog:
         comment_tags=["translators:"],
         strip_comment_tags=True,
     ):
-        found.add(message, None, [(file, line)], auto_comments=comments, context=context)
+        if domain == _domain(file):
+            found.add(message, None, [(file, line)], auto_comments=comments, context=context)
+    if domain == _domain(CODES):
+        table = tomllib.loads((PACKAGE / CODES).read_text("utf-8"))
+        texts = (text for code in table.values() for text in code.values() if text)
+        for line, text in enumerate(texts, 1):
+            found.add(text, None, [(CODES, line)])
     return found
+
+
+def _domain(file: str) -> str:
+    return DOMAINS[Path(file).is_relative_to("admin")]
 
 
 def update(path: Path) -> None:
     """Bring a catalog up to date: new messages have no translation, those that are gone go."""
     language = path.parts[-3]
-    catalog = read(path) if path.exists() else Catalog(locale=language)
-    catalog.update(messages(), no_fuzzy_matching=True)
+    catalog = read(path) if path.exists() else Catalog(locale=language, domain=path.stem)
+    catalog.update(messages(path.stem), no_fuzzy_matching=True)
     made = io.BytesIO()
     write_po(
         made,
@@ -117,8 +130,10 @@ def update(path: Path) -> None:
 
 def main() -> None:
     """`installer/packages/catalogs.py [LANGUAGE…]`."""
-    for path in {*paths(), *(PACKAGE / "locale" / name / NAME for name in sys.argv[1:])}:
-        update(path)
+    languages = {*sys.argv[1:], *(path.parts[-3] for path in paths())}
+    for language in languages:
+        for domain in DOMAINS:
+            update(PACKAGE / "locale" / language / "LC_MESSAGES" / f"{domain}.po")
     compile_all()
 
 

@@ -12,7 +12,7 @@ import pytest
 import catalogs
 
 UPDATE = "run: $(installer/bootstrap dev)/bin/python installer/packages/catalogs.py"
-PATHS = {path.parts[-3]: path for path in catalogs.paths()}
+PATHS = {f"{path.parts[-3]} {path.stem}": path for path in catalogs.paths()}
 SOURCES = sorted(catalogs.PACKAGE.rglob("*.py"))
 
 
@@ -26,14 +26,17 @@ def _texts(message: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
 
 def test_languages() -> None:
     """They are those of the PPDs."""
-    assert sorted(PATHS) == ["de", "es", "fr", "ja"]
+    languages = ("de", "es", "fr", "ja")
+    assert sorted(PATHS) == [
+        f"{name} {domain}" for name in languages for domain in catalogs.DOMAINS
+    ]
 
 
-@pytest.mark.parametrize("language", PATHS)
-def test_complete(language: str) -> None:
+@pytest.mark.parametrize("name", PATHS)
+def test_complete(name: str) -> None:
     """Each message has a translation with its own fields; none is fuzzy or left over."""
-    catalog = catalogs.read(PATHS[language])
-    wanted = {message.id for message in catalogs.messages() if message.id}
+    catalog = catalogs.read(PATHS[name])
+    wanted = {message.id for message in catalogs.messages(catalog.domain or "") if message.id}
     found = {message.id: message for message in catalog if message.id}
     assert not wanted - found.keys(), UPDATE
     assert not (found.keys() - wanted) | set(catalog.obsolete), UPDATE
@@ -46,20 +49,20 @@ def test_complete(language: str) -> None:
             assert _fields(translation) == _fields(_texts(message.id)[-1]), message.id
 
 
-@pytest.mark.parametrize("language", PATHS)
-def test_as_the_program_writes_it(language: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", PATHS)
+def test_as_the_program_writes_it(name: str, tmp_path: Path) -> None:
     """Its order is the source's, so that changes are easy to read."""
-    made = tmp_path / language / catalogs.NAME
+    made = tmp_path.joinpath(*PATHS[name].parts[-3:])
     made.parent.mkdir(parents=True)
-    made.write_bytes(PATHS[language].read_bytes())
+    made.write_bytes(PATHS[name].read_bytes())
     catalogs.update(made)
-    assert made.read_text() == PATHS[language].read_text(), UPDATE
+    assert made.read_text() == PATHS[name].read_text(), UPDATE
 
 
-@pytest.mark.parametrize("language", PATHS)
-def test_compiled(language: str) -> None:
+@pytest.mark.parametrize("name", PATHS)
+def test_compiled(name: str) -> None:
     """The environment has what the sources say."""
-    path = PATHS[language]
+    path = PATHS[name]
     assert path.with_suffix(".mo").read_bytes() == catalogs.compiled(path), UPDATE
 
 

@@ -27,6 +27,7 @@ from cirrus_bridge.drivers import Driver
 from cirrus_bridge.errors import BadConfiguration, CirrusError, KeyRefused, NotTrusted
 from cirrus_bridge.lan import LanServer, servers_on_lan
 from cirrus_bridge.uri import is_loopback
+from cirrus_bridge.words import joined, tr
 
 ALL, NONE = "all", "none"
 TEST_S = 60.0
@@ -71,7 +72,7 @@ class GuidedSetup:
             self._done("", "doctor", findings=findings)
         else:
             rows = report.rows(findings)
-            self.output.rows(rows, report.COLUMNS, none="The doctor finds nothing wrong.")
+            self.output.rows(rows, report.COLUMNS, none=tr("The doctor finds nothing wrong."))
         return not failed and all(each.severity < Severity.ERROR for each in findings)
 
     def _done(self, text: str, step: str, **facts: Any) -> None:
@@ -98,19 +99,28 @@ class GuidedSetup:
                     continue
                 self.talk.or_end(trouble)
                 if isinstance(trouble, NotTrusted):
-                    ca_file = self.talk.text("File of the CA that has signed it", "--ca-file")
+                    ca_file = self.talk.text(tr("File of the CA that has signed it"), "--ca-file")
                 else:
                     address, ca_file, plain = None, None, self.wanted.plain
                 continue
             name = drafted.server.name
-            self._done(f"{name} answers (version {version}).", "server", server=name,
-                       version=version, tls=not drafted.plain)  # fmt: skip
+            self._done(
+                tr("{name} answers (version {version}).", name=name, version=version),
+                "server",
+                server=name,
+                version=version,
+                tls=not drafted.plain,
+            )
             return drafted, proposed
 
     def _may_be_plain(self, address: str) -> bool:
         host = address.rpartition(":")[0] or address
         return is_loopback(host) and self.talk.confirm(
-            f"{address} has no TLS, and is on this machine. Talk to it without TLS?", default=True
+            tr(
+                "{address} has no TLS, and is on this machine. Talk to it without TLS?",
+                address=address,
+            ),
+            default=True,
         )
 
     def _address(self) -> tuple[str, str]:
@@ -119,11 +129,16 @@ class GuidedSetup:
         if self.talk.may_ask:
             there = servers_on_lan(self.installation.clock)
         for number, each in enumerate(there, 1):
-            of = f", company {each.company}" if each.company else ""
-            self.talk.say(f"  {number}  {each.name} ({each.hosts[0]}:{each.port}{of})")
-        hint = ", or a number of the list" if there else ""
+            about = f"{each.hosts[0]}:{each.port}"
+            if each.company:
+                about = tr("{server}, company {company}", server=about, company=each.company)
+            line = tr("{number}  {name} ({about})", number=number, name=each.name, about=about)
+            self.talk.say(joined("  ", ("", line)))
+        question = tr("Print server (HOST or HOST:PORT)")
+        if there:
+            question = tr("Print server (HOST or HOST:PORT, or a number of the list)")
         # none by default: anybody can announce himself, and the key would go there
-        answer = self.talk.text(f"Print server (HOST or HOST:PORT{hint})", "--server")
+        answer = self.talk.text(question, "--server")
         if answer.isdecimal() and 0 < int(answer) <= len(there):
             chosen = there[int(answer) - 1]
             return setup.address_of(chosen), chosen.company
@@ -135,14 +150,17 @@ class GuidedSetup:
         """The server with what was accepted, and the devices of its locations."""
         company, key, locations = self.wanted.company, self._given_key(), self.wanted.locations
         while True:
-            company = company or self.talk.text("Company (its id)", "--company",
-                                                default=proposed or None)  # fmt: skip
+            company = company or self.talk.text(
+                tr("Company (its id)"), "--company", default=proposed or None
+            )
             key = key or self._typed_key()
             draft = drafted.with_(company=company, api_key=Secret(key))
             try:
                 setup.try_key(draft)
                 if not locations:
-                    answer = self.talk.text("Location (its id; several with commas)", "--location")
+                    answer = self.talk.text(
+                        tr("Location (its id; several with commas)"), "--location"
+                    )
                     locations = tuple(filter(None, map(str.strip, answer.split(","))))
                 draft = draft.with_(locations=locations)
                 found = [
@@ -158,17 +176,24 @@ class GuidedSetup:
                 locations = ()
             else:
                 self._done(
-                    f"The key is accepted. Devices at {', '.join(locations)}: {len(found)}.",
-                    "locations", company=company, locations=locations, devices=len(found),
-                )  # fmt: skip
+                    tr(
+                        "The key is accepted. Devices at {locations}: {count}.",
+                        locations=", ".join(locations),
+                        count=len(found),
+                    ),
+                    "locations",
+                    company=company,
+                    locations=locations,
+                    devices=len(found),
+                )
                 return draft, found
 
     def _typed_key(self) -> str:
         while True:
-            key = self.talk.text("API key (not shown)", "--key-file", is_secret=True)
+            key = self.talk.text(tr("API key (not shown)"), "--key-file", is_secret=True)
             if is_key(key):
                 return key
-            self.talk.say("! A key has no spaces, and no letters beyond ASCII.")
+            self.talk.say(tr("! A key has no spaces, and no letters beyond ASCII."))
 
     def _given_key(self) -> str:
         """The key of the command line's file; never one of the command line itself, which
@@ -176,17 +201,22 @@ class GuidedSetup:
         if self.wanted.key_file is None:
             return ""
         file = self.wanted.key_file
-        why = "it holds no key, or more than one"
+        why: str = tr("it holds no key, or more than one")
         try:
             key = sys.stdin.readline() if file == "-" else Path(file).read_text("utf-8")
         except OSError as error:
-            key, why = "", error.strerror or "it is no file"
+            key, why = "", error.strerror or why
         except UnicodeDecodeError:
             key = ""
         if not is_key(key.strip()):
             raise WrongAnswer(
-                f"There is no key in --key-file {file} ({why}). Name a file with the API key and "
-                "nothing else, or - for standard input."
+                tr(
+                    "There is no key in --key-file {file} ({why}). Name a file with the API key "
+                    "and "
+                    "nothing else, or - for standard input.",
+                    file=file,
+                    why=why,
+                )
             )
         return key.strip()
 
@@ -196,19 +226,27 @@ class GuidedSetup:
         folder = self.installation.config
         path = setup.server_file(folder, drafted.server)
         if path.exists() and not self.wanted.replace:
-            question = f"{path} has an entry already. Replace it?"
+            question = tr("{path} has an entry already. Replace it?", path=path)
             if not self.talk.confirm(question, default=False):
-                raise BadConfiguration(f"{path} is there already; --replace replaces it.")
+                raise BadConfiguration(
+                    tr("{path} is there already; --replace replaces it.", path=path)
+                )
         setup.write_server(folder, path, drafted.server)
-        self._done(f"{path} is written; only root can read it.", "file", path=str(path))
+        self._done(
+            tr("{path} is written; only root can read it.", path=path), "file", path=str(path)
+        )
 
     def _queues(self, found: Found) -> Iterator[str]:
         """Add those that are wanted; the names of them."""
         for location, device in self._chosen(found):
             name = self._add(location, device)
             if name:
-                self._done(f"Queue {name} prints to {device.info}.", "queue", queue=name,
-                           device=f"{location}:{device.key}")  # fmt: skip
+                self._done(
+                    tr("Queue {name} prints to {info}.", name=name, info=device.info),
+                    "queue",
+                    queue=name,
+                    device=f"{location}:{device.key}",
+                )
                 yield name
 
     def _chosen(self, found: Found) -> Found:
@@ -219,7 +257,7 @@ class GuidedSetup:
             self.talk.say(f"  {number}  {location}:{device.key}  {device.info}")
         while True:
             answer = self.talk.text(
-                "Queues for which devices (numbers with commas, all, or none)",
+                tr("Queues for which devices (numbers with commas, all, or none)"),
                 "--device",
                 default="1" if len(found) == 1 else NONE,
             )
@@ -238,7 +276,7 @@ class GuidedSetup:
             setup.add_queue(self.installation, name, device)
             return name
         while True:
-            question = f"Name of the queue for {device.info} (- for none)"
+            question = tr("Name of the queue for {device} (- for none)", device=device.info)
             name = self.talk.text(question, "--queue-name", default=name)
             if name == "-":
                 return ""
@@ -254,14 +292,18 @@ class GuidedSetup:
     def _wants_test(self, queue: str) -> bool:
         if self.wanted.test is not None:
             return self.wanted.test
-        return self.talk.confirm(f"Print a test page on {queue}?", default=True)
+        return self.talk.confirm(tr("Print a test page on {queue}?", queue=queue), default=True)
 
     def _test(self, queue: str) -> bool:
         result = None
         for news in print_test_page(self.installation, queue, limit_s=TEST_S):
             result = news.result
-            self._done(f"  {news.at:%H:%M:%S}  {news.what}", "test", queue=queue,
-                       **news._asdict())  # fmt: skip
+            self._done(
+                joined("  ", ("", f"{news.at:%H:%M:%S}", news.what)),
+                "test",
+                queue=queue,
+                **news._asdict(),
+            )
         return result is Result.DONE
 
 
@@ -279,10 +321,17 @@ def _devices(words: Sequence[str], found: Found) -> Found:
     for word in chosen:
         if word not in known and word not in numbered:
             raise WrongAnswer(
-                f"There is no active device {word}. There are: {', '.join(known)}; name one of "
-                "them, all, or none."
+                tr(
+                    "There is no active device {word}. There are: {known}; name one of "
+                    "them, all, or none.",
+                    word=word,
+                    known=", ".join(known),
+                )
                 if known
-                else f"There is no active device {word}, nor any other at the locations that you "
-                "have given."
+                else tr(
+                    "There is no active device {word}, nor any other at the locations that you "
+                    "have given.",
+                    word=word,
+                )
             )
     return [known.get(word) or numbered[word] for word in chosen]

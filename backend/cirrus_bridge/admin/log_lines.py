@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cirrus_bridge.child_program import ProgramFailed, read_program
+from cirrus_bridge.words import tr
 
 CUPS_FOLDER = Path("/etc/cups")  # cupsd's ServerRoot
 POLLER, CUPSD = "cirrus-statusd", "cupsd"
@@ -62,7 +63,7 @@ def log_lines(
     try:
         found += _from_journal(programs, most if job is None else _JOURNAL_LINES)
     except ProgramFailed as error:
-        failed.append(NotRead("the system's journal", f"journalctl {error}"))
+        failed.append(NotRead(tr("the system's journal"), f"journalctl {error}"))
     try:
         found += _from_error_log(path) if path else ()
     except OSError as error:

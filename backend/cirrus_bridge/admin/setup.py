@@ -31,6 +31,7 @@ from cirrus_bridge.lan import LanServer
 from cirrus_bridge.model import Place
 from cirrus_bridge.network_probe import addresses
 from cirrus_bridge.uri import check_id, is_loopback, parse_server, server_name
+from cirrus_bridge.words import tr
 
 NO_KEY = Secret("no key yet")  # for a server of which only its version is asked
 COLOR_LEFT_OPEN: Mapping[str, str | None] = {"print-color-mode": "auto"}
@@ -73,11 +74,14 @@ def draft(address: str, *, ca_file: str | None, proxy: str | None, plain: bool) 
     try:
         host, port = parse_server(address.strip())
     except ValueError as error:
-        raise WrongAnswer(f"{error}. Write HOST, or HOST:PORT.") from None
+        raise WrongAnswer(tr("{error}. Write HOST, or HOST:PORT.", error=error)) from None
     if ca_file is not None and not os.access(ca_file, os.R_OK):
         raise WrongAnswer(
-            f"--ca-file {ca_file} can not be read. Name the file of the CA that has signed the "
-            "server's certificate."
+            tr(
+                "--ca-file {ca_file} can not be read. Name the file of the CA that has signed the "
+                "server's certificate.",
+                ca_file=ca_file,
+            )
         )
     server = Server(
         server_name(host, port),
@@ -135,7 +139,7 @@ def try_location(drafted: Draft, location: str) -> list[Driver]:
     try:
         check_id(location)
     except ValueError as error:
-        raise WrongAnswer(f"The id of a location {error}.") from None
+        raise WrongAnswer(tr("The id of a location {error}.", error=error)) from None
     server = drafted.server
     content = drafted.api.location(location)
     return list(devices(Place(server.name, server.company or "", location), content))
@@ -153,7 +157,7 @@ def server_file(folder: Path, server: Server) -> Path:
             continue
         if len(there) > 1:
             raise BadConfiguration(
-                f"{path} has an entry of this server, beside others: change it there."
+                tr("{path} has an entry of this server, beside others: change it there.", path=path)
             )
         return path
     words = filter(None, (server.name, server.company))
@@ -208,8 +212,12 @@ def name_by(template: str, device: Driver, location: str) -> str:
         return queue_name(template, {"location": location, "device": device.key})
     except KeyError as error:
         raise WrongAnswer(
-            f"The name {template} has {{{error.args[0]}}}, which stands for nothing (known: "
-            "{location}, {device})."
+            tr(
+                "The name {template} has {{{word}}}, which stands for nothing (known: "
+                "{{location}}, {{device}}).",
+                template=template,
+                word=error.args[0],
+            )
         ) from None
 
 
@@ -222,11 +230,18 @@ def add_queue(installation: Installation, name: str, device: Driver) -> None:
     """
     setup = CupsSetup(installation.cups_server)
     if name.lower() in queue_names(setup):
-        raise CupsNotPossible(f"CUPS has a queue {name} already; choose another name.")
+        raise CupsNotPossible(
+            tr("CUPS has a queue {name} already; choose another name.", name=name)
+        )
     if device.language is None:
         raise CupsNotPossible(
-            f"There is no driver for {device.info}, as no filter of CUPS makes what it takes. Add "
-            f"the queue with a driver of your own: lpadmin -p {name} -E -v '{device.uri}' -m …"
+            tr(
+                "There is no driver for {info}, as no filter of CUPS makes what it takes. Add "
+                "the queue with a driver of your own: lpadmin -p {name} -E -v '{uri}' -m …",
+                info=device.info,
+                name=name,
+                uri=device.uri,
+            )
         )
     change = QueueChange(
         device_uri=device.uri,

@@ -13,7 +13,7 @@ from cirrus_bridge.admin.exit_status import ExitStatus
 from cirrus_bridge.admin.find_queues import cloud_queues
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.inventory import Answer, ask
-from cirrus_bridge.admin.output import AsJson, Output
+from cirrus_bridge.admin.output import AsJson, Output, with_code
 from cirrus_bridge.admin.table import Column, Shape, some
 from cirrus_bridge.admin.wanted import matches
 from cirrus_bridge.capabilities import formats
@@ -21,15 +21,16 @@ from cirrus_bridge.errors import BadQueueUri, CirrusError
 from cirrus_bridge.model import Place
 from cirrus_bridge.ppd import make_and_model
 from cirrus_bridge.uri import parse_queue_uri
+from cirrus_bridge.words import joined, tr
 
 _COLUMNS = (
-    Column("target", "DEVICE"),
-    Column("name", "NAME", shape=Shape.SHORTENED),
-    Column("place", "PLACE", shape=Shape.LEFT_OUT),
-    Column("formats", "TAKES"),
-    Column("active", "ACTIVE", lambda active: "" if active else "yellow"),
-    Column("queues", "QUEUES"),
-    Column("server", "SERVER", shape=Shape.LEFT_OUT),
+    Column("target", tr("DEVICE")),
+    Column("name", tr("NAME"), shape=Shape.SHORTENED),
+    Column("place", tr("PLACE"), shape=Shape.LEFT_OUT),
+    Column("formats", tr("TAKES")),
+    Column("active", tr("ACTIVE"), lambda active: "" if active else "yellow"),
+    Column("queues", tr("QUEUES")),
+    Column("server", tr("SERVER"), shape=Shape.LEFT_OUT),
 )
 _QueuesByDevice: TypeAlias = dict[tuple[str, str, str], list[str]]
 
@@ -64,7 +65,14 @@ def command(
     output.rows(rows, _COLUMNS, none=_none(pattern, answers.values(), known))
     errors = {place: answer.error for place, answer in answers.items() if answer.error}
     for place, error in errors.items():
-        output.remark(f"! {place.location} of {place.server}: {error} ({error.code})")
+        output.remark(
+            tr(
+                "! {location} of {server}: {error}",
+                location=place.location,
+                server=place.server,
+                error=with_code(error),
+            )
+        )
     if errors:
         raise typer.Exit(ExitStatus.SERVER)
 
@@ -74,16 +82,18 @@ def _none(pattern: str, answers: Iterable[Answer], known: Sequence[Mapping[str, 
     asked = list(answers)
     locations = some(answer.place.location for answer in asked)
     if not asked:
-        return "No entry in servers.d names locations, so no devices are known."
+        return tr("No entry in servers.d names locations, so no devices are known.")
     if not known and any(answer.error is not None for answer in asked):
-        return "It is not known what devices there are."
+        return tr("It is not known what devices there are.")
     if not known:
-        return f"There are no devices at {locations}."
+        return tr("There are no devices at {locations}.", locations=locations)
     active = some(row["target"] for row in known if row["active"])
     if not any(matches(row["target"], pattern) for row in known):
-        there = f"Active devices: {active}." if active else "No device is active; see --all."
-        return f"No device is {pattern}. {there}"
-    return "These devices are inactive; --all lists them."
+        there = tr("No device is active; see --all.")
+        if active:
+            there = tr("Active devices: {devices}.", devices=active)
+        return joined(" ", (tr("No device is {pattern}.", pattern=pattern), there))
+    return tr("These devices are inactive; --all lists them.")
 
 
 def _rows(

@@ -15,6 +15,7 @@ from cirrus_bridge.admin.job_view import STATES, JobView
 from cirrus_bridge.admin.output import AsJson, Look, Output
 from cirrus_bridge.admin.table import Column, Shape, some
 from cirrus_bridge.journal_history import MOST_ROWS
+from cirrus_bridge.words import joined, tr, translated
 
 WATCH_S = 2.0
 
@@ -28,17 +29,17 @@ def _color(state: str | None) -> str:
 
 
 _COLUMNS = (
-    Column("job", "JOB"),
-    Column("queue", "QUEUE"),
-    Column("user", "USER", shape=Shape.LEFT_OUT),
-    Column("title", "TITLE", shape=Shape.SHORTENED),
-    Column("created", "CREATED", shape=Shape.LEFT_OUT),
-    Column("state", "IN CUPS", _color),
-    Column("progress", "PROGRESS", shape=Shape.PERCENTAGE),
-    Column("target", "DEVICE"),
-    Column("cloud_job", "CLOUD JOB", shape=Shape.LEFT_OUT),
-    Column("cloud_state", "IN THE CLOUD", _color),
-    Column("says", "SAYS", shape=Shape.NOTE),
+    Column("job", tr("JOB")),
+    Column("queue", tr("QUEUE")),
+    Column("user", tr("USER"), shape=Shape.LEFT_OUT),
+    Column("title", tr("TITLE"), shape=Shape.SHORTENED),
+    Column("created", tr("CREATED"), shape=Shape.LEFT_OUT),
+    Column("state", tr("IN CUPS"), _color),
+    Column("progress", tr("PROGRESS"), shape=Shape.PERCENTAGE),
+    Column("target", tr("DEVICE")),
+    Column("cloud_job", tr("CLOUD JOB"), shape=Shape.LEFT_OUT),
+    Column("cloud_state", tr("IN THE CLOUD"), _color),
+    Column("says", tr("SAYS"), shape=Shape.NOTE),
 )
 
 
@@ -61,7 +62,8 @@ def _states(incomplete: str) -> list[str]:
 def _known_state(states: list[str]) -> list[str]:
     for state in states:
         if state not in STATES:
-            raise typer.BadParameter(f"'{state}' is none of {', '.join(STATES)}")
+            wrong = tr("'{state}' is none of {states}", state=state, states=", ".join(STATES))
+            raise typer.BadParameter(translated(wrong))
     return states
 
 
@@ -99,21 +101,21 @@ def command(
     output = Output(as_json)
 
     filters = [
-        Filter("queue", [queue] if queue else [], lambda view: {view.queue}),
-        Filter("user", [user] if user else [], lambda view: {view.user}),
-        Filter("location", [location] if location else [], _locations),
-        Filter("state", state, lambda view: {view.state}),
+        Filter(tr("queue"), [queue] if queue else [], lambda view: {view.queue}),
+        Filter(tr("user"), [user] if user else [], lambda view: {view.user}),
+        Filter(tr("location"), [location] if location else [], _locations),
+        Filter(tr("state"), state, lambda view: {view.state}),
     ]
 
     def look() -> Look:
         known, is_all = find_jobs(Installation.of(os.environ), ended=ended)
         views = [view for view in known if all(each.lets_pass(view) for each in filters)]
         rows = [row for view in views for row in view.rows]
-        note = (
-            ""
-            if is_all
-            else f"! The journal has more than {MOST_ROWS} documents; the oldest are left out."
+        more = tr(
+            "! The journal has more than {count} documents; the oldest are left out.",
+            count=MOST_ROWS,
         )
+        note = "" if is_all else more
         return Look(rows, [view.document for view in views], _none(known, filters), note)
 
     if watch:
@@ -129,13 +131,14 @@ def command(
 def _none(known: Sequence[JobView], filters: Iterable[Filter]) -> str:
     """Why there is nothing to list."""
     if not known:
-        return "There are no print jobs for the cloud."
-    there = [
-        f"{each.what} {some(sorted(v for view in known for v in each.values(view))) or 'none'}"
-        for each in filters
-        if each.wanted
-    ]
-    return f"None of {len(known)} jobs is such. There are: {'; '.join(there)}."
+        return tr("There are no print jobs for the cloud.")
+    there = []
+    for each in filters:
+        if each.wanted:
+            values = some(sorted(value for view in known for value in each.values(view)))
+            there.append(joined(" ", (each.what, values or tr("none"))))
+    listed = joined("; ", there)
+    return tr("None of {count} jobs is such. There are: {listed}.", count=len(known), listed=listed)
 
 
 def _again_and_again(look: Callable[[], Look]) -> Iterator[Look]:

@@ -41,6 +41,7 @@ from cirrus_bridge.errors import CirrusError, Unreachable
 from cirrus_bridge.model import Place
 from cirrus_bridge.network_probe import Endpoint
 from cirrus_bridge.uri import SCHEME, QueueUri, parse_server
+from cirrus_bridge.words import tr
 
 TIMEOUTS = UploadSettings(connect_timeout_s=5.0, read_timeout_s=8.0)
 LIMIT_S = 20.0  # more than the waits for one server, one after the other
@@ -122,9 +123,14 @@ def _look_at_cups(installation: Installation, read: Read) -> _Cups:
             local.findings.append(cloud.unusable(queue.name, trouble))
             continue
         facts = cloud.QueueFacts(
-            queue.name, uri.server, uri.targets, ppd, queue.state == STOPPED, queue.accepting,
+            queue.name,
+            uri.server,
+            uri.targets,
+            ppd,
+            queue.state == STOPPED,
+            queue.accepting,
             queue.message,
-        )  # fmt: skip
+        )
         local.queues.append((facts, uri))
     return local
 
@@ -207,7 +213,9 @@ def _ask(api: CloudApi, place: Place) -> Answer:
 def _answer(place: Place, result: object) -> Answer:
     if isinstance(result, Answer):
         return result
-    return Answer(place, {}, Unreachable(str(result)))
+    return Answer(
+        place, {}, Unreachable(result.args[0] if isinstance(result, TimeoutError) else str(result))
+    )
 
 
 def _done(name: str, result: object) -> list[Finding]:
@@ -217,14 +225,14 @@ def _done(name: str, result: object) -> list[Finding]:
         error(
             name.partition(" ")[0],
             name,
-            f"This could not be looked at: {result!r}",
-            "Run the doctor again; if it stays so, report it with all that it says (--json).",
+            tr("This could not be looked at: {result}", result=repr(result)),
+            tr("Run the doctor again; if it stays so, report it with all that it says (--json)."),
         )
     ]
 
 
 def _folders(installation: Installation, daemon: Daemon) -> Mapping[str, Path]:
     return {
-        "CUPS's spool": daemon.spool,
-        "journal": installation.state,
+        tr("CUPS's spool"): daemon.spool,
+        tr("journal"): installation.state,
     }
