@@ -17,6 +17,7 @@ from typing import Self, TypeAlias
 
 from cirrus_bridge.errors import JournalBusy, JournalError
 from cirrus_bridge.privileges import as_owner
+from cirrus_bridge.words import tr
 
 BUSY_TIMEOUT_S = 10.0
 _PREPARING = 1 << 60  # a byte of the lock file that stands for no job
@@ -107,6 +108,9 @@ CREATE TABLE poller (
 ALTER TABLE document ADD COLUMN completed_before INTEGER NOT NULL DEFAULT 0;
 UPDATE document SET completed_before = print_run;
 """,
+    """
+ALTER TABLE document ADD COLUMN language TEXT NOT NULL DEFAULT '';
+""",
 )
 VERSION = len(_STEPS)
 
@@ -169,8 +173,11 @@ class JournalDatabase:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
             raise JournalError(
-                f"The journal {self._path} was written by a newer version of Cirrus Bridge. "
-                "Update this machine's cirrus-bridge, then release the job."
+                tr(
+                    "The journal {path} was written by a newer version of Cirrus Bridge. Update "
+                    "this machine's cirrus-bridge, then release the job.",
+                    path=self._path,
+                )
             )
         if version < VERSION:
             self._upgrade()
@@ -202,7 +209,10 @@ class JournalDatabase:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise JournalBusy(
-                    f"The journal {self._path} is in use; CUPS tries the job again soon.",
+                    tr(
+                        "The journal {path} is in use; CUPS tries the job again soon.",
+                        path=self._path,
+                    ),
                     detail=str(error),
                 ) from error
             raise self._broken(error) from error
@@ -211,8 +221,12 @@ class JournalDatabase:
 
     def _broken(self, error: Exception) -> JournalError:
         return JournalError(
-            f"The journal {self._path} can not be used ({error}), and without it a job could be "
-            "printed twice. Check the disk space and rights there, then release the job.",
+            tr(
+                "The journal {path} can not be used ({error}), and without it a job could be "
+                "printed twice. Check the disk space and rights there, then release the job.",
+                path=self._path,
+                error=error,
+            )
         )
 
 
@@ -231,7 +245,8 @@ def read_only(folder: Path) -> Iterator[View]:
             db.execute("BEGIN")
             yield db
     except sqlite3.Error as error:
-        raise JournalError(f"The journal {path} can not be read ({error}).") from error
+        text = tr("The journal {path} can not be read ({error}).", path=path, error=error)
+        raise JournalError(text) from error
 
 
 def _private(path: Path) -> int:
