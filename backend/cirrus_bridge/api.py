@@ -19,6 +19,7 @@ from cirrus_bridge.config import UploadSettings
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.errors import ApiError, ShortSegment
 from cirrus_bridge.model import JobStatus, Receipt, Segment, Target, Ticket
+from cirrus_bridge.words import tr
 
 if TYPE_CHECKING:
     import requests
@@ -101,8 +102,13 @@ class CloudApi:
         written = answers.number(exchange)
         if written != len(segment.data):
             raise ShortSegment(
-                f"{self._server.name} stored {written} of {len(segment.data)} bytes at byte "
-                f"{segment.index} of the upload."
+                tr(
+                    "{server} stored {written} of {sent} bytes at byte {place} of the upload.",
+                    server=self._server.name,
+                    written=written,
+                    sent=len(segment.data),
+                    place=segment.index,
+                )
             )
 
     # --- submits: repeating one prints again
@@ -208,7 +214,9 @@ class CloudApi:
             session.close()  # idle connections: a server with one thread serves no other meanwhile
             raise
         if len(answer) > limit_bytes:
-            raise exchange.useless(f"its answer is longer than {limit_bytes >> 20} MiB")
+            raise exchange.useless(
+                tr("its answer is longer than {size} MiB", size=limit_bytes >> 20)
+            )
         check_status(exchange)
         return exchange
 

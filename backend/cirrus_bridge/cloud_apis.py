@@ -7,6 +7,7 @@ from cirrus_bridge.config import Configuration, UploadSettings
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.errors import BadConfiguration
 from cirrus_bridge.uri import QueueUri
+from cirrus_bridge.words import tr
 
 
 class CloudApis:
@@ -28,9 +29,12 @@ class CloudApis:
         plain = queue.settings.encryption == "never"
         if plain and not server.may_be_plain:
             raise BadConfiguration(
-                f"The queue asks for encryption=never, but what is sent to {queue.server} leaves "
-                "this machine. Remove it from the queue's URI, or set allow_plaintext = true in "
-                "the server's entry."
+                tr(
+                    "The queue asks for encryption=never, but what is sent to {server} leaves this "
+                    "machine. Remove it from the queue's URI, or set allow_plaintext = true in the "
+                    "server's entry.",
+                    server=queue.server,
+                )
             )
         name = (queue.server, queue.company, plain)
         if name not in self._made:

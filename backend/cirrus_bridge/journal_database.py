@@ -19,6 +19,7 @@ from typing import Self, TypeAlias
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.errors import JournalBusy, JournalError
 from cirrus_bridge.privileges import as_owner
+from cirrus_bridge.words import tr
 
 BUSY_TIMEOUT_S = 10.0
 # For who only looks: root does, too, and the owner of the folder may have made anything of it.
@@ -114,6 +115,9 @@ CREATE TABLE poller (
 ALTER TABLE document ADD COLUMN completed_before INTEGER NOT NULL DEFAULT 0;
 UPDATE document SET completed_before = print_run;
 """,
+    """
+ALTER TABLE document ADD COLUMN language TEXT NOT NULL DEFAULT '';
+""",
 )
 VERSION = len(_STEPS)
 
@@ -176,8 +180,11 @@ class JournalDatabase:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
             raise JournalError(
-                f"The journal {self._path} was written by a newer version of Cirrus Bridge. "
-                "Update this machine's cirrus-bridge, then release the job."
+                tr(
+                    "The journal {path} was written by a newer version of Cirrus Bridge. Update "
+                    "this machine's cirrus-bridge, then release the job.",
+                    path=self._path,
+                )
             )
         if version < VERSION:
             self._upgrade()
@@ -209,7 +216,10 @@ class JournalDatabase:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise JournalBusy(
-                    f"The journal {self._path} is in use; CUPS tries the job again soon.",
+                    tr(
+                        "The journal {path} is in use; CUPS tries the job again soon.",
+                        path=self._path,
+                    ),
                     detail=str(error),
                 ) from error
             raise self._broken(error) from error
@@ -218,8 +228,12 @@ class JournalDatabase:
 
     def _broken(self, error: Exception) -> JournalError:
         return JournalError(
-            f"The journal {self._path} can not be used ({error}), and without it a job could be "
-            "printed twice. Check the disk space and rights there, then release the job.",
+            tr(
+                "The journal {path} can not be used ({error}), and without it a job could be "
+                "printed twice. Check the disk space and rights there, then release the job.",
+                path=self._path,
+                error=error,
+            )
         )
 
 
@@ -245,12 +259,16 @@ def read_only(folder: Path) -> Iterator[View]:
             yield db
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
-            raise JournalError(
-                f"The journal {path} can not be read within {LOOK_S:g} s: it is too large, or not "
+            text = tr(
+                "The journal {path} can not be read within {seconds} s: it is too large, or not "
                 "what it should be. Set smaller keep_days and keep_documents below [journal] in "
-                "bridge.toml, or put it aside."
-            ) from error
-        raise JournalError(f"The journal {path} can not be read ({error}).") from error
+                "bridge.toml, or put it aside.",
+                path=path,
+                seconds=format(LOOK_S, "g"),
+            )
+        else:
+            text = tr("The journal {path} can not be read ({error}).", path=path, error=error)
+        raise JournalError(text) from error
 
 
 def _check_kind(path: Path) -> None:
@@ -261,12 +279,19 @@ def _check_kind(path: Path) -> None:
         except FileNotFoundError:
             continue
         except OSError as error:
-            raise JournalError(f"The journal {path} can not be read ({error.strerror}).") from error
+            text = tr(
+                "The journal {path} can not be read ({error}).", path=path, error=error.strerror
+            )
+            raise JournalError(text) from error
         if not stat.S_ISREG(status.st_mode) or (
             name.endswith("-wal") and status.st_size > LARGEST_WAL_BYTES
         ):
             raise JournalError(
-                f"The journal {path} can not be read: {name} is no file, or too large a one."
+                tr(
+                    "The journal {path} can not be read: {name} is no file, or too large a one.",
+                    path=path,
+                    name=name,
+                )
             )
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from cirrus_bridge.errors import JournalError
 from cirrus_bridge.journal_database import VERSION, View, lock_place, read_only
 from cirrus_bridge.journal_delivery import LEASE_S
+from cirrus_bridge.words import tr
 
 MOST_WAITING = 50  # locations; the others would hide what else there is to be told
 _FLOCK = "hhqqi"  # struct flock, fcntl(2), as 64-bit Linux has it
@@ -116,7 +117,9 @@ def strangers_files(folder: Path) -> list[Path]:
 
 
 def _unreadable(folder: Path, error: OSError) -> JournalError:
-    return JournalError(f"The journal in {folder} can not be read ({error.strerror}).")
+    return JournalError(
+        tr("The journal in {path} can not be read ({error}).", path=folder, error=error.strerror)
+    )
 
 
 def _pollers(db: View, folder: Path) -> Iterator[PollerSign]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from cirrus_bridge.errors import JournalError
 from cirrus_bridge.journal_database import read_only
 from cirrus_bridge.model import DeliveryState, DocumentKey, Target
+from cirrus_bridge.words import tr
 
 _KEY = "job_uuid, job_id, print_run, destination, number"
 _NEWEST_FIRST = ", ".join(
@@ -107,7 +108,11 @@ def _documents(folder: Path, where: str, values: Sequence[object]) -> Past:
         return Past([], is_all=True)  # nothing was printed yet
     except OSError as error:
         raise JournalError(
-            f"The journal in {folder} can not be read ({error.strerror}). Run this as root."
+            tr(
+                "The journal in {path} can not be read ({error}). Run this as root.",
+                path=folder,
+                error=error.strerror,
+            )
         ) from error
     with read_only(folder) as db:
         rows = db.execute(

@@ -38,6 +38,7 @@ from cirrus_bridge.settle import Settlement
 from cirrus_bridge.timer import Timer
 from cirrus_bridge.uri import QueueUri
 from cirrus_bridge.watched import Job, Watched, WatchList, place
+from cirrus_bridge.words import joined
 
 LOOK_S = 0.5  # into the journal, for documents that were handed over
 BEAT_S = 10.0  # and a look for what a poller has left that is no more
@@ -194,7 +195,7 @@ class Poller:
             elif isinstance(answer.result, Refused):
                 self._refused(answer.number, *found)
             elif self._is_puzzling(answer.number, found[0], answer.result):
-                unclear = dataclasses.replace(found[1].status, message=str(answer.result))
+                unclear = dataclasses.replace(found[1].status, message=answer.result.text)
                 self._heard(answer.number, *found, unclear)
             else:
                 self._failed(answer.number, found[0], answer.result)
@@ -252,7 +253,7 @@ class Poller:
         """No answer that says anything about the job: the server, or its entry, is to be mended."""
         wait_s = error.retry_after_s if isinstance(error, Retryable) else None
         self.schedule.lost(number, self.clock.monotonic_s(), retry_after_s=wait_s)
-        server, text = watched.queue.server, f"{error} ({error.code})"
+        server, text = watched.queue.server, joined(" ", (error.text, f"({error.code})"))
         if server not in self.news.trouble:
             said = f"{text} {error.detail}".strip()
             self.tell(Change("server-away", said, WARNING))

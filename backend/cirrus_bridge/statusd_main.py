@@ -40,6 +40,7 @@ from cirrus_bridge.schedule import Schedule
 from cirrus_bridge.settle import Settlement
 from cirrus_bridge.sinks import sinks
 from cirrus_bridge.uri import QueueUri
+from cirrus_bridge.words import tr
 
 RELOAD_S = 5.0
 FAILED = 1
@@ -152,8 +153,11 @@ def _with_metrics(
         from cirrus_bridge.metrics_server import serve_metrics
     except ModuleNotFoundError as error:
         raise BadConfiguration(
-            f"metrics_port below [statusd] in bridge.toml needs the Python package {error.name}: "
-            "pip install 'cirrus-bridge[metrics]', or set it to 0.",
+            tr(
+                "metrics_port below [statusd] in bridge.toml needs the Python package {package}: "
+                "pip install 'cirrus-bridge[metrics]', or set it to 0.",
+                package=error.name,
+            )
         ) from error
     metrics = Metrics(FigureReader(state, name), clock)
     serve_metrics(port, metrics.scrape)

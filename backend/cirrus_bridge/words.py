@@ -74,6 +74,12 @@ def changed(text: str, change: Callable[[str], str]) -> str:
     return _words(lambda catalog: change(text.say(catalog)))
 
 
+def told_by(error: BaseException) -> str:
+    """The text of an exception, which `str` would have in English."""
+    text = error.args[0] if len(error.args) == 1 else None
+    return text if isinstance(text, Words) else str(error)
+
+
 def translated(text: str, language: str = "") -> str:
     """A text in a language, such as "de" or "de-at"; without one, in that of the process."""
     return text.say(_catalog(language)) if isinstance(text, Words) else text
@@ -101,8 +107,8 @@ def _text(one: str, many: str, count: int, fields: Mapping[str, object]) -> Word
 
 
 def _said(value: object, catalog: Catalog) -> str:
-    if isinstance(value, BaseException) and len(value.args) == 1:
-        (value,) = value.args
+    if isinstance(value, BaseException):
+        value = told_by(value)
     return value.say(catalog) if isinstance(value, Words) else str(value)
 
 

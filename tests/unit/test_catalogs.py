@@ -10,6 +10,7 @@ from string import Formatter
 import pytest
 
 import catalogs
+from cirrus_bridge import errors
 
 UPDATE = "run: $(installer/bootstrap dev)/bin/python installer/packages/catalogs.py"
 PATHS = {f"{path.parts[-3]} {path.stem}": path for path in catalogs.paths()}
@@ -98,3 +99,15 @@ def test_templates_are_ours(path: Path) -> None:
             else:
                 assert name != "marked", f"line {call.lineno}"
                 assert _is_constant(template) or path.name == "words.py", f"line {call.lineno}"
+
+
+@pytest.mark.parametrize("path", sorted(catalogs.PACKAGE.glob("*.py")), ids=lambda path: path.stem)
+def test_errors_have_words(path: Path) -> None:
+    """The text of an error is made by `tr`, not written there in English alone."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
+            continue
+        made = getattr(errors, node.func.id, None)
+        if isinstance(made, type) and issubclass(made, errors.CirrusError):
+            text = node.args[0]
+            assert not isinstance(text, ast.Constant | ast.JoinedStr), f"line {text.lineno}"
