@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from pypdf import PdfWriter
 
 from print_site import PrintSite
 
+# programs speak English to tests that do not say otherwise, whoever runs them
+os.environ["LC_ALL"] = "C.UTF-8"
+os.environ.pop("LANGUAGE", None)
 WELCOME = Path(__file__).parents[1] / "installer" / "welcome.pdf"
 
 
