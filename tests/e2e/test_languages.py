@@ -83,7 +83,7 @@ def test_a_held_job_speaks_its_owners_language(own_site: PrintSite) -> None:
 )
 def test_what_went_wrong(site: PrintSite, language: str, said: str) -> None:
     """An error's code is the same in each language, and so are the server's own words."""
-    queue = site.queue("Paris:NoSuch", driver=False)
+    queue = site.queue(f"Paris:Missing-{language}", driver=False)
     job_id = _lp(site, queue, {"LC_ALL": f"{language}.UTF-8"})
     site.cups.wait_job(job_id, "held")
     message = _says(site, job_id)
