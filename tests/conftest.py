@@ -11,9 +11,11 @@ from pypdf import PdfWriter
 
 from print_site import PrintSite
 
-# programs speak English to tests that do not say otherwise, whoever runs them
-os.environ["LC_ALL"] = "C.UTF-8"
-os.environ.pop("LANGUAGE", None)
+# messages are read in English, whatever language the person speaks who runs the tests
+for _name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES"):
+    os.environ.pop(_name, None)
+os.environ["LANG"] = "C.UTF-8"
+
 WELCOME = Path(__file__).parents[1] / "installer" / "welcome.pdf"
 
 

@@ -70,11 +70,12 @@ class CloudApi:
 
     def location(self, location: str) -> Mapping[str, Any]:
         """`get location`: the JSON object as it came, less its password."""
+        return self.unread_location(location).read()
+
+    def unread_location(self, location: str) -> answers.UnreadLocation:
+        """`get location`, for those who choose when to spend the time that reading takes."""
         path = self._path("get/location", location)
-        exchange = self._send("GET", path, limit_bytes=LOCATION_BYTES)
-        found = dict(answers.json_object(exchange))
-        found.pop("Password", None)
-        return found
+        return answers.UnreadLocation(self._send("GET", path, limit_bytes=LOCATION_BYTES))
 
     def device(self, target: Target) -> Mapping[str, Any]:
         """`get device`: the JSON object as it came."""

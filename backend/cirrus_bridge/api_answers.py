@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -68,6 +69,24 @@ def json_object(exchange: Exchange) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise exchange.useless(tr("a JSON object was expected"))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadLocation:
+    """The answer to `get location`, as its bytes: of a large one, reading takes a second."""
+
+    exchange: Exchange
+
+    @property
+    def size_bytes(self) -> int:
+        """How long the answer is."""
+        return len(self.exchange.answer)
+
+    def read(self) -> Mapping[str, Any]:
+        """The JSON object as it came, less its password."""
+        found = dict(json_object(self.exchange))
+        found.pop("Password", None)
+        return found
 
 
 def job_status(exchange: Exchange) -> JobStatus:

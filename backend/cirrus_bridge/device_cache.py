@@ -72,6 +72,13 @@ class DeviceCache:
         found = _read(self._path(place))
         return found[1] if found and found[0] == place else None
 
+    def size_bytes(self, place: Place) -> int:
+        """How much there is to be read for `last`."""
+        try:
+            return self._path(place).stat().st_size
+        except OSError:
+            return 0
+
     def keep_only(self, places: Iterable[Place]) -> None:
         """Forget the places that nobody has configured any more; queues keep their drivers."""
         kept = {self._path(place) for place in places}

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cirrus_bridge.api import CloudApi
+from cirrus_bridge.api_answers import UnreadLocation
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.device_cache import DeviceCache
@@ -28,17 +29,19 @@ from cirrus_bridge.model import Place
 from cirrus_bridge.words import joined, told_by, tr
 
 SCHEME_LINE = 'network cirrus "Unknown" "Cirrus Bridge (cloud printing)"'
-WORKERS = 16
-LIMIT_S = 1.5  # a person waits in front of a dialog; with the start of the program, 2 s
+WORKERS = 16  # of each server, that one which is away does not keep the others waiting
+LIMIT_S = 1.3  # a person waits in front of a dialog; with the start of the program, 2 s
 LAST_S = 0.2  # of it more for what was seen last of those that do not answer
-WORK_S = 1.0  # of a processor, that a machine which has no time for us does not shorten the list
+READ_BYTES_S = 12 << 20  # of JSON, on a slow machine; what was begun can not be stopped
 MOST_DEVICES = (
     20_000  # of a location; more than any dialog can show, and no more than there is time
 )
 
 Api = Callable[[Server], CloudApi]
 Tell = Callable[[str], None]
-Answer = Mapping[str, Any] | Exception
+Answer = UnreadLocation | Exception
+# the smallest first: a large answer costs the small ones nothing; the number keeps the order strict
+Answers = queue.PriorityQueue[tuple[int, int, Place, Answer]]
 
 
 def strangers(servers: Iterable[Server], found: Iterable[LanServer]) -> Iterator[str]:
@@ -88,23 +91,27 @@ def discover(
             what to do.
     """
     yield SCHEME_LINE
-    deadline_s = clock.monotonic_s() + LIMIT_S
-    listed = _Listing(clock, deadline_s + LAST_S, clock.cpu_s() + WORK_S, tell)
-    answers: queue.SimpleQueue[tuple[Place, Answer]] = queue.SimpleQueue()
+    listed = _Listing(clock, clock.cpu_s() + LIMIT_S + LAST_S, tell)
+    answers: Answers = queue.PriorityQueue()
     missing = _ask_all(servers, api_for, answers, tell)
     cache.keep_only(missing)
     while missing:
         try:
-            place, answer = answers.get(timeout=max(0.0, deadline_s - clock.monotonic_s()))
+            size_bytes, _, place, answer = listed.wait_for(answers)
         except queue.Empty:
             break
         missing.remove(place)
-        if isinstance(answer, Exception):
-            yield from _without(place, answer, cache, listed)
+        if isinstance(answer, UnreadLocation) and not listed.has_time_for(size_bytes):
+            listed.tell_of_too_many(place)
             continue
-        answer = _within_reason(place, answer, tell)
         try:
-            cache.keep(place, answer)
+            found = _read(answer)
+        except Exception as error:  # noqa: BLE001 - the other servers' devices are still there
+            yield from _without(place, error, cache, listed)
+            continue
+        found = _within_reason(place, found, tell)
+        try:
+            cache.keep(place, found)
         except OSError as error:
             tell(
                 tr(
@@ -113,9 +120,15 @@ def discover(
                     error=error.strerror,
                 )
             )
-        yield from listed.lines(place, answer)
-    for place in sorted(missing, key=str):
+        yield from listed.lines(place, found)
+    for place in sorted(missing, key=lambda each: (cache.size_bytes(each), str(each))):
         yield from _without(place, TimeoutError(tr("no answer in time.")), cache, listed)
+
+
+def _read(answer: Answer) -> Mapping[str, Any]:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer.read()
 
 
 def _within_reason(place: Place, answer: Mapping[str, Any], tell: Tell) -> Mapping[str, Any]:
@@ -136,32 +149,54 @@ def _within_reason(place: Place, answer: Mapping[str, Any], tell: Tell) -> Mappi
     return {**answer, "Devices": dict(itertools.islice(found.items(), MOST_DEVICES))}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Listing:
-    """Makes lines of devices until a point of the monotonic clock, and of work."""
+    """Makes lines of devices, while there is time.
+
+    What counts is the time in which this thread worked or waited for answers, not that in which a
+    busy machine ran others instead of it: that must not shorten the list.
+    """
 
     clock: Clock
     end_s: float
-    work_end_s: float
     tell: Tell
+    _waited_s: float = 0.0
 
-    def is_over(self) -> bool:
-        """Whether there is no time for more."""
-        clock = self.clock
-        return clock.monotonic_s() >= self.end_s and clock.cpu_s() >= self.work_end_s
+    def wait_for(self, answers: Answers) -> tuple[int, int, Place, Answer]:
+        """The next answer.
+
+        Raises:
+            queue.Empty: none came in time.
+        """
+        began_s = self.clock.monotonic_s()
+        try:
+            return answers.get(timeout=max(0.0, self._left_s() - LAST_S))
+        finally:
+            self._waited_s += self.clock.monotonic_s() - began_s
+
+    def has_time_for(self, size_bytes: int) -> bool:
+        """Whether JSON of this size is read in time."""
+        return self._left_s() * READ_BYTES_S > size_bytes
+
+    def _left_s(self) -> float:
+        return self.end_s - self.clock.cpu_s() - self._waited_s
+
+    def tell_of_too_many(self, place: Place) -> None:
+        """That there was no time for some of a location's devices, or for all."""
+        self.tell(
+            tr(
+                "Not all devices of location {location} of {server} are listed, as there was no "
+                "time for more. Queues for them can be made by their URI.",
+                location=place.location,
+                server=place.server,
+            )
+        )
 
     def lines(self, place: Place, answer: Mapping[str, Any]) -> Iterator[str]:
         """The lines of a location's devices; of those that there is no time for, one is told."""
         for device in devices(place, answer):
-            if self.is_over():
-                self.tell(
-                    tr(
-                        "Not all devices of location {location} of {server} are listed, as there "
-                        "was no time for more. Queues for them can be made by their URI.",
-                        location=place.location,
-                        server=place.server,
-                    )
-                )
+            if self._left_s() <= 0:
+                self.tell_of_too_many(place)
                 return
             yield device.device_line
 
@@ -169,12 +204,12 @@ class _Listing:
 def _ask_all(
     servers: Iterable[Server],
     api_for: Api,
-    answers: queue.SimpleQueue[tuple[Place, Answer]],
+    answers: Answers,
     tell: Tell,
 ) -> set[Place]:
     """Begin to ask for every location; those that an answer will come for."""
-    tasks: queue.SimpleQueue[tuple[Place, Server]] = queue.SimpleQueue()
     asked: set[Place] = set()
+    numbers = itertools.count()
     for server in servers:
         if server.company is None and server.locations:
             tell(
@@ -184,27 +219,33 @@ def _ask_all(
                     server=server.name,
                 )
             )
-        for location in dict.fromkeys(server.locations) if server.company is not None else ():
-            place = Place(server.name, server.company or "", location)
-            asked.add(place)
-            tasks.put((place, server))
-    api_of = functools.cache(api_for)  # one client for all locations of a server
-
-    def work() -> None:
-        while True:
-            try:
-                place, server = tasks.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                answers.put((place, api_of(server).location(place.location)))
-            except Exception as error:  # noqa: BLE001 - the other servers' devices are still there
-                answers.put((place, error))
-
-    for _ in range(min(WORKERS, len(asked))):
-        # daemons: a server that hangs must not keep the program from ending
-        threading.Thread(target=work, daemon=True).start()
+            continue
+        places = [
+            Place(server.name, server.company or "", location)
+            for location in dict.fromkeys(server.locations)
+        ]
+        asked.update(places)
+        # one client for all locations of a server, made where a fault is that server's own
+        api = functools.cache(functools.partial(api_for, server))
+        work = functools.partial(_ask, iter(places), api, answers, numbers)
+        for _ in range(min(WORKERS, len(places))):
+            # daemons: a server that hangs must not keep the program from ending
+            threading.Thread(target=work, name=f"ask {server.name}", daemon=True).start()
     return asked
+
+
+def _ask(
+    places: Iterator[Place], api: Callable[[], CloudApi], answers: Answers, numbers: Iterator[int]
+) -> None:
+    """Ask for one place after the other, as one of the threads that share `places`."""
+    for place in places:
+        answer: Answer
+        try:
+            answer = api().unread_location(place.location)
+            size_bytes = answer.size_bytes
+        except Exception as error:  # noqa: BLE001 - the other servers' devices are still there
+            answer, size_bytes = error, 0
+        answers.put((size_bytes, next(numbers), place, answer))
 
 
 def _without(place: Place, error: Exception, cache: DeviceCache, listed: _Listing) -> Iterator[str]:
@@ -221,7 +262,8 @@ def _without(place: Place, error: Exception, cache: DeviceCache, listed: _Listin
         )
     # away, or something else answers in its place; not one that says no
     away = isinstance(error, Retryable | TimeoutError | UnexpectedAnswer)
-    last = cache.last(place) if away and not listed.is_over() else None
+    has_time = listed.has_time_for(cache.size_bytes(place))
+    last = cache.last(place) if away and has_time else None
     lines = [] if last is None else list(listed.lines(place, last))
     text = tr(
         "No answer for location {location} of {server}: {why}",

@@ -19,11 +19,9 @@ from cirrus_bridge.change import INFO, NOTICE, WARNING, Change, of_document
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.conclude import NOT_DELIVERED
 from cirrus_bridge.config import PollerSettings
-from cirrus_bridge.cups_news import CupsNews
+from cirrus_bridge.cups_turn import CupsTurn
 from cirrus_bridge.errors import (
     CirrusError,
-    CupsAway,
-    CupsRefused,
     Interrupted,
     Refused,
     Retryable,
@@ -32,22 +30,17 @@ from cirrus_bridge.errors import (
 from cirrus_bridge.follow import Tracked, describe
 from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.model import DeliveryState, JobStatus
-from cirrus_bridge.orphans import Orphans
 from cirrus_bridge.schedule import Schedule
-from cirrus_bridge.settle import Settlement
 from cirrus_bridge.timer import Timer
 from cirrus_bridge.uri import QueueUri
-from cirrus_bridge.watched import Job, Watched, WatchList, place
+from cirrus_bridge.watched import Watched, WatchList, place
 from cirrus_bridge.words import joined
 
 LOOK_S = 0.5  # into the journal, for documents that were handed over
 BEAT_S = 10.0  # and a look for what a poller has left that is no more
-CUPS_S = 15.0
-SHARE = 20.0  # telling CUPS takes no more than one part in so many of the time,
-LONGEST_PAUSE_S = 20.0  # as long as that leaves no queue behind for longer
+SHARE = 20.0  # looking takes no more than one part in so many of the time
 PRUNE_S = 3600.0
 DAY_S = 86_400.0
-AWAY_WAIT_S = 5.0
 ONCE_WAIT_S = 5.0
 
 
@@ -61,30 +54,19 @@ class Poller:
     clock: Clock
     schedule: Schedule[int]
     askers: Askers
-    news: CupsNews
-    settlement: Settlement
-    orphans: Orphans
+    cups: CupsTurn
     settings: PollerSettings
     queue_of: Callable[[str], QueueUri]
     api_of: Callable[[QueueUri], StatusApi]
     tell: Callable[[Change], None]
-    watch_list: WatchList = field(default_factory=WatchList)
+    watch_list: WatchList
     _unknown_since_s: dict[int, float] = field(default_factory=dict)
     _puzzling: set[int] = field(default_factory=set)
-    _settled: dict[Job, Watched] = field(default_factory=dict)
     _beat: Timer = field(default_factory=lambda: Timer(BEAT_S))
     _look: Timer = field(default_factory=lambda: Timer(LOOK_S))
-    _cups: Timer = field(init=False)
-    _orphans: Timer = field(init=False)
     _prune: Timer = field(default_factory=lambda: Timer(PRUNE_S))
     _is_behind: bool = True
     _journal_free_s: float = -math.inf
-    _cups_free_s: float = -math.inf
-    _cups_trouble: str = ""
-
-    def __post_init__(self) -> None:
-        self._orphans = Timer(self.orphans.after_s)
-        self._cups = Timer(min(CUPS_S, self.orphans.after_s))  # they are looked for then
 
     def run(self) -> None:
         """Until a signal asks for an end.
@@ -113,7 +95,8 @@ class Poller:
                     wait_s = self.schedule.next_due_s(self.clock.monotonic_s())
                     if not self.askers.open and wait_s > ONCE_WAIT_S:
                         break  # for a server that is away
-                self._tell_cups()
+                for watched in self.cups.tell_all():
+                    self._drop(watched)
         finally:
             self.journal.leave(self.name)
 
@@ -125,16 +108,14 @@ class Poller:
             self.journal.beat(self.name, now_s=self.clock.wall_s())
         if self._look.is_due(now_s):
             self._look_into_journal(anyway=is_beat)
-        if self._settled and now_s >= self._cups_free_s:
-            self._settle()
-        if self._cups.is_due(now_s):
-            self._tell_cups()
+        for watched in self.cups.take(now_s):
+            self._drop(watched)
         if self._prune.is_due(now_s):
             before_s = self.clock.wall_s() - self.settings.keep_days * DAY_S
             self.journal.prune(before_s=before_s, most=self.settings.keep_documents)
         self._ask(AT_ONCE)
         now_s = self.clock.monotonic_s()
-        next_s = min(self._look.due_s, self._cups.due_s) - now_s
+        next_s = min(self._look.due_s, self.cups.due_s) - now_s
         if self.askers.open < AT_ONCE:
             next_s = min(next_s, self.schedule.next_due_s(now_s))
         self._take_answers(min(next_s, LOOK_S))
@@ -151,7 +132,7 @@ class Poller:
             handover = leased.get(watched.document.key)
             if handover is None:
                 self._drop(watched)
-                self._tell_cups_soon()
+                self.cups.soon()
             else:
                 watched.handover = handover
         for document in self.journal.lease(self.name, now_s=wall_s):
@@ -160,8 +141,8 @@ class Poller:
                 if not target.status.state.is_final:
                     age_s = 0.0 if fresh else max(0.0, wall_s - document.accepted_at_s)
                     self.schedule.add(number, place(watched, target), now_s, age_s=age_s)
-            self._note_settled(watched)
-            self._tell_cups_soon()
+            self.cups.note(watched)
+            self.cups.soon()
         took_s = self.clock.monotonic_s() - now_s
         self._journal_free_s = now_s + min(SHARE * took_s, 1.0)
 
@@ -205,9 +186,9 @@ class Poller:
         """The server has told a job's state."""
         self._unknown_since_s.pop(number, None)
         server = watched.queue.server
-        if self.news.trouble.pop(server, None):
+        if self.cups.news.trouble.pop(server, None):
             self.tell(Change("server-back", f"{server} answers again"))
-            self._tell_cups_soon()
+            self.cups.soon()
         before = target.status.state
         is_news = target.learn(status)
         self.schedule.answered(number, self.clock.monotonic_s(), changed=is_news)
@@ -220,14 +201,14 @@ class Poller:
             return
         # a deletion may be the cloud's alone, and says nothing of the location
         if status.state not in (before, DeliveryState.UNKNOWN, DeliveryState.DELETED):
-            self.news.signs_s[place(watched, target)] = wall_s
+            self.cups.news.signs_s[place(watched, target)] = wall_s
         level = NOTICE if status.state in NOT_DELIVERED else INFO
         text, event = describe(target.receipt, status), status.state.name.lower()
         self.tell(of_document(event, text, watched.document, target.receipt, level))
         if status.state.is_final:
             self.schedule.forget(number)
-        self._note_settled(watched)
-        self._tell_cups_soon()
+        self.cups.note(watched)
+        self.cups.soon()
 
     def _refused(self, number: int, watched: Watched, target: Tracked) -> None:
         """The server does not know the job; it may be mended, so it is asked for a while."""
@@ -243,7 +224,7 @@ class Poller:
     def _is_puzzling(self, number: int, watched: Watched, error: CirrusError) -> bool:
         """Whether the server says again what makes no sense of this job, but has answered well for
         others in between: it is there, and they need not wait."""
-        again = number in self._puzzling and watched.queue.server not in self.news.trouble
+        again = number in self._puzzling and watched.queue.server not in self.cups.news.trouble
         if isinstance(error, UnexpectedAnswer):
             self._puzzling.add(number)
             return again
@@ -254,69 +235,15 @@ class Poller:
         wait_s = error.retry_after_s if isinstance(error, Retryable) else None
         self.schedule.lost(number, self.clock.monotonic_s(), retry_after_s=wait_s)
         server, text = watched.queue.server, joined(" ", (error.text, f"({error.code})"))
-        if server not in self.news.trouble:
+        if server not in self.cups.news.trouble:
             said = f"{text} {error.detail}".strip()
             self.tell(Change("server-away", said, WARNING))
-            self._tell_cups_soon()
-        self.news.trouble[server] = text
-
-    def _note_settled(self, watched: Watched) -> None:
-        of_job = self.watch_list.of_job(watched)
-        if all(each.is_settled for each in of_job):
-            self._settled[watched.job] = watched
-
-    def _settle(self) -> None:
-        """Bring the jobs to their end whose documents are all settled."""
-        for job, watched in list(self._settled.items()):
-            of_job = self.watch_list.of_job(watched)
-            try:
-                if of_job and self.settlement.settle(of_job):
-                    for each in of_job:
-                        self._drop(each)
-            except CupsAway as error:
-                self._cups_failed(error)
-                return
-            except CupsRefused as error:
-                self._cups_failed(error)
-            self._settled.pop(job, None)
-
-    def _tell_cups(self) -> None:
-        """Jobs and queues say in CUPS what is known; what CUPS has ended is let go."""
-        began_s = self.clock.monotonic_s()
-        try:
-            for watched in self.watch_list:
-                if watched.is_settled:  # not ended yet, as a queue was paused, say
-                    self._note_settled(watched)
-            self._settle()
-            for watched in self.news.tell_jobs(self.watch_list):
-                self._drop(watched)
-            self.news.tell_queues(self.watch_list)
-            if self._orphans.is_due(began_s):
-                self.orphans.look()
-        except (CupsAway, CupsRefused) as error:
-            self._cups_failed(error)
-            now_s = self.clock.monotonic_s()
-            self._cups_free_s = now_s + max(AWAY_WAIT_S, now_s - began_s)  # others are asked, too
-        else:
-            self._cups_trouble = ""
-            now_s = self.clock.monotonic_s()
-            self._cups_free_s = now_s + min(SHARE * (now_s - began_s), LONGEST_PAUSE_S)
-        self._cups.due_s = max(self._cups.due_s, self._cups_free_s)
-
-    def _tell_cups_soon(self) -> None:
-        now_s = self.clock.monotonic_s()
-        self._cups.due_s = min(self._cups.due_s, max(now_s, self._cups_free_s))
-
-    def _cups_failed(self, error: CirrusError) -> None:
-        text = f"{error} ({error.code})"
-        if text != self._cups_trouble:
-            self._cups_trouble = text
-            self.tell(Change("cups", f"{text} {error.detail}".strip(), WARNING))
-        self._cups_free_s = self.clock.monotonic_s() + AWAY_WAIT_S
+            self.cups.soon()
+        self.cups.news.trouble[server] = text
 
     def _drop(self, watched: Watched) -> None:
         self.watch_list.remove(watched)
-        self._settled.pop(watched.job, None)
+        self.cups.forget(watched)
         for number in watched.numbers:
             self.schedule.forget(number)
             self._unknown_since_s.pop(number, None)

@@ -31,6 +31,7 @@ from cirrus_bridge.cups_ipp import CUPS_SOCKET, CupsServer
 from cirrus_bridge.cups_news import CupsNews
 from cirrus_bridge.cups_queue import CupsQueues
 from cirrus_bridge.cups_snap import ALONE, snap_hint
+from cirrus_bridge.cups_turn import CupsTurn
 from cirrus_bridge.errors import BadConfiguration, CirrusError, Interrupted
 from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.orphans import Orphans
@@ -40,6 +41,7 @@ from cirrus_bridge.schedule import Schedule
 from cirrus_bridge.settle import Settlement
 from cirrus_bridge.sinks import sinks
 from cirrus_bridge.uri import QueueUri
+from cirrus_bridge.watched import WatchList
 from cirrus_bridge.words import tr
 
 RELOAD_S = 5.0
@@ -99,19 +101,26 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
         if settings.metrics_port and not once:  # a poller that runs beside this one has the port
             api_of = _with_metrics(settings.metrics_port, state, name, clock, api_of)
         settlement = Settlement(journal, cups, clock, tell)
+        watch_list = WatchList()
         poller = Poller(
             name=name,
             journal=journal,
             clock=clock,
             schedule=Schedule(rng, requests_per_minute=settings.requests_per_minute),
             askers=Askers(),
-            news=CupsNews(journal, cups, clock, settlement, tell),
-            settlement=settlement,
-            orphans=Orphans(journal, cups, clock, tell, after_s, str(state)),
+            cups=CupsTurn(
+                clock,
+                CupsNews(journal, cups, clock, settlement, tell),
+                settlement,
+                Orphans(journal, cups, clock, tell, after_s, str(state)),
+                tell,
+                watch_list,
+            ),
             settings=settings,
             queue_of=lambda uri: reader.configuration.queue(uri),  # as it is by then
             api_of=api_of,
             tell=tell,
+            watch_list=watch_list,
         )
         tell(Change("started", f"cirrus-bridge {__version__}, as {name}", INFO))
         if snap_hint() == ALONE:
@@ -120,7 +129,7 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
             poller.run_once()
         else:
             poller.run()
-        tell(Change("ended", f"{len(poller.watch_list)} documents are left to the next poller"))
+        tell(Change("ended", f"{len(watch_list)} documents are left to the next poller"))
     _finish(told_aside, clock)
 
 

@@ -25,7 +25,7 @@ from cirrus_cloudlet.sign_in_limit import SignInLimit
 from cirrus_cloudlet.web_templates import rendered
 
 log = logging.getLogger(__name__)
-_WRONG_OF_A_NAME = 10
+_WRONG_OF_A_NAME = 10  # from one address: nobody locks out a person who signs in elsewhere
 _WRONG_FROM_AN_ADDRESS = 50  # behind which may be an office
 
 
@@ -89,7 +89,8 @@ class SignIn:
         return response
 
     def _refusal(self, name: str, password: str, address: str) -> Response | None:
-        wait_s = max(self._by_name.wait_s(name), self._by_address.wait_s(address))
+        name_there = f"{address} {name}"
+        wait_s = max(self._by_name.wait_s(name_there), self._by_address.wait_s(address))
         if wait_s:
             problem = f"Too many wrong passwords. Try again in {-(-wait_s // 60)} min."
             response = rendered("sign_in", 429, problem=problem, name=name)
@@ -97,7 +98,7 @@ class SignIn:
             return response
         if self._cloud.accounts.verified(name, password):
             return None
-        self._by_name.count(name)
+        self._by_name.count(name_there)
         self._by_address.count(address)
         # the name is not logged: a password may have been typed in its place
         log.warning("a sign-in from %s was refused", address)

@@ -222,7 +222,8 @@ def test_a_key_opens_no_page(shared: CloudletServer) -> None:
 
 
 def test_guessing_is_slow(own: CloudletServer) -> None:
-    """After ten wrong passwords not even the right one is looked at; other names still are."""
+    """After ten wrong passwords not even the right one is looked at; other names still are, and
+    the same one from elsewhere, so that nobody locks out somebody else."""
     right = own.cli("account", "add", "anna", "--company", "ACME")
     other = own.cli("account", "add", "berta", "--company", "ACME")
     visitor = Visitor(own.url)
@@ -232,6 +233,7 @@ def test_guessing_is_slow(own: CloudletServer) -> None:
     assert refused.status == 429
     assert 0 < int(refused.headers["retry-after"]) <= 900
     assert visitor.cookie == ""
+    assert visitor.sign_in("anna", right, "--interface", "127.0.0.2").status == 303
     assert visitor.sign_in("berta", other).status == 303
     for number in range(40):  # a client can say that it is another, too
         header = f"X-Forwarded-For: 192.0.2.{number}"

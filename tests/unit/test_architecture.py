@@ -44,6 +44,7 @@ LAYERS: list[set[str]] = [
     {"backend_run", "watched"},
     {"settle", "orphans", "aside", "journal_figures", "journal_health", "journal_history"},
     {"cups_news", "hook", "desktop", "metrics"},
+    {"cups_turn"},
     {"poller", "sinks", "metrics_server"},
     {"backend_main", "driver_main", "statusd_main"},
     {"backend_supervisor"},

@@ -14,6 +14,8 @@ from cirrus_bridge import errors
 
 UPDATE = "run: $(installer/bootstrap dev)/bin/python installer/packages/catalogs.py"
 PATHS = {f"{path.parts[-3]} {path.stem}": path for path in catalogs.paths()}
+# what takes a text for people as its argument
+TO_PEOPLE = {"tell", "info", "lasting", "fault", "server_away", "useless", "bad"}
 SOURCES = sorted(catalogs.PACKAGE.rglob("*.py"))
 
 
@@ -102,12 +104,17 @@ def test_templates_are_ours(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(catalogs.PACKAGE.glob("*.py")), ids=lambda path: path.stem)
-def test_errors_have_words(path: Path) -> None:
-    """The text of an error is made by `tr`, not written there in English alone."""
+def test_people_get_words(path: Path) -> None:
+    """The text of an error, or for a person, is made by `tr`, not an English literal."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
+        if not (isinstance(node, ast.Call) and node.args):
             continue
-        made = getattr(errors, node.func.id, None)
-        if isinstance(made, type) and issubclass(made, errors.CirrusError):
-            text = node.args[0]
-            assert not isinstance(text, ast.Constant | ast.JoinedStr), f"line {text.lineno}"
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        made = getattr(errors, name, None)
+        is_error = isinstance(made, type) and issubclass(made, errors.CirrusError)
+        if is_error or name in TO_PEOPLE:
+            text = node.args[name == "bad" and len(node.args) > 1]
+            is_literal = isinstance(text, ast.JoinedStr) or (
+                isinstance(text, ast.Constant) and isinstance(text.value, str)
+            )
+            assert not is_literal, f"line {text.lineno}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +14,16 @@ from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import UploadSettings
 from cirrus_bridge.config_servers import Secret, Server
 from cirrus_bridge.device_cache import DeviceCache
-from cirrus_bridge.discovery import MOST_DEVICES, SCHEME_LINE, discover, nothing_to_ask
+from cirrus_bridge.discovery import (
+    LAST_S,
+    LIMIT_S,
+    MOST_DEVICES,
+    SCHEME_LINE,
+    discover,
+    nothing_to_ask,
+)
 from cirrus_bridge.model import Place
-from scripted_server import Answer, RawBytes, Script, ScriptedServer, Stall
+from scripted_server import Answer, RawBytes, Request, Script, ScriptedServer, Stall
 
 PARIS = '{"LocID":"Paris","Name":"Paris","Devices":{"L1":{"DevID":"L1"}}}'
 
@@ -150,17 +158,67 @@ def test_location_with_more_devices_than_there_is_time_for(tmp_path: Path) -> No
     assert 1 < len(lines) < MOST_DEVICES
 
 
-class _SlowClock(Clock):
-    """A millisecond passes with each look at it."""
+@pytest.mark.parametrize(("left_s", "read"), [(30.0, ["Lyon", "Paris", "Rome"]), (0.2, ["Paris"])])
+def test_large_answer_costs_a_small_one_nothing(
+    tmp_path: Path, left_s: float, read: list[str]
+) -> None:
+    """The small one is listed first, whichever came first; what there is no time to read is told,
+    and not begun, since it could not be stopped."""
+    large = json.dumps({"Devices": {f"D{n}": {} for n in range(MOST_DEVICES * 15)}})
 
-    now_s = 0.0
+    def script(request: Request) -> Answer:
+        return Answer(PARIS if request.path.endswith("/Paris") else large)
+
+    with ScriptedServer(script) as server:
+        told: list[str] = []
+        clock = _LateClock(left_s)
+        listed = _server(server.name, "Acme", "Lyon", "Paris", "Rome")
+        lines = list(discover([listed], _api, DeviceCache(tmp_path), clock, told.append))
+        kept = sorted(place.location for place, _ in DeviceCache(tmp_path).everything())
+    assert "/Acme/Paris:L1 " in lines[1]
+    assert kept == read
+    assert len(lines) == 2 + MOST_DEVICES * (len(read) - 1)
+    assert len(told) == 2
+    assert all(("no time for more" in text) == (left_s < 1) for text in told)
+
+
+class _LateClock(Clock):
+    """All answers are there when the first is waited for, and so much time is left."""
+
+    def __init__(self, left_s: float) -> None:
+        super().__init__()
+        self._left_s = left_s
+        self._worked_s = 0.0
 
     def monotonic_s(self) -> float:
-        self.now_s += 0.001
-        return self.now_s
+        for thread in threading.enumerate():
+            if thread.name.startswith("ask "):
+                thread.join()
+        self._worked_s = LIMIT_S + LAST_S - self._left_s
+        return 0.0
 
     def cpu_s(self) -> float:
-        return self.now_s
+        return self._worked_s
+
+
+def test_server_that_is_away_does_not_keep_others_waiting(tmp_path: Path) -> None:
+    """However many locations it has."""
+    places = [f"L{n}" for n in range(100)]
+    lines, told = _discover(
+        tmp_path, lambda _: Stall(), lambda name: _server(name, "Acme", *places)
+    )
+    assert len(lines) == 2
+    assert len(told) == len(places)
+
+
+class _SlowClock(Clock):
+    """Each look at it costs a millisecond of work."""
+
+    worked_s = 0.0
+
+    def cpu_s(self) -> float:
+        self.worked_s += 0.001
+        return self.worked_s
 
 
 def test_location_that_is_too_long_is_told(tmp_path: Path) -> None:
