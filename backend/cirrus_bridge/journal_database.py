@@ -192,10 +192,7 @@ class JournalDatabase:
     def _upgrade(self) -> None:
         with self._transaction():
             version = self._db.execute("PRAGMA user_version").fetchone()[0]  # another was quicker?
-            for step in _STEPS[version:]:
-                for statement in filter(str.strip, step.split(";")):
-                    self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version = {VERSION}")
+            _take_steps(self._db, version)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -250,12 +247,14 @@ def read_only(folder: Path) -> Iterator[View]:
     clock = Clock()
     end_s = clock.monotonic_s() + LOOK_S
     try:
-        with contextlib.closing(
-            sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
-        ) as db:
+        with contextlib.ExitStack() as opened:
+            db = opened.enter_context(_connected(f"{path.as_uri()}?mode=ro", uri=True))
             db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE_BYTES)
             db.set_progress_handler(lambda: clock.monotonic_s() > end_s, _STEPS_BETWEEN_LOOKS)
             db.execute("BEGIN")
+            if not db.execute("PRAGMA user_version").fetchone()[0]:  # it is being made just now
+                db = opened.enter_context(_connected(":memory:"))
+                _take_steps(db, 0)
             yield db
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
@@ -293,6 +292,17 @@ def _check_kind(path: Path) -> None:
                     name=name,
                 )
             )
+
+
+def _take_steps(db: View, version: int) -> None:
+    for step in _STEPS[version:]:
+        for statement in filter(str.strip, step.split(";")):
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _connected(name: str, *, uri: bool = False) -> contextlib.closing[View]:
+    return contextlib.closing(sqlite3.connect(name, uri=uri, isolation_level=None))
 
 
 def _private(path: Path) -> int:

@@ -16,6 +16,9 @@ import pytest
 from cirrus_bridge import journal_database
 from cirrus_bridge.errors import JournalBusy, JournalError
 from cirrus_bridge.journal import Journal, Phase
+from cirrus_bridge.journal_figures import FigureReader
+from cirrus_bridge.journal_health import look
+from cirrus_bridge.journal_history import recent_documents
 from cirrus_bridge.model import (
     DeliveryState,
     DocumentKey,
@@ -146,6 +149,17 @@ def test_journal_of_the_first_version(tmp_path: Path) -> None:
         (entry,) = journal.entries("u", 1)
         assert (entry.phase, entry.open_runs, entry.class_name) == (Phase.ACCEPTED, 0, "")
         assert not journal.takes_one_at_a_time("h", now_s=1)
+
+
+def test_journal_that_is_being_made(tmp_path: Path) -> None:
+    """Its file is there before its tables are: who looks at it meanwhile finds nothing."""
+    for name in ("jobs.lock", "journal.db"):
+        (tmp_path / name).touch()
+    assert recent_documents(tmp_path, 10) .documents == []
+    assert FigureReader(tmp_path, "p").look(0.0).open_documents == 0
+    assert look(tmp_path).damage == ()
+    with Journal(tmp_path) as journal:
+        assert journal.entries(JOB.job_uuid, JOB.job_id) == []
 
 
 def test_lock_of_a_job_ends_with_its_holder(tmp_path: Path) -> None:
