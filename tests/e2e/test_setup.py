@@ -298,6 +298,7 @@ def test_a_ca_of_its_own(polled: PrintSite, tmp_path: Path) -> None:
     assert status == 0, screen
     (entry,) = entries(polled)
     assert entry["ca_file"] == str(ca_file)
+    assert entry["encryption"] == "required"  # as it was tried, whatever [defaults] say
 
 
 def test_servers_of_the_network(polled: PrintSite, tmp_path: Path) -> None:

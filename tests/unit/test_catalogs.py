@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
@@ -16,6 +17,15 @@ UPDATE = "run: $(installer/bootstrap dev)/bin/python installer/packages/catalogs
 PATHS = {f"{path.parts[-3]} {path.stem}": path for path in catalogs.paths()}
 # what takes a text for people as its argument
 TO_PEOPLE = {"tell", "info", "lasting", "fault", "server_away", "useless", "bad"}
+FINDINGS = ("good", "note", "warning", "error", "failed")
+# in cirrusctl, at which of the arguments
+TO_ADMINISTRATORS = {
+    **dict.fromkeys(("line", "remark", "say", "confirm", "bad", "_done"), 0),
+    "Column": 1,
+    "event": 1,
+    "document": 1,
+    **dict.fromkeys(FINDINGS, 2),
+}
 SOURCES = sorted(catalogs.PACKAGE.rglob("*.py"))
 
 
@@ -114,7 +124,36 @@ def test_people_get_words(path: Path) -> None:
         is_error = isinstance(made, type) and issubclass(made, errors.CirrusError)
         if is_error or name in TO_PEOPLE:
             text = node.args[name == "bad" and len(node.args) > 1]
-            is_literal = isinstance(text, ast.JoinedStr) or (
-                isinstance(text, ast.Constant) and isinstance(text.value, str)
-            )
-            assert not is_literal, f"line {text.lineno}"
+            assert not _is_english(text), f"line {text.lineno}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(catalogs.PACKAGE.glob("admin/**/*.py")),
+    ids=lambda path: str(path.relative_to(catalogs.PACKAGE)),
+)
+def test_administrators_get_words(path: Path) -> None:
+    """So are findings, headings, questions and remarks of cirrusctl."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        made = getattr(errors, name, None)
+        is_error = isinstance(made, type) and issubclass(made, errors.CirrusError)
+        texts = [keyword.value for keyword in node.keywords if keyword.arg == "none"]
+        if is_error or name in TO_ADMINISTRATORS:
+            first = TO_ADMINISTRATORS.get(name, 0)
+            texts += node.args[first : first + (2 if name in FINDINGS else 1)]
+        for text in texts:
+            assert not _is_english(text), f"line {text.lineno}"
+
+
+def _is_english(node: ast.expr) -> bool:
+    """A literal in which letters stand beside each other; signs and fields are everybody's."""
+    if isinstance(node, ast.IfExp):
+        return _is_english(node.body) or _is_english(node.orelse)
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    said = "".join(
+        part.value for part in parts if isinstance(part, ast.Constant) and type(part.value) is str
+    )
+    return bool(re.search(r"[A-Za-z]{2}", said))

@@ -88,7 +88,7 @@ def draft(address: str, *, ca_file: str | None, proxy: str | None, plain: bool) 
         NO_KEY,
         ca_file=ca_file,
         proxy=proxy,
-        encryption="never" if plain else None,
+        encryption="never" if plain else "required",
     )
     return Draft(replace(server, allow_plaintext=plain and not server.may_be_plain))
 
