@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,11 @@ import pytest
 from pypdf import PdfWriter
 
 from print_site import PrintSite
+
+# messages are read in English, whatever language the person speaks who runs the tests
+for _name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES"):
+    os.environ.pop(_name, None)
+os.environ["LANG"] = "C.UTF-8"
 
 WELCOME = Path(__file__).parents[1] / "installer" / "welcome.pdf"
 

@@ -112,6 +112,16 @@ class PrintSite:
             timeout=PATIENCE_S,
         )
 
+    def start_cirrusctl(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start cirrusctl for this site; whoever calls it waits for its end."""
+        return subprocess.Popen(
+            [BACKEND.with_name("cirrusctl"), *arguments],
+            env=os.environ | self.environ | {"CUPS_SERVER": str(self.cups.socket)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     @contextlib.contextmanager
     def statusd(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """The poller of this site, while the context lasts; its lines are in `statusd_log`."""

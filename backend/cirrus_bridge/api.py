@@ -19,6 +19,7 @@ from cirrus_bridge.config import UploadSettings
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.errors import ApiError, ShortSegment
 from cirrus_bridge.model import JobStatus, Receipt, Segment, Target, Ticket
+from cirrus_bridge.words import tr
 
 if TYPE_CHECKING:
     import requests
@@ -36,14 +37,22 @@ class CloudApi:
         company: the API's CompID; sent as `compid` where the key is bound to none.
         https: False only where plain text was allowed.
         timeouts: for connecting and for each read.
+        sets_up: the server is being set up, so errors do not speak of servers.d.
     """
 
     def __init__(
-        self, server: Server, company: str, *, https: bool, timeouts: UploadSettings
+        self,
+        server: Server,
+        company: str,
+        *,
+        https: bool,
+        timeouts: UploadSettings,
+        sets_up: bool = False,
     ) -> None:
         self._server = server
         self._company = company
         self._base = f"{'https' if https else 'http'}://{server.name}/api"
+        self._sets_up = sets_up
         self._timeouts = (timeouts.connect_timeout_s, timeouts.read_timeout_s)
         self._local: requests.Session | None = None
         self._lock = threading.Lock()
@@ -94,8 +103,13 @@ class CloudApi:
         written = answers.number(exchange)
         if written != len(segment.data):
             raise ShortSegment(
-                f"{self._server.name} stored {written} of {len(segment.data)} bytes at byte "
-                f"{segment.index} of the upload."
+                tr(
+                    "{server} stored {written} of {sent} bytes at byte {place} of the upload.",
+                    server=self._server.name,
+                    written=written,
+                    sent=len(segment.data),
+                    place=segment.index,
+                )
             )
 
     # --- submits: repeating one prints again
@@ -172,7 +186,13 @@ class CloudApi:
         sent = RequestBody(body)
         session = self._session()
         verb = " ".join(path.split("/")[1:3]) if path.startswith("/get/") else path[1:]
-        exchange = Exchange(self._server.name, verb, bool(submit_key), self._server.api_key)
+        exchange = Exchange(
+            self._server.name,
+            verb,
+            bool(submit_key),
+            self._server.api_key,
+            sets_up=self._sets_up,
+        )
         from cirrus_bridge.api_session import answer_within
 
         try:
@@ -195,7 +215,9 @@ class CloudApi:
             session.close()  # idle connections: a server with one thread serves no other meanwhile
             raise
         if len(answer) > limit_bytes:
-            raise exchange.useless(f"its answer is longer than {limit_bytes >> 20} MiB")
+            raise exchange.useless(
+                tr("its answer is longer than {size} MiB", size=limit_bytes >> 20)
+            )
         check_status(exchange)
         return exchange
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from cirrus_bridge.api_errors import Exchange
 from cirrus_bridge.model import DeliveryState, JobStatus, Receipt, Target
+from cirrus_bridge.words import tr
 
 # 20220318185808-1; whatever else it may look like one day, a word or a number alone is none
 _JOB_ID = re.compile(r"(?=.{3,128}$)[A-Za-z0-9]+(-[A-Za-z0-9]+)+")
@@ -25,7 +26,9 @@ def lines(exchange: Exchange, count: int) -> tuple[str, ...]:
     """Exactly `count` lines."""
     found = tuple(line.strip() for line in exchange.text.split("\n"))
     if len(found) != count:
-        raise exchange.useless(f"{count} lines were expected, {len(found)} came")
+        raise exchange.useless(
+            tr("{wanted} lines were expected, {found} came", wanted=count, found=len(found))
+        )
     return found
 
 
@@ -33,7 +36,7 @@ def name(exchange: Exchange) -> str:
     """The name of an uploaded file."""
     text = exchange.text
     if not 0 < len(text) <= 255 or not text.isprintable():
-        raise exchange.useless("a file name was expected")
+        raise exchange.useless(tr("a file name was expected"))
     return text
 
 
@@ -41,7 +44,7 @@ def number(exchange: Exchange) -> int:
     """A count of bytes."""
     text = exchange.text
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise exchange.useless("a number of bytes was expected")
+        raise exchange.useless(tr("a number of bytes was expected"))
     return int(text)
 
 
@@ -49,9 +52,11 @@ def receipts(exchange: Exchange, targets: Sequence[Target]) -> list[Receipt]:
     """One job id a target, in their order."""
     ids = exchange.text.split()
     if len(ids) != len(targets):
-        raise exchange.useless(f"{len(targets)} job ids were expected, {len(ids)} came")
+        raise exchange.useless(
+            tr("{wanted} job ids were expected, {found} came", wanted=len(targets), found=len(ids))
+        )
     if len(set(ids)) != len(ids) or not all(map(_JOB_ID.fullmatch, ids)):
-        raise exchange.useless("it sent something else than job ids")
+        raise exchange.useless(tr("it sent something else than job ids"))
     return [Receipt(target, job_id) for target, job_id in zip(targets, ids, strict=True)]
 
 
@@ -62,7 +67,7 @@ def json_object(exchange: Exchange) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise exchange.useless("a JSON object was expected")
+        raise exchange.useless(tr("a JSON object was expected"))
     return found
 
 
@@ -92,7 +97,7 @@ def job_status(exchange: Exchange) -> JobStatus:
     except (KeyError, ValueError):
         state = DeliveryState.UNKNOWN  # which no server says
     if state is DeliveryState.UNKNOWN:
-        raise exchange.useless("a job state was expected")
+        raise exchange.useless(tr("a job state was expected"))
     segments = found.get("Segments")
     properties = found.get("Properties")
     return JobStatus(

@@ -25,14 +25,19 @@ from cirrus_bridge.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from cirrus_bridge.words import changed, joined, tr
 
 WORDS_CHARS = 300
 _TRY_AGAIN = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
-NO_TLS = (
+NO_TLS = tr(
     "this port does not speak TLS. Correct the port; or, for a server on this machine that has no "
-    "TLS, put encryption=never into the queue's URI, or below [defaults] in bridge.toml"
+    'TLS, put encryption = "never" into its entry in servers.d'
 )
-MAY_BE_PRINTED = (
+NO_TLS_YET = tr(
+    "this port does not speak TLS. Correct the port; or, for a server on this machine that has no "
+    "TLS, say --plain"
+)
+MAY_BE_PRINTED = tr(
     "The document was sent and it is not known whether the cloud took it: it may be printed "
     "already. Look at the printer; then cancel this job, or release it to print (again)."
 )
@@ -62,12 +67,16 @@ class RequestBody:
 
 
 class Exchange:
-    """One request (`verb`, to the server called `server`) and its answer."""
+    """One request (`verb`, to the server called `server`) and its answer. With `sets_up`, nothing
+    is in servers.d yet."""
 
-    def __init__(self, server: str, verb: str, submits: bool, api_key: Secret) -> None:
+    def __init__(
+        self, server: str, verb: str, submits: bool, api_key: Secret, *, sets_up: bool = False
+    ) -> None:
         self.server = server
         self.verb = verb
         self.submits = submits
+        self.sets_up = sets_up
         self.status = 0
         self.headers: Mapping[str, str] = {}
         self.answer = b""
@@ -87,7 +96,7 @@ class Exchange:
     def words(self) -> str:
         """What the server says, fit to be shown: one line, no markup, never the key."""
         if self.is_web_page:
-            return "a web page"
+            return tr("a web page")
         line = " ".join(self.text.split())
         return line if len(line) <= WORDS_CHARS else line[:WORDS_CHARS] + "…"
 
@@ -101,19 +110,31 @@ class Exchange:
         """It is asked for no job and no queue: what may be wrong is in servers.d."""
         return self.verb == "get location"
 
-    def refused(self, words: str, status: str) -> Refused:
+    def refused(self, words: str, *, by_status: bool = False) -> Refused:
         """The error for a no, in the server's `words`."""
-        advice = (
-            f"Correct the company and locations of {self.server} in servers.d"
-            if self.discovers
-            else "If it does not know the location or device, correct the queue's target with "
-            "lpadmin -v. Then release the job"
-        )
-        reason = words.rstrip(".") or "it gave no reason"
-        return Refused(
-            f"{self.server} refused the request{status}: {reason}. {advice}.",
-            detail=f"{self.verb}: status {self.status}: {self.words}",
-        )
+        if self.sets_up:
+            advice = tr("Give company and location by the ids that they have there.")
+        elif self.discovers:
+            advice = tr(
+                "Correct the company and locations of {server} in servers.d.", server=self.server
+            )
+        else:
+            advice = tr(
+                "If it does not know the location or device, correct the queue's target with "
+                "lpadmin -v. Then release the job."
+            )
+        reason = changed(words, lambda said: said.rstrip(".")) or tr("it gave no reason")
+        if by_status:
+            text = tr(
+                "{server} refused the request (status {status}): {reason}.",
+                server=self.server,
+                status=self.status,
+                reason=reason,
+            )
+        else:
+            text = tr("{server} refused the request: {reason}.", server=self.server, reason=reason)
+        detail = f"{self.verb}: status {self.status}: {self.words}"
+        return Refused(joined(" ", (text, advice)), detail=detail)
 
     def host_of(self, location: str) -> str:
         """The host of a URL, fit to be shown."""
@@ -121,28 +142,79 @@ class Exchange:
             host = urlsplit(location).netloc.replace(self._api_key.reveal(), "***")
         except ValueError:
             host = ""
-        return host if host and host.isprintable() else "another address"
+        return host if host and host.isprintable() else tr("another address")
 
     def useless(self, reason: str) -> ApiError:
         """The error for a 2xx answer that is none of the API's document."""
         detail = f"{self.verb}: status {self.status}, {len(self.answer)} bytes: {self.words}"
-        text = f"{self.server} did not answer as the print API does: {reason}."
-        if self.submits:
-            return SubmitUnanswered(f"{text} {MAY_BE_PRINTED}", detail=detail)
-        advice = (
-            "Check the server's address in servers.d and what is in front of it (login page, proxy)"
+        text = tr(
+            "{server} did not answer as the print API does: {reason}.",
+            server=self.server,
+            reason=reason,
         )
-        then = "" if self.discovers else ", then release the job"
-        return UnexpectedAnswer(f"{text} {advice}{then}.", detail=detail)
+        if self.submits:
+            return SubmitUnanswered(joined(" ", (text, MAY_BE_PRINTED)), detail=detail)
+        if self.sets_up:
+            advice = tr(
+                "Check the server's address and what is in front of it (login page, proxy)."
+            )
+        elif self.discovers:
+            advice = tr(
+                "Check the server's address in servers.d and what is in front of it (login page, "
+                "proxy)."
+            )
+        else:
+            advice = tr(
+                "Check the server's address in servers.d and what is in front of it (login page, "
+                "proxy), then release the job."
+            )
+        return UnexpectedAnswer(joined(" ", (text, advice)), detail=detail)
+
+    def sent_on(self, where: str) -> UnexpectedAnswer:
+        """The error for a redirect."""
+        text = tr(
+            "{server} sends us on to {where}, and the key is for {server} alone.",
+            server=self.server,
+            where=where,
+        )
+        advice = tr("If that is the right server, name it in servers.d and in the queue's URI.")
+        if self.sets_up:
+            advice = tr("If that is the right server, give its address.")
+        return UnexpectedAnswer(joined(" ", (text, advice)), detail=self._detail)
+
+    def key_refused(self) -> KeyRefused:
+        """The error for a key that is not accepted."""
+        text = tr(
+            "{server} refused the API key (status {status}: {words}).",
+            server=self.server,
+            status=self.status,
+            words=self.words,
+        )
+        if self.sets_up:
+            advice = tr("Check that the key is whole, still valid, and of this company.")
+        elif self.discovers:
+            advice = tr("Put a valid key for {server} into servers.d.", server=self.server)
+        else:
+            advice = tr(
+                "Put a valid key for {server} into servers.d, then release the job.",
+                server=self.server,
+            )
+        return KeyRefused(joined(" ", (text, advice)), detail=self._detail)
+
+    @property
+    def _detail(self) -> str:
+        return f"{self.verb}: status {self.status}: {self.words}"
 
     def lost(self, reason: str, sent: RequestBody) -> ApiError:
         """The error for a connection that failed."""
         detail = f"{self.verb}: {reason}"
         if self.submits and sent.is_sent and len(sent):
-            return SubmitUnanswered(
-                f"The answer of {self.server} got lost ({reason}). {MAY_BE_PRINTED}", detail=detail
+            text = tr(
+                "The answer of {server} got lost ({reason}).", server=self.server, reason=reason
             )
-        return Unreachable(f"{self.server} can not be reached: {reason}.", detail=detail)
+            return SubmitUnanswered(joined(" ", (text, MAY_BE_PRINTED)), detail=detail)
+        text = tr("{server} can not be reached: {reason}.", server=self.server, reason=reason)
+        return Unreachable(text, detail=detail)
 
 
 @contextlib.contextmanager
@@ -159,23 +231,46 @@ def translated(exchange: Exchange, sent: RequestBody) -> Iterator[None]:
         yield
     except Interrupted as error:
         if exchange.submits:
-            raise exchange.lost("stopped by a signal", sent) from error
+            raise exchange.lost(tr("stopped by a signal"), sent) from error
         raise
     except (rq.InvalidURL, rq.InvalidProxyURL, rq.MissingSchema) as error:
         raise BadConfiguration(
-            f"The entry of {exchange.server} in servers.d can not be used: {error}."
+            tr(
+                "Address or proxy of {server} can not be used: {error}.",
+                server=exchange.server,
+                error=error,
+            )
+            if exchange.sets_up
+            else tr(
+                "The entry of {server} in servers.d can not be used: {error}.",
+                server=exchange.server,
+                error=error,
+            )
         ) from error
     except (rq.RequestException, u3.HTTPError, OSError) as error:
         reason = _reason(error)
         if isinstance(error, rq.SSLError) and "CERTIFICATE_VERIFY_FAILED" in reason:
             why = reason.partition("CERTIFICATE_VERIFY_FAILED]")[2].partition("(_ssl")[0]
             raise NotTrusted(
-                f"The certificate of {exchange.server} is not trusted:"
-                f"{why.removeprefix(' certificate verify failed:').rstrip()}. Renew it, or name "
-                "its CA as ca_file in servers.d.",
+                joined(
+                    " ",
+                    (
+                        tr(
+                            "The certificate of {server} is not trusted: {why}.",
+                            server=exchange.server,
+                            why=why.removeprefix(" certificate verify failed:").strip(),
+                        ),
+                        tr("Renew it, or name its CA by --ca-file.")
+                        if exchange.sets_up
+                        else tr("Renew it, or name its CA as ca_file in servers.d."),
+                    ),
+                ),
                 detail=f"{exchange.verb}: {reason}",
             ) from error
-        raise exchange.lost(_plain(error, reason), sent) from error
+        words = _plain(error, reason)
+        if words == NO_TLS and exchange.sets_up:
+            words = NO_TLS_YET
+        raise exchange.lost(words, sent) from error
 
 
 def check_status(exchange: Exchange) -> None:
@@ -184,37 +279,29 @@ def check_status(exchange: Exchange) -> None:
     detail = f"{exchange.verb}: status {status}: {exchange.words}"
     if 200 <= status < 300:
         if exchange.text.startswith("Error:"):
-            raise exchange.refused(exchange.words.removeprefix("Error:").strip(), "")
+            raise exchange.refused(exchange.words.removeprefix("Error:").strip())
         if exchange.is_web_page:
-            raise exchange.useless("it sent a web page")
+            raise exchange.useless(tr("it sent a web page"))
     elif 300 <= status < 400:
         where = exchange.host_of(exchange.headers.get("Location", ""))
         if exchange.submits:
-            raise exchange.useless(f"it sends us on to {where}")
-        raise UnexpectedAnswer(
-            f"{server} sends us on to {where}, and the key is for {server} alone. If that is "
-            "the right server, name it in servers.d and in the queue's URI.",
-            detail=detail,
-        )
+            raise exchange.useless(tr("it sends us on to {where}", where=where))
+        raise exchange.sent_on(where)
     elif status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        raise KeyRefused(
-            f"{server} refused the API key (status {status}: {exchange.words}). Put a valid key "
-            f"for {server} into servers.d{'' if exchange.discovers else ', then release the job'}.",
-            detail=detail,
-        )
+        raise exchange.key_refused()
     elif status in _TRY_AGAIN or (status >= 500 and not exchange.submits):
         raise ServerFault(
-            f"{server} can not answer now (status {status}).",
+            tr("{server} can not answer now (status {status}).", server=server, status=status),
             detail=detail,
             retry_after_s=_retry_after_s(exchange.headers),
         )
     elif status >= 500:
-        raise SubmitUnanswered(
-            f"{server} failed while it took the job (status {status}). {MAY_BE_PRINTED}",
-            detail=detail,
+        text = tr(
+            "{server} failed while it took the job (status {status}).", server=server, status=status
         )
+        raise SubmitUnanswered(joined(" ", (text, MAY_BE_PRINTED)), detail=detail)
     else:
-        raise exchange.refused(exchange.words, f" (status {status})")
+        raise exchange.refused(exchange.words, by_status=True)
 
 
 def _reason(error: BaseException) -> str:
@@ -231,24 +318,28 @@ def _reason(error: BaseException) -> str:
 def _plain(error: BaseException, reason: str) -> str:
     """The cause in a few words that people know."""
     name = type(error).__name__
-    for sign, words in (
-        ("refused", "connection refused"),
-        ("Name or service not known", "its name is not known"),
-        ("Temporary failure in name", "its name can not be looked up"),
-        ("getaddrinfo", "its name can not be looked up"),
-        ("resolve", "its name can not be looked up"),
-        ("timed out", "no answer in time"),
-        ("reset", "connection reset"),
-        ("without response", "connection closed without an answer"),
-        ("No route", "no route to it"),
-        ("unreachable", "network unreachable"),
-        ("Broken pipe", "connection broken"),
-        ("WRONG_VERSION_NUMBER", NO_TLS),
-        ("record layer failure", NO_TLS),  # the same, as OpenSSL 3.5 says it
-    ):
+    for sign, words in _PLAIN:
         if sign in reason:
             return words
     return f"{name}: {' '.join(reason.split())[:120]}"
+
+
+_NOT_LOOKED_UP = tr("its name can not be looked up")
+_PLAIN = (
+    ("refused", tr("connection refused")),
+    ("Name or service not known", tr("its name is not known")),
+    ("Temporary failure in name", _NOT_LOOKED_UP),
+    ("getaddrinfo", _NOT_LOOKED_UP),
+    ("resolve", _NOT_LOOKED_UP),
+    ("timed out", tr("no answer in time")),
+    ("reset", tr("connection reset")),
+    ("without response", tr("connection closed without an answer")),
+    ("No route", tr("no route to it")),
+    ("unreachable", tr("network unreachable")),
+    ("Broken pipe", tr("connection broken")),
+    ("WRONG_VERSION_NUMBER", NO_TLS),
+    ("record layer failure", NO_TLS),  # the same, as OpenSSL 3.5 says it
+)
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -26,6 +26,7 @@ from urllib3.response import HTTPResponse
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.errors import BadConfiguration
+from cirrus_bridge.words import tr
 
 USER_AGENT = "cirrus-bridge"
 MOST_CONNECTIONS = 32  # kept open; `[upload] connections` allows no more
@@ -176,8 +177,12 @@ def new_session(server: Server) -> requests.Session:
     """
     if server.ca_file and not os.access(server.ca_file, os.R_OK):
         raise BadConfiguration(
-            f"ca_file {server.ca_file} can not be read by user id {os.geteuid()}, as which Cirrus "
-            "Bridge talks to servers. Put it outside servers.d, readable for everybody."
+            tr(
+                "ca_file {file} can not be read by user id {user}, as which Cirrus Bridge talks to "
+                "servers. Put it outside servers.d, readable for everybody.",
+                file=server.ca_file,
+                user=os.geteuid(),
+            )
         )
     session = _Session()
     for scheme in ("http://", "https://"):

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from cirrus_bridge.errors import CirrusError, UnexpectedAnswer
 from cirrus_bridge.model import JobStatus, Receipt
+from cirrus_bridge.words import tr
 
 AT_ONCE = 8
 
@@ -75,5 +76,5 @@ class Askers:
             except CirrusError as error:
                 result = error
             except Exception as error:  # noqa: BLE001 - no answer may end the poller
-                result = UnexpectedAnswer("The answer makes no sense.", detail=repr(error))
+                result = UnexpectedAnswer(tr("The answer makes no sense."), detail=repr(error))
             self._answers.put(Answer(number, result))

@@ -28,7 +28,7 @@ from cirrus_bridge.errors import CirrusError, CupsAway, CupsRefused, Disposition
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.model import PrintJob
 from cirrus_bridge.privileges import give_up_root, make_folder
-from cirrus_bridge.uri import parse_queue_uri
+from cirrus_bridge.words import tr
 
 DISCOVERY_TIMEOUTS = UploadSettings(connect_timeout_s=2.0, read_timeout_s=2.0)
 READ_WAIT_S = 2
@@ -52,11 +52,13 @@ def run(number: int, cupsd: int) -> int:
         for line in traceback.format_exc().splitlines():
             report.debug(line)
         then = (
-            "The job is held; the error log has the details. Release the job to try again."
+            tr("The job is held; the error log has the details. Release the job to try again.")
             if len(sys.argv) > 1
-            else "Its devices are not listed."
+            else tr("Its devices are not listed.")
         )
-        report.fault(f"Cirrus Bridge failed in a way that it should not. {then} (CB-900)")
+        report.fault(
+            tr("Cirrus Bridge failed in a way that it should not. {then} (CB-900)", then=then)
+        )
         return EXIT_CODES[Disposition.HOLD]
 
 
@@ -74,10 +76,10 @@ def _main(
         return OK
     if len(argv) not in (6, 7):
         sys.stderr.write(USAGE + "\n")
-        raise UsageError("The backend was called with a wrong number of arguments.")
+        raise UsageError(tr("The backend was called with a wrong number of arguments."))
     with clock.stoppable():
         configuration = load(folder)
-        queue = parse_queue_uri(environ.get("DEVICE_URI", ""), configuration.defaults)
+        queue = configuration.queue(environ.get("DEVICE_URI", ""))
         job = read_job(argv, environ, number)
         if environ.get("AUTH_INFO_REQUIRED", "none") != "none":
             report.no_credentials_asked()
@@ -101,7 +103,7 @@ def _wait_for_turn(job: PrintJob, journal: Journal, report: CupsReport, clock: C
     """Until no other process is at this job: one of a cupsd that died, for example, which stops
     as soon as it notices."""
     if not journal.claim(job.job_uuid, job.job_id):
-        report.info("An earlier run of this job is coming to its end.")
+        report.info(tr("An earlier run of this job is coming to its end."))
         while not journal.claim(job.job_uuid, job.job_id):
             clock.sleep(TURN_WAIT_S)
 
@@ -139,7 +141,7 @@ def _list_devices(
     try:
         configuration = load(folder)
     except CirrusError as error:
-        report.fault(str(error))
+        report.fault(error.text)
         sys.stdout.write(SCHEME_LINE + "\n")
         return
 

@@ -26,15 +26,16 @@ from cirrus_bridge.model import DocumentKey, JobStatus, PrintJob, Receipt
 from cirrus_bridge.props import job_props
 from cirrus_bridge.recognize import recognize
 from cirrus_bridge.submit import Document, Submission
-from cirrus_bridge.uri import QueueUri, followed_uri, parse_queue_uri
+from cirrus_bridge.uri import QueueUri, followed_uri
 from cirrus_bridge.waiting import held_message
+from cirrus_bridge.words import joined, tr
 
 # cupsd ends a job when its backend fails for a file that is not the last one
-ONE_OF_SEVERAL = (
+ONE_OF_SEVERAL = tr(
     "CUPS does not go on with the other files of this job. When the cause is mended, restart the "
     "job: files that were accepted are not printed again."
 )
-NO_POLLER = "cirrus-statusd does not run, so nobody looks how it goes on; start it."
+NO_POLLER = tr("cirrus-statusd does not run, so nobody looks how it goes on; start it.")
 MOST_OPEN_RUNS = 5
 QUEUES_HELD = 5  # times maxheld: by default, half of cupsd's MaxJobs, which counts held jobs
 OK = EXIT_CODES[Disposition.DONE]
@@ -62,7 +63,8 @@ class BackendRun:
         key, known = recognize(job, queue, self.journal.entries(job.job_uuid, job.job_id))
         if known is not None and known.phase is Phase.ACCEPTED and known.key != key:
             # by another member of the class, or where the queue led before
-            key, queue = known.key, parse_queue_uri(known.key.destination, queue.settings)
+            key = known.key
+            queue = self.configuration.queue(key.destination, queue.settings)
         try:
             return self._print(key, known, queue, data)
         except Interrupted:
@@ -72,8 +74,11 @@ class BackendRun:
         self._hand_over([document.key for document in documents], queue, "complete")
         self.journal.ended(key, now_s=self.clock.wall_s())
         self.report.lasting(
-            f"Stopped, but {queue.server} has the job already and will print it: "
-            f"{_ids(tracked(documents))}."
+            tr(
+                "Stopped, but {server} has the job already and will print it: {ids}.",
+                server=queue.server,
+                ids=_ids(tracked(documents)),
+            )
         )
         return OK
 
@@ -84,7 +89,7 @@ class BackendRun:
         if known is None or known.phase is not Phase.ACCEPTED:
             self._submit(key, known, queue, data)
         else:
-            self.report.info("The cloud has this document already; it is not sent again.")
+            self.report.info(tr("The cloud has this document already; it is not sent again."))
             self.journal.rerun(key, job, now_s=self.clock.wall_s())
             if job.spool_path is None:
                 for _ in data:
@@ -116,11 +121,14 @@ class BackendRun:
         try:
             if known and known.open_runs >= MOST_OPEN_RUNS:
                 raise KeepsBreaking(
-                    f"Printing was broken off {known.open_runs} times in a row: the backend was "
-                    "killed or crashed. Look into the logs (is memory short?), then release the "
-                    "job; it goes on where it was."
+                    tr(
+                        "Printing was broken off {times} times in a row: the backend was killed or "
+                        "crashed. Look into the logs (is memory short?), then release the job; it "
+                        "goes on where it was.",
+                        times=known.open_runs,
+                    )
                 )
-            self.report.info(f"Sending to {queue.server}")
+            self.report.info(tr("Sending to {server}", server=queue.server))
             receipts = submission.run(Document(data), known)
         except CirrusError as error:
             self.journal.pass_broken(self.job.job_uuid)
@@ -128,7 +136,7 @@ class BackendRun:
                 error.consequence = ONE_OF_SEVERAL
             raise
         ids = ", ".join(f"{receipt.cloud_job_id} ({receipt.target})" for receipt in receipts)
-        self.report.info(f"Accepted by {queue.server} as {ids}")
+        self.report.info(tr("Accepted by {server} as {ids}", server=queue.server, ids=ids))
 
     def _follow(self, key: DocumentKey, queue: QueueUri, documents: Sequence[Accepted]) -> int:
         """Follow all documents of the job, as far as the queue wants to wait."""
@@ -149,7 +157,7 @@ class BackendRun:
             return self._conclude(documents, targets)
         if is_settled(targets, wait):
             self._hand_over(keys, queue, "complete")
-            self.report.info(f"{told(targets)}.")
+            self.report.info(tr("{states}.", states=told(targets)))
             return OK
         return self._leave_to_poller(keys, queue, targets)
 
@@ -161,9 +169,9 @@ class BackendRun:
             check_delivered(targets)
         except CirrusError as error:
             if told_before:  # an error policy that tries again would go on for ever
-                raise DeliveryEnded(str(error)) from error
+                raise DeliveryEnded(error.text) from error
             raise
-        self.report.info(f"{told(targets)}.")
+        self.report.info(tr("{states}.", states=told(targets)))
         return OK
 
     def _leave_to_poller(
@@ -180,10 +188,15 @@ class BackendRun:
         self._hand_over(keys, queue, handover)
         texts = [held_message(targets, {}, self.clock.now())]
         if handover == "complete":
-            texts = [f"Accepted by {queue.server}, delivery not seen yet. {told(targets)}."]
+            text = tr(
+                "Accepted by {server}, delivery not seen yet. {states}.",
+                server=queue.server,
+                states=told(targets),
+            )
+            texts = [text]
         if not self.journal.poller_is_alive(now_s=now_s):
             texts.append(NO_POLLER)
-        self.report.lasting(" ".join(texts))
+        self.report.lasting(joined(" ", texts))
         return EXIT_CODES[Disposition.HOLD] if handover == "hold" else OK
 
     def _hand_over(self, keys: Sequence[DocumentKey], queue: QueueUri, handover: str) -> None:

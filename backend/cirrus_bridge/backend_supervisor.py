@@ -39,10 +39,14 @@ def run() -> None:
         code = os.WEXITSTATUS(status)
         run.end(failed=code != 0, again=code in RUN_AGAIN)
         sys.exit(code)
-    sys.stderr.write(
-        f"INFO: Printing was broken off (signal {os.WTERMSIG(status)}). The job goes on in "
-        f"{PAUSE_S} seconds.\n"
+    from cirrus_bridge.words import tr, translated  # which hardly any job needs here
+
+    text = tr(
+        "Printing was broken off (signal {signal}). The job goes on in {pause} seconds.",
+        signal=os.WTERMSIG(status),
+        pause=PAUSE_S,
     )
+    sys.stderr.buffer.write(f"INFO: {translated(text)}\n".encode())
     sys.stderr.flush()
     signal.sigtimedwait((signal.SIGTERM, signal.SIGINT), PAUSE_S)
     sys.exit(RETRY_CURRENT)

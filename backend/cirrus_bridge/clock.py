@@ -16,6 +16,7 @@ from datetime import datetime
 from types import FrameType
 
 from cirrus_bridge.errors import Interrupted
+from cirrus_bridge.words import tr
 
 GRACE_S = 0.8  # how long a stretch that must not be cut may go on after the signal
 
@@ -109,4 +110,6 @@ class Clock:
 
 
 def _interrupted() -> Interrupted:
-    return Interrupted("The job was stopped before it was sent to the cloud; nothing was printed.")
+    return Interrupted(
+        tr("The job was stopped before it was sent to the cloud; nothing was printed.")
+    )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.config import Configuration, UploadSettings
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.errors import BadConfiguration
-from cirrus_bridge.uri import QueueUri, is_loopback
+from cirrus_bridge.uri import QueueUri
+from cirrus_bridge.words import tr
 
 
 class CloudApis:
@@ -28,11 +27,14 @@ class CloudApis:
         """
         server = self._configuration.server_for(queue)
         plain = queue.settings.encryption == "never"
-        if plain and not may_be_plain(server):
+        if plain and not server.may_be_plain:
             raise BadConfiguration(
-                f"The queue asks for encryption=never, but what is sent to {queue.server} leaves "
-                "this machine. Remove it from the queue's URI, or set allow_plaintext = true in "
-                "the server's entry."
+                tr(
+                    "The queue asks for encryption=never, but what is sent to {server} leaves this "
+                    "machine. Remove it from the queue's URI, or set allow_plaintext = true in the "
+                    "server's entry.",
+                    server=queue.server,
+                )
             )
         name = (queue.server, queue.company, plain)
         if name not in self._made:
@@ -44,11 +46,5 @@ class CloudApis:
 def api_for(configuration: Configuration, server: Server, timeouts: UploadSettings) -> CloudApi:
     """The API of a server for who asks it about itself, whatever queues there are."""
     # what the default is for queues to this machine must not take a key across the network
-    plain = configuration.defaults.encryption == "never" and may_be_plain(server)
+    plain = configuration.encryption_of(server) == "never" and server.may_be_plain
     return CloudApi(server, server.company or "", https=not plain, timeouts=timeouts)
-
-
-def may_be_plain(server: Server) -> bool:
-    """What is sent to this server stays on this machine, or the administrator allows it."""
-    host = urlsplit(f"//{server.name}").hostname or ""
-    return server.allow_plaintext or (is_loopback(host) and not server.proxy)

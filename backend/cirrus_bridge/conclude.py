@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cirrus_bridge.errors import DeliveryEnded, DeliveryUnknown
 from cirrus_bridge.follow import ENOUGH, Tracked, describe
 from cirrus_bridge.model import DeliveryState
+from cirrus_bridge.words import Words, joined, tr
 
 # what nobody has got, and nobody put away; TRASHED is a recipient's own word
 NOT_DELIVERED = frozenset({DeliveryState.DELETED, DeliveryState.UNKNOWN})
@@ -17,9 +18,9 @@ def is_settled(targets: Sequence[Tracked], wait: str) -> bool:
     return all(ENOUGH[wait](target.status.state) for target in targets)
 
 
-def told(targets: Sequence[Tracked]) -> str:
+def told(targets: Sequence[Tracked]) -> Words:
     """All targets in words."""
-    return "; ".join(describe(target.receipt, target.status) for target in targets)
+    return joined("; ", (describe(target.receipt, target.status) for target in targets))
 
 
 def check_delivered(targets: Sequence[Tracked]) -> None:
@@ -32,9 +33,13 @@ def check_delivered(targets: Sequence[Tracked]) -> None:
     states = {target.status.state for target in targets}
     if DeliveryState.UNKNOWN in states:
         raise DeliveryUnknown(
-            f"{told(targets)}. It may have been printed: look at the printer, and print again if "
-            "it was not."
+            tr(
+                "{states}. It may have been printed: look at the printer, and print again if it "
+                "was not.",
+                states=told(targets),
+            )
         )
     if any(state.is_final and not state.reached_recipient for state in states):
-        everywhere = " everywhere" if any(state.reached_recipient for state in states) else ""
-        raise DeliveryEnded(f"Not delivered{everywhere}. {told(targets)}.")
+        if any(state.reached_recipient for state in states):
+            raise DeliveryEnded(tr("Not delivered everywhere. {states}.", states=told(targets)))
+        raise DeliveryEnded(tr("Not delivered. {states}.", states=told(targets)))

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from cirrus_bridge import journal_runs
 from cirrus_bridge.config_servers import KeyFiles, Server, read_servers
-from cirrus_bridge.config_toml import Table, bad, read_table, text_of
+from cirrus_bridge.config_toml import Table, read_table, text_of
 from cirrus_bridge.errors import UnknownServer
 from cirrus_bridge.props import IDENTITY
 from cirrus_bridge.settings import QueueSettings, override
-from cirrus_bridge.uri import QueueUri
+from cirrus_bridge.uri import QueueUri, parse_queue_uri
+from cirrus_bridge.words import told_by, tr
 
 FOLDER = Path("/etc/cirrus-bridge")
 STATE_FOLDER = Path(journal_runs.STATE_FOLDER)
@@ -68,16 +69,46 @@ class Configuration:
         Raises:
             UnknownServer: there is none.
         """
+        server = self._entry(queue)
+        if server is not None:
+            return server
+        what: str = queue.server
+        if any(server.name == queue.server for server in self.servers):
+            what = tr("company '{company}' on {server}", company=queue.company, server=what)
+        raise UnknownServer(
+            tr(
+                "No [[server]] entry for {what} in {folder}/servers.d/. Add one with its host, "
+                "company and api_key, then cupsenable the queue.",
+                what=what,
+                folder=self.folder,
+            )
+        )
+
+    def queue(self, uri: str, defaults: QueueSettings | None = None) -> QueueUri:
+        """A queue by its URI; what that does not say is taken from its server's entry, then from
+        `defaults`, or those of the configuration.
+
+        Raises:
+            BadQueueUri: the URI is wrong.
+        """
+        settings = defaults or self.defaults
+        queue = parse_queue_uri(uri, settings)
+        server = self._entry(queue)
+        if server is None or server.encryption is None:
+            return queue
+        return parse_queue_uri(uri, dataclasses.replace(settings, encryption=server.encryption))
+
+    def encryption_of(self, server: Server) -> str:
+        """What the server's entry says, or else `[defaults]`."""
+        return server.encryption or self.defaults.encryption
+
+    def _entry(self, queue: QueueUri) -> Server | None:
         here = [server for server in self.servers if server.name == queue.server]
         for company in (queue.company, None):
             for server in here:
                 if server.company == company:
                     return server
-        what = f"company '{queue.company}' on {queue.server}" if here else queue.server
-        raise UnknownServer(
-            f"No [[server]] entry for {what} in {self.folder}/servers.d/. Add one with its "
-            "host, company and api_key, then cupsenable the queue."
-        )
+        return None
 
 
 def load(folder: Path, credentials: Path | None = None) -> Configuration:
@@ -104,13 +135,13 @@ def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
     defaults, upload = bridge.table("defaults"), bridge.table("upload")
     identify = defaults.take("identify", list, [])
     if not all(what in tuple(IDENTITY) for what in identify):
-        raise bad(bridge.source, f"[defaults]: identify is a list of {', '.join(IDENTITY)}")
+        raise defaults.bad(tr("identify is a list of {names}", names=", ".join(IDENTITY)))
     upload.only(field.name for field in dataclasses.fields(UploadSettings))
     try:
         options = {k: text_of(v) for k, v in defaults.content.items() if k != "identify"}
         settings = override(QueueSettings(), options)
     except ValueError as error:
-        raise bad(bridge.source, f"[defaults]: {error}") from None
+        raise defaults.bad(told_by(error)) from None
     normal = UploadSettings()
     sizes = UploadSettings(
         connections=upload.take("connections", int, normal.connections),
@@ -122,11 +153,11 @@ def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
         read_timeout_s=upload.take("read_timeout_s", float, normal.read_timeout_s),
     )
     if not 1024 <= sizes.segment_bytes <= sizes.largest_segment_bytes:
-        raise bad(bridge.source, "[upload]: segment_bytes is from 1024 to largest_segment_bytes")
+        raise upload.bad(tr("segment_bytes is from 1024 to largest_segment_bytes"))
     if not 1 <= sizes.connections <= 32:
-        raise bad(bridge.source, "[upload]: connections is from 1 to 32")
+        raise upload.bad(tr("connections is from 1 to 32"))
     if not all(0 < t <= 3600 for t in (sizes.connect_timeout_s, sizes.read_timeout_s)):
-        raise bad(bridge.source, "[upload]: timeouts are above 0 and at most 3600")
+        raise upload.bad(tr("timeouts are above 0 and at most 3600"))
     return Configuration(
         folder,
         settings,
@@ -144,7 +175,9 @@ def _poller_settings(statusd: Table, journal: Table) -> PollerSettings:
     statusd.only(f.name for f in dataclasses.fields(PollerSettings) if f.name not in kept)
     hook = statusd.take("hook", list, [])
     if not all(isinstance(word, str) and word for word in hook):
-        raise statusd.bad("'hook' is a command as a list of texts, such as [\"/usr/bin/logger\"]")
+        raise statusd.bad(
+            tr("'hook' is a command as a list of texts, such as [\"/usr/bin/logger\"]")
+        )
     numbers = {
         name: table.take(name, int, getattr(normal, name))
         for table, names in (
@@ -154,13 +187,13 @@ def _poller_settings(statusd: Table, journal: Table) -> PollerSettings:
         for name in names
     }
     if not 2 <= numbers["requests_per_minute"] <= 60_000:
-        raise statusd.bad("'requests_per_minute' is from 2 to 60000")
+        raise statusd.bad(tr("'requests_per_minute' is from 2 to 60000"))
     if not 0 <= numbers["metrics_port"] < 65_536:
-        raise statusd.bad("'metrics_port' is a port, or 0 for none")
+        raise statusd.bad(tr("'metrics_port' is a port, or 0 for none"))
     if numbers["orphan_after_s"] < 1:
-        raise statusd.bad("'orphan_after_s' is 1 or more")
+        raise statusd.bad(tr("'orphan_after_s' is 1 or more"))
     for table, name in ((statusd, "unknown_after_s"), *((journal, name) for name in kept)):
         if numbers[name] < 0:
-            raise table.bad(f"'{name}' is 0 or more")
+            raise table.bad(tr("'{name}' is 0 or more", name=name))
     notify = statusd.take("notify", bool, normal.notify)
     return PollerSettings(hook=tuple(hook), notify=notify, **numbers)

@@ -18,12 +18,14 @@ from urllib.parse import urlsplit
 
 from cirrus_bridge.config_toml import FOR_THE_QUEUE, Table, bad, read_table, text_of, unreadable
 from cirrus_bridge.errors import ExposedKey
-from cirrus_bridge.uri import check_id, parse_server, server_name
+from cirrus_bridge.settings import ENCRYPTION
+from cirrus_bridge.uri import check_id, is_loopback, parse_server, server_name
+from cirrus_bridge.words import joined, tr
 
-NOT_SHOWN = "what it says is not repeated here, as it may be a key"
+NOT_SHOWN = tr("what it says is not repeated here, as it may be a key")
 SERVER_NAMES = (
     *("host", "company", "api_key", "api_key_file", "locations"),
-    *("ca_file", "proxy", "allow_plaintext"),
+    *("ca_file", "proxy", "encryption", "allow_plaintext"),
 )
 COPY_PREFIX = "servers.d_"  # how LoadCredential=servers.d:FOLDER begins its copies' names
 
@@ -47,7 +49,7 @@ class Secret:
 @dataclass(frozen=True, slots=True)
 class Server:
     """One `[[server]]` entry. `company` is None where the key is bound to none, so that each
-    request has to name it (the API's `compid`)."""
+    request has to name it (the API's `compid`); `encryption` where `[defaults]` say it."""
 
     name: str
     api_key: Secret
@@ -55,7 +57,14 @@ class Server:
     locations: tuple[str, ...] = ()
     ca_file: str | None = None
     proxy: str | None = None
+    encryption: str | None = None
     allow_plaintext: bool = False
+
+    @property
+    def may_be_plain(self) -> bool:
+        """What is sent to it stays on this machine, or the administrator allows it."""
+        host = urlsplit(f"//{self.name}").hostname or ""
+        return self.allow_plaintext or (is_loopback(host) and not self.proxy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +90,9 @@ class KeyFiles:
             return []
         except OSError as error:
             if self.credentials is not None:
-                raise bad(where, f"the service's credentials: {error.strerror}") from None
+                raise bad(
+                    where, tr("the service's credentials: {error}", error=error.strerror)
+                ) from None
             raise unreadable(where, error) from None
         return [
             self.folder / name.removeprefix(prefix) for name in names if name.startswith(prefix)
@@ -113,8 +124,11 @@ class KeyFiles:
                 exposed |= _exposure(path.stat())
         if exposed:
             refusal = ExposedKey(
-                f"{path} holds an API key and others than its owner can get at it. Run: "
-                f"chown root {path} && chmod 600 {path}, and make a new key if it may be known."
+                tr(
+                    "{path} holds an API key and others than its owner can get at it. Run: chown "
+                    "root {path} && chmod 600 {path}, and make a new key if it may be known.",
+                    path=path,
+                )
             )
             refusal.consequence = FOR_THE_QUEUE
             raise refusal
@@ -133,7 +147,14 @@ def read_servers(files: KeyFiles) -> tuple[Server, ...]:
     seen = [(server.name, server.company) for server in servers]
     for entry in seen:
         if seen.count(entry) > 1:
-            raise bad(files.folder, f"host {entry[0]} with company {entry[1]} has two entries")
+            raise bad(
+                files.folder,
+                tr(
+                    "host {host} with company {company} has two entries",
+                    host=entry[0],
+                    company=entry[1],
+                ),
+            )
     return tuple(servers)
 
 
@@ -149,14 +170,16 @@ def _server(entry: Table, files: KeyFiles) -> Server:
     try:
         name = server_name(*parse_server(entry.take("host", str)))
     except ValueError:
-        raise entry.bad(f"'host' is not a host name, or host name and port; {NOT_SHOWN}") from None
+        raise entry.bad(
+            joined("; ", (tr("'host' is not a host name, or host name and port"), NOT_SHOWN))
+        ) from None
     company = entry.take("company", str, None)
     locations = entry.take("locations", list, [])
     try:
         for listed in ([company] if company is not None else []) + locations:
             check_id(text_of(listed))
     except ValueError as error:
-        raise entry.bad(f"a name of a company or location {error}") from None
+        raise entry.bad(tr("a name of a company or location {error}", error=error)) from None
     server = Server(
         name=name,
         api_key=_api_key(entry, files),
@@ -164,33 +187,55 @@ def _server(entry: Table, files: KeyFiles) -> Server:
         locations=tuple(map(text_of, locations)),
         ca_file=entry.take("ca_file", str, None),
         proxy=entry.take("proxy", str, None),
+        encryption=entry.take("encryption", str, None),
         allow_plaintext=entry.take("allow_plaintext", bool, False),
     )
     if server.proxy is not None and not _is_proxy(server.proxy):
-        raise entry.bad("'proxy' is not of the form http://HOST:PORT")
+        raise entry.bad(tr("'proxy' is not of the form http://HOST:PORT"))
     if server.ca_file and not os.access(server.ca_file, os.R_OK):
-        raise entry.bad(f"ca_file {server.ca_file} can not be read")
+        raise entry.bad(tr("ca_file {file} can not be read", file=server.ca_file))
+    if server.encryption not in (None, *ENCRYPTION):
+        raise entry.bad(tr("'encryption' is one of {values}", values=", ".join(ENCRYPTION)))
+    if server.encryption == "never" and not server.may_be_plain:
+        raise entry.bad(
+            tr(
+                "'encryption' is never, but what is sent to {server} leaves this machine: remove "
+                "it, or set allow_plaintext = true",
+                server=server.name,
+            )
+        )
     return server
 
 
 def _api_key(entry: Table, files: KeyFiles) -> Secret:
     text, file = entry.take("api_key", str, None), entry.take("api_key_file", str, None)
     if text is None and file is None:
-        raise entry.bad("the key is missing: add api_key, or api_key_file with the path of a file")
+        raise entry.bad(
+            tr("the key is missing: add api_key, or api_key_file with the path of a file")
+        )
     if text is not None and file is not None:
-        raise entry.bad("api_key and api_key_file are both there: keep one of them")
-    what = "api_key"
+        raise entry.bad(tr("api_key and api_key_file are both there: keep one of them"))
+    what: str = "api_key"
     if file == "":
-        raise entry.bad("api_key_file is empty; it is to be the path of a file")
+        raise entry.bad(tr("api_key_file is empty; it is to be the path of a file"))
     if file is not None:
-        what = "the file that api_key_file names"
+        what = tr("the file that api_key_file names")
         text = _content(entry, files, file, what)
     key = (text or "").strip()
     if not key:
-        raise entry.bad(f"{what} is empty; put the key there that the server's administrator gave")
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise entry.bad(f"{what} holds spaces, line breaks or letters that no key has")
+        raise entry.bad(
+            tr("{what} is empty; put the key there that the server's administrator gave", what=what)
+        )
+    if not is_key(key):
+        raise entry.bad(
+            tr("{what} holds spaces, line breaks or letters that no key has", what=what)
+        )
     return Secret(key)
+
+
+def is_key(text: str) -> bool:
+    """Whether a text can be a key."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 
 def _content(entry: Table, files: KeyFiles, file: str, what: str) -> str:
@@ -198,10 +243,11 @@ def _content(entry: Table, files: KeyFiles, file: str, what: str) -> str:
     try:
         files.place(path).stat()
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is no path"
+        why = [getattr(error, "strerror", None) or tr("it is no path")]
         if files.credentials is not None:
-            why += "; the service gets the files of servers.d alone"
-        raise entry.bad(f"{what} can not be read ({why}); {NOT_SHOWN}") from None
+            why.append(tr("the service gets the files of servers.d alone"))
+        text = tr("{what} can not be read ({why})", what=what, why=joined("; ", why))
+        raise entry.bad(joined("; ", (text, NOT_SHOWN))) from None
     files.check_private(path)
     try:
         return files.place(path).read_text("utf-8")

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from cirrus_bridge.errors import BadConfiguration
+from cirrus_bridge.words import joined, tr
 
-FOR_THE_QUEUE = "Then cupsenable the queue."  # for a job's message; discovery knows of no queue
+FOR_THE_QUEUE = tr("Then cupsenable the queue.")  # for a job's message; discovery knows of no queue
+_NOT_UTF8 = tr("it is not UTF-8")
 _KINDS: Mapping[type, str] = {
-    str: "a text in quotes",
-    int: "a whole number without quotes",
-    float: "a number without quotes",
-    bool: "true or false without quotes",
-    list: 'a list, such as ["Paris", "Lyon"]',
+    str: tr("a text in quotes"),
+    int: tr("a whole number without quotes"),
+    float: tr("a number without quotes"),
+    bool: tr("true or false without quotes"),
+    list: tr('a list, such as ["Paris", "Lyon"]'),
 }
 
 
@@ -33,33 +35,37 @@ class Table:
 
     def bad(self, reason: str) -> BadConfiguration:
         """The error for something in this table."""
-        return bad(self.source, self.where + reason)
+        return bad(self.source, joined("", (self.where, reason)))
 
     def only(self, names: Iterable[str]) -> None:
         """Refuse any other name than these."""
         known = tuple(names)
         for name in self.content:
             if name not in known:
-                raise self.bad(f"unknown name '{name}' (known: {', '.join(known)})")
+                raise self.bad(
+                    tr("unknown name '{name}' (known: {known})", name=name, known=", ".join(known))
+                )
 
     def take(self, name: str, kind: type, *default: Any) -> Any:
         """The value of `name`, of the type `kind`; `default` where it may be left out."""
         if name not in self.content:
             if default:
                 return default[0]
-            raise self.bad(f"'{name}' is missing")
+            raise self.bad(tr("'{name}' is missing", name=name))
         value = self.content[name]
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind:
-            raise self.bad(f"'{name}' must be {_KINDS[kind]}")
+            raise self.bad(tr("'{name}' must be {kind}", name=name, kind=_KINDS[kind]))
         return value
 
     def table(self, name: str) -> Table:
         """The table `[name]`; an empty one if it is not there."""
         content = self.content.get(name, {})
         if not isinstance(content, dict):
-            raise self.bad(f"write [{name}], in single brackets, above the settings of {name}")
+            raise self.bad(
+                tr("write [{name}], in single brackets, above the settings of {name}", name=name)
+            )
         return Table(content, self.source, f"[{name}]: ")
 
     def entries(self, kind: str, names: Iterable[str]) -> list[Table]:
@@ -67,14 +73,27 @@ class Table:
         known = tuple(names)
         for name in self.content:
             if name in known:
-                raise self.bad(f"'{name}' stands above the first entry; write [[{kind}]] before it")
+                raise self.bad(
+                    tr(
+                        "'{name}' stands above the first entry; write [[{kind}]] before it",
+                        name=name,
+                        kind=kind,
+                    )
+                )
         self.only((kind,))
         found = self.content.get(kind, [])
         if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-            raise self.bad(f"write [[{kind}]], in double brackets, above each {kind}'s settings")
-        number = "" if len(found) == 1 else " number {}"
+            raise self.bad(
+                tr("write [[{kind}]], in double brackets, above each {kind}'s settings", kind=kind)
+            )
         tables = [
-            Table(entry, self.source, f"[[{kind}]]{number.format(at)}: ")
+            Table(
+                entry,
+                self.source,
+                f"[[{kind}]]: "
+                if len(found) == 1
+                else tr("[[{kind}]] number {number}: ", kind=kind, number=at),
+            )
             for at, entry in enumerate(found, 1)
         ]
         for table in tables:
@@ -100,11 +119,11 @@ def read_table(path: Path, *, optional: bool = False, at: Path | None = None) ->
     except OSError as error:
         raise unreadable(path, error) from None
     except UnicodeDecodeError:
-        raise bad(path, "it is not UTF-8") from None
+        raise bad(path, _NOT_UTF8) from None
     except RecursionError:
-        raise bad(path, "its values are nested too deeply") from None
+        raise bad(path, tr("its values are nested too deeply")) from None
     except tomllib.TOMLDecodeError as error:
-        raise bad(path, f"it is not TOML: {error}") from None
+        raise bad(path, tr("it is not TOML: {error}", error=error)) from None
 
 
 def text_of(value: object) -> str:
@@ -117,23 +136,28 @@ def text_of(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str | int):
         return str(value)
-    raise ValueError("a value must be a text or a number")
+    raise ValueError(tr("a value must be a text or a number"))
 
 
 def bad(path: Path, reason: str) -> BadConfiguration:
     """The error for a file that says what has no meaning."""
-    error = BadConfiguration(f"Configuration {path}: {reason}. Correct it.")
+    error = BadConfiguration(
+        tr("Configuration {path}: {reason}. Correct it.", path=path, reason=reason)
+    )
     error.consequence = FOR_THE_QUEUE
     return error
 
 
 def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> BadConfiguration:
     """The error for a file or folder that can not be read."""
-    reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-    hint = ""
+    reason = error.strerror if isinstance(error, OSError) else _NOT_UTF8
     if isinstance(error, PermissionError):
-        hint = (
-            f" by user id {os.geteuid()}; CUPS runs the backend as root "
-            "when its file belongs to root and has mode 0700"
+        text = tr(
+            "can not be read by user id {user}; CUPS runs the backend as root when its file "
+            "belongs to root and has mode 0700: {reason}",
+            user=os.geteuid(),
+            reason=reason,
         )
-    return bad(path, f"can not be read{hint}: {reason}")
+    else:
+        text = tr("can not be read: {reason}", reason=reason)
+    return bad(path, text)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.errors import BadConfiguration
+from cirrus_bridge.words import tr
 
 
 def server_toml(server: Server) -> str:
@@ -20,6 +21,7 @@ def server_toml(server: Server) -> str:
         "locations": list(server.locations),
         "ca_file": server.ca_file,
         "proxy": server.proxy,
+        "encryption": server.encryption,
         "allow_plaintext": server.allow_plaintext or None,
     }
     # what JSON escapes in texts, TOML does in the same way
@@ -55,5 +57,9 @@ def write_private(path: Path, text: str) -> None:
             raise
     except OSError as error:
         raise BadConfiguration(
-            f"{path} can not be written ({error.strerror}). Run this as root."
+            tr(
+                "{path} can not be written ({error}). Run this as root.",
+                path=path,
+                error=error.strerror,
+            )
         ) from error

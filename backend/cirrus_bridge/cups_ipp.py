@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from cirrus_bridge.errors import CupsAway, CupsGone, CupsNotPossible, CupsRefused
 from cirrus_bridge.ipp import Attribute, Group, Malformed, Response, Tag, decode, encode
+from cirrus_bridge.words import tr
 
 TIMEOUT_S = 10.0
 CUPS_SOCKET = "/run/cups/cups.sock"  # where distributions have it
@@ -84,22 +85,27 @@ class CupsServer:
             answer = connection.getresponse()
             data = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            raise CupsAway("CUPS does not answer.", detail=f"{self._address}: {error!r}") from error
+            detail = f"{self._address}: {error!r}"
+            raise CupsAway(tr("CUPS does not answer."), detail=detail) from error
         finally:
             connection.close()
         detail = f"{self._address}: HTTP status {answer.status} for {path}"
         if answer.status in (401, 403):
             raise CupsRefused(
-                f"CUPS does not let user {self._user} do this; root may, and members of the groups "
-                "that SystemGroup in cups-files.conf names.",
+                tr(
+                    "CUPS does not let user {user} do this; root may, and members of the groups "
+                    "that SystemGroup in cups-files.conf names.",
+                    user=self._user,
+                ),
                 detail=detail,
             )
         if answer.status != 200:
-            raise CupsAway("CUPS can not answer now.", detail=detail)
+            raise CupsAway(tr("CUPS can not answer now."), detail=detail)
         try:
             return decode(data)
         except Malformed as error:
-            raise CupsAway("CUPS gave half an answer.", detail=f"{detail}: {error}") from error
+            text = tr("CUPS gave half an answer.")
+            raise CupsAway(text, detail=f"{detail}: {error}") from error
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -115,15 +121,16 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def _refusal(response: Response) -> CupsAway | CupsRefused:
     status = response.status
-    said = response.message or f"status 0x{status:04x}"
-    detail = f"IPP status 0x{status:04x}"
+    number = f"0x{status:04x}"
+    said = response.message or tr("status {number}", number=number)
+    detail = f"IPP status {number}"
     if status in _UNAVAILABLE:
-        return CupsAway(f"CUPS can not do this now: {said}", detail=detail)
+        return CupsAway(tr("CUPS can not do this now: {said}", said=said), detail=detail)
     if status in _NOT_FOUND:
-        return CupsGone(f"CUPS knows it no more: {said}", detail=detail)
+        return CupsGone(tr("CUPS knows it no more: {said}", said=said), detail=detail)
     if status == _NOT_POSSIBLE:
-        return CupsNotPossible(f"CUPS can not do this: {said}", detail=detail)
-    return CupsRefused(f"CUPS refuses: {said}", detail=detail)
+        return CupsNotPossible(tr("CUPS can not do this: {said}", said=said), detail=detail)
+    return CupsRefused(tr("CUPS refuses: {said}", said=said), detail=detail)
 
 
 def uri(name: str, path: str) -> Attribute:

@@ -27,6 +27,7 @@ from cirrus_bridge.errors import (
 )
 from cirrus_bridge.model import PrintJob
 from cirrus_bridge.one_line import one_line
+from cirrus_bridge.words import tr
 
 READ_BYTES = 128 * 1024
 DEATH_WAIT_S = 0.2
@@ -49,9 +50,14 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str], number: int = 0) -
         raise UsageError(USAGE)
     job_id, user, title, copies, option_text = (_text(arg) for arg in argv[1:6])
     if not _is_number(job_id):
-        raise UsageError(f"'{job_id}' is not a job id. {USAGE}")
+        raise UsageError(tr("'{id}' is not a job id. {usage}", id=job_id, usage=USAGE))
     if not _is_number(copies) or int(copies) < 1:
-        raise BadOption(f"'{copies}' is not a number of copies. Print again with 1 to 99 copies.")
+        raise BadOption(
+            tr(
+                "'{copies}' is not a number of copies. Print again with 1 to 99 copies.",
+                copies=copies,
+            )
+        )
     options = parse_options(option_text)
     documents = max(1, len(_DOCUMENT.findall(option_text)))
     spool_path = Path(argv[6]) if len(argv) == 7 else None
@@ -78,6 +84,7 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str], number: int = 0) -
         queue_defaults=MappingProxyType(driver.defaults),
         papers=MappingProxyType(driver.papers),
         trays=MappingProxyType(driver.trays),
+        language=environ.get("LANG", "").partition(".")[0],
     )
 
 
@@ -113,13 +120,18 @@ class SpooledDocument:
                 yield chunk
             if self._joiner and self._joiner.is_gone():
                 raise Interrupted(
-                    "CUPS ended before it had handed over all files of this job, so nothing was "
-                    "printed. The job begins anew when CUPS is back."
+                    tr(
+                        "CUPS ended before it had handed over all files of this job, so nothing "
+                        "was printed. The job begins anew when CUPS is back."
+                    )
                 )
         except OSError as error:
             raise UnreadableDocument(
-                f"The print data can not be read ({error.strerror}). Release the job to try again, "
-                "or print it anew.",
+                tr(
+                    "The print data can not be read ({error}). Release the job to try again, or "
+                    "print it anew.",
+                    error=error.strerror,
+                ),
                 detail=f"reading {self._name}: {error}",
             ) from error
         finally:
@@ -127,7 +139,7 @@ class SpooledDocument:
                 self._source.close()
         if seen < self.size_bytes:
             raise UnreadableDocument(
-                "The print data became shorter while it was read. Print the document anew.",
+                tr("The print data became shorter while it was read. Print the document anew."),
                 detail=f"{self._name}: {seen} of {self.size_bytes} bytes",
             )
 
@@ -172,9 +184,11 @@ def _copies_left(
         return copies if "pdf" in final and not driver.manual_copies else 1
     if environ["CONTENT_TYPE"] == "application/pdf" and (copies > 1 or documents > 1):
         raise JoinedDocuments(
-            "A queue without a driver joins several PDF files or copies into one broken file, so "
-            "nothing of it was printed. Print them one by one; or give the queue the Cirrus "
-            "driver, and release this job if it is held, or else print it again."
+            tr(
+                "A queue without a driver joins several PDF files or copies into one broken file, "
+                "so nothing of it was printed. Print them one by one; or give the queue the Cirrus "
+                "driver, and release this job if it is held, or else print it again."
+            )
         )
     return 1
 

@@ -1,7 +1,7 @@
 """Use case: what CUPS says of jobs and queues is what the cloud says, as far as it may be changed.
 
-Held jobs get their message, queues our reasons and message. Nothing is written that is so already.
-A job that was canceled while it was held is let go.
+Held jobs get their message, in the language of whoever printed them; queues our reasons and
+message. Nothing is written that is so already. A job that was canceled while it was held is let go.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from cirrus_bridge.cups_queue import (
     CupsPrinter,
     CupsQueues,
     fitting,
+    queue_message,
 )
 from cirrus_bridge.errors import CupsGone, CupsNotPossible
 from cirrus_bridge.follow import describe
@@ -32,6 +33,7 @@ from cirrus_bridge.model import DeliveryState, Place
 from cirrus_bridge.settle import LET_GO, Settlement
 from cirrus_bridge.waiting import OFFLINE_AFTER_S, QueueNews, held_message, queue_news
 from cirrus_bridge.watched import Watched, WatchList, place
+from cirrus_bridge.words import Words, joined, tr, translated
 
 Company: TypeAlias = tuple[str, str]  # server, company
 FAILURES_S = 24 * 3600.0  # so long a queue tells of what was not delivered
@@ -77,7 +79,8 @@ class CupsNews:
                     self.settlement.comes_back(watched.document, job)
                 of_job = watch_list.of_job(watched)
                 targets = [target for each in of_job for target in each.targets]
-                self._say(job, held_message(targets, offline[_company(watched)], now))
+                message = held_message(targets, offline[_company(watched)], now)
+                self._say(job, translated(message, watched.document.language))
         return gone
 
     def tell_queues(self, watch_list: WatchList) -> None:
@@ -121,7 +124,9 @@ class CupsNews:
         for document in self.journal.not_delivered(since_s=now_s - FAILURES_S):
             failures[document.queue].append(_failure(document))
         for document in self.journal.let_go(since_s=now_s - CANCELS_S):
-            notices[document.queue].append(f"Job {document.key.job_id}: {LET_GO}")
+            notices[document.queue].append(
+                tr("Job {job}: {what}", job=document.key.job_id, what=LET_GO)
+            )
         by_queue: dict[str, list[Watched]] = defaultdict(list)
         for watched in watch_list:
             by_queue[watched.document.queue].append(watched)
@@ -158,14 +163,14 @@ def _company(watched: Watched) -> Company:
     return (watched.queue.server, watched.queue.company)
 
 
-def _failure(document: Accepted) -> str:
-    said = "; ".join(describe(each.receipt, each.status) for each in document.deliveries)
-    return f"Job {document.key.job_id} was not delivered: {said}"
+def _failure(document: Accepted) -> Words:
+    said = joined("; ", (describe(each.receipt, each.status) for each in document.deliveries))
+    return tr("Job {job} was not delivered: {states}", job=document.key.job_id, states=said)
 
 
 def _differs(printer: CupsPrinter, news: QueueNews) -> bool:
     """Whether there may be something to write; `tell_queue` knows for sure."""
     ours = {reason for reason in printer.reasons if reason.startswith(REASON_PREFIX)}
-    message = fitting(MESSAGE_PREFIX + news.message) if news.message else ""
+    message = queue_message(news.message)
     is_ours = printer.message.startswith(MESSAGE_PREFIX)
     return ours != news.reasons or (printer.message != message and bool(message or is_ours))

@@ -14,6 +14,7 @@ from cirrus_bridge.cups_ipp import CupsServer, printer_uri, uri
 from cirrus_bridge.errors import CupsGone
 from cirrus_bridge.ipp import Attribute, Attributes, Group, Operation, Tag, Value
 from cirrus_bridge.one_line import one_line
+from cirrus_bridge.words import translated
 
 REASON_PREFIX = "cirrus-delivery-"  # a queue's reasons that begin so are ours
 MESSAGE_PREFIX = "Cirrus Bridge: "  # and a queue's message that begins so
@@ -167,7 +168,7 @@ class CupsQueues:
         """
         if self.printer(queue).state == STOPPED:
             return False
-        text = Attribute(Tag.TEXT, "printer-state-message", [fitting(MESSAGE_PREFIX + message)])
+        text = Attribute(Tag.TEXT, "printer-state-message", [queue_message(message)])
         self._server.request(Operation.PAUSE_PRINTER, "/admin/", [printer_uri(queue), text])
         return True
 
@@ -209,7 +210,7 @@ class CupsQueues:
         if {*now.reasons} != {*others, *reasons}:
             merged = [*others, *sorted(reasons)] or ["none"]
             changes.append(Attribute(Tag.KEYWORD, "printer-state-reasons", merged))
-        text = fitting(MESSAGE_PREFIX + message) if message else ""
+        text = queue_message(message)
         is_free = not now.message or now.message.startswith(MESSAGE_PREFIX)
         if now.state == IDLE and is_free and now.message != text:
             changes.append(Attribute(Tag.TEXT, "printer-state-message", [text]))
@@ -222,6 +223,11 @@ class CupsQueues:
                 changes=changes,
             )
         return bool(changes)
+
+
+def queue_message(message: str) -> str:
+    """What a queue says, to everybody: so in the language of this process."""
+    return fitting(MESSAGE_PREFIX + translated(message)) if message else ""
 
 
 def fitting(text: str) -> str:

@@ -1,6 +1,7 @@
 """What CUPS is told: status lines on standard error, and the exit code (backend(7)).
 
-Each line is one message whatever text goes into it; the first ERROR is the one that CUPS keeps
+Each line is one message whatever text goes into it, in the language of the job, which CUPS gives
+the backend as LANG, but for what only the log gets; the first ERROR is the one that CUPS keeps
 on the job, so there is one at most. Nothing that is written here can fail the job.
 """
 
@@ -12,6 +13,7 @@ from typing import BinaryIO
 
 from cirrus_bridge.errors import CirrusError, Disposition
 from cirrus_bridge.one_line import one_line
+from cirrus_bridge.words import joined, translated
 
 # backend(7), cups/backend.h
 EXIT_CODES: Mapping[Disposition, int] = {
@@ -78,12 +80,13 @@ class CupsReport:
         """Report an error and return the exit code that goes with it."""
         if error.detail:
             self.debug(error.detail)
-        texts = (str(error), error.consequence, f"({error.code})")
-        self._line("ERROR", " ".join(filter(None, texts)))
+        texts = (error.text, error.consequence, f"({error.code})")
+        self._line("ERROR", joined(" ", filter(None, texts)))
         return EXIT_CODES[error.disposition]
 
     def _line(self, kind: str, text: str) -> None:
-        data = one_line(text).encode("utf-8", "replace")
+        said = text if kind == "DEBUG" else translated(text)
+        data = one_line(said).encode("utf-8", "replace")
         if len(data) > LINE_BYTES:
             data = data[:LINE_BYTES].decode("utf-8", "ignore").encode() + "…".encode()
         with contextlib.suppress(OSError, ValueError):  # nobody listens any more

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ALONE = (
+from cirrus_bridge.words import tr
+
+ALONE = tr(
     "CUPS on this machine is a snap, which runs no backends but its own. Install the CUPS of the "
     "distribution (its package cups), then run: snap restart cups"
 )
-BESIDE = (
+BESIDE = tr(
     "CUPS is on this machine as a snap, too. Add queues with the system's lpadmin, not with "
     "cups.lpadmin; the snap passes on jobs to them. Does it not? Run: snap restart cups"
 )

@@ -25,6 +25,7 @@ from cirrus_bridge.child_program import (
 )
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.one_line import one_line
+from cirrus_bridge.words import tr, translated
 
 LIMIT_S = 5.0
 LEFT_ALONE_S = 600.0  # a session that does not answer must not keep the others waiting again
@@ -32,15 +33,15 @@ LONGEST_TITLE, LONGEST_TEXT = 120, 400
 RUN_USER = Path("/run/user")
 # what a person who has printed wants to know
 SUMMARIES = {
-    "delivered": "Printed",
-    "saved": "Saved by the recipient",
-    "trashed": "Put into the trash by the recipient",
-    "deleted": "Not printed",
-    "unknown": "Perhaps not printed",
-    "let-go": "Canceled too late",
-    "lost": "Not printed",
-    "may-be-printed": "Perhaps not printed",
-    "reprinted": "Printed once more",
+    "delivered": tr("Printed"),
+    "saved": tr("Saved by the recipient"),
+    "trashed": tr("Put into the trash by the recipient"),
+    "deleted": tr("Not printed"),
+    "unknown": tr("Perhaps not printed"),
+    "let-go": tr("Canceled too late"),
+    "lost": tr("Not printed"),
+    "may-be-printed": tr("Perhaps not printed"),
+    "reprinted": tr("Printed once more"),
 }
 
 
@@ -65,7 +66,7 @@ class Desktop:
         if not _is_bus_of(account, bus) or now_s < self._left_alone_until_s.get(account.uid, now_s):
             return
         command = ["notify-send", "--app-name=Cirrus Bridge", "--icon=printer"]
-        command += ["--", summary, _body(change)]
+        command += ["--", translated(summary, change.language), _body(change)]
         try:
             run_program(command, _environ(account, bus), limit_s=self.limit_s, account=account)
         except NotStarted as error:
@@ -114,9 +115,10 @@ def _body(change: Change) -> str:
     """Text for a notification's body, which may have markup in it; notify-send itself takes
     backslashes for escape sequences."""
     title = _plain(change.title, LONGEST_TITLE)
-    text = f"“{title}” on {_plain(change.queue, LONGEST_TITLE)}"
+    about = tr("“{title}” on {queue}", title=title, queue=_plain(change.queue, LONGEST_TITLE))
+    text = translated(about, change.language)
     if change.text:
-        text += f"\n{_plain(change.text, LONGEST_TEXT)}"
+        text += f"\n{_plain(translated(change.text, change.language), LONGEST_TEXT)}"
     return escape(text).replace("\\", "\\\\")
 
 

@@ -26,6 +26,7 @@ from cirrus_bridge.drivers import devices
 from cirrus_bridge.errors import CirrusError, Retryable, UnexpectedAnswer
 from cirrus_bridge.lan import LanServer
 from cirrus_bridge.model import Place
+from cirrus_bridge.words import joined, told_by, tr
 
 SCHEME_LINE = 'network cirrus "Unknown" "Cirrus Bridge (cloud printing)"'
 WORKERS = 16  # of each server, that one which is away does not keep the others waiting
@@ -51,25 +52,31 @@ def strangers(servers: Iterable[Server], found: Iterable[LanServer]) -> Iterator
     names = [server.name for server in servers]
     for each in found:
         if not any(each.is_called(name) for name in names):
-            company = f' (company "{each.company}")' if each.company else ""
-            yield (
-                f'"{each.name}" is a server on this network, {each.hosts[0]}:{each.port}{company}. '
-                "To print to its devices, add it to servers.d with a key."
+            where: str = f"{each.hosts[0]}:{each.port}"
+            if each.company:
+                where = tr('{server} (company "{company}")', server=where, company=each.company)
+            yield tr(
+                '"{name}" is a server on this network, {where}. To print to its devices, add it to '
+                "servers.d with a key.",
+                name=each.name,
+                where=where,
             )
 
 
 def nothing_to_ask(folder: Path, servers: Sequence[Server]) -> Iterator[str]:
     """What to say of a configuration, read from `folder`, that lets discovery find nothing."""
     if not servers:
-        yield (
-            f"There is no [[server]] entry in {folder / 'servers.d'}/*.toml, so there are no "
-            "devices to list. Add one with its host, company, api_key and locations."
+        yield tr(
+            "There is no [[server]] entry in {folder}/*.toml, so there are no devices to list. Add "
+            "one with its host, company, api_key and locations.",
+            folder=folder / "servers.d",
         )
     for server in servers:
         if not server.locations:
-            yield (
-                f"The entry of {server.name} in servers.d has no locations, so none of its devices "
-                'are listed. Add them, such as locations = ["Paris"].'
+            yield tr(
+                "The entry of {server} in servers.d has no locations, so none of its devices are "
+                'listed. Add them, such as locations = ["Paris"].',
+                server=server.name,
             )
 
 
@@ -106,10 +113,16 @@ def discover(
         try:
             cache.keep(place, found)
         except OSError as error:
-            tell(f"What {place.server} answered can not be kept for later: {error.strerror}.")
+            tell(
+                tr(
+                    "What {server} answered can not be kept for later: {error}.",
+                    server=place.server,
+                    error=error.strerror,
+                )
+            )
         yield from listed.lines(place, found)
     for place in sorted(missing, key=lambda each: (cache.size_bytes(each), str(each))):
-        yield from _without(place, TimeoutError("no answer in time."), cache, listed)
+        yield from _without(place, TimeoutError(tr("no answer in time.")), cache, listed)
 
 
 def _read(answer: Answer) -> Mapping[str, Any]:
@@ -124,8 +137,14 @@ def _within_reason(place: Place, answer: Mapping[str, Any], tell: Tell) -> Mappi
     if not isinstance(found, dict) or len(found) <= MOST_DEVICES:
         return answer
     tell(
-        f"Location {place.location} of {place.server} has {len(found)} devices, of which the first "
-        f"{MOST_DEVICES} are listed. Queues for the others can be made by their URI."
+        tr(
+            "Location {location} of {server} has {found} devices, of which the first {most} are "
+            "listed. Queues for the others can be made by their URI.",
+            location=place.location,
+            server=place.server,
+            found=len(found),
+            most=MOST_DEVICES,
+        )
     )
     return {**answer, "Devices": dict(itertools.islice(found.items(), MOST_DEVICES))}
 
@@ -165,8 +184,12 @@ class _Listing:
     def tell_of_too_many(self, place: Place) -> None:
         """That there was no time for some of a location's devices, or for all."""
         self.tell(
-            f"Not all devices of location {place.location} of {place.server} are listed, "
-            "as there was no time for more. Queues for them can be made by their URI."
+            tr(
+                "Not all devices of location {location} of {server} are listed, as there was no "
+                "time for more. Queues for them can be made by their URI.",
+                location=place.location,
+                server=place.server,
+            )
         )
 
     def lines(self, place: Place, answer: Mapping[str, Any]) -> Iterator[str]:
@@ -190,8 +213,11 @@ def _ask_all(
     for server in servers:
         if server.company is None and server.locations:
             tell(
-                f"The entry of {server.name} in servers.d has locations but no company, without "
-                "which they can not be asked for their devices. Add the company."
+                tr(
+                    "The entry of {server} in servers.d has locations but no company, without "
+                    "which they can not be asked for their devices. Add the company.",
+                    server=server.name,
+                )
             )
             continue
         places = [
@@ -225,18 +251,27 @@ def _ask(
 def _without(place: Place, error: Exception, cache: DeviceCache, listed: _Listing) -> Iterator[str]:
     """What there is to list and to say of a location that could not be asked."""
     if isinstance(error, CirrusError | TimeoutError):
-        why = str(error)
+        why = told_by(error)
     else:
         at = traceback.extract_tb(error.__traceback__)[-1]
-        kind = type(error).__name__  # its text could hold anything
-        why = f"a fault of Cirrus Bridge itself ({kind} in {at.name}, line {at.lineno})."
+        why = tr(
+            "a fault of Cirrus Bridge itself ({kind} in {function}, line {line}).",
+            kind=type(error).__name__,  # its text could hold anything
+            function=at.name,
+            line=at.lineno,
+        )
     # away, or something else answers in its place; not one that says no
     away = isinstance(error, Retryable | TimeoutError | UnexpectedAnswer)
     has_time = listed.has_time_for(cache.size_bytes(place))
     last = cache.last(place) if away and has_time else None
     lines = [] if last is None else list(listed.lines(place, last))
-    shown = "Its devices are listed as they were last seen." if lines else ""
-    listed.tell(
-        f"No answer for location {place.location} of {place.server}: {why} {shown}".rstrip()
+    text = tr(
+        "No answer for location {location} of {server}: {why}",
+        location=place.location,
+        server=place.server,
+        why=why,
     )
+    if lines:
+        text = joined(" ", (text, tr("Its devices are listed as they were last seen.")))
+    listed.tell(text)
     yield from lines

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cirrus_bridge.device_cache import CACHE_FOLDER, DeviceCache
 from cirrus_bridge.drivers import Driver, drivers
+from cirrus_bridge.words import tr, translated
 
 USAGE = "Usage: cirrus-driver list | cirrus-driver cat NAME"
 
@@ -30,9 +31,8 @@ def run() -> int:
                 if driver.name == name:
                     sys.stdout.buffer.write(driver.ppd().encode())
                     return 0
-            sys.stderr.write(
-                f"ERROR: There is no driver '{name}'. Look for devices first (lpinfo -v).\n"
-            )
+            text = tr("There is no driver '{name}'. Look for devices first (lpinfo -v).", name=name)
+            sys.stderr.buffer.write(f"ERROR: {translated(text)}\n".encode("utf-8", "replace"))
             return 1
         case _:
             sys.stderr.write(USAGE + "\n")

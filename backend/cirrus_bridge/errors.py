@@ -38,8 +38,9 @@
         ├── CupsGone            CB-713  it has no such job or printer
         └── CupsNotPossible     CB-714  the job's state does not allow it
 
-An error carries what people are to read (`str(error)`: what happened and what to do), a stable
-`code`, and a `disposition`: what is to become of the job. It never carries a key.
+An error carries what people are to read (`text`: what happened and what to do; `str(error)` is
+English, for logs), a stable `code`, and a `disposition`: what is to become of the job. It never
+carries a key.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ import enum
 from typing import ClassVar
 
 from cirrus_bridge.one_line import one_line
+from cirrus_bridge.words import changed
 
 
 class Disposition(enum.Enum):
@@ -67,7 +69,7 @@ class CirrusError(Exception):
     """The root: `code` and `disposition` belong to the class, the text to the instance.
 
     Args:
-        message: for people: what happened, and what to do about it.
+        message: for people: what happened, and what to do about it (`words.tr`).
         detail: for the log only (one line, no secrets).
 
     `consequence` is one more sentence, for those who know what else hangs on the job.
@@ -77,7 +79,8 @@ class CirrusError(Exception):
     disposition: ClassVar[Disposition]
 
     def __init__(self, message: str, *, detail: str = "") -> None:
-        super().__init__(one_line(message))  # it may quote what somebody else has written
+        self.text = changed(message, one_line)  # it may quote what somebody else has written
+        super().__init__(self.text)
         self.detail = one_line(detail)
         self.consequence = ""
 

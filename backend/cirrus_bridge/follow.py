@@ -15,6 +15,7 @@ from cirrus_bridge.clock import Clock
 from cirrus_bridge.errors import ApiError, Refused, Retryable
 from cirrus_bridge.journal_delivery import Accepted, DeliveryJournal
 from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, Receipt
+from cirrus_bridge.words import Words, marked, tr
 
 FIRST_WAIT_S = 0.3
 WAIT_FACTOR = 1.5
@@ -29,13 +30,15 @@ ENOUGH: dict[str, Callable[[DeliveryState], bool]] = {
     "delivered": lambda state: state.is_final,
 }
 WORDS = {
-    DeliveryState.UNKNOWN: "The server knows nothing any more of the job for {location}:{device}",
-    DeliveryState.SUBMITTED: "Waiting for {location} to fetch the job",
-    DeliveryState.RECEIVED: "Received at {location}",
-    DeliveryState.DELIVERED: "Delivered at {location}:{device}",
-    DeliveryState.DELETED: "Deleted at {location}",
-    DeliveryState.SAVED: "Saved by the recipient at {location}",
-    DeliveryState.TRASHED: "Put into the trash by the recipient at {location}",
+    DeliveryState.UNKNOWN: marked(
+        "The server knows nothing any more of the job for {location}:{device}"
+    ),
+    DeliveryState.SUBMITTED: marked("Waiting for {location} to fetch the job"),
+    DeliveryState.RECEIVED: marked("Received at {location}"),
+    DeliveryState.DELIVERED: marked("Delivered at {location}:{device}"),
+    DeliveryState.DELETED: marked("Deleted at {location}"),
+    DeliveryState.SAVED: marked("Saved by the recipient at {location}"),
+    DeliveryState.TRASHED: marked("Put into the trash by the recipient at {location}"),
 }
 
 
@@ -48,11 +51,11 @@ class Report(Protocol):
     def server_back(self) -> None: ...
 
 
-def describe(receipt: Receipt, status: JobStatus) -> str:
+def describe(receipt: Receipt, status: JobStatus) -> Words:
     """One target's state in words, with the location's own message."""
     where = receipt.target
-    words = WORDS[status.state].format(location=where.location, device=where.device)
-    return f"{words}: {status.message}" if status.message else words
+    state = tr(WORDS[status.state], location=where.location, device=where.device)
+    return tr("{what}: {said}", what=state, said=status.message) if status.message else state
 
 
 @dataclass(slots=True)
@@ -149,7 +152,9 @@ class Follower:
         except ApiError as error:
             target.unknown_count += isinstance(error, Refused)
             if isinstance(error, Retryable):
-                self.report.server_away(f"The cloud has the job; how it goes is not seen. {error}")
+                self.report.server_away(
+                    tr("The cloud has the job; how it goes is not seen. {error}", error=error)
+                )
             self.report.debug(f"status of {target.receipt.cloud_job_id}: {error} {error.detail}")
             return False
         self.report.server_back()

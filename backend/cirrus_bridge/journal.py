@@ -107,7 +107,8 @@ class Journal(DeliveryJournal):
             self._db.execute(
                 "INSERT INTO document (job_uuid, job_id, print_run, destination, number,"
                 " queue, user, title, phase, pass_started, created_at, updated_at, class_name,"
-                " completed_before, open_runs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
+                " completed_before, language, open_runs)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
                 " ON CONFLICT DO UPDATE SET phase = excluded.phase, ended = 0,"
                 " pass_started = excluded.pass_started, updated_at = excluded.updated_at,"
                 " class_name = excluded.class_name, completed_before = excluded.completed_before,"
@@ -115,7 +116,7 @@ class Journal(DeliveryJournal):
                 " open_runs = 1 + iif(excluded.updated_at - updated_at < ?, open_runs, 0)",
                 (*key_values(key), job.queue, job.user, job.title,
                  Phase.INTENT.value, job.pass_started, now_s, now_s, job.class_name,
-                 job.print_run, SOON_S),
+                 job.print_run, job.language, SOON_S),
             )  # fmt: skip
             self._db.executemany(
                 "INSERT INTO delivery (job_uuid, job_id, print_run, destination, number,"

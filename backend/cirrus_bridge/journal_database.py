@@ -11,14 +11,22 @@ import fcntl
 import hashlib
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self, TypeAlias
 
+from cirrus_bridge.clock import Clock
 from cirrus_bridge.errors import JournalBusy, JournalError
 from cirrus_bridge.privileges import as_owner
+from cirrus_bridge.words import tr
 
 BUSY_TIMEOUT_S = 10.0
+# For who only looks: root does, too, and the owner of the folder may have made anything of it.
+LOOK_S = 10.0
+LONGEST_VALUE_BYTES = 1 << 20
+LARGEST_WAL_BYTES = 1 << 30  # SQLite reads it all before it answers anything
+_STEPS_BETWEEN_LOOKS = 10_000  # of SQLite's machine: a millisecond or so
 _PREPARING = 1 << 60  # a byte of the lock file that stands for no job
 View: TypeAlias = sqlite3.Connection
 # Step n makes version n + 1 of the database out of version n.
@@ -107,6 +115,9 @@ CREATE TABLE poller (
 ALTER TABLE document ADD COLUMN completed_before INTEGER NOT NULL DEFAULT 0;
 UPDATE document SET completed_before = print_run;
 """,
+    """
+ALTER TABLE document ADD COLUMN language TEXT NOT NULL DEFAULT '';
+""",
 )
 VERSION = len(_STEPS)
 
@@ -169,8 +180,11 @@ class JournalDatabase:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
             raise JournalError(
-                f"The journal {self._path} was written by a newer version of Cirrus Bridge. "
-                "Update this machine's cirrus-bridge, then release the job."
+                tr(
+                    "The journal {path} was written by a newer version of Cirrus Bridge. Update "
+                    "this machine's cirrus-bridge, then release the job.",
+                    path=self._path,
+                )
             )
         if version < VERSION:
             self._upgrade()
@@ -199,7 +213,10 @@ class JournalDatabase:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise JournalBusy(
-                    f"The journal {self._path} is in use; CUPS tries the job again soon.",
+                    tr(
+                        "The journal {path} is in use; CUPS tries the job again soon.",
+                        path=self._path,
+                    ),
                     detail=str(error),
                 ) from error
             raise self._broken(error) from error
@@ -208,29 +225,73 @@ class JournalDatabase:
 
     def _broken(self, error: Exception) -> JournalError:
         return JournalError(
-            f"The journal {self._path} can not be used ({error}), and without it a job could be "
-            "printed twice. Check the disk space and rights there, then release the job.",
+            tr(
+                "The journal {path} can not be used ({error}), and without it a job could be "
+                "printed twice. Check the disk space and rights there, then release the job.",
+                path=self._path,
+                error=error,
+            )
         )
 
 
 @contextlib.contextmanager
 def read_only(folder: Path) -> Iterator[View]:
-    """A connection of its own to the journal in `folder`, for one look at one moment of it.
+    """A connection of its own to the journal in `folder`, for one look at one moment of it, for
+    LOOK_S at most.
 
     Raises:
-        JournalError: it can not be read.
+        JournalError: it can not be read, or not in time.
     """
     path = folder.absolute() / "journal.db"
+    _check_kind(path)
+    clock = Clock()
+    end_s = clock.monotonic_s() + LOOK_S
     try:
         with contextlib.ExitStack() as opened:
             db = opened.enter_context(_connected(f"{path.as_uri()}?mode=ro", uri=True))
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE_BYTES)
+            db.set_progress_handler(lambda: clock.monotonic_s() > end_s, _STEPS_BETWEEN_LOOKS)
             db.execute("BEGIN")
             if not db.execute("PRAGMA user_version").fetchone()[0]:  # it is being made just now
                 db = opened.enter_context(_connected(":memory:"))
                 _take_steps(db, 0)
             yield db
     except sqlite3.Error as error:
-        raise JournalError(f"The journal {path} can not be read ({error}).") from error
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            text = tr(
+                "The journal {path} can not be read within {seconds} s: it is too large, or not "
+                "what it should be. Set smaller keep_days and keep_documents below [journal] in "
+                "bridge.toml, or put it aside.",
+                path=path,
+                seconds=format(LOOK_S, "g"),
+            )
+        else:
+            text = tr("The journal {path} can not be read ({error}).", path=path, error=error)
+        raise JournalError(text) from error
+
+
+def _check_kind(path: Path) -> None:
+    """What is no file could keep who opens it waiting for ever."""
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        try:
+            status = path.with_name(name).stat()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            text = tr(
+                "The journal {path} can not be read ({error}).", path=path, error=error.strerror
+            )
+            raise JournalError(text) from error
+        if not stat.S_ISREG(status.st_mode) or (
+            name.endswith("-wal") and status.st_size > LARGEST_WAL_BYTES
+        ):
+            raise JournalError(
+                tr(
+                    "The journal {path} can not be read: {name} is no file, or too large a one.",
+                    path=path,
+                    name=name,
+                )
+            )
 
 
 def _take_steps(db: View, version: int) -> None:

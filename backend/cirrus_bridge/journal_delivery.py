@@ -39,6 +39,7 @@ class Accepted:
     class_name: str
     user: str
     title: str
+    language: str
     handover: str
     device_uri: str
     accepted_at_s: float
@@ -162,13 +163,13 @@ class DeliveryJournal(JournalDatabase):
 BY_KEY = "job_uuid = ? AND job_id = ? AND print_run = ? AND destination = ? AND number = ?"
 _COLUMNS = (
     "job_uuid, job_id, print_run, destination, number,"
-    " queue, class_name, user, title, handover, device_uri, accepted_at, attempt,"
+    " queue, class_name, user, title, language, handover, device_uri, accepted_at, attempt,"
     " coalesce(closed_at, 0.0),"
     " target_number, location, device, cloud_job_id, state, message, submitted, received, delivered"
 )
-_OF_KEY, _OF_DOCUMENT = 5, 14
+_OF_KEY, _OF_DOCUMENT = 5, 15
 _ABOUT = (
-    *("queue", "class_name", "user", "title", "handover", "device_uri"),
+    *("queue", "class_name", "user", "title", "language", "handover", "device_uri"),
     *("accepted_at_s", "attempt", "closed_at_s"),
 )
 

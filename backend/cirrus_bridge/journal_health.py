@@ -16,7 +16,9 @@ from urllib.parse import urlsplit
 from cirrus_bridge.errors import JournalError
 from cirrus_bridge.journal_database import VERSION, View, lock_place, read_only
 from cirrus_bridge.journal_delivery import LEASE_S
+from cirrus_bridge.words import tr
 
+MOST_WAITING = 50  # locations; the others would hide what else there is to be told
 _FLOCK = "hhqqi"  # struct flock, fcntl(2), as 64-bit Linux has it
 _UNLED = (
     "SELECT count(*), min(accepted_at) FROM document WHERE closed_at IS NULL AND handover != ''"
@@ -26,7 +28,9 @@ _WAITING = (
     "SELECT destination, location, count(*), min(accepted_at) FROM delivery JOIN document"
     " USING (job_uuid, job_id, print_run, destination, number)"
     " WHERE closed_at IS NULL AND phase = 'accepted' AND state = 0 GROUP BY 1, 2"
+    f" ORDER BY 4 LIMIT {MOST_WAITING + 1}"
 )
+_POLLERS = "SELECT name, alive_until FROM poller ORDER BY alive_until DESC LIMIT 100"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class Health:
     """The journal. `damage` is SQLite's list of what is wrong, empty for a sound one; `left` counts
-    the documents that are a poller's to follow, the oldest accepted at `left_since_s`."""
+    the documents that are a poller's to follow, the oldest accepted at `left_since_s`; `waiting`
+    has those that wait longest, one more than MOST_WAITING where there are others."""
 
     size_bytes: int
     version: int
@@ -112,13 +117,15 @@ def strangers_files(folder: Path) -> list[Path]:
 
 
 def _unreadable(folder: Path, error: OSError) -> JournalError:
-    return JournalError(f"The journal in {folder} can not be read ({error.strerror}).")
+    return JournalError(
+        tr("The journal in {path} can not be read ({error}).", path=folder, error=error.strerror)
+    )
 
 
 def _pollers(db: View, folder: Path) -> Iterator[PollerSign]:
     handle = os.open(folder / "jobs.lock", os.O_RDONLY)
     try:
-        for name, alive_until_s in db.execute("SELECT name, alive_until FROM poller"):
+        for name, alive_until_s in db.execute(_POLLERS):
             yield PollerSign(name, alive_until_s - LEASE_S, _is_locked(handle, lock_place(name, 0)))
     finally:
         os.close(handle)

@@ -9,13 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cirrus_bridge.errors import JournalError
 from cirrus_bridge.journal_database import read_only
 from cirrus_bridge.model import DeliveryState, DocumentKey, Target
+from cirrus_bridge.words import tr
 
 _KEY = "job_uuid, job_id, print_run, destination, number"
+_NEWEST_FIRST = ", ".join(
+    f"{column} DESC" for column in ("created_at", *_KEY.split(", "), "target_number")
+)
 _DOCUMENT = (
     f"{_KEY}, queue, class_name, user, title, phase, handover, size_bytes, attempt, created_at,"
     " document.updated_at, accepted_at, closed_at, coalesce((SELECT sum(length) FROM segment"
@@ -28,6 +32,7 @@ _DELIVERY = (
     " received_at, final_at"
 )
 _KEY_COLUMNS, _DOCUMENT_COLUMNS = 5, 18
+MOST_ROWS = 10_000  # a target of a document is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +74,15 @@ class PastDocument:
     deliveries: tuple[PastDelivery, ...]
 
 
-def documents_of_job(folder: Path, job_id: int) -> list[PastDocument]:
-    """All documents of CUPS's jobs with this number, the oldest first.
+class Past(NamedTuple):
+    """Documents, the oldest first; unless `is_all`, there are older ones, which were left out."""
+
+    documents: list[PastDocument]
+    is_all: bool
+
+
+def documents_of_job(folder: Path, job_id: int) -> Past:
+    """The documents of CUPS's jobs with this number.
 
     Raises:
         JournalError: the journal can not be read.
@@ -78,9 +90,9 @@ def documents_of_job(folder: Path, job_id: int) -> list[PastDocument]:
     return _documents(folder, "job_id = ?", (job_id,))
 
 
-def recent_documents(folder: Path, closed: int) -> list[PastDocument]:
+def recent_documents(folder: Path, closed: int) -> Past:
     """The documents for which something is left to be done, and so many others, the last that were
-    touched; the oldest first.
+    touched.
 
     Raises:
         JournalError: the journal can not be read.
@@ -89,25 +101,32 @@ def recent_documents(folder: Path, closed: int) -> list[PastDocument]:
     return _documents(folder, f"closed_at IS NULL OR document.rowid IN ({last})", (closed,))
 
 
-def _documents(folder: Path, where: str, values: Sequence[object]) -> list[PastDocument]:
+def _documents(folder: Path, where: str, values: Sequence[object]) -> Past:
     try:
         (folder / "journal.db").stat()
     except FileNotFoundError:
-        return []  # nothing was printed yet
+        return Past([], is_all=True)  # nothing was printed yet
     except OSError as error:
         raise JournalError(
-            f"The journal in {folder} can not be read ({error.strerror}). Run this as root."
+            tr(
+                "The journal in {path} can not be read ({error}). Run this as root.",
+                path=folder,
+                error=error.strerror,
+            )
         ) from error
     with read_only(folder) as db:
         rows = db.execute(
             f"SELECT {_DOCUMENT}, {_DELIVERY} FROM document JOIN delivery"
-            f" USING ({_KEY}) WHERE {where} ORDER BY created_at, {_KEY}, target_number",
+            f" USING ({_KEY}) WHERE {where} ORDER BY {_NEWEST_FIRST} LIMIT {MOST_ROWS + 1}",
             values,
         ).fetchall()
-    return [
+    documents = [
         _document(head, [_delivery(*row[_DOCUMENT_COLUMNS:]) for row in group])
-        for head, group in groupby(rows, key=lambda row: tuple(row[:_DOCUMENT_COLUMNS]))
+        for head, group in groupby(
+            rows[MOST_ROWS - 1 :: -1], key=lambda row: tuple(row[:_DOCUMENT_COLUMNS])
+        )
     ]
+    return Past(documents, is_all=len(rows) <= MOST_ROWS)
 
 
 def _document(head: Sequence[Any], deliveries: list[PastDelivery]) -> PastDocument:

@@ -42,6 +42,7 @@ class Orphan:
     queue: str
     user: str
     title: str
+    language: str
     broke_off: bool
     waits_anew: bool
     is_elsewhere: bool
@@ -176,14 +177,15 @@ class PollerJournal(DeliveryJournal):
         """The documents that nobody has touched since then, and nobody follows."""
         with self._translated():
             rows = self._db.execute(
-                f"SELECT {_KEY}, phase, queue, user, title, open_runs > 0, pass_started = -1,"
+                f"SELECT {_KEY}, phase, queue, user, title, language,"
+                " open_runs > 0, pass_started = -1,"
                 " EXISTS (SELECT 1 FROM document o WHERE o.job_uuid = document.job_uuid"
                 " AND o.job_id = document.job_id AND o.number = document.number"
                 " AND o.print_run >= document.print_run AND o.phase = 'accepted')"
                 " FROM document WHERE closed_at IS NULL AND handover = '' AND updated_at < ?",
                 (before_s,),
             ).fetchall()
-        return [Orphan(DocumentKey(*row[:5]), *row[5:9], *map(bool, row[9:])) for row in rows]
+        return [Orphan(DocumentKey(*row[:5]), *row[5:10], *map(bool, row[10:])) for row in rows]
 
     def restarted(self, key: DocumentKey, *, now_s: float) -> None:
         """CUPS was asked to run this orphan's job again, which is done once for a run that broke

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from cirrus_bridge.errors import BadConfiguration, CirrusError
+from cirrus_bridge.words import tr
 
 LOOPBACK = "127.0.0.1"
 MOST_AT_ONCE = 8
@@ -34,8 +35,13 @@ def serve_metrics(port: int, scrape: Callable[[], bytes]) -> int:
         server = _Server(port, scrape)
     except OSError as error:
         raise BadConfiguration(
-            f"The metrics can not be served at {LOOPBACK}:{port} ({error.strerror}). Give "
-            "metrics_port below [statusd] in bridge.toml another number, or 0 for none."
+            tr(
+                "The metrics can not be served at {host}:{port} ({error}). Give metrics_port below "
+                "[statusd] in bridge.toml another number, or 0 for none.",
+                host=LOOPBACK,
+                port=port,
+                error=error.strerror,
+            )
         ) from error
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return int(server.server_address[1])

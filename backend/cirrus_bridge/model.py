@@ -63,7 +63,8 @@ class PrintJob:
     CUPS's filters applied page layout. `copies`
     is how many are still to be made; `documents` how many the whole job has, as far as known.
     `queue_defaults` are the options that an administrator chose for all jobs, `papers` and
-    `trays` the location's own words for them, by their names in PPDs.
+    `trays` the location's own words for them, by their names in PPDs. `language` is that of whoever
+    has printed it, such as "de_DE".
     """
 
     job_id: int
@@ -84,6 +85,7 @@ class PrintJob:
     queue_defaults: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
     papers: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
     trays: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
+    language: str = ""
 
     @property
     def in_class(self) -> bool:

@@ -28,12 +28,13 @@ from cirrus_bridge.cups_queue import (
 from cirrus_bridge.errors import BadQueueUri, CupsGone, CupsRefused
 from cirrus_bridge.journal_poller import Orphan, PollerJournal
 from cirrus_bridge.uri import format_queue_uri, parse_queue_uri
+from cirrus_bridge.words import tr
 
 _STUCK = (
     "The backend was killed, and CUPS waits for a filter whose data nobody reads. Restart CUPS: "
     "the job is printed then, once."
 )
-_PERHAPS = (
+_PERHAPS = tr(
     "The backend was killed while this document was sent: it may be printed. Look at the printer; "
     "print it again if it did not come out."
 )
@@ -144,7 +145,8 @@ class Orphans:
 
 def _change(orphan: Orphan) -> Change:
     return Change(
-        *("restarted", "", NOTICE, orphan.queue, orphan.key.job_id, orphan.user, orphan.title)
+        *("restarted", "", NOTICE, orphan.queue, orphan.key.job_id, orphan.user, orphan.title),
+        language=orphan.language,
     )
 
 

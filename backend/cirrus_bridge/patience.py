@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.errors import ApiError, Retryable, ServerAway, TryOtherMember
 from cirrus_bridge.retry import waits
+from cirrus_bridge.words import tr
 
 CLASS_WAIT_S = 5.0  # a class with no member that works must not spin
 
@@ -71,16 +72,23 @@ class Patience:
         if isinstance(error, Retryable) and error.retry_after_s is not None:
             wait_s = max(wait_s, error.retry_after_s)
         if self.in_class:
-            self.report.server_away(str(error))
+            self.report.server_away(error.text)
             self.clock.sleep(CLASS_WAIT_S)
-            raise TryOtherMember(f"{error} CUPS tries another printer of the class.") from error
+            raise TryOtherMember(
+                tr("{error} CUPS tries another printer of the class.", error=error)
+            ) from error
         if self.clock.monotonic_s() - self._since_s + wait_s > self.limit_s:
+            limit = f"{self.limit_s:.0f}"
             raise ServerAway(
-                f"{error} Gave up after {self.limit_s:.0f} seconds (contimeout). When the server "
-                "is back, release the job.",
+                tr(
+                    "{error} Gave up after {limit} seconds (contimeout). When the server is back, "
+                    "release the job.",
+                    error=error,
+                    limit=limit,
+                ),
                 detail=error.detail,
             ) from error
-        again = self.clock.now() + timedelta(seconds=wait_s)
+        again = f"{self.clock.now() + timedelta(seconds=wait_s):%H:%M:%S}"
         self.report.debug(f"{error.code} {error.detail}")
-        self.report.server_away(f"{error} Next try at {again:%H:%M:%S}.")
+        self.report.server_away(tr("{error} Next try at {time}.", error=error, time=again))
         self.clock.sleep(wait_s)

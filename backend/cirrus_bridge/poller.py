@@ -31,10 +31,10 @@ from cirrus_bridge.follow import Tracked, describe
 from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.model import DeliveryState, JobStatus
 from cirrus_bridge.schedule import Schedule
-from cirrus_bridge.settings import QueueSettings
 from cirrus_bridge.timer import Timer
 from cirrus_bridge.uri import QueueUri
 from cirrus_bridge.watched import Watched, WatchList, place
+from cirrus_bridge.words import joined
 
 LOOK_S = 0.5  # into the journal, for documents that were handed over
 BEAT_S = 10.0  # and a look for what a poller has left that is no more
@@ -47,7 +47,7 @@ ONCE_WAIT_S = 5.0
 @dataclass(slots=True)
 class Poller:
     """The poller of this name. `api_of` is the API for a queue's server; `tell` gets every change;
-    `defaults` are for documents of queues whose URI has no options."""
+    `queue_of` reads a queue's URI."""
 
     name: str
     journal: PollerJournal
@@ -56,7 +56,7 @@ class Poller:
     askers: Askers
     cups: CupsTurn
     settings: PollerSettings
-    defaults: QueueSettings
+    queue_of: Callable[[str], QueueUri]
     api_of: Callable[[QueueUri], StatusApi]
     tell: Callable[[Change], None]
     watch_list: WatchList
@@ -136,7 +136,7 @@ class Poller:
             else:
                 watched.handover = handover
         for document in self.journal.lease(self.name, now_s=wall_s):
-            watched = self.watch_list.add(document, self.defaults)
+            watched = self.watch_list.add(document, self.queue_of)
             for number, target in zip(watched.numbers, watched.targets, strict=True):
                 if not target.status.state.is_final:
                     age_s = 0.0 if fresh else max(0.0, wall_s - document.accepted_at_s)
@@ -176,7 +176,7 @@ class Poller:
             elif isinstance(answer.result, Refused):
                 self._refused(answer.number, *found)
             elif self._is_puzzling(answer.number, found[0], answer.result):
-                unclear = dataclasses.replace(found[1].status, message=str(answer.result))
+                unclear = dataclasses.replace(found[1].status, message=answer.result.text)
                 self._heard(answer.number, *found, unclear)
             else:
                 self._failed(answer.number, found[0], answer.result)
@@ -234,7 +234,7 @@ class Poller:
         """No answer that says anything about the job: the server, or its entry, is to be mended."""
         wait_s = error.retry_after_s if isinstance(error, Retryable) else None
         self.schedule.lost(number, self.clock.monotonic_s(), retry_after_s=wait_s)
-        server, text = watched.queue.server, f"{error} ({error.code})"
+        server, text = watched.queue.server, joined(" ", (error.text, f"({error.code})"))
         if server not in self.cups.news.trouble:
             said = f"{text} {error.detail}".strip()
             self.tell(Change("server-away", said, WARNING))

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from cirrus_bridge.errors import BadOption
 from cirrus_bridge.model import PrintJob
 from cirrus_bridge.papers import is_paper, paper, paper_of_size
+from cirrus_bridge.words import tr
 
 PASSED_ON = "cirrus-prop-"
 # what `identify` may ask for → the prop (named as IPP names it: RFC 8011, 5.3.6; PWG 5100.7)
@@ -95,14 +96,14 @@ _ASKED_BY_UNFILTERED: Mapping[str, tuple[tuple[str, Reader], ...]] = {
 
 # What a known prop may hold; other names are free.
 _ALLOWED: Mapping[str, tuple[re.Pattern[str], str]] = {
-    "copies": (re.compile(r"[1-9][0-9]?"), "a number of copies from 1 to 99"),
-    "priority": (re.compile(r"[1-9][0-9]?"), "a priority from 1 to 99"),
+    "copies": (re.compile(r"[1-9][0-9]?"), tr("a number of copies from 1 to 99")),
+    "priority": (re.compile(r"[1-9][0-9]?"), tr("a priority from 1 to 99")),
     "collate": (re.compile(r"1"), "1"),
-    "color": (re.compile(r"[12]"), "1 (monochrome) or 2 (colour)"),
-    "duplex": (re.compile(r"[123]"), "1 (one-sided), 2 (long edge) or 3 (short edge)"),
-    "orientation": (re.compile(r"[12]"), "1 (portrait) or 2 (landscape)"),
-    "scale": (re.compile(r"[012]"), "0 (fit), 1 (shrink to fit) or 2 (actual size)"),
-    "bmp": (re.compile(r"300|600"), "300 or 600"),
+    "color": (re.compile(r"[12]"), tr("1 (monochrome) or 2 (colour)")),
+    "duplex": (re.compile(r"[123]"), tr("1 (one-sided), 2 (long edge) or 3 (short edge)")),
+    "orientation": (re.compile(r"[12]"), tr("1 (portrait) or 2 (landscape)")),
+    "scale": (re.compile(r"[012]"), tr("0 (fit), 1 (shrink to fit) or 2 (actual size)")),
+    "bmp": (re.compile(r"300|600"), tr("300 or 600")),
 }
 _MEMBER = re.compile(
     r"(?:(?<=[\s{])|^)([xy]-dimension(?==[0-9]{1,7}[\s}])|media-size-name|media-source)=([^\s{}]+)"
@@ -182,9 +183,9 @@ def check_prop(name: str, value: str) -> None:
         BadOption: the text names the prop and what it takes.
     """
     if not _NAME.fullmatch(name):
-        raise _bad(name, value, "a name of letters, digits, '-', '_' and '.'")
+        raise _bad(name, value, tr("a name of letters, digits, '-', '_' and '.'"))
     if ";" in value or not value.isprintable():
-        raise _bad(name, value, "a text without ';', line breaks and control characters")
+        raise _bad(name, value, tr("a text without ';', line breaks and control characters"))
     allowed = _ALLOWED.get(name)
     if allowed and not allowed[0].fullmatch(value):
         raise _bad(name, value, allowed[1])
@@ -218,8 +219,13 @@ def _from_media_col(media_col: str) -> dict[str, str]:
 def _bad(name: str, value: str, takes: str) -> BadOption:
     name, value = _shown(name), _shown(value)
     return BadOption(
-        f"The job asks for {name}='{value}', but {name} takes {takes}. "
-        "Print again with another value; this job can be canceled."
+        tr(
+            "The job asks for {name}='{value}', but {name} takes {takes}. Print again with another "
+            "value; this job can be canceled.",
+            name=name,
+            value=value,
+            takes=takes,
+        )
     )
 
 

@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cirrus_bridge.words import tr
+
+ENCRYPTION = ("required", "never")
 AUTO_LEVEL = 0  # compression=auto: what `deflate` thinks best
 
 
@@ -33,7 +36,7 @@ class QueueSettings:
 def _one_of(*values: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in values:
-            raise ValueError(f"one of {', '.join(values)}")
+            raise ValueError(tr("one of {values}", values=", ".join(values)))
         return text
 
     return read
@@ -41,13 +44,13 @@ def _one_of(*values: str) -> Callable[[str], str]:
 
 def _seconds(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise ValueError("a whole number of seconds from 0 to 999999999")
+        raise ValueError(tr("a whole number of seconds from 0 to 999999999"))
     return int(text)
 
 
 def _jobs(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 6):
-        raise ValueError("a whole number of jobs from 0 to 999999")
+        raise ValueError(tr("a whole number of jobs from 0 to 999999"))
     return int(text)
 
 
@@ -58,12 +61,12 @@ def _level(text: str) -> int | None:
         return None
     if len(text) == 1 and text in "123456789":
         return int(text)
-    raise ValueError("auto, none or 1 to 9")
+    raise ValueError(tr("auto, none or 1 to 9"))
 
 
 def _wait_job(text: str) -> str:
     if text not in ("true", "false"):
-        raise ValueError("true or false")
+        raise ValueError(tr("true or false"))
     return "delivered" if text == "true" else "submitted"
 
 
@@ -76,7 +79,7 @@ TABLE: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "maxheld": ("max_held", _jobs),
     "contimeout": ("contimeout_s", _seconds),
     "compression": ("level", _level),
-    "encryption": ("encryption", _one_of("required", "never")),
+    "encryption": ("encryption", _one_of(*ENCRYPTION)),
     "onambiguous": ("onambiguous", _one_of("hold", "resubmit", "drop")),
     "onfailure": ("onfailure", _one_of("report", "reprint", "stop")),
 }
@@ -91,12 +94,20 @@ def override(base: QueueSettings, texts: Mapping[str, str]) -> QueueSettings:
     changes: dict[str, Any] = {}
     for name, text in texts.items():
         if name not in TABLE:
-            raise ValueError(f"unknown option '{name}' (known: {', '.join(TABLE)})")
+            known = ", ".join(TABLE)
+            raise ValueError(tr("unknown option '{name}' (known: {known})", name=name, known=known))
         field_name, read = TABLE[name]
         if field_name in changes:
-            raise ValueError(f"'{name}' contradicts another option")
+            raise ValueError(tr("'{name}' contradicts another option", name=name))
         try:
             changes[field_name] = read(text)
         except ValueError as error:
-            raise ValueError(f"option '{name}' is '{text}', it takes {error}") from None
+            raise ValueError(
+                tr(
+                    "option '{name}' is '{value}', it takes {allowed}",
+                    name=name,
+                    value=text,
+                    allowed=error,
+                )
+            ) from None
     return dataclasses.replace(base, **changes)

@@ -22,12 +22,13 @@ from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.model import DeliveryState
 from cirrus_bridge.uri import SCHEME
 from cirrus_bridge.watched import Job, Watched
+from cirrus_bridge.words import Words, joined, tr, translated
 
-LET_GO = (
+LET_GO = tr(
     "Canceled in CUPS (by a person, or by MaxHoldTime), but the cloud has it already and will "
     "print it."
 )
-_NOT_OURS = (
+_NOT_OURS = tr(
     "Released, it would be printed once more, where its queue leads now. Cancel it if nobody wants "
     "that."
 )
@@ -75,7 +76,7 @@ class Settlement:
                     self._release(documents, job)
                 return False
             # moved to another queue, where it is to be printed again: no business of ours
-            self._say(job, f"{_told(documents)}. {_NOT_OURS}")
+            self._say(job, documents[0], joined(" ", (_told(documents), _NOT_OURS)))
             self.close(documents)
         elif job is not None and job.state == CANCELED:
             self.close(documents)
@@ -131,9 +132,10 @@ class Settlement:
         self._releases[release] = (now_s + wait_s, min(wait_s * 2, LATEST_RELEASE_S))
         return True
 
-    def _say(self, job: CupsJob, message: str) -> None:
+    def _say(self, job: CupsJob, watched: Watched, message: str) -> None:
+        said = translated(message, watched.document.language)
         try:
-            self.cups.set_job(job.job_id, message=message)
+            self.cups.set_job(job.job_id, message=said)
         except (CupsGone, CupsNotPossible):
             return  # it has moved on
 
@@ -142,7 +144,7 @@ class Settlement:
             self.cups.release_job(job.job_id)
         except (CupsGone, CupsNotPossible):
             return  # a person was quicker
-        self.tell(of_document("released", f"{_told(documents)}.", documents[0].document))
+        self.tell(of_document("released", _told(documents), documents[0].document))
 
     def _answer_failure(self, documents: Sequence[Watched], job: CupsJob) -> None:
         """Before a held job is released."""
@@ -157,7 +159,7 @@ class Settlement:
             else:
                 keys = [each.document.key for each in again]
                 self.journal.print_anew(keys, now_s=self.clock.wall_s())
-                self.tell(of_document("reprinted", f"{_told(failed)}.", document, level=NOTICE))
+                self.tell(of_document("reprinted", _told(failed), document, level=NOTICE))
 
     def _end_without_job(self, documents: Sequence[Watched], job: CupsJob | None) -> None:
         """CUPS has ended the job long ago. It is restarted after the documents are closed: a crash
@@ -178,7 +180,11 @@ class Settlement:
 
     def _stop(self, failed: Sequence[Watched]) -> None:
         document = failed[0].document
-        text = f"stopped, as job {document.key.job_id} was not delivered. {_told(failed)}."
+        text = tr(
+            "stopped, as job {job} was not delivered. {states}",
+            job=document.key.job_id,
+            states=_told(failed),
+        )
         pause = functools.partial(self.cups.pause, document.queue, text)
         self._try("stopped", document, pause)
 
@@ -194,7 +200,7 @@ class Settlement:
                 self.tell(of_document(event, "", document, level=NOTICE))
 
 
-_WHY_NOT = (
+_WHY_NOT = tr(
     "Not printed again: somebody may have got it, it was printed again before, or CUPS does not "
     "have it any more."
 )
@@ -212,5 +218,6 @@ def _states(watched: Watched) -> set[DeliveryState]:
     return {target.status.state for target in watched.targets}
 
 
-def _told(documents: Sequence[Watched]) -> str:
-    return told([target for watched in documents for target in watched.targets])
+def _told(documents: Sequence[Watched]) -> Words:
+    targets = [target for watched in documents for target in watched.targets]
+    return tr("{states}.", states=told(targets))

@@ -14,6 +14,7 @@ from cirrus_bridge.change import WARNING, Change
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import Configuration
 from cirrus_bridge.errors import BadConfiguration
+from cirrus_bridge.words import tr
 
 NOT_ROOT = (
     "Nobody is told on the desktop: only root can run a program as a job's owner, and this poller "
@@ -54,6 +55,9 @@ def _check_only_ours(path: Path) -> None:
     status = path.stat()
     if status.st_mode & 0o022 or status.st_uid not in (0, os.geteuid()):
         raise BadConfiguration(
-            f"{path} names a command to be run, and others than its owner can change it. Run: "
-            f"chown root {path} && chmod go-w {path}"
+            tr(
+                "{path} names a command to be run, and others than its owner can change it. Run: "
+                "chown root {path} && chmod go-w {path}",
+                path=path,
+            )
         )

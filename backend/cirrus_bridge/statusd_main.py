@@ -42,6 +42,7 @@ from cirrus_bridge.settle import Settlement
 from cirrus_bridge.sinks import sinks
 from cirrus_bridge.uri import QueueUri
 from cirrus_bridge.watched import WatchList
+from cirrus_bridge.words import tr
 
 RELOAD_S = 5.0
 FAILED = 1
@@ -116,7 +117,7 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
                 watch_list,
             ),
             settings=settings,
-            defaults=reader.configuration.defaults,
+            queue_of=lambda uri: reader.configuration.queue(uri),  # as it is by then
             api_of=api_of,
             tell=tell,
             watch_list=watch_list,
@@ -161,8 +162,11 @@ def _with_metrics(
         from cirrus_bridge.metrics_server import serve_metrics
     except ModuleNotFoundError as error:
         raise BadConfiguration(
-            f"metrics_port below [statusd] in bridge.toml needs the Python package {error.name}: "
-            "pip install 'cirrus-bridge[metrics]', or set it to 0.",
+            tr(
+                "metrics_port below [statusd] in bridge.toml needs the Python package {package}: "
+                "pip install 'cirrus-bridge[metrics]', or set it to 0.",
+                package=error.name,
+            )
         ) from error
     metrics = Metrics(FigureReader(state, name), clock)
     serve_metrics(port, metrics.scrape)

@@ -38,10 +38,12 @@ from cirrus_bridge.model import Compression, DocumentKey, PrintJob, Receipt, Tic
 from cirrus_bridge.patience import Patience
 from cirrus_bridge.upload import Upload
 from cirrus_bridge.uri import QueueUri
+from cirrus_bridge.words import joined, tr
 
 SINGLE_REQUEST_BYTES = 500_000  # the API's document: larger files go by segments
 # any fixed name space (RFC 9562, 6.5): equal documents get equal keys, in every run
 IDEMPOTENCY = uuid.UUID("5f0f6e0c-3f0b-4a53-9a5e-6d0a4c9a7a10")
+_BROKEN_OFF = joined(" ", (tr("This job was interrupted while it was sent."), MAY_BE_PRINTED))
 QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in a request line
 
 
@@ -104,9 +106,7 @@ class Submission:
             CirrusError: any other reason why it was not submitted.
         """
         if earlier and earlier.phase is Phase.SUBMITTING:
-            error = SubmitUnanswered(
-                f"This job was interrupted while it was sent. {MAY_BE_PRINTED}"
-            )
+            error = SubmitUnanswered(_BROKEN_OFF)
             self._decide_unanswered(error, earlier.key)
         self.journal.intent(self.key, self.job, self.queue.targets, now_s=self.clock.wall_s())
         upload = Upload(
@@ -128,8 +128,10 @@ class Submission:
         head = list(itertools.islice(segments, 2))
         if document.size_bytes == 0:
             raise EmptyDocument(
-                "There is nothing to print: the document is empty, or a filter failed. "
-                "Print it anew, or cancel this job."
+                tr(
+                    "There is nothing to print: the document is empty, or a filter failed. Print "
+                    "it anew, or cancel this job."
+                )
             )
         if len(head) == 1 and upload.earlier is None and self._parameter_bytes() <= QUERY_BYTES:
             return self._submit(document, functools.partial(self.api.put_file, head[0].data))
@@ -190,9 +192,7 @@ class Submission:
                     receipts = request(ticket)
             except Interrupted as error:
                 # it may have come just behind the answer
-                raise SubmitUnanswered(
-                    f"This job was interrupted while it was sent. {MAY_BE_PRINTED}"
-                ) from error
+                raise SubmitUnanswered(_BROKEN_OFF) from error
             self.journal.accepted(self.key, receipts, now_s=self.clock.wall_s())
             return receipts
 
@@ -214,8 +214,10 @@ class Submission:
         if self.queue.settings.onambiguous == "drop":
             self.journal.ended(key, now_s=self.clock.wall_s())
             raise SubmitDropped(
-                "It is not known whether the cloud took this job, and this queue never sends a "
-                "job twice. If the pages do not come out, restart the job.",
+                tr(
+                    "It is not known whether the cloud took this job, and this queue never sends "
+                    "a job twice. If the pages do not come out, restart the job."
+                ),
                 detail=str(error),
             ) from error
         self.journal.unanswered(key, now_s=self.clock.wall_s())

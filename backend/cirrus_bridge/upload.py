@@ -23,6 +23,7 @@ from cirrus_bridge.journal import Confirmed, Journal
 from cirrus_bridge.model import DocumentKey, Segment
 from cirrus_bridge.patience import Patience
 from cirrus_bridge.segments import cut, next_size
+from cirrus_bridge.words import tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Upload:
             return error or AssertionError("only an earlier run leaves something useless")
         self.journal.forget_upload(self.key)
         return StartOver(
-            "What was uploaded before can not be continued; the upload begins anew.",
+            tr("What was uploaded before can not be continued; the upload begins anew."),
             detail=str(error or "the data has changed"),
         )
 

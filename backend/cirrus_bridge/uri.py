@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote_to_bytes
 from cirrus_bridge.errors import BadQueueUri
 from cirrus_bridge.model import Target
 from cirrus_bridge.settings import QueueSettings, override
+from cirrus_bridge.words import told_by, tr
 
 SCHEME = "cirrus"
 FORM = "cirrus://HOST[:PORT]/COMPANY/LOCATION:DEVICE[;LOCATION:DEVICE…][?OPTION=VALUE…]"
@@ -52,7 +53,7 @@ def parse_server(text: str) -> tuple[str, int | None]:
     match = _HOST.fullmatch(text)
     port = match and match["port"]
     if not match or (port and not 0 < int(port) < 65_536):
-        raise ValueError(f"'{text}' is not a host name, or host name and port")
+        raise ValueError(tr("'{text}' is not a host name, or host name and port", text=text))
     return match["host"], int(port) if port else None
 
 
@@ -74,30 +75,32 @@ def parse_queue_uri(text: str, defaults: QueueSettings | None = None) -> QueueUr
     """
     scheme, colon, rest = text.partition("://")
     if not colon or scheme.lower() != SCHEME:
-        raise _bad(f"it does not begin with {SCHEME}://")
+        raise _bad(tr("it does not begin with {scheme}://", scheme=SCHEME))
     if "#" in rest:
-        raise _bad("it has a fragment (#); write %23 for a # in a name")
+        raise _bad(tr("it has a fragment (#); write %23 for a # in a name"))
     rest, _, query = rest.partition("?")
     authority, slash, path = rest.partition("/")
     if "@" in authority:
-        raise _bad("it holds a user or password, which everybody could see; keys go into servers.d")
+        raise _bad(
+            tr("it holds a user or password, which everybody could see; keys go into servers.d")
+        )
     try:
         host, port = parse_server(authority)
     except ValueError as error:
-        raise _bad(str(error)) from None
+        raise _bad(told_by(error)) from None
     company, slash, target_list = path.partition("/")
     if not slash or not company or not target_list:
-        raise _bad("company or target is missing")
+        raise _bad(tr("company or target is missing"))
     if "/" in target_list:
-        raise _bad("there is a / after the targets; write %2F for a / in a name")
+        raise _bad(tr("there is a / after the targets; write %2F for a / in a name"))
     targets = tuple(_target(part) for part in target_list.split(";"))
     if len(set(targets)) != len(targets):
-        raise _bad("a target is named twice")
+        raise _bad(tr("a target is named twice"))
     try:
         settings = override(defaults or QueueSettings(), _options(query))
     except ValueError as error:
-        raise _bad(str(error)) from None
-    return QueueUri(host, port, _id(company, "company"), targets, settings)
+        raise _bad(told_by(error)) from None
+    return QueueUri(host, port, _id(company, tr("company")), targets, settings)
 
 
 def format_queue_uri(server: str, company: str, targets: Sequence[Target]) -> str:
@@ -126,16 +129,18 @@ def check_id(text: str) -> None:
             holds `;`, `:` (they divide the target list) or a control character.
     """
     if not text or text in (".", ".."):
-        raise ValueError("must not be empty, '.' or '..'")
+        raise ValueError(tr("must not be empty, '.' or '..'"))
     if any(char in ";:" or not char.isprintable() for char in text):
-        raise ValueError("must not hold ':', ';' or control characters: the API has no way to")
+        raise ValueError(tr("must not hold ':', ';' or control characters: the API has no way to"))
 
 
 def _target(text: str) -> Target:
     location, colon, device = text.partition(":")
     if not colon or ":" in device:
-        raise _bad(f"target '{text}' is not LOCATION:DEVICE; write %3A for a : in a name")
-    return Target(_id(location, "location"), _id(device, "device"))
+        raise _bad(
+            tr("target '{target}' is not LOCATION:DEVICE; write %3A for a : in a name", target=text)
+        )
+    return Target(_id(location, tr("location")), _id(device, tr("device")))
 
 
 def _id(text: str, what: str) -> str:
@@ -143,27 +148,29 @@ def _id(text: str, what: str) -> str:
     try:
         check_id(decoded)
     except ValueError as error:
-        raise _bad(f"the {what} id '{decoded}' {error}") from None
+        raise _bad(tr("the {what} id '{id}' {error}", what=what, id=decoded, error=error)) from None
     return decoded
 
 
 def _decode(text: str, what: str) -> str:
     if _PERCENT.search(text):
-        raise _bad(f"a % in the {what} is not followed by two hexadecimal digits; write %25")
+        raise _bad(
+            tr("a % in the {what} is not followed by two hexadecimal digits; write %25", what=what)
+        )
     try:
         return unquote_to_bytes(text).decode("utf-8")
     except UnicodeError:
-        raise _bad(f"the {what} is not UTF-8") from None
+        raise _bad(tr("the {what} is not UTF-8", what=what)) from None
 
 
 def _options(query: str) -> dict[str, str]:
     options: dict[str, str] = {}
     for part in filter(None, query.split("&")):
         name, equals, value = part.partition("=")
-        name = _decode(name, "option")
+        name = _decode(name, tr("option"))
         if not equals or name in options:
-            raise _bad(f"option '{name}' is given twice or without a value")
-        options[name] = _decode(value, f"option '{name}'")
+            raise _bad(tr("option '{name}' is given twice or without a value", name=name))
+        options[name] = _decode(value, tr("option '{name}'", name=name))
     return options
 
 
@@ -173,6 +180,10 @@ def _quote(text: str) -> str:
 
 def _bad(reason: str) -> BadQueueUri:
     return BadQueueUri(
-        f"The queue's URI is wrong: {reason}. The form is {FORM}. Correct it with lpadmin -v, "
-        "then cupsenable the queue."
+        tr(
+            "The queue's URI is wrong: {reason}. The form is {form}. Correct it with lpadmin -v, "
+            "then cupsenable the queue.",
+            reason=reason,
+            form=FORM,
+        )
     )

@@ -13,9 +13,10 @@ from datetime import datetime
 
 from cirrus_bridge.follow import Tracked, describe
 from cirrus_bridge.model import DeliveryState
+from cirrus_bridge.words import joined, tr, trn
 
 OFFLINE_AFTER_S = 60.0
-CANCELING = "The cloud has it: canceling it here does not stop it."
+CANCELING = tr("The cloud has it: canceling it here does not stop it.")
 
 WAITING_REASON = "cirrus-delivery-waiting-report"
 FAILED_REASON = "cirrus-delivery-failed-warning"
@@ -38,11 +39,12 @@ def held_message(targets: Sequence[Tracked], offline: Offline, now: datetime) ->
     for target in targets:
         location = target.receipt.target.location
         if target.status.state is DeliveryState.SUBMITTED:
-            said = f": {target.status.message}" if target.status.message else ""
-            parts[f"Waiting for delivery at {_place(location, offline, now)}{said}"] = None
+            said = target.status.message
+            where = tr("Waiting for delivery at {place}", place=_place(location, offline, now))
+            parts[tr("{what}: {said}", what=where, said=said) if said else where] = None
         else:
             parts[describe(target.receipt, target.status)] = None
-    return f"{'; '.join(parts)}. {CANCELING}"
+    return joined(" ", (tr("{states}.", states=joined("; ", parts)), CANCELING))
 
 
 def queue_news(
@@ -67,27 +69,33 @@ def queue_news(
         if not target.status.state.is_final:
             by_state = waiting if target.status.state is DeliveryState.SUBMITTED else received
             by_state[target.receipt.target.location] += 1
-    parts = [
-        f"{_jobs(count)} waiting at {_place(location, offline, now)}"
+    parts: list[str] = [
+        trn(
+            "{count} job waiting at {place}",
+            "{count} jobs waiting at {place}",
+            count,
+            place=_place(location, offline, now),
+        )
         for location, count in sorted(waiting.items())
     ]
     parts += [
-        f"{_jobs(count)} received at {location}" for location, count in sorted(received.items())
+        trn("{count} job received at {place}", "{count} jobs received at {place}", count, place=at)
+        for at, count in sorted(received.items())
     ]
     reasons = {WAITING_REASON} if offline.keys() & waiting.keys() else set()
     if trouble and parts:
         reasons.add(UNASKED_REASON)
-        parts.append(f"how it goes on is not seen: {trouble}")
+        parts.append(tr("how it goes on is not seen: {trouble}", trouble=trouble))
     parts += notices
     if failures:
         reasons.add(FAILED_REASON)
-        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-        parts.insert(0, f"{failures[0]}{more}")
-    return QueueNews(frozenset(reasons), "; ".join(parts))
-
-
-def _jobs(count: int) -> str:
-    return f"{count} job{'' if count == 1 else 's'}"
+        first, more = failures[0], len(failures) - 1
+        if more:
+            first = trn(
+                "{failure} (and {count} more)", "{failure} (and {count} more)", more, failure=first
+            )
+        parts.insert(0, first)
+    return QueueNews(frozenset(reasons), joined("; ", parts))
 
 
 def _place(location: str, offline: Offline, now: datetime) -> str:
@@ -95,4 +103,5 @@ def _place(location: str, offline: Offline, now: datetime) -> str:
         return location
     since = datetime.fromtimestamp(offline[location], now.tzinfo)
     form = "%H:%M" if since.date() == now.date() else "%Y-%m-%d %H:%M"
-    return f"{location} (offline since {since:{form}})"
+    time = f"{since:{form}}"
+    return tr("{location} (offline since {time})", location=location, time=time)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -11,8 +11,7 @@ from cirrus_bridge.conclude import is_settled
 from cirrus_bridge.follow import Tracked, tracked
 from cirrus_bridge.journal_delivery import Accepted
 from cirrus_bridge.model import DocumentKey, Place
-from cirrus_bridge.settings import QueueSettings
-from cirrus_bridge.uri import QueueUri, parse_queue_uri
+from cirrus_bridge.uri import QueueUri
 
 Job: TypeAlias = tuple[str, int, int, str]  # uuid, id, print run, destination
 
@@ -59,13 +58,13 @@ class WatchList:
     def __contains__(self, key: object) -> bool:
         return key in self._by_key
 
-    def add(self, document: Accepted, defaults: QueueSettings) -> Watched:
-        """Follow a document.
+    def add(self, document: Accepted, queue_of: Callable[[str], QueueUri]) -> Watched:
+        """Follow a document; `queue_of` reads its queue's URI.
 
         Raises:
             BadQueueUri: the journal's URI makes no sense.
         """
-        queue = parse_queue_uri(document.device_uri or document.key.destination, defaults)
+        queue = queue_of(document.device_uri or document.key.destination)
         watched = Watched(document, queue, document.handover, tracked([document]))
         for target in watched.targets:
             number = next(self._numbers)

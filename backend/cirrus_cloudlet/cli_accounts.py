@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cirrus_cloudlet.accounts import Accounts, made_password
 from cirrus_cloudlet.answers import timestamp
+from cirrus_cloudlet.cli_list import write_list
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.inventory_file import InventoryFile
 from cirrus_cloudlet.store import Store
@@ -61,9 +62,11 @@ def _add(arguments: argparse.Namespace) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    for account in Accounts(Store(arguments.data)).all():
-        where = account.location or "(all locations)"
-        print(account.name, account.company, where, timestamp(account.created), sep="\t")
+    rows = [
+        (each.name, each.company, each.location or "(all locations)", timestamp(each.created) or "")
+        for each in Accounts(Store(arguments.data)).all()
+    ]
+    write_list(rows, "name", "company", "location", "made at")
 
 
 def _password(arguments: argparse.Namespace) -> None:

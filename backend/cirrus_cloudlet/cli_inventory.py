@@ -9,10 +9,11 @@ import argparse
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from cirrus_cloudlet.cli_list import write_list
 from cirrus_cloudlet.device_kinds import DEVICE_KINDS
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.ids import check_id
-from cirrus_cloudlet.inventory import TYPE_NAMES
+from cirrus_cloudlet.inventory import TYPE_NAMES, Location
 from cirrus_cloudlet.inventory_edit import put_company, put_device, put_location
 from cirrus_cloudlet.inventory_file import InventoryFile
 from cirrus_cloudlet.props import parse_props
@@ -40,6 +41,8 @@ def add_commands(commands: Commands, data: argparse.ArgumentParser) -> None:
         "--browser", action="store_true", help="a person, who looks at what comes in a browser"
     )
     add.set_defaults(run=_add_location)
+    listed = location.add_parser("list", parents=[data], help="every location")
+    listed.set_defaults(run=_list_locations)
     for verb, help_text in (("online", "deliver"), ("offline", "let documents wait")):
         switch = location.add_parser(verb, parents=[data], help=help_text)
         switch.add_argument("location", metavar="LOCID")
@@ -79,8 +82,8 @@ def _add_company(arguments: argparse.Namespace) -> None:
 
 
 def _list_companies(arguments: argparse.Namespace) -> None:
-    for company in InventoryFile(arguments.data).current().companies:
-        print(_path(company))
+    companies = InventoryFile(arguments.data).current().companies
+    write_list(([_path(company)] for company in companies), "company")
 
 
 def _add_location(arguments: argparse.Namespace) -> None:
@@ -96,6 +99,22 @@ def _add_location(arguments: argparse.Namespace) -> None:
     if arguments.browser:  # the one device that such a location has
         device = {"name": "Browser", "type": "viewer", "target": f"{location}:browser"}
         inventory.change(put_device(company, location, "browser", device))
+
+
+def _list_locations(arguments: argparse.Namespace) -> None:
+    companies = InventoryFile(arguments.data).current().companies
+    rows = [
+        (company, location.id, location.name, _state(location), str(len(location.devices)))
+        for company, locations in companies.items()
+        for location in locations.values()
+    ]
+    write_list(rows, "company", "location", "name", "state", "devices")
+
+
+def _state(location: Location) -> str:
+    if location.inactive:
+        return "inactive"
+    return "online" if location.online else "offline"
 
 
 def _switch(arguments: argparse.Namespace) -> None:
@@ -137,15 +156,17 @@ def _add_device(arguments: argparse.Namespace) -> None:
 
 
 def _list_devices(arguments: argparse.Namespace) -> None:
-    for locations in InventoryFile(arguments.data).current().companies.values():
-        for location in locations.values():
-            state = "online" if location.online else "offline"
-            for device in location.devices.values():
-                print(
-                    device.company, device.location, device.id, device.type.name.lower(),
-                    "inactive" if device.inactive or location.inactive else state,
-                    ";".join(device.formats), device.target, sep="\t",
-                )  # fmt: skip
+    rows = [
+        (
+            device.company, device.location, device.id, device.type.name.lower(),
+            "inactive" if device.inactive else _state(location),
+            ";".join(device.formats), device.target,
+        )
+        for locations in InventoryFile(arguments.data).current().companies.values()
+        for location in locations.values()
+        for device in location.devices.values()
+    ]  # fmt: skip
+    write_list(rows, "company", "location", "device", "type", "state", "formats", "target")
 
 
 def _ids(path: str, count: int) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cirrus_cloudlet.answers import timestamp
+from cirrus_cloudlet.cli_list import write_list
 from cirrus_cloudlet.documents import Documents
 from cirrus_cloudlet.jobs import Job, Jobs, JobState
 from cirrus_cloudlet.store import Store
@@ -45,16 +46,18 @@ def _list(arguments: argparse.Namespace) -> None:
         shown = [_fields(job, jobs, documents) for job in found]
         print(json.dumps(shown, ensure_ascii=False, indent=2))
         return
-    for job in found:
-        where = f"{job.company}/{job.location}/{job.device}"
-        state = job.state.name.lower()
-        texts = (job.id, where, state, timestamp(job.updated) or "", job.title, job.message)
-        print(*map(_printable, texts), sep="\t")
-
-
-def _printable(text: str) -> str:
-    # a title is a stranger's text: it must not command the terminal, nor look like another job
-    return "".join(character if character.isprintable() else "?" for character in text)
+    rows = [
+        (
+            job.id,
+            f"{job.company}/{job.location}/{job.device}",
+            job.state.name.lower(),
+            timestamp(job.updated) or "",
+            job.title,
+            job.message,
+        )
+        for job in found
+    ]
+    write_list(rows, "job", "device", "state", "changed at", "title", "message")
 
 
 def _fields(job: Job, jobs: Jobs, documents: Documents) -> dict[str, Any]:

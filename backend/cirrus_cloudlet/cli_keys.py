@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from cirrus_cloudlet.answers import timestamp
+from cirrus_cloudlet.cli_list import write_list
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.inventory_file import InventoryFile
 from cirrus_cloudlet.keys import Keys
@@ -38,8 +39,11 @@ def _add(arguments: argparse.Namespace) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    for key in Keys(Store(arguments.data)).all():
-        print(f"{key.name}\t{key.company or '(any company)'}\t{timestamp(key.created)}")
+    rows = [
+        (key.name, key.company or "(any company)", timestamp(key.created) or "")
+        for key in Keys(Store(arguments.data)).all()
+    ]
+    write_list(rows, "name", "company", "made at")
 
 
 def _revoke(arguments: argparse.Namespace) -> None:

@@ -60,9 +60,19 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data folder")
 
     serve = commands.add_parser("serve", parents=[data], help="serve a data folder")
-    serve.add_argument("--listen", default="127.0.0.1:27082", metavar="ADDRESS:PORT")
-    serve.add_argument("--tls-cert", type=Path, metavar="FILE")
-    serve.add_argument("--tls-key", type=Path, metavar="FILE")
+    serve.add_argument(
+        "--listen",
+        default="127.0.0.1:27082",
+        metavar="ADDRESS:PORT",
+        help="where to serve it (%(default)s); beyond this machine only with a certificate",
+    )
+    serve.add_argument(
+        "--tls-cert",
+        type=Path,
+        metavar="FILE",
+        help="serve it by HTTPS with this certificate, in PEM, and those that it is signed by",
+    )
+    serve.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's key, in PEM")
     serve.add_argument(
         "--no-announce", action="store_true", help="do not announce it on the network (DNS-SD)"
     )

@@ -89,6 +89,17 @@ def _cirrusctl() -> Iterator[str]:
         "",
     )
     yield from (
+        "_/usr/share/doc/cirrus-bridge/examples/queues.toml_",
+        "\tan example with all that it can say",
+        "",
+        "# ENVIRONMENT",
+        "",
+        "*LANGUAGE*, *LC_ALL*, *LC_MESSAGES*, *LANG*",
+        "\tThe language of texts for people: English, German, French, Spanish or Japanese. JSON",
+        "\tand this program's help are in English.",
+        "",
+    )
+    yield from (
         "# SEE ALSO",
         "",
         "*cirrus*(8), *cirrus-statusd*(8), *cirrus-bridge.toml*(5), *cirrus-bridge-codes*(7)",

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distributions
 from pathlib import Path
 
+import catalogs
 import made_manuals
 from bundled import Part, bill_of_materials, licence_texts, parts
 
@@ -61,6 +62,7 @@ def main() -> None:
 def _build(out: Path, version: str, *, packages_only: bool) -> None:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
+    catalogs.compile_all()
     with ThreadPoolExecutor() as pool:
         frozen = dict(zip(PACKAGES, pool.map(_freeze, PACKAGES), strict=True))
     for package, found in frozen.items():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import pexpect
 import pytest
 import trustme
 
@@ -42,6 +44,7 @@ def test_everything_without_a_server(tmp_path: Path) -> None:
     assert run(data, "company", "list").stdout == "ACME\na%2Fb\n"
     done = run(data, "key", "add", "--company", "ACME", "--name", "front desk")
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}\n", done.stdout)
+    assert run(data, "location", "list").stdout == "ACME\tBüro\tFront\tonline\t1\n"
     assert run(data, "device", "list").stdout == "ACME\tBüro\ta/b\tcommand\tonline\tpdf;ps\tcat\n"
     assert run(data, "key", "list").stdout.startswith("front desk\tACME\t")
     assert run(data, "job", "list").stdout == ""
@@ -63,6 +66,42 @@ def test_a_device_with_all_that_is_above_it(tmp_path: Path) -> None:
         "Acme\tLyon\tLaser1\tfile\tonline",
     ]
     assert run(tmp_path / "new", "company", "list").stdout == "Acme\n"
+
+
+def on_terminal(folder: Path, *args: str) -> list[str]:
+    """The same at a terminal; its lines."""
+    program = Path(sys.executable).with_name("cirrus-cloudlet")
+    words = [*args, "--data", str(folder)]
+    said = pexpect.run(shlex.join([str(program), *words]), encoding="utf-8", timeout=60)
+    return str(said).splitlines()
+
+
+def test_lists_at_a_terminal(tmp_path: Path) -> None:
+    """With headings, and the values below them, however wide letters are."""
+    run(tmp_path, "company", "add", "ACME")
+    assert on_terminal(tmp_path, "location", "list") == ["(none)"]
+    run(tmp_path, "location", "add", "ACME/東京", "--name", "事務所")
+    run(tmp_path, "location", "add", "ACME/Rome")
+    run(tmp_path, "location", "offline", "Rome")
+    assert on_terminal(tmp_path, "location", "list") == [
+        "COMPANY  LOCATION  NAME    STATE    DEVICES",
+        "ACME     東京      事務所  online   0",
+        "ACME     Rome              offline  0",
+    ]
+    run(tmp_path, "key", "add", "--name", "mine")
+    titles, key = on_terminal(tmp_path, "key", "list")
+    assert titles.split() == ["NAME", "COMPANY", "MADE", "AT"]
+    assert key.startswith("mine  (any company)  20")
+    titles, _ = on_terminal(tmp_path, "company", "list")
+    assert titles == "COMPANY"
+
+
+def test_each_option_is_explained(tmp_path: Path) -> None:
+    """Its help says what it is for, and what holds without it."""
+    said = " ".join(run(tmp_path, "serve", "--help").stdout.partition("options:")[2].split())
+    for option in ("--data DIR", "--listen ADDRESS:PORT", "--tls-cert FILE", "--tls-key FILE"):
+        assert re.search(rf"{option} [a-z]", said), said
+    assert "(127.0.0.1:27082)" in said
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@ were."""
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 import tomlkit
 
-from print_site import PrintSite
+from print_site import PATIENCE_S, PrintSite
 
 
 class Queues:
@@ -185,7 +187,9 @@ def test_a_dead_server_removes_nothing(queues: Queues) -> None:
     queues.site.cloud.stop()
     queues.declare(ALL + LASER)
     said = queues.apply(status=1)
-    assert {problem["code"] for problem in said["problems"]} == {"CB-411", "CB-413"}
+    assert {problem["code"] for problem in said["problems"]} == {"CB-411"}
+    (problem,) = [each for each in said["problems"] if each["name"] == "laser"]
+    assert "no driver can be made; run cirrusctl apply again" in problem["message"]
     assert queues.there() == before
     queues.site.cloud.come_back()
     assert queues.actions("--force", status=1) == dict.fromkeys(sorted(before), "remove")
@@ -204,6 +208,21 @@ def test_a_server_that_is_away_was_seen_before(queues: Queues) -> None:
     assert queues.printer("laser")["printer-info"] == "Younger at Paris office"
     assert queues.printer("second")["printer-make-and-model"].startswith("Cirrus Laser1 at Paris")
     assert queues.actions() == {"laser": "none", "second": "none"}
+
+
+def test_one_after_the_other(queues: Queues) -> None:
+    """A second one says that it waits, reads the files when it is its turn, and does its work."""
+    queues.declare(LASER)
+    first = os.open(queues.site.config / "servers.d", os.O_RDONLY)
+    fcntl.flock(first, fcntl.LOCK_EX)
+    second = queues.site.start_cirrusctl("apply")
+    assert second.stderr and "this one waits" in second.stderr.readline()
+    assert queues.there() == set()
+    queues.declare(LASER.replace('"laser"', '"second"'))
+    os.close(first)
+    said, _ = second.communicate(timeout=PATIENCE_S)
+    assert second.returncode == 0, said
+    assert queues.there() == {"second"}
 
 
 def test_others_queues(queues: Queues) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomlkit
 
 from print_site import BACKEND, PrintSite
 
@@ -71,6 +72,29 @@ def test_devices_and_queues(site: PrintSite) -> None:
     assert "no queue" not in site.cirrusctl("queues").stdout
 
 
+def test_no_devices(own_site: PrintSite) -> None:
+    """Whether there are none at all, or none that is called so; then those that there are."""
+    own_site.cloud.stop()
+    assert own_site.cirrusctl("devices").stdout == "It is not known what devices there are.\n"
+    own_site.cloud.come_back()
+    own_site.cloud.cli("device", "add", "Acme/Paris/Second")
+    said = own_site.cirrusctl("devices", "Paris:None").stdout
+    assert said == "No device is Paris:None. Active devices: Paris:Laser1, Paris:Second.\n"
+    document = tomlkit.parse((own_site.cloud.data / "cloudlet.toml").read_text())
+    tables: Any = document["device"]
+    for table in tables:
+        table["inactive"] = True
+    (own_site.cloud.data / "cloudlet.toml").write_text(tomlkit.dumps(document))
+    assert own_site.cirrusctl("devices").stdout.endswith("inactive; --all lists them.\n")
+    assert "No device is active; see --all" in own_site.cirrusctl("devices", "x:y").stdout
+    document.pop("device")
+    (own_site.cloud.data / "cloudlet.toml").write_text(tomlkit.dumps(document))
+    assert own_site.cirrusctl("devices").stdout == "There are no devices at Paris.\n"
+    entry = own_site.config / "servers.d" / "site.toml"
+    entry.write_text(entry.read_text().replace('["Paris"]', "[]"))
+    assert own_site.cirrusctl("devices").stdout.startswith("No entry in servers.d names locations")
+
+
 def test_devices_of_a_server_that_is_away(own_site: PrintSite) -> None:
     """As they were last seen, which is told."""
     own_site.discovered("Laser1")
@@ -108,6 +132,9 @@ def test_jobs(site: PrintSite, lyon: str, pdfs: dict[int, Path]) -> None:
     lines = site.cirrusctl("jobs").stdout.splitlines()
     assert any(f"Lyon:{lyon}" in line and "waiting" in line for line in lines)
     assert any(str(refused) in line and "CB-401" in line for line in lines)
+    said = site.cirrusctl("jobs", "--user", "bob", "--location", "Rome").stdout
+    assert re.match(r"None of \d+ jobs is such\. There are: user .*\bann\b", said)
+    assert re.search(r"; location .*Lyon", said)
     assert site.cirrusctl("jobs", "--state", "sleeping").returncode == 2
     with site.statusd():
         site.cloud.cli("location", "online", "Lyon")
@@ -119,7 +146,8 @@ def test_jobs(site: PrintSite, lyon: str, pdfs: dict[int, Path]) -> None:
 
 def test_jobs_of_nobody(own_site: PrintSite) -> None:
     """Before anything was printed there is no journal, and none is made."""
-    assert own_site.cirrusctl("jobs").stdout == "There are no such jobs.\n"
+    for words in (["jobs"], ["jobs", "--queue", "q"]):
+        assert own_site.cirrusctl(*words).stdout == "There are no print jobs for the cloud.\n"
     assert not own_site.state.exists()
 
 

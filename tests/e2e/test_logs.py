@@ -67,6 +67,23 @@ def test_the_poller_and_cups(site: PrintSite, pdfs: dict[int, Path]) -> None:
     assert not any("[Client" in line["text"] for line in lines)
 
 
+def test_what_has_nothing_to_do_with_us(own_site: PrintSite) -> None:
+    """colord's answers to cupsd name our queues, and are as good as errors for cupsd."""
+    log = own_site.cups.root / "log" / "error_log"
+    head = "[26/Nov/2026:09:00:00 +0000]"
+    with log.open("a") as file:
+        file.write(
+            f"W {head} CreateDevice failed: org.freedesktop.ColorManager.AlreadyExists:device id "
+            "'cups-cirrus-laser' already exists\n"
+            f"W {head} CreateProfile failed: org.freedesktop.DBus.Error.ServiceUnknown: "
+            "org.freedesktop.ColorManager\n"
+            f"E {head} Unknown default SystemGroup\n"
+        )
+    texts = [line["text"] for line in logs(own_site, status=0)]
+    assert "E Unknown default SystemGroup" in texts
+    assert not any("ColorManager" in text for text in texts)
+
+
 def test_of_one_job(site: PrintSite, pdfs: dict[int, Path]) -> None:
     """All that CUPS has logged of it, and nothing of others; not more lines than asked for."""
     queue = site.queue(f"Paris:{site.device()}")

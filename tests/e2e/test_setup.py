@@ -124,15 +124,18 @@ def test_from_nothing_to_paper(polled: PrintSite) -> None:
     terminal.answer("without TLS? [Y/n]", "y")
     terminal.sees("answers (version cirrus-cloudlet")
     terminal.answer("Company", "Acme")
+    terminal.answer("API key (not shown)", "no key at all")
     terminal.answer("API key (not shown)", "a-key-that-is-none")
-    terminal.answer("Location", "Paris")
-    terminal.sees("(CB-402)")
-    terminal.answer("Company", "Acme")
+    terminal.sees("Check that the key is whole")  # before anything else is asked
+    terminal.answer("Company (its id) [Acme]", "")
     terminal.answer("API key (not shown)", polled.key)
+    terminal.answer("Location", "Atlantis")
+    terminal.sees("Give company and location by the ids")
+    terminal.answer("Location", "Paris")
     terminal.sees("Devices at Paris: 2")
     terminal.sees("Paris:Second  Second at Paris office")
     terminal.answer("Queues for which devices", "1, 7")
-    terminal.sees("no active device 7")
+    terminal.sees("no active device 7. There are: Paris:Laser1, Paris:Second")
     terminal.answer("Queues for which devices", "1")
     terminal.answer("[Laser1]", "bad name")
     terminal.sees("(CB-7")
@@ -149,6 +152,7 @@ def test_from_nothing_to_paper(polled: PrintSite) -> None:
         "company": "Acme",
         "api_key": polled.key,
         "locations": ["Paris"],
+        "encryption": "never",
     }
     (job,) = polled.cloud_jobs("Laser1", 1)
     assert job["title"] == "Cirrus Bridge test page"
@@ -184,7 +188,7 @@ def test_from_a_script(polled: PrintSite) -> None:
     done = polled.cirrusctl(
         "setup", *options(polled, device="all", queue_name="{what}"), "--replace"
     )
-    assert done.returncode == 3 and "{what}, which stands for nothing" in done.stderr
+    assert done.returncode == 2 and "{what}, which stands for nothing" in done.stderr
 
 
 @pytest.mark.parametrize("missing", ["server", "key-file", "company", "location"])
@@ -199,19 +203,45 @@ def test_what_is_wrong(bare: PrintSite) -> None:
     """Without a terminal it is the end, with the status of its kind; nothing is written."""
     wrong = bare.root / "wrong"
     wrong.write_text("a-key-that-is-none")
-    for words, status, code in (
-        (options(bare, server="127.0.0.1:1"), 4, "CB-411"),
-        (options(bare, server="http://what"), 3, "CB-202"),
-        (options(bare)[1:], 4, "CB-411"),  # without --plain
-        (options(bare, location="Atlantis"), 4, "CB-401"),
-        (options(bare, key_file=str(wrong)), 4, "CB-402"),
-        (options(bare, key_file=str(bare.root / "none")), 3, "CB-202"),
+    several = bare.root / "several"
+    several.write_text("one\ntwo\n")
+    for words, status, says in (
+        (options(bare, server="127.0.0.1:1"), 4, "(CB-411)"),
+        (options(bare, server="http://what"), 2, "not a host name, or host name and port. Write"),
+        (options(bare)[1:], 4, "that has no TLS, say --plain"),
+        (options(bare, location="Atlantis"), 4, "Give company and location by the ids that they"),
+        (options(bare, "location", key_file=str(wrong)), 4, "Check that the key is whole"),
+        (options(bare, key_file=str(bare.root / "none")), 2, "(No such file or directory). Name"),
+        (options(bare, key_file=str(several)), 2, "(it holds no key, or more than one). Name a"),
+        (options(bare, ca_file=str(bare.root / "none")), 2, "none can not be read. Name the file"),
     ):
         done = bare.cirrusctl("setup", *words)
-        assert done.returncode == status and code in done.stderr, done.stderr
+        assert done.returncode == status and says in done.stderr, done.stderr
+        assert "servers.d" not in done.stderr and "Errno" not in done.stderr
+        assert ("(CB-" in done.stderr) == (status == 4)
     assert not (bare.config / "servers.d").exists()
     done = bare.cirrusctl("setup", *options(bare, device="Paris:None"))
-    assert done.returncode == 3 and "there are: Paris:Laser1" in done.stderr
+    assert done.returncode == 2 and "There are: Paris:Laser1; name one of them" in done.stderr
+
+
+def test_a_server_without_tls(polled: PrintSite) -> None:
+    """What setup has found out about it holds for whoever asks it afterwards, and for queues that
+    people add."""
+    done = polled.cirrusctl("setup", *options(polled, device="all", queue_name="laser"))
+    assert done.returncode == 0, done.stderr
+    for words in (["servers"], ["devices"], ["doctor"]):
+        done = polled.cirrusctl(*words)
+        assert done.returncode == 0, done.stdout + done.stderr
+    uri = polled.discovered("Laser1")["uri"]
+    (polled.config / "queues.toml").write_text(
+        '[[queue]]\nname = "declared"\ntargets = ["Paris:Laser1"]\n'
+    )
+    done = polled.cirrusctl("apply")
+    assert done.returncode == 0, done.stderr
+    for queue in ("laser", "declared"):
+        assert polled.cups.printer(queue)["device-uri"] == uri and "?" not in uri
+        done = polled.cirrusctl("test", queue)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_broken_configuration_stays_as_it_was(bare: PrintSite) -> None:
@@ -268,6 +298,7 @@ def test_a_ca_of_its_own(polled: PrintSite, tmp_path: Path) -> None:
     assert status == 0, screen
     (entry,) = entries(polled)
     assert entry["ca_file"] == str(ca_file)
+    assert entry["encryption"] == "required"  # as it was tried, whatever [defaults] say
 
 
 def test_servers_of_the_network(polled: PrintSite, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ BRIDGE = BACKEND / "cirrus_bridge"
 
 # Lower layers first; a module may import from layers below its own, and from no other.
 LAYERS: list[set[str]] = [
-    {"one_line", "model", "__init__"},
+    {"one_line", "words", "model", "__init__"},
     {"errors"},
     {
         "settings",
@@ -60,6 +60,7 @@ ADMIN_LAYERS: list[set[str]] = [
         "inventory",
         "log_lines",
         "table",
+        "turn",
     },
     {"find_queues", "job_view", "output", "ppd_defaults", "queues_file"},
     {"find_jobs", "wanted"},

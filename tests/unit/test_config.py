@@ -11,6 +11,7 @@ from cirrus_bridge.errors import BadConfiguration, CirrusError, ExposedKey, Unkn
 from cirrus_bridge.uri import parse_queue_uri
 
 SERVER = '[[server]]\nhost = "cp.example.com"\ncompany = "Acme"\napi_key = "k3y"\n'
+LOCAL = '[[server]]\nhost = "localhost"\napi_key = "k3y"\n'
 
 
 def _folder(tmp_path: Path, *, bridge: str | None = None, server: str = SERVER) -> Path:
@@ -101,6 +102,13 @@ def test_exposed_key_file(tmp_path: Path) -> None:
         ("", SERVER + '[[server]]\napi_key = "k"\n', "[[server]] number 2: 'host' is missing"),
         ("", '[[server]]\nhost = "h/x"\napi_key = "k"\n', "not a host name"),
         ("", '[[server]]\nhost = 1\napi_key = "k"\n', "'host' must be a text in quotes"),
+        ("", SERVER + 'encryption = "maybe"\n', "'encryption' is one of required, never"),
+        ("", SERVER + 'encryption = "never"\n', "leaves this machine: remove it, or set allow_pl"),
+        (
+            "",
+            LOCAL + 'encryption = "never"\nproxy = "http://proxy:3128"\n',
+            "what is sent to localhost leaves this machine",
+        ),
         ("", '[[server]]\nhost = "h"\n', "the key is missing: add api_key, or api_key_file"),
         ("", '[[server]]\nhost = "h"\napikey = "k"\n', "unknown name 'apikey' (known: host,"),
         ("", '[[server]]\nhots = "h"\napi_key = "k"\n', "unknown name 'hots' (known: host,"),
@@ -157,6 +165,31 @@ def test_server_for_a_queue(tmp_path: Path) -> None:
     acme = configuration.server_for(parse_queue_uri("cirrus://cp.example.com/Acme/L:D"))
     other = configuration.server_for(parse_queue_uri("cirrus://cp.example.com/Other/L:D"))
     assert (acme.api_key.reveal(), other.api_key.reveal()) == ("k3y", "any")
+
+
+@pytest.mark.parametrize(
+    ("entry", "uri", "wanted"),
+    [
+        ("", "", "never"),
+        ('encryption = "required"\n', "", "required"),
+        ('encryption = "required"\n', "?encryption=never", "never"),
+        ('encryption = "never"\n', "?encryption=required", "required"),
+    ],
+)
+def test_whether_a_queue_is_encrypted(tmp_path: Path, entry: str, uri: str, wanted: str) -> None:
+    """The URI says it, or else its server's entry, or else [defaults]."""
+    bridge = '[defaults]\nencryption = "never"\nwait = "received"\n'
+    configuration = load(_folder(tmp_path, bridge=bridge, server=LOCAL + entry))
+    queue = configuration.queue(f"cirrus://localhost/Acme/L:D{uri}")
+    assert (queue.settings.encryption, queue.settings.wait) == (wanted, "received")
+
+
+def test_an_entry_may_do_without_encryption(tmp_path: Path) -> None:
+    """On this machine, or where plain text is allowed to leave it."""
+    entry = SERVER + 'allow_plaintext = true\nencryption = "never"\n'
+    configuration = load(_folder(tmp_path, server=entry + LOCAL + 'encryption = "never"\n'))
+    assert list(map(configuration.encryption_of, configuration.servers)) == ["never", "never"]
+    assert configuration.queue("cirrus://h2/Acme/L:D").settings.encryption == "required"
 
 
 @pytest.mark.parametrize("uri", ["cirrus://cp.example.com/Other/L:D", "cirrus://h2/Acme/L:D"])

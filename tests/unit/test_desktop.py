@@ -14,6 +14,7 @@ from cirrus_bridge.aside import Complaint
 from cirrus_bridge.change import Change
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.desktop import LONGEST_TITLE, Desktop
+from cirrus_bridge.words import tr
 from desktop_session import USER, DesktopSession, open_folder
 
 
@@ -69,6 +70,15 @@ def test_the_owner_is_told(session: DesktopSession) -> None:
             "actions": [],
         }
     ]
+
+
+def test_in_the_owners_language(session: DesktopSession) -> None:
+    """That of the job, whatever the poller's is; strangers' text stays what it is."""
+    text = tr("Delivered at {location}:{device}", location="Paris", device="{title}")
+    change = Change("delivered", text, 6, "laser1", 7, USER, "Report", language="de_AT")
+    (told,) = _told(session, change)
+    assert told["summary"] == "Gedruckt"
+    assert told["body"] == "„Report“ auf laser1\nZugestellt an Paris:{title}"
 
 
 @pytest.mark.parametrize("event", ["deleted", "unknown", "let-go", "lost", "may-be-printed"])

@@ -9,7 +9,7 @@ import pytest
 
 from cirrus_bridge.admin.doctor.at_once import at_once
 from cirrus_bridge.admin.doctor.cloud import check_driver
-from cirrus_bridge.admin.doctor.confinement import check_denials, read_log
+from cirrus_bridge.admin.doctor.confinement import Log, check_denials, read_log
 from cirrus_bridge.admin.doctor.cups import check_snap
 from cirrus_bridge.admin.doctor.finding import Severity
 from cirrus_bridge.admin.doctor.versions import check_versions
@@ -43,7 +43,7 @@ def test_denials_by_apparmor(tmp_path: Path) -> None:
     """Told once, with what was denied, and the profile to change."""
     log = tmp_path / "audit.log"
     log.write_text("\n".join([*OF_OTHERS, APPARMOR, APPARMOR]) + "\n")
-    (bad,) = check_denials(read_log(log), NOW_S)
+    (bad,) = check_denials(read_log(log), NOW_S, is_root=True)
     assert bad.severity is Severity.ERROR
     assert (
         "denied cirrus in profile /usr/sbin/cupsd: open /etc/cirrus-bridge/servers.d/" in bad.text
@@ -55,17 +55,24 @@ def test_denials_by_selinux(tmp_path: Path) -> None:
     """The same, with the tools of SELinux."""
     log = tmp_path / "audit.log"
     log.write_text(SELINUX)
-    (bad,) = check_denials(read_log(log), NOW_S)
+    (bad,) = check_denials(read_log(log), NOW_S, is_root=True)
     assert "SELinux denied cirrus-backend" in bad.text and "read journal.db (file)" in bad.text
     assert "audit2allow" in bad.fix
 
 
 def test_denials_to_others() -> None:
-    """They are none of ours, or old; and a log that can not be read is no good news."""
-    (said,) = check_denials(OF_OTHERS, NOW_S)
+    """They are none of ours, or old."""
+    (said,) = check_denials(Log(OF_OTHERS), NOW_S, is_root=True)
     assert said.severity is Severity.OK
-    (said,) = check_denials(None, NOW_S)
-    assert said.severity is Severity.NOTE and "dmesg" in said.fix
+
+
+@pytest.mark.parametrize(("is_root", "fix"), [(True, "dmesg"), (False, "Run the doctor as root.")])
+def test_a_log_that_can_not_be_read(is_root: bool, fix: str) -> None:
+    """It is no good news; root is told why, and not to become root."""
+    log = Log((), "journalctl can not be started: No such file or directory")
+    (said,) = check_denials(log, NOW_S, is_root=is_root)
+    assert said.severity is Severity.NOTE and fix in said.fix
+    assert "No such file" in said.text and ("as root" in said.fix) != is_root
 
 
 def test_what_hangs_or_fails_hides_nothing() -> None:

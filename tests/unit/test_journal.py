@@ -155,7 +155,7 @@ def test_journal_that_is_being_made(tmp_path: Path) -> None:
     """Its file is there before its tables are: who looks at it meanwhile finds nothing."""
     for name in ("jobs.lock", "journal.db"):
         (tmp_path / name).touch()
-    assert recent_documents(tmp_path, 10) == []
+    assert recent_documents(tmp_path, 10).documents == []
     assert FigureReader(tmp_path, "p").look(0.0).open_documents == 0
     assert look(tmp_path).damage == ()
     with Journal(tmp_path) as journal:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cirrus_bridge.admin.exit_status import MEANINGS, ExitStatus, exit_status
-from cirrus_bridge.admin.output import Output, complain
+from cirrus_bridge.admin.output import Look, Output, complain
 from cirrus_bridge.admin.table import Column
 from cirrus_bridge.errors import BadConfiguration, CupsGone, JournalBusy, KeyRefused, StartOver
 
@@ -45,7 +45,7 @@ def test_json_is_harmless_too(capsys: pytest.CaptureFixture[str]) -> None:
     output = Output(True)
     output.rows([row], COLUMNS, none="Nothing.")
     output.event(row, "")
-    output.watch([([], row)], COLUMNS, "")
+    output.watch([Look([], row, "")], COLUMNS)
     complain(error, as_json=True)
     text = capsys.readouterr().out
     assert all(line.isprintable() for line in text.split("\n"))

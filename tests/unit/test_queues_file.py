@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from cirrus_bridge.admin import queues_file
 from cirrus_bridge.admin.queues_file import Entry, Pattern, queue_name, read_queues
 from cirrus_bridge.config_servers import Secret, Server
 from cirrus_bridge.errors import BadConfiguration
@@ -28,6 +30,19 @@ def test_the_only_server_need_not_be_named(tmp_path: Path) -> None:
     assert entry.patterns == (Pattern("Paris", "A"), Pattern("Rue 5", "é/b"))
     assert not entry.shared and not entry.options and entry.driver == "generated"
     assert not entry.is_template
+
+
+def test_the_example(tmp_path: Path) -> None:
+    """It makes sense as it is, and with what is commented out, which is all that can be said."""
+    text = (Path(__file__).parents[2] / "installer" / "examples" / "queues.toml").read_text()
+    servers = [Server("print.example.com", Secret("k"), "Acme", ("Paris", "Lyon"))]
+    (entry,) = read(tmp_path, text, servers)
+    assert entry.name == "laser"
+    all_of_it = re.sub(r"(?m)^# (?=\[|\w+ = )", "", text)
+    entries = read(tmp_path, all_of_it, servers)
+    assert [entry.is_template for entry in entries] == [False, True, False]
+    said = {name for entry in entries for name in entry.table.content}
+    assert said == set(queues_file.ENTRY_NAMES)
 
 
 def test_of_several_one_is_named(tmp_path: Path) -> None:

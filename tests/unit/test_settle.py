@@ -11,8 +11,8 @@ from cirrus_bridge.cups_queue import HELD, CupsJob, CupsPrinter, CupsQueues
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt, Target
-from cirrus_bridge.settings import QueueSettings
 from cirrus_bridge.settle import Settlement
+from cirrus_bridge.uri import parse_queue_uri
 from cirrus_bridge.watched import WatchList
 
 TARGET = Target("Paris", "L1")
@@ -59,7 +59,7 @@ def test_a_job_that_something_else_holds(tmp_path: Path) -> None:
     with PollerJournal(tmp_path) as journal:
         journal.beat("p", now_s=1)
         (document,) = journal.lease("p", now_s=1)
-        watched = WatchList().add(document, QueueSettings())
+        watched = WatchList().add(document, parse_queue_uri)
         watched.targets[0].learn(JobStatus(DeliveryState.DELIVERED))
         settlement = Settlement(journal, cups, _Clock(cups), told.append)
         for second in range(0, 300, 15):

@@ -24,6 +24,7 @@ from cirrus_bridge.admin.plan import (
 from cirrus_bridge.admin.queues_file import read_queues
 from cirrus_bridge.admin.wanted import Problem, Wanted, WantedQueue, places, wanted
 from cirrus_bridge.errors import CirrusError, CupsAway, CupsRefused
+from cirrus_bridge.words import tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,6 @@ def _not_taken(setup: CupsSetup, done: Sequence[Step], declared: Wanted) -> Iter
                 left = _step(setup, queue, queues.get(queue.name.lower())).differences
                 if left:
                     what = ", ".join(difference.what for difference in left)
-                    raise CupsRefused(f"CUPS has taken no notice of {what}.")
+                    raise CupsRefused(tr("CUPS has taken no notice of {what}.", what=what))
             except CirrusError as error:
                 yield Problem(queue.name, error)

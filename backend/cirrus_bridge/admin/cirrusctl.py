@@ -25,6 +25,7 @@ from cirrus_bridge.admin.commands import (
 from cirrus_bridge.admin.exit_status import ExitStatus, exit_status, help_text
 from cirrus_bridge.admin.output import complain
 from cirrus_bridge.errors import CirrusError
+from cirrus_bridge.words import tr, translated
 
 app = typer.Typer(
     name="cirrusctl",
@@ -47,6 +48,8 @@ app.command("logs")(logs.command)
 app.command("doctor")(doctor.command)
 app.command("explain")(explain.command)
 
+FAULT = tr("cirrusctl failed in a way that it should not. (CB-900)")
+
 
 def run() -> NoReturn:
     """Entry point of the program."""
@@ -57,7 +60,7 @@ def run() -> NoReturn:
         sys.exit(exit_status(error))
     except Exception:  # noqa: BLE001 - the last net: one line to search for beside the traceback
         sys.stderr.write(traceback.format_exc())
-        sys.stderr.write("cirrusctl failed in a way that it should not. (CB-900)\n")
+        sys.stderr.write(translated(FAULT) + "\n")
         sys.exit(ExitStatus.FAILED)
     sys.exit(ExitStatus.DONE)
 

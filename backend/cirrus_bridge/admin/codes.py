@@ -11,7 +11,9 @@ from importlib.resources import files
 from cirrus_bridge import errors
 from cirrus_bridge.cups_report import EXIT_CODES
 from cirrus_bridge.errors import CirrusError, Disposition
+from cirrus_bridge.words import tr
 
+TEXTS = tomllib.loads((files(__package__) / "codes.toml").read_text("utf-8"))
 FAULT = "CB-900"  # of the programs themselves: no class of errors has it
 
 
@@ -32,15 +34,13 @@ class Explanation:
 @functools.cache
 def explanations() -> Mapping[str, Explanation]:
     """All of them, by code."""
-    texts = tomllib.loads((files(__package__) / "codes.toml").read_text("utf-8"))
     found = {}
     for code, disposition in _dispositions():
-        text = texts[code]
         found[code] = Explanation(
             code,
-            text["what"],
-            text["do"],
-            text["more"],
+            tr(TEXTS[code]["what"]),
+            tr(TEXTS[code]["do"]) if TEXTS[code]["do"] else "",
+            tr(TEXTS[code]["more"]),
             disposition.value,
             EXIT_CODES[disposition],
         )

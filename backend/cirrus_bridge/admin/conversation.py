@@ -9,8 +9,10 @@ import sys
 
 import typer
 
+from cirrus_bridge.admin.output import with_code
 from cirrus_bridge.admin.table import shown
 from cirrus_bridge.errors import CirrusError
+from cirrus_bridge.words import joined, tr, translated
 
 
 class Conversation:
@@ -28,22 +30,22 @@ class Conversation:
             typer.BadParameter: there is no terminal, so the option is needed.
         """
         if not self.may_ask:
-            raise typer.BadParameter("it is missing, and there is no terminal to ask", None, None,
-                                     option)  # fmt: skip
-        answer = typer.prompt(question, default=default, hide_input=is_secret, err=True)
+            missing = translated(tr("it is missing, and there is no terminal to ask"))
+            raise typer.BadParameter(missing, None, None, option)
+        answer = typer.prompt(translated(question), default=default, hide_input=is_secret, err=True)
         return str(answer).strip()
 
     def confirm(self, question: str, *, default: bool) -> bool:
         """Yes or no; no where nobody can be asked."""
-        return self.may_ask and typer.confirm(question, default=default, err=True)
+        return self.may_ask and typer.confirm(translated(question), default=default, err=True)
 
     def say(self, text: str) -> None:
         """Something to know before the next question."""
         if self.may_ask:
-            typer.echo(shown(text), err=True)
+            typer.echo(shown(translated(text)), err=True)
 
     def or_end(self, trouble: CirrusError) -> None:
         """Tell of trouble, and go on to ask anew; where nobody can be asked, it is the end."""
         if not self.may_ask:
             raise trouble
-        self.say(f"! {trouble} ({trouble.code})")
+        self.say(joined(" ", ("!", with_code(trouble))))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from cirrus_bridge.admin.find_queues import cloud_queues
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.job_view import JobView, job_views
@@ -10,13 +12,20 @@ from cirrus_bridge.errors import CupsGone
 from cirrus_bridge.journal_history import PastDocument, documents_of_job, recent_documents
 
 
-def find_jobs(installation: Installation, *, ended: int) -> list[JobView]:
-    """The jobs that have not ended, and so many others that ended last; the newest first.
+class Found(NamedTuple):
+    """Jobs, the newest first. Unless `is_all`, the journal has more than are looked through."""
+
+    views: list[JobView]
+    is_all: bool
+
+
+def find_jobs(installation: Installation, *, ended: int) -> Found:
+    """The jobs that have not ended, and so many others that ended last.
 
     Raises:
         JournalError, CupsAway, CupsRefused: one of both can not be read.
     """
-    documents = recent_documents(installation.state, ended)
+    documents, is_all = recent_documents(installation.state, ended)
     jobs = [*installation.cups.jobs(), *installation.cups.jobs(completed=True, limit=ended)]
     known = {(job.job_id, job.job_uuid) for job in jobs}
     missing = {document.key.job_id for document in documents if _name(document) not in known}
@@ -28,7 +37,7 @@ def find_jobs(installation: Installation, *, ended: int) -> list[JobView]:
         documents,
     )
     over = [view for view in views if view.has_ended]
-    return [view for view in views if not view.has_ended or view in over[:ended]]
+    return Found([view for view in views if not view.has_ended or view in over[:ended]], is_all)
 
 
 def find_job(installation: Installation, job_id: int) -> JobView | None:
@@ -38,7 +47,7 @@ def find_job(installation: Installation, job_id: int) -> JobView | None:
         JournalError, CupsAway, CupsRefused: one of both can not be read.
     """
     job = _job(installation, job_id)
-    documents = documents_of_job(installation.state, job_id)
+    documents, _ = documents_of_job(installation.state, job_id)
     return next(iter(job_views([job] if job else [], documents)), None)
 
 

@@ -14,27 +14,37 @@ from typing import Any, NamedTuple, TypeAlias
 from cirrus_bridge.cups_queue import FINAL, CupsJob
 from cirrus_bridge.journal_history import PastDelivery, PastDocument
 from cirrus_bridge.model import DeliveryState
+from cirrus_bridge.words import Words, joined, tr
 
 # RFC 8011, 5.3.7
 _STATES = {
-    3: "pending",
-    4: "held",
-    5: "processing",
-    6: "stopped",
-    7: "canceled",
-    8: "aborted",
-    9: "completed",
+    3: tr("pending"),
+    4: tr("held"),
+    5: tr("processing"),
+    6: tr("stopped"),
+    7: tr("canceled"),
+    8: tr("aborted"),
+    9: tr("completed"),
 }
-STATES = (*_STATES.values(), "forgotten")
+FORGOTTEN = tr("forgotten")
+STATES = (*_STATES.values(), FORGOTTEN)
 _PHASES = {
-    "intent": "not submitted",
-    "submitting": "being submitted",
-    "unanswered": "perhaps printed: the submit had no answer",
+    "intent": tr("not submitted"),
+    "submitting": tr("being submitted"),
+    "unanswered": tr("perhaps printed: the submit had no answer"),
 }
-_IN_CLOUD = {DeliveryState.SUBMITTED: "waiting", DeliveryState.UNKNOWN: "unknown to the server"}
+_IN_CLOUD = {
+    DeliveryState.SUBMITTED: tr("waiting"),
+    DeliveryState.UNKNOWN: tr("unknown to the server"),
+    DeliveryState.RECEIVED: tr("received"),
+    DeliveryState.DELIVERED: tr("delivered"),
+    DeliveryState.DELETED: tr("deleted"),
+    DeliveryState.SAVED: tr("saved"),
+    DeliveryState.TRASHED: tr("trashed"),
+}
 
 
-_Happened: TypeAlias = tuple[datetime | None, str]
+_Happened: TypeAlias = tuple[datetime | None, Words]
 
 
 class Moment(NamedTuple):
@@ -57,7 +67,7 @@ class JobView:
     def state(self) -> str:
         """IPP's word for what CUPS says."""
         if self.cups is None:
-            return "forgotten"
+            return FORGOTTEN
         return _STATES.get(self.cups.state, str(self.cups.state))
 
     @property
@@ -131,18 +141,19 @@ class JobView:
     @property
     def moments(self) -> list[Moment]:
         """What happened to it, as far as its time is known, in order."""
-        ended = f"ended in CUPS: {self.state}"
+        ended = tr("ended in CUPS: {state}", state=self.state)
         found = [
             (_cups_time(self.cups, f"time-at-{name}"), text)
             for name, text in (
-                ("creation", f"came to queue {self.queue}"),
-                ("processing", "CUPS ran the backend for it"),
+                ("creation", tr("came to queue {queue}", queue=self.queue)),
+                ("processing", tr("CUPS ran the backend for it")),
                 ("completed", ended),
             )
         ]
         for document in self.documents:
-            which = f"document {document.key.number}: " if len(self.documents) > 1 else ""
-            found += [(at, f"{which}{what}") for at, what in _happened(document)]
+            which = tr("document {number}: ", number=document.key.number)
+            for at, what in _happened(document):
+                found.append((at, joined("", (which, what)) if len(self.documents) > 1 else what))
         known = [Moment(at, what) for at, what in found if at is not None]
         # CUPS tells whole seconds, and ends a job after all else of the same second
         return sorted(known, key=lambda each: (each.at.replace(microsecond=0), each.what == ended))
@@ -165,7 +176,7 @@ def state_word(document: PastDocument, delivery: PastDelivery) -> str:
     """How far a target's job is, for people."""
     if delivery.state is None or not delivery.cloud_job_id:
         return _phase(document)
-    return _IN_CLOUD.get(delivery.state, delivery.state.name.lower())
+    return _IN_CLOUD[delivery.state]
 
 
 def _document(document: PastDocument) -> dict[str, Any]:
@@ -200,37 +211,53 @@ def _document(document: PastDocument) -> dict[str, Any]:
 
 
 def _happened(document: PastDocument) -> Iterator[_Happened]:
-    yield _time(document.created_at_s), "the backend began to send it"
+    yield _time(document.created_at_s), tr("the backend began to send it")
     if document.phase != "accepted":
-        sent = f", {document.confirmed_bytes} bytes are there" if document.confirmed_bytes else ""
-        yield _time(document.updated_at_s), f"it is {_phase(document)}{sent}"
+        what = tr("it is {phase}", phase=_phase(document))
+        if document.confirmed_bytes:
+            what = tr("{what}, {count} bytes are there", what=what, count=document.confirmed_bytes)
+        yield _time(document.updated_at_s), what
     else:
-        size = f" ({document.size_bytes} bytes)" if document.size_bytes else ""
-        names = ", ".join(f"{each.target} as {each.cloud_job_id}" for each in document.deliveries)
-        yield _time(document.accepted_at_s), f"the cloud has it{size}: {names}"
+        names = joined(
+            ", ",
+            (
+                tr("{target} as {job}", target=each.target, job=each.cloud_job_id)
+                for each in document.deliveries
+            ),
+        )
+        what = tr("the cloud has it: {names}", names=names)
+        if document.size_bytes:
+            what = tr(
+                "the cloud has it ({count} bytes): {names}", count=document.size_bytes, names=names
+            )
+        yield _time(document.accepted_at_s), what
     for delivery in document.deliveries:
         yield from _happened_there(document, delivery)
     if document.closed_at_s is not None and document.handover:
-        yield _time(document.closed_at_s), "nothing is left to be done for it"
+        yield _time(document.closed_at_s), tr("nothing is left to be done for it")
 
 
 def _happened_there(document: PastDocument, delivery: PastDelivery) -> Iterator[_Happened]:
-    said = f": {delivery.message}" if delivery.message else ""
     is_final = delivery.state is not None and delivery.state.is_final
     if delivery.received or delivery.state is DeliveryState.RECEIVED:
-        what = f"received for {delivery.target}{_there(delivery.received)}"
-        yield _time(delivery.received_at_s), what if is_final else what + said
+        what = _there(tr("received for {target}", target=delivery.target), delivery.received)
+        said = "" if is_final else delivery.message
+        yield _time(delivery.received_at_s), joined(": ", filter(None, (what, said)))
     if is_final:
-        what = f"{state_word(document, delivery)} at {delivery.target}{_there(delivery.delivered)}"
-        yield _time(delivery.final_at_s), what + said
+        state = state_word(document, delivery)
+        what = tr("{state} at {target}", state=state, target=delivery.target)
+        what = _there(what, delivery.delivered)
+        yield _time(delivery.final_at_s), joined(": ", filter(None, (what, delivery.message)))
 
 
 def _phase(document: PastDocument) -> str:
     return _PHASES.get(document.phase, document.phase)
 
 
-def _there(server_time: str) -> str:
-    return f" (server: {server_time})" if server_time else ""
+def _there(what: Words, server_time: str) -> Words:
+    if not server_time:
+        return what
+    return tr("{what} (server: {time})", what=what, time=server_time)
 
 
 def _cups_time(job: CupsJob | None, name: str) -> datetime | None:

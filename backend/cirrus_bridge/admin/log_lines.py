@@ -13,16 +13,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cirrus_bridge.child_program import ProgramFailed, read_program
+from cirrus_bridge.words import tr
 
 CUPS_FOLDER = Path("/etc/cups")  # cupsd's ServerRoot
 POLLER, CUPSD = "cirrus-statusd", "cupsd"
 _ERROR_LOG = Path("/var/log/cups/error_log")  # cups-files.conf(5)
 _IN_JOURNAL = ("syslog", "stderr")
-_TAIL_BYTES = 4 << 20
+_TAIL_BYTES = 4 << 20  # of error_log that are looked through,
+_JOURNAL_LINES = 20_000  # and lines of the system's journal
 _LIMIT_S = 20.0
 _ENTRY = re.compile(r"([A-Za-z]) \[(\d\d/\w{3}/\d{4}:[0-9:.]+ [+-]\d{4})\] (.*)")
 _JOB = re.compile(r"(?:\[Job |\bjob=)(\d+)\b")
 _OURS = re.compile(r"cirrus|\(CB-\d{3}\)", re.IGNORECASE)
+# cupsd registers each queue's colour profiles at colord, and takes every no for a warning
+_OTHERS = re.compile(r"\bColorManager\b|\bcolord\b")
 _SEVERE = "XAECW"  # levels of error_log(5): emergency, alert, error, critical, warning
 
 
@@ -57,9 +61,9 @@ def log_lines(
     found: list[LogLine] = []
     programs = [POLLER] if path else [POLLER, CUPSD]
     try:
-        found += _from_journal(programs, most if job is None else None)
+        found += _from_journal(programs, most if job is None else _JOURNAL_LINES)
     except ProgramFailed as error:
-        failed.append(NotRead("the system's journal", f"journalctl {error}"))
+        failed.append(NotRead(tr("the system's journal"), f"journalctl {error}"))
     try:
         found += _from_error_log(path) if path else ()
     except OSError as error:
@@ -68,11 +72,10 @@ def log_lines(
     return sorted(wanted, key=lambda line: line.at)[-most:], failed
 
 
-def _from_journal(programs: list[str], most: int | None) -> Iterator[LogLine]:
+def _from_journal(programs: list[str], most: int) -> Iterator[LogLine]:
     named = [word for program in programs for word in ("-t", program)]
-    limit = [] if most is None else ["-n", str(most)]
     data = read_program(
-        ["journalctl", "--no-pager", "-q", "-o", "json", *limit, *named], limit_s=_LIMIT_S
+        ["journalctl", "--no-pager", "-q", "-o", "json", "-n", str(most), *named], limit_s=_LIMIT_S
     )
     for line in data.splitlines():
         entry = json.loads(line)
@@ -96,7 +99,11 @@ def _from_error_log(path: Path) -> Iterator[LogLine]:
 
 
 def _is_telling(line: LogLine) -> bool:
-    return line.program != CUPSD or line.text[0] in _SEVERE or bool(_OURS.search(line.text))
+    if line.program != CUPSD:
+        return True
+    if line.job is None and _OTHERS.search(line.text):
+        return False
+    return line.text[0] in _SEVERE or bool(_OURS.search(line.text))
 
 
 def _job(text: str) -> int | None:

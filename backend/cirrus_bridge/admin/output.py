@@ -14,17 +14,28 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import typer
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from cirrus_bridge.admin.table import Column, Row, cell, shown, table
+from cirrus_bridge.admin.table import Column, Row, shown, table
 from cirrus_bridge.errors import CirrusError
+from cirrus_bridge.words import Words, joined, tr, translated
 
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
+
+
+class Look(NamedTuple):
+    """A list at one moment: rows for people, a document for JSON, what to say if there are no rows,
+    and what to say below them."""
+
+    rows: Sequence[Row]
+    document: object
+    none: str
+    note: str = ""
 
 
 class Output:
@@ -51,23 +62,12 @@ class Output:
             for line in table(rows, columns, width):
                 self._console.print(line, soft_wrap=True)
 
-    def facts(self, facts: Row, titles: Mapping[str, str]) -> None:
-        """One thing: its facts, for people those that have a title, one a line."""
-        if self.as_json:
-            self._json(facts)
-            return
-        shown = {title: facts.get(key) for key, title in titles.items()}
-        width = max(map(len, shown), default=0)
-        for title, value in shown.items():
-            if value not in (None, "", [], ()):
-                self.line(f"{title + ':':{width + 1}}  {cell(value)}")
-
     def document(self, document: object, text: str) -> None:
         """Something with a form of its own: `text` is what people get."""
         if self.as_json:
             self._json(document)
         else:
-            for line in text.splitlines():
+            for line in translated(text).splitlines():
                 self.line(line)
 
     def event(self, event: Row, text: str) -> None:
@@ -78,36 +78,43 @@ class Output:
         else:
             self.line(text)
 
-    def watch(
-        self, looks: Iterable[tuple[Sequence[Row], object]], columns: Sequence[Column], none: str
-    ) -> None:
-        """A list that changes, as rows and as a document for JSON: redrawn at its place on a
-        terminal, else one after the other."""
+    def watch(self, looks: Iterable[Look], columns: Sequence[Column]) -> None:
+        """A list that changes: redrawn at its place on a terminal, else one after the other."""
         if self.as_json:
-            for _, document in looks:
-                sys.stdout.write(_json_text(document) + "\n")
+            for look in looks:
+                sys.stdout.write(_json_text(look.document) + "\n")
                 sys.stdout.flush()
         elif self._console.is_terminal:
             with Live(console=self._console, auto_refresh=False, screen=True) as live:
-                for rows, _ in looks:
-                    lines = table(rows, columns, self._console.width) if rows else [Text(none)]
+                for rows, _, none, note in looks:
+                    lines = (
+                        table(rows, columns, self._console.width)
+                        if rows
+                        else [Text(translated(none))]
+                    )
+                    lines += [Text(translated(note))] if note else []
                     live.update(Group(*lines), refresh=True)
         else:
-            for rows, _ in looks:
+            for rows, _, none, note in looks:
                 self.rows(rows, columns, none=none)
-                self.line("")
+                self.line(note)
 
     def line(self, text: str) -> None:
         """A line for people, whatever the form of the rest."""
-        self._console.print(Text(shown(text)), soft_wrap=True)
+        self._console.print(Text(shown(translated(text))), soft_wrap=True)
 
     def remark(self, text: str) -> None:
         """What people should know beside the result."""
-        sys.stderr.write(f"{shown(text)}\n")
+        sys.stderr.write(f"{shown(translated(text))}\n")
         sys.stderr.flush()
 
     def _json(self, document: object) -> None:
         sys.stdout.write(_json_text(document, indent=2) + "\n")
+
+
+def with_code(error: CirrusError) -> Words:
+    """An error for people."""
+    return joined(" ", filter(None, (error.text, error.code and f"({error.code})")))
 
 
 def problem(error: CirrusError) -> dict[str, str]:
@@ -121,11 +128,16 @@ def complain(error: CirrusError, *, as_json: bool) -> None:
         said = problem(error) | {"detail": error.detail}
         sys.stdout.write(_json_text({"error": said}) + "\n")
         return
-    detail = f"\n  ({error.detail})" if error.detail else ""
-    hint = f"\nMore on this: cirrusctl explain {error.code}" if error.code else ""
+    lines = [joined(" ", ("cirrusctl:", with_code(error)))]
+    if error.detail:
+        lines.append(joined("", (f"  ({error.detail})",)))
+    if error.code:
+        lines.append(tr("More on this: cirrusctl explain {code}", code=error.code))
     if os.geteuid() != 0:
-        hint += "\nWhat reads keys or the journal, or changes CUPS, needs root; you are not."
-    sys.stderr.write(f"cirrusctl: {shown(str(error))} ({error.code}){shown(detail)}{hint}\n")
+        lines.append(
+            tr("What reads keys or the journal, or changes CUPS, needs root; you are not.")
+        )
+    sys.stderr.write(shown(translated(joined("\n", lines))) + "\n")
 
 
 def _json_text(document: object, indent: int | None = None) -> str:

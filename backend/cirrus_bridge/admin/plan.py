@@ -21,15 +21,16 @@ from cirrus_bridge.admin.ppd_defaults import (
 )
 from cirrus_bridge.admin.queues_file import GENERATED, Entry
 from cirrus_bridge.admin.wanted import WantedQueue, matches
-from cirrus_bridge.errors import BadQueueUri, CupsNotPossible, ServerFault
+from cirrus_bridge.errors import BadQueueUri, CupsNotPossible
 from cirrus_bridge.model import Place
 from cirrus_bridge.uri import parse_queue_uri
+from cirrus_bridge.words import tr, trn
 
 # CUPS's words → the driver's. Once one queue has such a default, lp sends it with the jobs of all
 # queues, as one-sided and A4 where nobody has said otherwise.
 _DRIVERS_WORDS = {
     "sides": "Duplex",
-    "media": "PageSize or InputSlot",
+    "media": tr("PageSize or InputSlot"),
 }
 
 
@@ -76,7 +77,7 @@ def step_for(wanted: WantedQueue, queue: Queue | None, present: Present) -> Step
         CirrusError: that can not be done; the text says why.
     """
     _refuse(wanted, queue)
-    if queue is not None and wanted.is_stale:
+    if queue is not None and wanted.trouble is not None:
         # what a server said when it was last seen may be older than what the queue has
         ppd = None if wanted.entry.driver == GENERATED else wanted.ppd
         wanted = replace(wanted, ppd=ppd, info=None, location=None)
@@ -110,14 +111,22 @@ def _refuse(wanted: WantedQueue, queue: Queue | None) -> None:
     """What is not to be touched, or can not be made now."""
     if queue is not None and queue.mark is None:
         raise CupsNotPossible(
-            f"CUPS has a queue {queue.name} already that cirrusctl did not make. Give the entry "
-            f"another name, remove the queue (lpadmin -x {queue.name}), or hand it over "
-            f"(lpadmin -p {queue.name} -o {MARK}-default=handed-over)."
+            tr(
+                "CUPS has a queue {name} already that cirrusctl did not make. Give the entry "
+                "another name, remove the queue (lpadmin -x {name}), or hand it over "
+                "(lpadmin -p {name} -o {mark}-default=handed-over).",
+                name=queue.name,
+                mark=MARK,
+            )
         )
-    if queue is None and wanted.ppd is None:
-        raise ServerFault(
-            f"{wanted.entry.server} is away, and without its word on the device no driver can be "
-            "made. Run cirrusctl apply again when it is back."
+    if queue is None and wanted.ppd is None and wanted.trouble is not None:
+        raise type(wanted.trouble)(
+            tr(
+                "{trouble} Without the server's word on the device no driver can be made; run "
+                "cirrusctl apply again when that is mended.",
+                trouble=wanted.trouble,
+            ),
+            detail=wanted.trouble.detail,
         )
 
 
@@ -134,8 +143,13 @@ def leave_to_its_entry(
         is_its = queue.mark is not None and queue.mark.entry == entry.name != wanted.entry.name
         if is_its and _stands_for(entry, queue) and (why := _may_be_there(queue, answers)):
             raise CupsNotPossible(
-                f"The queue {queue.name} is the entry {entry.name}'s, and {why}. Give an entry "
-                f"another name, or remove the queue (lpadmin -x {queue.name})."
+                tr(
+                    "The queue {name} is the entry {entry}'s, and {why}. Give an entry "
+                    "another name, or remove the queue (lpadmin -x {name}).",
+                    name=queue.name,
+                    entry=entry.name,
+                    why=why,
+                )
             )
 
 
@@ -167,10 +181,13 @@ def leftover_step(
     if is_declared and (why := _may_be_there(queue, answers)) and not force:
         return Step(queue.name, Action.KEEP, reason=why)
     if queue.jobs and not force:
-        jobs = f"{queue.jobs} job{'' if queue.jobs == 1 else 's'}"
-        why = f"it is not declared any more, but has {jobs}; --force removes it with its jobs"
-        return Step(queue.name, Action.KEEP, reason=why)
-    return Step(queue.name, Action.REMOVE, reason="it is not declared any more")
+        jobs = trn("{count} job", "{count} jobs", queue.jobs)
+        what = tr(
+            "it is not declared any more, but has {jobs}; --force removes it with its jobs",
+            jobs=jobs,
+        )
+        return Step(queue.name, Action.KEEP, reason=what)
+    return Step(queue.name, Action.REMOVE, reason=tr("it is not declared any more"))
 
 
 def _may_be_there(queue: Queue, answers: Mapping[Place, Answer]) -> str:
@@ -184,9 +201,17 @@ def _may_be_there(queue: Queue, answers: Mapping[Place, Answer]) -> str:
         if answer is None:
             continue  # no entry asks for this location any more
         if answer.error is not None:
-            return f"{uri.server} does not say whether {target} is still there"
+            return tr(
+                "{server} does not say whether {target} is still there",
+                server=uri.server,
+                target=target,
+            )
         if not answer.is_gone(target.device):
-            return f"{target} is not active at {uri.server}, but not gone"
+            return tr(
+                "{target} is not active at {server}, but not gone",
+                target=target,
+                server=uri.server,
+            )
     return ""
 
 
@@ -195,19 +220,32 @@ def _sorted_options(entry: Entry, ppd: str | None) -> tuple[dict[str, str], dict
     known = {} if ppd in (None, RAW) else choices(ppd or "")
     for name in entry.options.keys() & _DRIVERS_WORDS.keys() if known else ():
         raise entry.table.bad(
-            f"'options.{name}': write {_DRIVERS_WORDS[name]} for a queue with a driver, as CUPS "
-            f"would give the jobs of other queues a {name}, too"
+            tr(
+                "'options.{name}': write {drivers_words} for a queue with a driver, as CUPS "
+                "would give the jobs of other queues a {name}, too",
+                name=name,
+                drivers_words=_DRIVERS_WORDS[name],
+            )
         )
     for name in entry.options.keys() - known.keys() if known else ():
         if name != name.lower():  # as no option of CUPS's own is (RFC 8011, 5.1.4)
             raise entry.table.bad(
-                f"'options.{name}': the driver has no such option (it has: {', '.join(known)})"
+                tr(
+                    "'options.{name}': the driver has no such option (it has: {known})",
+                    name=name,
+                    known=", ".join(known),
+                )
             )
     of_driver = {name: text for name, text in entry.options.items() if name in known}
     for name, text in of_driver.items():
         if text not in known[name]:
             raise entry.table.bad(
-                f"'options.{name}': the driver has no '{text}' (it has: {', '.join(known[name])})"
+                tr(
+                    "'options.{name}': the driver has no '{text}' (it has: {known})",
+                    name=name,
+                    text=text,
+                    known=", ".join(known[name]),
+                )
             )
     return of_driver, {k: v for k, v in entry.options.items() if k not in of_driver}
 
@@ -247,7 +285,7 @@ def _differences(
 
 def _word(value: str | bool | None) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return tr("yes") if value else tr("no")
     return value or ""
 
 

@@ -16,6 +16,7 @@ from cirrus_bridge.admin.job_view import JobView, Moment
 from cirrus_bridge.cups_queue import STOPPED
 from cirrus_bridge.errors import CupsGone
 from cirrus_bridge.journal_history import recent_documents
+from cirrus_bridge.words import joined, tr
 
 TITLE = "Cirrus Bridge test page"
 PDF, TEXT = "application/pdf", "text/plain"
@@ -57,7 +58,12 @@ def print_test_page(installation: Installation, queue: str, *, limit_s: float) -
         CirrusError: CUPS or the journal can not be used.
     """
     if queue.lower() not in (each.name.lower() for each in cloud_queues(installation)):
-        raise CupsGone(f"CUPS has no queue {queue} that leads to the cloud; see cirrusctl queues.")
+        raise CupsGone(
+            tr(
+                "CUPS has no queue {queue} that leads to the cloud; see cirrusctl queues.",
+                queue=queue,
+            )
+        )
     recent_documents(installation.state, 0)  # by which it is followed
     setup = CupsSetup(installation.cups_server)
     if PDF in setup.takes(queue):
@@ -71,7 +77,7 @@ def print_test_page(installation: Installation, queue: str, *, limit_s: float) -
     while True:
         view = find_job(installation, job_id)
         if view is None:
-            raise CupsGone(f"CUPS has forgotten job {job_id}.")
+            raise CupsGone(tr("CUPS has forgotten job {job_id}.", job_id=job_id))
         says = [Moment(clock.now(), view.cups.message)] if view.cups and view.cups.message else []
         for moment in (*view.moments, *says):
             if moment.what not in told:
@@ -79,7 +85,8 @@ def print_test_page(installation: Installation, queue: str, *, limit_s: float) -
                 yield News(job_id, *moment)
         result, why = _result(installation, view)
         if result is None and clock.monotonic_s() > deadline_s:
-            result, why = Result.OPEN, f"not at its end yet; cirrusctl job {job_id} tells more"
+            result = Result.OPEN
+            why = tr("not at its end yet; cirrusctl job {job} tells more", job=job_id)
         if result is not None:
             yield News(job_id, clock.now(), why, result)
             return
@@ -88,17 +95,17 @@ def print_test_page(installation: Installation, queue: str, *, limit_s: float) -
 
 def _result(installation: Installation, view: JobView) -> tuple[Result | None, str]:
     """How a job has ended, if it has, and why."""
-    stays = f"the job stays there; cancel {view.job_id} removes it"
+    stays = tr("the job stays there; cancel {job} removes it", job=view.job_id)
     if view.state in ("canceled", "aborted"):
-        return Result.FAILED, f"the job was {view.state}"
+        return Result.FAILED, tr("the job was {state}", state=view.state)
     if view.state in ("completed", "forgotten"):
         states = [each.state for document in view.documents for each in document.deliveries]
         if states and all(state is not None and state.reached_recipient for state in states):
-            return Result.DONE, "delivered"
-        return Result.DONE, "accepted; its queue follows it no further"
+            return Result.DONE, tr("delivered")
+        return Result.DONE, tr("accepted; its queue follows it no further")
     if view.state == "held" and all(document.phase != "accepted" for document in view.documents):
-        return Result.FAILED, f"held, and the cloud does not have it; {stays}"
+        return Result.FAILED, joined("; ", (tr("held, and the cloud does not have it"), stays))
     waits = view.state in ("pending", "stopped")
     if waits and installation.cups.printer(view.queue).state == STOPPED:
-        return Result.FAILED, f"the queue is stopped; {stays}"
+        return Result.FAILED, joined("; ", (tr("the queue is stopped"), stays))
     return None, ""

@@ -17,6 +17,7 @@ from cirrus_bridge.config_toml import Table, read_table, text_of
 from cirrus_bridge.errors import BadConfiguration
 from cirrus_bridge.settings import QueueSettings, override
 from cirrus_bridge.uri import check_id, parse_server, server_name
+from cirrus_bridge.words import tr
 
 FILE = "queues.toml"
 GENERATED = "generated"  # the driver that is made for a queue's first device
@@ -89,8 +90,12 @@ def read_queues(folder: Path, servers: Iterable[Server]) -> list[Entry]:
     known = list(servers)
     if not (folder / FILE).exists():
         raise BadConfiguration(
-            f"There is no {folder / FILE}. Write which queues this machine is to have; "
-            "cirrusctl(8) has an example."
+            tr(
+                "There is no {file}. Write which queues this machine is to have; "
+                "cirrusctl(8) has an example, and the packages have one in "
+                "/usr/share/doc/cirrus-bridge/examples.",
+                file=folder / FILE,
+            )
         )
     entries = [
         _entry(table, known) for table in read_table(folder / FILE).entries("queue", ENTRY_NAMES)
@@ -98,7 +103,9 @@ def read_queues(folder: Path, servers: Iterable[Server]) -> list[Entry]:
     seen: set[str] = set()
     for entry in entries:
         if entry.name.lower() in seen:
-            raise entry.table.bad(f"'name': another entry has the name '{entry.name}' as well")
+            raise entry.table.bad(
+                tr("'name': another entry has the name '{name}' as well", name=entry.name)
+            )
         seen.add(entry.name.lower())
     return entries
 
@@ -123,9 +130,15 @@ def _entry(table: Table, servers: list[Server]) -> Entry:
     _check_placeholders(entry)
     _check_options(entry)
     if entry.error_policy not in (None, *POLICIES):
-        raise table.bad(f"'error_policy' is one of {', '.join(POLICIES)}")
+        raise table.bad(tr("'error_policy' is one of {policies}", policies=", ".join(POLICIES)))
     if not entry.driver:
-        raise table.bad(f'\'driver\' is "{GENERATED}", "{RAW}", or a name that lpinfo -m lists')
+        raise table.bad(
+            tr(
+                '\'driver\' is "{generated}", "{raw}", or a name that lpinfo -m lists',
+                generated=GENERATED,
+                raw=RAW,
+            )
+        )
     return entry
 
 
@@ -134,18 +147,20 @@ def _name(table: Table) -> str:
     plain = _PLACEHOLDER.sub("", name)
     if any(c in NOT_IN_NAMES or not c.isprintable() for c in plain) or name[:1] in ("", "-"):
         raise table.bad(
-            "'name' is empty, begins with -, or holds a space or one of / \\ ? ' \" #, "
-            "which no queue's name can"
+            tr(
+                "'name' is empty, begins with -, or holds a space or one of / \\ ? ' \" #, "
+                "which no queue's name can"
+            )
         )
     if len(name.encode()) > NAME_BYTES:
-        raise table.bad(f"'name' is longer than {NAME_BYTES} bytes")
+        raise table.bad(tr("'name' is longer than {name_bytes} bytes", name_bytes=NAME_BYTES))
     return name
 
 
 def _patterns(table: Table) -> tuple[Pattern, ...]:
     targets = table.take("targets", list)
     if not targets:
-        raise table.bad("'targets' is empty")
+        raise table.bad(tr("'targets' is empty"))
     patterns = []
     for target in targets:
         location, _, device = target.partition(":") if isinstance(target, str) else ("",) * 3
@@ -154,16 +169,22 @@ def _patterns(table: Table) -> tuple[Pattern, ...]:
             check_id(device)
         except ValueError:
             raise table.bad(
-                f'\'targets\': {target!r} is not "LOCATION:DEVICE", such as "Paris:Laser1", or '
-                '"Paris:*" for a queue for each device'
+                tr(
+                    '\'targets\': {target} is not "LOCATION:DEVICE", such as "Paris:Laser1", or '
+                    '"Paris:*" for a queue for each device',
+                    target=repr(target),
+                )
             ) from None
         patterns.append(Pattern(location, device))
     if len(set(patterns)) != len(patterns):
-        raise table.bad("'targets' names one twice")
+        raise table.bad(tr("'targets' names one twice"))
     if len({pattern.is_glob for pattern in patterns}) > 1:
         raise table.bad(
-            "'targets' has some with * or ?, which make a queue for each device, and some without, "
-            "which make one queue: write two [[queue]] tables"
+            tr(
+                "'targets' has some with * or ?, which make a queue for each device, and some "
+                "without, "
+                "which make one queue: write two [[queue]] tables"
+            )
         )
     return tuple(patterns)
 
@@ -177,24 +198,38 @@ def _place(table: Table, servers: list[Server]) -> tuple[str, str]:
         try:
             name = server_name(*parse_server(text))
         except ValueError:
-            raise table.bad("'server' is not a host name, or host name and port") from None
+            raise table.bad(tr("'server' is not a host name, or host name and port")) from None
     here = [each for each in servers if name in (None, each.name)]
     if not here:
-        where = "servers.d has no [[server]] entry" + (f" for {name}" if name else "")
-        raise table.bad(f"'server': {where}; add one with its host, company and api_key")
+        where = tr("servers.d has no [[server]] entry")
+        if name:
+            where = tr("servers.d has no [[server]] entry for {server}", server=name)
+        raise table.bad(
+            tr("'server': {where}; add one with its host, company and api_key", where=where)
+        )
     if len({each.name for each in here}) > 1:
-        raise table.bad("'server' is missing, and servers.d has several: name one of their hosts")
+        raise table.bad(
+            tr("'server' is missing, and servers.d has several: name one of their hosts")
+        )
     companies = [each.company for each in here]
     if company is None:
         if len(companies) != 1 or companies[0] is None:
-            raise table.bad("'company' is missing, and servers.d leaves open which one is meant")
+            raise table.bad(
+                tr("'company' is missing, and servers.d leaves open which one is meant")
+            )
         return here[0].name, companies[0]
     if company not in companies and None not in companies:
-        raise table.bad(f"'company': servers.d has no entry of {here[0].name} for '{company}'")
+        raise table.bad(
+            tr(
+                "'company': servers.d has no entry of {name} for '{company}'",
+                name=here[0].name,
+                company=company,
+            )
+        )
     try:
         check_id(company)
     except ValueError as error:
-        raise table.bad(f"'company' {error}") from None
+        raise table.bad(tr("'company' {error}", error=error)) from None
     return here[0].name, company
 
 
@@ -202,7 +237,7 @@ def _texts(table: Table, name: str) -> dict[str, str]:
     """A table of texts, numbers, and true or false, as the texts that CUPS has for them."""
     content = table.content.get(name, {})
     if not isinstance(content, dict):
-        raise table.bad(f"'{name}' must be a table, such as {{ NAME = \"VALUE\" }}")
+        raise table.bad(tr("'{name}' must be a table, such as {{ NAME = \"VALUE\" }}", name=name))
     texts = {}
     for key, value in content.items():
         try:
@@ -210,7 +245,9 @@ def _texts(table: Table, name: str) -> dict[str, str]:
         except ValueError:
             texts[key] = ""
         if not texts[key]:
-            raise table.bad(f"'{name}.{key}' must be a text, a number, or true or false")
+            raise table.bad(
+                tr("'{name}.{key}' must be a text, a number, or true or false", name=name, key=key)
+            )
     return texts
 
 
@@ -220,17 +257,33 @@ def _check_placeholders(entry: Entry) -> None:
         for word in found:
             if word not in PLACEHOLDERS:
                 known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
-                raise entry.table.bad(f"'{key}': {{{word}}} stands for nothing (known: {known})")
+                raise entry.table.bad(
+                    tr(
+                        "'{key}': {{{word}}} stands for nothing (known: {known})",
+                        key=key,
+                        word=word,
+                        known=known,
+                    )
+                )
         if "{" in _PLACEHOLDER.sub("", text or "") or "}" in _PLACEHOLDER.sub("", text or ""):
-            raise entry.table.bad(f"'{key}' has a {{ or }} that belongs to no placeholder")
+            raise entry.table.bad(
+                tr("'{key}' has a {{ or }} that belongs to no placeholder", key=key)
+            )
         if found and not entry.is_template:
             raise entry.table.bad(
-                f"'{key}' has {{{found[0]}}}, which only queues have that targets with * or ? make"
+                tr(
+                    "'{key}' has {{{found}}}, which only queues have that targets with * or ? make",
+                    key=key,
+                    found=found[0],
+                )
             )
     if entry.is_template and "{device}" not in entry.name:
         raise entry.table.bad(
-            "'name' must have {device} in it, such as \"{location}-{device}\", as there is a queue "
-            "for each device"
+            tr(
+                "'name' must have {{device}} in it, such as \"{{location}}-{{device}}\", as "
+                "there is a queue "
+                "for each device"
+            )
         )
 
 
@@ -238,13 +291,15 @@ def _check_options(entry: Entry) -> None:
     try:
         override(QueueSettings(), entry.uri_options)
     except ValueError as error:
-        raise entry.table.bad(f"'uri_options': {error}") from None
+        raise entry.table.bad(tr("'uri_options': {error}", error=error)) from None
     for name in entry.options:
         if not _OPTION.fullmatch(name) or name == MARK:
-            raise entry.table.bad(f"'options.{name}' is no name of an option")
+            raise entry.table.bad(tr("'options.{name}' is no name of an option", name=name))
         if name.endswith("-default"):
             plain = name.removesuffix("-default")
-            raise entry.table.bad(f"'options.{name}': leave out -default, write {plain}")
+            raise entry.table.bad(
+                tr("'options.{name}': leave out -default, write {plain}", name=name, plain=plain)
+            )
 
 
 def queue_name(template: str, words: Mapping[str, str]) -> str:
@@ -259,5 +314,11 @@ def queue_name(template: str, words: Mapping[str, str]) -> str:
     }
     name = fill(template, safe)
     if len(name.encode()) > NAME_BYTES:
-        raise BadConfiguration(f"The queue's name would be longer than {NAME_BYTES} bytes: {name}")
+        raise BadConfiguration(
+            tr(
+                "The queue's name would be longer than {name_bytes} bytes: {name}",
+                name_bytes=NAME_BYTES,
+                name=name,
+            )
+        )
     return name

@@ -5,6 +5,7 @@ Asks nobody: who talks to people decides what to do about an error, and calls a 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,28 +20,45 @@ from cirrus_bridge.config import load
 from cirrus_bridge.config_servers import Secret, Server, read_server_file
 from cirrus_bridge.config_write import server_toml, write_private
 from cirrus_bridge.drivers import Driver, devices
-from cirrus_bridge.errors import BadConfiguration, CirrusError, CupsNotPossible, Unreachable
+from cirrus_bridge.errors import (
+    BadConfiguration,
+    CirrusError,
+    CupsNotPossible,
+    Unreachable,
+    UsageError,
+)
 from cirrus_bridge.lan import LanServer
 from cirrus_bridge.model import Place
 from cirrus_bridge.network_probe import addresses
 from cirrus_bridge.uri import check_id, is_loopback, parse_server, server_name
+from cirrus_bridge.words import tr
 
 NO_KEY = Secret("no key yet")  # for a server of which only its version is asked
 COLOR_LEFT_OPEN: Mapping[str, str | None] = {"print-color-mode": "auto"}
 
 
+class WrongAnswer(UsageError):
+    """What was answered to a question, or given as its option, can not be used."""
+
+    code = ""  # it is told to who has given it, at once
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A server that is being set up. `plain` means without TLS."""
+    """A server that is being set up."""
 
     server: Server
-    plain: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Without TLS."""
+        return self.server.encryption == "never"
 
     @property
     def api(self) -> CloudApi:
         """It, as it is set up so far."""
         company = self.server.company or ""
-        return CloudApi(self.server, company, https=not self.plain, timeouts=TIMEOUTS)
+        return CloudApi(self.server, company, https=not self.plain, timeouts=TIMEOUTS, sets_up=True)
 
     def with_(self, **changes: Any) -> Draft:
         """The same with other settings of the server."""
@@ -51,19 +69,28 @@ def draft(address: str, *, ca_file: str | None, proxy: str | None, plain: bool) 
     """A server by its address.
 
     Raises:
-        BadConfiguration: the address is none, or plain text would leave this machine unasked.
+        WrongAnswer: the address is none, or the CA's file can not be read.
     """
     try:
         host, port = parse_server(address.strip())
     except ValueError as error:
-        raise BadConfiguration(f"{error}.") from None
-    crosses = plain and (not is_loopback(host) or proxy is not None)
-    return Draft(
-        Server(
-            server_name(host, port), NO_KEY, ca_file=ca_file, proxy=proxy, allow_plaintext=crosses
-        ),
-        plain,
+        raise WrongAnswer(tr("{error}. Write HOST, or HOST:PORT.", error=error)) from None
+    if ca_file is not None and not os.access(ca_file, os.R_OK):
+        raise WrongAnswer(
+            tr(
+                "--ca-file {ca_file} can not be read. Name the file of the CA that has signed the "
+                "server's certificate.",
+                ca_file=ca_file,
+            )
+        )
+    server = Server(
+        server_name(host, port),
+        NO_KEY,
+        ca_file=ca_file,
+        proxy=proxy,
+        encryption="never" if plain else "required",
     )
+    return Draft(replace(server, allow_plaintext=plain and not server.may_be_plain))
 
 
 def address_of(announced: LanServer) -> str:
@@ -90,18 +117,29 @@ def try_server(drafted: Draft) -> str:
     return drafted.api.version()[0]
 
 
+def try_key(drafted: Draft) -> None:
+    """Have the key accepted, by the one request that names neither company nor location: a
+    temporary file, as each upload makes one.
+
+    Raises:
+        KeyRefused: it is not.
+        CirrusError: the server can not be used.
+    """
+    drafted.api.temp_file()
+
+
 def try_location(drafted: Draft, location: str) -> list[Driver]:
     """The active devices of a location.
 
     Raises:
-        BadConfiguration: no location can have this id.
+        WrongAnswer: no location can have this id.
         KeyRefused: the key is not accepted, or not for this company.
         CirrusError: there is no such location, or the server can not be used.
     """
     try:
         check_id(location)
     except ValueError as error:
-        raise BadConfiguration(f"The id of a location {error}.") from None
+        raise WrongAnswer(tr("The id of a location {error}.", error=error)) from None
     server = drafted.server
     content = drafted.api.location(location)
     return list(devices(Place(server.name, server.company or "", location), content))
@@ -119,7 +157,7 @@ def server_file(folder: Path, server: Server) -> Path:
             continue
         if len(there) > 1:
             raise BadConfiguration(
-                f"{path} has an entry of this server, beside others: change it there."
+                tr("{path} has an entry of this server, beside others: change it there.", path=path)
             )
         return path
     words = filter(None, (server.name, server.company))
@@ -167,18 +205,23 @@ def name_by(template: str, device: Driver, location: str) -> str:
     """A queue's name by a template with {location} and {device}.
 
     Raises:
-        BadConfiguration: something else is in braces, or it is too long.
+        WrongAnswer: something else is in braces.
+        BadConfiguration: it is too long.
     """
     try:
         return queue_name(template, {"location": location, "device": device.key})
     except KeyError as error:
-        raise BadConfiguration(
-            f"The name {template} has {{{error.args[0]}}}, which stands for nothing (known: "
-            "{location}, {device})."
+        raise WrongAnswer(
+            tr(
+                "The name {template} has {{{word}}}, which stands for nothing (known: "
+                "{{location}}, {{device}}).",
+                template=template,
+                word=error.args[0],
+            )
         ) from None
 
 
-def add_queue(installation: Installation, name: str, device: Driver, *, plain: bool) -> None:
+def add_queue(installation: Installation, name: str, device: Driver) -> None:
     """Add a queue with the device's own driver.
 
     Raises:
@@ -187,15 +230,21 @@ def add_queue(installation: Installation, name: str, device: Driver, *, plain: b
     """
     setup = CupsSetup(installation.cups_server)
     if name.lower() in queue_names(setup):
-        raise CupsNotPossible(f"CUPS has a queue {name} already; choose another name.")
+        raise CupsNotPossible(
+            tr("CUPS has a queue {name} already; choose another name.", name=name)
+        )
     if device.language is None:
         raise CupsNotPossible(
-            f"There is no driver for {device.info}, as no filter of CUPS makes what it takes. Add "
-            f"the queue with a driver of your own: lpadmin -p {name} -E -v '{device.uri}' -m …"
+            tr(
+                "There is no driver for {info}, as no filter of CUPS makes what it takes. Add "
+                "the queue with a driver of your own: lpadmin -p {name} -E -v '{uri}' -m …",
+                info=device.info,
+                name=name,
+                uri=device.uri,
+            )
         )
-    uri = f"{device.uri}?encryption=never" if plain else device.uri
     change = QueueChange(
-        device_uri=uri,
+        device_uri=device.uri,
         info=device.info,
         location=device.place,
         ppd=device.ppd(),

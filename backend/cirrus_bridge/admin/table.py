@@ -7,7 +7,8 @@ below its row. Elsewhere nothing is cut, and a row is a line.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
@@ -15,11 +16,15 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from cirrus_bridge.one_line import escaped
+from cirrus_bridge.words import tr, translated
 
 Row: TypeAlias = Mapping[str, Any]
 GAP = "  "
 BAR_WIDTH = 10
 LEAST_WIDTH = 16  # of a shortened text
+# what stays together on a line: no full stop at the beginning of one
+_PIECE = re.compile(r"[\u2e80-\uffef][\u3001\u3002]*|[^\u2e80-\uffef]+[\u3001\u3002]*")
+MOST_NAMES = 10  # of what there is, where nothing is what was asked for
 
 
 class Shape(enum.Enum):
@@ -69,7 +74,7 @@ def table(rows: Sequence[Row], columns: Sequence[Column], width: int | None) -> 
         for note in notes:
             if row is not None and (text := cell(row.get(note.key))):
                 style = note.style(row[note.key]) if note.style else "dim"
-                lines += _wrapped(text, width, style)
+                lines += [Text(line, style=style) for line in wrapped(text, width, GAP * 2)]
     return lines
 
 
@@ -79,14 +84,24 @@ def cell(value: Any) -> str:
         case None:
             text = ""
         case bool():
-            text = "yes" if value else "no"
+            text = translated(tr("yes") if value else tr("no"))
         case datetime():
             text = f"{value:%Y-%m-%d %H:%M:%S}"
         case list() | tuple():
             text = ", ".join(map(cell, value))
+        case str():
+            text = translated(value)
         case _:
             text = str(value)
     return " ".join(shown(text).split("\n"))
+
+
+def some(names: Iterable[str]) -> str:
+    """The first of these names, each once, and how many more there are."""
+    known = list(dict.fromkeys(names))
+    first = ", ".join(known[:MOST_NAMES])
+    more = len(known) - MOST_NAMES
+    return tr("{names} and {count} more", names=first, count=more) if more > 0 else first
 
 
 def shown(text: str) -> str:
@@ -98,7 +113,7 @@ def _lines(
     rows: Sequence[Row], columns: Sequence[Column], most: Mapping[str, int], width: int | None
 ) -> Iterator[Text]:
     """The title line, and one for each row; `most` has the widths of what is shortened."""
-    titles = [Text(column.title, style="bold") for column in columns]
+    titles = [Text(translated(column.title), style="bold") for column in columns]
     cells = [[_cell(column, row.get(column.key), width) for column in columns] for row in rows]
     for line in (titles, *cells):
         for text, column in zip(line, columns, strict=True):
@@ -139,19 +154,22 @@ def _least(rows: Sequence[Row], columns: Sequence[Column]) -> int:
     widths = []
     for column in columns:
         cells = (_cell(column, row.get(column.key), 0).cell_len for row in rows)
-        whole = max([cell_len(column.title), *cells])
+        whole = max([cell_len(translated(column.title)), *cells])
         widths.append(min(whole, LEAST_WIDTH) if column.shape is Shape.SHORTENED else whole)
     return sum(widths) + len(GAP) * (len(widths) - 1)
 
 
-def _wrapped(text: str, width: int, style: str) -> Iterator[Text]:
-    """Free text in lines that fit, below a row."""
-    words, line = text.split(" "), GAP * 2
+def wrapped(text: str, width: int, indent: str = "") -> Iterator[str]:
+    """Free text in lines that fit, broken at spaces, or between letters of scripts without any."""
     room = max(width, 2 * LEAST_WIDTH)
-    for word in words:
-        if cell_len(line) + cell_len(word) > room and line.strip():
-            yield Text(line.rstrip(), style=style)
-            line = GAP * 2
-        line += f"{word} "
+    line = indent
+    for word in text.split(" "):
+        pieces = _PIECE.findall(word) or [word]
+        pieces[-1] += " "
+        for piece in pieces:
+            if cell_len(line) + cell_len(piece.rstrip()) > room and line.strip():
+                yield line.rstrip()
+                line = indent
+            line += piece
     if line.strip():
-        yield Text(line.rstrip(), style=style)
+        yield line.rstrip()

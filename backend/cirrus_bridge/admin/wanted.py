@@ -21,6 +21,7 @@ from cirrus_bridge.errors import BadConfiguration, CirrusError, Refused
 from cirrus_bridge.model import Place, Target
 from cirrus_bridge.one_line import one_line
 from cirrus_bridge.uri import format_queue_uri
+from cirrus_bridge.words import tr
 
 URI_BYTES = 1023  # RFC 8011, 5.1.6
 
@@ -28,8 +29,8 @@ URI_BYTES = 1023  # RFC 8011, 5.1.6
 @dataclass(frozen=True, slots=True)
 class WantedQueue:
     """A queue as it is declared. `ppd` is its driver's text, RAW, or None where it can not be had
-    just now, as the server is away; `info` and `location` are None where nothing is known. With
-    `is_stale`, what depends on the device is as it was last seen."""
+    just now; `info` and `location` are None where nothing is known. With `trouble`, its server did
+    not say, and what depends on the device is as it was last seen."""
 
     name: str
     entry: Entry
@@ -37,7 +38,7 @@ class WantedQueue:
     ppd: str | None
     info: str | None
     location: str | None
-    is_stale: bool
+    trouble: CirrusError | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def wanted(
 
 def _not_alone(queue: WantedQueue) -> Problem:
     error = queue.entry.table.bad(
-        f"'name': several devices or entries would have the queue {queue.name}"
+        tr("'name': several devices or entries would have the queue {name}", name=queue.name)
     )
     return Problem(queue.name, error)
 
@@ -113,8 +114,8 @@ def _queues(
         locations = _locations(pattern, server)
         if not locations:
             problems.append(Problem(entry.name, entry.table.bad(
-                f"'targets': no location in the entry of {entry.server} in servers.d matches "
-                f"'{pattern.location}'"
+                tr("'targets': no location in the entry of {server} in servers.d matches "
+                "'{location}'", server=entry.server, location=pattern.location)
             )))  # fmt: skip
         for location in locations:
             answer = answers[Place(entry.server, entry.company, location)]
@@ -150,11 +151,16 @@ def _queue(
     options = "&".join(f"{key}={quote(text, safe='')}" for key, text in entry.uri_options.items())
     uri = format_queue_uri(entry.server, entry.company, targets) + (options and f"?{options}")
     if len(uri) > URI_BYTES:
-        raise entry.table.bad(f"'targets': the queue's URI would be longer than {URI_BYTES} bytes")
+        raise entry.table.bad(
+            tr(
+                "'targets': the queue's URI would be longer than {uri_bytes} bytes",
+                uri_bytes=URI_BYTES,
+            )
+        )
     ppd = _ppd(entry, first, named_driver)
     here = (Place(entry.server, entry.company, target.location) for target in targets)
-    is_stale = any(answers[place].error is not None for place in here)
-    return WantedQueue(name, entry, uri, ppd, info, location, is_stale)
+    trouble = next((error for place in here if (error := answers[place].error)), None)
+    return WantedQueue(name, entry, uri, ppd, info, location, trouble)
 
 
 def _device(entry: Entry, target: Target, answers: Mapping[Place, Answer]) -> Driver | None:
@@ -166,10 +172,15 @@ def _device(entry: Entry, target: Target, answers: Mapping[Place, Answer]) -> Dr
     answer = answers[Place(entry.server, entry.company, target.location)]
     driver = answer.drivers.get(target.device)
     if driver is None and answer.error is None:
-        there = ", ".join(answer.drivers) or "none"
+        there = ", ".join(answer.drivers) or tr("none")
         raise Refused(
-            f"{entry.server} has no active device {target.device} at {target.location} "
-            f"(active: {there})."
+            tr(
+                "{server} has no active device {device} at {location} (active: {there}).",
+                server=entry.server,
+                device=target.device,
+                location=target.location,
+                there=there,
+            )
         )
     if driver is None and not answer.content and isinstance(answer.error, Refused):
         raise answer.error
@@ -184,14 +195,22 @@ def _ppd(entry: Entry, first: Driver | None, named_driver: Callable[[str], str])
             return named_driver(entry.driver)
         except CirrusError as error:
             raise entry.table.bad(
-                f"'driver': CUPS has no driver {entry.driver} (lpinfo -m lists them): {error}"
+                tr(
+                    "'driver': CUPS has no driver {driver} (lpinfo -m lists them): {error}",
+                    driver=entry.driver,
+                    error=error,
+                )
             ) from error
     if first is None:
         return None
     if first.language is None:
         raise entry.table.bad(
-            f"'driver': none can be made for {first.info}, since no filter of CUPS makes what it "
-            f'takes; name one, or "{RAW}"'
+            tr(
+                "'driver': none can be made for {info}, since no filter of CUPS makes what it "
+                'takes; name one, or "{raw}"',
+                info=first.info,
+                raw=RAW,
+            )
         )
     return first.ppd()
 

@@ -11,11 +11,20 @@ import typer
 from cirrus_bridge.admin.apply import Applied, apply
 from cirrus_bridge.admin.exit_status import ExitStatus
 from cirrus_bridge.admin.installation import Installation
-from cirrus_bridge.admin.output import AsJson, Output, problem
+from cirrus_bridge.admin.output import AsJson, Output, problem, with_code
 from cirrus_bridge.admin.plan import Action, Step
 from cirrus_bridge.admin.queues_file import FILE
+from cirrus_bridge.admin.turn import turn
+from cirrus_bridge.words import joined, marked, tr
 
 _SIGNS = {Action.ADD: "+", Action.CHANGE: "~", Action.REMOVE: "-", Action.KEEP: "="}
+
+# what was done, or would be
+COUNTED = {
+    Action.ADD: (marked("{count} added"), marked("{count} would be added")),
+    Action.CHANGE: (marked("{count} changed"), marked("{count} would be changed")),
+    Action.REMOVE: (marked("{count} removed"), marked("{count} would be removed")),
+}
 
 
 def command(
@@ -39,8 +48,10 @@ def command(
     """
     output = Output(as_json)
     installation = Installation.of(os.environ)
-    applied = apply(installation, dry_run=dry_run, force=force)
-    output.document(_document(applied, dry_run), "\n".join(_lines(applied, dry_run)))
+    waiting = tr("Another cirrusctl apply is at work; this one waits for its end.")
+    with turn(installation.config, lambda: output.remark(waiting)):
+        applied = apply(installation, dry_run=dry_run, force=force)
+    output.document(_document(applied, dry_run), joined("\n", _lines(applied, dry_run)))
     if not applied.is_as_declared:
         raise typer.Exit(ExitStatus.FAILED)
 
@@ -69,24 +80,21 @@ def _lines(applied: Applied, dry_run: bool) -> Iterator[str]:
         if step.action is not Action.NONE:
             yield from _diff(step)
     for each in applied.problems:
-        yield f"! {each.name}: {each.error} ({each.error.code})"
+        yield joined(" ", (f"! {each.name}:", with_code(each.error)))
     counts = {action: sum(s.action is action for s in applied.steps) for action in Action}
-    would = "would be " if dry_run else ""
     parts = [
-        f"{counts[action]} {would}{word}"
-        for action, word in (
-            (Action.ADD, "added"), (Action.CHANGE, "changed"), (Action.REMOVE, "removed"),
-        )
-        if counts[action]
-    ] or [f"nothing {'would be' if dry_run else 'was'} changed"]  # fmt: skip
-    parts.append(f"{counts[Action.NONE]} as declared")
+        tr(COUNTED[action][dry_run], count=counts[action]) for action in COUNTED if counts[action]
+    ] or [tr("nothing would be changed") if dry_run else tr("nothing was changed")]
+    parts.append(tr("{count} as declared", count=counts[Action.NONE]))
     if not applied.is_as_declared:
-        parts.append(f"{len(applied.problems) + counts[Action.KEEP]} not as declared")
-    yield f"Queues of {FILE}: {', '.join(parts)}."
+        missing = len(applied.problems) + counts[Action.KEEP]
+        parts.append(tr("{count} not as declared", count=missing))
+    yield tr("Queues of {file}: {counts}.", file=FILE, counts=joined(", ", parts))
 
 
 def _diff(step: Step) -> Iterator[str]:
-    yield f"{_SIGNS[step.action]} {step.name}" + (f": {step.reason}" if step.reason else "")
+    head = f"{_SIGNS[step.action]} {step.name}"
+    yield joined(": ", (head, step.reason)) if step.reason else head
     for each in step.differences:
         was = f"{each.now} → " if each.now else ""
-        yield f"    {each.what}: {was}{each.wanted or '(removed)'}"
+        yield joined("", (f"    {each.what}: {was}", each.wanted or tr("(removed)")))

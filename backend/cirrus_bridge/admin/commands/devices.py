@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, TypeAlias
 
 import typer
@@ -13,23 +13,24 @@ from cirrus_bridge.admin.exit_status import ExitStatus
 from cirrus_bridge.admin.find_queues import cloud_queues
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.inventory import Answer, ask
-from cirrus_bridge.admin.output import AsJson, Output
-from cirrus_bridge.admin.table import Column, Shape
+from cirrus_bridge.admin.output import AsJson, Output, with_code
+from cirrus_bridge.admin.table import Column, Shape, some
 from cirrus_bridge.admin.wanted import matches
 from cirrus_bridge.capabilities import formats
 from cirrus_bridge.errors import BadQueueUri, CirrusError
 from cirrus_bridge.model import Place
 from cirrus_bridge.ppd import make_and_model
 from cirrus_bridge.uri import parse_queue_uri
+from cirrus_bridge.words import joined, tr
 
 _COLUMNS = (
-    Column("target", "DEVICE"),
-    Column("name", "NAME", shape=Shape.SHORTENED),
-    Column("place", "PLACE", shape=Shape.LEFT_OUT),
-    Column("formats", "TAKES"),
-    Column("active", "ACTIVE", lambda active: "" if active else "yellow"),
-    Column("queues", "QUEUES"),
-    Column("server", "SERVER", shape=Shape.LEFT_OUT),
+    Column("target", tr("DEVICE")),
+    Column("name", tr("NAME"), shape=Shape.SHORTENED),
+    Column("place", tr("PLACE"), shape=Shape.LEFT_OUT),
+    Column("formats", tr("TAKES")),
+    Column("active", tr("ACTIVE"), lambda active: "" if active else "yellow"),
+    Column("queues", tr("QUEUES")),
+    Column("server", tr("SERVER"), shape=Shape.LEFT_OUT),
 )
 _QueuesByDevice: TypeAlias = dict[tuple[str, str, str], list[str]]
 
@@ -59,18 +60,40 @@ def command(
         installation.devices_seen,
     )
     queues = _queues_by_device(installation)
-    rows = [
-        row
-        for answer in answers.values()
-        for row in _rows(answer, queues)
-        if matches(row["target"], pattern) and (show_all or row["active"])
-    ]
-    output.rows(rows, _COLUMNS, none="There is no such device.")
+    known = [row for answer in answers.values() for row in _rows(answer, queues)]
+    rows = [row for row in known if matches(row["target"], pattern) and (show_all or row["active"])]
+    output.rows(rows, _COLUMNS, none=_none(pattern, answers.values(), known))
     errors = {place: answer.error for place, answer in answers.items() if answer.error}
     for place, error in errors.items():
-        output.remark(f"! {place.location} of {place.server}: {error} ({error.code})")
+        output.remark(
+            tr(
+                "! {location} of {server}: {error}",
+                location=place.location,
+                server=place.server,
+                error=with_code(error),
+            )
+        )
     if errors:
         raise typer.Exit(ExitStatus.SERVER)
+
+
+def _none(pattern: str, answers: Iterable[Answer], known: Sequence[Mapping[str, Any]]) -> str:
+    """Why there is nothing to list."""
+    asked = list(answers)
+    locations = some(answer.place.location for answer in asked)
+    if not asked:
+        return tr("No entry in servers.d names locations, so no devices are known.")
+    if not known and any(answer.error is not None for answer in asked):
+        return tr("It is not known what devices there are.")
+    if not known:
+        return tr("There are no devices at {locations}.", locations=locations)
+    active = some(row["target"] for row in known if row["active"])
+    if not any(matches(row["target"], pattern) for row in known):
+        there = tr("No device is active; see --all.")
+        if active:
+            there = tr("Active devices: {devices}.", devices=active)
+        return joined(" ", (tr("No device is {pattern}.", pattern=pattern), there))
+    return tr("These devices are inactive; --all lists them.")
 
 
 def _rows(

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from typing import Annotated
 
 import typer
 
 from cirrus_bridge.admin.codes import Explanation, explanations
 from cirrus_bridge.admin.output import AsJson, Output
-from cirrus_bridge.admin.table import Column, Shape
+from cirrus_bridge.admin.table import Column, Shape, wrapped
+from cirrus_bridge.words import changed, joined, tr, translated
 
 _COLUMNS = (
-    Column("code", "CODE"),
-    Column("what", "WHAT"),
-    Column("do", "WHAT TO DO", shape=Shape.NOTE),
+    Column("code", tr("CODE")),
+    Column("what", tr("WHAT")),
+    Column("do", tr("WHAT TO DO"), shape=Shape.NOTE),
 )
 _THE_JOB = {
-    "fail": "is given to the queue's error policy",
-    "ask-for-key": "is held until it is released, and asks for authentication",
-    "hold": "is held until it is released",
-    "stop-queue": "stays in its queue, which stops until `cupsenable`",
-    "cancel": "is canceled",
-    "retry-later": "is tried again after CUPS's JobRetryInterval",
-    "run-again": "is run again at once",
+    "fail": tr("The print job is given to the queue's error policy"),
+    "ask-for-key": tr("The print job is held until it is released, and asks for authentication"),
+    "hold": tr("The print job is held until it is released"),
+    "stop-queue": tr("The print job stays in its queue, which stops until `cupsenable`"),
+    "cancel": tr("The print job is canceled"),
+    "retry-later": tr("The print job is tried again after CUPS's JobRetryInterval"),
+    "run-again": tr("The print job is run again at once"),
 }
 WIDTH = 88
 
@@ -54,9 +54,8 @@ def command(
     digits = re.fullmatch(r"(?:CB-?)?(\d{3})", code.strip(" ()"), re.IGNORECASE)
     found = known.get(f"CB-{digits[1]}") if digits else None
     if found is None:
-        raise typer.BadParameter(
-            f"'{code}' is no code. `cirrusctl explain` lists them.", param_hint="CODE"
-        )
+        wrong = tr("'{code}' is no code. `cirrusctl explain` lists them.", code=code)
+        raise typer.BadParameter(translated(wrong), param_hint="CODE")
     output.document(_row(found), _text(found))
 
 
@@ -73,10 +72,17 @@ def _row(each: Explanation) -> dict[str, object]:
 
 def _text(each: Explanation) -> str:
     parts = [
-        f"{each.code}: {each.what}.",
+        tr("{code}: {what}.", code=each.code, what=each.what),
         each.more,
-        f"What to do: {each.do}." if each.do else "",
-        f"The print job {_THE_JOB[each.disposition]} (the backend's exit code is "
-        f"{each.exit_code}).",
+        tr("What to do: {do}.", do=each.do) if each.do else "",
+        tr(
+            "{job} (the backend's exit code is {exit_code}).",
+            job=_THE_JOB[each.disposition],
+            exit_code=each.exit_code,
+        ),
     ]
-    return "\n".join(textwrap.fill(part, WIDTH, break_on_hyphens=False) for part in parts if part)
+    return joined("\n", [changed(part, _filled) for part in parts if part])
+
+
+def _filled(text: str) -> str:
+    return "\n".join(wrapped(text, WIDTH))

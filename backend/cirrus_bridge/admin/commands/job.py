@@ -6,18 +6,20 @@ import os
 from typing import Annotated
 
 import typer
+from rich.cells import cell_len
 
 from cirrus_bridge.admin.exit_status import ExitStatus
 from cirrus_bridge.admin.find_jobs import find_job
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.output import AsJson, Output
+from cirrus_bridge.words import joined, tr, translated
 
 _TITLES = (
-    ("title", "Title"),
-    ("queue", "Queue"),
-    ("user", "User"),
-    ("state", "In CUPS"),
-    ("message", "Says"),
+    ("title", tr("Title")),
+    ("queue", tr("Queue")),
+    ("user", tr("User")),
+    ("state", tr("In CUPS")),
+    ("message", tr("Says")),
 )
 
 
@@ -32,12 +34,17 @@ def command(
     output = Output(as_json)
     view = find_job(Installation.of(os.environ), job)
     if view is None:
-        output.remark(f"There is no job {job}, neither in CUPS nor in the journal.")
+        output.remark(tr("There is no job {job}, neither in CUPS nor in the journal.", job=job))
         raise typer.Exit(ExitStatus.FAILED)
     about = view.document
-    lines = [f"Job {job}"]
-    lines += [f"  {title + ':':<9} {about[key]}" for key, title in _TITLES if about[key]]
-    lines += [f"{moment.at:%Y-%m-%d %H:%M:%S}  {moment.what}" for moment in view.moments]
+    width = max(cell_len(translated(title)) for _, title in _TITLES) + len(": ")
+    lines: list[str] = [tr("Job {job}", job=job)]
+    for key, title in _TITLES:
+        if about[key]:
+            head = translated(title) + ":"
+            lines.append(joined(" ", (f"  {head}{' ' * (width - cell_len(head))}", about[key])))
+    for at, what in view.moments:
+        lines.append(joined("  ", (f"{at:%Y-%m-%d %H:%M:%S}", what)))
     output.document(
-        about | {"moments": [each._asdict() for each in view.moments]}, "\n".join(lines)
+        about | {"moments": [each._asdict() for each in view.moments]}, joined("\n", lines)
     )

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Annotated, NamedTuple
 
 import typer
 
 from cirrus_bridge.admin.find_jobs import find_jobs
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.job_view import STATES, JobView
-from cirrus_bridge.admin.output import AsJson, Output
-from cirrus_bridge.admin.table import Column, Shape
+from cirrus_bridge.admin.output import AsJson, Look, Output
+from cirrus_bridge.admin.table import Column, Shape, some
+from cirrus_bridge.journal_history import MOST_ROWS
+from cirrus_bridge.words import joined, tr, translated
 
 WATCH_S = 2.0
-NONE = "There are no such jobs."
 
 
 def _color(state: str | None) -> str:
@@ -28,18 +29,30 @@ def _color(state: str | None) -> str:
 
 
 _COLUMNS = (
-    Column("job", "JOB"),
-    Column("queue", "QUEUE"),
-    Column("user", "USER", shape=Shape.LEFT_OUT),
-    Column("title", "TITLE", shape=Shape.SHORTENED),
-    Column("created", "CREATED", shape=Shape.LEFT_OUT),
-    Column("state", "IN CUPS", _color),
-    Column("progress", "PROGRESS", shape=Shape.PERCENTAGE),
-    Column("target", "DEVICE"),
-    Column("cloud_job", "CLOUD JOB", shape=Shape.LEFT_OUT),
-    Column("cloud_state", "IN THE CLOUD", _color),
-    Column("says", "SAYS", shape=Shape.NOTE),
+    Column("job", tr("JOB")),
+    Column("queue", tr("QUEUE")),
+    Column("user", tr("USER"), shape=Shape.LEFT_OUT),
+    Column("title", tr("TITLE"), shape=Shape.SHORTENED),
+    Column("created", tr("CREATED"), shape=Shape.LEFT_OUT),
+    Column("state", tr("IN CUPS"), _color),
+    Column("progress", tr("PROGRESS"), shape=Shape.PERCENTAGE),
+    Column("target", tr("DEVICE")),
+    Column("cloud_job", tr("CLOUD JOB"), shape=Shape.LEFT_OUT),
+    Column("cloud_state", tr("IN THE CLOUD"), _color),
+    Column("says", tr("SAYS"), shape=Shape.NOTE),
 )
+
+
+class Filter(NamedTuple):
+    """What of a job is to have one of the values that are `wanted`, if any are."""
+
+    what: str
+    wanted: Sequence[str]
+    values: Callable[[JobView], set[str]]
+
+    def lets_pass(self, view: JobView) -> bool:
+        """Whether a job is among those that are to be seen."""
+        return not self.wanted or not self.values(view).isdisjoint(self.wanted)
 
 
 def _states(incomplete: str) -> list[str]:
@@ -49,7 +62,8 @@ def _states(incomplete: str) -> list[str]:
 def _known_state(states: list[str]) -> list[str]:
     for state in states:
         if state not in STATES:
-            raise typer.BadParameter(f"'{state}' is none of {', '.join(STATES)}")
+            wrong = tr("'{state}' is none of {states}", state=state, states=", ".join(STATES))
+            raise typer.BadParameter(translated(wrong))
     return states
 
 
@@ -86,27 +100,48 @@ def command(
     """
     output = Output(as_json)
 
-    def look() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        installation = Installation.of(os.environ)
-        views = [
-            view
-            for view in find_jobs(installation, ended=ended)
-            if queue in (None, view.queue)
-            and user in (None, view.user)
-            and (location is None or location in _locations(view))
-            and (not state or view.state in state)
-        ]
-        return [row for view in views for row in view.rows], [view.document for view in views]
+    filters = [
+        Filter(tr("queue"), [queue] if queue else [], lambda view: {view.queue}),
+        Filter(tr("user"), [user] if user else [], lambda view: {view.user}),
+        Filter(tr("location"), [location] if location else [], _locations),
+        Filter(tr("state"), state, lambda view: {view.state}),
+    ]
+
+    def look() -> Look:
+        known, is_all = find_jobs(Installation.of(os.environ), ended=ended)
+        views = [view for view in known if all(each.lets_pass(view) for each in filters)]
+        rows = [row for view in views for row in view.rows]
+        more = tr(
+            "! The journal has more than {count} documents; the oldest are left out.",
+            count=MOST_ROWS,
+        )
+        note = "" if is_all else more
+        return Look(rows, [view.document for view in views], _none(known, filters), note)
 
     if watch:
         with contextlib.suppress(KeyboardInterrupt):
-            output.watch(_again_and_again(look), _COLUMNS, NONE)
+            output.watch(_again_and_again(look), _COLUMNS)
         return
-    rows, document = look()
-    output.rows(rows, _COLUMNS, none=NONE, document=document)
+    rows, document, none, note = look()
+    output.rows(rows, _COLUMNS, none=none, document=document)
+    if note:
+        output.remark(note)
 
 
-def _again_and_again(look: Any) -> Iterator[Any]:
+def _none(known: Sequence[JobView], filters: Iterable[Filter]) -> str:
+    """Why there is nothing to list."""
+    if not known:
+        return tr("There are no print jobs for the cloud.")
+    there = []
+    for each in filters:
+        if each.wanted:
+            values = some(sorted(value for view in known for value in each.values(view)))
+            there.append(joined(" ", (each.what, values or tr("none"))))
+    listed = joined("; ", there)
+    return tr("None of {count} jobs is such. There are: {listed}.", count=len(known), listed=listed)
+
+
+def _again_and_again(look: Callable[[], Look]) -> Iterator[Look]:
     clock = Installation.of(os.environ).clock
     while True:
         yield look()

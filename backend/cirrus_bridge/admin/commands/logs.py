@@ -13,6 +13,7 @@ from cirrus_bridge.admin.exit_status import ExitStatus
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.log_lines import CUPS_FOLDER, LogLine, NotRead, log_lines
 from cirrus_bridge.admin.output import AsJson, Output
+from cirrus_bridge.words import joined
 
 FOLLOW_S = 1.0
 FOLLOWED_LINES = 1000  # so many new ones at once, at most
@@ -50,7 +51,7 @@ def _first(
 ) -> tuple[list[LogLine], list[NotRead]]:
     found, failed = log_lines(folder, job=job, most=most)
     for source, why in failed:
-        output.remark(f"! {source}: {why}")
+        output.remark(joined(" ", (joined("", ("! ", source, ":")), why)))
     _show(output, found)
     return found, failed
 

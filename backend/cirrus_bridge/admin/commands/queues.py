@@ -8,21 +8,22 @@ from typing import Any
 from cirrus_bridge.admin.cups_setup import Queue
 from cirrus_bridge.admin.find_queues import cloud_queues
 from cirrus_bridge.admin.installation import Installation
-from cirrus_bridge.admin.output import AsJson, Output
+from cirrus_bridge.admin.output import AsJson, Output, with_code
 from cirrus_bridge.admin.table import Column, Shape
 from cirrus_bridge.errors import BadQueueUri
 from cirrus_bridge.uri import parse_queue_uri
+from cirrus_bridge.words import tr
 
-_STATES = {3: "idle", 4: "processing", 5: "stopped"}  # RFC 8011, 5.4.11
+_STATES = {3: tr("idle"), 4: tr("processing"), 5: tr("stopped")}  # RFC 8011, 5.4.11
 _COLUMNS = (
-    Column("name", "QUEUE"),
-    Column("state", "STATE", lambda state: "red" if state == "stopped" else ""),
-    Column("accepting", "ACCEPTS"),
-    Column("jobs", "JOBS"),
-    Column("targets", "DEVICES"),
-    Column("server", "SERVER", shape=Shape.LEFT_OUT),
-    Column("entry", "DECLARED AS"),
-    Column("says", "SAYS", shape=Shape.NOTE),
+    Column("name", tr("QUEUE")),
+    Column("state", tr("STATE"), lambda state: "red" if state == "stopped" else ""),
+    Column("accepting", tr("ACCEPTS")),
+    Column("jobs", tr("JOBS")),
+    Column("targets", tr("DEVICES")),
+    Column("server", tr("SERVER"), shape=Shape.LEFT_OUT),
+    Column("entry", tr("DECLARED AS")),
+    Column("says", tr("SAYS"), shape=Shape.NOTE),
 )
 
 
@@ -33,7 +34,7 @@ def command(as_json: AsJson = False) -> None:
     """
     output = Output(as_json)
     rows = list(map(_row, cloud_queues(Installation.of(os.environ))))
-    output.rows(rows, _COLUMNS, none="CUPS has no queue that leads to the cloud.")
+    output.rows(rows, _COLUMNS, none=tr("CUPS has no queue that leads to the cloud."))
 
 
 def _row(queue: Queue) -> dict[str, Any]:
@@ -58,6 +59,6 @@ def _row(queue: Queue) -> dict[str, Any]:
     try:
         uri = parse_queue_uri(queue.device_uri)
     except BadQueueUri as error:
-        return row | {"says": f"{error} ({error.code})"}
+        return row | {"says": with_code(error)}
     targets = [str(target) for target in uri.targets]
     return row | {"server": uri.server, "company": uri.company, "targets": targets}

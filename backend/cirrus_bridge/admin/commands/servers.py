@@ -11,19 +11,20 @@ import typer
 from cirrus_bridge.admin.exit_status import ExitStatus
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.inventory import AT_ONCE
-from cirrus_bridge.admin.output import AsJson, Output, problem
+from cirrus_bridge.admin.output import AsJson, Output, problem, with_code
 from cirrus_bridge.admin.table import Column, Shape
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.errors import CirrusError, KeyRefused
+from cirrus_bridge.words import joined, tr
 
 _COLUMNS = (
-    Column("server", "SERVER"),
-    Column("company", "COMPANY"),
-    Column("state", "STATE", lambda state: "green" if state == "ok" else "red"),
-    Column("key", "KEY"),
-    Column("version", "VERSION", shape=Shape.SHORTENED),
-    Column("answer_ms", "ANSWERS IN MS", shape=Shape.LEFT_OUT),
-    Column("locations", "LOCATIONS", shape=Shape.LEFT_OUT),
+    Column("server", tr("SERVER")),
+    Column("company", tr("COMPANY")),
+    Column("state", tr("STATE"), lambda state: "green" if state == "ok" else "red"),
+    Column("key", tr("KEY")),
+    Column("version", tr("VERSION"), shape=Shape.SHORTENED),
+    Column("answer_ms", tr("ANSWERS IN MS"), shape=Shape.LEFT_OUT),
+    Column("locations", tr("LOCATIONS"), shape=Shape.LEFT_OUT),
 )
 
 
@@ -36,22 +37,27 @@ def command(as_json: AsJson = False) -> None:
     installation = Installation.of(os.environ)
     servers = installation.configuration.servers
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        rows = list(pool.map(lambda server: _ask(installation, server), servers))
-    output.rows(rows, _COLUMNS, none=f"There is no server in {installation.config}/servers.d.")
-    failed = [row for row in rows if row["problem"]]
-    for row in failed:
-        output.remark("! {server}: {problem[message]} ({problem[code]})".format(**row))
+        asked = list(pool.map(lambda server: _ask(installation, server), servers))
+    rows = [row for row, _ in asked]
+    output.rows(
+        rows,
+        _COLUMNS,
+        none=tr("There is no server in {config}/servers.d.", config=installation.config),
+    )
+    failed = {row["server"]: trouble for row, trouble in asked if trouble is not None}
+    for name, trouble in failed.items():
+        output.remark(joined(" ", (f"! {name}:", with_code(trouble))))
     if failed:
         raise typer.Exit(ExitStatus.SERVER)
 
 
-def _ask(installation: Installation, server: Server) -> dict[str, Any]:
+def _ask(installation: Installation, server: Server) -> tuple[dict[str, Any], CirrusError | None]:
     row: dict[str, Any] = {
         "server": server.name,
         "company": server.company,
         "locations": list(server.locations),
-        "state": "ok",
-        "key": "not tried",
+        "state": tr("ok"),
+        "key": tr("not tried"),
         "version": None,
         "licensee": None,
         "answer_ms": None,
@@ -64,10 +70,11 @@ def _ask(installation: Installation, server: Server) -> dict[str, Any]:
         row["answer_ms"] = round((installation.clock.monotonic_s() - before_s) * 1000)
         if server.company is not None and server.locations:
             api.location(server.locations[0])
-            row["key"] = "accepted"
+            row["key"] = tr("accepted")
     except CirrusError as error:
-        row["state"] = "not usable"
+        row["state"] = tr("not usable")
         if isinstance(error, KeyRefused):
-            row["key"] = "refused"
+            row["key"] = tr("refused")
         row["problem"] = problem(error)
-    return row
+        return row, error
+    return row, None

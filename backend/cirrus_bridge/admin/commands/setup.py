@@ -60,8 +60,19 @@ def command(
     Asks for what the options do not say, tries each answer, writes the server's file into
     servers.d, adds a queue for each device that you choose, and prints a test page. Run it as root.
     """
-    wanted = Wanted(server, key_file, company, tuple(location or ()), ca_file, proxy, plain,
-                     tuple(device or ()), queue_name, test, replace)  # fmt: skip
+    wanted = Wanted(
+        server,
+        key_file,
+        company,
+        tuple(location or ()),
+        ca_file,
+        proxy,
+        plain,
+        tuple(device or ()),
+        queue_name,
+        test,
+        replace,
+    )
     guide = GuidedSetup(wanted, Output(as_json), Conversation(), Installation.of(os.environ))
     if not guide.run():
         raise typer.Exit(ExitStatus.FAILED)

@@ -13,6 +13,7 @@ from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.output import AsJson, Output
 from cirrus_bridge.admin.print_test import Result, print_test_page
 from cirrus_bridge.errors import CirrusError
+from cirrus_bridge.words import joined, tr
 
 
 def _queues(incomplete: str) -> list[str]:
@@ -40,7 +41,7 @@ def command(
     result = None
     for news in print_test_page(Installation.of(os.environ), queue, limit_s=timeout):
         result = news.result
-        head = f"{news.at:%H:%M:%S}  job {news.job_id}"
-        output.event(news._asdict(), f"{head}  {news.what}")
+        job = tr("job {job}", job=news.job_id)
+        output.event(news._asdict(), joined("  ", (f"{news.at:%H:%M:%S}", job, news.what)))
     if result is not Result.DONE:
         raise typer.Exit(ExitStatus.FAILED)

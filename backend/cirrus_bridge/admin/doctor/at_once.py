@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import TypeVar
 
 from cirrus_bridge.clock import Clock
+from cirrus_bridge.words import tr
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -41,7 +42,10 @@ def at_once(
     for _ in range(min(MOST_THREADS, len(tasks))):
         threading.Thread(target=work, daemon=True).start()
     found: dict[Key, Value | Exception] = {
-        key: TimeoutError(f"it was not done within {limit_s:g} seconds") for key in tasks
+        key: TimeoutError(
+            tr("it was not done within {seconds} seconds", seconds=format(limit_s, "g"))
+        )
+        for key in tasks
     }
     for _ in tasks:
         try:

@@ -12,12 +12,12 @@ from cirrus_bridge.capabilities import formats
 from cirrus_bridge.errors import CirrusError, KeyRefused, Refused
 from cirrus_bridge.model import Target
 from cirrus_bridge.page_language import LANGUAGES
+from cirrus_bridge.words import joined, tr
 
-KEY, LOCATION, DEVICE, DRIVER, QUEUE = "key", "location", "device", "driver", "queue"
+KEY, LOCATION, DEVICE = tr("key"), tr("location"), tr("device")
+DRIVER, QUEUE = tr("driver"), tr("queue")
 # the type of what a driver's filters make → the API's word for it
-_WORDS = {
-    line.split()[1]: word for word, made in LANGUAGES.items() for line in made.filters
-}  # fmt: skip
+_WORDS = {line.split()[1]: word for word, made in LANGUAGES.items() for line in made.filters}
 _FILTER = re.compile(r'^\*cupsFilter(2?):\s*"([^"]*)"', re.MULTILINE)
 MOST_NAMES = 8
 
@@ -40,24 +40,31 @@ def check_server(about: str, answers: Sequence[Answer]) -> Iterator[Finding]:
     refused = next((a.error for a in answers if isinstance(a.error, KeyRefused)), None)
     if refused is not None:
         yield failed(
-            KEY, about, refused,
-            "Put a valid key into servers.d (the server's administrator makes one), and see that "
-            "the company there is the key's. Then release held jobs: lp -i JOB -H resume",
-        )  # fmt: skip
+            KEY,
+            about,
+            refused,
+            tr(
+                "Put a valid key into servers.d (the server's administrator makes one), and see "
+                "that "
+                "the company there is the key's. Then release held jobs: lp -i JOB -H resume"
+            ),
+        )
     elif any(a.error is None or isinstance(a.error, Refused) for a in answers):
-        yield good(KEY, about, "The server accepts it.")
+        yield good(KEY, about, tr("The server accepts it."))
     elif not answers:
         yield note(
-            KEY, about, "It was not tried, as no location is known.",
-            'Add locations = ["…"] to the server\'s entry in servers.d.',
-        )  # fmt: skip
+            KEY,
+            about,
+            tr("It was not tried, as no location is known."),
+            tr('Add locations = ["…"] to the server\'s entry in servers.d.'),
+        )
     told = set()
     for answer in answers:
         trouble = answer.error
         away = trouble is not None and not isinstance(trouble, KeyRefused | Refused)
         if trouble is not None and away and str(trouble) not in told:
             told.add(str(trouble))
-            yield failed(KEY, about, trouble, "See DNS, TCP and TLS of this server, here")
+            yield failed(KEY, about, trouble, tr("See DNS, TCP and TLS of this server, here"))
 
 
 def check_location(answer: Answer) -> Iterator[Finding]:
@@ -66,33 +73,50 @@ def check_location(answer: Answer) -> Iterator[Finding]:
     about = f"{place.location} ({place.company}, {place.server})"
     if isinstance(answer.error, Refused):
         yield failed(
-            LOCATION, about, answer.error,
-            "Correct the company and locations in servers.d and in queues' URIs (lpadmin -v), or "
-            "have the server's administrator add the location.",
-        )  # fmt: skip
+            LOCATION,
+            about,
+            answer.error,
+            tr(
+                "Correct the company and locations in servers.d and in queues' URIs (lpadmin "
+                "-v), or "
+                "have the server's administrator add the location."
+            ),
+        )
     if answer.error is not None:
         return
     if answer.content.get("IsInactive"):
         yield error(
-            LOCATION, about, "It is there, but inactive: nothing is delivered.",
-            "Have the server's administrator make it active.",
-        )  # fmt: skip
+            LOCATION,
+            about,
+            tr("It is there, but inactive: nothing is delivered."),
+            tr("Have the server's administrator make it active."),
+        )
         return
     inactive = [name for name, device in _devices(answer).items() if device.get("IsInactive")]
     active = len(_devices(answer)) - len(inactive)
     if inactive:
         yield note(
-            LOCATION, about, f"Active devices: {active}. There are inactive ones: "
-            f"{_listed(inactive)}.",
-            "Who wants to print to those: the server's administrator makes them active.",
-        )  # fmt: skip
+            LOCATION,
+            about,
+            tr(
+                "Active devices: {active}. There are inactive ones: {listed}.",
+                active=active,
+                listed=_listed(inactive),
+            ),
+            tr("Who wants to print to those: the server's administrator makes them active."),
+        )
     elif not active:
         yield warning(
-            LOCATION, about, "It has no device.",
-            "Have the server's administrator add one, or start the client there, which finds them.",
-        )  # fmt: skip
+            LOCATION,
+            about,
+            tr("It has no device."),
+            tr(
+                "Have the server's administrator add one, or start the client there, which finds "
+                "them."
+            ),
+        )
     else:
-        yield good(LOCATION, about, f"It is active. Active devices: {active}.")
+        yield good(LOCATION, about, tr("It is active. Active devices: {active}.", active=active))
 
 
 def unusable(queue: str, trouble: CirrusError) -> Finding:
@@ -102,17 +126,32 @@ def unusable(queue: str, trouble: CirrusError) -> Finding:
 
 def check_queue(queue: QueueFacts) -> Iterator[Finding]:
     """It prints, and takes jobs."""
-    said = f": {queue.message}" if queue.message else ""
     if queue.is_stopped:
         code = re.search(r"CB-\d{3}", queue.message)
         yield error(
-            QUEUE, queue.name, f"It is stopped{said}",
-            f"Mend what the message says, then: cupsenable {queue.name}", code[0] if code else "",
-        )  # fmt: skip
+            QUEUE,
+            queue.name,
+            _said(tr("It is stopped"), queue),
+            tr("Mend what the message says, then: cupsenable {name}", name=queue.name),
+            code[0] if code else "",
+        )
     if not queue.is_accepting:
-        yield error(QUEUE, queue.name, f"It takes no jobs{said}", f"Run: cupsaccept {queue.name}")
+        yield error(
+            QUEUE,
+            queue.name,
+            _said(tr("It takes no jobs"), queue),
+            tr("Run: cupsaccept {name}", name=queue.name),
+        )
     if queue.is_accepting and not queue.is_stopped:
-        yield good(QUEUE, queue.name, f"It prints to {', '.join(map(str, queue.targets))}.")
+        yield good(
+            QUEUE,
+            queue.name,
+            tr("It prints to {targets}.", targets=", ".join(map(str, queue.targets))),
+        )
+
+
+def _said(what: str, queue: QueueFacts) -> str:
+    return joined(": ", (what, queue.message)) if queue.message else what
 
 
 def check_target(queue: QueueFacts, target: Target, answer: Answer) -> Iterator[Finding]:
@@ -125,20 +164,35 @@ def check_target(queue: QueueFacts, target: Target, answer: Answer) -> Iterator[
     active = [name for name, each in there.items() if not each.get("IsInactive")]
     if device is None:
         yield error(
-            DEVICE, about, f"{target.location} has no device {target.device}. Active are: "
-            f"{_listed(active)}.",
-            f"Correct the queue: lpadmin -p {queue.name} -v cirrus://…, then cupsenable it.",
+            DEVICE,
+            about,
+            tr(
+                "{location} has no device {device}. Active are: {listed}.",
+                location=target.location,
+                device=target.device,
+                listed=_listed(active),
+            ),
+            tr(
+                "Correct the queue: lpadmin -p {name} -v cirrus://…, then cupsenable it.",
+                name=queue.name,
+            ),
             Refused.code,
-        )  # fmt: skip
+        )
         return
     if device.get("IsInactive"):
         yield error(
-            DEVICE, about, f"{target.device} is inactive.",
-            "Have the server's administrator make it active, or give the queue another device "
-            f"(lpadmin -p {queue.name} -v cirrus://…).", Refused.code,
-        )  # fmt: skip
+            DEVICE,
+            about,
+            tr("{device} is inactive.", device=target.device),
+            tr(
+                "Have the server's administrator make it active, or give the queue another device "
+                "(lpadmin -p {name} -v cirrus://…).",
+                name=queue.name,
+            ),
+            Refused.code,
+        )
         return
-    yield good(DEVICE, about, "It is active.")
+    yield good(DEVICE, about, tr("It is active."))
     wanted = answer.drivers.get(target.device)
     yield from check_driver(
         queue.name, about, queue.ppd, formats(device), wanted.name if wanted else ""
@@ -157,28 +211,42 @@ def check_driver(
     takes = set(taken)
     if ppd is None:
         yield note(
-            DRIVER, about, "The queue has no driver: documents go as they are, whatever they are.",
+            DRIVER,
+            about,
+            tr("The queue has no driver: documents go as they are, whatever they are."),
             _give(queue, driver),
-        )  # fmt: skip
+        )
         return
     made = _made(ppd)
     if not takes or "any" in takes or made is None:
         return
     if takes & made:
-        yield good(DRIVER, about, f"It makes {', '.join(sorted(takes & made))}.")
+        yield good(DRIVER, about, tr("It makes {names}.", names=", ".join(sorted(takes & made))))
     else:
         yield error(
-            DRIVER, about, f"It makes {', '.join(sorted(made))}, and the device takes "
-            f"{', '.join(sorted(takes))} only: pages do not come out, or as garbage.",
+            DRIVER,
+            about,
+            tr(
+                "It makes {made}, and the device takes "
+                "{takes} only: pages do not come out, or as garbage.",
+                made=", ".join(sorted(made)),
+                takes=", ".join(sorted(takes)),
+            ),
             _give(queue, driver),
-        )  # fmt: skip
+        )
 
 
 def _give(queue: str, driver: str) -> str:
-    return (
-        f"Give it the device's own: lpinfo -v, which finds it, then: lpadmin -p {queue} -m {driver}"
-        if driver
-        else f"Give it one that makes what the device takes: lpinfo -m, lpadmin -p {queue} -m …"
+    if driver:
+        return tr(
+            "Give it the device's own: lpinfo -v, which finds it, then: lpadmin -p {queue} -m "
+            "{driver}",
+            queue=queue,
+            driver=driver,
+        )
+    return tr(
+        "Give it one that makes what the device takes: lpinfo -m, lpadmin -p {queue} -m …",
+        queue=queue,
     )
 
 
@@ -204,5 +272,6 @@ def _devices(answer: Answer) -> Mapping[str, Mapping[str, object]]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return (", ".join(names[:MOST_NAMES]) or "none") + more
+    first = ", ".join(names[:MOST_NAMES]) or tr("none")
+    more = len(names) - MOST_NAMES
+    return tr("{names} and {count} more", names=first, count=more) if more > 0 else first

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from cirrus_bridge.admin.doctor.finding import Finding, error, good, note
 from cirrus_bridge.child_program import ProgramFailed, read_program
+from cirrus_bridge.words import tr
 
 CONFINEMENT = "AppArmor, SELinux"
 AUDIT_LOG = Path("/var/log/audit/audit.log")
@@ -24,36 +26,46 @@ _AT = re.compile(r"audit\((\d+)\.\d+:\d+\)")
 _FIELD = re.compile(r'(\w+)=(?:"([^"]*)"|(\S+))')
 
 
-def read_log(audit_log: Path = AUDIT_LOG) -> list[str] | None:
-    """Lines of the kernel's audit log, or of the system's journal; None if neither has any."""
+class Log(NamedTuple):
+    """Lines of the kernel's log; with `unread`, why there are none."""
+
+    lines: Sequence[str]
+    unread: str = ""
+
+
+def read_log(audit_log: Path = AUDIT_LOG) -> Log:
+    """The kernel's audit log, or what the system's journal has of it."""
     try:
         with audit_log.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
-            return file.read().decode("utf-8", "replace").splitlines()
+            return Log(file.read().decode("utf-8", "replace").splitlines())
     except OSError:
         pass
     try:
-        return (
-            read_program(_JOURNALCTL, limit_s=_LIMIT_S).decode("utf-8", "replace").splitlines()
-            or None
-        )
-    except ProgramFailed:
-        return None
+        text = read_program(_JOURNALCTL, limit_s=_LIMIT_S).decode("utf-8", "replace")
+    except ProgramFailed as error:
+        return Log((), f"journalctl {error}")
+    return Log(
+        text.splitlines(), "" if text else tr("the system's journal has nothing of the kernel")
+    )
 
 
-def check_denials(lines: Iterable[str] | None, now_s: float) -> Iterator[Finding]:
+def check_denials(log: Log, now_s: float, *, is_root: bool) -> Iterator[Finding]:
     """Nothing was denied to a program of ours, or of CUPS because of us, for a day."""
-    if lines is None:
+    if log.unread:
+        fix = tr("Look by hand: dmesg | grep -i denied; in a container, on its host.")
         yield note(
-            CONFINEMENT, "log", "The kernel's log can not be read, or is empty.",
-            "Run the doctor as root, not in a container; or look by hand: dmesg | grep -i denied",
-        )  # fmt: skip
+            CONFINEMENT,
+            "log",
+            tr("The kernel's log can not be read: {unread}.", unread=log.unread),
+            fix if is_root else tr("Run the doctor as root."),
+        )
         return
-    found = dict.fromkeys(text for line in lines if (text := _denial(line, now_s)))
+    found = dict.fromkeys(text for line in log.lines if (text := _denial(line, now_s)))
     for text in list(found)[:MOST_SHOWN]:
         yield error(CONFINEMENT, "log", text, _fix(text))
     if not found:
-        yield good(CONFINEMENT, "log", "Nothing was denied to Cirrus Bridge for a day.")
+        yield good(CONFINEMENT, "log", tr("Nothing was denied to Cirrus Bridge for a day."))
 
 
 def _denial(line: str, now_s: float) -> str:
@@ -71,19 +83,29 @@ def _denial(line: str, now_s: float) -> str:
         return ""
     if "apparmor" in low:
         what = f"{fields.get('operation', '?')} {name}".strip()
-        return f"AppArmor denied {program} in profile {fields.get('profile', '?')}: {what}."
+        return tr(
+            "AppArmor denied {program} in profile {profile}: {what}.",
+            program=program,
+            profile=fields.get("profile", "?"),
+            what=what,
+        )
     action = re.search(r"denied\s+\{([^}]*)\}", line)
     what = f"{action[1].strip() if action else '?'} {name} ({fields.get('tclass', '?')})"
-    return f"SELinux denied {program} in {fields.get('scontext', '?')}: {what}."
+    return tr(
+        "SELinux denied {program} in {context}: {what}.",
+        program=program,
+        context=fields.get("scontext", "?"),
+        what=what,
+    )
 
 
 def _fix(text: str) -> str:
     if text.startswith("AppArmor"):
-        return (
+        return tr(
             "Allow it in /etc/apparmor.d/local/usr.sbin.cupsd, then: apparmor_parser -r "
             "/etc/apparmor.d/usr.sbin.cupsd"
         )
-    return (
+    return tr(
         "Look whether it should be allowed; then: ausearch -m avc -c cirrus --raw | "
         "audit2allow -M cirrus && semodule -i cirrus.pp"
     )

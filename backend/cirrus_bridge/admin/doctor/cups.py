@@ -10,8 +10,9 @@ from cirrus_bridge.backend_run import QUEUES_HELD
 from cirrus_bridge.cups_daemon import FOREVER_S, Daemon
 from cirrus_bridge.cups_snap import ALONE, snap_hint
 from cirrus_bridge.errors import CirrusError
+from cirrus_bridge.words import tr
 
-CUPSD, PRESERVING, LIMITS = "cupsd", "preserving jobs", "job limits"
+CUPSD, PRESERVING, LIMITS = "cupsd", tr("preserving jobs"), tr("job limits")
 MAX_JOBS = 500  # cupsd.conf(5), as the next
 PRESERVE_FILES_S = 86_400.0
 HOUR_S = 3600.0
@@ -23,25 +24,43 @@ def check_daemon(
     """cupsd answers, and from which folder it works."""
     if refusal is not None:
         yield failed(
-            CUPSD, address, refusal,
-            "Start it (systemctl start cups); for another one, set CUPS_SERVER to its socket",
-        )  # fmt: skip
+            CUPSD,
+            address,
+            refusal,
+            tr("Start it (systemctl start cups); for another one, set CUPS_SERVER to its socket"),
+        )
         return
     if daemon.pid is None:
-        why = "" if is_root else ", which takes root's rights"
+        found = tr("Its process was not found")
+        if not is_root:
+            found = tr("Its process was not found, which takes root's rights")
         yield note(
-            CUPSD, address, f"It answers. Its process was not found{why}: its configuration is "
-            f"looked for in {daemon.server_root}.", "Run the doctor as root, where cupsd runs.",
-        )  # fmt: skip
+            CUPSD,
+            address,
+            tr(
+                "It answers. {found}: its configuration is looked for in {server_root}.",
+                found=found,
+                server_root=daemon.server_root,
+            ),
+            tr("Run the doctor as root, where cupsd runs."),
+        )
     else:
         yield good(
-            CUPSD, address, f"It answers (process {daemon.pid}, ServerRoot {daemon.server_root})."
+            CUPSD,
+            address,
+            tr(
+                "It answers (process {pid}, ServerRoot {server_root}).",
+                pid=daemon.pid,
+                server_root=daemon.server_root,
+            ),
         )
     for path in daemon.unreadable:
         yield note(
-            CUPSD, str(path), "It can not be read, so cupsd's defaults are taken for its settings.",
-            "Run the doctor as root.",
-        )  # fmt: skip
+            CUPSD,
+            str(path),
+            tr("It can not be read, so cupsd's defaults are taken for its settings."),
+            tr("Run the doctor as root."),
+        )
 
 
 def check_snap(root: Path) -> Iterator[Finding]:
@@ -58,18 +77,26 @@ def check_preserving(daemon: Daemon) -> Iterator[Finding]:
     about = str(daemon.server_root)
     keeps_history = daemon.is_on("PreserveJobHistory", default=True)
     files_s = daemon.seconds("PreserveJobFiles", yes_s=FOREVER_S, default_s=PRESERVE_FILES_S)
-    fix = "Set PreserveJobFiles 1d (and PreserveJobHistory Yes) in cupsd.conf, and restart cupsd."
+    fix = tr(
+        "Set PreserveJobFiles 1d (and PreserveJobHistory Yes) in cupsd.conf, and restart cupsd."
+    )
     if not keeps_history or files_s < HOUR_S:
-        what = "no jobs" if not keeps_history else "no job's data"
+        what = tr("no job's data") if keeps_history else tr("no jobs")
         if keeps_history and files_s:
-            what = f"a job's data for {files_s:.0f} s only"
+            what = tr("a job's data for {seconds} s only", seconds=format(files_s, ".0f"))
         yield warning(
-            PRESERVING, about,
-            f"CUPS keeps {what}: one whose backend was killed, or that was not delivered, can not "
-            "be printed again.", fix,
-        )  # fmt: skip
+            PRESERVING,
+            about,
+            tr(
+                "CUPS keeps {what}: one whose backend was killed, or that was not delivered, can "
+                "not "
+                "be printed again.",
+                what=what,
+            ),
+            fix,
+        )
     else:
-        yield good(PRESERVING, about, "CUPS keeps jobs, and their data for an hour at least.")
+        yield good(PRESERVING, about, tr("CUPS keeps jobs, and their data for an hour at least."))
 
 
 def check_limits(daemon: Daemon, most_held: Iterable[int]) -> Iterator[Finding]:
@@ -84,17 +111,40 @@ def check_limits(daemon: Daemon, most_held: Iterable[int]) -> Iterator[Finding]:
     hold_s = daemon.seconds("MaxHoldTime", yes_s=FOREVER_S, default_s=0.0)
     if max_jobs and most >= max_jobs:
         yield error(
-            LIMITS, about,
-            f"{most} jobs may be held ({QUEUES_HELD} times maxheld), and cupsd takes {max_jobs} "
-            "(MaxJobs): while a location is away, it refuses new jobs of all queues.",
-            f"Set MaxJobs {2 * most} or 0 in cupsd.conf and restart cupsd, or a smaller maxheld in "
-            "bridge.toml or the queue's URI.",
-        )  # fmt: skip
+            LIMITS,
+            about,
+            tr(
+                "{most} jobs may be held ({queues_held} times maxheld), and cupsd takes {max_jobs} "
+                "(MaxJobs): while a location is away, it refuses new jobs of all queues.",
+                most=most,
+                queues_held=QUEUES_HELD,
+                max_jobs=max_jobs,
+            ),
+            tr(
+                "Set MaxJobs {number} or 0 in cupsd.conf and restart cupsd, or a smaller maxheld "
+                "in "
+                "bridge.toml or the queue's URI.",
+                number=2 * most,
+            ),
+        )
     elif hold_s:
         yield warning(
-            LIMITS, about,
-            f"cupsd cancels jobs that are held for {hold_s:.0f} s (MaxHoldTime), those that wait "
-            "for their delivery, too.", "Set MaxHoldTime 0 in cupsd.conf and restart cupsd.",
-        )  # fmt: skip
+            LIMITS,
+            about,
+            tr(
+                "cupsd cancels jobs that are held for {hold_s} s (MaxHoldTime), those that wait "
+                "for their delivery, too.",
+                hold_s=format(hold_s, ".0f"),
+            ),
+            tr("Set MaxHoldTime 0 in cupsd.conf and restart cupsd."),
+        )
     else:
-        yield good(LIMITS, about, f"MaxJobs is {max_jobs or 'unlimited'}, {most} may be held.")
+        yield good(
+            LIMITS,
+            about,
+            tr(
+                "MaxJobs is {max_jobs}, {most} may be held.",
+                max_jobs=max_jobs or tr("unlimited"),
+                most=most,
+            ),
+        )

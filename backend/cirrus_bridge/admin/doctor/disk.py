@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cirrus_bridge.admin.doctor.finding import Finding, error, good, warning
+from cirrus_bridge.words import tr
 
-DISK = "disk"
+DISK = tr("disk")
 NO_ROOM_BYTES = 16 << 20
 LITTLE_ROOM_BYTES = 256 << 20
 FEW_FILES = 100
@@ -25,13 +26,19 @@ def _check(purpose: str, folder: Path) -> Finding:
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     room = os.statvfs(there)
     free_bytes = room.f_bavail * room.f_frsize
-    about = f"{folder} ({purpose})"
-    text = f"{free_bytes >> 20} MiB are free"
-    fix = f"Make room: du -xh {there} | sort -h | tail, or a larger file system."
+    about = tr("{folder} ({purpose})", folder=folder, purpose=purpose)
+    text = tr("{count} MiB are free", count=free_bytes >> 20)
+    fix = tr("Make room: du -xh {folder} | sort -h | tail, or a larger file system.", folder=there)
     if free_bytes < NO_ROOM_BYTES:
-        return error(DISK, about, f"{text}: jobs fail.", fix, "CB-501")
+        return error(DISK, about, tr("{text}: jobs fail.", text=text), fix, "CB-501")
     if room.f_files and room.f_favail < FEW_FILES:
-        return error(DISK, about, f"Only {room.f_favail} more files fit: jobs fail.", fix, "CB-501")
+        return error(
+            DISK,
+            about,
+            tr("Only {count} more files fit: jobs fail.", count=room.f_favail),
+            fix,
+            "CB-501",
+        )
     if free_bytes < LITTLE_ROOM_BYTES:
-        return warning(DISK, about, f"{text}: a large job may fail.", fix)
-    return good(DISK, about, f"{text}.")
+        return warning(DISK, about, tr("{text}: a large job may fail.", text=text), fix)
+    return good(DISK, about, tr("{text}.", text=text))

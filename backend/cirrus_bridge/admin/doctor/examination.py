@@ -33,7 +33,6 @@ from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.inventory import Answer
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.api_session import trusted_cas
-from cirrus_bridge.cloud_apis import may_be_plain
 from cirrus_bridge.config import UploadSettings
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.cups_daemon import Daemon, find_daemon
@@ -41,7 +40,8 @@ from cirrus_bridge.cups_queue import STOPPED
 from cirrus_bridge.errors import CirrusError, Unreachable
 from cirrus_bridge.model import Place
 from cirrus_bridge.network_probe import Endpoint
-from cirrus_bridge.uri import SCHEME, QueueUri, parse_queue_uri, parse_server
+from cirrus_bridge.uri import SCHEME, QueueUri, parse_server
+from cirrus_bridge.words import tr
 
 TIMEOUTS = UploadSettings(connect_timeout_s=5.0, read_timeout_s=8.0)
 LIMIT_S = 20.0  # more than the waits for one server, one after the other
@@ -70,7 +70,9 @@ def examine(installation: Installation) -> list[Finding]:
     now = installation.clock.now
     checks: dict[str, Check] = {
         "denials": lambda: [
-            *confinement.check_denials(confinement.read_log(), installation.clock.wall_s())
+            *confinement.check_denials(
+                confinement.read_log(), installation.clock.wall_s(), is_root=is_root
+            )
         ],
         "journal": lambda: [
             *following.check_journal(installation.state, installation.clock.wall_s())
@@ -113,7 +115,7 @@ def _look_at_cups(installation: Installation, read: Read) -> _Cups:
         return local
     for queue in queues:
         try:
-            uri = parse_queue_uri(queue.device_uri, configuration.defaults)
+            uri = configuration.queue(queue.device_uri)
             if configuration.servers:  # which is told once, else
                 configuration.server_for(uri)
             ppd = setup.ppd(queue.name)
@@ -121,9 +123,14 @@ def _look_at_cups(installation: Installation, read: Read) -> _Cups:
             local.findings.append(cloud.unusable(queue.name, trouble))
             continue
         facts = cloud.QueueFacts(
-            queue.name, uri.server, uri.targets, ppd, queue.state == STOPPED, queue.accepting,
+            queue.name,
+            uri.server,
+            uri.targets,
+            ppd,
+            queue.state == STOPPED,
+            queue.accepting,
             queue.message,
-        )  # fmt: skip
+        )
         local.queues.append((facts, uri))
     return local
 
@@ -177,9 +184,8 @@ def _places(read: Read, local: _Cups) -> dict[Place, Server]:
 
 def _is_plain(read: Read, local: _Cups, server: Server) -> bool:
     """Whether this server is talked to without TLS: by default, or by a queue's URI."""
-    uris = [uri for _, uri in local.queues if uri.server == server.name]
-    settings = [uri.settings for uri in uris] or [read.configuration.defaults]
-    return may_be_plain(server) and any(each.encryption == "never" for each in settings)
+    asked = [uri.settings.encryption for _, uri in local.queues if uri.server == server.name]
+    return server.may_be_plain and "never" in (asked or [read.configuration.encryption_of(server)])
 
 
 def _api(read: Read, local: _Cups, server: Server, place: Place) -> CloudApi:
@@ -207,7 +213,9 @@ def _ask(api: CloudApi, place: Place) -> Answer:
 def _answer(place: Place, result: object) -> Answer:
     if isinstance(result, Answer):
         return result
-    return Answer(place, {}, Unreachable(str(result)))
+    return Answer(
+        place, {}, Unreachable(result.args[0] if isinstance(result, TimeoutError) else str(result))
+    )
 
 
 def _done(name: str, result: object) -> list[Finding]:
@@ -217,14 +225,14 @@ def _done(name: str, result: object) -> list[Finding]:
         error(
             name.partition(" ")[0],
             name,
-            f"This could not be looked at: {result!r}",
-            "Run the doctor again; if it stays so, report it with all that it says (--json).",
+            tr("This could not be looked at: {result}", result=repr(result)),
+            tr("Run the doctor again; if it stays so, report it with all that it says (--json)."),
         )
     ]
 
 
 def _folders(installation: Installation, daemon: Daemon) -> Mapping[str, Path]:
     return {
-        "CUPS's spool": daemon.spool,
-        "journal": installation.state,
+        tr("CUPS's spool"): daemon.spool,
+        tr("journal"): installation.state,
     }

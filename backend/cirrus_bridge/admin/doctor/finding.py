@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cirrus_bridge.admin.codes import explanations
 from cirrus_bridge.errors import CirrusError
+from cirrus_bridge.words import changed, tr
 
 
 class Severity(enum.IntEnum):
@@ -54,5 +55,11 @@ def error(check: str, about: str, text: str, fix: str, code: str = "") -> Findin
 def failed(check: str, about: str, trouble: CirrusError, fix: str = "") -> Finding:
     """It does not work, as the program itself says; without a `fix` of its own, with the code's."""
     known = explanations().get(trouble.code)
-    do = fix or (known.do if known else "") or f"see: cirrusctl explain {trouble.code}"
-    return error(check, about, str(trouble), do[:1].upper() + do[1:], trouble.code)
+    do = (
+        fix or (known.do if known else "") or tr("see: cirrusctl explain {code}", code=trouble.code)
+    )
+    return error(check, about, trouble.text, changed(do, _sentence), trouble.code)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from cirrus_bridge.admin.doctor.finding import Finding, error, failed, good, note, warning
 from cirrus_bridge.errors import JournalError
-from cirrus_bridge.journal_health import Health, look, strangers_files
+from cirrus_bridge.journal_health import MOST_WAITING, Health, look, strangers_files
+from cirrus_bridge.words import joined, tr, trn
 
-JOURNAL, POLLER, WAITING = "journal", "poller", "waiting"
+JOURNAL, POLLER, WAITING = tr("journal"), tr("poller"), tr("waiting")
 LARGE_BYTES = 1 << 30
 LATE_S = 30.0  # pollers give a sign of life every ten seconds
 WAITS_LONG_S = 3600.0
-START = "Start it: systemctl enable --now cirrus-statusd, or, as root: cirrus-statusd"
+START = tr("Start it: systemctl enable --now cirrus-statusd, or, as root: cirrus-statusd")
 
 
 def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
@@ -23,15 +24,17 @@ def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
     yield from check_writable(folder)
     if not (folder / "journal.db").exists():
         yield note(
-            JOURNAL, str(folder), "There is no journal yet: nothing was printed so far.",
-            "Print something: cirrusctl test QUEUE",
-        )  # fmt: skip
+            JOURNAL,
+            str(folder),
+            tr("There is no journal yet: nothing was printed so far."),
+            tr("Print something: cirrusctl test QUEUE"),
+        )
         yield from check_poller(Health(0, 0, (), (), 0, 0.0, ()), now_s)
         return
     try:
         health = look(folder)
     except JournalError as trouble:
-        yield _damaged(folder, str(trouble))
+        yield _damaged(folder, trouble.text)
         return
     yield from check_health(folder, health)
     if not health.damage and not health.is_newer:
@@ -51,84 +54,142 @@ def check_writable(folder: Path) -> Iterator[Finding]:
     if strange:
         owner = folder.stat().st_uid
         yield error(
-            JOURNAL, str(folder), f"{', '.join(path.name for path in strange)}: not of user id "
-            f"{owner}, who owns the folder and has to write it.",
-            f"Run: chown -R {owner} {folder}", JournalError.code,
-        )  # fmt: skip
+            JOURNAL,
+            str(folder),
+            tr(
+                "{names}: not of user id {owner}, who owns the folder and has to write it.",
+                names=", ".join(path.name for path in strange),
+                owner=owner,
+            ),
+            tr("Run: chown -R {owner} {folder}", owner=owner, folder=folder),
+            JournalError.code,
+        )
     if os.statvfs(folder).f_flag & os.ST_RDONLY:
         yield error(
-            JOURNAL, str(folder), "The file system is mounted read-only, so nothing is printed.",
-            "Look for the reason in the kernel's log (dmesg), then: mount -o remount,rw …",
+            JOURNAL,
+            str(folder),
+            tr("The file system is mounted read-only, so nothing is printed."),
+            tr("Look for the reason in the kernel's log (dmesg), then: mount -o remount,rw …"),
             JournalError.code,
-        )  # fmt: skip
+        )
 
 
 def check_health(folder: Path, health: Health) -> Iterator[Finding]:
     """It is whole, of a version that is known here, and of a bearable size."""
     about = str(folder)
     if health.damage:
-        yield _damaged(folder, f"It is damaged: {'; '.join(health.damage)}")
+        yield _damaged(folder, tr("It is damaged: {damage}", damage="; ".join(health.damage)))
     elif health.is_newer:
         yield error(
-            JOURNAL, about, "It was written by a newer version of Cirrus Bridge.",
-            "Install that version again, or a newer one.", JournalError.code,
-        )  # fmt: skip
+            JOURNAL,
+            about,
+            tr("It was written by a newer version of Cirrus Bridge."),
+            tr("Install that version again, or a newer one."),
+            JournalError.code,
+        )
     elif health.size_bytes > LARGE_BYTES:
         yield warning(
-            JOURNAL, about, f"It has {health.size_bytes >> 20} MiB.",
-            "Set smaller keep_days and keep_documents below [journal] in bridge.toml.",
-        )  # fmt: skip
+            JOURNAL,
+            about,
+            tr("It has {number} MiB.", number=health.size_bytes >> 20),
+            tr("Set smaller keep_days and keep_documents below [journal] in bridge.toml."),
+        )
     else:
-        yield good(JOURNAL, about, f"It is whole ({health.size_bytes >> 10} KiB).")
+        yield good(
+            JOURNAL, about, tr("It is whole ({number} KiB).", number=health.size_bytes >> 10)
+        )
 
 
 def check_poller(health: Health, now_s: float) -> Iterator[Finding]:
     """One runs, and gives signs of life."""
     living = [sign for sign in health.pollers if sign.lives]
-    left = f" {_jobs(health.left)} waits for it." if health.left else ""
+    left = [tr("{documents} waits for it.", documents=_jobs(health.left))] if health.left else []
     if not living:
         died = max((sign.at_s for sign in health.pollers), default=0.0)
-        when = f"It has died; its last sign of life was at {_clock(died)}." if died else ""
+        when = [tr("It has died; its last sign of life was at {time}.", time=_clock(died))]
         yield error(
-            POLLER, "cirrus-statusd", f"It does not run: held jobs stay held.{left} {when}".strip(),
+            POLLER,
+            "cirrus-statusd",
+            joined(
+                " ", (tr("It does not run: held jobs stay held."), *left, *(when if died else ()))
+            ),
             START,
-        )  # fmt: skip
+        )
         return
     last = max(living, key=lambda sign: sign.at_s)
     if now_s - last.at_s > LATE_S:
         yield error(
-            POLLER, "cirrus-statusd",
-            f"It runs ({last.name}) and does nothing since {_clock(last.at_s)}.{left}",
-            "Look at its log (journalctl -u cirrus-statusd), then restart it: systemctl restart "
+            POLLER,
             "cirrus-statusd",
-        )  # fmt: skip
+            joined(
+                " ",
+                (
+                    tr(
+                        "It runs ({name}) and does nothing since {time}.",
+                        name=last.name,
+                        time=_clock(last.at_s),
+                    ),
+                    *left,
+                ),
+            ),
+            tr(
+                "Look at its log (journalctl -u cirrus-statusd), then restart it: systemctl "
+                "restart "
+                "cirrus-statusd"
+            ),
+        )
     else:
-        yield good(POLLER, "cirrus-statusd", f"It runs and follows {_jobs(health.left)}.")
+        yield good(
+            POLLER,
+            "cirrus-statusd",
+            tr("It runs and follows {documents}.", documents=_jobs(health.left)),
+        )
 
 
 def check_waiting(health: Health, now_s: float) -> Iterator[Finding]:
     """No location leaves its jobs where they are."""
-    for each in health.waiting:
+    if len(health.waiting) > MOST_WAITING:
+        yield warning(
+            WAITING,
+            tr("jobs"),
+            tr("Jobs wait at more than {most_waiting} locations.", most_waiting=MOST_WAITING),
+            tr("See that the server is there for its locations. Those that wait longest follow."),
+        )
+    for each in health.waiting[:MOST_WAITING]:
         if now_s - each.oldest_s > WAITS_LONG_S:
             yield warning(
-                WAITING, f"{each.location} ({each.server})",
-                f"{_jobs(each.count)} not fetched, the oldest since {_clock(each.oldest_s)}.",
-                "See at the location that the server's client runs and is online; the jobs are "
-                "delivered then.",
-            )  # fmt: skip
+                WAITING,
+                f"{each.location} ({each.server})",
+                tr(
+                    "{documents} not fetched, the oldest since {time}.",
+                    documents=_jobs(each.count),
+                    time=_clock(each.oldest_s),
+                ),
+                tr(
+                    "See at the location that the server's client runs and is online; the jobs are "
+                    "delivered then."
+                ),
+            )
 
 
 def _damaged(folder: Path, text: str) -> Finding:
     return error(
-        JOURNAL, str(folder), text,
-        "See that the disk is sound. Then stop cirrus-statusd, put the journal aside (journal.db, "
-        "journal.db-wal, journal.db-shm) and start it again: what waits now is forgotten, and jobs "
-        "that are released or restarted may print twice.", JournalError.code,
-    )  # fmt: skip
+        JOURNAL,
+        str(folder),
+        text,
+        tr(
+            "See that the disk is sound. Then stop cirrus-statusd, put the journal aside "
+            "(journal.db, "
+            "journal.db-wal, journal.db-shm) and start it again: what waits now is forgotten, "
+            "and jobs "
+            "that are released or restarted may print twice."
+        ),
+        JournalError.code,
+    )
 
 
 def _jobs(count: int) -> str:
-    return f"{count} document{'' if count == 1 else 's'}"
+    return trn("{count} document", "{count} documents", count)
 
 
 def _clock(at_s: float) -> str:

@@ -13,8 +13,9 @@ from cirrus_bridge.config import Configuration, UploadSettings, load, load_bridg
 from cirrus_bridge.config_servers import Server, read_server_file
 from cirrus_bridge.errors import CirrusError, ExposedKey
 from cirrus_bridge.settings import QueueSettings
+from cirrus_bridge.words import tr
 
-CONFIGURATION, KEYS = "configuration", "key files"
+CONFIGURATION, KEYS = tr("configuration"), tr("key files")
 
 
 @dataclass(slots=True)
@@ -33,13 +34,22 @@ def read_configuration(folder: Path, *, is_root: bool) -> Read:
         return _piecemeal(folder, trouble, is_root=is_root)
     found = [*_folders(folder)]
     if not configuration.servers:
-        found.append(error(
-            CONFIGURATION, str(folder), "There is no [[server]] entry, so nothing can be printed.",
-            f"Run: cirrusctl setup. Or write one into {folder}/servers.d/NAME.toml (mode 0600): "
-            "host, company, api_key, locations.", "CB-204",
-        ))  # fmt: skip
+        found.append(
+            error(
+                CONFIGURATION,
+                str(folder),
+                tr("There is no [[server]] entry, so nothing can be printed."),
+                tr(
+                    "Run: cirrusctl setup. Or write one into {folder}/servers.d/NAME.toml (mode "
+                    "0600): "
+                    "host, company, api_key, locations.",
+                    folder=folder,
+                ),
+                "CB-204",
+            )
+        )
     elif not found:
-        found.append(good(KEYS, str(folder / "servers.d"), "Only their owner can read them."))
+        found.append(good(KEYS, str(folder / "servers.d"), tr("Only their owner can read them.")))
     return Read(configuration, found)
 
 
@@ -47,9 +57,12 @@ def _piecemeal(folder: Path, trouble: CirrusError, *, is_root: bool) -> Read:
     """The servers of the files that can be read, when the whole makes no sense."""
     if not is_root and not os.access(folder / "servers.d", os.R_OK | os.X_OK):
         finding = error(
-            KEYS, str(folder), "Only root can read the keys, so no server is checked.",
-            "Run the doctor as root.", trouble.code,
-        )  # fmt: skip
+            KEYS,
+            str(folder),
+            tr("Only root can read the keys, so no server is checked."),
+            tr("Run the doctor as root."),
+            trouble.code,
+        )
         return Read(_without(folder, ()), [finding])
     found = [*_folders(folder)]
     servers: list[Server] = []
@@ -80,9 +93,13 @@ def _bad(path: Path, trouble: CirrusError) -> Finding:
     if isinstance(trouble, ExposedKey):
         return failed(KEYS, str(path), trouble)
     return failed(
-        CONFIGURATION, str(path), trouble,
-        "Correct the file that is named; until then no queue prints. Then cupsenable the queues",
-    )  # fmt: skip
+        CONFIGURATION,
+        str(path),
+        trouble,
+        tr(
+            "Correct the file that is named; until then no queue prints. Then cupsenable the queues"
+        ),
+    )
 
 
 def _folders(folder: Path) -> Iterator[Finding]:
@@ -94,6 +111,8 @@ def _folders(folder: Path) -> Iterator[Finding]:
             continue
         if stat.S_IMODE(status.st_mode) & 0o022 or status.st_uid not in (0, os.geteuid()):
             yield warning(
-                KEYS, str(path), "Others than root may write into it, and so send jobs elsewhere.",
-                f"Run: chown root {path} && chmod go-w {path}",
-            )  # fmt: skip
+                KEYS,
+                str(path),
+                tr("Others than root may write into it, and so send jobs elsewhere."),
+                tr("Run: chown root {path} && chmod go-w {path}", path=path),
+            )

@@ -20,23 +20,39 @@ from cirrus_bridge.network_probe import (
     handshake,
     server_time,
 )
+from cirrus_bridge.words import marked, tr
 
-DNS, TCP, PROXY, TLS, CLOCK = "DNS", "TCP", "proxy", "TLS", "clock"
+DNS, TCP, PROXY, TLS, CLOCK = "DNS", "TCP", tr("proxy"), "TLS", tr("clock")
 SOON = timedelta(days=21)
+_SPANS = (
+    (86_400, marked("{count} days")),
+    (3600, marked("{count} hours")),
+    (60, marked("{count} minutes")),
+)
 MOST_SKEW = timedelta(
     minutes=2
 )  # less is of no harm to certificates, and to times that people read
 _ADVICE = {
-    Distrust.EXPIRED: "Have the server's certificate renewed; the server's administrator can.",
-    Distrust.NOT_YET_VALID: "Look at this machine's clock (timedatectl), then at the certificate.",
-    Distrust.OTHER_NAME: "Name the server in servers.d and in the queues' URIs as its certificate "
-    "does, or have a certificate made for this name.",
-    Distrust.UNKNOWN_CA: "Put the file of the CA that has signed it into servers.d as ca_file, or "
-    "add it to this machine's CAs (update-ca-certificates).",
-    Distrust.NO_TLS: "Correct the port. For a server on this machine without TLS: encryption = "
-    '"never" below [defaults] in bridge.toml, or in the queue\'s URI.',
-    Distrust.OTHER: "Look at what the server, or a proxy in front of it, offers: openssl s_client "
-    "-connect HOST:PORT",
+    Distrust.EXPIRED: tr("Have the server's certificate renewed; the server's administrator can."),
+    Distrust.NOT_YET_VALID: tr(
+        "Look at this machine's clock (timedatectl), then at the certificate."
+    ),
+    Distrust.OTHER_NAME: tr(
+        "Name the server in servers.d and in the queues' URIs as its certificate "
+        "does, or have a certificate made for this name."
+    ),
+    Distrust.UNKNOWN_CA: tr(
+        "Put the file of the CA that has signed it into servers.d as ca_file, or "
+        "add it to this machine's CAs (update-ca-certificates)."
+    ),
+    Distrust.NO_TLS: tr(
+        "Correct the port. For a server on this machine without TLS: encryption = "
+        '"never" in its entry in servers.d.'
+    ),
+    Distrust.OTHER: tr(
+        "Look at what the server, or a proxy in front of it, offers: openssl s_client "
+        "-connect HOST:PORT"
+    ),
 }
 
 
@@ -66,8 +82,8 @@ def check_way(way: Way, now: Callable[[], datetime]) -> Iterator[Finding]:
         yield _no_port(way, host, port, trouble)
         return
     if found != [host]:
-        yield good(first, way.name, f"{host} is {', '.join(found[:3])}.")
-    yield good(TCP, way.name, f"{host}, port {port}, takes connections.")
+        yield good(first, way.name, tr("{host} is {found}.", host=host, found=", ".join(found[:3])))
+    yield good(TCP, way.name, tr("{host}, port {port}, takes connections.", host=host, port=port))
     skew = _skew(way, now)
     if way.https:
         try:
@@ -84,24 +100,41 @@ def check_handshake(
 ) -> Iterator[Finding]:
     """The certificate is trusted, and will be for a while."""
     if made.distrust is not None:
-        fix = _ADVICE[made.distrust]
+        fix: str = _ADVICE[made.distrust]
         is_dated = made.distrust in (Distrust.EXPIRED, Distrust.NOT_YET_VALID)
         if is_dated and skew is not None and abs(skew) > MOST_SKEW:
-            fix = f"Set this machine's clock first (timedatectl): see below. Then: {fix}"
+            fix = tr(
+                "Set this machine's clock first (timedatectl): see below. Then: {fix}", fix=fix
+            )
         if made.distrust is Distrust.NO_TLS:
-            yield error(TLS, about, "This port does not speak TLS.", fix, "CB-411")
+            yield error(TLS, about, tr("This port does not speak TLS."), fix, "CB-411")
         else:
-            yield error(TLS, about, f"There is no trusted connection: {made.words}.", fix,
-                        NotTrusted.code)  # fmt: skip
+            yield error(
+                TLS,
+                about,
+                tr("There is no trusted connection: {words}.", words=made.words),
+                fix,
+                NotTrusted.code,
+            )
     elif made.expires is not None and made.expires - now < SOON:
         days = max((made.expires - now).days, 0)
         yield warning(
-            TLS, about, f"The certificate expires in {days} days ({made.expires:%Y-%m-%d}).",
-            _ADVICE[Distrust.EXPIRED], NotTrusted.code,
-        )  # fmt: skip
+            TLS,
+            about,
+            tr(
+                "The certificate expires in {days} days ({expires}).",
+                days=days,
+                expires=format(made.expires, "%Y-%m-%d"),
+            ),
+            _ADVICE[Distrust.EXPIRED],
+            NotTrusted.code,
+        )
     else:
-        until = f", until {made.expires:%Y-%m-%d}" if made.expires else ""
-        yield good(TLS, about, f"The certificate is trusted{until}.")
+        text = tr("The certificate is trusted.")
+        if made.expires:
+            day = f"{made.expires:%Y-%m-%d}"
+            text = tr("The certificate is trusted, until {day}.", day=day)
+        yield good(TLS, about, text)
 
 
 def check_skew(about: str, skew: timedelta | None) -> Iterator[Finding]:
@@ -110,14 +143,21 @@ def check_skew(about: str, skew: timedelta | None) -> Iterator[Finding]:
         return
     seconds = abs(skew).total_seconds()
     if abs(skew) > MOST_SKEW:
-        way = "ahead of" if skew > timedelta() else "behind"
+        span = _span(seconds)
+        text = tr("This machine's clock is {span} behind the server's.", span=span)
+        if skew > timedelta():
+            text = tr("This machine's clock is {span} ahead of the server's.", span=span)
         yield warning(
-            CLOCK, about, f"This machine's clock is {_span(seconds)} {way} the server's.",
-            "Have it set by the network: timedatectl set-ntp true. If it is right, tell the "
-            "server's administrator.",
-        )  # fmt: skip
+            CLOCK,
+            about,
+            text,
+            tr(
+                "Have it set by the network: timedatectl set-ntp true. If it is right, tell the "
+                "server's administrator."
+            ),
+        )
     else:
-        yield good(CLOCK, about, "It is the server's, within two minutes.")
+        yield good(CLOCK, about, tr("It is the server's, within two minutes."))
 
 
 def _skew(way: Way, now: Callable[[], datetime]) -> timedelta | None:
@@ -132,26 +172,43 @@ def _skew(way: Way, now: Callable[[], datetime]) -> timedelta | None:
 
 
 def _no_name(way: Way, check: str, host: str, trouble: Unreachable) -> Finding:
-    where = "the host" if check == DNS else "proxy"
     return error(
-        check, way.name, f"The name {host} can not be looked up: {trouble}.",
-        f"Correct {where} in servers.d; if it is right, look at this machine's DNS: "
-        f"getent hosts {host}", trouble.code,
-    )  # fmt: skip
+        check,
+        way.name,
+        tr("The name {host} can not be looked up: {trouble}.", host=host, trouble=trouble),
+        tr(
+            "Correct the host in servers.d; if it is right, look at this machine's DNS: "
+            "getent hosts {host}",
+            host=host,
+        )
+        if check == DNS
+        else tr(
+            "Correct proxy in servers.d; if it is right, look at this machine's DNS: "
+            "getent hosts {host}",
+            host=host,
+        ),
+        trouble.code,
+    )
 
 
 def _no_port(way: Way, host: str, port: int, trouble: Unreachable) -> Finding:
     is_proxy = way.endpoint.proxy is not None
-    what = "the proxy" if is_proxy else "the server"
-    fix = (
-        f"See that {what} runs, and that the port in servers.d is right."
-        if "refused" in str(trouble)
-        else f"Look for a firewall, or a missing route, between this machine and {what}."
-    )
+    what = tr("the proxy") if is_proxy else tr("the server")
+    fix = tr("Look for a firewall, or a missing route, between this machine and {what}.", what=what)
+    if "refused" in str(trouble):
+        fix = tr("See that {what} runs, and that the port in servers.d is right.", what=what)
     return error(
-        PROXY if is_proxy else TCP, way.name,
-        f"There is no connection to {host}, port {port}: {trouble}.", fix, trouble.code,
-    )  # fmt: skip
+        PROXY if is_proxy else TCP,
+        way.name,
+        tr(
+            "There is no connection to {host}, port {port}: {trouble}.",
+            host=host,
+            port=port,
+            trouble=trouble,
+        ),
+        fix,
+        trouble.code,
+    )
 
 
 def _no_tunnel(way: Way, trouble: Unreachable) -> Finding:
@@ -159,14 +216,25 @@ def _no_tunnel(way: Way, trouble: Unreachable) -> Finding:
         return failed(TLS, way.name, trouble, _ADVICE[Distrust.OTHER])
     host, port = way.endpoint.first
     return error(
-        PROXY, way.name, f"The proxy {host}:{port} makes no connection to the server: {trouble}.",
-        "Have the proxy let this machine through to the server (method CONNECT), or correct proxy "
-        "in servers.d; it may need a user and password there.", trouble.code,
-    )  # fmt: skip
+        PROXY,
+        way.name,
+        tr(
+            "The proxy {host}:{port} makes no connection to the server: {trouble}.",
+            host=host,
+            port=port,
+            trouble=trouble,
+        ),
+        tr(
+            "Have the proxy let this machine through to the server (method CONNECT), or correct "
+            "proxy "
+            "in servers.d; it may need a user and password there."
+        ),
+        trouble.code,
+    )
 
 
 def _span(seconds: float) -> str:
-    for size, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
+    for size, TEMPLATE in _SPANS:  # noqa: N806 - a constant of the catalogs
         if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
+            return tr(TEMPLATE, count=format(seconds / size, ".0f"))
+    return tr("{count} seconds", count=format(seconds, ".0f"))

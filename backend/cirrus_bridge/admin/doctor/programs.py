@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cirrus_bridge.admin.doctor.finding import Finding, error, good, warning
+from cirrus_bridge.words import tr
 
-BACKEND, DRIVER = "backend", "driver program"
+BACKEND, DRIVER = tr("backend"), tr("driver program")
 
 
 def check_backend(path: Path) -> Iterator[Finding]:
@@ -19,49 +20,80 @@ def check_backend(path: Path) -> Iterator[Finding]:
         status = path.stat()
     except OSError as trouble:
         yield error(
-            BACKEND, about, f"It is not there ({trouble.strerror}); CUPS knows no cirrus:// URI.",
-            f"Install cirrus-bridge, or: install -m 0700 …/bin/cirrus-backend {path}",
-        )  # fmt: skip
+            BACKEND,
+            about,
+            tr(
+                "It is not there ({strerror}); CUPS knows no cirrus:// URI.",
+                strerror=trouble.strerror,
+            ),
+            tr("Install cirrus-bridge, or: install -m 0700 …/bin/cirrus-backend {path}", path=path),
+        )
         return
     mode = stat.S_IMODE(status.st_mode)
     as_root = f"chown root {path} && chmod 0700 {path}"
     if mode & (stat.S_IWGRP | stat.S_IWOTH):
         yield error(
-            BACKEND, about,
-            f"Others than root may write it (mode {mode:04o}): CUPS does not run it, and jobs wait "
-            "for ever.", as_root,
-        )  # fmt: skip
+            BACKEND,
+            about,
+            tr(
+                "Others than root may write it (mode {mode}): CUPS does not run it, and jobs wait "
+                "for ever.",
+                mode=format(mode, "04o"),
+            ),
+            as_root,
+        )
     elif status.st_uid != 0:
         yield error(
-            BACKEND, about, f"It belongs to user id {status.st_uid} instead of root.", as_root
+            BACKEND,
+            about,
+            tr("It belongs to user id {st_uid} instead of root.", st_uid=status.st_uid),
+            as_root,
         )
     elif not mode & stat.S_IXUSR:
-        yield error(BACKEND, about, f"It can not be run (mode {mode:04o}).", as_root)
+        yield error(
+            BACKEND,
+            about,
+            tr("It can not be run (mode {mode}).", mode=format(mode, "04o")),
+            as_root,
+        )
     elif mode & (stat.S_IXGRP | stat.S_IXOTH):
         yield error(
-            BACKEND, about,
-            f"Its mode is {mode:04o}, so CUPS runs it as lp, who can not read the keys.",
-            as_root, "CB-202",
-        )  # fmt: skip
+            BACKEND,
+            about,
+            tr(
+                "Its mode is {mode}, so CUPS runs it as lp, who can not read the keys.",
+                mode=format(mode, "04o"),
+            ),
+            as_root,
+            "CB-202",
+        )
     elif missing := _missing_interpreter(path):
         yield error(
-            BACKEND, about, f"It needs {missing}, which is not there.",
-            "Install cirrus-bridge again; its Python environment was moved or removed.",
-        )  # fmt: skip
+            BACKEND,
+            about,
+            tr("It needs {missing}, which is not there.", missing=missing),
+            tr("Install cirrus-bridge again; its Python environment was moved or removed."),
+        )
     else:
-        yield good(BACKEND, about, f"Belongs to root, mode {mode:04o}: CUPS runs it as root.")
+        yield good(
+            BACKEND,
+            about,
+            tr("Belongs to root, mode {mode}: CUPS runs it as root.", mode=format(mode, "04o")),
+        )
 
 
 def check_driver(path: Path) -> Iterator[Finding]:
     """The driver program, without which dialogs have the generic drivers only."""
     about = str(path)
     if os.access(path, os.X_OK) and not _missing_interpreter(path):
-        yield good(DRIVER, about, "It is there.")
+        yield good(DRIVER, about, tr("It is there."))
     else:
         yield warning(
-            DRIVER, about, "It is not there, or can not be run: devices have no own drivers.",
-            f"Install cirrus-bridge, or: install -m 0755 …/bin/cirrus-driver {path}",
-        )  # fmt: skip
+            DRIVER,
+            about,
+            tr("It is not there, or can not be run: devices have no own drivers."),
+            tr("Install cirrus-bridge, or: install -m 0755 …/bin/cirrus-driver {path}", path=path),
+        )
 
 
 def _missing_interpreter(path: Path) -> str:

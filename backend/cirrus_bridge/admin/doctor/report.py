@@ -8,14 +8,21 @@ from typing import Any
 
 from cirrus_bridge.admin.doctor.finding import Finding, Severity
 from cirrus_bridge.admin.table import Column, Shape
+from cirrus_bridge.words import joined, tr, trn
 
 _STYLES = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "bold red"}
+_RESULTS = {
+    Severity.OK: tr("ok"),
+    Severity.NOTE: tr("note"),
+    Severity.WARNING: tr("warning"),
+    Severity.ERROR: tr("error"),
+}
 COLUMNS = (
-    Column("result", "RESULT", _STYLES.__getitem__),
-    Column("check", "CHECK"),
-    Column("about", "WHAT"),
-    Column("text", "FOUND", lambda _: "", Shape.NOTE),
-    Column("do", "WHAT TO DO", lambda _: "bold", Shape.NOTE),
+    Column("result", tr("RESULT"), _STYLES.__getitem__),
+    Column("check", tr("CHECK")),
+    Column("about", tr("WHAT")),
+    Column("text", tr("FOUND"), lambda _: "", Shape.NOTE),
+    Column("do", tr("WHAT TO DO"), lambda _: "bold", Shape.NOTE),
 )
 
 
@@ -23,11 +30,11 @@ def rows(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     """A row for each."""
     return [
         {
-            "result": each.severity.name.lower(),
+            "result": _RESULTS[each.severity],
             "check": each.check,
             "about": each.about,
             "text": _with_code(each),
-            "do": f"→ {each.fix}" if each.fix else "",
+            "do": joined(" ", ("→", each.fix)) if each.fix else "",
         }
         for each in findings
     ]
@@ -36,13 +43,15 @@ def rows(findings: Sequence[Finding]) -> list[dict[str, Any]]:
 def summary(findings: Sequence[Finding]) -> str:
     """How many are how bad, in one sentence."""
     counts = {severity: sum(f.severity is severity for f in findings) for severity in Severity}
-    said = [
-        f"{counts[severity]} {word}{'' if counts[severity] == 1 else 's'}"
-        for severity, word in ((Severity.ERROR, "error"), (Severity.WARNING, "warning"))
-    ]
-    return f"{', '.join(said)}; {counts[Severity.OK]} of {len(findings)} are as they should be."
+    return tr(
+        "{errors}, {warnings}; {good} of {count} are as they should be.",
+        errors=trn("{count} error", "{count} errors", counts[Severity.ERROR]),
+        warnings=trn("{count} warning", "{count} warnings", counts[Severity.WARNING]),
+        good=counts[Severity.OK],
+        count=len(findings),
+    )
 
 
 def _with_code(finding: Finding) -> str:
     is_said = not finding.code or f"({finding.code})" in finding.text
-    return finding.text if is_said else f"{finding.text} ({finding.code})"
+    return finding.text if is_said else joined(" ", (finding.text, f"({finding.code})"))

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 from cirrus_bridge import __version__
 from cirrus_bridge.admin.doctor.finding import Finding, error, good
+from cirrus_bridge.words import tr
 
-VERSIONS = "versions"
+VERSIONS = tr("versions")
 OLDEST_CUPS, FIRST_WITHOUT_BACKENDS = (2, 2), (3, 0)
 
 
@@ -19,10 +20,14 @@ def check_versions(cups: str) -> Iterator[Finding]:
     ours = f"cirrus-bridge {__version__}, Python {platform.python_version()}, {ssl.OPENSSL_VERSION}"
     if number and number >= FIRST_WITHOUT_BACKENDS:
         yield error(
-            VERSIONS, f"CUPS {cups}", "This CUPS has no backends and no drivers any more.",
-            "Keep CUPS 2.4 on this machine.",
-        )  # fmt: skip
+            VERSIONS,
+            f"CUPS {cups}",
+            tr("This CUPS has no backends and no drivers any more."),
+            tr("Keep CUPS 2.4 on this machine."),
+        )
     elif number and number < OLDEST_CUPS:
-        yield error(VERSIONS, f"CUPS {cups}", "This CUPS is too old.", "Install CUPS 2.4 or later.")
+        yield error(
+            VERSIONS, f"CUPS {cups}", tr("This CUPS is too old."), tr("Install CUPS 2.4 or later.")
+        )
     else:
         yield good(VERSIONS, f"CUPS {cups}" if cups else "CUPS", f"{ours}.")

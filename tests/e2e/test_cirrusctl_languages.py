@@ -1,0 +1,117 @@
+"""cirrusctl in the language of who runs it: text for people, not JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from print_site import BACKEND, PATIENCE_S, PrintSite
+
+PROGRAM = BACKEND.with_name("cirrusctl")
+
+
+def said(site: PrintSite, language: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What it says in a language, as gettext's variables name it."""
+    return subprocess.run(
+        [PROGRAM, *arguments],
+        env=os.environ
+        | site.environ
+        | {"CUPS_SERVER": str(site.cups.socket), "LANGUAGE": language, "LANG": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        (
+            "de",
+            ("BEFUND", "Der Server nimmt ihn an.", "Es gibt noch kein Journal", "Warteschlange"),
+        ),
+        ("fr", ("CONSTAT", "Le serveur l’accepte.", "Il n’y a pas encore de journal", "file")),
+        ("es", ("HALLADO", "El servidor la acepta.", "Aún no hay diario", "cola")),
+        ("ja", ("所見", "サーバーに受理されました。", "ジャーナルはまだありません", "キュー")),
+    ],
+)
+def test_the_doctor(own_site: PrintSite, language: str, texts: tuple[str, ...]) -> None:
+    """Headings, findings and advice; its JSON is the same for everybody."""
+    own_site.cups.run("lpadmin", "-p", "q", "-E", "-v", f"cirrus://{own_site.server}/Acme/P:L")
+    done = said(own_site, language, "doctor")
+    for text in texts:
+        assert text in done.stdout, done.stdout
+    assert "→ " in done.stdout and "as they should be" not in done.stderr
+    document = json.loads(said(own_site, language, "doctor", "--json").stdout)
+    assert {"key", "journal", "poller"} <= {each["check"] for each in document["findings"]}
+    (key,) = [each for each in document["findings"] if each["check"] == "key"]
+    assert key["text"] == "The server accepts it."
+
+
+def test_queues_and_jobs(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """States in a table are words of the language; programs, and who asks for one, use IPP's."""
+    assert "in die Cloud führt" in said(own_site, "de", "queues").stdout
+    queue = own_site.queue("Paris:None")
+    own_site.cups.wait_job(own_site.cups.lp(queue, pdfs[1]), "held")
+    titles, row = said(own_site, "de", "queues").stdout.splitlines()
+    assert titles.startswith("WARTESCHLANGE  ZUSTAND") and row.split()[1:3] == ["bereit", "ja"]
+    titles, row = said(own_site, "ja", "queues").stdout.splitlines()
+    assert titles.startswith("キュー") and "待機中" in row
+    done = said(own_site, "de", "jobs", "--state", "held")
+    assert "angehalten" in done.stdout and "(CB-401)" in done.stdout
+    (job,) = json.loads(said(own_site, "de", "jobs", "--json").stdout)
+    assert job["state"] == "held"
+    done = said(own_site, "de", "jobs", "--user", "bob")
+    assert done.stdout.startswith("Keiner von 1 Aufträgen ist so. Es gibt: Benutzer ")
+
+
+@pytest.mark.parametrize(
+    ("language", "head", "end"),
+    [
+        (
+            "de",
+            "CB-402: der Server hat den Schlüssel abgelehnt.",
+            "Exit-Code des Backends ist 2).",
+        ),
+        ("ja", "CB-402: サーバーがキーを拒否しました。", "(バックエンドの終了コードは 2)。"),
+        ("en_GB:de", "CB-402: the server refused the key.", "exit code is 2)."),
+        ("tlh", "CB-402: the server refused the key.", "exit code is 2)."),
+    ],
+)
+def test_a_code(site: PrintSite, language: str, head: str, end: str) -> None:
+    """Explained in the first language that there is."""
+    text = said(site, language, "explain", "CB-402").stdout
+    assert text.startswith(head)
+    assert " ".join(text.split()).endswith(end)
+    assert json.loads(said(site, language, "explain", "402", "--json").stdout)["what"] == (
+        "the server refused the key"
+    )
+
+
+def test_errors_and_questions(own_site: PrintSite) -> None:
+    """An error has its advice in the language, too; setup asks in it."""
+    done = said(own_site, "de", "setup", "--server", "127.0.0.1:1", "--plain")
+    assert done.returncode == 4
+    assert "127.0.0.1:1" in done.stderr and "can not be reached" not in done.stderr
+    assert "Mehr dazu: cirrusctl explain CB-411" in done.stderr
+    done = said(own_site, "de", "servers", "--json")
+    assert json.loads(done.stdout)[0]["state"] == "ok"
+    terminal = pexpect.spawn(
+        str(PROGRAM),
+        ["setup", "--plain"],
+        env=os.environ
+        | own_site.environ
+        | {"CUPS_SERVER": str(own_site.cups.socket), "LANGUAGE": "de", "LANG": "C.UTF-8"},
+        encoding="utf-8",
+        timeout=60,
+    )
+    terminal.expect_exact("Druckserver (HOST oder HOST:PORT")
+    terminal.sendline(own_site.server)
+    terminal.expect_exact("antwortet (Version cirrus-cloudlet")
+    terminal.expect_exact("Firma (ihre ID)")
+    terminal.close(force=True)

@@ -1,0 +1,90 @@
+"""A journal that somebody has made too large, or something else of, keeps no administrator waiting:
+the user of backend and poller owns it, and root looks at it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+from cirrus_bridge.journal import Journal
+from print_site import PrintSite
+
+MANY = 10_500
+
+
+@contextlib.contextmanager
+def journal(site: PrintSite) -> Iterator[sqlite3.Connection]:
+    """The site's journal, made if there is none, to write anything into."""
+    with Journal(site.state):
+        pass
+    with contextlib.closing(sqlite3.connect(site.state / "journal.db")) as db, db:
+        yield db
+
+
+def fill(db: sqlite3.Connection, *, locations: int = 1) -> None:
+    """Documents that are open, without jobs in CUPS."""
+    numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})"
+    db.execute(
+        f"INSERT INTO document (job_uuid, job_id, print_run, destination, number, queue, user,"
+        f" title, phase, pass_started, created_at, updated_at, accepted_at, handover) {numbers}"
+        " SELECT 'urn:uuid:' || i, 1, 0, 'cirrus://h/C/L:D', 1, 'q', 'u', 't' || i, 'accepted', 0,"
+        " i, i, i, 'complete' FROM n"
+    )
+    db.execute(
+        f"INSERT INTO delivery (job_uuid, job_id, print_run, destination, number, target_number,"
+        f" location, device, cloud_job_id, state, updated_at) {numbers}"
+        f" SELECT 'urn:uuid:' || i, 1, 0, 'cirrus://h/C/L:D', 1, 0, 'L' || (i % {locations}), 'D',"
+        " '1', 0, i FROM n"
+    )
+
+
+def test_more_than_can_be_shown(own_site: PrintSite) -> None:
+    """The newest are shown, and that there are others is told; so it is by the doctor."""
+    with journal(own_site) as db:
+        fill(db, locations=200)
+    done = own_site.cirrusctl("jobs")
+    assert done.returncode == 0 and "more than 10000 documents" in done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 1 + 10_000
+    assert f"t{MANY}" in done.stdout and "t500 " not in done.stdout and "t501 " in done.stdout
+    said = own_site.cirrusctl("doctor").stdout
+    assert "wait at more than 50 locations" in said and said.count("not fetched") == 50
+
+
+@pytest.mark.timeout(240)
+def test_a_view_without_an_end(own_site: PrintSite) -> None:
+    """A table can be made a question that no machine has time to answer."""
+    with journal(own_site) as db:
+        columns = ", ".join(row[1] for row in db.execute("PRAGMA table_info(document)"))
+        db.execute("ALTER TABLE document RENAME TO other")
+        db.execute(
+            f"CREATE VIEW document AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1"
+            f" FROM n) SELECT {columns.replace('queue', 'i AS queue')} FROM other, n"
+        )
+    done = own_site.cirrusctl("jobs")
+    assert done.returncode == 6 and "can not be read within 10 s" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["journal.db", "journal.db-wal"])
+def test_no_file_at_all(own_site: PrintSite, name: str) -> None:
+    """Who opens a pipe waits until somebody else does."""
+    with journal(own_site):
+        pass
+    (own_site.state / name).unlink(missing_ok=True)
+    os.mkfifo(own_site.state / name)
+    done = own_site.cirrusctl("jobs")
+    assert done.returncode == 6 and f"{name} is no file" in done.stderr
+    assert f"{name} is no file" in own_site.cirrusctl("doctor").stdout
+
+
+def test_a_title_without_an_end(own_site: PrintSite) -> None:
+    """What is longer than any title is not read."""
+    with journal(own_site) as db:
+        fill(db)
+        db.execute("UPDATE document SET title = hex(zeroblob(100000000)) WHERE job_uuid LIKE '%:9'")
+    done = own_site.cirrusctl("jobs", "--ended", "0")
+    assert done.returncode == 6 and "too big" in done.stderr

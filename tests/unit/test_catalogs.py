@@ -1,0 +1,159 @@
+"""The catalogs of translations have all messages of the source, and no others."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+import catalogs
+from cirrus_bridge import errors
+
+UPDATE = "run: $(installer/bootstrap dev)/bin/python installer/packages/catalogs.py"
+PATHS = {f"{path.parts[-3]} {path.stem}": path for path in catalogs.paths()}
+# what takes a text for people as its argument
+TO_PEOPLE = {"tell", "info", "lasting", "fault", "server_away", "useless", "bad"}
+FINDINGS = ("good", "note", "warning", "error", "failed")
+# in cirrusctl, at which of the arguments
+TO_ADMINISTRATORS = {
+    **dict.fromkeys(("line", "remark", "say", "confirm", "bad", "_done"), 0),
+    "Column": 1,
+    "event": 1,
+    "document": 1,
+    **dict.fromkeys(FINDINGS, 2),
+}
+SOURCES = sorted(catalogs.PACKAGE.rglob("*.py"))
+
+
+def _fields(template: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+
+
+def _texts(message: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    return (message,) if isinstance(message, str) else tuple(message)
+
+
+def test_languages() -> None:
+    """They are those of the PPDs."""
+    languages = ("de", "es", "fr", "ja")
+    assert sorted(PATHS) == [
+        f"{name} {domain}" for name in languages for domain in catalogs.DOMAINS
+    ]
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_complete(name: str) -> None:
+    """Each message has a translation with its own fields; none is fuzzy or left over."""
+    catalog = catalogs.read(PATHS[name])
+    wanted = {message.id for message in catalogs.messages(catalog.domain or "") if message.id}
+    found = {message.id: message for message in catalog if message.id}
+    assert not wanted - found.keys(), UPDATE
+    assert not (found.keys() - wanted) | set(catalog.obsolete), UPDATE
+    for message in found.values():
+        assert not message.fuzzy, message.id
+        translations = _texts(message.string or "")
+        assert len(translations) == (catalog.num_plurals if message.pluralizable else 1)
+        for translation in translations:
+            assert translation, message.id
+            assert _fields(translation) == _fields(_texts(message.id)[-1]), message.id
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_as_the_program_writes_it(name: str, tmp_path: Path) -> None:
+    """Its order is the source's, so that changes are easy to read."""
+    made = tmp_path.joinpath(*PATHS[name].parts[-3:])
+    made.parent.mkdir(parents=True)
+    made.write_bytes(PATHS[name].read_bytes())
+    catalogs.update(made)
+    assert made.read_text() == PATHS[name].read_text(), UPDATE
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_compiled(name: str) -> None:
+    """The environment has what the sources say."""
+    path = PATHS[name]
+    assert path.with_suffix(".mo").read_bytes() == catalogs.compiled(path), UPDATE
+
+
+def _calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+            continue
+        if node.func.id in catalogs.KEYWORDS:
+            yield node.func.id, node
+
+
+def _is_constant(node: ast.expr) -> bool:
+    """NAME, module.NAME, NAMES[…] or one of them: made by `marked`."""
+    if isinstance(node, ast.IfExp):
+        return _is_constant(node.body) and _is_constant(node.orelse)
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    name = node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+    return bool(name) and name == name.upper()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(catalogs.PACKAGE)))
+def test_templates_are_ours(path: Path) -> None:
+    """What is to be translated is a literal with just the fields that it is given, or a constant:
+    never an f-string, nor a text that somebody else has written."""
+    for name, call in _calls(path):
+        templates = call.args[:2] if name == "trn" else call.args[:1]
+        given = {keyword.arg for keyword in call.keywords} | ({"count"} if name == "trn" else set())
+        for template in templates:
+            if isinstance(template, ast.Constant):
+                if name != "marked":
+                    assert _fields(str(template.value)) == given, f"line {call.lineno}"
+            else:
+                assert name != "marked", f"line {call.lineno}"
+                assert _is_constant(template) or path.name == "words.py", f"line {call.lineno}"
+
+
+@pytest.mark.parametrize("path", sorted(catalogs.PACKAGE.glob("*.py")), ids=lambda path: path.stem)
+def test_people_get_words(path: Path) -> None:
+    """The text of an error, or for a person, is made by `tr`, not an English literal."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not (isinstance(node, ast.Call) and node.args):
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        made = getattr(errors, name, None)
+        is_error = isinstance(made, type) and issubclass(made, errors.CirrusError)
+        if is_error or name in TO_PEOPLE:
+            text = node.args[name == "bad" and len(node.args) > 1]
+            assert not _is_english(text), f"line {text.lineno}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(catalogs.PACKAGE.glob("admin/**/*.py")),
+    ids=lambda path: str(path.relative_to(catalogs.PACKAGE)),
+)
+def test_administrators_get_words(path: Path) -> None:
+    """So are findings, headings, questions and remarks of cirrusctl."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        made = getattr(errors, name, None)
+        is_error = isinstance(made, type) and issubclass(made, errors.CirrusError)
+        texts = [keyword.value for keyword in node.keywords if keyword.arg == "none"]
+        if is_error or name in TO_ADMINISTRATORS:
+            first = TO_ADMINISTRATORS.get(name, 0)
+            texts += node.args[first : first + (2 if name in FINDINGS else 1)]
+        for text in texts:
+            assert not _is_english(text), f"line {text.lineno}"
+
+
+def _is_english(node: ast.expr) -> bool:
+    """A literal in which letters stand beside each other; signs and fields are everybody's."""
+    if isinstance(node, ast.IfExp):
+        return _is_english(node.body) or _is_english(node.orelse)
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    said = "".join(
+        part.value for part in parts if isinstance(part, ast.Constant) and type(part.value) is str
+    )
+    return bool(re.search(r"[A-Za-z]{2}", said))

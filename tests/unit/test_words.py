@@ -1,0 +1,123 @@
+"""Texts for people, in English and in other languages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge import words
+from cirrus_bridge.errors import Refused
+from cirrus_bridge.words import changed, joined, tr, translated, trn
+
+
+def german(one: str, many: str, count: int) -> str:
+    """A catalog with good and bad translations."""
+    return {
+        "Delivered at {place}": "Zugestellt an {place}",
+        "refused": "verweigert",
+        "{why}. Go on.": "Weiter. {why}!",
+        "{count} job": "{count} Auftrag" if count == 1 else "{count} Aufträge",
+        "Unknown {a}": "Fremd {b}",
+        "Missing {a}": "Fehlt",
+        "Broken {a}": "Kaputt {a",
+        "Number {a}": "Nummer {a:d}",
+        "Attribute {a}": "Attribut {a.b}",
+        "Position {a}": "Stelle {}",
+    }.get(one, many if many and count != 1 else one)
+
+
+def test_is_english_as_text() -> None:
+    """Logs and everything that takes it for a str have it in English."""
+    text = tr("Delivered at {place}", place="Paris")
+    assert text == "Delivered at Paris"
+    assert type(str(text)) is str
+
+
+def test_says_itself_with_a_catalog() -> None:
+    """Texts that are fields of texts are translated with them; others are taken as they are."""
+    inner = tr("Delivered at {place}", place="{place}")
+    assert inner.say(german) == "Zugestellt an {place}"
+    assert tr("{why}. Go on.", why=tr("refused")).say(german) == "Weiter. verweigert!"
+    assert tr("{why}. Go on.", why="refused").say(german) == "Weiter. refused!"
+
+
+def test_counts() -> None:
+    """Each language has its own plural."""
+    one, two = (trn("{count} job", "{count} jobs", count) for count in (1, 2))
+    assert (one, two) == ("1 job", "2 jobs")
+    assert (one.say(german), two.say(german)) == ("1 Auftrag", "2 Aufträge")
+
+
+def test_texts_put_together() -> None:
+    """Every part is translated, and what is done to the whole is done in each language."""
+    text = joined("; ", [tr("refused"), "Laser1", tr("Delivered at {place}", place="a\nb")])
+    assert text == "refused; Laser1; Delivered at a\nb"
+    clean = changed(text, lambda said: said.replace("\n", " ").upper())
+    assert clean == "REFUSED; LASER1; DELIVERED AT A B"
+    assert isinstance(clean, words.Words)
+    assert clean.say(german) == "VERWEIGERT; LASER1; ZUGESTELLT AN A B"
+
+
+@pytest.mark.parametrize(
+    "kind", ["Unknown", "Missing", "Broken", "Number", "Attribute", "Position"]
+)
+def test_a_broken_translation_is_not_used(kind: str) -> None:
+    """English is better than a crash, or than a text that leaves out what matters."""
+    assert tr(f"{kind} {{a}}", a="x").say(german) == f"{kind} x"
+
+
+def test_an_error_keeps_its_words() -> None:
+    """`str(error)` is what logs get; who has it in a field of another text translates it."""
+    error = Refused(tr("Delivered at {place}", place="a\nb"))
+    assert str(error) == "Delivered at a b"
+    outer = tr("{why}. Go on.", why=error)
+    assert outer == "Delivered at a b. Go on."
+    assert outer.say(german) == "Weiter. Zugestellt an a b!"
+    assert tr("{why}. Go on.", why=OSError(2, "gone")) == "[Errno 2] gone. Go on."
+
+
+@pytest.mark.parametrize(
+    ("environ", "language"),
+    [
+        ({}, "en"),
+        ({"LANG": "C.UTF-8"}, "en"),
+        ({"LANG": "de_AT.UTF-8"}, "de"),
+        ({"LANG": "de.UTF8"}, "de"),  # as cupsd has it
+        ({"LANG": "de_DE@euro"}, "de"),
+        ({"LANG": "de_DE.UTF-8", "LC_MESSAGES": "fr_FR.UTF-8"}, "fr"),
+        ({"LC_MESSAGES": "fr_FR.UTF-8", "LC_ALL": "es_ES.UTF-8"}, "es"),
+        ({"LC_ALL": "es_ES.UTF-8", "LANGUAGE": "tlh:ja:de"}, "ja"),
+        ({"LANG": "de_DE.UTF-8", "LANGUAGE": "en_GB:de"}, "en"),
+        ({"LANG": "tlh"}, "en"),
+        ({"LANG": "../../../../tmp/x"}, "en"),
+    ],
+)
+def test_the_language_of_the_process(
+    environ: dict[str, str], language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is that of gettext's variables, in gettext's order."""
+    for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    words._catalog.cache_clear()
+    said = translated(tr("Received at {location}", location="Paris"))
+    words._catalog.cache_clear()
+    assert said == translated(tr("Received at {location}", location="Paris"), language)
+    assert (said == "Received at Paris") == (language == "en")
+
+
+@pytest.mark.parametrize("language", ["de", "de-at", "de_CH"])
+def test_the_language_of_a_job(language: str) -> None:
+    """IPP's natural languages are found, whatever the process's language is."""
+    assert translated(tr("Received at {location}", location="P"), language) == (
+        "Am Standort P empfangen"
+    )
+
+
+def test_a_job_names_no_file(tmp_path: Path) -> None:
+    """A natural language is anybody's text."""
+    assert translated(tr("Received at {location}", location="P"), f"../{tmp_path}") == (
+        "Received at P"
+    )
