@@ -71,7 +71,7 @@ def test_watch(own_site: PrintSite, terminal: Terminal, pdfs: dict[int, Path]) -
             bridge.write("connections = 1\n")  # of [upload]
         queue = own_site.queue(server=slow.name, driver=False, options="?waittimeout=0")
         terminal.type("cirrusctl jobs --watch; echo status $?")
-        eventually(lambda: terminal.screen() == "There are no such jobs.")
+        eventually(lambda: terminal.screen() == "There are no print jobs for the cloud.")
         slow.bytes_per_s = 100_000
         own_site.cups.lp(queue, "-o", "raw", "-t", TITLE, noise)
         eventually(lambda: _row(terminal, "processing  ━+─+  .*  not submitted$"))
