@@ -6,8 +6,10 @@ import json
 import os
 import re
 import stat
+import time
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 import trustme
 
 from cloudlet_server import CloudletServer, Tls
-from print_site import BACKEND, PrintSite
+from print_site import BACKEND, PrintSite, eventually
 
 
 @pytest.fixture
@@ -112,6 +114,18 @@ def options(site: PrintSite, *but: str, **more: str) -> list[str]:
     for name, value in values.items():
         words += [] if name in but else [f"--{name}", value]
     return words
+
+
+def test_poller_that_starts_again(bare: PrintSite) -> None:
+    """As it does when systemd gives it the new key: the doctor at setup's end waits for it."""
+    with ThreadPoolExecutor() as beside:
+        words = ("setup", *options(bare), "--device", "Paris:Laser1", "--no-test")
+        asked = beside.submit(bare.cirrusctl, *words)
+        eventually(lambda: list((bare.config / "servers.d").glob("*.toml")))
+        time.sleep(1)
+        with bare.statusd():
+            done = asked.result()
+    assert done.returncode == 0, done.stdout
 
 
 def test_from_nothing_to_paper(polled: PrintSite) -> None:

@@ -16,7 +16,8 @@ from cirrus_bridge.admin.conversation import Conversation
 from cirrus_bridge.admin.cups_setup import CupsSetup
 from cirrus_bridge.admin.doctor import report
 from cirrus_bridge.admin.doctor.examination import examine
-from cirrus_bridge.admin.doctor.finding import Severity
+from cirrus_bridge.admin.doctor.finding import Finding, Severity
+from cirrus_bridge.admin.doctor.following import POLLER
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.output import Output
 from cirrus_bridge.admin.print_test import Result, print_test_page
@@ -31,6 +32,7 @@ from cirrus_bridge.words import joined, tr
 
 ALL, NONE = "all", "none"
 TEST_S = 60.0
+POLLER_S = 5.0
 Found = list[tuple[str, Driver]]  # location, device
 
 
@@ -67,13 +69,25 @@ class GuidedSetup:
         self._write(drafted)
         queues = [*self._queues(found)]
         failed = [queue for queue in queues if self._wants_test(queue) and not self._test(queue)]
-        findings = [each for each in examine(self.installation) if each.severity > Severity.NOTE]
+        findings = self._findings()
         if self.output.as_json:
             self._done("", "doctor", findings=findings)
         else:
             rows = report.rows(findings)
             self.output.rows(rows, report.COLUMNS, none=tr("The doctor finds nothing wrong."))
         return not failed and all(each.severity < Severity.ERROR for each in findings)
+
+    def _findings(self) -> list[Finding]:
+        """What is not as it should be. The new key has systemd start the poller again, which takes
+        a moment."""
+        clock = self.installation.clock
+        deadline_s = clock.monotonic_s() + POLLER_S
+        while True:
+            found = [each for each in examine(self.installation) if each.severity > Severity.NOTE]
+            away = any(each.check == POLLER for each in found)
+            if not away or clock.monotonic_s() >= deadline_s:
+                return found
+            clock.sleep(0.5)
 
     def _done(self, text: str, step: str, **facts: Any) -> None:
         self.output.event({"step": step, **facts}, text)
