@@ -55,8 +55,8 @@ class Clock:
         return time.monotonic()
 
     def cpu_s(self) -> float:
-        """Seconds that this thread has had a processor: how much work it was."""
-        return time.thread_time()
+        """Seconds that this process has had a processor: how much work it was."""
+        return time.process_time()
 
     def sleep(self, seconds: float) -> None:
         """Sleep; inside `stoppable()` a stop request, made before too, ends it: Interrupted."""

@@ -153,7 +153,7 @@ def _within_reason(place: Place, answer: Mapping[str, Any], tell: Tell) -> Mappi
 class _Listing:
     """Makes lines of devices, while there is time.
 
-    What counts is the time in which this thread worked or waited for answers, not that in which a
+    What counts is the time in which this process worked or waited for answers, not that in which a
     busy machine ran others instead of it: that must not shorten the list.
     """
 
@@ -168,11 +168,12 @@ class _Listing:
         Raises:
             queue.Empty: none came in time.
         """
-        began_s = self.clock.monotonic_s()
+        left_s, began_s, worked_s = self._left_s(), self.clock.monotonic_s(), self.clock.cpu_s()
         try:
-            return answers.get(timeout=max(0.0, self._left_s() - LAST_S))
+            return answers.get(timeout=max(0.0, left_s - LAST_S))
         finally:
             self._waited_s += self.clock.monotonic_s() - began_s
+            self._waited_s -= self.clock.cpu_s() - worked_s  # by the threads that ask
 
     def has_time_for(self, size_bytes: int) -> bool:
         """Whether JSON of this size is read in time."""
