@@ -41,7 +41,7 @@ def test_a_held_job_speaks_its_owners_language(own_site: PrintSite) -> None:
     for job_id in (german, english):
         site.cups.wait_job(job_id, "held")
     assert _says(site, german).startswith(
-        "Warten auf die Zustellung am Standort Paris. Die Cloud hat"
+        "Warten auf die Zustellung am Standort Paris. Der Auftrag"
     )
     assert "cirrus-statusd läuft nicht" in _says(site, german)
     assert _says(site, english).startswith("Waiting for delivery at Paris. The cloud has it")
@@ -50,7 +50,7 @@ def test_a_held_job_speaks_its_owners_language(own_site: PrintSite) -> None:
         eventually(lambda: "läuft nicht" not in _says(site, german))
         assert _says(site, german) == (
             "Warten auf die Zustellung am Standort Paris. "
-            "Die Cloud hat ihn: Ihn hier abzubrechen, hält ihn nicht auf."
+            "Der Auftrag ist schon in der Cloud: Ein Abbruch hier hält ihn nicht mehr auf."
         )
         eventually(lambda: "does not run" not in _says(site, english))
         assert _says(site, english).startswith("Waiting for delivery at Paris. The cloud has it")
