@@ -58,7 +58,7 @@ def parse_server(text: str) -> tuple[str, int | None]:
 
 
 def _is_host(text: str) -> bool:
-    """What is in brackets is an IPv6 address (RFC 3986, 3.2.2); libraries fail over anything else."""
+    """In brackets it is an IPv6 address (RFC 3986, 3.2.2); libraries fail over anything else."""
     try:
         return not text.startswith("[") or bool(ipaddress.IPv6Address(text[1:-1]))
     except ValueError:
