@@ -6,6 +6,7 @@ Ids are joined with `/` as in COMP/LOC/DEV; an id that holds a `/` or `%` is per
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -140,11 +141,13 @@ def _add_device(arguments: argparse.Namespace) -> None:
     inventory = InventoryFile(arguments.data)
     known = inventory.current()
     parents: list[Edit] = []
+    devices: Iterable[str] = ()
     if arguments.begins:
         parents = [put_company(company), put_location(company, location, {})]
     if not parents or location in known.companies.get(company, {}):
-        if device in known.location(company, location).devices:
-            raise SettingsError(f"there is a device {device!r} already")
+        devices = known.location(company, location).devices
+    if device in devices:
+        raise SettingsError(f"there is a device {device!r} already")
     fields = _given(
         type=arguments.type,
         target=arguments.target,
