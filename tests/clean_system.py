@@ -119,7 +119,12 @@ class CleanSystem:
 
     def run(self, *command: str, may_fail: bool = False) -> str:
         """Standard output and error of a command, run inside without network."""
-        return _run(*self._enter("--net"), *command, may_fail=may_fail)
+        try:
+            return _run(*self._enter("--net"), *command, may_fail=may_fail)
+        except AssertionError:
+            log = self.path("/var/log/cups/error_log")
+            print("".join(log.open().readlines()[-50:]) if log.exists() else "CUPS has no log.")
+            raise
 
     def apt_get(self, *arguments: str) -> str:
         """The same of apt-get, with network; one at a time, as its archives are those of all."""

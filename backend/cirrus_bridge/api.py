@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from cirrus_bridge import api_answers as answers
-from cirrus_bridge.api_errors import Exchange, RequestBody, check_status, translated
+from cirrus_bridge.api_errors import check_status, translated
+from cirrus_bridge.api_exchange import Exchange, RequestBody
 from cirrus_bridge.config import UploadSettings
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.errors import ApiError, ShortSegment

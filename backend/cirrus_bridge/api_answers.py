@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from cirrus_bridge.api_errors import Exchange
+from cirrus_bridge.api_exchange import Exchange
 from cirrus_bridge.model import DeliveryState, JobStatus, Receipt, Target
 from cirrus_bridge.words import tr
 

@@ -84,7 +84,7 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str], number: int = 0) -
         queue_defaults=MappingProxyType(driver.defaults),
         papers=MappingProxyType(driver.papers),
         trays=MappingProxyType(driver.trays),
-        language=environ.get("LANG", "").partition(".")[0],
+        language=_text(environ.get("LANG", "")).partition(".")[0],  # any client's bytes
     )
 
 

@@ -18,7 +18,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 from cirrus_bridge.api import CloudApi
-from cirrus_bridge.api_errors import MAY_BE_PRINTED
+from cirrus_bridge.api_exchange import MAY_BE_PRINTED
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import UploadSettings
 from cirrus_bridge.crowd import Crowd

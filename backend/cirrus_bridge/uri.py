@@ -52,9 +52,17 @@ def parse_server(text: str) -> tuple[str, int | None]:
     """
     match = _HOST.fullmatch(text)
     port = match and match["port"]
-    if not match or (port and not 0 < int(port) < 65_536):
+    if not match or (port and not 0 < int(port) < 65_536) or not _is_host(match["host"]):
         raise ValueError(tr("'{text}' is not a host name, or host name and port", text=text))
     return match["host"], int(port) if port else None
+
+
+def _is_host(text: str) -> bool:
+    """In brackets it is an IPv6 address (RFC 3986, 3.2.2); libraries fail over anything else."""
+    try:
+        return not text.startswith("[") or bool(ipaddress.IPv6Address(text[1:-1]))
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

@@ -153,7 +153,10 @@ def _catalog(language: str) -> Catalog:
 def _translations(domain: str, languages: tuple[str, ...]) -> NullTranslations:
     import gettext  # which a job whose language is English does not need
 
-    return gettext.translation(domain, FOLDER, languages, fallback=True)
+    try:
+        return gettext.translation(domain, FOLDER, languages, fallback=True)
+    except Exception:  # noqa: BLE001 - a file that is damaged: no job is to be lost over a language
+        return gettext.NullTranslations()
 
 
 def _is_foreign(language: str) -> bool:

@@ -6,6 +6,7 @@ Ids are joined with `/` as in COMP/LOC/DEV; an id that holds a `/` or `%` is per
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -14,7 +15,7 @@ from cirrus_cloudlet.device_kinds import DEVICE_KINDS
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.ids import check_id
 from cirrus_cloudlet.inventory import TYPE_NAMES, Location
-from cirrus_cloudlet.inventory_edit import put_company, put_device, put_location
+from cirrus_cloudlet.inventory_edit import Edit, put_company, put_device, put_location, together
 from cirrus_cloudlet.inventory_file import InventoryFile
 from cirrus_cloudlet.props import parse_props
 
@@ -138,10 +139,14 @@ def _switch(arguments: argparse.Namespace) -> None:
 def _add_device(arguments: argparse.Namespace) -> None:
     company, location, device = _ids(arguments.path, 3)
     inventory = InventoryFile(arguments.data)
+    known = inventory.current()
+    parents: list[Edit] = []
+    devices: Iterable[str] = ()
     if arguments.begins:
-        inventory.change(put_company(company))
-        inventory.change(put_location(company, location, {}))
-    if device in inventory.current().location(company, location).devices:
+        parents = [put_company(company), put_location(company, location, {})]
+    if not parents or location in known.companies.get(company, {}):
+        devices = known.location(company, location).devices
+    if device in devices:
         raise SettingsError(f"there is a device {device!r} already")
     fields = _given(
         type=arguments.type,
@@ -152,7 +157,8 @@ def _add_device(arguments: argparse.Namespace) -> None:
         props=parse_props(arguments.props, semicolons=True) if arguments.props else None,
     )
     kind = DEVICE_KINDS[arguments.kind] if arguments.kind else {}
-    inventory.change(put_device(company, location, device, {**kind, **fields}))
+    # at once: a device that is refused leaves no parents behind
+    inventory.change(together(*parents, put_device(company, location, device, {**kind, **fields})))
 
 
 def _list_devices(arguments: argparse.Namespace) -> None:
@@ -174,7 +180,10 @@ def _ids(path: str, count: int) -> list[str]:
     if len(parts) != count:
         form = "/".join(("COMP", "LOC", "DEV")[:count])
         raise SettingsError(f"{path!r} is not of the form {form}")
-    decoded = [unquote(part, errors="strict") for part in parts]
+    try:
+        decoded = [unquote(part, errors="strict") for part in parts]
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path!r} is not UTF-8") from error
     return [check_id(part, kind) for part, kind in zip(decoded, _KINDS, strict=False)]
 
 

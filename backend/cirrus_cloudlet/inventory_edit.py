@@ -35,6 +35,16 @@ def put_device(company: str, location: str, device: str, fields: Mapping[str, An
     return lambda document: _put(document, "device", key, fields)
 
 
+def together(*edits: Edit) -> Edit:
+    """All of them, one after the other."""
+
+    def edit(document: TOMLDocument) -> None:
+        for each in edits:
+            each(document)
+
+    return edit
+
+
 def _put(
     document: TOMLDocument, kind: str, key: Mapping[str, str], fields: Mapping[str, Any]
 ) -> None:

@@ -21,7 +21,7 @@ from cirrus_cloudlet.call import Call, required
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault
 from cirrus_cloudlet.sessions import form_token, is_form_token
-from cirrus_cloudlet.sign_in_limit import SignInLimit
+from cirrus_cloudlet.sign_in_limit import SignInLimit, network
 from cirrus_cloudlet.web_templates import rendered
 
 log = logging.getLogger(__name__)
@@ -89,8 +89,9 @@ class SignIn:
         return response
 
     def _refusal(self, name: str, password: str, address: str) -> Response | None:
-        name_there = f"{address} {name}"
-        wait_s = max(self._by_name.wait_s(name_there), self._by_address.wait_s(address))
+        where = network(address)
+        name_there = f"{where} {name}"
+        wait_s = max(self._by_name.wait_s(name_there), self._by_address.wait_s(where))
         if wait_s:
             problem = f"Too many wrong passwords. Try again in {-(-wait_s // 60)} min."
             response = rendered("sign_in", 429, problem=problem, name=name)
@@ -99,7 +100,7 @@ class SignIn:
         if self._cloud.accounts.verified(name, password):
             return None
         self._by_name.count(name_there)
-        self._by_address.count(address)
+        self._by_address.count(where)
         # the name is not logged: a password may have been typed in its place
         log.warning("a sign-in from %s was refused", address)
         problem = "This name and password do not go together."

@@ -68,6 +68,27 @@ def test_a_device_with_all_that_is_above_it(tmp_path: Path) -> None:
     assert run(tmp_path / "new", "company", "list").stdout == "Acme\n"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("New/Rome/Laser1", "--type", "command"),
+        ("New/Rome/Laser1", "--formats", "none"),
+        ("New/Rome/Laser1", "--props", "copies"),
+        ("New/Rome/..",),
+        ("New/Rome/%FF",),
+    ],
+)
+def test_a_refused_device_leaves_nothing_above_it(
+    own: CloudletServer, arguments: tuple[str, ...]
+) -> None:
+    """One that can not be added is no reason for a company."""
+    before = own.cli("location", "list"), own.cli("company", "list")
+    done = own.cli_result("device", "add", "--parents", *arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("cirrus-cloudlet: ") and done.stderr.count("\n") == 1
+    assert (own.cli("location", "list"), own.cli("company", "list")) == before
+
+
 def on_terminal(folder: Path, *args: str) -> list[str]:
     """The same at a terminal; its lines."""
     program = Path(sys.executable).with_name("cirrus-cloudlet")

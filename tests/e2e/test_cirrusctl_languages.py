@@ -93,6 +93,20 @@ def test_a_code(site: PrintSite, language: str, head: str, end: str) -> None:
     )
 
 
+def test_letters_that_the_locale_lacks(site: PrintSite) -> None:
+    """They are escaped, as titles in other scripts are; JSON stays JSON."""
+    environ = os.environ | site.environ | {"LANGUAGE": "fr", "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run([PROGRAM, "explain"], env=environ, capture_output=True, check=True)
+    assert rb"\u2019" in done.stdout and "é".encode("latin-1") in done.stdout
+    environ["LANGUAGE"] = "ja"
+    done = subprocess.run([PROGRAM, "explain", "402"], env=environ, capture_output=True, check=True)
+    assert done.stdout.startswith(rb"CB-402: \u30b5")
+    done = subprocess.run(
+        [PROGRAM, "explain", "--json"], env=environ, capture_output=True, check=True
+    )
+    assert done.stdout.isascii() and json.loads(done.stdout)
+
+
 def test_errors_and_questions(own_site: PrintSite) -> None:
     """An error has its advice in the language, too; setup asks in it."""
     done = said(own_site, "de", "setup", "--server", "127.0.0.1:1", "--plain")

@@ -25,7 +25,18 @@ trap 'kill $journald; wait $journald || true' EXIT
 until [ -S /run/systemd/journal/stdout ]; do sleep 0.1; done
 systemd-cat -t cirrus-statusd "$1/cirrus-statusd" --once
 until journalctl -q -t cirrus-statusd | grep -q event=ended; do sleep 0.1; done
+"$1/python" -c "$2"
+until journalctl -q -t cirrus-statusd -o cat --all | grep -q three; do sleep 0.1; done
 "$1/cirrusctl" logs --json
+"""
+
+# anybody can: several messages in one entry, an empty one, one that is no UTF-8
+STRANGER = r"""
+import socket
+journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+journal.connect("/run/systemd/journal/socket")
+for entry in (b"MESSAGE=one\nMESSAGE=two\n", b"MESSAGE=\n", b"MESSAGE=\xff three\n"):
+    journal.send(b"SYSLOG_IDENTIFIER=cirrus-statusd\n" + entry)
 """
 
 
@@ -52,7 +63,7 @@ def test_the_poller_and_cups(site: PrintSite, pdfs: dict[int, Path]) -> None:
     job_id = site.cups.lp(site.queue("Paris:None"), pdfs[1])
     site.cups.wait_job(job_id, "held")
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", NAMESPACE, "sh", BACKEND.parent],
+        ["unshare", "-m", "sh", "-c", NAMESPACE, "sh", BACKEND.parent, STRANGER],
         env=environ(site),
         capture_output=True,
         text=True,
@@ -62,6 +73,7 @@ def test_the_poller_and_cups(site: PrintSite, pdfs: dict[int, Path]) -> None:
     lines = list(map(json.loads, done.stdout.splitlines()))
     assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
     assert any(line["program"] == "cirrus-statusd" and "event=" in line["text"] for line in lines)
+    assert [line["text"] for line in lines[-3:]] == ["one two", "", "\ufffd three"]
     told = [line for line in lines if line["job"] == job_id and line["program"] == "cupsd"]
     assert any("(CB-401)" in line["text"] for line in told)
     assert not any("[Client" in line["text"] for line in lines)

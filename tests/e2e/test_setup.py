@@ -64,6 +64,12 @@ class Terminal:
         self._child.expect_exact(question)
         self._child.sendline(text)
 
+    def answer_unseen(self, question: str, text: str) -> None:
+        """Wait for a question that hides what is typed from the moment when it is there."""
+        self._child.expect_exact(question)
+        assert not self._child.getecho()
+        self._child.sendline(text)
+
     def sees(self, text: str) -> None:
         """Wait for this to be shown."""
         self._child.expect_exact(text)
@@ -138,11 +144,11 @@ def test_from_nothing_to_paper(polled: PrintSite) -> None:
     terminal.answer("without TLS? [Y/n]", "y")
     terminal.sees("answers (version cirrus-cloudlet")
     terminal.answer("Company", "Acme")
-    terminal.answer("API key (not shown)", "no key at all")
-    terminal.answer("API key (not shown)", "a-key-that-is-none")
+    terminal.answer_unseen("API key (not shown)", "no key at all")
+    terminal.answer_unseen("API key (not shown)", "a-key-that-is-none")
     terminal.sees("Check that the key is whole")  # before anything else is asked
     terminal.answer("Company (its id) [Acme]", "")
-    terminal.answer("API key (not shown)", polled.key)
+    terminal.answer_unseen("API key (not shown)", polled.key)
     terminal.answer("Location", "Atlantis")
     terminal.sees("Give company and location by the ids")
     terminal.answer("Location", "Paris")

@@ -79,6 +79,8 @@ def test_argument_bytes_are_utf_8_or_replaced() -> None:
     """Bytes that are no UTF-8 never end the program."""
     job = read_job([*ARGV[:3], os.fsdecode(b"caf\xe9"), *ARGV[4:]], {})
     assert job.title == "caf\ufffd"
+    job = read_job(ARGV, {"LANG": os.fsdecode(b"\xff\xe4.UTF-8")})  # as any client may name it
+    assert job.language.encode() == "\ufffd\ufffd".encode()
 
 
 def test_no_title() -> None:

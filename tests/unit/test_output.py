@@ -56,6 +56,16 @@ def test_json_is_harmless_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert event == watched == row and complaint["error"]["message"] == str(error)
 
 
+def test_a_list_that_changes_is_harmless_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is told in place of rows, and below them, may have names of strangers in it."""
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as if there were a terminal
+    Output(False).watch([Look([], None, "user a\x9b2Jb", "c\x1b]0;d")], COLUMNS)
+    text = capsys.readouterr().out
+    assert r"user a\u009b2Jb" in text and r"c\u001b]0;d" in text
+
+
 def test_no_rows(capsys: pytest.CaptureFixture[str]) -> None:
     """People are told that there are none, programs get an empty list."""
     Output(False).rows([], COLUMNS, none="Nothing.")

@@ -75,6 +75,8 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         ("cirrus://user:secret@h/C/L:D", "user or password"),
         ("cirrus://h:99999/C/L:D", "host name"),
         ("cirrus:///C/L:D", "host name"),
+        ("cirrus://[127.0.0.1]/C/L:D", "host name"),
+        ("cirrus://[::::]:80/C/L:D", "host name"),
         ("cirrus://h/C", "missing"),
         ("cirrus://h//L:D", "missing"),
         ("cirrus://h/C/L", "LOCATION:DEVICE"),

@@ -121,3 +121,20 @@ def test_a_job_names_no_file(tmp_path: Path) -> None:
     assert translated(tr("Received at {location}", location="P"), f"../{tmp_path}") == (
         "Received at P"
     )
+
+
+@pytest.mark.parametrize("keep_bytes", [0, 500, 3000])
+def test_a_damaged_catalog(
+    keep_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was full leaves one: its texts are in English, and no job is lost."""
+    name = "de/LC_MESSAGES/cirrus-bridge.mo"
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_bytes((words.FOLDER / name).read_bytes()[:keep_bytes])
+    monkeypatch.setattr(words, "FOLDER", tmp_path)
+    for cached in (words._catalog, words._translations):
+        cached.cache_clear()
+    said = translated(tr("Received at {location}", location="P"), "de")
+    for cached in (words._catalog, words._translations):
+        cached.cache_clear()
+    assert said == "Received at P"

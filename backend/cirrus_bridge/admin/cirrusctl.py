@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from typing import Annotated, NoReturn
@@ -53,6 +54,9 @@ FAULT = tr("cirrusctl failed in a way that it should not. (CB-900)")
 
 def run() -> NoReturn:
     """Entry point of the program."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # titles are in any script, and so are our own texts, whatever the locale's charset has
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except CirrusError as error:

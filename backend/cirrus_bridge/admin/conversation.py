@@ -5,6 +5,7 @@ Questions go to standard error, so that standard output has results only.
 
 from __future__ import annotations
 
+import getpass
 import sys
 
 import typer
@@ -32,8 +33,9 @@ class Conversation:
         if not self.may_ask:
             missing = translated(tr("it is missing, and there is no terminal to ask"))
             raise typer.BadParameter(missing, None, None, option)
-        answer = typer.prompt(translated(question), default=default, hide_input=is_secret, err=True)
-        return str(answer).strip()
+        if is_secret:
+            return _typed_secret(translated(question))
+        return str(typer.prompt(translated(question), default=default, err=True)).strip()
 
     def confirm(self, question: str, *, default: bool) -> bool:
         """Yes or no; no where nobody can be asked."""
@@ -49,3 +51,13 @@ class Conversation:
         if not self.may_ask:
             raise trouble
         self.say(joined(" ", ("!", with_code(trouble))))
+
+
+def _typed_secret(question: str) -> str:
+    # typer asks before it hides what is typed: who is quick would see it, and it would be lost
+    try:
+        while not (answer := getpass.getpass(f"{question}: ").strip()):
+            pass
+    except (KeyboardInterrupt, EOFError):
+        raise typer.Abort from None
+    return answer

@@ -5,12 +5,13 @@ Reads both and writes nothing. A source that can not be read is told of, and cos
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cirrus_bridge.child_program import ProgramFailed, read_program
 from cirrus_bridge.words import tr
@@ -27,7 +28,7 @@ _JOB = re.compile(r"(?:\[Job |\bjob=)(\d+)\b")
 _OURS = re.compile(r"cirrus|\(CB-\d{3}\)", re.IGNORECASE)
 # cupsd registers each queue's colour profiles at colord, and takes every no for a warning
 _OTHERS = re.compile(r"\bColorManager\b|\bcolord\b")
-_SEVERE = "XAECW"  # levels of error_log(5): emergency, alert, error, critical, warning
+_SEVERE = tuple("XAECW")  # levels of error_log(5): emergency, alert, error, critical, warning
 
 
 class LogLine(NamedTuple):
@@ -79,23 +80,35 @@ def _from_journal(programs: list[str], most: int) -> Iterator[LogLine]:
     )
     for line in data.splitlines():
         entry = json.loads(line)
-        text = entry.get("MESSAGE")
-        if not isinstance(text, str):  # bytes that are no UTF-8 come as numbers
-            text = bytes(text or ()).decode("utf-8", "replace")
+        text = _message(entry.get("MESSAGE"))
         at = datetime.fromtimestamp(int(entry["__REALTIME_TIMESTAMP"]) / 1e6, UTC).astimezone()
         yield LogLine(at, str(entry.get("SYSLOG_IDENTIFIER", "")), _job(text), text)
+
+
+def _message(value: Any) -> str:
+    """A message as journalctl(1) has it. Everybody can log, in our name as well, and anything."""
+    match value:
+        case str():
+            return value
+        case [int(), *_]:  # what is no UTF-8
+            return bytes(value).decode("utf-8", "replace")
+        case list():  # several
+            return " ".join(map(_message, value))
+        case _:  # none, or one that is too long
+            return ""
 
 
 def _from_error_log(path: Path) -> Iterator[LogLine]:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
         data = file.read()
-    for line in data.decode("utf-8", "replace").splitlines():
+    for line in data.decode("utf-8", "replace").split("\n"):  # U+2028 and others end no line
         if entry := _ENTRY.fullmatch(line):
             level, time, text = entry.groups()
             form = "%d/%b/%Y:%H:%M:%S.%f %z" if "." in time else "%d/%b/%Y:%H:%M:%S %z"
-            at = datetime.strptime(time, form).astimezone()
-            yield LogLine(at, CUPSD, _job(text), f"{level} {text}")
+            with contextlib.suppress(ValueError):  # no time, so none of cupsd's lines
+                at = datetime.strptime(time, form).astimezone()
+                yield LogLine(at, CUPSD, _job(text), f"{level} {text}")
 
 
 def _is_telling(line: LogLine) -> bool:
@@ -103,7 +116,7 @@ def _is_telling(line: LogLine) -> bool:
         return True
     if line.job is None and _OTHERS.search(line.text):
         return False
-    return line.text[0] in _SEVERE or bool(_OURS.search(line.text))
+    return line.text.startswith(_SEVERE) or bool(_OURS.search(line.text))
 
 
 def _job(text: str) -> int | None:

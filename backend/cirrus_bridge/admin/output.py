@@ -90,9 +90,9 @@ class Output:
                     lines = (
                         table(rows, columns, self._console.width)
                         if rows
-                        else [Text(translated(none))]
+                        else [Text(shown(translated(none)))]
                     )
-                    lines += [Text(translated(note))] if note else []
+                    lines += [Text(shown(translated(note)))] if note else []
                     live.update(Group(*lines), refresh=True)
         else:
             for rows, _, none, note in looks:
@@ -142,7 +142,8 @@ def complain(error: CirrusError, *, as_json: bool) -> None:
 
 def _json_text(document: object, indent: int | None = None) -> str:
     # JSON lets through what some terminals obey (U+009B), and halves of pairs, which are no UTF-8
-    return shown(json.dumps(_jsonable(document), ensure_ascii=False, indent=indent))
+    is_ascii = not sys.stdout.encoding.lower().startswith("utf")  # what else it has is not known
+    return shown(json.dumps(_jsonable(document), ensure_ascii=is_ascii, indent=indent))
 
 
 def _jsonable(value: Any) -> Any:

@@ -5,6 +5,7 @@ Asks nobody: who talks to people decides what to do about an error, and calls a 
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -161,7 +162,11 @@ def server_file(folder: Path, server: Server) -> Path:
             )
         return path
     words = filter(None, (server.name, server.company))
-    return folder / "servers.d" / f"{re.sub(r'[^A-Za-z0-9.]+', '-', '-'.join(words))}.toml"
+    stem = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(words))
+    numbered = (f"{stem}-{number}.toml" for number in itertools.count(2))
+    paths = (folder / "servers.d" / name for name in itertools.chain([f"{stem}.toml"], numbered))
+    # another server's or company's name may look the same, and its key is not to be lost
+    return next(path for path in paths if not _entries(path))
 
 
 def _entries(path: Path) -> list[Server]:

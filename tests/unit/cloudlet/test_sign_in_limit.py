@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from cirrus_cloudlet.sign_in_limit import SignInLimit
+import tracemalloc
+
+import pytest
+
+from cirrus_cloudlet.sign_in_limit import SignInLimit, network
 
 
 def test_it_opens_again() -> None:
@@ -28,3 +32,31 @@ def test_it_does_not_grow_for_ever() -> None:
         limit.count(str(number))
     assert limit.wait_s("0") == 0
     assert limit.wait_s("1") == 900
+
+
+def test_long_names_are_not_kept() -> None:
+    """A name has no end but the form's, and who sends it need not be anybody."""
+    limit = SignInLimit(1, lambda: 0.0)
+    tracemalloc.start()
+    try:
+        for number in range(50):
+            limit.count(f"{number}{'x' * 100_000}")
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("", "", True),
+    ],
+)
+def test_who_has_many_addresses(one: str, other: str, is_same: bool) -> None:
+    """In IPv6 everybody has; guesses are counted together."""
+    assert (network(one) == network(other)) is is_same

@@ -9,7 +9,8 @@ import typer
 
 from cirrus_bridge.admin.conversation import Conversation
 from cirrus_bridge.admin.exit_status import ExitStatus
-from cirrus_bridge.admin.guided_setup import GuidedSetup, Wanted
+from cirrus_bridge.admin.guided_server import Wanted
+from cirrus_bridge.admin.guided_setup import GuidedSetup
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.output import AsJson, Output
 
