@@ -46,6 +46,7 @@ class CupsServer:
         group: Group = Group.JOB,
         changes: Sequence[Attribute] = (),
         data: bytes = b"",
+        language: str = "en",
     ) -> Response:
         """Make one request.
 
@@ -54,6 +55,7 @@ class CupsServer:
             about: operation attributes; who asks is added.
             group, changes: what is to be set, if anything.
             data: a file that goes with the request: a document, or a driver.
+            language: of who asks (RFC 5646); a job keeps it.
 
         Raises:
             CupsAway: no answer, or cupsd can not answer now; the same request can be made again.
@@ -66,7 +68,7 @@ class CupsServer:
         groups = [(Group.OPERATION, [*about[:1], user, *about[1:]])]
         if changes:
             groups.append((group, [*changes]))
-        response = self._exchange(path, encode(operation, groups) + data)
+        response = self._exchange(path, encode(operation, groups, language=language) + data)
         if response.status < _FIRST_FAILURE:
             return response
         raise _refusal(response)

@@ -102,8 +102,10 @@ class Malformed(ValueError):
     """These bytes are no IPP message."""
 
 
-def encode(operation: int, groups: Iterable[tuple[Group, Sequence[Attribute]]]) -> bytes:
-    """A request of IPP 2.0 in UTF-8 and English; the charset and language need not be given.
+def encode(
+    operation: int, groups: Iterable[tuple[Group, Sequence[Attribute]]], *, language: str = "en"
+) -> bytes:
+    """A request of IPP 2.0 in UTF-8; charset and language need not be among the attributes.
 
     Raises:
         struct.error: a value is too large for its kind.
@@ -111,7 +113,7 @@ def encode(operation: int, groups: Iterable[tuple[Group, Sequence[Attribute]]]) 
     parts = [struct.pack(">BBHI", 2, 0, operation, 1)]
     first = (
         Attribute(Tag.CHARSET, "attributes-charset", ["utf-8"]),
-        Attribute(Tag.LANGUAGE, "attributes-natural-language", ["en"]),
+        Attribute(Tag.LANGUAGE, "attributes-natural-language", [language]),
     )
     for group, attributes in groups:
         parts.append(bytes([group]))

@@ -128,13 +128,23 @@ def _english(one: str, many: str, count: int) -> str:
     return many if many and count != 1 else one
 
 
-@functools.lru_cache(maxsize=64)
-def _catalog(language: str) -> Catalog:
-    """The translations into a language, or those of the process; English where there are none."""
+def own_language() -> str:
+    """The language of this process, as IPP has it (RFC 8011, 5.1.9), such as "de-at"."""
+    return next(iter(_languages("")), "en").lower().replace("_", "-")
+
+
+def _languages(language: str) -> list[str]:
+    """A language, or those of the process, up to English, as catalogs are called."""
     said = language.replace("-", "_") or next(filter(None, map(os.environ.get, _VARIABLES)), "")
     # a job may name any language; none of them leads out of our folder
     names = [name.partition(".")[0].partition("@")[0] for name in said.split(":")]
-    languages = list(itertools.takewhile(_is_foreign, filter(str.isidentifier, names)))
+    return list(itertools.takewhile(_is_foreign, filter(str.isidentifier, names)))
+
+
+@functools.lru_cache(maxsize=64)
+def _catalog(language: str) -> Catalog:
+    """The translations into a language, or those of the process; English where there are none."""
+    languages = _languages(language)
     if not languages:
         return _english
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import tomlkit
 
-from print_site import BACKEND, PrintSite
+from print_site import BACKEND, PrintSite, eventually
 
 
 def ask(site: PrintSite, *arguments: str, status: int = 0) -> Any:
@@ -108,6 +108,18 @@ def ask_with_remark(site: PrintSite, *arguments: str) -> Any:
     done = site.cirrusctl(*arguments, "--json")
     assert done.returncode == 4 and "(CB-411)" in done.stderr
     return json.loads(done.stdout)
+
+
+def test_job_that_was_canceled_in_cups(site: PrintSite, lyon: str, pdfs: dict[int, Path]) -> None:
+    """Nobody asks for it any more, so what was heard last is no news, and it may be printed."""
+    job_id = site.cups.lp(site.queue(f"Lyon:{lyon}", options="?waittimeout=1"), pdfs[1])
+    site.cups.wait_job(job_id, "held")
+    site.cups.run("cancel", str(job_id))
+    with site.statusd():
+        eventually(lambda: "waiting when last asked" in site.cirrusctl("jobs").stdout)
+    said = site.cirrusctl("job", str(job_id)).stdout
+    assert "it is not followed any more; the cloud may print it still" in said
+    assert "nothing is left to be done" not in said
 
 
 def test_jobs(site: PrintSite, lyon: str, pdfs: dict[int, Path]) -> None:

@@ -67,7 +67,7 @@ def test_queues_and_jobs(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
     (job,) = json.loads(said(own_site, "de", "jobs", "--json").stdout)
     assert job["state"] == "held"
     done = said(own_site, "de", "jobs", "--user", "bob")
-    assert done.stdout.startswith("Keiner von 1 Aufträgen ist so. Es gibt: Benutzer ")
+    assert done.stdout.startswith("Keiner der 1 Aufträge passt dazu. Vorhanden: Benutzer ")
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,12 @@ def test_letters_that_the_locale_lacks(site: PrintSite) -> None:
     assert done.stdout.isascii() and json.loads(done.stdout)
 
 
+def test_a_test_page(own_site: PrintSite) -> None:
+    """Its job speaks the language of who has asked for it."""
+    done = said(own_site, "de", "test", own_site.queue("Paris:None"))
+    assert done.returncode == 1 and "hat die Anfrage abgelehnt" in done.stdout, done.stdout
+
+
 def test_errors_and_questions(own_site: PrintSite) -> None:
     """An error has its advice in the language, too; setup asks in it."""
     done = said(own_site, "de", "setup", "--server", "127.0.0.1:1", "--plain")
@@ -117,7 +123,7 @@ def test_errors_and_questions(own_site: PrintSite) -> None:
     assert json.loads(done.stdout)[0]["state"] == "ok"
     terminal = pexpect.spawn(
         str(PROGRAM),
-        ["setup", "--plain"],
+        ["setup"],
         env=os.environ
         | own_site.environ
         | {"CUPS_SERVER": str(own_site.cups.socket), "LANGUAGE": "de", "LANG": "C.UTF-8"},
@@ -126,6 +132,10 @@ def test_errors_and_questions(own_site: PrintSite) -> None:
     )
     terminal.expect_exact("Druckserver (HOST oder HOST:PORT")
     terminal.sendline(own_site.server)
+    terminal.expect_exact("[J/n]")
+    terminal.sendline("vielleicht")
+    terminal.expect_exact("! Antworten Sie mit ja oder nein.")
+    terminal.sendline("j")
     terminal.expect_exact("antwortet (Version cirrus-cloudlet")
     terminal.expect_exact("Firma (ihre ID)")
     terminal.close(force=True)

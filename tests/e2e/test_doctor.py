@@ -361,7 +361,10 @@ def test_jobs_that_nobody_fetches(healthy: PrintSite, pdfs: dict[int, Path]) -> 
     healthy.cups.wait_job(healthy.cups.lp("quick", pdfs[1]))
     assert "waiting" not in {each["check"] for each in examine(healthy)}
     with contextlib.closing(sqlite3.connect(healthy.state / "journal.db")) as db, db:
-        db.execute("UPDATE document SET accepted_at = accepted_at - 7200")  # instead of waiting
+        db.execute("UPDATE document SET accepted_at = accepted_at - 120")  # instead of waiting
+    trouble(healthy, "waiting", "note")
+    with contextlib.closing(sqlite3.connect(healthy.state / "journal.db")) as db, db:
+        db.execute("UPDATE document SET accepted_at = accepted_at - 7200")
     bad = trouble(healthy, "waiting", "warning")
     assert bad["about"] == f"Paris ({healthy.server})" and "1 document not fetched" in bad["text"]
     assert "client runs and is online" in bad["fix"]

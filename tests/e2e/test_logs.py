@@ -41,9 +41,8 @@ for entry in (b"MESSAGE=one\nMESSAGE=two\n", b"MESSAGE=\n", b"MESSAGE=\xff three
 
 
 def environ(site: PrintSite) -> dict[str, str]:
-    """For a site's programs; the cupsd's files are found by CUPS's own variable."""
-    named = {"CUPS_SERVER": str(site.cups.socket), "CUPS_SERVERROOT": str(site.cups.root / "etc")}
-    return os.environ | site.environ | named
+    """For a site's programs."""
+    return os.environ | site.environ | {"CUPS_SERVER": str(site.cups.socket)}
 
 
 def logs(site: PrintSite, *arguments: str, status: int = 0) -> list[dict[str, Any]]:
@@ -133,7 +132,7 @@ def test_going_on(site: PrintSite, pdfs: dict[int, Path]) -> None:
 def test_what_can_not_be_read(own_site: PrintSite) -> None:
     """Is told; the rest is there all the same."""
     files = own_site.cups.root / "etc" / "cups-files.conf"
-    files.write_text("ErrorLog /nonexistent/error_log\n")
+    files.write_text(f"ServerRoot {files.parent}\nErrorLog /nonexistent/error_log\n")
     done = subprocess.run(
         [BACKEND.with_name("cirrusctl"), "logs"],
         env=environ(own_site) | {"PATH": "/nonexistent"},

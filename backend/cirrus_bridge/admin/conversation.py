@@ -38,8 +38,25 @@ class Conversation:
         return str(typer.prompt(translated(question), default=default, err=True)).strip()
 
     def confirm(self, question: str, *, default: bool) -> bool:
-        """Yes or no; no where nobody can be asked."""
-        return self.may_ask and typer.confirm(translated(question), default=default, err=True)
+        """Yes or no, in English or in the language asked in; no where nobody can be asked."""
+        yes, no = translated(tr("yes")), translated(tr("no"))
+        first = (yes[0], no[0]) if (yes[0] + no[0]).isascii() else ("y", "n")
+        letters = (first[0].upper(), first[1]) if default else (first[0], first[1].upper())
+        while self.may_ask:
+            answer = typer.prompt(
+                f"{translated(question)} [{'/'.join(letters)}]",
+                default="",
+                show_default=False,
+                err=True,
+            )
+            said = str(answer).strip().lower()
+            if not said:
+                return default
+            for meant, words in ((True, (yes, "yes")), (False, (no, "no"))):
+                if said in {*words, *(word[0] for word in words)}:
+                    return meant
+            self.say(tr("! Answer {yes} or {no}.", yes=yes, no=no))
+        return False
 
     def say(self, text: str) -> None:
         """Something to know before the next question."""

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 from cirrus_bridge.cups_ipp import CupsServer, printer_uri
 from cirrus_bridge.errors import CupsGone
 from cirrus_bridge.ipp import Attribute, Attributes, Group, Operation, Tag, Value
+from cirrus_bridge.words import own_language
 
 MARK = "cirrus-declared"  # the option, of no meaning to jobs, by which `apply` knows its queues
 RAW = "raw"  # CUPS's word for a queue without a driver
@@ -166,7 +167,9 @@ class CupsSetup:
             Attribute(Tag.NAME, "job-name", [title]),
             Attribute(Tag.MIME_TYPE, "document-format", [document_type]),
         ]
-        answer = self._server.request(Operation.PRINT_JOB, "/", about, data=data)
+        answer = self._server.request(
+            Operation.PRINT_JOB, "/", about, data=data, language=own_language()
+        )
         (job,) = answer.all(Group.JOB)
         return int(job["job-id"][0])
 

@@ -176,7 +176,10 @@ def state_word(document: PastDocument, delivery: PastDelivery) -> str:
     """How far a target's job is, for people."""
     if delivery.state is None or not delivery.cloud_job_id:
         return _phase(document)
-    return _IN_CLOUD[delivery.state]
+    word = _IN_CLOUD[delivery.state]
+    if document.closed_at_s is None or delivery.state.is_final:
+        return word
+    return tr("{state} when last asked", state=word)
 
 
 def _document(document: PastDocument) -> dict[str, Any]:
@@ -234,7 +237,11 @@ def _happened(document: PastDocument) -> Iterator[_Happened]:
     for delivery in document.deliveries:
         yield from _happened_there(document, delivery)
     if document.closed_at_s is not None and document.handover:
-        yield _time(document.closed_at_s), tr("nothing is left to be done for it")
+        ended = all(each.state and each.state.is_final for each in document.deliveries)
+        what = tr("nothing is left to be done for it")
+        if not ended:
+            what = tr("it is not followed any more; the cloud may print it still")
+        yield _time(document.closed_at_s), what
 
 
 def _happened_there(document: PastDocument, delivery: PastDelivery) -> Iterator[_Happened]:

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from cirrus_bridge.child_program import ProgramFailed, read_program
 from cirrus_bridge.words import tr
 
-CUPS_FOLDER = Path("/etc/cups")  # cupsd's ServerRoot
 POLLER, CUPSD = "cirrus-statusd", "cupsd"
 _ERROR_LOG = Path("/var/log/cups/error_log")  # cups-files.conf(5)
 _IN_JOURNAL = ("syslog", "stderr")

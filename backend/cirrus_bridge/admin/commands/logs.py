@@ -11,8 +11,9 @@ import typer
 
 from cirrus_bridge.admin.exit_status import ExitStatus
 from cirrus_bridge.admin.installation import Installation
-from cirrus_bridge.admin.log_lines import CUPS_FOLDER, LogLine, NotRead, log_lines
+from cirrus_bridge.admin.log_lines import LogLine, NotRead, log_lines
 from cirrus_bridge.admin.output import AsJson, Output
+from cirrus_bridge.cups_daemon import find_daemon
 from cirrus_bridge.words import joined
 
 FOLLOW_S = 1.0
@@ -36,7 +37,7 @@ def command(
     Bridge, or severe. JSON is one line for each of theirs.
     """
     output = Output(as_json)
-    folder = Path(os.environ.get("CUPS_SERVERROOT") or CUPS_FOLDER)  # CUPS's own variable
+    folder = find_daemon(Installation.of(os.environ).cups_address).server_root
     if follow:
         with contextlib.suppress(KeyboardInterrupt):
             _follow(output, folder, job, lines)

@@ -26,7 +26,7 @@ from cirrus_bridge.admin.doctor import (
     versions,
 )
 from cirrus_bridge.admin.doctor.at_once import at_once
-from cirrus_bridge.admin.doctor.finding import Finding, error
+from cirrus_bridge.admin.doctor.finding import Finding, error, note
 from cirrus_bridge.admin.doctor.keys import Read, read_configuration
 from cirrus_bridge.admin.find_queues import cloud_queues
 from cirrus_bridge.admin.installation import Installation
@@ -221,6 +221,9 @@ def _answer(place: Place, result: object) -> Answer:
 def _done(name: str, result: object) -> list[Finding]:
     if isinstance(result, list):
         return result
+    if isinstance(result, PermissionError):
+        text = tr("Who is not root can not look at this.")
+        return [note(name.partition(" ")[0], name, text, tr("Run as root: cirrusctl doctor"))]
     return [
         error(
             name.partition(" ")[0],

@@ -15,6 +15,7 @@ from cirrus_bridge.words import joined, tr, trn
 JOURNAL, POLLER, WAITING = tr("journal"), tr("poller"), tr("waiting")
 LARGE_BYTES = 1 << 30
 LATE_S = 30.0  # pollers give a sign of life every ten seconds
+WAITS_S = 60.0  # as with the message on the jobs
 WAITS_LONG_S = 3600.0
 START = tr("Start it: systemctl enable --now cirrus-statusd, or, as root: cirrus-statusd")
 
@@ -103,7 +104,8 @@ def check_health(folder: Path, health: Health) -> Iterator[Finding]:
 def check_poller(health: Health, now_s: float) -> Iterator[Finding]:
     """One runs, and gives signs of life."""
     living = [sign for sign in health.pollers if sign.lives]
-    left = [tr("{documents} waits for it.", documents=_jobs(health.left))] if health.left else []
+    waits = trn("{count} document waits for it.", "{count} documents wait for it.", health.left)
+    left = [waits] if health.left else []
     if not living:
         died = max((sign.at_s for sign in health.pollers), default=0.0)
         when = [tr("It has died; its last sign of life was at {time}.", time=_clock(died))]
@@ -156,8 +158,10 @@ def check_waiting(health: Health, now_s: float) -> Iterator[Finding]:
             tr("See that the server is there for its locations. Those that wait longest follow."),
         )
     for each in health.waiting[:MOST_WAITING]:
-        if now_s - each.oldest_s > WAITS_LONG_S:
-            yield warning(
+        waits_s = now_s - each.oldest_s
+        if waits_s > WAITS_S:
+            tell = warning if waits_s > WAITS_LONG_S else note
+            yield tell(
                 WAITING,
                 f"{each.location} ({each.server})",
                 tr(
