@@ -70,14 +70,14 @@ def test_watch_a_job_arrive(
 ) -> None:
     """Printed with lp, it comes up with its state, its wishes and its pages, without a reload; it
     waits while its location is off, and comes out when that is on again."""
-    queue = _queue(site, "Lyon", "Lyon warehouse")
+    queue = _queue(site, "Nantes", "Nantes warehouse")
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.set_viewport_size(WIDE)
     _sign_in(page, site)
     page.evaluate(NOTE_PICTURES)
-    switch = page.get_by_role("switch", name="Lyon warehouse")
+    switch = page.get_by_role("switch", name="Nantes warehouse")
     expect(switch).to_be_checked()
     switch.focus()
 
