@@ -85,7 +85,7 @@ class Poller:
         """Ask once for everything that is open, as fast as the servers allow, and tell CUPS."""
         try:
             with contextlib.suppress(Interrupted), self.clock.stoppable():
-                self._look_into_journal(anyway=True, fresh=True)
+                self._look_into_journal(fresh=True)
                 left = {number for watched in self.watch_list for number in watched.numbers}
                 while (left & self.schedule.jobs) or self.askers.open:
                     if self._beat.is_due(self.clock.monotonic_s()):
@@ -103,11 +103,12 @@ class Poller:
     def step(self) -> None:
         """One turn of the loop; waits for at most LOOK_S."""
         now_s = self.clock.monotonic_s()
-        if is_beat := self._beat.is_due(now_s):
+        if self._beat.is_due(now_s):
             self.journal.bury(self.name)
             self.journal.beat(self.name, now_s=self.clock.wall_s())
+            self._is_behind = True  # what was changed here is no news to has_changed
         if self._look.is_due(now_s):
-            self._look_into_journal(anyway=is_beat)
+            self._look_into_journal()
         for watched in self.cups.take(now_s):
             self._drop(watched)
         if self._prune.is_due(now_s):
@@ -120,9 +121,9 @@ class Poller:
             next_s = min(next_s, self.schedule.next_due_s(now_s))
         self._take_answers(min(next_s, LOOK_S))
 
-    def _look_into_journal(self, *, anyway: bool, fresh: bool = False) -> None:
+    def _look_into_journal(self, *, fresh: bool = False) -> None:
         """Drop what others have taken back or closed, and take what was handed over."""
-        self._is_behind |= self.journal.has_changed() or anyway
+        self._is_behind |= self.journal.has_changed()
         now_s, wall_s = self.clock.monotonic_s(), self.clock.wall_s()
         if not self._is_behind or now_s < self._journal_free_s:
             return
