@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from cirrus_bridge.journal_database import BUSY_TIMEOUT_S, View, read_only
+from cirrus_bridge.journal_database import BUSY_TIMEOUT_S, View
 from cirrus_bridge.journal_delivery import LEASE_S
+from cirrus_bridge.journal_look import read_only
 from cirrus_bridge.model import DeliveryState
 
 OVERLAP_S = 3 * BUSY_TIMEOUT_S

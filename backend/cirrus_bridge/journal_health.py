@@ -14,8 +14,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cirrus_bridge.errors import JournalError
-from cirrus_bridge.journal_database import VERSION, View, lock_place, read_only
+from cirrus_bridge.journal_database import VERSION, View, lock_place
 from cirrus_bridge.journal_delivery import LEASE_S
+from cirrus_bridge.journal_look import read_only
 from cirrus_bridge.words import tr
 
 MOST_WAITING = 50  # locations; the others would hide what else there is to be told

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cirrus_bridge.errors import JournalError
-from cirrus_bridge.journal_database import read_only
+from cirrus_bridge.journal_look import read_only
 from cirrus_bridge.model import DeliveryState, DocumentKey, Target
 from cirrus_bridge.words import tr
 
