@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 
 DOMAINS = ("cirrus-bridge", "cirrusctl")
 FOLDER = Path(__file__).parent / "locale"
-_VARIABLES = (
-    "LANGUAGE",
-    "LC_ALL",
-    "LC_MESSAGES",
-    "LANG",
-)  # the first that is set, as in gettext(3)
+_VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set: gettext(3)
 _ENGLISH = ("C", "POSIX", "en")
 
 Catalog = Callable[[str, str, int], str]  # a template, for many, and how many (-1: it has no count)
@@ -94,9 +89,11 @@ def _words(say: Callable[[Catalog], str]) -> Words:
 def _text(one: str, many: str, count: int, fields: Mapping[str, object]) -> Words:
     def say(catalog: Catalog) -> str:
         said = {name: _said(value, catalog) for name, value in fields.items()}
-        wanted = _Used(said)
-        english = _english(one, many, count).format_map(wanted)
-        template, used = catalog(one, many, count), _Used(said)
+        source, template = _english(one, many, count), catalog(one, many, count)
+        wanted, used = _Used(said), _Used(said)
+        english = source.format_map(wanted)
+        if template == source:
+            return english
         try:
             filled = template.format_map(used)
         except (LookupError, ValueError, AttributeError):

@@ -96,11 +96,11 @@ def cell(value: Any) -> str:
     return " ".join(shown(text).split("\n"))
 
 
-def some(names: Iterable[str]) -> str:
+def some(names: Iterable[str], most: int = MOST_NAMES) -> str:
     """The first of these names, each once, and how many more there are."""
     known = list(dict.fromkeys(names))
-    first = ", ".join(known[:MOST_NAMES])
-    more = len(known) - MOST_NAMES
+    first = ", ".join(known[:most])
+    more = len(known) - most
     return tr("{names} and {count} more", names=first, count=more) if more > 0 else first
 
 

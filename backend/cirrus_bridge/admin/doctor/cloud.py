@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cirrus_bridge.admin.doctor.finding import Finding, error, failed, good, note, warning
 from cirrus_bridge.admin.inventory import Answer
+from cirrus_bridge.admin.table import some
 from cirrus_bridge.capabilities import formats
 from cirrus_bridge.errors import CirrusError, KeyRefused, Refused
 from cirrus_bridge.model import Target
@@ -101,7 +102,7 @@ def check_location(answer: Answer) -> Iterator[Finding]:
             tr(
                 "Active devices: {active}. There are inactive ones: {listed}.",
                 active=active,
-                listed=_listed(inactive),
+                listed=some(inactive, MOST_NAMES),
             ),
             tr("Who wants to print to those: the server's administrator makes them active."),
         )
@@ -170,7 +171,7 @@ def check_target(queue: QueueFacts, target: Target, answer: Answer) -> Iterator[
                 "{location} has no device {device}. Active are: {listed}.",
                 location=target.location,
                 device=target.device,
-                listed=_listed(active),
+                listed=some(active, MOST_NAMES) or tr("none"),
             ),
             tr(
                 "Correct the queue: lpadmin -p {name} -v cirrus://…, then cupsenable it.",
@@ -269,9 +270,3 @@ def _devices(answer: Answer) -> Mapping[str, Mapping[str, object]]:
     found = answer.content.get("Devices")
     devices = found if isinstance(found, dict) else {}
     return {name: device for name, device in devices.items() if isinstance(device, dict)}
-
-
-def _listed(names: Sequence[str]) -> str:
-    first = ", ".join(names[:MOST_NAMES]) or tr("none")
-    more = len(names) - MOST_NAMES
-    return tr("{names} and {count} more", names=first, count=more) if more > 0 else first

@@ -223,7 +223,7 @@ def _done(name: str, result: object) -> list[Finding]:
         return result
     if isinstance(result, PermissionError):
         text = tr("Who is not root can not look at this.")
-        return [note(name.partition(" ")[0], name, text, tr("Run as root: cirrusctl doctor"))]
+        return [note(name.partition(" ")[0], name, text, tr("Run the doctor as root."))]
     return [
         error(
             name.partition(" ")[0],
