@@ -162,10 +162,9 @@ class DeliveryJournal(JournalDatabase):
 
 BY_KEY = "job_uuid = ? AND job_id = ? AND print_run = ? AND destination = ? AND number = ?"
 _COLUMNS = (
-    "job_uuid, job_id, print_run, destination, number,"
-    " queue, class_name, user, title, language, handover, device_uri, accepted_at, attempt,"
-    " coalesce(closed_at, 0.0),"
-    " target_number, location, device, cloud_job_id, state, message, submitted, received, delivered"
+    "job_uuid, job_id, print_run, destination, number, queue, class_name, user, title, language, "
+    "handover, device_uri, accepted_at, attempt, coalesce(closed_at, 0.0), target_number, "
+    "location, device, cloud_job_id, state, message, submitted, received, delivered"
 )
 _OF_KEY, _OF_DOCUMENT = 5, 15
 _ABOUT = (

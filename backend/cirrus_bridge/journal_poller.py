@@ -140,9 +140,8 @@ class PollerJournal(DeliveryJournal):
             for key in keys:
                 self._db.execute(f"DELETE FROM segment WHERE {BY_KEY}", key_values(key))
                 self._db.execute(
-                    "UPDATE document SET phase = 'intent', attempt = attempt + 1, handover = '',"
-                    " poller = NULL, ended = 0, temp_file = NULL, pass_started = -1,"
-                    " updated_at = ?"
+                    "UPDATE document SET phase = 'intent', attempt = attempt + 1, handover = '', "
+                    "poller = NULL, ended = 0, temp_file = NULL, pass_started = -1, updated_at = ?"
                     f" WHERE {BY_KEY} AND phase = 'accepted' AND handover != ''",
                     (now_s, *key_values(key)),
                 )
@@ -178,11 +177,10 @@ class PollerJournal(DeliveryJournal):
         with self._translated():
             rows = self._db.execute(
                 f"SELECT {_KEY}, phase, queue, user, title, language,"
-                " open_runs > 0, pass_started = -1,"
-                " EXISTS (SELECT 1 FROM document o WHERE o.job_uuid = document.job_uuid"
-                " AND o.job_id = document.job_id AND o.number = document.number"
-                " AND o.print_run >= document.print_run AND o.phase = 'accepted')"
-                " FROM document WHERE closed_at IS NULL AND handover = '' AND updated_at < ?",
+                " open_runs > 0, pass_started = -1, EXISTS (SELECT 1 FROM document o WHERE "
+                "o.job_uuid = document.job_uuid AND o.job_id = document.job_id AND o.number = "
+                "document.number AND o.print_run >= document.print_run AND o.phase = 'accepted') "
+                "FROM document WHERE closed_at IS NULL AND handover = '' AND updated_at < ?",
                 (before_s,),
             ).fetchall()
         return [Orphan(DocumentKey(*row[:5]), *row[5:10], *map(bool, row[10:])) for row in rows]

@@ -183,8 +183,7 @@ class GuidedServer:
             raise WrongAnswer(
                 tr(
                     "There is no key in --key-file {file} ({why}). Name a file with the API key "
-                    "and "
-                    "nothing else, or - for standard input.",
+                    "and nothing else, or - for standard input.",
                     file=file,
                     why=why,
                 )

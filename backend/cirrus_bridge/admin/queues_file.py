@@ -182,8 +182,7 @@ def _patterns(table: Table) -> tuple[Pattern, ...]:
         raise table.bad(
             tr(
                 "'targets' has some with * or ?, which make a queue for each device, and some "
-                "without, "
-                "which make one queue: write two [[queue]] tables"
+                "without, which make one queue: write two [[queue]] tables"
             )
         )
     return tuple(patterns)

@@ -46,8 +46,7 @@ def check_server(about: str, answers: Sequence[Answer]) -> Iterator[Finding]:
             refused,
             tr(
                 "Put a valid key into servers.d (the server's administrator makes one), and see "
-                "that "
-                "the company there is the key's. Then release held jobs: lp -i JOB -H resume"
+                "that the company there is the key's. Then release held jobs: lp -i JOB -H resume"
             ),
         )
     elif any(a.error is None or isinstance(a.error, Refused) for a in answers):
@@ -78,9 +77,8 @@ def check_location(answer: Answer) -> Iterator[Finding]:
             about,
             answer.error,
             tr(
-                "Correct the company and locations in servers.d and in queues' URIs (lpadmin "
-                "-v), or "
-                "have the server's administrator add the location."
+                "Correct the company and locations in servers.d and in queues' URIs (lpadmin -v), "
+                "or have the server's administrator add the location."
             ),
         )
     if answer.error is not None:

@@ -89,8 +89,7 @@ def check_preserving(daemon: Daemon) -> Iterator[Finding]:
             about,
             tr(
                 "CUPS keeps {what}: one whose backend was killed, or that was not delivered, can "
-                "not "
-                "be printed again.",
+                "not be printed again.",
                 what=what,
             ),
             fix,
@@ -122,8 +121,7 @@ def check_limits(daemon: Daemon, most_held: Iterable[int]) -> Iterator[Finding]:
             ),
             tr(
                 "Set MaxJobs {number} or 0 in cupsd.conf and restart cupsd, or a smaller maxheld "
-                "in "
-                "bridge.toml or the queue's URI.",
+                "in bridge.toml or the queue's URI.",
                 number=2 * most,
             ),
         )

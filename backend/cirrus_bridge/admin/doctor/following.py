@@ -136,8 +136,7 @@ def check_poller(health: Health, now_s: float) -> Iterator[Finding]:
             ),
             tr(
                 "Look at its log (journalctl -u cirrus-statusd), then restart it: systemctl "
-                "restart "
-                "cirrus-statusd"
+                "restart cirrus-statusd"
             ),
         )
     else:
@@ -183,10 +182,8 @@ def _damaged(folder: Path, text: str) -> Finding:
         text,
         tr(
             "See that the disk is sound. Then stop cirrus-statusd, put the journal aside "
-            "(journal.db, "
-            "journal.db-wal, journal.db-shm) and start it again: what waits now is forgotten, "
-            "and jobs "
-            "that are released or restarted may print twice."
+            "(journal.db, journal.db-wal, journal.db-shm) and start it again: what waits now is "
+            "forgotten, and jobs that are released or restarted may print twice."
         ),
         JournalError.code,
     )

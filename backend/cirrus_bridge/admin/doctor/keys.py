@@ -41,8 +41,7 @@ def read_configuration(folder: Path, *, is_root: bool) -> Read:
                 tr("There is no [[server]] entry, so nothing can be printed."),
                 tr(
                     "Run: cirrusctl setup. Or write one into {folder}/servers.d/NAME.toml (mode "
-                    "0600): "
-                    "host, company, api_key, locations.",
+                    "0600): host, company, api_key, locations.",
                     folder=folder,
                 ),
                 "CB-204",

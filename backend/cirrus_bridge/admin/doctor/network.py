@@ -226,8 +226,7 @@ def _no_tunnel(way: Way, trouble: Unreachable) -> Finding:
         ),
         tr(
             "Have the proxy let this machine through to the server (method CONNECT), or correct "
-            "proxy "
-            "in servers.d; it may need a user and password there."
+            "proxy in servers.d; it may need a user and password there."
         ),
         trouble.code,
     )
