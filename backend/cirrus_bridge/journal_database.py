@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self, TypeAlias
 
+from cirrus_bridge.clock import Clock
 from cirrus_bridge.errors import JournalBusy, JournalError
 from cirrus_bridge.privileges import as_owner
 from cirrus_bridge.words import tr
 
 BUSY_TIMEOUT_S = 10.0
+CLOSED_FILES_S = 5.0
 _PREPARING = 1 << 60  # a byte of the lock file that stands for no job
 View: TypeAlias = sqlite3.Connection
 # Step n makes version n + 1 of the database out of version n.
@@ -167,10 +169,9 @@ class JournalDatabase:
             fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, lock_place(job_uuid, job_id))
 
     def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
+        version = self._opened_version()
         self._db.execute("PRAGMA synchronous = FULL")  # what is returned from is on the disk
         self._db.execute("PRAGMA foreign_keys = ON")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
             raise JournalError(
                 tr(
@@ -182,10 +183,28 @@ class JournalDatabase:
         if version < VERSION:
             self._upgrade()
 
+    def _opened_version(self) -> int:
+        # when root looks into it first, SQLite makes the WAL's files root's, and gives them to
+        # the journal's owner a moment later
+        clock = Clock()
+        until_s = clock.monotonic_s() + CLOSED_FILES_S
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return self._user_version()
+            except sqlite3.OperationalError as error:
+                closed = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CANTOPEN
+                if not closed or clock.monotonic_s() > until_s:
+                    raise
+            clock.sleep(0.01)
+
     def _upgrade(self) -> None:
         with self._transaction():
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]  # another was quicker?
-            take_steps(self._db, version)
+            take_steps(self._db, self._user_version())  # another was quicker?
+
+    def _user_version(self) -> int:
+        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        return version
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
