@@ -56,6 +56,11 @@ def marked(template: str) -> str:
     return template
 
 
+def verbatim(text: str) -> Words:
+    """A text of ours that has no fields, whatever braces are in it, and that no `tr` names."""
+    return _words(lambda catalog: catalog(text, "", -1))
+
+
 def joined(separator: str, texts: Iterable[str]) -> Words:
     """The texts as one."""
     parts = tuple(texts)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import sys
 import tomllib
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ PACKAGE = REPO / "backend" / "cirrus_bridge"
 # cirrusctl, which alone has much to say, has its texts in a catalog of its own
 DOMAINS = ("cirrus-bridge", "cirrusctl")
 CODES = "admin/codes.toml"
+HELP = "admin/commands"
 # what a function takes for messages: its first argument, and that for many
 KEYWORDS = {"tr": None, "trn": (1, 2), "marked": None}
 
@@ -101,7 +103,17 @@ def messages(domain: str) -> Catalog:
         texts = (text for code in table.values() for text in code.values() if text)
         for line, text in enumerate(texts, 1):
             found.add(text, None, [(CODES, line)])
+        for text in _help():
+            found.add(text, None, [(HELP, 1)])
     return found
+
+
+def _help() -> Iterable[str]:
+    # what builds a package has no need of it, nor the modules that it needs
+    from cirrus_bridge.admin.cirrusctl import app
+    from cirrus_bridge.admin.help_texts import program_of, texts
+
+    return dict.fromkeys(texts(program_of(app)))
 
 
 def _domain(file: str) -> str:

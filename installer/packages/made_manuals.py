@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from typer import Context
-from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command
+from typer.core import TyperCommand
 
 from cirrus_bridge.admin.cirrusctl import app
 from cirrus_bridge.admin.codes import explanations
+from cirrus_bridge.admin.help_texts import program_of
 
 # where each shell's file is to be, as nfpm finds it below build/cirrus-bridge/completions
 COMPLETIONS = {"bash": "cirrusctl", "zsh": "_cirrusctl", "fish": "cirrusctl.fish"}
@@ -66,9 +66,7 @@ def _codes() -> Iterator[str]:
 
 
 def _cirrusctl() -> Iterator[str]:
-    program = get_command(app)
-    if not isinstance(program, TyperGroup):
-        raise TypeError("cirrusctl has no commands")
+    program = program_of(app)
     context = Context(program, info_name="cirrusctl")
     yield from ('cirrusctl(8) "" "Cirrus Bridge"', "", "# NAME", "")
     yield "cirrusctl - administer printing to cloud devices"
@@ -96,7 +94,7 @@ def _cirrusctl() -> Iterator[str]:
         "",
         "*LANGUAGE*, *LC_ALL*, *LC_MESSAGES*, *LANG*",
         "\tThe language of texts for people: English, German, French, Spanish or Japanese. JSON",
-        "\tand this program's help are in English.",
+        "\tis in English.",
         "",
     )
     yield from (

@@ -57,6 +57,7 @@ ADMIN_LAYERS: list[set[str]] = [
         "codes",
         "cups_setup",
         "exit_status",
+        "help_texts",
         "installation",
         "inventory",
         "log_lines",

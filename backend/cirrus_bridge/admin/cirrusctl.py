@@ -24,12 +24,14 @@ from cirrus_bridge.admin.commands import (
     test,
 )
 from cirrus_bridge.admin.exit_status import ExitStatus, exit_status, help_text
+from cirrus_bridge.admin.help_texts import Command, Group, program_of, translate
 from cirrus_bridge.admin.output import complain
 from cirrus_bridge.errors import CirrusError
 from cirrus_bridge.words import tr, translated
 
 app = typer.Typer(
     name="cirrusctl",
+    cls=Group,
     help="Set up, watch and explain printing by Cirrus Bridge.",
     epilog=help_text(),
     no_args_is_help=True,
@@ -37,17 +39,17 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("setup")(setup.command)
-app.command("apply")(apply.command)
-app.command("servers")(servers.command)
-app.command("devices")(devices.command)
-app.command("queues")(queues.command)
-app.command("jobs")(jobs.command)
-app.command("job")(job.command)
-app.command("test")(test.command)
-app.command("logs")(logs.command)
-app.command("doctor")(doctor.command)
-app.command("explain")(explain.command)
+app.command("setup", cls=Command)(setup.command)
+app.command("apply", cls=Command)(apply.command)
+app.command("servers", cls=Command)(servers.command)
+app.command("devices", cls=Command)(devices.command)
+app.command("queues", cls=Command)(queues.command)
+app.command("jobs", cls=Command)(jobs.command)
+app.command("job", cls=Command)(job.command)
+app.command("test", cls=Command)(test.command)
+app.command("logs", cls=Command)(logs.command)
+app.command("doctor", cls=Command)(doctor.command)
+app.command("explain", cls=Command)(explain.command)
 
 FAULT = tr("cirrusctl failed in a way that it should not. (CB-900)")
 
@@ -57,8 +59,10 @@ def run() -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # titles are in any script, and so are our own texts, whatever the locale's charset has
         sys.stdout.reconfigure(errors="backslashreplace")
+    program = program_of(app)
+    translate(program)
     try:
-        app()
+        program()
     except CirrusError as error:
         complain(error, as_json="--json" in sys.argv)
         sys.exit(exit_status(error))
