@@ -61,6 +61,7 @@ ADMIN_LAYERS: list[set[str]] = [
         "installation",
         "inventory",
         "log_lines",
+        "queue_names",
         "table",
         "turn",
     },

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cirrus_bridge.admin import queues_file
-from cirrus_bridge.admin.queues_file import Entry, Pattern, queue_name, read_queues
+from cirrus_bridge.admin.queue_names import queue_name
+from cirrus_bridge.admin.queues_file import Entry, Pattern, read_queues
 from cirrus_bridge.config_servers import Secret, Server
 from cirrus_bridge.errors import BadConfiguration
 

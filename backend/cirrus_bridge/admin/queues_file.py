@@ -12,6 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cirrus_bridge.admin.cups_setup import MARK, RAW
+from cirrus_bridge.admin.queue_names import (
+    NAME_BYTES,
+    NOT_IN_NAMES,
+    PLACEHOLDERS,
+    placeholders,
+    without_placeholders,
+)
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.config_toml import Table, read_table, text_of
 from cirrus_bridge.errors import BadConfiguration
@@ -22,15 +29,11 @@ from cirrus_bridge.words import tr
 FILE = "queues.toml"
 GENERATED = "generated"  # the driver that is made for a queue's first device
 POLICIES = ("abort-job", "retry-current-job", "retry-job", "stop-printer")  # cupsd.conf(5)
-PLACEHOLDERS = ("server", "company", "location", "device", "location_name", "device_name")
 ENTRY_NAMES = (
     *("name", "server", "company", "targets", "uri_options", "driver"),
     *("info", "location", "shared", "options", "error_policy"),
 )
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
-NAME_BYTES = 127  # RFC 8011, 5.1.3, and cupsd
-NOT_IN_NAMES = " \t/\\?'\"#"  # cups/dest.c and lpadmin(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,6 @@ class Entry:
 def is_glob(text: str) -> bool:
     """Whether a text has a wildcard."""
     return "*" in text or "?" in text
-
-
-def fill(template: str, words: Mapping[str, str]) -> str:
-    """A template with its placeholders filled."""
-    return _PLACEHOLDER.sub(lambda match: words[match[1]], template)
 
 
 def read_queues(folder: Path, servers: Iterable[Server]) -> list[Entry]:
@@ -144,7 +142,7 @@ def _entry(table: Table, servers: list[Server]) -> Entry:
 
 def _name(table: Table) -> str:
     name: str = table.take("name", str)
-    plain = _PLACEHOLDER.sub("", name)
+    plain = without_placeholders(name)
     if any(c in NOT_IN_NAMES or not c.isprintable() for c in plain) or name[:1] in ("", "-"):
         raise table.bad(
             tr(
@@ -252,7 +250,7 @@ def _texts(table: Table, name: str) -> dict[str, str]:
 
 def _check_placeholders(entry: Entry) -> None:
     for key, text in (("name", entry.name), ("info", entry.info), ("location", entry.location)):
-        found = _PLACEHOLDER.findall(text or "")
+        found = placeholders(text or "")
         for word in found:
             if word not in PLACEHOLDERS:
                 known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
@@ -264,7 +262,7 @@ def _check_placeholders(entry: Entry) -> None:
                         known=known,
                     )
                 )
-        if "{" in _PLACEHOLDER.sub("", text or "") or "}" in _PLACEHOLDER.sub("", text or ""):
+        if not {"{", "}"}.isdisjoint(without_placeholders(text or "")):
             raise entry.table.bad(
                 tr("'{key}' has a {{ or }} that belongs to no placeholder", key=key)
             )
@@ -280,8 +278,7 @@ def _check_placeholders(entry: Entry) -> None:
         raise entry.table.bad(
             tr(
                 "'name' must have {{device}} in it, such as \"{{location}}-{{device}}\", as "
-                "there is a queue "
-                "for each device"
+                "there is a queue for each device"
             )
         )
 
@@ -299,25 +296,3 @@ def _check_options(entry: Entry) -> None:
             raise entry.table.bad(
                 tr("'options.{name}': leave out -default, write {plain}", name=name, plain=plain)
             )
-
-
-def queue_name(template: str, words: Mapping[str, str]) -> str:
-    """A template's name for a device, with - for what no queue's name can have.
-
-    Raises:
-        BadConfiguration: it is too long.
-    """
-    safe = {
-        key: "-".join(filter(None, re.split(r"[^\w.+]+", word))) or "-"
-        for key, word in words.items()
-    }
-    name = fill(template, safe)
-    if len(name.encode()) > NAME_BYTES:
-        raise BadConfiguration(
-            tr(
-                "The queue's name would be longer than {name_bytes} bytes: {name}",
-                name_bytes=NAME_BYTES,
-                name=name,
-            )
-        )
-    return name

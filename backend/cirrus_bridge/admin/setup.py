@@ -15,7 +15,7 @@ from typing import Any
 
 from cirrus_bridge.admin.cups_setup import CupsSetup, QueueChange
 from cirrus_bridge.admin.installation import TIMEOUTS, Installation
-from cirrus_bridge.admin.queues_file import queue_name
+from cirrus_bridge.admin.queue_names import queue_name
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.config import load
 from cirrus_bridge.config_servers import Secret, Server, read_server_file

@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from cirrus_bridge.admin.cups_setup import RAW
 from cirrus_bridge.admin.inventory import Answer
-from cirrus_bridge.admin.queues_file import GENERATED, Entry, Pattern, fill, is_glob, queue_name
+from cirrus_bridge.admin.queue_names import fill, queue_name
+from cirrus_bridge.admin.queues_file import GENERATED, Entry, Pattern, is_glob
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.drivers import Driver
 from cirrus_bridge.errors import BadConfiguration, CirrusError, Refused
