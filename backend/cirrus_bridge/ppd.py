@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from cirrus_bridge.capabilities import Capabilities
 from cirrus_bridge.page_language import PageLanguage
+from cirrus_bridge.papers import shown_as
 from cirrus_bridge.ppd_words import LANGUAGES, WORDS
 
 MARGIN_PT = 12
@@ -119,14 +120,21 @@ def _papers(what: Capabilities) -> Iterator[str]:
     for paper, word in what.papers.items():
         if word != paper.name:
             yield f'*cirrusPaper {paper.name}: "{printable(word)}"'
+    texts = {paper.name: shown_as(paper.name, word) for paper, word in what.papers.items()}
     for option in ("PageSize", "PageRegion"):
         yield f"*OpenUI *{option}/{WORDS['en'][option]}: PickOne"
         yield f"*OrderDependency: 10 AnySetup *{option}"
         yield f"*Default{option}: {default}"
         for name, wide, high in what.papers:
-            yield f'*{option} {name}/{name}: "<</PageSize[{wide:g} {high:g}]>>setpagedevice"'
+            shown = WORDS["en"].get(f"PageSize {name}") or _english(texts[name]) or name
+            code = f"<</PageSize[{wide:g} {high:g}]>>setpagedevice"
+            yield f'*{option} {name}/{_text(shown)}: "{code}"'
         yield f"*CloseUI: *{option}"
-        yield from _translations(option, dict(zip(names, names, strict=True)))
+        for language in LANGUAGES:
+            yield f'*{language}.Translation {option}/{WORDS[language][option]}: ""'
+            for name in names:
+                shown = WORDS[language].get(f"PageSize {name}", texts[name])
+                yield f'*{language}.{option} {name}/{_text(shown)}: ""'
     yield f"*DefaultImageableArea: {default}"
     yield f"*DefaultPaperDimension: {default}"
     for name, wide, high in what.papers:
@@ -151,10 +159,9 @@ def _options(what: Capabilities, language: PageLanguage) -> Iterator[str]:
         wanted = what.defaults.get("tray")
         default = next((keyword for keyword, tray in trays.items() if tray == wanted), "Auto")
         for keyword, tray in trays.items():
-            if keyword != tray:
-                # in UTF-8, since three bytes for one would be too much for a line of a PPD
-                value = tray.replace("%", "%25").replace('"', "%22")
-                yield f'*cirrusTray {keyword}: "{value}"'
+            # in UTF-8, since three bytes for one would be too much for a line of a PPD
+            value = tray.replace("%", "%25").replace('"', "%22")
+            yield f'*cirrusTray {keyword}: "{value}"'
         yield from _option("InputSlot", {"Auto": ""} | trays, default)
     colors = {"RGB": "", "Gray": ""} if what.color else {"Gray": ""}
     is_gray = not what.color or what.defaults.get("color") == "1"
@@ -224,7 +231,7 @@ def _ui(
     yield f"*OrderDependency: 10 AnySetup *{option}"
     yield f"*Default{option}: {default}"
     for keyword, text in choices.items():
-        shown = _text(_plain(text)) or WORDS["en"].get(f"{option} {keyword}", keyword)
+        shown = _text(_english(text)) or WORDS["en"].get(f"{option} {keyword}", keyword)
         yield f'*{option} {keyword}/{shown}: "{language.codes.get(f"{option} {keyword}", "")}"'
     yield f"*CloseUI: *{option}"
     yield from _translations(option, choices)
@@ -256,6 +263,12 @@ def _plain(text: str) -> str:
     """Text for the part of a PPD that is ASCII: é as e, and what has no such letter as -."""
     letters = unicodedata.normalize("NFKD", text)
     return "".join(c if c.isascii() else "-" for c in letters if not unicodedata.combining(c))
+
+
+def _english(text: str) -> str:
+    """The same, and nothing where ASCII has no letter or digit of it."""
+    plain = _plain(text)
+    return plain if re.search("[A-Za-z0-9]", plain) else ""
 
 
 def _readable(names: Sequence[str]) -> str:

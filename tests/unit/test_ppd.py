@@ -122,6 +122,33 @@ def test_papers_keep_the_name_that_the_location_has_for_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("papers", "language", "shown"),
+    [
+        ("Label 50 x 80 mm", "", "PageSize w142h227/Label 50 x 80 mm"),
+        ("Envelope #10", "", "PageSize Env10/Envelope #10"),
+        ("Envelope #10", "de.", "de.PageSize Env10/Umschlag Nr. 10"),
+        ("Enveloppe n° 10 (105 x 241 mm)", "fr.", "fr.PageSize Env10/Enveloppe n° 10"),
+        ("Letter", "ja.", "ja.PageSize Letter/US Letter"),
+        ("16K", "ja.", "ja.PageSize roc16k/16K"),
+        ("はがき (100 x 148 mm)", "ja.", "ja.PageSize Postcard/はがき (100 x 148 mm)"),
+        ("om_label_62x29mm", "", "PageSize w176h82/om_label_62x29mm"),
+        ("iso_a3_297x420mm", "", "PageSize A3/A3"),
+    ],
+)
+def test_papers_are_shown_by_names_for_people(papers: str, language: str, shown: str) -> None:
+    """In their language, or in the location's words; points are no name to choose a label by."""
+    assert f"\n*{shown}: " in _driver(f"HP\td\t\t1\t1\t1\t{papers}").ppd()
+
+
+def test_trays_without_a_letter_in_ascii_are_shown_by_their_keyword() -> None:
+    """In English; a row of hyphens is no name."""
+    text = _driver("HP\td\t手差し;Upper\t1\t1\t1\tA4").ppd()
+    assert '*InputSlot Tray-1/Tray-1: ""' in text
+    assert '*ja.InputSlot Tray-1/手差し: ""' in text
+    assert '*cirrusTray Upper: "Upper"' in text  # whatever case it is asked for in
+
+
+@pytest.mark.parametrize(
     ("line", "formats", "manual"),
     [
         (WINDOWS, ["pdf"], False), (MONO, ["pdf"], True), (LINUX, ["pdf"], False),
