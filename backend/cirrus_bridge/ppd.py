@@ -263,14 +263,17 @@ def _text(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Text for the part of a PPD that is ASCII: é as e, and what has no such letter as -."""
-    letters = unicodedata.normalize("NFKD", text)
-    return "".join(c if c.isascii() else "-" for c in letters if not unicodedata.combining(c))
+    return "".join(c if c.isascii() else "-" for c in _letters(text))
 
 
 def _english(text: str) -> str:
-    """The same, and nothing where ASCII has no letter or digit of it."""
-    plain = _plain(text)
-    return plain if re.search("[A-Za-z0-9]", plain) else ""
+    """The same where ASCII has all of its letters, and nothing elsewhere."""
+    letters = _letters(text)
+    return letters if letters.isascii() else ""
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
 def _readable(names: Sequence[str]) -> str:

@@ -131,6 +131,7 @@ def test_papers_keep_the_name_that_the_location_has_for_them() -> None:
         ("Enveloppe n° 10 (105 x 241 mm)", "fr.", "fr.PageSize Env10/Enveloppe n° 10"),
         ("Letter", "ja.", "ja.PageSize Letter/US Letter"),
         ("16K", "ja.", "ja.PageSize roc16k/16K"),
+        ("はがき (100 x 148 mm)", "", "PageSize Postcard/Postcard"),
         ("はがき (100 x 148 mm)", "ja.", "ja.PageSize Postcard/はがき (100 x 148 mm)"),
         ("om_label_62x29mm", "", "PageSize w176h82/om_label_62x29mm"),
         ("iso_a3_297x420mm", "", "PageSize A3/A3"),
@@ -141,10 +142,11 @@ def test_papers_are_shown_by_names_for_people(papers: str, language: str, shown:
     assert f"\n*{shown}: " in _driver(f"HP\td\t\t1\t1\t1\t{papers}").ppd()
 
 
-def test_trays_without_a_letter_in_ascii_are_shown_by_their_keyword() -> None:
+def test_trays_that_ascii_has_no_letters_for_are_shown_by_their_keyword() -> None:
     """In English; a row of hyphens is no name."""
-    text = _driver("HP\td\t手差し;Upper\t1\t1\t1\tA4").ppd()
+    text = _driver("HP\td\t手差し;給紙 1;Upper\t1\t1\t1\tA4").ppd()
     assert '*InputSlot Tray-1/Tray-1: ""' in text
+    assert '*InputSlot Tray-2/Tray-2: ""' in text
     assert '*ja.InputSlot Tray-1/手差し: ""' in text
     assert '*cirrusTray Upper: "Upper"' in text  # whatever case it is asked for in
 
