@@ -206,6 +206,47 @@ def test_banner_pages(site: PrintSite, pdfs: dict[int, Path], sheets: str, drive
     assert list((site.state / "runs").glob(f"{job_id}-*")) == []
 
 
+CREATE = """{
+    OPERATION Create-Job
+    GROUP operation-attributes-tag
+    ATTR charset attributes-charset utf-8
+    ATTR language attributes-natural-language en
+    ATTR uri printer-uri $uri
+    ATTR name requesting-user-name ann
+    STATUS successful-ok
+    EXPECT job-id
+}
+"""
+SEND = """{
+    OPERATION Send-Document
+    GROUP operation-attributes-tag
+    ATTR charset attributes-charset utf-8
+    ATTR language attributes-natural-language en
+    ATTR uri printer-uri $uri
+    ATTR integer job-id $job-id
+    ATTR name requesting-user-name ann
+    ATTR mimeMediaType document-format application/pdf
+    ATTR boolean last-document LAST
+    FILE $filename
+    STATUS successful-ok
+}
+"""
+
+
+def test_several_files_without_names(
+    site: PrintSite, pdfs: dict[int, Path], tmp_path: Path
+) -> None:
+    """IPP has clients not name their documents: they are several all the same."""
+    device = site.device()
+    test = tmp_path / "send.test"
+    test.write_text(CREATE + SEND.replace("LAST", "false") + SEND.replace("LAST", "true"))
+    site.cups.run(
+        "ipptool", "-t", "-f", pdfs[4], site.cups.uri(site.queue(f"Paris:{device}")), test
+    )
+    delivered = site.cloud_jobs(device, 2)
+    assert [len(PdfReader(job["document"]).pages) for job in delivered] == [4, 4]
+
+
 def test_several_raw_pdf_files_without_a_driver(site: PrintSite, pdfs: dict[int, Path]) -> None:
     """Also where lp calls them raw data."""
     device = site.device()
