@@ -1,8 +1,8 @@
 """How many files a job has, banner pages among them, and whether CUPS joins them for one run.
 
-CUPS names those that a client has sent in the options, if the client did; the banner pages that it
-adds (job-sheets) are files of the job as well, each with a run of its own, and are only in the
-spool. A part of every job's start: imports next to nothing.
+They are in CUPS's spool. In the options CUPS names only those that the client has named, not the
+banner pages that it adds itself (job-sheets), each of which has a run of its own. A part of every
+job's start: imports next to nothing.
 """
 
 from __future__ import annotations
@@ -20,22 +20,24 @@ def files(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     named = sum(word.startswith(_NAMED) for word in words)
     spool = _spool(argv, environ)
     spooled = 0
-    if spool and argv[1].isdigit():
+    if spool and argv[1].isascii() and argv[1].isdigit():
         while os.path.exists(_file(spool, int(argv[1]), spooled + 1)):  # noqa: PTH110 - pathlib
             spooled += 1  # takes 10 ms to import
-    return max(1, named, spooled)
+    return max(1, spooled or named)
 
 
 def are_joined(argv: Sequence[str], environ: Mapping[str, str], count: int) -> bool:
-    """Whether CUPS gives `count` files to one run, by standard input: without a driver that says
-    otherwise it does."""
+    """Whether CUPS gives `count` files to one run, by standard input: it does without a driver,
+    and with one that does not forbid it."""
     if count == 1 or len(argv) != 6:
         return False
+    if "FINAL_CONTENT_TYPE" not in environ:
+        return True
     try:
         with open(environ.get("PPD", ""), "rb") as ppd:  # noqa: PTH123
             said = [line.lower() for line in ppd if line.lower().startswith(_SINGLE_FILE)]
     except OSError:
-        return True
+        return False  # as ours are
     return not any(b"true" in line for line in said)
 
 

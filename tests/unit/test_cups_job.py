@@ -86,8 +86,11 @@ def test_banner_pages_are_documents(tmp_path: Path) -> None:
     spool.mkdir()
     environ = {"FINAL_CONTENT_TYPE": "application/pdf", "TMPDIR": str(spool)}
     one = [*ARGV[:5], "document-name-supplied=report"]
-    assert read_job(one, environ).documents == 1
-    for number in (1, 2, 3):
+    two = [*ARGV[:5], "document-name-supplied=report document-name-supplied=claimed"]
+    assert [read_job(argv, environ).documents for argv in (one, two)] == [1, 2]
+    (tmp_path / "d00017-001").touch()
+    assert read_job(two, environ).documents == 1
+    for number in (2, 3):
         (tmp_path / f"d00017-00{number}").touch()
     assert read_job(one, environ).documents == 3
     assert read_job([*one, str(tmp_path / "d00017-002")], environ).documents == 3

@@ -10,17 +10,16 @@ import pytest
 
 from cirrus_bridge.journal_runs import NOT_NOTED, Run, begin, left
 
+DRIVER = {"FINAL_CONTENT_TYPE": "application/vnd.cups-pdf"}
+
 
 def _begin(
     state: Path, *, started: int = 10, cupsd: int = 1, files: int = 2, driver: bool = True
 ) -> Run:
     names = " document-name-supplied=x" * files
     options = f"job-uuid=urn:uuid:u time-at-processing={started}{names}"
-    with tempfile.NamedTemporaryFile("w") as ppd:
-        ppd.write("*cupsSingleFile: True\n" if driver else "")
-        ppd.flush()
-        environ = {"CIRRUS_BRIDGE_STATE": str(state), "PPD": ppd.name}
-        return begin(["cirrus", "17", "ann", "t", "1", options], environ, cupsd)
+    environ = {"CIRRUS_BRIDGE_STATE": str(state)} | (DRIVER if driver else {})
+    return begin(["cirrus", "17", "ann", "t", "1", options], environ, cupsd)
 
 
 def _left(state: Path) -> list[tuple[int, str, int]]:
