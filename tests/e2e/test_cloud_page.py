@@ -19,6 +19,7 @@ NOTE_PICTURES = """
 window.pictures = [];
 document.addEventListener("load", event => window.pictures.push(event.target.src), true);
 """
+SIZES = "all => all.map(each => `${each.offsetWidth} × ${each.offsetHeight}`)"
 expect.set_options(timeout=30_000)
 
 
@@ -248,3 +249,5 @@ def _look(page: Page, folder: Path, name: str) -> None:
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        shapes = page.get_by_text("Online", exact=True).evaluate_all(SIZES)
+        assert len(set(shapes)) <= 1  # a long name squeezes no switch
