@@ -87,7 +87,8 @@ class CupsServer:
             answer = connection.getresponse()
             data = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            detail = f"{self._address}: {error!r}"
+            why = error.strerror if isinstance(error, OSError) else None
+            detail = f"{self._address}: {why or repr(error)}"
             raise CupsAway(tr("CUPS does not answer."), detail=detail) from error
         finally:
             connection.close()

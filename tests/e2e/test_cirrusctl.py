@@ -214,7 +214,7 @@ def test_one_job(site: PrintSite, pdfs: dict[int, Path]) -> None:
     assert [*map(int, times)] == sorted(map(int, times))  # CUPS's are whole seconds
     text = site.cirrusctl("job", str(job_id)).stdout
     assert all(what in text for what in told)
-    assert site.cirrusctl("job", "999999").returncode == 1
+    assert ask(site, "job", "999999", status=1)["error"]["code"] == "CB-713"
 
 
 def test_the_test_page(site: PrintSite) -> None:
