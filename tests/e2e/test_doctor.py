@@ -301,6 +301,23 @@ def test_devices(healthy: PrintSite) -> None:
     assert "Laser1" in of(findings, "location")["text"]
 
 
+def test_what_is_not_there_yet(own_site: PrintSite) -> None:
+    """Nothing printed, no location known, or one without devices; a queue without a driver."""
+    site = own_site
+    assert trouble(site, "journal", "note")["fix"] == "Print something: cirrusctl test QUEUE"
+    entry = site.config / "servers.d" / "site.toml"
+    entry.write_text(entry.read_text().replace('locations = ["Paris"]\n', ""))
+    assert "Add locations" in trouble(site, "key", "note")["fix"]
+    site.configure()
+    site.cloud.cli("location", "add", "Acme/Empty")
+    entry.write_text(entry.read_text().replace('["Paris"]', '["Paris", "Empty"]'))
+    bad = trouble(site, "location", "warning")
+    assert bad["about"].startswith("Empty") and "start the client there" in bad["fix"]
+    add_queue(site, "plain", "Paris:Laser1", driver=None)
+    bad = trouble(site, "driver", "note")
+    assert "has no driver" in bad["text"] and "lpadmin -p plain -m cirrus:" in bad["fix"]
+
+
 def test_driver_that_makes_something_else(healthy: PrintSite) -> None:
     """The device's own driver is proposed by name, and is right."""
     healthy.cloud.cli("device", "add", "Acme/Paris/Pdf", "--type", "file", "--formats", "pdf")
@@ -395,6 +412,15 @@ def test_journal_of_another_version(own_site: PrintSite) -> None:
     assert "newer version" in bad["text"] and "or a newer one" in bad["fix"]
 
 
+def test_journal_that_grew(own_site: PrintSite) -> None:
+    """More than a gigabyte of it."""
+    with own_site.statusd():
+        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+    os.truncate(own_site.state / "journal.db", 1100 << 20)
+    bad = trouble(own_site, "journal", "warning")
+    assert "It has 1100 MiB" in bad["text"] and "smaller keep_days" in bad["fix"]
+
+
 def test_journal_of_another_user(own_site: PrintSite) -> None:
     """The backend works as lp, and could not write a file of root's."""
     with own_site.statusd():
@@ -404,6 +430,18 @@ def test_journal_of_another_user(own_site: PrintSite) -> None:
     assert "journal.db" in bad["text"] and bad["code"] == "CB-501"
     subprocess.run(bad["fix"].removeprefix("Run: ").split(), check=True)
     assert trouble(own_site, "journal", "ok")
+
+
+def test_the_spools_disk(own_site: PrintSite) -> None:
+    """Nearly full, full, or full of files."""
+    with small_disk(own_site.cups.root / "spool", 100 << 10) as spool:
+        bad = trouble(own_site, "disk", "warning")
+        assert bad["about"] == f"{spool} (CUPS's spool)" and "a large job may fail" in bad["text"]
+        fill(spool)
+        assert "0 MiB are free" in trouble(own_site, "disk")["text"]
+    with small_disk(own_site.cups.root / "spool", 300 << 10, files=20) as spool:
+        bad = trouble(own_site, "disk")
+        assert "more files fit" in bad["text"] and f"du -xh {spool}" in bad["fix"]
 
 
 def test_disks(own_site: PrintSite) -> None:

@@ -30,7 +30,7 @@ def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
             tr("There is no journal yet: nothing was printed so far."),
             tr("Print something: cirrusctl test QUEUE"),
         )
-        yield from check_poller(Health(0, 0, (), (), 0, 0.0, ()), now_s)
+        yield from check_poller(Health(0, 0, (), (), 0, ()), now_s)
         return
     try:
         health = look(folder)
