@@ -151,6 +151,11 @@ def test_jobs(site: PrintSite, lyon: str, pdfs: dict[int, Path]) -> None:
     with site.statusd():
         site.cloud.cli("location", "online", "Lyon")
         site.cups.wait_job(waits, "completed")
+    way = [each["what"] for each in ask(site, "job", str(waits))["moments"]]
+    assert way.index("the backend began to send it") < way.index(
+        "CUPS ran the backend for it again"  # by which it could end
+    )
+    assert "CUPS ran the backend for it" not in way
     ended = ask(site, "jobs", "--queue", queue)[0]
     assert ended["ended"] and ended["completed"]
     assert ask(site, "jobs", "--queue", queue, "--ended", "0") == []

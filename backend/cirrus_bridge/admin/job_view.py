@@ -100,6 +100,13 @@ class JobView:
         return at or (_time(self.documents[0].created_at_s) if self.documents else None)
 
     @property
+    def _begun(self) -> datetime | None:
+        """When a backend first worked on it, as far as the journal knows."""
+        return min(
+            filter(None, (_time(each.created_at_s) for each in self.documents)), default=None
+        )
+
+    @property
     def document(self) -> dict[str, Any]:
         """All of it, for JSON."""
         return {
@@ -142,11 +149,16 @@ class JobView:
     def moments(self) -> list[Moment]:
         """What happened to it, as far as its time is known, in order."""
         ended = tr("ended in CUPS: {state}", state=self.state)
+        # CUPS keeps the time of the last run alone, which may be the one that tells of the end
+        run, begun = _cups_time(self.cups, "time-at-processing"), self._begun
+        ran = tr("CUPS ran the backend for it")
+        if run is not None and begun is not None and run > begun:
+            ran = tr("CUPS ran the backend for it again")
         found = [
             (_cups_time(self.cups, f"time-at-{name}"), text)
             for name, text in (
                 ("creation", tr("came to queue {queue}", queue=self.queue)),
-                ("processing", tr("CUPS ran the backend for it")),
+                ("processing", ran),
                 ("completed", ended),
             )
         ]
