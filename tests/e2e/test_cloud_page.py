@@ -114,6 +114,18 @@ def test_watch_a_job_arrive(
     assert complaints == []
 
 
+def test_what_is_no_news(page: Page, site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """Who has it read aloud is not told again of jobs that are as they were, but for the number of
+    their pages, which is known once their pictures are there."""
+    queue = _queue(site, "Brest", "Brest")
+    site.cups.wait_job(site.cups.lp(queue, "-t", "Old", pdfs[4]))
+    _sign_in(page, site)
+    expect(_card(page, "Old")).to_contain_text("4 pages")
+    expect(page.get_by_role("status")).to_be_empty()
+    site.cups.lp(queue, "-t", "Fresh", pdfs[1])
+    expect(page.get_by_role("status")).to_have_text("Fresh: Delivered")
+
+
 def test_deliver_again_and_delete(
     page: Page, site: PrintSite, pdfs: dict[int, Path], tmp_path: Path
 ) -> None:
