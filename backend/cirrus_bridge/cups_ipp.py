@@ -87,8 +87,8 @@ class CupsServer:
             answer = connection.getresponse()
             data = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            why = error.strerror if isinstance(error, OSError) else None
-            detail = f"{self._address}: {why or repr(error)}"
+            why = getattr(error, "strerror", None) or str(error) or repr(error)
+            detail = f"{self._address}: {why}"
             raise CupsAway(tr("CUPS does not answer."), detail=detail) from error
         finally:
             connection.close()

@@ -142,7 +142,8 @@ class JobView:
                 "changed": _time(document.updated_at_s),
                 "says": delivery.message,
             }
-        found[-1]["says"] = " ".join(filter(None, (found[-1].get("says"), about["message"])))
+        there, here = found[-1].get("says") or "", about["message"]
+        found[-1]["says"] = here if there in here else " ".join(filter(None, (there, here)))
         return found
 
     @property
