@@ -302,8 +302,10 @@ def test_devices(healthy: PrintSite) -> None:
 
 
 def test_what_is_not_there_yet(own_site: PrintSite) -> None:
-    """Nothing printed, no location known, or one without devices; a queue without a driver."""
+    """Nothing printed, no location known, or one without devices; no queue, or one without a
+    driver."""
     site = own_site
+    assert trouble(site, "queue", "note")["fix"].startswith("Run: cirrusctl setup.")
     assert trouble(site, "journal", "note")["fix"] == "Print something: cirrusctl test QUEUE"
     entry = site.config / "servers.d" / "site.toml"
     entry.write_text(entry.read_text().replace('locations = ["Paris"]\n', ""))
@@ -430,6 +432,11 @@ def test_journal_of_another_user(own_site: PrintSite) -> None:
     assert "journal.db" in bad["text"] and bad["code"] == "CB-501"
     subprocess.run(bad["fix"].removeprefix("Run: ").split(), check=True)
     assert trouble(own_site, "journal", "ok")
+    own_site.state.chmod(0o777)
+    bad = trouble(own_site, "journal", "warning")
+    assert "may write into it" in bad["text"]
+    subprocess.run(bad["fix"].removeprefix("Run: ").split(), check=True)
+    assert of(examine(own_site), "journal")["severity"] == "ok"
 
 
 def test_the_spools_disk(own_site: PrintSite) -> None:

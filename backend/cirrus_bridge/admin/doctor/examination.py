@@ -112,6 +112,8 @@ def _look_at_cups(installation: Installation, read: Read) -> _Cups:
     except CirrusError as trouble:
         local.refusal = trouble
         return local
+    if not queues:
+        local.findings.append(cloud.no_queue(installation.cups_address))
     for queue in queues:
         try:
             uri = configuration.queue(queue.device_uri)
