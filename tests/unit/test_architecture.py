@@ -99,7 +99,7 @@ OWNERS = {
     "http": {"api_errors", "cups_ipp", "metrics_server", "network_probe"},
     "sqlite3": {"journal_database", "journal_look"},
     "signal": {"clock", "backend_supervisor", "child_program"},
-    "subprocess": {"child_program", "timer"},
+    "subprocess": {"child_program"},
     "prometheus_client": {"metrics", "metrics_server"},
     "zeroconf": {"lan"},
     "zlib": {"deflate"},

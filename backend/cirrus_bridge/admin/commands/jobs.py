@@ -12,8 +12,9 @@ import typer
 from cirrus_bridge.admin.find_jobs import find_jobs
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.job_view import STATES, JobView
-from cirrus_bridge.admin.output import AsJson, Look, Output
+from cirrus_bridge.admin.output import AsJson, Look, Output, with_code
 from cirrus_bridge.admin.table import Column, Shape, some
+from cirrus_bridge.errors import CupsAway
 from cirrus_bridge.journal_history import MOST_ROWS
 from cirrus_bridge.words import joined, tr, translated
 
@@ -120,7 +121,7 @@ def command(
 
     if watch:
         with contextlib.suppress(KeyboardInterrupt):
-            output.watch(_again_and_again(look), _COLUMNS)
+            output.watch(_again_and_again(look, as_json=as_json), _COLUMNS)
         return
     rows, document, none, note = look()
     output.rows(rows, _COLUMNS, none=none, document=document)
@@ -141,11 +142,21 @@ def _none(known: Sequence[JobView], filters: Iterable[Filter]) -> str:
     return tr("None of {count} jobs is such. There are: {listed}.", count=len(known), listed=listed)
 
 
-def _again_and_again(look: Callable[[], Look]) -> Iterator[Look]:
+def _again_and_again(look: Callable[[], Look], *, as_json: bool) -> Iterator[Look]:
+    """What there is at each time; while CUPS is away, as when it starts anew, people are told so,
+    and keep what they saw last."""
     clock = Installation.of(os.environ).clock
+    seen = look()
+    yield seen
     while True:
-        yield look()
         clock.sleep(WATCH_S)
+        try:
+            seen = look()
+        except CupsAway as error:
+            if not as_json:
+                yield seen._replace(note=joined(" ", ("!", with_code(error))))
+        else:
+            yield seen
 
 
 def _locations(view: JobView) -> set[str]:
