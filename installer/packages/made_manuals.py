@@ -6,6 +6,7 @@ They are the programs' own words. The pages are scdoc(5), as those that are writ
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,7 @@ job, _lp -i JOB -H restart_ prints a finished one again.
 
 The number behind a code is the exit status with which the backend tells CUPS of it, see
 *cirrus*(8)."""
+_TYPE = re.compile(r" <\w+>$")  # which typer adds to an argument's name
 _LITERAL = str.maketrans({letter: f"\\{letter}" for letter in "\\*_`#<>[]|~"})
 
 
@@ -112,7 +114,8 @@ def _command(name: str, command: TyperCommand, context: Context) -> Iterator[str
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
         if record and "--help" not in record[0]:
-            yield from (f"*{_text(record[0])}*", f"\t{_text(' '.join(record[1].split()))}", "")
+            called = _TYPE.sub("", record[0])
+            yield from (f"*{_text(called)}*", f"\t{_text(' '.join(record[1].split()))}", "")
 
 
 def _text(text: str | None) -> str:

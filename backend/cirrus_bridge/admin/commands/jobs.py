@@ -70,29 +70,37 @@ def _known_state(states: list[str]) -> list[str]:
 
 def command(
     queue: Annotated[
-        str | None, typer.Option(metavar="QUEUE", help="Of this queue.", show_default=False)
+        str | None,
+        typer.Option(metavar="QUEUE", help="Only jobs of this queue.", show_default=False),
     ] = None,
     user: Annotated[
-        str | None, typer.Option(metavar="USER", help="Of this user.", show_default=False)
+        str | None, typer.Option(metavar="USER", help="Only jobs of this user.", show_default=False)
     ] = None,
     location: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="For devices of this location.", show_default=False),
+        typer.Option(
+            metavar="ID", help="Only jobs for devices of this location.", show_default=False
+        ),
     ] = None,
     state: Annotated[
         list[str],
         typer.Option(
             metavar="STATE",
-            help="In this state in CUPS; may be given several times.",
+            help="Only jobs in this state in CUPS; may be given several times.",
             autocompletion=_states,
             callback=_known_state,
             show_default=False,
         ),
     ] = [],  # noqa: B006 - typer makes a list of its own
     ended: Annotated[
-        int, typer.Option(min=0, metavar="N", help="So many of the jobs that ended last, too.")
+        int,
+        typer.Option(
+            min=0, metavar="N", help="How many of the jobs that ended last are listed, too."
+        ),
     ] = 20,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on looking.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Keep the list up to date until Ctrl-C.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List print jobs, in CUPS and in the cloud.
