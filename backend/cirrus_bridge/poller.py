@@ -23,6 +23,8 @@ from cirrus_bridge.cups_turn import CupsTurn
 from cirrus_bridge.errors import (
     CirrusError,
     Interrupted,
+    KeyRefused,
+    QueueError,
     Refused,
     Retryable,
     UnexpectedAnswer,
@@ -186,9 +188,8 @@ class Poller:
     def _heard(self, number: int, watched: Watched, target: Tracked, status: JobStatus) -> None:
         """The server has told a job's state."""
         self._unknown_since_s.pop(number, None)
-        server = watched.queue.server
-        if self.cups.news.trouble.pop(server, None):
-            self.tell(Change("server-back", f"{server} answers again"))
+        if self.cups.news.trouble_is_over(watched.queue):
+            self.tell(Change("server-back", f"{watched.queue.server} answers again"))
             self.cups.soon()
         before = target.status.state
         is_news = target.learn(status)
@@ -225,7 +226,7 @@ class Poller:
     def _is_puzzling(self, number: int, watched: Watched, error: CirrusError) -> bool:
         """Whether the server says again what makes no sense of this job, but has answered well for
         others in between: it is there, and they need not wait."""
-        again = number in self._puzzling and watched.queue.server not in self.cups.news.trouble
+        again = number in self._puzzling and not self.cups.news.trouble_of(watched.queue)
         if isinstance(error, UnexpectedAnswer):
             self._puzzling.add(number)
             return again
@@ -234,13 +235,14 @@ class Poller:
     def _failed(self, number: int, watched: Watched, error: CirrusError) -> None:
         """No answer that says anything about the job: the server, or its entry, is to be mended."""
         wait_s = error.retry_after_s if isinstance(error, Retryable) else None
-        self.schedule.lost(number, self.clock.monotonic_s(), retry_after_s=wait_s)
-        server, text = watched.queue.server, joined(" ", (error.text, f"({error.code})"))
-        if server not in self.cups.news.trouble:
-            said = f"{text} {error.detail}".strip()
-            self.tell(Change("server-away", said, WARNING))
+        # a key that is refused, or an entry that is missing: others may be heard at this server
+        of_company = isinstance(error, KeyRefused | QueueError)
+        now_s = self.clock.monotonic_s()
+        self.schedule.lost(number, now_s, retry_after_s=wait_s, of_company=of_company)
+        text = joined(" ", (error.text, f"({error.code})"))
+        if self.cups.news.has_trouble(watched.queue, text, of_company=of_company):
+            self.tell(Change("server-away", f"{text} {error.detail}".strip(), WARNING))
             self.cups.soon()
-        self.cups.news.trouble[server] = text
 
     def _drop(self, watched: Watched) -> None:
         self.watch_list.remove(watched)

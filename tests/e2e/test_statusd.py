@@ -450,6 +450,32 @@ def test_one_job_of_which_the_server_talks_nonsense(own_site: PrintSite) -> None
     assert "did not answer" not in message(site, jobs[1])
 
 
+def test_a_key_of_one_company_is_refused(away: PrintSite) -> None:
+    """The other company of that server is no matter of it: nothing is said at its queue, nothing
+    flaps, and its jobs are asked for as before."""
+    for words in (("company", "add", "Beta"), ("location", "add", "Beta/Rome", "--name", "Rome")):
+        away.cloud.cli(*words)
+    away.cloud.cli("device", "add", "Beta/Rome/L", "--type", "file")
+    away.cloud.cli("location", "offline", "Rome", "--company", "Beta")
+    entry = away.config / "servers.d" / "beta.toml"
+    entry.touch(mode=0o600)
+    text = f'[[server]]\nhost = "{away.server}"\ncompany = "Beta"\napi_key = "{{}}"\n'
+    entry.write_text(text.format(away.cloud.cli("key", "add", "--company", "Beta")))
+    ours = away.queue(driver=False, options=HOLD)
+    away.cups.add_queue("beta", f"cirrus://{away.server}/Beta/Rome:L{HOLD}", driver=None)
+    job_id = held_job(away, ours)
+    held_job(away, "beta")
+    entry.write_text(text.format("wr0ng-k3y"))
+    with away.statusd():
+        eventually(lambda: queue_says(away, "beta", "(CB-402)"))
+        time.sleep(8)
+        assert not queue_says(away, ours, "CB-402")
+        back(away)
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert away.statusd_log().count("event=server-away") == 1
+    assert "event=server-back" not in away.statusd_log()
+
+
 def test_a_cupsd_that_hangs_for_a_moment(away: PrintSite) -> None:
     """It is told when it answers again, not many times later."""
     queue = away.queue(driver=False, options=HOLD)
