@@ -92,6 +92,8 @@ class CupsNews:
             if job is None or job.state in FINAL:
                 gone += self._ended(watched, job)
             elif job.state == HELD and not watched.is_settled:
+                if self.settlement.is_printed_elsewhere(watched.document, job):
+                    continue
                 if job.queue == watched.document.class_name:  # a person may release it
                     self.settlement.comes_back(watched.document, job)
                 of_job = watch_list.of_job(watched)

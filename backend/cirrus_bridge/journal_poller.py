@@ -127,6 +127,16 @@ class PollerJournal(DeliveryJournal):
             ).fetchone()
         return row is not None
 
+    def is_printed_at(self, key: DocumentKey, queue: str) -> bool:
+        """Whether its job was printed at this queue, too, to which a person has moved it."""
+        with self._translated():
+            row = self._db.execute(
+                "SELECT 1 FROM document WHERE job_uuid = ? AND job_id = ? AND queue = ?"
+                " AND phase = 'accepted'",
+                (key.job_uuid, key.job_id, queue),
+            ).fetchone()
+        return row is not None
+
     def job_is_over(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
         """CUPS holds the job no more: news of its documents are for the queue from now on."""
         with self._transaction():

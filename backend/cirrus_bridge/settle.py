@@ -76,7 +76,8 @@ class Settlement:
                     self._release(documents, job)
                 return False
             # moved to another queue, where it is to be printed again: no business of ours
-            self._say(job, documents[0], joined(" ", (_told(documents), _NOT_OURS)))
+            if not self.is_printed_elsewhere(document, job):
+                self._say(job, documents[0], joined(" ", (_told(documents), _NOT_OURS)))
             self.close(documents)
         elif job is not None and job.state == CANCELED:
             self.close(documents)
@@ -100,6 +101,12 @@ class Settlement:
         except (CupsGone, CupsNotPossible):
             return False
         return True
+
+    def is_printed_elsewhere(self, document: Accepted, job: CupsJob) -> bool:
+        """Whether the job was moved, and what CUPS says of it is about its print there."""
+        if job.queue in (document.queue, document.class_name):
+            return False
+        return self.journal.is_printed_at(document.key, job.queue)
 
     def close(self, documents: Sequence[Watched]) -> None:
         """Nothing is left to be done."""

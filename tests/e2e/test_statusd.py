@@ -565,6 +565,33 @@ def test_a_held_job_that_is_moved(away: PrintSite) -> None:
     assert len(away.cloud.jobs()) == 2
 
 
+def test_a_moved_job_that_waits_at_both_queues(away: PrintSite) -> None:
+    """Its one message is about where it is now, whatever becomes of the first print."""
+    away.cloud.cli("location", "add", "Acme/Lyon", "--name", "Lyon office")
+    away.cloud.cli("device", "add", "Acme/Lyon/Laser2", "--type", "file")
+    away.cloud.cli("location", "offline", "Lyon")
+    here = away.queue(driver=False, options=HOLD)
+    there = away.queue("Lyon:Laser2", driver=False, options=HOLD)
+    with away.statusd():
+        job_id = held_job(away, here)
+        away.cups.run("lpmove", str(job_id), there)
+        away.cups.run("lp", "-i", str(job_id), "-H", "resume")
+        eventually(lambda: queue_says(away, there, "1 job waiting at Lyon"))
+        first, _ = (str(job["id"]) for job in away.cloud.jobs())
+        until_s, said = time.monotonic() + 20, set()
+        while time.monotonic() < until_s:
+            said.add(message(away, job_id).partition(".")[0])
+            time.sleep(0.2)
+        assert said == {"Waiting for delivery at Lyon"}
+        away.cloud.cli("job", "delete", first)
+        eventually(lambda: queue_says(away, here, "Deleted at Paris"))
+        assert "Released" not in message(away, job_id)
+        away.cloud.cli("location", "online", "Lyon")
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+        eventually(lambda: all_closed(away))
+    assert len(away.cloud.jobs()) == 2
+
+
 def test_no_orphan_of_a_job_that_printed_elsewhere(own_site: PrintSite) -> None:
     """A job that another member of a class has printed is not printed again for the first."""
     site = own_site
