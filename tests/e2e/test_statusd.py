@@ -177,6 +177,16 @@ def test_nothing_is_written_when_nothing_changed(away: PrintSite) -> None:
         assert away.statusd_log().count("event=queue") == 1
 
 
+def test_a_location_that_can_not_print(away: PrintSite) -> None:
+    """Its own words are at the queue, also when CUPS has ended the job as accepted."""
+    device = away.device("--type", "command", "--target", "false")
+    queue = away.queue(f"Paris:{device}", driver=False, options=COMPLETE)
+    with away.statusd():
+        away.cups.wait_job(away.cups.lp(queue, data=b"x"), "completed")
+        back(away)
+        eventually(lambda: queue_says(away, queue, "1 job received at Paris: false: exit status"))
+
+
 def test_deleted_at_the_cloud(away: PrintSite) -> None:
     """OpenPrinting/cups-browsed#75: what was deleted at the far end is canceled, once."""
     queue = away.queue(driver=False, options=HOLD)
