@@ -117,6 +117,23 @@ class PollerJournal(DeliveryJournal):
             ).fetchall()
         return {DocumentKey(*row[:-1]): row[-1] for row in rows}
 
+    def signs_of_life(self, *, since_s: float) -> list[tuple[str, str, float]]:
+        """Which locations have fetched something since then, while its backend followed it:
+        destination, location, and when."""
+        fetched = (
+            "SELECT destination, location, coalesce(final_at, received_at) AS at"
+            f" FROM document JOIN delivery USING ({_KEY})"
+            " WHERE delivery.state IN (1, 2, 8, 9) AND at > ?1 AND "
+        )
+        with self._translated():
+            rows = self._db.execute(
+                f"SELECT destination, location, max(at) FROM ({fetched} closed_at > ?1"
+                f" UNION ALL {fetched} closed_at IS NULL AND handover = '')"
+                " GROUP BY destination, location",
+                (since_s,),
+            ).fetchall()
+        return [(*row,) for row in rows]
+
     def is_printed_again(self, key: DocumentKey) -> bool:
         """Whether its job was restarted later: what CUPS says of it is about that print."""
         with self._translated():

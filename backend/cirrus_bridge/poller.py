@@ -31,16 +31,17 @@ from cirrus_bridge.errors import (
 )
 from cirrus_bridge.follow import Tracked, describe
 from cirrus_bridge.journal_poller import PollerJournal
-from cirrus_bridge.model import DeliveryState, JobStatus
+from cirrus_bridge.model import DeliveryState, JobStatus, Place
 from cirrus_bridge.schedule import Schedule
 from cirrus_bridge.timer import Timer
-from cirrus_bridge.uri import QueueUri
+from cirrus_bridge.uri import QueueUri, parse_queue_uri
 from cirrus_bridge.watched import Watched, WatchList, place
 from cirrus_bridge.words import joined
 
 LOOK_S = 0.5  # into the journal, for documents that were handed over
 BEAT_S = 10.0  # and a look for what a poller has left that is no more
 SHARE = 20.0  # looking takes no more than one part in so many of the time
+COMMIT_S = 15.0  # a row may be dated so long before others can read it
 PRUNE_S = 3600.0
 DAY_S = 86_400.0
 ONCE_WAIT_S = 5.0
@@ -68,7 +69,11 @@ class Poller:
     _look: Timer = field(default_factory=lambda: Timer(LOOK_S))
     _prune: Timer = field(default_factory=lambda: Timer(PRUNE_S))
     _is_behind: bool = True
+    _looked_s: float = field(init=False)
     _journal_free_s: float = -math.inf
+
+    def __post_init__(self) -> None:
+        self._looked_s = self.clock.wall_s() - DAY_S
 
     def run(self) -> None:
         """Until a signal asks for an end.
@@ -130,6 +135,7 @@ class Poller:
         if not self._is_behind or now_s < self._journal_free_s:
             return
         self._is_behind = False
+        self._look_for_life(now_s, wall_s)
         leased = self.journal.leased(self.name)
         for watched in self.watch_list:
             handover = leased.get(watched.document.key)
@@ -148,6 +154,17 @@ class Poller:
             self.cups.soon()
         took_s = self.clock.monotonic_s() - now_s
         self._journal_free_s = now_s + min(SHARE * took_s, 1.0)
+
+    def _look_for_life(self, now_s: float, wall_s: float) -> None:
+        """A location from which a backend has heard is there, and may have fetched more."""
+        since_s, self._looked_s = self._looked_s, wall_s - COMMIT_S
+        for destination, location, seen_s in self.journal.signs_of_life(since_s=since_s):
+            queue = parse_queue_uri(destination)
+            where = Place(queue.server, queue.company, location)
+            signs_s = self.cups.news.signs_s
+            if signs_s.get(where, 0.0) < seen_s <= wall_s:  # the clock may have been set back
+                signs_s[where] = seen_s
+                self.schedule.came_alive(where, now_s)
 
     def _ask(self, at_once: int) -> set[int]:
         """Ask what is due; the numbers of the questions."""

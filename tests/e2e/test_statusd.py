@@ -9,6 +9,7 @@ import os
 import signal
 import sqlite3
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 
 from print_site import PrintSite, eventually
 from scripted_server import Answer, Request, ScriptedServer
+from tcp_proxy import TcpProxy
 
 HOLD = "?waittimeout=1"
 COMPLETE = "?waittimeout=1&handover=complete"
@@ -160,6 +162,44 @@ def test_a_deletion_is_no_sign_of_life(away: PrintSite) -> None:
         eventually(lambda: "; 1 job waiting at Paris" in away.statusd_log())
         assert "; 1 job waiting at Paris (offline since" in away.statusd_log()
         assert "(offline since" in message(away, kept)
+
+
+def test_a_location_that_works_for_others_is_not_offline(away: PrintSite) -> None:
+    """One device fetches nothing; what is delivered at another one, which its backend sees itself,
+    tells that the location is there."""
+    stuck = away.device("--type", "viewer")
+    queue = away.queue(f"Paris:{stuck}", driver=False, options=HOLD)
+    job_id = held_job(away, queue)
+    with changed_journal(away) as db:
+        db.execute("UPDATE document SET accepted_at = accepted_at - 3600")
+    deactivate = f"{away.cloud.url}/api/put/device/Acme/Paris/{stuck}?IsInactive=1"
+    headers = {"Authorization": f"Bearer {away.key}"}
+    urllib.request.urlopen(urllib.request.Request(deactivate, headers=headers)).close()
+    with away.statusd():
+        eventually(lambda: queue_says(away, queue, "(offline since"))
+        back(away)
+        away.cups.wait_job(away.cups.lp(away.queue(driver=False), data=b"y"), "completed")
+        eventually(lambda: not queue_says(away, queue, "(offline since"))
+        assert queue_says(away, queue, "1 job waiting at Paris")
+        assert not queue_says(away, queue, "cirrus-delivery-waiting-report")
+        eventually(lambda: "(offline since" not in message(away, job_id))
+
+
+def test_a_location_that_shows_life_is_asked_about(away: PrintSite) -> None:
+    """A job that has waited for long is asked for every few minutes, but at once when a backend
+    sees a delivery at its location."""
+    with TcpProxy(away.server) as proxy:
+        away.configure(server=proxy.name)
+        job_id = held_job(away, away.queue(driver=False, server=proxy.name, options=HOLD))
+        with changed_journal(away) as db:
+            db.execute("UPDATE document SET accepted_at = accepted_at - 86400")
+        asked = len(proxy.heads)
+        with away.statusd():
+            eventually(lambda: len(proxy.heads) > asked)
+            back(away)
+            queue = away.queue(driver=False, server=proxy.name)
+            away.cups.wait_job(away.cups.lp(queue, data=b"y"), "completed")
+            assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
 
 
 def test_nothing_is_written_when_nothing_changed(away: PrintSite) -> None:

@@ -67,6 +67,21 @@ def test_a_clock_that_was_set_back(tmp_path: Path, journal: PollerJournal) -> No
     assert not journal.poller_is_alive(now_s=5_000)
 
 
+def test_signs_of_life(tmp_path: Path, journal: PollerJournal) -> None:
+    """What a backend has seen a location fetch; a deletion may be the cloud's alone, and what a
+    poller has noted it knows."""
+    _accepted(tmp_path, 1, 2, 3, 4, handover="")
+    with Journal(tmp_path) as backend:
+        for number, state in ((1, 2), (2, 1), (3, 3)):
+            status = JobStatus(DeliveryState(state))
+            backend.state(_key(number), 0, status, now_s=100.0 + number)
+        assert journal.signs_of_life(since_s=100) == [(URI, "Paris", 102)]
+        backend.close([_key(1), _key(3)], now_s=105)
+        backend.hand_over([_key(2)], "hold", URI, now_s=105)
+    assert journal.signs_of_life(since_s=100) == [(URI, "Paris", 101)]
+    assert journal.signs_of_life(since_s=101) == []
+
+
 def test_who_leaves_leaves_all(tmp_path: Path, journal: PollerJournal) -> None:
     """At once, without waiting for the lease to end."""
     _accepted(tmp_path, 1)
