@@ -1,6 +1,8 @@
 """The poller's side of the journal: leases, what went wrong lately, orphans, and pruning.
 
-A lease is a poller's name in a document's row; it holds while that poller gives signs of life.
+A lease is a poller's name in a document's row; it holds while that poller gives signs of life. Of
+several living pollers the one that came first leads, and takes all documents: what it tells of a
+queue is the whole of it. The others stand by.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from cirrus_bridge.model import DeliveryState, DocumentKey
 _PRUNED_AT_ONCE = 500  # a backend must not wait for long
 _KEY = "job_uuid, job_id, print_run, destination, number"
 # a sign of life from the future was given before the clock was set back: its poller may be dead
-_ALIVE = f"SELECT name FROM poller WHERE alive_until > ?1 AND alive_until <= ?1 + {LEASE_S}"
+_IS_ALIVE = f"alive_until > ?1 AND alive_until <= ?1 + {LEASE_S}"
+_ALIVE = f"SELECT name FROM poller WHERE {_IS_ALIVE}"
 _DELIVERIES = (  # of the document at hand
     "SELECT 1 FROM delivery WHERE delivery.job_uuid = document.job_uuid"
     " AND delivery.job_id = document.job_id AND delivery.print_run = document.print_run"
@@ -66,9 +69,17 @@ class PollerJournal(DeliveryJournal):
         return before != version
 
     def beat(self, name: str, *, now_s: float) -> None:
-        """A sign of life of this poller."""
+        """A sign of life of this poller; one that was taken for dead begins anew, as the last."""
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO poller VALUES (?, ?)", (name, now_s + LEASE_S))
+            alive_until_s = now_s + LEASE_S
+            was_alive = self._db.execute(
+                f"UPDATE poller SET alive_until = ?3 WHERE name = ?2 AND {_IS_ALIVE}",
+                (now_s, name, alive_until_s),
+            ).rowcount
+            if not was_alive:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO poller VALUES (?, ?)", (name, alive_until_s)
+                )
             self._db.execute("DELETE FROM poller WHERE alive_until < ?", (now_s - LEASE_S,))
 
     def bury(self, name: str) -> None:
@@ -88,6 +99,12 @@ class PollerJournal(DeliveryJournal):
         with self._transaction():
             self._db.execute("UPDATE document SET poller = NULL WHERE poller = ?", (name,))
             self._db.execute("DELETE FROM poller WHERE name = ?", (name,))
+
+    def leads(self, name: str, *, now_s: float) -> bool:
+        """Whether this poller came before all others that are alive."""
+        with self._translated():
+            row = self._db.execute(f"{_ALIVE} ORDER BY rowid LIMIT 1", (now_s,)).fetchone()
+        return row is not None and row[0] == name
 
     def lease(self, name: str, *, now_s: float) -> list[Accepted]:
         """Take the documents that were handed over and that no living poller has."""

@@ -69,6 +69,7 @@ class Poller:
     _look: Timer = field(default_factory=lambda: Timer(LOOK_S))
     _prune: Timer = field(default_factory=lambda: Timer(PRUNE_S))
     _is_behind: bool = True
+    _leads: bool = False
     _looked_s: float = field(init=False)
     _journal_free_s: float = -math.inf
 
@@ -92,6 +93,7 @@ class Poller:
         """Ask once for everything that is open, as fast as the servers allow, and tell CUPS."""
         try:
             with contextlib.suppress(Interrupted), self.clock.stoppable():
+                self._give_sign_of_life()
                 self._look_into_journal(fresh=True)
                 left = {number for watched in self.watch_list for number in watched.numbers}
                 while (left & self.schedule.jobs) or self.askers.open:
@@ -102,7 +104,7 @@ class Poller:
                     wait_s = self.schedule.next_due_s(self.clock.monotonic_s())
                     if not self.askers.open and wait_s > ONCE_WAIT_S:
                         break  # for a server that is away
-                for watched in self.cups.tell_all():
+                for watched in self.cups.tell_all() if self._leads else ():
                     self._drop(watched)
         finally:
             self.journal.leave(self.name)
@@ -111,22 +113,27 @@ class Poller:
         """One turn of the loop; waits for at most LOOK_S."""
         now_s = self.clock.monotonic_s()
         if self._beat.is_due(now_s):
-            self.journal.bury(self.name)
-            self.journal.beat(self.name, now_s=self.clock.wall_s())
-            self._is_behind = True  # what was changed here is no news to has_changed
+            self._give_sign_of_life()
         if self._look.is_due(now_s):
             self._look_into_journal()
-        for watched in self.cups.take(now_s):
+        for watched in self.cups.take(now_s) if self._leads else ():
             self._drop(watched)
         if self._prune.is_due(now_s):
             before_s = self.clock.wall_s() - self.settings.keep_days * DAY_S
             self.journal.prune(before_s=before_s, most=self.settings.keep_documents)
         self._ask(AT_ONCE)
         now_s = self.clock.monotonic_s()
-        next_s = min(self._look.due_s, self.cups.due_s) - now_s
+        next_s = self._look.due_s - now_s
+        if self._leads:
+            next_s = min(next_s, self.cups.due_s - now_s)
         if self.askers.open < AT_ONCE:
             next_s = min(next_s, self.schedule.next_due_s(now_s))
         self._take_answers(min(next_s, LOOK_S))
+
+    def _give_sign_of_life(self) -> None:
+        self.journal.bury(self.name)
+        self.journal.beat(self.name, now_s=self.clock.wall_s())
+        self._is_behind = True  # what was changed here is no news to has_changed
 
     def _look_into_journal(self, *, fresh: bool = False) -> None:
         """Drop what others have taken back or closed, and take what was handed over."""
@@ -144,7 +151,8 @@ class Poller:
                 self.cups.soon()
             else:
                 watched.handover = handover
-        for document in self.journal.lease(self.name, now_s=wall_s):
+        self._leads = self.journal.leads(self.name, now_s=wall_s)
+        for document in self.journal.lease(self.name, now_s=wall_s) if self._leads else ():
             watched = self.watch_list.add(document, self.queue_of)
             for number, target in zip(watched.numbers, watched.targets, strict=True):
                 if not target.status.state.is_final:

@@ -48,6 +48,11 @@ def queue_says(site: PrintSite, queue: str, text: str) -> bool:
     return text in f"{printer.get('printer-state-message')} {printer['printer-state-reasons']}"
 
 
+def queue_events(site: PrintSite) -> int:
+    """How often pollers have told queues something."""
+    return site.statusd_log().count("event=queue")
+
+
 def held_job(site: PrintSite, queue: str, data: bytes = b"x") -> int:
     """A job that has been handed over."""
     job_id = site.cups.lp(queue, data=data)
@@ -369,6 +374,18 @@ def test_one_round(away: PrintSite) -> None:
         assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
 
 
+def test_one_round_beside_the_service(away: PrintSite) -> None:
+    """It leaves all to the service, and what that has told to the queues."""
+    queue = away.queue(driver=False, options=HOLD)
+    held_job(away, queue)
+    with away.statusd():
+        eventually(lambda: queue_says(away, queue, "1 job waiting at Paris"))
+        with away.start_statusd("--once") as poller:
+            assert poller.wait(60) == 0
+        assert queue_says(away, queue, "1 job waiting at Paris")
+    assert queue_events(away) == 1
+
+
 def test_restarts_of_cupsd_and_poller(away: PrintSite) -> None:
     """Whoever is killed: message, reasons and the job are as before, and it ends as it should."""
     queue = away.queue(driver=False, options=HOLD)
@@ -393,14 +410,17 @@ def test_restarts_of_cupsd_and_poller(away: PrintSite) -> None:
 
 
 def test_two_pollers(away: PrintSite) -> None:
-    """A job has one poller; when that ends, the other goes on at once."""
+    """A job has one poller, its queue too; when that ends, the other goes on at once."""
     queue = away.queue(driver=False, options=HOLD)
     job_id = held_job(away, queue)
     with away.start_statusd() as first:
-        eventually(lambda: away.journal("SELECT 1 FROM document WHERE poller NOT NULL") != [])
+        eventually(lambda: queue_says(away, queue, "1 job waiting at Paris"))
         (owner,) = away.journal("SELECT poller FROM document")
         with away.statusd():
-            time.sleep(3)
+            told = queue_events(away)
+            time.sleep(20)
+            assert queue_events(away) == told  # what the one says, the other does not take away
+            assert queue_says(away, queue, "1 job waiting at Paris")
             assert away.journal("SELECT poller FROM document") == [owner]
             first.send_signal(signal.SIGTERM)
             assert first.wait(60) == 0

@@ -57,6 +57,21 @@ def test_a_lease_holds_while_its_poller_lives(tmp_path: Path, journal: PollerJou
     assert journal.leased("b") == {_key(1): "hold", _key(2): "hold"}
 
 
+def test_who_came_first_leads(tmp_path: Path, journal: PollerJournal) -> None:
+    """However often each gives signs of life; who was taken for dead comes last."""
+    for now_s in (100, 110, 120):
+        journal.beat("a", now_s=now_s)
+        journal.beat("b", now_s=now_s)
+        assert journal.leads("a", now_s=now_s) and not journal.leads("b", now_s=now_s)
+    journal.beat("b", now_s=170)
+    late_s = 120 + LEASE_S + 1
+    assert journal.leads("b", now_s=late_s)
+    journal.beat("a", now_s=late_s)
+    assert journal.leads("b", now_s=late_s) and not journal.leads("a", now_s=late_s)
+    journal.leave("b")
+    assert journal.leads("a", now_s=late_s)
+
+
 def test_a_clock_that_was_set_back(tmp_path: Path, journal: PollerJournal) -> None:
     """A poller that died before that leaves its documents to the next one, and counts as dead."""
     _accepted(tmp_path, 1)
