@@ -20,7 +20,7 @@ from cirrus_bridge.errors import CupsGone, CupsNotPossible, CupsRefused
 from cirrus_bridge.journal_delivery import Accepted
 from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.model import DeliveryState
-from cirrus_bridge.uri import SCHEME
+from cirrus_bridge.uri import SCHEME, leads_to
 from cirrus_bridge.watched import Job, Watched
 from cirrus_bridge.words import Words, joined, tr, translated
 
@@ -89,12 +89,15 @@ class Settlement:
         """Whether a held job, once released, comes to our backend, which finds it in the journal.
 
         Of a class, CUPS could give it to a member that knows nothing of it: so the job is moved
-        to the member that has sent it.
+        to the member that has sent it. One that was moved is recognized where its new queue leads
+        to the same place, as after a queue was renamed.
         """
-        if job.queue not in (document.queue, document.class_name):
-            return False
+        is_moved = job.queue not in (document.queue, document.class_name)
         try:
-            if not self.cups.printer(document.queue).device_uri.startswith(f"{SCHEME}:"):
+            device_uri = self.cups.printer(job.queue if is_moved else document.queue).device_uri
+            if is_moved:
+                return leads_to(device_uri, document.key.destination)
+            if not device_uri.startswith(f"{SCHEME}:"):
                 return False
             if job.queue != document.queue:
                 self.cups.move_job(job.job_id, document.queue)

@@ -676,6 +676,21 @@ def test_a_moved_job_that_waits_at_both_queues(away: PrintSite) -> None:
     assert len(away.cloud.jobs()) == 2
 
 
+def test_a_queue_that_is_renamed(away: PrintSite) -> None:
+    """As one does it in CUPS: another queue to the same place gets the jobs. They end there, and
+    nothing is printed twice."""
+    queue = away.queue(driver=False, options=HOLD)
+    with away.statusd():
+        job_id = held_job(away, queue)
+        away.cups.add_queue("renamed", away.cups.printer(queue)["device-uri"], driver=None)
+        away.cups.run("lpmove", queue, "renamed")
+        away.cups.run("lpadmin", "-x", queue)
+        back(away)
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+        eventually(lambda: all_closed(away))
+    assert len(away.cloud.jobs()) == 1
+
+
 def test_no_orphan_of_a_job_that_printed_elsewhere(own_site: PrintSite) -> None:
     """A job that another member of a class has printed is not printed again for the first."""
     site = own_site
