@@ -150,8 +150,6 @@ class Settlement:
             return  # it has moved on
 
     def _release(self, documents: Sequence[Watched], job: CupsJob) -> None:
-        # its turn may be far off: its queue may be paused, or busy
-        self._say(job, documents[0], _told(documents))
         try:
             self.cups.release_job(job.job_id)
         except (CupsGone, CupsNotPossible):

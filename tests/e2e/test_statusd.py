@@ -480,20 +480,6 @@ def test_a_pause_and_foreign_reasons_stay(away: PrintSite) -> None:
         eventually(lambda: queue_says(away, queue, "waiting at Paris"))
 
 
-def test_a_job_that_is_delivered_while_its_queue_is_paused(away: PrintSite) -> None:
-    """It says that it is, does not look as if it waited for its location, and ends later."""
-    queue = away.queue(driver=False, options=HOLD)
-    with away.statusd():
-        job_id = held_job(away, queue)
-        away.cups.run("cupsdisable", queue)
-        back(away)
-        away.cups.wait_job(job_id, "pending")
-        assert message(away, job_id) == "Delivered at Paris:Laser1."
-        away.cups.run("cupsenable", queue)
-        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
-        eventually(lambda: all_closed(away))
-
-
 def test_servers_that_talk_nonsense(away: PrintSite) -> None:
     """armooo/cloudprint#28: a page of HTML, a closed port: the poller goes on, says so at the
     queue, and sees the delivery when the server is itself again."""
