@@ -702,7 +702,7 @@ def test_no_orphan_of_a_job_that_printed_elsewhere(own_site: PrintSite) -> None:
 
 def test_what_clients_of_cups_see(away: PrintSite) -> None:
     """lpstat, ipptool's attributes and a subscription show the same story in the same order."""
-    queue = away.queue(driver=False, options=HOLD)
+    queue = away.queue(options=HOLD)
     with subscription(away, queue) as events, away.statusd():
         job_id = held_job(away, queue)
         assert f"{queue}-{job_id}" in away.cups.run("lpstat", "-W", "not-completed", "-o", queue)
@@ -710,6 +710,12 @@ def test_what_clients_of_cups_see(away: PrintSite) -> None:
         eventually(lambda: "1 job waiting at Paris" in away.cups.run("lpstat", "-l", "-p", queue))
         assert "enabled" in away.cups.run("lpstat", "-p", queue)
         assert away.cups.job(job_id)["job-state-reasons"] == "job-hold-until-specified"
+        shown = away.cups.run("ipptool", "-tv", away.cups.uri(queue), "get-printer-attributes.test")
+        assert " = Cirrus Bridge: 1 job waiting at Paris" in shown
+        assert "printer-state (enum) = idle" in shown
+        shown = away.cups.run("ipptool", "-tv", away.cups.uri(queue), "get-jobs.test")
+        assert f"job-id (integer) = {job_id}" in shown
+        assert "job-state (enum) = pending-held" in shown
         back(away)
         away.cups.wait_job(job_id)
         completed = away.cups.run("lpstat", "-W", "completed", "-o", queue)
