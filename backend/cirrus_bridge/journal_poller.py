@@ -7,10 +7,12 @@ queue is the whole of it. The others stand by.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cirrus_bridge.errors import JournalBusy
 from cirrus_bridge.journal_delivery import (
     BY_KEY,
     LEASE_S,
@@ -20,6 +22,7 @@ from cirrus_bridge.journal_delivery import (
 )
 from cirrus_bridge.model import DeliveryState, DocumentKey
 
+_LEAVING_MS = 300
 _PRUNED_AT_ONCE = 500  # a backend must not wait for long
 _KEY = "job_uuid, job_id, print_run, destination, number"
 # a sign of life from the future was given before the clock was set back: its poller may be dead
@@ -95,10 +98,14 @@ class PollerJournal(DeliveryJournal):
                     self._db.execute("DELETE FROM poller WHERE name = ?", (other,))
 
     def leave(self, name: str) -> None:
-        """This poller ends: its documents are free for another at once."""
-        with self._transaction():
-            self._db.execute("UPDATE document SET poller = NULL WHERE poller = ?", (name,))
-            self._db.execute("DELETE FROM poller WHERE name = ?", (name,))
+        """This poller ends: its documents are free for another at once. If the journal is in use
+        just now, the next one finds that out by itself (`bury`): nobody waits for it."""
+        with contextlib.suppress(JournalBusy):
+            with self._translated():
+                self._db.execute(f"PRAGMA busy_timeout = {_LEAVING_MS}")
+            with self._transaction():
+                self._db.execute("UPDATE document SET poller = NULL WHERE poller = ?", (name,))
+                self._db.execute("DELETE FROM poller WHERE name = ?", (name,))
 
     def leads(self, name: str, *, now_s: float) -> bool:
         """Whether this poller came before all others that are alive."""

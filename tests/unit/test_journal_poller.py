@@ -57,6 +57,16 @@ def test_a_lease_holds_while_its_poller_lives(tmp_path: Path, journal: PollerJou
     assert journal.leased("b") == {_key(1): "hold", _key(2): "hold"}
 
 
+def test_who_leaves_while_the_journal_is_in_use(tmp_path: Path, journal: PollerJournal) -> None:
+    """Is not kept: the next poller sees that it is gone."""
+    journal.beat("a", now_s=100)
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        journal.leave("a")
+        db.execute("ROLLBACK")
+    assert journal.poller_is_alive(now_s=100)
+
+
 def test_who_came_first_leads(tmp_path: Path, journal: PollerJournal) -> None:
     """However often each gives signs of life; who was taken for dead comes last."""
     for now_s in (100, 110, 120):
