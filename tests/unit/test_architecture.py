@@ -25,6 +25,7 @@ LAYERS: list[set[str]] = [
         "page_language",
         "cups_ppd",
         "cups_snap",
+        "cups_spool",
     },
     {"child_program", "timer", "privileges"},
     {"journal_runs"},
