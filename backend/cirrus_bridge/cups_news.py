@@ -31,6 +31,7 @@ from cirrus_bridge.journal_delivery import Accepted
 from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.model import DeliveryState, Place
 from cirrus_bridge.settle import LET_GO, Settlement
+from cirrus_bridge.uri import QueueUri
 from cirrus_bridge.waiting import OFFLINE_AFTER_S, QueueNews, held_message, queue_news
 from cirrus_bridge.watched import Watched, WatchList, place
 from cirrus_bridge.words import Words, joined, tr, translated
@@ -43,7 +44,7 @@ CANCELS_S = 3600.0
 @dataclass(slots=True)
 class CupsNews:
     """Tells CUPS. `signs_s` is when each place was last seen to do something (seconds since the
-    epoch), `trouble` why a server can not be asked."""
+    epoch)."""
 
     journal: PollerJournal
     cups: CupsQueues
@@ -51,7 +52,23 @@ class CupsNews:
     settlement: Settlement
     tell: Callable[[Change], None]
     signs_s: dict[Place, float] = field(default_factory=dict)
-    trouble: dict[str, str] = field(default_factory=dict)
+    _trouble: dict[Company, str] = field(default_factory=dict)  # without a company, a server's
+
+    def trouble_of(self, queue: QueueUri) -> str:
+        """Why a queue's cloud can not be asked; empty if it can."""
+        server, company = (self._trouble.get(at, "") for at in _both(queue))
+        return company or server
+
+    def has_trouble(self, queue: QueueUri, text: str, *, of_company: bool) -> bool:
+        """A queue's cloud can not be asked, perhaps by its company alone; whether that is new."""
+        is_new = not self.trouble_of(queue)
+        self._trouble[_both(queue)[of_company]] = text
+        return is_new
+
+    def trouble_is_over(self, queue: QueueUri) -> bool:
+        """A queue's cloud has told what it was asked for; whether that is new."""
+        ended = [self._trouble.pop(at, "") for at in _both(queue)]
+        return any(ended)
 
     def tell_jobs(self, watch_list: WatchList) -> list[Watched]:
         """Held jobs say how it goes; those that are held no more are let go, or followed on.
@@ -75,6 +92,8 @@ class CupsNews:
             if job is None or job.state in FINAL:
                 gone += self._ended(watched, job)
             elif job.state == HELD and not watched.is_settled:
+                if self.settlement.is_printed_elsewhere(watched.document, job):
+                    continue
                 if job.queue == watched.document.class_name:  # a person may release it
                     self.settlement.comes_back(watched.document, job)
                 of_job = watch_list.of_job(watched)
@@ -137,7 +156,7 @@ class CupsNews:
                 offline[_company(by_queue[name][0])] if by_queue[name] else {},
                 failures[name],
                 notices[name],
-                self.trouble.get(by_queue[name][0].queue.server, "") if by_queue[name] else "",
+                self.trouble_of(by_queue[name][0].queue) if by_queue[name] else "",
                 now,
             )
             for name in [*by_queue, *failures, *notices]
@@ -161,6 +180,10 @@ class CupsNews:
 
 def _company(watched: Watched) -> Company:
     return (watched.queue.server, watched.queue.company)
+
+
+def _both(queue: QueueUri) -> tuple[Company, Company]:
+    return (queue.server, ""), (queue.server, queue.company)
 
 
 def _failure(document: Accepted) -> Words:

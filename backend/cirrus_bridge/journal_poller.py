@@ -1,14 +1,18 @@
 """The poller's side of the journal: leases, what went wrong lately, orphans, and pruning.
 
-A lease is a poller's name in a document's row; it holds while that poller gives signs of life.
+A lease is a poller's name in a document's row; it holds while that poller gives signs of life. Of
+several living pollers the one that came first leads, and takes all documents: what it tells of a
+queue is the whole of it. The others stand by.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cirrus_bridge.errors import JournalBusy
 from cirrus_bridge.journal_delivery import (
     BY_KEY,
     LEASE_S,
@@ -18,10 +22,12 @@ from cirrus_bridge.journal_delivery import (
 )
 from cirrus_bridge.model import DeliveryState, DocumentKey
 
+_LEAVING_MS = 300
 _PRUNED_AT_ONCE = 500  # a backend must not wait for long
 _KEY = "job_uuid, job_id, print_run, destination, number"
 # a sign of life from the future was given before the clock was set back: its poller may be dead
-_ALIVE = f"SELECT name FROM poller WHERE alive_until > ?1 AND alive_until <= ?1 + {LEASE_S}"
+_IS_ALIVE = f"alive_until > ?1 AND alive_until <= ?1 + {LEASE_S}"
+_ALIVE = f"SELECT name FROM poller WHERE {_IS_ALIVE}"
 _DELIVERIES = (  # of the document at hand
     "SELECT 1 FROM delivery WHERE delivery.job_uuid = document.job_uuid"
     " AND delivery.job_id = document.job_id AND delivery.print_run = document.print_run"
@@ -66,9 +72,17 @@ class PollerJournal(DeliveryJournal):
         return before != version
 
     def beat(self, name: str, *, now_s: float) -> None:
-        """A sign of life of this poller."""
+        """A sign of life of this poller; one that was taken for dead begins anew, as the last."""
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO poller VALUES (?, ?)", (name, now_s + LEASE_S))
+            alive_until_s = now_s + LEASE_S
+            was_alive = self._db.execute(
+                f"UPDATE poller SET alive_until = ?3 WHERE name = ?2 AND {_IS_ALIVE}",
+                (now_s, name, alive_until_s),
+            ).rowcount
+            if not was_alive:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO poller VALUES (?, ?)", (name, alive_until_s)
+                )
             self._db.execute("DELETE FROM poller WHERE alive_until < ?", (now_s - LEASE_S,))
 
     def bury(self, name: str) -> None:
@@ -84,10 +98,20 @@ class PollerJournal(DeliveryJournal):
                     self._db.execute("DELETE FROM poller WHERE name = ?", (other,))
 
     def leave(self, name: str) -> None:
-        """This poller ends: its documents are free for another at once."""
-        with self._transaction():
-            self._db.execute("UPDATE document SET poller = NULL WHERE poller = ?", (name,))
-            self._db.execute("DELETE FROM poller WHERE name = ?", (name,))
+        """This poller ends: its documents are free for another at once. If the journal is in use
+        just now, the next one finds that out by itself (`bury`): nobody waits for it."""
+        with contextlib.suppress(JournalBusy):
+            with self._translated():
+                self._db.execute(f"PRAGMA busy_timeout = {_LEAVING_MS}")
+            with self._transaction():
+                self._db.execute("UPDATE document SET poller = NULL WHERE poller = ?", (name,))
+                self._db.execute("DELETE FROM poller WHERE name = ?", (name,))
+
+    def leads(self, name: str, *, now_s: float) -> bool:
+        """Whether this poller came before all others that are alive."""
+        with self._translated():
+            row = self._db.execute(f"{_ALIVE} ORDER BY rowid LIMIT 1", (now_s,)).fetchone()
+        return row is not None and row[0] == name
 
     def lease(self, name: str, *, now_s: float) -> list[Accepted]:
         """Take the documents that were handed over and that no living poller has."""
@@ -117,6 +141,23 @@ class PollerJournal(DeliveryJournal):
             ).fetchall()
         return {DocumentKey(*row[:-1]): row[-1] for row in rows}
 
+    def signs_of_life(self, *, since_s: float) -> list[tuple[str, str, float]]:
+        """Which locations have fetched something since then, while its backend followed it:
+        destination, location, and when."""
+        fetched = (
+            "SELECT destination, location, coalesce(final_at, received_at) AS at"
+            f" FROM document JOIN delivery USING ({_KEY})"
+            " WHERE delivery.state IN (1, 2, 8, 9) AND at > ?1 AND "
+        )
+        with self._translated():
+            rows = self._db.execute(
+                f"SELECT destination, location, max(at) FROM ({fetched} closed_at > ?1"
+                f" UNION ALL {fetched} closed_at IS NULL AND handover = '')"
+                " GROUP BY destination, location",
+                (since_s,),
+            ).fetchall()
+        return [(*row,) for row in rows]
+
     def is_printed_again(self, key: DocumentKey) -> bool:
         """Whether its job was restarted later: what CUPS says of it is about that print."""
         with self._translated():
@@ -124,6 +165,16 @@ class PollerJournal(DeliveryJournal):
                 "SELECT 1 FROM document WHERE job_uuid = ? AND job_id = ? AND print_run != ?"
                 f" AND rowid > (SELECT rowid FROM document WHERE {BY_KEY})",
                 (key.job_uuid, key.job_id, key.print_run, *key_values(key)),
+            ).fetchone()
+        return row is not None
+
+    def is_printed_at(self, key: DocumentKey, queue: str) -> bool:
+        """Whether its job was printed at this queue, too, to which a person has moved it."""
+        with self._translated():
+            row = self._db.execute(
+                "SELECT 1 FROM document WHERE job_uuid = ? AND job_id = ? AND queue = ?"
+                " AND phase = 'accepted'",
+                (key.job_uuid, key.job_id, queue),
             ).fetchone()
         return row is not None
 

@@ -25,9 +25,9 @@ from cirrus_bridge.cups_queue import (
     CupsJob,
     CupsQueues,
 )
-from cirrus_bridge.errors import BadQueueUri, CupsGone, CupsRefused
+from cirrus_bridge.errors import CupsGone, CupsRefused
 from cirrus_bridge.journal_poller import Orphan, PollerJournal
-from cirrus_bridge.uri import format_queue_uri, parse_queue_uri
+from cirrus_bridge.uri import leads_to
 from cirrus_bridge.words import tr
 
 _STUCK = (
@@ -136,11 +136,9 @@ class Orphans:
         went where it leads now."""
         try:
             uri = self.cups.printer(orphan.queue).device_uri
-            queue = parse_queue_uri(uri)
-        except (CupsGone, BadQueueUri):
+        except CupsGone:
             return orphan.key.destination
-        here = format_queue_uri(queue.server, queue.company, queue.targets)
-        return uri if here == orphan.key.destination else orphan.key.destination
+        return uri if leads_to(uri, orphan.key.destination) else orphan.key.destination
 
 
 def _change(orphan: Orphan) -> Change:

@@ -23,22 +23,25 @@ from cirrus_bridge.cups_turn import CupsTurn
 from cirrus_bridge.errors import (
     CirrusError,
     Interrupted,
+    KeyRefused,
+    QueueError,
     Refused,
     Retryable,
     UnexpectedAnswer,
 )
 from cirrus_bridge.follow import Tracked, describe
 from cirrus_bridge.journal_poller import PollerJournal
-from cirrus_bridge.model import DeliveryState, JobStatus
+from cirrus_bridge.model import DeliveryState, JobStatus, Place
 from cirrus_bridge.schedule import Schedule
 from cirrus_bridge.timer import Timer
-from cirrus_bridge.uri import QueueUri
+from cirrus_bridge.uri import QueueUri, parse_queue_uri
 from cirrus_bridge.watched import Watched, WatchList, place
 from cirrus_bridge.words import joined
 
 LOOK_S = 0.5  # into the journal, for documents that were handed over
 BEAT_S = 10.0  # and a look for what a poller has left that is no more
 SHARE = 20.0  # looking takes no more than one part in so many of the time
+COMMIT_S = 15.0  # a row may be dated so long before others can read it
 PRUNE_S = 3600.0
 DAY_S = 86_400.0
 ONCE_WAIT_S = 5.0
@@ -66,7 +69,12 @@ class Poller:
     _look: Timer = field(default_factory=lambda: Timer(LOOK_S))
     _prune: Timer = field(default_factory=lambda: Timer(PRUNE_S))
     _is_behind: bool = True
+    _leads: bool = False
+    _looked_s: float = field(init=False)
     _journal_free_s: float = -math.inf
+
+    def __post_init__(self) -> None:
+        self._looked_s = self.clock.wall_s() - DAY_S
 
     def run(self) -> None:
         """Until a signal asks for an end.
@@ -85,6 +93,7 @@ class Poller:
         """Ask once for everything that is open, as fast as the servers allow, and tell CUPS."""
         try:
             with contextlib.suppress(Interrupted), self.clock.stoppable():
+                self._give_sign_of_life()
                 self._look_into_journal(fresh=True)
                 left = {number for watched in self.watch_list for number in watched.numbers}
                 while (left & self.schedule.jobs) or self.askers.open:
@@ -95,7 +104,7 @@ class Poller:
                     wait_s = self.schedule.next_due_s(self.clock.monotonic_s())
                     if not self.askers.open and wait_s > ONCE_WAIT_S:
                         break  # for a server that is away
-                for watched in self.cups.tell_all():
+                for watched in self.cups.tell_all() if self._leads else ():
                     self._drop(watched)
         finally:
             self.journal.leave(self.name)
@@ -104,22 +113,27 @@ class Poller:
         """One turn of the loop; waits for at most LOOK_S."""
         now_s = self.clock.monotonic_s()
         if self._beat.is_due(now_s):
-            self.journal.bury(self.name)
-            self.journal.beat(self.name, now_s=self.clock.wall_s())
-            self._is_behind = True  # what was changed here is no news to has_changed
+            self._give_sign_of_life()
         if self._look.is_due(now_s):
             self._look_into_journal()
-        for watched in self.cups.take(now_s):
+        for watched in self.cups.take(now_s) if self._leads else ():
             self._drop(watched)
         if self._prune.is_due(now_s):
             before_s = self.clock.wall_s() - self.settings.keep_days * DAY_S
             self.journal.prune(before_s=before_s, most=self.settings.keep_documents)
         self._ask(AT_ONCE)
         now_s = self.clock.monotonic_s()
-        next_s = min(self._look.due_s, self.cups.due_s) - now_s
+        next_s = self._look.due_s - now_s
+        if self._leads:
+            next_s = min(next_s, self.cups.due_s - now_s)
         if self.askers.open < AT_ONCE:
             next_s = min(next_s, self.schedule.next_due_s(now_s))
         self._take_answers(min(next_s, LOOK_S))
+
+    def _give_sign_of_life(self) -> None:
+        self.journal.bury(self.name)
+        self.journal.beat(self.name, now_s=self.clock.wall_s())
+        self._is_behind = True  # what was changed here is no news to has_changed
 
     def _look_into_journal(self, *, fresh: bool = False) -> None:
         """Drop what others have taken back or closed, and take what was handed over."""
@@ -128,6 +142,7 @@ class Poller:
         if not self._is_behind or now_s < self._journal_free_s:
             return
         self._is_behind = False
+        self._look_for_life(now_s, wall_s)
         leased = self.journal.leased(self.name)
         for watched in self.watch_list:
             handover = leased.get(watched.document.key)
@@ -136,7 +151,8 @@ class Poller:
                 self.cups.soon()
             else:
                 watched.handover = handover
-        for document in self.journal.lease(self.name, now_s=wall_s):
+        self._leads = self.journal.leads(self.name, now_s=wall_s)
+        for document in self.journal.lease(self.name, now_s=wall_s) if self._leads else ():
             watched = self.watch_list.add(document, self.queue_of)
             for number, target in zip(watched.numbers, watched.targets, strict=True):
                 if not target.status.state.is_final:
@@ -146,6 +162,17 @@ class Poller:
             self.cups.soon()
         took_s = self.clock.monotonic_s() - now_s
         self._journal_free_s = now_s + min(SHARE * took_s, 1.0)
+
+    def _look_for_life(self, now_s: float, wall_s: float) -> None:
+        """A location from which a backend has heard is there, and may have fetched more."""
+        since_s, self._looked_s = self._looked_s, wall_s - COMMIT_S
+        for destination, location, seen_s in self.journal.signs_of_life(since_s=since_s):
+            queue = parse_queue_uri(destination)
+            where = Place(queue.server, queue.company, location)
+            signs_s = self.cups.news.signs_s
+            if signs_s.get(where, 0.0) < seen_s <= wall_s:  # the clock may have been set back
+                signs_s[where] = seen_s
+                self.schedule.came_alive(where, now_s)
 
     def _ask(self, at_once: int) -> set[int]:
         """Ask what is due; the numbers of the questions."""
@@ -186,9 +213,8 @@ class Poller:
     def _heard(self, number: int, watched: Watched, target: Tracked, status: JobStatus) -> None:
         """The server has told a job's state."""
         self._unknown_since_s.pop(number, None)
-        server = watched.queue.server
-        if self.cups.news.trouble.pop(server, None):
-            self.tell(Change("server-back", f"{server} answers again"))
+        if self.cups.news.trouble_is_over(watched.queue):
+            self.tell(Change("server-back", f"{watched.queue.server} answers again"))
             self.cups.soon()
         before = target.status.state
         is_news = target.learn(status)
@@ -225,7 +251,7 @@ class Poller:
     def _is_puzzling(self, number: int, watched: Watched, error: CirrusError) -> bool:
         """Whether the server says again what makes no sense of this job, but has answered well for
         others in between: it is there, and they need not wait."""
-        again = number in self._puzzling and watched.queue.server not in self.cups.news.trouble
+        again = number in self._puzzling and not self.cups.news.trouble_of(watched.queue)
         if isinstance(error, UnexpectedAnswer):
             self._puzzling.add(number)
             return again
@@ -234,13 +260,14 @@ class Poller:
     def _failed(self, number: int, watched: Watched, error: CirrusError) -> None:
         """No answer that says anything about the job: the server, or its entry, is to be mended."""
         wait_s = error.retry_after_s if isinstance(error, Retryable) else None
-        self.schedule.lost(number, self.clock.monotonic_s(), retry_after_s=wait_s)
-        server, text = watched.queue.server, joined(" ", (error.text, f"({error.code})"))
-        if server not in self.cups.news.trouble:
-            said = f"{text} {error.detail}".strip()
-            self.tell(Change("server-away", said, WARNING))
+        # a key that is refused, or an entry that is missing: others may be heard at this server
+        of_company = isinstance(error, KeyRefused | QueueError)
+        now_s = self.clock.monotonic_s()
+        self.schedule.lost(number, now_s, retry_after_s=wait_s, of_company=of_company)
+        text = joined(" ", (error.text, f"({error.code})"))
+        if self.cups.news.has_trouble(watched.queue, text, of_company=of_company):
+            self.tell(Change("server-away", f"{text} {error.detail}".strip(), WARNING))
             self.cups.soon()
-        self.cups.news.trouble[server] = text
 
     def _drop(self, watched: Watched) -> None:
         self.watch_list.remove(watched)

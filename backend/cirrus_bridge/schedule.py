@@ -15,12 +15,11 @@ import itertools
 import math
 import random
 from collections import deque
-from collections.abc import Hashable, KeysView, Mapping
-from types import MappingProxyType
+from collections.abc import Hashable, KeysView
 from typing import Generic, TypeAlias, TypeVar
 
 from cirrus_bridge.model import Place
-from cirrus_bridge.schedule_server import BACK_OFF, ServerGate, jittered
+from cirrus_bridge.schedule_server import BACK_OFF, CompanyGate, ServerGate, jittered
 
 REQUESTS_PER_MINUTE = 300.0
 FRESH_S = 30.0  # so old a job is mostly delivered, or waits for something that takes longer
@@ -35,7 +34,6 @@ WAKE_GAP_S = 30.0  # a location that works all the time wakes its sleepers no mo
 START_SPREAD_S = 30.0  # for locations whose jobs are old when they are added
 OLDEST_FIRST_EVERY = 5  # so many requests to one that goes to what has waited longest
 
-NO_RATES: Mapping[str, float] = MappingProxyType({})
 JobId = TypeVar("JobId", bound=Hashable)
 
 
@@ -62,11 +60,11 @@ class _Job(Generic[JobId]):
 
 
 class _Location(Generic[JobId]):
-    __slots__ = ("asleep", "dozing", "jobs", "place", "server", "timer", "wait_s", "woke_s")
+    __slots__ = ("asleep", "company", "dozing", "jobs", "place", "timer", "wait_s", "woke_s")
 
-    def __init__(self, place: Place, server: _Server[JobId]) -> None:
+    def __init__(self, place: Place, company: _Company[JobId]) -> None:
         self.place = place
-        self.server = server
+        self.company = company
         self.jobs = 0
         # oldest question first; dicts, because they keep order and lose any one at once
         self.dozing: dict[JobId, _Job[JobId]] = {}  # with a timer of its own, far away
@@ -76,10 +74,12 @@ class _Location(Generic[JobId]):
         self.woke_s = -math.inf
 
 
-class _Server(Generic[JobId]):
+class _Company(Generic[JobId]):
+    """A company at a server."""
+
     __slots__ = ("gate", "heaps", "requests")
 
-    def __init__(self, gate: ServerGate) -> None:
+    def __init__(self, gate: CompanyGate) -> None:
         self.gate = gate
         self.requests = 0
         self.heaps: tuple[_Heap[JobId], ...] = tuple([] for _ in Urgency)
@@ -96,23 +96,18 @@ class Schedule(Generic[JobId]):
     Args:
         rng: the source of jitter.
         requests_per_minute: what each server allows.
-        rates: the same for servers that differ, by `Place.server`.
     """
 
     def __init__(
-        self,
-        rng: random.Random,
-        *,
-        requests_per_minute: float = REQUESTS_PER_MINUTE,
-        rates: Mapping[str, float] = NO_RATES,
+        self, rng: random.Random, *, requests_per_minute: float = REQUESTS_PER_MINUTE
     ) -> None:
         self._rng = rng
         self._rate = requests_per_minute
-        self._rates = rates
         self._jobs: dict[JobId, _Job[JobId]] = {}
         self._locations: dict[Place, _Location[JobId]] = {}
-        self._servers: dict[str, _Server[JobId]] = {}
-        self._turns: deque[_Server[JobId]] = deque()
+        self._servers: dict[str, ServerGate] = {}
+        self._companies: dict[tuple[str, str], _Company[JobId]] = {}
+        self._turns: deque[_Company[JobId]] = deque()
         self._numbers = itertools.count(1)
 
     def __len__(self) -> int:
@@ -143,24 +138,24 @@ class Schedule(Generic[JobId]):
     def due(self, now: float, at_most: int) -> list[JobId]:
         """The jobs to ask for now: at most so many, and no more than their servers allow."""
         jobs: list[JobId] = []
-        self._turns.rotate(-1)  # no server is always the first
+        self._turns.rotate(-1)  # nobody is always the first
         asking = list(self._turns)
         while asking and len(jobs) < at_most:
-            server = asking.pop(0)
-            job = self._next(server, now) if server.gate.opens_in_s(now) <= 0 else None
+            company = asking.pop(0)
+            job = self._next(company, now) if company.gate.opens_in_s(now) <= 0 else None
             if job is not None:
-                server.gate.asked(job.id, now)
+                company.gate.asked(job.id, now)
                 jobs.append(job.id)
-                asking.append(server)
+                asking.append(company)
         return jobs
 
     def next_due_s(self, now: float) -> float:
         """Seconds until `due` has something; infinite if only an event can bring that about."""
         earliest_s = math.inf
-        for server in self._servers.values():
-            heads = [heap[0][0] for heap in self._valid_heaps(server) if heap]
+        for company in self._turns:
+            heads = [heap[0][0] for heap in self._valid_heaps(company) if heap]
             if heads:
-                earliest_s = min(earliest_s, max(min(heads) - now, server.gate.opens_in_s(now)))
+                earliest_s = min(earliest_s, max(min(heads) - now, company.gate.opens_in_s(now)))
         return max(0.0, earliest_s)
 
     def answered(self, job_id: JobId, now: float, *, changed: bool) -> None:
@@ -170,7 +165,7 @@ class Schedule(Generic[JobId]):
         if job is None:  # forgotten meanwhile
             return
         location = job.location
-        location.server.gate.worked(now)
+        location.company.gate.worked(now)
         woken, job.woken = job.woken, False
         if changed:
             job.wait_s = FIRST_WAIT_S
@@ -183,15 +178,29 @@ class Schedule(Generic[JobId]):
 
     def came_alive(self, place: Place, now: float) -> None:
         """The location was seen to be there, by whatever means: ask for some of its jobs soon."""
-        if place in self._locations:
-            self._wake_some(self._locations[place], now)
+        location = self._locations.get(place)
+        if location is not None and now - location.woke_s >= WAKE_GAP_S:
+            self._wake_some(location, now)
 
-    def lost(self, job_id: JobId, now: float, *, retry_after_s: float | None = None) -> None:
-        """The question about a job got no answer because its server is away, or busy."""
+    def lost(
+        self,
+        job_id: JobId,
+        now: float,
+        *,
+        retry_after_s: float | None = None,
+        of_company: bool = False,
+    ) -> None:
+        """The question about a job got no answer because its server is away, or busy; or, by
+        `of_company`, because its company can not ask."""
         job = self._jobs.get(job_id)
-        if job is not None:
-            job.location.server.gate.failed(job_id, now, retry_after_s)
-            self._plan(job, now)
+        if job is None:
+            return
+        gate = job.location.company.gate
+        if of_company:
+            gate.shut_out(job_id, now)
+        else:
+            gate.failed(job_id, now, retry_after_s)
+        self._plan(job, now)
 
     def forget(self, job_id: JobId) -> None:
         """A job has ended, or nobody wants to know any more."""
@@ -200,7 +209,7 @@ class Schedule(Generic[JobId]):
             return
         job.timer = 0
         location = job.location
-        location.server.gate.dropped(job_id)
+        location.company.gate.dropped(job_id)
         location.asleep.pop(job_id, None)
         location.dozing.pop(job_id, None)
         location.jobs -= 1
@@ -208,20 +217,14 @@ class Schedule(Generic[JobId]):
             location.timer = 0
             del self._locations[location.place]
 
-    def forget_server(self, server: str) -> None:
-        """A server was switched off: forget all of its jobs, and what is known of it."""
-        for job in [job for job in self._jobs.values() if job.location.place.server == server]:
-            self.forget(job.id)
-        if server in self._servers:
-            self._turns.remove(self._servers.pop(server))
-
     def _new_location(self, place: Place) -> _Location[JobId]:
-        server = self._servers.get(place.server)
-        if server is None:
-            rate = self._rates.get(place.server, self._rate)
-            server = self._servers[place.server] = _Server[JobId](ServerGate(rate, self._rng))
-            self._turns.append(server)
-        location = self._locations[place] = _Location[JobId](place, server)
+        company = self._companies.get((place.server, place.company))
+        if company is None:
+            server = self._servers.setdefault(place.server, ServerGate(self._rate, self._rng))
+            company = _Company[JobId](CompanyGate(server, self._rng))
+            self._companies[place.server, place.company] = company
+            self._turns.append(company)
+        location = self._locations[place] = _Location[JobId](place, company)
         return location
 
     def _plan(self, job: _Job[JobId], now: float) -> None:
@@ -264,31 +267,31 @@ class Schedule(Generic[JobId]):
         self, waiting: _Job[JobId] | _Location[JobId], due_s: float, urgency: Urgency
     ) -> None:
         """Give a job or a location a timer; its earlier one, if any, is void from now on."""
-        server = (waiting.location if isinstance(waiting, _Job) else waiting).server
+        company = (waiting.location if isinstance(waiting, _Job) else waiting).company
         waiting.timer = next(self._numbers)
-        heapq.heappush(server.heaps[urgency], (due_s, waiting.timer, waiting))
+        heapq.heappush(company.heaps[urgency], (due_s, waiting.timer, waiting))
 
-    def _valid_heaps(self, server: _Server[JobId]) -> tuple[_Heap[JobId], ...]:
-        """The server's timers by urgency, each with one at its top that is not void."""
-        for heap in server.heaps:
+    def _valid_heaps(self, company: _Company[JobId]) -> tuple[_Heap[JobId], ...]:
+        """The company's timers by urgency, each with one at its top that is not void."""
+        for heap in company.heaps:
             while heap and heap[0][2].timer != heap[0][1]:
                 heapq.heappop(heap)
-        return server.heaps
+        return company.heaps
 
-    def _next(self, server: _Server[JobId], now: float) -> _Job[JobId] | None:
+    def _next(self, company: _Company[JobId], now: float) -> _Job[JobId] | None:
         """Take the job that is to be asked for, if one is due."""
         job = None
         while job is None:
-            heaps = [heap for heap in self._valid_heaps(server) if heap and heap[0][0] <= now]
+            heaps = [heap for heap in self._valid_heaps(company) if heap and heap[0][0] <= now]
             if not heaps:
                 return None
-            by_age = (server.requests + 1) % OLDEST_FIRST_EVERY == 0
+            by_age = (company.requests + 1) % OLDEST_FIRST_EVERY == 0
             heap = min(heaps, key=lambda heap: heap[0][0]) if by_age else heaps[0]
             waiting = heapq.heappop(heap)[2]
             waiting.timer = 0
             job = waiting if isinstance(waiting, _Job) else self._sleeper(waiting, now)
         job.location.dozing.pop(job.id, None)
-        server.requests += 1
+        company.requests += 1
         return job
 
     def _sleeper(self, location: _Location[JobId], now: float) -> _Job[JobId] | None:

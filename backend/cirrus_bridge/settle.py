@@ -20,7 +20,7 @@ from cirrus_bridge.errors import CupsGone, CupsNotPossible, CupsRefused
 from cirrus_bridge.journal_delivery import Accepted
 from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.model import DeliveryState
-from cirrus_bridge.uri import SCHEME
+from cirrus_bridge.uri import SCHEME, leads_to
 from cirrus_bridge.watched import Job, Watched
 from cirrus_bridge.words import Words, joined, tr, translated
 
@@ -76,7 +76,8 @@ class Settlement:
                     self._release(documents, job)
                 return False
             # moved to another queue, where it is to be printed again: no business of ours
-            self._say(job, documents[0], joined(" ", (_told(documents), _NOT_OURS)))
+            if not self.is_printed_elsewhere(document, job):
+                self._say(job, documents[0], joined(" ", (_told(documents), _NOT_OURS)))
             self.close(documents)
         elif job is not None and job.state == CANCELED:
             self.close(documents)
@@ -88,18 +89,27 @@ class Settlement:
         """Whether a held job, once released, comes to our backend, which finds it in the journal.
 
         Of a class, CUPS could give it to a member that knows nothing of it: so the job is moved
-        to the member that has sent it.
+        to the member that has sent it. One that was moved is recognized where its new queue leads
+        to the same place, as after a queue was renamed.
         """
-        if job.queue not in (document.queue, document.class_name):
-            return False
+        is_moved = job.queue not in (document.queue, document.class_name)
         try:
-            if not self.cups.printer(document.queue).device_uri.startswith(f"{SCHEME}:"):
+            device_uri = self.cups.printer(job.queue if is_moved else document.queue).device_uri
+            if is_moved:
+                return leads_to(device_uri, document.key.destination)
+            if not device_uri.startswith(f"{SCHEME}:"):
                 return False
             if job.queue != document.queue:
                 self.cups.move_job(job.job_id, document.queue)
         except (CupsGone, CupsNotPossible):
             return False
         return True
+
+    def is_printed_elsewhere(self, document: Accepted, job: CupsJob) -> bool:
+        """Whether the job was moved, and what CUPS says of it is about its print there."""
+        if job.queue in (document.queue, document.class_name):
+            return False
+        return self.journal.is_printed_at(document.key, job.queue)
 
     def close(self, documents: Sequence[Watched]) -> None:
         """Nothing is left to be done."""

@@ -117,6 +117,15 @@ def format_queue_uri(server: str, company: str, targets: Sequence[Target]) -> st
     return f"{SCHEME}://{server}/{_quote(company)}/{listed}"
 
 
+def leads_to(uri: str, destination: str) -> bool:
+    """Whether it is the URI of a queue to this destination, whatever its options are."""
+    try:
+        queue = parse_queue_uri(uri)
+    except BadQueueUri:
+        return False
+    return format_queue_uri(queue.server, queue.company, queue.targets) == destination
+
+
 def followed_uri(queue: QueueUri) -> str:
     """The URI of a queue with what those need to know who follow its documents later, whatever
     the defaults are by then."""

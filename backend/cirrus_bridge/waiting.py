@@ -6,7 +6,7 @@ while: the API tells of jobs, not of locations.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,24 +63,35 @@ def queue_news(
         notices: what else is to be known for a while.
         trouble: why the cloud can not be asked, or empty.
     """
-    waiting: Counter[str] = Counter()
-    received: Counter[str] = Counter()
+    waiting: defaultdict[str, list[Tracked]] = defaultdict(list)
+    received: defaultdict[str, list[Tracked]] = defaultdict(list)
     for target in targets:
         if not target.status.state.is_final:
             by_state = waiting if target.status.state is DeliveryState.SUBMITTED else received
-            by_state[target.receipt.target.location] += 1
+            by_state[target.receipt.target.location].append(target)
     parts: list[str] = [
-        trn(
-            "{count} job waiting at {place}",
-            "{count} jobs waiting at {place}",
-            count,
-            place=_place(location, offline, now),
+        _with_words(
+            here,
+            trn(
+                "{count} job waiting at {place}",
+                "{count} jobs waiting at {place}",
+                _count(here),
+                place=_place(location, offline, now),
+            ),
         )
-        for location, count in sorted(waiting.items())
+        for location, here in sorted(waiting.items())
     ]
     parts += [
-        trn("{count} job received at {place}", "{count} jobs received at {place}", count, place=at)
-        for at, count in sorted(received.items())
+        _with_words(
+            here,
+            trn(
+                "{count} job received at {place}",
+                "{count} jobs received at {place}",
+                _count(here),
+                place=location,
+            ),
+        )
+        for location, here in sorted(received.items())
     ]
     reasons = {WAITING_REASON} if offline.keys() & waiting.keys() else set()
     if trouble and parts:
@@ -96,6 +107,17 @@ def queue_news(
             )
         parts.insert(0, first)
     return QueueNews(frozenset(reasons), joined("; ", parts))
+
+
+def _count(targets: Iterable[Tracked]) -> int:
+    """How many jobs of CUPS they are: one may have several files, or targets."""
+    return len({(t.key.job_uuid, t.key.job_id, t.key.print_run) for t in targets})
+
+
+def _with_words(targets: Iterable[Tracked], what: str) -> str:
+    """With what the cloud says of the first of them that it says anything of: why they stay."""
+    said = next((target.status.message for target in targets if target.status.message), "")
+    return tr("{what}: {said}", what=what, said=said) if said else what
 
 
 def _place(location: str, offline: Offline, now: datetime) -> str:

@@ -63,6 +63,25 @@ def test_usage(site: PrintSite, count: int) -> None:
     assert b"ERROR: " in done.stderr
 
 
+def test_cupsd_dies_before_its_backend_has_begun(own_site: PrintSite, tmp_path: Path) -> None:
+    """That run does nothing: it can not know which of the job's files it has."""
+    data = tmp_path / "data"
+    data.write_bytes(b"x")
+    words = f"{BACKEND} 1 ann t 1 'job-uuid=urn:uuid:1 time-at-processing=1' {data}"
+    is_child = "[ $(cut -d' ' -f4 /proc/$BASHPID/stat) = $$ ]"
+    orphaned = f"(while {is_child}; do :; done; exec {words}) &"
+    done = subprocess.run(
+        ["bash", "-c", orphaned],
+        env=_env(own_site, SOFTWARE="CUPS/2.4.2"),
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )  # which waits for the end of what has its output
+    assert done.stderr == b""
+    assert own_site.journal("SELECT 1 FROM document") == []
+    assert own_site.cloud.jobs() == []
+
+
 def test_discovery_lines(site: PrintSite) -> None:
     """No argument: one line a device in backend(7)'s form, and one for the scheme."""
     done = _run(site)

@@ -9,6 +9,7 @@ import os
 import signal
 import sqlite3
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 
 from print_site import PrintSite, eventually
 from scripted_server import Answer, Request, ScriptedServer
+from tcp_proxy import TcpProxy
 
 HOLD = "?waittimeout=1"
 COMPLETE = "?waittimeout=1&handover=complete"
@@ -44,6 +46,11 @@ def queue_says(site: PrintSite, queue: str, text: str) -> bool:
     """Whether the queue's message or reasons have this in them."""
     printer = site.cups.printer(queue)
     return text in f"{printer.get('printer-state-message')} {printer['printer-state-reasons']}"
+
+
+def queue_events(site: PrintSite) -> int:
+    """How often pollers have told queues something."""
+    return site.statusd_log().count("event=queue")
 
 
 def held_job(site: PrintSite, queue: str, data: bytes = b"x") -> int:
@@ -162,6 +169,44 @@ def test_a_deletion_is_no_sign_of_life(away: PrintSite) -> None:
         assert "(offline since" in message(away, kept)
 
 
+def test_a_location_that_works_for_others_is_not_offline(away: PrintSite) -> None:
+    """One device fetches nothing; what is delivered at another one, which its backend sees itself,
+    tells that the location is there."""
+    stuck = away.device("--type", "viewer")
+    queue = away.queue(f"Paris:{stuck}", driver=False, options=HOLD)
+    job_id = held_job(away, queue)
+    with changed_journal(away) as db:
+        db.execute("UPDATE document SET accepted_at = accepted_at - 3600")
+    deactivate = f"{away.cloud.url}/api/put/device/Acme/Paris/{stuck}?IsInactive=1"
+    headers = {"Authorization": f"Bearer {away.key}"}
+    urllib.request.urlopen(urllib.request.Request(deactivate, headers=headers)).close()
+    with away.statusd():
+        eventually(lambda: queue_says(away, queue, "(offline since"))
+        back(away)
+        away.cups.wait_job(away.cups.lp(away.queue(driver=False), data=b"y"), "completed")
+        eventually(lambda: not queue_says(away, queue, "(offline since"))
+        assert queue_says(away, queue, "1 job waiting at Paris")
+        assert not queue_says(away, queue, "cirrus-delivery-waiting-report")
+        eventually(lambda: "(offline since" not in message(away, job_id))
+
+
+def test_a_location_that_shows_life_is_asked_about(away: PrintSite) -> None:
+    """A job that has waited for long is asked for every few minutes, but at once when a backend
+    sees a delivery at its location."""
+    with TcpProxy(away.server) as proxy:
+        away.configure(server=proxy.name)
+        job_id = held_job(away, away.queue(driver=False, server=proxy.name, options=HOLD))
+        with changed_journal(away) as db:
+            db.execute("UPDATE document SET accepted_at = accepted_at - 86400")
+        asked = len(proxy.heads)
+        with away.statusd():
+            eventually(lambda: len(proxy.heads) > asked)
+            back(away)
+            queue = away.queue(driver=False, server=proxy.name)
+            away.cups.wait_job(away.cups.lp(queue, data=b"y"), "completed")
+            assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+
+
 def test_nothing_is_written_when_nothing_changed(away: PrintSite) -> None:
     """A job that waits costs CUPS no write."""
     writes = ("CUPS-Add-Modify-Printer", "Set-Job-Attributes")
@@ -175,6 +220,16 @@ def test_nothing_is_written_when_nothing_changed(away: PrintSite) -> None:
         time.sleep(17)
         assert [away.cups.error_log().count(write) for write in writes] == before
         assert away.statusd_log().count("event=queue") == 1
+
+
+def test_a_location_that_can_not_print(away: PrintSite) -> None:
+    """Its own words are at the queue, also when CUPS has ended the job as accepted."""
+    device = away.device("--type", "command", "--target", "false")
+    queue = away.queue(f"Paris:{device}", driver=False, options=COMPLETE)
+    with away.statusd():
+        away.cups.wait_job(away.cups.lp(queue, data=b"x"), "completed")
+        back(away)
+        eventually(lambda: queue_says(away, queue, "1 job received at Paris: false: exit status"))
 
 
 def test_deleted_at_the_cloud(away: PrintSite) -> None:
@@ -319,6 +374,18 @@ def test_one_round(away: PrintSite) -> None:
         assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
 
 
+def test_one_round_beside_the_service(away: PrintSite) -> None:
+    """It leaves all to the service, and what that has told to the queues."""
+    queue = away.queue(driver=False, options=HOLD)
+    held_job(away, queue)
+    with away.statusd():
+        eventually(lambda: queue_says(away, queue, "1 job waiting at Paris"))
+        with away.start_statusd("--once") as poller:
+            assert poller.wait(60) == 0
+        assert queue_says(away, queue, "1 job waiting at Paris")
+    assert queue_events(away) == 1
+
+
 def test_restarts_of_cupsd_and_poller(away: PrintSite) -> None:
     """Whoever is killed: message, reasons and the job are as before, and it ends as it should."""
     queue = away.queue(driver=False, options=HOLD)
@@ -343,14 +410,17 @@ def test_restarts_of_cupsd_and_poller(away: PrintSite) -> None:
 
 
 def test_two_pollers(away: PrintSite) -> None:
-    """A job has one poller; when that ends, the other goes on at once."""
+    """A job has one poller, its queue too; when that ends, the other goes on at once."""
     queue = away.queue(driver=False, options=HOLD)
     job_id = held_job(away, queue)
     with away.start_statusd() as first:
-        eventually(lambda: away.journal("SELECT 1 FROM document WHERE poller NOT NULL") != [])
+        eventually(lambda: queue_says(away, queue, "1 job waiting at Paris"))
         (owner,) = away.journal("SELECT poller FROM document")
         with away.statusd():
-            time.sleep(3)
+            told = queue_events(away)
+            time.sleep(20)
+            assert queue_events(away) == told  # what the one says, the other does not take away
+            assert queue_says(away, queue, "1 job waiting at Paris")
             assert away.journal("SELECT poller FROM document") == [owner]
             first.send_signal(signal.SIGTERM)
             assert first.wait(60) == 0
@@ -450,6 +520,32 @@ def test_one_job_of_which_the_server_talks_nonsense(own_site: PrintSite) -> None
     assert "did not answer" not in message(site, jobs[1])
 
 
+def test_a_key_of_one_company_is_refused(away: PrintSite) -> None:
+    """The other company of that server is no matter of it: nothing is said at its queue, nothing
+    flaps, and its jobs are asked for as before."""
+    for words in (("company", "add", "Beta"), ("location", "add", "Beta/Rome", "--name", "Rome")):
+        away.cloud.cli(*words)
+    away.cloud.cli("device", "add", "Beta/Rome/L", "--type", "file")
+    away.cloud.cli("location", "offline", "Rome", "--company", "Beta")
+    entry = away.config / "servers.d" / "beta.toml"
+    entry.touch(mode=0o600)
+    text = f'[[server]]\nhost = "{away.server}"\ncompany = "Beta"\napi_key = "{{}}"\n'
+    entry.write_text(text.format(away.cloud.cli("key", "add", "--company", "Beta")))
+    ours = away.queue(driver=False, options=HOLD)
+    away.cups.add_queue("beta", f"cirrus://{away.server}/Beta/Rome:L{HOLD}", driver=None)
+    job_id = held_job(away, ours)
+    held_job(away, "beta")
+    entry.write_text(text.format("wr0ng-k3y"))
+    with away.statusd():
+        eventually(lambda: queue_says(away, "beta", "(CB-402)"))
+        time.sleep(8)
+        assert not queue_says(away, ours, "CB-402")
+        back(away)
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert away.statusd_log().count("event=server-away") == 1
+    assert "event=server-back" not in away.statusd_log()
+
+
 def test_a_cupsd_that_hangs_for_a_moment(away: PrintSite) -> None:
     """It is told when it answers again, not many times later."""
     queue = away.queue(driver=False, options=HOLD)
@@ -539,6 +635,48 @@ def test_a_held_job_that_is_moved(away: PrintSite) -> None:
     assert len(away.cloud.jobs()) == 2
 
 
+def test_a_moved_job_that_waits_at_both_queues(away: PrintSite) -> None:
+    """Its one message is about where it is now, whatever becomes of the first print."""
+    away.cloud.cli("location", "add", "Acme/Lyon", "--name", "Lyon office")
+    away.cloud.cli("device", "add", "Acme/Lyon/Laser2", "--type", "file")
+    away.cloud.cli("location", "offline", "Lyon")
+    here = away.queue(driver=False, options=HOLD)
+    there = away.queue("Lyon:Laser2", driver=False, options=HOLD)
+    with away.statusd():
+        job_id = held_job(away, here)
+        away.cups.run("lpmove", str(job_id), there)
+        away.cups.run("lp", "-i", str(job_id), "-H", "resume")
+        eventually(lambda: queue_says(away, there, "1 job waiting at Lyon"))
+        first, _ = (str(job["id"]) for job in away.cloud.jobs())
+        until_s, said = time.monotonic() + 20, set()
+        while time.monotonic() < until_s:
+            said.add(message(away, job_id).partition(".")[0])
+            time.sleep(0.2)
+        assert said == {"Waiting for delivery at Lyon"}
+        away.cloud.cli("job", "delete", first)
+        eventually(lambda: queue_says(away, here, "Deleted at Paris"))
+        assert "Released" not in message(away, job_id)
+        away.cloud.cli("location", "online", "Lyon")
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+        eventually(lambda: all_closed(away))
+    assert len(away.cloud.jobs()) == 2
+
+
+def test_a_queue_that_is_renamed(away: PrintSite) -> None:
+    """As one does it in CUPS: another queue to the same place gets the jobs. They end there, and
+    nothing is printed twice."""
+    queue = away.queue(driver=False, options=HOLD)
+    with away.statusd():
+        job_id = held_job(away, queue)
+        away.cups.add_queue("renamed", away.cups.printer(queue)["device-uri"], driver=None)
+        away.cups.run("lpmove", queue, "renamed")
+        away.cups.run("lpadmin", "-x", queue)
+        back(away)
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+        eventually(lambda: all_closed(away))
+    assert len(away.cloud.jobs()) == 1
+
+
 def test_no_orphan_of_a_job_that_printed_elsewhere(own_site: PrintSite) -> None:
     """A job that another member of a class has printed is not printed again for the first."""
     site = own_site
@@ -564,7 +702,7 @@ def test_no_orphan_of_a_job_that_printed_elsewhere(own_site: PrintSite) -> None:
 
 def test_what_clients_of_cups_see(away: PrintSite) -> None:
     """lpstat, ipptool's attributes and a subscription show the same story in the same order."""
-    queue = away.queue(driver=False, options=HOLD)
+    queue = away.queue(options=HOLD)
     with subscription(away, queue) as events, away.statusd():
         job_id = held_job(away, queue)
         assert f"{queue}-{job_id}" in away.cups.run("lpstat", "-W", "not-completed", "-o", queue)
@@ -572,6 +710,12 @@ def test_what_clients_of_cups_see(away: PrintSite) -> None:
         eventually(lambda: "1 job waiting at Paris" in away.cups.run("lpstat", "-l", "-p", queue))
         assert "enabled" in away.cups.run("lpstat", "-p", queue)
         assert away.cups.job(job_id)["job-state-reasons"] == "job-hold-until-specified"
+        shown = away.cups.run("ipptool", "-tv", away.cups.uri(queue), "get-printer-attributes.test")
+        assert " = Cirrus Bridge: 1 job waiting at Paris" in shown
+        assert "printer-state (enum) = idle" in shown
+        shown = away.cups.run("ipptool", "-tv", away.cups.uri(queue), "get-jobs.test")
+        assert f"job-id (integer) = {job_id}" in shown
+        assert "job-state (enum) = pending-held" in shown
         back(away)
         away.cups.wait_job(job_id)
         completed = away.cups.run("lpstat", "-W", "completed", "-o", queue)

@@ -25,6 +25,7 @@ THREADS = (
     "apple/cups#5372, #3174, #1259",  # credentials of the URI are shown
     "apple/cups#3307, #2026, OpenPrinting/cups#641, apple/cups#3596",  # slow discovery
     "apple/cups#5485, #853",  # the proxy does not reach the backend
+    "captdriver#50, OpenPrinting/cups#206, xpra#2265, cloud-print-connector#387",  # confinement
     "apple/cups#2181, #2935",  # EACCES, silently
     "simoncadman/CUPS-Cloud-Print#102",  # a title in another script
     "cloud-print-connector#279",  # Custom.595x842

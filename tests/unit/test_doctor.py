@@ -40,7 +40,8 @@ OF_OTHERS = (
 
 
 def test_denials_by_apparmor(tmp_path: Path) -> None:
-    """Told once, with what was denied, and the profile to change."""
+    """captdriver#50, OpenPrinting/cups#206, xpra#2265, cloud-print-connector#387: told once, with
+    what was denied, and the profile to change."""
     log = tmp_path / "audit.log"
     log.write_text("\n".join([*OF_OTHERS, APPARMOR, APPARMOR]) + "\n")
     (bad,) = check_denials(read_log(log), NOW_S, is_root=True)

@@ -57,6 +57,31 @@ def test_a_lease_holds_while_its_poller_lives(tmp_path: Path, journal: PollerJou
     assert journal.leased("b") == {_key(1): "hold", _key(2): "hold"}
 
 
+def test_who_leaves_while_the_journal_is_in_use(tmp_path: Path, journal: PollerJournal) -> None:
+    """Is not kept: the next poller sees that it is gone."""
+    journal.beat("a", now_s=100)
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        journal.leave("a")
+        db.execute("ROLLBACK")
+    assert journal.poller_is_alive(now_s=100)
+
+
+def test_who_came_first_leads(tmp_path: Path, journal: PollerJournal) -> None:
+    """However often each gives signs of life; who was taken for dead comes last."""
+    for now_s in (100, 110, 120):
+        journal.beat("a", now_s=now_s)
+        journal.beat("b", now_s=now_s)
+        assert journal.leads("a", now_s=now_s) and not journal.leads("b", now_s=now_s)
+    journal.beat("b", now_s=170)
+    late_s = 120 + LEASE_S + 1
+    assert journal.leads("b", now_s=late_s)
+    journal.beat("a", now_s=late_s)
+    assert journal.leads("b", now_s=late_s) and not journal.leads("a", now_s=late_s)
+    journal.leave("b")
+    assert journal.leads("a", now_s=late_s)
+
+
 def test_a_clock_that_was_set_back(tmp_path: Path, journal: PollerJournal) -> None:
     """A poller that died before that leaves its documents to the next one, and counts as dead."""
     _accepted(tmp_path, 1)
@@ -65,6 +90,21 @@ def test_a_clock_that_was_set_back(tmp_path: Path, journal: PollerJournal) -> No
     journal.beat("second", now_s=100)
     assert _ids(journal.lease("second", now_s=100)) == [1]
     assert not journal.poller_is_alive(now_s=5_000)
+
+
+def test_signs_of_life(tmp_path: Path, journal: PollerJournal) -> None:
+    """What a backend has seen a location fetch; a deletion may be the cloud's alone, and what a
+    poller has noted it knows."""
+    _accepted(tmp_path, 1, 2, 3, 4, handover="")
+    with Journal(tmp_path) as backend:
+        for number, state in ((1, 2), (2, 1), (3, 3)):
+            status = JobStatus(DeliveryState(state))
+            backend.state(_key(number), 0, status, now_s=100.0 + number)
+        assert journal.signs_of_life(since_s=100) == [(URI, "Paris", 102)]
+        backend.close([_key(1), _key(3)], now_s=105)
+        backend.hand_over([_key(2)], "hold", URI, now_s=105)
+    assert journal.signs_of_life(since_s=100) == [(URI, "Paris", 101)]
+    assert journal.signs_of_life(since_s=101) == []
 
 
 def test_who_leaves_leaves_all(tmp_path: Path, journal: PollerJournal) -> None:

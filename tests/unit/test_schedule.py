@@ -139,12 +139,15 @@ def test_a_location_that_is_said_to_be_alive_is_asked_about() -> None:
     schedule.came_alive(PARIS, 100.0)
     schedule.came_alive(OTHER, 100.0)  # nobody waits there
     assert len(asked(schedule, 100.0, 103.0)) == 4
+    for now in range(103, 163):  # which is no news a second later
+        schedule.came_alive(PARIS, float(now))
+    assert len(asked(schedule, 163.0, 166.0)) < 10
 
 
 @pytest.mark.parametrize(("per_minute", "burst"), [(300, 5), (100, 1), (6, 1)])
 def test_the_rate_is_kept(per_minute: int, burst: int) -> None:
     """No minute sees more requests than allowed, no moment more than a second's worth."""
-    schedule = new_schedule(rates={PARIS.server: per_minute})
+    schedule = new_schedule(requests_per_minute=per_minute)
     fill(schedule, PARIS, 1000, age_s=0.0)
     assert len(schedule.due(2.0, at_most=100)) == burst
     times = [2.0] * burst + [at_s for at_s, _ in asked(schedule, 2.0, 602.0)]
@@ -219,6 +222,51 @@ def test_an_outage_costs_one_probe_at_a_time() -> None:
     assert gaps[-1] - 10 >= 240
 
 
+def test_a_company_that_is_shut_out_keeps_nobody_else_waiting() -> None:
+    """Its key is refused: it goes on by probes; another at the same server is asked as before, by
+    the server's one rate, and a server that is away is away for both."""
+    schedule = new_schedule()
+    other = Place(PARIS.server, "Other", "Paris")
+    fill(schedule, PARIS, 100, age_s=0.0)
+    schedule.add("other", other, 0.0)
+    questions: list[tuple[float, str]] = []
+    now = 2.0
+    while now < 30:
+        for job in schedule.due(now, at_most=100):
+            questions.append((now, job))
+            if job == "other":
+                schedule.answered(job, now, changed=False)
+            else:
+                schedule.lost(job, now, of_company=True)
+        now += schedule.next_due_s(now)
+    about_other = [at_s for at_s, job in questions if job == "other"]
+    assert len(about_other) > 20
+    assert all(after - before < 2 for before, after in pairwise(about_other))
+    assert len(questions) - len(about_other) < 12
+    now = 400.0
+    under_way = schedule.due(now, at_most=100)
+    for job in under_way:
+        schedule.lost(job, now)
+    assert len(schedule.due(now + 10, at_most=100)) == 1
+
+
+def test_a_company_that_probes_a_server_in_vain() -> None:
+    """It is shut out as the server comes back: the others find that out at once."""
+    schedule = new_schedule()
+    schedule.add("ours", PARIS, 0.0)
+    (job,) = schedule.due(2.0, at_most=9)
+    schedule.lost(job, 2.0)
+    schedule.add("other", Place(PARIS.server, "Other", "Paris"), 2.0)
+    asked_now: list[str] = []
+    for now in (100.0, 100.1):
+        (job,) = schedule.due(now, at_most=9)
+        asked_now.append(job)
+        schedule.lost(job, now, of_company=job == "ours")
+        if job == "other":
+            break
+    assert "other" in asked_now
+
+
 def test_the_first_success_after_an_outage_resumes_without_a_rush() -> None:
     """One answer opens the gate; the rate holds from its first second on."""
     schedule = new_schedule()
@@ -247,7 +295,7 @@ def test_a_probe_that_is_forgotten_does_not_block_its_server() -> None:
 
 
 def test_what_is_forgotten_is_not_asked_for() -> None:
-    """Single jobs in any state, and all of a server."""
+    """Single jobs in any state, and the last one."""
     schedule = new_schedule()
     fill(schedule, PARIS, 2, age_s=0.0)
     fill(schedule, LYON, 2)
@@ -258,11 +306,9 @@ def test_what_is_forgotten_is_not_asked_for() -> None:
     schedule.forget("Lyon0")
     assert "Lyon0" not in schedule
     assert {job for _, job in asked(schedule, 0.0, 900.0)} == {"Paris1", "Lyon1", "other"}
-    schedule.forget_server(PARIS.server)
-    schedule.forget_server(PARIS.server)
-    assert len(schedule) == 1
-    assert {job for _, job in asked(schedule, 900.0, 3600.0)} == {"other"}
-    schedule.forget("other")
+    for job in ("Paris1", "Lyon1", "other"):
+        schedule.forget(job)
+    assert len(schedule) == 0
     assert schedule.next_due_s(3600.0) == math.inf
 
 

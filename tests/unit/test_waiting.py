@@ -28,8 +28,10 @@ SUBMITTED, RECEIVED, DELIVERED, DELETED, UNKNOWN = (
 )
 
 
-def _target(state: DeliveryState, location: str = "Paris", message: str = "") -> Tracked:
-    key = DocumentKey("u", 1, 0, "cirrus://h/C/L:D", 1)
+def _target(
+    state: DeliveryState, location: str = "Paris", message: str = "", job_id: int = 1
+) -> Tracked:
+    key = DocumentKey("u", job_id, 0, "cirrus://h/C/L:D", 1)
     receipt = Receipt(Target(location, "L1"), "1-1")
     return Tracked(key, 0, receipt, JobStatus(state, message=message))
 
@@ -57,7 +59,8 @@ def test_a_queue_counts_by_location() -> None:
     """Jobs that wait, those that were received, and nothing for those that have ended."""
     targets = [
         _target(SUBMITTED),
-        _target(SUBMITTED),
+        _target(SUBMITTED),  # another file of the same job
+        _target(SUBMITTED, job_id=2),
         _target(SUBMITTED, "Lyon"),
         _target(RECEIVED),
         _target(DELIVERED),
@@ -68,6 +71,17 @@ def test_a_queue_counts_by_location() -> None:
         "1 job received at Paris"
     )
     assert news.reasons == {WAITING_REASON}
+
+
+def test_a_queue_says_what_its_location_says() -> None:
+    """Why a job stays that was received, which no job tells when CUPS has ended it."""
+    targets = [
+        _target(RECEIVED),
+        _target(RECEIVED, message="no paper", job_id=2),
+        _target(RECEIVED, message="no toner", job_id=3),
+    ]
+    news = queue_news(targets, {}, [], [], "", NOW)
+    assert news.message == "3 jobs received at Paris: no paper"
 
 
 def test_nothing_to_say() -> None:
