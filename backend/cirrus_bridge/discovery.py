@@ -33,9 +33,7 @@ WORKERS = 16  # of each server, that one which is away does not keep the others 
 LIMIT_S = 1.3  # a person waits in front of a dialog; with the start of the program, 2 s
 LAST_S = 0.2  # of it more for what was seen last of those that do not answer
 READ_BYTES_S = 12 << 20  # of JSON, on a slow machine; what was begun can not be stopped
-MOST_DEVICES = (
-    20_000  # of a location; more than any dialog can show, and no more than there is time
-)
+MOST_DEVICES = 20_000  # of a location; more than a dialog can show, and there is time for these
 
 Api = Callable[[Server], CloudApi]
 Tell = Callable[[str], None]
