@@ -9,10 +9,11 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path, size_kb: int) -> Iterator[Path]:
-    """A file system of its own on a folder (tmpfs); it ends with its last user."""
+def small_disk(folder: Path, size_kb: int, *, files: int = 0) -> Iterator[Path]:
+    """A file system of its own on a folder (tmpfs); it ends with its last user. So many `files` fit
+    into it, any number if none are named."""
     folder.mkdir(exist_ok=True)
-    how = ["-o", f"size={size_kb}k,mode=0700"]
+    how = ["-o", f"size={size_kb}k,nr_inodes={files},mode=0700"]
     subprocess.run(["mount", "-t", "tmpfs", *how, "tmpfs", folder], check=True)
     try:
         yield folder

@@ -42,7 +42,11 @@ class Capabilities:
 def formats(device: Mapping[str, Any]) -> frozenset[str]:
     """What a device takes, in the API's words, such as pdf or any; empty where unknown."""
     found = device.get("Formats")
-    return frozenset(filter(_is_text, found)) if isinstance(found, list) else frozenset()
+    return (
+        frozenset(word.lower() for word in found if _is_text(word))
+        if isinstance(found, list)
+        else frozenset()
+    )
 
 
 def capabilities(

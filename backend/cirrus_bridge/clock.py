@@ -1,4 +1,5 @@
-"""Time, and the signals that end waiting: the only module that sleeps or handles a signal.
+"""Time, and the signals that end waiting: the only module that sleeps or handles a signal, but for
+`backend_supervisor`, in front of it.
 
 `Clock.stoppable()` marks the stretches of a run that SIGTERM may cut short at any point, in a
 blocking system call too (PEP 475: the call is resumed unless the handler raises). Outside them

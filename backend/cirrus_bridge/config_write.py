@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -33,6 +34,17 @@ def server_toml(server: Server) -> str:
     return "\n".join(["[[server]]", *lines, ""])
 
 
+def check_writable(path: Path) -> None:
+    """See that a file can be written there, before there is anything to write.
+
+    Raises:
+        BadConfiguration: it can not.
+    """
+    there = next(each for each in path.absolute().parents if each.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _not_written(path, os.strerror(errno.EACCES))
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read, and the folders that it needs.
 
@@ -56,10 +68,10 @@ def write_private(path: Path, text: str) -> None:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise BadConfiguration(
-            tr(
-                "{path} can not be written ({error}). Run this as root.",
-                path=path,
-                error=error.strerror,
-            )
-        ) from error
+        raise _not_written(path, error.strerror) from error
+
+
+def _not_written(path: Path, why: str | None) -> BadConfiguration:
+    return BadConfiguration(
+        tr("{path} can not be written ({error}). Run this as root.", path=path, error=why)
+    )

@@ -87,7 +87,8 @@ class CupsServer:
             answer = connection.getresponse()
             data = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            detail = f"{self._address}: {error!r}"
+            why = getattr(error, "strerror", None) or str(error) or repr(error)
+            detail = f"{self._address}: {why}"
             raise CupsAway(tr("CUPS does not answer."), detail=detail) from error
         finally:
             connection.close()

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from cirrus_bridge.cups_options import parse_options
 from cirrus_bridge.cups_ppd import NO_DRIVER, QueueDriver, read_queue_driver
+from cirrus_bridge.cups_spool import are_joined, files
 from cirrus_bridge.errors import (
     BadOption,
     Interrupted,
@@ -33,7 +34,9 @@ READ_BYTES = 128 * 1024
 DEATH_WAIT_S = 0.2
 TITLE_CHARS = 255
 USAGE = "Usage: cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]   (no argument: list devices)"
-_DOCUMENT = re.compile(r"(?:^| )document-name-supplied=")
+_AS_IT_IS = "application/vnd.cups-raw"  # no filter has had it but gziptoany
+# what nothing can stand behind: PDF, and banner pages that no filter has filled in
+_ALONE = (b"%PDF-", b"#PDF-BANNER", b"#CUPS-BANNER")
 _SPOOL_NAME = re.compile(r"d[0-9]+-([0-9]+)")
 
 
@@ -44,7 +47,6 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str], number: int = 0) -
     Raises:
         UsageError: not 5 or 6 arguments, or no number as job id.
         BadOption: the number of copies is no number.
-        JoinedDocuments: CUPS has joined what can not be joined.
     """
     if len(argv) not in (6, 7):
         raise UsageError(USAGE)
@@ -59,7 +61,7 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str], number: int = 0) -
             )
         )
     options = parse_options(option_text)
-    documents = max(1, len(_DOCUMENT.findall(option_text)))
+    documents = files(argv, environ)
     spool_path = Path(argv[6]) if len(argv) == 7 else None
     queue = _text(environ.get("PRINTER", "")) or "cirrus"
     ppd = environ.get("PPD")
@@ -70,8 +72,9 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str], number: int = 0) -
         job_uuid=options.get("job-uuid") or uuid.uuid4().urn,
         user=user,
         title=_title(title) or f"{queue}-{job_id}",
-        copies=_copies_left(int(copies), documents, len(argv) == 7, environ, driver),
+        copies=_copies_left(int(copies), len(argv) == 7, environ, driver),
         documents=documents,
+        joined=_joined(argv, environ, documents, int(copies)),
         queue=queue,
         options=MappingProxyType(options),
         spool_path=spool_path,
@@ -79,7 +82,9 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str], number: int = 0) -
         print_run=_number(options.get("time-at-completed", "")),
         pass_started=_number(options.get("time-at-processing", "")),
         has_driver="FINAL_CONTENT_TYPE" in environ,
-        layout_done=spool_path is None and "FINAL_CONTENT_TYPE" in environ,
+        layout_done=spool_path is None
+        and "FINAL_CONTENT_TYPE" in environ
+        and environ.get("CONTENT_TYPE") != _AS_IT_IS,
         class_name=_text(environ.get("CLASS", "")),
         queue_defaults=MappingProxyType(driver.defaults),
         papers=MappingProxyType(driver.papers),
@@ -95,11 +100,13 @@ class SpooledDocument:
 
     Raises (when it is iterated):
         UnreadableDocument: it can not be opened, or read to its end.
+        JoinedDocuments: CUPS has joined what can not be joined.
         Interrupted: cupsd has died before it had joined all files.
     """
 
     def __init__(self, job: PrintJob, stdin: BinaryIO, cupsd: int) -> None:
         self._joiner = _Cupsd(cupsd) if job.is_joined and job.documents > 1 else None
+        self._is_joined = job.is_joined
         self._name = str(job.spool_path or "standard input")
         self._source: BinaryIO | OSError = stdin
         self.size_bytes = 0
@@ -116,6 +123,15 @@ class SpooledDocument:
             if isinstance(self._source, OSError):
                 raise self._source
             while chunk := os.read(self._source.fileno(), READ_BYTES):
+                if not seen and self._is_joined and chunk.startswith(_ALONE):
+                    raise JoinedDocuments(
+                        tr(
+                            "A queue without a driver joins several PDF files or copies into one "
+                            "broken file, so nothing of it was printed. Print them one by one; or "
+                            "give the queue the Cirrus driver, and release this job if it is held, "
+                            "or else print it again."
+                        )
+                    )
                 seen += len(chunk)
                 yield chunk
             if self._joiner and self._joiner.is_gone():
@@ -168,29 +184,30 @@ class _Cupsd:
 
 
 def _copies_left(
-    copies: int, documents: int, from_file: bool, environ: Mapping[str, str], driver: QueueDriver
+    copies: int, from_file: bool, environ: Mapping[str, str], driver: QueueDriver
 ) -> int:
     """How many copies are still to be made.
 
     A file has gone through no filter. Filters leave copies of PDF to the device, unless the
-    driver says that they are to make them; they write the number into PostScript and PCL.
-    Without a driver, data that comes by standard input has gone through gziptoany(8), which joins
-    the job's files and has made the copies. Text and PCL can be joined so; PDF can not.
+    driver says that they are to make them; they write the number into PostScript and PCL. What
+    comes as it is, or as text, has only been unpacked by gziptoany(8), or is one of several files:
+    with a driver that makes no copies, without one it has made them.
     """
     if from_file or "CONTENT_TYPE" not in environ:
         return copies
     final = environ.get("FINAL_CONTENT_TYPE")
-    if final is not None:
-        return copies if "pdf" in final and not driver.manual_copies else 1
-    if environ["CONTENT_TYPE"] == "application/pdf" and (copies > 1 or documents > 1):
-        raise JoinedDocuments(
-            tr(
-                "A queue without a driver joins several PDF files or copies into one broken file, "
-                "so nothing of it was printed. Print them one by one; or give the queue the Cirrus "
-                "driver, and release this job if it is held, or else print it again."
-            )
-        )
-    return 1
+    if final is None:
+        return 1
+    if environ["CONTENT_TYPE"] == _AS_IT_IS or final == "text/plain":
+        return copies
+    return copies if "pdf" in final and not driver.manual_copies else 1
+
+
+def _joined(argv: Sequence[str], environ: Mapping[str, str], documents: int, copies: int) -> int:
+    """Of how many files and copies CUPS has made the one document of standard input."""
+    count = documents if are_joined(argv, environ, documents) else 1
+    is_repeated = len(argv) == 6 and "CONTENT_TYPE" in environ
+    return count * copies if is_repeated and "FINAL_CONTENT_TYPE" not in environ else count
 
 
 def _text(argument: str) -> str:

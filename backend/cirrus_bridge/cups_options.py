@@ -7,6 +7,7 @@ compared without regard to case. It never fails: odd input gives what libcups wo
 
 from __future__ import annotations
 
+PASSED_ON = "cirrus-prop-"  # before the name of a prop
 _SPACE = " \t\n\v\f\r"
 
 
@@ -14,7 +15,8 @@ def parse_options(text: str) -> dict[str, str]:
     """Read an option string.
 
     Returns:
-        Values by name, names in lower case (cupsGetOption() ignores case, options(7)).
+        Values by name, names in lower case (cupsGetOption() ignores case, options(7)), but for
+        what stands behind PASSED_ON.
     """
     options: dict[str, str] = {}
     at, end = 0, len(text)
@@ -38,8 +40,14 @@ def parse_options(text: str) -> dict[str, str]:
             bare_no = name[:2].lower() == "no"
             name, value = (name[2:], "false") if bare_no else (name, "true")
         if name:
-            options[name.lower()] = value
+            options[_key(name)] = value
     return options
+
+
+def _key(name: str) -> str:
+    """What tells options apart. Behind PASSED_ON is a name for somebody else, as it was written."""
+    prefix, rest = name[: len(PASSED_ON)].lower(), name[len(PASSED_ON) :]
+    return prefix + (rest if prefix == PASSED_ON else rest.lower())
 
 
 def _value(text: str, at: int, end: int) -> tuple[str, int]:

@@ -22,7 +22,7 @@ from cirrus_bridge.words import tr
 MOST_WAITING = 50  # locations; the others would hide what else there is to be told
 _FLOCK = "hhqqi"  # struct flock, fcntl(2), as 64-bit Linux has it
 _UNLED = (
-    "SELECT count(*), min(accepted_at) FROM document WHERE closed_at IS NULL AND handover != ''"
+    "SELECT count(*) FROM document WHERE closed_at IS NULL AND handover != ''"
     " AND phase = 'accepted'"
 )
 _WAITING = (
@@ -56,15 +56,14 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class Health:
     """The journal. `damage` is SQLite's list of what is wrong, empty for a sound one; `left` counts
-    the documents that are a poller's to follow, the oldest accepted at `left_since_s`; `waiting`
-    has those that wait longest, one more than MOST_WAITING where there are others."""
+    the documents that are a poller's to follow; `waiting` has those that wait longest, one more
+    than MOST_WAITING where there are others."""
 
     size_bytes: int
     version: int
     damage: tuple[str, ...]
     pollers: tuple[PollerSign, ...]
     left: int
-    left_since_s: float
     waiting: tuple[Waiting, ...]
 
     @property
@@ -92,14 +91,14 @@ def _look(folder: Path) -> Health:
         said = tuple(str(row[0]) for row in db.execute("PRAGMA integrity_check(3)"))
         damage = () if said == ("ok",) else said
         if damage or version > VERSION:
-            return Health(size_bytes, version, damage, (), 0, 0.0, ())
-        left, since_s = db.execute(_UNLED).fetchone()
+            return Health(size_bytes, version, damage, (), 0, ())
+        (left,) = db.execute(_UNLED).fetchone()
         waiting = tuple(
             Waiting(urlsplit(destination).netloc, *more)
             for destination, *more in db.execute(_WAITING)
         )
         pollers = tuple(_pollers(db, folder))
-    return Health(size_bytes, version, damage, pollers, left, since_s or 0.0, waiting)
+    return Health(size_bytes, version, damage, pollers, left, waiting)
 
 
 def strangers_files(folder: Path) -> list[Path]:

@@ -16,6 +16,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from cirrus_bridge.cups_spool import are_joined, files
 from cirrus_bridge.privileges import as_owner, make_folder
 
 STATE_FOLDER = "/var/lib/cirrus-bridge"
@@ -64,9 +65,8 @@ def begin(argv: Sequence[str], environ: Mapping[str, str], cupsd: int) -> Run:
     uuid, started = known.get("job-uuid"), known.get("time-at-processing")
     if not (uuid and started and started.isdigit() and argv[1].isdigit()):
         return NOT_NOTED
-    is_joined = len(argv) == 6 and "FINAL_CONTENT_TYPE" not in environ
-    count = sum(word.startswith("document-name-supplied=") for word in words)
-    documents = 1 if is_joined else max(1, count)
+    count = files(argv, environ)
+    documents = 1 if are_joined(argv, environ, count) else count
     line = os.fsencode(f"{uuid} {documents}\n")
     state = environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER
     folder = os.path.join(state, _FOLDER)  # noqa: PTH118

@@ -61,7 +61,8 @@ class PrintJob:
     `pass_started` is the job's time-at-processing in seconds: the same for all documents of one
     pass through the queue. `has_driver` is False on a raw queue, `layout_done` True if
     CUPS's filters applied page layout. `copies`
-    is how many are still to be made; `documents` how many the whole job has, as far as known.
+    is how many are still to be made; `documents` how many the whole job has; `joined` of how
+    many, copies among them, CUPS has made the one that comes by standard input.
     `queue_defaults` are the options that an administrator chose for all jobs, `papers` and
     `trays` the location's own words for them, by their names in PPDs. `language` is that of whoever
     has printed it, such as "de_DE".
@@ -76,6 +77,7 @@ class PrintJob:
     options: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
     spool_path: Path | None = None
     documents: int = 1
+    joined: int = 1
     document_number: int | None = None
     has_driver: bool = False
     print_run: int = 0
@@ -94,8 +96,8 @@ class PrintJob:
 
     @property
     def is_joined(self) -> bool:
-        """CUPS has joined all files of the job to the one document that comes by standard input."""
-        return not self.has_driver and self.spool_path is None
+        """CUPS has joined all files of the job, or copies, to the one document that comes."""
+        return self.joined > 1
 
     def is_last(self, number: int) -> bool:
         """Whether CUPS has no further run for the job after its document of this number."""

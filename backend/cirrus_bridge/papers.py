@@ -115,6 +115,12 @@ def paper_of_size(width_mm: float, height_mm: float) -> str:
     return _standard(width_mm, height_mm) or f"Custom.{width_mm:g}x{height_mm:g}mm"
 
 
+def shown_as(name: str, word: str) -> str:
+    """What people are shown of a paper that has this name in PPDs, and this word at its location:
+    neither a keyword nor points, where there is something else."""
+    return name if _SELF_DESCRIBING.fullmatch(word) and not _POINTS.fullmatch(name) else word
+
+
 def _size_mm(name: str) -> tuple[float, float] | None:
     match = _SELF_DESCRIBING.fullmatch(name) or _CUSTOM.fullmatch(name)
     if match is None:

@@ -15,10 +15,11 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from urllib.parse import quote
 
 from cirrus_bridge.capabilities import Capabilities
 from cirrus_bridge.page_language import PageLanguage
+from cirrus_bridge.papers import paper as paper_name
+from cirrus_bridge.papers import shown_as
 from cirrus_bridge.ppd_words import LANGUAGES, WORDS
 
 MARGIN_PT = 12
@@ -83,9 +84,12 @@ def make_and_model(model: str) -> str:
     return f"Cirrus {words} [{digest[:8]}]"
 
 
-def printable(text: str) -> str:
-    """Any text in printable ASCII, from which urllib.parse.unquote makes it again."""
-    return quote(text, safe="!$&'()*+,-._~@ ", errors="replace").replace(" ", "%20")
+def quoted(text: str) -> str:
+    """Text for between quotes, from which urllib.parse.unquote makes it again.
+
+    In UTF-8, since three bytes for one would be too much for a line of a PPD.
+    """
+    return text.replace("%", "%25").replace('"', "%22")
 
 
 def _lines(model: str, language: PageLanguage, what: Capabilities) -> Iterator[str]:
@@ -112,21 +116,29 @@ def _lines(model: str, language: PageLanguage, what: Capabilities) -> Iterator[s
 def _papers(what: Capabilities) -> Iterator[str]:
     wanted = what.defaults.get("size", "")
     names = [paper.name for paper in what.papers]
-    asked = [paper.name for paper, word in what.papers.items() if wanted in (word, paper.name)]
+    named = {paper.name: (word, paper.name) for paper, word in what.papers.items()}
+    asked = [name for name in names if wanted in named[name] or paper_name(wanted) == name]
     usual = [name for name in ("A4", "Letter") if name in names]
     default = (asked or usual or names)[0]
     yield f'*cirrusDefault PageSize: "{default}"'
     for paper, word in what.papers.items():
         if word != paper.name:
-            yield f'*cirrusPaper {paper.name}: "{printable(word)}"'
+            yield f'*cirrusPaper {paper.name}: "{quoted(word)}"'
+    texts = {paper.name: shown_as(paper.name, word) for paper, word in what.papers.items()}
     for option in ("PageSize", "PageRegion"):
         yield f"*OpenUI *{option}/{WORDS['en'][option]}: PickOne"
         yield f"*OrderDependency: 10 AnySetup *{option}"
         yield f"*Default{option}: {default}"
         for name, wide, high in what.papers:
-            yield f'*{option} {name}/{name}: "<</PageSize[{wide:g} {high:g}]>>setpagedevice"'
+            shown = WORDS["en"].get(f"PageSize {name}") or _english(texts[name]) or name
+            code = f"<</PageSize[{wide:g} {high:g}]>>setpagedevice"
+            yield f'*{option} {name}/{_text(shown)}: "{code}"'
         yield f"*CloseUI: *{option}"
-        yield from _translations(option, dict(zip(names, names, strict=True)))
+        for language in LANGUAGES:
+            yield f'*{language}.Translation {option}/{WORDS[language][option]}: ""'
+            for name in names:
+                shown = WORDS[language].get(f"PageSize {name}", texts[name])
+                yield f'*{language}.{option} {name}/{_text(shown)}: ""'
     yield f"*DefaultImageableArea: {default}"
     yield f"*DefaultPaperDimension: {default}"
     for name, wide, high in what.papers:
@@ -151,10 +163,7 @@ def _options(what: Capabilities, language: PageLanguage) -> Iterator[str]:
         wanted = what.defaults.get("tray")
         default = next((keyword for keyword, tray in trays.items() if tray == wanted), "Auto")
         for keyword, tray in trays.items():
-            if keyword != tray:
-                # in UTF-8, since three bytes for one would be too much for a line of a PPD
-                value = tray.replace("%", "%25").replace('"', "%22")
-                yield f'*cirrusTray {keyword}: "{value}"'
+            yield f'*cirrusTray {keyword}: "{quoted(tray)}"'
         yield from _option("InputSlot", {"Auto": ""} | trays, default)
     colors = {"RGB": "", "Gray": ""} if what.color else {"Gray": ""}
     is_gray = not what.color or what.defaults.get("color") == "1"
@@ -224,7 +233,7 @@ def _ui(
     yield f"*OrderDependency: 10 AnySetup *{option}"
     yield f"*Default{option}: {default}"
     for keyword, text in choices.items():
-        shown = _text(_plain(text)) or WORDS["en"].get(f"{option} {keyword}", keyword)
+        shown = _text(_english(text)) or WORDS["en"].get(f"{option} {keyword}", keyword)
         yield f'*{option} {keyword}/{shown}: "{language.codes.get(f"{option} {keyword}", "")}"'
     yield f"*CloseUI: *{option}"
     yield from _translations(option, choices)
@@ -254,8 +263,17 @@ def _text(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Text for the part of a PPD that is ASCII: é as e, and what has no such letter as -."""
-    letters = unicodedata.normalize("NFKD", text)
-    return "".join(c if c.isascii() else "-" for c in letters if not unicodedata.combining(c))
+    return "".join(c if c.isascii() else "-" for c in _letters(text))
+
+
+def _english(text: str) -> str:
+    """The same where ASCII has all of its letters, and nothing elsewhere."""
+    letters = _letters(text)
+    return letters if letters.isascii() else ""
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
 def _readable(names: Sequence[str]) -> str:

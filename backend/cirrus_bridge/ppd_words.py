@@ -5,7 +5,8 @@ from __future__ import annotations
 LANGUAGES = ("de", "fr", "es", "ja")
 
 _KEYS = (
-    "PageSize", "PageRegion",
+    "PageSize", "PageRegion", "PageSize B4", "PageSize B5", "PageSize ISOB5", "PageSize Letter",
+    "PageSize Legal", "PageSize Env10", "PageSize EnvDL", "PageSize EnvC5",
     "InputSlot", "InputSlot Auto",
     "ColorModel", "ColorModel RGB", "ColorModel Gray",
     "Duplex", "Duplex None", "Duplex DuplexNoTumble", "Duplex DuplexTumble",
@@ -18,7 +19,8 @@ _KEYS = (
 )  # fmt: skip
 _WORDS = {
     "en": (
-        "Media Size", "Media Size",
+        "Media Size", "Media Size", "JIS B4", "JIS B5", "B5", "US Letter",
+        "US Legal", "Envelope #10", "Envelope DL", "Envelope C5",
         "Media Source", "Automatic",
         "Color Mode", "Color", "Grayscale",
         "2-Sided Printing", "Off", "Long Edge (Standard)", "Short Edge (Flip)",
@@ -29,7 +31,8 @@ _WORDS = {
         "Print as Bitmap", "Default", "300 dpi", "600 dpi",
     ),
     "de": (
-        "Papierformat", "Papierformat",
+        "Papierformat", "Papierformat", "JIS B4", "JIS B5", "B5", "US Letter",
+        "US Legal", "Umschlag Nr. 10", "Umschlag DL", "Umschlag C5",
         "Papierquelle", "Automatisch",
         "Farbmodus", "Farbe", "Graustufen",
         "Beidseitiger Druck", "Aus", "Lange Seite (Standard)", "Kurze Seite",
@@ -41,7 +44,8 @@ _WORDS = {
         "Als Bitmap drucken", "Standard", "300 dpi", "600 dpi",
     ),
     "fr": (
-        "Format du papier", "Format du papier",
+        "Format du papier", "Format du papier", "JIS B4", "JIS B5", "B5", "US Letter",
+        "US Legal", "Enveloppe n° 10", "Enveloppe DL", "Enveloppe C5",
         "Source du papier", "Automatique",
         "Mode couleur", "Couleur", "Niveaux de gris",
         "Impression recto verso", "Désactivée", "Bord long (standard)", "Bord court",
@@ -53,7 +57,8 @@ _WORDS = {
         "Imprimer en bitmap", "Par défaut", "300 ppp", "600 ppp",
     ),
     "es": (
-        "Tamaño de papel", "Tamaño de papel",
+        "Tamaño de papel", "Tamaño de papel", "JIS B4", "JIS B5", "B5", "US Letter",
+        "US Legal", "Sobre n.º 10", "Sobre DL", "Sobre C5",
         "Origen del papel", "Automático",
         "Modo de color", "Color", "Escala de grises",
         "Impresión a doble cara", "No", "Borde largo (estándar)", "Borde corto",
@@ -65,7 +70,8 @@ _WORDS = {
         "Imprimir como mapa de bits", "Predeterminado", "300 ppp", "600 ppp",
     ),
     "ja": (
-        "用紙サイズ", "用紙サイズ",
+        "用紙サイズ", "用紙サイズ", "JIS B4", "JIS B5", "B5", "US Letter",
+        "US Legal", "封筒 10 号", "封筒 DL", "封筒 C5",
         "給紙方法", "自動",
         "カラーモード", "カラー", "グレースケール",
         "両面印刷", "オフ", "長辺とじ (標準)", "短辺とじ",

@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 
+from cirrus_bridge.cups_options import PASSED_ON
 from cirrus_bridge.errors import BadOption
 from cirrus_bridge.model import PrintJob
 from cirrus_bridge.papers import is_paper, paper, paper_of_size
 from cirrus_bridge.words import tr
 
-PASSED_ON = "cirrus-prop-"
 # what `identify` may ask for → the prop (named as IPP names it: RFC 8011, 5.3.6; PWG 5100.7)
 IDENTITY = {
     "user": "job-originating-user-name",
@@ -43,9 +43,10 @@ _COLLATE = {
 # RFC 8011, 5.2.10: 3 portrait, 4 landscape, 5 reverse-landscape, 6 reverse-portrait
 _ORIENTATION = {"3": "1", "4": "2", "5": "2", "6": "1"}
 _LANDSCAPE = {"true": "2", "yes": "2", "on": "2"}
-# PWG 5100.16, 5.1.3 (print-scaling), and CUPS's own fit-to-page
+# PWG 5100.16, 5.1.3 (print-scaling), and what pdftopdf takes beside it
 _SCALE = {"auto": "1", "auto-fit": "1", "fit": "0", "fill": "0", "none": "2"}
 _FIT = {"true": "0", "yes": "0", "on": "0"}
+_CROP = {"true": "2", "yes": "2", "on": "2"}
 _DEVICE_SCALE = {"default": "", "fit": "0", "shrink": "1", "actual": "2"}
 _NOT_ASKED = frozenset({"auto", "default", "printerdefault", "automatic", "automatically-select"})
 
@@ -91,6 +92,9 @@ _ASKED_BY_UNFILTERED: Mapping[str, tuple[tuple[str, Reader], ...]] = {
         *_ASKED_BY["scale"],
         ("print-scaling", _table(_SCALE)),
         ("fit-to-page", _table(_FIT)),
+        ("fitplot", _table(_FIT)),
+        ("fill", _table(_FIT)),
+        ("crop-to-fit", _table(_CROP)),
     ),
 }
 
@@ -105,6 +109,7 @@ _ALLOWED: Mapping[str, tuple[re.Pattern[str], str]] = {
     "scale": (re.compile(r"[012]"), tr("0 (fit), 1 (shrink to fit) or 2 (actual size)")),
     "bmp": (re.compile(r"300|600"), tr("300 or 600")),
 }
+_KNOWN = _ALLOWED.keys() | _ASKED_BY.keys()
 _MEMBER = re.compile(
     r"(?:(?<=[\s{])|^)([xy]-dimension(?==[0-9]{1,7}[\s}])|media-size-name|media-source)=([^\s{}]+)"
 )
@@ -131,10 +136,12 @@ def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
     if "size" in props:
         props["size"] = job.papers.get(props["size"], props["size"])
     if "tray" in props:
-        props["tray"] = job.trays.get(props["tray"], props["tray"])
+        trays = {name.lower(): word for name, word in job.trays.items()}  # as CUPS compares them
+        props["tray"] = trays.get(props["tray"].lower(), props["tray"])
     for option, value in job.options.items():
         if option.startswith(PASSED_ON):
-            props[option.removeprefix(PASSED_ON)] = value
+            name = option.removeprefix(PASSED_ON)
+            props[name.lower() if name.lower() in _KNOWN else name] = value
     for name, value in props.items():
         check_prop(name, value)
     return props | _identity(job, identify)

@@ -6,6 +6,7 @@ They are the programs' own words. The pages are scdoc(5), as those that are writ
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,14 +22,15 @@ from cirrus_bridge.admin.help_texts import program_of
 # where each shell's file is to be, as nfpm finds it below build/cirrus-bridge/completions
 COMPLETIONS = {"bash": "cirrusctl", "zsh": "_cirrusctl", "fish": "cirrusctl.fish"}
 _INTRODUCTION = """\
-Each message of the backend, in the job, at the queue and in CUPS's error log, and of the other
-programs ends with a code. _cirrusctl explain CODE_ says the same as this page; _cirrusctl doctor_
-looks for what is wrong; _cirrusctl job N_ and _cirrusctl logs --job N_ show what has happened to
-one job. _lp -i JOB -H resume_ releases a held job, _lp -i JOB -H restart_ prints a finished one
-again.
+Each message of trouble, in the job, at the queue, in CUPS's error log and from the other programs,
+ends with a code; one that tells how a job goes on has none. _cirrusctl explain CODE_ says the same
+as this page; _cirrusctl doctor_ looks for what is wrong; _cirrusctl job N_ and
+_cirrusctl logs --job N_ show what has happened to one job. _lp -i JOB -H resume_ releases a held
+job, _lp -i JOB -H restart_ prints a finished one again.
 
 The number behind a code is the exit status with which the backend tells CUPS of it, see
 *cirrus*(8)."""
+_TYPE = re.compile(r" <\w+>$")  # which typer adds to an argument's name
 _LITERAL = str.maketrans({letter: f"\\{letter}" for letter in "\\*_`#<>[]|~"})
 
 
@@ -112,7 +114,8 @@ def _command(name: str, command: TyperCommand, context: Context) -> Iterator[str
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
         if record and "--help" not in record[0]:
-            yield from (f"*{_text(record[0])}*", f"\t{_text(' '.join(record[1].split()))}", "")
+            called = _TYPE.sub("", record[0])
+            yield from (f"*{_text(called)}*", f"\t{_text(' '.join(record[1].split()))}", "")
 
 
 def _text(text: str | None) -> str:

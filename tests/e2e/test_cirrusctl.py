@@ -151,6 +151,11 @@ def test_jobs(site: PrintSite, lyon: str, pdfs: dict[int, Path]) -> None:
     with site.statusd():
         site.cloud.cli("location", "online", "Lyon")
         site.cups.wait_job(waits, "completed")
+    way = [each["what"] for each in ask(site, "job", str(waits))["moments"]]
+    assert way.index("the backend began to send it") < way.index(
+        "CUPS ran the backend for it again"  # by which it could end
+    )
+    assert "CUPS ran the backend for it" not in way
     ended = ask(site, "jobs", "--queue", queue)[0]
     assert ended["ended"] and ended["completed"]
     assert ask(site, "jobs", "--queue", queue, "--ended", "0") == []
@@ -197,6 +202,32 @@ def test_jobs_are_watched(site: PrintSite, pdfs: dict[int, Path]) -> None:
     assert watcher.returncode == 0
 
 
+def test_a_watch_outlives_a_restart_of_cups(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """It says that CUPS is away, and goes on."""
+    queue = own_site.queue()
+    with own_site.start_cirrusctl("jobs", "--watch") as watcher:
+        assert watcher.stdout
+        assert "There are no print jobs" in watcher.stdout.readline()
+        own_site.cups.stop()
+        assert any("! CUPS does not answer. (CB-711)" in line for line in watcher.stdout)
+        own_site.cups.start()
+        own_site.cups.lp(queue, pdfs[1], "-t", "After it")
+        assert any("After it" in line for line in watcher.stdout)
+        watcher.send_signal(signal.SIGINT)
+        watcher.stdout.read()
+    assert watcher.returncode == 0
+
+
+def test_a_device_that_fails_says_so_once(site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """Its words are in CUPS's message of the job already."""
+    device = site.device("--type", "command", "--target", "false")
+    queue = site.queue(f"Paris:{device}", options="?waittimeout=1")
+    site.cups.wait_job(site.cups.lp(queue, pdfs[1]), "held")
+    with site.statusd():
+        eventually(lambda: "exit status 1" in ask(site, "jobs", "--queue", queue)[0]["message"])
+    assert site.cirrusctl("jobs", "--queue", queue).stdout.count("exit status 1") == 1
+
+
 def test_one_job(site: PrintSite, pdfs: dict[int, Path]) -> None:
     """Its way in order, with the cloud's number of it."""
     queue = site.queue(f"Paris:{site.device()}")
@@ -214,7 +245,7 @@ def test_one_job(site: PrintSite, pdfs: dict[int, Path]) -> None:
     assert [*map(int, times)] == sorted(map(int, times))  # CUPS's are whole seconds
     text = site.cirrusctl("job", str(job_id)).stdout
     assert all(what in text for what in told)
-    assert site.cirrusctl("job", "999999").returncode == 1
+    assert ask(site, "job", "999999", status=1)["error"]["code"] == "CB-713"
 
 
 def test_the_test_page(site: PrintSite) -> None:

@@ -19,6 +19,7 @@ NOTE_PICTURES = """
 window.pictures = [];
 document.addEventListener("load", event => window.pictures.push(event.target.src), true);
 """
+SIZES = "all => all.map(each => `${each.offsetWidth} × ${each.offsetHeight}`)"
 expect.set_options(timeout=30_000)
 
 
@@ -111,6 +112,18 @@ def test_watch_a_job_arrive(
     shown = page.evaluate("window.pictures")  # which are of the one page that was loaded
     assert len(shown) == len(set(shown)) >= 2  # each once, whatever changes around it
     assert complaints == []
+
+
+def test_what_is_no_news(page: Page, site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """Who has it read aloud is not told again of jobs that are as they were, but for the number of
+    their pages, which is known once their pictures are there."""
+    queue = _queue(site, "Brest", "Brest")
+    site.cups.wait_job(site.cups.lp(queue, "-t", "Old", pdfs[4]))
+    _sign_in(page, site)
+    expect(_card(page, "Old")).to_contain_text("4 pages")
+    expect(page.get_by_role("status")).to_be_empty()
+    site.cups.lp(queue, "-t", "Fresh", pdfs[1])
+    expect(page.get_by_role("status")).to_have_text("Fresh: Delivered")
 
 
 def test_deliver_again_and_delete(
@@ -248,3 +261,5 @@ def _look(page: Page, folder: Path, name: str) -> None:
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        shapes = page.get_by_text("Online", exact=True).evaluate_all(SIZES)
+        assert len(set(shapes)) <= 1  # a long name squeezes no switch

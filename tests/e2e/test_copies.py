@@ -5,6 +5,7 @@ Real filters, real data: what counts is pages in the data × copies in the data 
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,62 @@ def test_unfiltered(
     job = printed(site, device, queue, "-n", "3", "-o", "raw", three_pages)
     assert document(job) == three_pages.read_bytes()
     assert job["props"]["copies"] == "3"
+
+
+@pytest.mark.parametrize("kind", ["pdf", "generic"])
+def test_several_unfiltered_files(
+    site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path, kind: str
+) -> None:
+    """CUPS hands them over by standard input, and has made no copies."""
+    device, queue = queues[kind]
+    before = len([job for job in site.cloud.jobs() if job["device"] == device])
+    site.cups.wait_job(site.cups.lp(queue, "-n", "3", "-o", "raw", three_pages, three_pages))
+    for job in site.cloud_jobs(device, before + 2)[-2:]:
+        assert document(job) == three_pages.read_bytes()
+        assert job["props"]["copies"] == "3"
+
+
+PACKED = """{
+    OPERATION Print-Job
+    GROUP operation-attributes-tag
+    ATTR charset attributes-charset utf-8
+    ATTR language attributes-natural-language en
+    ATTR uri printer-uri $uri
+    ATTR name requesting-user-name ann
+    ATTR mimeMediaType document-format FORMAT
+    ATTR keyword compression gzip
+    GROUP job-attributes-tag
+    ATTR integer copies 3
+    FILE $filename
+    STATUS successful-ok
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "document_format"),
+    [
+        ("pdf", "application/pdf"),
+        ("generic", "application/vnd.cups-raw"),
+        ("txt", "text/plain"),
+        ("ps", "application/pdf"),
+        ("pcl6", "application/pdf"),
+    ],
+)
+def test_packed(
+    site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path, text: Path,
+    tmp_path: Path, kind: str, document_format: str,
+) -> None:  # fmt: skip
+    """Data that a client has compressed is unpacked by a filter that makes no copies."""
+    source = text if kind == "txt" else three_pages
+    (tmp_path / "packed.gz").write_bytes(gzip.compress(source.read_bytes()))
+    (tmp_path / "print.test").write_text(PACKED.replace("FORMAT", document_format))
+    device, queue = queues[kind]
+    before = len([job for job in site.cloud.jobs() if job["device"] == device])
+    packed, test = tmp_path / "packed.gz", tmp_path / "print.test"
+    site.cups.run("ipptool", "-t", "-f", packed, site.cups.uri(queue), test)
+    job = site.cloud_jobs(device, before + 1)[-1]
+    assert sheets_in(document(job), Path(job["document"])) * int(job["props"]["copies"]) == 9
 
 
 def test_valid_in_ipp(site: PrintSite, queues: dict[str, tuple[str, str]]) -> None:

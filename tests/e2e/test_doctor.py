@@ -218,9 +218,10 @@ def test_folder_that_others_can_write(site: PrintSite) -> None:
     assert bad["fix"] == f"Run: chown root {folder} && chmod go-w {folder}"
 
 
-def test_who_is_not_root(site: PrintSite) -> None:
-    """He is told what he does not see."""
-    (site.config / "servers.d").chmod(0o700)
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_who_is_not_root(site: PrintSite, mode: int) -> None:
+    """He is told what he does not see, and of no fault that is none."""
+    (site.config / "servers.d").chmod(mode)
     try:
         done = subprocess.run(
             [BACKEND.with_name("cirrusctl"), "doctor", "--json"],
@@ -233,6 +234,7 @@ def test_who_is_not_root(site: PrintSite) -> None:
         (site.config / "servers.d").chmod(0o755)
     findings = json.loads(done.stdout)["findings"]
     assert of(findings, "key files")["fix"] == "Run the doctor as root."
+    assert "configuration" not in {each["check"] for each in findings}
     assert "root's rights" in of(findings, "cupsd")["text"]
 
 
@@ -297,6 +299,25 @@ def test_devices(healthy: PrintSite) -> None:
     assert "make it active" in of(findings, "device")["fix"]
     assert of(findings, "location")["severity"] == "note"
     assert "Laser1" in of(findings, "location")["text"]
+
+
+def test_what_is_not_there_yet(own_site: PrintSite) -> None:
+    """Nothing printed, no location known, or one without devices; no queue, or one without a
+    driver."""
+    site = own_site
+    assert trouble(site, "queue", "note")["fix"].startswith("Run: cirrusctl setup.")
+    assert trouble(site, "journal", "note")["fix"] == "Print something: cirrusctl test QUEUE"
+    entry = site.config / "servers.d" / "site.toml"
+    entry.write_text(entry.read_text().replace('locations = ["Paris"]\n', ""))
+    assert "Add locations" in trouble(site, "key", "note")["fix"]
+    site.configure()
+    site.cloud.cli("location", "add", "Acme/Empty")
+    entry.write_text(entry.read_text().replace('["Paris"]', '["Paris", "Empty"]'))
+    bad = trouble(site, "location", "warning")
+    assert bad["about"].startswith("Empty") and "start the client there" in bad["fix"]
+    add_queue(site, "plain", "Paris:Laser1", driver=None)
+    bad = trouble(site, "driver", "note")
+    assert "has no driver" in bad["text"] and "lpadmin -p plain -m cirrus:" in bad["fix"]
 
 
 def test_driver_that_makes_something_else(healthy: PrintSite) -> None:
@@ -393,6 +414,15 @@ def test_journal_of_another_version(own_site: PrintSite) -> None:
     assert "newer version" in bad["text"] and "or a newer one" in bad["fix"]
 
 
+def test_journal_that_grew(own_site: PrintSite) -> None:
+    """More than a gigabyte of it."""
+    with own_site.statusd():
+        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+    os.truncate(own_site.state / "journal.db", 1100 << 20)
+    bad = trouble(own_site, "journal", "warning")
+    assert "It has 1100 MiB" in bad["text"] and "smaller keep_days" in bad["fix"]
+
+
 def test_journal_of_another_user(own_site: PrintSite) -> None:
     """The backend works as lp, and could not write a file of root's."""
     with own_site.statusd():
@@ -402,6 +432,23 @@ def test_journal_of_another_user(own_site: PrintSite) -> None:
     assert "journal.db" in bad["text"] and bad["code"] == "CB-501"
     subprocess.run(bad["fix"].removeprefix("Run: ").split(), check=True)
     assert trouble(own_site, "journal", "ok")
+    own_site.state.chmod(0o777)
+    bad = trouble(own_site, "journal", "warning")
+    assert "may write into it" in bad["text"]
+    subprocess.run(bad["fix"].removeprefix("Run: ").split(), check=True)
+    assert of(examine(own_site), "journal")["severity"] == "ok"
+
+
+def test_the_spools_disk(own_site: PrintSite) -> None:
+    """Nearly full, full, or full of files."""
+    with small_disk(own_site.cups.root / "spool", 100 << 10) as spool:
+        bad = trouble(own_site, "disk", "warning")
+        assert bad["about"] == f"{spool} (CUPS's spool)" and "a large job may fail" in bad["text"]
+        fill(spool)
+        assert "0 MiB are free" in trouble(own_site, "disk")["text"]
+    with small_disk(own_site.cups.root / "spool", 300 << 10, files=20) as spool:
+        bad = trouble(own_site, "disk")
+        assert "more files fit" in bad["text"] and f"du -xh {spool}" in bad["fix"]
 
 
 def test_disks(own_site: PrintSite) -> None:

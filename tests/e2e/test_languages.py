@@ -75,7 +75,7 @@ def test_a_held_job_speaks_its_owners_language(own_site: PrintSite) -> None:
     ("language", "said"),
     [
         ("de_AT", "hat die Anfrage abgelehnt: "),
-        ("fr_FR", " a refusé la demande : "),
+        ("fr_FR", " a refusé la requête : "),
         ("es_MX", " ha rechazado la petición: "),
         ("ja_JP", " が要求を拒否しました: "),
         ("pt_BR", " refused the request: "),

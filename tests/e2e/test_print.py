@@ -181,6 +181,82 @@ def test_several_pdf_files_without_a_driver(site: PrintSite, pdfs: dict[int, Pat
     assert [j for j in site.cloud.jobs() if j["device"] == device] == []
 
 
+@pytest.mark.parametrize("sheets", ["standard,none", "none,standard", "standard,standard"])
+@pytest.mark.parametrize("driver", ["own", "foreign"])
+def test_banner_pages(site: PrintSite, pdfs: dict[int, Path], sheets: str, driver: str) -> None:
+    """They are files of the job that no client has named: the document is there as well, with all
+    of its copies, and the banner once. Another driver has them in one document with it."""
+    device = site.device()
+    queue = site.queue(f"Paris:{device}")
+    if driver == "foreign":
+        site.cups.run("lpadmin", "-p", queue, "-m", "drv:///sample.drv/generic.ppd")
+    job_id = site.cups.lp(queue, "-n", "2", "-o", f"job-sheets={sheets}", pdfs[4])
+    assert site.cups.wait_job(job_id)["job-state"] == 9
+    banners = [sheet == "standard" for sheet in sheets.split(",")]
+    if driver == "foreign":
+        (joined,) = site.cloud_jobs(device, 1)
+        assert document(joined).count(b"\n%%Page: ") == 4 + sum(banners)
+    else:
+        delivered = site.cloud_jobs(device, 1 + sum(banners))
+        pages = [len(PdfReader(job["document"]).pages) for job in delivered]
+        wanted = [[1] * banners[0], [4], [1] * banners[1]]
+        assert pages == [number for part in wanted for number in part]
+        copies = [job["props"]["copies"] for job in delivered]
+        assert copies == ["2" if number == 4 else "1" for number in pages]
+    assert list((site.state / "runs").glob(f"{job_id}-*")) == []
+
+
+CREATE = """{
+    OPERATION Create-Job
+    GROUP operation-attributes-tag
+    ATTR charset attributes-charset utf-8
+    ATTR language attributes-natural-language en
+    ATTR uri printer-uri $uri
+    ATTR name requesting-user-name ann
+    STATUS successful-ok
+    EXPECT job-id
+}
+"""
+SEND = """{
+    OPERATION Send-Document
+    GROUP operation-attributes-tag
+    ATTR charset attributes-charset utf-8
+    ATTR language attributes-natural-language en
+    ATTR uri printer-uri $uri
+    ATTR integer job-id $job-id
+    ATTR name requesting-user-name ann
+    ATTR mimeMediaType document-format application/pdf
+    ATTR boolean last-document LAST
+    FILE $filename
+    STATUS successful-ok
+}
+"""
+
+
+def test_several_files_without_names(
+    site: PrintSite, pdfs: dict[int, Path], tmp_path: Path
+) -> None:
+    """IPP has clients not name their documents: they are several all the same."""
+    device = site.device()
+    test = tmp_path / "send.test"
+    test.write_text(CREATE + SEND.replace("LAST", "false") + SEND.replace("LAST", "true"))
+    site.cups.run(
+        "ipptool", "-t", "-f", pdfs[4], site.cups.uri(site.queue(f"Paris:{device}")), test
+    )
+    delivered = site.cloud_jobs(device, 2)
+    assert [len(PdfReader(job["document"]).pages) for job in delivered] == [4, 4]
+
+
+def test_several_raw_pdf_files_without_a_driver(site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """Also where lp calls them raw data."""
+    device = site.device()
+    queue = site.queue(f"Paris:{device}", driver=False)
+    job_id = site.cups.lp(queue, "-n", "2", "-o", "raw", pdfs[4], pdfs[1])
+    job = site.cups.wait_job(job_id, "held")
+    assert "(CB-304)" in job["job-printer-state-message"]
+    assert [j for j in site.cloud.jobs() if j["device"] == device] == []
+
+
 def test_several_text_files_without_a_driver(site: PrintSite, tmp_path: Path) -> None:
     """Text may be joined: CUPS has made the copies then, and the device makes no more."""
     device = site.device()

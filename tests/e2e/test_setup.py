@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+import subprocess
 import time
 import tomllib
 from collections.abc import Iterator
@@ -196,6 +197,7 @@ def test_from_a_script(polled: PrintSite) -> None:
     assert {"step": "queue", "queue": "Laser1", "device": "Paris:Laser1"} in steps
     assert steps[-1] == {"step": "doctor", "findings": []}
     assert len(polled.cloud_jobs("Laser1", 1)) == 1
+    polled.key = polled.cloud.cli("key", "add", "--company", "Acme")
     done = polled.cirrusctl("setup", *options(polled, device="all"))
     assert done.returncode == 3 and "--replace replaces it" in done.stderr
     done = polled.cirrusctl("setup", *options(polled, device="all"), "--replace")
@@ -209,6 +211,42 @@ def test_from_a_script(polled: PrintSite) -> None:
         "setup", *options(polled, device="all", queue_name="{what}"), "--replace"
     )
     assert done.returncode == 2 and "{what}, which stands for nothing" in done.stderr
+
+
+def test_the_same_again(polled: PrintSite) -> None:
+    """Who had broken it off, or wants another queue, is not asked whether to replace anything."""
+    done = polled.cirrusctl("setup", *options(polled, device="none"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (written,) = (polled.config / "servers.d").iterdir()
+    before = written.stat()
+    done = polled.cirrusctl("setup", *options(polled, device="all"))
+    assert done.returncode == 0 and f"{written} has this entry already." in done.stdout
+    assert written.stat() == before
+    assert polled.cups.printer("Laser1")
+
+
+def test_told_before_anything_is_asked(bare: PrintSite) -> None:
+    """Who is not root, and where CUPS is away: nobody types a key in vain."""
+    words = ["setup", *options(bare, device="all"), "--json"]
+    bare.config.chmod(0o755)
+    done = subprocess.run(
+        [BACKEND.with_name("cirrusctl"), *words],
+        env=os.environ | bare.environ | {"CUPS_SERVER": str(bare.cups.socket)},
+        user="nobody",
+        group="nogroup",
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+    )
+    assert (
+        done.returncode == 3 and "Run this as root" in json.loads(done.stdout)["error"]["message"]
+    )
+    bare.cups.stop()
+    done = bare.cirrusctl(*words)
+    assert done.returncode == 5, done.stdout + done.stderr
+    said = json.loads(done.stdout)["error"]
+    assert said["code"] == "CB-711" and said["detail"].endswith(": No such file or directory")
+    assert not (bare.config / "servers.d").exists()
 
 
 @pytest.mark.parametrize("missing", ["server", "key-file", "company", "location"])

@@ -81,6 +81,10 @@ def test_watch(own_site: PrintSite, terminal: Terminal, pdfs: dict[int, Path]) -
         eventually(lambda: _row(terminal, "completed  .*  delivered$"))
         jobs = [own_site.cups.lp(queue, pdfs[1]) for _ in range(HEIGHT)]
         eventually(lambda: f"\n{jobs[-1]}  " in terminal.screen())
+        own_site.cups.stop()
+        eventually(lambda: terminal.screen().startswith("! CUPS does not answer. (CB-711)\nJOB  "))
+        own_site.cups.start()
+        eventually(lambda: terminal.screen().startswith("JOB  "))
         assert (terminal.says("alternate_on"), terminal.says("cursor_flag")) == ("1", "0")
         terminal.press("C-c")
         terminal.sees(f"status 0\n{PROMPT}")

@@ -45,16 +45,67 @@ def test_times_of_the_job() -> None:
     assert read_job(ARGV, {}).print_run == 0
 
 
+@pytest.mark.parametrize("content_type", ["application/pdf", "application/vnd.cups-raw"])
 @pytest.mark.parametrize(
     ("copies", "options"), [("2", ""), ("1", "document-name-supplied=a document-name-supplied=b")]
 )
-def test_joined_pdf(copies: str, options: str) -> None:
-    """PDF that CUPS has joined is refused; whether CUPS holds the job then or ends
-    it, the advice is right."""
-    with pytest.raises(JoinedDocuments, match="nothing of it was printed") as caught:
-        read_job([*ARGV[:4], copies, options], {"CONTENT_TYPE": "application/pdf"})
+def test_joined_pdf(tmp_path: Path, copies: str, options: str, content_type: str) -> None:
+    """PDF that CUPS has joined is refused, whatever the client has called it; whether CUPS holds
+    the job then or ends it, the advice is right."""
+    (tmp_path / "data").write_bytes(b"%PDF-1.4\n%%EOF\n" * 2)
+    with (tmp_path / "data").open("rb") as stdin:
+        job = read_job([*ARGV[:4], copies, options], {"CONTENT_TYPE": content_type})
+        with pytest.raises(JoinedDocuments, match="nothing of it was printed") as caught:
+            list(SpooledDocument(job, stdin, os.getpid()))
     assert "release this job if it is held, or else print it again" in str(caught.value)
     assert "can be canceled" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "final", "copies", "layout_done"),
+    [
+        ("application/pdf", "application/pdf", 3, True),
+        ("application/pdf", "application/postscript", 1, True),
+        ("application/vnd.cups-raw", "application/octet-stream", 3, False),
+        ("text/plain", "text/plain", 3, True),
+    ],
+)
+def test_copies_that_nobody_has_made(
+    content_type: str, final: str, copies: int, layout_done: bool
+) -> None:
+    """With a driver, gziptoany makes none: of a file that is to go as it is, but has to be
+    unpacked, or is one of several."""
+    environ = {"CONTENT_TYPE": content_type, "FINAL_CONTENT_TYPE": final}
+    job = read_job([*ARGV[:4], "3", ""], environ)
+    assert (job.copies, job.layout_done) == (copies, layout_done)
+
+
+def test_banner_pages_are_documents(tmp_path: Path) -> None:
+    """CUPS adds them to the job's files, but does not name them in its options."""
+    spool = tmp_path / "tmp"
+    spool.mkdir()
+    environ = {"FINAL_CONTENT_TYPE": "application/pdf", "TMPDIR": str(spool)}
+    one = [*ARGV[:5], "document-name-supplied=report"]
+    two = [*ARGV[:5], "document-name-supplied=report document-name-supplied=claimed"]
+    assert [read_job(argv, environ).documents for argv in (one, two)] == [1, 2]
+    (tmp_path / "d00017-001").touch()
+    assert read_job(two, environ).documents == 1
+    for number in (2, 3):
+        (tmp_path / f"d00017-00{number}").touch()
+    assert read_job(one, environ).documents == 3
+    assert read_job([*one, str(tmp_path / "d00017-002")], environ).documents == 3
+
+
+def test_joined_by_another_driver(tmp_path: Path) -> None:
+    """CUPS runs the backend once for all files, unless the driver says that it is not to."""
+    options = "job-uuid=u document-name-supplied=a document-name-supplied=b"
+    ppd = tmp_path / "q.ppd"
+    environ = {"FINAL_CONTENT_TYPE": "application/postscript", "PPD": str(ppd)}
+    for line, joined in (("", True), ('*cupsSingleFile: "True"\n', False)):
+        ppd.write_text(f'*PPD-Adobe: "4.3"\n{line}')
+        job = read_job([*ARGV[:5], options], environ)
+        assert job.is_joined is joined
+        assert job.is_last(1) is joined
 
 
 def test_class() -> None:

@@ -34,6 +34,16 @@ def test_same_as_libcups(text: str) -> None:
     assert parse_options(text) == _by_libcups(text)
 
 
+def test_names_of_props_keep_their_case() -> None:
+    """What CUPS does not know by any name is not known to ignore case."""
+    text = "Cirrus-Prop-CostCenter=7 Cirrus-PropX=1 PageSize=A4"
+    assert parse_options(text) == {
+        "cirrus-prop-CostCenter": "7",
+        "cirrus-propx": "1",
+        "pagesize": "A4",
+    }
+
+
 def test_what_cupsd_writes() -> None:
     """Values, escaped spaces, collections, bare and negated booleans."""
     text = (

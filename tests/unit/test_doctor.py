@@ -125,7 +125,9 @@ def test_cups_as_a_snap(tmp_path: Path) -> None:
 
 
 def test_versions() -> None:
-    """CUPS 3 has no backends."""
+    """CUPS 3 has no backends, and old ones lack what is needed."""
+    (bad,) = check_versions("2.1.4")
+    assert bad.severity is Severity.ERROR and "Install CUPS 2.4" in bad.fix
     (bad,) = check_versions("3.0.1")
     assert bad.severity is Severity.ERROR and "2.4" in bad.fix
     (said,) = check_versions("2.4.2")

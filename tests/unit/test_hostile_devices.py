@@ -354,6 +354,22 @@ def test_tray_comes_back_by_way_of_the_queue(tmp_path: Path, tray: str) -> None:
     assert job_props(job)["tray"] == tray
 
 
+@pytest.mark.parametrize(
+    "start", ["", "é" * 40, "往復はがき、横向きに置いて、印刷面を上にする", '%"' * 21, "😀" * 40]
+)
+def test_paper_comes_back_by_way_of_the_queue(tmp_path: Path, start: str) -> None:
+    """However long its name is in bytes: a line of a PPD has no more than 255."""
+    word = f"{start} 50 x 80 mm".strip()
+    one = {"Target": "P", "DefaultProps": {"size": word}}
+    _, (found,) = _kept({"Printers": [f"P\td\t\t1\t1\t1\tA4,{word}"], "Devices": {"D": one}})
+    _check_ppd(found.ppd())
+    _cupstestppd(found)
+    (tmp_path / "x.ppd").write_text(found.ppd(), "utf-8")
+    papers = read_queue_driver(tmp_path / "x.ppd").papers
+    job = PrintJob(1, "u", "ann", "t", 1, "q", {"pagesize": "w142h227"}, papers=papers)
+    assert job_props(job)["size"] == word
+
+
 def _damages() -> Iterator[tuple[str, bytes]]:
     whole = json.dumps({"place": ["h", "Acme", "Paris"], "answer": {"Devices": {"D": {}}}}).encode()
     yield from ((f"the first {n} bytes", whole[:n]) for n in (1, 20, len(whole) - 1))

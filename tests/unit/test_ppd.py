@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cirrus_bridge.drivers import Driver, devices, drivers
 from cirrus_bridge.model import Place
-from cirrus_bridge.ppd import printable
+from cirrus_bridge.ppd import quoted
 
 PLACE = Place("h:1", "Acme", "Paris")
 WINDOWS = "HP\tdriver on port\tTray 1;Bac manuel (é);a/b:c\t1\t1\t1\tA4,Letter,Legal"
@@ -76,7 +76,8 @@ def test_defaults_of_the_device_are_shown() -> None:
 @pytest.mark.parametrize(
     ("formats", "command"),
     [
-        ([], "PDF"), (["any"], "PDF"), (["ps", "pdf"], "PDF"), (["pcl", "ps"], "POSTSCRIPT"),
+        ([], "PDF"), (["any"], "PDF"), (["ps", "pdf"], "PDF"), (["PS"], "POSTSCRIPT"),
+        (["pcl", "ps"], "POSTSCRIPT"),
         (["pcl6", "pcl"], "PCLXL"), (["pcl"], "PCL"), (["txt"], "TXT"),
     ],
 )  # fmt: skip
@@ -116,9 +117,38 @@ def test_default_paper(papers: str, default: str) -> None:
 def test_papers_keep_the_name_that_the_location_has_for_them() -> None:
     """The dialog has the standard name, the device gets its own."""
     text = _driver("HP\td\t\t1\t1\t1\tA4,Envelope #10,Label 50 x 80 mm").ppd()
-    assert '*cirrusPaper Env10: "Envelope%20%2310"' in text
-    assert '*cirrusPaper w142h227: "Label%2050%20x%2080%20mm"' in text
+    assert '*cirrusPaper Env10: "Envelope #10"' in text
+    assert '*cirrusPaper w142h227: "Label 50 x 80 mm"' in text
     assert "*cirrusPaper A4" not in text
+
+
+@pytest.mark.parametrize(
+    ("papers", "language", "shown"),
+    [
+        ("Label 50 x 80 mm", "", "PageSize w142h227/Label 50 x 80 mm"),
+        ("Envelope #10", "", "PageSize Env10/Envelope #10"),
+        ("Envelope #10", "de.", "de.PageSize Env10/Umschlag Nr. 10"),
+        ("Enveloppe n° 10 (105 x 241 mm)", "fr.", "fr.PageSize Env10/Enveloppe n° 10"),
+        ("Letter", "ja.", "ja.PageSize Letter/US Letter"),
+        ("16K", "ja.", "ja.PageSize roc16k/16K"),
+        ("はがき (100 x 148 mm)", "", "PageSize Postcard/Postcard"),
+        ("はがき (100 x 148 mm)", "ja.", "ja.PageSize Postcard/はがき (100 x 148 mm)"),
+        ("om_label_62x29mm", "", "PageSize w176h82/om_label_62x29mm"),
+        ("iso_a3_297x420mm", "", "PageSize A3/A3"),
+    ],
+)
+def test_papers_are_shown_by_names_for_people(papers: str, language: str, shown: str) -> None:
+    """In their language, or in the location's words; points are no name to choose a label by."""
+    assert f"\n*{shown}: " in _driver(f"HP\td\t\t1\t1\t1\t{papers}").ppd()
+
+
+def test_trays_that_ascii_has_no_letters_for_are_shown_by_their_keyword() -> None:
+    """In English; a row of hyphens is no name."""
+    text = _driver("HP\td\t手差し;給紙 1;Upper\t1\t1\t1\tA4").ppd()
+    assert '*InputSlot Tray-1/Tray-1: ""' in text
+    assert '*InputSlot Tray-2/Tray-2: ""' in text
+    assert '*ja.InputSlot Tray-1/手差し: ""' in text
+    assert '*cirrusTray Upper: "Upper"' in text  # whatever case it is asked for in
 
 
 @pytest.mark.parametrize(
@@ -135,12 +165,17 @@ def test_who_makes_the_copies(line: str, formats: list[str], manual: bool) -> No
 
 @given(st.text(min_size=1))
 def test_names_of_papers_come_back(text: str) -> None:
-    """From any name to printable ASCII, and back."""
+    """From any name to what can stand between quotes, and back."""
     text = text.encode("utf-8", "replace").decode()
-    keyword = printable(text)
-    assert keyword.isascii()
-    assert not set(' /:"<>\n') & set(keyword)
-    assert unquote(keyword) == text
+    assert '"' not in quoted(text)
+    assert unquote(quoted(text)) == text
+
+
+@pytest.mark.parametrize("size", ["US Letter", "letter", "na_letter_8.5x11in", "Letter"])
+def test_default_paper_of_the_device_by_any_name(size: str) -> None:
+    """Whoever has set it need not have used the location's word."""
+    text = _driver(WINDOWS, DefaultProps={"size": size}).ppd()
+    assert "*DefaultPageSize: Letter\n" in text
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,10 @@ def _job(options: dict[str, str], *, copies: int = 1, layout_done: bool = False)
         ("print-scaling", "auto", "scale", "1"),
         ("print-scaling", "none", "scale", "2"),
         ("fit-to-page", "true", "scale", "0"),
+        ("fitplot", "true", "scale", "0"),
+        ("fill", "true", "scale", "0"),
+        ("crop-to-fit", "true", "scale", "2"),
+        ("crop-to-fit", "false", "scale", None),
         ("inputslot", "Tray 2", "tray", "Tray 2"),
         ("inputslot", "Auto", "tray", None),
         ("pagesize", "A4", "size", "A4"),
@@ -93,6 +97,8 @@ def _job(options: dict[str, str], *, copies: int = 1, layout_done: bool = False)
         ("print-scaling", "odd", "scale", None),
         ("cirrus-priority", "70", "priority", "70"),
         ("cirrus-prop-custsize", "1", "custsize", "1"),
+        ("cirrus-prop-CostCenter", "7", "CostCenter", "7"),
+        ("cirrus-prop-Tray", "Bin", "tray", "Bin"),
     ],
 )
 def test_table(option: str, value: str, prop: str, expected: str | None) -> None:
@@ -138,6 +144,14 @@ def test_papers_by_the_locations_word() -> None:
     for option in ({"pagesize": "Env10"}, {"media": "na_number-10_4.125x9.5in"}):
         job = dataclasses.replace(_job(option), papers={"Env10": "Envelope #10"})
         assert job_props(job)["size"] == "Envelope #10"
+
+
+@pytest.mark.parametrize("asked", ["Bypass-Tray", "bypass-tray"])
+def test_trays_by_the_locations_word(asked: str) -> None:
+    """CUPS takes a driver's choice in any case, and so IPP's keyword for it."""
+    for option in ({"inputslot": asked}, {"media": asked}, {"media-source": asked}):
+        job = dataclasses.replace(_job(option), trays={"Bypass-Tray": "Bypass Tray"})
+        assert job_props(job)["tray"] == "Bypass Tray"
 
 
 @pytest.mark.parametrize(
@@ -190,6 +204,7 @@ def test_copies_out_of_range(copies: int) -> None:
         {"cirrus-prop-a=b": "99"},
         {"cirrus-prop-": "99"},
         {"cirrus-prop-copies": "100"},
+        {"cirrus-prop-Copies": "100"},
         {"cirrus-prop-duplex": "long"},
     ],
 )

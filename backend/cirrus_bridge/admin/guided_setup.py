@@ -42,6 +42,7 @@ class GuidedSetup:
     def run(self) -> bool:
         """All of it; whether all that was tried works."""
         clock = self.installation.clock
+        setup.check_ready(self.installation, adds_queues=[*self.wanted.devices] != [NONE])
         drafted, found = GuidedServer(self.wanted, self.talk, clock, self._done).ask()
         self._write(drafted)
         queues = [*self._queues(found)]
@@ -74,6 +75,9 @@ class GuidedSetup:
     def _write(self, drafted: Draft) -> None:
         folder = self.installation.config
         path = setup.server_file(folder, drafted.server)
+        if setup.is_written(path, drafted.server):
+            self._done(tr("{path} has this entry already.", path=path), "file", path=str(path))
+            return
         if path.exists() and not self.wanted.replace:
             question = tr("{path} has an entry already. Replace it?", path=path)
             if not self.talk.confirm(question, default=False):

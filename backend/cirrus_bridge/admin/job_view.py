@@ -100,6 +100,13 @@ class JobView:
         return at or (_time(self.documents[0].created_at_s) if self.documents else None)
 
     @property
+    def _begun(self) -> datetime | None:
+        """When a backend first worked on it, as far as the journal knows."""
+        return min(
+            filter(None, (_time(each.created_at_s) for each in self.documents)), default=None
+        )
+
+    @property
     def document(self) -> dict[str, Any]:
         """All of it, for JSON."""
         return {
@@ -135,18 +142,24 @@ class JobView:
                 "changed": _time(document.updated_at_s),
                 "says": delivery.message,
             }
-        found[-1]["says"] = " ".join(filter(None, (found[-1].get("says"), about["message"])))
+        there, here = found[-1].get("says") or "", about["message"]
+        found[-1]["says"] = here if there in here else " ".join(filter(None, (there, here)))
         return found
 
     @property
     def moments(self) -> list[Moment]:
         """What happened to it, as far as its time is known, in order."""
         ended = tr("ended in CUPS: {state}", state=self.state)
+        # CUPS keeps the time of the last run alone, which may be the one that tells of the end
+        run, begun = _cups_time(self.cups, "time-at-processing"), self._begun
+        ran = tr("CUPS ran the backend for it")
+        if run is not None and begun is not None and run > begun:
+            ran = tr("CUPS ran the backend for it again")
         found = [
             (_cups_time(self.cups, f"time-at-{name}"), text)
             for name, text in (
                 ("creation", tr("came to queue {queue}", queue=self.queue)),
-                ("processing", tr("CUPS ran the backend for it")),
+                ("processing", ran),
                 ("completed", ended),
             )
         ]

@@ -30,7 +30,7 @@ AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON inst
 
 class Look(NamedTuple):
     """A list at one moment: rows for people, a document for JSON, what to say if there are no rows,
-    and what to say below them."""
+    and what to say beside them."""
 
     rows: Sequence[Row]
     document: object
@@ -92,7 +92,8 @@ class Output:
                         if rows
                         else [Text(shown(translated(none)))]
                     )
-                    lines += [Text(shown(translated(note)))] if note else []
+                    # above, as a list may be longer than the screen
+                    lines = [*([Text(shown(translated(note)))] if note else []), *lines]
                     live.update(Group(*lines), refresh=True)
         else:
             for rows, _, none, note in looks:

@@ -19,7 +19,7 @@ from cirrus_bridge.admin.queue_names import queue_name
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.config import load
 from cirrus_bridge.config_servers import Secret, Server, read_server_file
-from cirrus_bridge.config_write import server_toml, write_private
+from cirrus_bridge.config_write import check_writable, server_toml, write_private
 from cirrus_bridge.drivers import Driver, devices
 from cirrus_bridge.errors import (
     BadConfiguration,
@@ -64,6 +64,18 @@ class Draft:
     def with_(self, **changes: Any) -> Draft:
         """The same with other settings of the server."""
         return replace(self, server=replace(self.server, **changes))
+
+
+def check_ready(installation: Installation, *, adds_queues: bool) -> None:
+    """See that what is found out can be put down, before anybody is asked for it.
+
+    Raises:
+        BadConfiguration: servers.d can not be written.
+        CirrusError: CUPS can not be used.
+    """
+    check_writable(installation.config / "servers.d" / "*.toml")
+    if adds_queues:
+        CupsSetup(installation.cups_server).version()
 
 
 def draft(address: str, *, ca_file: str | None, proxy: str | None, plain: bool) -> Draft:
@@ -175,6 +187,11 @@ def _entries(path: Path) -> list[Server]:
         return read_server_file(path)
     except CirrusError:
         return []
+
+
+def is_written(path: Path, server: Server) -> bool:
+    """Whether the file has this entry already, word for word."""
+    return [server_toml(each) for each in _entries(path)] == [server_toml(server)]
 
 
 def write_server(folder: Path, path: Path, server: Server) -> None:

@@ -55,7 +55,7 @@ function merge(list, wanted) {
       if (own.nextElementSibling !== next) list.insertBefore(own, next);
     } else {
       put(list, part, next, own);
-      if (part.dataset.news) news.push(part.dataset.news);
+      if (part.dataset.news && part.dataset.news !== own?.dataset.news) news.push(part.dataset.news);
     }
   }
   for (const part of old.values()) part.remove();

@@ -37,9 +37,13 @@ _QueuesByDevice: TypeAlias = dict[tuple[str, str, str], list[str]]
 
 def command(
     pattern: Annotated[
-        str, typer.Argument(metavar="LOCATION:DEVICE", help="With * and ?, such as 'Paris:*'.")
+        str,
+        typer.Argument(
+            metavar="LOCATION:DEVICE",
+            help="Which devices; * and ? are wildcards, such as 'Paris:*'.",
+        ),
     ] = "*:*",
-    show_all: Annotated[bool, typer.Option("--all", help="Inactive devices, too.")] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="List inactive devices, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List devices and their queues.

@@ -11,7 +11,8 @@ from rich.cells import cell_len
 from cirrus_bridge.admin.exit_status import ExitStatus
 from cirrus_bridge.admin.find_jobs import find_job
 from cirrus_bridge.admin.installation import Installation
-from cirrus_bridge.admin.output import AsJson, Output
+from cirrus_bridge.admin.output import AsJson, Output, complain
+from cirrus_bridge.errors import CupsGone
 from cirrus_bridge.words import joined, tr, translated
 
 _TITLES = (
@@ -34,7 +35,8 @@ def command(
     output = Output(as_json)
     view = find_job(Installation.of(os.environ), job)
     if view is None:
-        output.remark(tr("There is no job {job}, neither in CUPS nor in the journal.", job=job))
+        nowhere = tr("There is no job {job}, neither in CUPS nor in the journal.", job=job)
+        complain(CupsGone(nowhere), as_json=as_json)
         raise typer.Exit(ExitStatus.FAILED)
     about = view.document
     width = max(cell_len(translated(title)) for _, title in _TITLES) + len(": ")

@@ -12,8 +12,9 @@ import typer
 from cirrus_bridge.admin.find_jobs import find_jobs
 from cirrus_bridge.admin.installation import Installation
 from cirrus_bridge.admin.job_view import STATES, JobView
-from cirrus_bridge.admin.output import AsJson, Look, Output
+from cirrus_bridge.admin.output import AsJson, Look, Output, with_code
 from cirrus_bridge.admin.table import Column, Shape, some
+from cirrus_bridge.errors import CupsAway
 from cirrus_bridge.journal_history import MOST_ROWS
 from cirrus_bridge.words import joined, tr, translated
 
@@ -69,29 +70,37 @@ def _known_state(states: list[str]) -> list[str]:
 
 def command(
     queue: Annotated[
-        str | None, typer.Option(metavar="QUEUE", help="Of this queue.", show_default=False)
+        str | None,
+        typer.Option(metavar="QUEUE", help="Only jobs of this queue.", show_default=False),
     ] = None,
     user: Annotated[
-        str | None, typer.Option(metavar="USER", help="Of this user.", show_default=False)
+        str | None, typer.Option(metavar="USER", help="Only jobs of this user.", show_default=False)
     ] = None,
     location: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="For devices of this location.", show_default=False),
+        typer.Option(
+            metavar="ID", help="Only jobs for devices of this location.", show_default=False
+        ),
     ] = None,
     state: Annotated[
         list[str],
         typer.Option(
             metavar="STATE",
-            help="In this state in CUPS; may be given several times.",
+            help="Only jobs in this state in CUPS; may be given several times.",
             autocompletion=_states,
             callback=_known_state,
             show_default=False,
         ),
     ] = [],  # noqa: B006 - typer makes a list of its own
     ended: Annotated[
-        int, typer.Option(min=0, metavar="N", help="So many of the jobs that ended last, too.")
+        int,
+        typer.Option(
+            min=0, metavar="N", help="How many of the jobs that ended last are listed, too."
+        ),
     ] = 20,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on looking.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Keep the list up to date until Ctrl-C.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List print jobs, in CUPS and in the cloud.
@@ -120,7 +129,7 @@ def command(
 
     if watch:
         with contextlib.suppress(KeyboardInterrupt):
-            output.watch(_again_and_again(look), _COLUMNS)
+            output.watch(_again_and_again(look, as_json=as_json), _COLUMNS)
         return
     rows, document, none, note = look()
     output.rows(rows, _COLUMNS, none=none, document=document)
@@ -141,11 +150,21 @@ def _none(known: Sequence[JobView], filters: Iterable[Filter]) -> str:
     return tr("None of {count} jobs is such. There are: {listed}.", count=len(known), listed=listed)
 
 
-def _again_and_again(look: Callable[[], Look]) -> Iterator[Look]:
+def _again_and_again(look: Callable[[], Look], *, as_json: bool) -> Iterator[Look]:
+    """What there is at each time; while CUPS is away, as when it starts anew, people are told so,
+    and keep what they saw last."""
     clock = Installation.of(os.environ).clock
+    seen = look()
+    yield seen
     while True:
-        yield look()
         clock.sleep(WATCH_S)
+        try:
+            seen = look()
+        except CupsAway as error:
+            if not as_json:
+                yield seen._replace(note=joined(" ", ("!", with_code(error))))
+        else:
+            yield seen
 
 
 def _locations(view: JobView) -> set[str]:

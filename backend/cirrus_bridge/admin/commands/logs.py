@@ -23,18 +23,22 @@ FOLLOWED_LINES = 1000  # so many new ones at once, at most
 def command(
     job: Annotated[
         int | None,
-        typer.Option(metavar="JOB", help="Of this job of CUPS alone.", show_default=False),
+        typer.Option(
+            metavar="JOB", help="Only what is about this job of CUPS.", show_default=False
+        ),
     ] = None,
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=1, metavar="N", help="So many at most.")
+        int, typer.Option("--lines", "-n", min=1, metavar="N", help="Show at most this many lines.")
     ] = 50,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on reading.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Keep showing new lines until Ctrl-C.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what the poller and CUPS have logged.
 
     From the system's journal and CUPS's error_log. Without a job, of CUPS only what is about Cirrus
-    Bridge, or severe. JSON is one line for each of theirs.
+    Bridge, or severe. With --json, each of their lines is one line of JSON.
     """
     output = Output(as_json)
     folder = find_daemon(Installation.of(os.environ).cups_address).server_root

@@ -17,7 +17,7 @@ from cirrus_bridge.admin.output import AsJson, Output
 
 def command(
     server: Annotated[
-        str | None, typer.Option(metavar="HOST[:PORT]", help="The print server.")
+        str | None, typer.Option(metavar="HOST[:PORT]", help="The print server's address.")
     ] = None,
     key_file: Annotated[
         str | None,
@@ -25,7 +25,8 @@ def command(
     ] = None,
     company: Annotated[str | None, typer.Option(metavar="ID", help="The key's company.")] = None,
     location: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="May be given several times.")
+        list[str] | None,
+        typer.Option(metavar="ID", help="A location's id; may be given several times."),
     ] = None,
     device: Annotated[
         list[str] | None,
@@ -36,7 +37,9 @@ def command(
     ] = None,
     queue_name: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Of each queue, with {location} and {device} in it."),
+        typer.Option(
+            metavar="NAME", help="The name of each queue, with {location} and {device} in it."
+        ),
     ] = None,
     ca_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="The CA of the server's certificate.")

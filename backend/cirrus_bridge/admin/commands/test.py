@@ -29,13 +29,14 @@ def command(
         str, typer.Argument(metavar="QUEUE", help="CUPS's queue.", autocompletion=_queues)
     ],
     timeout: Annotated[
-        float, typer.Option(min=0, metavar="S", help="Follow it for so many seconds.")
+        float, typer.Option(min=0, metavar="S", help="How many seconds to follow it.")
     ] = 120,
     as_json: AsJson = False,
 ) -> None:
     """Print a test page and follow it.
 
-    Until it is delivered, or as far as the queue follows its jobs. JSON is one line for each event.
+    Until it is delivered, or as far as the queue follows its jobs. With --json, each event is
+    one line.
     """
     output = Output(as_json)
     result = None

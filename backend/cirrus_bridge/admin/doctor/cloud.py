@@ -118,6 +118,16 @@ def check_location(answer: Answer) -> Iterator[Finding]:
         yield good(LOCATION, about, tr("It is active. Active devices: {active}.", active=active))
 
 
+def no_queue(cups: str) -> Finding:
+    """CUPS has none of ours, so nothing can be printed yet."""
+    return note(
+        QUEUE,
+        cups,
+        tr("CUPS has no queue that leads to the cloud."),
+        tr("Run: cirrusctl setup. Or add a device that lpinfo -v lists, by lpadmin or a dialog."),
+    )
+
+
 def unusable(queue: str, trouble: CirrusError) -> Finding:
     """A queue whose URI makes no sense, or leads to no configured server."""
     return failed(QUEUE, queue, trouble)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,7 +96,7 @@ def examine(installation: Installation) -> list[Finding]:
         *done("denials"),
         *read.findings,
         *(finding for name in ways for finding in done(f"way to {name}")),
-        *_of_cloud(places, answers, local),
+        *_of_cloud(read.configuration.servers, answers, local),
         *done("journal"),
         *done("disk"),
     ]
@@ -113,6 +112,8 @@ def _look_at_cups(installation: Installation, read: Read) -> _Cups:
     except CirrusError as trouble:
         local.refusal = trouble
         return local
+    if not queues:
+        local.findings.append(cloud.no_queue(installation.cups_address))
     for queue in queues:
         try:
             uri = configuration.queue(queue.device_uri)
@@ -150,21 +151,22 @@ def _of_cups(
 
 
 def _of_cloud(
-    places: Mapping[Place, Server], answers: Mapping[Place, Answer], local: _Cups
+    servers: Sequence[Server], answers: Mapping[Place, Answer], local: _Cups
 ) -> Iterator[Finding]:
-    by_server: dict[str, list[Answer]] = defaultdict(list)
-    for place in places:
-        by_server[place.server].append(answers[place])
+    by_server: dict[str, list[Answer]] = {each.name: [] for each in servers}
+    for place, answer in answers.items():
+        by_server[place.server].append(answer)
     for name, here in by_server.items():
         yield from cloud.check_server(name, here)
-    for each in answers.values():
-        yield from cloud.check_location(each)
+    for answer in answers.values():
+        yield from cloud.check_location(answer)
     yield from local.findings
     for facts, uri in local.queues:
         yield from cloud.check_queue(facts)
         for target in facts.targets:
-            if answer := answers.get(Place(uri.server, uri.company, target.location)):
-                yield from cloud.check_target(facts, target, answer)
+            place = Place(uri.server, uri.company, target.location)
+            if place in answers:
+                yield from cloud.check_target(facts, target, answers[place])
 
 
 def _places(read: Read, local: _Cups) -> dict[Place, Server]:

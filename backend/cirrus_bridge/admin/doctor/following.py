@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
             tr("There is no journal yet: nothing was printed so far."),
             tr("Print something: cirrusctl test QUEUE"),
         )
-        yield from check_poller(Health(0, 0, (), (), 0, 0.0, ()), now_s)
+        yield from check_poller(Health(0, 0, (), (), 0, ()), now_s)
         return
     try:
         health = look(folder)
@@ -64,6 +65,13 @@ def check_writable(folder: Path) -> Iterator[Finding]:
             ),
             tr("Run: chown -R {owner} {folder}", owner=owner, folder=folder),
             JournalError.code,
+        )
+    if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        yield warning(
+            JOURNAL,
+            str(folder),
+            tr("Others than its owner may write into it, and so have jobs printed twice."),
+            tr("Run: chmod go-w {folder}", folder=folder),
         )
     if os.statvfs(folder).f_flag & os.ST_RDONLY:
         yield error(

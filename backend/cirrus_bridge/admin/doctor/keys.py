@@ -54,7 +54,7 @@ def read_configuration(folder: Path, *, is_root: bool) -> Read:
 
 def _piecemeal(folder: Path, trouble: CirrusError, *, is_root: bool) -> Read:
     """The servers of the files that can be read, when the whole makes no sense."""
-    if not is_root and not os.access(folder / "servers.d", os.R_OK | os.X_OK):
+    if not is_root and not _may_read(folder / "servers.d"):
         finding = error(
             KEYS,
             str(folder),
@@ -82,6 +82,12 @@ def _piecemeal(folder: Path, trouble: CirrusError, *, is_root: bool) -> Read:
         return Read(load_bridge(folder, tuple(servers)), found)
     except CirrusError:
         return Read(_without(folder, tuple(servers)), found)
+
+
+def _may_read(keys: Path) -> bool:
+    return os.access(keys, os.R_OK | os.X_OK) and all(
+        os.access(path, os.R_OK) for path in keys.glob("*.toml")
+    )
 
 
 def _without(folder: Path, servers: tuple[Server, ...]) -> Configuration:
