@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pypdf import PdfWriter
 
 from print_site import PrintSite
@@ -15,6 +16,10 @@ from print_site import PrintSite
 for _name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES"):
     os.environ.pop(_name, None)
 os.environ["LANG"] = "C.UTF-8"
+
+# machines are busy: what is tried takes as long as it takes
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 WELCOME = Path(__file__).parents[1] / "installer" / "welcome.pdf"
 

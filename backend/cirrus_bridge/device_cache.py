@@ -21,7 +21,7 @@ from cirrus_bridge.model import Place
 
 CACHE_FOLDER = Path("/var/cache/cirrus-bridge")
 _OF_LOCATION = ("Name", "IsInactive", "IsWindows", "Printers")
-_OF_DEVICE = ("Name", "IsInactive", "Type", "Target", "Formats", "DefaultProps")
+_OF_DEVICE = ("Name", "IsInactive", "Type", "Formats", "DefaultProps")
 _FILE_BYTES = 64 << 20  # of an answer's letters, the file has some in three times as many bytes
 
 
@@ -41,6 +41,7 @@ class DeviceCache:
         kept = {name: answer.get(name) for name in _OF_LOCATION} | {
             "Devices": {
                 str(key): {name: device[name] for name in _OF_DEVICE if name in device}
+                | _printer_of(device, answer.get("Printers"))
                 for key, device in (devices.items() if isinstance(devices, dict) else ())
                 if isinstance(device, dict)
             }
@@ -96,6 +97,17 @@ class DeviceCache:
     def _path(self, place: Place) -> Path:
         name = "\0".join((place.server, place.company, place.location))
         return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
+
+
+def _printer_of(device: Mapping[str, Any], printers: object) -> dict[str, str]:
+    """The device's target, if it is one of its location's printers: that of another kind may be a
+    command, with passwords in it."""
+    target = device.get("Target")
+    lines = (
+        line for line in (printers if isinstance(printers, list) else ()) if isinstance(line, str)
+    )
+    names = (line.partition("\t")[0].strip() for line in lines)
+    return {"Target": target} if isinstance(target, str) and target in names else {}
 
 
 def _read(path: Path) -> tuple[Place, Mapping[str, Any]] | None:

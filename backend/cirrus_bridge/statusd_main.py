@@ -154,7 +154,7 @@ def _with_metrics(
     """Serve metrics; the APIs with their questions counted.
 
     Raises:
-        BadConfiguration: the port can not be had, or the package for it is not there.
+        BadConfiguration: the package for it is not there.
     """
     try:
         from cirrus_bridge.journal_figures import FigureReader
@@ -169,7 +169,10 @@ def _with_metrics(
             )
         ) from error
     metrics = Metrics(FigureReader(state, name), clock)
-    serve_metrics(port, metrics.scrape)
+    try:
+        serve_metrics(port, metrics.scrape)
+    except BadConfiguration as error:  # which any user of this machine can bring about
+        log(Change("metrics-off", f"{error} ({error.code})", WARNING))
     return metrics.counted(api_of)
 
 

@@ -64,11 +64,11 @@ def licence_texts(found: Iterable[Part]) -> str:
     return "\n".join(texts)
 
 
-def bill_of_materials(listed: str, found: Iterable[Part], name: str) -> str:
-    """cyclonedx-py's list of a whole environment, cut to the parts of a package called `name`, and
-    with the distribution's libraries, which no Python tool knows of."""
+def bill_of_materials(listed: str, found: Iterable[Part], name: str, version: str) -> str:
+    """cyclonedx-py's list of a whole environment, cut to the parts of a package called `name`, of
+    this version, and with the distribution's libraries, which no Python tool knows of."""
     bill = json.loads(listed)
-    bill["metadata"]["component"]["name"] = name
+    bill["metadata"]["component"] |= {"name": name, "version": version}
     python = {canonicalize_name(part.name) for part in found if part.purl.startswith("pkg:pypi")}
     kept = [c for c in bill["components"] if canonicalize_name(c["name"]) in python]
     kept += [

@@ -163,7 +163,7 @@ def _list_parts(frozen: Mapping[str, list[Part]], version: str, out: Path) -> No
     command += ["--output-reproducible", "--of", "JSON", sys.executable]
     environment = _run(*command)
     for package, found in frozen.items():
-        bill = bill_of_materials(environment, found, package)
+        bill = bill_of_materials(environment, found, package, version)
         (out / f"{package}-{version}.cdx.json").write_text(bill)
 
 

@@ -9,22 +9,26 @@ from __future__ import annotations
 import os
 import pwd
 import shlex
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from cirrus_bridge.admin.turn import LOCK
 from print_site import BACKEND, PrintSite, document, eventually
 
 COMPLETED = 9
 SECRET = b"root:secret"
 
 
+NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+
+
 def _as_nobody(*words: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command as a user with no rights."""
-    who = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
     return subprocess.run(
-        [*who, *map(str, words)],
+        [*NOBODY, *map(str, words)],
         env=os.environ | environ,
         capture_output=True,
         text=True,
@@ -164,3 +168,27 @@ def test_another_user_looks_around(own_site: PrintSite) -> None:
         assert site.key not in ran.stdout + ran.stderr
         assert "private" not in ran.stdout + ran.stderr
         assert "(CB-" in ran.stderr
+
+
+def test_another_user_locks_what_he_can_open(own_site: PrintSite) -> None:
+    """`cirrusctl apply` does not wait for him, even where somebody has opened servers.d to all."""
+    site = own_site
+    queues = site.config / "queues.toml"
+    queues.write_text('[[queue]]\nname = "laser"\ntargets = ["Paris:Laser1"]\n')
+    assert site.cirrusctl("apply", "--dry-run").returncode == 0
+    (site.config / "servers.d").chmod(0o755)
+    assert "Permission denied" in _as_nobody("flock", site.config / LOCK, "true").stderr
+    opened = [site.config, *(path for path in site.config.iterdir() if path.name != LOCK)]
+    locks = [word for path in opened for word in ("flock", str(path))]
+    holder = subprocess.Popen(
+        [*NOBODY, *locks, "sh", "-c", "echo held; exec sleep 300"],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        assert holder.stdout and holder.stdout.readline() == b"held\n"
+        done = site.cirrusctl("apply")
+        assert (done.returncode, done.stderr) == (0, "")
+    finally:
+        os.killpg(holder.pid, signal.SIGKILL)
+        holder.communicate()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import tomlkit
 
+from cirrus_bridge.admin.turn import LOCK
 from print_site import PATIENCE_S, PrintSite
 
 
@@ -213,7 +214,8 @@ def test_a_server_that_is_away_was_seen_before(queues: Queues) -> None:
 def test_one_after_the_other(queues: Queues) -> None:
     """A second one says that it waits, reads the files when it is its turn, and does its work."""
     queues.declare(LASER)
-    first = os.open(queues.site.config / "servers.d", os.O_RDONLY)
+    queues.apply("--dry-run")  # makes the lock
+    first = os.open(queues.site.config / LOCK, os.O_RDONLY)
     fcntl.flock(first, fcntl.LOCK_EX)
     second = queues.site.start_cirrusctl("apply")
     assert second.stderr and "this one waits" in second.stderr.readline()

@@ -131,6 +131,18 @@ def test_one_round_tells_to_the_end(away: PrintSite) -> None:
     assert "delivered" in events and events[-1] == "ended"
 
 
+def test_somebody_else_has_the_port_of_the_metrics(away: PrintSite) -> None:
+    """Any user could: the log says that there are none, and jobs are followed."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        away.configure_statusd(f"metrics_port = {other.getsockname()[1]}")
+        with away.statusd():
+            job_id = _held_job(away)
+            away.cloud.cli("location", "online", "Paris")
+            away.cups.wait_job(job_id, "completed")
+    (line,) = [line for line in away.statusd_log().splitlines() if "event=metrics-off" in line]
+    assert "CB-202" in line and "in use" in line
+
+
 def test_metrics_without_their_package(own_site: PrintSite, tmp_path: Path) -> None:
     """The poller says what to install, and does not start."""
     missing = "No module named 'prometheus_client'"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,5 +23,21 @@ def packages(testrun_uid: str) -> Path:
         if not (stamp.exists() and stamp.read_text() == testrun_uid):
             build(folder / "now", "--version", VERSION)
             build(folder / "next", "--version", NEXT_VERSION, "--packages-only")
+            (deb,) = (folder / "next").glob("cirrus-bridge_*.deb")
+            _make_other_programs(deb)
             stamp.write_text(testrun_uid)
     return folder
+
+
+def _make_other_programs(deb: Path) -> None:
+    """Have each module somewhere else in the programs, as it is in those of other sources, which
+    would have to be frozen."""
+    folder = deb.with_suffix("")
+    subprocess.run(["dpkg-deb", "-R", deb, folder], check=True)
+    (archive,) = (
+        path for path in folder.glob("usr/lib/cirrus-bridge/*.pkg") if not path.is_symlink()
+    )
+    # programs look for it from the end
+    archive.write_bytes(bytes(4321) + archive.read_bytes())
+    subprocess.run(["dpkg-deb", "-b", folder, deb], check=True, stdout=subprocess.DEVNULL)
+    shutil.rmtree(folder)

@@ -168,6 +168,8 @@ def test_sums_and_parts(packages: Path) -> None:
     _run("sh", "-c", f"cd {folder} && sha256sum --check --strict SHA256SUMS")
     bill = json.loads((folder / f"cirrus-bridge-{VERSION}.cdx.json").read_text())
     assert bill["bomFormat"] == "CycloneDX"
+    of = bill["metadata"]["component"]
+    assert (of["name"], of["version"]) == ("cirrus-bridge", VERSION)
     names = {
         component["purl"].partition("@")[0].rpartition("/")[2] for component in bill["components"]
     }

@@ -267,7 +267,8 @@ def test_location_that_is_listed_twice_is_asked_once(tmp_path: Path) -> None:
 def test_cache_holds_no_secret_and_everybody_reads_it(tmp_path: Path) -> None:
     """A location's password, and whatever else nobody needs, stays out."""
     answer = json.loads(PARIS) | {"Password": "pa55", "Email": "e", "Printers": ["L\tn/a"]}
-    answer["Devices"]["L1"]["Secret"] = "s3"
+    answer["Devices"]["L1"] |= {"Secret": "s3", "Target": "curl -u me:s3 http://archive"}
+    answer["Devices"]["L2"] = {"Target": "L"}
     cache = DeviceCache(tmp_path / "cache")
     cache.keep(Place("h", "Acme", "Paris"), answer)
     (file,) = (tmp_path / "cache").iterdir()
@@ -276,6 +277,7 @@ def test_cache_holds_no_secret_and_everybody_reads_it(tmp_path: Path) -> None:
     ((place, kept),) = cache.everything()
     assert place == Place("h", "Acme", "Paris")
     assert kept["Printers"] == ["L\tn/a"]
+    assert kept["Devices"]["L2"] == {"Target": "L"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"place":1}', '{"place":["h","Acme","Paris"]}'])

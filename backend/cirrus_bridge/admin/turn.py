@@ -8,17 +8,19 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+LOCK = ".apply.lock"
+
 
 @contextlib.contextmanager
 def turn(config: Path, tell_wait: Callable[[], None]) -> Iterator[None]:
     """Nobody else has a turn in the meantime; `tell_wait` is called if somebody has it now.
 
-    The lock is on servers.d, which nobody but root can open, and so nobody else can hold it. Where
-    there is none there are no servers, and nothing to apply.
+    The lock is on a file that nobody else can open, and so nobody else can hold it: of the files
+    and folders that are there anyway, each may have been opened to others by hand.
     """
     try:
-        handle = os.open(config / "servers.d", os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:  # which reading the configuration tells better
+        handle = os.open(config / LOCK, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError:  # no folder, or no right, as what follows says; or a disk that is only read
         yield
         return
     try:

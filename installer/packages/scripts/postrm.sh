@@ -14,6 +14,7 @@ if [ "$1" = purge ]; then
     rm -rf /etc/cirrus-bridge /var/lib/cirrus-bridge /var/cache/cirrus-bridge
     # With these folders the last of the user's files are gone; no later user can inherit any.
     if getent passwd cirrus-bridge >/dev/null; then
-        userdel cirrus-bridge >/dev/null 2>&1 || true
+        # by force, as a job of its may be under way still
+        userdel --force cirrus-bridge >/dev/null 2>&1 || true
     fi
 fi
