@@ -3,7 +3,7 @@ follow it, and end the job with the truth, or hand it over to the poller."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cirrus_bridge.clock import Clock
@@ -26,8 +26,8 @@ from cirrus_bridge.model import DocumentKey, JobStatus, PrintJob, Receipt
 from cirrus_bridge.props import job_props
 from cirrus_bridge.recognize import recognize
 from cirrus_bridge.submit import Document, Submission
-from cirrus_bridge.uri import QueueUri, followed_uri
-from cirrus_bridge.waiting import held_message
+from cirrus_bridge.uri import QueueUri, followed_uri, format_queue_uri
+from cirrus_bridge.waiting import OFFLINE_AFTER_S, held_message
 from cirrus_bridge.words import joined, tr
 
 # cupsd ends a job when its backend fails for a file that is not the last one
@@ -35,7 +35,6 @@ ONE_OF_SEVERAL = tr(
     "CUPS does not go on with the other files of this job. When the cause is mended, restart the "
     "job: files that were accepted are not printed again."
 )
-NO_POLLER = tr("cirrus-statusd does not run, so nobody looks how it goes on; start it.")
 MOST_OPEN_RUNS = 5
 QUEUES_HELD = 5  # times maxheld: by default, half of cupsd's MaxJobs, which counts held jobs
 OK = EXIT_CODES[Disposition.DONE]
@@ -186,7 +185,8 @@ class BackendRun:
             self.report.debug(f"{of_queue} jobs of this queue are held already, {of_all} in all")
             handover = "complete"
         self._hand_over(keys, queue, handover)
-        texts = [held_message(targets, {}, self.clock.now())]
+        now = self.clock.now()
+        texts = [held_message(targets, self._offline(queue, targets), now)]
         if handover == "complete":
             text = tr(
                 "Accepted by {server}, delivery not seen yet. {states}.",
@@ -195,9 +195,21 @@ class BackendRun:
             )
             texts = [text]
         if not self.journal.poller_is_alive(now_s=now_s):
-            texts.append(NO_POLLER)
+            # it stays at the job for as long as that waits
+            time = format(now, "%H:%M")
+            texts.append(tr("At {time}, cirrus-statusd did not run: start it.", time=time))
         self.report.lasting(joined(" ", texts))
         return EXIT_CODES[Disposition.HOLD] if handover == "hold" else OK
+
+    def _offline(self, queue: QueueUri, targets: Sequence[Tracked]) -> Mapping[str, float]:
+        """The locations that are offline, by `waiting`'s rule, and since when."""
+        at = format_queue_uri(queue.server, queue.company, [])
+        quiet_s = {
+            location: self.journal.quiet_since_s(at, location)
+            for location in {target.receipt.target.location for target in targets}
+        }
+        before_s = self.clock.wall_s() - OFFLINE_AFTER_S
+        return {location: since_s for location, since_s in quiet_s.items() if since_s < before_s}
 
     def _hand_over(self, keys: Sequence[DocumentKey], queue: QueueUri, handover: str) -> None:
         now_s = self.clock.wall_s()

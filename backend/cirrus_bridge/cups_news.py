@@ -22,10 +22,9 @@ from cirrus_bridge.cups_queue import (
     CupsJob,
     CupsPrinter,
     CupsQueues,
-    fitting,
     queue_message,
 )
-from cirrus_bridge.errors import CupsGone, CupsNotPossible
+from cirrus_bridge.errors import CupsGone
 from cirrus_bridge.follow import describe
 from cirrus_bridge.journal_delivery import Accepted
 from cirrus_bridge.journal_poller import PollerJournal
@@ -34,7 +33,7 @@ from cirrus_bridge.settle import LET_GO, Settlement
 from cirrus_bridge.uri import QueueUri
 from cirrus_bridge.waiting import OFFLINE_AFTER_S, QueueNews, held_message, queue_news
 from cirrus_bridge.watched import Watched, WatchList, place
-from cirrus_bridge.words import Words, joined, tr, translated
+from cirrus_bridge.words import Words, joined, tr
 
 Company: TypeAlias = tuple[str, str]  # server, company
 FAILURES_S = 24 * 3600.0  # so long a queue tells of what was not delivered
@@ -99,7 +98,7 @@ class CupsNews:
                 of_job = watch_list.of_job(watched)
                 targets = [target for each in of_job for target in each.targets]
                 message = held_message(targets, offline[_company(watched)], now)
-                self._say(job, translated(message, watched.document.language))
+                self.settlement.say(job, watched, message)
         return gone
 
     def tell_queues(self, watch_list: WatchList) -> None:
@@ -127,14 +126,6 @@ class CupsNews:
             return [watched]
         self.settlement.job_is_over([watched])
         return []
-
-    def _say(self, job: CupsJob, message: str) -> None:
-        if job.message == fitting(message):
-            return
-        try:
-            self.cups.set_job(job.job_id, message=message)
-        except (CupsGone, CupsNotPossible):
-            return  # it has moved on
 
     def _news(self, watch_list: WatchList) -> Mapping[str, QueueNews]:
         now_s = self.clock.wall_s()

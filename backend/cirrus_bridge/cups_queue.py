@@ -6,7 +6,7 @@ are. Nothing is written that is so already.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
@@ -19,16 +19,18 @@ from cirrus_bridge.words import translated
 REASON_PREFIX = "cirrus-delivery-"  # a queue's reasons that begin so are ours
 MESSAGE_PREFIX = "Cirrus Bridge: "  # and a queue's message that begins so
 TEXT_BYTES = 1023  # RFC 8011, 5.1.2: text(MAX)
+OPERATOR_BYTES = 127  # RFC 8011, table 12: job-message-from-operator
 IDLE, STOPPED = 3, 5  # printer-state, RFC 8011, 5.4.11
 HELD, PROCESSING, CANCELED, ABORTED, COMPLETED = 4, 5, 7, 8, 9  # job-state, RFC 8011, 5.3.7
 FINAL = (CANCELED, ABORTED, COMPLETED)
 
 
+_MESSAGES = ("job-printer-state-message", "job-message-from-operator")
 _JOB_WANTED = (
     *("job-id", "job-uuid", "job-name", "job-originating-user-name"),
     *("job-state", "job-state-reasons", "job-hold-until"),
     *("job-printer-uri", "job-printer-uri-actual"),
-    *("job-printer-state-message", "job-media-progress"),
+    *(*_MESSAGES, "job-media-progress"),
     *("time-at-creation", "time-at-processing", "time-at-completed"),
 )
 _PRINTER_WANTED = (
@@ -41,7 +43,8 @@ _PRINTER_WANTED = (
 class CupsJob:
     """A job as CUPS has it; `state` is IPP's job-state, `progress` a percentage or None.
 
-    `printer` is the queue that has worked on it: of a class, `queue`, the member.
+    `printer` is the queue that has worked on it: of a class, `queue`, the member. `message` is what
+    its last run has said, or of a held job what it was `told` since, by `set_message`.
     `attributes` has everything that was asked for, by its IPP name.
     """
 
@@ -53,6 +56,7 @@ class CupsJob:
     reasons: tuple[str, ...]
     hold_until: str
     message: str
+    told: str
     progress: int | None
     attributes: Attributes
 
@@ -123,25 +127,15 @@ class CupsQueues:
         (job,) = answer.all(Group.JOB)
         return _job(job)
 
-    def set_job(
-        self,
-        job_id: int,
-        *,
-        message: str | None = None,
-        progress: int | None = None,
-        custom: Mapping[str, str] | None = None,
-    ) -> None:
-        """Change what a job says of itself: job-printer-state-message, job-media-progress (0 to
-        100), and attributes of our own, as text. A held job takes all of it."""
-        changes = []
-        if message is not None:
-            changes.append(Attribute(Tag.TEXT, "job-printer-state-message", [fitting(message)]))
-        if progress is not None:
-            changes.append(Attribute(Tag.INTEGER, "job-media-progress", [progress]))
-        for name, text in (custom or {}).items():
-            changes.append(Attribute(Tag.TEXT, name, [fitting(text)]))
+    def set_message(self, job_id: int, message: str) -> None:
+        """Change what a job that has not ended says of itself: its job-message-from-operator.
+
+        Not its job-printer-state-message: cupsd takes that from a job's client, but goes on to use
+        what it has freed for it, and crashes when the job is released.
+        """
+        said = Attribute(Tag.TEXT, "job-message-from-operator", [operator_message(message)])
         about = [_job_uri(job_id)]
-        self._server.request(Operation.SET_JOB_ATTRIBUTES, "/jobs/", about, changes=changes)
+        self._server.request(Operation.SET_JOB_ATTRIBUTES, "/jobs/", about, changes=[said])
 
     def release_job(self, job_id: int) -> None:
         """Let a held job go: CUPS runs the backend for it again."""
@@ -230,27 +224,35 @@ def queue_message(message: str) -> str:
     return fitting(MESSAGE_PREFIX + translated(message)) if message else ""
 
 
-def fitting(text: str) -> str:
+def operator_message(message: str) -> str:
+    """What `set_message` makes of a message."""
+    return fitting(message, OPERATOR_BYTES)
+
+
+def fitting(text: str, most_bytes: int = TEXT_BYTES) -> str:
     """A text on one line that IPP can carry, cut at a character."""
     data = one_line(text).encode("utf-8", "replace")
-    if len(data) > TEXT_BYTES:
+    if len(data) > most_bytes:
         mark = "…".encode()
-        data = data[: TEXT_BYTES - len(mark)].decode("utf-8", "ignore").encode() + mark
+        data = data[: most_bytes - len(mark)].decode("utf-8", "ignore").encode() + mark
     return data.decode()
 
 
 def _job(attributes: Attributes) -> CupsJob:
     progress = _first(attributes, "job-media-progress", None)
     queue = _name_in(attributes, "job-printer-uri")
+    state = int(_first(attributes, "job-state", 0) or 0)
+    message, told = (str(_first(attributes, name, "")) for name in _MESSAGES)
     return CupsJob(
         job_id=int(_first(attributes, "job-id", 0) or 0),
         job_uuid=str(_first(attributes, "job-uuid", "")),
         queue=queue,
         printer=_name_in(attributes, "job-printer-uri-actual") or queue,
-        state=int(_first(attributes, "job-state", 0) or 0),
+        state=state,
         reasons=_reasons(attributes, "job-state-reasons"),
         hold_until=str(_first(attributes, "job-hold-until", "")),
-        message=str(_first(attributes, "job-printer-state-message", "")),
+        message=(told if state == HELD else "") or message,
+        told=told,
         progress=None if progress is None else int(progress),
         attributes=attributes,
     )

@@ -7,6 +7,7 @@ when nothing is left to be done for it; it is remembered for a while, then prune
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -129,6 +130,27 @@ class DeliveryJournal(JournalDatabase):
                 (now_s, LEASE_S),
             ).fetchone()
         return row is not None
+
+    def quiet_since_s(self, at: str, location: str) -> float:
+        """Since when a location has fetched nothing though documents wait for it, in seconds since
+        the epoch; infinite if none waits. `at` is how destinations of its company begin."""
+        here = (
+            " FROM document JOIN delivery USING"
+            " (job_uuid, job_id, print_run, destination, number)"
+            " WHERE location = ?1 AND substr(destination, 1, length(?2)) = ?2"
+        )
+        with self._translated():
+            (oldest_s,) = self._db.execute(
+                f"SELECT min(accepted_at){here} AND closed_at IS NULL AND state = 0", (location, at)
+            ).fetchone()
+            if oldest_s is None:
+                return math.inf
+            (fetched_s,) = self._db.execute(
+                f"SELECT max(coalesce(final_at, received_at)){here}"
+                " AND coalesce(closed_at, ?3) >= ?3 AND state IN (1, 2, 8, 9)",
+                (location, at, oldest_s),
+            ).fetchone()
+        return max(float(oldest_s), fetched_s or 0.0)
 
     def _documents(self, where: str, values: Sequence[object]) -> list[Accepted]:
         with self._translated():

@@ -15,7 +15,16 @@ from dataclasses import dataclass, field
 from cirrus_bridge.change import NOTICE, WARNING, Change, of_document
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.conclude import NOT_DELIVERED, told
-from cirrus_bridge.cups_queue import CANCELED, COMPLETED, FINAL, HELD, CupsJob, CupsQueues
+from cirrus_bridge.cups_queue import (
+    CANCELED,
+    COMPLETED,
+    FINAL,
+    HELD,
+    CupsJob,
+    CupsQueues,
+    fitting,
+    operator_message,
+)
 from cirrus_bridge.errors import CupsGone, CupsNotPossible, CupsRefused
 from cirrus_bridge.journal_delivery import Accepted
 from cirrus_bridge.journal_poller import PollerJournal
@@ -77,7 +86,7 @@ class Settlement:
                 return False
             # moved to another queue, where it is to be printed again: no business of ours
             if not self.is_printed_elsewhere(document, job):
-                self._say(job, documents[0], joined(" ", (_told(documents), _NOT_OURS)))
+                self.say(job, documents[0], joined(" ", (_told(documents), _NOT_OURS)))
             self.close(documents)
         elif job is not None and job.state == CANCELED:
             self.close(documents)
@@ -104,6 +113,17 @@ class Settlement:
         except (CupsGone, CupsNotPossible):
             return False
         return True
+
+    def say(self, job: CupsJob, watched: Watched, message: str) -> None:
+        """Have a held job say this, in the language of whoever has printed it; nothing if it does
+        so already, or, with an empty message, has been told nothing."""
+        said = translated(message, watched.document.language)
+        if job.told == operator_message(said) or (said and job.message == fitting(said)):
+            return
+        try:
+            self.cups.set_message(job.job_id, said)
+        except (CupsGone, CupsNotPossible):
+            return  # it has moved on
 
     def is_printed_elsewhere(self, document: Accepted, job: CupsJob) -> bool:
         """Whether the job was moved, and what CUPS says of it is about its print there."""
@@ -142,14 +162,9 @@ class Settlement:
         self._releases[release] = (now_s + wait_s, min(wait_s * 2, LATEST_RELEASE_S))
         return True
 
-    def _say(self, job: CupsJob, watched: Watched, message: str) -> None:
-        said = translated(message, watched.document.language)
-        try:
-            self.cups.set_job(job.job_id, message=said)
-        except (CupsGone, CupsNotPossible):
-            return  # it has moved on
-
     def _release(self, documents: Sequence[Watched], job: CupsJob) -> None:
+        # what comes is for its backend to say
+        self.say(job, documents[0], "")
         try:
             self.cups.release_job(job.job_id)
         except (CupsGone, CupsNotPossible):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cirrus_bridge.cups_ipp import CupsServer
-from cirrus_bridge.cups_queue import MESSAGE_PREFIX, CupsQueues, fitting
+from cirrus_bridge.cups_queue import MESSAGE_PREFIX, CupsQueues, fitting, operator_message
 from cirrus_bridge.errors import CupsAway, CupsGone, CupsNotPossible, CupsRefused
 from private_cups import PrivateCups, private_cups
 
@@ -84,34 +84,32 @@ def talk(cups: PrivateCups) -> None:
 
 
 def test_a_held_job_tells_how_it_goes(cups: PrivateCups, queues: CupsQueues) -> None:
-    """Message, progress and an attribute of our own are there for every client, until it ends."""
+    """Its message is there for every client, beside that of its last run."""
     job_id = held(cups)
-    queues.set_job(
-        job_id,
-        message="Waiting for “São Paulo”",
-        progress=42,
-        custom={"cirrus-state": "received"},
-    )
-    assert "Waiting for “São Paulo”" in cups.run("lpstat", "-l", "-o", "q")
+    before = queues.job(job_id).message
+    queues.set_message(job_id, "Waiting for “São Paulo”")
     seen = cups.job(job_id)
-    assert (seen["job-media-progress"], seen["cirrus-state"]) == (42, "received")
-    job = queues.job(job_id, also=["cirrus-state"])
+    assert seen["job-message-from-operator"] == "Waiting for “São Paulo”"
+    assert seen.get("job-printer-state-message", "") == before
+    job = queues.job(job_id, also=["job-priority"])
     assert (job.job_id, job.queue, job.state, job.hold_until) == (job_id, "q", HELD, "indefinite")
-    assert (job.message, job.progress) == ("Waiting for “São Paulo”", 42)
+    assert job.message == job.told == "Waiting for “São Paulo”"
     assert job.job_uuid == seen["job-uuid"]
-    assert job.attributes["cirrus-state"] == ["received"]
+    assert job.attributes["job-priority"] == [50]
     assert "job-hold-until-specified" in job.reasons
 
 
 def test_a_text_is_cut_at_a_character(cups: PrivateCups, queues: CupsQueues) -> None:
-    """1,023 octets at most; a line break is a space."""
+    """127 octets at most, or 1,023; a line break is a space."""
     job_id = held(cups)
-    queues.set_job(job_id, message="é\n" + "日本" * 1000)
+    text = "é\n" + "日本" * 1000
+    queues.set_message(job_id, text)
     message = queues.job(job_id).message
-    assert message == fitting("é " + "日本" * 1000)
-    assert message.startswith("é 日本")
-    assert message.endswith(("日…", "本…"))
-    assert 1018 < len(message.encode()) <= 1023
+    assert message == operator_message(text)
+    for cut, most_bytes in ((message, 127), (fitting(text), 1023)):
+        assert cut.startswith("é 日本")
+        assert cut.endswith(("日…", "本…"))
+        assert most_bytes - 5 < len(cut.encode()) <= most_bytes
 
 
 def test_release_restart_cancel(cups: PrivateCups, queues: CupsQueues) -> None:
@@ -133,7 +131,7 @@ def test_a_completed_job_can_not_be_changed(cups: PrivateCups, queues: CupsQueue
     queues.release_job(job_id)
     cups.wait_job(job_id, "completed")
     with pytest.raises(CupsNotPossible):
-        queues.set_job(job_id, message="late")
+        queues.set_message(job_id, "late")
     with pytest.raises(CupsNotPossible):
         queues.release_job(job_id)
     for ask in (queues.job, queues.release_job, queues.cancel_job):
@@ -237,17 +235,15 @@ def test_a_paused_queue_stays_as_it_is(cups: PrivateCups, queues: CupsQueues) ->
 def test_what_survives_a_restart_of_cups(cups: PrivateCups, queues: CupsQueues) -> None:
     """Away while it is away; then the job is as it was, and the queue but for its message."""
     job_id = held(cups)
-    queues.set_job(job_id, message="Waiting for Paris", progress=42, custom={"cirrus-state": "x"})
+    queues.set_message(job_id, "Waiting for Paris")
     queues.tell_queue("q", [LATE], "1 job waits.")
     cups.stop()
     for _ in range(2):
         with pytest.raises(CupsAway):
-            queues.set_job(job_id, progress=43)
+            queues.set_message(job_id, "Waiting")
     cups.start()
-    job = queues.job(job_id, also=["cirrus-state"])
-    assert (job.state, job.progress) == (HELD, 42)
-    assert job.attributes["cirrus-state"] == ["x"]
-    assert job.message == "Waiting for Paris"
+    job = queues.job(job_id)
+    assert (job.state, job.message) == (HELD, "Waiting for Paris")
     printer = queues.printer("q")
     assert (printer.reasons, printer.message) == ((LATE,), "")
     assert queues.tell_queue("q", [LATE], "1 job waits.")

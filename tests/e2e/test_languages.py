@@ -28,7 +28,8 @@ def _lp(site: PrintSite, queue: str, environ: dict[str, str], data: bytes = b"x"
 
 
 def _says(site: PrintSite, job_id: int) -> str:
-    return str(site.cups.job(job_id)["job-printer-state-message"])
+    job = site.cups.job(job_id)
+    return str(job.get("job-message-from-operator") or job["job-printer-state-message"])
 
 
 def test_a_held_job_speaks_its_owners_language(own_site: PrintSite) -> None:
@@ -43,16 +44,16 @@ def test_a_held_job_speaks_its_owners_language(own_site: PrintSite) -> None:
     assert _says(site, german).startswith(
         "Warten auf die Zustellung am Standort Paris. Der Auftrag"
     )
-    assert "cirrus-statusd läuft nicht" in _says(site, german)
+    assert "lief cirrus-statusd nicht" in _says(site, german)
     assert _says(site, english).startswith("Waiting for delivery at Paris. The cloud has it")
     poller = site.start_statusd(environ={"LANG": "fr_FR.UTF-8"})
     try:
-        eventually(lambda: "läuft nicht" not in _says(site, german))
+        eventually(lambda: "lief cirrus" not in _says(site, german))
         assert _says(site, german) == (
             "Warten auf die Zustellung am Standort Paris. "
             "Der Auftrag ist schon in der Cloud: Ein Abbruch hier hält ihn nicht mehr auf."
         )
-        eventually(lambda: "does not run" not in _says(site, english))
+        eventually(lambda: "did not run" not in _says(site, english))
         assert _says(site, english).startswith("Waiting for delivery at Paris. The cloud has it")
         eventually(
             lambda: (

@@ -38,8 +38,10 @@ def back(site: PrintSite) -> None:
 
 
 def message(site: PrintSite, job_id: int) -> str:
-    """What the job says."""
-    return str(site.cups.job(job_id).get("job-printer-state-message", ""))
+    """What the job says, or was told to say since its last run."""
+    job = site.cups.job(job_id)
+    said = str(job.get("job-printer-state-message", ""))
+    return str(job.get("job-message-from-operator") or said)
 
 
 def queue_says(site: PrintSite, queue: str, text: str) -> bool:
@@ -151,6 +153,26 @@ def test_the_message_is_kept_fresh(away: PrintSite) -> None:
         assert not queue_says(away, queue, "cirrus-delivery-waiting-report")
         away.cloud.cli("job", "save", cloud_job(away))
         assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+
+
+def test_a_location_that_is_offline_when_a_job_comes(away: PrintSite) -> None:
+    """The backend says since when, in the message that print dialogs and lpstat show; later news
+    are told elsewhere: to write them there has cupsd use memory that it has freed."""
+    queue = away.queue(driver=False, options=HOLD)
+    held_job(away, queue)
+    with changed_journal(away) as db:
+        db.execute("UPDATE document SET accepted_at = accepted_at - 3600")
+    job_id = held_job(away, queue)
+    said = away.cups.job(job_id)["job-printer-state-message"]
+    assert "Waiting for delivery at Paris (offline since" in said
+    assert "cirrus-statusd did not run: start it" in said
+    assert "offline since" in away.cups.run("lpstat", "-l", "-o", queue)
+    with away.statusd():
+        eventually(lambda: "did not run" not in message(away, job_id))
+        assert away.cups.job(job_id)["job-printer-state-message"] == said
+        back(away)
+        assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert "offline" not in message(away, job_id)
 
 
 def test_a_deletion_is_no_sign_of_life(away: PrintSite) -> None:
@@ -351,12 +373,12 @@ def test_no_poller(away: PrintSite) -> None:
     """Without a poller nothing breaks, the job says so, and a poller that is started catches up."""
     queue = away.queue(driver=False, options=HOLD)
     job_id = held_job(away, queue)
-    assert "cirrus-statusd does not run" in message(away, job_id)
+    assert "cirrus-statusd did not run" in message(away, job_id)
     back(away)
     away.wait_jobs(lambda jobs: jobs[0]["state"] == 2)
     with away.statusd():
         assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
-        assert "does not run" not in message(away, job_id)
+        assert "did not run" not in message(away, job_id)
 
 
 def test_one_round(away: PrintSite) -> None:

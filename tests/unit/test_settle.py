@@ -29,7 +29,7 @@ class _Cups(CupsQueues):
         self.now_s = 0.0
 
     def job(self, job_id: int, *, also: object = ()) -> CupsJob:
-        return CupsJob(job_id, KEY.job_uuid, "q", "q", HELD, (), "", "", None, {})
+        return CupsJob(job_id, KEY.job_uuid, "q", "q", HELD, (), "", "", "", None, {})
 
     def printer(self, queue: str) -> CupsPrinter:
         return CupsPrinter(queue, URI, 3, "", ())
