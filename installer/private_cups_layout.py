@@ -17,7 +17,7 @@ from pathlib import Path
 SCHEDULER = Path("/usr/sbin/cupsd")
 SERVER_BIN = Path("/usr/lib/cups")
 DATA_DIR = Path("/usr/share/cups")
-DRIVER_SOURCE = Path(__file__).resolve().parents[1] / "ppd" / "cirrus-bridge.drv"
+DRIVERS = Path(__file__).resolve().parents[1] / "ppd"
 SOCKET_PATH_BYTES = 107  # sun_path of unix(7), less its final NUL
 
 CUPSD_CONF = """\
@@ -78,7 +78,7 @@ def lay_out(
     """Make the folders, links and programs below `root`; backend and driver become `cirrus`."""
     # cupsd's filters run as lp, and a temporary folder is its maker's alone
     root.chmod(0o755)
-    for folder in ("etc", "spool/tmp", "cache", "state", "log", "home", "data/drv"):
+    for folder in ("etc", "spool/tmp", "cache", "state", "log", "home", "data/drv", "data/ppdc"):
         (root / folder).mkdir(parents=True)
     # A copy, because AppArmor profiles go by path: the distribution's profile for /usr/sbin/cupsd
     # allows the system's folders only.
@@ -90,13 +90,12 @@ def lay_out(
         _link_all(SERVER_BIN / folder, server_bin / folder)
     for folder in ("daemon", "cgi-bin", "monitor", "notifier"):
         (server_bin / folder).symlink_to(SERVER_BIN / folder)
-    _link_all(DATA_DIR, root / "data", but=["drv"])
-    ours = sorted(
-        DRIVER_SOURCE.parent.glob("cirrus-bridge.*")
-    )  # the driver, and its words by language
-    _link_all(DATA_DIR / "drv", root / "data" / "drv", but=[each.name for each in ours])
-    for each in ours:
-        shutil.copyfile(each, root / "data" / "drv" / each.name)
+    _link_all(DATA_DIR, root / "data", but=["drv", "ppdc"])
+    for folder, pattern in (("drv", "cirrus-bridge.drv"), ("ppdc", "cirrus-bridge.*.po")):
+        ours = list(DRIVERS.glob(pattern))
+        _link_all(DATA_DIR / folder, root / "data" / folder, but=[each.name for each in ours])
+        for each in ours:
+            shutil.copyfile(each, root / "data" / folder / each.name)
     # no right for others: cupsd runs it as root, who can read the keys
     _install(server_bin / "backend" / "cirrus", backend, backend_env, 0o700)
     if driver:

@@ -20,7 +20,7 @@ from cirrus_bridge.page_language import LANGUAGES
 from cirrus_bridge.ppd_words import WORDS
 from localized import localized_options
 from private_cups import PrivateCups, private_cups
-from private_cups_layout import DRIVER_SOURCE
+from private_cups_layout import DRIVERS
 
 QUEUE = "generic"
 # One run of the backend: a folder with its arguments, a line each, and its document.
@@ -98,7 +98,7 @@ def printing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Printing]:
 @pytest.fixture(scope="module")
 def document() -> Path:
     """Four pages of A4, each of which says its number."""
-    return DRIVER_SOURCE.parents[1] / "installer" / "welcome.pdf"
+    return DRIVERS.parent / "installer" / "welcome.pdf"
 
 
 @pytest.fixture
@@ -122,7 +122,9 @@ def attribute(cups: PrivateCups, name: str) -> str:
 def test_it_conforms(tmp_path: Path) -> None:
     """The compiler takes it, and CUPS's own tester has nothing against the results: a driver for
     each language, none with a default that would ask the device for something."""
-    subprocess.run(["ppdc", "-d", tmp_path, DRIVER_SOURCE], check=True, capture_output=True)
+    subprocess.run(
+        ["ppdc", "-d", tmp_path, DRIVERS / "cirrus-bridge.drv"], check=True, capture_output=True
+    )
     ppds = sorted(tmp_path.iterdir())
     assert [ppd.stem.removeprefix("cirrus-generic-") for ppd in ppds] == sorted(LANGUAGES)
     done = subprocess.run(["cupstestppd", "-W", "none", "-q", *ppds], capture_output=True)
@@ -190,9 +192,11 @@ def test_words_by_language(printing: Printing, language: str) -> None:
 
 
 def test_discovery_finds_the_driver(printing: Printing) -> None:
-    """A device that says the driver's id gets the driver proposed, before all others."""
+    """A device that says the driver's id gets the driver proposed, before all others, and no file
+    of ours is taken for a driver that is none."""
     found = printing.cups.run("lpinfo", "--device-id", "MFG:Cirrus;MDL:Generic PDF;", "-m")
     assert found.split()[0] == "drv:///cirrus-bridge.drv/cirrus-generic-pdf.ppd"
+    assert "Bad driver information file" not in printing.cups.error_log()
 
 
 def test_a_plain_job_is_pdf_with_nothing_asked(printing: Printing, document: Path) -> None:
