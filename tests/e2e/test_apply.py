@@ -227,6 +227,16 @@ def test_one_after_the_other(queues: Queues) -> None:
     assert queues.there() == {"second"}
 
 
+def test_others_class(queues: Queues) -> None:
+    """A class of the same name is left alone; it can not be handed over."""
+    queues.site.cups.run("lpadmin", "-p", queues.site.queue(), "-c", "laser")
+    queues.declare(LASER)
+    (problem,) = queues.apply(status=1)["problems"]
+    assert "has a class laser already" in problem["message"]
+    assert "lpadmin -p" not in problem["message"]
+    assert "laser" in queues.site.cups.run("lpstat", "-c")
+
+
 def test_others_queues(queues: Queues) -> None:
     """A queue of the same name is left alone, and so is one that was made anew by hand; handed
     over, it is looked after."""

@@ -63,6 +63,7 @@ class Queue:
     accepting: bool
     jobs: int
     mark: Mark | None
+    is_class: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +206,7 @@ def _queue(attributes: Attributes) -> Queue:
     def first(name: str, default: Value) -> Value:
         return next(iter(attributes.get(name, ())), default)
 
-    is_class = int(first("printer-type", 0)) & _IS_CLASS
+    is_class = bool(int(first("printer-type", 0)) & _IS_CLASS)
     return Queue(
         name=str(first("printer-name", "")),
         device_uri=str(first("device-uri", "")),
@@ -220,6 +221,7 @@ def _queue(attributes: Attributes) -> Queue:
         accepting=bool(first("printer-is-accepting-jobs", False)),
         jobs=int(first("queued-job-count", 0)),
         mark=None if is_class else Mark.read(str(first(f"{MARK}-default", ""))),
+        is_class=is_class,
     )
 
 

@@ -109,6 +109,14 @@ def step_for(wanted: WantedQueue, queue: Queue | None, present: Present) -> Step
 
 def _refuse(wanted: WantedQueue, queue: Queue | None) -> None:
     """What is not to be touched, or can not be made now."""
+    if queue is not None and queue.is_class:
+        raise CupsNotPossible(
+            tr(
+                "CUPS has a class {name} already. Give the entry another name, or remove the class "
+                "(lpadmin -x {name}).",
+                name=queue.name,
+            )
+        )
     if queue is not None and queue.mark is None:
         raise CupsNotPossible(
             tr(
