@@ -137,10 +137,10 @@ class JournalDatabase:
             self._locks = _private(folder / "jobs.lock")
             # user names and titles are nobody else's business; WAL files take over mode and owner
             os.close(_private(self._path))
-            self._db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
             # SQLite does not wait when two make a new database at once
             fcntl.lockf(self._locks, fcntl.LOCK_EX, 1, _PREPARING)
             try:
+                self._db = self._connected()
                 self._prepare()
             finally:
                 fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, _PREPARING)
@@ -168,8 +168,29 @@ class JournalDatabase:
         with self._translated():
             fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, lock_place(job_uuid, job_id))
 
+    def _connected(self) -> sqlite3.Connection:
+        # when root looks into it first, SQLite makes the WAL's files root's, and gives them to the
+        # journal's owner a moment later: whoever opens them then can not, or can only read for good
+        clock = Clock()
+        until_s = clock.monotonic_s() + CLOSED_FILES_S
+        while True:
+            db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            try:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("BEGIN IMMEDIATE")
+                db.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                db.close()
+                code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+                closed = code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+                if not closed or clock.monotonic_s() > until_s:
+                    raise
+            else:
+                return db
+            clock.sleep(0.01)
+
     def _prepare(self) -> None:
-        version = self._opened_version()
+        version = self._user_version()
         self._db.execute("PRAGMA synchronous = FULL")  # what is returned from is on the disk
         self._db.execute("PRAGMA foreign_keys = ON")
         if version > VERSION:
@@ -182,21 +203,6 @@ class JournalDatabase:
             )
         if version < VERSION:
             self._upgrade()
-
-    def _opened_version(self) -> int:
-        # when root looks into it first, SQLite makes the WAL's files root's, and gives them to
-        # the journal's owner a moment later
-        clock = Clock()
-        until_s = clock.monotonic_s() + CLOSED_FILES_S
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                return self._user_version()
-            except sqlite3.OperationalError as error:
-                closed = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CANTOPEN
-                if not closed or clock.monotonic_s() > until_s:
-                    raise
-            clock.sleep(0.01)
 
     def _upgrade(self) -> None:
         with self._transaction():

@@ -132,13 +132,16 @@ def test_fault_that_nobody_foresaw(own_site: PrintSite) -> None:
     assert b"DEBUG: ValueError: 'odd' is not a valid Phase" in done.stderr
 
 
-def test_files_that_root_is_about_to_give_away(own_site: PrintSite) -> None:
-    """SQLite does so at every look by root; for that moment nobody else can open them."""
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_files_that_root_is_about_to_give_away(own_site: PrintSite, mode: int) -> None:
+    """SQLite does so at every look by root; for that moment nobody else can open them, or not for
+    writing."""
     assert _run(own_site, "7", "ann", "t", "1", "", data=b"x").returncode == 0
     journal = own_site.state / "journal.db"
     journal.unlink()
     held = journal.with_name("journal.db-shm")
-    held.touch(mode=0o600)
+    held.touch()
+    held.chmod(mode)
     with subprocess.Popen(
         [BACKEND, "8", "ann", "t", "1", ""],
         env=_env(own_site),

@@ -95,11 +95,13 @@ def test_locale_of_another_charset(hostile: PrintSite) -> None:
         "CIRRUS_BRIDGE_STATE": str(hostile.state),
     }
 
-    def lines() -> list[str]:
-        done = subprocess.run([BACKEND], env=env, capture_output=True, check=True)
-        return done.stdout.decode().splitlines()
+    said: list[str] = []
 
-    eventually(lambda: len(lines()) == COUNT + SHOWN + 1)
-    said = lines()
+    def has_all() -> bool:
+        done = subprocess.run([BACKEND], env=env, capture_output=True, check=True)
+        said[:] = done.stdout.decode().splitlines()
+        return len(said) == COUNT + SHOWN + 1
+
+    eventually(has_all)
     assert {line.split(" ")[0] for line in said} == {"network"}
     assert any("😀😀" in line for line in said)
