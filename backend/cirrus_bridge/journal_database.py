@@ -177,8 +177,7 @@ class JournalDatabase:
             db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
             try:
                 db.execute("PRAGMA journal_mode = WAL")
-                db.execute("BEGIN IMMEDIATE")
-                db.execute("ROLLBACK")
+                _check_writable(db)
             except sqlite3.Error as error:
                 db.close()
                 code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -250,6 +249,18 @@ class JournalDatabase:
                 error=error,
             )
         )
+
+
+def _check_writable(db: View) -> None:
+    """A database that is busy is known to be writable, and not waited for."""
+    db.execute("PRAGMA busy_timeout = 0")
+    try:
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+    db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")
 
 
 def take_steps(db: View, version: int) -> None:
