@@ -9,6 +9,7 @@ every job's start and of its memory.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -21,6 +22,7 @@ PAUSE_S = 5  # what killed the worker may pass; and CUPS tells its passes apart 
 LOOK_S = 1
 RETRY, RETRY_CURRENT = 6, 7  # CUPS_BACKEND_…, backend(7)
 RUN_AGAIN = (RETRY, RETRY_CURRENT)
+_LOST = b"ERROR: No cupsd is above this process any more. The next one starts the job again.\n"
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
@@ -30,6 +32,8 @@ def run() -> None:
         _work(NOT_NOTED, os.getppid())  # discovery: nothing can get lost
     cupsd = os.getppid()
     if _has_lost_cupsd(cupsd):
+        with contextlib.suppress(OSError):  # nobody may be left to read it
+            os.write(2, _LOST)
         sys.exit(RETRY_CURRENT)
     run = begin(sys.argv, os.environ, cupsd)
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # the worker takes them when it is ready
