@@ -83,7 +83,8 @@ def begin(argv: Sequence[str], environ: Mapping[str, str], cupsd: int) -> Run:
             number = _add(path, line).count(line)
     except OSError:  # the journal itself will say what is wrong there
         return NOT_NOTED
-    return Run(path, number, documents, count)
+    # CUPS may run them all again within the second: those are no further documents
+    return Run(path, (number - 1) % documents + 1, documents, count)
 
 
 def _add(path: str, line: bytes) -> list[bytes]:

@@ -35,6 +35,14 @@ def test_the_nth_run_is_for_the_nth_document(tmp_path: Path) -> None:
     assert _begin(tmp_path, started=11, cupsd=2).number == 1
 
 
+@pytest.mark.parametrize(("files", "driver"), [(3, False), (1, True)])
+def test_one_document_stays_the_first(tmp_path: Path, files: int, driver: bool) -> None:
+    """CUPS may run it again within the second; as a second document it was printed twice."""
+    _begin(tmp_path, files=files, driver=driver).end(failed=True, again=True)
+    assert _begin(tmp_path, files=files, driver=driver).number == 1
+    assert _begin(tmp_path, files=files, driver=driver).number == 1
+
+
 def test_nothing_is_left_of_a_job_that_came_to_its_end(tmp_path: Path) -> None:
     """When each of its runs did, and not before."""
     first = _begin(tmp_path)
