@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from rich.cells import cell_len
 
 from cirrus_bridge.admin.table import Column, Shape, table
 
+TODAY = date(2026, 11, 24)
 COLUMNS = (
     Column("job", "JOB"),
     Column("user", "USER", shape=Shape.LEFT_OUT),
@@ -23,7 +24,7 @@ ROWS = [
         "job": 1,
         "user": "somebody",
         "title": "A long title with \N{CJK UNIFIED IDEOGRAPH-5370}\N{CJK UNIFIED IDEOGRAPH-5237}",
-        "at": datetime.now().astimezone(),
+        "at": datetime(2026, 11, 24, 9, 12, 30, tzinfo=UTC),
         "progress": 50,
         "says": "much that people should read before they do anything about it " * 3,
     },
@@ -34,7 +35,7 @@ ROWS = [
 @pytest.mark.parametrize("width", [120, 65, 45, 36])
 def test_a_terminal(width: int) -> None:
     """Every line fits; a column without values is not there, free text is below its row."""
-    lines = [line.plain for line in table(ROWS, COLUMNS, width)]
+    lines = [line.plain for line in table(ROWS, COLUMNS, width, TODAY)]
     assert all(cell_len(line) <= width for line in lines)
     assert "NEVER" not in lines[0] and "SAYS" not in lines[0] and "TITLE" in lines[0]
     assert ("USER" in lines[0]) is (width > 40)
@@ -45,9 +46,16 @@ def test_a_terminal(width: int) -> None:
     assert ("\u2026" in lines[1]) is (width < 60)
 
 
+def test_a_terminal_gets_the_date_of_another_day() -> None:
+    """Times of today have their seconds instead."""
+    at = {"at": ROWS[0]["at"]}
+    lines = [table([at], COLUMNS, 80, day)[1].plain for day in (TODAY, date(2026, 11, 25))]
+    assert lines == ["09:12:30", "2026-11-24 09:12"]
+
+
 def test_no_terminal() -> None:
     """A line for each row, with all that there is, and numbers instead of pictures."""
-    first, second, third = (line.plain for line in table(ROWS, COLUMNS, None))
+    first, second, third = (line.plain for line in table(ROWS, COLUMNS, None, TODAY))
     assert first.split() == [column.title for column in COLUMNS]
     assert "50 %" in second and str(ROWS[0]["says"]).strip() in second
     assert str(ROWS[0]["title"]) in second

@@ -13,7 +13,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import typer
@@ -59,7 +59,7 @@ class Output:
             self.line(none)
         else:
             width = self._console.width if self._console.is_terminal else None
-            for line in table(rows, columns, width):
+            for line in table(rows, columns, width, date.today()):
                 self._console.print(line, soft_wrap=True)
 
     def document(self, document: object, text: str) -> None:
@@ -88,7 +88,7 @@ class Output:
             with Live(console=self._console, auto_refresh=False, screen=True) as live:
                 for rows, _, none, note in looks:
                     lines = (
-                        table(rows, columns, self._console.width)
+                        table(rows, columns, self._console.width, date.today())
                         if rows
                         else [Text(shown(translated(none)))]
                     )
