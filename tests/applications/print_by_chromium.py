@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from playwright.sync_api import CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 PREVIEW = "chrome://print/"
 # the fields are in shadow trees within shadow trees
@@ -23,19 +23,29 @@ const write = (field, text) => {
     field.value = text; field.dispatchEvent(new Event('input', {bubbles: true, composed: true})); };
 """
 READY = "all(document, '.action-button').some(each => !each.disabled)"
+FAILED = "all(document, '*').some(each => each.textContent.trim() == 'Print preview failed.')"
 STEPS = """
 write(all(section('copies-settings'), 'input')[0], '3');
+""", """
 choose(section('pages-settings').querySelector('select'), '3');
+""", """
+write(all(section('pages-settings'), 'input')[0], '2-3');
+""", """
 choose(section('color-settings').querySelector('select'), 'bw');
+""", """
 const papers = section('media-size-settings').querySelector('print-preview-settings-select')
     .shadowRoot.querySelector('select');
 choose(papers, [...papers.options].find(each => each.textContent.trim() == 'A5').value);
+""", """
 section('duplex-settings').querySelector('cr-checkbox').click();
 """, """
-write(all(section('pages-settings'), 'input')[0], '2-3');
 choose(section('duplex-settings').querySelector('select'), '2');
 """  # fmt: skip
 PRINT = "all(document, '.action-button')[0].click()"
+
+
+class PreviewFailed(Exception):
+    """As Chromium's previews do now and then on a busy machine, whatever they show."""
 
 
 class Preview:
@@ -76,7 +86,21 @@ class Preview:
         """Until the pages of the preview are there, and nothing is being changed."""
         self._tab.wait_for_timeout(500)  # what was set last is still to be looked at
         while not self.run(READY):
+            if self.run(FAILED):
+                raise PreviewFailed
             self._tab.wait_for_timeout(100)
+
+
+def print_page(browser: Browser, tab: Page) -> None:
+    """Open the preview, set its fields one after the other, and print."""
+    tab.goto(f"file://{page}")
+    tab.evaluate("setTimeout(() => window.print(), 200)")
+    preview = Preview(browser.new_browser_cdp_session(), tab)
+    for step in STEPS:
+        preview.wait_ready()
+        preview.run(step)
+    preview.wait_ready()
+    preview.run(PRINT)
 
 
 queue, page, profile = sys.argv[1:]
@@ -94,15 +118,11 @@ with sync_playwright() as playwright:
         env=dict(os.environ),
         args=["--no-sandbox"],
     )
-    tab = context.pages[0]
-    tab.goto(f"file://{page}")
-    tab.evaluate("setTimeout(() => window.print(), 200)")
     assert context.browser
-    preview = Preview(context.browser.new_browser_cdp_session(), tab)
-    for step in STEPS:
-        preview.wait_ready()
-        preview.run(step)
-    preview.wait_ready()
-    preview.run(PRINT)
+    try:
+        print_page(context.browser, context.pages[0])
+    except PreviewFailed:
+        context.pages[0].close()  # and the preview, as a person would
+        print_page(context.browser, context.new_page())
     sys.stdin.readline()
     context.close()

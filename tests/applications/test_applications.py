@@ -6,8 +6,10 @@ arrive on what paper.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -174,14 +176,20 @@ def test_chromium(desk: Desk) -> None:
     ]  # fmt: skip
     env = {**os.environ, **desk.env}
     with (desk.home / "chromium.log").open("w") as log:
-        browser = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stderr=log)
+        browser = subprocess.Popen(
+            command, env=env, stdin=subprocess.PIPE, stderr=log, start_new_session=True
+        )
         try:
             desk.site.wait_jobs(
                 lambda jobs: any(job["device"] == desk.device and job["state"] > 1 for job in jobs),
                 timeout_s=PROGRAM_S,
             )
         finally:
-            browser.communicate(b"\n", timeout=PROGRAM_S)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                browser.communicate(b"\n", timeout=20)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(browser.pid, signal.SIGKILL)  # all of it, if it hangs
+            browser.communicate()
     props, pages, paper = desk.printed()
     assert props == {
         "copies": "3", "duplex": "3", "color": "1", "collate": "1", "size": "A5", "tray": "Tray 3",
