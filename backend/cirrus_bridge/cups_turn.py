@@ -40,6 +40,7 @@ class CupsTurn:
     tell: Callable[[Change], None]
     watch_list: WatchList
     _settled: dict[Job, Watched] = field(default_factory=dict)
+    _failing: list[Watched] = field(default_factory=list)
     _due: Timer = field(init=False)
     _orphans_due: Timer = field(init=False)
     _free_s: float = -math.inf
@@ -65,6 +66,12 @@ class CupsTurn:
         if all(each.is_settled for each in of_job):
             self._settled[watched.job] = watched
 
+    def fails(self, watched: Watched) -> None:
+        """A location has begun to tell of an error: the document is still with the cloud, so it is
+        not to be printed anew, but no more is to be sent there."""
+        if watched.queue.settings.onfailure == "stop":
+            self._failing.append(watched)
+
     def forget(self, watched: Watched) -> None:
         """It is not watched any more."""
         self._settled.pop(watched.job, None)
@@ -84,6 +91,9 @@ class CupsTurn:
                 if watched.is_settled:  # not ended yet, as a queue was paused, say
                     self.note(watched)
             yield from self._settle()
+            while self._failing:
+                self.settlement.stop([self._failing[0]])
+                del self._failing[0]
             yield from self.news.tell_jobs(self.watch_list)
             self.news.tell_queues(self.watch_list)
             if self._orphans_due.is_due(began_s):

@@ -197,3 +197,12 @@ class JobStatus:
     delivered: str = ""
     message: str = ""
     updated: int = 0
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the location tells of an error, and may still mend it.
+
+        `Message` is a "status or error message"; an error begins as the API's answers do that are
+        errors.
+        """
+        return not self.state.is_final and self.message.casefold().startswith("error:")

@@ -159,6 +159,8 @@ class Poller:
                     age_s = 0.0 if fresh else max(0.0, wall_s - document.accepted_at_s)
                     self.schedule.add(number, place(watched, target), now_s, age_s=age_s)
             self.cups.note(watched)
+            if any(target.status.is_failing for target in watched.targets):
+                self.cups.fails(watched)  # its backend was told
             self.cups.soon()
         took_s = self.clock.monotonic_s() - now_s
         self._journal_free_s = now_s + min(SHARE * took_s, 1.0)
@@ -216,7 +218,7 @@ class Poller:
         if self.cups.news.trouble_is_over(watched.queue):
             self.tell(Change("server-back", f"{watched.queue.server} answers again"))
             self.cups.soon()
-        before = target.status.state
+        before = target.status
         is_news = target.learn(status)
         self.schedule.answered(number, self.clock.monotonic_s(), changed=is_news)
         if not is_news:
@@ -227,14 +229,17 @@ class Poller:
             self._drop(watched)
             return
         # a deletion may be the cloud's alone, and says nothing of the location
-        if status.state not in (before, DeliveryState.UNKNOWN, DeliveryState.DELETED):
+        if status.state not in (before.state, DeliveryState.UNKNOWN, DeliveryState.DELETED):
             self.cups.news.signs_s[place(watched, target)] = wall_s
-        level = NOTICE if status.state in NOT_DELIVERED else INFO
-        text, event = describe(target.receipt, status), status.state.name.lower()
+        level = NOTICE if status.state in NOT_DELIVERED or status.is_failing else INFO
+        event = "failing" if status.is_failing else status.state.name.lower()
+        text = describe(target.receipt, status)
         self.tell(of_document(event, text, watched.document, target.receipt, level))
         if status.state.is_final:
             self.schedule.forget(number)
         self.cups.note(watched)
+        if status.is_failing and not before.is_failing:
+            self.cups.fails(watched)
         self.cups.soon()
 
     def _refused(self, number: int, watched: Watched, target: Tracked) -> None:

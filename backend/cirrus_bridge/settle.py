@@ -175,7 +175,7 @@ class Settlement:
         """Before a held job is released."""
         failed = _failed(documents)
         if failed and failed[0].queue.settings.onfailure == "stop":
-            self._stop(failed)
+            self.stop(failed)
         elif failed and failed[0].queue.settings.onfailure == "reprint":
             document = failed[0].document
             again = [each for each in failed if _nobody_got(each)]
@@ -192,7 +192,7 @@ class Settlement:
         failed = _failed(documents)
         policy = failed[0].queue.settings.onfailure if failed else "report"
         if policy == "stop":
-            self._stop(failed)
+            self.stop(failed)
         self.close(documents)
         if policy == "reprint":
             document = failed[0].document
@@ -203,7 +203,12 @@ class Settlement:
                 restart = functools.partial(self.cups.restart_job, document.key.job_id)
                 self._try("reprinted", document, restart)
 
-    def _stop(self, failed: Sequence[Watched]) -> None:
+    def stop(self, failed: Sequence[Watched]) -> None:
+        """Stop the queue of documents that were not delivered.
+
+        Raises:
+            CupsAway: cupsd does not answer.
+        """
         document = failed[0].document
         text = tr(
             "stopped, as job {job} was not delivered. {states}",

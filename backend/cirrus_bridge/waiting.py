@@ -48,7 +48,7 @@ def held_message(targets: Sequence[Tracked], offline: Offline, now: datetime) ->
 
 
 def queue_news(
-    targets: Iterable[Tracked],
+    targets: Sequence[Tracked],
     offline: Offline,
     failures: Sequence[str],
     notices: Sequence[str],
@@ -94,6 +94,8 @@ def queue_news(
         for location, here in sorted(received.items())
     ]
     reasons = {WAITING_REASON} if offline.keys() & waiting.keys() else set()
+    if any(target.status.is_failing for target in targets):
+        reasons.add(FAILED_REASON)
     if trouble and parts:
         reasons.add(UNASKED_REASON)
         parts.append(tr("how it goes on is not seen: {trouble}", trouble=trouble))
@@ -115,8 +117,10 @@ def _count(targets: Iterable[Tracked]) -> int:
 
 
 def _with_words(targets: Iterable[Tracked], what: str) -> str:
-    """With what the cloud says of the first of them that it says anything of: why they stay."""
-    said = next((target.status.message for target in targets if target.status.message), "")
+    """With what the cloud says of the first of them that it says anything of, errors before
+    remarks: why they stay."""
+    words = [target.status for target in targets if target.status.message]
+    said = min(words, key=lambda status: not status.is_failing).message if words else ""
     return tr("{what}: {said}", what=what, said=said) if said else what
 
 

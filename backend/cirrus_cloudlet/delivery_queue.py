@@ -80,7 +80,9 @@ class DeliveryQueue:
                 record(db, job.id, JobState.DELIVERED, now, message)
 
     def failed(self, job: Job, message: str, *, again: bool) -> None:
-        """It has not arrived; it is tried again later, a few times, or waits for a person."""
+        """It has not arrived; it is tried again later, a few times, or waits for a person. The
+        message is marked as the API marks errors, so that clients can tell it from a remark."""
+        message = f"Error: {message}"
         attempts = job.attempts + 1
         if again and attempts <= len(_BACKOFF_S):
             due = time.time() + _BACKOFF_S[attempts - 1]
@@ -94,9 +96,9 @@ class DeliveryQueue:
         """Have an interrupted delivery made again."""
         self._rest(job, Step.READY, "")
 
-    def hold(self, job: Job, message: str) -> None:
+    def hold(self, job: Job) -> None:
         """Leave it received until a person decides."""
-        self._rest(job, Step.HELD, message)
+        self._rest(job, Step.HELD, "")
 
     def _rest(self, job: Job, step: Step, message: str, due: float = 0.0) -> None:
         with self._store.transaction() as db:

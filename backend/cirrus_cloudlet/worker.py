@@ -65,7 +65,8 @@ class Worker:
         for job in self._queue.interrupted():
             device = _device(inventory, job)
             if device is not None and device.type in (DeviceType.COMMAND, DeviceType.PRINTER):
-                self._queue.hold(job, f"interrupted while it was being delivered; {HELD}")
+                why = f"interrupted while it was being delivered; {HELD}"
+                self._queue.failed(job, why, again=False)
             else:
                 self._queue.repeat(job)
         self._thread.start()
@@ -127,7 +128,7 @@ class Worker:
         way = _WAYS.get(device.type)
         if way is None:  # a browser user, who saves, trashes or deletes it
             self._queue.aim(job, device.target, None)
-            self._queue.hold(job, "")
+            self._queue.hold(job)
             return
         delivery = Delivery(
             job=job,

@@ -488,6 +488,41 @@ def test_stop(away: PrintSite, options: str) -> None:
         assert away.cups.printer(queue)["printer-state"] == 3
 
 
+@pytest.mark.parametrize("wait_s", [1, 60])
+def test_stop_where_a_location_tells_of_an_error(away: PrintSite, wait_s: int) -> None:
+    """onfailure=stop: what is at a printer that does not print is not printed anew, but no more is
+    sent there; enabled, the queue goes on, and the error is told until it is over."""
+    mended = away.root / f"mended{wait_s}"
+    command = f"sh -c 'echo Paper jam >&2; test $0 = second -o -e {mended}' {{title}}"
+    device = away.device("--type", "command", "--target", command)
+    queue = away.queue(
+        f"Paris:{device}", driver=False, options=f"?waittimeout={wait_s}&onfailure=stop"
+    )
+    with away.statusd():
+        first = away.cups.lp(queue, data=b"x")
+        if wait_s == 1:
+            away.cups.wait_job(first, "held")
+        back(away)
+        away.wait_jobs(lambda jobs: "Paper jam" in jobs[-1]["message"])
+        if wait_s == 60:
+            second = away.cups.lp(queue, "-t", "second", data=b"y")  # the first makes room for it
+            eventually(lambda: away.cups.printer(queue)["printer-state"] == 5)
+        else:
+            eventually(lambda: queue_says(away, queue, f"stopped, as job {first} was not deliv"))
+            assert queue_says(away, queue, "Received at Paris: Error: sh: Paper jam")
+            second = away.cups.lp(queue, "-t", "second", data=b"y")
+        assert f"event=failing queue={queue} job={first}" in away.statusd_log() or wait_s == 60
+        away.cups.run("cupsenable", queue)
+        assert away.cups.wait_job(second, "completed")["job-state"] == COMPLETED
+        eventually(lambda: queue_says(away, queue, "cirrus-delivery-failed-warning"))
+        assert away.cups.printer(queue)["printer-state"] == 3
+        mended.touch()
+        away.cloud.cli("job", "retry", str(away.cloud.jobs()[0]["id"]))
+        assert away.cups.wait_job(first)["job-state"] == COMPLETED
+        eventually(lambda: not queue_says(away, queue, "cirrus-delivery-failed-warning"))
+    assert len(away.cloud.jobs()) == 2
+
+
 def test_a_pause_and_foreign_reasons_stay(away: PrintSite) -> None:
     """An administrator's pause and message, and the backend's reasons, are not touched."""
     queue = away.queue(driver=False, options=HOLD)

@@ -82,6 +82,17 @@ def test_a_queue_says_what_its_location_says() -> None:
     ]
     news = queue_news(targets, {}, [], [], "", NOW)
     assert news.message == "3 jobs received at Paris: no paper"
+    assert not news.reasons
+
+
+@pytest.mark.parametrize("state", [SUBMITTED, RECEIVED])
+def test_a_queue_warns_of_errors(state: DeliveryState) -> None:
+    """An error is told before a remark, and by a reason; once the job has ended it is a remark."""
+    targets = [_target(state, message="fetched"), _target(state, message="Error: no paper")]
+    news = queue_news(targets, {}, [], [], "", NOW)
+    assert news.message.endswith(" at Paris: Error: no paper")
+    assert news.reasons == {FAILED_REASON}
+    assert not queue_news([_target(DELIVERED, message="Error: x")], {}, [], [], "", NOW).reasons
 
 
 def test_nothing_to_say() -> None:
