@@ -251,7 +251,9 @@ def test_a_location_that_can_not_print(away: PrintSite) -> None:
     with away.statusd():
         away.cups.wait_job(away.cups.lp(queue, data=b"x"), "completed")
         back(away)
-        eventually(lambda: queue_says(away, queue, "1 job received at Paris: false: exit status"))
+        eventually(
+            lambda: queue_says(away, queue, "1 job received at Paris: Error: false: exit status")
+        )
 
 
 def test_deleted_at_the_cloud(away: PrintSite) -> None:
