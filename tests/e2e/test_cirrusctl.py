@@ -333,3 +333,13 @@ def test_it_explains(site: PrintSite) -> None:
     assert "servers.d" in site.cirrusctl("explain", "CB-402").stdout
     assert site.cirrusctl("explain", "CB-999").returncode == 2
     assert len(ask(site, "explain")) > 30
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_output_that_can_not_be_written(form: list[str]) -> None:
+    """A full disk is told in one line, and by the exit status."""
+    command = [str(BACKEND.with_name("cirrusctl")), "explain", *form]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "cirrusctl: the output can not be written: No space left on device\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 import traceback
@@ -51,6 +52,7 @@ app.command("logs", cls=Command)(logs.command)
 app.command("doctor", cls=Command)(doctor.command)
 app.command("explain", cls=Command)(explain.command)
 
+LOSSES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 FAULT = tr("cirrusctl failed in a way that it should not. (CB-900)")
 
 
@@ -62,13 +64,21 @@ def run() -> NoReturn:
     program = program_of(app)
     translate(program)
     try:
-        program()
+        try:
+            program()
+        finally:
+            sys.stdout.flush()  # here, where its failure is told
     except CirrusError as error:
         complain(error, as_json="--json" in sys.argv)
         sys.exit(exit_status(error))
-    except Exception:  # noqa: BLE001 - the last net: one line to search for beside the traceback
-        sys.stderr.write(traceback.format_exc())
-        sys.stderr.write(translated(FAULT) + "\n")
+    except Exception as error:  # noqa: BLE001 - the last net: one line to search for
+        # only standard output has no name
+        if isinstance(error, OSError) and error.errno in LOSSES and error.filename is None:
+            lost = tr("cirrusctl: the output can not be written: {error}", error=error.strerror)
+            sys.stderr.write(translated(lost) + "\n")
+        else:
+            sys.stderr.write(traceback.format_exc())
+            sys.stderr.write(translated(FAULT) + "\n")
         sys.exit(ExitStatus.FAILED)
     sys.exit(ExitStatus.DONE)
 
