@@ -72,7 +72,7 @@ def run() -> NoReturn:
         complain(error, as_json="--json" in sys.argv)
         sys.exit(exit_status(error))
     except Exception as error:  # noqa: BLE001 - the last net: one line to search for
-        # only standard output has no name
+        # of what is written to, standard output alone has no name
         if isinstance(error, OSError) and error.errno in LOSSES and error.filename is None:
             lost = tr("cirrusctl: the output can not be written: {error}", error=error.strerror)
             sys.stderr.write(translated(lost) + "\n")

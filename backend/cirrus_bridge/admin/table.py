@@ -57,22 +57,23 @@ def table(
         today: the day whose times a terminal gets without a date.
     """
     if width is None:
-        return list(_lines(rows, columns, {}, None, today))
+        return list(_lines(rows, columns, {}, None))
+    rows = [{key: _short(value, today) for key, value in row.items()} for row in rows]
     used = [column for column in columns if any(_is_there(row, column) for row in rows)]
     across = [column for column in used if column.shape is not Shape.NOTE]
-    while _least(rows, across, today) > width:
+    while _least(rows, across) > width:
         dropped = [column for column in across if column.shape is Shape.LEFT_OUT]
         if not dropped:
             break
         across.remove(dropped[-1])
     most = {
-        column.key: LEAST_WIDTH + max(0, width - _least(rows, across, today))
+        column.key: LEAST_WIDTH + max(0, width - _least(rows, across))
         for column in across
         if column.shape is Shape.SHORTENED
     }
     notes = [column for column in used if column.shape is Shape.NOTE]
     lines: list[Text] = []
-    for line, row in zip(_lines(rows, across, most, width, today), [None, *rows], strict=True):
+    for line, row in zip(_lines(rows, across, most, width), [None, *rows], strict=True):
         lines.append(line)
         for note in notes:
             if row is not None and (text := cell(row.get(note.key))):
@@ -113,17 +114,11 @@ def shown(text: str) -> str:
 
 
 def _lines(
-    rows: Sequence[Row],
-    columns: Sequence[Column],
-    most: Mapping[str, int],
-    width: int | None,
-    today: date,
+    rows: Sequence[Row], columns: Sequence[Column], most: Mapping[str, int], width: int | None
 ) -> Iterator[Text]:
     """The title line, and one for each row; `most` has the widths of what is shortened."""
     titles = [Text(translated(column.title), style="bold") for column in columns]
-    cells = [
-        [_cell(column, row.get(column.key), width, today) for column in columns] for row in rows
-    ]
+    cells = [[_cell(column, row.get(column.key), width) for column in columns] for row in rows]
     for line in (titles, *cells):
         for text, column in zip(line, columns, strict=True):
             if column.key in most:
@@ -141,27 +136,32 @@ def _padded(text: Text, width: int) -> Text:
     return padded
 
 
-def _cell(column: Column, value: Any, width: int | None, today: date) -> Text:
+def _cell(column: Column, value: Any, width: int | None) -> Text:
     if width is None:
         mark = " %" if column.shape is Shape.PERCENTAGE and value is not None else ""
         return Text(cell(value) + mark)
     if column.shape is Shape.PERCENTAGE and value is not None:
         full = round(value * BAR_WIDTH / 100)
         return Text.assemble(("━" * full, "green"), ("─" * (BAR_WIDTH - full), "dim"))
-    if isinstance(value, datetime):
-        return Text(f"{value:%H:%M:%S}" if value.date() == today else f"{value:%Y-%m-%d %H:%M}")
     return Text(cell(value), style=column.style(value) if column.style else "")
+
+
+def _short(value: Any, today: date) -> Any:
+    """A time for a terminal; anything else as it is."""
+    if not isinstance(value, datetime):
+        return value
+    return f"{value:%H:%M:%S}" if value.date() == today else f"{value:%Y-%m-%d %H:%M}"
 
 
 def _is_there(row: Row, column: Column) -> bool:
     return row.get(column.key) not in (None, "", [], ())
 
 
-def _least(rows: Sequence[Row], columns: Sequence[Column], today: date) -> int:
+def _least(rows: Sequence[Row], columns: Sequence[Column]) -> int:
     """How wide the columns are, with as little as is enough for what can be shortened."""
     widths = []
     for column in columns:
-        cells = (_cell(column, row.get(column.key), 0, today).cell_len for row in rows)
+        cells = (_cell(column, row.get(column.key), 0).cell_len for row in rows)
         whole = max([cell_len(translated(column.title)), *cells])
         widths.append(min(whole, LEAST_WIDTH) if column.shape is Shape.SHORTENED else whole)
     return sum(widths) + len(GAP) * (len(widths) - 1)
