@@ -53,6 +53,7 @@ class Patience:
         in_class: CUPS has other printers for the job, which are better than waiting.
         may_hold: holding the job loses nothing: CUPS ends a job of several files that is held
             before its last one.
+        queue_wait_s: how long the queue waits before the job is held.
     """
 
     clock: Clock
@@ -62,6 +63,7 @@ class Patience:
     queue: QueueUri
     in_class: bool = False
     may_hold: bool = True
+    queue_wait_s: float = QUEUE_WAIT_S
     rng: random.Random = field(default_factory=random.Random)
     _waits: Iterator[float] | None = None
     _since_s: float = 0.0
@@ -152,7 +154,7 @@ class Patience:
     def _is_long(self, wait_s: float) -> bool:
         """Whether the queue has waited long enough: longer, if others wait for the server already,
         would be in vain."""
-        if self.clock.monotonic_s() - self._since_s + wait_s > QUEUE_WAIT_S:
+        if self.clock.monotonic_s() - self._since_s + wait_s > self.queue_wait_s:
             return True
         at = format_queue_uri(self.queue.server, self.queue.company, [])
         return self.journal.jobs_wait_for(at)

@@ -39,7 +39,7 @@ from cirrus_bridge.errors import (
 from cirrus_bridge.journal import Entry, Journal
 from cirrus_bridge.lifecycle import IN_DOUBT, State
 from cirrus_bridge.model import Compression, DocumentKey, PrintJob, Receipt, Ticket
-from cirrus_bridge.patience import FOR_KEY, Patience
+from cirrus_bridge.patience import FOR_KEY, QUEUE_WAIT_S, Patience
 from cirrus_bridge.upload import Upload
 from cirrus_bridge.uri import QueueUri
 from cirrus_bridge.words import joined, tr
@@ -247,6 +247,7 @@ class Submission:
             self.queue,
             in_class=in_class and not self.in_doubt,
             may_hold=self.job.is_last(self.key.number),
+            queue_wait_s=min(QUEUE_WAIT_S, self.job.cancel_after_s / 2 or QUEUE_WAIT_S),
         )
 
     @property

@@ -85,7 +85,9 @@ def test_server_down_then_up(own_site: PrintSite) -> None:
     def says_so() -> bool:
         reasons = site.cups.printer(queue)["printer-state-reasons"]
         message = site.cups.job(job_id).get("job-printer-state-message", "")
-        return "connecting-to-device" in reasons and "connection refused. Next try at" in message
+        return (
+            "connecting-to-device" in reasons and "connection refused. Next attempt at" in message
+        )
 
     eventually(says_so)
     assert site.cups.job(job_id)["job-state"] == 5
