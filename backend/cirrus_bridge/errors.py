@@ -27,7 +27,9 @@
     ├── TryOtherMember          CB-432  the job came through a class that may have other members
     ├── SubmitDropped           CB-433  an ambiguous submit of a queue with onambiguous=drop
     ├── JournalError            CB-501
-    │   └── JournalBusy         CB-502
+    │   ├── JournalBusy         CB-502
+    │   ├── JournalReplaced     CB-503
+    │   └── JournalDamaged      CB-504
     ├── Interrupted             CB-601  a signal asked the program to stop
     ├── StartOver               CB-602  an earlier run's upload can not be continued
     ├── KeepsBreaking           CB-603  one run after the other came to no end
@@ -260,6 +262,19 @@ class JournalBusy(JournalError):
 
     code = "CB-502"
     disposition = Disposition.RETRY_LATER
+
+
+class JournalReplaced(JournalError):
+    """The journal's files were deleted or replaced while they were open; there are others now."""
+
+    code = "CB-503"
+    disposition = Disposition.RUN_AGAIN
+
+
+class JournalDamaged(JournalError):
+    """What the journal says cannot be relied on, so a job could be printed twice."""
+
+    code = "CB-504"
 
 
 class Interrupted(CirrusError):

@@ -75,6 +75,7 @@ class Journal(DeliveryJournal):
 
     def entries(self, job_uuid: str, job_id: int) -> list[Entry]:
         """All documents of a job, for any destination, the latest print last, by number."""
+        self.check_job(job_uuid, job_id)
         with self._translated():
             rows = self._db.execute(
                 "SELECT print_run, destination, number, phase, pass_started, ended, open_runs,"
