@@ -263,7 +263,7 @@ class JournalDatabase:
         known = self._identity("SELECT id, serial FROM meta")
         if witness is None:
             self._files.testify(known)
-        elif witness.contradicts(known):
+        elif witness != known and not witness.is_older_than(known):
             with self._immediate():
                 self._db.execute("UPDATE meta SET trusted_since_s = ?", (Clock().wall_s(),))
                 known = self._identity(
@@ -283,13 +283,12 @@ class JournalDatabase:
     def _transaction(self) -> Iterator[None]:
         with self._translated():
             with self._immediate():
-                before = self._identity("SELECT id, serial FROM meta")
+                written = self._identity("UPDATE meta SET serial = serial + 1 RETURNING id, serial")
                 witness = self._files.witness()
-                if witness is not None and witness.contradicts(before):
-                    raise self._replaced()  # it was restored as it is open
-                after = self._identity("UPDATE meta SET serial = serial + 1 RETURNING id, serial")
+                if witness is not None and not witness.is_older_than(written):
+                    raise self._replaced()  # it was restored while it is open
                 yield
-            self._files.testify(after)
+            self._files.testify(written)
 
     @contextlib.contextmanager
     def _immediate(self) -> Iterator[None]:

@@ -32,9 +32,9 @@ class Witness:
     journal_id: str
     serial: int
 
-    def contradicts(self, journal: Witness) -> bool:
-        """Whether this was another journal, or one that had seen more than `journal` has."""
-        return self.journal_id != journal.journal_id or self.serial > journal.serial
+    def is_older_than(self, journal: Witness) -> bool:
+        """Whether `journal` is the same one, and has seen more."""
+        return self.journal_id == journal.journal_id and self.serial < journal.serial
 
 
 class JournalFiles:
@@ -136,7 +136,7 @@ def _private(path: Path, flags: int = 0) -> int:
 
 def _inode(path: Path) -> _Inode | None:
     try:
-        return _of(path.stat())
+        return _of(os.stat(path))  # noqa: PTH116 - twice as fast, and done for each access
     except (FileNotFoundError, NotADirectoryError):
         return None
 
