@@ -24,13 +24,16 @@
     │   │   └── ShortSegment    CB-414
     │   └── SubmitUnanswered    CB-421  ambiguous: the server may or may not have the job
     ├── ServerAway              CB-431  `contimeout` is over
+    ├── WaitsForServer          CB-434  the job is held until its server works again
     ├── TryOtherMember          CB-432  the job came through a class that may have other members
     ├── SubmitDropped           CB-433  an ambiguous submit of a queue with onambiguous=drop
     ├── JournalError            CB-501
     │   ├── JournalBusy         CB-502
     │   ├── JournalReplaced     CB-503
     │   └── JournalDamaged      CB-504
+    ├── JobUnidentified         CB-511  cupsd does not say which job this is
     ├── Interrupted             CB-601  a signal asked the program to stop
+    │   └── TimeIsOver          CB-604  CUPS would cancel the job soon; it runs again
     ├── StartOver               CB-602  an earlier run's upload can not be continued
     ├── KeepsBreaking           CB-603  one run after the other came to no end
     ├── DeliveryEnded           CB-701  the cloud ended the job without delivering it
@@ -236,6 +239,13 @@ class ServerAway(CirrusError):
     disposition = Disposition.HOLD
 
 
+class WaitsForServer(CirrusError):
+    """The server does not work. CUPS holds the job, and the poller releases it."""
+
+    code = "CB-434"
+    disposition = Disposition.HOLD
+
+
 class TryOtherMember(CirrusError):
     """The server can not be used and the job came through a class: CUPS has other members."""
 
@@ -261,7 +271,13 @@ class JournalBusy(JournalError):
     """Another process holds the journal's lock for longer than a write ever takes."""
 
     code = "CB-502"
-    disposition = Disposition.RETRY_LATER
+
+
+class JobUnidentified(CirrusError):
+    """cupsd does not say which job this is: sent so, the job could be printed twice."""
+
+    code = "CB-511"
+    disposition = Disposition.HOLD
 
 
 class JournalReplaced(JournalError):
@@ -286,6 +302,12 @@ class Interrupted(CirrusError):
 
     code = "CB-601"
     disposition = Disposition.RUN_AGAIN
+
+
+class TimeIsOver(Interrupted):
+    """CUPS would cancel the job soon (MaxJobTime, job-cancel-after): a new run has new time."""
+
+    code = "CB-604"
 
 
 class StartOver(CirrusError):

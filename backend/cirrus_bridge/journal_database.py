@@ -113,6 +113,35 @@ UPDATE document SET completed_before = print_run;
     """
 ALTER TABLE document ADD COLUMN language TEXT NOT NULL DEFAULT '';
 """,
+    # one state in place of phase, handover, ended and pass_started (lifecycle.State)
+    """
+ALTER TABLE document ADD COLUMN state TEXT NOT NULL DEFAULT 'sending';
+UPDATE document SET state = CASE
+    WHEN phase = 'accepted' AND closed_at IS NOT NULL THEN 'closed'
+    WHEN phase = 'accepted' AND handover = 'hold' THEN 'held'
+    WHEN phase = 'accepted' AND handover = 'complete' THEN 'left'
+    WHEN phase = 'accepted' THEN 'followed'
+    WHEN phase != 'intent' AND ended = 1 THEN 'dropped'
+    WHEN phase = 'intent' AND closed_at IS NOT NULL THEN 'abandoned'
+    WHEN phase = 'intent' AND pass_started = -1 THEN 'reprint'
+    WHEN phase = 'intent' THEN 'sending'
+    WHEN closed_at IS NOT NULL THEN 'abandoned-in-doubt'
+    ELSE phase END;
+UPDATE document SET closed_at = updated_at WHERE state = 'dropped' AND closed_at IS NULL;
+DROP INDEX document_open;
+ALTER TABLE document DROP COLUMN phase;
+ALTER TABLE document DROP COLUMN handover;
+ALTER TABLE document DROP COLUMN ended;
+ALTER TABLE document DROP COLUMN pass_started;
+ALTER TABLE document RENAME COLUMN completed_before TO completed_at;
+ALTER TABLE document RENAME COLUMN attempt TO reprints;
+ALTER TABLE document ADD COLUMN waits_for TEXT NOT NULL DEFAULT '';
+ALTER TABLE document ADD COLUMN trying_since REAL;
+ALTER TABLE document ADD COLUMN give_up_at REAL;
+ALTER TABLE document ADD COLUMN submit_key TEXT NOT NULL DEFAULT '';
+ALTER TABLE document ADD COLUMN submit_form TEXT NOT NULL DEFAULT '';
+CREATE INDEX document_open ON document (state, poller) WHERE closed_at IS NULL;
+""",
     """
 CREATE TABLE meta (
     id TEXT NOT NULL,

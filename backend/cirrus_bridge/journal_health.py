@@ -19,18 +19,20 @@ from cirrus_bridge.journal_database import VERSION, View
 from cirrus_bridge.journal_delivery import LEASE_S
 from cirrus_bridge.journal_files import lock_place
 from cirrus_bridge.journal_look import read_only
+from cirrus_bridge.lifecycle import ACCEPTED, WAITS, WITH_POLLER, sql_list
 from cirrus_bridge.words import tr
 
 MOST_WAITING = 50  # locations; the others would hide what else there is to be told
 _FLOCK = "hhqqi"  # struct flock, fcntl(2), as 64-bit Linux has it
 _UNLED = (
-    "SELECT count(*) FROM document WHERE closed_at IS NULL AND handover != ''"
-    " AND phase = 'accepted'"
+    "SELECT count(*) FROM document WHERE closed_at IS NULL"
+    f" AND state IN {sql_list(WITH_POLLER | WAITS)}"
 )
 _WAITING = (
     "SELECT destination, location, count(*), min(accepted_at) FROM delivery JOIN document"
     " USING (job_uuid, job_id, print_run, destination, number)"
-    " WHERE closed_at IS NULL AND phase = 'accepted' AND state = 0 GROUP BY 1, 2"
+    f" WHERE closed_at IS NULL AND document.state IN {sql_list(ACCEPTED)}"
+    " AND delivery.state = 0 GROUP BY 1, 2"
     f" ORDER BY 4 LIMIT {MOST_WAITING + 1}"
 )
 _POLLERS = "SELECT name, alive_until FROM poller ORDER BY alive_until DESC LIMIT 100"

@@ -27,6 +27,7 @@ from cirrus_bridge.change import INFO, WARNING, Change
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.cloud_apis import CloudApis
 from cirrus_bridge.config import FOLDER, STATE_FOLDER, Configuration, load
+from cirrus_bridge.cups_daemon import find_daemon
 from cirrus_bridge.cups_ipp import CUPS_SOCKET, CupsServer
 from cirrus_bridge.cups_news import CupsNews
 from cirrus_bridge.cups_queue import CupsQueues
@@ -35,6 +36,7 @@ from cirrus_bridge.cups_turn import CupsTurn
 from cirrus_bridge.errors import BadConfiguration, CirrusError, Interrupted, JournalReplaced
 from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.orphans import Orphans
+from cirrus_bridge.outages import Outages
 from cirrus_bridge.poller import Poller
 from cirrus_bridge.privileges import make_folder
 from cirrus_bridge.schedule import Schedule
@@ -96,6 +98,10 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     with contextlib.suppress(OSError):  # which the journal tells better
         make_folder(state, 0o700)
+
+    def queue_of(uri: str) -> QueueUri:
+        return reader.configuration.queue(uri)  # as it is by then
+
     api_of: Callable[[QueueUri], StatusApi] = reader.api_of
     if settings.metrics_port and not once:  # a poller that runs beside this one has the port
         api_of = _with_metrics(settings.metrics_port, state, name, clock, api_of)
@@ -104,6 +110,17 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
         """Follow what the journal has; the number of documents that are left."""
         settlement = Settlement(journal, cups, clock, tell)
         watch_list = WatchList()
+        daemon = find_daemon(environ.get("CUPS_SERVER") or CUPS_SOCKET)
+        outages = Outages(
+            journal,
+            cups,
+            clock,
+            tell,
+            Askers(),
+            queue_of,
+            reader.api_of,
+            max_hold_s=daemon.seconds("MaxHoldTime", yes_s=0.0, default_s=0.0),
+        )
         poller = Poller(
             name=name,
             journal=journal,
@@ -112,14 +129,16 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
             askers=Askers(),
             cups=CupsTurn(
                 clock,
-                CupsNews(journal, cups, clock, settlement, tell),
+                CupsNews(journal, cups, clock, settlement, tell, outages.notices),
                 settlement,
-                Orphans(journal, cups, clock, tell, settings.orphan_after_s, str(state)),
+                Orphans(journal, cups, clock, tell, str(state)),
+                settings.orphan_after_s,
+                outages,
                 tell,
                 watch_list,
             ),
             settings=settings,
-            queue_of=lambda uri: reader.configuration.queue(uri),  # as it is by then
+            queue_of=queue_of,
             api_of=api_of,
             tell=tell,
             watch_list=watch_list,

@@ -122,7 +122,7 @@ def test_cancel_in_mid_upload(own_site: PrintSite, tmp_path: Path) -> None:
         assert time.monotonic() - before < 10
         assert site.cups.job(job_id)["job-state"] == 7
     assert site.cloud.jobs() == []
-    assert site.journal("SELECT phase FROM document") == [("intent",)]
+    assert site.journal("SELECT state FROM document") == [("sending",)]
 
 
 def _crash_in_mid_upload(site: PrintSite, proxy: TcpProxy, path: Path) -> int:
@@ -541,7 +541,7 @@ def test_class_tries_its_other_member(own_site: PrintSite) -> None:
         assert site.cups.wait_job(job_id)["job-state"] == 9
     assert len(site.cloud.jobs()) == 2
     assert "CUPS tries another printer of the class" in site.cups.error_log()
-    assert json.dumps(site.journal("SELECT DISTINCT phase FROM document WHERE ended = 1"))
+    assert json.dumps(site.journal("SELECT DISTINCT state FROM document WHERE closed_at > 0"))
 
 
 def _class_of(site: PrintSite, proxy: TcpProxy) -> tuple[str, str]:

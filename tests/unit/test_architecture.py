@@ -17,6 +17,8 @@ LAYERS: list[set[str]] = [
     {"one_line", "words", "model", "__init__"},
     {"errors"},
     {
+        "cups_facts",
+        "lifecycle",
         "settings",
         "config_toml",
         "device_cache",
@@ -45,6 +47,7 @@ LAYERS: list[set[str]] = [
     {"conclude", "waiting", "journal_poller", "asking", "change"},
     {"backend_run", "watched"},
     {"settle", "orphans", "aside", "journal_figures", "journal_health", "journal_history"},
+    {"outages"},
     {"cups_news", "hook", "desktop", "metrics"},
     {"cups_turn"},
     {"poller", "sinks", "metrics_server"},

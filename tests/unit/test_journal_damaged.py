@@ -30,8 +30,8 @@ def fill(folder: Path) -> list[tuple[str, int]]:
     with contextlib.closing(sqlite3.connect(folder / "journal.db")) as db, db:
         db.executemany(
             "INSERT INTO document (job_uuid, job_id, print_run, destination, number, queue, user,"
-            " title, phase, pass_started, created_at, updated_at)"
-            " VALUES (?, ?, 0, 'cirrus://h/C/L:D', 1, 'q', 'u', 't', 'accepted', 5, 1, 1)",
+            " title, state, created_at, updated_at)"
+            " VALUES (?, ?, 0, 'cirrus://h/C/L:D', 1, 'q', 'u', 't', 'held', 1, 1)",
             jobs,
         )
         db.executemany(

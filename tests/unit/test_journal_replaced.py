@@ -17,7 +17,7 @@ from cirrus_bridge.errors import JournalReplaced
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.model import DocumentKey, PrintJob, Target
 
-JOB = PrintJob(1, "urn:uuid:a", "ann", "t", 1, "q", pass_started=50)
+JOB = PrintJob(1, "urn:uuid:a", "ann", "t", 1, "q")
 KEY = DocumentKey(JOB.job_uuid, JOB.job_id, 0, "cirrus://h/C/L:D", 1)
 TARGETS = [Target("L", "D")]
 SQLITE_FILES = ("journal.db", "journal.db-wal", "journal.db-shm")
