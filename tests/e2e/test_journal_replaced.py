@@ -82,12 +82,8 @@ def test_poller_goes_on_with_the_journal_that_is_there(
     assert len(site.cloud.jobs()) == 3
 
 
-def test_poller_does_not_start_with_a_damaged_journal(own_site: PrintSite) -> None:
-    """One byte of an index: it ends with what to do, and changes nothing."""
-    site = own_site
-    queue = site.queue(driver=False)
-    job_id = site.cups.lp(queue, data=b"x")
-    site.cups.wait_job(job_id)
+def damage_index(site: PrintSite, job_id: int) -> bytes:
+    """One byte of the job's uuid in an index is another; the database since then."""
     path = site.state / "journal.db"
     content = bytearray(path.read_bytes())
     uuid = str(site.cups.job(job_id)["job-uuid"]).encode()
@@ -96,7 +92,34 @@ def test_poller_does_not_start_with_a_damaged_journal(own_site: PrintSite) -> No
         place = content.index(uuid, place + 1)
     content[place + 20] ^= 1
     path.write_bytes(content)
+    return bytes(content)
+
+
+def test_poller_does_not_start_with_a_damaged_journal(own_site: PrintSite) -> None:
+    """It ends with what to do, and changes nothing."""
+    site = own_site
+    job_id = site.cups.lp(site.queue(driver=False), data=b"x")
+    site.cups.wait_job(job_id)
+    damaged = damage_index(site, job_id)
     poller = site.start_statusd()
     assert poller.wait(60) == 1
     assert "is damaged" in site.statusd_log() and "(CB-504)" in site.statusd_log()
-    assert path.read_bytes() == content
+    assert (site.state / "journal.db").read_bytes() == damaged
+
+
+def test_a_damaged_journal_prints_nothing_twice(own_site: PrintSite) -> None:
+    """A job that waits for its delivery is released by a person: its row is there, but the index
+    does not have it."""
+    site = own_site
+    site.cloud.cli("location", "offline", "Paris")
+    with site.statusd():
+        job_id = held_job(site, site.queue(driver=False, options=HOLD))
+    damage_index(site, job_id)
+    site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+
+    def is_told() -> bool:
+        return "(CB-504)" in str(site.cups.job(job_id).get("job-printer-state-message"))
+
+    eventually(is_told)
+    assert site.cups.wait_job(job_id, "held")["job-state"] == HELD
+    assert len(site.cloud.jobs()) == 1
