@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.cloud_apis import CloudApis
@@ -17,6 +18,7 @@ from cirrus_bridge.errors import (
     DeliveryEnded,
     Disposition,
     Interrupted,
+    JobForgotten,
     KeepsBreaking,
     TimeIsOver,
 )
@@ -61,7 +63,10 @@ class BackendRun:
             CirrusError: the document was not submitted, or is not going to be delivered.
         """
         job = self.job
-        key, known = recognize(job, queue, self.journal.entries(job.job_uuid, job.job_id))
+        entries = self.journal.entries(job.job_uuid, job.job_id)
+        key, known = recognize(job, queue, entries)
+        if not entries and 0 < job.created_at < self.journal.trusted_since_s():
+            self._ask_person(key, queue)
         if known is not None and known.state in ACCEPTED and known.key != key:
             # by another member of the class, or where the queue led before
             key = known.key
@@ -84,6 +89,20 @@ class BackendRun:
             )
         )
         return OK
+
+    def _ask_person(self, key: DocumentKey, queue: QueueUri) -> NoReturn:
+        """The job is older than what the journal knows for sure: releasing it is the person's word
+        to print."""
+        now_s = self.clock.wall_s()
+        self.journal.intent(key, self.job, queue.targets, now_s=now_s)
+        self.journal.forgotten(key, now_s=now_s)
+        raise JobForgotten(
+            tr(
+                "The journal was deleted or restored after this job came, so the job may be "
+                "printed already. Look at the printer; then cancel this job, or release it to "
+                "print (again)."
+            )
+        )
 
     def _print(
         self, key: DocumentKey, known: Entry | None, queue: QueueUri, data: SpooledDocument

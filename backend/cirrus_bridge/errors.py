@@ -28,7 +28,10 @@
     ├── TryOtherMember          CB-432  the job came through a class that may have other members
     ├── SubmitDropped           CB-433  an ambiguous submit of a queue with onambiguous=drop
     ├── JournalError            CB-501
-    │   └── JournalBusy         CB-502
+    │   ├── JournalBusy         CB-502
+    │   ├── JournalReplaced     CB-503
+    │   └── JournalDamaged      CB-504
+    ├── JobForgotten            CB-505  the journal that knew of the job is gone
     ├── JobUnidentified         CB-511  cupsd does not say which job this is
     ├── Interrupted             CB-601  a signal asked the program to stop
     │   └── TimeIsOver          CB-604  CUPS would cancel the job soon; it runs again
@@ -271,11 +274,31 @@ class JournalBusy(JournalError):
     code = "CB-502"
 
 
+class JobForgotten(CirrusError):
+    """The job is older than the journal, which was deleted or restored: it may be printed."""
+
+    code = "CB-505"
+    disposition = Disposition.HOLD
+
+
 class JobUnidentified(CirrusError):
     """cupsd does not say which job this is: sent so, the job could be printed twice."""
 
     code = "CB-511"
     disposition = Disposition.HOLD
+
+
+class JournalReplaced(JournalError):
+    """The journal's files were deleted or replaced while they were open; there are others now."""
+
+    code = "CB-503"
+    disposition = Disposition.RUN_AGAIN
+
+
+class JournalDamaged(JournalError):
+    """What the journal says cannot be relied on, so a job could be printed twice."""
+
+    code = "CB-504"
 
 
 class Interrupted(CirrusError):

@@ -66,6 +66,7 @@ class Journal(DeliveryJournal):
 
     def entries(self, job_uuid: str, job_id: int) -> list[Entry]:
         """All documents of a job, for any destination, the latest print last, by number."""
+        self.check_job(job_uuid, job_id)
         with self._translated():
             rows = self._db.execute(
                 "SELECT print_run, destination, number, state, completed_at, open_runs,"
@@ -203,6 +204,11 @@ class Journal(DeliveryJournal):
         """A person is told that the submit may or may not have been accepted."""
         with self._transaction():
             self._move(key, Event.LOSE_ANSWER, now_s, open_runs=0)
+
+    def forgotten(self, key: DocumentKey, *, now_s: float) -> None:
+        """An earlier journal may have known of a submit; a person is told so."""
+        with self._transaction():
+            self._move(key, Event.FORGET, now_s, open_runs=0)
 
     def dropped(self, key: DocumentKey, *, now_s: float) -> None:
         """The document is given up, though a submit may have been accepted."""

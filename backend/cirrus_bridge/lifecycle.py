@@ -39,6 +39,7 @@ class Event(enum.Enum):
     SUBMIT = enum.auto()  # the next step is the submit
     REFUSE = enum.auto()  # no submit of the document can have been accepted
     LOSE_ANSWER = enum.auto()  # a person is told that the document may be printed
+    FORGET = enum.auto()  # the journal that would know of earlier submits is gone
     DROP = enum.auto()  # the same, and the queue wants the document to be given up
     ACCEPT = enum.auto()  # the server answered with job ids
     HOLD = enum.auto()  # handed over to the poller, with a held job
@@ -97,6 +98,7 @@ TRANSITIONS: Mapping[Event, Mapping[State, State]] = {
         State.WAITING_IN_DOUBT: State.UNANSWERED,
         State.ABANDONED_IN_DOUBT: State.UNANSWERED,
     },
+    Event.FORGET: {State.SENDING: State.UNANSWERED},
     Event.DROP: {
         State.SUBMITTING: State.DROPPED,
         State.WAITING_IN_DOUBT: State.DROPPED,

@@ -33,7 +33,7 @@ from cirrus_bridge.cups_news import CupsNews
 from cirrus_bridge.cups_queue import CupsQueues
 from cirrus_bridge.cups_snap import ALONE, snap_hint
 from cirrus_bridge.cups_turn import CupsTurn
-from cirrus_bridge.errors import BadConfiguration, CirrusError, Interrupted
+from cirrus_bridge.errors import BadConfiguration, CirrusError, Interrupted, JournalReplaced
 from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.orphans import Orphans
 from cirrus_bridge.outages import Outages
@@ -47,6 +47,7 @@ from cirrus_bridge.watched import WatchList
 from cirrus_bridge.words import tr
 
 RELOAD_S = 5.0
+REOPEN_S = 0.5
 FAILED = 1
 # for what is still to be told when the program ends: the service is to end within a second
 ONCE_WAIT_S, END_WAIT_S = 60.0, 0.3
@@ -101,10 +102,12 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
     def queue_of(uri: str) -> QueueUri:
         return reader.configuration.queue(uri)  # as it is by then
 
-    with PollerJournal(state) as journal:
-        api_of: Callable[[QueueUri], StatusApi] = reader.api_of
-        if settings.metrics_port and not once:  # a poller that runs beside this one has the port
-            api_of = _with_metrics(settings.metrics_port, state, name, clock, api_of)
+    api_of: Callable[[QueueUri], StatusApi] = reader.api_of
+    if settings.metrics_port and not once:  # a poller that runs beside this one has the port
+        api_of = _with_metrics(settings.metrics_port, state, name, clock, api_of)
+
+    def follow(journal: PollerJournal) -> int:
+        """Follow what the journal has; the number of documents that are left."""
         settlement = Settlement(journal, cups, clock, tell)
         watch_list = WatchList()
         daemon = find_daemon(environ.get("CUPS_SERVER") or CUPS_SOCKET)
@@ -147,8 +150,32 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
             poller.run_once()
         else:
             poller.run()
-        tell(Change("ended", f"{len(watch_list)} documents are left to the next poller"))
+        return len(watch_list)
+
+    left = _with_journal(state, clock, tell, follow)
+    tell(Change("ended", f"{left} documents are left to the next poller"))
     _finish(told_aside, clock)
+
+
+def _with_journal(
+    state: Path,
+    clock: Clock,
+    tell: Callable[[Change], None],
+    follow: Callable[[PollerJournal], int],
+) -> int:
+    """Follow a journal, and the next one if it is deleted or replaced.
+
+    Raises:
+        JournalError: it cannot be used, or is damaged.
+    """
+    while True:
+        try:
+            with PollerJournal(state) as journal:
+                journal.check_whole()
+                return follow(journal)
+        except JournalReplaced as error:
+            tell(Change("journal-replaced", f"{error} ({error.code})", WARNING))
+        clock.sleep(REOPEN_S)
 
 
 def _finish(told_aside: Sequence[Aside], clock: Clock) -> None:

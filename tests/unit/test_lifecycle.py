@@ -24,7 +24,7 @@ S, E = State, Event
 # what follows is the table once more, as a person reads it: per state, what may happen
 EXPECTED: dict[State, dict[Event, State]] = {
     S.SENDING: {E.RUN: S.SENDING, E.WAIT: S.WAITING, E.SUBMIT: S.SUBMITTING,
-                E.ABANDON: S.ABANDONED},
+                E.FORGET: S.UNANSWERED, E.ABANDON: S.ABANDONED},
     S.WAITING: {E.RUN: S.SENDING, E.ABANDON: S.ABANDONED},
     S.REPRINT: {E.RUN: S.SENDING, E.ABANDON: S.ABANDONED},
     S.ABANDONED: {E.RUN: S.SENDING},
