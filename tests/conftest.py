@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from print_site import PrintSite
 for _name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES"):
     os.environ.pop(_name, None)
 os.environ["LANG"] = "C.UTF-8"
+
+# nor does it matter that a script started them in the background, with SIGINT ignored (POSIX, XCU
+# 2.11): programs inherit that, and some of the tests end one as Ctrl-C does
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # machines are busy: what is tried takes as long as it takes
 settings.register_profile("patient", deadline=None)

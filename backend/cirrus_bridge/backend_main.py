@@ -27,6 +27,7 @@ from cirrus_bridge.cups_ipp import CUPS_SOCKET, CupsServer
 from cirrus_bridge.cups_job import USAGE, SpooledDocument, job_id_of, read_job
 from cirrus_bridge.cups_queue import CupsQueues
 from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
+from cirrus_bridge.cups_spool import spooled
 from cirrus_bridge.errors import (
     CirrusError,
     CupsAway,
@@ -40,6 +41,7 @@ from cirrus_bridge.journal import Journal
 from cirrus_bridge.journal_runs import Run
 from cirrus_bridge.model import PrintJob
 from cirrus_bridge.privileges import give_up_root, make_folder
+from cirrus_bridge.uri import FORM, SCHEME
 from cirrus_bridge.words import tr
 
 DISCOVERY_TIMEOUTS = UploadSettings(connect_timeout_s=2.0, read_timeout_s=2.0)
@@ -91,7 +93,7 @@ def _main(
         raise UsageError(tr("The backend was called with a wrong number of arguments."))
     with clock.stoppable():
         configuration = load(folder)
-        queue = configuration.queue(environ.get("DEVICE_URI", ""))
+        queue = configuration.queue(device_uri(argv, environ))
         job = read_job(argv, environ, number, _facts(argv, environ, clock))
         if job.cancel_after_s:
             spent_s = min(max(0.0, clock.wall_s() - job.processing_at), job.cancel_after_s)
@@ -101,7 +103,7 @@ def _main(
         targets = ", ".join(map(str, queue.targets))
         report.debug(f"cirrus-bridge {__version__}: document for {targets} on {queue.server}")
         state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
-        data = SpooledDocument(job, sys.stdin.buffer, cupsd)
+        data = SpooledDocument(job, sys.stdin.buffer, cupsd, spooled(argv, environ))
         with contextlib.suppress(OSError):  # which the journal tells better
             make_folder(state, 0o700)
             give_up_root(state)
@@ -112,6 +114,25 @@ def _main(
             code = run.print(queue, data)
     _let_the_second_pass(job, clock)
     return code
+
+
+def device_uri(argv: Sequence[str], environ: Mapping[str, str]) -> str:
+    """The URI of the queue: DEVICE_URI, or the name by which the program was called (backend(7)).
+
+    Raises:
+        UsageError: there is neither.
+    """
+    if uri := environ.get("DEVICE_URI"):
+        return uri
+    if argv[0].startswith(f"{SCHEME}:"):
+        return argv[0]
+    raise UsageError(
+        tr(
+            "The URI of the queue is missing (DEVICE_URI is not set). Print through CUPS, or set "
+            "DEVICE_URI to {form}.",
+            form=FORM,
+        )
+    )
 
 
 def _facts(argv: Sequence[str], environ: Mapping[str, str], clock: Clock) -> JobFacts | None:

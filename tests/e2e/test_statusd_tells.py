@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from desktop_session import USER, DesktopSession
+from ports import reserved_port
 from print_site import PrintSite, eventually
 
 HOLD = "?waittimeout=1"
@@ -43,12 +44,6 @@ def _use_hook(site: PrintSite, more: str = "") -> None:
     site.configure_statusd(f'hook = ["{hook}", "{site.root / "record"}"]\n{more}')
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def _held_job(site: PrintSite, *words: str) -> int:
     queue = site.queue(driver=False, options=HOLD)
     job_id = site.cups.lp(queue, *words, data=b"12345")
@@ -63,11 +58,10 @@ def _scrape(port: int) -> str:
 
 def test_all_are_told(away: PrintSite) -> None:
     """A job that is delivered late: its owner sees it, the command runs, the metrics count it."""
-    port = _free_port()
+    port = reserved_port(away)
     _use_hook(away, f"notify = true\nmetrics_port = {port}")
     with DesktopSession() as session:
-        poller = away.start_statusd(under=session.here)
-        try:
+        with away.start_statusd(under=session.here) as poller:
             eventually(lambda: "event=started" in away.statusd_log())
             job_id = _held_job(away, "-U", USER, "-t", TITLE)
             away.cloud.cli("location", "online", "Paris")
@@ -77,9 +71,7 @@ def test_all_are_told(away: PrintSite) -> None:
             eventually(lambda: ended in _scrape(port))
             eventually(lambda: any(told["CIRRUS_EVENT"] == "delivered" for told in _record(away)))
             metrics = _scrape(port)
-        finally:
-            poller.terminate()
-            assert poller.wait(60) == 0, away.statusd_log()
+            assert poller.end() == 0, away.statusd_log()
         (told,) = session.told()
     assert told["summary"] == "Printed"
     assert "&lt;b&gt;Q3&lt;/b&gt; $(touch x) --help" in told["body"]
@@ -149,12 +141,9 @@ def test_metrics_without_their_package(own_site: PrintSite, tmp_path: Path) -> N
     (tmp_path / "prometheus_client.py").write_text(
         f'raise ModuleNotFoundError("{missing}", name="prometheus_client")\n'
     )
-    own_site.configure_statusd(f"metrics_port = {_free_port()}")
-    poller = own_site.start_statusd(environ={"PYTHONPATH": str(tmp_path)})
-    try:
+    own_site.configure_statusd(f"metrics_port = {reserved_port(own_site)}")
+    with own_site.start_statusd(environ={"PYTHONPATH": str(tmp_path)}) as poller:
         assert poller.wait(60) == 1
-    finally:
-        poller.kill()
     assert "cirrus-bridge[metrics]" in own_site.statusd_log()
     assert "CB-202" in own_site.statusd_log()
 
@@ -163,6 +152,7 @@ def test_a_hook_that_anybody_may_choose(own_site: PrintSite) -> None:
     """The poller runs as root; it does not run what others can write into the configuration."""
     _use_hook(own_site)
     (own_site.config / "bridge.toml").chmod(0o664)
-    assert own_site.start_statusd("--once").wait(60) == 1
+    with own_site.start_statusd("--once") as poller:
+        assert poller.wait(60) == 1
     assert "chmod go-w" in own_site.statusd_log()
     assert not _record(own_site)

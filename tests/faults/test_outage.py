@@ -40,7 +40,6 @@ def test_a_night_without_the_server(brief: PrintSite) -> None:
     are printed in their order, each once. The queue says what waits, and says so no longer."""
     site = brief
     queue = site.queue(driver=False)
-    port = site.cloud.port
     with site.statusd():
         site.cloud.stop()
         jobs = [site.cups.lp(queue, data=b"%d" % number) for number in range(4)]
@@ -53,7 +52,7 @@ def test_a_night_without_the_server(brief: PrintSite) -> None:
         assert "connecting-to-device" not in _reasons(site, queue)
         assert "connection refused" in site.cups.printer(queue)["printer-state-message"]
         time.sleep(MAX_JOB_TIME_S + 5)  # CUPS would have canceled the first one by now
-        site.cloud.start(site.root / "cloud", port=port)
+        site.cloud.come_back()
         for job_id in jobs:
             assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
         eventually(lambda: "cirrus-delivery-unasked-warning" not in _reasons(site, queue))
@@ -80,13 +79,12 @@ def test_contimeout_of_a_held_job(brief: PrintSite) -> None:
 def test_without_a_poller_the_job_waits_in_its_queue(brief: PrintSite) -> None:
     """It survives MaxJobTime, says what to start, and is printed once."""
     site = brief
-    port = site.cloud.port
     site.cloud.stop()
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")
     eventually(_says(site, job_id, "cirrus-statusd does not run"))
     time.sleep(MAX_JOB_TIME_S + 5)
     assert site.cups.job(job_id)["job-state"] not in (CANCELED, COMPLETED)
-    site.cloud.start(site.root / "cloud", port=port)
+    site.cloud.come_back()
     assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
     assert len(site.cloud.jobs()) == 1
 
@@ -163,14 +161,13 @@ def test_a_key_that_is_replaced(own_site: PrintSite) -> None:
 def test_max_hold_time() -> None:
     """CUPS cancels held jobs after MaxHoldTime, but not those that wait for a server."""
     with PrintSite(directives=["MaxHoldTime 12", f"MaxJobTime {MAX_JOB_TIME_S}"]) as site:
-        port = site.cloud.port
-        with site.statusd():
+            with site.statusd():
             site.cloud.stop()
             job_id = site.cups.lp(site.queue(driver=False), data=b"x")
             site.cups.wait_job(job_id, "held")
             time.sleep(25)
             site.cups.wait_job(job_id, "held")
-            site.cloud.start(site.root / "cloud", port=port)
+            site.cloud.come_back()
             assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
         assert len(site.cloud.jobs()) == 1
 
@@ -178,13 +175,12 @@ def test_max_hold_time() -> None:
 def test_a_held_job_that_is_canceled(brief: PrintSite) -> None:
     """Nothing of it is sent when the server is back."""
     site = brief
-    port = site.cloud.port
     site.cloud.stop()
     with site.statusd():
         job_id = site.cups.lp(site.queue(driver=False), data=b"x")
         site.cups.wait_job(job_id, "held")
         site.cups.run("cancel", str(job_id))
-        site.cloud.start(site.root / "cloud", port=port)
+        site.cloud.come_back()
         eventually(lambda: site.journal("SELECT state FROM document") == [("abandoned",)])
     assert site.cloud.jobs() == []
 
