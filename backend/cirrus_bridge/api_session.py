@@ -8,6 +8,7 @@ a connection is shut when its answer is not complete in time. Imported late: req
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import socket
 import ssl
@@ -120,13 +121,35 @@ def answer_within(limit_s: float) -> Iterator[None]:
         raise TimeoutError("timed out")
 
 
+class _FinalAnswer(http.client.HTTPResponse):
+    """The answer behind all interim ones (RFC 9110, 15.2), of which http.client skips 100 alone."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc] # its own name
+            if not 100 <= status < 200:
+                return version, status, reason
+            if status == http.HTTPStatus.SWITCHING_PROTOCOLS:  # what follows is not HTTP
+                raise http.client.BadStatusLine(f"{version} {status} {reason}".strip())
+            http.client.parse_headers(self.fp)
+
+
 class _Plain(HTTPConnection):
+    response_class = _FinalAnswer
+
     def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as in urllib3
         _of_this_thread.answer.begin(self)
         return super().getresponse()
 
 
 class _Encrypted(HTTPSConnection):
+    response_class = _FinalAnswer
+
+    def _tunnel(self) -> None:
+        _of_this_thread.answer.begin(self)
+        super()._tunnel()
+        _of_this_thread.answer.end()
+
     def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as in urllib3
         _of_this_thread.answer.begin(self)
         return super().getresponse()

@@ -220,7 +220,7 @@ def test_a_closed_proxy(authority: Authority) -> None:
 
 def test_a_proxy_that_refuses(authority: Authority) -> None:
     """It makes no tunnel to the server."""
-    with ScriptedServer(lambda _: Answer()) as proxy:  # which knows no CONNECT
+    with ScriptedServer(lambda _: Answer("", 501)) as proxy:
         server = way("print.example.com:443", ca=authority.file, proxy=f"http://{proxy.name}")
         said = found(server)
     bad = said["proxy"]

@@ -339,6 +339,8 @@ def test_stalled_server(name: str) -> None:
 DRIPS = {
     "in its head": b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n20220318185808-1",
     "in 100 Continue": b"HTTP/1.1 100 Continue\r\n\r\n" * 2 + b"HTTP/1.1 200 OK\r\n\r\nx",
+    "in other interim answers": b"HTTP/1.1 102 Processing\r\n\r\n" * 2
+    + b"HTTP/1.1 200 OK\r\n\r\nx",
     "in a body without length": b"HTTP/1.1 200 OK\r\n\r\n" + b"7" * 40,
 }
 
@@ -354,6 +356,47 @@ def test_answer_that_comes_drop_by_drop(name: str, drip: str) -> None:
         pytest.raises(expected, match="no answer in time"),
     ):
         CALLS[name](_api(server.name, read_timeout_s=0.5))
+
+
+RIGHT = {
+    "version": "3.0\n2.0\nS\nL",
+    "location": '{"LocID": "Paris"}',
+    "device": '{"DevID": "L"}',
+    "upload_file": "file-7",
+    "temp_file": "file-7",
+    "put_segment": "5",
+    "put_file": "1-1\n1-2",
+    "submit_file": "1-1\n1-2",
+    "job_status": '{"State": 1}',
+}
+
+
+@pytest.mark.parametrize("interim", [(102,), (103,), (100, 102, 103, 199)])
+def test_interim_answers(interim: tuple[int, ...]) -> None:
+    """RFC 9110, 15.2: they are skipped, and the connection is kept. Each request gets its own
+    answer, and no request that of the one before."""
+
+    def script(request: Request) -> Answer:
+        job_id = request.path.rpartition("/")[2]
+        return Answer(f'{{"State": 1, "Name": "{job_id}"}}', interim=interim)
+
+    with ScriptedServer(script) as server:
+        api = _api(server.name)
+        ids = [f"20220318185808-{number}" for number in range(3)]
+        assert [api.job_status(Receipt(TARGETS[0], job_id)).name for job_id in ids] == ids
+    assert len({request.client_port for request in server.requests}) == 1
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_switched_protocols(name: str) -> None:
+    """An upgrade that nobody has asked for is no answer, and its connection is not used again."""
+    expected: type[ApiError] = SubmitUnanswered if name in SUBMITS else Unreachable
+    with ScriptedServer(lambda _: Answer(RIGHT[name], interim=(101,))) as server:
+        api = _api(server.name)
+        for _ in range(2):
+            with pytest.raises(expected, match="101"):
+                CALLS[name](api)
+    assert len({request.client_port for request in server.requests}) == 2
 
 
 @every_call

@@ -96,7 +96,7 @@ OWNERS = {
     "rich": set(),
     "requests": {"api", "api_errors", "api_session"},
     "urllib3": {"api_errors", "api_session"},
-    "http": {"api_errors", "cups_ipp", "metrics_server", "network_probe"},
+    "http": {"api_errors", "api_session", "cups_ipp", "metrics_server", "network_probe"},
     "sqlite3": {"journal_database", "journal_look"},
     "signal": {"clock", "backend_supervisor", "child_program"},
     "subprocess": {"child_program"},
