@@ -24,6 +24,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager, ProxyManager
 from urllib3.response import HTTPResponse
 
+from cirrus_bridge import proxy as proxies
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.errors import BadConfiguration
@@ -145,6 +146,13 @@ class _Plain(HTTPConnection):
 class _Encrypted(HTTPSConnection):
     response_class = _FinalAnswer
 
+    def send(self, data: Any) -> None:
+        try:
+            super().send(data)
+        except ssl.SSLEOFError as error:
+            # as without TLS, where urllib3 then reads why the server has closed the connection
+            raise BrokenPipeError(*error.args) from error
+
     def _tunnel(self) -> None:
         _of_this_thread.answer.begin(self)
         super()._tunnel()
@@ -172,6 +180,10 @@ class _Adapter(requests.adapters.HTTPAdapter):
         manager: ProxyManager = super().proxy_manager_for(proxy, **settings)
         _use_our_connections(manager)
         return manager
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """In UTF-8, where requests has Latin-1."""
+        return dict(proxies.headers(proxy))
 
     def close(self) -> None:
         """Close idle connections now, and others when they are idle; requests would leave that to

@@ -81,8 +81,6 @@ def _main(
         configuration = load(folder)
         queue = configuration.queue(environ.get("DEVICE_URI", ""))
         job = read_job(argv, environ, number)
-        if environ.get("AUTH_INFO_REQUIRED", "none") != "none":
-            report.no_credentials_asked()
         targets = ", ".join(map(str, queue.targets))
         report.debug(f"cirrus-bridge {__version__}: document for {targets} on {queue.server}")
         state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
