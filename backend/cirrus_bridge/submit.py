@@ -32,9 +32,10 @@ from cirrus_bridge.errors import (
     Retryable,
     SubmitDropped,
     SubmitUnanswered,
+    TooLarge,
 )
 from cirrus_bridge.journal import Entry, Journal, Phase
-from cirrus_bridge.model import Compression, DocumentKey, PrintJob, Receipt, Ticket
+from cirrus_bridge.model import Compression, DocumentKey, PrintJob, Receipt, Segment, Ticket
 from cirrus_bridge.patience import Patience
 from cirrus_bridge.upload import Upload
 from cirrus_bridge.uri import QueueUri
@@ -116,7 +117,6 @@ class Submission:
             clock=self.clock,
             patience=self._patience(in_class=self.job.in_class),
             crowd=Crowd(1 if self._takes_one_at_a_time() else self.sizes.connections),
-            first_bytes=SINGLE_REQUEST_BYTES,
             segment_bytes=self.sizes.segment_bytes,
             largest_bytes=self.sizes.largest_segment_bytes,
             earlier=self.journal.upload(self.key),
@@ -133,8 +133,11 @@ class Submission:
                     "it anew, or cancel this job."
                 )
             )
-        if len(head) == 1 and upload.earlier is None and self._parameter_bytes() <= QUERY_BYTES:
-            return self._submit(document, functools.partial(self.api.put_file, head[0].data))
+        if len(head) == 1 and upload.earlier is None and self._fits_one_request(head[0]):
+            try:
+                return self._submit(document, functools.partial(self.api.put_file, head[0].data))
+            except TooLarge as error:
+                self.report.debug(f"{error} It is sent in segments instead.")
         name = upload.send(itertools.chain(head, segments))
         try:
             return self._submit(document, functools.partial(self.api.submit_file, name))
@@ -223,8 +226,10 @@ class Submission:
         self.journal.unanswered(key, now_s=self.clock.wall_s())
         raise error
 
-    def _parameter_bytes(self) -> int:
-        """About how long the request line of a single-step putfile gets."""
+    def _fits_one_request(self, segment: Segment) -> bool:
+        """Whether the whole document, and the request line with its parameters, are short enough
+        for a single-step putfile."""
         props = itertools.chain(*self.props.items())
         texts = (self.job.title, *map(str, self.queue.targets), *props)
-        return sum(len(quote(text, safe="")) + 3 for text in texts)
+        parameter_bytes = sum(len(quote(text, safe="")) + 3 for text in texts)
+        return len(segment.data) <= SINGLE_REQUEST_BYTES and parameter_bytes <= QUERY_BYTES
