@@ -10,13 +10,15 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from cirrus_bridge.errors import CirrusError, UnexpectedAnswer
 from cirrus_bridge.model import JobStatus, Receipt
 from cirrus_bridge.words import tr
 
 AT_ONCE = 8
+
+T = TypeVar("T")
 
 
 class StatusApi(Protocol):
@@ -31,25 +33,23 @@ class StatusApi(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of the question of this number: a job's status, or why there is none."""
+class Answer(Generic[T]):
+    """What came of the question of this number, such as a job's status, or why nothing did."""
 
     number: int
-    result: JobStatus | CirrusError
+    result: T | CirrusError
 
 
-class Askers:
+class Askers(Generic[T]):
     """AT_ONCE threads that ask; `open` questions have no answer yet."""
 
     def __init__(self) -> None:
-        self._questions: queue.SimpleQueue[tuple[int, Callable[[], JobStatus]]] = (
-            queue.SimpleQueue()
-        )
-        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._questions: queue.SimpleQueue[tuple[int, Callable[[], T]]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Answer[T]] = queue.SimpleQueue()
         self.open = 0
         self._started = False
 
-    def ask(self, number: int, question: Callable[[], JobStatus]) -> None:
+    def ask(self, number: int, question: Callable[[], T]) -> None:
         """Ask, in a thread; the answer will have this number."""
         if not self._started:
             self._started = True
@@ -58,7 +58,7 @@ class Askers:
         self.open += 1
         self._questions.put((number, question))
 
-    def answer(self, wait_s: float) -> Answer | None:
+    def answer(self, wait_s: float) -> Answer[T] | None:
         """The next answer, if one comes within so many seconds."""
         try:
             found = self._answers.get(timeout=max(0.0, wait_s))
@@ -70,7 +70,7 @@ class Askers:
     def _run(self) -> None:
         while True:
             number, question = self._questions.get()
-            result: JobStatus | CirrusError
+            result: T | CirrusError
             try:
                 result = question()
             except CirrusError as error:

@@ -22,10 +22,22 @@ from cirrus_bridge.clock import Clock
 from cirrus_bridge.cloud_apis import api_for
 from cirrus_bridge.config import FOLDER, STATE_FOLDER, UploadSettings, load
 from cirrus_bridge.config_servers import Server
-from cirrus_bridge.cups_job import USAGE, SpooledDocument, read_job
+from cirrus_bridge.cups_facts import WANTED, JobFacts, facts_from_cupsd, is_run_by_cupsd
+from cirrus_bridge.cups_ipp import CUPS_SOCKET, CupsServer
+from cirrus_bridge.cups_job import USAGE, SpooledDocument, job_id_of, read_job
+from cirrus_bridge.cups_queue import CupsQueues
 from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
-from cirrus_bridge.errors import CirrusError, CupsAway, CupsRefused, Disposition, UsageError
+from cirrus_bridge.errors import (
+    CirrusError,
+    CupsAway,
+    CupsRefused,
+    Disposition,
+    JobUnidentified,
+    JournalBusy,
+    UsageError,
+)
 from cirrus_bridge.journal import Journal
+from cirrus_bridge.journal_runs import Run
 from cirrus_bridge.model import PrintJob
 from cirrus_bridge.privileges import give_up_root, make_folder
 from cirrus_bridge.words import tr
@@ -36,14 +48,16 @@ LAN_WAIT_S = 0.7  # and less than that behind a slow server
 TURN_WAIT_S = 0.2
 
 
-def run(number: int, cupsd: int) -> int:
-    """All of it, for the job's document of this number (0 if it is not known), which the process
-    `cupsd` has started; returns the exit code."""
+def run(noted: Run, cupsd: int) -> int:
+    """All of the run that was noted so and that the process `cupsd` has started; the exit code."""
     report = CupsReport(sys.stderr.buffer)
     clock = Clock()
     clock.watch_signals()
     try:
-        return _main(sys.argv, os.environ, report, clock, number, cupsd)
+        return _main(sys.argv, os.environ, report, clock, noted.number, cupsd)
+    except (JobUnidentified, JournalBusy) as error:
+        noted.held()
+        return report.error(error)
     except CirrusError as error:
         return report.error(error)
     except Exception:  # noqa: BLE001 - the last net: the job is kept and the queue goes on
@@ -56,9 +70,7 @@ def run(number: int, cupsd: int) -> int:
             if len(sys.argv) > 1
             else tr("Its devices are not listed.")
         )
-        report.fault(
-            tr("Cirrus Bridge failed in a way that it should not. {then} (CB-900)", then=then)
-        )
+        report.fault(tr("Internal error in Cirrus Bridge. {then} (CB-900)", then=then))
         return EXIT_CODES[Disposition.HOLD]
 
 
@@ -80,7 +92,10 @@ def _main(
     with clock.stoppable():
         configuration = load(folder)
         queue = configuration.queue(environ.get("DEVICE_URI", ""))
-        job = read_job(argv, environ, number)
+        job = read_job(argv, environ, number, _facts(argv, environ, clock))
+        if job.cancel_after_s:
+            spent_s = min(max(0.0, clock.wall_s() - job.processing_at), job.cancel_after_s)
+            clock.end_within(job.cancel_after_s - spent_s)
         targets = ", ".join(map(str, queue.targets))
         report.debug(f"cirrus-bridge {__version__}: document for {targets} on {queue.server}")
         state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
@@ -97,31 +112,38 @@ def _main(
     return code
 
 
+def _facts(argv: Sequence[str], environ: Mapping[str, str], clock: Clock) -> JobFacts | None:
+    """What cupsd says of the job; None if a person runs the backend by hand."""
+    if not is_run_by_cupsd(environ):
+        return None
+    cups, job_id = _cups(environ), job_id_of(argv)
+    return facts_from_cupsd(lambda: cups.job(job_id, also=WANTED), clock.sleep)
+
+
+def _cups(environ: Mapping[str, str]) -> CupsQueues:
+    return CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
+
+
 def _wait_for_turn(job: PrintJob, journal: Journal, report: CupsReport, clock: Clock) -> None:
     """Until no other process is at this job: one of a cupsd that died, for example, which stops
     as soon as it notices."""
     if not journal.claim(job.job_uuid, job.job_id):
-        report.info(tr("An earlier run of this job is coming to its end."))
+        report.info(tr("Waiting for a previous run of this job to finish."))
         while not journal.claim(job.job_uuid, job.job_id):
             clock.sleep(TURN_WAIT_S)
 
 
 def _let_the_second_pass(job: PrintJob, clock: Clock) -> None:
     """A job's prints are told apart by the second in which the one before was completed."""
-    left_s = job.print_run + 1 - clock.wall_s()
+    left_s = job.completed_at + 1 - clock.wall_s()
     if 0 < left_s <= 1:
         clock.sleep(left_s)
 
 
 def _others_wait(job: PrintJob, environ: Mapping[str, str], report: CupsReport) -> bool:
     """Whether other jobs wait for the job's queue, or its class."""
-    # which most jobs end without having to know
-    from cirrus_bridge.cups_ipp import CUPS_SOCKET, CupsServer
-    from cirrus_bridge.cups_queue import CupsQueues
-
     try:
-        cups = CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
-        return cups.has_pending(job.queue, job.class_name)
+        return _cups(environ).has_pending(job.queue, job.class_name)
     except (CupsAway, CupsRefused) as error:
         report.debug(f"{error} {error.detail}")
         return False

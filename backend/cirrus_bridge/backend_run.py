@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.cloud_apis import CloudApis
@@ -17,11 +18,14 @@ from cirrus_bridge.errors import (
     DeliveryEnded,
     Disposition,
     Interrupted,
+    JobForgotten,
     KeepsBreaking,
+    TimeIsOver,
 )
 from cirrus_bridge.follow import Follower, Tracked, tracked
-from cirrus_bridge.journal import Entry, Journal, Phase
+from cirrus_bridge.journal import Entry, Journal
 from cirrus_bridge.journal_delivery import Accepted
+from cirrus_bridge.lifecycle import ACCEPTED
 from cirrus_bridge.model import DocumentKey, JobStatus, PrintJob, Receipt
 from cirrus_bridge.props import job_props
 from cirrus_bridge.recognize import recognize
@@ -59,19 +63,24 @@ class BackendRun:
             CirrusError: the document was not submitted, or is not going to be delivered.
         """
         job = self.job
-        key, known = recognize(job, queue, self.journal.entries(job.job_uuid, job.job_id))
-        if known is not None and known.phase is Phase.ACCEPTED and known.key != key:
+        entries = self.journal.entries(job.job_uuid, job.job_id)
+        key, known = recognize(job, queue, entries)
+        if not entries and 0 < job.created_at < self.journal.trusted_since_s():
+            self._ask_person(key, queue)
+        if known is not None and known.state in ACCEPTED and known.key != key:
             # by another member of the class, or where the queue led before
             key = known.key
             queue = self.configuration.queue(key.destination, queue.settings)
         try:
             return self._print(key, known, queue, data)
-        except Interrupted:
+        except Interrupted as error:
             documents = self.journal.documents_of(key)
             if all(document.key != key for document in documents):
-                raise  # as nothing was sent
+                raise  # the cloud does not have it
+            if isinstance(error, TimeIsOver):
+                keys = [document.key for document in documents]
+                return self._leave_to_poller(keys, queue, tracked(documents))
         self._hand_over([document.key for document in documents], queue, "complete")
-        self.journal.ended(key, now_s=self.clock.wall_s())
         self.report.lasting(
             tr(
                 "Stopped, but {server} has the job already and will print it: {ids}.",
@@ -81,11 +90,25 @@ class BackendRun:
         )
         return OK
 
+    def _ask_person(self, key: DocumentKey, queue: QueueUri) -> NoReturn:
+        """The job is older than what the journal knows for sure: releasing it is the person's word
+        to print."""
+        now_s = self.clock.wall_s()
+        self.journal.intent(key, self.job, queue.targets, now_s=now_s)
+        self.journal.forgotten(key, now_s=now_s)
+        raise JobForgotten(
+            tr(
+                "The journal was deleted or restored after this job came, so the job may be "
+                "printed already. Look at the printer; then cancel this job, or release it to "
+                "print (again)."
+            )
+        )
+
     def _print(
         self, key: DocumentKey, known: Entry | None, queue: QueueUri, data: SpooledDocument
     ) -> int:
         job = self.job
-        if known is None or known.phase is not Phase.ACCEPTED:
+        if known is None or known.state not in ACCEPTED:
             self._submit(key, known, queue, data)
         else:
             self.report.info(tr("The cloud has this document already; it is not sent again."))
@@ -96,9 +119,7 @@ class BackendRun:
         self.report.progress(100)
         documents = self.journal.documents_of(key)
         if not job.is_last(key.number):
-            # the run for the last one speaks for all
-            self.journal.ended(key, now_s=self.clock.wall_s())
-            return OK
+            return OK  # the run for the last one speaks for all
         return self._follow(key, queue, documents)
 
     def _submit(
@@ -115,22 +136,21 @@ class BackendRun:
             report=self.report,
             sizes=self.configuration.upload,
             expected_bytes=data.size_bytes,
-            attempt=known.attempt if known else 0,
         )
         try:
             if known and known.open_runs >= MOST_OPEN_RUNS:
                 raise KeepsBreaking(
                     tr(
-                        "Printing was broken off {times} times in a row: the backend was killed or "
-                        "crashed. Look into the logs (is memory short?), then release the job; it "
-                        "goes on where it was.",
+                        "Printing was interrupted {times} times in a row: the backend was killed "
+                        "or crashed. Look into the logs (is memory short?), then release the job. "
+                        "It resumes where it was.",
                         times=known.open_runs,
                     )
                 )
             self.report.info(tr("Sending to {server}", server=queue.server))
             receipts = submission.run(Document(data), known)
         except CirrusError as error:
-            self.journal.pass_broken(self.job.job_uuid)
+            self.journal.run_ended(key, now_s=self.clock.wall_s())
             if not self.job.is_last(key.number):
                 error.consequence = ONE_OF_SEVERAL
             raise
@@ -151,7 +171,6 @@ class BackendRun:
             self.journal.take_back(keys, now_s=self.clock.wall_s())
             follower = Follower(ask, self.journal, self.clock, self.report, self.others_wait)
             follower.follow(targets, wait, queue.settings.wait_timeout_s)
-        self.journal.ended(key, now_s=self.clock.wall_s())
         if is_settled(targets, "delivered"):
             return self._conclude(documents, targets)
         if is_settled(targets, wait):

@@ -48,7 +48,7 @@ def run() -> None:
     from cirrus_bridge.words import tr, translated  # which hardly any job needs here
 
     text = tr(
-        "Printing was broken off (signal {signal}). The job goes on in {pause} seconds.",
+        "Printing was interrupted by signal {signal}; resuming in {pause} seconds.",
         signal=os.WTERMSIG(status),
         pause=PAUSE_S,
     )
@@ -79,7 +79,7 @@ def _work(run: Run, cupsd: int) -> NoReturn:
     gc.set_threshold(50_000)  # looking for garbage in what was just imported takes 15 ms
     from cirrus_bridge.backend_main import run as work
 
-    code = work(run.number, cupsd)
+    code = work(run, cupsd)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # nothing is left to be done, and taking everything down takes 20 ms

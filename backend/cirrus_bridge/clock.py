@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import math
 import signal
 import time
 from collections.abc import Iterator
 from datetime import datetime
 from types import FrameType
 
-from cirrus_bridge.errors import Interrupted
+from cirrus_bridge.errors import Interrupted, TimeIsOver
 from cirrus_bridge.words import tr
 
+# CUPS itself cancels a job whose time is over, so its run ends in time before that
+MARGIN_SHARE, LONGEST_MARGIN_S = 0.25, 120.0
 GRACE_S = 0.8  # how long a stretch that must not be cut may go on after the signal
 
 
@@ -34,12 +37,14 @@ class Clock:
     def __init__(self) -> None:
         self.stop_requested = False
         self._on_request = _OnRequest.REMEMBER
+        self._why = _stopped
+        self._ends_s = math.inf
 
     def watch_signals(self) -> None:
         """Take over SIGTERM and SIGINT; the first one asks for a clean end (backend(7))."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
-        signal.signal(signal.SIGALRM, self._on_grace_over)
+        signal.signal(signal.SIGALRM, self._on_alarm)
         # those that came while nobody could take them (the supervisor keeps them back) come now
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD))
 
@@ -55,6 +60,12 @@ class Clock:
         """Seconds on a clock that nobody can set: the one for deadlines."""
         return time.monotonic()
 
+    def end_within(self, limit_s: float) -> None:
+        """Have a stop request come, as TimeIsOver, before `limit_s` seconds have passed."""
+        margin_s = min(limit_s * MARGIN_SHARE, LONGEST_MARGIN_S)
+        self._ends_s = self.monotonic_s() + max(limit_s - margin_s, 1.0)
+        self._arm()
+
     def cpu_s(self) -> float:
         """Seconds that this process has had a processor: how much work it was."""
         return time.process_time()
@@ -62,7 +73,7 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         """Sleep; inside `stoppable()` a stop request, made before too, ends it: Interrupted."""
         if self.stop_requested and self._on_request is _OnRequest.RAISE:
-            raise _interrupted()
+            raise self._why()
         time.sleep(seconds)
 
     @contextlib.contextmanager
@@ -70,7 +81,7 @@ class Clock:
         """A stretch that a stop request may end anywhere, by raising Interrupted."""
         with self._during(_OnRequest.RAISE):
             if self.stop_requested:
-                raise _interrupted()
+                raise self._why()
             yield
 
     @contextlib.contextmanager
@@ -86,7 +97,7 @@ class Clock:
             try:
                 yield
             finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
+                self._arm()
 
     @contextlib.contextmanager
     def _during(self, on_request: _OnRequest) -> Iterator[None]:
@@ -101,16 +112,33 @@ class Clock:
             return  # it is on its way; CUPS signals the supervisor and the worker alike
         self.stop_requested = True
         if self._on_request is _OnRequest.RAISE:
-            raise _interrupted()
+            raise self._why()
         if self._on_request is _OnRequest.RAISE_LATER:
             signal.setitimer(signal.ITIMER_REAL, GRACE_S)
 
-    def _on_grace_over(self, number: int, frame: FrameType | None) -> None:
-        if self._on_request is _OnRequest.RAISE_LATER:
-            raise _interrupted()
+    def _on_alarm(self, number: int, frame: FrameType | None) -> None:
+        if not self.stop_requested and self.monotonic_s() >= self._ends_s:
+            self._why = _time_is_over
+            self._on_stop(number, frame)
+        elif self.stop_requested and self._on_request is _OnRequest.RAISE_LATER:
+            raise self._why()
+
+    def _arm(self) -> None:
+        """Have the alarm come when the run's time is over, and not before."""
+        left_s = self._ends_s - self.monotonic_s()
+        signal.setitimer(signal.ITIMER_REAL, 0 if math.isinf(left_s) else max(left_s, 0.01))
 
 
-def _interrupted() -> Interrupted:
+def _stopped() -> Interrupted:
     return Interrupted(
         tr("The job was stopped before it was sent to the cloud; nothing was printed.")
+    )
+
+
+def _time_is_over() -> TimeIsOver:
+    return TimeIsOver(
+        tr(
+            "CUPS limits how long a job may be processed (MaxJobTime). The job resumes in a new "
+            "run at once; nothing was printed yet."
+        )
     )

@@ -10,12 +10,12 @@ import contextlib
 import os
 import re
 import select
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
+from cirrus_bridge.cups_facts import JobFacts, facts_from_options
 from cirrus_bridge.cups_options import parse_options
 from cirrus_bridge.cups_ppd import NO_DRIVER, QueueDriver, read_queue_driver
 from cirrus_bridge.cups_spool import are_joined, files
@@ -40,19 +40,38 @@ _ALONE = (b"%PDF-", b"#PDF-BANNER", b"#CUPS-BANNER")
 _SPOOL_NAME = re.compile(r"d[0-9]+-([0-9]+)")
 
 
-def read_job(argv: Sequence[str], environ: Mapping[str, str], number: int = 0) -> PrintJob:
-    """The job that CUPS describes by `argv` (with the program's name) and `environ`; this is its
-    run for the document of this number, or 0 if that is not known.
+def job_id_of(argv: Sequence[str]) -> int:
+    """The job's number, from backend(7)'s arguments.
+
+    Raises:
+        UsageError: not 5 or 6 arguments, or no number as job id.
+    """
+    if len(argv) not in (6, 7):
+        raise UsageError(USAGE)
+    job_id = _text(argv[1])
+    if not _is_number(job_id):
+        raise UsageError(tr("'{id}' is not a job id. {usage}", id=job_id, usage=USAGE))
+    return int(job_id)
+
+
+def read_job(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    number: int = 0,
+    facts: JobFacts | None = None,
+) -> PrintJob:
+    """The job that CUPS describes by `argv` (with the program's name) and `environ`.
+
+    Args:
+        number: the place in the job of this run's document, or 0 if that is not known.
+        facts: what cupsd says of the job; None for a run by hand.
 
     Raises:
         UsageError: not 5 or 6 arguments, or no number as job id.
         BadOption: the number of copies is no number.
     """
-    if len(argv) not in (6, 7):
-        raise UsageError(USAGE)
-    job_id, user, title, copies, option_text = (_text(arg) for arg in argv[1:6])
-    if not _is_number(job_id):
-        raise UsageError(tr("'{id}' is not a job id. {usage}", id=job_id, usage=USAGE))
+    job_id = job_id_of(argv)
+    user, title, copies, option_text = (_text(arg) for arg in argv[2:6])
     if not _is_number(copies) or int(copies) < 1:
         raise BadOption(
             tr(
@@ -61,15 +80,15 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str], number: int = 0) -
             )
         )
     options = parse_options(option_text)
+    facts = facts or facts_from_options(options)
     documents = files(argv, environ)
     spool_path = Path(argv[6]) if len(argv) == 7 else None
     queue = _text(environ.get("PRINTER", "")) or "cirrus"
     ppd = environ.get("PPD")
     driver = read_queue_driver(Path(ppd)) if ppd else NO_DRIVER
     return PrintJob(
-        job_id=int(job_id),
-        # a run by hand has no job-uuid, and no later run that would have to find it again
-        job_uuid=options.get("job-uuid") or uuid.uuid4().urn,
+        job_id=job_id,
+        job_uuid=facts.job_uuid,
         user=user,
         title=_title(title) or f"{queue}-{job_id}",
         copies=_copies_left(int(copies), len(argv) == 7, environ, driver),
@@ -78,9 +97,14 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str], number: int = 0) -
         queue=queue,
         options=MappingProxyType(options),
         spool_path=spool_path,
-        document_number=_document_number(spool_path) or number or None,
-        print_run=_number(options.get("time-at-completed", "")),
-        pass_started=_number(options.get("time-at-processing", "")),
+        number=_document_number(spool_path) or number or 1,
+        created_at=facts.created_at,
+        processing_at=facts.processing_at,
+        completed_at=facts.completed_at,
+        cancel_after_s=facts.cancel_after_s,
+        priority=facts.priority,
+        host=facts.host
+        or options.get("job-originating-host-name", ""),  # cupsd may keep it private
         has_driver="FINAL_CONTENT_TYPE" in environ,
         layout_done=spool_path is None
         and "FINAL_CONTENT_TYPE" in environ
@@ -222,10 +246,6 @@ def _title(text: str) -> str:
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 10
-
-
-def _number(text: str) -> int:
-    return int(text) if _is_number(text) else 0
 
 
 def _document_number(spool_path: Path | None) -> int | None:

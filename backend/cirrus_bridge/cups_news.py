@@ -50,6 +50,7 @@ class CupsNews:
     clock: Clock
     settlement: Settlement
     tell: Callable[[Change], None]
+    server_notices: Callable[[], Mapping[str, Words]] = dict
     signs_s: dict[Place, float] = field(default_factory=dict)
     _trouble: dict[Company, str] = field(default_factory=dict)  # without a company, a server's
 
@@ -78,7 +79,7 @@ class CupsNews:
         Raises:
             CupsAway: cupsd does not answer.
         """
-        held = [watched for watched in watch_list if watched.handover == "hold"]
+        held = [watched for watched in watch_list if watched.is_held]
         if not held:
             return []
         jobs = {job.job_id: job for job in self.cups.jobs()}
@@ -137,6 +138,9 @@ class CupsNews:
             notices[document.queue].append(
                 tr("Job {job}: {what}", job=document.key.job_id, what=LET_GO)
             )
+        away = self.server_notices()
+        for queue, notice in away.items():
+            notices[queue].append(notice)
         by_queue: dict[str, list[Watched]] = defaultdict(list)
         for watched in watch_list:
             by_queue[watched.document.queue].append(watched)
@@ -149,8 +153,9 @@ class CupsNews:
                 notices[name],
                 self.trouble_of(by_queue[name][0].queue) if by_queue[name] else "",
                 now,
+                is_away=name in away,
             )
-            for name in [*by_queue, *failures, *notices]
+            for name in {*by_queue, *failures, *notices}
         }
 
     def _offline(self, watch_list: WatchList) -> defaultdict[Company, dict[str, float]]:

@@ -23,6 +23,7 @@ OPERATOR_BYTES = 127  # RFC 8011, table 12: job-message-from-operator
 IDLE, STOPPED = 3, 5  # printer-state, RFC 8011, 5.4.11
 HELD, PROCESSING, CANCELED, ABORTED, COMPLETED = 4, 5, 7, 8, 9  # job-state, RFC 8011, 5.3.7
 FINAL = (CANCELED, ABORTED, COMPLETED)
+INDEFINITE = "indefinite"  # job-hold-until, RFC 8011, 5.2.2: until somebody releases it
 
 
 _MESSAGES = ("job-printer-state-message", "job-message-from-operator")
@@ -140,6 +141,12 @@ class CupsQueues:
     def release_job(self, job_id: int) -> None:
         """Let a held job go: CUPS runs the backend for it again."""
         self._server.request(Operation.RELEASE_JOB, "/jobs/", [_job_uri(job_id)])
+
+    def hold_job(self, job_id: int) -> None:
+        """Hold a job until somebody releases it; of a held job, MaxHoldTime begins again."""
+        hold = Attribute(Tag.KEYWORD, "job-hold-until", [INDEFINITE])
+        about = [_job_uri(job_id)]
+        self._server.request(Operation.SET_JOB_ATTRIBUTES, "/jobs/", about, changes=[hold])
 
     def move_job(self, job_id: int, queue: str) -> None:
         """Let another queue have a job that has not ended."""

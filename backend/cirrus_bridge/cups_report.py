@@ -73,6 +73,7 @@ class CupsReport:
 
     def error(self, error: CirrusError) -> int:
         """Report an error and return the exit code that goes with it."""
+        self.server_back()  # the poller says at the queue that jobs wait
         if error.detail:
             self.debug(error.detail)
         texts = (error.text, error.consequence, f"({error.code})")

@@ -16,6 +16,7 @@ from cirrus_bridge.clock import Clock
 from cirrus_bridge.cups_news import CupsNews
 from cirrus_bridge.errors import CirrusError, CupsAway, CupsRefused
 from cirrus_bridge.orphans import Orphans
+from cirrus_bridge.outages import Outages
 from cirrus_bridge.settle import Settlement
 from cirrus_bridge.timer import Timer
 from cirrus_bridge.watched import Job, Watched, WatchList
@@ -37,6 +38,8 @@ class CupsTurn:
     news: CupsNews
     settlement: Settlement
     orphans: Orphans
+    orphans_every_s: float
+    outages: Outages
     tell: Callable[[Change], None]
     watch_list: WatchList
     _settled: dict[Job, Watched] = field(default_factory=dict)
@@ -47,8 +50,8 @@ class CupsTurn:
     _trouble: str = ""
 
     def __post_init__(self) -> None:
-        self._orphans_due = Timer(self.orphans.after_s)
-        self._due = Timer(min(CUPS_S, self.orphans.after_s))  # they are looked for then
+        self._orphans_due = Timer(self.orphans_every_s)
+        self._due = Timer(min(CUPS_S, self.orphans_every_s))  # they are looked for then
 
     @property
     def due_s(self) -> float:
@@ -78,10 +81,22 @@ class CupsTurn:
 
     def take(self, now_s: float) -> Iterator[Watched]:
         """Say what is due."""
+        if now_s >= self._free_s:
+            try:
+                self.outages.step(now_s)
+            except (CupsAway, CupsRefused) as error:
+                self._failed(error)
         if self._settled and now_s >= self._free_s:
             yield from self._settle()
         if self._due.is_due(now_s):
             yield from self.tell_all()
+
+    def run_once(self) -> None:
+        """Release, once, the jobs whose server works again."""
+        try:
+            self.outages.run_once()
+        except (CupsAway, CupsRefused) as error:
+            self._failed(error)
 
     def tell_all(self) -> Iterator[Watched]:
         """Jobs and queues say in CUPS what is known; what CUPS has ended is let go."""

@@ -27,11 +27,17 @@
     │   │   └── ShortSegment    CB-414
     │   └── SubmitUnanswered    CB-421  ambiguous: the server may or may not have the job
     ├── ServerAway              CB-431  `contimeout` is over
+    ├── WaitsForServer          CB-434  the job is held until its server works again
     ├── TryOtherMember          CB-432  the job came through a class that may have other members
     ├── SubmitDropped           CB-433  an ambiguous submit of a queue with onambiguous=drop
     ├── JournalError            CB-501
-    │   └── JournalBusy         CB-502
+    │   ├── JournalBusy         CB-502
+    │   ├── JournalReplaced     CB-503
+    │   └── JournalDamaged      CB-504
+    ├── JobForgotten            CB-505  the journal that knew of the job is gone
+    ├── JobUnidentified         CB-511  cupsd does not say which job this is
     ├── Interrupted             CB-601  a signal asked the program to stop
+    │   └── TimeIsOver          CB-604  CUPS would cancel the job soon; it runs again
     ├── StartOver               CB-602  an earlier run's upload can not be continued
     ├── KeepsBreaking           CB-603  one run after the other came to no end
     ├── DeliveryEnded           CB-701  the cloud ended the job without delivering it
@@ -285,6 +291,14 @@ class ServerAway(CirrusError):
     disposition = Disposition.HOLD
 
 
+class WaitsForServer(CirrusError):
+    """The server does not work. CUPS holds the job, and the poller releases it."""
+
+    code = "CB-434"
+    kind = Kind.PASSING
+    disposition = Disposition.HOLD
+
+
 class TryOtherMember(CirrusError):
     """The server can not be used and the job came through a class: CUPS has other members."""
 
@@ -314,7 +328,36 @@ class JournalBusy(JournalError):
 
     code = "CB-502"
     kind = Kind.PASSING
-    disposition = Disposition.RETRY_LATER
+
+
+class JobForgotten(CirrusError):
+    """The job is older than the journal, which was deleted or restored: it may be printed."""
+
+    code = "CB-505"
+    kind = Kind.JOB
+    disposition = Disposition.HOLD
+
+
+class JobUnidentified(CirrusError):
+    """cupsd does not say which job this is: sent so, the job could be printed twice."""
+
+    code = "CB-511"
+    kind = Kind.PASSING
+    disposition = Disposition.HOLD
+
+
+class JournalReplaced(JournalError):
+    """The journal's files were deleted or replaced while they were open; there are others now."""
+
+    code = "CB-503"
+    kind = Kind.PASSING
+    disposition = Disposition.RUN_AGAIN
+
+
+class JournalDamaged(JournalError):
+    """What the journal says cannot be relied on, so a job could be printed twice."""
+
+    code = "CB-504"
 
 
 class Interrupted(CirrusError):
@@ -327,6 +370,12 @@ class Interrupted(CirrusError):
     code = "CB-601"
     kind = Kind.PASSING
     disposition = Disposition.RUN_AGAIN
+
+
+class TimeIsOver(Interrupted):
+    """CUPS would cancel the job soon (MaxJobTime, job-cancel-after): a new run has new time."""
+
+    code = "CB-604"
 
 
 class StartOver(CirrusError):

@@ -3,50 +3,41 @@
 Each write is durable before the call returns. `document` has one row for each document of a job,
 `delivery` one for each of its targets. Written in this order (CONTRIBUTING.md, "journal first"), so
 that a crash between any two steps is told apart afterwards:
-intent → confirmed segments → about to submit → accepted → ended. What comes after the server's
-word is in `journal_delivery`.
+intent → confirmed segments → about to submit → accepted. `lifecycle` has the states; what comes
+after the server's word is in `journal_delivery`.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cirrus_bridge.journal_delivery import BY_KEY, DeliveryJournal, key_values
+from cirrus_bridge.lifecycle import WAITS, Event, State, sql_list
 from cirrus_bridge.model import DeliveryState, DocumentKey, PrintJob, Receipt, Target
 
-SOON_S = 600.0  # a run that comes later says nothing about why the one before broke off
-REMEMBERED_S = 7 * 86_400.0  # servers get mended
-
-
-class Phase(enum.Enum):
-    """How far the submission of a document has come."""
-
-    INTENT = "intent"
-    SUBMITTING = "submitting"  # a submit may be under way: after a crash, nobody knows
-    UNANSWERED = "unanswered"  # a person has been told that nobody knows
-    ACCEPTED = "accepted"
+SOON_S = 600.0  # a run that comes later says nothing about why the one before was interrupted
+REMEMBERED_S = 7 * 86_400.0  # servers get repaired
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A document's row. `ended` says that a run of the backend has finished with it; `open_runs`
-    counts the last runs, each soon after the one before, that came to no end at all. `class_name`
-    is the class through which the job came, or empty; `attempt` how often the document has been
-    printed anew because the cloud did not deliver it; `queue` the queue that it came through;
-    `completed_before` when CUPS had last called the job completed before the last run of this
-    print, which may have been a mistake of CUPS."""
+    """A document's row.
+
+    `completed_at` is when CUPS had last completed the job (seconds since the epoch, 0 for never)
+    at the last run of this print. `open_runs` counts the last runs, each soon after the one
+    before, that were killed. `class_name` is the class through which the job came, or empty;
+    `queue` the queue; `reprints` how often the document was submitted again because the cloud did
+    not deliver it.
+    """
 
     key: DocumentKey
-    phase: Phase
-    pass_started: int
-    ended: bool
+    state: State
+    completed_at: int
     open_runs: int
     class_name: str
-    attempt: int
+    reprints: int
     queue: str
-    completed_before: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +61,24 @@ class Journal(DeliveryJournal):
 
     Raises (every method):
         JournalBusy: another process kept the lock for BUSY_TIMEOUT_S.
-        JournalError: it can not be read or written.
+        JournalError: it cannot be read or written.
     """
 
     def entries(self, job_uuid: str, job_id: int) -> list[Entry]:
         """All documents of a job, for any destination, the latest print last, by number."""
+        self.check_job(job_uuid, job_id)
         with self._translated():
             rows = self._db.execute(
-                "SELECT print_run, destination, number, phase, pass_started, ended, open_runs,"
-                " class_name, attempt, queue, completed_before"
+                "SELECT print_run, destination, number, state, completed_at, open_runs,"
+                " class_name, reprints, queue"
                 " FROM document WHERE job_uuid = ? AND job_id = ? ORDER BY print_run, number",
                 (job_uuid, job_id),
             ).fetchall()
         return [
             Entry(
-                DocumentKey(job_uuid, job_id, print_run, destination, number),
-                Phase(phase),
-                started,
-                bool(ended),
-                *more,
+                DocumentKey(job_uuid, job_id, print_run, destination, number), State(state), *more
             )
-            for print_run, destination, number, phase, started, ended, *more in rows
+            for print_run, destination, number, state, *more in rows
         ]
 
     def intent(
@@ -102,22 +90,28 @@ class Journal(DeliveryJournal):
         now_s: float,
     ) -> None:
         """A document is about to be uploaded; what an earlier run has uploaded stays known."""
+        about: dict[str, str | float | None] = {
+            "queue": job.queue,
+            "user": job.user,
+            "title": job.title,
+            "class_name": job.class_name,
+            "completed_at": job.completed_at,
+            "language": job.language,
+        }
         with self._transaction():
             self._db.execute(f"DELETE FROM delivery WHERE {BY_KEY}", key_values(key))
+            columns, marks = ", ".join(about), ", ".join("?" * len(about))
             self._db.execute(
                 "INSERT INTO document (job_uuid, job_id, print_run, destination, number,"
-                " queue, user, title, phase, pass_started, created_at, updated_at, class_name,"
-                " completed_before, language, open_runs)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
-                " ON CONFLICT DO UPDATE SET phase = excluded.phase, ended = 0,"
-                " pass_started = excluded.pass_started, updated_at = excluded.updated_at,"
-                " class_name = excluded.class_name, completed_before = excluded.completed_before,"
-                " handover = '', poller = NULL, closed_at = NULL,"
-                " open_runs = 1 + iif(excluded.updated_at - updated_at < ?, open_runs, 0)",
-                (*key_values(key), job.queue, job.user, job.title,
-                 Phase.INTENT.value, job.pass_started, now_s, now_s, job.class_name,
-                 job.print_run, job.language, SOON_S),
-            )  # fmt: skip
+                f" created_at, updated_at, {columns}) VALUES (?, ?, ?, ?, ?, ?, ?, {marks})"
+                " ON CONFLICT DO UPDATE SET open_runs ="
+                " iif(excluded.updated_at - updated_at < ?, open_runs, 0)",
+                (*key_values(key), now_s, now_s, *about.values(), SOON_S),
+            )
+            self._move(key, Event.RUN, now_s, poller=None, **about)
+            self._db.execute(
+                f"UPDATE document SET open_runs = open_runs + 1 WHERE {BY_KEY}", key_values(key)
+            )
             self._db.executemany(
                 "INSERT INTO delivery (job_uuid, job_id, print_run, destination, number,"
                 " target_number, location, device, updated_at)"
@@ -129,14 +123,9 @@ class Journal(DeliveryJournal):
             )
 
     def rerun(self, key: DocumentKey, job: PrintJob, *, now_s: float) -> None:
-        """CUPS runs a document again that the journal knows already."""
-        self._update(
-            key,
-            now_s,
-            pass_started=job.pass_started,
-            completed_before=job.print_run,
-            ended=0,
-        )
+        """CUPS runs a document again that the cloud has already."""
+        with self._transaction():
+            self._move(key, Event.RUN, now_s, completed_at=job.completed_at)
 
     def uploading(self, key: DocumentKey, temp_file: str, *, now_s: float) -> None:
         """The document's segments go into this temporary file of the server."""
@@ -168,29 +157,68 @@ class Journal(DeliveryJournal):
         return Confirmed(row[0], {at: ConfirmedSegment(n, sha256) for at, n, sha256 in rows})
 
     def forget_upload(self, key: DocumentKey) -> None:
-        """What was uploaded is of no use any more."""
+        """What was uploaded is no longer of use."""
         with self._transaction():
             self._db.execute(f"DELETE FROM segment WHERE {BY_KEY}", key_values(key))
             self._db.execute(
                 f"UPDATE document SET temp_file = NULL WHERE {BY_KEY}", key_values(key)
             )
 
-    def submitting(self, key: DocumentKey, sha256: str, size_bytes: int, *, now_s: float) -> None:
-        """The next step is the submit, of a document with this digest and size."""
-        self._update(key, now_s, phase=Phase.SUBMITTING.value, sha256=sha256, size_bytes=size_bytes)
+    def submit_key(self, key: DocumentKey) -> tuple[str, str]:
+        """The Idempotency-Key of the document's last submit and the digest of what that submit
+        asked for; both are empty before the first one."""
+        with self._translated():
+            row = self._db.execute(
+                f"SELECT submit_key, submit_form FROM document WHERE {BY_KEY}", key_values(key)
+            ).fetchone()
+        return (row[0], row[1]) if row else ("", "")
+
+    def submitting(
+        self,
+        key: DocumentKey,
+        sha256: str,
+        size_bytes: int,
+        *,
+        submit_key: str,
+        submit_form: str,
+        now_s: float,
+    ) -> None:
+        """The next step is the submit of a document with this digest and size."""
+        with self._transaction():
+            self._move(
+                key,
+                Event.SUBMIT,
+                now_s,
+                sha256=sha256,
+                size_bytes=size_bytes,
+                submit_key=submit_key,
+                submit_form=submit_form,
+            )
 
     def not_submitted(self, key: DocumentKey, *, now_s: float) -> None:
-        """The submit failed in a way that is sure to have had no effect."""
-        self._update(key, now_s, phase=Phase.INTENT.value)
+        """No submit of the document can have been accepted."""
+        with self._transaction():
+            self._move(key, Event.REFUSE, now_s)
 
     def unanswered(self, key: DocumentKey, *, now_s: float) -> None:
         """A person is told that the submit may or may not have been accepted."""
-        self._update(key, now_s, phase=Phase.UNANSWERED.value)
+        with self._transaction():
+            self._move(key, Event.LOSE_ANSWER, now_s, open_runs=0)
+
+    def forgotten(self, key: DocumentKey, *, now_s: float) -> None:
+        """An earlier journal may have known of a submit; a person is told so."""
+        with self._transaction():
+            self._move(key, Event.FORGET, now_s, open_runs=0)
+
+    def dropped(self, key: DocumentKey, *, now_s: float) -> None:
+        """The document is given up, though a submit may have been accepted."""
+        with self._transaction():
+            self._move(key, Event.DROP, now_s, open_runs=0)
 
     def accepted(self, key: DocumentKey, receipts: Sequence[Receipt], *, now_s: float) -> None:
         """The server has the document, under these job ids (in the order of the targets)."""
         with self._transaction():
-            self._set(key, now_s, phase=Phase.ACCEPTED.value, accepted_at=now_s)
+            self._move(key, Event.ACCEPT, now_s, accepted_at=now_s, trying_since=None)
             self._db.executemany(
                 f"UPDATE delivery SET cloud_job_id = ?, state = ?, updated_at = ?"
                 f" WHERE {BY_KEY} AND target_number = ?",
@@ -201,18 +229,60 @@ class Journal(DeliveryJournal):
                 ],
             )  # fmt: skip
 
-    def ended(self, key: DocumentKey, *, now_s: float) -> None:
-        """This run of the backend has finished with the document."""
-        self._update(key, now_s, ended=1, open_runs=0)
+    def run_ended(self, key: DocumentKey, *, now_s: float) -> None:
+        """This run of the backend was not killed."""
+        self._update(key, now_s, open_runs=0)
 
-    def pass_broken(self, job_uuid: str) -> None:
-        """This pass of the job through its queue ends early, but in order: a next one begins at
-        document 1, even within the same second."""
+    # --- a server that does not work
+
+    def trying_since_s(self, key: DocumentKey) -> float | None:
+        """When the document first met the outage that still lasts, in seconds since the epoch."""
+        with self._translated():
+            row = self._db.execute(
+                f"SELECT trying_since FROM document WHERE {BY_KEY}", key_values(key)
+            ).fetchone()
+        return row[0] if row else None
+
+    def trying(self, key: DocumentKey, since_s: float | None, *, now_s: float) -> None:
+        """The document meets an outage since then, or (None) the outage is over."""
+        self._update(key, now_s, trying_since=since_s)
+
+    def wait(
+        self,
+        key: DocumentKey,
+        waits_for: str,
+        device_uri: str,
+        *,
+        give_up_at_s: float,
+        now_s: float,
+    ) -> None:
+        """CUPS holds the document's job until the server works again.
+
+        Args:
+            waits_for: `server`, or `key` where the server refused the key.
+            device_uri: `uri.followed_uri`.
+            give_up_at_s: when the queue's contimeout is over, in seconds since the epoch.
+        """
         with self._transaction():
-            self._db.execute(
-                "UPDATE document SET pass_started = 0, open_runs = 0 WHERE job_uuid = ?",
-                (job_uuid,),
+            self._move(
+                key,
+                Event.WAIT,
+                now_s,
+                waits_for=waits_for,
+                device_uri=device_uri,
+                give_up_at=give_up_at_s,
+                open_runs=0,
             )
+
+    def jobs_wait_for(self, at: str) -> bool:
+        """Whether jobs are held until a server works. `at` is how destinations there begin."""
+        with self._translated():
+            row = self._db.execute(
+                f"SELECT 1 FROM document WHERE closed_at IS NULL AND state IN {sql_list(WAITS)}"
+                " AND substr(destination, 1, length(?1)) = ?1 LIMIT 1",
+                (at,),
+            ).fetchone()
+        return row is not None
 
     def takes_one_at_a_time(self, server: str, *, now_s: float) -> bool:
         """Whether this server has been found to take one segment at a time, and not long ago."""

@@ -1,8 +1,8 @@
 """What becomes of accepted documents, on disk: who follows them, and what the cloud says of them.
 
 A document is with its backend until it is handed over; from then on with the poller that holds its
-lease. A poller that has given no sign of life for LEASE_S has lost its leases. A document is closed
-when nothing is left to be done for it; it is remembered for a while, then pruned.
+lease. A poller that has given no sign of life for LEASE_S has lost its leases. A closed document
+is remembered for a while, then pruned. `lifecycle` has the states.
 """
 
 from __future__ import annotations
@@ -14,6 +14,14 @@ from itertools import groupby
 from typing import Any
 
 from cirrus_bridge.journal_database import JournalDatabase
+from cirrus_bridge.lifecycle import (
+    ACCEPTED,
+    OVER,
+    Event,
+    State,
+    next_state,
+    sql_list,
+)
 from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, Receipt, Target
 
 LEASE_S = 60.0
@@ -30,10 +38,12 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A document that the cloud has. `class_name` is the class through which its job came, if it
-    did. `handover` is `hold` or `complete` once the backend follows
-    it no more, and empty before; `device_uri` is `uri.followed_uri` then. Times are in seconds
-    since the epoch; `closed_at_s` is 0 while something is left to be done."""
+    """A document that the cloud has.
+
+    `class_name` is the class through which its job came, if there was one; `reprints` how often
+    the document was submitted again because the cloud did not deliver it. `device_uri` is
+    `uri.followed_uri` once the poller follows the document. Times are in seconds since the epoch;
+    `closed_at_s` is 0 while something is left to be done."""
 
     key: DocumentKey
     queue: str
@@ -41,10 +51,10 @@ class Accepted:
     user: str
     title: str
     language: str
-    handover: str
+    state: State
     device_uri: str
     accepted_at_s: float
-    attempt: int
+    reprints: int
     closed_at_s: float
     deliveries: tuple[Delivery, ...]
 
@@ -94,22 +104,24 @@ class DeliveryJournal(JournalDatabase):
     def hand_over(
         self, keys: Iterable[DocumentKey], handover: str, device_uri: str, *, now_s: float
     ) -> None:
-        """The backend follows these documents no more; a poller may."""
+        """The backend no longer follows these documents; a poller may."""
+        event = Event.HOLD if handover == "hold" else Event.LEAVE
         with self._transaction():
             for key in keys:
-                self._set(key, now_s, handover=handover, device_uri=device_uri, poller=None)
+                self._move(key, event, now_s, device_uri=device_uri, poller=None, open_runs=0)
 
     def take_back(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
         """A backend follows these documents again, as a person has released their job."""
         with self._transaction():
             for key in keys:
-                self._set(key, now_s, handover="", poller=None)
+                self._move(key, Event.TAKE_BACK, now_s, poller=None)
 
     def close(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
         """Nothing is left to be done for these documents."""
         with self._transaction():
             for key in keys:
-                self._set(key, now_s, closed_at=now_s, poller=None)
+                if self._state(key) in ACCEPTED:  # or another run submits it again
+                    self._move(key, Event.CLOSE, now_s, poller=None, open_runs=0)
 
     def held_counts(self, queue: str) -> tuple[int, int]:
         """How many jobs CUPS holds until the poller has seen their delivery: of a queue, and of
@@ -117,7 +129,7 @@ class DeliveryJournal(JournalDatabase):
         with self._translated():
             row = self._db.execute(
                 "SELECT count(DISTINCT iif(queue = ?, job_uuid, NULL)), count(DISTINCT job_uuid)"
-                " FROM document WHERE closed_at IS NULL AND handover = 'hold'",
+                " FROM document WHERE closed_at IS NULL AND state = 'held'",
                 (queue,),
             ).fetchone()
         return int(row[0]), int(row[1])
@@ -141,13 +153,14 @@ class DeliveryJournal(JournalDatabase):
         )
         with self._translated():
             (oldest_s,) = self._db.execute(
-                f"SELECT min(accepted_at){here} AND closed_at IS NULL AND state = 0", (location, at)
+                f"SELECT min(accepted_at){here} AND closed_at IS NULL AND delivery.state = 0",
+                (location, at),
             ).fetchone()
             if oldest_s is None:
                 return math.inf
             (fetched_s,) = self._db.execute(
                 f"SELECT max(coalesce(final_at, received_at)){here}"
-                " AND coalesce(closed_at, ?3) >= ?3 AND state IN (1, 2, 8, 9)",
+                " AND coalesce(closed_at, ?3) >= ?3 AND delivery.state IN (1, 2, 8, 9)",
                 (location, at, oldest_s),
             ).fetchone()
         return max(float(oldest_s), fetched_s or 0.0)
@@ -157,7 +170,8 @@ class DeliveryJournal(JournalDatabase):
             rows = self._db.execute(
                 f"SELECT {_COLUMNS} FROM document JOIN delivery"
                 " USING (job_uuid, job_id, print_run, destination, number)"
-                f" WHERE phase = 'accepted' AND cloud_job_id IS NOT NULL AND {where}"
+                f" WHERE document.state IN {sql_list(ACCEPTED)} AND cloud_job_id IS NOT NULL"
+                f" AND {where}"
                 " ORDER BY accepted_at, job_uuid, job_id, print_run, destination, number,"
                 " target_number",
                 values,
@@ -169,6 +183,26 @@ class DeliveryJournal(JournalDatabase):
             f"SELECT poller FROM document WHERE {BY_KEY}", key_values(key)
         ).fetchone()
         return row[0] if row else ""
+
+    def _state(self, key: DocumentKey) -> State | None:
+        row = self._db.execute(
+            f"SELECT state FROM document WHERE {BY_KEY}", key_values(key)
+        ).fetchone()
+        return State(row[0]) if row else None
+
+    def _move(
+        self, key: DocumentKey, event: Event, now_s: float, **values: str | float | None
+    ) -> None:
+        """Change a document's state, and more of its row, as `lifecycle` allows."""
+        state = self._state(key)
+        if state is None:
+            return  # pruned
+        after = next_state(state, event)
+        if after not in OVER:
+            values["closed_at"] = None
+        elif state not in OVER:
+            values["closed_at"] = now_s
+        self._set(key, now_s, state=after, **values)
 
     def _update(self, key: DocumentKey, now_s: float, **values: str | float | None) -> None:
         with self._transaction():
@@ -185,13 +219,13 @@ class DeliveryJournal(JournalDatabase):
 BY_KEY = "job_uuid = ? AND job_id = ? AND print_run = ? AND destination = ? AND number = ?"
 _COLUMNS = (
     "job_uuid, job_id, print_run, destination, number, queue, class_name, user, title, language, "
-    "handover, device_uri, accepted_at, attempt, coalesce(closed_at, 0.0), target_number, "
-    "location, device, cloud_job_id, state, message, submitted, received, delivered"
+    "document.state, device_uri, accepted_at, reprints, coalesce(closed_at, 0.0), target_number, "
+    "location, device, cloud_job_id, delivery.state, message, submitted, received, delivered"
 )
 _OF_KEY, _OF_DOCUMENT = 5, 15
 _ABOUT = (
-    *("queue", "class_name", "user", "title", "language", "handover", "device_uri"),
-    *("accepted_at_s", "attempt", "closed_at_s"),
+    *("queue", "class_name", "user", "title", "language", "state", "device_uri"),
+    *("accepted_at_s", "reprints", "closed_at_s"),
 )
 
 
@@ -204,6 +238,7 @@ def _accepted(rows: Iterable[Sequence[Any]]) -> Iterator[Accepted]:
     for head, group in groupby(rows, key=lambda row: tuple(row[:_OF_DOCUMENT])):
         deliveries = tuple(_delivery(*row[_OF_DOCUMENT:]) for row in group)
         key, about = head[:_OF_KEY], dict(zip(_ABOUT, head[_OF_KEY:], strict=True))
+        about["state"] = State(about["state"])
         yield Accepted(DocumentKey(*key), deliveries=deliveries, **about)
 
 

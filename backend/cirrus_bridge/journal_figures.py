@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from cirrus_bridge.journal_database import BUSY_TIMEOUT_S, View
 from cirrus_bridge.journal_delivery import LEASE_S
 from cirrus_bridge.journal_look import read_only
+from cirrus_bridge.lifecycle import ACCEPTED, sql_list
 from cirrus_bridge.model import DeliveryState
 
 OVERLAP_S = 3 * BUSY_TIMEOUT_S
@@ -23,24 +24,25 @@ UNFOLLOWED = "unfollowed"
 _Seen: TypeAlias = tuple[str, int, float]  # which event, row, when
 _JOINED = "delivery JOIN document USING (job_uuid, job_id, print_run, destination, number)"
 _STATES = (
-    "SELECT queue, CASE WHEN closed_at IS NOT NULL AND state IN (0, 1) THEN NULL ELSE state END,"
-    f" count(*), min(accepted_at) FROM {_JOINED}"
-    " WHERE phase = 'accepted' AND cloud_job_id IS NOT NULL GROUP BY 1, 2"
+    "SELECT queue, CASE WHEN closed_at IS NOT NULL AND delivery.state IN (0, 1) THEN NULL"
+    f" ELSE delivery.state END, count(*), min(accepted_at) FROM {_JOINED}"
+    f" WHERE document.state IN {sql_list(ACCEPTED)} AND cloud_job_id IS NOT NULL GROUP BY 1, 2"
 )
-_OPEN = "SELECT count(*), coalesce(sum(handover = 'hold'), 0) FROM document WHERE closed_at IS NULL"
+_OPEN = "SELECT count(*), coalesce(sum(state = 'held'), 0) FROM document WHERE closed_at IS NULL"
 # row, when, queue, destination, state, size, times of acceptance and reception
 _EVENTS = {
     "accepted": (
         "SELECT rowid, accepted_at, queue, destination, 0, size_bytes, accepted_at, NULL"
-        " FROM document WHERE phase = 'accepted' AND accepted_at > ?"
+        f" FROM document WHERE state IN {sql_list(ACCEPTED)} AND accepted_at > ?"
     ),
     "received": (
-        "SELECT delivery.rowid, received_at, queue, destination, state, 0, accepted_at, received_at"
-        f" FROM {_JOINED} WHERE received_at > ? AND (state IN (1, 2, 8, 9) OR received != '')"
+        "SELECT delivery.rowid, received_at, queue, destination, delivery.state, 0, accepted_at,"
+        f" received_at FROM {_JOINED}"
+        " WHERE received_at > ? AND (delivery.state IN (1, 2, 8, 9) OR received != '')"
     ),
     "ended": (
-        "SELECT delivery.rowid, final_at, queue, destination, state, 0, accepted_at, received_at"
-        f" FROM {_JOINED} WHERE final_at > ?"
+        "SELECT delivery.rowid, final_at, queue, destination, delivery.state, 0, accepted_at,"
+        f" received_at FROM {_JOINED} WHERE final_at > ?"
     ),
 }
 

@@ -14,21 +14,25 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cirrus_bridge.errors import JournalError
-from cirrus_bridge.journal_database import VERSION, View, lock_place
+from cirrus_bridge.journal_check import damages
+from cirrus_bridge.journal_database import VERSION, View
 from cirrus_bridge.journal_delivery import LEASE_S
+from cirrus_bridge.journal_files import lock_place
 from cirrus_bridge.journal_look import read_only
+from cirrus_bridge.lifecycle import ACCEPTED, WAITS, WITH_POLLER, sql_list
 from cirrus_bridge.words import tr
 
 MOST_WAITING = 50  # locations; the others would hide what else there is to be told
 _FLOCK = "hhqqi"  # struct flock, fcntl(2), as 64-bit Linux has it
 _UNLED = (
-    "SELECT count(*) FROM document WHERE closed_at IS NULL AND handover != ''"
-    " AND phase = 'accepted'"
+    "SELECT count(*) FROM document WHERE closed_at IS NULL"
+    f" AND state IN {sql_list(WITH_POLLER | WAITS)}"
 )
 _WAITING = (
     "SELECT destination, location, count(*), min(accepted_at) FROM delivery JOIN document"
     " USING (job_uuid, job_id, print_run, destination, number)"
-    " WHERE closed_at IS NULL AND phase = 'accepted' AND state = 0 GROUP BY 1, 2"
+    f" WHERE closed_at IS NULL AND document.state IN {sql_list(ACCEPTED)}"
+    " AND delivery.state = 0 GROUP BY 1, 2"
     f" ORDER BY 4 LIMIT {MOST_WAITING + 1}"
 )
 _POLLERS = "SELECT name, alive_until FROM poller ORDER BY alive_until DESC LIMIT 100"
@@ -57,7 +61,8 @@ class Waiting:
 class Health:
     """The journal. `damage` is SQLite's list of what is wrong, empty for a sound one; `left` counts
     the documents that are a poller's to follow; `waiting` has those that wait longest, one more
-    than MOST_WAITING where there are others."""
+    than MOST_WAITING where there are others. `trusted_since_s` is when the journal took the place
+    of another, in seconds since the epoch, or 0."""
 
     size_bytes: int
     version: int
@@ -65,6 +70,7 @@ class Health:
     pollers: tuple[PollerSign, ...]
     left: int
     waiting: tuple[Waiting, ...]
+    trusted_since_s: float = 0.0
 
     @property
     def is_newer(self) -> bool:
@@ -88,8 +94,7 @@ def _look(folder: Path) -> Health:
     size_bytes = sum(path.stat().st_size for path in folder.glob("journal.db*"))
     with read_only(folder) as db:
         version = int(db.execute("PRAGMA user_version").fetchone()[0])
-        said = tuple(str(row[0]) for row in db.execute("PRAGMA integrity_check(3)"))
-        damage = () if said == ("ok",) else said
+        damage = damages(db)
         if damage or version > VERSION:
             return Health(size_bytes, version, damage, (), 0, ())
         (left,) = db.execute(_UNLED).fetchone()
@@ -98,7 +103,10 @@ def _look(folder: Path) -> Health:
             for destination, *more in db.execute(_WAITING)
         )
         pollers = tuple(_pollers(db, folder))
-    return Health(size_bytes, version, damage, pollers, left, waiting)
+        since_s = 0.0  # as in a journal that nobody has upgraded yet
+        if version == VERSION:
+            (since_s,) = db.execute("SELECT trusted_since_s FROM meta").fetchone()
+    return Health(size_bytes, version, damage, pollers, left, waiting, since_s)
 
 
 def strangers_files(folder: Path) -> list[Path]:

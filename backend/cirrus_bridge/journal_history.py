@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from cirrus_bridge.errors import JournalError
 from cirrus_bridge.journal_look import read_only
+from cirrus_bridge.lifecycle import State
 from cirrus_bridge.model import DeliveryState, DocumentKey, Target
 from cirrus_bridge.words import tr
 
@@ -21,17 +22,18 @@ _NEWEST_FIRST = ", ".join(
     f"{column} DESC" for column in ("created_at", *_KEY.split(", "), "target_number")
 )
 _DOCUMENT = (
-    f"{_KEY}, queue, class_name, user, title, phase, handover, size_bytes, attempt, created_at,"
+    f"{_KEY}, queue, class_name, user, title, document.state, size_bytes, reprints, created_at,"
     " document.updated_at, accepted_at, closed_at, coalesce((SELECT sum(length) FROM segment"
     " WHERE segment.job_uuid = document.job_uuid AND segment.job_id = document.job_id"
     " AND segment.print_run = document.print_run AND segment.number = document.number"
     " AND segment.destination = document.destination), 0)"
 )
 _DELIVERY = (
-    "location, device, cloud_job_id, state, message, submitted, received, delivered,"
+    "location, device, cloud_job_id, delivery.state, message, submitted, received, delivered,"
     " received_at, final_at"
 )
-_KEY_COLUMNS, _DOCUMENT_COLUMNS = 5, 18
+_KEY_COLUMNS, _DOCUMENT_COLUMNS = 5, 17
+_STATE = 4  # its place behind the key
 MOST_ROWS = 10_000  # a target of a document is one
 
 
@@ -54,18 +56,17 @@ class PastDelivery:
 
 @dataclass(frozen=True, slots=True)
 class PastDocument:
-    """A document. `phase` is how far its submission has come, `confirmed_bytes` what the server
-    has confirmed of it in segments; times are in seconds since the epoch."""
+    """A document. `confirmed_bytes` is what the server has confirmed of it in segments; times are
+    in seconds since the epoch."""
 
     key: DocumentKey
     queue: str
     class_name: str
     user: str
     title: str
-    phase: str
-    handover: str
+    state: State
     size_bytes: int | None
-    attempt: int
+    reprints: int
     created_at_s: float
     updated_at_s: float
     accepted_at_s: float | None
@@ -130,7 +131,9 @@ def _documents(folder: Path, where: str, values: Sequence[object]) -> Past:
 
 
 def _document(head: Sequence[Any], deliveries: list[PastDelivery]) -> PastDocument:
-    fields = [DocumentKey(*head[:_KEY_COLUMNS]), *head[_KEY_COLUMNS:], tuple(deliveries)]
+    about = [*head[_KEY_COLUMNS:]]
+    about[_STATE] = State(about[_STATE])
+    fields = [DocumentKey(*head[:_KEY_COLUMNS]), *about, tuple(deliveries)]
     return PastDocument(*fields)
 
 

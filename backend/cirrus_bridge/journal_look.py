@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.errors import JournalError
+from cirrus_bridge.journal_check import damaged
 from cirrus_bridge.journal_database import View, take_steps
 from cirrus_bridge.words import tr
 
@@ -28,6 +29,7 @@ def read_only(folder: Path) -> Iterator[View]:
     LOOK_S at most.
 
     Raises:
+        JournalDamaged: what is in it cannot be relied on.
         JournalError: it can not be read, or not in time.
     """
     path = folder.absolute() / "journal.db"
@@ -45,7 +47,10 @@ def read_only(folder: Path) -> Iterator[View]:
                 take_steps(db, 0)
             yield db
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise damaged(path, error) from error
+        if code != sqlite3.SQLITE_INTERRUPT:
             raise _unreadable(path, error) from error
         raise JournalError(
             tr(

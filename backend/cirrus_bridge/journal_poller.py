@@ -20,6 +20,15 @@ from cirrus_bridge.journal_delivery import (
     DeliveryJournal,
     key_values,
 )
+from cirrus_bridge.lifecycle import (
+    ACCEPTED,
+    TRANSITIONS,
+    WAITS,
+    WITH_POLLER,
+    Event,
+    State,
+    sql_list,
+)
 from cirrus_bridge.model import DeliveryState, DocumentKey
 
 _LEAVING_MS = 300
@@ -38,20 +47,37 @@ _BAD = (int(DeliveryState.DELETED), int(DeliveryState.UNKNOWN))
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A document that no run has brought to an end and nobody follows; `phase` is how far its
-    submission had come. `broke_off` says that its last run came to no end at all, `waits_anew` that
-    it is to be submitted once more and no run has come for that; `is_elsewhere` that the same
-    document was accepted for another destination."""
+    """A document that no run has brought to an end and nobody follows. `was_killed` says that its
+    last run was killed; `is_elsewhere` that the same document was accepted for another
+    destination."""
 
     key: DocumentKey
-    phase: str
+    state: State
     queue: str
     user: str
     title: str
     language: str
-    broke_off: bool
-    waits_anew: bool
+    was_killed: bool
     is_elsewhere: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingDocument:
+    """A document whose job CUPS holds until its server works again.
+
+    `waits_for` is `server` or `key`, `device_uri` a `uri.followed_uri`; `give_up_at_s` is when the
+    queue's contimeout is over, in seconds since the epoch.
+    """
+
+    key: DocumentKey
+    queue: str
+    class_name: str
+    user: str
+    title: str
+    language: str
+    waits_for: str
+    device_uri: str
+    give_up_at_s: float
 
 
 class PollerJournal(DeliveryJournal):
@@ -116,7 +142,7 @@ class PollerJournal(DeliveryJournal):
     def lease(self, name: str, *, now_s: float) -> list[Accepted]:
         """Take the documents that were handed over and that no living poller has."""
         free = (
-            "closed_at IS NULL AND handover != '' AND phase = 'accepted'"
+            f"closed_at IS NULL AND state IN {sql_list(WITH_POLLER)}"
             f" AND (poller IS NULL OR poller NOT IN ({_ALIVE}))"
         )
         with self._translated():
@@ -132,14 +158,14 @@ class PollerJournal(DeliveryJournal):
         taken = json.dumps([row[0] for row in rows])
         return self._documents("document.rowid IN (SELECT value FROM json_each(?))", (taken,))
 
-    def leased(self, name: str) -> dict[DocumentKey, str]:
-        """The documents that this poller has, and how each was handed over."""
+    def leased(self, name: str) -> dict[DocumentKey, State]:
+        """The documents that this poller has, and the state of each."""
         with self._translated():
             rows = self._db.execute(
-                f"SELECT {_KEY}, handover FROM document WHERE closed_at IS NULL AND poller = ?",
+                f"SELECT {_KEY}, state FROM document WHERE closed_at IS NULL AND poller = ?",
                 (name,),
             ).fetchall()
-        return {DocumentKey(*row[:-1]): row[-1] for row in rows}
+        return {DocumentKey(*row[:-1]): State(row[-1]) for row in rows}
 
     def signs_of_life(self, *, since_s: float) -> list[tuple[str, str, float]]:
         """Which locations have fetched something since then, while its backend followed it:
@@ -152,7 +178,7 @@ class PollerJournal(DeliveryJournal):
         with self._translated():
             rows = self._db.execute(
                 f"SELECT destination, location, max(at) FROM ({fetched} closed_at > ?1"
-                f" UNION ALL {fetched} closed_at IS NULL AND handover = '')"
+                f" UNION ALL {fetched} closed_at IS NULL AND document.state = 'followed')"
                 " GROUP BY destination, location",
                 (since_s,),
             ).fetchall()
@@ -173,29 +199,30 @@ class PollerJournal(DeliveryJournal):
         with self._translated():
             row = self._db.execute(
                 "SELECT 1 FROM document WHERE job_uuid = ? AND job_id = ? AND queue = ?"
-                " AND phase = 'accepted'",
+                f" AND state IN {sql_list(ACCEPTED)}",
                 (key.job_uuid, key.job_id, queue),
             ).fetchone()
         return row is not None
 
     def job_is_over(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
-        """CUPS holds the job no more: news of its documents are for the queue from now on."""
+        """CUPS no longer holds the job: news of its documents are for the queue from now on."""
         with self._transaction():
             for key in keys:
-                self._set(key, now_s, handover="complete")
+                if self._state(key) is State.HELD:
+                    self._move(key, Event.LEAVE, now_s)
 
     def print_anew(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
         """The next run of the backend is to submit these documents once more: those that another
         poller has not seen to meanwhile, nor a backend taken back."""
         with self._transaction():
             for key in keys:
-                self._db.execute(f"DELETE FROM segment WHERE {BY_KEY}", key_values(key))
-                self._db.execute(
-                    "UPDATE document SET phase = 'intent', attempt = attempt + 1, handover = '', "
-                    "poller = NULL, ended = 0, temp_file = NULL, pass_started = -1, updated_at = ?"
-                    f" WHERE {BY_KEY} AND phase = 'accepted' AND handover != ''",
-                    (now_s, *key_values(key)),
-                )
+                if self._state(key) in WITH_POLLER:
+                    self._db.execute(f"DELETE FROM segment WHERE {BY_KEY}", key_values(key))
+                    self._move(key, Event.FAIL, now_s, poller=None, temp_file=None, submit_key="")
+                    self._db.execute(
+                        f"UPDATE document SET reprints = reprints + 1 WHERE {BY_KEY}",
+                        key_values(key),
+                    )
 
     def not_delivered(self, *, since_s: float) -> list[Accepted]:
         """The documents that ended since then without being delivered, the newest first, but for
@@ -203,7 +230,7 @@ class PollerJournal(DeliveryJournal):
         with self._translated():
             good = self._db.execute(
                 "SELECT queue, max(closed_at) FROM document WHERE closed_at > ?"
-                " AND phase = 'accepted'"
+                f" AND state IN {sql_list(ACCEPTED)}"
                 f" AND NOT EXISTS ({_DELIVERIES} AND delivery.state NOT IN (2, 8))"
                 " GROUP BY queue",
                 (since_s,),
@@ -223,23 +250,53 @@ class PollerJournal(DeliveryJournal):
             (since_s,),
         )
 
-    def orphans(self, *, before_s: float) -> list[Orphan]:
-        """The documents that nobody has touched since then, and nobody follows."""
+    def orphans(self) -> list[Orphan]:
+        """The documents that are a backend's to bring to an end. Whether one is at work on a
+        document's job, `is_at_work` tells."""
         with self._translated():
             rows = self._db.execute(
-                f"SELECT {_KEY}, phase, queue, user, title, language,"
-                " open_runs > 0, pass_started = -1, EXISTS (SELECT 1 FROM document o WHERE "
+                f"SELECT {_KEY}, state, queue, user, title, language,"
+                " open_runs > 0, EXISTS (SELECT 1 FROM document o WHERE "
                 "o.job_uuid = document.job_uuid AND o.job_id = document.job_id AND o.number = "
-                "document.number AND o.print_run >= document.print_run AND o.phase = 'accepted') "
-                "FROM document WHERE closed_at IS NULL AND handover = '' AND updated_at < ?",
-                (before_s,),
+                "document.number AND o.print_run >= document.print_run"
+                f" AND o.state IN {sql_list(ACCEPTED)}) FROM document"
+                f" WHERE closed_at IS NULL AND state NOT IN {sql_list(WITH_POLLER | WAITS)}",
             ).fetchall()
-        return [Orphan(DocumentKey(*row[:5]), *row[5:10], *map(bool, row[10:])) for row in rows]
+        return [
+            Orphan(DocumentKey(*row[:5]), State(row[5]), *row[6:10], *map(bool, row[10:]))
+            for row in rows
+        ]
 
     def restarted(self, key: DocumentKey, *, now_s: float) -> None:
-        """CUPS was asked to run this orphan's job again, which is done once for a run that broke
-        off: the next run may be another program's, that writes nothing here."""
-        self._update(key, now_s, open_runs=0, pass_started=0)
+        """CUPS was asked to run this orphan's job again, which is done once for a run that was
+        killed: the next run may be another program's, that writes nothing here."""
+        with self._transaction():
+            state = self._state(key)
+            if state is State.REPRINT:
+                self._move(key, Event.RUN, now_s)
+            self._set(key, now_s, open_runs=0)
+
+    def abandon(self, key: DocumentKey, *, now_s: float) -> State | None:
+        """CUPS ended the document's job, and the cloud does not have the document for sure.
+
+        Returns:
+            The document's state afterwards; None if the journal has forgotten it.
+        """
+        with self._transaction():
+            state = self._state(key)
+            if state in TRANSITIONS[Event.ABANDON]:
+                self._move(key, Event.ABANDON, now_s, open_runs=0)
+            return self._state(key)
+
+    def waiting(self) -> list[WaitingDocument]:
+        """The documents whose jobs CUPS holds until their server works, the oldest job first."""
+        with self._translated():
+            rows = self._db.execute(
+                f"SELECT {_KEY}, queue, class_name, user, title, language, waits_for, device_uri,"
+                f" give_up_at FROM document WHERE closed_at IS NULL AND state IN {sql_list(WAITS)}"
+                " ORDER BY job_id, number"
+            ).fetchall()
+        return [WaitingDocument(DocumentKey(*row[:5]), *row[5:]) for row in rows]
 
     def is_at_work(self, job_uuid: str, job_id: int) -> bool:
         """Whether a backend is at this job just now."""
@@ -252,7 +309,7 @@ class PollerJournal(DeliveryJournal):
         """CUPS called the job completed then (seconds since the epoch), but its print goes on."""
         with self._transaction():
             self._db.execute(
-                "UPDATE document SET completed_before = ?3, updated_at = ?4"
+                "UPDATE document SET completed_at = ?3, updated_at = ?4"
                 " WHERE job_uuid = ?1 AND job_id = ?2 AND print_run = (SELECT max(print_run)"
                 " FROM document WHERE job_uuid = ?1 AND job_id = ?2)",
                 (job_uuid, job_id, completed, now_s),
@@ -263,8 +320,8 @@ class PollerJournal(DeliveryJournal):
         with self._translated():
             row = self._db.execute(
                 "SELECT count(DISTINCT number) FROM document WHERE job_uuid = ?1 AND job_id = ?2"
-                " AND phase = 'accepted' AND print_run = (SELECT max(print_run) FROM document"
-                " WHERE job_uuid = ?1 AND job_id = ?2)",
+                f" AND state IN {sql_list(ACCEPTED)} AND print_run ="
+                " (SELECT max(print_run) FROM document WHERE job_uuid = ?1 AND job_id = ?2)",
                 (job_uuid, job_id),
             ).fetchone()
         return int(row[0])

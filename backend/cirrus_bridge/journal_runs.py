@@ -1,17 +1,21 @@
-"""The journal's notes that runs of the backend begin, before anything else of a run happens.
+"""Notes that runs of the backend begin, before anything else of a run happens.
 
-CUPS takes a backend that was killed for a good one, and goes on: with the job's next document, or
+CUPS takes a backend that was killed for a good one and goes on: with the job's next document, or
 with the next job. So each run leaves a line in a file of its pass (the job's way through the queue,
-by one cupsd), which is removed when each run of the pass, or one that failed, has come to its end.
-The line's place is the document's number, whatever became of the runs before; and a file that stays
-tells that a run was killed, even if nothing else is known of it. No pass touches another's file: a
-run of a cupsd that died may end when the next pass is under way. A part of every job's start:
-imports next to nothing.
+by one cupsd). The file is removed when each run of the pass, or a failed one, has come to its end.
+The line's place is the document's number, which CUPS does not tell. A file that stays shows that a
+run was killed, even if the journal knows nothing of it.
+
+Each run keeps a lock on the file, which both of its processes share. The lock ends with the last of
+them, so the file tells at any moment whether somebody is at work, whatever the clocks say. No pass
+touches the file of another: a run of a cupsd that died may end when the next pass is under way.
+A part of the start of every job: imports next to nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -24,8 +28,11 @@ _FOLDER = "runs"
 
 
 class Run(NamedTuple):
-    """A run that has begun. `number` is its document's place in the job, from 1, or 0 if it could
-    not be noted; `documents` how many runs the job needs, `files` how many files it has."""
+    """A run that has begun.
+
+    `number` is its document's place in the job, from 1, or 0 if the run could not be noted;
+    `documents` how many runs the job needs; `files` how many files it has.
+    """
 
     path: str
     number: int
@@ -33,41 +40,60 @@ class Run(NamedTuple):
     files: int
 
     def end(self, *, failed: bool, again: bool = False) -> None:
-        """This run has come to its end, and CUPS will hear how: it ends the job if the run failed,
-        a job of several files even if it is to run the job again."""
+        """The run has come to its end, and CUPS will hear how: CUPS ends the job if the run failed,
+        a job of several files even if the run asks CUPS to run the job again."""
         if not self.path or (again and self.files > 1):
             return
-        state = os.path.dirname(os.path.dirname(self.path))  # noqa: PTH120
-        with contextlib.suppress(OSError), as_owner(state):
+        with contextlib.suppress(OSError), as_owner(_state_of(self.path)):
+            if failed and _HELD in _lines(self.path):
+                return
             is_over = failed or self.documents == 1
             if is_over or _add(self.path, _ENDED).count(_ENDED) >= self.documents:
                 os.unlink(self.path)  # noqa: PTH108 - pathlib takes 10 ms to import
 
+    def held(self) -> None:
+        """The job is held for a cause that passes, which the journal could not take down: the note
+        stays, and the poller releases the job by it."""
+        if self.path:
+            with contextlib.suppress(OSError), as_owner(_state_of(self.path)):
+                _add(self.path, _HELD)
+
+    def forget(self) -> None:
+        """Take the note away."""
+        with contextlib.suppress(OSError), as_owner(_state_of(self.path)):
+            os.unlink(self.path)  # noqa: PTH108
+
 
 _ENDED = b"ended\n"
+_HELD = b"held\n"
+_NUMBERED = b"run of %d\n"
 NOT_NOTED = Run("", 0, 1, 1)
 
 
 class Left(NamedTuple):
-    """What is left of a pass of which a run did not come to its end; `started` is when CUPS began
-    with it."""
+    """What is left of a pass; `started` is when CUPS began to process the job, in seconds since the
+    epoch. `is_at_work` says that one of its processes lives, `is_held` is `Run.held`; `runs` counts
+    those that have begun."""
 
     run: Run
     started: str
     job_id: int
-    job_uuid: str
+    is_at_work: bool
+    is_held: bool
+    runs: int
 
 
 def begin(argv: Sequence[str], environ: Mapping[str, str], cupsd: int) -> Run:
-    """A run of the backend, with these arguments, begins: noted on the disk, if possible."""
+    """A run of the backend, with these arguments, begins: noted on the disk, if possible.
+
+    The note's lock is kept until this process, and those that it forks, have ended.
+    """
     words = argv[5].split(" ") if len(argv) > 5 else []
-    known = dict(word.partition("=")[::2] for word in reversed(words))
-    uuid, started = known.get("job-uuid"), known.get("time-at-processing")
-    if not (uuid and started and started.isdigit() and argv[1].isdigit()):
+    started = dict(word.partition("=")[::2] for word in reversed(words)).get("time-at-processing")
+    if not (started and started.isdigit() and argv[1].isdigit()):
         return NOT_NOTED
     count = files(argv, environ)
     documents = 1 if are_joined(argv, environ, count) else count
-    line = os.fsencode(f"{uuid} {documents}\n")
     state = environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER
     folder = os.path.join(state, _FOLDER)  # noqa: PTH118
     # two passes may begin within a second, but not by the same cupsd (its pid stands for it)
@@ -80,25 +106,18 @@ def begin(argv: Sequence[str], environ: Mapping[str, str], cupsd: int) -> Run:
         with as_owner(state):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(folder, 0o700)  # noqa: PTH102
-            number = _add(path, line).count(line)
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            fcntl.flock(file, fcntl.LOCK_SH)  # before the line, without which a note counts nothing
+            line = _NUMBERED % documents
+            number = _append(file, line).count(line)
     except OSError:  # the journal itself will say what is wrong there
         return NOT_NOTED
     # CUPS may run them all again within the second: those are no further documents
     return Run(path, (number - 1) % documents + 1, documents, count)
 
 
-def _add(path: str, line: bytes) -> list[bytes]:
-    """Add a line to a file; all of its lines."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        os.write(file, line)
-        return os.pread(file, os.fstat(file).st_size, 0).splitlines(keepends=True)
-    finally:
-        os.close(file)
-
-
-def left(state: str, before_s: float) -> Iterator[Left]:
-    """The passes whose last run began, or ended, before then (seconds since the epoch)."""
+def left(state: str) -> Iterator[Left]:
+    """The passes that have not come to their end."""
     folder = os.path.join(state, _FOLDER)  # noqa: PTH118
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208
@@ -107,11 +126,56 @@ def left(state: str, before_s: float) -> Iterator[Left]:
     for name in names:
         path = os.path.join(folder, name)  # noqa: PTH118
         try:
-            if os.stat(path).st_mtime >= before_s:  # noqa: PTH116
-                continue
             job_id, started, _ = name.split("-")
-            with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-                uuid, documents = file.readline().split()
-            yield Left(Run(path, 0, int(documents), 1), started, int(job_id), uuid)
-        except (OSError, ValueError):
+            lines = _lines(path)
+            documents = int(lines[0].removeprefix(b"run of "))
+            run = Run(path, 0, documents, 1)
+            runs = sum(line.startswith(b"run of ") for line in lines)
+            yield Left(run, started, int(job_id), _is_locked(path), _HELD in lines, runs)
+        except (OSError, ValueError, LookupError):
             continue
+
+
+def _add(path: str, line: bytes) -> list[bytes]:
+    """Add a line to a file that is there; all of its lines."""
+    file = os.open(path, os.O_RDWR | os.O_APPEND)
+    try:
+        return _append(file, line)
+    finally:
+        os.close(file)
+
+
+def _append(file: int, line: bytes) -> list[bytes]:
+    """Add a line to an open file; all of its lines.
+
+    Raises:
+        OSError: not all of it could be written.
+    """
+    written = os.write(file, line)
+    if written != len(line):
+        os.ftruncate(file, os.fstat(file).st_size - written)
+        raise OSError("short write")
+    return os.pread(file, os.fstat(file).st_size, 0).splitlines(keepends=True)
+
+
+def _lines(path: str) -> list[bytes]:
+    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        return os.pread(file, 1 << 20, 0).splitlines(keepends=True)
+    finally:
+        os.close(file)
+
+
+def _is_locked(path: str) -> bool:
+    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def _state_of(path: str) -> str:
+    return os.path.dirname(os.path.dirname(path))  # noqa: PTH120

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+DEFAULT_PRIORITY = 50  # job-priority (RFC 8011, 5.2.1) of a job that asks for none, in CUPS
 NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -40,8 +41,9 @@ class DocumentKey:
 
     `job_uuid` stays the same when CUPS runs a job again; since a client may choose it, the
     scheduler's own `job_id` goes with it. `print_run` is the time at which CUPS
-    last called the job finished (0: never), so a finished job that a person restarts is a new
-    print, and a job that CUPS runs again after a crash is not. `destination` is the queue URI
+    had last completed the job when this print of it began (0: never), so a finished job that a
+    person restarts is a new print, and a job that CUPS runs again after a crash is not.
+    `destination` is the queue URI
     without options: a job that is moved to another queue is wanted there. `number` counts the
     job's documents from 1.
     """
@@ -57,12 +59,13 @@ class DocumentKey:
 class PrintJob:
     """A job as CUPS hands it over, parsed once.
 
-    `document_number` is None where CUPS does not tell it (a job that comes by standard input).
-    `pass_started` is the job's time-at-processing in seconds: the same for all documents of one
-    pass through the queue. `has_driver` is False on a raw queue, `layout_done` True if
-    CUPS's filters applied page layout. `copies`
-    is how many are still to be made; `documents` how many the whole job has; `joined` of how
-    many, copies among them, CUPS has made the one that comes by standard input.
+    `number` is the document's place in the job, from 1; `documents` how many the whole job has;
+    `joined` of how many, copies among them, CUPS has made the one that comes by standard input.
+    `has_driver` is False on a raw queue, `layout_done` True if CUPS's filters applied page layout.
+    `copies` is how many are still to be made. Times are in seconds since the epoch: when CUPS
+    received the job, began to process it this time, and last completed it (0: never). CUPS cancels
+    a job that is in processing for `cancel_after_s` seconds (0: never). `priority` is IPP's
+    job-priority (1 to 100), `host` where the job came from.
     `queue_defaults` are the options that an administrator chose for all jobs, `papers` and
     `trays` the location's own words for them, by their names in PPDs. `language` is that of whoever
     has printed it, such as "de_DE".
@@ -78,10 +81,14 @@ class PrintJob:
     spool_path: Path | None = None
     documents: int = 1
     joined: int = 1
-    document_number: int | None = None
+    number: int = 1
     has_driver: bool = False
-    print_run: int = 0
-    pass_started: int = 0
+    created_at: int = 0
+    processing_at: int = 0
+    completed_at: int = 0
+    cancel_after_s: int = 0
+    priority: int = DEFAULT_PRIORITY
+    host: str = ""
     layout_done: bool = False
     class_name: str = ""
     queue_defaults: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)

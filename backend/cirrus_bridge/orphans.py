@@ -8,12 +8,13 @@ on or says what is to be decided.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from cirrus_bridge import journal_runs
-from cirrus_bridge.change import NOTICE, WARNING, Change
+from cirrus_bridge.change import INFO, NOTICE, WARNING, Change
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.cups_queue import (
     ABORTED,
@@ -25,8 +26,9 @@ from cirrus_bridge.cups_queue import (
     CupsJob,
     CupsQueues,
 )
-from cirrus_bridge.errors import CupsGone, CupsRefused
+from cirrus_bridge.errors import CupsGone, CupsNotPossible, CupsRefused
 from cirrus_bridge.journal_poller import Orphan, PollerJournal
+from cirrus_bridge.lifecycle import ACCEPTED, IN_DOUBT, State
 from cirrus_bridge.uri import leads_to
 from cirrus_bridge.words import tr
 
@@ -42,16 +44,15 @@ _PERHAPS = tr(
 
 @dataclass(slots=True)
 class Orphans:
-    """Finds a home for orphans that were quiet for `after_s`: a backend that begins is left alone.
-    `tell` gets every change; `state` is the journal's folder."""
+    """Finds a home for orphans. `tell` gets every change; `state` is the journal's folder."""
 
     journal: PollerJournal
     cups: CupsQueues
     clock: Clock
     tell: Callable[[Change], None]
-    after_s: float
     state: str
     _stuck: set[int] = field(default_factory=set)
+    _seen: dict[str, int] = field(default_factory=dict)
 
     def look(self) -> None:
         """One look at all of them.
@@ -59,29 +60,39 @@ class Orphans:
         Raises:
             CupsAway: cupsd does not answer.
         """
-        before_s = self.clock.wall_s() - self.after_s
-        for orphan in self.journal.orphans(before_s=before_s):
+        for orphan in self.journal.orphans():
             key = orphan.key
             if not self.journal.is_at_work(key.job_uuid, key.job_id):
                 job = self._job(key.job_id, key.job_uuid)
                 if job is None or job.state in FINAL:
                     self._settle(orphan, job)
-                elif orphan.waits_anew and job.state == HELD:
+                elif orphan.state is State.REPRINT and job.state == HELD:
                     self.cups.release_job(job.job_id)
-        for left in journal_runs.left(self.state, before_s):
-            if not self.journal.is_at_work(left.job_uuid, left.job_id):
-                job = self._job(left.job_id, left.job_uuid)
-                if job is not None and job.state == PROCESSING and _was_last(left, job):
-                    self._tell_stuck(job)
-                elif job is None or job.state in FINAL:
-                    self._settle_run(left, job)
+        before, self._seen = self._seen, {}
+        for left in journal_runs.left(self.state):
+            if not left.is_at_work:
+                self._look_at_run(left, before)
 
-    def _job(self, job_id: int, job_uuid: str) -> CupsJob | None:
+    def _look_at_run(self, left: journal_runs.Left, before: Mapping[str, int]) -> None:
+        """A pass of which no process lives; `before` counts the runs that each had at the last
+        look."""
+        job, path = self._job(left.job_id), left.run.path
+        if job is None or job.state in FINAL or not _was_last(left, job):
+            self._settle_run(left, job)
+        elif job.state == HELD and left.is_held:
+            self._release(left, job)
+        elif job.state == PROCESSING:
+            self._seen[path] = left.runs
+            if before.get(path) == left.runs:  # or CUPS is just about to start the next run
+                self._tell_stuck(job)
+
+    def _job(self, job_id: int, job_uuid: str | None = None) -> CupsJob | None:
+        """A job of CUPS, if it is still the one of this uuid."""
         try:
             job = self.cups.job(job_id)
         except CupsGone:
             return None
-        return job if job.job_uuid == job_uuid else None
+        return job if job_uuid in (None, job.job_uuid) else None
 
     def _tell_stuck(self, job: CupsJob) -> None:
         """CUPS waits for a filter that waits for somebody to read what it writes: of files that are
@@ -91,20 +102,28 @@ class Orphans:
             self._stuck.add(job.job_id)
             self.tell(Change("stuck", _STUCK, WARNING, job.queue, job.job_id))
 
+    def _release(self, left: journal_runs.Left, job: CupsJob) -> None:
+        """The cause for which the job is held has passed: the journal is in use no longer, and
+        CUPS has answered."""
+        with contextlib.suppress(CupsGone, CupsNotPossible):  # a person was quicker
+            self.cups.release_job(job.job_id)
+            self.tell(Change("released", "", INFO, job.queue, job.job_id))
+        left.run.forget()
+
     def _settle_run(self, left: journal_runs.Left, job: CupsJob | None) -> None:
         """The journal may know nothing of what the run was to print. A job of several files whose
         backend asks to be run again is aborted by CUPS, which is to hear that it was printed."""
         if job is not None and job.state != CANCELED and _was_last(left, job):
-            has_all = self.journal.accepted_count(left.job_uuid, left.job_id) >= left.run.documents
+            has_all = self.journal.accepted_count(job.job_uuid, left.job_id) >= left.run.documents
             user, title = (job.text(name) for name in ("job-originating-user-name", "job-name"))
             change = Change("restarted", "", NOTICE, job.queue, job.job_id, user, title)
             if (job.state == ABORTED or not has_all) and self._restart(job, change):
                 return  # the runs that come now take the note away
-        left.run.end(failed=True)
+        left.run.forget()
 
     def _settle(self, orphan: Orphan, job: CupsJob | None) -> None:
         now_s = self.clock.wall_s()
-        if orphan.phase == "accepted":
+        if orphan.state in ACCEPTED:
             uri = self._queue_uri(orphan)
             self.journal.hand_over([orphan.key], "complete", uri, now_s=now_s)
             return
@@ -114,10 +133,10 @@ class Orphans:
             if job is not None and _is_lost(orphan, job) and self._restart(job, change):
                 self.journal.restarted(orphan.key, now_s=now_s)
                 return
-            if orphan.phase != "intent":
+            if orphan.state in IN_DOUBT:
                 perhaps = dataclasses.replace(change, event="may-be-printed", text=_PERHAPS)
                 self.tell(dataclasses.replace(perhaps, level=WARNING))
-        self.journal.close([orphan.key], now_s=now_s)
+        self.journal.abandon(orphan.key, now_s=now_s)
 
     def _restart(self, job: CupsJob, change: Change) -> bool:
         completed = int(job.text("time-at-completed") or 0)
@@ -151,7 +170,7 @@ def _change(orphan: Orphan) -> Change:
 def _is_lost(orphan: Orphan, job: CupsJob) -> bool:
     """CUPS took it for printed when its backend was killed: no other program, of the class's next
     member or of the queue that it was moved to, has printed it."""
-    return job.printer == orphan.queue and (orphan.broke_off or orphan.waits_anew)
+    return job.printer == orphan.queue and (orphan.was_killed or orphan.state is State.REPRINT)
 
 
 def _was_last(left: journal_runs.Left, job: CupsJob) -> bool:

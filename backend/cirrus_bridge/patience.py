@@ -1,4 +1,10 @@
-"""Waiting between the tries of one request, told as it goes, until a limit is over."""
+"""Waiting for a server that does not work: a few minutes in the queue, then held in CUPS.
+
+A job that waits in its queue blocks the others there, and CUPS cancels it after MaxJobTime (three
+hours by default). So after QUEUE_WAIT_S the job is held, and the poller releases it when the server
+works again. Where no poller runs, the job keeps waiting in the queue. `contimeout` counts from the
+first try, over all runs of the job.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +15,24 @@ from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.errors import ApiError, Retryable, ServerAway, TryOtherMember
+from cirrus_bridge.errors import (
+    ApiError,
+    CirrusError,
+    Retryable,
+    ServerAway,
+    TryOtherMember,
+    WaitsForServer,
+)
+from cirrus_bridge.journal import Journal
+from cirrus_bridge.model import DocumentKey
 from cirrus_bridge.retry import waits
-from cirrus_bridge.words import tr
+from cirrus_bridge.uri import QueueUri, followed_uri, format_queue_uri
+from cirrus_bridge.words import joined, tr
 
 CLASS_WAIT_S = 5.0  # a class with no member that works must not spin
+QUEUE_WAIT_S = 120.0
+FOR_SERVER, FOR_KEY = "server", "key"  # what a held job waits for
+HELD_UNTIL_IT_WORKS = tr("The job is held and continues by itself when the server works again.")
 
 T = TypeVar("T")
 
@@ -28,22 +47,30 @@ class Report(Protocol):
 
 @dataclass(slots=True)
 class Patience:
-    """Waits after failed tries; a success begins it anew.
+    """Waits after failed tries of one document; a success ends the outage.
 
-    `limit_s` is counted from the first failure. `in_class` says that CUPS has other printers
-    for the job, which are better than waiting.
+    Args:
+        in_class: CUPS has other printers for the job, which are better than waiting.
+        may_hold: holding the job loses nothing: CUPS ends a job of several files that is held
+            before its last one.
+        queue_wait_s: how long the queue waits before the job is held.
     """
 
     clock: Clock
     report: Report
-    limit_s: float
+    journal: Journal
+    key: DocumentKey
+    queue: QueueUri
     in_class: bool = False
+    may_hold: bool = True
+    queue_wait_s: float = QUEUE_WAIT_S
     rng: random.Random = field(default_factory=random.Random)
     _waits: Iterator[float] | None = None
     _since_s: float = 0.0
+    _before_s: float = 0.0
 
     def insist(self, request: Callable[[], T]) -> T:
-        """Make a request that may be repeated, until it works or the limit is over."""
+        """Make a request that may be repeated until it works."""
         while True:
             try:
                 result = request()
@@ -55,6 +82,8 @@ class Patience:
 
     def succeeded(self) -> None:
         """The server works."""
+        if self._waits is not None or self.journal.trying_since_s(self.key) is not None:
+            self.journal.trying(self.key, None, now_s=self.clock.wall_s())
         self._waits = None
         self.report.server_back()
 
@@ -62,33 +91,86 @@ class Patience:
         """Wait before the next try, at least for as long as the server has asked for.
 
         Raises:
-            ServerAway: the limit would be over before it.
+            WaitsForServer: the job is held meanwhile.
+            ServerAway: contimeout would be over before the next try.
             TryOtherMember: the job's class may have another member that works.
             Interrupted: a signal asked for an end.
         """
-        if self._waits is None:
-            self._waits, self._since_s = waits(self.rng), self.clock.monotonic_s()
-        wait_s = next(self._waits)
+        wait_s = next(self._begun())
         if isinstance(error, Retryable) and error.retry_after_s is not None:
             wait_s = max(wait_s, error.retry_after_s)
+        if self._tried_s + wait_s > self.queue.settings.contimeout_s:
+            self._give_up(error)
         if self.in_class:
             self.report.server_away(error.text)
             self.clock.sleep(CLASS_WAIT_S)
             raise TryOtherMember(
                 tr("{error} CUPS tries another printer of the class.", error=error)
             ) from error
-        if self.clock.monotonic_s() - self._since_s + wait_s > self.limit_s:
-            limit = f"{self.limit_s:.0f}"
-            raise ServerAway(
-                tr(
-                    "{error} Gave up after {limit} seconds (contimeout). When the server is back, "
-                    "release the job.",
-                    error=error,
-                    limit=limit,
-                ),
-                detail=error.detail,
-            ) from error
+        has_poller = self.journal.poller_is_alive(now_s=self.clock.wall_s())
+        if self.may_hold and has_poller and self._is_long(wait_s):
+            self.hold(FOR_SERVER)
+            text = joined(" ", (error.text, HELD_UNTIL_IT_WORKS))
+            raise WaitsForServer(text, detail=f"{error.code} {error.detail}") from error
         again = f"{self.clock.now() + timedelta(seconds=wait_s):%H:%M:%S}"
         self.report.debug(f"{error.code} {error.detail}")
-        self.report.server_away(tr("{error} Next try at {time}.", error=error, time=again))
+        text = tr("{error} Next attempt at {time}.", error=error, time=again)
+        if not has_poller:
+            text = joined(" ", (text, _NO_POLLER))
+        self.report.server_away(text)
         self.clock.sleep(wait_s)
+
+    def hold(self, waits_for: str) -> None:
+        """Leave the document to the poller, which releases its job when the server works."""
+        self._begun()
+        now_s = self.clock.wall_s()
+        self.journal.wait(
+            self.key,
+            waits_for,
+            followed_uri(self.queue),
+            give_up_at_s=now_s + self.queue.settings.contimeout_s - self._tried_s,
+            now_s=now_s,
+        )
+
+    @property
+    def _tried_s(self) -> float:
+        """How long the outage has lasted, in seconds; this run's part by the clock that nobody can
+        set."""
+        return self._before_s + self.clock.monotonic_s() - self._since_s
+
+    def _begun(self) -> Iterator[float]:
+        """The waits of the outage that lasts; one begins if there is none."""
+        if self._waits is not None:
+            return self._waits
+        self._waits, self._since_s = waits(self.rng), self.clock.monotonic_s()
+        now_s = self.clock.wall_s()
+        began_s = self.journal.trying_since_s(self.key)
+        if began_s is None:
+            began_s = now_s
+            self.journal.trying(self.key, began_s, now_s=now_s)
+        self._before_s = max(0.0, now_s - began_s)
+        return self._waits
+
+    def _is_long(self, wait_s: float) -> bool:
+        """Whether the queue has waited long enough: longer, if others wait for the server already,
+        would be in vain."""
+        if self.clock.monotonic_s() - self._since_s + wait_s > self.queue_wait_s:
+            return True
+        at = format_queue_uri(self.queue.server, self.queue.company, [])
+        return self.journal.jobs_wait_for(at)
+
+    def _give_up(self, error: CirrusError) -> None:
+        self.journal.trying(self.key, None, now_s=self.clock.wall_s())
+        limit = f"{self.queue.settings.contimeout_s:.0f}"
+        raise ServerAway(
+            tr(
+                "{error} Gave up after {limit} seconds (contimeout). When the server works again, "
+                "release the job.",
+                error=error,
+                limit=limit,
+            ),
+            detail=error.detail,
+        ) from error
+
+
+_NO_POLLER = tr("The job waits in its queue, as cirrus-statusd does not run: start it.")

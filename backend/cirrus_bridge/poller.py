@@ -32,6 +32,7 @@ from cirrus_bridge.errors import (
 )
 from cirrus_bridge.follow import Tracked, describe
 from cirrus_bridge.journal_poller import PollerJournal
+from cirrus_bridge.lifecycle import State
 from cirrus_bridge.model import DeliveryState, JobStatus, Place
 from cirrus_bridge.schedule import Schedule
 from cirrus_bridge.timer import Timer
@@ -57,7 +58,7 @@ class Poller:
     journal: PollerJournal
     clock: Clock
     schedule: Schedule[int]
-    askers: Askers
+    askers: Askers[JobStatus]
     cups: CupsTurn
     settings: PollerSettings
     queue_of: Callable[[str], QueueUri]
@@ -105,6 +106,8 @@ class Poller:
                     wait_s = self.schedule.next_due_s(self.clock.monotonic_s())
                     if not self.askers.open and wait_s > ONCE_WAIT_S:
                         break  # for a server that is away
+                if self._leads:
+                    self.cups.run_once()
                 for watched in self.cups.tell_all() if self._leads else ():
                     self._drop(watched)
         finally:
@@ -146,12 +149,12 @@ class Poller:
         self._look_for_life(now_s, wall_s)
         leased = self.journal.leased(self.name)
         for watched in self.watch_list:
-            handover = leased.get(watched.document.key)
-            if handover is None:
+            state = leased.get(watched.document.key)
+            if state is None:
                 self._drop(watched)
                 self.cups.soon()
             else:
-                watched.handover = handover
+                watched.is_held = state is State.HELD
         self._leads = self.journal.leads(self.name, now_s=wall_s)
         for document in self.journal.lease(self.name, now_s=wall_s) if self._leads else ():
             watched = self.watch_list.add(document, self.queue_of)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from cirrus_bridge.cups_options import PASSED_ON
 from cirrus_bridge.errors import BadOption
-from cirrus_bridge.model import PrintJob
+from cirrus_bridge.model import DEFAULT_PRIORITY, PrintJob
 from cirrus_bridge.papers import is_paper, paper, paper_of_size
 from cirrus_bridge.words import tr
 
@@ -65,6 +65,12 @@ def _chosen(text: str) -> str | None:
     return "" if text.lower() in _NOT_ASKED else text
 
 
+def _priority(text: str) -> str | None:
+    """IPP's job-priority (RFC 8011, 5.2.1: 1 to 100) as the API's 1 to 99."""
+    # CUPS gives the default to jobs that ask for none
+    return "" if int(text) == DEFAULT_PRIORITY else str(min(int(text), 99))
+
+
 # prop → the options that ask for it, the first that is there wins; an empty value asks for what
 # the device does unasked, whatever the queue's default is
 _ASKED_BY: Mapping[str, tuple[tuple[str, Reader], ...]] = {
@@ -78,7 +84,11 @@ _ASKED_BY: Mapping[str, tuple[tuple[str, Reader], ...]] = {
     "color": (("colormodel", _table(_COLOR)), ("print-color-mode", _table(_COLOR))),
     "tray": (("inputslot", _chosen), ("media-source", _chosen)),
     "size": (("pagesize", _paper), ("pageregion", _paper)),
-    "priority": (("cirrus-priority", str), ("cirruspriority", _chosen)),
+    "priority": (
+        ("cirrus-priority", str),
+        ("cirruspriority", _chosen),
+        ("job-priority", _priority),
+    ),
     "bmp": (("cirrusbitmap", _chosen),),
     "scale": (("cirrusscale", _table(_DEVICE_SCALE)),),
 }
@@ -131,6 +141,7 @@ def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
         **_from_media(job.options.get("media", "")),
         **_wishes(job),
     }
+    options["job-priority"] = str(job.priority)
     asked = _asked(job.queue_defaults, asked_by) | _asked(options, asked_by)
     props = {"copies": str(job.copies), **{prop: value for prop, value in asked.items() if value}}
     if "size" in props:
@@ -161,8 +172,7 @@ def _asked(
 
 def _identity(job: PrintJob, identify: Collection[str]) -> dict[str, str]:
     """Who printed it, where the site wants to know. No job fails for the name of its user."""
-    host = job.options.get("job-originating-host-name", "")
-    known = {"user": job.user, "host": host, "queue": job.queue}
+    known = {"user": job.user, "host": job.host, "queue": job.queue}
     return {
         IDENTITY[what]: "".join(c if c.isprintable() and c != ";" else "?" for c in known[what])
         for what in identify

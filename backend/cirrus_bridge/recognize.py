@@ -1,69 +1,57 @@
-"""Which document of which job a run of the backend is about, and what is known of it.
+"""Which document of which job a run of the backend is about, and what is known of the document.
 
-CUPS does not say whether it runs a backend for the first time, for the job's next file, after a
-crash, or because a person wants a finished job once more. Pure: the journal's entries are given.
+cupsd tells which job this is and when it last completed the job, but not whether it runs the
+backend for the first time, after a crash, or because a person wants a finished job once more. The
+journal's entries decide that. Pure: the entries are given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cirrus_bridge.journal import Entry, Phase
+from cirrus_bridge.journal import Entry
+from cirrus_bridge.lifecycle import ACCEPTED, MOST_TELLING, UNSENT, State
 from cirrus_bridge.model import DocumentKey, PrintJob
 from cirrus_bridge.uri import QueueUri, format_queue_uri
-
-# of several members of a class that have tried: who has it, may have it, does not have it
-_MOST_TELLING = (Phase.ACCEPTED, Phase.SUBMITTING, Phase.UNANSWERED, Phase.INTENT)
 
 
 def recognize(
     job: PrintJob, queue: QueueUri, entries: Sequence[Entry]
 ) -> tuple[DocumentKey, Entry | None]:
-    """Which document of the job this run is about, and what the journal knows of it.
-
-    The document's number is not known if the run could not be noted. Then those that this pass
-    through the queue has ended with are behind us. A finished job that is restarted is printed
-    anew, one that did not come to its end is continued; so is each later run of that print, which
-    CUPS has not called completed again since.
-    """
+    """Which document of the job this run is about, and what the journal knows of it."""
     destination = format_queue_uri(queue.server, queue.company, queue.targets)
-    print_run = job.print_run
-    number = job.document_number
-    if entries:
-        last_run = entries[-1].key.print_run
-        of_last = [entry for entry in entries if entry.key.print_run == last_run]
-        goes_on = any(entry.completed_before == job.print_run for entry in of_last)
-        if goes_on or not _is_complete(of_last, job):
-            print_run = last_run
+    key = DocumentKey(job.job_uuid, job.job_id, _print_run(job, entries), destination, job.number)
     mine = [
         entry
         for entry in entries
-        if entry.key.print_run == print_run
+        if (entry.key.print_run, entry.key.number) == (key.print_run, key.number)
         and (
             entry.key.destination == destination
-            # where the queue led before: who changes its URI wants no second copy of what was sent
-            or (entry.queue == job.queue and entry.phase is not Phase.INTENT)
+            # where the queue led before: a changed URI asks for no second copy of what was sent
+            or (entry.queue == job.queue and entry.state not in UNSENT)
             or (job.in_class and entry.class_name == job.class_name)
         )
     ]
-    if number is None:
-        number = 1 + sum(
-            _is_done(entry) and entry.pass_started == job.pass_started for entry in mine
-        )
-    key = DocumentKey(job.job_uuid, job.job_id, print_run, destination, number)
-    of_number = [entry for entry in mine if entry.key.number == number]
-    return key, min(of_number, key=lambda entry: _MOST_TELLING.index(entry.phase), default=None)
+    return key, min(mine, key=lambda entry: MOST_TELLING.index(entry.state), default=None)
 
 
-def _is_complete(entries: Sequence[Entry], job: PrintJob) -> bool:
-    """The job's print has come to its end. CUPS may have taken it for completed when runs for
-    further documents were killed before they left an entry."""
-    if all(entry.phase is Phase.ACCEPTED for entry in entries):
+def _print_run(job: PrintJob, entries: Sequence[Entry]) -> int:
+    """Which print of the job this is, by when CUPS had completed the job at its beginning.
+
+    The last print goes on unless CUPS has completed the job since, and all of the print had come
+    to its end by then: CUPS takes a backend that was killed for one that has printed.
+    """
+    if not entries:
+        return job.completed_at
+    last = entries[-1].key.print_run
+    of_last = [entry for entry in entries if entry.key.print_run == last]
+    was_completed_since = all(entry.completed_at != job.completed_at for entry in of_last)
+    return job.completed_at if was_completed_since and _is_over(of_last, job) else last
+
+
+def _is_over(entries: Sequence[Entry], job: PrintJob) -> bool:
+    """The job's print has come to its end. Runs for further documents may have been killed before
+    they left an entry."""
+    if all(entry.state in ACCEPTED for entry in entries):
         return job.is_last(len({entry.key.number for entry in entries}))
-    return all(_is_done(entry) for entry in entries)
-
-
-def _is_done(entry: Entry) -> bool:
-    """The document needs no further run. CUPS takes a backend that was killed for a good one, so
-    an accepted document may have had no run to its end."""
-    return entry.ended or entry.phase is Phase.ACCEPTED
+    return all(entry.state in ACCEPTED | {State.DROPPED} for entry in entries)

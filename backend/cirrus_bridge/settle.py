@@ -76,7 +76,7 @@ class Settlement:
             CupsAway: cupsd does not answer.
         """
         job, document = self.find(documents[0]), documents[0].document
-        if documents[0].handover == "hold" and job is not None and job.state not in FINAL:
+        if documents[0].is_held and job is not None and job.state not in FINAL:
             if job.state != HELD:
                 return False  # released by a person, or by us: its backend ends it
             if self.comes_back(document, job):
@@ -147,13 +147,13 @@ class Settlement:
         keys = [watched.document.key for watched in documents]
         self.journal.job_is_over(keys, now_s=self.clock.wall_s())
         for watched in documents:
-            watched.handover = "complete"
+            watched.is_held = False
 
     def _may_release(self, watched: Watched) -> bool:
         """A job that is held again, though its end is known, has something else that is to be
         looked at, of which its message tells: it is not released time and again."""
         now_s = self.clock.monotonic_s()
-        release = (watched.job, watched.document.attempt)
+        release = (watched.job, watched.document.reprints)
         after_s, wait_s = self._releases.get(release, (-math.inf, RELEASE_AGAIN_S))
         if now_s < after_s:
             return False
@@ -179,7 +179,7 @@ class Settlement:
         elif failed and failed[0].queue.settings.onfailure == "reprint":
             document = failed[0].document
             again = [each for each in failed if _nobody_got(each)]
-            if len(again) < len(failed) or document.attempt:
+            if len(again) < len(failed) or document.reprints:
                 self.tell(of_document("not-reprinted", _WHY_NOT, document, level=WARNING))
             else:
                 keys = [each.document.key for each in again]

@@ -27,14 +27,16 @@ from cirrus_bridge.change import INFO, WARNING, Change
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.cloud_apis import CloudApis
 from cirrus_bridge.config import FOLDER, STATE_FOLDER, Configuration, load
+from cirrus_bridge.cups_daemon import find_daemon
 from cirrus_bridge.cups_ipp import CUPS_SOCKET, CupsServer
 from cirrus_bridge.cups_news import CupsNews
 from cirrus_bridge.cups_queue import CupsQueues
 from cirrus_bridge.cups_snap import ALONE, snap_hint
 from cirrus_bridge.cups_turn import CupsTurn
-from cirrus_bridge.errors import BadConfiguration, CirrusError, Interrupted
+from cirrus_bridge.errors import BadConfiguration, CirrusError, Interrupted, JournalReplaced
 from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.orphans import Orphans
+from cirrus_bridge.outages import Outages
 from cirrus_bridge.poller import Poller
 from cirrus_bridge.privileges import make_folder
 from cirrus_bridge.schedule import Schedule
@@ -45,6 +47,7 @@ from cirrus_bridge.watched import WatchList
 from cirrus_bridge.words import tr
 
 RELOAD_S = 5.0
+REOPEN_S = 0.5
 FAILED = 1
 # for what is still to be told when the program ends: the service is to end within a second
 ONCE_WAIT_S, END_WAIT_S = 60.0, 0.3
@@ -95,13 +98,29 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     with contextlib.suppress(OSError):  # which the journal tells better
         make_folder(state, 0o700)
-    after_s = settings.orphan_after_s
-    with PollerJournal(state) as journal:
-        api_of: Callable[[QueueUri], StatusApi] = reader.api_of
-        if settings.metrics_port and not once:  # a poller that runs beside this one has the port
-            api_of = _with_metrics(settings.metrics_port, state, name, clock, api_of)
+
+    def queue_of(uri: str) -> QueueUri:
+        return reader.configuration.queue(uri)  # as it is by then
+
+    api_of: Callable[[QueueUri], StatusApi] = reader.api_of
+    if settings.metrics_port and not once:  # a poller that runs beside this one has the port
+        api_of = _with_metrics(settings.metrics_port, state, name, clock, api_of)
+
+    def follow(journal: PollerJournal) -> int:
+        """Follow what the journal has; the number of documents that are left."""
         settlement = Settlement(journal, cups, clock, tell)
         watch_list = WatchList()
+        daemon = find_daemon(environ.get("CUPS_SERVER") or CUPS_SOCKET)
+        outages = Outages(
+            journal,
+            cups,
+            clock,
+            tell,
+            Askers(),
+            queue_of,
+            reader.api_of,
+            max_hold_s=daemon.seconds("MaxHoldTime", yes_s=0.0, default_s=0.0),
+        )
         poller = Poller(
             name=name,
             journal=journal,
@@ -110,14 +129,16 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
             askers=Askers(),
             cups=CupsTurn(
                 clock,
-                CupsNews(journal, cups, clock, settlement, tell),
+                CupsNews(journal, cups, clock, settlement, tell, outages.notices),
                 settlement,
-                Orphans(journal, cups, clock, tell, after_s, str(state)),
+                Orphans(journal, cups, clock, tell, str(state)),
+                settings.orphan_after_s,
+                outages,
                 tell,
                 watch_list,
             ),
             settings=settings,
-            queue_of=lambda uri: reader.configuration.queue(uri),  # as it is by then
+            queue_of=queue_of,
             api_of=api_of,
             tell=tell,
             watch_list=watch_list,
@@ -129,8 +150,32 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
             poller.run_once()
         else:
             poller.run()
-        tell(Change("ended", f"{len(watch_list)} documents are left to the next poller"))
+        return len(watch_list)
+
+    left = _with_journal(state, clock, tell, follow)
+    tell(Change("ended", f"{left} documents are left to the next poller"))
     _finish(told_aside, clock)
+
+
+def _with_journal(
+    state: Path,
+    clock: Clock,
+    tell: Callable[[Change], None],
+    follow: Callable[[PollerJournal], int],
+) -> int:
+    """Follow a journal, and the next one if it is deleted or replaced.
+
+    Raises:
+        JournalError: it cannot be used, or is damaged.
+    """
+    while True:
+        try:
+            with PollerJournal(state) as journal:
+                journal.check_whole()
+                return follow(journal)
+        except JournalReplaced as error:
+            tell(Change("journal-replaced", f"{error} ({error.code})", WARNING))
+        clock.sleep(REOPEN_S)
 
 
 def _finish(told_aside: Sequence[Aside], clock: Clock) -> None:

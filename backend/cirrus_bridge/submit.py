@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
+import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -24,9 +25,11 @@ from cirrus_bridge.config import UploadSettings
 from cirrus_bridge.crowd import Crowd
 from cirrus_bridge.deflate import deflate
 from cirrus_bridge.errors import (
+    CirrusError,
     Definitive,
     EmptyDocument,
     Interrupted,
+    KeyRefused,
     QueueError,
     Refused,
     Retryable,
@@ -34,17 +37,21 @@ from cirrus_bridge.errors import (
     SubmitUnanswered,
     TooLarge,
 )
-from cirrus_bridge.journal import Entry, Journal, Phase
+from cirrus_bridge.journal import Entry, Journal
+from cirrus_bridge.lifecycle import IN_DOUBT, State
 from cirrus_bridge.model import Compression, DocumentKey, PrintJob, Receipt, Segment, Ticket
-from cirrus_bridge.patience import Patience
+from cirrus_bridge.patience import FOR_KEY, QUEUE_WAIT_S, Patience
 from cirrus_bridge.upload import Upload
 from cirrus_bridge.uri import QueueUri
 from cirrus_bridge.words import joined, tr
 
 SINGLE_REQUEST_BYTES = 500_000  # the API's document: larger files go by segments
-# any fixed name space (RFC 9562, 6.5): equal documents get equal keys, in every run
-IDEMPOTENCY = uuid.UUID("5f0f6e0c-3f0b-4a53-9a5e-6d0a4c9a7a10")
-_BROKEN_OFF = joined(" ", (tr("This job was interrupted while it was sent."), MAY_BE_PRINTED))
+_INTERRUPTED = joined(" ", (tr("This job was interrupted while it was sent."), MAY_BE_PRINTED))
+_CHANGED = joined(" ", (tr("This job was changed after it was sent."), MAY_BE_PRINTED))
+_STOPPED_IN_DOUBT = tr(
+    "The job was stopped. An earlier submit had no answer, so the document may be printed already."
+)
+_STILL_IN_DOUBT = tr("An earlier submit had no answer, so the document may be printed already.")
 QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in a request line
 
 
@@ -79,8 +86,8 @@ class Document:
 class Submission:
     """Everything that one document's way to the cloud needs.
 
-    `expected_bytes` is the document's size where it is known (for progress), else 0; `attempt`
-    how often the document has been printed anew because the cloud did not deliver it.
+    `expected_bytes` is the document's size where it is known (for progress), else 0. `in_doubt`
+    says that an earlier submit of the document may have been accepted.
     """
 
     job: PrintJob
@@ -93,7 +100,7 @@ class Submission:
     report: Report
     sizes: UploadSettings
     expected_bytes: int = 0
-    attempt: int = 0
+    in_doubt: bool = False
 
     def run(self, document: Document, earlier: Entry | None) -> list[Receipt]:
         """Bring a document to the cloud.
@@ -106,10 +113,39 @@ class Submission:
             SubmitUnanswered: it may be accepted or not, and a person has to decide.
             CirrusError: any other reason why it was not submitted.
         """
-        if earlier and earlier.phase is Phase.SUBMITTING:
-            error = SubmitUnanswered(_BROKEN_OFF)
-            self._decide_unanswered(error, earlier.key)
+        may_be_printed = earlier is not None and earlier.state in IN_DOUBT - {State.UNANSWERED}
+        if earlier and may_be_printed and earlier.key != self.key:
+            self._decide_unanswered(SubmitUnanswered(_INTERRUPTED), earlier.key)
+            may_be_printed = False
+        self.in_doubt = may_be_printed
         self.journal.intent(self.key, self.job, self.queue.targets, now_s=self.clock.wall_s())
+        try:
+            if self.in_doubt:
+                self._decide_unanswered(SubmitUnanswered(_INTERRUPTED), self.key)
+            return self._upload_and_submit(document)
+        except Interrupted as error:
+            if self.in_doubt:
+                raise type(error)(_STOPPED_IN_DOUBT) from error
+            raise
+        except KeyRefused as error:
+            self._wait_for_key(error)
+            raise
+        except SubmitUnanswered:
+            raise
+        except CirrusError as error:
+            if self.in_doubt:
+                error.consequence = _STILL_IN_DOUBT
+            raise
+
+    def _wait_for_key(self, error: KeyRefused) -> None:
+        """Leave the job to the poller, which releases it once the key is accepted."""
+        patience = self._patience(in_class=False)
+        if patience.may_hold and self.journal.poller_is_alive(now_s=self.clock.wall_s()):
+            patience.hold(FOR_KEY)
+        if self.in_doubt:
+            error.consequence = _STILL_IN_DOUBT
+
+    def _upload_and_submit(self, document: Document) -> list[Receipt]:
         upload = Upload(
             api=self.api,
             journal=self.journal,
@@ -160,26 +196,32 @@ class Submission:
     ) -> list[Receipt]:
         """Submit until it is clear what became of it, as far as the queue allows."""
         self.report.debug(f"document sha256={document.sha256} bytes={document.size_bytes}")
+        submit_key, form = self.journal.submit_key(self.key)
+        if not submit_key or form != self._form:
+            submit_key = str(uuid.uuid4())  # random: a client may choose all else that is known
         ticket = Ticket(
-            self.queue.targets,
-            self.job.title,
-            self.props,
-            Compression.NONE if self.queue.settings.level is None else Compression.ZLIB,
-            str(uuid.uuid5(IDEMPOTENCY, f"{self.key!r}{self.attempt or ''}")),
+            self.queue.targets, self.job.title, self.props, self._compression, submit_key
         )
         patience = self._patience(in_class=self.job.in_class)
         while True:
             self.journal.submitting(
-                self.key, document.sha256, document.size_bytes, now_s=self.clock.wall_s()
+                self.key,
+                document.sha256,
+                document.size_bytes,
+                submit_key=submit_key,
+                submit_form=self._form,
+                now_s=self.clock.wall_s(),
             )
             try:
                 receipts = self._ask(request, ticket)
             except SubmitUnanswered as error:
+                self.in_doubt = True
                 patience.in_class = False  # another member could only print it a second time
                 self._decide_unanswered(error, self.key)
                 patience.wait_after(error)
             except (Retryable, Definitive, QueueError) as error:
-                self.journal.not_submitted(self.key, now_s=self.clock.wall_s())
+                if not self.in_doubt:
+                    self.journal.not_submitted(self.key, now_s=self.clock.wall_s())
                 if not isinstance(error, Retryable):
                     raise
                 patience.wait_after(error)
@@ -195,27 +237,51 @@ class Submission:
                     receipts = request(ticket)
             except Interrupted as error:
                 # it may have come just behind the answer
-                raise SubmitUnanswered(_BROKEN_OFF) from error
+                raise SubmitUnanswered(_INTERRUPTED) from error
             self.journal.accepted(self.key, receipts, now_s=self.clock.wall_s())
             return receipts
 
     def _patience(self, *, in_class: bool) -> Patience:
-        limit_s = self.queue.settings.contimeout_s
-        return Patience(self.clock, self.report, limit_s, in_class=in_class)
+        return Patience(
+            self.clock,
+            self.report,
+            self.journal,
+            self.key,
+            self.queue,
+            in_class=in_class and not self.in_doubt,
+            may_hold=self.job.is_last(self.key.number),
+            queue_wait_s=min(QUEUE_WAIT_S, self.job.cancel_after_s / 2 or QUEUE_WAIT_S),
+        )
+
+    @property
+    def _compression(self) -> Compression:
+        return Compression.NONE if self.queue.settings.level is None else Compression.ZLIB
+
+    @property
+    def _form(self) -> str:
+        """A digest of what the submit asks for. Not of the bytes: a filter that runs again may
+        write another date into them."""
+        asked = [list(map(str, self.queue.targets)), self.job.title, sorted(self.props.items())]
+        return hashlib.sha256(json.dumps([*asked, int(self._compression)]).encode()).hexdigest()
+
+    def _repeats_safely(self) -> bool:
+        return self._patience(in_class=False).insist(self.api.repeats_safely)
 
     def _decide_unanswered(self, error: SubmitUnanswered, key: DocumentKey) -> None:
         """Return if an unanswered submit is to be repeated, because the server tells repeated
         ones or the queue wants it; raise otherwise."""
         if self.clock.stop_requested:
             raise error  # the journal still says SUBMITTING: the next run decides
-        here = key.destination == self.key.destination
-        if here and self._patience(in_class=False).insist(self.api.repeats_safely):
+        submit_key, form = self.journal.submit_key(key)
+        if key == self.key and submit_key and form != self._form:
+            error = SubmitUnanswered(_CHANGED)
+        elif key == self.key and submit_key and self._repeats_safely():
             self.report.debug(f"{error} The server knows a repeated submit, so it is repeated.")
             return
         if self.queue.settings.onambiguous == "resubmit":
             return
         if self.queue.settings.onambiguous == "drop":
-            self.journal.ended(key, now_s=self.clock.wall_s())
+            self.journal.dropped(key, now_s=self.clock.wall_s())
             raise SubmitDropped(
                 tr(
                     "It is not known whether the cloud took this job, and this queue never sends "

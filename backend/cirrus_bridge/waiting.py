@@ -54,6 +54,8 @@ def queue_news(
     notices: Sequence[str],
     trouble: str,
     now: datetime,
+    *,
+    is_away: bool = False,
 ) -> QueueNews:
     """What a queue is to say of the documents that a poller follows for it.
 
@@ -62,6 +64,7 @@ def queue_news(
         failures: what became of documents that were not delivered, the newest first.
         notices: what else is to be known for a while.
         trouble: why the cloud can not be asked, or empty.
+        is_away: jobs are held until a server works again; a notice has the words.
     """
     waiting: defaultdict[str, list[Tracked]] = defaultdict(list)
     received: defaultdict[str, list[Tracked]] = defaultdict(list)
@@ -100,6 +103,8 @@ def queue_news(
         reasons.add(UNASKED_REASON)
         parts.append(tr("how it goes on is not seen: {trouble}", trouble=trouble))
     parts += notices
+    if is_away:
+        reasons.add(UNASKED_REASON)
     if failures:
         reasons.add(FAILED_REASON)
         first, more = failures[0], len(failures) - 1

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from cirrus_bridge.conclude import is_settled
 from cirrus_bridge.follow import Tracked, tracked
 from cirrus_bridge.journal_delivery import Accepted
+from cirrus_bridge.lifecycle import State
 from cirrus_bridge.model import DocumentKey, Place
 from cirrus_bridge.uri import QueueUri
 
@@ -18,11 +19,11 @@ Job: TypeAlias = tuple[str, int, int, str]  # uuid, id, print run, destination
 
 @dataclass(slots=True, eq=False)
 class Watched:
-    """A document that is followed. `handover` is the journal's word, which may change."""
+    """A document that is followed. `is_held` says that CUPS is to hold its job meanwhile."""
 
     document: Accepted
     queue: QueueUri
-    handover: str
+    is_held: bool
     targets: list[Tracked]
     numbers: list[int] = field(default_factory=list)
 
@@ -36,7 +37,7 @@ class Watched:
     def is_settled(self) -> bool:
         """All targets are as far as its job waits for: a job that CUPS has ended waits to the
         end."""
-        wait = self.queue.settings.wait if self.handover == "hold" else "delivered"
+        wait = self.queue.settings.wait if self.is_held else "delivered"
         return is_settled(self.targets, wait)
 
 
@@ -65,7 +66,7 @@ class WatchList:
             BadQueueUri: the journal's URI makes no sense.
         """
         queue = queue_of(document.device_uri or document.key.destination)
-        watched = Watched(document, queue, document.handover, tracked([document]))
+        watched = Watched(document, queue, document.state is State.HELD, tracked([document]))
         for target in watched.targets:
             number = next(self._numbers)
             watched.numbers.append(number)

@@ -114,11 +114,11 @@ def _fill(folder: Path, cups: PrivateCups, server: str) -> Path:
     with contextlib.closing(sqlite3.connect(folder / "state" / "journal.db")) as db, db:
         for number in range(DOCUMENTS):
             queue, job_id, job_uuid = f"q{number % QUEUES}", number + 1, uuid.uuid4().urn
-            handover = "hold" if number < HELD else "complete"
-            if handover == "hold":
+            state = "held" if number < HELD else "left"
+            if state == "held":
                 job_id = cups.lp(queue, "-o", "raw", "-H", "indefinite", data=b"x")
                 job_uuid = str(cups.job(job_id)["job-uuid"])
-            _insert(db, job_uuid, job_id, queue, uri, handover, age_s=7200 + number)
+            _insert(db, job_uuid, job_id, queue, uri, state, age_s=7200 + number)
     return folder / "state" / "journal.db"
 
 
@@ -128,16 +128,16 @@ def _insert(
     job_id: int,
     queue: str,
     uri: str,
-    handover: str,
+    state: str,
     age_s: float,
 ) -> None:
     at_s, destination = time.time() - age_s, uri.partition("?")[0]
     location = destination.rpartition("/")[2].partition(":")[0]
     db.execute(
         "INSERT INTO document (job_uuid, job_id, print_run, destination, number, queue, user,"
-        " title, phase, pass_started, ended, created_at, updated_at, handover, device_uri,"
-        " accepted_at) VALUES (?, ?, 0, ?, 1, ?, 'u', 't', 'accepted', 0, 1, ?, ?, ?, ?, ?)",
-        (job_uuid, job_id, destination, queue, at_s, at_s, handover, uri, at_s),
+        " title, state, created_at, updated_at, device_uri,"
+        " accepted_at) VALUES (?, ?, 0, ?, 1, ?, 'u', 't', ?, ?, ?, ?, ?)",
+        (job_uuid, job_id, destination, queue, state, at_s, at_s, uri, at_s),
     )
     db.execute(
         "INSERT INTO delivery (job_uuid, job_id, print_run, destination, number, target_number,"

@@ -123,13 +123,11 @@ def test_fault_that_nobody_foresaw(own_site: PrintSite) -> None:
     job = ("7", "ann", "t", "1", "job-uuid=urn:uuid:77")
     assert _run(own_site, *job, data=b"x").returncode == 0
     with contextlib.closing(sqlite3.connect(own_site.state / "journal.db")) as db, db:
-        db.execute("UPDATE document SET phase = 'odd'")
+        db.execute("UPDATE document SET state = 'odd'")
     done = _run(own_site, *job, data=b"x")
     assert done.returncode == 3
-    assert (
-        b"ERROR: Cirrus Bridge failed in a way that it should not. The job is held" in done.stderr
-    )
-    assert b"DEBUG: ValueError: 'odd' is not a valid Phase" in done.stderr
+    assert b"ERROR: Internal error in Cirrus Bridge. The job is held" in done.stderr
+    assert b"DEBUG: ValueError: 'odd' is not a valid State" in done.stderr
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])
@@ -329,7 +327,7 @@ def test_no_root_where_none_is_needed(own_site: PrintSite) -> None:
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     job_id = site.cups.lp(site.queue(driver=False, options="?waittimeout=1"), data=b"x")
-    eventually(lambda: site.journal("SELECT phase FROM document") == [("accepted",)])
+    eventually(lambda: site.journal("SELECT accepted_at > 0 FROM document") == [(1,)])
     worker = Path(f"/proc/{site.worker()}")
     status = dict(
         line.split(":\t", 1)

@@ -399,9 +399,23 @@ def test_journal_is_damaged(own_site: PrintSite) -> None:
     data = journal.read_bytes()
     journal.write_bytes(data[:8192] + os.urandom(len(data) - 8192))
     bad = trouble(own_site, "journal")
-    assert bad["code"] == "CB-501" and "put the journal aside" in bad["fix"]
+    assert bad["code"] == "CB-504" and "put the journal aside" in bad["fix"]
     journal.write_bytes(b"no database " * 1000)
-    assert trouble(own_site, "journal")["code"] == "CB-501"
+    assert trouble(own_site, "journal")["code"] == "CB-504"
+
+
+def test_journal_that_was_restored(own_site: PrintSite) -> None:
+    """A copy without the last writes: older jobs may have been printed."""
+    with own_site.statusd():
+        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+    copy = (own_site.state / "journal.db").read_bytes()
+    with own_site.statusd():
+        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+    (own_site.state / "journal.db").write_bytes(copy)
+    with own_site.statusd():
+        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+        bad = trouble(own_site, "journal", "note")
+    assert "restored from a backup" in bad["text"] and "Look at the printer" in bad["fix"]
 
 
 def test_journal_of_another_version(own_site: PrintSite) -> None:

@@ -56,7 +56,7 @@ def test_printed_by_another_program(away: PrintSite, how: str) -> None:
     dead = dead_queue(away)
     in_class_with_local(away, dead)
     job_id = away.cups.lp("group" if how == "class" else dead, data=b"x")
-    eventually(lambda: away.journal("SELECT phase FROM document") == [("intent",)])
+    eventually(lambda: away.journal("SELECT state FROM document") == [("sending",)])
     away.cups.run("cupsenable", "local")
     if how == "lpmove":
         away.cups.run("lpmove", str(job_id), "local")

@@ -30,9 +30,9 @@ def fill(db: sqlite3.Connection, *, locations: int = 1) -> None:
     numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})"
     db.execute(
         f"INSERT INTO document (job_uuid, job_id, print_run, destination, number, queue, user,"
-        f" title, phase, pass_started, created_at, updated_at, accepted_at, handover) {numbers}"
-        " SELECT 'urn:uuid:' || i, 1, 0, 'cirrus://h/C/L:D', 1, 'q', 'u', 't' || i, 'accepted', 0,"
-        " i, i, i, 'complete' FROM n"
+        f" title, state, created_at, updated_at, accepted_at) {numbers}"
+        " SELECT 'urn:uuid:' || i, 1, 0, 'cirrus://h/C/L:D', 1, 'q', 'u', 't' || i, 'left',"
+        " i, i, i FROM n"
     )
     db.execute(
         f"INSERT INTO delivery (job_uuid, job_id, print_run, destination, number, target_number,"

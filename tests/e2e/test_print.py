@@ -58,11 +58,10 @@ def test_raw_file_byte_for_byte(site: PrintSite, tmp_path: Path, size: int) -> N
     assert document(delivered) == data
     assert delivered["props"] == {"copies": "2", "orientation": "2"}
     rows = site.journal(
-        "SELECT phase, ended, sha256, size_bytes, temp_file IS NULL FROM document"
-        " WHERE job_uuid = ?",
+        "SELECT state, sha256, size_bytes, temp_file IS NULL FROM document WHERE job_uuid = ?",
         job["job-uuid"],
     )
-    assert rows == [("accepted", 1, hashlib.sha256(data).hexdigest(), size, size < 500_000)]
+    assert rows == [("closed", hashlib.sha256(data).hexdigest(), size, size < 500_000)]
 
 
 def test_raw_from_standard_input_of_lp(site: PrintSite) -> None:

@@ -649,7 +649,7 @@ def test_both_processes_killed_at_once(own_site: PrintSite) -> None:
     site.cloud.stop()
     queue = site.queue(driver=False)
     job_id = site.cups.lp(queue, data=b"x")
-    eventually(lambda: site.journal("SELECT phase FROM document") == [("intent",)])
+    eventually(lambda: site.journal("SELECT state FROM document") == [("sending",)])
     worker, supervisor = site.worker(), site.supervisor()
     os.kill(supervisor, signal.SIGSTOP)
     os.kill(worker, signal.SIGKILL)
@@ -749,7 +749,7 @@ def test_no_orphan_of_a_job_that_printed_elsewhere(own_site: PrintSite) -> None:
     site.cups.run("cupsaccept", "group")
     site.cups.run("cupsdisable", good)
     job_id = site.cups.lp("group", data=b"x")
-    eventually(lambda: site.journal("SELECT phase FROM document") == [("intent",)])
+    eventually(lambda: site.journal("SELECT state FROM document") == [("sending",)])
     site.cups.run("cupsenable", good)
     assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
     with changed_journal(site) as db:

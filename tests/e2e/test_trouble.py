@@ -87,7 +87,9 @@ def test_server_down_then_up(own_site: PrintSite) -> None:
     def says_so() -> bool:
         reasons = site.cups.printer(queue)["printer-state-reasons"]
         message = site.cups.job(job_id).get("job-printer-state-message", "")
-        return "connecting-to-device" in reasons and "connection refused. Next try at" in message
+        return (
+            "connecting-to-device" in reasons and "connection refused. Next attempt at" in message
+        )
 
     eventually(says_so)
     assert site.cups.job(job_id)["job-state"] == 5
@@ -124,7 +126,7 @@ def test_cancel_in_mid_upload(own_site: PrintSite, tmp_path: Path) -> None:
         assert time.monotonic() - before < 10
         assert site.cups.job(job_id)["job-state"] == 7
     assert site.cloud.jobs() == []
-    assert site.journal("SELECT phase FROM document") == [("intent",)]
+    assert site.journal("SELECT state FROM document") == [("sending",)]
 
 
 def _crash_in_mid_upload(site: PrintSite, proxy: TcpProxy, path: Path) -> int:
@@ -557,7 +559,7 @@ def test_class_tries_its_other_member(own_site: PrintSite) -> None:
         assert site.cups.wait_job(job_id)["job-state"] == 9
     assert len(site.cloud.jobs()) == 2
     assert "CUPS tries another printer of the class" in site.cups.error_log()
-    assert json.dumps(site.journal("SELECT DISTINCT phase FROM document WHERE ended = 1"))
+    assert json.dumps(site.journal("SELECT DISTINCT state FROM document WHERE closed_at > 0"))
 
 
 def _class_of(site: PrintSite, proxy: TcpProxy) -> tuple[str, str]:

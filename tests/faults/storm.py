@@ -280,7 +280,7 @@ class Storm:
     def _check(self) -> None:
         site = self.site
         assert not self._wrong(), f"documents (wanted, got): {self._wrong()}"
-        columns = "job_id, queue, number, phase, ended, handover, poller"
+        columns = "job_id, queue, number, state, waits_for, poller"
         rows = site.journal(f"SELECT {columns} FROM document WHERE closed_at IS NULL")  # noqa: S608
         assert not rows, f"open in the journal: {rows}"
         assert not self._jobs()

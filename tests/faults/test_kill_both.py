@@ -116,7 +116,7 @@ def test_while_it_is_submitted(watched: PrintSite, knows_keys: bool) -> None:
         watched.cups.wait_job(job_id, "completed")
         eventually(lambda: "event=restarted" in watched.statusd_log())
         if knows_keys:
-            eventually(lambda: watched.journal("SELECT phase FROM document") == [("accepted",)])
+            eventually(lambda: watched.journal("SELECT accepted_at > 0 FROM document") == [(1,)])
             assert watched.cups.wait_job(job_id)["job-state"] == COMPLETED
         else:
             watched.cups.wait_job(job_id, "held")

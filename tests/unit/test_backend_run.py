@@ -18,6 +18,7 @@ from cirrus_bridge.cups_report import CupsReport
 from cirrus_bridge.errors import Interrupted
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.journal_poller import PollerJournal
+from cirrus_bridge.lifecycle import State
 from cirrus_bridge.model import PrintJob
 from cirrus_bridge.settings import QueueSettings
 from cirrus_bridge.uri import parse_queue_uri
@@ -28,7 +29,7 @@ def _interrupt(*_: object, **__: object) -> None:
     raise Interrupted("The job was stopped before it was sent to the cloud; nothing was printed.")
 
 
-@pytest.mark.parametrize("moment", ["take_back", "ended", "held_counts", "hand_over"])
+@pytest.mark.parametrize("moment", ["take_back", "held_counts", "hand_over"])
 def test_stopped_once_the_cloud_has_it(tmp_path: Path, moment: str) -> None:
     """Nobody is told that nothing was printed; the poller gets the document."""
 
@@ -56,5 +57,5 @@ def test_stopped_once_the_cloud_has_it(tmp_path: Path, moment: str) -> None:
         (document,) = others.lease("p", now_s=1.0)
     assert interrupted
     assert code == 0
-    assert document.handover == "complete"
+    assert document.state is State.LEFT
     assert b"has the job already and will print it: 1-1" in said.getvalue()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cirrus_bridge.cups_facts import JobFacts
 from cirrus_bridge.cups_job import SpooledDocument, read_job
 from cirrus_bridge.errors import (
     BadOption,
@@ -27,13 +28,13 @@ def test_job_from_standard_input() -> None:
     assert (job.job_id, job.user, job.title, job.copies) == (17, "ann", "Report", 2)
     assert (job.queue, job.job_uuid) == ("q", "urn:uuid:a")
     assert job.options["sides"] == "one-sided"
-    assert (job.spool_path, job.document_number, job.layout_done) == (None, None, True)
+    assert (job.spool_path, job.number, job.layout_done) == (None, 1, True)
 
 
 def test_job_from_a_file() -> None:
     """Six arguments: the spool file's name tells the document's number; no layout was done."""
     job = read_job([*ARGV, "/var/spool/cups/d00017-003"], {})
-    assert (job.spool_path, job.document_number) == (Path("/var/spool/cups/d00017-003"), 3)
+    assert (job.spool_path, job.number) == (Path("/var/spool/cups/d00017-003"), 3)
     assert not job.layout_done
 
 
@@ -41,8 +42,16 @@ def test_times_of_the_job() -> None:
     """A restarted job says when it was completed before; each pass says when it began."""
     argv = [*ARGV[:5], "time-at-processing=1700 time-at-completed=1600"]
     job = read_job(argv, {})
-    assert (job.pass_started, job.print_run) == (1700, 1600)
-    assert read_job(ARGV, {}).print_run == 0
+    assert (job.processing_at, job.completed_at) == (1700, 1600)
+    assert read_job(ARGV, {}).completed_at == 0
+
+
+def test_what_cupsd_says_counts() -> None:
+    """Not what the option string says: a client writes that in part."""
+    facts = JobFacts("urn:uuid:b", completed_at=5, priority=70, host="pc7", cancel_after_s=9)
+    job = read_job([*ARGV[:5], "job-uuid=urn:uuid:a time-at-completed=1600"], {}, 0, facts)
+    assert (job.job_uuid, job.completed_at, job.priority) == ("urn:uuid:b", 5, 70)
+    assert (job.host, job.cancel_after_s) == ("pc7", 9)
 
 
 @pytest.mark.parametrize("content_type", ["application/pdf", "application/vnd.cups-raw"])

@@ -15,10 +15,11 @@ import pytest
 
 from cirrus_bridge import journal_database
 from cirrus_bridge.errors import JournalBusy, JournalError
-from cirrus_bridge.journal import Journal, Phase
+from cirrus_bridge.journal import Journal
 from cirrus_bridge.journal_figures import FigureReader
 from cirrus_bridge.journal_health import look
 from cirrus_bridge.journal_history import recent_documents
+from cirrus_bridge.lifecycle import State
 from cirrus_bridge.model import (
     DeliveryState,
     DocumentKey,
@@ -31,33 +32,40 @@ from cirrus_bridge.privileges import make_folder
 
 TARGETS = [Target("Paris", "A"), Target("Lyon", "B")]
 RECEIPTS = [Receipt(TARGETS[0], "1-1"), Receipt(TARGETS[1], "1-2")]
-JOB = PrintJob(1, "urn:uuid:a", "ann", "t", 1, "q", pass_started=50)
+JOB = PrintJob(1, "urn:uuid:a", "ann", "t", 1, "q")
 KEY = DocumentKey(JOB.job_uuid, JOB.job_id, 0, "cirrus://h/C/L:D", 1)
 
 
-def _phase(folder: Path) -> Phase:
+def _state(folder: Path) -> State:
     with Journal(folder) as journal:
-        return journal.entries(JOB.job_uuid, JOB.job_id)[0].phase
+        return journal.entries(JOB.job_uuid, JOB.job_id)[0].state
+
+
+def _submitting(journal: Journal, now_s: float) -> None:
+    journal.submitting(KEY, "ab", 9, submit_key="k", submit_form="f", now_s=now_s)
 
 
 def test_the_order_of_effects_survives(tmp_path: Path) -> None:
     """After each step, a new process finds exactly that step."""
-    steps: list[tuple[Callable[[Journal], None], Phase]] = [
-        (lambda j: j.intent(KEY, JOB, TARGETS, now_s=1), Phase.INTENT),
-        (lambda j: j.uploading(KEY, "t", now_s=2), Phase.INTENT),
+    steps: list[tuple[Callable[[Journal], None], State]] = [
+        (lambda j: j.intent(KEY, JOB, TARGETS, now_s=1), State.SENDING),
+        (lambda j: j.uploading(KEY, "t", now_s=2), State.SENDING),
         (
             lambda j: j.confirmed(KEY, position=0, length=5, sha256="ab", now_s=2),
-            Phase.INTENT,
+            State.SENDING,
         ),
-        (lambda j: j.submitting(KEY, "ab", 9, now_s=3), Phase.SUBMITTING),
-        (lambda j: j.not_submitted(KEY, now_s=4), Phase.INTENT),
-        (lambda j: j.unanswered(KEY, now_s=5), Phase.UNANSWERED),
-        (lambda j: j.accepted(KEY, RECEIPTS, now_s=6), Phase.ACCEPTED),
+        (lambda j: _submitting(j, 3), State.SUBMITTING),
+        (lambda j: j.not_submitted(KEY, now_s=4), State.SENDING),
+        (lambda j: _submitting(j, 5), State.SUBMITTING),
+        (lambda j: j.unanswered(KEY, now_s=5), State.UNANSWERED),
+        (lambda j: j.intent(KEY, JOB, TARGETS, now_s=6), State.SENDING),
+        (lambda j: _submitting(j, 6), State.SUBMITTING),
+        (lambda j: j.accepted(KEY, RECEIPTS, now_s=6), State.FOLLOWED),
     ]
-    for step, phase in steps:
+    for step, state in steps:
         with Journal(tmp_path) as journal:
             step(journal)
-        assert _phase(tmp_path) is phase
+        assert _state(tmp_path) is state
     with Journal(tmp_path) as journal:
         (document,) = journal.documents_of(KEY)
         assert [delivery.receipt for delivery in document.deliveries] == RECEIPTS
@@ -67,7 +75,6 @@ def test_prints_and_documents_are_told_apart(tmp_path: Path) -> None:
     """Another print run, destination or number is another document."""
     with Journal(tmp_path) as journal:
         journal.intent(KEY, JOB, TARGETS, now_s=1)
-        journal.ended(KEY, now_s=2)
         for other in (
             DocumentKey(JOB.job_uuid, JOB.job_id, 0, "cirrus://h/C/L:E", 1),
             DocumentKey(JOB.job_uuid, JOB.job_id, 0, KEY.destination, 2),
@@ -77,7 +84,6 @@ def test_prints_and_documents_are_told_apart(tmp_path: Path) -> None:
         entries = journal.entries(JOB.job_uuid, JOB.job_id)
     assert [e.key.number for e in entries] == [1, 1, 2, 1]
     assert [e.key.print_run for e in entries] == [0, 0, 0, 99]
-    assert [e.ended for e in entries if e.key == KEY] == [True]
 
 
 def test_one_row_a_target_with_its_state(tmp_path: Path) -> None:
@@ -85,6 +91,7 @@ def test_one_row_a_target_with_its_state(tmp_path: Path) -> None:
     status = JobStatus(DeliveryState.RECEIVED, message="warming up", received="now")
     with Journal(tmp_path) as journal:
         journal.intent(KEY, JOB, TARGETS, now_s=1)
+        _submitting(journal, 2)
         journal.accepted(KEY, RECEIPTS, now_s=2)
         journal.state(KEY, 1, status, now_s=3)
     with sqlite3.connect(tmp_path / "journal.db") as db:
@@ -147,7 +154,7 @@ def test_journal_of_the_first_version(tmp_path: Path) -> None:
         db.execute("PRAGMA user_version = 1")
     with Journal(tmp_path) as journal:
         (entry,) = journal.entries("u", 1)
-        assert (entry.phase, entry.open_runs, entry.class_name) == (Phase.ACCEPTED, 0, "")
+        assert (entry.state, entry.open_runs, entry.class_name) == (State.FOLLOWED, 0, "")
         assert not journal.takes_one_at_a_time("h", now_s=1)
 
 

@@ -12,6 +12,7 @@ import pytest
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.journal_delivery import LEASE_S, Accepted
 from cirrus_bridge.journal_poller import PollerJournal
+from cirrus_bridge.lifecycle import State
 from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt, Target
 
 TARGET = Target("Paris", "L1")
@@ -29,6 +30,7 @@ def _accepted(folder: Path, *numbers: int, handover: str = "hold", now_s: float 
             key = _key(number)
             job = PrintJob(number, key.job_uuid, "u", "t", 1, "q")
             journal.intent(key, job, [TARGET], now_s=now_s)
+            journal.submitting(key, "ab", 9, submit_key="k", submit_form="f", now_s=now_s)
             journal.accepted(key, [Receipt(TARGET, f"1-{number}")], now_s=now_s)
             if handover:
                 journal.hand_over([key], handover, URI, now_s=now_s)
@@ -54,7 +56,7 @@ def test_a_lease_holds_while_its_poller_lives(tmp_path: Path, journal: PollerJou
     journal.beat("b", now_s=100 + LEASE_S)
     assert _ids(journal.lease("b", now_s=100 + LEASE_S + 1)) == [1, 2]
     assert journal.leased("a") == {}
-    assert journal.leased("b") == {_key(1): "hold", _key(2): "hold"}
+    assert journal.leased("b") == {_key(1): State.HELD, _key(2): State.HELD}
 
 
 def test_who_leaves_while_the_journal_is_in_use(tmp_path: Path, journal: PollerJournal) -> None:
@@ -190,15 +192,14 @@ def test_what_was_let_go(tmp_path: Path, journal: PollerJournal) -> None:
 
 
 def test_orphans_are_quiet_and_nobodys(tmp_path: Path, journal: PollerJournal) -> None:
-    """What a backend works at, or a poller has, or was closed, is none."""
+    """What a poller has, or was closed, is none."""
     _accepted(tmp_path, 1, handover="")
     _accepted(tmp_path, 2)
-    _accepted(tmp_path, 3, handover="", now_s=90)
-    (orphan,) = journal.orphans(before_s=50)
-    assert (orphan.key, orphan.phase, orphan.queue) == (_key(1), "accepted", "q")
+    (orphan,) = journal.orphans()
+    assert (orphan.key, orphan.state, orphan.queue) == (_key(1), State.FOLLOWED, "q")
     assert not journal.is_at_work(_key().job_uuid, _key().job_id)
     journal.close([_key(1)], now_s=60)
-    assert journal.orphans(before_s=50) == []
+    assert journal.orphans() == []
 
 
 def test_printing_anew_is_another_submit(tmp_path: Path, journal: PollerJournal) -> None:
@@ -211,7 +212,7 @@ def test_printing_anew_is_another_submit(tmp_path: Path, journal: PollerJournal)
     with Journal(tmp_path) as backend:
         backend.uploading(_key(), "f2", now_s=21)
         (entry,) = backend.entries(_key().job_uuid, 1)
-        assert (entry.phase.value, entry.attempt, entry.ended) == ("intent", 1, False)
+        assert (entry.state, entry.reprints) == (State.REPRINT, 1)
         assert backend.upload(_key()) is None
         assert backend.documents_of(_key()) == []
 
@@ -228,8 +229,8 @@ def test_nothing_is_printed_anew_behind_anothers_back(
     with Journal(tmp_path) as backend:
         (first,) = backend.entries(_key(1).job_uuid, 1)
         (second,) = backend.entries(_key(2).job_uuid, 2)
-    assert (first.phase.value, first.attempt) == ("intent", 1)
-    assert (second.phase.value, second.attempt) == ("accepted", 0)
+    assert (first.state, first.reprints) == (State.REPRINT, 1)
+    assert (second.state, second.reprints) == (State.FOLLOWED, 0)
 
 
 def test_pruning_by_age_and_number(tmp_path: Path, journal: PollerJournal) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import signal
+import subprocess
+import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -17,14 +21,13 @@ def _begin(
     state: Path, *, started: int = 10, cupsd: int = 1, files: int = 2, driver: bool = True
 ) -> Run:
     names = " document-name-supplied=x" * files
-    options = f"job-uuid=urn:uuid:u time-at-processing={started}{names}"
+    options = f"time-at-processing={started}{names}"
     environ = {"CIRRUS_BRIDGE_STATE": str(state)} | (DRIVER if driver else {})
     return begin(["cirrus", "17", "ann", "t", "1", options], environ, cupsd)
 
 
 def _left(state: Path) -> list[tuple[int, str, int]]:
-    found = left(str(state), time.time() + 1)
-    return [(each.job_id, each.job_uuid, each.run.documents) for each in found]
+    return [(each.job_id, each.started, each.run.documents) for each in left(str(state))]
 
 
 def test_the_nth_run_is_for_the_nth_document(tmp_path: Path) -> None:
@@ -47,7 +50,7 @@ def test_nothing_is_left_of_a_job_that_came_to_its_end(tmp_path: Path) -> None:
     """When each of its runs did, and not before."""
     first = _begin(tmp_path)
     first.end(failed=False)
-    assert _left(tmp_path) == [(17, "urn:uuid:u", 2)]
+    assert _left(tmp_path) == [(17, "10", 2)]
     _begin(tmp_path).end(failed=False)
     assert _left(tmp_path) == []
 
@@ -56,8 +59,7 @@ def test_a_killed_run_stays_known(tmp_path: Path) -> None:
     """Also when the runs behind it come to their end."""
     _begin(tmp_path)
     _begin(tmp_path).end(failed=False)
-    assert _left(tmp_path) == [(17, "urn:uuid:u", 2)]
-    assert list(left(str(tmp_path), time.time() - 60)) == []
+    assert _left(tmp_path) == [(17, "10", 2)]
 
 
 def test_cups_ends_a_job_whose_backend_fails(tmp_path: Path) -> None:
@@ -72,7 +74,7 @@ def test_a_late_end_is_no_matter_for_the_next_pass(tmp_path: Path) -> None:
     _begin(tmp_path, started=11, cupsd=2)
     late.end(failed=True)
     assert _begin(tmp_path, started=11, cupsd=2).number == 2
-    assert _left(tmp_path) == [(17, "urn:uuid:u", 2)]
+    assert _left(tmp_path) == [(17, "11", 2)]
 
 
 @pytest.mark.parametrize("files", [1, 2])
@@ -92,7 +94,7 @@ def test_joined_files_are_one_document(tmp_path: Path) -> None:
     assert _left(tmp_path) == []
 
 
-@pytest.mark.parametrize("options", ["", "job-uuid=u", "time-at-processing=1"])
+@pytest.mark.parametrize("options", ["", "job-uuid=u", "time-at-processing=soon"])
 def test_run_by_hand(tmp_path: Path, options: str) -> None:
     """Nothing is noted where there is nothing to find it by."""
     environ = {"CIRRUS_BRIDGE_STATE": str(tmp_path)}
@@ -147,10 +149,59 @@ def test_folder_that_can_not_be_written(tmp_path: Path) -> None:
     assert _begin(tmp_path / "state") is NOT_NOTED
 
 
-@pytest.mark.parametrize("text", ["", "\n", "u", "u many\n", "\xff"])
+@pytest.mark.parametrize("text", ["", "\n", "run", "run of many\n", "\xff"])
 def test_damaged_notes(tmp_path: Path, text: str) -> None:
     """They are passed over."""
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "17-1-1").write_text(text, "latin-1")
-    (tmp_path / "runs" / "odd").write_text("u 1\n")
+    (tmp_path / "runs" / "odd").write_text("run of 1\n")
     assert _left(tmp_path) == []
+
+
+def test_a_note_tells_whether_somebody_is_at_work(tmp_path: Path) -> None:
+    """For as long as one of the processes of a run lives, whatever the clocks say."""
+    code = "import os, sys; from cirrus_bridge.journal_runs import begin\n"
+    code += "options = 'time-at-processing=10'\n"
+    code += "begin(['cirrus', '17', 'ann', 't', '1', options], os.environ, 1)\n"
+    code += "sys.stdout.write(f'{os.fork()}\\n'); sys.stdout.flush(); input()"
+    environ = {**os.environ, "CIRRUS_BRIDGE_STATE": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environ) as first:
+        assert first.stdout is not None
+        pids = sorted(int(first.stdout.readline()) for _ in range(2))
+        assert [each.is_at_work for each in left(str(tmp_path))] == [True]
+        first.kill()
+        first.wait()
+        assert [each.is_at_work for each in left(str(tmp_path))] == [True]
+        os.kill(pids[-1], signal.SIGKILL)
+        while [each.is_at_work for each in left(str(tmp_path))] == [True]:
+            pass
+    (note,) = left(str(tmp_path))
+    assert (note.job_id, note.runs, note.is_held) == (17, 1, False)
+
+
+def test_a_held_run_stays_noted(tmp_path: Path) -> None:
+    """The journal could not take it down, so the poller releases the job by the note."""
+    run = _begin(tmp_path, files=1)
+    run.held()
+    run.end(failed=True)
+    assert [each.is_held for each in left(str(tmp_path))] == [True]
+    run.forget()
+    assert _left(tmp_path) == []
+
+
+def test_a_note_that_does_not_fit_on_the_disk(tmp_path: Path) -> None:
+    """A part of a line would change what the next line says: it is taken back."""
+    _begin(tmp_path)
+    (path,) = (tmp_path / "runs").iterdir()
+    before = path.read_bytes()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 3, limit[1]))
+    try:
+        assert _begin(tmp_path) is NOT_NOTED
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert path.read_bytes() == before

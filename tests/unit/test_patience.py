@@ -1,35 +1,62 @@
-"""Waiting for a server: how long, told how, and by which clock."""
+"""Waiting for a server: in the queue, held, or no longer; told how, and by which clock."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.errors import ServerAway, ServerFault, Unreachable
-from cirrus_bridge.patience import Patience
+from cirrus_bridge.errors import (
+    ServerAway,
+    ServerFault,
+    TryOtherMember,
+    Unreachable,
+    WaitsForServer,
+)
+from cirrus_bridge.journal import Journal
+from cirrus_bridge.journal_poller import PollerJournal
+from cirrus_bridge.lifecycle import State
+from cirrus_bridge.model import DocumentKey, PrintJob, Target
+from cirrus_bridge.patience import QUEUE_WAIT_S, Patience
+from cirrus_bridge.settings import QueueSettings
+from cirrus_bridge.uri import parse_queue_uri
 
 DAY_S = 86_400.0
+URI = "cirrus://print.example/Acme/Paris:L"
+TARGET = Target("Paris", "L")
 
 
 class JumpingClock(Clock):
     """Time passes by sleeping alone, and the wall clock jumps at each look, to and fro."""
 
+    jump_s = DAY_S
+
     def __init__(self) -> None:
         super().__init__()
         self.passed_s = 0.0
-        self._jump_s = DAY_S
 
     def monotonic_s(self) -> float:
         return self.passed_s
 
     def wall_s(self) -> float:
-        self._jump_s = -2 * self._jump_s
-        return 1_800_000_000.0 + self.passed_s + self._jump_s
+        self.jump_s = -2 * self.jump_s
+        return 1_800_000_000.0 + self.passed_s + self.jump_s
 
     def sleep(self, seconds: float) -> None:
         self.passed_s += seconds
+        self.passed()
+
+    def passed(self) -> None:
+        """Time has passed."""
+
+
+class SteadyClock(JumpingClock):
+    """The wall clock goes on as time passes."""
+
+    jump_s = 0.0
 
 
 class Told:
@@ -48,45 +75,153 @@ class Told:
         self.back += 1
 
 
-def _patience(limit_s: float) -> tuple[Patience, JumpingClock, Told]:
-    clock, told = JumpingClock(), Told()
-    return Patience(clock, told, limit_s, rng=random.Random(1)), clock, told
+class Outage:
+    """A document that meets a server that does not work."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.journal = Journal(folder)
+        self.told = Told()
+        self.clock: JumpingClock = SteadyClock()
+
+    def document(self, number: int = 1, uri: str = URI) -> DocumentKey:
+        key = DocumentKey(f"urn:uuid:{number}", number, 0, uri, 1)
+        job = PrintJob(number, key.job_uuid, "u", "t", 1, "q")
+        self.journal.intent(key, job, [TARGET], now_s=self.clock.wall_s())
+        return key
+
+    def patience(
+        self, limit_s: int = 1000, *, in_class: bool = False, may_hold: bool = True, number: int = 1
+    ) -> Patience:
+        queue = parse_queue_uri(URI, QueueSettings(contimeout_s=limit_s))
+        rng = random.Random(1)
+        return Patience(
+            self.clock, self.told, self.journal, self.document(number), queue,
+            in_class=in_class, may_hold=may_hold, rng=rng,
+        )  # fmt: skip
+
+    def start_poller(self) -> None:
+        """A poller that gives signs of life as time passes."""
+
+        def beat() -> None:
+            with PollerJournal(self.folder) as journal:
+                journal.beat("p", now_s=self.clock.wall_s())
+
+        beat()
+        self.clock.passed = beat  # type: ignore[method-assign]
+
+    def state(self, number: int = 1) -> State:
+        (entry,) = self.journal.entries(f"urn:uuid:{number}", number)
+        return entry.state
 
 
-def test_a_wall_clock_that_jumps_changes_no_limit() -> None:
+@pytest.fixture
+def outage(tmp_path: Path) -> Iterator[Outage]:
+    """One that begins now; no poller is there."""
+    found = Outage(tmp_path)
+    with found.journal:
+        yield found
+
+
+def _fails() -> None:
+    raise Unreachable("Cannot reach x.")
+
+
+def test_a_wall_clock_that_jumps_changes_no_limit(outage: Outage) -> None:
     """contimeout is counted on the clock that nobody can set."""
-    patience, clock, _ = _patience(1000)
-
-    def request() -> None:
-        clock.wall_s()
-        raise Unreachable("x can not be reached.")
-
+    outage.clock = JumpingClock()
     with pytest.raises(ServerAway, match="Gave up after 1000 seconds"):
-        patience.insist(request)
-    assert 900 < clock.passed_s <= 1000
+        outage.patience().insist(_fails)
+    assert 900 < outage.clock.passed_s <= 1000
 
 
-def test_retry_after_is_waited_for() -> None:
+def test_retry_after_is_waited_for(outage: Outage) -> None:
     """The server knows best when to come again."""
-    patience, clock, _ = _patience(1000)
-    patience.wait_after(ServerFault("busy", retry_after_s=300))
-    assert clock.passed_s >= 300
+    outage.patience().wait_after(ServerFault("busy", retry_after_s=300))
+    assert outage.clock.passed_s >= 300
 
 
-def test_a_retry_after_beyond_the_limit_is_not_waited_for() -> None:
+def test_a_retry_after_beyond_the_limit_is_not_waited_for(outage: Outage) -> None:
     """The job is held at once instead of at the end of a wait that leads to nothing."""
-    patience, clock, _ = _patience(1000)
     with pytest.raises(ServerAway):
-        patience.wait_after(ServerFault("busy", retry_after_s=2000))
-    assert clock.passed_s == 0
+        outage.patience().wait_after(ServerFault("busy", retry_after_s=2000))
+    assert outage.clock.passed_s == 0
 
 
-def test_a_success_begins_it_anew() -> None:
+def test_a_success_ends_the_outage(outage: Outage) -> None:
     """The limit is for one outage, not for all of a job's together; the reason is cleared."""
-    patience, clock, told = _patience(100)
+    patience = outage.patience(100)
     for _ in range(50):
-        patience.wait_after(Unreachable("x can not be reached."))
-        clock.sleep(30)
+        patience.wait_after(Unreachable("Cannot reach x."))
+        outage.clock.sleep(30)
         patience.succeeded()
-    assert len(told.away) == told.back == 50
-    assert "Next try at" in told.away[0]
+    assert len(outage.told.away) == outage.told.back == 50
+    assert "Next attempt at" in outage.told.away[0]
+
+
+def test_the_queue_waits_for_minutes_only(outage: Outage) -> None:
+    """Then the job is held, and the poller has what it needs to release it."""
+    outage.start_poller()
+    patience = outage.patience(604_800)
+    with pytest.raises(WaitsForServer, match="held and continues by itself"):
+        patience.insist(_fails)
+    assert QUEUE_WAIT_S / 2 < outage.clock.passed_s <= QUEUE_WAIT_S
+    assert outage.state() is State.WAITING
+    with PollerJournal(outage.folder) as journal:
+        (waiting,) = journal.waiting()
+    assert waiting.key == patience.key
+    assert waiting.device_uri.startswith(f"{URI}?encryption=required&")
+    left_s = waiting.give_up_at_s - outage.clock.wall_s()
+    assert 604_800 - QUEUE_WAIT_S <= left_s <= 604_800
+
+
+def test_without_a_poller_the_job_keeps_waiting(outage: Outage) -> None:
+    """Nobody would release it; the message says what to start."""
+    patience = outage.patience(10 * int(QUEUE_WAIT_S))
+    with pytest.raises(ServerAway):
+        patience.insist(_fails)
+    assert all("cirrus-statusd does not run: start it" in text for text in outage.told.away)
+
+
+def test_a_file_that_is_not_the_last_one_is_not_held(outage: Outage) -> None:
+    """CUPS would end the job."""
+    outage.start_poller()
+    with pytest.raises(ServerAway):
+        outage.patience(10 * int(QUEUE_WAIT_S), may_hold=False).insist(_fails)
+
+
+def test_others_wait_already(outage: Outage) -> None:
+    """The next job of the same server is held after its first try; one of another server is not."""
+    outage.start_poller()
+    with pytest.raises(WaitsForServer):
+        outage.patience().insist(_fails)
+    before_s = outage.clock.passed_s
+    with pytest.raises(WaitsForServer):
+        outage.patience(number=2).insist(_fails)
+    assert outage.clock.passed_s == before_s
+    other = outage.patience(number=3)
+    other.queue = parse_queue_uri(URI.replace("print", "other"), QueueSettings())
+    other.wait_after(Unreachable("Cannot reach x."))
+    assert outage.clock.passed_s > before_s
+
+
+def test_contimeout_counts_from_the_first_try(outage: Outage) -> None:
+    """Not from that of each run."""
+    outage.start_poller()
+    with pytest.raises(WaitsForServer):
+        outage.patience(500).insist(_fails)
+    outage.clock.sleep(400)
+    with pytest.raises(ServerAway, match="500 seconds"):
+        outage.patience(500).insist(_fails)
+    assert outage.state() is State.SENDING
+    outage.patience(500).wait_after(Unreachable("Cannot reach x."))  # a person released the job
+
+
+def test_class(outage: Outage) -> None:
+    """Another member is better than waiting, but not for longer than contimeout."""
+    for _ in range(3):
+        with pytest.raises(TryOtherMember):
+            outage.patience(100, in_class=True).wait_after(Unreachable("Cannot reach x."))
+    outage.clock.passed_s += 100
+    with pytest.raises(ServerAway):
+        outage.patience(100, in_class=True).wait_after(Unreachable("Cannot reach x."))

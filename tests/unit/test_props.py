@@ -230,8 +230,7 @@ def test_list_form_reads_back(options: dict[str, str]) -> None:
 
 def test_identity_only_where_it_is_asked_for() -> None:
     """Off by default; on, in IPP's words, and no name can do any harm."""
-    options = {"job-originating-host-name": "pc7"}
-    job = _job(options)
+    job = dataclasses.replace(_job({}), host="pc7")
     assert not {"job-originating-user-name", "printer-name"} & set(job_props(job))
     odd = dataclasses.replace(job, user="a;b\nduplex=2", queue="q")
     props = job_props(odd, ("user", "host", "queue"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from cirrus_bridge.journal import Entry, Phase
+from cirrus_bridge.journal import Entry
+from cirrus_bridge.lifecycle import State
 from cirrus_bridge.model import DocumentKey, PrintJob
 from cirrus_bridge.recognize import recognize
 from cirrus_bridge.settings import QueueSettings
@@ -15,32 +16,28 @@ THERE = "cirrus://h/Acme/P:B"
 QUEUE: QueueUri = parse_queue_uri(HERE, QueueSettings())
 
 
-def _job(
-    *, run: int = 0, started: int = 10, class_name: str = "", number: int | None = 1
-) -> PrintJob:
+def _job(*, run: int = 0, class_name: str = "", number: int = 1) -> PrintJob:
     return PrintJob(
         *(5, "u", "ann", "t", 1, "q"),
-        print_run=run,
-        pass_started=10,
+        completed_at=run,
         class_name=class_name,
-        document_number=number,
+        number=number,
     )
 
 
 def _entry(
-    phase: Phase,
+    state: State,
     *,
     where: str = HERE,
     run: int = 0,
     number: int = 1,
     class_name: str = "",
-    ended: bool = False,
     queue: str = "before",
     completed: int | None = None,
 ) -> Entry:
     key = DocumentKey("u", 5, run, where, number)
     before = run if completed is None else completed
-    return Entry(key, phase, 10, ended, 0, class_name, 0, queue, before)
+    return Entry(key, state, before, 0, class_name, 0, queue)
 
 
 def test_first_run() -> None:
@@ -51,56 +48,56 @@ def test_first_run() -> None:
 
 def test_restart_of_a_finished_job_is_a_new_print() -> None:
     """CUPS called it completed at 99, and here it is again."""
-    key, known = recognize(_job(run=99), QUEUE, [_entry(Phase.ACCEPTED, ended=True)])
+    key, known = recognize(_job(run=99), QUEUE, [_entry(State.CLOSED)])
     assert (key.print_run, known) == (99, None)
 
 
 def test_restart_of_a_job_that_came_to_no_end_goes_on() -> None:
     """CUPS may call a job completed that was not sent."""
-    key, known = recognize(_job(run=99), QUEUE, [_entry(Phase.INTENT)])
+    key, known = recognize(_job(run=99), QUEUE, [_entry(State.SENDING)])
     assert key.print_run == 0
     assert known is not None
 
 
 def test_clock_that_was_set_back() -> None:
     """A third print that CUPS dates before the second is a print all the same."""
-    done = [_entry(Phase.ACCEPTED, run=run, ended=True) for run in (0, 1000)]
+    done = [_entry(State.CLOSED, run=run) for run in (0, 1000)]
     key, known = recognize(_job(run=500), QUEUE, done)
     assert (key.print_run, known) == (500, None)
 
 
-def test_next_file_by_standard_input() -> None:
-    """The files that this pass has ended with are behind us."""
-    entries = [_entry(Phase.ACCEPTED, number=1, ended=True), _entry(Phase.INTENT, number=2)]
-    key, known = recognize(_job(number=None), QUEUE, entries)
-    assert key.number == 2
-    assert known is entries[1]
+def test_restart_of_a_job_that_cups_gave_up_half_way_goes_on() -> None:
+    """One file was accepted and is not printed again; the other was not sent."""
+    done, other = _entry(State.LEFT), _entry(State.ABANDONED, number=2)
+    job = dataclasses.replace(_job(run=99), documents=2)
+    assert recognize(job, QUEUE, [done, other])[1] is done
+    assert recognize(dataclasses.replace(job, number=2), QUEUE, [done, other])[1] is other
 
 
 def test_moved_to_another_queue() -> None:
     """What another queue's device has is no matter for this one."""
-    assert recognize(_job(), QUEUE, [_entry(Phase.ACCEPTED, where=THERE)])[1] is None
+    assert recognize(_job(), QUEUE, [_entry(State.CLOSED, where=THERE)])[1] is None
 
 
 def test_a_queue_that_leads_elsewhere_now() -> None:
     """Who changes a queue's URI wants no second copy of what was sent, or may have been sent; what
     was not is wanted where the queue leads now."""
-    for phase in (Phase.ACCEPTED, Phase.SUBMITTING, Phase.UNANSWERED):
-        entry = _entry(phase, where=THERE, queue="q")
+    for state in (State.CLOSED, State.SUBMITTING, State.UNANSWERED):
+        entry = _entry(state, where=THERE, queue="q")
         assert recognize(_job(), QUEUE, [entry])[1] is entry
-    assert recognize(_job(), QUEUE, [_entry(Phase.INTENT, where=THERE, queue="q")])[1] is None
+    assert recognize(_job(), QUEUE, [_entry(State.SENDING, where=THERE, queue="q")])[1] is None
 
 
 def test_moved_into_a_class() -> None:
     """A job that a queue outside the class has sent is wanted here."""
     job = _job(class_name="all")
-    assert recognize(job, QUEUE, [_entry(Phase.ACCEPTED, where=THERE)])[1] is None
+    assert recognize(job, QUEUE, [_entry(State.CLOSED, where=THERE)])[1] is None
 
 
 def test_member_that_has_it_counts_for_more_than_one_that_may_have_it() -> None:
     """Of a class, whatever the order in which the journal names its members."""
-    perhaps = _entry(Phase.UNANSWERED, class_name="all")
-    sure = _entry(Phase.ACCEPTED, where=THERE, class_name="all")
+    perhaps = _entry(State.UNANSWERED, class_name="all")
+    sure = _entry(State.CLOSED, where=THERE, class_name="all")
     for entries in ([perhaps, sure], [sure, perhaps]):
         assert recognize(_job(class_name="all"), QUEUE, entries)[1] is sure
 
@@ -108,17 +105,17 @@ def test_member_that_has_it_counts_for_more_than_one_that_may_have_it() -> None:
 def test_job_whose_last_runs_left_nothing_is_continued() -> None:
     """CUPS called it completed, but only one of its two documents is known."""
     job = dataclasses.replace(_job(run=99, number=2), documents=2, has_driver=True)
-    key, known = recognize(job, QUEUE, [_entry(Phase.ACCEPTED, ended=True)])
+    key, known = recognize(job, QUEUE, [_entry(State.CLOSED)])
     assert (key.print_run, key.number, known) == (0, 2, None)
-    both = [_entry(Phase.ACCEPTED, number=number, ended=True) for number in (1, 2)]
-    again = dataclasses.replace(job, document_number=1, pass_started=20)
+    both = [_entry(State.CLOSED, number=number) for number in (1, 2)]
+    again = dataclasses.replace(job, number=1)
     assert recognize(again, QUEUE, both)[0].print_run == 99
 
 
 def test_print_that_went_on_is_not_begun_anew() -> None:
     """CUPS called a job completed that was not sent, and then died behind its restart: the next
     run is told of the same mistake, and does not take what is there now for another print."""
-    both = [_entry(Phase.ACCEPTED, number=number, completed=99) for number in (1, 2)]
+    both = [_entry(State.CLOSED, number=number, completed=99) for number in (1, 2)]
     for number in (1, 2):
         job = dataclasses.replace(_job(run=99, number=number), documents=2, has_driver=True)
         key, known = recognize(job, QUEUE, both)

@@ -54,6 +54,7 @@ def test_a_job_that_something_else_holds(tmp_path: Path) -> None:
     told: list[Change] = []
     with Journal(tmp_path) as backend:
         backend.intent(KEY, PrintJob(1, KEY.job_uuid, "u", "t", 1, "q"), [TARGET], now_s=1)
+        backend.submitting(KEY, "ab", 9, submit_key="k", submit_form="f", now_s=1)
         backend.accepted(KEY, [Receipt(TARGET, "1-1")], now_s=1)
         backend.hand_over([KEY], "hold", URI, now_s=1)
     with PollerJournal(tmp_path) as journal:

@@ -19,6 +19,7 @@ from cirrus_bridge.model import DocumentKey, PrintJob, Target
 from cirrus_bridge.patience import Patience
 from cirrus_bridge.segments import SMALLEST_BYTES, next_size
 from cirrus_bridge.upload import Upload
+from cirrus_bridge.uri import parse_queue_uri
 from scripted_server import Answer, Request, ScriptedServer
 
 KIB = 1024
@@ -78,7 +79,7 @@ def _upload(
         journal=journal,
         key=KEY,
         clock=clock,
-        patience=Patience(clock, Told(), 60),
+        patience=Patience(clock, Told(), journal, KEY, parse_queue_uri("cirrus://h/A/P:L")),
         crowd=Crowd(sizes.connections),
         segment_bytes=sizes.segment_bytes,
         largest_bytes=sizes.largest_segment_bytes,

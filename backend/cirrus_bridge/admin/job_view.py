@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from cirrus_bridge.cups_queue import FINAL, CupsJob
 from cirrus_bridge.journal_history import PastDelivery, PastDocument
+from cirrus_bridge.lifecycle import ACCEPTED, State
 from cirrus_bridge.model import DeliveryState
 from cirrus_bridge.words import Words, joined, tr
 
@@ -28,11 +29,14 @@ _STATES = {
 }
 FORGOTTEN = tr("forgotten")
 STATES = (*_STATES.values(), FORGOTTEN)
-_PHASES = {
-    "intent": tr("not submitted"),
-    "submitting": tr("being submitted"),
-    "unanswered": tr("perhaps printed: the submit had no answer"),
+_NOT_ACCEPTED = {
+    State.SENDING: tr("not submitted"),
+    State.WAITING: tr("held until the server works again"),
+    State.REPRINT: tr("to be submitted again"),
+    State.ABANDONED: tr("not submitted"),
+    State.SUBMITTING: tr("being submitted"),
 }
+_MAY_BE_PRINTED = tr("perhaps printed: the submit had no answer")
 _IN_CLOUD = {
     DeliveryState.SUBMITTED: tr("waiting"),
     DeliveryState.UNKNOWN: tr("unknown to the server"),
@@ -188,7 +192,7 @@ def job_views(jobs: Iterable[CupsJob], documents: Iterable[PastDocument]) -> lis
 def state_word(document: PastDocument, delivery: PastDelivery) -> str:
     """How far a target's job is, for people."""
     if delivery.state is None or not delivery.cloud_job_id:
-        return _phase(document)
+        return _word(document)
     word = _IN_CLOUD[delivery.state]
     if document.closed_at_s is None or delivery.state.is_final:
         return word
@@ -199,10 +203,9 @@ def _document(document: PastDocument) -> dict[str, Any]:
     return {
         "number": document.key.number,
         "destination": document.key.destination,
-        "phase": document.phase,
-        "handover": document.handover,
+        "state": document.state,
         "size_bytes": document.size_bytes,
-        "attempt": document.attempt,
+        "reprints": document.reprints,
         "begun": _time(document.created_at_s),
         "changed": _time(document.updated_at_s),
         "accepted": _time(document.accepted_at_s),
@@ -228,8 +231,8 @@ def _document(document: PastDocument) -> dict[str, Any]:
 
 def _happened(document: PastDocument) -> Iterator[_Happened]:
     yield _time(document.created_at_s), tr("the backend began to send it")
-    if document.phase != "accepted":
-        what = tr("it is {phase}", phase=_phase(document))
+    if document.state not in ACCEPTED:
+        what = tr("it is {phase}", phase=_word(document))
         if document.confirmed_bytes:
             what = tr("{what}, {count} bytes are there", what=what, count=document.confirmed_bytes)
         yield _time(document.updated_at_s), what
@@ -249,7 +252,7 @@ def _happened(document: PastDocument) -> Iterator[_Happened]:
         yield _time(document.accepted_at_s), what
     for delivery in document.deliveries:
         yield from _happened_there(document, delivery)
-    if document.closed_at_s is not None and document.handover:
+    if document.state is State.CLOSED:
         ended = all(each.state and each.state.is_final for each in document.deliveries)
         what = tr("nothing is left to be done for it")
         if not ended:
@@ -270,8 +273,8 @@ def _happened_there(document: PastDocument, delivery: PastDelivery) -> Iterator[
         yield _time(delivery.final_at_s), joined(": ", filter(None, (what, delivery.message)))
 
 
-def _phase(document: PastDocument) -> str:
-    return _PHASES.get(document.phase, document.phase)
+def _word(document: PastDocument) -> str:
+    return _NOT_ACCEPTED.get(document.state, _MAY_BE_PRINTED)
 
 
 def _there(what: Words, server_time: str) -> Words:

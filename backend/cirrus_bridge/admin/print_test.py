@@ -16,6 +16,7 @@ from cirrus_bridge.admin.job_view import JobView, Moment
 from cirrus_bridge.cups_queue import STOPPED
 from cirrus_bridge.errors import CupsGone
 from cirrus_bridge.journal_history import recent_documents
+from cirrus_bridge.lifecycle import ACCEPTED
 from cirrus_bridge.words import joined, tr
 
 TITLE = "Cirrus Bridge test page"
@@ -103,7 +104,7 @@ def _result(installation: Installation, view: JobView) -> tuple[Result | None, s
         if states and all(state is not None and state.reached_recipient for state in states):
             return Result.DONE, tr("delivered")
         return Result.DONE, tr("accepted; its queue follows it no further")
-    if view.state == "held" and all(document.phase != "accepted" for document in view.documents):
+    if view.state == "held" and not any(d.state in ACCEPTED for d in view.documents):
         return Result.FAILED, joined("; ", (tr("held, and the cloud does not have it"), stays))
     waits = view.state in ("pending", "stopped")
     if waits and installation.cups.printer(view.queue).state == STOPPED:

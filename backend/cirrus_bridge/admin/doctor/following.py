@@ -9,13 +9,14 @@ from datetime import datetime
 from pathlib import Path
 
 from cirrus_bridge.admin.doctor.finding import Finding, error, failed, good, note, warning
-from cirrus_bridge.errors import JournalError
+from cirrus_bridge.errors import JournalDamaged, JournalError
 from cirrus_bridge.journal_health import MOST_WAITING, Health, look, strangers_files
 from cirrus_bridge.words import joined, tr, trn
 
 JOURNAL, POLLER, WAITING = tr("journal"), tr("poller"), tr("waiting")
 LARGE_BYTES = 1 << 30
 LATE_S = 30.0  # pollers give a sign of life every ten seconds
+TOLD_S = 7 * 86_400.0  # old jobs are printed or canceled by then
 WAITS_S = 60.0  # as with the message on the jobs
 WAITS_LONG_S = 3600.0
 START = tr("Start it: systemctl enable --now cirrus-statusd, or, as root: cirrus-statusd")
@@ -36,9 +37,10 @@ def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
     try:
         health = look(folder)
     except JournalError as trouble:
-        yield _damaged(folder, trouble.text)
+        yield _unusable(folder, trouble.text, trouble.code)
         return
     yield from check_health(folder, health)
+    yield from check_trust(folder, health, now_s)
     if not health.damage and not health.is_newer:
         yield from check_poller(health, now_s)
         yield from check_waiting(health, now_s)
@@ -87,7 +89,8 @@ def check_health(folder: Path, health: Health) -> Iterator[Finding]:
     """It is whole, of a version that is known here, and of a bearable size."""
     about = str(folder)
     if health.damage:
-        yield _damaged(folder, tr("It is damaged: {damage}", damage="; ".join(health.damage)))
+        text = tr("It is damaged: {damage}", damage="; ".join(health.damage))
+        yield _unusable(folder, text, JournalDamaged.code)
     elif health.is_newer:
         yield error(
             JOURNAL,
@@ -106,6 +109,21 @@ def check_health(folder: Path, health: Health) -> Iterator[Finding]:
     else:
         yield good(
             JOURNAL, about, tr("It is whole ({number} KiB).", number=health.size_bytes >> 10)
+        )
+
+
+def check_trust(folder: Path, health: Health, now_s: float) -> Iterator[Finding]:
+    """It has not taken the place of another lately."""
+    if now_s - health.trusted_since_s < TOLD_S:
+        yield note(
+            JOURNAL,
+            str(folder),
+            tr(
+                "It took the place of another, or was restored from a backup, at {time}. Jobs from "
+                "before that it does not know are held.",
+                time=_clock(health.trusted_since_s),
+            ),
+            tr("Look at the printer before you release such a job."),
         )
 
 
@@ -183,17 +201,17 @@ def check_waiting(health: Health, now_s: float) -> Iterator[Finding]:
             )
 
 
-def _damaged(folder: Path, text: str) -> Finding:
+def _unusable(folder: Path, text: str, code: str) -> Finding:
     return error(
         JOURNAL,
         str(folder),
         text,
         tr(
-            "See that the disk is sound. Then stop cirrus-statusd, put the journal aside "
-            "(journal.db, journal.db-wal, journal.db-shm) and start it again: what waits now is "
-            "forgotten, and jobs that are released or restarted may print twice."
+            "Check the disk. Then stop cirrus-statusd, put the journal aside (journal.db, "
+            "journal.db-wal, journal.db-shm) and start it again. Leave jobs.lock there. Older jobs "
+            "are held then: look at the printer before you release them."
         ),
-        JournalError.code,
+        code,
     )
 
 

@@ -1,0 +1,123 @@
+"""What cupsd knows of the job that it runs a backend for: one Get-Job-Attributes at the start.
+
+The option string of a backend (backend(7), argv[5]) does not identify a job: CUPS 2.4.20 no longer
+passes job-uuid there, and no release passes the job's priority. cupsd's answer is the same over all
+runs of the job, after a restart of cupsd, and in every release from 2.4.2 on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from cirrus_bridge.errors import CupsAway, CupsRefused, JobUnidentified
+from cirrus_bridge.model import DEFAULT_PRIORITY
+from cirrus_bridge.words import tr
+
+WAITS_S = (0.2, 0.5, 1, 2, 3, 5, 8, 10, 15, 15)  # a busy cupsd may take a minute
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    """A job as cupsd has it; times are in seconds since the epoch.
+
+    `completed_at` is when CUPS last completed the job (0 for never), `cancel_after_s` after how
+    long in processing CUPS cancels it (0 for never).
+    """
+
+    job_uuid: str
+    created_at: int = 0
+    processing_at: int = 0
+    completed_at: int = 0
+    cancel_after_s: int = 0
+    priority: int = DEFAULT_PRIORITY
+    host: str = ""
+
+
+class Job(Protocol):
+    """A job of CUPS, by its IPP attributes."""
+
+    @property
+    def job_uuid(self) -> str:
+        """IPP's job-uuid."""
+
+    def text(self, name: str) -> str:
+        """An attribute as text; empty if the job has none."""
+
+
+WANTED = ("job-cancel-after", "job-priority", "job-originating-host-name")
+
+
+def is_run_by_cupsd(environ: Mapping[str, str]) -> bool:
+    """Whether a cupsd runs this program (it sets SOFTWARE), or a person."""
+    return environ.get("SOFTWARE", "").startswith("CUPS/")
+
+
+def facts_from_cupsd(ask: Callable[[], Job], sleep: Callable[[float], None]) -> JobFacts:
+    """The facts of the job that `ask` asks cupsd for; tried again for about a minute.
+
+    Raises:
+        JobUnidentified: cupsd does not say which job this is.
+    """
+    for wait_s in _waits():
+        try:
+            job = ask()
+        except CupsAway as error:
+            trouble = f"{error} {error.detail}"
+        except CupsRefused as error:
+            raise _unidentified(f"{error} {error.detail}") from error
+        else:
+            if job.job_uuid:
+                return _facts(job)
+            trouble = "the answer has no job-uuid"
+        if wait_s is None:
+            raise _unidentified(trouble)
+        sleep(wait_s)
+    raise AssertionError("the last wait is None")
+
+
+def facts_from_options(options: Mapping[str, str]) -> JobFacts:
+    """The same of a job that a person runs by hand, with options as CUPS has them.
+
+    Without a job-uuid the run is a job of its own: no later run exists that would have to find it.
+    """
+    return JobFacts(
+        job_uuid=options.get("job-uuid") or f"urn:by-hand:{os.urandom(16).hex()}",
+        created_at=_number(options.get("time-at-creation", "")),
+        processing_at=_number(options.get("time-at-processing", "")),
+        completed_at=_number(options.get("time-at-completed", "")),
+        host=options.get("job-originating-host-name", ""),
+    )
+
+
+def _waits() -> Iterator[float | None]:
+    yield from WAITS_S
+    yield None
+
+
+def _facts(job: Job) -> JobFacts:
+    return JobFacts(
+        job_uuid=job.job_uuid,
+        created_at=_number(job.text("time-at-creation")),
+        processing_at=_number(job.text("time-at-processing")),
+        completed_at=_number(job.text("time-at-completed")),
+        cancel_after_s=_number(job.text("job-cancel-after")),
+        priority=_number(job.text("job-priority")) or DEFAULT_PRIORITY,
+        host=job.text("job-originating-host-name"),
+    )
+
+
+def _unidentified(detail: str) -> JobUnidentified:
+    return JobUnidentified(
+        tr(
+            "CUPS did not say which job this is, so nothing was sent. The job is held; "
+            "cirrus-statusd releases it when CUPS answers."
+        ),
+        detail=detail,
+    )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0

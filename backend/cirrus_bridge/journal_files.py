@@ -1,0 +1,145 @@
+"""The journal's files: private, known by their inodes, and with a witness beside the database.
+
+Files can be deleted or replaced while they are open. SQLite then works on with the deleted ones, so
+their inodes are compared with those at the paths. The lock file begins with the witness: the
+journal's id and the serial number of its last write. A database that knows less than its witness
+was restored or made again. Only `stat` looks at the database: a process that closes a descriptor of
+it loses the locks that SQLite has there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+_PREPARING = 1 << 60  # a byte of the lock file that stands for no job
+_RECORD_BYTES = 74
+_Inode: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Which journal was beside the lock file, and how many writes it had seen at least."""
+
+    journal_id: str
+    serial: int
+
+    def is_older_than(self, journal: Witness) -> bool:
+        """Whether `journal` is the same one, and has seen more."""
+        return self.journal_id == journal.journal_id and self.serial < journal.serial
+
+
+class JournalFiles:
+    """The files in `folder`; `locks` is a descriptor of the lock file.
+
+    Every method raises OSError.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = folder / "journal.db"
+        self._sqlite_files = [folder / f"journal.db-{name}" for name in ("wal", "shm")]
+        self._lock_file = folder / "jobs.lock"
+        self.locks = _private(self._lock_file)
+        self._open: dict[Path, _Inode | None] = {}
+
+    @contextlib.contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Alone with the files: SQLite does not wait when two make a new database at once."""
+        fcntl.lockf(self.locks, fcntl.LOCK_EX, 1, _PREPARING)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self.locks, fcntl.LOCK_UN, 1, _PREPARING)
+
+    def make_database(self) -> None:
+        """Make an empty database if there is none; the owner of the folder owns it in any case."""
+        # user names and titles are private; the WAL files take over mode and owner
+        with contextlib.suppress(FileExistsError):
+            os.close(_private(self.database, os.O_EXCL))
+            for path in self._sqlite_files:  # of a database that was deleted
+                path.unlink(missing_ok=True)
+        status = self.database.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        owner = self.folder.stat().st_uid
+        if os.geteuid() == 0 and status.st_uid != owner:
+            os.chown(self.database, owner, -1, follow_symlinks=False)
+        if not os.access(self.database, os.R_OK | os.W_OK, effective_ids=True):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        self._open = {self.database: _inode(self.database)}
+
+    def connected(self) -> None:
+        """SQLite has the database of `make_database` open now, and the files that belong to it."""
+        self._open |= {path: _inode(path) for path in self._sqlite_files}
+        self._open[self._lock_file] = _of(os.fstat(self.locks))
+
+    def are_replaced(self) -> bool:
+        """Whether one of the open files was deleted or replaced."""
+        return any(_inode(path) != inode for path, inode in self._open.items())
+
+    def remove_leftovers(self) -> None:
+        """Delete what SQLite would take for a part of the database that is at the path now.
+
+        The WAL stays behind when only the database is deleted or replaced. Whoever has it open
+        loses nothing.
+        """
+        if _inode(self.database) == self._open[self.database]:
+            return
+        for path in self._sqlite_files:
+            if _inode(path) == self._open.get(path):
+                path.unlink(missing_ok=True)
+
+    def witness(self) -> Witness | None:
+        """The witness, unless there is none yet, or a crash or another process has left half of
+        one: its two serial numbers differ then."""
+        record = os.pread(self.locks, _RECORD_BYTES, 0).split()
+        if len(record) != 3 or record[1] != record[2] or not record[1].isdigit():
+            return None
+        return Witness(record[0].decode("ascii", "replace"), int(record[1]))
+
+    def testify(self, witness: Witness) -> None:
+        """Keep the witness. It must never be ahead of the database, but may be behind: so a failure
+        is not reported, and nobody waits for the disk."""
+        record = f"{witness.journal_id:32} {witness.serial:020} {witness.serial:020}"
+        with contextlib.suppress(OSError):
+            os.pwrite(self.locks, record.encode(), 0)
+
+    def close(self) -> None:
+        """Close the lock file, which gives back all locks."""
+        os.close(self.locks)
+
+
+def lock_place(job_uuid: str, job_id: int) -> int:
+    """One byte of a file stands for a job: nothing is left behind that had to be cleaned up."""
+    digest = hashlib.sha256(f"{job_id} {job_uuid}".encode()).digest()
+    return int.from_bytes(digest[:7], "big")
+
+
+def _private(path: Path, flags: int = 0) -> int:
+    """Open a file of the folder's owner, whoever is at work: root makes none that only root can
+    open."""
+    handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | flags, 0o600)
+    owner = path.parent.stat().st_uid
+    if os.geteuid() == 0 != owner:
+        os.fchown(handle, owner, -1)
+    return handle
+
+
+def _inode(path: Path) -> _Inode | None:
+    try:
+        return _of(os.stat(path))  # noqa: PTH116 - twice as fast, and done for each access
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _of(status: os.stat_result) -> _Inode:
+    return status.st_dev, status.st_ino

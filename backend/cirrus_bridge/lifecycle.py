@@ -1,0 +1,156 @@
+"""The life of a document: its states, its events, and which state follows. Pure.
+
+The journal keeps one state for each document and changes it by `next_state` alone. The states
+answer the one question that matters after a crash: may the document have been printed?
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+
+class State(enum.StrEnum):
+    """How far a document is, and who acts next."""
+
+    # nothing was printed
+    SENDING = "sending"  # a run of the backend uploads it, or the next run will
+    WAITING = "waiting"  # CUPS holds the job; the poller releases it when the server works again
+    REPRINT = "reprint"  # the cloud did not deliver it; the next run submits it once more
+    ABANDONED = "abandoned"  # CUPS ended the job first
+    # the document may have been printed
+    SUBMITTING = "submitting"  # a submit was, or is about to be, sent; its answer is not known
+    WAITING_IN_DOUBT = "waiting-in-doubt"  # the same, while CUPS holds the job for the server
+    UNANSWERED = "unanswered"  # CUPS holds the job; a person decides
+    ABANDONED_IN_DOUBT = "abandoned-in-doubt"  # CUPS ended the job first
+    DROPPED = "dropped"  # given up, as the queue's onambiguous=drop asks
+    # the cloud has the document
+    FOLLOWED = "followed"  # the backend follows it
+    HELD = "held"  # the poller follows it, and CUPS holds the job meanwhile
+    LEFT = "left"  # the poller follows it; CUPS ended the job
+    CLOSED = "closed"  # its end is known and told
+
+
+class Event(enum.Enum):
+    """What happens to a document."""
+
+    RUN = enum.auto()  # CUPS starts the backend for it
+    WAIT = enum.auto()  # the server does not work; the job is left to the poller
+    SUBMIT = enum.auto()  # the next step is the submit
+    REFUSE = enum.auto()  # no submit of the document can have been accepted
+    LOSE_ANSWER = enum.auto()  # a person is told that the document may be printed
+    FORGET = enum.auto()  # the journal that would know of earlier submits is gone
+    DROP = enum.auto()  # the same, and the queue wants the document to be given up
+    ACCEPT = enum.auto()  # the server answered with job ids
+    HOLD = enum.auto()  # handed over to the poller, with a held job
+    LEAVE = enum.auto()  # handed over to the poller, and CUPS ends the job
+    TAKE_BACK = enum.auto()  # a backend follows the document again
+    FAIL = enum.auto()  # the cloud did not deliver it, and the queue wants it printed again
+    CLOSE = enum.auto()  # nothing is left to be done
+    ABANDON = enum.auto()  # CUPS ended the job, and the cloud does not have the document for sure
+
+
+UNSENT = frozenset({State.SENDING, State.WAITING, State.REPRINT, State.ABANDONED})
+IN_DOUBT = frozenset(
+    {
+        State.SUBMITTING,
+        State.WAITING_IN_DOUBT,
+        State.UNANSWERED,
+        State.ABANDONED_IN_DOUBT,
+        State.DROPPED,
+    }
+)
+ACCEPTED = frozenset({State.FOLLOWED, State.HELD, State.LEFT, State.CLOSED})
+WAITS = frozenset({State.WAITING, State.WAITING_IN_DOUBT})
+WITH_POLLER = frozenset({State.HELD, State.LEFT})
+OVER = frozenset({State.CLOSED, State.DROPPED, State.ABANDONED, State.ABANDONED_IN_DOUBT})
+# of several members of a class that have tried: who has the document, may have it, does not have it
+MOST_TELLING = (
+    *(State.FOLLOWED, State.HELD, State.LEFT, State.CLOSED),
+    *(State.SUBMITTING, State.WAITING_IN_DOUBT, State.ABANDONED_IN_DOUBT, State.DROPPED),
+    *(State.UNANSWERED, State.REPRINT, State.SENDING, State.WAITING, State.ABANDONED),
+)
+
+TRANSITIONS: Mapping[Event, Mapping[State, State]] = {
+    Event.RUN: {
+        State.SENDING: State.SENDING,
+        State.WAITING: State.SENDING,
+        State.REPRINT: State.SENDING,
+        State.ABANDONED: State.SENDING,
+        State.UNANSWERED: State.SENDING,  # releasing the job is the person's word to print
+        State.SUBMITTING: State.SUBMITTING,
+        State.WAITING_IN_DOUBT: State.SUBMITTING,
+        State.ABANDONED_IN_DOUBT: State.SUBMITTING,
+        State.DROPPED: State.SUBMITTING,
+        **{state: state for state in ACCEPTED},
+    },
+    Event.WAIT: {
+        State.SENDING: State.WAITING,
+        State.SUBMITTING: State.WAITING_IN_DOUBT,
+    },
+    Event.SUBMIT: {
+        State.SENDING: State.SUBMITTING,
+        State.SUBMITTING: State.SUBMITTING,
+    },
+    Event.REFUSE: {State.SUBMITTING: State.SENDING},
+    Event.LOSE_ANSWER: {
+        State.SUBMITTING: State.UNANSWERED,
+        State.WAITING_IN_DOUBT: State.UNANSWERED,
+        State.ABANDONED_IN_DOUBT: State.UNANSWERED,
+    },
+    Event.FORGET: {State.SENDING: State.UNANSWERED},
+    Event.DROP: {
+        State.SUBMITTING: State.DROPPED,
+        State.WAITING_IN_DOUBT: State.DROPPED,
+        State.ABANDONED_IN_DOUBT: State.DROPPED,
+    },
+    Event.ACCEPT: {State.SUBMITTING: State.FOLLOWED},
+    Event.HOLD: {
+        State.FOLLOWED: State.HELD,
+        State.HELD: State.HELD,
+        State.LEFT: State.HELD,
+    },
+    Event.LEAVE: {
+        State.FOLLOWED: State.LEFT,
+        State.HELD: State.LEFT,
+        State.LEFT: State.LEFT,
+        State.CLOSED: State.CLOSED,
+    },
+    Event.TAKE_BACK: {
+        State.FOLLOWED: State.FOLLOWED,
+        State.HELD: State.FOLLOWED,
+        State.LEFT: State.FOLLOWED,
+        State.CLOSED: State.CLOSED,
+    },
+    Event.FAIL: {State.HELD: State.REPRINT, State.LEFT: State.REPRINT},
+    Event.CLOSE: dict.fromkeys(ACCEPTED, State.CLOSED),
+    Event.ABANDON: {
+        State.SENDING: State.ABANDONED,
+        State.WAITING: State.ABANDONED,
+        State.REPRINT: State.ABANDONED,
+        State.SUBMITTING: State.ABANDONED_IN_DOUBT,
+        State.WAITING_IN_DOUBT: State.ABANDONED_IN_DOUBT,
+        State.UNANSWERED: State.ABANDONED_IN_DOUBT,
+    },
+}
+
+
+class ImpossibleTransition(Exception):
+    """The program tried to change a document's state in a way that the table does not have."""
+
+
+def next_state(state: State, event: Event) -> State:
+    """The state that follows.
+
+    Raises:
+        ImpossibleTransition: the table has none.
+    """
+    try:
+        return TRANSITIONS[event][state]
+    except KeyError:
+        raise ImpossibleTransition(f"{event.name} does not apply to {state}") from None
+
+
+def sql_list(states: frozenset[State]) -> str:
+    """States as SQL writes them in `state IN (…)`."""
+    return f"({', '.join(repr(str(state)) for state in sorted(states))})"

@@ -1,0 +1,252 @@
+"""A server, a key, a journal or a cupsd that is away for long: nothing is lost or printed twice."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from print_site import PrintSite, document, eventually
+from tcp_proxy import TcpProxy
+
+COMPLETED, CANCELED = 9, 7
+# CUPS cancels what is in processing for longer; by default after three hours
+MAX_JOB_TIME_S = 20
+
+
+@pytest.fixture
+def brief() -> Iterator[PrintSite]:
+    """A site whose CUPS gives a job little time."""
+    with PrintSite(directives=[f"MaxJobTime {MAX_JOB_TIME_S}"]) as site:
+        site.configure_statusd("orphan_after_s = 1")
+        yield site
+
+
+def _says(site: PrintSite, job_id: int, code: str) -> Callable[[], bool]:
+    return lambda: code in site.cups.job(job_id).get("job-printer-state-message", "")
+
+
+def _order(site: PrintSite) -> list[bytes]:
+    """The documents that the cloud has, in the order in which they came."""
+    return [document(job) for job in site.cloud.jobs()]
+
+
+def test_a_night_without_the_server(brief: PrintSite) -> None:
+    """Jobs are held with the reason instead of being canceled; when the server is back, all of them
+    are printed in their order, each once. The queue says what waits, and says so no longer."""
+    site = brief
+    queue = site.queue(driver=False)
+    port = site.cloud.port
+    with site.statusd():
+        site.cloud.stop()
+        jobs = [site.cups.lp(queue, data=b"%d" % number) for number in range(4)]
+        for job_id in jobs:
+            site.cups.wait_job(job_id, "held")
+            assert _says(site, job_id, "(CB-434)")()
+        said = site.cups.job(jobs[0])["job-printer-state-message"]
+        assert "connection refused" in said and "continues by itself" in said
+        eventually(lambda: "cirrus-delivery-unasked-warning" in _reasons(site, queue))
+        assert "connecting-to-device" not in _reasons(site, queue)
+        assert "connection refused" in site.cups.printer(queue)["printer-state-message"]
+        time.sleep(MAX_JOB_TIME_S + 5)  # CUPS would have canceled the first one by now
+        site.cloud.start(site.root / "cloud", port=port)
+        for job_id in jobs:
+            assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+        eventually(lambda: "cirrus-delivery-unasked-warning" not in _reasons(site, queue))
+    assert _order(site) == [b"0", b"1", b"2", b"3"]
+
+
+def _reasons(site: PrintSite, queue: str) -> str:
+    return str(site.cups.printer(queue)["printer-state-reasons"])
+
+
+def test_contimeout_of_a_held_job(brief: PrintSite) -> None:
+    """Once it is over, the job says so, and waits for a person."""
+    site = brief
+    site.cloud.stop()
+    queue = site.queue(driver=False, options="?contimeout=25")
+    with site.statusd():
+        job_id = site.cups.lp(queue, data=b"x")
+        eventually(_says(site, job_id, "(CB-434)"))
+        eventually(_says(site, job_id, "(CB-431)"))
+        site.cups.wait_job(job_id, "held")
+        assert site.journal("SELECT state FROM document") == [("sending",)]
+
+
+def test_without_a_poller_the_job_waits_in_its_queue(brief: PrintSite) -> None:
+    """It survives MaxJobTime, says what to start, and is printed once."""
+    site = brief
+    port = site.cloud.port
+    site.cloud.stop()
+    job_id = site.cups.lp(site.queue(driver=False), data=b"x")
+    eventually(_says(site, job_id, "cirrus-statusd does not run"))
+    time.sleep(MAX_JOB_TIME_S + 5)
+    assert site.cups.job(job_id)["job-state"] not in (CANCELED, COMPLETED)
+    site.cloud.start(site.root / "cloud", port=port)
+    assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert len(site.cloud.jobs()) == 1
+
+
+def test_an_upload_that_takes_longer_than_cups_allows(brief: PrintSite, tmp_path: Path) -> None:
+    """It resumes in a new run where it stopped, so it comes to its end."""
+    site = brief
+    data = bytes(range(256)) * 20_000
+    (tmp_path / "raw").write_bytes(data)
+    with TcpProxy(site.server) as proxy:
+        proxy.bytes_per_s = len(data) / (2 * MAX_JOB_TIME_S)
+        site.configure(server=proxy.name)
+        with (site.config / "bridge.toml").open("a") as settings:
+            settings.write("connections = 1\nsegment_bytes = 65536\n")
+        queue = site.queue(driver=False, server=proxy.name, options="?compression=none")
+        job_id = site.cups.lp(queue, "-o", "raw", tmp_path / "raw")
+        assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+        assert proxy.sent_bytes < 1.5 * len(data)
+    (job,) = site.cloud.jobs()
+    assert document(job) == data
+    assert "MaxJobTime" in site.cups.error_log()
+
+
+def test_a_delivery_that_takes_longer_than_cups_allows(brief: PrintSite) -> None:
+    """waittimeout=0 follows a job without a limit; CUPS has one, so the poller takes over."""
+    site = brief
+    site.cloud.cli("location", "offline", "Paris")
+    with site.statusd():
+        job_id = site.cups.lp(site.queue(driver=False, options="?waittimeout=0"), data=b"x")
+        site.cups.wait_job(job_id, "held")
+        site.cloud.cli("location", "online", "Paris")
+        assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert len(site.cloud.jobs()) == 1
+
+
+def test_a_journal_that_is_locked(own_site: PrintSite) -> None:
+    """The job is held, not tried until JobRetryLimit aborts it, and goes on by itself."""
+    site = own_site
+    site.configure_statusd("orphan_after_s = 1")
+    queue = site.queue(driver=False)
+    assert site.cups.wait_job(site.cups.lp(queue, data=b"first"))["job-state"] == COMPLETED
+    with _locked(site):
+        jobs = [site.cups.lp(queue, data=b"%d" % number) for number in range(2)]
+        for job_id in jobs:
+            site.cups.wait_job(job_id, "held")
+            assert _says(site, job_id, "(CB-502)")()
+    with site.statusd():
+        for job_id in jobs:
+            assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert sorted(_order(site)) == [b"0", b"1", b"first"]
+    assert list((site.state / "runs").iterdir()) == []
+
+
+@contextlib.contextmanager
+def _locked(site: PrintSite) -> Iterator[None]:
+    with contextlib.closing(sqlite3.connect(site.state / "journal.db", isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def test_a_key_that_is_replaced(own_site: PrintSite) -> None:
+    """The job is held until the key is accepted, and nobody has to release it."""
+    site = own_site
+    with site.statusd():
+        site.configure(key="wr0ng-k3y-0123456789")
+        job_id = site.cups.lp(site.queue(driver=False), data=b"x")
+        site.cups.wait_job(job_id, "held")
+        assert _says(site, job_id, "(CB-402)")()
+        site.configure()
+        assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert len(site.cloud.jobs()) == 1
+
+
+def test_max_hold_time() -> None:
+    """CUPS cancels held jobs after MaxHoldTime, but not those that wait for a server."""
+    with PrintSite(directives=["MaxHoldTime 12", f"MaxJobTime {MAX_JOB_TIME_S}"]) as site:
+        port = site.cloud.port
+        with site.statusd():
+            site.cloud.stop()
+            job_id = site.cups.lp(site.queue(driver=False), data=b"x")
+            site.cups.wait_job(job_id, "held")
+            time.sleep(25)
+            site.cups.wait_job(job_id, "held")
+            site.cloud.start(site.root / "cloud", port=port)
+            assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+        assert len(site.cloud.jobs()) == 1
+
+
+def test_a_held_job_that_is_canceled(brief: PrintSite) -> None:
+    """Nothing of it is sent when the server is back."""
+    site = brief
+    port = site.cloud.port
+    site.cloud.stop()
+    with site.statusd():
+        job_id = site.cups.lp(site.queue(driver=False), data=b"x")
+        site.cups.wait_job(job_id, "held")
+        site.cups.run("cancel", str(job_id))
+        site.cloud.start(site.root / "cloud", port=port)
+        eventually(lambda: site.journal("SELECT state FROM document") == [("abandoned",)])
+    assert site.cloud.jobs() == []
+
+
+@pytest.mark.parametrize("stop", ["cancel", "hold", "cupsdisable", "contimeout"])
+def test_a_lost_answer_and_then_an_outage(own_site: PrintSite, stop: str) -> None:
+    """The document was delivered, so no message says that nothing was printed."""
+    site = own_site
+    with TcpProxy(site.server) as proxy:
+        site.configure(server=proxy.name)
+        limit = 8 if stop == "contimeout" else 600
+        queue = site.queue(driver=False, server=proxy.name, options=f"?contimeout={limit}")
+
+        def lose_it_all() -> None:
+            proxy.lose_requests_with = b"HTTP/1.1"
+
+        proxy.lose_answers_after = b"targets="
+        proxy.at_answer = (b"targets=", lose_it_all)
+        job_id = site.cups.lp(queue, data=b"x")
+        eventually(lambda: proxy.lost > 2)
+        if stop == "cancel":
+            site.cups.run("cancel", str(job_id))
+        elif stop == "hold":
+            site.cups.run("lp", "-i", str(job_id), "-H", "hold")
+        elif stop == "cupsdisable":
+            site.cups.run("cupsdisable", queue)
+        eventually(_says(site, job_id, "may be printed already"))
+        log = site.cups.error_log()
+        assert "nothing was printed" not in log
+        proxy.lose_answers_after = proxy.lose_requests_with = None
+        if stop == "cupsdisable":
+            site.cups.run("cupsenable", queue)
+        elif stop != "cancel":
+            site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+        if stop != "cancel":
+            assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert len(site.cloud.jobs()) == 1
+
+
+def test_a_job_that_is_changed_after_a_lost_answer(own_site: PrintSite) -> None:
+    """It is not the same submit any longer: a person hears that it may be printed, and decides."""
+    site = own_site
+    with TcpProxy(site.server) as proxy:
+        site.configure(server=proxy.name)
+        queue = site.queue(driver=False, server=proxy.name)
+
+        def lose_it_all() -> None:
+            proxy.lose_requests_with = b"HTTP/1.1"
+
+        proxy.lose_answers_after = b"targets="
+        proxy.at_answer = (b"targets=", lose_it_all)
+        job_id = site.cups.lp(queue, data=b"x")
+        eventually(lambda: proxy.lost > 2)
+        site.cups.run("lp", "-i", str(job_id), "-H", "hold")
+        site.cups.wait_job(job_id, "held")
+        proxy.lose_answers_after = proxy.lose_requests_with = None
+        site.cups.run("lp", "-i", str(job_id), "-o", "cirrus-priority=70")
+        site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+        eventually(_says(site, job_id, "(CB-421)"))
+        assert _says(site, job_id, "changed after it was sent")()
+        assert len(site.cloud.jobs()) == 1
+        site.cups.wait_job(job_id, "held")
+        site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+        assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert [job["props"].get("priority") for job in site.cloud.jobs()] == [None, "70"]

@@ -1,0 +1,82 @@
+"""What cupsd says of a job: asked again while cupsd does not answer, and never made up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from cirrus_bridge.cups_facts import (
+    WAITS_S,
+    JobFacts,
+    facts_from_cupsd,
+    facts_from_options,
+    is_run_by_cupsd,
+)
+from cirrus_bridge.cups_queue import PROCESSING, CupsJob
+from cirrus_bridge.errors import CupsAway, CupsGone, JobUnidentified
+from cirrus_bridge.ipp import Attributes
+
+ATTRIBUTES: Attributes = {
+    "time-at-creation": [10],
+    "time-at-processing": [12],
+    "time-at-completed": [],
+    "job-cancel-after": [10800],
+    "job-priority": [70],
+    "job-originating-host-name": ["pc7"],
+}
+
+
+class _Cups:
+    """A cupsd that gives these answers, one after the other."""
+
+    def __init__(self, answers: Sequence[Exception | str]) -> None:
+        self._answers = iter(answers)
+        self.slept_s: list[float] = []
+
+    def job(self) -> CupsJob:
+        answer = next(self._answers)
+        if isinstance(answer, Exception):
+            raise answer
+        place = ("q", "q", PROCESSING, (), "", "", "", None)
+        return CupsJob(7, answer, *place, ATTRIBUTES)
+
+
+def test_all_of_it_in_one_answer() -> None:
+    """Times, priority, limit and host; CUPS has not completed the job yet."""
+    cups = _Cups(["urn:uuid:a"])
+    facts = facts_from_cupsd(cups.job, cups.slept_s.append)
+    assert facts == JobFacts("urn:uuid:a", 10, 12, 0, 10800, 70, "pc7")
+    assert cups.slept_s == []
+
+
+def test_a_cupsd_that_is_busy_is_asked_again() -> None:
+    """Also one that does not know the job's uuid yet."""
+    cups = _Cups([CupsAway("CUPS does not answer."), "", "urn:uuid:a"])
+    assert facts_from_cupsd(cups.job, cups.slept_s.append).job_uuid == "urn:uuid:a"
+    assert cups.slept_s == list(WAITS_S[:2])
+
+
+@pytest.mark.parametrize("answer", [CupsAway("CUPS does not answer."), ""])
+def test_no_identity_is_made_up(answer: Exception | str) -> None:
+    """A job that cupsd does not tell of is held: sent so, it could be printed twice."""
+    cups = _Cups([answer] * 99)
+    with pytest.raises(JobUnidentified, match="cirrus-statusd releases it"):
+        facts_from_cupsd(cups.job, cups.slept_s.append)
+    assert cups.slept_s == list(WAITS_S)
+
+
+def test_a_no_is_not_asked_for_again() -> None:
+    """cupsd says that there is no such job, or that we may not ask."""
+    cups = _Cups([CupsGone("no such job")])
+    with pytest.raises(JobUnidentified):
+        facts_from_cupsd(cups.job, cups.slept_s.append)
+    assert cups.slept_s == []
+
+
+def test_by_hand() -> None:
+    """A person's run is a job of its own, unless the options name one."""
+    assert is_run_by_cupsd({"SOFTWARE": "CUPS/2.4.20"})
+    assert not is_run_by_cupsd({})
+    assert facts_from_options({"job-uuid": "u", "time-at-completed": "9"}).completed_at == 9
+    assert facts_from_options({}).job_uuid != facts_from_options({}).job_uuid

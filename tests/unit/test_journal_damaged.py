@@ -1,0 +1,135 @@
+"""One damaged byte in the journal: an error, not a job that nobody has heard of."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sqlite3
+import uuid
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.errors import JournalDamaged, JournalError
+from cirrus_bridge.journal import Entry, Journal
+from cirrus_bridge.journal_health import look
+from cirrus_bridge.journal_poller import PollerJournal
+
+PAGE_BYTES = 4096
+JOBS = 600
+FLIPS = 250
+INDEX_PAGES = (2, 10)  # the first byte of one: https://sqlite.org/fileformat2.html, 1.6
+
+
+def fill(folder: Path) -> list[tuple[str, int]]:
+    """A journal of many jobs; they, in the order in which they came."""
+    rng = random.Random(16)
+    jobs = [(uuid.UUID(int=rng.getrandbits(128)).urn, number) for number in range(JOBS)]
+    with Journal(folder):
+        pass
+    with contextlib.closing(sqlite3.connect(folder / "journal.db")) as db, db:
+        db.executemany(
+            "INSERT INTO document (job_uuid, job_id, print_run, destination, number, queue, user,"
+            " title, state, created_at, updated_at)"
+            " VALUES (?, ?, 0, 'cirrus://h/C/L:D', 1, 'q', 'u', 't', 'held', 1, 1)",
+            jobs,
+        )
+        db.executemany(
+            "INSERT INTO delivery (job_uuid, job_id, print_run, destination, number,"
+            " target_number, location, device, cloud_job_id, updated_at)"
+            " VALUES (?, ?, 0, 'cirrus://h/C/L:D', 1, 0, 'L', 'D', '1-1', 1)",
+            jobs,
+        )
+    return jobs
+
+
+def index_places(content: bytes) -> list[int]:
+    """Where the bytes of the indexes' pages are."""
+    pages = [at for at in range(0, len(content), PAGE_BYTES) if content[at] in INDEX_PAGES]
+    return [place for at in pages for place in range(at, at + PAGE_BYTES)]
+
+
+def flip(folder: Path, place: int, bits: int = 1) -> None:
+    """Damage one byte."""
+    with (folder / "journal.db").open("r+b") as database:
+        database.seek(place)
+        (byte,) = database.read(1)
+        database.seek(place)
+        database.write(bytes([byte ^ bits]))
+
+
+def in_index(folder: Path, text: str) -> int:
+    """Where an index has this text."""
+    content = (folder / "journal.db").read_bytes()
+    at = content.find(text.encode())
+    while content[at - at % PAGE_BYTES] not in INDEX_PAGES:
+        at = content.index(text.encode(), at + 1)
+    return at
+
+
+def answer(folder: Path, job: tuple[str, int]) -> list[Entry] | None:
+    """What a backend finds of a job; None if it finds out that the journal is damaged."""
+    try:
+        with Journal(folder) as journal:
+            return journal.entries(*job)
+    except JournalError:
+        return None
+
+
+def test_a_job_whose_index_entry_is_damaged(tmp_path: Path) -> None:
+    """Each byte of the job's uuid there."""
+    jobs = fill(tmp_path)
+    job = jobs[JOBS // 2]
+    assert answer(tmp_path, job)
+    place = in_index(tmp_path, job[0])
+    for at in range(place, place + len(job[0])):
+        flip(tmp_path, at)
+        with (
+            pytest.raises(JournalDamaged, match=r"journal\.db is damaged"),
+            Journal(tmp_path) as journal,
+        ):
+            journal.entries(*job)
+        flip(tmp_path, at)
+    assert answer(tmp_path, job)
+
+
+def test_any_byte_of_an_index(tmp_path: Path) -> None:
+    """Wherever it is, a job that was printed is found, or the journal is known to be damaged."""
+    jobs = fill(tmp_path)
+    right = {job: answer(tmp_path, job) for job in jobs}
+    places = index_places((tmp_path / "journal.db").read_bytes())
+    rng = random.Random(17)
+    errors = 0
+    for _ in range(FLIPS):
+        place, bits = rng.choice(places), 1 << rng.randrange(8)
+        page = (tmp_path / "journal.db").read_bytes()[place - place % PAGE_BYTES :][:PAGE_BYTES]
+        flip(tmp_path, place, bits)
+        of_page = [job for job in jobs if job[0].encode() in page]
+        for job in rng.sample(of_page, min(6, len(of_page))):
+            found = answer(tmp_path, job)
+            assert found in (None, right[job]), (place, bits)
+            errors += found is None
+        flip(tmp_path, place, bits)
+    assert errors > 10  # most bytes are of other jobs, or of none
+
+
+def test_poller_and_doctor_find_it(tmp_path: Path) -> None:
+    """The poller does not begin with it, and the doctor tells what is wrong."""
+    jobs = fill(tmp_path)
+    with PollerJournal(tmp_path) as journal:
+        journal.check_whole()
+    flip(tmp_path, in_index(tmp_path, jobs[5][0]))
+    with PollerJournal(tmp_path) as journal, pytest.raises(JournalDamaged, match="index"):
+        journal.check_whole()
+    assert "index" in look(tmp_path).damage[0]
+
+
+def test_text_that_is_none(tmp_path: Path) -> None:
+    """What cannot be read as text is damaged, too."""
+    jobs = fill(tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
+        db.execute(
+            "UPDATE document SET queue = CAST(x'ff' AS TEXT) WHERE job_uuid = ?", jobs[0][:1]
+        )
+    with pytest.raises(JournalDamaged), Journal(tmp_path) as journal:
+        journal.entries(*jobs[0])
