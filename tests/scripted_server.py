@@ -7,6 +7,7 @@ happen to it. Requests are kept for the test to look at.
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Mapping
@@ -14,26 +15,31 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
+INTERIM_PAUSE_S = 0.1  # so that what follows is not there yet when an interim answer is read
+
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came: `path` still percent-encoded, `fields` of query and form together."""
+    """A request as it came: `path` still percent-encoded, `fields` of query and form together,
+    `client_port` of its connection."""
 
     method: str
     path: str
     fields: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    client_port: int
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete answer."""
+    """A complete answer; `interim` statuses come first, with a pause behind them."""
 
     text: str = ""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "text/plain; charset=utf-8"
+    interim: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,9 +71,12 @@ Script = Callable[[Request], Answer | Reset | Stall | RawBytes | Drip]
 
 
 class ScriptedServer:
-    """Use as a context manager; `.name` is HOST:PORT, `.requests` what came."""
+    """Use as a context manager; `.name` is HOST:PORT, `.requests` what came; `tls` is its side of
+    TLS, if it speaks that."""
 
-    def __init__(self, script: Script, *, threads: bool = True) -> None:
+    def __init__(
+        self, script: Script, *, threads: bool = True, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.requests: list[Request] = []
         self._stopping = threading.Event()
         owner = self
@@ -79,38 +88,18 @@ class ScriptedServer:
             def _serve(self) -> None:
                 request = _request(self)
                 owner.requests.append(request)
-                outcome = script(request)
-                if isinstance(outcome, Answer):
-                    data = outcome.text.encode()
-                    self.send_response(outcome.status)
-                    self.send_header("Content-Type", outcome.content_type)
-                    self.send_header("Content-Length", str(len(data)))
-                    for name, value in outcome.headers.items():
-                        self.send_header(name, value)
-                    self.end_headers()
-                    self.wfile.write(data)
-                    return
-                self.close_connection = True
-                if isinstance(outcome, Stall):
-                    owner._stopping.wait(30)
-                elif isinstance(outcome, RawBytes):
-                    self.wfile.write(outcome.data)
-                elif isinstance(outcome, Drip):
-                    for byte in outcome.data:
-                        self.wfile.write(bytes([byte]))
-                        owner._stopping.wait(outcome.pause_s)
-                else:
-                    linger = struct.pack("ii", 1, 0)
-                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                    self.connection.close()
+                _perform(self, script(request), owner._stopping)
 
-            do_GET = do_POST = do_PUT = _serve  # noqa: N815 - the names http.server looks for
+            # the names http.server looks for
+            do_GET = do_POST = do_PUT = do_CONNECT = _serve  # noqa: N815
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
                 pass
 
         kind = ThreadingHTTPServer if threads else HTTPServer
         self._http = kind(("127.0.0.1", 0), Handler)
+        if tls is not None:
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
         self._http.handle_error = lambda *_: None  # type: ignore[method-assign]
         self.name = f"127.0.0.1:{self._http.server_address[1]}"
 
@@ -124,10 +113,48 @@ class ScriptedServer:
         self._http.server_close()
 
 
+def _perform(
+    handler: BaseHTTPRequestHandler,
+    outcome: Answer | Reset | Stall | RawBytes | Drip,
+    stopping: threading.Event,
+) -> None:
+    if isinstance(outcome, Answer):
+        _answer(handler, outcome, stopping)
+        return
+    handler.close_connection = True
+    if isinstance(outcome, Stall):
+        stopping.wait(30)
+    elif isinstance(outcome, RawBytes):
+        handler.wfile.write(outcome.data)
+    elif isinstance(outcome, Drip):
+        for byte in outcome.data:
+            handler.wfile.write(bytes([byte]))
+            stopping.wait(outcome.pause_s)
+    else:
+        linger = struct.pack("ii", 1, 0)
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        handler.connection.close()
+
+
+def _answer(handler: BaseHTTPRequestHandler, answer: Answer, stopping: threading.Event) -> None:
+    data = answer.text.encode()
+    for status in answer.interim:
+        handler.wfile.write(f"HTTP/1.1 {status} Wait\r\nLink: </x>\r\n\r\n".encode())
+        stopping.wait(INTERIM_PAUSE_S)
+    handler.send_response(answer.status)
+    handler.send_header("Content-Type", answer.content_type)
+    handler.send_header("Content-Length", str(len(data)))
+    for name, value in answer.headers.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(data)
+
+
 def _request(handler: BaseHTTPRequestHandler) -> Request:
     body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
     url = urlsplit(handler.path)
     fields = dict(parse_qsl(url.query, keep_blank_values=True))
     if "urlencoded" in handler.headers.get("Content-Type", ""):
         fields |= dict(parse_qsl(body.decode(), keep_blank_values=True))
-    return Request(handler.command, url.path, fields, dict(handler.headers), body)
+    port = handler.client_address[1]
+    return Request(handler.command, url.path, fields, dict(handler.headers), body, port)

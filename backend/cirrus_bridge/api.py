@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from cirrus_bridge import api_answers as answers
+from cirrus_bridge import proxy as proxies
 from cirrus_bridge.api_errors import check_status, translated
 from cirrus_bridge.api_exchange import Exchange, RequestBody
 from cirrus_bridge.config import UploadSettings
@@ -192,6 +193,7 @@ class CloudApi:
             verb,
             bool(submit_key),
             self._server.api_key,
+            proxy=proxies.name(self._server.proxy) if self._server.proxy else "",
             sets_up=self._sets_up,
         )
         from cirrus_bridge.api_session import answer_within

@@ -6,28 +6,44 @@ What requests and urllib3 raise, and the status of an answer.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
+from cirrus_bridge import proxy as proxies
 from cirrus_bridge.api_exchange import MAY_BE_PRINTED, Exchange, RequestBody
+from cirrus_bridge.distrust import Distrust, distrust, openssl_words
 from cirrus_bridge.errors import (
+    ApiError,
     BadConfiguration,
     Interrupted,
-    NotTrusted,
     ServerFault,
     SubmitUnanswered,
 )
 from cirrus_bridge.words import joined, tr
 
-_TRY_AGAIN = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
-NO_TLS = tr(
-    "this port does not speak TLS. Correct the port; or, for a server on this machine that has no "
-    'TLS, put encryption = "never" into its entry in servers.d'
+_TRY_AGAIN = (
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_EARLY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED,  # never a server's own (RFC 6585, 6)
 )
-NO_TLS_YET = tr(
-    "this port does not speak TLS. Correct the port; or, for a server on this machine that has no "
-    "TLS, say --plain"
+_REFUSALS: Mapping[int, Callable[[Exchange], ApiError]] = {
+    HTTPStatus.UNAUTHORIZED: Exchange.key_refused,
+    HTTPStatus.FORBIDDEN: Exchange.not_permitted,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Exchange.too_large,
+    HTTPStatus.REQUEST_URI_TOO_LONG: Exchange.too_large,
+    # every request to this address gets these
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: Exchange.misconfigured,
+    HTTPStatus.MISDIRECTED_REQUEST: Exchange.misconfigured,
+    HTTPStatus.UPGRADE_REQUIRED: Exchange.misconfigured,
+}
+# RFC 9110, 15.4: these ask for the same request elsewhere; 302 and 303 may follow a request that
+# had its effect
+_NOT_DONE_HERE = (
+    HTTPStatus.MOVED_PERMANENTLY,
+    HTTPStatus.TEMPORARY_REDIRECT,
+    HTTPStatus.PERMANENT_REDIRECT,
 )
 
 
@@ -36,7 +52,7 @@ def translated(exchange: Exchange, sent: RequestBody) -> Iterator[None]:
     """Translate what requests and urllib3 raise within.
 
     Raises:
-        Unreachable, NotTrusted, SubmitUnanswered, BadConfiguration.
+        Unreachable, NotTrusted, ServerMisconfigured, SubmitUnanswered, BadConfiguration.
     """
     from requests import exceptions as rq
     from urllib3 import exceptions as u3
@@ -62,29 +78,25 @@ def translated(exchange: Exchange, sent: RequestBody) -> Iterator[None]:
             )
         ) from error
     except (rq.RequestException, u3.HTTPError, OSError) as error:
-        reason = _reason(error)
-        if isinstance(error, rq.SSLError) and "CERTIFICATE_VERIFY_FAILED" in reason:
-            why = reason.partition("CERTIFICATE_VERIFY_FAILED]")[2].partition("(_ssl")[0]
-            raise NotTrusted(
-                joined(
-                    " ",
-                    (
-                        tr(
-                            "The certificate of {server} is not trusted: {why}.",
-                            server=exchange.server,
-                            why=why.removeprefix(" certificate verify failed:").strip(),
-                        ),
-                        tr("Renew it, or name its CA by --ca-file.")
-                        if exchange.sets_up
-                        else tr("Renew it, or name its CA as ca_file in servers.d."),
-                    ),
-                ),
-                detail=f"{exchange.verb}: {reason}",
-            ) from error
-        words = _plain(error, reason)
-        if words == NO_TLS and exchange.sets_up:
-            words = NO_TLS_YET
-        raise exchange.lost(words, sent) from error
+        raise _failure(exchange, sent, error) from error
+
+
+def _failure(exchange: Exchange, sent: RequestBody, error: BaseException) -> ApiError:
+    import ssl
+
+    from urllib3.exceptions import ProxyError
+
+    chain = list(_causes(error))
+    cause, is_proxy = chain[-1], any(isinstance(each, ProxyError) for each in chain)
+    why = distrust(cause) if isinstance(cause, ssl.SSLError) else None
+    # after a submit was sent, broken TLS does not tell whether the server took the submit; a
+    # demanded client certificate does, as it comes before the server reads anything
+    if why and (why is Distrust.CLIENT_CERTIFICATE or not (exchange.submits and sent.is_sent)):
+        return exchange.distrusted(why, openssl_words(cause), is_proxy=is_proxy)
+    if refusal := proxies.refusal(cause):
+        return exchange.no_tunnel(refusal)
+    reason = _plain(error, openssl_words(cause) if isinstance(cause, ssl.SSLError) else str(cause))
+    return exchange.no_proxy(reason) if is_proxy else exchange.lost(reason, sent)
 
 
 def check_status(exchange: Exchange) -> None:
@@ -98,11 +110,11 @@ def check_status(exchange: Exchange) -> None:
             raise exchange.useless(tr("it sent a web page"))
     elif 300 <= status < 400:
         where = exchange.host_of(exchange.headers.get("Location", ""))
-        if exchange.submits:
-            raise exchange.useless(tr("it sends us on to {where}", where=where))
-        raise exchange.sent_on(where)
-    elif status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        raise exchange.key_refused()
+        if exchange.submits and status not in _NOT_DONE_HERE:
+            raise exchange.useless(tr("it redirects to {where}", where=where))
+        raise exchange.redirected(where)
+    elif status in _REFUSALS:
+        raise _REFUSALS[status](exchange)
     elif status in _TRY_AGAIN or (status >= 500 and not exchange.submits):
         raise ServerFault(
             tr("{server} can not answer now (status {status}).", server=server, status=status),
@@ -118,15 +130,13 @@ def check_status(exchange: Exchange) -> None:
         raise exchange.refused(exchange.words, by_status=True)
 
 
-def _reason(error: BaseException) -> str:
-    """The innermost cause: requests and urllib3 wrap it several times."""
-    inner: BaseException = error
-    while True:
-        reason = getattr(inner, "reason", None)
-        deeper = [item for item in (reason, *inner.args) if isinstance(item, BaseException)]
-        if not deeper:
-            return str(inner)
-        inner = deeper[0]
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and its causes, the innermost last: requests and urllib3 wrap it several times."""
+    inner: BaseException | None = error
+    while inner is not None:
+        yield inner
+        inside = (getattr(inner, "reason", None), *inner.args)
+        inner = next((item for item in inside if isinstance(item, BaseException)), None)
 
 
 def _plain(error: BaseException, reason: str) -> str:
@@ -135,10 +145,11 @@ def _plain(error: BaseException, reason: str) -> str:
     for sign, words in _PLAIN:
         if sign in reason:
             return words
-    return f"{name}: {' '.join(reason.split())[:120]}"
+    return f"{name}: {' '.join(reason.split())[:120].rstrip('.')}"
 
 
 _NOT_LOOKED_UP = tr("its name can not be looked up")
+_CLOSED = tr("connection closed without an answer")
 _PLAIN = (
     ("refused", tr("connection refused")),
     ("Name or service not known", tr("its name is not known")),
@@ -147,12 +158,11 @@ _PLAIN = (
     ("resolve", _NOT_LOOKED_UP),
     ("timed out", tr("no answer in time")),
     ("reset", tr("connection reset")),
-    ("without response", tr("connection closed without an answer")),
+    ("without response", _CLOSED),
+    ("EOF occurred", _CLOSED),
     ("No route", tr("no route to it")),
     ("unreachable", tr("network unreachable")),
     ("Broken pipe", tr("connection broken")),
-    ("WRONG_VERSION_NUMBER", NO_TLS),
-    ("record layer failure", NO_TLS),  # the same, as OpenSSL 3.5 says it
 )
 
 

@@ -6,18 +6,26 @@ acting twice, so only there the answer is kept open (SubmitUnanswered).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from cirrus_bridge.config_servers import Secret
+from cirrus_bridge.distrust import ADVICE, ADVICE_FOR_SETUP, CERTIFICATE, PASSING, Distrust
 from cirrus_bridge.errors import (
     ApiError,
     KeyRefused,
+    NotPermitted,
+    NotTrusted,
     Refused,
+    ServerMisconfigured,
     SubmitUnanswered,
+    TooLarge,
     UnexpectedAnswer,
     Unreachable,
 )
+from cirrus_bridge.proxy import Refusal
 from cirrus_bridge.words import changed, joined, tr
 
 WORDS_CHARS = 300
@@ -25,6 +33,36 @@ MAY_BE_PRINTED = tr(
     "The document was sent and it is not known whether the cloud took it: it may be printed "
     "already. Look at the printer; then cancel this job, or release it to print (again)."
 )
+_RELEASE = tr("Then release the job.")
+# words of a server that does not take the document as it is
+_FORMAT = re.compile(r"\bformats?\b|\btakes\b.*\bdocument\b", re.IGNORECASE)
+_OTHER_FORMAT = tr(
+    "Give the queue the device's driver (lpinfo -v finds it; lpadmin -m), or print a format that "
+    "the device takes."
+)
+_ADVICE: Mapping[int, str] = {
+    HTTPStatus.PAYMENT_REQUIRED: tr(
+        "Have the server's administrator look at the account and its licence."
+    ),
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: tr(
+        "Give the proxy's URL the user and password that it wants (http://USER:PASSWORD@HOST:PORT)."
+    ),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: tr(
+        "Have the server, or the proxy in front of it, accept larger requests, or lower "
+        "segment_bytes in bridge.toml. If the document itself is too large, print it in parts."
+    ),
+    HTTPStatus.REQUEST_URI_TOO_LONG: tr(
+        "Have the server, or the proxy in front of it, accept longer request lines, or print with "
+        "a shorter title."
+    ),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: _OTHER_FORMAT,
+    HTTPStatus.MISDIRECTED_REQUEST: tr(
+        "The server does not serve this host name. Use the name that its administrator gives."
+    ),
+    HTTPStatus.UPGRADE_REQUIRED: tr(
+        "The server requires TLS or another version of HTTP. Use TLS, or correct the port."
+    ),
+}
 
 
 class RequestBody:
@@ -51,15 +89,23 @@ class RequestBody:
 
 
 class Exchange:
-    """One request (`verb`, to the server called `server`) and its answer. With `sets_up`, nothing
-    is in servers.d yet."""
+    """One request (`verb`, to the server called `server`, perhaps through `proxy`) and its answer.
+    With `sets_up`, nothing is in servers.d yet."""
 
     def __init__(
-        self, server: str, verb: str, submits: bool, api_key: Secret, *, sets_up: bool = False
+        self,
+        server: str,
+        verb: str,
+        submits: bool,
+        api_key: Secret,
+        *,
+        proxy: str = "",
+        sets_up: bool = False,
     ) -> None:
         self.server = server
         self.verb = verb
         self.submits = submits
+        self.proxy = proxy
         self.sets_up = sets_up
         self.status = 0
         self.headers: Mapping[str, str] = {}
@@ -73,8 +119,8 @@ class Exchange:
 
     @property
     def text(self) -> str:
-        """The answer as text, stripped; what is not UTF-8 becomes U+FFFD."""
-        return self.answer.decode("utf-8", "replace").strip()
+        """The answer as text, stripped, without a BOM; what is not UTF-8 becomes U+FFFD."""
+        return self.answer.decode("utf-8-sig", "replace").strip()
 
     @property
     def words(self) -> str:
@@ -86,8 +132,9 @@ class Exchange:
 
     @property
     def is_web_page(self) -> bool:
-        """The answer is HTML, so something else than the API has answered."""
-        return "html" in self.headers.get("Content-Type", "").lower() or self.text.startswith("<")
+        """The answer is HTML, so something else than the API has answered. Its label says nothing:
+        the API's document names no content types."""
+        return self.text.startswith("<")
 
     @property
     def discovers(self) -> bool:
@@ -96,7 +143,12 @@ class Exchange:
 
     def refused(self, words: str, *, by_status: bool = False) -> Refused:
         """The error for a no, in the server's `words`."""
-        if self.sets_up:
+        advice: str
+        if self.submits and _FORMAT.search(words):
+            advice = _OTHER_FORMAT
+        elif by_status and self.status in _ADVICE:
+            advice = _ADVICE[self.status]
+        elif self.sets_up:
             advice = tr("Give company and location by the ids that they have there.")
         elif self.discovers:
             advice = tr(
@@ -105,20 +157,71 @@ class Exchange:
         else:
             advice = tr(
                 "If it does not know the location or device, correct the queue's target with "
-                "lpadmin -v. Then release the job."
+                "lpadmin -v."
             )
-        reason = changed(words, lambda said: said.rstrip(".")) or tr("it gave no reason")
-        if by_status:
-            text = tr(
-                "{server} refused the request (status {status}): {reason}.",
+        text = self._refusal(words, by_status=by_status)
+        return Refused(self._advising(text, advice, _RELEASE), detail=self._detail)
+
+    def too_large(self) -> TooLarge:
+        """The error for a request whose size is refused (status 413 or 414)."""
+        text = self._refusal(self.words, by_status=True)
+        advice = _ADVICE[self.status]
+        return TooLarge(self._advising(text, advice, _RELEASE), detail=self._detail)
+
+    def misconfigured(self) -> ServerMisconfigured:
+        """The error for a status that every request to this address gets."""
+        text = self._refusal(self.words, by_status=True)
+        return ServerMisconfigured(joined(" ", (text, _ADVICE[self.status])), detail=self._detail)
+
+    def key_refused(self) -> KeyRefused:
+        """The error for a key that is not accepted (status 401)."""
+        text = tr(
+            "{server} refused the API key (status {status}: {words}).",
+            server=self.server,
+            status=self.status,
+            words=self.words,
+        )
+        advice = tr("Put a valid key for {server} into servers.d.", server=self.server)
+        if self.sets_up:
+            advice = tr("Check that the key is whole, still valid, and of this company.")
+        return KeyRefused(joined(" ", (text, advice)), detail=self._detail)
+
+    def not_permitted(self) -> NotPermitted:
+        """The error for a key that is accepted, but not for this request (status 403)."""
+        text = tr(
+            "{server} accepts the API key, but does not permit this request (status {status}: "
+            "{words}).",
+            server=self.server,
+            status=self.status,
+            words=self.words,
+        )
+        grant = tr("Have the server's administrator grant the key the right to this request;")
+        if self.sets_up:
+            rest = tr("or check that the key is of this company.")
+        elif self.discovers:
+            rest = tr(
+                "or correct the company and locations of {server} in servers.d.",
                 server=self.server,
-                status=self.status,
-                reason=reason,
             )
         else:
-            text = tr("{server} refused the request: {reason}.", server=self.server, reason=reason)
-        detail = f"{self.verb}: status {self.status}: {self.words}"
-        return Refused(joined(" ", (text, advice)), detail=detail)
+            rest = tr("or correct the queue's company and target with lpadmin -v.")
+        return NotPermitted(joined(" ", (text, grant, rest)), detail=self._detail)
+
+    def _refusal(self, words: str, *, by_status: bool) -> str:
+        reason = changed(words, lambda said: said.rstrip(".")) or tr("it gave no reason")
+        if not by_status:
+            return tr("{server} refused the request: {reason}.", server=self.server, reason=reason)
+        return tr(
+            "{server} refused the request (status {status}): {reason}.",
+            server=self.server,
+            status=self.status,
+            reason=reason,
+        )
+
+    def _advising(self, *texts: str) -> str:
+        """The texts, less what concerns a job where none is concerned."""
+        has_job = not (self.sets_up or self.discovers)
+        return joined(" ", (text for text in texts if has_job or text is not _RELEASE))
 
     def host_of(self, location: str) -> str:
         """The host of a URL, fit to be shown."""
@@ -138,56 +241,27 @@ class Exchange:
         )
         if self.submits:
             return SubmitUnanswered(joined(" ", (text, MAY_BE_PRINTED)), detail=detail)
+        advice = tr(
+            "If this lasts, check the server's address in servers.d and what is in front of it "
+            "(login page, proxy)."
+        )
         if self.sets_up:
             advice = tr(
                 "Check the server's address and what is in front of it (login page, proxy)."
             )
-        elif self.discovers:
-            advice = tr(
-                "Check the server's address in servers.d and what is in front of it (login page, "
-                "proxy)."
-            )
-        else:
-            advice = tr(
-                "Check the server's address in servers.d and what is in front of it (login page, "
-                "proxy), then release the job."
-            )
         return UnexpectedAnswer(joined(" ", (text, advice)), detail=detail)
 
-    def sent_on(self, where: str) -> UnexpectedAnswer:
+    def redirected(self, where: str) -> ServerMisconfigured:
         """The error for a redirect."""
         text = tr(
-            "{server} sends us on to {where}, and the key is for {server} alone.",
+            "{server} redirects to {where}. The API key is never sent to another host.",
             server=self.server,
             where=where,
         )
         advice = tr("If that is the right server, name it in servers.d and in the queue's URI.")
         if self.sets_up:
             advice = tr("If that is the right server, give its address.")
-        return UnexpectedAnswer(joined(" ", (text, advice)), detail=self._detail)
-
-    def key_refused(self) -> KeyRefused:
-        """The error for a key that is not accepted."""
-        text = tr(
-            "{server} refused the API key (status {status}: {words}).",
-            server=self.server,
-            status=self.status,
-            words=self.words,
-        )
-        if self.sets_up:
-            advice = tr("Check that the key is whole, still valid, and of this company.")
-        elif self.discovers:
-            advice = tr("Put a valid key for {server} into servers.d.", server=self.server)
-        else:
-            advice = tr(
-                "Put a valid key for {server} into servers.d, then release the job.",
-                server=self.server,
-            )
-        return KeyRefused(joined(" ", (text, advice)), detail=self._detail)
-
-    @property
-    def _detail(self) -> str:
-        return f"{self.verb}: status {self.status}: {self.words}"
+        return ServerMisconfigured(joined(" ", (text, advice)), detail=self._detail)
 
     def lost(self, reason: str, sent: RequestBody) -> ApiError:
         """The error for a connection that failed."""
@@ -197,5 +271,67 @@ class Exchange:
                 "The answer of {server} got lost ({reason}).", server=self.server, reason=reason
             )
             return SubmitUnanswered(joined(" ", (text, MAY_BE_PRINTED)), detail=detail)
-        text = tr("{server} can not be reached: {reason}.", server=self.server, reason=reason)
+        text = tr("Cannot reach {server} ({reason}).", server=self.server, reason=reason)
         return Unreachable(text, detail=detail)
+
+    def distrusted(self, why: Distrust, words: str, *, is_proxy: bool) -> ApiError:
+        """The error for a server, or a proxy, with which there is no TLS connection."""
+        server: str = self.server
+        if is_proxy:
+            server = tr("the proxy {proxy}", proxy=self.proxy)
+        if why in CERTIFICATE:
+            text = tr(
+                "The certificate of {server} is not trusted ({words}).", server=server, words=words
+            )
+        elif why is Distrust.NO_TLS:
+            text = tr("The port of {server} does not speak TLS.", server=server)
+        elif why is Distrust.CLIENT_CERTIFICATE:
+            text = tr(
+                "A client certificate is required by {server} ({words}).",
+                server=server,
+                words=words,
+            )
+        else:
+            text = tr(
+                "There is no TLS connection to {server} ({words}).", server=server, words=words
+            )
+        advice = ADVICE_FOR_SETUP[why] if self.sets_up else ADVICE[why]
+        told, detail = joined(" ", (text, advice)), f"{self.verb}: {words}"
+        if why in PASSING:
+            return NotTrusted(told, detail=detail)
+        return ServerMisconfigured(told, detail=detail, distrust=why)
+
+    def no_proxy(self, reason: str) -> Unreachable:
+        """The error for a proxy to which there is no connection."""
+        text = tr("Cannot reach the proxy {proxy} ({reason}).", proxy=self.proxy, reason=reason)
+        advice = tr("See that it runs, or correct proxy in servers.d.")
+        if self.sets_up:
+            advice = tr("See that it runs, or correct --proxy.")
+        return Unreachable(joined(" ", (text, advice)), detail=f"{self.verb}: {reason}")
+
+    def no_tunnel(self, refusal: Refusal) -> ApiError:
+        """The error for a proxy that does not connect to the server (method CONNECT)."""
+        text = tr(
+            "The proxy {proxy} does not connect to {server} (status {status}: {words}).",
+            proxy=self.proxy,
+            server=self.server,
+            status=refusal.status,
+            words=refusal.words,
+        )
+        detail = f"{self.verb}: CONNECT: status {refusal.status}: {refusal.words}"
+        if not refusal.is_lasting:
+            return Unreachable(text, detail=detail)
+        advice = tr(
+            "Have the proxy let this machine through to the server (method CONNECT), or correct "
+            "proxy in servers.d; it may need a user and password there."
+        )
+        if self.sets_up:
+            advice = tr(
+                "Have the proxy let this machine through to the server (method CONNECT), or "
+                "correct --proxy; it may need a user and password."
+            )
+        return ServerMisconfigured(joined(" ", (text, advice)), detail=detail)
+
+    @property
+    def _detail(self) -> str:
+        return f"{self.verb}: status {self.status}: {self.words}"

@@ -8,6 +8,7 @@ a connection is shut when its answer is not complete in time. Imported late: req
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import socket
 import ssl
@@ -23,6 +24,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager, ProxyManager
 from urllib3.response import HTTPResponse
 
+from cirrus_bridge import proxy as proxies
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.errors import BadConfiguration
@@ -120,13 +122,42 @@ def answer_within(limit_s: float) -> Iterator[None]:
         raise TimeoutError("timed out")
 
 
+class _FinalAnswer(http.client.HTTPResponse):
+    """The answer behind all interim ones (RFC 9110, 15.2), of which http.client skips 100 alone."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc] # its own name
+            if not 100 <= status < 200:
+                return version, status, reason
+            if status == http.HTTPStatus.SWITCHING_PROTOCOLS:  # what follows is not HTTP
+                raise http.client.BadStatusLine(f"{version} {status} {reason}".strip())
+            http.client.parse_headers(self.fp)
+
+
 class _Plain(HTTPConnection):
+    response_class = _FinalAnswer
+
     def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as in urllib3
         _of_this_thread.answer.begin(self)
         return super().getresponse()
 
 
 class _Encrypted(HTTPSConnection):
+    response_class = _FinalAnswer
+
+    def send(self, data: Any) -> None:
+        try:
+            super().send(data)
+        except ssl.SSLEOFError as error:
+            # as without TLS, where urllib3 then reads why the server has closed the connection
+            raise BrokenPipeError(*error.args) from error
+
+    def _tunnel(self) -> None:
+        _of_this_thread.answer.begin(self)
+        super()._tunnel()
+        _of_this_thread.answer.end()
+
     def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as in urllib3
         _of_this_thread.answer.begin(self)
         return super().getresponse()
@@ -149,6 +180,10 @@ class _Adapter(requests.adapters.HTTPAdapter):
         manager: ProxyManager = super().proxy_manager_for(proxy, **settings)
         _use_our_connections(manager)
         return manager
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """In UTF-8, where requests has Latin-1."""
+        return dict(proxies.headers(proxy))
 
     def close(self) -> None:
         """Close idle connections now, and others when they are idle; requests would leave that to

@@ -98,8 +98,6 @@ def _main(
         if job.cancel_after_s:
             spent_s = min(max(0.0, clock.wall_s() - job.processing_at), job.cancel_after_s)
             clock.end_within(job.cancel_after_s - spent_s)
-        if environ.get("AUTH_INFO_REQUIRED", "none") != "none":
-            report.no_credentials_asked()
         targets = ", ".join(map(str, queue.targets))
         report.debug(f"cirrus-bridge {__version__}: document for {targets} on {queue.server}")
         state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)

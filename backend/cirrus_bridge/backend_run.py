@@ -152,7 +152,8 @@ class BackendRun:
         except CirrusError as error:
             self.journal.run_ended(key, now_s=self.clock.wall_s())
             if not self.job.is_last(key.number):
-                error.consequence = ONE_OF_SEVERAL
+                told = filter(None, (error.consequence, ONE_OF_SEVERAL))
+                error.consequence = joined(" ", told)
             raise
         ids = ", ".join(f"{receipt.cloud_job_id} ({receipt.target})" for receipt in receipts)
         self.report.info(tr("Accepted by {server} as {ids}", server=queue.server, ids=ids))

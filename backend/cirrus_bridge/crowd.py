@@ -62,3 +62,7 @@ class Crowd:
         if had_company:
             self._suspects[index] = for_good
         return had_company
+
+    def withdrawn(self, index: int) -> None:
+        """The segment is sent again in smaller pieces; its failure says nothing about the crowd."""
+        self._under_way.pop(index)

@@ -19,7 +19,6 @@ from cirrus_bridge.words import joined, translated
 EXIT_CODES: Mapping[Disposition, int] = {
     Disposition.DONE: 0,  # CUPS_BACKEND_OK
     Disposition.FAIL: 1,  # CUPS_BACKEND_FAILED
-    Disposition.ASK_FOR_KEY: 2,  # CUPS_BACKEND_AUTH_REQUIRED
     Disposition.HOLD: 3,  # CUPS_BACKEND_HOLD
     Disposition.STOP_QUEUE: 4,  # CUPS_BACKEND_STOP
     Disposition.CANCEL: 5,  # CUPS_BACKEND_CANCEL
@@ -71,10 +70,6 @@ class CupsReport:
         if self._connecting:
             self._connecting = False
             self._line("STATE", "-connecting-to-device")
-
-    def no_credentials_asked(self) -> None:
-        """Tell CUPS that users have no password to give: the key is the administrator's."""
-        self._line("ATTR", "auth-info-required=none")
 
     def error(self, error: CirrusError) -> int:
         """Report an error and return the exit code that goes with it."""

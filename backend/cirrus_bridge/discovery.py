@@ -23,7 +23,7 @@ from cirrus_bridge.clock import Clock
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.device_cache import DeviceCache
 from cirrus_bridge.drivers import devices
-from cirrus_bridge.errors import CirrusError, Retryable, UnexpectedAnswer
+from cirrus_bridge.errors import CirrusError, Retryable, ServerMisconfigured
 from cirrus_bridge.lan import LanServer
 from cirrus_bridge.model import Place
 from cirrus_bridge.words import joined, told_by, tr
@@ -260,7 +260,7 @@ def _without(place: Place, error: Exception, cache: DeviceCache, listed: _Listin
             line=at.lineno,
         )
     # away, or something else answers in its place; not one that says no
-    away = isinstance(error, Retryable | TimeoutError | UnexpectedAnswer)
+    away = isinstance(error, Retryable | TimeoutError | ServerMisconfigured)
     has_time = listed.has_time_for(cache.size_bytes(place))
     last = cache.last(place) if away and has_time else None
     lines = [] if last is None else list(listed.lines(place, last))

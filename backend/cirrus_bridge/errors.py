@@ -13,11 +13,14 @@
     │   ├── UnreadableDocument  CB-303
     │   └── JoinedDocuments     CB-304
     ├── ApiError
-    │   ├── Definitive                  the server said no: asking again gets the same answer
+    │   ├── Definitive                  the same request gets the same answer
     │   │   ├── Refused         CB-401
     │   │   ├── KeyRefused      CB-402
-    │   │   └── UnexpectedAnswer CB-403
+    │   │   ├── NotPermitted    CB-404
+    │   │   ├── ServerMisconfigured CB-405
+    │   │   └── TooLarge        CB-406
     │   ├── Retryable                   nothing was accepted: asking again is safe
+    │   │   ├── UnexpectedAnswer CB-403
     │   │   ├── Unreachable     CB-411
     │   │   ├── NotTrusted      CB-412
     │   │   ├── ServerFault     CB-413
@@ -45,8 +48,8 @@
         └── CupsNotPossible     CB-714  the job's state does not allow it
 
 An error carries what people are to read (`text`: what happened and what to do; `str(error)` is
-English, for logs), a stable `code`, and a `disposition`: what is to become of the job. It never
-carries a key.
+English, for logs), a stable `code`, a `kind`: what ends the fault, and a `disposition`: what is to
+become of the job. It never carries a key.
 """
 
 from __future__ import annotations
@@ -54,6 +57,7 @@ from __future__ import annotations
 import enum
 from typing import ClassVar
 
+from cirrus_bridge.distrust import Distrust
 from cirrus_bridge.one_line import one_line
 from cirrus_bridge.words import changed
 
@@ -63,7 +67,6 @@ class Disposition(enum.Enum):
 
     DONE = "done"
     FAIL = "fail"
-    ASK_FOR_KEY = "ask-for-key"
     HOLD = "hold"
     STOP_QUEUE = "stop-queue"
     CANCEL = "cancel"
@@ -71,8 +74,19 @@ class Disposition(enum.Enum):
     RUN_AGAIN = "run-again"
 
 
+class Kind(enum.Enum):
+    """What ends a fault."""
+
+    CONFIGURATION = "configuration"
+    """An administrator's act, here or at the server: other jobs meet the same fault until then."""
+    JOB = "job"
+    """A decision on this one job: other jobs are not concerned."""
+    PASSING = "passing"
+    """Time: the same request works later."""
+
+
 class CirrusError(Exception):
-    """The root: `code` and `disposition` belong to the class, the text to the instance.
+    """The root: `code`, `kind` and `disposition` belong to the class, the text to the instance.
 
     Args:
         message: for people: what happened, and what to do about it (`words.tr`).
@@ -82,6 +96,7 @@ class CirrusError(Exception):
     """
 
     code: ClassVar[str] = ""
+    kind: ClassVar[Kind]
     disposition: ClassVar[Disposition]
 
     def __init__(self, message: str, *, detail: str = "") -> None:
@@ -95,12 +110,14 @@ class UsageError(CirrusError):
     """The program was called with arguments that backend(7) does not know."""
 
     code = "CB-101"
+    kind = Kind.CONFIGURATION
     disposition = Disposition.FAIL
 
 
 class QueueError(CirrusError):
     """The queue's own set-up is wrong, so each of its jobs would fail: jobs stay pending."""
 
+    kind = Kind.CONFIGURATION
     disposition = Disposition.STOP_QUEUE
 
 
@@ -131,6 +148,7 @@ class UnknownServer(QueueError):
 class DocumentError(CirrusError):
     """This one job can not be printed as it is; other jobs of the queue can."""
 
+    kind = Kind.JOB
     disposition = Disposition.HOLD
 
 
@@ -165,32 +183,63 @@ class ApiError(CirrusError):
 
 
 class Definitive(ApiError):
-    """The server understood and said no: the same request gets the same answer."""
+    """The same request gets the same answer until somebody acts."""
 
 
 class Refused(Definitive):
     """The server answered `Error: …`, or with a 4xx status."""
 
     code = "CB-401"
+    kind = Kind.JOB
 
 
 class KeyRefused(Definitive):
-    """The server answered 401 or 403."""
+    """The server does not accept the API key (401)."""
 
     code = "CB-402"
-    disposition = Disposition.ASK_FOR_KEY
+    kind = Kind.CONFIGURATION
 
 
-class UnexpectedAnswer(Definitive):
-    """What answered is not the API: a login page, a redirect, a wrong type, too few job ids."""
+class NotPermitted(Definitive):
+    """The server accepts the API key, but not for this company, location or device (403)."""
 
-    code = "CB-403"
+    code = "CB-404"
+    kind = Kind.CONFIGURATION
+
+
+class ServerMisconfigured(Definitive):
+    """The way to the server is wrong: its port, its certificate, the proxy, or another host.
+
+    Args:
+        distrust: why TLS was not possible, if it was not.
+    """
+
+    code = "CB-405"
+    kind = Kind.CONFIGURATION
+
+    def __init__(self, message: str, *, detail: str = "", distrust: Distrust | None = None) -> None:
+        super().__init__(message, detail=detail)
+        self.distrust = distrust
+
+
+class TooLarge(Definitive):
+    """The server, or a proxy in front of it, accepts no request of this size (413, 414)."""
+
+    code = "CB-406"
+    kind = Kind.JOB
 
 
 class Retryable(ApiError):
     """Nothing was accepted, so the same request can be made again."""
 
+    kind = Kind.PASSING
     retry_after_s: float | None = None
+
+
+class UnexpectedAnswer(Retryable):
+    """What answered is not the API: a login page, a damaged answer, a wrong type."""
+
+    code = "CB-403"
 
 
 class Unreachable(Retryable):
@@ -200,7 +249,7 @@ class Unreachable(Retryable):
 
 
 class NotTrusted(Retryable):
-    """The server's certificate could not be verified; it may be renewed while the job waits."""
+    """The server's certificate has expired or is not yet valid; it may be renewed meanwhile."""
 
     code = "CB-412"
 
@@ -231,12 +280,14 @@ class SubmitUnanswered(ApiError):
     """A submit was sent and its answer is lost or useless: the job may be printed already."""
 
     code = "CB-421"
+    kind = Kind.JOB
 
 
 class ServerAway(CirrusError):
     """The server could not be used for as long as the queue's `contimeout` allows."""
 
     code = "CB-431"
+    kind = Kind.PASSING
     disposition = Disposition.HOLD
 
 
@@ -244,6 +295,7 @@ class WaitsForServer(CirrusError):
     """The server does not work. CUPS holds the job, and the poller releases it."""
 
     code = "CB-434"
+    kind = Kind.PASSING
     disposition = Disposition.HOLD
 
 
@@ -251,6 +303,7 @@ class TryOtherMember(CirrusError):
     """The server can not be used and the job came through a class: CUPS has other members."""
 
     code = "CB-432"
+    kind = Kind.PASSING
     disposition = Disposition.FAIL
 
 
@@ -258,6 +311,7 @@ class SubmitDropped(CirrusError):
     """The queue wants an unanswered submit to be given up (onambiguous=drop)."""
 
     code = "CB-433"
+    kind = Kind.JOB
     disposition = Disposition.CANCEL
 
 
@@ -265,6 +319,7 @@ class JournalError(CirrusError):
     """The journal can not be written, so a job could be printed twice: nothing is sent."""
 
     code = "CB-501"
+    kind = Kind.CONFIGURATION
     disposition = Disposition.HOLD
 
 
@@ -272,12 +327,14 @@ class JournalBusy(JournalError):
     """Another process holds the journal's lock for longer than a write ever takes."""
 
     code = "CB-502"
+    kind = Kind.PASSING
 
 
 class JobForgotten(CirrusError):
     """The job is older than the journal, which was deleted or restored: it may be printed."""
 
     code = "CB-505"
+    kind = Kind.JOB
     disposition = Disposition.HOLD
 
 
@@ -285,6 +342,7 @@ class JobUnidentified(CirrusError):
     """cupsd does not say which job this is: sent so, the job could be printed twice."""
 
     code = "CB-511"
+    kind = Kind.PASSING
     disposition = Disposition.HOLD
 
 
@@ -292,6 +350,7 @@ class JournalReplaced(JournalError):
     """The journal's files were deleted or replaced while they were open; there are others now."""
 
     code = "CB-503"
+    kind = Kind.PASSING
     disposition = Disposition.RUN_AGAIN
 
 
@@ -309,6 +368,7 @@ class Interrupted(CirrusError):
     """
 
     code = "CB-601"
+    kind = Kind.PASSING
     disposition = Disposition.RUN_AGAIN
 
 
@@ -322,6 +382,7 @@ class StartOver(CirrusError):
     """The server has forgotten what an earlier run uploaded, or the data has changed since."""
 
     code = "CB-602"
+    kind = Kind.PASSING
     disposition = Disposition.RUN_AGAIN
 
 
@@ -329,6 +390,7 @@ class KeepsBreaking(CirrusError):
     """Runs of the backend for this document were killed or crashed, again and again."""
 
     code = "CB-603"
+    kind = Kind.JOB
     disposition = Disposition.HOLD
 
 
@@ -336,6 +398,7 @@ class DeliveryEnded(CirrusError):
     """The cloud or its recipient deleted the job, so it will never be delivered."""
 
     code = "CB-701"
+    kind = Kind.JOB
     disposition = Disposition.CANCEL
 
 
@@ -343,6 +406,7 @@ class DeliveryUnknown(CirrusError):
     """The server does not know the job any more, so what became of it can not be known."""
 
     code = "CB-702"
+    kind = Kind.JOB
     disposition = Disposition.FAIL
 
 
@@ -350,6 +414,7 @@ class CupsAway(CirrusError):
     """The local cupsd is stopped, restarting or busy: the same request can be made again."""
 
     code = "CB-711"
+    kind = Kind.PASSING
     disposition = Disposition.RETRY_LATER
 
 
@@ -357,6 +422,7 @@ class CupsRefused(CirrusError):
     """The local cupsd said no to a request of ours."""
 
     code = "CB-712"
+    kind = Kind.CONFIGURATION
     disposition = Disposition.HOLD
 
 
@@ -364,9 +430,11 @@ class CupsGone(CupsRefused):
     """CUPS has no such job or printer (client-error-not-found)."""
 
     code = "CB-713"
+    kind = Kind.JOB
 
 
 class CupsNotPossible(CupsRefused):
     """The job's state does not allow that (client-error-not-possible), as after its end."""
 
     code = "CB-714"
+    kind = Kind.JOB

@@ -259,7 +259,7 @@ class Journal(DeliveryJournal):
         """CUPS holds the document's job until the server works again.
 
         Args:
-            waits_for: `server`, or `key` where the server refused the key.
+            waits_for: `server`, or `correction` where the configuration is at fault.
             device_uri: `uri.followed_uri`.
             give_up_at_s: when the queue's contimeout is over, in seconds since the epoch.
         """

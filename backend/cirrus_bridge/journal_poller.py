@@ -65,8 +65,8 @@ class Orphan:
 class WaitingDocument:
     """A document whose job CUPS holds until its server works again.
 
-    `waits_for` is `server` or `key`, `device_uri` a `uri.followed_uri`; `give_up_at_s` is when the
-    queue's contimeout is over, in seconds since the epoch.
+    `waits_for` is `server` or `correction`, `device_uri` a `uri.followed_uri`. `give_up_at_s` is
+    when the queue's contimeout is over, in seconds since the epoch.
     """
 
     key: DocumentKey

@@ -6,8 +6,7 @@ that a server says here is believed but to be shown to people.
 
 from __future__ import annotations
 
-import base64
-import enum
+import contextlib
 import http.client
 import socket
 import ssl
@@ -16,32 +15,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from cirrus_bridge.errors import Unreachable
+from cirrus_bridge import proxy as proxies
+from cirrus_bridge.distrust import Distrust, distrust, openssl_words
+from cirrus_bridge.errors import ServerMisconfigured, Unreachable
 
 PATH = "/api/version"
-
-
-class Distrust(enum.Enum):
-    """Why there is no trusted connection."""
-
-    EXPIRED = "expired"
-    NOT_YET_VALID = "not yet valid"
-    OTHER_NAME = "other name"
-    UNKNOWN_CA = "unknown CA"
-    NO_TLS = "no TLS"
-    OTHER = "other"
-
-
-# X509_V_ERR_… of OpenSSL, x509_vfy.h
-_BY_VERIFY_CODE = {
-    9: Distrust.NOT_YET_VALID,
-    10: Distrust.EXPIRED,
-    **dict.fromkeys((2, 18, 19, 20, 21), Distrust.UNKNOWN_CA),
-    **dict.fromkeys((62, 63, 64), Distrust.OTHER_NAME),
-}
-_NO_TLS = ("WRONG_VERSION_NUMBER", "record layer failure", "RECORD_LAYER_FAILURE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +36,7 @@ class Endpoint:
         """Whom the connection itself leads to."""
         if self.proxy is None:
             return self.host, self.port
-        parts = urlsplit(self.proxy)
-        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-
-    @property
-    def proxy_headers(self) -> Mapping[str, str]:
-        """Who we are to the proxy, where its URL has a user."""
-        parts = urlsplit(self.proxy or "")
-        if not parts.username:
-            return {}
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+        return proxies.address(self.proxy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +78,31 @@ def handshake(endpoint: Endpoint, cas: str | bool, *, timeout_s: float) -> Hands
     """Begin TLS as `api` would.
 
     Raises:
-        Unreachable: there is no connection, or the proxy makes none.
+        Unreachable: there is no connection, or the proxy makes none now.
+        ServerMisconfigured: the proxy refuses to make one.
     """
     context = _trusting(cas)
     connection = _connection(endpoint, context, timeout_s)
+    certificate: Mapping[str, object] = {}
     try:
         connection.connect()
         certificate = connection.sock.getpeercert() or {}
-    except ssl.SSLCertVerificationError as error:
-        kind = _BY_VERIFY_CODE.get(error.verify_code, Distrust.OTHER)
-        return Handshake(distrust=kind, words=error.verify_message)
+        # in TLS 1.3 a server refuses a missing client certificate behind the handshake, and may
+        # have closed the connection before the request is sent; its reason can be read all the same
+        with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
+            connection.request("GET", PATH)
+        connection.getresponse()
     except ssl.SSLError as error:
-        words = str(error)
-        is_plain = any(sign in words for sign in _NO_TLS)
-        return Handshake(distrust=Distrust.NO_TLS if is_plain else Distrust.OTHER, words=words)
-    except OSError as error:
-        raise Unreachable(_words(error)) from error
+        if reason := distrust(error):
+            return Handshake(distrust=reason, words=openssl_words(error))
+        if not certificate:
+            raise Unreachable(openssl_words(error)) from error
+    except (OSError, http.client.HTTPException) as error:
+        refusal = proxies.refusal(error)
+        if refusal and refusal.is_lasting:
+            raise ServerMisconfigured(_words(error)) from error
+        if not certificate:
+            raise Unreachable(_words(error)) from error
     finally:
         connection.close()
     ends_s = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
@@ -165,7 +143,7 @@ def _connection(
     host, port = endpoint.first
     made = http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
     if endpoint.proxy is not None:
-        made.set_tunnel(endpoint.host, endpoint.port, headers=dict(endpoint.proxy_headers))
+        made.set_tunnel(endpoint.host, endpoint.port, headers=dict(proxies.headers(endpoint.proxy)))
     return made
 
 
@@ -178,6 +156,6 @@ def _trusting(cas: str | bool) -> ssl.SSLContext:
 
 
 def _words(error: BaseException) -> str:
-    """The system's own words, in lower case as they follow a colon."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    """The system's own words, in lower case as they stand within a sentence."""
+    text = str(getattr(error, "strerror", None) or error or type(error).__name__).rstrip(".")
     return text[:1].lower() + text[1:]

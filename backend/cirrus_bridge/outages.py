@@ -23,7 +23,7 @@ from cirrus_bridge.errors import CirrusError, CupsGone, CupsNotPossible, Refused
 from cirrus_bridge.journal_poller import PollerJournal, WaitingDocument
 from cirrus_bridge.lifecycle import State
 from cirrus_bridge.model import DocumentKey, Target
-from cirrus_bridge.patience import FOR_KEY
+from cirrus_bridge.patience import FOR_CORRECTION
 from cirrus_bridge.retry import waits
 from cirrus_bridge.timer import Timer
 from cirrus_bridge.uri import QueueUri
@@ -43,7 +43,7 @@ class ProbeApi(Protocol):
         """Anything, if the server works (no key is sent)."""
 
     def device(self, target: Target) -> object:
-        """Anything, if the key is accepted."""
+        """Anything, if the server accepts our requests."""
 
 
 @dataclass(slots=True)
@@ -152,7 +152,7 @@ class Outages:
                 self._failed(outage, error)
                 continue
             question: Callable[[], object] = api.version
-            if server[2] == FOR_KEY:
+            if server[2] == FOR_CORRECTION:
                 question = functools.partial(api.device, outage.queue.targets[0])
             number = next(self._numbers)
             self._asked[number] = server
@@ -169,9 +169,9 @@ class Outages:
             if outage is None:
                 continue
             outage.asked = False
-            # a device that the server does not know is told to whoever has a key that it accepts
-            accepts_key = server[2] == FOR_KEY and isinstance(answer.result, Refused)
-            if isinstance(answer.result, CirrusError) and not accepts_key:
+            # only a client that it accepts is told that the server does not know a device
+            is_corrected = server[2] == FOR_CORRECTION and isinstance(answer.result, Refused)
+            if isinstance(answer.result, CirrusError) and not is_corrected:
                 self._failed(outage, answer.result)
             else:
                 self._works(server, outage)

@@ -31,7 +31,7 @@ from cirrus_bridge.words import joined, tr
 
 CLASS_WAIT_S = 5.0  # a class with no member that works must not spin
 QUEUE_WAIT_S = 120.0
-FOR_SERVER, FOR_KEY = "server", "key"  # what a held job waits for
+FOR_SERVER, FOR_CORRECTION = "server", "correction"  # what a held job waits for
 HELD_UNTIL_IT_WORKS = tr("The job is held and continues by itself when the server works again.")
 
 T = TypeVar("T")

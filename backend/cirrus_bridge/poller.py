@@ -24,6 +24,7 @@ from cirrus_bridge.errors import (
     CirrusError,
     Interrupted,
     KeyRefused,
+    NotPermitted,
     QueueError,
     Refused,
     Retryable,
@@ -269,7 +270,7 @@ class Poller:
         """No answer that says anything about the job: the server, or its entry, is to be mended."""
         wait_s = error.retry_after_s if isinstance(error, Retryable) else None
         # a key that is refused, or an entry that is missing: others may be heard at this server
-        of_company = isinstance(error, KeyRefused | QueueError)
+        of_company = isinstance(error, KeyRefused | NotPermitted | QueueError)
         now_s = self.clock.monotonic_s()
         self.schedule.lost(number, now_s, retry_after_s=wait_s, of_company=of_company)
         text = joined(" ", (error.text, f"({error.code})"))

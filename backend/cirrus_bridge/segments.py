@@ -36,5 +36,19 @@ def next_size(size_bytes: int, *, took_s: float | None, largest_bytes: int) -> i
     not cost much. Only a full segment says something about a larger one.
     """
     if took_s is None or took_s > SLOW_S:
-        return max(size_bytes // 2, SMALLEST_BYTES)
+        return smaller_size(size_bytes)
     return min(size_bytes * 2, largest_bytes) if took_s < QUICK_S else size_bytes
+
+
+def smaller_size(size_bytes: int) -> int:
+    """Half the size, but no less than SMALLEST_BYTES; a size that is less already stays."""
+    return max(size_bytes // 2, min(size_bytes, SMALLEST_BYTES))
+
+
+def split(segment: Segment, size_bytes: int) -> list[Segment]:
+    """The same bytes at the same places, in segments of `size_bytes` at most."""
+    data = segment.data
+    return [
+        Segment(segment.index + at, data[at : at + size_bytes])
+        for at in range(0, len(data), size_bytes)
+    ]

@@ -29,17 +29,18 @@ from cirrus_bridge.errors import (
     Definitive,
     EmptyDocument,
     Interrupted,
-    KeyRefused,
+    Kind,
     QueueError,
     Refused,
     Retryable,
     SubmitDropped,
     SubmitUnanswered,
+    TooLarge,
 )
 from cirrus_bridge.journal import Entry, Journal
 from cirrus_bridge.lifecycle import IN_DOUBT, State
-from cirrus_bridge.model import Compression, DocumentKey, PrintJob, Receipt, Ticket
-from cirrus_bridge.patience import FOR_KEY, QUEUE_WAIT_S, Patience
+from cirrus_bridge.model import Compression, DocumentKey, PrintJob, Receipt, Segment, Ticket
+from cirrus_bridge.patience import FOR_CORRECTION, QUEUE_WAIT_S, Patience
 from cirrus_bridge.upload import Upload
 from cirrus_bridge.uri import QueueUri
 from cirrus_bridge.words import joined, tr
@@ -126,23 +127,23 @@ class Submission:
             if self.in_doubt:
                 raise type(error)(_STOPPED_IN_DOUBT) from error
             raise
-        except KeyRefused as error:
-            self._wait_for_key(error)
-            raise
-        except SubmitUnanswered:
-            raise
         except CirrusError as error:
-            if self.in_doubt:
-                error.consequence = _STILL_IN_DOUBT
+            told = [error.consequence]
+            if isinstance(error, Definitive) and error.kind is Kind.CONFIGURATION:
+                told.append(self._hold_until_corrected())
+            if self.in_doubt and not isinstance(error, SubmitUnanswered):
+                told.append(_STILL_IN_DOUBT)
+            error.consequence = joined(" ", filter(None, told))
             raise
 
-    def _wait_for_key(self, error: KeyRefused) -> None:
-        """Leave the job to the poller, which releases it once the key is accepted."""
+    def _hold_until_corrected(self) -> str:
+        """Leave the job to the poller, which releases it once the server takes our requests; what
+        a person is to know or do."""
         patience = self._patience(in_class=False)
         if patience.may_hold and self.journal.poller_is_alive(now_s=self.clock.wall_s()):
-            patience.hold(FOR_KEY)
-        if self.in_doubt:
-            error.consequence = _STILL_IN_DOUBT
+            patience.hold(FOR_CORRECTION)
+            return tr("The job is held and continues by itself once that is corrected.")
+        return tr("Then release the job.")
 
     def _upload_and_submit(self, document: Document) -> list[Receipt]:
         upload = Upload(
@@ -152,7 +153,6 @@ class Submission:
             clock=self.clock,
             patience=self._patience(in_class=self.job.in_class),
             crowd=Crowd(1 if self._takes_one_at_a_time() else self.sizes.connections),
-            first_bytes=SINGLE_REQUEST_BYTES,
             segment_bytes=self.sizes.segment_bytes,
             largest_bytes=self.sizes.largest_segment_bytes,
             earlier=self.journal.upload(self.key),
@@ -169,8 +169,11 @@ class Submission:
                     "it anew, or cancel this job."
                 )
             )
-        if len(head) == 1 and upload.earlier is None and self._parameter_bytes() <= QUERY_BYTES:
-            return self._submit(document, functools.partial(self.api.put_file, head[0].data))
+        if len(head) == 1 and upload.earlier is None and self._fits_one_request(head[0]):
+            try:
+                return self._submit(document, functools.partial(self.api.put_file, head[0].data))
+            except TooLarge as error:
+                self.report.debug(f"{error} It is sent in segments instead.")
         name = upload.send(itertools.chain(head, segments))
         try:
             return self._submit(document, functools.partial(self.api.submit_file, name))
@@ -289,8 +292,10 @@ class Submission:
         self.journal.unanswered(key, now_s=self.clock.wall_s())
         raise error
 
-    def _parameter_bytes(self) -> int:
-        """About how long the request line of a single-step putfile gets."""
+    def _fits_one_request(self, segment: Segment) -> bool:
+        """Whether the whole document, and the request line with its parameters, are short enough
+        for a single-step putfile."""
         props = itertools.chain(*self.props.items())
         texts = (self.job.title, *map(str, self.queue.targets), *props)
-        return sum(len(quote(text, safe="")) + 3 for text in texts)
+        parameter_bytes = sum(len(quote(text, safe="")) + 3 for text in texts)
+        return len(segment.data) <= SINGLE_REQUEST_BYTES and parameter_bytes <= QUERY_BYTES

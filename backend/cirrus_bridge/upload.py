@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.crowd import Crowd
-from cirrus_bridge.errors import ApiError, Refused, Retryable, StartOver
+from cirrus_bridge.errors import ApiError, Refused, Retryable, StartOver, TooLarge
 from cirrus_bridge.journal import Confirmed, Journal
 from cirrus_bridge.model import DocumentKey, Segment
 from cirrus_bridge.patience import Patience
-from cirrus_bridge.segments import cut, next_size
+from cirrus_bridge.segments import SMALLEST_BYTES, cut, next_size, smaller_size, split
 from cirrus_bridge.words import tr
 
 
@@ -39,8 +39,7 @@ class Upload:
 
     Args:
         crowd: how many segments may be under way at once.
-        first_bytes, segment_bytes, largest_bytes: sizes of the first segment, of further ones to
-            begin with, and at most.
+        segment_bytes, largest_bytes: sizes of segments to begin with, and at most.
         earlier: what an earlier run has uploaded, if the journal knows of any.
         progressed: called after each confirmed segment.
         found_one_at_a_time: called when the server turns out to take one segment at a time.
@@ -52,7 +51,6 @@ class Upload:
     clock: Clock
     patience: Patience
     crowd: Crowd
-    first_bytes: int
     segment_bytes: int
     largest_bytes: int
     earlier: Confirmed | None
@@ -121,24 +119,30 @@ class Upload:
                 under_way += 1
             if under_way:
                 under_way -= 1
-                failed = self._settle(self._outcomes.get())
-                if failed:
-                    again.append(failed[0])
+                failure = self._settle(self._outcomes.get(), again)
+                if failure:
                     while under_way:  # one wait for all that failed together
                         under_way -= 1
-                        if other := self._settle(self._outcomes.get()):
-                            again.append(other[0])
-                    if isinstance(failed[1], Retryable):
-                        self.patience.wait_after(failed[1])
+                        self._settle(self._outcomes.get(), again)
+                    if isinstance(failure, Retryable):
+                        self.patience.wait_after(failure)
         return end
 
-    def _settle(self, outcome: _Outcome) -> tuple[Segment, ApiError] | None:
-        """Take note of an outcome; a segment that is to be sent again comes back."""
+    def _settle(self, outcome: _Outcome, again: deque[Segment]) -> ApiError | None:
+        """Take note of an outcome, and put what must be sent again into `again`.
+
+        Returns:
+            A failure that other segments under way may share.
+        """
         segment, error = outcome.segment, outcome.error
         if error is None:
             if self.crowd.worked(segment.index):
                 self.found_one_at_a_time()
             self._confirm(segment, outcome.took_s)
+            return None
+        if isinstance(error, TooLarge) and len(segment.data) > SMALLEST_BYTES:
+            self.crowd.withdrawn(segment.index)
+            again.extend(self._split(segment))
             return None
         was_crowded = self.crowd.failed(segment.index, for_good=isinstance(error, Refused))
         self.segment_bytes = next_size(
@@ -146,8 +150,17 @@ class Upload:
         )
         # a refusal may be for the others' sake: alone, it counts
         if isinstance(error, Retryable) or (was_crowded and isinstance(error, Refused)):
-            return segment, error
+            again.append(segment)
+            return error
         raise error
+
+    def _split(self, segment: Segment) -> list[Segment]:
+        """Smaller pieces of a segment that is too large for the server; later segments of this
+        upload are no larger."""
+        size_bytes = smaller_size(len(segment.data))
+        self.largest_bytes = min(self.largest_bytes, size_bytes)
+        self.segment_bytes = min(self.segment_bytes, size_bytes)
+        return split(segment, size_bytes)
 
     def _confirm(self, segment: Segment, took_s: float) -> None:
         self.patience.succeeded()
@@ -181,7 +194,7 @@ class Upload:
         gap = min((start - index for start in known if start > index), default=0)
         if 0 < gap <= self.largest_bytes:
             return gap
-        return self.segment_bytes if index else self.first_bytes
+        return self.segment_bytes
 
     def _start_sender(self, wanted: int) -> None:
         if self._senders < wanted:

@@ -76,11 +76,11 @@ def test_queues_and_jobs(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
         (
             "de",
             "CB-402: der Server hat den Schlüssel abgelehnt.",
-            "Exit-Code des Backends ist 2).",
+            "Exit-Code des Backends ist 3).",
         ),
-        ("ja", "CB-402: サーバーがキーを拒否しました。", "(バックエンドの終了コードは 2)。"),
-        ("en_GB:de", "CB-402: the server refused the key.", "exit code is 2)."),
-        ("tlh", "CB-402: the server refused the key.", "exit code is 2)."),
+        ("ja", "CB-402: サーバーがキーを拒否しました。", "(バックエンドの終了コードは 3)。"),
+        ("en_GB:de", "CB-402: the server refused the key.", "exit code is 3)."),
+        ("tlh", "CB-402: the server refused the key.", "exit code is 3)."),
     ],
 )
 def test_a_code(site: PrintSite, language: str, head: str, end: str) -> None:

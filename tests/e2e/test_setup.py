@@ -344,7 +344,7 @@ def test_a_ca_of_its_own(polled: PrintSite, tmp_path: Path) -> None:
     try:
         terminal = Terminal(polled)
         terminal.answer("Print server", cloud.url.partition("://")[2])
-        terminal.sees("(CB-412)")
+        terminal.sees("(CB-405)")
         terminal.answer("File of the CA", str(ca_file))
         terminal.answer("Company", "ACME")
         terminal.answer("API key", cloud.key)

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,8 @@ def test_wrong_key(own_site: PrintSite) -> None:
     queue = site.queue(driver=False)
     job_id = site.cups.lp(queue, data=b"x" * 400_000)
     job = site.cups.wait_job(job_id, "held")
-    assert job["job-state-reasons"] == "cups-held-for-authentication"
+    # not for authentication: users have no password to give
+    assert job["job-state-reasons"] == "job-hold-until-specified"
     assert f"{site.server} refused the API key" in job["job-printer-state-message"]
     assert "(CB-402)" in job["job-printer-state-message"]
     assert wrong not in site.cups.error_log() + repr(job) + repr(site.cups.printer(queue))
@@ -459,17 +461,31 @@ def test_several_files_and_one_fails(own_site: PrintSite, pdfs: dict[int, Path])
 
 
 def test_server_that_answers_nonsense(own_site: PrintSite) -> None:
-    """A login page in front of the server: held with a clear message, queue goes on."""
-    from scripted_server import Answer, ScriptedServer
+    """A login page in front of the server is an outage: told clearly, and when the page is gone
+    the job is printed, once."""
+    from scripted_server import Answer, Request, ScriptedServer
+
+    page = Answer("<html>Sign in</html>", content_type="text/html")
+    signed_in = threading.Event()
+    submitted: list[str] = []
+
+    def script(request: Request) -> Answer:
+        if not signed_in.is_set():
+            return page
+        if request.path == "/api/putfile":
+            submitted.append(request.headers["Idempotency-Key"])
+            return Answer("20261123000000-1")
+        return Answer("3.0\n2.0\nS\nL", headers={"Idempotency-Supported": "1"})
 
     site = own_site
-    page = Answer("<html>Sign in</html>", content_type="text/html")
-    with ScriptedServer(lambda _: page) as server:
+    with ScriptedServer(script) as server:
         site.configure(server=server.name)
-        queue = site.queue(driver=False, server=server.name)
-        job = site.cups.wait_job(site.cups.lp(queue, data=b"x"), "held")
-    assert "it sent a web page" in job["job-printer-state-message"]
-    assert site.cups.printer(queue)["printer-state"] == 3
+        queue = site.queue(driver=False, server=server.name, options="?wait=submitted")
+        job_id = site.cups.lp(queue, data=b"x")
+        eventually(lambda: "it sent a web page" in site.cups.error_log())
+        signed_in.set()
+        assert site.cups.wait_job(job_id)["job-state"] == 9
+    assert len(submitted) == 1
 
 
 def test_status_query_never_submits_again(own_site: PrintSite) -> None:

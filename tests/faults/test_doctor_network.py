@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ def found(there: Way) -> dict[str, Finding]:
     """What the doctor finds, by check."""
     findings = list(check_way(there, now))
     assert all(each.fix for each in findings if each.severity is not Severity.OK)
+    assert not any(".." in text for each in findings for text in (each.text, each.fix))
     return {each.check: each for each in findings}
 
 
@@ -129,7 +131,7 @@ def test_unknown_ca(authority: Authority, tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(str(stranger))
     with authority.server(authority.issue()) as server:
         bad = found(way(server, ca=stranger))["TLS"]
-        assert bad.code == "CB-412" and "ca_file" in bad.fix
+        assert bad.code == "CB-405" and "ca_file" in bad.fix
     tls = Tls(tmp_path / "self.pem", tmp_path / "self.key")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "90",
@@ -142,11 +144,23 @@ def test_unknown_ca(authority: Authority, tmp_path: Path) -> None:
     assert "self-signed" in bad.text and "ca_file" in bad.fix
 
 
+def test_a_client_certificate_is_demanded(authority: Authority) -> None:
+    """Cirrus Bridge has none, so the server must change."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.ca.issue_cert(HOST).configure_cert(context)
+    authority.ca.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    with ScriptedServer(lambda _: Answer(), tls=context) as server:
+        bad = found(way(server.name, ca=authority.file))["TLS"]
+    assert bad.code == "CB-405" and "certificate required" in bad.text
+    assert "no client certificate" in bad.fix
+
+
 def test_no_tls(authority: Authority) -> None:
     """The port speaks plain HTTP."""
     with ScriptedServer(lambda _: Answer()) as plain:
         bad = found(way(plain.name, ca=authority.file))["TLS"]
-    assert bad.code == "CB-411" and 'encryption = "never"' in bad.fix
+    assert bad.code == "CB-405" and 'encryption = "never"' in bad.fix
 
 
 def test_a_clock_that_differs() -> None:
@@ -220,11 +234,11 @@ def test_a_closed_proxy(authority: Authority) -> None:
 
 def test_a_proxy_that_refuses(authority: Authority) -> None:
     """It makes no tunnel to the server."""
-    with ScriptedServer(lambda _: Answer()) as proxy:  # which knows no CONNECT
+    with ScriptedServer(lambda _: Answer("", 501)) as proxy:
         server = way("print.example.com:443", ca=authority.file, proxy=f"http://{proxy.name}")
         said = found(server)
     bad = said["proxy"]
-    assert "501" in bad.text and "CONNECT" in bad.fix and bad.code == "CB-411"
+    assert "501" in bad.text and "CONNECT" in bad.fix and bad.code == "CB-405"
 
 
 def test_through_a_proxy(authority: Authority) -> None:

@@ -161,7 +161,7 @@ def test_a_key_that_is_replaced(own_site: PrintSite) -> None:
 def test_max_hold_time() -> None:
     """CUPS cancels held jobs after MaxHoldTime, but not those that wait for a server."""
     with PrintSite(directives=["MaxHoldTime 12", f"MaxJobTime {MAX_JOB_TIME_S}"]) as site:
-            with site.statusd():
+        with site.statusd():
             site.cloud.stop()
             job_id = site.cups.lp(site.queue(driver=False), data=b"x")
             site.cups.wait_job(job_id, "held")

@@ -16,8 +16,10 @@ from cirrus_bridge.errors import (
     BadConfiguration,
     Definitive,
     KeyRefused,
+    NotPermitted,
     Refused,
     ServerFault,
+    ServerMisconfigured,
     ShortSegment,
     SubmitUnanswered,
     UnexpectedAnswer,
@@ -236,18 +238,23 @@ def test_no_job_in_the_advice_of_discovery(answer: Answer) -> None:
 
 
 @every_call
-@pytest.mark.parametrize("status", [401, 403])
-def test_refused_key(call: Callable[[CloudApi], object], status: int) -> None:
-    """401 and 403 name the server, and no text holds the key even if the server repeats it."""
+@pytest.mark.parametrize(
+    ("status", "error", "advice"), [(401, KeyRefused, "valid key"), (403, NotPermitted, "grant")]
+)
+def test_refused_key(
+    call: Callable[[CloudApi], object], status: int, error: type[ApiError], advice: str
+) -> None:
+    """401 and 403 are told apart, each with its own advice. Both name the server, and no text holds
+    the key even if the server repeats it."""
     with ScriptedServer(lambda _: Answer(f"bad key {KEY}", status)) as server:
-        with pytest.raises(KeyRefused) as caught:
+        with pytest.raises(error, match=advice) as caught:
             call(_api(server.name))
         assert server.name in str(caught.value)
     assert KEY not in str(caught.value) + caught.value.detail
 
 
 @every_call
-@pytest.mark.parametrize("status", [400, 404, 405, 413])
+@pytest.mark.parametrize("status", [400, 404, 405, 409])
 def test_other_4xx(call: Callable[[CloudApi], object], status: int) -> None:
     """Any other 4xx is a refusal with the body's words."""
     with pytest.raises(Refused, match="missing targets"):
@@ -280,14 +287,43 @@ def test_429_can_be_tried_again(call: Callable[[CloudApi], object]) -> None:
     [
         Answer("<html><title>Sign in</title></html>", content_type="text/html"),
         Answer("<!DOCTYPE html>", content_type="text/plain"),
+        Answer("\ufeff\r\n <html>", content_type="text/plain"),
     ],
-    ids=["html", "unlabelled"],
+    ids=["html", "unlabelled", "behind a BOM"],
 )
 def test_login_page(name: str, answer: Answer) -> None:
-    """A web page with status 200 is never a success."""
+    """A web page with status 200 is never a success: an outage, unless a submit was sent."""
     expected: type[ApiError] = SubmitUnanswered if name in SUBMITS else UnexpectedAnswer
     with pytest.raises(expected, match="web page"):
         _ask(lambda _: answer, CALLS[name])
+
+
+RIGHT = {
+    "version": "3.0\n2.0\nS\nL",
+    "location": '{"LocID": "Paris"}',
+    "device": '{"DevID": "L"}',
+    "upload_file": "file-7",
+    "temp_file": "file-7",
+    "put_segment": "5",
+    "put_file": "1-1\n1-2",
+    "submit_file": "1-1\n1-2",
+    "job_status": '{"State": 1}',
+}
+
+
+@pytest.mark.parametrize("bom", ["", "\ufeff"], ids=["", "BOM"])
+@pytest.mark.parametrize("name", CALLS)
+def test_right_answer_with_a_wrong_label(name: str, bom: str) -> None:
+    """The body decides: the API's document names no content types."""
+    answer = Answer(bom + RIGHT[name], content_type="text/html; charset=utf-8")
+    _ask(lambda _: answer, CALLS[name])
+
+
+@every_call
+def test_refusal_behind_a_bom(call: Callable[[CloudApi], object]) -> None:
+    """`Error: …` is one all the same."""
+    with pytest.raises(Refused, match="no such device"):
+        _ask(lambda _: Answer("\ufeffError: no such device", content_type="text/html"), call)
 
 
 @pytest.mark.parametrize("name", SUBMITS)
@@ -339,6 +375,8 @@ def test_stalled_server(name: str) -> None:
 DRIPS = {
     "in its head": b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n20220318185808-1",
     "in 100 Continue": b"HTTP/1.1 100 Continue\r\n\r\n" * 2 + b"HTTP/1.1 200 OK\r\n\r\nx",
+    "in other interim answers": b"HTTP/1.1 102 Processing\r\n\r\n" * 2
+    + b"HTTP/1.1 200 OK\r\n\r\nx",
     "in a body without length": b"HTTP/1.1 200 OK\r\n\r\n" + b"7" * 40,
 }
 
@@ -354,6 +392,34 @@ def test_answer_that_comes_drop_by_drop(name: str, drip: str) -> None:
         pytest.raises(expected, match="no answer in time"),
     ):
         CALLS[name](_api(server.name, read_timeout_s=0.5))
+
+
+@pytest.mark.parametrize("interim", [(102,), (103,), (100, 102, 103, 199)])
+def test_interim_answers(interim: tuple[int, ...]) -> None:
+    """RFC 9110, 15.2: they are skipped, and the connection is kept. Each request gets its own
+    answer, and no request that of the one before."""
+
+    def script(request: Request) -> Answer:
+        job_id = request.path.rpartition("/")[2]
+        return Answer(f'{{"State": 1, "Name": "{job_id}"}}', interim=interim)
+
+    with ScriptedServer(script) as server:
+        api = _api(server.name)
+        ids = [f"20220318185808-{number}" for number in range(3)]
+        assert [api.job_status(Receipt(TARGETS[0], job_id)).name for job_id in ids] == ids
+    assert len({request.client_port for request in server.requests}) == 1
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_switched_protocols(name: str) -> None:
+    """An upgrade that nobody has asked for is no answer, and its connection is not used again."""
+    expected: type[ApiError] = SubmitUnanswered if name in SUBMITS else Unreachable
+    with ScriptedServer(lambda _: Answer(RIGHT[name], interim=(101,))) as server:
+        api = _api(server.name)
+        for _ in range(2):
+            with pytest.raises(expected, match="101"):
+                CALLS[name](api)
+    assert len({request.client_port for request in server.requests}) == 2
 
 
 @every_call
@@ -374,11 +440,12 @@ def test_unknown_host() -> None:
 
 @every_call
 def test_tls_to_a_port_without_tls(call: Callable[[CloudApi], object]) -> None:
-    """A plain HTTP server is named as such, with the way to use one; a submit did not happen."""
+    """A plain HTTP server is a fault of the configuration, and is told with the way to use one; a
+    submit did not happen."""
     with ScriptedServer(lambda _: Answer("1-1\n1-2\n")) as server:
         entry = Server(name=server.name, api_key=Secret(KEY), company="Acme")
         api = CloudApi(entry, "Acme", https=True, timeouts=UploadSettings(read_timeout_s=5))
-        with pytest.raises(Unreachable, match=r'TLS.*encryption = "never"') as caught:
+        with pytest.raises(ServerMisconfigured, match=r'TLS.*encryption = "never"') as caught:
             call(api)
     assert "SSL" not in str(caught.value)
     assert server.requests == []
@@ -411,9 +478,19 @@ def test_redirect_is_not_followed(call: Callable[[CloudApi], object]) -> None:
     """A redirect, to whatever host, is an error that names the host; the key goes nowhere."""
     with ScriptedServer(lambda _: Answer("1-1\n1-2")) as other:
         to_other = Answer("", 307, {"Location": f"http://{other.name}/api/x"})
-        with pytest.raises((UnexpectedAnswer, SubmitUnanswered), match=other.name):
+        with pytest.raises(ServerMisconfigured, match=other.name):
             _ask(lambda _: to_other, call)
     assert other.requests == []
+
+
+@pytest.mark.parametrize("status", [302, 303])
+@pytest.mark.parametrize("name", CALLS)
+def test_redirect_that_may_follow_a_deed(name: str, status: int) -> None:
+    """RFC 9110, 15.4: 302 and 303 may point at what came of a request; so a submit is ambiguous."""
+    elsewhere = Answer("", status, {"Location": "http://there.example/"})
+    expected: type[ApiError] = SubmitUnanswered if name in SUBMITS else ServerMisconfigured
+    with pytest.raises(expected, match=r"redirects to there\.example"):
+        _ask(lambda _: elsewhere, CALLS[name])
 
 
 def test_key_that_the_server_repeats() -> None:
@@ -423,7 +500,7 @@ def test_key_that_the_server_repeats() -> None:
         status = _api(server.name).job_status(Receipt(TARGETS[0], "1-1"))
     assert status.message == "hello ***"
     elsewhere = Answer("", 307, {"Location": f"http://{KEY}.example/"})
-    with pytest.raises(UnexpectedAnswer) as caught:
+    with pytest.raises(ServerMisconfigured) as caught:
         _ask(lambda _: elsewhere, lambda api: api.temp_file())
     assert KEY not in str(caught.value) + caught.value.detail
 

@@ -15,6 +15,7 @@ BRIDGE = BACKEND / "cirrus_bridge"
 # Lower layers first; a module may import from layers below its own, and from no other.
 LAYERS: list[set[str]] = [
     {"one_line", "words", "model", "__init__"},
+    {"distrust"},
     {"errors"},
     {
         "cups_facts",
@@ -33,7 +34,10 @@ LAYERS: list[set[str]] = [
     },
     {"child_program", "timer", "privileges"},
     {"journal_check", "journal_files", "journal_runs"},
-    {"cups_options", "deflate", "segments", "crowd", "retry", "clock", "cups_report", "ipp"},
+    {
+        *("cups_options", "deflate", "segments", "crowd", "retry", "clock", "cups_report", "ipp"),
+        "proxy",
+    },
     {"schedule_server", "cups_ipp", "cups_daemon", "network_probe"},
     {"lan", "props", "capabilities", "schedule", "cups_queue"},
     {"uri", "cups_job", "journal_database", "ppd"},
@@ -101,7 +105,15 @@ OWNERS = {
     "rich": set(),
     "requests": {"api", "api_errors", "api_session"},
     "urllib3": {"api_errors", "api_session"},
-    "http": {"api_errors", "cups_ipp", "metrics_server", "network_probe"},
+    "http": {
+        "api_errors",
+        "api_exchange",
+        "api_session",
+        "cups_ipp",
+        "metrics_server",
+        "network_probe",
+        "proxy",
+    },
     "sqlite3": {"journal_check", "journal_database", "journal_look"},
     "signal": {"clock", "backend_supervisor", "child_program"},
     "subprocess": {"child_program"},

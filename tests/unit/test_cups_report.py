@@ -41,7 +41,7 @@ def test_error_gives_message_code_and_exit_code() -> None:
     """An error is one ERROR line with its code; its detail goes to the log."""
     stream = io.BytesIO()
     code = CupsReport(stream).error(KeyRefused("Key refused.", detail="status 401"))
-    assert code == 2
+    assert code == 3
     assert stream.getvalue() == b"DEBUG: status 401\nERROR: Key refused. (CB-402)\n"
 
 

@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from cirrus_bridge.admin.doctor.at_once import at_once
-from cirrus_bridge.admin.doctor.cloud import check_driver
+from cirrus_bridge.admin.doctor.cloud import check_driver, check_location, check_server
 from cirrus_bridge.admin.doctor.confinement import Log, check_denials, read_log
 from cirrus_bridge.admin.doctor.cups import check_snap
 from cirrus_bridge.admin.doctor.finding import Severity
 from cirrus_bridge.admin.doctor.versions import check_versions
+from cirrus_bridge.admin.inventory import Answer
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.cups_daemon import Daemon, find_daemon
+from cirrus_bridge.errors import KeyRefused, NotPermitted
+from cirrus_bridge.model import Place
 from cirrus_bridge.page_language import LANGUAGES
 
 NOW_S = 1_700_000_100.0
@@ -151,3 +154,17 @@ def test_no_cupsd() -> None:
     """Nothing listens there: the usual folders."""
     daemon = find_daemon("/nowhere/cups.sock")
     assert daemon.pid is None and daemon.server_bin == Path("/usr/lib/cups")
+
+
+def test_a_key_without_the_right_to_a_location() -> None:
+    """The key is good, and that location is what there is to correct; a key that is refused is
+    told as such, and of no location."""
+    place = Place("h", "Acme", "Paris")
+    barred = Answer(place, {}, NotPermitted("Not for you."))
+    (key,), (location,) = check_server("h", [barred]), check_location(barred)
+    assert key.severity is Severity.OK
+    assert location.code == NotPermitted.code and "grant the key the right" in location.fix
+    refused = Answer(place, {}, KeyRefused("Not known."))
+    (key,) = check_server("h", [refused])
+    assert key.code == KeyRefused.code and "Put a valid key" in key.fix
+    assert not list(check_location(refused))

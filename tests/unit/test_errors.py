@@ -9,13 +9,31 @@ import pytest
 from cirrus_bridge import errors
 from cirrus_bridge.admin.codes import explanations
 from cirrus_bridge.cups_report import EXIT_CODES
-from cirrus_bridge.errors import CirrusError, Disposition
+from cirrus_bridge.errors import (
+    ApiError,
+    CirrusError,
+    Disposition,
+    KeyRefused,
+    Kind,
+    NotPermitted,
+    QueueError,
+    Retryable,
+    ServerMisconfigured,
+)
 
 ALL = [
     cls
     for cls in vars(errors).values()
     if isinstance(cls, type) and issubclass(cls, CirrusError) and cls.__dict__.get("code")
 ]
+# what may become of a job by a fault of each kind
+FITTING = {
+    Kind.CONFIGURATION: {Disposition.STOP_QUEUE, Disposition.HOLD, Disposition.FAIL},
+    Kind.JOB: {Disposition.HOLD, Disposition.CANCEL, Disposition.FAIL},
+    Kind.PASSING: {
+        *(Disposition.HOLD, Disposition.FAIL, Disposition.RETRY_LATER, Disposition.RUN_AGAIN),
+    },
+}
 
 
 def test_codes_are_unique() -> None:
@@ -26,9 +44,10 @@ def test_codes_are_unique() -> None:
 
 
 def test_every_disposition_has_its_own_exit_code() -> None:
-    """The exit codes are those of backend(7), one a disposition."""
+    """The exit codes are those of backend(7), one a disposition, but for 2: CUPS would ask users
+    for a password, and the key is the administrator's."""
     assert set(EXIT_CODES) == set(Disposition)
-    assert sorted(EXIT_CODES.values()) == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert sorted(EXIT_CODES.values()) == [0, 1, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.__name__)
@@ -36,3 +55,21 @@ def test_errors_are_drawn_and_explained(cls: type[CirrusError]) -> None:
     """Each error stands in the drawing of the tree, and there are words for it."""
     assert re.search(rf"── {cls.__name__} +{cls.code}\b", errors.__doc__ or "")
     assert explanations()[cls.code].exit_code == EXIT_CODES[cls.disposition]
+
+
+@pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.__name__)
+def test_every_error_is_of_one_kind(cls: type[CirrusError]) -> None:
+    """What ends the fault fits to what becomes of the job: a queue is stopped for its configuration
+    alone, a job is cancelled for its own sake alone, and CUPS retries what passes alone."""
+    assert cls.disposition in FITTING[cls.kind]
+    if issubclass(cls, QueueError):
+        assert cls.kind is Kind.CONFIGURATION
+    if issubclass(cls, ApiError):
+        assert cls.disposition is Disposition.HOLD
+        assert issubclass(cls, Retryable) == (cls.kind is Kind.PASSING)
+
+
+def test_what_an_administrator_ends_at_a_server() -> None:
+    """A key, a right, or the way there: each has its own code."""
+    found = {cls for cls in ALL if issubclass(cls, ApiError) and cls.kind is Kind.CONFIGURATION}
+    assert found == {KeyRefused, NotPermitted, ServerMisconfigured}

@@ -12,11 +12,11 @@ from pathlib import Path
 from cirrus_bridge.admin import setup
 from cirrus_bridge.admin.conversation import Conversation
 from cirrus_bridge.admin.setup import Draft, WrongAnswer
-from cirrus_bridge.api_errors import NO_TLS_YET
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config_servers import Secret, is_key
+from cirrus_bridge.distrust import Distrust
 from cirrus_bridge.drivers import Driver
-from cirrus_bridge.errors import CirrusError, KeyRefused, NotTrusted
+from cirrus_bridge.errors import CirrusError, KeyRefused, NotPermitted, ServerMisconfigured
 from cirrus_bridge.lan import LanServer, servers_on_lan
 from cirrus_bridge.uri import is_loopback
 from cirrus_bridge.words import joined, tr
@@ -68,11 +68,12 @@ class GuidedServer:
                 )
                 version = setup.try_server(drafted)
             except CirrusError as trouble:
-                if NO_TLS_YET in str(trouble) and self._may_be_plain(address):
+                why = trouble.distrust if isinstance(trouble, ServerMisconfigured) else None
+                if why is Distrust.NO_TLS and self._may_be_plain(address):
                     plain = True
                     continue
                 self.talk.or_end(trouble)
-                if isinstance(trouble, NotTrusted):
+                if why is Distrust.UNKNOWN_CA:
                     ca_file = self.talk.text(tr("File of the CA that has signed it"), "--ca-file")
                 else:
                     address, ca_file, plain = None, None, self.wanted.plain
@@ -139,7 +140,7 @@ class GuidedServer:
                     for each in locations
                     for device in setup.try_location(draft, each)
                 ]
-            except KeyRefused as trouble:
+            except (KeyRefused, NotPermitted) as trouble:
                 self.talk.or_end(trouble)
                 company, key, proposed = None, "", company or proposed
             except CirrusError as trouble:

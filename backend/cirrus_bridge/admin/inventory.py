@@ -15,7 +15,7 @@ from typing import Any
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.device_cache import DeviceCache
 from cirrus_bridge.drivers import Driver, devices
-from cirrus_bridge.errors import CirrusError, Retryable, UnexpectedAnswer
+from cirrus_bridge.errors import CirrusError, Retryable, ServerMisconfigured
 from cirrus_bridge.model import Place
 
 AT_ONCE = 16
@@ -57,7 +57,7 @@ def ask(
     def answer(place: Place, server: Server) -> Answer:
         try:
             return Answer(place, ask_location(server, place.location))
-        except (Retryable, UnexpectedAnswer) as error:
+        except (Retryable, ServerMisconfigured) as error:
             return Answer(place, seen.last(place) or {}, error)
         except CirrusError as error:
             return Answer(place, {}, error)

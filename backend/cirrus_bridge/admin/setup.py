@@ -146,7 +146,8 @@ def try_location(drafted: Draft, location: str) -> list[Driver]:
 
     Raises:
         WrongAnswer: no location can have this id.
-        KeyRefused: the key is not accepted, or not for this company.
+        KeyRefused: the key is not accepted.
+        NotPermitted: it is not for this company.
         CirrusError: there is no such location, or the server can not be used.
     """
     try:

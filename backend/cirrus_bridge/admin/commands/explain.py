@@ -19,7 +19,6 @@ _COLUMNS = (
 )
 _THE_JOB = {
     "fail": tr("The print job is given to the queue's error policy"),
-    "ask-for-key": tr("The print job is held until it is released, and asks for authentication"),
     "hold": tr("The print job is held until it is released"),
     "stop-queue": tr("The print job stays in its queue, which stops until `cupsenable`"),
     "cancel": tr("The print job is canceled"),

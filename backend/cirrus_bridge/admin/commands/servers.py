@@ -14,7 +14,7 @@ from cirrus_bridge.admin.inventory import AT_ONCE
 from cirrus_bridge.admin.output import AsJson, Output, problem, with_code
 from cirrus_bridge.admin.table import Column, Shape
 from cirrus_bridge.config_servers import Server
-from cirrus_bridge.errors import CirrusError, KeyRefused
+from cirrus_bridge.errors import CirrusError, KeyRefused, NotPermitted
 from cirrus_bridge.words import joined, tr
 
 _COLUMNS = (
@@ -75,6 +75,8 @@ def _ask(installation: Installation, server: Server) -> tuple[dict[str, Any], Ci
         row["state"] = tr("not usable")
         if isinstance(error, KeyRefused):
             row["key"] = tr("refused")
+        elif isinstance(error, NotPermitted):
+            row["key"] = tr("accepted")
         row["problem"] = problem(error)
         return row, error
     return row, None

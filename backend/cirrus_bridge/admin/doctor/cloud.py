@@ -10,7 +10,7 @@ from cirrus_bridge.admin.doctor.finding import Finding, error, failed, good, not
 from cirrus_bridge.admin.inventory import Answer
 from cirrus_bridge.admin.table import some
 from cirrus_bridge.capabilities import formats
-from cirrus_bridge.errors import CirrusError, KeyRefused, Refused
+from cirrus_bridge.errors import CirrusError, KeyRefused, NotPermitted, Refused
 from cirrus_bridge.model import Target
 from cirrus_bridge.page_language import LANGUAGES
 from cirrus_bridge.words import joined, tr
@@ -45,11 +45,11 @@ def check_server(about: str, answers: Sequence[Answer]) -> Iterator[Finding]:
             about,
             refused,
             tr(
-                "Put a valid key into servers.d (the server's administrator makes one), and see "
-                "that the company there is the key's. Then release held jobs: lp -i JOB -H resume"
+                "Put a valid key into servers.d (the server's administrator makes one). Then "
+                "release held jobs: lp -i JOB -H resume"
             ),
         )
-    elif any(a.error is None or isinstance(a.error, Refused) for a in answers):
+    elif any(a.error is None or isinstance(a.error, NotPermitted | Refused) for a in answers):
         yield good(KEY, about, tr("The server accepts it."))
     elif not answers:
         yield note(
@@ -61,7 +61,7 @@ def check_server(about: str, answers: Sequence[Answer]) -> Iterator[Finding]:
     told = set()
     for answer in answers:
         trouble = answer.error
-        away = trouble is not None and not isinstance(trouble, KeyRefused | Refused)
+        away = trouble is not None and not isinstance(trouble, KeyRefused | NotPermitted | Refused)
         if trouble is not None and away and str(trouble) not in told:
             told.add(str(trouble))
             yield failed(KEY, about, trouble, tr("See DNS, TCP and TLS of this server, here"))
@@ -71,6 +71,16 @@ def check_location(answer: Answer) -> Iterator[Finding]:
     """It is there, and in use; what waits there for an administrator."""
     place = answer.place
     about = f"{place.location} ({place.company}, {place.server})"
+    if isinstance(answer.error, NotPermitted):
+        yield failed(
+            LOCATION,
+            about,
+            answer.error,
+            tr(
+                "Have the server's administrator grant the key the right to this location, or "
+                "correct the company and locations in servers.d."
+            ),
+        )
     if isinstance(answer.error, Refused):
         yield failed(
             LOCATION,

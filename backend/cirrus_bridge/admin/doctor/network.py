@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cirrus_bridge.admin.doctor.finding import Finding, error, failed, good, warning
-from cirrus_bridge.errors import NotTrusted, Unreachable
+from cirrus_bridge.distrust import ADVICE, PASSING, Distrust
+from cirrus_bridge.errors import NotTrusted, ServerMisconfigured, Unreachable
 from cirrus_bridge.network_probe import (
-    Distrust,
     Endpoint,
     Handshake,
     addresses,
@@ -32,28 +32,6 @@ _SPANS = (
 MOST_SKEW = timedelta(
     minutes=2
 )  # less is of no harm to certificates, and to times that people read
-_ADVICE = {
-    Distrust.EXPIRED: tr("Have the server's certificate renewed; the server's administrator can."),
-    Distrust.NOT_YET_VALID: tr(
-        "Look at this machine's clock (timedatectl), then at the certificate."
-    ),
-    Distrust.OTHER_NAME: tr(
-        "Name the server in servers.d and in the queues' URIs as its certificate "
-        "does, or have a certificate made for this name."
-    ),
-    Distrust.UNKNOWN_CA: tr(
-        "Put the file of the CA that has signed it into servers.d as ca_file, or "
-        "add it to this machine's CAs (update-ca-certificates)."
-    ),
-    Distrust.NO_TLS: tr(
-        "Correct the port. For a server on this machine without TLS: encryption = "
-        '"never" in its entry in servers.d.'
-    ),
-    Distrust.OTHER: tr(
-        "Look at what the server, or a proxy in front of it, offers: openssl s_client "
-        "-connect HOST:PORT"
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +66,7 @@ def check_way(way: Way, now: Callable[[], datetime]) -> Iterator[Finding]:
     if way.https:
         try:
             made = handshake(way.endpoint, way.cas, timeout_s=way.timeout_s)
-        except Unreachable as trouble:
+        except (ServerMisconfigured, Unreachable) as trouble:
             yield _no_tunnel(way, trouble)
             return
         yield from check_handshake(way.name, made, now(), skew)
@@ -100,21 +78,22 @@ def check_handshake(
 ) -> Iterator[Finding]:
     """The certificate is trusted, and will be for a while."""
     if made.distrust is not None:
-        fix: str = _ADVICE[made.distrust]
-        is_dated = made.distrust in (Distrust.EXPIRED, Distrust.NOT_YET_VALID)
+        fix: str = ADVICE[made.distrust]
+        is_dated = made.distrust in PASSING
         if is_dated and skew is not None and abs(skew) > MOST_SKEW:
             fix = tr(
                 "Set this machine's clock first (timedatectl): see below. Then: {fix}", fix=fix
             )
         if made.distrust is Distrust.NO_TLS:
-            yield error(TLS, about, tr("This port does not speak TLS."), fix, "CB-411")
+            text = tr("This port does not speak TLS.")
+            yield error(TLS, about, text, fix, ServerMisconfigured.code)
         else:
             yield error(
                 TLS,
                 about,
                 tr("There is no trusted connection: {words}.", words=made.words),
                 fix,
-                NotTrusted.code,
+                NotTrusted.code if is_dated else ServerMisconfigured.code,
             )
     elif made.expires is not None and made.expires - now < SOON:
         days = max((made.expires - now).days, 0)
@@ -126,7 +105,7 @@ def check_handshake(
                 days=days,
                 expires=format(made.expires, "%Y-%m-%d"),
             ),
-            _ADVICE[Distrust.EXPIRED],
+            ADVICE[Distrust.EXPIRED],
             NotTrusted.code,
         )
     else:
@@ -211,9 +190,9 @@ def _no_port(way: Way, host: str, port: int, trouble: Unreachable) -> Finding:
     )
 
 
-def _no_tunnel(way: Way, trouble: Unreachable) -> Finding:
+def _no_tunnel(way: Way, trouble: ServerMisconfigured | Unreachable) -> Finding:
     if way.endpoint.proxy is None:
-        return failed(TLS, way.name, trouble, _ADVICE[Distrust.OTHER])
+        return failed(TLS, way.name, trouble, ADVICE[Distrust.OTHER_CERTIFICATE])
     host, port = way.endpoint.first
     return error(
         PROXY,

@@ -1,0 +1,55 @@
+"""A proxy by its URL, `http://[USER:PASSWORD@]HOST:PORT`. Pure."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import unquote, urlsplit
+
+
+def address(url: str) -> tuple[str, int]:
+    """The host and port that a connection to the proxy leads to."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def name(url: str) -> str:
+    """HOST:PORT, fit to be shown: without the password."""
+    host, port = address(url)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def headers(url: str) -> Mapping[str, str]:
+    """The user and password of the URL as the proxy is sent them, in UTF-8 (RFC 7617, 2.1)."""
+    parts = urlsplit(url)
+    if not parts.username:
+        return {}
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+
+_NOT_CONNECTED = re.compile(r"Tunnel connection failed: (\d{3}) ?(.*)")  # http.client's words
+_SOON = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The answer of a proxy that does not connect to a server (method CONNECT)."""
+
+    status: int
+    words: str
+
+    @property
+    def is_lasting(self) -> bool:
+        """The proxy refuses to connect; otherwise it cannot now, as when the server is away."""
+        is_of_server = self.status >= 500 and self.status != HTTPStatus.NOT_IMPLEMENTED
+        return not is_of_server and self.status not in _SOON
+
+
+def refusal(error: BaseException) -> Refusal | None:
+    """The proxy's answer, if an error of http.client was made of one."""
+    found = _NOT_CONNECTED.search(str(error))
+    return Refusal(int(found[1]), found[2].rstrip(".")) if found else None

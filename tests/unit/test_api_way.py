@@ -1,0 +1,288 @@
+"""The way to a server, against real sockets: TLS and proxies, and which fault is told of whom."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+
+from cirrus_bridge.api import CloudApi
+from cirrus_bridge.config import UploadSettings
+from cirrus_bridge.config_servers import Secret, Server
+from cirrus_bridge.distrust import ADVICE, ADVICE_FOR_SETUP, Distrust
+from cirrus_bridge.errors import (
+    ApiError,
+    NotTrusted,
+    Refused,
+    ServerMisconfigured,
+    TooLarge,
+    Unreachable,
+)
+from cirrus_bridge.model import Compression, Target, Ticket
+from cirrus_bridge.network_probe import Endpoint, handshake
+from scripted_server import Answer, Drip, Request, ScriptedServer
+
+HOST = "127.0.0.1"
+DAY = timedelta(days=1)
+TICKET = Ticket((Target("Paris", "L"),), "T", {}, Compression.NONE, "k-1")
+CALLS: dict[str, Callable[[CloudApi], object]] = {
+    "temp_file": lambda api: api.temp_file(),
+    "put_file": lambda api: api.put_file(b"data", TICKET),
+}
+both_calls = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+
+
+def _api(name: str, *, ca: Path | None = None, proxy: str | None = None) -> CloudApi:
+    """By TLS if there is a `ca`."""
+    server = Server(name, Secret("sekret-k3y"), "A", ca_file=str(ca) if ca else None, proxy=proxy)
+    timeouts = UploadSettings(connect_timeout_s=2, read_timeout_s=1)
+    return CloudApi(server, "A", https=ca is not None, timeouts=timeouts)
+
+
+def _trouble(call: Callable[[CloudApi], object], api: CloudApi) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        call(api)
+    text = str(caught.value)
+    assert ".." not in text and "SSL" not in text
+    return caught.value
+
+
+@pytest.fixture
+def ca_file(tmp_path: Path) -> Path:
+    """Where the CA of a test goes that is trusted."""
+    return tmp_path / "ca.pem"
+
+
+def _tls(
+    ca: trustme.CA,
+    name: str = HOST,
+    begins: datetime | None = None,
+    ends: datetime | None = None,
+) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert(name, not_before=begins, not_after=ends).configure_cert(context)
+    return context
+
+
+# --- certificates
+
+FUTURE, PAST = datetime.now(UTC) + 10 * DAY, datetime.now(UTC) - 10 * DAY
+
+
+@both_calls
+@pytest.mark.parametrize(
+    ("name", "dates", "error", "why"),
+    [
+        (HOST, {"begins": PAST, "ends": PAST + DAY}, NotTrusted, Distrust.EXPIRED),
+        (HOST, {"begins": FUTURE}, NotTrusted, Distrust.NOT_YET_VALID),
+        ("print.example.com", {}, ServerMisconfigured, Distrust.OTHER_NAME),
+    ],
+    ids=["expired", "not yet valid", "other name"],
+)
+def test_certificates(
+    ca_file: Path,
+    call: Callable[[CloudApi], object],
+    name: str,
+    dates: dict[str, datetime],
+    error: type[ApiError],
+    why: Distrust,
+) -> None:
+    """One that is out of date may be renewed while the job waits; any other fault stays until
+    somebody acts. Each has its own advice, and a submit did not happen."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(ca_file))
+    with ScriptedServer(lambda _: Answer("1-1"), tls=_tls(ca, name, **dates)) as server:
+        trouble = _trouble(call, _api(server.name, ca=ca_file))
+    assert type(trouble) is error and "not trusted" in str(trouble)
+    assert str(trouble).endswith(ADVICE[why])
+    assert getattr(trouble, "distrust", why) is why
+    assert server.requests == []
+
+
+def test_unknown_ca(ca_file: Path) -> None:
+    """A fault of the configuration; while the server is set up, its file is asked for."""
+    trustme.CA().cert_pem.write_to_path(str(ca_file))
+    with ScriptedServer(lambda _: Answer("t"), tls=_tls(trustme.CA())) as server:
+        trouble = _trouble(CALLS["temp_file"], _api(server.name, ca=ca_file))
+        entry = Server(server.name, Secret("sekret-k3y"), "A", ca_file=str(ca_file))
+        new = CloudApi(entry, "A", https=True, timeouts=UploadSettings(), sets_up=True)
+        at_setup = _trouble(CALLS["temp_file"], new)
+    for each, advice in ((trouble, ADVICE), (at_setup, ADVICE_FOR_SETUP)):
+        assert isinstance(each, ServerMisconfigured)
+        assert each.distrust is Distrust.UNKNOWN_CA
+        assert str(each).endswith(advice[Distrust.UNKNOWN_CA])
+
+
+@both_calls
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [
+        (ssl.TLSVersion.TLSv1_2, Distrust.HANDSHAKE),
+        (ssl.TLSVersion.TLSv1_3, Distrust.CLIENT_CERTIFICATE),
+    ],
+)
+def test_client_certificate(
+    ca_file: Path, call: Callable[[CloudApi], object], version: ssl.TLSVersion, why: Distrust
+) -> None:
+    """A server that demands one says so, in TLS 1.3 behind the request; a submit did not happen.
+    The doctor's look at the server finds the same."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(ca_file))
+    tls = _tls(ca)
+    ca.configure_trust(tls)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    tls.minimum_version = tls.maximum_version = version
+    with ScriptedServer(lambda _: Answer("1-1"), tls=tls) as server:
+        trouble = _trouble(call, _api(server.name, ca=ca_file))
+        port = int(server.name.rpartition(":")[2])
+        seen = handshake(Endpoint(HOST, port), str(ca_file), timeout_s=2)
+    assert isinstance(trouble, ServerMisconfigured) and trouble.distrust is why
+    assert "client certificate" in str(trouble)
+    assert seen.distrust is why and seen.words in str(trouble)
+
+
+# --- proxies
+
+PASSWORD = "pÄss w@rd"
+QUOTED = "p%C3%84ss%20w%40rd"
+
+
+@contextlib.contextmanager
+def _closed() -> Iterator[str]:
+    """HOST:PORT where nobody listens."""
+    with socket.socket() as nobody:
+        nobody.bind((HOST, 0))
+        yield f"{HOST}:{nobody.getsockname()[1]}"
+
+
+@both_calls
+@pytest.mark.parametrize("https", [True, False])
+def test_a_dead_proxy(ca_file: Path, call: Callable[[CloudApi], object], https: bool) -> None:
+    """The proxy is named, and not the server; its password is not."""
+    trustme.CA().cert_pem.write_to_path(str(ca_file))
+    with _closed() as name:
+        proxy = f"http://user:{QUOTED}@{name}"
+        api = _api("print.example.com", ca=ca_file if https else None, proxy=proxy)
+        trouble = _trouble(call, api)
+    assert isinstance(trouble, Unreachable)
+    assert str(trouble).startswith(f"Cannot reach the proxy {name} (connection refused). ")
+    assert "print.example.com" not in str(trouble)
+    assert QUOTED not in str(trouble) + trouble.detail
+
+
+def test_a_proxy_whose_name_is_unknown(ca_file: Path) -> None:
+    """RFC 6761, 6.4: .invalid never is one."""
+    trustme.CA().cert_pem.write_to_path(str(ca_file))
+    api = _api("print.example.com", ca=ca_file, proxy="http://proxy.invalid:3128")
+    trouble = _trouble(CALLS["temp_file"], api)
+    assert str(trouble).startswith("Cannot reach the proxy proxy.invalid:3128 (its name ")
+
+
+@both_calls
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        *((status, ServerMisconfigured) for status in (400, 403, 405, 407, 501)),
+        *((status, Unreachable) for status in (429, 502, 503, 504)),
+    ],
+)
+def test_a_proxy_that_makes_no_connection(
+    ca_file: Path, call: Callable[[CloudApi], object], status: int, error: type[ApiError]
+) -> None:
+    """A refusal is a fault of the configuration; a proxy may reach the server again later."""
+    trustme.CA().cert_pem.write_to_path(str(ca_file))
+    with ScriptedServer(lambda _: Answer("", status)) as proxy:
+        api = _api("print.example.com", ca=ca_file, proxy=f"http://user:{QUOTED}@{proxy.name}")
+        trouble = _trouble(call, api)
+    assert type(trouble) is error
+    assert f"proxy {proxy.name} does not connect to print.example.com" in str(trouble)
+    assert str(status) in str(trouble) and QUOTED not in str(trouble) + trouble.detail
+    assert ("CONNECT" in str(trouble)) == (error is ServerMisconfigured)
+
+
+def test_who_we_are_to_a_proxy(ca_file: Path) -> None:
+    """RFC 7617, 2.1: printing and the doctor send user and password in UTF-8, for a tunnel and for
+    a plain request."""
+    trustme.CA().cert_pem.write_to_path(str(ca_file))
+    with ScriptedServer(lambda _: Answer("no", 407)) as proxy:
+        url = f"http://user:{QUOTED}@{proxy.name}"
+        _trouble(CALLS["temp_file"], _api("print.example.com", ca=ca_file, proxy=url))
+        plain = _trouble(CALLS["temp_file"], _api("print.example.com", proxy=url))
+        with pytest.raises(ServerMisconfigured):
+            handshake(Endpoint("print.example.com", 443, url), str(ca_file), timeout_s=2)
+    assert isinstance(plain, ServerMisconfigured) and "USER:PASSWORD" in str(plain)
+    said = [request.headers["Proxy-Authorization"] for request in proxy.requests]
+    assert [request.method for request in proxy.requests] == ["CONNECT", "POST", "CONNECT"]
+    assert {base64.b64decode(each.removeprefix("Basic ")).decode() for each in said} == {
+        f"user:{PASSWORD}"
+    }
+
+
+def test_a_proxy_that_never_comes_to_an_answer(ca_file: Path) -> None:
+    """Interim answers to CONNECT are bounded as those to a request are."""
+    trustme.CA().cert_pem.write_to_path(str(ca_file))
+    drip = Drip(b"HTTP/1.1 102 Processing\r\n\r\n" * 1000, 0.01)
+    with ScriptedServer(lambda _: drip) as proxy:
+        trouble = _trouble(
+            CALLS["put_file"],
+            _api("print.example.com", ca=ca_file, proxy=f"http://{proxy.name}"),
+        )
+    assert isinstance(trouble, Unreachable) and "no answer in time" in str(trouble)
+
+
+# --- refusals for other reasons than the queue's target
+
+
+@both_calls
+@pytest.mark.parametrize(
+    ("status", "error", "advice"),
+    [
+        (402, Refused, "licence"),
+        (407, ServerMisconfigured, "USER:PASSWORD"),
+        (413, TooLarge, "segment_bytes"),
+        (414, TooLarge, "shorter title"),
+        (421, ServerMisconfigured, "host name"),
+        (426, ServerMisconfigured, "Use TLS"),
+    ],
+)
+def test_advice_of_a_status(
+    call: Callable[[CloudApi], object], status: int, error: type[ApiError], advice: str
+) -> None:
+    """Each has its own, and the server's words."""
+    with ScriptedServer(lambda _: Answer("such are my rules.", status)) as server:
+        trouble = _trouble(call, _api(server.name))
+    assert type(trouble) is error
+    assert f"(status {status}): such are my rules. " in str(trouble)
+    assert advice in str(trouble) and "lpadmin -v" not in str(trouble)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Error: device 'L' at 'Paris' takes pdf, and this document is ps",
+        "Error: unsupported document format",
+    ],
+)
+def test_advice_of_a_refused_format(words: str) -> None:
+    """The driver makes what the device takes."""
+    with ScriptedServer(lambda _: Answer(words)) as server:
+        trouble = _trouble(CALLS["put_file"], _api(server.name))
+    assert type(trouble) is Refused and "driver" in str(trouble)
+    assert "lpadmin -v" not in str(trouble) and str(trouble).endswith("release the job.")
+
+
+def test_a_value_that_a_prop_does_not_take() -> None:
+    """Such a refusal has nothing to do with the document's format."""
+
+    def script(_: Request) -> Answer:
+        return Answer("Error: props: copies='x', but copies takes 1 to 99")
+
+    with ScriptedServer(script) as server:
+        assert "driver" not in str(_trouble(CALLS["put_file"], _api(server.name)))

@@ -1,0 +1,172 @@
+"""Uploads to a real server that limits the size of a request: what is sent and journaled."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.api import CloudApi
+from cirrus_bridge.clock import Clock
+from cirrus_bridge.config import UploadSettings
+from cirrus_bridge.config_servers import Secret, Server
+from cirrus_bridge.crowd import Crowd
+from cirrus_bridge.errors import TooLarge
+from cirrus_bridge.journal import Confirmed, Journal
+from cirrus_bridge.model import DocumentKey, PrintJob, Target
+from cirrus_bridge.patience import Patience
+from cirrus_bridge.segments import SMALLEST_BYTES, next_size
+from cirrus_bridge.upload import Upload
+from cirrus_bridge.uri import parse_queue_uri
+from scripted_server import Answer, Request, ScriptedServer
+
+KIB = 1024
+KEY = DocumentKey("urn:uuid:1", 1, 0, "cirrus://h/A/P:L", 1)
+JOB = PrintJob(1, "urn:uuid:1", "u", "T", 1, "q")
+
+
+class Told:
+    """A report that nobody reads."""
+
+    def debug(self, text: str) -> None: ...
+    def server_away(self, text: str) -> None: ...
+    def server_back(self) -> None: ...
+
+
+class Limited:
+    """A script that stores segments of `limit_bytes` at most, in a file of `file_bytes` at most;
+    after `dies_after` stored ones it refuses the upload."""
+
+    def __init__(self, limit_bytes: int, *, file_bytes: int = 1 << 30, dies_after: int = 1 << 30):
+        self.limit_bytes, self.file_bytes = limit_bytes, file_bytes
+        self.dies_after = dies_after
+        self.file = bytearray()
+        self.stored: list[tuple[int, int]] = []
+        self.refused: list[int] = []
+
+    def __call__(self, request: Request) -> Answer:
+        if request.path == "/api/tempfile":
+            return Answer("t1")
+        at, size = int(request.fields["index"]), len(request.body)
+        if size > self.limit_bytes or at + size > self.file_bytes:
+            self.refused.append(size)
+            return Answer("<html>Request Entity Too Large</html>", 413)
+        if len(self.stored) >= self.dies_after:
+            return Answer("Error: no more")
+        self.stored.append((at, size))
+        self.file.extend(bytes(max(0, at + size - len(self.file))))
+        self.file[at : at + size] = request.body
+        return Answer(str(size))
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    """A journal that knows of the document."""
+    with Journal(tmp_path) as made:
+        made.intent(KEY, JOB, [Target("P", "L")], now_s=1.0)
+        yield made
+
+
+def _upload(
+    server: ScriptedServer, journal: Journal, *, sizes: UploadSettings, found: list[str]
+) -> Upload:
+    clock = Clock()
+    entry = Server(server.name, Secret("sekret-k3y"), "A")
+    return Upload(
+        api=CloudApi(entry, "A", https=False, timeouts=sizes),
+        journal=journal,
+        key=KEY,
+        clock=clock,
+        patience=Patience(clock, Told(), journal, KEY, parse_queue_uri("cirrus://h/A/P:L")),
+        crowd=Crowd(sizes.connections),
+        segment_bytes=sizes.segment_bytes,
+        largest_bytes=sizes.largest_segment_bytes,
+        earlier=journal.upload(KEY),
+        progressed=lambda: None,
+        found_one_at_a_time=lambda: found.append(server.name),
+    )
+
+
+def _send(script: Limited, journal: Journal, data: bytes, **sizes: int) -> list[str]:
+    """Upload `data`; the servers that were found to take one segment at a time."""
+    found: list[str] = []
+    with ScriptedServer(script) as server:
+        upload = _upload(server, journal, sizes=UploadSettings(**sizes), found=found)
+        upload.send(upload.cut([data]))
+    return found
+
+
+def _journaled(journal: Journal) -> list[tuple[int, int]]:
+    there = journal.upload(KEY) or Confirmed("", {})
+    return sorted((at, segment.length) for at, segment in there.segments.items())
+
+
+@pytest.mark.parametrize("segment_bytes", [1024, 65_536, 600_000])
+def test_every_segment_has_the_size_that_is_configured(
+    journal: Journal, segment_bytes: int
+) -> None:
+    """The first one, too."""
+    script, data = Limited(1 << 30), random.Random(1).randbytes(5 * segment_bytes + 1)
+    _send(script, journal, data, segment_bytes=segment_bytes, largest_segment_bytes=segment_bytes)
+    assert bytes(script.file) == data
+    assert sorted(size for _, size in script.stored) == [1, *[segment_bytes] * 5]
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+@pytest.mark.parametrize("limit_kib", [64, 100, 256, 1000])
+def test_segments_that_are_too_large(journal: Journal, limit_kib: int, connections: int) -> None:
+    """They come again in smaller pieces, and further ones are small enough at once. The journal has
+    exactly what was stored, and the server is not taken for one that takes one at a time."""
+    script, data = Limited(limit_kib * KIB), random.Random(2).randbytes(2_500_000)
+    found = _send(script, journal, data, connections=connections, largest_segment_bytes=1024 * KIB)
+    assert bytes(script.file) == data
+    assert _journaled(journal) == sorted(script.stored)
+    assert found == []
+    halvings = len([kib for kib in (512, 256, 128) if kib > limit_kib]) or 1  # at 1024
+    if connections == 1:
+        assert len(script.refused) == 2**halvings - 1  # of one segment, and of its pieces
+
+
+def test_even_the_smallest_is_too_large(journal: Journal) -> None:
+    """Then what to do is said: a limit of the server, or of a proxy in front of it."""
+    script = Limited(SMALLEST_BYTES - 1)
+    with pytest.raises(TooLarge, match="segment_bytes"):
+        _send(script, journal, random.Random(3).randbytes(300_000))
+    assert min(script.refused) == SMALLEST_BYTES
+    assert all(size < SMALLEST_BYTES for _, size in script.stored)
+
+
+def test_a_smaller_size_of_the_configuration_is_kept(journal: Journal) -> None:
+    """A failed segment is no reason to send a larger one."""
+    script = Limited(20_000)
+    _send(script, journal, bytes(100_000), segment_bytes=16_384, largest_segment_bytes=16_384)
+    assert script.refused == []
+    assert next_size(16_384, took_s=None, largest_bytes=16_384) == 16_384
+    assert next_size(131_072, took_s=None, largest_bytes=131_072) == SMALLEST_BYTES
+
+
+def test_a_document_that_is_too_large(journal: Journal) -> None:
+    """A server that has taken segments of this size refuses the document, and not the segment."""
+    script = Limited(1 << 30, file_bytes=1_000_000)
+    with pytest.raises(TooLarge, match="print it in parts"):
+        _send(script, journal, bytes(2_000_000), segment_bytes=131_072, connections=1)
+
+
+def test_an_upload_in_smaller_pieces_goes_on(journal: Journal) -> None:
+    """What is confirmed stays confirmed: the next run sends nothing of it again."""
+    data = random.Random(4).randbytes(3_000_000)
+    script = Limited(100 * KIB, dies_after=17)
+    with pytest.raises(Exception, match="no more"):
+        _send(script, journal, data, connections=3)
+    before = list(script.stored)
+    assert len(before) == 17
+    assert set(_journaled(journal)) <= set(before)
+    kept = _journaled(journal)
+    script.dies_after = 1 << 30
+    _send(script, journal, data, connections=3)
+    assert bytes(script.file) == data
+    assert not set(kept) & set(script.stored[17:])
+    there = _journaled(journal)
+    assert [at for at, _ in there] == [0, *(at + size for at, size in there)][:-1]
