@@ -32,6 +32,7 @@ from cirrus_bridge.errors import (
     KeyRefused,
     QueueError,
     Refused,
+    RepeatedId,
     Retryable,
     SubmitDropped,
     SubmitUnanswered,
@@ -170,10 +171,12 @@ class Submission:
                 )
             )
         if len(head) == 1 and upload.earlier is None and self._parameter_bytes() <= QUERY_BYTES:
-            return self._submit(document, functools.partial(self.api.put_file, head[0].data))
+            data = head[0].data
+            return self._submit(document, len(data), functools.partial(self.api.put_file, data))
         name = upload.send(itertools.chain(head, segments))
+        submit = functools.partial(self.api.submit_file, name)
         try:
-            return self._submit(document, functools.partial(self.api.submit_file, name))
+            return self._submit(document, upload.size_bytes, submit, upload.check_file)
         except Refused as error:
             raise upload.useless(error) from error
 
@@ -189,9 +192,14 @@ class Submission:
             self.report.progress(min(99, document.size_bytes * 100 // self.expected_bytes))
 
     def _submit(
-        self, document: Document, request: Callable[[Ticket], list[Receipt]]
+        self,
+        document: Document,
+        sent_bytes: int,
+        request: Callable[[Ticket], list[Receipt]],
+        check: Callable[[], None] = lambda: None,
     ) -> list[Receipt]:
-        """Submit until it is clear what became of it, as far as the queue allows."""
+        """Submit until it is clear what became of it, as far as the queue allows. `check` raises
+        an error if what was uploaded (`sent_bytes`) may be gone after an outage."""
         self.report.debug(f"document sha256={document.sha256} bytes={document.size_bytes}")
         submit_key, form = self.journal.submit_key(self.key)
         if not submit_key or form != self._form:
@@ -205,6 +213,7 @@ class Submission:
                 self.key,
                 document.sha256,
                 document.size_bytes,
+                sent_bytes,
                 submit_key=submit_key,
                 submit_form=self._form,
                 now_s=self.clock.wall_s(),
@@ -222,6 +231,7 @@ class Submission:
                 if not isinstance(error, Retryable):
                     raise
                 patience.wait_after(error)
+                check()
             else:
                 self.report.server_back()
                 return receipts
@@ -235,7 +245,14 @@ class Submission:
             except Interrupted as error:
                 # it may have come just behind the answer
                 raise SubmitUnanswered(_INTERRUPTED) from error
-            self.journal.accepted(self.key, receipts, now_s=self.clock.wall_s())
+            taken = self.journal.accepted(self.key, receipts, now_s=self.clock.wall_s())
+            if taken:
+                text = tr(
+                    "{server} gave this job the id {id}, which another job has.",
+                    server=self.queue.server,
+                    id=taken,
+                )
+                raise RepeatedId(joined(" ", (text, MAY_BE_PRINTED)))
             return receipts
 
     def _patience(self, *, in_class: bool) -> Patience:
@@ -267,6 +284,9 @@ class Submission:
     def _decide_unanswered(self, error: SubmitUnanswered, key: DocumentKey) -> None:
         """Return if an unanswered submit is to be repeated, because the server tells repeated
         ones or the queue wants it; raise otherwise."""
+        if isinstance(error, RepeatedId):  # asked again, the server would say the same
+            self.journal.unanswered(key, now_s=self.clock.wall_s())
+            raise error
         if self.clock.stop_requested:
             raise error  # the journal still says SUBMITTING: the next run decides
         submit_key, form = self.journal.submit_key(key)
