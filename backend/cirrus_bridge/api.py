@@ -56,6 +56,7 @@ class CloudApi:
         self._base = f"{'https' if https else 'http'}://{server.name}/api"
         self._sets_up = sets_up
         self._timeouts = (timeouts.connect_timeout_s, timeouts.read_timeout_s)
+        self.server_instance = ""  # what the server calls itself until it ends or is replaced
         self._local: requests.Session | None = None
         self._lock = threading.Lock()
 
@@ -222,6 +223,7 @@ class CloudApi:
                 tr("its answer is longer than {size} MiB", size=limit_bytes >> 20)
             )
         check_status(exchange)
+        self.server_instance = exchange.headers.get("Server-Instance", self.server_instance)
         return exchange
 
     def _session(self) -> requests.Session:

@@ -95,8 +95,8 @@ def job_status(exchange: Exchange) -> JobStatus:
     try:
         state = DeliveryState(int(str(found["State"])))
     except (KeyError, ValueError):
-        state = DeliveryState.UNKNOWN  # which no server says
-    if state is DeliveryState.UNKNOWN:
+        state = DeliveryState.UNKNOWN
+    if state < DeliveryState.SUBMITTED:  # states of ours, which no server says
         raise exchange.useless(tr("a job state was expected"))
     segments = found.get("Segments")
     properties = found.get("Properties")

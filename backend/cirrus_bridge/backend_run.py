@@ -20,13 +20,14 @@ from cirrus_bridge.errors import (
     Interrupted,
     JobForgotten,
     KeepsBreaking,
+    StatusMismatch,
     TimeIsOver,
 )
 from cirrus_bridge.follow import Follower, Tracked, tracked
 from cirrus_bridge.journal import Entry, Journal
 from cirrus_bridge.journal_delivery import Accepted
 from cirrus_bridge.lifecycle import ACCEPTED
-from cirrus_bridge.model import DocumentKey, JobStatus, PrintJob, Receipt
+from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt
 from cirrus_bridge.props import job_props
 from cirrus_bridge.recognize import recognize
 from cirrus_bridge.submit import Document, Submission
@@ -172,7 +173,8 @@ class BackendRun:
             self.journal.take_back(keys, now_s=self.clock.wall_s())
             follower = Follower(ask, self.journal, self.clock, self.report, self.others_wait)
             follower.follow(targets, wait, queue.settings.wait_timeout_s)
-        if is_settled(targets, "delivered"):
+        mismatched = any(target.status.state is DeliveryState.MISMATCHED for target in targets)
+        if mismatched or is_settled(targets, "delivered"):
             return self._conclude(documents, targets)
         if is_settled(targets, wait):
             self._hand_over(keys, queue, "complete")
@@ -186,6 +188,8 @@ class BackendRun:
         self.journal.close([d.key for d in documents], now_s=self.clock.wall_s())
         try:
             check_delivered(targets)
+        except StatusMismatch:
+            raise  # however often the job is released: a person has to decide
         except CirrusError as error:
             if told_before:  # an error policy that tries again would go on for ever
                 raise DeliveryEnded(error.text) from error
@@ -204,6 +208,8 @@ class BackendRun:
         if handover == "hold" and (of_queue >= most or of_all >= most * QUEUES_HELD):
             self.report.debug(f"{of_queue} jobs of this queue are held already, {of_all} in all")
             handover = "complete"
+        if any(target.is_contradicted for target in targets):
+            handover = "hold"  # nobody may take this job for printed
         self._hand_over(keys, queue, handover)
         now = self.clock.now()
         texts = [held_message(targets, self._offline(queue, targets), now)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cirrus_bridge.errors import DeliveryEnded, DeliveryUnknown
+from cirrus_bridge.errors import DeliveryEnded, DeliveryUnknown, StatusMismatch
 from cirrus_bridge.follow import ENOUGH, Tracked, describe
 from cirrus_bridge.model import DeliveryState
 from cirrus_bridge.words import Words, joined, tr
@@ -27,10 +27,19 @@ def check_delivered(targets: Sequence[Tracked]) -> None:
     """Nothing, unless a target is never going to be delivered.
 
     Raises:
+        StatusMismatch: the server's job for a target is not the document.
         DeliveryUnknown: the server has forgotten a target's job.
         DeliveryEnded: the cloud or its recipient ended one.
     """
     states = {target.status.state for target in targets}
+    if DeliveryState.MISMATCHED in states:
+        raise StatusMismatch(
+            tr(
+                "{states}. Look at the printer: pages may be missing, or belong to somebody else. "
+                "Cancel this job, print again what is missing, and tell your administrator.",
+                states=told(targets),
+            )
+        )
     if DeliveryState.UNKNOWN in states:
         raise DeliveryUnknown(
             tr(

@@ -26,6 +26,7 @@
     │   │   ├── ServerFault     CB-413
     │   │   └── ShortSegment    CB-414
     │   └── SubmitUnanswered    CB-421  ambiguous: the server may or may not have the job
+    │       └── RepeatedId      CB-422  the server gave the job an id that another job has
     ├── ServerAway              CB-431  `contimeout` is over
     ├── WaitsForServer          CB-434  the job is held until its server works again
     ├── TryOtherMember          CB-432  the job came through a class that may have other members
@@ -42,6 +43,7 @@
     ├── KeepsBreaking           CB-603  one run after the other came to no end
     ├── DeliveryEnded           CB-701  the cloud ended the job without delivering it
     ├── DeliveryUnknown         CB-702  the server has forgotten the job
+    ├── StatusMismatch          CB-703  the server's job is not the document that was sent
     ├── CupsAway                CB-711  the local cupsd does not answer, or not now
     └── CupsRefused             CB-712  the local cupsd says no
         ├── CupsGone            CB-713  it has no such job or printer
@@ -283,6 +285,12 @@ class SubmitUnanswered(ApiError):
     kind = Kind.JOB
 
 
+class RepeatedId(SubmitUnanswered):
+    """A submit was answered with the id of another job: nobody knows what the server has done."""
+
+    code = "CB-422"
+
+
 class ServerAway(CirrusError):
     """The server could not be used for as long as the queue's `contimeout` allows."""
 
@@ -408,6 +416,13 @@ class DeliveryUnknown(CirrusError):
     code = "CB-702"
     kind = Kind.JOB
     disposition = Disposition.FAIL
+
+
+class StatusMismatch(CirrusError):
+    """The server's job has another size or name than the document, so what came out is unknown."""
+
+    code = "CB-703"
+    disposition = Disposition.HOLD
 
 
 class CupsAway(CirrusError):

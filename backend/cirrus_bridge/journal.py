@@ -50,10 +50,13 @@ class ConfirmedSegment:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """What the server has of a document, by byte position in the compressed stream."""
+    """What the server has of a document, by byte position in the compressed stream. `at_s` is when
+    it confirmed the last of it, `server_instance` what the server called itself then, or empty."""
 
     temp_file: str
     segments: Mapping[int, ConfirmedSegment]
+    at_s: float
+    server_instance: str
 
 
 class Journal(DeliveryJournal):
@@ -127,9 +130,11 @@ class Journal(DeliveryJournal):
         with self._transaction():
             self._move(key, Event.RUN, now_s, completed_at=job.completed_at)
 
-    def uploading(self, key: DocumentKey, temp_file: str, *, now_s: float) -> None:
+    def uploading(
+        self, key: DocumentKey, temp_file: str, server_instance: str, *, now_s: float
+    ) -> None:
         """The document's segments go into this temporary file of the server."""
-        self._update(key, now_s, temp_file=temp_file)
+        self._update(key, now_s, temp_file=temp_file, server_instance=server_instance)
 
     def confirmed(
         self, key: DocumentKey, *, position: int, length: int, sha256: str, now_s: float
@@ -141,20 +146,22 @@ class Journal(DeliveryJournal):
                 " position, length, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (*key_values(key), position, length, sha256),
             )
-            self._set(key, now_s)
+            self._set(key, now_s, confirmed_at=now_s)
 
     def upload(self, key: DocumentKey) -> Confirmed | None:
         """What earlier runs have uploaded of a document that was not submitted."""
         with self._translated():
             row = self._db.execute(
-                f"SELECT temp_file FROM document WHERE {BY_KEY}", key_values(key)
+                f"SELECT temp_file, confirmed_at, server_instance FROM document WHERE {BY_KEY}",
+                key_values(key),
             ).fetchone()
             rows = self._db.execute(
                 f"SELECT position, length, sha256 FROM segment WHERE {BY_KEY}", key_values(key)
             ).fetchall()
         if not row or not row[0] or not rows:
             return None
-        return Confirmed(row[0], {at: ConfirmedSegment(n, sha256) for at, n, sha256 in rows})
+        segments = {at: ConfirmedSegment(n, sha256) for at, n, sha256 in rows}
+        return Confirmed(row[0], segments, *row[1:])
 
     def forget_upload(self, key: DocumentKey) -> None:
         """What was uploaded is no longer of use."""
@@ -178,12 +185,14 @@ class Journal(DeliveryJournal):
         key: DocumentKey,
         sha256: str,
         size_bytes: int,
+        sent_bytes: int,
         *,
         submit_key: str,
         submit_form: str,
         now_s: float,
     ) -> None:
-        """The next step is the submit of a document with this digest and size."""
+        """The next step is the submit of a document with this digest and size, of which
+        `sent_bytes` were uploaded: it may be compressed."""
         with self._transaction():
             self._move(
                 key,
@@ -191,6 +200,7 @@ class Journal(DeliveryJournal):
                 now_s,
                 sha256=sha256,
                 size_bytes=size_bytes,
+                sent_bytes=sent_bytes,
                 submit_key=submit_key,
                 submit_form=submit_form,
             )
@@ -215,9 +225,16 @@ class Journal(DeliveryJournal):
         with self._transaction():
             self._move(key, Event.DROP, now_s, open_runs=0)
 
-    def accepted(self, key: DocumentKey, receipts: Sequence[Receipt], *, now_s: float) -> None:
-        """The server has the document, under these job ids (in the order of the targets)."""
+    def accepted(self, key: DocumentKey, receipts: Sequence[Receipt], *, now_s: float) -> str:
+        """The server has the document, under these job ids (in the order of the targets).
+
+        Returns:
+            An id that the server has given to another document, with nothing written, or empty.
+        """
         with self._transaction():
+            for receipt in receipts:
+                if self._is_of_another(key, receipt):
+                    return receipt.cloud_job_id
             self._move(key, Event.ACCEPT, now_s, accepted_at=now_s, trying_since=None)
             self._db.executemany(
                 f"UPDATE delivery SET cloud_job_id = ?, state = ?, updated_at = ?"
@@ -228,6 +245,19 @@ class Journal(DeliveryJournal):
                     for number, receipt in enumerate(receipts)
                 ],
             )  # fmt: skip
+        return ""
+
+    def _is_of_another(self, key: DocumentKey, receipt: Receipt) -> bool:
+        """Whether a job id stands for another document at the same device."""
+        company = key.destination.rpartition("/")[0] + "/"
+        target = receipt.target
+        row = self._db.execute(
+            "SELECT 1 FROM delivery WHERE cloud_job_id = ? AND location = ? AND device = ?"
+            f" AND substr(destination, 1, length(?)) = ? AND NOT ({BY_KEY})",
+            (receipt.cloud_job_id, target.location, target.device, company, company,
+             *key_values(key)),
+        ).fetchone()  # fmt: skip
+        return row is not None
 
     def run_ended(self, key: DocumentKey, *, now_s: float) -> None:
         """This run of the backend was not killed."""

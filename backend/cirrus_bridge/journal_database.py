@@ -150,6 +150,12 @@ CREATE TABLE meta (
 ) STRICT;
 INSERT INTO meta VALUES (lower(hex(randomblob(16))), 0, 0.0);
 """,
+    """
+ALTER TABLE document ADD COLUMN sent_bytes INTEGER;
+ALTER TABLE document ADD COLUMN confirmed_at REAL NOT NULL DEFAULT 0;
+ALTER TABLE document ADD COLUMN server_instance TEXT NOT NULL DEFAULT '';
+CREATE INDEX delivery_cloud_job ON delivery (cloud_job_id) WHERE cloud_job_id IS NOT NULL;
+""",
 )
 VERSION = len(_STEPS)
 

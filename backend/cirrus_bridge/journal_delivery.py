@@ -43,7 +43,8 @@ class Accepted:
     `class_name` is the class through which its job came, if there was one; `reprints` how often
     the document was submitted again because the cloud did not deliver it. `device_uri` is
     `uri.followed_uri` once the poller follows the document. Times are in seconds since the epoch;
-    `closed_at_s` is 0 while something is left to be done."""
+    `closed_at_s` is 0 while something is left to be done. `size_bytes` is the document's size,
+    `sent_bytes` the size of what was uploaded of it; 0 is not known."""
 
     key: DocumentKey
     queue: str
@@ -57,6 +58,8 @@ class Accepted:
     reprints: int
     closed_at_s: float
     deliveries: tuple[Delivery, ...]
+    size_bytes: int = 0
+    sent_bytes: int = 0
 
 
 class DeliveryJournal(JournalDatabase):
@@ -219,13 +222,14 @@ class DeliveryJournal(JournalDatabase):
 BY_KEY = "job_uuid = ? AND job_id = ? AND print_run = ? AND destination = ? AND number = ?"
 _COLUMNS = (
     "job_uuid, job_id, print_run, destination, number, queue, class_name, user, title, language, "
-    "document.state, device_uri, accepted_at, reprints, coalesce(closed_at, 0.0), target_number, "
+    "document.state, device_uri, accepted_at, reprints, coalesce(closed_at, 0.0), "
+    "coalesce(size_bytes, 0), coalesce(sent_bytes, 0), target_number, "
     "location, device, cloud_job_id, delivery.state, message, submitted, received, delivered"
 )
-_OF_KEY, _OF_DOCUMENT = 5, 15
+_OF_KEY, _OF_DOCUMENT = 5, 17
 _ABOUT = (
     *("queue", "class_name", "user", "title", "language", "state", "device_uri"),
-    *("accepted_at_s", "reprints", "closed_at_s"),
+    *("accepted_at_s", "reprints", "closed_at_s", "size_bytes", "sent_bytes"),
 )
 
 

@@ -42,7 +42,7 @@ _DELIVERIES = (  # of the document at hand
     " AND delivery.job_id = document.job_id AND delivery.print_run = document.print_run"
     " AND delivery.destination = document.destination AND delivery.number = document.number"
 )
-_BAD = (int(DeliveryState.DELETED), int(DeliveryState.UNKNOWN))
+_BAD = tuple(map(int, (DeliveryState.DELETED, DeliveryState.UNKNOWN, DeliveryState.MISMATCHED)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,7 @@ class PollerJournal(DeliveryJournal):
             ).fetchall()
         last_good: dict[str, float] = dict(good)
         bad = self._documents(
-            f"closed_at > ? AND EXISTS ({_DELIVERIES} AND delivery.state IN (?, ?))",
+            f"closed_at > ? AND EXISTS ({_DELIVERIES} AND delivery.state IN (?, ?, ?))",
             (since_s, *_BAD),
         )
         left = [d for d in bad if d.closed_at_s > last_good.get(d.queue, 0.0)]

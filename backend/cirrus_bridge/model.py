@@ -154,8 +154,10 @@ class Ticket:
 
 
 class DeliveryState(enum.IntEnum):
-    """The API's `State` of a submitted job; UNKNOWN is ours: the server has forgotten the job."""
+    """The API's `State` of a submitted job. The negative ones are ours: the server has forgotten
+    the job (UNKNOWN), or its job is not the document that was sent (MISMATCHED)."""
 
+    MISMATCHED = -2
     UNKNOWN = -1
     SUBMITTED = 0
     RECEIVED = 1
@@ -178,7 +180,7 @@ class DeliveryState(enum.IntEnum):
         """Whether `later` can follow: a job goes forward, and final is final."""
         if self is DeliveryState.SAVED:
             return later in (DeliveryState.SAVED, DeliveryState.TRASHED)
-        if later is DeliveryState.UNKNOWN:
+        if later < DeliveryState.SUBMITTED:
             return not self.is_final
         return later is self if self.is_final else later >= self
 

@@ -47,6 +47,7 @@ COMMIT_S = 15.0  # a row may be dated so long before others can read it
 PRUNE_S = 3600.0
 DAY_S = 86_400.0
 ONCE_WAIT_S = 5.0
+MISMATCHED_AFTER_S = 300.0  # by then a proxy that mixes answers up has been restarted
 
 
 @dataclass(slots=True)
@@ -65,7 +66,7 @@ class Poller:
     api_of: Callable[[QueueUri], StatusApi]
     tell: Callable[[Change], None]
     watch_list: WatchList
-    _unknown_since_s: dict[int, float] = field(default_factory=dict)
+    _doubted_since_s: dict[int, float] = field(default_factory=dict)
     _puzzling: set[int] = field(default_factory=set)
     _beat: Timer = field(default_factory=lambda: Timer(BEAT_S))
     _look: Timer = field(default_factory=lambda: Timer(LOOK_S))
@@ -217,13 +218,16 @@ class Poller:
             answer = self.askers.answer(0)
 
     def _heard(self, number: int, watched: Watched, target: Tracked, status: JobStatus) -> None:
-        """The server has told a job's state."""
-        self._unknown_since_s.pop(number, None)
+        """The server has told a job's state, of this job or of another."""
         if self.cups.news.trouble_is_over(watched.queue):
             self.tell(Change("server-back", f"{watched.queue.server} answers again"))
             self.cups.soon()
         before = target.status
         is_news = target.learn(status)
+        if target.doubts:
+            self._doubt(number, watched, target)
+            return
+        self._doubted_since_s.pop(number, None)
         self.schedule.answered(number, self.clock.monotonic_s(), changed=is_news)
         if not is_news:
             return
@@ -233,9 +237,12 @@ class Poller:
             self._drop(watched)
             return
         # a deletion may be the cloud's alone, and says nothing of the location
-        if status.state not in (before.state, DeliveryState.UNKNOWN, DeliveryState.DELETED):
+        says_nothing = (before.state, DeliveryState.DELETED)
+        if status.state >= DeliveryState.SUBMITTED and status.state not in says_nothing:
             self.cups.news.signs_s[place(watched, target)] = wall_s
         level = NOTICE if status.state in NOT_DELIVERED or status.is_failing else INFO
+        if status.state is DeliveryState.MISMATCHED:
+            level = WARNING
         event = "failing" if status.is_failing else status.state.name.lower()
         text = describe(target.receipt, status)
         self.tell(of_document(event, text, watched.document, target.receipt, level))
@@ -247,13 +254,22 @@ class Poller:
         self.cups.soon()
 
     def _refused(self, number: int, watched: Watched, target: Tracked) -> None:
-        """The server does not know the job; it may be mended, so it is asked for a while."""
+        """The server does not know the job."""
+        target.doubt()
+        self._doubt(number, watched, target)
+
+    def _doubt(self, number: int, watched: Watched, target: Tracked) -> None:
+        """The server does not answer about the document. Its fault may pass, so the server is
+        asked again for a while."""
         now_s = self.clock.monotonic_s()
-        since_s = self._unknown_since_s.setdefault(number, now_s)
-        target.unknown_count += 1
-        if target.is_lost and now_s - since_s >= self.settings.unknown_after_s:
-            lost = dataclasses.replace(target.status, state=DeliveryState.UNKNOWN)
-            self._heard(number, watched, target, lost)
+        if target.doubts == 1:
+            self._doubted_since_s[number] = now_s
+        since_s = self._doubted_since_s[number]
+        wait_s: float = self.settings.unknown_after_s
+        if target.difference:
+            wait_s = min(wait_s, MISMATCHED_AFTER_S)
+        if target.is_doubtful and now_s - since_s >= wait_s:
+            self._heard(number, watched, target, target.verdict)
         else:
             self.schedule.answered(number, now_s, changed=False)
 
@@ -283,5 +299,5 @@ class Poller:
         self.cups.forget(watched)
         for number in watched.numbers:
             self.schedule.forget(number)
-            self._unknown_since_s.pop(number, None)
+            self._doubted_since_s.pop(number, None)
             self._puzzling.discard(number)

@@ -237,6 +237,9 @@ _WHY_NOT = tr(
 
 
 def _failed(documents: Sequence[Watched]) -> list[Watched]:
+    """Those that were not delivered; none while a person has to look what came out."""
+    if any(DeliveryState.MISMATCHED in _states(each) for each in documents):
+        return []
     return [each for each in documents if _states(each) & NOT_DELIVERED]
 
 

@@ -32,6 +32,7 @@ from cirrus_bridge.errors import (
     Kind,
     QueueError,
     Refused,
+    RepeatedId,
     Retryable,
     SubmitDropped,
     SubmitUnanswered,
@@ -170,13 +171,16 @@ class Submission:
                 )
             )
         if len(head) == 1 and upload.earlier is None and self._fits_one_request(head[0]):
+            data = head[0].data
+            put = functools.partial(self.api.put_file, data)
             try:
-                return self._submit(document, functools.partial(self.api.put_file, head[0].data))
+                return self._submit(document, len(data), put)
             except TooLarge as error:
                 self.report.debug(f"{error} It is sent in segments instead.")
         name = upload.send(itertools.chain(head, segments))
+        submit = functools.partial(self.api.submit_file, name)
         try:
-            return self._submit(document, functools.partial(self.api.submit_file, name))
+            return self._submit(document, upload.size_bytes, submit, upload.check_file)
         except Refused as error:
             raise upload.useless(error) from error
 
@@ -192,9 +196,14 @@ class Submission:
             self.report.progress(min(99, document.size_bytes * 100 // self.expected_bytes))
 
     def _submit(
-        self, document: Document, request: Callable[[Ticket], list[Receipt]]
+        self,
+        document: Document,
+        sent_bytes: int,
+        request: Callable[[Ticket], list[Receipt]],
+        check: Callable[[], None] = lambda: None,
     ) -> list[Receipt]:
-        """Submit until it is clear what became of it, as far as the queue allows."""
+        """Submit until it is clear what became of it, as far as the queue allows. `check` raises
+        an error if what was uploaded (`sent_bytes`) may be gone after an outage."""
         self.report.debug(f"document sha256={document.sha256} bytes={document.size_bytes}")
         submit_key, form = self.journal.submit_key(self.key)
         if not submit_key or form != self._form:
@@ -208,6 +217,7 @@ class Submission:
                 self.key,
                 document.sha256,
                 document.size_bytes,
+                sent_bytes,
                 submit_key=submit_key,
                 submit_form=self._form,
                 now_s=self.clock.wall_s(),
@@ -225,6 +235,7 @@ class Submission:
                 if not isinstance(error, Retryable):
                     raise
                 patience.wait_after(error)
+                check()
             else:
                 self.report.server_back()
                 return receipts
@@ -238,7 +249,14 @@ class Submission:
             except Interrupted as error:
                 # it may have come just behind the answer
                 raise SubmitUnanswered(_INTERRUPTED) from error
-            self.journal.accepted(self.key, receipts, now_s=self.clock.wall_s())
+            taken = self.journal.accepted(self.key, receipts, now_s=self.clock.wall_s())
+            if taken:
+                text = tr(
+                    "{server} gave this job the id {id}, which another job has.",
+                    server=self.queue.server,
+                    id=taken,
+                )
+                raise RepeatedId(joined(" ", (text, MAY_BE_PRINTED)))
             return receipts
 
     def _patience(self, *, in_class: bool) -> Patience:
@@ -270,6 +288,9 @@ class Submission:
     def _decide_unanswered(self, error: SubmitUnanswered, key: DocumentKey) -> None:
         """Return if an unanswered submit is to be repeated, because the server tells repeated
         ones or the queue wants it; raise otherwise."""
+        if isinstance(error, RepeatedId):  # asked again, the server would say the same
+            self.journal.unanswered(key, now_s=self.clock.wall_s())
+            raise error
         if self.clock.stop_requested:
             raise error  # the journal still says SUBMITTING: the next run decides
         submit_key, form = self.journal.submit_key(key)

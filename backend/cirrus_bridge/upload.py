@@ -4,6 +4,14 @@ Several segments are under way at once, since each says its own place; how many 
 large they are, follows what the server can take. What the server has confirmed is in the journal,
 and is not sent again when the job runs again with the same data. The main thread reads, compresses,
 journals, tells and waits; the senders do nothing but send, and hold one segment each.
+
+The API cannot be asked what is in a temporary file. A server that was restored from a backup may
+have lost confirmed segments, or have given the file's name to somebody else. So a file is trusted
+for TRUSTED_S after the last confirmed segment: a backend that was killed, or whose time was over,
+goes on where it was, and a restored server is rarely back so soon. Later, everything goes into a
+new file. A server that says by `Server-Instance` that it has run all the time is trusted for ever,
+and one that says otherwise is not trusted at all. What still goes wrong is found after the submit,
+by the size that the server reports (`verification`).
 """
 
 from __future__ import annotations
@@ -24,6 +32,8 @@ from cirrus_bridge.model import DocumentKey, Segment
 from cirrus_bridge.patience import Patience
 from cirrus_bridge.segments import SMALLEST_BYTES, cut, next_size, smaller_size, split
 from cirrus_bridge.words import tr
+
+TRUSTED_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,10 @@ class Upload:
     progressed: Callable[[], None]
     found_one_at_a_time: Callable[[], None]
     name: str = ""
+    size_bytes: int = 0  # of what was uploaded
+    _instance: str = ""
+    _confirmed_s: float = 0.0
+    _has_doubts: bool = False
     _tasks: queue.SimpleQueue[Segment] = field(default_factory=queue.SimpleQueue)
     _outcomes: queue.SimpleQueue[_Outcome] = field(default_factory=queue.SimpleQueue)
     _senders: int = 0
@@ -72,33 +86,67 @@ class Upload:
             StartOver: what an earlier run has uploaded is of no use; the next run begins anew.
             CirrusError: any other reason why it did not work.
         """
-        self.name = self.earlier.temp_file if self.earlier else ""
-        if not self.name:
-            self.name = self.patience.insist(self.api.temp_file)
-            self.journal.uploading(self.key, self.name, now_s=self.clock.wall_s())
         if self.earlier:
-            count = len(self.earlier.segments)
-            self.patience.report.debug(f"the upload continues: {count} segments are there")
+            self._continue(self.earlier)
+        else:
+            self._begin()
         try:
-            end = self._send_all(iter(segments))
+            self.size_bytes = self._send_all(iter(segments))
         except Refused as error:
             raise self.useless(error) from error
         if self.earlier and any(
-            start + s.length > end for start, s in self.earlier.segments.items()
+            start + s.length > self.size_bytes for start, s in self.earlier.segments.items()
         ):
             raise self.useless(None)
         return self.name
 
+    def _begin(self) -> None:
+        self.name = self.patience.insist(self.api.temp_file)
+        self._instance, self._confirmed_s = self.api.server_instance, self.clock.wall_s()
+        self.journal.uploading(self.key, self.name, self._instance, now_s=self._confirmed_s)
+
+    def _continue(self, earlier: Confirmed) -> None:
+        self.name, self._confirmed_s = earlier.temp_file, earlier.at_s
+        self._instance = earlier.server_instance
+        if self._instance:
+            self.patience.insist(self.api.version)
+        self.check_file()
+        count = len(earlier.segments)
+        self.patience.report.debug(f"the upload continues: {count} segments are there")
+
+    def check_file(self) -> None:
+        """After an outage or an earlier run: check that the server's file still has what was
+        confirmed, as far as that can be told.
+
+        Raises:
+            StartOver: it may be another file by now; the next run begins anew.
+        """
+        self._has_doubts = True
+        now_s = self.clock.wall_s()
+        if 0 <= now_s - self._confirmed_s <= TRUSTED_S:
+            self._check_instance()
+        elif not self._instance:
+            raise self._start_over("the last confirmed segment is too old")
+        else:
+            self.patience.insist(self.api.version)
+            self._check_instance()
+            self._confirmed_s = now_s
+
+    def _check_instance(self) -> None:
+        if self.api.server_instance != self._instance:
+            raise self._start_over("the server was restarted or replaced")
+
     def useless(self, error: Refused | None) -> Exception:
-        """The error for a temporary file that the server refuses: after an earlier run it may
-        have forgotten the file, and a new one is worth a try."""
-        if self.earlier is None:
+        """The error for a temporary file that the server refuses: after an earlier run or an
+        outage it may have forgotten the file, and a new one is worth a try."""
+        if not self._has_doubts:
             return error or AssertionError("only an earlier run leaves something useless")
+        return self._start_over(str(error or "the data has changed"))
+
+    def _start_over(self, detail: str) -> StartOver:
         self.journal.forget_upload(self.key)
-        return StartOver(
-            tr("What was uploaded before can not be continued; the upload begins anew."),
-            detail=str(error or "the data has changed"),
-        )
+        text = tr("What was uploaded before can not be continued; the upload begins anew.")
+        return StartOver(text, detail=detail)
 
     def _send_all(self, segments: Iterator[Segment]) -> int:
         """Keep the senders busy until everything is confirmed; returns the stream's length."""
@@ -126,6 +174,7 @@ class Upload:
                         self._settle(self._outcomes.get(), again)
                     if isinstance(failure, Retryable):
                         self.patience.wait_after(failure)
+                        self.check_file()
         return end
 
     def _settle(self, outcome: _Outcome, again: deque[Segment]) -> ApiError | None:
@@ -164,12 +213,14 @@ class Upload:
 
     def _confirm(self, segment: Segment, took_s: float) -> None:
         self.patience.succeeded()
+        self._check_instance()
+        self._confirmed_s = self.clock.wall_s()
         self.journal.confirmed(
             self.key,
             position=segment.index,
             length=len(segment.data),
             sha256=hashlib.sha256(segment.data).hexdigest(),
-            now_s=self.clock.wall_s(),
+            now_s=self._confirmed_s,
         )
         if len(segment.data) >= self.segment_bytes:
             self.segment_bytes = next_size(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import NamedTuple
@@ -68,12 +69,13 @@ def application(cloud: Cloud) -> Router:
 
 def _served(cloud: Cloud) -> ASGIApp:
     site = Site(cloud)
+    instance = secrets.token_hex(8)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         with contextlib.suppress(ClientDisconnect):  # nobody is left to be answered
             try:
-                response = await _answered(cloud, site, request)
+                response = await _answered(cloud, site, request, instance)
             except asyncio.CancelledError:  # the server ends, and has given the request its time
                 response = PlainTextResponse("the server is stopping\n", 503)
             await response(scope, receive, send)
@@ -81,13 +83,15 @@ def _served(cloud: Cloud) -> ASGIApp:
     return app
 
 
-async def _answered(cloud: Cloud, site: Site, request: Request) -> Response:
+async def _answered(cloud: Cloud, site: Site, request: Request, instance: str) -> Response:
     try:
         call = Call(request)
         if call.path[:1] == ("api",):
             response = await _api(cloud, call)
             # a client that knows this may repeat a submit whose answer it has lost
             response.headers["Idempotency-Supported"] = "1"
+            # and one that sees this change no longer relies on what it has uploaded
+            response.headers["Server-Instance"] = instance
             return response
         return await site.answer(call)
     except RequestFault as fault:

@@ -170,3 +170,19 @@ def test_a_folder_of_an_earlier_version(own: CloudletServer) -> None:
     own.come_back()
     own.cli("account", "add", "anna", "--company", "ACME")
     assert own.wait_for_job(job_id, 2)
+
+
+def test_each_start_is_another_instance(own: CloudletServer) -> None:
+    """A backend that sees this change relies no longer on what it has uploaded: the server may have
+    been restored from a backup."""
+    curl = Curl(own.url, own.key)
+
+    def instance() -> str:
+        version, temp = curl.get("/api/version"), curl.post("/api/tempfile")
+        (said,) = {answer.headers["server-instance"] for answer in (version, temp)}
+        return said
+
+    before = instance()
+    assert instance() == before
+    own.restart()
+    assert instance() != before

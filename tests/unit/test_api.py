@@ -164,6 +164,8 @@ def test_every_state(state: int) -> None:
         "[]",
         "{}",
         '{"State":7}',
+        '{"State":-1}',
+        '{"State":-2}',
         '{"State":null}',
         '{"State":[]}',
         "{",

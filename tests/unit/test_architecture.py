@@ -16,7 +16,7 @@ BRIDGE = BACKEND / "cirrus_bridge"
 LAYERS: list[set[str]] = [
     {"one_line", "words", "model", "__init__"},
     {"distrust"},
-    {"errors"},
+    {"errors", "verification"},
     {
         "cups_facts",
         "lifecycle",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sqlite3
 import stat
 import subprocess
@@ -43,14 +44,14 @@ def _state(folder: Path) -> State:
 
 
 def _submitting(journal: Journal, now_s: float) -> None:
-    journal.submitting(KEY, "ab", 9, submit_key="k", submit_form="f", now_s=now_s)
+    journal.submitting(KEY, "ab", 9, 5, submit_key="k", submit_form="f", now_s=now_s)
 
 
 def test_the_order_of_effects_survives(tmp_path: Path) -> None:
     """After each step, a new process finds exactly that step."""
-    steps: list[tuple[Callable[[Journal], None], State]] = [
+    steps: list[tuple[Callable[[Journal], object], State]] = [
         (lambda j: j.intent(KEY, JOB, TARGETS, now_s=1), State.SENDING),
-        (lambda j: j.uploading(KEY, "t", now_s=2), State.SENDING),
+        (lambda j: j.uploading(KEY, "t", "s", now_s=2), State.SENDING),
         (
             lambda j: j.confirmed(KEY, position=0, length=5, sha256="ab", now_s=2),
             State.SENDING,
@@ -157,6 +158,18 @@ def test_journal_of_the_first_version(tmp_path: Path) -> None:
         (entry,) = journal.entries("u", 1)
         assert (entry.state, entry.open_runs, entry.class_name) == (State.FOLLOWED, 0, "")
         assert not journal.takes_one_at_a_time("h", now_s=1)
+
+
+def test_a_job_that_was_renamed_before_it_was_sent(tmp_path: Path) -> None:
+    """Its title is the one that the server got."""
+    with Journal(tmp_path) as journal:
+        for title in ("before", "after"):
+            job = dataclasses.replace(JOB, title=title)
+            journal.intent(KEY, job, TARGETS, now_s=1)
+        _submitting(journal, 2)
+        journal.accepted(KEY, RECEIPTS, now_s=2)
+        (document,) = journal.documents_of(KEY)
+    assert document.title == "after"
 
 
 def test_journal_that_is_being_made(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def _accepted(folder: Path, *numbers: int, handover: str = "hold", now_s: float 
             key = _key(number)
             job = PrintJob(number, key.job_uuid, "u", "t", 1, "q")
             journal.intent(key, job, [TARGET], now_s=now_s)
-            journal.submitting(key, "ab", 9, submit_key="k", submit_form="f", now_s=now_s)
+            journal.submitting(key, "ab", 9, 5, submit_key="k", submit_form="f", now_s=now_s)
             journal.accepted(key, [Receipt(TARGET, f"1-{number}")], now_s=now_s)
             if handover:
                 journal.hand_over([key], handover, URI, now_s=now_s)
@@ -206,11 +206,11 @@ def test_printing_anew_is_another_submit(tmp_path: Path, journal: PollerJournal)
     """The next run finds a document to be submitted, of which the server has no segment."""
     _accepted(tmp_path, 1)
     with Journal(tmp_path) as backend:
-        backend.uploading(_key(), "f1", now_s=11)
+        backend.uploading(_key(), "f1", "", now_s=11)
         backend.confirmed(_key(), position=0, length=9, sha256="a", now_s=11)
     journal.print_anew([_key()], now_s=20)
     with Journal(tmp_path) as backend:
-        backend.uploading(_key(), "f2", now_s=21)
+        backend.uploading(_key(), "f2", "", now_s=21)
         (entry,) = backend.entries(_key().job_uuid, 1)
         assert (entry.state, entry.reprints) == (State.REPRINT, 1)
         assert backend.upload(_key()) is None

@@ -70,7 +70,9 @@ class Site:
         now_s = self.clock.wall_s()
         with Journal(self.folder) as journal:
             journal.intent(key, job, TARGETS, now_s=now_s)
-            journal.submitting(key, "ab", size_bytes, submit_key="k", submit_form="f", now_s=now_s)
+            journal.submitting(
+                key, "ab", size_bytes, size_bytes, submit_key="k", submit_form="f", now_s=now_s
+            )
             receipts = [Receipt(target, f"secret-{job_id}") for target in TARGETS]
             journal.accepted(key, receipts, now_s=now_s)
         return key

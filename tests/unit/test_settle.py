@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from cirrus_bridge.change import Change
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.cups_ipp import CupsServer
@@ -16,6 +18,7 @@ from cirrus_bridge.uri import parse_queue_uri
 from cirrus_bridge.watched import WatchList
 
 TARGET = Target("Paris", "L1")
+LYON = Target("Lyon", "L2")
 URI = "cirrus://h/C/Paris:L1"
 KEY = DocumentKey("urn:uuid:1", 1, 0, URI, 1)
 
@@ -27,12 +30,17 @@ class _Cups(CupsQueues):
         super().__init__(CupsServer("/nowhere"))
         self.released_s: list[float] = []
         self.now_s = 0.0
+        self.is_paused = False
 
     def job(self, job_id: int, *, also: object = ()) -> CupsJob:
         return CupsJob(job_id, KEY.job_uuid, "q", "q", HELD, (), "", "", "", None, {})
 
     def printer(self, queue: str) -> CupsPrinter:
         return CupsPrinter(queue, URI, 3, "", ())
+
+    def pause(self, queue: str, message: str) -> bool:
+        self.is_paused = True
+        return True
 
     def release_job(self, job_id: int) -> None:
         self.released_s.append(self.now_s)
@@ -54,7 +62,7 @@ def test_a_job_that_something_else_holds(tmp_path: Path) -> None:
     told: list[Change] = []
     with Journal(tmp_path) as backend:
         backend.intent(KEY, PrintJob(1, KEY.job_uuid, "u", "t", 1, "q"), [TARGET], now_s=1)
-        backend.submitting(KEY, "ab", 9, submit_key="k", submit_form="f", now_s=1)
+        backend.submitting(KEY, "ab", 9, 5, submit_key="k", submit_form="f", now_s=1)
         backend.accepted(KEY, [Receipt(TARGET, "1-1")], now_s=1)
         backend.hand_over([KEY], "hold", URI, now_s=1)
     with PollerJournal(tmp_path) as journal:
@@ -67,3 +75,29 @@ def test_a_job_that_something_else_holds(tmp_path: Path) -> None:
             cups.now_s = float(second)
             assert not settlement.settle([watched])
     assert cups.released_s == [0, 30, 90, 210]
+
+
+@pytest.mark.parametrize(
+    ("at_lyon", "stops"), [(DeliveryState.DELIVERED, True), (DeliveryState.MISMATCHED, False)]
+)
+def test_onfailure_waits_for_a_person(
+    tmp_path: Path, at_lyon: DeliveryState, *, stops: bool
+) -> None:
+    """Nothing is done by itself about a job of which nobody knows what came out, though another
+    of its targets has failed."""
+    cups = _Cups()
+    with Journal(tmp_path) as backend:
+        backend.intent(KEY, PrintJob(1, KEY.job_uuid, "u", "t", 1, "q"), [TARGET, LYON], now_s=1)
+        backend.submitting(KEY, "ab", 9, 5, submit_key="k", submit_form="f", now_s=1)
+        backend.accepted(KEY, [Receipt(TARGET, "1-1"), Receipt(LYON, "1-2")], now_s=1)
+        backend.hand_over([KEY], "hold", f"{URI};Lyon:L2?onfailure=stop", now_s=1)
+    with PollerJournal(tmp_path) as journal:
+        journal.beat("p", now_s=1)
+        (document,) = journal.lease("p", now_s=1)
+        watched = WatchList().add(document, parse_queue_uri)
+        for target, state in zip(watched.targets, (DeliveryState.DELETED, at_lyon), strict=True):
+            target.learn(JobStatus(state))
+        told: list[Change] = []
+        assert not Settlement(journal, cups, _Clock(cups), told.append).settle([watched])
+    assert cups.is_paused is stops
+    assert cups.released_s == [0]

@@ -99,7 +99,7 @@ def _send(script: Limited, journal: Journal, data: bytes, **sizes: int) -> list[
 
 
 def _journaled(journal: Journal) -> list[tuple[int, int]]:
-    there = journal.upload(KEY) or Confirmed("", {})
+    there = journal.upload(KEY) or Confirmed("", {}, 0.0, "")
     return sorted((at, segment.length) for at, segment in there.segments.items())
 
 

@@ -39,6 +39,7 @@ _NOT_ACCEPTED = {
 _MAY_BE_PRINTED = tr("perhaps printed: the submit had no answer")
 _IN_CLOUD = {
     DeliveryState.SUBMITTED: tr("waiting"),
+    DeliveryState.MISMATCHED: tr("not the document that was sent"),
     DeliveryState.UNKNOWN: tr("unknown to the server"),
     DeliveryState.RECEIVED: tr("received"),
     DeliveryState.DELIVERED: tr("delivered"),

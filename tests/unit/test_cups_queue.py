@@ -1,0 +1,75 @@
+"""What is written at a queue, where others write too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from cirrus_bridge.cups_ipp import CupsServer
+from cirrus_bridge.cups_queue import IDLE, MESSAGE_PREFIX, STOPPED, CupsQueues
+from cirrus_bridge.ipp import Attribute, Group, Operation, Response, Value
+
+
+class _Server(CupsServer):
+    """A cupsd with one queue, which takes what it is told."""
+
+    def __init__(self, state: int, message: str, *reasons: str) -> None:
+        super().__init__("/nowhere")
+        self.queue: dict[str, tuple[Value, ...]] = {
+            "printer-name": ("q",),
+            "printer-state": (state,),
+            "printer-state-message": (message,),
+            "printer-state-reasons": reasons or ("none",),
+        }
+
+    def request(
+        self,
+        operation: int,
+        path: str,
+        about: Sequence[Attribute] = (),
+        *,
+        group: Group = Group.JOB,
+        changes: Sequence[Attribute] = (),
+        data: bytes = b"",
+        language: str = "en",
+    ) -> Response:
+        if operation == Operation.CUPS_ADD_MODIFY_PRINTER:
+            self.queue |= {change.name: tuple(change.values) for change in changes}
+        return Response(0, ((Group.PRINTER, self.queue),))
+
+
+OURS = f"{MESSAGE_PREFIX}1 job waiting at Paris"
+
+
+@pytest.mark.parametrize(
+    ("state", "before", "after"),
+    [
+        (IDLE, "", OURS),
+        (IDLE, f"{MESSAGE_PREFIX}2 jobs waiting at Paris", OURS),
+        (IDLE, "Out of toner", "Out of toner"),
+        (STOPPED, "", ""),
+    ],
+)
+def test_whose_message_it_is(state: int, before: str, after: str) -> None:
+    """Another program's message stays, and so does what a stopped queue says."""
+    server = _Server(state, before)
+    CupsQueues(server).tell_queue("q", (), "1 job waiting at Paris")
+    assert server.queue["printer-state-message"] == (after,)
+
+
+def test_the_message_of_another_is_not_taken_away() -> None:
+    """When there is nothing left to say, only our own words go."""
+    theirs, ours = _Server(IDLE, "Out of toner"), _Server(IDLE, OURS)
+    for server in (theirs, ours):
+        CupsQueues(server).tell_queue("q", (), "")
+    assert theirs.queue["printer-state-message"] == ("Out of toner",)
+    assert ours.queue["printer-state-message"] == ("",)
+
+
+def test_the_reasons_of_others_stay() -> None:
+    """CUPS replaces all of them at once; ours come and go among them."""
+    server = _Server(IDLE, "", "toner-low", "cirrus-delivery-waiting-report")
+    CupsQueues(server).tell_queue("q", {"cirrus-delivery-failed-warning"}, "")
+    reasons = server.queue["printer-state-reasons"]
+    assert set(reasons) == {"toner-low", "cirrus-delivery-failed-warning"}

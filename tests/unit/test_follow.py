@@ -1,0 +1,208 @@
+"""A run of the backend whose server tells of another job, by real HTTP and with a real journal."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cirrus_bridge.backend_run import OK, BackendRun
+from cirrus_bridge.clock import Clock
+from cirrus_bridge.config import Configuration, UploadSettings
+from cirrus_bridge.config_servers import Secret, Server
+from cirrus_bridge.cups_job import SpooledDocument
+from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
+from cirrus_bridge.errors import Disposition, RepeatedId, StatusMismatch
+from cirrus_bridge.follow import DOUBT_LIMIT
+from cirrus_bridge.journal import Journal
+from cirrus_bridge.journal_delivery import Accepted
+from cirrus_bridge.lifecycle import State
+from cirrus_bridge.model import DeliveryState, JobStatus, PrintJob
+from cirrus_bridge.settings import QueueSettings
+from cirrus_bridge.uri import parse_queue_uri
+from scripted_server import Answer, Request, ScriptedServer
+
+HELD = EXIT_CODES[Disposition.HOLD]
+DATA = b"x" * 1000
+OURS = '{"State": 2, "Name": "Report", "Size": 1000}'
+OTHER = '{"State": 2, "Name": "Salaries", "Size": 4711}'
+
+
+class _Clock(Clock):
+    """Time passes by sleeping alone."""
+
+    passed_s = 0.0
+
+    def monotonic_s(self) -> float:
+        return self.passed_s
+
+    def sleep(self, seconds: float) -> None:
+        self.passed_s += seconds
+
+
+class Site:
+    """A queue to a server that answers by `status`, and gives the ids of `ids` one by one."""
+
+    def __init__(self, folder: Path, status: Callable[[int], str], **settings: Any) -> None:
+        self._folder = folder
+        self._status = status
+        self._settings = QueueSettings(encryption="never", **settings)
+        self.server = ScriptedServer(self._script)
+        self.journal = Journal(folder / "state")
+        self.targets, self.ids = "Paris:L1", ["1-1"]
+        self.submits = self.asked = 0
+        self.said = io.BytesIO()
+
+    def _script(self, request: Request) -> Answer:
+        if request.method == "PUT":
+            self.submits += 1
+            return Answer(self.ids[min(self.submits, len(self.ids)) - 1])
+        if request.path == "/api/version":
+            return Answer("a\nb\nc\nd", headers={"Idempotency-Supported": "1"})
+        self.asked += 1
+        return Answer(self._status(self.asked))
+
+    def print(self, job_id: int = 1) -> int:
+        """One run; the exit code.
+
+        Raises:
+            CirrusError: what it ended with.
+        """
+        spool = self._folder / "d00001-001"
+        spool.write_bytes(DATA)
+        entry = Server(self.server.name, Secret("k"), "Acme", ())
+        configuration = Configuration(self._folder, self._settings, UploadSettings(), (entry,))
+        queue = parse_queue_uri(f"cirrus://{self.server.name}/Acme/{self.targets}", self._settings)
+        job = PrintJob(
+            job_id,
+            f"urn:uuid:{job_id}",
+            "u",
+            "Report",
+            1,
+            "q",
+        )
+        report = CupsReport(self.said)
+        run = BackendRun(job, configuration, self.journal, _Clock(), report, lambda: False)
+        with spool.open("rb") as stdin:
+            return run.print(queue, SpooledDocument(job, stdin, os.getpid()))
+
+    def document(self) -> Accepted:
+        """The document in the journal."""
+        key = self.journal.entries("urn:uuid:1", 1)[0].key
+        (document,) = self.journal.documents_of(key)
+        return document
+
+    def state(self) -> DeliveryState:
+        """What the journal has of it."""
+        return self.document().deliveries[0].status.state
+
+
+@pytest.fixture
+def site_of(tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    """Makes sites, and ends them."""
+    with contextlib.ExitStack() as stack:
+
+        def make(status: Callable[[int], str], **settings: Any) -> Site:
+            site = Site(tmp_path, status, **settings)
+            stack.enter_context(site.server)
+            stack.enter_context(site.journal)
+            return site
+
+        yield make
+
+
+SiteOf = Callable[..., Site]
+
+
+def test_what_was_sent_is_known_later(site_of: SiteOf) -> None:
+    """To everybody who follows the document: its title, its size, and that of the upload."""
+    site = site_of(lambda _: OURS)
+    assert site.print() == OK
+    document = site.document()
+    assert (document.title, document.size_bytes) == ("Report", len(DATA))
+    assert 0 < document.sent_bytes < len(DATA)
+
+
+def test_another_job_is_told_of_for_a_moment(site_of: SiteOf) -> None:
+    """A proxy may mix answers up: the server is asked again, and its right answer counts."""
+    site = site_of(lambda count: OTHER if count <= 3 else OURS)
+    assert site.print() == OK
+    assert (site.asked, site.state()) == (4, DeliveryState.DELIVERED)
+
+
+@pytest.mark.parametrize("handover", ["hold", "complete"])
+@pytest.mark.parametrize("wait", ["received", "delivered"])
+def test_another_job_is_told_of_all_the_time(site_of: SiteOf, handover: str, wait: str) -> None:
+    """The job is held, and never completed, whatever the queue wants; the poller decides."""
+    site = site_of(lambda _: OTHER, handover=handover, wait=wait)
+    assert site.print() == HELD
+    assert (site.asked, site.state()) == (DOUBT_LIMIT, DeliveryState.SUBMITTED)
+    assert site.document().state is State.HELD
+
+
+@pytest.mark.parametrize("wait", ["submitted", "received", "delivered"])
+def test_a_job_that_is_not_the_document(site_of: SiteOf, wait: str) -> None:
+    """Once that is certain, each run of the job says so, and nothing is sent again."""
+    site = site_of(lambda _: '{"State": 0}', wait=wait, wait_timeout_s=1)
+    site.print()
+    mismatched = JobStatus(DeliveryState.MISMATCHED, message="its size is 5 bytes instead of 1000")
+    now_s = site.document().accepted_at_s
+    assert site.journal.state(site.document().key, 0, mismatched, now_s=now_s)
+    for _ in range(2):
+        with pytest.raises(StatusMismatch, match=r"its size is 5 bytes.*Look at the printer"):
+            site.print()
+    assert site.submits == 1
+    assert StatusMismatch.disposition is Disposition.HOLD
+
+
+def test_one_of_several_targets_is_not_the_document(site_of: SiteOf) -> None:
+    """The job does not end as received because the other target is."""
+    site = site_of(lambda count: '{"State": 1}' if count == 1 else OTHER, wait="received")
+    site.targets, site.ids = "Paris:L1;Lyon:L2", ["1-1\n1-2"]
+    assert site.print() == HELD
+    mismatched = JobStatus(DeliveryState.MISMATCHED)
+    now_s = site.document().accepted_at_s
+    key = site.document().key
+    assert site.journal.state(key, 1, mismatched, now_s=now_s)
+    with pytest.raises(StatusMismatch, match=r"Received at Paris; .*Lyon:L2 is not the document"):
+        site.print()
+
+
+def test_an_id_that_another_job_has(site_of: SiteOf) -> None:
+    """The second job is held, with words; it is neither followed nor sent again by itself, and the
+    first one stays what it is."""
+    site = site_of(lambda _: OURS)
+    assert site.print(1) == OK
+    with pytest.raises(RepeatedId, match=r"gave this job the id 1-1.*may be printed"):
+        site.print(2)
+    assert site.submits == 2
+    (entry,) = site.journal.entries("urn:uuid:2", 2)
+    assert entry.state is State.UNANSWERED
+    assert site.journal.documents_of(entry.key) == []
+    assert site.state() is DeliveryState.DELIVERED
+
+
+def test_a_person_releases_the_job_with_that_id(site_of: SiteOf) -> None:
+    """It is sent once more."""
+    site = site_of(lambda _: OURS)
+    site.ids = ["1-1", "1-1", "1-2"]
+    assert site.print(1) == OK
+    with pytest.raises(RepeatedId):
+        site.print(2)
+    assert site.print(2) == OK
+    assert site.submits == 3
+
+
+@pytest.mark.parametrize("onambiguous", ["hold", "resubmit", "drop"])
+def test_no_policy_repeats_it(site_of: SiteOf, onambiguous: str) -> None:
+    """The server could give the same id for ever, and print each time."""
+    site = site_of(lambda _: OURS, onambiguous=onambiguous)
+    assert site.print(1) == OK
+    with pytest.raises(RepeatedId):
+        site.print(2)
+    assert site.submits == 2
