@@ -23,6 +23,13 @@ KEYS_COPY = "servers.d_site.toml"
 CREDENTIALS = "/run/credentials/cirrus-statusd.service"
 CLOUD = ("--data", "/srv/cloud")
 QUEUE = "laser"
+# what a person would look at when a test has failed
+TELLING = (
+    ("lpstat", "-l", "-W", "all", "-o"),
+    ("cirrusctl", "jobs"),
+    ("journalctl", "--lines=50"),
+    ("tail", "-n", "50", "/var/log/cups/error_log"),
+)
 
 
 class PackagedSite(CleanSystem):
@@ -44,6 +51,12 @@ class PackagedSite(CleanSystem):
         shutil.copy(REPO / "installer" / "welcome.pdf", self.path("/srv"))
         self.apt_get("update")
         return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if any(exc_info):
+            for command in TELLING:
+                print(f"$ {' '.join(command)}", self.run(*command, may_fail=True), sep="\n")
+        super().__exit__(*exc_info)
 
     def deb(self, folder: str, package: str) -> str:
         """The package `bridge` or `cloudlet` of now/ or next/, as apt-get wants it."""
