@@ -95,7 +95,7 @@ def _main(
         configuration = load(folder)
         queue = configuration.queue(device_uri(argv, environ))
         job = read_job(argv, environ, number, _facts(argv, environ, clock))
-        if job.cancel_after_s:
+        if job.cancel_after_s is not None:
             spent_s = min(max(0.0, clock.wall_s() - job.processing_at), job.cancel_after_s)
             clock.end_within(job.cancel_after_s - spent_s)
         targets = ", ".join(map(str, queue.targets))

@@ -24,14 +24,14 @@ class JobFacts:
     """A job as cupsd has it; times are in seconds since the epoch.
 
     `completed_at` is when CUPS last completed the job (0 for never), `cancel_after_s` after how
-    long in processing CUPS cancels it (0 for never).
+    long in processing CUPS cancels it (None for never).
     """
 
     job_uuid: str
     created_at: int = 0
     processing_at: int = 0
     completed_at: int = 0
-    cancel_after_s: int = 0
+    cancel_after_s: int | None = None
     priority: int = DEFAULT_PRIORITY
     host: str = ""
 
@@ -103,7 +103,7 @@ def _facts(job: Job) -> JobFacts:
         created_at=_number(job.text("time-at-creation")),
         processing_at=_number(job.text("time-at-processing")),
         completed_at=_number(job.text("time-at-completed")),
-        cancel_after_s=_number(job.text("job-cancel-after")),
+        cancel_after_s=_number(limit) if (limit := job.text("job-cancel-after")) else None,
         priority=_number(job.text("job-priority")) or DEFAULT_PRIORITY,
         host=job.text("job-originating-host-name"),
     )

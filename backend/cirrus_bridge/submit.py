@@ -268,8 +268,14 @@ class Submission:
             self.queue,
             in_class=in_class and not self.in_doubt,
             may_hold=self.job.is_last(self.key.number),
-            queue_wait_s=min(QUEUE_WAIT_S, self.job.cancel_after_s / 2 or QUEUE_WAIT_S),
+            queue_wait_s=self._queue_wait_s,
         )
+
+    @property
+    def _queue_wait_s(self) -> float:
+        """How long the queue waits for its server: CUPS may allow less than we do."""
+        limit_s = self.job.cancel_after_s
+        return QUEUE_WAIT_S if limit_s is None else min(QUEUE_WAIT_S, limit_s / 2)
 
     @property
     def _compression(self) -> Compression:

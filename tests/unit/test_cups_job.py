@@ -32,6 +32,9 @@ def cupsd(tmp_path: Path) -> Iterator[Program[bytes]]:
     program = tmp_path / "cupsd"
     program.symlink_to(shutil.which("sleep") or "")
     with Program[bytes]([program, "60"]) as process:
+        # execve(2) closes files, by which Popen sees that it worked, before it sets the name
+        while Path(f"/proc/{process.pid}/comm").read_text() != "cupsd\n":
+            pass
         yield process
 
 
