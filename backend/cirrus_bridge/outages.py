@@ -16,18 +16,17 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from cirrus_bridge.asking import Askers
-from cirrus_bridge.change import INFO, NOTICE, WARNING, Change
+from cirrus_bridge.change import INFO, WARNING, Change
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.cups_queue import FINAL, HELD, INDEFINITE, CupsJob, CupsQueues
+from cirrus_bridge.cups_queue import HELD, INDEFINITE, CupsJob, CupsQueues
 from cirrus_bridge.errors import CirrusError, CupsGone, CupsNotPossible, Refused
 from cirrus_bridge.journal_poller import PollerJournal, WaitingDocument
-from cirrus_bridge.lifecycle import State
 from cirrus_bridge.model import DocumentKey, Target
 from cirrus_bridge.patience import FOR_CORRECTION
 from cirrus_bridge.retry import waits
 from cirrus_bridge.timer import Timer
 from cirrus_bridge.uri import QueueUri
-from cirrus_bridge.words import Words, joined, tr, trn
+from cirrus_bridge.words import Words, joined, trn
 
 LOOK_S = 2.0
 RELEASE_AGAIN_S, LONGEST_RELEASE_S = 10.0, 600.0
@@ -80,6 +79,7 @@ class Outages:
     _outages: dict[Server, _Outage] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _asked: dict[int, Server] = field(default_factory=dict)
+    _released_s: dict[DocumentKey, float] = field(default_factory=dict)
     _look: Timer = field(default_factory=lambda: Timer(LOOK_S))
     _hold_again: Timer | None = None
 
@@ -135,6 +135,8 @@ class Outages:
         for document in self.journal.waiting():
             queue = self.queue_of(document.device_uri)
             documents[queue.server, queue.company, document.waits_for].append(document)
+        waiting_keys = {each.key for here in documents.values() for each in here}
+        self._released_s = {k: at_s for k, at_s in self._released_s.items() if k in waiting_keys}
         for server in self._outages.keys() - documents.keys():
             del self._outages[server]
         for server, waiting in documents.items():
@@ -214,36 +216,26 @@ class Outages:
         jobs = {job.job_id: job for job in self.cups.jobs()}
         done = []
         for document in wanted:
-            job = self._job(document, jobs)
-            if job is None or job.state in FINAL:
-                self._gone(document)
-            elif job.state == HELD and job.hold_until in ("", INDEFINITE):  # no time of a person
-                try:
-                    self.cups.release_job(job.job_id)
-                except (CupsGone, CupsNotPossible):
-                    continue  # a person was quicker
-                done.append(document.key)
-                self.tell(_change("released", document, "", INFO))
+            job = jobs.get(document.key.job_id)
+            if job is None or not self._is_ours_to_release(document, job):
+                continue
+            try:
+                self.cups.release_job(job.job_id)
+            except (CupsGone, CupsNotPossible):
+                continue  # a person was quicker
+            self._released_s[document.key] = document.changed_at_s
+            done.append(document.key)
+            self.tell(_change("released", document, "", INFO))
         return done
 
-    def _job(self, document: WaitingDocument, jobs: Mapping[int, CupsJob]) -> CupsJob | None:
-        job = jobs.get(document.key.job_id)
-        if job is None:  # it has ended, or is younger than the list
-            try:
-                job = self.cups.job(document.key.job_id)
-            except CupsGone:
-                return None
-        return job if job.job_uuid == document.key.job_uuid else None
-
-    def _gone(self, document: WaitingDocument) -> None:
-        """CUPS ended the job, or has forgotten it."""
-        if self.journal.is_at_work(document.key.job_uuid, document.key.job_id):
-            return
-        state = self.journal.abandon(document.key, now_s=self.clock.wall_s())
-        if state is State.ABANDONED_IN_DOUBT:
-            self.tell(_change("may-be-printed", document, _ENDED_IN_DOUBT, WARNING))
-        elif state is State.ABANDONED:
-            self.tell(_change("not-sent", document, _ENDED, NOTICE))
+    def _is_ours_to_release(self, document: WaitingDocument, job: CupsJob) -> bool:
+        """Whether the job is held for its server alone. A person may hold it until a time, or hold
+        it after it was released: then no backend has written of it since."""
+        return (
+            (job.state, job.job_uuid) == (HELD, document.key.job_uuid)
+            and job.hold_until in ("", INDEFINITE)
+            and self._released_s.get(document.key) != document.changed_at_s
+        )
 
     def _keep_held(self) -> None:
         """CUPS counts MaxHoldTime from the last hold."""
@@ -260,10 +252,3 @@ def _change(event: str, document: WaitingDocument, text: str, level: int) -> Cha
         *(event, text, level, document.queue, document.key.job_id, document.user, document.title),
         language=document.language,
     )
-
-
-_ENDED = tr("CUPS ended the job before it was sent to the cloud. Print it again if it is wanted.")
-_ENDED_IN_DOUBT = tr(
-    "CUPS ended the job while it was not known whether the cloud took it: it may be printed. Look "
-    "at the printer; print it again if it did not come out."
-)

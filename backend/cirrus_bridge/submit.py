@@ -88,7 +88,8 @@ class Submission:
     """Everything that one document's way to the cloud needs.
 
     `expected_bytes` is the document's size where it is known (for progress), else 0. `in_doubt`
-    says that an earlier submit of the document may have been accepted.
+    says that an earlier submit of the document may have been accepted, and nobody has decided what
+    follows; `warns` that messages say so, whatever a person has decided.
     """
 
     job: PrintJob
@@ -102,6 +103,7 @@ class Submission:
     sizes: UploadSettings
     expected_bytes: int = 0
     in_doubt: bool = False
+    warns: bool = False
 
     def run(self, document: Document, earlier: Entry | None) -> list[Receipt]:
         """Bring a document to the cloud.
@@ -119,20 +121,23 @@ class Submission:
             self._decide_unanswered(SubmitUnanswered(_INTERRUPTED), earlier.key)
             may_be_printed = False
         self.in_doubt = may_be_printed
+        self.warns = earlier is not None and (earlier.was_in_doubt or earlier.state in IN_DOUBT)
         self.journal.intent(self.key, self.job, self.queue.targets, now_s=self.clock.wall_s())
+        if self.warns:
+            self.journal.doubted(self.key, now_s=self.clock.wall_s())
         try:
             if self.in_doubt:
                 self._decide_unanswered(SubmitUnanswered(_INTERRUPTED), self.key)
             return self._upload_and_submit(document)
         except Interrupted as error:
-            if self.in_doubt:
+            if self.warns:
                 raise type(error)(_STOPPED_IN_DOUBT) from error
             raise
         except CirrusError as error:
             told = [error.consequence]
             if isinstance(error, Definitive) and error.kind is Kind.CONFIGURATION:
                 told.append(self._hold_until_corrected())
-            if self.in_doubt and not isinstance(error, SubmitUnanswered):
+            if self.warns and not isinstance(error, SubmitUnanswered):
                 told.append(_STILL_IN_DOUBT)
             error.consequence = joined(" ", filter(None, told))
             raise
@@ -225,7 +230,7 @@ class Submission:
             try:
                 receipts = self._ask(request, ticket)
             except SubmitUnanswered as error:
-                self.in_doubt = True
+                self.in_doubt = self.warns = True
                 patience.in_class = False  # another member could only print it a second time
                 self._decide_unanswered(error, self.key)
                 patience.wait_after(error)
