@@ -422,6 +422,7 @@ class StatusMismatch(CirrusError):
     """The server's job has another size or name than the document, so what came out is unknown."""
 
     code = "CB-703"
+    kind = Kind.JOB
     disposition = Disposition.HOLD
 
 
