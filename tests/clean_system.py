@@ -1,4 +1,4 @@
-"""A Debian system with nothing but its base, in memory, for packages to be installed in.
+"""A Debian system of any release with nothing but its base, in memory, to install packages in.
 
 Its files and processes live in namespaces of their own, so that its cupsd meets neither the
 machine's nor the network's, and all of it ends with them. Only apt-get sees the network. Once it
@@ -20,7 +20,9 @@ from typing import Self
 from print_site import eventually
 from programs import Program
 
-RELEASE = "bookworm"
+RELEASES = ("bookworm", "trixie", "forky", "sid")  # oldest first
+MIRROR = "http://deb.debian.org/debian"
+SCRIPTS = Path("/usr/share/debootstrap/scripts")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cirrus-bridge" / "tests"
 # systemd takes the group of processes in which it begins for the root of all
 OWN_GROUP = """
@@ -66,16 +68,21 @@ find "$1/$2" -depth -type d -exec rmdir {} +
 
 
 class CleanSystem:
-    """Use as a context manager."""
+    """Use as a context manager.
 
-    def __init__(self) -> None:
+    Args:
+        release: of Debian, one of RELEASES.
+    """
+
+    def __init__(self, release: str = RELEASES[0]) -> None:
+        self._release = release
         self._folder = Path(tempfile.mkdtemp(prefix="cb-system-"))  # where it is mounted
         self._keeper: Program[str] | None = None
         self._programs: list[Program[bytes]] = []
         self._inside = 0
 
     def __enter__(self) -> Self:
-        base, archives = _base(), CACHE / "archives"
+        base, archives = _base(self._release), CACHE / "archives"
         archives.mkdir(exist_ok=True)
         self._keeper = Program(
             [
@@ -93,6 +100,8 @@ class CleanSystem:
         self._inside = int(Path(f"/proc/{own}/task/{own}/children").read_text())
         shutil.copy("/etc/resolv.conf", self.path("/etc/resolv.conf"))
         self.write("/etc/hosts", "127.0.0.1 localhost\n")
+        # Release files of testing and sid expire after a week; a mirror may be older
+        self.write("/etc/apt/apt.conf.d/mirror", 'Acquire::Check-Valid-Until "false";\n')
         # a package that brings a service must not start it before the system is booted
         self.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
         return self
@@ -183,15 +192,18 @@ class CleanSystem:
         ]
 
 
-def _base() -> Path:
+def _base(release: str) -> Path:
     """The archive of a clean system, made if there is none."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    archive = CACHE / f"{RELEASE}.tar"
+    archive = CACHE / f"{release}.tar"
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not archive.exists():
+            # debootstrap has no script for a release younger than itself; the script of sid makes
+            # each, and the keyring that it names has the keys that signed them
+            script = next(each for each in (SCRIPTS / release, SCRIPTS / "sid") if each.exists())
             with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-                _run("debootstrap", "--variant=minbase", RELEASE, folder)
+                _run("debootstrap", "--variant=minbase", release, folder, MIRROR, str(script))
                 _run("chroot", folder, "apt-get", "clean")
                 part = archive.with_suffix(".part")
                 _run("tar", "-cpf", str(part), "-C", folder, ".")

@@ -29,6 +29,15 @@ settings.load_profile("patient")
 WELCOME = Path(__file__).parents[1] / "installer" / "welcome.pdf"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of tests/systems."""
+    parser.addoption(
+        "--every-release",
+        action="store_true",
+        help="try the packages on every Debian release, not only on the oldest and the newest",
+    )
+
+
 @pytest.fixture(scope="session")
 def site() -> Iterator[PrintSite]:
     """A site that tests share; each makes devices and queues of its own."""

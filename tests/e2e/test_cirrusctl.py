@@ -219,6 +219,24 @@ def test_a_watch_outlives_a_restart_of_cups(own_site: PrintSite, pdfs: dict[int,
         assert watcher.wait(60) == 0
 
 
+def test_a_job_number_that_cups_gives_again(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """A CUPS that lost its jobs begins with 1 again. Both jobs are shown, each once."""
+    queue = own_site.queue()
+    for _ in range(2):
+        job_id = own_site.cups.lp(queue, pdfs[1])
+        own_site.cups.wait_job(job_id, "completed")
+        assert job_id == 1
+        jobs = ask(own_site, "jobs")
+        own_site.cups.stop()
+        for path in (
+            own_site.cups.root / "spool" / "c00001",
+            own_site.cups.root / "cache" / "job.cache",
+        ):
+            path.unlink()
+        own_site.cups.start()
+    assert [(job["job"], job["state"]) for job in jobs] == [(1, "completed"), (1, "forgotten")]
+
+
 def test_a_device_that_fails_says_so_once(site: PrintSite, pdfs: dict[int, Path]) -> None:
     """Its words are in CUPS's message of the job already."""
     device = site.device("--type", "command", "--target", "false")

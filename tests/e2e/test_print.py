@@ -256,7 +256,7 @@ def test_several_raw_pdf_files_without_a_driver(site: PrintSite, pdfs: dict[int,
     assert [j for j in site.cloud.jobs() if j["device"] == device] == []
 
 
-@pytest.mark.parametrize("first", [b"text\n", b"\xff\xd8\xff\xe0\0picture"])
+@pytest.mark.parametrize("first", [b"text\n" * 1000, b"\xff\xd8\xff\xe0\0picture"])
 def test_several_pictures_without_a_driver(site: PrintSite, tmp_path: Path, first: bytes) -> None:
     """Whatever cannot be joined is refused, behind text as well."""
     device = site.device()

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from clean_system import RELEASES
 from release_build import NEXT_VERSION, REPO, VERSION, build
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes `release` on each Debian release that was asked for."""
+    if "release" in metafunc.fixturenames:
+        every = metafunc.config.getoption("every_release")
+        metafunc.parametrize("release", RELEASES if every else (RELEASES[0], RELEASES[-1]))
 
 
 @pytest.fixture(scope="session")

@@ -27,8 +27,8 @@ def find_jobs(installation: Installation, *, ended: int) -> Found:
     """
     documents, is_all = recent_documents(installation.state, ended)
     jobs = [*installation.cups.jobs(), *installation.cups.jobs(completed=True, limit=ended)]
-    known = {(job.job_id, job.job_uuid) for job in jobs}
-    missing = {document.key.job_id for document in documents if _name(document) not in known}
+    # a number that is listed need not be asked for: CUPS has one job of each number
+    missing = {document.key.job_id for document in documents} - {job.job_id for job in jobs}
     jobs += [job for job_id in missing if (job := _job(installation, job_id))]
     ours = {queue.name for queue in cloud_queues(installation)}
     recorded = {_name(document) for document in documents}
