@@ -185,7 +185,9 @@ class Site:
         """Go on until the cloud has said so this many times."""
         self.says = says
         until = self.asked + times
+        until_s = self.clock.passed_s + 3600
         while self.asked < until:
+            assert self.clock.passed_s < until_s, "the poller no longer asks"
             self._poller.step()
 
     def goes_on_for(self, seconds: float, says: JobStatus | CirrusError) -> None:
