@@ -11,7 +11,7 @@ import functools
 import itertools
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -28,11 +28,12 @@ from cirrus_bridge.timer import Timer
 from cirrus_bridge.uri import QueueUri
 from cirrus_bridge.words import Words, joined, trn
 
-LOOK_S = 2.0
+LOOK_S = 3.0
 RELEASE_AGAIN_S, LONGEST_RELEASE_S = 10.0, 600.0
 ANSWERS_S = 30.0  # how long one round waits for all answers
 
-Server: TypeAlias = tuple[str, str, str]  # name, company, what its jobs wait for
+# name, company, what its jobs wait for, and of a correction, the target that shows it
+Server: TypeAlias = tuple[str, str, str, str]
 
 
 class ProbeApi(Protocol):
@@ -50,7 +51,7 @@ class _Outage:
     """What is known of one server's outage; times are monotonic seconds."""
 
     queue: QueueUri
-    documents: Sequence[WaitingDocument] = ()
+    documents: list[WaitingDocument] = field(default_factory=list)
     due_s: float = 0.0
     asked: bool = False
     trouble: str = ""
@@ -81,6 +82,7 @@ class Outages:
     _asked: dict[int, Server] = field(default_factory=dict)
     _released_s: dict[DocumentKey, float] = field(default_factory=dict)
     _look: Timer = field(default_factory=lambda: Timer(LOOK_S))
+    _jobs: Mapping[int, CupsJob] = field(default_factory=dict)
     _hold_again: Timer | None = None
 
     def __post_init__(self) -> None:
@@ -116,7 +118,7 @@ class Outages:
     def notices(self) -> Mapping[str, Words]:
         """What queues are to say of the jobs that wait for a server."""
         found: dict[str, Words] = {}
-        for (server, _, _), outage in self._outages.items():
+        for (server, *_), outage in self._outages.items():
             by_queue: defaultdict[str, set[int]] = defaultdict(set)
             for document in outage.documents:
                 by_queue[document.queue].add(document.key.job_id)
@@ -131,18 +133,36 @@ class Outages:
         return found
 
     def _see_who_waits(self) -> None:
-        documents: dict[Server, list[WaitingDocument]] = defaultdict(list)
-        for document in self.journal.waiting():
-            queue = self.queue_of(document.device_uri)
-            documents[queue.server, queue.company, document.waits_for].append(document)
-        waiting_keys = {each.key for here in documents.values() for each in here}
-        self._released_s = {k: at_s for k, at_s in self._released_s.items() if k in waiting_keys}
-        for server in self._outages.keys() - documents.keys():
-            del self._outages[server]
-        for server, waiting in documents.items():
-            if server not in self._outages:
-                self._outages[server] = _Outage(self.queue_of(waiting[0].device_uri))
-            self._outages[server].documents = waiting
+        waiting = self.journal.waiting()
+        found: dict[Server, _Outage] = {}
+        if waiting:
+            self._jobs = {job.job_id: job for job in self.cups.jobs()}
+            uris = {printer.name: printer.device_uri for printer in self.cups.printers()}
+            for document in waiting:
+                queue = self._queue_of(document, uris)
+                if queue is not None:
+                    server = _server(queue, document)
+                    outage = self._outages.get(server) or _Outage(queue)
+                    if server not in found:
+                        found[server] = outage
+                        outage.queue, outage.documents = queue, []
+                    outage.documents.append(document)
+        self._outages = found
+        kept = {document.key for document in waiting}
+        self._released_s = {key: at for key, at in self._released_s.items() if key in kept}
+
+    def _queue_of(self, document: WaitingDocument, uris: Mapping[str, str]) -> QueueUri | None:
+        """Where the document's job leads now, if it still waits there for a server of ours."""
+        job = self._jobs.get(document.key.job_id)
+        if job is None or job.job_uuid != document.key.job_uuid:
+            return None  # it has ended: `orphans` sees to it
+        if job.queue not in (document.queue, document.class_name):
+            self.journal.abandon(document.key, now_s=self.clock.wall_s())  # a person has moved it
+            return None
+        try:
+            return self.queue_of(uris.get(document.queue, ""))
+        except CirrusError:
+            return None  # its queue is set up wrong, or is another program's now
 
     def _probe(self, now_s: float) -> None:
         for server, outage in self._outages.items():
@@ -200,7 +220,7 @@ class Outages:
             outage.release_wait_s = RELEASE_AGAIN_S
         outage.due_s = self.clock.monotonic_s() + outage.release_wait_s
         outage.release_wait_s = min(outage.release_wait_s * 2, LONGEST_RELEASE_S)
-        outage.released = frozenset(self._release(to_release))
+        outage.released = frozenset(self._release(to_release)) or outage.released
 
     def _end_contimeout(self) -> None:
         """Backends say at the jobs that their time is over."""
@@ -211,12 +231,9 @@ class Outages:
     def _release(self, documents: Iterable[WaitingDocument]) -> list[DocumentKey]:
         """Release the jobs of these documents that CUPS holds; the documents of those."""
         wanted = sorted(documents, key=lambda each: each.key.job_id)
-        if not wanted:
-            return []
-        jobs = {job.job_id: job for job in self.cups.jobs()}
         done = []
         for document in wanted:
-            job = jobs.get(document.key.job_id)
+            job = self._jobs.get(document.key.job_id)
             if job is None or not self._is_ours_to_release(document, job):
                 continue
             try:
@@ -239,10 +256,9 @@ class Outages:
 
     def _keep_held(self) -> None:
         """CUPS counts MaxHoldTime from the last hold."""
-        jobs = {job.job_id: job for job in self.cups.jobs()}
         for outage in self._outages.values():
             for document in outage.documents:
-                job = jobs.get(document.key.job_id)
+                job = self._jobs.get(document.key.job_id)
                 if job and job.state == HELD and job.job_uuid == document.key.job_uuid:
                     self.cups.hold_job(job.job_id)
 
@@ -252,3 +268,8 @@ def _change(event: str, document: WaitingDocument, text: str, level: int) -> Cha
         *(event, text, level, document.queue, document.key.job_id, document.user, document.title),
         language=document.language,
     )
+
+
+def _server(queue: QueueUri, document: WaitingDocument) -> Server:
+    target = str(queue.targets[0]) if document.waits_for == FOR_CORRECTION else ""
+    return (queue.server, queue.company, document.waits_for, target)
