@@ -26,6 +26,7 @@ from demo_cloud import COMPANY, LOCATION, DemoCloud
 from demo_progress import Progress
 from demo_verdict import Check, checks
 from private_cups import DRIVER, STATES, PrivateCups
+from programs import Program
 
 WELCOME = Path(__file__).resolve().parent / "welcome.pdf"
 QUEUE = "demo"
@@ -143,18 +144,15 @@ def _make_cups(folder: Path, environment: dict[str, str]) -> PrivateCups:
 def _poller(folder: Path, environment: dict[str, str], cups: PrivateCups) -> Iterator[None]:
     """The poller, which jobs need whose location is offline."""
     with (folder / "statusd.log").open("wb") as log:
-        poller = subprocess.Popen(
+        poller = Program[bytes](
             [PROGRAMS / "cirrus-statusd"],
             env={**os.environ, **environment, "CUPS_SERVER": str(cups.socket)},
             stdin=subprocess.DEVNULL,
             stderr=log,
             start_new_session=True,
         )
-    try:
+    with poller:
         yield
-    finally:
-        poller.terminate()
-        poller.wait()
 
 
 def _discover(cups: PrivateCups) -> str:

@@ -11,11 +11,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from programs import Program
+
 COMPANY = "Demo"
 LOCATION = "Paris"
 DEVICE = "Laser1"
 LISTENING = "Listening on "
-STOP_TIMEOUT_S = 10.0
 
 
 class DemoCloud:
@@ -31,7 +32,7 @@ class DemoCloud:
         self.address = ""
         self._program = program
         self._delivered = delivered
-        self._server: subprocess.Popen[str] | None = None
+        self._server: Program[str] | None = None
 
     def set_up(self) -> str:
         """Define company, location and device; returns a fresh API key."""
@@ -56,7 +57,7 @@ class DemoCloud:
         """
         log = self.folder.with_suffix(".log")
         with log.open("ab") as stderr:
-            self._server = subprocess.Popen(
+            self._server = Program(
                 [self._program, "serve", "--data", self.folder, "--listen", "127.0.0.1:0"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -83,14 +84,7 @@ class DemoCloud:
         """Stop the server if it runs."""
         if self._server is None:
             return
-        self._server.terminate()
-        try:
-            self._server.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._server.kill()
-            self._server.wait()
-        if self._server.stdout:
-            self._server.stdout.close()
+        self._server.end()
         self._server = None
 
     def command(self, *words: str) -> str:

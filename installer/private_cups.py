@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from private_cups_layout import configure, lay_out, socket_path
+from programs import Program
 
 DRIVER = "drv:///cirrus-bridge.drv/cirrus-generic-pdf.ppd"
 # RFC 8011, 5.3.7: the states that a job does not leave by itself
 FINAL_STATES = {7: "canceled", 8: "aborted", 9: "completed"}
 STATES = {3: "pending", 4: "held", 5: "processing", 6: "stopped", **FINAL_STATES}
 START_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 20.0
 COMMAND_TIMEOUT_S = 60.0
 LOG_LINES = 60
 # of single requests and connections, of which there are many
@@ -62,7 +62,7 @@ class PrivateCups:
         self.root = root
         self.socket = socket_path(root)
         self.port = _free_port()
-        self._cupsd: subprocess.Popen[bytes] | None = None
+        self._cupsd: Program[bytes] | None = None
         lay_out(root, backend, backend_env, driver)
         configure(
             root,
@@ -101,7 +101,7 @@ class PrivateCups:
         """
         etc = self.root / "etc"
         with (self.root / "log" / "stderr").open("ab") as stderr:
-            self._cupsd = subprocess.Popen(
+            self._cupsd = Program[bytes](
                 [
                     self.root / "cupsd",
                     "-f",
@@ -249,11 +249,7 @@ class PrivateCups:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGSTOP)
         self._cupsd.send_signal(number)
-        try:
-            self._cupsd.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._cupsd.kill()
-            self._cupsd.wait()
+        self._cupsd.end()
         for pid in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Self
 
 from print_site import eventually
+from programs import Program
 
 RELEASE = "bookworm"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cirrus-bridge" / "tests"
@@ -69,14 +70,14 @@ class CleanSystem:
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="cb-system-"))  # where it is mounted
-        self._keeper: subprocess.Popen[str] | None = None
-        self._programs: list[subprocess.Popen[bytes]] = []
+        self._keeper: Program[str] | None = None
+        self._programs: list[Program[bytes]] = []
         self._inside = 0
 
     def __enter__(self) -> Self:
         base, archives = _base(), CACHE / "archives"
         archives.mkdir(exist_ok=True)
-        self._keeper = subprocess.Popen(
+        self._keeper = Program(
             [
                 *("setpriv", "--pdeathsig", "KILL"),  # nothing of it outlives the tests
                 *("unshare", "--mount", "sh", "-c", OWN_GROUP, "sh"),
@@ -99,10 +100,10 @@ class CleanSystem:
     def __exit__(self, *exc_info: object) -> None:
         assert self._keeper is not None
         self._keeper.kill()  # and with it all that is inside
-        self._keeper.communicate()
+        self._keeper.end()
         for program in self._programs:
             program.kill()  # nsenter stops when what it has started is stopped, and then waits
-            program.wait(30)
+            program.end()
         end = ("unshare", "--mount", "sh", "-c", END, "sh", self._folder, self._folder.name)
         eventually(lambda: subprocess.run(end, capture_output=True).returncode == 0)
         self._folder.rmdir()
@@ -137,10 +138,10 @@ class CleanSystem:
         """The command that runs another inside, without network, for who has a terminal for it."""
         return [*self._enter("--net"), "TERM=screen", *command]
 
-    def start(self, *command: str, log: str) -> subprocess.Popen[bytes]:
+    def start(self, *command: str, log: str) -> Program[bytes]:
         """A program that goes on running; what it says goes to the file `log`."""
         with self.path(log).open("ab") as file:
-            program = subprocess.Popen([*self._enter("--net"), *command], stdout=file, stderr=file)
+            program = Program[bytes]([*self._enter("--net"), *command], stdout=file, stderr=file)
         self._programs.append(program)
         return program
 

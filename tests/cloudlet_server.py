@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from programs import Program
+
 _START_S = 30.0
-_STOP_S = 15.0
 _FURNITURE = """\
 [[company]]
 id = "ACME"
@@ -54,7 +54,7 @@ class CloudletServer:
         self.key = ""
         self.log = Path()
         self._tls: Tls | None = None
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Program[str] | None = None
 
     def start(self, data_dir: Path, tls: Tls | None = None, port: int = 0) -> None:
         """Start on a folder; returns when connections are accepted."""
@@ -68,28 +68,28 @@ class CloudletServer:
         if tls:
             command += ["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key)]
         with self.log.open("a") as log:
-            self._process = subprocess.Popen(
+            self._process = Program(
                 command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
             )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line.startswith("Listening on "):
-            self._process.kill()
-            self._reap(_STOP_S)
+            self.kill()
             raise AssertionError(f"the cloudlet did not start:\n{self.log.read_text()}")
         self.url = line.removeprefix("Listening on ").strip().rstrip("/")
 
     def stop(self) -> int:
         """SIGTERM; returns the exit status."""
         assert self._process is not None, "it does not run"
-        self._process.send_signal(signal.SIGTERM)
-        return self._reap(_STOP_S)
+        status = self._process.end()
+        self._process = None
+        return status
 
     def kill(self) -> None:
         """SIGKILL: a crash."""
         assert self._process is not None, "it does not run"
         self._process.kill()
-        self._reap(_STOP_S)
+        self.stop()
 
     def close(self) -> None:
         """Stop, if it runs."""
@@ -150,14 +150,6 @@ class CloudletServer:
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.data / "cloudlet.toml").write_text(_FURNITURE)
         self.key = self.cli("key", "add", "--company", "ACME")
-
-    def _reap(self, wait_s: float) -> int:
-        assert self._process is not None
-        status = self._process.wait(wait_s)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        self._process = None
-        return status
 
 
 def _command(*args: str) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from print_site import eventually
+from programs import Program
 
 SERVICE = Path(__file__).with_name("notification_service.py")
 SYSTEM_PYTHON = "/usr/bin/python3"  # has the D-Bus binding
@@ -39,7 +40,7 @@ class DesktopSession:
         self.run_user = self._root / "run-user"
         self._record = self._root / "record"
         self._stuck = stuck
-        self._started: list[subprocess.Popen[bytes]] = []
+        self._started: list[Program[bytes]] = []
 
     def __enter__(self) -> DesktopSession:
         folder = self.run_user / str(self.account.pw_uid)
@@ -57,8 +58,7 @@ class DesktopSession:
 
     def __exit__(self, *exc_info: object) -> None:
         for process in reversed(self._started):
-            process.kill()
-            process.wait()
+            process.end()
         self._stack.close()
 
     @property
@@ -87,7 +87,7 @@ class DesktopSession:
     def _start(self, *command: str) -> None:
         with self._record.open("a") as record:
             self._started.append(
-                subprocess.Popen(
+                Program[bytes](
                     command,
                     env={
                         "PATH": "/usr/bin:/bin",

@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from cloudlet_server import CloudletServer
 from private_cups import DRIVER, PrivateCups
+from programs import Program
 
 BACKEND = Path(sys.executable).with_name("cirrus-backend")
 PATIENCE_S = 120.0  # how long tests wait for what should come at once: machines are busy
@@ -112,9 +113,9 @@ class PrintSite:
             timeout=PATIENCE_S,
         )
 
-    def start_cirrusctl(self, *arguments: str) -> subprocess.Popen[str]:
+    def start_cirrusctl(self, *arguments: str) -> Program[str]:
         """Start cirrusctl for this site; whoever calls it waits for its end."""
-        return subprocess.Popen(
+        return Program(
             [BACKEND.with_name("cirrusctl"), *arguments],
             env=os.environ | self.environ | {"CUPS_SERVER": str(self.cups.socket)},
             stdout=subprocess.PIPE,
@@ -123,21 +124,18 @@ class PrintSite:
         )
 
     @contextlib.contextmanager
-    def statusd(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    def statusd(self, *arguments: str) -> Iterator[Program[str]]:
         """The poller of this site, while the context lasts; its lines are in `statusd_log`."""
         with self.start_statusd(*arguments) as poller:
-            try:
-                yield poller
-            finally:
-                poller.terminate()
-                assert poller.wait(60) == 0, self.statusd_log()
+            yield poller
+            assert poller.end(60) == 0, self.statusd_log()
 
     def start_statusd(
         self, *arguments: str, under: Sequence[str] = (), environ: dict[str, str] | None = None
-    ) -> subprocess.Popen[str]:
+    ) -> Program[str]:
         """Start the poller, `under` a command that runs another; whoever calls it ends it."""
         with (self.root / "statusd.log").open("a") as log:
-            return subprocess.Popen(
+            return Program(
                 [*under, BACKEND.with_name("cirrus-statusd"), *arguments],
                 env=os.environ
                 | self.environ

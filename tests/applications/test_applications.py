@@ -21,6 +21,7 @@ import pytest
 from pypdf import PdfReader
 
 from print_site import PrintSite
+from programs import Program
 
 HERE = Path(__file__).parent
 PYTHON = "/usr/bin/python3"  # the system's own, which has the toolkits
@@ -176,7 +177,7 @@ def test_chromium(desk: Desk) -> None:
     ]  # fmt: skip
     env = {**os.environ, **desk.env}
     with (desk.home / "chromium.log").open("w") as log:
-        browser = subprocess.Popen(
+        browser = Program[bytes](
             command, env=env, stdin=subprocess.PIPE, stderr=log, start_new_session=True
         )
         try:
@@ -189,7 +190,7 @@ def test_chromium(desk: Desk) -> None:
                 browser.communicate(b"\n", timeout=20)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(browser.pid, signal.SIGKILL)  # all of it, if it hangs
-            browser.communicate()
+            browser.end()
     props, pages, paper = desk.printed()
     assert props == {
         "copies": "3", "duplex": "3", "color": "1", "collate": "1", "size": "A5", "tray": "Tray 3",

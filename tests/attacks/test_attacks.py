@@ -17,6 +17,7 @@ import pytest
 
 from cirrus_bridge.admin.turn import LOCK
 from print_site import BACKEND, PrintSite, document, eventually
+from programs import Program
 
 COMPLETED = 9
 SECRET = b"root:secret"
@@ -180,7 +181,7 @@ def test_another_user_locks_what_he_can_open(own_site: PrintSite) -> None:
     assert "Permission denied" in _as_nobody("flock", site.config / LOCK, "true").stderr
     opened = [site.config, *(path for path in site.config.iterdir() if path.name != LOCK)]
     locks = [word for path in opened for word in ("flock", str(path))]
-    holder = subprocess.Popen(
+    holder = Program[bytes](
         [*NOBODY, *locks, "sh", "-c", "echo held; exec sleep 300"],
         stdout=subprocess.PIPE,
         start_new_session=True,
@@ -191,4 +192,4 @@ def test_another_user_locks_what_he_can_open(own_site: PrintSite) -> None:
         assert (done.returncode, done.stderr) == (0, "")
     finally:
         os.killpg(holder.pid, signal.SIGKILL)
-        holder.communicate()
+        holder.end()

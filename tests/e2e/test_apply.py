@@ -217,13 +217,13 @@ def test_one_after_the_other(queues: Queues) -> None:
     queues.apply("--dry-run")  # makes the lock
     first = os.open(queues.site.config / LOCK, os.O_RDONLY)
     fcntl.flock(first, fcntl.LOCK_EX)
-    second = queues.site.start_cirrusctl("apply")
-    assert second.stderr and "this one waits" in second.stderr.readline()
-    assert queues.there() == set()
-    queues.declare(LASER.replace('"laser"', '"second"'))
-    os.close(first)
-    said, _ = second.communicate(timeout=PATIENCE_S)
-    assert second.returncode == 0, said
+    with queues.site.start_cirrusctl("apply") as second:
+        assert second.stderr and "this one waits" in second.stderr.readline()
+        assert queues.there() == set()
+        queues.declare(LASER.replace('"laser"', '"second"'))
+        os.close(first)
+        said, _ = second.communicate(timeout=PATIENCE_S)
+        assert second.returncode == 0, said
     assert queues.there() == {"second"}
 
 

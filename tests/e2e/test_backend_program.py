@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from print_site import BACKEND, PrintSite, document, eventually
+from programs import Program
 from scripted_server import Answer, ScriptedServer
 from tcp_proxy import TcpProxy
 
@@ -142,7 +143,7 @@ def test_files_that_root_is_about_to_give_away(own_site: PrintSite, mode: int) -
     held = journal.with_name("journal.db-shm")
     held.touch()
     held.chmod(mode)
-    with subprocess.Popen(
+    with Program[bytes](
         [BACKEND, "8", "ann", "t", "1", ""],
         env=_env(own_site),
         stdin=subprocess.DEVNULL,
@@ -151,7 +152,7 @@ def test_files_that_root_is_about_to_give_away(own_site: PrintSite, mode: int) -
         eventually(journal.exists)
         time.sleep(0.2)
         os.chown(held, own_site.state.stat().st_uid, -1)
-        said = backend.communicate()[1].decode()
+        said = backend.communicate(timeout=60)[1].decode()
     assert "CB-501" not in said and "empty" in said
 
 
@@ -245,7 +246,7 @@ def test_plain_text_to_another_machine(site: PrintSite) -> None:
 @pytest.mark.parametrize("size", [1000, 5_000_000], ids=["putfile", "segments"])
 def test_sigterm_while_reading(own_site: PrintSite, size: int) -> None:
     """SIGTERM while the filters are still at work: a quick end, nothing submitted."""
-    with subprocess.Popen(
+    with Program[bytes](
         [BACKEND, "1", "ann", "t", "1", ""],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -270,20 +271,20 @@ def test_the_first_segment_leaves_before_all_is_read(own_site: PrintSite) -> Non
     """Reading, compressing and sending overlap: a part is sent while the rest is not there."""
     with TcpProxy(own_site.server) as proxy:
         own_site.configure(server=proxy.name)
-        backend = subprocess.Popen(
+        data = random.Random(3).randbytes(3_000_000)
+        with Program[bytes](
             [BACKEND, "1", "ann", "t", "1", ""],
             env=_env(own_site, DEVICE_URI=f"cirrus://{proxy.name}/Acme/Paris:Laser1"),
             stdin=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-        )
-        assert backend.stdin is not None
-        data = random.Random(3).randbytes(3_000_000)
-        backend.stdin.write(data[:2_000_000])
-        backend.stdin.flush()
-        eventually(lambda: any(b"putsegment" in head for head in proxy.heads))
-        backend.stdin.write(data[2_000_000:])
-        backend.stdin.close()
-        assert backend.wait(60) == 0
+        ) as backend:
+            assert backend.stdin is not None
+            backend.stdin.write(data[:2_000_000])
+            backend.stdin.flush()
+            eventually(lambda: any(b"putsegment" in head for head in proxy.heads))
+            backend.stdin.write(data[2_000_000:])
+            backend.stdin.close()
+            assert backend.wait(60) == 0
     assert [document(job) for job in own_site.cloud.jobs()] == [data]
 
 
@@ -294,18 +295,18 @@ def test_memory_does_not_grow_with_the_job(site: PrintSite, tmp_path: Path) -> N
     for size in (60_000_000, 240_000_000):
         path = tmp_path / "d00001-001"
         path.write_bytes(random.Random(1).randbytes(1_000_000) * (size // 1_000_000))
-        backend = subprocess.Popen(
+        with Program[bytes](
             [BACKEND, "1", "ann", "t", "1", "", path],
             env=_env(site, "?wait=submitted&compression=none"),
             stderr=subprocess.DEVNULL,
-        )
-        peaks_kb.append(_watch_peak_kb(backend))
-        assert backend.returncode == 0
+        ) as backend:
+            peaks_kb.append(_watch_peak_kb(backend))
+            assert backend.returncode == 0
     assert 10_000 < peaks_kb[1] < peaks_kb[0] + 16_000
     assert peaks_kb[1] < _INTERPRETER_KB + 64 * 1024
 
 
-def _watch_peak_kb(process: subprocess.Popen[bytes]) -> int:
+def _watch_peak_kb(process: Program[bytes]) -> int:
     """VmHWM (proc(5)) of a process and its children together, at their end; ru_maxrss would count
     the memory of pytest."""
     peaks_kb: dict[str, int] = {}

@@ -16,6 +16,7 @@ import pytest
 import tomlkit
 
 from print_site import BACKEND, PrintSite, eventually
+from programs import Program
 
 
 def ask(site: PrintSite, *arguments: str, status: int = 0) -> Any:
@@ -186,7 +187,7 @@ def test_jobs_are_watched(site: PrintSite, pdfs: dict[int, Path]) -> None:
     """Until somebody presses Ctrl-C, which is no error; a new job is there by itself."""
     device = site.device()
     queue = site.queue(f"Paris:{device}")
-    with subprocess.Popen(
+    with Program(
         [BACKEND.with_name("cirrusctl"), "jobs", "--watch", "--json", "--queue", queue],
         env=os.environ | site.environ | {"CUPS_SERVER": str(site.cups.socket)},
         stdout=subprocess.PIPE,
@@ -199,7 +200,7 @@ def test_jobs_are_watched(site: PrintSite, pdfs: dict[int, Path]) -> None:
         assert next(look for look in looks if look)[0]["job"] == job_id
         watcher.send_signal(signal.SIGINT)
         watcher.stdout.read()
-    assert watcher.returncode == 0
+        assert watcher.wait(60) == 0
 
 
 def test_a_watch_outlives_a_restart_of_cups(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
@@ -215,7 +216,7 @@ def test_a_watch_outlives_a_restart_of_cups(own_site: PrintSite, pdfs: dict[int,
         assert any("After it" in line for line in watcher.stdout)
         watcher.send_signal(signal.SIGINT)
         watcher.stdout.read()
-    assert watcher.returncode == 0
+        assert watcher.wait(60) == 0
 
 
 def test_a_device_that_fails_says_so_once(site: PrintSite, pdfs: dict[int, Path]) -> None:

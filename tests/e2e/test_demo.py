@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from contract.visitor import Visitor
+from programs import Program
 
 DEMO = Path(__file__).parents[2] / "installer" / "demo.py"
 
@@ -28,8 +29,8 @@ def temporary() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def _start(temporary: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def _start(temporary: Path, *arguments: str) -> Program[str]:
+    return Program(
         [sys.executable, DEMO, *arguments],
         env={**os.environ, "TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,

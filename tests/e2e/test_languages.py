@@ -46,8 +46,7 @@ def test_a_held_job_speaks_its_owners_language(own_site: PrintSite) -> None:
     )
     assert "lief cirrus-statusd nicht" in _says(site, german)
     assert _says(site, english).startswith("Waiting for delivery at Paris. The cloud has it")
-    poller = site.start_statusd(environ={"LANG": "fr_FR.UTF-8"})
-    try:
+    with site.start_statusd(environ={"LANG": "fr_FR.UTF-8"}) as poller:
         eventually(lambda: "lief cirrus" not in _says(site, german))
         assert _says(site, german) == (
             "Warten auf die Zustellung am Standort Paris. "
@@ -66,9 +65,7 @@ def test_a_held_job_speaks_its_owners_language(own_site: PrintSite) -> None:
         site.cloud.cli("location", "online", "Paris")
         assert site.cups.wait_job(german)["job-state"] == COMPLETED
         assert site.cups.wait_job(english)["job-state"] == COMPLETED
-    finally:
-        poller.terminate()
-        assert poller.wait(60) == 0
+        assert poller.end() == 0
     assert 'message="Delivered at Paris:Laser1"' in site.statusd_log()
 
 

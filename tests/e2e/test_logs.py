@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from print_site import BACKEND, PrintSite
+from programs import Program
 
 # journald makes its files below /run, which is private to the namespace. Its sockets' names are
 # fixed.
@@ -33,6 +34,7 @@ until journalctl -q -t cirrus-statusd -o cat --all | grep -q three; do sleep 0.1
 # anybody can: several messages in one entry, an empty one, one that is no UTF-8
 STRANGER = r"""
 import socket
+from programs import Program
 journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 journal.connect("/run/systemd/journal/socket")
 for entry in (b"MESSAGE=one\nMESSAGE=two\n", b"MESSAGE=\n", b"MESSAGE=\xff three\n"):
@@ -109,7 +111,7 @@ def test_of_one_job(site: PrintSite, pdfs: dict[int, Path]) -> None:
 def test_going_on(site: PrintSite, pdfs: dict[int, Path]) -> None:
     """New lines come by themselves, once each, until Ctrl-C."""
     queue = site.queue("Paris:None")
-    with subprocess.Popen(
+    with Program(
         [BACKEND.with_name("cirrusctl"), "logs", "--json", "--follow"],
         env=environ(site),
         stdout=subprocess.PIPE,
@@ -125,7 +127,7 @@ def test_going_on(site: PrintSite, pdfs: dict[int, Path]) -> None:
                     break
         follower.send_signal(signal.SIGINT)
         seen += follower.stdout
-    assert follower.returncode == 0
+        assert follower.wait(60) == 0
     assert len(set(seen)) == len(seen)
 
 

@@ -66,8 +66,7 @@ def test_all_are_told(away: PrintSite) -> None:
     port = _free_port()
     _use_hook(away, f"notify = true\nmetrics_port = {port}")
     with DesktopSession() as session:
-        poller = away.start_statusd(under=session.here)
-        try:
+        with away.start_statusd(under=session.here) as poller:
             eventually(lambda: "event=started" in away.statusd_log())
             job_id = _held_job(away, "-U", USER, "-t", TITLE)
             away.cloud.cli("location", "online", "Paris")
@@ -77,9 +76,7 @@ def test_all_are_told(away: PrintSite) -> None:
             eventually(lambda: ended in _scrape(port))
             eventually(lambda: any(told["CIRRUS_EVENT"] == "delivered" for told in _record(away)))
             metrics = _scrape(port)
-        finally:
-            poller.terminate()
-            assert poller.wait(60) == 0, away.statusd_log()
+            assert poller.end() == 0, away.statusd_log()
         (told,) = session.told()
     assert told["summary"] == "Printed"
     assert "&lt;b&gt;Q3&lt;/b&gt; $(touch x) --help" in told["body"]
@@ -150,11 +147,8 @@ def test_metrics_without_their_package(own_site: PrintSite, tmp_path: Path) -> N
         f'raise ModuleNotFoundError("{missing}", name="prometheus_client")\n'
     )
     own_site.configure_statusd(f"metrics_port = {_free_port()}")
-    poller = own_site.start_statusd(environ={"PYTHONPATH": str(tmp_path)})
-    try:
+    with own_site.start_statusd(environ={"PYTHONPATH": str(tmp_path)}) as poller:
         assert poller.wait(60) == 1
-    finally:
-        poller.kill()
     assert "cirrus-bridge[metrics]" in own_site.statusd_log()
     assert "CB-202" in own_site.statusd_log()
 
@@ -163,6 +157,7 @@ def test_a_hook_that_anybody_may_choose(own_site: PrintSite) -> None:
     """The poller runs as root; it does not run what others can write into the configuration."""
     _use_hook(own_site)
     (own_site.config / "bridge.toml").chmod(0o664)
-    assert own_site.start_statusd("--once").wait(60) == 1
+    with own_site.start_statusd("--once") as poller:
+        assert poller.wait(60) == 1
     assert "chmod go-w" in own_site.statusd_log()
     assert not _record(own_site)

@@ -25,6 +25,7 @@ from pathlib import Path
 from pypdf import PdfReader
 
 from print_site import PrintSite
+from programs import Program
 from tcp_proxy import TcpProxy
 
 TICK_S = 0.5
@@ -89,7 +90,7 @@ class Storm:
     stuck: int = 0
     _proxy: TcpProxy = field(init=False)
     _queues: dict[str, str] = field(default_factory=dict)
-    _poller: subprocess.Popen[str] | None = None
+    _poller: Program[str] | None = None
     _due: list[tuple[float, str, Callable[[], None]]] = field(default_factory=list)
     _down: set[str] = field(default_factory=set)
     _online: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(LOCATIONS, True))
@@ -110,8 +111,7 @@ class Storm:
                 self._check()
             finally:
                 if self._poller:
-                    self._poller.kill()
-                    self._poller.wait()
+                    self._poller.end()
 
     def _furnish(self) -> None:
         self.site.configure(server=self._proxy.name)
@@ -212,7 +212,7 @@ class Storm:
         def kill() -> None:
             assert self._poller
             self._poller.kill()
-            self._poller.wait()
+            self._poller.end()
 
         return self._take_down("poller", draw, tick, kill, self._start_poller)
 

@@ -28,12 +28,12 @@ def test_the_oldest_are_dropped() -> None:
 
     def act(change: Change) -> None:
         at_work.set()
-        go_on.wait()
+        go_on.wait(60)
         told.append(change.text)
 
     aside = Aside("late", act, log.append, Clock())
     aside(Change("x", "first"))
-    at_work.wait()
+    at_work.wait(60)
     for number in range(MOST_WAITING + 5):
         aside(Change("x", str(number)))
     go_on.set()
@@ -66,7 +66,7 @@ def test_a_stuck_sink_does_not_keep_the_program() -> None:
     go_on = threading.Event()
 
     def act(change: Change) -> None:
-        go_on.wait()
+        go_on.wait(60)
 
     aside = Aside("late", act, log.append, Clock())
     aside(Change("x", ""))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from cirrus_bridge.errors import (
     UnreadableDocument,
     UsageError,
 )
+from programs import Program
 
 ARGV = ["cirrus", "17", "ann", "Report", "2", "job-uuid=urn:uuid:a sides=one-sided"]
 
@@ -194,7 +194,7 @@ def test_who_joins_the_files_dies(tmp_path: Path, files: int, moment: str) -> No
     cupsd = tmp_path / "cupsd"
     cupsd.symlink_to(shutil.which("sleep") or "")
     with (
-        subprocess.Popen([cupsd, "60"]) as joiner,
+        Program[bytes]([cupsd, "60"]) as joiner,
         (tmp_path / "first").open("rb") as stdin,
     ):
         job = read_job([*ARGV[:5], options], {"CONTENT_TYPE": "text/plain"})

@@ -28,6 +28,7 @@ from cirrus_bridge.model import (
     Target,
 )
 from cirrus_bridge.privileges import make_folder
+from programs import Program
 
 TARGETS = [Target("Paris", "A"), Target("Lyon", "B")]
 RECEIPTS = [Receipt(TARGETS[0], "1-1"), Receipt(TARGETS[1], "1-2")]
@@ -167,14 +168,14 @@ def test_lock_of_a_job_ends_with_its_holder(tmp_path: Path) -> None:
     code = "from pathlib import Path; import sys; from cirrus_bridge.journal import Journal\n"
     code += "j = Journal(Path(sys.argv[1])); print(j.claim('u', 1), flush=True); input()"
     command = [sys.executable, "-c", code, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+    with Program[bytes](command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"True\n"
         with Journal(tmp_path) as journal:
             assert not journal.claim("u", 1)
             assert journal.claim("u", 2)
             other.kill()
-            other.wait()
+            other.wait(60)
             assert journal.claim("u", 1)
 
 
@@ -185,7 +186,7 @@ def test_many_open_a_new_journal_at_once(tmp_path: Path) -> None:
     )
     for number in range(5):
         command = [sys.executable, "-c", program, str(tmp_path / str(number))]
-        started = [subprocess.Popen(command) for _ in range(6)]
+        started = [Program[bytes](command) for _ in range(6)]
         assert [process.wait(30) for process in started] == [0] * 6
 
 
