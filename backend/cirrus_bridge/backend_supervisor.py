@@ -3,8 +3,9 @@
 cupsd takes a backend that was killed (by a person, or for want of memory) for one that has printed
 its job, and starts a second one when it has died itself while the first lives on. So a process that
 does nothing stands in front: a killed worker runs again, and one whose cupsd is gone is stopped. If
-this process is killed, the worker goes on to its end. Imports next to nothing, for it is a part of
-every job's start and of its memory.
+this process is killed, the worker goes on to its end. Filters get their answers from it, whatever
+the worker waits for. Imports next to nothing, for it is a part of every job's start and of its
+memory.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import signal
 import sys
 from typing import NoReturn
 
+from cirrus_bridge.cups_side_channel import answer_filters
 from cirrus_bridge.journal_runs import NOT_NOTED, Run, begin
 
 PAUSE_S = 5  # what killed the worker may pass; and CUPS tells its passes apart by the second
@@ -40,6 +42,7 @@ def run() -> None:
     worker = os.fork()
     if worker == 0:
         _work(run, cupsd)
+    answer_filters(os.environ)
     status = _watch(worker, cupsd)
     if os.WIFEXITED(status):
         code = os.WEXITSTATUS(status)

@@ -24,6 +24,7 @@ LAYERS: list[set[str]] = [
         "ppd_words",
         "page_language",
         "cups_ppd",
+        "cups_side_channel",
         "cups_snap",
         "cups_spool",
     },

@@ -1,0 +1,84 @@
+"""CUPS's side channel: answers to what filters ask of a backend (cups/sidechannel.h).
+
+cupsd opens it, a stream socket, as descriptor 4. A filter waits up to 30 seconds for each request
+that nobody answers. Data goes one way only here, so a filter must not wait for what a device says.
+A part of every job's start: imports next to nothing.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import os
+import select
+import stat
+from collections.abc import Mapping
+
+DESCRIPTOR = 4  # CUPS_SC_FD
+REST_WAIT_S = 1.0  # for the rest of a request; CUPS's backends answer within that time
+_HEADER_BYTES = 4  # command, status, length of the data (two bytes, big-endian)
+_LARGEST_BYTES = _HEADER_BYTES + 0xFFFF
+_DRAIN_OUTPUT, _GET_BIDI, _GET_DEVICE_ID, _GET_STATE, _GET_CONNECTED = 2, 3, 4, 5, 8
+_OK, _BAD_MESSAGE, _NOT_IMPLEMENTED = 1, 5, 7
+_FACTS = {
+    _DRAIN_OUTPUT: b"",  # what a filter writes is read without delay
+    _GET_BIDI: b"\x00",
+    _GET_STATE: b"\x01",  # online
+    _GET_CONNECTED: b"\x01",  # commandtops(8) does not go on before
+}
+_DEVICE_ID = b'*1284DeviceID: "'
+
+
+def answer_filters(environ: Mapping[str, str]) -> None:
+    """Answer aside, until all filters have closed the channel, if there is one."""
+    with contextlib.suppress(OSError):  # no such descriptor
+        if stat.S_ISSOCK(os.fstat(DESCRIPTOR).st_mode):
+            _thread.start_new_thread(serve, (DESCRIPTOR, environ.get("PPD", "")))
+
+
+def serve(channel: int, ppd: str) -> None:
+    """Answer each request that comes, until the other end is closed."""
+    rest = b""
+    with contextlib.suppress(OSError):
+        while True:
+            if select.select([channel], [], [], REST_WAIT_S if rest else None)[0]:
+                data = os.read(channel, _LARGEST_BYTES)
+                if not data:
+                    return
+                said, rest = answers(rest + data, ppd)
+            else:
+                said, rest = _message(rest[0], _BAD_MESSAGE), b""
+            while said:
+                select.select([], [channel], [])  # cupsd made it non-blocking
+                said = said[os.write(channel, said) :]
+
+
+def answers(requests: bytes, ppd: str) -> tuple[bytes, bytes]:
+    """The answers to all `requests` that are complete, and what is left of a last one."""
+    said, start = b"", 0
+    while len(requests) - start >= _HEADER_BYTES:
+        length = int.from_bytes(requests[start + 2 : start + _HEADER_BYTES], "big")
+        if start + _HEADER_BYTES + length > len(requests):
+            break
+        said += _answer(requests[start], ppd)
+        start += _HEADER_BYTES + length
+    return said, requests[start:]
+
+
+def _answer(command: int, ppd: str) -> bytes:
+    fact = _device_id(ppd) if command == _GET_DEVICE_ID else _FACTS.get(command)
+    return _message(command, _NOT_IMPLEMENTED) if fact is None else _message(command, _OK, fact)
+
+
+def _message(command: int, status: int, data: bytes = b"") -> bytes:
+    return bytes((command, status)) + len(data).to_bytes(2, "big") + data
+
+
+def _device_id(ppd: str) -> bytes | None:
+    """The IEEE 1284 id of the device that the queue's driver is for."""
+    try:
+        with open(ppd, "rb") as file:  # noqa: PTH123 - pathlib takes 10 ms to import
+            found = next((line for line in file if line.startswith(_DEVICE_ID)), None)
+    except OSError:
+        return None
+    return found and found[len(_DEVICE_ID) :].partition(b'"')[0][:0xFFFF]

@@ -1,0 +1,71 @@
+"""CUPS's side channel: filters ask the backend by CUPS's own library, and wait for nothing."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from print_site import PrintSite, document
+
+# cups_sc_command_t and cups_sc_status_t (cups/sidechannel.h)
+ASKER = """\
+#!/usr/bin/python3 -I
+import ctypes
+cups = ctypes.CDLL("libcups.so.2")
+for command in range(1, 9):
+    data, length = ctypes.create_string_buffer(2048), ctypes.c_int(2048)
+    timeout = ctypes.c_double(30)
+    status = cups.cupsSideChannelDoRequest(command, data, ctypes.byref(length), timeout)
+    print(command, status, data.raw[: length.value if status == 1 else 0], flush=True)
+"""
+PPD = """\
+*PPD-Adobe: "4.3"
+*FormatVersion: "4.3"
+*FileVersion: "1.0"
+*LanguageVersion: English
+*LanguageEncoding: ISOLatin1
+*PCFileName: "ASKER.PPD"
+*Manufacturer: "Cirrus"
+*Product: "(Asker)"
+*ModelName: "Cirrus Asker"
+*ShortNickName: "Cirrus Asker"
+*NickName: "Cirrus Asker"
+*PSVersion: "(3010) 0"
+*1284DeviceID: "MFG:Cirrus;MDL:Asker;CMD:TXT;"
+*cupsFilter2: "text/plain text/plain 0 asker"
+*DefaultPageSize: A4
+*PageSize A4: "<</PageSize[595 842]>>setpagedevice"
+*DefaultPageRegion: A4
+*PageRegion A4: "<</PageSize[595 842]>>setpagedevice"
+*DefaultImageableArea: A4
+*ImageableArea A4: "0 0 595 842"
+*DefaultPaperDimension: A4
+*PaperDimension A4: "595 842"
+"""
+OK, NOT_IMPLEMENTED = 1, 7
+ANSWERS = [
+    (1, NOT_IMPLEMENTED, b""),  # SOFT_RESET
+    (2, OK, b""),  # DRAIN_OUTPUT
+    (3, OK, b"\x00"),  # GET_BIDI
+    (4, OK, b"MFG:Cirrus;MDL:Asker;CMD:TXT;"),  # GET_DEVICE_ID
+    (5, OK, b"\x01"),  # GET_STATE
+    (6, NOT_IMPLEMENTED, b""),  # SNMP_GET
+    (7, NOT_IMPLEMENTED, b""),  # SNMP_GET_NEXT
+    (8, OK, b"\x01"),  # GET_CONNECTED
+]
+
+
+def test_a_filter_asks(own_site: PrintSite, tmp_path: Path) -> None:
+    """Each command is answered or refused; without an answer, each costs its filter 30 seconds."""
+    site = own_site
+    asker = site.cups.root / "bin" / "filter" / "asker"
+    asker.write_text(ASKER)
+    asker.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
+    (tmp_path / "asker.ppd").write_text(PPD)
+    device = site.device("--formats", "txt")
+    queue = site.queue(f"Paris:{device}")
+    site.cups.run("lpadmin", "-p", queue, "-P", tmp_path / "asker.ppd")
+    site.cups.wait_job(site.cups.lp(queue, data=b"text\n"), "completed")
+    (job,) = site.cloud_jobs(device, 1)
+    said = [f"{command} {status} {data!r}" for command, status, data in ANSWERS]
+    assert document(job).decode().splitlines() == said
