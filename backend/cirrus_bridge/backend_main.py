@@ -24,6 +24,7 @@ from cirrus_bridge.config import FOLDER, STATE_FOLDER, UploadSettings, load
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.cups_job import USAGE, SpooledDocument, read_job
 from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
+from cirrus_bridge.cups_spool import spooled
 from cirrus_bridge.errors import CirrusError, CupsAway, CupsRefused, Disposition, UsageError
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.model import PrintJob
@@ -86,7 +87,7 @@ def _main(
         targets = ", ".join(map(str, queue.targets))
         report.debug(f"cirrus-bridge {__version__}: document for {targets} on {queue.server}")
         state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
-        data = SpooledDocument(job, sys.stdin.buffer, cupsd)
+        data = SpooledDocument(job, sys.stdin.buffer, cupsd, spooled(argv, environ))
         with contextlib.suppress(OSError):  # which the journal tells better
             make_folder(state, 0o700)
             give_up_root(state)

@@ -11,7 +11,7 @@ import os
 import re
 import select
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
@@ -26,6 +26,7 @@ from cirrus_bridge.errors import (
     UnreadableDocument,
     UsageError,
 )
+from cirrus_bridge.joinable_formats import HEAD_BYTES, can_be_joined, unpacked
 from cirrus_bridge.model import PrintJob
 from cirrus_bridge.one_line import one_line
 from cirrus_bridge.words import tr
@@ -35,8 +36,6 @@ DEATH_WAIT_S = 0.2
 TITLE_CHARS = 255
 USAGE = "Usage: cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]   (no argument: list devices)"
 _AS_IT_IS = "application/vnd.cups-raw"  # no filter has had it but gziptoany
-# what nothing can stand behind: PDF, and banner pages that no filter has filled in
-_ALONE = (b"%PDF-", b"#PDF-BANNER", b"#CUPS-BANNER")
 _SPOOL_NAME = re.compile(r"d[0-9]+-([0-9]+)")
 
 
@@ -96,7 +95,7 @@ def read_job(argv: Sequence[str], environ: Mapping[str, str], number: int = 0) -
 class SpooledDocument:
     """The document's bytes, from the spool file or `stdin`: opened at once, by whoever may open it,
     and read later, in pieces of at most READ_BYTES. `size_bytes` is 0 where it is not known.
-    `cupsd` is the process that joins the job's files, if they are joined.
+    `cupsd` is the process that joins the job's files, if they are joined, and `spooled` names them.
 
     Raises (when it is iterated):
         UnreadableDocument: it can not be opened, or read to its end.
@@ -104,9 +103,13 @@ class SpooledDocument:
         Interrupted: cupsd has died before it had joined all files.
     """
 
-    def __init__(self, job: PrintJob, stdin: BinaryIO, cupsd: int) -> None:
+    def __init__(
+        self, job: PrintJob, stdin: BinaryIO, cupsd: int, spooled: Iterable[str] = ()
+    ) -> None:
         self._joiner = _Cupsd(cupsd) if job.is_joined and job.documents > 1 else None
         self._is_joined = job.is_joined
+        # with a driver, filters have made something else of the files
+        self._parts = list(map(_head, spooled)) if job.is_joined and not job.has_driver else []
         self._name = str(job.spool_path or "standard input")
         self._source: BinaryIO | OSError = stdin
         self.size_bytes = 0
@@ -122,16 +125,10 @@ class SpooledDocument:
         try:
             if isinstance(self._source, OSError):
                 raise self._source
+            if self._is_joined and (head := self._checked_head(self._source.fileno())):
+                seen += len(head)
+                yield head
             while chunk := os.read(self._source.fileno(), READ_BYTES):
-                if not seen and self._is_joined and chunk.startswith(_ALONE):
-                    raise JoinedDocuments(
-                        tr(
-                            "A queue without a driver joins several PDF files or copies into one "
-                            "broken file, so nothing of it was printed. Print them one by one; or "
-                            "give the queue the Cirrus driver, and release this job if it is held, "
-                            "or else print it again."
-                        )
-                    )
                 seen += len(chunk)
                 yield chunk
             if self._joiner and self._joiner.is_gone():
@@ -158,6 +155,30 @@ class SpooledDocument:
                 tr("The print data became shorter while it was read. Print the document anew."),
                 detail=f"{self._name}: {seen} of {self.size_bytes} bytes",
             )
+
+    def _checked_head(self, source: int) -> bytes:
+        """The first bytes of what was joined, if it was joined rightly."""
+        head = b""
+        while len(head) < HEAD_BYTES and (more := os.read(source, READ_BYTES)):
+            head += more
+        if not all(map(can_be_joined, (head, *self._parts))):
+            raise JoinedDocuments(
+                tr(
+                    "Nothing was printed (CUPS joined several files or copies of a kind that "
+                    "cannot be joined). Print them one by one. Or give the queue the Cirrus "
+                    "driver, and release this job if it is held, or else print it again."
+                )
+            )
+        return head
+
+
+def _head(path: str) -> bytes:
+    """The first bytes of a file of the job; none if they cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return unpacked(file.read(READ_BYTES))
+    except OSError:
+        return b""
 
 
 class _Cupsd:

@@ -8,7 +8,7 @@ job's start: imports next to nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 _NAMED = "document-name-supplied="
 _SINGLE_FILE = b"*cupssinglefile:"
@@ -18,12 +18,17 @@ def files(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """The number of the job's files, from backend(7)'s arguments and environment; at least 1."""
     words = argv[5].split(" ") if len(argv) > 5 else []
     named = sum(word.startswith(_NAMED) for word in words)
+    return max(1, sum(1 for _ in spooled(argv, environ)) or named)
+
+
+def spooled(argv: Sequence[str], environ: Mapping[str, str]) -> Iterator[str]:
+    """The job's files in CUPS's spool, in their order; none if they cannot be seen."""
     spool = _spool(argv, environ)
-    spooled = 0
     if spool and argv[1].isascii() and argv[1].isdigit():
-        while os.path.exists(_file(spool, int(argv[1]), spooled + 1)):  # noqa: PTH110 - pathlib
-            spooled += 1  # takes 10 ms to import
-    return max(1, spooled or named)
+        number = 1
+        while os.path.exists(path := _file(spool, int(argv[1]), number)):  # noqa: PTH110 - pathlib
+            yield path  # takes 10 ms to import
+            number += 1
 
 
 def are_joined(argv: Sequence[str], environ: Mapping[str, str], count: int) -> bool:

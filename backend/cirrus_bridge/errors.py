@@ -147,7 +147,7 @@ class UnreadableDocument(DocumentError):
 
 
 class JoinedDocuments(DocumentError):
-    """CUPS has strung PDF files or copies of one together, which no PDF reader takes apart."""
+    """CUPS joined files or copies of a format that no reader takes apart."""
 
     code = "CB-304"
 

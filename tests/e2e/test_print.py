@@ -257,6 +257,20 @@ def test_several_raw_pdf_files_without_a_driver(site: PrintSite, pdfs: dict[int,
     assert [j for j in site.cloud.jobs() if j["device"] == device] == []
 
 
+@pytest.mark.parametrize("first", [b"text\n" * 1000, b"\xff\xd8\xff\xe0\0picture"])
+def test_several_pictures_without_a_driver(site: PrintSite, tmp_path: Path, first: bytes) -> None:
+    """Whatever cannot be joined is refused, behind text as well."""
+    device = site.device()
+    (tmp_path / "first").write_bytes(first)
+    (tmp_path / "second").write_bytes(b"\xff\xd8\xff\xe0\0picture")
+    queue = site.queue(f"Paris:{device}", driver=False)
+    job_id = site.cups.lp(queue, tmp_path / "first", tmp_path / "second")
+    job = site.cups.wait_job(job_id, "held")
+    assert "one by one" in job["job-printer-state-message"]
+    assert "(CB-304)" in job["job-printer-state-message"]
+    assert [j for j in site.cloud.jobs() if j["device"] == device] == []
+
+
 def test_several_text_files_without_a_driver(site: PrintSite, tmp_path: Path) -> None:
     """Text may be joined: CUPS has made the copies then, and the device makes no more."""
     device = site.device()

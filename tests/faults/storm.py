@@ -168,7 +168,8 @@ class Storm:
             marks.append(f"<{self.seed}-{self._number}>")
             path = self.site.root / f"document{self._number}"
             noise = draw.randbytes(draw.choice((100, 50_000, LARGEST)))
-            path.write_bytes(_pdf(marks[-1]) if driver else marks[-1].encode() + noise)
+            raw = b"\x1bE" + marks[-1].encode() + noise  # which CUPS may join
+            path.write_bytes(_pdf(marks[-1]) if driver else raw)
             files.append(path)
         if "cupsd" in self._down:
             return "but cupsd is down"

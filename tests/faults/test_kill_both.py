@@ -130,7 +130,7 @@ def test_files_that_are_joined(watched: PrintSite, tmp_path: Path) -> None:
     of CUPS helps; it prints the job once."""
     files = [tmp_path / "a", tmp_path / "b"]
     for number, path in enumerate(files):
-        path.write_bytes(random.Random(number).randbytes(500_000))
+        path.write_bytes(b"\x1bE" + random.Random(number).randbytes(500_000))
     with _journal_in_use(watched):
         job_id = watched.cups.lp(watched.queue(driver=False), "-o", "raw", *files)
         watched.worker()
@@ -146,7 +146,7 @@ def test_cupsd_dies_while_it_joins_files(watched: PrintSite, tmp_path: Path) -> 
     """The data ends there, but the job does not: none of it is printed, and then all of it."""
     files = [tmp_path / "a", tmp_path / "b"]
     for number, path in enumerate(files):
-        path.write_bytes(random.Random(number).randbytes(200_000))
+        path.write_bytes(b"\x1bE" + random.Random(number).randbytes(200_000))
     queue = watched.queue(driver=False)
     with _journal_in_use(watched):
         watched.cups.lp(queue, "-o", "raw", *files)

@@ -27,6 +27,7 @@ LAYERS: list[set[str]] = [
         "cups_side_channel",
         "cups_snap",
         "cups_spool",
+        "joinable_formats",
     },
     {"child_program", "timer", "privileges"},
     {"journal_runs"},
@@ -103,7 +104,7 @@ OWNERS = {
     "subprocess": {"child_program"},
     "prometheus_client": {"metrics", "metrics_server"},
     "zeroconf": {"lan"},
-    "zlib": {"deflate"},
+    "zlib": {"deflate", "joinable_formats"},
     "isal": {"deflate"},
     "time": {"clock"},
 }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cirrus_bridge.cups_job import SpooledDocument, read_job
+from cirrus_bridge.cups_spool import spooled
 from cirrus_bridge.errors import (
     BadOption,
     Interrupted,
@@ -16,9 +19,22 @@ from cirrus_bridge.errors import (
     UnreadableDocument,
     UsageError,
 )
+from cirrus_bridge.joinable_formats import HEAD_BYTES
+from print_site import eventually
 from programs import Program
 
 ARGV = ["cirrus", "17", "ann", "Report", "2", "job-uuid=urn:uuid:a sides=one-sided"]
+
+
+@pytest.fixture
+def cupsd(tmp_path: Path) -> Iterator[Program[bytes]]:
+    """A process of that name."""
+    program = tmp_path / "cupsd"
+    program.symlink_to(shutil.which("sleep") or "")
+    with Program[bytes]([program, "60"]) as process:
+        # the kernel names it after it has let go of its parent
+        eventually(lambda: Path(f"/proc/{process.pid}/comm").read_text() == "cupsd\n")
+        yield process
 
 
 def test_job_from_standard_input() -> None:
@@ -55,10 +71,49 @@ def test_joined_pdf(tmp_path: Path, copies: str, options: str, content_type: str
     (tmp_path / "data").write_bytes(b"%PDF-1.4\n%%EOF\n" * 2)
     with (tmp_path / "data").open("rb") as stdin:
         job = read_job([*ARGV[:4], copies, options], {"CONTENT_TYPE": content_type})
-        with pytest.raises(JoinedDocuments, match="nothing of it was printed") as caught:
+        with pytest.raises(JoinedDocuments, match="Nothing was printed") as caught:
             list(SpooledDocument(job, stdin, os.getpid()))
     assert "release this job if it is held, or else print it again" in str(caught.value)
     assert "can be canceled" not in str(caught.value)
+
+
+def test_joined_from_a_slow_filter(tmp_path: Path) -> None:
+    """The first bytes decide, in however small pieces they come."""
+    source, sink = os.pipe()
+    job = read_job([*ARGV[:4], "2", ""], {"CONTENT_TYPE": "text/plain"})
+    with (
+        os.fdopen(source, "rb") as stdin,
+        Program[bytes](["sh", "-c", "printf '\\n'; sleep 0.2; printf '%%PDF-1'"], stdout=sink),
+    ):
+        os.close(sink)
+        with pytest.raises(JoinedDocuments):
+            list(SpooledDocument(job, stdin, os.getpid()))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(("second", "refused"), [(b"text\n", False), (b"\xff\xd8\xff\xe0\0", True)])
+def test_joined_behind_text(
+    tmp_path: Path, cupsd: Program[bytes], second: bytes, refused: bool, packed: bool
+) -> None:
+    """Each of the files counts, and gziptoany unpacks it; with a driver, filters change it."""
+    options = "job-uuid=u document-name-supplied=a document-name-supplied=b"
+    (tmp_path / "tmp").mkdir()
+    text = b"text\n" * HEAD_BYTES  # what comes behind is not among the first bytes
+    (tmp_path / "d00017-001").write_bytes(text)
+    (tmp_path / "d00017-002").write_bytes(gzip.compress(second) if packed else second)
+    (tmp_path / "joined").write_bytes(text + second)
+    argv = [*ARGV[:4], "1", options]
+    environ = {"CONTENT_TYPE": "text/plain", "TMPDIR": str(tmp_path / "tmp")}
+    for more, raises in (({}, refused), ({"FINAL_CONTENT_TYPE": "application/postscript"}, False)):
+        job = read_job(argv, environ | more)
+        with (tmp_path / "joined").open("rb") as stdin:
+            files = spooled(argv, environ | more)
+            document = SpooledDocument(job, stdin, cupsd.pid, files)
+            if raises:
+                with pytest.raises(JoinedDocuments):
+                    list(document)
+            else:
+                assert b"".join(document) == text + second
 
 
 @pytest.mark.parametrize(
@@ -186,20 +241,17 @@ def test_file_that_shrinks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("files", [1, 2])
 @pytest.mark.parametrize("moment", ["before", "while"])
-def test_who_joins_the_files_dies(tmp_path: Path, files: int, moment: str) -> None:
+def test_who_joins_the_files_dies(
+    tmp_path: Path, cupsd: Program[bytes], files: int, moment: str
+) -> None:
     """What has come is not taken for all of it, if more than one file was to come; also if cupsd
     had died before it was asked for, so that the parent is the one that takes orphans."""
     options = "job-uuid=u" + " document-name-supplied=x" * files
     (tmp_path / "first").write_bytes(b"first")
-    cupsd = tmp_path / "cupsd"
-    cupsd.symlink_to(shutil.which("sleep") or "")
-    with (
-        Program[bytes]([cupsd, "60"]) as joiner,
-        (tmp_path / "first").open("rb") as stdin,
-    ):
+    with (tmp_path / "first").open("rb") as stdin:
         job = read_job([*ARGV[:5], options], {"CONTENT_TYPE": "text/plain"})
-        document = SpooledDocument(job, stdin, joiner.pid if moment == "while" else os.getpid())
-        joiner.kill()
+        document = SpooledDocument(job, stdin, cupsd.pid if moment == "while" else os.getpid())
+        cupsd.kill()
         if files == 1:
             assert list(document) == [b"first"]
         else:
