@@ -29,6 +29,7 @@ from cirrus_bridge.errors import CirrusError, CupsAway, CupsRefused, Disposition
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.model import PrintJob
 from cirrus_bridge.privileges import give_up_root, make_folder
+from cirrus_bridge.uri import FORM, SCHEME
 from cirrus_bridge.words import tr
 
 DISCOVERY_TIMEOUTS = UploadSettings(connect_timeout_s=2.0, read_timeout_s=2.0)
@@ -80,7 +81,7 @@ def _main(
         raise UsageError(tr("The backend was called with a wrong number of arguments."))
     with clock.stoppable():
         configuration = load(folder)
-        queue = configuration.queue(environ.get("DEVICE_URI", ""))
+        queue = configuration.queue(device_uri(argv, environ))
         job = read_job(argv, environ, number)
         if environ.get("AUTH_INFO_REQUIRED", "none") != "none":
             report.no_credentials_asked()
@@ -98,6 +99,25 @@ def _main(
             code = run.print(queue, data)
     _let_the_second_pass(job, clock)
     return code
+
+
+def device_uri(argv: Sequence[str], environ: Mapping[str, str]) -> str:
+    """The URI of the queue: DEVICE_URI, or the name by which the program was called (backend(7)).
+
+    Raises:
+        UsageError: there is neither.
+    """
+    if uri := environ.get("DEVICE_URI"):
+        return uri
+    if argv[0].startswith(f"{SCHEME}:"):
+        return argv[0]
+    raise UsageError(
+        tr(
+            "The URI of the queue is missing (DEVICE_URI is not set). Print through CUPS, or set "
+            "DEVICE_URI to {form}.",
+            form=FORM,
+        )
+    )
 
 
 def _wait_for_turn(job: PrintJob, journal: Journal, report: CupsReport, clock: Clock) -> None:

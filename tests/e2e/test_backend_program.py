@@ -64,6 +64,14 @@ def test_usage(site: PrintSite, count: int) -> None:
     assert b"ERROR: " in done.stderr
 
 
+def test_no_device_uri(site: PrintSite) -> None:
+    """Started by hand without a queue: one error says what is missing, and nothing is sent."""
+    done = _run(site, "1", "ann", "t", "1", "", data=b"x", DEVICE_URI="")
+    assert done.returncode == 1
+    assert done.stderr.count(b"ERROR: ") == 1
+    assert b"DEVICE_URI is not set" in done.stderr and b"(CB-101)" in done.stderr
+
+
 def test_cupsd_dies_before_its_backend_has_begun(own_site: PrintSite, tmp_path: Path) -> None:
     """That run does nothing: it can not know which of the job's files it has."""
     data = tmp_path / "data"

@@ -1,0 +1,26 @@
+"""What backend(7) gives the backend besides the job."""
+
+from __future__ import annotations
+
+import pytest
+
+from cirrus_bridge.backend_main import device_uri
+from cirrus_bridge.errors import UsageError
+
+URI, OTHER = (
+    "cirrus://print.example.com/Acme/Paris:Laser1",
+    "cirrus://other.example.com/Acme/Rome:L",
+)
+
+
+def test_uri_of_the_queue() -> None:
+    """In the environment, or else in place of the program's name."""
+    assert device_uri([OTHER], {"DEVICE_URI": URI}) == URI
+    assert device_uri([URI], {}) == URI
+    assert device_uri([URI], {"DEVICE_URI": ""}) == URI
+
+
+def test_no_uri() -> None:
+    """Called by hand without one: the error names what to set."""
+    with pytest.raises(UsageError, match="DEVICE_URI is not set"):
+        device_uri(["/usr/lib/cups/backend/cirrus"], {})
