@@ -13,7 +13,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ports import reserved_port
 from private_cups_layout import configure, lay_out, socket_path
 from programs import Program
 
@@ -61,7 +61,7 @@ class PrivateCups:
     ) -> None:
         self.root = root
         self.socket = socket_path(root)
-        self.port = _free_port()
+        self.port = reserved_port(self)
         self._cupsd: Program[bytes] | None = None
         lay_out(root, backend, backend_env, driver)
         configure(
@@ -275,13 +275,6 @@ def private_cups(
             server.stop()
     finally:
         shutil.rmtree(root)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _descendants(pid: int) -> list[int]:

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ports import reserved_port
 from programs import Program
 
 _START_S = 30.0
@@ -54,16 +55,17 @@ class CloudletServer:
         self.key = ""
         self.log = Path()
         self._tls: Tls | None = None
+        self.port = reserved_port(self)
         self._process: Program[str] | None = None
 
-    def start(self, data_dir: Path, tls: Tls | None = None, port: int = 0) -> None:
+    def start(self, data_dir: Path, tls: Tls | None = None) -> None:
         """Start on a folder; returns when connections are accepted."""
         assert self._process is None, "it runs already"
         self.data, self._tls = data_dir, tls
         self.log = data_dir.with_name(f"{data_dir.name}.log")
         if not (data_dir / "cloudlet.toml").exists():
             self._furnish()
-        command = _command("serve", "--data", str(data_dir), "--listen", f"127.0.0.1:{port}")
+        command = _command("serve", "--data", str(data_dir), "--listen", f"127.0.0.1:{self.port}")
         command += [] if self._announce else ["--no-announce"]
         if tls:
             command += ["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key)]
@@ -103,12 +105,7 @@ class CloudletServer:
 
     def come_back(self) -> None:
         """Start on the same folder and port, after `stop` or `kill`."""
-        self.start(self.data, self._tls, self.port)
-
-    @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        return int(self.url.rpartition(":")[2])
+        self.start(self.data, self._tls)
 
     @property
     def log_text(self) -> str:

@@ -27,7 +27,7 @@ def test_uploads_and_jobs_outlive_the_server(own: CloudletServer, crash: bool) -
     job_id = curl.submit(PDF, title="waits.pdf", props="copies=2")
     if crash:
         own.kill()
-        own.start(own.data, port=own.port)
+        own.come_back()
     else:
         own.restart()
     assert curl.put("/api/putsegment", PDF[10:], file=half, index="10").status == 200

@@ -544,13 +544,12 @@ def test_servers_that_talk_nonsense(away: PrintSite) -> None:
     queue, and sees the delivery when the server is itself again."""
     queue = away.queue(driver=False, options=HOLD)
     job_id = held_job(away, queue)
-    port = away.cloud.port
     away.cloud.stop()
     with away.statusd():
         eventually(lambda: queue_says(away, queue, "how it goes on is not seen"))
         assert queue_says(away, queue, "cirrus-delivery-unasked-warning")
         assert "(CB-411)" in away.cups.printer(queue)["printer-state-message"]
-        away.cloud.start(away.cloud.data, port=port)
+        away.cloud.come_back()
         back(away)
         assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
         assert away.statusd_log().count("event=server-away") == 1
@@ -645,7 +644,6 @@ def test_sigterm_ends_it_at_once(away: PrintSite) -> None:
 def test_both_processes_killed_at_once(own_site: PrintSite) -> None:
     """CUPS takes the job for printed; the poller finds it, and has it printed after all."""
     site = own_site
-    port = site.cloud.port
     site.cloud.stop()
     queue = site.queue(driver=False)
     job_id = site.cups.lp(queue, data=b"x")
@@ -655,7 +653,7 @@ def test_both_processes_killed_at_once(own_site: PrintSite) -> None:
     os.kill(worker, signal.SIGKILL)
     os.kill(supervisor, signal.SIGKILL)
     assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
-    site.cloud.start(site.cloud.data, port=port)
+    site.cloud.come_back()
     with changed_journal(site) as db:
         db.execute("UPDATE document SET updated_at = updated_at - 3600")
     with site.statusd():

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from desktop_session import USER, DesktopSession
+from ports import reserved_port
 from print_site import PrintSite, eventually
 
 HOLD = "?waittimeout=1"
@@ -43,12 +44,6 @@ def _use_hook(site: PrintSite, more: str = "") -> None:
     site.configure_statusd(f'hook = ["{hook}", "{site.root / "record"}"]\n{more}')
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def _held_job(site: PrintSite, *words: str) -> int:
     queue = site.queue(driver=False, options=HOLD)
     job_id = site.cups.lp(queue, *words, data=b"12345")
@@ -63,7 +58,7 @@ def _scrape(port: int) -> str:
 
 def test_all_are_told(away: PrintSite) -> None:
     """A job that is delivered late: its owner sees it, the command runs, the metrics count it."""
-    port = _free_port()
+    port = reserved_port(away)
     _use_hook(away, f"notify = true\nmetrics_port = {port}")
     with DesktopSession() as session:
         with away.start_statusd(under=session.here) as poller:
@@ -146,7 +141,7 @@ def test_metrics_without_their_package(own_site: PrintSite, tmp_path: Path) -> N
     (tmp_path / "prometheus_client.py").write_text(
         f'raise ModuleNotFoundError("{missing}", name="prometheus_client")\n'
     )
-    own_site.configure_statusd(f"metrics_port = {_free_port()}")
+    own_site.configure_statusd(f"metrics_port = {reserved_port(own_site)}")
     with own_site.start_statusd(environ={"PYTHONPATH": str(tmp_path)}) as poller:
         assert poller.wait(60) == 1
     assert "cirrus-bridge[metrics]" in own_site.statusd_log()

@@ -77,7 +77,6 @@ def test_server_down_then_up(own_site: PrintSite) -> None:
     """apple/cups#2555: an outage neither stops the queue nor drops the job, which says what is
     wrong and when the next try is; it prints when the server is back."""
     site = own_site
-    port = site.cloud.port
     site.cloud.stop()
     queue = site.queue(driver=False)
     job_id = site.cups.lp(queue, data=b"x" * 700_000)
@@ -89,7 +88,7 @@ def test_server_down_then_up(own_site: PrintSite) -> None:
 
     eventually(says_so)
     assert site.cups.job(job_id)["job-state"] == 5
-    site.cloud.start(site.cloud.data, port=port)
+    site.cloud.come_back()
     assert site.cups.wait_job(job_id)["job-state"] == 9
     assert "connecting-to-device" not in site.cups.printer(queue)["printer-state-reasons"]
     assert len(site.cloud.jobs()) == 1

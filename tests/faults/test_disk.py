@@ -125,7 +125,6 @@ def test_spool_file_shrinks(own_site: PrintSite, tmp_path: Path) -> None:
 def test_spool_file_is_gone(own_site: PrintSite, tmp_path: Path) -> None:
     """The file can not be opened: held, with the system's reason."""
     site = own_site
-    port = site.cloud.port
     site.cloud.stop()
     queue = site.queue(driver=False)
     site.cups.run("cupsdisable", queue)
@@ -133,7 +132,7 @@ def test_spool_file_is_gone(own_site: PrintSite, tmp_path: Path) -> None:
     (spool,) = (site.cups.root / "spool").glob("d*-001")
     spool.rename(tmp_path / "away")
     spool.mkdir()  # without any file, CUPS itself aborts the job
-    site.cloud.start(site.cloud.data, port=port)
+    site.cloud.come_back()
     site.cups.run("cupsenable", queue)
     job = site.cups.wait_job(job_id, "held")
     assert "can not be read (Is a directory)" in job["job-printer-state-message"]

@@ -1,0 +1,19 @@
+"""Ports for servers that a demo or test starts, and starts again."""
+
+from __future__ import annotations
+
+import socket
+import weakref
+
+
+def reserved_port(owner: object) -> int:
+    """A loopback port for servers of `owner`, which nobody else is given while `owner` lives.
+
+    A bound socket keeps it. With SO_REUSEADDR (socket(7)) a server may listen there as well.
+    """
+    keeper = socket.socket()
+    weakref.finalize(owner, keeper.close)
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.bind(("127.0.0.1", 0))
+    port: int = keeper.getsockname()[1]
+    return port
