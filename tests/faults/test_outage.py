@@ -265,6 +265,25 @@ def test_a_waiting_job_that_is_moved(brief: PrintSite) -> None:
     assert len(site.cloud.jobs()) == 1
 
 
+def test_a_queue_that_leads_to_another_server_now(brief: PrintSite) -> None:
+    """Its waiting jobs are printed there, without anybody releasing them."""
+    site = brief
+    (site.config / "servers.d" / "away.toml").touch(mode=0o600)
+    (site.config / "servers.d" / "away.toml").write_text(
+        '[[server]]\nhost = "127.0.0.1:9"\ncompany = "Acme"\napi_key = "k"\n'
+    )
+    queue = site.queue(driver=False, server="127.0.0.1:9")
+    with site.statusd():
+        job_id = site.cups.lp(queue, data=b"x")
+        site.cups.wait_job(job_id, "held")
+        uri = f"cirrus://{site.server}/Acme/Paris:Laser1"
+        site.cups.run("lpadmin", "-p", queue, "-v", uri)
+        assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+        states = "SELECT state FROM document ORDER BY created_at"
+        eventually(lambda: site.journal(states) == [("abandoned",), ("closed",)])
+    assert len(site.cloud.jobs()) == 1
+
+
 def test_a_person_who_holds_a_released_job(brief: PrintSite) -> None:
     """The poller does not release it again."""
     site = brief
