@@ -99,9 +99,9 @@ class BackendRun:
         self.journal.forgotten(key, now_s=now_s)
         raise JobForgotten(
             tr(
-                "The journal was deleted or restored after this job came, so the job may be "
-                "printed already. Look at the printer; then cancel this job, or release it to "
-                "print (again)."
+                "The journal was deleted or restored after CUPS received this job, so "
+                "the job may be printed already. Look at the printer; then cancel "
+                "this job, or release it to print (again)."
             )
         )
 
@@ -142,9 +142,9 @@ class BackendRun:
             if known and known.open_runs >= MOST_OPEN_RUNS:
                 raise KeepsBreaking(
                     tr(
-                        "Printing was interrupted {times} times in a row: the backend was killed "
-                        "or crashed. Look into the logs (is memory short?), then release the job. "
-                        "It resumes where it was.",
+                        "Printing was interrupted {times} times in a row (the backend was killed "
+                        "or crashed). Check the logs and the free memory, then release the job. "
+                        "It resumes where it stopped.",
                         times=known.open_runs,
                     )
                 )

@@ -139,7 +139,7 @@ def _stopped() -> Interrupted:
 def _time_is_over() -> TimeIsOver:
     return TimeIsOver(
         tr(
-            "CUPS limits how long a job may be processed (MaxJobTime). The job resumes in a new "
-            "run at once; nothing was printed yet."
+            "CUPS limits the processing time of a job (MaxJobTime). The job resumes "
+            "at once in a new run. Nothing has been printed yet."
         )
     )

@@ -50,9 +50,9 @@ SINGLE_REQUEST_BYTES = 500_000  # the API's document: larger files go by segment
 _INTERRUPTED = joined(" ", (tr("This job was interrupted while it was sent."), MAY_BE_PRINTED))
 _CHANGED = joined(" ", (tr("This job was changed after it was sent."), MAY_BE_PRINTED))
 _STOPPED_IN_DOUBT = tr(
-    "The job was stopped. An earlier submit had no answer, so the document may be printed already."
+    "The job was stopped. An earlier submit got no answer, so the document may be printed already."
 )
-_STILL_IN_DOUBT = tr("An earlier submit had no answer, so the document may be printed already.")
+_STILL_IN_DOUBT = tr("An earlier submit got no answer, so the document may be printed already.")
 QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in a request line
 
 
@@ -148,7 +148,7 @@ class Submission:
         patience = self._patience(in_class=False)
         if patience.may_hold and self.journal.poller_is_alive(now_s=self.clock.wall_s()):
             patience.hold(FOR_CORRECTION)
-            return tr("The job is held and continues by itself once that is corrected.")
+            return tr("The job is held and continues by itself once the problem is corrected.")
         return tr("Then release the job.")
 
     def _upload_and_submit(self, document: Document) -> list[Receipt]:
@@ -257,7 +257,7 @@ class Submission:
             taken = self.journal.accepted(self.key, receipts, now_s=self.clock.wall_s())
             if taken:
                 text = tr(
-                    "{server} gave this job the id {id}, which another job has.",
+                    "{server} gave this job the id {id}, which belongs to another job.",
                     server=self.queue.server,
                     id=taken,
                 )
