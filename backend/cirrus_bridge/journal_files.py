@@ -127,8 +127,8 @@ def lock_place(job_uuid: str, job_id: int) -> int:
 
 
 def _private(path: Path, flags: int = 0) -> int:
-    """Open a file of the folder's owner, whoever is at work: root makes none that only root can
-    open."""
+    """Open a file that belongs to the folder's owner, so that root creates no file that only root
+    can open."""
     handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | flags, 0o600)
     owner = path.parent.stat().st_uid
     if os.geteuid() == 0 != owner:
