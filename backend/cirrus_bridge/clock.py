@@ -61,6 +61,10 @@ class Clock:
         """Seconds on a clock that nobody can set: the one for deadlines."""
         return time.monotonic()
 
+    def interruption(self) -> Interrupted:
+        """The error for the stop request that has come."""
+        return self._why()
+
     def end_within(self, limit_s: float) -> None:
         """Have a stop request come, as TimeIsOver, before `limit_s` seconds have passed."""
         margin_s = min(limit_s * MARGIN_SHARE, LONGEST_MARGIN_S)
@@ -139,7 +143,7 @@ def _stopped() -> Interrupted:
 def _time_is_over() -> TimeIsOver:
     return TimeIsOver(
         tr(
-            "CUPS limits how long a job may be processed (MaxJobTime). The job resumes in a new "
-            "run at once; nothing was printed yet."
+            "CUPS limits the processing time of a job (MaxJobTime). The job resumes "
+            "at once in a new run. Nothing has been printed yet."
         )
     )

@@ -165,7 +165,7 @@ class Journal(DeliveryJournal):
         return Confirmed(row[0], segments, *row[1:])
 
     def forget_upload(self, key: DocumentKey) -> None:
-        """What was uploaded is no longer of use."""
+        """Forget the upload, which is no longer of use."""
         with self._transaction():
             self._db.execute(f"DELETE FROM segment WHERE {BY_KEY}", key_values(key))
             self._db.execute(

@@ -241,9 +241,9 @@ class JournalDatabase:
     def _replaced(self) -> JournalReplaced:
         return JournalReplaced(
             tr(
-                "The journal {path} was deleted or replaced while it was in use. The one that is "
-                "there now is used instead. Older jobs that it does not know are held: look at the "
-                "printer before you release them.",
+                "The journal {path} was deleted or replaced while it was in use. Cirrus "
+                "Bridge now uses the new journal. Older jobs that are missing from the "
+                "new journal are held. Look at the printer before you release them.",
                 path=self._path,
             )
         )

@@ -1,14 +1,15 @@
-"""Use case: jobs that CUPS holds until their server works again are released when it does.
+"""Use case: release held jobs when their server works again.
 
-Each server is probed by one request at a time. When it answers, its jobs are released in their
-order. If they come back, the server answers probes but takes no jobs: then only the first job of
-each queue is released, ever more rarely, until one is accepted.
+Each server is probed by one request at a time. When the server answers, its jobs are released in
+their order. If the jobs come back, the server answers probes but takes no jobs. Then only the first
+job of each queue is released, less and less often, until the server accepts a job.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
+import math
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,7 +31,7 @@ from cirrus_bridge.words import Words, joined, trn
 
 LOOK_S = 3.0
 RELEASE_AGAIN_S, LONGEST_RELEASE_S = 10.0, 600.0
-ANSWERS_S = 30.0  # how long one round waits for all answers
+ANSWERS_S = 30.0  # the limit of one round for all answers
 
 # name, company, what its jobs wait for, and of a correction, the target that shows it
 Server: TypeAlias = tuple[str, str, str, str]
@@ -40,15 +41,15 @@ class ProbeApi(Protocol):
     """A server that can be probed."""
 
     def version(self) -> object:
-        """Anything, if the server works (no key is sent)."""
+        """Ask for anything that works without a key; the answer shows that the server works."""
 
     def device(self, target: Target) -> object:
-        """Anything, if the server accepts our requests."""
+        """Ask for anything with the key; the answer shows that the server accepts our requests."""
 
 
 @dataclass(slots=True)
 class _Outage:
-    """What is known of one server's outage; times are monotonic seconds."""
+    """The known facts about one server's outage; times are monotonic seconds."""
 
     queue: QueueUri
     documents: list[WaitingDocument] = field(default_factory=list)
@@ -66,7 +67,7 @@ class Outages:
 
     Args:
         askers: for probes alone.
-        max_hold_s: after how long CUPS cancels a held job (MaxHoldTime); 0 for never.
+        max_hold_s: CUPS cancels a job that is held for so long (MaxHoldTime); 0 means never.
     """
 
     journal: PollerJournal
@@ -90,7 +91,7 @@ class Outages:
             self._hold_again = Timer(self.max_hold_s / 3)
 
     def step(self, now_s: float) -> None:
-        """Probe what is due, and release what can go on.
+        """Probe the servers that are due, and release the jobs that can continue.
 
         Raises:
             CupsAway, CupsRefused: cupsd does not answer, or says no.
@@ -104,7 +105,7 @@ class Outages:
             self._keep_held()
 
     def run_once(self) -> None:
-        """Probe each server once, and release what can go on.
+        """Probe each server once, and release the jobs that can continue.
 
         Raises:
             CupsAway, CupsRefused: cupsd does not answer, or says no.
@@ -116,7 +117,7 @@ class Outages:
         self._end_contimeout()
 
     def notices(self) -> Mapping[str, Words]:
-        """What queues are to say of the jobs that wait for a server."""
+        """The texts that queues show about jobs that wait for a server."""
         found: dict[str, Words] = {}
         for (server, *_), outage in self._outages.items():
             by_queue: defaultdict[str, set[int]] = defaultdict(set)
@@ -147,22 +148,31 @@ class Outages:
                         found[server] = outage
                         outage.queue, outage.documents = queue, []
                     outage.documents.append(document)
+        for outage in found.values():
+            self._see_what_came_of_it(outage)
         self._outages = found
         kept = {document.key for document in waiting}
         self._released_s = {key: at for key, at in self._released_s.items() if key in kept}
 
+    def _see_what_came_of_it(self, outage: _Outage) -> None:
+        """A job that was released and accepted shows that the server takes documents again."""
+        gone = outage.released - {document.key for document in outage.documents}
+        if any(document.key == key for key in gone for document in self.journal.documents_of(key)):
+            outage.released = frozenset()
+            outage.due_s = -math.inf
+
     def _queue_of(self, document: WaitingDocument, uris: Mapping[str, str]) -> QueueUri | None:
-        """Where the document's job leads now, if it still waits there for a server of ours."""
+        """The queue of the document's job, if the job still waits there for a server of ours."""
         job = self._jobs.get(document.key.job_id)
         if job is None or job.job_uuid != document.key.job_uuid:
-            return None  # it has ended: `orphans` sees to it
+            return None  # the job has ended; `orphans` handles it
         if job.queue not in (document.queue, document.class_name):
             self.journal.abandon(document.key, now_s=self.clock.wall_s())  # a person has moved it
             return None
         try:
             return self.queue_of(uris.get(document.queue, ""))
         except CirrusError:
-            return None  # its queue is set up wrong, or is another program's now
+            return None  # the queue is misconfigured, or is another program's now
 
     def _probe(self, now_s: float) -> None:
         for server, outage in self._outages.items():
@@ -182,7 +192,7 @@ class Outages:
             self.askers.ask(number, question)
 
     def _take_answers(self, wait_s: float) -> bool:
-        """Act on the answers that are there; whether there was one."""
+        """Act on the answers that have arrived; whether there were any."""
         found = False
         while answer := self.askers.answer(0.0 if found else wait_s):
             found = True
@@ -191,7 +201,7 @@ class Outages:
             if outage is None:
                 continue
             outage.asked = False
-            # only a client that it accepts is told that the server does not know a device
+            # the server tells only a client that it accepts that a device is unknown
             is_corrected = server[2] == FOR_CORRECTION and isinstance(answer.result, Refused)
             if isinstance(answer.result, CirrusError) and not is_corrected:
                 self._failed(outage, answer.result)
@@ -207,7 +217,7 @@ class Outages:
         outage.trouble = text
 
     def _works(self, server: Server, outage: _Outage) -> None:
-        """The server answers: its jobs are released, the oldest first."""
+        """Release the jobs of a server that answers, the oldest first."""
         if outage.trouble:
             self.tell(Change("server-back", f"{server[0]} answers again", INFO))
             outage.trouble = ""
@@ -223,13 +233,13 @@ class Outages:
         outage.released = frozenset(self._release(to_release)) or outage.released
 
     def _end_contimeout(self) -> None:
-        """Backends say at the jobs that their time is over."""
+        """Release the jobs whose contimeout is over, so that their backends say so."""
         now_s = self.clock.wall_s()
         for outage in self._outages.values():
             self._release([each for each in outage.documents if each.give_up_at_s <= now_s])
 
     def _release(self, documents: Iterable[WaitingDocument]) -> list[DocumentKey]:
-        """Release the jobs of these documents that CUPS holds; the documents of those."""
+        """Release those jobs of these documents that CUPS holds, and return the documents."""
         wanted = sorted(documents, key=lambda each: each.key.job_id)
         done = []
         for document in wanted:
@@ -239,15 +249,16 @@ class Outages:
             try:
                 self.cups.release_job(job.job_id)
             except (CupsGone, CupsNotPossible):
-                continue  # a person was quicker
+                continue  # a person was faster
             self._released_s[document.key] = document.changed_at_s
             done.append(document.key)
             self.tell(_change("released", document, "", INFO))
         return done
 
     def _is_ours_to_release(self, document: WaitingDocument, job: CupsJob) -> bool:
-        """Whether the job is held for its server alone. A person may hold it until a time, or hold
-        it after it was released: then no backend has written of it since."""
+        """Whether the job is held for its server alone. A person may hold the job until a set time,
+        or hold the job after its release. In the latter case, no backend has written of the job
+        since."""
         return (
             (job.state, job.job_uuid) == (HELD, document.key.job_uuid)
             and job.hold_until in ("", INDEFINITE)

@@ -36,6 +36,7 @@ from cirrus_bridge.errors import (
     Retryable,
     SubmitDropped,
     SubmitUnanswered,
+    TimeIsOver,
     TooLarge,
 )
 from cirrus_bridge.journal import Entry, Journal
@@ -50,9 +51,9 @@ SINGLE_REQUEST_BYTES = 500_000  # the API's document: larger files go by segment
 _INTERRUPTED = joined(" ", (tr("This job was interrupted while it was sent."), MAY_BE_PRINTED))
 _CHANGED = joined(" ", (tr("This job was changed after it was sent."), MAY_BE_PRINTED))
 _STOPPED_IN_DOUBT = tr(
-    "The job was stopped. An earlier submit had no answer, so the document may be printed already."
+    "The job was stopped. An earlier submit got no answer, so the document may be printed already."
 )
-_STILL_IN_DOUBT = tr("An earlier submit had no answer, so the document may be printed already.")
+_STILL_IN_DOUBT = tr("An earlier submit got no answer, so the document may be printed already.")
 QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in a request line
 
 
@@ -104,6 +105,8 @@ class Submission:
     expected_bytes: int = 0
     in_doubt: bool = False
     warns: bool = False
+    _began_s: float = 0.0
+    _has_progressed: bool = False
 
     def run(self, document: Document, earlier: Entry | None) -> list[Receipt]:
         """Bring a document to the cloud.
@@ -120,15 +123,14 @@ class Submission:
         if earlier and may_be_printed and earlier.key != self.key:
             self._decide_unanswered(SubmitUnanswered(_INTERRUPTED), earlier.key)
             may_be_printed = False
+        self._began_s = self.clock.wall_s()
         self.in_doubt = may_be_printed
         self.warns = earlier is not None and (earlier.was_in_doubt or earlier.state in IN_DOUBT)
         self.journal.intent(self.key, self.job, self.queue.targets, now_s=self.clock.wall_s())
         if self.warns:
             self.journal.doubted(self.key, now_s=self.clock.wall_s())
         try:
-            if self.in_doubt:
-                self._decide_unanswered(SubmitUnanswered(_INTERRUPTED), self.key)
-            return self._upload_and_submit(document)
+            return self._bring(document)
         except Interrupted as error:
             if self.warns:
                 raise type(error)(_STOPPED_IN_DOUBT) from error
@@ -142,13 +144,23 @@ class Submission:
             error.consequence = joined(" ", filter(None, told))
             raise
 
+    def _bring(self, document: Document) -> list[Receipt]:
+        try:
+            if self.in_doubt:
+                self._decide_unanswered(SubmitUnanswered(_INTERRUPTED), self.key)
+            return self._upload_and_submit(document)
+        except TimeIsOver:
+            if not self._has_progressed:
+                self._patience(in_class=False).run_was_in_vain(self._began_s)
+            raise
+
     def _hold_until_corrected(self) -> str:
         """Leave the job to the poller, which releases it once the server takes our requests; what
         a person is to know or do."""
         patience = self._patience(in_class=False)
         if patience.may_hold and self.journal.poller_is_alive(now_s=self.clock.wall_s()):
             patience.hold(FOR_CORRECTION)
-            return tr("The job is held and continues by itself once that is corrected.")
+            return tr("The job is held and continues by itself once the problem is corrected.")
         return tr("Then release the job.")
 
     def _upload_and_submit(self, document: Document) -> list[Receipt]:
@@ -197,6 +209,7 @@ class Submission:
         self.journal.found_one_at_a_time(self.queue.server, now_s=self.clock.wall_s())
 
     def _progressed(self, document: Document) -> None:
+        self._has_progressed = True
         if self.expected_bytes:
             self.report.progress(min(99, document.size_bytes * 100 // self.expected_bytes))
 
@@ -257,7 +270,7 @@ class Submission:
             taken = self.journal.accepted(self.key, receipts, now_s=self.clock.wall_s())
             if taken:
                 text = tr(
-                    "{server} gave this job the id {id}, which another job has.",
+                    "{server} gave this job the id {id}, which belongs to another job.",
                     server=self.queue.server,
                     id=taken,
                 )
@@ -303,7 +316,7 @@ class Submission:
             self.journal.unanswered(key, now_s=self.clock.wall_s())
             raise error
         if self.clock.stop_requested:
-            raise error  # the journal still says SUBMITTING: the next run decides
+            raise self.clock.interruption() from error  # the next run decides
         submit_key, form = self.journal.submit_key(key)
         if key == self.key and submit_key and form != self._form:
             error = SubmitUnanswered(_CHANGED)

@@ -295,8 +295,8 @@ def _check_options(entry: Entry) -> None:
         if name == _CANCEL_AFTER and entry.options[name] == "0":
             raise entry.table.bad(
                 tr(
-                    "'options.{name}' is 0, with which CUPS cancels each job after seconds: leave "
-                    "it out, or give seconds",
+                    "'options.{name}' must not be 0 (CUPS would cancel each job within "
+                    "seconds); omit it, or give a number of seconds",
                     name=name,
                 )
             )

@@ -18,7 +18,7 @@ MAX_JOBS = 500  # cupsd.conf(5), as the next
 PRESERVE_FILES_S = 86_400.0
 HOUR_S = 3600.0
 MAX_JOB_TIME_S = 10_800.0  # cupsd.conf(5)
-SHORT_S = 120.0  # a backend waits for its server for as long
+SHORT_S = 120.0  # as long as a backend waits in its queue for a server
 
 
 def check_daemon(
@@ -133,8 +133,9 @@ def check_limits(daemon: Daemon, most_held: Iterable[int]) -> Iterator[Finding]:
             LIMITS,
             about,
             tr(
-                "cupsd cancels jobs that are held for {hold_s} s (MaxHoldTime). Those that wait "
-                "for a server are held again in time, but not those that wait for their delivery.",
+                "cupsd cancels jobs that are held for {hold_s} s (MaxHoldTime). "
+                "cirrus-statusd protects jobs that wait for a server, but not jobs that "
+                "wait for their delivery.",
                 hold_s=format(hold_s, ".0f"),
             ),
             tr("Set MaxHoldTime 0 in cupsd.conf and restart cupsd."),
@@ -152,10 +153,10 @@ def check_limits(daemon: Daemon, most_held: Iterable[int]) -> Iterator[Finding]:
 
 
 def check_job_time(daemon: Daemon, cancel_after_s: Mapping[str, int | None]) -> Iterator[Finding]:
-    """CUPS gives jobs the time that they need.
+    """Check that CUPS gives jobs enough time.
 
     Args:
-        cancel_after_s: job-cancel-after-default of each queue; None leaves it to MaxJobTime.
+        cancel_after_s: job-cancel-after-default of each queue; None means that MaxJobTime applies.
     """
     of_all_s = daemon.seconds("MaxJobTime", yes_s=0.0, default_s=MAX_JOB_TIME_S)
     for queue, limit_s in cancel_after_s.items():
@@ -163,7 +164,10 @@ def check_job_time(daemon: Daemon, cancel_after_s: Mapping[str, int | None]) -> 
             yield error(
                 JOB_TIME,
                 queue,
-                tr("CUPS cancels each job after seconds: its job-cancel-after-default is 0."),
+                tr(
+                    "CUPS cancels each job of this queue within seconds "
+                    "(job-cancel-after-default is 0)."
+                ),
                 tr("Run: lpadmin -p {queue} -R job-cancel-after-default", queue=queue),
             )
         elif limit_s is not None and limit_s < SHORT_S:
@@ -184,7 +188,7 @@ def _little_time(about: str, limit_s: float, name: str) -> Finding:
         JOB_TIME,
         about,
         tr(
-            "CUPS gives a job {seconds} s only ({name}): large documents take several runs.",
+            "CUPS allows each job only {seconds} s ({name}). Large documents need several runs.",
             seconds=format(limit_s, ".0f"),
             name=name,
         ),
