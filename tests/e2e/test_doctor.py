@@ -89,6 +89,7 @@ def test_all_is_well(healthy: PrintSite) -> None:
     findings = examine(healthy)
     assert checks(findings) == {
         *("versions", "cupsd", "backend", "driver program", "preserving jobs", "job limits"),
+        "job time",
         *("key files", "TCP", "clock", "key", "location", "queue", "device"),
         *("journal", "poller", "disk"),
     }

@@ -172,6 +172,40 @@ def test_max_hold_time() -> None:
         assert len(site.cloud.jobs()) == 1
 
 
+def test_more_jobs_than_cups_takes() -> None:
+    """CUPS refuses the next job, as it does whatever holds the others; what it took is printed."""
+    with PrintSite(directives=["MaxJobs 3", f"MaxJobTime {MAX_JOB_TIME_S}"]) as site:
+        queue = site.queue(driver=False)
+        with site.statusd():
+            site.cloud.stop()
+            jobs = [site.cups.lp(queue, data=b"%d" % number) for number in range(3)]
+            for job_id in jobs:
+                site.cups.wait_job(job_id, "held")
+            with pytest.raises(RuntimeError, match="Too many"):
+                site.cups.lp(queue, data=b"3")
+            site.cloud.come_back()
+            for job_id in jobs:
+                assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+        assert _order(site) == [b"0", b"1", b"2"]
+
+
+def test_a_class_without_a_member_that_works(brief: PrintSite) -> None:
+    """CUPS tries its members in turn; the job survives MaxJobTime and is printed once."""
+    site = brief
+    for _ in range(2):
+        site.cups.run("lpadmin", "-p", site.queue(driver=False), "-c", "all")
+    site.cups.run("cupsenable", "all")
+    site.cups.run("cupsaccept", "all")
+    site.cloud.stop()
+    with site.statusd():
+        job_id = site.cups.lp("all", data=b"x")
+        time.sleep(MAX_JOB_TIME_S + 5)
+        assert site.cups.job(job_id)["job-state"] not in (CANCELED, COMPLETED)
+        site.cloud.come_back()
+        assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert len(site.cloud.jobs()) == 1
+
+
 def test_a_held_job_that_is_canceled(brief: PrintSite) -> None:
     """Nothing of it is sent when the server is back."""
     site = brief
@@ -262,6 +296,25 @@ def test_a_waiting_job_that_is_moved(brief: PrintSite) -> None:
         states = "SELECT state FROM document ORDER BY created_at"
         eventually(lambda: site.journal(states) == [("abandoned",), ("closed",)])
         assert "restarted" not in site.statusd_log() and "printed" not in site.statusd_log()
+    assert len(site.cloud.jobs()) == 1
+
+
+def test_a_queue_that_leads_to_another_server_now(brief: PrintSite) -> None:
+    """Its waiting jobs are printed there, without anybody releasing them."""
+    site = brief
+    (site.config / "servers.d" / "away.toml").touch(mode=0o600)
+    (site.config / "servers.d" / "away.toml").write_text(
+        '[[server]]\nhost = "127.0.0.1:9"\ncompany = "Acme"\napi_key = "k"\n'
+    )
+    queue = site.queue(driver=False, server="127.0.0.1:9")
+    with site.statusd():
+        job_id = site.cups.lp(queue, data=b"x")
+        site.cups.wait_job(job_id, "held")
+        uri = f"cirrus://{site.server}/Acme/Paris:Laser1"
+        site.cups.run("lpadmin", "-p", queue, "-v", uri)
+        assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+        states = "SELECT state FROM document ORDER BY created_at"
+        eventually(lambda: site.journal(states) == [("abandoned",), ("closed",)])
     assert len(site.cloud.jobs()) == 1
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge import journal_database
 from cirrus_bridge.errors import JournalReplaced
 from cirrus_bridge.journal import Journal
+from cirrus_bridge.journal_schema import STEPS
 from cirrus_bridge.model import DocumentKey, PrintJob, Target
 from programs import Program
 
@@ -239,7 +239,7 @@ def test_journal_of_the_version_before(folder: Path) -> None:
     """It is trusted, as long as no other was there."""
     folder.mkdir()
     with contextlib.closing(sqlite3.connect(folder / "journal.db")) as db, db:
-        for step in journal_database._STEPS[:5]:
+        for step in STEPS[:5]:
             for statement in filter(str.strip, step.split(";")):
                 db.execute(statement)
         db.execute("PRAGMA user_version = 5")
