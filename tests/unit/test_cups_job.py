@@ -82,7 +82,7 @@ def test_joined_pdf(tmp_path: Path, copies: str, options: str, content_type: str
         job = read_job([*ARGV[:4], copies, options], {"CONTENT_TYPE": content_type})
         with pytest.raises(JoinedDocuments, match="Nothing was printed") as caught:
             list(SpooledDocument(job, stdin, os.getpid()))
-    assert "release this job if it is held, or else print it again" in str(caught.value)
+    assert "release this job if it is held; otherwise print it again" in str(caught.value)
     assert "can be canceled" not in str(caught.value)
 
 

@@ -163,7 +163,7 @@ def test_a_key_without_the_right_to_a_location() -> None:
     barred = Answer(place, {}, NotPermitted("Not for you."))
     (key,), (location,) = check_server("h", [barred]), check_location(barred)
     assert key.severity is Severity.OK
-    assert location.code == NotPermitted.code and "grant the key the right" in location.fix
+    assert location.code == NotPermitted.code and "grant the key access" in location.fix
     refused = Answer(place, {}, KeyRefused("Not known."))
     (key,) = check_server("h", [refused])
     assert key.code == KeyRefused.code and "Put a valid key" in key.fix
