@@ -19,6 +19,7 @@ from cirrus_bridge.errors import (
     Disposition,
     Interrupted,
     JobForgotten,
+    JournalBusy,
     KeepsBreaking,
     StatusMismatch,
     TimeIsOver,
@@ -151,7 +152,8 @@ class BackendRun:
             self.report.info(tr("Sending to {server}", server=queue.server))
             receipts = submission.run(Document(data), known)
         except CirrusError as error:
-            self.journal.run_ended(key, now_s=self.clock.wall_s())
+            if not isinstance(error, JournalBusy):  # which would be waited for once more
+                self.journal.run_ended(key, now_s=self.clock.wall_s())
             if not self.job.is_last(key.number):
                 told = filter(None, (error.consequence, ONE_OF_SEVERAL))
                 error.consequence = joined(" ", told)

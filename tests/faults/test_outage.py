@@ -7,16 +7,18 @@ import os
 import random
 import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from answers import answer
 from print_site import PrintSite, document, eventually
 from tcp_proxy import TcpProxy
 
-COMPLETED, CANCELED = 9, 7
+COMPLETED, ABORTED, CANCELED = 9, 8, 7
 # CUPS cancels what is in processing for longer; by default after three hours
 MAX_JOB_TIME_S = 20
 
@@ -281,3 +283,26 @@ def test_files_that_are_joined_when_their_worker_is_killed(
         job_id = site.cups.lp(site.queue(driver=False, server=proxy.name), "-o", "raw", *files)
         assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
     assert _order(site) == [b"".join(path.read_bytes() for path in files)]
+
+
+def test_words_of_a_job_that_cups_aborts(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """A file that is not the last one of its job fails while cupsd is busy: the job says why."""
+    site = own_site
+    piece = b"PUT /api/putfile"
+    with TcpProxy(site.server) as proxy, contextlib.ExitStack() as busy:
+        site.configure(server=proxy.name)
+        proxy.answer_instead = (piece, answer("401 Unauthorized", "who are you?"), 1)
+
+        def occupy_cupsd() -> None:
+            busy.enter_context(site.cups.hanging())
+            threading.Timer(1.0, busy.close).start()
+
+        proxy.at_request = (piece, occupy_cupsd)
+        job_id = site.cups.lp(site.queue(server=proxy.name), pdfs[1], pdfs[4])
+        job = site.cups.wait_job(job_id)
+        assert job["job-state"] == ABORTED
+        assert "restart the job" in job["job-printer-state-message"]
+        assert "(CB-402)" in job["job-printer-state-message"]
+        site.cups.run("lp", "-i", str(job_id), "-H", "restart")
+        assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert len(site.cloud.jobs()) == 2
