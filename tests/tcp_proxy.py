@@ -21,8 +21,9 @@ class TcpProxy:
     the requests that came. `hide` are words that neither side gets to see
     of the other. `answer_instead` has a piece of a request, the bytes that are its answer while
     the server gets nothing, and how often. `at_request` and `at_answer` have a piece of a request
-    and what is to be done, once, when the request comes, or when the server has answered it and the
-    client has not heard of it yet.
+    and what is to be done, once, when the request comes (before any of the rest), or when the
+    server has answered it and the client has not heard of it yet. `rewrite_answers` makes of what
+    the server sends what the client gets.
     """
 
     def __init__(self, server: str) -> None:
@@ -38,6 +39,7 @@ class TcpProxy:
         self.answer_instead: tuple[bytes, bytes, int] | None = None
         self.at_request: tuple[bytes, Callable[[], object]] | None = None
         self.at_answer: tuple[bytes, Callable[[], object]] | None = None
+        self.rewrite_answers: Callable[[bytes], bytes] = bytes
         self.heads: list[bytes] = []
         self.lost = 0
         self.sent_bytes = 0
@@ -73,6 +75,9 @@ class TcpProxy:
                 while data := client.recv(16 * 1024):
                     if data.startswith((b"PUT ", b"POST ", b"GET ")):
                         self.heads.append(data.partition(b"\r\n")[0])
+                    if self.at_request and self.at_request[0] in data:
+                        act, self.at_request = self.at_request[1], None
+                        act()
                     if self._answers(client, data):
                         break
                     if self.lose_requests_with and self.lose_requests_with in data:
@@ -81,9 +86,6 @@ class TcpProxy:
                         break
                     if self.lose_answers_after and self.lose_answers_after in data:
                         lose.set()
-                    if self.at_request and self.at_request[0] in data:
-                        act, self.at_request = self.at_request[1], None
-                        act()
                     if self.at_answer and self.at_answer[0] in data:
                         act_then.append(self.at_answer[1])
                         self.at_answer = None
@@ -132,7 +134,7 @@ class TcpProxy:
                         continue
                     _reset(client)
                     return
-                client.sendall(self._hidden(data))
+                client.sendall(self.rewrite_answers(self._hidden(data)))
             client.shutdown(socket.SHUT_WR)
 
 

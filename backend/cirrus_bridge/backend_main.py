@@ -57,11 +57,13 @@ def run(noted: Run, cupsd: int) -> int:
     clock.watch_signals()
     try:
         return _main(sys.argv, os.environ, report, clock, noted.number, cupsd)
-    except (JobUnidentified, JournalBusy) as error:
-        noted.held()
-        return report.error(error)
     except CirrusError as error:
-        return report.error(error)
+        if isinstance(error, JobUnidentified | JournalBusy):
+            noted.held()
+        code = report.error(error)
+        # cupsd aborts a job that has more documents at once, and reads no more
+        _wait_until_read(sys.stderr.fileno(), clock)
+        return code
     except Exception:  # noqa: BLE001 - the last net: the job is kept and the queue goes on
         import traceback  # 10 ms that hardly any job needs
 
@@ -213,8 +215,8 @@ def _list_devices(
 
 
 def _wait_until_read(pipe: int, clock: Clock) -> None:
-    """Until CUPS has read the devices: cups-deviced of 2.4 stops reading when the last backend has
-    ended, and what is still in its pipe is not listed."""
+    """Wait until CUPS has read what was written. What is still in the pipe when this process ends
+    may be lost: cups-deviced of 2.4 stops reading when the last backend has ended."""
     from fcntl import ioctl
     from termios import FIONREAD
 

@@ -19,6 +19,7 @@ from cirrus_bridge.errors import (
     Disposition,
     Interrupted,
     JobForgotten,
+    JournalBusy,
     KeepsBreaking,
     StatusMismatch,
     TimeIsOver,
@@ -181,8 +182,9 @@ class BackendRun:
                 )
             self.report.info(tr("Sending to {server}", server=queue.server))
             receipts = submission.run(Document(data), known)
-        except CirrusError:
-            self.journal.run_ended(key, now_s=self.clock.wall_s())
+        except CirrusError as error:
+            if not isinstance(error, JournalBusy):  # which would be waited for once more
+                self.journal.run_ended(key, now_s=self.clock.wall_s())
             raise
         ids = ", ".join(f"{receipt.cloud_job_id} ({receipt.target})" for receipt in receipts)
         self.report.info(tr("Accepted by {server} as {ids}", server=queue.server, ids=ids))

@@ -22,6 +22,7 @@ from cirrus_bridge.journal_runs import NOT_NOTED, Run, begin
 
 PAUSE_S = 5  # what killed the worker may pass; and CUPS tells its passes apart by the second
 LOOK_S = 1
+PIPE_BYTES = 64 * 1024
 RETRY, RETRY_CURRENT = 6, 7  # CUPS_BACKEND_…, backend(7)
 RUN_AGAIN = (RETRY, RETRY_CURRENT)
 _LOST = b"ERROR: No cupsd is above this process any more. The next one starts the job again.\n"
@@ -44,6 +45,8 @@ def run() -> None:
         _work(run, cupsd)
     answer_filters(os.environ)
     status = _watch(worker, cupsd)
+    if status and run.is_joined:
+        _read_rest(cupsd)
     if os.WIFEXITED(status):
         code = os.WEXITSTATUS(status)
         run.end(failed=code != 0, again=code in RUN_AGAIN)
@@ -98,3 +101,13 @@ def _watch(worker: int, cupsd: int) -> int:
         is_stop = received is not None and received.si_signo != signal.SIGCHLD
         if is_stop or os.getppid() != cupsd:
             os.kill(worker, signal.SIGTERM)
+
+
+def _read_rest(cupsd: int) -> None:
+    """Let CUPS hand over all files that it joins: cupsd aborts the job of a backend that fails
+    before the last one, and neither holds it nor runs it again."""
+    import select
+
+    while os.getppid() == cupsd and not signal.sigtimedwait((signal.SIGTERM, signal.SIGINT), 0):
+        if select.select([0], [], [], LOOK_S)[0] and not os.read(0, PIPE_BYTES):
+            return

@@ -39,10 +39,15 @@ class Run(NamedTuple):
     documents: int
     files: int
 
+    @property
+    def is_joined(self) -> bool:
+        """CUPS joins the job's files for this run."""
+        return self.documents == 1 and self.files > 1
+
     def end(self, *, failed: bool, again: bool = False) -> None:
         """The run has come to its end, and CUPS will hear how: CUPS ends the job if the run failed,
-        a job of several files even if the run asks CUPS to run the job again."""
-        if not self.path or (again and self.files > 1):
+        a job of several runs even if this one asks CUPS to run the job again."""
+        if not self.path or (again and self.documents > 1):
             return
         with contextlib.suppress(OSError), as_owner(_state_of(self.path)):
             if failed and _HELD in _lines(self.path):

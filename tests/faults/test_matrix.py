@@ -3,14 +3,18 @@ printed at all. The faults are made on the wire, by a real proxy."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
-from collections.abc import Callable, Iterator
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from print_site import PrintSite
+from answers import WEB_PAGE, answer, mislabeled, with_interim
+from print_site import PrintSite, document, eventually
 from tcp_proxy import TcpProxy
 
 SMALL, LARGE = 1000, 1_500_000
@@ -25,11 +29,6 @@ REQUESTS: dict[str, tuple[int, bytes]] = {
 
 
 Fault = Callable[[PrintSite, TcpProxy, bytes], None]
-
-
-def _answer(status: str, text: str, *headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(text)}", "Connection: close", *headers]
-    return "\r\n".join([*lines, "", text]).encode()
 
 
 def _instead(answer: bytes, times: int = 1) -> Fault:
@@ -59,7 +58,17 @@ def _restart(site: PrintSite, proxy: TcpProxy, piece: bytes) -> None:
     proxy.at_request = (piece, restart)
 
 
-HTML = _answer("200 OK", "<html>Sign in</html>", "Content-Type: text/html")
+def _rewrite(rewrite: Callable[[bytes], bytes]) -> Fault:
+    def make(_: PrintSite, proxy: TcpProxy, piece: bytes) -> None:
+        def begin() -> None:
+            proxy.rewrite_answers = rewrite
+            proxy.lost += 1
+
+        proxy.at_answer = (piece, begin)
+
+    return make
+
+
 FAULTS: dict[str, Fault] = {
     "reset before the request": _lose_request,
     "reset after the request": _lose_answer,
@@ -67,17 +76,19 @@ FAULTS: dict[str, Fault] = {
     "server restarts": _restart,
     "closed without an answer": _instead(b""),
     "answer cut off": _instead(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n2026"),
-    "500": _instead(_answer("500 Internal Server Error", "oops")),
-    "502 three times": _instead(_answer("502 Bad Gateway", "<h1>502</h1>"), 3),
-    "503 with Retry-After": _instead(_answer("503 Unavailable", "later", "Retry-After: 1")),
-    "504": _instead(_answer("504 Gateway Timeout", "")),
-    "429": _instead(_answer("429 Too Many Requests", "slow down", "Retry-After: 1")),
-    "401": _instead(_answer("401 Unauthorized", "who are you?")),
-    "404": _instead(_answer("404 Not Found", "no such thing")),
-    "Error text": _instead(_answer("200 OK", "Error: something is wrong")),
-    "login page": _instead(HTML),
-    "short segment, wrong number": _instead(_answer("200 OK", "1")),
-    "nothing": _instead(_answer("200 OK", "")),
+    "500": _instead(answer("500 Internal Server Error", "oops")),
+    "502 three times": _instead(answer("502 Bad Gateway", "<h1>502</h1>"), 3),
+    "503 with Retry-After": _instead(answer("503 Unavailable", "later", "Retry-After: 1")),
+    "504": _instead(answer("504 Gateway Timeout", "")),
+    "429": _instead(answer("429 Too Many Requests", "slow down", "Retry-After: 1")),
+    "401": _instead(answer("401 Unauthorized", "who are you?")),
+    "404": _instead(answer("404 Not Found", "no such thing")),
+    "Error text": _instead(answer("200 OK", "Error: something is wrong")),
+    "login page": _instead(WEB_PAGE),
+    "short segment, wrong number": _instead(answer("200 OK", "1")),
+    "interim answers": _rewrite(with_interim),
+    "labelled text/html": _rewrite(mislabeled),
+    "nothing": _instead(answer("200 OK", "")),
 }
 # nothing but these may hold a job: the server has said no, or something else has answered
 MAY_HOLD = {"401", "404", "Error text", "login page", "short segment, wrong number", "nothing"}
@@ -122,3 +133,127 @@ def test_once_or_held(faulty: PrintSite, tmp_path: Path, request_name: str, faul
             assert site.cups.wait_job(job_id)["job-state"] == 9
     assert printed() == 1
     assert site.cups.printer(queue)["printer-state"] == 3
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+@pytest.mark.parametrize("request_name", ["putfile", "submitfile"])
+def test_an_id_that_another_job_has(
+    faulty: PrintSite, tmp_path: Path, request_name: str, is_taken: bool
+) -> None:
+    """Whether the server took the document or not: the job is held and says so, and whoever
+    releases it gets it printed once."""
+    site = faulty
+    size, piece = REQUESTS[request_name]
+    data = random.Random(f"{request_name} {is_taken}").randbytes(size)
+    (tmp_path / "raw").write_bytes(data)
+    device = site.device()
+    with TcpProxy(site.server) as proxy:
+        site.configure(server=proxy.name)
+        queue = site.queue(f"Paris:{device}", driver=False, server=proxy.name)
+        first = site.cups.lp(queue, data=b"another document")
+        assert site.cups.wait_job(first)["job-state"] == 9
+        repeated = answer("200 OK", site.cloud_jobs(device, 1)[0]["id"])
+        if is_taken:
+            proxy.at_answer = (piece, lambda: setattr(proxy, "rewrite_answers", lambda _: repeated))
+        else:
+            proxy.answer_instead = (piece, repeated, 1)
+        job_id = site.cups.lp(queue, "-o", "raw", tmp_path / "raw")
+        job = site.cups.wait_job(job_id, "held", "completed")
+        assert job["job-state"] == 4
+        assert "(CB-422)" in job["job-printer-state-message"]
+        proxy.rewrite_answers = bytes
+        site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+        assert site.cups.wait_job(job_id)["job-state"] == 9
+    printed = [document(job) for job in site.cloud_jobs(device, 2)]
+    assert printed == [b"another document", data]
+
+
+# --- what lasts longer than a backend waits for
+
+Lasting = Callable[[PrintSite, list[TcpProxy]], contextlib.AbstractContextManager[None]]
+FOR_EVER = 1_000_000
+
+
+@contextlib.contextmanager
+def _no_server(site: PrintSite, _: list[TcpProxy]) -> Iterator[None]:
+    site.cloud.kill()
+    yield
+    site.cloud.come_back()
+
+
+@contextlib.contextmanager
+def _locked_journal(site: PrintSite, _: list[TcpProxy]) -> Iterator[None]:
+    path = site.state / "journal.db"
+    db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    db.execute("BEGIN IMMEDIATE")
+    yield
+    db.close()
+
+
+def _answering(text: bytes) -> Lasting:
+    @contextlib.contextmanager
+    def answering(_: PrintSite, proxies: list[TcpProxy]) -> Iterator[None]:
+        for proxy in proxies:
+            proxy.answer_instead = (b"/api/", text, FOR_EVER)
+        yield
+        for proxy in proxies:
+            proxy.answer_instead = None
+
+    return answering
+
+
+LASTING: Mapping[str, Lasting] = {
+    "no server": _no_server,
+    "a web page": _answering(WEB_PAGE),
+    "refused key": _answering(answer("401 Unauthorized", "who are you?")),
+    "locked journal": _locked_journal,
+}
+
+
+@pytest.fixture(scope="module")
+def patient() -> Iterator[PrintSite]:
+    """A site whose CUPS gives a job little time, and which has a poller."""
+    with PrintSite(directives=["MaxJobTime 20"]) as site:
+        yield site
+
+
+@pytest.mark.parametrize("fault", LASTING)
+def test_held_and_released_by_itself(patient: PrintSite, tmp_path: Path, fault: str) -> None:
+    """From each request on: the job is held, goes on when the fault is over, without a person, and
+    is printed once."""
+    site = patient
+    jobs: dict[int, tuple[str, bytes]] = {}
+    with contextlib.ExitStack() as ends:
+        proxies = [ends.enter_context(TcpProxy(site.server)) for _ in REQUESTS]
+        _configure(site, proxies)
+        ends.enter_context(site.statusd())
+        eventually(lambda: site.journal("SELECT * FROM poller"))
+        lasting = ends.enter_context(contextlib.ExitStack())
+        all_there = threading.Barrier(
+            len(proxies), lambda: lasting.enter_context(LASTING[fault](site, proxies))
+        )
+        for proxy, (size, piece) in zip(proxies, REQUESTS.values(), strict=True):
+            data = random.Random(f"{piece!r} {fault}").randbytes(size)
+            (tmp_path / "raw").write_bytes(data)
+            device = site.device()
+            proxy.at_request = (piece, all_there.wait)
+            queue = site.queue(f"Paris:{device}", driver=False, server=proxy.name)
+            jobs[site.cups.lp(queue, "-o", "raw", tmp_path / "raw")] = (device, data)
+        for job_id in jobs:
+            site.cups.wait_job(job_id, "held")
+        lasting.close()
+        for job_id, (device, data) in jobs.items():
+            assert site.cups.wait_job(job_id)["job-state"] == 9
+            assert [document(job) for job in site.cloud_jobs(device, 1)] == [data]
+
+
+def _configure(site: PrintSite, proxies: list[TcpProxy]) -> None:
+    site.configure()
+    settings = site.config / "bridge.toml"
+    settings.write_text(settings.read_text().replace("waittimeout = 20", "waittimeout = 1"))
+    site.configure_statusd("orphan_after_s = 1")
+    entries = [
+        f'[[server]]\nhost = "{proxy.name}"\ncompany = "Acme"\napi_key = "{site.key}"\n'
+        for proxy in proxies
+    ]
+    (site.config / "servers.d" / "site.toml").write_text("".join(entries))

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import random
+import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from answers import answer
 from print_site import PrintSite, document, eventually
 from tcp_proxy import TcpProxy
 
-COMPLETED, CANCELED = 9, 7
+COMPLETED, ABORTED, CANCELED = 9, 8, 7
 # CUPS cancels what is in processing for longer; by default after three hours
 MAX_JOB_TIME_S = 20
 
@@ -363,3 +368,58 @@ def test_a_job_that_is_changed_after_a_lost_answer(own_site: PrintSite) -> None:
         site.cups.run("lp", "-i", str(job_id), "-H", "resume")
         assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
     assert [job["props"].get("priority") for job in site.cloud.jobs()] == [None, "70"]
+
+
+def test_files_that_are_joined(brief: PrintSite, tmp_path: Path) -> None:
+    """CUPS would abort their job if the backend failed before it has got all of them."""
+    site = brief
+    files = [tmp_path / name for name in "abc"]
+    for number, path in enumerate(files):
+        path.write_bytes(b"\x1bE" + random.Random(number).randbytes(2_000_000))
+    site.cloud.stop()
+    with site.statusd():
+        job_id = site.cups.lp(site.queue(driver=False), "-o", "raw", *files)
+        site.cups.wait_job(job_id, "held", "aborted")
+        assert _says(site, job_id, "(CB-434)")()
+        site.cloud.come_back()
+        assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert _order(site) == [b"".join(path.read_bytes() for path in files)]
+
+
+def test_files_that_are_joined_when_their_worker_is_killed(
+    own_site: PrintSite, tmp_path: Path
+) -> None:
+    """CUPS runs the job again, as it does with a single file."""
+    site = own_site
+    files = [tmp_path / name for name in "abc"]
+    for number, path in enumerate(files):
+        path.write_bytes(b"\x1bE" + random.Random(number).randbytes(2_000_000))
+    with TcpProxy(site.server) as proxy:
+        site.configure(server=proxy.name)
+        proxy.at_request = (b"/api/", lambda: os.kill(site.worker(), signal.SIGKILL))
+        job_id = site.cups.lp(site.queue(driver=False, server=proxy.name), "-o", "raw", *files)
+        assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert _order(site) == [b"".join(path.read_bytes() for path in files)]
+
+
+def test_words_of_a_job_that_cups_aborts(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """A file that is not the last one of its job fails while cupsd is busy: the job says why."""
+    site = own_site
+    piece = b"PUT /api/putfile"
+    with TcpProxy(site.server) as proxy, contextlib.ExitStack() as busy:
+        site.configure(server=proxy.name)
+        proxy.answer_instead = (piece, answer("401 Unauthorized", "who are you?"), 1)
+
+        def occupy_cupsd() -> None:
+            busy.enter_context(site.cups.hanging())
+            threading.Timer(1.0, busy.close).start()
+
+        proxy.at_request = (piece, occupy_cupsd)
+        job_id = site.cups.lp(site.queue(server=proxy.name), pdfs[1], pdfs[4])
+        job = site.cups.wait_job(job_id)
+        assert job["job-state"] == ABORTED
+        assert "restart the job" in job["job-printer-state-message"]
+        assert "(CB-402)" in job["job-printer-state-message"]
+        site.cups.run("lp", "-i", str(job_id), "-H", "restart")
+        assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert len(site.cloud.jobs()) == 2

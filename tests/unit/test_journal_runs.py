@@ -78,13 +78,14 @@ def test_a_late_end_is_no_matter_for_the_next_pass(tmp_path: Path) -> None:
     assert _left(tmp_path) == [(17, "11", 2)]
 
 
-@pytest.mark.parametrize("files", [1, 2])
-def test_cups_aborts_a_job_of_several_files_that_is_to_run_again(
-    tmp_path: Path, files: int
+@pytest.mark.parametrize(("files", "driver", "left"), [(1, True, 0), (2, True, 1), (2, False, 0)])
+def test_cups_aborts_a_job_of_several_runs_that_is_to_run_again(
+    tmp_path: Path, files: int, driver: bool, left: int
 ) -> None:
-    """So something is left for the poller to notice; one of a single file is run again."""
-    _begin(tmp_path, files=files, driver=False).end(failed=True, again=True)
-    assert len(_left(tmp_path)) == files - 1
+    """So something is left for the poller to notice. A single file is run again, and so are joined
+    files."""
+    _begin(tmp_path, files=files, driver=driver).end(failed=True, again=True)
+    assert len(_left(tmp_path)) == left
 
 
 def test_joined_files_are_one_document(tmp_path: Path) -> None:
