@@ -18,7 +18,7 @@ from typing import Protocol, TypeAlias
 from cirrus_bridge.asking import Askers
 from cirrus_bridge.change import INFO, NOTICE, WARNING, Change
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.cups_queue import FINAL, HELD, INDEFINITE, CupsJob, CupsQueues
+from cirrus_bridge.cups_queue import FINAL, CupsJob, CupsQueues
 from cirrus_bridge.errors import CirrusError, CupsGone, CupsNotPossible, Refused
 from cirrus_bridge.journal_poller import PollerJournal, WaitingDocument
 from cirrus_bridge.lifecycle import State
@@ -217,7 +217,7 @@ class Outages:
             job = self._job(document, jobs)
             if job is None or job.state in FINAL:
                 self._gone(document)
-            elif job.state == HELD and job.hold_until in ("", INDEFINITE):  # no time of a person
+            elif job.waits_for_release:
                 try:
                     self.cups.release_job(job.job_id)
                 except (CupsGone, CupsNotPossible):
@@ -251,7 +251,7 @@ class Outages:
         for outage in self._outages.values():
             for document in outage.documents:
                 job = jobs.get(document.key.job_id)
-                if job and job.state == HELD and job.job_uuid == document.key.job_uuid:
+                if job and job.waits_for_release and job.job_uuid == document.key.job_uuid:
                     self.cups.hold_job(job.job_id)
 
 
