@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from cirrus_bridge.api import CloudApi
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.cloud_apis import CloudApis
 from cirrus_bridge.conclude import check_delivered, is_settled, told
 from cirrus_bridge.config import Configuration
 from cirrus_bridge.cups_job import SpooledDocument
@@ -48,11 +48,12 @@ OK = EXIT_CODES[Disposition.DONE]
 
 @dataclass(slots=True)
 class BackendRun:
-    """One run, for the document of `job` that CUPS is at; `others_wait` says whether other jobs
-    wait for its queue."""
+    """One run, for the document of `job` that CUPS is at. `api_of` is the API for a queue's server;
+    `others_wait` says whether other jobs wait for the queue."""
 
     job: PrintJob
     configuration: Configuration
+    api_of: Callable[[QueueUri], CloudApi]
     journal: Journal
     clock: Clock
     report: CupsReport
@@ -163,7 +164,7 @@ class BackendRun:
             queue=queue,
             key=key,
             props=job_props(self.job, self.configuration.identify),
-            api=CloudApis(self.configuration).of(queue),
+            api=self.api_of(queue),
             journal=self.journal,
             clock=self.clock,
             report=self.report,
@@ -193,10 +194,9 @@ class BackendRun:
         """Follow all documents of the job, as far as the queue wants to wait."""
         keys = [document.key for document in documents]
         targets = tracked(documents)
-        apis = CloudApis(self.configuration)
 
         def ask(receipt: Receipt) -> JobStatus:
-            return apis.of(queue).job_status(receipt)
+            return self.api_of(queue).job_status(receipt)
 
         wait = queue.settings.wait
         if not is_settled(targets, "delivered"):

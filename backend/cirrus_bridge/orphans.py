@@ -21,7 +21,6 @@ from cirrus_bridge.cups_queue import (
     CANCELED,
     COMPLETED,
     FINAL,
-    HELD,
     PROCESSING,
     CupsJob,
     CupsQueues,
@@ -71,7 +70,7 @@ class Orphans:
                 job = job or self._job(key.job_id, key.job_uuid)
                 if job is None or job.state in FINAL:
                     self._settle(orphan, job)
-                elif orphan.state is State.REPRINT and job.state == HELD:
+                elif orphan.state is State.REPRINT and job.waits_for_release:
                     self.cups.release_job(job.job_id)
         before, self._seen = self._seen, {}
         for left in journal_runs.left(self.state):
@@ -84,7 +83,7 @@ class Orphans:
         job, path = self._job(left.job_id), left.run.path
         if job is None or job.state in FINAL or not _was_last(left, job):
             self._settle_run(left, job)
-        elif job.state == HELD and left.is_held:
+        elif job.waits_for_release and left.is_held:
             self._release(left, job)
         elif job.state == PROCESSING:
             self._seen[path] = left.runs

@@ -19,7 +19,7 @@ from typing import Protocol, TypeAlias
 from cirrus_bridge.asking import Askers
 from cirrus_bridge.change import INFO, WARNING, Change
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.cups_queue import HELD, INDEFINITE, CupsJob, CupsQueues
+from cirrus_bridge.cups_queue import CupsJob, CupsQueues
 from cirrus_bridge.errors import CirrusError, CupsGone, CupsNotPossible, Refused
 from cirrus_bridge.journal_poller import PollerJournal, WaitingDocument
 from cirrus_bridge.model import DocumentKey, Target
@@ -143,11 +143,10 @@ class Outages:
                 queue = self._queue_of(document, uris)
                 if queue is not None:
                     server = _server(queue, document)
-                    outage = self._outages.get(server) or _Outage(queue)
                     if server not in found:
-                        found[server] = outage
-                        outage.queue, outage.documents = queue, []
-                    outage.documents.append(document)
+                        found[server] = self._outages.get(server) or _Outage(queue)
+                        found[server].queue, found[server].documents = queue, []
+                    found[server].documents.append(document)
         for outage in found.values():
             self._see_what_came_of_it(outage)
         self._outages = found
@@ -260,8 +259,8 @@ class Outages:
         or hold the job after its release. In the latter case, no backend has written of the job
         since."""
         return (
-            (job.state, job.job_uuid) == (HELD, document.key.job_uuid)
-            and job.hold_until in ("", INDEFINITE)
+            job.waits_for_release
+            and job.job_uuid == document.key.job_uuid
             and self._released_s.get(document.key) != document.changed_at_s
         )
 
@@ -270,7 +269,7 @@ class Outages:
         for outage in self._outages.values():
             for document in outage.documents:
                 job = self._jobs.get(document.key.job_id)
-                if job and job.state == HELD and job.job_uuid == document.key.job_uuid:
+                if job and job.waits_for_release and job.job_uuid == document.key.job_uuid:
                     self.cups.hold_job(job.job_id)
 
 
