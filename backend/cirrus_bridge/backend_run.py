@@ -27,7 +27,7 @@ from cirrus_bridge.errors import (
 from cirrus_bridge.follow import Follower, Tracked, tracked
 from cirrus_bridge.journal import Entry, Journal
 from cirrus_bridge.journal_delivery import Accepted
-from cirrus_bridge.lifecycle import ACCEPTED, IN_DOUBT
+from cirrus_bridge.lifecycle import ACCEPTED, IN_DOUBT, UNSENT
 from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt
 from cirrus_bridge.props import job_props
 from cirrus_bridge.recognize import recognize
@@ -69,24 +69,30 @@ class BackendRun:
         entries = self.journal.entries(job.job_uuid, job.job_id)
         key, known = recognize(job, queue, entries)
         try:
-            return self._run(key, known, queue, data, is_known_job=bool(entries))
+            if self._is_forgotten(key, known, entries):
+                self._ask_person(key, queue)
+            return self._run(key, known, queue, data)
         except CirrusError as error:
             if not job.is_last(key.number):
                 told = filter(None, (error.consequence, ONE_OF_SEVERAL))
                 error.consequence = joined(" ", told)
             raise
 
+    def _is_forgotten(
+        self, key: DocumentKey, known: Entry | None, entries: Sequence[Entry]
+    ) -> bool:
+        """Whether the document may have been sent, and the journal that knew is gone: the one that
+        is there is newer, or an older copy. A person who has decided for one file of the job has
+        decided for all."""
+        trusted_since_s = self.journal.trusted_since_s()
+        if known is not None:
+            return known.state in UNSENT and known.changed_at_s < trusted_since_s
+        decided = any(e.was_in_doubt for e in entries if e.key.print_run == key.print_run)
+        return not decided and 0 < self.job.created_at < trusted_since_s
+
     def _run(
-        self,
-        key: DocumentKey,
-        known: Entry | None,
-        queue: QueueUri,
-        data: SpooledDocument,
-        *,
-        is_known_job: bool,
+        self, key: DocumentKey, known: Entry | None, queue: QueueUri, data: SpooledDocument
     ) -> int:
-        if not is_known_job and 0 < self.job.created_at < self.journal.trusted_since_s():
-            self._ask_person(key, queue)
         if known is not None and known.state in ACCEPTED and known.key != key:
             # by another member of the class, or where the queue led before
             key = known.key

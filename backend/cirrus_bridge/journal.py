@@ -40,6 +40,7 @@ class Entry:
     reprints: int
     queue: str
     was_in_doubt: bool = False
+    changed_at_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Journal(DeliveryJournal):
         with self._translated():
             rows = self._db.execute(
                 "SELECT print_run, destination, number, state, completed_at, open_runs,"
-                " class_name, reprints, queue, was_in_doubt"
+                " class_name, reprints, queue, was_in_doubt, updated_at"
                 " FROM document WHERE job_uuid = ? AND job_id = ? ORDER BY print_run, number",
                 (job_uuid, job_id),
             ).fetchall()
@@ -321,6 +322,19 @@ class Journal(DeliveryJournal):
                 give_up_at=give_up_at_s,
                 open_runs=0,
             )
+
+    def newest_receipt(self, at: str, *, since_s: float) -> Receipt | None:
+        """The last job id that a server has given since then. `at` is how destinations there
+        begin."""
+        with self._translated():
+            row = self._db.execute(
+                "SELECT location, device, cloud_job_id FROM delivery JOIN document USING"
+                " (job_uuid, job_id, print_run, destination, number)"
+                " WHERE cloud_job_id IS NOT NULL AND accepted_at > ?2"
+                " AND substr(destination, 1, length(?1)) = ?1 ORDER BY accepted_at DESC LIMIT 1",
+                (at, since_s),
+            ).fetchone()
+        return Receipt(Target(row[0], row[1]), row[2]) if row else None
 
     def jobs_wait_for(self, at: str) -> bool:
         """Whether jobs are held until a server works. `at` is how destinations there begin."""

@@ -44,7 +44,7 @@ from cirrus_bridge.lifecycle import IN_DOUBT, State
 from cirrus_bridge.model import Compression, DocumentKey, PrintJob, Receipt, Segment, Ticket
 from cirrus_bridge.patience import FOR_CORRECTION, QUEUE_WAIT_S, Patience
 from cirrus_bridge.upload import Upload
-from cirrus_bridge.uri import QueueUri
+from cirrus_bridge.uri import QueueUri, format_queue_uri
 from cirrus_bridge.words import joined, tr
 
 SINGLE_REQUEST_BYTES = 500_000  # the API's document: larger files go by segments
@@ -54,6 +54,7 @@ _STOPPED_IN_DOUBT = tr(
     "The job was stopped. An earlier submit got no answer, so the document may be printed already."
 )
 _STILL_IN_DOUBT = tr("An earlier submit got no answer, so the document may be printed already.")
+REMEMBERED_S = 86_400.0  # servers forget jobs, but not so soon
 QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in a request line
 
 
@@ -308,7 +309,22 @@ class Submission:
         return hashlib.sha256(json.dumps([*asked, int(self._compression)]).encode()).hexdigest()
 
     def _repeats_safely(self) -> bool:
-        return self._patience(in_class=False).insist(self.api.repeats_safely)
+        """Whether the server knows repeated submits, and has not been set back to a time before
+        this one: it would know neither the last job that it accepted from here nor this submit."""
+        patience = self._patience(in_class=False)
+        if not patience.insist(self.api.repeats_safely):
+            return False
+        at = format_queue_uri(self.queue.server, self.queue.company, [])
+        since_s = self.clock.wall_s() - REMEMBERED_S
+        newest = self.journal.newest_receipt(at, since_s=since_s)
+        if newest is None:
+            return True
+        try:
+            patience.insist(functools.partial(self.api.job_status, newest))
+        except Refused:
+            self.report.debug(f"the server no longer knows job {newest.cloud_job_id}")
+            return False
+        return True
 
     def _decide_unanswered(self, error: SubmitUnanswered, key: DocumentKey) -> None:
         """Return if an unanswered submit is to be repeated, because the server tells repeated

@@ -133,3 +133,31 @@ def test_a_damaged_journal_prints_nothing_twice(own_site: PrintSite) -> None:
     eventually(is_told)
     assert site.cups.wait_job(job_id, "held")["job-state"] == HELD
     assert len(site.cloud.jobs()) == 1
+
+
+def test_a_journal_that_knows_a_job_as_waiting_only(own_site: PrintSite) -> None:
+    """The job was sent since the backup was made: nobody sends it again without a person's word."""
+    site = own_site
+    queue = site.queue(driver=False, options=HOLD)
+    site.cups.wait_job(site.cups.lp(queue, data=b"first"))
+    site.configure(key="wr0ng-k3y-0123456789")
+    with site.statusd():
+        job_id = held_job(site, queue)
+        assert site.journal("SELECT count(*) FROM document WHERE state = 'waiting'") == [(1,)]
+    with (
+        contextlib.closing(sqlite3.connect(site.state / "journal.db")) as db,
+        contextlib.closing(sqlite3.connect(site.root / "backup.db")) as backup,
+    ):
+        db.backup(backup)
+    site.configure()
+    site.cloud.cli("location", "offline", "Paris")
+    site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+    eventually(lambda: len(site.cloud.jobs()) == 2)
+    site.cups.wait_job(job_id, "held")
+    put_backup_in_place(site)
+    with site.statusd():
+        eventually(lambda: "(CB-505)" in site.cups.job(job_id)["job-printer-state-message"])
+        site.cups.wait_job(job_id, "held")
+        time.sleep(5)
+        assert site.cups.job(job_id)["job-state"] == HELD
+    assert len(site.cloud.jobs()) == 2

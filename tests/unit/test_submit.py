@@ -32,7 +32,15 @@ from cirrus_bridge.errors import (
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import Compression, DeliveryState, DocumentKey, PrintJob, Receipt, Target
+from cirrus_bridge.model import (
+    Compression,
+    DeliveryState,
+    DocumentKey,
+    JobStatus,
+    PrintJob,
+    Receipt,
+    Target,
+)
 from cirrus_bridge.patience import FOR_CORRECTION, FOR_SERVER, QUEUE_WAIT_S
 from cirrus_bridge.settings import QueueSettings
 from cirrus_bridge.submit import SINGLE_REQUEST_BYTES, Document, Submission
@@ -630,3 +638,25 @@ def test_the_file_is_not_trusted_after_an_outage(site: Site) -> None:
     with pytest.raises(StartOver):
         site.run(LARGE)
     assert site.api.printed == []
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+def test_a_server_that_was_set_back(site: Site, *, remembers: bool) -> None:
+    """It knows repeated submits, but no longer the last job that it accepted: so it would print the
+    document once more. A person decides."""
+    other = dataclasses.replace(site.key, job_uuid="urn:uuid:2", job_id=2)
+    now_s = site.clock.wall_s()
+    job = dataclasses.replace(JOB, job_uuid="urn:uuid:2", job_id=2)
+    site.journal.intent(other, job, [Target("Paris", "L1")], now_s=now_s)
+    site.journal.submitting(other, "ab", 9, 5, submit_key="k", submit_form="f", now_s=now_s)
+    site.journal.accepted(other, [Receipt(Target("Paris", "L1"), "1-9")], now_s=now_s)
+    site.api.status = JobStatus(DeliveryState.SUBMITTED) if remembers else refused()
+    site.api.script("put_file", lost)
+    site.api.script("repeats_safely", True)
+    if remembers:
+        site.run()
+        assert site.state is State.FOLLOWED
+    else:
+        with pytest.raises(SubmitUnanswered):
+            site.run()
+        assert site.state is State.UNANSWERED

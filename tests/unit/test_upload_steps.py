@@ -15,12 +15,13 @@ from cirrus_bridge.errors import (
     StartOver,
     TooLarge,
     Unreachable,
+    UploadNeverEnds,
 )
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.model import DocumentKey, PrintJob, Target
 from cirrus_bridge.patience import Patience
 from cirrus_bridge.settings import QueueSettings
-from cirrus_bridge.upload import TRUSTED_S, Upload
+from cirrus_bridge.upload import MOST_START_OVERS, TRUSTED_S, Upload
 from cirrus_bridge.uri import parse_queue_uri
 from stubs import StubApi, StubClock, StubReport, empty_journal
 
@@ -168,6 +169,20 @@ def test_the_data_has_changed(site: Site, place: int) -> None:
     assert site.journal.upload(KEY) is None
     assert site.content(site.send(bytes(changed))) == changed
     assert list(site.api.files) == ["t1", "t2"]
+
+
+def test_a_document_that_changes_in_each_run(site: Site) -> None:
+    """No run has the time for all of it: that is told instead of tried for ever."""
+    ends: list[type[Exception]] = []
+    for run in range(MOST_START_OVERS):
+        site.interrupted()
+        with pytest.raises((StartOver, UploadNeverEnds)) as caught:
+            site.send(bytes([run + 1]) + DATA[1:])
+        ends.append(caught.type)
+    assert ends == [StartOver] * (MOST_START_OVERS - 1) + [UploadNeverEnds]
+    site.interrupted()
+    with pytest.raises(StartOver):  # a person has released the job
+        site.send(bytes([99]) + DATA[1:])
 
 
 @pytest.mark.parametrize("length", [100, 150, 199])
