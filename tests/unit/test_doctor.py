@@ -176,6 +176,7 @@ def test_a_key_without_the_right_to_a_location() -> None:
         ("", None, [Severity.OK]),
         ("0", None, [Severity.OK]),
         ("30", None, [Severity.WARNING]),
+        ("30", 30, [Severity.WARNING]),  # CUPS gives a queue that has none the one of all
         ("2m", 40, [Severity.WARNING]),
         ("", 0, [Severity.ERROR]),
         ("1h", 7200, [Severity.OK]),

@@ -170,7 +170,7 @@ def check_job_time(daemon: Daemon, cancel_after_s: Mapping[str, int | None]) -> 
                 ),
                 tr("Run: lpadmin -p {queue} -R job-cancel-after-default", queue=queue),
             )
-        elif limit_s is not None and limit_s < SHORT_S:
+        elif limit_s is not None and limit_s < SHORT_S and limit_s != of_all_s:
             yield _little_time(queue, limit_s, "job-cancel-after-default")
     if 0 < of_all_s < SHORT_S:
         yield _little_time(str(daemon.server_root), of_all_s, "MaxJobTime")
