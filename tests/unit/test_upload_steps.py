@@ -345,11 +345,22 @@ def test_all_are_under_way_when_one_fails(site: Site, before: int) -> None:
     assert site.content(site.send(connections=8)) == DATA
 
 
-def test_a_fault_of_ours(site: Site) -> None:
+def test_a_long_upload(site: Site) -> None:
+    """The file is trusted from the last confirmed segment on, not from the first one."""
+
+    def slow() -> None:
+        site.clock.passed_s += TRUSTED_S / 2
+
+    site.api.script("put_segment", slow, slow, slow, away)
+    assert site.content(site.send()) == DATA
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_fault_of_ours(site: Site, connections: int) -> None:
     """It ends the run, and is not swallowed by the sender's thread."""
     site.api.script("put_segment", ValueError("ours"))
     with pytest.raises(ValueError, match="ours"):
-        site.send()
+        site.send(connections=connections)
 
 
 def test_a_small_segment_that_is_too_large(site: Site) -> None:
