@@ -170,6 +170,29 @@ def test_the_data_has_changed(site: Site, place: int) -> None:
     assert list(site.api.files) == ["t1", "t2"]
 
 
+def test_nothing_is_left_of_an_upload_that_is_of_no_use(site: Site) -> None:
+    """Its segments are not taken for those of the new file."""
+    site.interrupted()
+    with pytest.raises(StartOver):
+        site.send(DATA[::-1])
+    site.api.script("put_segment", None, *[away] * 30)
+    with pytest.raises(ServerAway):
+        site.send(contimeout_s=60)
+    site.api.works()
+    assert site.journaled == {0: SIZE}
+    assert site.content(site.send()) == DATA
+
+
+def test_a_run_that_ends_before_its_first_segment(site: Site) -> None:
+    """The next one begins as if there had been none."""
+    site.api.script("put_segment", *[away] * 30)
+    with pytest.raises(ServerAway):
+        site.send(contimeout_s=60)
+    site.api.works()
+    site.clock.passed_s += 2 * TRUSTED_S
+    assert site.content(site.send()) == DATA
+
+
 @pytest.mark.parametrize("length", [100, 150, 199])
 def test_the_document_is_shorter_now(site: Site, length: int) -> None:
     """What is confirmed behind its end would be printed, too."""
