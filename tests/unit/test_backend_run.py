@@ -168,6 +168,18 @@ def test_stopped_while_it_is_followed(site: Site) -> None:
     assert b"has the job already and will print it" in site.said.getvalue()
 
 
+def test_stopped_while_the_answer_is_noted(site: Site) -> None:
+    """The server is not asked any longer: CUPS waits for an end."""
+
+    def stop() -> None:
+        site.clock.stop_requested = True
+
+    site.api.script("put_file", stop)
+    assert site.print() == OK
+    assert site.states == [State.LEFT]
+    assert "job_status" not in site.api.calls
+
+
 def test_stopped_before_the_cloud_has_it(site: Site) -> None:
     """Nothing was printed, and the poller gets nothing."""
     site.api.script("put_file", lambda: Refused("no"))
@@ -261,6 +273,23 @@ def test_queries_that_are_refused(site: Site) -> None:
     (document,) = site.documents
     assert document.state is State.HELD
     assert document.deliveries[0].status.state is DeliveryState.SUBMITTED
+
+
+@pytest.mark.parametrize("handover", ["hold", "complete"])
+def test_the_server_tells_of_another_job(site: Site, handover: str) -> None:
+    """That is not taken for this one's state, and nobody may take the job for printed."""
+    site.api.status = dataclasses.replace(DELIVERED, name="Salaries")
+    assert site.print(handover=handover) == HELD
+    (document,) = site.documents
+    assert document.state is State.HELD
+    assert document.deliveries[0].status.state is DeliveryState.SUBMITTED
+
+
+def test_one_answer_about_another_job(site: Site) -> None:
+    """It says nothing: the queue's handover counts."""
+    site.api.script("job_status", dataclasses.replace(DELIVERED, name="Salaries"))
+    assert site.print(handover="complete", wait_timeout_s=5) == OK
+    assert site.states == [State.LEFT]
 
 
 def test_another_member_of_the_class_is_in_doubt(site: Site) -> None:

@@ -283,6 +283,17 @@ def test_a_job_that_a_backend_has_taken_back(site: Site) -> None:
     assert site.cups.done("release") == []
 
 
+def test_a_quiet_job_that_a_backend_has_taken_back(site: Site) -> None:
+    """The same, though there is no news that could not be written."""
+    site.answers(WAITS, 1)
+    site.backend.take_back([KEY], now_s=site.clock.wall_s())
+    site.goes_on_for(4, WAITS)
+    asked = site.asked
+    site.goes_on_for(30, WAITS)
+    assert site.asked == asked
+    assert len(site.poller.watch_list) == 0
+
+
 def test_a_document_that_is_handed_over_meanwhile(site: Site) -> None:
     """It is seen within a second, and told at its queue."""
     site.answers(WAITS, 1)

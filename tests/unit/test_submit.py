@@ -272,6 +272,23 @@ def test_a_reprint_is_another_submit(site: Site) -> None:
     assert second not in ("", first)
 
 
+def test_a_reprint_is_another_upload(site: Site) -> None:
+    """What the first one has sent is not taken for a part of it."""
+    site.run(LARGE)
+    site.journal.hand_over([site.key], "hold", URI, now_s=site.clock.wall_s())
+    with PollerJournal(site.folder) as journal:
+        journal.print_anew([site.key], now_s=site.clock.wall_s())
+    site.api.script("put_segment", None, *[away] * 40)
+    with pytest.raises(ServerAway):
+        site.run(LARGE, contimeout_s=60)
+    there = site.journal.upload(site.key)
+    assert there is not None
+    assert (there.temp_file, list(there.segments)) == ("t2", [0])
+    site.api.works()
+    site.run(LARGE)
+    assert site.api.printed == [LARGE, LARGE]
+
+
 def test_keys_of_documents_are_their_own(site: Site) -> None:
     """Nobody can guess them from what is known of the job."""
     site.run()
