@@ -90,7 +90,7 @@ class Site:
             journal=self.journal,
             clock=self.clock,
             schedule=Schedule(random.Random(1)),
-            askers=StubAskers(self.clock, least_s=2.0),
+            askers=StubAskers(self.clock, least_s=4.0),
             cups=CupsTurn(
                 self.clock, news, settlement, orphans, 60.0, outages, self.told.append, watch_list
             ),
@@ -191,6 +191,13 @@ def test_a_job_that_the_server_has_forgotten(site: Site) -> None:
     site.goes_on_for(3 * UNKNOWN_AFTER_S, REFUSED)
     assert site.state() is DeliveryState.UNKNOWN
     assert site.cups.done("release")[0] == 1
+
+
+def test_a_job_that_may_come_back(site: Site) -> None:
+    """The server has longer to remember a job than to tell of the right one."""
+    assert MISMATCHED_AFTER_S < UNKNOWN_AFTER_S
+    site.goes_on_for(MISMATCHED_AFTER_S + 50, REFUSED)
+    assert site.state() is DeliveryState.SUBMITTED
 
 
 def test_the_state_of_another_job(site: Site) -> None:
