@@ -63,7 +63,8 @@ class StubClock(Clock):
     def sleep(self, seconds: float) -> None:
         self.at_sleep()
         self.passed_s += seconds
-        super().sleep(0)  # a stop request ends it
+        if self.stop_requested:
+            super().sleep(0)  # which ends it
 
 
 class StubReport:

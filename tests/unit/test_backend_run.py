@@ -24,9 +24,11 @@ from cirrus_bridge.errors import (
     JobForgotten,
     KeepsBreaking,
     Refused,
+    SubmitUnanswered,
     TimeIsOver,
     Unreachable,
 )
+from cirrus_bridge.follow import DOUBT_LIMIT
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.journal_delivery import Accepted
 from cirrus_bridge.journal_poller import PollerJournal
@@ -85,7 +87,9 @@ class Site:
         )
         queue = parse_queue_uri(self.uri, defaults)
         with spool.open("rb") as stdin, self.clock.stoppable():
-            return run.print(queue, SpooledDocument(self.job, stdin, os.getpid()))
+            code = run.print(queue, SpooledDocument(self.job, stdin, os.getpid()))
+            assert stdin.closed, "a filter could not write to its end"
+        return code
 
     def _api_of(self, queue: QueueUri) -> StubApi:
         self.asked.append(queue)
@@ -162,6 +166,18 @@ def test_stopped_while_it_is_followed(site: Site) -> None:
     assert site.print() == OK
     assert site.states == [State.LEFT]
     assert b"has the job already and will print it" in site.said.getvalue()
+
+
+def test_stopped_while_the_answer_is_noted(site: Site) -> None:
+    """The server is not asked any longer: CUPS waits for an end."""
+
+    def stop() -> None:
+        site.clock.stop_requested = True
+
+    site.api.script("put_file", stop)
+    assert site.print() == OK
+    assert site.states == [State.LEFT]
+    assert "job_status" not in site.api.calls
 
 
 def test_stopped_before_the_cloud_has_it(site: Site) -> None:
@@ -242,6 +258,54 @@ def test_a_queue_that_waits_for_less(site: Site) -> None:
     assert site.api.calls.count("job_status") == 1
 
 
+def test_a_query_that_is_refused(site: Site) -> None:
+    """The server may not know the job for a moment: it is not given up for that."""
+    site.api.script("job_status", lambda: Refused("unknown job"), DELIVERED)
+    assert site.print() == OK
+    assert site.documents[0].deliveries[0].status == DELIVERED
+
+
+def test_queries_that_are_refused(site: Site) -> None:
+    """After some of them it is left to the poller, and nothing is said to be known."""
+    site.api.status = Refused("unknown job")
+    assert site.print() == HELD
+    assert site.api.calls.count("job_status") == DOUBT_LIMIT
+    (document,) = site.documents
+    assert document.state is State.HELD
+    assert document.deliveries[0].status.state is DeliveryState.SUBMITTED
+
+
+@pytest.mark.parametrize("handover", ["hold", "complete"])
+def test_the_server_tells_of_another_job(site: Site, handover: str) -> None:
+    """That is not taken for this one's state, and nobody may take the job for printed."""
+    site.api.status = dataclasses.replace(DELIVERED, name="Salaries")
+    assert site.print(handover=handover) == HELD
+    (document,) = site.documents
+    assert document.state is State.HELD
+    assert document.deliveries[0].status.state is DeliveryState.SUBMITTED
+
+
+def test_one_answer_about_another_job(site: Site) -> None:
+    """It says nothing: the queue's handover counts."""
+    site.api.script("job_status", dataclasses.replace(DELIVERED, name="Salaries"))
+    assert site.print(handover="complete", wait_timeout_s=5) == OK
+    assert site.states == [State.LEFT]
+
+
+def test_another_member_of_the_class_is_in_doubt(site: Site) -> None:
+    """It is not tried again where it may be printed already; a person decides."""
+    site.job = dataclasses.replace(site.job, class_name="all")
+    site.api.knows_keys = True
+    site.api.script("put_file", Killed)
+    with pytest.raises(Killed):
+        site.print()
+    site.uri = "cirrus://h/C/Lyon:L2"
+    with pytest.raises(SubmitUnanswered):
+        site.print()
+    assert site.api.calls.count("put_file") == 1
+    assert site.states == [State.UNANSWERED]
+
+
 def test_the_cloud_deletes_the_job(site: Site) -> None:
     """CUPS hears so once, and then each time that the job is released."""
     site.api.status = DELETED
@@ -274,6 +338,17 @@ def test_released_while_the_cloud_has_it(site: Site) -> None:
     assert site.print() == OK
     assert seen == [State.FOLLOWED]
     assert b"The cloud has this document already; it is not sent again." in site.said.getvalue()
+
+
+def test_a_reprint(site: Site) -> None:
+    """The document is sent once more, and the run is no broken one."""
+    site.print()
+    with PollerJournal(site.folder / "state") as journal:
+        journal.print_anew([site.key], now_s=site.clock.wall_s())
+    (entry,) = site.journal.entries("urn:uuid:1", 1)
+    assert (entry.state, entry.open_runs, entry.reprints) == (State.REPRINT, 0, 1)
+    assert site.print() == HELD
+    assert site.api.calls.count("put_file") == 2
 
 
 def test_restarted_by_a_person_once_delivered(site: Site) -> None:

@@ -10,7 +10,16 @@ import pytest
 
 from cirrus_bridge.change import Change
 from cirrus_bridge.cups_news import CANCELS_S, FAILURES_S, CupsNews
-from cirrus_bridge.cups_queue import ABORTED, CANCELED, COMPLETED, IDLE, MESSAGE_PREFIX, CupsPrinter
+from cirrus_bridge.cups_queue import (
+    ABORTED,
+    CANCELED,
+    COMPLETED,
+    HELD,
+    IDLE,
+    MESSAGE_PREFIX,
+    PROCESSING,
+    CupsPrinter,
+)
 from cirrus_bridge.errors import CupsGone
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.journal_poller import PollerJournal
@@ -197,7 +206,16 @@ def test_a_job_that_ended_though_it_was_to_be_held(site: Site, how: int) -> None
     assert (site.state(watched), watched.is_held) == (State.LEFT, False)
 
 
-@pytest.mark.parametrize("state", [PENDING, CANCELED, None])
+@pytest.mark.parametrize("state", [PENDING, PROCESSING])
+def test_a_job_that_a_person_has_released(site: Site, state: int) -> None:
+    """What it says is its backend's."""
+    watched = site.watch()
+    site.cups.put(cups_job(1, state))
+    assert site.tell() == []
+    assert (site.cups.done("say"), site.state(watched)) == ([], State.HELD)
+
+
+@pytest.mark.parametrize("state", [PENDING, HELD, CANCELED, None])
 def test_a_job_whose_end_is_known(site: Site, state: int | None) -> None:
     """The settlement, or its backend, ends it."""
     watched = site.watch()

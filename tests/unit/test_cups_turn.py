@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pytest
 
 from cirrus_bridge.change import Change
 from cirrus_bridge.cups_news import CupsNews
-from cirrus_bridge.cups_queue import COMPLETED, PROCESSING, STOPPED
-from cirrus_bridge.cups_turn import AWAY_WAIT_S, CUPS_S, CupsTurn
+from cirrus_bridge.cups_queue import COMPLETED, IDLE, PROCESSING, STOPPED, CupsPrinter
+from cirrus_bridge.cups_turn import AWAY_WAIT_S, CUPS_S, LONGEST_PAUSE_S, CupsTurn
 from cirrus_bridge.errors import CupsAway, CupsRefused
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.journal_poller import PollerJournal
@@ -179,6 +180,50 @@ def test_cupsd_is_away(site: Site) -> None:
     site.cups.fails["printers"] = away()
     site.take(CUPS_S)
     assert [change.event for change in site.told].count("cups") == 2
+
+
+def test_cupsd_is_away_when_a_job_is_settled(site: Site) -> None:
+    """The same for that alone."""
+    site.watch()
+    site.cups.fails["job"] = away()
+    site.take()
+    assert [change.event for change in site.told] == ["cups"]
+    site.cups.fails.clear()
+    site.take(AWAY_WAIT_S - 1)
+    assert site.cups.did == []
+    site.take(1)
+    assert site.cups.done("release") == [1]
+
+
+def test_cupsd_is_slow(site: Site) -> None:
+    """To tell it takes one part in twenty of the time, but no queue waits for longer than that."""
+    site.watch(1, DeliveryState.SUBMITTED)
+    site.watch(3, DeliveryState.SUBMITTED)
+    for took_s, pause_s in ((0.2, 12.0), (5.0, LONGEST_PAUSE_S)):
+        site.cups.at_do = functools.partial(_sleep, site.clock, took_s)
+        site.cups.put(cups_job(1), cups_job(2))
+        site.cups.queues["q"] = CupsPrinter("q", URI, IDLE, "", ())
+        site.take(CUPS_S + LONGEST_PAUSE_S)
+        site.turn.soon()
+        assert site.turn.due_s == pytest.approx(site.clock.passed_s + pause_s)
+
+
+def _sleep(clock: StubClock, seconds: float, operation: str) -> None:
+    clock.sleep(seconds)
+
+
+def test_a_slow_cupsd_is_away(site: Site) -> None:
+    """Others are asked, too: it is left alone for as long as it took."""
+
+    def is_away(operation: str) -> None:
+        site.clock.sleep(30)
+        raise away()
+
+    site.watch(1, DeliveryState.SUBMITTED)
+    site.cups.at_do = is_away
+    site.take(CUPS_S)
+    site.turn.soon()
+    assert site.turn.due_s >= site.clock.passed_s + AWAY_WAIT_S
 
 
 def test_cupsd_refuses_one_job(site: Site) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from cirrus_bridge.backend_run import OK, BackendRun
-from cirrus_bridge.clock import Clock
 from cirrus_bridge.cloud_apis import CloudApis
 from cirrus_bridge.config import Configuration, UploadSettings
 from cirrus_bridge.config_servers import Secret, Server
@@ -27,23 +26,12 @@ from cirrus_bridge.model import DeliveryState, JobStatus, PrintJob
 from cirrus_bridge.settings import QueueSettings
 from cirrus_bridge.uri import parse_queue_uri
 from scripted_server import Answer, Request, ScriptedServer
+from stubs import StubClock
 
 HELD = EXIT_CODES[Disposition.HOLD]
 DATA = b"x" * 1000
 OURS = '{"State": 2, "Name": "Report", "Size": 1000}'
 OTHER = '{"State": 2, "Name": "Salaries", "Size": 4711}'
-
-
-class _Clock(Clock):
-    """Time passes by sleeping alone."""
-
-    passed_s = 0.0
-
-    def monotonic_s(self) -> float:
-        return self.passed_s
-
-    def sleep(self, seconds: float) -> None:
-        self.passed_s += seconds
 
 
 class Site:
@@ -89,7 +77,9 @@ class Site:
         )
         report = CupsReport(self.said)
         api_of = CloudApis(configuration).of
-        run = BackendRun(job, configuration, api_of, self.journal, _Clock(), report, lambda: False)
+        run = BackendRun(
+            job, configuration, api_of, self.journal, StubClock(), report, lambda: False
+        )
         with spool.open("rb") as stdin:
             return run.print(queue, SpooledDocument(job, stdin, os.getpid()))
 

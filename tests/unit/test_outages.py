@@ -435,6 +435,17 @@ def test_a_person_who_holds_a_released_job(site: Site) -> None:
     assert site.released == [1]
 
 
+def test_a_job_that_is_restarted_after_its_end(site: Site) -> None:
+    """It waits as any other."""
+    key = site.waits(1)
+    site.cups.put(cups_job(1, CANCELED))
+    site.goes_on_for(LOOK_S)
+    assert site.state(key) is State.ABANDONED
+    site.waits(1)
+    site.goes_on_for(2 * RELEASE_AGAIN_S)
+    assert site.released == [1]
+
+
 def test_a_job_of_another_with_the_same_id(site: Site) -> None:
     """Job ids begin again with the spool: it is not touched."""
     site.waits(1)

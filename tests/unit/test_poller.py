@@ -90,7 +90,7 @@ class Site:
             journal=self.journal,
             clock=self.clock,
             schedule=Schedule(random.Random(1)),
-            askers=StubAskers(self.clock, least_s=2.0),
+            askers=StubAskers(self.clock, least_s=4.0),
             cups=CupsTurn(
                 self.clock, news, settlement, orphans, 60.0, outages, self.told.append, watch_list
             ),
@@ -132,11 +132,10 @@ class Site:
     def answers(self, says: JobStatus | CirrusError, times: int) -> None:
         """Go on until the cloud has said so this many times."""
         self.api.status = says
-        until = self.asked + times
-        until_s = self.clock.passed_s + 3600
+        until, until_s = self.asked + times, self.clock.passed_s + 1000
         while self.asked < until:
-            assert self.clock.passed_s < until_s, "the poller no longer asks"
             self.poller.step()
+            assert self.clock.passed_s < until_s, "the cloud is not asked any longer"
 
     def goes_on_for(self, seconds: float, says: JobStatus | CirrusError) -> None:
         """Go on for so long."""
@@ -192,6 +191,13 @@ def test_a_job_that_the_server_has_forgotten(site: Site) -> None:
     site.goes_on_for(3 * UNKNOWN_AFTER_S, REFUSED)
     assert site.state() is DeliveryState.UNKNOWN
     assert site.cups.done("release")[0] == 1
+
+
+def test_a_job_that_may_come_back(site: Site) -> None:
+    """The server has longer to remember a job than to tell of the right one."""
+    assert MISMATCHED_AFTER_S < UNKNOWN_AFTER_S
+    site.goes_on_for(MISMATCHED_AFTER_S + 50, REFUSED)
+    assert site.state() is DeliveryState.SUBMITTED
 
 
 def test_the_state_of_another_job(site: Site) -> None:
@@ -282,6 +288,17 @@ def test_a_job_that_a_backend_has_taken_back(site: Site) -> None:
     site.goes_on_for(60, DONE)
     assert site.asked == asked
     assert site.cups.done("release") == []
+
+
+def test_a_quiet_job_that_a_backend_has_taken_back(site: Site) -> None:
+    """The same, though there is no news that could not be written."""
+    site.answers(WAITS, 1)
+    site.backend.take_back([KEY], now_s=site.clock.wall_s())
+    site.goes_on_for(4, WAITS)
+    asked = site.asked
+    site.goes_on_for(30, WAITS)
+    assert site.asked == asked
+    assert len(site.poller.watch_list) == 0
 
 
 def test_a_document_that_is_handed_over_meanwhile(site: Site) -> None:
@@ -394,13 +411,13 @@ def test_another_poller_came_first(site: Site) -> None:
 
 def test_it_ends(site: Site) -> None:
     """What it followed is free for the next poller at once."""
-    site.goes_on_for(1, WAITS)
 
     def stop() -> None:
-        site.clock.stop_requested = True
+        site.clock.stop_requested = site.clock.passed_s > 10
 
     site.clock.at_sleep = stop
     site.poller.run()
+    assert site.asked > 1
     site.journal.beat("next", now_s=site.clock.wall_s())
     assert [d.key for d in site.journal.lease("next", now_s=site.clock.wall_s())] == [KEY]
 
@@ -412,13 +429,15 @@ def test_one_round(site: Site) -> None:
     site.backend.intent(waiting, job, [TARGET], now_s=1.0)
     site.backend.wait(waiting, FOR_SERVER, URI, give_up_at_s=9e9, now_s=1.0)
     site.cups.put(cups_job(9))
-    site.clock.passed_s += DAY_S  # an old job, too
+    for job_id in (2, 3, 4):
+        site.accept(job_id)
+    site.clock.passed_s += DAY_S  # old jobs, too
     site.api.status = DONE
     site.poller.run_once()
-    assert site.asked == 1
-    assert site.cups.done("release") == [9, 1]
+    assert site.asked == 4
+    assert set(site.cups.done("release")) == {1, 2, 3, 4, 9}
     site.journal.beat("next", now_s=site.clock.wall_s())
-    assert len(site.journal.lease("next", now_s=site.clock.wall_s())) == 1
+    assert len(site.journal.lease("next", now_s=site.clock.wall_s())) == 4
 
 
 def test_one_round_with_a_server_that_is_away(site: Site) -> None:

@@ -275,6 +275,14 @@ def test_a_reprint(site: Site) -> None:
     assert site.state() is State.HELD
 
 
+def test_what_is_sent_again_is_not_closed(site: Site) -> None:
+    """A backend may have begun meanwhile."""
+    watched = site.watch(DELETED, options="?onfailure=reprint")
+    site.settlement.settle([watched])
+    site.settlement.close([watched])
+    assert site.state() is State.REPRINT
+
+
 def test_a_poller_that_is_killed_before_it_releases_a_reprint(site: Site) -> None:
     """The journal knows that the next run is to send it."""
     watched = site.watch(DELETED, options="?onfailure=reprint")

@@ -116,6 +116,11 @@ class Site:
         """The document's state in the journal."""
         return self.state_of(self.key)
 
+    @property
+    def open_runs(self) -> int:
+        """How many of its last runs were killed."""
+        return self.journal.entries(JOB.job_uuid, JOB.job_id)[0].open_runs
+
     def state_of(self, key: DocumentKey) -> State:
         """The state of one of the job's documents."""
         entries = self.journal.entries(JOB.job_uuid, JOB.job_id)
@@ -184,6 +189,7 @@ def test_killed_before_the_answer(site: Site) -> None:
         site.run()
     assert caught.value.consequence == ""
     assert (len(site.api.tickets), site.state) == (1, State.UNANSWERED)
+    assert site.open_runs == 0
 
 
 def test_killed_while_it_uploads(site: Site) -> None:
@@ -272,6 +278,23 @@ def test_a_reprint_is_another_submit(site: Site) -> None:
     site.run()
     first, second = site.keys
     assert second not in ("", first)
+
+
+def test_a_reprint_is_another_upload(site: Site) -> None:
+    """What the first one has sent is not taken for a part of it."""
+    site.run(LARGE)
+    site.journal.hand_over([site.key], "hold", URI, now_s=site.clock.wall_s())
+    with PollerJournal(site.folder) as journal:
+        journal.print_anew([site.key], now_s=site.clock.wall_s())
+    site.api.script("put_segment", None, *[away] * 40)
+    with pytest.raises(ServerAway):
+        site.run(LARGE, contimeout_s=60)
+    there = site.journal.upload(site.key)
+    assert there is not None
+    assert (there.temp_file, list(there.segments)) == ("t2", [0])
+    site.api.works()
+    site.run(LARGE)
+    assert site.api.printed == [LARGE, LARGE]
 
 
 def test_keys_of_documents_are_their_own(site: Site) -> None:
@@ -589,14 +612,32 @@ def test_left_to_the_poller(site: Site, first: Callable[[], Exception], state: S
     site.api.script("put_file", first, *[away] * 40)
     with pytest.raises(WaitsForServer):
         site.run()
-    assert site.state is state
+    assert (site.state, site.open_runs) == (state, 0)
     assert QUEUE_WAIT_S / 2 < site.clock.passed_s <= QUEUE_WAIT_S
     with PollerJournal(site.folder) as journal:
         (waiting,) = journal.waiting()
     assert (waiting.key, waiting.waits_for) == (site.key, FOR_SERVER)
     site.api.works()
+    seen: list[State] = []
+    site.api.at_call = lambda name: seen.append(site.state)
     site.run()
+    assert set(seen) == {State.SUBMITTING}  # in doubt, from its first request on
     assert (len(set(site.keys)), site.state) == (1, State.FOLLOWED)
+
+
+def test_a_changed_job_that_was_left_to_the_poller_in_doubt(site: Site) -> None:
+    """The poller releases it, but that is no person's word."""
+    site.start_poller()
+    site.api.knows_keys = True
+    site.api.script("put_file", lost, *[away] * 40)
+    with pytest.raises(WaitsForServer):
+        site.run()
+    site.api.works()
+    count = len(site.api.tickets)
+    site.props = {"copies": "2"}
+    with pytest.raises(SubmitUnanswered, match="changed after it was sent"):
+        site.run()
+    assert (len(site.api.tickets), site.state) == (count, State.UNANSWERED)
 
 
 def test_a_job_that_cups_would_cancel_soon(site: Site) -> None:

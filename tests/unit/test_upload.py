@@ -21,18 +21,11 @@ from cirrus_bridge.segments import SMALLEST_BYTES, next_size
 from cirrus_bridge.upload import Upload
 from cirrus_bridge.uri import parse_queue_uri
 from scripted_server import Answer, Request, ScriptedServer
+from stubs import StubReport
 
 KIB = 1024
 KEY = DocumentKey("urn:uuid:1", 1, 0, "cirrus://h/A/P:L", 1)
 JOB = PrintJob(1, "urn:uuid:1", "u", "T", 1, "q")
-
-
-class Told:
-    """A report that nobody reads."""
-
-    def debug(self, text: str) -> None: ...
-    def server_away(self, text: str) -> None: ...
-    def server_back(self) -> None: ...
 
 
 class Limited:
@@ -79,7 +72,7 @@ def _upload(
         journal=journal,
         key=KEY,
         clock=clock,
-        patience=Patience(clock, Told(), journal, KEY, parse_queue_uri("cirrus://h/A/P:L")),
+        patience=Patience(clock, StubReport(), journal, KEY, parse_queue_uri("cirrus://h/A/P:L")),
         crowd=Crowd(sizes.connections),
         segment_bytes=sizes.segment_bytes,
         largest_bytes=sizes.largest_segment_bytes,

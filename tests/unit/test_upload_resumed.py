@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from cirrus_bridge.api import CloudApi
-from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import UploadSettings
 from cirrus_bridge.config_servers import Secret, Server
 from cirrus_bridge.errors import Refused, ServerAway, StartOver
@@ -23,37 +22,13 @@ from cirrus_bridge.submit import Document, Submission
 from cirrus_bridge.upload import TRUSTED_S
 from cirrus_bridge.uri import parse_queue_uri
 from scripted_server import Answer, Request, ScriptedServer
+from stubs import StubClock, StubReport
 
 DATA = random.Random(14).randbytes(1_700_000)
 JOB = PrintJob(1, "urn:uuid:1", "u", "Report", 1, "q")
 TROUBLE = Answer("Error: out of order")
 BUSY = Answer("later", status=503)
 LATER = Answer("later", status=429)  # a submit that is sure to have had no effect
-
-
-class _Clock(Clock):
-    """Time passes by sleeping alone."""
-
-    passed_s = 0.0
-
-    def monotonic_s(self) -> float:
-        return self.passed_s
-
-    def wall_s(self) -> float:
-        return 1_800_000_000.0 + self.passed_s
-
-    def sleep(self, seconds: float) -> None:
-        self.passed_s += seconds
-
-
-class _Told:
-    """A report that nobody reads."""
-
-    def debug(self, text: str) -> None: ...
-    def info(self, text: str) -> None: ...
-    def progress(self, percent: int) -> None: ...
-    def server_away(self, text: str) -> None: ...
-    def server_back(self) -> None: ...
 
 
 class Cloud:
@@ -110,7 +85,7 @@ class Site:
         self._server = server
         self.journal = journal
         self.cloud = cloud
-        self.clock = _Clock()
+        self.clock = StubClock()
         self.key = DocumentKey(JOB.job_uuid, 1, 0, f"cirrus://{server}/Acme/Paris:L1", 1)
 
     def run(self, *, contimeout_s: int = 100_000) -> None:
@@ -131,7 +106,7 @@ class Site:
             api=CloudApi(entry, "Acme", https=False, timeouts=sizes),
             journal=self.journal,
             clock=self.clock,
-            report=_Told(),
+            report=StubReport(),
             sizes=sizes,
         )
         submission.run(Document([DATA]), entries[0] if entries else None)

@@ -185,6 +185,29 @@ def test_a_document_that_changes_in_each_run(site: Site) -> None:
         site.send(bytes([99]) + DATA[1:])
 
 
+def test_nothing_is_left_of_an_upload_that_is_of_no_use(site: Site) -> None:
+    """Its segments are not taken for those of the new file."""
+    site.interrupted()
+    with pytest.raises(StartOver):
+        site.send(DATA[::-1])
+    site.api.script("put_segment", None, *[away] * 30)
+    with pytest.raises(ServerAway):
+        site.send(contimeout_s=60)
+    site.api.works()
+    assert site.journaled == {0: SIZE}
+    assert site.content(site.send()) == DATA
+
+
+def test_a_run_that_ends_before_its_first_segment(site: Site) -> None:
+    """The next one begins as if there had been none."""
+    site.api.script("put_segment", *[away] * 30)
+    with pytest.raises(ServerAway):
+        site.send(contimeout_s=60)
+    site.api.works()
+    site.clock.passed_s += 2 * TRUSTED_S
+    assert site.content(site.send()) == DATA
+
+
 @pytest.mark.parametrize("length", [100, 150, 199])
 def test_the_document_is_shorter_now(site: Site, length: int) -> None:
     """What is confirmed behind its end would be printed, too."""
@@ -360,11 +383,22 @@ def test_all_are_under_way_when_one_fails(site: Site, before: int) -> None:
     assert site.content(site.send(connections=8)) == DATA
 
 
-def test_a_fault_of_ours(site: Site) -> None:
+def test_a_long_upload(site: Site) -> None:
+    """The file is trusted from the last confirmed segment on, not from the first one."""
+
+    def slow() -> None:
+        site.clock.passed_s += TRUSTED_S / 2
+
+    site.api.script("put_segment", slow, slow, slow, away)
+    assert site.content(site.send()) == DATA
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_fault_of_ours(site: Site, connections: int) -> None:
     """It ends the run, and is not swallowed by the sender's thread."""
     site.api.script("put_segment", ValueError("ours"))
     with pytest.raises(ValueError, match="ours"):
-        site.send()
+        site.send(connections=connections)
 
 
 def test_a_small_segment_that_is_too_large(site: Site) -> None:
