@@ -19,8 +19,10 @@ for _name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES"):
 os.environ["LANG"] = "C.UTF-8"
 
 # nor does it matter that a script started them in the background, with SIGINT ignored (POSIX, XCU
-# 2.11): programs inherit that, and some of the tests end one as Ctrl-C does
-signal.signal(signal.SIGINT, signal.default_int_handler)
+# 2.11): programs inherit that, and some of the tests end one as Ctrl-C does. Whoever ends the tests
+# by SIGTERM wants them to end what they have started, as Ctrl-C does
+for _number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(_number, signal.default_int_handler)
 
 # machines are busy: what is tried takes as long as it takes
 settings.register_profile("patient", deadline=None)

@@ -37,27 +37,29 @@ _RELEASE = tr("Then release the job.")
 # words of a server that does not take the document as it is
 _FORMAT = re.compile(r"\bformats?\b|\btakes\b.*\bdocument\b", re.IGNORECASE)
 _OTHER_FORMAT = tr(
-    "Give the queue the device's driver (lpinfo -v finds it; lpadmin -m), or print a format that "
-    "the device takes."
+    "Give the queue the device's driver (lpinfo -v finds the driver, lpadmin "
+    "-m sets it), or print a format that the device accepts."
 )
 _ADVICE: Mapping[int, str] = {
     HTTPStatus.PAYMENT_REQUIRED: tr(
-        "Have the server's administrator look at the account and its licence."
+        "Ask the server's administrator to check the account and its licence."
     ),
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: tr(
-        "Give the proxy's URL the user and password that it wants (http://USER:PASSWORD@HOST:PORT)."
+        "Add the user and password for the proxy to its URL (http://USER:PASSWORD@HOST:PORT)."
     ),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: tr(
-        "Have the server, or the proxy in front of it, accept larger requests, or lower "
-        "segment_bytes in bridge.toml. If the document itself is too large, print it in parts."
+        "Raise the size limit of the server or of the proxy in front of it, or "
+        "lower segment_bytes in bridge.toml. If the document itself is too "
+        "large, print it in parts."
     ),
     HTTPStatus.REQUEST_URI_TOO_LONG: tr(
-        "Have the server, or the proxy in front of it, accept longer request lines, or print with "
-        "a shorter title."
+        "Raise the request line limit of the server or of the proxy in front of "
+        "it, or print with a shorter title."
     ),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: _OTHER_FORMAT,
     HTTPStatus.MISDIRECTED_REQUEST: tr(
-        "The server does not serve this host name. Use the name that its administrator gives."
+        "The server does not serve this host name. Ask the server's "
+        "administrator for the right name."
     ),
     HTTPStatus.UPGRADE_REQUIRED: tr(
         "The server requires TLS or another version of HTTP. Use TLS, or correct the port."
@@ -132,8 +134,8 @@ class Exchange:
 
     @property
     def is_web_page(self) -> bool:
-        """The answer is HTML, so something else than the API has answered. Its label says nothing:
-        the API's document names no content types."""
+        """Whether the answer is HTML, so something other than the API has answered. The label
+        proves nothing, because the API's document names no content types."""
         return self.text.startswith("<")
 
     @property
@@ -156,8 +158,8 @@ class Exchange:
             )
         else:
             advice = tr(
-                "If it does not know the location or device, correct the queue's target with "
-                "lpadmin -v."
+                "If the server does not know the location or device, correct the queue's "
+                "target with lpadmin -v."
             )
         text = self._refusal(words, by_status=by_status)
         return Refused(self._advising(text, advice, _RELEASE), detail=self._detail)
@@ -195,17 +197,23 @@ class Exchange:
             status=self.status,
             words=self.words,
         )
-        grant = tr("Have the server's administrator grant the key the right to this request;")
         if self.sets_up:
-            rest = tr("or check that the key is of this company.")
+            advice = tr(
+                "Ask the server's administrator to grant the key this right, or check that the key "
+                "belongs to this company."
+            )
         elif self.discovers:
-            rest = tr(
-                "or correct the company and locations of {server} in servers.d.",
+            advice = tr(
+                "Ask the server's administrator to grant the key this right, or correct the "
+                "company and locations of {server} in servers.d.",
                 server=self.server,
             )
         else:
-            rest = tr("or correct the queue's company and target with lpadmin -v.")
-        return NotPermitted(joined(" ", (text, grant, rest)), detail=self._detail)
+            advice = tr(
+                "Ask the server's administrator to grant the key this right, or correct the "
+                "queue's company and target with lpadmin -v."
+            )
+        return NotPermitted(joined(" ", (text, advice)), detail=self._detail)
 
     def _refusal(self, words: str, *, by_status: bool) -> str:
         reason = changed(words, lambda said: said.rstrip(".")) or tr("it gave no reason")
@@ -219,7 +227,7 @@ class Exchange:
         )
 
     def _advising(self, *texts: str) -> str:
-        """The texts, less what concerns a job where none is concerned."""
+        """The texts, without those about a job where no job is concerned."""
         has_job = not (self.sets_up or self.discovers)
         return joined(" ", (text for text in texts if has_job or text is not _RELEASE))
 
@@ -242,8 +250,8 @@ class Exchange:
         if self.submits:
             return SubmitUnanswered(joined(" ", (text, MAY_BE_PRINTED)), detail=detail)
         advice = tr(
-            "If this lasts, check the server's address in servers.d and what is in front of it "
-            "(login page, proxy)."
+            "If this persists, check the server's address in servers.d and anything "
+            "in front of the server (login page, proxy)."
         )
         if self.sets_up:
             advice = tr(
@@ -293,7 +301,9 @@ class Exchange:
             )
         else:
             text = tr(
-                "There is no TLS connection to {server} ({words}).", server=server, words=words
+                "Cannot establish a TLS connection to {server} ({words}).",
+                server=server,
+                words=words,
             )
         advice = ADVICE_FOR_SETUP[why] if self.sets_up else ADVICE[why]
         told, detail = joined(" ", (text, advice)), f"{self.verb}: {words}"
@@ -302,17 +312,17 @@ class Exchange:
         return ServerMisconfigured(told, detail=detail, distrust=why)
 
     def no_proxy(self, reason: str) -> Unreachable:
-        """The error for a proxy to which there is no connection."""
+        """The error for a proxy that cannot be reached."""
         text = tr("Cannot reach the proxy {proxy} ({reason}).", proxy=self.proxy, reason=reason)
-        advice = tr("See that it runs, or correct proxy in servers.d.")
+        advice = tr("Check that the proxy is running, or correct its address in servers.d.")
         if self.sets_up:
-            advice = tr("See that it runs, or correct --proxy.")
+            advice = tr("Check that the proxy is running, or correct --proxy.")
         return Unreachable(joined(" ", (text, advice)), detail=f"{self.verb}: {reason}")
 
     def no_tunnel(self, refusal: Refusal) -> ApiError:
         """The error for a proxy that does not connect to the server (method CONNECT)."""
         text = tr(
-            "The proxy {proxy} does not connect to {server} (status {status}: {words}).",
+            "The proxy {proxy} did not connect to {server} (status {status}: {words}).",
             proxy=self.proxy,
             server=self.server,
             status=refusal.status,
@@ -327,8 +337,8 @@ class Exchange:
         )
         if self.sets_up:
             advice = tr(
-                "Have the proxy let this machine through to the server (method CONNECT), or "
-                "correct --proxy; it may need a user and password."
+                "Allow this machine to reach the server through the proxy (method "
+                "CONNECT), or correct --proxy. The proxy may need a user and password."
             )
         return ServerMisconfigured(joined(" ", (text, advice)), detail=detail)
 

@@ -19,7 +19,7 @@ from cirrus_bridge import __version__
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.backend_run import OK, BackendRun
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.cloud_apis import api_for
+from cirrus_bridge.cloud_apis import CloudApis, api_for
 from cirrus_bridge.config import FOLDER, STATE_FOLDER, UploadSettings, load
 from cirrus_bridge.config_servers import Server
 from cirrus_bridge.cups_facts import WANTED, JobFacts, facts_from_cupsd, is_run_by_cupsd
@@ -97,7 +97,7 @@ def _main(
         configuration = load(folder)
         queue = configuration.queue(device_uri(argv, environ))
         job = read_job(argv, environ, number, _facts(argv, environ, clock))
-        if job.cancel_after_s:
+        if job.cancel_after_s is not None:
             spent_s = min(max(0.0, clock.wall_s() - job.processing_at), job.cancel_after_s)
             clock.end_within(job.cancel_after_s - spent_s)
         targets = ", ".join(map(str, queue.targets))
@@ -110,7 +110,8 @@ def _main(
         with Journal(state) as journal:
             _wait_for_turn(job, journal, report, clock)
             others_wait = functools.partial(_others_wait, job, environ, report)
-            run = BackendRun(job, configuration, journal, clock, report, others_wait)
+            api_of = CloudApis(configuration).of
+            run = BackendRun(job, configuration, api_of, journal, clock, report, others_wait)
             code = run.print(queue, data)
     _let_the_second_pass(job, clock)
     return code

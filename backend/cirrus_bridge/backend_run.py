@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from cirrus_bridge.api import CloudApi
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.cloud_apis import CloudApis
 from cirrus_bridge.conclude import check_delivered, is_settled, told
 from cirrus_bridge.config import Configuration
 from cirrus_bridge.cups_job import SpooledDocument
@@ -27,7 +27,7 @@ from cirrus_bridge.errors import (
 from cirrus_bridge.follow import Follower, Tracked, tracked
 from cirrus_bridge.journal import Entry, Journal
 from cirrus_bridge.journal_delivery import Accepted
-from cirrus_bridge.lifecycle import ACCEPTED
+from cirrus_bridge.lifecycle import ACCEPTED, IN_DOUBT
 from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt
 from cirrus_bridge.props import job_props
 from cirrus_bridge.recognize import recognize
@@ -48,11 +48,12 @@ OK = EXIT_CODES[Disposition.DONE]
 
 @dataclass(slots=True)
 class BackendRun:
-    """One run, for the document of `job` that CUPS is at; `others_wait` says whether other jobs
-    wait for its queue."""
+    """One run, for the document of `job` that CUPS is at. `api_of` is the API for a queue's server;
+    `others_wait` says whether other jobs wait for the queue."""
 
     job: PrintJob
     configuration: Configuration
+    api_of: Callable[[QueueUri], CloudApi]
     journal: Journal
     clock: Clock
     report: CupsReport
@@ -67,7 +68,24 @@ class BackendRun:
         job = self.job
         entries = self.journal.entries(job.job_uuid, job.job_id)
         key, known = recognize(job, queue, entries)
-        if not entries and 0 < job.created_at < self.journal.trusted_since_s():
+        try:
+            return self._run(key, known, queue, data, is_known_job=bool(entries))
+        except CirrusError as error:
+            if not job.is_last(key.number):
+                told = filter(None, (error.consequence, ONE_OF_SEVERAL))
+                error.consequence = joined(" ", told)
+            raise
+
+    def _run(
+        self,
+        key: DocumentKey,
+        known: Entry | None,
+        queue: QueueUri,
+        data: SpooledDocument,
+        *,
+        is_known_job: bool,
+    ) -> int:
+        if not is_known_job and 0 < self.job.created_at < self.journal.trusted_since_s():
             self._ask_person(key, queue)
         if known is not None and known.state in ACCEPTED and known.key != key:
             # by another member of the class, or where the queue led before
@@ -78,7 +96,15 @@ class BackendRun:
         except Interrupted as error:
             documents = self.journal.documents_of(key)
             if all(document.key != key for document in documents):
-                raise  # the cloud does not have it
+                if documents and not self._may_be_printed(key):
+                    raise type(error)(
+                        tr(
+                            "The job was stopped. File {number} was not sent to the cloud; earlier "
+                            "files of the job were.",
+                            number=key.number,
+                        )
+                    ) from error
+                raise
             if isinstance(error, TimeIsOver):
                 keys = [document.key for document in documents]
                 return self._leave_to_poller(keys, queue, tracked(documents))
@@ -92,6 +118,12 @@ class BackendRun:
         )
         return OK
 
+    def _may_be_printed(self, key: DocumentKey) -> bool:
+        entries = self.journal.entries(key.job_uuid, key.job_id)
+        return any(
+            entry.was_in_doubt or entry.state in IN_DOUBT for entry in entries if entry.key == key
+        )
+
     def _ask_person(self, key: DocumentKey, queue: QueueUri) -> NoReturn:
         """The job is older than what the journal knows for sure: releasing it is the person's word
         to print."""
@@ -100,9 +132,9 @@ class BackendRun:
         self.journal.forgotten(key, now_s=now_s)
         raise JobForgotten(
             tr(
-                "The journal was deleted or restored after this job came, so the job may be "
-                "printed already. Look at the printer; then cancel this job, or release it to "
-                "print (again)."
+                "The journal was deleted or restored after CUPS received this job, so "
+                "the job may be printed already. Look at the printer; then cancel "
+                "this job, or release it to print (again)."
             )
         )
 
@@ -132,7 +164,7 @@ class BackendRun:
             queue=queue,
             key=key,
             props=job_props(self.job, self.configuration.identify),
-            api=CloudApis(self.configuration).of(queue),
+            api=self.api_of(queue),
             journal=self.journal,
             clock=self.clock,
             report=self.report,
@@ -143,9 +175,9 @@ class BackendRun:
             if known and known.open_runs >= MOST_OPEN_RUNS:
                 raise KeepsBreaking(
                     tr(
-                        "Printing was interrupted {times} times in a row: the backend was killed "
-                        "or crashed. Look into the logs (is memory short?), then release the job. "
-                        "It resumes where it was.",
+                        "Printing was interrupted {times} times in a row (the backend was killed "
+                        "or crashed). Check the logs and the free memory, then release the job. "
+                        "It resumes where it stopped.",
                         times=known.open_runs,
                     )
                 )
@@ -154,9 +186,6 @@ class BackendRun:
         except CirrusError as error:
             if not isinstance(error, JournalBusy):  # which would be waited for once more
                 self.journal.run_ended(key, now_s=self.clock.wall_s())
-            if not self.job.is_last(key.number):
-                told = filter(None, (error.consequence, ONE_OF_SEVERAL))
-                error.consequence = joined(" ", told)
             raise
         ids = ", ".join(f"{receipt.cloud_job_id} ({receipt.target})" for receipt in receipts)
         self.report.info(tr("Accepted by {server} as {ids}", server=queue.server, ids=ids))
@@ -165,10 +194,9 @@ class BackendRun:
         """Follow all documents of the job, as far as the queue wants to wait."""
         keys = [document.key for document in documents]
         targets = tracked(documents)
-        apis = CloudApis(self.configuration)
 
         def ask(receipt: Receipt) -> JobStatus:
-            return apis.of(queue).job_status(receipt)
+            return self.api_of(queue).job_status(receipt)
 
         wait = queue.settings.wait
         if not is_settled(targets, "delivered"):

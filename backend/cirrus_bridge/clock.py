@@ -22,6 +22,7 @@ from cirrus_bridge.words import tr
 
 # CUPS itself cancels a job whose time is over, so its run ends in time before that
 MARGIN_SHARE, LONGEST_MARGIN_S = 0.25, 120.0
+SHORTEST_S = 3.0  # CUPS 2.4 looks for jobs to cancel every ten seconds
 GRACE_S = 0.8  # how long a stretch that must not be cut may go on after the signal
 
 
@@ -60,10 +61,14 @@ class Clock:
         """Seconds on a clock that nobody can set: the one for deadlines."""
         return time.monotonic()
 
+    def interruption(self) -> Interrupted:
+        """The error for the stop request that has come."""
+        return self._why()
+
     def end_within(self, limit_s: float) -> None:
         """Have a stop request come, as TimeIsOver, before `limit_s` seconds have passed."""
         margin_s = min(limit_s * MARGIN_SHARE, LONGEST_MARGIN_S)
-        self._ends_s = self.monotonic_s() + max(limit_s - margin_s, 1.0)
+        self._ends_s = self.monotonic_s() + max(limit_s - margin_s, SHORTEST_S)
         self._arm()
 
     def cpu_s(self) -> float:
@@ -138,7 +143,7 @@ def _stopped() -> Interrupted:
 def _time_is_over() -> TimeIsOver:
     return TimeIsOver(
         tr(
-            "CUPS limits how long a job may be processed (MaxJobTime). The job resumes in a new "
-            "run at once; nothing was printed yet."
+            "CUPS limits the processing time of a job (MaxJobTime). The job resumes "
+            "at once in a new run. Nothing has been printed yet."
         )
     )

@@ -24,7 +24,7 @@ def told(targets: Sequence[Tracked]) -> Words:
 
 
 def check_delivered(targets: Sequence[Tracked]) -> None:
-    """Nothing, unless a target is never going to be delivered.
+    """Raise an error if a target is never going to be delivered.
 
     Raises:
         StatusMismatch: the server's job for a target is not the document.
@@ -35,8 +35,9 @@ def check_delivered(targets: Sequence[Tracked]) -> None:
     if DeliveryState.MISMATCHED in states:
         raise StatusMismatch(
             tr(
-                "{states}. Look at the printer: pages may be missing, or belong to somebody else. "
-                "Cancel this job, print again what is missing, and tell your administrator.",
+                "{states}. Look at the printer (pages may be missing or belong to "
+                "someone else). Cancel this job, print the missing pages again, and tell "
+                "your administrator.",
                 states=told(targets),
             )
         )

@@ -1,8 +1,8 @@
-"""What cupsd knows of the job that it runs a backend for: one Get-Job-Attributes at the start.
+"""Facts that cupsd has about the job of a backend, by one Get-Job-Attributes at the start.
 
 The option string of a backend (backend(7), argv[5]) does not identify a job: CUPS 2.4.20 no longer
-passes job-uuid there, and no release passes the job's priority. cupsd's answer is the same over all
-runs of the job, after a restart of cupsd, and in every release from 2.4.2 on.
+passes job-uuid there, and no release passes the job's priority. cupsd's answer is the same in all
+runs of the job, after a restart of cupsd, and in every release since 2.4.2.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ WAITS_S = (0.2, 0.5, 1, 2, 3, 5, 8, 10, 15, 15)  # a busy cupsd may take a minut
 class JobFacts:
     """A job as cupsd has it; times are in seconds since the epoch.
 
-    `completed_at` is when CUPS last completed the job (0 for never), `cancel_after_s` after how
-    long in processing CUPS cancels it (0 for never).
+    `completed_at` is when CUPS last completed the job (0: never). CUPS cancels a job that is in
+    processing for `cancel_after_s` seconds (None: never).
     """
 
     job_uuid: str
     created_at: int = 0
     processing_at: int = 0
     completed_at: int = 0
-    cancel_after_s: int = 0
+    cancel_after_s: int | None = None
     priority: int = DEFAULT_PRIORITY
     host: str = ""
 
@@ -56,10 +56,10 @@ def is_run_by_cupsd(environ: Mapping[str, str]) -> bool:
 
 
 def facts_from_cupsd(ask: Callable[[], Job], sleep: Callable[[float], None]) -> JobFacts:
-    """The facts of the job that `ask` asks cupsd for; tried again for about a minute.
+    """Ask cupsd for the facts of the job, and retry for about a minute.
 
     Raises:
-        JobUnidentified: cupsd does not say which job this is.
+        JobUnidentified: cupsd does not identify the job.
     """
     for wait_s in _waits():
         try:
@@ -79,9 +79,9 @@ def facts_from_cupsd(ask: Callable[[], Job], sleep: Callable[[float], None]) -> 
 
 
 def facts_from_options(options: Mapping[str, str]) -> JobFacts:
-    """The same of a job that a person runs by hand, with options as CUPS has them.
+    """The facts of a job that a person runs by hand, from options in the form that CUPS uses.
 
-    Without a job-uuid the run is a job of its own: no later run exists that would have to find it.
+    Without a job-uuid, the run is a separate job, as no later run will have to find it.
     """
     return JobFacts(
         job_uuid=options.get("job-uuid") or f"urn:by-hand:{os.urandom(16).hex()}",
@@ -103,7 +103,7 @@ def _facts(job: Job) -> JobFacts:
         created_at=_number(job.text("time-at-creation")),
         processing_at=_number(job.text("time-at-processing")),
         completed_at=_number(job.text("time-at-completed")),
-        cancel_after_s=_number(job.text("job-cancel-after")),
+        cancel_after_s=_number(limit) if (limit := job.text("job-cancel-after")) else None,
         priority=_number(job.text("job-priority")) or DEFAULT_PRIORITY,
         host=job.text("job-originating-host-name"),
     )
@@ -112,8 +112,8 @@ def _facts(job: Job) -> JobFacts:
 def _unidentified(detail: str) -> JobUnidentified:
     return JobUnidentified(
         tr(
-            "CUPS did not say which job this is, so nothing was sent. The job is held; "
-            "cirrus-statusd releases it when CUPS answers."
+            "CUPS did not identify this job, so nothing was sent. The job is held, "
+            "and cirrus-statusd releases it when CUPS answers."
         ),
         detail=detail,
     )

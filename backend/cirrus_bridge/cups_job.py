@@ -67,7 +67,7 @@ def read_job(
 
     Raises:
         UsageError: not 5 or 6 arguments, or no number as job id.
-        BadOption: the number of copies is no number.
+        BadOption: the number of copies is not a number.
     """
     job_id = job_id_of(argv)
     user, title, copies, option_text = (_text(arg) for arg in argv[2:6])
@@ -188,9 +188,10 @@ class SpooledDocument:
         if not all(map(can_be_joined, (head, *self._parts))):
             raise JoinedDocuments(
                 tr(
-                    "Nothing was printed (CUPS joined several files or copies of a kind that "
-                    "cannot be joined). Print them one by one. Or give the queue the Cirrus "
-                    "driver, and release this job if it is held, or else print it again."
+                    "Nothing was printed (CUPS joined several files or copies of a format "
+                    "that cannot be joined). Print them one by one, or ask your "
+                    "administrator to give the queue the Cirrus driver. Then release this "
+                    "job if it is held; otherwise print it again."
                 )
             )
         return head

@@ -61,6 +61,11 @@ class CupsJob:
     progress: int | None
     attributes: Attributes
 
+    @property
+    def waits_for_release(self) -> bool:
+        """CUPS holds the job until somebody releases it. A time that a person has set is theirs."""
+        return self.state == HELD and self.hold_until in ("", INDEFINITE)
+
     def text(self, name: str) -> str:
         """An attribute that was asked for; empty if the job has none."""
         return str(_first(self.attributes, name, ""))

@@ -1,8 +1,8 @@
-"""CUPS's side channel: answers to what filters ask of a backend (cups/sidechannel.h).
+"""CUPS's side channel: answers to filters that query the backend (cups/sidechannel.h).
 
-cupsd opens it, a stream socket, as descriptor 4. A filter waits up to 30 seconds for each request
-that nobody answers. Data goes one way only here, so a filter must not wait for what a device says.
-A part of every job's start: imports next to nothing.
+cupsd opens the channel, a stream socket, as descriptor 4. A filter waits up to 30 seconds for each
+request that nobody answers. Data goes one way only, so a filter must not wait for a device's reply.
+Each job's start runs this module, so it imports next to nothing.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ _LARGEST_BYTES = _HEADER_BYTES + 0xFFFF
 _DRAIN_OUTPUT, _GET_BIDI, _GET_DEVICE_ID, _GET_STATE, _GET_CONNECTED = 2, 3, 4, 5, 8
 _OK, _BAD_MESSAGE, _NOT_IMPLEMENTED = 1, 5, 7
 _FACTS = {
-    _DRAIN_OUTPUT: b"",  # what a filter writes is read without delay
+    _DRAIN_OUTPUT: b"",  # the backend reads a filter's output without delay
     _GET_BIDI: b"\x00",
     _GET_STATE: b"\x01",  # online
-    _GET_CONNECTED: b"\x01",  # commandtops(8) does not go on before
+    _GET_CONNECTED: b"\x01",  # commandtops(8) waits for this answer
 }
 _DEVICE_ID = b'*1284DeviceID: "'
 
 
 def answer_filters(environ: Mapping[str, str]) -> None:
-    """Answer aside, until all filters have closed the channel, if there is one."""
+    """Answer in the background, until all filters have closed the channel, if there is one."""
     with contextlib.suppress(OSError):  # no such descriptor
         if stat.S_ISSOCK(os.fstat(DESCRIPTOR).st_mode):
             _thread.start_new_thread(serve, (DESCRIPTOR, environ.get("PPD", "")))
 
 
 def serve(channel: int, ppd: str) -> None:
-    """Answer each request that comes, until the other end is closed."""
+    """Answer each request until the other end is closed."""
     rest = b""
     with contextlib.suppress(OSError):
         while True:
@@ -54,7 +54,7 @@ def serve(channel: int, ppd: str) -> None:
 
 
 def answers(requests: bytes, ppd: str) -> tuple[bytes, bytes]:
-    """The answers to all `requests` that are complete, and what is left of a last one."""
+    """The answers to all complete `requests`, and the rest of an incomplete one."""
     said, start = b"", 0
     while len(requests) - start >= _HEADER_BYTES:
         length = int.from_bytes(requests[start + 2 : start + _HEADER_BYTES], "big")
@@ -75,7 +75,7 @@ def _message(command: int, status: int, data: bytes = b"") -> bytes:
 
 
 def _device_id(ppd: str) -> bytes | None:
-    """The IEEE 1284 id of the device that the queue's driver is for."""
+    """The IEEE 1284 device id of the queue's driver."""
     try:
         with open(ppd, "rb") as file:  # noqa: PTH123 - pathlib takes 10 ms to import
             found = next((line for line in file if line.startswith(_DEVICE_ID)), None)

@@ -1,4 +1,4 @@
-"""Reasons why a server is not trusted, and what an administrator does about each."""
+"""Reasons why a server is not trusted, each with the advice for an administrator."""
 
 from __future__ import annotations
 
@@ -50,21 +50,23 @@ ADVICE: Mapping[Distrust, str] = {
         '"never" in its entry in servers.d.'
     ),
     Distrust.CLIENT_CERTIFICATE: tr(
-        "Cirrus Bridge has no client certificate. Have the server, or the proxy in front of it, "
-        "accept clients by their API key alone, or correct the port."
+        "Cirrus Bridge does not support client certificates. Configure the "
+        "server, or the proxy in front of it, to accept the API key alone, or "
+        "correct the port."
     ),
     Distrust.HANDSHAKE: tr(
-        "The server may demand a client certificate, not know this host name, or offer no TLS "
-        "version that this machine allows. Look: openssl s_client -connect HOST:PORT"
+        "The server may require a client certificate, reject this host name, or "
+        "offer no TLS version that this machine allows. Check the connection: "
+        "openssl s_client -connect HOST:PORT"
     ),
 }
 ADVICE_FOR_SETUP: Mapping[Distrust, str] = {
     **ADVICE,
-    Distrust.OTHER_NAME: tr("Give the server's address as its certificate has it."),
-    Distrust.UNKNOWN_CA: tr("Name the file of the CA that has signed it by --ca-file."),
-    Distrust.NO_TLS: tr(
-        "Correct the port; or, for a server on this machine that has no TLS, say --plain."
+    Distrust.OTHER_NAME: tr("Give the server's address as it appears in the certificate."),
+    Distrust.UNKNOWN_CA: tr(
+        "Use --ca-file to name the file of the CA that signed the certificate."
     ),
+    Distrust.NO_TLS: tr("Correct the port. For a server on this machine without TLS, use --plain."),
 }
 
 # X509_V_ERR_… of OpenSSL, x509_vfy.h
@@ -74,7 +76,7 @@ _BY_VERIFY_CODE: Mapping[int, Distrust] = {
     **dict.fromkeys((2, 18, 19, 20, 21), Distrust.UNKNOWN_CA),
     **dict.fromkeys((62, 63, 64), Distrust.OTHER_NAME),
 }
-# OpenSSL's reasons; Python writes one that it does not know in OpenSSL's small letters
+# OpenSSL's reasons; Python writes a reason that it does not know in lower case, as OpenSSL does
 _BY_REASON: tuple[tuple[str, Distrust], ...] = (
     ("WRONG_VERSION_NUMBER", Distrust.NO_TLS),
     ("RECORD_LAYER_FAILURE", Distrust.NO_TLS),  # the same in OpenSSL 3.5
@@ -88,7 +90,7 @@ _BY_REASON: tuple[tuple[str, Distrust], ...] = (
 
 
 def distrust(error: ssl.SSLError) -> Distrust | None:
-    """The reason for an error of TLS; None if it says nothing lasting of the server."""
+    """The reason for a TLS error; None if the error reveals no permanent fault of the server."""
     code = getattr(error, "verify_code", None)  # an SSLCertVerificationError's
     if code is not None:
         return _BY_VERIFY_CODE.get(code, Distrust.OTHER_CERTIFICATE)
@@ -97,6 +99,6 @@ def distrust(error: ssl.SSLError) -> Distrust | None:
 
 
 def openssl_words(error: BaseException) -> str:
-    """OpenSSL's own words for an error of TLS, as they stand within a sentence."""
+    """OpenSSL's own words for a TLS error, to stand within a sentence."""
     said = getattr(error, "verify_message", None) or str(error).partition("] ")[2] or str(error)
     return str(said).partition(" (_ssl")[0].rstrip(".")

@@ -36,7 +36,7 @@
     │   ├── JournalReplaced     CB-503
     │   └── JournalDamaged      CB-504
     ├── JobForgotten            CB-505  the journal that knew of the job is gone
-    ├── JobUnidentified         CB-511  cupsd does not say which job this is
+    ├── JobUnidentified         CB-511  cupsd does not identify the job
     ├── Interrupted             CB-601  a signal asked the program to stop
     │   └── TimeIsOver          CB-604  CUPS would cancel the job soon; it runs again
     ├── StartOver               CB-602  an earlier run's upload can not be continued
@@ -82,7 +82,7 @@ class Kind(enum.Enum):
     CONFIGURATION = "configuration"
     """An administrator's act, here or at the server: other jobs meet the same fault until then."""
     JOB = "job"
-    """A decision on this one job: other jobs are not concerned."""
+    """A decision on this one job; other jobs are not affected."""
     PASSING = "passing"
     """Time: the same request works later."""
 
@@ -173,7 +173,7 @@ class UnreadableDocument(DocumentError):
 
 
 class JoinedDocuments(DocumentError):
-    """CUPS joined files or copies of a format that no reader takes apart."""
+    """CUPS joined files or copies of a format that cannot be joined."""
 
     code = "CB-304"
 
@@ -210,7 +210,7 @@ class NotPermitted(Definitive):
 
 
 class ServerMisconfigured(Definitive):
-    """The way to the server is wrong: its port, its certificate, the proxy, or another host.
+    """The connection to the server is misconfigured: port, certificate, proxy, or another host.
 
     Args:
         distrust: why TLS was not possible, if it was not.
@@ -347,7 +347,7 @@ class JobForgotten(CirrusError):
 
 
 class JobUnidentified(CirrusError):
-    """cupsd does not say which job this is: sent so, the job could be printed twice."""
+    """cupsd does not identify the job, which could therefore be printed twice."""
 
     code = "CB-511"
     kind = Kind.PASSING
@@ -363,7 +363,7 @@ class JournalReplaced(JournalError):
 
 
 class JournalDamaged(JournalError):
-    """What the journal says cannot be relied on, so a job could be printed twice."""
+    """The journal is not reliable, so a job could be printed twice."""
 
     code = "CB-504"
 
@@ -422,6 +422,7 @@ class StatusMismatch(CirrusError):
     """The server's job has another size or name than the document, so what came out is unknown."""
 
     code = "CB-703"
+    kind = Kind.JOB
     disposition = Disposition.HOLD
 
 

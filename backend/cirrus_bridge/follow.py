@@ -93,14 +93,14 @@ class Tracked:
 
     @property
     def verdict(self) -> JobStatus:
-        """What is true of the document if the doubts stay."""
+        """The state of the document if the doubts persist."""
         if self.difference:
             mismatched = DeliveryState.MISMATCHED
             return dataclasses.replace(self.status, state=mismatched, message=self.difference)
         return dataclasses.replace(self.status, state=DeliveryState.UNKNOWN)
 
     def doubt(self, difference: str = "") -> None:
-        """Note an answer that is not about the document."""
+        """Count an answer that is not about the document."""
         is_same = bool(difference) == bool(self.difference)
         self.doubts = self.doubts + 1 if is_same else 1
         self.difference = difference
@@ -204,7 +204,7 @@ class Follower:
         if not target.learn(status):
             if target.difference:
                 job = target.receipt.cloud_job_id
-                self.report.debug(f"the answer about {job} is not about it: {target.difference}")
+                self.report.debug(f"the answer about {job} describes another: {target.difference}")
             return False
         self.journal.state(target.key, target.number, status, now_s=self.clock.wall_s())
         self.report.info(describe(target.receipt, status))

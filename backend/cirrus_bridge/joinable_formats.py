@@ -1,7 +1,7 @@
-"""Which documents may stand one behind the other in one stream, by their first bytes. Pure.
+"""Documents that can follow one another in one stream, by their first bytes. Pure.
 
-CUPS joins files and copies without looking at them. Text and the languages of printers stay what
-they are. Of other formats a reader shows the first document only, or none, so they are refused.
+CUPS joins files and copies without looking at them. Joined text and printer languages still print.
+In other formats, a reader shows only the first document or none, so these formats are refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TEXT = re.compile(rb"[\x08-\x0d\x1a\x1b\x20-\x7e\x80-\xff]*")
 _PDF_BY_POSTSCRIPT = re.compile(rb"%!PS-Adobe-[0-9.]+ PDF-")
 # a PDF reader accepts its header anywhere in the first 1,024 bytes (PDF 1.7, appendix H)
 _PDF = b"%PDF-"
-# text with an end of its own, and banner pages that no filter has filled in
+# text with its own end marker, and banner pages that no filter has filled in
 _DOCUMENT = re.compile(
     rb"(\xef\xbb\xbf)?\s*(#PDF-BANNER|#CUPS-BANNER|<\?xml|<!doctype|<html|<svg|\{\\rtf)",
     re.IGNORECASE,
@@ -30,8 +30,8 @@ _DOCUMENT = re.compile(
 
 
 def can_be_joined(head: bytes) -> bool:
-    """Whether a document that begins with `head` (HEAD_BYTES, if it has them) may stand before or
-    behind others."""
+    """Whether a document that begins with `head` can be joined with others. `head` has HEAD_BYTES,
+    or all bytes of a shorter document."""
     # drivers send NULs first, which end a command that was cut off
     if head.lstrip(b"\x00").startswith(_COMMANDS):
         return not _PDF_BY_POSTSCRIPT.match(head)
@@ -41,7 +41,7 @@ def can_be_joined(head: bytes) -> bool:
 
 
 def unpacked(head: bytes) -> bytes:
-    """The first bytes of a file as gziptoany(8) hands them on."""
+    """The first bytes of a file, as gziptoany(8) passes them on."""
     if not head.startswith(_PACKED):
         return head
     try:

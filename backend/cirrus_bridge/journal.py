@@ -28,7 +28,8 @@ class Entry:
     at the last run of this print. `open_runs` counts the last runs, each soon after the one
     before, that were killed. `class_name` is the class through which the job came, or empty;
     `queue` the queue; `reprints` how often the document was submitted again because the cloud did
-    not deliver it.
+    not deliver it. `was_in_doubt` says that a submit may have been accepted, whatever a person has
+    decided since.
     """
 
     key: DocumentKey
@@ -38,6 +39,7 @@ class Entry:
     class_name: str
     reprints: int
     queue: str
+    was_in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +75,15 @@ class Journal(DeliveryJournal):
         with self._translated():
             rows = self._db.execute(
                 "SELECT print_run, destination, number, state, completed_at, open_runs,"
-                " class_name, reprints, queue"
+                " class_name, reprints, queue, was_in_doubt"
                 " FROM document WHERE job_uuid = ? AND job_id = ? ORDER BY print_run, number",
                 (job_uuid, job_id),
             ).fetchall()
-        return [
-            Entry(
-                DocumentKey(job_uuid, job_id, print_run, destination, number), State(state), *more
-            )
-            for print_run, destination, number, state, *more in rows
-        ]
+        entries = []
+        for print_run, destination, number, state, *more in rows:
+            key = DocumentKey(job_uuid, job_id, print_run, destination, number)
+            entries.append(Entry(key, State(state), *more))
+        return entries
 
     def intent(
         self,
@@ -164,7 +165,7 @@ class Journal(DeliveryJournal):
         return Confirmed(row[0], segments, *row[1:])
 
     def forget_upload(self, key: DocumentKey) -> None:
-        """What was uploaded is no longer of use."""
+        """Forget the upload, which is no longer of use."""
         with self._transaction():
             self._db.execute(f"DELETE FROM segment WHERE {BY_KEY}", key_values(key))
             self._db.execute(
@@ -213,12 +214,12 @@ class Journal(DeliveryJournal):
     def unanswered(self, key: DocumentKey, *, now_s: float) -> None:
         """A person is told that the submit may or may not have been accepted."""
         with self._transaction():
-            self._move(key, Event.LOSE_ANSWER, now_s, open_runs=0)
+            self._move(key, Event.LOSE_ANSWER, now_s, open_runs=0, was_in_doubt=1)
 
     def forgotten(self, key: DocumentKey, *, now_s: float) -> None:
         """An earlier journal may have known of a submit; a person is told so."""
         with self._transaction():
-            self._move(key, Event.FORGET, now_s, open_runs=0)
+            self._move(key, Event.FORGET, now_s, open_runs=0, was_in_doubt=1)
 
     def dropped(self, key: DocumentKey, *, now_s: float) -> None:
         """The document is given up, though a submit may have been accepted."""
@@ -258,6 +259,10 @@ class Journal(DeliveryJournal):
              *key_values(key)),
         ).fetchone()  # fmt: skip
         return row is not None
+
+    def doubted(self, key: DocumentKey, *, now_s: float) -> None:
+        """The document may have been printed by another printer of the job's class."""
+        self._update(key, now_s, was_in_doubt=1)
 
     def run_ended(self, key: DocumentKey, *, now_s: float) -> None:
         """This run of the backend was not killed."""

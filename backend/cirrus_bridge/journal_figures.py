@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from cirrus_bridge.journal_database import BUSY_TIMEOUT_S, View
+from cirrus_bridge.journal_database import BUSY_TIMEOUT_S
 from cirrus_bridge.journal_delivery import LEASE_S
 from cirrus_bridge.journal_look import read_only
+from cirrus_bridge.journal_schema import View
 from cirrus_bridge.lifecycle import ACCEPTED, sql_list
 from cirrus_bridge.model import DeliveryState
 

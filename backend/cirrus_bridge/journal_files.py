@@ -1,10 +1,10 @@
-"""The journal's files: private, known by their inodes, and with a witness beside the database.
+"""The journal's files: private, identified by their inodes, with a witness beside the database.
 
-Files can be deleted or replaced while they are open. SQLite then works on with the deleted ones, so
+Files can be deleted or replaced while they are open. SQLite then keeps using the deleted files, so
 their inodes are compared with those at the paths. The lock file begins with the witness: the
-journal's id and the serial number of its last write. A database that knows less than its witness
-was restored or made again. Only `stat` looks at the database: a process that closes a descriptor of
-it loses the locks that SQLite has there.
+journal's id and the serial number of its last write. A database that is behind its witness was
+restored or recreated. Only `stat` looks at the database: a process that closes a descriptor of a
+database loses SQLite's locks on it.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _Inode: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """Which journal was beside the lock file, and how many writes it had seen at least."""
+    """The id of the journal beside the lock file, and the least number of its writes."""
 
     journal_id: str
     serial: int
 
     def is_older_than(self, journal: Witness) -> bool:
-        """Whether `journal` is the same one, and has seen more."""
+        """Whether `journal` is the same journal, with more writes."""
         return self.journal_id == journal.journal_id and self.serial < journal.serial
 
 
@@ -53,7 +53,8 @@ class JournalFiles:
 
     @contextlib.contextmanager
     def preparing(self) -> Iterator[None]:
-        """Alone with the files: SQLite does not wait when two make a new database at once."""
+        """Exclusive use of the files, because SQLite does not wait when two processes create a
+        database."""
         fcntl.lockf(self.locks, fcntl.LOCK_EX, 1, _PREPARING)
         try:
             yield
@@ -61,7 +62,7 @@ class JournalFiles:
             fcntl.lockf(self.locks, fcntl.LOCK_UN, 1, _PREPARING)
 
     def make_database(self) -> None:
-        """Make an empty database if there is none; the owner of the folder owns it in any case."""
+        """Create an empty database if there is none, always owned by the owner of the folder."""
         # user names and titles are private; the WAL files take over mode and owner
         with contextlib.suppress(FileExistsError):
             os.close(_private(self.database, os.O_EXCL))
@@ -78,7 +79,8 @@ class JournalFiles:
         self._open = {self.database: _inode(self.database)}
 
     def connected(self) -> None:
-        """SQLite has the database of `make_database` open now, and the files that belong to it."""
+        """Note the files that SQLite now has open: the database of `make_database` and its
+        companions."""
         self._open |= {path: _inode(path) for path in self._sqlite_files}
         self._open[self._lock_file] = _of(os.fstat(self.locks))
 
@@ -87,10 +89,10 @@ class JournalFiles:
         return any(_inode(path) != inode for path, inode in self._open.items())
 
     def remove_leftovers(self) -> None:
-        """Delete what SQLite would take for a part of the database that is at the path now.
+        """Delete files that SQLite would mistake for a part of the database now at the path.
 
-        The WAL stays behind when only the database is deleted or replaced. Whoever has it open
-        loses nothing.
+        The WAL stays behind when only the database is deleted or replaced. A process that has the
+        WAL open loses nothing.
         """
         if _inode(self.database) == self._open[self.database]:
             return
@@ -99,22 +101,22 @@ class JournalFiles:
                 path.unlink(missing_ok=True)
 
     def witness(self) -> Witness | None:
-        """The witness, unless there is none yet, or a crash or another process has left half of
-        one: its two serial numbers differ then."""
+        """The witness, if there is a complete one. A crash or another process may have left half of
+        a witness; its two serial numbers then differ."""
         record = os.pread(self.locks, _RECORD_BYTES, 0).split()
         if len(record) != 3 or record[1] != record[2] or not record[1].isdigit():
             return None
         return Witness(record[0].decode("ascii", "replace"), int(record[1]))
 
     def testify(self, witness: Witness) -> None:
-        """Keep the witness. It must never be ahead of the database, but may be behind: so a failure
+        """Write the witness. The witness may be behind the database but never ahead. So a failure
         is not reported, and nobody waits for the disk."""
         record = f"{witness.journal_id:32} {witness.serial:020} {witness.serial:020}"
         with contextlib.suppress(OSError):
             os.pwrite(self.locks, record.encode(), 0)
 
     def close(self) -> None:
-        """Close the lock file, which gives back all locks."""
+        """Close the lock file, which releases all locks."""
         os.close(self.locks)
 
 
@@ -125,8 +127,8 @@ def lock_place(job_uuid: str, job_id: int) -> int:
 
 
 def _private(path: Path, flags: int = 0) -> int:
-    """Open a file of the folder's owner, whoever is at work: root makes none that only root can
-    open."""
+    """Open a file that belongs to the folder's owner, so that root creates no file that only root
+    can open."""
     handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | flags, 0o600)
     owner = path.parent.stat().st_uid
     if os.geteuid() == 0 != owner:

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 from cirrus_bridge.errors import JournalError
 from cirrus_bridge.journal_check import damages
-from cirrus_bridge.journal_database import VERSION, View
 from cirrus_bridge.journal_delivery import LEASE_S
 from cirrus_bridge.journal_files import lock_place
 from cirrus_bridge.journal_look import read_only
+from cirrus_bridge.journal_schema import VERSION, View
 from cirrus_bridge.lifecycle import ACCEPTED, WAITS, WITH_POLLER, sql_list
 from cirrus_bridge.words import tr
 

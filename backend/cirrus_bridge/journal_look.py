@@ -14,7 +14,7 @@ from pathlib import Path
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.errors import JournalError
 from cirrus_bridge.journal_check import damaged
-from cirrus_bridge.journal_database import View, take_steps
+from cirrus_bridge.journal_schema import View, take_steps
 from cirrus_bridge.words import tr
 
 LOOK_S = 10.0

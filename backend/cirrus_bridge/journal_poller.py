@@ -22,6 +22,7 @@ from cirrus_bridge.journal_delivery import (
 )
 from cirrus_bridge.lifecycle import (
     ACCEPTED,
+    IN_DOUBT,
     TRANSITIONS,
     WAITS,
     WITH_POLLER,
@@ -49,7 +50,7 @@ _BAD = tuple(map(int, (DeliveryState.DELETED, DeliveryState.UNKNOWN, DeliverySta
 class Orphan:
     """A document that no run has brought to an end and nobody follows. `was_killed` says that its
     last run was killed; `is_elsewhere` that the same document was accepted for another
-    destination."""
+    destination; `may_be_printed` that a submit may have been accepted."""
 
     key: DocumentKey
     state: State
@@ -59,6 +60,7 @@ class Orphan:
     language: str
     was_killed: bool
     is_elsewhere: bool
+    may_be_printed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class WaitingDocument:
     """A document whose job CUPS holds until its server works again.
 
     `waits_for` is `server` or `correction`, `device_uri` a `uri.followed_uri`. `give_up_at_s` is
-    when the queue's contimeout is over, in seconds since the epoch.
+    when the queue's contimeout is over, `changed_at_s` when a backend last wrote of it, in seconds
+    since the epoch.
     """
 
     key: DocumentKey
@@ -78,6 +81,7 @@ class WaitingDocument:
     waits_for: str
     device_uri: str
     give_up_at_s: float
+    changed_at_s: float
 
 
 class PollerJournal(DeliveryJournal):
@@ -251,16 +255,17 @@ class PollerJournal(DeliveryJournal):
         )
 
     def orphans(self) -> list[Orphan]:
-        """The documents that are a backend's to bring to an end. Whether one is at work on a
-        document's job, `is_at_work` tells."""
+        """The documents that are a backend's to bring to an end, now or when their job is released.
+        Whether a backend is at work on a document's job, `is_at_work` tells."""
         with self._translated():
             rows = self._db.execute(
                 f"SELECT {_KEY}, state, queue, user, title, language,"
                 " open_runs > 0, EXISTS (SELECT 1 FROM document o WHERE "
                 "o.job_uuid = document.job_uuid AND o.job_id = document.job_id AND o.number = "
                 "document.number AND o.print_run >= document.print_run"
-                f" AND o.state IN {sql_list(ACCEPTED)}) FROM document"
-                f" WHERE closed_at IS NULL AND state NOT IN {sql_list(WITH_POLLER | WAITS)}",
+                f" AND o.state IN {sql_list(ACCEPTED)}),"
+                f" was_in_doubt OR state IN {sql_list(IN_DOUBT)} FROM document"
+                f" WHERE closed_at IS NULL AND state NOT IN {sql_list(WITH_POLLER)}",
             ).fetchall()
         return [
             Orphan(DocumentKey(*row[:5]), State(row[5]), *row[6:10], *map(bool, row[10:]))
@@ -276,24 +281,19 @@ class PollerJournal(DeliveryJournal):
                 self._move(key, Event.RUN, now_s)
             self._set(key, now_s, open_runs=0)
 
-    def abandon(self, key: DocumentKey, *, now_s: float) -> State | None:
-        """CUPS ended the document's job, and the cloud does not have the document for sure.
-
-        Returns:
-            The document's state afterwards; None if the journal has forgotten it.
-        """
+    def abandon(self, key: DocumentKey, *, now_s: float) -> None:
+        """CUPS ended the document's job, and the cloud does not have the document for sure."""
         with self._transaction():
-            state = self._state(key)
-            if state in TRANSITIONS[Event.ABANDON]:
+            if self._state(key) in TRANSITIONS[Event.ABANDON]:
                 self._move(key, Event.ABANDON, now_s, open_runs=0)
-            return self._state(key)
 
     def waiting(self) -> list[WaitingDocument]:
         """The documents whose jobs CUPS holds until their server works, the oldest job first."""
         with self._translated():
             rows = self._db.execute(
                 f"SELECT {_KEY}, queue, class_name, user, title, language, waits_for, device_uri,"
-                f" give_up_at FROM document WHERE closed_at IS NULL AND state IN {sql_list(WAITS)}"
+                " give_up_at, updated_at FROM document"
+                f" WHERE closed_at IS NULL AND state IN {sql_list(WAITS)}"
                 " ORDER BY job_id, number"
             ).fetchall()
         return [WaitingDocument(DocumentKey(*row[:5]), *row[5:]) for row in rows]

@@ -1,7 +1,7 @@
 """The life of a document: its states, its events, and which state follows. Pure.
 
-The journal keeps one state for each document and changes it by `next_state` alone. The states
-answer the one question that matters after a crash: may the document have been printed?
+The journal keeps one state for each document and changes it by `next_state` alone. After a crash,
+one question matters, and the state answers that question: may the document have been printed?
 """
 
 from __future__ import annotations
@@ -11,42 +11,42 @@ from collections.abc import Mapping
 
 
 class State(enum.StrEnum):
-    """How far a document is, and who acts next."""
+    """The progress of a document, and who acts next."""
 
     # nothing was printed
-    SENDING = "sending"  # a run of the backend uploads it, or the next run will
+    SENDING = "sending"  # this or the next run of the backend uploads the document
     WAITING = "waiting"  # CUPS holds the job; the poller releases it when the server works again
-    REPRINT = "reprint"  # the cloud did not deliver it; the next run submits it once more
+    REPRINT = "reprint"  # the cloud did not deliver; the next run submits again
     ABANDONED = "abandoned"  # CUPS ended the job first
     # the document may have been printed
-    SUBMITTING = "submitting"  # a submit was, or is about to be, sent; its answer is not known
+    SUBMITTING = "submitting"  # a submit was, or will be, sent; its answer is unknown
     WAITING_IN_DOUBT = "waiting-in-doubt"  # the same, while CUPS holds the job for the server
     UNANSWERED = "unanswered"  # CUPS holds the job; a person decides
     ABANDONED_IN_DOUBT = "abandoned-in-doubt"  # CUPS ended the job first
     DROPPED = "dropped"  # given up, as the queue's onambiguous=drop asks
     # the cloud has the document
-    FOLLOWED = "followed"  # the backend follows it
-    HELD = "held"  # the poller follows it, and CUPS holds the job meanwhile
-    LEFT = "left"  # the poller follows it; CUPS ended the job
-    CLOSED = "closed"  # its end is known and told
+    FOLLOWED = "followed"  # the backend follows the document
+    HELD = "held"  # the poller follows the document, and CUPS holds the job
+    LEFT = "left"  # the poller follows the document; CUPS ended the job
+    CLOSED = "closed"  # the outcome is known and reported
 
 
 class Event(enum.Enum):
     """What happens to a document."""
 
-    RUN = enum.auto()  # CUPS starts the backend for it
+    RUN = enum.auto()  # CUPS starts the backend for the document
     WAIT = enum.auto()  # the server does not work; the job is left to the poller
     SUBMIT = enum.auto()  # the next step is the submit
     REFUSE = enum.auto()  # no submit of the document can have been accepted
     LOSE_ANSWER = enum.auto()  # a person is told that the document may be printed
     FORGET = enum.auto()  # the journal that would know of earlier submits is gone
-    DROP = enum.auto()  # the same, and the queue wants the document to be given up
+    DROP = enum.auto()  # as LOSE_ANSWER, but the queue gives the document up
     ACCEPT = enum.auto()  # the server answered with job ids
     HOLD = enum.auto()  # handed over to the poller, with a held job
     LEAVE = enum.auto()  # handed over to the poller, and CUPS ends the job
     TAKE_BACK = enum.auto()  # a backend follows the document again
-    FAIL = enum.auto()  # the cloud did not deliver it, and the queue wants it printed again
-    CLOSE = enum.auto()  # nothing is left to be done
+    FAIL = enum.auto()  # the cloud did not deliver; the queue's onfailure prints again
+    CLOSE = enum.auto()  # nothing is left to do
     ABANDON = enum.auto()  # CUPS ended the job, and the cloud does not have the document for sure
 
 
@@ -77,7 +77,7 @@ TRANSITIONS: Mapping[Event, Mapping[State, State]] = {
         State.WAITING: State.SENDING,
         State.REPRINT: State.SENDING,
         State.ABANDONED: State.SENDING,
-        State.UNANSWERED: State.SENDING,  # releasing the job is the person's word to print
+        State.UNANSWERED: State.SENDING,  # a person who releases the job asks to print it
         State.SUBMITTING: State.SUBMITTING,
         State.WAITING_IN_DOUBT: State.SUBMITTING,
         State.ABANDONED_IN_DOUBT: State.SUBMITTING,
@@ -136,14 +136,14 @@ TRANSITIONS: Mapping[Event, Mapping[State, State]] = {
 
 
 class ImpossibleTransition(Exception):
-    """The program tried to change a document's state in a way that the table does not have."""
+    """The program tried to change a document's state in a way that the table does not allow."""
 
 
 def next_state(state: State, event: Event) -> State:
-    """The state that follows.
+    """The next state.
 
     Raises:
-        ImpossibleTransition: the table has none.
+        ImpossibleTransition: the table has no next state.
     """
     try:
         return TRANSITIONS[event][state]

@@ -64,7 +64,7 @@ class PrintJob:
     `has_driver` is False on a raw queue, `layout_done` True if CUPS's filters applied page layout.
     `copies` is how many are still to be made. Times are in seconds since the epoch: when CUPS
     received the job, began to process it this time, and last completed it (0: never). CUPS cancels
-    a job that is in processing for `cancel_after_s` seconds (0: never). `priority` is IPP's
+    a job that is in processing for `cancel_after_s` seconds (None: never). `priority` is IPP's
     job-priority (1 to 100), `host` where the job came from.
     `queue_defaults` are the options that an administrator chose for all jobs, `papers` and
     `trays` the location's own words for them, by their names in PPDs. `language` is that of whoever
@@ -86,7 +86,7 @@ class PrintJob:
     created_at: int = 0
     processing_at: int = 0
     completed_at: int = 0
-    cancel_after_s: int = 0
+    cancel_after_s: int | None = None
     priority: int = DEFAULT_PRIORITY
     host: str = ""
     layout_done: bool = False

@@ -21,14 +21,13 @@ from cirrus_bridge.cups_queue import (
     CANCELED,
     COMPLETED,
     FINAL,
-    HELD,
     PROCESSING,
     CupsJob,
     CupsQueues,
 )
 from cirrus_bridge.errors import CupsGone, CupsNotPossible, CupsRefused
 from cirrus_bridge.journal_poller import Orphan, PollerJournal
-from cirrus_bridge.lifecycle import ACCEPTED, IN_DOUBT, State
+from cirrus_bridge.lifecycle import ACCEPTED, State
 from cirrus_bridge.uri import leads_to
 from cirrus_bridge.words import tr
 
@@ -60,13 +59,18 @@ class Orphans:
         Raises:
             CupsAway: cupsd does not answer.
         """
-        for orphan in self.journal.orphans():
+        orphans = self.journal.orphans()
+        active = {(job.job_id, job.job_uuid): job for job in self.cups.jobs()} if orphans else {}
+        for orphan in orphans:
             key = orphan.key
+            job = active.get((key.job_id, key.job_uuid))
+            if job is not None and orphan.state is not State.REPRINT:
+                continue  # a backend will come, or is at work
             if not self.journal.is_at_work(key.job_uuid, key.job_id):
-                job = self._job(key.job_id, key.job_uuid)
+                job = job or self._job(key.job_id, key.job_uuid)
                 if job is None or job.state in FINAL:
                     self._settle(orphan, job)
-                elif orphan.state is State.REPRINT and job.state == HELD:
+                elif orphan.state is State.REPRINT and job.waits_for_release:
                     self.cups.release_job(job.job_id)
         before, self._seen = self._seen, {}
         for left in journal_runs.left(self.state):
@@ -79,7 +83,7 @@ class Orphans:
         job, path = self._job(left.job_id), left.run.path
         if job is None or job.state in FINAL or not _was_last(left, job):
             self._settle_run(left, job)
-        elif job.state == HELD and left.is_held:
+        elif job.waits_for_release and left.is_held:
             self._release(left, job)
         elif job.state == PROCESSING:
             self._seen[path] = left.runs
@@ -133,7 +137,7 @@ class Orphans:
             if job is not None and _is_lost(orphan, job) and self._restart(job, change):
                 self.journal.restarted(orphan.key, now_s=now_s)
                 return
-            if orphan.state in IN_DOUBT:
+            if orphan.may_be_printed:
                 perhaps = dataclasses.replace(change, event="may-be-printed", text=_PERHAPS)
                 self.tell(dataclasses.replace(perhaps, level=WARNING))
         self.journal.abandon(orphan.key, now_s=now_s)

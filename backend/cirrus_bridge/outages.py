@@ -1,57 +1,58 @@
-"""Use case: jobs that CUPS holds until their server works again are released when it does.
+"""Use case: release held jobs when their server works again.
 
-Each server is probed by one request at a time. When it answers, its jobs are released in their
-order. If they come back, the server answers probes but takes no jobs: then only the first job of
-each queue is released, ever more rarely, until one is accepted.
+Each server is probed by one request at a time. When the server answers, its jobs are released in
+their order. If the jobs come back, the server answers probes but takes no jobs. Then only the first
+job of each queue is released, less and less often, until the server accepts a job.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
+import math
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from cirrus_bridge.asking import Askers
-from cirrus_bridge.change import INFO, NOTICE, WARNING, Change
+from cirrus_bridge.change import INFO, WARNING, Change
 from cirrus_bridge.clock import Clock
-from cirrus_bridge.cups_queue import FINAL, HELD, INDEFINITE, CupsJob, CupsQueues
+from cirrus_bridge.cups_queue import CupsJob, CupsQueues
 from cirrus_bridge.errors import CirrusError, CupsGone, CupsNotPossible, Refused
 from cirrus_bridge.journal_poller import PollerJournal, WaitingDocument
-from cirrus_bridge.lifecycle import State
 from cirrus_bridge.model import DocumentKey, Target
 from cirrus_bridge.patience import FOR_CORRECTION
 from cirrus_bridge.retry import waits
 from cirrus_bridge.timer import Timer
 from cirrus_bridge.uri import QueueUri
-from cirrus_bridge.words import Words, joined, tr, trn
+from cirrus_bridge.words import Words, joined, trn
 
-LOOK_S = 2.0
+LOOK_S = 3.0
 RELEASE_AGAIN_S, LONGEST_RELEASE_S = 10.0, 600.0
-ANSWERS_S = 30.0  # how long one round waits for all answers
+ANSWERS_S = 30.0  # the limit of one round for all answers
 
-Server: TypeAlias = tuple[str, str, str]  # name, company, what its jobs wait for
+# name, company, what its jobs wait for, and of a correction, the target that shows it
+Server: TypeAlias = tuple[str, str, str, str]
 
 
 class ProbeApi(Protocol):
     """A server that can be probed."""
 
     def version(self) -> object:
-        """Anything, if the server works (no key is sent)."""
+        """Ask for anything that works without a key; the answer shows that the server works."""
 
     def device(self, target: Target) -> object:
-        """Anything, if the server accepts our requests."""
+        """Ask for anything with the key; the answer shows that the server accepts our requests."""
 
 
 @dataclass(slots=True)
 class _Outage:
-    """What is known of one server's outage; times are monotonic seconds."""
+    """The known facts about one server's outage; times are monotonic seconds."""
 
     queue: QueueUri
-    documents: Sequence[WaitingDocument] = ()
+    documents: list[WaitingDocument] = field(default_factory=list)
     due_s: float = 0.0
     asked: bool = False
     trouble: str = ""
@@ -66,7 +67,7 @@ class Outages:
 
     Args:
         askers: for probes alone.
-        max_hold_s: after how long CUPS cancels a held job (MaxHoldTime); 0 for never.
+        max_hold_s: CUPS cancels a job that is held for so long (MaxHoldTime); 0 means never.
     """
 
     journal: PollerJournal
@@ -80,7 +81,9 @@ class Outages:
     _outages: dict[Server, _Outage] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _asked: dict[int, Server] = field(default_factory=dict)
+    _released_s: dict[DocumentKey, float] = field(default_factory=dict)
     _look: Timer = field(default_factory=lambda: Timer(LOOK_S))
+    _jobs: Mapping[int, CupsJob] = field(default_factory=dict)
     _hold_again: Timer | None = None
 
     def __post_init__(self) -> None:
@@ -88,7 +91,7 @@ class Outages:
             self._hold_again = Timer(self.max_hold_s / 3)
 
     def step(self, now_s: float) -> None:
-        """Probe what is due, and release what can go on.
+        """Probe the servers that are due, and release the jobs that can continue.
 
         Raises:
             CupsAway, CupsRefused: cupsd does not answer, or says no.
@@ -102,7 +105,7 @@ class Outages:
             self._keep_held()
 
     def run_once(self) -> None:
-        """Probe each server once, and release what can go on.
+        """Probe each server once, and release the jobs that can continue.
 
         Raises:
             CupsAway, CupsRefused: cupsd does not answer, or says no.
@@ -114,9 +117,9 @@ class Outages:
         self._end_contimeout()
 
     def notices(self) -> Mapping[str, Words]:
-        """What queues are to say of the jobs that wait for a server."""
+        """The texts that queues show about jobs that wait for a server."""
         found: dict[str, Words] = {}
-        for (server, _, _), outage in self._outages.items():
+        for (server, *_), outage in self._outages.items():
             by_queue: defaultdict[str, set[int]] = defaultdict(set)
             for document in outage.documents:
                 by_queue[document.queue].add(document.key.job_id)
@@ -131,16 +134,44 @@ class Outages:
         return found
 
     def _see_who_waits(self) -> None:
-        documents: dict[Server, list[WaitingDocument]] = defaultdict(list)
-        for document in self.journal.waiting():
-            queue = self.queue_of(document.device_uri)
-            documents[queue.server, queue.company, document.waits_for].append(document)
-        for server in self._outages.keys() - documents.keys():
-            del self._outages[server]
-        for server, waiting in documents.items():
-            if server not in self._outages:
-                self._outages[server] = _Outage(self.queue_of(waiting[0].device_uri))
-            self._outages[server].documents = waiting
+        waiting = self.journal.waiting()
+        found: dict[Server, _Outage] = {}
+        if waiting:
+            self._jobs = {job.job_id: job for job in self.cups.jobs()}
+            uris = {printer.name: printer.device_uri for printer in self.cups.printers()}
+            for document in waiting:
+                queue = self._queue_of(document, uris)
+                if queue is not None:
+                    server = _server(queue, document)
+                    if server not in found:
+                        found[server] = self._outages.get(server) or _Outage(queue)
+                        found[server].queue, found[server].documents = queue, []
+                    found[server].documents.append(document)
+        for outage in found.values():
+            self._see_what_came_of_it(outage)
+        self._outages = found
+        kept = {document.key for document in waiting}
+        self._released_s = {key: at for key, at in self._released_s.items() if key in kept}
+
+    def _see_what_came_of_it(self, outage: _Outage) -> None:
+        """A job that was released and accepted shows that the server takes documents again."""
+        gone = outage.released - {document.key for document in outage.documents}
+        if any(document.key == key for key in gone for document in self.journal.documents_of(key)):
+            outage.released = frozenset()
+            outage.due_s = -math.inf
+
+    def _queue_of(self, document: WaitingDocument, uris: Mapping[str, str]) -> QueueUri | None:
+        """The queue of the document's job, if the job still waits there for a server of ours."""
+        job = self._jobs.get(document.key.job_id)
+        if job is None or job.job_uuid != document.key.job_uuid:
+            return None  # the job has ended; `orphans` handles it
+        if job.queue not in (document.queue, document.class_name):
+            self.journal.abandon(document.key, now_s=self.clock.wall_s())  # a person has moved it
+            return None
+        try:
+            return self.queue_of(uris.get(document.queue, ""))
+        except CirrusError:
+            return None  # the queue is misconfigured, or is another program's now
 
     def _probe(self, now_s: float) -> None:
         for server, outage in self._outages.items():
@@ -160,7 +191,7 @@ class Outages:
             self.askers.ask(number, question)
 
     def _take_answers(self, wait_s: float) -> bool:
-        """Act on the answers that are there; whether there was one."""
+        """Act on the answers that have arrived; whether there were any."""
         found = False
         while answer := self.askers.answer(0.0 if found else wait_s):
             found = True
@@ -169,7 +200,7 @@ class Outages:
             if outage is None:
                 continue
             outage.asked = False
-            # only a client that it accepts is told that the server does not know a device
+            # the server tells only a client that it accepts that a device is unknown
             is_corrected = server[2] == FOR_CORRECTION and isinstance(answer.result, Refused)
             if isinstance(answer.result, CirrusError) and not is_corrected:
                 self._failed(outage, answer.result)
@@ -185,7 +216,7 @@ class Outages:
         outage.trouble = text
 
     def _works(self, server: Server, outage: _Outage) -> None:
-        """The server answers: its jobs are released, the oldest first."""
+        """Release the jobs of a server that answers, the oldest first."""
         if outage.trouble:
             self.tell(Change("server-back", f"{server[0]} answers again", INFO))
             outage.trouble = ""
@@ -198,60 +229,47 @@ class Outages:
             outage.release_wait_s = RELEASE_AGAIN_S
         outage.due_s = self.clock.monotonic_s() + outage.release_wait_s
         outage.release_wait_s = min(outage.release_wait_s * 2, LONGEST_RELEASE_S)
-        outage.released = frozenset(self._release(to_release))
+        outage.released = frozenset(self._release(to_release)) or outage.released
 
     def _end_contimeout(self) -> None:
-        """Backends say at the jobs that their time is over."""
+        """Release the jobs whose contimeout is over, so that their backends say so."""
         now_s = self.clock.wall_s()
         for outage in self._outages.values():
             self._release([each for each in outage.documents if each.give_up_at_s <= now_s])
 
     def _release(self, documents: Iterable[WaitingDocument]) -> list[DocumentKey]:
-        """Release the jobs of these documents that CUPS holds; the documents of those."""
+        """Release those jobs of these documents that CUPS holds, and return the documents."""
         wanted = sorted(documents, key=lambda each: each.key.job_id)
-        if not wanted:
-            return []
-        jobs = {job.job_id: job for job in self.cups.jobs()}
         done = []
         for document in wanted:
-            job = self._job(document, jobs)
-            if job is None or job.state in FINAL:
-                self._gone(document)
-            elif job.state == HELD and job.hold_until in ("", INDEFINITE):  # no time of a person
-                try:
-                    self.cups.release_job(job.job_id)
-                except (CupsGone, CupsNotPossible):
-                    continue  # a person was quicker
-                done.append(document.key)
-                self.tell(_change("released", document, "", INFO))
+            job = self._jobs.get(document.key.job_id)
+            if job is None or not self._is_ours_to_release(document, job):
+                continue
+            try:
+                self.cups.release_job(job.job_id)
+            except (CupsGone, CupsNotPossible):
+                continue  # a person was faster
+            self._released_s[document.key] = document.changed_at_s
+            done.append(document.key)
+            self.tell(_change("released", document, "", INFO))
         return done
 
-    def _job(self, document: WaitingDocument, jobs: Mapping[int, CupsJob]) -> CupsJob | None:
-        job = jobs.get(document.key.job_id)
-        if job is None:  # it has ended, or is younger than the list
-            try:
-                job = self.cups.job(document.key.job_id)
-            except CupsGone:
-                return None
-        return job if job.job_uuid == document.key.job_uuid else None
-
-    def _gone(self, document: WaitingDocument) -> None:
-        """CUPS ended the job, or has forgotten it."""
-        if self.journal.is_at_work(document.key.job_uuid, document.key.job_id):
-            return
-        state = self.journal.abandon(document.key, now_s=self.clock.wall_s())
-        if state is State.ABANDONED_IN_DOUBT:
-            self.tell(_change("may-be-printed", document, _ENDED_IN_DOUBT, WARNING))
-        elif state is State.ABANDONED:
-            self.tell(_change("not-sent", document, _ENDED, NOTICE))
+    def _is_ours_to_release(self, document: WaitingDocument, job: CupsJob) -> bool:
+        """Whether the job is held for its server alone. A person may hold the job until a set time,
+        or hold the job after its release. In the latter case, no backend has written of the job
+        since."""
+        return (
+            job.waits_for_release
+            and job.job_uuid == document.key.job_uuid
+            and self._released_s.get(document.key) != document.changed_at_s
+        )
 
     def _keep_held(self) -> None:
         """CUPS counts MaxHoldTime from the last hold."""
-        jobs = {job.job_id: job for job in self.cups.jobs()}
         for outage in self._outages.values():
             for document in outage.documents:
-                job = jobs.get(document.key.job_id)
-                if job and job.state == HELD and job.job_uuid == document.key.job_uuid:
+                job = self._jobs.get(document.key.job_id)
+                if job and job.waits_for_release and job.job_uuid == document.key.job_uuid:
                     self.cups.hold_job(job.job_id)
 
 
@@ -262,8 +280,6 @@ def _change(event: str, document: WaitingDocument, text: str, level: int) -> Cha
     )
 
 
-_ENDED = tr("CUPS ended the job before it was sent to the cloud. Print it again if it is wanted.")
-_ENDED_IN_DOUBT = tr(
-    "CUPS ended the job while it was not known whether the cloud took it: it may be printed. Look "
-    "at the printer; print it again if it did not come out."
-)
+def _server(queue: QueueUri, document: WaitingDocument) -> Server:
+    target = str(queue.targets[0]) if document.waits_for == FOR_CORRECTION else ""
+    return (queue.server, queue.company, document.waits_for, target)

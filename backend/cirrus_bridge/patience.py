@@ -1,9 +1,9 @@
-"""Waiting for a server that does not work: a few minutes in the queue, then held in CUPS.
+"""Waits for a server that does not work: a few minutes in the queue, then held in CUPS.
 
 A job that waits in its queue blocks the others there, and CUPS cancels it after MaxJobTime (three
 hours by default). So after QUEUE_WAIT_S the job is held, and the poller releases it when the server
 works again. Where no poller runs, the job keeps waiting in the queue. `contimeout` counts from the
-first try, over all runs of the job.
+first attempt, over all runs of the job.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class Report(Protocol):
 
 @dataclass(slots=True)
 class Patience:
-    """Waits after failed tries of one document; a success ends the outage.
+    """Waits after failed attempts of one document; a success ends the outage.
 
     Args:
         in_class: CUPS has other printers for the job, which are better than waiting.
-        may_hold: holding the job loses nothing: CUPS ends a job of several files that is held
-            before its last one.
-        queue_wait_s: how long the queue waits before the job is held.
+        may_hold: holding the job is safe. CUPS ends a job of several files that is held before its
+            last file.
+        queue_wait_s: how long the job waits in the queue before it is held.
     """
 
     clock: Clock
@@ -88,13 +88,13 @@ class Patience:
         self.report.server_back()
 
     def wait_after(self, error: ApiError) -> None:
-        """Wait before the next try, at least for as long as the server has asked for.
+        """Wait before the next attempt, at least as long as the server asks.
 
         Raises:
             WaitsForServer: the job is held meanwhile.
-            ServerAway: contimeout would be over before the next try.
+            ServerAway: contimeout would be over before the next attempt.
             TryOtherMember: the job's class may have another member that works.
-            Interrupted: a signal asked for an end.
+            Interrupted: a signal asked the program to stop.
         """
         wait_s = next(self._begun())
         if isinstance(error, Retryable) and error.retry_after_s is not None:
@@ -120,8 +120,23 @@ class Patience:
         self.report.server_away(text)
         self.clock.sleep(wait_s)
 
+    def run_was_in_vain(self, began_s: float) -> None:
+        """A run that began then (seconds since the epoch) has come no further in all of its time.
+
+        Raises:
+            WaitsForServer: that has lasted long enough, and the job is held.
+        """
+        now_s = self.clock.wall_s()
+        if self.journal.trying_since_s(self.key) is None:
+            self.journal.trying(self.key, began_s, now_s=now_s)
+        self._begun()
+        if self.may_hold and self._is_long(0.0) and self.journal.poller_is_alive(now_s=now_s):
+            self.hold(FOR_SERVER)
+            text = tr("{server} does not answer in time.", server=self.queue.server)
+            raise WaitsForServer(joined(" ", (text, HELD_UNTIL_IT_WORKS)))
+
     def hold(self, waits_for: str) -> None:
-        """Leave the document to the poller, which releases its job when the server works."""
+        """Leave the document to the poller, which releases the job when the server works."""
         self._begun()
         now_s = self.clock.wall_s()
         self.journal.wait(
@@ -134,12 +149,12 @@ class Patience:
 
     @property
     def _tried_s(self) -> float:
-        """How long the outage has lasted, in seconds; this run's part by the clock that nobody can
-        set."""
+        """How long the outage has lasted, in seconds. A clock that nobody can set measures this
+        run's part."""
         return self._before_s + self.clock.monotonic_s() - self._since_s
 
     def _begun(self) -> Iterator[float]:
-        """The waits of the outage that lasts; one begins if there is none."""
+        """The waits of the current outage; a new outage begins if there is none."""
         if self._waits is not None:
             return self._waits
         self._waits, self._since_s = waits(self.rng), self.clock.monotonic_s()
@@ -152,9 +167,9 @@ class Patience:
         return self._waits
 
     def _is_long(self, wait_s: float) -> bool:
-        """Whether the queue has waited long enough: longer, if others wait for the server already,
-        would be in vain."""
-        if self.clock.monotonic_s() - self._since_s + wait_s > self.queue_wait_s:
+        """Whether the queue has waited long enough. If other jobs already wait for the server,
+        further waiting is useless."""
+        if self._tried_s + wait_s > self.queue_wait_s:
             return True
         at = format_queue_uri(self.queue.server, self.queue.company, [])
         return self.journal.jobs_wait_for(at)
@@ -173,4 +188,6 @@ class Patience:
         ) from error
 
 
-_NO_POLLER = tr("The job waits in its queue, as cirrus-statusd does not run: start it.")
+_NO_POLLER = tr(
+    "The job waits in its queue because cirrus-statusd is not running. Start cirrus-statusd."
+)

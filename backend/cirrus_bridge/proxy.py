@@ -17,13 +17,13 @@ def address(url: str) -> tuple[str, int]:
 
 
 def name(url: str) -> str:
-    """HOST:PORT, fit to be shown: without the password."""
+    """HOST:PORT, without the password, for display."""
     host, port = address(url)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def headers(url: str) -> Mapping[str, str]:
-    """The user and password of the URL as the proxy is sent them, in UTF-8 (RFC 7617, 2.1)."""
+    """The header with the URL's user and password, in UTF-8 (RFC 7617, 2.1)."""
     parts = urlsplit(url)
     if not parts.username:
         return {}
@@ -44,12 +44,13 @@ class Refusal:
 
     @property
     def is_lasting(self) -> bool:
-        """The proxy refuses to connect; otherwise it cannot now, as when the server is away."""
+        """Whether the proxy refuses to connect. If not, it only fails for now, for example if the
+        server is away."""
         is_of_server = self.status >= 500 and self.status != HTTPStatus.NOT_IMPLEMENTED
         return not is_of_server and self.status not in _SOON
 
 
 def refusal(error: BaseException) -> Refusal | None:
-    """The proxy's answer, if an error of http.client was made of one."""
+    """The proxy's answer, if the error of http.client contains one."""
     found = _NOT_CONNECTED.search(str(error))
     return Refusal(int(found[1]), found[2].rstrip(".")) if found else None

@@ -36,6 +36,7 @@ from cirrus_bridge.errors import (
     Retryable,
     SubmitDropped,
     SubmitUnanswered,
+    TimeIsOver,
     TooLarge,
 )
 from cirrus_bridge.journal import Entry, Journal
@@ -50,9 +51,9 @@ SINGLE_REQUEST_BYTES = 500_000  # the API's document: larger files go by segment
 _INTERRUPTED = joined(" ", (tr("This job was interrupted while it was sent."), MAY_BE_PRINTED))
 _CHANGED = joined(" ", (tr("This job was changed after it was sent."), MAY_BE_PRINTED))
 _STOPPED_IN_DOUBT = tr(
-    "The job was stopped. An earlier submit had no answer, so the document may be printed already."
+    "The job was stopped. An earlier submit got no answer, so the document may be printed already."
 )
-_STILL_IN_DOUBT = tr("An earlier submit had no answer, so the document may be printed already.")
+_STILL_IN_DOUBT = tr("An earlier submit got no answer, so the document may be printed already.")
 QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in a request line
 
 
@@ -88,7 +89,8 @@ class Submission:
     """Everything that one document's way to the cloud needs.
 
     `expected_bytes` is the document's size where it is known (for progress), else 0. `in_doubt`
-    says that an earlier submit of the document may have been accepted.
+    says that an earlier submit of the document may have been accepted, and nobody has decided what
+    follows; `warns` that messages say so, whatever a person has decided.
     """
 
     job: PrintJob
@@ -102,6 +104,9 @@ class Submission:
     sizes: UploadSettings
     expected_bytes: int = 0
     in_doubt: bool = False
+    warns: bool = False
+    _began_s: float = 0.0
+    _has_progressed: bool = False
 
     def run(self, document: Document, earlier: Entry | None) -> list[Receipt]:
         """Bring a document to the cloud.
@@ -118,23 +123,35 @@ class Submission:
         if earlier and may_be_printed and earlier.key != self.key:
             self._decide_unanswered(SubmitUnanswered(_INTERRUPTED), earlier.key)
             may_be_printed = False
+        self._began_s = self.clock.wall_s()
         self.in_doubt = may_be_printed
+        self.warns = earlier is not None and (earlier.was_in_doubt or earlier.state in IN_DOUBT)
         self.journal.intent(self.key, self.job, self.queue.targets, now_s=self.clock.wall_s())
+        if self.warns:
+            self.journal.doubted(self.key, now_s=self.clock.wall_s())
         try:
-            if self.in_doubt:
-                self._decide_unanswered(SubmitUnanswered(_INTERRUPTED), self.key)
-            return self._upload_and_submit(document)
+            return self._bring(document)
         except Interrupted as error:
-            if self.in_doubt:
+            if self.warns:
                 raise type(error)(_STOPPED_IN_DOUBT) from error
             raise
         except CirrusError as error:
             told = [error.consequence]
             if isinstance(error, Definitive) and error.kind is Kind.CONFIGURATION:
                 told.append(self._hold_until_corrected())
-            if self.in_doubt and not isinstance(error, SubmitUnanswered):
+            if self.warns and not isinstance(error, SubmitUnanswered):
                 told.append(_STILL_IN_DOUBT)
             error.consequence = joined(" ", filter(None, told))
+            raise
+
+    def _bring(self, document: Document) -> list[Receipt]:
+        try:
+            if self.in_doubt:
+                self._decide_unanswered(SubmitUnanswered(_INTERRUPTED), self.key)
+            return self._upload_and_submit(document)
+        except TimeIsOver:
+            if not self._has_progressed:
+                self._patience(in_class=False).run_was_in_vain(self._began_s)
             raise
 
     def _hold_until_corrected(self) -> str:
@@ -143,7 +160,7 @@ class Submission:
         patience = self._patience(in_class=False)
         if patience.may_hold and self.journal.poller_is_alive(now_s=self.clock.wall_s()):
             patience.hold(FOR_CORRECTION)
-            return tr("The job is held and continues by itself once that is corrected.")
+            return tr("The job is held and continues by itself once the problem is corrected.")
         return tr("Then release the job.")
 
     def _upload_and_submit(self, document: Document) -> list[Receipt]:
@@ -192,6 +209,7 @@ class Submission:
         self.journal.found_one_at_a_time(self.queue.server, now_s=self.clock.wall_s())
 
     def _progressed(self, document: Document) -> None:
+        self._has_progressed = True
         if self.expected_bytes:
             self.report.progress(min(99, document.size_bytes * 100 // self.expected_bytes))
 
@@ -225,7 +243,7 @@ class Submission:
             try:
                 receipts = self._ask(request, ticket)
             except SubmitUnanswered as error:
-                self.in_doubt = True
+                self.in_doubt = self.warns = True
                 patience.in_class = False  # another member could only print it a second time
                 self._decide_unanswered(error, self.key)
                 patience.wait_after(error)
@@ -252,7 +270,7 @@ class Submission:
             taken = self.journal.accepted(self.key, receipts, now_s=self.clock.wall_s())
             if taken:
                 text = tr(
-                    "{server} gave this job the id {id}, which another job has.",
+                    "{server} gave this job the id {id}, which belongs to another job.",
                     server=self.queue.server,
                     id=taken,
                 )
@@ -268,8 +286,14 @@ class Submission:
             self.queue,
             in_class=in_class and not self.in_doubt,
             may_hold=self.job.is_last(self.key.number),
-            queue_wait_s=min(QUEUE_WAIT_S, self.job.cancel_after_s / 2 or QUEUE_WAIT_S),
+            queue_wait_s=self._queue_wait_s,
         )
+
+    @property
+    def _queue_wait_s(self) -> float:
+        """How long the queue waits for its server: CUPS may allow less than we do."""
+        limit_s = self.job.cancel_after_s
+        return QUEUE_WAIT_S if limit_s is None else min(QUEUE_WAIT_S, limit_s / 2)
 
     @property
     def _compression(self) -> Compression:
@@ -292,7 +316,7 @@ class Submission:
             self.journal.unanswered(key, now_s=self.clock.wall_s())
             raise error
         if self.clock.stop_requested:
-            raise error  # the journal still says SUBMITTING: the next run decides
+            raise self.clock.interruption() from error  # the next run decides
         submit_key, form = self.journal.submit_key(key)
         if key == self.key and submit_key and form != self._form:
             error = SubmitUnanswered(_CHANGED)

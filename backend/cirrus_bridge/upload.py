@@ -6,12 +6,13 @@ and is not sent again when the job runs again with the same data. The main threa
 journals, tells and waits; the senders do nothing but send, and hold one segment each.
 
 The API cannot be asked what is in a temporary file. A server that was restored from a backup may
-have lost confirmed segments, or have given the file's name to somebody else. So a file is trusted
-for TRUSTED_S after the last confirmed segment: a backend that was killed, or whose time was over,
-goes on where it was, and a restored server is rarely back so soon. Later, everything goes into a
-new file. A server that says by `Server-Instance` that it has run all the time is trusted for ever,
-and one that says otherwise is not trusted at all. What still goes wrong is found after the submit,
-by the size that the server reports (`verification`).
+have lost confirmed segments, or have given the file's name to someone else. So a file is trusted
+for TRUSTED_S after the last confirmed segment. Within that time, a backend that was killed, or
+whose time was over, resumes where it stopped. A restored server is rarely back so soon. Later,
+everything goes into a new file. If `Server-Instance` is unchanged, the server has run all the time,
+and the file is trusted without a limit. If `Server-Instance` has changed, the file is not trusted
+at all. The size that the server reports after the submit reveals any remaining fault
+(`verification`).
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ class Upload:
         confirmed, as far as that can be told.
 
         Raises:
-            StartOver: it may be another file by now; the next run begins anew.
+            StartOver: the server's file may be another one by now; the next run starts over.
         """
         self._has_doubts = True
         now_s = self.clock.wall_s()

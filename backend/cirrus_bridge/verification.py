@@ -1,14 +1,14 @@
-"""Whether the job that a server tells of is the document that was sent. Pure.
+"""Checks whether the job in a server's answer is the document that was sent. Pure.
 
-An id may have been given to two jobs, a proxy may mix answers up, and a server that was restored
-from a backup may have put another file into the job. The answer's own facts tell that apart.
+An id may belong to two jobs, a proxy may mix up answers, and a server that was restored from a
+backup may have put another file into the job. The facts in the answer reveal such an error.
 
-The API document leaves room, so only what cannot be true counts. A field that is missing, empty or
-0 says nothing. `Size` is "in bytes" without saying of what: the document, or what was uploaded of
-it. `Name` is "the file name or title": servers shorten it, clean it, or add an extension, so one
-name has to hold the letters of the other, in their order. Characters beyond ASCII are left out
-there, as they may be replaced or coded otherwise. `Target` does not count: it is what the location
-made of the device by its tag substitutions, such as a printer's name or a path.
+The API document is vague, so only a clear contradiction counts. A field that is missing, empty or 0
+says nothing. `Size` is "in bytes", either of the document or of the uploaded data. `Name` is "the
+file name or title". Servers shorten the name, clean it, or add an extension, so one name must
+contain the letters of the other, in order. Characters outside ASCII are ignored, because servers
+may replace or recode them. `Target` does not count: the location derives it from the device by tag
+substitutions, such as a printer's name or a path.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from cirrus_bridge.words import tr
 
 @dataclass(frozen=True, slots=True)
 class SentDocument:
-    """What was sent: a title, the size of the document, and of what was uploaded of it (which may
-    be compressed). Empty or 0 is not known."""
+    """The sent document: its title, its size, and the size of the uploaded data (which may be
+    compressed). Empty or 0 means unknown."""
 
     title: str = ""
     size_bytes: int = 0
@@ -30,7 +30,7 @@ class SentDocument:
 
 
 def difference(sent: SentDocument, status: JobStatus) -> str:
-    """What the server says that cannot be true of the document; empty if there is nothing."""
+    """The server's claim that contradicts the document; empty if there is none."""
     sizes = (sent.size_bytes, sent.sent_bytes)
     if all(sizes) and status.size_bytes > 0 and status.size_bytes not in sizes:
         return tr(
@@ -49,6 +49,6 @@ def _letters(name: str) -> str:
 
 
 def _holds(name: str, part: str) -> bool:
-    """Whether all letters of `part` are in `name`, in their order."""
+    """Whether `name` contains all letters of `part`, in order."""
     rest = iter(name)
     return all(letter in rest for letter in part)

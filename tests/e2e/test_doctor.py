@@ -89,6 +89,7 @@ def test_all_is_well(healthy: PrintSite) -> None:
     findings = examine(healthy)
     assert checks(findings) == {
         *("versions", "cupsd", "backend", "driver program", "preserving jobs", "job limits"),
+        "job time",
         *("key files", "TCP", "clock", "key", "location", "queue", "device"),
         *("journal", "poller", "disk"),
     }
@@ -399,7 +400,7 @@ def test_journal_is_damaged(own_site: PrintSite) -> None:
     data = journal.read_bytes()
     journal.write_bytes(data[:8192] + os.urandom(len(data) - 8192))
     bad = trouble(own_site, "journal")
-    assert bad["code"] == "CB-504" and "put the journal aside" in bad["fix"]
+    assert bad["code"] == "CB-504" and "move the journal aside" in bad["fix"]
     journal.write_bytes(b"no database " * 1000)
     assert trouble(own_site, "journal")["code"] == "CB-504"
 

@@ -266,7 +266,7 @@ def test_what_is_wrong(bare: PrintSite) -> None:
     for words, status, says in (
         (options(bare, server="127.0.0.1:1"), 4, "(CB-411)"),
         (options(bare, server="http://what"), 2, "not a host name, or host name and port. Write"),
-        (options(bare)[1:], 4, "that has no TLS, say --plain"),
+        (options(bare)[1:], 4, "without TLS, use --plain"),
         (options(bare, location="Atlantis"), 4, "Give company and location by the ids that they"),
         (options(bare, "location", key_file=str(wrong)), 4, "Check that the key is whole"),
         (options(bare, key_file=str(bare.root / "none")), 2, "(No such file or directory). Name"),

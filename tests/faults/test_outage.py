@@ -177,6 +177,40 @@ def test_max_hold_time() -> None:
         assert len(site.cloud.jobs()) == 1
 
 
+def test_more_jobs_than_cups_takes() -> None:
+    """CUPS refuses the next job, as it does whatever holds the others; what it took is printed."""
+    with PrintSite(directives=["MaxJobs 3", f"MaxJobTime {MAX_JOB_TIME_S}"]) as site:
+        queue = site.queue(driver=False)
+        with site.statusd():
+            site.cloud.stop()
+            jobs = [site.cups.lp(queue, data=b"%d" % number) for number in range(3)]
+            for job_id in jobs:
+                site.cups.wait_job(job_id, "held")
+            with pytest.raises(RuntimeError, match="Too many"):
+                site.cups.lp(queue, data=b"3")
+            site.cloud.come_back()
+            for job_id in jobs:
+                assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+        assert _order(site) == [b"0", b"1", b"2"]
+
+
+def test_a_class_without_a_member_that_works(brief: PrintSite) -> None:
+    """CUPS tries its members in turn; the job survives MaxJobTime and is printed once."""
+    site = brief
+    for _ in range(2):
+        site.cups.run("lpadmin", "-p", site.queue(driver=False), "-c", "all")
+    site.cups.run("cupsenable", "all")
+    site.cups.run("cupsaccept", "all")
+    site.cloud.stop()
+    with site.statusd():
+        job_id = site.cups.lp("all", data=b"x")
+        time.sleep(MAX_JOB_TIME_S + 5)
+        assert site.cups.job(job_id)["job-state"] not in (CANCELED, COMPLETED)
+        site.cloud.come_back()
+        assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+    assert len(site.cloud.jobs()) == 1
+
+
 def test_a_held_job_that_is_canceled(brief: PrintSite) -> None:
     """Nothing of it is sent when the server is back."""
     site = brief
@@ -187,6 +221,7 @@ def test_a_held_job_that_is_canceled(brief: PrintSite) -> None:
         site.cups.run("cancel", str(job_id))
         site.cloud.come_back()
         eventually(lambda: site.journal("SELECT state FROM document") == [("abandoned",)])
+        assert "event=not-sent" not in site.statusd_log()  # the person knows
     assert site.cloud.jobs() == []
 
 
@@ -213,8 +248,10 @@ def test_a_lost_answer_and_then_an_outage(own_site: PrintSite, stop: str) -> Non
         elif stop == "cupsdisable":
             site.cups.run("cupsdisable", queue)
         eventually(_says(site, job_id, "may be printed already"))
-        log = site.cups.error_log()
-        assert "nothing was printed" not in log
+        if stop == "contimeout":
+            site.cups.wait_job(job_id, "held")
+            assert _says(site, job_id, "may be printed already")()
+        assert "nothing was printed" not in site.cups.error_log()
         proxy.lose_answers_after = proxy.lose_requests_with = None
         if stop == "cupsdisable":
             site.cups.run("cupsenable", queue)
@@ -223,6 +260,86 @@ def test_a_lost_answer_and_then_an_outage(own_site: PrintSite, stop: str) -> Non
         if stop != "cancel":
             assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
     assert len(site.cloud.jobs()) == 1
+
+
+def test_nobody_knows_and_a_person_prints_again(own_site: PrintSite) -> None:
+    """The first submit may have been accepted, whatever becomes of the second: no message says that
+    nothing was printed."""
+    site = own_site
+    with TcpProxy(site.server) as proxy:
+        site.configure(server=proxy.name)
+        queue = site.queue(driver=False, server=proxy.name)
+        proxy.hide = (b"idempotency-supported", b"Idempotency-Key")
+        proxy.lose_answers_after = b"targets="
+        job_id = site.cups.lp(queue, data=b"x")
+        eventually(_says(site, job_id, "(CB-421)"))
+        site.cups.wait_job(job_id, "held")
+        proxy.lose_requests_with = b"HTTP/1.1"
+        lost = proxy.lost
+        site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+        eventually(lambda: proxy.lost > lost)
+        site.cups.run("cancel", str(job_id))
+        eventually(_says(site, job_id, "may be printed already"))
+    assert "nothing was printed" not in site.cups.error_log()
+    assert len(site.cloud.jobs()) == 1
+
+
+def test_a_waiting_job_that_is_moved(brief: PrintSite) -> None:
+    """It is printed at the other queue, so nobody is told to print it again."""
+    site = brief
+    (site.config / "servers.d" / "away.toml").touch(mode=0o600)
+    (site.config / "servers.d" / "away.toml").write_text(
+        '[[server]]\nhost = "127.0.0.1:9"\ncompany = "Acme"\napi_key = "k"\n'
+    )
+    away, here = site.queue(driver=False, server="127.0.0.1:9"), site.queue(driver=False)
+    with site.statusd():
+        job_id = site.cups.lp(away, data=b"x")
+        site.cups.wait_job(job_id, "held")
+        site.cups.run("lpmove", str(job_id), here)
+        site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+        assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+        states = "SELECT state FROM document ORDER BY created_at"
+        eventually(lambda: site.journal(states) == [("abandoned",), ("closed",)])
+        assert "restarted" not in site.statusd_log() and "printed" not in site.statusd_log()
+    assert len(site.cloud.jobs()) == 1
+
+
+def test_a_queue_that_leads_to_another_server_now(brief: PrintSite) -> None:
+    """Its waiting jobs are printed there, without anybody releasing them."""
+    site = brief
+    (site.config / "servers.d" / "away.toml").touch(mode=0o600)
+    (site.config / "servers.d" / "away.toml").write_text(
+        '[[server]]\nhost = "127.0.0.1:9"\ncompany = "Acme"\napi_key = "k"\n'
+    )
+    queue = site.queue(driver=False, server="127.0.0.1:9")
+    with site.statusd():
+        job_id = site.cups.lp(queue, data=b"x")
+        site.cups.wait_job(job_id, "held")
+        uri = f"cirrus://{site.server}/Acme/Paris:Laser1"
+        site.cups.run("lpadmin", "-p", queue, "-v", uri)
+        assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
+        states = "SELECT state FROM document ORDER BY created_at"
+        eventually(lambda: site.journal(states) == [("abandoned",), ("closed",)])
+    assert len(site.cloud.jobs()) == 1
+
+
+def test_a_person_who_holds_a_released_job(brief: PrintSite) -> None:
+    """The poller does not release it again."""
+    site = brief
+    site.cloud.stop()
+    queue = site.queue(driver=False)
+    with site.statusd():
+        job_id = site.cups.lp(queue, data=b"x")
+        site.cups.wait_job(job_id, "held")
+        site.cups.run("cupsdisable", queue)
+        site.cloud.come_back()
+        site.cups.wait_job(job_id, "pending")
+        site.cups.run("lp", "-i", str(job_id), "-H", "hold")
+        site.cups.run("cupsenable", queue)
+        time.sleep(15)  # longer than the poller waits before it releases jobs again
+        site.cups.wait_job(job_id, "held")
+        site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+        assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
 
 
 def test_a_job_that_is_changed_after_a_lost_answer(own_site: PrintSite) -> None:

@@ -202,7 +202,7 @@ def test_a_proxy_that_makes_no_connection(
         api = _api("print.example.com", ca=ca_file, proxy=f"http://user:{QUOTED}@{proxy.name}")
         trouble = _trouble(call, api)
     assert type(trouble) is error
-    assert f"proxy {proxy.name} does not connect to print.example.com" in str(trouble)
+    assert f"proxy {proxy.name} did not connect to print.example.com" in str(trouble)
     assert str(status) in str(trouble) and QUOTED not in str(trouble) + trouble.detail
     assert ("CONNECT" in str(trouble)) == (error is ServerMisconfigured)
 

@@ -15,7 +15,7 @@ BRIDGE = BACKEND / "cirrus_bridge"
 # Lower layers first; a module may import from layers below its own, and from no other.
 LAYERS: list[set[str]] = [
     {"one_line", "words", "model", "__init__"},
-    {"distrust"},
+    {"distrust", "journal_schema"},
     {"errors", "verification"},
     {
         "cups_facts",
@@ -114,7 +114,7 @@ OWNERS = {
         "network_probe",
         "proxy",
     },
-    "sqlite3": {"journal_check", "journal_database", "journal_look"},
+    "sqlite3": {"journal_check", "journal_database", "journal_look", "journal_schema"},
     "signal": {"clock", "backend_supervisor", "child_program"},
     "subprocess": {"child_program"},
     "prometheus_client": {"metrics", "metrics_server"},

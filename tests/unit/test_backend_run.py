@@ -1,32 +1,136 @@
-"""A run of the backend that a signal ends at a moment that no real signal would meet in time."""
+"""A run of the backend, with a stubbed cloud, a real journal and a test clock."""
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cirrus_bridge.backend_run import BackendRun
-from cirrus_bridge.clock import Clock
+from cirrus_bridge.backend_run import MOST_OPEN_RUNS, OK, BackendRun
 from cirrus_bridge.config import Configuration, UploadSettings
 from cirrus_bridge.config_servers import Secret, Server
 from cirrus_bridge.cups_job import SpooledDocument
-from cirrus_bridge.cups_report import CupsReport
-from cirrus_bridge.errors import Interrupted
+from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
+from cirrus_bridge.errors import (
+    DeliveryEnded,
+    DeliveryUnknown,
+    Disposition,
+    Interrupted,
+    JobForgotten,
+    KeepsBreaking,
+    Refused,
+    TimeIsOver,
+    Unreachable,
+)
 from cirrus_bridge.journal import Journal
+from cirrus_bridge.journal_delivery import Accepted
 from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import PrintJob
+from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob
 from cirrus_bridge.settings import QueueSettings
-from cirrus_bridge.uri import parse_queue_uri
-from scripted_server import Answer, ScriptedServer
+from cirrus_bridge.uri import QueueUri, followed_uri, parse_queue_uri
+from stubs import EPOCH_S, StubApi, StubClock, empty_journal
+
+URI = "cirrus://h/C/Paris:L1"
+HELD = EXIT_CODES[Disposition.HOLD]
+STOPPED = "The job was stopped before it was sent to the cloud; nothing was printed."
+RECEIVED, DELIVERED, DELETED = (
+    JobStatus(state)
+    for state in (DeliveryState.RECEIVED, DeliveryState.DELIVERED, DeliveryState.DELETED)
+)
+
+
+class Killed(BaseException):
+    """The process ends here, whatever it would do next."""
+
+
+class Site:
+    """A queue, and its job with `data`."""
+
+    def __init__(self, folder: Path, journal: Callable[[Path], Journal] = Journal) -> None:
+        self.folder = folder
+        self.journal = journal(empty_journal(folder / "state"))
+        self.api = StubApi()
+        self.clock = StubClock()
+        self.said = io.BytesIO()
+        self.job = PrintJob(1, "urn:uuid:1", "u", "Report", 1, "q")
+        self.uri = URI
+        self.asked: list[QueueUri] = []
+        self.others_wait = False
+
+    def print(self, **settings: Any) -> int:
+        """One run; the exit code.
+
+        Raises:
+            CirrusError: what it ended with.
+        """
+        spool = self.folder / "d00001-001"
+        spool.write_bytes(b"x")
+        defaults = QueueSettings(**settings)
+        entry = Server("h", Secret("k"), "C", ())
+        configuration = Configuration(self.folder, defaults, UploadSettings(), (entry,))
+        run = BackendRun(
+            self.job,
+            configuration,
+            self._api_of,
+            self.journal,
+            self.clock,
+            CupsReport(self.said),
+            lambda: self.others_wait,
+        )
+        queue = parse_queue_uri(self.uri, defaults)
+        with spool.open("rb") as stdin, self.clock.stoppable():
+            return run.print(queue, SpooledDocument(self.job, stdin, os.getpid()))
+
+    def _api_of(self, queue: QueueUri) -> StubApi:
+        self.asked.append(queue)
+        return self.api
+
+    @property
+    def states(self) -> list[State]:
+        """The states of the job's documents in the journal."""
+        return [entry.state for entry in self.journal.entries("urn:uuid:1", 1)]
+
+    @property
+    def documents(self) -> list[Accepted]:
+        """What the cloud has of the job."""
+        entries = self.journal.entries("urn:uuid:1", 1)
+        return self.journal.documents_of(entries[0].key)
+
+    @property
+    def key(self) -> DocumentKey:
+        """The first document."""
+        return self.journal.entries("urn:uuid:1", 1)[0].key
+
+    def stops(self) -> None:
+        """A signal asks for an end, at the next sleep."""
+
+        def stop() -> None:
+            self.clock.stop_requested = True
+
+        self.clock.at_sleep = stop
+
+    def start_poller(self) -> None:
+        """One that gives a sign of life."""
+        with PollerJournal(self.folder / "state") as journal:
+            journal.beat("p", now_s=self.clock.wall_s())
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A job that nobody has sent, and a cloud whose location fetches nothing."""
+    made = Site(tmp_path)
+    with made.journal:
+        yield made
 
 
 def _interrupt(*_: object, **__: object) -> None:
-    raise Interrupted("The job was stopped before it was sent to the cloud; nothing was printed.")
+    raise Interrupted(STOPPED)
 
 
 @pytest.mark.parametrize("moment", ["take_back", "held_counts", "hand_over"])
@@ -41,21 +145,236 @@ def test_stopped_once_the_cloud_has_it(tmp_path: Path, moment: str) -> None:
             return super().__getattribute__(name)
 
     interrupted: list[str] = []
-    spool = tmp_path / "d00001-001"
-    spool.write_bytes(b"x")
-    job = PrintJob(1, "urn:uuid:1", "u", "t", 1, "q", spool_path=spool)
-    said = io.BytesIO()
-    script = lambda r: Answer("1-1" if r.method == "PUT" else '{"State": 0}')  # noqa: E731
-    with ScriptedServer(script) as server, InterruptedJournal(tmp_path / "state") as journal:
-        settings = QueueSettings(encryption="never", wait_timeout_s=1)
-        queue = parse_queue_uri(f"cirrus://{server.name}/Acme/Paris:L1", settings)
-        entry = Server(server.name, Secret("k"), "Acme", ())
-        configuration = Configuration(tmp_path, settings, UploadSettings(), (entry,))
-        run = BackendRun(job, configuration, journal, Clock(), CupsReport(said), lambda: False)
-        code = run.print(queue, SpooledDocument(job, io.BytesIO(), os.getpid()))
+    site = Site(tmp_path, InterruptedJournal)
+    with site.journal:
+        code = site.print()
     with PollerJournal(tmp_path / "state") as others:
         (document,) = others.lease("p", now_s=1.0)
     assert interrupted
     assert code == 0
     assert document.state is State.LEFT
-    assert b"has the job already and will print it: 1-1" in said.getvalue()
+    assert b"has the job already and will print it: 1-1" in site.said.getvalue()
+
+
+def test_stopped_while_it_is_followed(site: Site) -> None:
+    """CUPS ends the job, and the poller follows the document."""
+    site.stops()
+    assert site.print() == OK
+    assert site.states == [State.LEFT]
+    assert b"has the job already and will print it" in site.said.getvalue()
+
+
+def test_stopped_before_the_cloud_has_it(site: Site) -> None:
+    """Nothing was printed, and the poller gets nothing."""
+    site.api.script("put_file", lambda: Refused("no"))
+    site.clock.stop_requested = True
+    with pytest.raises(Interrupted, match="nothing was printed"):
+        site.print()
+    assert site.states == []
+
+
+@pytest.mark.parametrize("handover", ["hold", "complete"])
+def test_the_time_is_over_while_it_is_followed(site: Site, handover: str) -> None:
+    """A new run would only ask again: the job is left to the poller, as after waittimeout."""
+    site.start_poller()
+    site.api.script("job_status", None, lambda: TimeIsOver("MaxJobTime"))
+    assert site.print(handover=handover) == (HELD if handover == "hold" else OK)
+    assert site.states == [State.HELD if handover == "hold" else State.LEFT]
+    assert site.api.calls.count("put_file") == 1
+
+
+def test_the_time_is_over_before_the_submit(site: Site) -> None:
+    """The job runs again: the cloud does not have it."""
+
+    def is_over() -> None:
+        raise TimeIsOver("MaxJobTime")
+
+    site.clock.at_sleep = is_over
+    site.api.script("put_file", Unreachable("Cannot reach h."))
+    with pytest.raises(TimeIsOver):
+        site.print()
+    assert site.states == [State.SENDING]
+
+
+def test_waittimeout(site: Site) -> None:
+    """The job is held, and the poller has what it needs."""
+    site.start_poller()
+    assert site.print(wait_timeout_s=30, onfailure="stop") == HELD
+    assert 30 <= site.clock.passed_s < 31
+    (document,) = site.documents
+    assert document.state is State.HELD
+    queue = parse_queue_uri(URI, QueueSettings(onfailure="stop"))
+    assert document.device_uri == followed_uri(queue)
+    assert b"Waiting for delivery at Paris" in site.said.getvalue()
+    assert b"cirrus-statusd did not run" not in site.said.getvalue()
+
+
+def test_no_poller_runs(site: Site) -> None:
+    """The job says what to start."""
+    site.print()
+    assert b"cirrus-statusd did not run" in site.said.getvalue()
+
+
+def test_others_wait(site: Site) -> None:
+    """The queue is for them."""
+    site.others_wait = True
+    assert site.print(wait_timeout_s=60) == HELD
+    assert site.clock.passed_s < 5
+
+
+def test_a_job_that_is_delivered(site: Site) -> None:
+    """It ends, and nothing is left to be done."""
+    site.api.script("job_status", None, RECEIVED, DELIVERED)
+    assert site.print() == OK
+    (document,) = site.documents
+    assert document.state is State.CLOSED
+    assert document.deliveries[0].status == DELIVERED
+    assert b"Delivered at Paris:L1" in site.said.getvalue()
+
+
+def test_a_queue_that_waits_for_less(site: Site) -> None:
+    """The rest is the poller's business."""
+    site.api.status = RECEIVED
+    assert site.print(wait="received") == OK
+    assert site.states == [State.LEFT]
+    site.job = dataclasses.replace(site.job, job_id=2, job_uuid="urn:uuid:2")
+    assert site.print(wait="submitted") == OK
+    assert site.api.calls.count("job_status") == 1
+
+
+def test_the_cloud_deletes_the_job(site: Site) -> None:
+    """CUPS hears so once, and then each time that the job is released."""
+    site.api.status = DELETED
+    for _ in range(2):
+        with pytest.raises(DeliveryEnded, match="Not delivered"):
+            site.print()
+        assert site.states == [State.CLOSED]
+    assert site.api.calls.count("put_file") == 1
+
+
+def test_the_server_has_forgotten_the_job(site: Site) -> None:
+    """An error policy that tries again must not go on for ever."""
+    site.print()
+    unknown = JobStatus(DeliveryState.UNKNOWN)
+    site.journal.state(site.key, 0, unknown, now_s=site.clock.wall_s())
+    with pytest.raises(DeliveryUnknown, match="may have been printed"):
+        site.print()
+    with pytest.raises(DeliveryEnded, match="may have been printed"):
+        site.print()
+    assert site.api.calls.count("put_file") == 1
+
+
+def test_released_while_the_cloud_has_it(site: Site) -> None:
+    """The document is not sent again, but followed, and its poller is told to leave it alone."""
+    site.print()
+    assert site.states == [State.HELD]
+    seen: list[State] = []
+    site.api.at_call = lambda name: seen.append(site.states[0])
+    site.api.status = DELIVERED
+    assert site.print() == OK
+    assert seen == [State.FOLLOWED]
+    assert b"The cloud has this document already; it is not sent again." in site.said.getvalue()
+
+
+def test_restarted_by_a_person_once_delivered(site: Site) -> None:
+    """A finished job that is restarted is a new print."""
+    site.api.status = DELIVERED
+    site.print()
+    site.job = dataclasses.replace(site.job, completed_at=int(EPOCH_S))
+    site.print()
+    assert site.api.calls.count("put_file") == 2
+    site.print()  # cupsd has crashed
+    assert site.api.calls.count("put_file") == 2
+
+
+def test_the_queue_leads_elsewhere_now(site: Site) -> None:
+    """What was sent is followed where it is, and not sent to the new place."""
+    site.print()
+    site.uri, site.api.status = "cirrus://other/D/Lyon:L2", DELIVERED
+    site.asked.clear()
+    assert site.print() == OK
+    assert site.api.calls.count("put_file") == 1
+    assert [(queue.server, queue.company) for queue in site.asked] == [("h", "C")]
+
+
+def test_killed_in_a_row(site: Site) -> None:
+    """The document may be the cause: it is held until somebody has looked, and then sent."""
+    site.api.script("put_file", *[lambda: Refused("no")] * 2, *[Killed] * MOST_OPEN_RUNS)
+    for _ in range(2):  # these have come to their end
+        with pytest.raises(Refused):
+            site.print()
+    for _ in range(MOST_OPEN_RUNS):
+        with pytest.raises(Killed):
+            site.print(onambiguous="resubmit")
+    with pytest.raises(KeepsBreaking, match="5 times"):
+        site.print(onambiguous="resubmit")
+    site.print(onambiguous="resubmit")
+    assert site.states == [State.HELD]
+
+
+@pytest.mark.parametrize(("created_at", "is_known"), [(100, False), (300, True), (0, True)])
+def test_a_journal_that_is_new(site: Site, created_at: int, *, is_known: bool) -> None:
+    """A job that is older may have been printed: a person decides."""
+    site.journal.distrust(200)
+    site.job = dataclasses.replace(site.job, created_at=created_at)
+    if not is_known:
+        with pytest.raises(JobForgotten, match="may be printed already"):
+            site.print()
+        assert (site.states, site.api.calls) == ([State.UNANSWERED], [])
+    site.print()  # which is the person's word
+    assert len(site.api.tickets) == 1
+
+
+def test_several_files(site: Site) -> None:
+    """The run for the last one speaks for all; the others end at once."""
+    site.job = dataclasses.replace(site.job, documents=2)
+    assert site.print() == OK
+    assert "job_status" not in site.api.calls
+    assert site.states == [State.FOLLOWED]
+    site.job = dataclasses.replace(site.job, number=2)
+    assert site.print() == HELD
+    assert site.states == [State.HELD] * 2
+    site.api.status = DELIVERED
+    assert site.print() == OK
+    assert site.states == [State.CLOSED] * 2
+
+
+def test_a_file_that_fails(site: Site) -> None:
+    """CUPS does not go on with the others, unless it was the last."""
+    site.job = dataclasses.replace(site.job, documents=2)
+    for number, is_told in ((1, True), (2, False)):
+        site.job = dataclasses.replace(site.job, number=number)
+        site.api.script("put_file", lambda: Refused("no"))
+        with pytest.raises(Refused) as caught:
+            site.print()
+        assert ("restart the job" in caught.value.consequence) is is_told
+
+
+@pytest.mark.parametrize(("max_held", "state"), [(2, State.LEFT), (3, State.HELD)])
+def test_too_many_jobs_are_held(site: Site, max_held: int, state: State) -> None:
+    """A queue holds no more than maxheld of them: CUPS counts held jobs against MaxJobs."""
+    for job_id in (2, 3, 1):
+        site.job = dataclasses.replace(site.job, job_id=job_id, job_uuid=f"urn:uuid:{job_id}")
+        site.print(max_held=max_held)
+    assert site.states == [state]
+
+
+def test_too_many_jobs_of_all_queues_are_held(site: Site) -> None:
+    """Five times as many."""
+    for job_id in (2, 3, 4, 5, 6, 1):
+        about: dict[str, Any] = {
+            "job_uuid": f"urn:uuid:{job_id}",
+            "queue": f"q{job_id}",
+        }
+        site.job = dataclasses.replace(site.job, job_id=job_id, **about)
+        site.print(max_held=1)
+    assert site.states == [State.LEFT]
+
+
+def test_a_location_that_is_offline(site: Site) -> None:
+    """The job says since when."""
+    site.api.status = JobStatus(DeliveryState.SUBMITTED)
+    site.print(wait_timeout_s=30)
+    assert b"offline since" not in site.said.getvalue()
+    site.print(wait_timeout_s=60)
+    assert b"offline since" in site.said.getvalue()

@@ -32,6 +32,9 @@ def cupsd(tmp_path: Path) -> Iterator[Program[bytes]]:
     program = tmp_path / "cupsd"
     program.symlink_to(shutil.which("sleep") or "")
     with Program[bytes]([program, "60"]) as process:
+        # execve(2) closes files, by which Popen sees that it worked, before it sets the name
+        while Path(f"/proc/{process.pid}/comm").read_text() != "cupsd\n":
+            pass
         yield process
 
 
@@ -79,7 +82,7 @@ def test_joined_pdf(tmp_path: Path, copies: str, options: str, content_type: str
         job = read_job([*ARGV[:4], copies, options], {"CONTENT_TYPE": content_type})
         with pytest.raises(JoinedDocuments, match="Nothing was printed") as caught:
             list(SpooledDocument(job, stdin, os.getpid()))
-    assert "release this job if it is held, or else print it again" in str(caught.value)
+    assert "release this job if it is held; otherwise print it again" in str(caught.value)
     assert "can be canceled" not in str(caught.value)
 
 

@@ -10,7 +10,7 @@ import pytest
 from cirrus_bridge.admin.doctor.at_once import at_once
 from cirrus_bridge.admin.doctor.cloud import check_driver, check_location, check_server
 from cirrus_bridge.admin.doctor.confinement import Log, check_denials, read_log
-from cirrus_bridge.admin.doctor.cups import check_snap
+from cirrus_bridge.admin.doctor.cups import check_job_time, check_snap
 from cirrus_bridge.admin.doctor.finding import Severity
 from cirrus_bridge.admin.doctor.versions import check_versions
 from cirrus_bridge.admin.inventory import Answer
@@ -163,8 +163,30 @@ def test_a_key_without_the_right_to_a_location() -> None:
     barred = Answer(place, {}, NotPermitted("Not for you."))
     (key,), (location,) = check_server("h", [barred]), check_location(barred)
     assert key.severity is Severity.OK
-    assert location.code == NotPermitted.code and "grant the key the right" in location.fix
+    assert location.code == NotPermitted.code and "grant the key access" in location.fix
     refused = Answer(place, {}, KeyRefused("Not known."))
     (key,) = check_server("h", [refused])
     assert key.code == KeyRefused.code and "Put a valid key" in key.fix
     assert not list(check_location(refused))
+
+
+@pytest.mark.parametrize(
+    ("max_job_time", "of_queue", "told"),
+    [
+        ("", None, [Severity.OK]),
+        ("0", None, [Severity.OK]),
+        ("30", None, [Severity.WARNING]),
+        ("2m", 40, [Severity.WARNING]),
+        ("", 0, [Severity.ERROR]),
+        ("1h", 7200, [Severity.OK]),
+    ],
+)
+def test_time_that_cups_gives_jobs(
+    max_job_time: str, of_queue: int | None, told: list[Severity]
+) -> None:
+    """Little time is told, and one that cancels each job of a queue is an error."""
+    directives = {"maxjobtime": max_job_time} if max_job_time else {}
+    found = list(check_job_time(Daemon(1, directives), {"laser": of_queue}))
+    assert [each.severity for each in found] == told
+    if told == [Severity.ERROR]:
+        assert found[0].fix == "Run: lpadmin -p laser -R job-cancel-after-default"

@@ -13,6 +13,7 @@ import pytest
 
 from cirrus_bridge.backend_run import OK, BackendRun
 from cirrus_bridge.clock import Clock
+from cirrus_bridge.cloud_apis import CloudApis
 from cirrus_bridge.config import Configuration, UploadSettings
 from cirrus_bridge.config_servers import Secret, Server
 from cirrus_bridge.cups_job import SpooledDocument
@@ -87,7 +88,8 @@ class Site:
             "q",
         )
         report = CupsReport(self.said)
-        run = BackendRun(job, configuration, self.journal, _Clock(), report, lambda: False)
+        api_of = CloudApis(configuration).of
+        run = BackendRun(job, configuration, api_of, self.journal, _Clock(), report, lambda: False)
         with spool.open("rb") as stdin:
             return run.print(queue, SpooledDocument(job, stdin, os.getpid()))
 

@@ -20,6 +20,7 @@ from cirrus_bridge.journal import Journal
 from cirrus_bridge.journal_figures import FigureReader
 from cirrus_bridge.journal_health import look
 from cirrus_bridge.journal_history import recent_documents
+from cirrus_bridge.journal_schema import STEPS
 from cirrus_bridge.lifecycle import State
 from cirrus_bridge.model import (
     DeliveryState,
@@ -146,7 +147,7 @@ def test_newer_version(tmp_path: Path) -> None:
 def test_journal_of_the_first_version(tmp_path: Path) -> None:
     """It is brought up to date, and what it knows stays known."""
     with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
-        for statement in filter(str.strip, journal_database._STEPS[0].split(";")):
+        for statement in filter(str.strip, STEPS[0].split(";")):
             db.execute(statement)
         db.execute(
             "INSERT INTO document (job_uuid, job_id, print_run, destination, number, queue, user,"

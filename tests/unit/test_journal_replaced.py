@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge import journal_database
 from cirrus_bridge.errors import JournalReplaced
 from cirrus_bridge.journal import Journal
+from cirrus_bridge.journal_schema import STEPS
 from cirrus_bridge.model import DocumentKey, PrintJob, Target
+from programs import Program
 
 JOB = PrintJob(1, "urn:uuid:a", "ann", "t", 1, "q")
 KEY = DocumentKey(JOB.job_uuid, JOB.job_id, 0, "cirrus://h/C/L:D", 1)
@@ -152,13 +153,14 @@ def test_deleted_while_another_process_has_it(folder: Path) -> None:
     """What SQLite has left behind, and the other process still uses, is not taken for a part of
     the new one."""
     code = (
-        "import sys, pathlib; from test_journal_replaced import *\n"
+        "import sys, pathlib; sys.path.append('../../installer')\n"
+        "from test_journal_replaced import *\n"
         "journal = Journal(pathlib.Path(sys.argv[1])); write(journal); print('open', flush=True)\n"
         "input()\n"
         "with contextlib.suppress(JournalReplaced): write(journal, 2)"
     )
     command = [sys.executable, "-c", code, str(folder)]
-    with subprocess.Popen(
+    with Program[bytes](
         command, cwd=Path(__file__).parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:
         assert other.stdout is not None
@@ -219,7 +221,8 @@ def test_restored_in_place(folder: Path, used: Journal) -> None:
 def test_writes_that_a_damaged_wal_has_lost(folder: Path) -> None:
     """SQLite drops what follows a damaged frame of the log, without a word."""
     code = (
-        "import sys, os, pathlib; from test_journal_replaced import *\n"
+        "import sys, os, pathlib; sys.path.append('../../installer')\n"
+        "from test_journal_replaced import *\n"
         "journal = Journal(pathlib.Path(sys.argv[1])); write(journal, 7)\n"
         "os.kill(os.getpid(), 9)"
     )
@@ -236,7 +239,7 @@ def test_journal_of_the_version_before(folder: Path) -> None:
     """It is trusted, as long as no other was there."""
     folder.mkdir()
     with contextlib.closing(sqlite3.connect(folder / "journal.db")) as db, db:
-        for step in journal_database._STEPS[:5]:
+        for step in STEPS[:5]:
             for statement in filter(str.strip, step.split(";")):
                 db.execute(statement)
         db.execute("PRAGMA user_version = 5")
@@ -266,12 +269,13 @@ def test_half_a_witness(folder: Path, content: bytes) -> None:
 def test_processes_that_write_at_once(folder: Path) -> None:
     """None of them takes another's writes for a sign of a journal that was replaced."""
     code = (
-        "import sys, pathlib; from test_journal_replaced import *\n"
+        "import sys, pathlib; sys.path.append('../../installer')\n"
+        "from test_journal_replaced import *\n"
         "for i in range(15):\n"
         "    with Journal(pathlib.Path(sys.argv[1])) as journal:\n"
         "        for n in range(10): write(journal, n)"
     )
     command = [sys.executable, "-c", code, str(folder)]
-    started = [subprocess.Popen(command, cwd=Path(__file__).parent) for _ in range(4)]
+    started = [Program(command, cwd=Path(__file__).parent) for _ in range(4)]
     assert [process.wait(60) for process in started] == [0] * 4
     assert trusted_since_s(folder) == 0

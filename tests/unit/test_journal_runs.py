@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cirrus_bridge.journal_runs import NOT_NOTED, Run, begin, left
+from programs import Program
 
 DRIVER = {"FINAL_CONTENT_TYPE": "application/vnd.cups-pdf"}
 
@@ -168,12 +169,12 @@ def test_a_note_tells_whether_somebody_is_at_work(tmp_path: Path) -> None:
     environ = {**os.environ, "CIRRUS_BRIDGE_STATE": str(tmp_path)}
     command = [sys.executable, "-c", code]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environ) as first:
+    with Program(command, stdin=pipe, stdout=pipe, env=environ) as first:
         assert first.stdout is not None
         pids = sorted(int(first.stdout.readline()) for _ in range(2))
         assert [each.is_at_work for each in left(str(tmp_path))] == [True]
         first.kill()
-        first.wait()
+        first.wait(30)
         assert [each.is_at_work for each in left(str(tmp_path))] == [True]
         os.kill(pids[-1], signal.SIGKILL)
         while [each.is_at_work for each in left(str(tmp_path))] == [True]:

@@ -180,7 +180,7 @@ def test_without_a_poller_the_job_keeps_waiting(outage: Outage) -> None:
     patience = outage.patience(10 * int(QUEUE_WAIT_S))
     with pytest.raises(ServerAway):
         patience.insist(_fails)
-    assert all("cirrus-statusd does not run: start it" in text for text in outage.told.away)
+    assert all("cirrus-statusd is not running" in text for text in outage.told.away)
 
 
 def test_a_file_that_is_not_the_last_one_is_not_held(outage: Outage) -> None:

@@ -1,140 +1,75 @@
-"""The poller's loop with a real journal, a cloud and a CUPS that are scripted, and a test clock."""
+"""The poller's loop with a real journal, a cloud and a CUPS that are stubs, and a test clock."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.asking import Answer, Askers
-from cirrus_bridge.change import WARNING, Change
-from cirrus_bridge.clock import Clock
+from cirrus_bridge.asking import StatusApi
+from cirrus_bridge.change import INFO, NOTICE, WARNING, Change
 from cirrus_bridge.config import PollerSettings
-from cirrus_bridge.cups_ipp import CupsServer
 from cirrus_bridge.cups_news import CupsNews
-from cirrus_bridge.cups_queue import HELD, IDLE, CupsJob, CupsPrinter, CupsQueues
 from cirrus_bridge.cups_turn import CupsTurn
-from cirrus_bridge.errors import CirrusError, Refused
+from cirrus_bridge.errors import (
+    CirrusError,
+    KeyRefused,
+    Refused,
+    ServerFault,
+    UnexpectedAnswer,
+    UnknownServer,
+    Unreachable,
+)
 from cirrus_bridge.journal import Journal
-from cirrus_bridge.journal_delivery import Accepted
+from cirrus_bridge.journal_delivery import LEASE_S, Accepted
 from cirrus_bridge.journal_poller import PollerJournal
+from cirrus_bridge.lifecycle import State
 from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt, Target
 from cirrus_bridge.orphans import Orphans
 from cirrus_bridge.outages import Outages
-from cirrus_bridge.poller import MISMATCHED_AFTER_S, Poller
+from cirrus_bridge.patience import FOR_SERVER
+from cirrus_bridge.poller import BEAT_S, DAY_S, MISMATCHED_AFTER_S, PRUNE_S, Poller
 from cirrus_bridge.schedule import Schedule
 from cirrus_bridge.settle import Settlement
-from cirrus_bridge.uri import parse_queue_uri
-from cirrus_bridge.waiting import FAILED_REASON
+from cirrus_bridge.uri import QueueUri, parse_queue_uri
+from cirrus_bridge.waiting import FAILED_REASON, OFFLINE_AFTER_S, UNASKED_REASON
 from cirrus_bridge.watched import WatchList
+from stubs import (
+    StubApi,
+    StubAskers,
+    StubClock,
+    StubCups,
+    cups_job,
+    empty_journal,
+    locked_elsewhere,
+)
 
 TARGET = Target("Paris", "L1")
 URI = "cirrus://h/C/Paris:L1"
 KEY = DocumentKey("urn:uuid:1", 1, 0, URI, 1)
 WAITS = JobStatus(DeliveryState.SUBMITTED, name="Report", size_bytes=1000)
+RECEIVED = JobStatus(DeliveryState.RECEIVED, name="Report", size_bytes=1000)
 DONE = JobStatus(DeliveryState.DELIVERED, name="Report", size_bytes=1000)
 OTHER = JobStatus(DeliveryState.DELIVERED, name="Salaries", size_bytes=4711)
-UNKNOWN_AFTER_S = 900
-
-
-class _Clock(Clock):
-    """Time passes by the test alone."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.passed_s = 0.0
-
-    def monotonic_s(self) -> float:
-        return self.passed_s
-
-    def wall_s(self) -> float:
-        return 1_800_000_000.0 + self.passed_s
-
-    def sleep(self, seconds: float) -> None:
-        self.passed_s += seconds
-
-
-class _Askers(Askers[JobStatus]):
-    """Asks at once; waiting for an answer lets the time pass."""
-
-    def __init__(self, clock: _Clock) -> None:
-        super().__init__()
-        self._clock = clock
-        self._come: list[Answer[JobStatus]] = []
-
-    def ask(self, number: int, question: Callable[[], JobStatus]) -> None:
-        self.open += 1
-        result: JobStatus | CirrusError
-        try:
-            result = question()
-        except CirrusError as error:
-            result = error
-        self._come.append(Answer(number, result))
-
-    def answer(self, wait_s: float) -> Answer[JobStatus] | None:
-        if not self._come:
-            self._clock.sleep(max(0.0, wait_s))
-            return None
-        self.open -= 1
-        return self._come.pop(0)
-
-
-class _Cups(CupsQueues):
-    """A cupsd that holds the job of the document, and keeps what it is told."""
-
-    def __init__(self) -> None:
-        super().__init__(CupsServer("/nowhere"))
-        self.released: list[int] = []
-        self.paused: list[str] = []
-        self.reasons: frozenset[str] = frozenset()
-
-    def jobs(
-        self, *, completed: bool = False, limit: int | None = None, also: Sequence[str] = ()
-    ) -> list[CupsJob]:
-        return [self.job(KEY.job_id)]
-
-    def job(self, job_id: int, *, also: Sequence[str] = ()) -> CupsJob:
-        return CupsJob(job_id, KEY.job_uuid, "q", "q", HELD, (), "", "", "", None, {})
-
-    def printers(self) -> list[CupsPrinter]:
-        return [self.printer("q")]
-
-    def printer(self, queue: str) -> CupsPrinter:
-        return CupsPrinter(queue, URI, IDLE, "", tuple(self.reasons))
-
-    def set_message(self, job_id: int, message: str) -> None: ...
-
-    def release_job(self, job_id: int) -> None:
-        self.released.append(job_id)
-
-    def pause(self, queue: str, message: str) -> bool:
-        self.paused.append(queue)
-        return True
-
-    def tell_queue(self, queue: str, reasons: Collection[str], message: str) -> bool:
-        self.reasons = frozenset(reasons)
-        return True
+UNKNOWN_AFTER_S = 400
 
 
 class Site:
     """A poller that follows one document; `says` is what the cloud answers from now on."""
 
     def __init__(self, folder: Path, *, onfailure: str = "report") -> None:
-        self.says: JobStatus | CirrusError = WAITS
-        self.asked = 0
+        self.options = f"?onfailure={onfailure}"
+        self.api = StubApi()
+        self.api.status = WAITS
         self.told: list[Change] = []
-        self.clock = _Clock()
-        self.cups = _Cups()
-        job = PrintJob(1, KEY.job_uuid, "u", "Report", 1, "q")
-        with Journal(folder) as backend:
-            now_s = self.clock.wall_s()
-            backend.intent(KEY, job, [TARGET], now_s=now_s)
-            backend.submitting(KEY, "ab", 1000, 400, submit_key="k", submit_form="f", now_s=now_s)
-            assert not backend.accepted(KEY, [Receipt(TARGET, "1-1")], now_s=now_s)
-            backend.hand_over([KEY], "hold", f"{URI}?onfailure={onfailure}", now_s=now_s)
+        self.clock = StubClock()
+        self.cups = StubCups(q=URI)
+        self.folder = folder
+        self.backend = Journal(empty_journal(folder))
         self.journal = PollerJournal(folder)
+        self.accept()
         settlement = Settlement(self.journal, self.cups, self.clock, self.told.append)
         watch_list = WatchList()
         outages = Outages(
@@ -142,58 +77,73 @@ class Site:
             self.cups,
             self.clock,
             self.told.append,
-            Askers(),
+            StubAskers(StubClock()),
             parse_queue_uri,
-            lambda _: self,
+            lambda _: self.api,
         )
         news = CupsNews(
             self.journal, self.cups, self.clock, settlement, self.told.append, outages.notices
         )
         orphans = Orphans(self.journal, self.cups, self.clock, self.told.append, str(folder))
-        self._poller = Poller(
+        self.poller = Poller(
             name="p",
             journal=self.journal,
             clock=self.clock,
             schedule=Schedule(random.Random(1)),
-            askers=_Askers(self.clock),
+            askers=StubAskers(self.clock, least_s=2.0),
             cups=CupsTurn(
                 self.clock, news, settlement, orphans, 60.0, outages, self.told.append, watch_list
             ),
             settings=PollerSettings(unknown_after_s=UNKNOWN_AFTER_S),
             queue_of=parse_queue_uri,
-            api_of=lambda _: self,
+            api_of=self._api_of,
             tell=self.told.append,
             watch_list=watch_list,
         )
+        self.entry_is_missing = False
 
-    def version(self) -> tuple[str, ...]:
-        """The probe of an outage, of which there is none here."""
-        return ("", "", "", "")
+    def _api_of(self, queue: QueueUri) -> StatusApi:
+        if self.entry_is_missing:
+            raise UnknownServer("No entry for h.")
+        return self.api
 
-    def device(self, target: Target) -> object:
-        """The same, with the key."""
-        return target
+    def accept(self, job_id: int = 1, handover: str = "hold") -> DocumentKey:
+        """The cloud accepts a job, and its backend hands it over."""
+        now_s = self.clock.wall_s()
+        key = DocumentKey(f"urn:uuid:{job_id}", job_id, 0, URI, 1)
+        job = PrintJob(job_id, key.job_uuid, "u", "Report", 1, "q")
+        self.backend.intent(key, job, [TARGET], now_s=now_s)
+        self.backend.submitting(key, "ab", 1000, 400, submit_key="k", submit_form="f", now_s=now_s)
+        assert not self.backend.accepted(key, [Receipt(TARGET, f"1-{job_id}")], now_s=now_s)
+        self.backend.hand_over([key], handover, URI + self.options, now_s=now_s)
+        self.cups.put(cups_job(job_id))
+        return key
 
-    def job_status(self, receipt: Receipt) -> JobStatus:
-        """The cloud's answer."""
-        self.asked += 1
-        if isinstance(self.says, CirrusError):
-            raise self.says
-        return self.says
+    @property
+    def asked(self) -> int:
+        """How often the cloud was asked for a job."""
+        return self.api.calls.count("job_status")
+
+    @property
+    def reasons(self) -> frozenset[str]:
+        """Those of the queue."""
+        return frozenset(self.cups.queues["q"].reasons)
 
     def answers(self, says: JobStatus | CirrusError, times: int) -> None:
         """Go on until the cloud has said so this many times."""
-        self.says = says
+        self.api.status = says
         until = self.asked + times
+        until_s = self.clock.passed_s + 3600
         while self.asked < until:
-            self._poller.step()
+            assert self.clock.passed_s < until_s, "the poller no longer asks"
+            self.poller.step()
 
     def goes_on_for(self, seconds: float, says: JobStatus | CirrusError) -> None:
         """Go on for so long."""
-        self.says = says
+        self.api.status = says
         until_s = self.clock.passed_s + seconds
         while self.clock.passed_s < until_s:
-            self._poller.step()
+            self.poller.step()
 
     def state(self) -> DeliveryState:
         """What the journal has of the document."""
@@ -213,50 +163,54 @@ class Site:
 REFUSED = Refused("h refused the request: unknown job.")
 
 
-def test_a_job_that_the_server_does_not_know_for_a_moment(tmp_path: Path) -> None:
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A job that the cloud has just accepted."""
+    made = Site(tmp_path)
+    with made.backend, made.journal:
+        yield made
+
+
+def test_a_job_that_the_server_does_not_know_for_a_moment(site: Site) -> None:
     """Neither one refusal nor many within the time make it unknown, and one answer ends the
     count."""
-    site = Site(tmp_path)
     site.answers(REFUSED, 1)
     assert site.state() is DeliveryState.SUBMITTED
     site.goes_on_for(UNKNOWN_AFTER_S / 2, REFUSED)
     site.answers(WAITS, 1)
     site.goes_on_for(UNKNOWN_AFTER_S / 2, REFUSED)
     assert site.state() is DeliveryState.SUBMITTED
-    assert site.cups.released == []
+    assert site.cups.done("release") == []
     site.answers(DONE, 1)
     site.goes_on_for(20, DONE)
     assert site.state() is DeliveryState.DELIVERED
-    assert site.cups.released == [1]
+    assert site.cups.done("release") == [1]
 
 
-def test_a_job_that_the_server_has_forgotten(tmp_path: Path) -> None:
+def test_a_job_that_the_server_has_forgotten(site: Site) -> None:
     """It ends as unknown when the time is over."""
-    site = Site(tmp_path)
     site.goes_on_for(3 * UNKNOWN_AFTER_S, REFUSED)
     assert site.state() is DeliveryState.UNKNOWN
-    assert site.cups.released[0] == 1
+    assert site.cups.done("release")[0] == 1
 
 
-def test_the_state_of_another_job(tmp_path: Path) -> None:
+def test_the_state_of_another_job(site: Site) -> None:
     """Is never taken for this one's, and a fault that passes leaves no trace."""
-    site = Site(tmp_path)
     site.goes_on_for(MISMATCHED_AFTER_S / 2, OTHER)
     assert site.state() is DeliveryState.SUBMITTED
     site.answers(WAITS, 1)
     site.goes_on_for(MISMATCHED_AFTER_S / 2, OTHER)
     assert site.state() is DeliveryState.SUBMITTED
-    assert FAILED_REASON not in site.cups.reasons
-    assert site.cups.released == []
+    assert FAILED_REASON not in site.reasons
+    assert site.cups.done("release") == []
     site.answers(DONE, 1)
     site.goes_on_for(20, DONE)
     assert site.state() is DeliveryState.DELIVERED
-    assert site.cups.released == [1]
+    assert site.cups.done("release") == [1]
 
 
-def test_one_wrong_answer_after_many_refusals(tmp_path: Path) -> None:
+def test_one_wrong_answer_after_many_refusals(site: Site) -> None:
     """Counts as one: each kind of doubt has to last by itself."""
-    site = Site(tmp_path)
     site.goes_on_for(UNKNOWN_AFTER_S / 2, REFUSED)
     site.answers(OTHER, 1)
     site.goes_on_for(UNKNOWN_AFTER_S / 2, REFUSED)
@@ -264,10 +218,11 @@ def test_one_wrong_answer_after_many_refusals(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("onfailure", ["report", "reprint", "stop"])
-def test_a_job_that_is_not_the_document(tmp_path: Path, onfailure: str) -> None:
+def test_a_job_that_is_not_the_document(site: Site, onfailure: str) -> None:
     """The log and the queue warn; the backend is to hold the job with the reason. Nothing is
     printed again, and the queue goes on."""
-    site = Site(tmp_path, onfailure=onfailure)
+    site.options = f"?onfailure={onfailure}"
+    site.backend.hand_over([KEY], "hold", URI + site.options, now_s=site.clock.wall_s())
     site.goes_on_for(3 * MISMATCHED_AFTER_S, OTHER)
     assert site.state() is DeliveryState.MISMATCHED
     (change,) = site.events("mismatched")
@@ -276,9 +231,226 @@ def test_a_job_that_is_not_the_document(tmp_path: Path, onfailure: str) -> None:
         "The server's job for Paris:L1 is not the document that was sent: "
         "its size is 4711 bytes instead of 1000"
     )
-    assert site.cups.released[0] == 1
-    assert (site.document.reprints, site.cups.paused) == (0, [])
-    with Journal(tmp_path) as backend:
-        backend.close([KEY], now_s=site.clock.wall_s())
+    assert site.cups.done("release")[0] == 1
+    assert (site.document.reprints, site.cups.done("pause")) == (0, [])
+    site.backend.close([KEY], now_s=site.clock.wall_s())
     site.goes_on_for(60, OTHER)
-    assert site.cups.reasons == {FAILED_REASON}
+    assert site.reasons == {FAILED_REASON}
+
+
+def test_a_delivery_is_noted_before_anybody_is_told(site: Site) -> None:
+    """A poller that is killed in between knows it."""
+    site.goes_on_for(20, WAITS)
+    seen: list[DeliveryState] = []
+    site.cups.at_do = lambda operation: seen.append(site.state())
+    site.answers(DONE, 1)
+    site.goes_on_for(20, DONE)
+    assert set(seen) == {DeliveryState.DELIVERED}
+    assert site.cups.done("release") == [1]
+    (change,) = site.events("delivered")
+    assert (change.level, change.cloud_job_id) == (INFO, "1-1")
+    asked = site.asked
+    site.goes_on_for(60, DONE)
+    assert site.asked == asked
+
+
+def test_a_deletion_is_worth_a_notice(site: Site) -> None:
+    """What was not delivered is louder in the log."""
+    deleted = JobStatus(DeliveryState.DELETED)
+    site.answers(deleted, 1)
+    site.goes_on_for(1, deleted)
+    assert site.events("deleted")[0].level == NOTICE
+
+
+def test_each_state_is_told_once(site: Site) -> None:
+    """However often the cloud says so."""
+    site.answers(WAITS, 3)
+    site.answers(RECEIVED, 3)
+    site.goes_on_for(1, RECEIVED)
+    assert [change.event for change in site.told if change.job_id] == ["received"]
+    assert site.cups.done("release") == []
+
+
+def test_a_job_that_a_backend_has_taken_back(site: Site) -> None:
+    """It is the backend's: an answer that comes late is not written, and nobody asks any longer."""
+    site.answers(WAITS, 1)
+    site.poller.askers.ask(1, lambda: DONE)  # which is under way
+    site.backend.take_back([KEY], now_s=site.clock.wall_s())
+    site.goes_on_for(1, DONE)
+    assert (site.state(), site.events("delivered")) == (DeliveryState.SUBMITTED, [])
+    asked = site.asked
+    site.goes_on_for(60, DONE)
+    assert site.asked == asked
+    assert site.cups.done("release") == []
+
+
+def test_a_document_that_is_handed_over_meanwhile(site: Site) -> None:
+    """It is seen within a second, and told at its queue."""
+    site.answers(WAITS, 1)
+    site.accept(2)
+    site.goes_on_for(2, WAITS)
+    assert "2 jobs waiting at Paris" in site.cups.queues["q"].message
+
+
+def test_a_job_that_its_backend_hands_over_again(site: Site) -> None:
+    """What was told of it is known, and whether CUPS is to hold it."""
+    site.answers(RECEIVED, 1)
+    site.goes_on_for(1, RECEIVED)
+    site.backend.hand_over([KEY], "complete", URI, now_s=site.clock.wall_s())
+    site.goes_on_for(20, RECEIVED)
+    assert site.document.state is State.LEFT
+    assert site.cups.by_id[1].told != ""
+    site.cups.did.clear()
+    site.goes_on_for(60, RECEIVED)
+    assert site.cups.done("say") == []
+
+
+def test_a_server_that_is_away(site: Site) -> None:
+    """It is told once, at the queue too, and says nothing of the job; so is its return."""
+    site.goes_on_for(200, Unreachable("Cannot reach h."))
+    assert site.state() is DeliveryState.SUBMITTED
+    (change,) = site.events("server-away")
+    assert change.level == WARNING
+    assert UNASKED_REASON in site.reasons
+    assert site.asked < 30
+    site.answers(WAITS, 1)
+    site.goes_on_for(20, WAITS)
+    assert len(site.events("server-back")) == 1
+    assert UNASKED_REASON not in site.reasons
+
+
+def test_a_busy_server(site: Site) -> None:
+    """It is left alone for as long as it asks for."""
+    site.answers(ServerFault("busy", retry_after_s=100), 1)
+    asked = site.asked
+    site.goes_on_for(95, WAITS)
+    assert site.asked == asked
+    site.goes_on_for(30, WAITS)
+    assert site.asked > asked
+
+
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_a_key_or_an_entry_that_is_wrong(site: Site, *, is_missing: bool) -> None:
+    """Other companies of the server are asked all the same; the job stays what it is."""
+    site.entry_is_missing = is_missing
+    site.goes_on_for(30, KeyRefused("401"))
+    assert len(site.events("server-away")) == 1
+    assert site.poller.cups.news.trouble_of(parse_queue_uri("cirrus://h/D/Paris:L1")) == ""
+    site.entry_is_missing = False
+    site.goes_on_for(400, DONE)
+    assert site.state() is DeliveryState.DELIVERED
+
+
+def test_an_answer_about_one_job_that_makes_no_sense(site: Site) -> None:
+    """The server answers well for others, so only this job says so, and no other waits for it."""
+    site.accept(2)
+
+    def answer() -> JobStatus:
+        if site.api.asked_for == "1-1":
+            raise UnexpectedAnswer("The answer makes no sense.")
+        return RECEIVED if site.clock.passed_s > 60 else WAITS
+
+    site.api.script("job_status", *[answer] * 200)
+    site.goes_on_for(100, WAITS)
+    assert site.state() is DeliveryState.SUBMITTED
+    assert site.document.deliveries[0].status.message == "The answer makes no sense."
+    (second,) = site.journal.documents_of(DocumentKey("urn:uuid:2", 2, 0, URI, 1))
+    assert second.deliveries[0].status.state is DeliveryState.RECEIVED
+
+
+def test_a_location_that_tells_of_an_error(site: Site) -> None:
+    """Its queue stops if it wants that, once, and the job is still followed."""
+    site.options = "?onfailure=stop"
+    site.backend.hand_over([KEY], "hold", URI + site.options, now_s=site.clock.wall_s())
+    failing = JobStatus(DeliveryState.SUBMITTED, message="Error: no paper")
+    site.answers(failing, 1)
+    site.goes_on_for(60, failing)
+    assert site.cups.done("pause") == ["q"]
+    (change,) = site.events("failing")
+    assert change.level == NOTICE
+    assert site.cups.done("release") == []
+
+
+def test_an_error_that_its_backend_was_told(site: Site) -> None:
+    """It stops the queue, too."""
+    site.options = "?onfailure=stop"
+    failing = JobStatus(DeliveryState.SUBMITTED, message="Error: no paper")
+    site.backend.take_back([KEY], now_s=site.clock.wall_s())
+    site.backend.state(KEY, 0, failing, now_s=site.clock.wall_s())
+    site.backend.hand_over([KEY], "hold", URI + site.options, now_s=site.clock.wall_s())
+    site.goes_on_for(20, failing)
+    assert site.cups.done("pause") == ["q"]
+
+
+def test_another_poller_came_first(site: Site) -> None:
+    """It has all, as long as it lives."""
+    site.journal.beat("first", now_s=site.clock.wall_s())
+    with locked_elsewhere(site.folder, "first", 0):
+        site.goes_on_for(LEASE_S / 2, DONE)
+        assert (site.asked, site.cups.did) == (0, [])
+    site.goes_on_for(2 * BEAT_S, DONE)
+    assert site.state() is DeliveryState.DELIVERED
+
+
+def test_it_ends(site: Site) -> None:
+    """What it followed is free for the next poller at once."""
+    site.goes_on_for(1, WAITS)
+
+    def stop() -> None:
+        site.clock.stop_requested = True
+
+    site.clock.at_sleep = stop
+    site.poller.run()
+    site.journal.beat("next", now_s=site.clock.wall_s())
+    assert [d.key for d in site.journal.lease("next", now_s=site.clock.wall_s())] == [KEY]
+
+
+def test_one_round(site: Site) -> None:
+    """Each job is asked for once, CUPS is told, and jobs are released whose server works."""
+    waiting = DocumentKey("urn:uuid:9", 9, 0, URI, 1)
+    job = PrintJob(9, waiting.job_uuid, "u", "Report", 1, "q")
+    site.backend.intent(waiting, job, [TARGET], now_s=1.0)
+    site.backend.wait(waiting, FOR_SERVER, URI, give_up_at_s=9e9, now_s=1.0)
+    site.cups.put(cups_job(9))
+    site.clock.passed_s += DAY_S  # an old job, too
+    site.api.status = DONE
+    site.poller.run_once()
+    assert site.asked == 1
+    assert site.cups.done("release") == [9, 1]
+    site.journal.beat("next", now_s=site.clock.wall_s())
+    assert len(site.journal.lease("next", now_s=site.clock.wall_s())) == 1
+
+
+def test_one_round_with_a_server_that_is_away(site: Site) -> None:
+    """It ends all the same."""
+    site.api.status = Unreachable("Cannot reach h.")
+    site.poller.run_once()
+    assert len(site.events("server-away")) == 1
+
+
+def test_it_gives_signs_of_life(site: Site) -> None:
+    """So that backends may leave their jobs to it."""
+    for _ in range(3):
+        site.goes_on_for(BEAT_S, WAITS)
+        assert site.backend.poller_is_alive(now_s=site.clock.wall_s())
+
+
+def test_a_location_that_shows_life(site: Site) -> None:
+    """By a job that a backend follows: it is not offline."""
+    site.goes_on_for(OFFLINE_AFTER_S + 20, WAITS)
+    assert "offline" in site.cups.queues["q"].message
+    other = site.accept(2)
+    site.backend.take_back([other], now_s=site.clock.wall_s())
+    site.backend.state(other, 0, RECEIVED, now_s=site.clock.wall_s())
+    site.goes_on_for(20, WAITS)
+    assert "offline" not in site.cups.queues["q"].message
+
+
+def test_what_is_old_is_forgotten(site: Site) -> None:
+    """But nothing that is followed."""
+    old = site.accept(2)
+    site.backend.close([old], now_s=site.clock.wall_s())
+    site.clock.passed_s += 31 * DAY_S
+    site.goes_on_for(PRUNE_S / 100, WAITS)
+    assert site.journal.documents_of(old) == []
+    assert site.state() is DeliveryState.SUBMITTED

@@ -83,6 +83,10 @@ def test_of_several_one_is_named(tmp_path: Path) -> None:
         (f'{QUEUE}targets = ["P:A"]\noptions = {{ a = [1] }}', "'options.a' must be"),
         (f'{QUEUE}targets = ["P:A"]\noptions = {{ sides-default = "x" }}', "write sides"),
         (f'{QUEUE}targets = ["P:A"]\noptions = {{ cirrus-declared = "x" }}', "is no name"),
+        (
+            f'{QUEUE}targets = ["P:A"]\noptions = {{ job-cancel-after = 0 }}',
+            "would cancel each job",
+        ),
         (f'{QUEUE}targets = ["P:A"]\nerror_policy = "x"', "'error_policy' is one of"),
         (f'{QUEUE}targets = ["P:A"]\nshared = "yes"', "'shared' must be true or false"),
         (f'{QUEUE}targets = ["P:A"]\nfoo = 1', "unknown name 'foo'"),

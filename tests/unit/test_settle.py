@@ -1,103 +1,449 @@
-"""How often a job is released whose end is known, with a real journal and a CUPS that obeys."""
+"""How a job whose documents are settled is brought to its end, with a real journal, a stubbed cupsd
+and a test clock."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.change import Change
-from cirrus_bridge.clock import Clock
-from cirrus_bridge.cups_ipp import CupsServer
-from cirrus_bridge.cups_queue import HELD, CupsJob, CupsPrinter, CupsQueues
+from cirrus_bridge.change import INFO, NOTICE, WARNING, Change
+from cirrus_bridge.cups_queue import (
+    ABORTED,
+    CANCELED,
+    COMPLETED,
+    FINAL,
+    PROCESSING,
+    STOPPED,
+    operator_message,
+)
+from cirrus_bridge.errors import CupsAway, CupsNotPossible, CupsRefused
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.journal_poller import PollerJournal
+from cirrus_bridge.lifecycle import State
 from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt, Target
 from cirrus_bridge.settle import Settlement
 from cirrus_bridge.uri import parse_queue_uri
-from cirrus_bridge.watched import WatchList
+from cirrus_bridge.watched import Watched, WatchList
+from stubs import PENDING, StubClock, StubCups, cups_job, empty_journal
 
 TARGET = Target("Paris", "L1")
 LYON = Target("Lyon", "L2")
 URI = "cirrus://h/C/Paris:L1"
 KEY = DocumentKey("urn:uuid:1", 1, 0, URI, 1)
+DELIVERED, DELETED = DeliveryState.DELIVERED, DeliveryState.DELETED
 
 
-class _Cups(CupsQueues):
-    """A cupsd that holds the job again whenever it was released."""
+class Site:
+    """A poller's part for jobs whose documents are settled; job 1 is held at queue `q`."""
 
-    def __init__(self) -> None:
-        super().__init__(CupsServer("/nowhere"))
-        self.released_s: list[float] = []
-        self.now_s = 0.0
-        self.is_paused = False
+    def __init__(self, folder: Path) -> None:
+        self.backend = Journal(empty_journal(folder))
+        self.journal = PollerJournal(folder)
+        self.clock = StubClock()
+        self.cups = StubCups(cups_job(1), q=URI, same=f"{URI}?wait=received", ipp="ipp://x/")
+        self.told: list[Change] = []
+        self.settlement = Settlement(self.journal, self.cups, self.clock, self.told.append)
+        self.watch_list = WatchList()
 
-    def job(self, job_id: int, *, also: object = ()) -> CupsJob:
-        return CupsJob(job_id, KEY.job_uuid, "q", "q", HELD, (), "", "", "", None, {})
+    def watch(
+        self,
+        *states: DeliveryState,
+        options: str = "",
+        handover: str = "hold",
+        class_name: str = "",
+        language: str = "",
+        key: DocumentKey = KEY,
+    ) -> Watched:
+        """A document that the poller follows, with what is known of each of its targets."""
+        now_s = self.clock.wall_s()
+        targets = [TARGET, LYON][: len(states)]
+        job = PrintJob(1, key.job_uuid, "ann", "Report", 1, "q")
+        job = dataclasses.replace(job, class_name=class_name, language=language)
+        receipts = [Receipt(target, f"{key.number}-{key.print_run}") for target in targets]
+        self.backend.intent(key, job, targets, now_s=now_s)
+        self.backend.submitting(key, "ab", 9, 5, submit_key="k", submit_form="f", now_s=now_s)
+        assert not self.backend.accepted(key, receipts, now_s=now_s)
+        self.backend.hand_over([key], handover, f"{key.destination}{options}", now_s=now_s)
+        return self.take(*states)
 
-    def printer(self, queue: str) -> CupsPrinter:
-        return CupsPrinter(queue, URI, 3, "", ())
+    def take(self, *states: DeliveryState) -> Watched:
+        """The poller takes what was handed over."""
+        self.journal.beat("p", now_s=self.clock.wall_s())
+        (document,) = self.journal.lease("p", now_s=self.clock.wall_s())
+        watched = self.watch_list.add(document, parse_queue_uri)
+        for target, state in zip(watched.targets, states, strict=True):
+            target.learn(JobStatus(state))
+        return watched
 
-    def pause(self, queue: str, message: str) -> bool:
-        self.is_paused = True
-        return True
+    def state(self, key: DocumentKey = KEY) -> State:
+        """The document's state in the journal."""
+        entries = self.backend.entries(key.job_uuid, key.job_id)
+        return next(entry.state for entry in entries if entry.key == key)
 
-    def release_job(self, job_id: int) -> None:
-        self.released_s.append(self.now_s)
-
-
-class _Clock(Clock):
-    def __init__(self, cups: _Cups) -> None:
-        super().__init__()
-        self._cups = cups
-
-    def monotonic_s(self) -> float:
-        return self._cups.now_s
+    @property
+    def events(self) -> list[tuple[str, int]]:
+        """What was told, and how loud."""
+        return [(change.event, change.level) for change in self.told]
 
 
-def test_a_job_that_something_else_holds(tmp_path: Path) -> None:
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """The cloud has nothing yet."""
+    made = Site(tmp_path)
+    with made.backend, made.journal:
+        yield made
+
+
+def test_a_held_job(site: Site) -> None:
+    """It is released, and its backend finds the end in the journal, where nothing is closed."""
+    watched = site.watch(DELIVERED)
+    assert not site.settlement.settle([watched])
+    assert site.cups.did == [("release", 1)]
+    assert (site.state(), site.events) == (State.HELD, [("released", INFO)])
+    assert "Delivered at Paris:L1" in site.told[0].text
+
+
+def test_a_held_job_that_has_a_message(site: Site) -> None:
+    """It says how the job waits, which is over."""
+    watched = site.watch(DELIVERED)
+    site.cups.put(cups_job(1, message="Waiting", told="Waiting"))
+    site.settlement.settle([watched])
+    assert site.cups.did == [("say", 1, ""), ("release", 1)]
+
+
+def test_a_job_that_something_else_holds(site: Site) -> None:
     """It is released ever more rarely, as its cause may be gone; an outage of cupsd may have
     swallowed the first release."""
-    cups = _Cups()
-    told: list[Change] = []
-    with Journal(tmp_path) as backend:
-        backend.intent(KEY, PrintJob(1, KEY.job_uuid, "u", "t", 1, "q"), [TARGET], now_s=1)
-        backend.submitting(KEY, "ab", 9, 5, submit_key="k", submit_form="f", now_s=1)
-        backend.accepted(KEY, [Receipt(TARGET, "1-1")], now_s=1)
-        backend.hand_over([KEY], "hold", URI, now_s=1)
-    with PollerJournal(tmp_path) as journal:
-        journal.beat("p", now_s=1)
-        (document,) = journal.lease("p", now_s=1)
-        watched = WatchList().add(document, parse_queue_uri)
-        watched.targets[0].learn(JobStatus(DeliveryState.DELIVERED))
-        settlement = Settlement(journal, cups, _Clock(cups), told.append)
-        for second in range(0, 300, 15):
-            cups.now_s = float(second)
-            assert not settlement.settle([watched])
-    assert cups.released_s == [0, 30, 90, 210]
+    watched = site.watch(DELIVERED)
+    released_s = []
+    for second in range(0, 300, 15):
+        site.clock.passed_s = float(second)
+        site.cups.put(cups_job(1))
+        assert not site.settlement.settle([watched])
+        if site.cups.done("release"):
+            released_s.append(second)
+            site.cups.did.clear()
+    assert released_s == [0, 30, 90, 210]
+
+
+@pytest.mark.parametrize("state", [PENDING, PROCESSING])
+def test_a_job_that_is_no_longer_held(site: Site, state: int) -> None:
+    """A person, or this poller, has released it: its backend ends it."""
+    watched = site.watch(DELIVERED)
+    site.cups.put(cups_job(1, state))
+    assert not site.settlement.settle([watched])
+    assert (site.cups.did, site.state()) == ([], State.HELD)
+
+
+def test_a_person_is_quicker(site: Site) -> None:
+    """Nothing is told of a release that was none."""
+    watched = site.watch(DELIVERED)
+    site.cups.fails["release"] = CupsNotPossible("The job is not held.")
+    assert not site.settlement.settle([watched])
+    assert site.told == []
+
+
+@pytest.mark.parametrize("how", [*FINAL, None])
+@pytest.mark.parametrize("handover", ["hold", "complete"])
+def test_a_job_that_cups_has_ended(site: Site, how: int | None, handover: str) -> None:
+    """Nothing is left to be done."""
+    watched = site.watch(DELIVERED, handover=handover)
+    if how is None:
+        del site.cups.by_id[1]
+    else:
+        site.cups.put(cups_job(1, how))
+    assert site.settlement.settle([watched])
+    assert (site.cups.did, site.told, site.state()) == ([], [], State.CLOSED)
+
+
+def test_a_job_that_was_left_to_the_poller_is_held_now(site: Site) -> None:
+    """A person has restarted it, say: that print is not ours to release."""
+    watched = site.watch(DELIVERED, handover="complete")
+    assert site.settlement.settle([watched])
+    assert (site.cups.did, site.state()) == ([], State.CLOSED)
+
+
+def test_a_job_of_another_with_the_same_id(site: Site) -> None:
+    """Job ids begin again with the spool: it is not released."""
+    watched = site.watch(DELIVERED)
+    site.cups.put(cups_job(1, job_uuid="urn:uuid:x"))
+    assert site.settlement.settle([watched])
+    assert (site.cups.did, site.state()) == ([], State.CLOSED)
+
+
+def test_a_job_that_is_printed_again(site: Site) -> None:
+    """What CUPS says of it is about that print."""
+    watched = site.watch(DELIVERED)
+    again = dataclasses.replace(KEY, print_run=99)
+    site.backend.intent(
+        again, PrintJob(1, KEY.job_uuid, "ann", "Report", 1, "q"), [TARGET], now_s=1.0
+    )
+    assert site.settlement.settle([watched])
+    assert (site.cups.did, site.state()) == ([], State.CLOSED)
+
+
+# --- jobs that were moved, or came through a class
+
+
+def test_a_job_of_a_class(site: Site) -> None:
+    """It goes to the member that has sent it: another one would print it."""
+    watched = site.watch(DELIVERED, class_name="all")
+    site.cups.put(cups_job(1, queue="all"))
+    site.settlement.settle([watched])
+    assert site.cups.did == [("move", 1, "q"), ("release", 1)]
+
+
+@pytest.mark.parametrize("error", [CupsNotPossible("no"), None])
+def test_a_job_of_a_class_that_cannot_go_there(site: Site, error: CupsNotPossible | None) -> None:
+    """The member is gone, or its job is: the job is not released, but says what is known."""
+    watched = site.watch(DELIVERED, class_name="all")
+    site.cups.put(cups_job(1, queue="all"))
+    if error:
+        site.cups.fails["move"] = error
+    else:
+        del site.cups.queues["q"]
+    assert site.settlement.settle([watched])
+    assert site.cups.done("release") == []
+    assert "Released, it would be printed once more" in str(site.cups.did[-1])
+    assert site.state() is State.CLOSED
+
+
+@pytest.mark.parametrize(("queue", "is_released"), [("same", True), ("ipp", False), ("x", False)])
+def test_a_job_that_was_moved(site: Site, queue: str, *, is_released: bool) -> None:
+    """Only where its new queue leads to the same place, its backend finds it in the journal."""
+    watched = site.watch(DELIVERED)
+    site.cups.put(cups_job(1, queue=queue))
+    assert site.settlement.settle([watched]) is not is_released
+    assert site.cups.done("release") == [1] * is_released
+    assert site.cups.done("say") == [1] * (not is_released)
+    assert site.state() is (State.HELD if is_released else State.CLOSED)
+
+
+def test_a_queue_that_another_program_serves_now(site: Site) -> None:
+    """It would print the job."""
+    watched = site.watch(DELIVERED)
+    site.cups = StubCups(cups_job(1), q="ipp://printer/")
+    site.settlement.cups = site.cups
+    assert site.settlement.settle([watched])
+    assert site.cups.done("release") == []
+
+
+def test_a_job_that_was_moved_and_printed_there(site: Site) -> None:
+    """What it says is about its print there: it is left alone."""
+    watched = site.watch(DELIVERED)
+    site.backend.intent(
+        dataclasses.replace(KEY, destination="cirrus://h/C/Rome:L1"),
+        PrintJob(1, KEY.job_uuid, "ann", "Report", 1, "ipp"),
+        [TARGET],
+        now_s=1.0,
+    )
+    rome = dataclasses.replace(KEY, destination="cirrus://h/C/Rome:L1")
+    site.backend.submitting(rome, "ab", 9, 5, submit_key="k", submit_form="f", now_s=1.0)
+    site.backend.accepted(rome, [Receipt(TARGET, "7-7")], now_s=1.0)
+    site.cups.put(cups_job(1, queue="ipp"))
+    assert site.settlement.settle([watched])
+    assert (site.cups.did, site.state()) == ([], State.CLOSED)
+
+
+# --- what was not delivered
+
+
+def test_onfailure_is_report(site: Site) -> None:
+    """The backend tells it."""
+    watched = site.watch(DELETED)
+    site.settlement.settle([watched])
+    assert site.cups.did == [("release", 1)]
+    assert site.state() is State.HELD
+
+
+def test_a_reprint(site: Site) -> None:
+    """The journal is told before the job is released, and the document is printed again once."""
+    watched = site.watch(DELETED, options="?onfailure=reprint")
+    assert not site.settlement.settle([watched])
+    assert site.cups.did == [("release", 1)]
+    assert site.events == [("reprinted", NOTICE), ("released", INFO)]
+    assert site.state() is State.REPRINT
+    site.cups.put(cups_job(1))
+    site.clock.passed_s += 1000
+    again = site.watch(DELETED, options="?onfailure=reprint")
+    assert again.document.reprints == 1
+    site.settlement.settle([again])
+    assert site.events[2:] == [("not-reprinted", WARNING), ("released", INFO)]
+    assert site.state() is State.HELD
+
+
+def test_a_poller_that_is_killed_before_it_releases_a_reprint(site: Site) -> None:
+    """The journal knows that the next run is to send it."""
+    watched = site.watch(DELETED, options="?onfailure=reprint")
+    site.cups.fails["release"] = CupsAway("cupsd does not answer.")
+    with pytest.raises(CupsAway):
+        site.settlement.settle([watched])
+    assert site.state() is State.REPRINT
 
 
 @pytest.mark.parametrize(
-    ("at_lyon", "stops"), [(DeliveryState.DELIVERED, True), (DeliveryState.MISMATCHED, False)]
+    "states",
+    [
+        (DELETED, DELIVERED),
+        (DELETED, DeliveryState.SAVED),
+        (DELETED, DeliveryState.TRASHED),
+        (DELETED, DeliveryState.UNKNOWN),
+        (DELETED, DeliveryState.RECEIVED),
+        (DeliveryState.UNKNOWN,),
+    ],
 )
-def test_onfailure_waits_for_a_person(
-    tmp_path: Path, at_lyon: DeliveryState, *, stops: bool
+@pytest.mark.parametrize("handover", ["hold", "complete"])
+def test_nothing_is_reprinted_that_somebody_may_have(
+    site: Site, states: tuple[DeliveryState, ...], handover: str
 ) -> None:
+    """At one of its targets is enough."""
+    watched = site.watch(*states, options=";Lyon:L2?onfailure=reprint", handover=handover)
+    if handover == "complete":
+        site.cups.put(cups_job(1, COMPLETED))
+    site.settlement.settle([watched])
+    assert ("not-reprinted", WARNING) in site.events
+    assert site.cups.done("restart") == []
+    assert site.state() is (State.HELD if handover == "hold" else State.CLOSED)
+
+
+def test_one_of_two_files_may_have_come_out(site: Site) -> None:
+    """CUPS could only restart both."""
+    first = site.watch(DELETED, options="?onfailure=reprint", handover="complete")
+    other = dataclasses.replace(KEY, number=2)
+    second = site.watch(DELIVERED, options="?onfailure=reprint", handover="complete", key=other)
+    site.cups.put(cups_job(1, COMPLETED))
+    assert site.settlement.settle([first, second])
+    assert site.events == [("not-reprinted", WARNING)]
+    assert site.cups.did == []
+
+
+def test_one_of_two_files_of_a_held_job(site: Site) -> None:
+    """It alone is printed again."""
+    first = site.watch(DELETED, options="?onfailure=reprint")
+    other = dataclasses.replace(KEY, number=2)
+    second = site.watch(DELIVERED, options="?onfailure=reprint", key=other)
+    site.settlement.settle([first, second])
+    assert (site.state(), site.state(other)) == (State.REPRINT, State.HELD)
+
+
+@pytest.mark.parametrize(
+    ("how", "print_run", "is_restarted"),
+    [(COMPLETED, 0, True), (COMPLETED, 5, False), (ABORTED, 0, False), (None, 0, False)],
+)
+def test_the_reprint_of_a_job_that_cups_has_ended(
+    site: Site, how: int | None, print_run: int, *, is_restarted: bool
+) -> None:
+    """CUPS is asked to restart it, once, if it has it: the restart is another print."""
+    key = dataclasses.replace(KEY, print_run=print_run)
+    watched = site.watch(DELETED, options="?onfailure=reprint", handover="complete", key=key)
+    if how:
+        site.cups.put(cups_job(1, how))
+    else:
+        del site.cups.by_id[1]
+    assert site.settlement.settle([watched])
+    assert site.cups.done("restart") == [1] * is_restarted
+    assert site.events == [("reprinted", NOTICE) if is_restarted else ("not-reprinted", WARNING)]
+    assert site.state(key) is State.CLOSED
+
+
+def test_a_job_is_closed_before_it_is_restarted(site: Site) -> None:
+    """A poller that is killed in between prints nothing, rather than twice."""
+    watched = site.watch(DELETED, options="?onfailure=reprint", handover="complete")
+    site.cups.put(cups_job(1, COMPLETED))
+    site.cups.fails["restart"] = CupsAway("cupsd does not answer.")
+    with pytest.raises(CupsAway):
+        site.settlement.settle([watched])
+    assert site.state() is State.CLOSED
+
+
+def test_cups_refuses_to_restart_it(site: Site) -> None:
+    """That is told."""
+    watched = site.watch(DELETED, options="?onfailure=reprint", handover="complete")
+    site.cups.put(cups_job(1, COMPLETED))
+    site.cups.fails["restart"] = CupsRefused("CUPS has no files of it.")
+    assert site.settlement.settle([watched])
+    assert site.events == [("not-reprinted", WARNING)]
+    assert "no files" in site.told[0].text
+
+
+@pytest.mark.parametrize("handover", ["hold", "complete"])
+@pytest.mark.parametrize("is_stopped", [True, False])
+def test_onfailure_stops_the_queue(site: Site, handover: str, *, is_stopped: bool) -> None:
+    """With the reason, unless it is stopped already."""
+    watched = site.watch(DELETED, options="?onfailure=stop", handover=handover)
+    if handover == "complete":
+        site.cups.put(cups_job(1, COMPLETED))
+    if is_stopped:
+        site.cups.pause("q", "by a person")
+        site.cups.did.clear()
+    site.settlement.settle([watched])
+    assert site.cups.done("pause") == ["q"]
+    assert site.cups.queues["q"].state == STOPPED
+    assert ("was not delivered" in site.cups.queues["q"].message) is not is_stopped
+    assert (("stopped", NOTICE) in site.events) is not is_stopped
+
+
+@pytest.mark.parametrize("policy", ["reprint", "stop"])
+def test_a_job_that_was_canceled(site: Site, policy: str) -> None:
+    """Whoever did that wants neither a reprint nor a stopped queue."""
+    watched = site.watch(DELETED, options=f"?onfailure={policy}")
+    site.cups.put(cups_job(1, CANCELED))
+    assert site.settlement.settle([watched])
+    assert (site.cups.did, site.told, site.state()) == ([], [], State.CLOSED)
+
+
+@pytest.mark.parametrize(
+    ("at_lyon", "stops"), [(DELIVERED, True), (DeliveryState.MISMATCHED, False)]
+)
+def test_onfailure_waits_for_a_person(site: Site, at_lyon: DeliveryState, *, stops: bool) -> None:
     """Nothing is done by itself about a job of which nobody knows what came out, though another
     of its targets has failed."""
-    cups = _Cups()
-    with Journal(tmp_path) as backend:
-        backend.intent(KEY, PrintJob(1, KEY.job_uuid, "u", "t", 1, "q"), [TARGET, LYON], now_s=1)
-        backend.submitting(KEY, "ab", 9, 5, submit_key="k", submit_form="f", now_s=1)
-        backend.accepted(KEY, [Receipt(TARGET, "1-1"), Receipt(LYON, "1-2")], now_s=1)
-        backend.hand_over([KEY], "hold", f"{URI};Lyon:L2?onfailure=stop", now_s=1)
-    with PollerJournal(tmp_path) as journal:
-        journal.beat("p", now_s=1)
-        (document,) = journal.lease("p", now_s=1)
-        watched = WatchList().add(document, parse_queue_uri)
-        for target, state in zip(watched.targets, (DeliveryState.DELETED, at_lyon), strict=True):
-            target.learn(JobStatus(state))
-        told: list[Change] = []
-        assert not Settlement(journal, cups, _Clock(cups), told.append).settle([watched])
-    assert cups.is_paused is stops
-    assert cups.released_s == [0]
+    watched = site.watch(DELETED, at_lyon, options=";Lyon:L2?onfailure=stop")
+    assert not site.settlement.settle([watched])
+    assert site.cups.done("pause") == ["q"] * stops
+    assert site.cups.done("release") == [1]
+
+
+# --- messages
+
+
+def test_a_message_is_written_once(site: Site) -> None:
+    """CUPS writes its jobs to the disk each time; the language is the job's own."""
+    watched = site.watch(DELIVERED, language="de_DE")
+    text = "Waiting"
+    site.settlement.say(site.cups.by_id[1], watched, text)
+    site.settlement.say(site.cups.by_id[1], watched, text)
+    assert site.cups.did == [("say", 1, text)]
+    site.cups.did.clear()
+    site.settlement.say(cups_job(1, message=text), watched, text)
+    assert site.cups.did == []
+    for message in (text, ""):
+        site.cups.did.clear()
+        told = cups_job(1, message=message, told=operator_message("x"))
+        site.settlement.say(told, watched, "")
+        assert site.cups.did == [("say", 1, "")]
+
+
+def test_a_message_for_a_job_that_has_ended(site: Site) -> None:
+    """It has moved on."""
+    watched = site.watch(DELIVERED)
+    site.cups.fails["say"] = CupsNotPossible("It is completed.")
+    site.settlement.say(site.cups.by_id[1], watched, "Waiting")
+
+
+def test_a_job_that_was_let_go(site: Site) -> None:
+    """It was canceled while the cloud has it, which its owner is told."""
+    watched = site.watch(DeliveryState.SUBMITTED)
+    site.settlement.let_go([watched])
+    assert (site.state(), site.events) == (State.CLOSED, [("let-go", NOTICE)])
+
+
+def test_a_held_job_that_cups_has_ended(site: Site) -> None:
+    """News of it are for the queue from now on."""
+    watched = site.watch(DeliveryState.SUBMITTED)
+    assert watched.is_held
+    site.settlement.job_is_over([watched])
+    assert (site.state(), watched.is_held) == (State.LEFT, False)

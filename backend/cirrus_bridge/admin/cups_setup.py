@@ -5,7 +5,7 @@ Does what it is told; which queues may be touched is decided by who calls it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
@@ -22,7 +22,7 @@ _WANTED = (
     *("printer-name", "device-uri", "printer-info", "printer-location", "printer-is-shared"),
     *("printer-error-policy", "printer-make-and-model", "printer-type", "queued-job-count"),
     *("printer-state", "printer-state-message", "printer-state-reasons"),
-    *("printer-is-accepting-jobs", f"{MARK}-default"),
+    *("printer-is-accepting-jobs", f"{MARK}-default", "job-cancel-after-default"),
 )
 
 
@@ -47,8 +47,12 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue as CUPS has it. `mark` is None where `apply` did not make it; `jobs` counts those
-    that have not ended."""
+    """A queue as CUPS has it.
+
+    `mark` is None where `apply` did not make it; `jobs` counts those that have not ended. CUPS
+    cancels a job of the queue that is in processing for `cancel_after_s` seconds; None leaves that
+    to MaxJobTime.
+    """
 
     name: str
     device_uri: str
@@ -64,6 +68,7 @@ class Queue:
     jobs: int
     mark: Mark | None
     is_class: bool = False
+    cancel_after_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +227,12 @@ def _queue(attributes: Attributes) -> Queue:
         jobs=int(first("queued-job-count", 0)),
         mark=None if is_class else Mark.read(str(first(f"{MARK}-default", ""))),
         is_class=is_class,
+        cancel_after_s=_seconds(attributes.get("job-cancel-after-default", ())),
     )
+
+
+def _seconds(values: Sequence[Value]) -> int | None:
+    return next((int(value) for value in values if isinstance(value, int)), None)
 
 
 def _text(value: Value) -> str:

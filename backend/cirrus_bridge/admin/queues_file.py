@@ -33,6 +33,7 @@ ENTRY_NAMES = (
     *("name", "server", "company", "targets", "uri_options", "driver"),
     *("info", "location", "shared", "options", "error_policy"),
 )
+_CANCEL_AFTER = "job-cancel-after"
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
 
@@ -291,6 +292,14 @@ def _check_options(entry: Entry) -> None:
     for name in entry.options:
         if not _OPTION.fullmatch(name) or name == MARK:
             raise entry.table.bad(tr("'options.{name}' is no name of an option", name=name))
+        if name == _CANCEL_AFTER and entry.options[name] == "0":
+            raise entry.table.bad(
+                tr(
+                    "'options.{name}' must not be 0 (CUPS would cancel each job within "
+                    "seconds); omit it, or give a number of seconds",
+                    name=name,
+                )
+            )
         if name.endswith("-default"):
             plain = name.removesuffix("-default")
             raise entry.table.bad(

@@ -45,8 +45,8 @@ def check_server(about: str, answers: Sequence[Answer]) -> Iterator[Finding]:
             about,
             refused,
             tr(
-                "Put a valid key into servers.d (the server's administrator makes one). Then "
-                "release held jobs: lp -i JOB -H resume"
+                "Put a valid key into servers.d (the server's administrator issues "
+                "keys). Then release jobs that stay held: lp -i JOB -H resume"
             ),
         )
     elif any(a.error is None or isinstance(a.error, NotPermitted | Refused) for a in answers):
@@ -77,8 +77,8 @@ def check_location(answer: Answer) -> Iterator[Finding]:
             about,
             answer.error,
             tr(
-                "Have the server's administrator grant the key the right to this location, or "
-                "correct the company and locations in servers.d."
+                "Ask the server's administrator to grant the key access to this "
+                "location, or correct the company and locations in servers.d."
             ),
         )
     if isinstance(answer.error, Refused):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from cirrus_bridge.admin.doctor.finding import Finding, error, failed, good, note, warning
@@ -13,9 +13,12 @@ from cirrus_bridge.errors import CirrusError
 from cirrus_bridge.words import tr
 
 CUPSD, PRESERVING, LIMITS = "cupsd", tr("preserving jobs"), tr("job limits")
+JOB_TIME = tr("job time")
 MAX_JOBS = 500  # cupsd.conf(5), as the next
 PRESERVE_FILES_S = 86_400.0
 HOUR_S = 3600.0
+MAX_JOB_TIME_S = 10_800.0  # cupsd.conf(5)
+SHORT_S = 120.0  # as long as a backend waits in its queue for a server
 
 
 def check_daemon(
@@ -130,8 +133,9 @@ def check_limits(daemon: Daemon, most_held: Iterable[int]) -> Iterator[Finding]:
             LIMITS,
             about,
             tr(
-                "cupsd cancels jobs that are held for {hold_s} s (MaxHoldTime), those that wait "
-                "for their delivery, too.",
+                "cupsd cancels jobs that are held for {hold_s} s (MaxHoldTime). "
+                "cirrus-statusd protects jobs that wait for a server, but not jobs that "
+                "wait for their delivery.",
                 hold_s=format(hold_s, ".0f"),
             ),
             tr("Set MaxHoldTime 0 in cupsd.conf and restart cupsd."),
@@ -146,3 +150,47 @@ def check_limits(daemon: Daemon, most_held: Iterable[int]) -> Iterator[Finding]:
                 most=most,
             ),
         )
+
+
+def check_job_time(daemon: Daemon, cancel_after_s: Mapping[str, int | None]) -> Iterator[Finding]:
+    """Check that CUPS gives jobs enough time.
+
+    Args:
+        cancel_after_s: job-cancel-after-default of each queue; None means that MaxJobTime applies.
+    """
+    of_all_s = daemon.seconds("MaxJobTime", yes_s=0.0, default_s=MAX_JOB_TIME_S)
+    for queue, limit_s in cancel_after_s.items():
+        if limit_s == 0:
+            yield error(
+                JOB_TIME,
+                queue,
+                tr(
+                    "CUPS cancels each job of this queue within seconds "
+                    "(job-cancel-after-default is 0)."
+                ),
+                tr("Run: lpadmin -p {queue} -R job-cancel-after-default", queue=queue),
+            )
+        elif limit_s is not None and limit_s < SHORT_S:
+            yield _little_time(queue, limit_s, "job-cancel-after-default")
+    if 0 < of_all_s < SHORT_S:
+        yield _little_time(str(daemon.server_root), of_all_s, "MaxJobTime")
+    elif all(limit_s is None or limit_s >= SHORT_S for limit_s in cancel_after_s.values()):
+        time = format(of_all_s, ".0f") if of_all_s else tr("unlimited")
+        yield good(
+            JOB_TIME,
+            str(daemon.server_root),
+            tr("MaxJobTime is {time}; longer jobs resume in a new run.", time=time),
+        )
+
+
+def _little_time(about: str, limit_s: float, name: str) -> Finding:
+    return warning(
+        JOB_TIME,
+        about,
+        tr(
+            "CUPS allows each job only {seconds} s ({name}). Large documents need several runs.",
+            seconds=format(limit_s, ".0f"),
+            name=name,
+        ),
+        tr("Set {name} to 3600 or more.", name=name),
+    )

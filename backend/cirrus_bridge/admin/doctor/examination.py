@@ -56,6 +56,7 @@ class _Cups:
     version: str = ""
     queues: list[tuple[cloud.QueueFacts, QueueUri]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    cancel_after_s: dict[str, int | None] = field(default_factory=dict)
 
 
 def examine(installation: Installation) -> list[Finding]:
@@ -114,6 +115,7 @@ def _look_at_cups(installation: Installation, read: Read) -> _Cups:
         return local
     if not queues:
         local.findings.append(cloud.no_queue(installation.cups_address))
+    local.cancel_after_s = {queue.name: queue.cancel_after_s for queue in queues}
     for queue in queues:
         try:
             uri = configuration.queue(queue.device_uri)
@@ -148,6 +150,7 @@ def _of_cups(
     yield from cups.check_preserving(daemon)
     held = [read.configuration.defaults, *(uri.settings for _, uri in local.queues)]
     yield from cups.check_limits(daemon, [each.max_held for each in held])
+    yield from cups.check_job_time(daemon, local.cancel_after_s)
 
 
 def _of_cloud(

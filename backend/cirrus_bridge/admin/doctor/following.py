@@ -119,8 +119,8 @@ def check_trust(folder: Path, health: Health, now_s: float) -> Iterator[Finding]
             JOURNAL,
             str(folder),
             tr(
-                "It took the place of another, or was restored from a backup, at {time}. Jobs from "
-                "before that it does not know are held.",
+                "The journal replaced another one, or was restored from a backup, at "
+                "{time}. Older jobs that are missing from the journal are held.",
                 time=_clock(health.trusted_since_s),
             ),
             tr("Look at the printer before you release such a job."),
@@ -207,9 +207,10 @@ def _unusable(folder: Path, text: str, code: str) -> Finding:
         str(folder),
         text,
         tr(
-            "Check the disk. Then stop cirrus-statusd, put the journal aside (journal.db, "
-            "journal.db-wal, journal.db-shm) and start it again. Leave jobs.lock there. Older jobs "
-            "are held then: look at the printer before you release them."
+            "Check the disk. Stop cirrus-statusd, move the journal aside "
+            "(journal.db, journal.db-wal, journal.db-shm), and start cirrus-statusd "
+            "again. Leave jobs.lock in place. Older jobs are then held. Look at the "
+            "printer before you release them."
         ),
         code,
     )

@@ -1,0 +1,360 @@
+"""A cloud, a cupsd, a clock and a report in memory, for tests that take milliseconds.
+
+Each takes the place of the real one as an argument, does what a good one does, and keeps a log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import itertools
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cirrus_bridge.api import CloudApi
+from cirrus_bridge.asking import Answer, Askers
+from cirrus_bridge.clock import Clock
+from cirrus_bridge.config import UploadSettings
+from cirrus_bridge.config_servers import Secret, Server
+from cirrus_bridge.cups_ipp import CupsServer
+from cirrus_bridge.cups_queue import (
+    FINAL,
+    HELD,
+    IDLE,
+    INDEFINITE,
+    STOPPED,
+    CupsJob,
+    CupsPrinter,
+    CupsQueues,
+    operator_message,
+    queue_message,
+)
+from cirrus_bridge.errors import CirrusError, CupsGone, CupsNotPossible
+from cirrus_bridge.journal import Journal
+from cirrus_bridge.journal_files import lock_place
+from cirrus_bridge.model import DeliveryState, JobStatus, Receipt, Segment, Target, Ticket
+
+PENDING = 3  # job-state, RFC 8011, 5.3.7
+EPOCH_S = 1_800_000_000.0
+
+T = TypeVar("T")
+
+
+class StubClock(Clock):
+    """Time passes by sleeping alone. `at_sleep` is called at each sleep, before the time passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passed_s = 0.0
+        self.at_sleep: Callable[[], None] = lambda: None
+
+    def monotonic_s(self) -> float:
+        return self.passed_s
+
+    def wall_s(self) -> float:
+        return EPOCH_S + self.passed_s
+
+    def sleep(self, seconds: float) -> None:
+        self.at_sleep()
+        self.passed_s += seconds
+        super().sleep(0)  # a stop request ends it
+
+
+class StubReport:
+    """Keeps what a submission says."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.away: list[str] = []
+        self.back = 0
+
+    def debug(self, text: str) -> None:
+        self.said.append(text)
+
+    def info(self, text: str) -> None:
+        self.said.append(text)
+
+    def progress(self, percent: int) -> None:
+        self.said.append(f"{percent} %")
+
+    def server_away(self, text: str) -> None:
+        self.away.append(text)
+
+    def server_back(self) -> None:
+        self.back += 1
+
+
+class StubApi(CloudApi):
+    """A cloud that takes everything, but for what `script` says.
+
+    `calls` has the names of all requests in their order, `tickets` those of the submits,
+    `segments` and `files` what was uploaded, and `printed` what was accepted. `asked_for` is the
+    job that was asked for last. `instance` is what the server calls itself; `knows_keys` says that
+    it knows repeated submits. `at_call` is called before each request but for segments, which come
+    from threads.
+    """
+
+    def __init__(self) -> None:
+        entry = Server("h", Secret("k"), "C", ())
+        super().__init__(entry, "C", https=True, timeouts=UploadSettings())
+        self.calls: list[str] = []
+        self.tickets: list[Ticket] = []
+        self.segments: list[Segment] = []
+        self.files: dict[str, dict[int, bytes]] = {}
+        self.printed: list[bytes] = []
+        self.instance = ""
+        self.knows_keys = False
+        self.asked_for = ""
+        self.status: JobStatus | CirrusError = JobStatus(DeliveryState.SUBMITTED)
+        self.at_call: Callable[[str], None] = lambda name: None
+        self._script: defaultdict[str, deque[object]] = defaultdict(deque)
+        self._ids = itertools.count(1)
+
+    def script(self, name: str, *answers: object) -> None:
+        """The next answers to a request: errors are raised, functions called for an answer, and
+        None is what the cloud would do anyway."""
+        self._script[name].extend(answers)
+
+    def works(self) -> None:
+        """From now on it does what it would do anyway."""
+        self._script.clear()
+
+    def version(self) -> tuple[str, ...]:
+        self.at_call("version")
+        return self._answer("version", ("", "", "", ""))
+
+    def repeats_safely(self) -> bool:
+        self.at_call("repeats_safely")
+        return self._answer("repeats_safely", self.knows_keys)
+
+    def device(self, target: Target) -> Mapping[str, Any]:
+        self.at_call("device")
+        return self._answer("device", {})
+
+    def temp_file(self) -> str:
+        self.at_call("temp_file")
+        name = self._answer("temp_file", f"t{len(self.files) + 1}")
+        self.files[name] = {}
+        return name
+
+    def put_segment(self, name: str, segment: Segment) -> None:
+        self._answer("put_segment", None)
+        self.segments.append(segment)
+        self.files[name][segment.index] = segment.data
+
+    def put_file(self, data: bytes, ticket: Ticket) -> list[Receipt]:
+        self.at_call("put_file")
+        return self._submit("put_file", data, ticket)
+
+    def submit_file(self, name: str, ticket: Ticket) -> list[Receipt]:
+        self.at_call("submit_file")
+        data = b"".join(part for _, part in sorted(self.files[name].items()))
+        return self._submit("submit_file", data, ticket)
+
+    def job_status(self, receipt: Receipt) -> JobStatus:
+        self.at_call("job_status")
+        self.asked_for = receipt.cloud_job_id
+        status = self._answer("job_status", self.status)
+        if isinstance(status, CirrusError):
+            raise status
+        return status
+
+    def _submit(self, name: str, data: bytes, ticket: Ticket) -> list[Receipt]:
+        self.tickets.append(ticket)
+        receipts = [Receipt(target, f"1-{next(self._ids)}") for target in ticket.targets]
+        receipts = self._answer(name, receipts)
+        self.printed.append(data)
+        return receipts
+
+    def _answer(self, name: str, usual: T) -> T:
+        self.calls.append(name)
+        self.server_instance = self.instance
+        answer: Any = self._script[name].popleft() if self._script[name] else None
+        if callable(answer):
+            answer = answer()
+        if isinstance(answer, BaseException):
+            raise answer
+        return usual if answer is None else answer
+
+
+class StubAskers(Askers[T]):
+    """Asks at once. To wait for an answer lets the time pass, at least `least_s`, as on a machine
+    that is busy. While `is_slow`, no answer comes."""
+
+    def __init__(self, clock: Clock, *, least_s: float = 0.0) -> None:
+        super().__init__()
+        self._least_s = least_s
+        self.is_slow = False
+        self._clock = clock
+        self._come: deque[Answer[T]] = deque()
+
+    def ask(self, number: int, question: Callable[[], T]) -> None:
+        self.open += 1
+        result: T | CirrusError
+        try:
+            result = question()
+        except CirrusError as error:
+            result = error
+        self._come.append(Answer(number, result))
+
+    def answer(self, wait_s: float) -> Answer[T] | None:
+        if self.is_slow or not self._come:
+            self._clock.sleep(max(self._least_s, wait_s))
+            return None
+        self.open -= 1
+        return self._come.popleft()
+
+
+def cups_job(job_id: int, state: int = HELD, **about: Any) -> CupsJob:
+    """A job of CUPS, held until somebody releases it; its uuid is that of `job_id`."""
+    hold_until = INDEFINITE if state == HELD else ""
+    usual: dict[str, Any] = {"queue": "q", "attributes": {}, "hold_until": hold_until}
+    usual |= {"job_uuid": f"urn:uuid:{job_id}", "reasons": (), "message": "", "told": ""}
+    values = usual | {"progress": None} | about
+    return CupsJob(job_id, state=state, **{"printer": values["queue"]} | values)
+
+
+class StubCups(CupsQueues):
+    """A cupsd with these jobs and queues, which obeys.
+
+    `did` has what it was told to do, in order, `fails` the errors that some operations raise
+    instead, and `too_young` the jobs that its lists do not have yet. `at_do` is called before each
+    thing that it is told to do.
+    """
+
+    def __init__(self, *jobs: CupsJob, **device_uris: str) -> None:
+        super().__init__(CupsServer("/nowhere"))
+        self.by_id = {job.job_id: job for job in jobs}
+        self.queues = {
+            name: CupsPrinter(name, uri, IDLE, "", ()) for name, uri in device_uris.items()
+        }
+        self.did: list[tuple[object, ...]] = []
+        self.fails: dict[str, CirrusError] = {}
+        self.too_young: set[int] = set()
+        self.at_do: Callable[[str], None] = lambda operation: None
+
+    def jobs(
+        self, *, completed: bool = False, limit: int | None = None, also: Sequence[str] = ()
+    ) -> list[CupsJob]:
+        self._fail("jobs")
+        listed = [job for job in self.by_id.values() if job.job_id not in self.too_young]
+        return [job for job in listed if (job.state in FINAL) is completed][:limit]
+
+    def job(self, job_id: int, *, also: Sequence[str] = ()) -> CupsJob:
+        self._fail("job")
+        if job_id not in self.by_id:
+            raise CupsGone("CUPS has no such job.")
+        return self.by_id[job_id]
+
+    def set_message(self, job_id: int, message: str) -> None:
+        self._do("say", job_id, message)
+        self._change(job_id, told=operator_message(message))
+
+    def release_job(self, job_id: int) -> None:
+        self._do("release", job_id)
+        if self.job(job_id).state != HELD:
+            raise CupsNotPossible("The job is not held.")
+        self._change(job_id, state=PENDING, hold_until="")
+
+    def hold_job(self, job_id: int) -> None:
+        self._do("hold", job_id)
+        self._change(job_id, state=HELD, hold_until=INDEFINITE)
+
+    def move_job(self, job_id: int, queue: str) -> None:
+        self._do("move", job_id, queue)
+        self._change(job_id, queue=queue)
+
+    def restart_job(self, job_id: int) -> None:
+        self._do("restart", job_id)
+        self._change(job_id, state=PENDING)
+
+    def pause(self, queue: str, message: str) -> bool:
+        self._do("pause", queue)
+        if self.printer(queue).state == STOPPED:
+            return False
+        self._change_queue(queue, state=STOPPED, message=queue_message(message))
+        return True
+
+    def printers(self) -> list[CupsPrinter]:
+        self._fail("printers")
+        return list(self.queues.values())
+
+    def printer(self, queue: str) -> CupsPrinter:
+        self._fail("printer")
+        if queue not in self.queues:
+            raise CupsGone("CUPS has no such printer.")
+        return self.queues[queue]
+
+    def tell_queue(self, queue: str, reasons: Collection[str], message: str) -> bool:
+        self._do("tell", queue)
+        self._change_queue(queue, reasons=tuple(reasons), message=queue_message(message))
+        return True
+
+    def put(self, *jobs: CupsJob) -> None:
+        """The jobs are so from now on."""
+        self.by_id |= {job.job_id: job for job in jobs}
+
+    def done(self, *operations: str) -> list[object]:
+        """What jobs and queues these operations were done to, in order."""
+        return [what for operation, what, *_ in self.did if operation in operations]
+
+    def _do(self, operation: str, what: object, *more: object) -> None:
+        self._fail(operation)
+        self.at_do(operation)
+        self.did.append((operation, what, *more))
+
+    def _fail(self, operation: str) -> None:
+        if operation in self.fails:
+            raise self.fails[operation]
+
+    def _change(self, job_id: int, **changes: Any) -> None:
+        self.by_id[job_id] = dataclasses.replace(self.job(job_id), **changes)
+
+    def _change_queue(self, queue: str, **changes: Any) -> None:
+        self.queues[queue] = dataclasses.replace(self.printer(queue), **changes)
+
+
+def empty_journal(folder: Path) -> Path:
+    """`folder` with the files of an empty journal: to make them takes longer than most tests."""
+    folder.mkdir(exist_ok=True)
+    for name, data in _journal_files().items():
+        path = folder / name
+        path.write_bytes(data)
+        path.chmod(0o600)
+    return folder
+
+
+@functools.cache
+def _journal_files() -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        with Journal(Path(folder)):
+            pass
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+_LOCK = """
+import fcntl, sys
+file = open(sys.argv[1], "r+b")
+fcntl.lockf(file, fcntl.LOCK_EX, 1, int(sys.argv[2]))
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def locked_elsewhere(folder: Path, name: str, number: int) -> Iterator[None]:
+    """Another process has this lock of the journal in `folder`: a job's, by its uuid and id, or a
+    poller's, by its name and 0."""
+    place = str(lock_place(name, number))
+    command = [sys.executable, "-I", "-S", "-c", _LOCK, str(folder / "jobs.lock"), place]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+        process.communicate()

@@ -1,0 +1,310 @@
+"""What jobs and queues say in CUPS, with a stubbed cupsd, a real journal and a test clock."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.change import Change
+from cirrus_bridge.cups_news import CANCELS_S, FAILURES_S, CupsNews
+from cirrus_bridge.cups_queue import ABORTED, CANCELED, COMPLETED, IDLE, MESSAGE_PREFIX, CupsPrinter
+from cirrus_bridge.errors import CupsGone
+from cirrus_bridge.journal import Journal
+from cirrus_bridge.journal_poller import PollerJournal
+from cirrus_bridge.lifecycle import State
+from cirrus_bridge.model import (
+    DeliveryState,
+    DocumentKey,
+    JobStatus,
+    Place,
+    PrintJob,
+    Receipt,
+    Target,
+)
+from cirrus_bridge.settle import Settlement
+from cirrus_bridge.uri import parse_queue_uri
+from cirrus_bridge.waiting import FAILED_REASON, OFFLINE_AFTER_S, UNASKED_REASON, WAITING_REASON
+from cirrus_bridge.watched import Watched, WatchList
+from cirrus_bridge.words import Words, tr
+from stubs import PENDING, StubClock, StubCups, cups_job, empty_journal
+
+TARGET = Target("Paris", "L1")
+URI = "cirrus://h/C/Paris:L1"
+THEIRS = "Out of toner"
+
+
+class Site:
+    """A poller that follows documents of queue `q`; `other` is another program's queue."""
+
+    def __init__(self, folder: Path) -> None:
+        self.backend = Journal(empty_journal(folder))
+        self.journal = PollerJournal(folder)
+        self.clock = StubClock()
+        self.cups = StubCups(q=URI, other="ipp://x/")
+        self.told: list[Change] = []
+        self.watch_list = WatchList()
+        self.notices: dict[str, Words] = {}
+        settlement = Settlement(self.journal, self.cups, self.clock, self.told.append)
+        self.news = CupsNews(
+            self.journal,
+            self.cups,
+            self.clock,
+            settlement,
+            self.told.append,
+            lambda: self.notices,
+        )
+
+    def watch(self, number: int = 1, handover: str = "hold", class_name: str = "") -> Watched:
+        """A job that the poller follows, and that CUPS holds."""
+        now_s = self.clock.wall_s()
+        key = DocumentKey(f"urn:uuid:{number}", number, 0, URI, 1)
+        job = PrintJob(number, key.job_uuid, "ann", "Report", 1, "q", class_name=class_name)
+        self.backend.intent(key, job, [TARGET], now_s=now_s)
+        self.backend.submitting(key, "ab", 9, 5, submit_key="k", submit_form="f", now_s=now_s)
+        self.backend.accepted(key, [Receipt(TARGET, f"1-{number}")], now_s=now_s)
+        self.backend.hand_over([key], handover, URI, now_s=now_s)
+        self.journal.beat("p", now_s=now_s)
+        (document,) = self.journal.lease("p", now_s=now_s)
+        self.cups.put(cups_job(number))
+        return self.watch_list.add(document, parse_queue_uri)
+
+    def ends(self, watched: Watched, state: DeliveryState) -> None:
+        """A document's end is known and told."""
+        now_s = self.clock.wall_s()
+        key = watched.document.key
+        assert self.journal.state(key, 0, JobStatus(state), now_s=now_s, poller="p")
+        self.journal.close([key], now_s=now_s)
+        self.watch_list.remove(watched)
+
+    def tell(self) -> list[Watched]:
+        """One turn; the documents that were let go."""
+        gone = self.news.tell_jobs(self.watch_list)
+        self.news.tell_queues(self.watch_list)
+        return gone
+
+    def state(self, watched: Watched) -> State:
+        """The document's state in the journal."""
+        key = watched.document.key
+        return self.backend.entries(key.job_uuid, key.job_id)[0].state
+
+    def says(self, queue: str = "q") -> tuple[str, frozenset[str]]:
+        """What a queue says."""
+        printer = self.cups.queues[queue]
+        return printer.message, frozenset(printer.reasons)
+
+    def set_queue(self, queue: str, message: str, *reasons: str) -> None:
+        """What a queue says from now on."""
+        self.cups.queues[queue] = CupsPrinter(queue, URI, IDLE, message, reasons)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Nothing is followed."""
+    made = Site(tmp_path)
+    with made.backend, made.journal:
+        yield made
+
+
+def test_a_held_job_and_its_queue(site: Site) -> None:
+    """They say what is known, and are told once."""
+    site.watch()
+    for _ in range(3):
+        assert site.tell() == []
+    assert site.cups.did == [("say", 1, site.cups.by_id[1].told), ("tell", "q")]
+    assert "Waiting for delivery at Paris" in site.cups.by_id[1].told
+    assert site.says() == (f"{MESSAGE_PREFIX}1 job waiting at Paris", frozenset())
+
+
+def test_a_location_that_is_offline(site: Site) -> None:
+    """A minute after a job was sent there and nothing was heard of the location."""
+    site.watch()
+    site.clock.passed_s = OFFLINE_AFTER_S
+    site.tell()
+    assert "offline" not in site.says()[0]
+    site.clock.passed_s += 1
+    site.tell()
+    message, reasons = site.says()
+    assert "Paris (offline since" in message
+    assert reasons == {WAITING_REASON}
+    assert "(offline since" in site.cups.by_id[1].told
+    site.news.signs_s[Place("h", "C", "Paris")] = site.clock.wall_s()
+    site.tell()
+    assert site.says()[1] == frozenset()
+
+
+def test_other_programs_queues(site: Site) -> None:
+    """Nothing is written there, whatever they say; the reasons of others are theirs."""
+    site.set_queue("other", THEIRS, "toner-low")
+    site.watch()
+    site.tell()
+    assert site.cups.done("tell") == ["q"]
+    assert site.says("other") == (THEIRS, frozenset({"toner-low"}))
+
+
+def test_a_message_of_another_program(site: Site) -> None:
+    """It is not taken away when there is nothing to say; ours is."""
+    site.set_queue("q", THEIRS, "toner-low")
+    site.set_queue("other", f"{MESSAGE_PREFIX}1 job waiting at Paris")
+    site.tell()
+    assert site.cups.done("tell") == ["other"]
+    assert site.says("other") == ("", frozenset())
+    assert site.says() == (THEIRS, frozenset({"toner-low"}))
+
+
+def test_a_reason_of_ours(site: Site) -> None:
+    """It goes, though the message is another program's."""
+    site.set_queue("q", THEIRS, FAILED_REASON)
+    site.tell()
+    assert site.cups.done("tell") == ["q"]
+
+
+def test_a_queue_that_was_deleted_meanwhile(site: Site) -> None:
+    """The others are told all the same."""
+    site.set_queue("q", f"{MESSAGE_PREFIX}old")
+    site.set_queue("other", f"{MESSAGE_PREFIX}old")
+    site.cups.fails["tell"] = CupsGone("no such printer")
+    site.tell()
+    assert site.told == []
+
+
+@pytest.mark.parametrize("how", [CANCELED, None])
+def test_a_job_that_was_canceled(site: Site, how: int | None) -> None:
+    """The cloud has it: that is told, and the document is let go."""
+    watched = site.watch()
+    if how is None:
+        del site.cups.by_id[1]
+    else:
+        site.cups.put(cups_job(1, how))
+    assert site.tell() == [watched]
+    assert site.state(watched) is State.CLOSED
+    assert [change.event for change in site.told] == ["let-go", "queue"]
+    site.watch_list.remove(watched)
+    assert "Job 1: Canceled in CUPS" in site.says()[0]
+    site.clock.passed_s = CANCELS_S + 1
+    site.tell()
+    assert site.says()[0] == ""
+
+
+@pytest.mark.parametrize("how", [COMPLETED, ABORTED])
+def test_a_job_that_ended_though_it_was_to_be_held(site: Site, how: int) -> None:
+    """Its document is followed on, for the queue."""
+    watched = site.watch()
+    site.cups.put(cups_job(1, how))
+    assert site.tell() == []
+    assert (site.state(watched), watched.is_held) == (State.LEFT, False)
+
+
+@pytest.mark.parametrize("state", [PENDING, CANCELED, None])
+def test_a_job_whose_end_is_known(site: Site, state: int | None) -> None:
+    """The settlement, or its backend, ends it."""
+    watched = site.watch()
+    watched.targets[0].learn(JobStatus(DeliveryState.DELIVERED))
+    if state is None:
+        del site.cups.by_id[1]
+    else:
+        site.cups.put(cups_job(1, state))
+    assert site.tell() == []
+    assert site.state(watched) is State.HELD
+    assert site.cups.done("say") == []
+
+
+def test_a_job_that_ends_while_it_is_looked_at(site: Site) -> None:
+    """Its end may be younger than the list, and so may the job."""
+    watched = site.watch()
+    site.cups.too_young.add(1)
+    assert site.tell() == []
+    assert site.state(watched) is State.HELD
+
+
+def test_a_job_of_another_with_the_same_id(site: Site) -> None:
+    """Job ids begin again with the spool: it is not told anything."""
+    watched = site.watch()
+    site.cups.put(cups_job(1, job_uuid="urn:uuid:x"))
+    assert site.tell() == [watched]
+    assert site.cups.done("say") == []
+
+
+def test_a_job_that_is_printed_again(site: Site) -> None:
+    """What CUPS says is about that print."""
+    watched = site.watch()
+    again = dataclasses.replace(watched.document.key, print_run=9)
+    job = PrintJob(1, again.job_uuid, "ann", "Report", 1, "q")
+    site.backend.intent(again, job, [TARGET], now_s=1.0)
+    assert site.tell() == [watched]
+    assert site.cups.done("say") == []
+
+
+def test_a_job_of_a_class(site: Site) -> None:
+    """It goes to the member that has sent it, before a person may release it."""
+    site.watch(class_name="all")
+    site.cups.put(cups_job(1, queue="all"))
+    site.tell()
+    assert site.cups.did[0] == ("move", 1, "q")
+    assert site.cups.done("say") == [1]
+
+
+def test_a_job_that_was_moved_and_printed_there(site: Site) -> None:
+    """What it says is about its print there."""
+    watched = site.watch()
+    there = dataclasses.replace(watched.document.key, destination="cirrus://h/C/Rome:L1")
+    job = PrintJob(1, there.job_uuid, "ann", "Report", 1, "other")
+    site.backend.intent(there, job, [TARGET], now_s=1.0)
+    site.backend.submitting(there, "ab", 9, 5, submit_key="k", submit_form="f", now_s=1.0)
+    site.backend.accepted(there, [Receipt(TARGET, "7-7")], now_s=1.0)
+    site.cups.put(cups_job(1, queue="other"))
+    site.tell()
+    assert site.cups.done("say") == []
+
+
+def test_what_was_not_delivered(site: Site) -> None:
+    """The queue tells it for a day, or until it delivers something."""
+    site.ends(site.watch(1), DeliveryState.DELETED)
+    site.tell()
+    message, reasons = site.says()
+    assert "Job 1 was not delivered: Deleted at Paris" in message
+    assert reasons == {FAILED_REASON}
+    site.clock.passed_s = FAILURES_S + 1
+    site.tell()
+    assert site.says() == ("", frozenset())
+    site.ends(site.watch(2), DeliveryState.DELETED)
+    site.tell()
+    assert site.says()[1] == {FAILED_REASON}
+    site.clock.passed_s += 1
+    site.ends(site.watch(3), DeliveryState.DELIVERED)
+    site.tell()
+    assert site.says() == ("", frozenset())
+
+
+def test_a_cloud_that_cannot_be_asked(site: Site) -> None:
+    """By its server, or by its company; it is news once, and over with one answer."""
+    watched = site.watch()
+    sibling = parse_queue_uri("cirrus://h/D/Paris:L1")
+    assert site.news.has_trouble(watched.queue, "Wrong key.", of_company=True)
+    assert not site.news.has_trouble(watched.queue, "Wrong key.", of_company=True)
+    assert site.news.trouble_of(sibling) == ""
+    site.tell()
+    assert "Wrong key." in site.says()[0]
+    assert site.says()[1] == {UNASKED_REASON}
+    assert site.news.has_trouble(sibling, "Away.", of_company=False)
+    assert site.news.trouble_of(sibling) == "Away."
+    assert site.news.trouble_of(watched.queue) == "Wrong key."
+    assert site.news.trouble_is_over(watched.queue)
+    assert not site.news.trouble_is_over(watched.queue)
+    assert site.news.trouble_of(sibling) == ""
+    site.tell()
+    assert site.says() == (f"{MESSAGE_PREFIX}1 job waiting at Paris", frozenset())
+
+
+def test_jobs_that_wait_for_a_server(site: Site) -> None:
+    """The queue says so, though nothing is followed for it."""
+    site.notices["q"] = tr("2 jobs are held until h works again")
+    site.tell()
+    message, reasons = site.says()
+    assert message == f"{MESSAGE_PREFIX}2 jobs are held until h works again"
+    assert reasons == {UNASKED_REASON}
+    site.notices.clear()
+    site.tell()
+    assert site.says() == ("", frozenset())

@@ -1,0 +1,254 @@
+"""When CUPS is told, and what becomes of a cupsd that is away, with stubs and a test clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.change import Change
+from cirrus_bridge.cups_news import CupsNews
+from cirrus_bridge.cups_queue import COMPLETED, PROCESSING, STOPPED
+from cirrus_bridge.cups_turn import AWAY_WAIT_S, CUPS_S, CupsTurn
+from cirrus_bridge.errors import CupsAway, CupsRefused
+from cirrus_bridge.journal import Journal
+from cirrus_bridge.journal_poller import PollerJournal
+from cirrus_bridge.lifecycle import State
+from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt, Target
+from cirrus_bridge.orphans import Orphans
+from cirrus_bridge.outages import Outages
+from cirrus_bridge.patience import FOR_SERVER
+from cirrus_bridge.settle import Settlement
+from cirrus_bridge.uri import parse_queue_uri
+from cirrus_bridge.watched import Watched, WatchList
+from stubs import StubApi, StubAskers, StubClock, StubCups, cups_job, empty_journal
+
+TARGET = Target("Paris", "L1")
+URI = "cirrus://h/C/Paris:L1"
+ORPHANS_S = 60.0
+
+
+class Site:
+    """All that a poller has to say to CUPS; job `n` is held at queue `q`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.backend = Journal(empty_journal(folder))
+        self.journal = PollerJournal(folder)
+        self.clock = StubClock()
+        self.cups = StubCups(q=URI)
+        self.told: list[Change] = []
+        self.watch_list = WatchList()
+        journal, cups, clock, tell = self.journal, self.cups, self.clock, self.told.append
+        settlement = Settlement(journal, cups, clock, tell)
+        outages = Outages(
+            journal,
+            cups,
+            clock,
+            tell,
+            StubAskers(StubClock()),
+            parse_queue_uri,
+            lambda _: StubApi(),
+        )
+        news = CupsNews(journal, cups, clock, settlement, tell, outages.notices)
+        orphans = Orphans(journal, cups, clock, tell, str(folder))
+        self.turn = CupsTurn(
+            clock, news, settlement, orphans, ORPHANS_S, outages, tell, self.watch_list
+        )
+
+    def watch(
+        self, number: int = 1, state: DeliveryState = DeliveryState.DELIVERED, options: str = ""
+    ) -> Watched:
+        """A document of the job of this number, with what the poller knows of it."""
+        now_s = self.clock.wall_s()
+        job_id = (number + 1) // 2  # two documents each
+        key = DocumentKey(f"urn:uuid:{job_id}", job_id, 0, URI, number)
+        job = PrintJob(job_id, key.job_uuid, "ann", "Report", 1, "q")
+        self.backend.intent(key, job, [TARGET], now_s=now_s)
+        self.backend.submitting(key, "ab", 9, 5, submit_key="k", submit_form="f", now_s=now_s)
+        self.backend.accepted(key, [Receipt(TARGET, f"1-{number}")], now_s=now_s)
+        self.backend.hand_over([key], "hold", URI + options, now_s=now_s)
+        self.journal.beat("p", now_s=now_s)
+        (document,) = self.journal.lease("p", now_s=now_s)
+        self.cups.put(cups_job(job_id))
+        watched = self.watch_list.add(document, parse_queue_uri)
+        watched.targets[0].learn(JobStatus(state))
+        self.turn.note(watched)
+        return watched
+
+    def waits(self) -> None:
+        """Job 9 waits for the server, which works."""
+        key = DocumentKey("urn:uuid:9", 9, 0, URI, 1)
+        job = PrintJob(9, key.job_uuid, "ann", "Report", 1, "q")
+        self.backend.intent(key, job, [TARGET], now_s=1.0)
+        self.backend.wait(key, FOR_SERVER, URI, give_up_at_s=9e9, now_s=1.0)
+        self.cups.put(cups_job(9))
+
+    def take(self, after_s: float = 0.0) -> list[Watched]:
+        """One turn; what is not to be watched any longer is dropped."""
+        self.clock.passed_s += after_s
+        gone = []
+        for watched in self.turn.take(self.clock.monotonic_s()):
+            gone.append(watched)
+            self.watch_list.remove(watched)
+            self.turn.forget(watched)
+        return gone
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Nothing is followed, and the first turn was taken."""
+    made = Site(tmp_path)
+    with made.backend, made.journal:
+        made.take()
+        yield made
+
+
+def away() -> CupsAway:
+    """A cupsd that does not answer."""
+    return CupsAway("cupsd does not answer.")
+
+
+def test_a_job_that_is_settled(site: Site) -> None:
+    """It is brought to its end at once."""
+    site.watch()
+    site.take()
+    assert site.cups.done("release") == [1]
+
+
+def test_a_job_of_several_documents(site: Site) -> None:
+    """It is brought to its end when all of them are settled, once."""
+    site.watch(1)
+    second = site.watch(2, DeliveryState.RECEIVED)
+    site.turn.note(second)
+    site.take()
+    second.targets[0].learn(JobStatus(DeliveryState.DELIVERED))
+    site.turn.note(second)
+    site.take()
+    assert site.cups.done("release") == [1]
+
+
+def test_what_is_over_is_not_watched_any_longer(site: Site) -> None:
+    """All documents of the job."""
+    first, second = site.watch(1), site.watch(2)
+    site.cups.put(cups_job(1, COMPLETED))
+    assert site.take() == [first, second]
+    assert len(site.watch_list) == 0
+
+
+def test_a_settled_job_that_a_backend_is_at(site: Site) -> None:
+    """It is looked at again by and by."""
+    watched = site.watch()
+    site.cups.put(cups_job(1, PROCESSING))
+    assert site.take() == []
+    site.cups.put(cups_job(1, COMPLETED))
+    assert site.take() == []
+    assert site.take(CUPS_S) == [watched]
+
+
+def test_news_are_told_soon(site: Site) -> None:
+    """And otherwise now and then."""
+    site.watch(1, DeliveryState.SUBMITTED)
+    site.take(1)
+    assert site.cups.did == []
+    site.turn.soon()
+    assert site.turn.due_s == site.clock.passed_s
+    site.take()
+    assert site.cups.done("tell", "say") == [1, "q"]
+    site.watch(3, DeliveryState.SUBMITTED)
+    site.take(CUPS_S - 1)
+    assert 2 not in site.cups.done("say")
+    site.take(1)
+    assert 2 in site.cups.done("say")
+
+
+def test_cupsd_is_away(site: Site) -> None:
+    """It is left alone for a while, that is told once, and nothing is forgotten."""
+    site.watch()
+    site.cups.fails["job"] = site.cups.fails["printers"] = away()
+    for _ in range(3):
+        site.turn.soon()
+        site.take()
+    assert [change.event for change in site.told] == ["cups"]
+    assert site.turn.due_s == site.clock.passed_s + AWAY_WAIT_S
+    site.cups.fails.clear()
+    site.take(AWAY_WAIT_S - 1)
+    assert site.cups.did == []
+    site.take(1)
+    assert site.cups.done("release") == [1]
+    site.cups.fails["printers"] = away()
+    site.take(CUPS_S)
+    assert [change.event for change in site.told].count("cups") == 2
+
+
+def test_cupsd_refuses_one_job(site: Site) -> None:
+    """The others are brought to their end."""
+    site.watch(1)
+    site.watch(3)
+    site.cups.fails["release"] = CupsRefused("no")
+    site.take()
+    del site.cups.fails["release"]
+    assert [change.event for change in site.told] == ["cups"]
+    site.clock.passed_s += 2 * CUPS_S
+    site.take(2 * CUPS_S)
+    assert site.cups.done("release") == [1, 2]
+
+
+def test_a_location_that_tells_of_an_error(site: Site) -> None:
+    """Its queue is stopped, if it wants that: once, and nothing is printed again."""
+    watched = site.watch(1, DeliveryState.SUBMITTED, "?onfailure=stop")
+    other = site.watch(3, DeliveryState.SUBMITTED, "?onfailure=report")
+    site.turn.fails(other)
+    site.take(CUPS_S)
+    assert site.cups.done("pause") == []
+    site.turn.fails(watched)
+    site.cups.fails["pause"] = away()
+    site.take(CUPS_S)
+    site.cups.fails.clear()
+    for _ in range(3):
+        site.take(CUPS_S)
+    assert site.cups.done("pause") == ["q"]
+    assert site.cups.queues["q"].state == STOPPED
+
+
+def test_jobs_that_wait_for_a_server(site: Site) -> None:
+    """They are released in each turn, not only when there is news."""
+    site.waits()
+    for _ in range(4):
+        site.take(1)
+    assert site.cups.done("release") == [9]
+
+
+def test_jobs_that_wait_while_cupsd_is_away(site: Site) -> None:
+    """cupsd is left alone for a while."""
+    site.waits()
+    site.cups.fails["jobs"] = away()
+    for _ in range(4):
+        site.take(1)
+    assert [change.event for change in site.told] == ["cups"]
+    site.cups.fails.clear()
+    for _ in range(20):
+        site.take(1)
+    assert site.cups.done("release") == [9]
+
+
+def test_one_round(site: Site) -> None:
+    """The same for a poller that makes one round only."""
+    site.waits()
+    site.turn.run_once()
+    assert site.cups.done("release") == [9]
+    site.cups.fails["jobs"] = away()
+    site.clock.passed_s += CUPS_S
+    site.turn.run_once()
+    assert site.told[-1].event == "cups"
+
+
+def test_orphans(site: Site) -> None:
+    """They are looked for now and then."""
+    key = DocumentKey("urn:uuid:7", 7, 0, URI, 1)
+    job = PrintJob(7, key.job_uuid, "ann", "Report", 1, "q")
+    site.backend.intent(key, job, [TARGET], now_s=1.0)
+    site.take(ORPHANS_S - 1)
+    assert site.backend.entries(key.job_uuid, 7)[0].state is State.SENDING
+    site.take(CUPS_S)
+    assert site.backend.entries(key.job_uuid, 7)[0].state is State.ABANDONED

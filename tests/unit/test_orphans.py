@@ -1,0 +1,409 @@
+"""Documents and runs that nobody brings to an end: a stubbed cupsd and a real journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge import journal_runs
+from cirrus_bridge.change import NOTICE, WARNING, Change
+from cirrus_bridge.cups_queue import ABORTED, CANCELED, COMPLETED, HELD, PROCESSING
+from cirrus_bridge.errors import CupsNotPossible, CupsRefused
+from cirrus_bridge.journal import Journal
+from cirrus_bridge.journal_poller import PollerJournal
+from cirrus_bridge.lifecycle import State
+from cirrus_bridge.model import DocumentKey, PrintJob, Receipt, Target
+from cirrus_bridge.orphans import Orphans
+from stubs import PENDING, StubClock, StubCups, cups_job, empty_journal, locked_elsewhere
+
+URI = "cirrus://h/C/Paris:L1"
+OPTIONS = f"{URI}?onfailure=reprint"
+TARGET = Target("Paris", "L1")
+KEY = DocumentKey("urn:uuid:1", 1, 0, URI, 1)
+BEGAN, CUPSD = "1800000000", 4711  # when CUPS began to process the job, and its process
+
+
+class Site:
+    """A poller's part for orphans."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.backend = Journal(empty_journal(folder))
+        self.journal = PollerJournal(folder)
+        self.clock = StubClock()
+        self.cups = StubCups(q=OPTIONS, other="ipp://printer/")
+        self.told: list[Change] = []
+        self.orphans = Orphans(self.journal, self.cups, self.clock, self.told.append, str(folder))
+
+    def killed(self, state: State, key: DocumentKey = KEY, class_name: str = "") -> None:
+        """A run that was killed when the document was in this state."""
+        now_s = self.clock.wall_s()
+        job = PrintJob(1, key.job_uuid, "ann", "Report", 1, "q", class_name=class_name)
+        self.backend.intent(key, job, [TARGET], now_s=now_s)
+        if state is State.SENDING:
+            return
+        self.backend.submitting(key, "ab", 9, 5, submit_key="k", submit_form="f", now_s=now_s)
+        if state is State.UNANSWERED:
+            self.backend.unanswered(key, now_s=now_s)
+        elif state is not State.SUBMITTING:
+            taken = self.backend.accepted(key, [Receipt(TARGET, f"1-{key.number}")], now_s=now_s)
+            assert not taken
+        if state in (State.REPRINT, State.HELD):
+            self.backend.hand_over([key], "hold", OPTIONS, now_s=now_s)
+        if state is State.REPRINT:
+            self.journal.print_anew([key], now_s=now_s)
+        assert self.state(key) is state
+
+    def note(self, documents: int = 1, runs: int = 1, *, is_held: bool = False) -> Path:
+        """The note of a pass of which no process lives."""
+        folder = self.folder / "runs"
+        folder.mkdir(exist_ok=True)
+        note = folder / f"1-{BEGAN}-{CUPSD}"
+        note.write_text(f"run of {documents}\n" * runs + "held\n" * is_held)
+        return note
+
+    def state(self, key: DocumentKey = KEY) -> State:
+        """The document's state in the journal."""
+        entries = self.backend.entries(key.job_uuid, key.job_id)
+        return next(entry.state for entry in entries if entry.key == key)
+
+    @property
+    def did(self) -> list[tuple[object, ...]]:
+        """What CUPS was told to do."""
+        return self.cups.did
+
+    @property
+    def events(self) -> list[tuple[str, int]]:
+        """What was told, and how loud."""
+        return [(change.event, change.level) for change in self.told]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """No job was printed yet."""
+    made = Site(tmp_path)
+    with made.backend, made.journal:
+        yield made
+
+
+def _completed(**about: object) -> dict[str, object]:
+    times = {"time-at-completed": (1_800_000_100,), "time-at-processing": (int(BEGAN),)}
+    names = {"job-originating-user-name": ("ann",), "job-name": ("Report",)}
+    return {"attributes": times | names} | about
+
+
+@pytest.mark.parametrize("state", [State.SENDING, State.SUBMITTING])
+def test_cups_took_a_killed_run_for_printed(site: Site, state: State) -> None:
+    """The job is restarted, once: its backend goes on, or says what is to be decided."""
+    site.killed(state)
+    site.cups.put(cups_job(1, COMPLETED, **_completed()))
+    site.orphans.look()
+    assert site.did == [("restart", 1)]
+    assert site.events == [("restarted", NOTICE)]
+    assert (site.told[0].queue, site.told[0].job_id, site.told[0].user) == ("q", 1, "ann")
+    (entry,) = site.backend.entries(KEY.job_uuid, 1)
+    assert (entry.state, entry.completed_at, entry.open_runs) == (state, 1_800_000_100, 0)
+    site.orphans.look()  # its backend has not begun yet
+    assert len(site.did) == 1
+
+
+def test_another_program_has_printed_it_since(site: Site) -> None:
+    """The restarted job ran where nothing is written into the journal: it is not lost again."""
+    site.killed(State.SENDING)
+    site.cups.put(cups_job(1, COMPLETED, **_completed()))
+    site.orphans.look()
+    site.cups.put(cups_job(1, COMPLETED, **_completed()))
+    site.orphans.look()
+    assert site.did == [("restart", 1)]
+    assert site.state() is State.ABANDONED
+
+
+@pytest.mark.parametrize("state", [State.SENDING, State.SUBMITTING, State.REPRINT])
+def test_what_another_program_has_printed(site: Site, state: State) -> None:
+    """The job was moved, or a class has given it to another member: it is not restarted."""
+    site.killed(state)
+    site.cups.put(cups_job(1, COMPLETED, **_completed(printer="other")))
+    site.orphans.look()
+    assert site.did == []
+    in_doubt = state is State.SUBMITTING
+    assert site.state() is (State.ABANDONED_IN_DOUBT if in_doubt else State.ABANDONED)
+    assert site.events == [("may-be-printed", WARNING)] * in_doubt
+
+
+def test_a_run_that_came_to_its_end(site: Site) -> None:
+    """CUPS completed the job without it, as a person may have moved it and back."""
+    site.killed(State.SENDING)
+    site.backend.run_ended(KEY, now_s=site.clock.wall_s())
+    site.cups.put(cups_job(1, COMPLETED, **_completed()))
+    site.orphans.look()
+    assert (site.did, site.state()) == ([], State.ABANDONED)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_same_document_is_elsewhere(site: Site, number: int) -> None:
+    """The cloud has it by another member of a class; of another document, that says nothing."""
+    site.killed(State.SENDING)
+    elsewhere = DocumentKey(KEY.job_uuid, 1, 0, "cirrus://h/C/Lyon:L2", number)
+    site.killed(State.HELD, elsewhere)
+    site.cups.put(cups_job(1, COMPLETED, **_completed()))
+    site.orphans.look()
+    assert site.cups.done("restart") == ([] if number == 1 else [1])
+    assert site.state(elsewhere) is State.HELD
+    if number == 1:
+        assert (site.state(), site.told) == (State.ABANDONED, [])
+
+
+@pytest.mark.parametrize("state", [State.SENDING, State.SUBMITTING, State.UNANSWERED])
+@pytest.mark.parametrize("how", [CANCELED, ABORTED, None])
+def test_a_job_that_cups_has_ended(site: Site, state: State, how: int | None) -> None:
+    """It is given up. What is in doubt is told, unless a person has ended the job."""
+    site.killed(state)
+    if how is not None:
+        site.cups.put(cups_job(1, how, **_completed()))
+    site.orphans.look()
+    assert site.did == []
+    in_doubt = state is not State.SENDING
+    assert site.state() is (State.ABANDONED_IN_DOUBT if in_doubt else State.ABANDONED)
+    assert site.events == [("may-be-printed", WARNING)] * (in_doubt and how is None)
+
+
+def test_cups_has_another_job_of_that_id(site: Site) -> None:
+    """Job ids begin again with the spool: it is not touched."""
+    site.killed(State.SENDING)
+    site.cups.put(cups_job(1, COMPLETED, **_completed(job_uuid="urn:uuid:x")))
+    site.orphans.look()
+    assert (site.did, site.state()) == ([], State.ABANDONED)
+
+
+def test_cups_cannot_restart_it(site: Site) -> None:
+    """Its data is gone: that is told, and the document is given up."""
+    site.killed(State.SENDING)
+    site.cups.put(cups_job(1, COMPLETED, **_completed()))
+    site.cups.fails["restart"] = CupsRefused("CUPS has no files of it.")
+    site.orphans.look()
+    assert site.events == [("not-restarted", WARNING)]
+    assert "no files" in site.told[0].text
+    assert site.state() is State.ABANDONED
+
+
+@pytest.mark.parametrize("job_state", [PENDING, PROCESSING, HELD])
+@pytest.mark.parametrize("state", [State.SENDING, State.SUBMITTING, State.UNANSWERED])
+def test_a_job_that_cups_still_has(site: Site, job_state: int, state: State) -> None:
+    """CUPS runs its backend again, or a person decides."""
+    site.killed(state)
+    site.cups.put(cups_job(1, job_state))
+    site.orphans.look()
+    assert (site.did, site.told, site.state()) == ([], [], state)
+
+
+def test_a_backend_is_at_work(site: Site) -> None:
+    """Whatever CUPS says of the job, it is no orphan."""
+    site.killed(State.SENDING)
+    site.cups.put(cups_job(1, COMPLETED, **_completed()))
+    with locked_elsewhere(site.folder, KEY.job_uuid, 1):
+        site.orphans.look()
+    assert (site.did, site.state()) == ([], State.SENDING)
+
+
+@pytest.mark.parametrize("job_state", [COMPLETED, CANCELED, None])
+@pytest.mark.parametrize(("queue_uri", "kept"), [(OPTIONS, OPTIONS), ("ipp://x/", URI), ("", URI)])
+def test_what_the_cloud_has(site: Site, job_state: int | None, queue_uri: str, kept: str) -> None:
+    """It is followed, as the queue wants it, if the queue still leads there."""
+    site.killed(State.FOLLOWED)
+    site.cups = StubCups(**({"q": queue_uri} if queue_uri else {}))
+    site.orphans.cups = site.cups
+    if job_state:
+        site.cups.put(cups_job(1, job_state, **_completed()))
+    site.orphans.look()
+    assert (site.did, site.state()) == ([], State.LEFT)
+    assert site.backend.documents_of(KEY)[0].device_uri == kept
+
+
+def test_a_reprint_that_was_not_released(site: Site) -> None:
+    """A poller was killed in between; a time that a person has set is respected."""
+    site.killed(State.REPRINT)
+    site.cups.put(cups_job(1, hold_until="night"))
+    site.orphans.look()
+    assert site.did == []
+    site.cups.put(cups_job(1))
+    site.orphans.look()
+    assert (site.did, site.state()) == ([("release", 1)], State.REPRINT)
+
+
+def test_a_reprint_that_cups_took_for_printed(site: Site) -> None:
+    """The backend was killed before it wrote anything: the job is restarted, once."""
+    site.killed(State.REPRINT)
+    site.cups.put(cups_job(1, COMPLETED, **_completed()))
+    site.orphans.look()
+    assert (site.did, site.state()) == ([("restart", 1)], State.SENDING)
+    site.cups.put(cups_job(1, COMPLETED, **_completed()))
+    site.orphans.look()
+    assert len(site.did) == 1
+
+
+# --- notes of runs that the journal may know nothing of
+
+
+@pytest.mark.parametrize("job_state", [COMPLETED, ABORTED])
+def test_a_run_that_was_killed_before_it_wrote_anything(site: Site, job_state: int) -> None:
+    """The job is restarted, and the note stays for the run that comes."""
+    note = site.note()
+    site.cups.put(cups_job(1, job_state, **_completed()))
+    site.orphans.look()
+    assert site.did == [("restart", 1)]
+    assert site.events == [("restarted", NOTICE)]
+    assert (site.told[0].user, site.told[0].title) == ("ann", "Report")
+    assert note.exists()
+
+
+def test_another_program_has_worked_on_the_job_since(site: Site) -> None:
+    """It was printed by that: the note is taken away."""
+    note = site.note()
+    times = {"time-at-processing": (int(BEGAN) + 5,), "time-at-completed": (int(BEGAN) + 9,)}
+    site.cups.put(cups_job(1, COMPLETED, attributes=times))
+    site.orphans.look()
+    assert (site.did, note.exists()) == ([], False)
+
+
+@pytest.mark.parametrize("job_state", [CANCELED, None])
+def test_a_job_that_nobody_wants(site: Site, job_state: int | None) -> None:
+    """It was canceled, or CUPS has forgotten it."""
+    note = site.note()
+    if job_state:
+        site.cups.put(cups_job(1, job_state, **_completed()))
+    site.orphans.look()
+    assert (site.did, note.exists()) == ([], False)
+
+
+@pytest.mark.parametrize(("documents", "is_restarted"), [(1, False), (2, True)])
+def test_the_cloud_has_what_the_runs_were_for(
+    site: Site, documents: int, *, is_restarted: bool
+) -> None:
+    """All of it, or not."""
+    note = site.note(documents)
+    site.killed(State.HELD)
+    site.cups.put(cups_job(1, COMPLETED, **_completed()))
+    site.orphans.look()
+    assert site.cups.done("restart") == [1] * is_restarted
+    assert note.exists() is is_restarted
+
+
+def test_cups_says_that_a_printed_job_was_aborted(site: Site) -> None:
+    """A backend asked to be run again; it ends the job with the truth."""
+    site.note(2)
+    site.killed(State.HELD)
+    site.killed(State.HELD, DocumentKey(KEY.job_uuid, 1, 0, URI, 2))
+    site.cups.put(cups_job(1, ABORTED, **_completed()))
+    site.orphans.look()
+    assert site.cups.done("restart") == [1]
+    assert {entry.completed_at for entry in site.backend.entries(KEY.job_uuid, 1)} == {
+        1_800_000_100
+    }
+
+
+def test_cups_cannot_restart_what_a_note_tells_of(site: Site) -> None:
+    """That is told once."""
+    note = site.note()
+    site.cups.put(cups_job(1, COMPLETED, **_completed()))
+    site.cups.fails["restart"] = CupsRefused("CUPS has no files of it.")
+    site.orphans.look()
+    site.orphans.look()
+    assert site.events == [("not-restarted", WARNING)]
+    assert not note.exists()
+
+
+@pytest.mark.parametrize("person_is_quicker", [True, False])
+def test_a_job_that_is_held_for_a_cause_that_passes(site: Site, *, person_is_quicker: bool) -> None:
+    """The journal was in use, say: the job is released, once."""
+    note = site.note(is_held=True)
+    site.cups.put(cups_job(1, HELD, **_completed()))
+    if person_is_quicker:
+        site.cups.fails["release"] = CupsNotPossible("The job is not held.")
+    site.orphans.look()
+    assert site.cups.done("release") == [1] * (not person_is_quicker)
+    assert [event for event, _ in site.events] == ["released"] * (not person_is_quicker)
+    assert not note.exists()
+
+
+def test_a_job_that_is_held_for_such_a_cause_and_by_a_person(site: Site) -> None:
+    """A time that a person has set is respected."""
+    note = site.note(is_held=True)
+    site.cups.put(cups_job(1, HELD, **_completed(hold_until="night")))
+    site.orphans.look()
+    assert (site.did, note.exists()) == ([], True)
+
+
+def test_a_job_that_is_held_for_another_cause(site: Site) -> None:
+    """A person's, say: it stays held."""
+    note = site.note()
+    site.cups.put(cups_job(1, HELD, **_completed()))
+    site.orphans.look()
+    assert (site.did, note.exists()) == ([], True)
+
+
+@pytest.mark.parametrize("job_state", [HELD, PROCESSING, PENDING])
+def test_another_program_is_at_the_job(site: Site, job_state: int) -> None:
+    """Since the run that was held or killed: the note is taken away, and nothing is done."""
+    note = site.note(is_held=True)
+    site.cups.put(cups_job(1, job_state, attributes={"time-at-processing": (int(BEGAN) + 5,)}))
+    site.orphans.look()
+    assert (site.did, note.exists()) == ([], False)
+
+
+def test_a_job_that_stands_still(site: Site) -> None:
+    """CUPS waits for a filter, while no run began between two looks: that is told once."""
+    note = site.note(3)
+    site.cups.put(cups_job(1, PROCESSING, **_completed()))
+    site.orphans.look()
+    site.note(3, runs=2)
+    site.orphans.look()
+    assert site.told == []
+    for _ in range(3):
+        site.orphans.look()
+    assert site.events == [("stuck", WARNING)]
+    assert (site.did, note.exists()) == ([], True)
+
+
+def test_a_run_that_is_at_work(site: Site) -> None:
+    """Its note is locked as long as one of its processes lives, whatever CUPS says."""
+    argv = ["cirrus", "1", "u", "t", "1", f"time-at-processing={BEGAN}", "file"]
+    state = {"CIRRUS_BRIDGE_STATE": str(site.folder)}
+    journal_runs.begin(argv, state, CUPSD)  # its lock ends with this process
+    site.cups.put(cups_job(1, COMPLETED, **_completed()))
+    site.orphans.look()
+    assert site.did == []
+    (left,) = journal_runs.left(str(site.folder))
+    assert left.is_at_work
+
+
+def test_quiet_documents_of_others(site: Site) -> None:
+    """What the poller follows, or what is over, is no orphan."""
+    site.killed(State.HELD)
+    now_s = site.clock.wall_s()
+    site.backend.close([KEY], now_s=now_s)
+    site.cups.put(cups_job(1, COMPLETED, **_completed()))
+    site.orphans.look()
+    assert (site.did, site.told, site.state()) == ([], [], State.CLOSED)
+
+
+@pytest.mark.parametrize("in_doubt", [True, False])
+@pytest.mark.parametrize("how", [CANCELED, COMPLETED, None])
+def test_a_job_that_waited_for_its_server(site: Site, how: int | None, *, in_doubt: bool) -> None:
+    """CUPS ended it meanwhile: a person did, or another queue has printed it. What may be printed
+    is told, unless a person has canceled it."""
+    site.killed(State.SUBMITTING if in_doubt else State.SENDING)
+    now_s = site.clock.wall_s()
+    site.backend.wait(KEY, "server", OPTIONS, give_up_at_s=now_s + 9, now_s=now_s)
+    site.cups.put(cups_job(1, HELD))
+    site.orphans.look()
+    assert site.told == []
+    if how is None:
+        del site.cups.by_id[1]
+    else:
+        site.cups.put(cups_job(1, how, **_completed()))
+    site.orphans.look()
+    assert site.state() is (State.ABANDONED_IN_DOUBT if in_doubt else State.ABANDONED)
+    is_told = in_doubt and how != CANCELED
+    assert site.events == ([("may-be-printed", WARNING)] if is_told else [])

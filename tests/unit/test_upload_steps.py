@@ -1,0 +1,359 @@
+"""What an upload sends, and what the journal has of it, with a stubbed cloud and a test clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.crowd import Crowd
+from cirrus_bridge.errors import (
+    Refused,
+    ServerAway,
+    ShortSegment,
+    StartOver,
+    TooLarge,
+    Unreachable,
+)
+from cirrus_bridge.journal import Journal
+from cirrus_bridge.model import DocumentKey, PrintJob, Target
+from cirrus_bridge.patience import Patience
+from cirrus_bridge.settings import QueueSettings
+from cirrus_bridge.upload import TRUSTED_S, Upload
+from cirrus_bridge.uri import parse_queue_uri
+from stubs import StubApi, StubClock, StubReport, empty_journal
+
+URI = "cirrus://h/C/Paris:L1"
+KEY = DocumentKey("urn:uuid:1", 1, 0, URI, 1)
+SIZE = 100
+DATA = bytes(range(250)) * 2  # five segments
+
+
+def away() -> Unreachable:
+    """A server that cannot be reached."""
+    return Unreachable("Cannot reach h.")
+
+
+def refused() -> Refused:
+    """A server that says no."""
+    return Refused("h refused it.")
+
+
+class Site:
+    """Uploads of one document, by several runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.journal = Journal(empty_journal(folder))
+        self.api = StubApi()
+        self.clock = StubClock()
+        self.report = StubReport()
+        self.takes_one_at_a_time = False
+        self.progressed = 0
+        self.journal.intent(
+            KEY, PrintJob(1, KEY.job_uuid, "u", "t", 1, "q"), [Target("Paris", "L1")], now_s=1.0
+        )
+
+    def upload(self, *, connections: int = 1, contimeout_s: int = 10_000) -> Upload:
+        """A run's upload, which knows what the journal has."""
+        queue = parse_queue_uri(URI, QueueSettings(contimeout_s=contimeout_s))
+        return Upload(
+            api=self.api,
+            journal=self.journal,
+            key=KEY,
+            clock=self.clock,
+            patience=Patience(self.clock, self.report, self.journal, KEY, queue),
+            crowd=Crowd(connections),
+            segment_bytes=SIZE,
+            largest_bytes=SIZE,
+            earlier=self.journal.upload(KEY),
+            progressed=self._progressed,
+            found_one_at_a_time=self._found,
+        )
+
+    def send(self, data: bytes = DATA, *, connections: int = 1, contimeout_s: int = 10_000) -> str:
+        """One run; the name of the temporary file.
+
+        Raises:
+            CirrusError: what it ended with.
+        """
+        upload = self.upload(connections=connections, contimeout_s=contimeout_s)
+        name = upload.send(upload.cut([data]))
+        assert upload.size_bytes == len(data)
+        return name
+
+    def interrupted(self) -> None:
+        """A run that has sent two segments."""
+        self.api.script("put_segment", None, None, *[away] * 30)
+        with pytest.raises(ServerAway):
+            self.send(contimeout_s=60)
+        self.api.works()
+        self.api.segments.clear()
+
+    def content(self, name: str) -> bytes:
+        """What is in a temporary file."""
+        return b"".join(data for _, data in sorted(self.api.files[name].items()))
+
+    @property
+    def journaled(self) -> dict[int, int]:
+        """The confirmed segments: place and length."""
+        there = self.journal.upload(KEY)
+        return {at: each.length for at, each in there.segments.items()} if there else {}
+
+    @property
+    def sent(self) -> list[int]:
+        """The places of the segments that the cloud has taken, in order."""
+        return [segment.index for segment in self.api.segments]
+
+    def _found(self) -> None:
+        self.takes_one_at_a_time = True
+
+    def _progressed(self) -> None:
+        self.progressed += 1
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A document of which nothing was sent."""
+    made = Site(tmp_path)
+    with made.journal:
+        yield made
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_all_is_there_and_known(site: Site, connections: int) -> None:
+    """The journal has each segment that the cloud has taken."""
+    assert site.content(site.send(connections=connections)) == DATA
+    assert site.journaled == dict.fromkeys(range(0, len(DATA), SIZE), SIZE)
+    assert site.progressed == 5
+    assert site.report.back > 0
+
+
+def test_the_name_is_known_before_the_first_segment(site: Site) -> None:
+    """So the next run does not ask for another one."""
+    site.interrupted()
+    there = site.journal.upload(KEY)
+    assert there is not None
+    assert (there.temp_file, sorted(there.segments)) == ("t1", [0, 100])
+    assert there.at_s == site.clock.wall_s() - site.clock.passed_s
+
+
+def test_only_what_was_confirmed_is_known(site: Site) -> None:
+    """A segment that fails, in whatever way, is sent again, and is in the journal after that."""
+    site.api.script("put_segment", None, away, ShortSegment("50 of 100"), None)
+    site.clock.at_sleep = lambda: seen.append(site.journaled)
+    seen: list[dict[int, int]] = []
+    assert site.content(site.send()) == DATA
+    assert seen == [{0: SIZE}] * 2
+    assert len(site.report.away) == 2
+
+
+def test_a_run_goes_on_where_the_last_one_was(site: Site) -> None:
+    """Nothing that was confirmed is sent again, and there is one temporary file."""
+    site.interrupted()
+    assert site.content(site.send()) == DATA
+    assert site.sent == [200, 300, 400]
+    assert list(site.api.files) == ["t1"]
+
+
+@pytest.mark.parametrize("place", [0, 99, 100, 199])
+def test_the_data_has_changed(site: Site, place: int) -> None:
+    """What is confirmed is of another document: nothing of it is used, and the next run sends all
+    into a new file."""
+    site.interrupted()
+    changed = bytearray(DATA)
+    changed[place] ^= 1
+    with pytest.raises(StartOver):
+        site.send(bytes(changed))
+    assert site.journal.upload(KEY) is None
+    assert site.content(site.send(bytes(changed))) == changed
+    assert list(site.api.files) == ["t1", "t2"]
+
+
+@pytest.mark.parametrize("length", [100, 150, 199])
+def test_the_document_is_shorter_now(site: Site, length: int) -> None:
+    """What is confirmed behind its end would be printed, too."""
+    site.interrupted()
+    with pytest.raises(StartOver):
+        site.send(DATA[:length])
+    assert site.content(site.send(DATA[:length])) == DATA[:length]
+
+
+def test_it_ends_where_the_confirmed_part_ends(site: Site) -> None:
+    """Then nothing is left to be sent."""
+    site.interrupted()
+    assert site.content(site.send(DATA[:200])) == DATA[:200]
+    assert site.sent == []
+
+
+def test_the_boundaries_come_again(site: Site) -> None:
+    """Whatever the sizes are that this run begins with."""
+    site.interrupted()
+    upload = site.upload()
+    upload.segment_bytes = 70
+    upload.send(upload.cut([DATA]))
+    assert site.content("t1") == DATA
+    assert site.sent == [200, 270, 370, 470]  # they grow
+
+
+def test_a_gap_between_confirmed_segments(site: Site) -> None:
+    """It is filled, and what lies behind it is not sent again."""
+    site.api.script("put_segment", None, None, None, *[away] * 30)
+    with pytest.raises(ServerAway):
+        site.send(contimeout_s=60)
+    site.api.works()
+    del site.api.files["t1"][100]
+    there = site.journal.upload(KEY)
+    assert there is not None
+    site.journal.forget_upload(KEY)
+    site.journal.uploading(KEY, "t1", "", now_s=there.at_s)
+    for at in (0, 200):
+        sha256 = there.segments[at].sha256
+        site.journal.confirmed(KEY, position=at, length=SIZE, sha256=sha256, now_s=there.at_s)
+    site.api.segments.clear()
+    upload = site.upload()
+    upload.segment_bytes = 70
+    upload.send(upload.cut([DATA]))
+    assert site.content("t1") == DATA
+    assert site.sent == [100, 300, 400]
+
+
+@pytest.mark.parametrize(
+    ("passed_s", "is_trusted"), [(TRUSTED_S, True), (TRUSTED_S + 1, False), (-1, False)]
+)
+def test_how_long_a_file_is_trusted(site: Site, passed_s: float, *, is_trusted: bool) -> None:
+    """A server that was restored may have given its name to somebody else."""
+    site.interrupted()
+    site.clock.passed_s = passed_s
+    if is_trusted:
+        assert site.send() == "t1"
+    else:
+        with pytest.raises(StartOver):
+            site.send()
+        assert site.send() == "t2"
+
+
+@pytest.mark.parametrize("passed_s", [1, 100 * TRUSTED_S])
+@pytest.mark.parametrize(("instance", "name"), [("one", "t1"), ("two", "t2")])
+def test_a_server_that_says_who_it_is(
+    site: Site, instance: str, name: str, passed_s: float
+) -> None:
+    """It is asked first, and trusted for ever, or not at all."""
+    site.api.instance = "one"
+    site.interrupted()
+    site.clock.passed_s += passed_s
+    site.api.instance = instance
+    site.api.server_instance = ""  # this run has heard nothing of it yet
+    if name == "t2":
+        with pytest.raises(StartOver):
+            site.send()
+        assert site.sent == []
+    assert site.content(site.send()) == DATA
+    assert list(site.api.files)[-1] == name
+
+
+def test_a_server_that_is_replaced_in_a_long_outage(site: Site) -> None:
+    """Nothing more is written to a file that may be somebody else's by now."""
+    site.api.instance = "one"
+
+    def replaced() -> Exception:
+        site.clock.passed_s += 2 * TRUSTED_S
+        site.api.instance = "two"
+        site.api.server_instance = "one"  # which is what was heard last
+        return away()
+
+    site.api.script("put_segment", None, replaced)
+    with pytest.raises(StartOver):
+        site.send()
+    assert site.sent == [0]
+
+
+@pytest.mark.parametrize("when", [0, 1, 2])
+def test_a_server_that_is_replaced_meanwhile(site: Site, when: int) -> None:
+    """A segment that the new one has taken is not taken for confirmed."""
+    site.api.instance = "one"
+
+    def replaced() -> None:
+        site.api.server_instance = "two"
+
+    site.api.script("put_segment", *[None] * when, replaced)
+    with pytest.raises(StartOver):
+        site.send()
+    assert site.journal.upload(KEY) is None
+
+
+@pytest.mark.parametrize(("outage_s", "is_trusted"), [(TRUSTED_S / 2, True), (TRUSTED_S, False)])
+def test_an_outage_during_a_run(site: Site, outage_s: float, *, is_trusted: bool) -> None:
+    """A long one takes the trust away, counted from the last confirmed segment."""
+    site.clock.passed_s = 5 * TRUSTED_S
+
+    def long_away() -> Exception:
+        site.clock.passed_s += outage_s
+        return away()
+
+    site.api.script("put_segment", None, long_away)
+    if is_trusted:
+        assert site.content(site.send()) == DATA
+    else:
+        with pytest.raises(StartOver):
+            site.send()
+
+
+@pytest.mark.parametrize(
+    "is_before",
+    [lambda site: site.interrupted(), lambda site: site.api.script("put_segment", away)],
+)
+def test_a_file_that_is_refused_after_a_doubt(
+    site: Site, is_before: Callable[[Site], object]
+) -> None:
+    """After an earlier run or an outage, the server may have forgotten it: a new one is tried."""
+    is_before(site)
+    site.api.script("put_segment", refused)
+    with pytest.raises(StartOver):
+        site.send()
+    assert site.content(site.send()) == DATA
+
+
+def test_a_file_that_is_refused(site: Site) -> None:
+    """Without such a reason, it is final."""
+    site.api.script("put_segment", None, refused)
+    with pytest.raises(Refused):
+        site.send()
+    assert site.journaled == {0: SIZE}
+
+
+def test_a_refusal_among_others(site: Site) -> None:
+    """It may be for the others' sake: the segment is sent again, alone, and the server is known to
+    take one at a time."""
+    site.api.script("put_segment", None, refused)
+    assert site.content(site.send(connections=2)) == DATA
+    assert site.takes_one_at_a_time
+
+
+def test_an_outage_makes_no_server_one_that_takes_one_at_a_time(site: Site) -> None:
+    """All that failed together is one failure, and waited for once."""
+    site.api.script("put_segment", *[away] * 3)
+    assert site.content(site.send(connections=3)) == DATA
+    assert not site.takes_one_at_a_time
+    assert len(site.report.away) == 1
+
+
+@pytest.mark.parametrize("before", [0, 4])
+def test_all_are_under_way_when_one_fails(site: Site, before: int) -> None:
+    """It is sent again, though the document has come to its end."""
+    site.api.script("put_segment", *[None] * before, away)
+    assert site.content(site.send(connections=8)) == DATA
+
+
+def test_a_fault_of_ours(site: Site) -> None:
+    """It ends the run, and is not swallowed by the sender's thread."""
+    site.api.script("put_segment", ValueError("ours"))
+    with pytest.raises(ValueError, match="ours"):
+        site.send()
+
+
+def test_a_small_segment_that_is_too_large(site: Site) -> None:
+    """It cannot be made smaller."""
+    site.api.script("put_segment", TooLarge("413"))
+    with pytest.raises(TooLarge):
+        site.send()
