@@ -119,9 +119,12 @@ class BackendRun:
         return OK
 
     def _may_be_printed(self, key: DocumentKey) -> bool:
-        entries = self.journal.entries(key.job_uuid, key.job_id)
+        """Whether a submit of the document may have been accepted, at whatever destination: a
+        person may have moved the job since."""
         return any(
-            entry.was_in_doubt or entry.state in IN_DOUBT for entry in entries if entry.key == key
+            entry.was_in_doubt or entry.state in IN_DOUBT
+            for entry in self.journal.entries(key.job_uuid, key.job_id)
+            if (entry.key.print_run, entry.key.number) == (key.print_run, key.number)
         )
 
     def _ask_person(self, key: DocumentKey, queue: QueueUri) -> NoReturn:
@@ -170,6 +173,7 @@ class BackendRun:
             report=self.report,
             sizes=self.configuration.upload,
             expected_bytes=data.size_bytes,
+            warns=self._may_be_printed(key),
         )
         try:
             if known and known.open_runs >= MOST_OPEN_RUNS:

@@ -39,6 +39,7 @@
     ├── JobUnidentified         CB-511  cupsd does not identify the job
     ├── Interrupted             CB-601  a signal asked the program to stop
     │   └── TimeIsOver          CB-604  CUPS would cancel the job soon; it runs again
+    ├── UploadNeverEnds         CB-605  one upload after the other starts over
     ├── StartOver               CB-602  an earlier run's upload can not be continued
     ├── KeepsBreaking           CB-603  one run after the other came to no end
     ├── DeliveryEnded           CB-701  the cloud ended the job without delivering it
@@ -392,6 +393,14 @@ class StartOver(CirrusError):
     code = "CB-602"
     kind = Kind.PASSING
     disposition = Disposition.RUN_AGAIN
+
+
+class UploadNeverEnds(CirrusError):
+    """The document is another one in each run, and no run has the time to upload all of it."""
+
+    code = "CB-605"
+    kind = Kind.JOB
+    disposition = Disposition.HOLD
 
 
 class KeepsBreaking(CirrusError):

@@ -164,13 +164,24 @@ class Journal(DeliveryJournal):
         segments = {at: ConfirmedSegment(n, sha256) for at, n, sha256 in rows}
         return Confirmed(row[0], segments, *row[1:])
 
-    def forget_upload(self, key: DocumentKey) -> None:
-        """Forget the upload, which is no longer of use."""
+    def forget_upload(self, key: DocumentKey) -> int:
+        """What was uploaded is no longer of use.
+
+        Returns:
+            How often in a row that has happened, this time included.
+        """
         with self._transaction():
             self._db.execute(f"DELETE FROM segment WHERE {BY_KEY}", key_values(key))
-            self._db.execute(
-                f"UPDATE document SET temp_file = NULL WHERE {BY_KEY}", key_values(key)
-            )
+            rows = self._db.execute(
+                "UPDATE document SET temp_file = NULL, start_overs = start_overs + 1"
+                f" WHERE {BY_KEY} RETURNING start_overs",
+                key_values(key),
+            ).fetchall()
+        return int(rows[0][0]) if rows else 0
+
+    def start_overs_told(self, key: DocumentKey, *, now_s: float) -> None:
+        """A person is told that the upload never ends; the count begins again."""
+        self._update(key, now_s, start_overs=0)
 
     def submit_key(self, key: DocumentKey) -> tuple[str, str]:
         """The Idempotency-Key of the document's last submit and the digest of what that submit
@@ -236,7 +247,9 @@ class Journal(DeliveryJournal):
             for receipt in receipts:
                 if self._is_of_another(key, receipt):
                     return receipt.cloud_job_id
-            self._move(key, Event.ACCEPT, now_s, accepted_at=now_s, trying_since=None)
+            self._move(
+                key, Event.ACCEPT, now_s, accepted_at=now_s, trying_since=None, start_overs=0
+            )
             self._db.executemany(
                 f"UPDATE delivery SET cloud_job_id = ?, state = ?, updated_at = ?"
                 f" WHERE {BY_KEY} AND target_number = ?",

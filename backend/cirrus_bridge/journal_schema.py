@@ -123,6 +123,7 @@ ALTER TABLE document ADD COLUMN give_up_at REAL;
 ALTER TABLE document ADD COLUMN submit_key TEXT NOT NULL DEFAULT '';
 ALTER TABLE document ADD COLUMN submit_form TEXT NOT NULL DEFAULT '';
 ALTER TABLE document ADD COLUMN was_in_doubt INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE document ADD COLUMN start_overs INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX document_open ON document (state, poller) WHERE closed_at IS NULL;
 """,
     """

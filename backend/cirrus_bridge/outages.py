@@ -20,7 +20,7 @@ from cirrus_bridge.asking import Askers
 from cirrus_bridge.change import INFO, WARNING, Change
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.cups_queue import CupsJob, CupsQueues
-from cirrus_bridge.errors import CirrusError, CupsGone, CupsNotPossible, Refused
+from cirrus_bridge.errors import CirrusError, CupsGone, CupsNotPossible, NotPermitted, Refused
 from cirrus_bridge.journal_poller import PollerJournal, WaitingDocument
 from cirrus_bridge.model import DocumentKey, Target
 from cirrus_bridge.patience import FOR_CORRECTION
@@ -201,7 +201,10 @@ class Outages:
                 continue
             outage.asked = False
             # the server tells only a client that it accepts that a device is unknown
-            is_corrected = server[2] == FOR_CORRECTION and isinstance(answer.result, Refused)
+            # (a key may print without the right to read devices)
+            is_corrected = server[2] == FOR_CORRECTION and isinstance(
+                answer.result, Refused | NotPermitted
+            )
             if isinstance(answer.result, CirrusError) and not is_corrected:
                 self._failed(outage, answer.result)
             else:

@@ -77,11 +77,11 @@ class Patience:
             except Retryable as error:
                 self.wait_after(error)
             else:
-                self.succeeded()
+                self.report.server_back()
                 return result
 
     def succeeded(self) -> None:
-        """The server works."""
+        """The server has taken something of the document."""
         if self._waits is not None or self.journal.trying_since_s(self.key) is not None:
             self.journal.trying(self.key, None, now_s=self.clock.wall_s())
         self._waits = None

@@ -125,7 +125,7 @@ class Submission:
             may_be_printed = False
         self._began_s = self.clock.wall_s()
         self.in_doubt = may_be_printed
-        self.warns = earlier is not None and (earlier.was_in_doubt or earlier.state in IN_DOUBT)
+        self.warns |= earlier is not None and (earlier.was_in_doubt or earlier.state in IN_DOUBT)
         self.journal.intent(self.key, self.job, self.queue.targets, now_s=self.clock.wall_s())
         if self.warns:
             self.journal.doubted(self.key, now_s=self.clock.wall_s())
@@ -267,6 +267,7 @@ class Submission:
             except Interrupted as error:
                 # it may have come just behind the answer
                 raise SubmitUnanswered(_INTERRUPTED) from error
+            self.warns = True  # should the journal fail now, nobody knows of the answer
             taken = self.journal.accepted(self.key, receipts, now_s=self.clock.wall_s())
             if taken:
                 text = tr(

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.crowd import Crowd
-from cirrus_bridge.errors import ApiError, Refused, Retryable, StartOver, TooLarge
+from cirrus_bridge.errors import ApiError, Refused, Retryable, StartOver, TooLarge, UploadNeverEnds
 from cirrus_bridge.journal import Confirmed, Journal
 from cirrus_bridge.model import DocumentKey, Segment
 from cirrus_bridge.patience import Patience
@@ -35,6 +35,7 @@ from cirrus_bridge.segments import SMALLEST_BYTES, cut, next_size, smaller_size,
 from cirrus_bridge.words import tr
 
 TRUSTED_S = 600.0
+MOST_START_OVERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Upload:
     _instance: str = ""
     _confirmed_s: float = 0.0
     _has_doubts: bool = False
+    _start_overs: int = 0
     _tasks: queue.SimpleQueue[Segment] = field(default_factory=queue.SimpleQueue)
     _outcomes: queue.SimpleQueue[_Outcome] = field(default_factory=queue.SimpleQueue)
     _senders: int = 0
@@ -142,10 +144,20 @@ class Upload:
         outage it may have forgotten the file, and a new one is worth a try."""
         if not self._has_doubts:
             return error or AssertionError("only an earlier run leaves something useless")
-        return self._start_over(str(error or "the data has changed"))
+        again = self._start_over(str(error or "the data has changed"))
+        if self._start_overs < MOST_START_OVERS:
+            return again
+        self.journal.start_overs_told(self.key, now_s=self.clock.wall_s())
+        return error or UploadNeverEnds(
+            tr(
+                "The document cannot be uploaded within the time that CUPS allows (MaxJobTime). "
+                "Its upload cannot be resumed, because the document changes in each attempt. Ask "
+                "your administrator to allow more time, then release the job."
+            )
+        )
 
     def _start_over(self, detail: str) -> StartOver:
-        self.journal.forget_upload(self.key)
+        self._start_overs = self.journal.forget_upload(self.key)
         text = tr("What was uploaded before can not be continued; the upload begins anew.")
         return StartOver(text, detail=detail)
 
