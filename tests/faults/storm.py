@@ -53,13 +53,14 @@ from storm_documents import Delivered, Output, delivered, outputs, written
 from tcp_proxy import TcpProxy
 
 TICK_S = 0.5
-CALM_S = 90.0
 BYTES_PER_S = 3_000_000  # a line slow enough for kills to meet uploads
 GET_JOB = b"GET /api/get/job/"
-HELD, CANCELED, ABORTED, COMPLETED = 4, 7, 8, 9
+PENDING, HELD, PROCESSING, CANCELED, ABORTED, COMPLETED = 3, 4, 5, 7, 8, 9
+IDLE_LOOKS = 20
 DELIVERED = 2
 MAX_JOB_TIME_S = 20
 AWAY_TICKS = (20, 28)  # a backend waits for half of MAX_JOB_TIME_S, then its job is held
+UNKNOWN_S = 600.0  # the poller asks rarely for old jobs, and several times for forgotten ones
 LOCK_TICKS = 24  # a backend waits for the journal for ten seconds, then its job is held
 # held on purpose, until a person releases the job
 RELEASED = {
@@ -97,11 +98,13 @@ _CODE = re.compile(r"\((CB-\d+)\)")
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What happens at a tick, and how often compared with the rest, on a CUPS with these
-    directives; and whether the server is restored from a backup in the middle."""
+    directives; whether the server is restored from a backup; and how long it may take at the end
+    until everything has come to its end."""
 
     deeds: Mapping[str, int]
     directives: Sequence[str] = ()
     is_restored: bool = False
+    calm_s: float = 90.0
 
 
 _KILLS = {
@@ -131,7 +134,7 @@ _BRIEF = (f"MaxJobTime {MAX_JOB_TIME_S}",)
 KINDS: Mapping[str, Kind] = {
     "kills": Kind(_KILLS),
     "faults": Kind(_FAULTS, _BRIEF),
-    "restored": Kind(_FAULTS, _BRIEF, is_restored=True),
+    "restored": Kind(_FAULTS, _BRIEF, is_restored=True, calm_s=UNKNOWN_S),
 }
 
 
@@ -162,6 +165,7 @@ class Storm:
     printed: list[Printed] = field(default_factory=list)
     released: Counter[str] = field(default_factory=Counter)
     stuck: int = 0
+    _idle_looks: int = 0
     _proxy: TcpProxy = field(init=False)
     _queues: dict[str, str] = field(default_factory=dict)
     _poller: Program[str] | None = None
@@ -239,9 +243,23 @@ class Storm:
         if stuck > self.stuck and "cupsd" not in self._down:
             # CUPS waits for a filter that nobody reads from: what the poller says is done
             self.stuck = stuck
-            self.say("restarted CUPS, which had not noticed that a backend was killed")
-            self.site.cups.kill()
-            self.site.cups.start()
+            self._restart_cups("which had not noticed that a backend was killed")
+
+    def _restart_cups(self, why: str) -> None:
+        self.say(f"restarted CUPS, {why}")
+        self.site.cups.kill()
+        self.site.cups.start()
+
+    def _wake_cups(self) -> None:
+        """CUPS 2.4 starts no job at a queue whose stuck job it has canceled (MaxJobTime)."""
+        self._idle_looks = self._idle_looks + 1 if self._stands_still() else 0
+        if self._idle_looks > IDLE_LOOKS:
+            self._idle_looks = 0
+            self._restart_cups("whose queue stood still")
+
+    def _stands_still(self) -> bool:
+        states = [self.site.cups.job(job_id)["job-state"] for job_id in self._jobs()]
+        return PENDING in states and PROCESSING not in states
 
     def _take_down(
         self, what: str, ticks: int, tick: int, kill: Callable[[], None],
@@ -414,7 +432,8 @@ class Storm:
         while self._open():
             self._look_after(float("inf"))
             self._act_as_person()
-            if time.monotonic() > began_s + CALM_S:
+            self._wake_cups()
+            if time.monotonic() > began_s + self.kind.calm_s:
                 break
             time.sleep(0.5)
         self.say(f"calm after {time.monotonic() - began_s:.0f} s")
@@ -439,6 +458,9 @@ class Storm:
                 self._command(code, "cancel", each.job_id)
             elif state == HELD and code in RELEASED and "continues by itself" not in said:
                 self._command(code, "lp", "-i", each.job_id, "-H", "resume")
+            elif state == CANCELED and self._is_over_time(each):
+                self._restart_cups("which would cancel that job again at once")
+                self._command("MaxJobTime", "lp", "-i", each.job_id, "-H", "restart")
             elif state == ABORTED and code in RELEASED and "restart the job" in said:
                 self._command(code, "lp", "-i", each.job_id, "-H", "restart")
 
@@ -470,6 +492,13 @@ class Storm:
                 elif count > 1 and not self.kind.is_restored:
                     wrong.append(f"{count} times: {about}")
         return wrong
+
+    def _is_over_time(self, printed: Printed) -> bool:
+        """Whether CUPS has canceled a job that stood still, and the poller has told of it."""
+        is_told = str(printed.job_id) in TOLD.findall(self.site.statusd_log())
+        return (
+            is_told and f"[Job {printed.job_id}] Canceling stuck job" in self.site.cups.error_log()
+        )
 
     def _is_told(self, printed: Printed) -> bool:
         """Whether CUPS or the poller says that not all of a job was delivered."""
