@@ -23,6 +23,7 @@ from cirrus_bridge.words import tr
 # CUPS itself cancels a job whose time is over, so its run ends in time before that
 MARGIN_SHARE, LONGEST_MARGIN_S = 0.25, 120.0
 SHORTEST_S = 3.0  # CUPS 2.4 looks for jobs to cancel every ten seconds
+NOT_SENT = tr("The job was stopped before it was sent to the cloud; nothing was printed.")
 GRACE_S = 0.8  # how long a stretch that must not be cut may go on after the signal
 
 
@@ -135,9 +136,7 @@ class Clock:
 
 
 def _stopped() -> Interrupted:
-    return Interrupted(
-        tr("The job was stopped before it was sent to the cloud; nothing was printed.")
-    )
+    return Interrupted(NOT_SENT)
 
 
 def _time_is_over() -> TimeIsOver:

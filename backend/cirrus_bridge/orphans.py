@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from cirrus_bridge import journal_runs
 from cirrus_bridge.change import INFO, NOTICE, WARNING, Change
-from cirrus_bridge.clock import Clock
+from cirrus_bridge.clock import NOT_SENT, Clock
 from cirrus_bridge.cups_queue import (
     ABORTED,
     CANCELED,
@@ -93,7 +93,7 @@ class Orphans:
     def _job(self, job_id: int, job_uuid: str | None = None) -> CupsJob | None:
         """A job of CUPS, if it is still the one of this uuid."""
         try:
-            job = self.cups.job(job_id)
+            job = self.cups.job(job_id, also=["job-cancel-after"])
         except CupsGone:
             return None
         return job if job_uuid in (None, job.job_uuid) else None
@@ -132,7 +132,8 @@ class Orphans:
             self.journal.hand_over([orphan.key], "complete", uri, now_s=now_s)
             return
         # a job that was moved, or came through a class, is not lost where it did not print
-        if (job is None or job.state == COMPLETED) and not orphan.is_elsewhere:
+        is_over_time = job is not None and _is_over_time(job)
+        if (job is None or job.state == COMPLETED or is_over_time) and not orphan.is_elsewhere:
             change = _change(orphan)
             if job is not None and _is_lost(orphan, job) and self._restart(job, change):
                 self.journal.restarted(orphan.key, now_s=now_s)
@@ -140,6 +141,8 @@ class Orphans:
             if orphan.may_be_printed:
                 perhaps = dataclasses.replace(change, event="may-be-printed", text=_PERHAPS)
                 self.tell(dataclasses.replace(perhaps, level=WARNING))
+            elif is_over_time:
+                self.tell(dataclasses.replace(change, event="not-sent", text=NOT_SENT))
         self.journal.abandon(orphan.key, now_s=now_s)
 
     def _restart(self, job: CupsJob, change: Change) -> bool:
@@ -174,7 +177,18 @@ def _change(orphan: Orphan) -> Change:
 def _is_lost(orphan: Orphan, job: CupsJob) -> bool:
     """CUPS took it for printed when its backend was killed: no other program, of the class's next
     member or of the queue that it was moved to, has printed it."""
-    return job.printer == orphan.queue and (orphan.was_killed or orphan.state is State.REPRINT)
+    is_here = job.state == COMPLETED and job.printer == orphan.queue
+    return is_here and (orphan.was_killed or orphan.state is State.REPRINT)
+
+
+def _is_over_time(job: CupsJob) -> bool:
+    """CUPS has canceled the job since it took too long (MaxJobTime), as one that stands still does
+    when its backend was killed. Of a person's cancel nobody needs to hear."""
+    began, ended, limit = (
+        int(job.text(name) or 0)
+        for name in ("time-at-processing", "time-at-completed", "job-cancel-after")
+    )
+    return job.state == CANCELED and 0 < limit <= ended - began
 
 
 def _was_last(left: journal_runs.Left, job: CupsJob) -> bool:

@@ -1,39 +1,74 @@
 """A restart storm: whatever a print site consists of is killed at random while jobs flow.
 
-`tests/storm --minutes 5 --seed N` runs a long one. What is done, when and to whom is drawn from the
-seed; which moment of a job that meets is the machine's. At the end everything is started, and
-waited for: then each document that lp(1) has taken is delivered once to each of its targets, the
-journal has nothing open, CUPS no job that has not ended, and no queue is stopped.
+`tests/storm --kind KIND --minutes 5 --seed N` runs a long one. What is done, when and to whom is
+drawn from the seed; which moment of a job that meets is the machine's. At the end everything is
+started and waited for, and a person does what held jobs ask a person for.
+
+`kills`: Processes die, and locations go offline.
+
+`faults`: The server is also away for long, answers nonsense or tells of other jobs. The key is
+wrong for a while, another program locks the journal, poller and backend die at once, and CUPS
+cancels what is in processing for MAX_JOB_TIME_S.
+
+After both, each document that lp(1) has taken was delivered once to each of its targets. Each job
+is completed, the journal has nothing open, and no queue is stopped.
+
+`restored`: All of that, and the server is restored from a backup of before. It may then
+lose documents or deliver them again. These promises stay:
+
+- Nothing silently lost: each document was delivered to each of its targets, or CUPS or the poller
+  says that it was not.
+- Nothing wrong told as completed: a completed job was delivered everywhere, unless the poller has
+  said since that it was not.
+- No other person's document at a device: whatever is delivered there was printed to that device,
+  and belongs to one job.
+- The journal has nothing open, each job has ended, and no queue is stopped.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import os
 import random
 import re
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
-from pypdf import PdfReader
-
+from answers import OTHER_JOB, WEB_PAGE, answer, mislabeled, with_interim
 from print_site import PrintSite
+from private_cups import STATES
 from programs import Program
+from storm_documents import Delivered, Output, delivered, outputs, written
 from tcp_proxy import TcpProxy
 
 TICK_S = 0.5
-CALM_S = 90.0
-LARGEST = 2_000_000
 BYTES_PER_S = 3_000_000  # a line slow enough for kills to meet uploads
-COMPLETED, STOPPED = 9, 5
-TOO_OFTEN = "(CB-603)"  # held on purpose after five kills in a row, until a person releases it
+GET_JOB = b"GET /api/get/job/"
+PENDING, HELD, PROCESSING, CANCELED, ABORTED, COMPLETED = 3, 4, 5, 7, 8, 9
+IDLE_LOOKS = 20
+DELIVERED = 2
+MAX_JOB_TIME_S = 20
+AWAY_TICKS = (20, 28)  # a backend waits for half of MAX_JOB_TIME_S, then its job is held
+UNKNOWN_S = 600.0  # the poller asks rarely for old jobs, and several times for forgotten ones
+LOCK_TICKS = 24  # a backend waits for the journal for ten seconds, then its job is held
+# held on purpose, until a person releases the job
+RELEASED = {
+    "CB-402",  # the key was refused, while there was no poller to release it
+    "CB-421",  # a submit had no answer, and the server was changed since
+    "CB-422",  # a submit was answered with the id of another job
+    "CB-603",  # five kills in a row
+}
 CONFIGURATION = """\
 [defaults]
 encryption = "never"
@@ -44,6 +79,7 @@ largest_segment_bytes = 262144
 read_timeout_s = 10
 [statusd]
 orphan_after_s = 5
+unknown_after_s = 10
 """
 QUEUES: Mapping[str, tuple[tuple[str, ...], str, bool]] = {
     "held": (("Paris:A",), "?handover=hold", False),
@@ -54,8 +90,24 @@ QUEUES: Mapping[str, tuple[tuple[str, ...], str, bool]] = {
     "submitted": (("Lyon:A",), "?wait=submitted", False),
 }
 LOCATIONS = ("Paris", "Lyon")
-# what happens at a tick, and how often compared with the rest
-DEEDS: Mapping[str, int] = {
+# the poller tells of documents that were not delivered
+TOLD = re.compile(r"event=(?:unknown|deleted|mismatched|not-sent|may-be-printed) .*?job=(\d+)")
+_CODE = re.compile(r"\((CB-\d+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What happens at a tick, and how often compared with the rest, on a CUPS with these
+    directives; whether the server is restored from a backup; and how long it may take at the end
+    until everything has come to its end."""
+
+    deeds: Mapping[str, int]
+    directives: Sequence[str] = ()
+    is_restored: bool = False
+    calm_s: float = 90.0
+
+
+_KILLS = {
     "print": 12,
     "kill worker": 4,
     "kill supervisor": 3,
@@ -66,28 +118,54 @@ DEEDS: Mapping[str, int] = {
     "kill poller": 2,
     "switch location": 3,
 }
+_FAULTS = _KILLS | {
+    "print": 24,
+    "kill backend and poller": 3,
+    "stop cloud for long": 2,
+    "lock journal": 1,
+    "refuse key": 2,
+    "send web pages": 2,
+    "tell of another job": 2,
+    "repeat an id": 3,
+    "send interim answers": 2,
+    "mislabel answers": 2,
+}
+_BRIEF = (f"MaxJobTime {MAX_JOB_TIME_S}",)
+KINDS: Mapping[str, Kind] = {
+    "kills": Kind(_KILLS),
+    "faults": Kind(_FAULTS, _BRIEF),
+    "restored": Kind(_FAULTS, _BRIEF, is_restored=True, calm_s=UNKNOWN_S),
+}
 
 
 @dataclass(slots=True)
 class Printed:
-    """What lp took: a job, its queue, and the marks of its documents."""
+    """What lp took: a job, its queue, and what is to come out."""
 
     job_id: int
     queue: str
-    marks: list[str]
+    outputs: list[Output]
+
+    @property
+    def wanted(self) -> list[Delivered]:
+        """What is to be delivered, where."""
+        return [Delivered(at, each) for each in self.outputs for at in QUEUES[self.queue][0]]
 
 
 @dataclass(slots=True)
 class Storm:
-    """One storm on a site that is its own. `say` gets a line for each deed."""
+    """One storm on a site that is its own, and has the kind's directives. `say` gets a line for
+    each deed."""
 
     site: PrintSite
+    kind: Kind
     seed: int
     say: Callable[[str], None]
     rng: random.Random = field(init=False)
     printed: list[Printed] = field(default_factory=list)
-    released: Counter[int] = field(default_factory=Counter)
+    released: Counter[str] = field(default_factory=Counter)
     stuck: int = 0
+    _idle_looks: int = 0
     _proxy: TcpProxy = field(init=False)
     _queues: dict[str, str] = field(default_factory=dict)
     _poller: Program[str] | None = None
@@ -95,11 +173,16 @@ class Storm:
     _down: set[str] = field(default_factory=set)
     _online: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(LOCATIONS, True))
     _number: int = 0
+    _came_out: dict[tuple[int, str], Delivered] = field(default_factory=dict)
+    _restored: int = 0
+    _said: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
         self._proxy = TcpProxy(self.site.server)
         self._proxy.bytes_per_s = BYTES_PER_S
+        if self.kind.is_restored:  # the server must not tell
+            self._proxy.hide = (b"server-instance",)
 
     def run(self, seconds: float) -> None:
         """The storm, the calm, and what has to be so then."""
@@ -125,16 +208,21 @@ class Storm:
             self._queues[name] = self.site.queue(
                 *targets, options=options, driver=driver, server=self._proxy.name
             )
-        self._poller = self.site.start_statusd()
+        self._start_poller()
 
     def _rage(self, seconds: float) -> None:
         began_s = time.monotonic()
-        tick = 0
-        while tick * TICK_S < seconds:
+        tick, ticks = 0, round(seconds / TICK_S)
+        while tick < ticks:
             # drawn whether it can be done now or not: what follows stays what the seed says
-            (deed,) = self.rng.choices(list(DEEDS), list(DEEDS.values()))
+            (deed,) = self.rng.choices(list(self.kind.deeds), list(self.kind.deeds.values()))
             draw = random.Random(self.rng.random())
             self._start_due(tick)
+            self._look_after(tick)
+            if self.kind.is_restored and tick == ticks // 4:
+                self._back_up()
+            if self.kind.is_restored and tick == ticks * 3 // 4:
+                self._restore()
             self.say(f"{tick * TICK_S:6.1f} {deed} {_DEEDS[deed](self, draw, tick)}")
             tick += 1
             time.sleep(max(0.0, began_s + tick * TICK_S - time.monotonic()))
@@ -146,11 +234,37 @@ class Storm:
             start()
             self._down.discard(what)
 
+    def _look_after(self, tick: float) -> None:
+        """What systemd does for the poller, and a person for CUPS."""
+        if self._poller and "poller" not in self._down and self._poller.poll() is not None:
+            self.say(f"{tick * TICK_S:6.1f} the poller ended by itself, and is started")
+            self._start_poller()
+        stuck = self.site.statusd_log().count("event=stuck")
+        if stuck > self.stuck and "cupsd" not in self._down:
+            # CUPS waits for a filter that nobody reads from: what the poller says is done
+            self.stuck = stuck
+            self._restart_cups("which had not noticed that a backend was killed")
+
+    def _restart_cups(self, why: str) -> None:
+        self.say(f"restarted CUPS, {why}")
+        self.site.cups.kill()
+        self.site.cups.start()
+
+    def _wake_cups(self) -> None:
+        """CUPS 2.4 starts no job at a queue whose stuck job it has canceled (MaxJobTime)."""
+        self._idle_looks = self._idle_looks + 1 if self._stands_still() else 0
+        if self._idle_looks > IDLE_LOOKS:
+            self._idle_looks = 0
+            self._restart_cups("whose queue stood still")
+
+    def _stands_still(self) -> bool:
+        states = [self.site.cups.job(job_id)["job-state"] for job_id in self._jobs()]
+        return PENDING in states and PROCESSING not in states
+
     def _take_down(
-        self, what: str, draw: random.Random, tick: int, kill: Callable[[], None],
+        self, what: str, ticks: int, tick: int, kill: Callable[[], None],
         start: Callable[[], None],
     ) -> str:  # fmt: skip
-        ticks = draw.choice((1, 2, 4, 8))
         if what in self._down:
             return "is down already"
         kill()
@@ -162,23 +276,20 @@ class Storm:
         name = draw.choice(list(QUEUES))
         driver = QUEUES[name][2]
         count = draw.choice((1, 1, 1, 2, 3))
-        files, marks = [], []
-        for _ in range(count):
-            self._number += 1
-            marks.append(f"<{self.seed}-{self._number}>")
-            path = self.site.root / f"document{self._number}"
-            noise = draw.randbytes(draw.choice((100, 50_000, LARGEST)))
-            raw = b"\x1bE" + marks[-1].encode() + noise  # which CUPS may join
-            path.write_bytes(_pdf(marks[-1]) if driver else raw)
-            files.append(path)
+        marks = [f"<{self.seed}-{self._number + each}>" for each in range(1, count + 1)]
+        self._number += count
+        files = written(self.site.root, marks, draw, pdf=driver)
         if "cupsd" in self._down:
             return "but cupsd is down"
         options = () if driver else ("-o", "raw")
         job_id = self.site.cups.lp(self._queues[name], *options, *files)
-        self.printed.append(Printed(job_id, name, marks))
+        self.printed.append(Printed(job_id, name, outputs(files, marks, pdf=driver)))
         return f"job {job_id} on {name}: {' '.join(marks)}"
 
-    def _kill_backend(self, draw: random.Random, *, worker: bool, supervisor: bool) -> str:
+    def _kill_backend(
+        self, draw: random.Random, tick: int, *, worker: bool, supervisor: bool,
+        poller: bool = False,
+    ) -> str:  # fmt: skip
         wait_s, all_s = draw.uniform(0.0, 0.4), time.monotonic() + 2 * TICK_S
         while not (backends := self.site.backends()) and time.monotonic() < all_s:
             time.sleep(0.02)
@@ -189,12 +300,18 @@ class Storm:
             return "but there is none"
         own, parent = draw.choice(pairs)
         chosen = [pid for pid, wanted in ((parent, supervisor), (own, worker)) if wanted]
+        if poller and "poller" not in self._down:
+            assert self._poller
+            _kill([*chosen, self._poller.pid])
+            return f"{chosen}, the poller {self._kill_poller(draw, tick)}"
         _kill(chosen)
         return f"{chosen}"
 
     def _kill_cupsd(self, draw: random.Random, tick: int) -> str:
         cups = self.site.cups
-        return self._take_down("cupsd", draw, tick, lambda: cups.kill(alone=True), cups.start)
+        return self._take_down(
+            "cupsd", _ticks(draw), tick, lambda: cups.kill(alone=True), cups.start
+        )
 
     def _cut_power(self, draw: random.Random, tick: int) -> str:
         """Everything on this side of the line ends at once."""
@@ -203,11 +320,15 @@ class Storm:
             self.site.cups.kill()
             _kill([*self.site.backends()])  # those of an earlier cupsd
 
-        return self._take_down("cupsd", draw, tick, kill, self.site.cups.start)
+        return self._take_down("cupsd", _ticks(draw), tick, kill, self.site.cups.start)
 
     def _kill_cloud(self, draw: random.Random, tick: int) -> str:
         cloud = self.site.cloud
-        return self._take_down("cloud", draw, tick, cloud.kill, cloud.come_back)
+        return self._take_down("cloud", _ticks(draw), tick, cloud.kill, cloud.come_back)
+
+    def _stop_cloud_for_long(self, draw: random.Random, tick: int) -> str:
+        cloud, ticks = self.site.cloud, draw.randint(*AWAY_TICKS)
+        return self._take_down("cloud", ticks, tick, cloud.kill, cloud.come_back)
 
     def _kill_poller(self, draw: random.Random, tick: int) -> str:
         def kill() -> None:
@@ -215,7 +336,7 @@ class Storm:
             self._poller.kill()
             self._poller.end()
 
-        return self._take_down("poller", draw, tick, kill, self._start_poller)
+        return self._take_down("poller", _ticks(draw), tick, kill, self._start_poller)
 
     def _start_poller(self) -> None:
         self._poller = self.site.start_statusd()
@@ -227,14 +348,92 @@ class Storm:
         self.site.cloud.cli("location", word, location)
         return f"{location} {word}"
 
+    def _lock_journal(self, _: random.Random, tick: int) -> str:
+        path = self.site.state / "journal.db"
+        if not path.exists():
+            return "but there is none"
+        db = sqlite3.connect(path, timeout=30, isolation_level=None)
+
+        def lock() -> None:
+            db.execute("BEGIN IMMEDIATE")
+
+        return self._take_down("journal", LOCK_TICKS, tick, lock, db.close)
+
+    def _refuse_key(self, draw: random.Random, tick: int) -> str:
+        entry = self.site.config / "servers.d" / "site.toml"
+        good = entry.read_text()
+        bad = good.replace(self.site.key, "wr0ng-k3y-0123456789")
+        return self._take_down(
+            "key", _ticks(draw), tick, lambda: _replace(entry, bad), lambda: _replace(entry, good)
+        )
+
+    def _answer_instead(self, piece: bytes, text: bytes, draw: random.Random) -> str:
+        times = draw.choice((1, 3, 10))
+        self._proxy.answer_instead = (piece, text, times)
+        return f"{times} times"
+
+    def _repeat_id(self, draw: random.Random, _: int) -> str:
+        """The next job for the targets of some queue is answered with the ids of an earlier one."""
+        for name in draw.sample(list(QUEUES), len(QUEUES)):
+            targets = QUEUES[name][0]
+            ids = [self._id_at(target) for target in targets]
+            if all(ids):
+                piece = f"targets={quote(';'.join(targets), safe='')}&".encode()
+                self._proxy.answer_instead = (piece, answer("200 OK", "\n".join(ids)), 1)
+                return f"of {' '.join(targets)}: {' '.join(ids)}"
+        return "but there is none"
+
+    def _id_at(self, target: str) -> str:
+        rows = self.site.journal(
+            "SELECT cloud_job_id FROM delivery WHERE cloud_job_id NOT NULL"
+            " AND location || ':' || device = ? ORDER BY rowid LIMIT 1",
+            target,
+        )
+        return str(rows[0][0]) if rows else ""
+
+    def _rewrite(self, rewrite: Callable[[bytes], bytes], draw: random.Random, tick: int) -> str:
+        def begin() -> None:
+            self._proxy.rewrite_answers = rewrite
+
+        def end() -> None:
+            self._proxy.rewrite_answers = bytes
+
+        return self._take_down("line", _ticks(draw), tick, begin, end)
+
+    def _back_up(self) -> None:
+        self._copy(self.site.cloud.data, self._backup)
+        self.say("backed up the cloud")
+
+    def _restore(self) -> None:
+        self._copy(self._backup, self.site.cloud.data)
+        self._restored += 1
+        self.say("restored the cloud")
+
+    @property
+    def _backup(self) -> Path:
+        return self.site.root / "backup"
+
+    def _copy(self, source: Path, target: Path) -> None:
+        """While the cloud does not run."""
+        if "cloud" not in self._down:
+            self.site.cloud.kill()
+        self._look()
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)
+        if "cloud" not in self._down:
+            self.site.cloud.come_back()
+
     def _calm(self) -> None:
         self._start_due(float("inf"))
+        self._proxy.answer_instead = None
         for location in LOCATIONS:
             self.site.cloud.cli("location", "online", location)
         began_s = time.monotonic()
         while self._open():
-            self._release_what_waits_for_a_person()
-            if time.monotonic() > began_s + CALM_S:
+            self._look_after(float("inf"))
+            self._act_as_person()
+            self._wake_cups()
+            if time.monotonic() > began_s + self.kind.calm_s:
                 break
             time.sleep(0.5)
         self.say(f"calm after {time.monotonic() - began_s:.0f} s")
@@ -248,61 +447,108 @@ class Storm:
         lines = self.site.cups.run("lpstat", "-W", "not-completed", "-o").splitlines()
         return [int(line.split()[0].rpartition("-")[2]) for line in lines]
 
-    def _release_what_waits_for_a_person(self) -> None:
-        stuck = self.site.statusd_log().count("event=stuck")
-        if stuck > self.stuck and not self.site.backends():
-            # CUPS waits for a filter that nobody reads from: what the poller says is done
-            self.stuck = stuck
-            self.say("restarted CUPS, which had not noticed that a backend was killed")
-            self.site.cups.kill()
-            self.site.cups.start()
-        for job_id in self._jobs():
-            if TOO_OFTEN in str(self.site.cups.job(job_id).get("job-printer-state-message", "")):
-                self.released[job_id] += 1
-                self.say(f"released job {job_id}")
-                self.site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+    def _act_as_person(self) -> None:
+        """Do what jobs ask a person for."""
+        for each in self.printed:
+            job = self.site.cups.job(each.job_id)
+            state, said = job["job-state"], str(job.get("job-printer-state-message", ""))
+            code = "".join(_CODE.findall(said)[-1:])
+            if state == HELD and code == "CB-703":  # what came out was looked at
+                self._said[each.job_id] = said
+                self._command(code, "cancel", each.job_id)
+            elif state == HELD and code in RELEASED and "continues by itself" not in said:
+                self._command(code, "lp", "-i", each.job_id, "-H", "resume")
+            elif state == CANCELED and self._is_over_time(each):
+                self._restart_cups("which would cancel that job again at once")
+                self._command("MaxJobTime", "lp", "-i", each.job_id, "-H", "restart")
+            elif state == ABORTED and code in RELEASED and "restart the job" in said:
+                self._command(code, "lp", "-i", each.job_id, "-H", "restart")
 
-    def _wrong(self) -> dict[str, tuple[int, int]]:
-        """Documents that did not come out as often as they should, at some target: how often they
-        should, and did."""
-        wanted = Counter(
-            f"{mark} at {target}"
-            for each in self.printed
-            for mark in each.marks
-            for target in QUEUES[each.queue][0]
-        )
-        got: Counter[str] = Counter()
+    def _command(self, code: str, *command: str | int) -> None:
+        self.released[code] += 1
+        self.say(f"{code}: {' '.join(map(str, command))}")
+        self.site.cups.run(*map(str, command))
+
+    def _look(self) -> None:
+        """See what has come out."""
         for job in self.site.cloud.jobs():
-            if job["state"] == 2:
-                got.update(f"{m} at {job['location']}:{job['device']}" for m in _marks(job))
-        both = wanted | got
-        return {name: (wanted[name], got[name]) for name in both if wanted[name] != got[name]}
+            key = (self._restored, str(job["id"]))
+            if job["state"] == DELIVERED and key not in self._came_out:
+                self._came_out[key] = delivered(job)
+
+    def _wrong(self) -> list[str]:
+        """What came out, or did not, as it must not be."""
+        self._look()
+        got = list(self._came_out.values())
+        wanted = [each for printed in self.printed for each in printed.wanted]
+        strange = [one for one in got if not any(one.is_part_of(each) for each in wanted)]
+        wrong = [f"not printed there, or not so: {each}" for each in strange]
+        for printed in self.printed:
+            for each in printed.wanted:
+                count = sum(one.is_all_of(each) for one in got)
+                about = f"job {printed.job_id} on {printed.queue}, {each}"
+                if count == 0 and not (self.kind.is_restored and self._is_told(printed)):
+                    wrong.append(f"lost: {about}")
+                elif count > 1 and not self.kind.is_restored:
+                    wrong.append(f"{count} times: {about}")
+        return wrong
+
+    def _is_over_time(self, printed: Printed) -> bool:
+        """Whether CUPS has canceled a job that stood still, and the poller has told of it."""
+        is_told = str(printed.job_id) in TOLD.findall(self.site.statusd_log())
+        return (
+            is_told and f"[Job {printed.job_id}] Canceling stuck job" in self.site.cups.error_log()
+        )
+
+    def _is_told(self, printed: Printed) -> bool:
+        """Whether CUPS or the poller says that not all of a job was delivered."""
+        job = self.site.cups.job(printed.job_id)
+        said = self._said.get(printed.job_id) or str(job.get("job-printer-state-message", ""))
+        is_told = job["job-state"] in (CANCELED, ABORTED) and bool(_CODE.search(said))
+        return is_told or str(printed.job_id) in TOLD.findall(self.site.statusd_log())
 
     def _check(self) -> None:
         site = self.site
-        assert not self._wrong(), f"documents (wanted, got): {self._wrong()}"
+        assert not self._wrong(), "\n".join(self._wrong())
         columns = "job_id, queue, number, state, waits_for, poller"
         rows = site.journal(f"SELECT {columns} FROM document WHERE closed_at IS NULL")  # noqa: S608
         assert not rows, f"open in the journal: {rows}"
         assert not self._jobs()
-        states = {each.job_id: site.cups.job(each.job_id)["job-state"] for each in self.printed}
-        assert set(states.values()) <= {COMPLETED}, states
+        for printed in self.printed:
+            state = site.cups.job(printed.job_id)["job-state"]
+            is_told = self.kind.is_restored and self._is_told(printed)
+            assert state == COMPLETED or is_told, f"job {printed.job_id} is {STATES[state]}"
         stopped = [n for n, q in self._queues.items() if site.cups.printer(q)["printer-state"] == 5]
         assert not stopped
-        self.say(f"{len(self.printed)} jobs, all delivered once; released: {dict(self.released)}")
+        self.say(f"{len(self.printed)} jobs; a person was asked for: {dict(self.released)}")
 
 
 _DEEDS: Mapping[str, Callable[[Storm, random.Random, int], str]] = {
     "print": Storm._print,
-    "kill worker": lambda s, draw, _: s._kill_backend(draw, worker=True, supervisor=False),
-    "kill supervisor": lambda s, draw, _: s._kill_backend(draw, worker=False, supervisor=True),
-    "kill backend": lambda s, draw, _: s._kill_backend(draw, worker=True, supervisor=True),
+    "kill worker": functools.partial(Storm._kill_backend, worker=True, supervisor=False),
+    "kill supervisor": functools.partial(Storm._kill_backend, worker=False, supervisor=True),
+    "kill backend": functools.partial(Storm._kill_backend, worker=True, supervisor=True),
+    "kill backend and poller": functools.partial(
+        Storm._kill_backend, worker=True, supervisor=True, poller=True
+    ),
     "kill cupsd": Storm._kill_cupsd,
     "cut power": Storm._cut_power,
     "kill cloud": Storm._kill_cloud,
     "kill poller": Storm._kill_poller,
     "switch location": Storm._switch_location,
+    "stop cloud for long": Storm._stop_cloud_for_long,
+    "lock journal": Storm._lock_journal,
+    "refuse key": Storm._refuse_key,
+    "send web pages": lambda s, draw, _: s._answer_instead(b"/api/", WEB_PAGE, draw),
+    "tell of another job": lambda s, draw, _: s._answer_instead(GET_JOB, OTHER_JOB, draw),
+    "repeat an id": Storm._repeat_id,
+    "send interim answers": lambda s, draw, tick: s._rewrite(with_interim, draw, tick),
+    "mislabel answers": lambda s, draw, tick: s._rewrite(mislabeled, draw, tick),
 }
+
+
+def _ticks(draw: random.Random) -> int:
+    return draw.choice((1, 2, 4, 8))
 
 
 def _kill(pids: list[int]) -> None:
@@ -313,51 +559,27 @@ def _kill(pids: list[int]) -> None:
                 os.kill(pid, number)
 
 
-def _marks(job: Mapping[str, object]) -> list[str]:
-    """The marks in a delivered document."""
-    data = Path(str(job["delivered_path"])).read_bytes()
-    if data.startswith(b"%PDF"):
-        text = "".join(page.extract_text() for page in PdfReader(str(job["delivered_path"])).pages)
-        data = text.encode()
-    return [mark.decode() for mark in re.findall(rb"<[0-9]+-[0-9]+>", data)]
-
-
-def _pdf(text: str) -> bytes:
-    """A page with this text."""
-    content = f"BT /F1 24 Tf 72 700 Td ({text}) Tj ET".encode()
-    objects = [
-        b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R"
-        b"/Resources<</Font<</F1 5 0 R>>>>>>",
-        b"<</Length %d>>stream\n%s\nendstream" % (len(content), content),
-        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
-    ]
-    data, places = b"%PDF-1.4\n", []
-    for number, each in enumerate(objects, 1):
-        places.append(len(data))
-        data += b"%d 0 obj%s\nendobj\n" % (number, each)
-    table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    head = b"xref\n0 6\n0000000000 65535 f \n"
-    return (
-        data
-        + head
-        + table
-        + b"trailer<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(data))
-    )
+def _replace(path: Path, text: str) -> None:
+    """Nobody sees half of it."""
+    new = path.with_suffix(".new")
+    new.touch(mode=0o600)
+    new.write_text(text)
+    new.rename(path)
 
 
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="storm", description=__doc__)
+    parser.add_argument("--kind", choices=KINDS, default="faults")
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--keep", help="a folder for the logs, if it fails", type=Path)
     arguments = parser.parse_args()
+    kind = KINDS[arguments.kind]
     print(f"seed {arguments.seed}", flush=True)
-    with PrintSite() as site:
+    with PrintSite(directives=kind.directives) as site:
         try:
-            Storm(site, arguments.seed, lambda text: print(text, flush=True)).run(
+            Storm(site, kind, arguments.seed, lambda text: print(text, flush=True)).run(
                 arguments.minutes * 60
             )
         except AssertionError as error:

@@ -169,6 +169,24 @@ def test_a_job_that_cups_has_ended(site: Site, state: State, how: int | None) ->
     assert site.events == [("may-be-printed", WARNING)] * (in_doubt and how is None)
 
 
+@pytest.mark.parametrize("state", [State.SENDING, State.SUBMITTING])
+def test_a_job_whose_time_was_over(site: Site, state: State) -> None:
+    """It stood still after its backend was killed, until CUPS canceled it (MaxJobTime): nobody has
+    wanted that, so it is told."""
+    site.killed(state)
+    about = _completed()
+    about["attributes"] = {
+        "time-at-processing": (int(BEGAN),),
+        "time-at-completed": (int(BEGAN) + 20,),
+        "job-cancel-after": (20,),
+    }
+    site.cups.put(cups_job(1, CANCELED, **about))
+    site.orphans.look()
+    assert site.did == []
+    expected = ("not-sent", NOTICE) if state is State.SENDING else ("may-be-printed", WARNING)
+    assert site.events == [expected]
+
+
 def test_cups_has_another_job_of_that_id(site: Site) -> None:
     """Job ids begin again with the spool: it is not touched."""
     site.killed(State.SENDING)

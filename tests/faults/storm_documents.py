@@ -1,0 +1,98 @@
+"""The documents of a storm: each has a mark of its own, which is found again in what came out."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pypdf import PdfReader
+
+LARGEST = 2_000_000
+_MARK = re.compile(rb"<[0-9]+-[0-9]+>")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a device is to get in one piece: its marks, and its digest if no filter changes it."""
+
+    marks: tuple[str, ...]
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A document that came out at a target (LOCATION:DEVICE)."""
+
+    target: str
+    output: Output
+
+    def is_all_of(self, wanted: Delivered) -> bool:
+        """Whether it is all of that, and nothing else."""
+        digests = {self.output.sha256, wanted.output.sha256} - {""}
+        is_same = self.output.marks == wanted.output.marks and len(digests) < 2
+        return is_same and self.target == wanted.target
+
+    def is_part_of(self, wanted: Delivered) -> bool:
+        """Whether it is nothing else than that."""
+        return self.target == wanted.target and set(self.output.marks) <= set(wanted.output.marks)
+
+
+def written(folder: Path, marks: Sequence[str], draw: random.Random, *, pdf: bool) -> list[Path]:
+    """Files, one for each mark."""
+    files = []
+    for mark in marks:
+        noise = draw.randbytes(draw.choice((100, 50_000, LARGEST)))
+        raw = b"\x1bE" + mark.encode() + noise  # which CUPS may join
+        path = folder / f"document{mark.strip('<>')}"
+        path.write_bytes(_pdf(mark) if pdf else raw)
+        files.append(path)
+    return files
+
+
+def outputs(files: Sequence[Path], marks: Sequence[str], *, pdf: bool) -> list[Output]:
+    """What becomes of the files of one job: without a driver CUPS joins them."""
+    if pdf:
+        return [Output((mark,)) for mark in marks]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    return [Output(tuple(marks), digest)]
+
+
+def delivered(job: Mapping[str, Any]) -> Delivered:
+    """What a delivered job of the cloud has brought to its device."""
+    path = Path(str(job["delivered_path"]))
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    if data.startswith(b"%PDF"):
+        data = "".join(page.extract_text() for page in PdfReader(path).pages).encode()
+    marks = tuple(mark.decode() for mark in _MARK.findall(data))
+    return Delivered(f"{job['location']}:{job['device']}", Output(marks, digest))
+
+
+def _pdf(text: str) -> bytes:
+    """A page with this text."""
+    content = f"BT /F1 24 Tf 72 700 Td ({text}) Tj ET".encode()
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R"
+        b"/Resources<</Font<</F1 5 0 R>>>>>>",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(content), content),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    ]
+    data, places = b"%PDF-1.4\n", []
+    for number, each in enumerate(objects, 1):
+        places.append(len(data))
+        data += b"%d 0 obj%s\nendobj\n" % (number, each)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    head = b"xref\n0 6\n0000000000 65535 f \n"
+    return (
+        data
+        + head
+        + table
+        + b"trailer<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(data))
+    )
