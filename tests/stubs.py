@@ -39,6 +39,7 @@ from cirrus_bridge.errors import CirrusError, CupsGone, CupsNotPossible
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.journal_files import lock_place
 from cirrus_bridge.model import DeliveryState, JobStatus, Receipt, Segment, Target, Ticket
+from programs import Program
 
 PENDING = 3  # job-state, RFC 8011, 5.3.7
 EPOCH_S = 1_800_000_000.0
@@ -354,8 +355,7 @@ def locked_elsewhere(folder: Path, name: str, number: int) -> Iterator[None]:
     poller's, by its name and 0."""
     place = str(lock_place(name, number))
     command = [sys.executable, "-I", "-S", "-c", _LOCK, str(folder / "jobs.lock"), place]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with Program[bytes](command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         yield
-        process.communicate()

@@ -440,7 +440,7 @@ def test_a_job_that_is_restarted_after_its_end(site: Site) -> None:
     key = site.waits(1)
     site.cups.put(cups_job(1, CANCELED))
     site.goes_on_for(LOOK_S)
-    assert site.state(key) is State.ABANDONED
+    site.journal.abandon(key, now_s=site.clock.wall_s())  # as `orphans` does
     site.waits(1)
     site.goes_on_for(2 * RELEASE_AGAIN_S)
     assert site.released == [1]
