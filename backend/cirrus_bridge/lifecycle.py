@@ -109,6 +109,7 @@ TRANSITIONS: Mapping[Event, Mapping[State, State]] = {
         State.FOLLOWED: State.HELD,
         State.HELD: State.HELD,
         State.LEFT: State.HELD,
+        State.CLOSED: State.CLOSED,  # the job is held for another of its documents
     },
     Event.LEAVE: {
         State.FOLLOWED: State.LEFT,

@@ -94,6 +94,19 @@ def test_a_clock_that_was_set_back(tmp_path: Path, journal: PollerJournal) -> No
     assert not journal.poller_is_alive(now_s=5_000)
 
 
+def test_a_document_that_is_over_when_its_job_is_held_for_another(
+    tmp_path: Path, journal: PollerJournal
+) -> None:
+    """The second file of a job was printed before the first one, whose run was killed."""
+    _accepted(tmp_path, 1, 2, handover="")
+    with Journal(tmp_path) as backend:
+        backend.close([_key(2)], now_s=50)
+        backend.hand_over([_key(1), _key(2)], "hold", URI, now_s=60)
+        assert backend.documents_of(_key(2))[0].closed_at_s == 50
+    journal.beat("a", now_s=100)
+    assert _ids(journal.lease("a", now_s=100)) == [1]
+
+
 def test_signs_of_life(tmp_path: Path, journal: PollerJournal) -> None:
     """What a backend has seen a location fetch; a deletion may be the cloud's alone, and what a
     poller has noted it knows."""
