@@ -213,7 +213,8 @@ class JournalDatabase:
             if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise JournalBusy(
                     tr(
-                        "The journal {path} is in use; CUPS tries the job again soon.",
+                        "The journal {path} is in use by another program. A job that is held for "
+                        "that continues by itself when the journal is free.",
                         path=self._path,
                     ),
                     detail=str(error),
