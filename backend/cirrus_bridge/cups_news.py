@@ -17,11 +17,11 @@ from cirrus_bridge.cups_queue import (
     CANCELED,
     FINAL,
     HELD,
-    MESSAGE_PREFIX,
     REASON_PREFIX,
     CupsJob,
     CupsPrinter,
     CupsQueues,
+    is_ours,
     queue_message,
 )
 from cirrus_bridge.errors import CupsGone
@@ -191,5 +191,5 @@ def _differs(printer: CupsPrinter, news: QueueNews) -> bool:
     """Whether there may be something to write; `tell_queue` knows for sure."""
     ours = {reason for reason in printer.reasons if reason.startswith(REASON_PREFIX)}
     message = queue_message(news.message)
-    is_ours = printer.message.startswith(MESSAGE_PREFIX)
-    return ours != news.reasons or (printer.message != message and bool(message or is_ours))
+    is_old = bool(message) or is_ours(printer.message)
+    return ours != news.reasons or (printer.message != message and is_old)

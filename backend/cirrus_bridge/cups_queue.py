@@ -18,6 +18,7 @@ from cirrus_bridge.words import translated
 
 REASON_PREFIX = "cirrus-delivery-"  # a queue's reasons that begin so are ours
 MESSAGE_PREFIX = "Cirrus Bridge: "  # and a queue's message that begins so
+_OF_WAITING_JOBS = ("(CB-434)", "(CB-402)", "(CB-404)", "(CB-405)")
 TEXT_BYTES = 1023  # RFC 8011, 5.1.2: text(MAX)
 OPERATOR_BYTES = 127  # RFC 8011, table 12: job-message-from-operator
 IDLE, STOPPED = 3, 5  # printer-state, RFC 8011, 5.4.11
@@ -217,7 +218,7 @@ class CupsQueues:
             merged = [*others, *sorted(reasons)] or ["none"]
             changes.append(Attribute(Tag.KEYWORD, "printer-state-reasons", merged))
         text = queue_message(message)
-        is_free = not now.message or now.message.startswith(MESSAGE_PREFIX)
+        is_free = not now.message or is_ours(now.message)
         if now.state == IDLE and is_free and now.message != text:
             changes.append(Attribute(Tag.TEXT, "printer-state-message", [text]))
         if changes:
@@ -229,6 +230,12 @@ class CupsQueues:
                 changes=changes,
             )
         return bool(changes)
+
+
+def is_ours(message: str) -> bool:
+    """Whether a queue's message is the poller's, or the last word of a backend whose job waits for
+    its server: the poller knows when that is no longer true."""
+    return message.startswith(MESSAGE_PREFIX) or message.endswith(_OF_WAITING_JOBS)
 
 
 def queue_message(message: str) -> str:

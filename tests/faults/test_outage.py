@@ -55,13 +55,19 @@ def test_a_night_without_the_server(brief: PrintSite) -> None:
         assert "connection refused" in said and "continues by itself" in said
         eventually(lambda: "cirrus-delivery-unasked-warning" in _reasons(site, queue))
         assert "connecting-to-device" not in _reasons(site, queue)
-        assert "connection refused" in site.cups.printer(queue)["printer-state-message"]
+        eventually(lambda: "4 jobs are held until" in _message(site, queue))
+        assert "connection refused" in _message(site, queue)
         time.sleep(MAX_JOB_TIME_S + 5)  # CUPS would have canceled the first one by now
         site.cloud.come_back()
         for job_id in jobs:
             assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
         eventually(lambda: "cirrus-delivery-unasked-warning" not in _reasons(site, queue))
+        eventually(lambda: "held" not in _message(site, queue))
     assert _order(site) == [b"0", b"1", b"2", b"3"]
+
+
+def _message(site: PrintSite, queue: str) -> str:
+    return str(site.cups.printer(queue)["printer-state-message"])
 
 
 def _reasons(site: PrintSite, queue: str) -> str:

@@ -47,6 +47,8 @@ OURS = f"{MESSAGE_PREFIX}1 job waiting at Paris"
     [
         (IDLE, "", OURS),
         (IDLE, f"{MESSAGE_PREFIX}2 jobs waiting at Paris", OURS),
+        (IDLE, "Cannot reach h. The job is held. (CB-434)", OURS),
+        (IDLE, "There is nothing to print. (CB-302)", "There is nothing to print. (CB-302)"),
         (IDLE, "Out of toner", "Out of toner"),
         (STOPPED, "", ""),
     ],
@@ -61,10 +63,12 @@ def test_whose_message_it_is(state: int, before: str, after: str) -> None:
 def test_the_message_of_another_is_not_taken_away() -> None:
     """When there is nothing left to say, only our own words go."""
     theirs, ours = _Server(IDLE, "Out of toner"), _Server(IDLE, OURS)
-    for server in (theirs, ours):
+    waiting = _Server(IDLE, "Cannot reach h. The job is held. (CB-434)")
+    for server in (theirs, ours, waiting):
         CupsQueues(server).tell_queue("q", (), "")
     assert theirs.queue["printer-state-message"] == ("Out of toner",)
     assert ours.queue["printer-state-message"] == ("",)
+    assert waiting.queue["printer-state-message"] == ("",)
 
 
 def test_the_reasons_of_others_stay() -> None:

@@ -19,7 +19,7 @@ _COLUMNS = (
 )
 _THE_JOB = {
     "fail": tr("The print job is given to the queue's error policy"),
-    "hold": tr("The print job is held until it is released"),
+    "hold": tr("The print job is held until cirrus-statusd or a person releases it"),
     "stop-queue": tr("The print job stays in its queue, which stops until `cupsenable`"),
     "cancel": tr("The print job is canceled"),
     "retry-later": tr("The print job is tried again after CUPS's JobRetryInterval"),
