@@ -70,6 +70,9 @@ class Journal(DeliveryJournal):
         JournalError: it cannot be read or written.
     """
 
+    # a job that is under way when the package is purged goes on to its end
+    _outlives_its_folder = True
+
     def entries(self, job_uuid: str, job_id: int) -> list[Entry]:
         """All documents of a job, for any destination, the latest print last, by number."""
         self.check_job(job_uuid, job_id)

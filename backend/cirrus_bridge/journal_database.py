@@ -12,7 +12,7 @@ import fcntl
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.errors import JournalBusy, JournalError, JournalReplaced
@@ -37,6 +37,8 @@ class JournalDatabase:
     """
 
     _db: View
+
+    _outlives_its_folder: ClassVar[bool] = False
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "journal.db"
@@ -229,6 +231,8 @@ class JournalDatabase:
         if self._is_replaced:
             raise self._replaced()
         if self._db.in_transaction or not self._files.are_replaced():
+            return
+        if self._outlives_its_folder and self._files.are_purged():
             return
         self._is_replaced = True
         self._db.close()

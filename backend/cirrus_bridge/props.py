@@ -67,8 +67,7 @@ def _chosen(text: str) -> str | None:
 
 def _priority(text: str) -> str | None:
     """IPP's job-priority (RFC 8011, 5.2.1: 1 to 100) as the API's 1 to 99."""
-    # CUPS gives the default to jobs that ask for none
-    return "" if int(text) == DEFAULT_PRIORITY else str(min(int(text), 99))
+    return str(min(int(text), 99))
 
 
 # prop → the options that ask for it, the first that is there wins; an empty value asks for what
@@ -141,7 +140,9 @@ def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
         **_from_media(job.options.get("media", "")),
         **_wishes(job),
     }
-    options["job-priority"] = str(job.priority)
+    options.pop("job-priority", None)
+    if job.priority != DEFAULT_PRIORITY:  # CUPS gives that one to jobs that ask for none
+        options["job-priority"] = str(job.priority)
     asked = _asked(job.queue_defaults, asked_by) | _asked(options, asked_by)
     props = {"copies": str(job.copies), **{prop: value for prop, value in asked.items() if value}}
     if "size" in props:

@@ -301,7 +301,7 @@ def test_a_journal_that_can_not_be_read(own_site: PrintSite) -> None:
     (own_site.state / "journal.db").write_text("no database at all" * 100)
     done = own_site.cirrusctl("jobs")
     assert done.returncode == 6
-    assert f"{own_site.state}/journal.db" in done.stderr and "CB-501" in done.stderr
+    assert f"{own_site.state}/journal.db" in done.stderr and "CB-504" in done.stderr
 
 
 def test_a_configuration_that_makes_no_sense(own_site: PrintSite) -> None:
@@ -348,7 +348,7 @@ def test_names_are_completed(site: PrintSite) -> None:
 def test_it_explains(site: PrintSite) -> None:
     """A code in whatever form it was read."""
     for code in ("CB-402", "402", "(cb-402)"):
-        assert ask(site, "explain", code)["job"] == "ask-for-key"
+        assert ask(site, "explain", code)["job"] == "hold"
     assert "servers.d" in site.cirrusctl("explain", "CB-402").stdout
     assert site.cirrusctl("explain", "CB-999").returncode == 2
     assert len(ask(site, "explain")) > 30

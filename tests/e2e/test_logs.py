@@ -34,7 +34,6 @@ until journalctl -q -t cirrus-statusd -o cat --all | grep -q three; do sleep 0.1
 # anybody can: several messages in one entry, an empty one, one that is no UTF-8
 STRANGER = r"""
 import socket
-from programs import Program
 journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 journal.connect("/run/systemd/journal/socket")
 for entry in (b"MESSAGE=one\nMESSAGE=two\n", b"MESSAGE=\n", b"MESSAGE=\xff three\n"):

@@ -87,7 +87,7 @@ def test_server_down_then_up(own_site: PrintSite) -> None:
         reasons = site.cups.printer(queue)["printer-state-reasons"]
         message = site.cups.job(job_id).get("job-printer-state-message", "")
         return (
-            "connecting-to-device" in reasons and "connection refused. Next attempt at" in message
+            "connecting-to-device" in reasons and "(connection refused). Next attempt at" in message
         )
 
     eventually(says_so)

@@ -92,7 +92,7 @@ def test_without_a_poller_the_job_waits_in_its_queue(brief: PrintSite) -> None:
     site = brief
     site.cloud.stop()
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")
-    eventually(_says(site, job_id, "cirrus-statusd does not run"))
+    eventually(_says(site, job_id, "cirrus-statusd is not running"))
     time.sleep(MAX_JOB_TIME_S + 5)
     assert site.cups.job(job_id)["job-state"] not in (CANCELED, COMPLETED)
     site.cloud.come_back()
