@@ -104,6 +104,8 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
 
     api_of: Callable[[QueueUri], StatusApi] = reader.api_of
     if settings.metrics_port and not once:  # a poller that runs beside this one has the port
+        with PollerJournal(state):
+            pass  # now there is one for the metrics to read
         api_of = _with_metrics(settings.metrics_port, state, name, clock, api_of)
 
     def follow(journal: PollerJournal) -> int:
