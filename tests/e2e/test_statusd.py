@@ -505,7 +505,7 @@ def test_stop_where_a_location_tells_of_an_error(away: PrintSite, wait_s: int) -
         if wait_s == 1:
             away.cups.wait_job(first, "held")
         back(away)
-        away.wait_jobs(lambda jobs: "Paper jam" in jobs[-1]["message"])
+        away.wait_jobs(lambda jobs: bool(jobs) and "Paper jam" in jobs[-1]["message"])
         if wait_s == 60:
             second = away.cups.lp(queue, "-t", "second", data=b"y")  # the first makes room for it
             eventually(lambda: away.cups.printer(queue)["printer-state"] == 5)
