@@ -35,7 +35,7 @@ class CupsServer:
     def __init__(self, address: str, *, timeout_s: float = TIMEOUT_S) -> None:
         self._address = address
         self._timeout_s = timeout_s
-        self._user = pwd.getpwuid(os.geteuid()).pw_name
+        self._user = _user_name()
 
     def request(
         self,
@@ -144,3 +144,14 @@ def uri(name: str, path: str) -> Attribute:
 def printer_uri(queue: str) -> Attribute:
     """The attribute that says that a request is about a queue."""
     return uri("printer-uri", f"/printers/{quote(queue, safe='')}")
+
+
+def _user_name() -> str:
+    """Who asks cupsd: the account of this process, or its number if the account was deleted.
+
+    A purge of the package deletes the account, and a job that is under way goes on.
+    """
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())

@@ -87,7 +87,8 @@ def test_a_code(site: PrintSite, language: str, head: str, end: str) -> None:
     """Explained in the first language that there is."""
     text = said(site, language, "explain", "CB-402").stdout
     assert text.startswith(head)
-    assert " ".join(text.split()).endswith(end)
+    # Japanese lines are wrapped within words, so white space says nothing
+    assert "".join(text.split()).endswith("".join(end.split()))
     assert json.loads(said(site, language, "explain", "402", "--json").stdout)["what"] == (
         "the server refused the key"
     )

@@ -14,6 +14,7 @@ import pytest
 
 from cirrus_bridge.errors import JournalReplaced
 from cirrus_bridge.journal import Journal
+from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.journal_schema import STEPS
 from cirrus_bridge.model import DocumentKey, PrintJob, Target
 from programs import Program
@@ -82,7 +83,6 @@ def delete_locks(folder: Path) -> None:
 CHANGES = [
     delete_database,
     delete_all_of_sqlite,
-    delete_folder,
     replace_database,
     replace_all_of_sqlite,
 ]
@@ -149,6 +149,32 @@ def test_what_is_there_now_is_used(
     assert knows(folder, 4)
 
 
+def test_a_job_outlives_a_purge(folder: Path, used: Journal) -> None:
+    """The folder is gone, and the job under way writes to its end; what it writes is not kept."""
+    delete_folder(folder)
+    write(used, 3)
+    assert used.entries(JOB.job_uuid, 2) and used.entries(JOB.job_uuid, 3)
+    used.check_current()
+    assert not folder.exists()
+
+
+def test_a_journal_after_a_purge_ends_the_old_one(folder: Path, used: Journal) -> None:
+    """The package was installed again: two journals at a time would print a job twice."""
+    delete_folder(folder)
+    assert not knows(folder, 2)
+    with pytest.raises(JournalReplaced, match=r"journal\.db"):
+        write(used, 3)
+    assert not knows(folder, 3)
+
+
+def test_the_poller_notices_a_purge(folder: Path, used: Journal) -> None:
+    """The poller serves all jobs, and none is left in a journal that is gone."""
+    with PollerJournal(folder) as poller:
+        delete_folder(folder)
+        with pytest.raises(JournalReplaced, match=r"journal\.db"):
+            poller.check_current()
+
+
 def test_deleted_while_another_process_has_it(folder: Path) -> None:
     """What SQLite has left behind, and the other process still uses, is not taken for a part of
     the new one."""
@@ -175,7 +201,7 @@ def test_deleted_while_another_process_has_it(folder: Path) -> None:
     assert knows(folder, 3) and knows(folder, 4) and not knows(folder, 2)
 
 
-@pytest.mark.parametrize("change", [c for c in CHANGES if c is not delete_folder])
+@pytest.mark.parametrize("change", CHANGES)
 def test_replaced_while_nobody_looks(folder: Path, change: Callable[[Path], None]) -> None:
     """The lock file is the witness: a database that knows less was restored or made again."""
     with Journal(folder) as journal:
