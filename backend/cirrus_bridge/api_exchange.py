@@ -7,6 +7,7 @@ acting twice, so only there the answer is kept open (SubmitUnanswered).
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -122,7 +123,8 @@ class Exchange:
     @property
     def text(self) -> str:
         """The answer as text, stripped, without a BOM; what is not UTF-8 becomes U+FFFD."""
-        return self.answer.decode("utf-8-sig", "replace").strip()
+        # utf-8-sig is a module that is loaded late, and a purge may have deleted the module by then
+        return self.answer.removeprefix(BOM_UTF8).decode("utf-8", "replace").strip()
 
     @property
     def words(self) -> str:
