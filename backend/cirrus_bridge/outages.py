@@ -160,10 +160,15 @@ class Outages:
             outage.released = frozenset()
             outage.due_s = -math.inf
 
+    def _job_of(self, document: WaitingDocument) -> CupsJob | None:
+        """The document's job at the last look; another job may have the same number since."""
+        job = self._jobs.get(document.key.job_id)
+        return job if job is not None and job.job_uuid == document.key.job_uuid else None
+
     def _queue_of(self, document: WaitingDocument, uris: Mapping[str, str]) -> QueueUri | None:
         """The queue of the document's job, if the job still waits there for a server of ours."""
-        job = self._jobs.get(document.key.job_id)
-        if job is None or job.job_uuid != document.key.job_uuid:
+        job = self._job_of(document)
+        if job is None:
             return None  # the job has ended; `orphans` handles it
         if job.queue not in (document.queue, document.class_name):
             self.journal.abandon(document.key, now_s=self.clock.wall_s())  # a person has moved it
@@ -245,7 +250,7 @@ class Outages:
         wanted = sorted(documents, key=lambda each: each.key.job_id)
         done = []
         for document in wanted:
-            job = self._jobs.get(document.key.job_id)
+            job = self._job_of(document)
             if job is None or not self._is_ours_to_release(document, job):
                 continue
             try:
@@ -261,18 +266,14 @@ class Outages:
         """Whether the job is held for its server alone. A person may hold the job until a set time,
         or hold the job after its release. In the latter case, no backend has written of the job
         since."""
-        return (
-            job.waits_for_release
-            and job.job_uuid == document.key.job_uuid
-            and self._released_s.get(document.key) != document.changed_at_s
-        )
+        return job.waits_for_release and self._released_s.get(document.key) != document.changed_at_s
 
     def _keep_held(self) -> None:
         """CUPS counts MaxHoldTime from the last hold."""
         for outage in self._outages.values():
             for document in outage.documents:
-                job = self._jobs.get(document.key.job_id)
-                if job and job.waits_for_release and job.job_uuid == document.key.job_uuid:
+                job = self._job_of(document)
+                if job is not None and job.waits_for_release:
                     self.cups.hold_job(job.job_id)
 
 
