@@ -90,7 +90,7 @@ class JournalFiles:
 
     def are_purged(self) -> bool:
         """Whether the whole folder is gone, so that no other process can open a journal there."""
-        return not self._lock_file.parent.exists()
+        return not self.folder.exists()
 
     def remove_leftovers(self) -> None:
         """Delete files that SQLite would mistake for a part of the database now at the path.
