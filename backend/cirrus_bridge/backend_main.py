@@ -22,12 +22,12 @@ from cirrus_bridge.clock import Clock
 from cirrus_bridge.cloud_apis import CloudApis, api_for
 from cirrus_bridge.config import FOLDER, STATE_FOLDER, UploadSettings, load
 from cirrus_bridge.config_servers import Server
-from cirrus_bridge.cups_facts import WANTED, JobFacts, facts_from_cupsd, is_run_by_cupsd
+from cirrus_bridge.cups_facts import WANTED, JobFacts, facts_from_cupsd
 from cirrus_bridge.cups_ipp import CUPS_SOCKET, CupsServer
 from cirrus_bridge.cups_job import USAGE, SpooledDocument, job_id_of, read_job
 from cirrus_bridge.cups_queue import CupsQueues
 from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
-from cirrus_bridge.cups_spool import spooled
+from cirrus_bridge.cups_spool import is_run_by_cupsd, spooled
 from cirrus_bridge.errors import (
     CirrusError,
     CupsAway,

@@ -18,6 +18,7 @@ import sys
 from typing import NoReturn
 
 from cirrus_bridge.cups_side_channel import answer_filters
+from cirrus_bridge.cups_spool import is_run_by_cupsd
 from cirrus_bridge.journal_runs import NOT_NOTED, Run, begin
 
 PAUSE_S = 5  # what killed the worker may pass; and CUPS tells its passes apart by the second
@@ -67,8 +68,8 @@ def run() -> None:
 def _has_lost_cupsd(parent: int) -> bool:
     """Whether cupsd has started this and died before it could be looked at. Its next one starts the
     job again; a run that takes its heir for cupsd would not know which of the files it has."""
-    if not os.environ.get("SOFTWARE", "").startswith("CUPS/"):
-        return False  # by hand
+    if not is_run_by_cupsd(os.environ):
+        return False
     try:
         while parent > 0:  # there may be a script between
             with open(f"/proc/{parent}/stat", "rb") as file:  # noqa: PTH123 - pathlib takes 10 ms

@@ -50,11 +50,6 @@ class Job(Protocol):
 WANTED = ("job-cancel-after", "job-priority", "job-originating-host-name")
 
 
-def is_run_by_cupsd(environ: Mapping[str, str]) -> bool:
-    """Whether a cupsd runs this program (it sets SOFTWARE), or a person."""
-    return environ.get("SOFTWARE", "").startswith("CUPS/")
-
-
 def facts_from_cupsd(ask: Callable[[], Job], sleep: Callable[[float], None]) -> JobFacts:
     """Ask cupsd for the facts of the job, and retry for about a minute.
 
@@ -119,5 +114,10 @@ def _unidentified(detail: str) -> JobUnidentified:
     )
 
 
+def is_number(text: str) -> bool:
+    """Whether the text is a whole number as CUPS writes one (at most 10 digits)."""
+    return text.isascii() and text.isdigit() and len(text) <= 10
+
+
 def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
+    return int(text) if is_number(text) else 0

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
-from cirrus_bridge.cups_facts import JobFacts, facts_from_options
+from cirrus_bridge.cups_facts import JobFacts, facts_from_options, is_number
 from cirrus_bridge.cups_options import parse_options
 from cirrus_bridge.cups_ppd import NO_DRIVER, QueueDriver, read_queue_driver
 from cirrus_bridge.cups_spool import are_joined, files
@@ -48,7 +48,7 @@ def job_id_of(argv: Sequence[str]) -> int:
     if len(argv) not in (6, 7):
         raise UsageError(USAGE)
     job_id = _text(argv[1])
-    if not _is_number(job_id):
+    if not is_number(job_id):
         raise UsageError(tr("'{id}' is not a job id. {usage}", id=job_id, usage=USAGE))
     return int(job_id)
 
@@ -71,7 +71,7 @@ def read_job(
     """
     job_id = job_id_of(argv)
     user, title, copies, option_text = (_text(arg) for arg in argv[2:6])
-    if not _is_number(copies) or int(copies) < 1:
+    if not is_number(copies) or int(copies) < 1:
         raise BadOption(
             tr(
                 "'{copies}' is not a number of copies. Print again with 1 to 99 copies.",
@@ -264,10 +264,6 @@ def _text(argument: str) -> str:
 def _title(text: str) -> str:
     clean = one_line(text).strip()
     return clean if len(clean) <= TITLE_CHARS else clean[: TITLE_CHARS - 1] + "…"
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 10
 
 
 def _document_number(spool_path: Path | None) -> int | None:

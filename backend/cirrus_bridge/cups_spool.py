@@ -14,6 +14,11 @@ _NAMED = "document-name-supplied="
 _SINGLE_FILE = b"*cupssinglefile:"
 
 
+def is_run_by_cupsd(environ: Mapping[str, str]) -> bool:
+    """Whether a cupsd runs this program (it sets SOFTWARE), or a person."""
+    return environ.get("SOFTWARE", "").startswith("CUPS/")
+
+
 def files(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """The number of the job's files, from backend(7)'s arguments and environment; at least 1."""
     words = argv[5].split(" ") if len(argv) > 5 else []

@@ -11,9 +11,9 @@ from cirrus_bridge.cups_facts import (
     JobFacts,
     facts_from_cupsd,
     facts_from_options,
-    is_run_by_cupsd,
 )
 from cirrus_bridge.cups_queue import PROCESSING, CupsJob
+from cirrus_bridge.cups_spool import is_run_by_cupsd
 from cirrus_bridge.errors import CupsAway, CupsGone, JobUnidentified
 from cirrus_bridge.ipp import Attributes
 
