@@ -32,7 +32,7 @@ from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob,
 from cirrus_bridge.props import job_props
 from cirrus_bridge.recognize import recognize
 from cirrus_bridge.submit import Document, Submission
-from cirrus_bridge.uri import QueueUri, followed_uri, format_queue_uri
+from cirrus_bridge.uri import QueueUri, company_uri, followed_uri
 from cirrus_bridge.waiting import OFFLINE_AFTER_S, held_message
 from cirrus_bridge.words import joined, tr
 
@@ -269,7 +269,7 @@ class BackendRun:
 
     def _offline(self, queue: QueueUri, targets: Sequence[Tracked]) -> Mapping[str, float]:
         """The locations that are offline, by `waiting`'s rule, and since when."""
-        at = format_queue_uri(queue.server, queue.company, [])
+        at = company_uri(queue)
         quiet_s = {
             location: self.journal.quiet_since_s(at, location)
             for location in {target.receipt.target.location for target in targets}

@@ -26,7 +26,7 @@ from cirrus_bridge.errors import (
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.model import DocumentKey
 from cirrus_bridge.retry import waits
-from cirrus_bridge.uri import QueueUri, followed_uri, format_queue_uri
+from cirrus_bridge.uri import QueueUri, company_uri, followed_uri
 from cirrus_bridge.words import joined, tr
 
 CLASS_WAIT_S = 5.0  # a class with no member that works must not spin
@@ -171,8 +171,7 @@ class Patience:
         further waiting is useless."""
         if self._tried_s + wait_s > self.queue_wait_s:
             return True
-        at = format_queue_uri(self.queue.server, self.queue.company, [])
-        return self.journal.jobs_wait_for(at)
+        return self.journal.jobs_wait_for(company_uri(self.queue))
 
     def _give_up(self, error: CirrusError) -> None:
         self.journal.trying(self.key, None, now_s=self.clock.wall_s())

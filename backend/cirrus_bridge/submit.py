@@ -44,7 +44,7 @@ from cirrus_bridge.lifecycle import IN_DOUBT, State
 from cirrus_bridge.model import Compression, DocumentKey, PrintJob, Receipt, Segment, Ticket
 from cirrus_bridge.patience import FOR_CORRECTION, QUEUE_WAIT_S, Patience
 from cirrus_bridge.upload import Upload
-from cirrus_bridge.uri import QueueUri, format_queue_uri
+from cirrus_bridge.uri import QueueUri, company_uri
 from cirrus_bridge.words import joined, tr
 
 SINGLE_REQUEST_BYTES = 500_000  # the API's document: larger files go by segments
@@ -314,7 +314,7 @@ class Submission:
         patience = self._patience(in_class=False)
         if not patience.insist(self.api.repeats_safely):
             return False
-        at = format_queue_uri(self.queue.server, self.queue.company, [])
+        at = company_uri(self.queue)
         since_s = self.clock.wall_s() - REMEMBERED_S
         newest = self.journal.newest_receipt(at, since_s=since_s)
         if newest is None:

@@ -117,6 +117,11 @@ def format_queue_uri(server: str, company: str, targets: Sequence[Target]) -> st
     return f"{SCHEME}://{server}/{_quote(company)}/{listed}"
 
 
+def company_uri(queue: QueueUri) -> str:
+    """The beginning that the destinations of all queues to this server and company share."""
+    return format_queue_uri(queue.server, queue.company, [])
+
+
 def leads_to(uri: str, destination: str) -> bool:
     """Whether it is the URI of a queue to this destination, whatever its options are."""
     try:
