@@ -23,6 +23,7 @@ from programs import Program
 
 BACKEND = Path(sys.executable).with_name("cirrus-backend")
 PATIENCE_S = 120.0  # how long tests wait for what should come at once: machines are busy
+NOBODY = "127.0.0.1:9"  # no server listens there
 _numbers = itertools.count(1)
 
 
@@ -102,6 +103,13 @@ class PrintSite:
         uri = f"cirrus://{server or self.server}/Acme/{listed}{options}"
         self.cups.add_queue(name, uri, driver=DRIVER if driver else None, policy=policy)
         return name
+
+    def queue_to_nobody(self, options: str = "") -> str:
+        """Add a queue without a driver to a server that is not there; its name."""
+        entry = self.config / "servers.d" / "nobody.toml"
+        entry.touch(mode=0o600)
+        entry.write_text(f'[[server]]\nhost = "{NOBODY}"\ncompany = "Acme"\napi_key = "k"\n')
+        return self.queue(driver=False, options=options, server=NOBODY)
 
     def cirrusctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run cirrusctl for this site."""

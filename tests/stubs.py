@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from cirrus_bridge.api import CloudApi
 from cirrus_bridge.asking import Answer, Askers
+from cirrus_bridge.change import Change
 from cirrus_bridge.clock import Clock
 from cirrus_bridge.config import UploadSettings
 from cirrus_bridge.config_servers import Secret, Server
@@ -38,11 +39,24 @@ from cirrus_bridge.cups_queue import (
 from cirrus_bridge.errors import CirrusError, CupsGone, CupsNotPossible
 from cirrus_bridge.journal import Journal
 from cirrus_bridge.journal_files import lock_place
-from cirrus_bridge.model import DeliveryState, JobStatus, Receipt, Segment, Target, Ticket
+from cirrus_bridge.journal_poller import PollerJournal
+from cirrus_bridge.lifecycle import State
+from cirrus_bridge.model import (
+    DeliveryState,
+    DocumentKey,
+    JobStatus,
+    Receipt,
+    Segment,
+    Target,
+    Ticket,
+)
 from programs import Program
 
 PENDING = 3  # job-state, RFC 8011, 5.3.7
 EPOCH_S = 1_800_000_000.0
+TARGET = Target("Paris", "L1")
+URI = "cirrus://h/C/Paris:L1"
+KEY = DocumentKey("urn:uuid:1", 1, 0, URI, 1)
 
 T = TypeVar("T")
 
@@ -320,6 +334,28 @@ class StubCups(CupsQueues):
 
     def _change_queue(self, queue: str, **changes: Any) -> None:
         self.queues[queue] = dataclasses.replace(self.printer(queue), **changes)
+
+
+class PollerSite:
+    """What a part of a poller needs: a journal that backends write too, a test clock, and a list
+    of what was told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.backend = Journal(empty_journal(folder))
+        self.journal = PollerJournal(folder)
+        self.clock = StubClock()
+        self.told: list[Change] = []
+
+    def state(self, key: DocumentKey = KEY) -> State:
+        """The document's state in the journal."""
+        entries = self.backend.entries(key.job_uuid, key.job_id)
+        return next(entry.state for entry in entries if entry.key == key)
+
+    @property
+    def events(self) -> list[tuple[str, int]]:
+        """What was told, and how loud."""
+        return [(change.event, change.level) for change in self.told]
 
 
 def empty_journal(folder: Path) -> Path:

@@ -30,14 +30,6 @@ def in_class_with_local(site: PrintSite, queue: str) -> None:
     site.cups.run("cupsdisable", "local")
 
 
-def dead_queue(site: PrintSite) -> str:
-    """A queue to a server that is not there."""
-    entry = site.config / "servers.d" / "nobody.toml"
-    entry.touch(mode=0o600)
-    entry.write_text('[[server]]\nhost = "127.0.0.1:9"\ncompany = "Acme"\napi_key = "k"\n')
-    return site.queue(driver=False, server="127.0.0.1:9")
-
-
 def held(site: PrintSite, queue: str) -> int:
     """A job that was handed over."""
     job_id = site.cups.lp(queue, data=b"x")
@@ -53,7 +45,7 @@ def closed(site: PrintSite) -> bool:
 @pytest.mark.parametrize("how", ["class", "lpmove"])
 def test_printed_by_another_program(away: PrintSite, how: str) -> None:
     """A job that another program has printed instead is not restarted: it is not lost."""
-    dead = dead_queue(away)
+    dead = away.queue_to_nobody()
     in_class_with_local(away, dead)
     job_id = away.cups.lp("group" if how == "class" else dead, data=b"x")
     eventually(lambda: away.journal("SELECT state FROM document") == [("sending",)])

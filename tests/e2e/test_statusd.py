@@ -737,10 +737,7 @@ def test_a_queue_that_is_renamed(away: PrintSite) -> None:
 def test_no_orphan_of_a_job_that_printed_elsewhere(own_site: PrintSite) -> None:
     """A job that another member of a class has printed is not printed again for the first."""
     site = own_site
-    entry = site.config / "servers.d" / "nobody.toml"
-    entry.touch(mode=0o600)
-    entry.write_text('[[server]]\nhost = "127.0.0.1:9"\ncompany = "Acme"\napi_key = "k"\n')
-    dead, good = site.queue(driver=False, server="127.0.0.1:9"), site.queue(driver=False)
+    dead, good = site.queue_to_nobody(), site.queue(driver=False)
     for member in (dead, good):
         site.cups.run("lpadmin", "-p", member, "-c", "group")
     site.cups.run("cupsenable", "group")

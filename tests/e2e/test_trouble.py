@@ -100,10 +100,7 @@ def test_server_down_then_up(own_site: PrintSite) -> None:
 
 def test_contimeout(site: PrintSite) -> None:
     """After contimeout the job is held with a reason, and the queue is free."""
-    queue = site.queue(driver=False, options="?contimeout=1", server="127.0.0.1:9")
-    entry = site.config / "servers.d" / "nobody.toml"
-    entry.touch(mode=0o600)
-    entry.write_text('[[server]]\nhost = "127.0.0.1:9"\ncompany = "Acme"\napi_key = "k"\n')
+    queue = site.queue_to_nobody("?contimeout=1")
     job = site.cups.wait_job(site.cups.lp(queue, data=b"x"), "held")
     assert "Gave up after 1 seconds (contimeout)" in job["job-printer-state-message"]
     assert site.cups.printer(queue)["printer-state"] == 3
@@ -544,10 +541,7 @@ def test_wrong_uri(site: PrintSite) -> None:
 def test_class_tries_its_other_member(own_site: PrintSite) -> None:
     """In a class, a server that is away leaves the job to the other member, once."""
     site = own_site
-    entry = site.config / "servers.d" / "away.toml"
-    entry.touch(mode=0o600)
-    entry.write_text('[[server]]\nhost = "127.0.0.1:9"\ncompany = "Acme"\napi_key = "k"\n')
-    away = site.queue(driver=False, server="127.0.0.1:9")
+    away = site.queue_to_nobody()
     there = site.queue(driver=False)
     for queue in (away, there):
         site.cups.run("lpadmin", "-p", queue, "-c", "all")

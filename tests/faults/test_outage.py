@@ -293,11 +293,7 @@ def test_nobody_knows_and_a_person_prints_again(own_site: PrintSite) -> None:
 def test_a_waiting_job_that_is_moved(brief: PrintSite) -> None:
     """It is printed at the other queue, so nobody is told to print it again."""
     site = brief
-    (site.config / "servers.d" / "away.toml").touch(mode=0o600)
-    (site.config / "servers.d" / "away.toml").write_text(
-        '[[server]]\nhost = "127.0.0.1:9"\ncompany = "Acme"\napi_key = "k"\n'
-    )
-    away, here = site.queue(driver=False, server="127.0.0.1:9"), site.queue(driver=False)
+    away, here = site.queue_to_nobody(), site.queue(driver=False)
     with site.statusd():
         job_id = site.cups.lp(away, data=b"x")
         site.cups.wait_job(job_id, "held")
@@ -313,11 +309,7 @@ def test_a_waiting_job_that_is_moved(brief: PrintSite) -> None:
 def test_a_queue_that_leads_to_another_server_now(brief: PrintSite) -> None:
     """Its waiting jobs are printed there, without anybody releasing them."""
     site = brief
-    (site.config / "servers.d" / "away.toml").touch(mode=0o600)
-    (site.config / "servers.d" / "away.toml").write_text(
-        '[[server]]\nhost = "127.0.0.1:9"\ncompany = "Acme"\napi_key = "k"\n'
-    )
-    queue = site.queue(driver=False, server="127.0.0.1:9")
+    queue = site.queue_to_nobody()
     with site.statusd():
         job_id = site.cups.lp(queue, data=b"x")
         site.cups.wait_job(job_id, "held")

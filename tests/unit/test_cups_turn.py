@@ -8,37 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.change import Change
 from cirrus_bridge.cups_news import CupsNews
 from cirrus_bridge.cups_queue import COMPLETED, IDLE, PROCESSING, STOPPED, CupsPrinter
 from cirrus_bridge.cups_turn import AWAY_WAIT_S, CUPS_S, LONGEST_PAUSE_S, CupsTurn
 from cirrus_bridge.errors import CupsAway, CupsRefused
-from cirrus_bridge.journal import Journal
-from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt, Target
+from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt
 from cirrus_bridge.orphans import Orphans
 from cirrus_bridge.outages import Outages
 from cirrus_bridge.patience import FOR_SERVER
 from cirrus_bridge.settle import Settlement
 from cirrus_bridge.uri import parse_queue_uri
 from cirrus_bridge.watched import Watched, WatchList
-from stubs import StubApi, StubAskers, StubClock, StubCups, cups_job, empty_journal
+from stubs import TARGET, URI, PollerSite, StubApi, StubAskers, StubClock, StubCups, cups_job
 
-TARGET = Target("Paris", "L1")
-URI = "cirrus://h/C/Paris:L1"
 ORPHANS_S = 60.0
 
 
-class Site:
+class Site(PollerSite):
     """All that a poller has to say to CUPS; job `n` is held at queue `q`."""
 
     def __init__(self, folder: Path) -> None:
-        self.backend = Journal(empty_journal(folder))
-        self.journal = PollerJournal(folder)
-        self.clock = StubClock()
+        super().__init__(folder)
         self.cups = StubCups(q=URI)
-        self.told: list[Change] = []
         self.watch_list = WatchList()
         journal, cups, clock, tell = self.journal, self.cups, self.clock, self.told.append
         settlement = Settlement(journal, cups, clock, tell)

@@ -8,33 +8,24 @@ from pathlib import Path
 import pytest
 
 from cirrus_bridge import journal_runs
-from cirrus_bridge.change import NOTICE, WARNING, Change
+from cirrus_bridge.change import NOTICE, WARNING
 from cirrus_bridge.cups_queue import ABORTED, CANCELED, COMPLETED, HELD, PROCESSING
 from cirrus_bridge.errors import CupsNotPossible, CupsRefused
-from cirrus_bridge.journal import Journal
-from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import DocumentKey, PrintJob, Receipt, Target
+from cirrus_bridge.model import DocumentKey, PrintJob, Receipt
 from cirrus_bridge.orphans import Orphans
-from stubs import PENDING, StubClock, StubCups, cups_job, empty_journal, locked_elsewhere
+from stubs import KEY, PENDING, TARGET, URI, PollerSite, StubCups, cups_job, locked_elsewhere
 
-URI = "cirrus://h/C/Paris:L1"
 OPTIONS = f"{URI}?onfailure=reprint"
-TARGET = Target("Paris", "L1")
-KEY = DocumentKey("urn:uuid:1", 1, 0, URI, 1)
 BEGAN, CUPSD = "1800000000", 4711  # when CUPS began to process the job, and its process
 
 
-class Site:
+class Site(PollerSite):
     """A poller's part for orphans."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.backend = Journal(empty_journal(folder))
-        self.journal = PollerJournal(folder)
-        self.clock = StubClock()
+        super().__init__(folder)
         self.cups = StubCups(q=OPTIONS, other="ipp://printer/")
-        self.told: list[Change] = []
         self.orphans = Orphans(self.journal, self.cups, self.clock, self.told.append, str(folder))
 
     def killed(self, state: State, key: DocumentKey = KEY, class_name: str = "") -> None:
@@ -64,20 +55,10 @@ class Site:
         note.write_text(f"run of {documents}\n" * runs + "held\n" * is_held)
         return note
 
-    def state(self, key: DocumentKey = KEY) -> State:
-        """The document's state in the journal."""
-        entries = self.backend.entries(key.job_uuid, key.job_id)
-        return next(entry.state for entry in entries if entry.key == key)
-
     @property
     def did(self) -> list[tuple[object, ...]]:
         """What CUPS was told to do."""
         return self.cups.did
-
-    @property
-    def events(self) -> list[tuple[str, int]]:
-        """What was told, and how loud."""
-        return [(change.event, change.level) for change in self.told]
 
 
 @pytest.fixture

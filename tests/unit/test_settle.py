@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.change import INFO, NOTICE, WARNING, Change
+from cirrus_bridge.change import INFO, NOTICE, WARNING
 from cirrus_bridge.cups_queue import (
     ABORTED,
     CANCELED,
@@ -20,31 +20,23 @@ from cirrus_bridge.cups_queue import (
     operator_message,
 )
 from cirrus_bridge.errors import CupsAway, CupsNotPossible, CupsRefused
-from cirrus_bridge.journal import Journal
-from cirrus_bridge.journal_poller import PollerJournal
 from cirrus_bridge.lifecycle import State
 from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt, Target
 from cirrus_bridge.settle import Settlement
 from cirrus_bridge.uri import parse_queue_uri
 from cirrus_bridge.watched import Watched, WatchList
-from stubs import PENDING, StubClock, StubCups, cups_job, empty_journal
+from stubs import KEY, PENDING, TARGET, URI, PollerSite, StubCups, cups_job
 
-TARGET = Target("Paris", "L1")
 LYON = Target("Lyon", "L2")
-URI = "cirrus://h/C/Paris:L1"
-KEY = DocumentKey("urn:uuid:1", 1, 0, URI, 1)
 DELIVERED, DELETED = DeliveryState.DELIVERED, DeliveryState.DELETED
 
 
-class Site:
+class Site(PollerSite):
     """A poller's part for jobs whose documents are settled; job 1 is held at queue `q`."""
 
     def __init__(self, folder: Path) -> None:
-        self.backend = Journal(empty_journal(folder))
-        self.journal = PollerJournal(folder)
-        self.clock = StubClock()
+        super().__init__(folder)
         self.cups = StubCups(cups_job(1), q=URI, same=f"{URI}?wait=received", ipp="ipp://x/")
-        self.told: list[Change] = []
         self.settlement = Settlement(self.journal, self.cups, self.clock, self.told.append)
         self.watch_list = WatchList()
 
@@ -77,16 +69,6 @@ class Site:
         for target, state in zip(watched.targets, states, strict=True):
             target.learn(JobStatus(state))
         return watched
-
-    def state(self, key: DocumentKey = KEY) -> State:
-        """The document's state in the journal."""
-        entries = self.backend.entries(key.job_uuid, key.job_id)
-        return next(entry.state for entry in entries if entry.key == key)
-
-    @property
-    def events(self) -> list[tuple[str, int]]:
-        """What was told, and how loud."""
-        return [(change.event, change.level) for change in self.told]
 
 
 @pytest.fixture
