@@ -19,8 +19,8 @@ for _name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES"):
 os.environ["LANG"] = "C.UTF-8"
 
 # nor does it matter that a script started them in the background, with SIGINT ignored (POSIX, XCU
-# 2.11): programs inherit that, and some of the tests end one as Ctrl-C does. Whoever ends the tests
-# by SIGTERM wants them to end what they have started, as Ctrl-C does
+# 2.11): programs inherit that, and some of the tests end one as Ctrl-C does. A SIGTERM ends the
+# tests and all programs that the tests have started, as Ctrl-C does
 for _number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(_number, signal.default_int_handler)
 

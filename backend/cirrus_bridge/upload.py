@@ -158,7 +158,9 @@ class Upload:
 
     def _start_over(self, detail: str) -> StartOver:
         self._start_overs = self.journal.forget_upload(self.key)
-        text = tr("What was uploaded before can not be continued; the upload begins anew.")
+        text = tr(
+            "The earlier upload cannot be resumed, so the upload starts again from the beginning."
+        )
         return StartOver(text, detail=detail)
 
     def _send_all(self, segments: Iterator[Segment]) -> int:

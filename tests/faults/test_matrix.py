@@ -140,8 +140,8 @@ def test_once_or_held(faulty: PrintSite, tmp_path: Path, request_name: str, faul
 def test_an_id_that_another_job_has(
     faulty: PrintSite, tmp_path: Path, request_name: str, is_taken: bool
 ) -> None:
-    """Whether the server took the document or not: the job is held and says so, and whoever
-    releases it gets it printed once."""
+    """The job is held and says so, whether the server took the document or not. After its release,
+    the job is printed once."""
     site = faulty
     size, piece = REQUESTS[request_name]
     data = random.Random(f"{request_name} {is_taken}").randbytes(size)

@@ -19,8 +19,8 @@ SAMPLE = "/usr/share/doc/cirrus-bridge/examples/apparmor-cupsd"
 
 @pytest.mark.timeout(900)
 def test_each_document_comes_out_once(packages: Path, release: str) -> None:
-    """Installed, the packages print, hold a job and end it, whoever releases it, after a restart of
-    cupsd and after an upgrade, too."""
+    """The installed packages print, hold a job, and end the job after any release, also after a
+    restart of cupsd and after an upgrade."""
     with PackagedSite(packages, release) as system:
         system.install()
         system.boot()

@@ -13,7 +13,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class _Owner:
-    """Whoever has a server."""
+    """The owner of a server."""
 
 
 def test_one_server_after_the_other() -> None:

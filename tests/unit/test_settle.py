@@ -378,7 +378,7 @@ def test_onfailure_stops_the_queue(site: Site, handover: str, *, is_stopped: boo
 
 @pytest.mark.parametrize("policy", ["reprint", "stop"])
 def test_a_job_that_was_canceled(site: Site, policy: str) -> None:
-    """Whoever did that wants neither a reprint nor a stopped queue."""
+    """A person who cancels a job wants neither a reprint nor a stopped queue."""
     watched = site.watch(DELETED, options=f"?onfailure={policy}")
     site.cups.put(cups_job(1, CANCELED))
     assert site.settlement.settle([watched])

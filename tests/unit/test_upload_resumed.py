@@ -49,7 +49,7 @@ class Cloud:
         return dataclasses.replace(answer, headers=headers)
 
     def temp_file(self) -> str:
-        """A new one, for whoever asks."""
+        """A new temporary file; its name."""
         name = f"t{len(self.files) + 1}"
         self.files[name] = bytearray()
         return name
@@ -120,7 +120,7 @@ class Site:
         self.cloud.segments = 0
 
     def starts_over(self) -> None:
-        """A run that begins anew, and the next, which does it."""
+        """A run that gives up the earlier upload, and the next run, which uploads again."""
         with pytest.raises(StartOver):
             self.run()
         self.cloud.segments = 0
@@ -211,7 +211,7 @@ def test_a_long_outage_during_a_run(site: Site) -> None:
 
 
 def test_a_server_that_is_restored_during_a_run(site: Site) -> None:
-    """It does not know the file: the upload begins anew, and the job is not held for that."""
+    """The server no longer knows the file. The upload starts again, and the job is not held."""
 
     def trouble(number: int) -> Answer | None:
         if number == 3:
