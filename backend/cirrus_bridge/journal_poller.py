@@ -254,9 +254,13 @@ class PollerJournal(DeliveryJournal):
             (since_s,),
         )
 
-    def orphans(self) -> list[Orphan]:
-        """The documents that are a backend's to bring to an end, now or when their job is released.
-        Whether a backend is at work on a document's job, `is_at_work` tells."""
+    def orphans(self, key: DocumentKey | None = None) -> list[Orphan]:
+        """The documents that only a backend can finish, now or when their jobs are released.
+
+        `is_at_work` tells whether a backend is at work on the job of a document. With `key`, the
+        list has at most this document.
+        """
+        one = f" AND {BY_KEY}" if key else ""
         with self._translated():
             rows = self._db.execute(
                 f"SELECT {_KEY}, state, queue, user, title, language,"
@@ -265,7 +269,8 @@ class PollerJournal(DeliveryJournal):
                 "document.number AND o.print_run >= document.print_run"
                 f" AND o.state IN {sql_list(ACCEPTED)}),"
                 f" was_in_doubt OR state IN {sql_list(IN_DOUBT)} FROM document"
-                f" WHERE closed_at IS NULL AND state NOT IN {sql_list(WITH_POLLER)}",
+                f" WHERE closed_at IS NULL AND state NOT IN {sql_list(WITH_POLLER)}{one}",
+                key_values(key) if key else (),
             ).fetchall()
         return [
             Orphan(DocumentKey(*row[:5]), State(row[5]), *row[6:10], *map(bool, row[10:]))

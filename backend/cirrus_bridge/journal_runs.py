@@ -129,16 +129,22 @@ def left(state: str) -> Iterator[Left]:
     except OSError:
         return
     for name in names:
-        path = os.path.join(folder, name)  # noqa: PTH118
-        try:
-            job_id, started, _ = name.split("-")
-            lines = _lines(path)
-            documents = int(lines[0].removeprefix(b"run of "))
-            run = Run(path, 0, documents, 1)
-            runs = sum(line.startswith(b"run of ") for line in lines)
-            yield Left(run, started, int(job_id), _is_locked(path), _HELD in lines, runs)
-        except (OSError, ValueError, LookupError):
-            continue
+        pass_ = look(os.path.join(folder, name))  # noqa: PTH118
+        if pass_ is not None:
+            yield pass_
+
+
+def look(path: str) -> Left | None:
+    """What the note at `path` says now; None if there is no such note."""
+    try:
+        job_id, started, _ = os.path.basename(path).split("-")  # noqa: PTH119
+        lines = _lines(path)
+        documents = int(lines[0].removeprefix(b"run of "))
+        runs = sum(line.startswith(b"run of ") for line in lines)
+        run = Run(path, 0, documents, 1)
+        return Left(run, started, int(job_id), _is_locked(path), _HELD in lines, runs)
+    except (OSError, ValueError, LookupError):
+        return None
 
 
 def _add(path: str, line: bytes) -> list[bytes]:

@@ -69,7 +69,9 @@ class Orphans:
             if not self.journal.is_at_work(key.job_uuid, key.job_id):
                 job = job or self._job(key.job_id, key.job_uuid)
                 if job is None or job.state in FINAL:
-                    self._settle(orphan, job)
+                    # a run may have ended since the list was read
+                    for unchanged in self.journal.orphans(key):
+                        self._settle(unchanged, job)
                 elif orphan.state is State.REPRINT and job.waits_for_release:
                     self.cups.release_job(job.job_id)
         before, self._seen = self._seen, {}
@@ -82,7 +84,8 @@ class Orphans:
         look."""
         job, path = self._job(left.job_id), left.run.path
         if job is None or job.state in FINAL or not _was_last(left, job):
-            self._settle_run(left, job)
+            if journal_runs.look(path) == left:  # no run has begun or ended since
+                self._settle_run(left, job)
         elif job.waits_for_release and left.is_held:
             self._release(left, job)
         elif job.state == PROCESSING:

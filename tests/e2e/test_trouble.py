@@ -156,7 +156,7 @@ def test_upload_continues_after_a_crash(own_site: PrintSite, tmp_path: Path) -> 
 
 
 def test_upload_that_the_server_has_forgotten(own_site: PrintSite, tmp_path: Path) -> None:
-    """The temporary file has expired meanwhile: the upload begins anew, by itself."""
+    """The temporary file has expired meanwhile: the upload starts again on its own."""
     site = own_site
     data = os.urandom(6_000_000)
     (tmp_path / "raw").write_bytes(data)
@@ -168,7 +168,7 @@ def test_upload_that_the_server_has_forgotten(own_site: PrintSite, tmp_path: Pat
             db.execute("DELETE FROM upload")
         proxy.bytes_per_s = None
         assert site.cups.wait_job(job_id)["job-state"] == 9
-    assert "the upload begins anew" in site.cups.error_log()
+    assert "so the upload starts again from the beginning" in site.cups.error_log()
     assert [document(job) for job in site.cloud.jobs()] == [data]
 
 

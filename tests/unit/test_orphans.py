@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from cirrus_bridge import journal_runs
 from cirrus_bridge.change import NOTICE, WARNING
-from cirrus_bridge.cups_queue import ABORTED, CANCELED, COMPLETED, HELD, PROCESSING
+from cirrus_bridge.cups_queue import ABORTED, CANCELED, COMPLETED, HELD, PROCESSING, CupsJob
 from cirrus_bridge.errors import CupsNotPossible, CupsRefused
 from cirrus_bridge.lifecycle import State
 from cirrus_bridge.model import DocumentKey, PrintJob, Receipt
@@ -204,6 +204,41 @@ def test_a_backend_is_at_work(site: Site) -> None:
     with locked_elsewhere(site.folder, KEY.job_uuid, 1):
         site.orphans.look()
     assert (site.did, site.state()) == ([], State.SENDING)
+
+
+class _SlowCups(StubCups):
+    """A cupsd in which something happens while the poller asks for the jobs."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        super().__init__(q=OPTIONS)
+        self._meanwhile = meanwhile
+
+    def job(self, job_id: int, *, also: Sequence[str] = ()) -> CupsJob:
+        self._meanwhile()
+        return super().job(job_id, also=also)
+
+
+def test_a_run_that_ends_while_the_poller_looks(site: Site) -> None:
+    """The list of orphans is old by then: the job is not restarted."""
+    site.killed(State.SUBMITTING)
+
+    def accept() -> None:
+        site.backend.accepted(KEY, [Receipt(TARGET, "1-1")], now_s=site.clock.wall_s())
+
+    site.cups = site.orphans.cups = _SlowCups(accept)
+    site.cups.put(cups_job(1, COMPLETED, **_completed()))
+    site.orphans.look()
+    assert (site.did, site.told, site.state()) == ([], [], State.LEFT)
+
+
+@pytest.mark.parametrize("job_state", [COMPLETED, ABORTED])
+def test_a_pass_that_ends_while_the_poller_looks(site: Site, job_state: int) -> None:
+    """The last run of the pass removes the note: there is nothing to settle."""
+    note = site.note(documents=2)
+    site.cups = site.orphans.cups = _SlowCups(note.unlink)
+    site.cups.put(cups_job(1, job_state, **_completed()))
+    site.orphans.look()
+    assert (site.did, site.told) == ([], [])
 
 
 @pytest.mark.parametrize("job_state", [COMPLETED, CANCELED, None])
