@@ -151,7 +151,7 @@ class CloudletServer:
 
 def _command(*args: str) -> list[str]:
     # -P: the folder that a test runs in must not lend its modules
-    return [sys.executable, "-P", "-m", "cirrus_cloudlet.main", *args]
+    return [sys.executable, "-P", "-m", "cirrus_cloudlet.cli.main", *args]
 
 
 def environment_without_proxies() -> dict[str, str]:

@@ -14,8 +14,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from cirrus_bridge.model import Place
-from cirrus_bridge.schedule import Schedule
+from cirrus_bridge.base.model import Place
+from cirrus_bridge.statusd.schedule import Schedule
 
 DAY_S = 86_400.0
 SERVER = "cloud.test:443"

@@ -17,14 +17,22 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cirrus_bridge.api import CloudApi
-from cirrus_bridge.asking import Answer, Askers
-from cirrus_bridge.change import Change
-from cirrus_bridge.clock import Clock
-from cirrus_bridge.config import UploadSettings
-from cirrus_bridge.config_servers import Secret, Server
-from cirrus_bridge.cups_ipp import CupsServer
-from cirrus_bridge.cups_queue import (
+from cirrus_bridge.api.client import CloudApi
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import CirrusError, CupsGone, CupsNotPossible
+from cirrus_bridge.base.model import (
+    DeliveryState,
+    DocumentKey,
+    JobStatus,
+    Receipt,
+    Segment,
+    Target,
+    Ticket,
+)
+from cirrus_bridge.config.load import UploadSettings
+from cirrus_bridge.config.servers import Secret, Server
+from cirrus_bridge.cups.client import CupsServer
+from cirrus_bridge.cups.queues import (
     FINAL,
     HELD,
     IDLE,
@@ -36,20 +44,12 @@ from cirrus_bridge.cups_queue import (
     operator_message,
     queue_message,
 )
-from cirrus_bridge.errors import CirrusError, CupsGone, CupsNotPossible
-from cirrus_bridge.journal import Journal
-from cirrus_bridge.journal_files import lock_place
-from cirrus_bridge.journal_poller import PollerJournal
-from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import (
-    DeliveryState,
-    DocumentKey,
-    JobStatus,
-    Receipt,
-    Segment,
-    Target,
-    Ticket,
-)
+from cirrus_bridge.delivery.events import Change
+from cirrus_bridge.journal.files import lock_place
+from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.journal.submissions import Journal
+from cirrus_bridge.statusd.queries import Answer, Askers
 from programs import Program
 
 PENDING = 3  # job-state, RFC 8011, 5.3.7

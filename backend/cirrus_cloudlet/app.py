@@ -21,12 +21,13 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cirrus_cloudlet import __version__, api_inventory, api_jobs
-from cirrus_cloudlet.call import Call
+from cirrus_cloudlet import __version__
+from cirrus_cloudlet.api import inventory, jobs
+from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import Refused, RequestFault
-from cirrus_cloudlet.keys import Key
-from cirrus_cloudlet.web import Site
+from cirrus_cloudlet.storage.keys import Key
+from cirrus_cloudlet.web.routes import Site
 
 log = logging.getLogger(__name__)
 _READ = frozenset({"GET", "POST"})
@@ -42,15 +43,15 @@ class Endpoint(NamedTuple):
 
 
 _ENDPOINTS: Mapping[tuple[str, ...], Endpoint] = {
-    ("putfile",): Endpoint(_PUT, 0, api_jobs.put_file),
-    ("submitfile",): Endpoint(_READ, 0, api_jobs.submit_file),
-    ("tempfile",): Endpoint(_READ, 0, api_jobs.temp_file),
-    ("putsegment",): Endpoint(_PUT, 0, api_jobs.put_segment),
-    ("get", "job"): Endpoint(_READ, 4, api_jobs.get_job),
-    ("get", "device"): Endpoint(_READ, 3, api_inventory.get_device),
-    ("put", "device"): Endpoint(_READ, 3, api_inventory.put_device_fields),
-    ("get", "location"): Endpoint(_READ, 2, api_inventory.get_location),
-    ("put", "location"): Endpoint(_READ, 2, api_inventory.put_location_fields),
+    ("putfile",): Endpoint(_PUT, 0, jobs.put_file),
+    ("submitfile",): Endpoint(_READ, 0, jobs.submit_file),
+    ("tempfile",): Endpoint(_READ, 0, jobs.temp_file),
+    ("putsegment",): Endpoint(_PUT, 0, jobs.put_segment),
+    ("get", "job"): Endpoint(_READ, 4, jobs.get_job),
+    ("get", "device"): Endpoint(_READ, 3, inventory.get_device),
+    ("put", "device"): Endpoint(_READ, 3, inventory.put_device_fields),
+    ("get", "location"): Endpoint(_READ, 2, inventory.get_location),
+    ("put", "location"): Endpoint(_READ, 2, inventory.put_location_fields),
 }
 
 

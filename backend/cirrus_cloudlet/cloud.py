@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cirrus_cloudlet import housekeeping
-from cirrus_cloudlet.accounts import Accounts
-from cirrus_cloudlet.delivery_queue import DeliveryQueue
-from cirrus_cloudlet.documents import Documents
-from cirrus_cloudlet.inventory_file import InventoryFile
-from cirrus_cloudlet.jobs import Jobs
-from cirrus_cloudlet.keys import Keys
-from cirrus_cloudlet.previews import Previews
-from cirrus_cloudlet.sessions import Sessions
-from cirrus_cloudlet.store import Store
-from cirrus_cloudlet.submission import Submission
-from cirrus_cloudlet.uploads import Uploads
-from cirrus_cloudlet.worker import Worker
+from cirrus_cloudlet.delivery.queue import DeliveryQueue
+from cirrus_cloudlet.delivery.worker import Worker
+from cirrus_cloudlet.inventory.file import InventoryFile
+from cirrus_cloudlet.storage.accounts import Accounts
+from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.documents import Documents
+from cirrus_cloudlet.storage.jobs import Jobs
+from cirrus_cloudlet.storage.keys import Keys
+from cirrus_cloudlet.storage.previews import Previews
+from cirrus_cloudlet.storage.sessions import Sessions
+from cirrus_cloudlet.storage.uploads import Uploads
+from cirrus_cloudlet.submit import Submission
 
 _STOP_WAIT_S = 0.7
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cirrus_cloudlet.documents import Documents
-from cirrus_cloudlet.inventory_file import InventoryFile
-from cirrus_cloudlet.previews import Previews
-from cirrus_cloudlet.uploads import Uploads
+from cirrus_cloudlet.inventory.file import InventoryFile
+from cirrus_cloudlet.storage.documents import Documents
+from cirrus_cloudlet.storage.previews import Previews
+from cirrus_cloudlet.storage.uploads import Uploads
 
 _HOUR_S = 3600.0
 _DAY_S = 24 * _HOUR_S

@@ -23,7 +23,7 @@ from cirrus_cloudlet.app import application
 from cirrus_cloudlet.cloud import cloud_of
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.file_lock import locked_or_refused
-from cirrus_cloudlet.inventory_file import InventoryFile
+from cirrus_cloudlet.inventory.file import InventoryFile
 
 _HEADER_BYTES = 256 * 1024  # props and targets travel in the query of putfile
 _GRACE_S = 1  # for requests under way when the server is told to end

@@ -25,8 +25,8 @@ REPO = Path(__file__).resolve().parents[2]
 PACKAGE = REPO / "backend" / "cirrus_bridge"
 # cirrusctl, which alone has much to say, has its texts in a catalog of its own
 DOMAINS = ("cirrus-bridge", "cirrusctl")
-CODES = "admin/codes.toml"
-HELP = "admin/commands"
+CODES = "cirrusctl/output/codes.toml"
+HELP = "cirrusctl/commands"
 # what a function takes for messages: its first argument, and that for many
 KEYWORDS = {"tr": None, "trn": (1, 2), "marked": None}
 
@@ -110,14 +110,14 @@ def messages(domain: str) -> Catalog:
 
 def _help() -> Iterable[str]:
     # what builds a package has no need of it, nor the modules that it needs
-    from cirrus_bridge.admin.cirrusctl import app
-    from cirrus_bridge.admin.help_texts import program_of, texts
+    from cirrus_bridge.cirrusctl.main import app
+    from cirrus_bridge.cirrusctl.output.help_texts import program_of, texts
 
     return dict.fromkeys(texts(program_of(app)))
 
 
 def _domain(file: str) -> str:
-    return DOMAINS[Path(file).is_relative_to("admin")]
+    return DOMAINS[Path(file).is_relative_to("cirrusctl")]
 
 
 def update(path: Path) -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typer import Context
 from typer.core import TyperCommand
 
-from cirrus_bridge.admin.cirrusctl import app
-from cirrus_bridge.admin.codes import explanations
-from cirrus_bridge.admin.help_texts import program_of
+from cirrus_bridge.cirrusctl.main import app
+from cirrus_bridge.cirrusctl.output.codes import explanations
+from cirrus_bridge.cirrusctl.output.help_texts import program_of
 
 # where each shell's file is to be, as nfpm finds it below build/cirrus-bridge/completions
 COMPLETIONS = {"bash": "cirrusctl", "zsh": "_cirrusctl", "fish": "cirrusctl.fish"}

@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "installer"))
 
-from cirrus_bridge.journal import Journal
+from cirrus_bridge.journal.submissions import Journal
 from private_cups import PrivateCups
 
 HERE = Path(__file__).parent

@@ -13,11 +13,17 @@ from pathlib import Path
 import pytest
 import trustme
 
-from cirrus_bridge.api import CloudApi
-from cirrus_bridge.config import UploadSettings
-from cirrus_bridge.config_servers import Secret, Server
-from cirrus_bridge.errors import ApiError, KeyRefused, NotPermitted, Refused, ServerMisconfigured
-from cirrus_bridge.model import Compression, Receipt, Segment, Target, Ticket
+from cirrus_bridge.api.client import CloudApi
+from cirrus_bridge.base.errors import (
+    ApiError,
+    KeyRefused,
+    NotPermitted,
+    Refused,
+    ServerMisconfigured,
+)
+from cirrus_bridge.base.model import Compression, Receipt, Segment, Target, Ticket
+from cirrus_bridge.config.load import UploadSettings
+from cirrus_bridge.config.servers import Secret, Server
 from cloudlet_server import CloudletServer, Tls
 
 TARGET = Target("Office", "Folder")

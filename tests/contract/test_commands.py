@@ -234,7 +234,7 @@ def test_a_cloud_that_is_not_empty_is_not_said_to_be(own: CloudletServer) -> Non
 def test_version(tmp_path: Path) -> None:
     """--version needs no data folder."""
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "cirrus_cloudlet.main", "--version"],
+        [sys.executable, "-P", "-m", "cirrus_cloudlet.cli.main", "--version"],
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert re.fullmatch(r"cirrus-cloudlet \d+\.\d+\.\d+\n", done.stdout)
@@ -244,7 +244,17 @@ def test_without_the_extra(tmp_path: Path) -> None:
     """Installed as the backend alone, it says in one line which command is missing."""
     done = subprocess.run(
         # -S: the standard library alone, as if nothing had been installed beside it
-        [sys.executable, "-S", "-m", "cirrus_cloudlet.main", "company", "add", "X", "--data", "d"],
+        [
+            sys.executable,
+            "-S",
+            "-m",
+            "cirrus_cloudlet.cli.main",
+            "company",
+            "add",
+            "X",
+            "--data",
+            "d",
+        ],
         cwd=tmp_path,
         env={"PYTHONPATH": str(Path(__file__).parents[2] / "backend")},
         capture_output=True,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import tomlkit
 
-from cirrus_bridge.admin.turn import LOCK
+from cirrus_bridge.cirrusctl.queues.lock import LOCK
 from print_site import PATIENCE_S, PrintSite
 
 

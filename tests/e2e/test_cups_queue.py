@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.cups_ipp import CupsServer
-from cirrus_bridge.cups_queue import MESSAGE_PREFIX, CupsQueues, fitting, operator_message
-from cirrus_bridge.errors import CupsAway, CupsGone, CupsNotPossible, CupsRefused
+from cirrus_bridge.base.errors import CupsAway, CupsGone, CupsNotPossible, CupsRefused
+from cirrus_bridge.cups.client import CupsServer
+from cirrus_bridge.cups.queues import MESSAGE_PREFIX, CupsQueues, fitting, operator_message
 from private_cups import PrivateCups, private_cups
 
 # holds a job, and ends it when it comes again; "talk" sets a reason and a message of its own,

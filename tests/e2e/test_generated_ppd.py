@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
-from cirrus_bridge.ppd_words import WORDS
+from cirrus_bridge.drivers.ppd_strings import WORDS
 from localized import localized_options
 from print_site import PrintSite
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cirrus_bridge.journal import Journal
+from cirrus_bridge.journal.submissions import Journal
 from print_site import PrintSite
 
 MANY = 10_500

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from zeroconf import ServiceInfo, Zeroconf
 
-from cirrus_bridge.clock import Clock
-from cirrus_bridge.lan import LanServer, servers_on_lan
+from cirrus_bridge.api.mdns import LanServer, servers_on_lan
+from cirrus_bridge.base.clock import Clock
 from cloudlet_server import CloudletServer
 from print_site import eventually
 
@@ -121,7 +121,8 @@ def test_anybodys_words(tmp_path: Path) -> None:
 def test_without_a_network() -> None:
     """Nobody is there, and nothing is raised."""
     program = (
-        "from cirrus_bridge.clock import Clock\nfrom cirrus_bridge.lan import servers_on_lan\n"
+        "from cirrus_bridge.api.mdns import servers_on_lan\n"
+        "from cirrus_bridge.base.clock import Clock\n"
         "print(servers_on_lan(Clock()))"
     )
     done = subprocess.run(

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader, PdfWriter
 
-from cirrus_bridge.cups_ppd import read_queue_driver
-from cirrus_bridge.page_language import LANGUAGES
-from cirrus_bridge.ppd_words import WORDS
+from cirrus_bridge.cups.ppd_file import read_queue_driver
+from cirrus_bridge.drivers.formats import LANGUAGES
+from cirrus_bridge.drivers.ppd_strings import WORDS
 from localized import localized_options
 from private_cups import PrivateCups, private_cups
 from private_cups_layout import DRIVERS

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from cirrus_bridge.admin.doctor.finding import Finding, Severity
-from cirrus_bridge.admin.doctor.network import Way, check_way
-from cirrus_bridge.network_probe import Endpoint
+from cirrus_bridge.api.connectivity import Endpoint
+from cirrus_bridge.cirrusctl.doctor.finding import Finding, Severity
+from cirrus_bridge.cirrusctl.doctor.network import Way, check_way
 from cloudlet_server import CloudletServer, Tls
 from scripted_server import Answer, RawBytes, ScriptedServer
 

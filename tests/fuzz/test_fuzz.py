@@ -15,16 +15,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cirrus_bridge import ipp
-from cirrus_bridge.api import CloudApi
-from cirrus_bridge.config import UploadSettings, load
-from cirrus_bridge.config_servers import Secret, Server
-from cirrus_bridge.cups_job import read_job
-from cirrus_bridge.drivers import devices
-from cirrus_bridge.errors import ApiError, BadConfiguration, BadQueueUri, CirrusError, ExposedKey
-from cirrus_bridge.model import Place, Receipt, Segment, Target
-from cirrus_bridge.props import job_props
-from cirrus_bridge.uri import format_queue_uri, parse_queue_uri
+from cirrus_bridge.api.client import CloudApi
+from cirrus_bridge.base.errors import (
+    ApiError,
+    BadConfiguration,
+    BadQueueUri,
+    CirrusError,
+    ExposedKey,
+)
+from cirrus_bridge.base.model import Place, Receipt, Segment, Target
+from cirrus_bridge.config.load import UploadSettings, load
+from cirrus_bridge.config.queue_uri import format_queue_uri, parse_queue_uri
+from cirrus_bridge.config.servers import Secret, Server
+from cirrus_bridge.cups import ipp
+from cirrus_bridge.cups.job import read_job
+from cirrus_bridge.drivers.devices import devices
+from cirrus_bridge.sending.job_props import job_props
 from scripted_server import Answer, ScriptedServer
 
 CORPUS = Path(__file__).parent / "corpus"

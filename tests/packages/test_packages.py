@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.config import PollerSettings, UploadSettings, load
-from cirrus_bridge.config_servers import SERVER_NAMES
+from cirrus_bridge.config.load import PollerSettings, UploadSettings, load
+from cirrus_bridge.config.servers import SERVER_NAMES
 from print_site import eventually
 from release_build import REPO, VERSION, build
 

@@ -8,10 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from cirrus_bridge.api import CloudApi
-from cirrus_bridge.config import UploadSettings
-from cirrus_bridge.config_servers import Secret, Server
-from cirrus_bridge.errors import (
+from cirrus_bridge.api.client import CloudApi
+from cirrus_bridge.base.errors import (
     ApiError,
     BadConfiguration,
     Definitive,
@@ -25,7 +23,9 @@ from cirrus_bridge.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
-from cirrus_bridge.model import Compression, DeliveryState, Receipt, Segment, Target, Ticket
+from cirrus_bridge.base.model import Compression, DeliveryState, Receipt, Segment, Target, Ticket
+from cirrus_bridge.config.load import UploadSettings
+from cirrus_bridge.config.servers import Secret, Server
 from scripted_server import Answer, Drip, RawBytes, Request, Reset, Script, ScriptedServer, Stall
 
 KEY = "sekret-k3y"

@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from cirrus_bridge.api import CloudApi
-from cirrus_bridge.config import UploadSettings
-from cirrus_bridge.config_servers import Secret, Server
-from cirrus_bridge.distrust import ADVICE, ADVICE_FOR_SETUP, Distrust
-from cirrus_bridge.errors import (
+from cirrus_bridge.api.client import CloudApi
+from cirrus_bridge.api.connectivity import Endpoint, handshake
+from cirrus_bridge.base.distrust import ADVICE, ADVICE_FOR_SETUP, Distrust
+from cirrus_bridge.base.errors import (
     ApiError,
     NotTrusted,
     Refused,
@@ -25,8 +24,9 @@ from cirrus_bridge.errors import (
     TooLarge,
     Unreachable,
 )
-from cirrus_bridge.model import Compression, Target, Ticket
-from cirrus_bridge.network_probe import Endpoint, handshake
+from cirrus_bridge.base.model import Compression, Target, Ticket
+from cirrus_bridge.config.load import UploadSettings
+from cirrus_bridge.config.servers import Secret, Server
 from scripted_server import Answer, Drip, Request, ScriptedServer
 
 HOST = "127.0.0.1"

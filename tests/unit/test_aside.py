@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from cirrus_bridge.aside import MOST_WAITING, Aside
-from cirrus_bridge.change import Change
-from cirrus_bridge.clock import Clock
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.delivery.events import Change
+from cirrus_bridge.statusd.notify.background import MOST_WAITING, Aside
 
 
 def test_order_is_kept() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cirrus_bridge.backend_main import device_uri
-from cirrus_bridge.errors import UsageError
+from cirrus_bridge.backend.main import device_uri
+from cirrus_bridge.base.errors import UsageError
 
 URI, OTHER = (
     "cirrus://print.example.com/Acme/Paris:Laser1",

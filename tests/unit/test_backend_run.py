@@ -11,12 +11,8 @@ from typing import Any
 
 import pytest
 
-from cirrus_bridge.backend_run import MOST_OPEN_RUNS, OK, BackendRun
-from cirrus_bridge.config import Configuration, UploadSettings
-from cirrus_bridge.config_servers import Secret, Server
-from cirrus_bridge.cups_job import SpooledDocument
-from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
-from cirrus_bridge.errors import (
+from cirrus_bridge.backend.run import MOST_OPEN_RUNS, OK, BackendRun
+from cirrus_bridge.base.errors import (
     DeliveryEnded,
     DeliveryUnknown,
     Disposition,
@@ -28,14 +24,18 @@ from cirrus_bridge.errors import (
     TimeIsOver,
     Unreachable,
 )
-from cirrus_bridge.follow import DOUBT_LIMIT
-from cirrus_bridge.journal import Journal
-from cirrus_bridge.journal_delivery import Accepted
-from cirrus_bridge.journal_poller import PollerJournal
-from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob
-from cirrus_bridge.settings import QueueSettings
-from cirrus_bridge.uri import QueueUri, followed_uri, parse_queue_uri
+from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, PrintJob
+from cirrus_bridge.config.load import Configuration, UploadSettings
+from cirrus_bridge.config.queue_options import QueueSettings
+from cirrus_bridge.config.queue_uri import QueueUri, followed_uri, parse_queue_uri
+from cirrus_bridge.config.servers import Secret, Server
+from cirrus_bridge.cups.job import SpooledDocument
+from cirrus_bridge.cups.status_lines import EXIT_CODES, CupsReport
+from cirrus_bridge.delivery.tracking import DOUBT_LIMIT
+from cirrus_bridge.journal.deliveries import Accepted
+from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.journal.submissions import Journal
 from stubs import EPOCH_S, StubApi, StubClock, empty_journal
 
 URI = "cirrus://h/C/Paris:L1"

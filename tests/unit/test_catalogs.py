@@ -11,7 +11,7 @@ from string import Formatter
 import pytest
 
 import catalogs
-from cirrus_bridge import errors
+from cirrus_bridge.base import errors
 
 UPDATE = "run: $(installer/bootstrap dev)/bin/python installer/packages/catalogs.py"
 PATHS = {f"{path.parts[-3]} {path.stem}": path for path in catalogs.paths()}
@@ -145,7 +145,7 @@ def test_people_get_words(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    sorted(catalogs.PACKAGE.glob("admin/**/*.py")),
+    sorted(catalogs.PACKAGE.glob("cirrusctl/**/*.py")),
     ids=lambda path: str(path.relative_to(catalogs.PACKAGE)),
 )
 def test_administrators_get_words(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cirrus_bridge.change import Change
+from cirrus_bridge.delivery.events import Change
 
 
 def test_a_line_holds_nothing_but_text() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 
-from cirrus_bridge.child_program import Account, run_program
+from cirrus_bridge.base.subprocesses import Account, run_program
 from desktop_session import USER, open_folder
 
 

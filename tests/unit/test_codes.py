@@ -7,8 +7,8 @@ from importlib.resources import files
 
 import pytest
 
-from cirrus_bridge import admin
-from cirrus_bridge.admin.codes import Explanation, explanations
+from cirrus_bridge.cirrusctl import output as admin
+from cirrus_bridge.cirrusctl.output.codes import Explanation, explanations
 from made_manuals import manuals
 
 

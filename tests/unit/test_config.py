@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.config import load
-from cirrus_bridge.errors import BadConfiguration, CirrusError, ExposedKey, UnknownServer
-from cirrus_bridge.uri import parse_queue_uri
+from cirrus_bridge.base.errors import BadConfiguration, CirrusError, ExposedKey, UnknownServer
+from cirrus_bridge.config.load import load
+from cirrus_bridge.config.queue_uri import parse_queue_uri
 
 SERVER = '[[server]]\nhost = "cp.example.com"\ncompany = "Acme"\napi_key = "k3y"\n'
 LOCAL = '[[server]]\nhost = "localhost"\napi_key = "k3y"\n'

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.config import load
-from cirrus_bridge.errors import BadConfiguration, ExposedKey
+from cirrus_bridge.base.errors import BadConfiguration, ExposedKey
+from cirrus_bridge.config.load import load
 
 ENTRY = '[[server]]\nhost = "{host}"\n{key}\n'
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from cirrus_bridge.crowd import Crowd
+from cirrus_bridge.sending.concurrency import Crowd
 
 
 def test_falls_back_to_one_and_grows_again() -> None:

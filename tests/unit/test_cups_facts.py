@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from cirrus_bridge.cups_facts import (
+from cirrus_bridge.base.errors import CupsAway, CupsGone, JobUnidentified
+from cirrus_bridge.cups.ipp import Attributes
+from cirrus_bridge.cups.job_facts import (
     WAITS_S,
     JobFacts,
     facts_from_cupsd,
     facts_from_options,
 )
-from cirrus_bridge.cups_queue import PROCESSING, CupsJob
-from cirrus_bridge.cups_spool import is_run_by_cupsd
-from cirrus_bridge.errors import CupsAway, CupsGone, JobUnidentified
-from cirrus_bridge.ipp import Attributes
+from cirrus_bridge.cups.queues import PROCESSING, CupsJob
+from cirrus_bridge.cups.spool import is_run_by_cupsd
 
 ATTRIBUTES: Attributes = {
     "time-at-creation": [10],

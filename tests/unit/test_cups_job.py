@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.cups_facts import JobFacts
-from cirrus_bridge.cups_job import SpooledDocument, read_job
-from cirrus_bridge.cups_spool import spooled
-from cirrus_bridge.errors import (
+from cirrus_bridge.base.errors import (
     BadOption,
     Interrupted,
     JoinedDocuments,
     UnreadableDocument,
     UsageError,
 )
-from cirrus_bridge.joinable_formats import HEAD_BYTES
+from cirrus_bridge.cups.job import SpooledDocument, read_job
+from cirrus_bridge.cups.job_facts import JobFacts
+from cirrus_bridge.cups.joinable_formats import HEAD_BYTES
+from cirrus_bridge.cups.spool import spooled
 from programs import Program
 
 ARGV = ["cirrus", "17", "ann", "Report", "2", "job-uuid=urn:uuid:a sides=one-sided"]

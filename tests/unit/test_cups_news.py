@@ -8,9 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.change import Change
-from cirrus_bridge.cups_news import CANCELS_S, FAILURES_S, CupsNews
-from cirrus_bridge.cups_queue import (
+from cirrus_bridge.base.errors import CupsGone
+from cirrus_bridge.base.model import (
+    DeliveryState,
+    DocumentKey,
+    JobStatus,
+    Place,
+    PrintJob,
+    Receipt,
+    Target,
+)
+from cirrus_bridge.base.translation import Words, tr
+from cirrus_bridge.config.queue_uri import parse_queue_uri
+from cirrus_bridge.cups.queues import (
     ABORTED,
     CANCELED,
     COMPLETED,
@@ -20,24 +30,19 @@ from cirrus_bridge.cups_queue import (
     PROCESSING,
     CupsPrinter,
 )
-from cirrus_bridge.errors import CupsGone
-from cirrus_bridge.journal import Journal
-from cirrus_bridge.journal_poller import PollerJournal
-from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import (
-    DeliveryState,
-    DocumentKey,
-    JobStatus,
-    Place,
-    PrintJob,
-    Receipt,
-    Target,
+from cirrus_bridge.delivery.events import Change
+from cirrus_bridge.delivery.messages import (
+    FAILED_REASON,
+    OFFLINE_AFTER_S,
+    UNASKED_REASON,
+    WAITING_REASON,
 )
-from cirrus_bridge.settle import Settlement
-from cirrus_bridge.uri import parse_queue_uri
-from cirrus_bridge.waiting import FAILED_REASON, OFFLINE_AFTER_S, UNASKED_REASON, WAITING_REASON
-from cirrus_bridge.watched import Watched, WatchList
-from cirrus_bridge.words import Words, tr
+from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.journal.submissions import Journal
+from cirrus_bridge.statusd.completion import Settlement
+from cirrus_bridge.statusd.status_messages import CANCELS_S, FAILURES_S, CupsNews
+from cirrus_bridge.statusd.watched import Watched, WatchList
 from stubs import PENDING, StubClock, StubCups, cups_job, empty_journal
 
 TARGET = Target("Paris", "L1")

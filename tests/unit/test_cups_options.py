@@ -7,7 +7,7 @@ import ctypes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cirrus_bridge.cups_options import parse_options
+from cirrus_bridge.cups.options import parse_options
 
 LIBCUPS = ctypes.CDLL("libcups.so.2")
 

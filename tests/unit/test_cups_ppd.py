@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.cups_ppd import NO_DRIVER, read_queue_driver
-from cirrus_bridge.drivers import devices
-from cirrus_bridge.model import Place
+from cirrus_bridge.base.model import Place
+from cirrus_bridge.cups.ppd_file import NO_DRIVER, read_queue_driver
+from cirrus_bridge.drivers.devices import devices
 
 
 @pytest.fixture

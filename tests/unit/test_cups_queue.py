@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from cirrus_bridge.cups_ipp import CupsServer
-from cirrus_bridge.cups_queue import IDLE, MESSAGE_PREFIX, STOPPED, CupsQueues
-from cirrus_bridge.ipp import Attribute, Group, Operation, Response, Value
+from cirrus_bridge.cups.client import CupsServer
+from cirrus_bridge.cups.ipp import Attribute, Group, Operation, Response, Value
+from cirrus_bridge.cups.queues import IDLE, MESSAGE_PREFIX, STOPPED, CupsQueues
 
 
 class _Server(CupsServer):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 
-from cirrus_bridge.cups_report import CupsReport
-from cirrus_bridge.errors import KeyRefused
+from cirrus_bridge.base.errors import KeyRefused
+from cirrus_bridge.cups.status_lines import CupsReport
 
 
 def test_one_line_a_message() -> None:

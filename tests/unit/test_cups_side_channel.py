@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.cups_side_channel import answers, serve
+from cirrus_bridge.cups.side_channel import answers, serve
 
 DEVICE_ID = b"MFG:Cirrus;MDL:Laser1;CMD:POSTSCRIPT;"
 

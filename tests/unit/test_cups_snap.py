@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cirrus_bridge.cups_snap import ALONE, BESIDE, snap_hint
+from cirrus_bridge.cups.snap import ALONE, BESIDE, snap_hint
 
 
 def test_snap_hint(tmp_path: Path) -> None:

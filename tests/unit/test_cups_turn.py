@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.cups_news import CupsNews
-from cirrus_bridge.cups_queue import COMPLETED, IDLE, PROCESSING, STOPPED, CupsPrinter
-from cirrus_bridge.cups_turn import AWAY_WAIT_S, CUPS_S, LONGEST_PAUSE_S, CupsTurn
-from cirrus_bridge.errors import CupsAway, CupsRefused
-from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt
-from cirrus_bridge.orphans import Orphans
-from cirrus_bridge.outages import Outages
-from cirrus_bridge.patience import FOR_SERVER
-from cirrus_bridge.settle import Settlement
-from cirrus_bridge.uri import parse_queue_uri
-from cirrus_bridge.watched import Watched, WatchList
+from cirrus_bridge.base.errors import CupsAway, CupsRefused
+from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt
+from cirrus_bridge.config.queue_uri import parse_queue_uri
+from cirrus_bridge.cups.queues import COMPLETED, IDLE, PROCESSING, STOPPED, CupsPrinter
+from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.sending.patience import FOR_SERVER
+from cirrus_bridge.statusd.completion import Settlement
+from cirrus_bridge.statusd.cups_sync import AWAY_WAIT_S, CUPS_S, LONGEST_PAUSE_S, CupsTurn
+from cirrus_bridge.statusd.orphans import Orphans
+from cirrus_bridge.statusd.outages import Outages
+from cirrus_bridge.statusd.status_messages import CupsNews
+from cirrus_bridge.statusd.watched import Watched, WatchList
 from stubs import TARGET, URI, PollerSite, StubApi, StubAskers, StubClock, StubCups, cups_job
 
 ORPHANS_S = 60.0

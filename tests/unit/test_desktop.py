@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.aside import Complaint
-from cirrus_bridge.change import Change
-from cirrus_bridge.clock import Clock
-from cirrus_bridge.desktop import LONGEST_TITLE, Desktop
-from cirrus_bridge.words import tr
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.delivery.events import Change
+from cirrus_bridge.statusd.notify.background import Complaint
+from cirrus_bridge.statusd.notify.desktop import LONGEST_TITLE, Desktop
 from desktop_session import USER, DesktopSession, open_folder
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.api import LOCATION_BYTES, CloudApi
-from cirrus_bridge.clock import Clock
-from cirrus_bridge.config import UploadSettings
-from cirrus_bridge.config_servers import Secret, Server
-from cirrus_bridge.device_cache import DeviceCache
-from cirrus_bridge.discovery import (
+from cirrus_bridge.api.client import LOCATION_BYTES, CloudApi
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.model import Place
+from cirrus_bridge.config.load import UploadSettings
+from cirrus_bridge.config.servers import Secret, Server
+from cirrus_bridge.drivers.device_cache import DeviceCache
+from cirrus_bridge.drivers.discovery import (
     LAST_S,
     LIMIT_S,
     MOST_DEVICES,
@@ -22,7 +23,6 @@ from cirrus_bridge.discovery import (
     discover,
     nothing_to_ask,
 )
-from cirrus_bridge.model import Place
 from scripted_server import Answer, RawBytes, Request, Script, ScriptedServer, Stall
 
 PARIS = '{"LocID":"Paris","Name":"Paris","Devices":{"L1":{"DevID":"L1"}}}'

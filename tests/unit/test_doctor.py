@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.admin.doctor.at_once import at_once
-from cirrus_bridge.admin.doctor.cloud import check_driver, check_location, check_server
-from cirrus_bridge.admin.doctor.confinement import Log, check_denials, read_log
-from cirrus_bridge.admin.doctor.cups import check_job_time, check_snap
-from cirrus_bridge.admin.doctor.finding import Severity
-from cirrus_bridge.admin.doctor.versions import check_versions
-from cirrus_bridge.admin.inventory import Answer
-from cirrus_bridge.clock import Clock
-from cirrus_bridge.cups_daemon import Daemon, find_daemon
-from cirrus_bridge.errors import KeyRefused, NotPermitted
-from cirrus_bridge.model import Place
-from cirrus_bridge.page_language import LANGUAGES
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import KeyRefused, NotPermitted
+from cirrus_bridge.base.model import Place
+from cirrus_bridge.cirrusctl.doctor.at_once import at_once
+from cirrus_bridge.cirrusctl.doctor.cloud import check_driver, check_location, check_server
+from cirrus_bridge.cirrusctl.doctor.confinement import Log, check_denials, read_log
+from cirrus_bridge.cirrusctl.doctor.cups import check_job_time, check_snap
+from cirrus_bridge.cirrusctl.doctor.finding import Severity
+from cirrus_bridge.cirrusctl.doctor.versions import check_versions
+from cirrus_bridge.cirrusctl.inventory import Answer
+from cirrus_bridge.cups.cupsd import Daemon, find_daemon
+from cirrus_bridge.drivers.formats import LANGUAGES
 
 NOW_S = 1_700_000_100.0
 # as kernels write them: AppArmor in the kernel's log, SELinux by auditd

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.admin.queues_file import ENTRY_NAMES
-from cirrus_bridge.settings import TABLE
+from cirrus_bridge.cirrusctl.queues.queues_file import ENTRY_NAMES
+from cirrus_bridge.config.queue_options import TABLE
 
 REPO = Path(__file__).parents[2]
 PAGES = [

@@ -6,10 +6,8 @@ import re
 
 import pytest
 
-from cirrus_bridge import errors
-from cirrus_bridge.admin.codes import explanations
-from cirrus_bridge.cups_report import EXIT_CODES
-from cirrus_bridge.errors import (
+from cirrus_bridge.base import errors
+from cirrus_bridge.base.errors import (
     ApiError,
     CirrusError,
     Disposition,
@@ -20,6 +18,8 @@ from cirrus_bridge.errors import (
     Retryable,
     ServerMisconfigured,
 )
+from cirrus_bridge.cirrusctl.output.codes import explanations
+from cirrus_bridge.cups.status_lines import EXIT_CODES
 
 ALL = [
     cls

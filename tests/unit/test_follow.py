@@ -11,20 +11,20 @@ from typing import Any
 
 import pytest
 
-from cirrus_bridge.backend_run import OK, BackendRun
-from cirrus_bridge.cloud_apis import CloudApis
-from cirrus_bridge.config import Configuration, UploadSettings
-from cirrus_bridge.config_servers import Secret, Server
-from cirrus_bridge.cups_job import SpooledDocument
-from cirrus_bridge.cups_report import EXIT_CODES, CupsReport
-from cirrus_bridge.errors import Disposition, RepeatedId, StatusMismatch
-from cirrus_bridge.follow import DOUBT_LIMIT
-from cirrus_bridge.journal import Journal
-from cirrus_bridge.journal_delivery import Accepted
-from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import DeliveryState, JobStatus, PrintJob
-from cirrus_bridge.settings import QueueSettings
-from cirrus_bridge.uri import parse_queue_uri
+from cirrus_bridge.api.clients import CloudApis
+from cirrus_bridge.backend.run import OK, BackendRun
+from cirrus_bridge.base.errors import Disposition, RepeatedId, StatusMismatch
+from cirrus_bridge.base.model import DeliveryState, JobStatus, PrintJob
+from cirrus_bridge.config.load import Configuration, UploadSettings
+from cirrus_bridge.config.queue_options import QueueSettings
+from cirrus_bridge.config.queue_uri import parse_queue_uri
+from cirrus_bridge.config.servers import Secret, Server
+from cirrus_bridge.cups.job import SpooledDocument
+from cirrus_bridge.cups.status_lines import EXIT_CODES, CupsReport
+from cirrus_bridge.delivery.tracking import DOUBT_LIMIT
+from cirrus_bridge.journal.deliveries import Accepted
+from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.journal.submissions import Journal
 from scripted_server import Answer, Request, ScriptedServer
 from stubs import StubClock
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import catalogs
-from cirrus_bridge.admin.cirrusctl import app
-from cirrus_bridge.admin.help_texts import program_of, texts
+from cirrus_bridge.cirrusctl.main import app
+from cirrus_bridge.cirrusctl.output.help_texts import program_of, texts
 
 COMMANDS = ("", "setup", "jobs")  # the catalogs are complete: test_catalogs.py
 

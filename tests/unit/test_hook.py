@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.aside import Complaint
-from cirrus_bridge.change import Change
-from cirrus_bridge.clock import Clock
-from cirrus_bridge.hook import LONGEST, Hook
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.delivery.events import Change
+from cirrus_bridge.statusd.notify.background import Complaint
+from cirrus_bridge.statusd.notify.hook import LONGEST, Hook
 from print_site import eventually
 
 RECORD = """

@@ -20,12 +20,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cirrus_bridge.cups_ppd import read_queue_driver
-from cirrus_bridge.device_cache import DeviceCache
-from cirrus_bridge.drivers import Driver, devices, drivers
-from cirrus_bridge.model import Place, PrintJob
-from cirrus_bridge.props import job_props
-from cirrus_bridge.uri import parse_queue_uri
+from cirrus_bridge.base.model import Place, PrintJob
+from cirrus_bridge.config.queue_uri import parse_queue_uri
+from cirrus_bridge.cups.ppd_file import read_queue_driver
+from cirrus_bridge.drivers.device_cache import DeviceCache
+from cirrus_bridge.drivers.devices import Driver, devices, drivers
+from cirrus_bridge.sending.job_props import job_props
 
 PLACE = Place("h.test:1", "Acme", "Paris")
 SECRETS = ("pa55w0rd", "s3kr3t-k3y")

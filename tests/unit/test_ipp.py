@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cirrus_bridge.ipp import Attribute, Group, Malformed, Tag, decode, encode
+from cirrus_bridge.cups.ipp import Attribute, Group, Malformed, Tag, decode, encode
 
 INT = st.integers(-(2**31), 2**31 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)

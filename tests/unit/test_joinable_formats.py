@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.joinable_formats import HEAD_BYTES, can_be_joined, unpacked
+from cirrus_bridge.cups.joinable_formats import HEAD_BYTES, can_be_joined, unpacked
 
 WELCOME = Path(__file__).parents[2] / "installer" / "welcome.pdf"
 

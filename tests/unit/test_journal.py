@@ -14,15 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge import journal_database
-from cirrus_bridge.errors import JournalBusy, JournalError
-from cirrus_bridge.journal import Journal
-from cirrus_bridge.journal_figures import FigureReader
-from cirrus_bridge.journal_health import look
-from cirrus_bridge.journal_history import recent_documents
-from cirrus_bridge.journal_schema import STEPS
-from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import (
+from cirrus_bridge.base.errors import JournalBusy, JournalError
+from cirrus_bridge.base.model import (
     DeliveryState,
     DocumentKey,
     JobStatus,
@@ -30,7 +23,14 @@ from cirrus_bridge.model import (
     Receipt,
     Target,
 )
-from cirrus_bridge.privileges import make_folder
+from cirrus_bridge.base.privileges import make_folder
+from cirrus_bridge.journal import database as journal_database
+from cirrus_bridge.journal.health import look
+from cirrus_bridge.journal.history import recent_documents
+from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.journal.schema import STEPS
+from cirrus_bridge.journal.statistics import FigureReader
+from cirrus_bridge.journal.submissions import Journal
 from programs import Program
 
 TARGETS = [Target("Paris", "A"), Target("Lyon", "B")]
@@ -186,7 +186,8 @@ def test_journal_that_is_being_made(tmp_path: Path) -> None:
 
 def test_lock_of_a_job_ends_with_its_holder(tmp_path: Path) -> None:
     """Another process that has the job keeps us out until it is gone, however it goes."""
-    code = "from pathlib import Path; import sys; from cirrus_bridge.journal import Journal\n"
+    code = "import sys; from pathlib import Path\n"
+    code += "from cirrus_bridge.journal.submissions import Journal\n"
     code += "j = Journal(Path(sys.argv[1])); print(j.claim('u', 1), flush=True); input()"
     command = [sys.executable, "-c", code, str(tmp_path)]
     with Program[bytes](command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
@@ -202,9 +203,9 @@ def test_lock_of_a_job_ends_with_its_holder(tmp_path: Path) -> None:
 
 def test_many_open_a_new_journal_at_once(tmp_path: Path) -> None:
     """Backends and poller of a new machine: nobody finds the database locked."""
-    program = (
-        "import sys, pathlib, cirrus_bridge.journal as j; j.Journal(pathlib.Path(sys.argv[1]))"
-    )
+    program = "import sys; from pathlib import Path\n"
+    program += "from cirrus_bridge.journal.submissions import Journal\n"
+    program += "Journal(Path(sys.argv[1]))"
     for number in range(5):
         command = [sys.executable, "-c", program, str(tmp_path / str(number))]
         started = [Program[bytes](command) for _ in range(6)]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.errors import JournalDamaged, JournalError
-from cirrus_bridge.journal import Entry, Journal
-from cirrus_bridge.journal_health import look
-from cirrus_bridge.journal_poller import PollerJournal
+from cirrus_bridge.base.errors import JournalDamaged, JournalError
+from cirrus_bridge.journal.health import look
+from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.journal.submissions import Entry, Journal
 
 PAGE_BYTES = 4096
 JOBS = 600

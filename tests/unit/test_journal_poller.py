@@ -9,11 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.journal import Journal
-from cirrus_bridge.journal_delivery import LEASE_S, Accepted
-from cirrus_bridge.journal_poller import PollerJournal
-from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt, Target
+from cirrus_bridge.base.model import (
+    DeliveryState,
+    DocumentKey,
+    JobStatus,
+    PrintJob,
+    Receipt,
+    Target,
+)
+from cirrus_bridge.journal.deliveries import LEASE_S, Accepted
+from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.journal.submissions import Journal
 
 TARGET = Target("Paris", "L1")
 URI = "cirrus://h/C/Paris:L1"

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.errors import JournalReplaced
-from cirrus_bridge.journal import Journal
-from cirrus_bridge.journal_poller import PollerJournal
-from cirrus_bridge.journal_schema import STEPS
-from cirrus_bridge.model import DocumentKey, PrintJob, Target
+from cirrus_bridge.base.errors import JournalReplaced
+from cirrus_bridge.base.model import DocumentKey, PrintJob, Target
+from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.journal.schema import STEPS
+from cirrus_bridge.journal.submissions import Journal
 from programs import Program
 
 JOB = PrintJob(1, "urn:uuid:a", "ann", "t", 1, "q")

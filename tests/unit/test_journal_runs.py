@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.journal_runs import NOT_NOTED, Run, begin, left
+from cirrus_bridge.backend.run_markers import begin
+from cirrus_bridge.journal.run_notes import NOT_NOTED, Run, left
 from programs import Program
 
 DRIVER = {"FINAL_CONTENT_TYPE": "application/vnd.cups-pdf"}
@@ -162,7 +163,7 @@ def test_damaged_notes(tmp_path: Path, text: str) -> None:
 
 def test_a_note_tells_whether_somebody_is_at_work(tmp_path: Path) -> None:
     """For as long as one of the processes of a run lives, whatever the clocks say."""
-    code = "import os, sys; from cirrus_bridge.journal_runs import begin\n"
+    code = "import os, sys; from cirrus_bridge.backend.run_markers import begin\n"
     code += "options = 'time-at-processing=10'\n"
     code += "begin(['cirrus', '17', 'ann', 't', '1', options], os.environ, 1)\n"
     code += "sys.stdout.write(f'{os.fork()}\\n'); sys.stdout.flush(); input()"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.lifecycle import (
+from cirrus_bridge.journal.lifecycle import (
     ACCEPTED,
     IN_DOUBT,
     MOST_TELLING,

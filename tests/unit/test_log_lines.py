@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cirrus_bridge.admin.log_lines import log_lines
+from cirrus_bridge.cirrusctl.jobs.log_lines import log_lines
 
 TIME = "26/Nov/2026:09:00:00 +0000"
 

@@ -14,14 +14,9 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from cirrus_bridge.clock import Clock
-from cirrus_bridge.errors import BadConfiguration, CirrusError, ServerFault, UnknownServer
-from cirrus_bridge.journal import Journal
-from cirrus_bridge.journal_figures import OVERLAP_S, FigureReader
-from cirrus_bridge.journal_poller import PollerJournal
-from cirrus_bridge.metrics import FRESH_S, Metrics
-from cirrus_bridge.metrics_server import MOST_AT_ONCE, serve_metrics
-from cirrus_bridge.model import (
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import BadConfiguration, CirrusError, ServerFault, UnknownServer
+from cirrus_bridge.base.model import (
     DeliveryState,
     DocumentKey,
     JobStatus,
@@ -29,7 +24,12 @@ from cirrus_bridge.model import (
     Receipt,
     Target,
 )
-from cirrus_bridge.uri import QueueUri, parse_queue_uri
+from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
+from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.journal.statistics import OVERLAP_S, FigureReader
+from cirrus_bridge.journal.submissions import Journal
+from cirrus_bridge.statusd.notify.metrics import FRESH_S, Metrics
+from cirrus_bridge.statusd.notify.metrics_server import MOST_AT_ONCE, serve_metrics
 
 ALERTS = Path(__file__).parents[2] / "installer" / "examples" / "cirrus-alerts.yml"
 TARGETS = (Target("Paris", "A"), Target("Lyon", "B"))

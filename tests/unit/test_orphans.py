@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge import journal_runs
-from cirrus_bridge.change import NOTICE, WARNING
-from cirrus_bridge.cups_queue import ABORTED, CANCELED, COMPLETED, HELD, PROCESSING, CupsJob
-from cirrus_bridge.errors import CupsNotPossible, CupsRefused
-from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import DocumentKey, PrintJob, Receipt
-from cirrus_bridge.orphans import Orphans
+from cirrus_bridge.backend import run_markers
+from cirrus_bridge.base.errors import CupsNotPossible, CupsRefused
+from cirrus_bridge.base.model import DocumentKey, PrintJob, Receipt
+from cirrus_bridge.cups.queues import ABORTED, CANCELED, COMPLETED, HELD, PROCESSING, CupsJob
+from cirrus_bridge.delivery.events import NOTICE, WARNING
+from cirrus_bridge.journal import run_notes
+from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.statusd.orphans import Orphans
 from stubs import KEY, PENDING, TARGET, URI, PollerSite, StubCups, cups_job, locked_elsewhere
 
 OPTIONS = f"{URI}?onfailure=reprint"
@@ -404,11 +405,11 @@ def test_a_run_that_is_at_work(site: Site) -> None:
     """Its note is locked as long as one of its processes lives, whatever CUPS says."""
     argv = ["cirrus", "1", "u", "t", "1", f"time-at-processing={BEGAN}", "file"]
     state = {"CIRRUS_BRIDGE_STATE": str(site.folder)}
-    journal_runs.begin(argv, state, CUPSD)  # its lock ends with this process
+    run_markers.begin(argv, state, CUPSD)  # its lock ends with this process
     site.cups.put(cups_job(1, COMPLETED, **_completed()))
     site.orphans.look()
     assert site.did == []
-    (left,) = journal_runs.left(str(site.folder))
+    (left,) = run_notes.left(str(site.folder))
     assert left.is_at_work
 
 

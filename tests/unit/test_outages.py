@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.change import WARNING, Change
-from cirrus_bridge.cups_queue import ABORTED, CANCELED, COMPLETED, FINAL, HELD, PROCESSING
-from cirrus_bridge.errors import CupsAway, CupsNotPossible, KeyRefused, Refused, Unreachable
-from cirrus_bridge.journal import Journal
-from cirrus_bridge.journal_poller import PollerJournal
-from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import DocumentKey, PrintJob, Receipt, Target
-from cirrus_bridge.outages import LOOK_S, RELEASE_AGAIN_S, Outages
-from cirrus_bridge.patience import FOR_CORRECTION, FOR_SERVER
-from cirrus_bridge.uri import parse_queue_uri
+from cirrus_bridge.base.errors import CupsAway, CupsNotPossible, KeyRefused, Refused, Unreachable
+from cirrus_bridge.base.model import DocumentKey, PrintJob, Receipt, Target
+from cirrus_bridge.config.queue_uri import parse_queue_uri
+from cirrus_bridge.cups.queues import ABORTED, CANCELED, COMPLETED, FINAL, HELD, PROCESSING
+from cirrus_bridge.delivery.events import WARNING, Change
+from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.journal.submissions import Journal
+from cirrus_bridge.sending.patience import FOR_CORRECTION, FOR_SERVER
+from cirrus_bridge.statusd.outages import LOOK_S, RELEASE_AGAIN_S, Outages
 from stubs import (
     StubApi,
     StubAskers,

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cirrus_bridge.admin.exit_status import MEANINGS, ExitStatus, exit_status
-from cirrus_bridge.admin.output import Look, Output, complain
-from cirrus_bridge.admin.table import Column
-from cirrus_bridge.errors import BadConfiguration, CupsGone, JournalBusy, KeyRefused, StartOver
+from cirrus_bridge.base.errors import BadConfiguration, CupsGone, JournalBusy, KeyRefused, StartOver
+from cirrus_bridge.cirrusctl.output.exit_status import MEANINGS, ExitStatus, exit_status
+from cirrus_bridge.cirrusctl.output.output import Look, Output, complain
+from cirrus_bridge.cirrusctl.output.table import Column
 
 COLUMNS = (Column("name", "NAME"), Column("at", "AT"), Column("good", "GOOD"))
 ROWS: list[dict[str, object]] = [

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.clock import Clock
-from cirrus_bridge.errors import (
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import (
     ServerAway,
     ServerFault,
     TryOtherMember,
     Unreachable,
     WaitsForServer,
 )
-from cirrus_bridge.journal import Journal
-from cirrus_bridge.journal_poller import PollerJournal
-from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import DocumentKey, PrintJob, Target
-from cirrus_bridge.patience import QUEUE_WAIT_S, Patience
-from cirrus_bridge.settings import QueueSettings
-from cirrus_bridge.uri import parse_queue_uri
+from cirrus_bridge.base.model import DocumentKey, PrintJob, Target
+from cirrus_bridge.config.queue_options import QueueSettings
+from cirrus_bridge.config.queue_uri import parse_queue_uri
+from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.journal.submissions import Journal
+from cirrus_bridge.sending.patience import QUEUE_WAIT_S, Patience
 
 DAY_S = 86_400.0
 URI = "cirrus://print.example/Acme/Paris:L"

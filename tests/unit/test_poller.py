@@ -8,12 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.asking import StatusApi
-from cirrus_bridge.change import INFO, NOTICE, WARNING, Change
-from cirrus_bridge.config import PollerSettings
-from cirrus_bridge.cups_news import CupsNews
-from cirrus_bridge.cups_turn import CupsTurn
-from cirrus_bridge.errors import (
+from cirrus_bridge.base.errors import (
     CirrusError,
     KeyRefused,
     Refused,
@@ -22,20 +17,32 @@ from cirrus_bridge.errors import (
     UnknownServer,
     Unreachable,
 )
-from cirrus_bridge.journal import Journal
-from cirrus_bridge.journal_delivery import LEASE_S, Accepted
-from cirrus_bridge.journal_poller import PollerJournal
-from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt, Target
-from cirrus_bridge.orphans import Orphans
-from cirrus_bridge.outages import Outages
-from cirrus_bridge.patience import FOR_SERVER
-from cirrus_bridge.poller import BEAT_S, DAY_S, MISMATCHED_AFTER_S, PRUNE_S, Poller
-from cirrus_bridge.schedule import Schedule
-from cirrus_bridge.settle import Settlement
-from cirrus_bridge.uri import QueueUri, parse_queue_uri
-from cirrus_bridge.waiting import FAILED_REASON, OFFLINE_AFTER_S, UNASKED_REASON
-from cirrus_bridge.watched import WatchList
+from cirrus_bridge.base.model import (
+    DeliveryState,
+    DocumentKey,
+    JobStatus,
+    PrintJob,
+    Receipt,
+    Target,
+)
+from cirrus_bridge.config.load import PollerSettings
+from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
+from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change
+from cirrus_bridge.delivery.messages import FAILED_REASON, OFFLINE_AFTER_S, UNASKED_REASON
+from cirrus_bridge.journal.deliveries import LEASE_S, Accepted
+from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.journal.submissions import Journal
+from cirrus_bridge.sending.patience import FOR_SERVER
+from cirrus_bridge.statusd.completion import Settlement
+from cirrus_bridge.statusd.cups_sync import CupsTurn
+from cirrus_bridge.statusd.orphans import Orphans
+from cirrus_bridge.statusd.outages import Outages
+from cirrus_bridge.statusd.poller import BEAT_S, DAY_S, MISMATCHED_AFTER_S, PRUNE_S, Poller
+from cirrus_bridge.statusd.queries import StatusApi
+from cirrus_bridge.statusd.schedule import Schedule
+from cirrus_bridge.statusd.status_messages import CupsNews
+from cirrus_bridge.statusd.watched import WatchList
 from stubs import (
     StubApi,
     StubAskers,

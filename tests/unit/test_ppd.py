@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cirrus_bridge.drivers import Driver, devices, drivers
-from cirrus_bridge.model import Place
-from cirrus_bridge.ppd import quoted
+from cirrus_bridge.base.model import Place
+from cirrus_bridge.drivers.devices import Driver, devices, drivers
+from cirrus_bridge.drivers.ppd import quoted
 
 PLACE = Place("h:1", "Acme", "Paris")
 WINDOWS = "HP\tdriver on port\tTray 1;Bac manuel (é);a/b:c\t1\t1\t1\tA4,Letter,Legal"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cirrus_bridge.admin.ppd_defaults import (
+from cirrus_bridge.cirrusctl.queues.ppd_defaults import (
     choices,
     defaults,
     differs_beside_defaults,

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cirrus_bridge.errors import BadOption
-from cirrus_bridge.model import PrintJob
-from cirrus_bridge.props import job_props
+from cirrus_bridge.base.errors import BadOption
+from cirrus_bridge.base.model import PrintJob
+from cirrus_bridge.sending.job_props import job_props
 
 
 def _job(options: dict[str, str], *, copies: int = 1, layout_done: bool = False) -> PrintJob:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.admin import queues_file
-from cirrus_bridge.admin.queue_names import queue_name
-from cirrus_bridge.admin.queues_file import Entry, Pattern, read_queues
-from cirrus_bridge.config_servers import Secret, Server
-from cirrus_bridge.errors import BadConfiguration
+from cirrus_bridge.base.errors import BadConfiguration
+from cirrus_bridge.cirrusctl.queues import queues_file
+from cirrus_bridge.cirrusctl.queues.names import queue_name
+from cirrus_bridge.cirrusctl.queues.queues_file import Entry, Pattern, read_queues
+from cirrus_bridge.config.servers import Secret, Server
 
 ONE = [Server("print.example.com", Secret("k"), "Acme", ("Paris",))]
 SEVERAL = [*ONE, Server("print.example.com", Secret("k"), "Other"), Server("b", Secret("k"))]

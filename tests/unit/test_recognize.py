@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from cirrus_bridge.journal import Entry
-from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import DocumentKey, PrintJob
-from cirrus_bridge.recognize import recognize
-from cirrus_bridge.settings import QueueSettings
-from cirrus_bridge.uri import QueueUri, parse_queue_uri
+from cirrus_bridge.backend.identify import recognize
+from cirrus_bridge.base.model import DocumentKey, PrintJob
+from cirrus_bridge.config.queue_options import QueueSettings
+from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
+from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.journal.submissions import Entry
 
 HERE = "cirrus://h/Acme/P:A"
 THERE = "cirrus://h/Acme/P:B"

@@ -9,8 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.change import INFO, NOTICE, WARNING
-from cirrus_bridge.cups_queue import (
+from cirrus_bridge.base.errors import CupsAway, CupsNotPossible, CupsRefused
+from cirrus_bridge.base.model import (
+    DeliveryState,
+    DocumentKey,
+    JobStatus,
+    PrintJob,
+    Receipt,
+    Target,
+)
+from cirrus_bridge.config.queue_uri import parse_queue_uri
+from cirrus_bridge.cups.queues import (
     ABORTED,
     CANCELED,
     COMPLETED,
@@ -19,12 +28,10 @@ from cirrus_bridge.cups_queue import (
     STOPPED,
     operator_message,
 )
-from cirrus_bridge.errors import CupsAway, CupsNotPossible, CupsRefused
-from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt, Target
-from cirrus_bridge.settle import Settlement
-from cirrus_bridge.uri import parse_queue_uri
-from cirrus_bridge.watched import Watched, WatchList
+from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING
+from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.statusd.completion import Settlement
+from cirrus_bridge.statusd.watched import Watched, WatchList
 from stubs import KEY, PENDING, TARGET, URI, PollerSite, StubCups, cups_job
 
 LYON = Target("Lyon", "L2")

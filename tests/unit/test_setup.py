@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cirrus_bridge.admin.setup import server_file, write_server
-from cirrus_bridge.config_servers import Secret, Server
+from cirrus_bridge.cirrusctl.setup.steps import server_file, write_server
+from cirrus_bridge.config.servers import Secret, Server
 
 
 def test_names_that_look_alike(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cirrus_bridge.deflate import deflate
-from cirrus_bridge.segments import cut
+from cirrus_bridge.sending.deflate import deflate
+from cirrus_bridge.sending.segments import cut
 
 CHUNKS = st.lists(st.binary(max_size=300), max_size=20)
 

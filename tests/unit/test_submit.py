@@ -11,8 +11,7 @@ from zlib import decompress
 
 import pytest
 
-from cirrus_bridge.config import UploadSettings
-from cirrus_bridge.errors import (
+from cirrus_bridge.base.errors import (
     BadConfiguration,
     EmptyDocument,
     Interrupted,
@@ -29,10 +28,7 @@ from cirrus_bridge.errors import (
     Unreachable,
     WaitsForServer,
 )
-from cirrus_bridge.journal import Journal
-from cirrus_bridge.journal_poller import PollerJournal
-from cirrus_bridge.lifecycle import State
-from cirrus_bridge.model import (
+from cirrus_bridge.base.model import (
     Compression,
     DeliveryState,
     DocumentKey,
@@ -41,10 +37,14 @@ from cirrus_bridge.model import (
     Receipt,
     Target,
 )
-from cirrus_bridge.patience import FOR_CORRECTION, FOR_SERVER, QUEUE_WAIT_S
-from cirrus_bridge.settings import QueueSettings
-from cirrus_bridge.submit import SINGLE_REQUEST_BYTES, Document, Submission
-from cirrus_bridge.uri import parse_queue_uri
+from cirrus_bridge.config.load import UploadSettings
+from cirrus_bridge.config.queue_options import QueueSettings
+from cirrus_bridge.config.queue_uri import parse_queue_uri
+from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.journal.submissions import Journal
+from cirrus_bridge.sending.patience import FOR_CORRECTION, FOR_SERVER, QUEUE_WAIT_S
+from cirrus_bridge.sending.submit import SINGLE_REQUEST_BYTES, Document, Submission
 from stubs import StubApi, StubClock, StubReport, empty_journal
 
 URI = "cirrus://h/C/Paris:L1"

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 from rich.cells import cell_len
 
-from cirrus_bridge.admin.table import Column, Shape, table
+from cirrus_bridge.cirrusctl.output.table import Column, Shape, table
 
 TODAY = date(2026, 11, 24)
 COLUMNS = (

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.api import CloudApi
-from cirrus_bridge.clock import Clock
-from cirrus_bridge.config import UploadSettings
-from cirrus_bridge.config_servers import Secret, Server
-from cirrus_bridge.crowd import Crowd
-from cirrus_bridge.errors import TooLarge
-from cirrus_bridge.journal import Confirmed, Journal
-from cirrus_bridge.model import DocumentKey, PrintJob, Target
-from cirrus_bridge.patience import Patience
-from cirrus_bridge.segments import SMALLEST_BYTES, next_size
-from cirrus_bridge.upload import Upload
-from cirrus_bridge.uri import parse_queue_uri
+from cirrus_bridge.api.client import CloudApi
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import TooLarge
+from cirrus_bridge.base.model import DocumentKey, PrintJob, Target
+from cirrus_bridge.config.load import UploadSettings
+from cirrus_bridge.config.queue_uri import parse_queue_uri
+from cirrus_bridge.config.servers import Secret, Server
+from cirrus_bridge.journal.submissions import Confirmed, Journal
+from cirrus_bridge.sending.concurrency import Crowd
+from cirrus_bridge.sending.patience import Patience
+from cirrus_bridge.sending.segments import SMALLEST_BYTES, next_size
+from cirrus_bridge.sending.upload import Upload
 from scripted_server import Answer, Request, ScriptedServer
 from stubs import StubReport
 

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.api import CloudApi
-from cirrus_bridge.config import UploadSettings
-from cirrus_bridge.config_servers import Secret, Server
-from cirrus_bridge.errors import Refused, ServerAway, StartOver
-from cirrus_bridge.follow import tracked
-from cirrus_bridge.journal import Journal
-from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, PrintJob
-from cirrus_bridge.settings import QueueSettings
-from cirrus_bridge.submit import Document, Submission
-from cirrus_bridge.upload import TRUSTED_S
-from cirrus_bridge.uri import parse_queue_uri
+from cirrus_bridge.api.client import CloudApi
+from cirrus_bridge.base.errors import Refused, ServerAway, StartOver
+from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, PrintJob
+from cirrus_bridge.config.load import UploadSettings
+from cirrus_bridge.config.queue_options import QueueSettings
+from cirrus_bridge.config.queue_uri import parse_queue_uri
+from cirrus_bridge.config.servers import Secret, Server
+from cirrus_bridge.delivery.tracking import tracked
+from cirrus_bridge.journal.submissions import Journal
+from cirrus_bridge.sending.submit import Document, Submission
+from cirrus_bridge.sending.upload import TRUSTED_S
 from scripted_server import Answer, Request, ScriptedServer
 from stubs import StubClock, StubReport
 

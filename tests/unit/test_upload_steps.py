@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.crowd import Crowd
-from cirrus_bridge.errors import (
+from cirrus_bridge.base.errors import (
     Refused,
     ServerAway,
     ShortSegment,
@@ -17,12 +16,13 @@ from cirrus_bridge.errors import (
     Unreachable,
     UploadNeverEnds,
 )
-from cirrus_bridge.journal import Journal
-from cirrus_bridge.model import DocumentKey, PrintJob, Target
-from cirrus_bridge.patience import Patience
-from cirrus_bridge.settings import QueueSettings
-from cirrus_bridge.upload import MOST_START_OVERS, TRUSTED_S, Upload
-from cirrus_bridge.uri import parse_queue_uri
+from cirrus_bridge.base.model import DocumentKey, PrintJob, Target
+from cirrus_bridge.config.queue_options import QueueSettings
+from cirrus_bridge.config.queue_uri import parse_queue_uri
+from cirrus_bridge.journal.submissions import Journal
+from cirrus_bridge.sending.concurrency import Crowd
+from cirrus_bridge.sending.patience import Patience
+from cirrus_bridge.sending.upload import MOST_START_OVERS, TRUSTED_S, Upload
 from stubs import StubApi, StubClock, StubReport, empty_journal
 
 URI = "cirrus://h/C/Paris:L1"

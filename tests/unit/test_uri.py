@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cirrus_bridge.errors import BadQueueUri
-from cirrus_bridge.model import Target
-from cirrus_bridge.settings import TABLE, QueueSettings
-from cirrus_bridge.uri import check_id, format_queue_uri, is_loopback, parse_queue_uri
+from cirrus_bridge.base.errors import BadQueueUri
+from cirrus_bridge.base.model import Target
+from cirrus_bridge.config.queue_options import TABLE, QueueSettings
+from cirrus_bridge.config.queue_uri import check_id, format_queue_uri, is_loopback, parse_queue_uri
 
 
 def _allowed(text: str) -> bool:

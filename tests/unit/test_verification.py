@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cirrus_bridge.model import DeliveryState, JobStatus
-from cirrus_bridge.verification import SentDocument, difference
+from cirrus_bridge.base.model import DeliveryState, JobStatus
+from cirrus_bridge.delivery.verification import SentDocument, difference
 
 SENT = SentDocument("Rechnung März 2026.pdf", 1_700_000, 900_000)
 

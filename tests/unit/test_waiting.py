@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cirrus_bridge.conclude import check_delivered, is_settled
-from cirrus_bridge.errors import DeliveryEnded, DeliveryUnknown
-from cirrus_bridge.follow import Tracked
-from cirrus_bridge.model import DeliveryState, DocumentKey, JobStatus, Receipt, Target
-from cirrus_bridge.waiting import (
+from cirrus_bridge.base.errors import DeliveryEnded, DeliveryUnknown
+from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, Receipt, Target
+from cirrus_bridge.delivery.messages import (
     FAILED_REASON,
     UNASKED_REASON,
     WAITING_REASON,
     held_message,
     queue_news,
 )
+from cirrus_bridge.delivery.outcome import check_delivered, is_settled
+from cirrus_bridge.delivery.tracking import Tracked
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 SUBMITTED, RECEIVED, DELIVERED, DELETED, UNKNOWN = (

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.admin.cups_setup import Mark, Queue
-from cirrus_bridge.admin.inventory import Answer
-from cirrus_bridge.admin.plan import leave_to_its_entry
-from cirrus_bridge.admin.queues_file import Entry, read_queues
-from cirrus_bridge.admin.wanted import Wanted, wanted
-from cirrus_bridge.config_servers import Secret, Server
-from cirrus_bridge.errors import CirrusError, CupsNotPossible, Unreachable
-from cirrus_bridge.model import Place
+from cirrus_bridge.base.errors import CirrusError, CupsNotPossible, Unreachable
+from cirrus_bridge.base.model import Place
+from cirrus_bridge.cirrusctl.inventory import Answer
+from cirrus_bridge.cirrusctl.queues.cups_setup import Mark, Queue
+from cirrus_bridge.cirrusctl.queues.plan import leave_to_its_entry
+from cirrus_bridge.cirrusctl.queues.queues_file import Entry, read_queues
+from cirrus_bridge.cirrusctl.queues.wanted import Wanted, wanted
+from cirrus_bridge.config.servers import Secret, Server
 
 OURS, THEIRS = Place("ours", "Acme", "Paris"), Place("theirs", "Guest", "Far")
 SERVERS = [Server(p.server, Secret("k"), p.company, (p.location,)) for p in (OURS, THEIRS)]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge import words
-from cirrus_bridge.errors import Refused
-from cirrus_bridge.words import changed, joined, tr, translated, trn
+from cirrus_bridge.base import translation as words
+from cirrus_bridge.base.errors import Refused
+from cirrus_bridge.base.translation import changed, joined, tr, translated, trn
 
 
 def german(one: str, many: str, count: int) -> str:

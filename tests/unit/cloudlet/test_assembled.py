@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cirrus_cloudlet.errors import Refused
-from cirrus_cloudlet.uploads import Segment, assembled
+from cirrus_cloudlet.storage.uploads import Segment, assembled
 
 _places = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 12)), max_size=12)
 

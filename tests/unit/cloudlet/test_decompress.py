@@ -8,7 +8,7 @@ import zlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cirrus_cloudlet.decompress import Compression, decompressed
+from cirrus_cloudlet.compression import Compression, decompressed
 
 
 @given(st.binary(max_size=3000), st.integers(1, 50), st.sampled_from(list(Compression)))

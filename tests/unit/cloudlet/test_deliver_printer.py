@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cirrus_cloudlet.deliver_printer import cups_options
+from cirrus_cloudlet.delivery.printer import cups_options
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_cloudlet.previews import PAGES, NoPicture, Previews, Size
+from cirrus_cloudlet.storage.previews import PAGES, NoPicture, Previews, Size
 
 WELCOME = Path(__file__).parents[3] / "installer" / "welcome.pdf"
 Look = Callable[[bytes], Previews]

@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from cirrus_cloudlet.sign_in_limit import SignInLimit, network
+from cirrus_cloudlet.web.sign_in_limit import SignInLimit, network
 
 
 def test_it_opens_again() -> None:

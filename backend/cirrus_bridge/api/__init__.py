@@ -1,0 +1,1 @@
+"""The print API over HTTP. No other package knows HTTP."""

@@ -1,0 +1,235 @@
+"""The API, each of its requests as a method: the only module that speaks HTTP.
+
+Whatever goes wrong below is translated here, once, into the tree of `errors`. The key travels in
+the Authorization header alone, to the configured server alone: no redirect is followed and no
+proxy, netrc or CA of the environment is used. Nothing is retried here, and no answer is taken
+for a success unless it has the form that the API's document gives.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from cirrus_bridge.api import proxy as proxies
+from cirrus_bridge.api import responses as answers
+from cirrus_bridge.api.exchange import Exchange, RequestBody
+from cirrus_bridge.api.transport_errors import check_status, translated
+from cirrus_bridge.base.errors import ApiError, ShortSegment
+from cirrus_bridge.base.model import JobStatus, Receipt, Segment, Target, Ticket
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.config.load import UploadSettings
+from cirrus_bridge.config.servers import Server
+
+if TYPE_CHECKING:
+    import requests
+
+# never a stream without end; a location may have tens of thousands of devices
+ANSWER_BYTES = 4 << 20
+LOCATION_BYTES = 16 << 20
+
+
+class CloudApi:
+    """The API of one server, for one company.
+
+    Args:
+        server: whom to talk to, and the key.
+        company: the API's CompID; sent as `compid` where the key is bound to none.
+        https: False only where plain text was allowed.
+        timeouts: for connecting and for each read.
+        sets_up: the server is being set up, so errors do not speak of servers.d.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        company: str,
+        *,
+        https: bool,
+        timeouts: UploadSettings,
+        sets_up: bool = False,
+    ) -> None:
+        self._server = server
+        self._company = company
+        self._base = f"{'https' if https else 'http'}://{server.name}/api"
+        self._sets_up = sets_up
+        self._timeouts = (timeouts.connect_timeout_s, timeouts.read_timeout_s)
+        self.server_instance = ""  # what the server calls itself until it ends or is replaced
+        self._local: requests.Session | None = None
+        self._lock = threading.Lock()
+
+    # --- reachability and inventory
+
+    def version(self) -> tuple[str, ...]:
+        """Server version, client version, serial number, licensee (no key is sent)."""
+        return answers.lines(self._send("GET", "/version", with_key=False), 4)
+
+    def repeats_safely(self) -> bool:
+        """Whether the server says that it knows a repeated submit by its Idempotency-Key."""
+        exchange = self._send("GET", "/version", with_key=False)
+        return exchange.headers.get("Idempotency-Supported") == "1"
+
+    def location(self, location: str) -> Mapping[str, Any]:
+        """`get location`: the JSON object as it came, less its password."""
+        return self.unread_location(location).read()
+
+    def unread_location(self, location: str) -> answers.UnreadLocation:
+        """`get location`, for those who choose when to spend the time that reading takes."""
+        path = self._path("get/location", location)
+        return answers.UnreadLocation(self._send("GET", path, limit_bytes=LOCATION_BYTES))
+
+    def device(self, target: Target) -> Mapping[str, Any]:
+        """`get device`: the JSON object as it came."""
+        path = self._path("get/device", target.location, target.device)
+        return answers.json_object(self._send("GET", path))
+
+    # --- uploads: repeating one has no effect but a temporary file more
+
+    def upload_file(self, data: bytes) -> str:
+        """`putfile` without parameters: store a file, to be submitted later by its name."""
+        return answers.name(self._send("PUT", "/putfile", body=data))
+
+    def temp_file(self) -> str:
+        """`tempfile`: the name of a new temporary file to put segments into."""
+        return answers.name(self._send("POST", "/tempfile"))
+
+    def put_segment(self, name: str, segment: Segment) -> None:
+        """`putsegment`: write one segment of the compressed stream at its place.
+
+        Raises:
+            ShortSegment: the server wrote another number of bytes.
+        """
+        query = {"file": name, "index": str(segment.index)}
+        exchange = self._send("PUT", "/putsegment", query=query, body=segment.data)
+        written = answers.number(exchange)
+        if written != len(segment.data):
+            raise ShortSegment(
+                tr(
+                    "{server} stored {written} of {sent} bytes at byte {place} of the upload.",
+                    server=self._server.name,
+                    written=written,
+                    sent=len(segment.data),
+                    place=segment.index,
+                )
+            )
+
+    # --- submits: repeating one prints again
+
+    def put_file(self, data: bytes, ticket: Ticket) -> list[Receipt]:
+        """`putfile` with targets: upload and submit in one step.
+
+        Raises:
+            SubmitUnanswered: the whole file was sent, and what the server made of it is unknown.
+        """
+        fields = self._fields(ticket)
+        key = ticket.idempotency_key
+        exchange = self._send("PUT", "/putfile", query=fields, body=data, submit_key=key)
+        return answers.receipts(exchange, ticket.targets)
+
+    def submit_file(self, name: str, ticket: Ticket) -> list[Receipt]:
+        """`submitfile`: submit an uploaded file; may be repeated with other parameters.
+
+        Raises:
+            SubmitUnanswered: the request was sent, and what the server made of it is unknown.
+        """
+        body = urlencode({"file": name} | self._fields(ticket)).encode()
+        key = ticket.idempotency_key
+        exchange = self._send("POST", "/submitfile", body=body, form=True, submit_key=key)
+        return answers.receipts(exchange, ticket.targets)
+
+    # --- status
+
+    def job_status(self, receipt: Receipt) -> JobStatus:
+        """`get job`: where a submitted job is now."""
+        where = receipt.target
+        path = self._path("get/job", where.location, where.device, receipt.cloud_job_id)
+        return answers.job_status(self._send("GET", path))
+
+    # --- below: one request
+
+    def _fields(self, ticket: Ticket) -> dict[str, str]:
+        fields = {
+            "targets": ";".join(map(str, ticket.targets)),
+            "title": ticket.title,
+            "cmp": str(int(ticket.compression)),
+            "props": "\n".join(f"{name}={value}" for name, value in ticket.props.items()),
+        }
+        if self._server.company is None:
+            fields["compid"] = self._company
+        return fields
+
+    def _path(self, verb: str, *ids: str) -> str:
+        return "/".join(("", verb, *(quote(part, safe="") for part in (self._company, *ids))))
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        form: bool = False,
+        submit_key: str = "",
+        with_key: bool = True,
+        limit_bytes: int = ANSWER_BYTES,
+    ) -> Exchange:
+        """One request and its whole answer, checked for status and `Error: …`."""
+        headers = {}
+        if with_key:
+            headers["Authorization"] = f"Bearer {self._server.api_key.reveal()}"
+        if submit_key:
+            headers["Idempotency-Key"] = submit_key
+        if form:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        elif body:
+            headers["Content-Type"] = "application/octet-stream"
+        url = self._base + path + (f"?{urlencode(query)}" if query else "")
+        sent = RequestBody(body)
+        session = self._session()
+        verb = " ".join(path.split("/")[1:3]) if path.startswith("/get/") else path[1:]
+        exchange = Exchange(
+            self._server.name,
+            verb,
+            bool(submit_key),
+            self._server.api_key,
+            proxy=proxies.name(self._server.proxy) if self._server.proxy else "",
+            sets_up=self._sets_up,
+        )
+        from cirrus_bridge.api.session import answer_within
+
+        try:
+            with (
+                translated(exchange, sent),
+                answer_within(self._timeouts[1]),
+                session.request(
+                    method,
+                    url,
+                    data=sent if body else None,
+                    headers=headers,
+                    timeout=self._timeouts,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                answer = response.raw.read(limit_bytes + 1, decode_content=True)
+                exchange.received(response.status_code, response.headers, answer)
+        except ApiError:
+            session.close()  # idle connections: a server with one thread serves no other meanwhile
+            raise
+        if len(answer) > limit_bytes:
+            raise exchange.useless(
+                tr("its answer is longer than {size} MiB", size=limit_bytes >> 20)
+            )
+        check_status(exchange)
+        self.server_instance = exchange.headers.get("Server-Instance", self.server_instance)
+        return exchange
+
+    def _session(self) -> requests.Session:
+        with self._lock:
+            if self._local is None:
+                from cirrus_bridge.api.session import new_session
+
+                self._local = new_session(self._server)
+            return self._local

@@ -1,0 +1,1 @@
+"""The CUPS backend `cirrus` (backend(7))."""

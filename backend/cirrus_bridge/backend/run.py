@@ -1,0 +1,287 @@
+"""Use case: one run of the backend, for one document: bring it to the cloud unless it is there,
+follow it, and end the job with the truth, or hand it over to the poller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from cirrus_bridge.api.client import CloudApi
+from cirrus_bridge.backend.identify import recognize
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import (
+    CirrusError,
+    DeliveryEnded,
+    Disposition,
+    Interrupted,
+    JobForgotten,
+    JournalBusy,
+    KeepsBreaking,
+    StatusMismatch,
+    TimeIsOver,
+)
+from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt
+from cirrus_bridge.base.translation import joined, tr
+from cirrus_bridge.config.defaults import QUEUES_HELD
+from cirrus_bridge.config.load import Configuration
+from cirrus_bridge.config.queue_uri import QueueUri, company_uri, followed_uri
+from cirrus_bridge.cups.job import SpooledDocument
+from cirrus_bridge.cups.status_lines import EXIT_CODES, CupsReport
+from cirrus_bridge.delivery.messages import OFFLINE_AFTER_S, held_message
+from cirrus_bridge.delivery.outcome import check_delivered, is_settled, told
+from cirrus_bridge.delivery.tracking import Tracked, tracked
+from cirrus_bridge.journal.deliveries import Accepted
+from cirrus_bridge.journal.lifecycle import ACCEPTED, IN_DOUBT, UNSENT
+from cirrus_bridge.journal.submissions import Entry, Journal
+from cirrus_bridge.sending.follow import Follower
+from cirrus_bridge.sending.job_props import job_props
+from cirrus_bridge.sending.submit import Document, Submission
+
+# cupsd ends a job when its backend fails for a file that is not the last one
+ONE_OF_SEVERAL = tr(
+    "CUPS does not go on with the other files of this job. When the cause is mended, restart the "
+    "job: files that were accepted are not printed again."
+)
+MOST_OPEN_RUNS = 5
+OK = EXIT_CODES[Disposition.DONE]
+
+
+@dataclass(slots=True)
+class BackendRun:
+    """One run, for the document of `job` that CUPS is at. `api_of` is the API for a queue's server;
+    `others_wait` says whether other jobs wait for the queue."""
+
+    job: PrintJob
+    configuration: Configuration
+    api_of: Callable[[QueueUri], CloudApi]
+    journal: Journal
+    clock: Clock
+    report: CupsReport
+    others_wait: Callable[[], bool]
+
+    def print(self, queue: QueueUri, data: SpooledDocument) -> int:
+        """All of it; the exit code.
+
+        Raises:
+            CirrusError: the document was not submitted, or is not going to be delivered.
+        """
+        job = self.job
+        entries = self.journal.entries(job.job_uuid, job.job_id)
+        key, known = recognize(job, queue, entries)
+        try:
+            if self._is_forgotten(key, known, entries):
+                self._ask_person(key, queue)
+            return self._run(key, known, queue, data)
+        except CirrusError as error:
+            if not job.is_last(key.number):
+                told = filter(None, (error.consequence, ONE_OF_SEVERAL))
+                error.consequence = joined(" ", told)
+            raise
+
+    def _is_forgotten(
+        self, key: DocumentKey, known: Entry | None, entries: Sequence[Entry]
+    ) -> bool:
+        """Whether the document may have been sent, and the journal that knew is gone: the one that
+        is there is newer, or an older copy. A person who has decided for one file of the job has
+        decided for all."""
+        trusted_since_s = self.journal.trusted_since_s()
+        if known is not None:
+            return known.state in UNSENT and known.changed_at_s < trusted_since_s
+        decided = any(e.was_in_doubt for e in entries if e.key.print_run == key.print_run)
+        return not decided and 0 < self.job.created_at < trusted_since_s
+
+    def _run(
+        self, key: DocumentKey, known: Entry | None, queue: QueueUri, data: SpooledDocument
+    ) -> int:
+        if known is not None and known.state in ACCEPTED and known.key != key:
+            # by another member of the class, or where the queue led before
+            key = known.key
+            queue = self.configuration.queue(key.destination, queue.settings)
+        try:
+            return self._print(key, known, queue, data)
+        except Interrupted as error:
+            documents = self.journal.documents_of(key)
+            if all(document.key != key for document in documents):
+                if documents and not self._may_be_printed(key):
+                    raise type(error)(
+                        tr(
+                            "The job was stopped. File {number} was not sent to the cloud; earlier "
+                            "files of the job were.",
+                            number=key.number,
+                        )
+                    ) from error
+                raise
+            if isinstance(error, TimeIsOver):
+                keys = [document.key for document in documents]
+                return self._leave_to_poller(keys, queue, tracked(documents))
+        self._hand_over([document.key for document in documents], queue, "complete")
+        self.report.lasting(
+            tr(
+                "Stopped, but {server} has the job already and will print it: {ids}.",
+                server=queue.server,
+                ids=_ids(tracked(documents)),
+            )
+        )
+        return OK
+
+    def _may_be_printed(self, key: DocumentKey) -> bool:
+        """Whether a submit of the document may have been accepted, at whatever destination: a
+        person may have moved the job since."""
+        return any(
+            entry.was_in_doubt or entry.state in IN_DOUBT
+            for entry in self.journal.entries(key.job_uuid, key.job_id)
+            if (entry.key.print_run, entry.key.number) == (key.print_run, key.number)
+        )
+
+    def _ask_person(self, key: DocumentKey, queue: QueueUri) -> NoReturn:
+        """The job is older than what the journal knows for sure: releasing it is the person's word
+        to print."""
+        now_s = self.clock.wall_s()
+        self.journal.intent(key, self.job, queue.targets, now_s=now_s)
+        self.journal.forgotten(key, now_s=now_s)
+        raise JobForgotten(
+            tr(
+                "The journal was deleted or restored after CUPS received this job, so "
+                "the job may be printed already. Look at the printer; then cancel "
+                "this job, or release it to print (again)."
+            )
+        )
+
+    def _print(
+        self, key: DocumentKey, known: Entry | None, queue: QueueUri, data: SpooledDocument
+    ) -> int:
+        job = self.job
+        if known is None or known.state not in ACCEPTED:
+            self._submit(key, known, queue, data)
+        else:
+            self.report.info(tr("The cloud has this document already; it is not sent again."))
+            self.journal.rerun(key, job, now_s=self.clock.wall_s())
+            if job.spool_path is None:
+                for _ in data:
+                    pass  # a filter that can not write to its end fails the job
+        self.report.progress(100)
+        documents = self.journal.documents_of(key)
+        if not job.is_last(key.number):
+            return OK  # the run for the last one speaks for all
+        return self._follow(key, queue, documents)
+
+    def _submit(
+        self, key: DocumentKey, known: Entry | None, queue: QueueUri, data: SpooledDocument
+    ) -> None:
+        submission = Submission(
+            job=self.job,
+            queue=queue,
+            key=key,
+            props=job_props(self.job, self.configuration.identify),
+            api=self.api_of(queue),
+            journal=self.journal,
+            clock=self.clock,
+            report=self.report,
+            sizes=self.configuration.upload,
+            expected_bytes=data.size_bytes,
+            warns=self._may_be_printed(key),
+        )
+        try:
+            if known and known.open_runs >= MOST_OPEN_RUNS:
+                raise KeepsBreaking(
+                    tr(
+                        "Printing was interrupted {times} times in a row (the backend was killed "
+                        "or crashed). Check the logs and the free memory, then release the job. "
+                        "It resumes where it stopped.",
+                        times=known.open_runs,
+                    )
+                )
+            self.report.info(tr("Sending to {server}", server=queue.server))
+            receipts = submission.run(Document(data), known)
+        except CirrusError as error:
+            if not isinstance(error, JournalBusy):  # which would be waited for once more
+                self.journal.run_ended(key, now_s=self.clock.wall_s())
+            raise
+        ids = ", ".join(f"{receipt.cloud_job_id} ({receipt.target})" for receipt in receipts)
+        self.report.info(tr("Accepted by {server} as {ids}", server=queue.server, ids=ids))
+
+    def _follow(self, key: DocumentKey, queue: QueueUri, documents: Sequence[Accepted]) -> int:
+        """Follow all documents of the job, as far as the queue wants to wait."""
+        keys = [document.key for document in documents]
+        targets = tracked(documents)
+
+        def ask(receipt: Receipt) -> JobStatus:
+            return self.api_of(queue).job_status(receipt)
+
+        wait = queue.settings.wait
+        if not is_settled(targets, "delivered"):
+            self.journal.take_back(keys, now_s=self.clock.wall_s())
+            follower = Follower(ask, self.journal, self.clock, self.report, self.others_wait)
+            follower.follow(targets, wait, queue.settings.wait_timeout_s)
+        mismatched = any(target.status.state is DeliveryState.MISMATCHED for target in targets)
+        if mismatched or is_settled(targets, "delivered"):
+            return self._conclude(documents, targets)
+        if is_settled(targets, wait):
+            self._hand_over(keys, queue, "complete")
+            self.report.info(tr("{states}.", states=told(targets)))
+            return OK
+        return self._leave_to_poller(keys, queue, targets)
+
+    def _conclude(self, documents: Sequence[Accepted], targets: Sequence[Tracked]) -> int:
+        """Every target's state is final."""
+        told_before = all(document.closed_at_s for document in documents)
+        self.journal.close([d.key for d in documents], now_s=self.clock.wall_s())
+        try:
+            check_delivered(targets)
+        except StatusMismatch:
+            raise  # however often the job is released: a person has to decide
+        except CirrusError as error:
+            if told_before:  # an error policy that tries again would go on for ever
+                raise DeliveryEnded(error.text) from error
+            raise
+        self.report.info(tr("{states}.", states=told(targets)))
+        return OK
+
+    def _leave_to_poller(
+        self, keys: Sequence[DocumentKey], queue: QueueUri, targets: Sequence[Tracked]
+    ) -> int:
+        """Nothing is known yet, and the queue is for others now."""
+        handover = queue.settings.handover
+        now_s = self.clock.wall_s()
+        of_queue, of_all = self.journal.held_counts(self.job.queue)
+        most = queue.settings.max_held
+        if handover == "hold" and (of_queue >= most or of_all >= most * QUEUES_HELD):
+            self.report.debug(f"{of_queue} jobs of this queue are held already, {of_all} in all")
+            handover = "complete"
+        if any(target.is_contradicted for target in targets):
+            handover = "hold"  # nobody may take this job for printed
+        self._hand_over(keys, queue, handover)
+        now = self.clock.now()
+        texts = [held_message(targets, self._offline(queue, targets), now)]
+        if handover == "complete":
+            text = tr(
+                "Accepted by {server}, delivery not seen yet. {states}.",
+                server=queue.server,
+                states=told(targets),
+            )
+            texts = [text]
+        if not self.journal.poller_is_alive(now_s=now_s):
+            # it stays at the job for as long as that waits
+            time = format(now, "%H:%M")
+            texts.append(tr("At {time}, cirrus-statusd did not run: start it.", time=time))
+        self.report.lasting(joined(" ", texts))
+        return EXIT_CODES[Disposition.HOLD] if handover == "hold" else OK
+
+    def _offline(self, queue: QueueUri, targets: Sequence[Tracked]) -> Mapping[str, float]:
+        """The locations that are offline, by `waiting`'s rule, and since when."""
+        at = company_uri(queue)
+        quiet_s = {
+            location: self.journal.quiet_since_s(at, location)
+            for location in {target.receipt.target.location for target in targets}
+        }
+        before_s = self.clock.wall_s() - OFFLINE_AFTER_S
+        return {location: since_s for location, since_s in quiet_s.items() if since_s < before_s}
+
+    def _hand_over(self, keys: Sequence[DocumentKey], queue: QueueUri, handover: str) -> None:
+        now_s = self.clock.wall_s()
+        self.journal.hand_over(keys, handover, followed_uri(queue), now_s=now_s)
+
+
+def _ids(targets: Sequence[Tracked]) -> str:
+    return ", ".join(f"{t.receipt.cloud_job_id} ({t.receipt.target})" for t in targets)

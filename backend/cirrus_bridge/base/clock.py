@@ -1,0 +1,148 @@
+"""Time, and the signals that end waiting: the only module that sleeps or handles a signal, but for
+`backend/supervisor`, in front of it.
+
+`Clock.stoppable()` marks the stretches of a run that SIGTERM may cut short at any point, in a
+blocking system call too (PEP 475: the call is resumed unless the handler raises). Outside them
+the signal is only remembered. It never decides what an interruption means for a job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import math
+import signal
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from types import FrameType
+
+from cirrus_bridge.base.errors import Interrupted, TimeIsOver
+from cirrus_bridge.base.translation import tr
+
+# CUPS itself cancels a job whose time is over, so its run ends in time before that
+MARGIN_SHARE, LONGEST_MARGIN_S = 0.25, 120.0
+SHORTEST_S = 3.0  # CUPS 2.4 looks for jobs to cancel every ten seconds
+NOT_SENT = tr("The job was stopped before it was sent to the cloud; nothing was printed.")
+GRACE_S = 0.8  # how long a stretch that must not be cut may go on after the signal
+
+
+class _OnRequest(enum.Enum):
+    REMEMBER = enum.auto()
+    RAISE = enum.auto()
+    RAISE_LATER = enum.auto()
+
+
+class Clock:
+    """Wall and monotonic time, sleep, and a stop request by SIGTERM or SIGINT."""
+
+    def __init__(self) -> None:
+        self.stop_requested = False
+        self._on_request = _OnRequest.REMEMBER
+        self._why = _stopped
+        self._ends_s = math.inf
+
+    def watch_signals(self) -> None:
+        """Take over SIGTERM and SIGINT; the first one asks for a clean end (backend(7))."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGALRM, self._on_alarm)
+        # those that came while nobody could take them (the supervisor keeps them back) come now
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD))
+
+    def now(self) -> datetime:
+        """Local wall time, for people."""
+        return datetime.now().astimezone()
+
+    def wall_s(self) -> float:
+        """Seconds since the epoch, for records."""
+        return time.time()
+
+    def monotonic_s(self) -> float:
+        """Seconds on a clock that nobody can set: the one for deadlines."""
+        return time.monotonic()
+
+    def interruption(self) -> Interrupted:
+        """The error for the stop request that has come."""
+        return self._why()
+
+    def end_within(self, limit_s: float) -> None:
+        """Have a stop request come, as TimeIsOver, before `limit_s` seconds have passed."""
+        margin_s = min(limit_s * MARGIN_SHARE, LONGEST_MARGIN_S)
+        self._ends_s = self.monotonic_s() + max(limit_s - margin_s, SHORTEST_S)
+        self._arm()
+
+    def cpu_s(self) -> float:
+        """Seconds that this process has had a processor: how much work it was."""
+        return time.process_time()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep; inside `stoppable()` a stop request, made before too, ends it: Interrupted."""
+        if self.stop_requested and self._on_request is _OnRequest.RAISE:
+            raise self._why()
+        time.sleep(seconds)
+
+    @contextlib.contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """A stretch that a stop request may end anywhere, by raising Interrupted."""
+        with self._during(_OnRequest.RAISE):
+            if self.stop_requested:
+                raise self._why()
+            yield
+
+    @contextlib.contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """A stretch within `stoppable()` that a stop request does not end."""
+        with self._during(_OnRequest.REMEMBER):
+            yield
+
+    @contextlib.contextmanager
+    def reluctant(self) -> Iterator[None]:
+        """A stretch that a stop request ends only if it takes GRACE_S longer than the request."""
+        with self._during(_OnRequest.RAISE_LATER):
+            try:
+                yield
+            finally:
+                self._arm()
+
+    @contextlib.contextmanager
+    def _during(self, on_request: _OnRequest) -> Iterator[None]:
+        before, self._on_request = self._on_request, on_request
+        try:
+            yield
+        finally:
+            self._on_request = before
+
+    def _on_stop(self, number: int, frame: FrameType | None) -> None:
+        if self.stop_requested:
+            return  # it is on its way; CUPS signals the supervisor and the worker alike
+        self.stop_requested = True
+        if self._on_request is _OnRequest.RAISE:
+            raise self._why()
+        if self._on_request is _OnRequest.RAISE_LATER:
+            signal.setitimer(signal.ITIMER_REAL, GRACE_S)
+
+    def _on_alarm(self, number: int, frame: FrameType | None) -> None:
+        if not self.stop_requested and self.monotonic_s() >= self._ends_s:
+            self._why = _time_is_over
+            self._on_stop(number, frame)
+        elif self.stop_requested and self._on_request is _OnRequest.RAISE_LATER:
+            raise self._why()
+
+    def _arm(self) -> None:
+        """Have the alarm come when the run's time is over, and not before."""
+        left_s = self._ends_s - self.monotonic_s()
+        signal.setitimer(signal.ITIMER_REAL, 0 if math.isinf(left_s) else max(left_s, 0.01))
+
+
+def _stopped() -> Interrupted:
+    return Interrupted(NOT_SENT)
+
+
+def _time_is_over() -> TimeIsOver:
+    return TimeIsOver(
+        tr(
+            "CUPS limits the processing time of a job (MaxJobTime). The job resumes "
+            "at once in a new run. Nothing has been printed yet."
+        )
+    )

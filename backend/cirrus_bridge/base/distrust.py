@@ -1,0 +1,104 @@
+"""Reasons why a server is not trusted, each with the advice for an administrator."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cirrus_bridge.base.translation import tr
+
+if TYPE_CHECKING:
+    import ssl
+
+
+class Distrust(enum.Enum):
+    """Why there is no trusted connection."""
+
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not yet valid"
+    OTHER_NAME = "other name"
+    UNKNOWN_CA = "unknown CA"
+    OTHER_CERTIFICATE = "other fault of the certificate"
+    NO_TLS = "no TLS"
+    CLIENT_CERTIFICATE = "client certificate"
+    HANDSHAKE = "handshake"
+
+
+PASSING = (Distrust.EXPIRED, Distrust.NOT_YET_VALID)  # a renewed certificate or a set clock ends it
+CERTIFICATE = (*PASSING, Distrust.OTHER_NAME, Distrust.UNKNOWN_CA, Distrust.OTHER_CERTIFICATE)
+
+ADVICE: Mapping[Distrust, str] = {
+    Distrust.EXPIRED: tr("Have the server's certificate renewed; the server's administrator can."),
+    Distrust.NOT_YET_VALID: tr(
+        "Look at this machine's clock (timedatectl), then at the certificate."
+    ),
+    Distrust.OTHER_NAME: tr(
+        "Name the server in servers.d and in the queues' URIs as its certificate "
+        "does, or have a certificate made for this name."
+    ),
+    Distrust.UNKNOWN_CA: tr(
+        "Put the file of the CA that has signed it into servers.d as ca_file, or "
+        "add it to this machine's CAs (update-ca-certificates)."
+    ),
+    Distrust.OTHER_CERTIFICATE: tr(
+        "Look at what the server, or a proxy in front of it, offers: openssl s_client "
+        "-connect HOST:PORT"
+    ),
+    Distrust.NO_TLS: tr(
+        "Correct the port. For a server on this machine without TLS: encryption = "
+        '"never" in its entry in servers.d.'
+    ),
+    Distrust.CLIENT_CERTIFICATE: tr(
+        "Cirrus Bridge does not support client certificates. Configure the "
+        "server, or the proxy in front of it, to accept the API key alone, or "
+        "correct the port."
+    ),
+    Distrust.HANDSHAKE: tr(
+        "The server may require a client certificate, reject this host name, or "
+        "offer no TLS version that this machine allows. Check the connection: "
+        "openssl s_client -connect HOST:PORT"
+    ),
+}
+ADVICE_FOR_SETUP: Mapping[Distrust, str] = {
+    **ADVICE,
+    Distrust.OTHER_NAME: tr("Give the server's address as it appears in the certificate."),
+    Distrust.UNKNOWN_CA: tr(
+        "Use --ca-file to name the file of the CA that signed the certificate."
+    ),
+    Distrust.NO_TLS: tr("Correct the port. For a server on this machine without TLS, use --plain."),
+}
+
+# X509_V_ERR_… of OpenSSL, x509_vfy.h
+_BY_VERIFY_CODE: Mapping[int, Distrust] = {
+    9: Distrust.NOT_YET_VALID,
+    10: Distrust.EXPIRED,
+    **dict.fromkeys((2, 18, 19, 20, 21), Distrust.UNKNOWN_CA),
+    **dict.fromkeys((62, 63, 64), Distrust.OTHER_NAME),
+}
+# OpenSSL's reasons; Python writes a reason that it does not know in lower case, as OpenSSL does
+_BY_REASON: tuple[tuple[str, Distrust], ...] = (
+    ("WRONG_VERSION_NUMBER", Distrust.NO_TLS),
+    ("RECORD_LAYER_FAILURE", Distrust.NO_TLS),  # the same in OpenSSL 3.5
+    ("ALERT_CERTIFICATE_REQUIRED", Distrust.CLIENT_CERTIFICATE),  # RFC 8446, 6.2
+    ("ALERT_BAD_CERTIFICATE", Distrust.CLIENT_CERTIFICATE),  # older servers in Go send this one
+    ("HANDSHAKE_FAILURE", Distrust.HANDSHAKE),
+    ("PROTOCOL_VERSION", Distrust.HANDSHAKE),
+    ("UNSUPPORTED_PROTOCOL", Distrust.HANDSHAKE),
+    ("UNRECOGNIZED_NAME", Distrust.HANDSHAKE),
+)
+
+
+def distrust(error: ssl.SSLError) -> Distrust | None:
+    """The reason for a TLS error; None if the error reveals no permanent fault of the server."""
+    code = getattr(error, "verify_code", None)  # an SSLCertVerificationError's
+    if code is not None:
+        return _BY_VERIFY_CODE.get(code, Distrust.OTHER_CERTIFICATE)
+    said = str(error).upper().replace(" ", "_")
+    return next((reason for sign, reason in _BY_REASON if sign in said), None)
+
+
+def openssl_words(error: BaseException) -> str:
+    """OpenSSL's own words for a TLS error, to stand within a sentence."""
+    said = getattr(error, "verify_message", None) or str(error).partition("] ")[2] or str(error)
+    return str(said).partition(" (_ssl")[0].rstrip(".")

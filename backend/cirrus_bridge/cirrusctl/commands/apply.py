@@ -1,0 +1,100 @@
+"""`cirrusctl apply`: makes CUPS's queues those of queues.toml."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from cirrus_bridge.base.translation import joined, marked, tr
+from cirrus_bridge.cirrusctl.context import Installation
+from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
+from cirrus_bridge.cirrusctl.output.output import AsJson, Output, problem, with_code
+from cirrus_bridge.cirrusctl.queues.apply import Applied, apply
+from cirrus_bridge.cirrusctl.queues.lock import turn
+from cirrus_bridge.cirrusctl.queues.plan import Action, Step
+from cirrus_bridge.cirrusctl.queues.queues_file import FILE
+
+_SIGNS = {Action.ADD: "+", Action.CHANGE: "~", Action.REMOVE: "-", Action.KEEP: "="}
+
+# what was done, or would be
+COUNTED = {
+    Action.ADD: (marked("{count} added"), marked("{count} would be added")),
+    Action.CHANGE: (marked("{count} changed"), marked("{count} would be changed")),
+    Action.REMOVE: (marked("{count} removed"), marked("{count} would be removed")),
+}
+
+
+def command(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Show what would be done, and do nothing.")
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Remove queues that are not declared any more with the jobs they have, and those "
+            "whose device may still be there.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make CUPS's queues those of queues.toml.
+
+    Queues that it did not make are never touched. One that it made and that is not declared any
+    more is removed, unless it has jobs.
+    """
+    output = Output(as_json)
+    installation = Installation.of(os.environ)
+    waiting = tr("Another cirrusctl apply is at work; this one waits for its end.")
+    with turn(installation.config, lambda: output.remark(waiting)):
+        applied = apply(installation, dry_run=dry_run, force=force)
+    output.document(_document(applied, dry_run), joined("\n", _lines(applied, dry_run)))
+    if not applied.is_as_declared:
+        raise typer.Exit(ExitStatus.FAILED)
+
+
+def _document(applied: Applied, dry_run: bool) -> dict[str, Any]:
+    return {
+        "changed": applied.has_changed,
+        "as_declared": applied.is_as_declared,
+        "dry_run": dry_run,
+        "queues": [
+            {
+                "name": step.name,
+                "action": step.action,
+                "reason": step.reason,
+                "differences": [each._asdict() for each in step.differences],
+            }
+            for step in applied.steps
+        ],
+        "problems": [{"name": each.name, **problem(each.error)} for each in applied.problems],
+    }
+
+
+def _lines(applied: Applied, dry_run: bool) -> Iterator[str]:
+    """The diff, and a summary."""
+    for step in applied.steps:
+        if step.action is not Action.NONE:
+            yield from _diff(step)
+    for each in applied.problems:
+        yield joined(" ", (f"! {each.name}:", with_code(each.error)))
+    counts = {action: sum(s.action is action for s in applied.steps) for action in Action}
+    parts = [
+        tr(COUNTED[action][dry_run], count=counts[action]) for action in COUNTED if counts[action]
+    ] or [tr("nothing would be changed") if dry_run else tr("nothing was changed")]
+    parts.append(tr("{count} as declared", count=counts[Action.NONE]))
+    if not applied.is_as_declared:
+        missing = len(applied.problems) + counts[Action.KEEP]
+        parts.append(tr("{count} not as declared", count=missing))
+    yield tr("Queues of {file}: {counts}.", file=FILE, counts=joined(", ", parts))
+
+
+def _diff(step: Step) -> Iterator[str]:
+    head = f"{_SIGNS[step.action]} {step.name}"
+    yield joined(": ", (head, step.reason)) if step.reason else head
+    for each in step.differences:
+        was = f"{each.now} → " if each.now else ""
+        yield joined("", (f"    {each.what}: {was}", each.wanted or tr("(removed)")))

@@ -1,0 +1,87 @@
+"""`cirrusctl explain`: what a code means, and what to do."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+from cirrus_bridge.base.translation import changed, joined, tr, translated
+from cirrus_bridge.cirrusctl.output.codes import Explanation, explanations
+from cirrus_bridge.cirrusctl.output.output import AsJson, Output
+from cirrus_bridge.cirrusctl.output.table import Column, Shape, wrapped
+
+_COLUMNS = (
+    Column("code", tr("CODE")),
+    Column("what", tr("WHAT")),
+    Column("do", tr("WHAT TO DO"), shape=Shape.NOTE),
+)
+_THE_JOB = {
+    "fail": tr("The print job is given to the queue's error policy"),
+    "hold": tr("The print job is held until cirrus-statusd or a person releases it"),
+    "stop-queue": tr("The print job stays in its queue, which stops until `cupsenable`"),
+    "cancel": tr("The print job is canceled"),
+    "retry-later": tr("The print job is tried again after CUPS's JobRetryInterval"),
+    "run-again": tr("The print job is run again at once"),
+}
+WIDTH = 88
+
+
+def _codes(incomplete: str) -> list[str]:
+    return [code for code in explanations() if code.startswith(incomplete.upper())]
+
+
+def command(
+    code: Annotated[
+        str | None,
+        typer.Argument(metavar="CODE", help="Such as CB-402, or 402.", autocompletion=_codes),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a code means.
+
+    Says what has happened, what to do, and what becomes of the job; lists all codes if none is
+    given.
+    """
+    output = Output(as_json)
+    known = explanations()
+    if code is None:
+        rows = [_row(each) for each in known.values()]
+        output.rows(rows, _COLUMNS, none="")
+        return
+    digits = re.fullmatch(r"(?:CB-?)?(\d{3})", code.strip(" ()"), re.IGNORECASE)
+    found = known.get(f"CB-{digits[1]}") if digits else None
+    if found is None:
+        wrong = tr("'{code}' is no code. `cirrusctl explain` lists them.", code=code)
+        raise typer.BadParameter(translated(wrong), param_hint="CODE")
+    output.document(_row(found), _text(found))
+
+
+def _row(each: Explanation) -> dict[str, object]:
+    return {
+        "code": each.code,
+        "what": each.what,
+        "do": each.do,
+        "more": each.more,
+        "job": each.disposition,
+        "exit_code": each.exit_code,
+    }
+
+
+def _text(each: Explanation) -> str:
+    parts = [
+        tr("{code}: {what}.", code=each.code, what=each.what),
+        each.more,
+        tr("What to do: {do}.", do=each.do) if each.do else "",
+        tr(
+            "{job} (the backend's exit code is {exit_code}).",
+            job=_THE_JOB[each.disposition],
+            exit_code=each.exit_code,
+        ),
+    ]
+    return joined("\n", [changed(part, _filled) for part in parts if part])
+
+
+def _filled(text: str) -> str:
+    return "\n".join(wrapped(text, WIDTH))

@@ -1,0 +1,52 @@
+"""`cirrusctl job`: one print job's way, from the queue to the devices."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+from rich.cells import cell_len
+
+from cirrus_bridge.base.errors import CupsGone
+from cirrus_bridge.base.translation import joined, tr, translated
+from cirrus_bridge.cirrusctl.context import Installation
+from cirrus_bridge.cirrusctl.jobs.find import find_job
+from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
+from cirrus_bridge.cirrusctl.output.output import AsJson, Output, complain
+
+_TITLES = (
+    ("title", tr("Title")),
+    ("queue", tr("Queue")),
+    ("user", tr("User")),
+    ("state", tr("In CUPS")),
+    ("message", tr("Says")),
+)
+
+
+def command(
+    job: Annotated[int, typer.Argument(metavar="JOB", help="CUPS's number of the job.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show one job's way.
+
+    As CUPS and the journal have it: when it came, was accepted by the cloud, received, delivered.
+    """
+    output = Output(as_json)
+    view = find_job(Installation.of(os.environ), job)
+    if view is None:
+        nowhere = tr("There is no job {job}, neither in CUPS nor in the journal.", job=job)
+        complain(CupsGone(nowhere), as_json=as_json)
+        raise typer.Exit(ExitStatus.FAILED)
+    about = view.document
+    width = max(cell_len(translated(title)) for _, title in _TITLES) + len(": ")
+    lines: list[str] = [tr("Job {job}", job=job)]
+    for key, title in _TITLES:
+        if about[key]:
+            head = translated(title) + ":"
+            lines.append(joined(" ", (f"  {head}{' ' * (width - cell_len(head))}", about[key])))
+    for at, what in view.moments:
+        lines.append(joined("  ", (f"{at:%Y-%m-%d %H:%M:%S}", what)))
+    output.document(
+        about | {"moments": [each._asdict() for each in view.moments]}, joined("\n", lines)
+    )

@@ -1,0 +1,171 @@
+"""`cirrusctl jobs`: what became of print jobs, in CUPS and in the cloud."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Annotated, NamedTuple
+
+import typer
+
+from cirrus_bridge.base.errors import CupsAway
+from cirrus_bridge.base.translation import joined, tr, translated
+from cirrus_bridge.cirrusctl.context import Installation
+from cirrus_bridge.cirrusctl.jobs.find import find_jobs
+from cirrus_bridge.cirrusctl.jobs.view import STATES, JobView
+from cirrus_bridge.cirrusctl.output.output import AsJson, Look, Output, with_code
+from cirrus_bridge.cirrusctl.output.table import Column, Shape, some
+from cirrus_bridge.journal.history import MOST_ROWS
+
+WATCH_S = 2.0
+
+
+def _color(state: str | None) -> str:
+    if state in ("delivered", "saved", "completed"):
+        return "green"
+    if state in ("deleted", "trashed", "unknown to the server", "aborted", "canceled", "stopped"):
+        return "red"
+    return "yellow" if state in ("waiting", "received", "held") else ""
+
+
+_COLUMNS = (
+    Column("job", tr("JOB")),
+    Column("queue", tr("QUEUE")),
+    Column("user", tr("USER"), shape=Shape.LEFT_OUT),
+    Column("title", tr("TITLE"), shape=Shape.SHORTENED),
+    Column("created", tr("CREATED"), shape=Shape.LEFT_OUT),
+    Column("state", tr("IN CUPS"), _color),
+    Column("progress", tr("PROGRESS"), shape=Shape.PERCENTAGE),
+    Column("target", tr("DEVICE")),
+    Column("cloud_job", tr("CLOUD JOB"), shape=Shape.LEFT_OUT),
+    Column("cloud_state", tr("IN THE CLOUD"), _color),
+    Column("says", tr("SAYS"), shape=Shape.NOTE),
+)
+
+
+class Filter(NamedTuple):
+    """What of a job is to have one of the values that are `wanted`, if any are."""
+
+    what: str
+    wanted: Sequence[str]
+    values: Callable[[JobView], set[str]]
+
+    def lets_pass(self, view: JobView) -> bool:
+        """Whether a job is among those that are to be seen."""
+        return not self.wanted or not self.values(view).isdisjoint(self.wanted)
+
+
+def _states(incomplete: str) -> list[str]:
+    return [state for state in STATES if state.startswith(incomplete)]
+
+
+def _known_state(states: list[str]) -> list[str]:
+    for state in states:
+        if state not in STATES:
+            wrong = tr("'{state}' is none of {states}", state=state, states=", ".join(STATES))
+            raise typer.BadParameter(translated(wrong))
+    return states
+
+
+def command(
+    queue: Annotated[
+        str | None,
+        typer.Option(metavar="QUEUE", help="Only jobs of this queue.", show_default=False),
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="USER", help="Only jobs of this user.", show_default=False)
+    ] = None,
+    location: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="Only jobs for devices of this location.", show_default=False
+        ),
+    ] = None,
+    state: Annotated[
+        list[str],
+        typer.Option(
+            metavar="STATE",
+            help="Only jobs in this state in CUPS; may be given several times.",
+            autocompletion=_states,
+            callback=_known_state,
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006 - typer makes a list of its own
+    ended: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="How many of the jobs that ended last are listed, too."
+        ),
+    ] = 20,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Keep the list up to date until Ctrl-C.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List print jobs, in CUPS and in the cloud.
+
+    All that have not ended, and the last that have; the newest first.
+    """
+    output = Output(as_json)
+
+    filters = [
+        Filter(tr("queue"), [queue] if queue else [], lambda view: {view.queue}),
+        Filter(tr("user"), [user] if user else [], lambda view: {view.user}),
+        Filter(tr("location"), [location] if location else [], _locations),
+        Filter(tr("state"), state, lambda view: {view.state}),
+    ]
+
+    def look() -> Look:
+        known, is_all = find_jobs(Installation.of(os.environ), ended=ended)
+        views = [view for view in known if all(each.lets_pass(view) for each in filters)]
+        rows = [row for view in views for row in view.rows]
+        more = tr(
+            "! The journal has more than {count} documents; the oldest are left out.",
+            count=MOST_ROWS,
+        )
+        note = "" if is_all else more
+        return Look(rows, [view.document for view in views], _none(known, filters), note)
+
+    if watch:
+        with contextlib.suppress(KeyboardInterrupt):
+            output.watch(_again_and_again(look, as_json=as_json), _COLUMNS)
+        return
+    rows, document, none, note = look()
+    output.rows(rows, _COLUMNS, none=none, document=document)
+    if note:
+        output.remark(note)
+
+
+def _none(known: Sequence[JobView], filters: Iterable[Filter]) -> str:
+    """Why there is nothing to list."""
+    if not known:
+        return tr("There are no print jobs for the cloud.")
+    there = []
+    for each in filters:
+        if each.wanted:
+            values = some(sorted(value for view in known for value in each.values(view)))
+            there.append(joined(" ", (each.what, values or tr("none"))))
+    listed = joined("; ", there)
+    return tr("None of {count} jobs is such. There are: {listed}.", count=len(known), listed=listed)
+
+
+def _again_and_again(look: Callable[[], Look], *, as_json: bool) -> Iterator[Look]:
+    """What there is at each time; while CUPS is away, as when it starts anew, people are told so,
+    and keep what they saw last."""
+    clock = Installation.of(os.environ).clock
+    seen = look()
+    yield seen
+    while True:
+        clock.sleep(WATCH_S)
+        try:
+            seen = look()
+        except CupsAway as error:
+            if not as_json:
+                yield seen._replace(note=joined(" ", ("!", with_code(error))))
+        else:
+            yield seen
+
+
+def _locations(view: JobView) -> set[str]:
+    return {each.target.location for document in view.documents for each in document.deliveries}

@@ -1,0 +1,64 @@
+"""`cirrusctl queues`: the queues that lead to the cloud."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from cirrus_bridge.base.errors import BadQueueUri
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.cirrusctl.context import Installation
+from cirrus_bridge.cirrusctl.output.output import AsJson, Output, with_code
+from cirrus_bridge.cirrusctl.output.table import Column, Shape
+from cirrus_bridge.cirrusctl.queues.cups_setup import Queue
+from cirrus_bridge.cirrusctl.queues.find import cloud_queues
+from cirrus_bridge.config.queue_uri import parse_queue_uri
+
+_STATES = {3: tr("idle"), 4: tr("processing"), 5: tr("stopped")}  # RFC 8011, 5.4.11
+_COLUMNS = (
+    Column("name", tr("QUEUE")),
+    Column("state", tr("STATE"), lambda state: "red" if state == "stopped" else ""),
+    Column("accepting", tr("ACCEPTS")),
+    Column("jobs", tr("JOBS")),
+    Column("targets", tr("DEVICES")),
+    Column("server", tr("SERVER"), shape=Shape.LEFT_OUT),
+    Column("entry", tr("DECLARED AS")),
+    Column("says", tr("SAYS"), shape=Shape.NOTE),
+)
+
+
+def command(as_json: AsJson = False) -> None:
+    """List the queues that lead to the cloud.
+
+    With what each says, and by which entry of queues.toml it was made, if by any.
+    """
+    output = Output(as_json)
+    rows = list(map(_row, cloud_queues(Installation.of(os.environ))))
+    output.rows(rows, _COLUMNS, none=tr("CUPS has no queue that leads to the cloud."))
+
+
+def _row(queue: Queue) -> dict[str, Any]:
+    row = {
+        "name": queue.name,
+        "state": _STATES.get(queue.state, str(queue.state)),
+        "accepting": queue.accepting,
+        "jobs": queue.jobs,
+        "uri": queue.device_uri,
+        "server": None,
+        "company": None,
+        "targets": [],
+        "info": queue.info,
+        "location": queue.location,
+        "driver": queue.model,
+        "shared": queue.shared,
+        "entry": queue.mark.entry if queue.mark else None,
+        "message": queue.message,
+        "reasons": queue.reasons,
+        "says": queue.message or ", ".join(queue.reasons),
+    }
+    try:
+        uri = parse_queue_uri(queue.device_uri)
+    except BadQueueUri as error:
+        return row | {"says": with_code(error)}
+    targets = [str(target) for target in uri.targets]
+    return row | {"server": uri.server, "company": uri.company, "targets": targets}

@@ -1,0 +1,82 @@
+"""`cirrusctl setup`: from nothing to a queue that prints, one question after the other."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from cirrus_bridge.cirrusctl.context import Installation
+from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
+from cirrus_bridge.cirrusctl.output.output import AsJson, Output
+from cirrus_bridge.cirrusctl.setup.conversation import Conversation
+from cirrus_bridge.cirrusctl.setup.guided_server import Wanted
+from cirrus_bridge.cirrusctl.setup.guided_setup import GuidedSetup
+
+
+def command(
+    server: Annotated[
+        str | None, typer.Option(metavar="HOST[:PORT]", help="The print server's address.")
+    ] = None,
+    key_file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A file with the API key, or -."),
+    ] = None,
+    company: Annotated[str | None, typer.Option(metavar="ID", help="The key's company.")] = None,
+    location: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="A location's id; may be given several times."),
+    ] = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LOCATION:DEVICE",
+            help="Add a queue for this device; may be given several times; all, or none.",
+        ),
+    ] = None,
+    queue_name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The name of each queue, with {location} and {device} in it."
+        ),
+    ] = None,
+    ca_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The CA of the server's certificate.")
+    ] = None,
+    proxy: Annotated[
+        str | None, typer.Option(metavar="http://HOST:PORT", help="The proxy on the way there.")
+    ] = None,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="Without TLS: who is on the way can read all."),
+    ] = False,
+    test: Annotated[
+        bool | None, typer.Option("--test/--no-test", help="Print a test page on each new queue.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the server's entry, if there is one.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set up a server and queues, step by step.
+
+    Asks for what the options do not say, tries each answer, writes the server's file into
+    servers.d, adds a queue for each device that you choose, and prints a test page. Run it as root.
+    """
+    wanted = Wanted(
+        server,
+        key_file,
+        company,
+        tuple(location or ()),
+        ca_file,
+        proxy,
+        plain,
+        tuple(device or ()),
+        queue_name,
+        test,
+        replace,
+    )
+    guide = GuidedSetup(wanted, Output(as_json), Conversation(), Installation.of(os.environ))
+    if not guide.run():
+        raise typer.Exit(ExitStatus.FAILED)

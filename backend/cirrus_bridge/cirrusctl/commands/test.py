@@ -1,0 +1,48 @@
+"""`cirrusctl test`: prints a page, and shows how it goes until it is delivered."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from cirrus_bridge.base.errors import CirrusError
+from cirrus_bridge.base.translation import joined, tr
+from cirrus_bridge.cirrusctl.context import Installation
+from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
+from cirrus_bridge.cirrusctl.output.output import AsJson, Output
+from cirrus_bridge.cirrusctl.queues.find import cloud_queues
+from cirrus_bridge.cirrusctl.setup.test_page import Result, print_test_page
+
+
+def _queues(incomplete: str) -> list[str]:
+    try:
+        queues = cloud_queues(Installation.of(os.environ))
+    except CirrusError:
+        return []
+    return [queue.name for queue in queues if queue.name.startswith(incomplete)]
+
+
+def command(
+    queue: Annotated[
+        str, typer.Argument(metavar="QUEUE", help="CUPS's queue.", autocompletion=_queues)
+    ],
+    timeout: Annotated[
+        float, typer.Option(min=0, metavar="S", help="How many seconds to follow it.")
+    ] = 120,
+    as_json: AsJson = False,
+) -> None:
+    """Print a test page and follow it.
+
+    Until it is delivered, or as far as the queue follows its jobs. With --json, each event is
+    one line.
+    """
+    output = Output(as_json)
+    result = None
+    for news in print_test_page(Installation.of(os.environ), queue, limit_s=timeout):
+        result = news.result
+        job = tr("job {job}", job=news.job_id)
+        output.event(news._asdict(), joined("  ", (f"{news.at:%H:%M:%S}", job, news.what)))
+    if result is not Result.DONE:
+        raise typer.Exit(ExitStatus.FAILED)

@@ -1,0 +1,290 @@
+"""Checks of what a server says: the key, the locations, and the devices that queues lead to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cirrus_bridge.base.errors import CirrusError, KeyRefused, NotPermitted, Refused
+from cirrus_bridge.base.model import Target
+from cirrus_bridge.base.translation import joined, tr
+from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, failed, good, note, warning
+from cirrus_bridge.cirrusctl.inventory import Answer
+from cirrus_bridge.cirrusctl.output.table import some
+from cirrus_bridge.drivers.capabilities import formats
+from cirrus_bridge.drivers.formats import LANGUAGES
+
+KEY, LOCATION, DEVICE = tr("key"), tr("location"), tr("device")
+DRIVER, QUEUE = tr("driver"), tr("queue")
+# the type of what a driver's filters make → the API's word for it
+_WORDS = {line.split()[1]: word for word, made in LANGUAGES.items() for line in made.filters}
+_FILTER = re.compile(r'^\*cupsFilter(2?):\s*"([^"]*)"', re.MULTILINE)
+MOST_NAMES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFacts:
+    """A queue of ours: its targets, its driver's text (None: it has none), and how CUPS has it."""
+
+    name: str
+    server: str
+    targets: tuple[Target, ...]
+    ppd: str | None
+    is_stopped: bool
+    is_accepting: bool
+    message: str
+
+
+def check_server(about: str, answers: Sequence[Answer]) -> Iterator[Finding]:
+    """The key is accepted, as far as any location was asked for."""
+    refused = next((a.error for a in answers if isinstance(a.error, KeyRefused)), None)
+    if refused is not None:
+        yield failed(
+            KEY,
+            about,
+            refused,
+            tr(
+                "Put a valid key into servers.d (the server's administrator issues "
+                "keys). Then release jobs that stay held: lp -i JOB -H resume"
+            ),
+        )
+    elif any(a.error is None or isinstance(a.error, NotPermitted | Refused) for a in answers):
+        yield good(KEY, about, tr("The server accepts it."))
+    elif not answers:
+        yield note(
+            KEY,
+            about,
+            tr("It was not tried, as no location is known."),
+            tr('Add locations = ["…"] to the server\'s entry in servers.d.'),
+        )
+    told = set()
+    for answer in answers:
+        trouble = answer.error
+        away = trouble is not None and not isinstance(trouble, KeyRefused | NotPermitted | Refused)
+        if trouble is not None and away and str(trouble) not in told:
+            told.add(str(trouble))
+            yield failed(KEY, about, trouble, tr("See DNS, TCP and TLS of this server, here"))
+
+
+def check_location(answer: Answer) -> Iterator[Finding]:
+    """It is there, and in use; what waits there for an administrator."""
+    place = answer.place
+    about = f"{place.location} ({place.company}, {place.server})"
+    if isinstance(answer.error, NotPermitted):
+        yield failed(
+            LOCATION,
+            about,
+            answer.error,
+            tr(
+                "Ask the server's administrator to grant the key access to this "
+                "location, or correct the company and locations in servers.d."
+            ),
+        )
+    if isinstance(answer.error, Refused):
+        yield failed(
+            LOCATION,
+            about,
+            answer.error,
+            tr(
+                "Correct the company and locations in servers.d and in queues' URIs (lpadmin -v), "
+                "or have the server's administrator add the location."
+            ),
+        )
+    if answer.error is not None:
+        return
+    if answer.content.get("IsInactive"):
+        yield error(
+            LOCATION,
+            about,
+            tr("It is there, but inactive: nothing is delivered."),
+            tr("Have the server's administrator make it active."),
+        )
+        return
+    inactive = [name for name, device in _devices(answer).items() if device.get("IsInactive")]
+    active = len(_devices(answer)) - len(inactive)
+    if inactive:
+        yield note(
+            LOCATION,
+            about,
+            tr(
+                "Active devices: {active}. There are inactive ones: {listed}.",
+                active=active,
+                listed=some(inactive, MOST_NAMES),
+            ),
+            tr("Who wants to print to those: the server's administrator makes them active."),
+        )
+    elif not active:
+        yield warning(
+            LOCATION,
+            about,
+            tr("It has no device."),
+            tr(
+                "Have the server's administrator add one, or start the client there, which finds "
+                "them."
+            ),
+        )
+    else:
+        yield good(LOCATION, about, tr("It is active. Active devices: {active}.", active=active))
+
+
+def no_queue(cups: str) -> Finding:
+    """CUPS has none of ours, so nothing can be printed yet."""
+    return note(
+        QUEUE,
+        cups,
+        tr("CUPS has no queue that leads to the cloud."),
+        tr("Run: cirrusctl setup. Or add a device that lpinfo -v lists, by lpadmin or a dialog."),
+    )
+
+
+def unusable(queue: str, trouble: CirrusError) -> Finding:
+    """A queue whose URI makes no sense, or leads to no configured server."""
+    return failed(QUEUE, queue, trouble)
+
+
+def check_queue(queue: QueueFacts) -> Iterator[Finding]:
+    """It prints, and takes jobs."""
+    if queue.is_stopped:
+        code = re.search(r"CB-\d{3}", queue.message)
+        yield error(
+            QUEUE,
+            queue.name,
+            _said(tr("It is stopped"), queue),
+            tr("Mend what the message says, then: cupsenable {name}", name=queue.name),
+            code[0] if code else "",
+        )
+    if not queue.is_accepting:
+        yield error(
+            QUEUE,
+            queue.name,
+            _said(tr("It takes no jobs"), queue),
+            tr("Run: cupsaccept {name}", name=queue.name),
+        )
+    if queue.is_accepting and not queue.is_stopped:
+        yield good(
+            QUEUE,
+            queue.name,
+            tr("It prints to {targets}.", targets=", ".join(map(str, queue.targets))),
+        )
+
+
+def _said(what: str, queue: QueueFacts) -> str:
+    return joined(": ", (what, queue.message)) if queue.message else what
+
+
+def check_target(queue: QueueFacts, target: Target, answer: Answer) -> Iterator[Finding]:
+    """The device of a queue is there and active, and takes what the driver makes."""
+    about = f"{queue.name} → {target}"
+    if answer.error is not None or answer.content.get("IsInactive"):
+        return  # which is told of the location
+    there = _devices(answer)
+    device = there.get(target.device)
+    active = [name for name, each in there.items() if not each.get("IsInactive")]
+    if device is None:
+        yield error(
+            DEVICE,
+            about,
+            tr(
+                "{location} has no device {device}. Active are: {listed}.",
+                location=target.location,
+                device=target.device,
+                listed=some(active, MOST_NAMES) or tr("none"),
+            ),
+            tr(
+                "Correct the queue: lpadmin -p {name} -v cirrus://…, then cupsenable it.",
+                name=queue.name,
+            ),
+            Refused.code,
+        )
+        return
+    if device.get("IsInactive"):
+        yield error(
+            DEVICE,
+            about,
+            tr("{device} is inactive.", device=target.device),
+            tr(
+                "Have the server's administrator make it active, or give the queue another device "
+                "(lpadmin -p {name} -v cirrus://…).",
+                name=queue.name,
+            ),
+            Refused.code,
+        )
+        return
+    yield good(DEVICE, about, tr("It is active."))
+    wanted = answer.drivers.get(target.device)
+    yield from check_driver(
+        queue.name, about, queue.ppd, formats(device), wanted.name if wanted else ""
+    )
+
+
+def check_driver(
+    queue: str, about: str, ppd: str | None, taken: Iterable[str], driver: str
+) -> Iterator[Finding]:
+    """What a queue's driver makes is something that the device takes.
+
+    Args:
+        taken: the API's words, none if nothing is known.
+        driver: the name of the device's own driver, empty if it has none.
+    """
+    takes = set(taken)
+    if ppd is None:
+        yield note(
+            DRIVER,
+            about,
+            tr("The queue has no driver: documents go as they are, whatever they are."),
+            _give(queue, driver),
+        )
+        return
+    made = _made(ppd)
+    if not takes or "any" in takes or made is None:
+        return
+    if takes & made:
+        yield good(DRIVER, about, tr("It makes {names}.", names=", ".join(sorted(takes & made))))
+    else:
+        yield error(
+            DRIVER,
+            about,
+            tr(
+                "It makes {made}, and the device takes "
+                "{takes} only: pages do not come out, or as garbage.",
+                made=", ".join(sorted(made)),
+                takes=", ".join(sorted(takes)),
+            ),
+            _give(queue, driver),
+        )
+
+
+def _give(queue: str, driver: str) -> str:
+    if driver:
+        return tr(
+            "Give it the device's own: lpinfo -v, which finds it, then: lpadmin -p {queue} -m "
+            "{driver}",
+            queue=queue,
+            driver=driver,
+        )
+    return tr(
+        "Give it one that makes what the device takes: lpinfo -m, lpadmin -p {queue} -m …",
+        queue=queue,
+    )
+
+
+def _made(ppd: str) -> set[str] | None:
+    """The API's words for what a driver's filters make; None if something of it has none."""
+    found = set()
+    for kind, line in _FILTER.findall(ppd):
+        words = line.split()
+        at = 1 if kind else 0  # cupsFilter has only what the filter reads
+        if len(words) <= at:
+            return None
+        made = words[at]
+        if made not in _WORDS:
+            return None
+        found.add(_WORDS[made])
+    return found or {"ps"}  # a PPD without filters is a PostScript printer's
+
+
+def _devices(answer: Answer) -> Mapping[str, Mapping[str, object]]:
+    found = answer.content.get("Devices")
+    devices = found if isinstance(found, dict) else {}
+    return {name: device for name, device in devices.items() if isinstance(device, dict)}

@@ -1,0 +1,111 @@
+"""Checks for what AppArmor or SELinux has denied to the backend, by the kernel's log."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from cirrus_bridge.base.subprocesses import ProgramFailed, read_program
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, good, note
+
+CONFINEMENT = "AppArmor, SELinux"
+AUDIT_LOG = Path("/var/log/audit/audit.log")
+DAY_S = 86_400.0
+MOST_SHOWN = 3
+_TAIL_BYTES = 4 << 20
+_LIMIT_S = 10.0
+_JOURNALCTL = (
+    *("journalctl", "--quiet", "--no-pager", "--output=cat", "--since=-24h"),
+    *("_TRANSPORT=kernel", "_TRANSPORT=audit"),
+)
+_AT = re.compile(r"audit\((\d+)\.\d+:\d+\)")
+_FIELD = re.compile(r'(\w+)=(?:"([^"]*)"|(\S+))')
+
+
+class Log(NamedTuple):
+    """Lines of the kernel's log; with `unread`, why there are none."""
+
+    lines: Sequence[str]
+    unread: str = ""
+
+
+def read_log(audit_log: Path = AUDIT_LOG) -> Log:
+    """The kernel's audit log, or what the system's journal has of it."""
+    try:
+        with audit_log.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+            return Log(file.read().decode("utf-8", "replace").splitlines())
+    except OSError:
+        pass
+    try:
+        text = read_program(_JOURNALCTL, limit_s=_LIMIT_S).decode("utf-8", "replace")
+    except ProgramFailed as error:
+        return Log((), f"journalctl {error}")
+    return Log(
+        text.splitlines(), "" if text else tr("the system's journal has nothing of the kernel")
+    )
+
+
+def check_denials(log: Log, now_s: float, *, is_root: bool) -> Iterator[Finding]:
+    """Nothing was denied to a program of ours, or of CUPS because of us, for a day."""
+    if log.unread:
+        fix = tr("Look by hand: dmesg | grep -i denied; in a container, on its host.")
+        yield note(
+            CONFINEMENT,
+            "log",
+            tr("The kernel's log can not be read: {unread}.", unread=log.unread),
+            fix if is_root else tr("Run the doctor as root."),
+        )
+        return
+    found = dict.fromkeys(text for line in log.lines if (text := _denial(line, now_s)))
+    for text in list(found)[:MOST_SHOWN]:
+        yield error(CONFINEMENT, "log", text, _fix(text))
+    if not found:
+        yield good(CONFINEMENT, "log", tr("Nothing was denied to Cirrus Bridge for a day."))
+
+
+def _denial(line: str, now_s: float) -> str:
+    """What a line says was denied; empty if it is none of ours, or old."""
+    low = line.lower()
+    is_denial = 'apparmor="denied"' in low or "avc:  denied" in low
+    at = _AT.search(line)
+    if not is_denial or at is None or now_s - int(at[1]) > DAY_S:
+        return ""
+    fields = {name: quoted or plain for name, quoted, plain in _FIELD.findall(line)}
+    program, name = fields.get("comm", ""), fields.get("name", "")
+    by_cups = "cups" in fields.get("profile", "") or "cupsd_t" in fields.get("scontext", "")
+    is_ours = "cirrus" in program or "cirrus" in name or (by_cups and "python" in program)
+    if not is_ours:
+        return ""
+    if "apparmor" in low:
+        what = f"{fields.get('operation', '?')} {name}".strip()
+        return tr(
+            "AppArmor denied {program} in profile {profile}: {what}.",
+            program=program,
+            profile=fields.get("profile", "?"),
+            what=what,
+        )
+    action = re.search(r"denied\s+\{([^}]*)\}", line)
+    what = f"{action[1].strip() if action else '?'} {name} ({fields.get('tclass', '?')})"
+    return tr(
+        "SELinux denied {program} in {context}: {what}.",
+        program=program,
+        context=fields.get("scontext", "?"),
+        what=what,
+    )
+
+
+def _fix(text: str) -> str:
+    if text.startswith("AppArmor"):
+        return tr(
+            "Allow it in /etc/apparmor.d/local/usr.sbin.cupsd, then: apparmor_parser -r "
+            "/etc/apparmor.d/usr.sbin.cupsd"
+        )
+    return tr(
+        "Look whether it should be allowed; then: ausearch -m avc -c cirrus --raw | "
+        "audit2allow -M cirrus && semodule -i cirrus.pp"
+    )

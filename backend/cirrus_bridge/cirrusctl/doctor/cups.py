@@ -1,0 +1,196 @@
+"""Checks of cupsd: which it is, and whether its settings leave jobs what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from cirrus_bridge.base.errors import CirrusError
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, failed, good, note, warning
+from cirrus_bridge.config.defaults import QUEUES_HELD
+from cirrus_bridge.cups.cupsd import FOREVER_S, Daemon
+from cirrus_bridge.cups.snap import ALONE, snap_hint
+
+CUPSD, PRESERVING, LIMITS = "cupsd", tr("preserving jobs"), tr("job limits")
+JOB_TIME = tr("job time")
+MAX_JOBS = 500  # cupsd.conf(5), as the next
+PRESERVE_FILES_S = 86_400.0
+HOUR_S = 3600.0
+MAX_JOB_TIME_S = 10_800.0  # cupsd.conf(5)
+SHORT_S = 120.0  # as long as a backend waits in its queue for a server
+
+
+def check_daemon(
+    address: str, daemon: Daemon, refusal: CirrusError | None, *, is_root: bool
+) -> Iterator[Finding]:
+    """cupsd answers, and from which folder it works."""
+    if refusal is not None:
+        yield failed(
+            CUPSD,
+            address,
+            refusal,
+            tr("Start it (systemctl start cups); for another one, set CUPS_SERVER to its socket"),
+        )
+        return
+    if daemon.pid is None:
+        found = tr("Its process was not found")
+        if not is_root:
+            found = tr("Its process was not found, which takes root's rights")
+        yield note(
+            CUPSD,
+            address,
+            tr(
+                "It answers. {found}: its configuration is looked for in {server_root}.",
+                found=found,
+                server_root=daemon.server_root,
+            ),
+            tr("Run the doctor as root, where cupsd runs."),
+        )
+    else:
+        yield good(
+            CUPSD,
+            address,
+            tr(
+                "It answers (process {pid}, ServerRoot {server_root}).",
+                pid=daemon.pid,
+                server_root=daemon.server_root,
+            ),
+        )
+    for path in daemon.unreadable:
+        yield note(
+            CUPSD,
+            str(path),
+            tr("It can not be read, so cupsd's defaults are taken for its settings."),
+            tr("Run the doctor as root."),
+        )
+
+
+def check_snap(root: Path) -> Iterator[Finding]:
+    """CUPS as a snap, below the file system's `root`, runs no backend of ours."""
+    hint = snap_hint(root)
+    if hint:
+        what, _, fix = hint.partition(". ")
+        kind = error if hint == ALONE else note
+        yield kind(CUPSD, "snap", f"{what}.", fix)
+
+
+def check_preserving(daemon: Daemon) -> Iterator[Finding]:
+    """Jobs that have to be printed again need their data."""
+    about = str(daemon.server_root)
+    keeps_history = daemon.is_on("PreserveJobHistory", default=True)
+    files_s = daemon.seconds("PreserveJobFiles", yes_s=FOREVER_S, default_s=PRESERVE_FILES_S)
+    fix = tr(
+        "Set PreserveJobFiles 1d (and PreserveJobHistory Yes) in cupsd.conf, and restart cupsd."
+    )
+    if not keeps_history or files_s < HOUR_S:
+        what = tr("no job's data") if keeps_history else tr("no jobs")
+        if keeps_history and files_s:
+            what = tr("a job's data for {seconds} s only", seconds=format(files_s, ".0f"))
+        yield warning(
+            PRESERVING,
+            about,
+            tr(
+                "CUPS keeps {what}: one whose backend was killed, or that was not delivered, can "
+                "not be printed again.",
+                what=what,
+            ),
+            fix,
+        )
+    else:
+        yield good(PRESERVING, about, tr("CUPS keeps jobs, and their data for an hour at least."))
+
+
+def check_limits(daemon: Daemon, most_held: Iterable[int]) -> Iterator[Finding]:
+    """Held jobs fit into what cupsd takes, and are not canceled by it.
+
+    Args:
+        most_held: `maxheld` of each queue.
+    """
+    about = str(daemon.server_root)
+    most = max(most_held, default=0) * QUEUES_HELD
+    max_jobs = daemon.number("MaxJobs", MAX_JOBS)
+    hold_s = daemon.seconds("MaxHoldTime", yes_s=FOREVER_S, default_s=0.0)
+    if max_jobs and most >= max_jobs:
+        yield error(
+            LIMITS,
+            about,
+            tr(
+                "{most} jobs may be held ({queues_held} times maxheld), and cupsd takes {max_jobs} "
+                "(MaxJobs): while a location is away, it refuses new jobs of all queues.",
+                most=most,
+                queues_held=QUEUES_HELD,
+                max_jobs=max_jobs,
+            ),
+            tr(
+                "Set MaxJobs {number} or 0 in cupsd.conf and restart cupsd, or a smaller maxheld "
+                "in bridge.toml or the queue's URI.",
+                number=2 * most,
+            ),
+        )
+    elif hold_s:
+        yield warning(
+            LIMITS,
+            about,
+            tr(
+                "cupsd cancels jobs that are held for {hold_s} s (MaxHoldTime). "
+                "cirrus-statusd protects jobs that wait for a server, but not jobs that "
+                "wait for their delivery.",
+                hold_s=format(hold_s, ".0f"),
+            ),
+            tr("Set MaxHoldTime 0 in cupsd.conf and restart cupsd."),
+        )
+    else:
+        yield good(
+            LIMITS,
+            about,
+            tr(
+                "MaxJobs is {max_jobs}, {most} may be held.",
+                max_jobs=max_jobs or tr("unlimited"),
+                most=most,
+            ),
+        )
+
+
+def check_job_time(daemon: Daemon, cancel_after_s: Mapping[str, int | None]) -> Iterator[Finding]:
+    """Check that CUPS gives jobs enough time.
+
+    Args:
+        cancel_after_s: job-cancel-after-default of each queue; None means that MaxJobTime applies.
+    """
+    of_all_s = daemon.seconds("MaxJobTime", yes_s=0.0, default_s=MAX_JOB_TIME_S)
+    for queue, limit_s in cancel_after_s.items():
+        if limit_s == 0:
+            yield error(
+                JOB_TIME,
+                queue,
+                tr(
+                    "CUPS cancels each job of this queue within seconds "
+                    "(job-cancel-after-default is 0)."
+                ),
+                tr("Run: lpadmin -p {queue} -R job-cancel-after-default", queue=queue),
+            )
+        elif limit_s is not None and limit_s < SHORT_S and limit_s != of_all_s:
+            yield _little_time(queue, limit_s, "job-cancel-after-default")
+    if 0 < of_all_s < SHORT_S:
+        yield _little_time(str(daemon.server_root), of_all_s, "MaxJobTime")
+    elif all(limit_s is None or limit_s >= SHORT_S for limit_s in cancel_after_s.values()):
+        time = format(of_all_s, ".0f") if of_all_s else tr("unlimited")
+        yield good(
+            JOB_TIME,
+            str(daemon.server_root),
+            tr("MaxJobTime is {time}; longer jobs resume in a new run.", time=time),
+        )
+
+
+def _little_time(about: str, limit_s: float, name: str) -> Finding:
+    return warning(
+        JOB_TIME,
+        about,
+        tr(
+            "CUPS allows each job only {seconds} s ({name}). Large documents need several runs.",
+            seconds=format(limit_s, ".0f"),
+            name=name,
+        ),
+        tr("Set {name} to 3600 or more.", name=name),
+    )

@@ -1,0 +1,224 @@
+"""Checks of the journal, and of the poller that follows what is in it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from cirrus_bridge.base.errors import JournalDamaged, JournalError
+from cirrus_bridge.base.translation import joined, tr, trn
+from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, failed, good, note, warning
+from cirrus_bridge.journal.health import MOST_WAITING, Health, look, strangers_files
+
+JOURNAL, POLLER, WAITING = tr("journal"), tr("poller"), tr("waiting")
+LARGE_BYTES = 1 << 30
+LATE_S = 30.0  # pollers give a sign of life every ten seconds
+TOLD_S = 7 * 86_400.0  # old jobs are printed or canceled by then
+WAITS_S = 60.0  # as with the message on the jobs
+WAITS_LONG_S = 3600.0
+START = tr("Start it: systemctl enable --now cirrus-statusd, or, as root: cirrus-statusd")
+
+
+def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
+    """Everything about the journal in `folder`, and its poller."""
+    yield from check_writable(folder)
+    if not (folder / "journal.db").exists():
+        yield note(
+            JOURNAL,
+            str(folder),
+            tr("There is no journal yet: nothing was printed so far."),
+            tr("Print something: cirrusctl test QUEUE"),
+        )
+        yield from check_poller(Health(0, 0, (), (), 0, ()), now_s)
+        return
+    try:
+        health = look(folder)
+    except JournalError as trouble:
+        yield _unusable(folder, trouble.text, trouble.code)
+        return
+    yield from check_health(folder, health)
+    yield from check_trust(folder, health, now_s)
+    if not health.damage and not health.is_newer:
+        yield from check_poller(health, now_s)
+        yield from check_waiting(health, now_s)
+
+
+def check_writable(folder: Path) -> Iterator[Finding]:
+    """The backend works as the owner of the folder, who has to be able to write there."""
+    if not folder.is_dir():
+        return
+    try:
+        strange = strangers_files(folder)
+    except JournalError as trouble:
+        yield failed(JOURNAL, str(folder), trouble)
+        return
+    if strange:
+        owner = folder.stat().st_uid
+        yield error(
+            JOURNAL,
+            str(folder),
+            tr(
+                "{names}: not of user id {owner}, who owns the folder and has to write it.",
+                names=", ".join(path.name for path in strange),
+                owner=owner,
+            ),
+            tr("Run: chown -R {owner} {folder}", owner=owner, folder=folder),
+            JournalError.code,
+        )
+    if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        yield warning(
+            JOURNAL,
+            str(folder),
+            tr("Others than its owner may write into it, and so have jobs printed twice."),
+            tr("Run: chmod go-w {folder}", folder=folder),
+        )
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        yield error(
+            JOURNAL,
+            str(folder),
+            tr("The file system is mounted read-only, so nothing is printed."),
+            tr("Look for the reason in the kernel's log (dmesg), then: mount -o remount,rw …"),
+            JournalError.code,
+        )
+
+
+def check_health(folder: Path, health: Health) -> Iterator[Finding]:
+    """It is whole, of a version that is known here, and of a bearable size."""
+    about = str(folder)
+    if health.damage:
+        text = tr("It is damaged: {damage}", damage="; ".join(health.damage))
+        yield _unusable(folder, text, JournalDamaged.code)
+    elif health.is_newer:
+        yield error(
+            JOURNAL,
+            about,
+            tr("It was written by a newer version of Cirrus Bridge."),
+            tr("Install that version again, or a newer one."),
+            JournalError.code,
+        )
+    elif health.size_bytes > LARGE_BYTES:
+        yield warning(
+            JOURNAL,
+            about,
+            tr("It has {number} MiB.", number=health.size_bytes >> 20),
+            tr("Set smaller keep_days and keep_documents below [journal] in bridge.toml."),
+        )
+    else:
+        yield good(
+            JOURNAL, about, tr("It is whole ({number} KiB).", number=health.size_bytes >> 10)
+        )
+
+
+def check_trust(folder: Path, health: Health, now_s: float) -> Iterator[Finding]:
+    """It has not taken the place of another lately."""
+    if now_s - health.trusted_since_s < TOLD_S:
+        yield note(
+            JOURNAL,
+            str(folder),
+            tr(
+                "The journal replaced another one, or was restored from a backup, at "
+                "{time}. Older jobs that are missing from the journal are held.",
+                time=_clock(health.trusted_since_s),
+            ),
+            tr("Look at the printer before you release such a job."),
+        )
+
+
+def check_poller(health: Health, now_s: float) -> Iterator[Finding]:
+    """One runs, and gives signs of life."""
+    living = [sign for sign in health.pollers if sign.lives]
+    waits = trn("{count} document waits for it.", "{count} documents wait for it.", health.left)
+    left = [waits] if health.left else []
+    if not living:
+        died = max((sign.at_s for sign in health.pollers), default=0.0)
+        when = [tr("It has died; its last sign of life was at {time}.", time=_clock(died))]
+        yield error(
+            POLLER,
+            "cirrus-statusd",
+            joined(
+                " ", (tr("It does not run: held jobs stay held."), *left, *(when if died else ()))
+            ),
+            START,
+        )
+        return
+    last = max(living, key=lambda sign: sign.at_s)
+    if now_s - last.at_s > LATE_S:
+        yield error(
+            POLLER,
+            "cirrus-statusd",
+            joined(
+                " ",
+                (
+                    tr(
+                        "It runs ({name}) and does nothing since {time}.",
+                        name=last.name,
+                        time=_clock(last.at_s),
+                    ),
+                    *left,
+                ),
+            ),
+            tr(
+                "Look at its log (journalctl -u cirrus-statusd), then restart it: systemctl "
+                "restart cirrus-statusd"
+            ),
+        )
+    else:
+        yield good(
+            POLLER,
+            "cirrus-statusd",
+            tr("It runs and follows {documents}.", documents=_jobs(health.left)),
+        )
+
+
+def check_waiting(health: Health, now_s: float) -> Iterator[Finding]:
+    """No location leaves its jobs where they are."""
+    if len(health.waiting) > MOST_WAITING:
+        yield warning(
+            WAITING,
+            tr("jobs"),
+            tr("Jobs wait at more than {most_waiting} locations.", most_waiting=MOST_WAITING),
+            tr("See that the server is there for its locations. Those that wait longest follow."),
+        )
+    for each in health.waiting[:MOST_WAITING]:
+        waits_s = now_s - each.oldest_s
+        if waits_s > WAITS_S:
+            tell = warning if waits_s > WAITS_LONG_S else note
+            yield tell(
+                WAITING,
+                f"{each.location} ({each.server})",
+                tr(
+                    "{documents} not fetched, the oldest since {time}.",
+                    documents=_jobs(each.count),
+                    time=_clock(each.oldest_s),
+                ),
+                tr(
+                    "See at the location that the server's client runs and is online; the jobs are "
+                    "delivered then."
+                ),
+            )
+
+
+def _unusable(folder: Path, text: str, code: str) -> Finding:
+    return error(
+        JOURNAL,
+        str(folder),
+        text,
+        tr(
+            "Check the disk. Stop cirrus-statusd, move the journal aside "
+            "(journal.db, journal.db-wal, journal.db-shm), and start cirrus-statusd "
+            "again. Leave jobs.lock in place. Older jobs are then held. Look at the "
+            "printer before you release them."
+        ),
+        code,
+    )
+
+
+def _jobs(count: int) -> str:
+    return trn("{count} document", "{count} documents", count)
+
+
+def _clock(at_s: float) -> str:
+    return f"{datetime.fromtimestamp(at_s).astimezone():%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,218 @@
+"""Checks of the way to a server, in its order: name, port or proxy, TLS, clock.
+
+Where one step fails, those that need it are left out: the first is the one to mend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cirrus_bridge.api.connectivity import (
+    Endpoint,
+    Handshake,
+    addresses,
+    connect,
+    handshake,
+    server_time,
+)
+from cirrus_bridge.base.distrust import ADVICE, PASSING, Distrust
+from cirrus_bridge.base.errors import NotTrusted, ServerMisconfigured, Unreachable
+from cirrus_bridge.base.translation import marked, tr
+from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, failed, good, warning
+
+DNS, TCP, PROXY, TLS, CLOCK = "DNS", "TCP", tr("proxy"), "TLS", tr("clock")
+SOON = timedelta(days=21)
+_SPANS = (
+    (86_400, marked("{count} days")),
+    (3600, marked("{count} hours")),
+    (60, marked("{count} minutes")),
+)
+MOST_SKEW = timedelta(
+    minutes=2
+)  # less is of no harm to certificates, and to times that people read
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a server, `name`d as in servers.d, is reached; `cas` are those that are trusted."""
+
+    name: str
+    endpoint: Endpoint
+    https: bool
+    cas: str | bool
+    timeout_s: float
+
+
+def check_way(way: Way, now: Callable[[], datetime]) -> Iterator[Finding]:
+    """All steps, up to the first that fails."""
+    host, port = way.endpoint.first
+    first = DNS if way.endpoint.proxy is None else PROXY
+    try:
+        found = addresses(host, port)
+    except Unreachable as trouble:
+        yield _no_name(way, first, host, trouble)
+        return
+    try:
+        connect(host, port, timeout_s=way.timeout_s)
+    except Unreachable as trouble:
+        yield _no_port(way, host, port, trouble)
+        return
+    if found != [host]:
+        yield good(first, way.name, tr("{host} is {found}.", host=host, found=", ".join(found[:3])))
+    yield good(TCP, way.name, tr("{host}, port {port}, takes connections.", host=host, port=port))
+    skew = _skew(way, now)
+    if way.https:
+        try:
+            made = handshake(way.endpoint, way.cas, timeout_s=way.timeout_s)
+        except (ServerMisconfigured, Unreachable) as trouble:
+            yield _no_tunnel(way, trouble)
+            return
+        yield from check_handshake(way.name, made, now(), skew)
+    yield from check_skew(way.name, skew)
+
+
+def check_handshake(
+    about: str, made: Handshake, now: datetime, skew: timedelta | None
+) -> Iterator[Finding]:
+    """The certificate is trusted, and will be for a while."""
+    if made.distrust is not None:
+        fix: str = ADVICE[made.distrust]
+        is_dated = made.distrust in PASSING
+        if is_dated and skew is not None and abs(skew) > MOST_SKEW:
+            fix = tr(
+                "Set this machine's clock first (timedatectl): see below. Then: {fix}", fix=fix
+            )
+        if made.distrust is Distrust.NO_TLS:
+            text = tr("This port does not speak TLS.")
+            yield error(TLS, about, text, fix, ServerMisconfigured.code)
+        else:
+            yield error(
+                TLS,
+                about,
+                tr("There is no trusted connection: {words}.", words=made.words),
+                fix,
+                NotTrusted.code if is_dated else ServerMisconfigured.code,
+            )
+    elif made.expires is not None and made.expires - now < SOON:
+        days = max((made.expires - now).days, 0)
+        yield warning(
+            TLS,
+            about,
+            tr(
+                "The certificate expires in {days} days ({expires}).",
+                days=days,
+                expires=format(made.expires, "%Y-%m-%d"),
+            ),
+            ADVICE[Distrust.EXPIRED],
+            NotTrusted.code,
+        )
+    else:
+        text = tr("The certificate is trusted.")
+        if made.expires:
+            day = f"{made.expires:%Y-%m-%d}"
+            text = tr("The certificate is trusted, until {day}.", day=day)
+        yield good(TLS, about, text)
+
+
+def check_skew(about: str, skew: timedelta | None) -> Iterator[Finding]:
+    """This machine's clock is the server's."""
+    if skew is None:
+        return
+    seconds = abs(skew).total_seconds()
+    if abs(skew) > MOST_SKEW:
+        span = _span(seconds)
+        text = tr("This machine's clock is {span} behind the server's.", span=span)
+        if skew > timedelta():
+            text = tr("This machine's clock is {span} ahead of the server's.", span=span)
+        yield warning(
+            CLOCK,
+            about,
+            text,
+            tr(
+                "Have it set by the network: timedatectl set-ntp true. If it is right, tell the "
+                "server's administrator."
+            ),
+        )
+    else:
+        yield good(CLOCK, about, tr("It is the server's, within two minutes."))
+
+
+def _skew(way: Way, now: Callable[[], datetime]) -> timedelta | None:
+    """By how much this machine's clock is ahead; None if nobody says."""
+    if way.endpoint.proxy is not None and not way.https:
+        return None  # only `api` asks a proxy for a plain page
+    try:
+        theirs = server_time(way.endpoint, https=way.https, timeout_s=way.timeout_s)
+    except Unreachable:
+        return None
+    return None if theirs is None else now().astimezone(UTC) - theirs
+
+
+def _no_name(way: Way, check: str, host: str, trouble: Unreachable) -> Finding:
+    return error(
+        check,
+        way.name,
+        tr("The name {host} can not be looked up: {trouble}.", host=host, trouble=trouble),
+        tr(
+            "Correct the host in servers.d; if it is right, look at this machine's DNS: "
+            "getent hosts {host}",
+            host=host,
+        )
+        if check == DNS
+        else tr(
+            "Correct proxy in servers.d; if it is right, look at this machine's DNS: "
+            "getent hosts {host}",
+            host=host,
+        ),
+        trouble.code,
+    )
+
+
+def _no_port(way: Way, host: str, port: int, trouble: Unreachable) -> Finding:
+    is_proxy = way.endpoint.proxy is not None
+    what = tr("the proxy") if is_proxy else tr("the server")
+    fix = tr("Look for a firewall, or a missing route, between this machine and {what}.", what=what)
+    if "refused" in str(trouble):
+        fix = tr("See that {what} runs, and that the port in servers.d is right.", what=what)
+    return error(
+        PROXY if is_proxy else TCP,
+        way.name,
+        tr(
+            "There is no connection to {host}, port {port}: {trouble}.",
+            host=host,
+            port=port,
+            trouble=trouble,
+        ),
+        fix,
+        trouble.code,
+    )
+
+
+def _no_tunnel(way: Way, trouble: ServerMisconfigured | Unreachable) -> Finding:
+    if way.endpoint.proxy is None:
+        return failed(TLS, way.name, trouble, ADVICE[Distrust.OTHER_CERTIFICATE])
+    host, port = way.endpoint.first
+    return error(
+        PROXY,
+        way.name,
+        tr(
+            "The proxy {host}:{port} makes no connection to the server: {trouble}.",
+            host=host,
+            port=port,
+            trouble=trouble,
+        ),
+        tr(
+            "Have the proxy let this machine through to the server (method CONNECT), or correct "
+            "proxy in servers.d; it may need a user and password there."
+        ),
+        trouble.code,
+    )
+
+
+def _span(seconds: float) -> str:
+    for size, TEMPLATE in _SPANS:  # noqa: N806 - a constant of the catalogs
+        if seconds >= 2 * size:
+            return tr(TEMPLATE, count=format(seconds / size, ".0f"))
+    return tr("{count} seconds", count=format(seconds, ".0f"))

@@ -1,0 +1,107 @@
+"""Checks of the programs that CUPS runs: they are there, and run as who they have to."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, good, warning
+
+BACKEND, DRIVER = tr("backend"), tr("driver program")
+
+
+def check_backend(path: Path) -> Iterator[Finding]:
+    """The backend's file: CUPS runs it as root only if nobody else may run or write it."""
+    about = str(path)
+    try:
+        status = path.stat()
+    except OSError as trouble:
+        yield error(
+            BACKEND,
+            about,
+            tr(
+                "It is not there ({strerror}); CUPS knows no cirrus:// URI.",
+                strerror=trouble.strerror,
+            ),
+            tr("Install cirrus-bridge, or: install -m 0700 …/bin/cirrus-backend {path}", path=path),
+        )
+        return
+    mode = stat.S_IMODE(status.st_mode)
+    as_root = f"chown root {path} && chmod 0700 {path}"
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        yield error(
+            BACKEND,
+            about,
+            tr(
+                "Others than root may write it (mode {mode}): CUPS does not run it, and jobs wait "
+                "for ever.",
+                mode=format(mode, "04o"),
+            ),
+            as_root,
+        )
+    elif status.st_uid != 0:
+        yield error(
+            BACKEND,
+            about,
+            tr("It belongs to user id {st_uid} instead of root.", st_uid=status.st_uid),
+            as_root,
+        )
+    elif not mode & stat.S_IXUSR:
+        yield error(
+            BACKEND,
+            about,
+            tr("It can not be run (mode {mode}).", mode=format(mode, "04o")),
+            as_root,
+        )
+    elif mode & (stat.S_IXGRP | stat.S_IXOTH):
+        yield error(
+            BACKEND,
+            about,
+            tr(
+                "Its mode is {mode}, so CUPS runs it as lp, who can not read the keys.",
+                mode=format(mode, "04o"),
+            ),
+            as_root,
+            "CB-202",
+        )
+    elif missing := _missing_interpreter(path):
+        yield error(
+            BACKEND,
+            about,
+            tr("It needs {missing}, which is not there.", missing=missing),
+            tr("Install cirrus-bridge again; its Python environment was moved or removed."),
+        )
+    else:
+        yield good(
+            BACKEND,
+            about,
+            tr("Belongs to root, mode {mode}: CUPS runs it as root.", mode=format(mode, "04o")),
+        )
+
+
+def check_driver(path: Path) -> Iterator[Finding]:
+    """The driver program, without which dialogs have the generic drivers only."""
+    about = str(path)
+    if os.access(path, os.X_OK) and not _missing_interpreter(path):
+        yield good(DRIVER, about, tr("It is there."))
+    else:
+        yield warning(
+            DRIVER,
+            about,
+            tr("It is not there, or can not be run: devices have no own drivers."),
+            tr("Install cirrus-bridge, or: install -m 0755 …/bin/cirrus-driver {path}", path=path),
+        )
+
+
+def _missing_interpreter(path: Path) -> str:
+    """The program that is to run a script, if it is not there."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(512)
+    except OSError:
+        return ""
+    words = first[2:].decode("utf-8", "replace").split() if first.startswith(b"#!") else []
+    return words[0] if words and not os.access(words[0], os.X_OK) else ""

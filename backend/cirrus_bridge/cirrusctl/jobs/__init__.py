@@ -1,0 +1,1 @@
+"""Print jobs as CUPS and the journal know them."""

@@ -1,0 +1,62 @@
+"""Use case: the print jobs of this machine that went, or are to go, to the cloud."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cirrus_bridge.base.errors import CupsGone
+from cirrus_bridge.cirrusctl.context import Installation
+from cirrus_bridge.cirrusctl.jobs.view import JobView, job_views
+from cirrus_bridge.cirrusctl.queues.find import cloud_queues
+from cirrus_bridge.cups.queues import CupsJob
+from cirrus_bridge.journal.history import PastDocument, documents_of_job, recent_documents
+
+
+class Found(NamedTuple):
+    """Jobs, the newest first. Unless `is_all`, the journal has more than are looked through."""
+
+    views: list[JobView]
+    is_all: bool
+
+
+def find_jobs(installation: Installation, *, ended: int) -> Found:
+    """The jobs that have not ended, and so many others that ended last.
+
+    Raises:
+        JournalError, CupsAway, CupsRefused: one of both can not be read.
+    """
+    documents, is_all = recent_documents(installation.state, ended)
+    jobs = [*installation.cups.jobs(), *installation.cups.jobs(completed=True, limit=ended)]
+    # a number that is listed need not be asked for: CUPS has one job of each number
+    missing = {document.key.job_id for document in documents} - {job.job_id for job in jobs}
+    jobs += [job for job_id in missing if (job := _job(installation, job_id))]
+    ours = {queue.name for queue in cloud_queues(installation)}
+    recorded = {_name(document) for document in documents}
+    views = job_views(
+        (j for j in jobs if (j.job_id, j.job_uuid) in recorded or {j.queue, j.printer} & ours),
+        documents,
+    )
+    over = [view for view in views if view.has_ended]
+    return Found([view for view in views if not view.has_ended or view in over[:ended]], is_all)
+
+
+def find_job(installation: Installation, job_id: int) -> JobView | None:
+    """A job by CUPS's number: the last that has it.
+
+    Raises:
+        JournalError, CupsAway, CupsRefused: one of both can not be read.
+    """
+    job = _job(installation, job_id)
+    documents, _ = documents_of_job(installation.state, job_id)
+    return next(iter(job_views([job] if job else [], documents)), None)
+
+
+def _name(document: PastDocument) -> tuple[int, str]:
+    return (document.key.job_id, document.key.job_uuid)
+
+
+def _job(installation: Installation, job_id: int) -> CupsJob | None:
+    try:
+        return installation.cups.job(job_id)
+    except CupsGone:
+        return None

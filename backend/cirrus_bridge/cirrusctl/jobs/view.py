@@ -1,0 +1,293 @@
+"""A print job as CUPS and the journal know it, joined: its way from the queue to the devices. Pure.
+
+A job that CUPS has forgotten, or that never came to the cloud, is there with what is known of it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TypeAlias
+
+from cirrus_bridge.base.model import DeliveryState
+from cirrus_bridge.base.translation import Words, joined, tr
+from cirrus_bridge.cups.queues import FINAL, CupsJob
+from cirrus_bridge.journal.history import PastDelivery, PastDocument
+from cirrus_bridge.journal.lifecycle import ACCEPTED, State
+
+# RFC 8011, 5.3.7
+_STATES = {
+    3: tr("pending"),
+    4: tr("held"),
+    5: tr("processing"),
+    6: tr("stopped"),
+    7: tr("canceled"),
+    8: tr("aborted"),
+    9: tr("completed"),
+}
+FORGOTTEN = tr("forgotten")
+STATES = (*_STATES.values(), FORGOTTEN)
+_NOT_ACCEPTED = {
+    State.SENDING: tr("not submitted"),
+    State.WAITING: tr("held until the server works again"),
+    State.REPRINT: tr("to be submitted again"),
+    State.ABANDONED: tr("not submitted"),
+    State.SUBMITTING: tr("being submitted"),
+}
+_MAY_BE_PRINTED = tr("perhaps printed: the submit had no answer")
+_IN_CLOUD = {
+    DeliveryState.SUBMITTED: tr("waiting"),
+    DeliveryState.MISMATCHED: tr("not the document that was sent"),
+    DeliveryState.UNKNOWN: tr("unknown to the server"),
+    DeliveryState.RECEIVED: tr("received"),
+    DeliveryState.DELIVERED: tr("delivered"),
+    DeliveryState.DELETED: tr("deleted"),
+    DeliveryState.SAVED: tr("saved"),
+    DeliveryState.TRASHED: tr("trashed"),
+}
+
+
+_Happened: TypeAlias = tuple[datetime | None, Words]
+
+
+class Moment(NamedTuple):
+    """Something that happened to a job."""
+
+    at: datetime
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One job. `cups` is None where CUPS knows it no more, `documents` is empty where the journal
+    has nothing of it; one of them is there."""
+
+    job_id: int
+    cups: CupsJob | None
+    documents: tuple[PastDocument, ...]
+
+    @property
+    def state(self) -> str:
+        """IPP's word for what CUPS says."""
+        if self.cups is None:
+            return FORGOTTEN
+        return _STATES.get(self.cups.state, str(self.cups.state))
+
+    @property
+    def has_ended(self) -> bool:
+        """CUPS is done with it, and so is whoever follows it in the cloud."""
+        in_cups = self.cups is not None and self.cups.state not in FINAL
+        return not in_cups and all(each.closed_at_s is not None for each in self.documents)
+
+    @property
+    def queue(self) -> str:
+        """Where it was printed to."""
+        return self.cups.queue if self.cups else self.documents[-1].queue
+
+    @property
+    def user(self) -> str:
+        """Whose it is."""
+        said = self.cups.text("job-originating-user-name") if self.cups else ""
+        return said or (self.documents[-1].user if self.documents else "")
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        said = self.cups.text("job-name") if self.cups else ""
+        return said or (self.documents[-1].title if self.documents else "")
+
+    @property
+    def created(self) -> datetime | None:
+        """When it came to CUPS, or, if that is forgotten, to the backend."""
+        at = _cups_time(self.cups, "time-at-creation")
+        return at or (_time(self.documents[0].created_at_s) if self.documents else None)
+
+    @property
+    def _begun(self) -> datetime | None:
+        """When a backend first worked on it, as far as the journal knows."""
+        return min(
+            filter(None, (_time(each.created_at_s) for each in self.documents)), default=None
+        )
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return {
+            "job": self.job_id,
+            "queue": self.queue,
+            "user": self.user,
+            "title": self.title,
+            "state": self.state,
+            "created": self.created,
+            "completed": _cups_time(self.cups, "time-at-completed"),
+            "progress": self.cups.progress if self.cups else None,
+            "message": self.cups.message if self.cups else "",
+            "ended": self.has_ended,
+            "documents": list(map(_document, self.documents)),
+        }
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """Table rows: one for each cloud job, or one."""
+        names = ("job", "queue", "user", "title", "state", "created")
+        about = self.document
+        first = {name: about[name] for name in names}
+        first["progress"] = about["progress"] if self.state == "processing" else None
+        found = [first]
+        pairs = [(document, each) for document in self.documents for each in document.deliveries]
+        for document, delivery in pairs:
+            if "target" in found[-1]:
+                found.append({})
+            found[-1] |= {
+                "target": str(delivery.target),
+                "cloud_job": delivery.cloud_job_id,
+                "cloud_state": state_word(document, delivery),
+                "changed": _time(document.updated_at_s),
+                "says": delivery.message,
+            }
+        there, here = found[-1].get("says") or "", about["message"]
+        found[-1]["says"] = here if there in here else " ".join(filter(None, (there, here)))
+        return found
+
+    @property
+    def moments(self) -> list[Moment]:
+        """What happened to it, as far as its time is known, in order."""
+        ended = tr("ended in CUPS: {state}", state=self.state)
+        # CUPS keeps the time of the last run alone, which may be the one that tells of the end
+        run, begun = _cups_time(self.cups, "time-at-processing"), self._begun
+        ran = tr("CUPS ran the backend for it")
+        if run is not None and begun is not None and run > begun:
+            ran = tr("CUPS ran the backend for it again")
+        found = [
+            (_cups_time(self.cups, f"time-at-{name}"), text)
+            for name, text in (
+                ("creation", tr("came to queue {queue}", queue=self.queue)),
+                ("processing", ran),
+                ("completed", ended),
+            )
+        ]
+        for document in self.documents:
+            which = tr("document {number}: ", number=document.key.number)
+            for at, what in _happened(document):
+                found.append((at, joined("", (which, what)) if len(self.documents) > 1 else what))
+        known = [Moment(at, what) for at, what in found if at is not None]
+        # CUPS tells whole seconds, and ends a job after all else of the same second
+        return sorted(known, key=lambda each: (each.at.replace(microsecond=0), each.what == ended))
+
+
+def job_views(jobs: Iterable[CupsJob], documents: Iterable[PastDocument]) -> list[JobView]:
+    """Jobs of CUPS with their documents, the newest first; a number may have been given twice."""
+    by_job: dict[tuple[int, str], list[PastDocument]] = defaultdict(list)
+    for document in documents:
+        by_job[document.key.job_id, document.key.job_uuid].append(document)
+    views = [
+        JobView(job.job_id, job, tuple(by_job.pop((job.job_id, job.job_uuid), ()))) for job in jobs
+    ]
+    views += [JobView(job_id, None, tuple(left)) for (job_id, _), left in by_job.items()]
+    oldest = datetime.fromtimestamp(0, UTC)
+    return sorted(views, key=lambda view: (view.created or oldest, view.job_id), reverse=True)
+
+
+def state_word(document: PastDocument, delivery: PastDelivery) -> str:
+    """How far a target's job is, for people."""
+    if delivery.state is None or not delivery.cloud_job_id:
+        return _word(document)
+    word = _IN_CLOUD[delivery.state]
+    if document.closed_at_s is None or delivery.state.is_final:
+        return word
+    return tr("{state} when last asked", state=word)
+
+
+def _document(document: PastDocument) -> dict[str, Any]:
+    return {
+        "number": document.key.number,
+        "destination": document.key.destination,
+        "state": document.state,
+        "size_bytes": document.size_bytes,
+        "reprints": document.reprints,
+        "begun": _time(document.created_at_s),
+        "changed": _time(document.updated_at_s),
+        "accepted": _time(document.accepted_at_s),
+        "closed": _time(document.closed_at_s),
+        "deliveries": [
+            {
+                "target": str(delivery.target),
+                "cloud_job": delivery.cloud_job_id,
+                "state": state_word(document, delivery),
+                "message": delivery.message,
+                "received": _time(delivery.received_at_s),
+                "ended": _time(delivery.final_at_s),
+                "server_times": {
+                    "submitted": delivery.submitted,
+                    "received": delivery.received,
+                    "delivered": delivery.delivered,
+                },
+            }
+            for delivery in document.deliveries
+        ],
+    }
+
+
+def _happened(document: PastDocument) -> Iterator[_Happened]:
+    yield _time(document.created_at_s), tr("the backend began to send it")
+    if document.state not in ACCEPTED:
+        what = tr("it is {phase}", phase=_word(document))
+        if document.confirmed_bytes:
+            what = tr("{what}, {count} bytes are there", what=what, count=document.confirmed_bytes)
+        yield _time(document.updated_at_s), what
+    else:
+        names = joined(
+            ", ",
+            (
+                tr("{target} as {job}", target=each.target, job=each.cloud_job_id)
+                for each in document.deliveries
+            ),
+        )
+        what = tr("the cloud has it: {names}", names=names)
+        if document.size_bytes:
+            what = tr(
+                "the cloud has it ({count} bytes): {names}", count=document.size_bytes, names=names
+            )
+        yield _time(document.accepted_at_s), what
+    for delivery in document.deliveries:
+        yield from _happened_there(document, delivery)
+    if document.state is State.CLOSED:
+        ended = all(each.state and each.state.is_final for each in document.deliveries)
+        what = tr("nothing is left to be done for it")
+        if not ended:
+            what = tr("it is not followed any more; the cloud may print it still")
+        yield _time(document.closed_at_s), what
+
+
+def _happened_there(document: PastDocument, delivery: PastDelivery) -> Iterator[_Happened]:
+    is_final = delivery.state is not None and delivery.state.is_final
+    if delivery.received or delivery.state is DeliveryState.RECEIVED:
+        what = _there(tr("received for {target}", target=delivery.target), delivery.received)
+        said = "" if is_final else delivery.message
+        yield _time(delivery.received_at_s), joined(": ", filter(None, (what, said)))
+    if is_final:
+        state = state_word(document, delivery)
+        what = tr("{state} at {target}", state=state, target=delivery.target)
+        what = _there(what, delivery.delivered)
+        yield _time(delivery.final_at_s), joined(": ", filter(None, (what, delivery.message)))
+
+
+def _word(document: PastDocument) -> str:
+    return _NOT_ACCEPTED.get(document.state, _MAY_BE_PRINTED)
+
+
+def _there(what: Words, server_time: str) -> Words:
+    if not server_time:
+        return what
+    return tr("{what} (server: {time})", what=what, time=server_time)
+
+
+def _cups_time(job: CupsJob | None, name: str) -> datetime | None:
+    values: Sequence[object] = job.attributes.get(name, ()) if job else ()
+    return _time(float(values[0])) if values and isinstance(values[0], int) else None
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if not seconds else datetime.fromtimestamp(seconds, UTC).astimezone()

@@ -1,0 +1,99 @@
+"""The program `cirrusctl`: its commands, and how it ends. Wiring only."""
+
+from __future__ import annotations
+
+import errno
+import io
+import sys
+import traceback
+from typing import Annotated, NoReturn
+
+import typer
+
+from cirrus_bridge import __version__
+from cirrus_bridge.base.errors import CirrusError
+from cirrus_bridge.base.translation import tr, translated
+from cirrus_bridge.cirrusctl.commands import (
+    apply,
+    devices,
+    doctor,
+    explain,
+    job,
+    jobs,
+    logs,
+    queues,
+    servers,
+    setup,
+    test,
+)
+from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus, exit_status, help_text
+from cirrus_bridge.cirrusctl.output.help_texts import Command, Group, program_of, translate
+from cirrus_bridge.cirrusctl.output.output import complain
+
+app = typer.Typer(
+    name="cirrusctl",
+    cls=Group,
+    help="Set up, watch and explain printing by Cirrus Bridge.",
+    epilog=help_text(),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # it would show the values of variables, and so perhaps a key
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("setup", cls=Command)(setup.command)
+app.command("apply", cls=Command)(apply.command)
+app.command("servers", cls=Command)(servers.command)
+app.command("devices", cls=Command)(devices.command)
+app.command("queues", cls=Command)(queues.command)
+app.command("jobs", cls=Command)(jobs.command)
+app.command("job", cls=Command)(job.command)
+app.command("test", cls=Command)(test.command)
+app.command("logs", cls=Command)(logs.command)
+app.command("doctor", cls=Command)(doctor.command)
+app.command("explain", cls=Command)(explain.command)
+
+LOSSES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+FAULT = tr("cirrusctl failed in a way that it should not. (CB-900)")
+
+
+def run() -> NoReturn:
+    """Entry point of the program."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # titles are in any script, and so are our own texts, whatever the locale's charset has
+        sys.stdout.reconfigure(errors="backslashreplace")
+    program = program_of(app)
+    translate(program)
+    try:
+        try:
+            program()
+        finally:
+            sys.stdout.flush()  # here, where its failure is told
+    except CirrusError as error:
+        complain(error, as_json="--json" in sys.argv)
+        sys.exit(exit_status(error))
+    except Exception as error:  # noqa: BLE001 - the last net: one line to search for
+        # of what is written to, standard output alone has no name
+        if isinstance(error, OSError) and error.errno in LOSSES and error.filename is None:
+            lost = tr("cirrusctl: the output can not be written: {error}", error=error.strerror)
+            sys.stderr.write(translated(lost) + "\n")
+        else:
+            sys.stderr.write(traceback.format_exc())
+            sys.stderr.write(translated(FAULT) + "\n")
+        sys.exit(ExitStatus.FAILED)
+    sys.exit(ExitStatus.DONE)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cirrus-bridge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Set up, watch and explain printing by Cirrus Bridge."""

@@ -1,0 +1,1 @@
+"""What cirrusctl writes, and how it exits."""

@@ -1,0 +1,183 @@
+"""Rows as lines of text: for a terminal of some width, or for programs that read lines. Pure.
+
+A terminal gets no column without any value, shortened titles, and free text on a line of its own
+below its row. Elsewhere nothing is cut, and a row is a line.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple, TypeAlias
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from cirrus_bridge.base.text import escaped
+from cirrus_bridge.base.translation import tr, translated
+
+Row: TypeAlias = Mapping[str, Any]
+GAP = "  "
+BAR_WIDTH = 10
+LEAST_WIDTH = 16  # of a shortened text
+# what stays together on a line: no full stop at the beginning of one
+_PIECE = re.compile(r"[\u2e80-\uffef][\u3001\u3002]*|[^\u2e80-\uffef]+[\u3001\u3002]*")
+MOST_NAMES = 10  # of what there is, where nothing is what was asked for
+
+
+class Shape(enum.Enum):
+    """How a column makes do with little room."""
+
+    PLAIN = enum.auto()
+    PERCENTAGE = enum.auto()
+    SHORTENED = enum.auto()
+    LEFT_OUT = enum.auto()  # where the terminal is narrow
+    NOTE = enum.auto()  # free text, below its row
+
+
+class Column(NamedTuple):
+    """A column: the key of a row's value, its title, the style (of rich) in which a value is shown,
+    if it depends on that, and its shape."""
+
+    key: str
+    title: str
+    style: Callable[[Any], str] | None = None
+    shape: Shape = Shape.PLAIN
+
+
+def table(
+    rows: Sequence[Row], columns: Sequence[Column], width: int | None, today: date
+) -> list[Text]:
+    """The lines.
+
+    Args:
+        width: of the terminal, in cells; None where it is none.
+        today: the day whose times a terminal gets without a date.
+    """
+    if width is None:
+        return list(_lines(rows, columns, {}, None))
+    rows = [{key: _short(value, today) for key, value in row.items()} for row in rows]
+    used = [column for column in columns if any(_is_there(row, column) for row in rows)]
+    across = [column for column in used if column.shape is not Shape.NOTE]
+    while _least(rows, across) > width:
+        dropped = [column for column in across if column.shape is Shape.LEFT_OUT]
+        if not dropped:
+            break
+        across.remove(dropped[-1])
+    most = {
+        column.key: LEAST_WIDTH + max(0, width - _least(rows, across))
+        for column in across
+        if column.shape is Shape.SHORTENED
+    }
+    notes = [column for column in used if column.shape is Shape.NOTE]
+    lines: list[Text] = []
+    for line, row in zip(_lines(rows, across, most, width), [None, *rows], strict=True):
+        lines.append(line)
+        for note in notes:
+            if row is not None and (text := cell(row.get(note.key))):
+                style = note.style(row[note.key]) if note.style else "dim"
+                lines += [Text(line, style=style) for line in wrapped(text, width, GAP * 2)]
+    return lines
+
+
+def cell(value: Any) -> str:
+    """A value on one line, for people."""
+    match value:
+        case None:
+            text = ""
+        case bool():
+            text = translated(tr("yes") if value else tr("no"))
+        case datetime():
+            text = f"{value:%Y-%m-%d %H:%M:%S}"
+        case list() | tuple():
+            text = ", ".join(map(cell, value))
+        case str():
+            text = translated(value)
+        case _:
+            text = str(value)
+    return " ".join(shown(text).split("\n"))
+
+
+def some(names: Iterable[str], most: int = MOST_NAMES) -> str:
+    """The first of these names, each once, and how many more there are."""
+    known = list(dict.fromkeys(names))
+    first = ", ".join(known[:most])
+    more = len(known) - most
+    return tr("{names} and {count} more", names=first, count=more) if more > 0 else first
+
+
+def shown(text: str) -> str:
+    """Text without anything that a terminal would obey; line breaks of our own stay."""
+    return escaped(text, but="\n")
+
+
+def _lines(
+    rows: Sequence[Row], columns: Sequence[Column], most: Mapping[str, int], width: int | None
+) -> Iterator[Text]:
+    """The title line, and one for each row; `most` has the widths of what is shortened."""
+    titles = [Text(translated(column.title), style="bold") for column in columns]
+    cells = [[_cell(column, row.get(column.key), width) for column in columns] for row in rows]
+    for line in (titles, *cells):
+        for text, column in zip(line, columns, strict=True):
+            if column.key in most:
+                text.truncate(most[column.key], overflow="ellipsis")
+    widths = [max(text.cell_len for text in texts) for texts in zip(titles, *cells, strict=True)]
+    for line in (titles, *cells):
+        joined = Text(GAP).join(_padded(*pair) for pair in zip(line, widths, strict=True))
+        joined.rstrip()
+        yield joined
+
+
+def _padded(text: Text, width: int) -> Text:
+    padded = text.copy()
+    padded.append(" " * (width - text.cell_len))
+    return padded
+
+
+def _cell(column: Column, value: Any, width: int | None) -> Text:
+    if width is None:
+        mark = " %" if column.shape is Shape.PERCENTAGE and value is not None else ""
+        return Text(cell(value) + mark)
+    if column.shape is Shape.PERCENTAGE and value is not None:
+        full = round(value * BAR_WIDTH / 100)
+        return Text.assemble(("━" * full, "green"), ("─" * (BAR_WIDTH - full), "dim"))
+    return Text(cell(value), style=column.style(value) if column.style else "")
+
+
+def _short(value: Any, today: date) -> Any:
+    """A time for a terminal; anything else as it is."""
+    if not isinstance(value, datetime):
+        return value
+    return f"{value:%H:%M:%S}" if value.date() == today else f"{value:%Y-%m-%d %H:%M}"
+
+
+def _is_there(row: Row, column: Column) -> bool:
+    return row.get(column.key) not in (None, "", [], ())
+
+
+def _least(rows: Sequence[Row], columns: Sequence[Column]) -> int:
+    """How wide the columns are, with as little as is enough for what can be shortened."""
+    widths = []
+    for column in columns:
+        cells = (_cell(column, row.get(column.key), 0).cell_len for row in rows)
+        whole = max([cell_len(translated(column.title)), *cells])
+        widths.append(min(whole, LEAST_WIDTH) if column.shape is Shape.SHORTENED else whole)
+    return sum(widths) + len(GAP) * (len(widths) - 1)
+
+
+def wrapped(text: str, width: int, indent: str = "") -> Iterator[str]:
+    """Free text in lines that fit, broken at spaces, or between letters of scripts without any."""
+    room = max(width, 2 * LEAST_WIDTH)
+    line = indent
+    for word in text.split(" "):
+        pieces = _PIECE.findall(word) or [word]
+        pieces[-1] += " "
+        for piece in pieces:
+            if cell_len(line) + cell_len(piece.rstrip()) > room and line.strip():
+                yield line.rstrip()
+                line = indent
+            line += piece
+    if line.strip():
+        yield line.rstrip()

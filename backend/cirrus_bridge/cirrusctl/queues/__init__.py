@@ -1,0 +1,1 @@
+"""The queues of this machine: found, declared, applied."""

@@ -1,0 +1,149 @@
+"""Use case: CUPS has the queues that queues.toml declares, and those of others as they were.
+
+What is done to a queue is asked for again afterwards, so that what CUPS takes no notice of is told.
+A problem with one queue keeps no other from being made.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from cirrus_bridge.base.errors import CirrusError, CupsAway, CupsRefused
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.cirrusctl.context import Installation
+from cirrus_bridge.cirrusctl.inventory import ask
+from cirrus_bridge.cirrusctl.queues.cups_setup import CupsSetup, Queue
+from cirrus_bridge.cirrusctl.queues.plan import (
+    Action,
+    Present,
+    Step,
+    leave_to_its_entry,
+    leftover_step,
+    step_for,
+)
+from cirrus_bridge.cirrusctl.queues.queues_file import read_queues
+from cirrus_bridge.cirrusctl.queues.wanted import Problem, Wanted, WantedQueue, places, wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was done, or would be: a step for each queue of ours, and what is not as declared."""
+
+    steps: Sequence[Step]
+    problems: Sequence[Problem]
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether anything was changed, or would be."""
+        return any(s.action in (Action.ADD, Action.CHANGE, Action.REMOVE) for s in self.steps)
+
+    @property
+    def is_as_declared(self) -> bool:
+        """Whether CUPS has now, or would have, all that is declared, and no more of ours."""
+        return not self.problems and all(step.action is not Action.KEEP for step in self.steps)
+
+
+def apply(installation: Installation, *, dry_run: bool, force: bool) -> Applied:
+    """Make it so, or find out what would be done.
+
+    Args:
+        force: remove queues that have jobs, or whose device may still be there, too.
+
+    Raises:
+        CirrusError: the configuration is wrong, or CUPS can not be asked at all.
+    """
+    servers = installation.configuration.servers
+    entries = read_queues(installation.config, servers)
+    setup = CupsSetup(installation.cups_server)
+    queues = {queue.name.lower(): queue for queue in setup.queues()}
+    answers = ask(
+        places(entries, servers).items(),
+        lambda server, location: installation.api(server).location(location),
+        installation.devices_seen,
+    )
+    declared = wanted(entries, servers, answers, functools.cache(setup.driver))
+    problems = list(declared.problems)
+    steps: list[Step] = []
+    for queue in declared.queues:
+        there = queues.get(queue.name.lower())
+        try:
+            if there is not None:
+                leave_to_its_entry(queue, there, entries, answers)
+            steps.append(_step(setup, queue, there))
+        except CirrusError as error:
+            problems.append(Problem(queue.name, error))
+    leftovers = _leftovers(queues.values(), declared)
+    steps += [leftover_step(left, entries, answers, force=force) for left in leftovers]
+    if not dry_run:
+        steps, failed = _carry_out(setup, steps, declared)
+        problems += failed
+    return Applied(steps, problems)
+
+
+def _step(setup: CupsSetup, declared: WantedQueue, queue: Queue | None) -> Step:
+    """What is to be done about a declared queue, by what CUPS says of it now."""
+    present = Present(None, {})
+    if queue is not None and queue.mark is not None:
+        asked = {*declared.entry.options, *queue.mark.options}
+        present = Present(setup.ppd(queue.name), setup.defaults(queue.name, sorted(asked)))
+    return step_for(declared, queue, present)
+
+
+def _leftovers(queues: Iterable[Queue], declared: Wanted) -> Iterator[Queue]:
+    """The queues of ours that no entry declares, as far as is known."""
+    names = {queue.name.lower() for queue in declared.queues}
+    names |= {problem.name.lower() for problem in declared.problems}
+    for queue in queues:
+        if queue.mark is not None and queue.name.lower() not in names:
+            yield queue
+
+
+def _carry_out(
+    setup: CupsSetup, steps: Sequence[Step], declared: Wanted
+) -> tuple[list[Step], list[Problem]]:
+    """Do it; what was done, and what could not be."""
+    done: list[Step] = []
+    problems: list[Problem] = []
+    away: CupsAway | None = None
+    for step in steps:
+        try:
+            if away is not None:
+                raise away
+            _do(setup, step)
+        except CupsAway as error:  # the others need not wait for it as well
+            away = error
+            problems.append(Problem(step.name, error))
+        except CirrusError as error:
+            problems.append(Problem(step.name, error))
+        else:
+            done.append(step)
+    if away is None:
+        problems += _not_taken(setup, done, declared)
+    return done, problems
+
+
+def _do(setup: CupsSetup, step: Step) -> None:
+    match step.action:
+        case Action.ADD | Action.CHANGE:
+            setup.set(step.name, step.change, is_new=step.action is Action.ADD)
+        case Action.REMOVE:
+            setup.delete(step.name)
+
+
+def _not_taken(setup: CupsSetup, done: Sequence[Step], declared: Wanted) -> Iterator[Problem]:
+    """What CUPS has said yes to, and has not done."""
+    changed = {step.name.lower() for step in done if step.action in (Action.ADD, Action.CHANGE)}
+    if not changed:
+        return
+    queues = {queue.name.lower(): queue for queue in setup.queues()}
+    for queue in declared.queues:
+        if queue.name.lower() in changed:
+            try:
+                left = _step(setup, queue, queues.get(queue.name.lower())).differences
+                if left:
+                    what = ", ".join(difference.what for difference in left)
+                    raise CupsRefused(tr("CUPS has taken no notice of {what}.", what=what))
+            except CirrusError as error:
+                yield Problem(queue.name, error)

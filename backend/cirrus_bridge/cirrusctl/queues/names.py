@@ -1,0 +1,53 @@
+"""What queues are called: what a name can be, and templates for several, such as
+"{location}-{device}".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from cirrus_bridge.base.errors import BadConfiguration
+from cirrus_bridge.base.translation import tr
+
+PLACEHOLDERS = ("server", "company", "location", "device", "location_name", "device_name")
+NAME_BYTES = 127  # RFC 8011, 5.1.3, and cupsd
+NOT_IN_NAMES = " \t/\\?'\"#"  # cups/dest.c and lpadmin(8)
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+def placeholders(template: str) -> list[str]:
+    """The words in braces, known or not."""
+    return _PLACEHOLDER.findall(template)
+
+
+def without_placeholders(template: str) -> str:
+    """What of a template is for every queue the same."""
+    return _PLACEHOLDER.sub("", template)
+
+
+def fill(template: str, words: Mapping[str, str]) -> str:
+    """A template with its placeholders filled."""
+    return _PLACEHOLDER.sub(lambda match: words[match[1]], template)
+
+
+def queue_name(template: str, words: Mapping[str, str]) -> str:
+    """A template's name for a device, with - for what no queue's name can have.
+
+    Raises:
+        BadConfiguration: it is too long.
+    """
+    safe = {
+        key: "-".join(filter(None, re.split(r"[^\w.+]+", word))) or "-"
+        for key, word in words.items()
+    }
+    name = fill(template, safe)
+    if len(name.encode()) > NAME_BYTES:
+        raise BadConfiguration(
+            tr(
+                "The queue's name would be longer than {name_bytes} bytes: {name}",
+                name_bytes=NAME_BYTES,
+                name=name,
+            )
+        )
+    return name

@@ -1,0 +1,307 @@
+"""What CUPS has and what it is to have → what is to be done about each queue. Pure.
+
+A queue without the mark of `apply` is never touched. One that is not declared any more is removed,
+unless it has jobs, or it comes from a glob and its server does not say that its device is gone.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from cirrus_bridge.base.errors import BadQueueUri, CupsNotPossible
+from cirrus_bridge.base.model import Place
+from cirrus_bridge.base.translation import tr, trn
+from cirrus_bridge.cirrusctl.inventory import Answer
+from cirrus_bridge.cirrusctl.queues.cups_setup import MARK, RAW, Mark, Queue, QueueChange
+from cirrus_bridge.cirrusctl.queues.ppd_defaults import (
+    choices,
+    defaults,
+    differs_beside_defaults,
+    with_defaults,
+)
+from cirrus_bridge.cirrusctl.queues.queues_file import GENERATED, Entry
+from cirrus_bridge.cirrusctl.queues.wanted import WantedQueue, matches
+from cirrus_bridge.config.queue_uri import parse_queue_uri
+
+# CUPS's words → the driver's. Once one queue has such a default, lp sends it with the jobs of all
+# queues, as one-sided and A4 where nobody has said otherwise.
+_DRIVERS_WORDS = {
+    "sides": "Duplex",
+    "media": tr("PageSize or InputSlot"),
+}
+
+
+class Action(enum.Enum):
+    """What is to become of a queue."""
+
+    ADD = "add"
+    CHANGE = "change"
+    REMOVE = "remove"
+    KEEP = "keep"  # it is to be removed or changed, and can not be for now
+    NONE = "none"
+
+
+class Difference(NamedTuple):
+    """One thing at a queue that is to be another; empty where there is none."""
+
+    what: str
+    now: str
+    wanted: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do about one queue. `reason` says why one is removed or kept."""
+
+    name: str
+    action: Action
+    change: QueueChange = field(default_factory=QueueChange)
+    differences: tuple[Difference, ...] = ()
+    reason: str = ""
+
+
+class Present(NamedTuple):
+    """What CUPS says of a queue: its driver, and the defaults of options that were asked for."""
+
+    ppd: str | None
+    defaults: Mapping[str, str]
+
+
+def step_for(wanted: WantedQueue, queue: Queue | None, present: Present) -> Step:
+    """What makes a queue as it is declared.
+
+    Raises:
+        CirrusError: that can not be done; the text says why.
+    """
+    _refuse(wanted, queue)
+    if queue is not None and wanted.trouble is not None:
+        # what a server said when it was last seen may be older than what the queue has
+        ppd = None if wanted.entry.driver == GENERATED else wanted.ppd
+        wanted = replace(wanted, ppd=ppd, info=None, location=None)
+    entry = wanted.entry
+    of_driver, of_cups = _sorted_options(entry, wanted.ppd or present.ppd)
+    former = queue.mark.options if queue is not None and queue.mark else ()
+    released = [name for name in former if name not in entry.options]
+    change = QueueChange(
+        device_uri=wanted.uri,
+        info=wanted.info,
+        location=wanted.location,
+        shared=entry.shared,
+        error_policy=entry.error_policy,
+        ppd=_driver_wanted(wanted.ppd, present.ppd, of_driver, released),
+        defaults={
+            **{name: None for name in released if name in present.defaults},
+            **{name: text for name, text in of_cups.items() if present.defaults.get(name) != text},
+        },
+        mark=Mark(entry.name, tuple(sorted(entry.options))),
+    )
+    driver = present.ppd if queue is not None else wanted.ppd
+    differences = tuple(_differences(change, queue, present, driver or ""))
+    if queue is None:
+        return Step(wanted.name, Action.ADD, change, differences)
+    if differences or queue.mark != change.mark:
+        return Step(queue.name, Action.CHANGE, change, differences)
+    return Step(queue.name, Action.NONE)
+
+
+def _refuse(wanted: WantedQueue, queue: Queue | None) -> None:
+    """What is not to be touched, or can not be made now."""
+    if queue is not None and queue.is_class:
+        raise CupsNotPossible(
+            tr(
+                "CUPS has a class {name} already. Give the entry another name, or remove the class "
+                "(lpadmin -x {name}).",
+                name=queue.name,
+            )
+        )
+    if queue is not None and queue.mark is None:
+        raise CupsNotPossible(
+            tr(
+                "CUPS has a queue {name} already that cirrusctl did not make. Give the entry "
+                "another name, remove the queue (lpadmin -x {name}), or hand it over "
+                "(lpadmin -p {name} -o {mark}-default=handed-over).",
+                name=queue.name,
+                mark=MARK,
+            )
+        )
+    if queue is None and wanted.ppd is None and wanted.trouble is not None:
+        raise type(wanted.trouble)(
+            tr(
+                "{trouble} Without the server's word on the device no driver can be made; run "
+                "cirrusctl apply again when that is mended.",
+                trouble=wanted.trouble,
+            ),
+            detail=wanted.trouble.detail,
+        )
+
+
+def leave_to_its_entry(
+    wanted: WantedQueue, queue: Queue, entries: Iterable[Entry], answers: Mapping[Place, Answer]
+) -> None:
+    """Refuse what would lead the jobs for another entry's device elsewhere while it is away: what
+    devices are called is their server's word, and a queue's name may come from it.
+
+    Raises:
+        CupsNotPossible: the queue is another entry's, and its device may come back.
+    """
+    for entry in entries:
+        is_its = queue.mark is not None and queue.mark.entry == entry.name != wanted.entry.name
+        if is_its and _stands_for(entry, queue) and (why := _may_be_there(queue, answers)):
+            raise CupsNotPossible(
+                tr(
+                    "The queue {name} is the entry {entry}'s, and {why}. Give an entry "
+                    "another name, or remove the queue (lpadmin -x {name}).",
+                    name=queue.name,
+                    entry=entry.name,
+                    why=why,
+                )
+            )
+
+
+def _stands_for(entry: Entry, queue: Queue) -> bool:
+    """Whether an entry has the devices of a queue among its own."""
+    try:
+        uri = parse_queue_uri(queue.device_uri)
+    except BadQueueUri:
+        return False
+    return (uri.server, uri.company) == (entry.server, entry.company) and all(
+        any(
+            matches(target.location, pattern.location) and matches(target.device, pattern.device)
+            for pattern in entry.patterns
+        )
+        for target in uri.targets
+    )
+
+
+def leftover_step(
+    queue: Queue,
+    entries: Iterable[Entry],
+    answers: Mapping[Place, Answer],
+    *,
+    force: bool,
+) -> Step:
+    """What to do about a queue of `apply` that no entry declares as things are known."""
+    declared = {entry.name for entry in entries}
+    is_declared = queue.mark is not None and queue.mark.entry in declared
+    if is_declared and (why := _may_be_there(queue, answers)) and not force:
+        return Step(queue.name, Action.KEEP, reason=why)
+    if queue.jobs and not force:
+        jobs = trn("{count} job", "{count} jobs", queue.jobs)
+        what = tr(
+            "it is not declared any more, but has {jobs}; --force removes it with its jobs",
+            jobs=jobs,
+        )
+        return Step(queue.name, Action.KEEP, reason=what)
+    return Step(queue.name, Action.REMOVE, reason=tr("it is not declared any more"))
+
+
+def _may_be_there(queue: Queue, answers: Mapping[Place, Answer]) -> str:
+    """Why a queue that a glob made is not known to be without its device; empty if it is."""
+    try:
+        uri = parse_queue_uri(queue.device_uri)
+    except BadQueueUri:
+        return ""
+    for target in uri.targets:
+        answer = answers.get(Place(uri.server, uri.company, target.location))
+        if answer is None:
+            continue  # no entry asks for this location any more
+        if answer.error is not None:
+            return tr(
+                "{server} does not say whether {target} is still there",
+                server=uri.server,
+                target=target,
+            )
+        if not answer.is_gone(target.device):
+            return tr(
+                "{target} is not active at {server}, but not gone",
+                target=target,
+                server=uri.server,
+            )
+    return ""
+
+
+def _sorted_options(entry: Entry, ppd: str | None) -> tuple[dict[str, str], dict[str, str]]:
+    """The entry's options: the driver's, and CUPS's own."""
+    known = {} if ppd in (None, RAW) else choices(ppd or "")
+    for name in entry.options.keys() & _DRIVERS_WORDS.keys() if known else ():
+        raise entry.table.bad(
+            tr(
+                "'options.{name}': write {drivers_words} for a queue with a driver, as CUPS "
+                "would give the jobs of other queues a {name}, too",
+                name=name,
+                drivers_words=_DRIVERS_WORDS[name],
+            )
+        )
+    for name in entry.options.keys() - known.keys() if known else ():
+        if name != name.lower():  # as no option of CUPS's own is (RFC 8011, 5.1.4)
+            raise entry.table.bad(
+                tr(
+                    "'options.{name}': the driver has no such option (it has: {known})",
+                    name=name,
+                    known=", ".join(known),
+                )
+            )
+    of_driver = {name: text for name, text in entry.options.items() if name in known}
+    for name, text in of_driver.items():
+        if text not in known[name]:
+            raise entry.table.bad(
+                tr(
+                    "'options.{name}': the driver has no '{text}' (it has: {known})",
+                    name=name,
+                    text=text,
+                    known=", ".join(known[name]),
+                )
+            )
+    return of_driver, {k: v for k, v in entry.options.items() if k not in of_driver}
+
+
+def _driver_wanted(
+    wanted: str | None, present: str | None, options: Mapping[str, str], released: Sequence[str]
+) -> str | None:
+    """The driver to be given to the queue; None if it has it."""
+    if wanted == RAW:
+        return None if present is None else RAW
+    new = wanted if wanted is not None else present
+    if new is None:
+        return None
+    text = with_defaults(new, present, options, released)
+    return None if text == present else text
+
+
+def _differences(
+    change: QueueChange, queue: Queue | None, present: Present, driver: str
+) -> Iterator[Difference]:
+    """What a change makes another than it is, or, of a new queue, than it is in its driver."""
+    for name in ("device_uri", "info", "location", "shared", "error_policy"):
+        now, value = getattr(queue, name, None), getattr(change, name)
+        if value is not None and value != now:
+            yield Difference(name, _word(now), _word(value))
+    if change.ppd is not None:
+        if present.ppd is None or differs_beside_defaults(present.ppd, change.ppd):
+            now = _driver_name(present.ppd or "")
+            yield Difference("driver", now, _driver_name(change.ppd))
+        before = defaults(driver)
+        for option, choice in defaults(change.ppd).items():
+            if before.get(option) not in (choice, None) and option != "PageRegion":
+                yield Difference(option, before[option], choice)
+    for name, text in change.defaults.items():
+        yield Difference(name, present.defaults.get(name, ""), text or "")
+
+
+def _word(value: str | bool | None) -> str:
+    if isinstance(value, bool):
+        return tr("yes") if value else tr("no")
+    return value or ""
+
+
+def _driver_name(ppd: str) -> str:
+    """What people know a driver by."""
+    if ppd == RAW:
+        return RAW
+    for line in ppd.splitlines():
+        if line.startswith("*NickName:"):
+            return line.partition(":")[2].strip().strip('"')
+    return ""

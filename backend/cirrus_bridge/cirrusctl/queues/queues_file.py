@@ -1,0 +1,307 @@
+"""queues.toml: which queues a machine is to have, as entries, read and checked. Asks nobody.
+
+An entry whose targets have `*` or `?` stands for a queue for each device that they match; its
+name has {location} and {device} in it. Each mistake names the file, the table and the key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cirrus_bridge.base.errors import BadConfiguration
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.cirrusctl.queues.cups_setup import MARK, RAW
+from cirrus_bridge.cirrusctl.queues.names import (
+    NAME_BYTES,
+    NOT_IN_NAMES,
+    PLACEHOLDERS,
+    placeholders,
+    without_placeholders,
+)
+from cirrus_bridge.config.queue_options import QueueSettings, override
+from cirrus_bridge.config.queue_uri import check_id, parse_server, server_name
+from cirrus_bridge.config.servers import Server
+from cirrus_bridge.config.toml import Table, read_table, text_of
+
+FILE = "queues.toml"
+GENERATED = "generated"  # the driver that is made for a queue's first device
+POLICIES = ("abort-job", "retry-current-job", "retry-job", "stop-printer")  # cupsd.conf(5)
+ENTRY_NAMES = (
+    *("name", "server", "company", "targets", "uri_options", "driver"),
+    *("info", "location", "shared", "options", "error_policy"),
+)
+_CANCEL_AFTER = "job-cancel-after"
+_OPTION = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """LOCATION:DEVICE, each an id or a glob."""
+
+    location: str
+    device: str
+
+    @property
+    def is_glob(self) -> bool:
+        """Whether it may stand for several devices."""
+        return is_glob(self.location) or is_glob(self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One `[[queue]]`: what queues are to be like. What is None is not looked after, or, of `info`
+    and `location`, taken from the device. `options` has CUPS's and the driver's, by name; `table`
+    tells of mistakes that show later."""
+
+    name: str
+    server: str
+    company: str
+    patterns: tuple[Pattern, ...]
+    uri_options: Mapping[str, str]
+    driver: str
+    info: str | None
+    location: str | None
+    shared: bool
+    options: Mapping[str, str]
+    error_policy: str | None
+    table: Table
+
+    @property
+    def is_template(self) -> bool:
+        """It stands for a queue for each device that its patterns match."""
+        return any(pattern.is_glob for pattern in self.patterns)
+
+
+def is_glob(text: str) -> bool:
+    """Whether a text has a wildcard."""
+    return "*" in text or "?" in text
+
+
+def read_queues(folder: Path, servers: Iterable[Server]) -> list[Entry]:
+    """The entries of queues.toml in the configuration's folder, for these servers.
+
+    Raises:
+        BadConfiguration: it can not be read, or says what has no meaning.
+    """
+    known = list(servers)
+    if not (folder / FILE).exists():
+        raise BadConfiguration(
+            tr(
+                "There is no {file}. Write which queues this machine is to have; "
+                "cirrusctl(8) has an example, and the packages have one in "
+                "/usr/share/doc/cirrus-bridge/examples.",
+                file=folder / FILE,
+            )
+        )
+    entries = [
+        _entry(table, known) for table in read_table(folder / FILE).entries("queue", ENTRY_NAMES)
+    ]
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.name.lower() in seen:
+            raise entry.table.bad(
+                tr("'name': another entry has the name '{name}' as well", name=entry.name)
+            )
+        seen.add(entry.name.lower())
+    return entries
+
+
+def _entry(table: Table, servers: list[Server]) -> Entry:
+    patterns = _patterns(table)
+    server, company = _place(table, servers)
+    entry = Entry(
+        name=_name(table),
+        server=server,
+        company=company,
+        patterns=patterns,
+        uri_options=_texts(table, "uri_options"),
+        driver=table.take("driver", str, GENERATED),
+        info=table.take("info", str, None),
+        location=table.take("location", str, None),
+        shared=table.take("shared", bool, False),
+        options=_texts(table, "options"),
+        error_policy=table.take("error_policy", str, None),
+        table=table,
+    )
+    _check_placeholders(entry)
+    _check_options(entry)
+    if entry.error_policy not in (None, *POLICIES):
+        raise table.bad(tr("'error_policy' is one of {policies}", policies=", ".join(POLICIES)))
+    if not entry.driver:
+        raise table.bad(
+            tr(
+                '\'driver\' is "{generated}", "{raw}", or a name that lpinfo -m lists',
+                generated=GENERATED,
+                raw=RAW,
+            )
+        )
+    return entry
+
+
+def _name(table: Table) -> str:
+    name: str = table.take("name", str)
+    plain = without_placeholders(name)
+    if any(c in NOT_IN_NAMES or not c.isprintable() for c in plain) or name[:1] in ("", "-"):
+        raise table.bad(
+            tr(
+                "'name' is empty, begins with -, or holds a space or one of / \\ ? ' \" #, "
+                "which no queue's name can"
+            )
+        )
+    if len(name.encode()) > NAME_BYTES:
+        raise table.bad(tr("'name' is longer than {name_bytes} bytes", name_bytes=NAME_BYTES))
+    return name
+
+
+def _patterns(table: Table) -> tuple[Pattern, ...]:
+    targets = table.take("targets", list)
+    if not targets:
+        raise table.bad(tr("'targets' is empty"))
+    patterns = []
+    for target in targets:
+        location, _, device = target.partition(":") if isinstance(target, str) else ("",) * 3
+        try:
+            check_id(location)
+            check_id(device)
+        except ValueError:
+            raise table.bad(
+                tr(
+                    '\'targets\': {target} is not "LOCATION:DEVICE", such as "Paris:Laser1", or '
+                    '"Paris:*" for a queue for each device',
+                    target=repr(target),
+                )
+            ) from None
+        patterns.append(Pattern(location, device))
+    if len(set(patterns)) != len(patterns):
+        raise table.bad(tr("'targets' names one twice"))
+    if len({pattern.is_glob for pattern in patterns}) > 1:
+        raise table.bad(
+            tr(
+                "'targets' has some with * or ?, which make a queue for each device, and some "
+                "without, which make one queue: write two [[queue]] tables"
+            )
+        )
+    return tuple(patterns)
+
+
+def _place(table: Table, servers: list[Server]) -> tuple[str, str]:
+    """Server and company, which need not be named where servers.d has only one."""
+    text = table.take("server", str, None)
+    company = table.take("company", str, None)
+    name = None
+    if text is not None:
+        try:
+            name = server_name(*parse_server(text))
+        except ValueError:
+            raise table.bad(tr("'server' is not a host name, or host name and port")) from None
+    here = [each for each in servers if name in (None, each.name)]
+    if not here:
+        where = tr("servers.d has no [[server]] entry")
+        if name:
+            where = tr("servers.d has no [[server]] entry for {server}", server=name)
+        raise table.bad(
+            tr("'server': {where}; add one with its host, company and api_key", where=where)
+        )
+    if len({each.name for each in here}) > 1:
+        raise table.bad(
+            tr("'server' is missing, and servers.d has several: name one of their hosts")
+        )
+    companies = [each.company for each in here]
+    if company is None:
+        if len(companies) != 1 or companies[0] is None:
+            raise table.bad(
+                tr("'company' is missing, and servers.d leaves open which one is meant")
+            )
+        return here[0].name, companies[0]
+    if company not in companies and None not in companies:
+        raise table.bad(
+            tr(
+                "'company': servers.d has no entry of {name} for '{company}'",
+                name=here[0].name,
+                company=company,
+            )
+        )
+    try:
+        check_id(company)
+    except ValueError as error:
+        raise table.bad(tr("'company' {error}", error=error)) from None
+    return here[0].name, company
+
+
+def _texts(table: Table, name: str) -> dict[str, str]:
+    """A table of texts, numbers, and true or false, as the texts that CUPS has for them."""
+    content = table.content.get(name, {})
+    if not isinstance(content, dict):
+        raise table.bad(tr("'{name}' must be a table, such as {{ NAME = \"VALUE\" }}", name=name))
+    texts = {}
+    for key, value in content.items():
+        try:
+            texts[key] = text_of(value)
+        except ValueError:
+            texts[key] = ""
+        if not texts[key]:
+            raise table.bad(
+                tr("'{name}.{key}' must be a text, a number, or true or false", name=name, key=key)
+            )
+    return texts
+
+
+def _check_placeholders(entry: Entry) -> None:
+    for key, text in (("name", entry.name), ("info", entry.info), ("location", entry.location)):
+        found = placeholders(text or "")
+        for word in found:
+            if word not in PLACEHOLDERS:
+                known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
+                raise entry.table.bad(
+                    tr(
+                        "'{key}': {{{word}}} stands for nothing (known: {known})",
+                        key=key,
+                        word=word,
+                        known=known,
+                    )
+                )
+        if not {"{", "}"}.isdisjoint(without_placeholders(text or "")):
+            raise entry.table.bad(
+                tr("'{key}' has a {{ or }} that belongs to no placeholder", key=key)
+            )
+        if found and not entry.is_template:
+            raise entry.table.bad(
+                tr(
+                    "'{key}' has {{{found}}}, which only queues have that targets with * or ? make",
+                    key=key,
+                    found=found[0],
+                )
+            )
+    if entry.is_template and "{device}" not in entry.name:
+        raise entry.table.bad(
+            tr(
+                "'name' must have {{device}} in it, such as \"{{location}}-{{device}}\", as "
+                "there is a queue for each device"
+            )
+        )
+
+
+def _check_options(entry: Entry) -> None:
+    try:
+        override(QueueSettings(), entry.uri_options)
+    except ValueError as error:
+        raise entry.table.bad(tr("'uri_options': {error}", error=error)) from None
+    for name in entry.options:
+        if not _OPTION.fullmatch(name) or name == MARK:
+            raise entry.table.bad(tr("'options.{name}' is no name of an option", name=name))
+        if name == _CANCEL_AFTER and entry.options[name] == "0":
+            raise entry.table.bad(
+                tr(
+                    "'options.{name}' must not be 0 (CUPS would cancel each job within "
+                    "seconds); omit it, or give a number of seconds",
+                    name=name,
+                )
+            )
+        if name.endswith("-default"):
+            plain = name.removesuffix("-default")
+            raise entry.table.bad(
+                tr("'options.{name}': leave out -default, write {plain}", name=name, plain=plain)
+            )

@@ -1,0 +1,1 @@
+"""The guided setup and the test page."""

@@ -1,0 +1,190 @@
+"""The guided setup: what is asked, in which order, and what follows from an answer that is wrong.
+
+Where there is no terminal, the first answer that is missing or wrong is the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cirrus_bridge.base.errors import BadConfiguration, CirrusError
+from cirrus_bridge.base.translation import joined, tr
+from cirrus_bridge.cirrusctl.context import Installation
+from cirrus_bridge.cirrusctl.doctor import report
+from cirrus_bridge.cirrusctl.doctor.examination import examine
+from cirrus_bridge.cirrusctl.doctor.finding import Finding, Severity
+from cirrus_bridge.cirrusctl.doctor.following import POLLER
+from cirrus_bridge.cirrusctl.output.output import Output
+from cirrus_bridge.cirrusctl.queues.cups_setup import CupsSetup
+from cirrus_bridge.cirrusctl.setup import steps as setup
+from cirrus_bridge.cirrusctl.setup.conversation import Conversation
+from cirrus_bridge.cirrusctl.setup.guided_server import Found, GuidedServer, Wanted
+from cirrus_bridge.cirrusctl.setup.steps import Draft, WrongAnswer
+from cirrus_bridge.cirrusctl.setup.test_page import Result, print_test_page
+from cirrus_bridge.drivers.devices import Driver
+
+ALL, NONE = "all", "none"
+TEST_S = 60.0
+POLLER_S = 5.0
+
+
+@dataclass(slots=True)
+class GuidedSetup:
+    """One conversation, from the first question to the last."""
+
+    wanted: Wanted
+    output: Output
+    talk: Conversation
+    installation: Installation
+
+    def run(self) -> bool:
+        """All of it; whether all that was tried works."""
+        clock = self.installation.clock
+        setup.check_ready(self.installation, adds_queues=[*self.wanted.devices] != [NONE])
+        drafted, found = GuidedServer(self.wanted, self.talk, clock, self._done).ask()
+        self._write(drafted)
+        queues = [*self._queues(found)]
+        failed = [queue for queue in queues if self._wants_test(queue) and not self._test(queue)]
+        findings = self._findings()
+        if self.output.as_json:
+            self._done("", "doctor", findings=findings)
+        else:
+            rows = report.rows(findings)
+            self.output.rows(rows, report.COLUMNS, none=tr("The doctor finds nothing wrong."))
+        return not failed and all(each.severity < Severity.ERROR for each in findings)
+
+    def _findings(self) -> list[Finding]:
+        """What is not as it should be. The new key has systemd start the poller again, which takes
+        a moment."""
+        clock = self.installation.clock
+        deadline_s = clock.monotonic_s() + POLLER_S
+        while True:
+            found = [each for each in examine(self.installation) if each.severity > Severity.NOTE]
+            away = any(each.check == POLLER for each in found)
+            if not away or clock.monotonic_s() >= deadline_s:
+                return found
+            clock.sleep(0.5)
+
+    def _done(self, text: str, step: str, **facts: Any) -> None:
+        self.output.event({"step": step, **facts}, text)
+
+    # --- what is written
+
+    def _write(self, drafted: Draft) -> None:
+        folder = self.installation.config
+        path = setup.server_file(folder, drafted.server)
+        if setup.is_written(path, drafted.server):
+            self._done(tr("{path} has this entry already.", path=path), "file", path=str(path))
+            return
+        if path.exists() and not self.wanted.replace:
+            question = tr("{path} has an entry already. Replace it?", path=path)
+            if not self.talk.confirm(question, default=False):
+                raise BadConfiguration(
+                    tr("{path} is there already; --replace replaces it.", path=path)
+                )
+        setup.write_server(folder, path, drafted.server)
+        self._done(
+            tr("{path} is written; only root can read it.", path=path), "file", path=str(path)
+        )
+
+    def _queues(self, found: Found) -> Iterator[str]:
+        """Add those that are wanted; the names of them."""
+        for location, device in self._chosen(found):
+            name = self._add(location, device)
+            if name:
+                self._done(
+                    tr("Queue {name} prints to {info}.", name=name, info=device.info),
+                    "queue",
+                    queue=name,
+                    device=f"{location}:{device.key}",
+                )
+                yield name
+
+    def _chosen(self, found: Found) -> Found:
+        """The devices that the command line or people choose."""
+        if self.wanted.devices or not self.talk.may_ask or not found:
+            return _devices(self.wanted.devices, found)
+        for number, (location, device) in enumerate(found, 1):
+            self.talk.say(f"  {number}  {location}:{device.key}  {device.info}")
+        while True:
+            answer = self.talk.text(
+                tr("Queues for which devices (numbers with commas, all, or none)"),
+                "--device",
+                default="1" if len(found) == 1 else NONE,
+            )
+            try:
+                return _devices([word.strip() for word in answer.split(",")], found)
+            except WrongAnswer as trouble:
+                self.talk.or_end(trouble)
+
+    def _add(self, location: str, device: Driver) -> str:
+        """Add a queue; its name, or nothing if people have given up."""
+        taken = setup.queue_names(CupsSetup(self.installation.cups_server))
+        name = setup.proposed_name(device, location, taken)
+        template = self.wanted.queue_name
+        if template is not None or not self.talk.may_ask:
+            name = name if template is None else setup.name_by(template, device, location)
+            setup.add_queue(self.installation, name, device)
+            return name
+        while True:
+            question = tr("Name of the queue for {device} (- for none)", device=device.info)
+            name = self.talk.text(question, "--queue-name", default=name)
+            if name == "-":
+                return ""
+            try:
+                setup.add_queue(self.installation, name, device)
+            except CirrusError as trouble:
+                self.talk.or_end(trouble)
+            else:
+                return name
+
+    # --- the test page
+
+    def _wants_test(self, queue: str) -> bool:
+        if self.wanted.test is not None:
+            return self.wanted.test
+        return self.talk.confirm(tr("Print a test page on {queue}?", queue=queue), default=True)
+
+    def _test(self, queue: str) -> bool:
+        result = None
+        for news in print_test_page(self.installation, queue, limit_s=TEST_S):
+            result = news.result
+            self._done(
+                joined("  ", ("", f"{news.at:%H:%M:%S}", news.what)),
+                "test",
+                queue=queue,
+                **news._asdict(),
+            )
+        return result is Result.DONE
+
+
+def _devices(words: Sequence[str], found: Found) -> Found:
+    """Those that these words stand for: LOCATION:DEVICE, or numbers from 1.
+
+    Raises:
+        WrongAnswer: a word stands for none.
+    """
+    if list(words) == [ALL]:
+        return found
+    known = {f"{location}:{device.key}": (location, device) for location, device in found}
+    numbered = {str(number): each for number, each in enumerate(found, 1)}
+    chosen = [word for word in words if word != NONE]
+    for word in chosen:
+        if word not in known and word not in numbered:
+            raise WrongAnswer(
+                tr(
+                    "There is no active device {word}. There are: {known}; name one of "
+                    "them, all, or none.",
+                    word=word,
+                    known=", ".join(known),
+                )
+                if known
+                else tr(
+                    "There is no active device {word}, nor any other at the locations that you "
+                    "have given.",
+                    word=word,
+                )
+            )
+    return [known.get(word) or numbered[word] for word in chosen]

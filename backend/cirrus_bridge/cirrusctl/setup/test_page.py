@@ -1,0 +1,112 @@
+"""Use case: print the test page on a queue, and follow it until its way is at an end."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from datetime import datetime
+from importlib.resources import files
+from typing import NamedTuple
+
+from cirrus_bridge.base.errors import CupsGone
+from cirrus_bridge.base.translation import joined, tr
+from cirrus_bridge.cirrusctl.context import Installation
+from cirrus_bridge.cirrusctl.jobs.find import find_job
+from cirrus_bridge.cirrusctl.jobs.view import JobView, Moment
+from cirrus_bridge.cirrusctl.queues.cups_setup import CupsSetup
+from cirrus_bridge.cirrusctl.queues.find import cloud_queues
+from cirrus_bridge.cups.queues import STOPPED
+from cirrus_bridge.journal.history import recent_documents
+from cirrus_bridge.journal.lifecycle import ACCEPTED
+
+TITLE = "Cirrus Bridge test page"
+PDF, TEXT = "application/pdf", "text/plain"
+LOOK_S = 0.5
+_TEXT_PAGE = """\
+Cirrus Bridge test page
+
+This page came from a CUPS queue, went through the cloud,
+and was delivered to this device.
+
+0        1         2         3         4         5         6         7
+0123456789012345678901234567890123456789012345678901234567890123456789
+The quick brown fox jumps over the lazy dog.
+"""
+
+
+class Result(enum.Enum):
+    """How it ended."""
+
+    DONE = "done"  # as far as the queue follows its jobs
+    FAILED = "failed"
+    OPEN = "open"  # the time was over
+
+
+class News(NamedTuple):
+    """Something new of the job. With a `result`, it is the last."""
+
+    job_id: int
+    at: datetime
+    what: str
+    result: Result | None = None
+
+
+def print_test_page(installation: Installation, queue: str, *, limit_s: float) -> Iterator[News]:
+    """Print it, and tell what happens, until it is over or for so many seconds.
+
+    Raises:
+        CupsGone: no queue that leads to the cloud has this name.
+        CirrusError: CUPS or the journal can not be used.
+    """
+    if queue.lower() not in (each.name.lower() for each in cloud_queues(installation)):
+        raise CupsGone(
+            tr(
+                "CUPS has no queue {queue} that leads to the cloud; see cirrusctl queues.",
+                queue=queue,
+            )
+        )
+    recent_documents(installation.state, 0)  # by which it is followed
+    setup = CupsSetup(installation.cups_server)
+    if PDF in setup.takes(queue):
+        page, kind = (files(__package__) / "test-page.pdf").read_bytes(), PDF
+    else:
+        page, kind = _TEXT_PAGE.encode(), TEXT
+    clock = installation.clock
+    deadline_s = clock.monotonic_s() + limit_s
+    job_id = setup.print(queue, TITLE, kind, page)
+    told: set[str] = set()
+    while True:
+        view = find_job(installation, job_id)
+        if view is None:
+            raise CupsGone(tr("CUPS has forgotten job {job_id}.", job_id=job_id))
+        says = [Moment(clock.now(), view.cups.message)] if view.cups and view.cups.message else []
+        for moment in (*view.moments, *says):
+            if moment.what not in told:
+                told.add(moment.what)
+                yield News(job_id, *moment)
+        result, why = _result(installation, view)
+        if result is None and clock.monotonic_s() > deadline_s:
+            result = Result.OPEN
+            why = tr("not at its end yet; cirrusctl job {job} tells more", job=job_id)
+        if result is not None:
+            yield News(job_id, clock.now(), why, result)
+            return
+        clock.sleep(LOOK_S)
+
+
+def _result(installation: Installation, view: JobView) -> tuple[Result | None, str]:
+    """How a job has ended, if it has, and why."""
+    stays = tr("the job stays there; cancel {job} removes it", job=view.job_id)
+    if view.state in ("canceled", "aborted"):
+        return Result.FAILED, tr("the job was {state}", state=view.state)
+    if view.state in ("completed", "forgotten"):
+        states = [each.state for document in view.documents for each in document.deliveries]
+        if states and all(state is not None and state.reached_recipient for state in states):
+            return Result.DONE, tr("delivered")
+        return Result.DONE, tr("accepted; its queue follows it no further")
+    if view.state == "held" and not any(d.state in ACCEPTED for d in view.documents):
+        return Result.FAILED, joined("; ", (tr("held, and the cloud does not have it"), stays))
+    waits = view.state in ("pending", "stopped")
+    if waits and installation.cups.printer(view.queue).state == STOPPED:
+        return Result.FAILED, joined("; ", (tr("the queue is stopped"), stays))
+    return None, ""

@@ -1,0 +1,195 @@
+"""Configuration: bridge.toml and servers.d/*.toml of one folder, read and checked whole.
+
+Unknown names and wrong types are errors that name the file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from cirrus_bridge.base.errors import UnknownServer
+from cirrus_bridge.base.translation import told_by, tr
+from cirrus_bridge.config.defaults import IDENTITY
+from cirrus_bridge.config.queue_options import QueueSettings, override
+from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
+from cirrus_bridge.config.servers import KeyFiles, Server, read_servers
+from cirrus_bridge.config.toml import Table, read_table, text_of
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSettings:
+    """`[upload]`: sizes in bytes, times in seconds."""
+
+    connections: int = 4
+    segment_bytes: int = 512 * 1024
+    largest_segment_bytes: int = 1024 * 1024
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class PollerSettings:
+    """`[statusd]` and `[journal]`. A server is asked `requests_per_minute` times at most; a job
+    that it has not known for `unknown_after_s` seconds ends as unknown; a document whose run came
+    to no end is looked after when it was quiet for `orphan_after_s`. `hook` is a command to be run
+    for each change; `notify` tells a job's owner on the desktop; metrics are served on loopback
+    at `metrics_port`, if it is not 0. The journal keeps closed documents for `keep_days`, and
+    `keep_documents` of them at most."""
+
+    requests_per_minute: int = 300
+    unknown_after_s: int = 3600
+    orphan_after_s: int = 60
+    hook: tuple[str, ...] = ()
+    notify: bool = False
+    metrics_port: int = 0
+    keep_days: int = 30
+    keep_documents: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything the configuration folder says."""
+
+    folder: Path
+    defaults: QueueSettings
+    upload: UploadSettings
+    servers: tuple[Server, ...]
+    identify: tuple[str, ...] = ()
+    poller: PollerSettings = PollerSettings()
+
+    def server_for(self, queue: QueueUri) -> Server:
+        """The entry for a queue's host and company; one without a company serves any.
+
+        Raises:
+            UnknownServer: there is none.
+        """
+        server = self._entry(queue)
+        if server is not None:
+            return server
+        what: str = queue.server
+        if any(server.name == queue.server for server in self.servers):
+            what = tr("company '{company}' on {server}", company=queue.company, server=what)
+        raise UnknownServer(
+            tr(
+                "No [[server]] entry for {what} in {folder}/servers.d/. Add one with its host, "
+                "company and api_key, then cupsenable the queue.",
+                what=what,
+                folder=self.folder,
+            )
+        )
+
+    def queue(self, uri: str, defaults: QueueSettings | None = None) -> QueueUri:
+        """A queue by its URI; what that does not say is taken from its server's entry, then from
+        `defaults`, or those of the configuration.
+
+        Raises:
+            BadQueueUri: the URI is wrong.
+        """
+        settings = defaults or self.defaults
+        queue = parse_queue_uri(uri, settings)
+        server = self._entry(queue)
+        if server is None or server.encryption is None:
+            return queue
+        return parse_queue_uri(uri, dataclasses.replace(settings, encryption=server.encryption))
+
+    def encryption_of(self, server: Server) -> str:
+        """What the server's entry says, or else `[defaults]`."""
+        return server.encryption or self.defaults.encryption
+
+    def _entry(self, queue: QueueUri) -> Server | None:
+        here = [server for server in self.servers if server.name == queue.server]
+        for company in (queue.company, None):
+            for server in here:
+                if server.company == company:
+                    return server
+        return None
+
+
+def load(folder: Path, credentials: Path | None = None) -> Configuration:
+    """Read the configuration in `folder`; bridge.toml may be absent.
+
+    Args:
+        credentials: a service's own folder, if it has copies of the files with keys there.
+
+    Raises:
+        BadConfiguration: a file can not be read, or says something that has no meaning.
+        ExposedKey: a file with a key is readable by others than its owner.
+    """
+    return load_bridge(folder, read_servers(KeyFiles(folder / "servers.d", credentials)))
+
+
+def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
+    """What bridge.toml says, with these servers.
+
+    Raises:
+        BadConfiguration: it can not be read, or says something that has no meaning.
+    """
+    bridge = read_table(folder / "bridge.toml", optional=True)
+    bridge.only(("defaults", "upload", "statusd", "journal"))
+    defaults, upload = bridge.table("defaults"), bridge.table("upload")
+    identify = defaults.take("identify", list, [])
+    if not all(what in tuple(IDENTITY) for what in identify):
+        raise defaults.bad(tr("identify is a list of {names}", names=", ".join(IDENTITY)))
+    upload.only(field.name for field in dataclasses.fields(UploadSettings))
+    try:
+        options = {k: text_of(v) for k, v in defaults.content.items() if k != "identify"}
+        settings = override(QueueSettings(), options)
+    except ValueError as error:
+        raise defaults.bad(told_by(error)) from None
+    normal = UploadSettings()
+    sizes = UploadSettings(
+        connections=upload.take("connections", int, normal.connections),
+        segment_bytes=upload.take("segment_bytes", int, normal.segment_bytes),
+        largest_segment_bytes=upload.take(
+            "largest_segment_bytes", int, normal.largest_segment_bytes
+        ),
+        connect_timeout_s=upload.take("connect_timeout_s", float, normal.connect_timeout_s),
+        read_timeout_s=upload.take("read_timeout_s", float, normal.read_timeout_s),
+    )
+    if not 1024 <= sizes.segment_bytes <= sizes.largest_segment_bytes:
+        raise upload.bad(tr("segment_bytes is from 1024 to largest_segment_bytes"))
+    if not 1 <= sizes.connections <= 32:
+        raise upload.bad(tr("connections is from 1 to 32"))
+    if not all(0 < t <= 3600 for t in (sizes.connect_timeout_s, sizes.read_timeout_s)):
+        raise upload.bad(tr("timeouts are above 0 and at most 3600"))
+    return Configuration(
+        folder,
+        settings,
+        sizes,
+        servers,
+        tuple(identify),
+        _poller_settings(bridge.table("statusd"), bridge.table("journal")),
+    )
+
+
+def _poller_settings(statusd: Table, journal: Table) -> PollerSettings:
+    normal = PollerSettings()
+    kept = ("keep_days", "keep_documents")
+    journal.only(kept)
+    statusd.only(f.name for f in dataclasses.fields(PollerSettings) if f.name not in kept)
+    hook = statusd.take("hook", list, [])
+    if not all(isinstance(word, str) and word for word in hook):
+        raise statusd.bad(
+            tr("'hook' is a command as a list of texts, such as [\"/usr/bin/logger\"]")
+        )
+    numbers = {
+        name: table.take(name, int, getattr(normal, name))
+        for table, names in (
+            (statusd, ("requests_per_minute", "unknown_after_s", "orphan_after_s", "metrics_port")),
+            (journal, kept),
+        )
+        for name in names
+    }
+    if not 2 <= numbers["requests_per_minute"] <= 60_000:
+        raise statusd.bad(tr("'requests_per_minute' is from 2 to 60000"))
+    if not 0 <= numbers["metrics_port"] < 65_536:
+        raise statusd.bad(tr("'metrics_port' is a port, or 0 for none"))
+    if numbers["orphan_after_s"] < 1:
+        raise statusd.bad(tr("'orphan_after_s' is 1 or more"))
+    for table, name in ((statusd, "unknown_after_s"), *((journal, name) for name in kept)):
+        if numbers[name] < 0:
+            raise table.bad(tr("'{name}' is 0 or more", name=name))
+    notify = statusd.take("notify", bool, normal.notify)
+    return PollerSettings(hook=tuple(hook), notify=notify, **numbers)

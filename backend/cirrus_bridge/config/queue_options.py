@@ -1,0 +1,113 @@
+"""The settings of a queue: the options of its URI, with `[defaults]` of bridge.toml below them.
+
+One table names every setting, its values and its default; the URI and the configuration file
+are both read by it. An unknown name or value is a ValueError that says what is allowed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cirrus_bridge.base.translation import tr
+
+ENCRYPTION = ("required", "never")
+AUTO_LEVEL = 0  # compression=auto: what `deflate` thinks best
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """How one queue behaves. Times are in seconds; `level` is a zlib level, AUTO_LEVEL for
+    the fast library's, None for no compression."""
+
+    wait: str = "delivered"
+    wait_timeout_s: int = 60
+    handover: str = "hold"
+    max_held: int = 50
+    contimeout_s: int = 604_800
+    level: int | None = AUTO_LEVEL
+    encryption: str = "required"
+    onambiguous: str = "hold"
+    onfailure: str = "report"
+
+
+def _one_of(*values: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in values:
+            raise ValueError(tr("one of {values}", values=", ".join(values)))
+        return text
+
+    return read
+
+
+def _seconds(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise ValueError(tr("a whole number of seconds from 0 to 999999999"))
+    return int(text)
+
+
+def _jobs(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 6):
+        raise ValueError(tr("a whole number of jobs from 0 to 999999"))
+    return int(text)
+
+
+def _level(text: str) -> int | None:
+    if text == "auto":
+        return AUTO_LEVEL
+    if text == "none":
+        return None
+    if len(text) == 1 and text in "123456789":
+        return int(text)
+    raise ValueError(tr("auto, none or 1 to 9"))
+
+
+def _wait_job(text: str) -> str:
+    if text not in ("true", "false"):
+        raise ValueError(tr("true or false"))
+    return "delivered" if text == "true" else "submitted"
+
+
+# name in the URI and in [defaults] → (field of QueueSettings, reader of its text)
+TABLE: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "wait": ("wait", _one_of("submitted", "received", "delivered")),
+    "waitjob": ("wait", _wait_job),  # the name that CUPS's ipp backend uses
+    "waittimeout": ("wait_timeout_s", _seconds),
+    "handover": ("handover", _one_of("hold", "complete")),
+    "maxheld": ("max_held", _jobs),
+    "contimeout": ("contimeout_s", _seconds),
+    "compression": ("level", _level),
+    "encryption": ("encryption", _one_of(*ENCRYPTION)),
+    "onambiguous": ("onambiguous", _one_of("hold", "resubmit", "drop")),
+    "onfailure": ("onfailure", _one_of("report", "reprint", "stop")),
+}
+
+
+def override(base: QueueSettings, texts: Mapping[str, str]) -> QueueSettings:
+    """`base` with the settings that `texts` (name → text) names put in their place.
+
+    Raises:
+        ValueError: an unknown name or value; the text names it and what is allowed.
+    """
+    changes: dict[str, Any] = {}
+    for name, text in texts.items():
+        if name not in TABLE:
+            known = ", ".join(TABLE)
+            raise ValueError(tr("unknown option '{name}' (known: {known})", name=name, known=known))
+        field_name, read = TABLE[name]
+        if field_name in changes:
+            raise ValueError(tr("'{name}' contradicts another option", name=name))
+        try:
+            changes[field_name] = read(text)
+        except ValueError as error:
+            raise ValueError(
+                tr(
+                    "option '{name}' is '{value}', it takes {allowed}",
+                    name=name,
+                    value=text,
+                    allowed=error,
+                )
+            ) from None
+    return dataclasses.replace(base, **changes)

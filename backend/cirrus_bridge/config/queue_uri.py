@@ -1,0 +1,211 @@
+"""The queue URI: `cirrus://HOST[:PORT]/COMPID/TARGET[;TARGET…][?OPTION=VALUE[&…]]`.
+
+Reads and writes it. Ids are UTF-8 and percent-encoded (RFC 3986); `:` and `;` have a meaning of
+their own in a target list. Knows neither files nor servers.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, unquote_to_bytes
+
+from cirrus_bridge.base.errors import BadQueueUri
+from cirrus_bridge.base.model import Target
+from cirrus_bridge.base.translation import told_by, tr
+from cirrus_bridge.config.queue_options import QueueSettings, override
+
+SCHEME = "cirrus"
+FORM = "cirrus://HOST[:PORT]/COMPANY/LOCATION:DEVICE[;LOCATION:DEVICE…][?OPTION=VALUE…]"
+_HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?")
+_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueUri:
+    """What a queue URI says. `port` is None when the URI gives none."""
+
+    host: str
+    port: int | None
+    company: str
+    targets: tuple[Target, ...]
+    settings: QueueSettings
+
+    @property
+    def server(self) -> str:
+        """HOST[:PORT] in lower case: the name by which servers.d finds the server."""
+        return server_name(self.host, self.port)
+
+
+def server_name(host: str, port: int | None) -> str:
+    """HOST or HOST:PORT; 443 is the port of a name that has none, so both are one name."""
+    return host.lower() if port in (None, 443) else f"{host.lower()}:{port}"
+
+
+def parse_server(text: str) -> tuple[str, int | None]:
+    """'host' or 'host:port' as (host, port).
+
+    Raises:
+        ValueError: it is neither.
+    """
+    match = _HOST.fullmatch(text)
+    port = match and match["port"]
+    if not match or (port and not 0 < int(port) < 65_536) or not _is_host(match["host"]):
+        raise ValueError(tr("'{text}' is not a host name, or host name and port", text=text))
+    return match["host"], int(port) if port else None
+
+
+def _is_host(text: str) -> bool:
+    """In brackets it is an IPv6 address (RFC 3986, 3.2.2); libraries fail over anything else."""
+    try:
+        return not text.startswith("[") or bool(ipaddress.IPv6Address(text[1:-1]))
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to `host` stays on this machine (RFC 6761, 6.3 for the name)."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def parse_queue_uri(text: str, defaults: QueueSettings | None = None) -> QueueUri:
+    """Read a queue URI; options that it does not name are taken from `defaults`.
+
+    Raises:
+        BadQueueUri: the text names the part that is wrong and what is expected there.
+    """
+    scheme, colon, rest = text.partition("://")
+    if not colon or scheme.lower() != SCHEME:
+        raise _bad(tr("it does not begin with {scheme}://", scheme=SCHEME))
+    if "#" in rest:
+        raise _bad(tr("it has a fragment (#); write %23 for a # in a name"))
+    rest, _, query = rest.partition("?")
+    authority, slash, path = rest.partition("/")
+    if "@" in authority:
+        raise _bad(
+            tr("it holds a user or password, which everybody could see; keys go into servers.d")
+        )
+    try:
+        host, port = parse_server(authority)
+    except ValueError as error:
+        raise _bad(told_by(error)) from None
+    company, slash, target_list = path.partition("/")
+    if not slash or not company or not target_list:
+        raise _bad(tr("company or target is missing"))
+    if "/" in target_list:
+        raise _bad(tr("there is a / after the targets; write %2F for a / in a name"))
+    targets = tuple(_target(part) for part in target_list.split(";"))
+    if len(set(targets)) != len(targets):
+        raise _bad(tr("a target is named twice"))
+    try:
+        settings = override(defaults or QueueSettings(), _options(query))
+    except ValueError as error:
+        raise _bad(told_by(error)) from None
+    return QueueUri(host, port, _id(company, tr("company")), targets, settings)
+
+
+def format_queue_uri(server: str, company: str, targets: Sequence[Target]) -> str:
+    """The URI of a queue on `server` (HOST[:PORT]); `parse_queue_uri` reads it back."""
+    listed = ";".join(f"{_quote(t.location)}:{_quote(t.device)}" for t in targets)
+    return f"{SCHEME}://{server}/{_quote(company)}/{listed}"
+
+
+def company_uri(queue: QueueUri) -> str:
+    """The beginning that the destinations of all queues to this server and company share."""
+    return format_queue_uri(queue.server, queue.company, [])
+
+
+def leads_to(uri: str, destination: str) -> bool:
+    """Whether it is the URI of a queue to this destination, whatever its options are."""
+    try:
+        queue = parse_queue_uri(uri)
+    except BadQueueUri:
+        return False
+    return format_queue_uri(queue.server, queue.company, queue.targets) == destination
+
+
+def followed_uri(queue: QueueUri) -> str:
+    """The URI of a queue with what those need to know who follow its documents later, whatever
+    the defaults are by then."""
+    options = {
+        "encryption": queue.settings.encryption,
+        "wait": queue.settings.wait,
+        "onfailure": queue.settings.onfailure,
+    }
+    listed = "&".join(f"{name}={value}" for name, value in options.items())
+    return f"{format_queue_uri(queue.server, queue.company, queue.targets)}?{listed}"
+
+
+def check_id(text: str) -> None:
+    """Refuse an id that the API's target list or paths could not name without doubt.
+
+    Raises:
+        ValueError: it is empty, a dot segment (RFC 3986, 5.2.4 would remove it from a path), or
+            holds `;`, `:` (they divide the target list) or a control character.
+    """
+    if not text or text in (".", ".."):
+        raise ValueError(tr("must not be empty, '.' or '..'"))
+    if any(char in ";:" or not char.isprintable() for char in text):
+        raise ValueError(tr("must not hold ':', ';' or control characters: the API has no way to"))
+
+
+def _target(text: str) -> Target:
+    location, colon, device = text.partition(":")
+    if not colon or ":" in device:
+        raise _bad(
+            tr("target '{target}' is not LOCATION:DEVICE; write %3A for a : in a name", target=text)
+        )
+    return Target(_id(location, tr("location")), _id(device, tr("device")))
+
+
+def _id(text: str, what: str) -> str:
+    decoded = _decode(text, what)
+    try:
+        check_id(decoded)
+    except ValueError as error:
+        raise _bad(tr("the {what} id '{id}' {error}", what=what, id=decoded, error=error)) from None
+    return decoded
+
+
+def _decode(text: str, what: str) -> str:
+    if _PERCENT.search(text):
+        raise _bad(
+            tr("a % in the {what} is not followed by two hexadecimal digits; write %25", what=what)
+        )
+    try:
+        return unquote_to_bytes(text).decode("utf-8")
+    except UnicodeError:
+        raise _bad(tr("the {what} is not UTF-8", what=what)) from None
+
+
+def _options(query: str) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for part in filter(None, query.split("&")):
+        name, equals, value = part.partition("=")
+        name = _decode(name, tr("option"))
+        if not equals or name in options:
+            raise _bad(tr("option '{name}' is given twice or without a value", name=name))
+        options[name] = _decode(value, tr("option '{name}'", name=name))
+    return options
+
+
+def _quote(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _bad(reason: str) -> BadQueueUri:
+    return BadQueueUri(
+        tr(
+            "The queue's URI is wrong: {reason}. The form is {form}. Correct it with lpadmin -v, "
+            "then cupsenable the queue.",
+            reason=reason,
+            form=FORM,
+        )
+    )

@@ -1,0 +1,271 @@
+"""The servers of the configuration, with their keys: the files of servers.d.
+
+These must be private. A service whose user may not read them gets copies, its credentials
+(systemd.exec(5)), which must be private as well. A key is wrapped in `Secret` from the moment it
+is read and shows itself in no text. Every user sees the messages, so what stands where a key may
+have been put by mistake is not repeated either.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cirrus_bridge.base.errors import ExposedKey
+from cirrus_bridge.base.translation import joined, tr
+from cirrus_bridge.config.queue_options import ENCRYPTION
+from cirrus_bridge.config.queue_uri import check_id, is_loopback, parse_server, server_name
+from cirrus_bridge.config.toml import FOR_THE_QUEUE, Table, bad, read_table, text_of, unreadable
+
+NOT_SHOWN = tr("what it says is not repeated here, as it may be a key")
+SERVER_NAMES = (
+    *("host", "company", "api_key", "api_key_file", "locations"),
+    *("ca_file", "proxy", "encryption", "allow_plaintext"),
+)
+COPY_PREFIX = "servers.d_"  # how LoadCredential=servers.d:FOLDER begins its copies' names
+
+
+class Secret:
+    """A text that `repr` and `str` do not show."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that sends it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One `[[server]]` entry. `company` is None where the key is bound to none, so that each
+    request has to name it (the API's `compid`); `encryption` where `[defaults]` say it."""
+
+    name: str
+    api_key: Secret
+    company: str | None = None
+    locations: tuple[str, ...] = ()
+    ca_file: str | None = None
+    proxy: str | None = None
+    encryption: str | None = None
+    allow_plaintext: bool = False
+
+    @property
+    def may_be_plain(self) -> bool:
+        """What is sent to it stays on this machine, or the administrator allows it."""
+        host = urlsplit(f"//{self.name}").hostname or ""
+        return self.allow_plaintext or (is_loopback(host) and not self.proxy)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFiles:
+    """The files of `folder`, or the copies of them that a service has among its `credentials`.
+    Everybody calls them by their names in the folder."""
+
+    folder: Path
+    credentials: Path | None = None
+
+    def tables(self) -> Iterable[Path]:
+        """The .toml files.
+
+        Raises:
+            BadConfiguration: the folder can not be read.
+        """
+        where, prefix = self.folder, ""
+        if self.credentials is not None:
+            where, prefix = self.credentials, COPY_PREFIX
+        try:
+            names = sorted(path.name for path in where.iterdir() if path.suffix == ".toml")
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            if self.credentials is not None:
+                raise bad(
+                    where, tr("the service's credentials: {error}", error=error.strerror)
+                ) from None
+            raise unreadable(where, error) from None
+        return [
+            self.folder / name.removeprefix(prefix) for name in names if name.startswith(prefix)
+        ]
+
+    def place(self, path: Path) -> Path:
+        """Where a file is to be read; one that is not in the folder is where it is."""
+        real = Path(os.path.normpath(path))
+        if self.credentials is None or not real.is_relative_to(self.folder):
+            return path
+        return self.credentials / (COPY_PREFIX + "_".join(real.relative_to(self.folder).parts))
+
+    def check_private(self, path: Path) -> None:
+        """Refuse a file that others can read, or its copy.
+
+        Raises:
+            ExposedKey: they can.
+            BadConfiguration: it can not be looked at.
+        """
+        place = self.place(path)
+        try:
+            exposed = _exposure(place.stat())
+        except OSError as error:
+            raise unreadable(path, error) from None
+        if place != path:
+            # for its user systemd may add an access list, whose mask stands in the group's place
+            exposed &= ~stat.S_IRGRP
+            with contextlib.suppress(OSError):  # as only root gets as far as to the file itself
+                exposed |= _exposure(path.stat())
+        if exposed:
+            refusal = ExposedKey(
+                tr(
+                    "{path} holds an API key and others than its owner can get at it. Run: chown "
+                    "root {path} && chmod 600 {path}, and make a new key if it may be known.",
+                    path=path,
+                )
+            )
+            refusal.consequence = FOR_THE_QUEUE
+            raise refusal
+
+
+def read_servers(files: KeyFiles) -> tuple[Server, ...]:
+    """The entries of all files.
+
+    Raises:
+        BadConfiguration: a file can not be read, or says something that has no meaning.
+        ExposedKey: others can read one.
+    """
+    servers: list[Server] = []
+    for path in files.tables():
+        servers += read_server_file(path, files)
+    seen = [(server.name, server.company) for server in servers]
+    for entry in seen:
+        if seen.count(entry) > 1:
+            raise bad(
+                files.folder,
+                tr(
+                    "host {host} with company {company} has two entries",
+                    host=entry[0],
+                    company=entry[1],
+                ),
+            )
+    return tuple(servers)
+
+
+def read_server_file(path: Path, files: KeyFiles | None = None) -> list[Server]:
+    """The entries of one of `files`, or of a file of its own; raises as `read_servers` does."""
+    files = files or KeyFiles(path.parent)
+    files.check_private(path)
+    table = read_table(path, at=files.place(path))
+    return [_server(entry, files) for entry in table.entries("server", SERVER_NAMES)]
+
+
+def _server(entry: Table, files: KeyFiles) -> Server:
+    try:
+        name = server_name(*parse_server(entry.take("host", str)))
+    except ValueError:
+        raise entry.bad(
+            joined("; ", (tr("'host' is not a host name, or host name and port"), NOT_SHOWN))
+        ) from None
+    company = entry.take("company", str, None)
+    locations = entry.take("locations", list, [])
+    try:
+        for listed in ([company] if company is not None else []) + locations:
+            check_id(text_of(listed))
+    except ValueError as error:
+        raise entry.bad(tr("a name of a company or location {error}", error=error)) from None
+    server = Server(
+        name=name,
+        api_key=_api_key(entry, files),
+        company=company,
+        locations=tuple(map(text_of, locations)),
+        ca_file=entry.take("ca_file", str, None),
+        proxy=entry.take("proxy", str, None),
+        encryption=entry.take("encryption", str, None),
+        allow_plaintext=entry.take("allow_plaintext", bool, False),
+    )
+    if server.proxy is not None and not _is_proxy(server.proxy):
+        raise entry.bad(tr("'proxy' is not of the form http://HOST:PORT"))
+    if server.ca_file and not os.access(server.ca_file, os.R_OK):
+        raise entry.bad(tr("ca_file {file} can not be read", file=server.ca_file))
+    if server.encryption not in (None, *ENCRYPTION):
+        raise entry.bad(tr("'encryption' is one of {values}", values=", ".join(ENCRYPTION)))
+    if server.encryption == "never" and not server.may_be_plain:
+        raise entry.bad(
+            tr(
+                "'encryption' is never, but what is sent to {server} leaves this machine: remove "
+                "it, or set allow_plaintext = true",
+                server=server.name,
+            )
+        )
+    return server
+
+
+def _api_key(entry: Table, files: KeyFiles) -> Secret:
+    text, file = entry.take("api_key", str, None), entry.take("api_key_file", str, None)
+    if text is None and file is None:
+        raise entry.bad(
+            tr("the key is missing: add api_key, or api_key_file with the path of a file")
+        )
+    if text is not None and file is not None:
+        raise entry.bad(tr("api_key and api_key_file are both there: keep one of them"))
+    what: str = "api_key"
+    if file == "":
+        raise entry.bad(tr("api_key_file is empty; it is to be the path of a file"))
+    if file is not None:
+        what = tr("the file that api_key_file names")
+        text = _content(entry, files, file, what)
+    key = (text or "").strip()
+    if not key:
+        raise entry.bad(
+            tr("{what} is empty; put the key there that the server's administrator gave", what=what)
+        )
+    if not is_key(key):
+        raise entry.bad(
+            tr("{what} holds spaces, line breaks or letters that no key has", what=what)
+        )
+    return Secret(key)
+
+
+def is_key(text: str) -> bool:
+    """Whether a text can be a key."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
+
+def _content(entry: Table, files: KeyFiles, file: str, what: str) -> str:
+    path = entry.source.parent / file
+    try:
+        files.place(path).stat()
+    except (OSError, ValueError) as error:
+        why = [getattr(error, "strerror", None) or tr("it is no path")]
+        if files.credentials is not None:
+            why.append(tr("the service gets the files of servers.d alone"))
+        text = tr("{what} can not be read ({why})", what=what, why=joined("; ", why))
+        raise entry.bad(joined("; ", (text, NOT_SHOWN))) from None
+    files.check_private(path)
+    try:
+        return files.place(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable(path, error) from None
+
+
+def _is_proxy(text: str) -> bool:
+    """Whether requests can use it; its own error would show the password that may be in it."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _exposure(status: os.stat_result) -> int:
+    """The rights that others than we and root have to a file."""
+    if status.st_uid not in (0, os.geteuid()):
+        return stat.S_IRWXU
+    return stat.S_IMODE(status.st_mode) & 0o077

@@ -1,0 +1,77 @@
+"""Writes files of servers.d: private from their first moment on, and whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from cirrus_bridge.base.errors import BadConfiguration
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.config.servers import Server
+
+
+def server_toml(server: Server) -> str:
+    """A `[[server]]` entry, with its key."""
+    values = {
+        "host": server.name,
+        "company": server.company,
+        "api_key": server.api_key.reveal(),
+        "locations": list(server.locations),
+        "ca_file": server.ca_file,
+        "proxy": server.proxy,
+        "encryption": server.encryption,
+        "allow_plaintext": server.allow_plaintext or None,
+    }
+    # what JSON escapes in texts, TOML does in the same way
+    lines = [
+        f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        for name, value in values.items()
+        if value is not None
+    ]
+    return "\n".join(["[[server]]", *lines, ""])
+
+
+def check_writable(path: Path) -> None:
+    """See that a file can be written there, before there is anything to write.
+
+    Raises:
+        BadConfiguration: it can not.
+    """
+    there = next(each for each in path.absolute().parents if each.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _not_written(path, os.strerror(errno.EACCES))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, and the folders that it needs.
+
+    Raises:
+        BadConfiguration: it can not be written; what was there before is there still.
+    """
+    try:
+        for folder, mode in ((path.parent.parent, 0o755), (path.parent, 0o700)):
+            if not folder.exists():
+                folder.mkdir(parents=True)
+                folder.chmod(mode)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _not_written(path, error.strerror) from error
+
+
+def _not_written(path: Path, why: str | None) -> BadConfiguration:
+    return BadConfiguration(
+        tr("{path} can not be written ({error}). Run this as root.", path=path, error=why)
+    )

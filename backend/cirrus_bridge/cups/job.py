@@ -1,0 +1,272 @@
+"""The way in: backend(7)'s arguments, environment and spool → one frozen PrintJob.
+
+Argument bytes are read as UTF-8 whatever the locale. Opens and reads the document in pieces;
+never keeps it, never writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO
+
+from cirrus_bridge.base.errors import (
+    BadOption,
+    Interrupted,
+    JoinedDocuments,
+    UnreadableDocument,
+    UsageError,
+)
+from cirrus_bridge.base.model import PrintJob
+from cirrus_bridge.base.text import one_line
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.cups.job_facts import JobFacts, facts_from_options, is_number
+from cirrus_bridge.cups.joinable_formats import HEAD_BYTES, can_be_joined, unpacked
+from cirrus_bridge.cups.options import parse_options
+from cirrus_bridge.cups.ppd_file import NO_DRIVER, QueueDriver, read_queue_driver
+from cirrus_bridge.cups.spool import are_joined, files
+
+READ_BYTES = 128 * 1024
+DEATH_WAIT_S = 0.2
+TITLE_CHARS = 255
+USAGE = "Usage: cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]   (no argument: list devices)"
+_AS_IT_IS = "application/vnd.cups-raw"  # no filter has had it but gziptoany
+_SPOOL_NAME = re.compile(r"d[0-9]+-([0-9]+)")
+
+
+def job_id_of(argv: Sequence[str]) -> int:
+    """The job's number, from backend(7)'s arguments.
+
+    Raises:
+        UsageError: not 5 or 6 arguments, or no number as job id.
+    """
+    if len(argv) not in (6, 7):
+        raise UsageError(USAGE)
+    job_id = _text(argv[1])
+    if not is_number(job_id):
+        raise UsageError(tr("'{id}' is not a job id. {usage}", id=job_id, usage=USAGE))
+    return int(job_id)
+
+
+def read_job(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    number: int = 0,
+    facts: JobFacts | None = None,
+) -> PrintJob:
+    """The job that CUPS describes by `argv` (with the program's name) and `environ`.
+
+    Args:
+        number: the place in the job of this run's document, or 0 if that is not known.
+        facts: what cupsd says of the job; None for a run by hand.
+
+    Raises:
+        UsageError: not 5 or 6 arguments, or no number as job id.
+        BadOption: the number of copies is not a number.
+    """
+    job_id = job_id_of(argv)
+    user, title, copies, option_text = (_text(arg) for arg in argv[2:6])
+    if not is_number(copies) or int(copies) < 1:
+        raise BadOption(
+            tr(
+                "'{copies}' is not a number of copies. Print again with 1 to 99 copies.",
+                copies=copies,
+            )
+        )
+    options = parse_options(option_text)
+    facts = facts or facts_from_options(options)
+    documents = files(argv, environ)
+    spool_path = Path(argv[6]) if len(argv) == 7 else None
+    queue = _text(environ.get("PRINTER", "")) or "cirrus"
+    ppd = environ.get("PPD")
+    driver = read_queue_driver(Path(ppd)) if ppd else NO_DRIVER
+    return PrintJob(
+        job_id=job_id,
+        job_uuid=facts.job_uuid,
+        user=user,
+        title=_title(title) or f"{queue}-{job_id}",
+        copies=_copies_left(int(copies), len(argv) == 7, environ, driver),
+        documents=documents,
+        joined=_joined(argv, environ, documents, int(copies)),
+        queue=queue,
+        options=MappingProxyType(options),
+        spool_path=spool_path,
+        number=_document_number(spool_path) or number or 1,
+        created_at=facts.created_at,
+        processing_at=facts.processing_at,
+        completed_at=facts.completed_at,
+        cancel_after_s=facts.cancel_after_s,
+        priority=facts.priority,
+        host=facts.host
+        or options.get("job-originating-host-name", ""),  # cupsd may keep it private
+        has_driver="FINAL_CONTENT_TYPE" in environ,
+        layout_done=spool_path is None
+        and "FINAL_CONTENT_TYPE" in environ
+        and environ.get("CONTENT_TYPE") != _AS_IT_IS,
+        class_name=_text(environ.get("CLASS", "")),
+        queue_defaults=MappingProxyType(driver.defaults),
+        papers=MappingProxyType(driver.papers),
+        trays=MappingProxyType(driver.trays),
+        language=_text(environ.get("LANG", "")).partition(".")[0],  # any client's bytes
+    )
+
+
+class SpooledDocument:
+    """The document's bytes, from the spool file or `stdin`: opened at once, by whoever may open it,
+    and read later, in pieces of at most READ_BYTES. `size_bytes` is 0 where it is not known.
+    `cupsd` is the process that joins the job's files, if they are joined, and `spooled` names them.
+
+    Raises (when it is iterated):
+        UnreadableDocument: it can not be opened, or read to its end.
+        JoinedDocuments: CUPS has joined what can not be joined.
+        Interrupted: cupsd has died before it had joined all files.
+    """
+
+    def __init__(
+        self, job: PrintJob, stdin: BinaryIO, cupsd: int, spooled: Iterable[str] = ()
+    ) -> None:
+        self._joiner = _Cupsd(cupsd) if job.is_joined and job.documents > 1 else None
+        self._is_joined = job.is_joined
+        # with a driver, filters have made something else of the files
+        self._parts = list(map(_head, spooled)) if job.is_joined and not job.has_driver else []
+        self._name = str(job.spool_path or "standard input")
+        self._source: BinaryIO | OSError = stdin
+        self.size_bytes = 0
+        if job.spool_path is not None:
+            try:
+                self._source = job.spool_path.open("rb", buffering=0)
+                self.size_bytes = os.fstat(self._source.fileno()).st_size
+            except OSError as error:
+                self._source = error
+
+    def __iter__(self) -> Iterator[bytes]:
+        seen = 0
+        try:
+            if isinstance(self._source, OSError):
+                raise self._source
+            if self._is_joined and (head := self._checked_head(self._source.fileno())):
+                seen += len(head)
+                yield head
+            while chunk := os.read(self._source.fileno(), READ_BYTES):
+                seen += len(chunk)
+                yield chunk
+            if self._joiner and self._joiner.is_gone():
+                raise Interrupted(
+                    tr(
+                        "CUPS ended before it had handed over all files of this job, so nothing "
+                        "was printed. The job begins anew when CUPS is back."
+                    )
+                )
+        except OSError as error:
+            raise UnreadableDocument(
+                tr(
+                    "The print data can not be read ({error}). Release the job to try again, or "
+                    "print it anew.",
+                    error=error.strerror,
+                ),
+                detail=f"reading {self._name}: {error}",
+            ) from error
+        finally:
+            if not isinstance(self._source, OSError):
+                self._source.close()
+        if seen < self.size_bytes:
+            raise UnreadableDocument(
+                tr("The print data became shorter while it was read. Print the document anew."),
+                detail=f"{self._name}: {seen} of {self.size_bytes} bytes",
+            )
+
+    def _checked_head(self, source: int) -> bytes:
+        """The first bytes of what was joined, if it was joined rightly."""
+        head = b""
+        while len(head) < HEAD_BYTES and (more := os.read(source, READ_BYTES)):
+            head += more
+        if not all(map(can_be_joined, (head, *self._parts))):
+            raise JoinedDocuments(
+                tr(
+                    "Nothing was printed (CUPS joined several files or copies of a format "
+                    "that cannot be joined). Print them one by one, or ask your "
+                    "administrator to give the queue the Cirrus driver. Then release this "
+                    "job if it is held; otherwise print it again."
+                )
+            )
+        return head
+
+
+def _head(path: str) -> bytes:
+    """The first bytes of a file of the job; none if they cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return unpacked(file.read(READ_BYTES))
+    except OSError:
+        return b""
+
+
+class _Cupsd:
+    """A cupsd, by a handle that no later process with its number can take over (pidfd_open(2)).
+    If it died before its child had a look, the child has another parent, of another name."""
+
+    def __init__(self, pid: int) -> None:
+        self._handle: int | None = None
+        self._was_gone = False
+        with contextlib.suppress(OSError):  # no such files there (proc(5)), or no such process
+            self._was_gone = b"cupsd" not in Path(f"/proc/{pid}/comm").read_bytes()
+        try:
+            self._handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._was_gone = True
+        except OSError:
+            pass  # a kernel that has no such handles: not known to be gone
+
+    def is_gone(self) -> bool:
+        """Whether it has ended; waits a little, as files are closed before the end is there."""
+        if self._was_gone or self._handle is None:
+            return self._was_gone
+        return bool(select.select([self._handle], [], [], DEATH_WAIT_S)[0])
+
+
+def _copies_left(
+    copies: int, from_file: bool, environ: Mapping[str, str], driver: QueueDriver
+) -> int:
+    """How many copies are still to be made.
+
+    A file has gone through no filter. Filters leave copies of PDF to the device, unless the
+    driver says that they are to make them; they write the number into PostScript and PCL. What
+    comes as it is, or as text, has only been unpacked by gziptoany(8), or is one of several files:
+    with a driver that makes no copies, without one it has made them.
+    """
+    if from_file or "CONTENT_TYPE" not in environ:
+        return copies
+    final = environ.get("FINAL_CONTENT_TYPE")
+    if final is None:
+        return 1
+    if environ["CONTENT_TYPE"] == _AS_IT_IS or final == "text/plain":
+        return copies
+    return copies if "pdf" in final and not driver.manual_copies else 1
+
+
+def _joined(argv: Sequence[str], environ: Mapping[str, str], documents: int, copies: int) -> int:
+    """Of how many files and copies CUPS has made the one document of standard input."""
+    count = documents if are_joined(argv, environ, documents) else 1
+    is_repeated = len(argv) == 6 and "CONTENT_TYPE" in environ
+    return count * copies if is_repeated and "FINAL_CONTENT_TYPE" not in environ else count
+
+
+def _text(argument: str) -> str:
+    """An argument as the UTF-8 that CUPS sends; bytes that are not become U+FFFD."""
+    return os.fsencode(argument).decode("utf-8", "replace")
+
+
+def _title(text: str) -> str:
+    clean = one_line(text).strip()
+    return clean if len(clean) <= TITLE_CHARS else clean[: TITLE_CHARS - 1] + "…"
+
+
+def _document_number(spool_path: Path | None) -> int | None:
+    """CUPS names spool files dJJJJJ-NNN, NNN the document's number within the job."""
+    match = spool_path and _SPOOL_NAME.fullmatch(spool_path.name)
+    return int(match[1]) if match else None

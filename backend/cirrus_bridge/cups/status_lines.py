@@ -1,0 +1,90 @@
+"""What CUPS is told: status lines on standard error, and the exit code (backend(7)).
+
+Each line is one message whatever text goes into it, in the language of the job, which CUPS gives
+the backend as LANG, but for what only the log gets; the first ERROR is the one that CUPS keeps
+on the job, so there is one at most. Nothing that is written here can fail the job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import BinaryIO
+
+from cirrus_bridge.base.errors import CirrusError, Disposition
+from cirrus_bridge.base.text import one_line
+from cirrus_bridge.base.translation import joined, translated
+
+# backend(7), cups/backend.h
+EXIT_CODES: Mapping[Disposition, int] = {
+    Disposition.DONE: 0,  # CUPS_BACKEND_OK
+    Disposition.FAIL: 1,  # CUPS_BACKEND_FAILED
+    Disposition.HOLD: 3,  # CUPS_BACKEND_HOLD
+    Disposition.STOP_QUEUE: 4,  # CUPS_BACKEND_STOP
+    Disposition.CANCEL: 5,  # CUPS_BACKEND_CANCEL
+    Disposition.RETRY_LATER: 6,  # CUPS_BACKEND_RETRY
+    Disposition.RUN_AGAIN: 7,  # CUPS_BACKEND_RETRY_CURRENT
+}
+LINE_BYTES = 1000  # cupsd reads status lines into a buffer of 2,048 bytes (scheduler/statbuf.h)
+
+
+class CupsReport:
+    """Writes messages to a stream (standard error of the backend) in CUPS's form."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._connecting = False
+        self._progress = -1
+
+    def debug(self, text: str) -> None:
+        """For the log at debug level."""
+        self._line("DEBUG", text)
+
+    def info(self, text: str) -> None:
+        """For people: shown on the job while it runs."""
+        self._line("INFO", text)
+
+    def lasting(self, text: str) -> None:
+        """For people: shown on the job while it runs and after it has ended."""
+        self._line("WARNING", text)
+
+    def fault(self, text: str) -> None:
+        """What is no CirrusError, or belongs to no job (discovery)."""
+        self._line("ERROR", text)
+
+    def progress(self, percent: int) -> None:
+        """Set job-media-progress (0 to 100)."""
+        if percent != self._progress:
+            self._progress = percent
+            self._line("ATTR", f"job-media-progress={percent}")
+
+    def server_away(self, text: str) -> None:
+        """The server can not be used now: say so and set the reason `connecting-to-device`."""
+        if not self._connecting:
+            self._connecting = True
+            self._line("STATE", "+connecting-to-device")
+        self.info(text)
+
+    def server_back(self) -> None:
+        """Take `connecting-to-device` back if it was set."""
+        if self._connecting:
+            self._connecting = False
+            self._line("STATE", "-connecting-to-device")
+
+    def error(self, error: CirrusError) -> int:
+        """Report an error and return the exit code that goes with it."""
+        self.server_back()  # the poller says at the queue that jobs wait
+        if error.detail:
+            self.debug(error.detail)
+        texts = (error.text, error.consequence, f"({error.code})")
+        self._line("ERROR", joined(" ", filter(None, texts)))
+        return EXIT_CODES[error.disposition]
+
+    def _line(self, kind: str, text: str) -> None:
+        said = text if kind == "DEBUG" else translated(text)
+        data = one_line(said).encode("utf-8", "replace")
+        if len(data) > LINE_BYTES:
+            data = data[:LINE_BYTES].decode("utf-8", "ignore").encode() + "…".encode()
+        with contextlib.suppress(OSError, ValueError):  # nobody listens any more
+            self._stream.write(kind.encode() + b": " + data + b"\n")
+            self._stream.flush()

@@ -1,0 +1,138 @@
+"""What people read while documents wait in the cloud: on a held job, and at a queue. Pure.
+
+A location that has fetched nothing since a job was submitted to it counts as offline after a
+while: the API tells of jobs, not of locations.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cirrus_bridge.base.model import DeliveryState
+from cirrus_bridge.base.translation import joined, tr, trn
+from cirrus_bridge.delivery.tracking import Tracked, describe
+
+OFFLINE_AFTER_S = 60.0
+CANCELING = tr("The cloud has it: canceling it here does not stop it.")
+
+WAITING_REASON = "cirrus-delivery-waiting-report"
+FAILED_REASON = "cirrus-delivery-failed-warning"
+UNASKED_REASON = "cirrus-delivery-unasked-warning"
+
+Offline = Mapping[str, float]  # locations by id → since when, in seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class QueueNews:
+    """What a queue is to say: our reasons (IPP keywords) and one message, empty for none."""
+
+    reasons: frozenset[str] = frozenset()
+    message: str = ""
+
+
+def held_message(targets: Sequence[Tracked], offline: Offline, now: datetime) -> str:
+    """The message of a job that CUPS holds until its targets have it."""
+    parts: dict[str, None] = {}
+    for target in targets:
+        location = target.receipt.target.location
+        if target.status.state is DeliveryState.SUBMITTED:
+            said = target.status.message
+            where = tr("Waiting for delivery at {place}", place=_place(location, offline, now))
+            parts[tr("{what}: {said}", what=where, said=said) if said else where] = None
+        else:
+            parts[describe(target.receipt, target.status)] = None
+    return joined(" ", (tr("{states}.", states=joined("; ", parts)), CANCELING))
+
+
+def queue_news(
+    targets: Sequence[Tracked],
+    offline: Offline,
+    failures: Sequence[str],
+    notices: Sequence[str],
+    trouble: str,
+    now: datetime,
+    *,
+    is_away: bool = False,
+) -> QueueNews:
+    """What a queue is to say of the documents that a poller follows for it.
+
+    Args:
+        targets: all of them.
+        failures: what became of documents that were not delivered, the newest first.
+        notices: what else is to be known for a while.
+        trouble: why the cloud can not be asked, or empty.
+        is_away: jobs are held until a server works again; a notice has the words.
+    """
+    waiting: defaultdict[str, list[Tracked]] = defaultdict(list)
+    received: defaultdict[str, list[Tracked]] = defaultdict(list)
+    for target in targets:
+        if not target.status.state.is_final:
+            by_state = waiting if target.status.state is DeliveryState.SUBMITTED else received
+            by_state[target.receipt.target.location].append(target)
+    parts: list[str] = [
+        _with_words(
+            here,
+            trn(
+                "{count} job waiting at {place}",
+                "{count} jobs waiting at {place}",
+                _count(here),
+                place=_place(location, offline, now),
+            ),
+        )
+        for location, here in sorted(waiting.items())
+    ]
+    parts += [
+        _with_words(
+            here,
+            trn(
+                "{count} job received at {place}",
+                "{count} jobs received at {place}",
+                _count(here),
+                place=location,
+            ),
+        )
+        for location, here in sorted(received.items())
+    ]
+    reasons = {WAITING_REASON} if offline.keys() & waiting.keys() else set()
+    if any(target.status.is_failing for target in targets):
+        reasons.add(FAILED_REASON)
+    if trouble and parts:
+        reasons.add(UNASKED_REASON)
+        parts.append(tr("how it goes on is not seen: {trouble}", trouble=trouble))
+    parts += notices
+    if is_away:
+        reasons.add(UNASKED_REASON)
+    if failures:
+        reasons.add(FAILED_REASON)
+        first, more = failures[0], len(failures) - 1
+        if more:
+            first = trn(
+                "{failure} (and {count} more)", "{failure} (and {count} more)", more, failure=first
+            )
+        parts.insert(0, first)
+    return QueueNews(frozenset(reasons), joined("; ", parts))
+
+
+def _count(targets: Iterable[Tracked]) -> int:
+    """How many jobs of CUPS they are: one may have several files, or targets."""
+    return len({(t.key.job_uuid, t.key.job_id, t.key.print_run) for t in targets})
+
+
+def _with_words(targets: Iterable[Tracked], what: str) -> str:
+    """With what the cloud says of the first of them that it says anything of, errors before
+    remarks: why they stay."""
+    words = [target.status for target in targets if target.status.message]
+    said = min(words, key=lambda status: not status.is_failing).message if words else ""
+    return tr("{what}: {said}", what=what, said=said) if said else what
+
+
+def _place(location: str, offline: Offline, now: datetime) -> str:
+    if location not in offline:
+        return location
+    since = datetime.fromtimestamp(offline[location], now.tzinfo)
+    form = "%H:%M" if since.date() == now.date() else "%Y-%m-%d %H:%M"
+    time = f"{since:{form}}"
+    return tr("{location} (offline since {time})", location=location, time=time)

@@ -1,0 +1,115 @@
+"""The delivery state of each target of a document, and doubts about the server's answers.
+
+Every job state from a server passes through `Tracked.learn`, for the backend and for the poller.
+A state of a job that is not the document is not taken over. It may be a passing fault, so the
+server is asked again, and only the poller decides that it stays so (`Tracked.verdict`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, Receipt
+from cirrus_bridge.base.translation import Words, marked, tr
+from cirrus_bridge.delivery.verification import SentDocument, difference
+from cirrus_bridge.journal.deliveries import Accepted
+
+DOUBT_LIMIT = 5  # answers in a row that are not about the job
+
+# `wait` of the queue → when a target's state is good enough to stop following
+ENOUGH: dict[str, Callable[[DeliveryState], bool]] = {
+    "submitted": lambda state: True,
+    "received": lambda state: state is not DeliveryState.SUBMITTED,
+    "delivered": lambda state: state.is_final,
+}
+WORDS = {
+    DeliveryState.MISMATCHED: marked(
+        "The server's job for {location}:{device} is not the document that was sent"
+    ),
+    DeliveryState.UNKNOWN: marked(
+        "The server knows nothing any more of the job for {location}:{device}"
+    ),
+    DeliveryState.SUBMITTED: marked("Waiting for {location} to fetch the job"),
+    DeliveryState.RECEIVED: marked("Received at {location}"),
+    DeliveryState.DELIVERED: marked("Delivered at {location}:{device}"),
+    DeliveryState.DELETED: marked("Deleted at {location}"),
+    DeliveryState.SAVED: marked("Saved by the recipient at {location}"),
+    DeliveryState.TRASHED: marked("Put into the trash by the recipient at {location}"),
+}
+
+
+def describe(receipt: Receipt, status: JobStatus) -> Words:
+    """One target's state in words, with the location's own message."""
+    where = receipt.target
+    state = tr(WORDS[status.state], location=where.location, device=where.device)
+    return tr("{what}: {said}", what=state, said=status.message) if status.message else state
+
+
+@dataclass(slots=True)
+class Tracked:
+    """One target of a document: what is known of it, and how many of the server's last answers in
+    a row were not about it, in one way: `difference` is what the last of these said of another job,
+    or empty if the server did not know the job."""
+
+    key: DocumentKey
+    number: int
+    receipt: Receipt
+    status: JobStatus
+    sent: SentDocument = field(default_factory=SentDocument)
+    doubts: int = 0
+    difference: str = ""
+
+    @property
+    def is_doubtful(self) -> bool:
+        """The server has repeatedly answered without knowing the document."""
+        return self.doubts >= DOUBT_LIMIT
+
+    @property
+    def is_contradicted(self) -> bool:
+        """The server has repeatedly told of a job that is not the document."""
+        return self.is_doubtful and bool(self.difference)
+
+    @property
+    def verdict(self) -> JobStatus:
+        """The state of the document if the doubts persist."""
+        if self.difference:
+            mismatched = DeliveryState.MISMATCHED
+            return dataclasses.replace(self.status, state=mismatched, message=self.difference)
+        return dataclasses.replace(self.status, state=DeliveryState.UNKNOWN)
+
+    def doubt(self, difference: str = "") -> None:
+        """Count an answer that is not about the document."""
+        is_same = bool(difference) == bool(self.difference)
+        self.doubts = self.doubts + 1 if is_same else 1
+        self.difference = difference
+
+    def learn(self, status: JobStatus) -> bool:
+        """Take over what the server says, if it is about the document; whether it is news. A final
+        state stays what it is."""
+        if found := difference(self.sent, status):
+            self.doubt(found)
+            return False
+        self.doubts, self.difference = 0, ""
+        before = self.status
+        is_news = (status.state, status.message) != (before.state, before.message)
+        if is_news and not before.state.may_become(status.state):
+            return False
+        self.status = status
+        return is_news
+
+
+def tracked(documents: Sequence[Accepted]) -> list[Tracked]:
+    """Every target of the documents, in their order."""
+    return [
+        Tracked(
+            document.key,
+            delivery.number,
+            delivery.receipt,
+            delivery.status,
+            SentDocument(document.title, document.size_bytes, document.sent_bytes),
+        )
+        for document in documents
+        for delivery in document.deliveries
+    ]

@@ -1,0 +1,1 @@
+"""Cloud devices as CUPS devices and drivers."""

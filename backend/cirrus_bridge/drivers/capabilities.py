@@ -1,0 +1,113 @@
+"""What a cloud device can do, from what the API says of it and of its location. Pure.
+
+The API's data is somebody else's: whatever has another type than documented is taken for unknown,
+and what is unknown is offered rather than withheld (a location on Linux reports names alone).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from cirrus_bridge.base.media import STANDARD_PAPERS, Paper, known_paper
+
+MOST_CHOICES = 500
+_WORD_BYTES = 200  # with a keyword of PPDs, they are in a line of PPDs (255 bytes)
+_PRINTERS = (0, 4, None)  # the API's types "printer" and "network printer"; not known
+_YES_NO = {"0": False, "1": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """A device's abilities.
+
+    Attributes:
+        trays: names as the location reports them.
+        papers: never empty, each with the location's own word for it.
+        color, duplex, collate: False only where the location says so.
+        bitmaps: the location prints PDF by way of bitmaps, on Windows.
+        defaults: the device's own props, by name.
+    """
+
+    trays: tuple[str, ...]
+    papers: Mapping[Paper, str]
+    color: bool
+    duplex: bool
+    collate: bool
+    bitmaps: bool
+    defaults: Mapping[str, str]
+
+
+def formats(device: Mapping[str, Any]) -> frozenset[str]:
+    """What a device takes, in the API's words, such as pdf or any; empty where unknown."""
+    found = device.get("Formats")
+    return (
+        frozenset(word.lower() for word in found if _is_text(word))
+        if isinstance(found, list)
+        else frozenset()
+    )
+
+
+def capabilities(
+    location: Mapping[str, Any], device: Mapping[str, Any], device_id: str
+) -> Capabilities:
+    """The abilities of one of a location's devices."""
+    fields = _printer_line(location.get("Printers"), device, device_id)
+    trays, sizes = fields[2:3], fields[6:7]
+    color, collate, duplex = (_flag(fields[n : n + 1]) for n in (3, 4, 5))
+    defaults = device.get("DefaultProps")
+    return Capabilities(
+        trays=tuple(dict.fromkeys(_words(trays, ";,")))[:MOST_CHOICES],
+        papers=_papers(sizes) or {paper: paper.name for paper in STANDARD_PAPERS},
+        color=color,
+        duplex=duplex,
+        collate=collate,
+        bitmaps=location.get("IsWindows") is True,
+        defaults={
+            str(name).lower(): str(value)
+            for name, value in (defaults.items() if isinstance(defaults, dict) else ())
+            if isinstance(value, str | int)
+        },
+    )
+
+
+def _printer_line(lines: object, device: Mapping[str, Any], device_id: str) -> list[str]:
+    """The tab-separated fields of the printer that is the device's target; or, of a device that
+    leads to no printer (a file, a command), those of the printer that has its name."""
+    found: dict[str, list[str]] = {}
+    for line in filter(_is_text, lines if isinstance(lines, list) else ()):
+        fields = [field.strip() for field in line.split("\t")]
+        found.setdefault(fields[0], fields)
+    names = [device.get("Target")]
+    if device.get("Type") not in _PRINTERS:
+        names += [device.get("Name"), device_id]
+    fields = next((found[name] for name in names if name and _is_text(name) and name in found), [])
+    return ["" if field.lower() == "n/a" else field for field in fields]
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str)
+
+
+def _papers(field: list[str]) -> dict[Paper, str]:
+    found: dict[str, tuple[Paper, str]] = {}
+    for word in _words(field, ",;"):
+        paper = known_paper(word)
+        if paper and len(found) < MOST_CHOICES:
+            found.setdefault(paper.name, (paper, word))
+    return dict(found.values())
+
+
+def _flag(field: list[str]) -> bool:
+    return _YES_NO.get(field[0], True) if field else True
+
+
+def _words(field: list[str], separators: str) -> Iterable[str]:
+    text = field[0] if field else ""
+    for separator in separators[1:]:
+        text = text.replace(separator, separators[0])
+    for word in text.split(separators[0]):
+        clean = "".join(char for char in word if char.isprintable()).strip()
+        if clean and len(clean) <= 60 and len(clean.encode()) <= _WORD_BYTES:
+            yield clean

@@ -1,0 +1,121 @@
+"""The last good answer for each location, on disk, for the time when its server is away.
+
+Written by discovery only. Readable by everybody, since CUPS runs driver programs as another user:
+it holds what devices are called and can do, and never a key or a location's password. A cache
+that can not be read or written costs nothing but itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cirrus_bridge.base.model import Place
+
+_OF_LOCATION = ("Name", "IsInactive", "IsWindows", "Printers")
+_OF_DEVICE = ("Name", "IsInactive", "Type", "Formats", "DefaultProps")
+_FILE_BYTES = 64 << 20  # of an answer's letters, the file has some in three times as many bytes
+
+
+class DeviceCache:
+    """The cache in `folder`, which is made when something is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, place: Place, answer: Mapping[str, Any]) -> None:
+        """Keep the answer to `get location`, as far as discovery and drivers need it.
+
+        Raises:
+            OSError: it could not be written; the former one is still there.
+        """
+        devices = answer.get("Devices")
+        kept = {name: answer.get(name) for name in _OF_LOCATION} | {
+            "Devices": {
+                str(key): {name: device[name] for name in _OF_DEVICE if name in device}
+                | _printer_of(device, answer.get("Printers"))
+                for key, device in (devices.items() if isinstance(devices, dict) else ())
+                if isinstance(device, dict)
+            }
+        }
+        whole = {"place": [place.server, place.company, place.location], "answer": kept}
+        try:
+            text = json.dumps(whole)
+        except RecursionError:
+            raise OSError(errno.EINVAL, "it is nested too deeply") from None
+        path = self._path(place)
+        with contextlib.suppress(OSError, ValueError):
+            if path.read_text("utf-8") == text:
+                return
+        if not self._folder.exists():
+            self._folder.mkdir(parents=True)
+            self._folder.chmod(0o755)  # CUPS's umask for backends is 077
+        handle, temporary = tempfile.mkstemp(dir=self._folder)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                os.fchmod(file.fileno(), 0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def last(self, place: Place) -> Mapping[str, Any] | None:
+        """The last good answer for a location, if there ever was one."""
+        found = _read(self._path(place))
+        return found[1] if found and found[0] == place else None
+
+    def size_bytes(self, place: Place) -> int:
+        """How much there is to be read for `last`."""
+        try:
+            return self._path(place).stat().st_size
+        except OSError:
+            return 0
+
+    def keep_only(self, places: Iterable[Place]) -> None:
+        """Forget the places that nobody has configured any more; queues keep their drivers."""
+        kept = {self._path(place) for place in places}
+        for path in self._folder.glob("*.json"):
+            if path not in kept:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def everything(self) -> Iterator[tuple[Place, Mapping[str, Any]]]:
+        """All that is kept."""
+        for path in sorted(self._folder.glob("*.json")):
+            if found := _read(path):
+                yield found
+
+    def _path(self, place: Place) -> Path:
+        name = "\0".join((place.server, place.company, place.location))
+        return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
+
+
+def _printer_of(device: Mapping[str, Any], printers: object) -> dict[str, str]:
+    """The device's target, if it is one of its location's printers: that of another kind may be a
+    command, with passwords in it."""
+    target = device.get("Target")
+    lines = (
+        line for line in (printers if isinstance(printers, list) else ()) if isinstance(line, str)
+    )
+    names = (line.partition("\t")[0].strip() for line in lines)
+    return {"Target": target} if isinstance(target, str) and target in names else {}
+
+
+def _read(path: Path) -> tuple[Place, Mapping[str, Any]] | None:
+    try:
+        with path.open("rb") as file:
+            content = json.loads(file.read(_FILE_BYTES))
+        server, company, location = map(str, content["place"])
+        "".join((server, company, location)).encode()  # JSON can hold what UTF-8 can not
+        answer = content["answer"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return (Place(server, company, location), answer) if isinstance(answer, dict) else None

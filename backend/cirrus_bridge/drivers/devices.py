@@ -1,0 +1,128 @@
+"""The devices of a location as drivers, and what discovery says of them. Pure.
+
+A device has a driver of its own, made from what it can do, unless it takes only what no filter of
+CUPS can make.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cirrus_bridge.base.model import Place, Target
+from cirrus_bridge.base.text import one_line
+from cirrus_bridge.config.queue_uri import check_id, format_queue_uri
+from cirrus_bridge.drivers.capabilities import capabilities, formats
+from cirrus_bridge.drivers.formats import PageLanguage, page_language
+from cirrus_bridge.drivers.ppd import device_id, make_and_model, model_name, ppd
+
+# A longer URI is in no IPP attribute (RFC 8011, 5.1.6). What people read is text(127) there; and
+# cups-deviced takes what is after byte 2047 of a line for the next line.
+_URI_BYTES = 1023
+_TEXT_BYTES = 127
+_UNKNOWN = "Unknown"  # what CUPS's dialogs take for a device whose driver people choose themselves
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """One device: its queue URI, what it is called, and the location's words about it."""
+
+    uri: str
+    info: str
+    place: str
+    model: str
+    language: PageLanguage | None
+    location: Mapping[str, Any]
+    key: str
+
+    @property
+    def name(self) -> str:
+        """The driver's name, for `cat` and for lpadmin -m."""
+        return f"cirrus:{_digest(self.uri)}"
+
+    @property
+    def line(self) -> str:
+        """The driver's line for `list`."""
+        return f'"{self.name}" en "Cirrus" "{make_and_model(self.model)}" "{self._device_id}"'
+
+    @property
+    def device_line(self) -> str:
+        """The device's line in discovery (backend(7))."""
+        made = make_and_model(self.model) if self.language else _UNKNOWN
+        fields = (made, self.info, self._device_id, self.place)
+        return " ".join(("network", self.uri, *(f'"{field}"' for field in fields)))
+
+    @property
+    def _device_id(self) -> str:
+        return device_id(self.model, self.language) if self.language else ""
+
+    def ppd(self) -> str:
+        """The PPD.
+
+        Raises:
+            ValueError: it has no driver (`language` is None).
+        """
+        if self.language is None:
+            raise ValueError(f"no driver for {self.uri}")
+        return ppd(
+            self.model,
+            self.language,
+            capabilities(self.location, self.location["Devices"][self.key], self.key),
+        )
+
+
+def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
+    """The active devices of a location."""
+    found = answer.get("Devices")
+    if answer.get("IsInactive") or not isinstance(found, dict):
+        return
+    where = _shown(answer.get("Name")) or _shown(place.location)
+    alike = Counter(key.lower() for key in found)
+    names = Counter(
+        (_shown(each.get("Name")) or _shown(key)).lower()
+        for key, each in found.items()
+        if isinstance(each, dict)
+    )
+    for key, device in sorted(found.items()):
+        if not isinstance(device, dict) or device.get("IsInactive"):
+            continue
+        try:
+            check_id(key)
+        except ValueError:
+            continue  # the API's target list can not name it either
+        uri = format_queue_uri(place.server, place.company, [Target(place.location, key)])
+        if len(uri) > _URI_BYTES:
+            continue  # CUPS has no queue for it
+        name = _shown(device.get("Name")) or _shown(key)
+        if names[name.lower()] > 1 and name != _shown(key):
+            name = _within(f"{name} ({_shown(key)})")
+        # cups-deviced drops a device whose text and URI are another's but for upper and lower case
+        mark = f"#{_digest(uri)} " if alike[key.lower()] > 1 else ""
+        model = model_name((name, key), (where, place.location), _digest(uri))
+        language = page_language(formats(device))
+        place_bytes = len(f" at {where}".encode())
+        shown = _within(f"{mark}{name}", max(_TEXT_BYTES - place_bytes, _TEXT_BYTES // 2))
+        info = _within(f"{shown} at {where}")
+        yield Driver(uri, info, where, model, language, answer, key)
+
+
+def drivers(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
+    """Those of a location's devices that have a driver."""
+    return (device for device in devices(place, answer) if device.language)
+
+
+def _digest(uri: str) -> str:
+    return hashlib.sha256(uri.encode()).hexdigest()[:16]
+
+
+def _shown(text: object) -> str:
+    """Text that can stand between the quotes of a line."""
+    known = str(text) if isinstance(text, str | int | float) else ""
+    return _within(one_line(known).replace("\\", "/").replace('"', "'").strip())
+
+
+def _within(text: str, most_bytes: int = _TEXT_BYTES) -> str:
+    return text.encode()[:most_bytes].decode("utf-8", "ignore").strip()

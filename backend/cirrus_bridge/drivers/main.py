@@ -1,0 +1,45 @@
+"""The CUPS driver program `cirrus`: a driver for each device that discovery has seen.
+
+`list` prints a line for each, `cat NAME` its PPD (cups-driverd(8)). Reads the cache alone: CUPS
+runs it as a user who has no keys, and whenever somebody opens a list of drivers.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from cirrus_bridge.base.translation import tr, translated
+from cirrus_bridge.config.defaults import CACHE_FOLDER
+from cirrus_bridge.drivers.device_cache import DeviceCache
+from cirrus_bridge.drivers.devices import Driver, drivers
+
+USAGE = "Usage: cirrus-driver list | cirrus-driver cat NAME"
+
+
+def run() -> int:
+    """Entry point of the program."""
+    known = _known(Path(os.environ.get("CIRRUS_BRIDGE_CACHE") or CACHE_FOLDER))
+    match sys.argv[1:]:
+        case ["list"]:
+            for driver in known:
+                sys.stdout.write(driver.line + "\n")
+            return 0
+        case ["cat", name]:
+            for driver in known:
+                if driver.name == name:
+                    sys.stdout.buffer.write(driver.ppd().encode())
+                    return 0
+            text = tr("There is no driver '{name}'. Look for devices first (lpinfo -v).", name=name)
+            sys.stderr.buffer.write(f"ERROR: {translated(text)}\n".encode("utf-8", "replace"))
+            return 1
+        case _:
+            sys.stderr.write(USAGE + "\n")
+            return 1
+
+
+def _known(cache: Path) -> Iterator[Driver]:
+    for place, answer in DeviceCache(cache).everything():
+        yield from drivers(place, answer)

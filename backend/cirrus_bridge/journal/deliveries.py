@@ -1,0 +1,267 @@
+"""What becomes of accepted documents, on disk: who follows them, and what the cloud says of them.
+
+A document is with its backend until it is handed over; from then on with the poller that holds its
+lease. A poller that has given no sign of life for LEASE_S has lost its leases. A closed document
+is remembered for a while, then pruned. `lifecycle` has the states.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, Receipt, Target
+from cirrus_bridge.journal.database import JournalDatabase
+from cirrus_bridge.journal.lifecycle import (
+    ACCEPTED,
+    OVER,
+    Event,
+    State,
+    next_state,
+    sql_list,
+)
+
+LEASE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One target of a document, the `number`th from 0, and what was last heard of it."""
+
+    number: int
+    receipt: Receipt
+    status: JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A document that the cloud has.
+
+    `class_name` is the class through which its job came, if there was one; `reprints` how often
+    the document was submitted again because the cloud did not deliver it. `device_uri` is
+    `uri.followed_uri` once the poller follows the document. Times are in seconds since the epoch;
+    `closed_at_s` is 0 while something is left to be done. `size_bytes` is the document's size,
+    `sent_bytes` the size of what was uploaded of it; 0 is not known."""
+
+    key: DocumentKey
+    queue: str
+    class_name: str
+    user: str
+    title: str
+    language: str
+    state: State
+    device_uri: str
+    accepted_at_s: float
+    reprints: int
+    closed_at_s: float
+    deliveries: tuple[Delivery, ...]
+    size_bytes: int = 0
+    sent_bytes: int = 0
+
+
+class DeliveryJournal(JournalDatabase):
+    """The journal's part for those who follow documents; use as a context manager.
+
+    Raises (every method):
+        JournalBusy: another process kept the lock for BUSY_TIMEOUT_S.
+        JournalError: it can not be read or written.
+    """
+
+    def documents_of(self, key: DocumentKey) -> list[Accepted]:
+        """The accepted documents of the print that `key` belongs to, by number."""
+        return self._documents(
+            "job_uuid = ? AND job_id = ? AND print_run = ? AND destination = ?", key_values(key)[:4]
+        )
+
+    def state(
+        self,
+        key: DocumentKey,
+        number: int,
+        status: JobStatus,
+        *,
+        now_s: float,
+        poller: str | None = None,
+    ) -> bool:
+        """What the cloud says of the document's target with this number (from 0).
+
+        Returns:
+            False, with nothing written, if the document is leased by another than `poller`.
+        """
+        seen_s = now_s if status.state is not DeliveryState.SUBMITTED else None
+        final_s = now_s if status.state.is_final else None
+        with self._transaction():
+            if self._lease(key) != poller:
+                return False
+            self._db.execute(
+                "UPDATE delivery SET state = ?, message = ?, submitted = ?, received = ?,"
+                " delivered = ?, updated_at = ?, received_at = coalesce(received_at, ?),"
+                f" final_at = coalesce(final_at, ?) WHERE {BY_KEY} AND target_number = ?",
+                (int(status.state), status.message, status.submitted, status.received,
+                 status.delivered, now_s, seen_s, final_s, *key_values(key), number),
+            )  # fmt: skip
+        return True
+
+    def hand_over(
+        self, keys: Iterable[DocumentKey], handover: str, device_uri: str, *, now_s: float
+    ) -> None:
+        """The backend no longer follows these documents; a poller may."""
+        event = Event.HOLD if handover == "hold" else Event.LEAVE
+        with self._transaction():
+            for key in keys:
+                self._move(key, event, now_s, device_uri=device_uri, poller=None, open_runs=0)
+
+    def take_back(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
+        """A backend follows these documents again, as a person has released their job."""
+        with self._transaction():
+            for key in keys:
+                self._move(key, Event.TAKE_BACK, now_s, poller=None)
+
+    def close(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
+        """Nothing is left to be done for these documents."""
+        with self._transaction():
+            for key in keys:
+                if self._state(key) in ACCEPTED:  # or another run submits it again
+                    self._move(key, Event.CLOSE, now_s, poller=None, open_runs=0)
+
+    def held_counts(self, queue: str) -> tuple[int, int]:
+        """How many jobs CUPS holds until the poller has seen their delivery: of a queue, and of
+        all queues."""
+        with self._translated():
+            row = self._db.execute(
+                "SELECT count(DISTINCT iif(queue = ?, job_uuid, NULL)), count(DISTINCT job_uuid)"
+                " FROM document WHERE closed_at IS NULL AND state = 'held'",
+                (queue,),
+            ).fetchone()
+        return int(row[0]), int(row[1])
+
+    def poller_is_alive(self, *, now_s: float) -> bool:
+        """Whether a poller has given a sign of life lately."""
+        with self._translated():
+            row = self._db.execute(
+                "SELECT 1 FROM poller WHERE alive_until > ?1 AND alive_until <= ?1 + ?2",
+                (now_s, LEASE_S),
+            ).fetchone()
+        return row is not None
+
+    def quiet_since_s(self, at: str, location: str) -> float:
+        """Since when a location has fetched nothing though documents wait for it, in seconds since
+        the epoch; infinite if none waits. `at` is how destinations of its company begin."""
+        here = (
+            " FROM document JOIN delivery USING"
+            " (job_uuid, job_id, print_run, destination, number)"
+            " WHERE location = ?1 AND substr(destination, 1, length(?2)) = ?2"
+        )
+        with self._translated():
+            (oldest_s,) = self._db.execute(
+                f"SELECT min(accepted_at){here} AND closed_at IS NULL AND delivery.state = 0",
+                (location, at),
+            ).fetchone()
+            if oldest_s is None:
+                return math.inf
+            (fetched_s,) = self._db.execute(
+                f"SELECT max(coalesce(final_at, received_at)){here}"
+                " AND coalesce(closed_at, ?3) >= ?3 AND delivery.state IN (1, 2, 8, 9)",
+                (location, at, oldest_s),
+            ).fetchone()
+        return max(float(oldest_s), fetched_s or 0.0)
+
+    def _documents(self, where: str, values: Sequence[object]) -> list[Accepted]:
+        with self._translated():
+            rows = self._db.execute(
+                f"SELECT {_COLUMNS} FROM document JOIN delivery"
+                " USING (job_uuid, job_id, print_run, destination, number)"
+                f" WHERE document.state IN {sql_list(ACCEPTED)} AND cloud_job_id IS NOT NULL"
+                f" AND {where}"
+                " ORDER BY accepted_at, job_uuid, job_id, print_run, destination, number,"
+                " target_number",
+                values,
+            ).fetchall()
+        return list(_accepted(rows))
+
+    def _lease(self, key: DocumentKey) -> str | None:
+        row = self._db.execute(
+            f"SELECT poller FROM document WHERE {BY_KEY}", key_values(key)
+        ).fetchone()
+        return row[0] if row else ""
+
+    def _state(self, key: DocumentKey) -> State | None:
+        row = self._db.execute(
+            f"SELECT state FROM document WHERE {BY_KEY}", key_values(key)
+        ).fetchone()
+        return State(row[0]) if row else None
+
+    def _move(
+        self, key: DocumentKey, event: Event, now_s: float, **values: str | float | None
+    ) -> None:
+        """Change a document's state, and more of its row, as `lifecycle` allows."""
+        state = self._state(key)
+        if state is None:
+            return  # pruned
+        after = next_state(state, event)
+        if after not in OVER:
+            values["closed_at"] = None
+        elif state not in OVER:
+            values["closed_at"] = now_s
+        self._set(key, now_s, state=after, **values)
+
+    def _update(self, key: DocumentKey, now_s: float, **values: str | float | None) -> None:
+        with self._transaction():
+            self._set(key, now_s, **values)
+
+    def _set(self, key: DocumentKey, now_s: float, **values: str | float | None) -> None:
+        columns = "".join(f"{name} = ?, " for name in values)
+        self._db.execute(
+            f"UPDATE document SET {columns}updated_at = ? WHERE {BY_KEY}",
+            (*values.values(), now_s, *key_values(key)),
+        )
+
+
+BY_KEY = "job_uuid = ? AND job_id = ? AND print_run = ? AND destination = ? AND number = ?"
+_COLUMNS = (
+    "job_uuid, job_id, print_run, destination, number, queue, class_name, user, title, language, "
+    "document.state, device_uri, accepted_at, reprints, coalesce(closed_at, 0.0), "
+    "coalesce(size_bytes, 0), coalesce(sent_bytes, 0), target_number, "
+    "location, device, cloud_job_id, delivery.state, message, submitted, received, delivered"
+)
+_OF_KEY, _OF_DOCUMENT = 5, 17
+_ABOUT = (
+    *("queue", "class_name", "user", "title", "language", "state", "device_uri"),
+    *("accepted_at_s", "reprints", "closed_at_s", "size_bytes", "sent_bytes"),
+)
+
+
+def key_values(key: DocumentKey) -> tuple[str, int, int, str, int]:
+    """A key as the values for BY_KEY."""
+    return (key.job_uuid, key.job_id, key.print_run, key.destination, key.number)
+
+
+def _accepted(rows: Iterable[Sequence[Any]]) -> Iterator[Accepted]:
+    for head, group in groupby(rows, key=lambda row: tuple(row[:_OF_DOCUMENT])):
+        deliveries = tuple(_delivery(*row[_OF_DOCUMENT:]) for row in group)
+        key, about = head[:_OF_KEY], dict(zip(_ABOUT, head[_OF_KEY:], strict=True))
+        about["state"] = State(about["state"])
+        yield Accepted(DocumentKey(*key), deliveries=deliveries, **about)
+
+
+def _delivery(
+    number: int,
+    location: str,
+    device: str,
+    cloud_job_id: str,
+    state: int,
+    message: str,
+    submitted: str,
+    received: str,
+    delivered: str,
+) -> Delivery:
+    status = JobStatus(
+        DeliveryState(state),
+        message=message,
+        submitted=submitted,
+        received=received,
+        delivered=delivered,
+    )
+    return Delivery(number, Receipt(Target(location, device), cloud_job_id), status)

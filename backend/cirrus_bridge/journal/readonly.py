@@ -1,0 +1,92 @@
+"""A look at the journal by who changes nothing in it, bounded in time and size, whatever is there.
+
+Root looks, too, and the owner of the folder may have made anything of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import JournalError
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.journal.integrity import damaged
+from cirrus_bridge.journal.schema import View, take_steps
+
+LOOK_S = 10.0
+LONGEST_VALUE_BYTES = 1 << 20
+LARGEST_WAL_BYTES = 1 << 30  # SQLite reads it all before it answers anything
+_STEPS_BETWEEN_LOOKS = 10_000  # of SQLite's machine: a millisecond or so
+
+
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[View]:
+    """A connection of its own to the journal in `folder`, for one look at one moment of it, for
+    LOOK_S at most.
+
+    Raises:
+        JournalDamaged: what is in it cannot be relied on.
+        JournalError: it can not be read, or not in time.
+    """
+    path = folder.absolute() / "journal.db"
+    _check_kind(path)
+    clock = Clock()
+    end_s = clock.monotonic_s() + LOOK_S
+    try:
+        with contextlib.ExitStack() as opened:
+            db = opened.enter_context(_connected(f"{path.as_uri()}?mode=ro", uri=True))
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE_BYTES)
+            db.set_progress_handler(lambda: clock.monotonic_s() > end_s, _STEPS_BETWEEN_LOOKS)
+            db.execute("BEGIN")
+            if not db.execute("PRAGMA user_version").fetchone()[0]:  # it is being made just now
+                db = opened.enter_context(_connected(":memory:"))
+                take_steps(db, 0)
+            yield db
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise damaged(path, error) from error
+        if code != sqlite3.SQLITE_INTERRUPT:
+            raise _unreadable(path, error) from error
+        raise JournalError(
+            tr(
+                "The journal {path} can not be read within {seconds} s: it is too large, or not "
+                "what it should be. Set smaller keep_days and keep_documents below [journal] in "
+                "bridge.toml, or put it aside.",
+                path=path,
+                seconds=format(LOOK_S, "g"),
+            )
+        ) from error
+
+
+def _check_kind(path: Path) -> None:
+    """What is no file could keep who opens it waiting for ever."""
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        try:
+            status = path.with_name(name).stat()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise _unreadable(path, error.strerror) from error
+        if not stat.S_ISREG(status.st_mode) or (
+            name.endswith("-wal") and status.st_size > LARGEST_WAL_BYTES
+        ):
+            raise JournalError(
+                tr(
+                    "The journal {path} can not be read: {name} is no file, or too large a one.",
+                    path=path,
+                    name=name,
+                )
+            )
+
+
+def _unreadable(path: Path, error: object) -> JournalError:
+    return JournalError(tr("The journal {path} can not be read ({error}).", path=path, error=error))
+
+
+def _connected(name: str, *, uri: bool = False) -> contextlib.closing[View]:
+    return contextlib.closing(sqlite3.connect(name, uri=uri, isolation_level=None))

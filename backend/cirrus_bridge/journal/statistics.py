@@ -1,0 +1,135 @@
+"""The journal in figures, and what has happened lately. Reads it by a connection of its own.
+
+Events are found by their times in the journal, whoever wrote them: backends bring documents to
+their end, too. A time is taken a little before it is on the disk, so each look begins OVERLAP_S
+before the end of the last one, and what was seen then is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from cirrus_bridge.base.model import DeliveryState
+from cirrus_bridge.journal.database import BUSY_TIMEOUT_S
+from cirrus_bridge.journal.deliveries import LEASE_S
+from cirrus_bridge.journal.lifecycle import ACCEPTED, sql_list
+from cirrus_bridge.journal.readonly import read_only
+from cirrus_bridge.journal.schema import View
+
+OVERLAP_S = 3 * BUSY_TIMEOUT_S
+UNFOLLOWED = "unfollowed"
+_Seen: TypeAlias = tuple[str, int, float]  # which event, row, when
+_JOINED = "delivery JOIN document USING (job_uuid, job_id, print_run, destination, number)"
+_STATES = (
+    "SELECT queue, CASE WHEN closed_at IS NOT NULL AND delivery.state IN (0, 1) THEN NULL"
+    f" ELSE delivery.state END, count(*), min(accepted_at) FROM {_JOINED}"
+    f" WHERE document.state IN {sql_list(ACCEPTED)} AND cloud_job_id IS NOT NULL GROUP BY 1, 2"
+)
+_OPEN = "SELECT count(*), coalesce(sum(state = 'held'), 0) FROM document WHERE closed_at IS NULL"
+# row, when, queue, destination, state, size, times of acceptance and reception
+_EVENTS = {
+    "accepted": (
+        "SELECT rowid, accepted_at, queue, destination, 0, size_bytes, accepted_at, NULL"
+        f" FROM document WHERE state IN {sql_list(ACCEPTED)} AND accepted_at > ?"
+    ),
+    "received": (
+        "SELECT delivery.rowid, received_at, queue, destination, delivery.state, 0, accepted_at,"
+        f" received_at FROM {_JOINED}"
+        " WHERE received_at > ? AND (delivery.state IN (1, 2, 8, 9) OR received != '')"
+    ),
+    "ended": (
+        "SELECT delivery.rowid, final_at, queue, destination, delivery.state, 0, accepted_at,"
+        f" received_at FROM {_JOINED} WHERE final_at > ?"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One document was accepted, or one target of it `received` or `ended`; times are in seconds
+    since the epoch."""
+
+    what: str
+    at_s: float
+    queue: str
+    server: str
+    state: str
+    size_bytes: int
+    accepted_at_s: float
+    received_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How it stands. `jobs` are the cloud's jobs by queue and state, `oldest_at_s` is when the
+    first of them was accepted; `round_at_s` is the last sign of life of the poller that was asked
+    for, or 0."""
+
+    jobs: Mapping[tuple[str, str], int]
+    oldest_at_s: Mapping[tuple[str, str], float]
+    open_documents: int
+    held_documents: int
+    round_at_s: float
+    events: tuple[Happened, ...]
+
+
+class FigureReader:
+    """Looks into the journal in `folder` for the poller `name`. Only what happens after the first
+    look is an event."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._name = name
+        self._seen: set[_Seen] = set()
+        self._looked_s: float | None = None
+
+    def look(self, now_s: float) -> Figures:
+        """How it stands, and what has happened since the last look.
+
+        Raises:
+            JournalError: the journal can not be read.
+        """
+        with read_only(self._folder) as db:
+            alive = db.execute(
+                "SELECT alive_until FROM poller WHERE name = ?", (self._name,)
+            ).fetchone()
+            rows = [(queue, _word(state), *more) for queue, state, *more in db.execute(_STATES)]
+            open_documents, held_documents = db.execute(_OPEN).fetchone()
+            events = self._events(db, now_s)
+        round_at_s = alive[0] - LEASE_S if alive else 0.0
+        return Figures(
+            {(queue, state): count for queue, state, count, _ in rows},
+            {(queue, state): oldest_at_s for queue, state, _, oldest_at_s in rows},
+            open_documents,
+            held_documents,
+            round_at_s,
+            tuple(events),
+        )
+
+    def _events(self, db: View, now_s: float) -> list[Happened]:
+        is_first = self._looked_s is None
+        since_s = min(now_s, now_s if self._looked_s is None else self._looked_s) - OVERLAP_S
+        self._seen = {seen for seen in self._seen if seen[2] > since_s}
+        found = []
+        for what, query in _EVENTS.items():
+            for row, at_s, queue, destination, state, *more in db.execute(query, (since_s,)):
+                seen = (what, row, at_s)
+                if seen in self._seen:
+                    continue
+                self._seen.add(seen)
+                if not is_first:
+                    size, accepted_at_s, received_at_s = (value or 0 for value in more)
+                    found.append(
+                        Happened(what, at_s, queue, urlsplit(destination).netloc, _word(state),
+                                 size, accepted_at_s, received_at_s)
+                    )  # fmt: skip
+        self._looked_s = now_s
+        return found
+
+
+def _word(state: int | None) -> str:
+    return UNFOLLOWED if state is None else DeliveryState(state).name.lower()

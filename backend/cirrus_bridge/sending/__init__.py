@@ -1,0 +1,1 @@
+"""From a job to a submitted document: props, segments, upload, submit."""

@@ -1,0 +1,113 @@
+"""Use case: accepted documents → how their delivery ends, told as it goes.
+
+Asks the cloud for each target's state until the wanted state is there, the time is over, or
+somebody else needs the queue. Whatever a status query answers, the document is with the cloud:
+nothing here submits anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import ApiError, Refused, Retryable
+from cirrus_bridge.base.model import DeliveryState, JobStatus, Receipt
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.delivery.tracking import ENOUGH, Tracked, describe
+from cirrus_bridge.journal.deliveries import DeliveryJournal
+
+FIRST_WAIT_S = 0.3
+WAIT_FACTOR = 1.5
+LONGEST_WAIT_S = 10.0
+OTHERS_EVERY_S = 1.0
+
+
+class Report(Protocol):
+    """Where following says how it goes."""
+
+    def debug(self, text: str) -> None: ...
+    def info(self, text: str) -> None: ...
+    def server_away(self, text: str) -> None: ...
+    def server_back(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Follower:
+    """Follows targets for the backend.
+
+    `ask` is `get job`; `others_wait` says whether other jobs wait for the queue.
+    """
+
+    ask: Callable[[Receipt], JobStatus]
+    journal: DeliveryJournal
+    clock: Clock
+    report: Report
+    others_wait: Callable[[], bool]
+    _look_at_s: float = 0.0
+
+    def follow(self, targets: Sequence[Tracked], wait: str, timeout_s: int) -> None:
+        """Follow the targets, which know afterwards what was heard.
+
+        Args:
+            wait: submitted, received or delivered: how far.
+            timeout_s: for how long at most, 0 for no limit.
+
+        Raises:
+            Interrupted: a signal asked for an end.
+        """
+        enough = ENOUGH[wait]
+        self._look_at_s = self.clock.monotonic_s() + OTHERS_EVERY_S
+        deadline_s = self.clock.monotonic_s() + timeout_s if timeout_s else float("inf")
+        wait_s = FIRST_WAIT_S
+        open_targets = [target for target in targets if not enough(target.status.state)]
+        self.clock.sleep(0)  # a stop request may have come while the submit's answer was noted
+        while open_targets:
+            changed = [self._ask(target) for target in open_targets]
+            open_targets = [t for t in open_targets if not _is_done(t, enough)]
+            now_s = self.clock.monotonic_s()
+            if not open_targets or now_s >= deadline_s:
+                break
+            wait_s = FIRST_WAIT_S if any(changed) else min(wait_s * WAIT_FACTOR, LONGEST_WAIT_S)
+            if not self._keep_the_queue(min(now_s + wait_s, deadline_s)):
+                break
+
+    def _keep_the_queue(self, until_s: float) -> bool:
+        """Wait; False as soon as others wait for the queue, who are looked for now and then."""
+        while (now_s := self.clock.monotonic_s()) < until_s:
+            if now_s >= self._look_at_s:
+                self._look_at_s = now_s + OTHERS_EVERY_S
+                if self.others_wait():
+                    self.report.debug("other jobs wait for this queue")
+                    return False
+            self.clock.sleep(max(0.0, min(until_s, self._look_at_s) - now_s))
+        return True
+
+    def _ask(self, target: Tracked) -> bool:
+        """Ask for one target's state; journal and tell it if it is new. A failed query changes
+        nothing but the count of doubts."""
+        try:
+            status = self.ask(target.receipt)
+        except ApiError as error:
+            if isinstance(error, Refused):
+                target.doubt()
+            if isinstance(error, Retryable):
+                self.report.server_away(
+                    tr("The cloud has the job; how it goes is not seen. {error}", error=error)
+                )
+            self.report.debug(f"status of {target.receipt.cloud_job_id}: {error} {error.detail}")
+            return False
+        self.report.server_back()
+        if not target.learn(status):
+            if target.difference:
+                job = target.receipt.cloud_job_id
+                self.report.debug(f"the answer about {job} describes another: {target.difference}")
+            return False
+        self.journal.state(target.key, target.number, status, now_s=self.clock.wall_s())
+        self.report.info(describe(target.receipt, status))
+        return True
+
+
+def _is_done(target: Tracked, enough: Callable[[DeliveryState], bool]) -> bool:
+    return enough(target.status.state) or target.is_doubtful

@@ -1,0 +1,245 @@
+"""CUPS job options → the API's job props. Tables first; pure.
+
+CUPS and IPP names (options(7), PWG 5100.x keywords, PPD 4.3 keywords) are in lower case, as
+`cups/options` gives them. What CUPS's filters have done to the pages is not asked for again.
+A value that the API's list form could misread is refused, never repaired: one prop can not
+smuggle in another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+
+from cirrus_bridge.base.errors import BadOption
+from cirrus_bridge.base.media import is_paper, paper, paper_of_size
+from cirrus_bridge.base.model import DEFAULT_PRIORITY, PASSED_ON, PrintJob
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.config.defaults import IDENTITY
+
+_DUPLEX = {
+    "one-sided": "1", "none": "1", "simplex": "1", "false": "1",
+    "two-sided-long-edge": "2", "duplexnotumble": "2", "true": "2",
+    "two-sided-short-edge": "3", "duplextumble": "3",
+}  # fmt: skip
+_COLOR = {
+    "monochrome": "1", "process-monochrome": "1", "bi-level": "1", "auto-monochrome": "1",
+    "gray": "1", "grayscale": "1", "kgray": "1", "black": "1", "mono": "1",
+    "color": "2", "rgb": "2", "cmyk": "2", "cmy": "2", "rgb16": "2",
+}  # fmt: skip
+_COLLATE = {
+    "true": "1", "on": "1", "yes": "1", "collated": "1",
+    "separate-documents-collated-copies": "1",
+    "false": "", "off": "", "no": "", "uncollated": "",
+    "separate-documents-uncollated-copies": "",
+}  # fmt: skip
+# RFC 8011, 5.2.10: 3 portrait, 4 landscape, 5 reverse-landscape, 6 reverse-portrait
+_ORIENTATION = {"3": "1", "4": "2", "5": "2", "6": "1"}
+_LANDSCAPE = {"true": "2", "yes": "2", "on": "2"}
+# PWG 5100.16, 5.1.3 (print-scaling), and what pdftopdf takes beside it
+_SCALE = {"auto": "1", "auto-fit": "1", "fit": "0", "fill": "0", "none": "2"}
+_FIT = {"true": "0", "yes": "0", "on": "0"}
+_CROP = {"true": "2", "yes": "2", "on": "2"}
+_DEVICE_SCALE = {"default": "", "fit": "0", "shrink": "1", "actual": "2"}
+_NOT_ASKED = frozenset({"auto", "default", "printerdefault", "automatic", "automatically-select"})
+
+Reader = Callable[[str], str | None]
+
+
+def _table(choices: Mapping[str, str]) -> Reader:
+    return lambda text: choices.get(text.lower())
+
+
+def _paper(text: str) -> str | None:
+    return "" if text.lower() in _NOT_ASKED else paper(text)
+
+
+def _chosen(text: str) -> str | None:
+    return "" if text.lower() in _NOT_ASKED else text
+
+
+def _priority(text: str) -> str | None:
+    """IPP's job-priority (RFC 8011, 5.2.1: 1 to 100) as the API's 1 to 99."""
+    return str(min(int(text), 99))
+
+
+# prop → the options that ask for it, the first that is there wins; an empty value asks for what
+# the device does unasked, whatever the queue's default is
+_ASKED_BY: Mapping[str, tuple[tuple[str, Reader], ...]] = {
+    "collate": (
+        ("collate", _table(_COLLATE)),
+        ("sheet-collate", _table(_COLLATE)),
+        ("multiple-document-handling", _table(_COLLATE)),
+    ),
+    "duplex": (("sides", _table(_DUPLEX)), ("duplex", _table(_DUPLEX))),
+    # lp adds the queue's default print-color-mode to each job, so the PPD's word is the wish
+    "color": (("colormodel", _table(_COLOR)), ("print-color-mode", _table(_COLOR))),
+    "tray": (("inputslot", _chosen), ("media-source", _chosen)),
+    "size": (("pagesize", _paper), ("pageregion", _paper)),
+    "priority": (
+        ("cirrus-priority", str),
+        ("cirruspriority", _chosen),
+        ("job-priority", _priority),
+    ),
+    "bmp": (("cirrusbitmap", _chosen),),
+    "scale": (("cirrusscale", _table(_DEVICE_SCALE)),),
+}
+# the same for what pdftopdf does itself when a document goes through CUPS's filters
+_ASKED_BY_UNFILTERED: Mapping[str, tuple[tuple[str, Reader], ...]] = {
+    "orientation": (
+        ("orientation-requested", _table(_ORIENTATION)),
+        ("landscape", _table(_LANDSCAPE)),
+    ),
+    "scale": (
+        *_ASKED_BY["scale"],
+        ("print-scaling", _table(_SCALE)),
+        ("fit-to-page", _table(_FIT)),
+        ("fitplot", _table(_FIT)),
+        ("fill", _table(_FIT)),
+        ("crop-to-fit", _table(_CROP)),
+    ),
+}
+
+# What a known prop may hold; other names are free.
+_ALLOWED: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "copies": (re.compile(r"[1-9][0-9]?"), tr("a number of copies from 1 to 99")),
+    "priority": (re.compile(r"[1-9][0-9]?"), tr("a priority from 1 to 99")),
+    "collate": (re.compile(r"1"), "1"),
+    "color": (re.compile(r"[12]"), tr("1 (monochrome) or 2 (colour)")),
+    "duplex": (re.compile(r"[123]"), tr("1 (one-sided), 2 (long edge) or 3 (short edge)")),
+    "orientation": (re.compile(r"[12]"), tr("1 (portrait) or 2 (landscape)")),
+    "scale": (re.compile(r"[012]"), tr("0 (fit), 1 (shrink to fit) or 2 (actual size)")),
+    "bmp": (re.compile(r"300|600"), tr("300 or 600")),
+}
+_KNOWN = _ALLOWED.keys() | _ASKED_BY.keys()
+_MEMBER = re.compile(
+    r"(?:(?<=[\s{])|^)([xy]-dimension(?==[0-9]{1,7}[\s}])|media-size-name|media-source)=([^\s{}]+)"
+)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+
+
+def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
+    """The props of a job, by name, each one checked; and those of IDENTITY that are asked for.
+
+    `copies` is always there: CUPS's count in argv[4] is the one that was asked for, filters or
+    not, and the driver tells the filters to leave copies to the device.
+
+    Raises:
+        BadOption: a value that no prop can carry; the text names the option.
+    """
+    asked_by = _ASKED_BY if job.layout_done else {**_ASKED_BY, **_ASKED_BY_UNFILTERED}
+    options = {
+        **_from_media_col(job.options.get("media-col", "")),
+        **_from_media(job.options.get("media", "")),
+        **_wishes(job),
+    }
+    options.pop("job-priority", None)
+    if job.priority != DEFAULT_PRIORITY:  # CUPS gives that one to jobs that ask for none
+        options["job-priority"] = str(job.priority)
+    asked = _asked(job.queue_defaults, asked_by) | _asked(options, asked_by)
+    props = {"copies": str(job.copies), **{prop: value for prop, value in asked.items() if value}}
+    if "size" in props:
+        props["size"] = job.papers.get(props["size"], props["size"])
+    if "tray" in props:
+        trays = {name.lower(): word for name, word in job.trays.items()}  # as CUPS compares them
+        props["tray"] = trays.get(props["tray"].lower(), props["tray"])
+    for option, value in job.options.items():
+        if option.startswith(PASSED_ON):
+            name = option.removeprefix(PASSED_ON)
+            props[name.lower() if name.lower() in _KNOWN else name] = value
+    for name, value in props.items():
+        check_prop(name, value)
+    return props | _identity(job, identify)
+
+
+def _asked(
+    options: Mapping[str, str], asked_by: Mapping[str, tuple[tuple[str, Reader], ...]]
+) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for prop, sources in asked_by.items():
+        values = [read(options[option]) for option, read in sources if option in options]
+        said = [value for value in values if value is not None]
+        if said:
+            found[prop] = next(filter(None, said), "")
+    return found
+
+
+def _identity(job: PrintJob, identify: Collection[str]) -> dict[str, str]:
+    """Who printed it, where the site wants to know. No job fails for the name of its user."""
+    known = {"user": job.user, "host": job.host, "queue": job.queue}
+    return {
+        IDENTITY[what]: "".join(c if c.isprintable() and c != ";" else "?" for c in known[what])
+        for what in identify
+        if known[what]
+    }
+
+
+def _wishes(job: PrintJob) -> dict[str, str]:
+    """The job's options less the one that lp(1) makes up.
+
+    libcups adds a queue's defaults to each job, and the default colour mode of a queue without a
+    driver is monochrome, whatever the device can do: colour pages would come out grey, unasked.
+    """
+    options = dict(job.options)
+    with_defaults = "number-up" in options
+    if with_defaults and not job.has_driver and options.get("print-color-mode") == "monochrome":
+        del options["print-color-mode"]
+    return options
+
+
+def check_prop(name: str, value: str) -> None:
+    """Refuse a prop that the API's list of name=value lines could not carry as it is.
+
+    Raises:
+        BadOption: the text names the prop and what it takes.
+    """
+    if not _NAME.fullmatch(name):
+        raise _bad(name, value, tr("a name of letters, digits, '-', '_' and '.'"))
+    if ";" in value or not value.isprintable():
+        raise _bad(name, value, tr("a text without ';', line breaks and control characters"))
+    allowed = _ALLOWED.get(name)
+    if allowed and not allowed[0].fullmatch(value):
+        raise _bad(name, value, allowed[1])
+
+
+def _from_media(media: str) -> dict[str, str]:
+    """`media=SIZE,TRAY,TYPE` of lp(1), in any order, as the options that mean one thing each."""
+    found: dict[str, str] = {}
+    for word in filter(None, media.split(",")):
+        if is_paper(word):
+            found.setdefault("pagesize", word)
+        elif re.search(r"tray|manual|cassette|slot|envelope|upper|lower|middle", word.lower()):
+            found.setdefault("inputslot", word)
+    return found
+
+
+def _from_media_col(media_col: str) -> dict[str, str]:
+    """The size and the source of an IPP collection (PWG 5100.7, media-col; sizes in 0.01 mm)."""
+    found: dict[str, str] = {}
+    members = dict(_MEMBER.findall(media_col))
+    if "x-dimension" in members and "y-dimension" in members:
+        width, height = int(members["x-dimension"]), int(members["y-dimension"])
+        found["pagesize"] = paper_of_size(width / 100, height / 100)
+    if "media-size-name" in members:
+        found["pagesize"] = members["media-size-name"]
+    if "media-source" in members:
+        found["inputslot"] = members["media-source"]
+    return found
+
+
+def _bad(name: str, value: str, takes: str) -> BadOption:
+    name, value = _shown(name), _shown(value)
+    return BadOption(
+        tr(
+            "The job asks for {name}='{value}', but {name} takes {takes}. Print again with another "
+            "value; this job can be canceled.",
+            name=name,
+            value=value,
+            takes=takes,
+        )
+    )
+
+
+def _shown(text: str) -> str:
+    text = text if len(text) <= 60 else text[:59] + "…"
+    return "".join(char if char.isprintable() else "?" for char in text)

@@ -1,0 +1,192 @@
+"""Waits for a server that does not work: a few minutes in the queue, then held in CUPS.
+
+A job that waits in its queue blocks the others there, and CUPS cancels it after MaxJobTime (three
+hours by default). So after QUEUE_WAIT_S the job is held, and the poller releases it when the server
+works again. Where no poller runs, the job keeps waiting in the queue. `contimeout` counts from the
+first attempt, over all runs of the job.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol, TypeVar
+
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import (
+    ApiError,
+    CirrusError,
+    Retryable,
+    ServerAway,
+    TryOtherMember,
+    WaitsForServer,
+)
+from cirrus_bridge.base.model import DocumentKey
+from cirrus_bridge.base.translation import joined, tr
+from cirrus_bridge.config.queue_uri import QueueUri, company_uri, followed_uri
+from cirrus_bridge.journal.submissions import Journal
+from cirrus_bridge.sending.retry import waits
+
+CLASS_WAIT_S = 5.0  # a class with no member that works must not spin
+QUEUE_WAIT_S = 120.0
+FOR_SERVER, FOR_CORRECTION = "server", "correction"  # what a held job waits for
+HELD_UNTIL_IT_WORKS = tr("The job is held and continues by itself when the server works again.")
+
+T = TypeVar("T")
+
+
+class Report(Protocol):
+    """Where waiting is told."""
+
+    def debug(self, text: str) -> None: ...
+    def server_away(self, text: str) -> None: ...
+    def server_back(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Patience:
+    """Waits after failed attempts of one document; a success ends the outage.
+
+    Args:
+        in_class: CUPS has other printers for the job, which are better than waiting.
+        may_hold: holding the job is safe. CUPS ends a job of several files that is held before its
+            last file.
+        queue_wait_s: how long the job waits in the queue before it is held.
+    """
+
+    clock: Clock
+    report: Report
+    journal: Journal
+    key: DocumentKey
+    queue: QueueUri
+    in_class: bool = False
+    may_hold: bool = True
+    queue_wait_s: float = QUEUE_WAIT_S
+    rng: random.Random = field(default_factory=random.Random)
+    _waits: Iterator[float] | None = None
+    _since_s: float = 0.0
+    _before_s: float = 0.0
+
+    def insist(self, request: Callable[[], T]) -> T:
+        """Make a request that may be repeated until it works."""
+        while True:
+            try:
+                result = request()
+            except Retryable as error:
+                self.wait_after(error)
+            else:
+                self.report.server_back()
+                return result
+
+    def succeeded(self) -> None:
+        """The server has taken something of the document."""
+        if self._waits is not None or self.journal.trying_since_s(self.key) is not None:
+            self.journal.trying(self.key, None, now_s=self.clock.wall_s())
+        self._waits = None
+        self.report.server_back()
+
+    def wait_after(self, error: ApiError) -> None:
+        """Wait before the next attempt, at least as long as the server asks.
+
+        Raises:
+            WaitsForServer: the job is held meanwhile.
+            ServerAway: contimeout would be over before the next attempt.
+            TryOtherMember: the job's class may have another member that works.
+            Interrupted: a signal asked the program to stop.
+        """
+        wait_s = next(self._begun())
+        if isinstance(error, Retryable) and error.retry_after_s is not None:
+            wait_s = max(wait_s, error.retry_after_s)
+        if self._tried_s + wait_s > self.queue.settings.contimeout_s:
+            self._give_up(error)
+        if self.in_class:
+            self.report.server_away(error.text)
+            self.clock.sleep(CLASS_WAIT_S)
+            raise TryOtherMember(
+                tr("{error} CUPS tries another printer of the class.", error=error)
+            ) from error
+        has_poller = self.journal.poller_is_alive(now_s=self.clock.wall_s())
+        if self.may_hold and has_poller and self._is_long(wait_s):
+            self.hold(FOR_SERVER)
+            text = joined(" ", (error.text, HELD_UNTIL_IT_WORKS))
+            raise WaitsForServer(text, detail=f"{error.code} {error.detail}") from error
+        again = f"{self.clock.now() + timedelta(seconds=wait_s):%H:%M:%S}"
+        self.report.debug(f"{error.code} {error.detail}")
+        text = tr("{error} Next attempt at {time}.", error=error, time=again)
+        if not has_poller:
+            text = joined(" ", (text, _NO_POLLER))
+        self.report.server_away(text)
+        self.clock.sleep(wait_s)
+
+    def run_was_in_vain(self, began_s: float) -> None:
+        """A run that began then (seconds since the epoch) has come no further in all of its time.
+
+        Raises:
+            WaitsForServer: that has lasted long enough, and the job is held.
+        """
+        now_s = self.clock.wall_s()
+        if self.journal.trying_since_s(self.key) is None:
+            self.journal.trying(self.key, began_s, now_s=now_s)
+        self._begun()
+        if self.may_hold and self._is_long(0.0) and self.journal.poller_is_alive(now_s=now_s):
+            self.hold(FOR_SERVER)
+            text = tr("{server} does not answer in time.", server=self.queue.server)
+            raise WaitsForServer(joined(" ", (text, HELD_UNTIL_IT_WORKS)))
+
+    def hold(self, waits_for: str) -> None:
+        """Leave the document to the poller, which releases the job when the server works."""
+        self._begun()
+        now_s = self.clock.wall_s()
+        self.journal.wait(
+            self.key,
+            waits_for,
+            followed_uri(self.queue),
+            give_up_at_s=now_s + self.queue.settings.contimeout_s - self._tried_s,
+            now_s=now_s,
+        )
+
+    @property
+    def _tried_s(self) -> float:
+        """How long the outage has lasted, in seconds. A clock that nobody can set measures this
+        run's part."""
+        return self._before_s + self.clock.monotonic_s() - self._since_s
+
+    def _begun(self) -> Iterator[float]:
+        """The waits of the current outage; a new outage begins if there is none."""
+        if self._waits is not None:
+            return self._waits
+        self._waits, self._since_s = waits(self.rng), self.clock.monotonic_s()
+        now_s = self.clock.wall_s()
+        began_s = self.journal.trying_since_s(self.key)
+        if began_s is None:
+            began_s = now_s
+            self.journal.trying(self.key, began_s, now_s=now_s)
+        self._before_s = max(0.0, now_s - began_s)
+        return self._waits
+
+    def _is_long(self, wait_s: float) -> bool:
+        """Whether the queue has waited long enough. If other jobs already wait for the server,
+        further waiting is useless."""
+        if self._tried_s + wait_s > self.queue_wait_s:
+            return True
+        return self.journal.jobs_wait_for(company_uri(self.queue))
+
+    def _give_up(self, error: CirrusError) -> None:
+        self.journal.trying(self.key, None, now_s=self.clock.wall_s())
+        limit = f"{self.queue.settings.contimeout_s:.0f}"
+        raise ServerAway(
+            tr(
+                "{error} Gave up after {limit} seconds (contimeout). When the server works again, "
+                "release the job.",
+                error=error,
+                limit=limit,
+            ),
+            detail=error.detail,
+        ) from error
+
+
+_NO_POLLER = tr(
+    "The job waits in its queue because cirrus-statusd is not running. Start cirrus-statusd."
+)

@@ -1,0 +1,363 @@
+"""Use case: one document → receipts. Owns the order of effects.
+
+journal(intent) → upload → journal(confirmed bytes) → journal(about to submit) → submit →
+journal(accepted). What is retryable is retried here until the queue's `contimeout` is over; a
+submit is repeated only if it is certain that the server did not take it, or if the queue's
+`onambiguous` or a person (who released the held job) wants it.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import quote
+
+from cirrus_bridge.api.client import CloudApi
+from cirrus_bridge.api.exchange import MAY_BE_PRINTED
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import (
+    CirrusError,
+    Definitive,
+    EmptyDocument,
+    Interrupted,
+    Kind,
+    QueueError,
+    Refused,
+    RepeatedId,
+    Retryable,
+    SubmitDropped,
+    SubmitUnanswered,
+    TimeIsOver,
+    TooLarge,
+)
+from cirrus_bridge.base.model import Compression, DocumentKey, PrintJob, Receipt, Segment, Ticket
+from cirrus_bridge.base.translation import joined, tr
+from cirrus_bridge.config.load import UploadSettings
+from cirrus_bridge.config.queue_uri import QueueUri, company_uri
+from cirrus_bridge.journal.lifecycle import IN_DOUBT, State
+from cirrus_bridge.journal.submissions import Entry, Journal
+from cirrus_bridge.sending.concurrency import Crowd
+from cirrus_bridge.sending.deflate import deflate
+from cirrus_bridge.sending.patience import FOR_CORRECTION, QUEUE_WAIT_S, Patience
+from cirrus_bridge.sending.upload import Upload
+
+SINGLE_REQUEST_BYTES = 500_000  # the API's document: larger files go by segments
+_INTERRUPTED = joined(" ", (tr("This job was interrupted while it was sent."), MAY_BE_PRINTED))
+_CHANGED = joined(" ", (tr("This job was changed after it was sent."), MAY_BE_PRINTED))
+_STOPPED_IN_DOUBT = tr(
+    "The job was stopped. An earlier submit got no answer, so the document may be printed already."
+)
+_STILL_IN_DOUBT = tr("An earlier submit got no answer, so the document may be printed already.")
+REMEMBERED_S = 86_400.0  # servers forget jobs, but not so soon
+QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in a request line
+
+
+class Report(Protocol):
+    """Where a submission says how it goes."""
+
+    def debug(self, text: str) -> None: ...
+    def info(self, text: str) -> None: ...
+    def progress(self, percent: int) -> None: ...
+    def server_away(self, text: str) -> None: ...
+    def server_back(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Document:
+    """The document while it streams by: its size and digest so far."""
+
+    chunks: Iterable[bytes]
+    size_bytes: int = 0
+    sha256: str = ""
+
+    def __iter__(self) -> Iterator[bytes]:
+        digest = hashlib.sha256()
+        for chunk in self.chunks:
+            digest.update(chunk)
+            self.size_bytes += len(chunk)
+            yield chunk
+        self.sha256 = digest.hexdigest()
+
+
+@dataclass(slots=True)
+class Submission:
+    """Everything that one document's way to the cloud needs.
+
+    `expected_bytes` is the document's size where it is known (for progress), else 0. `in_doubt`
+    says that an earlier submit of the document may have been accepted, and nobody has decided what
+    follows; `warns` that messages say so, whatever a person has decided.
+    """
+
+    job: PrintJob
+    queue: QueueUri
+    key: DocumentKey
+    props: dict[str, str]
+    api: CloudApi
+    journal: Journal
+    clock: Clock
+    report: Report
+    sizes: UploadSettings
+    expected_bytes: int = 0
+    in_doubt: bool = False
+    warns: bool = False
+    _began_s: float = 0.0
+    _has_progressed: bool = False
+
+    def run(self, document: Document, earlier: Entry | None) -> list[Receipt]:
+        """Bring a document to the cloud.
+
+        Args:
+            document: what to send; read at most once.
+            earlier: what the journal knows of a run that did not come to its end.
+
+        Raises:
+            SubmitUnanswered: it may be accepted or not, and a person has to decide.
+            CirrusError: any other reason why it was not submitted.
+        """
+        may_be_printed = earlier is not None and earlier.state in IN_DOUBT - {State.UNANSWERED}
+        if earlier and may_be_printed and earlier.key != self.key:
+            self._decide_unanswered(SubmitUnanswered(_INTERRUPTED), earlier.key)
+            may_be_printed = False
+        self._began_s = self.clock.wall_s()
+        self.in_doubt = may_be_printed
+        self.warns |= earlier is not None and (earlier.was_in_doubt or earlier.state in IN_DOUBT)
+        self.journal.intent(self.key, self.job, self.queue.targets, now_s=self.clock.wall_s())
+        if self.warns:
+            self.journal.doubted(self.key, now_s=self.clock.wall_s())
+        try:
+            return self._bring(document)
+        except Interrupted as error:
+            if self.warns:
+                raise type(error)(_STOPPED_IN_DOUBT) from error
+            raise
+        except CirrusError as error:
+            told = [error.consequence]
+            if isinstance(error, Definitive) and error.kind is Kind.CONFIGURATION:
+                told.append(self._hold_until_corrected())
+            if self.warns and not isinstance(error, SubmitUnanswered):
+                told.append(_STILL_IN_DOUBT)
+            error.consequence = joined(" ", filter(None, told))
+            raise
+
+    def _bring(self, document: Document) -> list[Receipt]:
+        try:
+            if self.in_doubt:
+                self._decide_unanswered(SubmitUnanswered(_INTERRUPTED), self.key)
+            return self._upload_and_submit(document)
+        except TimeIsOver:
+            if not self._has_progressed:
+                self._patience(in_class=False).run_was_in_vain(self._began_s)
+            raise
+
+    def _hold_until_corrected(self) -> str:
+        """Leave the job to the poller, which releases it once the server takes our requests; what
+        a person is to know or do."""
+        patience = self._patience(in_class=False)
+        if patience.may_hold and self.journal.poller_is_alive(now_s=self.clock.wall_s()):
+            patience.hold(FOR_CORRECTION)
+            return tr("The job is held and continues by itself once the problem is corrected.")
+        return tr("Then release the job.")
+
+    def _upload_and_submit(self, document: Document) -> list[Receipt]:
+        upload = Upload(
+            api=self.api,
+            journal=self.journal,
+            key=self.key,
+            clock=self.clock,
+            patience=self._patience(in_class=self.job.in_class),
+            crowd=Crowd(1 if self._takes_one_at_a_time() else self.sizes.connections),
+            segment_bytes=self.sizes.segment_bytes,
+            largest_bytes=self.sizes.largest_segment_bytes,
+            earlier=self.journal.upload(self.key),
+            progressed=lambda: self._progressed(document),
+            found_one_at_a_time=self._remember_one_at_a_time,
+        )
+        level = self.queue.settings.level
+        segments = upload.cut(document if level is None else deflate(document, level))
+        head = list(itertools.islice(segments, 2))
+        if document.size_bytes == 0:
+            raise EmptyDocument(
+                tr(
+                    "There is nothing to print: the document is empty, or a filter failed. Print "
+                    "it anew, or cancel this job."
+                )
+            )
+        if len(head) == 1 and upload.earlier is None and self._fits_one_request(head[0]):
+            data = head[0].data
+            put = functools.partial(self.api.put_file, data)
+            try:
+                return self._submit(document, len(data), put)
+            except TooLarge as error:
+                self.report.debug(f"{error} It is sent in segments instead.")
+        name = upload.send(itertools.chain(head, segments))
+        submit = functools.partial(self.api.submit_file, name)
+        try:
+            return self._submit(document, upload.size_bytes, submit, upload.check_file)
+        except Refused as error:
+            raise upload.useless(error) from error
+
+    def _takes_one_at_a_time(self) -> bool:
+        return self.journal.takes_one_at_a_time(self.queue.server, now_s=self.clock.wall_s())
+
+    def _remember_one_at_a_time(self) -> None:
+        self.report.debug(f"{self.queue.server} takes one segment at a time")
+        self.journal.found_one_at_a_time(self.queue.server, now_s=self.clock.wall_s())
+
+    def _progressed(self, document: Document) -> None:
+        self._has_progressed = True
+        if self.expected_bytes:
+            self.report.progress(min(99, document.size_bytes * 100 // self.expected_bytes))
+
+    def _submit(
+        self,
+        document: Document,
+        sent_bytes: int,
+        request: Callable[[Ticket], list[Receipt]],
+        check: Callable[[], None] = lambda: None,
+    ) -> list[Receipt]:
+        """Submit until it is clear what became of it, as far as the queue allows. `check` raises
+        an error if what was uploaded (`sent_bytes`) may be gone after an outage."""
+        self.report.debug(f"document sha256={document.sha256} bytes={document.size_bytes}")
+        submit_key, form = self.journal.submit_key(self.key)
+        if not submit_key or form != self._form:
+            submit_key = str(uuid.uuid4())  # random: a client may choose all else that is known
+        ticket = Ticket(
+            self.queue.targets, self.job.title, self.props, self._compression, submit_key
+        )
+        patience = self._patience(in_class=self.job.in_class)
+        while True:
+            self.journal.submitting(
+                self.key,
+                document.sha256,
+                document.size_bytes,
+                sent_bytes,
+                submit_key=submit_key,
+                submit_form=self._form,
+                now_s=self.clock.wall_s(),
+            )
+            try:
+                receipts = self._ask(request, ticket)
+            except SubmitUnanswered as error:
+                self.in_doubt = self.warns = True
+                patience.in_class = False  # another member could only print it a second time
+                self._decide_unanswered(error, self.key)
+                patience.wait_after(error)
+            except (Retryable, Definitive, QueueError) as error:
+                if not self.in_doubt:
+                    self.journal.not_submitted(self.key, now_s=self.clock.wall_s())
+                if not isinstance(error, Retryable):
+                    raise
+                patience.wait_after(error)
+                check()
+            else:
+                self.report.server_back()
+                return receipts
+
+    def _ask(self, request: Callable[[Ticket], list[Receipt]], ticket: Ticket) -> list[Receipt]:
+        """One submit. A signal may cut it off, but not what is noted of its answer."""
+        with self.clock.undisturbed():
+            try:
+                with self.clock.reluctant():
+                    receipts = request(ticket)
+            except Interrupted as error:
+                # it may have come just behind the answer
+                raise SubmitUnanswered(_INTERRUPTED) from error
+            self.warns = True  # should the journal fail now, nobody knows of the answer
+            taken = self.journal.accepted(self.key, receipts, now_s=self.clock.wall_s())
+            if taken:
+                text = tr(
+                    "{server} gave this job the id {id}, which belongs to another job.",
+                    server=self.queue.server,
+                    id=taken,
+                )
+                raise RepeatedId(joined(" ", (text, MAY_BE_PRINTED)))
+            return receipts
+
+    def _patience(self, *, in_class: bool) -> Patience:
+        return Patience(
+            self.clock,
+            self.report,
+            self.journal,
+            self.key,
+            self.queue,
+            in_class=in_class and not self.in_doubt,
+            may_hold=self.job.is_last(self.key.number),
+            queue_wait_s=self._queue_wait_s,
+        )
+
+    @property
+    def _queue_wait_s(self) -> float:
+        """How long the queue waits for its server: CUPS may allow less than we do."""
+        limit_s = self.job.cancel_after_s
+        return QUEUE_WAIT_S if limit_s is None else min(QUEUE_WAIT_S, limit_s / 2)
+
+    @property
+    def _compression(self) -> Compression:
+        return Compression.NONE if self.queue.settings.level is None else Compression.ZLIB
+
+    @property
+    def _form(self) -> str:
+        """A digest of what the submit asks for. Not of the bytes: a filter that runs again may
+        write another date into them."""
+        asked = [list(map(str, self.queue.targets)), self.job.title, sorted(self.props.items())]
+        return hashlib.sha256(json.dumps([*asked, int(self._compression)]).encode()).hexdigest()
+
+    def _repeats_safely(self) -> bool:
+        """Whether the server knows repeated submits, and has not been set back to a time before
+        this one: it would know neither the last job that it accepted from here nor this submit."""
+        patience = self._patience(in_class=False)
+        if not patience.insist(self.api.repeats_safely):
+            return False
+        at = company_uri(self.queue)
+        since_s = self.clock.wall_s() - REMEMBERED_S
+        newest = self.journal.newest_receipt(at, since_s=since_s)
+        if newest is None:
+            return True
+        try:
+            patience.insist(functools.partial(self.api.job_status, newest))
+        except Refused:
+            self.report.debug(f"the server no longer knows job {newest.cloud_job_id}")
+            return False
+        return True
+
+    def _decide_unanswered(self, error: SubmitUnanswered, key: DocumentKey) -> None:
+        """Return if an unanswered submit is to be repeated, because the server tells repeated
+        ones or the queue wants it; raise otherwise."""
+        if isinstance(error, RepeatedId):  # asked again, the server would say the same
+            self.journal.unanswered(key, now_s=self.clock.wall_s())
+            raise error
+        if self.clock.stop_requested:
+            raise self.clock.interruption() from error  # the next run decides
+        submit_key, form = self.journal.submit_key(key)
+        if key == self.key and submit_key and form != self._form:
+            error = SubmitUnanswered(_CHANGED)
+        elif key == self.key and submit_key and self._repeats_safely():
+            self.report.debug(f"{error} The server knows a repeated submit, so it is repeated.")
+            return
+        if self.queue.settings.onambiguous == "resubmit":
+            return
+        if self.queue.settings.onambiguous == "drop":
+            self.journal.dropped(key, now_s=self.clock.wall_s())
+            raise SubmitDropped(
+                tr(
+                    "It is not known whether the cloud took this job, and this queue never sends "
+                    "a job twice. If the pages do not come out, restart the job."
+                ),
+                detail=str(error),
+            ) from error
+        self.journal.unanswered(key, now_s=self.clock.wall_s())
+        raise error
+
+    def _fits_one_request(self, segment: Segment) -> bool:
+        """Whether the whole document, and the request line with its parameters, are short enough
+        for a single-step putfile."""
+        props = itertools.chain(*self.props.items())
+        texts = (self.job.title, *map(str, self.queue.targets), *props)
+        parameter_bytes = sum(len(quote(text, safe="")) + 3 for text in texts)
+        return len(segment.data) <= SINGLE_REQUEST_BYTES and parameter_bytes <= QUERY_BYTES

@@ -1,0 +1,1 @@
+"""The poller `cirrus-statusd`."""

@@ -1,0 +1,293 @@
+"""The poller `cirrus-statusd`: wiring only.
+
+Runs until SIGTERM, or makes one round (`--once`). Each change is one line on standard error, which
+the journal of the system keeps. The configuration is read again when one of its files changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import os
+import random
+import socket
+import sys
+import traceback
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from cirrus_bridge import __version__
+from cirrus_bridge.api.client import CloudApi
+from cirrus_bridge.api.clients import CloudApis
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import BadConfiguration, CirrusError, Interrupted, JournalReplaced
+from cirrus_bridge.base.privileges import make_folder
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.config.defaults import CUPS_SOCKET, FOLDER, STATE_FOLDER
+from cirrus_bridge.config.load import Configuration, load
+from cirrus_bridge.config.queue_uri import QueueUri
+from cirrus_bridge.cups.client import CupsServer
+from cirrus_bridge.cups.cupsd import find_daemon
+from cirrus_bridge.cups.queues import CupsQueues
+from cirrus_bridge.cups.snap import ALONE, snap_hint
+from cirrus_bridge.delivery.events import INFO, WARNING, Change
+from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.statusd.completion import Settlement
+from cirrus_bridge.statusd.cups_sync import CupsTurn
+from cirrus_bridge.statusd.notify.background import Aside
+from cirrus_bridge.statusd.notify.sinks import sinks
+from cirrus_bridge.statusd.orphans import Orphans
+from cirrus_bridge.statusd.outages import Outages
+from cirrus_bridge.statusd.poller import Poller
+from cirrus_bridge.statusd.queries import Askers, StatusApi
+from cirrus_bridge.statusd.schedule import Schedule
+from cirrus_bridge.statusd.status_messages import CupsNews
+from cirrus_bridge.statusd.watched import WatchList
+
+RELOAD_S = 5.0
+REOPEN_S = 0.5
+FAILED = 1
+# for what is still to be told when the program ends: the service is to end within a second
+ONCE_WAIT_S, END_WAIT_S = 60.0, 0.3
+
+
+def run() -> NoReturn:
+    """Entry point of the program."""
+    parser = argparse.ArgumentParser(
+        prog="cirrus-statusd",
+        description="Follows print jobs that the cloud has, and tells CUPS how they go on.",
+    )
+    parser.add_argument("--once", action="store_true", help="make one round, then end")
+    parser.add_argument("--version", action="version", version=f"cirrus-bridge {__version__}")
+    arguments = parser.parse_args()
+    clock = Clock()
+    clock.watch_signals()
+    try:
+        _run(os.environ, clock, once=arguments.once)
+    except CirrusError as error:
+        log(Change("failed", f"{error} ({error.code}) {error.detail}".strip(), WARNING))
+        os._exit(FAILED)
+    except Exception:  # noqa: BLE001 - the last net: one line to search for beside the traceback
+        sys.stderr.write(traceback.format_exc())
+        log(Change("failed", "cirrus-statusd failed in a way that it should not (CB-900)", WARNING))
+        os._exit(FAILED)
+    sys.stderr.flush()
+    os._exit(0)  # threads that wait for a server need not be waited for
+
+
+def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
+    credentials = environ.get("CREDENTIALS_DIRECTORY")
+    reader = ConfigurationReader(
+        Path(environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER),
+        Path(credentials) if credentials else None,
+        clock,
+    )
+    settings = reader.configuration.poller
+    state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
+    told_aside = sinks(reader.configuration, environ, log, clock)
+    told: list[Callable[[Change], None]] = [log, *told_aside]
+
+    def tell(change: Change) -> None:
+        for sink in told:
+            sink(change)
+
+    cups = CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
+    rng = random.Random()  # noqa: S311 - jitter, no secret
+    name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    with contextlib.suppress(OSError):  # which the journal tells better
+        make_folder(state, 0o700)
+
+    def queue_of(uri: str) -> QueueUri:
+        return reader.configuration.queue(uri)  # as it is by then
+
+    api_of: Callable[[QueueUri], StatusApi] = reader.api_of
+    if settings.metrics_port and not once:  # a poller that runs beside this one has the port
+        with PollerJournal(state):
+            pass  # now there is one for the metrics to read
+        api_of = _with_metrics(settings.metrics_port, state, name, clock, api_of)
+
+    def follow(journal: PollerJournal) -> int:
+        """Follow what the journal has; the number of documents that are left."""
+        settlement = Settlement(journal, cups, clock, tell)
+        watch_list = WatchList()
+        daemon = find_daemon(environ.get("CUPS_SERVER") or CUPS_SOCKET)
+        outages = Outages(
+            journal,
+            cups,
+            clock,
+            tell,
+            Askers(),
+            queue_of,
+            reader.api_of,
+            max_hold_s=daemon.seconds("MaxHoldTime", yes_s=0.0, default_s=0.0),
+        )
+        poller = Poller(
+            name=name,
+            journal=journal,
+            clock=clock,
+            schedule=Schedule(rng, requests_per_minute=settings.requests_per_minute),
+            askers=Askers(),
+            cups=CupsTurn(
+                clock,
+                CupsNews(journal, cups, clock, settlement, tell, outages.notices),
+                settlement,
+                Orphans(journal, cups, clock, tell, str(state)),
+                settings.orphan_after_s,
+                outages,
+                tell,
+                watch_list,
+            ),
+            settings=settings,
+            queue_of=queue_of,
+            api_of=api_of,
+            tell=tell,
+            watch_list=watch_list,
+        )
+        tell(Change("started", f"cirrus-bridge {__version__}, as {name}", INFO))
+        if snap_hint() == ALONE:
+            tell(Change("cups-in-snap", ALONE, WARNING))
+        if once:
+            poller.run_once()
+        else:
+            poller.run()
+        return len(watch_list)
+
+    left = _with_journal(state, clock, tell, follow)
+    tell(Change("ended", f"{left} documents are left to the next poller"))
+    _finish(told_aside, clock)
+
+
+def _with_journal(
+    state: Path,
+    clock: Clock,
+    tell: Callable[[Change], None],
+    follow: Callable[[PollerJournal], int],
+) -> int:
+    """Follow a journal, and the next one if it is deleted or replaced.
+
+    Raises:
+        JournalError: it cannot be used, or is damaged.
+    """
+    while True:
+        try:
+            with PollerJournal(state) as journal:
+                journal.check_whole()
+                return follow(journal)
+        except JournalReplaced as error:
+            tell(Change("journal-replaced", f"{error} ({error.code})", WARNING))
+        clock.sleep(REOPEN_S)
+
+
+def _finish(told_aside: Sequence[Aside], clock: Clock) -> None:
+    """Tell what is still to be told: all of it, unless a stop was or is requested."""
+    wait_s = END_WAIT_S
+    with contextlib.suppress(Interrupted), clock.stoppable():
+        for aside in told_aside:
+            aside.finish(ONCE_WAIT_S)
+        wait_s = 0.0
+    for aside in told_aside:
+        aside.close(wait_s)
+
+
+def _with_metrics(
+    port: int,
+    state: Path,
+    name: str,
+    clock: Clock,
+    api_of: Callable[[QueueUri], StatusApi],
+) -> Callable[[QueueUri], StatusApi]:
+    """Serve metrics; the APIs with their questions counted.
+
+    Raises:
+        BadConfiguration: the package for it is not there.
+    """
+    try:
+        from cirrus_bridge.journal.statistics import FigureReader
+        from cirrus_bridge.statusd.notify.metrics import Metrics
+        from cirrus_bridge.statusd.notify.metrics_server import serve_metrics
+    except ModuleNotFoundError as error:
+        raise BadConfiguration(
+            tr(
+                "metrics_port below [statusd] in bridge.toml needs the Python package {package}: "
+                "pip install 'cirrus-bridge[metrics]', or set it to 0.",
+                package=error.name,
+            )
+        ) from error
+    metrics = Metrics(FigureReader(state, name), clock)
+    try:
+        serve_metrics(port, metrics.scrape)
+    except BadConfiguration as error:  # which any user of this machine can bring about
+        log(Change("metrics-off", f"{error} ({error.code})", WARNING))
+    return metrics.counted(api_of)
+
+
+class ConfigurationReader:
+    """The configuration as it is now; a service's `credentials` stay what they were at its start.
+
+    Raises:
+        BadConfiguration, ExposedKey: it can not be read at the start; what is wrong later keeps
+            the servers from being asked until it is mended.
+    """
+
+    def __init__(self, folder: Path, credentials: Path | None, clock: Clock) -> None:
+        self._folder = folder
+        self._credentials = credentials
+        self._clock = clock
+        self._looked_s = clock.monotonic_s()
+        self._seen = self._stamp()
+        self.configuration: Configuration = load(folder, credentials)
+        self._apis = CloudApis(self.configuration)
+        self._error: CirrusError | None = None
+
+    def api_of(self, queue: QueueUri) -> CloudApi:
+        """The API for a queue.
+
+        Raises:
+            CirrusError: the configuration has none, or makes no sense.
+        """
+        now_s = self._clock.monotonic_s()
+        if now_s - self._looked_s > RELOAD_S:
+            self._looked_s = now_s
+            self._reload()
+        if self._error is not None:
+            raise self._error
+        return self._apis.of(queue)
+
+    def _reload(self) -> None:
+        stamp = self._stamp()
+        if stamp == self._seen:
+            return
+        self._seen = stamp
+        try:
+            self.configuration, self._error = load(self._folder, self._credentials), None
+        except CirrusError as error:
+            self._error = error
+        else:
+            self._apis = CloudApis(self.configuration)
+
+    def _stamp(self) -> Sequence[tuple[str, int, int, int]]:
+        """What changes when a file of the configuration does, or its rights."""
+        paths = [self._folder / "bridge.toml", *sorted(self._folder.glob("servers.d/*"))]
+        found = []
+        for path in paths:
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            found.append((str(path), status.st_mtime_ns, status.st_ctime_ns, status.st_size))
+        return found
+
+
+@functools.cache
+def _level_mark(level: int) -> str:
+    """sd-daemon(3)'s mark of a line's level, for journald alone."""
+    return f"<{level}>" if "JOURNAL_STREAM" in os.environ else ""
+
+
+def log(change: Change) -> None:
+    """One line on standard error."""
+    sys.stderr.write(f"{_level_mark(change.level)}{change.line}\n")
+    sys.stderr.flush()

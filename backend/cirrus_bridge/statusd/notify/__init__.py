@@ -1,0 +1,1 @@
+"""What the poller tells beside CUPS and the log."""

@@ -1,0 +1,169 @@
+"""Metrics for Prometheus: what the poller does, and how the journal stands.
+
+Labels are queues, servers, states and codes, which administrators and this program make; no
+user, title, job or key is in them. The journal is read when somebody asks, every FRESH_S at most.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import CirrusError
+from cirrus_bridge.base.model import DeliveryState, JobStatus, Receipt
+from cirrus_bridge.config.queue_uri import QueueUri
+from cirrus_bridge.journal.statistics import UNFOLLOWED, FigureReader, Figures, Happened
+from cirrus_bridge.statusd.queries import StatusApi
+
+FRESH_S = 5.0
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+BUCKETS = (1, 2, 5, 10, 30, _MINUTE, 5 * _MINUTE, 15 * _MINUTE, _HOUR, 4 * _HOUR, _DAY, 7 * _DAY)
+STATES = (*(state.name.lower() for state in DeliveryState), UNFOLLOWED)
+WAITING = DeliveryState.SUBMITTED.name.lower()
+FINAL = tuple(state.name.lower() for state in DeliveryState if state.is_final)
+REACHED = tuple(state.name.lower() for state in DeliveryState if state.reached_recipient)
+
+
+class Metrics:
+    """All metrics of one poller."""
+
+    def __init__(self, reader: FigureReader, clock: Clock) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._reader = reader
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._stale_s = 0.0
+        self._queues: set[str] = set()
+        self._registry = r = CollectorRegistry()
+        ProcessCollector(registry=r)
+        self.requests = Counter(
+            "cirrus_status_requests", "Questions for jobs' states", ["server"], registry=r
+        )
+        self.errors = Counter(
+            "cirrus_status_errors",
+            "Questions that got no state for an answer, by the error's code",
+            ["server", "code"],
+            registry=r,
+        )
+        self._jobs = Gauge(
+            "cirrus_jobs",
+            "Jobs at the cloud that the journal remembers, one for each document and target",
+            ["queue", "state"],
+            registry=r,
+        )
+        self._longest = Gauge(
+            "cirrus_longest_wait_seconds",
+            "Since when the oldest job waits that its location has not fetched yet",
+            ["queue"],
+            registry=r,
+        )
+        self._open = Gauge("cirrus_open_documents", "Documents without an end yet", registry=r)
+        self._held = Gauge(
+            "cirrus_held_documents", "Those of them whose jobs CUPS holds", registry=r
+        )
+        self._round = Gauge(
+            "cirrus_last_round_timestamp_seconds",
+            "When the poller last noted that it is at work, which it does every ten seconds",
+            registry=r,
+        )
+        self._bytes = Counter(
+            "cirrus_accepted_bytes", "Size of the documents that clouds took", ["queue"], registry=r
+        )
+        self._ended = Counter(
+            "cirrus_ended", "Jobs at the cloud that came to an end", ["queue", "state"], registry=r
+        )
+        self._seconds = Histogram(
+            "cirrus_delivery_seconds",
+            "Time of a job's way, by its step",
+            ["server", "step"],
+            buckets=BUCKETS,
+            registry=r,
+        )
+        self._refresh()  # what has happened so far is no event of this poller's time
+
+    def counted(self, api_of: Callable[[QueueUri], StatusApi]) -> Callable[[QueueUri], StatusApi]:
+        """The same APIs, with questions and errors counted."""
+
+        def counted_api_of(queue: QueueUri) -> StatusApi:
+            try:
+                return _CountedApi(api_of(queue), queue.server, self)
+            except CirrusError as error:
+                self.errors.labels(queue.server, error.code).inc()
+                raise
+
+        return counted_api_of
+
+    def scrape(self) -> bytes:
+        """Everything, as Prometheus's text.
+
+        Raises:
+            JournalError: the journal can not be read.
+        """
+        with self._lock:
+            if self._clock.monotonic_s() >= self._stale_s:
+                self._refresh()
+            return generate_latest(self._registry)
+
+    def _refresh(self) -> None:
+        now_s = self._clock.wall_s()
+        figures = self._reader.look(now_s)
+        self._stale_s = self._clock.monotonic_s() + FRESH_S
+        self._show(figures, now_s)
+        for event in figures.events:
+            self._count(event)
+
+    def _show(self, figures: Figures, now_s: float) -> None:
+        queues = {queue for queue, _ in figures.jobs}
+        for queue in queues - self._queues:
+            for state in FINAL:
+                self._ended.labels(queue, state)  # a first end is to be an increase from 0
+        self._queues |= queues  # one that has nothing any more falls to 0
+        for queue in self._queues:
+            for state in STATES:
+                self._jobs.labels(queue, state).set(figures.jobs.get((queue, state), 0))
+            oldest_at_s = figures.oldest_at_s.get((queue, WAITING), now_s)
+            self._longest.labels(queue).set(max(0.0, now_s - oldest_at_s))
+        self._open.set(figures.open_documents)
+        self._held.set(figures.held_documents)
+        self._round.set(figures.round_at_s)
+
+    def _count(self, event: Happened) -> None:
+        def took(step: str, since_s: float) -> None:
+            self._seconds.labels(event.server, step).observe(max(0.0, event.at_s - since_s))
+
+        if event.what == "accepted":
+            self._bytes.labels(event.queue).inc(event.size_bytes)
+        elif event.what == "received":
+            took("accepted-received", event.accepted_at_s)
+        else:
+            self._ended.labels(event.queue, event.state).inc()
+            if event.state in REACHED:
+                took("received-delivered", event.received_at_s)
+                took("accepted-delivered", event.accepted_at_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _CountedApi:
+    api: StatusApi
+    server: str
+    metrics: Metrics
+
+    def job_status(self, receipt: Receipt) -> JobStatus:
+        self.metrics.requests.labels(self.server).inc()
+        try:
+            return self.api.job_status(receipt)
+        except CirrusError as error:
+            self.metrics.errors.labels(self.server, error.code).inc()
+            raise

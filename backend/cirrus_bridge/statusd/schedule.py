@@ -1,0 +1,305 @@
+"""When to ask for which cloud job's state next. Pure: no clock, no network, times are arguments.
+
+A fresh job is asked for every second, then with back-off up to minutes. Jobs that have waited for
+longer share their location's timer: while a location is away, one question tells about all of its
+jobs. A job that changes wakes a few of its neighbours, which wake others if they have changed too:
+so a location that comes back is seen through in seconds, and jobs that do not move cost little.
+All times are seconds on one clock that nobody can set.
+"""
+
+from __future__ import annotations
+
+import enum
+import heapq
+import itertools
+import math
+import random
+from collections import deque
+from collections.abc import Hashable, KeysView
+from typing import Generic, TypeAlias, TypeVar
+
+from cirrus_bridge.base.model import Place
+from cirrus_bridge.statusd.rate_limit import BACK_OFF, CompanyGate, ServerGate, jittered
+
+REQUESTS_PER_MINUTE = 300.0
+FRESH_S = 30.0  # so old a job is mostly delivered, or waits for something that takes longer
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 300.0  # of a job, then of a location
+EVERY_JOB_S = 3600.0  # so often each job of a location with many is asked for at least
+DOZE_S = 5.0  # a job whose next question is that far away may be woken
+LIVELY_WAIT_S = 5.0  # of a location that has just shown life
+WAKES = 4  # neighbours that one change wakes
+WAKE_SPREAD_S = 2.0
+WAKE_GAP_S = 30.0  # a location that works all the time wakes its sleepers no more often
+START_SPREAD_S = 30.0  # for locations whose jobs are old when they are added
+OLDEST_FIRST_EVERY = 5  # so many requests to one that goes to what has waited longest
+
+JobId = TypeVar("JobId", bound=Hashable)
+
+
+class Urgency(enum.IntEnum):
+    """What goes first when a server's rate does not allow all."""
+
+    FRESH = 0
+    SOON = 1
+    SLOW = 2
+
+
+class _Job(Generic[JobId]):
+    __slots__ = ("born_s", "id", "location", "timer", "wait_s", "woken")
+
+    def __init__(self, job_id: JobId, location: _Location[JobId], now: float, age_s: float) -> None:
+        self.id = job_id
+        self.location = location
+        self.born_s = now - age_s
+        # the waits of a geometric row add up to three times the last: where it would be by now
+        late_s = max(0.0, age_s - FRESH_S)
+        self.wait_s = min(FIRST_WAIT_S + late_s * (1 - 1 / BACK_OFF), LONGEST_WAIT_S)
+        self.timer = 0
+        self.woken = False  # asked because of its location, not for its own sake
+
+
+class _Location(Generic[JobId]):
+    __slots__ = ("asleep", "company", "dozing", "jobs", "place", "timer", "wait_s", "woke_s")
+
+    def __init__(self, place: Place, company: _Company[JobId]) -> None:
+        self.place = place
+        self.company = company
+        self.jobs = 0
+        # oldest question first; dicts, because they keep order and lose any one at once
+        self.dozing: dict[JobId, _Job[JobId]] = {}  # with a timer of its own, far away
+        self.asleep: dict[JobId, _Job[JobId]] = {}  # without one
+        self.timer = 0
+        self.wait_s = LONGEST_WAIT_S
+        self.woke_s = -math.inf
+
+
+class _Company(Generic[JobId]):
+    """A company at a server."""
+
+    __slots__ = ("gate", "heaps", "requests")
+
+    def __init__(self, gate: CompanyGate) -> None:
+        self.gate = gate
+        self.requests = 0
+        self.heaps: tuple[_Heap[JobId], ...] = tuple([] for _ in Urgency)
+
+
+_Heap: TypeAlias = "list[tuple[float, int, _Job[JobId] | _Location[JobId]]]"
+
+
+class Schedule(Generic[JobId]):
+    """The open jobs of all servers, and when each is to be asked for.
+
+    Every job that `due` has given must come back by `answered`, `lost` or `forget`.
+
+    Args:
+        rng: the source of jitter.
+        requests_per_minute: what each server allows.
+    """
+
+    def __init__(
+        self, rng: random.Random, *, requests_per_minute: float = REQUESTS_PER_MINUTE
+    ) -> None:
+        self._rng = rng
+        self._rate = requests_per_minute
+        self._jobs: dict[JobId, _Job[JobId]] = {}
+        self._locations: dict[Place, _Location[JobId]] = {}
+        self._servers: dict[str, ServerGate] = {}
+        self._companies: dict[tuple[str, str], _Company[JobId]] = {}
+        self._turns: deque[_Company[JobId]] = deque()
+        self._numbers = itertools.count(1)
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def __contains__(self, job_id: object) -> bool:
+        return job_id in self._jobs
+
+    @property
+    def jobs(self) -> KeysView[JobId]:
+        """All jobs."""
+        return self._jobs.keys()
+
+    def add(self, job_id: JobId, place: Place, now: float, *, age_s: float = 0.0) -> None:
+        """Follow a job that the cloud accepted `age_s` ago; one that is followed stays as it is."""
+        if job_id in self._jobs:
+            return
+        location = self._locations.get(place) or self._new_location(place)
+        location.jobs += 1
+        self._jobs[job_id] = job = _Job(job_id, location, now, age_s)
+        if job.wait_s < LONGEST_WAIT_S:
+            self._plan(job, now)
+        else:
+            location.asleep[job_id] = job
+            if not location.timer:  # nobody has looked for a while: soon, but not all at once
+                self._wake_at(location, now + self._rng.uniform(0, START_SPREAD_S), Urgency.SLOW)
+
+    def due(self, now: float, at_most: int) -> list[JobId]:
+        """The jobs to ask for now: at most so many, and no more than their servers allow."""
+        jobs: list[JobId] = []
+        self._turns.rotate(-1)  # nobody is always the first
+        asking = list(self._turns)
+        while asking and len(jobs) < at_most:
+            company = asking.pop(0)
+            job = self._next(company, now) if company.gate.opens_in_s(now) <= 0 else None
+            if job is not None:
+                company.gate.asked(job.id, now)
+                jobs.append(job.id)
+                asking.append(company)
+        return jobs
+
+    def next_due_s(self, now: float) -> float:
+        """Seconds until `due` has something; infinite if only an event can bring that about."""
+        earliest_s = math.inf
+        for company in self._turns:
+            heads = [heap[0][0] for heap in self._valid_heaps(company) if heap]
+            if heads:
+                earliest_s = min(earliest_s, max(min(heads) - now, company.gate.opens_in_s(now)))
+        return max(0.0, earliest_s)
+
+    def answered(self, job_id: JobId, now: float, *, changed: bool) -> None:
+        """The server has told the job's state, a new one or not; a final one is for `forget`,
+        after this."""
+        job = self._jobs.get(job_id)
+        if job is None:  # forgotten meanwhile
+            return
+        location = job.location
+        location.company.gate.worked(now)
+        woken, job.woken = job.woken, False
+        if changed:
+            job.wait_s = FIRST_WAIT_S
+        elif now - job.born_s >= FRESH_S:
+            job.wait_s = min(job.wait_s * BACK_OFF, LONGEST_WAIT_S)
+        self._plan(job, now)
+        # one change leads to the next, but a location that always works is no news
+        if changed and (woken or now - location.woke_s >= WAKE_GAP_S):
+            self._wake_some(location, now)
+
+    def came_alive(self, place: Place, now: float) -> None:
+        """The location was seen to be there, by whatever means: ask for some of its jobs soon."""
+        location = self._locations.get(place)
+        if location is not None and now - location.woke_s >= WAKE_GAP_S:
+            self._wake_some(location, now)
+
+    def lost(
+        self,
+        job_id: JobId,
+        now: float,
+        *,
+        retry_after_s: float | None = None,
+        of_company: bool = False,
+    ) -> None:
+        """The question about a job got no answer because its server is away, or busy; or, by
+        `of_company`, because its company can not ask."""
+        job = self._jobs.get(job_id)
+        if job is None:
+            return
+        gate = job.location.company.gate
+        if of_company:
+            gate.shut_out(job_id, now)
+        else:
+            gate.failed(job_id, now, retry_after_s)
+        self._plan(job, now)
+
+    def forget(self, job_id: JobId) -> None:
+        """A job has ended, or nobody wants to know any more."""
+        job = self._jobs.pop(job_id, None)
+        if job is None:
+            return
+        job.timer = 0
+        location = job.location
+        location.company.gate.dropped(job_id)
+        location.asleep.pop(job_id, None)
+        location.dozing.pop(job_id, None)
+        location.jobs -= 1
+        if not location.jobs:
+            location.timer = 0
+            del self._locations[location.place]
+
+    def _new_location(self, place: Place) -> _Location[JobId]:
+        company = self._companies.get((place.server, place.company))
+        if company is None:
+            server = self._servers.setdefault(place.server, ServerGate(self._rate, self._rng))
+            company = _Company[JobId](CompanyGate(server, self._rng))
+            self._companies[place.server, place.company] = company
+            self._turns.append(company)
+        location = self._locations[place] = _Location[JobId](place, company)
+        return location
+
+    def _plan(self, job: _Job[JobId], now: float) -> None:
+        """Set when the job is asked for again, by its own timer or its location's."""
+        location = job.location
+        if job.wait_s >= LONGEST_WAIT_S:
+            job.timer = 0
+            location.asleep[job.id] = job
+            if not location.timer:
+                location.wait_s = LONGEST_WAIT_S
+                self._wake_at(location, now + self._pace(location), Urgency.SLOW)
+            return
+        fresh = now - job.born_s < FRESH_S
+        wait_s = jittered(job.wait_s, self._rng)
+        self._wake_at(job, now + wait_s, Urgency.FRESH if fresh else Urgency.SOON)
+        if wait_s >= DOZE_S:
+            location.dozing[job.id] = job
+
+    def _wake_some(self, location: _Location[JobId], now: float) -> None:
+        """Ask for some of a location's jobs soon, one after the other."""
+        location.woke_s = now
+        location.wait_s = LIVELY_WAIT_S
+        step_s = WAKE_SPREAD_S / WAKES
+        for number in range(WAKES):
+            waiting = location.asleep or location.dozing
+            if not waiting:
+                break
+            job = waiting.pop(next(iter(waiting)))
+            job.woken = True
+            self._wake_at(job, now + (number + self._rng.random()) * step_s, Urgency.SOON)
+        if location.asleep:
+            self._wake_at(location, now + self._pace(location), Urgency.SLOW)
+
+    def _pace(self, location: _Location[JobId]) -> float:
+        """The seconds until a location's next sleeper is asked for."""
+        longest_s = min(LONGEST_WAIT_S, EVERY_JOB_S / max(1, len(location.asleep)))
+        return jittered(min(location.wait_s, longest_s), self._rng)
+
+    def _wake_at(
+        self, waiting: _Job[JobId] | _Location[JobId], due_s: float, urgency: Urgency
+    ) -> None:
+        """Give a job or a location a timer; its earlier one, if any, is void from now on."""
+        company = (waiting.location if isinstance(waiting, _Job) else waiting).company
+        waiting.timer = next(self._numbers)
+        heapq.heappush(company.heaps[urgency], (due_s, waiting.timer, waiting))
+
+    def _valid_heaps(self, company: _Company[JobId]) -> tuple[_Heap[JobId], ...]:
+        """The company's timers by urgency, each with one at its top that is not void."""
+        for heap in company.heaps:
+            while heap and heap[0][2].timer != heap[0][1]:
+                heapq.heappop(heap)
+        return company.heaps
+
+    def _next(self, company: _Company[JobId], now: float) -> _Job[JobId] | None:
+        """Take the job that is to be asked for, if one is due."""
+        job = None
+        while job is None:
+            heaps = [heap for heap in self._valid_heaps(company) if heap and heap[0][0] <= now]
+            if not heaps:
+                return None
+            by_age = (company.requests + 1) % OLDEST_FIRST_EVERY == 0
+            heap = min(heaps, key=lambda heap: heap[0][0]) if by_age else heaps[0]
+            waiting = heapq.heappop(heap)[2]
+            waiting.timer = 0
+            job = waiting if isinstance(waiting, _Job) else self._sleeper(waiting, now)
+        job.location.dozing.pop(job.id, None)
+        company.requests += 1
+        return job
+
+    def _sleeper(self, location: _Location[JobId], now: float) -> _Job[JobId] | None:
+        """Take the job of a location that has not been asked for the longest time."""
+        if not location.asleep:
+            return None
+        job = location.asleep.pop(next(iter(location.asleep)))
+        job.woken = True
+        location.wait_s = min(location.wait_s * BACK_OFF, LONGEST_WAIT_S)
+        self._wake_at(location, now + self._pace(location), Urgency.SLOW)
+        return job

@@ -1,0 +1,105 @@
+"""The documents that a poller follows: what is known of each, by job and by question. No edge."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from cirrus_bridge.base.model import DocumentKey, Place
+from cirrus_bridge.config.queue_uri import QueueUri
+from cirrus_bridge.delivery.outcome import is_settled
+from cirrus_bridge.delivery.tracking import Tracked, tracked
+from cirrus_bridge.journal.deliveries import Accepted
+from cirrus_bridge.journal.lifecycle import State
+
+Job: TypeAlias = tuple[str, int, int, str]  # uuid, id, print run, destination
+
+
+@dataclass(slots=True, eq=False)
+class Watched:
+    """A document that is followed. `is_held` says that CUPS is to hold its job meanwhile."""
+
+    document: Accepted
+    queue: QueueUri
+    is_held: bool
+    targets: list[Tracked]
+    numbers: list[int] = field(default_factory=list)
+
+    @property
+    def job(self) -> Job:
+        """What it has in common with the other documents of its job's print."""
+        key = self.document.key
+        return (key.job_uuid, key.job_id, key.print_run, key.destination)
+
+    @property
+    def is_settled(self) -> bool:
+        """All targets are as far as its job waits for: a job that CUPS has ended waits to the
+        end."""
+        wait = self.queue.settings.wait if self.is_held else "delivered"
+        return is_settled(self.targets, wait)
+
+
+class WatchList:
+    """All documents that are followed, each question about a target by a number of its own."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[DocumentKey, Watched] = {}
+        self._by_job: dict[Job, dict[DocumentKey, Watched]] = {}
+        self._by_number: dict[int, tuple[Watched, Tracked]] = {}
+        self._numbers = itertools.count(1)
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    def __iter__(self) -> Iterator[Watched]:
+        return iter(list(self._by_key.values()))
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._by_key
+
+    def add(self, document: Accepted, queue_of: Callable[[str], QueueUri]) -> Watched:
+        """Follow a document; `queue_of` reads its queue's URI.
+
+        Raises:
+            BadQueueUri: the journal's URI makes no sense.
+        """
+        queue = queue_of(document.device_uri or document.key.destination)
+        watched = Watched(document, queue, document.state is State.HELD, tracked([document]))
+        for target in watched.targets:
+            number = next(self._numbers)
+            watched.numbers.append(number)
+            self._by_number[number] = (watched, target)
+        self._by_key[document.key] = watched
+        self._by_job.setdefault(watched.job, {})[document.key] = watched
+        return watched
+
+    def remove(self, watched: Watched) -> None:
+        """Follow it no more."""
+        key = watched.document.key
+        if self._by_key.pop(key, None):
+            of_job = self._by_job[watched.job]
+            del of_job[key]
+            if not of_job:
+                del self._by_job[watched.job]
+        for number in watched.numbers:
+            self._by_number.pop(number, None)
+
+    def find(self, number: int) -> tuple[Watched, Tracked] | None:
+        """The target that a question is about, unless it is not followed any more."""
+        return self._by_number.get(number)
+
+    def get(self, key: DocumentKey) -> Watched | None:
+        """A document by its key."""
+        return self._by_key.get(key)
+
+    def of_job(self, watched: Watched) -> list[Watched]:
+        """The documents of the same job's same print."""
+        return list(self._by_job.get(watched.job, {}).values())
+
+
+def place(watched: Watched, target: Tracked) -> Place:
+    """Where a target's job waits."""
+    queue = watched.queue
+    return Place(queue.server, queue.company, target.receipt.target.location)

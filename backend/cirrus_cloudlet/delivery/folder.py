@@ -1,0 +1,90 @@
+"""Deliver into a folder.
+
+No existing file is ever overwritten, and nobody sees half a file. Repeating a delivery is safe:
+where it goes is noted before, so a file that is there already with the same bytes is the earlier
+delivery's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from cirrus_cloudlet.delivery.delivery import Delivery, Undelivered
+from cirrus_cloudlet.inventory.tags import substituted
+
+
+def deliver_file(delivery: Delivery) -> str:
+    """Put the document where the device's target says; returns no message.
+
+    Raises:
+        Undelivered: the folder can not be written to, or the path leaves it.
+    """
+    job = delivery.job
+    if job.delivered_path and _is_document(Path(job.delivered_path), job.size, job.sha256):
+        return ""
+    wanted = _path(delivery)
+    temporary = wanted.with_name(f".{job.id}.part")
+    try:
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with delivery.document.open("rb") as source, temporary.open("wb") as copy:
+                shutil.copyfileobj(source, copy, 1024 * 1024)
+                copy.flush()
+                os.fsync(copy.fileno())
+            _place(delivery, temporary, wanted)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise Undelivered(f"can not write {wanted}: {error.strerror}", again=True) from error
+    return ""
+
+
+def _path(delivery: Delivery) -> Path:
+    pattern = delivery.device.target
+    fixed = Path(pattern.partition("{")[0] + "x").parent  # the folders before the first tag
+    base = delivery.folder / fixed
+    path = delivery.folder / substituted(pattern, delivery.tags())
+    # a link that somebody put below the folder must not lead out of it either
+    if not path.parent.resolve().is_relative_to(base.resolve()):
+        raise Undelivered(f"{path} is outside of {base}", again=False)
+    return path
+
+
+def _place(delivery: Delivery, temporary: Path, wanted: Path) -> None:
+    """Give the finished file the first free name, in one step."""
+    for path in _names(wanted):
+        if path.exists():
+            continue
+        delivery.aim(str(path), str(path))
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            continue
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        return
+
+
+def _names(wanted: Path) -> Iterator[Path]:
+    yield wanted
+    number = 2
+    while True:
+        yield wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
+        number += 1
+
+
+def _is_document(path: Path, size: int, sha256: str) -> bool:
+    try:
+        if path.stat().st_size != size:
+            return False
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError:
+        return False

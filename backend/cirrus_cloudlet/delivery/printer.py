@@ -1,0 +1,69 @@
+"""Deliver to a CUPS queue: the only module that knows CUPS.
+
+Delivered means that CUPS accepted the job. Documents in a printer's language go through as they
+are; all others are CUPS's to convert.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cirrus_cloudlet.delivery.delivery import Delivery, Undelivered
+from cirrus_cloudlet.formats import is_printer_language
+
+if TYPE_CHECKING:
+    import cups
+
+_OPTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "duplex": (
+        "sides",
+        {"1": "one-sided", "2": "two-sided-long-edge", "3": "two-sided-short-edge"},
+    ),
+    "color": ("print-color-mode", {"1": "monochrome", "2": "color"}),
+    "collate": ("Collate", {"1": "True"}),
+    "orientation": ("orientation-requested", {"1": "3", "2": "4"}),
+    "scale": ("print-scaling", {"0": "fit", "1": "auto-fit", "2": "none"}),
+}
+_RENAMED = {"copies": "copies", "priority": "job-priority", "tray": "InputSlot", "size": "media"}
+
+
+def cups_options(props: Mapping[str, str], document_format: str) -> dict[str, str]:
+    """Job properties as CUPS options; what CUPS has no word for is left out."""
+    options = {}
+    for name, value in props.items():
+        if name in _OPTIONS:
+            option, words = _OPTIONS[name]
+            options[option] = words[value]
+        elif name in _RENAMED:
+            options[_RENAMED[name]] = value
+    if "custsize" in props:  # the API lets it override every other paper option
+        options["media"] = props["custsize"]
+    if is_printer_language(document_format) and document_format != "ps":
+        options["raw"] = "true"
+    return options
+
+
+def deliver_printer(delivery: Delivery) -> str:
+    """Print the document; returns the message that names the CUPS job.
+
+    Raises:
+        Undelivered: there is no CUPS, no such queue, or CUPS refused.
+    """
+    queue = delivery.device.target
+    delivery.aim(queue, None)
+    try:
+        import cups
+    except ImportError as error:
+        raise Undelivered(f"pycups is not installed: {error}", again=False) from error
+    job = delivery.job
+    title = "".join(c for c in job.title if unicodedata.category(c) != "Cc") or "untitled"
+    options = cups_options(delivery.props, job.format)
+    try:
+        connection: cups.Connection = cups.Connection()
+        number = connection.printFile(queue, str(delivery.document), title, options)
+    except (cups.IPPError, cups.HTTPError, RuntimeError) as error:
+        reason = str(error.args[-1]) if error.args else type(error).__name__
+        raise Undelivered(f"CUPS queue {queue}: {reason}", again=True) from error
+    return f"CUPS job {number} on {queue}"

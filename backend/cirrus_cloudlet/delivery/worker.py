@@ -1,0 +1,161 @@
+"""The delivery worker: jobs of online locations go to their devices.
+
+Several devices at once, one job of a device at a time, in order. Nothing here is lost by a crash:
+
+* a file delivery that was interrupted is made again, and finds its own file if it was there;
+* a command or a print that was interrupted is NOT repeated, because nobody knows whether it had
+  its effect: the job waits, with a message, for `job retry`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from cirrus_cloudlet.delivery.command import deliver_command
+from cirrus_cloudlet.delivery.delivery import Delivery, Undelivered
+from cirrus_cloudlet.delivery.folder import deliver_file
+from cirrus_cloudlet.delivery.printer import deliver_printer
+from cirrus_cloudlet.delivery.queue import HELD, DeliveryQueue
+from cirrus_cloudlet.inventory.file import InventoryFile
+from cirrus_cloudlet.inventory.inventory import Device, DeviceType, Inventory
+from cirrus_cloudlet.storage.jobs import Job
+
+log = logging.getLogger(__name__)
+_POLL_S = 0.2  # commands change jobs and locations from other processes: nothing else tells
+_AT_ONCE = 16
+_CLEANING_EVERY_S = 3600.0
+_WAYS: Mapping[DeviceType, Callable[[Delivery], str]] = {
+    DeviceType.FILE: deliver_file,
+    DeviceType.PRINTER: deliver_printer,
+    DeviceType.COMMAND: deliver_command,
+}
+
+
+class Worker:
+    """Delivers for one data folder, in threads of its own, between `start` and `stop`."""
+
+    def __init__(
+        self,
+        queue: DeliveryQueue,
+        inventory: InventoryFile,
+        document_path: Callable[[str], Path],
+        folder: Path,
+        clean: Callable[[], None],
+    ) -> None:
+        self._queue = queue
+        self._inventory = inventory
+        self._document_path = document_path
+        self._folder = folder / "delivered"
+        self._clean = clean
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._busy: set[tuple[str, str, str]] = set()
+        self._busy_lock = threading.Lock()
+        # a daemon, as each delivery: a printer that hangs must not keep the server from ending
+        self._thread = threading.Thread(target=self._run, name="deliveries", daemon=True)
+
+    def start(self) -> None:
+        """Settle what the last end interrupted, then deliver."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        inventory = self._inventory.current()
+        for job in self._queue.interrupted():
+            device = _device(inventory, job)
+            if device is not None and device.type in (DeviceType.COMMAND, DeviceType.PRINTER):
+                why = f"interrupted while it was being delivered; {HELD}"
+                self._queue.failed(job, why, again=False)
+            else:
+                self._queue.repeat(job)
+        self._thread.start()
+
+    def notice(self) -> None:
+        """There may be something to deliver."""
+        self._wake.set()
+
+    def stop(self, wait_s: float) -> None:
+        """Begin nothing more, and give what is under way a moment to end."""
+        self._stopping.set()
+        self._wake.set()
+        until = time.monotonic() + wait_s
+        self._thread.join(wait_s)
+        while self._busy and time.monotonic() < until:
+            time.sleep(0.02)
+
+    def _run(self) -> None:
+        next_cleaning = 0.0
+        while not self._stopping.is_set():
+            try:
+                if time.monotonic() >= next_cleaning:
+                    next_cleaning = time.monotonic() + _CLEANING_EVERY_S
+                    self._clean()
+                self._round()
+            except Exception:  # the disk may be full now and have room in the next round
+                log.exception("the delivery worker could not do its round")
+            self._wake.wait(_POLL_S)
+            self._wake.clear()
+
+    def _round(self) -> None:
+        inventory = self._inventory.current()
+        for job in self._queue.due():
+            device = _device(inventory, job)
+            where = (job.company, job.location, job.device)
+            if device is None or device.inactive or not _is_open(inventory, job):
+                continue
+            with self._busy_lock:
+                if where in self._busy or len(self._busy) >= _AT_ONCE or self._stopping.is_set():
+                    continue
+                self._busy.add(where)
+            name = f"delivery {job.id}"
+            threading.Thread(
+                target=self._deliver, args=(job, device), name=name, daemon=True
+            ).start()
+
+    def _deliver(self, job: Job, device: Device) -> None:
+        try:
+            if self._queue.begin(job):
+                self._deliver_begun(job, device)
+        except Exception:
+            log.exception("job %s could not be delivered", job.id)
+        finally:
+            with self._busy_lock:
+                self._busy.discard((job.company, job.location, job.device))
+            self._wake.set()
+
+    def _deliver_begun(self, job: Job, device: Device) -> None:
+        way = _WAYS.get(device.type)
+        if way is None:  # a browser user, who saves, trashes or deletes it
+            self._queue.aim(job, device.target, None)
+            self._queue.hold(job)
+            return
+        delivery = Delivery(
+            job=job,
+            device=device,
+            document=self._document_path(job.document),
+            props={**device.props, **job.props},
+            folder=self._folder,
+            aim=lambda target, path: self._queue.aim(job, target, path),
+            stopping=self._stopping.is_set,
+        )
+        try:
+            message = way(delivery)
+        except Undelivered as error:
+            log.warning("job %s: %s", job.id, error)
+            self._queue.failed(job, str(error), again=error.again)
+        except Exception as error:
+            log.exception("job %s", job.id)
+            self._queue.failed(job, f"delivery failed: {error}; {HELD}", again=False)
+        else:
+            self._queue.delivered(job, message)
+
+
+def _device(inventory: Inventory, job: Job) -> Device | None:
+    location = inventory.companies.get(job.company, {}).get(job.location)
+    return location.devices.get(job.device) if location else None
+
+
+def _is_open(inventory: Inventory, job: Job) -> bool:
+    location = inventory.location(job.company, job.location)
+    return location.online and not location.inactive

@@ -1,0 +1,1 @@
+"""Companies, locations and devices."""

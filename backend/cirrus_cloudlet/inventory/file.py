@@ -1,0 +1,94 @@
+"""cloudlet.toml on disk: read when it changed, rewritten whole or not at all.
+
+A person may edit the file at any time. While an edit is broken, readers keep the last good
+inventory and the log says what is wrong; changes by a program are refused until it is mended.
+Comments and order of the file survive every change by a program.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.toml_document import TOMLDocument
+
+from cirrus_cloudlet.errors import SettingsError
+from cirrus_cloudlet.file_lock import locked
+from cirrus_cloudlet.inventory.inventory import Inventory
+from cirrus_cloudlet.inventory.toml import read_inventory
+
+log = logging.getLogger(__name__)
+_Seen = tuple[int, int, int] | None
+
+
+class InventoryFile:
+    """The inventory of one data folder; a missing file is an empty inventory.
+
+    Raises:
+        SettingsError: at once, if the file can not be used.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "cloudlet.toml"
+        self._lock_path = folder / "cloudlet.lock"
+        self._lock = threading.Lock()
+        self._seen = self._stat()
+        self._current = self._read()
+
+    def current(self) -> Inventory:
+        """The inventory as the file has it now, or had it when it was last right."""
+        with self._lock:
+            seen = self._stat()
+            if seen != self._seen:
+                self._seen = seen
+                try:
+                    self._current = self._read()
+                except SettingsError as error:
+                    log.error("%s; what was read before stays in use", error)
+            return self._current
+
+    def change(self, edit: Callable[[TOMLDocument], None]) -> None:
+        """Let `edit` change the file's document, then put it in the file's place.
+
+        Raises:
+            SettingsError: the file is broken, or would be after this; it stays as it was.
+        """
+        with locked(self._lock_path):
+            try:
+                document = tomlkit.parse(self._text())
+            except TOMLKitError as error:
+                raise SettingsError(f"{self._path}: {error}") from error
+            edit(document)
+            text = tomlkit.dumps(document)
+            read_inventory(text, self._path.name)
+            temporary = self._path.with_name(".cloudlet.toml.new")
+            with temporary.open("w", encoding="utf-8", newline="") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._path)
+
+    def _read(self) -> Inventory:
+        return read_inventory(self._text(), str(self._path))
+
+    def _text(self) -> str:
+        try:
+            return self._path.read_bytes().decode()
+        except FileNotFoundError:
+            return ""
+        except UnicodeDecodeError as error:
+            raise SettingsError(f"{self._path} is not UTF-8: {error}") from error
+        except OSError as error:
+            raise SettingsError(f"{self._path}: {error.strerror}") from error
+
+    def _stat(self) -> _Seen:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return (found.st_mtime_ns, found.st_ino, found.st_size)

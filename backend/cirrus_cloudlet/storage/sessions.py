@@ -1,0 +1,67 @@
+"""Sessions of people who are signed in: random tokens, of which the database has digests only.
+
+A session ends when its person signs out, after half a day, and with its account.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+
+from cirrus_cloudlet.storage.accounts import Account
+from cirrus_cloudlet.storage.database import Store
+
+_LIFETIME_S = 12 * 3600.0
+_TOKEN_BYTES = 32
+
+
+class Sessions:
+    """The sessions of one data folder."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def begin(self, account: str) -> str:
+        """A new session's token."""
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        now = time.time()
+        with self._store.transaction() as db:
+            db.execute("DELETE FROM session WHERE created < ?", (now - _LIFETIME_S,))
+            db.execute(
+                "INSERT INTO session (digest, account, created) VALUES (?, ?, ?)",
+                (_digest(token), account, now),
+            )
+        return token
+
+    def find(self, token: str) -> Account | None:
+        """Who is signed in with this token, if anybody is."""
+        with self._store.reading() as db:
+            row = db.execute(
+                "SELECT name, company, location, account.created FROM session"
+                " JOIN account ON account.name = session.account"
+                " WHERE digest = ? AND session.created >= ?",
+                (_digest(token), time.time() - _LIFETIME_S),
+            ).fetchone()
+        return Account(*row) if row else None
+
+    def end(self, token: str) -> None:
+        """Sign out."""
+        with self._store.transaction() as db:
+            db.execute("DELETE FROM session WHERE digest = ?", (_digest(token),))
+
+
+def form_token(token: str) -> str:
+    """What a session's forms carry, so that no other site's form is taken for one of them."""
+    return hmac.digest(token.encode(), b"form", "sha256").hex()
+
+
+def is_form_token(token: str, sent: str) -> bool:
+    """Whether a form that was sent is one of the session's."""
+    return hmac.compare_digest(form_token(token).encode(), sent.encode())
+
+
+def _digest(token: str) -> str:
+    # plain SHA-256 is enough for 256 random bits, as with keys
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

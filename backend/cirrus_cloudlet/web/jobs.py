@@ -1,0 +1,114 @@
+"""What a signed-in person sees of jobs, and may do with them.
+
+The one place that decides it: a page offers what is allowed here, and a request is carried out
+if it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from cirrus_cloudlet.cloud import Cloud
+from cirrus_cloudlet.errors import RequestFault
+from cirrus_cloudlet.inventory.inventory import DeviceType
+from cirrus_cloudlet.storage.accounts import Account
+from cirrus_cloudlet.storage.jobs import ENDS, Job, JobState, Step, can_retry
+from cirrus_cloudlet.storage.previews import PAGES, Outline
+
+_JOBS = 100
+# state → what it is called, and how it is painted
+_STATES = {
+    JobState.SUBMITTED: ("Waiting for the location", "wait"),
+    JobState.RECEIVED: ("Being delivered", "wait"),
+    JobState.DELIVERED: ("Delivered", "good"),
+    JobState.DELETED: ("Deleted", "gone"),
+    JobState.SAVED: ("Saved", "good"),
+    JobState.TRASHED: ("In the trash", "gone"),
+}
+_HELD = ("Not delivered", "bad")
+_NEW = ("New", "wait")
+VERBS: Mapping[str, JobState] = {
+    "save": JobState.SAVED,
+    "trash": JobState.TRASHED,
+    "delete": JobState.DELETED,
+}
+
+
+class SeenJob(NamedTuple):
+    """A job, as a page shows it."""
+
+    job: Job
+    location: str
+    device: str
+    word: str
+    tone: str
+    has_document: bool
+    actions: Sequence[str]
+    pages: int  # of which there are pictures, as far as is known
+    all_pages: int | None
+    problem: str  # why there is no picture
+
+
+def newest(cloud: Cloud, account: Account) -> list[SeenJob]:
+    """The newest jobs that are an account's business, the newest first."""
+    jobs = cloud.jobs.newest(account.company, account.location, _JOBS)
+    return [_seen(cloud, job) for job in jobs]
+
+
+def find(cloud: Cloud, account: Account, job_id: str) -> SeenJob:
+    """A job of an account.
+
+    Raises:
+        RequestFault: it has none of this id.
+    """
+    job = cloud.jobs.find(job_id)
+    if (
+        job is None
+        or job.company != account.company
+        or account.location not in (None, job.location)
+    ):
+        raise RequestFault(404, "There is no such job.")
+    return _seen(cloud, job)
+
+
+def _seen(cloud: Cloud, job: Job) -> SeenJob:
+    location = cloud.inventory.current().companies.get(job.company, {}).get(job.location)
+    device = location.devices.get(job.device) if location else None
+    is_persons = device is not None and device.type is DeviceType.VIEWER
+    word, tone = _STATES[job.state]
+    if job.state is JobState.RECEIVED and job.step is Step.HELD:
+        word, tone = _NEW if is_persons else _HELD
+    is_kept = cloud.documents.path(job.document).exists()
+    outline = _outline(cloud, job) if is_kept else Outline(0, "The document is no longer kept.")
+    return SeenJob(
+        job=job,
+        location=(location.name if location else "") or job.location,
+        device=(device.name if device else "") or job.device,
+        word=word,
+        tone=tone,
+        has_document=is_kept and job.state is not JobState.DELETED,
+        actions=[verb for verb in ("retry", *VERBS) if _is_allowed(verb, job, is_persons)],
+        pages=min(outline.pages, PAGES) if outline else 1,
+        all_pages=outline.pages if outline else None,
+        problem=outline.problem if outline else "",
+    )
+
+
+def _outline(cloud: Cloud, job: Job) -> Outline | None:
+    """What there is to be seen of a document; None if nobody has looked yet."""
+    if job.state is JobState.SUBMITTED:
+        return Outline(0, "Nothing has come out yet.")
+    if job.state is JobState.DELETED:
+        return Outline(0, "Deleted.")
+    if job.format != "pdf":
+        return Outline(0, f"There are no pictures of {job.format.upper()} documents.")
+    known = cloud.previews.outline(job.document)
+    return Outline(0, f"No picture: {known.problem}.") if known and known.problem else known
+
+
+def _is_allowed(verb: str, job: Job, is_persons: bool) -> bool:
+    if verb == "retry":
+        return not is_persons and can_retry(job.state, job.step)
+    # whoever has a document on paper neither saves it here nor throws it away
+    return job.state in ENDS[VERBS[verb]] and (verb == "delete" or is_persons)
