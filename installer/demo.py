@@ -22,6 +22,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+
 from demo_cloud import COMPANY, LOCATION, DemoCloud
 from demo_progress import Progress
 from demo_verdict import Check, checks

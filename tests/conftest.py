@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 from pypdf import PdfWriter
 
+from paths import WELCOME
 from print_site import PrintSite
 
 # messages are read in English, whatever language the person speaks who runs the tests
@@ -27,8 +28,6 @@ for _number in (signal.SIGINT, signal.SIGTERM):
 # machines are busy: what is tried takes as long as it takes
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
-
-WELCOME = Path(__file__).parents[1] / "installer" / "welcome.pdf"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

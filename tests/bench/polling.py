@@ -1,15 +1,12 @@
 """What following jobs costs, and how late it sees them: the schedule beside fixed intervals.
 
-Simulated: the same day (tests/polling_day.py) for each way of polling, on a clock that jumps.
+Simulated: the same day (tests/support/polling_day.py) for each way of polling, on a clock that
+jumps.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from polling_day import DAY_S, Seen, make_day, poll_at_intervals, poll_by_schedule
 

@@ -16,8 +16,6 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "installer"))
-
 from cirrus_bridge.journal.submissions import Journal
 from private_cups import PrivateCups
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from paths import REPO
 from print_site import PrintSite
 
-ANSIBLE = Path(__file__).parents[2] / "installer" / "ansible"
+ANSIBLE = REPO / "installer" / "ansible"
 PROGRAMS = Path(sys.executable).parent
 QUEUE = '[[queue]]\nname = "{location}-{device}"\ntargets = ["Paris:*"]\n'
 

@@ -1,6 +1,6 @@
 """What users of other bridges complained of, where no other test has it: each must not happen here.
 
-Docstrings name the thread; `tests/unit/test_complaints_have_tests.py` has the list of all.
+Docstrings name the thread; `unit/documents/test_complaints_have_tests.py` has the list of all.
 """
 
 from __future__ import annotations

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from contract.visitor import Visitor
+from paths import REPO
 from programs import Program
+from visitor import Visitor
 
-DEMO = Path(__file__).parents[2] / "installer" / "demo.py"
+DEMO = REPO / "installer" / "demo.py"
 
 
 @pytest.fixture

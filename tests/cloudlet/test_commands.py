@@ -1,0 +1,307 @@
+"""The command line of cirrus-cloudlet."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pexpect
+import pytest
+import trustme
+
+from cloudlet_server import CloudletServer, Tls
+from curl import Curl
+from paths import REPO
+
+
+def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """The installed command, on a folder."""
+    program = shutil.which("cirrus-cloudlet", path=str(Path(sys.executable).parent))
+    assert program is not None
+    return subprocess.run(
+        [program, *args, "--data", str(folder)], capture_output=True, text=True, timeout=60
+    )
+
+
+def test_everything_without_a_server(tmp_path: Path) -> None:
+    """Every command works when no server runs; what is added is not repeated, but for the key."""
+    data = tmp_path / "made" / "here"
+    for command in (
+        "company add ACME", "location add ACME/Büro --name Front",
+        "device add ACME/Büro/a%2Fb --type command --target cat --formats pdf;ps",
+    ):  # fmt: skip
+        done = run(data, *command.split())
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert run(data, "location", "offline", "Büro").stdout == "ACME/Büro is offline: jobs wait\n"
+    assert "\toffline\t" in run(data, "device", "list").stdout
+    switched = run(data, "location", "online", "Büro", "--company", "ACME")
+    assert switched.stdout == "ACME/Büro is online: jobs are delivered\n"
+    run(data, "company", "add", "a%2Fb")
+    assert run(data, "company", "list").stdout == "ACME\na%2Fb\n"
+    done = run(data, "key", "add", "--company", "ACME", "--name", "front desk")
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}\n", done.stdout)
+    assert run(data, "location", "list").stdout == "ACME\tBüro\tFront\tonline\t1\n"
+    assert run(data, "device", "list").stdout == "ACME\tBüro\ta/b\tcommand\tonline\tpdf;ps\tcat\n"
+    assert run(data, "key", "list").stdout.startswith("front desk\tACME\t")
+    assert run(data, "job", "list").stdout == ""
+    assert run(data, "job", "list", "--json").stdout == "[]\n"
+    assert data.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_device_with_all_that_is_above_it(tmp_path: Path) -> None:
+    """One command begins a cloud; what is there already stays as it is."""
+    assert run(tmp_path / "new", "device", "add", "Acme/Paris/Laser1").returncode == 1
+    run(tmp_path / "new", "device", "add", "-p", "Acme/Paris/Laser1")
+    run(tmp_path / "new", "location", "offline", "Paris")
+    run(tmp_path / "new", "device", "add", "-p", "Acme/Paris/Laser2")
+    run(tmp_path / "new", "device", "add", "-p", "Acme/Lyon/Laser1")
+    listed = run(tmp_path / "new", "device", "list").stdout.splitlines()
+    assert ["\t".join(line.split("\t")[:5]) for line in listed] == [
+        "Acme\tParis\tLaser1\tfile\toffline",
+        "Acme\tParis\tLaser2\tfile\toffline",
+        "Acme\tLyon\tLaser1\tfile\tonline",
+    ]
+    assert run(tmp_path / "new", "company", "list").stdout == "Acme\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("New/Rome/Laser1", "--type", "command"),
+        ("New/Rome/Laser1", "--formats", "none"),
+        ("New/Rome/Laser1", "--props", "copies"),
+        ("New/Rome/..",),
+        ("New/Rome/%FF",),
+    ],
+)
+def test_a_refused_device_leaves_nothing_above_it(
+    own: CloudletServer, arguments: tuple[str, ...]
+) -> None:
+    """One that can not be added is no reason for a company."""
+    before = own.cli("location", "list"), own.cli("company", "list")
+    done = own.cli_result("device", "add", "--parents", *arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("cirrus-cloudlet: ") and done.stderr.count("\n") == 1
+    assert (own.cli("location", "list"), own.cli("company", "list")) == before
+
+
+def on_terminal(folder: Path, *args: str) -> list[str]:
+    """The same at a terminal; its lines."""
+    program = Path(sys.executable).with_name("cirrus-cloudlet")
+    words = [*args, "--data", str(folder)]
+    said = pexpect.run(shlex.join([str(program), *words]), encoding="utf-8", timeout=60)
+    return str(said).splitlines()
+
+
+def test_lists_at_a_terminal(tmp_path: Path) -> None:
+    """With headings, and the values below them, however wide letters are."""
+    run(tmp_path, "company", "add", "ACME")
+    assert on_terminal(tmp_path, "location", "list") == ["(none)"]
+    run(tmp_path, "location", "add", "ACME/東京", "--name", "事務所")
+    run(tmp_path, "location", "add", "ACME/Rome")
+    run(tmp_path, "location", "offline", "Rome")
+    assert on_terminal(tmp_path, "location", "list") == [
+        "COMPANY  LOCATION  NAME    STATE    DEVICES",
+        "ACME     東京      事務所  online   0",
+        "ACME     Rome              offline  0",
+    ]
+    run(tmp_path, "key", "add", "--name", "mine")
+    titles, key = on_terminal(tmp_path, "key", "list")
+    assert titles.split() == ["NAME", "COMPANY", "MADE", "AT"]
+    assert key.startswith("mine  (any company)  20")
+    titles, _ = on_terminal(tmp_path, "company", "list")
+    assert titles == "COMPANY"
+
+
+def test_each_option_is_explained(tmp_path: Path) -> None:
+    """Its help says what it is for, and what holds without it."""
+    said = " ".join(run(tmp_path, "serve", "--help").stdout.partition("options:")[2].split())
+    for option in ("--data DIR", "--listen ADDRESS:PORT", "--tls-cert FILE", "--tls-key FILE"):
+        assert re.search(rf"{option} [a-z]", said), said
+    assert "(127.0.0.1:27082)" in said
+
+
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [
+        ("company add ACME", "already"),
+        ("company add a:b", "':'"),
+        ("location add ACME/Office", "already"),
+        ("location add Nobody/L", "Nobody"),
+        ("location add ACME", "COMP/LOC"),
+        ("location offline Nowhere", "Nowhere"),
+        ("location offline Twice", "--company"),
+        ("device add ACME/Office/Folder --type file", "already"),
+        ("device add ACME/Nowhere/D --type file", "Nowhere"),
+        ("device add ACME/Office/D --type printer", "queue"),
+        ("device add ACME/Office/D --type file --formats doc", "doc"),
+        ("device add ACME/Office/D --type file --props copies=0", "copies"),
+        ("device add ACME/Office/D --type file --target {what}", "{what}"),
+        ("key add --company Nobody", "Nobody"),
+        ("key revoke none", "none"),
+        ("account add anna --company Nobody", "Nobody"),
+        ("account add anna --company ACME --location Nowhere", "Nowhere"),
+        ("account password none", "none"),
+        ("account remove none", "none"),
+        ("job delete 1-1", "1-1"),
+        ("job retry 1-1", "1-1"),
+        ("serve --listen 0.0.0.0:0", "plain text"),
+        ("serve --listen [::]:0", "plain text"),
+        ("serve --listen 127.0.0.1", "ADDRESS:PORT"),
+        ("serve --listen 127.0.0.1:99999", "ADDRESS:PORT"),
+        ("serve --tls-cert x", "--tls-key"),
+        ("serve --tls-cert x --tls-key y", "can not be used"),
+    ],
+)
+def test_errors(shared: CloudletServer, command: str, word: str) -> None:
+    """One line on standard error that says what is wrong; exit status 1."""
+    if "Twice" in command:
+        for company in ("ACME", "Rival"):
+            shared.cli_result("location", "add", f"{company}/Twice")
+    done = shared.cli_result(*command.split())
+    assert done.returncode == 1
+    assert word in done.stderr
+    assert done.stderr.startswith("cirrus-cloudlet: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_accounts(own: CloudletServer) -> None:
+    """A password is made and printed once, or read; lists show none."""
+    made = own.cli("account", "add", "anna", "--company", "ACME")
+    assert re.fullmatch(r"[A-Za-z0-9_-]{16}", made)
+    taken = own.cli_result("account", "add", "anna", "--company", "ACME")
+    assert (taken.returncode, "already" in taken.stderr) == (1, True)
+    own.cli("location", "add", "ACME/Berta", "--browser")
+    asked = ("account", "add", "berta", "--company", "ACME", "--location", "Berta", "--ask")
+    assert "at least 8" in own.cli_result(*asked, text="seven77\n").stderr
+    assert own.cli_result(*asked, text="eight888\n").stdout == ""
+    lines = [line.split("\t")[:3] for line in own.cli("account", "list").splitlines()]
+    assert lines == [["anna", "ACME", "(all locations)"], ["berta", "ACME", "Berta"]]
+    assert own.cli("account", "password", "anna") != made
+    own.cli("account", "remove", "anna")
+    assert own.cli("account", "list").startswith("berta\t")
+
+
+@pytest.mark.parametrize("command", ["", "device add", "job", "nothing"])
+def test_wrong_usage(shared: CloudletServer, command: str) -> None:
+    """Exit status 2 and a usage line."""
+    done = shared.cli_result(*command.split())
+    assert done.returncode == 2
+    assert "usage: cirrus-cloudlet" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["account list", "location add A/L", "location offline L", "device list", "company list",
+     "key add", "key list", "job list", "job retry 1-1"],
+)  # fmt: skip
+def test_a_folder_that_is_not_there(tmp_path: Path, command: str) -> None:
+    """A mistyped folder is no new cloud: it is named, with the command that would make one."""
+    folder = tmp_path / "ty po"
+    done = run(folder, *command.split())
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"cirrus-cloudlet: there is no folder {folder}; to begin a cloud there: "
+        f"cirrus-cloudlet device add --parents COMPANY/LOCATION/DEVICE --data '{folder}'\n"
+    )
+    assert not folder.exists()
+
+
+def test_serving_an_empty_cloud_is_said(tmp_path: Path) -> None:
+    """It is served, since a company may be added meanwhile, but nobody has to guess."""
+    server = CloudletServer()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "cloudlet.toml").touch()
+    server.start(tmp_path / "data")
+    try:
+        command = (
+            f"cirrus-cloudlet device add --parents COMPANY/LOCATION/DEVICE --data {server.data}"
+        )
+        assert f"the cloud in {server.data} is empty; add a device: {command}" in server.log_text
+    finally:
+        server.close()
+
+
+def test_a_cloud_that_is_not_empty_is_not_said_to_be(own: CloudletServer) -> None:
+    """The hint is for new folders alone."""
+    assert "empty" not in own.log_text
+
+
+def test_version(tmp_path: Path) -> None:
+    """--version needs no data folder."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "cirrus_cloudlet.cli.main", "--version"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert re.fullmatch(r"cirrus-cloudlet \d+\.\d+\.\d+\n", done.stdout)
+
+
+def test_without_the_extra(tmp_path: Path) -> None:
+    """Installed as the backend alone, it says in one line which command is missing."""
+    done = subprocess.run(
+        # -S: the standard library alone, as if nothing had been installed beside it
+        [
+            sys.executable,
+            "-S",
+            "-m",
+            "cirrus_cloudlet.cli.main",
+            "company",
+            "add",
+            "X",
+            "--data",
+            "d",
+        ],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(REPO / "backend")},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(
+        r"cirrus-cloudlet: .* (argon2|tomlkit) .*pip install '\.\[cloudlet\]'\n", done.stderr
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_in_use(own: CloudletServer, tmp_path: Path) -> None:
+    """The error names the address."""
+    done = run(tmp_path / "other", "serve", "--listen", f"127.0.0.1:{own.port}")
+    assert done.returncode == 1
+    assert f"127.0.0.1:{own.port}" in done.stderr
+
+
+def test_job_list(own: CloudletServer) -> None:
+    """Where each job is, in a line."""
+    job_id = Curl(own.url, own.key).submit(title="Über\x1b[2J\nuns")
+    own.wait_for_job(job_id, 2)
+    line = own.cli("job", "list").split("\t")
+    assert line[:3] == [job_id, "ACME/Office/Folder", "delivered"]
+    assert line[4] == "Über?[2J?uns"
+
+
+def test_tls(tmp_path: Path) -> None:
+    """With a certificate everything is TLS, and the client can verify it."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    certificate, key, ca = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "ca.pem"
+    for number, blob in enumerate(issued.cert_chain_pems):
+        blob.write_to_path(certificate, append=number > 0)
+    issued.private_key_pem.write_to_path(key)
+    authority.cert_pem.write_to_path(ca)
+    server = CloudletServer()
+    server.start(tmp_path / "data", Tls(certificate, key))
+    try:
+        assert server.url.startswith("https://127.0.0.1:")
+        curl = Curl(server.url, server.key, "--cacert", str(ca))
+        server.wait_for_job(curl.submit(b"%PDF" + bytes(3_000_000)), 2)
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(b"GET /api/version HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b"cirrus" not in connection.recv(1000)
+        curl.get("/api/version")
+    finally:
+        server.close()

@@ -1,0 +1,240 @@
+"""Devices deliver for real: into folders, to commands, to CUPS queues."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cloudlet_server import CloudletServer
+from curl import Curl
+
+PDF = b"%PDF-1.4 the document\n%%EOF\n"
+
+
+def device(own: CloudletServer, kind: str, target: str, *options: str) -> None:
+    """Add a device D to the office."""
+    own.cli("device", "add", "ACME/Office/D", "--type", kind, "--target", target, *options)
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("report.pdf", "report.pdf"),
+        ("Report.PDF", "Report.pdf"),
+        ("report", "report.pdf"),
+        ("../../etc/passwd", "_._.._etc_passwd.pdf"),
+        ("/etc/passwd", "_etc_passwd.pdf"),
+        (".hidden", "_hidden.pdf"),
+        ("-rf", "_rf.pdf"),
+        ("", "untitled.pdf"),
+        (" \t ", "_.pdf"),
+        ("a\nb\x01c", "a_b_c.pdf"),
+        ("日本語" * 100, "日本語" * 11 + ".pdf"),
+        ("{jobid}", "{jobid}.pdf"),
+    ],
+)  # fmt: skip
+def test_titles_make_safe_names(shared: CloudletServer, curl: Curl, title: str, name: str) -> None:
+    """A title can neither leave the folder, nor hide the file, nor overrun its name."""
+    job_id = curl.submit(PDF, title=title)
+    path = Path(shared.wait_for_job(job_id, 2)["delivered_path"])
+    assert path.parent == shared.data / "delivered" / "Office" / "Folder"
+    assert path.name == f"{job_id}-{name}"
+    assert path.read_bytes() == PDF
+
+
+def test_existing_files_stay(own: CloudletServer, tmp_path: Path) -> None:
+    """A delivery never overwrites a file; an absolute target is taken as it is."""
+    device(own, "file", f"{tmp_path}/out/{{title}}.{{ext}}")
+    curl = Curl(own.url, own.key)
+    bodies = [PDF + bytes([number]) for number in range(3)]
+    ids = [curl.submit(body, targets="Office:D", title="same") for body in bodies]
+    paths = [own.wait_for_job(each, 2)["delivered_path"] for each in ids]
+    names = ["same.pdf", "same-2.pdf", "same-3.pdf"]
+    assert paths == [str(tmp_path / "out" / name) for name in names]
+    assert [Path(path).read_bytes() for path in paths] == bodies
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(names)
+
+
+def test_a_link_leads_nowhere(own: CloudletServer, tmp_path: Path) -> None:
+    """A link below the folder does not lead out of it."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (own.data / "delivered" / "Office").symlink_to(outside)
+    job_id = Curl(own.url, own.key).submit(PDF)
+    own.wait_for_job(job_id, 1, message="outside")
+    assert not list(outside.iterdir())
+
+
+def test_a_folder_that_can_not_be_written(own: CloudletServer, tmp_path: Path) -> None:
+    """The job stays received, its message says why, and it goes on by itself when mended."""
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file, not a folder")
+    device(own, "file", f"{blocked}/{{title}}.{{ext}}")
+    job_id = Curl(own.url, own.key).submit(PDF, targets="Office:D")
+    job = own.wait_for_job(job_id, 1, message="can not write")
+    assert job["delivered"] is None
+    blocked.unlink()
+    job = own.wait_for_job(job_id, 2)
+    assert job["message"] == ""
+    assert [step["state"] for step in job["history"]] == [0, 1, 1, 2]
+    assert "can not write" in job["history"][2]["message"]
+
+
+def test_command(own: CloudletServer, tmp_path: Path) -> None:
+    """A command gets the document, as file and as standard input, and the properties."""
+    script = (
+        "import os, sys; sys.stdout = open(sys.argv[1], 'w');"
+        "print(sys.argv[2:-1], sys.stdin.buffer.read() == open(sys.argv[-1], 'rb').read(),"
+        "sorted(i for i in os.environ.items() if i[0].startswith('CIRRUS')))"
+    )
+    out = tmp_path / "out"
+    words = [sys.executable, "-c", script, str(out), "{title}", "{location}:{device}", "{file}"]
+    device(own, "command", shlex.join(words), "--props", "copies=2;x y=1")
+    curl = Curl(own.url, own.key)
+    job_id = curl.submit(PDF, targets="Office:D", title="a b; $(touch x)", props="copies=3")
+    job = own.wait_for_job(job_id, 2)
+    assert out.read_text().strip() == (
+        "['a b; $(touch x)', 'Office:D'] True"
+        " [('CIRRUS_PROP_COPIES', '3'), ('CIRRUS_PROP_X_Y', '1')]"
+    )
+    assert "'a b; $(touch x)'" in job["target"]
+    assert job["delivered_path"] is None
+
+
+def test_command_that_fails(own: CloudletServer, tmp_path: Path) -> None:
+    """A command's failure is the job's message; nothing is repeated until somebody asks."""
+    flag = tmp_path / "flag"
+    device(own, "command", f"sh -c 'echo >> {flag}.runs; echo first >&2; echo Paper jam >&2;"
+                           f" echo >&2; test -e {flag}'")  # fmt: skip
+    curl = Curl(own.url, own.key)
+    failing = curl.submit(PDF, targets="Office:D")
+    job = own.wait_for_job(failing, 1, message="Paper jam")
+    assert "job retry" in job["message"]
+    assert "first" not in job["message"]
+    flag.touch()
+    later = curl.submit(PDF, targets="Office:D")
+    own.wait_for_job(later, 2)
+    assert own.wait_for_job(failing, 1)["message"] == job["message"]
+    own.cli("job", "retry", failing)
+    own.wait_for_job(failing, 2)
+    assert Path(f"{flag}.runs").read_text() == "\n" * 3
+    assert own.cli_result("job", "retry", failing).returncode == 1
+
+
+def test_command_that_is_not_there(own: CloudletServer) -> None:
+    """A command that can not be started is the job's message."""
+    device(own, "command", "/no/such/program {file}")
+    job_id = Curl(own.url, own.key).submit(PDF, targets="Office:D")
+    own.wait_for_job(job_id, 1, message="/no/such/program")
+
+
+def test_printer_without_cups(own: CloudletServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a CUPS server the message says so, and the job stays received."""
+    own.stop()
+    monkeypatch.setenv("CUPS_SERVER", str(own.data / "no.sock"))
+    own.start(own.data)
+    device(own, "printer", "Queue")
+    job_id = Curl(own.url, own.key).submit(PDF, targets="Office:D")
+    job = own.wait_for_job(job_id, 1, message="CUPS queue Queue")
+    assert job["target"] == "Queue"
+
+
+def test_order_is_kept(own: CloudletServer, tmp_path: Path) -> None:
+    """The jobs of one device are delivered in their order, one at a time."""
+    script = f"echo $0 >>{tmp_path}/order; sleep 0.3; echo end >>{tmp_path}/order"
+    device(own, "command", shlex.join(["sh", "-c", script, "{title}"]))
+    own.cli("location", "offline", "Office")
+    curl = Curl(own.url, own.key)
+    titles = [f"job{number}" for number in range(6)]
+    ids = [curl.submit(PDF, targets="Office:D", title=title) for title in titles]
+    own.cli("location", "online", "Office")
+    own.wait_for_job(ids[-1], 2)
+    order = (tmp_path / "order").read_text().split()
+    assert order == [word for title in titles for word in (title, "end")]
+
+
+def test_offline_and_online(own: CloudletServer) -> None:
+    """While a location is offline its jobs wait in state 0, and go in order once it is online."""
+    curl = Curl(own.url, own.key)
+    own.cli("location", "offline", "Office")
+    waiting = [curl.submit(PDF) for _ in range(3)]
+    assert all(job["state"] == 0 for job in own.jobs())
+    own.restart()
+    assert all(job["state"] == 0 for job in own.jobs())
+    own.cli("location", "online", "Office")
+    received = [own.wait_for_job(each, 2)["received"] for each in waiting]
+    assert received == sorted(received)
+
+
+def test_one_slow_device_holds_up_no_other(own: CloudletServer) -> None:
+    """Devices deliver at the same time."""
+    device(own, "command", "sleep 60")
+    curl = Curl(own.url, own.key)
+    slow = curl.submit(PDF, targets="Office:D")
+    own.wait_for_job(slow, 1)
+    own.wait_for_job(curl.submit(PDF), 2)
+
+
+def test_deleted_while_it_is_delivered(own: CloudletServer, tmp_path: Path) -> None:
+    """A job that was deleted during its delivery stays deleted."""
+    device(own, "command", f"sh -c 'while test ! -e {tmp_path}/go; do sleep 0.05; done'")
+    curl = Curl(own.url, own.key)
+    first = curl.submit(PDF, targets="Office:D")
+    own.wait_for_job(first, 1)
+    own.cli("job", "delete", first)
+    second = curl.submit(PDF, targets="Office:D")
+    (tmp_path / "go").touch()
+    own.wait_for_job(second, 2)
+    assert next(job for job in own.jobs() if job["id"] == first)["state"] == 3
+
+
+def test_stopped_in_the_middle_of_a_command(own: CloudletServer, tmp_path: Path) -> None:
+    """A command that was interrupted is not repeated by itself: it may have had its effect."""
+    device(own, "command", f"sh -c 'echo $$ >> {tmp_path}/runs; test -e {tmp_path}/go || sleep 60'")
+    curl = Curl(own.url, own.key)
+    stopped = curl.submit(PDF, targets="Office:D")
+    own.wait_for_job(stopped, 1)
+    _until_run(tmp_path / "runs", 1)
+    own.restart()
+    own.wait_for_job(stopped, 1, message="interrupted")
+    killed = curl.submit(PDF, targets="Office:D")
+    own.wait_for_job(killed, 1)
+    pid = _until_run(tmp_path / "runs", 2)
+    own.kill()
+    os.killpg(pid, signal.SIGKILL)
+    own.start(own.data)
+    for each in (stopped, killed):
+        assert "job retry" in own.wait_for_job(each, 1, message="interrupted")["message"]
+    (tmp_path / "go").touch()
+    own.cli("job", "retry", killed)
+    own.wait_for_job(killed, 2)
+    assert len((tmp_path / "runs").read_text().split()) == 3
+
+
+def _until_run(runs: Path, count: int) -> int:
+    """Wait for the command's run of this number; returns its process id."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        lines = runs.read_text().split() if runs.exists() else []
+        if len(lines) == count:
+            return int(lines[-1])
+        time.sleep(0.02)
+    raise AssertionError("the command was not run")
+
+
+def test_digest_of_a_large_document(own: CloudletServer) -> None:
+    """What arrives is what was sent, whatever its size; and no temporary file is left."""
+    body = b"%PDF" + hashlib.shake_128(b"large").digest(30_000_000)
+    curl = Curl(own.url, own.key)
+    job = own.wait_for_job(curl.submit(body), 2)
+    assert Path(job["delivered_path"]).read_bytes() == body
+    assert Path(job["document"]).read_bytes() == body
+    assert not list((own.data / "uploads").iterdir())
+    assert len(list(Path(job["delivered_path"]).parent.iterdir())) == 1

@@ -1,0 +1,347 @@
+"""The page for people, asked without a browser: who gets in, what is shown and done, and how safe
+that is. How it looks and keeps itself fresh is in tests/e2e/test_cloud_page.py."""
+
+from __future__ import annotations
+
+import html
+import sqlite3
+from contextlib import closing
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import trustme
+
+from cloudlet_server import CloudletServer, Tls
+from curl import Answer, Curl
+from paths import WELCOME
+from visitor import Visitor
+
+
+def _visitor(server: CloudletServer, *arguments: str, company: str = "ACME") -> Visitor:
+    """Somebody with an account of his own, signed in."""
+    name = f"person {len(server.cli('account', 'list').splitlines())}"
+    password = server.cli("account", "add", name, "--company", company, *arguments)
+    visitor = Visitor(server.url)
+    assert visitor.sign_in(name, password).status == 303
+    return visitor
+
+
+@pytest.fixture(scope="module")
+def visitor(shared: CloudletServer) -> Visitor:
+    """Somebody of ACME, signed in, for the tests that leave it so."""
+    return _visitor(shared)
+
+
+def _is_at_the_door(answer: Answer) -> bool:
+    return (answer.status, answer.headers["location"]) == (303, "/sign-in")
+
+
+def test_jobs_and_devices(shared: CloudletServer, curl: Curl, visitor: Visitor) -> None:
+    """Locations, devices and the newest jobs, with their states and wishes in words."""
+    done = curl.submit(title="Grüße.pdf", props="copies=2\nduplex=3\nmystery=4")
+    curl.submit(title="waits", targets="Away:Folder")
+    shared.wait_for_job(done, 2)
+    page = visitor.get("/")
+    assert page.status == 200
+    for text in ("PDF only", "Away", "Offline", "Grüße.pdf", "2 copies", "two-sided, short edge",
+                 "mystery=4", "Delivered", "Waiting for the location", done):  # fmt: skip
+        assert text in page.text
+    about = visitor.get(f"/jobs/{done}").text
+    for text in ("<dt>duplex</dt><dd>3</dd>", "submitted", "received", "delivered", "Download"):
+        assert text in about
+
+
+def test_how_browsers_are_to_treat_it(shared: CloudletServer, visitor: Visitor) -> None:
+    """Nothing of others, nothing inline, nothing kept, no frames; for every kind of answer."""
+    for answer in (visitor.get("/"), visitor.get("/none"), visitor.get("/page.js"),
+                   Visitor(shared.url).get("/"), visitor.post("/", token="wrong")):  # fmt: skip
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    page = visitor.get("/").text
+    for inline in ("<style", "style=", "<script>", "onclick", "javascript:"):
+        assert inline not in page
+
+
+def test_hostile_texts(shared: CloudletServer, curl: Curl, visitor: Visitor) -> None:
+    """A title, a property or a name is a text, whatever it looks like."""
+    hostile = "</li><script>alert(1)</script><img src=x onerror='a'>\"&"
+    shared.cli("location", "add", "ACME/Hostile", "--name", hostile)
+    shared.cli("device", "add", "ACME/Hostile/D", "--name", hostile)
+    job_id = curl.submit(title=hostile, props=f"note={hostile}", targets="Hostile:D")
+
+    class Tags(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            given = dict(attrs)
+            assert not any(name.startswith("on") for name in given)
+            assert tag != "script" or given == {"src": "/page.js", "defer": None}
+            assert (given.get("src") or "/").startswith("/")
+
+    for path in ("/", f"/jobs/{job_id}"):
+        page = visitor.get(path).text
+        Tags().feed(page)
+        assert page.count(
+            html.escape(hostile).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+        )
+    refused = Visitor(shared.url).sign_in(hostile, "wrong password")
+    assert "<script>alert" not in refused.text
+
+
+@pytest.mark.parametrize("name", ["{", "{1}", "{0.__class__}", "{0:>9000000}"])
+def test_names_of_props_that_are_no_pattern(
+    shared: CloudletServer, curl: Curl, visitor: Visitor, name: str
+) -> None:
+    """Braces in a job's property neither break the page for everybody nor make it large."""
+    curl.submit(props=f"{name}=some")
+    page = visitor.get("/")
+    assert page.status == 200
+    assert f"<li>{html.escape(name)}=some</li>" in page.text
+
+
+def test_download(shared: CloudletServer, curl: Curl, visitor: Visitor) -> None:
+    """A document can be downloaded, and is never shown in the page's name."""
+    body = b"%PDF-1.4 <script>"
+    answer = visitor.get(f"/jobs/{curl.submit(body, title='Übersicht <1>')}/document")
+    assert answer.body == body
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"].startswith("attachment;")
+    assert "%C3%9Cbersicht" in answer.headers["content-disposition"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    for path in ("/jobs/20200101000000-1/document", "/jobs/../cloudlet.db/document",
+                 "/jobs/..%2Fcloudlet.db/document", "/page.css/../../web.py"):  # fmt: skip
+        assert visitor.get(path).status == 404
+
+
+def test_pictures(shared: CloudletServer, curl: Curl, visitor: Visitor) -> None:
+    """Pages as PNG, and in their place what is wrong with a document that has none."""
+    job_id = curl.submit(WELCOME.read_bytes(), title="good")
+    shared.wait_for_job(job_id, 2)
+    small = visitor.get(f"/jobs/{job_id}/thumbnail")
+    assert small.headers["content-type"] == "image/png"
+    assert _size(small) == (340, 480)
+    assert _size(visitor.get(f"/jobs/{job_id}/pages/4")) == (1132, 1600)
+    assert visitor.get(f"/jobs/{job_id}/pages/5").status == 404
+    assert visitor.get(f"/jobs/{job_id}/pages/x").status == 404
+    assert visitor.get(f"/jobs/{job_id}").text.count("<img src") == 5  # with the brand's
+    broken = curl.submit(b"%PDF-1.4 nothing in it", title="broken")
+    shared.wait_for_job(broken, 2)
+    assert visitor.get(f"/jobs/{broken}/thumbnail").status == 404
+    assert "damaged" in visitor.get(f"/jobs/{broken}").text
+    waiting = curl.submit(WELCOME.read_bytes(), targets="Away:Folder")
+    assert visitor.get(f"/jobs/{waiting}/thumbnail").status == 404
+
+
+def _size(picture: Answer) -> tuple[int, int]:
+    assert picture.body.startswith(b"\x89PNG")
+    return int.from_bytes(picture.body[16:20], "big"), int.from_bytes(picture.body[20:24], "big")
+
+
+def test_the_pictures_of_a_document_go_with_it(own: CloudletServer) -> None:
+    """They are made anew after a restart, and leave nothing behind."""
+    job_id = Curl(own.url, own.key).submit(WELCOME.read_bytes())
+    own.wait_for_job(job_id, 2)
+    visitor = _visitor(own)
+    assert visitor.get(f"/jobs/{job_id}/thumbnail").status == 200
+    assert len(list((own.data / "previews").glob("*/*.png"))) == 1
+    own.restart()
+    assert not list((own.data / "previews").iterdir())
+    assert visitor.get(f"/jobs/{job_id}/thumbnail").status == 200
+
+
+def test_not_sent_twice(shared: CloudletServer) -> None:
+    """Who has the page as it is, is told so."""
+    visitor = _visitor(shared, company="Rival")
+    tag = visitor.get("/").headers["etag"]
+    again = visitor.get("/", "-H", f"If-None-Match: {tag}")
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_the_session(shared: CloudletServer) -> None:
+    """A cookie that is kept from scripts and other sites, and ends by signing out."""
+    password = shared.cli("account", "add", "session", "--company", "ACME")
+    assert _is_at_the_door(Visitor(shared.url).get("/"))
+    visitor = Visitor(shared.url)
+    cookie = visitor.sign_in("session", password).headers["set-cookie"].lower()
+    for word in ("httponly", "samesite=strict", "path=/"):
+        assert word in cookie
+    assert visitor.token not in cookie
+    assert visitor.get("/").status == 200
+    assert _is_at_the_door(visitor.post("/sign-out"))
+    assert _is_at_the_door(visitor.get("/"))
+    with closing(sqlite3.connect(shared.data / "cloudlet.db")) as db:
+        stored = "\n".join(db.iterdump())
+    assert password not in stored
+    assert visitor.cookie.partition("=")[2] not in stored
+    assert "$argon2id$" in stored
+
+
+@pytest.mark.parametrize("command", ["password", "remove"])
+def test_an_account_that_changes_ends_its_sessions(shared: CloudletServer, command: str) -> None:
+    """Whoever was signed in is not any more."""
+    password = shared.cli("account", "add", command, "--company", "ACME")
+    visitor = Visitor(shared.url)
+    visitor.sign_in(command, password)
+    changed = shared.cli("account", command, command)
+    assert _is_at_the_door(visitor.get("/"))
+    assert visitor.sign_in(command, password).status == 403
+    if command == "password":
+        assert visitor.sign_in(command, changed).status == 303
+
+
+def test_over_tls_the_cookie_is_for_tls_alone(tmp_path: Path) -> None:
+    """It is sent by no plain request, and set by no other host."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    certificate, key, ca = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "ca.pem"
+    issued.cert_chain_pems[0].write_to_path(certificate)
+    issued.private_key_pem.write_to_path(key)
+    authority.cert_pem.write_to_path(ca)
+    server = CloudletServer()
+    server.start(tmp_path / "data", Tls(certificate, key))
+    try:
+        password = server.cli("account", "add", "anna", "--company", "ACME")
+        visitor = Visitor(server.url, "--cacert", str(ca))
+        cookie = visitor.sign_in("anna", password).headers["set-cookie"]
+        assert cookie.startswith("__Host-")
+        assert "; Secure" in cookie
+        assert visitor.get("/").status == 200
+    finally:
+        server.close()
+
+
+def test_a_key_opens_no_page(shared: CloudletServer) -> None:
+    """Keys are for programs, accounts for people."""
+    assert _is_at_the_door(Curl(shared.url, shared.key).get("/"))
+    assert _is_at_the_door(Curl(shared.url, "").run("/", "-u", f"ACME:{shared.key}"))
+    assert Visitor(shared.url).sign_in("ACME", shared.key).status == 403
+
+
+def test_guessing_is_slow(own: CloudletServer) -> None:
+    """After ten wrong passwords not even the right one is looked at; other names still are, and
+    the same one from elsewhere, so that nobody locks out somebody else."""
+    right = own.cli("account", "add", "anna", "--company", "ACME")
+    other = own.cli("account", "add", "berta", "--company", "ACME")
+    visitor = Visitor(own.url)
+    for _ in range(10):
+        assert visitor.sign_in("anna", "wrong password").status == 403
+    refused = visitor.sign_in("anna", right)
+    assert refused.status == 429
+    assert 0 < int(refused.headers["retry-after"]) <= 900
+    assert visitor.cookie == ""
+    assert visitor.sign_in("anna", right, "--interface", "127.0.0.2").status == 303
+    assert visitor.sign_in("berta", other).status == 303
+    for number in range(40):  # a client can say that it is another, too
+        header = f"X-Forwarded-For: 192.0.2.{number}"
+        visitor.sign_in(f"guess {number}", "wrong password", "-H", header)
+    assert visitor.sign_in("berta", other).status == 429
+    assert "wrong password" not in own.log_text
+
+
+def test_forms_of_other_sites(shared: CloudletServer, visitor: Visitor) -> None:
+    """Neither a sign-in nor an action is taken from another site, even with the right mark."""
+    password = shared.cli("account", "add", "lured", "--company", "ACME")
+    for said in ("Origin: http://evil.example", "Origin: null",
+                 "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site"):  # fmt: skip
+        assert visitor.post("/locations/Office/offline", "-H", said).status == 403
+        assert Visitor(shared.url).sign_in("lured", password, "-H", said).status == 403
+    assert "/locations/Office/offline" in visitor.get("/").text  # what it offers: it is online
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "é"])
+def test_forms_without_the_mark(shared: CloudletServer, visitor: Visitor, token: str) -> None:
+    """The cookie alone is not enough, nor is another session's mark."""
+    token = token if token != "wrong" else _visitor(shared).token
+    assert visitor.post("/locations/Office/offline", token=token).status == 403
+    assert visitor.post("/sign-out", token=token).status == 403
+    assert visitor.get("/").status == 200
+
+
+def test_switch_a_location(own: CloudletServer) -> None:
+    """Jobs wait while it is off, and go on when it is on again."""
+    visitor = _visitor(own)
+    assert visitor.post("/locations/Office/offline").status == 303
+    job_id = Curl(own.url, own.key).submit()
+    assert "offline" in own.cli("device", "list")
+    assert own.jobs()[0]["state"] == 0
+    assert visitor.post("/locations/Office/online").status == 303
+    own.wait_for_job(job_id, 2)
+    assert visitor.post("/locations/Nowhere/online").status == 404
+
+
+def test_deliver_again_and_delete(own: CloudletServer, tmp_path: Path) -> None:
+    """What could not be delivered is tried again, or deleted; what was delivered is neither."""
+    ready = tmp_path / "ready"
+    own.cli("device", "add", "ACME/Office/C", "--type", "command", "--target", f"test -e {ready}")
+    visitor, curl = _visitor(own), Curl(own.url, own.key)
+    first, second = (curl.submit(targets="Office:C") for _ in range(2))
+    for each in (first, second):
+        own.wait_for_job(each, 1, message="job retry")
+    assert "Not delivered" in visitor.get("/").text
+    ready.touch()
+    assert visitor.post(f"/jobs/{first}/retry").status == 303
+    own.wait_for_job(first, 2)
+    assert visitor.post(f"/jobs/{second}/delete").status == 303
+    own.wait_for_job(second, 3)
+    for job_id in (first, second):
+        for verb in ("retry", "delete", "save", "trash"):
+            refused = visitor.post(f"/jobs/{job_id}/{verb}")
+            assert refused.status == 409
+            assert "can not be done any more" in refused.text
+    assert visitor.get(f"/jobs/{second}/document").status == 404
+
+
+def test_a_person_who_is_printed_to(own: CloudletServer) -> None:
+    """Sees what came for him alone; saves it, throws it away, takes it out again, deletes it."""
+    own.cli("location", "add", "ACME/Anna", "--browser")
+    curl = Curl(own.url, own.key)
+    anna = _visitor(own, "--location", "Anna")
+    others = curl.submit(title="for others")
+    job_id = curl.submit(b"%PDF for Anna", title="for Anna", targets="Anna:browser")
+    own.wait_for_job(job_id, 1)
+    page = anna.get("/").text
+    assert "for Anna" in page
+    assert "for others" not in page
+    assert "Office" not in page
+    for path in (f"/jobs/{others}", f"/jobs/{others}/document", f"/jobs/{others}/thumbnail"):
+        assert anna.get(path).status == 404
+    assert anna.post(f"/jobs/{others}/delete").status == 404
+    assert anna.post("/locations/Office/offline").status == 404
+    assert anna.post("/locations/Anna/offline").status == 404
+    assert anna.post(f"/jobs/{job_id}/retry").status == 409
+    for verb, state in (("save", 8), ("trash", 9), ("save", 8), ("delete", 3)):
+        answer = anna.post(f"/jobs/{job_id}/{verb}")
+        assert curl.get(f"/api/get/job/ACME/Anna/browser/{job_id}").json["State"] == state
+        assert (answer.body == b"%PDF for Anna") is (verb == "save")
+    assert "for Anna" not in anna.get("/").text
+    assert curl.get("/api/get/location/ACME/Anna").json["Type"] == 1
+    assert curl.get("/api/get/device/ACME/Anna/browser").json["Target"] == "Anna:browser"
+
+
+def test_another_company(shared: CloudletServer, curl: Curl) -> None:
+    """Sees nothing of it, and can do nothing to it."""
+    job_id = curl.submit(title="secret of ACME", targets="Away:Folder")
+    rival = _visitor(shared, company="Rival")
+    assert "secret of ACME" not in rival.get("/").text
+    for path in ("", "/document", "/thumbnail", "/pages/1"):
+        assert rival.get(f"/jobs/{job_id}{path}").status == 404
+    assert rival.post(f"/jobs/{job_id}/delete").status == 404
+    assert rival.post("/locations/Away/online").status == 404
+    assert shared.wait_for_job(job_id, 0)
+
+
+def test_what_is_not_there(shared: CloudletServer, visitor: Visitor) -> None:
+    """Strangers are not told which jobs there are; other methods than GET and POST do nothing."""
+    for path in ("/", "/jobs/1-1", "/jobs/1-1/document"):
+        assert _is_at_the_door(Visitor(shared.url).get(path))
+    assert Visitor(shared.url).get("/favicon.ico").status == 404
+    assert _is_at_the_door(Visitor(shared.url).post("/locations/Office/offline"))
+    assert visitor.get("/none").status == 404
+    assert visitor.get("/jobs/1-1").status == 404
+    assert visitor.post("/none").status == 404
+    assert visitor.get("/locations/Office/offline").status == 404
+    assert visitor.get("/", "-X", "DELETE").status == 405
+    assert visitor.post("/sign-out", "-d", "more=1").status == 400

@@ -1,0 +1,199 @@
+"""Paths, parameters and keys: what is a fault of the request, and how it is told."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+import zlib
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from cloudlet_server import CloudletServer
+from curl import Curl
+
+ENDPOINTS = [
+    ("PUT", "/api/putfile?targets=Office:Folder&title=a"),
+    ("PUT", "/api/putfile"),
+    ("PUT", "/api/putsegment?file=x&index=0"),
+    ("GET", "/api/tempfile"),
+    ("POST", "/api/submitfile"),
+    ("GET", "/api/get/job/ACME/Office/Folder/1-1"),
+    ("GET", "/api/get/location/ACME/Office"),
+    ("GET", "/api/put/location/ACME/Office"),
+    ("GET", "/api/get/device/ACME/Office/Folder"),
+    ("GET", "/api/put/device/ACME/Office/Folder"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
+@pytest.mark.parametrize("header", ["", "Bearer wrong", "Bearer", "Basic QUNNRTp4"])
+def test_every_request_needs_a_key(curl: Curl, method: str, path: str, header: str) -> None:
+    """Status 401, with a body that says what, before anything else is looked at."""
+    answer = Curl(curl.url, "").run(path, "-X", method, "-H", f"Authorization: {header}")
+    assert answer.status == 401
+    assert "key" in answer.text
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_version_needs_none(curl: Curl, method: str) -> None:
+    """/api/version: four lines, for anybody."""
+    assert len(Curl(curl.url, "").run("/api/version", "-X", method).lines) == 4
+
+
+def test_keys_come_and_go_at_once(curl: Curl, shared: CloudletServer) -> None:
+    """A key works from the moment it is printed to the moment it is revoked."""
+    key = shared.cli("key", "add", "--name", "temporary", "--company", "ACME")
+    assert Curl(curl.url, key).get("/api/tempfile").status == 200
+    assert "temporary\tACME" in shared.cli("key", "list")
+    assert shared.cli_result("key", "add", "--name", "temporary").returncode == 1
+    shared.cli("key", "revoke", "temporary")
+    assert Curl(curl.url, key).get("/api/tempfile").status == 401
+    assert shared.cli_result("key", "revoke", "temporary").returncode == 1
+
+
+def test_keys_are_kept_hashed(shared: CloudletServer, curl: Curl) -> None:
+    """Whoever reads the data folder or the log learns no key."""
+    curl.get("/api/tempfile")
+    Curl(curl.url, shared.key + "x").get("/api/tempfile")
+    with sqlite3.connect(shared.data / "cloudlet.db") as db:
+        dump = "\n".join(db.iterdump())
+    db.close()
+    assert shared.key not in dump + shared.log_text + shared.cli("key", "list")
+    files = [path for path in shared.data.iterdir() if path.is_file()]
+    assert all(shared.key.encode() not in path.read_bytes() for path in files)
+    assert shared.data.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/get/job/Rival/Office/Folder/1-1",
+        "/api/get/location/Rival/Office",
+        "/api/put/location/Rival/Office",
+        "/api/get/device/Rival/Office/Folder",
+        "/api/put/device/Rival/Office/Folder",
+    ],
+)
+def test_company_of_another_key(curl: Curl, path: str) -> None:
+    """Status 403 for a company that the key is not bound to."""
+    answer = curl.get(path)
+    assert answer.status == 403
+    assert "Rival" in answer.text
+
+
+def test_compid_of_another_key(curl: Curl) -> None:
+    """Status 403 for a compid that the key is not bound to."""
+    fields = {"targets": "Office:Folder", "title": "a", "compid": "Rival"}
+    assert curl.put("/api/putfile", b"x", **fields).status == 403
+    assert curl.post("/api/submitfile", file="x", **fields).status == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api", "/api/", "/api/nothing", "/api/version/", "/api/version/x", "/API/version",
+        "/api/get", "/api/get/job", "/api/get/job/ACME/Office/Folder", "/api/putfile/x",
+        "//api/version", "/nothing", "/api/get/device/ACME/Office/Folder/1/2",
+    ],
+)  # fmt: skip
+def test_unknown_path(curl: Curl, path: str) -> None:
+    """Status 404."""
+    answer = curl.get(path)
+    assert answer.status == 404
+    assert answer.text
+
+
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
+def test_wrong_method(curl: Curl, method: str, path: str) -> None:
+    """Status 405, and Allow-ed are GET and POST, or PUT for uploads."""
+    wrong = ("GET", "POST") if method == "PUT" else ("PUT",)
+    for each in (*wrong, "DELETE", "PATCH"):
+        assert curl.run(path, "-X", each).status == 405
+
+
+@pytest.mark.parametrize("bad", ["%", "%2", "%zz", "%FF", "%C3", "%ED%A0%80"])
+def test_bad_encoding(curl: Curl, bad: str) -> None:
+    """Status 400 for what is not percent-encoded UTF-8, in paths, queries and forms."""
+    assert curl.get(f"/api/get/location/ACME/{bad}").status == 400
+    assert curl.run(f"/api/submitfile?file={bad}").status == 400
+    assert curl.run("/api/submitfile", "-d", f"file={bad}").status == 400
+
+
+def test_raw_bytes_in_the_path(curl: Curl, shared: CloudletServer) -> None:
+    """Status 400 for a request line that is not ASCII; the server goes on."""
+    with socket.create_connection(("127.0.0.1", shared.port)) as connection:
+        connection.sendall(b"GET /api/\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+    assert curl.get("/api/version").status == 200
+
+
+def test_parameters_that_do_not_fit(curl: Curl) -> None:
+    """Status 400 for a parameter that comes twice, or that the endpoint does not have."""
+    for query, word in (("file=a&file=b", "twice"), ("file=a&prop=b", "'prop'"), ("=a", "''")):
+        answer = curl.run(f"/api/submitfile?{query}")
+        assert answer.status == 400
+        assert word in answer.text
+    assert "twice" in curl.run("/api/submitfile?file=a", "-d", "file=a").text
+    assert curl.run("/api/tempfile?compid=ACME").status == 400
+    assert curl.run("/api/putfile?compid=ACME", "-X", "PUT", "-d", "x").status == 400
+
+
+def test_a_body_that_is_no_form(curl: Curl) -> None:
+    """Status 415 for a POST body of another type, 413 for one without end."""
+    json = ("-H", "Content-Type: application/json", "-d", "{}")
+    assert curl.run("/api/submitfile", *json).status == 415
+    large = b"file=" + b"x" * 2_000_000
+    assert curl.run("/api/submitfile", "--data-binary", "@-", body=large).status == 413
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["a/b", "100%", "what?", "two words", "日本語 – ✓", "#1", "a+b&c=d", "a\\b", "%2F", '"<b>'],
+)
+def test_ids(curl: Curl, shared: CloudletServer, odd: str) -> None:
+    """Ids are any text without `:`, `;` and control characters, encoded in paths and lists."""
+    encoded = quote(odd, safe="")
+    base = f"/api/put/location/ACME/{encoded}"
+    assert curl.post(base, Name="odd").text == "OK"
+    assert curl.post(f"/api/put/device/ACME/{encoded}/{encoded}", Type="1").text == "OK"
+    job_id = curl.submit(targets=f"{odd}:{odd}")
+    job = shared.wait_for_job(job_id, 2)
+    assert (job["location"], job["device"]) == (odd, odd)
+    assert curl.get(f"/api/get/job/ACME/{encoded}/{encoded}/{job_id}").json["State"] == 2
+    folder = (shared.data / "delivered").resolve()
+    assert len(Path(job["delivered_path"]).relative_to(folder).parts) == 3
+
+
+@pytest.mark.parametrize("bad", [".", "..", "a:b", "a;b", "a\nb", "\x7f"])
+def test_bad_ids(curl: Curl, bad: str) -> None:
+    """An id that a target list could not name can not be made."""
+    curl.get(f"/api/put/location/ACME/{quote(bad, safe='').replace('.', '%2E')}").refused("id")
+
+
+def test_too_large(own: CloudletServer) -> None:
+    """Status 413 for a body, Error for a document, above the limit."""
+    with (own.data / "cloudlet.toml").open("a") as toml:
+        toml.write("\n[limits]\ndocument_bytes = 100000\n")
+    curl = Curl(own.url, own.key)
+    fields = {"targets": "Office:Folder", "title": "a"}
+    assert curl.put("/api/putfile", bytes(100_001), **fields).status == 413
+    chunked = curl.run("/api/putfile", "-T", "-", body=bytes(300_000))
+    assert chunked.status == 413
+    name = curl.upload({0: b"x"})
+    for index in ("99999", "100001", "9" * 18):
+        answer = curl.put("/api/putsegment", b"xx", file=name, index=index)
+        assert answer.status == 413
+    bomb = zlib.compress(bytes(100_001))
+    curl.put("/api/putfile", bomb, cmp="1", **fields).refused("larger")
+    assert curl.submit(b"%PDF" + bytes(99_996))
+    assert len(list((own.data / "documents").iterdir())) == 1
+
+
+def test_early_answer_to_a_large_body(curl: Curl) -> None:
+    """A refusal is heard even by a client that is still sending."""
+    answer = Curl(curl.url, "wrong").put("/api/putfile", bytes(20_000_000))
+    assert answer.status == 401

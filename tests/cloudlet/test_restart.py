@@ -1,0 +1,188 @@
+"""Crashes, restarts, expiry: nothing is lost, and nothing is kept for ever."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from cloudlet_server import CloudletServer
+from curl import Curl
+
+PDF = b"%PDF-1.4 the document\n%%EOF\n"
+SUBMIT = {"targets": "Office:Folder", "title": "a.pdf"}
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_uploads_and_jobs_outlive_the_server(own: CloudletServer, crash: bool) -> None:
+    """A file in the middle of its upload, a file not submitted yet and jobs are all there again."""
+    own.cli("location", "offline", "Office")
+    curl = Curl(own.url, own.key)
+    half = curl.upload({0: PDF[:10]})
+    whole = curl.put("/api/putfile", PDF).text
+    job_id = curl.submit(PDF, title="waits.pdf", props="copies=2")
+    if crash:
+        own.kill()
+        own.come_back()
+    else:
+        own.restart()
+    assert curl.put("/api/putsegment", PDF[10:], file=half, index="10").status == 200
+    ids = [curl.post("/api/submitfile", file=file, **SUBMIT).text for file in (half, whole)]
+    own.cli("location", "online", "Office")
+    for each in (job_id, *ids):
+        assert Path(own.wait_for_job(each, 2)["delivered_path"]).read_bytes() == PDF
+    assert own.jobs()[0]["props"] == {"copies": "2"}
+
+
+def test_a_file_is_delivered_once(own: CloudletServer) -> None:
+    """A crash between a file's delivery and its record makes no second file."""
+    own.cli("location", "offline", "Office")
+    curl = Curl(own.url, own.key)
+    job_id = curl.submit(PDF)
+    own.cli("location", "online", "Office")
+    job = own.wait_for_job(job_id, 2)
+    own.kill()
+    with sqlite3.connect(own.data / "cloudlet.db") as db:
+        db.execute("UPDATE job SET state = 1, step = 'running', delivered = NULL")
+    db.close()
+    own.start(own.data)
+    assert own.wait_for_job(job_id, 2)["delivered_path"] == job["delivered_path"]
+    assert len(list(Path(job["delivered_path"]).parent.iterdir())) == 1
+
+
+def test_what_a_crash_leaves_is_cleared_up(own: CloudletServer) -> None:
+    """Files that nothing refers to are removed at the next start; all others stay."""
+    curl = Curl(own.url, own.key)
+    name = curl.upload({0: PDF})
+    job = own.wait_for_job(curl.submit(PDF), 2)
+    own.kill()
+    for folder in ("uploads", "documents"):
+        (own.data / folder / "leftover").write_bytes(b"x")
+    own.start(own.data)
+    curl = Curl(own.url, own.key)
+    assert not (own.data / "uploads" / "leftover").exists()
+    assert [path.name for path in (own.data / "documents").iterdir()] == [
+        Path(job["document"]).name
+    ]
+    assert curl.post("/api/submitfile", file=name, **SUBMIT).lines
+
+
+def test_a_refused_submit_leaves_nothing(own: CloudletServer) -> None:
+    """Neither a document nor an upload stays of a submit that was refused at its very end."""
+    own.cli("device", "add", "ACME/Office/T", "--type", "file", "--formats", "txt")
+    fields = SUBMIT | {"targets": "Office:Folder;Office:T"}
+    Curl(own.url, own.key).put("/api/putfile", PDF, **fields).refused("takes txt")
+    assert own.jobs() == []
+    for folder in ("uploads", "documents"):
+        assert not list((own.data / folder).iterdir())
+
+
+def test_job_ids_are_never_given_twice(own: CloudletServer) -> None:
+    """Ids count within their second, across threads and restarts."""
+    curl = Curl(own.url, own.key)
+    ids: list[str] = []
+
+    def submit() -> None:
+        fields = SUBMIT | {"targets": "Office:Folder;Office:Folder"}
+        ids.extend(curl.put("/api/putfile", PDF, **fields).lines)
+
+    for _ in range(2):
+        threads = [threading.Thread(target=submit) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        own.restart()
+    assert len(set(ids)) == len(ids) == 16
+    assert sorted(ids) == sorted(job["id"] for job in own.jobs())
+
+
+def test_temporary_files_expire(own: CloudletServer) -> None:
+    """After its time an upload is unknown, and at the next sweep it is gone."""
+    curl = Curl(own.url, own.key)
+    name = curl.upload({0: PDF})
+    job_id = curl.submit(PDF)
+    own.wait_for_job(job_id, 2)
+    with (own.data / "cloudlet.toml").open("a") as toml:
+        toml.write("\n[limits]\nupload_hours = 0.00001\n")
+    time.sleep(0.05)  # nothing to poll for: it is time itself that has to pass
+    curl.post("/api/submitfile", file=name, **SUBMIT).refused("expired")
+    curl.put("/api/putsegment", PDF, file=name, index="0").refused("expired")
+    own.restart()
+    until = time.monotonic() + 20
+    while list((own.data / "uploads").iterdir()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert own.jobs()[0]["document"] is not None
+
+
+def test_old_documents_are_pruned(own: CloudletServer) -> None:
+    """A document goes when all its jobs ended long ago; one that waits is kept."""
+    own.cli("location", "add", "ACME/Away")
+    own.cli("location", "offline", "Away")
+    own.cli("device", "add", "ACME/Away/Folder", "--type", "file")
+    curl = Curl(own.url, own.key)
+    done = curl.submit(PDF)
+    waits = curl.submit(PDF, targets="Away:Folder")
+    own.wait_for_job(done, 2)
+    with (own.data / "cloudlet.toml").open("a") as toml:
+        toml.write("\n[limits]\ndocument_days = 0.0000001\n")
+    own.restart()
+    until = time.monotonic() + 20
+    while own.wait_for_job(done, 2)["document"]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    own.cli("location", "online", "Away")
+    assert Path(own.wait_for_job(waits, 2)["delivered_path"]).read_bytes() == PDF
+
+
+def test_a_stop_is_quick_and_clean(own: CloudletServer) -> None:
+    """SIGTERM ends the server within seconds and with status 0, even with a client on the line."""
+    with socket.create_connection(("127.0.0.1", own.port)) as connection:
+        head = f"PUT /api/putfile HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {own.key}\r\n"
+        connection.sendall(f"{head}Content-Length: 10\r\n\r\nhalf".encode())
+        started = time.monotonic()
+        assert own.stop() == 0
+        assert time.monotonic() - started < 4
+    own.start(own.data)
+    assert not list((own.data / "uploads").iterdir())
+    assert "Traceback" not in own.log_text
+
+
+def test_one_server_for_a_folder(own: CloudletServer) -> None:
+    """A second server on the same folder is refused."""
+    done = own.cli_result("serve", "--listen", "127.0.0.1:0")
+    assert done.returncode == 1
+    assert "already" in done.stderr
+
+
+def test_a_folder_of_an_earlier_version(own: CloudletServer) -> None:
+    """Is brought up to date, and keeps what is in it."""
+    job_id = Curl(own.url, own.key).submit(PDF)
+    own.wait_for_job(job_id, 2)
+    own.stop()
+    with sqlite3.connect(own.data / "cloudlet.db") as db:
+        db.executescript("DROP TABLE session; DROP TABLE account; PRAGMA user_version = 1")
+    own.come_back()
+    own.cli("account", "add", "anna", "--company", "ACME")
+    assert own.wait_for_job(job_id, 2)
+
+
+def test_each_start_is_another_instance(own: CloudletServer) -> None:
+    """A backend that sees this change relies no longer on what it has uploaded: the server may have
+    been restored from a backup."""
+    curl = Curl(own.url, own.key)
+
+    def instance() -> str:
+        version, temp = curl.get("/api/version"), curl.post("/api/tempfile")
+        (said,) = {answer.headers["server-instance"] for answer in (version, temp)}
+        return said
+
+    before = instance()
+    assert instance() == before
+    own.restart()
+    assert instance() != before

@@ -1,0 +1,52 @@
+"""The packages, built once for a whole run of the tests, whichever of its processes needs them."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from clean_system import RELEASES
+from paths import REPO
+from release_build import NEXT_VERSION, VERSION, build
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes `release` on each Debian release that was asked for."""
+    if "release" in metafunc.fixturenames:
+        every = metafunc.config.getoption("every_release")
+        metafunc.parametrize("release", RELEASES if every else (RELEASES[0], RELEASES[-1]))
+
+
+@pytest.fixture(scope="session")
+def packages(testrun_uid: str) -> Path:
+    """A folder with now/, the release, and next/, packages of a later version."""
+    folder = REPO / "build" / "tested"
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp = folder / "made-by-run"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (stamp.exists() and stamp.read_text() == testrun_uid):
+            build(folder / "now", "--version", VERSION)
+            build(folder / "next", "--version", NEXT_VERSION, "--packages-only")
+            (deb,) = (folder / "next").glob("cirrus-bridge_*.deb")
+            _make_other_programs(deb)
+            stamp.write_text(testrun_uid)
+    return folder
+
+
+def _make_other_programs(deb: Path) -> None:
+    """Have each module somewhere else in the programs, as it is in those of other sources, which
+    would have to be frozen."""
+    folder = deb.with_suffix("")
+    subprocess.run(["dpkg-deb", "-R", deb, folder], check=True)
+    (archive,) = (
+        path for path in folder.glob("usr/lib/cirrus-bridge/*.pkg") if not path.is_symlink()
+    )
+    # programs look for it from the end
+    archive.write_bytes(bytes(4321) + archive.read_bytes())
+    subprocess.run(["dpkg-deb", "-b", folder, deb], check=True, stdout=subprocess.DEVNULL)
+    shutil.rmtree(folder)

@@ -1,0 +1,74 @@
+"""What the README promises to who is new: from the packages to a delivered page."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from clean_system import CleanSystem
+from paths import REPO
+from print_site import eventually
+from terminal import PROMPT, SHELL, Terminal
+
+HEADING = "## Your first page"
+
+
+def _commands() -> list[str]:
+    """The README's, without the remarks."""
+    section = (REPO / "README.md").read_text().partition(f"{HEADING}\n")[2].partition("\n## ")[0]
+    block = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)[-1]
+    return [line.partition("  #")[0].rstrip() for line in block.splitlines()]
+
+
+@pytest.mark.timeout(900)
+def test_the_way_of_the_readme(packages: Path, tmp_path: Path) -> None:
+    """Its commands, typed on a system that has just been installed, and nothing else. What the
+    doctor of the packages looks at is as it should be."""
+    install, add_device, add_key, serve, setup = _commands()
+    assert install == "apt-get install ./dist/*.deb"
+    with CleanSystem() as system:
+        shutil.copytree(packages / "now", system.path("/root/dist"))
+        system.apt_get("update")
+        system.apt_get(
+            "install", *(f"/root/dist/{path.name}" for path in (packages / "now").glob("*.deb"))
+        )
+        system.boot()
+        with Terminal(tmp_path, {}, 100, 40, shell=system.entering(*SHELL)) as terminal:
+            terminal.sees(PROMPT)
+            for command in ("cd", add_device, add_key):
+                terminal.type(command)
+            shown = re.compile(rf"^([\w-]{{43}})\n{re.escape(PROMPT.strip())}$", re.MULTILINE)
+            eventually(lambda: shown.search(terminal.screen()))
+            key = shown.findall(terminal.screen())[-1]
+            terminal.type(serve)
+            eventually(lambda: "Listening on http://127.0.0.1:27082/" in terminal.screen())
+            terminal.type(setup)
+            eventually(lambda: re.search(r"\nPrint server \(.*\):$", terminal.screen()))
+            terminal.type("127.0.0.1:27082")
+            for question, answer in (
+                ("Go on without TLS? [Y/n]:", ""),
+                ("\nCompany (its id):", "Demo"),
+                ("\nAPI key (not shown):", key),
+                ("\nLocation (its id; several with commas):", "Paris"),
+                ("or none) [1]:", ""),
+                ("[Laser1]:", ""),
+                ("\nPrint a test page on Laser1? [Y/n]:", ""),
+            ):
+                terminal.sees(question)
+                terminal.type(answer)
+            terminal.sees(f"\nThe doctor finds nothing wrong.\n{PROMPT}")
+            # the poller may be starting again just now, as it got a key; the cloud ends with the
+            # terminal
+            eventually(lambda: _worst(system) in ("ok", "note"))
+        jobs = system.run("cirrus-cloudlet", "job", "list", "--json", "--data", "/root/cloud")
+        assert [job["state_name"] for job in json.loads(jobs)] == ["delivered"]
+
+
+def _worst(system: CleanSystem) -> str:
+    """What the doctor of the packages thinks."""
+    doctor = ("sh", "-c", "cirrusctl doctor --json 2>/dev/null")
+    return str(json.loads(system.run(*doctor, may_fail=True))["worst"])

@@ -1,0 +1,209 @@
+"""What is in the packages, before anybody installs them."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import re
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.config.load import PollerSettings, UploadSettings, load
+from cirrus_bridge.config.servers import SERVER_NAMES
+from paths import REPO
+from print_site import eventually
+from release_build import VERSION, build
+
+pytestmark = pytest.mark.timeout(900)  # the first that comes builds the packages
+FILES = REPO / "installer" / "packages"
+OWN_MODES = {
+    "/usr/lib/cups/backend/cirrus": "-rwx------",
+    "/usr/lib/cups/driver/cirrus": "-rwxr-xr-x",
+    "/usr/lib/cirrus-bridge/cirrus-backend": "-rwxr-xr-x",
+    "/etc/cirrus-bridge/bridge.toml": "-rw-r--r--",
+    "/etc/cirrus-bridge/servers.d": "drwx------",
+    "/usr/share/doc/cirrus-bridge/examples/queues.toml": "-rw-r--r--",
+}
+
+
+def _run(*command: str | Path, may_fail: bool = False) -> str:
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert may_fail or done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _all(packages: Path, kind: str) -> list[Path]:
+    found = sorted((packages / "now").glob(f"*.{kind}"))
+    assert len(found) == 2
+    return found
+
+
+def test_deb_is_clean(packages: Path) -> None:
+    """lintian has nothing to say that is not overridden with a reason."""
+    assert _run("lintian", "--tag-display-limit", "0", *_all(packages, "deb"), may_fail=True) == ""
+
+
+def test_rpm_is_clean(packages: Path) -> None:
+    """Neither has rpmlint."""
+    said = _run("rpmlint", "-c", FILES / "lint" / "rpmlint.toml", *_all(packages, "rpm"))
+    assert "0 errors, 0 warnings" in said, said
+
+
+def test_modes_in_deb(packages: Path) -> None:
+    """Root owns all of it, and nobody else sees the keys or runs the backend."""
+    listed = _run("dpkg-deb", "-c", _all(packages, "deb")[0]).splitlines()
+    modes = {}
+    for line in listed:
+        mode, owner, _, _, _, path = line.split(maxsplit=5)
+        assert owner in ("root/root", "0/0"), line
+        modes[path.partition(" -> ")[0].removeprefix(".").rstrip("/")] = mode
+    assert {path: modes[path] for path in OWN_MODES} == OWN_MODES
+
+
+def test_rpm_in_a_root_of_its_own(packages: Path, tmp_path: Path) -> None:
+    """Installed, it has the same modes; the configuration is marked; the group is one that Fedora
+    has; erased, all of it is gone."""
+    root = ("--root", tmp_path / "root")
+    alone = ("--nodeps", "--noscripts")  # there is nothing else in it, not even a shell
+    bridge = _all(packages, "rpm")[0]
+    _run("rpm", *root, "-i", *alone, bridge)
+    form = "[%{FILEMODES:perms} %{FILENAMES}\n]"
+    listed = _run("rpm", *root, "-q", "--qf", form, "cirrus-bridge")
+    modes = {path: mode for mode, path in (line.split(" ", 1) for line in listed.splitlines())}
+    assert {path: modes[path] for path in OWN_MODES} == OWN_MODES
+    assert _run("rpm", "-qpc", bridge) == "/etc/cirrus-bridge/bridge.toml\n"
+    users = tmp_path / "root" / "usr/lib/sysusers.d/cirrus-bridge.conf"
+    assert users.read_text().endswith("\nm cirrus-bridge sys\n")
+    inside = tmp_path / "root" / "usr/lib/cirrus-bridge/cirrus-driver"
+    _run("env", f"CIRRUS_BRIDGE_CACHE={tmp_path}", inside, "list")
+    _run("rpm", *root, "-e", *alone, "cirrus-bridge")
+    assert list((tmp_path / "root").rglob("*cirrus*")) == []
+
+
+def test_what_the_rpm_asks_for(packages: Path) -> None:
+    """Every library that is not in it, by the name that rpm's distributions have for it."""
+    for rpm in _all(packages, "rpm"):
+        wanted = _run("rpm", "-qp", "--requires", rpm)
+        package = rpm.name.partition(f"-{VERSION}")[0]
+        missing = {
+            library
+            for library in _libraries(REPO / "build" / "frozen" / package)
+            if f"{library}()(64bit)" not in wanted
+        }
+        # glibc is asked for by its version
+        glibc = r"lib(c|m|dl|pthread|rt)\.so|ld-linux"
+        assert {name for name in missing if not re.match(glibc, name)} == set()
+
+
+def _libraries(folder: Path) -> set[str]:
+    """What the programs and modules in a folder load, less what is in it."""
+    programs = [path for path in folder.rglob("*") if path.is_file() and _is_elf(path)]
+    said = _run("readelf", "-d", *programs)
+    own = {path.name for path in programs}
+    return set(re.findall(r"\(NEEDED\).*\[(.+)\]", said)) - own
+
+
+def _is_elf(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"\x7fELF"
+
+
+def test_scripts_are_sound(packages: Path) -> None:
+    """The shell understands them, and none of them touches CUPS."""
+    for script in (FILES / "scripts").iterdir():
+        _run("sh", "-n", script)
+        code = re.sub(r"(?m)^\s*(#|echo ).*$", "", script.read_text())
+        assert not re.search(r"(systemctl|invoke|helper|service).*\bcups", code)
+    scripts = _run("rpm", "-qp", "--scripts", _all(packages, "rpm")[0])
+    assert "systemd-sysusers cirrus-bridge.conf" in scripts
+
+
+def test_the_service_is_confined() -> None:
+    """systemd's own measure of it: from 0, which is safe, to 10."""
+    unit = FILES / "files" / "cirrus-statusd.service"
+    said = _run("systemd-analyze", "security", "--offline=yes", "--threshold=20", unit)
+    assert "Overall exposure level" in said
+
+
+def test_the_apparmor_profile_fits_into_that_of_cupsd(tmp_path: Path) -> None:
+    """Where administrators put it, the distribution's profile takes it; no rule of its says
+    otherwise of the backend (which the parser would call conflicting)."""
+    place = "#include <local/usr.sbin.cupsd>"
+    profile = Path("/etc/apparmor.d/usr.sbin.cupsd").read_text()
+    assert place in profile
+    (tmp_path / "profile").write_text(
+        profile.replace(place, (FILES / "files" / "apparmor-cupsd").read_text())
+    )
+    parser = ("apparmor_parser", "--base", "/etc/apparmor.d", "--skip-kernel-load", "--skip-cache")
+    _run(*parser, tmp_path / "profile")
+    assert "/usr/sbin/cupsd//cirrus\n" in _run(*parser, "--names", tmp_path / "profile")
+
+
+def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
+    """What it has as comments, made valid, changes nothing."""
+    (tmp_path / "servers.d").mkdir()
+    without = load(tmp_path)
+    sample = (FILES / "files" / "bridge.toml").read_text()
+    made_valid, count = re.subn(r"(?m)^#(\w+ = .+)$", r"\1", sample)
+    assert count > 10
+    (tmp_path / "bridge.toml").write_text(made_valid)
+    assert load(tmp_path) == without
+
+
+@pytest.mark.parametrize("kind", [UploadSettings, PollerSettings])
+def test_the_manual_knows_every_setting(kind: type) -> None:
+    """cirrus-bridge.toml(5) has what the programs accept."""
+    manual = (FILES / "man" / "cirrus-bridge.toml.5.scd").read_text()
+    names = {field.name for field in dataclasses.fields(kind)} | set(SERVER_NAMES)
+    assert {name for name in names if f"*{name}*" not in manual} == set()
+
+
+def test_sums_and_parts(packages: Path) -> None:
+    """The checksums are right, and the list of parts has what the licences speak of."""
+    folder = packages / "now"
+    _run("sh", "-c", f"cd {folder} && sha256sum --check --strict SHA256SUMS")
+    bill = json.loads((folder / f"cirrus-bridge-{VERSION}.cdx.json").read_text())
+    assert bill["bomFormat"] == "CycloneDX"
+    of = bill["metadata"]["component"]
+    assert (of["name"], of["version"]) == ("cirrus-bridge", VERSION)
+    names = {
+        component["purl"].partition("@")[0].rpartition("/")[2] for component in bill["components"]
+    }
+    assert {"requests", "isal", "zeroconf", "certifi", "libpython3.11", "pyinstaller"} <= names
+    assert not {"cryptography", "pytest", "uvicorn"} & names
+    notices = _run(
+        "sh", "-c", f"zcat {REPO}/build/cirrus-bridge/bundled-licences.txt.gz | grep -A1 ^====="
+    )
+    assert {name for name in names if f"\n{name} " not in notices} == set()
+
+
+def test_two_builds_at_once(packages: Path, tmp_path: Path) -> None:
+    """The second waits for the first, as both make things in one folder."""
+    place = REPO / "build" / "lock"
+    with place.open("w") as lock, ThreadPoolExecutor() as pool:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        second = pool.submit(build, tmp_path / "out", "--packages-only")
+        waits = re.compile(rf"-> FLOCK .*:{place.stat().st_ino} ")
+        eventually(lambda: second.done() or bool(waits.search(Path("/proc/locks").read_text())))
+        there = (tmp_path / "out").exists()
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        second.result()
+    assert not there
+    assert len(list((tmp_path / "out").glob("*.deb"))) == 2
+
+
+def test_the_same_anywhere(packages: Path, tmp_path: Path) -> None:
+    """Built again, from scratch and in another place, it is the same to the byte."""
+    copy = tmp_path / "elsewhere"
+    listed = ("git", "-C", REPO, "ls-files", "--cached", "--others", "--exclude-standard")
+    for name in _run(*listed).splitlines():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPO / name, copy / name)
+    build(tmp_path / "out", "--version", VERSION, repo=copy)
+    sums = (packages / "now" / "SHA256SUMS").read_text()
+    assert (tmp_path / "out" / "SHA256SUMS").read_text() == sums

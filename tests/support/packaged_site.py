@@ -1,0 +1,158 @@
+"""A print site made of the packages: a clean system with them, the embedded cloud and a queue."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import trustme
+
+from clean_system import CleanSystem
+from paths import REPO
+from print_site import eventually
+
+SERVER = "127.0.0.1:27083"
+SERVICES = ("cups", "cirrus-statusd", "cirrus-statusd-keys.path")
+CONFIGURATION = "/etc/cirrus-bridge/bridge.toml"
+KEYS = "/etc/cirrus-bridge/servers.d/site.toml"
+KEYS_COPY = "servers.d_site.toml"
+CREDENTIALS = "/run/credentials/cirrus-statusd.service"
+CLOUD = ("--data", "/srv/cloud")
+QUEUE = "laser"
+# what a person would look at when a test has failed
+TELLING = (
+    ("lpstat", "-l", "-W", "all", "-o"),
+    ("cirrusctl", "jobs"),
+    ("journalctl", "--lines=50"),
+    ("tail", "-n", "50", "/var/log/cups/error_log"),
+)
+
+
+class PackagedSite(CleanSystem):
+    """Use as a context manager: then apt-get knows what there is, and the packages are in /srv.
+
+    Args:
+        packages: a folder with now/ and next/.
+        release: of Debian.
+    """
+
+    def __init__(self, packages: Path, release: str) -> None:
+        super().__init__(release)
+        self._packages = packages
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        for name in ("now", "next"):
+            shutil.copytree(self._packages / name, self.path(f"/srv/{name}"))
+        shutil.copy(REPO / "installer" / "welcome.pdf", self.path("/srv"))
+        self.apt_get("update")
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if any(exc_info):
+            for command in TELLING:
+                print(f"$ {' '.join(command)}", self.run(*command, may_fail=True), sep="\n")
+        super().__exit__(*exc_info)
+
+    def deb(self, folder: str, package: str) -> str:
+        """The package `bridge` or `cloudlet` of now/ or next/, as apt-get wants it."""
+        (deb,) = self.path(f"/srv/{folder}").glob(f"cirrus-{package}_*.deb")
+        return f"/srv/{folder}/{deb.name}"
+
+    def install(self) -> None:
+        """Install both packages with what they depend on, and trust the cloud's certificate."""
+        self.apt_get("install", self.deb("now", "bridge"), self.deb("now", "cloudlet"))
+        authority = trustme.CA()
+        certificate = authority.issue_cert("127.0.0.1")
+        authority.cert_pem.write_to_path(str(self.path("/usr/local/share/ca-certificates/own.crt")))
+        certificate.private_key_and_cert_chain_pem.write_to_path(str(self.path("/srv/tls.pem")))
+        self.run("update-ca-certificates")
+
+    def active(self) -> list[str]:
+        """The state of each service."""
+        return self.run("systemctl", "is-active", *SERVICES, may_fail=True).splitlines()
+
+    def set_up(self, changes: Mapping[str, str]) -> None:
+        """On a booted system: start the cloud, configure the bridge, and add a queue with a driver.
+
+        Args:
+            changes: lines of the sample configuration and what they become.
+        """
+        eventually(lambda: self.active() == ["active"] * len(SERVICES))
+        self._start_cloud()
+        self._configure(changes)
+        self._add_queue()
+
+    def _start_cloud(self) -> None:
+        self.cloudlet("company", "add", "Acme")
+        self.cloudlet("location", "add", "Acme/Paris")
+        self.cloudlet("device", "add", "Acme/Paris/Laser1", "--type", "file")
+        tls = ("--tls-cert", "/srv/tls.pem", "--tls-key", "/srv/tls.pem")
+        self.start(
+            *("cirrus-cloudlet", "serve", "--listen", SERVER, "--no-announce", *tls, *CLOUD),
+            log="/srv/cloud.log",
+        )
+        eventually(lambda: "Listening on" in self.path("/srv/cloud.log").read_text())
+
+    def _configure(self, changes: Mapping[str, str]) -> None:
+        key = self.cloudlet("key", "add", "--company", "Acme").strip()
+        self.write(
+            KEYS,
+            f'[[server]]\nhost = "{SERVER}"\ncompany = "Acme"\napi_key = "{key}"\n'
+            'locations = ["Paris"]\n',
+            0o600,
+        )
+        eventually(lambda: KEYS_COPY in self.run("ls", CREDENTIALS, may_fail=True))
+        text = self.path(CONFIGURATION).read_text()
+        for before, after in changes.items():
+            assert before in text
+            text = text.replace(before, after)
+        self.write(CONFIGURATION, text)
+        self.run("systemctl", "restart", "cirrus-statusd")
+
+    def _add_queue(self) -> None:
+        uri = f"cirrus://{SERVER}/Acme/Paris:Laser1"
+        devices = ("lpinfo", "--include-schemes", "cirrus", "-v")
+        eventually(lambda: f"network {uri}\n" in self.run(*devices))
+        # from CUPS 2.4.10 on, lpinfo and lpadmin warn that drivers are deprecated
+        (driver,) = re.findall(r"(?m)^cirrus:\S+", self.run("lpinfo", "-m"))
+        self.run("lpadmin", "-p", QUEUE, "-E", "-v", uri, "-m", driver)
+
+    def cloudlet(self, *words: str) -> str:
+        """Run cirrus-cloudlet for the cloud."""
+        return self.run("cirrus-cloudlet", *words, *CLOUD)
+
+    def print_document(self, title: str = "welcome.pdf") -> str:
+        """Print a document of four pages; the job's number."""
+        said = self.run("lp", "-d", QUEUE, "-t", title, "/srv/welcome.pdf")
+        (number,) = re.findall(rf"{QUEUE}-(\d+)", said)
+        return str(number)
+
+    def waiting(self) -> str:
+        """What CUPS says of the jobs that are not completed."""
+        return self.run("lpstat", "-l", "-o", QUEUE)
+
+    def wait_for_held(self) -> None:
+        """Wait until a job is held."""
+        eventually(lambda: "job-hold-until-specified" in self.waiting())
+
+    def completed(self) -> int:
+        """How many jobs CUPS has completed."""
+        return len(self.run("lpstat", "-W", "completed", QUEUE).splitlines())
+
+    def cloud_jobs(self) -> list[dict[str, Any]]:
+        """The cloud's jobs, oldest first."""
+        jobs: list[dict[str, Any]] = json.loads(self.cloudlet("job", "list", "--json"))
+        return jobs[::-1]
+
+    def states(self) -> list[str]:
+        """The states of the cloud's jobs, oldest first."""
+        return [job["state_name"] for job in self.cloud_jobs()]
+
+    def backends(self) -> set[str]:
+        """The processes of backends."""
+        return set(self.run("pidof", "cirrus-backend", may_fail=True).split())

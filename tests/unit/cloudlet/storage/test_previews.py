@@ -1,0 +1,121 @@
+"""Pictures of documents that mean no good, made by the real programs."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cirrus_cloudlet.storage.previews import PAGES, NoPicture, Previews, Size
+from paths import WELCOME
+
+Look = Callable[[bytes], Previews]
+
+
+@pytest.fixture
+def look(tmp_path: Path) -> Look:
+    """Previews of one document, `doc`."""
+
+    def of(document: bytes) -> Previews:
+        (tmp_path / "doc").write_bytes(document)
+        return Previews(tmp_path, lambda name: tmp_path / name)
+
+    return of
+
+
+def _pdf(content: bytes, *, box: str = "0 0 100 100", pages: int = 1, more: bytes = b"") -> bytes:
+    """A PDF whose pages all show `content`; poppler finds its objects by itself."""
+    packed = zlib.compress(content)
+    kids = " ".join(["3 0 R"] * pages)
+    return b"".join([
+        b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n",
+        f"2 0 obj<</Type/Pages/Count {pages}/Kids[{kids}]>>endobj\n".encode(),
+        f"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[{box}]/Contents 4 0 R".encode(),
+        b"/Resources<</XObject<</F0 5 0 R>>>>>>endobj\n",
+        f"4 0 obj<</Filter/FlateDecode/Length {len(packed)}>>stream\n".encode(),
+        packed, b"\nendstream endobj\n", more,
+        b"trailer<</Root 1 0 R>>\n%%EOF\n",
+    ])  # fmt: skip
+
+
+def _drawn_by_drawing(depth: int) -> bytes:
+    """A page that draws a form ten times, which draws another ten times, and so on."""
+    forms = []
+    for level in range(depth):
+        content = f"/F{level + 1} Do ".encode() * 10 if level < depth - 1 else b"0 0 9 9 re f "
+        resources = f"<</XObject<</F{level + 1} {6 + level} 0 R>>>>"
+        head = (
+            f"{5 + level} 0 obj<</Type/XObject/Subtype/Form/BBox[0 0 100 100]"
+            f"/Resources{resources}/Length {len(content)}>>stream\n"
+        )
+        forms.append(head.encode() + content + b"\nendstream endobj\n")
+    return _pdf(b"/F0 Do", more=b"".join(forms))
+
+
+def test_a_page_as_a_picture(look: Look) -> None:
+    """Of the wanted size, whatever the page's; a second look finds the first one's."""
+    previews = look(WELCOME.read_bytes())
+    assert previews.outline("doc") is None
+    small = previews.page("doc", 1, Size.SMALL)
+    assert _pixels(small) == (340, 480)
+    outline = previews.outline("doc")
+    assert outline is not None
+    assert (outline.pages, outline.problem) == (4, "")
+    assert previews.page("doc", 1, Size.SMALL) == small
+    assert _pixels(previews.page("doc", 4, Size.LARGE)) == (1132, 1600)
+    for number in (0, 5):
+        with pytest.raises(NoPicture):
+            previews.page("doc", number, Size.SMALL)
+
+
+def test_a_page_as_large_as_a_field(look: Look) -> None:
+    """Its picture is not larger for that."""
+    previews = look(_pdf(b"0 0 9 9 re f", box="0 0 99999999 50000000"))
+    assert max(_pixels(previews.page("doc", 1, Size.LARGE))) == 1600
+
+
+def test_many_pages(look: Look) -> None:
+    """No more than the first are shown."""
+    previews = look(_pdf(b"0 0 9 9 re f", pages=PAGES + 1))
+    assert previews.page("doc", PAGES, Size.SMALL)
+    with pytest.raises(NoPicture):
+        previews.page("doc", PAGES + 1, Size.SMALL)
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        (b"%PDF-1.4 and no more", "damaged"),
+        (b"", "damaged"),
+        (_drawn_by_drawing(9), "too long"),
+    ],
+    ids=["no PDF", "empty", "a billion rectangles"],
+)
+def test_documents_that_can_not_be_shown(look: Look, document: bytes, why: str) -> None:
+    """It is said why, once and for all: nobody waits for it a second time."""
+    previews = look(document)
+    with pytest.raises(NoPicture, match=why):
+        previews.page("doc", 1, Size.SMALL)
+    outline = previews.outline("doc")
+    assert outline is not None
+    assert outline.problem
+
+
+def test_a_document_that_is_gone(look: Look, tmp_path: Path) -> None:
+    """Its pictures go as well; others stay."""
+    previews = look(WELCOME.read_bytes())
+    previews.page("doc", 1, Size.SMALL)
+    previews.sweep()
+    assert (tmp_path / "previews" / "doc").exists()
+    (tmp_path / "doc").unlink()
+    previews.sweep()
+    assert not (tmp_path / "previews" / "doc").exists()
+    with pytest.raises(NoPicture, match="no longer kept"):
+        previews.page("doc", 1, Size.SMALL)
+
+
+def _pixels(picture: bytes) -> tuple[int, int]:
+    assert picture.startswith(b"\x89PNG")
+    return int.from_bytes(picture[16:20], "big"), int.from_bytes(picture[20:24], "big")

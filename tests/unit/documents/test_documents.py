@@ -1,0 +1,52 @@
+"""What is written for people: short where it has to be, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.cirrusctl.queues.queues_file import ENTRY_NAMES
+from cirrus_bridge.config.queue_options import TABLE
+from paths import REPO
+
+PAGES = [
+    REPO / "README.md",
+    REPO / "CONTRIBUTING.md",
+    *sorted((REPO / "installer" / "docs").glob("*.md")),
+    *sorted((REPO / "tests").glob("**/README.md")),
+]
+MANUALS = REPO / "installer" / "packages" / "man"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPO)))
+def test_links(page: Path) -> None:
+    """Those to files of this repository have one there."""
+    for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        assert ":" in link or (page.parent / link).exists(), link
+
+
+def test_the_readme_is_short() -> None:
+    """Two screens: what it is, how to begin, where to read on."""
+    assert len((REPO / "README.md").read_text().splitlines()) <= 110
+
+
+def test_every_manual_page_is_named() -> None:
+    """Who begins at the README finds all of them."""
+    text = (REPO / "README.md").read_text()
+    for page in MANUALS.glob("*.scd"):
+        name, _, section = page.name.removesuffix(".scd").rpartition(".")
+        assert f"[{name}({section})](installer/packages/man/{page.name})" in text
+
+
+def test_every_option_of_the_uri_has_its_place() -> None:
+    """In cirrus(8)."""
+    text = (MANUALS / "cirrus.8.scd").read_text()
+    assert {name for name in TABLE if f"*{name}=" not in text} == set()
+
+
+def test_every_key_of_queues_toml_has_its_place() -> None:
+    """In cirrus-bridge.toml(5)."""
+    text = (MANUALS / "cirrus-bridge.toml.5.scd").read_text().partition("# QUEUES.TOML")[2]
+    assert {name for name in ENTRY_NAMES if f"*{name}*" not in text} == set()
