@@ -8,6 +8,7 @@ journal's entries decide that. Pure: the entries are given.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from cirrus_bridge.base.model import DocumentKey, PrintJob
 from cirrus_bridge.config.queue_uri import QueueUri, format_queue_uri
@@ -15,24 +16,57 @@ from cirrus_bridge.journal.lifecycle import ACCEPTED, MOST_TELLING, UNSENT, Stat
 from cirrus_bridge.journal.submissions import Entry
 
 
-def recognize(
-    job: PrintJob, queue: QueueUri, entries: Sequence[Entry]
-) -> tuple[DocumentKey, Entry | None]:
-    """Which document of the job this run is about, and what the journal knows of it."""
+class IdentifiedDocument(NamedTuple):
+    """The document of a run, and what the journal knows of the document (None: nothing)."""
+
+    key: DocumentKey
+    entry: Entry | None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the cloud has the document."""
+        return self.entry is not None and self.entry.state in ACCEPTED
+
+    @property
+    def sent_as(self) -> DocumentKey:
+        """The key under which the cloud has the document, or is to get it."""
+        return self.entry.key if self.entry is not None and self.is_accepted else self.key
+
+    @property
+    def was_sent_elsewhere(self) -> bool:
+        """Whether another member of the class has sent it, or the queue led elsewhere then."""
+        return self.sent_as != self.key
+
+
+def identify(job: PrintJob, queue: QueueUri, entries: Sequence[Entry]) -> IdentifiedDocument:
+    """Find the document of the job that this run is for.
+
+    Another member of the class, or the place where the queue led before, may have sent the
+    document already.
+
+    Args:
+        entries: what the journal has of the job, in the order of the runs.
+    """
     destination = format_queue_uri(queue.server, queue.company, queue.targets)
     key = DocumentKey(job.job_uuid, job.job_id, _print_run(job, entries), destination, job.number)
-    mine = [
+    known = [
         entry
         for entry in entries
         if (entry.key.print_run, entry.key.number) == (key.print_run, key.number)
-        and (
-            entry.key.destination == destination
-            # where the queue led before: a changed URI asks for no second copy of what was sent
-            or (entry.queue == job.queue and entry.state not in UNSENT)
-            or (job.in_class and entry.class_name == job.class_name)
-        )
+        and _may_be_the_same(entry, job, destination)
     ]
-    return key, min(mine, key=lambda entry: MOST_TELLING.index(entry.state), default=None)
+    entry = min(known, key=lambda entry: MOST_TELLING.index(entry.state), default=None)
+    return IdentifiedDocument(key, entry)
+
+
+def _may_be_the_same(entry: Entry, job: PrintJob, destination: str) -> bool:
+    """Whether the entry speaks for the document that goes to this destination, too."""
+    return (
+        entry.key.destination == destination
+        # where the queue led before: a changed URI asks for no second copy of what was sent
+        or (entry.queue == job.queue and entry.state not in UNSENT)
+        or (job.in_class and entry.class_name == job.class_name)
+    )
 
 
 def _print_run(job: PrintJob, entries: Sequence[Entry]) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from cirrus_bridge.api.client import CloudApi
-from cirrus_bridge.backend.identify import recognize
+from cirrus_bridge.backend.identify import IdentifiedDocument, identify
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import (
     CirrusError,
@@ -32,7 +32,7 @@ from cirrus_bridge.delivery.messages import OFFLINE_AFTER_S, held_message
 from cirrus_bridge.delivery.outcome import check_delivered, is_settled, told
 from cirrus_bridge.delivery.tracking import Tracked, tracked
 from cirrus_bridge.journal.deliveries import Accepted
-from cirrus_bridge.journal.lifecycle import ACCEPTED, IN_DOUBT, UNSENT
+from cirrus_bridge.journal.lifecycle import IN_DOUBT, UNSENT
 from cirrus_bridge.journal.submissions import Entry, Journal
 from cirrus_bridge.sending.follow import Follower
 from cirrus_bridge.sending.job_props import job_props
@@ -61,61 +61,64 @@ class BackendRun:
     others_wait: Callable[[], bool]
 
     def print(self, queue: QueueUri, data: SpooledDocument) -> int:
-        """All of it; the exit code.
+        """Bring the document to the cloud unless it is there, and follow it; the exit code.
 
         Raises:
             CirrusError: the document was not submitted, or is not going to be delivered.
         """
-        job = self.job
-        entries = self.journal.entries(job.job_uuid, job.job_id)
-        key, known = recognize(job, queue, entries)
+        entries = self.journal.entries(self.job.job_uuid, self.job.job_id)
+        document = identify(self.job, queue, entries)
         try:
-            if self._is_forgotten(key, known, entries):
-                self._ask_person(key, queue)
-            return self._run(key, known, queue, data)
+            if self._is_forgotten(document, entries):
+                self._ask_person(document.key, queue)
+            if document.was_sent_elsewhere:
+                queue = self.configuration.queue(document.sent_as.destination, queue.settings)
+            try:
+                if document.is_accepted:
+                    self._skip(document.sent_as, data)
+                else:
+                    self._submit(document, queue, data)
+                return self._end(document.sent_as, queue)
+            except Interrupted as error:
+                return self._stop(document.sent_as, queue, error)
         except CirrusError as error:
-            if not job.is_last(key.number):
+            if not self.job.is_last(document.key.number):
                 told = filter(None, (error.consequence, ONE_OF_SEVERAL))
                 error.consequence = joined(" ", told)
             raise
 
-    def _is_forgotten(
-        self, key: DocumentKey, known: Entry | None, entries: Sequence[Entry]
-    ) -> bool:
+    def _is_forgotten(self, document: IdentifiedDocument, entries: Sequence[Entry]) -> bool:
         """Whether the document may have been sent, and the journal that knew is gone: the one that
         is there is newer, or an older copy. A person who has decided for one file of the job has
         decided for all."""
         trusted_since_s = self.journal.trusted_since_s()
+        key, known = document
         if known is not None:
             return known.state in UNSENT and known.changed_at_s < trusted_since_s
         decided = any(e.was_in_doubt for e in entries if e.key.print_run == key.print_run)
         return not decided and 0 < self.job.created_at < trusted_since_s
 
-    def _run(
-        self, key: DocumentKey, known: Entry | None, queue: QueueUri, data: SpooledDocument
-    ) -> int:
-        if known is not None and known.state in ACCEPTED and known.key != key:
-            # by another member of the class, or where the queue led before
-            key = known.key
-            queue = self.configuration.queue(key.destination, queue.settings)
-        try:
-            return self._print(key, known, queue, data)
-        except Interrupted as error:
-            documents = self.journal.documents_of(key)
-            if all(document.key != key for document in documents):
-                if documents and not self._may_be_printed(key):
-                    raise type(error)(
-                        tr(
-                            "The job was stopped. File {number} was not sent to the cloud; earlier "
-                            "files of the job were.",
-                            number=key.number,
-                        )
-                    ) from error
-                raise
-            if isinstance(error, TimeIsOver):
-                keys = [document.key for document in documents]
-                return self._leave_to_poller(keys, queue, tracked(documents))
-        self._hand_over([document.key for document in documents], queue, "complete")
+    def _stop(self, key: DocumentKey, queue: QueueUri, error: Interrupted) -> int:
+        """CUPS, or the time limit of the job, ends this run: the poller follows what was accepted.
+
+        Raises:
+            Interrupted: this document was not accepted.
+        """
+        documents = self.journal.documents_of(key)
+        if all(document.key != key for document in documents):
+            if documents and not self._may_be_printed(key):
+                raise type(error)(
+                    tr(
+                        "The job was stopped. File {number} was not sent to the cloud; earlier "
+                        "files of the job were.",
+                        number=key.number,
+                    )
+                ) from error
+            raise error
+        keys = [document.key for document in documents]
+        if isinstance(error, TimeIsOver):
+            return self._leave_to_poller(keys, queue, tracked(documents))
+        self._hand_over(keys, queue, "complete")
         self.report.lasting(
             tr(
                 "Stopped, but {server} has the job already and will print it: {ids}.",
@@ -148,27 +151,22 @@ class BackendRun:
             )
         )
 
-    def _print(
-        self, key: DocumentKey, known: Entry | None, queue: QueueUri, data: SpooledDocument
-    ) -> int:
-        job = self.job
-        if known is None or known.state not in ACCEPTED:
-            self._submit(key, known, queue, data)
-        else:
-            self.report.info(tr("The cloud has this document already; it is not sent again."))
-            self.journal.rerun(key, job, now_s=self.clock.wall_s())
-            if job.spool_path is None:
-                for _ in data:
-                    pass  # a filter that can not write to its end fails the job
+    def _skip(self, key: DocumentKey, data: SpooledDocument) -> None:
+        """The cloud has the document: nothing is sent."""
+        self.report.info(tr("The cloud has this document already; it is not sent again."))
+        self.journal.rerun(key, self.job, now_s=self.clock.wall_s())
+        if self.job.spool_path is None:
+            for _ in data:
+                pass  # a filter that cannot write to its end fails the job
+
+    def _end(self, key: DocumentKey, queue: QueueUri) -> int:
+        """The document is accepted. The run for the last document of the job speaks for all."""
         self.report.progress(100)
         documents = self.journal.documents_of(key)
-        if not job.is_last(key.number):
-            return OK  # the run for the last one speaks for all
-        return self._follow(key, queue, documents)
+        return self._follow(key, queue, documents) if self.job.is_last(key.number) else OK
 
-    def _submit(
-        self, key: DocumentKey, known: Entry | None, queue: QueueUri, data: SpooledDocument
-    ) -> None:
+    def _submit(self, document: IdentifiedDocument, queue: QueueUri, data: SpooledDocument) -> None:
+        key, known = document
         submission = Submission(
             job=self.job,
             queue=queue,

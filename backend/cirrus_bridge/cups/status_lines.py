@@ -8,9 +8,12 @@ on the job, so there is one at most. Nothing that is written here can fail the j
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 from collections.abc import Mapping
 from typing import BinaryIO
 
+from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError, Disposition
 from cirrus_bridge.base.text import one_line
 from cirrus_bridge.base.translation import joined, translated
@@ -25,6 +28,7 @@ EXIT_CODES: Mapping[Disposition, int] = {
     Disposition.RETRY_LATER: 6,  # CUPS_BACKEND_RETRY
     Disposition.RUN_AGAIN: 7,  # CUPS_BACKEND_RETRY_CURRENT
 }
+READ_WAIT_S = 2.0
 LINE_BYTES = 1000  # cupsd reads status lines into a buffer of 2,048 bytes (scheduler/statbuf.h)
 
 
@@ -88,3 +92,22 @@ class CupsReport:
         with contextlib.suppress(OSError, ValueError):  # nobody listens any more
             self._stream.write(kind.encode() + b": " + data + b"\n")
             self._stream.flush()
+
+
+def wait_until_read(pipe: int, clock: Clock) -> None:
+    """Wait until CUPS has read what was written, for READ_WAIT_S at most.
+
+    What is still in the pipe when this process ends may be lost: cups-deviced of 2.4 stops reading
+    when the last backend has ended.
+    """
+    from fcntl import ioctl
+    from termios import FIONREAD
+
+    unread = bytearray(4)
+    deadline_s = clock.monotonic_s() + READ_WAIT_S
+    with contextlib.suppress(OSError):  # no pipe
+        while stat.S_ISFIFO(os.fstat(pipe).st_mode) and clock.monotonic_s() < deadline_s:
+            ioctl(pipe, FIONREAD, unread)
+            if not any(unread) or clock.stop_requested:
+                return
+            clock.sleep(0.005)

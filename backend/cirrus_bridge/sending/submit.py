@@ -8,6 +8,7 @@ submit is repeated only if it is certain that the server did not take it, or if 
 
 from __future__ import annotations
 
+import enum
 import functools
 import hashlib
 import itertools
@@ -68,6 +69,21 @@ class Report(Protocol):
     def server_back(self) -> None: ...
 
 
+class _Unanswered(enum.Enum):
+    """What follows a submit whose answer was lost."""
+
+    REPEAT = enum.auto()
+    DROP = enum.auto()  # the document is given up
+    ASK = enum.auto()  # the job is held, and a person decides
+
+
+_ON_AMBIGUOUS = {
+    "resubmit": _Unanswered.REPEAT,
+    "drop": _Unanswered.DROP,
+    "hold": _Unanswered.ASK,
+}
+
+
 @dataclass(slots=True)
 class Document:
     """The document while it streams by: its size and digest so far."""
@@ -122,7 +138,7 @@ class Submission:
         """
         may_be_printed = earlier is not None and earlier.state in IN_DOUBT - {State.UNANSWERED}
         if earlier and may_be_printed and earlier.key != self.key:
-            self._decide_unanswered(SubmitUnanswered(_INTERRUPTED), earlier.key)
+            self._settle_unanswered(SubmitUnanswered(_INTERRUPTED), earlier.key)
             may_be_printed = False
         self._began_s = self.clock.wall_s()
         self.in_doubt = may_be_printed
@@ -148,7 +164,7 @@ class Submission:
     def _bring(self, document: Document) -> list[Receipt]:
         try:
             if self.in_doubt:
-                self._decide_unanswered(SubmitUnanswered(_INTERRUPTED), self.key)
+                self._settle_unanswered(SubmitUnanswered(_INTERRUPTED), self.key)
             return self._upload_and_submit(document)
         except TimeIsOver:
             if not self._has_progressed:
@@ -246,7 +262,7 @@ class Submission:
             except SubmitUnanswered as error:
                 self.in_doubt = self.warns = True
                 patience.in_class = False  # another member could only print it a second time
-                self._decide_unanswered(error, self.key)
+                self._settle_unanswered(error, self.key)
                 patience.wait_after(error)
             except (Retryable, Definitive, QueueError) as error:
                 if not self.in_doubt:
@@ -326,33 +342,48 @@ class Submission:
             return False
         return True
 
-    def _decide_unanswered(self, error: SubmitUnanswered, key: DocumentKey) -> None:
-        """Return if an unanswered submit is to be repeated, because the server tells repeated
-        ones or the queue wants it; raise otherwise."""
-        if isinstance(error, RepeatedId):  # asked again, the server would say the same
-            self.journal.unanswered(key, now_s=self.clock.wall_s())
-            raise error
-        if self.clock.stop_requested:
-            raise self.clock.interruption() from error  # the next run decides
-        submit_key, form = self.journal.submit_key(key)
-        if key == self.key and submit_key and form != self._form:
+    def _settle_unanswered(self, error: SubmitUnanswered, key: DocumentKey) -> None:
+        """Return if the unanswered submit is to be repeated.
+
+        Raises:
+            Interrupted: this run ends; the next run decides.
+            SubmitUnanswered: a person has to decide.
+            SubmitDropped: the queue gives the document up.
+        """
+        if self.clock.stop_requested and not isinstance(error, RepeatedId):
+            raise self.clock.interruption() from error
+        if self._has_changed(key):
             error = SubmitUnanswered(_CHANGED)
-        elif key == self.key and submit_key and self._repeats_safely():
-            self.report.debug(f"{error} The server knows a repeated submit, so it is repeated.")
-            return
-        if self.queue.settings.onambiguous == "resubmit":
-            return
-        if self.queue.settings.onambiguous == "drop":
-            self.journal.dropped(key, now_s=self.clock.wall_s())
-            raise SubmitDropped(
-                tr(
-                    "It is not known whether the cloud took this job, and this queue never sends "
-                    "a job twice. If the pages do not come out, restart the job."
-                ),
-                detail=str(error),
-            ) from error
-        self.journal.unanswered(key, now_s=self.clock.wall_s())
-        raise error
+        match self._after_unanswered(error, key):
+            case _Unanswered.REPEAT:
+                self.report.debug(f"{error} The submit is repeated.")
+            case _Unanswered.DROP:
+                self.journal.dropped(key, now_s=self.clock.wall_s())
+                raise SubmitDropped(
+                    tr(
+                        "It is not known whether the cloud took this job, and this queue never "
+                        "sends a job twice. If the pages do not come out, restart the job."
+                    ),
+                    detail=str(error),
+                ) from error
+            case _Unanswered.ASK:
+                self.journal.unanswered(key, now_s=self.clock.wall_s())
+                raise error
+
+    def _after_unanswered(self, error: SubmitUnanswered, key: DocumentKey) -> _Unanswered:
+        """What follows a submit whose answer was lost: decided by the server, or by the queue."""
+        if isinstance(error, RepeatedId):  # asked again, the server would say the same
+            return _Unanswered.ASK
+        submit_key, form = self.journal.submit_key(key)
+        is_repeat = key == self.key and bool(submit_key) and form == self._form
+        if is_repeat and self._repeats_safely():
+            return _Unanswered.REPEAT
+        return _ON_AMBIGUOUS[self.queue.settings.onambiguous]
+
+    def _has_changed(self, key: DocumentKey) -> bool:
+        """Whether the job asks for something else now than when it was submitted."""
+        submit_key, form = self.journal.submit_key(key)
+        return key == self.key and bool(submit_key) and form != self._form
 
     def _fits_one_request(self, segment: Segment) -> bool:
         """Whether the whole document, and the request line with its parameters, are short enough

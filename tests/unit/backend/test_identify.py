@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from cirrus_bridge.backend.identify import recognize
+from cirrus_bridge.backend.identify import identify
 from cirrus_bridge.base.model import DocumentKey, PrintJob
 from cirrus_bridge.config.queue_options import QueueSettings
 from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
@@ -42,19 +42,19 @@ def _entry(
 
 def test_first_run() -> None:
     """Nothing is known: a document of its own."""
-    key, known = recognize(_job(), QUEUE, [])
+    key, known = identify(_job(), QUEUE, [])
     assert (key.print_run, key.number, known) == (0, 1, None)
 
 
 def test_restart_of_a_finished_job_is_a_new_print() -> None:
     """CUPS called it completed at 99, and here it is again."""
-    key, known = recognize(_job(run=99), QUEUE, [_entry(State.CLOSED)])
+    key, known = identify(_job(run=99), QUEUE, [_entry(State.CLOSED)])
     assert (key.print_run, known) == (99, None)
 
 
 def test_restart_of_a_job_that_came_to_no_end_goes_on() -> None:
     """CUPS may call a job completed that was not sent."""
-    key, known = recognize(_job(run=99), QUEUE, [_entry(State.SENDING)])
+    key, known = identify(_job(run=99), QUEUE, [_entry(State.SENDING)])
     assert key.print_run == 0
     assert known is not None
 
@@ -62,7 +62,7 @@ def test_restart_of_a_job_that_came_to_no_end_goes_on() -> None:
 def test_clock_that_was_set_back() -> None:
     """A third print that CUPS dates before the second is a print all the same."""
     done = [_entry(State.CLOSED, run=run) for run in (0, 1000)]
-    key, known = recognize(_job(run=500), QUEUE, done)
+    key, known = identify(_job(run=500), QUEUE, done)
     assert (key.print_run, known) == (500, None)
 
 
@@ -70,13 +70,13 @@ def test_restart_of_a_job_that_cups_gave_up_half_way_goes_on() -> None:
     """One file was accepted and is not printed again; the other was not sent."""
     done, other = _entry(State.LEFT), _entry(State.ABANDONED, number=2)
     job = dataclasses.replace(_job(run=99), documents=2)
-    assert recognize(job, QUEUE, [done, other])[1] is done
-    assert recognize(dataclasses.replace(job, number=2), QUEUE, [done, other])[1] is other
+    assert identify(job, QUEUE, [done, other])[1] is done
+    assert identify(dataclasses.replace(job, number=2), QUEUE, [done, other])[1] is other
 
 
 def test_moved_to_another_queue() -> None:
     """What another queue's device has is no matter for this one."""
-    assert recognize(_job(), QUEUE, [_entry(State.CLOSED, where=THERE)])[1] is None
+    assert identify(_job(), QUEUE, [_entry(State.CLOSED, where=THERE)])[1] is None
 
 
 def test_a_queue_that_leads_elsewhere_now() -> None:
@@ -84,14 +84,14 @@ def test_a_queue_that_leads_elsewhere_now() -> None:
     was not is wanted where the queue leads now."""
     for state in (State.CLOSED, State.SUBMITTING, State.UNANSWERED):
         entry = _entry(state, where=THERE, queue="q")
-        assert recognize(_job(), QUEUE, [entry])[1] is entry
-    assert recognize(_job(), QUEUE, [_entry(State.SENDING, where=THERE, queue="q")])[1] is None
+        assert identify(_job(), QUEUE, [entry])[1] is entry
+    assert identify(_job(), QUEUE, [_entry(State.SENDING, where=THERE, queue="q")])[1] is None
 
 
 def test_moved_into_a_class() -> None:
     """A job that a queue outside the class has sent is wanted here."""
     job = _job(class_name="all")
-    assert recognize(job, QUEUE, [_entry(State.CLOSED, where=THERE)])[1] is None
+    assert identify(job, QUEUE, [_entry(State.CLOSED, where=THERE)])[1] is None
 
 
 def test_member_that_has_it_counts_for_more_than_one_that_may_have_it() -> None:
@@ -99,17 +99,17 @@ def test_member_that_has_it_counts_for_more_than_one_that_may_have_it() -> None:
     perhaps = _entry(State.UNANSWERED, class_name="all")
     sure = _entry(State.CLOSED, where=THERE, class_name="all")
     for entries in ([perhaps, sure], [sure, perhaps]):
-        assert recognize(_job(class_name="all"), QUEUE, entries)[1] is sure
+        assert identify(_job(class_name="all"), QUEUE, entries)[1] is sure
 
 
 def test_job_whose_last_runs_left_nothing_is_continued() -> None:
     """CUPS called it completed, but only one of its two documents is known."""
     job = dataclasses.replace(_job(run=99, number=2), documents=2, has_driver=True)
-    key, known = recognize(job, QUEUE, [_entry(State.CLOSED)])
+    key, known = identify(job, QUEUE, [_entry(State.CLOSED)])
     assert (key.print_run, key.number, known) == (0, 2, None)
     both = [_entry(State.CLOSED, number=number) for number in (1, 2)]
     again = dataclasses.replace(job, number=1)
-    assert recognize(again, QUEUE, both)[0].print_run == 99
+    assert identify(again, QUEUE, both)[0].print_run == 99
 
 
 def test_print_that_went_on_is_not_begun_anew() -> None:
@@ -118,7 +118,7 @@ def test_print_that_went_on_is_not_begun_anew() -> None:
     both = [_entry(State.CLOSED, number=number, completed=99) for number in (1, 2)]
     for number in (1, 2):
         job = dataclasses.replace(_job(run=99, number=number), documents=2, has_driver=True)
-        key, known = recognize(job, QUEUE, both)
+        key, known = identify(job, QUEUE, both)
         assert key.print_run == 0
         assert known is both[number - 1]
-    assert recognize(_job(run=105), QUEUE, both)[0].print_run == 105
+    assert identify(_job(run=105), QUEUE, both)[0].print_run == 105

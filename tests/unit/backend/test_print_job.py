@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cirrus_bridge.backend.main import device_uri
+from cirrus_bridge.backend.print_job import device_uri
 from cirrus_bridge.base.errors import UsageError
 
 URI, OTHER = (

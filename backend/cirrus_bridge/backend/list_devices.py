@@ -1,0 +1,75 @@
+"""Discovery: the devices of the configured servers, for CUPS (backend(7)). Wiring only."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from cirrus_bridge.api.client import CloudApi
+from cirrus_bridge.api.clients import api_for
+from cirrus_bridge.api.mdns import LanServer, servers_on_lan
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import CirrusError
+from cirrus_bridge.base.privileges import give_up_root, make_folder
+from cirrus_bridge.config.defaults import CACHE_FOLDER
+from cirrus_bridge.config.load import Configuration, UploadSettings, load
+from cirrus_bridge.config.servers import Server
+from cirrus_bridge.cups.snap import snap_hint
+from cirrus_bridge.cups.status_lines import CupsReport, wait_until_read
+from cirrus_bridge.drivers.device_cache import DeviceCache
+from cirrus_bridge.drivers.discovery import SCHEME_LINE, discover, nothing_to_ask, strangers
+
+TIMEOUTS = UploadSettings(connect_timeout_s=2.0, read_timeout_s=2.0)
+LAN_WAIT_S = 0.7  # and less than that behind a slow server
+
+
+def list_devices(
+    folder: Path, environ: Mapping[str, str], report: CupsReport, clock: Clock
+) -> None:
+    """Write one line for each device to standard output.
+
+    Args:
+        folder: the configuration. If it is wrong, only the scheme is listed.
+    """
+    try:
+        configuration = load(folder)
+    except CirrusError as error:
+        report.fault(error.text)
+        sys.stdout.write(SCHEME_LINE + "\n")
+        return
+    cache = _device_cache(environ)
+    on_lan: list[LanServer] = []
+    browsing = threading.Thread(target=lambda: on_lan.extend(servers_on_lan(clock)), daemon=True)
+    browsing.start()
+    _write_lines(configuration, cache, report, clock)
+    browsing.join(LAN_WAIT_S)
+    for text in nothing_to_ask(folder, configuration.servers):
+        report.info(text)
+    if hint := snap_hint():
+        report.info(hint)
+    for text in strangers(configuration.servers, on_lan):
+        report.info(text)
+
+
+def _device_cache(environ: Mapping[str, str]) -> DeviceCache:
+    folder = Path(environ.get("CIRRUS_BRIDGE_CACHE") or CACHE_FOLDER)
+    with contextlib.suppress(OSError):  # discovery works without a cache
+        make_folder(folder, 0o755)
+        give_up_root(folder)
+    return DeviceCache(folder)
+
+
+def _write_lines(
+    configuration: Configuration, cache: DeviceCache, report: CupsReport, clock: Clock
+) -> None:
+    def api_of(server: Server) -> CloudApi:
+        return api_for(configuration, server, TIMEOUTS)
+
+    for line in discover(configuration.servers, api_of, cache, clock, report.fault):
+        # IPP's charset, whatever the locale's is: names are in any script
+        sys.stdout.buffer.write(line.encode() + b"\n")
+        sys.stdout.buffer.flush()
+    wait_until_read(sys.stdout.fileno(), clock)

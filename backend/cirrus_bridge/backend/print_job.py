@@ -1,0 +1,135 @@
+"""One run of the backend for a document, put together: configuration, job, journal. Wiring only."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cirrus_bridge import __version__
+from cirrus_bridge.api.clients import CloudApis
+from cirrus_bridge.backend.run import BackendRun
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import CupsAway, CupsRefused, UsageError
+from cirrus_bridge.base.model import PrintJob
+from cirrus_bridge.base.privileges import give_up_root, make_folder
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.config.defaults import CUPS_SOCKET, STATE_FOLDER
+from cirrus_bridge.config.load import load
+from cirrus_bridge.config.queue_uri import FORM, SCHEME
+from cirrus_bridge.cups.client import CupsServer
+from cirrus_bridge.cups.job import SpooledDocument, job_id_of, read_job
+from cirrus_bridge.cups.job_facts import WANTED, JobFacts, facts_from_cupsd
+from cirrus_bridge.cups.queues import CupsQueues
+from cirrus_bridge.cups.spool import is_run_by_cupsd, spooled
+from cirrus_bridge.cups.status_lines import CupsReport
+from cirrus_bridge.journal.submissions import Journal
+
+TURN_WAIT_S = 0.2
+
+
+def print_job(
+    folder: Path,
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    report: CupsReport,
+    clock: Clock,
+    *,
+    number: int,
+    cupsd: int,
+) -> int:
+    """Print the document that CUPS is at; the exit code.
+
+    Args:
+        folder: the configuration.
+        number: the document's number in the job, from 1, or 0 if it is not known.
+        cupsd: the process id of cupsd.
+
+    Raises:
+        CirrusError: the document was not submitted, or is not going to be delivered.
+    """
+    with clock.stoppable():
+        configuration = load(folder)
+        queue = configuration.queue(device_uri(argv, environ))
+        job = read_job(argv, environ, number, _facts(argv, environ, clock))
+        _end_before_cups_cancels(job, clock)
+        targets = ", ".join(map(str, queue.targets))
+        report.debug(f"cirrus-bridge {__version__}: document for {targets} on {queue.server}")
+        data = SpooledDocument(job, sys.stdin.buffer, cupsd, spooled(argv, environ))
+        state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
+        with contextlib.suppress(OSError):  # the journal reports such a fault better
+            make_folder(state, 0o700)
+            give_up_root(state)
+        with Journal(state) as journal:
+            _wait_for_turn(job, journal, report, clock)
+            others_wait = functools.partial(_others_wait, job, environ, report)
+            api_of = CloudApis(configuration).of
+            run = BackendRun(job, configuration, api_of, journal, clock, report, others_wait)
+            code = run.print(queue, data)
+    _let_the_second_pass(job, clock)
+    return code
+
+
+def device_uri(argv: Sequence[str], environ: Mapping[str, str]) -> str:
+    """The URI of the queue: DEVICE_URI, or the name by which the program was called (backend(7)).
+
+    Raises:
+        UsageError: there is neither.
+    """
+    if uri := environ.get("DEVICE_URI"):
+        return uri
+    if argv[0].startswith(f"{SCHEME}:"):
+        return argv[0]
+    raise UsageError(
+        tr(
+            "The URI of the queue is missing (DEVICE_URI is not set). Print through CUPS, or set "
+            "DEVICE_URI to {form}.",
+            form=FORM,
+        )
+    )
+
+
+def _facts(argv: Sequence[str], environ: Mapping[str, str], clock: Clock) -> JobFacts | None:
+    """What cupsd says of the job; None if a person runs the backend by hand."""
+    if not is_run_by_cupsd(environ):
+        return None
+    cups, job_id = _cups(environ), job_id_of(argv)
+    return facts_from_cupsd(lambda: cups.job(job_id, also=WANTED), clock.sleep)
+
+
+def _end_before_cups_cancels(job: PrintJob, clock: Clock) -> None:
+    """End this run by itself before cupsd cancels the job for its time in processing."""
+    if job.cancel_after_s is not None:
+        spent_s = min(max(0.0, clock.wall_s() - job.processing_at), job.cancel_after_s)
+        clock.end_within(job.cancel_after_s - spent_s)
+
+
+def _cups(environ: Mapping[str, str]) -> CupsQueues:
+    return CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
+
+
+def _wait_for_turn(job: PrintJob, journal: Journal, report: CupsReport, clock: Clock) -> None:
+    """Until no other process is at this job: one of a cupsd that died, for example, which stops
+    as soon as it notices."""
+    if not journal.claim(job.job_uuid, job.job_id):
+        report.info(tr("Waiting for a previous run of this job to finish."))
+        while not journal.claim(job.job_uuid, job.job_id):
+            clock.sleep(TURN_WAIT_S)
+
+
+def _let_the_second_pass(job: PrintJob, clock: Clock) -> None:
+    """A job's prints are told apart by the second in which the one before was completed."""
+    left_s = job.completed_at + 1 - clock.wall_s()
+    if 0 < left_s <= 1:
+        clock.sleep(left_s)
+
+
+def _others_wait(job: PrintJob, environ: Mapping[str, str], report: CupsReport) -> bool:
+    """Whether other jobs wait for the job's queue, or its class."""
+    try:
+        return _cups(environ).has_pending(job.queue, job.class_name)
+    except (CupsAway, CupsRefused) as error:
+        report.debug(f"{error} {error.detail}")
+        return False
