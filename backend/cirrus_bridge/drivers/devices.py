@@ -17,7 +17,8 @@ from cirrus_bridge.base.text import one_line
 from cirrus_bridge.config.queue_uri import check_id, format_queue_uri
 from cirrus_bridge.drivers.capabilities import capabilities, formats
 from cirrus_bridge.drivers.formats import PageLanguage, page_language
-from cirrus_bridge.drivers.ppd import device_id, make_and_model, model_name, ppd
+from cirrus_bridge.drivers.names import device_id, make_and_model, model_name
+from cirrus_bridge.drivers.ppd import ppd
 
 # A longer URI is in no IPP attribute (RFC 8011, 5.1.6). What people read is text(127) there; and
 # cups-deviced takes what is after byte 2047 of a line for the next line.

@@ -10,16 +10,17 @@ copies).
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import itertools
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from cirrus_bridge.base.media import paper as paper_name
 from cirrus_bridge.base.media import shown_as
 from cirrus_bridge.drivers.capabilities import Capabilities
 from cirrus_bridge.drivers.formats import PageLanguage
+from cirrus_bridge.drivers.names import ascii_name, device_id, english, make_and_model, plain
 from cirrus_bridge.drivers.ppd_strings import LANGUAGES, WORDS
 
 MARGIN_PT = 12
@@ -43,6 +44,15 @@ _HEAD = """\
 *cupsSingleFile: True
 *cupsMaxCopies: 99
 """
+_CUSTOM_SIZES = """\
+*ParamCustomPageSize Width: 1 points 36 3168
+*ParamCustomPageSize Height: 2 points 36 14400
+*ParamCustomPageSize WidthOffset: 3 points 0 0
+*ParamCustomPageSize HeightOffset: 4 points 0 0
+*ParamCustomPageSize Orientation: 5 int 0 0
+*CustomPageSize True: "pop pop pop <</PageSize[5 -2 roll]>>setpagedevice"
+*MaxMediaWidth: "3168"
+*MaxMediaHeight: "14400\""""
 _MODEL_NAME = str.maketrans("_", "-", "[]")  # PPD 4.3, 5.3
 _SOURCES = ("auto", "lower", "middle", "side", "upper")  # whatever follows
 _DUPLEX = {"1": "None", "2": "DuplexNoTumble", "3": "DuplexTumble"}
@@ -52,36 +62,10 @@ def ppd(model: str, language: PageLanguage, capabilities: Capabilities) -> str:
     """The PPD's text.
 
     Args:
-        model: the name to be shown, and to be matched by `device_id`; see `model_name`.
+        model: the name to be shown, and to be matched by `device_id`; see `names.model_name`.
         language: what the device is to get.
     """
     return "\n".join(_lines(model, language, capabilities)) + "\n"
-
-
-def device_id(model: str, language: PageLanguage) -> str:
-    """The IEEE 1284 device id by which CUPS finds the driver for a discovered device."""
-    return f"MFG:Cirrus;MDL:{model};CMD:{language.command};"
-
-
-def model_name(device: Sequence[str], place: Sequence[str], digest: str) -> str:
-    """A name that no other device's begins with: its end is `digest` (hexadecimal, of the device's
-    address) after a #, which no name of a device or place can have in here.
-
-    Args:
-        device, place: what each is called; the first in which ASCII leaves anything to be read.
-        digest: at least 12 digits.
-    """
-    return f"{_readable(device) or 'device'} at {_readable(place) or 'location'} #{digest[:12]}"
-
-
-def make_and_model(model: str) -> str:
-    """What people are shown of a `model_name`, the digest shortened; no other device has the same.
-
-    CUPS's web page finds a device's driver by this alone. Words may be the same: two servers can
-    have equal names, and letters get lost on the way to ASCII.
-    """
-    words, _, digest = model.rpartition(" #")
-    return f"Cirrus {words} [{digest[:8]}]"
 
 
 def quoted(text: str) -> str:
@@ -99,7 +83,7 @@ def _lines(model: str, language: PageLanguage, what: Capabilities) -> Iterator[s
     yield from (f'*cupsFilter2: "{line}"' for line in language.filters)
     yield from language.attributes
     name = make_and_model(model)
-    yield f'*Product: "({_ascii(model)})"'
+    yield f'*Product: "({ascii_name(model)})"'
     yield f'*ModelName: "{name.translate(_MODEL_NAME)}"'
     yield f'*ShortNickName: "{name[:31]}"'
     yield f'*NickName: "{name}"'
@@ -113,32 +97,50 @@ def _lines(model: str, language: PageLanguage, what: Capabilities) -> Iterator[s
     yield '*Font Courier: Standard "(1.05)" Standard ROM'
 
 
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """An option of the PPD. `choices` has the text of each choice by its keyword, or "" where
+    WORDS has the text; `codes` the code of each choice."""
+
+    keyword: str
+    choices: Mapping[str, str]
+    default: str
+    codes: Mapping[str, str] = field(default_factory=dict)
+    kind: str = "PickOne"
+    words_of: str = ""  # another option, whose choices have the same names
+
+    def lines(self) -> Iterator[str]:
+        """The option in English, then in the other languages."""
+        words = WORDS["en"]
+        yield f"*OpenUI *{self.keyword}/{words[self.keyword]}: {self.kind}"
+        yield f"*OrderDependency: 10 AnySetup *{self.keyword}"
+        yield f"*Default{self.keyword}: {self.default}"
+        for choice, text in self.choices.items():
+            shown = self._shown(choice, english(text), words)
+            yield f'*{self.keyword} {choice}/{shown}: "{self.codes.get(choice, "")}"'
+        yield f"*CloseUI: *{self.keyword}"
+        for language in LANGUAGES:  # in UTF-8, unlike the rest (cupsLanguages)
+            words = WORDS[language]
+            yield f'*{language}.Translation {self.keyword}/{words[self.keyword]}: ""'
+            for choice, text in self.choices.items():
+                yield f'*{language}.{self.keyword} {choice}/{self._shown(choice, text, words)}: ""'
+
+    def _shown(self, choice: str, text: str, words: Mapping[str, str]) -> str:
+        return _text(words.get(f"{self.words_of or self.keyword} {choice}") or text or choice)
+
+
 def _papers(what: Capabilities) -> Iterator[str]:
-    wanted = what.defaults.get("size", "")
-    names = [paper.name for paper in what.papers]
-    named = {paper.name: (word, paper.name) for paper, word in what.papers.items()}
-    asked = [name for name in names if wanted in named[name] or paper_name(wanted) == name]
-    usual = [name for name in ("A4", "Letter") if name in names]
-    default = (asked or usual or names)[0]
+    default = _default_paper(what)
     yield f'*cirrusDefault PageSize: "{default}"'
     for paper, word in what.papers.items():
         if word != paper.name:
             yield f'*cirrusPaper {paper.name}: "{quoted(word)}"'
     texts = {paper.name: shown_as(paper.name, word) for paper, word in what.papers.items()}
+    codes = {
+        name: f"<</PageSize[{wide:g} {high:g}]>>setpagedevice" for name, wide, high in what.papers
+    }
     for option in ("PageSize", "PageRegion"):
-        yield f"*OpenUI *{option}/{WORDS['en'][option]}: PickOne"
-        yield f"*OrderDependency: 10 AnySetup *{option}"
-        yield f"*Default{option}: {default}"
-        for name, wide, high in what.papers:
-            shown = WORDS["en"].get(f"PageSize {name}") or _english(texts[name]) or name
-            code = f"<</PageSize[{wide:g} {high:g}]>>setpagedevice"
-            yield f'*{option} {name}/{_text(shown)}: "{code}"'
-        yield f"*CloseUI: *{option}"
-        for language in LANGUAGES:
-            yield f'*{language}.Translation {option}/{WORDS[language][option]}: ""'
-            for name in names:
-                shown = WORDS[language].get(f"PageSize {name}", texts[name])
-                yield f'*{language}.{option} {name}/{_text(shown)}: ""'
+        yield from _Option(option, texts, default, codes, words_of="PageSize").lines()
     yield f"*DefaultImageableArea: {default}"
     yield f"*DefaultPaperDimension: {default}"
     for name, wide, high in what.papers:
@@ -146,51 +148,86 @@ def _papers(what: Capabilities) -> Iterator[str]:
         yield f'*ImageableArea {name}: "{area}"'
         yield f'*PaperDimension {name}: "{wide:g} {high:g}"'
     yield f'*HWMargins: "{" ".join([str(MARGIN_PT)] * 4)}"'
-    yield "*ParamCustomPageSize Width: 1 points 36 3168"
-    yield "*ParamCustomPageSize Height: 2 points 36 14400"
-    for number, word in enumerate(("WidthOffset", "HeightOffset"), 3):
-        yield f"*ParamCustomPageSize {word}: {number} points 0 0"
-    yield "*ParamCustomPageSize Orientation: 5 int 0 0"
-    yield '*CustomPageSize True: "pop pop pop <</PageSize[5 -2 roll]>>setpagedevice"'
-    yield '*MaxMediaWidth: "3168"'
-    yield '*MaxMediaHeight: "14400"'
+    yield _CUSTOM_SIZES
+
+
+def _default_paper(what: Capabilities) -> str:
+    wanted = what.defaults.get("size", "")
+    names = [paper.name for paper in what.papers]
+    asked = [
+        paper.name
+        for paper, word in what.papers.items()
+        if wanted in (word, paper.name) or paper_name(wanted) == paper.name
+    ]
+    usual = [name for name in ("A4", "Letter") if name in names]
+    return (asked or usual or names)[0]
 
 
 def _options(what: Capabilities, language: PageLanguage) -> Iterator[str]:
-    _option = functools.partial(_ui, language)
     trays = _tray_keywords(what.trays)
+    for keyword, tray in trays.items():
+        yield f'*cirrusTray {keyword}: "{quoted(tray)}"'
+    yield from _render(_device_options(what, language, trays), language)
+    if what.duplex:
+        yield from _envelopes_one_sided(what, language)
+    yield f"*OpenGroup: Cirrus/{WORDS['en']['Cirrus']}"
+    yield from (f'*{each}.Translation Cirrus/{WORDS[each]["Cirrus"]}: ""' for each in LANGUAGES)
+    yield from _render(_cloud_options(what), language)
+    yield "*CloseGroup: Cirrus"
+
+
+def _render(options: Iterable[_Option], language: PageLanguage) -> Iterator[str]:
+    """The options with the codes of the language; the backend reads each default."""
+    for option in options:
+        codes = {
+            choice: language.codes.get(f"{option.keyword} {choice}", "")
+            for choice in option.choices
+        }
+        default = option.default if option.default in option.choices else next(iter(option.choices))
+        yield f'*cirrusDefault {option.keyword}: "{default}"'
+        yield from dataclasses.replace(option, default=default, codes=codes).lines()
+
+
+def _device_options(
+    what: Capabilities, language: PageLanguage, trays: Mapping[str, str]
+) -> Iterator[_Option]:
     if trays:
         wanted = what.defaults.get("tray")
         default = next((keyword for keyword, tray in trays.items() if tray == wanted), "Auto")
-        for keyword, tray in trays.items():
-            yield f'*cirrusTray {keyword}: "{quoted(tray)}"'
-        yield from _option("InputSlot", {"Auto": ""} | trays, default)
+        yield _Option("InputSlot", {"Auto": "", **trays}, default)
     colors = {"RGB": "", "Gray": ""} if what.color else {"Gray": ""}
     is_gray = not what.color or what.defaults.get("color") == "1"
-    yield from _option("ColorModel", colors, "Gray" if is_gray else "RGB")
+    yield _Option("ColorModel", colors, "Gray" if is_gray else "RGB")
     if what.duplex:
         default = _DUPLEX.get(what.defaults.get("duplex", ""), "None")
-        sides = [
-            choice for choice in _DUPLEX.values() if f"Duplex {choice}" not in language.without
-        ]
-        yield from _option("Duplex", dict.fromkeys(sides, ""), default)
-        for paper, choice in itertools.product(what.papers, sides[1:]):
-            if paper.is_envelope:
-                yield f"*UIConstraints: *PageSize {paper.name} *Duplex {choice}"
-                yield f"*UIConstraints: *Duplex {choice} *PageSize {paper.name}"
+        yield _Option("Duplex", dict.fromkeys(_sides(language), ""), default)
     if language.resolutions:
-        yield from _option("Resolution", {"300dpi": "300 dpi", "600dpi": "600 dpi"}, "600dpi")
+        yield _Option("Resolution", {"300dpi": "300 dpi", "600dpi": "600 dpi"}, "600dpi")
     if language.collates and what.collate:
-        yield from _option("Collate", {"False": "", "True": ""}, "False", kind="Boolean")
-    yield f"*OpenGroup: Cirrus/{WORDS['en']['Cirrus']}"
-    yield from (f'*{each}.Translation Cirrus/{WORDS[each]["Cirrus"]}: ""' for each in LANGUAGES)
-    scales = dict.fromkeys(("Default", "Fit", "Shrink", "Actual"), "")
-    yield from _option("CirrusScale", scales, "Default")
-    priorities = dict.fromkeys(("Default", "1", "25", "50", "75", "99"), "")
-    yield from _option("CirrusPriority", priorities, "Default")
+        yield _Option("Collate", {"False": "", "True": ""}, "False", kind="Boolean")
+
+
+def _cloud_options(what: Capabilities) -> Iterator[_Option]:
+    """Props that no option of CUPS asks for."""
+    choices = {
+        "CirrusScale": ("Default", "Fit", "Shrink", "Actual"),
+        "CirrusPriority": ("Default", "1", "25", "50", "75", "99"),
+    }
     if what.bitmaps:
-        yield from _option("CirrusBitmap", {"Default": "", "300": "", "600": ""}, "Default")
-    yield "*CloseGroup: Cirrus"
+        choices["CirrusBitmap"] = ("Default", "300", "600")
+    for keyword, each in choices.items():
+        yield _Option(keyword, dict.fromkeys(each, ""), "Default")
+
+
+def _sides(language: PageLanguage) -> list[str]:
+    return [side for side in _DUPLEX.values() if f"Duplex {side}" not in language.without]
+
+
+def _envelopes_one_sided(what: Capabilities, language: PageLanguage) -> Iterator[str]:
+    for paper, side in itertools.product(what.papers, _sides(language)[1:]):
+        if paper.is_envelope:
+            yield f"*UIConstraints: *PageSize {paper.name} *Duplex {side}"
+            yield f"*UIConstraints: *Duplex {side} *PageSize {paper.name}"
 
 
 def _tray_keywords(trays: Iterable[str]) -> dict[str, str]:
@@ -202,7 +239,7 @@ def _tray_keywords(trays: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     taken = {"auto"}
     for number, tray in enumerate(trays, 1):
-        keyword = "-".join(re.findall("[A-Za-z0-9]+", _plain(tray)))
+        keyword = "-".join(re.findall("[A-Za-z0-9]+", plain(tray)))
         is_name = re.match("(?!custom)[a-z]", keyword.lower()) and len(keyword) <= _KEYWORD_BYTES
         if not is_name or _ipp_name(keyword) in taken:
             keyword = f"Tray-{number}"
@@ -219,36 +256,6 @@ def _ipp_name(keyword: str) -> str:
     return next((each for each in _SOURCES if name.startswith(each)), name)
 
 
-def _ui(
-    language: PageLanguage,
-    option: str,
-    choices: Mapping[str, str],
-    default: str,
-    kind: str = "PickOne",
-) -> Iterator[str]:
-    """An option whose choices have the text given, or the words of WORDS."""
-    default = default if default in choices else next(iter(choices))
-    yield f'*cirrusDefault {option}: "{default}"'
-    yield f"*OpenUI *{option}/{WORDS['en'][option]}: {kind}"
-    yield f"*OrderDependency: 10 AnySetup *{option}"
-    yield f"*Default{option}: {default}"
-    for keyword, text in choices.items():
-        shown = _text(_english(text)) or WORDS["en"].get(f"{option} {keyword}", keyword)
-        yield f'*{option} {keyword}/{shown}: "{language.codes.get(f"{option} {keyword}", "")}"'
-    yield f"*CloseUI: *{option}"
-    yield from _translations(option, choices)
-
-
-def _translations(option: str, choices: Mapping[str, str]) -> Iterator[str]:
-    """UTF-8, unlike the rest (cupsLanguages)."""
-    for language in LANGUAGES:
-        words = WORDS[language]
-        yield f'*{language}.Translation {option}/{words[option]}: ""'
-        for keyword, text in choices.items():
-            shown = _text(text) or words.get(f"{option} {keyword}", keyword)
-            yield f'*{language}.{option} {keyword}/{shown}: ""'
-
-
 def _text(text: str) -> str:
     """A translation string: what has a meaning in PPDs is written in hexadecimal."""
     shown, left = "", _TEXT_BYTES
@@ -259,34 +266,3 @@ def _text(text: str) -> str:
             break
         shown += coded
     return shown
-
-
-def _plain(text: str) -> str:
-    """Text for the part of a PPD that is ASCII: é as e, and what has no such letter as -."""
-    return "".join(c if c.isascii() else "-" for c in _letters(text))
-
-
-def _english(text: str) -> str:
-    """The same where ASCII has all of its letters, and nothing elsewhere."""
-    letters = _letters(text)
-    return letters if letters.isascii() else ""
-
-
-def _letters(text: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-
-
-def _readable(names: Sequence[str]) -> str:
-    """The first name of which ASCII leaves anything, without marks for what it does not."""
-    for name in names:
-        clean = re.sub(r"[^A-Za-z0-9 ._+-]", " ", _plain(name).replace("'", ""))
-        words = (word.strip("-") for word in clean.split() if re.search("[A-Za-z0-9]", word))
-        if known := " ".join(words)[:40].strip():
-            return known
-    return ""
-
-
-def _ascii(text: str) -> str:
-    """Text for names that go through device ids and PPD keywords alike."""
-    kept = "".join(c if c.isalnum() or c in " -_.+" else "-" for c in _plain(text))
-    return " ".join(kept.split()) or "-"

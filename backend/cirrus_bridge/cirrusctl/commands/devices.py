@@ -21,7 +21,7 @@ from cirrus_bridge.cirrusctl.queues.find import cloud_queues
 from cirrus_bridge.cirrusctl.queues.wanted import matches
 from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.drivers.capabilities import formats
-from cirrus_bridge.drivers.ppd import make_and_model
+from cirrus_bridge.drivers.names import make_and_model
 
 _COLUMNS = (
     Column("target", tr("DEVICE")),
