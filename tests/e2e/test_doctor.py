@@ -208,6 +208,14 @@ def test_configuration_that_makes_no_sense(healthy: PrintSite) -> None:
     assert "servers.d/NAME.toml" in of(findings, "configuration")["fix"]
 
 
+def test_removed_setting(own_site: PrintSite) -> None:
+    """A line of an earlier version is named, and nothing fails for it."""
+    own_site.configure_statusd("notify = true")
+    bad = trouble(own_site, "configuration", "note")
+    assert bad["about"] == str(own_site.config / "bridge.toml")
+    assert bad["fix"].startswith("Remove the line 'notify")
+
+
 def test_folder_that_others_can_write(site: PrintSite) -> None:
     """Who can write it could have jobs sent to himself."""
     folder = site.config / "servers.d"

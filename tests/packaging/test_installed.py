@@ -18,8 +18,7 @@ from release_build import NEXT_VERSION
 
 CHANGES = {
     "#waittimeout = 60": "waittimeout = 3",
-    "#hook = []": 'hook = ["/srv/told"]',
-    "#notify = false": "notify = true",
+    "#hook = []": 'hook = ["/srv/told"]\nnotify = true',  # as an earlier version had it
 }
 HOOK = '#!/bin/sh\nlogger -t told "$CIRRUS_EVENT, says $(id -un)"\n'
 OURS = re.compile("cirrus|/usr/share/fish")  # nothing else here has a folder for fish
@@ -132,7 +131,7 @@ def _no_root_where_none_is_needed(system: PackagedSite) -> None:
     eventually(lambda: system.completed() == 2)
     said = system.run("journalctl", "--output=cat")
     assert "delivered, says cirrus-bridge" in said
-    assert "event=notify-off" in said
+    assert "event=setting-removed" in said
 
 
 def _keys_that_others_can_read(system: PackagedSite) -> None:

@@ -138,13 +138,11 @@ class PrintSite:
             yield poller
             assert poller.end(60) == 0, self.statusd_log()
 
-    def start_statusd(
-        self, *arguments: str, under: Sequence[str] = (), environ: dict[str, str] | None = None
-    ) -> Program[str]:
-        """Start the poller, `under` a command that runs another; whoever calls it ends it."""
+    def start_statusd(self, *arguments: str, environ: dict[str, str] | None = None) -> Program[str]:
+        """Start the poller; the caller ends it."""
         with (self.root / "statusd.log").open("a") as log:
             return Program(
-                [*under, BACKEND.with_name("cirrus-statusd"), *arguments],
+                [BACKEND.with_name("cirrus-statusd"), *arguments],
                 env=os.environ
                 | self.environ
                 | {"CUPS_SERVER": str(self.cups.socket)}

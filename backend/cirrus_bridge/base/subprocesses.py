@@ -11,17 +11,6 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who a program is run as."""
-
-    name: str
-    uid: int
-    gid: int
-    home: str
 
 
 class ProgramFailed(Exception):
@@ -29,26 +18,11 @@ class ProgramFailed(Exception):
     Whoever starts one knows what to make of it."""
 
 
-class NotStarted(ProgramFailed):
-    """The program could not be started."""
-
-
-class TooSlow(ProgramFailed):
-    """Its time was over."""
-
-
-def run_program(
-    command: Sequence[str],
-    environ: Mapping[str, bytes],
-    *,
-    limit_s: float,
-    account: Account | None = None,
-) -> None:
-    """Run a program to its end. As ourselves, its standard error is ours; as another `account`,
-    nothing that it writes is seen, since that user has it in hand.
+def run_program(command: Sequence[str], environ: Mapping[str, bytes], *, limit_s: float) -> None:
+    """Run a program to its end. Its standard error is ours.
 
     Raises:
-        NotStarted, TooSlow, ProgramFailed.
+        ProgramFailed.
     """
     try:
         process = subprocess.Popen(
@@ -56,23 +30,19 @@ def run_program(
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=None if account is None else subprocess.DEVNULL,
             cwd="/",
             start_new_session=True,
-            user=None if account is None else account.uid,
-            group=None if account is None else account.gid,
-            extra_groups=None if account is None else (),
         )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise NotStarted(f"can not be started: {why}") from error
+        raise ProgramFailed(f"cannot be started: {why}") from error
     try:
         status = process.wait(limit_s)
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        raise TooSlow(f"took more than {limit_s:g} s and was ended") from None
+        raise ProgramFailed(f"took more than {limit_s:g} s and was ended") from None
     if status < 0:
         raise ProgramFailed(f"was ended by signal {-status}")
     if status:
@@ -83,16 +53,16 @@ def read_program(command: Sequence[str], *, limit_s: float) -> bytes:
     """What a program writes to its standard output.
 
     Raises:
-        NotStarted, TooSlow, ProgramFailed.
+        ProgramFailed.
     """
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=limit_s
         )
     except subprocess.TimeoutExpired:
-        raise TooSlow(f"took more than {limit_s:g} s and was ended") from None
+        raise ProgramFailed(f"took more than {limit_s:g} s and was ended") from None
     except OSError as error:
-        raise NotStarted(f"can not be started: {error.strerror}") from error
+        raise ProgramFailed(f"cannot be started: {error.strerror}") from error
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip()
         raise ProgramFailed(f"failed with exit status {done.returncode}: {said}")

@@ -17,6 +17,10 @@ from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
 from cirrus_bridge.config.servers import KeyFiles, Server, read_servers
 from cirrus_bridge.config.toml import Table, read_table, text_of
 
+# Settings of [statusd] in earlier versions. Each backend reads them, too: an error would stop all
+# queues of a machine that was upgraded.
+REMOVED = ("notify",)
+
 
 @dataclass(frozen=True, slots=True)
 class UploadSettings:
@@ -34,15 +38,13 @@ class PollerSettings:
     """`[statusd]` and `[journal]`. A server is asked `requests_per_minute` times at most; a job
     that it has not known for `unknown_after_s` seconds ends as unknown; a document whose run came
     to no end is looked after when it was quiet for `orphan_after_s`. `hook` is a command to be run
-    for each change; `notify` tells a job's owner on the desktop; metrics are served on loopback
-    at `metrics_port`, if it is not 0. The journal keeps closed documents for `keep_days`, and
-    `keep_documents` of them at most."""
+    for each change; metrics are served on loopback at `metrics_port`, if it is not 0. The journal
+    keeps closed documents for `keep_days`, and `keep_documents` of them at most."""
 
     requests_per_minute: int = 300
     unknown_after_s: int = 3600
     orphan_after_s: int = 60
     hook: tuple[str, ...] = ()
-    notify: bool = False
     metrics_port: int = 0
     keep_days: int = 30
     keep_documents: int = 100_000
@@ -50,7 +52,8 @@ class PollerSettings:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Everything the configuration folder says."""
+    """Everything the configuration folder says. `removed` are settings that no longer have an
+    effect; their lines may go."""
 
     folder: Path
     defaults: QueueSettings
@@ -58,6 +61,7 @@ class Configuration:
     servers: tuple[Server, ...]
     identify: tuple[str, ...] = ()
     poller: PollerSettings = PollerSettings()
+    removed: tuple[str, ...] = ()
 
     def server_for(self, queue: QueueUri) -> Server:
         """The entry for a queue's host and company; one without a company serves any.
@@ -129,6 +133,7 @@ def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
     bridge = read_table(folder / "bridge.toml", optional=True)
     bridge.only(("defaults", "upload", "statusd", "journal"))
     defaults, upload = bridge.table("defaults"), bridge.table("upload")
+    statusd = bridge.table("statusd")
     identify = defaults.take("identify", list, [])
     if not all(what in tuple(IDENTITY) for what in identify):
         raise defaults.bad(tr("identify is a list of {names}", names=", ".join(IDENTITY)))
@@ -160,7 +165,8 @@ def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
         sizes,
         servers,
         tuple(identify),
-        _poller_settings(bridge.table("statusd"), bridge.table("journal")),
+        _poller_settings(statusd, bridge.table("journal")),
+        tuple(name for name in REMOVED if name in statusd.content),
     )
 
 
@@ -168,6 +174,7 @@ def _poller_settings(statusd: Table, journal: Table) -> PollerSettings:
     normal = PollerSettings()
     kept = ("keep_days", "keep_documents")
     journal.only(kept)
+    statusd = statusd.without(REMOVED)
     statusd.only(f.name for f in dataclasses.fields(PollerSettings) if f.name not in kept)
     hook = statusd.take("hook", list, [])
     if not all(isinstance(word, str) and word for word in hook):
@@ -191,5 +198,4 @@ def _poller_settings(statusd: Table, journal: Table) -> PollerSettings:
     for table, name in ((statusd, "unknown_after_s"), *((journal, name) for name in kept)):
         if numbers[name] < 0:
             raise table.bad(tr("'{name}' is 0 or more", name=name))
-    notify = statusd.take("notify", bool, normal.notify)
-    return PollerSettings(hook=tuple(hook), notify=notify, **numbers)
+    return PollerSettings(hook=tuple(hook), **numbers)

@@ -46,6 +46,11 @@ class Table:
                     tr("unknown name '{name}' (known: {known})", name=name, known=", ".join(known))
                 )
 
+    def without(self, names: Iterable[str]) -> Table:
+        """This table without these names."""
+        content = {name: value for name, value in self.content.items() if name not in names}
+        return Table(content, self.source, self.where)
+
     def take(self, name: str, kind: type, *default: Any) -> Any:
         """The value of `name`, of the type `kind`; `default` where it may be left out."""
         if name not in self.content:

@@ -21,7 +21,7 @@ WARNING, NOTICE, INFO = 4, 5, 6
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change. `event` is one word; `text` is for people; a job's fields are empty, or 0, where
-    the change is about a queue or a server, and `language` is the job's own, if it is known."""
+    the change is about a queue or a server."""
 
     event: str
     text: str
@@ -32,7 +32,6 @@ class Change:
     title: str = ""
     target: str = ""
     cloud_job_id: str = ""
-    language: str = ""
 
     @property
     def fields(self) -> dict[str, str]:
@@ -73,7 +72,6 @@ def of_document(
         document.title,
         str(receipt.target) if receipt else "",
         receipt.cloud_job_id if receipt else "",
-        document.language,
     )
 
 

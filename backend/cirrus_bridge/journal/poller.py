@@ -57,7 +57,6 @@ class Orphan:
     queue: str
     user: str
     title: str
-    language: str
     was_killed: bool
     is_elsewhere: bool
     may_be_printed: bool
@@ -77,7 +76,6 @@ class WaitingDocument:
     class_name: str
     user: str
     title: str
-    language: str
     waits_for: str
     device_uri: str
     give_up_at_s: float
@@ -263,7 +261,7 @@ class PollerJournal(DeliveryJournal):
         one = f" AND {BY_KEY}" if key else ""
         with self._translated():
             rows = self._db.execute(
-                f"SELECT {_KEY}, state, queue, user, title, language,"
+                f"SELECT {_KEY}, state, queue, user, title,"
                 " open_runs > 0, EXISTS (SELECT 1 FROM document o WHERE "
                 "o.job_uuid = document.job_uuid AND o.job_id = document.job_id AND o.number = "
                 "document.number AND o.print_run >= document.print_run"
@@ -273,7 +271,7 @@ class PollerJournal(DeliveryJournal):
                 key_values(key) if key else (),
             ).fetchall()
         return [
-            Orphan(DocumentKey(*row[:5]), State(row[5]), *row[6:10], *map(bool, row[10:]))
+            Orphan(DocumentKey(*row[:5]), State(row[5]), *row[6:9], *map(bool, row[9:]))
             for row in rows
         ]
 
@@ -296,7 +294,7 @@ class PollerJournal(DeliveryJournal):
         """The documents whose jobs CUPS holds until their server works, the oldest job first."""
         with self._translated():
             rows = self._db.execute(
-                f"SELECT {_KEY}, queue, class_name, user, title, language, waits_for, device_uri,"
+                f"SELECT {_KEY}, queue, class_name, user, title, waits_for, device_uri,"
                 " give_up_at, updated_at FROM document"
                 f" WHERE closed_at IS NULL AND state IN {sql_list(WAITS)}"
                 " ORDER BY job_id, number"

@@ -50,6 +50,9 @@ from cirrus_bridge.statusd.watched import WatchList
 RELOAD_S = 5.0
 REOPEN_S = 0.5
 FAILED = 1
+_REMOVED = (
+    "'{name}' below [statusd] in bridge.toml no longer has an effect. Remove the line '{name} = …'."
+)
 # for what is still to be told when the program ends: the service is to end within a second
 ONCE_WAIT_S, END_WAIT_S = 60.0, 0.3
 
@@ -87,6 +90,8 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
     )
     settings = reader.configuration.poller
     state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
+    for setting in reader.configuration.removed:
+        log(Change("setting-removed", _REMOVED.format(name=setting), WARNING))
     told_aside = sinks(reader.configuration, environ, log, clock)
     told: list[Callable[[Change], None]] = [log, *told_aside]
 

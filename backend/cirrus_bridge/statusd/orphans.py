@@ -172,8 +172,7 @@ class Orphans:
 
 def _change(orphan: Orphan) -> Change:
     return Change(
-        *("restarted", "", NOTICE, orphan.queue, orphan.key.job_id, orphan.user, orphan.title),
-        language=orphan.language,
+        "restarted", "", NOTICE, orphan.queue, orphan.key.job_id, orphan.user, orphan.title
     )
 
 

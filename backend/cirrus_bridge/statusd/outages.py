@@ -279,8 +279,7 @@ class Outages:
 
 def _change(event: str, document: WaitingDocument, text: str, level: int) -> Change:
     return Change(
-        *(event, text, level, document.queue, document.key.job_id, document.user, document.title),
-        language=document.language,
+        event, text, level, document.queue, document.key.job_id, document.user, document.title
     )
 
 

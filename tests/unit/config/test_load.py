@@ -54,6 +54,17 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
     assert configuration.upload.connect_timeout_s == 3.0
 
 
+@pytest.mark.parametrize("value", ["true", "false", '"always"'])
+def test_a_removed_setting_is_no_error(tmp_path: Path, value: str) -> None:
+    """A line of an earlier version, with any value, stops no queue; what it says is known."""
+    bridge = f"[statusd]\nnotify = {value}\nmetrics_port = 9\n"
+    configuration = load(_folder(tmp_path, bridge=bridge))
+    assert configuration.removed == ("notify",)
+    assert configuration.poller.metrics_port == 9
+    (tmp_path / "bridge.toml").write_text("")
+    assert load(tmp_path).removed == ()
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
 def test_exposed_key(tmp_path: Path, mode: int) -> None:
     """A file with a key that others can get at is refused, with the command that mends it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cirrus_bridge.base.errors import CirrusError, ExposedKey
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, failed, good, warning
+from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, failed, good, note, warning
 from cirrus_bridge.config.load import Configuration, UploadSettings, load, load_bridge
 from cirrus_bridge.config.queue_options import QueueSettings
 from cirrus_bridge.config.servers import Server, read_server_file
@@ -33,6 +33,7 @@ def read_configuration(folder: Path, *, is_root: bool) -> Read:
     except CirrusError as trouble:
         return _piecemeal(folder, trouble, is_root=is_root)
     found = [*_folders(folder)]
+    old = [*_removed(configuration)]
     if not configuration.servers:
         found.append(
             error(
@@ -49,7 +50,7 @@ def read_configuration(folder: Path, *, is_root: bool) -> Read:
         )
     elif not found:
         found.append(good(KEYS, str(folder / "servers.d"), tr("Only their owner can read them.")))
-    return Read(configuration, found)
+    return Read(configuration, found + old)
 
 
 def _piecemeal(folder: Path, trouble: CirrusError, *, is_root: bool) -> Read:
@@ -79,9 +80,21 @@ def _piecemeal(folder: Path, trouble: CirrusError, *, is_root: bool) -> Read:
     if str(trouble) not in told:
         found.insert(0, _bad(folder, trouble))
     try:
-        return Read(load_bridge(folder, tuple(servers)), found)
+        configuration = load_bridge(folder, tuple(servers))
     except CirrusError:
         return Read(_without(folder, tuple(servers)), found)
+    return Read(configuration, [*found, *_removed(configuration)])
+
+
+def _removed(configuration: Configuration) -> Iterator[Finding]:
+    path = configuration.folder / "bridge.toml"
+    for name in configuration.removed:
+        yield note(
+            CONFIGURATION,
+            str(path),
+            tr("'{name}' below [statusd] no longer has an effect.", name=name),
+            tr("Remove the line '{name} = …' from {path}.", name=name, path=path),
+        )
 
 
 def _may_read(keys: Path) -> bool:

@@ -13,13 +13,8 @@ from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import BadConfiguration
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.load import Configuration
-from cirrus_bridge.delivery.events import WARNING, Change
+from cirrus_bridge.delivery.events import Change
 from cirrus_bridge.statusd.notify.background import Aside, Complaint
-
-NOT_ROOT = (
-    "Nobody is told on the desktop: only root can run a program as a job's owner, and this poller "
-    "is not run by root. Set notify = false below [statusd] in bridge.toml."
-)
 
 
 def sinks(
@@ -28,7 +23,7 @@ def sinks(
     log: Callable[[Change], None],
     clock: Clock,
 ) -> list[Aside]:
-    """The hook and the desktop, if they are wanted; their own trouble is told to `log` alone.
+    """The hook, if it is wanted; its own trouble is told to `log` alone.
 
     Raises:
         BadConfiguration: anybody could have chosen the hook.
@@ -41,13 +36,6 @@ def sinks(
         _check_only_ours(configuration.folder / "bridge.toml")
         hook = Hook(settings.hook, environ, Complaint("hook-failed", log, clock))
         found.append(Aside("hook-late", hook, log, clock))
-    if settings.notify and os.geteuid() != 0:
-        log(Change("notify-off", NOT_ROOT, WARNING))
-    elif settings.notify:
-        from cirrus_bridge.statusd.notify.desktop import Desktop
-
-        desktop = Desktop(Complaint("notify-failed", log, clock), clock)
-        found.append(Aside("notify-late", desktop, log, clock))
     return found
 
 
