@@ -185,7 +185,6 @@ STATUSES = st.sampled_from([200, 200, 200, 201, 204, 301, 302, 400, 401, 403, 40
 CALLS = {
     "version": lambda api: api.version(),
     "location": lambda api: api.location("Paris"),
-    "upload_file": lambda api: api.upload_file(b"data"),
     "temp_file": lambda api: api.temp_file(),
     "put_segment": lambda api: api.put_segment("f1", Segment(0, b"12345")),
     "job_status": lambda api: api.job_status(Receipt(TARGET, "20220318185808-1")),

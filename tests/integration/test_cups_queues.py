@@ -112,17 +112,14 @@ def test_a_text_is_cut_at_a_character(cups: PrivateCups, queues: CupsQueues) -> 
         assert most_bytes - 5 < len(cut.encode()) <= most_bytes
 
 
-def test_release_restart_cancel(cups: PrivateCups, queues: CupsQueues) -> None:
-    """Each does what lp and cancel would."""
+def test_release_restart(cups: PrivateCups, queues: CupsQueues) -> None:
+    """Each does what lp would."""
     job_id = held(cups)
     queues.release_job(job_id)
     cups.wait_job(job_id, "completed")
     created = cups.job(job_id)["time-at-processing"]
     queues.restart_job(job_id)
     assert cups.wait_job(job_id, "completed")["time-at-processing"] >= created
-    other = held(cups)
-    queues.cancel_job(other)
-    assert cups.wait_job(other)["job-state"] == 7
 
 
 def test_a_completed_job_can_not_be_changed(cups: PrivateCups, queues: CupsQueues) -> None:
@@ -134,7 +131,7 @@ def test_a_completed_job_can_not_be_changed(cups: PrivateCups, queues: CupsQueue
         queues.set_message(job_id, "late")
     with pytest.raises(CupsNotPossible):
         queues.release_job(job_id)
-    for ask in (queues.job, queues.release_job, queues.cancel_job):
+    for ask in (queues.job, queues.release_job):
         with pytest.raises(CupsGone):
             ask(4711)
     with pytest.raises(CupsGone):

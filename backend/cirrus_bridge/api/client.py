@@ -87,10 +87,6 @@ class CloudApi:
 
     # --- uploads: repeating one has no effect but a temporary file more
 
-    def upload_file(self, data: bytes) -> str:
-        """`putfile` without parameters: store a file, to be submitted later by its name."""
-        return answers.name(self._send("PUT", "/putfile", body=data))
-
     def temp_file(self) -> str:
         """`tempfile`: the name of a new temporary file to put segments into."""
         return answers.name(self._send("POST", "/tempfile"))

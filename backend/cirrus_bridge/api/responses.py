@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from cirrus_bridge.api.exchange import Exchange
@@ -98,26 +97,14 @@ def job_status(exchange: Exchange) -> JobStatus:
         state = DeliveryState.UNKNOWN
     if state < DeliveryState.SUBMITTED:  # states of ours, which no server says
         raise exchange.useless(tr("a job state was expected"))
-    segments = found.get("Segments")
-    properties = found.get("Properties")
     return JobStatus(
         state=state,
         name=_text(found.get("Name")),
         submitted=_text(found.get("Submitted")),
         size_bytes=_int(found.get("Size")),
-        ext=_text(found.get("Ext")),
-        segments=tuple(map(_int, segments)) if isinstance(segments, list) else (),
-        properties=MappingProxyType(
-            {str(k): _text(v) for k, v in properties.items()}
-            if isinstance(properties, dict)
-            else {}
-        ),
-        raw_print=found.get("RawPrint") is True,
-        target=_text(found.get("Target")),
         received=_text(found.get("Received")),
         delivered=_text(found.get("Delivered")),
         message=_text(found.get("Message")),
-        updated=_int(found.get("Updated")),
     )
 
 

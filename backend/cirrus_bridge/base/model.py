@@ -188,25 +188,18 @@ class DeliveryState(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """The answer to `get job`, every field of the API's document.
+    """The answer to `get job`, as far as it matters here.
 
-    The times are the server's own text, empty while they have not happened. `updated` is the
-    server's integer time stamp.
+    The times are the server's own text, empty while they have not happened.
     """
 
     state: DeliveryState
     name: str = ""
     submitted: str = ""
     size_bytes: int = 0
-    ext: str = ""
-    segments: tuple[int, ...] = ()
-    properties: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
-    raw_print: bool = False
-    target: str = ""
     received: str = ""
     delivered: str = ""
     message: str = ""
-    updated: int = 0
 
     @property
     def is_failing(self) -> bool:

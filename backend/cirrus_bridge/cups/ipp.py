@@ -37,7 +37,6 @@ class Operation(enum.IntEnum):
     """Operations (RFC 8011, 5.4.15), and those that only CUPS has (cups/ipp.h)."""
 
     PRINT_JOB = 0x0002
-    CANCEL_JOB = 0x0008
     GET_JOB_ATTRIBUTES = 0x0009
     GET_JOBS = 0x000A
     GET_PRINTER_ATTRIBUTES = 0x000B

@@ -163,10 +163,6 @@ class CupsQueues:
         """Print a finished job again, if CUPS still has its data."""
         self._server.request(Operation.RESTART_JOB, "/jobs/", [_job_uri(job_id)])
 
-    def cancel_job(self, job_id: int) -> None:
-        """Cancel a job that has not ended."""
-        self._server.request(Operation.CANCEL_JOB, "/jobs/", [_job_uri(job_id)])
-
     def pause(self, queue: str, message: str) -> bool:
         """Stop a queue, with a message for people; its jobs stay until somebody enables it.
 
