@@ -18,7 +18,7 @@ from cirrus_bridge.statusd.completion import Settlement
 from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
 from cirrus_bridge.statusd.status_messages import CupsNews
-from cirrus_bridge.statusd.timer import Timer
+from cirrus_bridge.statusd.timers import Timer
 from cirrus_bridge.statusd.watched import Job, Watched, WatchList
 
 CUPS_S = 15.0

@@ -27,7 +27,7 @@ from cirrus_bridge.journal.poller import PollerJournal, WaitingDocument
 from cirrus_bridge.sending.patience import FOR_CORRECTION
 from cirrus_bridge.sending.retry import waits
 from cirrus_bridge.statusd.queries import Askers
-from cirrus_bridge.statusd.timer import Timer
+from cirrus_bridge.statusd.timers import Timer
 
 LOOK_S = 3.0
 RELEASE_AGAIN_S, LONGEST_RELEASE_S = 10.0, 600.0

@@ -37,7 +37,7 @@ from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.cups_sync import CupsTurn
 from cirrus_bridge.statusd.queries import AT_ONCE, Askers, StatusApi
 from cirrus_bridge.statusd.schedule import Schedule
-from cirrus_bridge.statusd.timer import Timer
+from cirrus_bridge.statusd.timers import Timer
 from cirrus_bridge.statusd.watched import Watched, WatchList, place
 
 LOOK_S = 0.5  # into the journal, for documents that were handed over

@@ -10,8 +10,6 @@ All times are seconds on one clock that nobody can set.
 from __future__ import annotations
 
 import enum
-import heapq
-import itertools
 import math
 import random
 from collections import deque
@@ -20,6 +18,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.statusd.rate_limit import BACK_OFF, CompanyGate, ServerGate, jittered
+from cirrus_bridge.statusd.timers import TimerQueue
 
 REQUESTS_PER_MINUTE = 300.0
 FRESH_S = 30.0  # so old a job is mostly delivered, or waits for something that takes longer
@@ -46,7 +45,7 @@ class Urgency(enum.IntEnum):
 
 
 class _Job(Generic[JobId]):
-    __slots__ = ("born_s", "id", "location", "timer", "wait_s", "woken")
+    __slots__ = ("born_s", "id", "location", "wait_s", "woken")
 
     def __init__(self, job_id: JobId, location: _Location[JobId], now: float, age_s: float) -> None:
         self.id = job_id
@@ -55,12 +54,11 @@ class _Job(Generic[JobId]):
         # the waits of a geometric row add up to three times the last: where it would be by now
         late_s = max(0.0, age_s - FRESH_S)
         self.wait_s = min(FIRST_WAIT_S + late_s * (1 - 1 / BACK_OFF), LONGEST_WAIT_S)
-        self.timer = 0
         self.woken = False  # asked because of its location, not for its own sake
 
 
 class _Location(Generic[JobId]):
-    __slots__ = ("asleep", "company", "dozing", "jobs", "place", "timer", "wait_s", "woke_s")
+    __slots__ = ("asleep", "company", "dozing", "jobs", "place", "wait_s", "woke_s")
 
     def __init__(self, place: Place, company: _Company[JobId]) -> None:
         self.place = place
@@ -69,7 +67,6 @@ class _Location(Generic[JobId]):
         # oldest question first; dicts, because they keep order and lose any one at once
         self.dozing: dict[JobId, _Job[JobId]] = {}  # with a timer of its own, far away
         self.asleep: dict[JobId, _Job[JobId]] = {}  # without one
-        self.timer = 0
         self.wait_s = LONGEST_WAIT_S
         self.woke_s = -math.inf
 
@@ -77,15 +74,15 @@ class _Location(Generic[JobId]):
 class _Company(Generic[JobId]):
     """A company at a server."""
 
-    __slots__ = ("gate", "heaps", "requests")
+    __slots__ = ("gate", "requests", "timers")
 
     def __init__(self, gate: CompanyGate) -> None:
         self.gate = gate
         self.requests = 0
-        self.heaps: tuple[_Heap[JobId], ...] = tuple([] for _ in Urgency)
+        self.timers: TimerQueue[_Waiting[JobId]] = TimerQueue(len(Urgency))
 
 
-_Heap: TypeAlias = "list[tuple[float, int, _Job[JobId] | _Location[JobId]]]"
+_Waiting: TypeAlias = "_Job[JobId] | _Location[JobId]"
 
 
 class Schedule(Generic[JobId]):
@@ -108,7 +105,6 @@ class Schedule(Generic[JobId]):
         self._servers: dict[str, ServerGate] = {}
         self._companies: dict[tuple[str, str], _Company[JobId]] = {}
         self._turns: deque[_Company[JobId]] = deque()
-        self._numbers = itertools.count(1)
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -132,7 +128,9 @@ class Schedule(Generic[JobId]):
             self._plan(job, now)
         else:
             location.asleep[job_id] = job
-            if not location.timer:  # nobody has looked for a while: soon, but not all at once
+            if (
+                location not in location.company.timers
+            ):  # nobody has looked for a while: soon, but not all at once
                 self._wake_at(location, now + self._rng.uniform(0, START_SPREAD_S), Urgency.SLOW)
 
     def due(self, now: float, at_most: int) -> list[JobId]:
@@ -153,9 +151,8 @@ class Schedule(Generic[JobId]):
         """Seconds until `due` has something; infinite if only an event can bring that about."""
         earliest_s = math.inf
         for company in self._turns:
-            heads = [heap[0][0] for heap in self._valid_heaps(company) if heap]
-            if heads:
-                earliest_s = min(earliest_s, max(min(heads) - now, company.gate.opens_in_s(now)))
+            due_in_s = min(company.timers.first_due_s()) - now
+            earliest_s = min(earliest_s, max(due_in_s, company.gate.opens_in_s(now)))
         return max(0.0, earliest_s)
 
     def answered(self, job_id: JobId, now: float, *, changed: bool) -> None:
@@ -207,14 +204,14 @@ class Schedule(Generic[JobId]):
         job = self._jobs.pop(job_id, None)
         if job is None:
             return
-        job.timer = 0
         location = job.location
+        location.company.timers.cancel(job)
         location.company.gate.dropped(job_id)
         location.asleep.pop(job_id, None)
         location.dozing.pop(job_id, None)
         location.jobs -= 1
         if not location.jobs:
-            location.timer = 0
+            location.company.timers.cancel(location)
             del self._locations[location.place]
 
     def _new_location(self, place: Place) -> _Location[JobId]:
@@ -231,9 +228,9 @@ class Schedule(Generic[JobId]):
         """Set when the job is asked for again, by its own timer or its location's."""
         location = job.location
         if job.wait_s >= LONGEST_WAIT_S:
-            job.timer = 0
+            location.company.timers.cancel(job)
             location.asleep[job.id] = job
-            if not location.timer:
+            if location not in location.company.timers:
                 location.wait_s = LONGEST_WAIT_S
                 self._wake_at(location, now + self._pace(location), Urgency.SLOW)
             return
@@ -263,32 +260,21 @@ class Schedule(Generic[JobId]):
         longest_s = min(LONGEST_WAIT_S, EVERY_JOB_S / max(1, len(location.asleep)))
         return jittered(min(location.wait_s, longest_s), self._rng)
 
-    def _wake_at(
-        self, waiting: _Job[JobId] | _Location[JobId], due_s: float, urgency: Urgency
-    ) -> None:
-        """Give a job or a location a timer; its earlier one, if any, is void from now on."""
+    def _wake_at(self, waiting: _Waiting[JobId], due_s: float, urgency: Urgency) -> None:
+        """Set the timer of a job or a location, in place of an earlier one."""
         company = (waiting.location if isinstance(waiting, _Job) else waiting).company
-        waiting.timer = next(self._numbers)
-        heapq.heappush(company.heaps[urgency], (due_s, waiting.timer, waiting))
-
-    def _valid_heaps(self, company: _Company[JobId]) -> tuple[_Heap[JobId], ...]:
-        """The company's timers by urgency, each with one at its top that is not void."""
-        for heap in company.heaps:
-            while heap and heap[0][2].timer != heap[0][1]:
-                heapq.heappop(heap)
-        return company.heaps
+        company.timers.set(waiting, due_s, urgency)
 
     def _next(self, company: _Company[JobId], now: float) -> _Job[JobId] | None:
         """Take the job that is to be asked for, if one is due."""
         job = None
         while job is None:
-            heaps = [heap for heap in self._valid_heaps(company) if heap and heap[0][0] <= now]
-            if not heaps:
+            due_s = company.timers.first_due_s()
+            due = [urgency for urgency in Urgency if due_s[urgency] <= now]
+            if not due:
                 return None
             by_age = (company.requests + 1) % OLDEST_FIRST_EVERY == 0
-            heap = min(heaps, key=lambda heap: heap[0][0]) if by_age else heaps[0]
-            waiting = heapq.heappop(heap)[2]
-            waiting.timer = 0
+            waiting = company.timers.pop(min(due, key=due_s.__getitem__) if by_age else due[0])
             job = waiting if isinstance(waiting, _Job) else self._sleeper(waiting, now)
         job.location.dozing.pop(job.id, None)
         company.requests += 1
