@@ -43,12 +43,12 @@ def tr(template: str, /, **fields: object) -> Words:
         fields: what goes into the template's `{names}`; texts among them, and those of exceptions,
             are translated with it.
     """
-    return _text(template, "", -1, fields)
+    return _filled(template, "", -1, fields)
 
 
 def trn(one: str, many: str, count: int, /, **fields: object) -> Words:
     """A text of so many things; its field `{count}` is their number."""
-    return _text(one, many, count, {"count": count, **fields})
+    return _filled(one, many, count, {"count": count, **fields})
 
 
 def marked(template: str) -> str:
@@ -91,21 +91,25 @@ def _words(say: Callable[[Catalog], str]) -> Words:
     return words
 
 
-def _text(one: str, many: str, count: int, fields: Mapping[str, object]) -> Words:
+def _filled(one: str, many: str, count: int, fields: Mapping[str, object]) -> Words:
+    """A template with its fields, in whatever language."""
+
     def say(catalog: Catalog) -> str:
-        said = {name: _said(value, catalog) for name, value in fields.items()}
-        source, template = _english(one, many, count), catalog(one, many, count)
-        wanted, used = _Used(said), _Used(said)
-        english = source.format_map(wanted)
-        if template == source:
-            return english
+        texts = {name: _said(value, catalog) for name, value in fields.items()}
+        english, needed = _format(_english(one, many, count), texts)
         try:
-            filled = template.format_map(used)
+            text, used = _format(catalog(one, many, count), texts)
         except (LookupError, ValueError, AttributeError):
             return english
-        return filled if used.names == wanted.names else english
+        return text if used == needed else english  # a damaged translation
 
     return _words(say)
+
+
+def _format(template: str, texts: Mapping[str, str]) -> tuple[str, set[str]]:
+    """The template with these texts in its fields, and the names of the fields that it has."""
+    fields = _Fields(texts)
+    return template.format_map(fields), fields.used
 
 
 def _said(value: object, catalog: Catalog) -> str:
@@ -114,15 +118,15 @@ def _said(value: object, catalog: Catalog) -> str:
     return value.say(catalog) if isinstance(value, Words) else str(value)
 
 
-class _Used(dict[str, str]):
-    """Fields that know which of them were used."""
+class _Fields(dict[str, str]):
+    """Texts by the names of fields, and `used`: the fields that a template has used."""
 
-    def __init__(self, fields: dict[str, str]) -> None:
-        super().__init__(fields)
-        self.names: set[str] = set()
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        super().__init__(texts)
+        self.used: set[str] = set()
 
     def __getitem__(self, name: str) -> str:
-        self.names.add(name)
+        self.used.add(name)
         return super().__getitem__(name)
 
 

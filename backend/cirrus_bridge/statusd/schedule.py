@@ -128,9 +128,8 @@ class Schedule(Generic[JobId]):
             self._plan(job, now)
         else:
             location.asleep[job_id] = job
-            if (
-                location not in location.company.timers
-            ):  # nobody has looked for a while: soon, but not all at once
+            # nobody has looked for a while: soon, but not all locations at once
+            if location not in location.company.timers:
                 self._wake_at(location, now + self._rng.uniform(0, START_SPREAD_S), Urgency.SLOW)
 
     def due(self, now: float, at_most: int) -> list[JobId]:
