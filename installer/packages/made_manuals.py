@@ -1,6 +1,6 @@
-"""Manual pages that are made, of cirrusctl and of the codes, and cirrusctl's completions.
+"""Generate cirrusctl(8), cirrus-bridge-codes(7) and the shell completions of cirrusctl.
 
-They are the programs' own words. The pages are scdoc(5), as those that are written by hand.
+Their texts are those of `cirrusctl --help` and of the error codes. The pages are in scdoc(5).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from typer import Context
@@ -19,23 +19,21 @@ from cirrus_bridge.cirrusctl.main import app
 from cirrus_bridge.cirrusctl.output.codes import explanations
 from cirrus_bridge.cirrusctl.output.help_texts import program_of
 
-# where each shell's file is to be, as nfpm finds it below build/cirrus-bridge/completions
+# shell → its file below build/cirrus-bridge/completions, where nfpm expects it
 COMPLETIONS = {"bash": "cirrusctl", "zsh": "_cirrusctl", "fish": "cirrusctl.fish"}
 _INTRODUCTION = """\
-Each message of trouble, in the job, at the queue, in CUPS's error log and from the other programs,
-ends with a code; one that tells how a job goes on has none. _cirrusctl explain CODE_ says the same
-as this page; _cirrusctl doctor_ looks for what is wrong; _cirrusctl job N_ and
-_cirrusctl logs --job N_ show what has happened to one job. _lp -i JOB -H resume_ releases a held
-job, _lp -i JOB -H restart_ prints a finished one again.
-
-The number behind a code is the exit status with which the backend tells CUPS of it, see
-*cirrus*(8)."""
-_TYPE = re.compile(r" <\w+>$")  # which typer adds to an argument's name
+Each error message ends with a code. The number after the code is the exit status of the backend,
+see *cirrus*(8). _cirrusctl explain CODE_ says the same as this page. _cirrusctl doctor_ looks for
+what is wrong. _cirrusctl job N_ and _cirrusctl logs --job N_ show one job. _lp -i JOB -H resume_
+releases a held job, and _lp -i JOB -H restart_ prints a finished job again."""
+_COMMON_OPTIONS = ("--json", "--help")
+_STATUS = re.compile(r"(\d) (.+?)(?:; (?=\d )|\.?$)")  # of the program's epilog
+_TYPE = re.compile(r" <\w+>$")  # typer adds it to the name of an argument
 _LITERAL = str.maketrans({letter: f"\\{letter}" for letter in "\\*_`#<>[]|~"})
 
 
 def manuals() -> Mapping[str, str]:
-    """The text of each page, by its name with the section."""
+    """Page, with its section → its text."""
     return {
         "cirrusctl.8": "\n".join(_cirrusctl()) + "\n",
         "cirrus-bridge-codes.7": "\n".join(_codes()) + "\n",
@@ -43,7 +41,7 @@ def manuals() -> Mapping[str, str]:
 
 
 def completions() -> Mapping[str, bytes]:
-    """The text of each file of COMPLETIONS."""
+    """File of COMPLETIONS → its text."""
     program = Path(sys.executable).with_name("cirrusctl")
     return {
         file: subprocess.run(
@@ -58,7 +56,7 @@ def completions() -> Mapping[str, bytes]:
 
 def _codes() -> Iterator[str]:
     yield from ('cirrus-bridge-codes(7) "" "Cirrus Bridge"', "", "# NAME", "")
-    yield "cirrus-bridge-codes - what the codes CB-nnn in messages mean, and what to do"
+    yield "cirrus-bridge-codes - meaning of the codes CB-nnn in messages"
     yield from ("", "# DESCRIPTION", "", _INTRODUCTION, "", "# CODES", "")
     for each in explanations().values():
         do = f"To do: {each.do}." if each.do else ""
@@ -70,52 +68,60 @@ def _codes() -> Iterator[str]:
 def _cirrusctl() -> Iterator[str]:
     program = program_of(app)
     context = Context(program, info_name="cirrusctl")
+    commands = [
+        command for command in program.commands.values() if isinstance(command, TyperCommand)
+    ]
     yield from ('cirrusctl(8) "" "Cirrus Bridge"', "", "# NAME", "")
     yield "cirrusctl - administer printing to cloud devices"
     yield from ("", "# SYNOPSIS", "", "*cirrusctl* _COMMAND_ [_ARGUMENT_...]", "")
-    yield from ("# DESCRIPTION", "", _text(program.help), "", "# COMMANDS", "")
-    for name, command in program.commands.items():
-        if isinstance(command, TyperCommand):
-            yield from _command(name, command, Context(command, info_name=name, parent=context))
-    yield from ("# EXIT STATUS", "", _text(program.epilog).removeprefix("Exit status: "), "")
+    yield from ("# DESCRIPTION", "", _text(program.help), "")
+    yield from (
+        "All commands take *--help*, and *--json* for JSON, in English, instead of text.",
+        "",
+    )
+    yield from ("# COMMANDS", "")
+    for command in commands:
+        yield from _command(command, Context(command, info_name=command.name, parent=context))
+    yield from ("# EXIT STATUS", "", *_table(_STATUS.findall(program.epilog or "")))
     yield from (
         "# FILES",
         "",
-        "_/etc/cirrus-bridge/servers.d/\\*.toml_",
-        "\tServers and their keys: *cirrus-bridge.toml*(5).",
+        "_/etc/cirrus-bridge/_",
+        "\tservers.d and queues.toml: *cirrus-bridge.toml*(5).",
         "",
-        "_/etc/cirrus-bridge/queues.toml_",
-        "\tQueues that *cirrusctl apply* makes: *cirrus-bridge.toml*(5), too.",
-        "",
-    )
-    yield from (
         "_/usr/share/doc/cirrus-bridge/examples/queues.toml_",
-        "\tan example with all that it can say",
+        "\tA commented example.",
         "",
         "# ENVIRONMENT",
         "",
         "*LANGUAGE*, *LC_ALL*, *LC_MESSAGES*, *LANG*",
-        "\tThe language of texts for people: English, German, French, Spanish or Japanese. JSON",
-        "\tis in English.",
+        "\tThe language: English, German, French, Spanish or Japanese.",
         "",
-    )
-    yield from (
         "# SEE ALSO",
         "",
         "*cirrus*(8), *cirrus-statusd*(8), *cirrus-bridge.toml*(5), *cirrus-bridge-codes*(7)",
     )
 
 
-def _command(name: str, command: TyperCommand, context: Context) -> Iterator[str]:
-    words = [_text(piece) for piece in command.collect_usage_pieces(context)]
-    yield from (f"## cirrusctl {name}", "", " ".join((f"*cirrusctl {name}*", *words)), "")
+def _command(command: TyperCommand, context: Context) -> Iterator[str]:
+    yield from (f"## cirrusctl {command.name}", "")
     for paragraph in (command.help or "").split("\n\n"):
-        yield from (_text(" ".join(paragraph.split())), "")
-    for parameter in command.get_params(context):
-        record = parameter.get_help_record(context)
-        if record and "--help" not in record[0]:
-            called = _TYPE.sub("", record[0])
-            yield from (f"*{_text(called)}*", f"\t{_text(' '.join(record[1].split()))}", "")
+        yield from (_text(paragraph), "")
+    records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
+    yield from _table(
+        (_TYPE.sub("", record[0]), record[1])
+        for record in records
+        if record and record[0] not in _COMMON_OPTIONS
+    )
+
+
+def _table(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Render terms and their texts as a table, with an empty line after it."""
+    marks = ("|[", ":<")
+    for term, text in rows:
+        yield from (f"{marks[0]} *{_text(term)}*", f"{marks[1]} {_text(text)}")
+        marks = ("| ", ": ")
+    yield ""
 
 
 def _text(text: str | None) -> str:
