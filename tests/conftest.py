@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from pypdf import PdfWriter
 
 from paths import WELCOME
 from print_site import PrintSite
@@ -56,6 +55,8 @@ def own_site() -> Iterator[PrintSite]:
 @pytest.fixture(scope="session")
 def pdfs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """Real PDF files by their number of pages."""
+    from pypdf import PdfWriter  # late: unit tests have no pypdf
+
     folder = tmp_path_factory.mktemp("pdfs")
     files = {4: WELCOME}
     for pages in (1, 20):

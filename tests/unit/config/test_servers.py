@@ -37,6 +37,7 @@ def credentials(tmp_path: Path) -> Path:
 
 def _credential(folder: Path, name: str, text: str, mode: int = 0o400) -> Path:
     path = folder / f"servers.d_{name}"
+    path.unlink(missing_ok=True)
     path.write_text(text)
     path.chmod(mode)
     return path

@@ -1,0 +1,88 @@
+"""CUPS's own tester has nothing against the generated PPDs, whatever a location says of itself."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cirrus_bridge.drivers.devices import Driver
+from described_devices import (
+    LINUX,
+    MONO,
+    NASTY,
+    PAPERS,
+    WINDOWS,
+    driver_of,
+    kept,
+    long_paper_answer,
+    many_of_everything,
+    nasty_answer,
+    printers,
+    props,
+    texts,
+)
+
+LINES = {
+    "windows": WINDOWS,
+    "mono": MONO,
+    "linux": LINUX,
+    "short": "HP",
+    "hostile": 'HP\t"\t<</x:/y;*End\n*OpenUI;"\tx\ty\tz\t"A4",<A4>,Custom.1x1,Custom.100x200',
+    "2,000 sizes": "HP\t\t\t\t\t\t" + ",".join(f"om_x{n}_{n + 50}x300mm" for n in range(2000)),
+    "none": "",
+}
+
+
+def _check(driver: Driver) -> None:
+    command = ["cupstestppd", "-q", "-W", "none", "-"]
+    done = subprocess.run(command, input=driver.ppd().encode(), capture_output=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_whatever_printer_a_location_reports(line: str) -> None:
+    """No error, whatever is in the printer's line."""
+    _check(driver_of(LINES[line]))
+
+
+@pytest.mark.parametrize(
+    "formats",
+    [[], ["any"], ["ps", "pdf"], ["PS"], ["pcl", "ps"], ["pcl6", "pcl"], ["pcl"], ["txt"]],
+    ids="-".join,
+)
+def test_each_page_language(formats: list[str]) -> None:
+    """No error, whatever formats a device takes."""
+    _check(driver_of(WINDOWS + ",Envelope #10", Formats=formats))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(printers, min_size=1, max_size=1), props, texts)
+def test_made_up_devices(lines: list[str], defaults: object, name: str) -> None:
+    """No error, whatever text stands where."""
+    one = {"Name": name, "Target": "P", "DefaultProps": defaults}
+    answer = {"Name": name, "IsWindows": True, "Printers": lines, "Devices": {"D": one}}
+    _, (found,) = kept(answer)
+    _check(found)
+
+
+@pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
+def test_each_nasty_text_everywhere(text: str) -> None:
+    """No error for a text that means something elsewhere."""
+    _, found = kept(nasty_answer(text))
+    _check(found[0])
+
+
+def test_many_of_everything() -> None:
+    """A driver with as many papers and trays as a dialog can show."""
+    _, (found,) = kept(many_of_everything())
+    _check(found)
+
+
+@pytest.mark.parametrize("start", PAPERS)
+def test_papers_with_long_names(start: str) -> None:
+    """No error, however long the name of a paper is in bytes."""
+    _, (found,) = kept(long_paper_answer(f"{start} 50 x 80 mm".strip()))
+    _check(found)
