@@ -7,6 +7,7 @@ for each new language that it is called with.
 
 from __future__ import annotations
 
+import functools
 import io
 import sys
 import tomllib
@@ -89,13 +90,7 @@ def compiled(path: Path) -> bytes:
 def messages(domain: str) -> Catalog:
     """All messages of the source that belong into the catalogs of a domain."""
     found = Catalog(domain=domain)
-    for file, line, message, comments, context in extract_from_dir(
-        PACKAGE,
-        method_map=[("**.py", "python")],
-        keywords=KEYWORDS,
-        comment_tags=["translators:"],
-        strip_comment_tags=True,
-    ):
+    for file, line, message, comments, context in _extracted():
         if domain == _domain(file):
             found.add(message, None, [(file, line)], auto_comments=comments, context=context)
     if domain == _domain(CODES):
@@ -106,6 +101,20 @@ def messages(domain: str) -> Catalog:
         for text in _help():
             found.add(text, None, [(HELP, 1)])
     return found
+
+
+@functools.cache
+def _extracted() -> list[Any]:
+    # once for all catalogs
+    return list(
+        extract_from_dir(
+            PACKAGE,
+            method_map=[("**.py", "python")],
+            keywords=KEYWORDS,
+            comment_tags=["translators:"],
+            strip_comment_tags=True,
+        )
+    )
 
 
 def _help() -> Iterable[str]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import heapq
 import math
 import random
+import sys
 from bisect import bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from cirrus_bridge.base.model import Place
@@ -107,25 +107,44 @@ def poll_at_intervals(day: Day, interval_s: float, *, seed: int = 0) -> Seen:
     changes: list[tuple[float, int, int, int]] = []
     for job in day.jobs:
         start_s = max(0.0, job.accepted_s) + rng.uniform(0, interval_s)
-        known = 0
-        for at_s in _ticks(start_s, interval_s):
-            seen.requests += 1
-            if day.is_away(at_s):
-                seen.during_outage += 1
-            elif job.state(at_s) != known:
+        ticks = _Ticks(start_s, interval_s)
+        away_from, away_to = map(ticks.before, day.outage)
+        last, known = ticks.before(DAY_S) - 1, 0
+        for change_s in (job.received_s, job.delivered_s):
+            tick = ticks.before(change_s)
+            if away_from <= tick < away_to:
+                tick = away_to
+            if tick > last:
+                break
+            at_s = ticks.at_s(tick)
+            if job.state(at_s) != known:
                 changes.append((at_s + ANSWER_S, job.number, known, job.state(at_s)))
                 known = job.state(at_s)
                 if known == 2:
-                    break
+                    last = tick
+        seen.requests += last + 1
+        seen.during_outage += max(0, min(away_to, last + 1) - away_from)
     for at_s, number, before, after in sorted(changes):
         tally.changed(day.jobs[number], before, after, at_s)
     return seen
 
 
-def _ticks(start_s: float, interval_s: float) -> Iterator[float]:
-    while start_s < DAY_S:
-        yield start_s
-        start_s += interval_s
+@dataclass(frozen=True)
+class _Ticks:
+    """The moments of a clock that ticks at intervals, numbered from 0."""
+
+    start_s: float
+    interval_s: float
+
+    def at_s(self, number: int) -> float:
+        """When it is so."""
+        return self.start_s + number * self.interval_s
+
+    def before(self, at_s: float) -> int:
+        """How many there are before then, which is the number of the first after that."""
+        if at_s == math.inf:
+            return sys.maxsize
+        return max(0, math.ceil((at_s - self.start_s) / self.interval_s))
 
 
 class _Poller:

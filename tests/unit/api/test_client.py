@@ -381,13 +381,13 @@ DRIPS = {
 @pytest.mark.parametrize("name", CALLS)
 def test_answer_that_comes_drop_by_drop(name: str, drip: str) -> None:
     """The time limit is for the whole answer, not for each of its bytes."""
-    script = Drip(DRIPS[drip], 0.06)
+    script = Drip(DRIPS[drip], 0.02)
     expected = SubmitUnanswered if name in SUBMITS else Unreachable
     with (
         ScriptedServer(lambda _: script) as server,
         pytest.raises(expected, match="no answer in time"),
     ):
-        CALLS[name](_api(server.name, read_timeout_s=0.5))
+        CALLS[name](_api(server.name, read_timeout_s=0.2))
 
 
 @pytest.mark.parametrize("interim", [(102,), (103,), (100, 102, 103, 199)])

@@ -203,13 +203,28 @@ def test_lock_of_a_job_ends_with_its_holder(tmp_path: Path) -> None:
 
 def test_many_open_a_new_journal_at_once(tmp_path: Path) -> None:
     """Backends and poller of a new machine: nobody finds the database locked."""
-    program = "import sys; from pathlib import Path\n"
-    program += "from cirrus_bridge.journal.submissions import Journal\n"
-    program += "Journal(Path(sys.argv[1]))"
-    for number in range(5):
-        command = [sys.executable, "-c", program, str(tmp_path / str(number))]
-        started = [Program[bytes](command) for _ in range(6)]
-        assert [process.wait(30) for process in started] == [0] * 6
+    program = (
+        "import sys, pathlib, cirrus_bridge.journal.submissions as j\n"
+        "print('ready', flush=True)\n"
+        "for line in sys.stdin:\n"
+        "    with j.Journal(pathlib.Path(line.strip())): print('opened', flush=True)"
+    )
+    pipe = subprocess.PIPE
+    with contextlib.ExitStack() as stack:
+        started = [
+            stack.enter_context(
+                Program([sys.executable, "-c", program], stdin=pipe, stdout=pipe, text=True)
+            )
+            for _ in range(6)
+        ]
+        for said in ("ready\n", *["opened\n"] * 5):
+            for process in started:
+                assert process.stdout and process.stdout.readline() == said
+            folder = tempfile.mkdtemp(dir=tmp_path) + "/state"
+            for process in started:
+                assert process.stdin
+                process.stdin.write(f"{folder}\n")
+                process.stdin.flush()
 
 
 def test_root_opens_what_the_owner_may_open() -> None:

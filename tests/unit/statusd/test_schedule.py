@@ -13,7 +13,7 @@ import pytest
 
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.statusd.schedule import EVERY_JOB_S, FRESH_S, LONGEST_WAIT_S, Schedule
-from polling_day import Day, make_day, poll_at_intervals, poll_by_schedule
+from polling_day import Day, Seen, make_day, poll_at_intervals, poll_by_schedule
 
 PARIS = Place("a.test:443", "Acme", "Paris")
 LYON = Place("a.test:443", "Acme", "Lyon")
@@ -318,10 +318,7 @@ def day() -> Day:
     return make_day(seed=7)
 
 
-@pytest.mark.parametrize("per_minute", [300, 100])
-def test_a_day(day: Day, per_minute: int) -> None:
-    """Fresh jobs are seen at once, locations that come back in minutes, at a small rate."""
-    seen = poll_by_schedule(day, requests_per_minute=per_minute)
+def _check(seen: Seen, per_minute: int) -> None:
     assert seen.most_in_a_minute <= per_minute
     assert seen.during_outage < 40  # of half an hour
     assert len(seen.fresh_s) > 15_000
@@ -333,10 +330,17 @@ def test_a_day(day: Day, per_minute: int) -> None:
     assert quantiles(seen.old_s, n=20)[18] < 240 * slower
 
 
-def test_a_day_at_fixed_intervals(day: Day) -> None:
-    """Each minute for each job: forty times the requests, and fresh jobs are seen late."""
-    fixed = poll_at_intervals(day, 60.0)
+def test_a_day_at_a_low_rate(day: Day) -> None:
+    """Fresh jobs are seen in seconds, and locations that come back in minutes."""
+    _check(poll_by_schedule(day, requests_per_minute=100), 100)
+
+
+def test_a_day_at_the_usual_rate_and_at_fixed_intervals(day: Day) -> None:
+    """Fresh jobs are seen at once, locations that come back in minutes, at a small rate. Each
+    minute for each job would be forty times the requests, and fresh jobs would be seen late."""
     ours = poll_by_schedule(day)
+    _check(ours, 300)
+    fixed = poll_at_intervals(day, 60.0)
     assert fixed.requests > 30 * ours.requests
     assert median(fixed.fresh_s) > 20 * median(ours.fresh_s)
     assert set(map(len, (fixed.first_s, ours.first_s))) == {len(ours.first_s)}
