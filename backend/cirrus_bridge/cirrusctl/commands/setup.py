@@ -11,7 +11,7 @@ from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
 from cirrus_bridge.cirrusctl.output.output import AsJson, Output
 from cirrus_bridge.cirrusctl.setup.conversation import Conversation
-from cirrus_bridge.cirrusctl.setup.guided_server import Wanted
+from cirrus_bridge.cirrusctl.setup.guided_server import SetupOptions
 from cirrus_bridge.cirrusctl.setup.guided_setup import GuidedSetup
 
 
@@ -64,7 +64,7 @@ def command(
     Asks for what the options do not say, tries each answer, writes the server's file into
     servers.d, adds a queue for each device that you choose, and prints a test page. Run it as root.
     """
-    wanted = Wanted(
+    wanted = SetupOptions(
         server,
         key_file,
         company,

@@ -1,12 +1,13 @@
-"""The first questions of the guided setup: which server, key, company and locations; each answer is
-tried before the next question.
+"""The first questions of the guided setup: server, key, company and locations.
+
+Each answer is tried before the next question. What was wrong is asked again.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cirrus_bridge.api.mdns import LanServer, servers_on_lan
@@ -14,19 +15,19 @@ from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.distrust import Distrust
 from cirrus_bridge.base.errors import CirrusError, KeyRefused, NotPermitted, ServerMisconfigured
 from cirrus_bridge.base.translation import joined, tr
-from cirrus_bridge.cirrusctl.setup import steps as setup
+from cirrus_bridge.cirrusctl.setup import steps
 from cirrus_bridge.cirrusctl.setup.conversation import Conversation
 from cirrus_bridge.cirrusctl.setup.steps import Draft, WrongAnswer
 from cirrus_bridge.config.queue_uri import is_loopback
 from cirrus_bridge.config.servers import Secret, is_key
 from cirrus_bridge.drivers.devices import Driver
 
-Found = list[tuple[str, Driver]]  # location, device
+FoundDevices = list[tuple[str, Driver]]  # location, device
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the command line says; None and () where people are to be asked."""
+class SetupOptions:
+    """The options of the command; None and () where people are asked."""
 
     server: str | None
     key_file: str | None
@@ -41,52 +42,113 @@ class Wanted:
     replace: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _ServerAnswers:
+    """What is known of the server. `proposed` is the company that the server announces."""
+
+    address: str | None
+    ca_file: str | None
+    plain: bool
+    proposed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _CompanyAnswers:
+    """What is known of the company: empty where people are asked. `proposed` is offered as the
+    company's id."""
+
+    company: str
+    key: str
+    locations: Sequence[str]
+    proposed: str = ""
+
+
 @dataclass(slots=True)
 class GuidedServer:
     """`done(text, step, **facts)` is told what was found out."""
 
-    wanted: Wanted
+    options: SetupOptions
     talk: Conversation
     clock: Clock
     done: Callable[..., None]
 
-    def ask(self) -> tuple[Draft, Found]:
-        """A server with what it has accepted, and the devices of its locations."""
-        return self._key_and_locations(*self._server())
+    def ask(self) -> tuple[Draft, FoundDevices]:
+        """A server with the answers that it has accepted, and the devices of its locations.
+
+        Raises:
+            CirrusError: an answer is wrong, and there is nobody to ask.
+        """
+        drafted, proposed = self._server()
+        options = self.options
+        answers = _CompanyAnswers(
+            options.company or "", self._given_key(), options.locations, proposed
+        )
+        while True:
+            answers = self._with_company(answers)
+            try:
+                draft = drafted.with_(company=answers.company, api_key=Secret(answers.key))
+                steps.try_key(draft)
+                answers = self._with_locations(answers)
+                draft = draft.with_(locations=answers.locations)
+                found = _devices_of(draft, answers.locations)
+            except (KeyRefused, NotPermitted) as trouble:
+                self.talk.or_end(trouble)
+                answers = _CompanyAnswers("", "", answers.locations, answers.company)
+            except CirrusError as trouble:
+                self.talk.or_end(trouble)
+                answers = replace(answers, locations=())
+            else:
+                self._tell_found(draft, found)
+                return draft, found
+
+    # --- the server
 
     def _server(self) -> tuple[Draft, str]:
-        """A server that answers, and the company that it announces, if it does."""
-        address: str | None = self.wanted.server
-        ca_file, plain = self.wanted.ca_file, self.wanted.plain
-        proposed = ""
+        """A server that answers, and the company that the server announces, if it does."""
+        options = self.options
+        answers = _ServerAnswers(options.server, options.ca_file, options.plain)
         while True:
-            if address is None:
-                address, proposed = self._address()
+            if answers.address is None:
+                answers = self._with_address(answers)
             try:
-                drafted = setup.draft(
-                    address, ca_file=ca_file, proxy=self.wanted.proxy, plain=plain
-                )
-                version = setup.try_server(drafted)
+                drafted = self._try_server(answers)
             except CirrusError as trouble:
-                why = trouble.distrust if isinstance(trouble, ServerMisconfigured) else None
-                if why is Distrust.NO_TLS and self._may_be_plain(address):
-                    plain = True
-                    continue
-                self.talk.or_end(trouble)
-                if why is Distrust.UNKNOWN_CA:
-                    ca_file = self.talk.text(tr("File of the CA that has signed it"), "--ca-file")
-                else:
-                    address, ca_file, plain = None, None, self.wanted.plain
-                continue
-            name = drafted.server.name
-            self.done(
-                tr("{name} answers (version {version}).", name=name, version=version),
-                "server",
-                server=name,
-                version=version,
-                tls=not drafted.plain,
-            )
-            return drafted, proposed
+                answers = self._corrected(answers, trouble)
+            else:
+                return drafted, answers.proposed
+
+    def _try_server(self, answers: _ServerAnswers) -> Draft:
+        drafted = steps.draft(
+            answers.address or "",
+            ca_file=answers.ca_file,
+            proxy=self.options.proxy,
+            plain=answers.plain,
+        )
+        version = steps.try_server(drafted)
+        name = drafted.server.name
+        self.done(
+            tr("{name} answers (version {version}).", name=name, version=version),
+            "server",
+            server=name,
+            version=version,
+            tls=not drafted.plain,
+        )
+        return drafted
+
+    def _corrected(self, answers: _ServerAnswers, trouble: CirrusError) -> _ServerAnswers:
+        """The answers for the next attempt.
+
+        Raises:
+            CirrusError: `trouble`, if there is nobody to ask.
+        """
+        why = trouble.distrust if isinstance(trouble, ServerMisconfigured) else None
+        if why is Distrust.NO_TLS and self._may_be_plain(answers.address or ""):
+            return replace(answers, plain=True)
+        self.talk.or_end(trouble)
+        if why is Distrust.UNKNOWN_CA:
+            question = tr("File of the CA that has signed it")
+            return replace(answers, ca_file=self.talk.text(question, "--ca-file"))
+        return replace(answers, address=None, ca_file=None, plain=self.options.plain)
 
     def _may_be_plain(self, address: str) -> bool:
         host = address.rpartition(":")[0] or address
@@ -95,8 +157,8 @@ class GuidedServer:
             default=True,
         )
 
-    def _address(self) -> tuple[str, str]:
-        """Which one, of those that announce themselves or any other."""
+    def _with_address(self, answers: _ServerAnswers) -> _ServerAnswers:
+        """Ask for the address: one of the servers that announce themselves, or any other."""
         there: list[LanServer] = []
         if self.talk.may_ask:
             there = servers_on_lan(self.clock)
@@ -113,52 +175,39 @@ class GuidedServer:
         answer = self.talk.text(question, "--server")
         if answer.isdecimal() and 0 < int(answer) <= len(there):
             chosen = there[int(answer) - 1]
-            return setup.address_of(chosen), chosen.company
-        return answer, ""
+            address = steps.address_of(chosen)
+            return replace(answers, address=address, proposed=chosen.company)
+        return replace(answers, address=answer, proposed="")
 
     # --- the key, the company, the locations
 
-    def _key_and_locations(self, drafted: Draft, proposed: str) -> tuple[Draft, Found]:
-        """The server with what was accepted, and the devices of its locations."""
-        company, key, locations = self.wanted.company, self._given_key(), self.wanted.locations
-        while True:
-            company = company or self.talk.text(
-                tr("Company (its id)"), "--company", default=proposed or None
-            )
-            key = key or self._typed_key()
-            draft = drafted.with_(company=company, api_key=Secret(key))
-            try:
-                setup.try_key(draft)
-                if not locations:
-                    answer = self.talk.text(
-                        tr("Location (its id; several with commas)"), "--location"
-                    )
-                    locations = tuple(filter(None, map(str.strip, answer.split(","))))
-                draft = draft.with_(locations=locations)
-                found = [
-                    (each, device)
-                    for each in locations
-                    for device in setup.try_location(draft, each)
-                ]
-            except (KeyRefused, NotPermitted) as trouble:
-                self.talk.or_end(trouble)
-                company, key, proposed = None, "", company or proposed
-            except CirrusError as trouble:
-                self.talk.or_end(trouble)
-                locations = ()
-            else:
-                self.done(
-                    tr(
-                        "The key is accepted. Devices at {locations}: {count}.",
-                        locations=", ".join(locations),
-                        count=len(found),
-                    ),
-                    "locations",
-                    company=company,
-                    locations=locations,
-                    devices=len(found),
-                )
-                return draft, found
+    def _with_company(self, answers: _CompanyAnswers) -> _CompanyAnswers:
+        company = answers.company or self.talk.text(
+            tr("Company (its id)"), "--company", default=answers.proposed or None
+        )
+        return replace(answers, company=company, key=answers.key or self._typed_key())
+
+    def _tell_found(self, draft: Draft, found: FoundDevices) -> None:
+        locations = draft.server.locations
+        self.done(
+            tr(
+                "The key is accepted. Devices at {locations}: {count}.",
+                locations=", ".join(locations),
+                count=len(found),
+            ),
+            "locations",
+            company=draft.server.company,
+            locations=locations,
+            devices=len(found),
+        )
+
+    def _with_locations(self, answers: _CompanyAnswers) -> _CompanyAnswers:
+        if answers.locations:
+            return answers
+        question = tr("Location (its id; several with commas)")
+        answer = self.talk.text(question, "--location")
+        locations = tuple(filter(None, map(str.strip, answer.split(","))))
+        return replace(answers, locations=locations)
 
     def _typed_key(self) -> str:
         while True:
@@ -170,9 +219,9 @@ class GuidedServer:
     def _given_key(self) -> str:
         """The key of the command line's file; never one of the command line itself, which
         everybody can see."""
-        if self.wanted.key_file is None:
+        if self.options.key_file is None:
             return ""
-        file = self.wanted.key_file
+        file = self.options.key_file
         why: str = tr("it holds no key, or more than one")
         try:
             key = sys.stdin.readline() if file == "-" else Path(file).read_text("utf-8")
@@ -190,3 +239,7 @@ class GuidedServer:
                 )
             )
         return key.strip()
+
+
+def _devices_of(draft: Draft, locations: Sequence[str]) -> FoundDevices:
+    return [(each, device) for each in locations for device in steps.try_location(draft, each)]

@@ -18,9 +18,9 @@ from cirrus_bridge.cirrusctl.doctor.finding import Finding, Severity
 from cirrus_bridge.cirrusctl.doctor.following import POLLER
 from cirrus_bridge.cirrusctl.output.output import Output
 from cirrus_bridge.cirrusctl.queues.cups_setup import CupsSetup
-from cirrus_bridge.cirrusctl.setup import steps as setup
+from cirrus_bridge.cirrusctl.setup import steps
 from cirrus_bridge.cirrusctl.setup.conversation import Conversation
-from cirrus_bridge.cirrusctl.setup.guided_server import Found, GuidedServer, Wanted
+from cirrus_bridge.cirrusctl.setup.guided_server import FoundDevices, GuidedServer, SetupOptions
 from cirrus_bridge.cirrusctl.setup.steps import Draft, WrongAnswer
 from cirrus_bridge.cirrusctl.setup.test_page import Result, print_test_page
 from cirrus_bridge.drivers.devices import Driver
@@ -34,7 +34,7 @@ POLLER_S = 5.0
 class GuidedSetup:
     """One conversation, from the first question to the last."""
 
-    wanted: Wanted
+    options: SetupOptions
     output: Output
     talk: Conversation
     installation: Installation
@@ -42,8 +42,8 @@ class GuidedSetup:
     def run(self) -> bool:
         """All of it; whether all that was tried works."""
         clock = self.installation.clock
-        setup.check_ready(self.installation, adds_queues=[*self.wanted.devices] != [NONE])
-        drafted, found = GuidedServer(self.wanted, self.talk, clock, self._done).ask()
+        steps.check_ready(self.installation, adds_queues=[*self.options.devices] != [NONE])
+        drafted, found = GuidedServer(self.options, self.talk, clock, self._done).ask()
         self._write(drafted)
         queues = [*self._queues(found)]
         failed = [queue for queue in queues if self._wants_test(queue) and not self._test(queue)]
@@ -74,22 +74,22 @@ class GuidedSetup:
 
     def _write(self, drafted: Draft) -> None:
         folder = self.installation.config
-        path = setup.server_file(folder, drafted.server)
-        if setup.is_written(path, drafted.server):
+        path = steps.server_file(folder, drafted.server)
+        if steps.is_written(path, drafted.server):
             self._done(tr("{path} has this entry already.", path=path), "file", path=str(path))
             return
-        if path.exists() and not self.wanted.replace:
+        if path.exists() and not self.options.replace:
             question = tr("{path} has an entry already. Replace it?", path=path)
             if not self.talk.confirm(question, default=False):
                 raise BadConfiguration(
                     tr("{path} is there already; --replace replaces it.", path=path)
                 )
-        setup.write_server(folder, path, drafted.server)
+        steps.write_server(folder, path, drafted.server)
         self._done(
             tr("{path} is written; only root can read it.", path=path), "file", path=str(path)
         )
 
-    def _queues(self, found: Found) -> Iterator[str]:
+    def _queues(self, found: FoundDevices) -> Iterator[str]:
         """Add those that are wanted; the names of them."""
         for location, device in self._chosen(found):
             name = self._add(location, device)
@@ -102,10 +102,10 @@ class GuidedSetup:
                 )
                 yield name
 
-    def _chosen(self, found: Found) -> Found:
+    def _chosen(self, found: FoundDevices) -> FoundDevices:
         """The devices that the command line or people choose."""
-        if self.wanted.devices or not self.talk.may_ask or not found:
-            return _devices(self.wanted.devices, found)
+        if self.options.devices or not self.talk.may_ask or not found:
+            return _devices(self.options.devices, found)
         for number, (location, device) in enumerate(found, 1):
             self.talk.say(f"  {number}  {location}:{device.key}  {device.info}")
         while True:
@@ -121,12 +121,12 @@ class GuidedSetup:
 
     def _add(self, location: str, device: Driver) -> str:
         """Add a queue; its name, or nothing if people have given up."""
-        taken = setup.queue_names(CupsSetup(self.installation.cups_server))
-        name = setup.proposed_name(device, location, taken)
-        template = self.wanted.queue_name
+        taken = steps.queue_names(CupsSetup(self.installation.cups_server))
+        name = steps.proposed_name(device, location, taken)
+        template = self.options.queue_name
         if template is not None or not self.talk.may_ask:
-            name = name if template is None else setup.name_by(template, device, location)
-            setup.add_queue(self.installation, name, device)
+            name = name if template is None else steps.name_by(template, device, location)
+            steps.add_queue(self.installation, name, device)
             return name
         while True:
             question = tr("Name of the queue for {device} (- for none)", device=device.info)
@@ -134,7 +134,7 @@ class GuidedSetup:
             if name == "-":
                 return ""
             try:
-                setup.add_queue(self.installation, name, device)
+                steps.add_queue(self.installation, name, device)
             except CirrusError as trouble:
                 self.talk.or_end(trouble)
             else:
@@ -143,8 +143,8 @@ class GuidedSetup:
     # --- the test page
 
     def _wants_test(self, queue: str) -> bool:
-        if self.wanted.test is not None:
-            return self.wanted.test
+        if self.options.test is not None:
+            return self.options.test
         return self.talk.confirm(tr("Print a test page on {queue}?", queue=queue), default=True)
 
     def _test(self, queue: str) -> bool:
@@ -160,7 +160,7 @@ class GuidedSetup:
         return result is Result.DONE
 
 
-def _devices(words: Sequence[str], found: Found) -> Found:
+def _devices(words: Sequence[str], found: FoundDevices) -> FoundDevices:
     """Those that these words stand for: LOCATION:DEVICE, or numbers from 1.
 
     Raises:
