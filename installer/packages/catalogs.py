@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import io
+import re
 import sys
 import tomllib
 from collections.abc import Iterable
@@ -24,10 +25,15 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 REPO = Path(__file__).resolve().parents[2]
 PACKAGE = REPO / "backend" / "cirrus_bridge"
-# cirrusctl, which alone has much to say, has its texts in a catalog of its own
-DOMAINS = ("cirrus-bridge", "cirrusctl")
+# cirrusctl, which alone has much to say, has its texts in a catalog of its own; so have the
+# drivers, because CUPS's ppdc(1) reads that catalog, too (`ppd/` links to it)
+DOMAINS = ("cirrus-bridge", "cirrusctl", "cirrus-ppd")
 CODES = "cirrusctl/output/codes.toml"
 HELP = "cirrusctl/commands"
+WORDS = "drivers/ppd_strings.py"
+DRIVERS = REPO / "ppd" / "cirrus-bridge.drv"
+_SHOWN = re.compile(r'^ *\*?(?:Group|Option|Choice) "\w+/(.*?[A-Za-z]{2}.*?)"', re.MULTILINE)
+_PAPER = re.compile(r"^\*?MediaSize (\w+)", re.MULTILINE)
 # what a function takes for messages: its first argument, and that for many
 KEYWORDS = {"tr": None, "trn": (1, 2), "marked": None}
 
@@ -100,6 +106,9 @@ def messages(domain: str) -> Catalog:
             found.add(text, None, [(CODES, line)])
         for text in _help():
             found.add(text, None, [(HELP, 1)])
+    if domain == DOMAINS[2]:
+        for text in _words_of_drivers():
+            found.add(text, None, [(WORDS, 1)])
     return found
 
 
@@ -115,6 +124,16 @@ def _extracted() -> list[Any]:
             strip_comment_tags=True,
         )
     )
+
+
+def _words_of_drivers() -> Iterable[str]:
+    from cirrus_bridge.drivers.ppd_strings import ENGLISH
+
+    generic = DRIVERS.read_text()
+    yield from ENGLISH.values()
+    yield from _SHOWN.findall(generic)
+    # ppdc looks up what is not here in CUPS's own catalog, which says "DIN A4"
+    yield from (name for name in _PAPER.findall(generic) if f"PageSize {name}" not in ENGLISH)
 
 
 def _help() -> Iterable[str]:

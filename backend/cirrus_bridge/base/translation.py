@@ -156,7 +156,7 @@ def _catalog(language: str) -> Catalog:
 
     def look_up(one: str, many: str, count: int) -> str:
         for domain in DOMAINS:  # a job's texts are all in the first
-            found = _translations(domain, tuple(languages))
+            found = translations(domain, tuple(languages))
             said = found.ngettext(one, many, count) if many else found.gettext(one)
             if said != _english(one, many, count):
                 return said
@@ -166,7 +166,11 @@ def _catalog(language: str) -> Catalog:
 
 
 @functools.lru_cache(maxsize=64)
-def _translations(domain: str, languages: tuple[str, ...]) -> NullTranslations:
+def translations(domain: str, languages: tuple[str, ...]) -> NullTranslations:
+    """A catalog in the first of the languages that has one; an empty one if none has.
+
+    A damaged file has no translations.
+    """
     import gettext  # which a job whose language is English does not need
 
     try:

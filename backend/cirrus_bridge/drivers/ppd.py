@@ -21,7 +21,7 @@ from cirrus_bridge.base.media import shown_as
 from cirrus_bridge.drivers.capabilities import Capabilities
 from cirrus_bridge.drivers.formats import PageLanguage
 from cirrus_bridge.drivers.names import ascii_name, device_id, english, make_and_model, plain
-from cirrus_bridge.drivers.ppd_strings import LANGUAGES, WORDS
+from cirrus_bridge.drivers.ppd_strings import LANGUAGES, words_in
 
 MARGIN_PT = 12
 # cups/ppd.h: ppdOpen refuses a file with a longer keyword, and cuts off what of a text is longer
@@ -100,7 +100,7 @@ def _lines(model: str, language: PageLanguage, what: Capabilities) -> Iterator[s
 @dataclass(frozen=True, slots=True)
 class _Option:
     """An option of the PPD. `choices` has the text of each choice by its keyword, or "" where
-    WORDS has the text; `codes` the code of each choice."""
+    `words_in` has the text; `codes` the code of each choice."""
 
     keyword: str
     choices: Mapping[str, str]
@@ -111,7 +111,7 @@ class _Option:
 
     def lines(self) -> Iterator[str]:
         """The option in English, then in the other languages."""
-        words = WORDS["en"]
+        words = words_in("en")
         yield f"*OpenUI *{self.keyword}/{words[self.keyword]}: {self.kind}"
         yield f"*OrderDependency: 10 AnySetup *{self.keyword}"
         yield f"*Default{self.keyword}: {self.default}"
@@ -120,7 +120,7 @@ class _Option:
             yield f'*{self.keyword} {choice}/{shown}: "{self.codes.get(choice, "")}"'
         yield f"*CloseUI: *{self.keyword}"
         for language in LANGUAGES:  # in UTF-8, unlike the rest (cupsLanguages)
-            words = WORDS[language]
+            words = words_in(language)
             yield f'*{language}.Translation {self.keyword}/{words[self.keyword]}: ""'
             for choice, text in self.choices.items():
                 yield f'*{language}.{self.keyword} {choice}/{self._shown(choice, text, words)}: ""'
@@ -170,8 +170,8 @@ def _options(what: Capabilities, language: PageLanguage) -> Iterator[str]:
     yield from _render(_device_options(what, language, trays), language)
     if what.duplex:
         yield from _envelopes_one_sided(what, language)
-    yield f"*OpenGroup: Cirrus/{WORDS['en']['Cirrus']}"
-    yield from (f'*{each}.Translation Cirrus/{WORDS[each]["Cirrus"]}: ""' for each in LANGUAGES)
+    yield f"*OpenGroup: Cirrus/{words_in('en')['Cirrus']}"
+    yield from (f'*{each}.Translation Cirrus/{words_in(each)["Cirrus"]}: ""' for each in LANGUAGES)
     yield from _render(_cloud_options(what), language)
     yield "*CloseGroup: Cirrus"
 
@@ -202,7 +202,7 @@ def _device_options(
         default = _DUPLEX.get(what.defaults.get("duplex", ""), "None")
         yield _Option("Duplex", dict.fromkeys(_sides(language), ""), default)
     if language.resolutions:
-        yield _Option("Resolution", {"300dpi": "300 dpi", "600dpi": "600 dpi"}, "600dpi")
+        yield _Option("Resolution", {"300dpi": "", "600dpi": ""}, "600dpi")
     if language.collates and what.collate:
         yield _Option("Collate", {"False": "", "True": ""}, "False", kind="Boolean")
 

@@ -1,86 +1,63 @@
-"""The words of generated PPDs, by language: names of options, and of their choices."""
+"""The words of generated PPDs, by language: names of options, and of their choices.
+
+The catalogs `cirrus-ppd` have the translations. CUPS's ppdc(1) reads the same files for the generic
+drivers (`ppd/cirrus-bridge.drv`).
+"""
 
 from __future__ import annotations
 
-LANGUAGES = ("de", "fr", "es", "ja")
+import functools
+from collections.abc import Mapping
 
-_KEYS = (
-    "PageSize", "PageRegion", "PageSize B4", "PageSize B5", "PageSize ISOB5", "PageSize Letter",
-    "PageSize Legal", "PageSize Env10", "PageSize EnvDL", "PageSize EnvC5",
-    "InputSlot", "InputSlot Auto",
-    "ColorModel", "ColorModel RGB", "ColorModel Gray",
-    "Duplex", "Duplex None", "Duplex DuplexNoTumble", "Duplex DuplexTumble",
-    "Collate", "Collate False", "Collate True",
-    "Resolution",
-    "Cirrus", "CirrusScale", "CirrusScale Default", "CirrusScale Fit", "CirrusScale Shrink",
-    "CirrusScale Actual",
-    "CirrusPriority", "CirrusPriority Default",
-    "CirrusBitmap", "CirrusBitmap Default", "CirrusBitmap 300", "CirrusBitmap 600",
-)  # fmt: skip
-_WORDS = {
-    "en": (
-        "Media Size", "Media Size", "JIS B4", "JIS B5", "B5", "US Letter",
-        "US Legal", "Envelope #10", "Envelope DL", "Envelope C5",
-        "Media Source", "Automatic",
-        "Color Mode", "Color", "Grayscale",
-        "2-Sided Printing", "Off", "Long Edge (Standard)", "Short Edge (Flip)",
-        "Collate", "No", "Yes",
-        "Resolution",
-        "Cloud", "Scaling at the Device", "Default", "Fit to Page", "Shrink to Fit", "Actual Size",
-        "Priority in the Cloud", "Default",
-        "Print as Bitmap", "Default", "300 dpi", "600 dpi",
-    ),
-    "de": (
-        "Papierformat", "Papierformat", "JIS B4", "JIS B5", "B5", "US Letter",
-        "US Legal", "Umschlag Nr. 10", "Umschlag DL", "Umschlag C5",
-        "Papierquelle", "Automatisch",
-        "Farbmodus", "Farbe", "Graustufen",
-        "Beidseitiger Druck", "Aus", "Lange Seite (Standard)", "Kurze Seite",
-        "Sortieren", "Nein", "Ja",
-        "Auflösung",
-        "Cloud", "Skalierung am Gerät", "Standard", "An Seite anpassen", "Bei Bedarf verkleinern",
-        "Tatsächliche Größe",
-        "Priorität in der Cloud", "Standard",
-        "Als Bitmap drucken", "Standard", "300 dpi", "600 dpi",
-    ),
-    "fr": (
-        "Format du papier", "Format du papier", "JIS B4", "JIS B5", "B5", "US Letter",
-        "US Legal", "Enveloppe n° 10", "Enveloppe DL", "Enveloppe C5",
-        "Source du papier", "Automatique",
-        "Mode couleur", "Couleur", "Niveaux de gris",
-        "Impression recto verso", "Désactivée", "Bord long (standard)", "Bord court",
-        "Assembler", "Non", "Oui",
-        "Résolution",
-        "Cloud", "Mise à l’échelle par l’appareil", "Par défaut", "Ajuster à la page",
-        "Réduire si nécessaire", "Taille réelle",
-        "Priorité dans le cloud", "Par défaut",
-        "Imprimer en bitmap", "Par défaut", "300 ppp", "600 ppp",
-    ),
-    "es": (
-        "Tamaño de papel", "Tamaño de papel", "JIS B4", "JIS B5", "B5", "US Letter",
-        "US Legal", "Sobre n.º 10", "Sobre DL", "Sobre C5",
-        "Origen del papel", "Automático",
-        "Modo de color", "Color", "Escala de grises",
-        "Impresión a doble cara", "No", "Borde largo (estándar)", "Borde corto",
-        "Intercalar", "No", "Sí",
-        "Resolución",
-        "Nube", "Escala en el dispositivo", "Predeterminada", "Ajustar a la página",
-        "Reducir si es necesario", "Tamaño real",
-        "Prioridad en la nube", "Predeterminada",
-        "Imprimir como mapa de bits", "Predeterminado", "300 ppp", "600 ppp",
-    ),
-    "ja": (
-        "用紙サイズ", "用紙サイズ", "JIS B4", "JIS B5", "B5", "US Letter",
-        "US Legal", "封筒 10 号", "封筒 DL", "封筒 C5",
-        "給紙方法", "自動",
-        "カラーモード", "カラー", "グレースケール",
-        "両面印刷", "オフ", "長辺とじ (標準)", "短辺とじ",
-        "部単位で印刷", "いいえ", "はい",
-        "解像度",
-        "クラウド", "デバイスでの拡大縮小", "既定", "ページに合わせる", "必要なら縮小",
-        "実際のサイズ",
-        "クラウドでの優先度", "既定",
-        "ビットマップとして印刷", "既定", "300 dpi", "600 dpi",
-    ),
-}  # fmt: skip
-WORDS = {language: dict(zip(_KEYS, words, strict=True)) for language, words in _WORDS.items()}
+from cirrus_bridge.base.translation import translations
+
+DOMAIN = "cirrus-ppd"
+LANGUAGES = ("de", "fr", "es", "ja")
+ENGLISH = {
+    "PageSize": "Media Size",
+    "PageRegion": "Media Size",
+    "PageSize B4": "JIS B4",
+    "PageSize B5": "JIS B5",
+    "PageSize ISOB5": "B5",
+    "PageSize Letter": "US Letter",
+    "PageSize Legal": "US Legal",
+    "PageSize Env10": "Envelope #10",
+    "PageSize EnvDL": "Envelope DL",
+    "PageSize EnvC5": "Envelope C5",
+    "InputSlot": "Media Source",
+    "InputSlot Auto": "Automatic",
+    "ColorModel": "Color Mode",
+    "ColorModel RGB": "Color",
+    "ColorModel Gray": "Grayscale",
+    "Duplex": "2-Sided Printing",
+    "Duplex None": "Off",
+    "Duplex DuplexNoTumble": "Long Edge (Standard)",
+    "Duplex DuplexTumble": "Short Edge (Flip)",
+    "Collate": "Collate",
+    "Collate False": "No",
+    "Collate True": "Yes",
+    "Resolution": "Resolution",
+    "Resolution 300dpi": "300 dpi",
+    "Resolution 600dpi": "600 dpi",
+    "Cirrus": "Cloud",
+    "CirrusScale": "Scaling at the Device",
+    "CirrusScale Default": "Default",
+    "CirrusScale Fit": "Fit to Page",
+    "CirrusScale Shrink": "Shrink to Fit",
+    "CirrusScale Actual": "Actual Size",
+    "CirrusPriority": "Priority in the Cloud",
+    "CirrusPriority Default": "Default",
+    "CirrusBitmap": "Print as Bitmap",
+    "CirrusBitmap Default": "Default",
+    "CirrusBitmap 300": "300 dpi",
+    "CirrusBitmap 600": "600 dpi",
+}
+
+
+@functools.cache
+def words_in(language: str) -> Mapping[str, str]:
+    """The word for each option, and for each choice by `OPTION CHOICE`."""
+    if language == "en":
+        return ENGLISH
+    found = translations(DOMAIN, (language,))
+    return {key: found.gettext(word) for key, word in ENGLISH.items()}

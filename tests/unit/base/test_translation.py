@@ -132,9 +132,9 @@ def test_a_damaged_catalog(
     (tmp_path / name).parent.mkdir(parents=True)
     (tmp_path / name).write_bytes((words.FOLDER / name).read_bytes()[:keep_bytes])
     monkeypatch.setattr(words, "FOLDER", tmp_path)
-    for cached in (words._catalog, words._translations):
+    for cached in (words._catalog, words.translations):
         cached.cache_clear()
     said = translated(tr("Received at {location}", location="P"), "de")
-    for cached in (words._catalog, words._translations):
+    for cached in (words._catalog, words.translations):
         cached.cache_clear()
     assert said == "Received at P"

@@ -48,7 +48,7 @@ def test_languages() -> None:
     """They are those of the PPDs."""
     languages = ("de", "es", "fr", "ja")
     assert sorted(PATHS) == [
-        f"{name} {domain}" for name in languages for domain in catalogs.DOMAINS
+        f"{name} {domain}" for name in languages for domain in sorted(catalogs.DOMAINS)
     ]
 
 
