@@ -24,7 +24,8 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
-from demo_cloud import COMPANY, LOCATION, DemoCloud
+from cloudlet_server import CloudletServer
+from demo_cloud import COMPANY, LOCATION, start_cloud
 from demo_progress import Progress
 from demo_verdict import Check, checks
 from private_cups import DRIVER, STATES, PrivateCups
@@ -76,16 +77,15 @@ def main() -> int:
 
 
 def _run(folder: Path, keep: bool) -> None:
-    cloud = DemoCloud(PROGRAMS / "cirrus-cloudlet", folder / "cloud", _delivered(folder))
+    cloud = CloudletServer()
     with contextlib.ExitStack() as at_the_end:
         _say("Starting the embedded cloud")
-        key = cloud.set_up()
-        at_the_end.callback(cloud.stop)
-        cloud.start()
-        _tell(f"{cloud.address}  (company {COMPANY}, one location, one device, a fresh API key)")
+        at_the_end.callback(cloud.close)
+        key = start_cloud(cloud, folder / "cloud", _delivered(folder))
+        _tell(f"{cloud.url}  (company {COMPANY}, one location, one device, a fresh API key)")
 
         _say("Starting a private cupsd")
-        environment = _configure(folder, cloud.host, key)
+        environment = _configure(folder, cloud.url.removeprefix("http://"), key)
         cups = _make_cups(folder, environment)
         at_the_end.callback(cups.stop)
         cups.start()
@@ -192,7 +192,7 @@ def _follow(cups: PrivateCups, job_id: int) -> None:
         raise DemoFailed(f"CUPS says that job {job_id} is {state}: {message or 'no message'}")
 
 
-def _conclude(cups: PrivateCups, cloud: DemoCloud, job_id: int) -> None:
+def _conclude(cups: PrivateCups, cloud: CloudletServer, job_id: int) -> None:
     jobs = cloud.jobs()
     if len(jobs) != 1:
         raise DemoFailed(f"the cloud has {len(jobs)} jobs, not 1")
@@ -213,11 +213,11 @@ def _conclude(cups: PrivateCups, cloud: DemoCloud, job_id: int) -> None:
     _say(f"Delivered: {recorded['delivered_path']}")
 
 
-def _keep(cups: PrivateCups, cloud: DemoCloud) -> None:
+def _keep(cups: PrivateCups, cloud: CloudletServer) -> None:
     with contextlib.suppress(KeyboardInterrupt):
-        password = cloud.add_account(ACCOUNT)
+        password = cloud.cli("account", "add", ACCOUNT, "--company", COMPANY)
         _say("Both servers stay until Ctrl-C")
-        _tell(f"look:     {cloud.address}   sign in as {ACCOUNT}, password {password}")
+        _tell(f"look:     {cloud.url}   sign in as {ACCOUNT}, password {password}")
         _tell(
             "          (jobs as they come, with pictures of their pages, and the location's switch)"
         )
@@ -226,7 +226,7 @@ def _keep(cups: PrivateCups, cloud: DemoCloud) -> None:
         _tell(f"          CUPS_SERVER={cups.socket} lpstat -l -p -o   (what jobs and queues say)")
         for state in ("offline", "online"):
             _tell(f"{state + ':':<10}{PROGRAMS / 'cirrus-cloudlet'} location {state} {LOCATION} "
-                  f"--data {cloud.folder}")  # fmt: skip
+                  f"--data {cloud.data}")  # fmt: skip
         signal.pause()
     print()
 

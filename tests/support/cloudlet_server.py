@@ -1,4 +1,4 @@
-"""A real embedded cloud for tests: its own process, data folder and free port.
+"""A real embedded cloud for tests and for the demo: its own process, data folder and free port.
 
 The server is started through its command line, as people start it, and is asked through HTTP and
 its commands only. Nothing of its code is imported here.
@@ -59,7 +59,11 @@ class CloudletServer:
         self._process: Program[str] | None = None
 
     def start(self, data_dir: Path, tls: Tls | None = None) -> None:
-        """Start on a folder; returns when connections are accepted."""
+        """Start on a folder; returns when connections are accepted.
+
+        Raises:
+            RuntimeError: the server ended before it listened; the text has its log.
+        """
         assert self._process is None, "it runs already"
         self.data, self._tls = data_dir, tls
         self.log = data_dir.with_name(f"{data_dir.name}.log")
@@ -71,13 +75,18 @@ class CloudletServer:
             command += ["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key)]
         with self.log.open("a") as log:
             self._process = Program(
-                command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
             )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line.startswith("Listening on "):
             self.kill()
-            raise AssertionError(f"the cloudlet did not start:\n{self.log.read_text()}")
+            raise RuntimeError(f"the embedded cloud did not start:\n{self.log.read_text()}")
         self.url = line.removeprefix("Listening on ").strip().rstrip("/")
 
     def stop(self) -> int:
@@ -113,9 +122,14 @@ class CloudletServer:
         return self.log.read_text()
 
     def cli(self, *args: str) -> str:
-        """Run `cirrus-cloudlet … --data` on the folder; returns its standard output."""
+        """Run `cirrus-cloudlet … --data` on the folder; returns its standard output.
+
+        Raises:
+            RuntimeError: the command failed; the text is the command's own.
+        """
         done = self.cli_result(*args)
-        assert done.returncode == 0, f"{args}: {done.stderr}"
+        if done.returncode:
+            raise RuntimeError(f"cirrus-cloudlet {' '.join(args)}: {done.stderr.strip()}")
         return done.stdout.strip()
 
     def cli_result(self, *args: str, text: str = "") -> subprocess.CompletedProcess[str]:
