@@ -24,8 +24,24 @@ COMPLETIONS = {"bash": "cirrusctl", "zsh": "_cirrusctl", "fish": "cirrusctl.fish
 _INTRODUCTION = """\
 Each error message ends with a code. The number after the code is the exit status of the backend,
 see *cirrus*(8). _cirrusctl explain CODE_ says the same as this page. _cirrusctl doctor_ looks for
-what is wrong. _cirrusctl job N_ and _cirrusctl logs --job N_ show one job. _lp -i JOB -H resume_
+what is wrong. _cirrusctl job N_ shows one job. _lp -i JOB -H resume_
 releases a held job, and _lp -i JOB -H restart_ prints a finished job again."""
+_LOGS = """\
+The poller logs to the journal of systemd. CUPS logs to _/var/log/cups/error_log_, or to *ErrorLog*
+in *cups-files.conf*(5). To follow both logs:
+
+```
+journalctl -t cirrus-statusd --follow
+tail -F /var/log/cups/error_log
+```
+
+To see the lines of job 57:
+
+```
+journalctl -t cirrus-statusd --grep 'job=57 '
+grep 'Job 57]' /var/log/cups/error_log
+```
+"""
 _COMMON_OPTIONS = ("--json", "--help")
 _STATUS = re.compile(r"(\d) (.+?)(?:; (?=\d )|\.?$)")  # of the program's epilog
 _TYPE = re.compile(r" <\w+>$")  # typer adds it to the name of an argument
@@ -82,6 +98,7 @@ def _cirrusctl() -> Iterator[str]:
     yield from ("# COMMANDS", "")
     for command in commands:
         yield from _command(command, Context(command, info_name=command.name, parent=context))
+    yield from ("# LOGS", "", _LOGS)
     yield from ("# EXIT STATUS", "", *_table(_STATUS.findall(program.epilog or "")))
     yield from (
         "# FILES",

@@ -20,7 +20,6 @@ from cirrus_bridge.cirrusctl.commands import (
     explain,
     job,
     jobs,
-    logs,
     queues,
     servers,
     setup,
@@ -48,7 +47,6 @@ app.command("queues", cls=Command)(queues.command)
 app.command("jobs", cls=Command)(jobs.command)
 app.command("job", cls=Command)(job.command)
 app.command("test", cls=Command)(test.command)
-app.command("logs", cls=Command)(logs.command)
 app.command("doctor", cls=Command)(doctor.command)
 app.command("explain", cls=Command)(explain.command)
 
