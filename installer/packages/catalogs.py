@@ -11,7 +11,6 @@ import functools
 import io
 import re
 import sys
-import tomllib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +28,8 @@ PACKAGE = REPO / "backend" / "cirrus_bridge"
 # drivers, because CUPS's ppdc(1) reads that catalog, too (`ppd/` links to it)
 DOMAINS = ("cirrus-bridge", "cirrusctl", "cirrus-ppd")
 CODES = "cirrusctl/output/codes.toml"
+# texts that no call of KEYWORDS has: of the errors' classes, and of cirrusctl's commands
+CODES = "cirrusctl/output/codes.py"
 HELP = "cirrusctl/commands"
 WORDS = "drivers/ppd_strings.py"
 DRIVERS = REPO / "ppd" / "cirrus-bridge.drv"
@@ -100,9 +101,7 @@ def messages(domain: str) -> Catalog:
         if domain == _domain(file):
             found.add(message, None, [(file, line)], auto_comments=comments, context=context)
     if domain == _domain(CODES):
-        table = tomllib.loads((PACKAGE / CODES).read_text("utf-8"))
-        texts = (text for code in table.values() for text in code.values() if text)
-        for line, text in enumerate(texts, 1):
+        for line, text in enumerate(_codes(), 1):
             found.add(text, None, [(CODES, line)])
         for text in _help():
             found.add(text, None, [(HELP, 1)])
@@ -134,6 +133,13 @@ def _words_of_drivers() -> Iterable[str]:
     yield from _SHOWN.findall(generic)
     # ppdc looks up what is not here in CUPS's own catalog, which says "DIN A4"
     yield from (name for name in _PAPER.findall(generic) if f"PageSize {name}" not in ENGLISH)
+
+
+def _codes() -> Iterable[str]:
+    from cirrus_bridge.cirrusctl.output.codes import coded
+
+    texts = (text for cls in coded() for text in (cls.title, cls.advice, cls.meaning))
+    return filter(None, texts)
 
 
 def _help() -> Iterable[str]:

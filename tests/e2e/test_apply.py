@@ -190,7 +190,8 @@ def test_a_dead_server_removes_nothing(queues: Queues) -> None:
     said = queues.apply(status=1)
     assert {problem["code"] for problem in said["problems"]} == {"CB-411"}
     (problem,) = [each for each in said["problems"] if each["name"] == "laser"]
-    assert "no driver can be made; run cirrusctl apply again" in problem["message"]
+    assert "no driver can be made." in problem["message"]
+    assert "Run cirrusctl apply again" in problem["do"]
     assert queues.there() == before
     queues.site.cloud.come_back()
     assert queues.actions("--force", status=1) == dict.fromkeys(sorted(before), "remove")

@@ -30,11 +30,14 @@ class CloudApis:
         if plain and not server.may_be_plain:
             raise BadConfiguration(
                 tr(
-                    "The queue asks for encryption=never, but what is sent to {server} leaves this "
-                    "machine. Remove it from the queue's URI, or set allow_plaintext = true in the "
-                    "server's entry.",
+                    "The queue asks for encryption=never, but what is sent to {server} "
+                    "leaves this machine.",
                     server=queue.server,
-                )
+                ),
+                tr(
+                    "Remove it from the queue's URI, or set allow_plaintext = true in "
+                    "the server's entry."
+                ),
             )
         name = (queue.server, queue.company, plain)
         if name not in self._made:

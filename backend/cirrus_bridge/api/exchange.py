@@ -30,10 +30,6 @@ from cirrus_bridge.base.translation import changed, joined, tr
 from cirrus_bridge.config.servers import Secret
 
 WORDS_CHARS = 300
-MAY_BE_PRINTED = tr(
-    "The document was sent and it is not known whether the cloud took it: it may be printed "
-    "already. Look at the printer; then cancel this job, or release it to print (again)."
-)
 _RELEASE = tr("Then release the job.")
 # words of a server that does not take the document as it is
 _FORMAT = re.compile(r"\bformats?\b|\btakes\b.*\bdocument\b", re.IGNORECASE)
@@ -164,18 +160,17 @@ class Exchange:
                 "target with lpadmin -v."
             )
         text = self._refusal(words, by_status=by_status)
-        return Refused(self._advising(text, advice, _RELEASE), detail=self._detail)
+        return Refused(text, self._then_release(advice), detail=self._detail)
 
     def too_large(self) -> TooLarge:
         """The error for a request whose size is refused (status 413 or 414)."""
         text = self._refusal(self.words, by_status=True)
-        advice = _ADVICE[self.status]
-        return TooLarge(self._advising(text, advice, _RELEASE), detail=self._detail)
+        return TooLarge(text, self._then_release(_ADVICE[self.status]), detail=self._detail)
 
     def misconfigured(self) -> ServerMisconfigured:
         """The error for a status that every request to this address gets."""
         text = self._refusal(self.words, by_status=True)
-        return ServerMisconfigured(joined(" ", (text, _ADVICE[self.status])), detail=self._detail)
+        return ServerMisconfigured(text, _ADVICE[self.status], detail=self._detail)
 
     def key_refused(self) -> KeyRefused:
         """The error for a key that is not accepted (status 401)."""
@@ -188,7 +183,7 @@ class Exchange:
         advice = tr("Put a valid key for {server} into servers.d.", server=self.server)
         if self.sets_up:
             advice = tr("Check that the key is whole, still valid, and of this company.")
-        return KeyRefused(joined(" ", (text, advice)), detail=self._detail)
+        return KeyRefused(text, advice, detail=self._detail)
 
     def not_permitted(self) -> NotPermitted:
         """The error for a key that is accepted, but not for this request (status 403)."""
@@ -215,7 +210,7 @@ class Exchange:
                 "Ask the server's administrator to grant the key this right, or correct the "
                 "queue's company and target with lpadmin -v."
             )
-        return NotPermitted(joined(" ", (text, advice)), detail=self._detail)
+        return NotPermitted(text, advice, detail=self._detail)
 
     def _refusal(self, words: str, *, by_status: bool) -> str:
         reason = changed(words, lambda said: said.rstrip(".")) or tr("it gave no reason")
@@ -228,10 +223,10 @@ class Exchange:
             reason=reason,
         )
 
-    def _advising(self, *texts: str) -> str:
-        """The texts, without those about a job where no job is concerned."""
+    def _then_release(self, advice: str) -> str:
+        """The advice, and that the job is to be released where a job is concerned."""
         has_job = not (self.sets_up or self.discovers)
-        return joined(" ", (text for text in texts if has_job or text is not _RELEASE))
+        return joined(" ", (advice, _RELEASE)) if has_job else advice
 
     def host_of(self, location: str) -> str:
         """The host of a URL, fit to be shown."""
@@ -250,7 +245,7 @@ class Exchange:
             reason=reason,
         )
         if self.submits:
-            return SubmitUnanswered(joined(" ", (text, MAY_BE_PRINTED)), detail=detail)
+            return SubmitUnanswered(text, detail=detail)
         advice = tr(
             "If this persists, check the server's address in servers.d and anything "
             "in front of the server (login page, proxy)."
@@ -259,7 +254,7 @@ class Exchange:
             advice = tr(
                 "Check the server's address and what is in front of it (login page, proxy)."
             )
-        return UnexpectedAnswer(joined(" ", (text, advice)), detail=detail)
+        return UnexpectedAnswer(text, advice, detail=detail)
 
     def redirected(self, where: str) -> ServerMisconfigured:
         """The error for a redirect."""
@@ -271,7 +266,7 @@ class Exchange:
         advice = tr("If that is the right server, name it in servers.d and in the queue's URI.")
         if self.sets_up:
             advice = tr("If that is the right server, give its address.")
-        return ServerMisconfigured(joined(" ", (text, advice)), detail=self._detail)
+        return ServerMisconfigured(text, advice, detail=self._detail)
 
     def lost(self, reason: str, sent: RequestBody) -> ApiError:
         """The error for a connection that failed."""
@@ -280,7 +275,7 @@ class Exchange:
             text = tr(
                 "The answer of {server} got lost ({reason}).", server=self.server, reason=reason
             )
-            return SubmitUnanswered(joined(" ", (text, MAY_BE_PRINTED)), detail=detail)
+            return SubmitUnanswered(text, detail=detail)
         text = tr("Cannot reach {server} ({reason}).", server=self.server, reason=reason)
         return Unreachable(text, detail=detail)
 
@@ -308,10 +303,10 @@ class Exchange:
                 words=words,
             )
         advice = ADVICE_FOR_SETUP[why] if self.sets_up else ADVICE[why]
-        told, detail = joined(" ", (text, advice)), f"{self.verb}: {words}"
+        detail = f"{self.verb}: {words}"
         if why in PASSING:
-            return NotTrusted(told, detail=detail)
-        return ServerMisconfigured(told, detail=detail, distrust=why)
+            return NotTrusted(text, advice, detail=detail)
+        return ServerMisconfigured(text, advice, detail=detail, distrust=why)
 
     def no_proxy(self, reason: str) -> Unreachable:
         """The error for a proxy that cannot be reached."""
@@ -319,7 +314,7 @@ class Exchange:
         advice = tr("Check that the proxy is running, or correct its address in servers.d.")
         if self.sets_up:
             advice = tr("Check that the proxy is running, or correct --proxy.")
-        return Unreachable(joined(" ", (text, advice)), detail=f"{self.verb}: {reason}")
+        return Unreachable(text, advice, detail=f"{self.verb}: {reason}")
 
     def no_tunnel(self, refusal: Refusal) -> ApiError:
         """The error for a proxy that does not connect to the server (method CONNECT)."""
@@ -342,7 +337,7 @@ class Exchange:
                 "Allow this machine to reach the server through the proxy (method "
                 "CONNECT), or correct --proxy. The proxy may need a user and password."
             )
-        return ServerMisconfigured(joined(" ", (text, advice)), detail=detail)
+        return ServerMisconfigured(text, advice, detail=detail)
 
     @property
     def _detail(self) -> str:

@@ -213,11 +213,12 @@ def new_session(server: Server) -> requests.Session:
     if server.ca_file and not os.access(server.ca_file, os.R_OK):
         raise BadConfiguration(
             tr(
-                "ca_file {file} can not be read by user id {user}, as which Cirrus Bridge talks to "
-                "servers. Put it outside servers.d, readable for everybody.",
+                "ca_file {file} can not be read by user id {user}, as which Cirrus "
+                "Bridge talks to servers.",
                 file=server.ca_file,
                 user=os.geteuid(),
-            )
+            ),
+            tr("Put it outside servers.d, readable for everybody."),
         )
     session = _Session()
     for scheme in ("http://", "https://"):

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 from cirrus_bridge.api import proxy as proxies
-from cirrus_bridge.api.exchange import MAY_BE_PRINTED, Exchange, RequestBody
+from cirrus_bridge.api.exchange import Exchange, RequestBody
 from cirrus_bridge.base.distrust import Distrust, distrust, openssl_words
 from cirrus_bridge.base.errors import (
     ApiError,
@@ -20,7 +20,7 @@ from cirrus_bridge.base.errors import (
     ServerFault,
     SubmitUnanswered,
 )
-from cirrus_bridge.base.translation import joined, tr
+from cirrus_bridge.base.translation import tr
 
 _TRY_AGAIN = (
     HTTPStatus.REQUEST_TIMEOUT,
@@ -125,7 +125,7 @@ def check_status(exchange: Exchange) -> None:
         text = tr(
             "{server} failed while it took the job (status {status}).", server=server, status=status
         )
-        raise SubmitUnanswered(joined(" ", (text, MAY_BE_PRINTED)), detail=detail)
+        raise SubmitUnanswered(text, detail=detail)
     else:
         raise exchange.refused(exchange.words, by_status=True)
 

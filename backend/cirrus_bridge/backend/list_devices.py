@@ -17,7 +17,7 @@ from cirrus_bridge.base.privileges import give_up_root, make_folder
 from cirrus_bridge.config.defaults import CACHE_FOLDER
 from cirrus_bridge.config.load import Configuration, UploadSettings, load
 from cirrus_bridge.config.servers import Server
-from cirrus_bridge.cups.snap import snap_hint
+from cirrus_bridge.cups.snap import snap_notice
 from cirrus_bridge.cups.status_lines import CupsReport, wait_until_read
 from cirrus_bridge.drivers.device_cache import DeviceCache
 from cirrus_bridge.drivers.discovery import SCHEME_LINE, discover, nothing_to_ask, strangers
@@ -48,8 +48,8 @@ def list_devices(
     browsing.join(LAN_WAIT_S)
     for text in nothing_to_ask(folder, configuration.servers):
         report.info(text)
-    if hint := snap_hint():
-        report.info(hint)
+    if notice := snap_notice():
+        report.info(notice.text)
     for text in strangers(configuration.servers, on_lan):
         report.info(text)
 

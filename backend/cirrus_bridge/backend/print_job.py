@@ -83,11 +83,8 @@ def device_uri(argv: Sequence[str], environ: Mapping[str, str]) -> str:
     if argv[0].startswith(f"{SCHEME}:"):
         return argv[0]
     raise UsageError(
-        tr(
-            "The URI of the queue is missing (DEVICE_URI is not set). Print through CUPS, or set "
-            "DEVICE_URI to {form}.",
-            form=FORM,
-        )
+        tr("The URI of the queue is missing (DEVICE_URI is not set)."),
+        tr("Print through CUPS, or set DEVICE_URI to {form}.", form=FORM),
     )
 
 

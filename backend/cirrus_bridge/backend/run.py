@@ -145,10 +145,10 @@ class BackendRun:
         self.journal.forgotten(key, now_s=now_s)
         raise JobForgotten(
             tr(
-                "The journal was deleted or restored after CUPS received this job, so "
-                "the job may be printed already. Look at the printer; then cancel "
-                "this job, or release it to print (again)."
-            )
+                "The journal was deleted or restored after CUPS received this job, "
+                "so the job may be printed already."
+            ),
+            tr("Look at the printer; then cancel this job, or release it to print (again)."),
         )
 
     def _skip(self, key: DocumentKey, data: SpooledDocument) -> None:
@@ -184,11 +184,14 @@ class BackendRun:
             if known and known.open_runs >= MOST_OPEN_RUNS:
                 raise KeepsBreaking(
                     tr(
-                        "Printing was interrupted {times} times in a row (the backend was killed "
-                        "or crashed). Check the logs and the free memory, then release the job. "
-                        "It resumes where it stopped.",
+                        "Printing was interrupted {times} times in a row (the backend was "
+                        "killed or crashed).",
                         times=known.open_runs,
-                    )
+                    ),
+                    tr(
+                        "Check the logs and the free memory, then release the job. It "
+                        "resumes where it stopped."
+                    ),
                 )
             self.report.info(tr("Sending to {server}", server=queue.server))
             receipts = submission.run(Document(data), known)
@@ -231,7 +234,7 @@ class BackendRun:
             raise  # however often the job is released: a person has to decide
         except CirrusError as error:
             if told_before:  # an error policy that tries again would go on for ever
-                raise DeliveryEnded(error.text) from error
+                raise DeliveryEnded(error.message, error.hint) from error
             raise
         self.report.info(tr("{states}.", states=told(targets)))
         return OK

@@ -46,13 +46,19 @@
     ├── DeliveryUnknown         CB-702  the server has forgotten the job
     ├── StatusMismatch          CB-703  the server's job is not the document that was sent
     ├── CupsAway                CB-711  the local cupsd does not answer, or not now
-    └── CupsRefused             CB-712  the local cupsd says no
-        ├── CupsGone            CB-713  it has no such job or printer
-        └── CupsNotPossible     CB-714  the job's state does not allow it
+    ├── CupsRefused             CB-712  the local cupsd says no
+    │   ├── CupsGone            CB-713  it has no such job or printer
+    │   └── CupsNotPossible     CB-714  the job's state does not allow it
+    └── InternalError           CB-900  a fault of Cirrus Bridge itself
 
-An error carries what people are to read (`text`: what happened and what to do; `str(error)` is
-English, for logs), a stable `code`, a `kind`: what ends the fault, and a `disposition`: what is to
-become of the job. It never carries a key.
+A class says what is true of each of its errors: `code`; `title`, `meaning` and `advice`, of which
+`cirrusctl explain` and cirrus-bridge-codes(7) are made; `kind`, what ends the fault; `disposition`,
+what is to become of the job, and so the exit code. Titles and advice are parts of sentences.
+An error says what is true of this one: `message`, what happened, and `hint`, what to do about it.
+Neither ever holds a key.
+
+The texts of classes are plain literals, translated where `explain` reads them: they cost a job's
+start nothing but their bytes.
 """
 
 from __future__ import annotations
@@ -62,7 +68,13 @@ from typing import ClassVar
 
 from cirrus_bridge.base.distrust import Distrust
 from cirrus_bridge.base.text import one_line
-from cirrus_bridge.base.translation import changed
+from cirrus_bridge.base.translation import changed, joined, tr
+
+LOOK_AND_DECIDE = tr("Look at the printer; then cancel this job, or release it to print (again).")
+_MAY_BE_PRINTED = tr(
+    "The document was sent and it is not known whether the cloud took it: it may be printed "
+    "already."
+)
 
 
 class Disposition(enum.Enum):
@@ -89,10 +101,11 @@ class Kind(enum.Enum):
 
 
 class CirrusError(Exception):
-    """The root: `code`, `kind` and `disposition` belong to the class, the text to the instance.
+    """The root. `str(error)` is English, for logs.
 
     Args:
-        message: for people: what happened, and what to do about it (`words.tr`).
+        message: what happened, for people (`translation.tr`).
+        hint: what to do about it, for people.
         detail: for the log only (one line, no secrets).
 
     `consequence` is one more sentence, for those who know what else hangs on the job.
@@ -101,20 +114,32 @@ class CirrusError(Exception):
     code: ClassVar[str] = ""
     kind: ClassVar[Kind]
     disposition: ClassVar[Disposition]
+    title: ClassVar[str] = ""
+    advice: ClassVar[str] = ""
+    meaning: ClassVar[str] = ""
 
-    def __init__(self, message: str, *, detail: str = "") -> None:
-        self.text = changed(message, one_line)  # it may quote what somebody else has written
-        super().__init__(self.text)
+    def __init__(self, message: str, hint: str = "", *, detail: str = "") -> None:
+        self.message = changed(message, one_line)  # it may quote what somebody else has written
+        self.hint = changed(hint, one_line)
         self.detail = one_line(detail)
         self.consequence = ""
+        super().__init__(self.text)
+
+    @property
+    def text(self) -> str:
+        """What happened and what to do, one after the other."""
+        return joined(" ", (self.message, self.hint)) if self.hint else self.message
 
 
 class UsageError(CirrusError):
-    """The program was called with arguments that backend(7) does not know."""
-
     code = "CB-101"
     kind = Kind.CONFIGURATION
     disposition = Disposition.FAIL
+    title = "called with wrong arguments"
+    advice = "call it by `cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]`"
+    meaning = (
+        "Whoever runs the backend by hand sees this. CUPS itself always gives the right arguments."
+    )
 
 
 class QueueError(CirrusError):
@@ -125,27 +150,44 @@ class QueueError(CirrusError):
 
 
 class BadQueueUri(QueueError):
-    """DEVICE_URI is not a queue URI as cirrus(8) defines it."""
-
     code = "CB-201"
+    title = "the queue's URI is wrong"
+    advice = "correct it with `lpadmin -v`, then `cupsenable`"
+    meaning = (
+        "The queue stops and its jobs stay in it. The message names the part of the URI that is "
+        "wrong. `cirrusctl queues` shows the URI."
+    )
 
 
 class BadConfiguration(QueueError):
-    """A configuration file can not be read or says something that has no meaning."""
-
     code = "CB-202"
+    title = "a configuration file can not be read, or makes no sense"
+    advice = "correct the file that is named, then `cupsenable`"
+    meaning = (
+        "The message names the file, the table and the name in it. While one file of servers.d "
+        "is wrong, no queue prints, as all of them are read for each job. Nothing is lost: jobs "
+        "stay in their queues."
+    )
 
 
 class ExposedKey(QueueError):
-    """A file that holds an API key can be read by others than its owner."""
-
     code = "CB-203"
+    title = "others can read a file that holds a key"
+    advice = "`chmod 600`, perhaps a new key, then `cupsenable`"
+    meaning = (
+        "Keys belong into files of mode 0600 that belong to root. Who could read the file may "
+        "know the key: ask the server's administrator for a new one."
+    )
 
 
 class UnknownServer(QueueError):
-    """No `[[server]]` entry matches the queue's host and company."""
-
     code = "CB-204"
+    title = "no `[[server]]` entry for the queue's host and company"
+    advice = "add one, then `cupsenable`"
+    meaning = (
+        "Host and company of the queue's URI must be those of an entry, with the same port. "
+        "`cirrusctl servers` lists the entries."
+    )
 
 
 class DocumentError(CirrusError):
@@ -156,27 +198,44 @@ class DocumentError(CirrusError):
 
 
 class BadOption(DocumentError):
-    """A job option has a value that no job property can carry."""
-
     code = "CB-301"
+    title = "an option has a value that no prop can carry"
+    advice = "print again with another value"
+    meaning = (
+        "The job is held. The message names the option; line breaks and `;` can not be sent to "
+        "the cloud."
+    )
 
 
 class EmptyDocument(DocumentError):
-    """There is nothing to print: the filters or the application produced no byte."""
-
     code = "CB-302"
+    title = "the document is empty"
+    advice = "print it again; look for a failed filter in the error log"
+    meaning = (
+        "The application or a filter of CUPS has made no data, so there is nothing to send. "
+        "`grep 'Job N]' /var/log/cups/error_log` shows what the filters said."
+    )
 
 
 class UnreadableDocument(DocumentError):
-    """The spool file can not be opened or read to its end."""
-
     code = "CB-303"
+    title = "the spool file can not be read to its end"
+    advice = "release the job, or print again"
+    meaning = "The disk of CUPS's spool is broken, or somebody has removed the job's file."
 
 
 class JoinedDocuments(DocumentError):
-    """CUPS joined files or copies of a format that cannot be joined."""
-
     code = "CB-304"
+    title = (
+        "CUPS joined several files or copies of a format that cannot be joined, on a queue "
+        "without a driver"
+    )
+    advice = "print them one by one; or give the queue the driver, and release or restart the job"
+    meaning = (
+        "CUPS can join plain text, PostScript and PCL. Any other format, such as PDF or JPEG, is "
+        "refused. With the driver, the queue prints each file separately, and the device makes "
+        "the copies."
+    )
 
 
 class ApiError(CirrusError):
@@ -190,46 +249,77 @@ class Definitive(ApiError):
 
 
 class Refused(Definitive):
-    """The server answered `Error: …`, or with a 4xx status."""
-
     code = "CB-401"
     kind = Kind.JOB
+    title = "the server refused the request, in its own words"
+    advice = (
+        "mend what it says (a location or device that it does not know: `lpadmin -v`), then "
+        "release the job"
+    )
+    meaning = (
+        "Often the location or device of the queue's URI is not there, or not active. `cirrusctl "
+        "devices` lists what the server has."
+    )
 
 
 class KeyRefused(Definitive):
-    """The server does not accept the API key (401)."""
-
     code = "CB-402"
     kind = Kind.CONFIGURATION
+    title = "the server refused the key"
+    advice = "put a valid key into servers.d"
+    meaning = (
+        "The server answered 401. The key may have been revoked or mistyped. The job is held. "
+        "`cirrusctl servers` tries each key."
+    )
 
 
 class NotPermitted(Definitive):
-    """The server accepts the API key, but not for this company, location or device (403)."""
-
     code = "CB-404"
     kind = Kind.CONFIGURATION
+    title = "the key is valid, but does not permit this request"
+    advice = (
+        "ask the server's administrator to grant the right, or correct the queue's company and "
+        "target (`lpadmin -v`)"
+    )
+    meaning = (
+        "The server answered 403. The key may belong to another company, or may not be valid for "
+        "this location or device. The job is held. `cirrusctl doctor` tries each location."
+    )
 
 
 class ServerMisconfigured(Definitive):
-    """The connection to the server is misconfigured: port, certificate, proxy, or another host.
-
-    Args:
-        distrust: why TLS was not possible, if it was not.
-    """
+    """`distrust` says why TLS was not possible, if it was not."""
 
     code = "CB-405"
     kind = Kind.CONFIGURATION
+    title = "the connection to the server is misconfigured (port, certificate, proxy or address)"
+    advice = "follow the advice in the message"
+    meaning = (
+        "The port may not speak TLS, or the certificate may be for another name or from an "
+        "unknown CA. The server may require a client certificate or redirect to another host. "
+        "The proxy may refuse the connection. Waiting does not help, so the job is held. "
+        "`cirrusctl doctor` checks name, port, proxy and TLS in turn."
+    )
 
-    def __init__(self, message: str, *, detail: str = "", distrust: Distrust | None = None) -> None:
-        super().__init__(message, detail=detail)
+    def __init__(
+        self, message: str, hint: str = "", *, detail: str = "", distrust: Distrust | None = None
+    ) -> None:
+        super().__init__(message, hint, detail=detail)
         self.distrust = distrust
 
 
 class TooLarge(Definitive):
-    """The server, or a proxy in front of it, accepts no request of this size (413, 414)."""
-
     code = "CB-406"
     kind = Kind.JOB
+    title = "the server, or a proxy in front of it, does not accept requests of this size"
+    advice = (
+        "have the size limit raised, or lower `segment_bytes` in bridge.toml; then release the job"
+    )
+    meaning = (
+        "The server answered 413 or 414. Segments that are too large are sent again in smaller "
+        "pieces, down to 64 KiB. If even these pieces are refused, the whole document may be "
+        "larger than the server allows."
+    )
 
 
 class Retryable(ApiError):
@@ -240,226 +330,326 @@ class Retryable(ApiError):
 
 
 class UnexpectedAnswer(Retryable):
-    """What answered is not the API: a login page, a damaged answer, a wrong type."""
-
     code = "CB-403"
+    title = "something other than the API answered (retried until `contimeout`)"
+    advice = "if the error persists, check what is in front of the server"
+    meaning = (
+        "A proxy, a login page or another web server answers at the server's address. `cirrusctl "
+        "servers` shows what each address says."
+    )
 
 
 class Unreachable(Retryable):
-    """No connection, or it broke before the request could have any effect."""
-
     code = "CB-411"
+    title = "the server, or the proxy to the server, cannot be reached (retried until `contimeout`)"
+    advice = "check the address, the port and the proxy"
+    meaning = (
+        "The job waits at its place, and is tried again with growing pauses. `cirrusctl doctor` "
+        "looks at name, address, port and TLS one after the other."
+    )
 
 
 class NotTrusted(Retryable):
-    """The server's certificate has expired or is not yet valid; it may be renewed meanwhile."""
-
     code = "CB-412"
+    title = "the server's certificate has expired or is not yet valid (retried until `contimeout`)"
+    advice = "have the certificate renewed; check this machine's clock"
+    meaning = (
+        "The job waits until the certificate is renewed. If this machine's clock is wrong, set "
+        "the clock."
+    )
 
 
 class ServerFault(Retryable):
-    """The server is there but can not answer now (429, 5xx).
-
-    Args:
-        retry_after_s: seconds from a `Retry-After` header (RFC 9110, 10.2.3), if it gave any.
-    """
+    """`retry_after_s` is from a `Retry-After` header (RFC 9110, 10.2.3), if there was one."""
 
     code = "CB-413"
+    title = "the server can not answer now (tried again until `contimeout`)"
+    meaning = (
+        "The server said 429 or 5xx. Nothing is to be done here: the job is tried again by itself."
+    )
 
     def __init__(
-        self, message: str, *, detail: str = "", retry_after_s: float | None = None
+        self, message: str, hint: str = "", *, detail: str = "", retry_after_s: float | None = None
     ) -> None:
-        super().__init__(message, detail=detail)
+        super().__init__(message, hint, detail=detail)
         self.retry_after_s = retry_after_s
 
 
 class ShortSegment(Retryable):
-    """The server wrote another number of bytes than it was sent."""
-
     code = "CB-414"
+    title = "the server stored another number of bytes (tried again until `contimeout`)"
+    meaning = (
+        "The segment is sent again by itself. If it happens again and again, something between "
+        "here and the server changes what is sent."
+    )
 
 
 class SubmitUnanswered(ApiError):
-    """A submit was sent and its answer is lost or useless: the job may be printed already."""
+    """The `message` says what became of the answer; the rest is the same for each."""
 
     code = "CB-421"
     kind = Kind.JOB
+    title = "a submit's answer was lost: the document may be printed"
+    advice = "look at the printer; cancel the job, or release it to print (again)"
+    meaning = (
+        "The API has no way to ask whether such a submit was taken, and the server does not know "
+        "Idempotency-Key. `onambiguous` in the queue's URI decides for all jobs."
+    )
+
+    def __init__(self, message: str, *, detail: str = "") -> None:
+        super().__init__(joined(" ", (message, _MAY_BE_PRINTED)), LOOK_AND_DECIDE, detail=detail)
 
 
 class RepeatedId(SubmitUnanswered):
-    """A submit was answered with the id of another job: nobody knows what the server has done."""
-
     code = "CB-422"
+    title = "the server gave the job an id that belongs to another job"
+    advice = "look at the printer; then cancel the job, or release it to print (again)"
+    meaning = (
+        "The document was sent, but the server may not have accepted it, because the id leads to "
+        "the other job. Such a submit is never repeated automatically, whatever `onambiguous` "
+        "says. Ask the server's administrator whether the server was restored from a backup."
+    )
 
 
 class ServerAway(CirrusError):
-    """The server could not be used for as long as the queue's `contimeout` allows."""
-
     code = "CB-431"
     kind = Kind.PASSING
     disposition = Disposition.HOLD
+    title = "`contimeout` is over"
+    advice = "when the server is back, release the job"
+    meaning = (
+        "The server could not be used for so many seconds, so the job is held instead of "
+        "blocking its queue."
+    )
 
 
 class WaitsForServer(CirrusError):
-    """The server does not work. CUPS holds the job, and the poller releases it."""
-
     code = "CB-434"
     kind = Kind.PASSING
     disposition = Disposition.HOLD
+    title = "the job is held until the server works again"
+    meaning = (
+        "The job needs no action: cirrus-statusd releases it when the server works again. The "
+        "message names the cause. `cirrusctl doctor` gives more details."
+    )
 
 
 class TryOtherMember(CirrusError):
-    """The server can not be used and the job came through a class: CUPS has other members."""
-
     code = "CB-432"
     kind = Kind.PASSING
     disposition = Disposition.FAIL
+    title = "the server is away, and the job's class has other members"
+    meaning = "CUPS gives the job to another member of the class by itself."
 
 
 class SubmitDropped(CirrusError):
-    """The queue wants an unanswered submit to be given up (onambiguous=drop)."""
-
     code = "CB-433"
     kind = Kind.JOB
     disposition = Disposition.CANCEL
+    title = "a submit's answer was lost on a queue with `onambiguous=drop`"
+    advice = "restart the job if its pages do not come out"
+    meaning = "The queue is set to give such jobs up rather than print one twice."
 
 
 class JournalError(CirrusError):
-    """The journal can not be written, so a job could be printed twice: nothing is sent."""
-
     code = "CB-501"
     kind = Kind.CONFIGURATION
     disposition = Disposition.HOLD
+    title = "the journal can not be written, so nothing is sent"
+    advice = "look at the disk, then release the job"
+    meaning = (
+        "Without the journal a job could be printed twice. The message has the path and the "
+        "reason: a full disk, or a folder that belongs to somebody else."
+    )
 
 
 class JournalBusy(JournalError):
-    """Another process holds the journal's lock for longer than a write ever takes."""
-
     code = "CB-502"
     kind = Kind.PASSING
+    title = "the journal is in use"
+    meaning = (
+        "No action is needed: the job is held, and cirrus-statusd releases it when the journal "
+        "is free."
+    )
 
 
 class JobForgotten(CirrusError):
-    """The job is older than the journal, which was deleted or restored: it may be printed."""
-
     code = "CB-505"
     kind = Kind.JOB
     disposition = Disposition.HOLD
+    title = "the job is older than the journal, which was deleted, replaced or restored"
+    advice = "look at the printer; then cancel the job, or release it to print (again)"
+    meaning = (
+        "The old journal may have known that the job was sent. Only a person can decide whether "
+        "to print the job again."
+    )
 
 
 class JobUnidentified(CirrusError):
-    """cupsd does not identify the job, which could therefore be printed twice."""
-
     code = "CB-511"
     kind = Kind.PASSING
     disposition = Disposition.HOLD
+    title = "CUPS does not identify the job, so nothing is sent"
+    advice = "check that cupsd answers (`lpstat -r`)"
+    meaning = (
+        "Without its identity, the job could be printed twice. The job is held, and "
+        "cirrus-statusd releases it when CUPS answers."
+    )
 
 
 class JournalReplaced(JournalError):
-    """The journal's files were deleted or replaced while they were open; there are others now."""
-
     code = "CB-503"
     kind = Kind.PASSING
     disposition = Disposition.RUN_AGAIN
+    title = "the journal was deleted or replaced while it was in use"
+    advice = "look at the printer before you release older jobs that are missing from the journal"
+    meaning = (
+        "Cirrus Bridge uses the new journal, and the job runs again. The new journal may not "
+        "know which older jobs were printed. Such jobs are held until a person releases them."
+    )
 
 
 class JournalDamaged(JournalError):
-    """The journal is not reliable, so a job could be printed twice."""
-
     code = "CB-504"
+    title = "the journal is damaged, so the job is not sent"
+    advice = (
+        "check the disk, stop cirrus-statusd, move the journal aside (journal.db, journal.db-wal "
+        "and journal.db-shm), start cirrus-statusd again, then release the job"
+    )
+    meaning = (
+        "With a damaged journal, a job could be printed twice. Leave jobs.lock in place: that "
+        "file shows whether the journal is new or restored. Jobs that are missing from the "
+        "journal are then held. Look at the printer before you release them."
+    )
 
 
 class Interrupted(CirrusError):
-    """A signal asked for an end before the job was submitted.
-
-    CUPS sets the job's state before it sends the signal, and then looks at the exit code no more.
-    A signal from somebody else (a machine that shuts down) must not lose the job: it runs again.
-    """
-
+    # CUPS sets the job's state before it sends the signal, and then ignores the exit code. A signal
+    # from elsewhere (a machine that shuts down) must not lose the job.
     code = "CB-601"
     kind = Kind.PASSING
     disposition = Disposition.RUN_AGAIN
+    title = "stopped by a signal before anything was submitted"
+    meaning = (
+        "Nothing is to be done: CUPS runs the job again. It happens when a machine shuts down."
+    )
 
 
 class TimeIsOver(Interrupted):
-    """CUPS would cancel the job soon (MaxJobTime, job-cancel-after): a new run has new time."""
-
     code = "CB-604"
+    title = "the time that CUPS allows for the job is nearly over (MaxJobTime, job-cancel-after)"
+    meaning = "No action is needed: the job resumes at once in a new run."
 
 
 class StartOver(CirrusError):
-    """The server has forgotten what an earlier run uploaded, or the data has changed since."""
-
     code = "CB-602"
     kind = Kind.PASSING
     disposition = Disposition.RUN_AGAIN
+    title = "what an earlier run had uploaded can not be continued; it begins anew at once"
+    meaning = "Nothing is to be done. Servers forget uploads that were not submitted for a while."
 
 
 class UploadNeverEnds(CirrusError):
-    """The document is another one in each run, and no run has the time to upload all of it."""
-
     code = "CB-605"
     kind = Kind.JOB
     disposition = Disposition.HOLD
+    title = "the upload of the document starts over in each run, so it never ends"
+    advice = (
+        "raise MaxJobTime in cupsd.conf, or the queue's job-cancel-after-default, then release "
+        "the job"
+    )
+    meaning = (
+        "Some filters write the time into a document, so each run has another document and "
+        "cannot continue the upload. CUPS stops each run after MaxJobTime."
+    )
 
 
 class KeepsBreaking(CirrusError):
-    """Runs of the backend for this document were killed or crashed, again and again."""
-
     code = "CB-603"
     kind = Kind.JOB
     disposition = Disposition.HOLD
+    title = "the backend was killed or crashed five times in a row while it worked on this document"
+    advice = "look for the reason (short of memory?), then release the job; it goes on where it was"
+    meaning = "The kernel ends programs when memory is short; `journalctl -k` tells of it."
 
 
 class DeliveryEnded(CirrusError):
-    """The cloud or its recipient deleted the job, so it will never be delivered."""
-
     code = "CB-701"
     kind = Kind.JOB
     disposition = Disposition.CANCEL
+    title = "the cloud ended the job without delivering it"
+    meaning = (
+        "Somebody deleted the job at the cloud, or its recipient threw it away. Print again if "
+        "that was a mistake."
+    )
 
 
 class DeliveryUnknown(CirrusError):
-    """The server does not know the job any more, so what became of it can not be known."""
-
     code = "CB-702"
     kind = Kind.JOB
     disposition = Disposition.FAIL
+    title = "the server does not know the job any more, so nobody knows what became of it"
+    advice = "look at the printer; print again if it did not come out"
+    meaning = "Servers forget jobs after a while, or were set back to an older state."
 
 
 class StatusMismatch(CirrusError):
-    """The server's job has another size or name than the document, so what came out is unknown."""
-
     code = "CB-703"
     kind = Kind.JOB
     disposition = Disposition.HOLD
+    title = "the server's job is not the document that was sent"
+    advice = "look at the printer; cancel the job, and print the missing pages again"
+    meaning = (
+        "For several minutes, the server reported a size or name that differs from the "
+        "document's. The server may have been restored from a backup, have lost part of the "
+        "upload, or have given one id to two jobs. The job is held and nothing is printed again "
+        "automatically, whatever `onfailure` says. Ask the server's administrator what became of "
+        "the job's id."
+    )
 
 
 class CupsAway(CirrusError):
-    """The local cupsd is stopped, restarting or busy: the same request can be made again."""
-
     code = "CB-711"
     kind = Kind.PASSING
     disposition = Disposition.RETRY_LATER
+    title = "the local CUPS does not answer; asked again"
+    advice = "see that cupsd runs"
+    meaning = "The poller goes on as soon as CUPS is back."
 
 
 class CupsRefused(CirrusError):
-    """The local cupsd said no to a request of ours."""
-
     code = "CB-712"
     kind = Kind.CONFIGURATION
     disposition = Disposition.HOLD
+    title = "the local CUPS refuses a request"
+    advice = (
+        "who asks has to be root, or of a group that SystemGroup in cups-files.conf names "
+        "(Debian: `lpadmin`, Fedora: `sys`)"
+    )
+    meaning = (
+        "Its policies must let them change jobs and queues over its socket. Which rights the "
+        "poller needs there is in cirrus-statusd(8)."
+    )
 
 
 class CupsGone(CupsRefused):
-    """CUPS has no such job or printer (client-error-not-found)."""
-
     code = "CB-713"
     kind = Kind.JOB
+    title = "the local CUPS has no such job or queue any more"
+    meaning = "It was removed meanwhile, and nothing is to be done; or its name was mistyped."
 
 
 class CupsNotPossible(CupsRefused):
-    """The job's state does not allow that (client-error-not-possible), as after its end."""
-
     code = "CB-714"
     kind = Kind.JOB
+    title = "the job's state in CUPS does not allow the change"
+    meaning = "The job has ended meanwhile, and nothing is to be done."
+
+
+class InternalError(CirrusError):
+    code = "CB-900"
+    kind = Kind.JOB
+    disposition = Disposition.HOLD
+    title = "a fault of Cirrus Bridge itself"
+    advice = "report it, with the error log"
+    meaning = "The error log has a traceback at this place. The job is held, and the queue goes on."

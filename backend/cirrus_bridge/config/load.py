@@ -77,11 +77,11 @@ class Configuration:
             what = tr("company '{company}' on {server}", company=queue.company, server=what)
         raise UnknownServer(
             tr(
-                "No [[server]] entry for {what} in {folder}/servers.d/. Add one with its host, "
-                "company and api_key, then cupsenable the queue.",
+                "No [[server]] entry for {what} in {folder}/servers.d/.",
                 what=what,
                 folder=self.folder,
-            )
+            ),
+            tr("Add one with its host, company and api_key, then cupsenable the queue."),
         )
 
     def queue(self, uri: str, defaults: QueueSettings | None = None) -> QueueUri:

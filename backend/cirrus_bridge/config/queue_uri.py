@@ -202,10 +202,6 @@ def _quote(text: str) -> str:
 
 def _bad(reason: str) -> BadQueueUri:
     return BadQueueUri(
-        tr(
-            "The queue's URI is wrong: {reason}. The form is {form}. Correct it with lpadmin -v, "
-            "then cupsenable the queue.",
-            reason=reason,
-            form=FORM,
-        )
+        tr("The queue's URI is wrong: {reason}. The form is {form}.", reason=reason, form=FORM),
+        tr("Correct it with lpadmin -v, then cupsenable the queue."),
     )

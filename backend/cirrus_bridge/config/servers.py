@@ -124,11 +124,12 @@ class KeyFiles:
                 exposed |= _exposure(path.stat())
         if exposed:
             refusal = ExposedKey(
+                tr("{path} holds an API key and others than its owner can get at it.", path=path),
                 tr(
-                    "{path} holds an API key and others than its owner can get at it. Run: chown "
-                    "root {path} && chmod 600 {path}, and make a new key if it may be known.",
+                    "Run: chown root {path} && chmod 600 {path}, and make a new key if "
+                    "it may be known.",
                     path=path,
-                )
+                ),
             )
             refusal.consequence = FOR_THE_QUEUE
             raise refusal

@@ -147,7 +147,7 @@ def text_of(value: object) -> str:
 def bad(path: Path, reason: str) -> BadConfiguration:
     """The error for a file that says what has no meaning."""
     error = BadConfiguration(
-        tr("Configuration {path}: {reason}. Correct it.", path=path, reason=reason)
+        tr("Configuration {path}: {reason}.", path=path, reason=reason), tr("Correct it.")
     )
     error.consequence = FOR_THE_QUEUE
     return error

@@ -94,10 +94,10 @@ class CupsServer:
         detail = f"{self._address}: HTTP status {answer.status} for {path}"
         if answer.status in (401, 403):
             raise CupsRefused(
+                tr("CUPS does not let user {user} do this.", user=self._user),
                 tr(
-                    "CUPS does not let user {user} do this; root may, and members of the groups "
-                    "that SystemGroup in cups-files.conf names.",
-                    user=self._user,
+                    "Run this as root, or as a member of a group that SystemGroup in "
+                    "cups-files.conf names."
                 ),
                 detail=detail,
             )

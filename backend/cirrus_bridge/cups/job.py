@@ -49,7 +49,7 @@ def job_id_of(argv: Sequence[str]) -> int:
         raise UsageError(USAGE)
     job_id = _text(argv[1])
     if not is_number(job_id):
-        raise UsageError(tr("'{id}' is not a job id. {usage}", id=job_id, usage=USAGE))
+        raise UsageError(tr("'{id}' is not a job id.", id=job_id), USAGE)
     return int(job_id)
 
 
@@ -73,10 +73,8 @@ def read_job(
     user, title, copies, option_text = (_text(arg) for arg in argv[2:6])
     if not is_number(copies) or int(copies) < 1:
         raise BadOption(
-            tr(
-                "'{copies}' is not a number of copies. Print again with 1 to 99 copies.",
-                copies=copies,
-            )
+            tr("'{copies}' is not a number of copies.", copies=copies),
+            tr("Print again with 1 to 99 copies."),
         )
     options = parse_options(option_text)
     facts = facts or facts_from_options(options)
@@ -164,11 +162,8 @@ class SpooledDocument:
                 )
         except OSError as error:
             raise UnreadableDocument(
-                tr(
-                    "The print data can not be read ({error}). Release the job to try again, or "
-                    "print it anew.",
-                    error=error.strerror,
-                ),
+                tr("The print data can not be read ({error}).", error=error.strerror),
+                tr("Release the job to try again, or print it anew."),
                 detail=f"reading {self._name}: {error}",
             ) from error
         finally:
@@ -176,7 +171,8 @@ class SpooledDocument:
                 self._source.close()
         if seen < self.size_bytes:
             raise UnreadableDocument(
-                tr("The print data became shorter while it was read. Print the document anew."),
+                tr("The print data became shorter while it was read."),
+                tr("Print the document anew."),
                 detail=f"{self._name}: {seen} of {self.size_bytes} bytes",
             )
 
@@ -188,11 +184,14 @@ class SpooledDocument:
         if not all(map(can_be_joined, (head, *self._parts))):
             raise JoinedDocuments(
                 tr(
-                    "Nothing was printed (CUPS joined several files or copies of a format "
-                    "that cannot be joined). Print them one by one, or ask your "
-                    "administrator to give the queue the Cirrus driver. Then release this "
-                    "job if it is held; otherwise print it again."
-                )
+                    "Nothing was printed (CUPS joined several files or copies of a "
+                    "format that cannot be joined)."
+                ),
+                tr(
+                    "Print them one by one, or ask your administrator to give the queue "
+                    "the Cirrus driver. Then release this job if it is held; otherwise "
+                    "print it again."
+                ),
             )
         return head
 

@@ -6,21 +6,38 @@ Beside a system's CUPS, which it tells by its configuration file, it only passes
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
-from cirrus_bridge.base.translation import tr
+from cirrus_bridge.base.translation import joined, tr
 
-ALONE = tr(
-    "CUPS on this machine is a snap, which runs no backends but its own. Install the CUPS of the "
-    "distribution (its package cups), then run: snap restart cups"
+
+class SnapNotice(NamedTuple):
+    """What is so, and what to do."""
+
+    message: str
+    hint: str
+
+    @property
+    def text(self) -> str:
+        """Both."""
+        return joined(" ", self)
+
+
+ALONE = SnapNotice(
+    tr("CUPS on this machine is a snap, which runs no backends but its own."),
+    tr("Install the CUPS of the distribution (its package cups), then run: snap restart cups"),
 )
-BESIDE = tr(
-    "CUPS is on this machine as a snap, too. Add queues with the system's lpadmin, not with "
-    "cups.lpadmin; the snap passes on jobs to them. Does it not? Run: snap restart cups"
+BESIDE = SnapNotice(
+    tr("CUPS is on this machine as a snap, too."),
+    tr(
+        "Add queues with the system's lpadmin, not with cups.lpadmin; the snap passes on jobs to "
+        "them. Does it not? Run: snap restart cups"
+    ),
 )
 
 
-def snap_hint(root: Path = Path("/")) -> str:
-    """What to do about CUPS's snap: ALONE, BESIDE, or nothing where there is none."""
+def snap_notice(root: Path = Path("/")) -> SnapNotice | None:
+    """What to know about CUPS's snap: ALONE, BESIDE, or nothing where there is none."""
     if not (root / "var/snap/cups").is_dir():
-        return ""
+        return None
     return BESIDE if (root / "etc/cups/cupsd.conf").exists() else ALONE

@@ -34,20 +34,17 @@ def check_delivered(targets: Sequence[Tracked]) -> None:
     states = {target.status.state for target in targets}
     if DeliveryState.MISMATCHED in states:
         raise StatusMismatch(
+            tr("{states}.", states=told(targets)),
             tr(
-                "{states}. Look at the printer (pages may be missing or belong to "
-                "someone else). Cancel this job, print the missing pages again, and tell "
-                "your administrator.",
-                states=told(targets),
-            )
+                "Look at the printer (pages may be missing or belong to someone "
+                "else). Cancel this job, print the missing pages again, and tell "
+                "your administrator."
+            ),
         )
     if DeliveryState.UNKNOWN in states:
         raise DeliveryUnknown(
-            tr(
-                "{states}. It may have been printed: look at the printer, and print again if it "
-                "was not.",
-                states=told(targets),
-            )
+            tr("{states}. It may have been printed.", states=told(targets)),
+            tr("Look at the printer, and print again if it was not."),
         )
     if any(state.is_final and not state.reached_recipient for state in states):
         if any(state.reached_recipient for state in states):

@@ -148,10 +148,10 @@ class JournalDatabase:
         if version > VERSION:
             raise JournalError(
                 tr(
-                    "The journal {path} was written by a newer version of Cirrus Bridge. Update "
-                    "this machine's cirrus-bridge, then release the job.",
+                    "The journal {path} was written by a newer version of Cirrus Bridge.",
                     path=self._path,
-                )
+                ),
+                tr("Update this machine's cirrus-bridge, then release the job."),
             )
         if version < VERSION:
             self._upgrade()
@@ -246,21 +246,23 @@ class JournalDatabase:
     def _replaced(self) -> JournalReplaced:
         return JournalReplaced(
             tr(
-                "The journal {path} was deleted or replaced while it was in use. Cirrus "
-                "Bridge now uses the new journal. Older jobs that are missing from the "
-                "new journal are held. Look at the printer before you release them.",
+                "The journal {path} was deleted or replaced while it was in use. "
+                "Cirrus Bridge now uses the new journal. Older jobs that are "
+                "missing from the new journal are held.",
                 path=self._path,
-            )
+            ),
+            tr("Look at the printer before you release them."),
         )
 
     def _broken(self, error: Exception) -> JournalError:
         return JournalError(
             tr(
-                "The journal {path} can not be used ({error}), and without it a job could be "
-                "printed twice. Check the disk space and rights there, then release the job.",
+                "The journal {path} can not be used ({error}), and without it a job "
+                "could be printed twice.",
                 path=self._path,
                 error=error,
-            )
+            ),
+            tr("Check the disk space and rights there, then release the job."),
         )
 
 

@@ -22,15 +22,15 @@ _NEWEST_FIRST = ", ".join(
     f"{column} DESC" for column in ("created_at", *_KEY.split(", "), "target_number")
 )
 _DOCUMENT = (
-    f"{_KEY}, queue, class_name, user, title, document.state, size_bytes, reprints, created_at,"
-    " document.updated_at, accepted_at, closed_at, coalesce((SELECT sum(length) FROM segment"
-    " WHERE segment.job_uuid = document.job_uuid AND segment.job_id = document.job_id"
-    " AND segment.print_run = document.print_run AND segment.number = document.number"
-    " AND segment.destination = document.destination), 0)"
+    f"{_KEY}, queue, class_name, user, title, document.state, size_bytes, reprints, created_at, "
+    "document.updated_at, accepted_at, closed_at, coalesce((SELECT sum(length) FROM segment "
+    "WHERE segment.job_uuid = document.job_uuid AND segment.job_id = document.job_id "
+    "AND segment.print_run = document.print_run AND segment.number = document.number "
+    "AND segment.destination = document.destination), 0)"
 )
 _DELIVERY = (
-    "location, device, cloud_job_id, delivery.state, message, submitted, received, delivered,"
-    " received_at, final_at"
+    "location, device, cloud_job_id, delivery.state, message, submitted, received, delivered, "
+    "received_at, final_at"
 )
 _KEY_COLUMNS, _DOCUMENT_COLUMNS = 5, 17
 _STATE = 4  # its place behind the key
@@ -110,10 +110,11 @@ def _documents(folder: Path, where: str, values: Sequence[object]) -> Past:
     except OSError as error:
         raise JournalError(
             tr(
-                "The journal in {path} can not be read ({error}). Run this as root.",
+                "The journal in {path} can not be read ({error}).",
                 path=folder,
                 error=error.strerror,
-            )
+            ),
+            tr("Run this as root."),
         ) from error
     with read_only(folder) as db:
         rows = db.execute(

@@ -50,10 +50,13 @@ def damaged(path: Path, error: object) -> JournalDamaged:
     """The error for a damaged journal, with the next step."""
     return JournalDamaged(
         tr(
-            "The journal {path} is damaged ({error}), so a job could be printed "
-            "twice. Check the disk. Then stop cirrus-statusd, move journal.db, "
-            "journal.db-wal and journal.db-shm aside, and start cirrus-statusd again.",
+            "The journal {path} is damaged ({error}), so a job could be printed twice.",
             path=path,
             error=error,
-        )
+        ),
+        tr(
+            "Check the disk. Then stop cirrus-statusd, move journal.db, "
+            "journal.db-wal and journal.db-shm aside, and start cirrus-statusd "
+            "again."
+        ),
     )

@@ -54,12 +54,15 @@ def read_only(folder: Path) -> Iterator[View]:
             raise _unreadable(path, error) from error
         raise JournalError(
             tr(
-                "The journal {path} can not be read within {seconds} s: it is too large, or not "
-                "what it should be. Set smaller keep_days and keep_documents below [journal] in "
-                "bridge.toml, or put it aside.",
+                "The journal {path} can not be read within {seconds} s: it is too "
+                "large, or not what it should be.",
                 path=path,
                 seconds=format(LOOK_S, "g"),
-            )
+            ),
+            tr(
+                "Set smaller keep_days and keep_documents below [journal] in "
+                "bridge.toml, or put it aside."
+            ),
         ) from error
 
 

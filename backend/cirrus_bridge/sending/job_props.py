@@ -231,12 +231,12 @@ def _bad(name: str, value: str, takes: str) -> BadOption:
     name, value = _shown(name), _shown(value)
     return BadOption(
         tr(
-            "The job asks for {name}='{value}', but {name} takes {takes}. Print again with another "
-            "value; this job can be canceled.",
+            "The job asks for {name}='{value}', but {name} takes {takes}.",
             name=name,
             value=value,
             takes=takes,
-        )
+        ),
+        tr("Print again with another value; this job can be canceled."),
     )
 
 

@@ -105,13 +105,15 @@ class Patience:
             self.report.server_away(error.text)
             self.clock.sleep(CLASS_WAIT_S)
             raise TryOtherMember(
-                tr("{error} CUPS tries another printer of the class.", error=error)
+                tr("{error} CUPS tries another printer of the class.", error=error.message),
+                error.hint,
             ) from error
         has_poller = self.journal.poller_is_alive(now_s=self.clock.wall_s())
         if self.may_hold and has_poller and self._is_long(wait_s):
             self.hold(FOR_SERVER)
-            text = joined(" ", (error.text, HELD_UNTIL_IT_WORKS))
-            raise WaitsForServer(text, detail=f"{error.code} {error.detail}") from error
+            text = joined(" ", (error.message, HELD_UNTIL_IT_WORKS))
+            detail = f"{error.code} {error.detail}"
+            raise WaitsForServer(text, error.hint, detail=detail) from error
         again = f"{self.clock.now() + timedelta(seconds=wait_s):%H:%M:%S}"
         self.report.debug(f"{error.code} {error.detail}")
         text = tr("{error} Next attempt at {time}.", error=error, time=again)
@@ -176,13 +178,14 @@ class Patience:
     def _give_up(self, error: CirrusError) -> None:
         self.journal.trying(self.key, None, now_s=self.clock.wall_s())
         limit = f"{self.queue.settings.contimeout_s:.0f}"
+        release = tr("When the server works again, release the job.")
         raise ServerAway(
             tr(
-                "{error} Gave up after {limit} seconds (contimeout). When the server works again, "
-                "release the job.",
-                error=error,
+                "{error} Gave up after {limit} seconds (contimeout).",
+                error=error.message,
                 limit=limit,
             ),
+            joined(" ", filter(None, (error.hint, release))),
             detail=error.detail,
         ) from error
 

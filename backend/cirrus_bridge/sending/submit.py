@@ -20,7 +20,6 @@ from typing import Protocol
 from urllib.parse import quote
 
 from cirrus_bridge.api.client import CloudApi
-from cirrus_bridge.api.exchange import MAY_BE_PRINTED
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import (
     CirrusError,
@@ -49,8 +48,8 @@ from cirrus_bridge.sending.patience import FOR_CORRECTION, QUEUE_WAIT_S, Patienc
 from cirrus_bridge.sending.upload import Upload
 
 SINGLE_REQUEST_BYTES = 500_000  # the API's document: larger files go by segments
-_INTERRUPTED = joined(" ", (tr("This job was interrupted while it was sent."), MAY_BE_PRINTED))
-_CHANGED = joined(" ", (tr("This job was changed after it was sent."), MAY_BE_PRINTED))
+_INTERRUPTED = tr("This job was interrupted while it was sent.")
+_CHANGED = tr("This job was changed after it was sent.")
 _STOPPED_IN_DOUBT = tr(
     "The job was stopped. An earlier submit got no answer, so the document may be printed already."
 )
@@ -199,10 +198,8 @@ class Submission:
         head = list(itertools.islice(segments, 2))
         if document.size_bytes == 0:
             raise EmptyDocument(
-                tr(
-                    "There is nothing to print: the document is empty, or a filter failed. Print "
-                    "it anew, or cancel this job."
-                )
+                tr("There is nothing to print: the document is empty, or a filter failed."),
+                tr("Print it anew, or cancel this job."),
             )
         if len(head) == 1 and upload.earlier is None and self._fits_one_request(head[0]):
             data = head[0].data
@@ -292,7 +289,7 @@ class Submission:
                     server=self.queue.server,
                     id=taken,
                 )
-                raise RepeatedId(joined(" ", (text, MAY_BE_PRINTED)))
+                raise RepeatedId(text)
             return receipts
 
     def _patience(self, *, in_class: bool) -> Patience:
@@ -361,9 +358,10 @@ class Submission:
                 self.journal.dropped(key, now_s=self.clock.wall_s())
                 raise SubmitDropped(
                     tr(
-                        "It is not known whether the cloud took this job, and this queue never "
-                        "sends a job twice. If the pages do not come out, restart the job."
+                        "It is not known whether the cloud took this job, and this queue "
+                        "never sends a job twice."
                     ),
+                    tr("If the pages do not come out, restart the job."),
                     detail=str(error),
                 ) from error
             case _Unanswered.ASK:

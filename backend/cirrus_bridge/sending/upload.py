@@ -157,10 +157,11 @@ class Upload:
         self.journal.start_overs_told(self.key, now_s=self.clock.wall_s())
         return error or UploadNeverEnds(
             tr(
-                "The document cannot be uploaded within the time that CUPS allows (MaxJobTime). "
-                "Its upload cannot be resumed, because the document changes in each attempt. Ask "
-                "your administrator to allow more time, then release the job."
-            )
+                "The document cannot be uploaded within the time that CUPS allows "
+                "(MaxJobTime). Its upload cannot be resumed, because the document "
+                "changes in each attempt."
+            ),
+            tr("Ask your administrator to allow more time, then release the job."),
         )
 
     def _start_over(self, detail: str) -> StartOver:

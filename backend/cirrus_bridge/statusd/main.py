@@ -32,7 +32,7 @@ from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.cupsd import find_daemon
 from cirrus_bridge.cups.queues import CupsQueues
-from cirrus_bridge.cups.snap import ALONE, snap_hint
+from cirrus_bridge.cups.snap import ALONE, snap_notice
 from cirrus_bridge.delivery.events import INFO, WARNING, Change
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.completion import Settlement
@@ -152,8 +152,8 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
             watch_list=watch_list,
         )
         tell(Change("started", f"cirrus-bridge {__version__}, as {name}", INFO))
-        if snap_hint() == ALONE:
-            tell(Change("cups-in-snap", ALONE, WARNING))
+        if snap_notice() == ALONE:
+            tell(Change("cups-in-snap", ALONE.text, WARNING))
         if once:
             poller.run_once()
         else:
@@ -216,10 +216,10 @@ def _with_metrics(
     except ModuleNotFoundError as error:
         raise BadConfiguration(
             tr(
-                "metrics_port below [statusd] in bridge.toml needs the Python package {package}: "
-                "pip install 'cirrus-bridge[metrics]', or set it to 0.",
+                "metrics_port below [statusd] in bridge.toml needs the Python package {package}.",
                 package=error.name,
-            )
+            ),
+            tr("Run: pip install 'cirrus-bridge[metrics]', or set metrics_port to 0."),
         ) from error
     metrics = Metrics(FigureReader(state, name), clock)
     try:

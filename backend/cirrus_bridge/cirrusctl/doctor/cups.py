@@ -10,7 +10,7 @@ from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, failed, good, note, warning
 from cirrus_bridge.config.defaults import QUEUES_HELD
 from cirrus_bridge.cups.cupsd import FOREVER_S, Daemon
-from cirrus_bridge.cups.snap import ALONE, snap_hint
+from cirrus_bridge.cups.snap import ALONE, snap_notice
 
 CUPSD, PRESERVING, LIMITS = "cupsd", tr("preserving jobs"), tr("job limits")
 JOB_TIME = tr("job time")
@@ -68,11 +68,9 @@ def check_daemon(
 
 def check_snap(root: Path) -> Iterator[Finding]:
     """CUPS as a snap, below the file system's `root`, runs no backend of ours."""
-    hint = snap_hint(root)
-    if hint:
-        what, _, fix = hint.partition(". ")
-        kind = error if hint == ALONE else note
-        yield kind(CUPSD, "snap", f"{what}.", fix)
+    if notice := snap_notice(root):
+        kind = error if notice == ALONE else note
+        yield kind(CUPSD, "snap", notice.message, notice.hint)
 
 
 def check_preserving(daemon: Daemon) -> Iterator[Finding]:

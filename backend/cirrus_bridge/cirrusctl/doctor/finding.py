@@ -6,8 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from cirrus_bridge.base.errors import CirrusError
-from cirrus_bridge.base.translation import changed, tr
-from cirrus_bridge.cirrusctl.output.codes import explanations
+from cirrus_bridge.base.translation import changed, tr, verbatim
 
 
 class Severity(enum.IntEnum):
@@ -53,12 +52,11 @@ def error(check: str, about: str, text: str, fix: str, code: str = "") -> Findin
 
 
 def failed(check: str, about: str, trouble: CirrusError, fix: str = "") -> Finding:
-    """It does not work, as the program itself says; without a `fix` of its own, with the code's."""
-    known = explanations().get(trouble.code)
-    do = (
-        fix or (known.do if known else "") or tr("see: cirrusctl explain {code}", code=trouble.code)
-    )
-    return error(check, about, trouble.text, changed(do, _sentence), trouble.code)
+    """It does not work, as the program itself says; without a `fix` of its own, with the hint of
+    the error or the advice of its class."""
+    do = fix or trouble.hint or (verbatim(trouble.advice) if trouble.advice else "")
+    do = do or tr("see: cirrusctl explain {code}", code=trouble.code)
+    return error(check, about, trouble.message, changed(do, _sentence), trouble.code)
 
 
 def _sentence(text: str) -> str:

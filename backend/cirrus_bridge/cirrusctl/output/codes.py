@@ -1,20 +1,15 @@
-"""What each code of `errors` means and what to do about it: codes.toml, read and joined with it."""
+"""What each code means and what to do about it, as the classes of `errors` say."""
 
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 
 from cirrus_bridge.base import errors
-from cirrus_bridge.base.errors import CirrusError, Disposition
-from cirrus_bridge.base.translation import tr
+from cirrus_bridge.base.errors import CirrusError
+from cirrus_bridge.base.translation import verbatim
 from cirrus_bridge.cups.status_lines import EXIT_CODES
-
-TEXTS = tomllib.loads((files(__package__) / "codes.toml").read_text("utf-8"))
-FAULT = "CB-900"  # of the programs themselves: no class of errors has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +30,19 @@ class Explanation:
 def explanations() -> Mapping[str, Explanation]:
     """All of them, by code."""
     found = {}
-    for code, disposition in _dispositions():
-        found[code] = Explanation(
-            code,
-            tr(TEXTS[code]["what"]),
-            tr(TEXTS[code]["do"]) if TEXTS[code]["do"] else "",
-            tr(TEXTS[code]["more"]),
-            disposition.value,
-            EXIT_CODES[disposition],
-        )
+    for cls in coded():
+        what, do, more = map(_said, (cls.title, cls.advice, cls.meaning))
+        exit_code = EXIT_CODES[cls.disposition]
+        found[cls.code] = Explanation(cls.code, what, do, more, cls.disposition.value, exit_code)
     return dict(sorted(found.items()))
 
 
-def _dispositions() -> Iterator[tuple[str, Disposition]]:
+def coded() -> Iterator[type[CirrusError]]:
+    """The errors that have a code."""
     for cls in vars(errors).values():
-        if isinstance(cls, type) and issubclass(cls, CirrusError) and cls.__dict__.get("code"):
-            yield cls.code, cls.disposition
-    yield FAULT, Disposition.HOLD
+        if isinstance(cls, type) and issubclass(cls, CirrusError) and vars(cls).get("code"):
+            yield cls
+
+
+def _said(text: str) -> str:
+    return verbatim(text) if text else ""  # gettext has its header for an empty message

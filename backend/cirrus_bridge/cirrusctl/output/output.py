@@ -119,8 +119,8 @@ def with_code(error: CirrusError) -> Words:
 
 
 def problem(error: CirrusError) -> dict[str, str]:
-    """An error in JSON."""
-    return {"code": error.code, "message": str(error)}
+    """An error in JSON: `message` is all of it, `do` the part that says what to do."""
+    return {"code": error.code, "message": str(error), "do": str(error.hint)}
 
 
 def complain(error: CirrusError, *, as_json: bool) -> None:

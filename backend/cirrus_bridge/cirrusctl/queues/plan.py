@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from cirrus_bridge.base.errors import BadQueueUri, CupsNotPossible
 from cirrus_bridge.base.model import Place
-from cirrus_bridge.base.translation import tr, trn
+from cirrus_bridge.base.translation import joined, tr, trn
 from cirrus_bridge.cirrusctl.inventory import Answer
 from cirrus_bridge.cirrusctl.queues.cups_setup import MARK, RAW, Mark, Queue, QueueChange
 from cirrus_bridge.cirrusctl.queues.ppd_defaults import (
@@ -111,29 +111,31 @@ def _refuse(wanted: WantedQueue, queue: Queue | None) -> None:
     """What is not to be touched, or can not be made now."""
     if queue is not None and queue.is_class:
         raise CupsNotPossible(
+            tr("CUPS has a class {name} already.", name=queue.name),
             tr(
-                "CUPS has a class {name} already. Give the entry another name, or remove the class "
-                "(lpadmin -x {name}).",
+                "Give the entry another name, or remove the class (lpadmin -x {name}).",
                 name=queue.name,
-            )
+            ),
         )
     if queue is not None and queue.mark is None:
         raise CupsNotPossible(
+            tr("CUPS has a queue {name} already that cirrusctl did not make.", name=queue.name),
             tr(
-                "CUPS has a queue {name} already that cirrusctl did not make. Give the entry "
-                "another name, remove the queue (lpadmin -x {name}), or hand it over "
-                "(lpadmin -p {name} -o {mark}-default=handed-over).",
+                "Give the entry another name, remove the queue (lpadmin -x {name}), "
+                "or hand it over (lpadmin -p {name} -o "
+                "{mark}-default=handed-over).",
                 name=queue.name,
                 mark=MARK,
-            )
+            ),
         )
     if queue is None and wanted.ppd is None and wanted.trouble is not None:
+        again = tr("Run cirrusctl apply again when that is fixed.")
         raise type(wanted.trouble)(
             tr(
-                "{trouble} Without the server's word on the device no driver can be made; run "
-                "cirrusctl apply again when that is mended.",
-                trouble=wanted.trouble,
+                "{trouble} Without the server's word on the device no driver can be made.",
+                trouble=wanted.trouble.message,
             ),
+            joined(" ", filter(None, (wanted.trouble.hint, again))),
             detail=wanted.trouble.detail,
         )
 
@@ -152,12 +154,15 @@ def leave_to_its_entry(
         if is_its and _stands_for(entry, queue) and (why := _may_be_there(queue, answers)):
             raise CupsNotPossible(
                 tr(
-                    "The queue {name} is the entry {entry}'s, and {why}. Give an entry "
-                    "another name, or remove the queue (lpadmin -x {name}).",
+                    "The queue {name} is the entry {entry}'s, and {why}.",
                     name=queue.name,
                     entry=entry.name,
                     why=why,
-                )
+                ),
+                tr(
+                    "Give an entry another name, or remove the queue (lpadmin -x {name}).",
+                    name=queue.name,
+                ),
             )
 
 

@@ -89,12 +89,12 @@ def read_queues(folder: Path, servers: Iterable[Server]) -> list[Entry]:
     known = list(servers)
     if not (folder / FILE).exists():
         raise BadConfiguration(
+            tr("There is no {file}.", file=folder / FILE),
             tr(
-                "There is no {file}. Write which queues this machine is to have; "
-                "cirrusctl(8) has an example, and the packages have one in "
-                "/usr/share/doc/cirrus-bridge/examples.",
-                file=folder / FILE,
-            )
+                "Write which queues this machine is to have; cirrusctl(8) has an "
+                "example, and the packages have one in "
+                "/usr/share/doc/cirrus-bridge/examples."
+            ),
         )
     entries = [
         _entry(table, known) for table in read_table(folder / FILE).entries("queue", ENTRY_NAMES)

@@ -82,7 +82,7 @@ class GuidedSetup:
             question = tr("{path} has an entry already. Replace it?", path=path)
             if not self.talk.confirm(question, default=False):
                 raise BadConfiguration(
-                    tr("{path} is there already; --replace replaces it.", path=path)
+                    tr("{path} is there already.", path=path), tr("Use --replace to replace it.")
                 )
         steps.write_server(folder, path, drafted.server)
         self._done(

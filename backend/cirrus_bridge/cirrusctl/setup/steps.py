@@ -171,7 +171,8 @@ def server_file(folder: Path, server: Server) -> Path:
             continue
         if len(there) > 1:
             raise BadConfiguration(
-                tr("{path} has an entry of this server, beside others: change it there.", path=path)
+                tr("{path} has an entry of this server, beside others.", path=path),
+                tr("Change it there."),
             )
         return path
     words = filter(None, (server.name, server.company))
@@ -254,17 +255,19 @@ def add_queue(installation: Installation, name: str, device: Driver) -> None:
     setup = CupsSetup(installation.cups_server)
     if name.lower() in queue_names(setup):
         raise CupsNotPossible(
-            tr("CUPS has a queue {name} already; choose another name.", name=name)
+            tr("CUPS has a queue {name} already.", name=name), tr("Choose another name.")
         )
     if device.language is None:
         raise CupsNotPossible(
             tr(
-                "There is no driver for {info}, as no filter of CUPS makes what it takes. Add "
-                "the queue with a driver of your own: lpadmin -p {name} -E -v '{uri}' -m …",
+                "There is no driver for {info}, as no filter of CUPS makes what it takes.",
                 info=device.info,
+            ),
+            tr(
+                "Add the queue with a driver of your own: lpadmin -p {name} -E -v '{uri}' -m …",
                 name=name,
                 uri=device.uri,
-            )
+            ),
         )
     change = QueueChange(
         device_uri=device.uri,

@@ -60,10 +60,8 @@ def print_test_page(installation: Installation, queue: str, *, limit_s: float) -
     """
     if queue.lower() not in (each.name.lower() for each in cloud_queues(installation)):
         raise CupsGone(
-            tr(
-                "CUPS has no queue {queue} that leads to the cloud; see cirrusctl queues.",
-                queue=queue,
-            )
+            tr("CUPS has no queue {queue} that leads to the cloud.", queue=queue),
+            tr("See cirrusctl queues."),
         )
     recent_documents(installation.state, 0)  # by which it is followed
     setup = CupsSetup(installation.cups_server)

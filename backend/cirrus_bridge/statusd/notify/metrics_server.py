@@ -36,12 +36,12 @@ def serve_metrics(port: int, scrape: Callable[[], bytes]) -> int:
     except OSError as error:
         raise BadConfiguration(
             tr(
-                "The metrics can not be served at {host}:{port} ({error}). Give metrics_port below "
-                "[statusd] in bridge.toml another number, or 0 for none.",
+                "The metrics can not be served at {host}:{port} ({error}).",
                 host=LOOPBACK,
                 port=port,
                 error=error.strerror,
-            )
+            ),
+            tr("Give metrics_port below [statusd] in bridge.toml another number, or 0 for none."),
         ) from error
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return int(server.server_address[1])

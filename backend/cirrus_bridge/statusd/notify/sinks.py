@@ -44,8 +44,8 @@ def _check_only_ours(path: Path) -> None:
     if status.st_mode & 0o022 or status.st_uid not in (0, os.geteuid()):
         raise BadConfiguration(
             tr(
-                "{path} names a command to be run, and others than its owner can change it. Run: "
-                "chown root {path} && chmod go-w {path}",
+                "{path} names a command to be run, and others than its owner can change it.",
                 path=path,
-            )
+            ),
+            tr("Run: chown root {path} && chmod go-w {path}", path=path),
         )
