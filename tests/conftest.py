@@ -28,6 +28,11 @@ for _number in (signal.SIGINT, signal.SIGTERM):
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
+_LONGEST_FIRST = (
+    *("packaging", "applications", "faults", "e2e"),
+    *("security", "integration", "cloudlet", "fuzz", "unit"),
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option of tests/systems."""
@@ -36,6 +41,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="try the packages on every Debian release, not only on the oldest and the newest",
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker is left with it at the end.
+
+    The first of the workers gets the tests of the packages, which wait for one another to build
+    them; others take (`--dist worksteal`) from the end of its tests.
+    """
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    return _LONGEST_FIRST.index(item.path.relative_to(Path(__file__).parent).parts[0])
 
 
 @pytest.fixture(scope="session")

@@ -231,6 +231,7 @@ def test_a_location_that_shows_life_is_asked_about(away: PrintSite) -> None:
 
 def test_nothing_is_written_when_nothing_changed(away: PrintSite) -> None:
     """A job that waits costs CUPS no write."""
+    away.configure_statusd("orphan_after_s = 1")  # it looks at CUPS every second
     writes = ("CUPS-Add-Modify-Printer", "Set-Job-Attributes")
     queue = away.queue(driver=False, options=HOLD)
     held_job(away, queue)
@@ -239,7 +240,7 @@ def test_nothing_is_written_when_nothing_changed(away: PrintSite) -> None:
         before = [away.cups.error_log().count(write) for write in writes]
         with changed_journal(away) as db:  # have it look at CUPS again
             db.execute("UPDATE document SET updated_at = updated_at + 1")
-        time.sleep(17)
+        time.sleep(4)
         assert [away.cups.error_log().count(write) for write in writes] == before
         assert away.statusd_log().count("event=queue") == 1
 
@@ -435,6 +436,7 @@ def test_restarts_of_cupsd_and_poller(away: PrintSite) -> None:
 
 def test_two_pollers(away: PrintSite) -> None:
     """A job has one poller, its queue too; when that ends, the other goes on at once."""
+    away.configure_statusd("orphan_after_s = 1")  # both look at CUPS every second
     queue = away.queue(driver=False, options=HOLD)
     job_id = held_job(away, queue)
     with away.start_statusd() as first:
@@ -442,7 +444,7 @@ def test_two_pollers(away: PrintSite) -> None:
         (owner,) = away.journal("SELECT poller FROM document")
         with away.statusd():
             told = queue_events(away)
-            time.sleep(20)
+            time.sleep(4)
             assert queue_events(away) == told  # what the one says, the other does not take away
             assert queue_says(away, queue, "1 job waiting at Paris")
             assert away.journal("SELECT poller FROM document") == [owner]
@@ -573,7 +575,8 @@ def test_one_job_of_which_the_server_talks_nonsense(own_site: PrintSite) -> None
         jobs = [held_job(site, queue), held_job(site, queue)]
         with site.statusd():
             eventually(lambda: "did not answer as the print API" in message(site, jobs[0]))
-            time.sleep(10)
+            answered = len(server.requests)
+            eventually(lambda: len(server.requests) >= answered + 4)
     assert site.statusd_log().count("event=server-away") == 1
     assert "did not answer" not in message(site, jobs[1])
 
@@ -581,6 +584,7 @@ def test_one_job_of_which_the_server_talks_nonsense(own_site: PrintSite) -> None
 def test_a_key_of_one_company_is_refused(away: PrintSite) -> None:
     """The other company of that server is no matter of it: nothing is said at its queue, nothing
     flaps, and its jobs are asked for as before."""
+    away.configure_statusd("orphan_after_s = 1")  # it looks at CUPS every second
     for words in (("company", "add", "Beta"), ("location", "add", "Beta/Rome", "--name", "Rome")):
         away.cloud.cli(*words)
     away.cloud.cli("device", "add", "Beta/Rome/L", "--type", "file")
@@ -596,7 +600,7 @@ def test_a_key_of_one_company_is_refused(away: PrintSite) -> None:
     entry.write_text(text.format("wr0ng-k3y"))
     with away.statusd():
         eventually(lambda: queue_says(away, "beta", "(CB-402)"))
-        time.sleep(8)
+        time.sleep(4)
         assert not queue_says(away, ours, "CB-402")
         back(away)
         assert away.cups.wait_job(job_id)["job-state"] == COMPLETED

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from print_site import PrintSite, eventually
 
-QUEUES, JOBS_EACH = 20, 6
+QUEUES, JOBS_EACH = 12, 4
 PATIENCE_S = 600.0
 
 

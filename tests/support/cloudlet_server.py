@@ -6,11 +6,13 @@ its commands only. Nothing of its code is imported here.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +20,7 @@ from ports import reserved_port
 from programs import Program
 
 _START_S = 30.0
+_LOOK_AGAIN_S = 2.0
 _FURNITURE = """\
 [[company]]
 id = "ACME"
@@ -149,13 +152,33 @@ class CloudletServer:
 
     def wait_for_job(self, job_id: str, *states: int, message: str = "") -> dict[str, Any]:
         """The job, once it is in one of these states (and its message holds this)."""
-        until = time.monotonic() + _START_S
-        while True:
-            job = next(each for each in self.jobs() if each["id"] == job_id)
+        job: dict[str, Any] = {}
+        for jobs in self.changing_jobs(_START_S):
+            job = next(each for each in jobs if each["id"] == job_id)
             if job["state"] in states and message in job["message"]:
                 return job
-            assert time.monotonic() < until, f"not in {states} with {message!r}: {job}"
-            time.sleep(0.05)
+        raise AssertionError(f"not in {states} with {message!r}: {job}")
+
+    def changing_jobs(self, timeout_s: float) -> Iterator[list[dict[str, Any]]]:
+        """The jobs, and the jobs again whenever something may have changed, for some time.
+
+        The database is looked at in between, since a command costs a third of a second of work.
+        """
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            seen, again = self._database_stamp(), time.monotonic() + _LOOK_AGAIN_S
+            yield self.jobs()
+            while self._database_stamp() == seen and time.monotonic() < again:
+                time.sleep(0.05)
+
+    def _database_stamp(self) -> list[tuple[str, int, int]]:
+        files = [path for path in self.data.glob("cloudlet.db*") if path.suffix != ".db-shm"]
+        found = []
+        for path in sorted(files):
+            with contextlib.suppress(FileNotFoundError):
+                stat = path.stat()
+                found.append((path.name, stat.st_mtime_ns, stat.st_size))
+        return found
 
     def _furnish(self) -> None:
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -24,6 +24,21 @@ from programs import Program
 BACKEND = Path(sys.executable).with_name("cirrus-backend")
 PATIENCE_S = 120.0  # how long tests wait for what should come at once: machines are busy
 NOBODY = "127.0.0.1:9"  # no server listens there
+_INVENTORY = """\
+[[company]]
+id = "Acme"
+
+[[location]]
+company = "Acme"
+id = "Paris"
+name = "Paris office"
+
+[[device]]
+company = "Acme"
+location = "Paris"
+id = "Laser1"
+type = "file"
+"""
 _numbers = itertools.count(1)
 
 
@@ -43,10 +58,10 @@ class PrintSite:
             "CIRRUS_BRIDGE_CACHE": str(self.root / "cache"),
         }
         self.cloud = CloudletServer()
-        self.cloud.start(self.root / "cloud")
-        self.cloud.cli("company", "add", "Acme")
-        self.cloud.cli("location", "add", "Acme/Paris", "--name", "Paris office")
-        self.cloud.cli("device", "add", "Acme/Paris/Laser1", "--type", "file")
+        inventory = self._folder("cloud") / "cloudlet.toml"
+        inventory.parent.chmod(0o700)
+        inventory.write_text(_INVENTORY)
+        self.cloud.start(inventory.parent)
         self.key = self.cloud.cli("key", "add", "--company", "Acme")
         self.cups = PrivateCups(
             self._folder("cups"),
@@ -208,11 +223,10 @@ class PrintSite:
         self, ready: Callable[[list[dict[str, Any]]], bool], timeout_s: float = PATIENCE_S
     ) -> list[dict[str, Any]]:
         """The cloud's jobs, oldest first, as soon as `ready` says that they are as expected."""
-        deadline = time.monotonic() + timeout_s
-        while not ready(jobs := self.cloud.jobs()):
-            assert time.monotonic() < deadline, jobs
-            time.sleep(0.05)
-        return jobs
+        for jobs in self.cloud.changing_jobs(timeout_s):
+            if ready(jobs):
+                return jobs
+        raise AssertionError(self.cloud.jobs())
 
     def backends(self) -> dict[int, int]:
         """Processes that this site's cupsd has started for jobs, and the parent of each."""
