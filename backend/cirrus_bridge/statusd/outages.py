@@ -269,7 +269,11 @@ class Outages:
         return job.waits_for_release and self._released_s.get(document.key) != document.changed_at_s
 
     def _keep_held(self) -> None:
-        """CUPS counts MaxHoldTime from the last hold."""
+        """CUPS counts MaxHoldTime from the last hold.
+
+        A job may run since the last look. Held again, it would look like one that a person holds.
+        """
+        self._see_who_waits()
         for outage in self._outages.values():
             for document in outage.documents:
                 job = self._job_of(document)

@@ -499,6 +499,22 @@ def test_max_hold_time(site: Site) -> None:
     assert site.cups.by_id[1].state == HELD
 
 
+def test_max_hold_time_and_a_job_that_was_just_released(site: Site) -> None:
+    """The poller does not hold a job that runs since its last look: nobody would release it."""
+    site.outages = site.poller(MAX_HOLD_S + 3)
+    site.waits(1)
+    site.api.script("version", *[away] * 1000)
+    for _ in range(20):
+        site.cups.put(cups_job(1))
+        site.goes_on_for(LOOK_S)
+        site.cups.put(cups_job(1, PROCESSING))
+        held = site.cups.done("hold")
+        site.clock.passed_s += 1
+        site.outages.step(site.clock.monotonic_s())
+        assert site.cups.done("hold") == held
+    assert held
+
+
 def test_max_hold_time_and_the_time_of_a_person(site: Site) -> None:
     """To hold the job until somebody releases it would take the person's time away."""
     site.outages = site.poller(MAX_HOLD_S)
