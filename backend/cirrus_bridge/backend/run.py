@@ -176,7 +176,7 @@ class BackendRun:
             journal=self.journal,
             clock=self.clock,
             report=self.report,
-            sizes=self.configuration.upload,
+            upload_settings=self.configuration.upload_to(queue),
             expected_bytes=data.size_bytes,
             warns=self._may_be_printed(key),
         )

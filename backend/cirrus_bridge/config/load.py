@@ -14,7 +14,7 @@ from cirrus_bridge.base.translation import told_by, tr
 from cirrus_bridge.config.defaults import IDENTITY
 from cirrus_bridge.config.queue_options import QueueSettings, override
 from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
-from cirrus_bridge.config.servers import KeyFiles, Server, read_servers
+from cirrus_bridge.config.servers import KeyFiles, Server, check_connections, read_servers
 from cirrus_bridge.config.toml import Table, read_table, text_of
 
 # Settings of [statusd] in earlier versions. Each backend reads them, too: an error would stop all
@@ -98,6 +98,13 @@ class Configuration:
             return queue
         return parse_queue_uri(uri, dataclasses.replace(settings, encryption=server.encryption))
 
+    def upload_to(self, queue: QueueUri) -> UploadSettings:
+        """`[upload]`, or what the entry of the queue's server says instead."""
+        server = self._entry(queue)
+        if server is None or server.connections is None:
+            return self.upload
+        return dataclasses.replace(self.upload, connections=server.connections)
+
     def encryption_of(self, server: Server) -> str:
         """What the server's entry says, or else `[defaults]`."""
         return server.encryption or self.defaults.encryption
@@ -155,8 +162,7 @@ def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
     )
     if not 1024 <= sizes.segment_bytes <= sizes.largest_segment_bytes:
         raise upload.bad(tr("segment_bytes is from 1024 to largest_segment_bytes"))
-    if not 1 <= sizes.connections <= 32:
-        raise upload.bad(tr("connections is from 1 to 32"))
+    check_connections(sizes.connections, upload)
     if not all(0 < t <= 3600 for t in (sizes.connect_timeout_s, sizes.read_timeout_s)):
         raise upload.bad(tr("timeouts are above 0 and at most 3600"))
     return Configuration(

@@ -25,7 +25,7 @@ from cirrus_bridge.config.toml import FOR_THE_QUEUE, Table, bad, read_table, tex
 NOT_SHOWN = tr("what it says is not repeated here, as it may be a key")
 SERVER_NAMES = (
     *("host", "company", "api_key", "api_key_file", "locations"),
-    *("ca_file", "proxy", "encryption", "allow_plaintext"),
+    *("ca_file", "proxy", "encryption", "allow_plaintext", "connections"),
 )
 COPY_PREFIX = "servers.d_"  # how LoadCredential=servers.d:FOLDER begins its copies' names
 
@@ -49,7 +49,8 @@ class Secret:
 @dataclass(frozen=True, slots=True)
 class Server:
     """One `[[server]]` entry. `company` is None where the key is bound to none, so that each
-    request has to name it (the API's `compid`); `encryption` where `[defaults]` say it."""
+    request has to name it (the API's `compid`); `encryption` where `[defaults]` say it, and
+    `connections` where `[upload]` says it."""
 
     name: str
     api_key: Secret
@@ -59,6 +60,7 @@ class Server:
     proxy: str | None = None
     encryption: str | None = None
     allow_plaintext: bool = False
+    connections: int | None = None
 
     @property
     def may_be_plain(self) -> bool:
@@ -167,6 +169,16 @@ def read_server_file(path: Path, files: KeyFiles | None = None) -> list[Server]:
     return [_server(entry, files) for entry in table.entries("server", SERVER_NAMES)]
 
 
+def check_connections(connections: int, table: Table) -> None:
+    """Check what `table` says of connections.
+
+    Raises:
+        BadConfiguration: there are too few or too many.
+    """
+    if not 1 <= connections <= 32:
+        raise table.bad(tr("connections is from 1 to 32"))
+
+
 def _server(entry: Table, files: KeyFiles) -> Server:
     try:
         name = server_name(*parse_server(entry.take("host", str)))
@@ -190,7 +202,10 @@ def _server(entry: Table, files: KeyFiles) -> Server:
         proxy=entry.take("proxy", str, None),
         encryption=entry.take("encryption", str, None),
         allow_plaintext=entry.take("allow_plaintext", bool, False),
+        connections=entry.take("connections", int, None),
     )
+    if server.connections is not None:
+        check_connections(server.connections, entry)
     if server.proxy is not None and not _is_proxy(server.proxy):
         raise entry.bad(tr("'proxy' is not of the form http://HOST:PORT"))
     if server.ca_file and not os.access(server.ca_file, os.R_OK):

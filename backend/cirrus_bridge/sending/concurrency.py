@@ -1,68 +1,76 @@
-"""How many segments may be under way at once, learnt from what becomes of them. Pure.
+"""How many segments may be under way at once: one more after a success, half after a failure. Pure.
 
-A failure sets it back to one, each success allows one more again. A server that fails when several
-come at once, and takes the same segments when they come alone, is one that takes one at a time.
+A server that fails several segments at once, and takes the same segments one at a time, is found
+out. The evidence against it is a segment that failed while another one worked; the evidence for it
+is a segment that worked while another one worked.
 """
 
 from __future__ import annotations
 
-STRIKES = 3  # so often segments fail among others and then work alone: no chance
-CALM = 2  # so many successes among others in a row: what failed before was something else
+from collections.abc import Collection
+from dataclasses import dataclass
+
+STRIKES = 4  # a bad line fails among others too, but not so often without two that work
 
 
-class Crowd:
-    """The segments under way, by their place; at most `most` of them.
+@dataclass(slots=True)
+class _UnderWay:
+    """What has happened since a segment was sent."""
 
-    `limit` says how many there may be now.
-    """
+    has_company: bool
+    another_worked: bool = False
+
+
+class SegmentLimit:
+    """The segments under way, by their place, and how many there may be now (`now`)."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self.limit = most
-        self._under_way: dict[int, bool] = {}  # in the order of sending → had company
-        self._suspects: dict[int, bool] = {}  # failed among others → for good
+        self.now = most
+        self._under_way: dict[int, _UnderWay] = {}
         self._strikes = 0
-        self._calm = 0
 
     def sent(self, index: int) -> None:
         """The segment at `index` is sent."""
-        self._under_way[index] = False
-        if len(self._under_way) > 1:
-            self._under_way = dict.fromkeys(self._under_way, True)
+        for other in self._under_way.values():
+            other.has_company = True
+        self._under_way[index] = _UnderWay(has_company=bool(self._under_way))
 
     def worked(self, index: int) -> bool:
-        """The server has taken it. True if that shows, for the first time, that the server takes
-        one at a time."""
-        # one that overtakes another is no sign that the server takes both
-        was_next = index == next(iter(self._under_way))
-        had_company = self._under_way.pop(index)
-        if had_company:
-            self._calm += was_next
-            if self._calm >= CALM:
-                self._strikes = 0
-        elif index in self._suspects:
-            for_good = self._suspects.pop(index)
-            if for_good:
-                self._strikes = STRIKES
-            elif not self._suspects:  # one strike for all that failed together, as in an outage
-                self._strikes += 1
-        if self._strikes >= STRIKES and self._most > 1:
-            self._most = self.limit = 1
+        """Raise the limit, since the server has taken a segment.
+
+        Returns:
+            Whether this shows, for the first time, that the server takes one segment at a time.
+        """
+        segment = self._under_way.pop(index)
+        for other in self._under_way.values():
+            other.another_worked = True
+        if self._strikes >= STRIKES and not segment.has_company:
+            self._most, self._strikes = 1, 0
             return True
-        if not self._suspects:  # each of them is to come alone first
-            self.limit = min(self.limit + 1, self._most)
+        if segment.another_worked:
+            self._strikes = 0
+        self.now = min(self.now + 1, self._most)
         return False
 
-    def failed(self, index: int, *, for_good: bool) -> bool:
-        """The server has not taken it, and has said, or not, that it never will (`for_good`).
-        True if others were under way with it."""
-        self.limit = 1
-        self._calm = 0
-        had_company = self._under_way.pop(index)
-        if had_company:
-            self._suspects[index] = for_good
-        return had_company
+    def failed(self, indexes: Collection[int], *, refused: bool) -> None:
+        """Halve the limit, since segments failed together.
+
+        Args:
+            refused: the server has said that it never takes one of them. A server does not say
+                so by chance.
+        """
+        segments = [self._under_way.pop(index) for index in indexes]
+        self.now = max(1, self.now // 2)
+        if any(segment.another_worked for segment in segments):
+            self._strikes += STRIKES if refused else 1
+        if self._strikes >= STRIKES:
+            self.now = 1  # the next segment goes alone, which decides
+
+    def has_company(self, index: int) -> bool:
+        """Whether another segment was under way at the same time as this one."""
+        return self._under_way[index].has_company
 
     def withdrawn(self, index: int) -> None:
-        """The segment is sent again in smaller pieces; its failure says nothing about the crowd."""
-        self._under_way.pop(index)
+        """The segment is sent again in smaller pieces; its failure says nothing about the limit."""
+        del self._under_way[index]

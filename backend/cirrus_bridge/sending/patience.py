@@ -27,14 +27,23 @@ from cirrus_bridge.base.model import DocumentKey
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.config.queue_uri import QueueUri, company_uri, followed_uri
 from cirrus_bridge.journal.submissions import Journal
-from cirrus_bridge.sending.retry import waits
 
 CLASS_WAIT_S = 5.0  # a class with no member that works must not spin
 QUEUE_WAIT_S = 120.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # ceilings between two attempts
 FOR_SERVER, FOR_CORRECTION = "server", "correction"  # what a held job waits for
 HELD_UNTIL_IT_WORKS = tr("The job is held and continues by itself when the server works again.")
 
 T = TypeVar("T")
+
+
+def waits(rng: random.Random) -> Iterator[float]:
+    """Endless waits in seconds: exponential back-off with full jitter, so that the clients of a
+    server that failed do not all come back at the same moment."""
+    ceiling_s = FIRST_WAIT_S
+    while True:
+        yield rng.uniform(0.1, ceiling_s)
+        ceiling_s = min(ceiling_s * 2, LONGEST_WAIT_S)
 
 
 class Report(Protocol):

@@ -42,9 +42,8 @@ from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.config.queue_uri import QueueUri, company_uri
 from cirrus_bridge.journal.lifecycle import IN_DOUBT, State
 from cirrus_bridge.journal.submissions import Entry, Journal
-from cirrus_bridge.sending.concurrency import Crowd
-from cirrus_bridge.sending.deflate import deflate
 from cirrus_bridge.sending.patience import FOR_CORRECTION, QUEUE_WAIT_S, Patience
+from cirrus_bridge.sending.segments import deflate
 from cirrus_bridge.sending.upload import Upload
 
 SINGLE_REQUEST_BYTES = 500_000  # the API's document: larger files go by segments
@@ -117,7 +116,7 @@ class Submission:
     journal: Journal
     clock: Clock
     report: Report
-    sizes: UploadSettings
+    upload_settings: UploadSettings
     expected_bytes: int = 0
     in_doubt: bool = False
     warns: bool = False
@@ -181,17 +180,13 @@ class Submission:
 
     def _upload_and_submit(self, document: Document) -> list[Receipt]:
         upload = Upload(
-            api=self.api,
-            journal=self.journal,
-            key=self.key,
-            clock=self.clock,
-            patience=self._patience(in_class=self.job.in_class),
-            crowd=Crowd(1 if self._takes_one_at_a_time() else self.sizes.connections),
-            segment_bytes=self.sizes.segment_bytes,
-            largest_bytes=self.sizes.largest_segment_bytes,
-            earlier=self.journal.upload(self.key),
+            self.api,
+            self.journal,
+            self.key,
+            self.clock,
+            self._patience(in_class=self.job.in_class),
+            self.upload_settings,
             progressed=lambda: self._progressed(document),
-            found_one_at_a_time=self._remember_one_at_a_time,
         )
         level = self.queue.settings.level
         segments = upload.cut(document if level is None else deflate(document, level))
@@ -201,7 +196,7 @@ class Submission:
                 tr("There is nothing to print: the document is empty, or a filter failed."),
                 tr("Print it anew, or cancel this job."),
             )
-        if len(head) == 1 and upload.earlier is None and self._fits_one_request(head[0]):
+        if len(head) == 1 and not upload.file.earlier and self._fits_one_request(head[0]):
             data = head[0].data
             put = functools.partial(self.api.put_file, data)
             try:
@@ -211,16 +206,9 @@ class Submission:
         name = upload.send(itertools.chain(head, segments))
         submit = functools.partial(self.api.submit_file, name)
         try:
-            return self._submit(document, upload.size_bytes, submit, upload.check_file)
+            return self._submit(document, upload.size_bytes, submit, upload.file.check)
         except Refused as error:
-            raise upload.useless(error) from error
-
-    def _takes_one_at_a_time(self) -> bool:
-        return self.journal.takes_one_at_a_time(self.queue.server, now_s=self.clock.wall_s())
-
-    def _remember_one_at_a_time(self) -> None:
-        self.report.debug(f"{self.queue.server} takes one segment at a time")
-        self.journal.found_one_at_a_time(self.queue.server, now_s=self.clock.wall_s())
+            raise upload.file.useless(error) from error
 
     def _progressed(self, document: Document) -> None:
         self._has_progressed = True

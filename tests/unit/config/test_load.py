@@ -113,6 +113,8 @@ def test_exposed_key_file(tmp_path: Path) -> None:
         ("", SERVER + '[[server]]\napi_key = "k"\n', "[[server]] number 2: 'host' is missing"),
         ("", '[[server]]\nhost = "h/x"\napi_key = "k"\n', "not a host name"),
         ("", '[[server]]\nhost = 1\napi_key = "k"\n', "'host' must be a text in quotes"),
+        ("", SERVER + "connections = 33\n", "from 1 to 32"),
+        ("", SERVER + 'connections = "2"\n', "'connections' must be"),
         ("", SERVER + 'encryption = "maybe"\n', "'encryption' is one of required, never"),
         ("", SERVER + 'encryption = "never"\n', "leaves this machine: remove it, or set allow_pl"),
         (
@@ -193,6 +195,15 @@ def test_whether_a_queue_is_encrypted(tmp_path: Path, entry: str, uri: str, want
     configuration = load(_folder(tmp_path, bridge=bridge, server=LOCAL + entry))
     queue = configuration.queue(f"cirrus://localhost/Acme/L:D{uri}")
     assert (queue.settings.encryption, queue.settings.wait) == (wanted, "received")
+
+
+@pytest.mark.parametrize(("entry", "wanted"), [("", 3), ("connections = 1\n", 1)])
+def test_how_many_connections(tmp_path: Path, entry: str, wanted: int) -> None:
+    """The server's entry goes before `[upload]`, whose other settings stay."""
+    bridge = "[upload]\nconnections = 3\nsegment_bytes = 2048\n"
+    configuration = load(_folder(tmp_path, bridge=bridge, server=SERVER + entry))
+    settings = configuration.upload_to(configuration.queue("cirrus://cp.example.com/Acme/L:D"))
+    assert (settings.connections, settings.segment_bytes) == (wanted, 2048)
 
 
 def test_an_entry_may_do_without_encryption(tmp_path: Path) -> None:

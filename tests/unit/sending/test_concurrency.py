@@ -6,99 +6,140 @@ import random
 
 import pytest
 
-from cirrus_bridge.sending.concurrency import Crowd
+from cirrus_bridge.sending.concurrency import STRIKES, SegmentLimit
 
 
-def test_falls_back_to_one_and_grows_again() -> None:
-    """One after a failure, then one more after each success, up to what is allowed."""
-    crowd = Crowd(3)
-    assert crowd.limit == 3
-    crowd.sent(9)
-    assert not crowd.failed(9, for_good=False)
-    assert crowd.limit == 1
-    limits = []
+def test_halves_and_grows_again() -> None:
+    """Half after a failure, then one more after each success, up to what is allowed."""
+    limit = SegmentLimit(6)
+    assert limit.now == 6
+    limit.sent(9)
+    assert not limit.has_company(9)
+    limit.failed([9], refused=False)
+    assert limit.now == 3
+    seen = []
     for index in range(4):
-        crowd.sent(index)
-        crowd.worked(index)
-        limits.append(crowd.limit)
-    assert limits == [2, 3, 3, 3]
+        limit.sent(index)
+        limit.worked(index)
+        seen.append(limit.now)
+    assert seen == [4, 5, 6, 6]
+
+
+def test_never_less_than_one() -> None:
+    """However often segments fail."""
+    limit = SegmentLimit(4)
+    for expected in (2, 1, 1):
+        limit.sent(0)
+        limit.failed([0], refused=False)
+        assert limit.now == expected
 
 
 def test_one_refusal_among_others_is_enough() -> None:
     """Refused with company, taken alone: a server does not say no by chance."""
-    crowd = Crowd(4)
-    crowd.sent(0)
-    crowd.sent(1)
-    assert not crowd.worked(0)
-    assert crowd.failed(1, for_good=True)
-    crowd.sent(1)
-    assert crowd.worked(1)
-    assert crowd.limit == 1
+    limit = SegmentLimit(4)
+    limit.sent(0)
+    limit.sent(1)
+    assert not limit.worked(0)
+    assert limit.has_company(1)
+    limit.failed([1], refused=True)
+    limit.sent(1)
+    assert limit.worked(1)
+    assert limit.now == 1
+
+
+def test_a_refusal_that_stays_proves_nothing() -> None:
+    """Refused with company, then sent alone: the next refusal counts."""
+    limit = SegmentLimit(2)
+    limit.sent(0)
+    limit.sent(1)
+    limit.worked(0)
+    limit.failed([1], refused=True)
+    assert limit.now == 1
+    limit.sent(1)
+    assert not limit.has_company(1)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_bad_line_is_not_taken_for_such_a_server(seed: int) -> None:
     """One in two hundred segments fails, whatever else is under way: four go at once to the end."""
     rng = random.Random(seed)
-    crowd = Crowd(4)
+    limit = SegmentLimit(4)
     found = False
     waiting = list(range(2000))
     while waiting:
-        sent, waiting = waiting[: crowd.limit], waiting[crowd.limit :]
+        sent, waiting = waiting[: limit.now], waiting[limit.now :]
+        failed = []
         for index in sent:
-            crowd.sent(index)
+            limit.sent(index)
         for index in sent:
             if rng.random() < 0.005:
-                crowd.failed(index, for_good=False)
-                waiting.insert(0, index)
+                failed.append(index)
             else:
-                found |= crowd.worked(index)
+                found |= limit.worked(index)
+        if failed:
+            limit.failed(failed, refused=False)
+        waiting = failed + waiting
     assert not found
 
 
-def test_an_outage_is_one_strike() -> None:
-    """All that were under way failed together, and work one by one afterwards."""
-    crowd = Crowd(4)
+def test_an_outage_is_not_a_strike() -> None:
+    """All that were under way fail together, several times, and work afterwards."""
+    limit = SegmentLimit(4)
     for index in range(4):
-        crowd.sent(index)
+        limit.sent(index)
+    for _ in range(5):
+        limit.failed([0, 1, 2, 3], refused=False)
+        for index in range(4):
+            limit.sent(index)
     for index in range(4):
-        assert crowd.failed(index, for_good=False)
-    for index in range(4):
-        assert crowd.limit == 1
-        crowd.sent(index)
-        assert not crowd.worked(index)
-    assert crowd.limit > 1
+        assert not limit.worked(index)
+    assert limit.now > 1
 
 
 def test_a_server_with_one_thread_is_found() -> None:
     """One connection goes on and on, the other one is left waiting, each time."""
-    crowd = Crowd(4)
+    limit = SegmentLimit(4)
     found = 0
-    for start in (0, 100, 200):
-        crowd.sent(start)
-        found += crowd.worked(start)
-        crowd.sent(start + 1)
+    for start in range(0, 100 * STRIKES, 100):
+        limit.sent(start)
+        found += limit.worked(start)
+        limit.sent(start + 1)
         for index in range(start + 2, start + 20):
-            crowd.sent(index)
-            found += crowd.worked(index)
-        crowd.failed(start + 1, for_good=False)
-        crowd.sent(start + 1)
-        found += crowd.worked(start + 1)
+            limit.sent(index)
+            found += limit.worked(index)
+        limit.failed([start + 1], refused=False)
+        limit.sent(start + 1)
+        found += limit.worked(start + 1)
     assert found == 1
 
 
 def test_a_server_that_fails_the_second_of_two_is_found() -> None:
     """One segment of each crowd works, and the others work when they come alone."""
-    crowd = Crowd(4)
+    limit = SegmentLimit(4)
     found = 0
     waiting = list(range(60))
     while waiting:
-        sent, waiting = waiting[: crowd.limit], waiting[crowd.limit :]
+        sent, waiting = waiting[: limit.now], waiting[limit.now :]
         for index in sent:
-            crowd.sent(index)
-        for index in sent[1:]:
-            crowd.failed(index, for_good=False)
-            waiting.insert(0, index)
-        found += crowd.worked(sent[0])
+            limit.sent(index)
+        found += limit.worked(sent[0])
+        if len(sent) > 1:
+            limit.failed(sent[1:], refused=False)
+            waiting = sent[1:] + waiting
     assert found == 1
-    assert crowd.limit == 1
+    assert limit.now == 1
+
+
+def test_a_server_that_takes_two_is_not_taken_for_one() -> None:
+    """Two of four work and two fail, each time."""
+    limit = SegmentLimit(4)
+    waiting = list(range(60))
+    while waiting:
+        sent, waiting = waiting[: limit.now], waiting[limit.now :]
+        for index in sent:
+            limit.sent(index)
+        for index in sent[:2]:
+            assert not limit.worked(index)
+        if failed := sent[2:]:
+            limit.failed(failed, refused=False)
+            waiting = failed + waiting

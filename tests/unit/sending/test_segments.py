@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cirrus_bridge.sending.deflate import deflate
-from cirrus_bridge.sending.segments import cut
+from cirrus_bridge.sending.segments import cut, deflate
 
 CHUNKS = st.lists(st.binary(max_size=300), max_size=20)
 

@@ -105,7 +105,7 @@ class Site:
             journal=self.journal,
             clock=self.clock,
             report=self.report,
-            sizes=sizes,
+            upload_settings=sizes,
             expected_bytes=len(data),
         )
         with self.clock.stoppable():

@@ -16,7 +16,6 @@ from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.config.servers import Secret, Server
 from cirrus_bridge.journal.submissions import Confirmed, Journal
-from cirrus_bridge.sending.concurrency import Crowd
 from cirrus_bridge.sending.patience import Patience
 from cirrus_bridge.sending.segments import SMALLEST_BYTES, next_size
 from cirrus_bridge.sending.upload import Upload
@@ -62,33 +61,26 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield made
 
 
-def _upload(
-    server: ScriptedServer, journal: Journal, *, sizes: UploadSettings, found: list[str]
-) -> Upload:
+def _upload(server: ScriptedServer, journal: Journal, settings: UploadSettings) -> Upload:
     clock = Clock()
     entry = Server(server.name, Secret("sekret-k3y"), "A")
     return Upload(
-        api=CloudApi(entry, "A", https=False, timeouts=sizes),
+        api=CloudApi(entry, "A", https=False, timeouts=settings),
         journal=journal,
         key=KEY,
         clock=clock,
         patience=Patience(clock, StubReport(), journal, KEY, parse_queue_uri("cirrus://h/A/P:L")),
-        crowd=Crowd(sizes.connections),
-        segment_bytes=sizes.segment_bytes,
-        largest_bytes=sizes.largest_segment_bytes,
-        earlier=journal.upload(KEY),
+        settings=settings,
         progressed=lambda: None,
-        found_one_at_a_time=lambda: found.append(server.name),
     )
 
 
-def _send(script: Limited, journal: Journal, data: bytes, **sizes: int) -> list[str]:
-    """Upload `data`; the servers that were found to take one segment at a time."""
-    found: list[str] = []
+def _send(script: Limited, journal: Journal, data: bytes, **sizes: int) -> bool:
+    """Upload `data`; whether the server was found to take one segment at a time."""
     with ScriptedServer(script) as server:
-        upload = _upload(server, journal, sizes=UploadSettings(**sizes), found=found)
+        upload = _upload(server, journal, UploadSettings(**sizes))
         upload.send(upload.cut([data]))
-    return found
+    return journal.takes_one_at_a_time("h", now_s=Clock().wall_s())
 
 
 def _journaled(journal: Journal) -> list[tuple[int, int]]:
@@ -116,7 +108,7 @@ def test_segments_that_are_too_large(journal: Journal, limit_kib: int, connectio
     found = _send(script, journal, data, connections=connections, largest_segment_bytes=1024 * KIB)
     assert bytes(script.file) == data
     assert _journaled(journal) == sorted(script.stored)
-    assert found == []
+    assert not found
     halvings = len([kib for kib in (512, 256, 128) if kib > limit_kib]) or 1  # at 1024
     if connections == 1:
         assert len(script.refused) == 2**halvings - 1  # of one segment, and of its pieces

@@ -20,7 +20,7 @@ from cirrus_bridge.config.servers import Secret, Server
 from cirrus_bridge.delivery.tracking import tracked
 from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.sending.submit import Document, Submission
-from cirrus_bridge.sending.upload import TRUSTED_S
+from cirrus_bridge.sending.temporary_file import TRUSTED_S
 from scripted_server import Answer, Request, ScriptedServer
 from stubs import StubClock, StubReport
 
@@ -107,7 +107,7 @@ class Site:
             journal=self.journal,
             clock=self.clock,
             report=StubReport(),
-            sizes=sizes,
+            upload_settings=sizes,
         )
         submission.run(Document([DATA]), entries[0] if entries else None)
 

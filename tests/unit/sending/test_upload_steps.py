@@ -17,12 +17,13 @@ from cirrus_bridge.base.errors import (
     UploadNeverEnds,
 )
 from cirrus_bridge.base.model import DocumentKey, PrintJob, Target
+from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.config.queue_options import QueueSettings
 from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.journal.submissions import Journal
-from cirrus_bridge.sending.concurrency import Crowd
 from cirrus_bridge.sending.patience import Patience
-from cirrus_bridge.sending.upload import MOST_START_OVERS, TRUSTED_S, Upload
+from cirrus_bridge.sending.temporary_file import MOST_START_OVERS, TRUSTED_S
+from cirrus_bridge.sending.upload import Upload
 from stubs import StubApi, StubClock, StubReport, empty_journal
 
 URI = "cirrus://h/C/Paris:L1"
@@ -49,13 +50,14 @@ class Site:
         self.api = StubApi()
         self.clock = StubClock()
         self.report = StubReport()
-        self.takes_one_at_a_time = False
         self.progressed = 0
         self.journal.intent(
             KEY, PrintJob(1, KEY.job_uuid, "u", "t", 1, "q"), [Target("Paris", "L1")], now_s=1.0
         )
 
-    def upload(self, *, connections: int = 1, contimeout_s: int = 10_000) -> Upload:
+    def upload(
+        self, *, connections: int = 1, contimeout_s: int = 10_000, segment_bytes: int = SIZE
+    ) -> Upload:
         """A run's upload, which knows what the journal has."""
         queue = parse_queue_uri(URI, QueueSettings(contimeout_s=contimeout_s))
         return Upload(
@@ -64,12 +66,8 @@ class Site:
             key=KEY,
             clock=self.clock,
             patience=Patience(self.clock, self.report, self.journal, KEY, queue),
-            crowd=Crowd(connections),
-            segment_bytes=SIZE,
-            largest_bytes=SIZE,
-            earlier=self.journal.upload(KEY),
+            settings=UploadSettings(connections, segment_bytes, SIZE),
             progressed=self._progressed,
-            found_one_at_a_time=self._found,
         )
 
     def send(self, data: bytes = DATA, *, connections: int = 1, contimeout_s: int = 10_000) -> str:
@@ -106,8 +104,10 @@ class Site:
         """The places of the segments that the cloud has taken, in order."""
         return [segment.index for segment in self.api.segments]
 
-    def _found(self) -> None:
-        self.takes_one_at_a_time = True
+    @property
+    def takes_one_at_a_time(self) -> bool:
+        """Whether the next job knows that the server does."""
+        return self.journal.takes_one_at_a_time("h", now_s=self.clock.wall_s())
 
     def _progressed(self) -> None:
         self.progressed += 1
@@ -227,8 +227,7 @@ def test_it_ends_where_the_confirmed_part_ends(site: Site) -> None:
 def test_the_boundaries_come_again(site: Site) -> None:
     """Whatever the sizes are that this run begins with."""
     site.interrupted()
-    upload = site.upload()
-    upload.segment_bytes = 70
+    upload = site.upload(segment_bytes=70)
     upload.send(upload.cut([DATA]))
     assert site.content("t1") == DATA
     assert site.sent == [200, 270, 370, 470]  # they grow
@@ -249,8 +248,7 @@ def test_a_gap_between_confirmed_segments(site: Site) -> None:
         sha256 = there.segments[at].sha256
         site.journal.confirmed(KEY, position=at, length=SIZE, sha256=sha256, now_s=there.at_s)
     site.api.segments.clear()
-    upload = site.upload()
-    upload.segment_bytes = 70
+    upload = site.upload(segment_bytes=70)
     upload.send(upload.cut([DATA]))
     assert site.content("t1") == DATA
     assert site.sent == [100, 300, 400]
