@@ -223,7 +223,7 @@ def _with_metrics(
         ) from error
     metrics = Metrics(FigureReader(state, name), clock)
     try:
-        serve_metrics(port, metrics.scrape)
+        serve_metrics(port, metrics)
     except BadConfiguration as error:  # which any user of this machine can bring about
         log(Change("metrics-off", f"{error} ({error.code})", WARNING))
     return metrics.counted(api_of)

@@ -17,7 +17,6 @@ from prometheus_client import (
     Histogram,
     ProcessCollector,
     disable_created_metrics,
-    generate_latest,
 )
 
 from cirrus_bridge.base.clock import Clock
@@ -46,7 +45,7 @@ class Metrics:
         self._lock = threading.Lock()
         self._stale_s = 0.0
         self._queues: set[str] = set()
-        self._registry = r = CollectorRegistry()
+        self.registry = r = CollectorRegistry()
         ProcessCollector(registry=r)
         self.requests = Counter(
             "cirrus_status_requests", "Questions for jobs' states", ["server"], registry=r
@@ -91,7 +90,7 @@ class Metrics:
             buckets=BUCKETS,
             registry=r,
         )
-        self._refresh()  # what has happened so far is no event of this poller's time
+        self._read()  # what has happened so far is no event of this poller's time
 
     def counted(self, api_of: Callable[[QueueUri], StatusApi]) -> Callable[[QueueUri], StatusApi]:
         """The same APIs, with questions and errors counted."""
@@ -105,18 +104,17 @@ class Metrics:
 
         return counted_api_of
 
-    def scrape(self) -> bytes:
-        """Everything, as Prometheus's text.
+    def refresh(self) -> None:
+        """Bring `registry` up to date.
 
         Raises:
             JournalError: the journal can not be read.
         """
         with self._lock:
             if self._clock.monotonic_s() >= self._stale_s:
-                self._refresh()
-            return generate_latest(self._registry)
+                self._read()
 
-    def _refresh(self) -> None:
+    def _read(self) -> None:
         now_s = self._clock.wall_s()
         figures = self._reader.look(now_s)
         self._stale_s = self._clock.monotonic_s() + FRESH_S

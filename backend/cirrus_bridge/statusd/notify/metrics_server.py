@@ -1,38 +1,49 @@
-"""The address at which Prometheus fetches the metrics: GET /metrics on loopback, nothing else.
+"""The address at which Prometheus fetches the metrics, served by its own library on loopback.
 
-Every user of this machine can read it. Slow or many readers cost the poller nothing: MOST_AT_ONCE
-are served, each question has a limited time.
+Every user of this machine can read them. Slow or many readers cost the poller nothing: MOST_AT_ONCE
+are served, and one that says nothing is sent away after LIMIT_S.
 """
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import socketserver
 import threading
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client import make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from cirrus_bridge.base.errors import BadConfiguration, CirrusError
 from cirrus_bridge.base.translation import tr
+from cirrus_bridge.statusd.notify.metrics import Metrics
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 LOOPBACK = "127.0.0.1"
 MOST_AT_ONCE = 8
 LIMIT_S = 5.0
 
 
-def serve_metrics(port: int, scrape: Callable[[], bytes]) -> int:
+def serve_metrics(port: int, metrics: Metrics) -> int:
     """Serve, in threads that end with the program; the port.
 
     Raises:
         BadConfiguration: the port can not be had.
     """
+    serve: WSGIApplication = make_wsgi_app(metrics.registry)
+
+    def serve_fresh(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            metrics.refresh()
+        except CirrusError as error:
+            start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
+            return [str(error).encode()]
+        return serve(environ, start_response)
+
     try:
-        server = _Server(port, scrape)
+        server = make_server(LOOPBACK, port, serve_fresh, _Server, _Handler)
     except OSError as error:
         raise BadConfiguration(
             tr(
@@ -44,20 +55,15 @@ def serve_metrics(port: int, scrape: Callable[[], bytes]) -> int:
             tr("Give metrics_port below [statusd] in bridge.toml another number, or 0 for none."),
         ) from error
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    return int(server.server_address[1])
+    return server.server_port
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+class _Server(ThreadingWSGIServer):
+    """Bounds the readers: any user of this machine could use up the poller's open files."""
 
-    def __init__(self, port: int, scrape: Callable[[], bytes]) -> None:
-        self.scrape = scrape
+    def __init__(self, *address_and_handler: Any) -> None:
         self._free = threading.BoundedSemaphore(MOST_AT_ONCE)
-        super().__init__((LOOPBACK, port), _Handler)
-
-    def server_bind(self) -> None:
-        """Without asking DNS for the host's name, as HTTPServer does."""
-        socketserver.TCPServer.server_bind(self)
+        super().__init__(*address_and_handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self._free.acquire(blocking=False):
@@ -75,42 +81,8 @@ class _Server(ThreadingHTTPServer):
         """A reader that goes away is no matter for the log."""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    server_version = "cirrus-statusd"
-    sys_version = ""
+class _Handler(WSGIRequestHandler):
     timeout = LIMIT_S
 
-    def setup(self) -> None:
-        super().setup()
-        # a reader that sends a byte now and then is not waited for either
-        self._end = threading.Timer(2 * LIMIT_S, self._shut)
-        self._end.daemon = True
-        self._end.start()
-
-    def finish(self) -> None:
-        self._end.cancel()
-        super().finish()
-
-    def do_GET(self) -> None:
-        """The one thing there is."""
-        if urlsplit(self.path).path != "/metrics":
-            self.send_error(404, explain="The metrics are at /metrics.")
-            return
-        try:
-            text = self.server.scrape()
-        except CirrusError as error:
-            self.send_error(503, explain=str(error))
-            return
-        self.send_response(200)
-        self.send_header("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+    def log_message(self, *_: object) -> None:
         """Questions are not logged."""
-
-    def _shut(self) -> None:
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
