@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
+import os
 import sys
 import traceback
 from typing import Annotated, NoReturn
@@ -56,6 +58,15 @@ FAULT = tr("cirrusctl failed in a way that it should not. (CB-900)")
 
 def run() -> NoReturn:
     """Entry point of the program."""
+    status = main()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)  # threads that wait for a server need not be waited for
+
+
+def main() -> int:
+    """Run the command of `sys.argv`; its exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # titles are in any script, and so are our own texts, whatever the locale's charset has
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -66,9 +77,11 @@ def run() -> NoReturn:
             program()
         finally:
             sys.stdout.flush()  # here, where its failure is told
+    except SystemExit as end:
+        return int(end.code or ExitStatus.DONE)
     except CirrusError as error:
         complain(error, as_json="--json" in sys.argv)
-        sys.exit(exit_status(error))
+        return exit_status(error)
     except Exception as error:  # noqa: BLE001 - the last net: one line to search for
         # of what is written to, standard output alone has no name
         if isinstance(error, OSError) and error.errno in LOSSES and error.filename is None:
@@ -77,8 +90,8 @@ def run() -> NoReturn:
         else:
             sys.stderr.write(traceback.format_exc())
             sys.stderr.write(translated(FAULT) + "\n")
-        sys.exit(ExitStatus.FAILED)
-    sys.exit(ExitStatus.DONE)
+        return ExitStatus.FAILED
+    return ExitStatus.DONE
 
 
 def _version(wanted: bool) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import functools
 import itertools
 import queue
-import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -226,25 +226,23 @@ def _ask_all(
         asked.update(places)
         # one client for all locations of a server, made where a fault is that server's own
         api = functools.cache(functools.partial(api_for, server))
-        work = functools.partial(_ask, iter(places), api, answers, numbers)
-        for _ in range(min(WORKERS, len(places))):
-            # daemons: a server that hangs must not keep the program from ending
-            threading.Thread(target=work, name=f"ask {server.name}", daemon=True).start()
+        pool = ThreadPoolExecutor(WORKERS, thread_name_prefix=f"ask {server.name}")
+        for place in places:
+            pool.submit(_ask, place, api, answers, numbers)
+        pool.shutdown(wait=False)  # the backend ends without waiting for a server that hangs
     return asked
 
 
 def _ask(
-    places: Iterator[Place], api: Callable[[], CloudApi], answers: Answers, numbers: Iterator[int]
+    place: Place, api: Callable[[], CloudApi], answers: Answers, numbers: Iterator[int]
 ) -> None:
-    """Ask for one place after the other, as one of the threads that share `places`."""
-    for place in places:
-        answer: Answer
-        try:
-            answer = api().unread_location(place.location)
-            size_bytes = answer.size_bytes
-        except Exception as error:  # noqa: BLE001 - the other servers' devices are still there
-            answer, size_bytes = error, 0
-        answers.put((size_bytes, next(numbers), place, answer))
+    answer: Answer
+    try:
+        answer = api().unread_location(place.location)
+        size_bytes = answer.size_bytes
+    except Exception as error:  # noqa: BLE001 - the other servers' devices are still there
+        answer, size_bytes = error, 0
+    answers.put((size_bytes, next(numbers), place, answer))
 
 
 def _without(place: Place, error: Exception, cache: DeviceCache, listed: _Listing) -> Iterator[str]:

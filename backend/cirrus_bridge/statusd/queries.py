@@ -1,14 +1,14 @@
 """Questions to clouds, several at once: each is asked in a thread, and its answer comes by a queue.
 
-Whatever a server answers, an answer comes back for each question. The threads are daemons: what
-hangs in one does not keep the program from ending.
+Whatever a server answers, an answer comes back for each question. A question that hangs does not
+keep the program from ending, since `main` does not wait for threads.
 """
 
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -44,19 +44,14 @@ class Askers(Generic[T]):
     """AT_ONCE threads that ask; `open` questions have no answer yet."""
 
     def __init__(self) -> None:
-        self._questions: queue.SimpleQueue[tuple[int, Callable[[], T]]] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[Answer[T]] = queue.SimpleQueue()
+        self._pool = ThreadPoolExecutor(AT_ONCE)
+        self._answers: queue.SimpleQueue[Future[Answer[T]]] = queue.SimpleQueue()
         self.open = 0
-        self._started = False
 
     def ask(self, number: int, question: Callable[[], T]) -> None:
         """Ask, in a thread; the answer will have this number."""
-        if not self._started:
-            self._started = True
-            for _ in range(AT_ONCE):
-                threading.Thread(target=self._run, daemon=True).start()
         self.open += 1
-        self._questions.put((number, question))
+        self._pool.submit(_ask, number, question).add_done_callback(self._answers.put)
 
     def answer(self, wait_s: float) -> Answer[T] | None:
         """The next answer, if one comes within so many seconds."""
@@ -65,16 +60,14 @@ class Askers(Generic[T]):
         except queue.Empty:
             return None
         self.open -= 1
-        return found
+        return found.result()
 
-    def _run(self) -> None:
-        while True:
-            number, question = self._questions.get()
-            result: T | CirrusError
-            try:
-                result = question()
-            except CirrusError as error:
-                result = error
-            except Exception as error:  # noqa: BLE001 - no answer may end the poller
-                result = UnexpectedAnswer(tr("The answer makes no sense."), detail=repr(error))
-            self._answers.put(Answer(number, result))
+
+def _ask(number: int, question: Callable[[], T]) -> Answer[T]:
+    try:
+        return Answer(number, question())
+    except CirrusError as error:
+        return Answer(number, error)
+    except Exception as error:  # noqa: BLE001 - no answer may end the poller
+        text = tr("The answer makes no sense.")
+        return Answer(number, UnexpectedAnswer(text, detail=repr(error)))

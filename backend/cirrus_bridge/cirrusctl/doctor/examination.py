@@ -86,7 +86,7 @@ def examine(installation: Installation) -> list[Finding]:
     asked: dict[Place, Check | Callable[[], Answer]] = {
         place: functools.partial(_ask, api, place) for place, api in apis.items()
     }
-    results = at_once({**checks, **asked}, installation.clock, LIMIT_S)
+    results = at_once({**checks, **asked}, LIMIT_S)
     answers = {place: _answer(place, results[place]) for place in places}
 
     def done(name: str) -> list[Finding]:

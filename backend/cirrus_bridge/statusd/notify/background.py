@@ -2,6 +2,9 @@
 
 The loop never waits. When too many changes wait, the oldest are dropped. What keeps going wrong is
 one line of the log now and then, not one for each change.
+
+This is a thread and a queue, not an executor. An executor keeps each cancelled change until its
+thread comes to it, and a signal that interrupts `submit` can leave a lock of its own locked.
 """
 
 from __future__ import annotations
@@ -53,7 +56,7 @@ class Aside:
         self._log = log
         self._dropped = Complaint(event, log, clock)
         self._fault = Complaint(event, log, clock)
-        # a signal may end the loop at any point: no lock of Python's own is taken there
+        # SimpleQueue takes no lock of Python's own: a signal may end the loop at any point
         self._waiting: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

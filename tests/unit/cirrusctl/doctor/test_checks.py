@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import KeyRefused, NotPermitted
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.cirrusctl.doctor.at_once import at_once
@@ -87,7 +86,7 @@ def test_what_hangs_or_fails_hides_nothing() -> None:
         raise RuntimeError("broken")
 
     tasks = {"hangs": lambda: str(never.wait(30)), "fails": fails, "works": lambda: "done"}
-    found = at_once(tasks, Clock(), 0.3)
+    found = at_once(tasks, 0.3)
     never.set()
     assert found["works"] == "done"
     assert isinstance(found["fails"], RuntimeError)
