@@ -11,7 +11,8 @@ import pytest
 
 from cirrus_bridge.base.errors import CupsAway, CupsGone, CupsNotPossible, CupsRefused
 from cirrus_bridge.cups.client import CupsServer
-from cirrus_bridge.cups.queues import MESSAGE_PREFIX, CupsQueues, fitting, operator_message
+from cirrus_bridge.cups.jobs import fitting, operator_message
+from cirrus_bridge.cups.queues import MESSAGE_PREFIX, CupsQueues
 from private_cups import PrivateCups, private_cups
 
 # holds a job, and ends it when it comes again; "talk" sets a reason and a message of its own,
@@ -135,7 +136,7 @@ def test_a_completed_job_can_not_be_changed(cups: PrivateCups, queues: CupsQueue
         with pytest.raises(CupsGone):
             ask(4711)
     with pytest.raises(CupsGone):
-        queues.printer("nobody")
+        queues.queue("nobody")
 
 
 def test_jobs_that_wait_and_jobs_that_ended(cups: PrivateCups, queues: CupsQueues) -> None:
@@ -157,9 +158,9 @@ def test_jobs_that_wait_and_jobs_that_ended(cups: PrivateCups, queues: CupsQueue
 def test_queues(cups: PrivateCups, queues: CupsQueues) -> None:
     """All of them with their URIs, whatever they are called."""
     cups.add_queue("Büro", "cirrus://cloud.test/C/L:%C3%9C", driver=None)
-    found = {printer.name: printer for printer in queues.printers()}
+    found = {printer.name: printer for printer in queues.queues()}
     assert set(found) == {"q", "Büro"}
-    assert found["Büro"] == queues.printer("Büro")
+    assert found["Büro"] == queues.queue("Büro")
     assert found["Büro"].device_uri == "cirrus://cloud.test/C/L:%C3%9C"
     assert (found["q"].state, found["q"].reasons) == (3, ())
 
@@ -192,10 +193,10 @@ def test_a_message_is_set_where_nobody_else_speaks(cups: PrivateCups, queues: Cu
     assert not queues.tell_queue("q", [], "3 jobs wait for Paris.")
     assert queues.tell_queue("q", [], "2 jobs wait for Paris.")
     assert queues.tell_queue("q", [], "")
-    assert queues.printer("q").message == ""
+    assert queues.queue("q").message == ""
     talk(cups)
     assert not queues.tell_queue("q", [], "2 jobs wait for Paris.")
-    assert queues.printer("q").message == "of the backend"
+    assert queues.queue("q").message == "of the backend"
 
 
 def test_a_message_is_the_backends_while_it_works(cups: PrivateCups, queues: CupsQueues) -> None:
@@ -203,7 +204,7 @@ def test_a_message_is_the_backends_while_it_works(cups: PrivateCups, queues: Cup
     cups.wait_job(cups.lp("q", "-o", "raw", "-t", "work", data=b"text"), "processing")
     assert queues.tell_queue("q", [LATE], "3 jobs wait.")
     assert LATE in reasons(cups)
-    assert queues.printer("q").message == ""
+    assert queues.queue("q").message == ""
 
 
 def test_a_policy_that_asks_who_it_is(backend: Path) -> None:
@@ -219,14 +220,14 @@ def test_a_paused_queue_stays_as_it_is(cups: PrivateCups, queues: CupsQueues) ->
     """Its state, its reason and the administrator's words; afterwards ours come again."""
     queues.tell_queue("q", [LATE], "")
     cups.run("cupsdisable", "-r", "out of paper", "q")
-    before = queues.printer("q")
+    before = queues.queue("q")
     assert not queues.tell_queue("q", [], "2 jobs wait.")
-    assert queues.printer("q") == before
+    assert queues.queue("q") == before
     assert (before.state, before.message) == (5, "out of paper")
     assert reasons(cups) == {"paused", LATE}
     cups.run("cupsenable", "q")
     assert queues.tell_queue("q", [AWAY], "")
-    assert (queues.printer("q").state, reasons(cups)) == (3, {AWAY})
+    assert (queues.queue("q").state, reasons(cups)) == (3, {AWAY})
 
 
 def test_what_survives_a_restart_of_cups(cups: PrivateCups, queues: CupsQueues) -> None:
@@ -241,7 +242,7 @@ def test_what_survives_a_restart_of_cups(cups: PrivateCups, queues: CupsQueues) 
     cups.start()
     job = queues.job(job_id)
     assert (job.state, job.message) == (HELD, "Waiting for Paris")
-    printer = queues.printer("q")
+    printer = queues.queue("q")
     assert (printer.reasons, printer.message) == ((LATE,), "")
     assert queues.tell_queue("q", [LATE], "1 job waits.")
 
@@ -259,7 +260,7 @@ def test_a_cups_that_is_killed_is_away(cups: PrivateCups, queues: CupsQueues) ->
 def test_by_host_and_port(cups: PrivateCups) -> None:
     """A cupsd without a socket, as far as its policy allows."""
     queues = CupsQueues(CupsServer(f"127.0.0.1:{cups.port}"))
-    assert queues.printer("q").name == "q"
+    assert queues.queue("q").name == "q"
 
 
 def _answers(listener: socket.socket, answer: bytes) -> None:

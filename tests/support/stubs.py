@@ -32,18 +32,8 @@ from cirrus_bridge.base.model import (
 from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.config.servers import Secret, Server
 from cirrus_bridge.cups.client import CupsServer
-from cirrus_bridge.cups.queues import (
-    FINAL,
-    HELD,
-    IDLE,
-    INDEFINITE,
-    STOPPED,
-    CupsJob,
-    CupsPrinter,
-    CupsQueues,
-    operator_message,
-    queue_message,
-)
+from cirrus_bridge.cups.jobs import FINAL, HELD, INDEFINITE, CupsJob, operator_message
+from cirrus_bridge.cups.queues import IDLE, STOPPED, CupsQueues, Queue, queue_message
 from cirrus_bridge.delivery.events import Change
 from cirrus_bridge.journal.files import lock_place
 from cirrus_bridge.journal.lifecycle import State
@@ -247,9 +237,7 @@ class StubCups(CupsQueues):
     def __init__(self, *jobs: CupsJob, **device_uris: str) -> None:
         super().__init__(CupsServer("/nowhere"))
         self.by_id = {job.job_id: job for job in jobs}
-        self.queues = {
-            name: CupsPrinter(name, uri, IDLE, "", ()) for name, uri in device_uris.items()
-        }
+        self.by_name = {name: Queue(name, uri, IDLE, "", ()) for name, uri in device_uris.items()}
         self.did: list[tuple[object, ...]] = []
         self.fails: dict[str, CirrusError] = {}
         self.too_young: set[int] = set()
@@ -292,20 +280,20 @@ class StubCups(CupsQueues):
 
     def pause(self, queue: str, message: str) -> bool:
         self._do("pause", queue)
-        if self.printer(queue).state == STOPPED:
+        if self.queue(queue).state == STOPPED:
             return False
         self._change_queue(queue, state=STOPPED, message=queue_message(message))
         return True
 
-    def printers(self) -> list[CupsPrinter]:
-        self._fail("printers")
-        return list(self.queues.values())
+    def queues(self) -> list[Queue]:
+        self._fail("queues")
+        return list(self.by_name.values())
 
-    def printer(self, queue: str) -> CupsPrinter:
-        self._fail("printer")
-        if queue not in self.queues:
+    def queue(self, queue: str) -> Queue:
+        self._fail("queue")
+        if queue not in self.by_name:
             raise CupsGone("CUPS has no such printer.")
-        return self.queues[queue]
+        return self.by_name[queue]
 
     def tell_queue(self, queue: str, reasons: Collection[str], message: str) -> bool:
         self._do("tell", queue)
@@ -333,7 +321,7 @@ class StubCups(CupsQueues):
         self.by_id[job_id] = dataclasses.replace(self.job(job_id), **changes)
 
     def _change_queue(self, queue: str, **changes: Any) -> None:
-        self.queues[queue] = dataclasses.replace(self.printer(queue), **changes)
+        self.by_name[queue] = dataclasses.replace(self.queue(queue), **changes)
 
 
 class PollerSite:

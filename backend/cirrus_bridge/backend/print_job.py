@@ -22,7 +22,7 @@ from cirrus_bridge.config.queue_uri import FORM, SCHEME
 from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.job import SpooledDocument, job_id_of, read_job
 from cirrus_bridge.cups.job_facts import WANTED, JobFacts, facts_from_cupsd
-from cirrus_bridge.cups.queues import CupsQueues
+from cirrus_bridge.cups.jobs import CupsJobs
 from cirrus_bridge.cups.spool import is_run_by_cupsd, spooled
 from cirrus_bridge.cups.status_lines import CupsReport
 from cirrus_bridge.journal.submissions import Journal
@@ -103,8 +103,8 @@ def _end_before_cups_cancels(job: PrintJob, clock: Clock) -> None:
         clock.end_within(job.cancel_after_s - spent_s)
 
 
-def _cups(environ: Mapping[str, str]) -> CupsQueues:
-    return CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
+def _cups(environ: Mapping[str, str]) -> CupsJobs:
+    return CupsJobs(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
 
 
 def _wait_for_turn(job: PrintJob, journal: Journal, report: CupsReport, clock: Clock) -> None:

@@ -54,14 +54,9 @@ class Installation:
         return load(self.config)
 
     @functools.cached_property
-    def cups_server(self) -> CupsServer:
-        """The local cupsd."""
-        return CupsServer(self.cups_address)
-
-    @functools.cached_property
     def cups(self) -> CupsQueues:
         """The local cupsd's jobs and queues."""
-        return CupsQueues(self.cups_server)
+        return CupsQueues(CupsServer(self.cups_address))
 
     @functools.cached_property
     def devices_seen(self) -> DeviceCache:

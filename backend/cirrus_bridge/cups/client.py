@@ -14,7 +14,16 @@ from urllib.parse import quote
 
 from cirrus_bridge.base.errors import CupsAway, CupsGone, CupsNotPossible, CupsRefused
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.cups.ipp import Attribute, Group, Malformed, Response, Tag, decode, encode
+from cirrus_bridge.cups.ipp import (
+    Attribute,
+    Attributes,
+    Group,
+    Malformed,
+    Response,
+    Tag,
+    decode,
+    encode,
+)
 
 TIMEOUT_S = 10.0
 _FIRST_FAILURE = 0x0400  # RFC 8011, B.1
@@ -133,6 +142,18 @@ def _refusal(response: Response) -> CupsAway | CupsRefused:
     if status == _NOT_POSSIBLE:
         return CupsNotPossible(tr("CUPS can not do this: {said}", said=said), detail=detail)
     return CupsRefused(tr("CUPS refuses: {said}", said=said), detail=detail)
+
+
+def only(response: Response, group: Group) -> Attributes:
+    """The attributes of the one job or printer that an answer is about.
+
+    Raises:
+        CupsAway: it is about none, or several.
+    """
+    found = response.all(group)
+    if len(found) != 1:
+        raise CupsAway(tr("CUPS gave half an answer."), detail=f"{len(found)} groups, not one")
+    return found[0]
 
 
 def uri(name: str, path: str) -> Attribute:

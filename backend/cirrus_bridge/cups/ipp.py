@@ -1,7 +1,6 @@
 """IPP messages ⇄ bytes (RFC 8010, 3). Pure: no network, no CUPS.
 
-Why not pycups: its IPPRequest (2.0.4) drops text attributes when it encodes, and ends the process
-with a segmentation fault at separators and values such as `no-value` when it decodes.
+CONTRIBUTING.md ("IPP of our own") says why this is not pycups.
 """
 
 from __future__ import annotations
@@ -99,6 +98,21 @@ class Response:
 
 class Malformed(ValueError):
     """These bytes are no IPP message."""
+
+
+def first_text(attributes: Attributes, name: str) -> str:
+    """The first value of an attribute; empty if it has none."""
+    return str(next(iter(attributes.get(name, ())), ""))
+
+
+def first_number(attributes: Attributes, name: str) -> int | None:
+    """The first value of an attribute; None if it has none, or something else."""
+    return next((value for value in attributes.get(name, ()) if isinstance(value, int)), None)
+
+
+def keywords(attributes: Attributes, name: str) -> tuple[str, ...]:
+    """The keywords of an attribute; `none` stands for none."""
+    return tuple(str(reason) for reason in attributes.get(name, ()) if reason != "none")
 
 
 def encode(

@@ -1,167 +1,169 @@
-"""What the poller reads from, and tells, CUPS: jobs and queues over IPP.
+"""Queues of CUPS, read and changed over IPP.
 
-Reasons of a queue that are not ours, its messages that are not ours, and a pause are left as they
-are. Nothing is written that is so already.
+The poller writes at queues where others write too: reasons and messages that are not ours, and a
+pause, are left as they are. Setting up does what it is told; which queues may be touched is decided
+by the caller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
 from cirrus_bridge.base.errors import CupsGone
-from cirrus_bridge.base.text import one_line
 from cirrus_bridge.base.translation import translated
-from cirrus_bridge.cups.client import CupsServer, printer_uri, uri
-from cirrus_bridge.cups.ipp import Attribute, Attributes, Group, Operation, Tag, Value
+from cirrus_bridge.cups.client import only, printer_uri
+from cirrus_bridge.cups.ipp import (
+    Attribute,
+    Attributes,
+    Group,
+    Operation,
+    Tag,
+    Value,
+    first_number,
+    first_text,
+    keywords,
+)
+from cirrus_bridge.cups.jobs import CupsJobs, fitting
 
 REASON_PREFIX = "cirrus-delivery-"  # a queue's reasons that begin so are ours
 MESSAGE_PREFIX = "Cirrus Bridge: "  # and a queue's message that begins so
 _OF_WAITING_JOBS = ("(CB-434)", "(CB-402)", "(CB-404)", "(CB-405)")
-TEXT_BYTES = 1023  # RFC 8011, 5.1.2: text(MAX)
-OPERATOR_BYTES = 127  # RFC 8011, table 12: job-message-from-operator
+MARK = "cirrus-declared"  # the option, of no meaning to jobs, by which `apply` knows its queues
+RAW = "raw"  # CUPS's word for a queue without a driver
 IDLE, STOPPED = 3, 5  # printer-state, RFC 8011, 5.4.11
-HELD, PROCESSING, CANCELED, ABORTED, COMPLETED = 4, 5, 7, 8, 9  # job-state, RFC 8011, 5.3.7
-FINAL = (CANCELED, ABORTED, COMPLETED)
-INDEFINITE = "indefinite"  # job-hold-until, RFC 8011, 5.2.2: until somebody releases it
-
-
-_MESSAGES = ("job-printer-state-message", "job-message-from-operator")
-_JOB_WANTED = (
-    *("job-id", "job-uuid", "job-name", "job-originating-user-name"),
-    *("job-state", "job-state-reasons", "job-hold-until"),
-    *("job-printer-uri", "job-printer-uri-actual"),
-    *(*_MESSAGES, "job-media-progress"),
-    *("time-at-creation", "time-at-processing", "time-at-completed"),
-)
-_PRINTER_WANTED = (
-    *("printer-name", "device-uri"),
+_IS_CLASS = 0x0001  # of printer-type, cups/cups.h
+_WANTED = (
+    *("printer-name", "device-uri", "printer-info", "printer-location", "printer-is-shared"),
+    *("printer-error-policy", "printer-make-and-model", "printer-type", "queued-job-count"),
     *("printer-state", "printer-state-message", "printer-state-reasons"),
+    *("printer-is-accepting-jobs", f"{MARK}-default", "job-cancel-after-default"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class CupsJob:
-    """A job as CUPS has it; `state` is IPP's job-state, `progress` a percentage or None.
+class Mark:
+    """What is written on a queue that `apply` has made: the name of its entry in queues.toml, and
+    the options that were declared."""
 
-    `printer` is the queue that has worked on it: of a class, `queue`, the member. `message` is what
-    its last run has said, or of a held job what it was `told` since, by `set_message`.
-    `attributes` has everything that was asked for, by its IPP name.
-    """
+    entry: str
+    options: tuple[str, ...] = ()
 
-    job_id: int
-    job_uuid: str
-    queue: str
-    printer: str
-    state: int
-    reasons: tuple[str, ...]
-    hold_until: str
-    message: str
-    told: str
-    progress: int | None
-    attributes: Attributes
+    def __str__(self) -> str:
+        # braces would be taken for a collection when CUPS reads the option back
+        return " ".join((quote(self.entry, safe=""), *sorted(self.options)))
 
-    @property
-    def waits_for_release(self) -> bool:
-        """CUPS holds the job until somebody releases it. A time that a person has set is theirs."""
-        return self.state == HELD and self.hold_until in ("", INDEFINITE)
-
-    def text(self, name: str) -> str:
-        """An attribute that was asked for; empty if the job has none."""
-        return str(_first(self.attributes, name, ""))
+    @classmethod
+    def read(cls, text: str) -> Mark | None:
+        """What `str` has made; None of nothing."""
+        entry, *options = text.split() or [""]
+        return cls(unquote(entry), tuple(options)) if entry else None
 
 
 @dataclass(frozen=True, slots=True)
-class CupsPrinter:
-    """A queue as CUPS has it; `state` is IPP's printer-state, `reasons` is empty for `none`."""
+class Queue:
+    """A queue or class as CUPS has it.
+
+    `state` is IPP's printer-state, and `reasons` its printer-state-reasons but for `none`.
+    `mark` is None where `apply` did not make it; `jobs` counts those that have not ended. CUPS
+    cancels a job of the queue that is in processing for `cancel_after_s` seconds; None leaves that
+    to MaxJobTime.
+    """
 
     name: str
     device_uri: str
     state: int
     message: str
     reasons: tuple[str, ...]
+    info: str = ""
+    location: str = ""
+    shared: bool = False
+    error_policy: str = ""
+    model: str = ""
+    accepting: bool = True
+    jobs: int = 0
+    mark: Mark | None = None
+    is_class: bool = False
+    cancel_after_s: int | None = None
 
 
-class CupsQueues:
-    """The jobs and queues of one cupsd.
+@dataclass(frozen=True, slots=True)
+class QueueChange:
+    """What is to be set at a queue; None is left as it is. `ppd` is a driver's text, RAW for none;
+    `defaults` are options of CUPS's own by name, None to remove one."""
 
-    Every method raises CupsAway while cupsd does not answer, CupsGone where the job or queue is
-    not there, CupsNotPossible where its state does not allow it (a completed job can not be
-    changed), and CupsRefused otherwise.
-    """
+    device_uri: str | None = None
+    info: str | None = None
+    location: str | None = None
+    shared: bool | None = None
+    error_policy: str | None = None
+    ppd: str | None = None
+    defaults: Mapping[str, str | None] = field(default_factory=dict)
+    mark: Mark | None = None
 
-    def __init__(self, server: CupsServer) -> None:
-        self._server = server
 
-    def jobs(
-        self, *, completed: bool = False, limit: int | None = None, also: Sequence[str] = ()
-    ) -> list[CupsJob]:
-        """All jobs that are not completed (or, the newest first, those that are).
+class CupsQueues(CupsJobs):
+    """The queues of one cupsd, and their jobs; CupsGone means a driver as well."""
 
-        Args:
-            limit: how many at most.
-            also: more attributes that are wanted.
-        """
-        about = [
-            uri("printer-uri", "/"),
-            Attribute(Tag.KEYWORD, "which-jobs", ["completed" if completed else "not-completed"]),
-            Attribute(Tag.KEYWORD, "requested-attributes", [*_JOB_WANTED, *also]),
-        ]
-        if limit is not None:
-            about.append(Attribute(Tag.INTEGER, "limit", [limit]))
-        return list(map(_job, self._server.request(Operation.GET_JOBS, "/", about).all(Group.JOB)))
+    def queues(self) -> list[Queue]:
+        """All queues and classes, by name."""
+        return sorted(map(_queue, self._all(_WANTED)), key=lambda queue: queue.name.lower())
 
-    def has_pending(self, queue: str, class_name: str = "") -> bool:
-        """Whether jobs wait for a queue, or for the class that its job came through."""
-        wanted = [
-            Attribute(Tag.KEYWORD, "which-jobs", ["pending"]),  # RFC 8011 and PWG 5100.11, 7.10
-            Attribute(Tag.INTEGER, "limit", [1]),
-            Attribute(Tag.KEYWORD, "requested-attributes", ["job-id"]),
-        ]
-        places = [printer_uri(queue)]
-        if class_name:
-            places.append(uri("printer-uri", f"/classes/{quote(class_name, safe='')}"))
-        return any(
-            self._server.request(Operation.GET_JOBS, "/", [place, *wanted]).all(Group.JOB)
-            for place in places
+    def queue(self, queue: str) -> Queue:
+        """One queue."""
+        return _queue(self._one(queue, _WANTED))
+
+    def version(self) -> str:
+        """cupsd's version; empty as long as it has no queues, of which it says it."""
+        said = (first_text(queue, "cups-version") for queue in self._all(["cups-version"]))
+        return next(filter(None, said), "")
+
+    def defaults(self, queue: str, names: Iterable[str]) -> dict[str, str]:
+        """What a queue has as the default of these options of CUPS's own, if it has one."""
+        # with the name, as an answer without any attribute has no group
+        attributes = self._one(queue, ["printer-name", *(f"{name}-default" for name in names)])
+        return {
+            name: ",".join(map(_word, values))
+            for name in names
+            if (values := attributes.get(f"{name}-default"))
+        }
+
+    def formats(self, queue: str) -> tuple[str, ...]:
+        """The types of documents (RFC 2046) that a queue can print."""
+        name = "document-format-supported"
+        return tuple(map(str, self._one(queue, ["printer-name", name]).get(name, ())))
+
+    def ppd(self, queue: str) -> str | None:
+        """A queue's driver; None if it has none."""
+        try:
+            return self._ppd(printer_uri(queue))
+        except CupsGone:
+            return None
+
+    def driver(self, name: str) -> str:
+        """A driver by its name, as in `lpinfo -m`."""
+        return self._ppd(Attribute(Tag.NAME, "ppd-name", [name]))
+
+    def set_queue(self, queue: str, change: QueueChange, *, is_new: bool = False) -> None:
+        """Change a queue, or make a new one, which accepts and prints jobs at once."""
+        attributes = list(_attributes(change))
+        if is_new:
+            attributes.append(Attribute(Tag.ENUM, "printer-state", [IDLE]))
+            attributes.append(Attribute(Tag.BOOLEAN, "printer-is-accepting-jobs", [True]))
+        is_file = change.ppd not in (None, RAW)
+        self._server.request(
+            Operation.CUPS_ADD_MODIFY_PRINTER,
+            "/admin/",
+            [printer_uri(queue)],
+            group=Group.PRINTER,
+            changes=attributes,
+            data=(change.ppd or "").encode("utf-8", "surrogateescape") if is_file else b"",
         )
 
-    def job(self, job_id: int, *, also: Sequence[str] = ()) -> CupsJob:
-        """One job."""
-        wanted = Attribute(Tag.KEYWORD, "requested-attributes", [*_JOB_WANTED, *also])
-        answer = self._server.request(Operation.GET_JOB_ATTRIBUTES, "/", [_job_uri(job_id), wanted])
-        (job,) = answer.all(Group.JOB)
-        return _job(job)
-
-    def set_message(self, job_id: int, message: str) -> None:
-        """Change what a job that has not ended says of itself: its job-message-from-operator.
-
-        Not its job-printer-state-message: cupsd takes that from a job's client, but goes on to use
-        what it has freed for it, and crashes when the job is released.
-        """
-        said = Attribute(Tag.TEXT, "job-message-from-operator", [operator_message(message)])
-        about = [_job_uri(job_id)]
-        self._server.request(Operation.SET_JOB_ATTRIBUTES, "/jobs/", about, changes=[said])
-
-    def release_job(self, job_id: int) -> None:
-        """Let a held job go: CUPS runs the backend for it again."""
-        self._server.request(Operation.RELEASE_JOB, "/jobs/", [_job_uri(job_id)])
-
-    def hold_job(self, job_id: int) -> None:
-        """Hold a job until somebody releases it; of a held job, MaxHoldTime begins again."""
-        hold = Attribute(Tag.KEYWORD, "job-hold-until", [INDEFINITE])
-        about = [_job_uri(job_id)]
-        self._server.request(Operation.SET_JOB_ATTRIBUTES, "/jobs/", about, changes=[hold])
-
-    def move_job(self, job_id: int, queue: str) -> None:
-        """Let another queue have a job that has not ended."""
-        there = Attribute(Tag.URI, "job-printer-uri", list(printer_uri(queue).values))
-        self._server.request(Operation.CUPS_MOVE_JOB, "/jobs/", [_job_uri(job_id)], changes=[there])
-
-    def restart_job(self, job_id: int) -> None:
-        """Print a finished job again, if CUPS still has its data."""
-        self._server.request(Operation.RESTART_JOB, "/jobs/", [_job_uri(job_id)])
+    def delete_queue(self, queue: str) -> None:
+        """Remove a queue, with all its jobs."""
+        self._server.request(Operation.CUPS_DELETE_PRINTER, "/admin/", [printer_uri(queue)])
 
     def pause(self, queue: str, message: str) -> bool:
         """Stop a queue, with a message for people; its jobs stay until somebody enables it.
@@ -169,26 +171,11 @@ class CupsQueues:
         Returns:
             False if it was stopped already, with the message of whoever did that.
         """
-        if self.printer(queue).state == STOPPED:
+        if self.queue(queue).state == STOPPED:
             return False
         text = Attribute(Tag.TEXT, "printer-state-message", [queue_message(message)])
         self._server.request(Operation.PAUSE_PRINTER, "/admin/", [printer_uri(queue), text])
         return True
-
-    def printers(self) -> list[CupsPrinter]:
-        """All queues and classes."""
-        try:
-            answer = self._server.request(Operation.CUPS_GET_PRINTERS, "/", [_wanted_of_printers()])
-        except CupsGone:
-            return []  # which is how cupsd says that there are none
-        return list(map(_printer, answer.all(Group.PRINTER)))
-
-    def printer(self, queue: str) -> CupsPrinter:
-        """One queue."""
-        about = [printer_uri(queue), _wanted_of_printers()]
-        answer = self._server.request(Operation.GET_PRINTER_ATTRIBUTES, "/", about)
-        (printer,) = answer.all(Group.PRINTER)
-        return _printer(printer)
 
     def tell_queue(self, queue: str, reasons: Collection[str], message: str) -> bool:
         """Make `reasons` our reasons at the queue, and `message` its message if it is free.
@@ -205,7 +192,7 @@ class CupsQueues:
         Returns:
             Whether anything was written.
         """
-        now = self.printer(queue)
+        now = self.queue(queue)
         if now.state == STOPPED:
             return False
         others = [reason for reason in now.reasons if not reason.startswith(REASON_PREFIX)]
@@ -227,6 +214,22 @@ class CupsQueues:
             )
         return bool(changes)
 
+    def _all(self, wanted: Sequence[str]) -> list[Attributes]:
+        about = [Attribute(Tag.KEYWORD, "requested-attributes", wanted)]
+        try:
+            return self._server.request(Operation.CUPS_GET_PRINTERS, "/", about).all(Group.PRINTER)
+        except CupsGone:
+            return []  # which is how cupsd says that there are none
+
+    def _one(self, queue: str, wanted: Sequence[str]) -> Attributes:
+        about = [printer_uri(queue), Attribute(Tag.KEYWORD, "requested-attributes", wanted)]
+        answer = self._server.request(Operation.GET_PRINTER_ATTRIBUTES, "/", about)
+        return only(answer, Group.PRINTER)
+
+    def _ppd(self, of: Attribute) -> str:
+        data = self._server.request(Operation.CUPS_GET_PPD, "/", [of]).data
+        return data.decode("utf-8", "surrogateescape")  # old drivers are in Latin 1
+
 
 def is_ours(message: str) -> bool:
     """Whether a queue's message is the poller's, or the last word of a backend whose job waits for
@@ -239,66 +242,47 @@ def queue_message(message: str) -> str:
     return fitting(MESSAGE_PREFIX + translated(message)) if message else ""
 
 
-def operator_message(message: str) -> str:
-    """What `set_message` makes of a message."""
-    return fitting(message, OPERATOR_BYTES)
+def _attributes(change: QueueChange) -> Iterable[Attribute]:
+    texts = (
+        (Tag.URI, "device-uri", change.device_uri),
+        (Tag.TEXT, "printer-info", change.info),
+        (Tag.TEXT, "printer-location", change.location),
+        (Tag.NAME, "printer-error-policy", change.error_policy),
+        (Tag.NAME, "ppd-name", RAW if change.ppd == RAW else None),
+        (Tag.TEXT, f"{MARK}-default", None if change.mark is None else str(change.mark)),
+    )
+    for tag, name, text in texts:
+        if text is not None:
+            yield Attribute(tag, name, [text])
+    if change.shared is not None:
+        yield Attribute(Tag.BOOLEAN, "printer-is-shared", [change.shared])
+    for name, text in change.defaults.items():
+        tag = Tag.DELETE if text is None else Tag.NAME
+        yield Attribute(tag, f"{name}-default", [text or ""])
 
 
-def fitting(text: str, most_bytes: int = TEXT_BYTES) -> str:
-    """A text on one line that IPP can carry, cut at a character."""
-    data = one_line(text).encode("utf-8", "replace")
-    if len(data) > most_bytes:
-        mark = "…".encode()
-        data = data[: most_bytes - len(mark)].decode("utf-8", "ignore").encode() + mark
-    return data.decode()
-
-
-def _job(attributes: Attributes) -> CupsJob:
-    progress = _first(attributes, "job-media-progress", None)
-    queue = _name_in(attributes, "job-printer-uri")
-    state = int(_first(attributes, "job-state", 0) or 0)
-    message, told = (str(_first(attributes, name, "")) for name in _MESSAGES)
-    return CupsJob(
-        job_id=int(_first(attributes, "job-id", 0) or 0),
-        job_uuid=str(_first(attributes, "job-uuid", "")),
-        queue=queue,
-        printer=_name_in(attributes, "job-printer-uri-actual") or queue,
-        state=state,
-        reasons=_reasons(attributes, "job-state-reasons"),
-        hold_until=str(_first(attributes, "job-hold-until", "")),
-        message=(told if state == HELD else "") or message,
-        told=told,
-        progress=None if progress is None else int(progress),
-        attributes=attributes,
+def _queue(attributes: Attributes) -> Queue:
+    is_class = bool((first_number(attributes, "printer-type") or 0) & _IS_CLASS)
+    return Queue(
+        name=first_text(attributes, "printer-name"),
+        device_uri=first_text(attributes, "device-uri"),
+        state=first_number(attributes, "printer-state") or 0,
+        message=first_text(attributes, "printer-state-message"),
+        reasons=keywords(attributes, "printer-state-reasons"),
+        info=first_text(attributes, "printer-info"),
+        location=first_text(attributes, "printer-location"),
+        shared=bool(first_number(attributes, "printer-is-shared")),
+        error_policy=first_text(attributes, "printer-error-policy"),
+        model=first_text(attributes, "printer-make-and-model"),
+        accepting=bool(first_number(attributes, "printer-is-accepting-jobs")),
+        jobs=first_number(attributes, "queued-job-count") or 0,
+        mark=None if is_class else Mark.read(first_text(attributes, f"{MARK}-default")),
+        is_class=is_class,
+        cancel_after_s=first_number(attributes, "job-cancel-after-default"),
     )
 
 
-def _printer(attributes: Attributes) -> CupsPrinter:
-    return CupsPrinter(
-        name=str(_first(attributes, "printer-name", "")),
-        device_uri=str(_first(attributes, "device-uri", "")),
-        state=int(_first(attributes, "printer-state", 0) or 0),
-        message=str(_first(attributes, "printer-state-message", "")),
-        reasons=_reasons(attributes, "printer-state-reasons"),
-    )
-
-
-def _first(attributes: Attributes, name: str, default: Value | None) -> Value | None:
-    return next(iter(attributes.get(name, ())), default)
-
-
-def _name_in(attributes: Attributes, name: str) -> str:
-    """The queue or class of a URI."""
-    return unquote(str(_first(attributes, name, "")).rpartition("/")[2])
-
-
-def _reasons(attributes: Attributes, name: str) -> tuple[str, ...]:
-    return tuple(str(reason) for reason in attributes.get(name, ()) if reason != "none")
-
-
-def _wanted_of_printers() -> Attribute:
-    return Attribute(Tag.KEYWORD, "requested-attributes", _PRINTER_WANTED)
-
-
-def _job_uri(job_id: int) -> Attribute:
-    return uri("job-uri", f"/jobs/{job_id}")
+def _word(value: Value) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -17,16 +17,16 @@ from cirrus_bridge.base.errors import CupsGone, CupsNotPossible, CupsRefused
 from cirrus_bridge.base.model import DeliveryState
 from cirrus_bridge.base.translation import Words, joined, tr, translated
 from cirrus_bridge.config.queue_uri import SCHEME, leads_to
-from cirrus_bridge.cups.queues import (
+from cirrus_bridge.cups.jobs import (
     CANCELED,
     COMPLETED,
     FINAL,
     HELD,
     CupsJob,
-    CupsQueues,
     fitting,
     operator_message,
 )
+from cirrus_bridge.cups.queues import CupsQueues
 from cirrus_bridge.delivery.events import NOTICE, WARNING, Change, of_document
 from cirrus_bridge.delivery.outcome import NOT_DELIVERED, told
 from cirrus_bridge.journal.deliveries import Accepted
@@ -103,7 +103,7 @@ class Settlement:
         """
         is_moved = job.queue not in (document.queue, document.class_name)
         try:
-            device_uri = self.cups.printer(job.queue if is_moved else document.queue).device_uri
+            device_uri = self.cups.queue(job.queue if is_moved else document.queue).device_uri
             if is_moved:
                 return leads_to(device_uri, document.key.destination)
             if not device_uri.startswith(f"{SCHEME}:"):

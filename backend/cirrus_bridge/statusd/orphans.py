@@ -17,15 +17,8 @@ from cirrus_bridge.base.clock import NOT_SENT, Clock
 from cirrus_bridge.base.errors import CupsGone, CupsNotPossible, CupsRefused
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.queue_uri import leads_to
-from cirrus_bridge.cups.queues import (
-    ABORTED,
-    CANCELED,
-    COMPLETED,
-    FINAL,
-    PROCESSING,
-    CupsJob,
-    CupsQueues,
-)
+from cirrus_bridge.cups.jobs import ABORTED, CANCELED, COMPLETED, FINAL, PROCESSING, CupsJob
+from cirrus_bridge.cups.queues import CupsQueues
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change
 from cirrus_bridge.journal import run_notes
 from cirrus_bridge.journal.lifecycle import ACCEPTED, State
@@ -164,7 +157,7 @@ class Orphans:
         """The URI of the queue, whose options say how its server is to be asked, if the document
         went where it leads now."""
         try:
-            uri = self.cups.printer(orphan.queue).device_uri
+            uri = self.cups.queue(orphan.queue).device_uri
         except CupsGone:
             return orphan.key.destination
         return uri if leads_to(uri, orphan.key.destination) else orphan.key.destination

@@ -21,7 +21,8 @@ from cirrus_bridge.base.errors import CirrusError, CupsGone, CupsNotPossible, No
 from cirrus_bridge.base.model import DocumentKey, Target
 from cirrus_bridge.base.translation import Words, joined, trn
 from cirrus_bridge.config.queue_uri import QueueUri
-from cirrus_bridge.cups.queues import CupsJob, CupsQueues
+from cirrus_bridge.cups.jobs import CupsJob
+from cirrus_bridge.cups.queues import CupsQueues
 from cirrus_bridge.delivery.events import INFO, WARNING, Change
 from cirrus_bridge.journal.poller import PollerJournal, WaitingDocument
 from cirrus_bridge.sending.patience import FOR_CORRECTION, waits
@@ -137,7 +138,7 @@ class Outages:
         found: dict[Server, _Outage] = {}
         if waiting:
             self._jobs = {job.job_id: job for job in self.cups.jobs()}
-            uris = {printer.name: printer.device_uri for printer in self.cups.printers()}
+            uris = {queue.name: queue.device_uri for queue in self.cups.queues()}
             for document in waiting:
                 queue = self._queue_of(document, uris)
                 if queue is not None:

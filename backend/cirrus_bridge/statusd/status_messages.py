@@ -16,17 +16,8 @@ from cirrus_bridge.base.errors import CupsGone
 from cirrus_bridge.base.model import DeliveryState, Place
 from cirrus_bridge.base.translation import Words, joined, tr
 from cirrus_bridge.config.queue_uri import QueueUri
-from cirrus_bridge.cups.queues import (
-    CANCELED,
-    FINAL,
-    HELD,
-    REASON_PREFIX,
-    CupsJob,
-    CupsPrinter,
-    CupsQueues,
-    is_ours,
-    queue_message,
-)
+from cirrus_bridge.cups.jobs import CANCELED, FINAL, HELD, CupsJob
+from cirrus_bridge.cups.queues import REASON_PREFIX, CupsQueues, Queue, is_ours, queue_message
 from cirrus_bridge.delivery.events import Change
 from cirrus_bridge.delivery.messages import OFFLINE_AFTER_S, QueueNews, held_message, queue_news
 from cirrus_bridge.delivery.tracking import describe
@@ -109,15 +100,15 @@ class CupsNews:
             CupsAway: cupsd does not answer.
         """
         wanted = self._news(watch_list)
-        for printer in self.cups.printers():
-            news = wanted.get(printer.name, QueueNews())
-            if _differs(printer, news):
+        for queue in self.cups.queues():
+            news = wanted.get(queue.name, QueueNews())
+            if _differs(queue, news):
                 try:
-                    written = self.cups.tell_queue(printer.name, news.reasons, news.message)
+                    written = self.cups.tell_queue(queue.name, news.reasons, news.message)
                 except CupsGone:
                     continue  # deleted meanwhile
                 if written:
-                    self.tell(Change("queue", news.message, queue=printer.name))
+                    self.tell(Change("queue", news.message, queue=queue.name))
 
     def _ended(self, watched: Watched, job: CupsJob | None) -> list[Watched]:
         if watched.is_settled:
@@ -187,9 +178,9 @@ def _failure(document: Accepted) -> Words:
     return tr("Job {job} was not delivered: {states}", job=document.key.job_id, states=said)
 
 
-def _differs(printer: CupsPrinter, news: QueueNews) -> bool:
+def _differs(queue: Queue, news: QueueNews) -> bool:
     """Whether there may be something to write; `tell_queue` knows for sure."""
-    ours = {reason for reason in printer.reasons if reason.startswith(REASON_PREFIX)}
+    ours = {reason for reason in queue.reasons if reason.startswith(REASON_PREFIX)}
     message = queue_message(news.message)
-    is_old = bool(message) or is_ours(printer.message)
-    return ours != news.reasons or (printer.message != message and is_old)
+    is_old = bool(message) or is_ours(queue.message)
+    return ours != news.reasons or (queue.message != message and is_old)

@@ -14,7 +14,7 @@ from cirrus_bridge.cups.job_facts import (
     facts_from_cupsd,
     facts_from_options,
 )
-from cirrus_bridge.cups.queues import PROCESSING, CupsJob
+from cirrus_bridge.cups.jobs import PROCESSING, CupsJob
 from cirrus_bridge.cups.spool import is_run_by_cupsd
 
 ATTRIBUTES: Attributes = {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from cirrus_bridge.base.errors import CupsAway
 from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.ipp import Attribute, Group, Operation, Response, Value
 from cirrus_bridge.cups.queues import IDLE, MESSAGE_PREFIX, STOPPED, CupsQueues
@@ -77,3 +78,36 @@ def test_the_reasons_of_others_stay() -> None:
     CupsQueues(server).tell_queue("q", {"cirrus-delivery-failed-warning"}, "")
     reasons = server.queue["printer-state-reasons"]
     assert set(reasons) == {"toner-low", "cirrus-delivery-failed-warning"}
+
+
+class _Answers(CupsServer):
+    """A cupsd that answers with these groups."""
+
+    def __init__(self, *groups: tuple[int, dict[str, tuple[Value, ...]]]) -> None:
+        super().__init__("/nowhere")
+        self.response = Response(0, groups)
+
+    def request(self, *args: object, **settings: object) -> Response:
+        return self.response
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_an_answer_that_is_not_about_one(count: int) -> None:
+    """Counts as none, so that the poller asks again."""
+    jobs, queues = (_Answers(*[(group, {})] * count) for group in (Group.JOB, Group.PRINTER))
+    for ask in (lambda: CupsQueues(jobs).job(1), lambda: CupsQueues(queues).queue("q")):
+        with pytest.raises(CupsAway):
+            ask()
+
+
+def test_a_queue_without_values() -> None:
+    """`no-value`, and values of another kind, are like none."""
+    strange: dict[str, tuple[Value, ...]] = {
+        "printer-name": ("q",),
+        "printer-state": (),
+        "printer-type": (b"\x01",),
+        "queued-job-count": ("many",),
+    }
+    queue = CupsQueues(_Answers((Group.PRINTER, strange))).queue("q")
+    assert (queue.name, queue.state, queue.is_class, queue.jobs) == ("q", 0, False, 0)
+    assert (queue.mark, queue.cancel_after_s, queue.reasons) == (None, None, ())

@@ -19,15 +19,15 @@ from cirrus_bridge.base.model import (
     Target,
 )
 from cirrus_bridge.config.queue_uri import parse_queue_uri
-from cirrus_bridge.cups.queues import (
+from cirrus_bridge.cups.jobs import (
     ABORTED,
     CANCELED,
     COMPLETED,
     FINAL,
     PROCESSING,
-    STOPPED,
     operator_message,
 )
+from cirrus_bridge.cups.queues import STOPPED
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.statusd.completion import Settlement
@@ -193,7 +193,7 @@ def test_a_job_of_a_class_that_cannot_go_there(site: Site, error: CupsNotPossibl
     if error:
         site.cups.fails["move"] = error
     else:
-        del site.cups.queues["q"]
+        del site.cups.by_name["q"]
     assert site.settlement.settle([watched])
     assert site.cups.done("release") == []
     assert "Released, it would be printed once more" in str(site.cups.did[-1])
@@ -378,8 +378,8 @@ def test_onfailure_stops_the_queue(site: Site, handover: str, *, is_stopped: boo
         site.cups.did.clear()
     site.settlement.settle([watched])
     assert site.cups.done("pause") == ["q"]
-    assert site.cups.queues["q"].state == STOPPED
-    assert ("was not delivered" in site.cups.queues["q"].message) is not is_stopped
+    assert site.cups.by_name["q"].state == STOPPED
+    assert ("was not delivered" in site.cups.by_name["q"].message) is not is_stopped
     assert (("stopped", NOTICE) in site.events) is not is_stopped
 
 

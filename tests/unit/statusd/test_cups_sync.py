@@ -11,7 +11,8 @@ import pytest
 from cirrus_bridge.base.errors import CupsAway, CupsRefused
 from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, PrintJob, Receipt
 from cirrus_bridge.config.queue_uri import parse_queue_uri
-from cirrus_bridge.cups.queues import COMPLETED, IDLE, PROCESSING, STOPPED, CupsPrinter
+from cirrus_bridge.cups.jobs import COMPLETED, PROCESSING
+from cirrus_bridge.cups.queues import IDLE, STOPPED, Queue
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.sending.patience import FOR_SERVER
 from cirrus_bridge.statusd.completion import Settlement
@@ -158,7 +159,7 @@ def test_news_are_told_soon(site: Site) -> None:
 def test_cupsd_is_away(site: Site) -> None:
     """It is left alone for a while, that is told once, and nothing is forgotten."""
     site.watch()
-    site.cups.fails["job"] = site.cups.fails["printers"] = away()
+    site.cups.fails["job"] = site.cups.fails["queues"] = away()
     for _ in range(3):
         site.turn.soon()
         site.take()
@@ -169,7 +170,7 @@ def test_cupsd_is_away(site: Site) -> None:
     assert site.cups.did == []
     site.take(1)
     assert site.cups.done("release") == [1]
-    site.cups.fails["printers"] = away()
+    site.cups.fails["queues"] = away()
     site.take(CUPS_S)
     assert [change.event for change in site.told].count("cups") == 2
 
@@ -194,7 +195,7 @@ def test_cupsd_is_slow(site: Site) -> None:
     for took_s, pause_s in ((0.2, 12.0), (5.0, LONGEST_PAUSE_S)):
         site.cups.at_do = functools.partial(_sleep, site.clock, took_s)
         site.cups.put(cups_job(1), cups_job(2))
-        site.cups.queues["q"] = CupsPrinter("q", URI, IDLE, "", ())
+        site.cups.by_name["q"] = Queue("q", URI, IDLE, "", ())
         site.take(CUPS_S + LONGEST_PAUSE_S)
         site.turn.soon()
         assert site.turn.due_s == pytest.approx(site.clock.passed_s + pause_s)
@@ -245,7 +246,7 @@ def test_a_location_that_tells_of_an_error(site: Site) -> None:
     for _ in range(3):
         site.take(CUPS_S)
     assert site.cups.done("pause") == ["q"]
-    assert site.cups.queues["q"].state == STOPPED
+    assert site.cups.by_name["q"].state == STOPPED
 
 
 def test_jobs_that_wait_for_a_server(site: Site) -> None:

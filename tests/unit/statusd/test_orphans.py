@@ -10,7 +10,7 @@ import pytest
 from cirrus_bridge.backend import run_markers
 from cirrus_bridge.base.errors import CupsNotPossible, CupsRefused
 from cirrus_bridge.base.model import DocumentKey, PrintJob, Receipt
-from cirrus_bridge.cups.queues import ABORTED, CANCELED, COMPLETED, HELD, PROCESSING, CupsJob
+from cirrus_bridge.cups.jobs import ABORTED, CANCELED, COMPLETED, HELD, PROCESSING, CupsJob
 from cirrus_bridge.delivery.events import NOTICE, WARNING
 from cirrus_bridge.journal import run_notes
 from cirrus_bridge.journal.lifecycle import State

@@ -12,7 +12,7 @@ import pytest
 from cirrus_bridge.base.errors import CupsAway, CupsNotPossible, KeyRefused, Refused, Unreachable
 from cirrus_bridge.base.model import DocumentKey, PrintJob, Receipt, Target
 from cirrus_bridge.config.queue_uri import parse_queue_uri
-from cirrus_bridge.cups.queues import ABORTED, CANCELED, COMPLETED, FINAL, HELD, PROCESSING
+from cirrus_bridge.cups.jobs import ABORTED, CANCELED, COMPLETED, FINAL, HELD, PROCESSING
 from cirrus_bridge.delivery.events import WARNING, Change
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
@@ -418,8 +418,8 @@ def test_a_job_that_a_person_has_moved(site: Site, *, in_doubt: bool) -> None:
 def test_a_queue_that_leads_elsewhere_now(site: Site) -> None:
     """The server that it leads to is probed, not the one that it led to."""
     site.waits(1)
-    site.cups.queues["q"] = dataclasses.replace(
-        site.cups.queues["q"], device_uri=site.QUEUES["third"]
+    site.cups.by_name["q"] = dataclasses.replace(
+        site.cups.by_name["q"], device_uri=site.QUEUES["third"]
     )
     site.goes_on_for(LOOK_S)
     assert site.released == [1]

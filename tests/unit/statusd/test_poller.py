@@ -134,7 +134,7 @@ class Site:
     @property
     def reasons(self) -> frozenset[str]:
         """Those of the queue."""
-        return frozenset(self.cups.queues["q"].reasons)
+        return frozenset(self.cups.by_name["q"].reasons)
 
     def answers(self, says: JobStatus | CirrusError, times: int) -> None:
         """Go on until the cloud has said so this many times."""
@@ -313,7 +313,7 @@ def test_a_document_that_is_handed_over_meanwhile(site: Site) -> None:
     site.answers(WAITS, 1)
     site.accept(2)
     site.goes_on_for(2, WAITS)
-    assert "2 jobs waiting at Paris" in site.cups.queues["q"].message
+    assert "2 jobs waiting at Paris" in site.cups.by_name["q"].message
 
 
 def test_a_job_that_its_backend_hands_over_again(site: Site) -> None:
@@ -464,12 +464,12 @@ def test_it_gives_signs_of_life(site: Site) -> None:
 def test_a_location_that_shows_life(site: Site) -> None:
     """By a job that a backend follows: it is not offline."""
     site.goes_on_for(OFFLINE_AFTER_S + 20, WAITS)
-    assert "offline" in site.cups.queues["q"].message
+    assert "offline" in site.cups.by_name["q"].message
     other = site.accept(2)
     site.backend.take_back([other], now_s=site.clock.wall_s())
     site.backend.state(other, 0, RECEIVED, now_s=site.clock.wall_s())
     site.goes_on_for(20, WAITS)
-    assert "offline" not in site.cups.queues["q"].message
+    assert "offline" not in site.cups.by_name["q"].message
 
 
 def test_what_is_old_is_forgotten(site: Site) -> None:

@@ -20,16 +20,8 @@ from cirrus_bridge.base.model import (
 )
 from cirrus_bridge.base.translation import Words, tr
 from cirrus_bridge.config.queue_uri import parse_queue_uri
-from cirrus_bridge.cups.queues import (
-    ABORTED,
-    CANCELED,
-    COMPLETED,
-    HELD,
-    IDLE,
-    MESSAGE_PREFIX,
-    PROCESSING,
-    CupsPrinter,
-)
+from cirrus_bridge.cups.jobs import ABORTED, CANCELED, COMPLETED, HELD, PROCESSING
+from cirrus_bridge.cups.queues import IDLE, MESSAGE_PREFIX, Queue
 from cirrus_bridge.delivery.events import Change
 from cirrus_bridge.delivery.messages import (
     FAILED_REASON,
@@ -106,12 +98,12 @@ class Site:
 
     def says(self, queue: str = "q") -> tuple[str, frozenset[str]]:
         """What a queue says."""
-        printer = self.cups.queues[queue]
+        printer = self.cups.by_name[queue]
         return printer.message, frozenset(printer.reasons)
 
     def set_queue(self, queue: str, message: str, *reasons: str) -> None:
         """What a queue says from now on."""
-        self.cups.queues[queue] = CupsPrinter(queue, URI, IDLE, message, reasons)
+        self.cups.by_name[queue] = Queue(queue, URI, IDLE, message, reasons)
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.output.output import AsJson, Output, with_code
 from cirrus_bridge.cirrusctl.output.table import Column, Shape
-from cirrus_bridge.cirrusctl.queues.cups_setup import Queue
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues
 from cirrus_bridge.config.queue_uri import parse_queue_uri
+from cirrus_bridge.cups.queues import Queue
 
 _STATES = {3: tr("idle"), 4: tr("processing"), 5: tr("stopped")}  # RFC 8011, 5.4.11
 _COLUMNS = (

@@ -34,7 +34,6 @@ from cirrus_bridge.cirrusctl.doctor.at_once import at_once
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, note
 from cirrus_bridge.cirrusctl.doctor.keys import Read, read_configuration
 from cirrus_bridge.cirrusctl.inventory import Answer
-from cirrus_bridge.cirrusctl.queues.cups_setup import CupsSetup
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues
 from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.config.queue_uri import SCHEME, QueueUri, parse_server
@@ -105,11 +104,10 @@ def examine(installation: Installation) -> list[Finding]:
 
 def _look_at_cups(installation: Installation, read: Read) -> _Cups:
     local = _Cups(find_daemon(installation.cups_address))
-    setup = CupsSetup(installation.cups_server)
     configuration = read.configuration
     try:
         queues = cloud_queues(installation)
-        local.version = setup.version()
+        local.version = installation.cups.version()
     except CirrusError as trouble:
         local.refusal = trouble
         return local
@@ -121,7 +119,7 @@ def _look_at_cups(installation: Installation, read: Read) -> _Cups:
             uri = configuration.queue(queue.device_uri)
             if configuration.servers:  # which is told once, else
                 configuration.server_for(uri)
-            ppd = setup.ppd(queue.name)
+            ppd = installation.cups.ppd(queue.name)
         except CirrusError as trouble:
             local.findings.append(cloud.unusable(queue.name, trouble))
             continue

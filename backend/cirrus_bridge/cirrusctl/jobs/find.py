@@ -8,7 +8,7 @@ from cirrus_bridge.base.errors import CupsGone
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.jobs.view import JobView, job_views
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues
-from cirrus_bridge.cups.queues import CupsJob
+from cirrus_bridge.cups.jobs import CupsJob
 from cirrus_bridge.journal.history import PastDocument, documents_of_job, recent_documents
 
 

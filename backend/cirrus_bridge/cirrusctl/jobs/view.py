@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from cirrus_bridge.base.model import DeliveryState
 from cirrus_bridge.base.translation import Words, joined, tr
-from cirrus_bridge.cups.queues import FINAL, CupsJob
+from cirrus_bridge.cups.jobs import FINAL, CupsJob
 from cirrus_bridge.journal.history import PastDelivery, PastDocument
 from cirrus_bridge.journal.lifecycle import ACCEPTED, State
 

@@ -14,10 +14,9 @@ from cirrus_bridge.base.errors import CirrusError, CupsAway, CupsRefused
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.inventory import ask
-from cirrus_bridge.cirrusctl.queues.cups_setup import CupsSetup, Queue
 from cirrus_bridge.cirrusctl.queues.plan import (
     Action,
-    Present,
+    InstalledDriver,
     Step,
     leave_to_its_entry,
     leftover_step,
@@ -25,6 +24,7 @@ from cirrus_bridge.cirrusctl.queues.plan import (
 )
 from cirrus_bridge.cirrusctl.queues.queues_file import read_queues
 from cirrus_bridge.cirrusctl.queues.wanted import Problem, Wanted, WantedQueue, places, wanted
+from cirrus_bridge.cups.queues import CupsQueues, Queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,14 @@ def apply(installation: Installation, *, dry_run: bool, force: bool) -> Applied:
     """
     servers = installation.configuration.servers
     entries = read_queues(installation.config, servers)
-    setup = CupsSetup(installation.cups_server)
-    queues = {queue.name.lower(): queue for queue in setup.queues()}
+    cups = installation.cups
+    queues = {queue.name.lower(): queue for queue in cups.queues()}
     answers = ask(
         places(entries, servers).items(),
         lambda server, location: installation.api(server).location(location),
         installation.devices_seen,
     )
-    declared = wanted(entries, servers, answers, functools.cache(setup.driver))
+    declared = wanted(entries, servers, answers, functools.cache(cups.driver))
     problems = list(declared.problems)
     steps: list[Step] = []
     for queue in declared.queues:
@@ -71,24 +71,24 @@ def apply(installation: Installation, *, dry_run: bool, force: bool) -> Applied:
         try:
             if there is not None:
                 leave_to_its_entry(queue, there, entries, answers)
-            steps.append(_step(setup, queue, there))
+            steps.append(_step(cups, queue, there))
         except CirrusError as error:
             problems.append(Problem(queue.name, error))
     leftovers = _leftovers(queues.values(), declared)
     steps += [leftover_step(left, entries, answers, force=force) for left in leftovers]
     if not dry_run:
-        steps, failed = _carry_out(setup, steps, declared)
+        steps, failed = _carry_out(cups, steps, declared)
         problems += failed
     return Applied(steps, problems)
 
 
-def _step(setup: CupsSetup, declared: WantedQueue, queue: Queue | None) -> Step:
+def _step(cups: CupsQueues, declared: WantedQueue, queue: Queue | None) -> Step:
     """What is to be done about a declared queue, by what CUPS says of it now."""
-    present = Present(None, {})
+    installed = InstalledDriver(None, {})
     if queue is not None and queue.mark is not None:
         asked = {*declared.entry.options, *queue.mark.options}
-        present = Present(setup.ppd(queue.name), setup.defaults(queue.name, sorted(asked)))
-    return step_for(declared, queue, present)
+        installed = InstalledDriver(cups.ppd(queue.name), cups.defaults(queue.name, sorted(asked)))
+    return step_for(declared, queue, installed)
 
 
 def _leftovers(queues: Iterable[Queue], declared: Wanted) -> Iterator[Queue]:
@@ -101,7 +101,7 @@ def _leftovers(queues: Iterable[Queue], declared: Wanted) -> Iterator[Queue]:
 
 
 def _carry_out(
-    setup: CupsSetup, steps: Sequence[Step], declared: Wanted
+    cups: CupsQueues, steps: Sequence[Step], declared: Wanted
 ) -> tuple[list[Step], list[Problem]]:
     """Do it; what was done, and what could not be."""
     done: list[Step] = []
@@ -111,7 +111,7 @@ def _carry_out(
         try:
             if away is not None:
                 raise away
-            _do(setup, step)
+            _do(cups, step)
         except CupsAway as error:  # the others need not wait for it as well
             away = error
             problems.append(Problem(step.name, error))
@@ -120,28 +120,28 @@ def _carry_out(
         else:
             done.append(step)
     if away is None:
-        problems += _not_taken(setup, done, declared)
+        problems += _not_taken(cups, done, declared)
     return done, problems
 
 
-def _do(setup: CupsSetup, step: Step) -> None:
+def _do(cups: CupsQueues, step: Step) -> None:
     match step.action:
         case Action.ADD | Action.CHANGE:
-            setup.set(step.name, step.change, is_new=step.action is Action.ADD)
+            cups.set_queue(step.name, step.change, is_new=step.action is Action.ADD)
         case Action.REMOVE:
-            setup.delete(step.name)
+            cups.delete_queue(step.name)
 
 
-def _not_taken(setup: CupsSetup, done: Sequence[Step], declared: Wanted) -> Iterator[Problem]:
+def _not_taken(cups: CupsQueues, done: Sequence[Step], declared: Wanted) -> Iterator[Problem]:
     """What CUPS has said yes to, and has not done."""
     changed = {step.name.lower() for step in done if step.action in (Action.ADD, Action.CHANGE)}
     if not changed:
         return
-    queues = {queue.name.lower(): queue for queue in setup.queues()}
+    queues = {queue.name.lower(): queue for queue in cups.queues()}
     for queue in declared.queues:
         if queue.name.lower() in changed:
             try:
-                left = _step(setup, queue, queues.get(queue.name.lower())).differences
+                left = _step(cups, queue, queues.get(queue.name.lower())).differences
                 if left:
                     what = ", ".join(difference.what for difference in left)
                     raise CupsRefused(tr("CUPS has taken no notice of {what}.", what=what))

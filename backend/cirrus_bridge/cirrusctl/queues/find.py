@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.cirrusctl.queues.cups_setup import CupsSetup, Queue
 from cirrus_bridge.config.queue_uri import SCHEME
+from cirrus_bridge.cups.queues import Queue
 
 
 def cloud_queues(installation: Installation) -> list[Queue]:
@@ -13,5 +13,5 @@ def cloud_queues(installation: Installation) -> list[Queue]:
     Raises:
         CupsAway, CupsRefused: CUPS can not be asked.
     """
-    queues = CupsSetup(installation.cups_server).queues()
+    queues = installation.cups.queues()
     return [queue for queue in queues if queue.device_uri.lower().startswith(f"{SCHEME}:")]

@@ -15,7 +15,6 @@ from cirrus_bridge.base.errors import BadQueueUri, CupsNotPossible
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.base.translation import joined, tr, trn
 from cirrus_bridge.cirrusctl.inventory import Answer
-from cirrus_bridge.cirrusctl.queues.cups_setup import MARK, RAW, Mark, Queue, QueueChange
 from cirrus_bridge.cirrusctl.queues.ppd_defaults import (
     choices,
     defaults,
@@ -25,6 +24,7 @@ from cirrus_bridge.cirrusctl.queues.ppd_defaults import (
 from cirrus_bridge.cirrusctl.queues.queues_file import GENERATED, Entry
 from cirrus_bridge.cirrusctl.queues.wanted import WantedQueue, matches
 from cirrus_bridge.config.queue_uri import parse_queue_uri
+from cirrus_bridge.cups.queues import MARK, RAW, Mark, Queue, QueueChange
 
 # CUPS's words → the driver's. Once one queue has such a default, lp sends it with the jobs of all
 # queues, as one-sided and A4 where nobody has said otherwise.
@@ -63,14 +63,14 @@ class Step:
     reason: str = ""
 
 
-class Present(NamedTuple):
+class InstalledDriver(NamedTuple):
     """What CUPS says of a queue: its driver, and the defaults of options that were asked for."""
 
     ppd: str | None
     defaults: Mapping[str, str]
 
 
-def step_for(wanted: WantedQueue, queue: Queue | None, present: Present) -> Step:
+def step_for(wanted: WantedQueue, queue: Queue | None, installed: InstalledDriver) -> Step:
     """What makes a queue as it is declared.
 
     Raises:
@@ -82,7 +82,7 @@ def step_for(wanted: WantedQueue, queue: Queue | None, present: Present) -> Step
         ppd = None if wanted.entry.driver == GENERATED else wanted.ppd
         wanted = replace(wanted, ppd=ppd, info=None, location=None)
     entry = wanted.entry
-    of_driver, of_cups = _sorted_options(entry, wanted.ppd or present.ppd)
+    of_driver, of_cups = _sorted_options(entry, wanted.ppd or installed.ppd)
     former = queue.mark.options if queue is not None and queue.mark else ()
     released = [name for name in former if name not in entry.options]
     change = QueueChange(
@@ -91,15 +91,17 @@ def step_for(wanted: WantedQueue, queue: Queue | None, present: Present) -> Step
         location=wanted.location,
         shared=entry.shared,
         error_policy=entry.error_policy,
-        ppd=_driver_wanted(wanted.ppd, present.ppd, of_driver, released),
+        ppd=_driver_wanted(wanted.ppd, installed.ppd, of_driver, released),
         defaults={
-            **{name: None for name in released if name in present.defaults},
-            **{name: text for name, text in of_cups.items() if present.defaults.get(name) != text},
+            **{name: None for name in released if name in installed.defaults},
+            **{
+                name: text for name, text in of_cups.items() if installed.defaults.get(name) != text
+            },
         },
         mark=Mark(entry.name, tuple(sorted(entry.options))),
     )
-    driver = present.ppd if queue is not None else wanted.ppd
-    differences = tuple(_differences(change, queue, present, driver or ""))
+    driver = installed.ppd if queue is not None else wanted.ppd
+    differences = tuple(_differences(change, queue, installed, driver or ""))
     if queue is None:
         return Step(wanted.name, Action.ADD, change, differences)
     if differences or queue.mark != change.mark:
@@ -277,7 +279,7 @@ def _driver_wanted(
 
 
 def _differences(
-    change: QueueChange, queue: Queue | None, present: Present, driver: str
+    change: QueueChange, queue: Queue | None, installed: InstalledDriver, driver: str
 ) -> Iterator[Difference]:
     """What a change makes another than it is, or, of a new queue, than it is in its driver."""
     for name in ("device_uri", "info", "location", "shared", "error_policy"):
@@ -285,15 +287,15 @@ def _differences(
         if value is not None and value != now:
             yield Difference(name, _word(now), _word(value))
     if change.ppd is not None:
-        if present.ppd is None or differs_beside_defaults(present.ppd, change.ppd):
-            now = _driver_name(present.ppd or "")
+        if installed.ppd is None or differs_beside_defaults(installed.ppd, change.ppd):
+            now = _driver_name(installed.ppd or "")
             yield Difference("driver", now, _driver_name(change.ppd))
         before = defaults(driver)
         for option, choice in defaults(change.ppd).items():
             if before.get(option) not in (choice, None) and option != "PageRegion":
                 yield Difference(option, before[option], choice)
     for name, text in change.defaults.items():
-        yield Difference(name, present.defaults.get(name, ""), text or "")
+        yield Difference(name, installed.defaults.get(name, ""), text or "")
 
 
 def _word(value: str | bool | None) -> str:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from cirrus_bridge.base.errors import BadConfiguration
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.cirrusctl.queues.cups_setup import MARK, RAW
 from cirrus_bridge.cirrusctl.queues.names import (
     NAME_BYTES,
     NOT_IN_NAMES,
@@ -25,6 +24,7 @@ from cirrus_bridge.config.queue_options import QueueSettings, override
 from cirrus_bridge.config.queue_uri import check_id, parse_server, server_name
 from cirrus_bridge.config.servers import Server
 from cirrus_bridge.config.toml import Table, read_table, text_of
+from cirrus_bridge.cups.queues import MARK, RAW
 
 FILE = "queues.toml"
 GENERATED = "generated"  # the driver that is made for a queue's first device

@@ -17,11 +17,11 @@ from cirrus_bridge.base.model import Place, Target
 from cirrus_bridge.base.text import one_line
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.inventory import Answer
-from cirrus_bridge.cirrusctl.queues.cups_setup import RAW
 from cirrus_bridge.cirrusctl.queues.names import fill, queue_name
 from cirrus_bridge.cirrusctl.queues.queues_file import GENERATED, Entry, Pattern, is_glob
 from cirrus_bridge.config.queue_uri import format_queue_uri
 from cirrus_bridge.config.servers import Server
+from cirrus_bridge.cups.queues import RAW
 from cirrus_bridge.drivers.devices import Driver
 
 URI_BYTES = 1023  # RFC 8011, 5.1.6

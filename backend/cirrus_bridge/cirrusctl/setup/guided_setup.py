@@ -17,7 +17,6 @@ from cirrus_bridge.cirrusctl.doctor.examination import examine
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Severity
 from cirrus_bridge.cirrusctl.doctor.following import POLLER
 from cirrus_bridge.cirrusctl.output.output import Output
-from cirrus_bridge.cirrusctl.queues.cups_setup import CupsSetup
 from cirrus_bridge.cirrusctl.setup import steps
 from cirrus_bridge.cirrusctl.setup.conversation import Conversation
 from cirrus_bridge.cirrusctl.setup.guided_server import FoundDevices, GuidedServer, SetupOptions
@@ -121,7 +120,7 @@ class GuidedSetup:
 
     def _add(self, location: str, device: Driver) -> str:
         """Add a queue; its name, or nothing if people have given up."""
-        taken = steps.queue_names(CupsSetup(self.installation.cups_server))
+        taken = steps.queue_names(self.installation.cups)
         name = steps.proposed_name(device, location, taken)
         template = self.options.queue_name
         if template is not None or not self.talk.may_ask:

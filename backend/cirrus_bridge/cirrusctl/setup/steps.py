@@ -26,12 +26,12 @@ from cirrus_bridge.base.errors import (
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.context import TIMEOUTS, Installation
-from cirrus_bridge.cirrusctl.queues.cups_setup import CupsSetup, QueueChange
 from cirrus_bridge.cirrusctl.queues.names import queue_name
 from cirrus_bridge.config.load import load
 from cirrus_bridge.config.queue_uri import check_id, is_loopback, parse_server, server_name
 from cirrus_bridge.config.servers import Secret, Server, read_server_file
 from cirrus_bridge.config.write import check_writable, server_toml, write_private
+from cirrus_bridge.cups.queues import CupsQueues, QueueChange
 from cirrus_bridge.drivers.devices import Driver, devices
 
 NO_KEY = Secret("no key yet")  # for a server of which only its version is asked
@@ -75,7 +75,7 @@ def check_ready(installation: Installation, *, adds_queues: bool) -> None:
     """
     check_writable(installation.config / "servers.d" / "*.toml")
     if adds_queues:
-        CupsSetup(installation.cups_server).version()
+        installation.cups.version()
 
 
 def draft(address: str, *, ca_file: str | None, proxy: str | None, plain: bool) -> Draft:
@@ -252,8 +252,7 @@ def add_queue(installation: Installation, name: str, device: Driver) -> None:
         CupsNotPossible: there is one of this name, or no driver for the device.
         CirrusError: CUPS does not do it.
     """
-    setup = CupsSetup(installation.cups_server)
-    if name.lower() in queue_names(setup):
+    if name.lower() in queue_names(installation.cups):
         raise CupsNotPossible(
             tr("CUPS has a queue {name} already.", name=name), tr("Choose another name.")
         )
@@ -276,9 +275,9 @@ def add_queue(installation: Installation, name: str, device: Driver) -> None:
         ppd=device.ppd(),
         defaults=COLOR_LEFT_OPEN,
     )
-    setup.set(name, change, is_new=True)
+    installation.cups.set_queue(name, change, is_new=True)
 
 
-def queue_names(setup: CupsSetup) -> Sequence[str]:
+def queue_names(cups: CupsQueues) -> Sequence[str]:
     """The names of all queues, in lower case, as CUPS takes them for the same."""
-    return [queue.name.lower() for queue in setup.queues()]
+    return [queue.name.lower() for queue in cups.queues()]

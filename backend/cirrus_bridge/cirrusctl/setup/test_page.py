@@ -13,7 +13,6 @@ from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.jobs.find import find_job
 from cirrus_bridge.cirrusctl.jobs.view import JobView, Moment
-from cirrus_bridge.cirrusctl.queues.cups_setup import CupsSetup
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues
 from cirrus_bridge.cups.queues import STOPPED
 from cirrus_bridge.journal.history import recent_documents
@@ -64,14 +63,13 @@ def print_test_page(installation: Installation, queue: str, *, limit_s: float) -
             tr("See cirrusctl queues."),
         )
     recent_documents(installation.state, 0)  # by which it is followed
-    setup = CupsSetup(installation.cups_server)
-    if PDF in setup.takes(queue):
+    if PDF in installation.cups.formats(queue):
         page, kind = (files(__package__) / "test-page.pdf").read_bytes(), PDF
     else:
         page, kind = _TEXT_PAGE.encode(), TEXT
     clock = installation.clock
     deadline_s = clock.monotonic_s() + limit_s
-    job_id = setup.print(queue, TITLE, kind, page)
+    job_id = installation.cups.print_document(queue, TITLE, kind, page)
     told: set[str] = set()
     while True:
         view = find_job(installation, job_id)
@@ -105,6 +103,6 @@ def _result(installation: Installation, view: JobView) -> tuple[Result | None, s
     if view.state == "held" and not any(d.state in ACCEPTED for d in view.documents):
         return Result.FAILED, joined("; ", (tr("held, and the cloud does not have it"), stays))
     waits = view.state in ("pending", "stopped")
-    if waits and installation.cups.printer(view.queue).state == STOPPED:
+    if waits and installation.cups.queue(view.queue).state == STOPPED:
         return Result.FAILED, joined("; ", (tr("the queue is stopped"), stays))
     return None, ""

@@ -9,11 +9,11 @@ import pytest
 from cirrus_bridge.base.errors import CirrusError, CupsNotPossible, Unreachable
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.cirrusctl.inventory import Answer
-from cirrus_bridge.cirrusctl.queues.cups_setup import Mark, Queue
 from cirrus_bridge.cirrusctl.queues.plan import leave_to_its_entry
 from cirrus_bridge.cirrusctl.queues.queues_file import Entry, read_queues
 from cirrus_bridge.cirrusctl.queues.wanted import Wanted, wanted
 from cirrus_bridge.config.servers import Secret, Server
+from cirrus_bridge.cups.queues import IDLE, Mark, Queue
 
 OURS, THEIRS = Place("ours", "Acme", "Paris"), Place("theirs", "Guest", "Far")
 SERVERS = [Server(p.server, Secret("k"), p.company, (p.location,)) for p in (OURS, THEIRS)]
@@ -46,7 +46,7 @@ class Declared:
 
 def _queue(entry: str, device: str) -> Queue:
     uri = f"cirrus://ours/Acme/Paris:{device}"
-    return Queue("laser", uri, "", "", False, "", "", 3, "", (), True, 0, Mark(entry))
+    return Queue("laser", uri, IDLE, "", (), mark=Mark(entry))
 
 
 def test_a_name_stays_taken_while_its_device_is_inactive(tmp_path: Path) -> None:
