@@ -83,15 +83,17 @@ def test_a_bad_line_is_not_taken_for_such_a_server(seed: int) -> None:
 
 
 def test_an_outage_is_not_a_strike() -> None:
-    """All that were under way fail together, several times, and work afterwards."""
-    limit = SegmentLimit(4)
+    """All that are under way fail together, several times, and work one by one afterwards."""
+    limit = SegmentLimit(2 ** (STRIKES + 1))
+    for _ in range(STRIKES + 1):
+        under_way = range(limit.now)
+        for index in under_way:
+            limit.sent(index)
+        assert all(limit.has_company(index) for index in under_way)
+        limit.failed(under_way, refused=False)
+    assert limit.now == 1
     for index in range(4):
         limit.sent(index)
-    for _ in range(5):
-        limit.failed([0, 1, 2, 3], refused=False)
-        for index in range(4):
-            limit.sent(index)
-    for index in range(4):
         assert not limit.worked(index)
     assert limit.now > 1
 
