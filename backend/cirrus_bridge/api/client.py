@@ -1,9 +1,9 @@
-"""The API, each of its requests as a method: the only module that speaks HTTP.
+"""The API's requests, one method for each.
 
-Whatever goes wrong below is translated here, once, into the tree of `errors`. The key travels in
-the Authorization header alone, to the configured server alone: no redirect is followed and no
-proxy, netrc or CA of the environment is used. Nothing is retried here, and no answer is taken
-for a success unless it has the form that the API's document gives.
+All errors are translated into the tree of `errors`. The key is sent only in the Authorization
+header and only to the configured server. No redirect is followed, and proxies, netrc and CAs of the
+environment are not used. Nothing is retried here. An answer counts as a success only in the form
+that the API's document gives.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from cirrus_bridge.config.servers import Server
 if TYPE_CHECKING:
     import requests
 
-# never a stream without end; a location may have tens of thousands of devices
+# limits of an answer; a location may have tens of thousands of devices
 ANSWER_BYTES = 4 << 20
 LOCATION_BYTES = 16 << 20
 
@@ -35,11 +35,11 @@ class CloudApi:
     """The API of one server, for one company.
 
     Args:
-        server: whom to talk to, and the key.
-        company: the API's CompID; sent as `compid` where the key is bound to none.
-        https: False only where plain text was allowed.
-        timeouts: for connecting and for each read.
-        sets_up: the server is being set up, so errors do not speak of servers.d.
+        server: the server and its key.
+        company: the API's CompID; sent as `compid` if the key is not bound to a company.
+        https: False only if plain text is allowed.
+        timeouts: for connecting and for each answer.
+        sets_up: whether the server is being set up, so errors do not mention servers.d.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class CloudApi:
         self._base = f"{'https' if https else 'http'}://{server.name}/api"
         self._sets_up = sets_up
         self._timeouts = (timeouts.connect_timeout_s, timeouts.read_timeout_s)
-        self.server_instance = ""  # what the server calls itself until it ends or is replaced
+        self.server_instance = ""  # changes when the server is restarted or replaced
         self._local: requests.Session | None = None
         self._lock = threading.Lock()
 
@@ -67,35 +67,35 @@ class CloudApi:
         return answers.lines(self._send("GET", "/version", with_key=False), 4)
 
     def repeats_safely(self) -> bool:
-        """Whether the server says that it knows a repeated submit by its Idempotency-Key."""
+        """Whether the server announces that it recognises a repeated Idempotency-Key."""
         exchange = self._send("GET", "/version", with_key=False)
         return exchange.headers.get("Idempotency-Supported") == "1"
 
     def location(self, location: str) -> Mapping[str, Any]:
-        """`get location`: the JSON object as it came, less its password."""
+        """`get location`: the JSON object, without the password."""
         return self.unread_location(location).read()
 
     def unread_location(self, location: str) -> answers.UnreadLocation:
-        """`get location`, for those who choose when to spend the time that reading takes."""
+        """`get location`, unparsed: the caller decides when to spend time on parsing."""
         path = self._path("get/location", location)
         return answers.UnreadLocation(self._send("GET", path, limit_bytes=LOCATION_BYTES))
 
     def device(self, target: Target) -> Mapping[str, Any]:
-        """`get device`: the JSON object as it came."""
+        """`get device`: the JSON object."""
         path = self._path("get/device", target.location, target.device)
         return answers.json_object(self._send("GET", path))
 
-    # --- uploads: repeating one has no effect but a temporary file more
+    # --- uploads: a repeated request leaves at most one more temporary file
 
     def temp_file(self) -> str:
-        """`tempfile`: the name of a new temporary file to put segments into."""
+        """`tempfile`: the name of a new temporary file for segments."""
         return answers.name(self._send("POST", "/tempfile"))
 
     def put_segment(self, name: str, segment: Segment) -> None:
-        """`putsegment`: write one segment of the compressed stream at its place.
+        """`putsegment`: write a segment of the compressed stream at its position.
 
         Raises:
-            ShortSegment: the server wrote another number of bytes.
+            ShortSegment: the server reports another number of bytes.
         """
         query = {"file": name, "index": str(segment.index)}
         exchange = self._send("PUT", "/putsegment", query=query, body=segment.data)
@@ -111,13 +111,13 @@ class CloudApi:
                 )
             )
 
-    # --- submits: repeating one prints again
+    # --- submits: a repeated request prints again
 
     def put_file(self, data: bytes, ticket: Ticket) -> list[Receipt]:
         """`putfile` with targets: upload and submit in one step.
 
         Raises:
-            SubmitUnanswered: the whole file was sent, and what the server made of it is unknown.
+            SubmitUnanswered: the whole file was sent, but the outcome is unknown.
         """
         fields = self._fields(ticket)
         key = ticket.idempotency_key
@@ -128,7 +128,7 @@ class CloudApi:
         """`submitfile`: submit an uploaded file; may be repeated with other parameters.
 
         Raises:
-            SubmitUnanswered: the request was sent, and what the server made of it is unknown.
+            SubmitUnanswered: the request was sent, but the outcome is unknown.
         """
         body = urlencode({"file": name} | self._fields(ticket)).encode()
         key = ticket.idempotency_key
@@ -138,7 +138,7 @@ class CloudApi:
     # --- status
 
     def job_status(self, receipt: Receipt) -> JobStatus:
-        """`get job`: where a submitted job is now."""
+        """`get job`: the status of a submitted job."""
         where = receipt.target
         path = self._path("get/job", where.location, where.device, receipt.cloud_job_id)
         return answers.job_status(self._send("GET", path))
@@ -171,7 +171,7 @@ class CloudApi:
         with_key: bool = True,
         limit_bytes: int = ANSWER_BYTES,
     ) -> Exchange:
-        """One request and its whole answer, checked for status and `Error: …`."""
+        """Send a request and check its answer for status and `Error: …`."""
         headers = {}
         if with_key:
             headers["Authorization"] = f"Bearer {self._server.api_key.reveal()}"
@@ -212,7 +212,7 @@ class CloudApi:
                 answer = response.raw.read(limit_bytes + 1, decode_content=True)
                 exchange.received(response.status_code, response.headers, answer)
         except ApiError:
-            session.close()  # idle connections: a server with one thread serves no other meanwhile
+            session.close()  # an idle connection would block a server with a single thread
             raise
         if len(answer) > limit_bytes:
             raise exchange.useless(

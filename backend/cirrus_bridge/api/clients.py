@@ -1,4 +1,4 @@
-"""The API of each queue's server, as the configuration has it: who may be talked to, and how."""
+"""The API client for each queue, as the configuration allows."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from cirrus_bridge.config.servers import Server
 
 
 class CloudApis:
-    """The APIs of one configuration, each made when it is first asked for: one pool of
-    connections for all queues of a server's company."""
+    """The API clients of one configuration. All queues of a server and company share a client, and
+    so its connections."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
         self._made: dict[tuple[str, str, bool], CloudApi] = {}
 
     def of(self, queue: QueueUri) -> CloudApi:
-        """The API for a queue.
+        """The API client for a queue.
 
         Raises:
-            UnknownServer: there is no entry for it.
-            BadConfiguration: it asks for plain text where none is allowed.
+            UnknownServer: servers.d has no entry for the queue's server.
+            BadConfiguration: the queue asks for plain text, which is not allowed.
         """
         server = self._configuration.server_for(queue)
         plain = queue.settings.encryption == "never"
@@ -47,7 +47,7 @@ class CloudApis:
 
 
 def api_for(configuration: Configuration, server: Server, timeouts: UploadSettings) -> CloudApi:
-    """The API of a server for who asks it about itself, whatever queues there are."""
-    # what the default is for queues to this machine must not take a key across the network
+    """The API client for requests about a server itself, without a queue."""
+    # encryption=never in [defaults] may be meant for this machine; no key leaves it in plain text
     plain = configuration.encryption_of(server) == "never" and server.may_be_plain
     return CloudApi(server, server.company or "", https=not plain, timeouts=timeouts)

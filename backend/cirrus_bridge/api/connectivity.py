@@ -1,7 +1,7 @@
-"""The way to a server, step by step: its name, its port, its certificate, its clock.
+"""Checks of the connection to a server, step by step: name, port, certificate, clock.
 
-For finding out at which step it fails, which `api` does not tell apart. No key is sent, and nothing
-that a server says here is believed but to be shown to people.
+They show which step fails, which the API client does not tell. No key is sent. Answers are not
+trusted; they are only shown to people.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PATH = "/api/version"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a connection goes: to a host and port, or through a proxy, `http://HOST:PORT`."""
+    """The host and port of a server, and a proxy on the way there (`http://HOST:PORT`)."""
 
     host: str
     port: int
@@ -33,7 +33,7 @@ class Endpoint:
 
     @property
     def first(self) -> tuple[str, int]:
-        """Whom the connection itself leads to."""
+        """The host and port that the TCP connection leads to."""
         if self.proxy is None:
             return self.host, self.port
         return proxies.address(self.proxy)
@@ -41,8 +41,8 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What came of a TLS connection: until when the certificate is good, or why it is not trusted,
-    in OpenSSL's `base/translation`."""
+    """The outcome of a TLS handshake: when the certificate expires, or why it is not trusted, with
+    OpenSSL's `words`."""
 
     expires: datetime | None = None
     distrust: Distrust | None = None
@@ -50,10 +50,10 @@ class Handshake:
 
 
 def addresses(host: str, port: int) -> list[str]:
-    """The addresses of a name.
+    """The IP addresses of a host name.
 
     Raises:
-        Unreachable: it has none, or nobody says.
+        Unreachable: the name has no address, or the lookup fails.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -63,10 +63,10 @@ def addresses(host: str, port: int) -> list[str]:
 
 
 def connect(host: str, port: int, *, timeout_s: float) -> None:
-    """Make a connection, and close it.
+    """Open a TCP connection and close it.
 
     Raises:
-        Unreachable: there is none.
+        Unreachable: the connection fails.
     """
     try:
         socket.create_connection((host, port), timeout_s).close()
@@ -75,11 +75,14 @@ def connect(host: str, port: int, *, timeout_s: float) -> None:
 
 
 def handshake(endpoint: Endpoint, cas: str | bool, *, timeout_s: float) -> Handshake:
-    """Begin TLS as `api` would.
+    """Do a TLS handshake as the API client would.
+
+    Args:
+        cas: as `session.trusted_cas` returns it.
 
     Raises:
-        Unreachable: there is no connection, or the proxy makes none now.
-        ServerMisconfigured: the proxy refuses to make one.
+        Unreachable: there is no connection, or the proxy cannot connect now.
+        ServerMisconfigured: the proxy refuses to connect.
     """
     context = _trusting(cas)
     connection = _connection(endpoint, context, timeout_s)
@@ -87,8 +90,8 @@ def handshake(endpoint: Endpoint, cas: str | bool, *, timeout_s: float) -> Hands
     try:
         connection.connect()
         certificate = connection.sock.getpeercert() or {}
-        # in TLS 1.3 a server refuses a missing client certificate behind the handshake, and may
-        # have closed the connection before the request is sent; its reason can be read all the same
+        # A TLS 1.3 server refuses a missing client certificate after the handshake, perhaps before
+        # the request is sent. The reason can still be read.
         with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
             connection.request("GET", PATH)
         connection.getresponse()
@@ -110,13 +113,13 @@ def handshake(endpoint: Endpoint, cas: str | bool, *, timeout_s: float) -> Hands
 
 
 def server_time(endpoint: Endpoint, *, https: bool, timeout_s: float) -> datetime | None:
-    """The server's own time, whoever it is; None if it does not say.
+    """The time in the server's answer, from an untrusted server too; None if there is no time.
 
     Raises:
-        Unreachable: it does not answer.
+        Unreachable: the server does not answer.
     """
     context = ssl.create_default_context()
-    # its certificate may be refused for the very reason that the clocks differ
+    # a wrong clock may be the very reason to refuse the certificate
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     connection: http.client.HTTPConnection
     if https:
@@ -156,6 +159,6 @@ def _trusting(cas: str | bool) -> ssl.SSLContext:
 
 
 def _words(error: BaseException) -> str:
-    """The system's own words, in lower case as they stand within a sentence."""
+    """The system's text for an error, for the middle of a sentence."""
     text = str(getattr(error, "strerror", None) or error or type(error).__name__).rstrip(".")
     return text[:1].lower() + text[1:]

@@ -1,7 +1,7 @@
-"""One HTTP request and its answer, and which error an answer is that says no or nothing.
+"""One HTTP request with its answer, and the errors for refusals and useless answers.
 
-The question behind each: may the server have acted on the request? Only a submit can do harm by
-acting twice, so only there the answer is kept open (SubmitUnanswered).
+For each error it matters whether the server may have acted on the request. Only a submit does harm
+if it is done twice, so only a submit has an error of unknown outcome (SubmitUnanswered).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from cirrus_bridge.config.servers import Secret
 
 WORDS_CHARS = 300
 _RELEASE = tr("Then release the job.")
-# words of a server that does not take the document as it is
+# words of a server that does not accept the document's format
 _FORMAT = re.compile(r"\bformats?\b|\btakes\b.*\bdocument\b", re.IGNORECASE)
 _OTHER_FORMAT = tr(
     "Give the queue the device's driver (lpinfo -v finds the driver, lpadmin "
@@ -65,7 +65,7 @@ _ADVICE: Mapping[int, str] = {
 
 
 class RequestBody:
-    """The bytes of a request, which knows how much of itself has been handed to the network."""
+    """The bytes of a request, which count how many of them were handed to the network."""
 
     def __init__(self, data: bytes) -> None:
         self._data = memoryview(data)
@@ -75,7 +75,7 @@ class RequestBody:
         return len(self._data)
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes, as a file has them."""
+        """Read the next bytes, like a file."""
         end = len(self._data) if size < 0 else self._at + size
         piece = bytes(self._data[self._at : end])
         self._at += len(piece)
@@ -83,13 +83,20 @@ class RequestBody:
 
     @property
     def is_sent(self) -> bool:
-        """All of it was handed over, so the server may have read the whole request."""
+        """Whether all bytes were handed over, so the server may have read the whole request."""
         return self._at >= len(self._data)
 
 
 class Exchange:
-    """One request (`verb`, to the server called `server`, perhaps through `proxy`) and its answer.
-    With `sets_up`, nothing is in servers.d yet."""
+    """One request and its answer.
+
+    Args:
+        server: the server's name, HOST or HOST:PORT.
+        verb: the API's name of the request.
+        submits: whether the request is a submit.
+        proxy: HOST:PORT, or empty.
+        sets_up: whether the server is being set up, so servers.d has no entry yet.
+    """
 
     def __init__(
         self,
@@ -112,19 +119,19 @@ class Exchange:
         self._api_key = api_key
 
     def received(self, status: int, headers: Mapping[str, str], answer: bytes) -> None:
-        """Keep the answer, without the key if the server repeats it: parts of it are shown."""
+        """Store the answer, with the key masked: parts of the answer are shown to people."""
         self.status, self.headers = status, headers
         self.answer = answer.replace(self._api_key.reveal().encode(), b"***")
 
     @property
     def text(self) -> str:
-        """The answer as text, stripped, without a BOM; what is not UTF-8 becomes U+FFFD."""
-        # utf-8-sig is a module that is loaded late, and a purge may have deleted the module by then
+        """The answer as text, stripped, without a BOM; invalid UTF-8 becomes U+FFFD."""
+        # codec utf-8-sig is imported late, when a purge may have deleted its module
         return self.answer.removeprefix(BOM_UTF8).decode("utf-8", "replace").strip()
 
     @property
     def words(self) -> str:
-        """What the server says, fit to be shown: one line, no markup, never the key."""
+        """The server's words for people: one line, no markup, no key."""
         if self.is_web_page:
             return tr("a web page")
         line = " ".join(self.text.split())
@@ -138,11 +145,11 @@ class Exchange:
 
     @property
     def discovers(self) -> bool:
-        """It is asked for no job and no queue: what may be wrong is in servers.d."""
+        """Whether the request belongs to no queue, so a mistake may be in servers.d."""
         return self.verb == "get location"
 
     def refused(self, words: str, *, by_status: bool = False) -> Refused:
-        """The error for a no, in the server's `words`."""
+        """The error for a refusal with the server's `words`."""
         advice: str
         if self.submits and _FORMAT.search(words):
             advice = _OTHER_FORMAT
@@ -224,12 +231,12 @@ class Exchange:
         )
 
     def _then_release(self, advice: str) -> str:
-        """The advice, and that the job is to be released where a job is concerned."""
+        """The advice; for a request of a job, with the advice to release the job."""
         has_job = not (self.sets_up or self.discovers)
         return joined(" ", (advice, _RELEASE)) if has_job else advice
 
     def host_of(self, location: str) -> str:
-        """The host of a URL, fit to be shown."""
+        """The host of a URL, for people."""
         try:
             host = urlsplit(location).netloc.replace(self._api_key.reveal(), "***")
         except ValueError:
@@ -237,7 +244,7 @@ class Exchange:
         return host if host and host.isprintable() else tr("another address")
 
     def useless(self, reason: str) -> ApiError:
-        """The error for a 2xx answer that is none of the API's document."""
+        """The error for a 2xx answer that the API's document does not have."""
         detail = f"{self.verb}: status {self.status}, {len(self.answer)} bytes: {self.words}"
         text = tr(
             "{server} did not answer as the print API does: {reason}.",
@@ -280,7 +287,7 @@ class Exchange:
         return Unreachable(text, detail=detail)
 
     def distrusted(self, why: Distrust, words: str, *, is_proxy: bool) -> ApiError:
-        """The error for a server, or a proxy, with which there is no TLS connection."""
+        """The error for a failed TLS connection to the server or to the proxy."""
         server: str = self.server
         if is_proxy:
             server = tr("the proxy {proxy}", proxy=self.proxy)

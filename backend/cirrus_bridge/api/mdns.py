@@ -1,8 +1,7 @@
-"""Servers of the local network, by DNS-SD (RFC 6763): who announces `_cirrusprint._tcp`.
+"""Servers on the local network that announce `_cirrusprint._tcp` by DNS-SD (RFC 6763).
 
-The only module that speaks mDNS. An announcement is anybody's word: it is shown to people, and
-neither a key nor a job is ever sent to a server because of it. Trouble with the network is the same
-as nobody there.
+Only this module uses mDNS. Anyone can announce a server, so announcements are only shown to people:
+neither keys nor jobs are sent because of them. A network fault counts as an empty network.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ class LanServer:
     """An announcement.
 
     Attributes:
-        name: for people, as all texts here on one line and without control characters.
-        hosts: its host name and addresses, any of which servers.d may have.
-        company: empty where it does not say.
+        name: for people. All texts here are on one line and without control characters.
+        hosts: host name and addresses; servers.d may have any of these.
+        company: empty if not announced.
     """
 
     name: str
@@ -39,17 +38,17 @@ class LanServer:
     company: str
 
     def is_called(self, server: str) -> bool:
-        """Whether `server` ("HOST" or "HOST:PORT", as in servers.d) is this one."""
+        """Whether `server` ("HOST" or "HOST:PORT", as in servers.d) is this server."""
         host, _, port = server.rpartition(":") if ":" in server else (server, "", "443")
         return port == str(self.port) and host.strip("[]").lower() in self.hosts
 
 
 def servers_on_lan(clock: Clock, limit_s: float = BROWSE_S) -> list[LanServer]:
-    """Who announces itself within `limit_s` seconds."""
+    """The servers that answer within `limit_s` seconds."""
     try:
         from zeroconf import Error, ServiceBrowser, ServiceInfo, Zeroconf
     except ImportError:
-        return []  # a library that only this needs
+        return []  # zeroconf is optional
     names: list[str] = []
 
     def seen(name: str, **_: object) -> None:
@@ -63,7 +62,7 @@ def servers_on_lan(clock: Clock, limit_s: float = BROWSE_S) -> list[LanServer]:
             clock.sleep(limit_s)
             browser.cancel()
             for name in names:
-                with contextlib.suppress(Error):  # a name that none may have
+                with contextlib.suppress(Error):  # an invalid name
                     info = ServiceInfo(SERVICE, name)
                     if info.load_from_cache(mdns) and info.port:
                         found.append(_server(info, info.port))

@@ -1,8 +1,8 @@
-"""The API's answers, read strictly: text, numbers, job ids and JSON → values of `model`.
+"""Readers of the API's answers: text, numbers, job ids and JSON → values of `model`.
 
-An answer that is not what the API's document says raises `Exchange.useless`; a field of a job's
-status that is missing or has another type than documented is read as far as it makes sense, for
-a service may change such a thing any day and a delivered document must not fail over it.
+They raise `Exchange.useless` for any answer that the API's document does not have. Only the fields
+of a job's status may be missing or have another type: a service may change these at any time, and a
+delivered document must not fail for that.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from cirrus_bridge.api.exchange import Exchange
 from cirrus_bridge.base.model import DeliveryState, JobStatus, Receipt, Target
 from cirrus_bridge.base.translation import tr
 
-# 20220318185808-1; whatever else it may look like one day, a word or a number alone is none
+# such as 20220318185808-1; a single word or number is never a job id
 _JOB_ID = re.compile(r"(?=.{3,128}$)[A-Za-z0-9]+(-[A-Za-z0-9]+)+")
 
 
 def lines(exchange: Exchange, count: int) -> tuple[str, ...]:
-    """Exactly `count` lines."""
+    """The lines of a text with exactly `count` lines."""
     found = tuple(line.strip() for line in exchange.text.split("\n"))
     if len(found) != count:
         raise exchange.useless(
@@ -48,7 +48,7 @@ def number(exchange: Exchange) -> int:
 
 
 def receipts(exchange: Exchange, targets: Sequence[Target]) -> list[Receipt]:
-    """One job id a target, in their order."""
+    """The job ids, one for each target, in the order of the targets."""
     ids = exchange.text.split()
     if len(ids) != len(targets):
         raise exchange.useless(
@@ -72,30 +72,30 @@ def json_object(exchange: Exchange) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class UnreadLocation:
-    """The answer to `get location`, as its bytes: of a large one, reading takes a second."""
+    """The answer to `get location`, unparsed: parsing a large one takes a second."""
 
     exchange: Exchange
 
     @property
     def size_bytes(self) -> int:
-        """How long the answer is."""
+        """The length of the answer."""
         return len(self.exchange.answer)
 
     def read(self) -> Mapping[str, Any]:
-        """The JSON object as it came, less its password."""
+        """The JSON object, without the password."""
         found = dict(json_object(self.exchange))
         found.pop("Password", None)
         return found
 
 
 def job_status(exchange: Exchange) -> JobStatus:
-    """A job's status; only its state has to be there."""
+    """A job's status. Only its state is required."""
     found = json_object(exchange)
     try:
         state = DeliveryState(int(str(found["State"])))
     except (KeyError, ValueError):
         state = DeliveryState.UNKNOWN
-    if state < DeliveryState.SUBMITTED:  # states of ours, which no server says
+    if state < DeliveryState.SUBMITTED:  # our own states
         raise exchange.useless(tr("a job state was expected"))
     return JobStatus(
         state=state,
@@ -112,7 +112,7 @@ def _text(value: object) -> str:
     if value is None:
         return ""
     text = " ".join(str(value).split()) if isinstance(value, str | int | float) else ""
-    return text.encode("utf-8", "replace").decode()  # JSON can hold what UTF-8 can not
+    return text.encode("utf-8", "replace").decode()  # JSON may contain lone surrogates
 
 
 def _int(value: object) -> int:

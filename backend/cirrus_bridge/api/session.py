@@ -1,8 +1,8 @@
-"""The HTTP session: takes nothing from the environment, and bounds the time of a whole answer.
+"""An HTTP session that ignores the environment and limits the time of a whole answer.
 
-requests and urllib3 limit the time between two bytes of an answer. A server that sends a byte now
-and then, or `100 Continue` for ever, would keep a job, its queue and its time limits waiting; so
-a connection is shut when its answer is not complete in time. Imported late: requests takes 100 ms.
+requests and urllib3 limit only the time between two bytes. A server that sends a byte now and then,
+or endless `100 Continue`, would block a job and its queue. So a connection is shut if its answer is
+not complete in time. This module is imported late, because requests takes 100 ms.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ MOST_CONNECTIONS = 32  # kept open; `[upload] connections` allows no more
 
 
 class _Watchman:
-    """Shuts the connections whose answers are late: one thread for all, as each thread costs memory
-    that its end does not give back."""
+    """Shuts connections with late answers. One thread serves all, because the memory of an ended
+    thread is not returned."""
 
     def __init__(self) -> None:
         self._due_s: dict[_Answer, float] = {}
@@ -44,7 +44,7 @@ class _Watchman:
         self._thread: threading.Thread | None = None
 
     def watch(self, answer: _Answer, limit_s: float) -> None:
-        """From now on `answer` has this long."""
+        """Shut the connection of `answer` after `limit_s` seconds, unless forgotten before."""
         with self._first:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, daemon=True)
@@ -53,7 +53,7 @@ class _Watchman:
             self._first.notify()
 
     def forget(self, answer: _Answer) -> None:
-        """It is there."""
+        """Stop watching a complete or failed answer."""
         with self._first:
             self._due_s.pop(answer, None)
 
@@ -71,7 +71,7 @@ class _Watchman:
 
 
 class _Answer:
-    """The answer to one request, and how long it may take."""
+    """The answer to one request, with its time limit."""
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
@@ -79,20 +79,20 @@ class _Answer:
         self.is_late = False
 
     def begin(self, connection: HTTPConnection) -> None:
-        """The request has been sent: the time counts from now on."""
+        """Start the time limit, after the request was sent."""
         self._connected = connection.sock
         _watchman.watch(self, self._limit_s)
 
     def end(self) -> None:
-        """It is there, or it failed."""
+        """Stop the time limit."""
         _watchman.forget(self)
 
     def shut(self) -> None:
-        """It is late."""
+        """Shut the connection of a late answer."""
         self.is_late = True
         if self._connected is not None:
             with contextlib.suppress(OSError):
-                # not an SSLSocket's own shutdown: that is for the reading thread alone
+                # the reading thread alone may call an SSLSocket's own shutdown
                 socket.socket.shutdown(self._connected, socket.SHUT_RDWR)
 
 
@@ -103,11 +103,13 @@ _of_this_thread = threading.local()
 
 @contextlib.contextmanager
 def answer_within(limit_s: float) -> Iterator[None]:
-    """Bound the answer to the one request that this thread makes within, in seconds from the end
-    of the request.
+    """Limit the time for the answer to the one request that this thread makes inside the context.
+
+    Args:
+        limit_s: seconds, from the end of the request.
 
     Raises:
-        TimeoutError: it was not complete in time.
+        TimeoutError: the answer is not complete in time.
     """
     answer = _of_this_thread.answer = _Answer(limit_s)
     try:
@@ -123,7 +125,7 @@ def answer_within(limit_s: float) -> Iterator[None]:
 
 
 class _FinalAnswer(http.client.HTTPResponse):
-    """The answer behind all interim ones (RFC 9110, 15.2), of which http.client skips 100 alone."""
+    """The final answer after all interim ones (RFC 9110, 15.2). http.client skips only 100."""
 
     def _read_status(self) -> tuple[str, int, str]:
         while True:
@@ -150,7 +152,7 @@ class _Encrypted(HTTPSConnection):
         try:
             super().send(data)
         except ssl.SSLEOFError as error:
-            # as without TLS, where urllib3 then reads why the server has closed the connection
+            # as without TLS: urllib3 then reads the server's reason for closing the connection
             raise BrokenPipeError(*error.args) from error
 
     def _tunnel(self) -> None:
@@ -182,14 +184,14 @@ class _Adapter(requests.adapters.HTTPAdapter):
         return manager
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
-        """In UTF-8, where requests has Latin-1."""
+        """The headers in UTF-8; requests encodes in Latin-1."""
         return dict(proxies.headers(proxy))
 
     def close(self) -> None:
-        """Close idle connections now, and others when they are idle; requests would leave that to
-        the garbage collector, and errors with a pool in them may live long."""
+        """Close idle connections now, and others when they are idle. requests leaves that to the
+        garbage collector, and an error that refers to a pool may live long."""
         for manager in (self.poolmanager, *self.proxy_manager.values()):
-            for key in manager.pools.keys():  # noqa: SIM118 - it can not be iterated over
+            for key in manager.pools.keys():  # noqa: SIM118 - not iterable
                 if pool := manager.pools.get(key):
                     pool.close()
         super().close()
@@ -201,14 +203,14 @@ def _use_our_connections(manager: PoolManager) -> None:
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: requests would read the whole body of a redirect to prepare following it."""
+        """Follow no redirect: requests would read the whole body of a redirect first."""
 
 
 def new_session(server: Server) -> requests.Session:
     """A session for one server, with its CA and proxy.
 
     Raises:
-        BadConfiguration: the CA's file is for root alone, and this process is not root any more.
+        BadConfiguration: this process, which is no longer root, cannot read the CA's file.
     """
     if server.ca_file and not os.access(server.ca_file, os.R_OK):
         raise BadConfiguration(
@@ -233,8 +235,8 @@ def new_session(server: Server) -> requests.Session:
 
 
 def trusted_cas(server: Server) -> str | bool:
-    """A file or folder of CAs: the server's own, or those that this machine trusts (administrators
-    add theirs there); True stands for those that the library brings along."""
+    """A file or folder of CAs: the server's own, or those of this machine, to which administrators
+    add theirs. True stands for the CAs that come with requests."""
     paths = ssl.get_default_verify_paths()
     known = (paths.cafile, "/etc/ssl/certs/ca-certificates.crt", paths.capath)
     there = (path for path in known if path and Path(path).exists())

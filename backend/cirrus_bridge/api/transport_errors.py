@@ -1,6 +1,6 @@
-"""What can go wrong with one HTTP request, translated into the tree of `errors`.
+"""Translates failures of HTTP requests into the tree of `errors`.
 
-What requests and urllib3 raise, and the status of an answer.
+The failures are exceptions of requests and urllib3, and the status of an answer.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _REFUSALS: Mapping[int, Callable[[Exchange], ApiError]] = {
     HTTPStatus.MISDIRECTED_REQUEST: Exchange.misconfigured,
     HTTPStatus.UPGRADE_REQUIRED: Exchange.misconfigured,
 }
-# RFC 9110, 15.4: these ask for the same request elsewhere; 302 and 303 may follow a request that
-# had its effect
+# RFC 9110, 15.4: these ask for the same request elsewhere. 302 and 303 may come after the request
+# had an effect.
 _NOT_DONE_HERE = (
     HTTPStatus.MOVED_PERMANENTLY,
     HTTPStatus.TEMPORARY_REDIRECT,
@@ -49,7 +49,7 @@ _NOT_DONE_HERE = (
 
 @contextlib.contextmanager
 def translated(exchange: Exchange, sent: RequestBody) -> Iterator[None]:
-    """Translate what requests and urllib3 raise within.
+    """Translate the exceptions of requests and urllib3 inside the context.
 
     Raises:
         Unreachable, NotTrusted, ServerMisconfigured, SubmitUnanswered, BadConfiguration.
@@ -89,8 +89,8 @@ def _failure(exchange: Exchange, sent: RequestBody, error: BaseException) -> Api
     chain = list(_causes(error))
     cause, is_proxy = chain[-1], any(isinstance(each, ProxyError) for each in chain)
     why = distrust(cause) if isinstance(cause, ssl.SSLError) else None
-    # after a submit was sent, broken TLS does not tell whether the server took the submit; a
-    # demanded client certificate does, as it comes before the server reads anything
+    # If TLS breaks after a submit was sent, the outcome is unknown. A demand for a client
+    # certificate is different, because it comes before the server reads the request.
     if why and (why is Distrust.CLIENT_CERTIFICATE or not (exchange.submits and sent.is_sent)):
         return exchange.distrusted(why, openssl_words(cause), is_proxy=is_proxy)
     if refusal := proxies.refusal(cause):
@@ -100,7 +100,7 @@ def _failure(exchange: Exchange, sent: RequestBody, error: BaseException) -> Api
 
 
 def check_status(exchange: Exchange) -> None:
-    """Take any answer but a 2xx one that is no `Error: …` for the error that it is."""
+    """Raise the error for an answer whose status is not 2xx, or that begins with `Error:`."""
     status, server = exchange.status, exchange.server
     detail = f"{exchange.verb}: status {status}: {exchange.words}"
     if 200 <= status < 300:
@@ -131,7 +131,7 @@ def check_status(exchange: Exchange) -> None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and its causes, the innermost last: requests and urllib3 wrap it several times."""
+    """The error and its causes, innermost last. requests and urllib3 wrap errors repeatedly."""
     inner: BaseException | None = error
     while inner is not None:
         yield inner
@@ -140,7 +140,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _plain(error: BaseException, reason: str) -> str:
-    """The cause in a few words that people know."""
+    """The cause in a few words for people."""
     name = type(error).__name__
     for sign, words in _PLAIN:
         if sign in reason:
@@ -167,7 +167,7 @@ _PLAIN = (
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds from Retry-After, a number or a date (RFC 9110, 10.2.3); a day at most."""
+    """Seconds from Retry-After, a number or a date (RFC 9110, 10.2.3), at most a day."""
     from datetime import UTC, datetime
 
     text = headers.get("Retry-After", "").strip()

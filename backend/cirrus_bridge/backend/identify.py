@@ -1,8 +1,8 @@
-"""Which document of which job a run of the backend is about, and what is known of the document.
+"""Finds the document that a run of the backend is for, and the journal's entry for it. Pure.
 
-cupsd tells which job this is and when it last completed the job, but not whether it runs the
-backend for the first time, after a crash, or because a person wants a finished job once more. The
-journal's entries decide that. Pure: the entries are given.
+cupsd identifies the job and says when it last completed the job. cupsd does not say why it runs the
+backend: for the first time, after a crash, or because a person restarted a finished job. The
+journal's entries decide that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cirrus_bridge.journal.submissions import Entry
 
 
 class IdentifiedDocument(NamedTuple):
-    """The document of a run, and what the journal knows of the document (None: nothing)."""
+    """The document of a run, and its entry in the journal (None if there is none)."""
 
     key: DocumentKey
     entry: Entry | None
@@ -29,23 +29,23 @@ class IdentifiedDocument(NamedTuple):
 
     @property
     def sent_as(self) -> DocumentKey:
-        """The key under which the cloud has the document, or is to get it."""
+        """The key under which the cloud has, or will get, the document."""
         return self.entry.key if self.entry is not None and self.is_accepted else self.key
 
     @property
     def was_sent_elsewhere(self) -> bool:
-        """Whether another member of the class has sent it, or the queue led elsewhere then."""
+        """Whether another member of the class, or the queue with its earlier URI, has sent it."""
         return self.sent_as != self.key
 
 
 def identify(job: PrintJob, queue: QueueUri, entries: Sequence[Entry]) -> IdentifiedDocument:
     """Find the document of the job that this run is for.
 
-    Another member of the class, or the place where the queue led before, may have sent the
-    document already.
+    Another member of the class, or the queue with its earlier URI, may have sent the document
+    already.
 
     Args:
-        entries: what the journal has of the job, in the order of the runs.
+        entries: the journal's entries for the job, in the order of the runs.
     """
     destination = format_queue_uri(queue.server, queue.company, queue.targets)
     key = DocumentKey(job.job_uuid, job.job_id, _print_run(job, entries), destination, job.number)
@@ -60,20 +60,20 @@ def identify(job: PrintJob, queue: QueueUri, entries: Sequence[Entry]) -> Identi
 
 
 def _may_be_the_same(entry: Entry, job: PrintJob, destination: str) -> bool:
-    """Whether the entry speaks for the document that goes to this destination, too."""
+    """Whether the entry also counts for a document that goes to this destination."""
     return (
         entry.key.destination == destination
-        # where the queue led before: a changed URI asks for no second copy of what was sent
+        # the queue's URI was changed: a document that was sent is not sent to the new place as well
         or (entry.queue == job.queue and entry.state not in UNSENT)
         or (job.in_class and entry.class_name == job.class_name)
     )
 
 
 def _print_run(job: PrintJob, entries: Sequence[Entry]) -> int:
-    """Which print of the job this is, by when CUPS had completed the job at its beginning.
+    """The print of the job: the time at which CUPS had last completed the job when it began.
 
-    The last print goes on unless CUPS has completed the job since, and all of the print had come
-    to its end by then: CUPS takes a backend that was killed for one that has printed.
+    The last print continues, unless all of it has ended and CUPS has completed the job since. The
+    completion alone proves nothing, because CUPS counts a killed backend as one that has printed.
     """
     if not entries:
         return job.completed_at
@@ -84,8 +84,8 @@ def _print_run(job: PrintJob, entries: Sequence[Entry]) -> int:
 
 
 def _is_over(entries: Sequence[Entry], job: PrintJob) -> bool:
-    """The job's print has come to its end. Runs for further documents may have been killed before
-    they left an entry."""
+    """Whether the print has ended. Runs for more documents may have been killed before they left an
+    entry."""
     if all(entry.state in ACCEPTED for entry in entries):
         return job.is_last(len({entry.key.number for entry in entries}))
     return all(entry.state in ACCEPTED | {State.DROPPED} for entry in entries)

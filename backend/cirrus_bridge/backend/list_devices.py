@@ -20,10 +20,10 @@ from cirrus_bridge.config.servers import Server
 from cirrus_bridge.cups.snap import snap_notice
 from cirrus_bridge.cups.status_lines import CupsReport, wait_until_read
 from cirrus_bridge.drivers.device_cache import DeviceCache
-from cirrus_bridge.drivers.discovery import SCHEME_LINE, discover, nothing_to_ask, strangers
+from cirrus_bridge.drivers.discovery import SCHEME_LINE, discover, nothing_to_ask, unconfigured
 
 TIMEOUTS = UploadSettings(connect_timeout_s=2.0, read_timeout_s=2.0)
-LAN_WAIT_S = 0.7  # and less than that behind a slow server
+LAN_WAIT_S = 0.7  # after the servers' answers
 
 
 def list_devices(
@@ -50,7 +50,7 @@ def list_devices(
         report.info(text)
     if notice := snap_notice():
         report.info(notice.text)
-    for text in strangers(configuration.servers, on_lan):
+    for text in unconfigured(configuration.servers, on_lan):
         report.info(text)
 
 
@@ -69,7 +69,7 @@ def _write_lines(
         return api_for(configuration, server, TIMEOUTS)
 
     for line in discover(configuration.servers, api_of, cache, clock, report.fault):
-        # IPP's charset, whatever the locale's is: names are in any script
+        # UTF-8 in any locale: names may be in any script
         sys.stdout.buffer.write(line.encode() + b"\n")
         sys.stdout.buffer.flush()
     wait_until_read(sys.stdout.fileno(), clock)

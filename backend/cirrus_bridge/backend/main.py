@@ -1,7 +1,7 @@
 """The CUPS backend `cirrus` (backend(7)): the process that works, behind the supervisor.
 
-No argument: discovery. Five or six: print one document and follow it. Whatever happens ends in
-one message for people and one exit code. An error that nobody foresaw holds the job.
+Without arguments, it lists devices. With five or six, it prints a document and follows it. Every
+run ends with one message for people and one exit code. An unexpected error holds the job.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from cirrus_bridge.journal.run_notes import Run
 
 
 def run(noted: Run, cupsd: int) -> int:
-    """All of the run that was noted so and that the process `cupsd` has started; the exit code."""
+    """Do the run `noted`, which the process `cupsd` has started; return the exit code."""
     report = CupsReport(sys.stderr.buffer)
     clock = Clock()
     clock.watch_signals()
@@ -37,11 +37,11 @@ def run(noted: Run, cupsd: int) -> int:
         if isinstance(error, JobUnidentified | JournalBusy):
             noted.held()
         code = report.error(error)
-        # cupsd aborts a job that has more documents at once, and reads no more
+        # cupsd aborts a job with more documents at once, and stops reading
         wait_until_read(sys.stderr.fileno(), clock)
         return code
-    except Exception:  # noqa: BLE001 - the last net: the job is kept and the queue goes on
-        import traceback  # 10 ms that hardly any job needs
+    except Exception:  # noqa: BLE001 - last resort: hold the job and keep the queue going
+        import traceback  # takes 10 ms
 
         for line in traceback.format_exc().splitlines():
             report.debug(line)

@@ -1,4 +1,4 @@
-"""One run of the backend for a document, put together: configuration, job, journal. Wiring only."""
+"""Puts together a run of the backend: configuration, job, journal. Wiring only."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def print_job(
     number: int,
     cupsd: int,
 ) -> int:
-    """Print the document that CUPS is at; the exit code.
+    """Print one document; return the exit code.
 
     Args:
         folder: the configuration.
-        number: the document's number in the job, from 1, or 0 if it is not known.
+        number: the document's number in the job, from 1, or 0 if unknown.
         cupsd: the process id of cupsd.
 
     Raises:
-        CirrusError: the document was not submitted, or is not going to be delivered.
+        CirrusError: the document was not submitted, or will not be delivered.
     """
     with clock.stoppable():
         configuration = load(folder)
@@ -73,10 +73,10 @@ def print_job(
 
 
 def device_uri(argv: Sequence[str], environ: Mapping[str, str]) -> str:
-    """The URI of the queue: DEVICE_URI, or the name by which the program was called (backend(7)).
+    """The URI of the queue: DEVICE_URI, or the program's name in `argv` (backend(7)).
 
     Raises:
-        UsageError: there is neither.
+        UsageError: neither is a URI.
     """
     if uri := environ.get("DEVICE_URI"):
         return uri
@@ -89,7 +89,7 @@ def device_uri(argv: Sequence[str], environ: Mapping[str, str]) -> str:
 
 
 def _facts(argv: Sequence[str], environ: Mapping[str, str], clock: Clock) -> JobFacts | None:
-    """What cupsd says of the job; None if a person runs the backend by hand."""
+    """The job's facts from cupsd; None if a person runs the backend by hand."""
     if not is_run_by_cupsd(environ):
         return None
     cups, job_id = _cups(environ), job_id_of(argv)
@@ -97,7 +97,7 @@ def _facts(argv: Sequence[str], environ: Mapping[str, str], clock: Clock) -> Job
 
 
 def _end_before_cups_cancels(job: PrintJob, clock: Clock) -> None:
-    """End this run by itself before cupsd cancels the job for its time in processing."""
+    """Set the end of this run before cupsd's time limit for the job (MaxJobTime)."""
     if job.cancel_after_s is not None:
         spent_s = min(max(0.0, clock.wall_s() - job.processing_at), job.cancel_after_s)
         clock.end_within(job.cancel_after_s - spent_s)
@@ -108,8 +108,8 @@ def _cups(environ: Mapping[str, str]) -> CupsJobs:
 
 
 def _wait_for_turn(job: PrintJob, journal: Journal, report: CupsReport, clock: Clock) -> None:
-    """Until no other process is at this job: one of a cupsd that died, for example, which stops
-    as soon as it notices."""
+    """Wait until no other process works on this job. A run that outlived its cupsd, for example,
+    stops as soon as it notices."""
     if not journal.claim(job.job_uuid, job.job_id):
         report.info(tr("Waiting for a previous run of this job to finish."))
         while not journal.claim(job.job_uuid, job.job_id):
@@ -117,14 +117,14 @@ def _wait_for_turn(job: PrintJob, journal: Journal, report: CupsReport, clock: C
 
 
 def _let_the_second_pass(job: PrintJob, clock: Clock) -> None:
-    """A job's prints are told apart by the second in which the one before was completed."""
+    """Wait until a new second begins, because the second of completion identifies a print."""
     left_s = job.completed_at + 1 - clock.wall_s()
     if 0 < left_s <= 1:
         clock.sleep(left_s)
 
 
 def _others_wait(job: PrintJob, environ: Mapping[str, str], report: CupsReport) -> bool:
-    """Whether other jobs wait for the job's queue, or its class."""
+    """Whether other jobs wait for the job's queue or class."""
     try:
         return _cups(environ).has_pending(job.queue, job.class_name)
     except (CupsAway, CupsRefused) as error:

@@ -1,5 +1,8 @@
-"""Use case: one run of the backend, for one document: bring it to the cloud unless it is there,
-follow it, and end the job with the truth, or hand it over to the poller."""
+"""Use case: one run of the backend for one document.
+
+The run sends the document unless the cloud has it, and follows it. Then the run reports the
+outcome, or hands the document over to the poller.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ OK = EXIT_CODES[Disposition.DONE]
 
 @dataclass(slots=True)
 class BackendRun:
-    """One run, for the document of `job` that CUPS is at. `api_of` is the API for a queue's server;
+    """One run, for one document of `job`. `api_of` returns the API for a queue's server;
     `others_wait` says whether other jobs wait for the queue."""
 
     job: PrintJob
@@ -61,10 +64,10 @@ class BackendRun:
     others_wait: Callable[[], bool]
 
     def print(self, queue: QueueUri, data: SpooledDocument) -> int:
-        """Bring the document to the cloud unless it is there, and follow it; the exit code.
+        """Send the document unless the cloud has it, and follow it; return the exit code.
 
         Raises:
-            CirrusError: the document was not submitted, or is not going to be delivered.
+            CirrusError: the document was not submitted, or will not be delivered.
         """
         entries = self.journal.entries(self.job.job_uuid, self.job.job_id)
         document = identify(self.job, queue, entries)
@@ -88,9 +91,8 @@ class BackendRun:
             raise
 
     def _is_forgotten(self, document: IdentifiedDocument, entries: Sequence[Entry]) -> bool:
-        """Whether the document may have been sent, and the journal that knew is gone: the one that
-        is there is newer, or an older copy. A person who has decided for one file of the job has
-        decided for all."""
+        """Whether the journal that may have known of this document was deleted or restored. A
+        decision by a person for one file of the job counts for all its files."""
         trusted_since_s = self.journal.trusted_since_s()
         key, known = document
         if known is not None:
@@ -99,7 +101,8 @@ class BackendRun:
         return not decided and 0 < self.job.created_at < trusted_since_s
 
     def _stop(self, key: DocumentKey, queue: QueueUri, error: Interrupted) -> int:
-        """CUPS, or the time limit of the job, ends this run: the poller follows what was accepted.
+        """End this run at the request of CUPS or for lack of time. The poller follows what was
+        accepted.
 
         Raises:
             Interrupted: this document was not accepted.
@@ -129,8 +132,7 @@ class BackendRun:
         return OK
 
     def _may_be_printed(self, key: DocumentKey) -> bool:
-        """Whether a submit of the document may have been accepted, at whatever destination: a
-        person may have moved the job since."""
+        """Whether a submit may have been accepted, at any destination: jobs can be moved."""
         return any(
             entry.was_in_doubt or entry.state in IN_DOUBT
             for entry in self.journal.entries(key.job_uuid, key.job_id)
@@ -138,8 +140,8 @@ class BackendRun:
         )
 
     def _ask_person(self, key: DocumentKey, queue: QueueUri) -> NoReturn:
-        """The job is older than what the journal knows for sure: releasing it is the person's word
-        to print."""
+        """Hold a job that is older than the journal. A person who releases the job has decided that
+        it is printed."""
         now_s = self.clock.wall_s()
         self.journal.intent(key, self.job, queue.targets, now_s=now_s)
         self.journal.forgotten(key, now_s=now_s)
@@ -152,15 +154,15 @@ class BackendRun:
         )
 
     def _skip(self, key: DocumentKey, data: SpooledDocument) -> None:
-        """The cloud has the document: nothing is sent."""
+        """Skip the upload, because the cloud has the document."""
         self.report.info(tr("The cloud has this document already; it is not sent again."))
         self.journal.rerun(key, self.job, now_s=self.clock.wall_s())
         if self.job.spool_path is None:
             for _ in data:
-                pass  # a filter that cannot write to its end fails the job
+                pass  # unread data would make the filter fail, and the filter the job
 
     def _end(self, key: DocumentKey, queue: QueueUri) -> int:
-        """The document is accepted. The run for the last document of the job speaks for all."""
+        """End the run for an accepted document. The run for the last document speaks for all."""
         self.report.progress(100)
         documents = self.journal.documents_of(key)
         return self._follow(key, queue, documents) if self.job.is_last(key.number) else OK
@@ -196,14 +198,14 @@ class BackendRun:
             self.report.info(tr("Sending to {server}", server=queue.server))
             receipts = submission.run(Document(data), known)
         except CirrusError as error:
-            if not isinstance(error, JournalBusy):  # which would be waited for once more
+            if not isinstance(error, JournalBusy):  # a busy journal would block again
                 self.journal.run_ended(key, now_s=self.clock.wall_s())
             raise
         ids = ", ".join(f"{receipt.cloud_job_id} ({receipt.target})" for receipt in receipts)
         self.report.info(tr("Accepted by {server} as {ids}", server=queue.server, ids=ids))
 
     def _follow(self, key: DocumentKey, queue: QueueUri, documents: Sequence[Accepted]) -> int:
-        """Follow all documents of the job, as far as the queue wants to wait."""
+        """Follow all documents of the job for as long as the queue's settings say."""
         keys = [document.key for document in documents]
         targets = tracked(documents)
 
@@ -225,15 +227,15 @@ class BackendRun:
         return self._leave_to_poller(keys, queue, targets)
 
     def _conclude(self, documents: Sequence[Accepted], targets: Sequence[Tracked]) -> int:
-        """Every target's state is final."""
+        """Close the documents, now that every target's state is final."""
         told_before = all(document.closed_at_s for document in documents)
         self.journal.close([d.key for d in documents], now_s=self.clock.wall_s())
         try:
             check_delivered(targets)
         except StatusMismatch:
-            raise  # however often the job is released: a person has to decide
+            raise  # at every release of the job, because a person has to decide
         except CirrusError as error:
-            if told_before:  # an error policy that tries again would go on for ever
+            if told_before:  # a retrying error policy would never end
                 raise DeliveryEnded(error.message, error.hint) from error
             raise
         self.report.info(tr("{states}.", states=told(targets)))
@@ -242,7 +244,7 @@ class BackendRun:
     def _leave_to_poller(
         self, keys: Sequence[DocumentKey], queue: QueueUri, targets: Sequence[Tracked]
     ) -> int:
-        """Nothing is known yet, and the queue is for others now."""
+        """Leave documents without an outcome to the poller, so that the queue is free."""
         handover = queue.settings.handover
         now_s = self.clock.wall_s()
         of_queue, of_all = self.journal.held_counts(self.job.queue)
@@ -251,7 +253,7 @@ class BackendRun:
             self.report.debug(f"{of_queue} jobs of this queue are held already, {of_all} in all")
             handover = "complete"
         if any(target.is_contradicted for target in targets):
-            handover = "hold"  # nobody may take this job for printed
+            handover = "hold"  # the job must not look printed
         self._hand_over(keys, queue, handover)
         now = self.clock.now()
         texts = [held_message(targets, self._offline(queue, targets), now)]
@@ -263,14 +265,14 @@ class BackendRun:
             )
             texts = [text]
         if not self.journal.poller_is_alive(now_s=now_s):
-            # it stays at the job for as long as that waits
+            # a time, because the message stays for as long as the job waits
             time = format(now, "%H:%M")
             texts.append(tr("At {time}, cirrus-statusd did not run: start it.", time=time))
         self.report.lasting(joined(" ", texts))
         return EXIT_CODES[Disposition.HOLD] if handover == "hold" else OK
 
     def _offline(self, queue: QueueUri, targets: Sequence[Tracked]) -> Mapping[str, float]:
-        """The locations that are offline, by `waiting`'s rule, and since when."""
+        """The locations that count as offline (OFFLINE_AFTER_S), each with its time."""
         at = company_uri(queue)
         quiet_s = {
             location: self.journal.quiet_since_s(at, location)

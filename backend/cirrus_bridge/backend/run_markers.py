@@ -1,6 +1,6 @@
-"""Marks that a run of the backend begins, before anything else of the run happens.
+"""Notes that a run of the backend begins, before anything else happens.
 
-A part of every job's start: imports next to nothing.
+This module is part of every job's start, so it imports next to nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cirrus_bridge.journal.run_notes import NOT_NOTED, Run
 
 
 def begin(argv: Sequence[str], environ: Mapping[str, str], cupsd: int) -> Run:
-    """Note the run that has these arguments (backend(7)) and that process `cupsd` has started."""
+    """Note the run with these arguments (backend(7)), which the process `cupsd` has started."""
     words = argv[5].split(" ") if len(argv) > 5 else []
     started = dict(word.partition("=")[::2] for word in reversed(words)).get("time-at-processing")
     if not (started and started.isdigit() and argv[1].isdigit()):

@@ -1,1 +1,1 @@
-"""What the rest of the bridge talks about: errors, the job model, texts, time, processes."""
+"""The foundation: errors, the job model, texts, time, processes."""

@@ -1,9 +1,8 @@
-"""Time, and the signals that end waiting: the only module that sleeps or handles a signal, but for
-`backend/supervisor`, in front of it.
+"""Time, sleep and stop signals. Apart from `backend/supervisor`, only this module handles these.
 
-`Clock.stoppable()` marks the stretches of a run that SIGTERM may cut short at any point, in a
-blocking system call too (PEP 475: the call is resumed unless the handler raises). Outside them
-the signal is only remembered. It never decides what an interruption means for a job.
+SIGTERM may interrupt a `Clock.stoppable()` stretch at any point, even in a blocking system call
+(PEP 475: the call resumes unless the handler raises). Outside, the signal is only remembered. The
+caller decides what an interruption means for a job.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from types import FrameType
 from cirrus_bridge.base.errors import Interrupted, TimeIsOver
 from cirrus_bridge.base.translation import tr
 
-# CUPS itself cancels a job whose time is over, so its run ends in time before that
+# CUPS cancels a job after its time limit, so a run ends some time before
 MARGIN_SHARE, LONGEST_MARGIN_S = 0.25, 120.0
 SHORTEST_S = 3.0  # CUPS 2.4 looks for jobs to cancel every ten seconds
 NOT_SENT = tr("The job was stopped before it was sent to the cloud; nothing was printed.")
-GRACE_S = 0.8  # how long a stretch that must not be cut may go on after the signal
+GRACE_S = 0.8  # how long a reluctant stretch may continue after the signal
 
 
 class _OnRequest(enum.Enum):
@@ -47,7 +46,7 @@ class Clock:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGALRM, self._on_alarm)
-        # those that came while nobody could take them (the supervisor keeps them back) come now
+        # signals that the supervisor has blocked arrive now
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD))
 
     def now(self) -> datetime:
@@ -59,32 +58,32 @@ class Clock:
         return time.time()
 
     def monotonic_s(self) -> float:
-        """Seconds on a clock that nobody can set: the one for deadlines."""
+        """Seconds on a clock that cannot be set, for deadlines."""
         return time.monotonic()
 
     def interruption(self) -> Interrupted:
-        """The error for the stop request that has come."""
+        """The error for the received stop request."""
         return self._why()
 
     def end_within(self, limit_s: float) -> None:
-        """Have a stop request come, as TimeIsOver, before `limit_s` seconds have passed."""
+        """Request a stop (TimeIsOver) some time before `limit_s` seconds have passed."""
         margin_s = min(limit_s * MARGIN_SHARE, LONGEST_MARGIN_S)
         self._ends_s = self.monotonic_s() + max(limit_s - margin_s, SHORTEST_S)
         self._arm()
 
     def cpu_s(self) -> float:
-        """Seconds that this process has had a processor: how much work it was."""
+        """CPU seconds of this process."""
         return time.process_time()
 
     def sleep(self, seconds: float) -> None:
-        """Sleep; inside `stoppable()` a stop request, made before too, ends it: Interrupted."""
+        """Sleep. Inside `stoppable()`, a stop request, even an earlier one, raises Interrupted."""
         if self.stop_requested and self._on_request is _OnRequest.RAISE:
             raise self._why()
         time.sleep(seconds)
 
     @contextlib.contextmanager
     def stoppable(self) -> Iterator[None]:
-        """A stretch that a stop request may end anywhere, by raising Interrupted."""
+        """A stretch in which a stop request raises Interrupted at once."""
         with self._during(_OnRequest.RAISE):
             if self.stop_requested:
                 raise self._why()
@@ -92,13 +91,13 @@ class Clock:
 
     @contextlib.contextmanager
     def undisturbed(self) -> Iterator[None]:
-        """A stretch within `stoppable()` that a stop request does not end."""
+        """A stretch inside `stoppable()` that a stop request does not interrupt."""
         with self._during(_OnRequest.REMEMBER):
             yield
 
     @contextlib.contextmanager
     def reluctant(self) -> Iterator[None]:
-        """A stretch that a stop request ends only if it takes GRACE_S longer than the request."""
+        """A stretch that a stop request interrupts after GRACE_S."""
         with self._during(_OnRequest.RAISE_LATER):
             try:
                 yield
@@ -115,7 +114,7 @@ class Clock:
 
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
         if self.stop_requested:
-            return  # it is on its way; CUPS signals the supervisor and the worker alike
+            return  # a second signal: CUPS signals both the supervisor and the worker
         self.stop_requested = True
         if self._on_request is _OnRequest.RAISE:
             raise self._why()
@@ -130,7 +129,7 @@ class Clock:
             raise self._why()
 
     def _arm(self) -> None:
-        """Have the alarm come when the run's time is over, and not before."""
+        """Set the alarm to the end of the run's time."""
         left_s = self._ends_s - self.monotonic_s()
         signal.setitimer(signal.ITIMER_REAL, 0 if math.isinf(left_s) else max(left_s, 0.01))
 

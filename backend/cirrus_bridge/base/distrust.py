@@ -25,7 +25,7 @@ class Distrust(enum.Enum):
     HANDSHAKE = "handshake"
 
 
-PASSING = (Distrust.EXPIRED, Distrust.NOT_YET_VALID)  # a renewed certificate or a set clock ends it
+PASSING = (Distrust.EXPIRED, Distrust.NOT_YET_VALID)  # may end by themselves
 CERTIFICATE = (*PASSING, Distrust.OTHER_NAME, Distrust.UNKNOWN_CA, Distrust.OTHER_CERTIFICATE)
 
 ADVICE: Mapping[Distrust, str] = {
@@ -76,12 +76,12 @@ _BY_VERIFY_CODE: Mapping[int, Distrust] = {
     **dict.fromkeys((2, 18, 19, 20, 21), Distrust.UNKNOWN_CA),
     **dict.fromkeys((62, 63, 64), Distrust.OTHER_NAME),
 }
-# OpenSSL's reasons; Python writes a reason that it does not know in lower case, as OpenSSL does
+# OpenSSL's reasons; Python writes an unknown reason in lower case
 _BY_REASON: tuple[tuple[str, Distrust], ...] = (
     ("WRONG_VERSION_NUMBER", Distrust.NO_TLS),
-    ("RECORD_LAYER_FAILURE", Distrust.NO_TLS),  # the same in OpenSSL 3.5
+    ("RECORD_LAYER_FAILURE", Distrust.NO_TLS),  # in OpenSSL 3.5
     ("ALERT_CERTIFICATE_REQUIRED", Distrust.CLIENT_CERTIFICATE),  # RFC 8446, 6.2
-    ("ALERT_BAD_CERTIFICATE", Distrust.CLIENT_CERTIFICATE),  # older servers in Go send this one
+    ("ALERT_BAD_CERTIFICATE", Distrust.CLIENT_CERTIFICATE),  # sent by older servers in Go
     ("HANDSHAKE_FAILURE", Distrust.HANDSHAKE),
     ("PROTOCOL_VERSION", Distrust.HANDSHAKE),
     ("UNSUPPORTED_PROTOCOL", Distrust.HANDSHAKE),
@@ -99,6 +99,6 @@ def distrust(error: ssl.SSLError) -> Distrust | None:
 
 
 def openssl_words(error: BaseException) -> str:
-    """OpenSSL's own words for a TLS error, to stand within a sentence."""
+    """OpenSSL's text for a TLS error, for the middle of a sentence."""
     said = getattr(error, "verify_message", None) or str(error).partition("] ")[2] or str(error)
     return str(said).partition(" (_ssl")[0].rstrip(".")

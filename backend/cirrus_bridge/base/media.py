@@ -1,7 +1,7 @@
-"""Papers: the many ways to ask for one → the name that PPDs and printer drivers use. Pure.
+"""Papers: the many names of a paper → its name in PPDs and printer drivers. Pure.
 
-Self-describing names are those of PWG 5101.1; PPD custom sizes are Custom.WIDTHxHEIGHT with an
-optional unit, points without (PPD 4.3, cupsMarkOptions(3)).
+Self-describing names are defined by PWG 5101.1. Custom sizes in PPDs are Custom.WIDTHxHEIGHT with
+an optional unit; the default is points (PPD 4.3, cupsMarkOptions(3)).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PAPERS = {
     "na_ledger_11x17in": "Tabloid", "na_executive_7.25x10.5in": "Executive",
     "iso_dl_110x220mm": "EnvDL", "na_number-10_4.125x9.5in": "Env10", "iso_c5_162x229mm": "EnvC5",
 }  # fmt: skip
-_COMMON = len(_PAPERS)  # what is offered where nobody knows; the others only where somebody says so
+_COMMON = len(_PAPERS)  # these papers are offered if a location reports none
 _PAPERS |= {
     "iso_a0_841x1189mm": "A0", "iso_a1_594x841mm": "A1", "iso_a2_420x594mm": "A2",
     "iso_a7_74x105mm": "A7", "iso_a8_52x74mm": "A8", "iso_a9_37x52mm": "A9",
@@ -38,7 +38,7 @@ _PAPERS |= {
     "roc_16k_7.75x10.75in": "roc16k", "roc_8k_10.75x15.5in": "roc8k",
     "om_small-photo_100x150mm": "100x150mm", "om_folio_210x330mm": "Folio",
 }  # fmt: skip
-# as drivers on Windows call them (the names of DMPAPER_* in Microsoft's wingdi.h)
+# names of drivers on Windows (DMPAPER_* in Microsoft's wingdi.h)
 _ON_WINDOWS = {
     "us letter": "Letter", "us legal": "Legal", "11x17": "Tabloid", "ledger": "Tabloid",
     "b4 (jis)": "B4", "b5 (jis)": "B5", "b6 (jis)": "B6", "b4 (iso)": "ISOB4", "b5 (iso)": "ISOB5",
@@ -64,7 +64,7 @@ _UNITS_MM = {
 _SIZE = r"([0-9]+(?:\.[0-9]+)?)x([0-9]+(?:\.[0-9]+)?)"
 _SELF_DESCRIBING = re.compile(rf"[a-z]+_[a-z0-9.-]+_{_SIZE}(mm|in)")
 _CUSTOM = re.compile(rf"custom\.{_SIZE}(pt|in|ft|mm|cm|m)?", re.IGNORECASE)
-_POINTS = re.compile(r"w([0-9]{2,5})h([0-9]{2,5})", re.IGNORECASE)  # the names of PPDs
+_POINTS = re.compile(r"w([0-9]{2,5})h([0-9]{2,5})", re.IGNORECASE)  # custom sizes in PPDs
 # drivers on Windows: "A4 (210 x 297 mm)", "Label 4 x 6 in", '4" x 6"'
 _NUMBER = r"([0-9]{1,4}(?:\.[0-9]{1,3})?)"
 _IN_WORDS = re.compile(
@@ -84,12 +84,12 @@ class Paper(NamedTuple):
 
     @property
     def is_envelope(self) -> bool:
-        """It goes through most printers one-sided only."""
+        """Whether the paper is an envelope, which most printers print on one side only."""
         return self.name.startswith("Env")
 
 
 def is_paper(word: str) -> bool:
-    """Whether a word says a paper to everybody, and not only to one printer's driver."""
+    """Whether a word names a paper in general, and not only in one printer's driver."""
     return bool(
         word.lower() in _ALIASES
         or _SERIES.fullmatch(word)
@@ -99,7 +99,7 @@ def is_paper(word: str) -> bool:
 
 
 def paper(word: str) -> str:
-    """The name of a paper; sizes that are a standard paper's get its name, others stay."""
+    """The name of a paper in PPDs. A size that is not a standard size stays as it is."""
     if word in _PAPERS:
         return _PAPERS[word]
     if word.lower() in _ALIASES:
@@ -111,13 +111,13 @@ def paper(word: str) -> str:
 
 
 def paper_of_size(width_mm: float, height_mm: float) -> str:
-    """The name of the standard paper of this size, or else a PPD custom size."""
+    """The name of the standard paper of this size, or else a custom size."""
     return _standard(width_mm, height_mm) or f"Custom.{width_mm:g}x{height_mm:g}mm"
 
 
 def shown_as(name: str, word: str) -> str:
-    """What people are shown of a paper that has this name in PPDs, and this word at its location:
-    neither a keyword nor points, where there is something else."""
+    """The text for people, of a paper's name in PPDs and its location's word: keywords and sizes in
+    points are avoided."""
     return name if _SELF_DESCRIBING.fullmatch(word) and not _POINTS.fullmatch(name) else word
 
 
@@ -147,7 +147,7 @@ def _standard(width_mm: float, height_mm: float) -> str | None:
 
 
 def known_paper(word: str) -> Paper | None:
-    """The paper that a word means, if it says or everybody knows how large that is."""
+    """The paper that a word names; None if its size is unknown."""
     name = paper(word)
     size_mm = _SIZES_MM.get(name) or _size_mm(word)
     if size_mm is None or not all(10 <= side_mm <= 5000 for side_mm in size_mm):

@@ -1,6 +1,6 @@
-"""What the bridge talks about: a print job, its targets, segments, receipts and delivery states.
+"""The model: print jobs, targets, segments, receipts and delivery states.
 
-Plain immutable values. Nothing here reads, writes, or knows CUPS or HTTP.
+The values are immutable, and know neither CUPS nor HTTP.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-DEFAULT_PRIORITY = 50  # job-priority (RFC 8011, 5.2.1) of a job that asks for none, in CUPS
-PASSED_ON = "cirrus-prop-"  # in front of the name of a prop: an option of this name is that prop
+DEFAULT_PRIORITY = 50  # CUPS's default for job-priority (RFC 8011, 5.2.1)
+PASSED_ON = "cirrus-prop-"  # the option with this prefix and a prop's name sets the prop
 NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One cloud device: `location` and `device` are the API's LocID and DevID, decoded."""
+    """One cloud device, by the API's LocID and DevID (decoded)."""
 
     location: str
     device: str
@@ -29,7 +29,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A location of a company on a server ("HOST" or "HOST:PORT"): where jobs wait, devices are."""
+    """A location of a company on a server ("HOST" or "HOST:PORT")."""
 
     server: str
     company: str
@@ -38,15 +38,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class DocumentKey:
-    """What tells one document's way to one destination from every other, over all runs.
+    """The identity of one document on its way to one destination, over all runs.
 
-    `job_uuid` stays the same when CUPS runs a job again; since a client may choose it, the
-    scheduler's own `job_id` goes with it. `print_run` is the time at which CUPS
-    had last completed the job when this print of it began (0: never), so a finished job that a
-    person restarts is a new print, and a job that CUPS runs again after a crash is not.
-    `destination` is the queue URI
-    without options: a job that is moved to another queue is wanted there. `number` counts the
-    job's documents from 1.
+    Attributes:
+        job_uuid: the same whenever CUPS runs the job. A client may choose the uuid, so `job_id`,
+            which the scheduler chooses, is needed as well.
+        print_run: the time at which CUPS had last completed the job when this print began (0:
+            never). So a finished job that a person restarts is a new print, but a run after a
+            crash is not.
+        destination: the queue URI without options. A job that is moved is printed again there.
+        number: the document's number in the job, from 1.
     """
 
     job_uuid: str
@@ -58,18 +59,23 @@ class DocumentKey:
 
 @dataclass(frozen=True, slots=True)
 class PrintJob:
-    """A job as CUPS hands it over, parsed once.
+    """A job as CUPS hands it over, parsed once. Times are in seconds since the epoch (0: never).
 
-    `number` is the document's place in the job, from 1; `documents` how many the whole job has;
-    `joined` of how many, copies among them, CUPS has made the one that comes by standard input.
-    `has_driver` is False on a raw queue, `layout_done` True if CUPS's filters applied page layout.
-    `copies` is how many are still to be made. Times are in seconds since the epoch: when CUPS
-    received the job, began to process it this time, and last completed it (0: never). CUPS cancels
-    a job that is in processing for `cancel_after_s` seconds (None: never). `priority` is IPP's
-    job-priority (1 to 100), `host` where the job came from.
-    `queue_defaults` are the options that an administrator chose for all jobs, `papers` and
-    `trays` the location's own words for them, by their names in PPDs. `language` is that of whoever
-    has printed it, such as "de_DE".
+    Attributes:
+        copies: the copies that are still to be made.
+        documents: the number of documents in the whole job.
+        joined: the number of files and copies that CUPS joins into the document on standard input.
+        number: the document's number in the job, from 1.
+        has_driver: False on a raw queue.
+        created_at, processing_at, completed_at: when CUPS received the job, began this processing,
+            and last completed the job.
+        cancel_after_s: the time in processing after which CUPS cancels the job (None: never).
+        priority: IPP's job-priority, 1 to 100.
+        host: the host that the job came from.
+        layout_done: whether CUPS's filters applied page layout.
+        queue_defaults: the options that an administrator chose for all jobs.
+        papers, trays: name in PPDs → the location's word.
+        language: the language of the job's user, such as "de_DE".
     """
 
     job_id: int
@@ -99,22 +105,22 @@ class PrintJob:
 
     @property
     def in_class(self) -> bool:
-        """The job came through a class, which may have other printers for it."""
+        """Whether the job came through a class, which may have other printers."""
         return bool(self.class_name)
 
     @property
     def is_joined(self) -> bool:
-        """CUPS has joined all files of the job, or copies, to the one document that comes."""
+        """Whether CUPS has joined all files and copies of the job into one document."""
         return self.joined > 1
 
     def is_last(self, number: int) -> bool:
-        """Whether CUPS has no further run for the job after its document of this number."""
+        """Whether the document of this number gets the job's last run."""
         return self.is_joined or number >= self.documents
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of the compressed stream; `index` is its byte position there, from 0."""
+    """A piece of the compressed stream. `index` is its byte position there, from 0."""
 
     index: int
     data: bytes
@@ -127,7 +133,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The server's word that it has the job for one target."""
+    """The server's confirmation that it has the job for one target."""
 
     target: Target
     cloud_job_id: str
@@ -143,9 +149,8 @@ class Compression(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a submit says beside the document: where it goes, its name, props by name, and how
-    the uploaded bytes are compressed. `idempotency_key` is the same whenever the same document
-    is submitted again, for servers that know what to do with it."""
+    """The parameters of a submit. `idempotency_key` is the same whenever the same document is
+    submitted again, for servers that support it."""
 
     targets: tuple[Target, ...]
     title: str
@@ -155,8 +160,8 @@ class Ticket:
 
 
 class DeliveryState(enum.IntEnum):
-    """The API's `State` of a submitted job. The negative ones are ours: the server has forgotten
-    the job (UNKNOWN), or its job is not the document that was sent (MISMATCHED)."""
+    """The API's `State` of a submitted job. The negative states are our own: the server has no
+    record of the job (UNKNOWN), or its job is not the document that was sent (MISMATCHED)."""
 
     MISMATCHED = -2
     UNKNOWN = -1
@@ -169,16 +174,16 @@ class DeliveryState(enum.IntEnum):
 
     @property
     def is_final(self) -> bool:
-        """No later state changes what became of the paper (a saved job may be trashed)."""
+        """Whether no later state changes the outcome (although a saved job may be trashed)."""
         return self not in (DeliveryState.SUBMITTED, DeliveryState.RECEIVED)
 
     @property
     def reached_recipient(self) -> bool:
-        """The document came out, or its recipient saved it."""
+        """Whether the document was printed, or saved by its recipient."""
         return self in (DeliveryState.DELIVERED, DeliveryState.SAVED)
 
     def may_become(self, later: DeliveryState) -> bool:
-        """Whether `later` can follow: a job goes forward, and final is final."""
+        """Whether `later` can follow. States only advance, and a final state stays."""
         if self is DeliveryState.SAVED:
             return later in (DeliveryState.SAVED, DeliveryState.TRASHED)
         if later < DeliveryState.SUBMITTED:
@@ -188,10 +193,7 @@ class DeliveryState(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """The answer to `get job`, as far as it matters here.
-
-    The times are the server's own text, empty while they have not happened.
-    """
+    """The relevant parts of an answer to `get job`. Times are the server's texts, or empty."""
 
     state: DeliveryState
     name: str = ""
@@ -203,9 +205,9 @@ class JobStatus:
 
     @property
     def is_failing(self) -> bool:
-        """Whether the location tells of an error, and may still mend it.
+        """Whether the location reports an error that it may still fix.
 
-        `Message` is a "status or error message"; an error begins as the API's answers do that are
-        errors.
+        The API's `Message` is a "status or error message". Errors begin with `Error:`, as in the
+        API's other answers.
         """
         return not self.state.is_final and self.message.casefold().startswith("error:")

@@ -1,9 +1,11 @@
-"""Giving up root's rights: a program that has read the keys goes on as who owns its folder.
+"""Giving up root: a program that has read the keys continues as the owner of its folder.
 
-CUPS runs the backend as root, as only root may read the keys. Print data, network and journal need
-no root: the worker becomes the owner of the state folder, if that is another who can reach it. A
-process that has changed its user can not be traced by that user's other processes (prctl(2),
-PR_SET_DUMPABLE). Imports next to nothing, for it is a part of every job's start.
+CUPS runs the backend as root, because only root may read the keys. Print data, network and journal
+do not need root. So the worker becomes the owner of the state folder, if that user can reach the
+folder. Other processes of that user cannot trace a process that has changed its user (prctl(2),
+PR_SET_DUMPABLE).
+
+This module is part of every job's start, so it imports next to nothing.
 """
 
 from __future__ import annotations
@@ -15,28 +17,27 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path  # which takes 10 ms
+    from pathlib import Path  # takes 10 ms
 
-# who works for root: the user that packages make, or else CUPS's own, of its filters and most of
-# its backends (cups-files.conf(5))
+# the user that packages create, or else CUPS's user for filters and backends (cups-files.conf(5))
 USERS = ("cirrus-bridge", "lp")
 
 
 def make_folder(folder: Path, mode: int) -> None:
-    """Make a folder of ours if it is not there; root's work is for the first of USERS.
+    """Create a folder if it is missing. A folder that root creates belongs to the first of USERS.
 
     Raises:
-        OSError: it can not be made.
+        OSError: the folder cannot be created.
     """
     if folder.is_dir():
         return
-    # it appears with its owner and mode, for others that begin at the same moment
+    # the folder appears with its owner and mode, because other processes may start now
     new = folder.with_name(f"{folder.name}.{os.getpid()}")
     new.mkdir(parents=True)
     new.chmod(mode)
     if os.geteuid() == 0:
         owner = next(filter(None, map(_account, USERS)), None)
-        if owner is not None:  # or it stays root's
+        if owner is not None:
             os.chown(new, owner.pw_uid, -1)
     try:
         new.rename(folder)
@@ -47,16 +48,16 @@ def make_folder(folder: Path, mode: int) -> None:
 
 
 def give_up_root(folder: Path) -> None:
-    """Become the owner of `folder`, for good. Nothing happens to who is not root.
+    """Become the owner of `folder` for good. Without root's rights, nothing happens.
 
     Raises:
-        OSError: the folder is not there, or the user can not be changed.
+        OSError: the folder does not exist, or the user cannot be changed.
     """
     owner = folder.stat().st_uid
     if os.geteuid() != 0 or owner == 0:
         return
     if not all(parent.stat().st_mode & 0o001 for parent in folder.absolute().parents):
-        return  # the owner could not reach it
+        return  # the owner cannot reach the folder
     group = os.getegid()
     os.setgroups([group])
     os.setresgid(group, group, group)
@@ -65,11 +66,12 @@ def give_up_root(folder: Path) -> None:
 
 @contextlib.contextmanager
 def as_owner(folder: str) -> Iterator[None]:
-    """As the owner of a folder for a while, who may read what is made there, and lead root nowhere
-    by links. Nothing happens to who is not root.
+    """Act as the owner of `folder` inside the context. Without root's rights, nothing happens.
+
+    So the owner can read the files made there, and cannot mislead root by links.
 
     Raises:
-        OSError: the folder is not there.
+        OSError: the folder does not exist.
     """
     owner = os.stat(folder).st_uid  # noqa: PTH116
     if os.geteuid() != 0 or owner == 0:
@@ -78,9 +80,9 @@ def as_owner(folder: str) -> Iterator[None]:
     above = os.path.dirname(os.path.abspath(folder))  # noqa: PTH100, PTH120
     os.seteuid(owner)
     try:
-        # not the folder itself, which its owner may close to have root go where links lead
+        # The folder itself is not checked: its owner could close it to have root follow links.
         if not os.access(above, os.X_OK, effective_ids=True):
-            os.seteuid(0)  # the owner can not reach it, so all that use it stay root
+            os.seteuid(0)  # the owner cannot reach the folder, so all its users stay root
         yield
     finally:
         os.seteuid(0)

@@ -1,12 +1,11 @@
-"""Texts for people, which know how to say themselves in another language (gettext).
+"""Texts for people, which can be translated later (gettext).
 
-`tr` makes one of a template and of what goes into its fields. As a `str` it is English, which is
-what logs get; `translated` has it in a language, and is called where people read it, at the
-outermost edge. Texts are put together by `tr` and `joined`: what an f-string makes is English for
-ever.
+`tr` makes a text from a template and its fields. The text is a `str` in English, for logs. At the
+outermost edge, `translated` returns the text in the reader's language. `tr` and `joined` combine
+texts; an f-string would lose the translations.
 
-No text of strangers is a template. A translation whose fields are not those of the English text is
-not used.
+Untrusted text is never a template. A translation is used only if it has the same fields as the
+English text.
 """
 
 from __future__ import annotations
@@ -23,65 +22,65 @@ if TYPE_CHECKING:
 
 DOMAINS = ("cirrus-bridge", "cirrusctl")
 FOLDER = Path(__file__).parents[1] / "locale"
-_VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set: gettext(3)
+_VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")  # gettext(3): the first one set counts
 _ENGLISH = ("C", "POSIX", "en")
 
-Catalog = Callable[[str, str, int], str]  # a template, for many, and how many (-1: it has no count)
+Catalog = Callable[[str, str, int], str]  # singular, plural and count (-1: no count) → translation
 
 
 class Words(str):
-    """A text in English, and `say`, which makes the same of another catalog."""
+    """A text in English, and `say`, which makes the text from a catalog."""
 
     __slots__ = ("say",)
     say: Callable[[Catalog], str]
 
 
 def tr(template: str, /, **fields: object) -> Words:
-    """A text. `template` is a literal, or a constant made by `marked`.
+    """Make a text from a literal, or from a constant made by `marked`.
 
     Args:
-        fields: what goes into the template's `{names}`; texts among them, and those of exceptions,
-            are translated with it.
+        fields: values for the `{names}` in the template. Texts, and texts of exceptions, are
+            translated as well.
     """
     return _filled(template, "", -1, fields)
 
 
 def trn(one: str, many: str, count: int, /, **fields: object) -> Words:
-    """A text of so many things; its field `{count}` is their number."""
+    """Make a text with a plural. The field `{count}` has the number."""
     return _filled(one, many, count, {"count": count, **fields})
 
 
 def marked(template: str) -> str:
-    """A template that is a constant, for `tr`: so the catalogs have it."""
+    """Mark a constant as a template for `tr`, so that the catalogs contain it."""
     return template
 
 
 def verbatim(text: str) -> Words:
-    """A text of ours that has no fields, whatever braces are in it, and that no `tr` names."""
+    """Make a text without fields from a text that the catalogs contain; braces stay."""
     return _words(lambda catalog: catalog(text, "", -1))
 
 
 def joined(separator: str, texts: Iterable[str]) -> Words:
-    """The texts as one."""
+    """Join texts to one text."""
     parts = tuple(texts)
     return _words(lambda catalog: separator.join(_said(part, catalog) for part in parts))
 
 
 def changed(text: str, change: Callable[[str], str]) -> str:
-    """The text with `change` made to it, in whatever language."""
+    """The text with `change` applied to it in every language."""
     if not isinstance(text, Words):
         return change(text)
     return _words(lambda catalog: change(text.say(catalog)))
 
 
 def told_by(error: BaseException) -> str:
-    """The text of an exception, which `str` would have in English."""
+    """The text of an exception, which can still be translated (unlike `str(error)`)."""
     text = error.args[0] if len(error.args) == 1 else None
     return text if isinstance(text, Words) else str(error)
 
 
 def translated(text: str, language: str = "") -> str:
-    """A text in a language, such as "de" or "de-at"; without one, in that of the process."""
+    """A text in a language, such as "de" or "de-at"; by default, in the language of the process."""
     return text.say(_catalog(language)) if isinstance(text, Words) else text
 
 
@@ -92,7 +91,7 @@ def _words(say: Callable[[Catalog], str]) -> Words:
 
 
 def _filled(one: str, many: str, count: int, fields: Mapping[str, object]) -> Words:
-    """A template with its fields, in whatever language."""
+    """The text of a template and its fields, for any catalog."""
 
     def say(catalog: Catalog) -> str:
         texts = {name: _said(value, catalog) for name, value in fields.items()}
@@ -107,7 +106,7 @@ def _filled(one: str, many: str, count: int, fields: Mapping[str, object]) -> Wo
 
 
 def _format(template: str, texts: Mapping[str, str]) -> tuple[str, set[str]]:
-    """The template with these texts in its fields, and the names of the fields that it has."""
+    """The template with its fields filled, and the names of these fields."""
     fields = _Fields(texts)
     return template.format_map(fields), fields.used
 
@@ -119,7 +118,7 @@ def _said(value: object, catalog: Catalog) -> str:
 
 
 class _Fields(dict[str, str]):
-    """Texts by the names of fields, and `used`: the fields that a template has used."""
+    """Texts by the names of fields. `used` has the names that a template has used."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         super().__init__(texts)
@@ -135,27 +134,27 @@ def _english(one: str, many: str, count: int) -> str:
 
 
 def own_language() -> str:
-    """The language of this process, as IPP has it (RFC 8011, 5.1.9), such as "de-at"."""
+    """The language of this process in the form of IPP (RFC 8011, 5.1.9), such as "de-at"."""
     return next(iter(_languages("")), "en").lower().replace("_", "-")
 
 
 def _languages(language: str) -> list[str]:
-    """A language, or those of the process, up to English, as catalogs are called."""
+    """The names of catalogs for a language, or for those of the process, up to English."""
     said = language.replace("-", "_") or next(filter(None, map(os.environ.get, _VARIABLES)), "")
-    # a job may name any language; none of them leads out of our folder
+    # a job may name any language, but only names inside our folder count
     names = [name.partition(".")[0].partition("@")[0] for name in said.split(":")]
     return list(itertools.takewhile(_is_foreign, filter(str.isidentifier, names)))
 
 
 @functools.lru_cache(maxsize=64)
 def _catalog(language: str) -> Catalog:
-    """The translations into a language, or those of the process; English where there are none."""
+    """The catalog for a language, or for those of the process; English if there is none."""
     languages = _languages(language)
     if not languages:
         return _english
 
     def look_up(one: str, many: str, count: int) -> str:
-        for domain in DOMAINS:  # a job's texts are all in the first
+        for domain in DOMAINS:  # the first has all texts of jobs
             found = translations(domain, tuple(languages))
             said = found.ngettext(one, many, count) if many else found.gettext(one)
             if said != _english(one, many, count):
@@ -167,18 +166,18 @@ def _catalog(language: str) -> Catalog:
 
 @functools.lru_cache(maxsize=64)
 def translations(domain: str, languages: tuple[str, ...]) -> NullTranslations:
-    """A catalog in the first of the languages that has one; an empty one if none has.
+    """The catalog of the first language that has one, or else an empty catalog.
 
-    A damaged file has no translations.
+    A damaged catalog counts as empty.
     """
-    import gettext  # which a job whose language is English does not need
+    import gettext  # jobs in English do not need it
 
     try:
         return gettext.translation(domain, FOLDER, languages, fallback=True)
-    except Exception:  # noqa: BLE001 - a file that is damaged: no job is to be lost over a language
+    except Exception:  # noqa: BLE001 - a damaged file must not cost a job
         return gettext.NullTranslations()
 
 
 def _is_foreign(language: str) -> bool:
-    """A translation would come before English, for which there is no catalog."""
+    """Whether a language is not English, which has no catalog."""
     return language.partition("_")[0] not in _ENGLISH

@@ -1,18 +1,20 @@
 """Folders and constants that several packages share.
 
-A part of every job's start: imports nothing.
+This module is part of every job's start, so it imports nothing.
 """
 
 from __future__ import annotations
 
-FOLDER = "/etc/cirrus-bridge"  # of the configuration
+FOLDER = "/etc/cirrus-bridge"
 STATE_FOLDER = "/var/lib/cirrus-bridge"
 CACHE_FOLDER = "/var/cache/cirrus-bridge"
 CUPS_SOCKET = "/run/cups/cups.sock"  # the path that distributions compile in
 
-QUEUES_HELD = 5  # times maxheld: by default, half of cupsd's MaxJobs, which counts held jobs
+# All queues together hold QUEUES_HELD times maxheld jobs. By default this is half of cupsd's
+# MaxJobs, which counts held jobs.
+QUEUES_HELD = 5
 
-# what `identify` may ask for → the prop (named as IPP names it: RFC 8011, 5.3.6; PWG 5100.7)
+# value of `identify` → prop, with its name in IPP (RFC 8011, 5.3.6; PWG 5100.7)
 IDENTITY = {
     "user": "job-originating-user-name",
     "host": "job-originating-host-name",

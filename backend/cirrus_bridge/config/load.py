@@ -1,4 +1,4 @@
-"""Configuration: bridge.toml and servers.d/*.toml of one folder, read and checked whole.
+"""The configuration: bridge.toml and servers.d/*.toml of one folder, read and checked as a whole.
 
 Unknown names and wrong types are errors that name the file.
 """
@@ -17,8 +17,8 @@ from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
 from cirrus_bridge.config.servers import KeyFiles, Server, check_connections, read_servers
 from cirrus_bridge.config.toml import Table, read_table, text_of
 
-# Settings of [statusd] in earlier versions. Each backend reads them, too: an error would stop all
-# queues of a machine that was upgraded.
+# Settings of [statusd] in earlier versions. Each backend reads them too, so an error would stop all
+# queues after an upgrade.
 REMOVED = ("notify",)
 
 
@@ -35,11 +35,17 @@ class UploadSettings:
 
 @dataclass(frozen=True, slots=True)
 class PollerSettings:
-    """`[statusd]` and `[journal]`. A server is asked `requests_per_minute` times at most; a job
-    that it has not known for `unknown_after_s` seconds ends as unknown; a document whose run came
-    to no end is looked after when it was quiet for `orphan_after_s`. `hook` is a command to be run
-    for each change; metrics are served on loopback at `metrics_port`, if it is not 0. The journal
-    keeps closed documents for `keep_days`, and `keep_documents` of them at most."""
+    """`[statusd]` and `[journal]`.
+
+    Attributes:
+        requests_per_minute: the most requests to a server.
+        unknown_after_s: seconds after which a job that the server does not know ends as unknown.
+        orphan_after_s: quiet seconds after which a document of an unfinished run is taken care of.
+        hook: a command to run for each change.
+        metrics_port: the loopback port for metrics; 0 for none.
+        keep_days, keep_documents: the longest time, and the largest number, of closed documents in
+            the journal.
+    """
 
     requests_per_minute: int = 300
     unknown_after_s: int = 3600
@@ -52,8 +58,8 @@ class PollerSettings:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Everything the configuration folder says. `removed` are settings that no longer have an
-    effect; their lines may go."""
+    """Everything in the configuration folder. `removed` are settings without effect, whose lines
+    can be deleted."""
 
     folder: Path
     defaults: QueueSettings
@@ -64,10 +70,10 @@ class Configuration:
     removed: tuple[str, ...] = ()
 
     def server_for(self, queue: QueueUri) -> Server:
-        """The entry for a queue's host and company; one without a company serves any.
+        """The entry for a queue's host and company. An entry without a company serves any company.
 
         Raises:
-            UnknownServer: there is none.
+            UnknownServer: there is no such entry.
         """
         server = self._entry(queue)
         if server is not None:
@@ -85,8 +91,8 @@ class Configuration:
         )
 
     def queue(self, uri: str, defaults: QueueSettings | None = None) -> QueueUri:
-        """A queue by its URI; what that does not say is taken from its server's entry, then from
-        `defaults`, or those of the configuration.
+        """A queue by its URI. Missing options come from the server's entry, then from `defaults`
+        (if not given, from the configuration's).
 
         Raises:
             BadQueueUri: the URI is wrong.
@@ -106,7 +112,7 @@ class Configuration:
         return dataclasses.replace(self.upload, connections=server.connections)
 
     def encryption_of(self, server: Server) -> str:
-        """What the server's entry says, or else `[defaults]`."""
+        """The encryption in the server's entry, or else in `[defaults]`."""
         return server.encryption or self.defaults.encryption
 
     def _entry(self, queue: QueueUri) -> Server | None:
@@ -125,17 +131,17 @@ def load(folder: Path, credentials: Path | None = None) -> Configuration:
         credentials: a service's own folder, if it has copies of the files with keys there.
 
     Raises:
-        BadConfiguration: a file can not be read, or says something that has no meaning.
-        ExposedKey: a file with a key is readable by others than its owner.
+        BadConfiguration: a file cannot be read or is invalid.
+        ExposedKey: users other than the owner can read a file with a key.
     """
     return load_bridge(folder, read_servers(KeyFiles(folder / "servers.d", credentials)))
 
 
 def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
-    """What bridge.toml says, with these servers.
+    """Read bridge.toml in `folder`, for a configuration with these servers.
 
     Raises:
-        BadConfiguration: it can not be read, or says something that has no meaning.
+        BadConfiguration: the file cannot be read or is invalid.
     """
     bridge = read_table(folder / "bridge.toml", optional=True)
     bridge.only(("defaults", "upload", "statusd", "journal"))

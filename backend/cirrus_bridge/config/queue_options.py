@@ -1,7 +1,7 @@
-"""The settings of a queue: the options of its URI, with `[defaults]` of bridge.toml below them.
+"""The settings of a queue: options of its URI, or else `[defaults]` of bridge.toml.
 
-One table names every setting, its values and its default; the URI and the configuration file
-are both read by it. An unknown name or value is a ValueError that says what is allowed.
+One table has every setting, for the URI and for the configuration file. An unknown name or value is
+a ValueError that says what is allowed.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from typing import Any
 from cirrus_bridge.base.translation import tr
 
 ENCRYPTION = ("required", "never")
-AUTO_LEVEL = 0  # compression=auto: what `deflate` thinks best
+AUTO_LEVEL = 0  # compression=auto: `deflate` chooses
 
 
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
-    """How one queue behaves. Times are in seconds; `level` is a zlib level, AUTO_LEVEL for
-    the fast library's, None for no compression."""
+    """The settings of one queue. `level` is a zlib level, AUTO_LEVEL, or None (no compression)."""
 
     wait: str = "delivered"
     wait_timeout_s: int = 60
@@ -70,10 +69,10 @@ def _wait_job(text: str) -> str:
     return "delivered" if text == "true" else "submitted"
 
 
-# name in the URI and in [defaults] → (field of QueueSettings, reader of its text)
+# name in the URI and in [defaults] → (field of QueueSettings, reader)
 TABLE: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "wait": ("wait", _one_of("submitted", "received", "delivered")),
-    "waitjob": ("wait", _wait_job),  # the name that CUPS's ipp backend uses
+    "waitjob": ("wait", _wait_job),  # the name in CUPS's ipp backend
     "waittimeout": ("wait_timeout_s", _seconds),
     "handover": ("handover", _one_of("hold", "complete")),
     "maxheld": ("max_held", _jobs),
@@ -86,10 +85,10 @@ TABLE: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 
 
 def override(base: QueueSettings, texts: Mapping[str, str]) -> QueueSettings:
-    """`base` with the settings that `texts` (name → text) names put in their place.
+    """`base`, with the settings in `texts` (name → text) replaced.
 
     Raises:
-        ValueError: an unknown name or value; the text names it and what is allowed.
+        ValueError: a name or value is unknown. The text says what is allowed.
     """
     changes: dict[str, Any] = {}
     for name, text in texts.items():

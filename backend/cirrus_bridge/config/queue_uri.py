@@ -1,7 +1,6 @@
 """The queue URI: `cirrus://HOST[:PORT]/COMPID/TARGET[;TARGET…][?OPTION=VALUE[&…]]`.
 
-Reads and writes it. Ids are UTF-8 and percent-encoded (RFC 3986); `:` and `;` have a meaning of
-their own in a target list. Knows neither files nor servers.
+Ids are UTF-8 and percent-encoded (RFC 3986), because `:` and `;` separate the ids of a target list.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 @dataclass(frozen=True, slots=True)
 class QueueUri:
-    """What a queue URI says. `port` is None when the URI gives none."""
+    """The parts of a queue URI. `port` is None if the URI has no port."""
 
     host: str
     port: int | None
@@ -35,12 +34,12 @@ class QueueUri:
 
     @property
     def server(self) -> str:
-        """HOST[:PORT] in lower case: the name by which servers.d finds the server."""
+        """HOST[:PORT] in lower case, the server's name in servers.d."""
         return server_name(self.host, self.port)
 
 
 def server_name(host: str, port: int | None) -> str:
-    """HOST or HOST:PORT; 443 is the port of a name that has none, so both are one name."""
+    """HOST or HOST:PORT in lower case. Port 443 is the default, so it is left out."""
     return host.lower() if port in (None, 443) else f"{host.lower()}:{port}"
 
 
@@ -48,7 +47,7 @@ def parse_server(text: str) -> tuple[str, int | None]:
     """'host' or 'host:port' as (host, port).
 
     Raises:
-        ValueError: it is neither.
+        ValueError: `text` is neither.
     """
     match = _HOST.fullmatch(text)
     port = match and match["port"]
@@ -58,7 +57,7 @@ def parse_server(text: str) -> tuple[str, int | None]:
 
 
 def _is_host(text: str) -> bool:
-    """In brackets it is an IPv6 address (RFC 3986, 3.2.2); libraries fail over anything else."""
+    """Whether text in brackets is an IPv6 address (RFC 3986, 3.2.2). Libraries fail otherwise."""
     try:
         return not text.startswith("[") or bool(ipaddress.IPv6Address(text[1:-1]))
     except ValueError:
@@ -66,7 +65,7 @@ def _is_host(text: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether what is sent to `host` stays on this machine (RFC 6761, 6.3 for the name)."""
+    """Whether data sent to `host` stays on this machine (RFC 6761, 6.3 for localhost)."""
     if host.lower() == "localhost":
         return True
     try:
@@ -76,10 +75,10 @@ def is_loopback(host: str) -> bool:
 
 
 def parse_queue_uri(text: str, defaults: QueueSettings | None = None) -> QueueUri:
-    """Read a queue URI; options that it does not name are taken from `defaults`.
+    """Read a queue URI. Options that the URI does not have come from `defaults`.
 
     Raises:
-        BadQueueUri: the text names the part that is wrong and what is expected there.
+        BadQueueUri: `text` is invalid. The error names the wrong part and what is expected there.
     """
     scheme, colon, rest = text.partition("://")
     if not colon or scheme.lower() != SCHEME:
@@ -118,12 +117,12 @@ def format_queue_uri(server: str, company: str, targets: Sequence[Target]) -> st
 
 
 def company_uri(queue: QueueUri) -> str:
-    """The beginning that the destinations of all queues to this server and company share."""
+    """The common beginning of all destinations at the queue's server and company."""
     return format_queue_uri(queue.server, queue.company, [])
 
 
 def leads_to(uri: str, destination: str) -> bool:
-    """Whether it is the URI of a queue to this destination, whatever its options are."""
+    """Whether `uri`, without its options, is the URI of a queue to this destination."""
     try:
         queue = parse_queue_uri(uri)
     except BadQueueUri:
@@ -132,8 +131,7 @@ def leads_to(uri: str, destination: str) -> bool:
 
 
 def followed_uri(queue: QueueUri) -> str:
-    """The URI of a queue with what those need to know who follow its documents later, whatever
-    the defaults are by then."""
+    """The queue's URI with the options that the poller needs, even if the defaults change."""
     options = {
         "encryption": queue.settings.encryption,
         "wait": queue.settings.wait,
@@ -144,11 +142,11 @@ def followed_uri(queue: QueueUri) -> str:
 
 
 def check_id(text: str) -> None:
-    """Refuse an id that the API's target list or paths could not name without doubt.
+    """Refuse an id that is ambiguous in the API's target lists or paths.
 
     Raises:
-        ValueError: it is empty, a dot segment (RFC 3986, 5.2.4 would remove it from a path), or
-            holds `;`, `:` (they divide the target list) or a control character.
+        ValueError: the id is empty, is a dot segment (RFC 3986, 5.2.4 removes it from a path), or
+            contains `;`, `:` (the separators of a target list) or a control character.
     """
     if not text or text in (".", ".."):
         raise ValueError(tr("must not be empty, '.' or '..'"))

@@ -1,4 +1,4 @@
-"""Writes files of servers.d: private from their first moment on, and whole or not at all."""
+"""Writes files of servers.d, which are private from the start and complete or absent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cirrus_bridge.config.servers import Server
 
 
 def server_toml(server: Server) -> str:
-    """A `[[server]]` entry, with its key."""
+    """The text of a `[[server]]` entry, with its key."""
     values = {
         "host": server.name,
         "company": server.company,
@@ -25,7 +25,7 @@ def server_toml(server: Server) -> str:
         "encryption": server.encryption,
         "allow_plaintext": server.allow_plaintext or None,
     }
-    # what JSON escapes in texts, TOML does in the same way
+    # TOML has the same escapes as JSON
     lines = [
         f"{name} = {json.dumps(value, ensure_ascii=False)}"
         for name, value in values.items()
@@ -35,10 +35,10 @@ def server_toml(server: Server) -> str:
 
 
 def check_writable(path: Path) -> None:
-    """See that a file can be written there, before there is anything to write.
+    """Check that the file `path` could be written.
 
     Raises:
-        BadConfiguration: it can not.
+        BadConfiguration: the folder is not writable.
     """
     there = next(each for each in path.absolute().parents if each.exists())
     if not os.access(there, os.W_OK | os.X_OK):
@@ -46,10 +46,10 @@ def check_writable(path: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, and the folders that it needs.
+    """Write a file that only its owner can read, and create its folders.
 
     Raises:
-        BadConfiguration: it can not be written; what was there before is there still.
+        BadConfiguration: the file cannot be written. The previous file stays.
     """
     try:
         for folder, mode in ((path.parent.parent, 0o755), (path.parent, 0o700)):

@@ -1,1 +1,1 @@
-"""What is known of a submitted document."""
+"""The state of submitted documents."""

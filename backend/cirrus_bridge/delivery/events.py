@@ -1,7 +1,6 @@
-"""What a poller tells of: one change of a document or a queue, as a value, and as a line of a log.
+"""A change that a poller reports, of a document or a queue, as a value and as a line of a log.
 
-The line is `key=value` pairs, which people read and programs take apart (a value with spaces or
-quotes is a JSON string).
+The line has `key=value` pairs. A value with spaces or quotes is a JSON string.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from cirrus_bridge.base.text import escaped
 from cirrus_bridge.journal.deliveries import Accepted
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/@%+;")
-# syslog(3)'s levels, which journald takes from the begin of a line (sd-daemon(3))
+# levels of syslog(3), which journald reads at the start of a line (sd-daemon(3))
 WARNING, NOTICE, INFO = 4, 5, 6
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change. `event` is one word; `text` is for people; a job's fields are empty, or 0, where
-    the change is about a queue or a server."""
+    """One change. `event` is one word, `text` is for people. If the change concerns a queue or a
+    server, the fields of a job are empty or 0."""
 
     event: str
     text: str
@@ -35,7 +34,7 @@ class Change:
 
     @property
     def fields(self) -> dict[str, str]:
-        """Everything that is known, by name."""
+        """The fields that are not empty, by name."""
         known = {
             "event": self.event,
             "queue": self.queue,

@@ -1,7 +1,7 @@
-"""What people read while documents wait in the cloud: on a held job, and at a queue. Pure.
+"""Messages of held jobs and of queues while documents wait in the cloud. Pure.
 
-A location that has fetched nothing since a job was submitted to it counts as offline after a
-while: the API tells of jobs, not of locations.
+The API reports the states of jobs, not of locations. So a location counts as offline if it has not
+fetched a job for OFFLINE_AFTER_S.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ WAITING_REASON = "cirrus-delivery-waiting-report"
 FAILED_REASON = "cirrus-delivery-failed-warning"
 UNASKED_REASON = "cirrus-delivery-unasked-warning"
 
-Offline = Mapping[str, float]  # locations by id → since when, in seconds since the epoch
+Offline = Mapping[str, float]  # location id → offline since, in seconds since the epoch
 
 
 @dataclass(frozen=True, slots=True)
 class QueueNews:
-    """What a queue is to say: our reasons (IPP keywords) and one message, empty for none."""
+    """A queue's reasons from Cirrus Bridge (IPP keywords) and its message, which may be empty."""
 
     reasons: frozenset[str] = frozenset()
     message: str = ""
 
 
 def held_message(targets: Sequence[Tracked], offline: Offline, now: datetime) -> str:
-    """The message of a job that CUPS holds until its targets have it."""
+    """The message of a job that CUPS holds until the document is delivered."""
     parts: dict[str, None] = {}
     for target in targets:
         location = target.receipt.target.location
@@ -57,14 +57,14 @@ def queue_news(
     *,
     is_away: bool = False,
 ) -> QueueNews:
-    """What a queue is to say of the documents that a poller follows for it.
+    """The reasons and message of a queue whose documents a poller follows.
 
     Args:
-        targets: all of them.
-        failures: what became of documents that were not delivered, the newest first.
-        notices: what else is to be known for a while.
-        trouble: why the cloud can not be asked, or empty.
-        is_away: jobs are held until a server works again; a notice has the words.
+        targets: all targets of these documents.
+        failures: texts about undelivered documents, newest first.
+        notices: other texts that the queue shows for a while.
+        trouble: the reason why the cloud cannot be asked, or empty.
+        is_away: whether jobs are held until a server works again (a notice says so).
     """
     waiting: defaultdict[str, list[Tracked]] = defaultdict(list)
     received: defaultdict[str, list[Tracked]] = defaultdict(list)
@@ -117,13 +117,12 @@ def queue_news(
 
 
 def _count(targets: Iterable[Tracked]) -> int:
-    """How many jobs of CUPS they are: one may have several files, or targets."""
+    """The number of CUPS jobs. A job may have several files and targets."""
     return len({(t.key.job_uuid, t.key.job_id, t.key.print_run) for t in targets})
 
 
 def _with_words(targets: Iterable[Tracked], what: str) -> str:
-    """With what the cloud says of the first of them that it says anything of, errors before
-    remarks: why they stay."""
+    """The text with the cloud's first message for the targets; errors go before remarks."""
     words = [target.status for target in targets if target.status.message]
     said = min(words, key=lambda status: not status.is_failing).message if words else ""
     return tr("{what}: {said}", what=what, said=said) if said else what

@@ -1,4 +1,4 @@
-"""What the states of a job's targets amount to, for CUPS and for people. Pure."""
+"""The outcome of a job, from the states of all its targets. Pure."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from cirrus_bridge.base.model import DeliveryState
 from cirrus_bridge.base.translation import Words, joined, tr
 from cirrus_bridge.delivery.tracking import ENOUGH, Tracked, describe
 
-# what nobody has got, and nobody put away; TRASHED is a recipient's own word
+# TRASHED is missing here, because the recipient has decided that
 NOT_DELIVERED = frozenset({DeliveryState.DELETED, DeliveryState.UNKNOWN})
 
 
 def is_settled(targets: Sequence[Tracked], wait: str) -> bool:
-    """Whether every target is as far as the queue wants to wait for."""
+    """Whether every target has reached the state that the queue waits for (`wait`)."""
     return all(ENOUGH[wait](target.status.state) for target in targets)
 
 
 def told(targets: Sequence[Tracked]) -> Words:
-    """All targets in words."""
+    """The states of all targets as text."""
     return joined("; ", (describe(target.receipt, target.status) for target in targets))
 
 
 def check_delivered(targets: Sequence[Tracked]) -> None:
-    """Raise an error if a target is never going to be delivered.
+    """Raise an error if any target will never get the document.
 
     Raises:
         StatusMismatch: the server's job for a target is not the document.
-        DeliveryUnknown: the server has forgotten a target's job.
-        DeliveryEnded: the cloud or its recipient ended one.
+        DeliveryUnknown: the server no longer has a record of a target's job.
+        DeliveryEnded: the cloud or a recipient ended a delivery.
     """
     states = {target.status.state for target in targets}
     if DeliveryState.MISMATCHED in states:

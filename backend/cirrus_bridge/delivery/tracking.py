@@ -1,8 +1,8 @@
 """The delivery state of each target of a document, and doubts about the server's answers.
 
-Every job state from a server passes through `Tracked.learn`, for the backend and for the poller.
-A state of a job that is not the document is not taken over. It may be a passing fault, so the
-server is asked again, and only the poller decides that it stays so (`Tracked.verdict`).
+Every job state from a server passes through `Tracked.learn`, in the backend and in the poller.
+A state that is not about the document is discarded. The fault may pass, so the server is asked
+again, and only the poller reaches a `Tracked.verdict`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from cirrus_bridge.base.translation import Words, marked, tr
 from cirrus_bridge.delivery.verification import SentDocument, difference
 from cirrus_bridge.journal.deliveries import Accepted
 
-DOUBT_LIMIT = 5  # answers in a row that are not about the job
+DOUBT_LIMIT = 5  # answers in a row that are not about the document
 
-# `wait` of the queue → when a target's state is good enough to stop following
+# the queue's `wait` → whether a state is good enough to stop following
 ENOUGH: dict[str, Callable[[DeliveryState], bool]] = {
     "submitted": lambda state: True,
     "received": lambda state: state is not DeliveryState.SUBMITTED,
@@ -41,7 +41,7 @@ WORDS = {
 
 
 def describe(receipt: Receipt, status: JobStatus) -> Words:
-    """One target's state in words, with the location's own message."""
+    """The text for one target's state, with the location's message."""
     where = receipt.target
     state = tr(WORDS[status.state], location=where.location, device=where.device)
     return tr("{what}: {said}", what=state, said=status.message) if status.message else state
@@ -49,9 +49,14 @@ def describe(receipt: Receipt, status: JobStatus) -> Words:
 
 @dataclass(slots=True)
 class Tracked:
-    """One target of a document: what is known of it, and how many of the server's last answers in
-    a row were not about it, in one way: `difference` is what the last of these said of another job,
-    or empty if the server did not know the job."""
+    """One target of a document, and its delivery state.
+
+    Attributes:
+        doubts: the number of the latest answers in a row that were not about the document, all in
+            the same way.
+        difference: the contradiction in the last of these answers; empty if the server did not
+            know the job.
+    """
 
     key: DocumentKey
     number: int
@@ -63,12 +68,12 @@ class Tracked:
 
     @property
     def is_doubtful(self) -> bool:
-        """The server has repeatedly answered without knowing the document."""
+        """Whether the server has repeatedly given answers that are not about the document."""
         return self.doubts >= DOUBT_LIMIT
 
     @property
     def is_contradicted(self) -> bool:
-        """The server has repeatedly told of a job that is not the document."""
+        """Whether the server has repeatedly reported a job that is not the document."""
         return self.is_doubtful and bool(self.difference)
 
     @property
@@ -86,8 +91,8 @@ class Tracked:
         self.difference = difference
 
     def learn(self, status: JobStatus) -> bool:
-        """Take over what the server says, if it is about the document; whether it is news. A final
-        state stays what it is."""
+        """Take over the server's status if the status is about the document; return whether it is
+        news. A final state does not change."""
         if found := difference(self.sent, status):
             self.doubt(found)
             return False

@@ -1,7 +1,7 @@
-"""What a cloud device can do, from what the API says of it and of its location. Pure.
+"""The abilities of a cloud device, read from the API's JSON. Pure.
 
-The API's data is somebody else's: whatever has another type than documented is taken for unknown,
-and what is unknown is offered rather than withheld (a location on Linux reports names alone).
+The API's data is not trusted: a value of another type than documented counts as unknown. An unknown
+ability is offered rather than withheld, because a location on Linux reports names alone.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, TypeGuard
 from cirrus_bridge.base.media import STANDARD_PAPERS, Paper, known_paper
 
 MOST_CHOICES = 500
-_WORD_BYTES = 200  # with a keyword of PPDs, they are in a line of PPDs (255 bytes)
-_PRINTERS = (0, 4, None)  # the API's types "printer" and "network printer"; not known
+_WORD_BYTES = 200  # leaves room for a keyword in a line of a PPD (255 bytes)
+_PRINTERS = (0, 4, None)  # the API's types "printer" and "network printer"; unknown
 _YES_NO = {"0": False, "1": True}
 
 
@@ -24,10 +24,10 @@ class Capabilities:
 
     Attributes:
         trays: names as the location reports them.
-        papers: never empty, each with the location's own word for it.
-        color, duplex, collate: False only where the location says so.
-        bitmaps: the location prints PDF by way of bitmaps, on Windows.
-        defaults: the device's own props, by name.
+        papers: the location's word for each paper; never empty.
+        color, duplex, collate: False only if the location says so.
+        bitmaps: whether the location converts PDF to bitmaps (it does on Windows).
+        defaults: the device's default props, by name.
     """
 
     trays: tuple[str, ...]
@@ -40,7 +40,7 @@ class Capabilities:
 
 
 def formats(device: Mapping[str, Any]) -> frozenset[str]:
-    """What a device takes, in the API's words, such as pdf or any; empty where unknown."""
+    """The formats that a device accepts, as the API names them (pdf, any); empty if unknown."""
     found = device.get("Formats")
     return (
         frozenset(word.lower() for word in found if _is_text(word))
@@ -52,7 +52,7 @@ def formats(device: Mapping[str, Any]) -> frozenset[str]:
 def capabilities(
     location: Mapping[str, Any], device: Mapping[str, Any], device_id: str
 ) -> Capabilities:
-    """The abilities of one of a location's devices."""
+    """The abilities of one device of a location."""
     fields = _printer_line(location.get("Printers"), device, device_id)
     trays, sizes = fields[2:3], fields[6:7]
     color, collate, duplex = (_flag(fields[n : n + 1]) for n in (3, 4, 5))
@@ -73,8 +73,10 @@ def capabilities(
 
 
 def _printer_line(lines: object, device: Mapping[str, Any], device_id: str) -> list[str]:
-    """The tab-separated fields of the printer that is the device's target; or, of a device that
-    leads to no printer (a file, a command), those of the printer that has its name."""
+    """The tab-separated fields of the printer that is the device's target.
+
+    If the target is not a printer but a file or a command, the printer of the same name counts.
+    """
     found: dict[str, list[str]] = {}
     for line in filter(_is_text, lines if isinstance(lines, list) else ()):
         fields = [field.strip() for field in line.split("\t")]

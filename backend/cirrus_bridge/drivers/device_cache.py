@@ -1,8 +1,8 @@
-"""The last good answer for each location, on disk, for the time when its server is away.
+"""The last good answer for each location, kept on disk for times when the server is away.
 
-Written by discovery only. Readable by everybody, since CUPS runs driver programs as another user:
-it holds what devices are called and can do, and never a key or a location's password. A cache
-that can not be read or written costs nothing but itself.
+Only discovery writes the cache. Every user can read the cache, because CUPS runs driver programs as
+another user. So the cache has names and abilities of devices, but neither keys nor passwords.
+Without a usable cache, everything else works.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from cirrus_bridge.base.model import Place
 
 _OF_LOCATION = ("Name", "IsInactive", "IsWindows", "Printers")
 _OF_DEVICE = ("Name", "IsInactive", "Type", "Formats", "DefaultProps")
-_FILE_BYTES = 64 << 20  # of an answer's letters, the file has some in three times as many bytes
+_FILE_BYTES = 64 << 20  # JSON escapes take up to three times as many bytes as the answer
 
 
 class DeviceCache:
-    """The cache in `folder`, which is made when something is kept."""
+    """The cache in `folder`, which is created by the first `keep`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def keep(self, place: Place, answer: Mapping[str, Any]) -> None:
-        """Keep the answer to `get location`, as far as discovery and drivers need it.
+        """Keep the parts of an answer to `get location` that discovery and drivers need.
 
         Raises:
-            OSError: it could not be written; the former one is still there.
+            OSError: the file cannot be written. The previous answer stays.
         """
         devices = answer.get("Devices")
         kept = {name: answer.get(name) for name in _OF_LOCATION} | {
@@ -68,19 +68,19 @@ class DeviceCache:
             raise
 
     def last(self, place: Place) -> Mapping[str, Any] | None:
-        """The last good answer for a location, if there ever was one."""
+        """The last good answer for a location; None if there was none."""
         found = _read(self._path(place))
         return found[1] if found and found[0] == place else None
 
     def size_bytes(self, place: Place) -> int:
-        """How much there is to be read for `last`."""
+        """The size of the file that `last` reads."""
         try:
             return self._path(place).stat().st_size
         except OSError:
             return 0
 
     def keep_only(self, places: Iterable[Place]) -> None:
-        """Forget the places that nobody has configured any more; queues keep their drivers."""
+        """Delete the answers of all other places. Queues keep their drivers."""
         kept = {self._path(place) for place in places}
         for path in self._folder.glob("*.json"):
             if path not in kept:
@@ -88,7 +88,7 @@ class DeviceCache:
                     path.unlink()
 
     def everything(self) -> Iterator[tuple[Place, Mapping[str, Any]]]:
-        """All that is kept."""
+        """All places in the cache, with their answers."""
         for path in sorted(self._folder.glob("*.json")):
             if found := _read(path):
                 yield found
@@ -99,8 +99,7 @@ class DeviceCache:
 
 
 def _printer_of(device: Mapping[str, Any], printers: object) -> dict[str, str]:
-    """The device's target, if it is one of its location's printers: that of another kind may be a
-    command, with passwords in it."""
+    """The device's target if the target is a printer. Any other may be a command with passwords."""
     target = device.get("Target")
     lines = (
         line for line in (printers if isinstance(printers, list) else ()) if isinstance(line, str)
@@ -114,7 +113,7 @@ def _read(path: Path) -> tuple[Place, Mapping[str, Any]] | None:
         with path.open("rb") as file:
             content = json.loads(file.read(_FILE_BYTES))
         server, company, location = map(str, content["place"])
-        "".join((server, company, location)).encode()  # JSON can hold what UTF-8 can not
+        "".join((server, company, location)).encode()  # JSON may contain lone surrogates
         answer = content["answer"]
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None

@@ -1,7 +1,6 @@
-"""The devices of a location as drivers, and what discovery says of them. Pure.
+"""The devices of a location as drivers and as lines of discovery. Pure.
 
-A device has a driver of its own, made from what it can do, unless it takes only what no filter of
-CUPS can make.
+Each device has a driver of its own, unless no filter of CUPS produces a format of the device.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ from cirrus_bridge.drivers.formats import PageLanguage, page_language
 from cirrus_bridge.drivers.names import device_id, make_and_model, model_name
 from cirrus_bridge.drivers.ppd import ppd
 
-# A longer URI is in no IPP attribute (RFC 8011, 5.1.6). What people read is text(127) there; and
-# cups-deviced takes what is after byte 2047 of a line for the next line.
+# IPP limits a URI to 1023 bytes (RFC 8011, 5.1.6) and the texts here to text(127). cups-deviced
+# breaks a line after 2047 bytes.
 _URI_BYTES = 1023
 _TEXT_BYTES = 127
-_UNKNOWN = "Unknown"  # what CUPS's dialogs take for a device whose driver people choose themselves
+_UNKNOWN = "Unknown"  # CUPS's dialogs then ask for the driver
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """One device: its queue URI, what it is called, and the location's words about it."""
+    """One device: queue URI, names, and the location's answer with the device's `key` there."""
 
     uri: str
     info: str
@@ -64,7 +63,7 @@ class Driver:
         """The PPD.
 
         Raises:
-            ValueError: it has no driver (`language` is None).
+            ValueError: the device has no driver (`language` is None).
         """
         if self.language is None:
             raise ValueError(f"no driver for {self.uri}")
@@ -93,14 +92,14 @@ def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
         try:
             check_id(key)
         except ValueError:
-            continue  # the API's target list can not name it either
+            continue  # the API's target list cannot name such a device
         uri = format_queue_uri(place.server, place.company, [Target(place.location, key)])
         if len(uri) > _URI_BYTES:
-            continue  # CUPS has no queue for it
+            continue  # CUPS cannot have a queue with this URI
         name = _shown(device.get("Name")) or _shown(key)
         if names[name.lower()] > 1 and name != _shown(key):
             name = _within(f"{name} ({_shown(key)})")
-        # cups-deviced drops a device whose text and URI are another's but for upper and lower case
+        # cups-deviced drops a device whose text and URI differ from another's only by case
         mark = f"#{_digest(uri)} " if alike[key.lower()] > 1 else ""
         model = model_name((name, key), (where, place.location), _digest(uri))
         language = page_language(formats(device))
@@ -111,7 +110,7 @@ def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
 
 
 def drivers(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
-    """Those of a location's devices that have a driver."""
+    """The devices of a location that have a driver."""
     return (device for device in devices(place, answer) if device.language)
 
 
@@ -120,7 +119,7 @@ def _digest(uri: str) -> str:
 
 
 def _shown(text: object) -> str:
-    """Text that can stand between the quotes of a line."""
+    """The text without characters that would end a quoted field."""
     known = str(text) if isinstance(text, str | int | float) else ""
     return _within(one_line(known).replace("\\", "/").replace('"', "'").strip())
 

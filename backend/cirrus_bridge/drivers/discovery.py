@@ -1,8 +1,8 @@
-"""Use case: the devices of the configured servers as CUPS's discovery lines (backend(7)).
+"""Use case: list the devices of the configured servers for CUPS (backend(7)).
 
-One line for each active device of the locations that servers.d names, and one for the scheme
-itself; done in 2 s, whatever the servers do. One that is away has its devices listed as they were
-last seen, and costs nothing but its own lines. No key is in any line.
+The output has a line for the scheme, and a line for each active device of the locations in
+servers.d. The list is complete after 2 s, whatever the servers do. The devices of a server that is
+away come from the cache. No line contains a key.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from cirrus_bridge.drivers.device_cache import DeviceCache
 from cirrus_bridge.drivers.devices import devices
 
 SCHEME_LINE = 'network cirrus "Unknown" "Cirrus Bridge (cloud printing)"'
-WORKERS = 16  # of each server, that one which is away does not keep the others waiting
-LIMIT_S = 1.3  # a person waits in front of a dialog; with the start of the program, 2 s
-LAST_S = 0.2  # of it more for what was seen last of those that do not answer
-READ_BYTES_S = 12 << 20  # of JSON, on a slow machine; what was begun can not be stopped
-MOST_DEVICES = 20_000  # of a location; more than a dialog can show, and there is time for these
+WORKERS = 16  # threads for each server, so that a slow server does not delay the others
+LIMIT_S = 1.3  # a person waits for the dialog; 2 s with the start of the program
+LAST_S = 0.2  # added for the cached devices of servers that do not answer
+READ_BYTES_S = 12 << 20  # JSON parsed in a second on a slow machine; parsing cannot be stopped
+MOST_DEVICES = 20_000  # of a location; more than a dialog can show
 
 Api = Callable[[Server], CloudApi]
 Tell = Callable[[str], None]
 Answer = UnreadLocation | Exception
-# the smallest first: a large answer costs the small ones nothing; the number keeps the order strict
+# smallest answer first, so that a large one delays no small one; the second number breaks ties
 Answers = queue.PriorityQueue[tuple[int, int, Place, Answer]]
 
 
-def strangers(servers: Iterable[Server], found: Iterable[LanServer]) -> Iterator[str]:
-    """What to say of servers on the local network that the configuration does not have.
+def unconfigured(servers: Iterable[Server], found: Iterable[LanServer]) -> Iterator[str]:
+    """Texts about servers of the local network that are not in the configuration.
 
-    They are no devices in the dialog: without a key nothing can be asked of them, nor printed.
+    Without a key, such a server neither lists devices nor prints.
     """
     names = [server.name for server in servers]
     for each in found:
@@ -62,7 +62,7 @@ def strangers(servers: Iterable[Server], found: Iterable[LanServer]) -> Iterator
 
 
 def nothing_to_ask(folder: Path, servers: Sequence[Server]) -> Iterator[str]:
-    """What to say of a configuration, read from `folder`, that lets discovery find nothing."""
+    """Texts about a configuration, read from `folder`, in which discovery finds nothing."""
     if not servers:
         yield tr(
             "There is no [[server]] entry in {folder}/*.toml, so there are no devices to list. Add "
@@ -81,12 +81,11 @@ def nothing_to_ask(folder: Path, servers: Sequence[Server]) -> Iterator[str]:
 def discover(
     servers: Iterable[Server], api_for: Api, cache: DeviceCache, clock: Clock, tell: Tell
 ) -> Iterator[str]:
-    """Discovery lines, each location's as soon as its server has answered.
+    """Discovery lines. Each location's lines come as soon as the server has answered.
 
     Args:
         api_for: makes the API client of a server.
-        tell: takes one line of text for each location that could not be asked: what is wrong, and
-            what to do.
+        tell: takes one line of text, with advice, for each location without an answer.
     """
     yield SCHEME_LINE
     listed = _Listing(clock, clock.cpu_s() + LIMIT_S + LAST_S, tell)
@@ -104,7 +103,7 @@ def discover(
             continue
         try:
             found = _read(answer)
-        except Exception as error:  # noqa: BLE001 - the other servers' devices are still there
+        except Exception as error:  # noqa: BLE001 - the other servers' devices are listed
             yield from _without(place, error, cache, listed)
             continue
         found = _within_reason(place, found, tell)
@@ -130,7 +129,7 @@ def _read(answer: Answer) -> Mapping[str, Any]:
 
 
 def _within_reason(place: Place, answer: Mapping[str, Any], tell: Tell) -> Mapping[str, Any]:
-    """The answer, with no more devices than can be handled while a person waits."""
+    """The answer with at most MOST_DEVICES devices."""
     found = answer.get("Devices")
     if not isinstance(found, dict) or len(found) <= MOST_DEVICES:
         return answer
@@ -149,10 +148,10 @@ def _within_reason(place: Place, answer: Mapping[str, Any], tell: Tell) -> Mappi
 
 @dataclass(slots=True)
 class _Listing:
-    """Makes lines of devices, while there is time.
+    """Makes lines of devices while there is time.
 
-    What counts is the time in which this process worked or waited for answers, not that in which a
-    busy machine ran others instead of it: that must not shorten the list.
+    Only the time in which this process works or waits for answers counts. So a busy machine does
+    not shorten the list.
     """
 
     clock: Clock
@@ -164,24 +163,24 @@ class _Listing:
         """The next answer.
 
         Raises:
-            queue.Empty: none came in time.
+            queue.Empty: no answer came in time.
         """
         left_s, began_s, worked_s = self._left_s(), self.clock.monotonic_s(), self.clock.cpu_s()
         try:
             return answers.get(timeout=max(0.0, left_s - LAST_S))
         finally:
             self._waited_s += self.clock.monotonic_s() - began_s
-            self._waited_s -= self.clock.cpu_s() - worked_s  # by the threads that ask
+            self._waited_s -= self.clock.cpu_s() - worked_s  # work of the asking threads
 
     def has_time_for(self, size_bytes: int) -> bool:
-        """Whether JSON of this size is read in time."""
+        """Whether JSON of this size can be parsed in time."""
         return self._left_s() * READ_BYTES_S > size_bytes
 
     def _left_s(self) -> float:
         return self.end_s - self.clock.cpu_s() - self._waited_s
 
     def tell_of_too_many(self, place: Place) -> None:
-        """That there was no time for some of a location's devices, or for all."""
+        """Report that a location's devices are missing from the list for lack of time."""
         self.tell(
             tr(
                 "Not all devices of location {location} of {server} are listed, as there was no "
@@ -192,7 +191,7 @@ class _Listing:
         )
 
     def lines(self, place: Place, answer: Mapping[str, Any]) -> Iterator[str]:
-        """The lines of a location's devices; of those that there is no time for, one is told."""
+        """The lines of a location's devices, until there is no time left."""
         for device in devices(place, answer):
             if self._left_s() <= 0:
                 self.tell_of_too_many(place)
@@ -206,7 +205,7 @@ def _ask_all(
     answers: Answers,
     tell: Tell,
 ) -> set[Place]:
-    """Begin to ask for every location; those that an answer will come for."""
+    """Start the requests for all locations; return the locations that are asked for."""
     asked: set[Place] = set()
     numbers = itertools.count()
     for server in servers:
@@ -224,7 +223,7 @@ def _ask_all(
             for location in dict.fromkeys(server.locations)
         ]
         asked.update(places)
-        # one client for all locations of a server, made where a fault is that server's own
+        # one client for all locations of a server, made in its thread: a fault is that server's
         api = functools.cache(functools.partial(api_for, server))
         pool = ThreadPoolExecutor(WORKERS, thread_name_prefix=f"ask {server.name}")
         for place in places:
@@ -240,24 +239,24 @@ def _ask(
     try:
         answer = api().unread_location(place.location)
         size_bytes = answer.size_bytes
-    except Exception as error:  # noqa: BLE001 - the other servers' devices are still there
+    except Exception as error:  # noqa: BLE001 - the other servers' devices are listed
         answer, size_bytes = error, 0
     answers.put((size_bytes, next(numbers), place, answer))
 
 
 def _without(place: Place, error: Exception, cache: DeviceCache, listed: _Listing) -> Iterator[str]:
-    """What there is to list and to say of a location that could not be asked."""
+    """The cached lines of a location without an answer; tells why there is no answer."""
     if isinstance(error, CirrusError | TimeoutError):
         why = told_by(error)
     else:
         at = traceback.extract_tb(error.__traceback__)[-1]
         why = tr(
             "a fault of Cirrus Bridge itself ({kind} in {function}, line {line}).",
-            kind=type(error).__name__,  # its text could hold anything
+            kind=type(error).__name__,  # the error's text may contain anything
             function=at.name,
             line=at.lineno,
         )
-    # away, or something else answers in its place; not one that says no
+    # the server is away, or something else answers in its place; a refusal is neither
     away = isinstance(error, Retryable | TimeoutError | ServerMisconfigured)
     has_time = listed.has_time_for(cache.size_bytes(place))
     last = cache.last(place) if away and has_time else None

@@ -1,9 +1,8 @@
-"""What a device reads → what CUPS's filters make for it: the lines and codes of a PPD. Pure.
+"""Page languages: the PPD lines and codes by which CUPS's filters print to a device. Pure.
 
-PDF is asked for wherever a device takes it: the file stays what it was, and all wishes travel as
-props. In the other languages the filters write copies into the data (pstops, rastertohp) or repeat
-the pages, which `cups/job` knows; so both sides and sizes are there as well, where the printer
-reads them.
+PDF is preferred: the file stays as it is, and all options travel as props. In other languages, the
+filters write copies into the data (pstops, rastertohp) or repeat the pages, which `cups/job` knows.
+So duplex and page sizes are in the data as well.
 """
 
 from __future__ import annotations
@@ -11,22 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-_LAID_OUT = "application/vnd.cups-pdf"  # what pdftopdf makes
+_LAID_OUT = "application/vnd.cups-pdf"  # the output of pdftopdf
 
 
 @dataclass(frozen=True, slots=True)
 class PageLanguage:
-    """One language, as a PPD tells CUPS of it.
+    """A page language in a PPD.
 
     Attributes:
-        command: its word in IEEE 1284 device ids (CMD).
+        command: the word for CMD in IEEE 1284 device ids.
         filters: values of cupsFilter2 (https://www.cups.org/doc/spec-ppd.html).
         codes: "OPTION CHOICE" → PostScript code for the filters.
         without: "OPTION CHOICE" that the filters get wrong.
-        resolutions: the filters make pixels, of a size that can be chosen.
-        attributes: further lines of the PPD.
-        collates: the device sorts copies itself, if it can; else pdftopdf does.
-        repeats: pdftopdf repeats the pages for each copy, since a later filter forgets the number.
+        resolutions: whether the filters make pixels, so that a resolution can be chosen.
+        attributes: more lines for the PPD.
+        collates: whether a device that can collate does so; if not, pdftopdf collates.
+        repeats: whether pdftopdf repeats the pages for each copy, because a later filter loses the
+            number of copies.
     """
 
     command: str
@@ -48,7 +48,7 @@ _RESOLUTIONS = {
     f"Resolution {dpi}dpi": f"<</HWResolution[{dpi} {dpi}]>>setpagedevice" for dpi in (300, 600)
 }
 
-# by the API's word for the format; the first that a device takes is used
+# by the API's name of the format; the first that the device accepts is used
 LANGUAGES: Mapping[str, PageLanguage] = {
     "pdf": PageLanguage("PDF", (f"{_LAID_OUT} application/pdf 0 -",), collates=True),
     "ps": PageLanguage(
@@ -92,10 +92,10 @@ LANGUAGES: Mapping[str, PageLanguage] = {
 
 
 def page_language(formats: Iterable[str]) -> PageLanguage | None:
-    """The language in which to print to a device that takes `formats` (the API's words).
+    """The language for a device that accepts `formats` (the API's names).
 
-    None where CUPS has no filter for any of them. No formats at all are unknown ones: PDF then,
-    which any location prints.
+    None if CUPS has no filter for any of the formats. If the formats are unknown (empty), the
+    language is PDF, which every location prints.
     """
     taken = set(formats)
     if not taken or "any" in taken:

@@ -1,7 +1,7 @@
 """The CUPS driver program `cirrus`: a driver for each device that discovery has seen.
 
-`list` prints a line for each, `cat NAME` its PPD (cups-driverd(8)). Reads the cache alone: CUPS
-runs it as a user who has no keys, and whenever somebody opens a list of drivers.
+`list` prints a line for each driver, `cat NAME` prints a PPD (cups-driverd(8)). The program reads
+only the cache: CUPS runs it as a user without keys whenever anyone opens a list of drivers.
 """
 
 from __future__ import annotations

@@ -15,33 +15,34 @@ def device_id(model: str, language: PageLanguage) -> str:
 
 
 def model_name(device: Sequence[str], place: Sequence[str], digest: str) -> str:
-    """A name that no other device's begins with: its end is `digest` (hexadecimal, of the device's
-    address) after a #, which no name of a device or place can have in here.
+    """A model name that is not the beginning of another device's name.
+
+    The name ends with # and a part of `digest`. The names before it never contain a #.
 
     Args:
-        device, place: what each is called; the first in which ASCII leaves anything to be read.
-        digest: at least 12 digits.
+        device, place: names, best first; the first that is readable in ASCII is used.
+        digest: a hash of the device's address, at least 12 hexadecimal digits.
     """
     return f"{_readable(device) or 'device'} at {_readable(place) or 'location'} #{digest[:12]}"
 
 
 def make_and_model(model: str) -> str:
-    """What people are shown of a `model_name`, the digest shortened; no other device has the same.
+    """The make and model for people, unique to a device: a `model_name` with a shorter digest.
 
-    CUPS's web page finds a device's driver by this alone. Words may be the same: two servers can
-    have equal names, and letters get lost on the way to ASCII.
+    CUPS's web page finds a device's driver by this text alone. Without the digest, devices of two
+    servers, or names that ASCII shortens, could have the same text.
     """
     words, _, digest = model.rpartition(" #")
     return f"Cirrus {words} [{digest[:8]}]"
 
 
 def plain(text: str) -> str:
-    """Text for the part of a PPD that is ASCII: é as e, and what has no such letter as -."""
+    """The text in ASCII, for PPDs: é becomes e, and a character without a base letter becomes -."""
     return "".join(c if c.isascii() else "-" for c in _letters(text))
 
 
 def english(text: str) -> str:
-    """The same where ASCII has all of its letters, and nothing elsewhere."""
+    """The text in ASCII if all letters have an equivalent there, or else an empty text."""
     letters = _letters(text)
     return letters if letters.isascii() else ""
 
@@ -51,7 +52,7 @@ def _letters(text: str) -> str:
 
 
 def _readable(names: Sequence[str]) -> str:
-    """The first name of which ASCII leaves anything, without marks for what it does not."""
+    """The first name that is readable in ASCII, without replacement characters."""
     for name in names:
         clean = re.sub(r"[^A-Za-z0-9 ._+-]", " ", plain(name).replace("'", ""))
         words = (word.strip("-") for word in clean.split() if re.search("[A-Za-z0-9]", word))
@@ -61,6 +62,6 @@ def _readable(names: Sequence[str]) -> str:
 
 
 def ascii_name(text: str) -> str:
-    """Text for names that go through device ids and PPD keywords alike."""
+    """The text as a name that is valid both in device ids and in PPD keywords."""
     kept = "".join(c if c.isalnum() or c in " -_.+" else "-" for c in plain(text))
     return " ".join(kept.split()) or "-"

@@ -1,11 +1,12 @@
 """A PPD for one device: its papers, trays, colour and duplex, in several languages. Pure.
 
-PPD 4.3 with CUPS's extensions (https://www.cups.org/doc/spec-ppd.html), and two of our own, which
-the backend reads (`cups/ppd_file`): `cirrusDefault OPTION` is the choice that asks the device for
-nothing, to be told from a default that an administrator has set; `cirrusPaper NAME` and
-`cirrusTray NAME` are what the location calls a paper and a tray. Pages are laid out by CUPS's
-filters, copies made by the device; where it can not collate, they are made by the filters (manual
-copies).
+The format is PPD 4.3 with CUPS's extensions (https://www.cups.org/doc/spec-ppd.html). The backend
+reads three attributes of our own (`cups/ppd_file`). `cirrusDefault OPTION` is the choice that asks
+nothing of the device; any other default was set by an administrator. `cirrusPaper NAME` and
+`cirrusTray NAME` are the location's names of a paper and a tray.
+
+CUPS's filters lay out the pages, and the device makes the copies. If the device cannot collate, the
+filters make the copies (manual copies).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from cirrus_bridge.drivers.names import ascii_name, device_id, english, make_and
 from cirrus_bridge.drivers.ppd_strings import LANGUAGES, words_in
 
 MARGIN_PT = 12
-# cups/ppd.h: ppdOpen refuses a file with a longer keyword, and cuts off what of a text is longer
+# cups/ppd.h: ppdOpen refuses a file with a longer keyword, and shortens a longer text
 _KEYWORD_BYTES = 40
 _TEXT_BYTES = 80
 _HEAD = """\
@@ -54,7 +55,7 @@ _CUSTOM_SIZES = """\
 *MaxMediaWidth: "3168"
 *MaxMediaHeight: "14400\""""
 _MODEL_NAME = str.maketrans("_", "-", "[]")  # PPD 4.3, 5.3
-_SOURCES = ("auto", "lower", "middle", "side", "upper")  # whatever follows
+_SOURCES = ("auto", "lower", "middle", "side", "upper")  # each with any ending
 _DUPLEX = {"1": "None", "2": "DuplexNoTumble", "3": "DuplexTumble"}
 
 
@@ -62,16 +63,16 @@ def ppd(model: str, language: PageLanguage, capabilities: Capabilities) -> str:
     """The PPD's text.
 
     Args:
-        model: the name to be shown, and to be matched by `device_id`; see `names.model_name`.
-        language: what the device is to get.
+        model: the name from `names.model_name`, which `device_id` contains as well.
+        language: the page language to send to the device.
     """
     return "\n".join(_lines(model, language, capabilities)) + "\n"
 
 
 def quoted(text: str) -> str:
-    """Text for between quotes, from which urllib.parse.unquote makes it again.
+    """The text for a quoted PPD value; urllib.parse.unquote reverses the quoting.
 
-    In UTF-8, since three bytes for one would be too much for a line of a PPD.
+    UTF-8 stays as it is: %XX takes three bytes for one, too many for a line of a PPD.
     """
     return text.replace("%", "%25").replace('"', "%22")
 
@@ -99,15 +100,20 @@ def _lines(model: str, language: PageLanguage, what: Capabilities) -> Iterator[s
 
 @dataclass(frozen=True, slots=True)
 class _Option:
-    """An option of the PPD. `choices` has the text of each choice by its keyword, or "" where
-    `words_in` has the text; `codes` the code of each choice."""
+    """An option of the PPD.
+
+    Attributes:
+        choices: keyword → text, or "" if `words_in` has the text.
+        codes: keyword → PostScript code.
+        words_of: another option whose choices have the same texts.
+    """
 
     keyword: str
     choices: Mapping[str, str]
     default: str
     codes: Mapping[str, str] = field(default_factory=dict)
     kind: str = "PickOne"
-    words_of: str = ""  # another option, whose choices have the same names
+    words_of: str = ""
 
     def lines(self) -> Iterator[str]:
         """The option in English, then in the other languages."""
@@ -119,7 +125,7 @@ class _Option:
             shown = self._shown(choice, english(text), words)
             yield f'*{self.keyword} {choice}/{shown}: "{self.codes.get(choice, "")}"'
         yield f"*CloseUI: *{self.keyword}"
-        for language in LANGUAGES:  # in UTF-8, unlike the rest (cupsLanguages)
+        for language in LANGUAGES:  # these lines are in UTF-8 (cupsLanguages)
             words = words_in(language)
             yield f'*{language}.Translation {self.keyword}/{words[self.keyword]}: ""'
             for choice, text in self.choices.items():
@@ -177,7 +183,7 @@ def _options(what: Capabilities, language: PageLanguage) -> Iterator[str]:
 
 
 def _render(options: Iterable[_Option], language: PageLanguage) -> Iterator[str]:
-    """The options with the codes of the language; the backend reads each default."""
+    """The lines of options, with the codes of the language and the default for the backend."""
     for option in options:
         codes = {
             choice: language.codes.get(f"{option.keyword} {choice}", "")
@@ -208,7 +214,7 @@ def _device_options(
 
 
 def _cloud_options(what: Capabilities) -> Iterator[_Option]:
-    """Props that no option of CUPS asks for."""
+    """Options for props that have no equivalent in CUPS."""
     choices = {
         "CirrusScale": ("Default", "Fit", "Shrink", "Actual"),
         "CirrusPriority": ("Default", "1", "25", "50", "75", "99"),
@@ -231,10 +237,10 @@ def _envelopes_one_sided(what: Capabilities, language: PageLanguage) -> Iterator
 
 
 def _tray_keywords(trays: Iterable[str]) -> dict[str, str]:
-    """Trays by their keywords, of which IPP's media-source can be made: letters, digits and -.
+    """Trays by keywords of letters, digits and -, which CUPS turns into IPP's media-source.
 
-    They differ also as IPP's names do (Tray2 and Tray-2 are both tray-2 there, and whatever begins
-    with Upper is top), and do not begin as those that CUPS makes itself (Custom.…).
+    No two keywords get the same name in IPP: there Tray2 and Tray-2 are both tray-2, and any
+    keyword that begins with Upper is top. No keyword begins as CUPS's own do (Custom.…).
     """
     found: dict[str, str] = {}
     taken = {"auto"}
@@ -251,13 +257,13 @@ def _tray_keywords(trays: Iterable[str]) -> dict[str, str]:
 
 
 def _ipp_name(keyword: str) -> str:
-    """What is equal for keywords of which CUPS makes the same media-source (ppd-cache.c)."""
+    """A name that keywords share if CUPS makes the same media-source of them (ppd-cache.c)."""
     name = keyword.lower().replace("-", "")
     return next((each for each in _SOURCES if name.startswith(each)), name)
 
 
 def _text(text: str) -> str:
-    """A translation string: what has a meaning in PPDs is written in hexadecimal."""
+    """A PPD translation string, with special characters in hexadecimal."""
     shown, left = "", _TEXT_BYTES
     for char in text:
         coded = f"<{ord(char):02X}>" if char in '<>:/"' else char

@@ -1,7 +1,7 @@
-"""The words of generated PPDs, by language: names of options, and of their choices.
+"""The texts of generated PPDs, by language: names of options and choices.
 
-The catalogs `cirrus-ppd` have the translations. CUPS's ppdc(1) reads the same files for the generic
-drivers (`ppd/cirrus-bridge.drv`).
+The translations are in the `cirrus-ppd` catalogs. CUPS's ppdc(1) reads the same files for the
+generic drivers (`ppd/cirrus-bridge.drv`).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ ENGLISH = {
 
 @functools.cache
 def words_in(language: str) -> Mapping[str, str]:
-    """The word for each option, and for each choice by `OPTION CHOICE`."""
+    """The text of each option, and of each choice under the key `OPTION CHOICE`."""
     if language == "en":
         return ENGLISH
     found = translations(DOMAIN, (language,))
