@@ -111,6 +111,36 @@ def test_all_is_well(healthy: PrintSite) -> None:
     assert healthy.key not in done.stdout
 
 
+def test_the_wire(own_site: PrintSite) -> None:
+    """`--server` tries one server, without a queue and without CUPS; nothing is printed unasked."""
+    server = own_site.server
+    own_site.cups.stop()
+    done = own_site.cirrusctl("doctor", "--server", server, "--json")
+    findings = json.loads(done.stdout)["findings"]
+    assert done.returncode == 0 and own_site.key not in done.stdout
+    assert {"version", "get location", "tempfile", "parallel segments"} <= checks(findings)
+    assert "putfile" not in checks(findings) and not own_site.cloud.jobs()
+    done = own_site.cirrusctl("doctor", "--server", f"{server}/Acme", "--submit", "Paris:Laser1")
+    assert done.returncode == 0 and len(own_site.cloud.jobs()) == 2
+    assert "PUT uploads and submits a document" in done.stdout and "0 errors" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (("--submit", "Paris:Laser1"), 2, "--submit needs --server"),
+        (("--server", "h", "--submit", "Paris"), 2, "--submit Paris is not LOCATION:DEVICE"),
+        (("--server", "h"), 3, "Add one: cirrusctl setup"),
+    ],
+)
+def test_the_wire_of_nothing(
+    site: PrintSite, words: tuple[str, ...], status: int, says: str
+) -> None:
+    """What was typed wrongly is told, and nothing is tried."""
+    done = site.cirrusctl("doctor", *words)
+    assert done.returncode == status and says in done.stderr
+
+
 @pytest.mark.parametrize(
     ("mode", "says"),
     [(0o755, "runs it as lp"), (0o777, "does not run it"), (0o600, "can not be run")],

@@ -91,6 +91,10 @@ class CloudApi:
         """`tempfile`: the name of a new temporary file for segments."""
         return answers.name(self._send("POST", "/tempfile"))
 
+    def temp_file_by_get(self) -> str:
+        """The same by GET. The API's document names no method."""
+        return answers.name(self._send("GET", "/tempfile"))
+
     def put_segment(self, name: str, segment: Segment) -> None:
         """`putsegment`: write a segment of the compressed stream at its position.
 

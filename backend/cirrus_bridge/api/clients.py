@@ -48,6 +48,11 @@ class CloudApis:
 
 def api_for(configuration: Configuration, server: Server, timeouts: UploadSettings) -> CloudApi:
     """The API client for requests about a server itself, without a queue."""
+    https = uses_tls(configuration, server)
+    return CloudApi(server, server.company or "", https=https, timeouts=timeouts)
+
+
+def uses_tls(configuration: Configuration, server: Server) -> bool:
+    """Whether requests about a server itself go by TLS."""
     # encryption=never in [defaults] may be meant for this machine; no key leaves it in plain text
-    plain = configuration.encryption_of(server) == "never" and server.may_be_plain
-    return CloudApi(server, server.company or "", https=not plain, timeouts=timeouts)
+    return configuration.encryption_of(server) != "never" or not server.may_be_plain

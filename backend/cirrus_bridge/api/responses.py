@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from cirrus_bridge.api.exchange import Exchange
@@ -97,6 +98,7 @@ def job_status(exchange: Exchange) -> JobStatus:
         state = DeliveryState.UNKNOWN
     if state < DeliveryState.SUBMITTED:  # our own states
         raise exchange.useless(tr("a job state was expected"))
+    properties = found.get("Properties")
     return JobStatus(
         state=state,
         name=_text(found.get("Name")),
@@ -105,6 +107,11 @@ def job_status(exchange: Exchange) -> JobStatus:
         received=_text(found.get("Received")),
         delivered=_text(found.get("Delivered")),
         message=_text(found.get("Message")),
+        properties=MappingProxyType(
+            {str(name): _text(value) for name, value in properties.items()}
+            if isinstance(properties, dict)
+            else {}
+        ),
     )
 
 

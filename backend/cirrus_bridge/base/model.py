@@ -193,7 +193,10 @@ class DeliveryState(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """The relevant parts of an answer to `get job`. Times are the server's texts, or empty."""
+    """The relevant parts of an answer to `get job`. Times are the server's texts, or empty.
+
+    Only the doctor looks at `properties`.
+    """
 
     state: DeliveryState
     name: str = ""
@@ -202,6 +205,7 @@ class JobStatus:
     received: str = ""
     delivered: str = ""
     message: str = ""
+    properties: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
 
     @property
     def is_failing(self) -> bool:

@@ -140,6 +140,7 @@ def test_job_status() -> None:
     assert (status.name, status.submitted, status.size_bytes) == ("T", "a", 5)
     assert (status.state, status.message) == (DeliveryState.RECEIVED, "Paper jam")
     assert (status.received, status.delivered) == ("b", "")
+    assert status.properties == {"copies": "2"}
 
 
 @pytest.mark.parametrize("state", [0, 1, 2, 3, 8, 9])
@@ -186,7 +187,7 @@ def test_text_that_utf_8_can_not_hold() -> None:
 @pytest.mark.parametrize("size", ['"x"', "1e400"])
 def test_odd_types_of_side_fields_do_no_harm(size: str) -> None:
     """A changed type of a field that does not matter is no reason to fail."""
-    text = f'{{"State":2,"Size":{size},"Segments":"y","Properties":[],"Message":{{}}}}'
+    text = f'{{"State":2,"Size":{size},"Segments":"y","Properties":["x"],"Message":{{}}}}'
     with ScriptedServer(lambda _: Answer(text)) as server:
         status = _api(server.name).job_status(Receipt(TARGETS[0], "1-1"))
     assert (status.state, status.size_bytes) == (2, 0)

@@ -3,29 +3,76 @@
 from __future__ import annotations
 
 import os
+from typing import Annotated
 
 import typer
 
+from cirrus_bridge.base.model import Target
+from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.doctor.examination import examine
 from cirrus_bridge.cirrusctl.doctor.finding import Severity
 from cirrus_bridge.cirrusctl.doctor.report import COLUMNS, rows, summary
+from cirrus_bridge.cirrusctl.doctor.wire.examination import examine_server
 from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
 from cirrus_bridge.cirrusctl.output.output import AsJson, Output
+from cirrus_bridge.cirrusctl.setup.steps import WrongAnswer
+from cirrus_bridge.cirrusctl.setup.test_page import test_page
+from cirrus_bridge.config.queue_uri import check_id
 
 
-def command(as_json: AsJson = False) -> None:
+def command(
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST[/COMPANY]",
+            help="Instead, try everything that Cirrus Bridge assumes about this server's API.",
+        ),
+    ] = None,
+    submit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOCATION:DEVICE",
+            help="With --server: try submits as well, and print two test pages there.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Look for what is wrong with printing, and say what to do.
 
     Looks at CUPS, the backend, the configuration and its keys, the way to each server, what the
     servers say of locations and devices, the poller, the journal and the disks. Ends with status 1
     if something does not work, and with 0 if there is nothing worse than a warning. Run it as root.
+
+    With --server, it tries one server of servers.d: the connection, the key, a wrong key, and each
+    request and response. Without --submit, nothing is printed or changed. The server keeps a few
+    temporary files that are never submitted, and deletes them after a while.
     """
     output = Output(as_json)
-    findings = examine(Installation.of(os.environ))
+    installation = Installation.of(os.environ)
+    if server is not None:
+        findings = examine_server(installation, server, _target(submit), test_page)
+    elif submit is not None:
+        raise WrongAnswer(tr("--submit needs --server HOST."))
+    else:
+        findings = examine(installation)
     worst = max(each.severity for each in findings)
     document = {"worst": worst, "findings": findings}
     output.rows(rows(findings), COLUMNS, none="", document=document)
     output.remark(summary(findings))
     if worst is Severity.ERROR:
         raise typer.Exit(ExitStatus.FAILED)
+
+
+def _target(text: str | None) -> Target | None:
+    if text is None:
+        return None
+    location, _, device = text.partition(":")
+    try:
+        check_id(location)
+        check_id(device)
+    except ValueError as error:
+        raise WrongAnswer(
+            tr("--submit {target} is not LOCATION:DEVICE. An id {error}.", target=text, error=error)
+        ) from None
+    return Target(location, device)

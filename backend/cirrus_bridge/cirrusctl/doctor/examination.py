@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cirrus_bridge.api.client import CloudApi
-from cirrus_bridge.api.connectivity import Endpoint
-from cirrus_bridge.api.session import trusted_cas
 from cirrus_bridge.base.errors import CirrusError, Unreachable
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.base.translation import tr
@@ -36,7 +34,7 @@ from cirrus_bridge.cirrusctl.doctor.keys import Read, read_configuration
 from cirrus_bridge.cirrusctl.inventory import Answer
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues
 from cirrus_bridge.config.load import UploadSettings
-from cirrus_bridge.config.queue_uri import SCHEME, QueueUri, parse_server
+from cirrus_bridge.config.queue_uri import SCHEME, QueueUri
 from cirrus_bridge.config.servers import Server
 from cirrus_bridge.cups.cupsd import Daemon, find_daemon
 from cirrus_bridge.cups.queues import STOPPED
@@ -199,11 +197,7 @@ def _api(read: Read, local: _Cups, server: Server, place: Place) -> CloudApi:
 def _ways(read: Read, local: _Cups) -> Iterator[network.Way]:
     for server in read.configuration.servers:
         https = not _is_plain(read, local, server)
-        host, port = parse_server(server.name)
-        endpoint = Endpoint(host.strip("[]"), port or (443 if https else 80), server.proxy)
-        yield network.Way(
-            server.name, endpoint, https, trusted_cas(server), TIMEOUTS.connect_timeout_s
-        )
+        yield network.way_to(server, https=https, timeout_s=TIMEOUTS.connect_timeout_s)
 
 
 def _ask(api: CloudApi, place: Place) -> Answer:

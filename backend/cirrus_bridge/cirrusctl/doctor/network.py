@@ -17,10 +17,13 @@ from cirrus_bridge.api.connectivity import (
     handshake,
     server_time,
 )
+from cirrus_bridge.api.session import trusted_cas
 from cirrus_bridge.base.distrust import ADVICE, PASSING, Distrust
 from cirrus_bridge.base.errors import NotTrusted, ServerMisconfigured, Unreachable
 from cirrus_bridge.base.translation import marked, tr
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, failed, good, warning
+from cirrus_bridge.config.queue_uri import parse_server
+from cirrus_bridge.config.servers import Server
 
 DNS, TCP, PROXY, TLS, CLOCK = "DNS", "TCP", tr("proxy"), "TLS", tr("clock")
 SOON = timedelta(days=21)
@@ -43,6 +46,13 @@ class Way:
     https: bool
     cas: str | bool
     timeout_s: float
+
+
+def way_to(server: Server, *, https: bool, timeout_s: float) -> Way:
+    """The way to a server of the configuration."""
+    host, port = parse_server(server.name)
+    endpoint = Endpoint(host.strip("[]"), port or (443 if https else 80), server.proxy)
+    return Way(server.name, endpoint, https, trusted_cas(server), timeout_s)
 
 
 def check_way(way: Way, now: Callable[[], datetime]) -> Iterator[Finding]:

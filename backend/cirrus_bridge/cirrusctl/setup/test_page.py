@@ -50,6 +50,11 @@ class News(NamedTuple):
     result: Result | None = None
 
 
+def test_page(is_pdf: bool) -> bytes:
+    """The test page, as PDF or as text."""
+    return (files(__package__) / "test-page.pdf").read_bytes() if is_pdf else _TEXT_PAGE.encode()
+
+
 def print_test_page(installation: Installation, queue: str, *, limit_s: float) -> Iterator[News]:
     """Print it, and tell what happens, until it is over or for so many seconds.
 
@@ -63,10 +68,8 @@ def print_test_page(installation: Installation, queue: str, *, limit_s: float) -
             tr("See cirrusctl queues."),
         )
     recent_documents(installation.state, 0)  # by which it is followed
-    if PDF in installation.cups.formats(queue):
-        page, kind = (files(__package__) / "test-page.pdf").read_bytes(), PDF
-    else:
-        page, kind = _TEXT_PAGE.encode(), TEXT
+    is_pdf = PDF in installation.cups.formats(queue)
+    page, kind = test_page(is_pdf), PDF if is_pdf else TEXT
     clock = installation.clock
     deadline_s = clock.monotonic_s() + limit_s
     job_id = installation.cups.print_document(queue, TITLE, kind, page)

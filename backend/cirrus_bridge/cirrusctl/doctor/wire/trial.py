@@ -1,0 +1,78 @@
+"""What the attempts work with: the server, what to ask it about, and earlier results."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cirrus_bridge.api.client import CloudApi
+from cirrus_bridge.base.model import JobStatus, Receipt, Segment, Target
+from cirrus_bridge.cirrusctl.doctor.finding import Finding
+from cirrus_bridge.cirrusctl.doctor.network import Way, check_way
+from cirrus_bridge.delivery.verification import SentDocument
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedPage:
+    """A test page that the server has accepted."""
+
+    receipt: Receipt
+    sent: SentDocument
+    props: Mapping[str, str]
+
+
+@dataclass
+class Trial:
+    """One server under test.
+
+    Attributes:
+        stranger: the same server, asked with a wrong key.
+        location: a location to ask about; empty if none is known.
+        target: the device that gets test pages; None if nothing may be printed.
+        page: makes the test page, as PDF or as text.
+        segment_bytes, connections: as in `[upload]`.
+        content: the location's JSON object, once the server has sent it.
+        device: the device's JSON object, once the server has sent it.
+        temp_file: the temporary file for segments that are never submitted.
+        used_bytes: how far `temp_file` is used.
+        repeat: sends the first submit again, once there was one.
+    """
+
+    api: CloudApi
+    stranger: CloudApi
+    way: Way
+    now: Callable[[], datetime]
+    location: str
+    target: Target | None
+    page: Callable[[bool], bytes]
+    segment_bytes: int
+    connections: int
+    content: Mapping[str, Any] = field(default_factory=dict)
+    device: Mapping[str, Any] = field(default_factory=dict)
+    temp_file: str = ""
+    used_bytes: int = 0
+    repeat: Callable[[], list[Receipt]] = list
+    pages: dict[str, SubmittedPage] = field(default_factory=dict)
+    statuses: dict[str, JobStatus] = field(default_factory=dict)
+
+    @functools.cached_property
+    def way_findings(self) -> list[Finding]:
+        """What the doctor finds on the way to the server."""
+        return list(check_way(self.way, self.now))
+
+    @property
+    def known_target(self) -> Target | None:
+        """The device to ask about: that of the command line, or the first of the location."""
+        devices = self.content.get("Devices")
+        if self.target is None and isinstance(devices, dict) and devices:
+            return Target(self.location, min(devices))
+        return self.target
+
+    def next_segment(self, size_bytes: int) -> Segment:
+        """A segment of the temporary file, behind those before it."""
+        segment = Segment(self.used_bytes, b"%" * size_bytes)
+        self.used_bytes = segment.end
+        return segment

@@ -1,0 +1,45 @@
+"""installer/docs/wire.md has every assumption that the doctor tries, and no other."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from cirrus_bridge.cirrusctl.doctor.finding import Severity
+from cirrus_bridge.cirrusctl.doctor.wire.assumptions import ASSUMPTIONS
+from paths import REPO
+
+PAGE = (REPO / "installer" / "docs" / "wire.md").read_text()
+PACKAGE = REPO / "backend" / "cirrus_bridge"
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in PAGE.splitlines()
+    if line.startswith("| ") and not line.startswith(("| assumption", "| ---"))
+]
+
+
+def test_every_assumption_has_its_row() -> None:
+    """In the same order, with the same source."""
+    assert [(name, source) for name, _, source, _ in ROWS] == [
+        (str(each.name), each.source) for each in ASSUMPTIONS
+    ]
+
+
+PLACES = re.findall(r"`((?!tests/)[a-z_/]+/[a-z_]+\.py)`(?:: `(\w+)`)?", PAGE)
+
+
+@pytest.mark.parametrize("place", dict.fromkeys(PLACES), ids=" ".join)
+def test_every_place_exists(place: tuple[str, str]) -> None:
+    """A module of the package, and what the table names in it."""
+    path, name = place
+    assert re.search(rf"\b{name}\b", (PACKAGE / path).read_text())
+
+
+def test_names_and_needs() -> None:
+    """A name is given once, and an assumption needs only those that were tried before."""
+    names = [str(each.name) for each in ASSUMPTIONS]
+    for number, each in enumerate(ASSUMPTIONS):
+        assert names.count(str(each.name)) == 1
+        assert set(each.needs) <= set(names[:number])
+        assert each.fix and each.severity in (Severity.WARNING, Severity.ERROR)
