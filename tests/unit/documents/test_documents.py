@@ -27,6 +27,18 @@ def test_links(page: Path) -> None:
         assert ":" in link or (page.parent / link).exists(), link
 
 
+CONTRIBUTING = (REPO / "CONTRIBUTING.md").read_text()
+RECIPES = CONTRIBUTING.partition("## Recipes")[2].partition("## Decisions")[0]
+EXAMPLES = ("cirrusctl/commands/NAME.py",)
+
+
+@pytest.mark.parametrize("place", dict.fromkeys(re.findall(r"`([\w/-]+/[\w.-]+\.\w+)`", RECIPES)))
+def test_recipes_name_what_there_is(place: str) -> None:
+    """Each file of a recipe is there, in the repository or in the package."""
+    package = REPO / "backend" / "cirrus_bridge"
+    assert place in EXAMPLES or (REPO / place).exists() or (package / place).exists()
+
+
 def test_the_readme_is_short() -> None:
     """Two screens: what it is, how to begin, where to read on."""
     assert len((REPO / "README.md").read_text().splitlines()) <= 110
