@@ -218,7 +218,7 @@ def test_key_that_others_can_read(healthy: PrintSite) -> None:
     assert "secret-of-another" not in done.stdout and done.returncode == 1
     findings = examine(healthy)
     bad = of(findings, "key files")
-    assert bad["code"] == "CB-203" and f"chmod 600 {path}" in bad["text"]
+    assert bad["code"] == "CB-203" and f"chmod 600 {path}" in bad["fix"]
     assert {"key", "TCP"} <= checks(findings)
 
 
