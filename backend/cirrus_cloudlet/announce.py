@@ -1,7 +1,6 @@
-"""Announce the server on the networks it listens on, by DNS-SD (`_cirrusprint._tcp`, RFC 6763).
+"""Announce the server by DNS-SD (`_cirrusprint._tcp`, RFC 6763) on the networks it listens on.
 
-A server on a loopback address is announced there alone. Nothing that goes wrong here keeps the
-server from serving.
+A server on a loopback address is announced there alone. No failure here stops the server.
 """
 
 from __future__ import annotations
@@ -19,18 +18,20 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def announced(address: str, port: int, *, tls: bool, companies: Sequence[str]) -> Iterator[None]:
-    """Announce while the block runs; a goodbye is sent at its end.
+def announce_server(
+    address: str, port: int, *, tls: bool, companies: Sequence[str]
+) -> Iterator[None]:
+    """Announce the server while the block runs, and say goodbye at its end.
 
     Args:
-        address: the numeric address that is listened on, which may be the unspecified one.
-        companies: named where there is just one, since a server has one announcement.
+        address: the numeric address that the server listens on; may be the unspecified address.
+        companies: their ids; a single company is named in the announcement.
     """
     ended = threading.Event()
     work = threading.Thread(
         target=_announce, args=(address, port, tls, companies, ended), daemon=True
     )
-    work.start()  # it takes a second until nobody has objected to the name
+    work.start()  # in a thread: probing for the name takes almost a second (RFC 6762, 8.1)
     try:
         yield
     finally:
@@ -60,12 +61,12 @@ def _announce(
             )
             mdns.register_service(info, allow_name_change=True)
             ended.wait()
-    except Exception as error:  # noqa: BLE001 - whatever a network or library does: serving goes on
-        _log.warning("this server is not announced on the network: %r", error)
+    except Exception as error:  # noqa: BLE001 - no fault of the network or zeroconf may stop the server
+        _log.warning("cannot announce this server on the network: %r", error)
 
 
 def _addresses() -> list[str]:
-    import ifaddr  # of zeroconf
+    import ifaddr  # a dependency of zeroconf
 
     addresses = [ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
     found = [ipaddress.ip_address(str(each.ip)) for each in addresses]

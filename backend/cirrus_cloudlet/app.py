@@ -1,8 +1,8 @@
-"""The web application: which request is whose, who may ask, and how a failure is told.
+"""The web application: dispatch, API keys, and error responses.
 
-Statuses 400 to 499 say that a request is wrong in its structure; whatever else fails is answered
-with 200 and `Error: message`, as the API's document has it. A key is checked before a body is
-read, and neither keys nor queries are ever logged.
+A request with a wrong structure gets a 4xx status. Any other failure gets status 200 and
+`Error: message`, as the API document says. The key is checked before the body is read. Keys and
+queries are never logged.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PUT = frozenset({"PUT"})
 
 
 class Endpoint(NamedTuple):
-    """A request of the API; `ids` follow its name in the path."""
+    """A request of the API; `ids` is the number of ids after its name in the path."""
 
     methods: frozenset[str]
     ids: int
@@ -55,8 +55,8 @@ _ENDPOINTS: Mapping[tuple[str, ...], Endpoint] = {
 }
 
 
-def application(cloud: Cloud) -> Router:
-    """The application that serves a cloud; starts and stops it with the server."""
+def make_application(cloud: Cloud) -> Router:
+    """Make the application that serves a cloud, and starts and stops it with the server."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
@@ -64,34 +64,34 @@ def application(cloud: Cloud) -> Router:
         yield
         await run_in_threadpool(cloud.stop)
 
-    # no routes: they match decoded paths, in which an id's own `/` cannot be told from a separator
-    return Router(default=_served(cloud), lifespan=lifespan)
+    # no routes: they match decoded paths, in which a `/` of an id looks like a separator
+    return Router(default=_serve(cloud), lifespan=lifespan)
 
 
-def _served(cloud: Cloud) -> ASGIApp:
+def _serve(cloud: Cloud) -> ASGIApp:
     site = Site(cloud)
     instance = secrets.token_hex(8)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        with contextlib.suppress(ClientDisconnect):  # nobody is left to be answered
+        with contextlib.suppress(ClientDisconnect):  # the client is gone
             try:
-                response = await _answered(cloud, site, request, instance)
-            except asyncio.CancelledError:  # the server ends, and has given the request its time
+                response = await _answer(cloud, site, request, instance)
+            except asyncio.CancelledError:  # the server stops, and the grace period is over
                 response = PlainTextResponse("the server is stopping\n", 503)
             await response(scope, receive, send)
 
     return app
 
 
-async def _answered(cloud: Cloud, site: Site, request: Request, instance: str) -> Response:
+async def _answer(cloud: Cloud, site: Site, request: Request, instance: str) -> Response:
     try:
         call = Call(request)
         if call.path[:1] == ("api",):
             response = await _api(cloud, call)
-            # a client that knows this may repeat a submit whose answer it has lost
+            # lets a client repeat a submit whose response was lost
             response.headers["Idempotency-Supported"] = "1"
-            # and one that sees this change no longer relies on what it has uploaded
+            # after a change of this, a client no longer relies on its uploaded segments
             response.headers["Server-Instance"] = instance
             return response
         return await site.answer(call)
@@ -102,7 +102,7 @@ async def _answered(cloud: Cloud, site: Site, request: Request, instance: str) -
         return PlainTextResponse(f"Error: {refusal}")
     except (OSError, sqlite3.Error) as error:
         log.exception("a request failed")
-        return PlainTextResponse(f"Error: the server could not do it: {error}")
+        return PlainTextResponse(f"Error: internal error of the server ({error})")
 
 
 async def _api(cloud: Cloud, call: Call) -> Response:
@@ -119,14 +119,14 @@ async def _api(cloud: Cloud, call: Call) -> Response:
     _check_method(call, endpoint.methods)
     sent = call.bearer()
     if sent is None:
-        raise RequestFault(401, "an API key is needed: Authorization: Bearer KEY")
+        raise RequestFault(401, "an API key is required: Authorization: Bearer KEY")
     key = await run_in_threadpool(cloud.keys.find, sent)
     if key is None:
-        raise RequestFault(401, "this API key is not known")
+        raise RequestFault(401, "unknown API key")
     return await endpoint.answer(cloud, call, key)
 
 
 def _check_method(call: Call, methods: frozenset[str]) -> None:
     if call.method not in methods:
         allowed = ", ".join(sorted(methods))
-        raise RequestFault(405, f"{call.method} is not the way to ask this; use {allowed}")
+        raise RequestFault(405, f"{call.method} is not allowed here; use {allowed}")

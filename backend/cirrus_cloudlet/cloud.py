@@ -1,4 +1,4 @@
-"""The parts of the cloud of one data folder, put together."""
+"""All parts of the cloud of one data folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STOP_WAIT_S = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """Everything that requests and deliveries work on."""
+    """The parts that requests and deliveries work on."""
 
     store: Store
     inventory: InventoryFile
@@ -39,21 +39,21 @@ class Cloud:
     worker: Worker
 
     def start(self) -> None:
-        """Clear up after the last run, and deliver from now on."""
+        """Remove the leftovers of the last run, and start delivering."""
         housekeeping.remove_leftovers(self.uploads, self.documents, self.previews)
         self.worker.start()
 
     def stop(self) -> None:
-        """End the deliveries, and let go of the database."""
+        """Stop delivering, and close the database."""
         self.worker.stop(_STOP_WAIT_S)
         self.store.close()
 
 
-def cloud_of(folder: Path) -> Cloud:
-    """The cloud of a data folder, not started yet.
+def make_cloud(folder: Path) -> Cloud:
+    """Make the cloud of a data folder; it is not started yet.
 
     Raises:
-        SettingsError: what is in the folder can not be used.
+        SettingsError: cloudlet.toml or the database in the folder cannot be used.
     """
     inventory = InventoryFile(folder)
     store = Store(folder)

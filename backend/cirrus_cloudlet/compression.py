@@ -1,7 +1,7 @@
-"""Turn uploaded bytes into the document they are said to hold.
+"""Decompress uploaded data.
 
-A compressed stream counts only when it is whole: ended, checksum right, nothing after it. Memory
-does not grow with the document, and nothing is written here.
+A compressed stream is accepted only with its end, the right checksum and no bytes after it.
+Memory use does not grow with the document.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 
 from cirrus_cloudlet.errors import Refused
 
-_PIECE_BYTES = 1024 * 1024  # a small upload may hold gigabytes: taken out piece by piece
+_PIECE_BYTES = 1024 * 1024  # a small upload may hold gigabytes
 _WINDOW = {1: zlib.MAX_WBITS, 2: zlib.MAX_WBITS + 16}  # RFC 1950, RFC 1952
 
 
 class Compression(enum.IntEnum):
-    """The API's `cmp`."""
+    """The values of the API's `cmp`."""
 
     NONE = 0
     ZLIB = 1
@@ -25,10 +25,10 @@ class Compression(enum.IntEnum):
 
 
 def parse_compression(text: str | None, allowed: tuple[Compression, ...]) -> Compression:
-    """`cmp` as a request gives it; absent means none.
+    """Read `cmp` of a request; an absent `cmp` means none.
 
     Raises:
-        Refused: it is none of `allowed`.
+        Refused: the value is not in `allowed`.
     """
     for compression in allowed:
         if (text or "0") == str(compression.value):
@@ -37,8 +37,8 @@ def parse_compression(text: str | None, allowed: tuple[Compression, ...]) -> Com
     raise Refused(f"cmp={text!r}, but this request takes {wanted}")
 
 
-def decompressed(chunks: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
-    """The document's bytes.
+def decompress(chunks: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
+    """Yield the document's bytes.
 
     Raises:
         Refused: the stream is damaged, cut short, or has bytes after its end.
@@ -47,12 +47,12 @@ def decompressed(chunks: Iterable[bytes], compression: Compression) -> Iterator[
         yield from chunks
         return
     try:
-        yield from _inflated(chunks, compression)
+        yield from _inflate(chunks, compression)
     except zlib.error as error:
         raise Refused(f"the {compression.name.lower()} data is damaged: {error}") from error
 
 
-def _inflated(chunks: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
+def _inflate(chunks: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
     name = compression.name.lower()
     stream = zlib.decompressobj(_WINDOW[compression])
     for chunk in chunks:

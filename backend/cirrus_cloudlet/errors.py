@@ -1,19 +1,18 @@
-"""What can go wrong, as the one who asked is told it.
+"""Errors, one class for each way of reporting.
 
-Three classes, one for each way of telling: a `Refused` request is answered with `Error: …`, a
-`RequestFault` with a 4xx status, and a `SettingsError` ends a command or keeps the last good
-settings in use. None of them ever carries a key.
+A `Refused` request gets `Error: …`, a `RequestFault` a 4xx status. A `SettingsError` ends a
+command, or keeps the last good settings in use. No error carries a key.
 """
 
 from __future__ import annotations
 
 
 class Refused(Exception):
-    """The request was understood and is not carried out; nothing was changed."""
+    """The request is understood, but cannot be carried out; nothing was changed."""
 
 
 class RequestFault(Exception):
-    """The request itself is wrong in its structure: key, path, method, parameters, size."""
+    """The structure of the request is wrong: its key, path, method, parameters or size."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -21,4 +20,4 @@ class RequestFault(Exception):
 
 
 class SettingsError(Exception):
-    """cloudlet.toml, the data folder or a command's argument can not be used as it is."""
+    """cloudlet.toml, the data folder or a command's argument cannot be used."""

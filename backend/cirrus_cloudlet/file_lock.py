@@ -1,6 +1,6 @@
 """Locks between processes, on files of the data folder.
 
-The system frees a lock when its holder ends, however it ends; no stale lock is left behind.
+The kernel frees a lock when its holder ends in any way, so no stale lock remains.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from cirrus_cloudlet.errors import SettingsError
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Wait for the lock, hold it for the block."""
-    with _opened(path) as descriptor:
+def lock(path: Path) -> Iterator[None]:
+    """Wait for the lock, and hold it while the block runs."""
+    with _open_lock(path) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
 
 
 @contextlib.contextmanager
-def locked_or_refused(path: Path, refusal: str) -> Iterator[None]:
-    """Hold the lock for the block.
+def lock_or_refuse(path: Path, refusal: str) -> Iterator[None]:
+    """Hold the lock while the block runs.
 
     Raises:
-        SettingsError: another process holds it; says `refusal`.
+        SettingsError: another process holds the lock; the message is `refusal`.
     """
-    with _opened(path) as descriptor:
+    with _open_lock(path) as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -38,7 +38,7 @@ def locked_or_refused(path: Path, refusal: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[int]:
+def _open_lock(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         yield descriptor

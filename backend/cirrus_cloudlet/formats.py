@@ -1,13 +1,13 @@
-"""Document formats, told from a document's first bytes.
+"""Detection of document formats from a document's first bytes.
 
-Looks at nothing but those bytes: a title's extension promises nothing about the content.
+A title's extension is ignored, because it proves nothing about the content.
 """
 
 from __future__ import annotations
 
 import re
 
-HEAD_BYTES = 4096  # enough for the job control lines in front of a printer language
+HEAD_BYTES = 4096  # enough for the PJL lines before a printer language
 DEVICE_FORMATS = ("pdf", "pcl", "pcl6", "ps", "txt", "any")
 
 _JOB_CONTROL = b"\x1b%-12345X"
@@ -17,7 +17,7 @@ _TEXT_CONTROLS = frozenset("\t\n\f\r")
 
 
 def sniff(head: bytes) -> str:
-    """pdf, ps, pcl, pcl6, txt, or bin for anything else."""
+    """Name the format: pdf, ps, pcl, pcl6, txt, or bin for anything else."""
     if head.startswith(b"%PDF"):
         return "pdf"
     if head.startswith(b"%!"):
@@ -31,12 +31,12 @@ def sniff(head: bytes) -> str:
 
 
 def is_printer_language(document_format: str) -> bool:
-    """Whether such a document goes to a printer as it is, without a driver."""
+    """Tell whether a printer takes this format without a driver."""
     return document_format in ("pcl", "pcl6", "ps")
 
 
 def _is_text(head: bytes) -> bool:
-    for cut in range(4):  # the last character may have been cut in two
+    for cut in range(4):  # the head may end within a UTF-8 character
         try:
             text = head[: len(head) - cut].decode()
         except UnicodeDecodeError:

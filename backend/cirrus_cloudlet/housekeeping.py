@@ -1,4 +1,4 @@
-"""What is kept no longer than needed: expired uploads, old documents, leftovers of a crash."""
+"""Removal of expired uploads, old documents and leftovers of a crash."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DAY_S = 24 * _HOUR_S
 
 
 def remove_leftovers(uploads: Uploads, documents: Documents, previews: Previews) -> None:
-    """Files that no row names; only before the first request."""
+    """Remove files that no row names; call this only before the first request."""
     uploads.sweep()
     documents.sweep()
     previews.sweep(everything=True)
@@ -21,7 +21,7 @@ def remove_leftovers(uploads: Uploads, documents: Documents, previews: Previews)
 def remove_old(
     inventory: InventoryFile, uploads: Uploads, documents: Documents, previews: Previews
 ) -> None:
-    """Uploads and documents that are over their time; safe at any moment."""
+    """Remove expired uploads and documents; safe at any time."""
     limits = inventory.current().limits
     uploads.expire(limits.upload_hours * _HOUR_S)
     documents.prune(limits.document_days * _DAY_S)

@@ -1,7 +1,7 @@
-"""Job properties: lists of name=value pairs, and which values the known names take.
+"""Job properties: lists of name=value pairs, and the values that known names take.
 
-Names that are not in the table pass with any value, as the API allows. A list is taken whole or
-refused whole; a value is never corrected.
+An unknown name may have any value, as the API document says. A list is accepted or refused as a
+whole; no value is corrected.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _CHOICES = {"bmp": ("300", "600")}
 
 
 def parse_props(text: str, *, semicolons: bool) -> dict[str, str]:
-    """The pairs of a list that line feeds (and, if asked, semicolons) delimit.
+    """Read a list of pairs, delimited by line feeds and, with `semicolons`, by semicolons too.
 
     `\\r\\n` counts as a line feed, and one delimiter may follow the last pair.
 
     Raises:
-        Refused: an item is no pair, a name comes twice, or a value is not one of its name's.
+        Refused: an item is not a pair, a name comes twice, or a value is not allowed.
     """
     items = re.split(r"\r?\n|;" if semicolons else r"\r?\n", text)
     if items[-1] == "":
@@ -48,13 +48,13 @@ def parse_props(text: str, *, semicolons: bool) -> dict[str, str]:
 
 
 def check_props(props: Mapping[str, str]) -> None:
-    """Let through what a job may be submitted with.
+    """Check the properties of a job.
 
     Raises:
-        Refused: a known name has a value it can not take, or there are control characters.
+        Refused: a known name has a wrong value, or a pair has a control character.
     """
     for name, value in props.items():
-        # line breaks would turn one pair into two wherever the list is written out again
+        # a line break would turn one pair into two when the list is written out again
         if any(unicodedata.category(character) == "Cc" for character in name + value):
             raise Refused(f"props: {name!r} holds a control character")
         if name in _RANGES:

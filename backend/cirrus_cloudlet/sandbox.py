@@ -1,8 +1,7 @@
-"""Run a program on a stranger's document: shut in, and with limits on all that it can use up.
+"""Run a program on an untrusted document in a sandbox, with limits on all resources.
 
-Bubblewrap shuts it in: no network, no other process, none of this machine's files but its
-programs and fonts, nothing to write to. The document is its standard input. Where that can not
-be had, nothing is run at all.
+Bubblewrap gives the program no network, no other process, no writable place, and no files but
+programs and fonts. The document is its standard input. Without bubblewrap nothing is run.
 """
 
 from __future__ import annotations
@@ -20,34 +19,35 @@ _CPU_S = 10
 _MEMORY_BYTES = 512 * 1024**2
 _OUTPUT_BYTES = 16 * 1024**2
 _NOBODY = 65534
+_TOO_LONG = "the document takes too long"
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 _READABLE = ("/usr", "/lib", "/lib64", "/etc/fonts", "/var/cache/fontconfig")
-_SHUT_IN = (
+_SANDBOX = (
     *("nice", "bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"),
     *("--die-with-parent", "--new-session"),
     *(word for path in _READABLE for word in ("--ro-bind-try", path, path)),
     *("--chdir", "/", "--remount-ro", "/"),
-    # within, where they hold for nothing else: the program can not start another, either
+    # set within the sandbox, so that the limits apply to this program alone
     *("prlimit", "--nproc=1", "--nofile=32", "--core=0", f"--cpu={_CPU_S}"),
     *(f"--as={_MEMORY_BYTES}", f"--fsize={_OUTPUT_BYTES}"),
 )
 
 
 class SandboxFault(Exception):
-    """The program did not do it; the text says why, for people."""
+    """The program failed; the text gives the cause, for people."""
 
 
-def run_shut_in(command: Sequence[str], document: Path, *, wait_s: float = WAIT_S) -> bytes:
-    """What the program writes to its standard output, with the document as its standard input.
+def run_sandboxed(command: Sequence[str], document: Path, *, wait_s: float = WAIT_S) -> bytes:
+    """Run a program with the document as standard input, and return its standard output.
 
     Raises:
-        SandboxFault: it can not be run, fails, or reaches a limit.
+        SandboxFault: the program cannot be run, fails, or reaches a limit.
     """
-    as_nobody = os.geteuid() == 0  # within the walls, too, root would be more than is needed
+    as_nobody = os.geteuid() == 0  # even in the sandbox the program does not need root
     with document.open("rb") as source, tempfile.TemporaryFile() as output:
         try:
             process = subprocess.Popen(
-                [*_SHUT_IN, *command],
+                [*_SANDBOX, *command],
                 stdin=source,
                 stdout=output,
                 stderr=subprocess.DEVNULL,
@@ -59,15 +59,15 @@ def run_shut_in(command: Sequence[str], document: Path, *, wait_s: float = WAIT_
                 extra_groups=() if as_nobody else None,
             )
         except OSError as error:
-            raise SandboxFault(f"it can not be started: {error.strerror}") from error
+            raise SandboxFault(f"cannot start bubblewrap ({error.strerror})") from error
         try:
             status = process.wait(wait_s)
         except subprocess.TimeoutExpired:
-            raise SandboxFault("it takes too long") from None
+            raise SandboxFault(_TOO_LONG) from None
         finally:
             _end(process)
         if status:
-            raise SandboxFault(_why(status))
+            raise SandboxFault(_cause(status))
         output.seek(0)
         return output.read()
 
@@ -79,11 +79,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _why(status: int) -> str:
-    # bubblewrap says that its program was ended by a signal as a shell does
+def _cause(status: int) -> str:
+    # bubblewrap reports a signal as a shell does: 128 + its number
     number = -status if status < 0 else status - 128
     if number in (signal.SIGXCPU, signal.SIGKILL):
-        return "it takes too long"
-    return (
-        "it is too large" if number == signal.SIGXFSZ else "it is damaged, protected or too large"
-    )
+        return _TOO_LONG
+    if number == signal.SIGXFSZ:
+        return "the picture is too large"
+    return "the document is damaged, protected or too large"

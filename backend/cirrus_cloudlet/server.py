@@ -1,7 +1,7 @@
 """The server process: socket, TLS, signals.
 
-Plain text is served on loopback addresses only. The one line on standard output says where the
-server listens, and is printed when it accepts connections.
+Plain text is served on loopback addresses only. When the server accepts connections, it prints
+its URL as the only line on standard output.
 """
 
 from __future__ import annotations
@@ -18,53 +18,57 @@ from pathlib import Path
 
 import uvicorn
 
-from cirrus_cloudlet.announce import announced
-from cirrus_cloudlet.app import application
-from cirrus_cloudlet.cloud import cloud_of
+from cirrus_cloudlet.announce import announce_server
+from cirrus_cloudlet.app import make_application
+from cirrus_cloudlet.cloud import make_cloud
 from cirrus_cloudlet.errors import SettingsError
-from cirrus_cloudlet.file_lock import locked_or_refused
+from cirrus_cloudlet.file_lock import lock_or_refuse
 from cirrus_cloudlet.inventory.file import InventoryFile
 
-_HEADER_BYTES = 256 * 1024  # props and targets travel in the query of putfile
-_GRACE_S = 1  # for requests under way when the server is told to end
+_HEADER_BYTES = 256 * 1024  # the query of putfile has props and targets
+_GRACE_S = 1  # for running requests when the server stops
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """A certificate (with its chain) and its key, as PEM files."""
+    """PEM files of a certificate (with its chain) and its key."""
 
     certificate: Path
     key: Path
 
 
 def serve(folder: Path, listen: str, tls: Tls | None, *, announce: bool) -> None:
-    """Serve a data folder until SIGTERM or SIGINT; `announce` it by DNS-SD meanwhile.
+    """Serve a data folder until SIGTERM or SIGINT.
+
+    Args:
+        listen: ADDRESS:PORT; port 0 means any free port.
+        announce: whether to announce the server by DNS-SD.
 
     Raises:
-        SettingsError: the address, the certificate or the folder can not be used.
+        SettingsError: the address, the certificate or the folder cannot be used.
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
-    # a message for each malformed request would let anybody fill the log
+    # a message for each malformed request would let anyone fill the log
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     if tls:
         _check_certificate(tls)
     host, port = _address(listen)
-    refusal = f"another cirrus-cloudlet serves {folder} already"
+    refusal = f"another cirrus-cloudlet already serves {folder}"
     with (
-        _bound(host, port, plaintext=tls is None) as bound,
-        locked_or_refused(folder / "serve.lock", refusal),
-        _ended_by_signals(),
+        _bind(host, port, plaintext=tls is None) as bound,
+        lock_or_refuse(folder / "serve.lock", refusal),
+        _ignore_signals(),
     ):
         name = f"[{host}]" if ":" in host else host
         scheme = "https" if tls else "http"
         config = uvicorn.Config(
-            application(cloud_of(folder)),
+            make_application(make_cloud(folder)),
             http="h11",
             ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=False,  # whoever is on this machine could be at any address by them
+            proxy_headers=False,  # with these headers a local client could claim any address
             h11_max_incomplete_event_size=_HEADER_BYTES,
             timeout_graceful_shutdown=_GRACE_S,
             ssl_certfile=tls.certificate if tls else None,
@@ -74,7 +78,7 @@ def serve(folder: Path, listen: str, tls: Tls | None, *, announce: bool) -> None
         shown: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
         if announce:
             companies = list(InventoryFile(folder).current().companies)
-            shown = announced(address, port, tls=tls is not None, companies=companies)
+            shown = announce_server(address, port, tls=tls is not None, companies=companies)
         with shown:
             _Server(config, f"{scheme}://{name}:{port}/").run([bound])
 
@@ -91,8 +95,8 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    # uvicorn raises the signal again once it has ended; by then it means nothing more
+def _ignore_signals() -> Iterator[None]:
+    # uvicorn raises the signal again after its end; the process has to exit with status 0
     before = {each: signal.signal(each, _ignore) for each in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
@@ -113,7 +117,7 @@ def _address(listen: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _bound(host: str, port: int, *, plaintext: bool) -> socket.socket:
+def _bind(host: str, port: int, *, plaintext: bool) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -122,7 +126,7 @@ def _bound(host: str, port: int, *, plaintext: bool) -> socket.socket:
         raise SettingsError(f"--listen {host!r}: {error}") from error
     if plaintext and not ipaddress.ip_address(address[0]).is_loopback:
         raise SettingsError(
-            f"{host} can be reached from other machines: API keys would travel in plain text."
+            f"other machines can reach {host}, and API keys would travel in plain text."
             " Give --tls-cert and --tls-key, or listen on 127.0.0.1."
         )
     found = socket.socket(family, kind, protocol)
@@ -131,7 +135,7 @@ def _bound(host: str, port: int, *, plaintext: bool) -> socket.socket:
         found.bind(address)
     except OSError as error:
         found.close()
-        raise SettingsError(f"can not listen on {host}:{port}: {error.strerror}") from error
+        raise SettingsError(f"cannot listen on {host}:{port} ({error.strerror})") from error
     return found
 
 
@@ -139,4 +143,4 @@ def _check_certificate(tls: Tls) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.certificate, tls.key)
     except (OSError, ssl.SSLError) as error:
-        raise SettingsError(f"{tls.certificate} and {tls.key} can not be used: {error}") from error
+        raise SettingsError(f"cannot use {tls.certificate} and {tls.key} ({error})") from error

@@ -1,8 +1,8 @@
-"""Submit an uploaded file to devices: all of its targets, or nothing.
+"""Submit an uploaded file to devices: to all of its targets, or to none.
 
-The order of effects: check what was asked → write the document → one transaction with the
-document, its jobs and its idempotency key. Only after that is a job id told to anybody. A request
-with a key that was used before gets the ids that the first one got, and makes no job.
+The order of effects: check the request → write the document → store document, jobs and
+idempotency key in one transaction → return the job ids. A request that repeats a key gets the
+ids of the first request, and makes no job.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cirrus_cloudlet.compression import Compression, decompressed
+from cirrus_cloudlet.compression import Compression, decompress
 from cirrus_cloudlet.errors import Refused
 from cirrus_cloudlet.inventory.file import InventoryFile
 from cirrus_cloudlet.inventory.ids import parse_targets
@@ -21,12 +21,12 @@ from cirrus_cloudlet.job_props import parse_props
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import Document, Documents
 from cirrus_cloudlet.storage.jobs import Jobs
-from cirrus_cloudlet.storage.uploads import Segment, Uploads, assembled
+from cirrus_cloudlet.storage.uploads import Segment, Uploads, assemble
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A submit as it was asked for, the lists still as texts."""
+    """The parameters of a submit; lists are not parsed yet."""
 
     company: str
     targets: str
@@ -38,13 +38,15 @@ class Order:
 
     @property
     def request(self) -> str:
-        """What has to be the same where a key comes again. Not the bytes: a filter that runs
-        again may write another date into them."""
+        """The part of the request that has to be the same when a key is repeated.
+
+        The document is not part of it: a filter that runs again may write another date into it.
+        """
         return json.dumps([self.targets, self.title, self.props])
 
 
 class Submission:
-    """Submits for one data folder; `submitted` is called after each one."""
+    """Submits for one data folder; `submitted` is called after each submit."""
 
     def __init__(
         self,
@@ -63,13 +65,13 @@ class Submission:
         self._submitted = submitted
 
     def submit(self, order: Order, segments: Sequence[Segment]) -> list[str]:
-        """Make the jobs; returns their ids in the order of the targets.
+        """Make the jobs, and return their ids in the order of the targets.
 
         Raises:
-            Refused: anything about the order or the file is wrong; there is no job then.
+            Refused: a parameter or the file is wrong; no job was made.
         """
         with self._store.reading() as db:
-            if known := _known(db, order):
+            if known := _find_earlier(db, order):
                 return known
         props = parse_props(order.props, semicolons=order.semicolons)
         targets = parse_targets(order.targets)
@@ -81,7 +83,7 @@ class Submission:
             if inventory.device(order.company, *target).inactive:
                 raise Refused(f"device {target.device!r} at {target.location!r} is inactive")
         document = self._documents.write(
-            decompressed(self._uploads.read(assembled(segments)), order.compression),
+            decompress(self._uploads.read(assemble(segments)), order.compression),
             [segment.length for segment in segments],
             inventory.limits.document_bytes,
         )
@@ -89,7 +91,7 @@ class Submission:
             for target in targets:
                 _check_format(inventory.device(order.company, *target), document)
             with self._store.transaction() as db:
-                if known := _known(db, order):  # the same request was quicker on another line
+                if known := _find_earlier(db, order):  # a parallel request was faster
                     self._documents.discard(document)
                     return known
                 self._documents.insert(db, document)
@@ -106,8 +108,8 @@ class Submission:
         return ids
 
 
-def _known(db: sqlite3.Connection, order: Order) -> list[str]:
-    """The ids of an earlier request with the same key; none if there was none."""
+def _find_earlier(db: sqlite3.Connection, order: Order) -> list[str]:
+    """Find the job ids of an earlier request with the same key; empty if there was none."""
     row = db.execute(
         "SELECT request, jobs FROM idempotency WHERE company = ? AND key = ?",
         (order.company, order.idempotency_key),
@@ -115,7 +117,7 @@ def _known(db: sqlite3.Connection, order: Order) -> list[str]:
     if row is None:
         return []
     if row["request"] != order.request:
-        raise Refused("this Idempotency-Key came with another request before")
+        raise Refused("this Idempotency-Key belongs to another request")
     ids: list[str] = json.loads(row["jobs"])
     return ids
 

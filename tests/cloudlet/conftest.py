@@ -1,4 +1,4 @@
-"""The servers that the contract tests talk to."""
+"""Fixtures: cloudlet servers and their clients."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from curl import Curl
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudletServer]:
-    """One server for all the tests that leave no trace but jobs and names of their own."""
+    """One server for all tests that leave only jobs and ids of their own."""
     server = CloudletServer()
     server.start(tmp_path_factory.mktemp("shared") / "data")
     server.cli("company", "add", "Rival")
@@ -33,7 +33,7 @@ def curl(shared: CloudletServer) -> Curl:
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[CloudletServer]:
-    """A server of the test's own."""
+    """A server for one test."""
     server = CloudletServer()
     server.start(tmp_path / "data")
     yield server

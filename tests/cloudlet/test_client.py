@@ -1,4 +1,4 @@
-"""The bridge's API client and the embedded cloud, each the other's judge."""
+"""The bridge's API client against the embedded cloud."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_gap(cloud: CloudletServer) -> None:
 
 
 def test_several_targets(cloud: CloudletServer) -> None:
-    """One id a target, in their order; one wrong target and there is no job at all."""
+    """Each target gets a job id, in order; a wrong target prevents every job."""
     cloud.cli("device", "add", "ACME/Office/Second", "--type", "file")
     second = Target("Office", "Second")
     first_job, second_job = _api(cloud).put_file(b"x", _ticket(Compression.NONE, second, TARGET))
@@ -140,7 +140,7 @@ def test_several_targets(cloud: CloudletServer) -> None:
 
 
 def test_status_location_device_version(cloud: CloudletServer) -> None:
-    """What the server says of jobs, locations, devices and itself."""
+    """The client reads a job's status, a location, a device and the version."""
     api = _api(cloud)
     (receipt,) = api.put_file(DATA, _ticket(Compression.NONE, copies="3"))
     status = api.job_status(receipt)
@@ -152,8 +152,10 @@ def test_status_location_device_version(cloud: CloudletServer) -> None:
 
 
 def test_idempotency_key(cloud: CloudletServer) -> None:
-    """A submit that comes again with its key makes no second job, by either method, also after a
-    restart of the server; the key of another request is refused."""
+    """A submit that is repeated with its key makes no second job, even after a server restart.
+
+    A key of another request is refused.
+    """
     api = _api(cloud)
     assert api.repeats_safely()
     name = api.temp_file()
@@ -176,7 +178,7 @@ def test_idempotency_key(cloud: CloudletServer) -> None:
 
 
 def test_keys(cloud: CloudletServer) -> None:
-    """A wrong key, another company's key, and a key that is bound to no company."""
+    """Wrong keys and other companies' keys are refused; an unbound key needs a compid."""
     cloud.cli("company", "add", "Rival")
     rival = cloud.cli("key", "add", "--company", "Rival")
     unbound = cloud.cli("key", "add")
@@ -192,7 +194,7 @@ def test_keys(cloud: CloudletServer) -> None:
 
 
 def test_tls(tmp_path: Path) -> None:
-    """A certificate of a CA that the configuration names is trusted, any other is not."""
+    """Only a certificate of a configured CA, for the right name, is trusted."""
     ca, stranger = trustme.CA(), trustme.CA()
     good, other_name = ca.issue_cert("127.0.0.1"), ca.issue_cert("elsewhere.example")
     for number, (cert, trusted) in enumerate(

@@ -20,7 +20,7 @@ from paths import REPO
 
 
 def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    """The installed command, on a folder."""
+    """Run the installed command on a folder."""
     program = shutil.which("cirrus-cloudlet", path=str(Path(sys.executable).parent))
     assert program is not None
     return subprocess.run(
@@ -29,7 +29,7 @@ def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_everything_without_a_server(tmp_path: Path) -> None:
-    """Every command works when no server runs; what is added is not repeated, but for the key."""
+    """Every command works without a running server; of the add commands only `key` prints."""
     data = tmp_path / "made" / "here"
     for command in (
         "company add ACME", "location add ACME/Büro --name Front",
@@ -54,7 +54,7 @@ def test_everything_without_a_server(tmp_path: Path) -> None:
 
 
 def test_a_device_with_all_that_is_above_it(tmp_path: Path) -> None:
-    """One command begins a cloud; what is there already stays as it is."""
+    """One command makes a cloud; existing companies and locations stay as they are."""
     assert run(tmp_path / "new", "device", "add", "Acme/Paris/Laser1").returncode == 1
     run(tmp_path / "new", "device", "add", "-p", "Acme/Paris/Laser1")
     run(tmp_path / "new", "location", "offline", "Paris")
@@ -82,7 +82,7 @@ def test_a_device_with_all_that_is_above_it(tmp_path: Path) -> None:
 def test_a_refused_device_leaves_nothing_above_it(
     own: CloudletServer, arguments: tuple[str, ...]
 ) -> None:
-    """One that can not be added is no reason for a company."""
+    """A refused device adds neither its company nor its location."""
     before = own.cli("location", "list"), own.cli("company", "list")
     done = own.cli_result("device", "add", "--parents", *arguments)
     assert done.returncode == 1
@@ -91,7 +91,7 @@ def test_a_refused_device_leaves_nothing_above_it(
 
 
 def on_terminal(folder: Path, *args: str) -> list[str]:
-    """The same at a terminal; its lines."""
+    """Run the installed command at a terminal, and return its lines."""
     program = Path(sys.executable).with_name("cirrus-cloudlet")
     words = [*args, "--data", str(folder)]
     said = pexpect.run(shlex.join([str(program), *words]), encoding="utf-8", timeout=60)
@@ -99,7 +99,7 @@ def on_terminal(folder: Path, *args: str) -> list[str]:
 
 
 def test_lists_at_a_terminal(tmp_path: Path) -> None:
-    """With headings, and the values below them, however wide letters are."""
+    """Values stand below their headings, even with wide characters."""
     run(tmp_path, "company", "add", "ACME")
     assert on_terminal(tmp_path, "location", "list") == ["(none)"]
     run(tmp_path, "location", "add", "ACME/東京", "--name", "事務所")
@@ -119,7 +119,7 @@ def test_lists_at_a_terminal(tmp_path: Path) -> None:
 
 
 def test_each_option_is_explained(tmp_path: Path) -> None:
-    """Its help says what it is for, and what holds without it."""
+    """The help of `serve` explains each option and its default."""
     said = " ".join(run(tmp_path, "serve", "--help").stdout.partition("options:")[2].split())
     for option in ("--data DIR", "--listen ADDRESS:PORT", "--tls-cert FILE", "--tls-key FILE"):
         assert re.search(rf"{option} [a-z]", said), said
@@ -155,11 +155,11 @@ def test_each_option_is_explained(tmp_path: Path) -> None:
         ("serve --listen 127.0.0.1", "ADDRESS:PORT"),
         ("serve --listen 127.0.0.1:99999", "ADDRESS:PORT"),
         ("serve --tls-cert x", "--tls-key"),
-        ("serve --tls-cert x --tls-key y", "can not be used"),
+        ("serve --tls-cert x --tls-key y", "cannot use"),
     ],
 )
 def test_errors(shared: CloudletServer, command: str, word: str) -> None:
-    """One line on standard error that says what is wrong; exit status 1."""
+    """An error is one line on standard error that names the cause, with exit status 1."""
     if "Twice" in command:
         for company in ("ACME", "Rival"):
             shared.cli_result("location", "add", f"{company}/Twice")
@@ -171,7 +171,7 @@ def test_errors(shared: CloudletServer, command: str, word: str) -> None:
 
 
 def test_accounts(own: CloudletServer) -> None:
-    """A password is made and printed once, or read; lists show none."""
+    """A password is made and printed once, or read from standard input."""
     made = own.cli("account", "add", "anna", "--company", "ACME")
     assert re.fullmatch(r"[A-Za-z0-9_-]{16}", made)
     taken = own.cli_result("account", "add", "anna", "--company", "ACME")
@@ -189,7 +189,7 @@ def test_accounts(own: CloudletServer) -> None:
 
 @pytest.mark.parametrize("command", ["", "device add", "job", "nothing"])
 def test_wrong_usage(shared: CloudletServer, command: str) -> None:
-    """Exit status 2 and a usage line."""
+    """Wrong usage has exit status 2 and prints a usage line."""
     done = shared.cli_result(*command.split())
     assert done.returncode == 2
     assert "usage: cirrus-cloudlet" in done.stderr
@@ -201,19 +201,19 @@ def test_wrong_usage(shared: CloudletServer, command: str) -> None:
      "key add", "key list", "job list", "job retry 1-1"],
 )  # fmt: skip
 def test_a_folder_that_is_not_there(tmp_path: Path, command: str) -> None:
-    """A mistyped folder is no new cloud: it is named, with the command that would make one."""
+    """A mistyped folder is not made; the error names it, and the command that makes a cloud."""
     folder = tmp_path / "ty po"
     done = run(folder, *command.split())
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        f"cirrus-cloudlet: there is no folder {folder}; to begin a cloud there: "
+        f"cirrus-cloudlet: there is no folder {folder}; to make a cloud there, run: "
         f"cirrus-cloudlet device add --parents COMPANY/LOCATION/DEVICE --data '{folder}'\n"
     )
     assert not folder.exists()
 
 
-def test_serving_an_empty_cloud_is_said(tmp_path: Path) -> None:
-    """It is served, since a company may be added meanwhile, but nobody has to guess."""
+def test_an_empty_cloud_is_served_with_a_hint(tmp_path: Path) -> None:
+    """A company may be added while the server runs, so the log names the command."""
     server = CloudletServer()
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "cloudlet.toml").touch()
@@ -222,13 +222,16 @@ def test_serving_an_empty_cloud_is_said(tmp_path: Path) -> None:
         command = (
             f"cirrus-cloudlet device add --parents COMPANY/LOCATION/DEVICE --data {server.data}"
         )
-        assert f"the cloud in {server.data} is empty; add a device: {command}" in server.log_text
+        assert (
+            f"the cloud in {server.data} is empty; to add a device, run: {command}"
+            in server.log_text
+        )
     finally:
         server.close()
 
 
-def test_a_cloud_that_is_not_empty_is_not_said_to_be(own: CloudletServer) -> None:
-    """The hint is for new folders alone."""
+def test_a_cloud_with_devices_is_served_without_a_hint(own: CloudletServer) -> None:
+    """The hint is for empty clouds only."""
     assert "empty" not in own.log_text
 
 
@@ -242,9 +245,9 @@ def test_version(tmp_path: Path) -> None:
 
 
 def test_without_the_extra(tmp_path: Path) -> None:
-    """Installed as the backend alone, it says in one line which command is missing."""
+    """Without the extra `cloudlet`, one line names the command that installs it."""
     done = subprocess.run(
-        # -S: the standard library alone, as if nothing had been installed beside it
+        # -S: the standard library alone, as if no other package were installed
         [
             sys.executable,
             "-S",
@@ -276,7 +279,7 @@ def test_a_port_in_use(own: CloudletServer, tmp_path: Path) -> None:
 
 
 def test_job_list(own: CloudletServer) -> None:
-    """Where each job is, in a line."""
+    """`job list` shows each job in one line, without control characters."""
     job_id = Curl(own.url, own.key).submit(title="Über\x1b[2J\nuns")
     own.wait_for_job(job_id, 2)
     line = own.cli("job", "list").split("\t")
@@ -285,7 +288,7 @@ def test_job_list(own: CloudletServer) -> None:
 
 
 def test_tls(tmp_path: Path) -> None:
-    """With a certificate everything is TLS, and the client can verify it."""
+    """With a certificate the server speaks TLS only, and clients can verify the server."""
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
     certificate, key, ca = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "ca.pem"

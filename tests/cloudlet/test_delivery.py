@@ -41,7 +41,7 @@ def device(own: CloudletServer, kind: str, target: str, *options: str) -> None:
     ],
 )  # fmt: skip
 def test_titles_make_safe_names(shared: CloudletServer, curl: Curl, title: str, name: str) -> None:
-    """A title can neither leave the folder, nor hide the file, nor overrun its name."""
+    """A title cannot leave the folder, hide the file or make its name too long."""
     job_id = curl.submit(PDF, title=title)
     path = Path(shared.wait_for_job(job_id, 2)["delivered_path"])
     assert path.parent == shared.data / "delivered" / "Office" / "Folder"
@@ -62,8 +62,8 @@ def test_existing_files_stay(own: CloudletServer, tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(names)
 
 
-def test_a_link_leads_nowhere(own: CloudletServer, tmp_path: Path) -> None:
-    """A link below the folder does not lead out of it."""
+def test_a_link_does_not_lead_out_of_the_folder(own: CloudletServer, tmp_path: Path) -> None:
+    """A delivery does not follow a symbolic link out of its folder."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (own.data / "delivered" / "Office").symlink_to(outside)
@@ -72,23 +72,23 @@ def test_a_link_leads_nowhere(own: CloudletServer, tmp_path: Path) -> None:
     assert not list(outside.iterdir())
 
 
-def test_a_folder_that_can_not_be_written(own: CloudletServer, tmp_path: Path) -> None:
-    """The job stays received, its message says why, and it goes on by itself when mended."""
+def test_a_folder_that_cannot_be_written(own: CloudletServer, tmp_path: Path) -> None:
+    """The job stays received with the cause, and is delivered once the folder is fixed."""
     blocked = tmp_path / "blocked"
     blocked.write_text("a file, not a folder")
     device(own, "file", f"{blocked}/{{title}}.{{ext}}")
     job_id = Curl(own.url, own.key).submit(PDF, targets="Office:D")
-    job = own.wait_for_job(job_id, 1, message="can not write")
+    job = own.wait_for_job(job_id, 1, message="cannot write")
     assert job["delivered"] is None
     blocked.unlink()
     job = own.wait_for_job(job_id, 2)
     assert job["message"] == ""
     assert [step["state"] for step in job["history"]] == [0, 1, 1, 2]
-    assert "can not write" in job["history"][2]["message"]
+    assert "cannot write" in job["history"][2]["message"]
 
 
 def test_command(own: CloudletServer, tmp_path: Path) -> None:
-    """A command gets the document, as file and as standard input, and the properties."""
+    """A command gets the document, as file and as standard input, and the job properties."""
     script = (
         "import os, sys; sys.stdout = open(sys.argv[1], 'w');"
         "print(sys.argv[2:-1], sys.stdin.buffer.read() == open(sys.argv[-1], 'rb').read(),"
@@ -109,7 +109,7 @@ def test_command(own: CloudletServer, tmp_path: Path) -> None:
 
 
 def test_command_that_fails(own: CloudletServer, tmp_path: Path) -> None:
-    """A command's failure is the job's message; nothing is repeated until somebody asks."""
+    """A command's last error line is the job's message; only `job retry` repeats the command."""
     flag = tmp_path / "flag"
     device(own, "command", f"sh -c 'echo >> {flag}.runs; echo first >&2; echo Paper jam >&2;"
                            f" echo >&2; test -e {flag}'")  # fmt: skip
@@ -129,14 +129,14 @@ def test_command_that_fails(own: CloudletServer, tmp_path: Path) -> None:
 
 
 def test_command_that_is_not_there(own: CloudletServer) -> None:
-    """A command that can not be started is the job's message."""
+    """The job's message names a command that cannot be started."""
     device(own, "command", "/no/such/program {file}")
     job_id = Curl(own.url, own.key).submit(PDF, targets="Office:D")
     own.wait_for_job(job_id, 1, message="/no/such/program")
 
 
 def test_printer_without_cups(own: CloudletServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a CUPS server the message says so, and the job stays received."""
+    """Without a CUPS server the job stays received, with a message."""
     own.stop()
     monkeypatch.setenv("CUPS_SERVER", str(own.data / "no.sock"))
     own.start(own.data)
@@ -161,7 +161,7 @@ def test_order_is_kept(own: CloudletServer, tmp_path: Path) -> None:
 
 
 def test_offline_and_online(own: CloudletServer) -> None:
-    """While a location is offline its jobs wait in state 0, and go in order once it is online."""
+    """Jobs of an offline location wait in state 0, and are delivered in order once it is online."""
     curl = Curl(own.url, own.key)
     own.cli("location", "offline", "Office")
     waiting = [curl.submit(PDF) for _ in range(3)]
@@ -173,8 +173,8 @@ def test_offline_and_online(own: CloudletServer) -> None:
     assert received == sorted(received)
 
 
-def test_one_slow_device_holds_up_no_other(own: CloudletServer) -> None:
-    """Devices deliver at the same time."""
+def test_a_slow_device_does_not_delay_others(own: CloudletServer) -> None:
+    """Several devices deliver at the same time."""
     device(own, "command", "sleep 60")
     curl = Curl(own.url, own.key)
     slow = curl.submit(PDF, targets="Office:D")
@@ -195,8 +195,8 @@ def test_deleted_while_it_is_delivered(own: CloudletServer, tmp_path: Path) -> N
     assert next(job for job in own.jobs() if job["id"] == first)["state"] == 3
 
 
-def test_stopped_in_the_middle_of_a_command(own: CloudletServer, tmp_path: Path) -> None:
-    """A command that was interrupted is not repeated by itself: it may have had its effect."""
+def test_an_interrupted_command_is_not_repeated(own: CloudletServer, tmp_path: Path) -> None:
+    """An interrupted command may have had its effect, so only `job retry` repeats it."""
     device(own, "command", f"sh -c 'echo $$ >> {tmp_path}/runs; test -e {tmp_path}/go || sleep 60'")
     curl = Curl(own.url, own.key)
     stopped = curl.submit(PDF, targets="Office:D")
@@ -219,7 +219,7 @@ def test_stopped_in_the_middle_of_a_command(own: CloudletServer, tmp_path: Path)
 
 
 def _until_run(runs: Path, count: int) -> int:
-    """Wait for the command's run of this number; returns its process id."""
+    """Wait for the command's run of this number; return its process id."""
     until = time.monotonic() + 20
     while time.monotonic() < until:
         lines = runs.read_text().split() if runs.exists() else []
@@ -230,7 +230,7 @@ def _until_run(runs: Path, count: int) -> int:
 
 
 def test_digest_of_a_large_document(own: CloudletServer) -> None:
-    """What arrives is what was sent, whatever its size; and no temporary file is left."""
+    """A large document arrives unchanged, and leaves no temporary file."""
     body = b"%PDF" + hashlib.shake_128(b"large").digest(30_000_000)
     curl = Curl(own.url, own.key)
     job = own.wait_for_job(curl.submit(body), 2)

@@ -1,4 +1,4 @@
-"""Locations and devices: shown, changed by requests and by commands, and edited by hand."""
+"""Locations and devices: requests, commands, and edits of cloudlet.toml by hand."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_device_types(own: CloudletServer, kind: str, number: int) -> None:
 
 
 def test_get_location(own: CloudletServer) -> None:
-    """A location as JSON, with its devices by id, what its printers can do, and no password."""
+    """A location as JSON, with its devices by id and its printers, but without a password."""
     with (own.data / "cloudlet.toml").open("a") as toml:
         toml.write(
             '\n[[device]]\ncompany = "ACME"\nlocation = "Office"\nid = "P"\ntype = "printer"\n'
@@ -63,7 +63,7 @@ def test_get_location(own: CloudletServer) -> None:
 
 
 def test_put_device(own: CloudletServer) -> None:
-    """Only the given fields change; the file keeps its comments and is whole at any time."""
+    """Only the given fields change, and the file keeps its comments."""
     path = own.data / "cloudlet.toml"
     path.write_text("# mine\n" + path.read_text())
     curl = Curl(own.url, own.key)
@@ -99,7 +99,7 @@ def test_put_device(own: CloudletServer) -> None:
     ],
 )
 def test_put_device_refused(curl: Curl, shared: CloudletServer, fields: dict[str, str]) -> None:
-    """A device that could not work is refused, and the file stays as it was."""
+    """A device that could not work is refused, and cloudlet.toml is unchanged."""
     curl.post("/api/put/device/ACME/Office/Never", **fields).refused()
     curl.get("/api/get/device/ACME/Office/Never").refused("Never")
     assert curl.post("/api/put/device/ACME/Nowhere/D", Type="1").text.startswith("Error: ")
@@ -107,7 +107,7 @@ def test_put_device_refused(curl: Curl, shared: CloudletServer, fields: dict[str
 
 
 def test_put_location(own: CloudletServer) -> None:
-    """Name, Notes, Email, Phone and IsInactive; an inactive location takes no job."""
+    """A location's fields can be set; an inactive location takes no job."""
     curl = Curl(own.url, own.key)
     fields = {"Name": "Büro", "Notes": "n", "Email": "a@example.com", "Phone": "1"}
     assert curl.post("/api/put/location/ACME/Office", **fields).text == "OK"
@@ -119,7 +119,7 @@ def test_put_location(own: CloudletServer) -> None:
 
 
 def test_default_props_apply_at_delivery(own: CloudletServer) -> None:
-    """Properties of the job are those it was submitted with; the device's own fill the gaps."""
+    """A device's default properties apply to the delivery, and do not change the job's own."""
     target = "sh -c 'echo $CIRRUS_PROP_COPIES$CIRRUS_PROP_TRAY >&2; exit 1'"
     options = ("--type", "command", "--target", target, "--props", "copies=5;tray=B")
     own.cli("device", "add", "ACME/Office/D", *options)
@@ -145,7 +145,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("text", BROKEN)
 def test_a_broken_file_at_the_start(own: CloudletServer, text: str) -> None:
-    """The server does not start, and says which line or field it is."""
+    """The server does not start, and names the broken line or field."""
     own.stop()
     (own.data / "cloudlet.toml").write_text(text)
     done = own.cli_result("serve", "--listen", "127.0.0.1:0")
@@ -158,7 +158,7 @@ def test_a_broken_file_at_the_start(own: CloudletServer, text: str) -> None:
 
 
 def test_a_file_that_is_broken_later(own: CloudletServer) -> None:
-    """The server goes on with what it had, logs what is wrong, and changes nothing till mended."""
+    """The server keeps the last good settings, logs the error, and refuses changes to the file."""
     curl = Curl(own.url, own.key)
     path = own.data / "cloudlet.toml"
     good = path.read_text()
@@ -173,7 +173,7 @@ def test_a_file_that_is_broken_later(own: CloudletServer) -> None:
 
 
 def test_an_edit_that_keeps_size_and_time(own: CloudletServer) -> None:
-    """A file put in the other's place is noticed even with the same size and time."""
+    """A replaced file is read again, even if it has the same size and time."""
     curl = Curl(own.url, own.key)
     path = own.data / "cloudlet.toml"
     before = path.stat()
@@ -185,7 +185,7 @@ def test_an_edit_that_keeps_size_and_time(own: CloudletServer) -> None:
 
 
 def test_a_device_that_is_gone(own: CloudletServer) -> None:
-    """A job of a device that was taken away waits, and goes when it is back."""
+    """A job of a removed device waits, and is delivered when the device is back."""
     curl = Curl(own.url, own.key)
     own.cli("location", "offline", "Office")
     job_id = curl.submit()
@@ -200,7 +200,7 @@ def test_a_device_that_is_gone(own: CloudletServer) -> None:
 
 
 def test_changes_at_the_same_time(own: CloudletServer) -> None:
-    """Of many changes at once none is lost."""
+    """Parallel changes by requests and commands are all kept."""
     curl = Curl(own.url, own.key)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: curl.post(f"/api/put/location/ACME/L{n}", Name="x"), range(12)))
@@ -210,8 +210,8 @@ def test_changes_at_the_same_time(own: CloudletServer) -> None:
     assert all(f'"M{n}"' in text for n in range(4))
 
 
-def test_how_soon_a_location_is_online(own: CloudletServer) -> None:
-    """Switching a location online is noticed within a moment."""
+def test_a_location_is_online_within_a_moment(own: CloudletServer) -> None:
+    """Delivery begins soon after the command switches a location online."""
     own.cli("location", "offline", "Office")
     job_id = Curl(own.url, own.key).submit()
     own.cli("location", "online", "Office")

@@ -1,5 +1,7 @@
-"""The page for people, asked without a browser: who gets in, what is shown and done, and how safe
-that is. How it looks and keeps itself fresh is in tests/e2e/test_cloud_page.py."""
+"""The page for people, without a browser: sign-in, content, actions and security.
+
+tests/e2e/test_cloud_page.py tests how the page looks and updates itself.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from visitor import Visitor
 
 
 def _visitor(server: CloudletServer, *arguments: str, company: str = "ACME") -> Visitor:
-    """Somebody with an account of his own, signed in."""
+    """Sign in with a new account."""
     name = f"person {len(server.cli('account', 'list').splitlines())}"
     password = server.cli("account", "add", name, "--company", company, *arguments)
     visitor = Visitor(server.url)
@@ -29,7 +31,7 @@ def _visitor(server: CloudletServer, *arguments: str, company: str = "ACME") -> 
 
 @pytest.fixture(scope="module")
 def visitor(shared: CloudletServer) -> Visitor:
-    """Somebody of ACME, signed in, for the tests that leave it so."""
+    """A signed-in person of ACME, for tests that do not end the session."""
     return _visitor(shared)
 
 
@@ -38,7 +40,7 @@ def _is_at_the_door(answer: Answer) -> bool:
 
 
 def test_jobs_and_devices(shared: CloudletServer, curl: Curl, visitor: Visitor) -> None:
-    """Locations, devices and the newest jobs, with their states and wishes in words."""
+    """The page shows locations, devices and jobs, with states and properties in words."""
     done = curl.submit(title="Grüße.pdf", props="copies=2\nduplex=3\nmystery=4")
     curl.submit(title="waits", targets="Away:Folder")
     shared.wait_for_job(done, 2)
@@ -52,8 +54,8 @@ def test_jobs_and_devices(shared: CloudletServer, curl: Curl, visitor: Visitor) 
         assert text in about
 
 
-def test_how_browsers_are_to_treat_it(shared: CloudletServer, visitor: Visitor) -> None:
-    """Nothing of others, nothing inline, nothing kept, no frames; for every kind of answer."""
+def test_security_headers(shared: CloudletServer, visitor: Visitor) -> None:
+    """Every response forbids foreign and inline content, storage and frames."""
     for answer in (visitor.get("/"), visitor.get("/none"), visitor.get("/page.js"),
                    Visitor(shared.url).get("/"), visitor.post("/", token="wrong")):  # fmt: skip
         policy = answer.headers["content-security-policy"]
@@ -68,7 +70,7 @@ def test_how_browsers_are_to_treat_it(shared: CloudletServer, visitor: Visitor) 
 
 
 def test_hostile_texts(shared: CloudletServer, curl: Curl, visitor: Visitor) -> None:
-    """A title, a property or a name is a text, whatever it looks like."""
+    """HTML in a title, a property or a name is shown as text."""
     hostile = "</li><script>alert(1)</script><img src=x onerror='a'>\"&"
     shared.cli("location", "add", "ACME/Hostile", "--name", hostile)
     shared.cli("device", "add", "ACME/Hostile/D", "--name", hostile)
@@ -92,10 +94,10 @@ def test_hostile_texts(shared: CloudletServer, curl: Curl, visitor: Visitor) -> 
 
 
 @pytest.mark.parametrize("name", ["{", "{1}", "{0.__class__}", "{0:>9000000}"])
-def test_names_of_props_that_are_no_pattern(
+def test_braces_in_names_of_props(
     shared: CloudletServer, curl: Curl, visitor: Visitor, name: str
 ) -> None:
-    """Braces in a job's property neither break the page for everybody nor make it large."""
+    """Braces in a job's property neither break the page nor make it large."""
     curl.submit(props=f"{name}=some")
     page = visitor.get("/")
     assert page.status == 200
@@ -103,7 +105,7 @@ def test_names_of_props_that_are_no_pattern(
 
 
 def test_download(shared: CloudletServer, curl: Curl, visitor: Visitor) -> None:
-    """A document can be downloaded, and is never shown in the page's name."""
+    """A document is a download, and browsers never show it as a page of the server."""
     body = b"%PDF-1.4 <script>"
     answer = visitor.get(f"/jobs/{curl.submit(body, title='Übersicht <1>')}/document")
     assert answer.body == body
@@ -117,7 +119,7 @@ def test_download(shared: CloudletServer, curl: Curl, visitor: Visitor) -> None:
 
 
 def test_pictures(shared: CloudletServer, curl: Curl, visitor: Visitor) -> None:
-    """Pages as PNG, and in their place what is wrong with a document that has none."""
+    """Pages are shown as PNG; a broken document's page shows the cause instead."""
     job_id = curl.submit(WELCOME.read_bytes(), title="good")
     shared.wait_for_job(job_id, 2)
     small = visitor.get(f"/jobs/{job_id}/thumbnail")
@@ -140,8 +142,8 @@ def _size(picture: Answer) -> tuple[int, int]:
     return int.from_bytes(picture.body[16:20], "big"), int.from_bytes(picture.body[20:24], "big")
 
 
-def test_the_pictures_of_a_document_go_with_it(own: CloudletServer) -> None:
-    """They are made anew after a restart, and leave nothing behind."""
+def test_pictures_are_removed_at_a_restart(own: CloudletServer) -> None:
+    """A restart removes all pictures, and the next view makes them again."""
     job_id = Curl(own.url, own.key).submit(WELCOME.read_bytes())
     own.wait_for_job(job_id, 2)
     visitor = _visitor(own)
@@ -153,7 +155,7 @@ def test_the_pictures_of_a_document_go_with_it(own: CloudletServer) -> None:
 
 
 def test_not_sent_twice(shared: CloudletServer) -> None:
-    """Who has the page as it is, is told so."""
+    """A browser with the current page gets status 304."""
     visitor = _visitor(shared, company="Rival")
     tag = visitor.get("/").headers["etag"]
     again = visitor.get("/", "-H", f"If-None-Match: {tag}")
@@ -161,7 +163,7 @@ def test_not_sent_twice(shared: CloudletServer) -> None:
 
 
 def test_the_session(shared: CloudletServer) -> None:
-    """A cookie that is kept from scripts and other sites, and ends by signing out."""
+    """The session's cookie is hidden from scripts and other sites; signing out ends the session."""
     password = shared.cli("account", "add", "session", "--company", "ACME")
     assert _is_at_the_door(Visitor(shared.url).get("/"))
     visitor = Visitor(shared.url)
@@ -181,7 +183,7 @@ def test_the_session(shared: CloudletServer) -> None:
 
 @pytest.mark.parametrize("command", ["password", "remove"])
 def test_an_account_that_changes_ends_its_sessions(shared: CloudletServer, command: str) -> None:
-    """Whoever was signed in is not any more."""
+    """A new password or a removal signs the account out."""
     password = shared.cli("account", "add", command, "--company", "ACME")
     visitor = Visitor(shared.url)
     visitor.sign_in(command, password)
@@ -193,7 +195,7 @@ def test_an_account_that_changes_ends_its_sessions(shared: CloudletServer, comma
 
 
 def test_over_tls_the_cookie_is_for_tls_alone(tmp_path: Path) -> None:
-    """It is sent by no plain request, and set by no other host."""
+    """No plain request sends the cookie, and no other host can set it."""
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
     certificate, key, ca = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "ca.pem"
@@ -214,15 +216,17 @@ def test_over_tls_the_cookie_is_for_tls_alone(tmp_path: Path) -> None:
 
 
 def test_a_key_opens_no_page(shared: CloudletServer) -> None:
-    """Keys are for programs, accounts for people."""
+    """Keys are for programs; people need an account."""
     assert _is_at_the_door(Curl(shared.url, shared.key).get("/"))
     assert _is_at_the_door(Curl(shared.url, "").run("/", "-u", f"ACME:{shared.key}"))
     assert Visitor(shared.url).sign_in("ACME", shared.key).status == 403
 
 
 def test_guessing_is_slow(own: CloudletServer) -> None:
-    """After ten wrong passwords not even the right one is looked at; other names still are, and
-    the same one from elsewhere, so that nobody locks out somebody else."""
+    """After ten wrong passwords the right one is refused too.
+
+    Other names and other addresses are still accepted, so nobody can lock out another person.
+    """
     right = own.cli("account", "add", "anna", "--company", "ACME")
     other = own.cli("account", "add", "berta", "--company", "ACME")
     visitor = Visitor(own.url)
@@ -234,7 +238,7 @@ def test_guessing_is_slow(own: CloudletServer) -> None:
     assert visitor.cookie == ""
     assert visitor.sign_in("anna", right, "--interface", "127.0.0.2").status == 303
     assert visitor.sign_in("berta", other).status == 303
-    for number in range(40):  # a client can say that it is another, too
+    for number in range(40):  # a client can claim another address
         header = f"X-Forwarded-For: 192.0.2.{number}"
         visitor.sign_in(f"guess {number}", "wrong password", "-H", header)
     assert visitor.sign_in("berta", other).status == 429
@@ -242,18 +246,18 @@ def test_guessing_is_slow(own: CloudletServer) -> None:
 
 
 def test_forms_of_other_sites(shared: CloudletServer, visitor: Visitor) -> None:
-    """Neither a sign-in nor an action is taken from another site, even with the right mark."""
+    """A form from another site is refused, even with the right form token."""
     password = shared.cli("account", "add", "lured", "--company", "ACME")
     for said in ("Origin: http://evil.example", "Origin: null",
                  "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site"):  # fmt: skip
         assert visitor.post("/locations/Office/offline", "-H", said).status == 403
         assert Visitor(shared.url).sign_in("lured", password, "-H", said).status == 403
-    assert "/locations/Office/offline" in visitor.get("/").text  # what it offers: it is online
+    assert "/locations/Office/offline" in visitor.get("/").text  # the switch of an online location
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "é"])
-def test_forms_without_the_mark(shared: CloudletServer, visitor: Visitor, token: str) -> None:
-    """The cookie alone is not enough, nor is another session's mark."""
+def test_forms_without_the_token(shared: CloudletServer, visitor: Visitor, token: str) -> None:
+    """The cookie alone is not enough, nor is another session's form token."""
     token = token if token != "wrong" else _visitor(shared).token
     assert visitor.post("/locations/Office/offline", token=token).status == 403
     assert visitor.post("/sign-out", token=token).status == 403
@@ -261,7 +265,7 @@ def test_forms_without_the_mark(shared: CloudletServer, visitor: Visitor, token:
 
 
 def test_switch_a_location(own: CloudletServer) -> None:
-    """Jobs wait while it is off, and go on when it is on again."""
+    """Jobs wait while a location is offline, and are delivered once it is online."""
     visitor = _visitor(own)
     assert visitor.post("/locations/Office/offline").status == 303
     job_id = Curl(own.url, own.key).submit()
@@ -273,7 +277,7 @@ def test_switch_a_location(own: CloudletServer) -> None:
 
 
 def test_deliver_again_and_delete(own: CloudletServer, tmp_path: Path) -> None:
-    """What could not be delivered is tried again, or deleted; what was delivered is neither."""
+    """A failed job can be retried or deleted; a delivered job cannot."""
     ready = tmp_path / "ready"
     own.cli("device", "add", "ACME/Office/C", "--type", "command", "--target", f"test -e {ready}")
     visitor, curl = _visitor(own), Curl(own.url, own.key)
@@ -290,12 +294,12 @@ def test_deliver_again_and_delete(own: CloudletServer, tmp_path: Path) -> None:
         for verb in ("retry", "delete", "save", "trash"):
             refused = visitor.post(f"/jobs/{job_id}/{verb}")
             assert refused.status == 409
-            assert "can not be done any more" in refused.text
+            assert "no longer possible" in refused.text
     assert visitor.get(f"/jobs/{second}/document").status == 404
 
 
-def test_a_person_who_is_printed_to(own: CloudletServer) -> None:
-    """Sees what came for him alone; saves it, throws it away, takes it out again, deletes it."""
+def test_a_browser_user(own: CloudletServer) -> None:
+    """A browser user sees only jobs for the own location, and saves, trashes or deletes them."""
     own.cli("location", "add", "ACME/Anna", "--browser")
     curl = Curl(own.url, own.key)
     anna = _visitor(own, "--location", "Anna")
@@ -322,7 +326,7 @@ def test_a_person_who_is_printed_to(own: CloudletServer) -> None:
 
 
 def test_another_company(shared: CloudletServer, curl: Curl) -> None:
-    """Sees nothing of it, and can do nothing to it."""
+    """An account sees and changes nothing of another company."""
     job_id = curl.submit(title="secret of ACME", targets="Away:Folder")
     rival = _visitor(shared, company="Rival")
     assert "secret of ACME" not in rival.get("/").text
@@ -333,8 +337,8 @@ def test_another_company(shared: CloudletServer, curl: Curl) -> None:
     assert shared.wait_for_job(job_id, 0)
 
 
-def test_what_is_not_there(shared: CloudletServer, visitor: Visitor) -> None:
-    """Strangers are not told which jobs there are; other methods than GET and POST do nothing."""
+def test_unknown_pages(shared: CloudletServer, visitor: Visitor) -> None:
+    """Strangers cannot tell which jobs exist; methods other than GET and POST do nothing."""
     for path in ("/", "/jobs/1-1", "/jobs/1-1/document"):
         assert _is_at_the_door(Visitor(shared.url).get(path))
     assert Visitor(shared.url).get("/favicon.ico").status == 404

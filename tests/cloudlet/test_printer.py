@@ -1,4 +1,4 @@
-"""A printer device, with a real cupsd at the other end."""
+"""A printer device with a real cupsd."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def test_printer(own: CloudletServer, cups: PrivateCups, tmp_path: Path) -> None
     assert printed["copies"] == 2
 
 
-def test_a_queue_that_is_not_there_yet(own: CloudletServer, cups: PrivateCups) -> None:
-    """The message says what is wrong; the job goes on by itself once there is such a queue."""
+def test_a_queue_that_does_not_exist_yet(own: CloudletServer, cups: PrivateCups) -> None:
+    """The message names the queue; the job is delivered once the queue exists."""
     own.cli("device", "add", "ACME/Office/E", "--type", "printer", "--target", "Later")
     job_id = Curl(own.url, own.key).submit(PDF, targets="Office:E")
     job = own.wait_for_job(job_id, 1, message="CUPS queue Later: ")

@@ -1,4 +1,4 @@
-"""Job properties: which values the known names take."""
+"""Job properties: the values that known names take."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _pairs(table: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "value"), _pairs(GOOD))
 def test_taken(curl: Curl, name: str, value: str) -> None:
-    """A known name with one of its values, and any other name, is taken as it is."""
+    """Known names with valid values are accepted, and so is any other name."""
     job_id = curl.submit(props=f"{name}={value}", targets="Away:Folder")
     job = curl.get(f"/api/get/job/ACME/Away/Folder/{job_id}").json
     assert job["Properties"] == {name: value}
@@ -43,15 +43,15 @@ def test_refused(curl: Curl, name: str, value: str) -> None:
 @pytest.mark.parametrize(
     "props", ["copies", "=2", "a=1\n\nb=2", "a=1\na=2", "\n", "a=1\n\n", "a=\x00", "a=\tb"]
 )
-def test_lists_that_are_none(curl: Curl, props: str) -> None:
-    """An item that is no pair, a name that comes twice and control characters are refused."""
+def test_malformed_lists(curl: Curl, props: str) -> None:
+    """Items that are not pairs, repeated names and control characters are refused."""
     path = f"/api/putfile?targets=Away:Folder&title=a&props={quote(props)}"
     curl.run(path, "-X", "PUT", "--data-binary", "%PDF").refused("props")
 
 
 @pytest.mark.parametrize("props", ["", "a=1\n", "a=1\r\nb=2\r\n"])
-def test_lists_that_are_tolerated(curl: Curl, props: str) -> None:
-    """No properties, a last line feed and CR LF are as good."""
+def test_tolerated_lists(curl: Curl, props: str) -> None:
+    """An empty list, a last line feed and CR LF are accepted."""
     job_id = curl.submit(props=props, targets="Away:Folder")
     job = curl.get(f"/api/get/job/ACME/Away/Folder/{job_id}").json
     assert job["Properties"] == dict(line.split("=") for line in props.split())

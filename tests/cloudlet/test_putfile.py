@@ -73,7 +73,7 @@ def test_cmp(curl: Curl, shared: CloudletServer) -> None:
 
 @pytest.mark.parametrize("cmp", ["", "2", "3", "01", "x", "-1"])
 def test_cmp_of_another_value(curl: Curl, cmp: str) -> None:
-    """cmp - 1 if the put content is compressed using zlib: nothing else is."""
+    """cmp - 1 if the put content is compressed using zlib: other values are refused."""
     body = gzip.compress(PDF, mtime=0)
     query = {"targets": "Office:Folder", "title": "a", "cmp": cmp}
     if cmp:
@@ -115,7 +115,7 @@ def test_job_ids(curl: Curl) -> None:
     ],
 )
 def test_error(curl: Curl, shared: CloudletServer, targets: str, word: str) -> None:
-    """Error: message; and of several targets all get a job or none."""
+    """Error: message; a wrong target prevents the jobs of all targets."""
     before = len(shared.jobs())
     curl.put("/api/putfile", PDF, targets=targets, title="a").refused(word)
     assert len(shared.jobs()) == before
@@ -146,7 +146,7 @@ def test_missing_parameter(curl: Curl, missing: str) -> None:
     ],
 )
 def test_damaged_content(curl: Curl, body: bytes, word: str) -> None:
-    """Compressed content counts only when it is whole, right and alone."""
+    """Compressed content is refused if it is incomplete, damaged or followed by bytes."""
     curl.put("/api/putfile", body, targets="Office:Folder", title="a", cmp="1").refused(word)
 
 
@@ -167,7 +167,7 @@ def test_damaged_content(curl: Curl, body: bytes, word: str) -> None:
     ],
 )
 def test_formats(curl: Curl, document: bytes, ext: str) -> None:
-    """A device takes the formats that it lists; what a document is, its content says."""
+    """A device takes the formats that it lists; a document's content decides its format."""
     job_id = curl.submit(document, title="surely.pdf")
     job = curl.get(f"/api/get/job/ACME/Office/Folder/{job_id}").json
     assert job["Ext"] == ext
@@ -180,7 +180,7 @@ def test_formats(curl: Curl, document: bytes, ext: str) -> None:
 
 
 def test_chunked(curl: Curl, shared: CloudletServer) -> None:
-    """A body of unknown length is taken as well."""
+    """A body of unknown length is accepted."""
     body = b"%PDF" + bytes(range(256)) * 20_000
     path = "/api/putfile?targets=Office:Folder&title=a"
     (job_id,) = curl.run(path, "-T", "-", body=body).lines

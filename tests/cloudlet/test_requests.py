@@ -1,4 +1,4 @@
-"""Paths, parameters and keys: what is a fault of the request, and how it is told."""
+"""Paths, parameters and keys: the faults of requests and their status codes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ENDPOINTS = [
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
 @pytest.mark.parametrize("header", ["", "Bearer wrong", "Bearer", "Basic QUNNRTp4"])
 def test_every_request_needs_a_key(curl: Curl, method: str, path: str, header: str) -> None:
-    """Status 401, with a body that says what, before anything else is looked at."""
+    """Without a valid key every request gets status 401 and a message about the key."""
     answer = Curl(curl.url, "").run(path, "-X", method, "-H", f"Authorization: {header}")
     assert answer.status == 401
     assert "key" in answer.text
@@ -40,7 +40,7 @@ def test_every_request_needs_a_key(curl: Curl, method: str, path: str, header: s
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_version_needs_none(curl: Curl, method: str) -> None:
-    """/api/version: four lines, for anybody."""
+    """/api/version returns four lines to anyone."""
     assert len(Curl(curl.url, "").run("/api/version", "-X", method).lines) == 4
 
 
@@ -56,7 +56,7 @@ def test_keys_come_and_go_at_once(curl: Curl, shared: CloudletServer) -> None:
 
 
 def test_keys_are_kept_hashed(shared: CloudletServer, curl: Curl) -> None:
-    """Whoever reads the data folder or the log learns no key."""
+    """Neither the data folder nor the log has a key."""
     curl.get("/api/tempfile")
     Curl(curl.url, shared.key + "x").get("/api/tempfile")
     with sqlite3.connect(shared.data / "cloudlet.db") as db:
@@ -79,14 +79,14 @@ def test_keys_are_kept_hashed(shared: CloudletServer, curl: Curl) -> None:
     ],
 )
 def test_company_of_another_key(curl: Curl, path: str) -> None:
-    """Status 403 for a company that the key is not bound to."""
+    """A company that the key is not bound to gets status 403."""
     answer = curl.get(path)
     assert answer.status == 403
     assert "Rival" in answer.text
 
 
 def test_compid_of_another_key(curl: Curl) -> None:
-    """Status 403 for a compid that the key is not bound to."""
+    """A compid that the key is not bound to gets status 403."""
     fields = {"targets": "Office:Folder", "title": "a", "compid": "Rival"}
     assert curl.put("/api/putfile", b"x", **fields).status == 403
     assert curl.post("/api/submitfile", file="x", **fields).status == 403
@@ -101,7 +101,7 @@ def test_compid_of_another_key(curl: Curl) -> None:
     ],
 )  # fmt: skip
 def test_unknown_path(curl: Curl, path: str) -> None:
-    """Status 404."""
+    """An unknown path gets status 404."""
     answer = curl.get(path)
     assert answer.status == 404
     assert answer.text
@@ -109,7 +109,7 @@ def test_unknown_path(curl: Curl, path: str) -> None:
 
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
 def test_wrong_method(curl: Curl, method: str, path: str) -> None:
-    """Status 405, and Allow-ed are GET and POST, or PUT for uploads."""
+    """A wrong method gets status 405; uploads allow PUT, all others GET and POST."""
     wrong = ("GET", "POST") if method == "PUT" else ("PUT",)
     for each in (*wrong, "DELETE", "PATCH"):
         assert curl.run(path, "-X", each).status == 405
@@ -117,22 +117,22 @@ def test_wrong_method(curl: Curl, method: str, path: str) -> None:
 
 @pytest.mark.parametrize("bad", ["%", "%2", "%zz", "%FF", "%C3", "%ED%A0%80"])
 def test_bad_encoding(curl: Curl, bad: str) -> None:
-    """Status 400 for what is not percent-encoded UTF-8, in paths, queries and forms."""
+    """Paths, queries and forms that are not percent-encoded UTF-8 get status 400."""
     assert curl.get(f"/api/get/location/ACME/{bad}").status == 400
     assert curl.run(f"/api/submitfile?file={bad}").status == 400
     assert curl.run("/api/submitfile", "-d", f"file={bad}").status == 400
 
 
 def test_raw_bytes_in_the_path(curl: Curl, shared: CloudletServer) -> None:
-    """Status 400 for a request line that is not ASCII; the server goes on."""
+    """A request line that is not ASCII gets status 400, and the server keeps running."""
     with socket.create_connection(("127.0.0.1", shared.port)) as connection:
         connection.sendall(b"GET /api/\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
     assert curl.get("/api/version").status == 200
 
 
-def test_parameters_that_do_not_fit(curl: Curl) -> None:
-    """Status 400 for a parameter that comes twice, or that the endpoint does not have."""
+def test_repeated_and_unknown_parameters(curl: Curl) -> None:
+    """A repeated or unknown parameter gets status 400."""
     for query, word in (("file=a&file=b", "twice"), ("file=a&prop=b", "'prop'"), ("=a", "''")):
         answer = curl.run(f"/api/submitfile?{query}")
         assert answer.status == 400
@@ -142,8 +142,8 @@ def test_parameters_that_do_not_fit(curl: Curl) -> None:
     assert curl.run("/api/putfile?compid=ACME", "-X", "PUT", "-d", "x").status == 400
 
 
-def test_a_body_that_is_no_form(curl: Curl) -> None:
-    """Status 415 for a POST body of another type, 413 for one without end."""
+def test_a_body_that_is_not_a_form(curl: Curl) -> None:
+    """A POST body of another type gets status 415; a body that is too large gets 413."""
     json = ("-H", "Content-Type: application/json", "-d", "{}")
     assert curl.run("/api/submitfile", *json).status == 415
     large = b"file=" + b"x" * 2_000_000
@@ -155,7 +155,7 @@ def test_a_body_that_is_no_form(curl: Curl) -> None:
     ["a/b", "100%", "what?", "two words", "日本語 – ✓", "#1", "a+b&c=d", "a\\b", "%2F", '"<b>'],
 )
 def test_ids(curl: Curl, shared: CloudletServer, odd: str) -> None:
-    """Ids are any text without `:`, `;` and control characters, encoded in paths and lists."""
+    """An id is any text without `:`, `;` and control characters, percent-encoded in paths."""
     encoded = quote(odd, safe="")
     base = f"/api/put/location/ACME/{encoded}"
     assert curl.post(base, Name="odd").text == "OK"
@@ -170,12 +170,12 @@ def test_ids(curl: Curl, shared: CloudletServer, odd: str) -> None:
 
 @pytest.mark.parametrize("bad", [".", "..", "a:b", "a;b", "a\nb", "\x7f"])
 def test_bad_ids(curl: Curl, bad: str) -> None:
-    """An id that a target list could not name can not be made."""
+    """An id that does not fit into a target list is refused."""
     curl.get(f"/api/put/location/ACME/{quote(bad, safe='').replace('.', '%2E')}").refused("id")
 
 
 def test_too_large(own: CloudletServer) -> None:
-    """Status 413 for a body, Error for a document, above the limit."""
+    """A body above the limit gets status 413; a document above the limit gets an Error."""
     with (own.data / "cloudlet.toml").open("a") as toml:
         toml.write("\n[limits]\ndocument_bytes = 100000\n")
     curl = Curl(own.url, own.key)
@@ -194,6 +194,6 @@ def test_too_large(own: CloudletServer) -> None:
 
 
 def test_early_answer_to_a_large_body(curl: Curl) -> None:
-    """A refusal is heard even by a client that is still sending."""
+    """A client that is still sending gets the refusal."""
     answer = Curl(curl.url, "wrong").put("/api/putfile", bytes(20_000_000))
     assert answer.status == 401

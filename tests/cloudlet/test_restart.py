@@ -1,4 +1,4 @@
-"""Crashes, restarts, expiry: nothing is lost, and nothing is kept for ever."""
+"""Crashes, restarts and expiry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUBMIT = {"targets": "Office:Folder", "title": "a.pdf"}
 
 @pytest.mark.parametrize("crash", [False, True])
 def test_uploads_and_jobs_outlive_the_server(own: CloudletServer, crash: bool) -> None:
-    """A file in the middle of its upload, a file not submitted yet and jobs are all there again."""
+    """Incomplete uploads, files that are not submitted yet and jobs survive."""
     own.cli("location", "offline", "Office")
     curl = Curl(own.url, own.key)
     half = curl.upload({0: PDF[:10]})
@@ -54,8 +54,8 @@ def test_a_file_is_delivered_once(own: CloudletServer) -> None:
     assert len(list(Path(job["delivered_path"]).parent.iterdir())) == 1
 
 
-def test_what_a_crash_leaves_is_cleared_up(own: CloudletServer) -> None:
-    """Files that nothing refers to are removed at the next start; all others stay."""
+def test_leftovers_of_a_crash_are_removed(own: CloudletServer) -> None:
+    """The next start removes files that the database does not name; all others stay."""
     curl = Curl(own.url, own.key)
     name = curl.upload({0: PDF})
     job = own.wait_for_job(curl.submit(PDF), 2)
@@ -72,7 +72,7 @@ def test_what_a_crash_leaves_is_cleared_up(own: CloudletServer) -> None:
 
 
 def test_a_refused_submit_leaves_nothing(own: CloudletServer) -> None:
-    """Neither a document nor an upload stays of a submit that was refused at its very end."""
+    """A submit that is refused at its end leaves neither a document nor an upload."""
     own.cli("device", "add", "ACME/Office/T", "--type", "file", "--formats", "txt")
     fields = SUBMIT | {"targets": "Office:Folder;Office:T"}
     Curl(own.url, own.key).put("/api/putfile", PDF, **fields).refused("takes txt")
@@ -82,7 +82,7 @@ def test_a_refused_submit_leaves_nothing(own: CloudletServer) -> None:
 
 
 def test_job_ids_are_never_given_twice(own: CloudletServer) -> None:
-    """Ids count within their second, across threads and restarts."""
+    """Parallel submits and restarts within a second do not repeat a job id."""
     curl = Curl(own.url, own.key)
     ids: list[str] = []
 
@@ -102,14 +102,14 @@ def test_job_ids_are_never_given_twice(own: CloudletServer) -> None:
 
 
 def test_temporary_files_expire(own: CloudletServer) -> None:
-    """After its time an upload is unknown, and at the next sweep it is gone."""
+    """An expired upload is refused, and the next sweep removes it."""
     curl = Curl(own.url, own.key)
     name = curl.upload({0: PDF})
     job_id = curl.submit(PDF)
     own.wait_for_job(job_id, 2)
     with (own.data / "cloudlet.toml").open("a") as toml:
         toml.write("\n[limits]\nupload_hours = 0.00001\n")
-    time.sleep(0.05)  # nothing to poll for: it is time itself that has to pass
+    time.sleep(0.05)  # only time has to pass: there is nothing to poll for
     curl.post("/api/submitfile", file=name, **SUBMIT).refused("expired")
     curl.put("/api/putsegment", PDF, file=name, index="0").refused("expired")
     own.restart()
@@ -121,7 +121,7 @@ def test_temporary_files_expire(own: CloudletServer) -> None:
 
 
 def test_old_documents_are_pruned(own: CloudletServer) -> None:
-    """A document goes when all its jobs ended long ago; one that waits is kept."""
+    """A document is removed long after all its jobs ended; a waiting job keeps its document."""
     own.cli("location", "add", "ACME/Away")
     own.cli("location", "offline", "Away")
     own.cli("device", "add", "ACME/Away/Folder", "--type", "file")
@@ -141,7 +141,7 @@ def test_old_documents_are_pruned(own: CloudletServer) -> None:
 
 
 def test_a_stop_is_quick_and_clean(own: CloudletServer) -> None:
-    """SIGTERM ends the server within seconds and with status 0, even with a client on the line."""
+    """SIGTERM stops the server within seconds with status 0, even during a request."""
     with socket.create_connection(("127.0.0.1", own.port)) as connection:
         head = f"PUT /api/putfile HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {own.key}\r\n"
         connection.sendall(f"{head}Content-Length: 10\r\n\r\nhalf".encode())
@@ -161,7 +161,7 @@ def test_one_server_for_a_folder(own: CloudletServer) -> None:
 
 
 def test_a_folder_of_an_earlier_version(own: CloudletServer) -> None:
-    """Is brought up to date, and keeps what is in it."""
+    """A database of an earlier version is upgraded, and keeps its jobs."""
     job_id = Curl(own.url, own.key).submit(PDF)
     own.wait_for_job(job_id, 2)
     own.stop()
@@ -173,8 +173,10 @@ def test_a_folder_of_an_earlier_version(own: CloudletServer) -> None:
 
 
 def test_each_start_is_another_instance(own: CloudletServer) -> None:
-    """A backend that sees this change relies no longer on what it has uploaded: the server may have
-    been restored from a backup."""
+    """Server-Instance changes at each start.
+
+    The backend then no longer trusts its uploads: the server may be restored from a backup.
+    """
     curl = Curl(own.url, own.key)
 
     def instance() -> str:

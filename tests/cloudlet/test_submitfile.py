@@ -23,7 +23,7 @@ def _noise(length: int) -> bytes:
 
 
 def digest_of(shared: CloudletServer, job_id: str) -> str:
-    """The digest of what a job has delivered."""
+    """The digest of a delivered job's document."""
     found = shared.wait_for_job(job_id, 2)["sha256"]
     assert isinstance(found, str)
     return found
@@ -87,7 +87,7 @@ def test_cmp(curl: Curl, shared: CloudletServer, cmp: str, body: bytes) -> None:
     ],
 )
 def test_damaged_content(curl: Curl, cmp: str, body: bytes, word: str) -> None:
-    """Error: message, for content that is not what cmp says."""
+    """Error: message, for content that does not match cmp."""
     (name,) = curl.put("/api/putfile", body).lines
     curl.post("/api/submitfile", file=name, cmp=cmp, **SUBMIT).refused(word)
 
@@ -120,7 +120,7 @@ def test_missing_parameter(curl: Curl, missing: str) -> None:
 
 
 def test_unknown_file(curl: Curl) -> None:
-    """Error: message, for a file that there is not."""
+    """Error: message, for an unknown file."""
     curl.post("/api/submitfile", file="../cloudlet.db", **SUBMIT).refused("unknown")
     curl.put("/api/putsegment", b"x", file="none", index="0").refused("unknown")
 
@@ -145,7 +145,7 @@ def test_segments(curl: Curl, shared: CloudletServer) -> None:
 
 
 def test_segments_in_parallel(curl: Curl, shared: CloudletServer) -> None:
-    """Segments may come at once, and a segment sent twice is one segment."""
+    """Segments may arrive in parallel, and a repeated segment counts once."""
     whole = b"%PDF" + _noise(400_000)
     name = curl.get("/api/tempfile").text
 
@@ -168,7 +168,7 @@ def test_bytes_written(curl: Curl) -> None:
         assert curl.put("/api/putsegment", body, file=name, index="7").text == str(len(body))
 
 
-def test_later_segments_lie_over_earlier_ones(curl: Curl, shared: CloudletServer) -> None:
+def test_later_segments_replace_earlier_bytes(curl: Curl, shared: CloudletServer) -> None:
     """index - the byte position (0-based) of this segment; sent again, the newest bytes count."""
     name = curl.upload({4: b"bbbb", 0: b"%PDFxx", 2: b"yyy", 6: b"zz"})
     (job_id,) = curl.post("/api/submitfile", file=name, **SUBMIT).lines
@@ -188,7 +188,7 @@ def test_gaps(curl: Curl, segments: dict[int, bytes], byte: int) -> None:
 
 
 def test_no_segments(curl: Curl) -> None:
-    """Error: message, for a file that nothing was put into."""
+    """Error: message, for a file without segments."""
     curl.post("/api/submitfile", file=curl.get("/api/tempfile").text, **SUBMIT).refused("empty")
 
 
@@ -202,7 +202,7 @@ def test_index_is_within_the_compressed_data(curl: Curl, shared: CloudletServer)
 
 @pytest.mark.parametrize("index", ["", "-1", "1.5", "x", "٣", "1e3", " 1"])
 def test_bad_index(curl: Curl, index: str) -> None:
-    """Error: message, for a position that is none."""
+    """Error: message, for an index that is not a byte position."""
     name = curl.get("/api/tempfile").text
     curl.put("/api/putsegment", b"x", file=name, index=index).refused("index")
 
@@ -217,17 +217,17 @@ def test_putsegment_missing_parameter(curl: Curl, missing: str) -> None:
     assert missing in answer.text
 
 
-def test_a_file_that_came_whole_takes_no_segments(curl: Curl) -> None:
+def test_a_file_of_putfile_takes_no_segments(curl: Curl) -> None:
     """file - the file name returned in response 1, of tempfile."""
     (name,) = curl.put("/api/putfile", PDF).lines
     curl.put("/api/putsegment", b"x", file=name, index="0").refused("putfile")
 
 
 @pytest.mark.parametrize("framing", ["length", "chunks"])
-def test_half_a_segment_counts_for_nothing(
+def test_an_incomplete_segment_does_not_count(
     curl: Curl, shared: CloudletServer, framing: str
 ) -> None:
-    """A client that goes away in the middle of a body has written nothing, not even over it."""
+    """A client that disconnects within a body changes no byte of the file."""
     name = curl.upload({0: b"%PDF-old"})
     head = f"PUT /api/putsegment?file={name}&index=%s HTTP/1.1\r\nHost: x\r\n"
     head += f"Authorization: Bearer {curl.key}\r\n"
@@ -246,7 +246,7 @@ def test_half_a_segment_counts_for_nothing(
 
 
 def test_a_file_of_another_company(curl: Curl, shared: CloudletServer) -> None:
-    """An upload is its company's: for another one's key there is no such file."""
+    """A file is unknown to the keys of other companies."""
     rival = Curl(shared.url, shared.cli("key", "add", "--company", "Rival"))
     name = rival.upload({0: PDF})
     curl.post("/api/submitfile", file=name, **SUBMIT).refused("unknown")

@@ -98,7 +98,7 @@ def test_watch_a_job_arrive(
     job_id = site.cups.lp(queue, "-t", "Second", pdfs[1])
     card = _card(page, "Second")
     expect(card).to_contain_text("Waiting for the location")
-    expect(card).to_contain_text("Nothing has come out yet")
+    expect(card).to_contain_text("Nothing printed yet")
     page.screenshot(path=tmp_path / "waiting.png")
     switch.click()
     expect(switch).to_be_checked()
@@ -210,7 +210,7 @@ def test_the_server_goes_and_comes(page: Page, own_site: PrintSite) -> None:
     door."""
     _sign_in(page, own_site)
     own_site.cloud.stop()
-    expect(page.get_by_role("alert")).to_contain_text("does not answer")
+    expect(page.get_by_role("alert")).to_contain_text("does not respond")
     own_site.cloud.come_back()
     expect(page.get_by_role("alert")).to_have_count(0)
     name = own_site.cloud.cli("account", "list").split("\t")[0]

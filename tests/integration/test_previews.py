@@ -1,4 +1,4 @@
-"""Pictures of documents that mean no good, made by the real programs."""
+"""Pictures of hostile documents, made by the real programs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_cloudlet.storage.previews import PAGES, NoPicture, Previews, Size
+from cirrus_cloudlet.storage.previews import MAX_PAGES, NoPicture, Previews, Size
 from paths import WELCOME
 
 Look = Callable[[bytes], Previews]
@@ -26,7 +26,7 @@ def look(tmp_path: Path) -> Look:
 
 
 def _pdf(content: bytes, *, box: str = "0 0 100 100", pages: int = 1, more: bytes = b"") -> bytes:
-    """A PDF whose pages all show `content`; poppler finds its objects by itself."""
+    """Make a PDF whose pages all show `content`; poppler needs no table of its objects."""
     packed = zlib.compress(content)
     kids = " ".join(["3 0 R"] * pages)
     return b"".join([
@@ -41,7 +41,7 @@ def _pdf(content: bytes, *, box: str = "0 0 100 100", pages: int = 1, more: byte
 
 
 def _drawn_by_drawing(depth: int) -> bytes:
-    """A page that draws a form ten times, which draws another ten times, and so on."""
+    """Make a page that draws a form ten times, which draws another ten times, and so on."""
     forms = []
     for level in range(depth):
         content = f"/F{level + 1} Do ".encode() * 10 if level < depth - 1 else b"0 0 9 9 re f "
@@ -55,7 +55,7 @@ def _drawn_by_drawing(depth: int) -> bytes:
 
 
 def test_a_page_as_a_picture(look: Look) -> None:
-    """Of the wanted size, whatever the page's; a second look finds the first one's."""
+    """A picture has the wanted size for any page, and later views show the same picture."""
     previews = look(WELCOME.read_bytes())
     assert previews.outline("doc") is None
     small = previews.page("doc", 1, Size.SMALL)
@@ -71,17 +71,17 @@ def test_a_page_as_a_picture(look: Look) -> None:
 
 
 def test_a_page_as_large_as_a_field(look: Look) -> None:
-    """Its picture is not larger for that."""
+    """A huge page gives a picture of normal size."""
     previews = look(_pdf(b"0 0 9 9 re f", box="0 0 99999999 50000000"))
     assert max(_pixels(previews.page("doc", 1, Size.LARGE))) == 1600
 
 
 def test_many_pages(look: Look) -> None:
-    """No more than the first are shown."""
-    previews = look(_pdf(b"0 0 9 9 re f", pages=PAGES + 1))
-    assert previews.page("doc", PAGES, Size.SMALL)
+    """Only the first pages of a long document are shown."""
+    previews = look(_pdf(b"0 0 9 9 re f", pages=MAX_PAGES + 1))
+    assert previews.page("doc", MAX_PAGES, Size.SMALL)
     with pytest.raises(NoPicture):
-        previews.page("doc", PAGES + 1, Size.SMALL)
+        previews.page("doc", MAX_PAGES + 1, Size.SMALL)
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_many_pages(look: Look) -> None:
     ],
     ids=["no PDF", "empty", "a billion rectangles"],
 )
-def test_documents_that_can_not_be_shown(look: Look, document: bytes, why: str) -> None:
-    """It is said why, once and for all: nobody waits for it a second time."""
+def test_documents_that_cannot_be_shown(look: Look, document: bytes, why: str) -> None:
+    """The cause is reported and kept, so the second view does not wait."""
     previews = look(document)
     with pytest.raises(NoPicture, match=why):
         previews.page("doc", 1, Size.SMALL)
@@ -104,7 +104,7 @@ def test_documents_that_can_not_be_shown(look: Look, document: bytes, why: str) 
 
 
 def test_a_document_that_is_gone(look: Look, tmp_path: Path) -> None:
-    """Its pictures go as well; others stay."""
+    """The sweep removes the pictures of a removed document, and keeps all others."""
     previews = look(WELCOME.read_bytes())
     previews.page("doc", 1, Size.SMALL)
     previews.sweep()

@@ -1,4 +1,4 @@
-"""What a program that reads a stranger's document can reach, and use up: the real walls."""
+"""The limits of the real sandbox for programs that read untrusted documents."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_cloudlet.sandbox import SandboxFault, run_shut_in
+from cirrus_cloudlet.sandbox import SandboxFault, run_sandboxed
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def _python(text: str) -> list[str]:
 
 
 def test_it_reads_and_writes(document: Path) -> None:
-    """The document comes in, and what is written comes out."""
-    assert run_shut_in(["tr", "a-z", "A-Z"], document) == b"WHAT IT SAYS"
+    """A program reads the document, and its output is returned."""
+    assert run_sandboxed(["tr", "a-z", "A-Z"], document) == b"WHAT IT SAYS"
 
 
 @pytest.mark.parametrize(
@@ -41,26 +41,26 @@ def test_it_reads_and_writes(document: Path) -> None:
         (
             "socket.create_connection(('127.0.0.1', {port}), 5)",
             "ECONNREFUSED",
-        ),  # it has a loopback of its own
+        ),  # the sandbox has its own loopback interface
         ("os.fork()", "EAGAIN"),
         ("os.setuid(0)", "EINVAL"),
         ("os.kill({pid}, 0)", "ESRCH"),
     ],
 )
 def test_nothing_else_is_within_reach(document: Path, text: str, refusal: str) -> None:
-    """No file, no place to write to, no network, no other process, no other user."""
+    """A program reaches no file, writable place, network, process or other user."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         own = {"document": str(document), "port": server.getsockname()[1], "pid": os.getpid()}
         program = (
             f"import errno, os, socket\ntry: {text.format(**own)}\n"
             "except OSError as error: print(errno.errorcode[error.errno], end='')"
         )
-        assert run_shut_in(_python(program), document).decode() == refusal
+        assert run_sandboxed(_python(program), document).decode() == refusal
 
 
-def test_it_is_nobody_of_this_machine(document: Path) -> None:
-    """Neither root nor, where the server is root, anybody whose files are of use."""
-    told = run_shut_in(_python("import os; print(os.getuid(), len(os.environ))"), document)
+def test_the_program_runs_without_rights(document: Path) -> None:
+    """A program of a root server runs as nobody, and with no environment of the server."""
+    told = run_sandboxed(_python("import os; print(os.getuid(), len(os.environ))"), document)
     uid, variables = map(int, told.split())
     assert uid == (65534 if os.geteuid() == 0 else os.geteuid())
     assert variables <= 4  # nothing of this process's environment
@@ -76,12 +76,12 @@ def test_it_is_nobody_of_this_machine(document: Path) -> None:
     ids=["memory", "output", "time"],
 )
 def test_limits(document: Path, text: str, why: str) -> None:
-    """Memory, output and time are bounded, and it is said which of them was reached."""
+    """Memory, output and time are limited, and the error names the limit."""
     with pytest.raises(SandboxFault, match=why):
-        run_shut_in(_python(text), document, wait_s=5)
+        run_sandboxed(_python(text), document, wait_s=5)
 
 
-def test_a_program_that_is_not_there(document: Path) -> None:
-    """It fails, and nothing is run in its place."""
+def test_a_missing_program(document: Path) -> None:
+    """A missing program is a fault of the sandbox."""
     with pytest.raises(SandboxFault):
-        run_shut_in(["no-such-program"], document)
+        run_sandboxed(["no-such-program"], document)

@@ -1,6 +1,6 @@
-"""What the API answers about jobs, devices and locations, in the document's fields and order.
+"""The API's JSON for jobs, devices and locations, with the API document's fields and order.
 
-A location's password, which this cloud does not have, is never part of it.
+A location's password is left out, because this cloud has none.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from cirrus_cloudlet.storage.jobs import Job
 
 
 def timestamp(time_s: float | None) -> str | None:
-    """ISO 8601 with the zone; None for what has not happened."""
+    """Format a time in ISO 8601 with its zone; None if there is no time."""
     if time_s is None:
         return None
     return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds")
 
 
 def job_fields(job: Job) -> dict[str, Any]:
-    """`get job`."""
+    """The fields of `get job`."""
     return {
         "Name": job.title,
         "Submitted": timestamp(job.submitted),
@@ -41,7 +41,7 @@ def job_fields(job: Job) -> dict[str, Any]:
 
 
 def device_fields(device: Device) -> dict[str, Any]:
-    """`get device`."""
+    """The fields of `get device`."""
     return {
         "DevID": device.id,
         "Name": device.name,
@@ -57,7 +57,7 @@ def device_fields(device: Device) -> dict[str, Any]:
 
 
 def location_fields(location: Location) -> dict[str, Any]:
-    """`get location`."""
+    """The fields of `get location`."""
     lines = [_printer_line(device) for device in location.devices.values() if device.printer]
     return {
         "LocID": location.id,
@@ -77,7 +77,7 @@ def location_fields(location: Location) -> dict[str, Any]:
 
 def _printer_line(device: Device) -> str:
     facts = device.printer
-    assert facts is not None  # noqa: S101 - the caller chose the devices that have them
+    assert facts is not None  # noqa: S101 - the caller passes devices with facts only
     columns = (
         device.target if device.type == 0 else device.name or device.id,
         f"{facts.driver} {facts.port}".strip(),

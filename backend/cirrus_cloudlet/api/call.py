@@ -1,7 +1,7 @@
-"""One request, taken apart strictly: raw path, fields, key.
+"""One request, parsed strictly: raw path, fields, key.
 
-The path is split before it is decoded, so that an id may hold `/` or `%`. What is not UTF-8, not
-percent-encoded right, or given twice is a fault of the request; nothing is guessed.
+The path is split before it is decoded, so that an id may hold `/` or `%`. Wrong UTF-8, wrong
+percent-encoding and repeated fields are faults of the request; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ class Call:
         self.path = _path(request.scope["raw_path"])
 
     def bearer(self) -> str | None:
-        """The API key, if one was sent."""
+        """The API key; None if no key was sent."""
         scheme, _, key = self._request.headers.get("authorization", "").partition(" ")
         return key.strip() if scheme.lower() == "bearer" and key.strip() else None
 
     def idempotency_key(self) -> str | None:
-        """What marks a submit that may come again (draft-ietf-httpapi-idempotency-key-header).
+        """The key that repeats of a submit share (draft-ietf-httpapi-idempotency-key-header).
 
         Raises:
-            RequestFault: it is empty, or longer than a key has to be.
+            RequestFault: the key is empty, or longer than 255 characters.
         """
         key = self._request.headers.get("idempotency-key")
         if key is not None and not 0 < len(key) <= 255:
@@ -44,30 +44,30 @@ class Call:
         return key
 
     def cookie(self, name: str) -> str:
-        """A cookie's value; empty if it was not sent."""
+        """A cookie's value; empty if the cookie was not sent."""
         return self._request.cookies.get(name, "")
 
     def header(self, name: str) -> str:
-        """A header's value; empty if it was not sent."""
+        """A header's value; empty if the header was not sent."""
         return self._request.headers.get(name, "")
 
     def address(self) -> str:
-        """The client's, as far as the connection tells."""
+        """The client's address; empty if the connection has none."""
         return self._request.client.host if self._request.client else ""
 
     def is_secure(self) -> bool:
-        """Whether it came by TLS."""
+        """Tell whether the request came over TLS."""
         return self._request.url.scheme == "https"
 
     def port(self) -> int:
-        """The server's own."""
+        """The server's port."""
         return int(self._request.scope["server"][1])
 
     async def fields(self, known: frozenset[str]) -> dict[str, str]:
-        """The fields of the query and, for POST, of the form.
+        """Read the fields of the query and, for POST, of the form.
 
         Raises:
-            RequestFault: one of them is not `known`, comes twice or is badly encoded.
+            RequestFault: a field is not `known`, comes twice or is badly encoded.
         """
         pairs = _pairs(self._request.scope["query_string"])
         if self.method == "POST":
@@ -82,13 +82,13 @@ class Call:
         return found
 
     async def body(self) -> AsyncIterator[bytes]:
-        """The request's body, in pieces as they come."""
+        """Yield the request's body in pieces, as they arrive."""
         async for piece in self._request.stream():
             if piece:
                 yield piece
 
     def length(self) -> int | None:
-        """The body's announced length."""
+        """The body's announced length in bytes; None if it is not announced."""
         announced = self._request.headers.get("content-length")
         return int(announced) if announced is not None else None
 
@@ -105,10 +105,10 @@ class Call:
 
 
 def required(fields: dict[str, str], name: str) -> str:
-    """A field's value.
+    """Return a field's value.
 
     Raises:
-        RequestFault: it is not there.
+        RequestFault: the field is missing.
     """
     if name not in fields:
         raise RequestFault(400, f"parameter {name!r} is missing")
@@ -119,7 +119,7 @@ def _path(raw: bytes) -> tuple[str, ...]:
     try:
         text = raw.decode("ascii")
         if _BAD_PERCENT.search(text):
-            raise RequestFault(400, "the path has a % that begins no percent-encoding")
+            raise RequestFault(400, "the path has a % without two hexadecimal digits")
         return tuple(unquote(part, errors="strict") for part in text.split("/")[1:])
     except UnicodeDecodeError as error:
         raise RequestFault(400, "the path is not UTF-8") from error
@@ -129,7 +129,7 @@ def _pairs(encoded: bytes) -> list[tuple[str, str]]:
     try:
         text = encoded.decode("ascii")
         if _BAD_PERCENT.search(text):
-            raise RequestFault(400, "there is a % that begins no percent-encoding")
+            raise RequestFault(400, "a parameter has a % without two hexadecimal digits")
         return parse_qsl(
             text, keep_blank_values=True, strict_parsing=False, errors="strict",
             max_num_fields=_FIELDS,

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cirrus_cloudlet.api import answers
 from cirrus_cloudlet.api.call import Call
-from cirrus_cloudlet.api.jobs import own_company
+from cirrus_cloudlet.api.jobs import check_company
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import Refused, SettingsError
 from cirrus_cloudlet.inventory.edit import Edit, put_device, put_location
@@ -29,7 +29,7 @@ async def get_location(cloud: Cloud, call: Call, key: Key) -> Response:
     """`get location`."""
     await call.fields(frozenset())
     company, location = call.path[3:]
-    own_company(key, company)
+    check_company(key, company)
     found = cloud.inventory.current().location(company, location)
     return JSONResponse(answers.location_fields(found))
 
@@ -38,16 +38,16 @@ async def get_device(cloud: Cloud, call: Call, key: Key) -> Response:
     """`get device`."""
     await call.fields(frozenset())
     company, location, device = call.path[3:]
-    own_company(key, company)
+    check_company(key, company)
     found = cloud.inventory.current().device(company, location, device)
     return JSONResponse(answers.device_fields(found))
 
 
 async def put_location_fields(cloud: Cloud, call: Call, key: Key) -> Response:
-    """`put location`: make it, or set the given fields."""
+    """`put location`: add a location, or set the given fields."""
     fields = await call.fields(_LOCATION_FIELDS)
     company, location = call.path[3:]
-    own_company(key, company)
+    check_company(key, company)
     if company not in cloud.inventory.current().companies:
         raise Refused(f"unknown company {company!r}")
     wanted: dict[str, Any] = {
@@ -55,20 +55,20 @@ async def put_location_fields(cloud: Cloud, call: Call, key: Key) -> Response:
     }
     if "IsInactive" in fields:
         wanted["inactive"] = _flag(fields["IsInactive"])
-    return await _changed(cloud, put_location(company, check_id(location, "location"), wanted))
+    return await _change(cloud, put_location(company, check_id(location, "location"), wanted))
 
 
 async def put_device_fields(cloud: Cloud, call: Call, key: Key) -> Response:
-    """`put device`: make it, or set the given fields."""
+    """`put device`: add a device, or set the given fields."""
     fields = await call.fields(_DEVICE_FIELDS)
     company, location, device = call.path[3:]
-    own_company(key, company)
+    check_company(key, company)
     known = cloud.inventory.current().location(company, location).devices
     wanted = _device(fields)
     if device not in known and "type" not in wanted:
-        raise Refused("Type is needed for a new device")
+        raise Refused("a new device needs a Type")
     edit = put_device(company, location, check_id(device, "device"), wanted)
-    return await _changed(cloud, edit)
+    return await _change(cloud, edit)
 
 
 def _device(fields: Mapping[str, str]) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def _device(fields: Mapping[str, str]) -> dict[str, Any]:
     return wanted
 
 
-async def _changed(cloud: Cloud, edit: Edit) -> Response:
+async def _change(cloud: Cloud, edit: Edit) -> Response:
     try:
         await run_in_threadpool(cloud.inventory.change, edit)
     except SettingsError as error:

@@ -1,7 +1,7 @@
-"""The requests that upload, submit and follow jobs.
+"""The requests that upload files, submit jobs and get the status of jobs.
 
-Bodies go to the disk in pieces as they come; an upload counts only when all of it came. Blocking
-work is done in threads, so that a slow disk holds up nobody else's request.
+Bodies are written to disk as they arrive; an upload counts only when it is complete. Blocking
+work runs in threads, so that a slow disk does not delay other requests.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _SUBMITFILE = (*_PUTFILE, Compression.GZIP)
 
 
 async def put_file(cloud: Cloud, call: Call, key: Key) -> Response:
-    """`putfile`: with parameters upload and submit in one; with none upload only."""
+    """`putfile`: upload a file, and submit it if the request has parameters."""
     fields = await call.fields(SUBMIT_FIELDS)
     if not fields:
         with cloud.uploads.incoming(_limit(cloud)) as received:
             await _receive(call, received)
-            return PlainTextResponse(await run_in_threadpool(_uploaded, cloud, key, received))
+            return PlainTextResponse(await run_in_threadpool(_store_upload, cloud, key, received))
     order = _order(call, fields, key, _PUTFILE, semicolons=False)
     with cloud.uploads.incoming(_limit(cloud)) as received:
         await _receive(call, received)
@@ -46,23 +46,23 @@ async def put_file(cloud: Cloud, call: Call, key: Key) -> Response:
 
 
 async def temp_file(cloud: Cloud, call: Call, key: Key) -> Response:
-    """`tempfile`: a name to put segments under."""
+    """`tempfile`: begin an upload by segments, and return its name."""
     await call.fields(frozenset())
     return PlainTextResponse(await run_in_threadpool(cloud.uploads.new, _owner(key), "tempfile"))
 
 
 async def put_segment(cloud: Cloud, call: Call, key: Key) -> Response:
-    """`putsegment`: a segment, at its place."""
+    """`putsegment`: store a segment at its position."""
     fields = await call.fields(frozenset({"file", "index"}))
     name, index = required(fields, "file"), required(fields, "index")
     if not re.fullmatch(r"[0-9]{1,18}", index):
         raise Refused(f"index {index!r} is not a byte position")
     upload = await run_in_threadpool(cloud.uploads.find, name, _owner(key), _lifetime_s(cloud))
     if upload.origin != "tempfile":
-        raise Refused(f"file {name!r} came whole, by putfile")
+        raise Refused(f"file {name!r} is from putfile and takes no segments")
     position, limit = int(index), _limit(cloud)
     if position > limit:
-        raise RequestFault(413, f"more than {limit} bytes are not taken")
+        raise RequestFault(413, f"the limit is {limit} bytes")
     with cloud.uploads.incoming(limit - position) as received:
         await _receive(call, received)
         if received.size:
@@ -71,13 +71,13 @@ async def put_segment(cloud: Cloud, call: Call, key: Key) -> Response:
 
 
 async def submit_file(cloud: Cloud, call: Call, key: Key) -> Response:
-    """`submitfile`: submit what was uploaded; again and again, if wanted."""
+    """`submitfile`: submit an uploaded file, as often as wanted."""
     fields = await call.fields(SUBMIT_FIELDS | {"file"})
     name = required(fields, "file")
 
     def submit() -> list[str]:
         upload = cloud.uploads.find(name, _owner(key), _lifetime_s(cloud))
-        # only the two-step method's list may be delimited by semicolons as well
+        # the API document allows semicolons only after an upload by putfile
         order = _order(call, fields, key, _SUBMITFILE, semicolons=upload.origin == "putfile")
         return cloud.submission.submit(order, cloud.uploads.segments(name))
 
@@ -88,10 +88,10 @@ async def submit_file(cloud: Cloud, call: Call, key: Key) -> Response:
 
 
 async def get_job(cloud: Cloud, call: Call, key: Key) -> Response:
-    """`get job`: its status."""
+    """`get job`: the status of a job."""
     await call.fields(frozenset())
     company, location, device, job_id = call.path[3:]
-    own_company(key, company)
+    check_company(key, company)
 
     def found() -> dict[str, object]:
         cloud.inventory.current().location(company, location)
@@ -103,21 +103,21 @@ async def get_job(cloud: Cloud, call: Call, key: Key) -> Response:
     return JSONResponse(await run_in_threadpool(found))
 
 
-def own_company(key: Key, company: str) -> str:
-    """`company`, if the key may act for it.
+def check_company(key: Key, company: str) -> str:
+    """Return `company`, if the key may act for it.
 
     Raises:
-        RequestFault: the key is bound to another one.
+        RequestFault: the key is bound to another company.
     """
     if key.company not in (None, company):
-        raise RequestFault(403, f"this key is not one of company {company!r}")
+        raise RequestFault(403, f"this key is not valid for company {company!r}")
     return company
 
 
 def _company(fields: dict[str, str], key: Key) -> str:
     if key.company is not None and "compid" not in fields:
         return key.company
-    return own_company(key, required(fields, "compid"))
+    return check_company(key, required(fields, "compid"))
 
 
 def _order(
@@ -141,15 +141,15 @@ def _order(
 
 async def _receive(call: Call, received: IncomingFile) -> None:
     announced = call.length()
-    received.allow(announced or 0)
-    async for data in _gathered(call.body()):
+    received.check_size(announced or 0)
+    async for data in _gather(call.body()):
         await run_in_threadpool(received.write, data)
     if announced is not None and announced != received.size:
-        raise RequestFault(400, f"{received.size} bytes came, {announced} were announced")
+        raise RequestFault(400, f"received {received.size} of {announced} announced bytes")
 
 
-async def _gathered(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Larger pieces: a thread for each packet of the network would cost more than the writing."""
+async def _gather(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Join small pieces, because a thread for each packet would cost more than the writing."""
     held = bytearray()
     async for piece in pieces:
         held += piece
@@ -160,7 +160,7 @@ async def _gathered(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield bytes(held)
 
 
-def _uploaded(cloud: Cloud, key: Key, received: IncomingFile) -> str:
+def _store_upload(cloud: Cloud, key: Key, received: IncomingFile) -> str:
     name = cloud.uploads.new(_owner(key), "putfile")
     if received.size:
         cloud.uploads.add_segment(name, 0, received)
@@ -168,7 +168,7 @@ def _uploaded(cloud: Cloud, key: Key, received: IncomingFile) -> str:
 
 
 def _owner(key: Key) -> str:
-    # by company, not by key: a key may be replaced between an upload and its submit
+    # the company, not the key: a key may be replaced between an upload and its submit
     return key.company or ""
 
 

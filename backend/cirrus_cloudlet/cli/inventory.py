@@ -1,6 +1,6 @@
 """The `company`, `location` and `device` commands: changes to cloudlet.toml.
 
-Ids are joined with `/` as in COMP/LOC/DEV; an id that holds a `/` or `%` is percent-encoded.
+Ids are joined with `/`, as in COMP/LOC/DEV; a `/` or `%` within an id is percent-encoded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from cirrus_cloudlet.cli.listing import write_list
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.inventory.device_kinds import DEVICE_KINDS
-from cirrus_cloudlet.inventory.edit import Edit, put_company, put_device, put_location, together
+from cirrus_cloudlet.inventory.edit import Edit, combine, put_company, put_device, put_location
 from cirrus_cloudlet.inventory.file import InventoryFile
 from cirrus_cloudlet.inventory.ids import check_id
 from cirrus_cloudlet.inventory.inventory import TYPE_NAMES, Location
@@ -26,12 +26,12 @@ _KINDS = ("company", "location", "device")
 
 
 def add_commands(commands: Commands, data: argparse.ArgumentParser) -> None:
-    """Add them to the command line."""
+    """Add the `company`, `location` and `device` commands to the command line."""
     company = _verbs(commands, "company", "companies")
     add = company.add_parser("add", parents=[data], help="add a company")
     add.add_argument("path", metavar="COMP")
     add.set_defaults(run=_add_company, begins=True)
-    listed = company.add_parser("list", parents=[data], help="every company")
+    listed = company.add_parser("list", parents=[data], help="list all companies")
     listed.set_defaults(run=_list_companies)
 
     location = _verbs(commands, "location", "locations of a company")
@@ -39,35 +39,40 @@ def add_commands(commands: Commands, data: argparse.ArgumentParser) -> None:
     add.add_argument("path", metavar="COMP/LOC")
     add.add_argument("--name")
     add.add_argument(
-        "--browser", action="store_true", help="a person, who looks at what comes in a browser"
+        "--browser", action="store_true", help="add a person who views documents in a browser"
     )
     add.set_defaults(run=_add_location)
-    listed = location.add_parser("list", parents=[data], help="every location")
+    listed = location.add_parser("list", parents=[data], help="list all locations")
     listed.set_defaults(run=_list_locations)
-    for verb, help_text in (("online", "deliver"), ("offline", "let documents wait")):
+    for verb, help_text in (
+        ("online", "deliver a location's documents"),
+        ("offline", "keep a location's documents waiting"),
+    ):
         switch = location.add_parser(verb, parents=[data], help=help_text)
         switch.add_argument("location", metavar="LOCID")
-        switch.add_argument("--company", metavar="COMPID", help="where two have such a location")
+        switch.add_argument("--company", metavar="COMPID", help="the company, if several have it")
         switch.set_defaults(run=_switch, online=verb == "online")
 
     device = _verbs(commands, "device", "output devices of a location")
     add = device.add_parser("add", parents=[data], help="add a device")
     add.add_argument("path", metavar="COMP/LOC/DEV")
     add.add_argument("--type", choices=list(TYPE_NAMES), default="file")
-    add.add_argument("--kind", choices=list(DEVICE_KINDS), help="look like such a printer")
+    add.add_argument("--kind", choices=list(DEVICE_KINDS), help="imitate this kind of printer")
     add.add_argument("--target", help="path pattern, CUPS queue or command line")
-    add.add_argument("--formats", help="such as 'pdf;ps'; any, if not given")
-    add.add_argument("--props", help="such as 'copies=2;duplex=2', where a job says nothing")
+    add.add_argument("--formats", help="such as 'pdf;ps' (default: any)")
+    add.add_argument("--props", help="defaults for jobs, such as 'copies=2;duplex=2'")
     add.add_argument("--name")
     add.add_argument("--notes")
     add.add_argument(
         *("-p", "--parents"),
         action="store_true",
-        dest="begins",  # a cloud, if there is none
-        help="add its company and location, too, where they are missing",
+        dest="begins",  # makes the data folder, if it is missing
+        help="add the company and the location too, if they are missing",
     )
     add.set_defaults(run=_add_device)
-    device.add_parser("list", parents=[data], help="every device").set_defaults(run=_list_devices)
+    device.add_parser("list", parents=[data], help="list all devices").set_defaults(
+        run=_list_devices
+    )
 
 
 def _verbs(commands: Commands, name: str, help_text: str) -> Commands:
@@ -78,7 +83,7 @@ def _add_company(arguments: argparse.Namespace) -> None:
     (company,) = _ids(arguments.path, 1)
     inventory = InventoryFile(arguments.data)
     if company in inventory.current().companies:
-        raise SettingsError(f"there is a company {company!r} already")
+        raise SettingsError(f"company {company!r} already exists")
     inventory.change(put_company(company))
 
 
@@ -92,12 +97,12 @@ def _add_location(arguments: argparse.Namespace) -> None:
     inventory = InventoryFile(arguments.data)
     known = inventory.current().companies
     if company not in known:
-        raise SettingsError(f"there is no company {company!r}; add it first")
+        raise SettingsError(f"there is no company {company!r}; add the company first")
     if location in known[company]:
-        raise SettingsError(f"there is a location {location!r} already")
+        raise SettingsError(f"location {location!r} already exists")
     fields = _given(name=arguments.name, browser=arguments.browser or None)
     inventory.change(put_location(company, location, fields))
-    if arguments.browser:  # the one device that such a location has
+    if arguments.browser:  # a browser user has one device
         device = {"name": "Browser", "type": "viewer", "target": f"{location}:browser"}
         inventory.change(put_device(company, location, "browser", device))
 
@@ -129,7 +134,7 @@ def _switch(arguments: argparse.Namespace) -> None:
         raise SettingsError(f"there is no location {arguments.location!r}")
     if len(companies) > 1:
         listed = ", ".join(companies)
-        raise SettingsError(f"several companies have {arguments.location!r}: {listed}; --company")
+        raise SettingsError(f"{listed} have {arguments.location!r}; give --company")
     fields = {"online": arguments.online}
     inventory.change(put_location(companies[0], arguments.location, fields))
     state = "online: jobs are delivered" if arguments.online else "offline: jobs wait"
@@ -147,7 +152,7 @@ def _add_device(arguments: argparse.Namespace) -> None:
     if not parents or location in known.companies.get(company, {}):
         devices = known.location(company, location).devices
     if device in devices:
-        raise SettingsError(f"there is a device {device!r} already")
+        raise SettingsError(f"device {device!r} already exists")
     fields = _given(
         type=arguments.type,
         target=arguments.target,
@@ -157,8 +162,8 @@ def _add_device(arguments: argparse.Namespace) -> None:
         props=parse_props(arguments.props, semicolons=True) if arguments.props else None,
     )
     kind = DEVICE_KINDS[arguments.kind] if arguments.kind else {}
-    # at once: a device that is refused leaves no parents behind
-    inventory.change(together(*parents, put_device(company, location, device, {**kind, **fields})))
+    # one change, so that a refused device leaves no parents behind
+    inventory.change(combine(*parents, put_device(company, location, device, {**kind, **fields})))
 
 
 def _list_devices(arguments: argparse.Namespace) -> None:
@@ -188,7 +193,7 @@ def _ids(path: str, count: int) -> list[str]:
 
 
 def _path(*ids: str) -> str:
-    """Ids as the other commands take them."""
+    """Join ids in the form that other commands take."""
     return "/".join(each.replace("%", "%25").replace("/", "%2F") for each in ids)
 
 

@@ -1,4 +1,4 @@
-"""The `job` commands: see what became of jobs, and end or repeat them as a person would."""
+"""The `job` commands: list jobs, and end or retry them as a person would."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _ENDS = {"delete": JobState.DELETED, "save": JobState.SAVED, "trash": JobState.T
 
 
 def add_commands(commands: Commands, data: argparse.ArgumentParser) -> None:
-    """Add them to the command line."""
+    """Add the `job` commands to the command line."""
     verbs = commands.add_parser("job", help="submitted jobs").add_subparsers(
         required=True, metavar="VERB"
     )
-    listed = verbs.add_parser("list", parents=[data], help="every job, the newest first")
-    listed.add_argument("--json", action="store_true", help="all that is known")
+    listed = verbs.add_parser("list", parents=[data], help="list all jobs, newest first")
+    listed.add_argument("--json", action="store_true", help="print all details as JSON")
     listed.set_defaults(run=_list)
     for verb in _ENDS:
         end = verbs.add_parser(verb, parents=[data], help=f"{verb} a job that has not ended")
         end.add_argument("job", metavar="JOBID")
         end.set_defaults(run=_end, verb=verb)
-    retry = verbs.add_parser("retry", parents=[data], help="deliver a job that was given up")
+    retry = verbs.add_parser("retry", parents=[data], help="deliver a held job again")
     retry.add_argument("job", metavar="JOBID")
     retry.set_defaults(run=_retry)
 

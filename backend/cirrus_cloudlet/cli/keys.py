@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def add_commands(commands: Commands, data: argparse.ArgumentParser) -> None:
-    """Add them to the command line."""
+    """Add the `key` commands to the command line."""
     verbs = commands.add_parser("key", help="API keys").add_subparsers(
         required=True, metavar="VERB"
     )
-    add = verbs.add_parser("add", parents=[data], help="make a key and print it, once")
-    add.add_argument("--company", metavar="COMPID", help="what it is bound to; any, if not given")
-    add.add_argument("--name", help="what it is called in lists")
+    add = verbs.add_parser("add", parents=[data], help="add a key and print it once")
+    add.add_argument("--company", metavar="COMPID", help="bind the key to a company (default: any)")
+    add.add_argument("--name", help="the key's name in lists")
     add.set_defaults(run=_add)
-    verbs.add_parser("list", parents=[data], help="name, company, time").set_defaults(run=_list)
-    revoke = verbs.add_parser("revoke", parents=[data], help="end a key's life at once")
+    verbs.add_parser("list", parents=[data], help="list all keys").set_defaults(run=_list)
+    revoke = verbs.add_parser("revoke", parents=[data], help="revoke a key at once")
     revoke.add_argument("name", metavar="NAME")
     revoke.set_defaults(run=_revoke)
 

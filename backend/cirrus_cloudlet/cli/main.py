@@ -1,15 +1,14 @@
 """The command cirrus-cloudlet: wiring only.
 
-Every command works on a data folder, whether or not a server is serving it. Errors go to
-standard error as one line, with exit status 1; wrong usage and an installation without the extra
-`cloudlet` have status 2.
+Every command works on a data folder, with or without a running server. An error is one line on
+standard error with exit status 1. Wrong usage has status 2, and so does an installation without
+the extra `cloudlet`.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -27,8 +26,8 @@ def run() -> None:
             raise
         pip = Path(sys.executable).with_name("pip")
         print(
-            f"cirrus-cloudlet: the Python package {error.name} is missing; in the folder of "
-            f"Cirrus Bridge's sources, run: {pip} install '.[cloudlet]'",
+            f"cirrus-cloudlet: the Python package {error.name} is missing; in the source folder "
+            f"of Cirrus Bridge, run: {pip} install '.[cloudlet]'",
             file=sys.stderr,
         )
         sys.exit(2)
@@ -47,11 +46,11 @@ def _run() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    # imported late: what they need is there with the extra `cloudlet` only, and `run` says so
+    # imported late: these modules need the extra `cloudlet`, and `run` reports if it is missing
     from cirrus_cloudlet.cli import accounts, inventory, jobs, keys
 
     parser = argparse.ArgumentParser(
-        prog="cirrus-cloudlet", description="A small real cloud of the print API, for one machine."
+        prog="cirrus-cloudlet", description="A small cloud of the print API, for one machine."
     )
     parser.set_defaults(begins=False)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
@@ -64,17 +63,17 @@ def _parser() -> argparse.ArgumentParser:
         "--listen",
         default="127.0.0.1:27082",
         metavar="ADDRESS:PORT",
-        help="where to serve it (%(default)s); beyond this machine only with a certificate",
+        help="serve at this address (%(default)s); other machines require a certificate",
     )
     serve.add_argument(
         "--tls-cert",
         type=Path,
         metavar="FILE",
-        help="serve it by HTTPS with this certificate, in PEM, and those that it is signed by",
+        help="serve HTTPS with this certificate and its chain, in PEM",
     )
     serve.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's key, in PEM")
     serve.add_argument(
-        "--no-announce", action="store_true", help="do not announce it on the network (DNS-SD)"
+        "--no-announce", action="store_true", help="do not announce the server (DNS-SD)"
     )
     serve.set_defaults(run=_serve, begins=True)
     keys.add_commands(commands, data)
@@ -85,16 +84,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    # imported late: the other commands have no use for a web server
+    # imported late: the other commands do not need a web server
     from cirrus_cloudlet.inventory.file import InventoryFile
     from cirrus_cloudlet.server import Tls, serve
 
     if (arguments.tls_cert is None) != (arguments.tls_key is None):
-        raise SettingsError("--tls-cert and --tls-key go together")
+        raise SettingsError("give both --tls-cert and --tls-key")
     tls = Tls(arguments.tls_cert, arguments.tls_key) if arguments.tls_cert else None
     if not InventoryFile(arguments.data).current().companies:
         print(
-            f"cirrus-cloudlet: the cloud in {arguments.data} is empty; add a device: "
+            f"cirrus-cloudlet: the cloud in {arguments.data} is empty; to add a device, run: "
             f"{_first_command(arguments.data)}",
             file=sys.stderr,
         )
@@ -104,15 +103,15 @@ def _serve(arguments: argparse.Namespace) -> None:
 def _open_folder(folder: Path, *, make: bool) -> None:
     if folder.is_dir():
         return
-    if not make and not folder.exists():  # a mistyped name is to be seen, not to be obeyed
+    if not make and not folder.exists():  # a mistyped folder must not become a cloud
         raise SettingsError(
-            f"there is no folder {folder}; to begin a cloud there: {_first_command(folder)}"
+            f"there is no folder {folder}; to make a cloud there, run: {_first_command(folder)}"
         )
     try:
         folder.mkdir(mode=0o700, parents=True)
     except FileExistsError as error:
         raise SettingsError(f"{folder} is not a folder") from error
-    os.chmod(folder, 0o700)  # noqa: PTH101 - whatever the umask
+    folder.chmod(0o700)  # mkdir applies the umask
 
 
 def _first_command(folder: Path) -> str:

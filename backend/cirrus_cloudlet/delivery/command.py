@@ -1,8 +1,8 @@
-"""Deliver to a command of the device's target.
+"""Deliver to the command in a device's target.
 
-No shell is involved, and tags are replaced after the line was split into words, so nothing in a
-job can become a word, an option or a command of its own. A command that outlives the server or
-its time is ended, with all that it started.
+No shell is involved, and tags are replaced after the command line is split into words. So no
+text of a job becomes another word, option or command. A command that runs too long or outlives
+the server is killed, with every process that it started.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from cirrus_cloudlet.delivery.delivery import Delivery, Undelivered
-from cirrus_cloudlet.delivery.queue import HELD
-from cirrus_cloudlet.inventory.tags import substituted
+from cirrus_cloudlet.delivery.delivery import Delivery, DeliveryFault
+from cirrus_cloudlet.delivery.queue import RETRY_ADVICE
+from cirrus_cloudlet.inventory.tags import substitute
 
 _TIME_LIMIT_S = 600.0
 _POLL_S = 0.05
@@ -29,13 +29,13 @@ _MESSAGE_CHARACTERS = 300
 
 
 def deliver_command(delivery: Delivery) -> str:
-    """Run the command with the document on its standard input; returns no message.
+    """Run the command with the document on its standard input; return no message.
 
     Raises:
-        Undelivered: it can not be started, fails, or takes too long.
+        DeliveryFault: the command cannot be started, fails, or takes too long.
     """
     values = {**delivery.tags(), "file": str(delivery.document)}
-    words = [substituted(word, values) for word in shlex.split(delivery.device.target)]
+    words = [substitute(word, values) for word in shlex.split(delivery.device.target)]
     delivery.aim(shlex.join(words), None)
     with tempfile.TemporaryFile() as errors, delivery.document.open("rb") as document:
         try:
@@ -49,16 +49,16 @@ def deliver_command(delivery: Delivery) -> str:
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
-            raise Undelivered(f"{words[0]}: {error}; {HELD}", again=False) from error
-        status = _ended(process, delivery)
+            raise DeliveryFault(f"{words[0]}: {error}; {RETRY_ADVICE}", again=False) from error
+        status = _wait(process, delivery)
         if status:
             said = _last_line(errors) or f"exit status {status}"
-            raise Undelivered(f"{Path(words[0]).name}: {said}; {HELD}", again=False)
+            raise DeliveryFault(f"{Path(words[0]).name}: {said}; {RETRY_ADVICE}", again=False)
     return ""
 
 
-def _ended(process: subprocess.Popen[bytes], delivery: Delivery) -> int:
-    """The exit status of a process that gets its time and no more."""
+def _wait(process: subprocess.Popen[bytes], delivery: Delivery) -> int:
+    """Wait for a process within the time limit, and return its exit status."""
     until = time.monotonic() + _TIME_LIMIT_S
     while process.poll() is None:
         late = time.monotonic() > until
@@ -67,7 +67,7 @@ def _ended(process: subprocess.Popen[bytes], delivery: Delivery) -> int:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             why = f"took more than {_TIME_LIMIT_S:.0f} s" if late else "interrupted by a stop"
-            raise Undelivered(f"{why}; {HELD}", again=False)
+            raise DeliveryFault(f"{why}; {RETRY_ADVICE}", again=False)
         time.sleep(_POLL_S)
     return process.returncode
 

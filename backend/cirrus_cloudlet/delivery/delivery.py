@@ -1,7 +1,7 @@
 """One delivery: what the ways of delivering share.
 
-A way of delivering gets a `Delivery` and either returns, which means that the document has
-arrived, or raises `Undelivered`.
+A way of delivering takes a `Delivery`. It returns when the document has arrived, or raises
+`DeliveryFault`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cirrus_cloudlet.inventory.inventory import Device
-from cirrus_cloudlet.inventory.tags import safe
+from cirrus_cloudlet.inventory.tags import make_safe
 from cirrus_cloudlet.storage.jobs import Job
 
 
-class Undelivered(Exception):
-    """It did not arrive; says why. `again`: trying it again can do no harm."""
+class DeliveryFault(Exception):
+    """The document did not arrive; the text gives the cause. `again`: a retry is harmless."""
 
     def __init__(self, message: str, *, again: bool) -> None:
         super().__init__(message)
@@ -29,10 +29,10 @@ class Delivery:
     """A job, its device, and the document's file.
 
     Args:
-        props: the job's, over the device's own.
-        folder: where relative targets begin.
+        props: the job's properties, over the device's defaults.
+        folder: the base of relative targets.
         aim: called with the target (and the file's path) before anything is sent there.
-        stopping: whether the server is about to end.
+        stopping: tells whether the server is stopping.
     """
 
     job: Job
@@ -44,7 +44,7 @@ class Delivery:
     stopping: Callable[[], bool]
 
     def tags(self) -> dict[str, str]:
-        """The values of the target's tags, each safe as a part of a file name."""
+        """The values of the target's tags, each safe in a file name."""
         values = {
             "jobid": self.job.id,
             "title": self.job.title,
@@ -53,4 +53,4 @@ class Delivery:
             "ext": self.job.format,
             "date": time.strftime("%Y-%m-%d", time.localtime(self.job.submitted)),
         }
-        return {name: safe(value) for name, value in values.items()}
+        return {name: make_safe(value) for name, value in values.items()}

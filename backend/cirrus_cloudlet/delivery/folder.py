@@ -1,8 +1,7 @@
 """Deliver into a folder.
 
-No existing file is ever overwritten, and nobody sees half a file. Repeating a delivery is safe:
-where it goes is noted before, so a file that is there already with the same bytes is the earlier
-delivery's own.
+No existing file is overwritten, and nobody sees an incomplete file. A delivery is safe to
+repeat: its path is recorded first, so a file there with the same bytes is its own.
 """
 
 from __future__ import annotations
@@ -13,15 +12,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from cirrus_cloudlet.delivery.delivery import Delivery, Undelivered
-from cirrus_cloudlet.inventory.tags import substituted
+from cirrus_cloudlet.delivery.delivery import Delivery, DeliveryFault
+from cirrus_cloudlet.inventory.tags import substitute
 
 
 def deliver_file(delivery: Delivery) -> str:
-    """Put the document where the device's target says; returns no message.
+    """Put the document at the path of the device's target; return no message.
 
     Raises:
-        Undelivered: the folder can not be written to, or the path leaves it.
+        DeliveryFault: the folder cannot be written, or the path leads out of it.
     """
     job = delivery.job
     if job.delivered_path and _is_document(Path(job.delivered_path), job.size, job.sha256):
@@ -39,7 +38,7 @@ def deliver_file(delivery: Delivery) -> str:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise Undelivered(f"can not write {wanted}: {error.strerror}", again=True) from error
+        raise DeliveryFault(f"cannot write {wanted} ({error.strerror})", again=True) from error
     return ""
 
 
@@ -47,15 +46,15 @@ def _path(delivery: Delivery) -> Path:
     pattern = delivery.device.target
     fixed = Path(pattern.partition("{")[0] + "x").parent  # the folders before the first tag
     base = delivery.folder / fixed
-    path = delivery.folder / substituted(pattern, delivery.tags())
-    # a link that somebody put below the folder must not lead out of it either
+    path = delivery.folder / substitute(pattern, delivery.tags())
+    # a symbolic link within the folder must not lead out of it
     if not path.parent.resolve().is_relative_to(base.resolve()):
-        raise Undelivered(f"{path} is outside of {base}", again=False)
+        raise DeliveryFault(f"{path} is outside of {base}", again=False)
     return path
 
 
 def _place(delivery: Delivery, temporary: Path, wanted: Path) -> None:
-    """Give the finished file the first free name, in one step."""
+    """Give the finished file the first free name, atomically."""
     for path in _names(wanted):
         if path.exists():
             continue

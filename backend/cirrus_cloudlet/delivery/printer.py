@@ -1,7 +1,7 @@
 """Deliver to a CUPS queue: the only module that knows CUPS.
 
-Delivered means that CUPS accepted the job. Documents in a printer's language go through as they
-are; all others are CUPS's to convert.
+A document is delivered when CUPS has accepted the job. CUPS converts it, unless it is in a
+printer's language.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cirrus_cloudlet.delivery.delivery import Delivery, Undelivered
+from cirrus_cloudlet.delivery.delivery import Delivery, DeliveryFault
 from cirrus_cloudlet.formats import is_printer_language
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _RENAMED = {"copies": "copies", "priority": "job-priority", "tray": "InputSlot",
 
 
 def cups_options(props: Mapping[str, str], document_format: str) -> dict[str, str]:
-    """Job properties as CUPS options; what CUPS has no word for is left out."""
+    """Translate job properties to CUPS options; properties unknown to CUPS are left out."""
     options = {}
     for name, value in props.items():
         if name in _OPTIONS:
@@ -38,7 +38,7 @@ def cups_options(props: Mapping[str, str], document_format: str) -> dict[str, st
             options[option] = words[value]
         elif name in _RENAMED:
             options[_RENAMED[name]] = value
-    if "custsize" in props:  # the API lets it override every other paper option
+    if "custsize" in props:  # API document: it overrides every other paper option
         options["media"] = props["custsize"]
     if is_printer_language(document_format) and document_format != "ps":
         options["raw"] = "true"
@@ -46,17 +46,17 @@ def cups_options(props: Mapping[str, str], document_format: str) -> dict[str, st
 
 
 def deliver_printer(delivery: Delivery) -> str:
-    """Print the document; returns the message that names the CUPS job.
+    """Print the document; return the message that names the CUPS job.
 
     Raises:
-        Undelivered: there is no CUPS, no such queue, or CUPS refused.
+        DeliveryFault: pycups or the queue is missing, or CUPS refuses the job.
     """
     queue = delivery.device.target
     delivery.aim(queue, None)
     try:
         import cups
     except ImportError as error:
-        raise Undelivered(f"pycups is not installed: {error}", again=False) from error
+        raise DeliveryFault(f"pycups is not installed: {error}", again=False) from error
     job = delivery.job
     title = "".join(c for c in job.title if unicodedata.category(c) != "Cc") or "untitled"
     options = cups_options(delivery.props, job.format)
@@ -65,5 +65,5 @@ def deliver_printer(delivery: Delivery) -> str:
         number = connection.printFile(queue, str(delivery.document), title, options)
     except (cups.IPPError, cups.HTTPError, RuntimeError) as error:
         reason = str(error.args[-1]) if error.args else type(error).__name__
-        raise Undelivered(f"CUPS queue {queue}: {reason}", again=True) from error
+        raise DeliveryFault(f"CUPS queue {queue}: {reason}", again=True) from error
     return f"CUPS job {number} on {queue}"

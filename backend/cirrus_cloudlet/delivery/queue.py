@@ -1,7 +1,7 @@
-"""The delivery worker's side of the jobs: what is due, and how each delivery ended.
+"""The delivery worker's view of the jobs: which are due, and how each delivery ended.
 
-Every change names the step a job has to be in, so that a person's delete, save or retry and the
-worker never overwrite each other. Order is kept per device: only its oldest ready job is due.
+Every change names the step that the job has to be in, so the worker never overwrites a person's
+delete, save or retry. Order is kept per device: only its oldest ready job is due.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from cirrus_cloudlet.storage.database import Store
-from cirrus_cloudlet.storage.jobs import SELECT_JOB, Job, JobState, Step, job_of, record
+from cirrus_cloudlet.storage.jobs import SELECT_JOB, Job, JobState, Step, make_job, record
 
 _BACKOFF_S = (1.0, 2.0, 5.0, 15.0)
 _OLDEST_READY = (
@@ -17,7 +17,7 @@ _OLDEST_READY = (
     " WHERE step = 'ready' GROUP BY company, location, device)"
     " AND job.due <= ? ORDER BY job.sequence"
 )
-HELD = "have it delivered again (job retry)"
+RETRY_ADVICE = "to deliver the job again, use job retry"
 
 
 class DeliveryQueue:
@@ -27,22 +27,22 @@ class DeliveryQueue:
         self._store = store
 
     def due(self) -> list[Job]:
-        """The oldest ready job of each device, unless it still waits for its next attempt."""
+        """List the oldest ready job of each device, unless its next attempt is later."""
         with self._store.reading() as db:
             rows = db.execute(
                 SELECT_JOB + _OLDEST_READY,
                 (time.time(),),
             ).fetchall()
-        return [job_of(row) for row in rows]
+        return [make_job(row) for row in rows]
 
     def interrupted(self) -> list[Job]:
-        """Jobs whose delivery was under way when the server last ended."""
+        """List the jobs whose delivery was running when the server ended."""
         with self._store.reading() as db:
             rows = db.execute(SELECT_JOB + " WHERE job.step = 'running'").fetchall()
-        return [job_of(row) for row in rows]
+        return [make_job(row) for row in rows]
 
     def begin(self, job: Job) -> bool:
-        """The job is received, and its delivery begins; False if it is ready no more."""
+        """Mark a job as received and its delivery as running; False if it is no longer ready."""
         with self._store.transaction() as db:
             now = time.time()
             row = db.execute(
@@ -61,15 +61,15 @@ class DeliveryQueue:
         return True
 
     def aim(self, job: Job, target: str, path: str | None) -> None:
-        """Note where a delivery is about to go, before it goes there."""
+        """Record a delivery's target before anything is sent there."""
         with self._store.transaction() as db:
             db.execute(
                 "UPDATE job SET target = ?, delivered_path = ? WHERE id = ?",
                 (target, path, job.id),
             )
 
-    def delivered(self, job: Job, message: str) -> None:
-        """It has arrived."""
+    def finish(self, job: Job, message: str) -> None:
+        """Record that the document has arrived."""
         with self._store.transaction() as db:
             now = time.time()
             if db.execute(
@@ -79,25 +79,29 @@ class DeliveryQueue:
             ).rowcount:
                 record(db, job.id, JobState.DELIVERED, now, message)
 
-    def failed(self, job: Job, message: str, *, again: bool) -> None:
-        """It has not arrived; it is tried again later, a few times, or waits for a person. The
-        message is marked as the API marks errors, so that clients can tell it from a remark."""
+    def fail(self, job: Job, message: str, *, again: bool) -> None:
+        """Record a failed attempt: retry the job a few times if `again`, else hold it.
+
+        The message begins with `Error:`, as API errors do; clients tell it from a remark by that.
+        """
         message = f"Error: {message}"
         attempts = job.attempts + 1
         if again and attempts <= len(_BACKOFF_S):
             due = time.time() + _BACKOFF_S[attempts - 1]
             self._rest(job, Step.READY, message, due)
         elif again:
-            self._rest(job, Step.HELD, f"{message} (given up after {attempts} attempts; {HELD})")
+            self._rest(
+                job, Step.HELD, f"{message} (gave up after {attempts} attempts); {RETRY_ADVICE}"
+            )
         else:
             self._rest(job, Step.HELD, message)
 
     def repeat(self, job: Job) -> None:
-        """Have an interrupted delivery made again."""
+        """Schedule an interrupted delivery again."""
         self._rest(job, Step.READY, "")
 
     def hold(self, job: Job) -> None:
-        """Leave it received until a person decides."""
+        """Leave the job received until a person decides."""
         self._rest(job, Step.HELD, "")
 
     def _rest(self, job: Job, step: Step, message: str, due: float = 0.0) -> None:

@@ -1,10 +1,10 @@
-"""The delivery worker: jobs of online locations go to their devices.
+"""The delivery worker: it delivers jobs of online locations to their devices.
 
-Several devices at once, one job of a device at a time, in order. Nothing here is lost by a crash:
+Several devices are served at once, each with one job at a time, in order. A crash loses nothing:
 
-* a file delivery that was interrupted is made again, and finds its own file if it was there;
-* a command or a print that was interrupted is NOT repeated, because nobody knows whether it had
-  its effect: the job waits, with a message, for `job retry`.
+* An interrupted file delivery is repeated, and finds its own file if that was complete.
+* An interrupted command or print is NOT repeated, because it may have had its effect. The job
+  waits for `job retry`, with a message.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cirrus_cloudlet.delivery.command import deliver_command
-from cirrus_cloudlet.delivery.delivery import Delivery, Undelivered
+from cirrus_cloudlet.delivery.delivery import Delivery, DeliveryFault
 from cirrus_cloudlet.delivery.folder import deliver_file
 from cirrus_cloudlet.delivery.printer import deliver_printer
-from cirrus_cloudlet.delivery.queue import HELD, DeliveryQueue
+from cirrus_cloudlet.delivery.queue import RETRY_ADVICE, DeliveryQueue
 from cirrus_cloudlet.inventory.file import InventoryFile
 from cirrus_cloudlet.inventory.inventory import Device, DeviceType, Inventory
 from cirrus_cloudlet.storage.jobs import Job
 
 log = logging.getLogger(__name__)
-_POLL_S = 0.2  # commands change jobs and locations from other processes: nothing else tells
+_POLL_S = 0.2  # commands in other processes change jobs and locations without notice
 _AT_ONCE = 16
 _CLEANING_EVERY_S = 3600.0
 _WAYS: Mapping[DeviceType, Callable[[Delivery], str]] = {
@@ -36,7 +36,7 @@ _WAYS: Mapping[DeviceType, Callable[[Delivery], str]] = {
 
 
 class Worker:
-    """Delivers for one data folder, in threads of its own, between `start` and `stop`."""
+    """Deliveries of one data folder, in threads of their own, from `start` to `stop`."""
 
     def __init__(
         self,
@@ -55,28 +55,28 @@ class Worker:
         self._stopping = threading.Event()
         self._busy: set[tuple[str, str, str]] = set()
         self._busy_lock = threading.Lock()
-        # a daemon, as each delivery: a printer that hangs must not keep the server from ending
+        # all threads are daemons: a printer that hangs must not keep the server from stopping
         self._thread = threading.Thread(target=self._run, name="deliveries", daemon=True)
 
     def start(self) -> None:
-        """Settle what the last end interrupted, then deliver."""
+        """Hold or repeat the interrupted deliveries, then start delivering."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         inventory = self._inventory.current()
         for job in self._queue.interrupted():
             device = _device(inventory, job)
             if device is not None and device.type in (DeviceType.COMMAND, DeviceType.PRINTER):
-                why = f"interrupted while it was being delivered; {HELD}"
-                self._queue.failed(job, why, again=False)
+                why = f"interrupted during the delivery; {RETRY_ADVICE}"
+                self._queue.fail(job, why, again=False)
             else:
                 self._queue.repeat(job)
         self._thread.start()
 
     def notice(self) -> None:
-        """There may be something to deliver."""
+        """Look for due jobs at once."""
         self._wake.set()
 
     def stop(self, wait_s: float) -> None:
-        """Begin nothing more, and give what is under way a moment to end."""
+        """Begin no more deliveries, and wait at most `wait_s` seconds for running ones."""
         self._stopping.set()
         self._wake.set()
         until = time.monotonic() + wait_s
@@ -92,8 +92,8 @@ class Worker:
                     next_cleaning = time.monotonic() + _CLEANING_EVERY_S
                     self._clean()
                 self._round()
-            except Exception:  # the disk may be full now and have room in the next round
-                log.exception("the delivery worker could not do its round")
+            except Exception:  # a full disk may have room in the next round
+                log.exception("a round of the delivery worker failed")
             self._wake.wait(_POLL_S)
             self._wake.clear()
 
@@ -126,7 +126,7 @@ class Worker:
 
     def _deliver_begun(self, job: Job, device: Device) -> None:
         way = _WAYS.get(device.type)
-        if way is None:  # a browser user, who saves, trashes or deletes it
+        if way is None:  # a viewer: a browser user saves, trashes or deletes the job
             self._queue.aim(job, device.target, None)
             self._queue.hold(job)
             return
@@ -141,14 +141,14 @@ class Worker:
         )
         try:
             message = way(delivery)
-        except Undelivered as error:
+        except DeliveryFault as error:
             log.warning("job %s: %s", job.id, error)
-            self._queue.failed(job, str(error), again=error.again)
+            self._queue.fail(job, str(error), again=error.again)
         except Exception as error:
             log.exception("job %s", job.id)
-            self._queue.failed(job, f"delivery failed: {error}; {HELD}", again=False)
+            self._queue.fail(job, f"delivery failed: {error}; {RETRY_ADVICE}", again=False)
         else:
-            self._queue.delivered(job, message)
+            self._queue.finish(job, message)
 
 
 def _device(inventory: Inventory, job: Job) -> Device | None:

@@ -1,6 +1,6 @@
-"""Device kinds: what a device tells of itself when it is to look like a printer of that kind.
+"""Device kinds: how a device describes itself to imitate a kind of printer.
 
-A kind only fills in fields that cloudlet.toml has; what is given by name goes before it.
+A kind fills in fields of cloudlet.toml; a field that is given explicitly overrides it.
 """
 
 from __future__ import annotations

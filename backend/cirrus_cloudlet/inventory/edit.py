@@ -1,7 +1,7 @@
-"""Changes to cloudlet.toml, each a function from what is wanted to an edit of the document.
+"""Edits of cloudlet.toml.
 
-Only tables and fields that are named are touched. Whether the result is right is checked when it
-is written, not here.
+An edit changes only the tables and fields that it names. `InventoryFile.change` checks the
+result.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ Edit = Callable[[TOMLDocument], None]
 
 
 def put_company(company: str) -> Edit:
-    """Add a company, if it is not there."""
+    """Add a company, if it is missing."""
     return lambda document: _put(document, "company", {"id": company}, {})
 
 
 def put_location(company: str, location: str, fields: Mapping[str, Any]) -> Edit:
-    """Add a location, or set these fields of the one there is."""
+    """Add a location, or set these fields of an existing location."""
     key = {"company": company, "id": location}
     return lambda document: _put(document, "location", key, fields)
 
 
 def put_device(company: str, location: str, device: str, fields: Mapping[str, Any]) -> Edit:
-    """Add a device, or set these fields of the one there is."""
+    """Add a device, or set these fields of an existing device."""
     key = {"company": company, "location": location, "id": device}
     return lambda document: _put(document, "device", key, fields)
 
 
-def together(*edits: Edit) -> Edit:
-    """All of them, one after the other."""
+def combine(*edits: Edit) -> Edit:
+    """Combine edits into one, in their order."""
 
     def edit(document: TOMLDocument) -> None:
         for each in edits:

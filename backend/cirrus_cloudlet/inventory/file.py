@@ -1,8 +1,8 @@
-"""cloudlet.toml on disk: read when it changed, rewritten whole or not at all.
+"""cloudlet.toml on disk: read again after each change, and replaced atomically.
 
-A person may edit the file at any time. While an edit is broken, readers keep the last good
-inventory and the log says what is wrong; changes by a program are refused until it is mended.
-Comments and order of the file survive every change by a program.
+A person may edit the file at any time. While the file is broken, readers keep the last good
+inventory, the log has the error, and programs cannot change the file. Changes by programs keep
+its comments and order.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.toml_document import TOMLDocument
 
 from cirrus_cloudlet.errors import SettingsError
-from cirrus_cloudlet.file_lock import locked
+from cirrus_cloudlet.file_lock import lock
 from cirrus_cloudlet.inventory.inventory import Inventory
 from cirrus_cloudlet.inventory.toml import read_inventory
 
 log = logging.getLogger(__name__)
-_Seen = tuple[int, int, int] | None
+_FileState = tuple[int, int, int] | None
 
 
 class InventoryFile:
     """The inventory of one data folder; a missing file is an empty inventory.
 
     Raises:
-        SettingsError: at once, if the file can not be used.
+        SettingsError: the file cannot be used.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,7 +41,7 @@ class InventoryFile:
         self._current = self._read()
 
     def current(self) -> Inventory:
-        """The inventory as the file has it now, or had it when it was last right."""
+        """Read the inventory, or return the last good one while the file is broken."""
         with self._lock:
             seen = self._stat()
             if seen != self._seen:
@@ -49,16 +49,16 @@ class InventoryFile:
                 try:
                     self._current = self._read()
                 except SettingsError as error:
-                    log.error("%s; what was read before stays in use", error)
+                    log.error("%s; the last good settings stay in use", error)
             return self._current
 
     def change(self, edit: Callable[[TOMLDocument], None]) -> None:
-        """Let `edit` change the file's document, then put it in the file's place.
+        """Apply `edit` to the file's document, and replace the file.
 
         Raises:
-            SettingsError: the file is broken, or would be after this; it stays as it was.
+            SettingsError: the file is broken, or `edit` would break it; the file is unchanged.
         """
-        with locked(self._lock_path):
+        with lock(self._lock_path):
             try:
                 document = tomlkit.parse(self._text())
             except TOMLKitError as error:
@@ -86,7 +86,7 @@ class InventoryFile:
         except OSError as error:
             raise SettingsError(f"{self._path}: {error.strerror}") from error
 
-    def _stat(self) -> _Seen:
+    def _stat(self) -> _FileState:
         try:
             found = self._path.stat()
         except FileNotFoundError:

@@ -1,7 +1,6 @@
-"""Names of companies, locations and devices, and the API's list of targets.
+"""Ids of companies, locations and devices, and the API's list of targets.
 
-An id that passes here can be named in a target list and shown on one line. Nothing is looked up
-here, and an id is never changed to make it fit.
+A valid id fits into a target list and on one line. No id is looked up or corrected here.
 """
 
 from __future__ import annotations
@@ -20,21 +19,21 @@ class Target(NamedTuple):
 
 
 def check_id(text: str, kind: str) -> str:
-    """`text`, if it can be an id.
+    """Return `text`, if it is a valid id.
 
     Raises:
-        Refused: it is empty, `.` or `..`, or holds `:`, `;` or a control character.
+        Refused: the text is empty, `.` or `..`, or has `:`, `;` or a control character.
     """
     if text in ("", ".", ".."):
-        raise Refused(f"{kind} id {text!r} can not be used")
+        raise Refused(f"{kind} id {text!r} is not allowed")
     for character in text:
         if character in ":;" or unicodedata.category(character) in ("Cc", "Cs"):
-            raise Refused(f"{kind} id {text!r} holds {character!r}, which no id can")
+            raise Refused(f"{kind} id {text!r} holds {character!r}, which is not allowed")
     return text
 
 
 def parse_targets(text: str) -> list[Target]:
-    """The targets of `LocID:DevID;LocID:DevID…`, in their order; one may be named twice.
+    """Read the targets of `LocID:DevID;LocID:DevID…` in order; a target may come twice.
 
     Raises:
         Refused: the list is empty, or an item is not two ids.

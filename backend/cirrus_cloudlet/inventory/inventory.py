@@ -1,8 +1,4 @@
-"""What there is: companies, their locations, and the locations' devices.
-
-Plain frozen values with no source of their own; where they come from and how they change is
-elsewhere.
-"""
+"""Companies, their locations, and the locations' devices, as frozen values."""
 
 from __future__ import annotations
 
@@ -25,7 +21,7 @@ class DeviceType(enum.IntEnum):
     NETWORK_PRINTER = 4
 
 
-# The kinds that documents can be delivered to here, by the names used in cloudlet.toml.
+# name in cloudlet.toml → the types that this cloud delivers to
 TYPE_NAMES = {
     "printer": DeviceType.PRINTER,
     "file": DeviceType.FILE,
@@ -36,7 +32,7 @@ TYPE_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class PrinterFacts:
-    """What a Windows location tells of a printer of its own."""
+    """Facts that a Windows location reports about a printer."""
 
     driver: str
     port: str = ""
@@ -49,7 +45,7 @@ class PrinterFacts:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One output device; `props` apply where a job says nothing."""
+    """An output device; its `props` are defaults for jobs."""
 
     company: str
     location: str
@@ -64,7 +60,7 @@ class Device:
     printer: PrinterFacts | None = None
 
     def takes(self, document_format: str) -> bool:
-        """Whether a document of this format may be sent here."""
+        """Tell whether the device takes documents of this format."""
         return "any" in self.formats or document_format in self.formats
 
 
@@ -86,7 +82,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much and how long is kept."""
+    """Limits on the size of documents, and on how long uploads and documents are kept."""
 
     document_bytes: int = 4 * 1024**3
     upload_hours: float = 24.0
@@ -95,16 +91,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Everything of one cloudlet.toml: locations by company and id."""
+    """The content of one cloudlet.toml: locations by company and id."""
 
     companies: Mapping[str, Mapping[str, Location]] = field(default_factory=dict)
     limits: Limits = Limits()
 
     def location(self, company: str, location: str) -> Location:
-        """The location of these ids.
+        """Return the location with these ids.
 
         Raises:
-            Refused: there is none.
+            Refused: there is no such location.
         """
         if company not in self.companies:
             raise Refused(f"unknown company {company!r}")
@@ -113,10 +109,10 @@ class Inventory:
         return self.companies[company][location]
 
     def device(self, company: str, location: str, device: str) -> Device:
-        """The device of these ids.
+        """Return the device with these ids.
 
         Raises:
-            Refused: there is none.
+            Refused: there is no such device.
         """
         devices = self.location(company, location).devices
         if device not in devices:

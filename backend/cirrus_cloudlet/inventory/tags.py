@@ -1,7 +1,7 @@
-"""Device targets with tags: `{jobid}`, `{title}`, … replaced by what a job says.
+"""Tags in device targets: `{jobid}`, `{title}`, … are replaced by values of the job.
 
-A substituted value can never add a folder, hide a file or look like an option: it is made safe
-first. The pattern itself is the administrator's and is taken as it is.
+A value is made safe first, so that it cannot add a folder, hide a file or look like an option.
+The pattern comes from the administrator, and is not changed.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ FILE_TAGS = frozenset({"jobid", "title", "location", "device", "ext", "date"})
 COMMAND_TAGS = FILE_TAGS | {"file"}
 
 _TAG = re.compile(r"\{([^{}]*)\}")
-_VALUE_BYTES = 100  # so that two of them, with an id and an extension, fit in a name of 255
+_VALUE_BYTES = 100  # two values, an id and an extension fit into a file name of 255 bytes
 
 
 def check_tags(pattern: str, known: frozenset[str]) -> None:
-    """Let a pattern through if each of its tags is known.
+    """Check that each tag of a pattern is known.
 
     Raises:
-        Refused: it has another one.
+        Refused: a tag is unknown.
     """
     for tag in _TAG.findall(pattern):
         if tag not in known:
@@ -31,8 +31,8 @@ def check_tags(pattern: str, known: frozenset[str]) -> None:
             raise Refused(f"target has an unknown tag {{{tag}}}; the known ones are {listed}")
 
 
-def substituted(pattern: str, values: Mapping[str, str]) -> str:
-    """The pattern with every tag replaced."""
+def substitute(pattern: str, values: Mapping[str, str]) -> str:
+    """Replace every tag of a pattern."""
     title, extension = values["title"], f".{values['ext']}"
     if "{title}.{ext}" in pattern and title.lower().endswith(extension):
         # many titles are file names already: report.pdf, not report.pdf.pdf
@@ -40,8 +40,8 @@ def substituted(pattern: str, values: Mapping[str, str]) -> str:
     return _TAG.sub(lambda tag: values[tag[1]], pattern)
 
 
-def safe(value: str) -> str:
-    """`value` as a part of a file name, in whatever script it is."""
+def make_safe(value: str) -> str:
+    """Make a value safe as part of a file name; letters of every script stay."""
     kept = "".join(
         "_" if character == "/" or unicodedata.category(character) in ("Cc", "Cs") else character
         for character in value

@@ -1,1 +1,1 @@
-"""What is on disk: the database and the documents."""
+"""The database, and the files that it names."""

@@ -1,7 +1,7 @@
-"""Accounts of people: whom the web page lets in, and to what.
+"""Accounts of people who use the web page.
 
-An account is for a whole company, or for one location of it: a browser user's, who sees what was
-printed to him alone. Passwords are kept as Argon2 digests only.
+An account sees a whole company, or one location: a browser user sees only the documents that
+were printed to that location. Passwords are stored as Argon2 digests only.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from argon2.exceptions import VerifyMismatchError
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.storage.database import Store
 
-PASSWORD_CHARACTERS = 8  # at least
+MIN_PASSWORD_CHARACTERS = 8
 _MADE_BYTES = 12
 _HASHER = PasswordHasher()
 
 
 class Account(NamedTuple):
-    """Who is signed in; `location` is None for one who sees all of the company."""
+    """An account; `location` is None if the account sees the whole company."""
 
     name: str
     company: str
@@ -42,10 +42,10 @@ class Accounts:
         """Make an account.
 
         Raises:
-            SettingsError: the name is taken or empty, or the password too short.
+            SettingsError: the name is taken or unprintable, or the password is too short.
         """
         if not name or not name.isprintable():
-            raise SettingsError(f"an account can not be named {name!r}")
+            raise SettingsError(f"{name!r} cannot be the name of an account")
         digest = _digest(password)
         with self._store.transaction() as db:
             try:
@@ -55,10 +55,10 @@ class Accounts:
                     (name, company, location, digest, time.time()),
                 )
             except sqlite3.IntegrityError as error:
-                raise SettingsError(f"there is an account named {name!r} already") from error
+                raise SettingsError(f"account {name!r} already exists") from error
 
     def set_password(self, name: str, password: str) -> None:
-        """Change a password; who is signed in with the old one is signed out.
+        """Change a password, and end the account's sessions.
 
         Raises:
             SettingsError: there is no such account, or the password is too short.
@@ -71,46 +71,46 @@ class Accounts:
             db.execute("DELETE FROM session WHERE account = ?", (name,))
 
     def remove(self, name: str) -> None:
-        """End an account, and its sessions, at once.
+        """Remove an account and its sessions at once.
 
         Raises:
-            SettingsError: there is none of that name.
+            SettingsError: there is no such account.
         """
         with self._store.transaction() as db:
             if not db.execute("DELETE FROM account WHERE name = ?", (name,)).rowcount:
                 raise SettingsError(f"there is no account named {name!r}")
 
     def all(self) -> list[Account]:
-        """Every account, oldest first."""
+        """List all accounts, oldest first."""
         with self._store.reading() as db:
             rows = db.execute(
                 "SELECT name, company, location, created FROM account ORDER BY created"
             )
             return [Account(*row) for row in rows]
 
-    def verified(self, name: str, password: str) -> bool:
-        """Whether this is the account's password; takes as long if there is no such account."""
+    def verify(self, name: str, password: str) -> bool:
+        """Tell whether this is the account's password; an unknown name takes the same time."""
         with self._store.reading() as db:
             row = db.execute("SELECT password FROM account WHERE name = ?", (name,)).fetchone()
         try:
-            _HASHER.verify(row["password"] if row else _nobodys(), password)
+            _HASHER.verify(row["password"] if row else _dummy_digest(), password)
         except VerifyMismatchError:
             return False
         return row is not None
 
 
-def made_password() -> str:
-    """A new password that nobody guesses."""
+def make_password() -> str:
+    """Make a password that cannot be guessed."""
     return secrets.token_urlsafe(_MADE_BYTES)
 
 
 @functools.cache
-def _nobodys() -> str:
-    """What the password of a name that nobody has is compared with."""
+def _dummy_digest() -> str:
+    """Make the digest that stands for the password of an unknown name."""
     return _HASHER.hash(secrets.token_hex())
 
 
 def _digest(password: str) -> str:
-    if len(password) < PASSWORD_CHARACTERS:
-        raise SettingsError(f"a password has at least {PASSWORD_CHARACTERS} characters")
+    if len(password) < MIN_PASSWORD_CHARACTERS:
+        raise SettingsError(f"a password has at least {MIN_PASSWORD_CHARACTERS} characters")
     return _HASHER.hash(password)

@@ -1,8 +1,7 @@
 """The database of one data folder: connections, transactions and the schema.
 
-What a transaction wrote is on the disk when its block has ended; a block that raises wrote
-nothing. Safe to use from any thread and from several processes at once. No SQL of a single
-subject lives here.
+A transaction is on disk when its block ends; a block that raises writes nothing. Several threads
+and processes may use the database at once. The SQL of each subject is in its own module.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cirrus_cloudlet.errors import SettingsError
-from cirrus_cloudlet.file_lock import locked
+from cirrus_cloudlet.file_lock import lock
 
 _BUSY_TIMEOUT_S = 15.0
-# what each version adds to the one before
+# each item upgrades the schema by one version
 _SCHEMAS = (
     """
 CREATE TABLE api_key (
@@ -107,20 +106,20 @@ CREATE TABLE session (
 
 
 class Store:
-    """The database `cloudlet.db` of a data folder, made if there is none."""
+    """The database `cloudlet.db` of a data folder, made if it is missing."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "cloudlet.db"
         self._idle: list[sqlite3.Connection] = []
         self._idle_lock = threading.Lock()
-        with locked(folder / "cloudlet.lock"):
-            # titles are nobody else's business; the WAL files take this mode over
+        with lock(folder / "cloudlet.lock"):
+            # titles are private; SQLite gives the WAL files the mode of the database
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
             self._prepare()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Write: all of the block or nothing, durable when it ends."""
+        """Write all changes of the block or none; they are durable when the block ends."""
         with self.reading() as db:
             db.execute("BEGIN IMMEDIATE")
             try:
@@ -150,7 +149,7 @@ class Store:
                 self._idle.pop().close()
 
     def _connect(self) -> sqlite3.Connection:
-        # connections go from thread to thread, but are never used by two at a time
+        # a connection moves between threads, but only one thread uses it at a time
         db = sqlite3.connect(
             self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )

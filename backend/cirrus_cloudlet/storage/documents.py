@@ -1,7 +1,7 @@
-"""Documents: the decompressed bytes that jobs deliver, with their size, digest and format.
+"""Documents: the decompress bytes that jobs deliver, with their size, digest and format.
 
-A document is on the disk before the database names it, and is never changed. It is removed only
-when no unfinished or saved job needs it.
+A document is on disk before the database names it, and never changes. Only a document without
+unfinished and saved jobs is removed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Document(NamedTuple):
-    """What is known of a document; `segments` are the lengths it was uploaded in."""
+    """A stored document; `segments` are the lengths of its uploaded segments in bytes."""
 
     id: str
     size: int
@@ -43,14 +43,14 @@ class Documents:
         self._folder.mkdir(mode=0o700, exist_ok=True)
 
     def path(self, document_id: str) -> Path:
-        """Where a document's bytes are, or were before they were pruned."""
+        """The path of a document's bytes, even if they were pruned."""
         return self._folder / document_id
 
     def write(self, chunks: Iterable[bytes], segments: Sequence[int], limit: int) -> Document:
-        """Store a document's bytes; `insert` or `discard` it next.
+        """Store a document's bytes; call `insert` or `discard` next.
 
         Raises:
-            Refused: there are none, or too many, or `chunks` refuses.
+            Refused: the document is empty or larger than `limit` bytes, or `chunks` raises it.
         """
         path = self._folder / secrets.token_hex(16)
         digest = hashlib.sha256()
@@ -76,7 +76,7 @@ class Documents:
         return Document(path.name, size, digest.hexdigest(), sniff(head), segments)
 
     def insert(self, db: sqlite3.Connection, document: Document) -> None:
-        """Name a document in the database, in the transaction of its jobs."""
+        """Add a document to the database, in the transaction of its jobs."""
         db.execute(
             "INSERT INTO document (id, size, sha256, format, segments, created)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -85,11 +85,11 @@ class Documents:
         )  # fmt: skip
 
     def discard(self, document: Document) -> None:
-        """Forget a document that no job came of."""
+        """Remove a document that has no job."""
         self.path(document.id).unlink(missing_ok=True)
 
     def prune(self, age_s: float) -> None:
-        """Remove the bytes of documents all of whose jobs ended longer ago than this."""
+        """Remove the bytes of documents whose jobs all ended more than `age_s` seconds ago."""
         with self._store.transaction() as db:
             ids = [
                 row["id"]
@@ -107,7 +107,7 @@ class Documents:
             log.info("%d old documents removed", len(ids))
 
     def sweep(self) -> None:
-        """Remove what a crash left behind; only while no request is being served."""
+        """Remove leftovers of a crash; call this only while no request is served."""
         with self._store.reading() as db:
             known = {row["id"] for row in db.execute("SELECT id FROM document WHERE NOT pruned")}
         for path in self._folder.iterdir():
@@ -116,7 +116,7 @@ class Documents:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Put a new name on the disk, not only the bytes under it."""
+    """Write a folder's new names to disk; fsync of a file does not write its name."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,8 +1,7 @@
-"""Jobs: their states, and every step they took.
+"""Jobs: their states and their history.
 
 Each change of state or message is recorded with its time in the same transaction. A change that
-does not fit a job's present state is refused, whoever asks: a job that was deleted while it was
-being delivered stays deleted.
+does not fit a job's state is refused: a job that was deleted during its delivery stays deleted.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from cirrus_cloudlet.storage.database import Store
 
 
 class JobState(enum.IntEnum):
-    """The API's states; saved and trashed are for browser users."""
+    """The API's job states; saved and trashed are for browser users."""
 
     SUBMITTED = 0
     RECEIVED = 1
@@ -30,7 +29,7 @@ class JobState(enum.IntEnum):
     TRASHED = 9
 
 
-# how a person may end a job, and in which states
+# how a person may end a job → from which states
 ENDS: Mapping[JobState, frozenset[JobState]] = {
     JobState.DELETED: frozenset(
         {JobState.SUBMITTED, JobState.RECEIVED, JobState.SAVED, JobState.TRASHED}
@@ -41,16 +40,16 @@ ENDS: Mapping[JobState, frozenset[JobState]] = {
 
 
 class Step(enum.Enum):
-    """What the delivery worker has to do with a job."""
+    """The delivery worker's next step with a job."""
 
-    READY = "ready"  # deliver it, once it is due
-    RUNNING = "running"  # a delivery is under way
+    READY = "ready"  # deliver the job when it is due
+    RUNNING = "running"  # a delivery is running
     HELD = "held"  # wait for a person
     DONE = "done"
 
 
 class Job(NamedTuple):
-    """A job's row, with what its document says."""
+    """A job's row, joined with the row of its document."""
 
     sequence: int
     id: str
@@ -86,7 +85,7 @@ class Transition(NamedTuple):
 
 
 class Jobs:
-    """The jobs of one data folder, for whoever submits, shows or ends them."""
+    """The jobs of one data folder."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -100,10 +99,10 @@ class Jobs:
         props: Mapping[str, str],
         document_id: str,
     ) -> list[str]:
-        """Make one job for each target; returns their ids in the same order."""
+        """Make one job for each target; return their ids in the same order."""
         now = time.time()
         second = time.strftime("%Y%m%d%H%M%S", time.gmtime(now))
-        # counted from what is there, so that a restart within the second repeats no id
+        # counted from stored ids, so that a restart within the second repeats no id
         taken = [
             int(row["id"].partition("-")[2])
             for row in db.execute("SELECT id FROM job WHERE id GLOB ?", (f"{second}-*",))
@@ -121,23 +120,23 @@ class Jobs:
         return ids
 
     def find(self, job_id: str) -> Job | None:
-        """The job of this id, if there is one."""
+        """Find a job by its id; None if it is unknown."""
         with self._store.reading() as db:
             row = db.execute(SELECT_JOB + " WHERE job.id = ?", (job_id,)).fetchone()
-        return job_of(row) if row else None
+        return make_job(row) if row else None
 
     def newest(self, company: str | None, location: str | None, count: int) -> list[Job]:
-        """The newest jobs, the newest first: all, or those of one company or of its location."""
+        """List the newest jobs first: all, or those of one company or location."""
         with self._store.reading() as db:
             rows = db.execute(
                 SELECT_JOB + " WHERE (?1 IS NULL OR job.company = ?1)"
                 " AND (?2 IS NULL OR job.location = ?2) ORDER BY job.sequence DESC LIMIT ?3",
                 (company, location, count),
             ).fetchall()
-        return [job_of(row) for row in rows]
+        return [make_job(row) for row in rows]
 
     def history(self, job_id: str) -> list[Transition]:
-        """Every step a job took, the first first."""
+        """List every step of a job, oldest first."""
         with self._store.reading() as db:
             rows = db.execute(
                 "SELECT state, time, message FROM transition WHERE job = ? ORDER BY number",
@@ -146,16 +145,16 @@ class Jobs:
         return [Transition(JobState(state), at, message) for state, at, message in rows]
 
     def end(self, job_id: str, state: JobState) -> None:
-        """End a job as a person wants it.
+        """End a job as a person chose.
 
         Raises:
-            SettingsError: there is no such job, or it can not be ended so any more.
+            SettingsError: there is no such job, or its state does not allow this end.
         """
         with self._store.transaction() as db:
-            row = _present(db, job_id)
+            row = _find_state(db, job_id)
             if row["state"] not in ENDS[state]:
                 name = JobState(row["state"]).name.lower()
-                raise SettingsError(f"job {job_id} is {name} and can not be {state.name.lower()}")
+                raise SettingsError(f"job {job_id} is {name} and cannot be {state.name.lower()}")
             now = time.time()
             db.execute(
                 "UPDATE job SET state = ?, step = 'done', message = '', updated = ? WHERE id = ?",
@@ -164,22 +163,22 @@ class Jobs:
             record(db, job_id, state, now, "")
 
     def retry(self, job_id: str) -> None:
-        """Have a job delivered that was given up.
+        """Schedule a held job again.
 
         Raises:
-            SettingsError: there is no such job, or it is not waiting for that.
+            SettingsError: there is no such job, or it is not held.
         """
         with self._store.transaction() as db:
-            row = _present(db, job_id)
+            row = _find_state(db, job_id)
             if not can_retry(JobState(row["state"]), Step(row["step"])):
-                raise SettingsError(f"job {job_id} is not waiting to be delivered again")
+                raise SettingsError(f"job {job_id} is not waiting for a retry")
             db.execute(
                 "UPDATE job SET step = 'ready', attempts = 0, due = 0 WHERE id = ?", (job_id,)
             )
 
 
 def can_retry(state: JobState, step: Step) -> bool:
-    """Whether a delivery was begun and is not under way now."""
+    """Tell whether a delivery was begun and is not running now."""
     return state is JobState.RECEIVED and step is not Step.RUNNING
 
 
@@ -189,8 +188,8 @@ SELECT_JOB = (
 )
 
 
-def job_of(row: sqlite3.Row) -> Job:
-    """A row of SELECT_JOB as a value."""
+def make_job(row: sqlite3.Row) -> Job:
+    """Make a job of a row of SELECT_JOB."""
     fields = dict(row)
     fields["state"] = JobState(row["state"])
     fields["step"] = Step(row["step"])
@@ -200,14 +199,14 @@ def job_of(row: sqlite3.Row) -> Job:
 
 
 def record(db: sqlite3.Connection, job_id: str, state: JobState, now: float, message: str) -> None:
-    """Write a step of a job's history, in the transaction that makes it."""
+    """Add a step to a job's history, in the transaction that makes it."""
     db.execute(
         "INSERT INTO transition (job, state, time, message) VALUES (?, ?, ?, ?)",
         (job_id, state.value, now, message),
     )
 
 
-def _present(db: sqlite3.Connection, job_id: str) -> sqlite3.Row:
+def _find_state(db: sqlite3.Connection, job_id: str) -> sqlite3.Row:
     row: sqlite3.Row | None = db.execute(
         "SELECT state, step FROM job WHERE id = ?", (job_id,)
     ).fetchone()

@@ -1,7 +1,6 @@
-"""API keys: made here, kept as digests only.
+"""API keys: made here, and stored as digests only.
 
-A key can be read once, from the answer that made it; neither the database nor a log ever holds
-it.
+A key is shown once, when it is made. The database and the log never have it.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _KEY_BYTES = 32
 
 
 class Key(NamedTuple):
-    """Who asks; `company` is None for a key that may act for any."""
+    """An API key; `company` is None if the key is valid for any company."""
 
     name: str
     company: str | None
@@ -49,27 +48,27 @@ class Keys:
                     (name, _digest(key), company, time.time()),
                 )
             except sqlite3.IntegrityError as error:
-                raise SettingsError(f"there is a key named {name!r} already") from error
+                raise SettingsError(f"key {name!r} already exists") from error
         return key
 
     def revoke(self, name: str) -> None:
-        """End a key's life, at once.
+        """Revoke a key at once.
 
         Raises:
-            SettingsError: there is none of that name.
+            SettingsError: there is no such key.
         """
         with self._store.transaction() as db:
             if not db.execute("DELETE FROM api_key WHERE name = ?", (name,)).rowcount:
                 raise SettingsError(f"there is no key named {name!r}")
 
     def all(self) -> list[Key]:
-        """Every key, oldest first."""
+        """List all keys, oldest first."""
         with self._store.reading() as db:
             rows = db.execute("SELECT name, company, created FROM api_key ORDER BY created")
             return [Key(*row) for row in rows]
 
     def find(self, key: str) -> Key | None:
-        """Whose key this is, if anybody's."""
+        """Find what a key is valid for; None if the key is unknown."""
         with self._store.reading() as db:
             row = db.execute(
                 "SELECT name, company, created FROM api_key WHERE digest = ?", (_digest(key),)
@@ -78,6 +77,5 @@ class Keys:
 
 
 def _digest(key: str) -> str:
-    # Plain SHA-256 is enough: a key is 256 random bits, so that there is nothing to guess from
-    # its digest, and a slow password hash would only slow every request.
+    # plain SHA-256 is enough for 256 random bits; a password hash would slow every request
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()

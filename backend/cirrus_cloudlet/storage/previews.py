@@ -1,7 +1,7 @@
-"""Pictures of documents' pages, made by poppler when somebody looks, and kept for the next look.
+"""Pictures of documents' pages, made by poppler at the first view and kept for later views.
 
-Documents are hostile: what reads them is shut in, and what it makes is taken for a picture that
-browsers look at as such, nothing else.
+Documents are hostile: the programs that read them run in a sandbox, and browsers get their
+output as PNG only.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from cirrus_cloudlet.sandbox import SandboxFault, run_shut_in
+from cirrus_cloudlet.sandbox import SandboxFault, run_sandboxed
 
 log = logging.getLogger(__name__)
-PAGES = 50  # of a document are shown
+MAX_PAGES = 50  # of a document that are shown
 _DOCUMENT_BYTES = 64 * 1024**2
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PAGES = re.compile(rb"^Pages: +([0-9]{1,9})$", re.MULTILINE)
-_NEEDS = "previews need the programs bubblewrap and pdftoppm, and a kernel that lets them be used"
+_NEEDS = "previews need bubblewrap, pdftoppm and a kernel that allows user namespaces"
 
 
 class Size(enum.Enum):
-    """The longer side of a picture, whatever the page's own size."""
+    """The longer side of a picture in pixels, for a page of any size."""
 
     SMALL = 480
     LARGE = 1600
 
 
 class Outline(NamedTuple):
-    """What is known of a document; `problem` says why none of its pages can be shown."""
+    """The number of a document's pages; `problem` says why none of them can be shown."""
 
     pages: int
     problem: str = ""
 
 
 class NoPicture(Exception):
-    """There is no picture of this page; the text says why."""
+    """The page has no picture; the text gives the cause."""
 
 
 class Previews:
-    """The pictures of one data folder; may be removed at any time.
+    """The pictures of one data folder; they may be removed at any time.
 
     Args:
-        document_path: where a document is.
+        document_path: gives the path of a document.
     """
 
     def __init__(self, folder: Path, document_path: Callable[[str], Path]) -> None:
@@ -58,28 +58,28 @@ class Previews:
         self._bad_pages: set[Path] = set()
 
     def outline(self, document_id: str) -> Outline | None:
-        """What the first look at a document has found; None before it."""
+        """The outline of a document; None before its first view."""
         return self._outlines.get(document_id)
 
     def page(self, document_id: str, number: int, size: Size) -> bytes:
-        """A page as PNG.
+        """Return a page as PNG.
 
         Raises:
-            NoPicture: there is none.
+            NoPicture: the page cannot be shown.
         """
         outline = self._outlines.get(document_id) or self._look(document_id)
         if outline.problem:
             raise NoPicture(outline.problem)
-        if not 1 <= number <= min(outline.pages, PAGES):
-            raise NoPicture("there is no such page to be shown")
+        if not 1 <= number <= min(outline.pages, MAX_PAGES):
+            raise NoPicture("there is no such page")
         path = self._folder / document_id / f"{number}-{size.value}.png"
         try:
             return path.read_bytes()
         except FileNotFoundError:
-            return self._made(path, self._document_path(document_id), number, size)
+            return self._make(path, self._document_path(document_id), number, size)
 
     def sweep(self, *, everything: bool = False) -> None:
-        """Remove the pictures of documents that are gone, or all of them."""
+        """Remove the pictures of removed documents, or all pictures."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         for folder in self._folder.iterdir():
             if everything or not self._document_path(folder.name).exists():
@@ -93,10 +93,10 @@ class Previews:
         document = self._document_path(document_id)
         try:
             if document.stat().st_size > _DOCUMENT_BYTES:
-                raise SandboxFault("it is too large")
-            found = _PAGES.search(run_shut_in(["pdfinfo", "-"], document))
+                raise SandboxFault("the document is too large")
+            found = _PAGES.search(run_sandboxed(["pdfinfo", "-"], document))
             if not found or found[1] == b"0":
-                raise SandboxFault("it has no pages")
+                raise SandboxFault("the document has no pages")
             outline = Outline(int(found[1]))
         except FileNotFoundError:
             raise NoPicture("the document is no longer kept") from None
@@ -106,15 +106,15 @@ class Previews:
         self._outlines[document_id] = outline
         return outline
 
-    def _made(self, path: Path, document: Path, number: int, size: Size) -> bytes:
+    def _make(self, path: Path, document: Path, number: int, size: Size) -> bytes:
         if path in self._bad_pages:
-            raise NoPicture("this page can not be shown")
+            raise NoPicture("this page cannot be shown")
         page = str(number)
         render = ("pdftoppm", "-png", "-singlefile", "-f", page, "-scale-to", str(size.value), "-")
         try:
-            picture = run_shut_in(render, document)
+            picture = run_sandboxed(render, document)
             if not picture.startswith(_PNG):
-                raise SandboxFault("it makes no picture")
+                raise SandboxFault("pdftoppm made no picture")
         except SandboxFault as fault:
             _check_sandbox()
             self._bad_pages.add(path)
@@ -129,13 +129,13 @@ class Previews:
 
 
 def _check_sandbox() -> None:
-    """Tell a document's fault from one of this machine, which may be mended meanwhile.
+    """Tell a fault of the document from a fault of this machine, which may be fixed later.
 
     Raises:
-        NoPicture: no document can be looked at.
+        NoPicture: this machine cannot show any document.
     """
     try:
-        run_shut_in(["pdftoppm", "-v"], Path(os.devnull))
+        run_sandboxed(["pdftoppm", "-v"], Path(os.devnull))
     except SandboxFault as fault:
         log.warning("no preview: %s (%s)", _NEEDS, fault)
         raise NoPicture(_NEEDS) from fault

@@ -1,6 +1,6 @@
-"""Sessions of people who are signed in: random tokens, of which the database has digests only.
+"""Sessions of signed-in people: random tokens, stored as digests only.
 
-A session ends when its person signs out, after half a day, and with its account.
+A session ends by signing out, after half a day, and with its account.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Sessions:
         self._store = store
 
     def begin(self, account: str) -> str:
-        """A new session's token."""
+        """Begin a session, and return its token."""
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         now = time.time()
         with self._store.transaction() as db:
@@ -36,7 +36,7 @@ class Sessions:
         return token
 
     def find(self, token: str) -> Account | None:
-        """Who is signed in with this token, if anybody is."""
+        """Find the account of a session; None if the token is unknown or has expired."""
         with self._store.reading() as db:
             row = db.execute(
                 "SELECT name, company, location, account.created FROM session"
@@ -47,18 +47,18 @@ class Sessions:
         return Account(*row) if row else None
 
     def end(self, token: str) -> None:
-        """Sign out."""
+        """End a session."""
         with self._store.transaction() as db:
             db.execute("DELETE FROM session WHERE digest = ?", (_digest(token),))
 
 
 def form_token(token: str) -> str:
-    """What a session's forms carry, so that no other site's form is taken for one of them."""
+    """Make the token of a session's forms, which forms of other sites cannot have."""
     return hmac.digest(token.encode(), b"form", "sha256").hex()
 
 
 def is_form_token(token: str, sent: str) -> bool:
-    """Whether a form that was sent is one of the session's."""
+    """Tell whether `sent` is the token of this session's forms."""
     return hmac.compare_digest(form_token(token).encode(), sent.encode())
 
 

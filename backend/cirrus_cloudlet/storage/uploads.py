@@ -1,8 +1,7 @@
-"""Uploaded files: their segments on disk, and which bytes are there.
+"""Uploaded files: their segments on disk, and which bytes have arrived.
 
-Each segment is a file of its own, named in the database only when it is whole and on the disk.
-So nothing half-written ever counts, segments come in any order and at once, and one sent again
-lies over the earlier one. Nothing here looks into the bytes.
+Each segment is a file of its own, and the database names it only when it is complete and on
+disk. Segments may arrive in any order and in parallel; later bytes replace earlier ones.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _READ_BYTES = 1024 * 1024
 
 
 class Segment(NamedTuple):
-    """Bytes of an upload from `position` on; a higher number came later."""
+    """Bytes of an upload from `position` on; a segment with a higher number arrived later."""
 
     number: int
     position: int
@@ -35,12 +34,12 @@ class Segment(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The position after its last byte."""
+        """The position after the last byte."""
         return self.position + self.length
 
 
 class Extent(NamedTuple):
-    """Bytes of one segment's file."""
+    """A range of bytes in one segment's file."""
 
     file: str
     offset: int
@@ -48,7 +47,7 @@ class Extent(NamedTuple):
 
 
 class Upload(NamedTuple):
-    """A file being uploaded; `origin` is the request it began with."""
+    """A file that is being uploaded; `origin` is the request that began the upload."""
 
     name: str
     owner: str
@@ -57,7 +56,7 @@ class Upload(NamedTuple):
 
 
 class IncomingFile:
-    """A segment while it comes in; it is gone after the block unless it was kept."""
+    """A segment while it arrives; the block's end removes it, unless `keep` was called."""
 
     def __init__(self, path: Path, limit_bytes: int) -> None:
         self.path = path
@@ -79,29 +78,29 @@ class IncomingFile:
         if not self._kept:
             self.path.unlink(missing_ok=True)
 
-    def allow(self, size: int) -> None:
-        """Let a file of this size through.
+    def check_size(self, size_bytes: int) -> None:
+        """Check the size of the file against the limit.
 
         Raises:
-            RequestFault: the server does not take so much.
+            RequestFault: the size is above the limit.
         """
-        if size > self._limit_bytes:
-            raise RequestFault(413, f"more than {self._limit_bytes} bytes are not taken")
+        if size_bytes > self._limit_bytes:
+            raise RequestFault(413, f"the limit is {self._limit_bytes} bytes")
 
     def write(self, data: bytes) -> None:
-        """Append.
+        """Append data.
 
         Raises:
-            RequestFault: there is more than the server takes.
+            RequestFault: the size is above the limit.
         """
         self.size += len(data)
-        self.allow(self.size)
+        self.check_size(self.size)
         rest = memoryview(data)
         while rest:
             rest = rest[self._file.write(rest) :]
 
     def keep(self) -> None:
-        """All of it came: put it on the disk to stay."""
+        """Write the complete segment to disk, and keep it."""
         os.fdatasync(self._file.fileno())
         self._kept = True
 
@@ -115,7 +114,7 @@ class Uploads:
         self._folder.mkdir(mode=0o700, exist_ok=True)
 
     def new(self, owner: str, origin: str) -> str:
-        """Begin an upload; returns its name, which cannot be guessed."""
+        """Begin an upload; return its name, which cannot be guessed."""
         name = secrets.token_hex(16)
         with self._store.transaction() as db:
             db.execute(
@@ -125,29 +124,29 @@ class Uploads:
         return name
 
     def find(self, name: str, owner: str, lifetime_s: float) -> Upload:
-        """The upload of this name.
+        """Find an upload by its name.
 
         Raises:
-            Refused: there is none that this owner may use, or its time is over.
+            Refused: the owner has no such upload, or the upload has expired.
         """
         with self._store.reading() as db:
             row = db.execute(
                 "SELECT name, owner, origin, created FROM upload WHERE name = ?", (name,)
             ).fetchone()
-        # whose file it is stays untold: another company's name is as good as no name
+        # the same message for another company's file, so that its name is not confirmed
         if row is None or row["owner"] != owner or row["created"] + lifetime_s < time.time():
             raise Refused(f"file {name!r} is unknown or has expired")
         return Upload(*row)
 
     def incoming(self, limit_bytes: int) -> IncomingFile:
-        """A place for bytes that are about to come."""
+        """Open a file for a segment that is about to arrive."""
         return IncomingFile(self._folder / secrets.token_hex(16), limit_bytes)
 
     def add_segment(self, name: str, position: int, received: IncomingFile) -> None:
-        """Let a whole segment count.
+        """Add a complete segment to an upload.
 
         Raises:
-            Refused: the upload is gone by now.
+            Refused: the upload has expired.
         """
         received.keep()
         try:
@@ -161,7 +160,7 @@ class Uploads:
             raise Refused(f"file {name!r} is unknown or has expired") from error
 
     def segments(self, name: str) -> list[Segment]:
-        """What has come so far, in the order of coming."""
+        """List the segments of an upload in the order of their arrival."""
         with self._store.reading() as db:
             rows = db.execute(
                 "SELECT number, position, length, file FROM segment WHERE upload = ?"
@@ -171,7 +170,7 @@ class Uploads:
             return [Segment(*row) for row in rows]
 
     def read(self, extents: Sequence[Extent]) -> Iterator[bytes]:
-        """The bytes of these extents, one after the other."""
+        """Yield the bytes of these extents in order."""
         for extent in extents:
             with (self._folder / extent.file).open("rb") as file:
                 file.seek(extent.offset)
@@ -179,12 +178,12 @@ class Uploads:
                 while rest:
                     data = file.read(min(rest, _READ_BYTES))
                     if not data:
-                        raise OSError(f"segment file {extent.file} has lost its end")
+                        raise OSError(f"segment file {extent.file} is truncated")
                     rest -= len(data)
                     yield data
 
     def expire(self, lifetime_s: float) -> None:
-        """Remove the uploads whose time is over."""
+        """Remove the uploads that are older than `lifetime_s` seconds."""
         with self._store.transaction() as db:
             over = time.time() - lifetime_s
             files = [
@@ -202,7 +201,7 @@ class Uploads:
             log.info("%d expired uploads removed", count)
 
     def sweep(self) -> None:
-        """Remove what a crash left behind; only while no request is being served."""
+        """Remove leftovers of a crash; call this only while no request is served."""
         with self._store.reading() as db:
             known = {row["file"] for row in db.execute("SELECT file FROM segment")}
         for path in self._folder.iterdir():
@@ -210,11 +209,11 @@ class Uploads:
                 path.unlink()
 
 
-def assembled(segments: Sequence[Segment]) -> list[Extent]:
-    """Where each byte of the whole file is: in the segment that came last for it.
+def assemble(segments: Sequence[Segment]) -> list[Extent]:
+    """Map each byte of the whole file to the newest segment that has this byte.
 
     Raises:
-        Refused: there is nothing, or a byte before the end never came.
+        Refused: the file is empty, or a byte before its end is missing.
     """
     waiting = sorted(segments, key=lambda segment: segment.position, reverse=True)
     active: list[tuple[int, Segment]] = []  # a heap, the latest segment on top

@@ -1,4 +1,4 @@
-"""What a signed-in person does: switch a location, and deliver, save, trash or delete a job."""
+"""Actions of a person: switch a location, and deliver, save, trash or delete a job."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cirrus_cloudlet.web import jobs as web_jobs
 from cirrus_cloudlet.web import pages as web_pages
 
 
-def done(cloud: Cloud, account: Account, path: tuple[str, ...]) -> Response:
-    """Do what a path names, for this account.
+def perform(cloud: Cloud, account: Account, path: tuple[str, ...]) -> Response:
+    """Perform the action that a path names, for this account.
 
     Raises:
-        RequestFault: there is no such thing to be done, or it can not be done now.
+        RequestFault: there is no such action, or it is not possible now.
     """
     try:
         match path:
@@ -26,7 +26,7 @@ def done(cloud: Cloud, account: Account, path: tuple[str, ...]) -> Response:
                 return _end_or_retry(cloud, account, job_id, verb)
             case _:
                 raise RequestFault(404, "There is no such page.")
-    except SettingsError as error:  # another was quicker, or cloudlet.toml is being edited
+    except SettingsError as error:  # another person was faster, or cloudlet.toml is broken
         raise RequestFault(409, f"{error}") from error
     return RedirectResponse("/", 303)
 
@@ -41,7 +41,7 @@ def _switch(cloud: Cloud, account: Account, location: str, *, online: bool) -> N
 def _end_or_retry(cloud: Cloud, account: Account, job_id: str, verb: str) -> Response:
     seen = web_jobs.find(cloud, account, job_id)
     if verb not in seen.actions:
-        raise RequestFault(409, f"This job is {seen.word.lower()}: it can not be done any more.")
+        raise RequestFault(409, f"This is no longer possible: the job is {seen.word.lower()}.")
     if verb == "retry":
         cloud.jobs.retry(job_id)
         cloud.worker.notice()

@@ -1,7 +1,6 @@
-"""What a signed-in person sees of jobs, and may do with them.
+"""The jobs that a signed-in person sees, and the actions allowed on them.
 
-The one place that decides it: a page offers what is allowed here, and a request is carried out
-if it is.
+The same rule decides which actions a page offers and which requests are carried out.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from cirrus_cloudlet.errors import RequestFault
 from cirrus_cloudlet.inventory.inventory import DeviceType
 from cirrus_cloudlet.storage.accounts import Account
 from cirrus_cloudlet.storage.jobs import ENDS, Job, JobState, Step, can_retry
-from cirrus_cloudlet.storage.previews import PAGES, Outline
+from cirrus_cloudlet.storage.previews import MAX_PAGES, Outline
 
 _JOBS = 100
-# state → what it is called, and how it is painted
+# state → its name on the page, and its colour class
 _STATES = {
     JobState.SUBMITTED: ("Waiting for the location", "wait"),
     JobState.RECEIVED: ("Being delivered", "wait"),
@@ -35,7 +34,7 @@ VERBS: Mapping[str, JobState] = {
 }
 
 
-class SeenJob(NamedTuple):
+class JobView(NamedTuple):
     """A job, as a page shows it."""
 
     job: Job
@@ -45,22 +44,22 @@ class SeenJob(NamedTuple):
     tone: str
     has_document: bool
     actions: Sequence[str]
-    pages: int  # of which there are pictures, as far as is known
+    pages: int  # that are shown; 1 if their number is unknown
     all_pages: int | None
     problem: str  # why there is no picture
 
 
-def newest(cloud: Cloud, account: Account) -> list[SeenJob]:
-    """The newest jobs that are an account's business, the newest first."""
+def newest(cloud: Cloud, account: Account) -> list[JobView]:
+    """List the newest jobs that an account may see, newest first."""
     jobs = cloud.jobs.newest(account.company, account.location, _JOBS)
-    return [_seen(cloud, job) for job in jobs]
+    return [_view(cloud, job) for job in jobs]
 
 
-def find(cloud: Cloud, account: Account, job_id: str) -> SeenJob:
-    """A job of an account.
+def find(cloud: Cloud, account: Account, job_id: str) -> JobView:
+    """Find a job that an account may see.
 
     Raises:
-        RequestFault: it has none of this id.
+        RequestFault: there is no such job.
     """
     job = cloud.jobs.find(job_id)
     if (
@@ -69,10 +68,10 @@ def find(cloud: Cloud, account: Account, job_id: str) -> SeenJob:
         or account.location not in (None, job.location)
     ):
         raise RequestFault(404, "There is no such job.")
-    return _seen(cloud, job)
+    return _view(cloud, job)
 
 
-def _seen(cloud: Cloud, job: Job) -> SeenJob:
+def _view(cloud: Cloud, job: Job) -> JobView:
     location = cloud.inventory.current().companies.get(job.company, {}).get(job.location)
     device = location.devices.get(job.device) if location else None
     is_persons = device is not None and device.type is DeviceType.VIEWER
@@ -81,7 +80,7 @@ def _seen(cloud: Cloud, job: Job) -> SeenJob:
         word, tone = _NEW if is_persons else _HELD
     is_kept = cloud.documents.path(job.document).exists()
     outline = _outline(cloud, job) if is_kept else Outline(0, "The document is no longer kept.")
-    return SeenJob(
+    return JobView(
         job=job,
         location=(location.name if location else "") or job.location,
         device=(device.name if device else "") or job.device,
@@ -89,16 +88,16 @@ def _seen(cloud: Cloud, job: Job) -> SeenJob:
         tone=tone,
         has_document=is_kept and job.state is not JobState.DELETED,
         actions=[verb for verb in ("retry", *VERBS) if _is_allowed(verb, job, is_persons)],
-        pages=min(outline.pages, PAGES) if outline else 1,
+        pages=min(outline.pages, MAX_PAGES) if outline else 1,
         all_pages=outline.pages if outline else None,
         problem=outline.problem if outline else "",
     )
 
 
 def _outline(cloud: Cloud, job: Job) -> Outline | None:
-    """What there is to be seen of a document; None if nobody has looked yet."""
+    """Find what can be shown of a document; None before its first view."""
     if job.state is JobState.SUBMITTED:
-        return Outline(0, "Nothing has come out yet.")
+        return Outline(0, "Nothing printed yet.")
     if job.state is JobState.DELETED:
         return Outline(0, "Deleted.")
     if job.format != "pdf":
@@ -110,5 +109,5 @@ def _outline(cloud: Cloud, job: Job) -> Outline | None:
 def _is_allowed(verb: str, job: Job, is_persons: bool) -> bool:
     if verb == "retry":
         return not is_persons and can_retry(job.state, job.step)
-    # whoever has a document on paper neither saves it here nor throws it away
+    # a document on paper cannot be saved or trashed here
     return job.state in ENDS[VERBS[verb]] and (verb == "delete" or is_persons)

@@ -1,4 +1,4 @@
-"""The pages: what there is, a job, its pictures and its document. Shows, and changes nothing."""
+"""The pages: the overview, a job, its pictures and its document. No page changes anything."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault
-from cirrus_cloudlet.inventory.tags import safe
+from cirrus_cloudlet.inventory.tags import make_safe
 from cirrus_cloudlet.storage.jobs import Job, JobState
 from cirrus_cloudlet.storage.previews import NoPicture, Size
 from cirrus_cloudlet.web import jobs as web_jobs
-from cirrus_cloudlet.web.jobs import SeenJob
-from cirrus_cloudlet.web.rendering import rendered
+from cirrus_cloudlet.web.jobs import JobView
+from cirrus_cloudlet.web.rendering import render
 from cirrus_cloudlet.web.sign_in import Visitor
 
-_PICTURES_AT_ONCE = 2  # a document that takes its time holds up other pictures, and nothing else
-# a browser user's jobs, by state; what he has deleted is gone
+_PICTURES_AT_ONCE = 2  # a slow document delays other pictures, and nothing else
+# a browser user's jobs by state; deleted jobs are not shown
 _MAILBOX = {
     "New": (JobState.SUBMITTED, JobState.RECEIVED, JobState.DELIVERED),
     "Saved": (JobState.SAVED,),
@@ -35,10 +35,10 @@ class Pages:
         self._painters = CapacityLimiter(_PICTURES_AT_ONCE)
 
     async def answer(self, call: Call, visitor: Visitor) -> Response:
-        """The page of a path.
+        """Return the page of a path.
 
         Raises:
-            RequestFault: there is none.
+            RequestFault: there is no such page.
         """
         match call.path:
             case ("",):
@@ -66,14 +66,14 @@ class Pages:
                 name: [seen for seen in jobs if seen.job.state in states]
                 for name, states in _MAILBOX.items()
             }
-        return rendered("home", visitor=visitor, locations=locations, sections=sections)
+        return render("home", visitor=visitor, locations=locations, sections=sections)
 
     def _job(self, visitor: Visitor, job_id: str) -> Response:
         seen = self._find(visitor, job_id)
         history = self._cloud.jobs.history(job_id)
-        return rendered("job", visitor=visitor, seen=seen, history=history)
+        return render("job", visitor=visitor, seen=seen, history=history)
 
-    def _find(self, visitor: Visitor, job_id: str) -> SeenJob:
+    def _find(self, visitor: Visitor, job_id: str) -> JobView:
         return web_jobs.find(self._cloud, visitor.account, job_id)
 
     async def _picture(self, visitor: Visitor, job_id: str, number: int, size: Size) -> Response:
@@ -88,11 +88,11 @@ class Pages:
         return Response(picture, media_type="image/png")
 
 
-def document(cloud: Cloud, seen: SeenJob) -> Response:
-    """A job's document, to be kept as a file and never shown in this server's name.
+def document(cloud: Cloud, seen: JobView) -> Response:
+    """Return a job's document as a download, which browsers never show as a page of this server.
 
     Raises:
-        RequestFault: it is not to be had any more.
+        RequestFault: the document is no longer kept.
     """
     if not seen.has_document:
         raise RequestFault(404, "This job's document is no longer kept.")
@@ -105,6 +105,6 @@ def document(cloud: Cloud, seen: SeenJob) -> Response:
 
 
 def _file_name(job: Job) -> str:
-    name = safe(job.title)
+    name = make_safe(job.title)
     extension = f".{job.format}"
     return name if name.lower().endswith(extension) else name + extension

@@ -1,6 +1,6 @@
-"""The page's templates, and the words in which they tell of jobs.
+"""The page's templates, and job properties in words.
 
-Whatever comes from a job or from the inventory is text to them, and is escaped.
+Every text of a job or of the inventory is escaped.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ _PROPS = {
     ("orientation", "1"): "portrait",
     ("orientation", "2"): "landscape",
 }
-# what stands before and after a value
+# the text before and after a value
 _AROUND = {"copies": ("", " copies"), "size": ("", ""), "tray": ("from ", "")}
 
 
-def rendered(template: str, status: int = 200, /, **values: object) -> Response:
-    """A page of a template, tagged by what it says, so that whoever has it is not sent it again."""
+def render(template: str, status: int = 200, /, **values: object) -> Response:
+    """Render a template, with an ETag so that an unchanged page is not sent again."""
     text = _ENVIRONMENT.get_template(f"{template}.html").render(values)
     tag = hashlib.sha256(text.encode()).hexdigest()
     return HTMLResponse(text, status, {"ETag": f'"{tag}"'})
 
 
-def static_file(name: str) -> str:
-    """A file that is sent as it is."""
+def read_static(name: str) -> str:
+    """Read a file that is sent unchanged."""
     return files(__package__).joinpath("static", name).read_text()
 
 
 def in_words(props: Mapping[str, str]) -> list[str]:
-    """A job's wishes; one that has no words of its own is told as it was sent."""
-    # put together, and not by str.format: a stranger's name may have braces
+    """Describe a job's properties; a property without words is shown as it was sent."""
+    # not by str.format: the name of a property may have braces
     return [
         _PROPS.get((name, value)) or value.join(_AROUND.get(name, (f"{name}=", "")))
         for name, value in props.items()

@@ -1,7 +1,7 @@
-"""The page for people: which request is for what, and how browsers are told to treat the answers.
+"""The routes of the page for people, and the security headers of its responses.
 
-Nothing is shown to whoever has not signed in. Scripts, styles and pictures come from this server
-alone, none is part of a page, and no address carries a secret.
+Only signed-in people see anything. Scripts, styles and pictures come from this server alone, and
+none is inline. No URL has a secret.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault
 from cirrus_cloudlet.web import actions as web_actions
 from cirrus_cloudlet.web.pages import Pages
-from cirrus_cloudlet.web.rendering import rendered, static_file
-from cirrus_cloudlet.web.sign_in import SignIn, own_form
+from cirrus_cloudlet.web.rendering import read_static, render
+from cirrus_cloudlet.web.sign_in import SignIn, read_form
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -25,23 +25,23 @@ _HEADERS = {
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # not `no-referrer`: with it a browser does not say of a form where it comes from
+    # not `no-referrer`: browsers would send forms with `Origin: null` (Fetch standard)
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
 _STATIC = {
-    name: (static_file(name), kind)
+    name: (read_static(name), kind)
     for name, kind in (
         ("page.css", "text/css"),
         ("page.js", "text/javascript"),
         ("icon.svg", "image/svg+xml"),
     )
 }
-_BEHIND_THE_DOOR = ("jobs", "locations", "sign-out")
+_SIGNED_IN_PATHS = ("jobs", "locations", "sign-out")
 
 
 class Site:
-    """The page of a cloud."""
+    """The web site of a cloud."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
@@ -49,11 +49,11 @@ class Site:
         self._pages = Pages(cloud)
 
     async def answer(self, call: Call) -> Response:
-        """Answer a request that is not of the API."""
+        """Answer a request outside of the API."""
         try:
             response = await self._answer(call)
         except RequestFault as fault:
-            response = rendered("message", fault.status, text=str(fault))
+            response = render("message", fault.status, text=str(fault))
         tag = response.headers.get("etag")
         if tag and response.status_code == 200 and call.header("if-none-match") == tag:
             response = Response(status_code=304, headers={"ETag": tag})
@@ -62,20 +62,20 @@ class Site:
 
     async def _answer(self, call: Call) -> Response:
         if call.method not in ("GET", "POST"):
-            raise RequestFault(405, "This is not the way to ask for a page.")
+            raise RequestFault(405, "Use GET or POST to request a page.")
         if call.path[0] in _STATIC and len(call.path) == 1:
             text, kind = _STATIC[call.path[0]]
             return Response(text, media_type=kind)
         if call.path == ("sign-in",):
             return await self._sign_in.answer(call)
-        if call.path != ("",) and call.path[0] not in _BEHIND_THE_DOOR:
+        if call.path != ("",) and call.path[0] not in _SIGNED_IN_PATHS:
             raise RequestFault(404, "There is no such page.")
         visitor = await self._sign_in.visitor(call)
         if visitor is None:
             return RedirectResponse("/sign-in", 303)
         if call.method == "GET":
             return await self._pages.answer(call, visitor)
-        await own_form(call, frozenset(), visitor)
+        await read_form(call, frozenset(), visitor)
         if call.path == ("sign-out",):
-            return await self._sign_in.out(call, visitor)
-        return await run_in_threadpool(web_actions.done, self._cloud, visitor.account, call.path)
+            return await self._sign_in.sign_out(call, visitor)
+        return await run_in_threadpool(web_actions.perform, self._cloud, visitor.account, call.path)

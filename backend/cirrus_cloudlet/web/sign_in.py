@@ -1,7 +1,7 @@
-"""Who asks for a page: signing in and out, and the forms that are a signed-in person's own.
+"""Signing in and out, and the check of a signed-in person's forms.
 
-A session's token is in a cookie that no script can read and no other site can have sent. A form
-has to carry the session's own mark, and to come from a page of this server.
+A session's token is in a cookie that scripts cannot read and other sites cannot send. A form
+needs the session's form token, and has to come from a page of this server.
 """
 
 from __future__ import annotations
@@ -21,52 +21,52 @@ from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault
 from cirrus_cloudlet.storage.accounts import Account
 from cirrus_cloudlet.storage.sessions import form_token, is_form_token
-from cirrus_cloudlet.web.rendering import rendered
+from cirrus_cloudlet.web.rendering import render
 from cirrus_cloudlet.web.sign_in_limit import SignInLimit, network
 
 log = logging.getLogger(__name__)
-_WRONG_OF_A_NAME = 10  # from one address: nobody locks out a person who signs in elsewhere
-_WRONG_FROM_AN_ADDRESS = 50  # behind which may be an office
+_WRONG_OF_A_NAME = 10  # from one address, so that nobody is locked out at another address
+_WRONG_FROM_AN_ADDRESS = 50  # an office may share an address
 
 
 class Visitor(NamedTuple):
-    """Somebody who is signed in."""
+    """A signed-in person."""
 
     account: Account
     token: str
 
     @property
     def form_token(self) -> str:
-        """What his forms carry."""
+        """The token of this session's forms."""
         return form_token(self.token)
 
 
 class SignIn:
-    """The way in to a cloud's page, and out."""
+    """Signing in to a cloud's page, and out."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._by_name = SignInLimit(_WRONG_OF_A_NAME, time.monotonic)
         self._by_address = SignInLimit(_WRONG_FROM_AN_ADDRESS, time.monotonic)
-        # one password at a time: each costs memory and time, and none is to slip past the limits
+        # one password at a time: Argon2 costs memory, and parallel guesses would pass the limits
         self._door = CapacityLimiter(1)
 
     async def visitor(self, call: Call) -> Visitor | None:
-        """Who is signed in, if anybody is, and his company is still there."""
+        """Find the signed-in person of a request; None without a session or its company."""
         token = call.cookie(_cookie(call))
         account = await run_in_threadpool(self._cloud.sessions.find, token) if token else None
         known = self._cloud.inventory.current().companies
         return Visitor(account, token) if account and account.company in known else None
 
     async def answer(self, call: Call) -> Response:
-        """The page to sign in by, or what comes of its form.
+        """Return the sign-in page, or the response to its form.
 
         Raises:
-            RequestFault: the form is not this page's own.
+            RequestFault: the form does not come from this page.
         """
         if call.method == "GET":
-            return rendered("sign_in", problem="", name="")
-        fields = await own_form(call, frozenset({"name", "password"}))
+            return render("sign_in", problem="", name="")
+        fields = await read_form(call, frozenset({"name", "password"}))
         name, password = required(fields, "name"), required(fields, "password")
         refusal = await run_sync(self._refusal, name, password, call.address(), limiter=self._door)
         if refusal:
@@ -81,7 +81,7 @@ class SignIn:
         )
         return response
 
-    async def out(self, call: Call, visitor: Visitor) -> Response:
+    async def sign_out(self, call: Call, visitor: Visitor) -> Response:
         """End the session."""
         await run_in_threadpool(self._cloud.sessions.end, visitor.token)
         response = RedirectResponse("/sign-in", 303)
@@ -94,30 +94,30 @@ class SignIn:
         wait_s = max(self._by_name.wait_s(name_there), self._by_address.wait_s(where))
         if wait_s:
             problem = f"Too many wrong passwords. Try again in {-(-wait_s // 60)} min."
-            response = rendered("sign_in", 429, problem=problem, name=name)
+            response = render("sign_in", 429, problem=problem, name=name)
             response.headers["Retry-After"] = str(wait_s)
             return response
-        if self._cloud.accounts.verified(name, password):
+        if self._cloud.accounts.verify(name, password):
             return None
         self._by_name.count(name_there)
         self._by_address.count(where)
-        # the name is not logged: a password may have been typed in its place
+        # the name is not logged: a person may have typed a password there
         log.warning("a sign-in from %s was refused", address)
-        problem = "This name and password do not go together."
-        return rendered("sign_in", 403, problem=problem, name=name)
+        problem = "Wrong name or password."
+        return render("sign_in", 403, problem=problem, name=name)
 
 
-async def own_form(
+async def read_form(
     call: Call, known: frozenset[str], visitor: Visitor | None = None
 ) -> dict[str, str]:
-    """The fields of a form of this server's own page, of this session.
+    """Read a form of this server's page and, with `visitor`, of this session.
 
     Raises:
-        RequestFault: it is somebody else's, or has other fields.
+        RequestFault: the form is from another site or session, or has unknown fields.
     """
     if call.method != "POST":
-        raise RequestFault(405, "This is not the way to ask for it.")
-    # browsers say where a form comes from; one that does not is left with the mark alone
+        raise RequestFault(405, "Use POST to send this form.")
+    # a form without these headers is checked by its token alone
     site, origin = call.header("sec-fetch-site"), call.header("origin")
     if (site or "same-origin") != "same-origin" or (
         origin and urlsplit(origin).netloc != call.header("host")
@@ -125,10 +125,10 @@ async def own_form(
         raise RequestFault(403, "This form comes from another site.")
     fields = await call.fields(known | {"token"} if visitor else known)
     if visitor and not is_form_token(visitor.token, fields.get("token", "")):
-        raise RequestFault(403, "This form is of an earlier sign-in. Load the page again.")
+        raise RequestFault(403, "This form is from an earlier session. Load the page again.")
     return fields
 
 
 def _cookie(call: Call) -> str:
-    # a browser sends a cookie to all ports of a host, and there may be several servers on it
+    # browsers send a cookie to all ports of a host, which may have several servers
     return f"{'__Host-' if call.is_secure() else ''}cirrus-{call.port()}"

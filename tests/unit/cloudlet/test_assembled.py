@@ -1,4 +1,4 @@
-"""Which segment each byte of an upload comes from, for any segments in any order."""
+"""Assembly of an upload from segments in any order."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cirrus_cloudlet.errors import Refused
-from cirrus_cloudlet.storage.uploads import Segment, assembled
+from cirrus_cloudlet.storage.uploads import Segment, assemble
 
 _places = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 12)), max_size=12)
 
 
 @given(_places)
 def test_the_newest_byte_counts(places: list[tuple[int, int]]) -> None:
-    """The same bytes as when the segments are written over each other, or the first gap."""
+    """Each byte is from its newest segment; the first gap is refused."""
     segments = [
         Segment(number, position, length, str(number))
         for number, (position, length) in enumerate(places)
@@ -26,14 +26,14 @@ def test_the_newest_byte_counts(places: list[tuple[int, int]]) -> None:
     gap = next((at for at in range(max(painted, default=0)) if at not in painted), None)
     if not painted:
         with pytest.raises(Refused, match="empty"):
-            assembled(segments)
+            assemble(segments)
     elif gap is not None:
         with pytest.raises(Refused, match=f"byte {gap} is missing"):
-            assembled(segments)
+            assemble(segments)
     else:
         found = [
             (extent.file, extent.offset + number)
-            for extent in assembled(segments)
+            for extent in assemble(segments)
             for number in range(extent.length)
         ]
         assert found == [painted[at] for at in sorted(painted)]

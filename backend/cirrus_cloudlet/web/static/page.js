@@ -1,5 +1,4 @@
-// Keeps a page as the server has it, without loading it anew: asks again and again, and takes over
-// those parts of it that have changed. Forms work without it.
+// Updates the parts of a page that have changed on the server. Forms work without this script.
 "use strict";
 
 const EVERY_MS = 1000;
@@ -13,7 +12,7 @@ function tell(trouble) {
   place.textContent = trouble;
 }
 
-// A page comes out of the printer.
+// Shows a new picture as if it came out of a printer.
 function comeOut(picture) {
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
   picture.addEventListener("load", () => picture.animate([
@@ -22,8 +21,8 @@ function comeOut(picture) {
   ], {duration: 700, easing: "ease-out"}), {once: true});
 }
 
-// Puts `part` in the place of `own`, if that is there. Pictures that it has already stay: they would
-// flicker, and be loaded again if they so much as went through another document.
+// Puts `part` in the place of `own`, if there is one. Pictures that are shown stay in this document:
+// in another document they would be loaded again, and flicker.
 function put(list, part, next, own) {
   const shown = new Map(Array.from(own?.querySelectorAll("img") ?? [], each => [each.src, each]));
   const kept = [];
@@ -42,7 +41,7 @@ function put(list, part, next, own) {
   own?.remove();
 }
 
-// Makes the parts of `list` those of `wanted`; what is the same stays, with its focus.
+// Replaces the parts of `list` by those of `wanted`; equal parts stay, with their focus.
 function merge(list, wanted) {
   const old = new Map(Array.from(list.children, part => [part.id, part]));
   const news = [];
@@ -86,7 +85,7 @@ async function refresh() {
     }
     tell("");
   } catch {
-    tell("The server does not answer. What is shown may be old.");
+    tell("The server does not respond. This page may be out of date.");
   }
   clearTimeout(timer);
   if (!document.hidden) timer = setTimeout(refresh, EVERY_MS);
@@ -105,7 +104,7 @@ document.addEventListener("submit", event => {
   if (form.dataset.confirm && !confirm(form.dataset.confirm)) return event.preventDefault();
   if (!form.closest("[data-live]") || "download" in form.dataset) return;
   event.preventDefault();
-  send(form).catch(() => tell("The server does not answer. It was not done."));
+  send(form).catch(() => tell("The server does not respond. Try again later."));
 });
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
 refresh();

@@ -33,13 +33,13 @@ def test_table(name: str, value: str, option: tuple[str, str]) -> None:
     assert cups_options({name: value}, "pdf") == dict([option])
 
 
-def test_without_a_word_in_cups() -> None:
-    """What CUPS has no word for is left out; custsize overrides size."""
+def test_properties_unknown_to_cups() -> None:
+    """Properties unknown to CUPS are left out; custsize overrides size."""
     props = {"bmp": "300", "mine": "x", "custsize": "A5", "size": "A4"}
     assert cups_options(props, "pdf") == {"media": "A5"}
 
 
 @pytest.mark.parametrize(("document_format", "raw"), [("pcl", True), ("pcl6", True), ("ps", False)])
 def test_raw(document_format: str, raw: bool) -> None:
-    """CUPS has no filter for PCL: it goes through as it is. PostScript CUPS can print itself."""
+    """PCL is sent raw, because CUPS has no filter for PCL; CUPS can print PostScript itself."""
     assert ("raw" in cups_options({}, document_format)) is raw

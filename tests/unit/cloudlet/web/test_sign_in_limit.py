@@ -1,4 +1,4 @@
-"""How many wrong passwords are looked at."""
+"""The limit on wrong passwords."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from cirrus_cloudlet.web.sign_in_limit import SignInLimit, network
 
 
-def test_it_opens_again() -> None:
-    """A quarter of an hour after the first of too many, for one more; other keys are their own."""
+def test_the_limit_ends() -> None:
+    """15 minutes after the oldest wrong password, one more is allowed; keys count alone."""
     now = [1000.0]
     limit = SignInLimit(2, lambda: now[0])
     limit.count("anna")
@@ -25,8 +25,8 @@ def test_it_opens_again() -> None:
     assert limit.wait_s("anna") == 100
 
 
-def test_it_does_not_grow_for_ever() -> None:
-    """Who sends ever new names fills no memory."""
+def test_the_number_of_keys_is_limited() -> None:
+    """New names do not fill the memory: the oldest key is forgotten."""
     limit = SignInLimit(1, lambda: 0.0)
     for number in range(10_001):
         limit.count(str(number))
@@ -35,7 +35,7 @@ def test_it_does_not_grow_for_ever() -> None:
 
 
 def test_long_names_are_not_kept() -> None:
-    """A name has no end but the form's, and who sends it need not be anybody."""
+    """Long names do not fill the memory: only digests are kept."""
     limit = SignInLimit(1, lambda: 0.0)
     tracemalloc.start()
     try:
@@ -57,6 +57,6 @@ def test_long_names_are_not_kept() -> None:
         ("", "", True),
     ],
 )
-def test_who_has_many_addresses(one: str, other: str, is_same: bool) -> None:
-    """In IPv6 everybody has; guesses are counted together."""
+def test_ipv6_networks(one: str, other: str, is_same: bool) -> None:
+    """All addresses of an IPv6 /64 are counted together."""
     assert (network(one) == network(other)) is is_same
