@@ -1,7 +1,7 @@
-"""How much is tried: a little, the same each time, unless asked for more.
+"""Hypothesis profiles: a few examples, the same in each run, by default.
 
-`tests/run tests/fuzz --hypothesis-profile=long --timeout=0` looks for more, for minutes. What it
-finds becomes a file of the corpus.
+`tests/run tests/fuzz --hypothesis-profile=long --timeout=0` searches for minutes. Each finding
+becomes a file of the corpus.
 """
 
 from __future__ import annotations

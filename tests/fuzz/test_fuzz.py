@@ -1,8 +1,7 @@
-"""Whatever comes from outside, it is understood, or refused with one clear message: no crash.
+"""Any input from outside is understood, or refused with one clear message.
 
-Queue URIs, the options of jobs, the answers of servers, the configuration, and the IPP of cupsd.
-The corpus has cases that were wrong once, or are so likely to be wrong that each is always tried:
-a file's name says for which test.
+The input is queue URIs, job options, server responses, the configuration and IPP of cupsd. The
+corpus has earlier failures and likely ones; the prefix of a file's name selects its test.
 """
 
 from __future__ import annotations
@@ -37,21 +36,21 @@ CORPUS = Path(__file__).parent / "corpus"
 KEY = "sekret-k3y"
 PLACE = Place("h", "Acme", "Paris")
 TARGET = Target("Paris", "L1")
-MESSAGE_BYTES = 1023  # text(MAX) of RFC 8011, 5.1.2, in which CUPS keeps what a job says
+MESSAGE_BYTES = 1023  # text(MAX) of RFC 8011, 5.1.2, in which CUPS keeps a job's message
 
 
 def corpus(kind: str) -> list[bytes]:
-    """The cases that are kept for a test."""
+    """The corpus files for a test."""
     return [path.read_bytes() for path in sorted(CORPUS.glob(f"{kind}-*"))]
 
 
 def is_clear(error: CirrusError) -> bool:
-    """One line for a person, with a code, in which nothing of a key is shown."""
+    """Tell whether an error is one line for a person, with a code and without the key."""
     text = f"{error} ({error.code})"
     return len(text) > 20 and text.isprintable() and KEY not in f"{text} {error.detail}"
 
 
-# pieces that a queue URI is made of, and any text between them
+# pieces of a queue URI, with any text between them
 _PIECES = st.sampled_from(
     [
         "cirrus://",
@@ -85,13 +84,13 @@ URIS = st.lists(_PIECES | st.text(max_size=5), max_size=14).map("".join)
 
 @pytest.mark.parametrize("uri", corpus("uri"))
 def test_uri_of_the_corpus(uri: bytes) -> None:
-    """As below."""
+    """See `test_uri`."""
     _read_uri(uri.decode("utf-8", "surrogateescape"))
 
 
 @given(URIS | URIS.map("cirrus://h/Acme/Paris:L1?".__add__) | URIS.map("cirrus://h/".__add__))
 def test_uri(uri: str) -> None:
-    """What is understood leads where it says: written anew, it is the same place."""
+    """An accepted URI names the same place after it is formatted again."""
     _read_uri(uri)
 
 
@@ -101,8 +100,9 @@ def _read_uri(uri: str) -> None:
     except BadQueueUri as error:
         assert is_clear(error)
         return
-    anew = parse_queue_uri(format_queue_uri(queue.server, queue.company, queue.targets))
-    assert (anew.server, anew.company, anew.targets) == (queue.server, queue.company, queue.targets)
+    again = parse_queue_uri(format_queue_uri(queue.server, queue.company, queue.targets))
+    assert (again.server, again.company) == (queue.server, queue.company)
+    assert again.targets == queue.targets
 
 
 _NAMES = st.sampled_from(
@@ -144,13 +144,13 @@ OPTIONS = st.lists(
 
 @pytest.mark.parametrize("options", corpus("options"))
 def test_options_of_the_corpus(options: bytes) -> None:
-    """As below."""
+    """See `test_options`."""
     _read_options("1", "title", "1", options.decode("utf-8", "surrogateescape"))
 
 
 @given(st.text(max_size=6), st.text(max_size=300), st.integers().map(str) | st.text(), OPTIONS)
 def test_options(job_id: str, title: str, copies: str, options: str) -> None:
-    """Props are lines `name=value` (the API's form); nothing that a user wrote adds a line."""
+    """No text of a user adds a line to the props, which are lines of `name=value`."""
     _read_options(job_id if job_id.isdigit() else "1", title, copies, options)
 
 
@@ -198,7 +198,7 @@ HEADERS = st.dictionaries(
 
 @pytest.fixture(scope="module")
 def answering() -> Iterator[tuple[ScriptedServer, list[Answer], CloudApi]]:
-    """A server that says what is in the list, and an API client for it."""
+    """A server that returns the last response of a list, and an API client for the server."""
     answers = [Answer("")]
     with ScriptedServer(lambda _: answers[-1]) as server:
         timeouts = UploadSettings(connect_timeout_s=5, read_timeout_s=5)
@@ -214,7 +214,7 @@ def test_answers(
     status: int,
     headers: dict[str, str],
 ) -> None:
-    """Of each call that can be repeated; what a server says in an error is shown, on one line."""
+    """Any response to a repeatable call is understood or gives a clear error."""
     _, answers, api = answering
     answers[:] = [Answer(body.encode("utf-8", "replace").decode(), status, headers)]
     try:
@@ -225,7 +225,7 @@ def test_answers(
 
 @given(st.dictionaries(st.sampled_from(["Devices", "Printers", "Name", "IsWindows"]), JSON))
 def test_locations(answer: dict[str, object]) -> None:
-    """A location's devices: each is one line, and one driver."""
+    """Each device of a location is one line and one driver."""
     for device in devices(PLACE, answer):
         assert device.device_line.isprintable()
         if device.language:
@@ -270,13 +270,13 @@ TOML = st.lists(
 
 @given(TOML | TOML.map("[[server]]\n".__add__), TOML)
 def test_configuration(tmp_path: Path, servers: str, bridge: str) -> None:
-    """The message names the file; no key is in it, wherever somebody put it by mistake."""
+    """An error names the file, and never shows a key, even one in the wrong place."""
     _load(tmp_path, servers.encode("utf-8", "replace"), bridge.encode("utf-8", "replace"))
 
 
 @pytest.mark.parametrize("toml", corpus("toml"))
 def test_configuration_of_the_corpus(tmp_path: Path, toml: bytes) -> None:
-    """As above."""
+    """See `test_configuration`."""
     _load(tmp_path, toml, b"")
 
 
@@ -296,7 +296,7 @@ def _load(folder: Path, servers: bytes, bridge: bytes) -> None:
 
 @given(st.binary(max_size=200) | st.binary(max_size=100).map(b"\x02\x00\x00\x00\0\0\0\1".__add__))
 def test_ipp(data: bytes) -> None:
-    """What a cupsd answers is decoded, or is no IPP."""
+    """A response of cupsd is decoded, or raises a ValueError with a text."""
     try:
         ipp.decode(data)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Jobs and queues of a real cupsd, read and changed over IPP as the poller does."""
+"""The poller's view of jobs and queues, against a real cupsd."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cirrus_bridge.cups.jobs import fitting, operator_message
 from cirrus_bridge.cups.queues import MESSAGE_PREFIX, CupsQueues
 from private_cups import PrivateCups, private_cups
 
-# holds a job, and ends it when it comes again; "talk" sets a reason and a message of its own,
-# "work" does not come to its end
+# holds a job, and completes it at its second run; "talk" sets a reason and a message, "work"
+# does not end
 HOLDING_BACKEND = """
 [ $# -eq 0 ] && exit
 case $3 in
@@ -27,7 +27,7 @@ esac
 touch "$SEEN.$1"
 exit 3
 """
-# as distributions ship it: changes are for administrators who have shown who they are
+# as distributions ship it: only authenticated administrators may change anything
 STRICT = """
 DefaultPolicy strict
 <Policy strict>
@@ -54,7 +54,7 @@ def backend(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cups(tmp_path: Path, backend: Path) -> Iterator[PrivateCups]:
-    """A private cupsd with one queue, whose backend hands its jobs over."""
+    """A private cupsd with one queue, whose backend holds its jobs."""
     with private_cups([backend], {"SEEN": str(tmp_path / "seen")}) as server:
         server.add_queue("q", "cirrus://cloud.test/C/L:D", driver=None)
         yield server
@@ -62,19 +62,19 @@ def cups(tmp_path: Path, backend: Path) -> Iterator[PrivateCups]:
 
 @pytest.fixture
 def queues(cups: PrivateCups) -> CupsQueues:
-    """Its jobs and queues, over the socket."""
+    """The jobs and queues of the private cupsd, over its socket."""
     return CupsQueues(CupsServer(str(cups.socket)))
 
 
 def held(cups: PrivateCups, *options: str) -> int:
-    """A job that its backend has put on hold."""
+    """Print a job that its backend holds, and return its id."""
     job_id = cups.lp("q", "-o", "raw", *options, data=b"text")
     cups.wait_job(job_id, "held")
     return job_id
 
 
 def reasons(cups: PrivateCups) -> set[str]:
-    """The queue's reasons, as another client sees them."""
+    """The queue's reasons, as another client sees the queue."""
     return set(cups.printer("q")["printer-state-reasons"])
 
 
@@ -84,8 +84,8 @@ def talk(cups: PrivateCups) -> None:
     cups.wait_job(job_id)
 
 
-def test_a_held_job_tells_how_it_goes(cups: PrivateCups, queues: CupsQueues) -> None:
-    """Its message is there for every client, beside that of its last run."""
+def test_the_message_of_a_held_job(cups: PrivateCups, queues: CupsQueues) -> None:
+    """Every client sees the message, beside the message of the last run."""
     job_id = held(cups)
     before = queues.job(job_id).message
     queues.set_message(job_id, "Waiting for “São Paulo”")
@@ -101,7 +101,7 @@ def test_a_held_job_tells_how_it_goes(cups: PrivateCups, queues: CupsQueues) -> 
 
 
 def test_a_text_is_cut_at_a_character(cups: PrivateCups, queues: CupsQueues) -> None:
-    """127 octets at most, or 1,023; a line break is a space."""
+    """A text has at most 127 octets, or 1,023; a line break becomes a space."""
     job_id = held(cups)
     text = "é\n" + "日本" * 1000
     queues.set_message(job_id, text)
@@ -114,7 +114,7 @@ def test_a_text_is_cut_at_a_character(cups: PrivateCups, queues: CupsQueues) -> 
 
 
 def test_release_restart(cups: PrivateCups, queues: CupsQueues) -> None:
-    """Each does what lp would."""
+    """Release and restart have the effect that they have with lp."""
     job_id = held(cups)
     queues.release_job(job_id)
     cups.wait_job(job_id, "completed")
@@ -123,8 +123,8 @@ def test_release_restart(cups: PrivateCups, queues: CupsQueues) -> None:
     assert cups.wait_job(job_id, "completed")["time-at-processing"] >= created
 
 
-def test_a_completed_job_can_not_be_changed(cups: PrivateCups, queues: CupsQueues) -> None:
-    """Told apart from one that is not there."""
+def test_a_completed_job_cannot_be_changed(cups: PrivateCups, queues: CupsQueues) -> None:
+    """A completed job and an unknown job raise different errors."""
     job_id = held(cups)
     queues.release_job(job_id)
     cups.wait_job(job_id, "completed")
@@ -140,7 +140,7 @@ def test_a_completed_job_can_not_be_changed(cups: PrivateCups, queues: CupsQueue
 
 
 def test_jobs_that_wait_and_jobs_that_ended(cups: PrivateCups, queues: CupsQueues) -> None:
-    """Both lists, with what is needed to know a job again."""
+    """Both lists have the attributes that identify a job."""
     assert queues.jobs() == []
     first, second = held(cups), held(cups)
     queues.release_job(first)
@@ -156,7 +156,7 @@ def test_jobs_that_wait_and_jobs_that_ended(cups: PrivateCups, queues: CupsQueue
 
 
 def test_queues(cups: PrivateCups, queues: CupsQueues) -> None:
-    """All of them with their URIs, whatever they are called."""
+    """All queues are listed with their URIs, including queues with non-ASCII names."""
     cups.add_queue("Büro", "cirrus://cloud.test/C/L:%C3%9C", driver=None)
     found = {printer.name: printer for printer in queues.queues()}
     assert set(found) == {"q", "Büro"}
@@ -166,7 +166,7 @@ def test_queues(cups: PrivateCups, queues: CupsQueues) -> None:
 
 
 def test_reasons_of_others_stay(cups: PrivateCups, queues: CupsQueues) -> None:
-    """Ours come and go beside the backend's own; what is so already is not written."""
+    """Our reasons come and go beside the backend's; an unchanged state is not written."""
     talk(cups)
     assert queues.tell_queue("q", [LATE, AWAY], "")
     assert reasons(cups) == {"media-low-warning", LATE, AWAY}
@@ -180,14 +180,14 @@ def test_reasons_of_others_stay(cups: PrivateCups, queues: CupsQueues) -> None:
 
 
 def test_the_last_reason_goes(cups: PrivateCups, queues: CupsQueues) -> None:
-    """Back to `none`."""
+    """Without our reason, the queue's reason is `none` again."""
     queues.tell_queue("q", [LATE], "")
     queues.tell_queue("q", [], "")
     assert reasons(cups) == {"none"}
 
 
-def test_a_message_is_set_where_nobody_else_speaks(cups: PrivateCups, queues: CupsQueues) -> None:
-    """Over none or our own, not over the backend's error."""
+def test_a_message_of_the_backend_stays(cups: PrivateCups, queues: CupsQueues) -> None:
+    """A message replaces only an empty message or our own, never the backend's error."""
     assert queues.tell_queue("q", [], "3 jobs wait for Paris.")
     assert MESSAGE_PREFIX + "3 jobs wait for Paris." in cups.run("lpstat", "-p", "q")
     assert not queues.tell_queue("q", [], "3 jobs wait for Paris.")
@@ -200,15 +200,15 @@ def test_a_message_is_set_where_nobody_else_speaks(cups: PrivateCups, queues: Cu
 
 
 def test_a_message_is_the_backends_while_it_works(cups: PrivateCups, queues: CupsQueues) -> None:
-    """Reasons are told meanwhile, the message is not."""
+    """While a backend works, reasons are set, but no message is."""
     cups.wait_job(cups.lp("q", "-o", "raw", "-t", "work", data=b"text"), "processing")
     assert queues.tell_queue("q", [LATE], "3 jobs wait.")
     assert LATE in reasons(cups)
     assert queues.queue("q").message == ""
 
 
-def test_a_policy_that_asks_who_it_is(backend: Path) -> None:
-    """Over the socket the kernel vouches for us; over the network nobody does."""
+def test_a_policy_that_requires_authentication(backend: Path) -> None:
+    """The kernel authenticates us over the socket; over the network we are refused."""
     with private_cups([backend], {}, directives=[STRICT]) as server:
         server.add_queue("q", "cirrus://cloud.test/C/L:D", driver=None)
         assert CupsQueues(CupsServer(str(server.socket))).tell_queue("q", [LATE], "")
@@ -217,7 +217,7 @@ def test_a_policy_that_asks_who_it_is(backend: Path) -> None:
 
 
 def test_a_paused_queue_stays_as_it_is(cups: PrivateCups, queues: CupsQueues) -> None:
-    """Its state, its reason and the administrator's words; afterwards ours come again."""
+    """State, reason and message of a paused queue stay; a resumed queue gets our reasons."""
     queues.tell_queue("q", [LATE], "")
     cups.run("cupsdisable", "-r", "out of paper", "q")
     before = queues.queue("q")
@@ -230,8 +230,8 @@ def test_a_paused_queue_stays_as_it_is(cups: PrivateCups, queues: CupsQueues) ->
     assert (queues.queue("q").state, reasons(cups)) == (3, {AWAY})
 
 
-def test_what_survives_a_restart_of_cups(cups: PrivateCups, queues: CupsQueues) -> None:
-    """Away while it is away; then the job is as it was, and the queue but for its message."""
+def test_a_restart_of_cups(cups: PrivateCups, queues: CupsQueues) -> None:
+    """The job and the queue's reasons survive a restart; the queue's message is lost."""
     job_id = held(cups)
     queues.set_message(job_id, "Waiting for Paris")
     queues.tell_queue("q", [LATE], "1 job waits.")
@@ -248,7 +248,7 @@ def test_what_survives_a_restart_of_cups(cups: PrivateCups, queues: CupsQueues) 
 
 
 def test_a_cups_that_is_killed_is_away(cups: PrivateCups, queues: CupsQueues) -> None:
-    """And there again when it is started again."""
+    """A killed cupsd is away until it is started again."""
     held(cups)
     cups.kill()
     with pytest.raises(CupsAway):
@@ -258,7 +258,7 @@ def test_a_cups_that_is_killed_is_away(cups: PrivateCups, queues: CupsQueues) ->
 
 
 def test_by_host_and_port(cups: PrivateCups) -> None:
-    """A cupsd without a socket, as far as its policy allows."""
+    """A cupsd is reachable by host and port, as far as its policy allows."""
     queues = CupsQueues(CupsServer(f"127.0.0.1:{cups.port}"))
     assert queues.queue("q").name == "q"
 
@@ -285,7 +285,7 @@ def _answers(listener: socket.socket, answer: bytes) -> None:
     ids=["stalled", "cut", "unfinished", "no IPP", "busy", "no HTTP"],
 )
 def test_a_cups_that_answers_badly_is_away(tmp_path: Path, answer: bytes) -> None:
-    """Whatever comes instead of an answer, nothing waits for ever and nothing else is raised."""
+    """A wrong or missing response raises CupsAway within the timeout."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     threading.Thread(target=_answers, args=(listener, answer), daemon=True).start()

@@ -1,4 +1,4 @@
-"""CUPS's own tester has nothing against the generated PPDs, whatever a location says of itself."""
+"""cupstestppd finds no error in generated PPDs, for any description of a location."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _check(driver: Driver) -> None:
 
 @pytest.mark.parametrize("line", LINES)
 def test_whatever_printer_a_location_reports(line: str) -> None:
-    """No error, whatever is in the printer's line."""
+    """No error for any text in the printer's line."""
     _check(driver_of(LINES[line]))
 
 
@@ -54,14 +54,14 @@ def test_whatever_printer_a_location_reports(line: str) -> None:
     ids="-".join,
 )
 def test_each_page_language(formats: list[str]) -> None:
-    """No error, whatever formats a device takes."""
+    """No error for any formats that a device takes."""
     _check(driver_of(WINDOWS + ",Envelope #10", Formats=formats))
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(printers, min_size=1, max_size=1), props, texts)
 def test_made_up_devices(lines: list[str], defaults: object, name: str) -> None:
-    """No error, whatever text stands where."""
+    """No error for any text in any field."""
     one = {"Name": name, "Target": "P", "DefaultProps": defaults}
     answer = {"Name": name, "IsWindows": True, "Printers": lines, "Devices": {"D": one}}
     _, (found,) = kept(answer)
@@ -70,19 +70,19 @@ def test_made_up_devices(lines: list[str], defaults: object, name: str) -> None:
 
 @pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
 def test_each_nasty_text_everywhere(text: str) -> None:
-    """No error for a text that means something elsewhere."""
+    """No error for texts with a special meaning in PPDs or other formats."""
     _, found = kept(nasty_answer(text))
     _check(found[0])
 
 
 def test_many_of_everything() -> None:
-    """A driver with as many papers and trays as a dialog can show."""
+    """No error for as many papers and trays as a dialog can show."""
     _, (found,) = kept(many_of_everything())
     _check(found)
 
 
 @pytest.mark.parametrize("start", PAPERS)
 def test_papers_with_long_names(start: str) -> None:
-    """No error, however long the name of a paper is in bytes."""
+    """No error for long names of papers."""
     _, (found,) = kept(long_paper_answer(f"{start} 50 x 80 mm".strip()))
     _check(found)

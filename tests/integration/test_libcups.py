@@ -1,4 +1,4 @@
-"""The option string parser against libcups itself."""
+"""The parser of option strings against libcups."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def _by_libcups(text: str) -> dict[str, str]:
 @settings(max_examples=2000)
 @given(st.text(alphabet="abno ={}'\"\\,\tß", max_size=24))
 def test_same_as_libcups(text: str) -> None:
-    """Whatever the text, libcups and we read the same options."""
+    """The parser reads the same options as libcups from any text."""
     assert parse_options(text) == _by_libcups(text)

@@ -1,4 +1,4 @@
-"""The private cupsd that all end-to-end tests rely on."""
+"""The private cupsd of the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ exec sleep 60
 
 
 def backend(folder: Path, script: str) -> Path:
-    """A CUPS backend that is a small shell script."""
+    """Write a CUPS backend that is a small shell script."""
     program = folder / "backend"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
@@ -28,7 +28,7 @@ def backend(folder: Path, script: str) -> Path:
 
 @pytest.fixture
 def cups(tmp_path: Path) -> Iterator[PrivateCups]:
-    """A private cupsd whose backend never gets ready."""
+    """A private cupsd whose backend does not end."""
     environment = {"PID_FILE": str(tmp_path / "pid")}
     with private_cups([backend(tmp_path, SLOW_BACKEND)], environment) as server:
         server.add_queue("slow", "cirrus://cloud.test/C/L:D")
@@ -36,7 +36,7 @@ def cups(tmp_path: Path) -> Iterator[PrivateCups]:
 
 
 def eventually(path: Path) -> int:
-    """The number that a file holds, once it is there."""
+    """Wait for a file, and return the number in it."""
     deadline = time.monotonic() + 20
     while not (path.exists() and path.read_text().endswith("\n")):
         assert time.monotonic() < deadline
@@ -45,7 +45,7 @@ def eventually(path: Path) -> int:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is such a process, not counting one that nobody has waited for."""
+    """Tell whether a process runs; zombies do not count."""
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
@@ -54,7 +54,7 @@ def is_alive(pid: int) -> bool:
 
 @pytest.mark.parametrize("way", ["stop", "kill"])
 def test_no_backend_is_left_running(cups: PrivateCups, tmp_path: Path, way: str) -> None:
-    """A backend in the middle of a job is gone after either end, and so is the scheduler."""
+    """A stopped or killed scheduler leaves no running backend."""
     cups.lp("slow", data=b"text\n")
     pid = eventually(tmp_path / "pid")
     assert is_alive(pid)
@@ -67,21 +67,21 @@ def test_no_backend_is_left_running(cups: PrivateCups, tmp_path: Path, way: str)
 
 
 def test_a_job_survives_a_restart(cups: PrivateCups) -> None:
-    """What was queued is there again, under the same number."""
+    """A queued job has the same number after a restart."""
     job_id = cups.lp("slow", "-H", "hold", data=b"text\n")
     cups.restart()
     assert cups.wait_job(job_id, "held")["job-id"] == job_id
 
 
-def test_the_clients_use_no_settings_of_the_person(cups: PrivateCups) -> None:
-    """A printer named in ~/.cups/lpoptions or PRINTER is none of this cupsd's business."""
+def test_clients_ignore_settings_of_the_user(cups: PrivateCups) -> None:
+    """Clients of the private cupsd ignore ~/.cups/lpoptions and PRINTER."""
     assert Path(cups.env["HOME"]).is_relative_to(cups.root)
     assert "PRINTER" not in cups.env
     assert cups.run("lpstat", "-e").split() == ["slow"]
 
 
-def test_a_cupsd_that_can_not_start_says_why(tmp_path: Path) -> None:
-    """The error has cupsd's own words."""
+def test_a_cupsd_that_cannot_start(tmp_path: Path) -> None:
+    """The error has cupsd's own message."""
     program = backend(tmp_path, "")
     with (
         pytest.raises(RuntimeError, match="Unknown Location directive"),
@@ -91,6 +91,6 @@ def test_a_cupsd_that_can_not_start_says_why(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_a_long_name_is_refused(tmp_path: Path) -> None:
-    """A socket's path has a limit, and cupsd's own message about it does not help."""
+    """A path that is too long for a socket gets a clear error; cupsd's own is not clear."""
     with pytest.raises(ValueError, match="too long for a socket"):
         socket_path(tmp_path / ("x" * 100))

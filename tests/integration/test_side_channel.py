@@ -1,4 +1,4 @@
-"""CUPS's side channel: filters ask the backend by CUPS's own library, and wait for nothing."""
+"""CUPS's side channel: filters query the backend through libcups, and never time out."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ ANSWERS = [
 
 
 def test_a_filter_asks(own_site: PrintSite, tmp_path: Path) -> None:
-    """Each command is answered or refused; without an answer, each costs its filter 30 seconds."""
+    """Each command gets a response or a refusal; otherwise a filter waits 30 seconds for each."""
     site = own_site
     asker = site.cups.root / "bin" / "filter" / "asker"
     asker.write_text(ASKER)

@@ -1,4 +1,4 @@
-"""Programs that are run have what they are given, and nothing else."""
+"""The environment and open files of programs that we run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cirrus_bridge.base.subprocesses import run_program
 
 
 def test_only_what_is_given(tmp_path: Path) -> None:
-    """The given environment alone, and no open file of ours."""
+    """A program gets only the given environment, and none of our open files."""
     record = tmp_path / "record"
     with (tmp_path / "journal").open("w") as journal:
         os.set_inheritable(journal.fileno(), True)

@@ -1,7 +1,7 @@
-"""What somebody on the same machine could try, with what he may do: each time he gets nothing.
+"""Attacks by another user of the same machine.
 
-Hostile servers and devices are in `unit/test_hostile_devices.py` and `fuzz`; a hook that somebody
-else could have chosen, and metrics that tell of nobody, in `e2e/test_statusd_tells.py`.
+Hostile servers and devices are in `unit/drivers/test_hostile_devices.py` and `fuzz`. Hooks that
+another user could have chosen, and metrics without names, are in `e2e/test_statusd_tells.py`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _as_nobody(*words: str | Path, **environ: str) -> subprocess.CompletedProces
 @pytest.mark.parametrize("mode", [0o604, 0o640, 0o660])
 @pytest.mark.parametrize("own_file", [False, True], ids=["servers.d", "api_key_file"])
 def test_a_key_that_others_can_read(own_site: PrintSite, mode: int, own_file: bool) -> None:
-    """It is not used until it is private; the message says how, and not which key it is."""
+    """The key is not used until its file is private; the message says how, without the key."""
     site = own_site
     path = site.config / "servers.d" / "site.toml"
     if own_file:
@@ -63,7 +63,7 @@ def test_a_key_that_others_can_read(own_site: PrintSite, mode: int, own_file: bo
 
 @pytest.mark.parametrize("name", ["journal.db", "journal.db-wal", "jobs.lock", "runs"])
 def test_links_in_the_state_folder(own_site: PrintSite, tmp_path: Path, name: str) -> None:
-    """Who is user lp, as CUPS's filters are, leads root nowhere by a link."""
+    """Root follows no link of user lp, the user of CUPS's filters."""
     site = own_site
     target = tmp_path / "of-root"
     if name == "runs":
@@ -97,8 +97,10 @@ def test_links_in_the_state_folder(own_site: PrintSite, tmp_path: Path, name: st
     ],
 )
 def test_hostile_words(own_site: PrintSite, tmp_path: Path, words: list[str]) -> None:
-    """A title, a user or an option is text: it runs nothing, and tells CUPS and the cloud nothing
-    else. What the API can not carry is refused."""
+    """A title, a user or an option is only text: it runs nothing, and forges no message or field.
+
+    Text that the API cannot carry is refused.
+    """
     site, trace = own_site, tmp_path / "trace"
     hook = site.root / "hook"
     hook.write_text("#!/bin/sh\nexec env\n")
@@ -130,8 +132,8 @@ def test_hostile_words(own_site: PrintSite, tmp_path: Path, words: list[str]) ->
         "device-uri=cirrus://elsewhere/Acme/Paris:Laser1",
     ],
 )
-def test_options_that_claim_to_be_of_cups(own_site: PrintSite, option: str) -> None:
-    """Who edits his lpoptions takes nobody's job for his own, and keeps nobody from printing."""
+def test_forged_options_of_cups(own_site: PrintSite, option: str) -> None:
+    """Forged options in lpoptions neither take over a job nor keep anyone from printing."""
     site = own_site
     queue = site.queue(driver=False)
     victim = site.cups.lp(queue, data=b"of the victim")
@@ -155,7 +157,7 @@ def test_options_that_claim_to_be_of_cups(own_site: PrintSite, option: str) -> N
 
 
 def test_another_user_looks_around(own_site: PrintSite) -> None:
-    """He reads neither keys nor journal, and gets no program to tell him of them."""
+    """Another user cannot read keys or the journal, neither directly nor by a program."""
     site = own_site
     site.cups.wait_job(site.cups.lp(site.queue(driver=False), "-t", "private", data=b"x"))
     for path in (
@@ -171,8 +173,8 @@ def test_another_user_looks_around(own_site: PrintSite) -> None:
         assert "(CB-" in ran.stderr
 
 
-def test_another_user_locks_what_he_can_open(own_site: PrintSite) -> None:
-    """`cirrusctl apply` does not wait for him, even where somebody has opened servers.d to all."""
+def test_locks_of_another_user(own_site: PrintSite) -> None:
+    """`cirrusctl apply` waits for no lock of another user, even if servers.d is open to all."""
     site = own_site
     queues = site.config / "queues.toml"
     queues.write_text('[[queue]]\nname = "laser"\ntargets = ["Paris:Laser1"]\n')
