@@ -199,7 +199,7 @@ def test_from_a_script(polled: PrintSite) -> None:
     assert len(polled.cloud_jobs("Laser1", 1)) == 1
     polled.key = polled.cloud.cli("key", "add", "--company", "Acme")
     done = polled.cirrusctl("setup", *options(polled, device="all"))
-    assert done.returncode == 3 and "--replace replaces it" in done.stderr
+    assert done.returncode == 3 and "Use --replace to replace it" in done.stderr
     done = polled.cirrusctl("setup", *options(polled, device="all"), "--replace")
     assert "Queue Paris-Laser1 prints to" in done.stdout
     done = polled.cirrusctl(

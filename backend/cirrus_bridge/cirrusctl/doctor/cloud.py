@@ -64,7 +64,8 @@ def check_server(about: str, answers: Sequence[Answer]) -> Iterator[Finding]:
         away = trouble is not None and not isinstance(trouble, KeyRefused | NotPermitted | Refused)
         if trouble is not None and away and str(trouble) not in told:
             told.add(str(trouble))
-            yield failed(KEY, about, trouble, tr("See DNS, TCP and TLS of this server, here"))
+            see = tr("See DNS, TCP and TLS of this server, here")
+            yield failed(KEY, about, trouble, joined(" ", filter(None, (trouble.hint, see))))
 
 
 def check_location(answer: Answer) -> Iterator[Finding]:

@@ -30,7 +30,10 @@ def check_daemon(
             CUPSD,
             address,
             refusal,
-            tr("Start it (systemctl start cups); for another one, set CUPS_SERVER to its socket"),
+            refusal.hint
+            or tr(
+                "Start it (systemctl start cups); for another one, set CUPS_SERVER to its socket"
+            ),
         )
         return
     if daemon.pid is None:
