@@ -1,4 +1,7 @@
-"""What commands list: columns with headings for people, plain lines for programs."""
+"""What commands list: columns with headings for people, plain lines for programs.
+
+rich, which cirrusctl uses, is not in the package of the embedded cloud.
+"""
 
 from __future__ import annotations
 
