@@ -27,7 +27,6 @@ PACKAGE = REPO / "backend" / "cirrus_bridge"
 # cirrusctl, which alone has much to say, has its texts in a catalog of its own; so have the
 # drivers, because CUPS's ppdc(1) reads that catalog, too (`ppd/` links to it)
 DOMAINS = ("cirrus-bridge", "cirrusctl", "cirrus-ppd")
-CODES = "cirrusctl/output/codes.toml"
 # texts that no call of KEYWORDS has: of the errors' classes, and of cirrusctl's commands
 CODES = "cirrusctl/output/codes.py"
 HELP = "cirrusctl/commands"
