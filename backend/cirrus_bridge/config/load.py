@@ -15,11 +15,12 @@ from cirrus_bridge.config.defaults import IDENTITY
 from cirrus_bridge.config.queue_options import QueueSettings, override
 from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
 from cirrus_bridge.config.servers import KeyFiles, Server, check_connections, read_servers
-from cirrus_bridge.config.toml import Table, read_table, text_of
+from cirrus_bridge.config.toml import Table, number, read_table, text_of
 
 # Settings of [statusd] in earlier versions. Each backend reads them too, so an error would stop all
 # queues after an upgrade.
 REMOVED = ("notify",)
+_LONGEST_TIMEOUT_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class UploadSettings:
     connections: int = 4
     segment_bytes: int = 512 * 1024
     largest_segment_bytes: int = 1024 * 1024
-    connect_timeout_s: float = 10.0
-    read_timeout_s: float = 60.0
+    connect_timeout_s: float = number(10.0, 0.001, _LONGEST_TIMEOUT_S)
+    read_timeout_s: float = number(60.0, 0.001, _LONGEST_TIMEOUT_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,13 @@ class PollerSettings:
             the journal.
     """
 
-    requests_per_minute: int = 300
-    unknown_after_s: int = 3600
-    orphan_after_s: int = 60
+    requests_per_minute: int = number(300, 2, 60_000)
+    unknown_after_s: int = number(3600, 0)
+    orphan_after_s: int = number(60, 1)
     hook: tuple[str, ...] = ()
-    metrics_port: int = 0
-    keep_days: int = 30
-    keep_documents: int = 100_000
+    metrics_port: int = number(0, 0, 65_535)
+    keep_days: int = number(30, 0)
+    keep_documents: int = number(100_000, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,27 +151,16 @@ def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
     identify = defaults.take("identify", list, [])
     if not all(what in tuple(IDENTITY) for what in identify):
         raise defaults.bad(tr("identify is a list of {names}", names=", ".join(IDENTITY)))
-    upload.only(field.name for field in dataclasses.fields(UploadSettings))
     try:
         options = {k: text_of(v) for k, v in defaults.content.items() if k != "identify"}
         settings = override(QueueSettings(), options)
     except ValueError as error:
         raise defaults.bad(told_by(error)) from None
-    normal = UploadSettings()
-    sizes = UploadSettings(
-        connections=upload.take("connections", int, normal.connections),
-        segment_bytes=upload.take("segment_bytes", int, normal.segment_bytes),
-        largest_segment_bytes=upload.take(
-            "largest_segment_bytes", int, normal.largest_segment_bytes
-        ),
-        connect_timeout_s=upload.take("connect_timeout_s", float, normal.connect_timeout_s),
-        read_timeout_s=upload.take("read_timeout_s", float, normal.read_timeout_s),
-    )
+    names = [field.name for field in dataclasses.fields(UploadSettings)]
+    sizes = UploadSettings(**upload.settings(UploadSettings, names))
     if not 1024 <= sizes.segment_bytes <= sizes.largest_segment_bytes:
         raise upload.bad(tr("segment_bytes is from 1024 to largest_segment_bytes"))
     check_connections(sizes.connections, upload)
-    if not all(0 < t <= 3600 for t in (sizes.connect_timeout_s, sizes.read_timeout_s)):
-        raise upload.bad(tr("timeouts are above 0 and at most 3600"))
     return Configuration(
         folder,
         settings,
@@ -183,31 +173,11 @@ def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
 
 
 def _poller_settings(statusd: Table, journal: Table) -> PollerSettings:
-    normal = PollerSettings()
     kept = ("keep_days", "keep_documents")
-    journal.only(kept)
-    statusd = statusd.without(REMOVED)
-    statusd.only(f.name for f in dataclasses.fields(PollerSettings) if f.name not in kept)
-    hook = statusd.take("hook", list, [])
-    if not all(isinstance(word, str) and word for word in hook):
+    others = [f.name for f in dataclasses.fields(PollerSettings) if f.name not in kept]
+    said = statusd.without(REMOVED).settings(PollerSettings, others)
+    if not all(isinstance(word, str) and word for word in said.get("hook", ())):
         raise statusd.bad(
             tr("'hook' is a command as a list of texts, such as [\"/usr/bin/logger\"]")
         )
-    numbers = {
-        name: table.take(name, int, getattr(normal, name))
-        for table, names in (
-            (statusd, ("requests_per_minute", "unknown_after_s", "orphan_after_s", "metrics_port")),
-            (journal, kept),
-        )
-        for name in names
-    }
-    if not 2 <= numbers["requests_per_minute"] <= 60_000:
-        raise statusd.bad(tr("'requests_per_minute' is from 2 to 60000"))
-    if not 0 <= numbers["metrics_port"] < 65_536:
-        raise statusd.bad(tr("'metrics_port' is a port, or 0 for none"))
-    if numbers["orphan_after_s"] < 1:
-        raise statusd.bad(tr("'orphan_after_s' is 1 or more"))
-    for table, name in ((statusd, "unknown_after_s"), *((journal, name) for name in kept)):
-        if numbers[name] < 0:
-            raise table.bad(tr("'{name}' is 0 or more", name=name))
-    return PollerSettings(hook=tuple(hook), **numbers)
+    return PollerSettings(**said, **journal.settings(PollerSettings, kept))

@@ -5,6 +5,7 @@ Knows what a table is and how a mistake is told, not what the configuration mean
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -23,6 +24,13 @@ _KINDS: Mapping[type, str] = {
     bool: tr("true or false without quotes"),
     list: tr('a list, such as ["Paris", "Lyon"]'),
 }
+# how a field of a dataclass is written → what TOML has for it
+_KIND_OF = {"int": int, "float": float, "tuple[str, ...]": list}
+
+
+def number(default: float, least: float, most: float | None = None) -> Any:
+    """A field of a dataclass for `Table.settings`: a number within limits."""
+    return dataclasses.field(default=default, metadata={"least": least, "most": most})
 
 
 class Table:
@@ -62,6 +70,27 @@ class Table:
             value = float(value)
         if type(value) is not kind:
             raise self.bad(tr("'{name}' must be {kind}", name=name, kind=_KINDS[kind]))
+        return value
+
+    def settings(self, kind: type, names: Iterable[str]) -> dict[str, Any]:
+        """What the table says of these fields of the dataclass `kind`, for its constructor. Types,
+        limits and defaults are those of the fields; no other name may be in the table."""
+        fields = {field.name: field for field in dataclasses.fields(kind)}
+        known = tuple(names)
+        self.only(known)
+        return {name: self._setting(fields[name]) for name in known if name in self.content}
+
+    def _setting(self, field: dataclasses.Field[Any]) -> Any:
+        value = self.take(field.name, _KIND_OF[str(field.type)])
+        if isinstance(value, list):
+            return tuple(value)
+        least, most = field.metadata.get("least"), field.metadata.get("most")
+        if most is not None and not least <= value <= most:
+            raise self.bad(
+                tr("'{name}' is from {least} to {most}", name=field.name, least=least, most=most)
+            )
+        if least is not None and value < least:
+            raise self.bad(tr("'{name}' is {least} or more", name=field.name, least=least))
         return value
 
     def table(self, name: str) -> Table:

@@ -51,20 +51,22 @@ from cirrus_cloudlet.job_props import check_props
 
 _T = TypeVar("_T")
 _STRINGS = list  # marks a list of strings in the tables of fields below
+# how a field of a dataclass is written → what TOML has for it
+_KIND_OF = {
+    "str": str, "bool": bool, "int": int, "float": float, "tuple[str, ...]": _STRINGS,
+    "Mapping[str, str]": dict, "DeviceType": str, "PrinterFacts | None": dict,
+}  # fmt: skip
+
+
+def _fields(kind: type) -> dict[str, type]:
+    # without `devices`, which have tables of their own
+    kinds = ((field.name, _KIND_OF.get(str(field.type))) for field in dataclasses.fields(kind))
+    return {name: kind for name, kind in kinds if kind}
+
+
 _COMPANY = {"id": str}
-_LOCATION = {
-    "company": str, "id": str, "name": str, "notes": str, "email": str, "phone": str,
-    "online": bool, "inactive": bool, "browser": bool,
-}  # fmt: skip
-_DEVICE = {
-    "company": str, "location": str, "id": str, "type": str, "target": str, "name": str,
-    "notes": str, "formats": _STRINGS, "props": dict, "inactive": bool, "printer": dict,
-}  # fmt: skip
-_PRINTER = {
-    "driver": str, "port": str, "trays": _STRINGS, "color": bool, "collate": bool,
-    "duplex": bool, "papers": _STRINGS,
-}  # fmt: skip
-_LIMITS = {"document_bytes": int, "upload_hours": float, "document_days": float}
+_LOCATION, _DEVICE = _fields(Location), _fields(Device)
+_PRINTER, _LIMITS = _fields(PrinterFacts), _fields(Limits)
 _TOP = {"company": list, "location": list, "device": list, "limits": dict}
 _TYPE_WORDS = {
     str: "a text", bool: "true or false", list: "a list", dict: "a table",
