@@ -219,6 +219,7 @@ class DeliveryJournal(JournalDatabase):
         )
 
 
+KEY = "job_uuid, job_id, print_run, destination, number"
 BY_KEY = "job_uuid = ? AND job_id = ? AND print_run = ? AND destination = ? AND number = ?"
 _COLUMNS = (
     "job_uuid, job_id, print_run, destination, number, queue, class_name, user, title, language, "

@@ -1,4 +1,4 @@
-"""The poller's side of the journal: leases, what went wrong lately, orphans, and pruning.
+"""The poller's side of the journal: leases, and what went wrong lately.
 
 A lease is a poller's name in a document's row; it holds while that poller gives signs of life. Of
 several living pollers the one that came first leads, and takes all documents: what it tells of a
@@ -10,31 +10,16 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from cirrus_bridge.base.errors import JournalBusy
 from cirrus_bridge.base.model import DeliveryState, DocumentKey
-from cirrus_bridge.journal.deliveries import (
-    BY_KEY,
-    LEASE_S,
-    Accepted,
-    DeliveryJournal,
-    key_values,
-)
-from cirrus_bridge.journal.lifecycle import (
-    ACCEPTED,
-    IN_DOUBT,
-    TRANSITIONS,
-    WAITS,
-    WITH_POLLER,
-    Event,
-    State,
-    sql_list,
-)
+from cirrus_bridge.journal.deliveries import BY_KEY, KEY, LEASE_S, Accepted, key_values
+from cirrus_bridge.journal.lifecycle import ACCEPTED, WITH_POLLER, Event, State, sql_list
+from cirrus_bridge.journal.orphans import OrphanJournal
+from cirrus_bridge.journal.pruning import PruningJournal
+from cirrus_bridge.journal.waiting import WaitingJournal
 
 _LEAVING_MS = 300
-_PRUNED_AT_ONCE = 500  # a backend must not wait for long
-_KEY = "job_uuid, job_id, print_run, destination, number"
 # a sign of life from the future was given before the clock was set back: its poller may be dead
 _IS_ALIVE = f"alive_until > ?1 AND alive_until <= ?1 + {LEASE_S}"
 _ALIVE = f"SELECT name FROM poller WHERE {_IS_ALIVE}"
@@ -46,43 +31,7 @@ _DELIVERIES = (  # of the document at hand
 _BAD = tuple(map(int, (DeliveryState.DELETED, DeliveryState.UNKNOWN, DeliveryState.MISMATCHED)))
 
 
-@dataclass(frozen=True, slots=True)
-class Orphan:
-    """A document that no run has brought to an end and nobody follows. `was_killed` says that its
-    last run was killed; `is_elsewhere` that the same document was accepted for another
-    destination; `may_be_printed` that a submit may have been accepted."""
-
-    key: DocumentKey
-    state: State
-    queue: str
-    user: str
-    title: str
-    was_killed: bool
-    is_elsewhere: bool
-    may_be_printed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingDocument:
-    """A document whose job CUPS holds until its server works again.
-
-    `waits_for` is `server` or `correction`, `device_uri` a `uri.followed_uri`. `give_up_at_s` is
-    when the queue's contimeout is over, `changed_at_s` when a backend last wrote of it, in seconds
-    since the epoch.
-    """
-
-    key: DocumentKey
-    queue: str
-    class_name: str
-    user: str
-    title: str
-    waits_for: str
-    device_uri: str
-    give_up_at_s: float
-    changed_at_s: float
-
-
-class PollerJournal(DeliveryJournal):
+class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
     """The journal's part for pollers; use as a context manager.
 
     Raises (every method):
@@ -164,7 +113,7 @@ class PollerJournal(DeliveryJournal):
         """The documents that this poller has, and the state of each."""
         with self._translated():
             rows = self._db.execute(
-                f"SELECT {_KEY}, state FROM document WHERE closed_at IS NULL AND poller = ?",
+                f"SELECT {KEY}, state FROM document WHERE closed_at IS NULL AND poller = ?",
                 (name,),
             ).fetchall()
         return {DocumentKey(*row[:-1]): State(row[-1]) for row in rows}
@@ -174,7 +123,7 @@ class PollerJournal(DeliveryJournal):
         destination, location, and when."""
         fetched = (
             "SELECT destination, location, coalesce(final_at, received_at) AS at"
-            f" FROM document JOIN delivery USING ({_KEY})"
+            f" FROM document JOIN delivery USING ({KEY})"
             " WHERE delivery.state IN (1, 2, 8, 9) AND at > ?1 AND "
         )
         with self._translated():
@@ -251,98 +200,3 @@ class PollerJournal(DeliveryJournal):
             f"closed_at > ? AND EXISTS ({_DELIVERIES} AND delivery.state IN (0, 1))",
             (since_s,),
         )
-
-    def orphans(self, key: DocumentKey | None = None) -> list[Orphan]:
-        """The documents that only a backend can finish, now or when their jobs are released.
-
-        `is_at_work` tells whether a backend is at work on the job of a document. With `key`, the
-        list has at most this document.
-        """
-        one = f" AND {BY_KEY}" if key else ""
-        with self._translated():
-            rows = self._db.execute(
-                f"SELECT {_KEY}, state, queue, user, title,"
-                " open_runs > 0, EXISTS (SELECT 1 FROM document o WHERE "
-                "o.job_uuid = document.job_uuid AND o.job_id = document.job_id AND o.number = "
-                "document.number AND o.print_run >= document.print_run"
-                f" AND o.state IN {sql_list(ACCEPTED)}),"
-                f" was_in_doubt OR state IN {sql_list(IN_DOUBT)} FROM document"
-                f" WHERE closed_at IS NULL AND state NOT IN {sql_list(WITH_POLLER)}{one}",
-                key_values(key) if key else (),
-            ).fetchall()
-        return [
-            Orphan(DocumentKey(*row[:5]), State(row[5]), *row[6:9], *map(bool, row[9:]))
-            for row in rows
-        ]
-
-    def restarted(self, key: DocumentKey, *, now_s: float) -> None:
-        """CUPS was asked to run this orphan's job again, which is done once for a run that was
-        killed: the next run may be another program's, that writes nothing here."""
-        with self._transaction():
-            state = self._state(key)
-            if state is State.REPRINT:
-                self._move(key, Event.RUN, now_s)
-            self._set(key, now_s, open_runs=0)
-
-    def abandon(self, key: DocumentKey, *, now_s: float) -> None:
-        """CUPS ended the document's job, and the cloud does not have the document for sure."""
-        with self._transaction():
-            if self._state(key) in TRANSITIONS[Event.ABANDON]:
-                self._move(key, Event.ABANDON, now_s, open_runs=0)
-
-    def waiting(self) -> list[WaitingDocument]:
-        """The documents whose jobs CUPS holds until their server works, the oldest job first."""
-        with self._translated():
-            rows = self._db.execute(
-                f"SELECT {_KEY}, queue, class_name, user, title, waits_for, device_uri,"
-                " give_up_at, updated_at FROM document"
-                f" WHERE closed_at IS NULL AND state IN {sql_list(WAITS)}"
-                " ORDER BY job_id, number"
-            ).fetchall()
-        return [WaitingDocument(DocumentKey(*row[:5]), *row[5:]) for row in rows]
-
-    def is_at_work(self, job_uuid: str, job_id: int) -> bool:
-        """Whether a backend is at this job just now."""
-        if not self.claim(job_uuid, job_id):
-            return True
-        self.unclaim(job_uuid, job_id)
-        return False
-
-    def goes_on(self, job_uuid: str, job_id: int, completed: int, *, now_s: float) -> None:
-        """CUPS called the job completed then (seconds since the epoch), but its print goes on."""
-        with self._transaction():
-            self._db.execute(
-                "UPDATE document SET completed_at = ?3, updated_at = ?4"
-                " WHERE job_uuid = ?1 AND job_id = ?2 AND print_run = (SELECT max(print_run)"
-                " FROM document WHERE job_uuid = ?1 AND job_id = ?2)",
-                (job_uuid, job_id, completed, now_s),
-            )
-
-    def accepted_count(self, job_uuid: str, job_id: int) -> int:
-        """How many documents of the job's last print the cloud has."""
-        with self._translated():
-            row = self._db.execute(
-                "SELECT count(DISTINCT number) FROM document WHERE job_uuid = ?1 AND job_id = ?2"
-                f" AND state IN {sql_list(ACCEPTED)} AND print_run ="
-                " (SELECT max(print_run) FROM document WHERE job_uuid = ?1 AND job_id = ?2)",
-                (job_uuid, job_id),
-            ).fetchone()
-        return int(row[0])
-
-    def prune(self, *, before_s: float, most: int) -> None:
-        """Forget documents that were closed before then, and the oldest beyond so many."""
-        with self._translated():
-            row = self._db.execute(
-                "SELECT closed_at FROM document WHERE closed_at IS NOT NULL"
-                " ORDER BY closed_at DESC LIMIT 1 OFFSET ?",
-                (most,),
-            ).fetchone()
-        last_s = max(before_s, row[0] if row else 0.0)
-        gone = _PRUNED_AT_ONCE
-        while gone == _PRUNED_AT_ONCE:
-            with self._transaction():
-                gone = self._db.execute(
-                    "DELETE FROM document WHERE rowid IN (SELECT rowid FROM document"
-                    " WHERE closed_at <= ? ORDER BY closed_at LIMIT ?)",
-                    (last_s, _PRUNED_AT_ONCE),
-                ).rowcount

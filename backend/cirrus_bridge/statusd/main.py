@@ -1,7 +1,7 @@
 """The poller `cirrus-statusd`: wiring only.
 
 Runs until SIGTERM, or makes one round (`--once`). Each change is one line on standard error, which
-the journal of the system keeps. The configuration is read again when one of its files changes.
+the journal of the system keeps.
 """
 
 from __future__ import annotations
@@ -20,14 +20,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from cirrus_bridge import __version__
-from cirrus_bridge.api.client import CloudApi
-from cirrus_bridge.api.clients import CloudApis
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import BadConfiguration, CirrusError, Interrupted, JournalReplaced
 from cirrus_bridge.base.privileges import make_folder
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.defaults import CUPS_SOCKET, FOLDER, STATE_FOLDER
-from cirrus_bridge.config.load import Configuration, load
 from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.cupsd import find_daemon
@@ -36,6 +33,7 @@ from cirrus_bridge.cups.snap import ALONE, snap_notice
 from cirrus_bridge.delivery.events import INFO, WARNING, Change
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.completion import Settlement
+from cirrus_bridge.statusd.configuration import ConfigurationReader
 from cirrus_bridge.statusd.cups_sync import CupsTurn
 from cirrus_bridge.statusd.notify.background import Aside
 from cirrus_bridge.statusd.notify.sinks import sinks
@@ -47,7 +45,6 @@ from cirrus_bridge.statusd.schedule import Schedule
 from cirrus_bridge.statusd.status_messages import CupsNews
 from cirrus_bridge.statusd.watched import WatchList
 
-RELOAD_S = 5.0
 REOPEN_S = 0.5
 FAILED = 1
 _REMOVED = (
@@ -227,63 +224,6 @@ def _with_metrics(
     except BadConfiguration as error:  # which any user of this machine can bring about
         log(Change("metrics-off", f"{error} ({error.code})", WARNING))
     return metrics.counted(api_of)
-
-
-class ConfigurationReader:
-    """The configuration as it is now; a service's `credentials` stay what they were at its start.
-
-    Raises:
-        BadConfiguration, ExposedKey: it can not be read at the start; what is wrong later keeps
-            the servers from being asked until it is mended.
-    """
-
-    def __init__(self, folder: Path, credentials: Path | None, clock: Clock) -> None:
-        self._folder = folder
-        self._credentials = credentials
-        self._clock = clock
-        self._looked_s = clock.monotonic_s()
-        self._seen = self._stamp()
-        self.configuration: Configuration = load(folder, credentials)
-        self._apis = CloudApis(self.configuration)
-        self._error: CirrusError | None = None
-
-    def api_of(self, queue: QueueUri) -> CloudApi:
-        """The API for a queue.
-
-        Raises:
-            CirrusError: the configuration has none, or makes no sense.
-        """
-        now_s = self._clock.monotonic_s()
-        if now_s - self._looked_s > RELOAD_S:
-            self._looked_s = now_s
-            self._reload()
-        if self._error is not None:
-            raise self._error
-        return self._apis.of(queue)
-
-    def _reload(self) -> None:
-        stamp = self._stamp()
-        if stamp == self._seen:
-            return
-        self._seen = stamp
-        try:
-            self.configuration, self._error = load(self._folder, self._credentials), None
-        except CirrusError as error:
-            self._error = error
-        else:
-            self._apis = CloudApis(self.configuration)
-
-    def _stamp(self) -> Sequence[tuple[str, int, int, int]]:
-        """What changes when a file of the configuration does, or its rights."""
-        paths = [self._folder / "bridge.toml", *sorted(self._folder.glob("servers.d/*"))]
-        found = []
-        for path in paths:
-            try:
-                status = path.stat()
-            except OSError:
-                continue
-            found.append((str(path), status.st_mtime_ns, status.st_ctime_ns, status.st_size))
-        return found
 
 
 @functools.cache

@@ -22,7 +22,7 @@ from cirrus_bridge.cups.queues import CupsQueues
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change
 from cirrus_bridge.journal import run_notes
 from cirrus_bridge.journal.lifecycle import ACCEPTED, State
-from cirrus_bridge.journal.poller import Orphan, PollerJournal
+from cirrus_bridge.journal.orphans import Orphan, OrphanJournal
 
 _STUCK = (
     "The backend was killed, and CUPS waits for a filter whose data nobody reads. Restart CUPS: "
@@ -38,7 +38,7 @@ _PERHAPS = tr(
 class Orphans:
     """Finds a home for orphans. `tell` gets every change; `state` is the journal's folder."""
 
-    journal: PollerJournal
+    journal: OrphanJournal
     cups: CupsQueues
     clock: Clock
     tell: Callable[[Change], None]

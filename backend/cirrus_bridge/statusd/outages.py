@@ -24,7 +24,8 @@ from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.cups.jobs import CupsJob
 from cirrus_bridge.cups.queues import CupsQueues
 from cirrus_bridge.delivery.events import INFO, WARNING, Change
-from cirrus_bridge.journal.poller import PollerJournal, WaitingDocument
+from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.journal.waiting import WaitingDocument
 from cirrus_bridge.sending.patience import FOR_CORRECTION, waits
 from cirrus_bridge.statusd.queries import Askers
 from cirrus_bridge.statusd.timers import Timer

@@ -1,0 +1,34 @@
+"""Forgets old documents, a few at a time: no backend may wait for long."""
+
+from __future__ import annotations
+
+from cirrus_bridge.journal.database import JournalDatabase
+
+_PRUNED_AT_ONCE = 500
+
+
+class PruningJournal(JournalDatabase):
+    """The journal's part for pruning; use as a context manager.
+
+    Raises (every method):
+        JournalBusy: another process kept the lock for BUSY_TIMEOUT_S.
+        JournalError: it cannot be read or written.
+    """
+
+    def prune(self, *, before_s: float, most: int) -> None:
+        """Forget documents that were closed before then, and the oldest beyond so many."""
+        with self._translated():
+            row = self._db.execute(
+                "SELECT closed_at FROM document WHERE closed_at IS NOT NULL"
+                " ORDER BY closed_at DESC LIMIT 1 OFFSET ?",
+                (most,),
+            ).fetchone()
+        last_s = max(before_s, row[0] if row else 0.0)
+        gone = _PRUNED_AT_ONCE
+        while gone == _PRUNED_AT_ONCE:
+            with self._transaction():
+                gone = self._db.execute(
+                    "DELETE FROM document WHERE rowid IN (SELECT rowid FROM document"
+                    " WHERE closed_at <= ? ORDER BY closed_at LIMIT ?)",
+                    (last_s, _PRUNED_AT_ONCE),
+                ).rowcount
