@@ -87,7 +87,7 @@ def test_nothing_is_done_twice_and_nothing_piles_up(own_site: PrintSite) -> None
         asked = len(proxy.heads)
         with site.statusd():  # it forgets what was closed when it starts
             eventually(lambda: site.journal("SELECT 1 FROM document") == [])
-            eventually(lambda: site.journal("SELECT 1 FROM poller") != [])
+            eventually(site.poller)
         assert len(proxy.heads) == asked
     assert len(site.cloud.jobs()) == 2
     for table in ("document", "delivery", "segment"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 import tomlkit
 
+from cirrus_bridge.journal import poller_lock
 from print_site import BACKEND, PrintSite, eventually
 from private_cups import DRIVER
 from scripted_server import Answer, ScriptedServer, Stall
@@ -66,7 +68,7 @@ def healthy(own_site: PrintSite) -> Iterator[PrintSite]:
     """A site where all is well, with a poller and a queue `laser`."""
     add_queue(own_site, "laser", "Paris:Laser1")
     with own_site.statusd():
-        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+        eventually(own_site.poller)
         yield own_site
 
 
@@ -391,10 +393,10 @@ def test_queues(healthy: PrintSite) -> None:
 
 
 def test_poller_does_not_run(own_site: PrintSite) -> None:
-    """Never started; and killed, which is seen before its lease is over."""
+    """Never started; and killed, which is seen at once."""
     assert "systemctl enable --now cirrus-statusd" in trouble(own_site, "poller")["fix"]
     with own_site.start_statusd() as poller:
-        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+        eventually(own_site.poller)
         assert trouble(own_site, "poller", "ok")
         poller.kill()
     assert "It has died" in trouble(own_site, "poller")["text"]
@@ -403,11 +405,14 @@ def test_poller_does_not_run(own_site: PrintSite) -> None:
 def test_poller_hangs(own_site: PrintSite) -> None:
     """It is there and has given no sign of life for a while."""
     with own_site.statusd() as poller:
-        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+        eventually(own_site.poller)
         poller.send_signal(signal.SIGSTOP)
         try:
-            with contextlib.closing(sqlite3.connect(own_site.state / "journal.db")) as db, db:
-                db.execute("UPDATE poller SET alive_until = alive_until - 40")  # instead of waiting
+            with (own_site.state / "jobs.lock").open("r+b") as locks:
+                sign = poller_lock.read_sign(locks.fileno())
+                assert sign
+                earlier = dataclasses.replace(sign, at_s=sign.at_s - 40)  # instead of waiting
+                poller_lock.give_sign(locks.fileno(), earlier)
             bad = trouble(own_site, "poller")
         finally:
             poller.send_signal(signal.SIGCONT)
@@ -433,7 +438,7 @@ def test_jobs_that_nobody_fetches(healthy: PrintSite, pdfs: dict[int, Path]) -> 
 def test_journal_is_damaged(own_site: PrintSite) -> None:
     """Bytes in the middle of it are others, or it is no database at all."""
     with own_site.statusd():
-        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+        eventually(own_site.poller)
     journal = own_site.state / "journal.db"
     data = journal.read_bytes()
     journal.write_bytes(data[:8192] + os.urandom(len(data) - 8192))
@@ -446,13 +451,13 @@ def test_journal_is_damaged(own_site: PrintSite) -> None:
 def test_journal_that_was_restored(own_site: PrintSite) -> None:
     """A copy without the last writes: older jobs may have been printed."""
     with own_site.statusd():
-        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+        eventually(own_site.poller)
     copy = (own_site.state / "journal.db").read_bytes()
     with own_site.statusd():
-        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+        eventually(own_site.poller)
     (own_site.state / "journal.db").write_bytes(copy)
     with own_site.statusd():
-        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+        eventually(own_site.poller)
         bad = trouble(own_site, "journal", "note")
     assert "restored from a backup" in bad["text"] and "Look at the printer" in bad["fix"]
 
@@ -460,7 +465,7 @@ def test_journal_that_was_restored(own_site: PrintSite) -> None:
 def test_journal_of_another_version(own_site: PrintSite) -> None:
     """It is newer than the program."""
     with own_site.statusd():
-        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+        eventually(own_site.poller)
     with contextlib.closing(sqlite3.connect(own_site.state / "journal.db")) as db, db:
         db.execute("PRAGMA user_version = 999")
     bad = trouble(own_site, "journal")
@@ -470,7 +475,7 @@ def test_journal_of_another_version(own_site: PrintSite) -> None:
 def test_journal_that_grew(own_site: PrintSite) -> None:
     """More than a gigabyte of it."""
     with own_site.statusd():
-        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+        eventually(own_site.poller)
     os.truncate(own_site.state / "journal.db", 1100 << 20)
     bad = trouble(own_site, "journal", "warning")
     assert "It has 1100 MiB" in bad["text"] and "smaller keep_days" in bad["fix"]
@@ -479,7 +484,7 @@ def test_journal_that_grew(own_site: PrintSite) -> None:
 def test_journal_of_another_user(own_site: PrintSite) -> None:
     """The backend works as lp, and could not write a file of root's."""
     with own_site.statusd():
-        eventually(lambda: bool(own_site.journal("SELECT 1 FROM poller")))
+        eventually(own_site.poller)
     shutil.chown(own_site.state / "journal.db", "root")
     bad = trouble(own_site, "journal")
     assert "journal.db" in bad["text"] and bad["code"] == "CB-501"

@@ -35,7 +35,7 @@ def test_both_processes_were_killed_before(
         site.configure(server=proxy.name)
         (site.config / "bridge.toml").write_text(settings)
         with site.statusd():  # a poller that has given signs of life
-            eventually(lambda: site.journal("SELECT * FROM poller"))
+            eventually(site.poller)
         proxy.at_request = (b"&index=1", lambda: _kill_all(site))
         queue = site.queue(driver=False, server=proxy.name)
         job_id = site.cups.lp(queue, "-o", "raw", tmp_path / "raw")

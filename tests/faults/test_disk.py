@@ -67,7 +67,7 @@ def test_state_folder_gets_full_while_the_poller_follows(own_site: PrintSite) ->
         job_id = site.cups.lp(queue, data=b"x")
         site.cups.wait_job(job_id, "held")
         with site.start_statusd() as poller:
-            eventually(lambda: site.journal("SELECT 1 FROM document WHERE poller NOT NULL") != [])
+            eventually(site.poller)
             filler = fill(state)
             site.cloud.cli("location", "online", "Paris")
             assert poller.wait(40) == 1

@@ -227,7 +227,7 @@ def test_held_and_released_by_itself(patient: PrintSite, tmp_path: Path, fault: 
         proxies = [ends.enter_context(TcpProxy(site.server)) for _ in REQUESTS]
         _configure(site, proxies)
         ends.enter_context(site.statusd())
-        eventually(lambda: site.journal("SELECT * FROM poller"))
+        eventually(site.poller)
         lasting = ends.enter_context(contextlib.ExitStack())
         all_there = threading.Barrier(
             len(proxies), lambda: lasting.enter_context(LASTING[fault](site, proxies))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from cirrus_bridge.journal import poller_lock
 from cloudlet_server import CloudletServer
 from private_cups import DRIVER, PrivateCups
 from programs import Program
@@ -166,6 +167,18 @@ class PrintSite:
                 text=True,
                 start_new_session=True,
             )
+
+    def poller(self) -> str:
+        """The name of the poller that runs; empty while none does."""
+        try:
+            locks = os.open(self.state / "jobs.lock", os.O_RDONLY)
+        except FileNotFoundError:
+            return ""
+        try:
+            sign = poller_lock.read_sign(locks)
+            return sign.name if sign and poller_lock.is_taken(locks) else ""
+        finally:
+            os.close(locks)
 
     def configure_statusd(self, lines: str) -> None:
         """Add lines below [statusd] to the bridge's configuration."""

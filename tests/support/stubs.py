@@ -35,11 +35,13 @@ from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.jobs import FINAL, HELD, INDEFINITE, CupsJob, operator_message
 from cirrus_bridge.cups.queues import IDLE, STOPPED, CupsQueues, Queue, queue_message
 from cirrus_bridge.delivery.events import Change
+from cirrus_bridge.journal.deliveries import Accepted
 from cirrus_bridge.journal.files import lock_place
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.statusd.queries import Answer, Askers
+from cirrus_bridge.statusd.watched import WatchList
 from programs import Program
 
 PENDING = 3  # job-state, RFC 8011, 5.3.7
@@ -346,6 +348,15 @@ class PollerSite:
         return [(change.event, change.level) for change in self.told]
 
 
+def taken(journal: PollerJournal, watch_list: WatchList | None = None) -> list[Accepted]:
+    """The documents that a poller takes which has those of `watch_list` already."""
+    followed = {each.document.key: each.document.hand_overs for each in watch_list or ()}
+    handed_over = journal.handed_over().items()
+    return journal.documents(
+        [each for key, each in handed_over if followed.get(key) != each.hand_overs]
+    )
+
+
 def empty_journal(folder: Path) -> Path:
     """`folder` with the files of an empty journal: to make them takes longer than most tests."""
     folder.mkdir(exist_ok=True)
@@ -375,8 +386,7 @@ sys.stdin.read()
 
 @contextlib.contextmanager
 def locked_elsewhere(folder: Path, name: str, number: int) -> Iterator[None]:
-    """Another process has this lock of the journal in `folder`: a job's, by its uuid and id, or a
-    poller's, by its name and 0."""
+    """Another process has the lock of the job with this uuid and id in the journal in `folder`."""
     place = str(lock_place(name, number))
     command = [sys.executable, "-I", "-S", "-c", _LOCK, str(folder / "jobs.lock"), place]
     with Program[bytes](command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:

@@ -246,7 +246,6 @@ class BackendRun:
     ) -> int:
         """Leave documents without an outcome to the poller, so that the queue is free."""
         handover = queue.settings.handover
-        now_s = self.clock.wall_s()
         of_queue, of_all = self.journal.held_counts(self.job.queue)
         most = queue.settings.max_held
         if handover == "hold" and (of_queue >= most or of_all >= most * QUEUES_HELD):
@@ -264,7 +263,7 @@ class BackendRun:
                 states=told(targets),
             )
             texts = [text]
-        if not self.journal.poller_is_alive(now_s=now_s):
+        if not self.journal.poller_is_alive():
             # a time, because the message stays for as long as the job waits
             time = format(now, "%H:%M")
             texts.append(tr("At {time}, cirrus-statusd did not run: start it.", time=time))

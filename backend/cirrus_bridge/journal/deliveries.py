@@ -1,8 +1,9 @@
 """What becomes of accepted documents, on disk: who follows them, and what the cloud says of them.
 
-A document is with its backend until it is handed over; from then on with the poller that holds its
-lease. A poller that has given no sign of life for LEASE_S has lost its leases. A closed document
-is remembered for a while, then pruned. `lifecycle` has the states.
+A document is with its backend until it is handed over; from then on with the poller. Each hand-over
+counts, so news that the poller asked for before a backend took the document back is too late, even
+if the document was handed over again since. A closed document is remembered for a while, then
+pruned. `lifecycle` has the states.
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ from itertools import groupby
 from typing import Any
 
 from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, Receipt, Target
+from cirrus_bridge.journal import poller_lock
 from cirrus_bridge.journal.database import JournalDatabase
 from cirrus_bridge.journal.lifecycle import (
     ACCEPTED,
     OVER,
+    WITH_POLLER,
     Event,
     State,
     next_state,
     sql_list,
 )
-
-LEASE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class Accepted:
     the document was submitted again because the cloud did not deliver it. `device_uri` is
     `uri.followed_uri` once the poller follows the document. Times are in seconds since the epoch;
     `closed_at_s` is 0 while something is left to be done. `size_bytes` is the document's size,
-    `sent_bytes` the size of what was uploaded of it; 0 is not known."""
+    `sent_bytes` the size of what was uploaded of it; 0 is not known. `hand_overs` counts how often
+    the document was handed over."""
 
     key: DocumentKey
     queue: str
@@ -60,6 +62,7 @@ class Accepted:
     deliveries: tuple[Delivery, ...]
     size_bytes: int = 0
     sent_bytes: int = 0
+    hand_overs: int = 0
 
 
 class DeliveryJournal(JournalDatabase):
@@ -83,17 +86,20 @@ class DeliveryJournal(JournalDatabase):
         status: JobStatus,
         *,
         now_s: float,
-        poller: str | None = None,
+        hand_overs: int | None = None,
     ) -> bool:
         """What the cloud says of the document's target with this number (from 0).
 
+        Args:
+            hand_overs: the hand-over under which the poller asked, or None for a backend.
+
         Returns:
-            False, with nothing written, if the document is leased by another than `poller`.
+            False, with nothing written, if the document is no longer followed by who asked.
         """
         seen_s = now_s if status.state is not DeliveryState.SUBMITTED else None
         final_s = now_s if status.state.is_final else None
         with self._transaction():
-            if self._lease(key) != poller:
+            if self._hand_over(key) != hand_overs:
                 return False
             self._db.execute(
                 "UPDATE delivery SET state = ?, message = ?, submitted = ?, received = ?,"
@@ -111,20 +117,24 @@ class DeliveryJournal(JournalDatabase):
         event = Event.HOLD if handover == "hold" else Event.LEAVE
         with self._transaction():
             for key in keys:
-                self._move(key, event, now_s, device_uri=device_uri, poller=None, open_runs=0)
+                self._move(key, event, now_s, device_uri=device_uri, open_runs=0)
+                self._db.execute(
+                    f"UPDATE document SET hand_overs = hand_overs + 1 WHERE {BY_KEY}",
+                    key_values(key),
+                )
 
     def take_back(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
         """A backend follows these documents again, as a person has released their job."""
         with self._transaction():
             for key in keys:
-                self._move(key, Event.TAKE_BACK, now_s, poller=None)
+                self._move(key, Event.TAKE_BACK, now_s)
 
     def close(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
         """Nothing is left to be done for these documents."""
         with self._transaction():
             for key in keys:
                 if self._state(key) in ACCEPTED:  # or another run submits it again
-                    self._move(key, Event.CLOSE, now_s, poller=None, open_runs=0)
+                    self._move(key, Event.CLOSE, now_s, open_runs=0)
 
     def held_counts(self, queue: str) -> tuple[int, int]:
         """How many jobs CUPS holds until the poller has seen their delivery: of a queue, and of
@@ -137,14 +147,10 @@ class DeliveryJournal(JournalDatabase):
             ).fetchone()
         return int(row[0]), int(row[1])
 
-    def poller_is_alive(self, *, now_s: float) -> bool:
-        """Whether a poller has given a sign of life lately."""
+    def poller_is_alive(self) -> bool:
+        """Whether a poller runs; does not wait, and keeps none from starting."""
         with self._translated():
-            row = self._db.execute(
-                "SELECT 1 FROM poller WHERE alive_until > ?1 AND alive_until <= ?1 + ?2",
-                (now_s, LEASE_S),
-            ).fetchone()
-        return row is not None
+            return poller_lock.is_taken(self._files.locks)
 
     def quiet_since_s(self, at: str, location: str) -> float:
         """Since when a location has fetched nothing though documents wait for it, in seconds since
@@ -181,11 +187,15 @@ class DeliveryJournal(JournalDatabase):
             ).fetchall()
         return list(_accepted(rows))
 
-    def _lease(self, key: DocumentKey) -> str | None:
+    def _hand_over(self, key: DocumentKey) -> int | None:
+        """The number of the hand-over by which the poller has the document; None if a backend has
+        it, and -1 if it was pruned."""
         row = self._db.execute(
-            f"SELECT poller FROM document WHERE {BY_KEY}", key_values(key)
+            f"SELECT iif(state IN {sql_list(WITH_POLLER)}, hand_overs, NULL) FROM document"
+            f" WHERE {BY_KEY}",
+            key_values(key),
         ).fetchone()
-        return row[0] if row else ""
+        return row[0] if row else -1
 
     def _state(self, key: DocumentKey) -> State | None:
         row = self._db.execute(
@@ -224,13 +234,14 @@ BY_KEY = "job_uuid = ? AND job_id = ? AND print_run = ? AND destination = ? AND 
 _COLUMNS = (
     "job_uuid, job_id, print_run, destination, number, queue, class_name, user, title, language, "
     "document.state, device_uri, accepted_at, reprints, coalesce(closed_at, 0.0), "
-    "coalesce(size_bytes, 0), coalesce(sent_bytes, 0), target_number, "
+    "coalesce(size_bytes, 0), coalesce(sent_bytes, 0), hand_overs, target_number, "
     "location, device, cloud_job_id, delivery.state, message, submitted, received, delivered"
 )
-_OF_KEY, _OF_DOCUMENT = 5, 17
+_OF_KEY, _OF_DOCUMENT = 5, 18
 _ABOUT = (
     *("queue", "class_name", "user", "title", "language", "state", "device_uri"),
     *("accepted_at_s", "reprints", "closed_at_s", "size_bytes", "sent_bytes"),
+    "hand_overs",
 )
 
 

@@ -1,28 +1,20 @@
-"""The poller's side of the journal: leases, and what went wrong lately.
-
-A lease is a poller's name in a document's row; it holds while that poller gives signs of life. Of
-several living pollers the one that came first leads, and takes all documents: what it tells of a
-queue is the whole of it. The others stand by.
-"""
+"""The poller's side of the journal: what was handed over, and what went wrong lately."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from cirrus_bridge.base.errors import JournalBusy
 from cirrus_bridge.base.model import DeliveryState, DocumentKey
-from cirrus_bridge.journal.deliveries import BY_KEY, KEY, LEASE_S, Accepted, key_values
+from cirrus_bridge.journal import poller_lock
+from cirrus_bridge.journal.deliveries import BY_KEY, KEY, Accepted, key_values
 from cirrus_bridge.journal.lifecycle import ACCEPTED, WITH_POLLER, Event, State, sql_list
 from cirrus_bridge.journal.orphans import OrphanJournal
+from cirrus_bridge.journal.poller_lock import PollerSign
 from cirrus_bridge.journal.pruning import PruningJournal
 from cirrus_bridge.journal.waiting import WaitingJournal
 
-_LEAVING_MS = 300
-# a sign of life from the future was given before the clock was set back: its poller may be dead
-_IS_ALIVE = f"alive_until > ?1 AND alive_until <= ?1 + {LEASE_S}"
-_ALIVE = f"SELECT name FROM poller WHERE {_IS_ALIVE}"
 _DELIVERIES = (  # of the document at hand
     "SELECT 1 FROM delivery WHERE delivery.job_uuid = document.job_uuid"
     " AND delivery.job_id = document.job_id AND delivery.print_run = document.print_run"
@@ -31,15 +23,25 @@ _DELIVERIES = (  # of the document at hand
 _BAD = tuple(map(int, (DeliveryState.DELETED, DeliveryState.UNKNOWN, DeliveryState.MISMATCHED)))
 
 
+class HandOver(NamedTuple):
+    """A document that is the poller's: how often it was handed over, and its row's number, which
+    holds until the next look."""
+
+    state: State
+    hand_overs: int
+    row: int
+
+
 class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
-    """The journal's part for pollers; use as a context manager.
+    """The journal's part for the poller; use as a context manager.
 
     Raises (every method):
         JournalBusy: another process kept the lock for BUSY_TIMEOUT_S.
-        JournalError: it can not be read or written.
+        JournalError: it cannot be read or written.
     """
 
     _version: int | None = None
+    _name = ""
 
     def has_changed(self) -> bool:
         """Whether another process has written since this was last asked."""
@@ -48,75 +50,46 @@ class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
         before, self._version = self._version, version
         return before != version
 
-    def beat(self, name: str, *, now_s: float) -> None:
-        """A sign of life of this poller; one that was taken for dead begins anew, as the last."""
-        with self._transaction():
-            alive_until_s = now_s + LEASE_S
-            was_alive = self._db.execute(
-                f"UPDATE poller SET alive_until = ?3 WHERE name = ?2 AND {_IS_ALIVE}",
-                (now_s, name, alive_until_s),
-            ).rowcount
-            if not was_alive:
-                self._db.execute(
-                    "INSERT OR REPLACE INTO poller VALUES (?, ?)", (name, alive_until_s)
-                )
-            self._db.execute("DELETE FROM poller WHERE alive_until < ?", (now_s - LEASE_S,))
-
-    def bury(self, name: str) -> None:
-        """Take the signs of life from pollers that were killed: of each process, this locks its
-        own poller's name as long as it lives."""
-        self.claim(name, 0)
+    def take_over(self, name: str, *, now_s: float) -> bool:
+        """Become the poller, for as long as the journal stays open; False while another is."""
         with self._translated():
-            names = [row[0] for row in self._db.execute("SELECT name FROM poller").fetchall()]
-        for other in names:
-            if other != name and self.claim(other, 0):
-                self.unclaim(other, 0)
-                with self._transaction():
-                    self._db.execute("DELETE FROM poller WHERE name = ?", (other,))
+            if not poller_lock.take(self._files.locks):
+                return False
+        self.check_current()  # others look for the lock in the file at the path
+        self._name = name
+        self.give_sign(now_s=now_s)
+        return True
 
-    def leave(self, name: str) -> None:
-        """This poller ends: its documents are free for another at once. If the journal is in use
-        just now, the next one finds that out by itself (`bury`): nobody waits for it."""
-        with contextlib.suppress(JournalBusy):
-            with self._translated():
-                self._db.execute(f"PRAGMA busy_timeout = {_LEAVING_MS}")
-            with self._transaction():
-                self._db.execute("UPDATE document SET poller = NULL WHERE poller = ?", (name,))
-                self._db.execute("DELETE FROM poller WHERE name = ?", (name,))
+    def give_sign(self, *, now_s: float) -> None:
+        """This poller is at work."""
+        poller_lock.give_sign(self._files.locks, PollerSign(self._name, now_s))
 
-    def leads(self, name: str, *, now_s: float) -> bool:
-        """Whether this poller came before all others that are alive."""
+    def leave(self) -> None:
+        """This poller ends as it should."""
+        poller_lock.erase_sign(self._files.locks)
+
+    def last_sign(self) -> PollerSign | None:
+        """The name of the last poller, and when it was at work; None if it ended as it should."""
         with self._translated():
-            row = self._db.execute(f"{_ALIVE} ORDER BY rowid LIMIT 1", (now_s,)).fetchone()
-        return row is not None and row[0] == name
+            return poller_lock.read_sign(self._files.locks)
 
-    def lease(self, name: str, *, now_s: float) -> list[Accepted]:
-        """Take the documents that were handed over and that no living poller has."""
-        free = (
-            f"closed_at IS NULL AND state IN {sql_list(WITH_POLLER)}"
-            f" AND (poller IS NULL OR poller NOT IN ({_ALIVE}))"
+    def handed_over(self) -> dict[DocumentKey, HandOver]:
+        """The documents that are the poller's to follow."""
+        with self._translated():
+            rows = self._db.execute(
+                f"SELECT {KEY}, state, hand_overs, rowid FROM document"
+                f" WHERE closed_at IS NULL AND state IN {sql_list(WITH_POLLER)}"
+            ).fetchall()
+        return {DocumentKey(*row[:5]): HandOver(State(row[5]), *row[6:]) for row in rows}
+
+    def documents(self, hand_overs: Iterable[HandOver]) -> list[Accepted]:
+        """Those of these documents that are still the poller's, the oldest first."""
+        rows = json.dumps([each.row for each in hand_overs])
+        return self._documents(
+            "document.rowid IN (SELECT value FROM json_each(?)) AND closed_at IS NULL"
+            f" AND document.state IN {sql_list(WITH_POLLER)}",
+            (rows,),
         )
-        with self._translated():
-            found = self._db.execute(
-                f"SELECT 1 FROM document WHERE {free} LIMIT 1", (now_s,)
-            ).fetchone()
-        if not found:
-            return []
-        with self._transaction():
-            rows = self._db.execute(
-                f"UPDATE document SET poller = ?2 WHERE {free} RETURNING rowid", (now_s, name)
-            ).fetchall()
-        taken = json.dumps([row[0] for row in rows])
-        return self._documents("document.rowid IN (SELECT value FROM json_each(?))", (taken,))
-
-    def leased(self, name: str) -> dict[DocumentKey, State]:
-        """The documents that this poller has, and the state of each."""
-        with self._translated():
-            rows = self._db.execute(
-                f"SELECT {KEY}, state FROM document WHERE closed_at IS NULL AND poller = ?",
-                (name,),
-            ).fetchall()
-        return {DocumentKey(*row[:-1]): State(row[-1]) for row in rows}
 
     def signs_of_life(self, *, since_s: float) -> list[tuple[str, str, float]]:
         """Which locations have fetched something since then, while its backend followed it:
@@ -163,13 +136,13 @@ class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
                     self._move(key, Event.LEAVE, now_s)
 
     def print_anew(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
-        """The next run of the backend is to submit these documents once more: those that another
-        poller has not seen to meanwhile, nor a backend taken back."""
+        """The next run of the backend is to submit these documents once more, unless a backend has
+        taken them back meanwhile."""
         with self._transaction():
             for key in keys:
                 if self._state(key) in WITH_POLLER:
                     self._db.execute(f"DELETE FROM segment WHERE {BY_KEY}", key_values(key))
-                    self._move(key, Event.FAIL, now_s, poller=None, temp_file=None, submit_key="")
+                    self._move(key, Event.FAIL, now_s, temp_file=None, submit_key="")
                     self._db.execute(
                         f"UPDATE document SET reprints = reprints + 1 WHERE {BY_KEY}",
                         key_values(key),

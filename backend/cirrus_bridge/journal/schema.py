@@ -140,6 +140,14 @@ ALTER TABLE document ADD COLUMN confirmed_at REAL NOT NULL DEFAULT 0;
 ALTER TABLE document ADD COLUMN server_instance TEXT NOT NULL DEFAULT '';
 CREATE INDEX delivery_cloud_job ON delivery (cloud_job_id) WHERE cloud_job_id IS NOT NULL;
 """,
+    # one poller by a lock (poller_lock) in place of several by leases
+    """
+DROP TABLE poller;
+DROP INDEX document_open;
+ALTER TABLE document DROP COLUMN poller;
+ALTER TABLE document ADD COLUMN hand_overs INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX document_open ON document (state) WHERE closed_at IS NULL;
+""",
 )
 VERSION = len(STEPS)
 

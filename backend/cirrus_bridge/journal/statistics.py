@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from cirrus_bridge.base.model import DeliveryState
 from cirrus_bridge.journal.database import BUSY_TIMEOUT_S
-from cirrus_bridge.journal.deliveries import LEASE_S
 from cirrus_bridge.journal.lifecycle import ACCEPTED, sql_list
 from cirrus_bridge.journal.readonly import read_only
 from cirrus_bridge.journal.schema import View
@@ -66,24 +65,21 @@ class Happened:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """How it stands. `jobs` are the cloud's jobs by queue and state, `oldest_at_s` is when the
-    first of them was accepted; `round_at_s` is the last sign of life of the poller that was asked
-    for, or 0."""
+    first of them was accepted."""
 
     jobs: Mapping[tuple[str, str], int]
     oldest_at_s: Mapping[tuple[str, str], float]
     open_documents: int
     held_documents: int
-    round_at_s: float
     events: tuple[Happened, ...]
 
 
 class FigureReader:
-    """Looks into the journal in `folder` for the poller `name`. Only what happens after the first
-    look is an event."""
+    """Looks into the journal in `folder` from a thread of the poller. Only what happens after the
+    first look is an event."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._name = name
         self._seen: set[_Seen] = set()
         self._looked_s: float | None = None
 
@@ -94,19 +90,14 @@ class FigureReader:
             JournalError: the journal can not be read.
         """
         with read_only(self._folder) as db:
-            alive = db.execute(
-                "SELECT alive_until FROM poller WHERE name = ?", (self._name,)
-            ).fetchone()
             rows = [(queue, _word(state), *more) for queue, state, *more in db.execute(_STATES)]
             open_documents, held_documents = db.execute(_OPEN).fetchone()
             events = self._events(db, now_s)
-        round_at_s = alive[0] - LEASE_S if alive else 0.0
         return Figures(
             {(queue, state): count for queue, state, count, _ in rows},
             {(queue, state): oldest_at_s for queue, state, _, oldest_at_s in rows},
             open_documents,
             held_documents,
-            round_at_s,
             tuple(events),
         )
 

@@ -116,7 +116,7 @@ class Journal(DeliveryJournal):
                 " iif(excluded.updated_at - updated_at < ?, open_runs, 0)",
                 (*key_values(key), now_s, now_s, *about.values(), SOON_S),
             )
-            self._move(key, Event.RUN, now_s, poller=None, **about)
+            self._move(key, Event.RUN, now_s, **about)
             self._db.execute(
                 f"UPDATE document SET open_runs = open_runs + 1 WHERE {BY_KEY}", key_values(key)
             )

@@ -117,7 +117,7 @@ class Patience:
                 tr("{error} CUPS tries another printer of the class.", error=error.message),
                 error.hint,
             ) from error
-        has_poller = self.journal.poller_is_alive(now_s=self.clock.wall_s())
+        has_poller = self.journal.poller_is_alive()
         if self.may_hold and has_poller and self._is_long(wait_s):
             self.hold(FOR_SERVER)
             text = joined(" ", (error.message, HELD_UNTIL_IT_WORKS))
@@ -141,7 +141,7 @@ class Patience:
         if self.journal.trying_since_s(self.key) is None:
             self.journal.trying(self.key, began_s, now_s=now_s)
         self._begun()
-        if self.may_hold and self._is_long(0.0) and self.journal.poller_is_alive(now_s=now_s):
+        if self.may_hold and self._is_long(0.0) and self.journal.poller_is_alive():
             self.hold(FOR_SERVER)
             text = tr("{server} does not answer in time.", server=self.queue.server)
             raise WaitsForServer(joined(" ", (text, HELD_UNTIL_IT_WORKS)))

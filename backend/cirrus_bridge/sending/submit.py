@@ -173,7 +173,7 @@ class Submission:
         """Leave the job to the poller, which releases it once the server takes our requests; what
         a person is to know or do."""
         patience = self._patience(in_class=False)
-        if patience.may_hold and self.journal.poller_is_alive(now_s=self.clock.wall_s()):
+        if patience.may_hold and self.journal.poller_is_alive():
             patience.hold(FOR_CORRECTION)
             return tr("The job is held and continues by itself once the problem is corrected.")
         return tr("Then release the job.")

@@ -14,10 +14,9 @@ import random
 import socket
 import sys
 import traceback
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from cirrus_bridge import __version__
 from cirrus_bridge.base.clock import Clock
@@ -30,7 +29,7 @@ from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.cupsd import find_daemon
 from cirrus_bridge.cups.queues import CupsQueues
 from cirrus_bridge.cups.snap import ALONE, snap_notice
-from cirrus_bridge.delivery.events import INFO, WARNING, Change
+from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.completion import Settlement
 from cirrus_bridge.statusd.configuration import ConfigurationReader
@@ -40,12 +39,16 @@ from cirrus_bridge.statusd.notify.sinks import sinks
 from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
 from cirrus_bridge.statusd.poller import Poller
-from cirrus_bridge.statusd.queries import Askers, StatusApi
+from cirrus_bridge.statusd.queries import Askers
 from cirrus_bridge.statusd.schedule import Schedule
 from cirrus_bridge.statusd.status_messages import CupsNews
 from cirrus_bridge.statusd.watched import WatchList
 
+if TYPE_CHECKING:
+    from cirrus_bridge.statusd.notify.metrics import Metrics
+
 REOPEN_S = 0.5
+TURN_S = 0.5
 FAILED = 1
 _REMOVED = (
     "'{name}' below [statusd] in bridge.toml no longer has an effect. Remove the line '{name} = …'."
@@ -98,21 +101,23 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
 
     cups = CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
     rng = random.Random()  # noqa: S311 - jitter, no secret
-    name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    name = f"{socket.gethostname()}:{os.getpid()}"
     with contextlib.suppress(OSError):  # which the journal tells better
         make_folder(state, 0o700)
 
     def queue_of(uri: str) -> QueueUri:
         return reader.configuration.queue(uri)  # as it is by then
 
-    api_of: Callable[[QueueUri], StatusApi] = reader.api_of
-    if settings.metrics_port and not once:  # a poller that runs beside this one has the port
-        with PollerJournal(state):
-            pass  # now there is one for the metrics to read
-        api_of = _with_metrics(settings.metrics_port, state, name, clock, api_of)
+    @functools.cache
+    def metrics() -> Metrics | None:
+        return None if once else _serve_metrics(settings.metrics_port, state, clock)
 
-    def follow(journal: PollerJournal) -> int:
-        """Follow what the journal has; the number of documents that are left."""
+    def follow(journal: PollerJournal) -> None:
+        """Follow what the journal has, as soon as no other poller does."""
+        if not _take_turn(journal, name, clock, tell, waits=not once):
+            return
+        journal.check_whole()
+        measured = metrics()
         settlement = Settlement(journal, cups, clock, tell)
         watch_list = WatchList()
         daemon = find_daemon(environ.get("CUPS_SERVER") or CUPS_SOCKET)
@@ -127,7 +132,6 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
             max_hold_s=daemon.seconds("MaxHoldTime", yes_s=0.0, default_s=0.0),
         )
         poller = Poller(
-            name=name,
             journal=journal,
             clock=clock,
             schedule=Schedule(rng, requests_per_minute=settings.requests_per_minute),
@@ -144,9 +148,10 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
             ),
             settings=settings,
             queue_of=queue_of,
-            api_of=api_of,
+            api_of=measured.counted(reader.api_of) if measured else reader.api_of,
             tell=tell,
             watch_list=watch_list,
+            at_work=measured.at_work if measured else None,
         )
         tell(Change("started", f"cirrus-bridge {__version__}, as {name}", INFO))
         if snap_notice() == ALONE:
@@ -155,10 +160,10 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
             poller.run_once()
         else:
             poller.run()
-        return len(watch_list)
+        journal.leave()
+        tell(Change("ended", f"{len(watch_list)} documents are left to the next poller"))
 
-    left = _with_journal(state, clock, tell, follow)
-    tell(Change("ended", f"{left} documents are left to the next poller"))
+    _with_journal(state, clock, tell, follow)
     _finish(told_aside, clock)
 
 
@@ -166,8 +171,8 @@ def _with_journal(
     state: Path,
     clock: Clock,
     tell: Callable[[Change], None],
-    follow: Callable[[PollerJournal], int],
-) -> int:
+    follow: Callable[[PollerJournal], None],
+) -> None:
     """Follow a journal, and the next one if it is deleted or replaced.
 
     Raises:
@@ -176,11 +181,37 @@ def _with_journal(
     while True:
         try:
             with PollerJournal(state) as journal:
-                journal.check_whole()
                 return follow(journal)
         except JournalReplaced as error:
             tell(Change("journal-replaced", f"{error} ({error.code})", WARNING))
         clock.sleep(REOPEN_S)
+
+
+def _take_turn(
+    journal: PollerJournal,
+    name: str,
+    clock: Clock,
+    tell: Callable[[Change], None],
+    *,
+    waits: bool,
+) -> bool:
+    """Become the journal's only poller; False if another one is and this one does not wait for its
+    end, or is stopped meanwhile."""
+    is_told = False
+    with contextlib.suppress(Interrupted), clock.stoppable():
+        while not journal.take_over(name, now_s=clock.wall_s()):
+            if not is_told:
+                is_told = True
+                first = journal.last_sign()
+                name_of_first = f" ({first.name})" if first else ""
+                then = "this one waits for its end" if waits else "this one has nothing to do"
+                text = f"another cirrus-statusd{name_of_first} follows the jobs; {then}"
+                tell(Change("second", text, NOTICE))
+            if not waits:
+                return False
+            clock.sleep(TURN_S)
+        return True
+    return False
 
 
 def _finish(told_aside: Sequence[Aside], clock: Clock) -> None:
@@ -194,18 +225,14 @@ def _finish(told_aside: Sequence[Aside], clock: Clock) -> None:
         aside.close(wait_s)
 
 
-def _with_metrics(
-    port: int,
-    state: Path,
-    name: str,
-    clock: Clock,
-    api_of: Callable[[QueueUri], StatusApi],
-) -> Callable[[QueueUri], StatusApi]:
-    """Serve metrics; the APIs with their questions counted.
+def _serve_metrics(port: int, state: Path, clock: Clock) -> Metrics | None:
+    """Serve the metrics of a journal that is open, unless `port` is 0.
 
     Raises:
         BadConfiguration: the package for it is not there.
     """
+    if not port:
+        return None
     try:
         from cirrus_bridge.journal.statistics import FigureReader
         from cirrus_bridge.statusd.notify.metrics import Metrics
@@ -218,12 +245,12 @@ def _with_metrics(
             ),
             tr("Run: pip install 'cirrus-bridge[metrics]', or set metrics_port to 0."),
         ) from error
-    metrics = Metrics(FigureReader(state, name), clock)
+    metrics = Metrics(FigureReader(state), clock)
     try:
         serve_metrics(port, metrics)
     except BadConfiguration as error:  # which any user of this machine can bring about
         log(Change("metrics-off", f"{error} ({error.code})", WARNING))
-    return metrics.counted(api_of)
+    return metrics
 
 
 @functools.cache

@@ -41,7 +41,7 @@ from cirrus_bridge.statusd.timers import Timer
 from cirrus_bridge.statusd.watched import Watched, WatchList, place
 
 LOOK_S = 0.5  # into the journal, for documents that were handed over
-BEAT_S = 10.0  # and a look for what a poller has left that is no more
+BEAT_S = 10.0  # a sign of life, and a look for what was changed here
 SHARE = 20.0  # looking takes no more than one part in so many of the time
 COMMIT_S = 15.0  # a row may be dated so long before others can read it
 PRUNE_S = 3600.0
@@ -52,10 +52,10 @@ MISMATCHED_AFTER_S = 300.0  # by then a proxy that mixes answers up has been res
 
 @dataclass(slots=True)
 class Poller:
-    """The poller of this name. `api_of` is the API for a queue's server; `tell` gets every change;
+    """The poller, which has the journal's lock. `api_of` is the API for a queue's
+    server; `tell` gets every change; `at_work` each sign of life (seconds since the epoch);
     `queue_of` reads a queue's URI."""
 
-    name: str
     journal: PollerJournal
     clock: Clock
     schedule: Schedule[int]
@@ -66,13 +66,13 @@ class Poller:
     api_of: Callable[[QueueUri], StatusApi]
     tell: Callable[[Change], None]
     watch_list: WatchList
+    at_work: Callable[[float], None] | None = None
     _doubted_since_s: dict[int, float] = field(default_factory=dict)
     _puzzling: set[int] = field(default_factory=set)
     _beat: Timer = field(default_factory=lambda: Timer(BEAT_S))
     _look: Timer = field(default_factory=lambda: Timer(LOOK_S))
     _prune: Timer = field(default_factory=lambda: Timer(PRUNE_S))
     _is_behind: bool = True
-    _leads: bool = False
     _looked_s: float = field(init=False)
     _journal_free_s: float = -math.inf
 
@@ -85,34 +85,26 @@ class Poller:
         Raises:
             JournalError: the journal can not be used.
         """
-        try:
-            with contextlib.suppress(Interrupted), self.clock.stoppable():
-                while True:
-                    self.step()
-        finally:
-            self.journal.leave(self.name)
+        with contextlib.suppress(Interrupted), self.clock.stoppable():
+            while True:
+                self.step()
 
     def run_once(self) -> None:
         """Ask once for everything that is open, as fast as the servers allow, and tell CUPS."""
-        try:
-            with contextlib.suppress(Interrupted), self.clock.stoppable():
-                self._give_sign_of_life()
-                self._look_into_journal(fresh=True)
-                left = {number for watched in self.watch_list for number in watched.numbers}
-                while (left & self.schedule.jobs) or self.askers.open:
-                    if self._beat.is_due(self.clock.monotonic_s()):
-                        self.journal.beat(self.name, now_s=self.clock.wall_s())
-                    left -= self._ask(AT_ONCE if left else 0)
-                    self._take_answers(LOOK_S)
-                    wait_s = self.schedule.next_due_s(self.clock.monotonic_s())
-                    if not self.askers.open and wait_s > ONCE_WAIT_S:
-                        break  # for a server that is away
-                if self._leads:
-                    self.cups.run_once()
-                for watched in self.cups.tell_all() if self._leads else ():
-                    self._drop(watched)
-        finally:
-            self.journal.leave(self.name)
+        with contextlib.suppress(Interrupted), self.clock.stoppable():
+            self._look_into_journal(fresh=True)
+            left = {number for watched in self.watch_list for number in watched.numbers}
+            while (left & self.schedule.jobs) or self.askers.open:
+                if self._beat.is_due(self.clock.monotonic_s()):
+                    self._give_sign_of_life()
+                left -= self._ask(AT_ONCE if left else 0)
+                self._take_answers(LOOK_S)
+                wait_s = self.schedule.next_due_s(self.clock.monotonic_s())
+                if not self.askers.open and wait_s > ONCE_WAIT_S:
+                    break  # for a server that is away
+            self.cups.run_once()
+            for watched in self.cups.tell_all():
+                self._drop(watched)
 
     def step(self) -> None:
         """One turn of the loop; waits for at most LOOK_S."""
@@ -121,23 +113,23 @@ class Poller:
             self._give_sign_of_life()
         if self._look.is_due(now_s):
             self._look_into_journal()
-        for watched in self.cups.take(now_s) if self._leads else ():
+        for watched in self.cups.take(now_s):
             self._drop(watched)
         if self._prune.is_due(now_s):
             before_s = self.clock.wall_s() - self.settings.keep_days * DAY_S
             self.journal.prune(before_s=before_s, most=self.settings.keep_documents)
         self._ask(AT_ONCE)
         now_s = self.clock.monotonic_s()
-        next_s = self._look.due_s - now_s
-        if self._leads:
-            next_s = min(next_s, self.cups.due_s - now_s)
+        next_s = min(self._look.due_s, self.cups.due_s) - now_s
         if self.askers.open < AT_ONCE:
             next_s = min(next_s, self.schedule.next_due_s(now_s))
         self._take_answers(min(next_s, LOOK_S))
 
     def _give_sign_of_life(self) -> None:
-        self.journal.bury(self.name)
-        self.journal.beat(self.name, now_s=self.clock.wall_s())
+        now_s = self.clock.wall_s()
+        self.journal.give_sign(now_s=now_s)
+        if self.at_work is not None:
+            self.at_work(now_s)
         self._is_behind = True  # what was changed here is no news to has_changed
 
     def _look_into_journal(self, *, fresh: bool = False) -> None:
@@ -148,16 +140,16 @@ class Poller:
             return
         self._is_behind = False
         self._look_for_life(now_s, wall_s)
-        leased = self.journal.leased(self.name)
+        handed_over = self.journal.handed_over()
         for watched in self.watch_list:
-            state = leased.get(watched.document.key)
-            if state is None:
+            found = handed_over.get(watched.document.key)
+            if found is None or found.hand_overs != watched.document.hand_overs:
                 self._drop(watched)
                 self.cups.soon()
             else:
-                watched.is_held = state is State.HELD
-        self._leads = self.journal.leads(self.name, now_s=wall_s)
-        for document in self.journal.lease(self.name, now_s=wall_s) if self._leads else ():
+                watched.is_held = found.state is State.HELD
+        unknown = [each for key, each in handed_over.items() if key not in self.watch_list]
+        for document in self.journal.documents(unknown) if unknown else ():
             watched = self.watch_list.add(document, self.queue_of)
             for number, target in zip(watched.numbers, watched.targets, strict=True):
                 if not target.status.state.is_final:
@@ -232,8 +224,10 @@ class Poller:
         if not is_news:
             return
         wall_s = self.clock.wall_s()
-        key = watched.document.key
-        if not self.journal.state(key, target.number, status, now_s=wall_s, poller=self.name):
+        document = watched.document
+        if not self.journal.state(
+            document.key, target.number, status, now_s=wall_s, hand_overs=document.hand_overs
+        ):
             self._drop(watched)
             return
         # a deletion may be the cloud's alone, and says nothing of the location

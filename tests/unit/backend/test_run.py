@@ -36,7 +36,7 @@ from cirrus_bridge.journal.deliveries import Accepted
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
-from stubs import EPOCH_S, StubApi, StubClock, empty_journal
+from stubs import EPOCH_S, StubApi, StubClock, empty_journal, taken
 
 URI = "cirrus://h/C/Paris:L1"
 HELD = EXIT_CODES[Disposition.HOLD]
@@ -120,9 +120,9 @@ class Site:
         self.clock.at_sleep = stop
 
     def start_poller(self) -> None:
-        """One that gives a sign of life."""
-        with PollerJournal(self.folder / "state") as journal:
-            journal.beat("p", now_s=self.clock.wall_s())
+        """A poller begins to follow this journal."""
+        self.poller = PollerJournal(self.folder / "state")
+        assert self.poller.take_over("p", now_s=self.clock.wall_s())
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_stopped_once_the_cloud_has_it(tmp_path: Path, moment: str) -> None:
     with site.journal:
         code = site.print()
     with PollerJournal(tmp_path / "state") as others:
-        (document,) = others.lease("p", now_s=1.0)
+        (document,) = taken(others)
     assert interrupted
     assert code == 0
     assert document.state is State.LEFT
@@ -320,7 +320,9 @@ def test_the_server_has_forgotten_the_job(site: Site) -> None:
     """An error policy that tries again must not go on for ever."""
     site.print()
     unknown = JobStatus(DeliveryState.UNKNOWN)
-    site.journal.state(site.key, 0, unknown, now_s=site.clock.wall_s())
+    (document,) = site.documents
+    now_s, count = site.clock.wall_s(), document.hand_overs
+    assert site.journal.state(document.key, 0, unknown, now_s=now_s, hand_overs=count)
     with pytest.raises(DeliveryUnknown, match="may have been printed"):
         site.print()
     with pytest.raises(DeliveryEnded, match="may have been printed"):

@@ -1,4 +1,4 @@
-"""Leases, hand-over and what pollers read of the journal, with real files."""
+"""Hand-over, and what the poller reads of the journal, with real files."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from cirrus_bridge.base.model import (
     Receipt,
     Target,
 )
-from cirrus_bridge.journal.deliveries import LEASE_S, Accepted
+from cirrus_bridge.journal.deliveries import Accepted
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
+from stubs import taken
 
 TARGET = Target("Paris", "L1")
 URI = "cirrus://h/C/Paris:L1"
@@ -53,54 +54,6 @@ def journal(tmp_path: Path) -> PollerJournal:
     return PollerJournal(tmp_path)
 
 
-def test_a_lease_holds_while_its_poller_lives(tmp_path: Path, journal: PollerJournal) -> None:
-    """Another poller gets nothing; after the last sign of life it gets everything."""
-    _accepted(tmp_path, 1, 2)
-    journal.beat("a", now_s=100)
-    journal.beat("b", now_s=100)
-    assert _ids(journal.lease("a", now_s=100)) == [1, 2]
-    assert journal.lease("b", now_s=100 + LEASE_S - 1) == []
-    journal.beat("b", now_s=100 + LEASE_S)
-    assert _ids(journal.lease("b", now_s=100 + LEASE_S + 1)) == [1, 2]
-    assert journal.leased("a") == {}
-    assert journal.leased("b") == {_key(1): State.HELD, _key(2): State.HELD}
-
-
-def test_who_leaves_while_the_journal_is_in_use(tmp_path: Path, journal: PollerJournal) -> None:
-    """Is not kept: the next poller sees that it is gone."""
-    journal.beat("a", now_s=100)
-    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as db:
-        db.execute("BEGIN IMMEDIATE")
-        journal.leave("a")
-        db.execute("ROLLBACK")
-    assert journal.poller_is_alive(now_s=100)
-
-
-def test_who_came_first_leads(tmp_path: Path, journal: PollerJournal) -> None:
-    """However often each gives signs of life; who was taken for dead comes last."""
-    for now_s in (100, 110, 120):
-        journal.beat("a", now_s=now_s)
-        journal.beat("b", now_s=now_s)
-        assert journal.leads("a", now_s=now_s) and not journal.leads("b", now_s=now_s)
-    journal.beat("b", now_s=170)
-    late_s = 120 + LEASE_S + 1
-    assert journal.leads("b", now_s=late_s)
-    journal.beat("a", now_s=late_s)
-    assert journal.leads("b", now_s=late_s) and not journal.leads("a", now_s=late_s)
-    journal.leave("b")
-    assert journal.leads("a", now_s=late_s)
-
-
-def test_a_clock_that_was_set_back(tmp_path: Path, journal: PollerJournal) -> None:
-    """A poller that died before that leaves its documents to the next one, and counts as dead."""
-    _accepted(tmp_path, 1)
-    journal.beat("first", now_s=10_000)
-    assert _ids(journal.lease("first", now_s=10_000)) == [1]
-    journal.beat("second", now_s=100)
-    assert _ids(journal.lease("second", now_s=100)) == [1]
-    assert not journal.poller_is_alive(now_s=5_000)
-
-
 def test_a_document_that_is_over_when_its_job_is_held_for_another(
     tmp_path: Path, journal: PollerJournal
 ) -> None:
@@ -110,8 +63,7 @@ def test_a_document_that_is_over_when_its_job_is_held_for_another(
         backend.close([_key(2)], now_s=50)
         backend.hand_over([_key(1), _key(2)], "hold", URI, now_s=60)
         assert backend.documents_of(_key(2))[0].closed_at_s == 50
-    journal.beat("a", now_s=100)
-    assert _ids(journal.lease("a", now_s=100)) == [1]
+    assert _ids(taken(journal)) == [1]
 
 
 def test_signs_of_life(tmp_path: Path, journal: PollerJournal) -> None:
@@ -129,41 +81,43 @@ def test_signs_of_life(tmp_path: Path, journal: PollerJournal) -> None:
     assert journal.signs_of_life(since_s=101) == []
 
 
-def test_who_leaves_leaves_all(tmp_path: Path, journal: PollerJournal) -> None:
-    """At once, without waiting for the lease to end."""
+def test_no_word_from_a_poller_that_is_late(tmp_path: Path, journal: PollerJournal) -> None:
+    """A poller whose document was taken back cannot overwrite what the backend has noted, even if
+    the document was handed over again since."""
     _accepted(tmp_path, 1)
-    journal.beat("a", now_s=100)
-    journal.lease("a", now_s=100)
-    assert journal.poller_is_alive(now_s=100)
-    journal.leave("a")
-    assert not journal.poller_is_alive(now_s=100)
-    journal.beat("b", now_s=100)
-    assert _ids(journal.lease("b", now_s=100)) == [1]
+    (asked,) = taken(journal)
+    deleted, delivered = JobStatus(DeliveryState.DELETED), JobStatus(DeliveryState.DELIVERED)
 
+    def is_noted(document: Accepted) -> bool:
+        return journal.state(_key(), 0, deleted, now_s=102, hand_overs=document.hand_overs)
 
-def test_no_word_from_who_has_no_lease(tmp_path: Path, journal: PollerJournal) -> None:
-    """A poller whose document was taken back can not overwrite what the backend has noted."""
-    _accepted(tmp_path, 1)
-    journal.beat("a", now_s=100)
-    journal.lease("a", now_s=100)
-    delivered = JobStatus(DeliveryState.DELIVERED)
     with Journal(tmp_path) as backend:
+        assert not backend.state(_key(), 0, delivered, now_s=101)
         backend.take_back([_key()], now_s=101)
-    assert not journal.state(_key(), 0, JobStatus(DeliveryState.DELETED), now_s=102, poller="a")
-    with Journal(tmp_path) as backend:
+        assert not is_noted(asked)
+        assert journal.handed_over() == {}
         assert backend.state(_key(), 0, delivered, now_s=103)
+        backend.hand_over([_key()], "hold", URI, now_s=104)
+        assert not is_noted(asked)
         (document,) = backend.documents_of(_key())
     assert document.deliveries[0].status.state is DeliveryState.DELIVERED
-    assert journal.leased("a") == {}
+    (again,) = taken(journal)
+    assert is_noted(again)
+    journal.close([_key()], now_s=105)
+    assert not is_noted(again)
 
 
-def test_only_what_was_handed_over_is_leased(tmp_path: Path, journal: PollerJournal) -> None:
+def test_only_what_was_handed_over_is_taken(tmp_path: Path, journal: PollerJournal) -> None:
     """Not what a backend follows, and not what is closed."""
     _accepted(tmp_path, 1, handover="")
     _accepted(tmp_path, 2, 3)
     journal.close([_key(3)], now_s=11)
-    journal.beat("a", now_s=100)
-    assert _ids(journal.lease("a", now_s=100)) == [2]
+    assert _ids(taken(journal)) == [2]
+    assert [each.state for each in journal.handed_over().values()] == [State.HELD]
+    hand_overs = list(journal.handed_over().values())
+    with Journal(tmp_path) as backend:
+        backend.take_back([_key(2)], now_s=12)
+    assert journal.documents(hand_overs) == []
 
 
 def test_changes_of_others_are_noticed(tmp_path: Path, journal: PollerJournal) -> None:
@@ -171,7 +125,8 @@ def test_changes_of_others_are_noticed(tmp_path: Path, journal: PollerJournal) -
     _accepted(tmp_path, 1)
     assert journal.has_changed()
     assert not journal.has_changed()
-    journal.beat("a", now_s=1)
+    journal.close([_key()], now_s=11)
+    journal.give_sign(now_s=11)
     assert not journal.has_changed()
     _accepted(tmp_path, 2)
     assert journal.has_changed()
@@ -240,8 +195,8 @@ def test_printing_anew_is_another_submit(tmp_path: Path, journal: PollerJournal)
 def test_nothing_is_printed_anew_behind_anothers_back(
     tmp_path: Path, journal: PollerJournal
 ) -> None:
-    """A poller that was asleep does not reset what another has had printed anew meanwhile, nor what
-    a backend follows."""
+    """A poller that is late does not reset what is printed anew already, nor what a backend
+    follows."""
     _accepted(tmp_path, 1)
     _accepted(tmp_path, 2, handover="")
     for _ in range(2):
@@ -277,5 +232,4 @@ def test_pruning_by_age_and_number(tmp_path: Path, journal: PollerJournal) -> No
         left = db.execute("SELECT count(*) FROM delivery").fetchall()
     assert (rows, left) == ([(100, 99)], [(100,)])
     journal.prune(before_s=0, most=10)
-    journal.beat("a", now_s=100)
-    assert _ids(journal.lease("a", now_s=100)) == [1300]
+    assert _ids(taken(journal)) == [1300]

@@ -178,7 +178,7 @@ def test_journal_that_is_being_made(tmp_path: Path) -> None:
     for name in ("jobs.lock", "journal.db"):
         (tmp_path / name).touch()
     assert recent_documents(tmp_path, 10).documents == []
-    assert FigureReader(tmp_path, "p").look(0.0).open_documents == 0
+    assert FigureReader(tmp_path).look(0.0).open_documents == 0
     assert look(tmp_path).damage == ()
     with Journal(tmp_path) as journal:
         assert journal.entries(JOB.job_uuid, JOB.job_id) == []

@@ -143,8 +143,10 @@ def test_a_job_that_is_not_the_document(site_of: SiteOf, wait: str) -> None:
     site = site_of(lambda _: '{"State": 0}', wait=wait, wait_timeout_s=1)
     site.print()
     mismatched = JobStatus(DeliveryState.MISMATCHED, message="its size is 5 bytes instead of 1000")
-    now_s = site.document().accepted_at_s
-    assert site.journal.state(site.document().key, 0, mismatched, now_s=now_s)
+    document = site.document()
+    assert site.journal.state(
+        document.key, 0, mismatched, now_s=document.accepted_at_s, hand_overs=document.hand_overs
+    )
     for _ in range(2):
         with pytest.raises(StatusMismatch, match=r"its size is 5 bytes.*Look at the printer"):
             site.print()
@@ -158,9 +160,10 @@ def test_one_of_several_targets_is_not_the_document(site_of: SiteOf) -> None:
     site.targets, site.ids = "Paris:L1;Lyon:L2", ["1-1\n1-2"]
     assert site.print() == HELD
     mismatched = JobStatus(DeliveryState.MISMATCHED)
-    now_s = site.document().accepted_at_s
-    key = site.document().key
-    assert site.journal.state(key, 1, mismatched, now_s=now_s)
+    document = site.document()
+    assert site.journal.state(
+        document.key, 1, mismatched, now_s=document.accepted_at_s, hand_overs=document.hand_overs
+    )
     with pytest.raises(StatusMismatch, match=r"Received at Paris; .*Lyon:L2 is not the document"):
         site.print()
 

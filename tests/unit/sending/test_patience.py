@@ -101,14 +101,9 @@ class Outage:
         )  # fmt: skip
 
     def start_poller(self) -> None:
-        """A poller that gives signs of life as time passes."""
-
-        def beat() -> None:
-            with PollerJournal(self.folder) as journal:
-                journal.beat("p", now_s=self.clock.wall_s())
-
-        beat()
-        self.clock.passed = beat  # type: ignore[method-assign]
+        """A poller begins to follow this journal."""
+        self.poller = PollerJournal(self.folder)
+        assert self.poller.take_over("p", now_s=self.clock.wall_s())
 
     def state(self, number: int = 1) -> State:
         (entry,) = self.journal.entries(f"urn:uuid:{number}", number)

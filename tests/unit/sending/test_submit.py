@@ -138,14 +138,9 @@ class Site:
             self.run()
 
     def start_poller(self) -> None:
-        """A poller that gives signs of life as time passes."""
-
-        def beat() -> None:
-            with PollerJournal(self.folder) as journal:
-                journal.beat("p", now_s=self.clock.wall_s())
-
-        beat()
-        self.clock.at_sleep = beat
+        """A poller begins to follow this journal."""
+        self.poller = PollerJournal(self.folder)
+        assert self.poller.take_over("p", now_s=self.clock.wall_s())
 
 
 @pytest.fixture

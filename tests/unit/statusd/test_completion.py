@@ -32,7 +32,7 @@ from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.statusd.completion import Settlement
 from cirrus_bridge.statusd.watched import Watched, WatchList
-from stubs import KEY, PENDING, TARGET, URI, PollerSite, StubCups, cups_job
+from stubs import KEY, PENDING, TARGET, URI, PollerSite, StubCups, cups_job, taken
 
 LYON = Target("Lyon", "L2")
 DELIVERED, DELETED = DeliveryState.DELIVERED, DeliveryState.DELETED
@@ -70,8 +70,7 @@ class Site(PollerSite):
 
     def take(self, *states: DeliveryState) -> Watched:
         """The poller takes what was handed over."""
-        self.journal.beat("p", now_s=self.clock.wall_s())
-        (document,) = self.journal.lease("p", now_s=self.clock.wall_s())
+        (document,) = taken(self.journal, self.watch_list)
         watched = self.watch_list.add(document, parse_queue_uri)
         for target, state in zip(watched.targets, states, strict=True):
             target.learn(JobStatus(state))

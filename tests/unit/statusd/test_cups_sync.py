@@ -21,7 +21,7 @@ from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
 from cirrus_bridge.statusd.status_messages import CupsNews
 from cirrus_bridge.statusd.watched import Watched, WatchList
-from stubs import TARGET, URI, PollerSite, StubApi, StubAskers, StubClock, StubCups, cups_job
+from stubs import TARGET, URI, PollerSite, StubApi, StubAskers, StubClock, StubCups, cups_job, taken
 
 ORPHANS_S = 60.0
 
@@ -62,8 +62,7 @@ class Site(PollerSite):
         self.backend.submitting(key, "ab", 9, 5, submit_key="k", submit_form="f", now_s=now_s)
         self.backend.accepted(key, [Receipt(TARGET, f"1-{number}")], now_s=now_s)
         self.backend.hand_over([key], "hold", URI + options, now_s=now_s)
-        self.journal.beat("p", now_s=now_s)
-        (document,) = self.journal.lease("p", now_s=now_s)
+        (document,) = taken(self.journal, self.watch_list)
         self.cups.put(cups_job(job_id))
         watched = self.watch_list.add(document, parse_queue_uri)
         watched.targets[0].learn(JobStatus(state))

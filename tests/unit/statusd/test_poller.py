@@ -29,7 +29,7 @@ from cirrus_bridge.config.load import PollerSettings
 from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change
 from cirrus_bridge.delivery.messages import FAILED_REASON, OFFLINE_AFTER_S, UNASKED_REASON
-from cirrus_bridge.journal.deliveries import LEASE_S, Accepted
+from cirrus_bridge.journal.deliveries import Accepted
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
@@ -50,7 +50,7 @@ from stubs import (
     StubCups,
     cups_job,
     empty_journal,
-    locked_elsewhere,
+    taken,
 )
 
 TARGET = Target("Paris", "L1")
@@ -93,7 +93,6 @@ class Site:
         )
         orphans = Orphans(self.journal, self.cups, self.clock, self.told.append, str(folder))
         self.poller = Poller(
-            name="p",
             journal=self.journal,
             clock=self.clock,
             schedule=Schedule(random.Random(1)),
@@ -406,14 +405,23 @@ def test_an_error_that_its_backend_was_told(site: Site) -> None:
     assert site.cups.done("pause") == ["q"]
 
 
-def test_another_poller_came_first(site: Site) -> None:
-    """It has all, as long as it lives."""
-    site.journal.beat("first", now_s=site.clock.wall_s())
-    with locked_elsewhere(site.folder, "first", 0):
-        site.goes_on_for(LEASE_S / 2, DONE)
-        assert (site.asked, site.cups.did) == (0, [])
-    site.goes_on_for(2 * BEAT_S, DONE)
+def test_an_answer_that_comes_after_another_hand_over(site: Site) -> None:
+    """A backend has followed the document since the question, and has heard more."""
+    site.goes_on_for(20, WAITS)
+    now_s = site.clock.wall_s()
+
+    def follow(name: str) -> None:
+        site.api.at_call = lambda _: None
+        site.backend.take_back([KEY], now_s=now_s)
+        assert site.backend.state(KEY, 0, DONE, now_s=now_s)
+        site.backend.hand_over([KEY], "hold", URI, now_s=now_s)
+
+    site.api.at_call = follow
+    site.answers(RECEIVED, 1)
     assert site.state() is DeliveryState.DELIVERED
+    assert site.events("received") == []
+    site.goes_on_for(20, DONE)
+    assert site.cups.done("release") == [1]
 
 
 def test_it_ends(site: Site) -> None:
@@ -425,8 +433,7 @@ def test_it_ends(site: Site) -> None:
     site.clock.at_sleep = stop
     site.poller.run()
     assert site.asked > 1
-    site.journal.beat("next", now_s=site.clock.wall_s())
-    assert [d.key for d in site.journal.lease("next", now_s=site.clock.wall_s())] == [KEY]
+    assert [document.key for document in taken(site.journal)] == [KEY]
 
 
 def test_one_round(site: Site) -> None:
@@ -443,8 +450,7 @@ def test_one_round(site: Site) -> None:
     site.poller.run_once()
     assert site.asked == 4
     assert set(site.cups.done("release")) == {1, 2, 3, 4, 9}
-    site.journal.beat("next", now_s=site.clock.wall_s())
-    assert len(site.journal.lease("next", now_s=site.clock.wall_s())) == 4
+    assert len(taken(site.journal)) == 4
 
 
 def test_one_round_with_a_server_that_is_away(site: Site) -> None:
@@ -455,10 +461,13 @@ def test_one_round_with_a_server_that_is_away(site: Site) -> None:
 
 
 def test_it_gives_signs_of_life(site: Site) -> None:
-    """So that backends may leave their jobs to it."""
+    """By which the doctor and the metrics tell whether it hangs."""
+    told: list[float] = []
+    site.poller.at_work = told.append
     for _ in range(3):
         site.goes_on_for(BEAT_S, WAITS)
-        assert site.backend.poller_is_alive(now_s=site.clock.wall_s())
+        sign = site.journal.last_sign()
+        assert sign and sign.at_s == told[-1] > site.clock.wall_s() - 2 * BEAT_S
 
 
 def test_a_location_that_shows_life(site: Site) -> None:

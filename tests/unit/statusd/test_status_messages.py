@@ -35,7 +35,7 @@ from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.statusd.completion import Settlement
 from cirrus_bridge.statusd.status_messages import CANCELS_S, FAILURES_S, CupsNews
 from cirrus_bridge.statusd.watched import Watched, WatchList
-from stubs import PENDING, StubClock, StubCups, cups_job, empty_journal
+from stubs import PENDING, StubClock, StubCups, cups_job, empty_journal, taken
 
 TARGET = Target("Paris", "L1")
 URI = "cirrus://h/C/Paris:L1"
@@ -72,16 +72,15 @@ class Site:
         self.backend.submitting(key, "ab", 9, 5, submit_key="k", submit_form="f", now_s=now_s)
         self.backend.accepted(key, [Receipt(TARGET, f"1-{number}")], now_s=now_s)
         self.backend.hand_over([key], handover, URI, now_s=now_s)
-        self.journal.beat("p", now_s=now_s)
-        (document,) = self.journal.lease("p", now_s=now_s)
+        (document,) = taken(self.journal, self.watch_list)
         self.cups.put(cups_job(number))
         return self.watch_list.add(document, parse_queue_uri)
 
     def ends(self, watched: Watched, state: DeliveryState) -> None:
         """A document's end is known and told."""
         now_s = self.clock.wall_s()
-        key = watched.document.key
-        assert self.journal.state(key, 0, JobStatus(state), now_s=now_s, poller="p")
+        key, count = watched.document.key, watched.document.hand_overs
+        assert self.journal.state(key, 0, JobStatus(state), now_s=now_s, hand_overs=count)
         self.journal.close([key], now_s=now_s)
         self.watch_list.remove(watched)
 

@@ -15,7 +15,7 @@ from cirrus_bridge.journal.health import MOST_WAITING, Health, look, strangers_f
 
 JOURNAL, POLLER, WAITING = tr("journal"), tr("poller"), tr("waiting")
 LARGE_BYTES = 1 << 30
-LATE_S = 30.0  # pollers give a sign of life every ten seconds
+LATE_S = 30.0  # a poller gives a sign of life every ten seconds
 TOLD_S = 7 * 86_400.0  # old jobs are printed or canceled by then
 WAITS_S = 60.0  # as with the message on the jobs
 WAITS_LONG_S = 3600.0
@@ -32,7 +32,7 @@ def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
             tr("There is no journal yet: nothing was printed so far."),
             tr("Print something: cirrusctl test QUEUE"),
         )
-        yield from check_poller(Health(0, 0, (), (), 0, ()), now_s)
+        yield from check_poller(Health(0, 0, (), 0, ()), now_s)
         return
     try:
         health = look(folder)
@@ -129,23 +129,23 @@ def check_trust(folder: Path, health: Health, now_s: float) -> Iterator[Finding]
 
 def check_poller(health: Health, now_s: float) -> Iterator[Finding]:
     """One runs, and gives signs of life."""
-    living = [sign for sign in health.pollers if sign.lives]
     waits = trn("{count} document waits for it.", "{count} documents wait for it.", health.left)
     left = [waits] if health.left else []
-    if not living:
-        died = max((sign.at_s for sign in health.pollers), default=0.0)
-        when = [tr("It has died; its last sign of life was at {time}.", time=_clock(died))]
+    sign = health.sign
+    if not health.poller_runs:
+        when = (
+            [tr("It has died; its last sign of life was at {time}.", time=_clock(sign.at_s))]
+            if sign
+            else []
+        )
         yield error(
             POLLER,
             "cirrus-statusd",
-            joined(
-                " ", (tr("It does not run: held jobs stay held."), *left, *(when if died else ()))
-            ),
+            joined(" ", (tr("It does not run: held jobs stay held."), *left, *when)),
             START,
         )
         return
-    last = max(living, key=lambda sign: sign.at_s)
-    if now_s - last.at_s > LATE_S:
+    if sign and now_s - sign.at_s > LATE_S:
         yield error(
             POLLER,
             "cirrus-statusd",
@@ -154,8 +154,8 @@ def check_poller(health: Health, now_s: float) -> Iterator[Finding]:
                 (
                     tr(
                         "It runs ({name}) and does nothing since {time}.",
-                        name=last.name,
-                        time=_clock(last.at_s),
+                        name=sign.name,
+                        time=_clock(sign.at_s),
                     ),
                     *left,
                 ),

@@ -104,6 +104,10 @@ class Metrics:
 
         return counted_api_of
 
+    def at_work(self, now_s: float) -> None:
+        """The poller gives a sign of life (seconds since the epoch)."""
+        self._round.set(now_s)
+
     def refresh(self) -> None:
         """Bring `registry` up to date.
 
@@ -135,7 +139,6 @@ class Metrics:
             self._longest.labels(queue).set(max(0.0, now_s - oldest_at_s))
         self._open.set(figures.open_documents)
         self._held.set(figures.held_documents)
-        self._round.set(figures.round_at_s)
 
     def _count(self, event: Happened) -> None:
         def took(step: str, since_s: float) -> None:

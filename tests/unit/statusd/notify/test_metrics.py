@@ -34,7 +34,6 @@ from paths import REPO
 
 ALERTS = REPO / "installer" / "examples" / "cirrus-alerts.yml"
 TARGETS = (Target("Paris", "A"), Target("Lyon", "B"))
-NAME = "poller-1"
 QUEUE = parse_queue_uri("cirrus://cloud.example:8443/Acme/Paris:A")
 
 
@@ -57,9 +56,10 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.clock = SetClock()
-        with PollerJournal(folder) as journal:
-            journal.beat(NAME, now_s=self.clock.wall_s())
-        self.metrics = Metrics(FigureReader(folder, NAME), self.clock)
+        with PollerJournal(folder):
+            pass
+        self.metrics = Metrics(FigureReader(folder), self.clock)
+        self.metrics.at_work(self.clock.wall_s())
 
     def key(self, job_id: int) -> DocumentKey:
         return DocumentKey(f"urn:uuid:{job_id}", job_id, 0, "cirrus://cloud.example/Acme/x", 1)
@@ -196,7 +196,7 @@ def test_a_clock_that_is_set_back(site: Site) -> None:
 def test_the_past_is_no_event(site: Site) -> None:
     """A poller that starts counts what happens from then on."""
     site.state(site.accept(1), 0, DeliveryState.DELIVERED)
-    site.metrics = Metrics(FigureReader(site.folder, NAME), site.clock)
+    site.metrics = Metrics(FigureReader(site.folder), site.clock)
     seen = site.scrape()
     assert seen["cirrus_ended_total{queue=laser1,state=delivered}"] == 0
     assert "cirrus_accepted_bytes_total{queue=laser1}" not in seen

@@ -1,0 +1,85 @@
+"""Journals of earlier versions: what they know stays known."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.journal.schema import STEPS, VERSION
+from cirrus_bridge.journal.submissions import Journal
+from stubs import taken
+
+LEASES = 8  # the last version with leases
+
+
+def old_journal(folder: Path) -> None:
+    """A journal with leases: two documents of a poller, one of nobody, one with its backend."""
+    with contextlib.closing(sqlite3.connect(folder / "journal.db")) as db, db:
+        for step in STEPS[:LEASES]:
+            for statement in filter(str.strip, step.split(";")):
+                db.execute(statement)
+        for number, (state, poller) in enumerate(
+            [("held", "h:1"), ("left", "h:1"), ("held", None), ("followed", None)], 1
+        ):
+            key = (f"u{number}", number, 0, "cirrus://h/C/L:D", 1)
+            db.execute(
+                "INSERT INTO document (job_uuid, job_id, print_run, destination, number, queue,"
+                " user, title, state, poller, created_at, updated_at, accepted_at, size_bytes)"
+                " VALUES (?, ?, ?, ?, ?, 'q', 'ann', 't', ?, ?, 1, 2, 3, 4)",
+                (*key, state, poller),
+            )
+            db.execute(
+                "INSERT INTO delivery (job_uuid, job_id, print_run, destination, number,"
+                " target_number, location, device, cloud_job_id, state, updated_at)"
+                " VALUES (?, ?, ?, ?, ?, 0, 'L', 'D', ?, 1, 2)",
+                (*key, f"1-{number}"),
+            )
+        db.execute("INSERT INTO poller VALUES ('h:1', 9e12)")
+        db.execute(f"PRAGMA user_version = {LEASES}")
+
+
+def rows(folder: Path) -> list[dict[str, object]]:
+    """All that the tables have in both versions."""
+    with contextlib.closing(sqlite3.connect(folder / "journal.db")) as db:
+        db.row_factory = sqlite3.Row
+        documents = [dict(row) for row in db.execute("SELECT * FROM document ORDER BY job_id")]
+        deliveries = [dict(row) for row in db.execute("SELECT * FROM delivery ORDER BY job_id")]
+    for document in documents:
+        document.pop("poller", None)
+        document.pop("hand_overs", None)
+    return documents + deliveries
+
+
+def test_leases_go_and_documents_stay(tmp_path: Path) -> None:
+    """The poller takes what was handed over, whoever had it, even if a lease seems alive."""
+    old_journal(tmp_path)
+    before = rows(tmp_path)
+    with PollerJournal(tmp_path) as journal:
+        assert not journal.poller_is_alive()
+        assert journal.take_over("p", now_s=1.0)
+        assert [document.key.job_id for document in taken(journal)] == [1, 2, 3]
+        assert [orphan.state for orphan in journal.orphans()] == [State.FOLLOWED]
+    assert rows(tmp_path) == before
+    with Journal(tmp_path) as backend:
+        assert backend.trusted_since_s() == 0
+        backend.check_whole()
+
+
+def test_a_program_of_the_version_before_writes_nothing(tmp_path: Path) -> None:
+    """Neither one that opens the journal now, nor one that has it open: its poller ends."""
+    old_journal(tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as old:
+        with Journal(tmp_path):
+            pass
+        assert old.execute("PRAGMA user_version").fetchone() == (VERSION,)
+        for statement in (
+            "UPDATE poller SET alive_until = 1",
+            "UPDATE document SET poller = NULL, state = 'followed'",
+        ):
+            with pytest.raises(sqlite3.OperationalError, match="no such"):
+                old.execute(statement)
