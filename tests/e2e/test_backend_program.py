@@ -139,26 +139,6 @@ def test_fault_that_nobody_foresaw(own_site: PrintSite) -> None:
     assert b"DEBUG: ValueError: 'odd' is not a valid State" in done.stderr
 
 
-@pytest.mark.parametrize("mode", [0o600, 0o644])
-def test_files_that_root_is_about_to_give_away(own_site: PrintSite, mode: int) -> None:
-    """SQLite does so at every look by root; for that moment nobody else can open them, or not for
-    writing."""
-    assert _run(own_site, "7", "ann", "t", "1", "", data=b"x").returncode == 0
-    held = own_site.state / "journal.db-shm"
-    held.touch()
-    held.chmod(mode)
-    with Program[bytes](
-        [BACKEND, "8", "ann", "t", "1", ""],
-        env=_env(own_site),
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    ) as backend:
-        time.sleep(0.7)  # the backend meets them, and tries for longer than that
-        os.chown(held, own_site.state.stat().st_uid, -1)
-        said = backend.communicate(timeout=60)[1].decode()
-    assert "CB-501" not in said and "empty" in said
-
-
 def test_inactive_devices_are_not_discovered(own_site: PrintSite) -> None:
     """What is inactive at the cloud can not be printed to, so it is not offered."""
     toml = own_site.cloud.data / "cloudlet.toml"

@@ -453,8 +453,7 @@ def test_journal_that_was_restored(own_site: PrintSite) -> None:
     with own_site.statusd():
         eventually(own_site.poller)
     copy = (own_site.state / "journal.db").read_bytes()
-    with own_site.statusd():
-        eventually(own_site.poller)
+    own_site.cups.wait_job(own_site.cups.lp(own_site.queue(driver=False), data=b"x"))
     (own_site.state / "journal.db").write_bytes(copy)
     with own_site.statusd():
         eventually(own_site.poller)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.journal import poller_lock
 from cloudlet_server import CloudletServer
 from private_cups import DRIVER, PrivateCups
@@ -274,7 +275,11 @@ class PrintSite:
         """Rows of the bridge's journal; none while nobody has made it yet."""
         if not (self.state / "journal.db").exists():
             return []
-        with contextlib.closing(sqlite3.connect(self.state / "journal.db")) as db:
+        # root would make files of SQLite that its owner cannot open for a moment
+        with (
+            as_owner(str(self.state)),
+            contextlib.closing(sqlite3.connect(self.state / "journal.db")) as db,
+        ):
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'delivery'").fetchone():
                 return []
             return db.execute(query, values).fetchall()

@@ -24,7 +24,8 @@ USERS = ("cirrus-bridge", "lp")
 
 
 def make_folder(folder: Path, mode: int) -> None:
-    """Create a folder if it is missing. A folder that root creates belongs to the first of USERS.
+    """Create a folder if it is missing. A folder that root creates belongs to the first of USERS,
+    or stays root's if that user could not reach it.
 
     Raises:
         OSError: the folder cannot be created.
@@ -35,7 +36,7 @@ def make_folder(folder: Path, mode: int) -> None:
     new = folder.with_name(f"{folder.name}.{os.getpid()}")
     new.mkdir(parents=True)
     new.chmod(mode)
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and _is_reachable(folder):
         owner = next(filter(None, map(_account, USERS)), None)
         if owner is not None:
             os.chown(new, owner.pw_uid, -1)
@@ -56,8 +57,8 @@ def give_up_root(folder: Path) -> None:
     owner = folder.stat().st_uid
     if os.geteuid() != 0 or owner == 0:
         return
-    if not all(parent.stat().st_mode & 0o001 for parent in folder.absolute().parents):
-        return  # the owner cannot reach the folder
+    if not _is_reachable(folder):
+        return
     group = os.getegid()
     os.setgroups([group])
     os.setresgid(group, group, group)
@@ -86,6 +87,11 @@ def as_owner(folder: str) -> Iterator[None]:
         yield
     finally:
         os.seteuid(0)
+
+
+def _is_reachable(folder: Path) -> bool:
+    """Whether every user can get to a folder."""
+    return all(parent.stat().st_mode & 0o001 for parent in folder.absolute().parents)
 
 
 def _account(name: str) -> pwd.struct_passwd | None:

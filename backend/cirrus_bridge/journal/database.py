@@ -23,7 +23,6 @@ from cirrus_bridge.journal.integrity import agrees, damaged, damages
 from cirrus_bridge.journal.schema import VERSION, View, take_steps
 
 BUSY_TIMEOUT_S = 10.0
-CLOSED_FILES_S = 5.0
 
 
 class JournalDatabase:
@@ -45,8 +44,8 @@ class JournalDatabase:
         self._is_open = self._is_replaced = False
         with self._translated():
             make_folder(folder, 0o700)
-            # all files are opened here, and stay open: a poller that is root goes where no link
-            # leads
+            # all files are opened here, and stay open: a process of root makes none that is root's
+            # and goes where no link leads
             with as_owner(str(folder)), contextlib.ExitStack() as opened:
                 self._open(folder, opened)
                 self._opened = opened.pop_all()
@@ -122,24 +121,14 @@ class JournalDatabase:
             fcntl.lockf(self._files.locks, fcntl.LOCK_UN, 1, lock_place(job_uuid, job_id))
 
     def _connected(self) -> sqlite3.Connection:
-        # when root looks into it first, SQLite makes the WAL's files root's, and gives them to the
-        # journal's owner a moment later: whoever opens them then can not, or can only read for good
-        clock = Clock()
-        until_s = clock.monotonic_s() + CLOSED_FILES_S
-        while True:
-            db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-            try:
-                db.execute("PRAGMA journal_mode = WAL")
-                _check_writable(db)
-            except sqlite3.Error as error:
-                db.close()
-                code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-                closed = code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-                if not closed or clock.monotonic_s() > until_s:
-                    raise
-            else:
-                return db
-            clock.sleep(0.01)
+        db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("SELECT 1 FROM sqlite_master").fetchone()  # makes SQLite open all its files
+        except sqlite3.Error:
+            db.close()
+            raise
+        return db
 
     def _prepare(self) -> None:
         version = self._user_version()
@@ -264,15 +253,3 @@ class JournalDatabase:
             ),
             tr("Check the disk space and rights there, then release the job."),
         )
-
-
-def _check_writable(db: View) -> None:
-    """A database that is busy is known to be writable, and not waited for."""
-    db.execute("PRAGMA busy_timeout = 0")
-    try:
-        db.execute("BEGIN IMMEDIATE")
-        db.execute("ROLLBACK")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-            raise
-    db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")

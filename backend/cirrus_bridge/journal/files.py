@@ -62,18 +62,14 @@ class JournalFiles:
             fcntl.lockf(self.locks, fcntl.LOCK_UN, 1, _PREPARING)
 
     def make_database(self) -> None:
-        """Create an empty database if there is none, always owned by the owner of the folder."""
+        """Create an empty database if there is none."""
         # user names and titles are private; the WAL files take over mode and owner
         with contextlib.suppress(FileExistsError):
             os.close(_private(self.database, os.O_EXCL))
             for path in self._sqlite_files:  # of a database that was deleted
                 path.unlink(missing_ok=True)
-        status = self.database.lstat()
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(self.database.lstat().st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
-        owner = self.folder.stat().st_uid
-        if os.geteuid() == 0 and status.st_uid != owner:
-            os.chown(self.database, owner, -1, follow_symlinks=False)
         if not os.access(self.database, os.R_OK | os.W_OK, effective_ids=True):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         self._open = {self.database: _inode(self.database)}
@@ -131,13 +127,8 @@ def lock_place(job_uuid: str, job_id: int) -> int:
 
 
 def _private(path: Path, flags: int = 0) -> int:
-    """Open a file that belongs to the folder's owner, so that root creates no file that only root
-    can open."""
-    handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | flags, 0o600)
-    owner = path.parent.stat().st_uid
-    if os.geteuid() == 0 != owner:
-        os.fchown(handle, owner, -1)
-    return handle
+    """Open a file that is for this user alone."""
+    return os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | flags, 0o600)
 
 
 def _inode(path: Path) -> _Inode | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cirrus_bridge.base.errors import JournalError
+from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.journal import poller_lock
 from cirrus_bridge.journal.integrity import damages
@@ -118,7 +119,8 @@ def _unreadable(folder: Path, error: OSError) -> JournalError:
 
 
 def _poller(folder: Path) -> tuple[bool, PollerSign | None]:
-    locks = os.open(folder / "jobs.lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with as_owner(str(folder)):
+        locks = os.open(folder / "jobs.lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         return poller_lock.is_taken(locks), poller_lock.read_sign(locks)
     finally:

@@ -1,6 +1,7 @@
 """A look at the journal by who changes nothing in it, bounded in time and size, whatever is there.
 
-Root looks, too, and the owner of the folder may have made anything of it.
+The owner of the folder may have made anything of the journal. So root looks with the owner's
+rights, and the files that SQLite makes for that are the owner's, too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import JournalError
+from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.journal.integrity import damaged
 from cirrus_bridge.journal.schema import View, take_steps
@@ -24,20 +26,26 @@ _STEPS_BETWEEN_LOOKS = 10_000  # of SQLite's machine: a millisecond or so
 
 
 @contextlib.contextmanager
-def read_only(folder: Path) -> Iterator[View]:
+def read_only(folder: Path, *, beside_poller: bool = False) -> Iterator[View]:
     """A connection of its own to the journal in `folder`, for one look at one moment of it, for
     LOOK_S at most.
+
+    Args:
+        beside_poller: another thread has the journal open and needs the rights that it has: threads
+            cannot have different users. SQLite makes no files then, because they are there.
 
     Raises:
         JournalDamaged: what is in it cannot be relied on.
         JournalError: it can not be read, or not in time.
     """
     path = folder.absolute() / "journal.db"
-    _check_kind(path)
     clock = Clock()
     end_s = clock.monotonic_s() + LOOK_S
     try:
         with contextlib.ExitStack() as opened:
+            if not beside_poller:
+                opened.enter_context(_by_owner(folder, path))
+            _check_kind(path)
             db = opened.enter_context(_connected(f"{path.as_uri()}?mode=ro", uri=True))
             db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE_BYTES)
             db.set_progress_handler(lambda: clock.monotonic_s() > end_s, _STEPS_BETWEEN_LOOKS)
@@ -64,6 +72,16 @@ def read_only(folder: Path) -> Iterator[View]:
                 "bridge.toml, or put it aside."
             ),
         ) from error
+
+
+@contextlib.contextmanager
+def _by_owner(folder: Path, path: Path) -> Iterator[None]:
+    with contextlib.ExitStack() as rights:
+        try:
+            rights.enter_context(as_owner(str(folder)))
+        except OSError as error:
+            raise _unreadable(path, error.strerror) from error
+        yield
 
 
 def _check_kind(path: Path) -> None:

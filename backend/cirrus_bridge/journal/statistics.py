@@ -89,7 +89,7 @@ class FigureReader:
         Raises:
             JournalError: the journal can not be read.
         """
-        with read_only(self._folder) as db:
+        with read_only(self._folder, beside_poller=True) as db:
             rows = [(queue, _word(state), *more) for queue, state, *more in db.execute(_STATES)]
             open_documents, held_documents = db.execute(_OPEN).fetchone()
             events = self._events(db, now_s)

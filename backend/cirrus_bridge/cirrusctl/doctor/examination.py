@@ -71,9 +71,6 @@ def examine(installation: Installation) -> list[Finding]:
                 confinement.read_log(), installation.clock.wall_s(), is_root=is_root
             )
         ],
-        "journal": lambda: [
-            *following.check_journal(installation.state, installation.clock.wall_s())
-        ],
         "disk": lambda: [*disk.check_disks(_folders(installation, local.daemon))],
         **{
             f"way to {name}": functools.partial(lambda way: [*network.check_way(way, now)], way)
@@ -83,7 +80,11 @@ def examine(installation: Installation) -> list[Finding]:
     asked: dict[Place, Check | Callable[[], Answer]] = {
         place: functools.partial(_ask, api, place) for place, api in apis.items()
     }
-    results = at_once({**checks, **asked}, LIMIT_S)
+    # root looks as the journal's owner, and threads cannot have different users
+    journal = _result(
+        lambda: [*following.check_journal(installation.state, installation.clock.wall_s())]
+    )
+    results = at_once({**checks, **asked}, LIMIT_S) | {"journal": journal}
     answers = {place: _answer(place, results[place]) for place in places}
 
     def done(name: str) -> list[Finding]:
@@ -213,6 +214,13 @@ def _answer(place: Place, result: object) -> Answer:
     return Answer(
         place, {}, Unreachable(result.args[0] if isinstance(result, TimeoutError) else str(result))
     )
+
+
+def _result(check: Check) -> list[Finding] | Exception:
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001 - a check that fails hides no other
+        return error
 
 
 def _done(name: str, result: object) -> list[Finding]:

@@ -24,6 +24,8 @@ START = tr("Start it: systemctl enable --now cirrus-statusd, or, as root: cirrus
 
 def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
     """Everything about the journal in `folder`, and its poller."""
+    strange = [*check_owner(folder)]
+    yield from strange
     yield from check_writable(folder)
     if not (folder / "journal.db").exists():
         yield note(
@@ -37,7 +39,8 @@ def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
     try:
         health = look(folder)
     except JournalError as trouble:
-        yield _unusable(folder, trouble.text, trouble.code)
+        if not strange:  # which is why
+            yield _unusable(folder, trouble.text, trouble.code)
         return
     yield from check_health(folder, health)
     yield from check_trust(folder, health, now_s)
@@ -46,8 +49,8 @@ def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
         yield from check_waiting(health, now_s)
 
 
-def check_writable(folder: Path) -> Iterator[Finding]:
-    """The backend works as the owner of the folder, who has to be able to write there."""
+def check_owner(folder: Path) -> Iterator[Finding]:
+    """All is done as the owner of the folder, who has to be able to read and write its files."""
     if not folder.is_dir():
         return
     try:
@@ -68,6 +71,12 @@ def check_writable(folder: Path) -> Iterator[Finding]:
             tr("Run: chown -R {owner} {folder}", owner=owner, folder=folder),
             JournalError.code,
         )
+
+
+def check_writable(folder: Path) -> Iterator[Finding]:
+    """Its owner can write into the folder, and no other user can."""
+    if not folder.is_dir():
+        return
     if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         yield warning(
             JOURNAL,
