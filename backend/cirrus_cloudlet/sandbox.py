@@ -27,7 +27,7 @@ _SANDBOX = (
     *("--die-with-parent", "--new-session"),
     *(word for path in _READABLE for word in ("--ro-bind-try", path, path)),
     *("--chdir", "/", "--remount-ro", "/"),
-    # set within the sandbox, so that the limits apply to this program alone
+    # set within the sandbox: they limit this program alone, and --nproc=1 forbids children
     *("prlimit", "--nproc=1", "--nofile=32", "--core=0", f"--cpu={_CPU_S}"),
     *(f"--as={_MEMORY_BYTES}", f"--fsize={_OUTPUT_BYTES}"),
 )

@@ -128,7 +128,7 @@ def test_pictures(shared: CloudletServer, curl: Curl, visitor: Visitor) -> None:
     assert _size(visitor.get(f"/jobs/{job_id}/pages/4")) == (1132, 1600)
     assert visitor.get(f"/jobs/{job_id}/pages/5").status == 404
     assert visitor.get(f"/jobs/{job_id}/pages/x").status == 404
-    assert visitor.get(f"/jobs/{job_id}").text.count("<img src") == 5  # with the brand's
+    assert visitor.get(f"/jobs/{job_id}").text.count("<img src") == 5  # 4 pages and the logo
     broken = curl.submit(b"%PDF-1.4 nothing in it", title="broken")
     shared.wait_for_job(broken, 2)
     assert visitor.get(f"/jobs/{broken}/thumbnail").status == 404

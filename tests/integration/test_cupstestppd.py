@@ -43,7 +43,7 @@ def _check(driver: Driver) -> None:
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_whatever_printer_a_location_reports(line: str) -> None:
+def test_any_printer_line(line: str) -> None:
     """No error for any text in the printer's line."""
     _check(driver_of(LINES[line]))
 

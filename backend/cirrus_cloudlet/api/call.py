@@ -104,7 +104,7 @@ class Call:
         return bytes(form)
 
 
-def required(fields: dict[str, str], name: str) -> str:
+def require(fields: dict[str, str], name: str) -> str:
     """Return a field's value.
 
     Raises:

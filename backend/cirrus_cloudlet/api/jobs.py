@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cirrus_cloudlet.api import answers
-from cirrus_cloudlet.api.call import Call, required
+from cirrus_cloudlet.api.call import Call, require
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.compression import Compression, parse_compression
 from cirrus_cloudlet.errors import Refused, RequestFault
@@ -54,7 +54,7 @@ async def temp_file(cloud: Cloud, call: Call, key: Key) -> Response:
 async def put_segment(cloud: Cloud, call: Call, key: Key) -> Response:
     """`putsegment`: store a segment at its position."""
     fields = await call.fields(frozenset({"file", "index"}))
-    name, index = required(fields, "file"), required(fields, "index")
+    name, index = require(fields, "file"), require(fields, "index")
     if not re.fullmatch(r"[0-9]{1,18}", index):
         raise Refused(f"index {index!r} is not a byte position")
     upload = await run_in_threadpool(cloud.uploads.find, name, _owner(key), _lifetime_s(cloud))
@@ -73,7 +73,7 @@ async def put_segment(cloud: Cloud, call: Call, key: Key) -> Response:
 async def submit_file(cloud: Cloud, call: Call, key: Key) -> Response:
     """`submitfile`: submit an uploaded file, as often as wanted."""
     fields = await call.fields(SUBMIT_FIELDS | {"file"})
-    name = required(fields, "file")
+    name = require(fields, "file")
 
     def submit() -> list[str]:
         upload = cloud.uploads.find(name, _owner(key), _lifetime_s(cloud))
@@ -82,8 +82,8 @@ async def submit_file(cloud: Cloud, call: Call, key: Key) -> Response:
         return cloud.submission.submit(order, cloud.uploads.segments(name))
 
     _company(fields, key)
-    required(fields, "targets")
-    required(fields, "title")
+    require(fields, "targets")
+    require(fields, "title")
     return PlainTextResponse("\n".join(await run_in_threadpool(submit)))
 
 
@@ -117,7 +117,7 @@ def check_company(key: Key, company: str) -> str:
 def _company(fields: dict[str, str], key: Key) -> str:
     if key.company is not None and "compid" not in fields:
         return key.company
-    return check_company(key, required(fields, "compid"))
+    return check_company(key, require(fields, "compid"))
 
 
 def _order(
@@ -131,8 +131,8 @@ def _order(
     return Order(
         idempotency_key=call.idempotency_key(),
         company=_company(fields, key),
-        targets=required(fields, "targets"),
-        title=required(fields, "title"),
+        targets=require(fields, "targets"),
+        title=require(fields, "title"),
         props=fields.get("props", ""),
         compression=parse_compression(fields.get("cmp"), allowed),
         semicolons=semicolons,

@@ -100,7 +100,7 @@ def _add_location(arguments: argparse.Namespace) -> None:
         raise SettingsError(f"there is no company {company!r}; add the company first")
     if location in known[company]:
         raise SettingsError(f"location {location!r} already exists")
-    fields = _given(name=arguments.name, browser=arguments.browser or None)
+    fields = _drop_none(name=arguments.name, browser=arguments.browser or None)
     inventory.change(put_location(company, location, fields))
     if arguments.browser:  # a browser user has one device
         device = {"name": "Browser", "type": "viewer", "target": f"{location}:browser"}
@@ -153,7 +153,7 @@ def _add_device(arguments: argparse.Namespace) -> None:
         devices = known.location(company, location).devices
     if device in devices:
         raise SettingsError(f"device {device!r} already exists")
-    fields = _given(
+    fields = _drop_none(
         type=arguments.type,
         target=arguments.target,
         name=arguments.name,
@@ -197,5 +197,5 @@ def _path(*ids: str) -> str:
     return "/".join(each.replace("%", "%25").replace("/", "%2F") for each in ids)
 
 
-def _given(**fields: Any) -> dict[str, Any]:
+def _drop_none(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}

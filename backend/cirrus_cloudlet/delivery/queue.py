@@ -26,7 +26,7 @@ class DeliveryQueue:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def due(self) -> list[Job]:
+    def list_due(self) -> list[Job]:
         """List the oldest ready job of each device, unless its next attempt is later."""
         with self._store.reading() as db:
             rows = db.execute(
@@ -35,7 +35,7 @@ class DeliveryQueue:
             ).fetchall()
         return [make_job(row) for row in rows]
 
-    def interrupted(self) -> list[Job]:
+    def list_interrupted(self) -> list[Job]:
         """List the jobs whose delivery was running when the server ended."""
         with self._store.reading() as db:
             rows = db.execute(SELECT_JOB + " WHERE job.step = 'running'").fetchall()

@@ -62,7 +62,7 @@ class Worker:
         """Hold or repeat the interrupted deliveries, then start delivering."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         inventory = self._inventory.current()
-        for job in self._queue.interrupted():
+        for job in self._queue.list_interrupted():
             device = _device(inventory, job)
             if device is not None and device.type in (DeviceType.COMMAND, DeviceType.PRINTER):
                 why = f"interrupted during the delivery; {RETRY_ADVICE}"
@@ -99,7 +99,7 @@ class Worker:
 
     def _round(self) -> None:
         inventory = self._inventory.current()
-        for job in self._queue.due():
+        for job in self._queue.list_due():
             device = _device(inventory, job)
             where = (job.company, job.location, job.device)
             if device is None or device.inactive or not _is_open(inventory, job):

@@ -16,7 +16,7 @@ from anyio.to_thread import run_sync
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from cirrus_cloudlet.api.call import Call, required
+from cirrus_cloudlet.api.call import Call, require
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault
 from cirrus_cloudlet.storage.accounts import Account
@@ -67,7 +67,7 @@ class SignIn:
         if call.method == "GET":
             return render("sign_in", problem="", name="")
         fields = await read_form(call, frozenset({"name", "password"}))
-        name, password = required(fields, "name"), required(fields, "password")
+        name, password = require(fields, "name"), require(fields, "password")
         refusal = await run_sync(self._refusal, name, password, call.address(), limiter=self._door)
         if refusal:
             return refusal

@@ -12,7 +12,7 @@ from cirrus_cloudlet.compression import Compression, decompress
 
 
 @given(st.binary(max_size=3000), st.integers(1, 50), st.sampled_from(list(Compression)))
-def test_whole_whatever_the_pieces(data: bytes, size: int, compression: Compression) -> None:
+def test_pieces_of_any_size(data: bytes, size: int, compression: Compression) -> None:
     """The data is the same for every size of the pieces."""
     packed = {
         Compression.NONE: data,
