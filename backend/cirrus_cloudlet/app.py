@@ -25,7 +25,7 @@ from cirrus_cloudlet import __version__
 from cirrus_cloudlet.api import inventory, jobs
 from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
-from cirrus_cloudlet.errors import Refused, RequestFault
+from cirrus_cloudlet.errors import Refusal, RequestFault
 from cirrus_cloudlet.storage.keys import Key
 from cirrus_cloudlet.web.routes import Site
 
@@ -98,7 +98,7 @@ async def _answer(cloud: Cloud, site: Site, request: Request, instance: str) -> 
     except RequestFault as fault:
         headers = {"WWW-Authenticate": "Bearer"} if fault.status == 401 else None
         return PlainTextResponse(f"{fault}\n", fault.status, headers)
-    except Refused as refusal:
+    except Refusal as refusal:
         return PlainTextResponse(f"Error: {refusal}")
     except (OSError, sqlite3.Error) as error:
         log.exception("a request failed")

@@ -10,7 +10,7 @@ import enum
 import zlib
 from collections.abc import Iterable, Iterator
 
-from cirrus_cloudlet.errors import Refused
+from cirrus_cloudlet.errors import Refusal
 
 _PIECE_BYTES = 1024 * 1024  # a small upload may hold gigabytes
 _WINDOW = {1: zlib.MAX_WBITS, 2: zlib.MAX_WBITS + 16}  # RFC 1950, RFC 1952
@@ -28,20 +28,20 @@ def parse_compression(text: str | None, allowed: tuple[Compression, ...]) -> Com
     """Read `cmp` of a request; an absent `cmp` means none.
 
     Raises:
-        Refused: the value is not in `allowed`.
+        Refusal: the value is not in `allowed`.
     """
     for compression in allowed:
         if (text or "0") == str(compression.value):
             return compression
     wanted = ", ".join(str(compression.value) for compression in allowed)
-    raise Refused(f"cmp={text!r}, but this request takes {wanted}")
+    raise Refusal(f"cmp={text!r}, but this request takes {wanted}")
 
 
 def decompress(chunks: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
     """Yield the document's bytes.
 
     Raises:
-        Refused: the stream is damaged, cut short, or has bytes after its end.
+        Refusal: the stream is damaged, cut short, or has bytes after its end.
     """
     if compression is Compression.NONE:
         yield from chunks
@@ -49,7 +49,7 @@ def decompress(chunks: Iterable[bytes], compression: Compression) -> Iterator[by
     try:
         yield from _inflate(chunks, compression)
     except zlib.error as error:
-        raise Refused(f"the {compression.name.lower()} data is damaged: {error}") from error
+        raise Refusal(f"the {compression.name.lower()} data is damaged: {error}") from error
 
 
 def _inflate(chunks: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
@@ -59,7 +59,7 @@ def _inflate(chunks: Iterable[bytes], compression: Compression) -> Iterator[byte
         rest = chunk
         while rest:
             if stream.eof and compression is Compression.ZLIB:
-                raise Refused(f"there are bytes after the end of the {name} data")
+                raise Refusal(f"there are bytes after the end of the {name} data")
             if stream.eof:  # RFC 1952: a gzip file is a series of members
                 stream = zlib.decompressobj(_WINDOW[compression])
             piece = stream.decompress(rest, _PIECE_BYTES)
@@ -69,5 +69,5 @@ def _inflate(chunks: Iterable[bytes], compression: Compression) -> Iterator[byte
     while not stream.eof:
         piece = stream.decompress(b"", _PIECE_BYTES)
         if not piece:
-            raise Refused(f"the {name} data is incomplete")
+            raise Refusal(f"the {name} data is incomplete")
         yield piece

@@ -1,13 +1,13 @@
 """Errors, one class for each way of reporting.
 
-A `Refused` request gets `Error: …`, a `RequestFault` a 4xx status. A `SettingsError` ends a
+A `Refusal` is reported as `Error: …`, a `RequestFault` by a 4xx status. A `SettingsError` ends a
 command, or keeps the last good settings in use. No error carries a key.
 """
 
 from __future__ import annotations
 
 
-class Refused(Exception):
+class Refusal(Exception):
     """The request is understood, but cannot be carried out; nothing was changed."""
 
 

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from cirrus_cloudlet.errors import Refused
+from cirrus_cloudlet.errors import Refusal
 
 _RANGES = {
     "collate": (1, 1),
@@ -30,7 +30,7 @@ def parse_props(text: str, *, semicolons: bool) -> dict[str, str]:
     `\\r\\n` counts as a line feed, and one delimiter may follow the last pair.
 
     Raises:
-        Refused: an item is not a pair, a name comes twice, or a value is not allowed.
+        Refusal: an item is not a pair, a name comes twice, or a value is not allowed.
     """
     items = re.split(r"\r?\n|;" if semicolons else r"\r?\n", text)
     if items[-1] == "":
@@ -39,9 +39,9 @@ def parse_props(text: str, *, semicolons: bool) -> dict[str, str]:
     for item in items:
         name, equals, value = item.partition("=")
         if not equals or not name:
-            raise Refused(f"props: {item!r} is not a name=value pair")
+            raise Refusal(f"props: {item!r} is not a name=value pair")
         if name in found:
-            raise Refused(f"props: {name!r} is given twice")
+            raise Refusal(f"props: {name!r} is given twice")
         found[name] = value
     check_props(found)
     return found
@@ -51,18 +51,18 @@ def check_props(props: Mapping[str, str]) -> None:
     """Check the properties of a job.
 
     Raises:
-        Refused: a known name has a wrong value, or a pair has a control character.
+        Refusal: a known name has a wrong value, or a pair has a control character.
     """
     for name, value in props.items():
         # a line break would turn one pair into two when the list is written out again
         if any(unicodedata.category(character) == "Cc" for character in name + value):
-            raise Refused(f"props: {name!r} holds a control character")
+            raise Refusal(f"props: {name!r} holds a control character")
         if name in _RANGES:
             low, high = _RANGES[name]
             if not re.fullmatch(r"[0-9]{1,3}", value) or not low <= int(value) <= high:
                 wanted = str(low) if low == high else f"{low} to {high}"
-                raise Refused(f"props: {name}={value!r}, but {name} takes {wanted}")
+                raise Refusal(f"props: {name}={value!r}, but {name} takes {wanted}")
         elif name in _CHOICES and value not in _CHOICES[name]:
-            raise Refused(
+            raise Refusal(
                 f"props: {name}={value!r}, but {name} takes {' or '.join(_CHOICES[name])}"
             )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cirrus_cloudlet.compression import Compression, decompress
-from cirrus_cloudlet.errors import Refused
+from cirrus_cloudlet.errors import Refusal
 from cirrus_cloudlet.inventory.file import InventoryFile
 from cirrus_cloudlet.inventory.ids import parse_targets
 from cirrus_cloudlet.inventory.inventory import Device
@@ -68,7 +68,7 @@ class Submission:
         """Make the jobs, and return their ids in the order of the targets.
 
         Raises:
-            Refused: a parameter or the file is wrong; no job was made.
+            Refusal: a parameter or the file is wrong; no job was made.
         """
         with self._store.reading() as db:
             if known := _find_earlier(db, order):
@@ -79,9 +79,9 @@ class Submission:
         for target in targets:
             location = inventory.location(order.company, target.location)
             if location.inactive:
-                raise Refused(f"location {target.location!r} is inactive")
+                raise Refusal(f"location {target.location!r} is inactive")
             if inventory.device(order.company, *target).inactive:
-                raise Refused(f"device {target.device!r} at {target.location!r} is inactive")
+                raise Refusal(f"device {target.device!r} at {target.location!r} is inactive")
         document = self._documents.write(
             decompress(self._uploads.read(assemble(segments)), order.compression),
             [segment.length for segment in segments],
@@ -117,7 +117,7 @@ def _find_earlier(db: sqlite3.Connection, order: Order) -> list[str]:
     if row is None:
         return []
     if row["request"] != order.request:
-        raise Refused("this Idempotency-Key belongs to another request")
+        raise Refusal("this Idempotency-Key belongs to another request")
     ids: list[str] = json.loads(row["jobs"])
     return ids
 
@@ -125,7 +125,7 @@ def _find_earlier(db: sqlite3.Connection, order: Order) -> list[str]:
 def _check_format(device: Device, document: Document) -> None:
     if not device.takes(document.format):
         allowed = ", ".join(device.formats)
-        raise Refused(
+        raise Refusal(
             f"device {device.id!r} at {device.location!r} takes {allowed},"
             f" and this document is {document.format}"
         )

@@ -12,7 +12,7 @@ from cirrus_cloudlet.api import answers
 from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.api.jobs import check_company
 from cirrus_cloudlet.cloud import Cloud
-from cirrus_cloudlet.errors import Refused, SettingsError
+from cirrus_cloudlet.errors import Refusal, SettingsError
 from cirrus_cloudlet.inventory.edit import Edit, put_device, put_location
 from cirrus_cloudlet.inventory.ids import check_id
 from cirrus_cloudlet.inventory.inventory import TYPE_NAMES, DeviceType
@@ -49,7 +49,7 @@ async def put_location_fields(cloud: Cloud, call: Call, key: Key) -> Response:
     company, location = call.path[3:]
     check_company(key, company)
     if company not in cloud.inventory.current().companies:
-        raise Refused(f"unknown company {company!r}")
+        raise Refusal(f"unknown company {company!r}")
     wanted: dict[str, Any] = {
         ours: fields[theirs] for theirs, ours in _LOCATION_TEXTS.items() if theirs in fields
     }
@@ -66,7 +66,7 @@ async def put_device_fields(cloud: Cloud, call: Call, key: Key) -> Response:
     known = cloud.inventory.current().location(company, location).devices
     wanted = _device(fields)
     if device not in known and "type" not in wanted:
-        raise Refused("a new device needs a Type")
+        raise Refusal("a new device needs a Type")
     edit = put_device(company, location, check_id(device, "device"), wanted)
     return await _change(cloud, edit)
 
@@ -84,9 +84,9 @@ def _device(fields: Mapping[str, str]) -> dict[str, Any]:
     if "Type" in fields:
         numbers = {str(kind.value): name for name, kind in TYPE_NAMES.items()}
         if fields["Type"] == str(DeviceType.NETWORK_PRINTER.value):
-            raise Refused("Type 4: this server does not deliver to network printers")
+            raise Refusal("Type 4: this server does not deliver to network printers")
         if fields["Type"] not in numbers:
-            raise Refused(f"Type {fields['Type']!r} is not one of {', '.join(sorted(numbers))}")
+            raise Refusal(f"Type {fields['Type']!r} is not one of {', '.join(sorted(numbers))}")
         wanted["type"] = numbers[fields["Type"]]
     return wanted
 
@@ -95,11 +95,11 @@ async def _change(cloud: Cloud, edit: Edit) -> Response:
     try:
         await run_in_threadpool(cloud.inventory.change, edit)
     except SettingsError as error:
-        raise Refused(str(error)) from error
+        raise Refusal(str(error)) from error
     return PlainTextResponse("OK")
 
 
 def _flag(text: str) -> bool:
     if text not in ("0", "1"):
-        raise Refused(f"IsInactive={text!r} is neither 0 nor 1")
+        raise Refusal(f"IsInactive={text!r} is neither 0 nor 1")
     return text == "1"

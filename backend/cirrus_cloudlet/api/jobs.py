@@ -16,7 +16,7 @@ from cirrus_cloudlet.api import answers
 from cirrus_cloudlet.api.call import Call, require
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.compression import Compression, parse_compression
-from cirrus_cloudlet.errors import Refused, RequestFault
+from cirrus_cloudlet.errors import Refusal, RequestFault
 from cirrus_cloudlet.storage.keys import Key
 from cirrus_cloudlet.storage.uploads import IncomingFile, Segment
 from cirrus_cloudlet.submit import Order
@@ -56,10 +56,10 @@ async def put_segment(cloud: Cloud, call: Call, key: Key) -> Response:
     fields = await call.fields(frozenset({"file", "index"}))
     name, index = require(fields, "file"), require(fields, "index")
     if not re.fullmatch(r"[0-9]{1,18}", index):
-        raise Refused(f"index {index!r} is not a byte position")
+        raise Refusal(f"index {index!r} is not a byte position")
     upload = await run_in_threadpool(cloud.uploads.find, name, _owner(key), _lifetime_s(cloud))
     if upload.origin != "tempfile":
-        raise Refused(f"file {name!r} is from putfile and takes no segments")
+        raise Refusal(f"file {name!r} is from putfile and takes no segments")
     position, limit = int(index), _limit(cloud)
     if position > limit:
         raise RequestFault(413, f"the limit is {limit} bytes")
@@ -97,7 +97,7 @@ async def get_job(cloud: Cloud, call: Call, key: Key) -> Response:
         cloud.inventory.current().location(company, location)
         job = cloud.jobs.find(job_id)
         if job is None or (job.company, job.location, job.device) != (company, location, device):
-            raise Refused(f"unknown job {job_id!r}")
+            raise Refusal(f"unknown job {job_id!r}")
         return answers.job_fields(job)
 
     return JSONResponse(await run_in_threadpool(found))

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from cirrus_cloudlet import __version__
-from cirrus_cloudlet.errors import Refused, SettingsError
+from cirrus_cloudlet.errors import Refusal, SettingsError
 
 
 def run() -> None:
@@ -39,7 +39,7 @@ def _run() -> None:
         with contextlib.suppress(BrokenPipeError):
             _open_folder(arguments.data, make=arguments.begins)
             arguments.run(arguments)
-    except (SettingsError, Refused) as error:
+    except (SettingsError, Refusal) as error:
         sys.exit(f"cirrus-cloudlet: {error}")
     except OSError as error:
         sys.exit(f"cirrus-cloudlet: {error}")

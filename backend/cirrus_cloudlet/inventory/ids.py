@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from typing import NamedTuple
 
-from cirrus_cloudlet.errors import Refused
+from cirrus_cloudlet.errors import Refusal
 
 
 class Target(NamedTuple):
@@ -22,13 +22,13 @@ def check_id(text: str, kind: str) -> str:
     """Return `text`, if it is a valid id.
 
     Raises:
-        Refused: the text is empty, `.` or `..`, or has `:`, `;` or a control character.
+        Refusal: the text is empty, `.` or `..`, or has `:`, `;` or a control character.
     """
     if text in ("", ".", ".."):
-        raise Refused(f"{kind} id {text!r} is not allowed")
+        raise Refusal(f"{kind} id {text!r} is not allowed")
     for character in text:
         if character in ":;" or unicodedata.category(character) in ("Cc", "Cs"):
-            raise Refused(f"{kind} id {text!r} holds {character!r}, which is not allowed")
+            raise Refusal(f"{kind} id {text!r} holds {character!r}, which is not allowed")
     return text
 
 
@@ -36,14 +36,14 @@ def parse_targets(text: str) -> list[Target]:
     """Read the targets of `LocID:DevID;LocID:DevID…` in order; a target may come twice.
 
     Raises:
-        Refused: the list is empty, or an item is not two ids.
+        Refusal: the list is empty, or an item is not two ids.
     """
     if not text:
-        raise Refused("targets is empty")
+        raise Refusal("targets is empty")
     found = []
     for item in text.split(";"):
         parts = item.split(":")
         if len(parts) != 2:
-            raise Refused(f"target {item!r} is not of the form LocID:DevID")
+            raise Refusal(f"target {item!r} is not of the form LocID:DevID")
         found.append(Target(check_id(parts[0], "location"), check_id(parts[1], "device")))
     return found

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cirrus_cloudlet.errors import Refused
+from cirrus_cloudlet.errors import Refusal
 
 DEFAULT_FILE_TARGET = "{location}/{device}/{jobid}-{title}.{ext}"
 
@@ -100,21 +100,21 @@ class Inventory:
         """Return the location with these ids.
 
         Raises:
-            Refused: there is no such location.
+            Refusal: there is no such location.
         """
         if company not in self.companies:
-            raise Refused(f"unknown company {company!r}")
+            raise Refusal(f"unknown company {company!r}")
         if location not in self.companies[company]:
-            raise Refused(f"unknown location {location!r}")
+            raise Refusal(f"unknown location {location!r}")
         return self.companies[company][location]
 
     def device(self, company: str, location: str, device: str) -> Device:
         """Return the device with these ids.
 
         Raises:
-            Refused: there is no such device.
+            Refusal: there is no such device.
         """
         devices = self.location(company, location).devices
         if device not in devices:
-            raise Refused(f"unknown device {device!r} at location {location!r}")
+            raise Refusal(f"unknown device {device!r} at location {location!r}")
         return devices[device]

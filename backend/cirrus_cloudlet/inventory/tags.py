@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from cirrus_cloudlet.errors import Refused
+from cirrus_cloudlet.errors import Refusal
 
 FILE_TAGS = frozenset({"jobid", "title", "location", "device", "ext", "date"})
 COMMAND_TAGS = FILE_TAGS | {"file"}
@@ -23,12 +23,12 @@ def check_tags(pattern: str, known: frozenset[str]) -> None:
     """Check that each tag of a pattern is known.
 
     Raises:
-        Refused: a tag is unknown.
+        Refusal: a tag is unknown.
     """
     for tag in _TAG.findall(pattern):
         if tag not in known:
             listed = " ".join(f"{{{name}}}" for name in sorted(known))
-            raise Refused(f"target has an unknown tag {{{tag}}}; the known ones are {listed}")
+            raise Refusal(f"target has an unknown tag {{{tag}}}; the known ones are {listed}")
 
 
 def substitute(pattern: str, values: Mapping[str, str]) -> str:

@@ -33,7 +33,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from cirrus_cloudlet.errors import Refused, SettingsError
+from cirrus_cloudlet.errors import Refusal, SettingsError
 from cirrus_cloudlet.formats import DEVICE_FORMATS
 from cirrus_cloudlet.inventory.ids import check_id
 from cirrus_cloudlet.inventory.inventory import (
@@ -86,7 +86,7 @@ def read_inventory(text: str, source: str) -> Inventory:
         raise SettingsError(f"{source}: {error}") from error
     try:
         return _inventory(found)
-    except Refused as error:
+    except Refusal as error:
         raise SettingsError(f"{source}: {error}") from error
 
 
@@ -115,20 +115,20 @@ def _inventory(found: dict[str, Any]) -> Inventory:
 def _device(table: Mapping[str, Any], where: str) -> Device:
     kind = TYPE_NAMES.get(table["type"])
     if kind is None:
-        raise Refused(f"{where}: type is {table['type']!r}, not one of {', '.join(TYPE_NAMES)}")
+        raise Refusal(f"{where}: type is {table['type']!r}, not one of {', '.join(TYPE_NAMES)}")
     formats = tuple(table.get("formats", ["any"]))
     for name in formats:
         if name not in DEVICE_FORMATS:
             listed = ", ".join(DEVICE_FORMATS)
-            raise Refused(f"{where}: formats has {name!r}, which is not one of {listed}")
+            raise Refusal(f"{where}: formats has {name!r}, which is not one of {listed}")
     props = table.get("props", {})
     if not all(isinstance(value, str) for value in props.values()):
-        raise Refused(f"{where}: props: every value is written as a text")
+        raise Refusal(f"{where}: props: every value is written as a text")
     try:
         check_props(props)
         target = _target(kind, table.get("target", ""))
-    except Refused as error:
-        raise Refused(f"{where}: {error}") from error
+    except Refusal as error:
+        raise Refusal(f"{where}: {error}") from error
     return Device(
         company=table["company"],
         location=table["location"],
@@ -150,17 +150,17 @@ def _target(kind: DeviceType, target: str) -> str:
         target = target or DEFAULT_FILE_TARGET
         check_tags(target, FILE_TAGS)
         if ".." in target.split("/") or target.endswith("/") or "\0" in target:
-            raise Refused(f"target {target!r} is not the path of a file")
+            raise Refusal(f"target {target!r} is not the path of a file")
     elif kind is DeviceType.COMMAND:
         check_tags(target, COMMAND_TAGS)
         try:
             words = shlex.split(target)
         except ValueError as error:
-            raise Refused(f"target {target!r} is not a command line: {error}") from error
+            raise Refusal(f"target {target!r} is not a command line: {error}") from error
         if not words:
-            raise Refused("target is missing: a command line is needed")
+            raise Refusal("target is missing: a command line is needed")
     elif kind is DeviceType.PRINTER and not target:
-        raise Refused("target is missing: the name of a CUPS queue is needed")
+        raise Refusal("target is missing: the name of a CUPS queue is needed")
     return target
 
 
@@ -180,7 +180,7 @@ def _limits(table: dict[str, Any]) -> Limits:
     _check(table, _LIMITS, (), "[limits]")
     for key, value in table.items():
         if not value > 0:
-            raise Refused(f"[limits]: {key} has to be more than 0")
+            raise Refusal(f"[limits]: {key} has to be more than 0")
     return Limits(**table)
 
 
@@ -190,7 +190,7 @@ def _tables(found: Mapping[str, Any], kind: str) -> list[tuple[str, dict[str, An
     for number, table in enumerate(found.get(kind, []), 1):
         where = f"[[{kind}]] number {number}"
         if not isinstance(table, dict):
-            raise Refused(f"{where} is not a table")
+            raise Refusal(f"{where} is not a table")
         if isinstance(table.get("id"), str):
             where += f" ({table['id']})"
         tables.append((where, table))
@@ -202,14 +202,14 @@ def _check(
 ) -> None:
     for name, value in table.items():
         if name not in fields:
-            raise Refused(f"{where}: unknown field {name!r}; known: {', '.join(fields)}")
+            raise Refusal(f"{where}: unknown field {name!r}; known: {', '.join(fields)}")
         if type(value) is not fields[name]:
-            raise Refused(f"{where}: {name} has to be {_TYPE_WORDS[fields[name]]}")
+            raise Refusal(f"{where}: {name} has to be {_TYPE_WORDS[fields[name]]}")
         if fields[name] is _STRINGS and fields is not _TOP and not _are_texts(value):
-            raise Refused(f"{where}: {name} has to be a list of texts")
+            raise Refusal(f"{where}: {name} has to be a list of texts")
     for name in needed:
         if name not in table:
-            raise Refused(f"{where}: field {name!r} is missing")
+            raise Refusal(f"{where}: field {name!r} is missing")
 
 
 def _are_texts(values: Any) -> bool:
@@ -219,17 +219,17 @@ def _are_texts(values: Any) -> bool:
 def _id(table: Mapping[str, Any], name: str, where: str) -> str:
     try:
         return check_id(table[name], name)
-    except Refused as error:
-        raise Refused(f"{where}: {error}") from error
+    except Refusal as error:
+        raise Refusal(f"{where}: {error}") from error
 
 
 def _add(known: dict[str, _T], key: str, value: _T, where: str) -> None:
     if key in known:
-        raise Refused(f"{where}: there is another of the same id")
+        raise Refusal(f"{where}: there is another of the same id")
     known[key] = value
 
 
 def _known(known: Mapping[str, _T], key: str, kind: str, where: str) -> _T:
     if key not in known:
-        raise Refused(f"{where}: {kind} {key!r} is not in this file")
+        raise Refusal(f"{where}: {kind} {key!r} is not in this file")
     return known[key]

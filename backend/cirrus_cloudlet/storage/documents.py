@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cirrus_cloudlet.errors import Refused
+from cirrus_cloudlet.errors import Refusal
 from cirrus_cloudlet.formats import HEAD_BYTES, sniff
 from cirrus_cloudlet.storage.database import Store
 
@@ -50,7 +50,7 @@ class Documents:
         """Store a document's bytes; call `insert` or `discard` next.
 
         Raises:
-            Refused: the document is empty or larger than `limit` bytes, or `chunks` raises it.
+            Refusal: the document is empty or larger than `limit` bytes, or `chunks` raises it.
         """
         path = self._folder / secrets.token_hex(16)
         digest = hashlib.sha256()
@@ -61,12 +61,12 @@ class Documents:
                 for chunk in chunks:
                     size += len(chunk)
                     if size > limit:
-                        raise Refused(f"the document is larger than {limit} bytes")
+                        raise Refusal(f"the document is larger than {limit} bytes")
                     head += chunk[: HEAD_BYTES - len(head)]
                     digest.update(chunk)
                     file.write(chunk)
                 if not size:
-                    raise Refused("the document is empty")
+                    raise Refusal("the document is empty")
                 file.flush()
                 os.fsync(file.fileno())
             _sync_folder(self._folder)

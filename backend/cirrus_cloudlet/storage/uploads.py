@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from cirrus_cloudlet.errors import Refused, RequestFault
+from cirrus_cloudlet.errors import Refusal, RequestFault
 from cirrus_cloudlet.storage.database import Store
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class Uploads:
         """Find an upload by its name.
 
         Raises:
-            Refused: the owner has no such upload, or the upload has expired.
+            Refusal: the owner has no such upload, or the upload has expired.
         """
         with self._store.reading() as db:
             row = db.execute(
@@ -135,7 +135,7 @@ class Uploads:
             ).fetchone()
         # the same message for another company's file, so that its name is not confirmed
         if row is None or row["owner"] != owner or row["created"] + lifetime_s < time.time():
-            raise Refused(f"file {name!r} is unknown or has expired")
+            raise Refusal(f"file {name!r} is unknown or has expired")
         return Upload(*row)
 
     def incoming(self, limit_bytes: int) -> IncomingFile:
@@ -146,7 +146,7 @@ class Uploads:
         """Add a complete segment to an upload.
 
         Raises:
-            Refused: the upload has expired.
+            Refusal: the upload has expired.
         """
         received.keep()
         try:
@@ -157,7 +157,7 @@ class Uploads:
                 )
         except sqlite3.IntegrityError as error:
             received.path.unlink(missing_ok=True)
-            raise Refused(f"file {name!r} is unknown or has expired") from error
+            raise Refusal(f"file {name!r} is unknown or has expired") from error
 
     def segments(self, name: str) -> list[Segment]:
         """List the segments of an upload in the order of their arrival."""
@@ -213,7 +213,7 @@ def assemble(segments: Sequence[Segment]) -> list[Extent]:
     """Map each byte of the whole file to the newest segment that has this byte.
 
     Raises:
-        Refused: the file is empty, or a byte before its end is missing.
+        Refusal: the file is empty, or a byte before its end is missing.
     """
     waiting = sorted(segments, key=lambda segment: segment.position, reverse=True)
     active: list[tuple[int, Segment]] = []  # a heap, the latest segment on top
@@ -231,7 +231,7 @@ def assemble(segments: Sequence[Segment]) -> list[Extent]:
             extents.append(Extent(top.file, position - top.position, stop - position))
             position = stop
         elif waiting:
-            raise Refused(f"the file is not complete: byte {position} is missing")
+            raise Refusal(f"the file is not complete: byte {position} is missing")
     if not extents:
-        raise Refused("the file is empty")
+        raise Refusal("the file is empty")
     return extents

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cirrus_cloudlet.errors import Refused
+from cirrus_cloudlet.errors import Refusal
 from cirrus_cloudlet.storage.uploads import Segment, assemble
 
 _places = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 12)), max_size=12)
@@ -25,10 +25,10 @@ def test_the_newest_byte_counts(places: list[tuple[int, int]]) -> None:
             painted[segment.position + offset] = (segment.file, offset)
     gap = next((at for at in range(max(painted, default=0)) if at not in painted), None)
     if not painted:
-        with pytest.raises(Refused, match="empty"):
+        with pytest.raises(Refusal, match="empty"):
             assemble(segments)
     elif gap is not None:
-        with pytest.raises(Refused, match=f"byte {gap} is missing"):
+        with pytest.raises(Refusal, match=f"byte {gap} is missing"):
             assemble(segments)
     else:
         found = [
