@@ -45,15 +45,17 @@ def test_a_held_job_speaks_its_owners_language(own_site: PrintSite) -> None:
         "Warten auf die Zustellung am Standort Paris. Der Auftrag"
     )
     assert "lief cirrus-statusd nicht" in _says(site, german)
-    assert _says(site, english).startswith("Waiting for delivery at Paris. The cloud has it")
+    assert _says(site, english).startswith("Waiting for delivery at Paris. The cloud already has")
     with site.start_statusd(environ={"LANG": "fr_FR.UTF-8"}) as poller:
         eventually(lambda: "lief cirrus" not in _says(site, german))
         assert _says(site, german) == (
             "Warten auf die Zustellung am Standort Paris. "
-            "Der Auftrag ist schon in der Cloud: Ein Abbruch hier hält ihn nicht mehr auf."
+            "Der Auftrag ist schon in der Cloud; ein Abbruch hier hält ihn nicht mehr auf."
         )
-        eventually(lambda: "did not run" not in _says(site, english))
-        assert _says(site, english).startswith("Waiting for delivery at Paris. The cloud has it")
+        eventually(lambda: "was not running" not in _says(site, english))
+        assert _says(site, english).startswith(
+            "Waiting for delivery at Paris. The cloud already has"
+        )
         eventually(
             lambda: (
                 site.cups.printer(queue)["printer-state-message"]

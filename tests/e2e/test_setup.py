@@ -147,11 +147,11 @@ def test_from_nothing_to_paper(polled: PrintSite) -> None:
     terminal.answer("Company", "Acme")
     terminal.answer_unseen("API key (not shown)", "no key at all")
     terminal.answer_unseen("API key (not shown)", "a-key-that-is-none")
-    terminal.sees("Check that the key is whole")  # before anything else is asked
+    terminal.sees("Check that the key is complete")  # before anything else is asked
     terminal.answer("Company (its id) [Acme]", "")
     terminal.answer_unseen("API key (not shown)", polled.key)
     terminal.answer("Location", "Atlantis")
-    terminal.sees("Give company and location by the ids")
+    terminal.sees("Use the server's ids for company and location")
     terminal.answer("Location", "Paris")
     terminal.sees("Devices at Paris: 2")
     terminal.sees("Paris:Second  Second at Paris office")
@@ -239,7 +239,8 @@ def test_told_before_anything_is_asked(bare: PrintSite) -> None:
         text=True,
     )
     assert (
-        done.returncode == 3 and "Run this as root" in json.loads(done.stdout)["error"]["message"]
+        done.returncode == 3
+        and "Run this command as root" in json.loads(done.stdout)["error"]["message"]
     )
     bare.cups.stop()
     done = bare.cirrusctl(*words)
@@ -267,8 +268,8 @@ def test_what_is_wrong(bare: PrintSite) -> None:
         (options(bare, server="127.0.0.1:1"), 4, "(CB-411)"),
         (options(bare, server="http://what"), 2, "not a host name, or host name and port. Write"),
         (options(bare)[1:], 4, "without TLS, use --plain"),
-        (options(bare, location="Atlantis"), 4, "Give company and location by the ids that they"),
-        (options(bare, "location", key_file=str(wrong)), 4, "Check that the key is whole"),
+        (options(bare, location="Atlantis"), 4, "Use the server's ids for company and"),
+        (options(bare, "location", key_file=str(wrong)), 4, "Check that the key is complete"),
         (options(bare, key_file=str(bare.root / "none")), 2, "(No such file or directory). Name"),
         (options(bare, key_file=str(several)), 2, "(it holds no key, or more than one). Name a"),
         (options(bare, ca_file=str(bare.root / "none")), 2, "none can not be read. Name the file"),

@@ -216,7 +216,7 @@ def test_cancel_after_submission(own_site: PrintSite) -> None:
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")
     eventually(lambda: f"[Job {job_id}] Accepted by" in site.cups.error_log())
     site.cups.run("cancel", str(job_id))
-    eventually(lambda: "has the job already and will print it" in site.cups.error_log())
+    eventually(lambda: "already has the job and will print it" in site.cups.error_log())
     assert site.cups.job(job_id)["job-state"] == 7
     site.cloud.cli("location", "online", "Paris")
     assert [j["state_name"] for j in site.wait_jobs(lambda j: j[0]["state"] == 2)] == ["delivered"]
@@ -231,7 +231,7 @@ def test_offline_location(own_site: PrintSite) -> None:
     job = site.cups.wait_job(site.cups.lp(queue, data=b"x"))
     assert job["job-state"] == 9
     message = job["job-printer-state-message"]
-    assert "delivery not seen yet" in message
+    assert "delivery not yet confirmed" in message
     assert "Waiting for Paris to fetch the job" in message
 
 
@@ -251,7 +251,7 @@ def test_wait_levels(site: PrintSite, wait: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("verb", "state", "message"),
-    [("delete", 7, "Deleted at Paris"), ("trash", 7, "Put into the trash"), ("save", 9, "")],
+    [("delete", 7, "Deleted at Paris"), ("trash", 7, "Moved to the trash"), ("save", 9, "")],
 )
 def test_recipients_decision(site: PrintSite, verb: str, state: int, message: str) -> None:
     """Deleted or trashed at the cloud: canceled. Saved by its recipient: completed."""
@@ -500,7 +500,7 @@ def test_status_query_never_submits_again(own_site: PrintSite) -> None:
         queue = site.queue(driver=False, server=server.name, options="?waittimeout=2")
         job = site.cups.wait_job(site.cups.lp(queue, data=b"x"), "held")
     assert "Waiting for delivery at Paris" in job["job-printer-state-message"]
-    assert "cirrus-statusd did not run" in job["job-printer-state-message"]
+    assert "cirrus-statusd was not running" in job["job-printer-state-message"]
     assert [r.method for r in server.requests].count("PUT") == 1
 
 

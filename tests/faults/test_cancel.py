@@ -21,7 +21,7 @@ STEPS: dict[str, tuple[int, bytes, str]] = {
     "later putsegment": (LARGE, b"&index=1", ""),
     "putfile": (SMALL, b"PUT /api/putfile?", "may be printed already"),
     "submitfile": (LARGE, b"POST /api/submitfile", "may be printed already"),
-    "get job": (SMALL, b"GET /api/get/job/", "has the job already and will print it"),
+    "get job": (SMALL, b"GET /api/get/job/", "already has the job and will print it"),
 }
 
 

@@ -30,13 +30,13 @@ class CloudApis:
         if plain and not server.may_be_plain:
             raise BadConfiguration(
                 tr(
-                    "The queue asks for encryption=never, but what is sent to {server} "
-                    "leaves this machine.",
+                    "The queue has encryption=never, but data sent to {server} leaves this "
+                    "machine.",
                     server=queue.server,
                 ),
                 tr(
-                    "Remove it from the queue's URI, or set allow_plaintext = true in "
-                    "the server's entry."
+                    "Remove encryption=never from the queue's URI, or set allow_plaintext = "
+                    "true in the server's entry."
                 ),
             )
         name = (queue.server, queue.company, plain)

@@ -156,7 +156,7 @@ class Exchange:
         elif by_status and self.status in _ADVICE:
             advice = _ADVICE[self.status]
         elif self.sets_up:
-            advice = tr("Give company and location by the ids that they have there.")
+            advice = tr("Use the server's ids for company and location.")
         elif self.discovers:
             advice = tr(
                 "Correct the company and locations of {server} in servers.d.", server=self.server
@@ -189,7 +189,7 @@ class Exchange:
         )
         advice = tr("Put a valid key for {server} into servers.d.", server=self.server)
         if self.sets_up:
-            advice = tr("Check that the key is whole, still valid, and of this company.")
+            advice = tr("Check that the key is complete and valid and belongs to this company.")
         return KeyRefused(text, advice, detail=self._detail)
 
     def not_permitted(self) -> NotPermitted:
@@ -247,7 +247,7 @@ class Exchange:
         """The error for a 2xx answer that the API's document does not have."""
         detail = f"{self.verb}: status {self.status}, {len(self.answer)} bytes: {self.words}"
         text = tr(
-            "{server} did not answer as the print API does: {reason}.",
+            "Unexpected answer from {server} ({reason}).",
             server=self.server,
             reason=reason,
         )
@@ -280,7 +280,7 @@ class Exchange:
         detail = f"{self.verb}: {reason}"
         if self.submits and sent.is_sent and len(sent):
             text = tr(
-                "The answer of {server} got lost ({reason}).", server=self.server, reason=reason
+                "The answer of {server} was lost ({reason}).", server=self.server, reason=reason
             )
             return SubmitUnanswered(text, detail=detail)
         text = tr("Cannot reach {server} ({reason}).", server=self.server, reason=reason)

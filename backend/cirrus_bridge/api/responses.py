@@ -27,7 +27,7 @@ def lines(exchange: Exchange, count: int) -> tuple[str, ...]:
     found = tuple(line.strip() for line in exchange.text.split("\n"))
     if len(found) != count:
         raise exchange.useless(
-            tr("{wanted} lines were expected, {found} came", wanted=count, found=len(found))
+            tr("expected {wanted} lines, received {found}", wanted=count, found=len(found))
         )
     return found
 
@@ -53,10 +53,10 @@ def receipts(exchange: Exchange, targets: Sequence[Target]) -> list[Receipt]:
     ids = exchange.text.split()
     if len(ids) != len(targets):
         raise exchange.useless(
-            tr("{wanted} job ids were expected, {found} came", wanted=len(targets), found=len(ids))
+            tr("expected {wanted} job ids, received {found}", wanted=len(targets), found=len(ids))
         )
     if len(set(ids)) != len(ids) or not all(map(_JOB_ID.fullmatch, ids)):
-        raise exchange.useless(tr("it sent something else than job ids"))
+        raise exchange.useless(tr("expected job ids, received something else"))
     return [Receipt(target, job_id) for target, job_id in zip(targets, ids, strict=True)]
 
 

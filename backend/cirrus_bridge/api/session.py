@@ -215,12 +215,11 @@ def new_session(server: Server) -> requests.Session:
     if server.ca_file and not os.access(server.ca_file, os.R_OK):
         raise BadConfiguration(
             tr(
-                "ca_file {file} can not be read by user id {user}, as which Cirrus "
-                "Bridge talks to servers.",
+                "Cirrus Bridge cannot read ca_file {file} as user id {user}.",
                 file=server.ca_file,
                 user=os.geteuid(),
             ),
-            tr("Put it outside servers.d, readable for everybody."),
+            tr("Put the file outside servers.d, readable by everyone."),
         )
     session = _Session()
     for scheme in ("http://", "https://"):

@@ -66,13 +66,13 @@ def translated(exchange: Exchange, sent: RequestBody) -> Iterator[None]:
     except (rq.InvalidURL, rq.InvalidProxyURL, rq.MissingSchema) as error:
         raise BadConfiguration(
             tr(
-                "Address or proxy of {server} can not be used: {error}.",
+                "Invalid address or proxy of {server} ({error}).",
                 server=exchange.server,
                 error=error,
             )
             if exchange.sets_up
             else tr(
-                "The entry of {server} in servers.d can not be used: {error}.",
+                "Invalid entry of {server} in servers.d ({error}).",
                 server=exchange.server,
                 error=error,
             )
@@ -117,13 +117,15 @@ def check_status(exchange: Exchange) -> None:
         raise _REFUSALS[status](exchange)
     elif status in _TRY_AGAIN or (status >= 500 and not exchange.submits):
         raise ServerFault(
-            tr("{server} can not answer now (status {status}).", server=server, status=status),
+            tr("{server} cannot answer right now (status {status}).", server=server, status=status),
             detail=detail,
             retry_after_s=_retry_after_s(exchange.headers),
         )
     elif status >= 500:
         text = tr(
-            "{server} failed while it took the job (status {status}).", server=server, status=status
+            "{server} failed while accepting the job (status {status}).",
+            server=server,
+            status=status,
         )
         raise SubmitUnanswered(text, detail=detail)
     else:
@@ -148,7 +150,7 @@ def _plain(error: BaseException, reason: str) -> str:
     return f"{name}: {' '.join(reason.split())[:120].rstrip('.')}"
 
 
-_NOT_LOOKED_UP = tr("its name can not be looked up")
+_NOT_LOOKED_UP = tr("cannot look up its name")
 _CLOSED = tr("connection closed without an answer")
 _PLAIN = (
     ("refused", tr("connection refused")),
@@ -160,7 +162,7 @@ _PLAIN = (
     ("reset", tr("connection reset")),
     ("without response", _CLOSED),
     ("EOF occurred", _CLOSED),
-    ("No route", tr("no route to it")),
+    ("No route", tr("no route to the host")),
     ("unreachable", tr("network unreachable")),
     ("Broken pipe", tr("connection broken")),
 )

@@ -43,8 +43,8 @@ from cirrus_bridge.sending.submit import Document, Submission
 
 # cupsd ends a job when its backend fails for a file that is not the last one
 ONE_OF_SEVERAL = tr(
-    "CUPS does not go on with the other files of this job. When the cause is mended, restart the "
-    "job: files that were accepted are not printed again."
+    "CUPS does not print the other files of this job. Fix the cause, then restart the job. "
+    "Files that were accepted are not printed again."
 )
 MOST_OPEN_RUNS = 5
 OK = EXIT_CODES[Disposition.DONE]
@@ -124,7 +124,7 @@ class BackendRun:
         self._hand_over(keys, queue, "complete")
         self.report.lasting(
             tr(
-                "Stopped, but {server} has the job already and will print it: {ids}.",
+                "Stopped, but {server} already has the job and will print it: {ids}.",
                 server=queue.server,
                 ids=_ids(tracked(documents)),
             )
@@ -258,7 +258,7 @@ class BackendRun:
         texts = [held_message(targets, self._offline(queue, targets), now)]
         if handover == "complete":
             text = tr(
-                "Accepted by {server}, delivery not seen yet. {states}.",
+                "Accepted by {server}, delivery not yet confirmed. {states}.",
                 server=queue.server,
                 states=told(targets),
             )
@@ -266,7 +266,7 @@ class BackendRun:
         if not self.journal.poller_is_alive():
             # a time, because the message stays for as long as the job waits
             time = format(now, "%H:%M")
-            texts.append(tr("At {time}, cirrus-statusd did not run: start it.", time=time))
+            texts.append(tr("cirrus-statusd was not running at {time}. Start it.", time=time))
         self.report.lasting(joined(" ", texts))
         return EXIT_CODES[Disposition.HOLD] if handover == "hold" else OK
 

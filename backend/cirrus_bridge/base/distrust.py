@@ -29,20 +29,18 @@ PASSING = (Distrust.EXPIRED, Distrust.NOT_YET_VALID)  # may end by themselves
 CERTIFICATE = (*PASSING, Distrust.OTHER_NAME, Distrust.UNKNOWN_CA, Distrust.OTHER_CERTIFICATE)
 
 ADVICE: Mapping[Distrust, str] = {
-    Distrust.EXPIRED: tr("Have the server's certificate renewed; the server's administrator can."),
-    Distrust.NOT_YET_VALID: tr(
-        "Look at this machine's clock (timedatectl), then at the certificate."
-    ),
+    Distrust.EXPIRED: tr("Ask the server's administrator to renew the certificate."),
+    Distrust.NOT_YET_VALID: tr("Check this machine's clock (timedatectl), then the certificate."),
     Distrust.OTHER_NAME: tr(
-        "Name the server in servers.d and in the queues' URIs as its certificate "
-        "does, or have a certificate made for this name."
+        "Use the name from the certificate in servers.d and in the queues' URIs, or ask for a "
+        "certificate for this name."
     ),
     Distrust.UNKNOWN_CA: tr(
-        "Put the file of the CA that has signed it into servers.d as ca_file, or "
-        "add it to this machine's CAs (update-ca-certificates)."
+        "Set ca_file in servers.d to the file of the CA that signed the certificate, or add the "
+        "CA to this machine (update-ca-certificates)."
     ),
     Distrust.OTHER_CERTIFICATE: tr(
-        "Look at what the server, or a proxy in front of it, offers: openssl s_client "
+        "Check the certificate of the server, or of the proxy in front of it: openssl s_client "
         "-connect HOST:PORT"
     ),
     Distrust.NO_TLS: tr(

@@ -88,7 +88,7 @@ class Configuration:
                 what=what,
                 folder=self.folder,
             ),
-            tr("Add one with its host, company and api_key, then cupsenable the queue."),
+            tr("Add an entry with host, company and api_key, then cupsenable the queue."),
         )
 
     def queue(self, uri: str, defaults: QueueSettings | None = None) -> QueueUri:

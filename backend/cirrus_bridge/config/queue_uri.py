@@ -89,7 +89,7 @@ def parse_queue_uri(text: str, defaults: QueueSettings | None = None) -> QueueUr
     authority, slash, path = rest.partition("/")
     if "@" in authority:
         raise _bad(
-            tr("it holds a user or password, which everybody could see; keys go into servers.d")
+            tr("it contains a user or password, which everyone could see; keys go into servers.d")
         )
     try:
         host, port = parse_server(authority)
@@ -151,7 +151,7 @@ def check_id(text: str) -> None:
     if not text or text in (".", ".."):
         raise ValueError(tr("must not be empty, '.' or '..'"))
     if any(char in ";:" or not char.isprintable() for char in text):
-        raise ValueError(tr("must not hold ':', ';' or control characters: the API has no way to"))
+        raise ValueError(tr("must not contain ':', ';' or control characters"))
 
 
 def _target(text: str) -> Target:
@@ -200,6 +200,6 @@ def _quote(text: str) -> str:
 
 def _bad(reason: str) -> BadQueueUri:
     return BadQueueUri(
-        tr("The queue's URI is wrong: {reason}. The form is {form}.", reason=reason, form=FORM),
-        tr("Correct it with lpadmin -v, then cupsenable the queue."),
+        tr("Invalid queue URI ({reason}). The form is {form}.", reason=reason, form=FORM),
+        tr("Correct the URI with lpadmin -v, then cupsenable the queue."),
     )

@@ -73,5 +73,5 @@ def write_private(path: Path, text: str) -> None:
 
 def _not_written(path: Path, why: str | None) -> BadConfiguration:
     return BadConfiguration(
-        tr("{path} can not be written ({error}).", path=path, error=why), tr("Run this as root.")
+        tr("Cannot write {path} ({error}).", path=path, error=why), tr("Run this command as root.")
     )

@@ -16,7 +16,7 @@ from cirrus_bridge.base.translation import joined, tr, trn
 from cirrus_bridge.delivery.tracking import Tracked, describe
 
 OFFLINE_AFTER_S = 60.0
-CANCELING = tr("The cloud has it: canceling it here does not stop it.")
+CANCELING = tr("The cloud already has the job; canceling it here does not stop it.")
 
 WAITING_REASON = "cirrus-delivery-waiting-report"
 FAILED_REASON = "cirrus-delivery-failed-warning"
@@ -101,7 +101,7 @@ def queue_news(
         reasons.add(FAILED_REASON)
     if trouble and parts:
         reasons.add(UNASKED_REASON)
-        parts.append(tr("how it goes on is not seen: {trouble}", trouble=trouble))
+        parts.append(tr("their status cannot be checked right now: {trouble}", trouble=trouble))
     parts += notices
     if is_away:
         reasons.add(UNASKED_REASON)

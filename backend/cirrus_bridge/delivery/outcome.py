@@ -43,8 +43,8 @@ def check_delivered(targets: Sequence[Tracked]) -> None:
         )
     if DeliveryState.UNKNOWN in states:
         raise DeliveryUnknown(
-            tr("{states}. It may have been printed.", states=told(targets)),
-            tr("Look at the printer, and print again if it was not."),
+            tr("{states}. The document may have been printed.", states=told(targets)),
+            tr("Look at the printer. Print the document again if it was not printed."),
         )
     if any(state.is_final and not state.reached_recipient for state in states):
         if any(state.reached_recipient for state in states):

@@ -29,14 +29,14 @@ WORDS = {
         "The server's job for {location}:{device} is not the document that was sent"
     ),
     DeliveryState.UNKNOWN: marked(
-        "The server knows nothing any more of the job for {location}:{device}"
+        "The server no longer has a record of the job for {location}:{device}"
     ),
     DeliveryState.SUBMITTED: marked("Waiting for {location} to fetch the job"),
     DeliveryState.RECEIVED: marked("Received at {location}"),
     DeliveryState.DELIVERED: marked("Delivered at {location}:{device}"),
     DeliveryState.DELETED: marked("Deleted at {location}"),
     DeliveryState.SAVED: marked("Saved by the recipient at {location}"),
-    DeliveryState.TRASHED: marked("Put into the trash by the recipient at {location}"),
+    DeliveryState.TRASHED: marked("Moved to the trash by the recipient at {location}"),
 }
 
 

@@ -124,7 +124,7 @@ class _Listing:
         except OSError as error:
             self.tell(
                 tr(
-                    "What {server} answered can not be kept for later: {error}.",
+                    "Cannot cache the answer of {server} ({error}).",
                     server=place.server,
                     error=error.strerror,
                 )
@@ -160,8 +160,8 @@ class _Listing:
     def _tell_of_too_many(self, place: Place) -> None:
         self.tell(
             tr(
-                "Not all devices of location {location} of {server} are listed, as there was no "
-                "time for more. Queues for them can be made by their URI.",
+                "Some devices of location {location} of {server} are not listed (no time left). "
+                "To add a queue for such a device, use its URI.",
                 location=place.location,
                 server=place.server,
             )
@@ -181,8 +181,8 @@ def _within_reason(place: Place, answer: Mapping[str, Any], tell: Tell) -> Mappi
         return answer
     tell(
         tr(
-            "Location {location} of {server} has {found} devices, of which the first {most} are "
-            "listed. Queues for the others can be made by their URI.",
+            "Location {location} of {server} has {found} devices; only the first {most} are "
+            "listed. To add a queue for another device, use its URI.",
             location=place.location,
             server=place.server,
             found=len(found),
@@ -198,7 +198,7 @@ def _reason(error: Exception) -> str:
         return told_by(error)
     at = traceback.extract_tb(error.__traceback__)[-1]
     return tr(
-        "a fault of Cirrus Bridge itself ({kind} in {function}, line {line}).",
+        "internal error in Cirrus Bridge ({kind} in {function}, line {line}).",
         kind=type(error).__name__,  # the error's text may contain anything
         function=at.name,
         line=at.lineno,
@@ -218,8 +218,8 @@ def _ask_all(
         if server.company is None and server.locations:
             tell(
                 tr(
-                    "The entry of {server} in servers.d has locations but no company, without "
-                    "which they can not be asked for their devices. Add the company.",
+                    "The entry of {server} in servers.d has locations but no company, so none "
+                    "of its devices are listed. Add the company.",
                     server=server.name,
                 )
             )

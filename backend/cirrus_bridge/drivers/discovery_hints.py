@@ -1,4 +1,4 @@
-"""What discovery tells an administrator beside the devices. Pure."""
+"""Hints for an administrator that discovery gives besides the devices. Pure."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def nothing_to_ask(folder: Path, servers: Sequence[Server]) -> Iterator[str]:
     """Texts about a configuration, read from `folder`, in which discovery finds nothing."""
     if not servers:
         yield tr(
-            "There is no [[server]] entry in {folder}/*.toml, so there are no devices to list. Add "
-            "one with its host, company, api_key and locations.",
+            "There is no [[server]] entry in {folder}/*.toml, so there are no devices to list. "
+            "Add an entry with host, company, api_key and locations.",
             folder=folder / "servers.d",
         )
     for server in servers:
         if not server.locations:
             yield tr(
-                "The entry of {server} in servers.d has no locations, so none of its devices are "
-                'listed. Add them, such as locations = ["Paris"].',
+                "The entry of {server} in servers.d has no locations, so none of its devices "
+                'are listed. Add locations, such as locations = ["Paris"].',
                 server=server.name,
             )

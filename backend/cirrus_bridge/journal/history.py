@@ -114,7 +114,7 @@ def _documents(folder: Path, where: str, values: Sequence[object]) -> Past:
                 path=folder,
                 error=error.strerror,
             ),
-            tr("Run this as root."),
+            tr("Run this command as root."),
         ) from error
     with read_only(folder) as db:
         rows = db.execute(

@@ -530,5 +530,5 @@ def test_endless_answer() -> None:
 def test_a_ca_that_only_root_could_read() -> None:
     """Who talks to servers has given up root: that is told, and not that the server is away."""
     server = Server("cp.example.com", Secret(KEY), ca_file="/etc/cirrus-bridge/servers.d/gone.pem")
-    with pytest.raises(BadConfiguration, match="readable for everybody"):
+    with pytest.raises(BadConfiguration, match="readable by everyone"):
         CloudApi(server, "Acme", https=True, timeouts=UploadSettings()).version()

@@ -157,7 +157,7 @@ def test_stopped_once_the_cloud_has_it(tmp_path: Path, moment: str) -> None:
     assert interrupted
     assert code == 0
     assert document.state is State.LEFT
-    assert b"has the job already and will print it: 1-1" in site.said.getvalue()
+    assert b"already has the job and will print it: 1-1" in site.said.getvalue()
 
 
 def test_stopped_while_it_is_followed(site: Site) -> None:
@@ -165,7 +165,7 @@ def test_stopped_while_it_is_followed(site: Site) -> None:
     site.stops()
     assert site.print() == OK
     assert site.states == [State.LEFT]
-    assert b"has the job already and will print it" in site.said.getvalue()
+    assert b"already has the job and will print it" in site.said.getvalue()
 
 
 def test_stopped_while_the_answer_is_noted(site: Site) -> None:
@@ -222,13 +222,13 @@ def test_waittimeout(site: Site) -> None:
     queue = parse_queue_uri(URI, QueueSettings(onfailure="stop"))
     assert document.device_uri == followed_uri(queue)
     assert b"Waiting for delivery at Paris" in site.said.getvalue()
-    assert b"cirrus-statusd did not run" not in site.said.getvalue()
+    assert b"cirrus-statusd was not running" not in site.said.getvalue()
 
 
 def test_no_poller_runs(site: Site) -> None:
     """The job says what to start."""
     site.print()
-    assert b"cirrus-statusd did not run" in site.said.getvalue()
+    assert b"cirrus-statusd was not running" in site.said.getvalue()
 
 
 def test_others_wait(site: Site) -> None:

@@ -142,7 +142,7 @@ def test_exposed_key_file(tmp_path: Path) -> None:
         ("", '[[server]]\nhost = "h"\napi_key = "k"\ncolour = 1\n', "unknown name 'colour'"),
         ("", '[[server]]\nhost = "h"\napi_key = "k"\nca_file = "/no/such"\n', "ca_file"),
         ("", SERVER + 'locations = "Paris"\n', "'locations' must be a list, such as [\"Paris\""),
-        ("", SERVER + 'locations = ["a:b"]\n', "company or location must not hold"),
+        ("", SERVER + 'locations = ["a:b"]\n', "company or location must not contain"),
         ("", SERVER + "locations = [[1]]\n", "a text or a number"),
         ("", SERVER + SERVER, "two entries"),
     ],

@@ -51,7 +51,8 @@ def test_a_held_job_says_where_it_waits_and_since_when() -> None:
     assert said == (
         "Waiting for delivery at Paris (offline since 09:12); "
         "Waiting for delivery at Lyon (offline since 2026-11-24 09:12); "
-        "Received at Rome: no paper. The cloud has it: canceling it here does not stop it."
+        "Received at Rome: no paper. "
+        "The cloud already has the job; canceling it here does not stop it."
     )
 
 
@@ -105,7 +106,8 @@ def test_failures_come_first() -> None:
     """The newest failure, how many more, and why nothing is seen of the rest."""
     news = queue_news([_target(SUBMITTED)], {}, ["Job 3 …", "Job 2 …"], ["Job 1 …"], "no key", NOW)
     assert news.message == (
-        "Job 3 … (and 1 more); 1 job waiting at Paris; how it goes on is not seen: no key; Job 1 …"
+        "Job 3 … (and 1 more); 1 job waiting at Paris; "
+        "their status cannot be checked right now: no key; Job 1 …"
     )
     assert news.reasons == {FAILED_REASON, UNASKED_REASON}
 

@@ -154,7 +154,7 @@ def test_location_with_more_devices_than_there_is_time_for(tmp_path: Path) -> No
     assert kept is not None
     assert len(kept["Devices"]) == MOST_DEVICES
     assert f"has {MOST_DEVICES + 1} devices" in told[0]
-    assert "no time for more" in told[1]
+    assert "no time left" in told[1]
     assert 1 < len(lines) < MOST_DEVICES
 
 
@@ -179,7 +179,7 @@ def test_large_answer_costs_a_small_one_nothing(
     assert kept == read
     assert len(lines) == 2 + MOST_DEVICES * (len(read) - 1)
     assert len(told) == 2
-    assert all(("no time for more" in text) == (left_s < 1) for text in told)
+    assert all(("no time left" in text) == (left_s < 1) for text in told)
 
 
 class _LateClock(Clock):
