@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import ApiError, Refused, Retryable
@@ -17,20 +16,12 @@ from cirrus_bridge.base.model import DeliveryState, JobStatus, Receipt
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.delivery.tracking import ENOUGH, Tracked, describe
 from cirrus_bridge.journal.deliveries import DeliveryJournal
+from cirrus_bridge.sending.report import Report
 
 FIRST_WAIT_S = 0.3
 WAIT_FACTOR = 1.5
 LONGEST_WAIT_S = 10.0
 OTHERS_EVERY_S = 1.0
-
-
-class Report(Protocol):
-    """Where following says how it goes."""
-
-    def debug(self, text: str) -> None: ...
-    def info(self, text: str) -> None: ...
-    def server_away(self, text: str) -> None: ...
-    def server_back(self) -> None: ...
 
 
 @dataclass(slots=True)

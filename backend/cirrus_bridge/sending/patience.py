@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import (
@@ -27,6 +27,7 @@ from cirrus_bridge.base.model import DocumentKey
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.config.queue_uri import QueueUri, company_uri, followed_uri
 from cirrus_bridge.journal.submissions import Journal
+from cirrus_bridge.sending.report import Report
 
 CLASS_WAIT_S = 5.0  # a class with no member that works must not spin
 QUEUE_WAIT_S = 120.0
@@ -44,14 +45,6 @@ def waits(rng: random.Random) -> Iterator[float]:
     while True:
         yield rng.uniform(0.1, ceiling_s)
         ceiling_s = min(ceiling_s * 2, LONGEST_WAIT_S)
-
-
-class Report(Protocol):
-    """Where waiting is told."""
-
-    def debug(self, text: str) -> None: ...
-    def server_away(self, text: str) -> None: ...
-    def server_back(self) -> None: ...
 
 
 @dataclass(slots=True)

@@ -16,7 +16,6 @@ import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 from urllib.parse import quote
 
 from cirrus_bridge.api.client import CloudApi
@@ -43,6 +42,7 @@ from cirrus_bridge.config.queue_uri import QueueUri, company_uri
 from cirrus_bridge.journal.lifecycle import IN_DOUBT, State
 from cirrus_bridge.journal.submissions import Entry, Journal
 from cirrus_bridge.sending.patience import FOR_CORRECTION, QUEUE_WAIT_S, Patience
+from cirrus_bridge.sending.report import Report
 from cirrus_bridge.sending.segments import deflate
 from cirrus_bridge.sending.upload import Upload
 
@@ -55,16 +55,6 @@ _STOPPED_IN_DOUBT = tr(
 _STILL_IN_DOUBT = tr("An earlier submit got no answer, so the document may be printed already.")
 REMEMBERED_S = 86_400.0  # servers forget jobs, but not so soon
 QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in a request line
-
-
-class Report(Protocol):
-    """Where a submission says how it goes."""
-
-    def debug(self, text: str) -> None: ...
-    def info(self, text: str) -> None: ...
-    def progress(self, percent: int) -> None: ...
-    def server_away(self, text: str) -> None: ...
-    def server_back(self) -> None: ...
 
 
 class _Unanswered(enum.Enum):
