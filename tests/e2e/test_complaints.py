@@ -57,7 +57,7 @@ def test_a_file_that_may_not_be_read(site: PrintSite, tmp_path: Path) -> None:
     spool_file.chmod(0)
     done = _run_without_privileges(site, spool_file)
     assert done.returncode == 3
-    assert b"ERROR: The print data can not be read (Permission denied)" in done.stderr
+    assert b"ERROR: The print data cannot be read (Permission denied)" in done.stderr
     config = tmp_path / "etc"
     (config / "servers.d").mkdir(parents=True)
     (config / "bridge.toml").touch(mode=0)

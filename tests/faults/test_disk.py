@@ -117,7 +117,7 @@ def test_spool_file_shrinks(own_site: PrintSite, tmp_path: Path) -> None:
 
         proxy.at_request = (b"&index=0", shrink)
         job = site.cups.wait_job(site.cups.lp(queue, "-o", "raw", tmp_path / "raw"), "held")
-    assert "became shorter while it was read" in job["job-printer-state-message"]
+    assert "was cut off while it was being read" in job["job-printer-state-message"]
     assert "(CB-303)" in job["job-printer-state-message"]
     assert site.cloud.jobs() == []
 
@@ -135,7 +135,7 @@ def test_spool_file_is_gone(own_site: PrintSite, tmp_path: Path) -> None:
     site.cloud.come_back()
     site.cups.run("cupsenable", queue)
     job = site.cups.wait_job(job_id, "held")
-    assert "can not be read (Is a directory)" in job["job-printer-state-message"]
+    assert "cannot be read (Is a directory)" in job["job-printer-state-message"]
     spool.rmdir()
     (tmp_path / "away").rename(spool)
     site.cups.run("lp", "-i", str(job_id), "-H", "resume")

@@ -95,7 +95,7 @@ def _upgrade_with_jobs_under_way(system: PackagedSite) -> None:
         old = system.backends()
         system.path("/var/snap/cups").mkdir(parents=True)
         said = system.apt_get("install", system.deb("next", "bridge"))
-        assert "CUPS is on this machine as a snap, too." in said
+        assert "CUPS is also installed as a snap on this machine." in said
         shutil.rmtree(system.path("/var/snap"))
         assert NEXT_VERSION in system.run("dpkg-query", "-W", "cirrus-bridge")
         assert system.backends() == old

@@ -1,1 +1,1 @@
-"""CUPS: its command line, its option strings, and IPP to the local cupsd."""
+"""CUPS: command line, option strings, spool, and IPP to the local cupsd."""

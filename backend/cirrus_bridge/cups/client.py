@@ -1,6 +1,7 @@
-"""Requests to the local cupsd by IPP, over its unix socket or a port; its errors become ours here.
+"""IPP requests to the local cupsd, over its unix socket or a port.
 
-Each request has a connection of its own, so that a cupsd that was restarted is no special case.
+All errors are translated into the tree of `errors`. Each request opens its own connection, so a
+restart of cupsd needs no special treatment.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ from cirrus_bridge.cups.ipp import (
 TIMEOUT_S = 10.0
 _FIRST_FAILURE = 0x0400  # RFC 8011, B.1
 _NOT_POSSIBLE = 0x0404
-_NOT_FOUND = (0x0406, 0x0407)  # not there, or not any more
+_NOT_FOUND = (0x0406, 0x0407)  # not found, gone
 _UNAVAILABLE = (0x0502, 0x0505, 0x0506, 0x0507)  # service, temporary, not accepting, busy
 
 
 class CupsServer:
-    """A cupsd.
+    """The requests to one cupsd.
 
     Args:
         address: as in CUPS_SERVER: the path of a socket, or HOST:PORT.
-        timeout_s: for connecting, and for each wait for more of an answer.
+        timeout_s: for connecting and for each read.
     """
 
     def __init__(self, address: str, *, timeout_s: float = TIMEOUT_S) -> None:
@@ -56,23 +57,24 @@ class CupsServer:
         data: bytes = b"",
         language: str = "en",
     ) -> Response:
-        """Make one request.
+        """Send a request.
 
         Args:
-            path: the resource that CUPS's policies go by, such as "/admin/".
-            about: operation attributes; who asks is added.
-            group, changes: what is to be set, if anything.
-            data: a file that goes with the request: a document, or a driver.
-            language: of who asks (RFC 5646); a job keeps it.
+            path: the resource to which cupsd.conf's <Location> applies, such as "/admin/".
+            about: operation attributes without the user's name.
+            group: the group of `changes`.
+            changes: attributes to set.
+            data: the file of the request: a document or a driver.
+            language: the user's language (RFC 5646), which a new job keeps.
 
         Raises:
-            CupsAway: no answer, or cupsd can not answer now; the same request can be made again.
-            CupsGone: the job or printer is not there.
-            CupsNotPossible: its state does not allow that.
-            CupsRefused: cupsd says no.
+            CupsAway: cupsd does not answer or cannot answer now; the request may be repeated.
+            CupsGone: there is no such job, queue or driver.
+            CupsNotPossible: the state of the job or queue does not allow the request.
+            CupsRefused: cupsd refuses the request.
         """
         user = Attribute(Tag.NAME, "requesting-user-name", [self._user])
-        # RFC 8011, 4.1.5: the target is the first after charset and language
+        # RFC 8011, 4.1.5: the target follows charset and language
         groups = [(Group.OPERATION, [*about[:1], user, *about[1:]])]
         if changes:
             groups.append((group, [*changes]))
@@ -86,7 +88,7 @@ class CupsServer:
         connection: http.client.HTTPConnection
         if self._address.startswith("/"):
             connection = _UnixConnection(self._address, self._timeout_s)
-            # cupsd asks the kernel whether it is true
+            # cupsd compares the name with the peer's user id from the kernel
             headers["Authorization"] = f"PeerCred {self._user}"
         else:
             connection = http.client.HTTPConnection(self._address, timeout=self._timeout_s)
@@ -111,11 +113,11 @@ class CupsServer:
                 detail=detail,
             )
         if answer.status != 200:
-            raise CupsAway(tr("CUPS can not answer now."), detail=detail)
+            raise CupsAway(tr("CUPS cannot answer now."), detail=detail)
         try:
             return decode(data)
         except Malformed as error:
-            text = tr("CUPS gave half an answer.")
+            text = tr("CUPS sent an incomplete response.")
             raise CupsAway(text, detail=f"{detail}: {error}") from error
 
 
@@ -136,41 +138,40 @@ def _refusal(response: Response) -> CupsAway | CupsRefused:
     said = response.message or tr("status {number}", number=number)
     detail = f"IPP status {number}"
     if status in _UNAVAILABLE:
-        return CupsAway(tr("CUPS can not do this now: {said}", said=said), detail=detail)
+        return CupsAway(tr("CUPS cannot do this now: {said}", said=said), detail=detail)
     if status in _NOT_FOUND:
-        return CupsGone(tr("CUPS knows it no more: {said}", said=said), detail=detail)
+        text = tr("CUPS has no such job, queue or driver: {said}", said=said)
+        return CupsGone(text, detail=detail)
     if status == _NOT_POSSIBLE:
-        return CupsNotPossible(tr("CUPS can not do this: {said}", said=said), detail=detail)
-    return CupsRefused(tr("CUPS refuses: {said}", said=said), detail=detail)
+        return CupsNotPossible(tr("CUPS cannot do this: {said}", said=said), detail=detail)
+    return CupsRefused(tr("CUPS refused the request: {said}", said=said), detail=detail)
 
 
 def only(response: Response, group: Group) -> Attributes:
-    """The attributes of the one job or printer that an answer is about.
+    """The attributes of the single job or printer in an answer.
 
     Raises:
-        CupsAway: it is about none, or several.
+        CupsAway: the answer has none or several.
     """
     found = response.all(group)
     if len(found) != 1:
-        raise CupsAway(tr("CUPS gave half an answer."), detail=f"{len(found)} groups, not one")
+        text = tr("CUPS sent an incomplete response.")
+        raise CupsAway(text, detail=f"{len(found)} groups, not one")
     return found[0]
 
 
 def uri(name: str, path: str) -> Attribute:
-    """An attribute that says what a request is about: one of cupsd's own places."""
+    """Make an attribute with an IPP URI of cupsd."""
     return Attribute(Tag.URI, name, [f"ipp://localhost{path}"])
 
 
 def printer_uri(queue: str) -> Attribute:
-    """The attribute that says that a request is about a queue."""
+    """Make the attribute that names a queue as the target of a request."""
     return uri("printer-uri", f"/printers/{quote(queue, safe='')}")
 
 
 def _user_name() -> str:
-    """Who asks cupsd: the account of this process, or its number if the account was deleted.
-
-    A purge of the package deletes the account, and a job that is under way goes on.
-    """
+    """The account of this process, or its number after a purge of the package has deleted it."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:

@@ -1,7 +1,7 @@
-"""The cupsd process of this machine: which it is, and what its configuration files say.
+"""The local cupsd process and its configuration files.
 
-Found by the socket that it listens on, so that one of several is told from the others; that takes
-root's rights, and without them the files are looked for where distributions have them.
+Only root can identify the process, by its listening socket: several cupsd may run. For other users,
+the configuration files are read from their usual paths.
 """
 
 from __future__ import annotations
@@ -20,8 +20,13 @@ FOREVER_S = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """A cupsd. `pid` is None where its process was not found, `unreadable` are the files of its
-    configuration that can not be read; `directives` has what they say, by name in lower case."""
+    """A cupsd.
+
+    Attributes:
+        pid: None if the process was not found.
+        directives: values of the configuration files by name, in lower case.
+        unreadable: configuration files that cannot be read.
+    """
 
     pid: int | None
     directives: Mapping[str, str]
@@ -29,26 +34,31 @@ class Daemon:
 
     @property
     def server_root(self) -> Path:
-        """The folder of its configuration."""
+        """The folder of the configuration."""
         return Path(self.directives.get("serverroot", "/etc/cups"))
 
     @property
     def server_bin(self) -> Path:
-        """The folder of its programs, backends among them."""
+        """The folder of backends and other programs."""
         return Path(self.directives.get("serverbin", "/usr/lib/cups"))
 
     @property
     def spool(self) -> Path:
-        """The folder of its jobs."""
+        """The folder of the jobs."""
         return Path(self.directives.get("requestroot", "/var/spool/cups"))
 
     def is_on(self, name: str, *, default: bool) -> bool:
-        """Whether a directive that is Yes, No or something else says anything but No."""
+        """Whether a directive has another value than No (Off, False, 0)."""
         text = self.directives.get(name.lower())
         return default if text is None else text.lower() not in ("no", "off", "false", "0")
 
     def seconds(self, name: str, *, yes_s: float, default_s: float) -> float:
-        """A directive that is a time, perhaps with a unit, or Yes or No (cupsd.conf(5))."""
+        """A time in seconds, from a number with or without a unit, Yes or No (cupsd.conf(5)).
+
+        Args:
+            yes_s: the value of Yes.
+            default_s: the value of a missing or invalid directive.
+        """
         text = self.directives.get(name.lower(), "").lower()
         if text in ("yes", "on", "true"):
             return yes_s
@@ -61,13 +71,13 @@ class Daemon:
             return default_s
 
     def number(self, name: str, default: int) -> int:
-        """A directive that is a whole number."""
+        """A directive as a whole number."""
         text = self.directives.get(name.lower(), "")
         return int(text) if text.isascii() and text.isdigit() else default
 
 
 def find_daemon(address: str) -> Daemon:
-    """The cupsd that listens on `address`, as in CUPS_SERVER."""
+    """Find the cupsd that listens on `address` (as in CUPS_SERVER)."""
     inodes = set(_unix_inodes(address) if address.startswith("/") else _tcp_inodes(address))
     pid = next(_holders(inodes), None)
     words = _words(pid) if pid is not None else []
@@ -84,7 +94,7 @@ def find_daemon(address: str) -> Daemon:
 
 
 def _directives(text: str) -> Iterator[tuple[str, str]]:
-    """Those outside of all <sections>; the last of a name counts."""
+    """The directives outside of all <sections>, in their order."""
     depth = 0
     for raw in text.splitlines():
         line = raw.strip()
@@ -116,7 +126,7 @@ def _tcp_inodes(address: str) -> Iterator[str]:
 
 
 def _lines(path: Path) -> list[str]:
-    """All but the heading."""
+    """The lines below the heading."""
     try:
         return path.read_text().splitlines()[1:]
     except OSError:
@@ -124,7 +134,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _holders(inodes: set[str]) -> Iterator[int]:
-    """The processes called cupsd that have one of these sockets."""
+    """The cupsd processes that have one of these sockets open."""
     sockets = {f"socket:[{inode}]" for inode in inodes}
     for process in _PROC.iterdir():
         if not process.name.isdigit():
@@ -144,7 +154,7 @@ def _words(pid: int) -> list[str]:
 
 
 def _argument(words: list[str], option: str) -> Path | None:
-    """The path that follows an option of the command line."""
+    """The path after an option of the command line."""
     if option not in words[:-1]:
         return None
     return Path(words[words.index(option) + 1])

@@ -1,4 +1,4 @@
-"""IPP messages ⇄ bytes (RFC 8010, 3). Pure: no network, no CUPS.
+"""IPP messages ⇄ bytes (RFC 8010, 3). Pure.
 
 CONTRIBUTING.md ("IPP of our own") says why this is not pycups.
 """
@@ -11,14 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-# a value of a kind that nobody here asks for (dateTime, resolution, range …) stays as it came;
-# a collection is empty
+# values of other kinds (dateTime, resolution, range …) stay bytes; a collection is empty
 Value = int | bool | str | bytes
 Attributes = Mapping[str, Sequence[Value]]
 
 _END = 0x03
 _LAST_DELIMITER = 0x0F
-_LAST_OUT_OF_BAND = 0x1F  # unknown, no-value …: there is no value
+_LAST_OUT_OF_BAND = 0x1F  # unknown, no-value …
 _COLLECTION, _END_COLLECTION = 0x34, 0x37
 _FIRST_TEXT = 0x40
 _TEXT_WITH_LANGUAGE, _NAME_WITH_LANGUAGE = 0x35, 0x36
@@ -33,7 +32,7 @@ class Group(enum.IntEnum):
 
 
 class Operation(enum.IntEnum):
-    """Operations (RFC 8011, 5.4.15), and those that only CUPS has (cups/ipp.h)."""
+    """Operations of IPP (RFC 8011, 5.4.15) and of CUPS (cups/ipp.h)."""
 
     PRINT_JOB = 0x0002
     GET_JOB_ATTRIBUTES = 0x0009
@@ -51,9 +50,9 @@ class Operation(enum.IntEnum):
 
 
 class Tag(enum.IntEnum):
-    """Value tags that are sent here (RFC 8010, 3.5.2)."""
+    """Value tags in requests (RFC 8010, 3.5.2)."""
 
-    DELETE = 0x16  # out of band: the attribute is to be removed (RFC 3380, 8.2)
+    DELETE = 0x16  # out of band: remove the attribute (RFC 3380, 8.2)
     INTEGER = 0x21
     BOOLEAN = 0x22
     ENUM = 0x23
@@ -67,7 +66,7 @@ class Tag(enum.IntEnum):
 
 
 class Attribute(NamedTuple):
-    """An attribute to be sent; at least one value."""
+    """An attribute of a request, with at least one value."""
 
     tag: Tag
     name: str
@@ -76,20 +75,25 @@ class Attribute(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A decoded answer: its status code, the attributes of each group in their order, and the
-    file that goes with it, if there is one."""
+    """A decoded answer.
+
+    Attributes:
+        status: the status code (RFC 8011, B.1).
+        groups: the tag and attributes of each group, in their order.
+        data: the file of the answer, or empty.
+    """
 
     status: int
     groups: tuple[tuple[int, Attributes], ...]
     data: bytes = b""
 
     def all(self, group: Group) -> list[Attributes]:
-        """The attributes of each group of that kind: one for each job or printer."""
+        """The attributes of each group of a kind: one group for each job or printer."""
         return [attributes for tag, attributes in self.groups if tag == group]
 
     @property
     def message(self) -> str:
-        """The server's own words, if it has any."""
+        """The status message for people; may be empty."""
         for attributes in self.all(Group.OPERATION):
             for text in attributes.get("status-message", ()):
                 return str(text)
@@ -97,28 +101,28 @@ class Response:
 
 
 class Malformed(ValueError):
-    """These bytes are no IPP message."""
+    """Bytes that are not an IPP message."""
 
 
 def first_text(attributes: Attributes, name: str) -> str:
-    """The first value of an attribute; empty if it has none."""
+    """The first value of an attribute; empty if there is none."""
     return str(next(iter(attributes.get(name, ())), ""))
 
 
 def first_number(attributes: Attributes, name: str) -> int | None:
-    """The first value of an attribute; None if it has none, or something else."""
+    """The first number of an attribute; None if there is none."""
     return next((value for value in attributes.get(name, ()) if isinstance(value, int)), None)
 
 
 def keywords(attributes: Attributes, name: str) -> tuple[str, ...]:
-    """The keywords of an attribute; `none` stands for none."""
+    """The keywords of an attribute, without the placeholder `none`."""
     return tuple(str(reason) for reason in attributes.get(name, ()) if reason != "none")
 
 
 def encode(
     operation: int, groups: Iterable[tuple[Group, Sequence[Attribute]]], *, language: str = "en"
 ) -> bytes:
-    """A request of IPP 2.0 in UTF-8; charset and language need not be among the attributes.
+    """Encode a request of IPP 2.0 in UTF-8; adds the attributes for charset and language.
 
     Raises:
         struct.error: a value is too large for its kind.
@@ -134,16 +138,16 @@ def encode(
             name = attribute.name.encode()
             for value in attribute.values:
                 parts += (bytes([attribute.tag]), _sized(name), _sized(_bytes(value)))
-                name = b""  # more values of the same attribute have none
+                name = b""  # further values of an attribute have no name
         first = ()  # type: ignore[assignment]
     return b"".join([*parts, bytes([_END])])
 
 
 def decode(data: bytes) -> Response:
-    """An answer.
+    """Decode an answer.
 
     Raises:
-        Malformed: it is cut off, or something else.
+        Malformed: the bytes are incomplete or not IPP.
     """
     try:
         return _decode(data)
@@ -166,8 +170,8 @@ def _decode(data: bytes) -> Response:
             depth -= 1
         if depth == 0 and tag != _END_COLLECTION:
             if own_name:
-                # of two with one name the last counts: cupsd sends its own job-media-progress
-                # in front of the one that was set
+                # the last of equal names counts: cupsd sends its own job-media-progress before
+                # the one that the backend has set
                 name = own_name.decode()
                 groups[-1][1][name] = []
             values = groups[-1][1][name]
@@ -187,7 +191,7 @@ def _value(tag: int, data: bytes) -> Value:
     if tag in (_TEXT_WITH_LANGUAGE, _NAME_WITH_LANGUAGE):
         _, at = _take(data, 0)
         return _take(data, at)[0].decode("utf-8", "replace")
-    # CUPS cuts texts at a byte, perhaps in the middle of a character
+    # CUPS may cut a text in the middle of a character
     return data.decode("utf-8", "replace") if tag >= _FIRST_TEXT else data
 
 

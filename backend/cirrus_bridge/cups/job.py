@@ -1,7 +1,6 @@
-"""The way in: backend(7)'s arguments, environment and spool → one frozen PrintJob.
+"""Reader of a job and its document: backend(7)'s arguments, environment and spool → PrintJob.
 
-Argument bytes are read as UTF-8 whatever the locale. Opens and reads the document in pieces;
-never keeps it, never writes.
+Arguments are UTF-8 in every locale. The document is read in pieces and never stored.
 """
 
 from __future__ import annotations
@@ -35,15 +34,15 @@ READ_BYTES = 128 * 1024
 DEATH_WAIT_S = 0.2
 TITLE_CHARS = 255
 USAGE = "Usage: cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]   (no argument: list devices)"
-_AS_IT_IS = "application/vnd.cups-raw"  # no filter has had it but gziptoany
+_AS_IT_IS = "application/vnd.cups-raw"  # only gziptoany has filtered the document
 _SPOOL_NAME = re.compile(r"d[0-9]+-([0-9]+)")
 
 
 def job_id_of(argv: Sequence[str]) -> int:
-    """The job's number, from backend(7)'s arguments.
+    """Read the job's number from backend(7)'s arguments.
 
     Raises:
-        UsageError: not 5 or 6 arguments, or no number as job id.
+        UsageError: not 5 or 6 arguments, or the job id is not a number.
     """
     if len(argv) not in (6, 7):
         raise UsageError(USAGE)
@@ -59,15 +58,15 @@ def read_job(
     number: int = 0,
     facts: JobFacts | None = None,
 ) -> PrintJob:
-    """The job that CUPS describes by `argv` (with the program's name) and `environ`.
+    """Read the job from `argv` (with the program's name) and `environ`.
 
     Args:
-        number: the place in the job of this run's document, or 0 if that is not known.
-        facts: what cupsd says of the job; None for a run by hand.
+        number: the number of this run's document in the job; 0 if unknown.
+        facts: cupsd's facts about the job; None for a run by hand.
 
     Raises:
-        UsageError: not 5 or 6 arguments, or no number as job id.
-        BadOption: the number of copies is not a number.
+        UsageError: not 5 or 6 arguments, or the job id is not a number.
+        BadOption: the number of copies is not a number, or 0.
     """
     job_id = job_id_of(argv)
     user, title, copies, option_text = (_text(arg) for arg in argv[2:6])
@@ -115,14 +114,22 @@ def read_job(
 
 
 class SpooledDocument:
-    """The document's bytes, from the spool file or `stdin`: opened at once, by whoever may open it,
-    and read later, in pieces of at most READ_BYTES. `size_bytes` is 0 where it is not known.
-    `cupsd` is the process that joins the job's files, if they are joined, and `spooled` names them.
+    """The document's bytes, in pieces of at most READ_BYTES.
 
-    Raises (when it is iterated):
-        UnreadableDocument: it can not be opened, or read to its end.
-        JoinedDocuments: CUPS has joined what can not be joined.
-        Interrupted: cupsd has died before it had joined all files.
+    The spool file is opened at once, while the process still has the right to open it.
+
+    Args:
+        stdin: the document of a job without a spool file.
+        cupsd: the process that joins the job's files.
+        spooled: the paths of these files.
+
+    Attributes:
+        size_bytes: the size of the spool file; 0 if unknown.
+
+    Raises (during iteration):
+        UnreadableDocument: the document cannot be opened, or read to its end.
+        JoinedDocuments: CUPS has joined files of a format that cannot be joined.
+        Interrupted: cupsd died before it had joined all files.
     """
 
     def __init__(
@@ -130,7 +137,7 @@ class SpooledDocument:
     ) -> None:
         self._joiner = _Cupsd(cupsd) if job.is_joined and job.documents > 1 else None
         self._is_joined = job.is_joined
-        # with a driver, filters have made something else of the files
+        # with a driver, filters have converted the files
         self._parts = list(map(_head, spooled)) if job.is_joined and not job.has_driver else []
         self._name = str(job.spool_path or "standard input")
         self._source: BinaryIO | OSError = stdin
@@ -156,14 +163,14 @@ class SpooledDocument:
             if self._joiner and self._joiner.is_gone():
                 raise Interrupted(
                     tr(
-                        "CUPS ended before it had handed over all files of this job, so nothing "
-                        "was printed. The job begins anew when CUPS is back."
+                        "CUPS stopped before it had handed over all files of this job, so nothing "
+                        "was printed. The job starts again when CUPS is back."
                     )
                 )
         except OSError as error:
             raise UnreadableDocument(
-                tr("The print data can not be read ({error}).", error=error.strerror),
-                tr("Release the job to try again, or print it anew."),
+                tr("The print data cannot be read ({error}).", error=error.strerror),
+                tr("Release the job to try again, or print the document again."),
                 detail=f"reading {self._name}: {error}",
             ) from error
         finally:
@@ -171,13 +178,13 @@ class SpooledDocument:
                 self._source.close()
         if seen < self.size_bytes:
             raise UnreadableDocument(
-                tr("The print data became shorter while it was read."),
-                tr("Print the document anew."),
+                tr("The print data was cut off while it was being read."),
+                tr("Print the document again."),
                 detail=f"{self._name}: {seen} of {self.size_bytes} bytes",
             )
 
     def _checked_head(self, source: int) -> bytes:
-        """The first bytes of what was joined, if it was joined rightly."""
+        """Read the first bytes of a joined document, and check that its files can be joined."""
         head = b""
         while len(head) < HEAD_BYTES and (more := os.read(source, READ_BYTES)):
             head += more
@@ -197,7 +204,7 @@ class SpooledDocument:
 
 
 def _head(path: str) -> bytes:
-    """The first bytes of a file of the job; none if they cannot be read."""
+    """The first bytes of one of the job's files; empty if it cannot be read."""
     try:
         with Path(path).open("rb") as file:
             return unpacked(file.read(READ_BYTES))
@@ -206,23 +213,23 @@ def _head(path: str) -> bytes:
 
 
 class _Cupsd:
-    """A cupsd, by a handle that no later process with its number can take over (pidfd_open(2)).
-    If it died before its child had a look, the child has another parent, of another name."""
+    """The cupsd that started this process, by a handle that survives reuse of its pid
+    (pidfd_open(2)). If cupsd has died before, the parent is a process of another name."""
 
     def __init__(self, pid: int) -> None:
         self._handle: int | None = None
         self._was_gone = False
-        with contextlib.suppress(OSError):  # no such files there (proc(5)), or no such process
+        with contextlib.suppress(OSError):  # no procfs, or no such process
             self._was_gone = b"cupsd" not in Path(f"/proc/{pid}/comm").read_bytes()
         try:
             self._handle = os.pidfd_open(pid)
         except ProcessLookupError:
             self._was_gone = True
         except OSError:
-            pass  # a kernel that has no such handles: not known to be gone
+            pass  # a kernel without pidfd_open(2)
 
     def is_gone(self) -> bool:
-        """Whether it has ended; waits a little, as files are closed before the end is there."""
+        """Whether cupsd has ended; waits a little, because a process closes its files first."""
         if self._was_gone or self._handle is None:
             return self._was_gone
         return bool(select.select([self._handle], [], [], DEATH_WAIT_S)[0])
@@ -231,12 +238,11 @@ class _Cupsd:
 def _copies_left(
     copies: int, from_file: bool, environ: Mapping[str, str], driver: QueueDriver
 ) -> int:
-    """How many copies are still to be made.
+    """The number of copies that are still to be made.
 
-    A file has gone through no filter. Filters leave copies of PDF to the device, unless the
-    driver says that they are to make them; they write the number into PostScript and PCL. What
-    comes as it is, or as text, has only been unpacked by gziptoany(8), or is one of several files:
-    with a driver that makes no copies, without one it has made them.
+    No filter has read a spool file. Filters leave copies of PDF to the device, unless the driver
+    says otherwise (cupsManualCopies), and write the number into PostScript and PCL. Raw data and
+    text have only passed gziptoany(8), which makes the copies only for a queue without a driver.
     """
     if from_file or "CONTENT_TYPE" not in environ:
         return copies
@@ -249,14 +255,14 @@ def _copies_left(
 
 
 def _joined(argv: Sequence[str], environ: Mapping[str, str], documents: int, copies: int) -> int:
-    """Of how many files and copies CUPS has made the one document of standard input."""
+    """The number of files and copies that CUPS has joined into standard input."""
     count = documents if are_joined(argv, environ, documents) else 1
     is_repeated = len(argv) == 6 and "CONTENT_TYPE" in environ
     return count * copies if is_repeated and "FINAL_CONTENT_TYPE" not in environ else count
 
 
 def _text(argument: str) -> str:
-    """An argument as the UTF-8 that CUPS sends; bytes that are not become U+FFFD."""
+    """Decode an argument as UTF-8; invalid bytes become U+FFFD."""
     return os.fsencode(argument).decode("utf-8", "replace")
 
 
@@ -266,6 +272,6 @@ def _title(text: str) -> str:
 
 
 def _document_number(spool_path: Path | None) -> int | None:
-    """CUPS names spool files dJJJJJ-NNN, NNN the document's number within the job."""
+    """The document's number NNN in the job, from the spool file's name dJJJJJ-NNN."""
     match = spool_path and _SPOOL_NAME.fullmatch(spool_path.name)
     return int(match[1]) if match else None

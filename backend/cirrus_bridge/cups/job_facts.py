@@ -1,4 +1,4 @@
-"""Facts that cupsd has about the job of a backend, by one Get-Job-Attributes at the start.
+"""Facts about the backend's job, from one Get-Job-Attributes request to cupsd at the start.
 
 The option string of a backend (backend(7), argv[5]) does not identify a job: CUPS 2.4.20 no longer
 passes job-uuid there, and no release passes the job's priority. cupsd's answer is the same in all
@@ -21,10 +21,11 @@ WAITS_S = (0.2, 0.5, 1, 2, 3, 5, 8, 10, 15, 15)  # a busy cupsd may take a minut
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """A job as cupsd has it; times are in seconds since the epoch.
+    """The facts about a job; times are in seconds since the epoch.
 
-    `completed_at` is when CUPS last completed the job (0: never). CUPS cancels a job that is in
-    processing for `cancel_after_s` seconds (None: never).
+    Attributes:
+        completed_at: when CUPS last completed the job; 0 for never.
+        cancel_after_s: CUPS cancels the job after this time in processing; None for never.
     """
 
     job_uuid: str
@@ -37,11 +38,11 @@ class JobFacts:
 
 
 class Job(Protocol):
-    """A job of CUPS, by its IPP attributes."""
+    """The IPP attributes of a job."""
 
     @property
     def job_uuid(self) -> str:
-        """IPP's job-uuid."""
+        """The attribute job-uuid."""
 
     def text(self, name: str) -> str:
         """An attribute as text; empty if the job has none."""
@@ -51,7 +52,7 @@ WANTED = ("job-cancel-after", "job-priority", "job-originating-host-name")
 
 
 def facts_from_cupsd(ask: Callable[[], Job], sleep: Callable[[float], None]) -> JobFacts:
-    """Ask cupsd for the facts of the job, and retry for about a minute.
+    """Ask cupsd for the facts about the job, and retry for about a minute.
 
     Raises:
         JobUnidentified: cupsd does not identify the job.
@@ -74,9 +75,9 @@ def facts_from_cupsd(ask: Callable[[], Job], sleep: Callable[[float], None]) -> 
 
 
 def facts_from_options(options: Mapping[str, str]) -> JobFacts:
-    """The facts of a job that a person runs by hand, from options in the form that CUPS uses.
+    """Read the facts about a run by hand from options in CUPS's form.
 
-    Without a job-uuid, the run is a separate job, as no later run will have to find it.
+    Without a job-uuid, the run is a separate job, because no later run has to find it.
     """
     return JobFacts(
         job_uuid=options.get("job-uuid") or f"urn:by-hand:{os.urandom(16).hex()}",

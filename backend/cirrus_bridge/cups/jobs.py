@@ -1,4 +1,4 @@
-"""Jobs of CUPS, read and changed over IPP."""
+"""Jobs of CUPS: reading and changing them by IPP."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEXT_BYTES = 1023  # RFC 8011, 5.1.2: text(MAX)
 OPERATOR_BYTES = 127  # RFC 8011, table 12: job-message-from-operator
 HELD, PROCESSING, CANCELED, ABORTED, COMPLETED = 4, 5, 7, 8, 9  # job-state, RFC 8011, 5.3.7
 FINAL = (CANCELED, ABORTED, COMPLETED)
-INDEFINITE = "indefinite"  # job-hold-until, RFC 8011, 5.2.2: until somebody releases it
+INDEFINITE = "indefinite"  # job-hold-until, RFC 8011, 5.2.2: until the job is released
 
 _MESSAGES = ("job-printer-state-message", "job-message-from-operator")
 _JOB_WANTED = (
@@ -38,11 +38,16 @@ _JOB_WANTED = (
 
 @dataclass(frozen=True, slots=True)
 class CupsJob:
-    """A job as CUPS has it; `state` is IPP's job-state, `progress` a percentage or None.
+    """A job as CUPS describes it.
 
-    `printer` is the queue that has worked on it: of a class, `queue`, the member. `message` is what
-    its last run has said, or of a held job what it was `told` since, by `set_message`.
-    `attributes` has everything that was asked for, by its IPP name.
+    Attributes:
+        queue: the queue or class that the job was sent to.
+        printer: the queue that processed the job: `queue`, or a member of the class.
+        state: IPP's job-state.
+        message: the last message of the backend, or of `set_message` for a held job.
+        told: the last message of `set_message`.
+        progress: a percentage, or None.
+        attributes: all requested attributes by their IPP names.
     """
 
     job_id: int
@@ -59,20 +64,22 @@ class CupsJob:
 
     @property
     def waits_for_release(self) -> bool:
-        """CUPS holds the job until somebody releases it. A time that a person has set is theirs."""
+        """Whether the job is held until it is released, not until a time that a person has set."""
         return self.state == HELD and self.hold_until in ("", INDEFINITE)
 
     def text(self, name: str) -> str:
-        """An attribute that was asked for; empty if the job has none."""
+        """A requested attribute as text; empty if the job has none."""
         return first_text(self.attributes, name)
 
 
 class CupsJobs:
     """The jobs of one cupsd.
 
-    Every method raises CupsAway while cupsd does not answer, CupsGone where the job or queue is
-    not there, CupsNotPossible where its state does not allow it (a completed job can not be
-    changed), and CupsRefused otherwise.
+    Every method raises:
+        CupsAway: cupsd does not answer.
+        CupsGone: there is no such job or queue.
+        CupsNotPossible: the job's state does not allow the change; for example, it is completed.
+        CupsRefused: cupsd refuses the request.
     """
 
     def __init__(self, server: CupsServer) -> None:
@@ -81,11 +88,11 @@ class CupsJobs:
     def jobs(
         self, *, completed: bool = False, limit: int | None = None, also: Sequence[str] = ()
     ) -> list[CupsJob]:
-        """All jobs that are not completed (or, the newest first, those that are).
+        """List all unfinished jobs, or all finished jobs, newest first.
 
         Args:
-            limit: how many at most.
-            also: more attributes that are wanted.
+            limit: the largest number of jobs.
+            also: further attributes to request.
         """
         about = [
             uri("printer-uri", "/"),
@@ -97,7 +104,7 @@ class CupsJobs:
         return list(map(_job, self._server.request(Operation.GET_JOBS, "/", about).all(Group.JOB)))
 
     def has_pending(self, queue: str, class_name: str = "") -> bool:
-        """Whether jobs wait for a queue, or for the class that its job came through."""
+        """Whether jobs wait for a queue or class."""
         wanted = [
             Attribute(Tag.KEYWORD, "which-jobs", ["pending"]),  # RFC 8011 and PWG 5100.11, 7.10
             Attribute(Tag.INTEGER, "limit", [1]),
@@ -112,33 +119,33 @@ class CupsJobs:
         )
 
     def job(self, job_id: int, *, also: Sequence[str] = ()) -> CupsJob:
-        """One job."""
+        """Get one job."""
         wanted = Attribute(Tag.KEYWORD, "requested-attributes", [*_JOB_WANTED, *also])
         answer = self._server.request(Operation.GET_JOB_ATTRIBUTES, "/", [_job_uri(job_id), wanted])
         return _job(only(answer, Group.JOB))
 
     def set_message(self, job_id: int, message: str) -> None:
-        """Change what a job that has not ended says of itself: its job-message-from-operator.
+        """Set job-message-from-operator of an unfinished job.
 
-        Not its job-printer-state-message: cupsd takes that from a job's client, but goes on to use
-        what it has freed for it, and crashes when the job is released.
+        Setting job-printer-state-message would crash cupsd when the job is released: cupsd uses
+        that text after it has freed it.
         """
         said = Attribute(Tag.TEXT, "job-message-from-operator", [operator_message(message)])
         about = [_job_uri(job_id)]
         self._server.request(Operation.SET_JOB_ATTRIBUTES, "/jobs/", about, changes=[said])
 
     def release_job(self, job_id: int) -> None:
-        """Let a held job go: CUPS runs the backend for it again."""
+        """Release a held job, so that CUPS runs the backend again."""
         self._server.request(Operation.RELEASE_JOB, "/jobs/", [_job_uri(job_id)])
 
     def hold_job(self, job_id: int) -> None:
-        """Hold a job until somebody releases it; of a held job, MaxHoldTime begins again."""
+        """Hold a job until it is released; MaxHoldTime of a held job starts again."""
         hold = Attribute(Tag.KEYWORD, "job-hold-until", [INDEFINITE])
         about = [_job_uri(job_id)]
         self._server.request(Operation.SET_JOB_ATTRIBUTES, "/jobs/", about, changes=[hold])
 
     def move_job(self, job_id: int, queue: str) -> None:
-        """Let another queue have a job that has not ended."""
+        """Move an unfinished job to another queue."""
         there = Attribute(Tag.URI, "job-printer-uri", list(printer_uri(queue).values))
         self._server.request(Operation.CUPS_MOVE_JOB, "/jobs/", [_job_uri(job_id)], changes=[there])
 
@@ -147,7 +154,7 @@ class CupsJobs:
         self._server.request(Operation.RESTART_JOB, "/jobs/", [_job_uri(job_id)])
 
     def print_document(self, queue: str, title: str, document_type: str, data: bytes) -> int:
-        """Print a document; its job's number."""
+        """Print a document of a MIME type; return the number of its job."""
         about = [
             printer_uri(queue),
             Attribute(Tag.NAME, "job-name", [title]),
@@ -160,12 +167,12 @@ class CupsJobs:
 
 
 def operator_message(message: str) -> str:
-    """What `set_message` makes of a message."""
+    """Shorten a message as `set_message` does."""
     return fitting(message, OPERATOR_BYTES)
 
 
 def fitting(text: str, most_bytes: int = TEXT_BYTES) -> str:
-    """A text on one line that IPP can carry, cut at a character."""
+    """Put a text on one line, and cut it to `most_bytes` at a character."""
     data = one_line(text).encode("utf-8", "replace")
     if len(data) > most_bytes:
         mark = "…".encode()
@@ -193,7 +200,7 @@ def _job(attributes: Attributes) -> CupsJob:
 
 
 def _name_in(attributes: Attributes, name: str) -> str:
-    """The queue or class of a URI."""
+    """The name of the queue or class in a URI attribute."""
     return unquote(first_text(attributes, name).rpartition("/")[2])
 
 

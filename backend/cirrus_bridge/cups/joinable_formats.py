@@ -1,7 +1,7 @@
-"""Documents that can follow one another in one stream, by their first bytes. Pure.
+"""Formats whose documents can be joined into one stream, by their first bytes. Pure.
 
-CUPS joins files and copies without looking at them. Joined text and printer languages still print.
-In other formats, a reader shows only the first document or none, so these formats are refused.
+CUPS joins files and copies without regard to their format. Joined text and printer languages still
+print. In other formats, a reader shows only the first document or none, so they are refused.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import zlib
 
 HEAD_BYTES = 1024
 _PACKED = b"\x1f\x8b"
-_GZIP_WINDOW = 31  # zlib's word for a gzip header (RFC 1952)
-# ESC begins PCL 3 to 5, PJL's "universal exit" (ESC%-12345X), ESC/P and most label languages; PCL
-# XL only starts again behind a universal exit, so without one in front it is not named here. ^D is
-# the end of a job on a serial line.
+_GZIP_WINDOW = 31  # zlib's code for a gzip header (RFC 1952)
+# ESC begins PCL 3 to 5, PJL's "universal exit" (ESC%-12345X), ESC/P and most label languages. PCL
+# XL is missing: it starts again only after a universal exit. ^D ends a job on a serial line.
 _COMMANDS = (b"\x1b", b"%!", b"\x04%!")
 # the rule `printable` of CUPS's mime.types
 _TEXT = re.compile(rb"[\x08-\x0d\x1a\x1b\x20-\x7e\x80-\xff]*")
@@ -30,9 +29,12 @@ _DOCUMENT = re.compile(
 
 
 def can_be_joined(head: bytes) -> bool:
-    """Whether a document that begins with `head` can be joined with others. `head` has HEAD_BYTES,
-    or all bytes of a shorter document."""
-    # drivers send NULs first, which end a command that was cut off
+    """Whether a document can be joined with others.
+
+    Args:
+        head: the first HEAD_BYTES of the document, or all bytes of a shorter document.
+    """
+    # drivers first send NULs, which end an incomplete command
     if head.lstrip(b"\x00").startswith(_COMMANDS):
         return not _PDF_BY_POSTSCRIPT.match(head)
     head = head[:HEAD_BYTES]
@@ -41,7 +43,7 @@ def can_be_joined(head: bytes) -> bool:
 
 
 def unpacked(head: bytes) -> bytes:
-    """The first bytes of a file, as gziptoany(8) passes them on."""
+    """Unpack the first bytes of a file, if gziptoany(8) would unpack the file."""
     if not head.startswith(_PACKED):
         return head
     try:

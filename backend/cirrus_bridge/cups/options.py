@@ -1,8 +1,8 @@
-"""CUPS's option string (argv[5]) as names and values, by the rules of libcups' cupsParseOptions().
+"""Parser of CUPS's option string (argv[5]), by the rules of libcups' cupsParseOptions().
 
-`name=value` pairs parted by white space; a bare `name` is true and a bare `noname` false; quotes,
-backslashes and braces as libcups reads them. The last of two equal names wins, names are
-compared without regard to case. It never fails: odd input gives what libcups would make of it.
+The string has `name=value` pairs, separated by white space. A bare `name` is true and a bare
+`noname` is false. The last of equal names wins, in upper or lower case. Invalid input never fails:
+the result is that of libcups.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ _SPACE = " \t\n\v\f\r"
 
 
 def parse_options(text: str) -> dict[str, str]:
-    """Read an option string.
+    """Parse an option string.
 
     Returns:
-        Values by name, names in lower case (cupsGetOption() ignores case, options(7)), but for
-        what stands behind PASSED_ON.
+        Values by name. Names are in lower case, because cupsGetOption() ignores case. The part
+        after PASSED_ON keeps its case.
     """
     options: dict[str, str] = {}
     at, end = 0, len(text)
@@ -31,7 +31,7 @@ def parse_options(text: str) -> dict[str, str]:
         while at < end and text[at] not in _SPACE and text[at] != "=":
             at += 1
         name = text[name_start:at]
-        if at == name_start:  # a value without a name: libcups gives up here too
+        if at == name_start:  # libcups also stops at a value without a name
             break
         while at < end and text[at] in _SPACE:
             at += 1
@@ -46,13 +46,13 @@ def parse_options(text: str) -> dict[str, str]:
 
 
 def _key(name: str) -> str:
-    """What tells options apart. Behind PASSED_ON is a name for somebody else, as it was written."""
+    """The name in lower case, except the part after PASSED_ON, which is a name for the cloud."""
     prefix, rest = name[: len(PASSED_ON)].lower(), name[len(PASSED_ON) :]
     return prefix + (rest if prefix == PASSED_ON else rest.lower())
 
 
 def _value(text: str, at: int, end: int) -> tuple[str, int]:
-    """The value that begins at `at`, and the position behind it."""
+    """Read the value that begins at `at`; return the value and the position after it."""
     out: list[str] = []
     while at < end and text[at] not in _SPACE:
         if text[at] == ",":
@@ -66,7 +66,7 @@ def _value(text: str, at: int, end: int) -> tuple[str, int]:
 
 
 def _plain(text: str, at: int, end: int) -> tuple[str, int]:
-    """Up to white space; quotes and braces inside it mean themselves."""
+    """Read up to white space; quotes and braces are literal."""
     return _unescaped(text, at, end, _SPACE)
 
 
@@ -76,7 +76,7 @@ def _quoted(text: str, at: int, end: int) -> tuple[str, int]:
 
 
 def _collection(text: str, at: int, end: int) -> tuple[str, int]:
-    """A collection keeps its braces: whoever reads it parses it again."""
+    """Read a collection with its braces, because its reader parses it again."""
     out: list[str] = []
     depth = 0
     while at < end:

@@ -1,9 +1,8 @@
-"""What the backend wants to know of its queue's PPD, the file that CUPS names in `PPD`.
+"""Reader of the queue's PPD, whose path CUPS passes to the backend in `PPD`.
 
-Lines of our own drivers (`ppd`, ppd/cirrus-bridge.drv) say which choices were the default when
-the driver was made; a default that differs was set by an administrator (lpadmin(8), the web page),
-and CUPS tells backends of it in no other way. Of another driver's defaults nothing is taken: what
-they mean is done by its filters.
+Our own drivers (`drivers/ppd`, ppd/cirrus-bridge.drv) record their original defaults. A different
+default was set by an administrator (lpadmin(8), CUPS's web page), and CUPS tells backends of it in
+no other way. The defaults of other drivers are ignored, because their own filters apply them.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ _LINE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class QueueDriver:
-    """Of a queue's PPD.
+    """The contents of a queue's PPD that the backend needs.
 
     Attributes:
-        manual_copies: the filters make the copies that a job asks for.
-        defaults: option in lower case → the choice that an administrator made the default.
-        papers, trays: name in PPDs → the location's own word, where that is another.
+        manual_copies: whether the filters make the copies of a job.
+        defaults: option in lower case → the default that an administrator has chosen.
+        papers, trays: name in the PPD → the location's name, if that is different.
     """
 
     manual_copies: bool = False
@@ -42,7 +41,7 @@ NO_DRIVER = QueueDriver()
 
 
 def read_queue_driver(path: Path) -> QueueDriver:
-    """What a PPD says; one that can not be read says nothing, and costs the job nothing else."""
+    """Read a PPD. An unreadable PPD counts as NO_DRIVER and does not fail the job."""
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES)

@@ -1,8 +1,7 @@
-"""Queues of CUPS, read and changed over IPP.
+"""Queues of CUPS: reading and changing them by IPP.
 
-The poller writes at queues where others write too: reasons and messages that are not ours, and a
-pause, are left as they are. Setting up does what it is told; which queues may be touched is decided
-by the caller.
+Other programs write to the same queues. `tell_queue` keeps their reasons, their messages and a
+pause. The caller decides which queues may be changed or removed.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ from cirrus_bridge.cups.ipp import (
 )
 from cirrus_bridge.cups.jobs import CupsJobs, fitting
 
-REASON_PREFIX = "cirrus-delivery-"  # a queue's reasons that begin so are ours
-MESSAGE_PREFIX = "Cirrus Bridge: "  # and a queue's message that begins so
+REASON_PREFIX = "cirrus-delivery-"  # begins our own reasons at a queue
+MESSAGE_PREFIX = "Cirrus Bridge: "  # begins our own message at a queue
 _OF_WAITING_JOBS = ("(CB-434)", "(CB-402)", "(CB-404)", "(CB-405)")
-MARK = "cirrus-declared"  # the option, of no meaning to jobs, by which `apply` knows its queues
-RAW = "raw"  # CUPS's word for a queue without a driver
+MARK = "cirrus-declared"  # an option without effect on jobs; marks the queues of `apply`
+RAW = "raw"  # CUPS's name for no driver
 IDLE, STOPPED = 3, 5  # printer-state, RFC 8011, 5.4.11
-_IS_CLASS = 0x0001  # of printer-type, cups/cups.h
+_IS_CLASS = 0x0001  # printer-type, cups/cups.h
 _WANTED = (
     *("printer-name", "device-uri", "printer-info", "printer-location", "printer-is-shared"),
     *("printer-error-policy", "printer-make-and-model", "printer-type", "queued-job-count"),
@@ -44,31 +43,37 @@ _WANTED = (
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What is written on a queue that `apply` has made: the name of its entry in queues.toml, and
-    the options that were declared."""
+    """The mark of a queue that `apply` has made.
+
+    Attributes:
+        entry: the queue's entry in queues.toml.
+        options: the names of the declared options.
+    """
 
     entry: str
     options: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        # braces would be taken for a collection when CUPS reads the option back
+        # CUPS would read braces as a collection
         return " ".join((quote(self.entry, safe=""), *sorted(self.options)))
 
     @classmethod
     def read(cls, text: str) -> Mark | None:
-        """What `str` has made; None of nothing."""
+        """Parse the text of a mark; None if it is empty."""
         entry, *options = text.split() or [""]
         return cls(unquote(entry), tuple(options)) if entry else None
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue or class as CUPS has it.
+    """A queue or class as CUPS describes it.
 
-    `state` is IPP's printer-state, and `reasons` its printer-state-reasons but for `none`.
-    `mark` is None where `apply` did not make it; `jobs` counts those that have not ended. CUPS
-    cancels a job of the queue that is in processing for `cancel_after_s` seconds; None leaves that
-    to MaxJobTime.
+    Attributes:
+        state: IPP's printer-state.
+        reasons: printer-state-reasons without `none`.
+        jobs: the number of unfinished jobs.
+        mark: None if `apply` did not make the queue.
+        cancel_after_s: CUPS cancels a job after this time in processing; None for MaxJobTime.
     """
 
     name: str
@@ -90,8 +95,12 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class QueueChange:
-    """What is to be set at a queue; None is left as it is. `ppd` is a driver's text, RAW for none;
-    `defaults` are options of CUPS's own by name, None to remove one."""
+    """Changes to a queue. An attribute that is None stays as it is.
+
+    Attributes:
+        ppd: the text of a driver, or RAW for no driver.
+        defaults: defaults of CUPS's own options by name; None removes a default.
+    """
 
     device_uri: str | None = None
     info: str | None = None
@@ -104,24 +113,24 @@ class QueueChange:
 
 
 class CupsQueues(CupsJobs):
-    """The queues of one cupsd, and their jobs; CupsGone means a driver as well."""
+    """The queues of one cupsd, and their jobs. Errors are those of CupsJobs."""
 
     def queues(self) -> list[Queue]:
-        """All queues and classes, by name."""
+        """List all queues and classes, sorted by name."""
         return sorted(map(_queue, self._all(_WANTED)), key=lambda queue: queue.name.lower())
 
     def queue(self, queue: str) -> Queue:
-        """One queue."""
+        """Get one queue."""
         return _queue(self._one(queue, _WANTED))
 
     def version(self) -> str:
-        """cupsd's version; empty as long as it has no queues, of which it says it."""
+        """The version of cupsd; empty without queues, because cupsd reports it for each queue."""
         said = (first_text(queue, "cups-version") for queue in self._all(["cups-version"]))
         return next(filter(None, said), "")
 
     def defaults(self, queue: str, names: Iterable[str]) -> dict[str, str]:
-        """What a queue has as the default of these options of CUPS's own, if it has one."""
-        # with the name, as an answer without any attribute has no group
+        """The queue's defaults of some of CUPS's own options, without those that are not set."""
+        # printer-name is requested too: cupsd omits the group of an answer without attributes
         attributes = self._one(queue, ["printer-name", *(f"{name}-default" for name in names)])
         return {
             name: ",".join(map(_word, values))
@@ -130,23 +139,23 @@ class CupsQueues(CupsJobs):
         }
 
     def formats(self, queue: str) -> tuple[str, ...]:
-        """The types of documents (RFC 2046) that a queue can print."""
+        """The MIME types (RFC 2046) of the documents that a queue can print."""
         name = "document-format-supported"
         return tuple(map(str, self._one(queue, ["printer-name", name]).get(name, ())))
 
     def ppd(self, queue: str) -> str | None:
-        """A queue's driver; None if it has none."""
+        """The text of a queue's driver; None if it has none."""
         try:
             return self._ppd(printer_uri(queue))
         except CupsGone:
             return None
 
     def driver(self, name: str) -> str:
-        """A driver by its name, as in `lpinfo -m`."""
+        """The text of a driver with a name from `lpinfo -m`; CupsGone if there is none."""
         return self._ppd(Attribute(Tag.NAME, "ppd-name", [name]))
 
     def set_queue(self, queue: str, change: QueueChange, *, is_new: bool = False) -> None:
-        """Change a queue, or make a new one, which accepts and prints jobs at once."""
+        """Change a queue, or make a new one that accepts and prints jobs."""
         attributes = list(_attributes(change))
         if is_new:
             attributes.append(Attribute(Tag.ENUM, "printer-state", [IDLE]))
@@ -162,14 +171,14 @@ class CupsQueues(CupsJobs):
         )
 
     def delete_queue(self, queue: str) -> None:
-        """Remove a queue, with all its jobs."""
+        """Remove a queue with all its jobs."""
         self._server.request(Operation.CUPS_DELETE_PRINTER, "/admin/", [printer_uri(queue)])
 
     def pause(self, queue: str, message: str) -> bool:
-        """Stop a queue, with a message for people; its jobs stay until somebody enables it.
+        """Stop a queue with a message for people. Its jobs wait until a person enables the queue.
 
         Returns:
-            False if it was stopped already, with the message of whoever did that.
+            False if the queue was already stopped; its message stays.
         """
         if self.queue(queue).state == STOPPED:
             return False
@@ -178,16 +187,15 @@ class CupsQueues(CupsJobs):
         return True
 
     def tell_queue(self, queue: str, reasons: Collection[str], message: str) -> bool:
-        """Make `reasons` our reasons at the queue, and `message` its message if it is free.
+        """Replace our reasons at a queue, and its message if no other program has set one.
 
-        CUPS replaces all reasons at once, so those of others are written with ours. A stopped
-        queue is left alone: writing its reason `paused` could stop it again just after somebody
-        has enabled it. The message is set only while the queue is idle, where a backend at
-        work does not speak, and only over none or one of ours.
+        CUPS replaces all reasons at once, so foreign reasons are written with ours. A stopped queue
+        stays unchanged: writing its reason `paused` could stop it again just after a person has
+        enabled it. The message changes only at an idle queue, when no backend sets messages.
 
         Args:
             reasons: keywords that begin with REASON_PREFIX.
-            message: for people; MESSAGE_PREFIX is added; empty to take ours away.
+            message: for people, without MESSAGE_PREFIX; empty to remove our message.
 
         Returns:
             Whether anything was written.
@@ -219,7 +227,7 @@ class CupsQueues(CupsJobs):
         try:
             return self._server.request(Operation.CUPS_GET_PRINTERS, "/", about).all(Group.PRINTER)
         except CupsGone:
-            return []  # which is how cupsd says that there are none
+            return []  # cupsd answers so if it has no queues
 
     def _one(self, queue: str, wanted: Sequence[str]) -> Attributes:
         about = [printer_uri(queue), Attribute(Tag.KEYWORD, "requested-attributes", wanted)]
@@ -228,17 +236,17 @@ class CupsQueues(CupsJobs):
 
     def _ppd(self, of: Attribute) -> str:
         data = self._server.request(Operation.CUPS_GET_PPD, "/", [of]).data
-        return data.decode("utf-8", "surrogateescape")  # old drivers are in Latin 1
+        return data.decode("utf-8", "surrogateescape")  # old drivers may be in Latin 1
 
 
 def is_ours(message: str) -> bool:
-    """Whether a queue's message is the poller's, or the last word of a backend whose job waits for
-    its server: the poller knows when that is no longer true."""
+    """Whether the poller may replace a queue's message: its own, or that of a backend whose job
+    waits for its server."""
     return message.startswith(MESSAGE_PREFIX) or message.endswith(_OF_WAITING_JOBS)
 
 
 def queue_message(message: str) -> str:
-    """What a queue says, to everybody: so in the language of this process."""
+    """The message at a queue; everyone reads it, so it is in the language of this process."""
     return fitting(MESSAGE_PREFIX + translated(message)) if message else ""
 
 

@@ -30,14 +30,19 @@ _DEVICE_ID = b'*1284DeviceID: "'
 
 
 def answer_filters(environ: Mapping[str, str]) -> None:
-    """Answer in the background, until all filters have closed the channel, if there is one."""
+    """Answer in the background, if there is a channel, until all filters have closed it."""
     with contextlib.suppress(OSError):  # no such descriptor
         if stat.S_ISSOCK(os.fstat(DESCRIPTOR).st_mode):
             _thread.start_new_thread(serve, (DESCRIPTOR, environ.get("PPD", "")))
 
 
 def serve(channel: int, ppd: str) -> None:
-    """Answer each request until the other end is closed."""
+    """Answer each request until the other end is closed.
+
+    Args:
+        channel: the descriptor.
+        ppd: the path of the queue's PPD, or empty.
+    """
     rest = b""
     with contextlib.suppress(OSError):
         while True:
@@ -54,7 +59,7 @@ def serve(channel: int, ppd: str) -> None:
 
 
 def answers(requests: bytes, ppd: str) -> tuple[bytes, bytes]:
-    """The answers to all complete `requests`, and the rest of an incomplete one."""
+    """Answer all complete `requests`; return the answers and the rest of an incomplete request."""
     said, start = b"", 0
     while len(requests) - start >= _HEADER_BYTES:
         length = int.from_bytes(requests[start + 2 : start + _HEADER_BYTES], "big")

@@ -1,6 +1,6 @@
-"""CUPS as a snap: its cupsd sees no backend but those in the snap, so no queue of it leads here.
+"""CUPS as a snap: its cupsd runs only the backends in the snap, so its queues cannot use ours.
 
-Beside a system's CUPS, which it tells by its configuration file, it only passes on jobs to it.
+If the system has its own CUPS (its configuration file exists), the snap passes all jobs to it.
 """
 
 from __future__ import annotations
@@ -12,32 +12,32 @@ from cirrus_bridge.base.translation import joined, tr
 
 
 class SnapNotice(NamedTuple):
-    """What is so, and what to do."""
+    """A problem and its solution."""
 
     message: str
     hint: str
 
     @property
     def text(self) -> str:
-        """Both."""
+        """Message and hint."""
         return joined(" ", self)
 
 
 ALONE = SnapNotice(
-    tr("CUPS on this machine is a snap, which runs no backends but its own."),
-    tr("Install the CUPS of the distribution (its package cups), then run: snap restart cups"),
+    tr("CUPS on this machine is a snap, which runs only its own backends."),
+    tr("Install the distribution's CUPS (package cups), then run: snap restart cups"),
 )
 BESIDE = SnapNotice(
-    tr("CUPS is on this machine as a snap, too."),
+    tr("CUPS is also installed as a snap on this machine."),
     tr(
-        "Add queues with the system's lpadmin, not with cups.lpadmin; the snap passes on jobs to "
-        "them. Does it not? Run: snap restart cups"
+        "Add queues with the system's lpadmin, not with cups.lpadmin. The snap passes jobs on to "
+        "them. If it does not, run: snap restart cups"
     ),
 )
 
 
 def snap_notice(root: Path = Path("/")) -> SnapNotice | None:
-    """What to know about CUPS's snap: ALONE, BESIDE, or nothing where there is none."""
+    """Detect CUPS's snap: ALONE, BESIDE the system's CUPS, or None."""
     if not (root / "var/snap/cups").is_dir():
         return None
     return BESIDE if (root / "etc/cups/cupsd.conf").exists() else ALONE

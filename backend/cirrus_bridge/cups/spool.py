@@ -1,8 +1,8 @@
-"""How many files a job has, banner pages among them, and whether CUPS joins them for one run.
+"""The files of a job in CUPS's spool, and whether CUPS joins them for one run.
 
-They are in CUPS's spool. In the options CUPS names only those that the client has named, not the
-banner pages that it adds itself (job-sheets), each of which has a run of its own. A part of every
-job's start: imports next to nothing.
+CUPS's banner pages (job-sheets) are files of the job as well, each with a run of its own. CUPS's
+options name only the files that the client has named. Each job's start runs this module, so it
+imports next to nothing.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ _SINGLE_FILE = b"*cupssinglefile:"
 
 
 def is_run_by_cupsd(environ: Mapping[str, str]) -> bool:
-    """Whether a cupsd runs this program (it sets SOFTWARE), or a person."""
+    """Whether cupsd runs this program (cupsd sets SOFTWARE), not a person."""
     return environ.get("SOFTWARE", "").startswith("CUPS/")
 
 
 def files(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    """The number of the job's files, from backend(7)'s arguments and environment; at least 1."""
+    """Count the job's files, from backend(7)'s arguments and environment; at least 1."""
     words = argv[5].split(" ") if len(argv) > 5 else []
     named = sum(word.startswith(_NAMED) for word in words)
     return max(1, sum(1 for _ in spooled(argv, environ)) or named)
 
 
 def spooled(argv: Sequence[str], environ: Mapping[str, str]) -> Iterator[str]:
-    """The job's files in CUPS's spool, in their order; none if they cannot be seen."""
+    """List the job's files in CUPS's spool, in their order; none if the spool is inaccessible."""
     spool = _spool(argv, environ)
     if spool and argv[1].isascii() and argv[1].isdigit():
         number = 1
@@ -37,8 +37,8 @@ def spooled(argv: Sequence[str], environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def are_joined(argv: Sequence[str], environ: Mapping[str, str], count: int) -> bool:
-    """Whether CUPS gives `count` files to one run, by standard input: it does without a driver,
-    and with one that does not forbid it."""
+    """Whether CUPS joins `count` files for one run, by standard input: it does unless the driver
+    forbids it (cupsSingleFile)."""
     if count == 1 or len(argv) != 6:
         return False
     if "FINAL_CONTENT_TYPE" not in environ:
@@ -47,12 +47,12 @@ def are_joined(argv: Sequence[str], environ: Mapping[str, str], count: int) -> b
         with open(environ.get("PPD", ""), "rb") as ppd:  # noqa: PTH123
             said = [line.lower() for line in ppd if line.lower().startswith(_SINGLE_FILE)]
     except OSError:
-        return False  # as ours are
+        return False  # our own drivers forbid it
     return not any(b"true" in line for line in said)
 
 
 def _spool(argv: Sequence[str], environ: Mapping[str, str]) -> str:
-    """CUPS's folder of the job's files: TempDir is in it, unless cups-files.conf says otherwise."""
+    """The folder of the job's files; TempDir is in it, unless cups-files.conf says otherwise."""
     path = argv[6] if len(argv) > 6 else environ.get("TMPDIR", "")
     return os.path.dirname(path)  # noqa: PTH120
 

@@ -1,8 +1,8 @@
-"""What CUPS is told: status lines on standard error, and the exit code (backend(7)).
+"""Writer of the backend's status lines on standard error, and its exit codes (backend(7)).
 
-Each line is one message whatever text goes into it, in the language of the job, which CUPS gives
-the backend as LANG, but for what only the log gets; the first ERROR is the one that CUPS keeps
-on the job, so there is one at most. Nothing that is written here can fail the job.
+A message takes one line, in the language of the job (CUPS passes it as LANG). Debug messages are in
+English, for the log. CUPS keeps the first ERROR line on the job, so a run writes only one. A failed
+write never fails the job.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LINE_BYTES = 1000  # cupsd reads status lines into a buffer of 2,048 bytes (sche
 
 
 class CupsReport:
-    """Writes messages to a stream (standard error of the backend) in CUPS's form."""
+    """Writes messages to standard error (`stream`) in CUPS's form."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -41,19 +41,19 @@ class CupsReport:
         self._progress = -1
 
     def debug(self, text: str) -> None:
-        """For the log at debug level."""
+        """Write to the log at debug level."""
         self._line("DEBUG", text)
 
     def info(self, text: str) -> None:
-        """For people: shown on the job while it runs."""
+        """Tell people: shown on the job while it runs."""
         self._line("INFO", text)
 
     def lasting(self, text: str) -> None:
-        """For people: shown on the job while it runs and after it has ended."""
+        """Tell people: shown on the job while it runs and after its end."""
         self._line("WARNING", text)
 
     def fault(self, text: str) -> None:
-        """What is no CirrusError, or belongs to no job (discovery)."""
+        """Report a fault that is not a CirrusError, or does not belong to a job (discovery)."""
         self._line("ERROR", text)
 
     def progress(self, percent: int) -> None:
@@ -63,21 +63,21 @@ class CupsReport:
             self._line("ATTR", f"job-media-progress={percent}")
 
     def server_away(self, text: str) -> None:
-        """The server can not be used now: say so and set the reason `connecting-to-device`."""
+        """Tell people why the server cannot be used, and set the reason `connecting-to-device`."""
         if not self._connecting:
             self._connecting = True
             self._line("STATE", "+connecting-to-device")
         self.info(text)
 
     def server_back(self) -> None:
-        """Take `connecting-to-device` back if it was set."""
+        """Remove `connecting-to-device` if it was set."""
         if self._connecting:
             self._connecting = False
             self._line("STATE", "-connecting-to-device")
 
     def error(self, error: CirrusError) -> int:
-        """Report an error and return the exit code that goes with it."""
-        self.server_back()  # the poller says at the queue that jobs wait
+        """Report an error and return its exit code."""
+        self.server_back()  # the poller tells at the queue that jobs wait
         if error.detail:
             self.debug(error.detail)
         texts = (error.text, error.consequence, f"({error.code})")
@@ -89,16 +89,15 @@ class CupsReport:
         data = one_line(said).encode("utf-8", "replace")
         if len(data) > LINE_BYTES:
             data = data[:LINE_BYTES].decode("utf-8", "ignore").encode() + "…".encode()
-        with contextlib.suppress(OSError, ValueError):  # nobody listens any more
+        with contextlib.suppress(OSError, ValueError):  # the reader is gone
             self._stream.write(kind.encode() + b": " + data + b"\n")
             self._stream.flush()
 
 
 def wait_until_read(pipe: int, clock: Clock) -> None:
-    """Wait until CUPS has read what was written, for READ_WAIT_S at most.
+    """Wait until CUPS has read the pipe, for at most READ_WAIT_S.
 
-    What is still in the pipe when this process ends may be lost: cups-deviced of 2.4 stops reading
-    when the last backend has ended.
+    Unread lines may be lost: cups-deviced of CUPS 2.4 stops reading when the last backend ends.
     """
     from fcntl import ioctl
     from termios import FIONREAD

@@ -1,1 +1,1 @@
-"""From a job to a submitted document: props, segments, upload, submit."""
+"""The way from a job to a submitted document: props, segments, upload, submit."""

@@ -1,8 +1,8 @@
-"""How many segments may be under way at once: one more after a success, half after a failure. Pure.
+"""Limit of segments under way at once: one more after a success, half after a failure. Pure.
 
-A server that fails several segments at once, and takes the same segments one at a time, is found
-out. The evidence against it is a segment that failed while another one worked; the evidence for it
-is a segment that worked while another one worked.
+Some servers fail several segments at once, but take the same segments one at a time. The limit
+detects these servers. A segment that failed while another one worked counts against the server. A
+segment that worked while another one worked counts for the server.
 """
 
 from __future__ import annotations
@@ -10,19 +10,26 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-STRIKES = 4  # a bad line fails among others too, but not so often without two that work
+STRIKES = 4  # on a bad line, two segments work at once before so many fail
 
 
 @dataclass(slots=True)
 class _UnderWay:
-    """What has happened since a segment was sent."""
+    """The events since a segment was sent."""
 
     has_company: bool
     another_worked: bool = False
 
 
 class SegmentLimit:
-    """The segments under way, by their place, and how many there may be now (`now`)."""
+    """The segments under way, by their index.
+
+    Args:
+        most: the highest limit.
+
+    Attributes:
+        now: how many segments may be under way now.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -31,13 +38,13 @@ class SegmentLimit:
         self._strikes = 0
 
     def sent(self, index: int) -> None:
-        """The segment at `index` is sent."""
+        """Note that a segment is under way."""
         for other in self._under_way.values():
             other.has_company = True
         self._under_way[index] = _UnderWay(has_company=bool(self._under_way))
 
     def worked(self, index: int) -> bool:
-        """Raise the limit, since the server has taken a segment.
+        """Raise the limit after the server has taken a segment.
 
         Returns:
             Whether this shows, for the first time, that the server takes one segment at a time.
@@ -54,11 +61,10 @@ class SegmentLimit:
         return False
 
     def failed(self, indexes: Collection[int], *, refused: bool) -> None:
-        """Halve the limit, since segments failed together.
+        """Halve the limit after segments failed together.
 
         Args:
-            refused: the server has said that it never takes one of them. A server does not say
-                so by chance.
+            refused: whether the server refused one of the segments, which no bad line can cause.
         """
         segments = [self._under_way.pop(index) for index in indexes]
         self.now = max(1, self.now // 2)
@@ -68,9 +74,9 @@ class SegmentLimit:
             self.now = 1  # the next segment goes alone, which decides
 
     def has_company(self, index: int) -> bool:
-        """Whether another segment was under way at the same time as this one."""
+        """Whether another segment was under way at the same time as the segment at `index`."""
         return self._under_way[index].has_company
 
     def withdrawn(self, index: int) -> None:
-        """The segment is sent again in smaller pieces; its failure says nothing about the limit."""
+        """Forget a segment that was too large: its failure says nothing about the limit."""
         del self._under_way[index]

@@ -1,8 +1,7 @@
-"""Use case: accepted documents → how their delivery ends, told as it goes.
+"""Use case: follow accepted documents until the wanted state is reached.
 
-Asks the cloud for each target's state until the wanted state is there, the time is over, or
-somebody else needs the queue. Whatever a status query answers, the document is with the cloud:
-nothing here submits anything.
+Following also ends when the time is over or when other jobs need the queue. The cloud already has
+the document, so nothing here submits anything.
 """
 
 from __future__ import annotations
@@ -28,7 +27,9 @@ OTHERS_EVERY_S = 1.0
 class Follower:
     """Follows targets for the backend.
 
-    `ask` is `get job`; `others_wait` says whether other jobs wait for the queue.
+    Args:
+        ask: the API's `get job`.
+        others_wait: whether other jobs wait for the queue.
     """
 
     ask: Callable[[Receipt], JobStatus]
@@ -39,21 +40,22 @@ class Follower:
     _look_at_s: float = 0.0
 
     def follow(self, targets: Sequence[Tracked], wait: str, timeout_s: int) -> None:
-        """Follow the targets, which know afterwards what was heard.
+        """Follow the targets and update their states.
 
         Args:
-            wait: submitted, received or delivered: how far.
-            timeout_s: for how long at most, 0 for no limit.
+            wait: the wanted state: submitted, received or delivered.
+            timeout_s: 0 for no limit.
 
         Raises:
-            Interrupted: a signal asked for an end.
+            Interrupted: a signal asked the program to stop.
+            JournalError: a state cannot be written.
         """
         enough = ENOUGH[wait]
         self._look_at_s = self.clock.monotonic_s() + OTHERS_EVERY_S
         deadline_s = self.clock.monotonic_s() + timeout_s if timeout_s else float("inf")
         wait_s = FIRST_WAIT_S
         open_targets = [target for target in targets if not enough(target.status.state)]
-        self.clock.sleep(0)  # a stop request may have come while the submit's answer was noted
+        self.clock.sleep(0)  # a signal may have come while the submit's answer was journaled
         while open_targets:
             changed = [self._ask(target) for target in open_targets]
             open_targets = [t for t in open_targets if not _is_done(t, enough)]
@@ -65,7 +67,7 @@ class Follower:
                 break
 
     def _keep_the_queue(self, until_s: float) -> bool:
-        """Wait; False as soon as others wait for the queue, who are looked for now and then."""
+        """Wait until `until_s`; False as soon as other jobs wait for the queue."""
         while (now_s := self.clock.monotonic_s()) < until_s:
             if now_s >= self._look_at_s:
                 self._look_at_s = now_s + OTHERS_EVERY_S
@@ -76,8 +78,11 @@ class Follower:
         return True
 
     def _ask(self, target: Tracked) -> bool:
-        """Ask for one target's state; journal and tell it if it is new. A failed query changes
-        nothing but the count of doubts."""
+        """Ask for a target's state; journal and report a new state.
+
+        Returns:
+            Whether the state is new. After a failed query it is not.
+        """
         try:
             status = self.ask(target.receipt)
         except ApiError as error:
@@ -85,7 +90,10 @@ class Follower:
                 target.doubt()
             if isinstance(error, Retryable):
                 self.report.server_away(
-                    tr("The cloud has the job; how it goes is not seen. {error}", error=error)
+                    tr(
+                        "The job was accepted, but its status cannot be checked right now. {error}",
+                        error=error,
+                    )
                 )
             self.report.debug(f"status of {target.receipt.cloud_job_id}: {error} {error.detail}")
             return False
@@ -93,7 +101,7 @@ class Follower:
         if not target.learn(status):
             if target.difference:
                 job = target.receipt.cloud_job_id
-                self.report.debug(f"the answer about {job} describes another: {target.difference}")
+                self.report.debug(f"answer about {job} describes another job: {target.difference}")
             return False
         self.journal.state(target.key, target.number, status, now_s=self.clock.wall_s())
         self.report.info(describe(target.receipt, status))

@@ -1,9 +1,8 @@
-"""CUPS job options → the API's job props. Tables first; pure.
+"""CUPS job options → the API's job props. Pure.
 
-CUPS and IPP names (options(7), PWG 5100.x keywords, PPD 4.3 keywords) are in lower case, as
-`cups/options` gives them. What CUPS's filters have done to the pages is not asked for again.
-A value that the API's list form could misread is refused, never repaired: one prop can not
-smuggle in another.
+Names of options are in lower case, as `cups/options` returns them (options(7), PWG 5100.x, PPD
+4.3). The device is not asked for what CUPS's filters have already done to the pages. A value that
+the API's list form could misread is refused, never repaired: a prop cannot smuggle in another prop.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _COLLATE = {
 # RFC 8011, 5.2.10: 3 portrait, 4 landscape, 5 reverse-landscape, 6 reverse-portrait
 _ORIENTATION = {"3": "1", "4": "2", "5": "2", "6": "1"}
 _LANDSCAPE = {"true": "2", "yes": "2", "on": "2"}
-# PWG 5100.16, 5.1.3 (print-scaling), and what pdftopdf takes beside it
+# PWG 5100.16, 5.1.3 (print-scaling); the other options are those of pdftopdf
 _SCALE = {"auto": "1", "auto-fit": "1", "fit": "0", "fill": "0", "none": "2"}
 _FIT = {"true": "0", "yes": "0", "on": "0"}
 _CROP = {"true": "2", "yes": "2", "on": "2"}
@@ -59,12 +58,12 @@ def _chosen(text: str) -> str | None:
 
 
 def _priority(text: str) -> str | None:
-    """IPP's job-priority (RFC 8011, 5.2.1: 1 to 100) as the API's 1 to 99."""
+    """Convert IPP's job-priority (RFC 8011, 5.2.1: 1 to 100) to the API's 1 to 99."""
     return str(min(int(text), 99))
 
 
-# prop → the options that ask for it, the first that is there wins; an empty value asks for what
-# the device does unasked, whatever the queue's default is
+# prop → the options that ask for it; the first option of a job wins. An empty value overrides the
+# queue's default with the device's own behaviour.
 _ASKED_BY: Mapping[str, tuple[tuple[str, Reader], ...]] = {
     "collate": (
         ("collate", _table(_COLLATE)),
@@ -72,7 +71,7 @@ _ASKED_BY: Mapping[str, tuple[tuple[str, Reader], ...]] = {
         ("multiple-document-handling", _table(_COLLATE)),
     ),
     "duplex": (("sides", _table(_DUPLEX)), ("duplex", _table(_DUPLEX))),
-    # lp adds the queue's default print-color-mode to each job, so the PPD's word is the wish
+    # lp adds the queue's default print-color-mode to each job, so the PPD's option comes first
     "color": (("colormodel", _table(_COLOR)), ("print-color-mode", _table(_COLOR))),
     "tray": (("inputslot", _chosen), ("media-source", _chosen)),
     "size": (("pagesize", _paper), ("pageregion", _paper)),
@@ -84,7 +83,7 @@ _ASKED_BY: Mapping[str, tuple[tuple[str, Reader], ...]] = {
     "bmp": (("cirrusbitmap", _chosen),),
     "scale": (("cirrusscale", _table(_DEVICE_SCALE)),),
 }
-# the same for what pdftopdf does itself when a document goes through CUPS's filters
+# options that pdftopdf handles in a filtered document
 _ASKED_BY_UNFILTERED: Mapping[str, tuple[tuple[str, Reader], ...]] = {
     "orientation": (
         ("orientation-requested", _table(_ORIENTATION)),
@@ -100,7 +99,7 @@ _ASKED_BY_UNFILTERED: Mapping[str, tuple[tuple[str, Reader], ...]] = {
     ),
 }
 
-# What a known prop may hold; other names are free.
+# allowed values of known props; other props may have any value
 _ALLOWED: Mapping[str, tuple[re.Pattern[str], str]] = {
     "copies": (re.compile(r"[1-9][0-9]?"), tr("a number of copies from 1 to 99")),
     "priority": (re.compile(r"[1-9][0-9]?"), tr("a priority from 1 to 99")),
@@ -119,13 +118,16 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
 def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
-    """The props of a job, by name, each one checked; and those of IDENTITY that are asked for.
+    """Make the props of a job, each one checked.
 
-    `copies` is always there: CUPS's count in argv[4] is the one that was asked for, filters or
-    not, and the driver tells the filters to leave copies to the device.
+    The props always have `copies`, because the driver tells CUPS's filters to leave copies to the
+    device.
+
+    Args:
+        identify: keys of IDENTITY (user, host, queue) that the props name as well.
 
     Raises:
-        BadOption: a value that no prop can carry; the text names the option.
+        BadOption: a prop cannot carry the value; the text names the option.
     """
     asked_by = _ASKED_BY if job.layout_done else {**_ASKED_BY, **_ASKED_BY_UNFILTERED}
     options = {
@@ -134,14 +136,14 @@ def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
         **_wishes(job),
     }
     options.pop("job-priority", None)
-    if job.priority != DEFAULT_PRIORITY:  # CUPS gives that one to jobs that ask for none
+    if job.priority != DEFAULT_PRIORITY:  # CUPS gives the default to all other jobs
         options["job-priority"] = str(job.priority)
     asked = _asked(job.queue_defaults, asked_by) | _asked(options, asked_by)
     props = {"copies": str(job.copies), **{prop: value for prop, value in asked.items() if value}}
     if "size" in props:
         props["size"] = job.papers.get(props["size"], props["size"])
     if "tray" in props:
-        trays = {name.lower(): word for name, word in job.trays.items()}  # as CUPS compares them
+        trays = {name.lower(): word for name, word in job.trays.items()}  # CUPS ignores their case
         props["tray"] = trays.get(props["tray"].lower(), props["tray"])
     for option, value in job.options.items():
         if option.startswith(PASSED_ON):
@@ -165,7 +167,7 @@ def _asked(
 
 
 def _identity(job: PrintJob, identify: Collection[str]) -> dict[str, str]:
-    """Who printed it, where the site wants to know. No job fails for the name of its user."""
+    """The props that identify the job. Unfit characters become `?`, so no job fails for a name."""
     known = {"user": job.user, "host": job.host, "queue": job.queue}
     return {
         IDENTITY[what]: "".join(c if c.isprintable() and c != ";" else "?" for c in known[what])
@@ -175,10 +177,10 @@ def _identity(job: PrintJob, identify: Collection[str]) -> dict[str, str]:
 
 
 def _wishes(job: PrintJob) -> dict[str, str]:
-    """The job's options less the one that lp(1) makes up.
+    """The job's options, without a colour mode that nobody chose.
 
-    libcups adds a queue's defaults to each job, and the default colour mode of a queue without a
-    driver is monochrome, whatever the device can do: colour pages would come out grey, unasked.
+    libcups adds a queue's defaults to each job. The default colour mode of a queue without a driver
+    is monochrome, even for a colour device, so colour pages would be printed in grey.
     """
     options = dict(job.options)
     with_defaults = "number-up" in options
@@ -188,10 +190,10 @@ def _wishes(job: PrintJob) -> dict[str, str]:
 
 
 def check_prop(name: str, value: str) -> None:
-    """Refuse a prop that the API's list of name=value lines could not carry as it is.
+    """Refuse a prop that the API's list of name=value lines would change.
 
     Raises:
-        BadOption: the text names the prop and what it takes.
+        BadOption: the text names the prop and its allowed values.
     """
     if not _NAME.fullmatch(name):
         raise _bad(name, value, tr("a name of letters, digits, '-', '_' and '.'"))
@@ -203,7 +205,7 @@ def check_prop(name: str, value: str) -> None:
 
 
 def _from_media(media: str) -> dict[str, str]:
-    """`media=SIZE,TRAY,TYPE` of lp(1), in any order, as the options that mean one thing each."""
+    """Split `media=SIZE,TRAY,TYPE` (lp(1), in any order) into one option for each part."""
     found: dict[str, str] = {}
     for word in filter(None, media.split(",")):
         if is_paper(word):
@@ -214,7 +216,7 @@ def _from_media(media: str) -> dict[str, str]:
 
 
 def _from_media_col(media_col: str) -> dict[str, str]:
-    """The size and the source of an IPP collection (PWG 5100.7, media-col; sizes in 0.01 mm)."""
+    """Read size and source from IPP's media-col (PWG 5100.7; sizes in 0.01 mm)."""
     found: dict[str, str] = {}
     members = dict(_MEMBER.findall(media_col))
     if "x-dimension" in members and "y-dimension" in members:
@@ -236,7 +238,7 @@ def _bad(name: str, value: str, takes: str) -> BadOption:
             value=value,
             takes=takes,
         ),
-        tr("Print again with another value; this job can be canceled."),
+        tr("Cancel this job, and print again with another value."),
     )
 
 

@@ -1,4 +1,4 @@
-"""Waits for a server that does not work: a few minutes in the queue, then held in CUPS.
+"""Waits for a server that does not work: two minutes in the queue, then held in CUPS.
 
 A job that waits in its queue blocks the others there, and CUPS cancels it after MaxJobTime (three
 hours by default). So after QUEUE_WAIT_S the job is held, and the poller releases it when the server
@@ -29,9 +29,9 @@ from cirrus_bridge.config.queue_uri import QueueUri, company_uri, followed_uri
 from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.sending.report import Report
 
-CLASS_WAIT_S = 5.0  # a class with no member that works must not spin
+CLASS_WAIT_S = 5.0  # CUPS tries another member at once: without a wait, a class would spin
 QUEUE_WAIT_S = 120.0
-FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # ceilings between two attempts
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # ceilings of the wait between two attempts
 FOR_SERVER, FOR_CORRECTION = "server", "correction"  # what a held job waits for
 HELD_UNTIL_IT_WORKS = tr("The job is held and continues by itself when the server works again.")
 
@@ -39,8 +39,10 @@ T = TypeVar("T")
 
 
 def waits(rng: random.Random) -> Iterator[float]:
-    """Endless waits in seconds: exponential back-off with full jitter, so that the clients of a
-    server that failed do not all come back at the same moment."""
+    """Endless waits in seconds: exponential back-off with full jitter.
+
+    Jitter keeps the clients of a failed server from coming back at the same moment.
+    """
     ceiling_s = FIRST_WAIT_S
     while True:
         yield rng.uniform(0.1, ceiling_s)
@@ -52,9 +54,9 @@ class Patience:
     """Waits after failed attempts of one document; a success ends the outage.
 
     Args:
-        in_class: CUPS has other printers for the job, which are better than waiting.
-        may_hold: holding the job is safe. CUPS ends a job of several files that is held before its
-            last file.
+        in_class: whether CUPS has other printers for the job, which are better than waiting.
+        may_hold: whether the job may be held. CUPS ends a job of several files that is held before
+            its last file.
         queue_wait_s: how long the job waits in the queue before it is held.
     """
 
@@ -72,7 +74,11 @@ class Patience:
     _before_s: float = 0.0
 
     def insist(self, request: Callable[[], T]) -> T:
-        """Make a request that may be repeated until it works."""
+        """Repeat a request until it works.
+
+        Raises:
+            CirrusError: the request failed for good, or `wait_after` gave up.
+        """
         while True:
             try:
                 result = request()
@@ -83,7 +89,7 @@ class Patience:
                 return result
 
     def succeeded(self) -> None:
-        """The server has taken something of the document."""
+        """End the outage: the server has taken something of the document."""
         if self._waits is not None or self.journal.trying_since_s(self.key) is not None:
             self.journal.trying(self.key, None, now_s=self.clock.wall_s())
         self._waits = None
@@ -94,7 +100,7 @@ class Patience:
 
         Raises:
             WaitsForServer: the job is held meanwhile.
-            ServerAway: contimeout would be over before the next attempt.
+            ServerAway: contimeout would end before the next attempt.
             TryOtherMember: the job's class may have another member that works.
             Interrupted: a signal asked the program to stop.
         """
@@ -125,10 +131,13 @@ class Patience:
         self.clock.sleep(wait_s)
 
     def run_was_in_vain(self, began_s: float) -> None:
-        """A run that began then (seconds since the epoch) has come no further in all of its time.
+        """Count a run without any progress as an outage.
+
+        Args:
+            began_s: the start of the run, in seconds since the epoch.
 
         Raises:
-            WaitsForServer: that has lasted long enough, and the job is held.
+            WaitsForServer: the outage has lasted long enough, and the job is held.
         """
         now_s = self.clock.wall_s()
         if self.journal.trying_since_s(self.key) is None:
@@ -153,12 +162,11 @@ class Patience:
 
     @property
     def _tried_s(self) -> float:
-        """How long the outage has lasted, in seconds. A clock that nobody can set measures this
-        run's part."""
+        """How long the outage has lasted, in seconds; this run's part by the monotonic clock."""
         return self._before_s + self.clock.monotonic_s() - self._since_s
 
     def _begun(self) -> Iterator[float]:
-        """The waits of the current outage; a new outage begins if there is none."""
+        """The waits of the current outage, or of a new outage."""
         if self._waits is not None:
             return self._waits
         self._waits, self._since_s = waits(self.rng), self.clock.monotonic_s()
@@ -171,8 +179,7 @@ class Patience:
         return self._waits
 
     def _is_long(self, wait_s: float) -> bool:
-        """Whether the queue has waited long enough. If other jobs already wait for the server,
-        further waiting is useless."""
+        """Whether the queue has waited long enough, or other jobs already wait for the server."""
         if self._tried_s + wait_s > self.queue_wait_s:
             return True
         return self.journal.jobs_wait_for(company_uri(self.queue))

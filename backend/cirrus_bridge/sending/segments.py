@@ -1,6 +1,6 @@
 """A document's bytes → one zlib stream (RFC 1950) → segments for upload.
 
-Pure: chunks in, chunks out. Nothing is kept beyond the compressor's window and one segment.
+Pure. Memory holds the compressor's window and one segment.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from isal import isal_zlib
 from cirrus_bridge.base.model import Segment
 from cirrus_bridge.config.queue_options import AUTO_LEVEL
 
-# ISA-L's level 0 makes data larger that is compressed already; 1 does not, and takes a small part
-# of the time of zlib's level 1 for about the same size.
+# ISA-L's level 0 enlarges data that is already compressed. Level 1 gives about the size of zlib's
+# level 1 in a fraction of its time.
 ISAL_LEVEL = 1
 SMALLEST_BYTES = 64 * 1024
 QUICK_S = 0.5
@@ -22,8 +22,11 @@ SLOW_S = 4.0
 
 
 def deflate(chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
-    """Compress `chunks` into one zlib stream at `level` (1 fastest to 9 smallest, by zlib), or
-    with the faster ISA-L for AUTO_LEVEL."""
+    """Compress `chunks` into one zlib stream.
+
+    Args:
+        level: zlib's level, from 1 (fastest) to 9 (smallest), or AUTO_LEVEL for the faster ISA-L.
+    """
     automatic = level == AUTO_LEVEL
     stream = isal_zlib.compressobj(ISAL_LEVEL) if automatic else zlib.compressobj(level)
     for chunk in chunks:
@@ -33,9 +36,10 @@ def deflate(chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
 
 
 def cut(chunks: Iterable[bytes], size_at: Callable[[int], int]) -> Iterator[Segment]:
-    """Cut `chunks` into segments; `size_at(index)` is the size of the one that begins there.
+    """Cut `chunks` into segments. Only the last one may be shorter than its size; none is empty.
 
-    Only the last segment may be shorter than its size, and none is empty.
+    Args:
+        size_at: the size in bytes of the segment that begins at an index.
     """
     pending = bytearray()
     index = 0
@@ -51,10 +55,10 @@ def cut(chunks: Iterable[bytes], size_at: Callable[[int], int]) -> Iterator[Segm
 
 
 def next_size(size_bytes: int, *, took_s: float | None, largest_bytes: int) -> int:
-    """A better size for further segments, after one of `size_bytes` that took `took_s`.
+    """Choose the size of further segments, after a full segment that took `took_s`.
 
-    A segment should outlast the latency of its request by far, and a failed one (None) should
-    not cost much. Only a full segment says something about a larger one.
+    A segment should take much longer than the latency of its request. A failed segment (None)
+    should not cost much.
     """
     if took_s is None or took_s > SLOW_S:
         return smaller_size(size_bytes)
@@ -62,12 +66,12 @@ def next_size(size_bytes: int, *, took_s: float | None, largest_bytes: int) -> i
 
 
 def smaller_size(size_bytes: int) -> int:
-    """Half the size, but no less than SMALLEST_BYTES; a size that is less already stays."""
+    """Halve a size, down to SMALLEST_BYTES; a smaller size stays as it is."""
     return max(size_bytes // 2, min(size_bytes, SMALLEST_BYTES))
 
 
 def split(segment: Segment, size_bytes: int) -> list[Segment]:
-    """The same bytes at the same places, in segments of `size_bytes` at most."""
+    """Split a segment into segments of at most `size_bytes`."""
     data = segment.data
     return [
         Segment(segment.index + at, data[at : at + size_bytes])

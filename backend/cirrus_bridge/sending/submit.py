@@ -1,9 +1,9 @@
-"""Use case: one document → receipts. Owns the order of effects.
+"""Use case: submit one document, in this order of effects.
 
 journal(intent) → upload → journal(confirmed bytes) → journal(about to submit) → submit →
-journal(accepted). What is retryable is retried here until the queue's `contimeout` is over; a
-submit is repeated only if it is certain that the server did not take it, or if the queue's
-`onambiguous` or a person (who released the held job) wants it.
+journal(accepted). Retryable requests are retried until the queue's `contimeout` is over. A submit
+is repeated only if the server certainly did not accept it, recognises the repetition, or if the
+queue's `onambiguous` or a person (by releasing the held job) allows it.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ from cirrus_bridge.sending.report import Report
 from cirrus_bridge.sending.segments import deflate
 from cirrus_bridge.sending.upload import Upload
 
-SINGLE_REQUEST_BYTES = 500_000  # the API's document: larger files go by segments
+SINGLE_REQUEST_BYTES = 500_000  # the API's document asks for segments beyond this size
 _INTERRUPTED = tr("This job was interrupted while it was sent.")
 _CHANGED = tr("This job was changed after it was sent.")
 _STOPPED_IN_DOUBT = tr(
     "The job was stopped. An earlier submit got no answer, so the document may be printed already."
 )
 _STILL_IN_DOUBT = tr("An earlier submit got no answer, so the document may be printed already.")
-REMEMBERED_S = 86_400.0  # servers forget jobs, but not so soon
+REMEMBERED_S = 86_400.0  # servers remember jobs for at least a day
 QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in a request line
 
 
 class _Unanswered(enum.Enum):
-    """What follows a submit whose answer was lost."""
+    """The decision after a submit whose answer was lost."""
 
     REPEAT = enum.auto()
     DROP = enum.auto()  # the document is given up
@@ -74,7 +74,7 @@ _ON_AMBIGUOUS = {
 
 @dataclass(slots=True)
 class Document:
-    """The document while it streams by: its size and digest so far."""
+    """A document stream that counts its bytes and computes its digest."""
 
     chunks: Iterable[bytes]
     size_bytes: int = 0
@@ -91,11 +91,14 @@ class Document:
 
 @dataclass(slots=True)
 class Submission:
-    """Everything that one document's way to the cloud needs.
+    """The submission of one document.
 
-    `expected_bytes` is the document's size where it is known (for progress), else 0. `in_doubt`
-    says that an earlier submit of the document may have been accepted, and nobody has decided what
-    follows; `warns` that messages say so, whatever a person has decided.
+    Args:
+        expected_bytes: the size of the document, for progress; 0 if unknown.
+
+    Attributes:
+        in_doubt: an earlier submit may have been accepted, and nobody has decided what follows.
+        warns: messages say that the document may be printed already, even after a person decided.
     """
 
     job: PrintJob
@@ -114,15 +117,15 @@ class Submission:
     _has_progressed: bool = False
 
     def run(self, document: Document, earlier: Entry | None) -> list[Receipt]:
-        """Bring a document to the cloud.
+        """Upload and submit a document.
 
         Args:
-            document: what to send; read at most once.
-            earlier: what the journal knows of a run that did not come to its end.
+            document: read at most once.
+            earlier: the journal's entry of an earlier, unfinished run.
 
         Raises:
-            SubmitUnanswered: it may be accepted or not, and a person has to decide.
-            CirrusError: any other reason why it was not submitted.
+            SubmitUnanswered: the document may have been accepted, and a person has to decide.
+            CirrusError: the document was not submitted for another reason.
         """
         may_be_printed = earlier is not None and earlier.state in IN_DOUBT - {State.UNANSWERED}
         if earlier and may_be_printed and earlier.key != self.key:
@@ -160,8 +163,11 @@ class Submission:
             raise
 
     def _hold_until_corrected(self) -> str:
-        """Leave the job to the poller, which releases it once the server takes our requests; what
-        a person is to know or do."""
+        """Let the poller release the job after the correction, if possible.
+
+        Returns:
+            The text that tells people what happens next, or what to do.
+        """
         patience = self._patience(in_class=False)
         if patience.may_hold and self.journal.poller_is_alive():
             patience.hold(FOR_CORRECTION)
@@ -184,7 +190,7 @@ class Submission:
         if document.size_bytes == 0:
             raise EmptyDocument(
                 tr("There is nothing to print: the document is empty, or a filter failed."),
-                tr("Print it anew, or cancel this job."),
+                tr("Print the document again, or cancel this job."),
             )
         if len(head) == 1 and not upload.file.earlier and self._fits_one_request(head[0]):
             data = head[0].data
@@ -212,12 +218,16 @@ class Submission:
         request: Callable[[Ticket], list[Receipt]],
         check: Callable[[], None] = lambda: None,
     ) -> list[Receipt]:
-        """Submit until it is clear what became of it, as far as the queue allows. `check` raises
-        an error if what was uploaded (`sent_bytes`) may be gone after an outage."""
+        """Submit until the outcome is certain, as far as the queue allows.
+
+        Args:
+            sent_bytes: the size of the upload.
+            check: called after an outage; raises an error if the upload may be lost.
+        """
         self.report.debug(f"document sha256={document.sha256} bytes={document.size_bytes}")
         submit_key, form = self.journal.submit_key(self.key)
         if not submit_key or form != self._form:
-            submit_key = str(uuid.uuid4())  # random: a client may choose all else that is known
+            submit_key = str(uuid.uuid4())  # random: clients may choose all other data
         ticket = Ticket(
             self.queue.targets, self.job.title, self.props, self._compression, submit_key
         )
@@ -251,15 +261,15 @@ class Submission:
                 return receipts
 
     def _ask(self, request: Callable[[Ticket], list[Receipt]], ticket: Ticket) -> list[Receipt]:
-        """One submit. A signal may cut it off, but not what is noted of its answer."""
+        """Submit once. A signal may interrupt the request, but not the journaling of its answer."""
         with self.clock.undisturbed():
             try:
                 with self.clock.reluctant():
                     receipts = request(ticket)
             except Interrupted as error:
-                # it may have come just behind the answer
+                # the signal may have come just after the answer
                 raise SubmitUnanswered(_INTERRUPTED) from error
-            self.warns = True  # should the journal fail now, nobody knows of the answer
+            self.warns = True  # if the journal fails now, the answer is lost
             taken = self.journal.accepted(self.key, receipts, now_s=self.clock.wall_s())
             if taken:
                 text = tr(
@@ -284,7 +294,7 @@ class Submission:
 
     @property
     def _queue_wait_s(self) -> float:
-        """How long the queue waits for its server: CUPS may allow less than we do."""
+        """How long the queue waits for its server, within CUPS's time limit for the job."""
         limit_s = self.job.cancel_after_s
         return QUEUE_WAIT_S if limit_s is None else min(QUEUE_WAIT_S, limit_s / 2)
 
@@ -294,14 +304,17 @@ class Submission:
 
     @property
     def _form(self) -> str:
-        """A digest of what the submit asks for. Not of the bytes: a filter that runs again may
-        write another date into them."""
+        """A digest of the submit's parameters. The document's bytes are not part of the digest: a
+        filter that runs again may write another date into them."""
         asked = [list(map(str, self.queue.targets)), self.job.title, sorted(self.props.items())]
         return hashlib.sha256(json.dumps([*asked, int(self._compression)]).encode()).hexdigest()
 
     def _repeats_safely(self) -> bool:
-        """Whether the server knows repeated submits, and has not been set back to a time before
-        this one: it would know neither the last job that it accepted from here nor this submit."""
+        """Whether the server recognises a repeated submit.
+
+        A server that was restored from an older backup does not. It no longer knows the last job
+        that it accepted from here either.
+        """
         patience = self._patience(in_class=False)
         if not patience.insist(self.api.repeats_safely):
             return False
@@ -321,9 +334,9 @@ class Submission:
         """Return if the unanswered submit is to be repeated.
 
         Raises:
-            Interrupted: this run ends; the next run decides.
+            Interrupted: a signal asked the program to stop; the next run decides.
             SubmitUnanswered: a person has to decide.
-            SubmitDropped: the queue gives the document up.
+            SubmitDropped: the queue's `onambiguous` gives the document up.
         """
         if self.clock.stop_requested and not isinstance(error, RepeatedId):
             raise self.clock.interruption() from error
@@ -336,10 +349,10 @@ class Submission:
                 self.journal.dropped(key, now_s=self.clock.wall_s())
                 raise SubmitDropped(
                     tr(
-                        "It is not known whether the cloud took this job, and this queue "
+                        "It is not known whether the cloud accepted this job, and this queue "
                         "never sends a job twice."
                     ),
-                    tr("If the pages do not come out, restart the job."),
+                    tr("If nothing prints, restart the job."),
                     detail=str(error),
                 ) from error
             case _Unanswered.ASK:
@@ -347,8 +360,8 @@ class Submission:
                 raise error
 
     def _after_unanswered(self, error: SubmitUnanswered, key: DocumentKey) -> _Unanswered:
-        """What follows a submit whose answer was lost: decided by the server, or by the queue."""
-        if isinstance(error, RepeatedId):  # asked again, the server would say the same
+        """Decide by the server's abilities and the queue's `onambiguous`."""
+        if isinstance(error, RepeatedId):  # the server would give the same id again
             return _Unanswered.ASK
         submit_key, form = self.journal.submit_key(key)
         is_repeat = key == self.key and bool(submit_key) and form == self._form
@@ -357,13 +370,12 @@ class Submission:
         return _ON_AMBIGUOUS[self.queue.settings.onambiguous]
 
     def _has_changed(self, key: DocumentKey) -> bool:
-        """Whether the job asks for something else now than when it was submitted."""
+        """Whether the job's parameters have changed since it was submitted."""
         submit_key, form = self.journal.submit_key(key)
         return key == self.key and bool(submit_key) and form != self._form
 
     def _fits_one_request(self, segment: Segment) -> bool:
-        """Whether the whole document, and the request line with its parameters, are short enough
-        for a single-step putfile."""
+        """Whether the document and its parameters are short enough for a single-step `putfile`."""
         props = itertools.chain(*self.props.items())
         texts = (self.job.title, *map(str, self.queue.targets), *props)
         parameter_bytes = sum(len(quote(text, safe="")) + 3 for text in texts)

@@ -1,10 +1,10 @@
-"""The server's temporary file of one upload: what is confirmed there, and how long that is trusted.
+"""The server's temporary file of one upload: its confirmed segments, and how long to trust them.
 
 The API cannot be asked what is in a temporary file. A server that was restored from a backup may
 have lost confirmed segments, or have given the file's name to someone else. So a file is trusted
-for TRUSTED_S after the last confirmed segment. Within that time, a backend that was killed, or
-whose time was over, resumes where it stopped. A restored server is rarely back so soon. Later,
-everything goes into a new file. If `Server-Instance` is unchanged, the server has run all the time,
+for TRUSTED_S after the last confirmed segment: a restored server is rarely back so soon. Within
+that time, a backend that was killed or timed out resumes where it stopped. Later, everything goes
+into a new file. If `Server-Instance` is unchanged, the server has run all the time,
 and the file is trusted without a limit. If `Server-Instance` has changed, the file is not trusted
 at all. The size that the server reports after the submit reveals any remaining fault
 (`verification`).
@@ -30,8 +30,12 @@ MOST_START_OVERS = 3
 
 @dataclass(slots=True)
 class TemporaryFile:
-    """The temporary file of a document. `earlier` has the segments that an earlier run has
-    uploaded, by their place."""
+    """The temporary file of a document.
+
+    Attributes:
+        name: the file's name at the server; empty before `prepare`.
+        earlier: the segments that an earlier run has uploaded, by their index.
+    """
 
     api: CloudApi
     journal: Journal
@@ -54,8 +58,8 @@ class TemporaryFile:
         """Get a new file from the server, or check that an earlier run's file can be trusted.
 
         Raises:
-            StartOver: it cannot; the next run starts over.
-            CirrusError: the server gives no file.
+            StartOver: the file cannot be trusted; the next run starts over.
+            CirrusError: the server provides no file.
         """
         if not self.earlier:
             self.name = self.patience.insist(self.api.temp_file)
@@ -68,11 +72,10 @@ class TemporaryFile:
         self.patience.report.debug(f"the upload continues: {len(self.earlier)} segments are there")
 
     def check(self) -> None:
-        """After an outage or an earlier run: check that the file still has what was confirmed, as
-        far as that can be told.
+        """Check after an outage or an earlier run that the file can still be trusted.
 
         Raises:
-            StartOver: the file may be another one by now; the next run starts over.
+            StartOver: it cannot; the next run starts over.
         """
         self._has_doubts = True
         now_s = self.clock.wall_s()
@@ -89,7 +92,7 @@ class TemporaryFile:
         """Whether an earlier run has uploaded this segment.
 
         Raises:
-            StartOver, UploadNeverEnds: it has uploaded other data there.
+            StartOver, UploadNeverEnds: the earlier run has uploaded other data there.
         """
         known = self.earlier.get(segment.index)
         if known is not None and known != _confirmed(segment):
@@ -97,10 +100,11 @@ class TemporaryFile:
         return known is not None
 
     def confirm(self, segment: Segment) -> None:
-        """The server has taken a segment.
+        """Journal a segment that the server has taken.
 
         Raises:
-            StartOver: the server was replaced meanwhile.
+            StartOver: the server was restarted or replaced meanwhile.
+            JournalError: the segment cannot be written.
         """
         self._check_instance()
         self._confirmed_s = self.clock.wall_s()
@@ -114,17 +118,21 @@ class TemporaryFile:
         )
 
     def check_end(self, size_bytes: int) -> None:
-        """Check that no earlier run has uploaded more than these bytes.
+        """Check that no earlier run has uploaded data beyond `size_bytes`.
 
         Raises:
-            StartOver, UploadNeverEnds: one has; the server would print that too.
+            StartOver, UploadNeverEnds: the server would print data beyond the document's end.
         """
         if any(start + each.length > size_bytes for start, each in self.earlier.items()):
             raise self.useless(None)
 
     def useless(self, error: Refused | None) -> Exception:
-        """The error for a file that the server refuses (`error`), or that has other data: after an
-        earlier run or an outage the server may have forgotten it, and a new one is worth a try."""
+        """Choose the error for a file that is refused (`error`) or has other data (None).
+
+        Returns:
+            StartOver after an earlier run or an outage, because a new file may work. Otherwise, or
+            after MOST_START_OVERS: `error`, or UploadNeverEnds for other data.
+        """
         if not self._has_doubts:
             return error or AssertionError("only an earlier run leaves something useless")
         again = self._start_over(str(error or "the data has changed"))

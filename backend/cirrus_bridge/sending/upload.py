@@ -1,10 +1,9 @@
-"""Use case: a stream of segments → a temporary file on the server.
+"""Use case: upload a stream of segments into a temporary file on the server.
 
-Several segments are under way at once, since each says its own place; how many (`SegmentLimit`),
-and how large they are, follows what the server can take. What the server has confirmed is in the
-journal, and is not sent again when the job runs again with the same data (`TemporaryFile`). The
-main thread reads, compresses, journals, tells and waits. The threads of the pool do nothing but
-send, and hold one segment each.
+Each segment names its index, so several segments are under way at once. Their number
+(`SegmentLimit`) and size adapt to the server. Confirmed segments are in the journal, and a later
+run with the same data does not send them again (`TemporaryFile`). The main thread reads,
+compresses, journals, reports and waits. Each thread of the pool only sends one segment.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """A segment that is to be sent again, and why."""
+    """A segment to be sent again, with its error."""
 
     segment: Segment
     error: BaseException
@@ -53,7 +52,7 @@ class Upload:
     patience: Patience
     settings: UploadSettings
     progressed: Callable[[], None]
-    size_bytes: int = 0  # of what was uploaded
+    size_bytes: int = 0  # of the whole upload
     file: TemporaryFile = field(init=False)
     segment_bytes: int = field(init=False)
     _largest_bytes: int = field(init=False)
@@ -70,17 +69,20 @@ class Upload:
         self._limit = SegmentLimit(1 if takes_one else self.settings.connections)
 
     def cut(self, stream: Iterable[bytes]) -> Iterator[Segment]:
-        """Segments of the compressed stream, at the boundaries that an earlier run has made."""
+        """Cut the compressed stream into segments, at the boundaries of an earlier run."""
         return cut(stream, self._size_at)
 
     def send(self, segments: Iterable[Segment]) -> str:
-        """Upload all segments; returns the name of the server's temporary file.
+        """Upload all segments.
+
+        Returns:
+            The name of the server's temporary file.
 
         Raises:
-            StartOver: what an earlier run has uploaded is of no use; the next run starts over.
-            CirrusError: any other reason why it did not work.
+            StartOver: the upload of an earlier run is useless; the next run starts over.
+            CirrusError: the upload failed for another reason.
         """
-        from concurrent.futures import ThreadPoolExecutor  # which a small document does not need
+        from concurrent.futures import ThreadPoolExecutor  # a small document does not need it
 
         self.file.prepare()
         pool = ThreadPoolExecutor(self.settings.connections)
@@ -89,12 +91,12 @@ class Upload:
         except Refused as error:
             raise self.file.useless(error) from error
         finally:
-            pool.shutdown(wait=False)  # a request that hangs must not keep the run from ending
+            pool.shutdown(wait=False)  # a hanging request must not delay the end of the run
         self.file.check_end(self.size_bytes)
         return self.file.name
 
     def _missing(self, segments: Iterable[Segment]) -> Iterator[Segment]:
-        """The segments that the server does not have yet; counts the size of all."""
+        """Select the segments that the server does not have; set the size of the upload."""
         for segment in segments:
             self.size_bytes = segment.end
             if not self.file.has(segment):
@@ -110,7 +112,7 @@ class Upload:
                 self._recover(failures)
 
     def _keep_sending(self, pool: ThreadPoolExecutor, segments: Iterator[Segment]) -> bool:
-        """Send as many segments as there may be under way now; whether there are any."""
+        """Send segments up to the limit; return whether any are under way."""
         while len(self._under_way) < self._limit.now:
             segment = self._again.popleft() if self._again else next(segments, None)
             if segment is None:
@@ -122,16 +124,19 @@ class Upload:
         return bool(self._under_way)
 
     def _put(self, segment: Segment) -> float:
-        """Send a segment, in a thread; the seconds that it took."""
+        """Send a segment in a thread of the pool; return the seconds that it took."""
         began_s = self.clock.monotonic_s()
         self.api.put_segment(self.file.name, segment)
         return self.clock.monotonic_s() - began_s
 
     def _settle_next(self) -> list[_Failure]:
-        """Wait for the next outcome, and take note of it.
+        """Wait for the next outcome and handle it.
 
         Returns:
-            The failure, if other segments under way may share it.
+            The failure, if the segment is to be sent again.
+
+        Raises:
+            CirrusError: sending the segment again is useless.
         """
         future = self._done.get()
         segment, error = self._under_way.pop(future), future.exception()
@@ -143,14 +148,14 @@ class Upload:
             self._again.extend(self._split(segment))
             return []
         self.segment_bytes = smaller_size(self.segment_bytes)
-        # a refusal may be for the others' sake: alone, it counts
+        # some servers refuse a segment only because others are under way
         may_be_shared = isinstance(error, Refused) and self._limit.has_company(segment.index)
         if isinstance(error, Retryable) or may_be_shared:
             return [_Failure(segment, error)]
         raise error
 
     def _recover(self, failures: list[_Failure]) -> None:
-        """Prepare for sending what failed again, after a wait if the server may be away."""
+        """Put failed segments back, and wait if the server may be away."""
         self._limit.failed(
             [failure.segment.index for failure in failures],
             refused=any(isinstance(failure.error, Refused) for failure in failures),
@@ -162,8 +167,7 @@ class Upload:
             self.file.check()
 
     def _split(self, segment: Segment) -> list[Segment]:
-        """Smaller pieces of a segment that is too large for the server; later segments of this
-        upload are no larger."""
+        """Split a segment that is too large for the server, and limit the size of later ones."""
         size_bytes = smaller_size(len(segment.data))
         self._largest_bytes = min(self._largest_bytes, size_bytes)
         self.segment_bytes = min(self.segment_bytes, size_bytes)
@@ -188,7 +192,7 @@ class Upload:
         known = self.file.earlier
         if index in known:
             return known[index].length
-        # up to the next segment that is there, so that its boundaries come again
+        # fill the gap before the next confirmed segment, to keep its boundaries
         gap = min((start - index for start in known if start > index), default=0)
         if 0 < gap <= self._largest_bytes:
             return gap

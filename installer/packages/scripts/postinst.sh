@@ -15,9 +15,9 @@ if [ "$1" = configure ]; then
         systemctl --system daemon-reload >/dev/null || true
         deb-systemd-invoke restart cirrus-statusd.service >/dev/null || true
     fi
-    # Its cupsd runs no backends but its own; cirrus-bridge's programs say so as well.
+    # The cupsd of the snap runs only its own backends (cups/snap.py gives the same advice).
     if [ -d /var/snap/cups ]; then
-        echo "cirrus-bridge: CUPS is on this machine as a snap, too. Add queues with the system's lpadmin, not"
-        echo "with cups.lpadmin; the snap passes on jobs to them. Does it not? Run: snap restart cups"
+        echo "cirrus-bridge: CUPS is also installed as a snap on this machine. Add queues with the system's lpadmin, not"
+        echo "with cups.lpadmin. The snap passes jobs on to them. If it does not, run: snap restart cups"
     fi
 fi

@@ -83,7 +83,7 @@ def test_joined_pdf(tmp_path: Path, copies: str, options: str, content_type: str
         with pytest.raises(JoinedDocuments, match="Nothing was printed") as caught:
             list(SpooledDocument(job, stdin, os.getpid()))
     assert "release this job if it is held; otherwise print it again" in str(caught.value)
-    assert "can be canceled" not in str(caught.value)
+    assert "cancel" not in str(caught.value).lower()
 
 
 def test_joined_from_a_slow_filter(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_file_that_shrinks(tmp_path: Path) -> None:
         chunks = iter(SpooledDocument(job, stdin, os.getpid()))
         next(chunks)
         os.truncate(spool, 200_000)
-        with pytest.raises(UnreadableDocument, match="shorter"):
+        with pytest.raises(UnreadableDocument, match="cut off"):
             list(chunks)
 
 

@@ -120,7 +120,7 @@ def test_cups_as_a_snap(tmp_path: Path) -> None:
     assert not list(check_snap(tmp_path))
     (tmp_path / "var/snap/cups").mkdir(parents=True)
     (bad,) = check_snap(tmp_path)
-    assert bad.severity is Severity.ERROR and bad.fix.startswith("Install the CUPS of the")
+    assert bad.severity is Severity.ERROR and bad.fix.startswith("Install the distribution's CUPS")
     (tmp_path / "etc/cups").mkdir(parents=True)
     (tmp_path / "etc/cups/cupsd.conf").touch()
     (said,) = check_snap(tmp_path)
