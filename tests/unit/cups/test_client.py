@@ -17,7 +17,8 @@ ANSWER = b"\x02\x00\x00\x00\x00\x00\x00\x01\x03"  # IPP 2.0, successful-ok
 
 
 def test_an_account_that_was_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A purge deletes the account of a job under way: the job still asks cupsd, as its number."""
+    """After a purge has deleted the account, a running job sends its user id to cupsd as its
+    name."""
 
     def no_account(uid: int) -> pwd.struct_passwd:
         raise KeyError(uid)

@@ -1,4 +1,4 @@
-"""IPP messages: what is encoded comes out again, and nothing that arrives does harm."""
+"""IPP messages: encoding and decoding agree, and malformed bytes do no harm."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ATTRIBUTE = st.one_of(
 
 @given(st.lists(st.lists(ATTRIBUTE, unique_by=lambda a: a[1]), min_size=1, max_size=3))
 def test_there_and_back(groups: list[list[tuple[Tag, str, list[int]]]]) -> None:
-    """Every kind of value, in every group."""
+    """Every kind of value, in every group, survives encoding and decoding."""
     sent = [(Group.JOB, [Attribute(*attribute) for attribute in group]) for group in groups]
     answer = decode(encode(0x000A, [(Group.OPERATION, []), *sent]))
     assert answer.status == 0x000A
@@ -34,14 +34,15 @@ def test_there_and_back(groups: list[list[tuple[Tag, str, list[int]]]]) -> None:
 
 
 def item(tag: int, name: str, value: bytes) -> bytes:
-    """One encoded value."""
+    """An encoded value."""
     return (
         struct.pack(">BH", tag, len(name)) + name.encode() + struct.pack(">H", len(value)) + value
     )
 
 
 def test_kinds_of_values_that_are_not_sent() -> None:
-    """No value, texts with a language, a collection in a collection, a range, bytes cut by CUPS."""
+    """No value, texts with a language, nested collections, a range, and text cut by CUPS are
+    decoded."""
     data = (
         b"\x02\0\x04\x06\0\0\0\x01\x01"
         + item(0x41, "status-message", b"gone")
@@ -80,7 +81,7 @@ def test_kinds_of_values_that_are_not_sent() -> None:
 
 @given(st.binary(max_size=100))
 def test_noise(noise: bytes) -> None:
-    """Anything is either an answer or Malformed."""
+    """Random bytes are an answer or Malformed."""
     for data in (noise, b"\x02\0\0\0\0\0\0\1\1" + noise):
         with contextlib.suppress(Malformed):
             decode(data)

@@ -1,4 +1,4 @@
-"""The way in: arguments, environment and spool → PrintJob."""
+"""The reader of jobs: arguments, environment and spool → PrintJob."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ ARGV = ["cirrus", "17", "ann", "Report", "2", "job-uuid=urn:uuid:a sides=one-sid
 
 @pytest.fixture
 def cupsd(tmp_path: Path) -> Iterator[Program[bytes]]:
-    """A process of that name."""
+    """A process with the name cupsd."""
     program = tmp_path / "cupsd"
     program.symlink_to(shutil.which("sleep") or "")
     with Program[bytes]([program, "60"]) as process:
-        # execve(2) closes files, by which Popen sees that it worked, before it sets the name
+        # execve(2) closes the files that Popen waits for before it sets the name
         while Path(f"/proc/{process.pid}/comm").read_text() != "cupsd\n":
             pass
         yield process
 
 
 def test_job_from_standard_input() -> None:
-    """Five arguments: no file, no document number; filters have laid out the pages."""
+    """Five arguments mean standard input: no document number, and filters have laid out the
+    pages."""
     job = read_job(ARGV, {"PRINTER": "q", "FINAL_CONTENT_TYPE": "application/pdf"})
     assert (job.job_id, job.user, job.title, job.copies) == (17, "ann", "Report", 2)
     assert (job.queue, job.job_uuid) == ("q", "urn:uuid:a")
@@ -48,14 +49,17 @@ def test_job_from_standard_input() -> None:
 
 
 def test_job_from_a_file() -> None:
-    """Six arguments: the spool file's name tells the document's number; no layout was done."""
+    """Six arguments name a spool file, which has the document's number.
+
+    No filter has laid out the pages.
+    """
     job = read_job([*ARGV, "/var/spool/cups/d00017-003"], {})
     assert (job.spool_path, job.number) == (Path("/var/spool/cups/d00017-003"), 3)
     assert not job.layout_done
 
 
 def test_times_of_the_job() -> None:
-    """A restarted job says when it was completed before; each pass says when it began."""
+    """A job has the times of its start and of its last completion."""
     argv = [*ARGV[:5], "time-at-processing=1700 time-at-completed=1600"]
     job = read_job(argv, {})
     assert (job.processing_at, job.completed_at) == (1700, 1600)
@@ -63,7 +67,7 @@ def test_times_of_the_job() -> None:
 
 
 def test_what_cupsd_says_counts() -> None:
-    """Not what the option string says: a client writes that in part."""
+    """Facts of cupsd override the option string, which a client may write."""
     facts = JobFacts("urn:uuid:b", completed_at=5, priority=70, host="pc7", cancel_after_s=9)
     job = read_job([*ARGV[:5], "job-uuid=urn:uuid:a time-at-completed=1600"], {}, 0, facts)
     assert (job.job_uuid, job.completed_at, job.priority) == ("urn:uuid:b", 5, 70)
@@ -75,8 +79,10 @@ def test_what_cupsd_says_counts() -> None:
     ("copies", "options"), [("2", ""), ("1", "document-name-supplied=a document-name-supplied=b")]
 )
 def test_joined_pdf(tmp_path: Path, copies: str, options: str, content_type: str) -> None:
-    """PDF that CUPS has joined is refused, whatever the client has called it; whether CUPS holds
-    the job then or ends it, the advice is right."""
+    """Joined PDF is refused, whatever type the client has named.
+
+    The advice fits a held job and an ended one.
+    """
     (tmp_path / "data").write_bytes(b"%PDF-1.4\n%%EOF\n" * 2)
     with (tmp_path / "data").open("rb") as stdin:
         job = read_job([*ARGV[:4], copies, options], {"CONTENT_TYPE": content_type})
@@ -87,7 +93,7 @@ def test_joined_pdf(tmp_path: Path, copies: str, options: str, content_type: str
 
 
 def test_joined_from_a_slow_filter(tmp_path: Path) -> None:
-    """The first bytes decide, in however small pieces they come."""
+    """The first bytes decide, even if they arrive in small pieces."""
     source, sink = os.pipe()
     job = read_job([*ARGV[:4], "2", ""], {"CONTENT_TYPE": "text/plain"})
     with (
@@ -104,10 +110,13 @@ def test_joined_from_a_slow_filter(tmp_path: Path) -> None:
 def test_joined_behind_text(
     tmp_path: Path, cupsd: Program[bytes], second: bytes, refused: bool, packed: bool
 ) -> None:
-    """Each of the files counts, and gziptoany unpacks it; with a driver, filters change it."""
+    """Each joined file is checked, packed or not.
+
+    With a driver, only the converted data is checked.
+    """
     options = "job-uuid=u document-name-supplied=a document-name-supplied=b"
     (tmp_path / "tmp").mkdir()
-    text = b"text\n" * HEAD_BYTES  # what comes behind is not among the first bytes
+    text = b"text\n" * HEAD_BYTES  # longer than the checked first bytes
     (tmp_path / "d00017-001").write_bytes(text)
     (tmp_path / "d00017-002").write_bytes(gzip.compress(second) if packed else second)
     (tmp_path / "joined").write_bytes(text + second)
@@ -137,15 +146,14 @@ def test_joined_behind_text(
 def test_copies_that_nobody_has_made(
     content_type: str, final: str, copies: int, layout_done: bool
 ) -> None:
-    """With a driver, gziptoany makes none: of a file that is to go as it is, but has to be
-    unpacked, or is one of several."""
+    """With a driver, gziptoany(8) makes no copies of a raw or packed file, or of several files."""
     environ = {"CONTENT_TYPE": content_type, "FINAL_CONTENT_TYPE": final}
     job = read_job([*ARGV[:4], "3", ""], environ)
     assert (job.copies, job.layout_done) == (copies, layout_done)
 
 
 def test_banner_pages_are_documents(tmp_path: Path) -> None:
-    """CUPS adds them to the job's files, but does not name them in its options."""
+    """Banner pages count as files of the job, although CUPS's options do not name them."""
     spool = tmp_path / "tmp"
     spool.mkdir()
     environ = {"FINAL_CONTENT_TYPE": "application/pdf", "TMPDIR": str(spool)}
@@ -161,7 +169,7 @@ def test_banner_pages_are_documents(tmp_path: Path) -> None:
 
 
 def test_joined_by_another_driver(tmp_path: Path) -> None:
-    """CUPS runs the backend once for all files, unless the driver says that it is not to."""
+    """CUPS joins all files unless the driver forbids it."""
     options = "job-uuid=u document-name-supplied=a document-name-supplied=b"
     ppd = tmp_path / "q.ppd"
     environ = {"FINAL_CONTENT_TYPE": "application/postscript", "PPD": str(ppd)}
@@ -173,7 +181,7 @@ def test_joined_by_another_driver(tmp_path: Path) -> None:
 
 
 def test_class() -> None:
-    """CLASS says that the job came through a class."""
+    """CLASS names the class that the job was sent to."""
     assert read_job(ARGV, {"CLASS": "all"}).in_class
     assert not read_job(ARGV, {}).in_class
 
@@ -182,7 +190,7 @@ def test_class() -> None:
     "title", ["Übung", "報告書 №5", "تقرير", "x" * 5000, "a\tb\nc", "😀" * 300]
 )
 def test_title_in_any_script_and_length(title: str) -> None:
-    """A title stays what it is, on one line and within 255 characters."""
+    """A title keeps its script, on one line of at most 255 characters."""
     job = read_job([*ARGV[:3], title, *ARGV[4:]], {})
     assert job.title.isprintable()
     assert 0 < len(job.title) <= 255
@@ -191,34 +199,34 @@ def test_title_in_any_script_and_length(title: str) -> None:
 
 
 def test_argument_bytes_are_utf_8_or_replaced() -> None:
-    """Bytes that are no UTF-8 never end the program."""
+    """Invalid UTF-8 in arguments does not stop the program."""
     job = read_job([*ARGV[:3], os.fsdecode(b"caf\xe9"), *ARGV[4:]], {})
     assert job.title == "caf\ufffd"
-    job = read_job(ARGV, {"LANG": os.fsdecode(b"\xff\xe4.UTF-8")})  # as any client may name it
+    job = read_job(ARGV, {"LANG": os.fsdecode(b"\xff\xe4.UTF-8")})  # any client may set it
     assert job.language.encode() == "\ufffd\ufffd".encode()
 
 
 def test_no_title() -> None:
-    """A job without a title is named by its queue and number."""
+    """A job without a title gets the name of its queue and its number."""
     assert read_job([*ARGV[:3], "", *ARGV[4:]], {"PRINTER": "q"}).title == "q-17"
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 8])
 def test_wrong_number_of_arguments(count: int) -> None:
-    """Anything but 5 or 6 arguments is a usage error."""
+    """Any other number of arguments than 5 or 6 is a usage error."""
     with pytest.raises(UsageError, match="Usage"):
         read_job(["cirrus", *(["1"] * (count - 1))], {})
 
 
 @pytest.mark.parametrize("copies", ["0", "-1", "two", "", "²"])
 def test_wrong_copies(copies: str) -> None:
-    """A count of copies that is none is an error, never one copy."""
+    """An invalid number of copies is an error, not one copy."""
     with pytest.raises(BadOption):
         read_job([*ARGV[:4], copies, ""], {})
 
 
 def test_document_of_a_file(tmp_path: Path) -> None:
-    """The file's bytes, all of them, in order."""
+    """All bytes of the file are read in order."""
     spool = tmp_path / "d00017-001"
     data = os.urandom(300_000)
     spool.write_bytes(data)
@@ -229,14 +237,14 @@ def test_document_of_a_file(tmp_path: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    """A spool file that is not there is one clear error."""
+    """A missing spool file is an UnreadableDocument."""
     job = read_job([*ARGV, str(tmp_path / "none")], {})
     with Path(os.devnull).open("rb") as stdin, pytest.raises(UnreadableDocument, match="Release"):
         list(SpooledDocument(job, stdin, os.getpid()))
 
 
 def test_file_that_shrinks(tmp_path: Path) -> None:
-    """A spool file that gets shorter while it is read is never taken for the whole."""
+    """A spool file that is cut off during reading is an error."""
     spool = tmp_path / "d00017-001"
     spool.write_bytes(bytes(1_000_000))
     job = read_job([*ARGV, str(spool)], {})
@@ -253,8 +261,7 @@ def test_file_that_shrinks(tmp_path: Path) -> None:
 def test_who_joins_the_files_dies(
     tmp_path: Path, cupsd: Program[bytes], files: int, moment: str
 ) -> None:
-    """What has come is not taken for all of it, if more than one file was to come; also if cupsd
-    had died before it was asked for, so that the parent is the one that takes orphans."""
+    """If cupsd dies while it joins files, or has died before, the document is incomplete."""
     options = "job-uuid=u" + " document-name-supplied=x" * files
     (tmp_path / "first").write_bytes(b"first")
     with (tmp_path / "first").open("rb") as stdin:

@@ -1,4 +1,4 @@
-"""What cupsd says of a job: asked again while cupsd does not answer, and never made up."""
+"""Facts about a job: cupsd is asked again while it does not answer, and no fact is invented."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ATTRIBUTES: Attributes = {
 
 
 class _Cups:
-    """A cupsd that gives these answers, one after the other."""
+    """A cupsd that gives these answers in order."""
 
     def __init__(self, answers: Sequence[Exception | str]) -> None:
         self._answers = iter(answers)
@@ -43,7 +43,7 @@ class _Cups:
 
 
 def test_all_of_it_in_one_answer() -> None:
-    """Times, priority, limit and host; CUPS has not completed the job yet."""
+    """One answer has times, priority, time limit and host of a job that is not completed."""
     cups = _Cups(["urn:uuid:a"])
     facts = facts_from_cupsd(cups.job, cups.slept_s.append)
     assert facts == JobFacts("urn:uuid:a", 10, 12, 0, 10800, 70, "pc7")
@@ -51,7 +51,7 @@ def test_all_of_it_in_one_answer() -> None:
 
 
 def test_a_cupsd_that_is_busy_is_asked_again() -> None:
-    """Also one that does not know the job's uuid yet."""
+    """A busy cupsd, or one that does not know the job's uuid yet, is asked again."""
     cups = _Cups([CupsAway("CUPS does not answer."), "", "urn:uuid:a"])
     assert facts_from_cupsd(cups.job, cups.slept_s.append).job_uuid == "urn:uuid:a"
     assert cups.slept_s == list(WAITS_S[:2])
@@ -59,7 +59,10 @@ def test_a_cupsd_that_is_busy_is_asked_again() -> None:
 
 @pytest.mark.parametrize("answer", [CupsAway("CUPS does not answer."), ""])
 def test_no_identity_is_made_up(answer: Exception | str) -> None:
-    """A job that cupsd does not tell of is held: sent so, it could be printed twice."""
+    """A job that cupsd does not identify is held.
+
+    With an invented identity, it could be printed twice.
+    """
     cups = _Cups([answer] * 99)
     with pytest.raises(JobUnidentified, match="cirrus-statusd releases it"):
         facts_from_cupsd(cups.job, cups.slept_s.append)
@@ -67,7 +70,7 @@ def test_no_identity_is_made_up(answer: Exception | str) -> None:
 
 
 def test_a_no_is_not_asked_for_again() -> None:
-    """cupsd says that there is no such job, or that we may not ask."""
+    """A refusal of cupsd is final: there is no such job, or access is denied."""
     cups = _Cups([CupsGone("no such job")])
     with pytest.raises(JobUnidentified):
         facts_from_cupsd(cups.job, cups.slept_s.append)
@@ -75,7 +78,7 @@ def test_a_no_is_not_asked_for_again() -> None:
 
 
 def test_by_hand() -> None:
-    """A person's run is a job of its own, unless the options name one."""
+    """A run by hand is a separate job, unless its options name a job."""
     assert is_run_by_cupsd({"SOFTWARE": "CUPS/2.4.20"})
     assert not is_run_by_cupsd({})
     assert facts_from_options({"job-uuid": "u", "time-at-completed": "9"}).completed_at == 9

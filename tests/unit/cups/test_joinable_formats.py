@@ -1,4 +1,4 @@
-"""What CUPS may join, by the first bytes of each format."""
+"""Formats that CUPS may join, by their first bytes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from paths import WELCOME
     ],
 )
 def test_joinable(head: bytes) -> None:
-    """Text, and what printers read as a stream of commands."""
+    """Text and streams of printer commands can be joined."""
     assert can_be_joined(head)
 
 
@@ -70,17 +70,18 @@ def test_joinable(head: bytes) -> None:
     ],
 )
 def test_not_joinable(head: bytes) -> None:
-    """PDF, pictures, office documents, pages of pixels, packed data, text with an end."""
+    """PDF, pictures, office documents, page images, packed data and text with an end marker
+    cannot be joined."""
     assert not can_be_joined(head)
 
 
 @pytest.mark.parametrize("head", [b"", b"text", gzip.compress(b"text", mtime=0)])
 def test_unpacked(head: bytes) -> None:
-    """What is not packed stays as it is."""
+    """Data that is not packed stays as it is."""
     assert unpacked(head) == (b"text" if head else b"")
 
 
 def test_unpacked_in_part() -> None:
-    """A packed file is not needed to its end, and damaged data stays as it is."""
+    """The first part of a packed file is enough. Damaged data stays as it is."""
     assert unpacked(gzip.compress(b"text" + os.urandom(9000))[:5000])[:4] == b"text"
     assert unpacked(b"\x1f\x8b\xff" * 9) == b"\x1f\x8b\xff" * 9

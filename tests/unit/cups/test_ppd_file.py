@@ -1,4 +1,4 @@
-"""What the backend takes from a queue's PPD."""
+"""The contents of a queue's PPD that the backend uses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cirrus_bridge.drivers.devices import devices
 
 @pytest.fixture
 def made() -> str:
-    """A driver as it was made."""
+    """A driver in its original state."""
     line = "HP\td\tTray 1;Tray 2\t1\t1\t1\tA4,Envelope #10"
     device = {"Target": "HP", "DefaultProps": {"duplex": "2", "size": "Envelope #10"}}
     (found,) = devices(Place("h", "A", "P"), {"Printers": [line], "Devices": {"L": device}})
@@ -21,7 +21,7 @@ def made() -> str:
 
 
 def test_nothing_was_chosen(tmp_path: Path, made: str) -> None:
-    """Defaults of the driver ask the device for nothing; the location's words are there."""
+    """The driver's own defaults set no props. The location's names are read."""
     (tmp_path / "q.ppd").write_text(made)
     driver = read_queue_driver(tmp_path / "q.ppd")
     assert not driver.defaults
@@ -31,7 +31,7 @@ def test_nothing_was_chosen(tmp_path: Path, made: str) -> None:
 
 
 def test_an_administrators_choice(tmp_path: Path, made: str) -> None:
-    """Only what differs."""
+    """Only changed defaults set props."""
     made = made.replace("DefaultDuplex: DuplexNoTumble", "DefaultDuplex: None")
     made = made.replace("DefaultInputSlot: Auto", "DefaultInputSlot: Tray-2")
     (tmp_path / "q.ppd").write_text(
@@ -46,11 +46,11 @@ def test_an_administrators_choice(tmp_path: Path, made: str) -> None:
     "content", [b"", b"\x00\xff\n*Default\n*cirrusDefault X:", b"*DefaultX: 1\n"]
 )
 def test_another_file(tmp_path: Path, content: bytes) -> None:
-    """Of other drivers nothing is taken, and no content does harm."""
+    """Other drivers set no props, and no content does harm."""
     (tmp_path / "q.ppd").write_bytes(content)
     assert read_queue_driver(tmp_path / "q.ppd") == NO_DRIVER
 
 
 def test_no_file(tmp_path: Path) -> None:
-    """A PPD that is gone costs nothing but itself."""
+    """A missing PPD counts as no driver."""
     assert read_queue_driver(tmp_path / "q.ppd") == NO_DRIVER

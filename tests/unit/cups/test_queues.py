@@ -1,4 +1,4 @@
-"""What is written at a queue, where others write too."""
+"""Changes to a queue to which other programs write as well."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cirrus_bridge.cups.queues import IDLE, MESSAGE_PREFIX, STOPPED, CupsQueues
 
 
 class _Server(CupsServer):
-    """A cupsd with one queue, which takes what it is told."""
+    """A cupsd with one queue that accepts all changes."""
 
     def __init__(self, state: int, message: str, *reasons: str) -> None:
         super().__init__("/nowhere")
@@ -55,14 +55,14 @@ OURS = f"{MESSAGE_PREFIX}1 job waiting at Paris"
     ],
 )
 def test_whose_message_it_is(state: int, before: str, after: str) -> None:
-    """Another program's message stays, and so does what a stopped queue says."""
+    """The message of another program and the message of a stopped queue stay."""
     server = _Server(state, before)
     CupsQueues(server).tell_queue("q", (), "1 job waiting at Paris")
     assert server.queue["printer-state-message"] == (after,)
 
 
 def test_the_message_of_another_is_not_taken_away() -> None:
-    """When there is nothing left to say, only our own words go."""
+    """An empty message removes only our own."""
     theirs, ours = _Server(IDLE, "Out of toner"), _Server(IDLE, OURS)
     waiting = _Server(IDLE, "Cannot reach h. The job is held. (CB-434)")
     for server in (theirs, ours, waiting):
@@ -73,7 +73,8 @@ def test_the_message_of_another_is_not_taken_away() -> None:
 
 
 def test_the_reasons_of_others_stay() -> None:
-    """CUPS replaces all of them at once; ours come and go among them."""
+    """Foreign reasons stay while ours are added and removed, because CUPS replaces all reasons
+    at once."""
     server = _Server(IDLE, "", "toner-low", "cirrus-delivery-waiting-report")
     CupsQueues(server).tell_queue("q", {"cirrus-delivery-failed-warning"}, "")
     reasons = server.queue["printer-state-reasons"]
@@ -93,7 +94,7 @@ class _Answers(CupsServer):
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_an_answer_that_is_not_about_one(count: int) -> None:
-    """Counts as none, so that the poller asks again."""
+    """An answer about no job or several counts as no answer, so the poller asks again."""
     jobs, queues = (_Answers(*[(group, {})] * count) for group in (Group.JOB, Group.PRINTER))
     for ask in (lambda: CupsQueues(jobs).job(1), lambda: CupsQueues(queues).queue("q")):
         with pytest.raises(CupsAway):
@@ -101,7 +102,7 @@ def test_an_answer_that_is_not_about_one(count: int) -> None:
 
 
 def test_a_queue_without_values() -> None:
-    """`no-value`, and values of another kind, are like none."""
+    """`no-value` and values of another kind count as missing."""
     strange: dict[str, tuple[Value, ...]] = {
         "printer-name": ("q",),
         "printer-state": (),

@@ -1,4 +1,4 @@
-"""What filters ask on the side channel, and what they are told (cups/sidechannel.h)."""
+"""Answers to filters on the side channel (cups/sidechannel.h)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ppd(tmp_path: Path) -> str:
 
 @pytest.fixture
 def channel(ppd: str) -> Iterator[socket.socket]:
-    """The filters' end, while somebody serves the other one; he ends when it is closed."""
+    """The filters' end of a served channel. Serving ends when the channel is closed."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)  # as cupsd does
     theirs.settimeout(60)
@@ -53,7 +53,7 @@ def channel(ppd: str) -> Iterator[socket.socket]:
     ],
 )
 def test_each_command(channel: socket.socket, request_: bytes, answer: bytes) -> None:
-    """Answered or refused, also in pieces, and several at once."""
+    """Each command is answered or refused, also in pieces and several at once."""
     channel.sendall(request_)
     assert _received(channel, len(answer)) == answer
     channel.sendall(request_[:3])
@@ -63,7 +63,7 @@ def test_each_command(channel: socket.socket, request_: bytes, answer: bytes) ->
 
 @pytest.mark.parametrize("part", [b"\x03", b"\x06\0\xff\xff.1.3"])
 def test_a_request_without_an_end(channel: socket.socket, part: bytes) -> None:
-    """It is a bad message, and the next request is answered."""
+    """An incomplete request is a bad message, and the next request is answered."""
     channel.sendall(part)
     assert _received(channel, 4) == part[:1] + b"\x05\0\0"
     channel.sendall(b"\x03\0\0\0")
@@ -71,7 +71,7 @@ def test_a_request_without_an_end(channel: socket.socket, part: bytes) -> None:
 
 
 def test_nobody_reads_the_answers(channel: socket.socket) -> None:
-    """That filter hurts itself only; serving ends with the channel."""
+    """A filter that reads no answers blocks only itself. Serving ends with the channel."""
     channel.settimeout(1)
     with pytest.raises(TimeoutError):
         while True:
@@ -79,7 +79,7 @@ def test_nobody_reads_the_answers(channel: socket.socket) -> None:
 
 
 def test_no_device_id(tmp_path: Path) -> None:
-    """Refused without a driver, or with one that names none."""
+    """A device id is refused without a driver, or with one that names no device."""
     (tmp_path / "q.ppd").write_text('*PPD-Adobe: "4.3"\n')
     for ppd in ("", str(tmp_path / "none"), str(tmp_path / "q.ppd")):
         assert answers(b"\x04\0\0\0", ppd) == (b"\x04\x07\0\0", b"")

@@ -1,4 +1,4 @@
-"""CUPS as a snap is told from the system's."""
+"""Detection of CUPS as a snap, alone or beside the system's CUPS."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cirrus_bridge.cups.snap import ALONE, BESIDE, snap_notice
 
 
 def test_snap_notice(tmp_path: Path) -> None:
-    """Who has no snap hears nothing of it; who has nothing but the snap hears what is missing."""
+    """Without a snap there is no notice. With only the snap, the notice says what is missing."""
     assert snap_notice(tmp_path) is None
     (tmp_path / "var/snap/cups/common").mkdir(parents=True)
     assert snap_notice(tmp_path) == ALONE

@@ -1,4 +1,4 @@
-"""The way out: lines in CUPS's form, whatever text goes into them."""
+"""Status lines in CUPS's form, with any text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cirrus_bridge.cups.status_lines import CupsReport
 
 
 def test_one_line_a_message() -> None:
-    """Line breaks in a text, from a server say, can not begin a message of their own."""
+    """A line break in a text, for example of a server, cannot begin another message."""
     stream = io.BytesIO()
     CupsReport(stream).info("paper jam\nATTR: job-media-progress=1\rSTATE: +x")
     assert stream.getvalue().count(b"\n") == 1
@@ -17,7 +17,7 @@ def test_one_line_a_message() -> None:
 
 
 def test_long_and_odd_text() -> None:
-    """A line stays within what cupsd reads, and is UTF-8."""
+    """A line fits cupsd's buffer and is valid UTF-8."""
     stream = io.BytesIO()
     CupsReport(stream).info("ü" * 5000 + "\ud800")
     line = stream.getvalue()
@@ -26,7 +26,7 @@ def test_long_and_odd_text() -> None:
 
 
 def test_connecting_to_device_is_set_and_taken_back_once() -> None:
-    """The reason appears with the first failure and goes with the first success."""
+    """The reason is set at the first failure and removed at the first success."""
     stream = io.BytesIO()
     report = CupsReport(stream)
     for _ in range(2):
@@ -38,7 +38,7 @@ def test_connecting_to_device_is_set_and_taken_back_once() -> None:
 
 
 def test_error_gives_message_code_and_exit_code() -> None:
-    """An error is one ERROR line with its code; its detail goes to the log."""
+    """An error is one ERROR line with its code. The detail goes to the log."""
     stream = io.BytesIO()
     code = CupsReport(stream).error(KeyRefused("Key refused.", detail="status 401"))
     assert code == 3
@@ -46,7 +46,7 @@ def test_error_gives_message_code_and_exit_code() -> None:
 
 
 def test_closed_stream_does_no_harm() -> None:
-    """Nobody listening is no reason to fail a job."""
+    """A closed stream does not fail the job."""
     stream = io.BytesIO()
     stream.close()
     CupsReport(stream).info("x")

@@ -1,4 +1,4 @@
-"""How many segments go at once: it grows, falls back, and learns of servers that take one."""
+"""The limit of segments at once: it grows, shrinks, and detects servers that take one at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from cirrus_bridge.sending.concurrency import STRIKES, SegmentLimit
 
 
 def test_halves_and_grows_again() -> None:
-    """Half after a failure, then one more after each success, up to what is allowed."""
+    """The limit is halved after a failure, and grows by one after each success, up to its
+    maximum."""
     limit = SegmentLimit(6)
     assert limit.now == 6
     limit.sent(9)
@@ -26,7 +27,7 @@ def test_halves_and_grows_again() -> None:
 
 
 def test_never_less_than_one() -> None:
-    """However often segments fail."""
+    """The limit stays at least one after any number of failures."""
     limit = SegmentLimit(4)
     for expected in (2, 1, 1):
         limit.sent(0)
@@ -35,7 +36,8 @@ def test_never_less_than_one() -> None:
 
 
 def test_one_refusal_among_others_is_enough() -> None:
-    """Refused with company, taken alone: a server does not say no by chance."""
+    """A segment that is refused in company and taken alone proves that the server takes one at a
+    time."""
     limit = SegmentLimit(4)
     limit.sent(0)
     limit.sent(1)
@@ -48,7 +50,7 @@ def test_one_refusal_among_others_is_enough() -> None:
 
 
 def test_a_refusal_that_stays_proves_nothing() -> None:
-    """Refused with company, then sent alone: the next refusal counts."""
+    """A segment that is refused alone as well proves nothing. The next refusal counts."""
     limit = SegmentLimit(2)
     limit.sent(0)
     limit.sent(1)
@@ -61,7 +63,7 @@ def test_a_refusal_that_stays_proves_nothing() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_bad_line_is_not_taken_for_such_a_server(seed: int) -> None:
-    """One in two hundred segments fails, whatever else is under way: four go at once to the end."""
+    """If one segment in two hundred fails at random, four segments go at once to the end."""
     rng = random.Random(seed)
     limit = SegmentLimit(4)
     found = False
@@ -83,7 +85,8 @@ def test_a_bad_line_is_not_taken_for_such_a_server(seed: int) -> None:
 
 
 def test_an_outage_is_not_a_strike() -> None:
-    """All that are under way fail together, several times, and work one by one afterwards."""
+    """Segments that fail together in several outages, and work one by one afterwards, prove
+    nothing."""
     limit = SegmentLimit(2 ** (STRIKES + 1))
     for _ in range(STRIKES + 1):
         under_way = range(limit.now)
@@ -99,7 +102,7 @@ def test_an_outage_is_not_a_strike() -> None:
 
 
 def test_a_server_with_one_thread_is_found() -> None:
-    """One connection goes on and on, the other one is left waiting, each time."""
+    """A server that serves one connection and lets the other one wait is detected."""
     limit = SegmentLimit(4)
     found = 0
     for start in range(0, 100 * STRIKES, 100):
@@ -116,7 +119,7 @@ def test_a_server_with_one_thread_is_found() -> None:
 
 
 def test_a_server_that_fails_the_second_of_two_is_found() -> None:
-    """One segment of each crowd works, and the others work when they come alone."""
+    """A server that takes one of several segments, and each of the others alone, is detected."""
     limit = SegmentLimit(4)
     found = 0
     waiting = list(range(60))
@@ -133,7 +136,7 @@ def test_a_server_that_fails_the_second_of_two_is_found() -> None:
 
 
 def test_a_server_that_takes_two_is_not_taken_for_one() -> None:
-    """Two of four work and two fail, each time."""
+    """A server that takes two of four segments each time is not detected."""
     limit = SegmentLimit(4)
     waiting = list(range(60))
     while waiting:

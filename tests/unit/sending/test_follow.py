@@ -1,4 +1,4 @@
-"""A run of the backend whose server tells of another job, by real HTTP and with a real journal."""
+"""Runs whose server reports the state of another job, over real HTTP and with a real journal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OTHER = '{"State": 2, "Name": "Salaries", "Size": 4711}'
 
 
 class Site:
-    """A queue to a server that answers by `status`, and gives the ids of `ids` one by one."""
+    """A queue to a server that answers by `status` and gives the ids of `ids` in order."""
 
     def __init__(self, folder: Path, status: Callable[[int], str], **settings: Any) -> None:
         self._folder = folder
@@ -57,10 +57,10 @@ class Site:
         return Answer(self._status(self.asked))
 
     def print(self, job_id: int = 1) -> int:
-        """One run; the exit code.
+        """Do one run and return its exit code.
 
         Raises:
-            CirrusError: what it ended with.
+            CirrusError: the run failed.
         """
         spool = self._folder / "d00001-001"
         spool.write_bytes(DATA)
@@ -84,19 +84,19 @@ class Site:
             return run.print(queue, SpooledDocument(job, stdin, os.getpid()))
 
     def document(self) -> Accepted:
-        """The document in the journal."""
+        """The document's entry in the journal."""
         key = self.journal.entries("urn:uuid:1", 1)[0].key
         (document,) = self.journal.documents_of(key)
         return document
 
     def state(self) -> DeliveryState:
-        """What the journal has of it."""
+        """The document's state in the journal."""
         return self.document().deliveries[0].status.state
 
 
 @pytest.fixture
 def site_of(tmp_path: Path) -> Iterator[Callable[..., Site]]:
-    """Makes sites, and ends them."""
+    """Create sites, and close them at the end."""
     with contextlib.ExitStack() as stack:
 
         def make(status: Callable[[int], str], **settings: Any) -> Site:
@@ -112,7 +112,7 @@ SiteOf = Callable[..., Site]
 
 
 def test_what_was_sent_is_known_later(site_of: SiteOf) -> None:
-    """To everybody who follows the document: its title, its size, and that of the upload."""
+    """The journal keeps title, size and upload size for everything that follows the document."""
     site = site_of(lambda _: OURS)
     assert site.print() == OK
     document = site.document()
@@ -121,7 +121,7 @@ def test_what_was_sent_is_known_later(site_of: SiteOf) -> None:
 
 
 def test_another_job_is_told_of_for_a_moment(site_of: SiteOf) -> None:
-    """A proxy may mix answers up: the server is asked again, and its right answer counts."""
+    """A proxy may mix up answers: the server is asked again, and its correct answer counts."""
     site = site_of(lambda count: OTHER if count <= 3 else OURS)
     assert site.print() == OK
     assert (site.asked, site.state()) == (4, DeliveryState.DELIVERED)
@@ -130,7 +130,7 @@ def test_another_job_is_told_of_for_a_moment(site_of: SiteOf) -> None:
 @pytest.mark.parametrize("handover", ["hold", "complete"])
 @pytest.mark.parametrize("wait", ["received", "delivered"])
 def test_another_job_is_told_of_all_the_time(site_of: SiteOf, handover: str, wait: str) -> None:
-    """The job is held, and never completed, whatever the queue wants; the poller decides."""
+    """The job is held, not completed, whatever the queue's settings. The poller decides."""
     site = site_of(lambda _: OTHER, handover=handover, wait=wait)
     assert site.print() == HELD
     assert (site.asked, site.state()) == (DOUBT_LIMIT, DeliveryState.SUBMITTED)
@@ -139,7 +139,7 @@ def test_another_job_is_told_of_all_the_time(site_of: SiteOf, handover: str, wai
 
 @pytest.mark.parametrize("wait", ["submitted", "received", "delivered"])
 def test_a_job_that_is_not_the_document(site_of: SiteOf, wait: str) -> None:
-    """Once that is certain, each run of the job says so, and nothing is sent again."""
+    """After the decision, each run reports the mismatch and sends nothing."""
     site = site_of(lambda _: '{"State": 0}', wait=wait, wait_timeout_s=1)
     site.print()
     mismatched = JobStatus(DeliveryState.MISMATCHED, message="its size is 5 bytes instead of 1000")
@@ -155,7 +155,7 @@ def test_a_job_that_is_not_the_document(site_of: SiteOf, wait: str) -> None:
 
 
 def test_one_of_several_targets_is_not_the_document(site_of: SiteOf) -> None:
-    """The job does not end as received because the other target is."""
+    """A mismatch at one target keeps the job from ending as received by the other one."""
     site = site_of(lambda count: '{"State": 1}' if count == 1 else OTHER, wait="received")
     site.targets, site.ids = "Paris:L1;Lyon:L2", ["1-1\n1-2"]
     assert site.print() == HELD
@@ -169,8 +169,10 @@ def test_one_of_several_targets_is_not_the_document(site_of: SiteOf) -> None:
 
 
 def test_an_id_that_another_job_has(site_of: SiteOf) -> None:
-    """The second job is held, with words; it is neither followed nor sent again by itself, and the
-    first one stays what it is."""
+    """The second job is held with a message, not followed or sent again.
+
+    The first job is unchanged.
+    """
     site = site_of(lambda _: OURS)
     assert site.print(1) == OK
     with pytest.raises(RepeatedId, match=r"gave this job the id 1-1.*may be printed"):
@@ -183,7 +185,7 @@ def test_an_id_that_another_job_has(site_of: SiteOf) -> None:
 
 
 def test_a_person_releases_the_job_with_that_id(site_of: SiteOf) -> None:
-    """It is sent once more."""
+    """A released job is sent once more."""
     site = site_of(lambda _: OURS)
     site.ids = ["1-1", "1-1", "1-2"]
     assert site.print(1) == OK
@@ -195,7 +197,7 @@ def test_a_person_releases_the_job_with_that_id(site_of: SiteOf) -> None:
 
 @pytest.mark.parametrize("onambiguous", ["hold", "resubmit", "drop"])
 def test_no_policy_repeats_it(site_of: SiteOf, onambiguous: str) -> None:
-    """The server could give the same id for ever, and print each time."""
+    """No `onambiguous` repeats the submit: a server that repeats ids would print each time."""
     site = site_of(lambda _: OURS, onambiguous=onambiguous)
     assert site.print(1) == OK
     with pytest.raises(RepeatedId):

@@ -1,4 +1,4 @@
-"""Job options → props: every row of the table, and values that try to be two props."""
+"""Job options → props: every row of the table, and values that would smuggle in a prop."""
 
 from __future__ import annotations
 
@@ -102,8 +102,10 @@ def _job(options: dict[str, str], *, copies: int = 1, layout_done: bool = False)
     ],
 )
 def test_table(option: str, value: str, prop: str, expected: str | None) -> None:
-    """One option asks for one prop, or for none; a custom size that is a known paper's is that
-    paper (cloud-print-connector#279)."""
+    """Each option sets one prop or none.
+
+    A custom size of a known paper becomes that paper (cloud-print-connector#279).
+    """
     assert job_props(_job({option: value})).get(prop) == expected
 
 
@@ -117,20 +119,23 @@ def test_table(option: str, value: str, prop: str, expected: str | None) -> None
     ],
 )  # fmt: skip
 def test_what_the_api_has_no_prop_for(option: str, value: str) -> None:
-    """It is done by CUPS and its filters, or by nobody: a file that is printed as it is has all
-    its pages."""
+    """Options without a prop are left to CUPS's filters.
+
+    An unfiltered file is printed with all pages.
+    """
     for layout_done in (True, False):
         assert job_props(_job({option: value}, layout_done=layout_done)) == {"copies": "1"}
 
 
 def test_copies_are_always_there() -> None:
-    """The count of argv[4] is the prop, whether the document was filtered or not."""
+    """The count of argv[4] becomes the prop, with and without filters."""
     for layout_done in (True, False):
         assert job_props(_job({}, copies=3, layout_done=layout_done)) == {"copies": "3"}
 
 
 def test_queue_defaults() -> None:
-    """An administrator's choice reaches the device unless the job has another, also for nothing."""
+    """An administrator's default becomes a prop, unless the job overrides it, even with no
+    value."""
     defaults = {"duplex": "DuplexTumble", "inputslot": "Tray 2", "collate": "True"}
     queue = dataclasses.replace(_job({}), queue_defaults=defaults)
     asked = {"copies": "1", "duplex": "3", "tray": "Tray 2", "collate": "1"}
@@ -140,7 +145,7 @@ def test_queue_defaults() -> None:
 
 
 def test_papers_by_the_locations_word() -> None:
-    """Whatever name the application had for it."""
+    """The prop has the location's name of a paper, whatever name the application used."""
     for option in ({"pagesize": "Env10"}, {"media": "na_number-10_4.125x9.5in"}):
         job = dataclasses.replace(_job(option), papers={"Env10": "Envelope #10"})
         assert job_props(job)["size"] == "Envelope #10"
@@ -148,7 +153,7 @@ def test_papers_by_the_locations_word() -> None:
 
 @pytest.mark.parametrize("asked", ["Bypass-Tray", "bypass-tray"])
 def test_trays_by_the_locations_word(asked: str) -> None:
-    """CUPS takes a driver's choice in any case, and so IPP's keyword for it."""
+    """CUPS accepts a driver's choice and IPP's keyword in upper or lower case."""
     for option in ({"inputslot": asked}, {"media": asked}, {"media-source": asked}):
         job = dataclasses.replace(_job(option), trays={"Bypass-Tray": "Bypass Tray"})
         assert job_props(job)["tray"] == "Bypass Tray"
@@ -158,20 +163,21 @@ def test_trays_by_the_locations_word(asked: str) -> None:
     ("choice", "expected"), [("Fit", "0"), ("Shrink", "1"), ("Actual", "2"), ("Default", None)]
 )
 def test_scaling_at_the_device(choice: str, expected: str | None) -> None:
-    """The driver's own option holds whether CUPS has laid the pages out or not."""
+    """The driver's own option applies with and without CUPS's filters."""
     for layout_done in (True, False):
         job = _job({"cirrusscale": choice}, layout_done=layout_done)
         assert job_props(job).get("scale") == expected
 
 
 def test_layout_is_done_once() -> None:
-    """What pdftopdf has turned or scaled is not asked of the device again."""
+    """The device does not turn or scale pages again that pdftopdf has turned or scaled."""
     options = {"landscape": "true", "fit-to-page": "true", "sides": "two-sided-long-edge"}
     assert job_props(_job(options, layout_done=True)) == {"copies": "1", "duplex": "2"}
 
 
 def test_monochrome_of_a_queue_without_driver_is_no_wish() -> None:
-    """lp adds print-color-mode=monochrome to every job of a raw queue; colour or a PPD word is."""
+    """lp adds print-color-mode=monochrome to every job of a raw queue, so only colour or a PPD
+    option counts."""
     added_by_lp = {"number-up": "1", "finishings": "3", "print-color-mode": "monochrome"}
     assert job_props(_job(added_by_lp)) == {"copies": "1"}
     assert job_props(_job({**added_by_lp, "colormodel": "Gray"}))["color"] == "1"
@@ -180,14 +186,14 @@ def test_monochrome_of_a_queue_without_driver_is_no_wish() -> None:
 
 
 def test_ipp_name_goes_before_ppd_name() -> None:
-    """When an application gives both spellings, the IPP one decides."""
+    """If an application sends both names, the IPP option wins."""
     props = job_props(_job({"sides": "one-sided", "duplex": "DuplexTumble"}))
     assert props["duplex"] == "1"
 
 
 @pytest.mark.parametrize("copies", [0, 100, 12345])
 def test_copies_out_of_range(copies: int) -> None:
-    """The API knows 1 to 99 copies; another number is an error, never another number."""
+    """Copies outside of the API's 1 to 99 are an error, not another number."""
     with pytest.raises(BadOption, match="1 to 99"):
         job_props(_job({}, copies=copies))
 
@@ -209,7 +215,7 @@ def test_copies_out_of_range(copies: int) -> None:
     ],
 )
 def test_nothing_is_smuggled_in(options: dict[str, str]) -> None:
-    """A value or name that could be read as another prop is refused with a clear text."""
+    """A name or value that could be read as another prop is refused with a clear message."""
     with pytest.raises(BadOption) as caught:
         job_props(_job(options))
     assert str(caught.value).isprintable()
@@ -217,7 +223,7 @@ def test_nothing_is_smuggled_in(options: dict[str, str]) -> None:
 
 @given(st.dictionaries(st.sampled_from(["inputslot", "media", "cirrus-prop-x"]), st.text()))
 def test_list_form_reads_back(options: dict[str, str]) -> None:
-    """Whatever is accepted, the line-feed and the semicolon form read back as the same props."""
+    """Accepted props survive both list forms of the API, with line feeds and with semicolons."""
     try:
         props = job_props(_job(options))
     except BadOption:
@@ -229,7 +235,7 @@ def test_list_form_reads_back(options: dict[str, str]) -> None:
 
 
 def test_identity_only_where_it_is_asked_for() -> None:
-    """Off by default; on, in IPP's words, and no name can do any harm."""
+    """Identity props are off by default, use IPP's names, and no user name can do harm."""
     job = dataclasses.replace(_job({}), host="pc7")
     assert not {"job-originating-user-name", "printer-name"} & set(job_props(job))
     odd = dataclasses.replace(job, user="a;b\nduplex=2", queue="q")

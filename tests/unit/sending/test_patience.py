@@ -1,4 +1,4 @@
-"""Waiting for a server: in the queue, held, or no longer; told how, and by which clock."""
+"""Waits for a server: in the queue, held or given up, with messages and by the right clock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TARGET = Target("Paris", "L")
 
 
 class JumpingClock(Clock):
-    """Time passes by sleeping alone, and the wall clock jumps at each look, to and fro."""
+    """A clock on which only sleeping takes time. The wall clock jumps to and fro at each look."""
 
     jump_s = DAY_S
 
@@ -50,17 +50,17 @@ class JumpingClock(Clock):
         self.passed()
 
     def passed(self) -> None:
-        """Time has passed."""
+        """Called after time has passed."""
 
 
 class SteadyClock(JumpingClock):
-    """The wall clock goes on as time passes."""
+    """A wall clock that advances with time."""
 
     jump_s = 0.0
 
 
 class Told:
-    """A report that keeps what it is told."""
+    """A report that stores its messages."""
 
     def __init__(self) -> None:
         self.away: list[str] = []
@@ -78,7 +78,7 @@ class Told:
 
 
 class Outage:
-    """A document that meets a server that does not work."""
+    """A document and a server that does not work."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -103,7 +103,7 @@ class Outage:
         )  # fmt: skip
 
     def start_poller(self) -> None:
-        """A poller begins to follow this journal."""
+        """Start a poller that follows this journal."""
         self.poller = PollerJournal(self.folder)
         assert self.poller.take_over("p", now_s=self.clock.wall_s())
 
@@ -114,7 +114,7 @@ class Outage:
 
 @pytest.fixture
 def outage(tmp_path: Path) -> Iterator[Outage]:
-    """One that begins now; no poller is there."""
+    """A new outage without a poller."""
     found = Outage(tmp_path)
     with found.journal:
         yield found
@@ -125,7 +125,7 @@ def _fails() -> None:
 
 
 def test_a_wall_clock_that_jumps_changes_no_limit(outage: Outage) -> None:
-    """contimeout is counted on the clock that nobody can set."""
+    """contimeout is measured by the monotonic clock."""
     outage.clock = JumpingClock()
     with pytest.raises(ServerAway, match="Gave up after 1000 seconds"):
         outage.patience().insist(_fails)
@@ -133,20 +133,20 @@ def test_a_wall_clock_that_jumps_changes_no_limit(outage: Outage) -> None:
 
 
 def test_retry_after_is_waited_for(outage: Outage) -> None:
-    """The server knows best when to come again."""
+    """The wait is at least as long as the server's Retry-After."""
     outage.patience().wait_after(ServerFault("busy", retry_after_s=300))
     assert outage.clock.passed_s >= 300
 
 
 def test_a_retry_after_beyond_the_limit_is_not_waited_for(outage: Outage) -> None:
-    """The job is held at once instead of at the end of a wait that leads to nothing."""
+    """A Retry-After beyond contimeout fails at once, without a useless wait."""
     with pytest.raises(ServerAway):
         outage.patience().wait_after(ServerFault("busy", retry_after_s=2000))
     assert outage.clock.passed_s == 0
 
 
 def test_a_success_ends_the_outage(outage: Outage) -> None:
-    """The limit is for one outage, not for all of a job's together; the reason is cleared."""
+    """contimeout limits a single outage of a job. A success clears the reason."""
     patience = outage.patience(100)
     for _ in range(50):
         patience.wait_after(Unreachable("Cannot reach x."))
@@ -157,7 +157,8 @@ def test_a_success_ends_the_outage(outage: Outage) -> None:
 
 
 def test_the_queue_waits_for_minutes_only(outage: Outage) -> None:
-    """Then the job is held, and the poller has what it needs to release it."""
+    """The job is held after two minutes, and the journal has what the poller needs to release
+    it."""
     outage.start_poller()
     patience = outage.patience(604_800)
     with pytest.raises(WaitsForServer, match="held and continues by itself"):
@@ -173,7 +174,7 @@ def test_the_queue_waits_for_minutes_only(outage: Outage) -> None:
 
 
 def test_without_a_poller_the_job_keeps_waiting(outage: Outage) -> None:
-    """Nobody would release it; the message says what to start."""
+    """Without a poller the job is not held, and the message says what to start."""
     patience = outage.patience(10 * int(QUEUE_WAIT_S))
     with pytest.raises(ServerAway):
         patience.insist(_fails)
@@ -181,14 +182,17 @@ def test_without_a_poller_the_job_keeps_waiting(outage: Outage) -> None:
 
 
 def test_a_file_that_is_not_the_last_one_is_not_held(outage: Outage) -> None:
-    """CUPS would end the job."""
+    """A file before the job's last is not held, because CUPS would end the job."""
     outage.start_poller()
     with pytest.raises(ServerAway):
         outage.patience(10 * int(QUEUE_WAIT_S), may_hold=False).insist(_fails)
 
 
 def test_others_wait_already(outage: Outage) -> None:
-    """The next job of the same server is held after its first try; one of another server is not."""
+    """The next job of the same server is held after its first attempt.
+
+    A job of another server is not.
+    """
     outage.start_poller()
     with pytest.raises(WaitsForServer):
         outage.patience().insist(_fails)
@@ -203,7 +207,7 @@ def test_others_wait_already(outage: Outage) -> None:
 
 
 def test_contimeout_counts_from_the_first_try(outage: Outage) -> None:
-    """Not from that of each run."""
+    """contimeout counts from the first attempt of the job, not of each run."""
     outage.start_poller()
     with pytest.raises(WaitsForServer):
         outage.patience(500).insist(_fails)
@@ -215,7 +219,7 @@ def test_contimeout_counts_from_the_first_try(outage: Outage) -> None:
 
 
 def test_class(outage: Outage) -> None:
-    """Another member is better than waiting, but not for longer than contimeout."""
+    """Another member of the class is better than waiting, within contimeout."""
     for _ in range(3):
         with pytest.raises(TryOtherMember):
             outage.patience(100, in_class=True).wait_after(Unreachable("Cannot reach x."))

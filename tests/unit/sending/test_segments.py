@@ -1,4 +1,4 @@
-"""deflate and segments: one plain zlib stream, cut without loss."""
+"""Compression and segments: one zlib stream, cut without loss."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHUNKS = st.lists(st.binary(max_size=300), max_size=20)
 
 @given(chunks=CHUNKS, level=st.integers(0, 9))
 def test_one_rfc_1950_stream(chunks: list[bytes], level: int) -> None:
-    """Plain zlib reads the whole as one stream with nothing behind it."""
+    """zlib reads the result as one stream without trailing data."""
     reader = zlib.decompressobj()
     assert reader.decompress(b"".join(deflate(chunks, level))) == b"".join(chunks)
     assert reader.eof
@@ -25,14 +25,14 @@ def test_one_rfc_1950_stream(chunks: list[bytes], level: int) -> None:
 
 @pytest.mark.parametrize("level", range(10))
 def test_noise_does_not_grow(level: int) -> None:
-    """Data that is compressed already gets longer by a few bytes in ten thousand at most."""
+    """Compressed data grows by at most a few bytes in ten thousand."""
     noise = random.Random(1).randbytes(1_000_000)
     assert sum(map(len, deflate([noise], level))) < 1_002_000
 
 
 @given(chunks=CHUNKS, first=st.integers(1, 64), then=st.integers(1, 64))
 def test_cut_keeps_every_byte(chunks: list[bytes], first: int, then: int) -> None:
-    """Segments join seamlessly, have the sizes asked for, and none is empty."""
+    """Segments are contiguous, have the requested sizes, and are never empty."""
     segments = list(cut(chunks, lambda index: then if index else first))
     assert b"".join(segment.data for segment in segments) == b"".join(chunks)
     assert [s.index for s in segments] == [0, *(s.end for s in segments)][: len(segments)]

@@ -53,7 +53,7 @@ SMALL, LARGE = b"x" * 100, bytes(range(250)) * 10  # in one request, and in thre
 
 
 class Killed(BaseException):
-    """The process ends here, whatever it would do next."""
+    """The end of the process, at this point."""
 
 
 def lost() -> SubmitUnanswered:
@@ -67,7 +67,7 @@ def away() -> Unreachable:
 
 
 def refused() -> Refused:
-    """A server that says no."""
+    """A server that refuses a request."""
     return Refused("h refused it.")
 
 
@@ -88,10 +88,10 @@ class Site:
         self.settings = QueueSettings(level=None)
 
     def run(self, data: bytes = SMALL, **settings: Any) -> list[Receipt]:
-        """One run of the backend, up to the submit.
+        """Run the backend once, up to the submit.
 
         Raises:
-            CirrusError: what it ended with.
+            CirrusError: the run failed.
         """
         self.settings = dataclasses.replace(self.settings, **settings)
         entries = self.journal.entries(JOB.job_uuid, JOB.job_id)
@@ -118,7 +118,7 @@ class Site:
 
     @property
     def open_runs(self) -> int:
-        """How many of its last runs were killed."""
+        """The number of the last runs that were killed."""
         return self.journal.entries(JOB.job_uuid, JOB.job_id)[0].open_runs
 
     def state_of(self, key: DocumentKey) -> State:
@@ -132,20 +132,20 @@ class Site:
         return [ticket.idempotency_key for ticket in self.api.tickets]
 
     def is_killed(self) -> None:
-        """A run that ends when its submit is sent."""
+        """Do a run that is killed when its submit is sent."""
         self.api.script("put_file", Killed)
         with pytest.raises(Killed):
             self.run()
 
     def start_poller(self) -> None:
-        """A poller begins to follow this journal."""
+        """Start a poller that follows this journal."""
         self.poller = PollerJournal(self.folder)
         assert self.poller.take_over("p", now_s=self.clock.wall_s())
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """A document that nobody has sent."""
+    """A document that was not sent yet."""
     made = Site(tmp_path)
     with made.journal:
         yield made
@@ -164,7 +164,8 @@ SiteCall = Callable[[Site], object]
 def test_the_journal_is_ahead_of_each_request(
     site: Site, data: bytes, expected: list[tuple[str, State]]
 ) -> None:
-    """Intent, about to submit, accepted: what a run that is killed at a request leaves behind."""
+    """The journal has intent, about to submit and accepted before a run can be killed at the
+    next request."""
     seen: list[tuple[str, State]] = []
     site.api.at_call = lambda name: seen.append((name, site.state))
     (receipt,) = site.run(data)
@@ -188,7 +189,7 @@ def test_killed_before_the_answer(site: Site) -> None:
 
 
 def test_killed_while_it_uploads(site: Site) -> None:
-    """The next run sends the document: nothing was submitted."""
+    """The next run sends the document, because nothing was submitted."""
     site.api.at_call = _kill_at("temp_file")
     with pytest.raises(Killed):
         site.run(LARGE)
@@ -206,7 +207,7 @@ def _kill_at(request: str) -> Callable[[str], None]:
 
 
 def test_a_person_releases_a_job_in_doubt(site: Site) -> None:
-    """That is the word to print."""
+    """By releasing the job, a person allows a second submit."""
     site.api.script("put_file", lost)
     with pytest.raises(SubmitUnanswered):
         site.run()
@@ -233,7 +234,7 @@ def test_what_the_queue_wants_of_an_unanswered_submit(
     *,
     is_killed: bool,
 ) -> None:
-    """In the same run, and in the next one."""
+    """The queue's `onambiguous` decides in the same run and in the next run."""
     site.api.script("put_file", Killed if is_killed else lost)
     if is_killed:
         with pytest.raises(Killed):
@@ -247,7 +248,7 @@ def test_what_the_queue_wants_of_an_unanswered_submit(
 
 
 def test_a_server_that_knows_repeated_submits(site: Site) -> None:
-    """Gets the same key in each try, over several runs, and the job is in doubt all the time."""
+    """The server gets the same key in each attempt and run, and the job stays in doubt."""
     site.api.knows_keys = True
     site.api.script("put_file", lost, *[away] * 20)
     with pytest.raises(ServerAway) as caught:
@@ -265,7 +266,7 @@ def test_a_server_that_knows_repeated_submits(site: Site) -> None:
 
 
 def test_a_reprint_is_another_submit(site: Site) -> None:
-    """A server that knows repeated submits would print nothing."""
+    """A reprint gets another key. A server that recognises repeated submits would print nothing."""
     site.run()
     site.journal.hand_over([site.key], "hold", URI, now_s=site.clock.wall_s())
     with PollerJournal(site.folder) as journal:
@@ -276,7 +277,7 @@ def test_a_reprint_is_another_submit(site: Site) -> None:
 
 
 def test_a_reprint_is_another_upload(site: Site) -> None:
-    """What the first one has sent is not taken for a part of it."""
+    """A reprint does not use the upload of the first print."""
     site.run(LARGE)
     site.journal.hand_over([site.key], "hold", URI, now_s=site.clock.wall_s())
     with PollerJournal(site.folder) as journal:
@@ -293,7 +294,7 @@ def test_a_reprint_is_another_upload(site: Site) -> None:
 
 
 def test_keys_of_documents_are_their_own(site: Site) -> None:
-    """Nobody can guess them from what is known of the job."""
+    """Each document has a key of its own that does not follow from the job's data."""
     site.run()
     site.key = dataclasses.replace(site.key, number=2)
     site.run()
@@ -310,7 +311,10 @@ def test_keys_of_documents_are_their_own(site: Site) -> None:
     ids=["props", "title", "compression"],
 )
 def test_a_changed_job_in_doubt(site: Site, change: SiteCall) -> None:
-    """It is another submit: never sent without a person's word, and then with another key."""
+    """A changed job in doubt is another submit.
+
+    It needs a person's release and gets another key.
+    """
     site.api.knows_keys = True
     site.is_killed()
     change(site)
@@ -322,7 +326,7 @@ def test_a_changed_job_in_doubt(site: Site, change: SiteCall) -> None:
 
 
 def test_a_submit_without_a_key(site: Site) -> None:
-    """An older version has sent it: it cannot be repeated, and was not changed either."""
+    """A submit of an older version has no key: it is neither repeated nor taken for changed."""
     site.api.knows_keys = True
     now_s = site.clock.wall_s()
     site.journal.intent(site.key, JOB, [Target("Paris", "L1")], now_s=now_s)
@@ -333,7 +337,7 @@ def test_a_submit_without_a_key(site: Site) -> None:
 
 
 def test_a_refusal_while_in_doubt(site: Site) -> None:
-    """It says nothing about the first submit: the journal must not say that none was accepted."""
+    """A refusal says nothing about the first submit, so the job stays in doubt."""
     site.api.script("put_file", lost, refused)
     with pytest.raises(Refused) as caught:
         site.run(onambiguous="resubmit")
@@ -342,7 +346,7 @@ def test_a_refusal_while_in_doubt(site: Site) -> None:
 
 
 def test_a_refusal(site: Site) -> None:
-    """It is final, but nothing is in doubt: the next run sends without asking."""
+    """A refusal is final without a doubt: the next run sends without asking."""
     site.api.script("put_file", refused)
     with pytest.raises(Refused) as caught:
         site.run()
@@ -352,7 +356,7 @@ def test_a_refusal(site: Site) -> None:
 
 
 def test_killed_while_it_waits(site: Site) -> None:
-    """A submit that had no effect is noted as such before the run waits."""
+    """A submit without effect is journaled as such before the run waits."""
     site.api.script("put_file", away, Killed)
     seen: list[State] = []
     site.clock.at_sleep = lambda: seen.append(site.state)
@@ -362,7 +366,7 @@ def test_killed_while_it_waits(site: Site) -> None:
 
 
 def test_the_outage_ends_with_the_submit(site: Site) -> None:
-    """People are told, and contimeout counts from the next one."""
+    """A successful submit ends the outage: people are told, and contimeout starts again."""
     site.api.script("put_file", away)
     site.run()
     assert (len(site.report.away), site.report.back) == (1, 1)
@@ -370,7 +374,10 @@ def test_the_outage_ends_with_the_submit(site: Site) -> None:
 
 
 def test_a_class_gets_no_job_in_doubt(site: Site) -> None:
-    """Another member could only print it a second time; before that, it is better than waiting."""
+    """A class takes over a job only before it is in doubt.
+
+    Another member could print it a second time.
+    """
     site.job = dataclasses.replace(JOB, class_name="all")
     site.api.script("put_file", away)
     with pytest.raises(TryOtherMember):
@@ -383,7 +390,8 @@ def test_a_class_gets_no_job_in_doubt(site: Site) -> None:
 
 
 def test_a_class_gets_no_job_of_which_an_earlier_run_is_in_doubt(site: Site) -> None:
-    """The same for what the run needs before it submits again."""
+    """A class does not take over a job that an earlier run left in doubt, even before the next
+    submit."""
     site.job = dataclasses.replace(JOB, class_name="all")
     site.api.knows_keys = True
     site.is_killed()
@@ -395,7 +403,7 @@ def test_a_class_gets_no_job_of_which_an_earlier_run_is_in_doubt(site: Site) -> 
 
 @pytest.mark.parametrize("knows_keys", [True, False])
 def test_another_member_of_the_class_is_in_doubt(site: Site, *, knows_keys: bool) -> None:
-    """Its submit cannot be repeated from here, so a person decides."""
+    """A submit of another member cannot be repeated from here, so a person decides."""
     site.api.knows_keys = knows_keys
     site.is_killed()
     first = site.key
@@ -406,7 +414,7 @@ def test_another_member_of_the_class_is_in_doubt(site: Site, *, knows_keys: bool
 
 
 def test_another_member_of_the_class_may_send_it_again(site: Site) -> None:
-    """As the queue wants it; what becomes of this submit is known by itself."""
+    """`onambiguous=resubmit` allows another member to send the document, as a submit of its own."""
     site.is_killed()
     site.key = dataclasses.replace(site.key, destination="cirrus://h/C/Lyon:L2")
     site.api.script("put_file", refused)
@@ -416,7 +424,7 @@ def test_another_member_of_the_class_may_send_it_again(site: Site) -> None:
 
 
 def test_stopped_at_the_submit(site: Site) -> None:
-    """Nobody says that nothing was printed, and the next run decides."""
+    """The message does not claim that nothing was printed, and the next run decides."""
 
     def stop() -> Exception:
         site.clock.stop_requested = True
@@ -429,7 +437,7 @@ def test_stopped_at_the_submit(site: Site) -> None:
 
 
 def test_stopped_while_it_waits_in_doubt(site: Site) -> None:
-    """The message of a stop is "nothing was printed", which is not known."""
+    """The usual message of a stop, "nothing was printed", is not used while in doubt."""
     site.api.script("put_file", lost, away)
 
     def stop() -> None:
@@ -442,7 +450,7 @@ def test_stopped_while_it_waits_in_doubt(site: Site) -> None:
 
 
 def test_stopped_before_the_submit(site: Site) -> None:
-    """Nothing was printed."""
+    """The message says that nothing was printed."""
 
     def stop() -> None:
         site.clock.stop_requested = True
@@ -455,7 +463,7 @@ def test_stopped_before_the_submit(site: Site) -> None:
 
 
 def test_a_stop_does_not_come_between_answer_and_journal(site: Site) -> None:
-    """What the server has answered is noted first."""
+    """The answer of the server is journaled before the run stops."""
 
     def stop() -> None:
         site.clock.stop_requested = True
@@ -468,7 +476,8 @@ def test_a_stop_does_not_come_between_answer_and_journal(site: Site) -> None:
 
 @pytest.mark.parametrize("policy", ["hold", "resubmit", "drop"])
 def test_an_id_that_another_document_has(site: Site, policy: str) -> None:
-    """Nobody knows what the server has done: a person decides, whatever the queue wants."""
+    """With a repeated id the outcome is unknown: a person decides, whatever the queue's
+    settings."""
     site.api.script("put_file", *[lambda: [Receipt(Target("Paris", "L1"), "9-9")]] * 2)
     site.run()
     first, site.key = site.key, dataclasses.replace(site.key, number=2)
@@ -486,7 +495,7 @@ def test_an_id_that_another_document_has(site: Site, policy: str) -> None:
 def test_how_it_is_compressed(
     site: Site, data: bytes, level: int | None, how: Compression, read: Callable[[bytes], bytes]
 ) -> None:
-    """The submit says what the upload is."""
+    """The submit names the compression of the upload."""
     site.run(data, level=level)
     assert site.api.tickets[0].compression is how
     assert read(site.api.printed[0]) == data
@@ -495,14 +504,14 @@ def test_how_it_is_compressed(
 
 
 def test_an_empty_document(site: Site) -> None:
-    """Nothing is sent, and nothing is in doubt."""
+    """An empty document is not sent and leaves no doubt."""
     with pytest.raises(EmptyDocument):
         site.run(b"")
     assert (site.api.calls, site.state) == ([], State.SENDING)
 
 
 def test_one_request_is_too_large(site: Site) -> None:
-    """The document goes by segments, with the same key; the first try had no effect."""
+    """A document that is too large for one request goes by segments, with the same key."""
     site.api.script("put_file", lambda: TooLarge("413"))
     seen: list[State] = []
     site.api.at_call = lambda name: seen.append(site.state)
@@ -517,14 +526,14 @@ def test_one_request_is_too_large(site: Site) -> None:
     [(SINGLE_REQUEST_BYTES, "put_file"), (SINGLE_REQUEST_BYTES + 1, "submit_file")],
 )
 def test_one_request_or_several(site: Site, size_bytes: int, request_: str) -> None:
-    """As the API's document has it."""
+    """The size limit of a single request is that of the API's document."""
     site.segment_bytes = 2 * SINGLE_REQUEST_BYTES
     site.run(bytes(size_bytes))
     assert site.api.calls[-1] == request_
 
 
 def test_an_upload_goes_on_though_one_request_would_do(site: Site) -> None:
-    """What is there is used."""
+    """A small document resumes an earlier upload by segments."""
     site.api.script("put_file", lambda: TooLarge("413"))
     site.api.script("submit_file", refused)
     with pytest.raises(Refused):
@@ -535,7 +544,7 @@ def test_an_upload_goes_on_though_one_request_would_do(site: Site) -> None:
 
 
 def test_a_server_that_takes_one_segment_at_a_time(site: Site) -> None:
-    """It is known in the next run."""
+    """The next run knows that the server takes one segment at a time."""
     site.connections = 3
     site.api.script("put_segment", None, refused)
     site.run(LARGE)
@@ -546,14 +555,14 @@ def test_a_server_that_takes_one_segment_at_a_time(site: Site) -> None:
 
 
 def test_progress(site: Site) -> None:
-    """It is told, and never says that all is done before the submit."""
+    """Progress reaches 99 % before the submit, but not 100 %."""
     site.run(LARGE)
     assert "99 %" in site.report.said
     assert "100 %" not in site.report.said
 
 
 def test_a_request_line_that_is_too_long(site: Site) -> None:
-    """Props go into the body of submitfile then."""
+    """Long props go into the body of submitfile."""
     site.props = {"note": "ä" * 1000}
     site.run()
     assert site.api.calls == ["temp_file", "put_segment", "submit_file"]
@@ -564,7 +573,7 @@ def test_a_request_line_that_is_too_long(site: Site) -> None:
 def test_a_fault_of_the_configuration(
     site: Site, documents: int, *, has_poller: bool, may_hold: bool
 ) -> None:
-    """The job is left to the poller, if there is one and CUPS does not end the job."""
+    """The poller takes over the job, if there is a poller and CUPS does not end the job."""
     if has_poller:
         site.start_poller()
     site.job = dataclasses.replace(JOB, documents=documents)
@@ -580,7 +589,8 @@ def test_a_fault_of_the_configuration(
 
 
 def test_a_fault_here_is_no_outage(site: Site) -> None:
-    """A configuration that cannot be read is for its administrator, who releases the job."""
+    """An unreadable configuration is not an outage: an administrator fixes it and releases the
+    job."""
     site.start_poller()
     site.api.script("put_file", lambda: BadConfiguration("Cannot read the ca_file."))
     with pytest.raises(BadConfiguration):
@@ -589,7 +599,7 @@ def test_a_fault_here_is_no_outage(site: Site) -> None:
 
 
 def test_a_refusal_of_the_job_alone(site: Site) -> None:
-    """It does not wait for the poller, which could not know when to release it."""
+    """A refused job does not wait for the poller, which could not know when to release it."""
     site.start_poller()
     site.api.script("put_file", refused)
     with pytest.raises(Refused):
@@ -601,7 +611,7 @@ def test_a_refusal_of_the_job_alone(site: Site) -> None:
     ("first", "state"), [(away, State.WAITING), (lost, State.WAITING_IN_DOUBT)]
 )
 def test_left_to_the_poller(site: Site, first: Callable[[], Exception], state: State) -> None:
-    """In doubt or not; the next run goes on, with the same key."""
+    """The next run resumes with the same key, whether the job is in doubt or not."""
     site.start_poller()
     site.api.knows_keys = True
     site.api.script("put_file", first, *[away] * 40)
@@ -616,12 +626,12 @@ def test_left_to_the_poller(site: Site, first: Callable[[], Exception], state: S
     seen: list[State] = []
     site.api.at_call = lambda name: seen.append(site.state)
     site.run()
-    assert set(seen) == {State.SUBMITTING}  # in doubt, from its first request on
+    assert set(seen) == {State.SUBMITTING}  # in doubt from the first request
     assert (len(set(site.keys)), site.state) == (1, State.FOLLOWED)
 
 
 def test_a_changed_job_that_was_left_to_the_poller_in_doubt(site: Site) -> None:
-    """The poller releases it, but that is no person's word."""
+    """A release by the poller is not a person's permission to submit again."""
     site.start_poller()
     site.api.knows_keys = True
     site.api.script("put_file", lost, *[away] * 40)
@@ -636,7 +646,7 @@ def test_a_changed_job_that_was_left_to_the_poller_in_doubt(site: Site) -> None:
 
 
 def test_a_job_that_cups_would_cancel_soon(site: Site) -> None:
-    """It waits in the queue for half of MaxJobTime at most."""
+    """The job waits in the queue for at most half of MaxJobTime."""
     site.start_poller()
     site.job = dataclasses.replace(JOB, cancel_after_s=20)
     site.api.script("put_file", *[away] * 40)
@@ -646,14 +656,14 @@ def test_a_job_that_cups_would_cancel_soon(site: Site) -> None:
 
 
 def test_a_busy_server_is_waited_for(site: Site) -> None:
-    """For as long as it asks for."""
+    """A wait is as long as the server asks."""
     site.api.script("put_file", ServerFault("503", retry_after_s=77))
     site.run()
     assert site.clock.passed_s >= 77
 
 
 def test_the_file_is_forgotten_in_an_outage(site: Site) -> None:
-    """The upload begins again, and no submit is in doubt."""
+    """The upload starts again, and no submit is in doubt."""
     site.api.script("submit_file", away, refused)
     with pytest.raises(StartOver):
         site.run(LARGE)
@@ -663,7 +673,7 @@ def test_the_file_is_forgotten_in_an_outage(site: Site) -> None:
 
 
 def test_the_file_is_not_trusted_after_an_outage(site: Site) -> None:
-    """A server that was replaced meanwhile has another file of that name."""
+    """A server that was replaced may have another file of the same name."""
     site.api.instance = "one"
 
     def replaced() -> Exception:
@@ -678,8 +688,10 @@ def test_the_file_is_not_trusted_after_an_outage(site: Site) -> None:
 
 @pytest.mark.parametrize("remembers", [True, False])
 def test_a_server_that_was_set_back(site: Site, *, remembers: bool) -> None:
-    """It knows repeated submits, but no longer the last job that it accepted: so it would print the
-    document once more. A person decides."""
+    """A restored server has forgotten the last job, and would print a repeated submit again.
+
+    A person decides.
+    """
     other = dataclasses.replace(site.key, job_uuid="urn:uuid:2", job_id=2)
     now_s = site.clock.wall_s()
     job = dataclasses.replace(JOB, job_uuid="urn:uuid:2", job_id=2)

@@ -1,4 +1,4 @@
-"""Uploads to a real server that limits the size of a request: what is sent and journaled."""
+"""Uploads to a real server that limits the size of a request, and their journal."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ JOB = PrintJob(1, "urn:uuid:1", "u", "T", 1, "q")
 
 
 class Limited:
-    """A script that stores segments of `limit_bytes` at most, in a file of `file_bytes` at most;
-    after `dies_after` stored ones it refuses the upload."""
+    """A script that stores segments of at most `limit_bytes` in a file of at most `file_bytes`.
+
+    It refuses the upload after `dies_after` stored segments.
+    """
 
     def __init__(self, limit_bytes: int, *, file_bytes: int = 1 << 30, dies_after: int = 1 << 30):
         self.limit_bytes, self.file_bytes = limit_bytes, file_bytes
@@ -55,7 +57,7 @@ class Limited:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
-    """A journal that knows of the document."""
+    """A journal with the document."""
     with Journal(tmp_path) as made:
         made.intent(KEY, JOB, [Target("P", "L")], now_s=1.0)
         yield made
@@ -76,7 +78,7 @@ def _upload(server: ScriptedServer, journal: Journal, settings: UploadSettings) 
 
 
 def _send(script: Limited, journal: Journal, data: bytes, **sizes: int) -> bool:
-    """Upload `data`; whether the server was found to take one segment at a time."""
+    """Upload `data`; return whether the server was detected to take one segment at a time."""
     with ScriptedServer(script) as server:
         upload = _upload(server, journal, UploadSettings(**sizes))
         upload.send(upload.cut([data]))
@@ -92,7 +94,7 @@ def _journaled(journal: Journal) -> list[tuple[int, int]]:
 def test_every_segment_has_the_size_that_is_configured(
     journal: Journal, segment_bytes: int
 ) -> None:
-    """The first one, too."""
+    """Each segment has the configured size, including the first."""
     script, data = Limited(1 << 30), random.Random(1).randbytes(5 * segment_bytes + 1)
     _send(script, journal, data, segment_bytes=segment_bytes, largest_segment_bytes=segment_bytes)
     assert bytes(script.file) == data
@@ -102,20 +104,22 @@ def test_every_segment_has_the_size_that_is_configured(
 @pytest.mark.parametrize("connections", [1, 4])
 @pytest.mark.parametrize("limit_kib", [64, 100, 256, 1000])
 def test_segments_that_are_too_large(journal: Journal, limit_kib: int, connections: int) -> None:
-    """They come again in smaller pieces, and further ones are small enough at once. The journal has
-    exactly what was stored, and the server is not taken for one that takes one at a time."""
+    """Large segments are split, and later ones are small at once.
+
+    The journal has exactly the stored segments. The server is not detected to take one at a time.
+    """
     script, data = Limited(limit_kib * KIB), random.Random(2).randbytes(2_500_000)
     found = _send(script, journal, data, connections=connections, largest_segment_bytes=1024 * KIB)
     assert bytes(script.file) == data
     assert _journaled(journal) == sorted(script.stored)
     assert not found
-    halvings = len([kib for kib in (512, 256, 128) if kib > limit_kib]) or 1  # at 1024
+    halvings = len([kib for kib in (512, 256, 128) if kib > limit_kib]) or 1  # 1024 KiB
     if connections == 1:
-        assert len(script.refused) == 2**halvings - 1  # of one segment, and of its pieces
+        assert len(script.refused) == 2**halvings - 1  # one segment and its pieces
 
 
 def test_even_the_smallest_is_too_large(journal: Journal) -> None:
-    """Then what to do is said: a limit of the server, or of a proxy in front of it."""
+    """The message names the limit of a server or proxy, and what to do."""
     script = Limited(SMALLEST_BYTES - 1)
     with pytest.raises(TooLarge, match="segment_bytes"):
         _send(script, journal, random.Random(3).randbytes(300_000))
@@ -124,7 +128,7 @@ def test_even_the_smallest_is_too_large(journal: Journal) -> None:
 
 
 def test_a_smaller_size_of_the_configuration_is_kept(journal: Journal) -> None:
-    """A failed segment is no reason to send a larger one."""
+    """A failure does not raise a small configured size."""
     script = Limited(20_000)
     _send(script, journal, bytes(100_000), segment_bytes=16_384, largest_segment_bytes=16_384)
     assert script.refused == []
@@ -133,14 +137,14 @@ def test_a_smaller_size_of_the_configuration_is_kept(journal: Journal) -> None:
 
 
 def test_a_document_that_is_too_large(journal: Journal) -> None:
-    """A server that has taken segments of this size refuses the document, and not the segment."""
+    """After stored segments of the same size, a refusal concerns the document, not the segment."""
     script = Limited(1 << 30, file_bytes=1_000_000)
     with pytest.raises(TooLarge, match="print it in parts"):
         _send(script, journal, bytes(2_000_000), segment_bytes=131_072, connections=1)
 
 
 def test_an_upload_in_smaller_pieces_goes_on(journal: Journal) -> None:
-    """What is confirmed stays confirmed: the next run sends nothing of it again."""
+    """The next run sends no confirmed piece again."""
     data = random.Random(4).randbytes(3_000_000)
     script = Limited(100 * KIB, dies_after=17)
     with pytest.raises(Exception, match="no more"):

@@ -1,5 +1,4 @@
-"""What an earlier run has uploaded, after an outage or a server that was restored: real HTTP, a
-real journal, and a test clock."""
+"""Resumed uploads after an outage or a restored server: real HTTP, a real journal, a test clock."""
 
 from __future__ import annotations
 
@@ -28,12 +27,14 @@ DATA = random.Random(14).randbytes(1_700_000)
 JOB = PrintJob(1, "urn:uuid:1", "u", "Report", 1, "q")
 TROUBLE = Answer("Error: out of order")
 BUSY = Answer("later", status=503)
-LATER = Answer("later", status=429)  # a submit that is sure to have had no effect
+LATER = Answer("later", status=429)  # a submit without effect
 
 
 class Cloud:
-    """A server whose temporary files are numbered, so that a restored one gives names again.
-    `trouble` may answer the segment of this number instead, `submit_trouble` a submit."""
+    """A server with numbered temporary files, so that a restored server gives names again.
+
+    `trouble` may answer the segment of this number instead, `submit_trouble` a submit.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, bytearray] = {}
@@ -49,7 +50,7 @@ class Cloud:
         return dataclasses.replace(answer, headers=headers)
 
     def temp_file(self) -> str:
-        """A new temporary file; its name."""
+        """Create a temporary file; return its name."""
         name = f"t{len(self.files) + 1}"
         self.files[name] = bytearray()
         return name
@@ -79,7 +80,7 @@ class Cloud:
 
 
 class Site:
-    """A bridge at this cloud."""
+    """A bridge with this cloud."""
 
     def __init__(self, server: str, journal: Journal, cloud: Cloud) -> None:
         self._server = server
@@ -89,10 +90,10 @@ class Site:
         self.key = DocumentKey(JOB.job_uuid, 1, 0, f"cirrus://{server}/Acme/Paris:L1", 1)
 
     def run(self, *, contimeout_s: int = 100_000) -> None:
-        """One run of the backend, up to the submit.
+        """Run the backend once, up to the submit.
 
         Raises:
-            CirrusError: what it ended with.
+            CirrusError: the run failed.
         """
         sizes = UploadSettings(connections=1)
         settings = QueueSettings(encryption="never", level=None, contimeout_s=contimeout_s)
@@ -112,7 +113,7 @@ class Site:
         submission.run(Document([DATA]), entries[0] if entries else None)
 
     def broken_off(self) -> None:
-        """A run that came to its end after two segments."""
+        """Do a run that ends after two segments."""
         self.cloud.trouble = lambda number: TROUBLE if number > 2 else None
         with pytest.raises(Refused):
             self.run()
@@ -120,7 +121,7 @@ class Site:
         self.cloud.segments = 0
 
     def starts_over(self) -> None:
-        """A run that gives up the earlier upload, and the next run, which uploads again."""
+        """Do a run that gives up the earlier upload, and the next run, which uploads again."""
         with pytest.raises(StartOver):
             self.run()
         self.cloud.segments = 0
@@ -129,14 +130,14 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """A site with a server that announces nothing, as most."""
+    """A site with a server that announces nothing, like most servers."""
     cloud = Cloud()
     with ScriptedServer(cloud) as server, Journal(tmp_path) as journal:
         yield Site(server.name, journal, cloud)
 
 
 def test_a_run_that_was_interrupted_goes_on(site: Site) -> None:
-    """What was confirmed a while ago is not sent again."""
+    """Segments that were confirmed shortly before are not sent again."""
     site.broken_off()
     site.clock.sleep(TRUSTED_S - 1)
     site.run()
@@ -145,8 +146,7 @@ def test_a_run_that_was_interrupted_goes_on(site: Site) -> None:
 
 
 def test_somebody_else_has_the_file(site: Site) -> None:
-    """A restored server gives the name again: their pages do not come out here, and ours do not
-    come into theirs."""
+    """A restored server gives the name again, but the pages of both jobs stay apart."""
     site.broken_off()
     site.cloud.files.clear()
     theirs = site.cloud.files[site.cloud.temp_file()]
@@ -158,7 +158,7 @@ def test_somebody_else_has_the_file(site: Site) -> None:
 
 
 def test_a_clock_that_was_set_back(site: Site) -> None:
-    """Says nothing about how long ago the last segment was confirmed."""
+    """After a clock was set back, the age of the last segment is unknown."""
     site.broken_off()
     site.clock.sleep(-1)
     site.starts_over()
@@ -166,7 +166,7 @@ def test_a_clock_that_was_set_back(site: Site) -> None:
 
 
 def test_a_server_that_has_run_all_the_time(site: Site) -> None:
-    """Is trusted, however long the job was away."""
+    """A server that has run all the time is trusted, however long the job was away."""
     site.cloud.instance = "one"
     site.broken_off()
     site.clock.sleep(100 * TRUSTED_S)
@@ -176,7 +176,7 @@ def test_a_server_that_has_run_all_the_time(site: Site) -> None:
 
 
 def test_a_server_that_was_restarted(site: Site) -> None:
-    """It says so, and a confirmed segment may be lost."""
+    """A server that announces a restart may have lost a confirmed segment."""
     site.cloud.instance = "one"
     site.broken_off()
     site.cloud.instance = "two"
@@ -192,7 +192,7 @@ def _away_until(site: Site, passed_s: float) -> None:
 
 
 def test_a_short_outage_during_a_run(site: Site) -> None:
-    """Changes nothing."""
+    """A short outage changes nothing."""
     _away_until(site, TRUSTED_S / 4)
     site.run()
     assert list(site.cloud.files) == ["t1"]
@@ -200,7 +200,7 @@ def test_a_short_outage_during_a_run(site: Site) -> None:
 
 
 def test_a_long_outage_during_a_run(site: Site) -> None:
-    """The file is not trusted afterwards, and nothing more is written to it."""
+    """After a long outage the file is not trusted, and nothing more is written to it."""
     _away_until(site, 2 * TRUSTED_S)
     with pytest.raises(StartOver):
         site.run()
@@ -227,7 +227,7 @@ def test_a_server_that_is_restored_during_a_run(site: Site) -> None:
 
 
 def test_a_server_that_is_restored_before_the_submit(site: Site) -> None:
-    """The same, and the next run finds no submit that may have worked."""
+    """The upload starts again, and the next run finds no submit in doubt."""
 
     def trouble() -> Answer | None:
         site.cloud.files.clear()
@@ -242,14 +242,14 @@ def test_a_server_that_is_restored_before_the_submit(site: Site) -> None:
 
 
 def test_a_file_that_no_outage_has_touched(site: Site) -> None:
-    """A refusal is final: the document would be uploaded twice for nothing."""
+    """A refusal without an outage is final: a second upload would be useless."""
     site.cloud.trouble = lambda number: TROUBLE if number == 3 else None
     with pytest.raises(Refused):
         site.run()
 
 
 def test_a_segment_that_is_lost_unseen(site: Site) -> None:
-    """The server's size of the job tells: the job is not taken for delivered."""
+    """The server's size of the job reveals the loss, so the job does not count as delivered."""
     site.cloud.submit_trouble = lambda: LATER
     with pytest.raises(ServerAway):
         site.run(contimeout_s=60)
@@ -265,7 +265,7 @@ def test_a_segment_that_is_lost_unseen(site: Site) -> None:
 
 
 def test_giving_up_keeps_what_is_there(site: Site) -> None:
-    """contimeout ends the run, and the next one goes on."""
+    """contimeout ends the run, and the next run resumes the upload."""
     site.cloud.trouble = lambda number: BUSY if number > 2 else None
     with pytest.raises(ServerAway):
         site.run(contimeout_s=60)
@@ -277,7 +277,7 @@ def test_giving_up_keeps_what_is_there(site: Site) -> None:
 
 
 def test_what_was_sent_is_in_the_journal(site: Site) -> None:
-    """By size of the document, and of the upload."""
+    """The journal has the sizes of the document and of the upload."""
     site.run()
     (document,) = site.journal.documents_of(site.key)
     assert (document.size_bytes, document.sent_bytes) == (len(DATA), len(DATA))

@@ -1,4 +1,4 @@
-"""What an upload sends, and what the journal has of it, with a stubbed cloud and a test clock."""
+"""The requests and the journal of an upload, with a stubbed cloud and a test clock."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def away() -> Unreachable:
 
 
 def refused() -> Refused:
-    """A server that says no."""
+    """A server that refuses a request."""
     return Refused("h refused it.")
 
 
@@ -58,7 +58,7 @@ class Site:
     def upload(
         self, *, connections: int = 1, contimeout_s: int = 10_000, segment_bytes: int = SIZE
     ) -> Upload:
-        """A run's upload, which knows what the journal has."""
+        """Prepare the upload of a new run, with the journal's knowledge."""
         queue = parse_queue_uri(URI, QueueSettings(contimeout_s=contimeout_s))
         return Upload(
             api=self.api,
@@ -71,10 +71,10 @@ class Site:
         )
 
     def send(self, data: bytes = DATA, *, connections: int = 1, contimeout_s: int = 10_000) -> str:
-        """One run; the name of the temporary file.
+        """Run once and return the name of the temporary file.
 
         Raises:
-            CirrusError: what it ended with.
+            CirrusError: the run failed.
         """
         upload = self.upload(connections=connections, contimeout_s=contimeout_s)
         name = upload.send(upload.cut([data]))
@@ -82,7 +82,7 @@ class Site:
         return name
 
     def interrupted(self) -> None:
-        """A run that has sent two segments."""
+        """Do a run that sends two segments."""
         self.api.script("put_segment", None, None, *[away] * 30)
         with pytest.raises(ServerAway):
             self.send(contimeout_s=60)
@@ -90,23 +90,23 @@ class Site:
         self.api.segments.clear()
 
     def content(self, name: str) -> bytes:
-        """What is in a temporary file."""
+        """The content of a temporary file."""
         return b"".join(data for _, data in sorted(self.api.files[name].items()))
 
     @property
     def journaled(self) -> dict[int, int]:
-        """The confirmed segments: place and length."""
+        """The index and length of each confirmed segment."""
         there = self.journal.upload(KEY)
         return {at: each.length for at, each in there.segments.items()} if there else {}
 
     @property
     def sent(self) -> list[int]:
-        """The places of the segments that the cloud has taken, in order."""
+        """The indexes of the segments that the cloud has taken, in order."""
         return [segment.index for segment in self.api.segments]
 
     @property
     def takes_one_at_a_time(self) -> bool:
-        """Whether the next job knows that the server does."""
+        """Whether the journal knows that the server takes one segment at a time."""
         return self.journal.takes_one_at_a_time("h", now_s=self.clock.wall_s())
 
     def _progressed(self) -> None:
@@ -115,7 +115,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """A document of which nothing was sent."""
+    """A document that was not sent yet."""
     made = Site(tmp_path)
     with made.journal:
         yield made
@@ -131,7 +131,8 @@ def test_all_is_there_and_known(site: Site, connections: int) -> None:
 
 
 def test_the_name_is_known_before_the_first_segment(site: Site) -> None:
-    """So the next run does not ask for another one."""
+    """The journal has the file's name before the first segment, so the next run uses the same
+    file."""
     site.interrupted()
     there = site.journal.upload(KEY)
     assert there is not None
@@ -140,7 +141,7 @@ def test_the_name_is_known_before_the_first_segment(site: Site) -> None:
 
 
 def test_only_what_was_confirmed_is_known(site: Site) -> None:
-    """A segment that fails, in whatever way, is sent again, and is in the journal after that."""
+    """A segment that fails in any way is sent again, and is in the journal only afterwards."""
     site.api.script("put_segment", None, away, ShortSegment("50 of 100"), None)
     site.clock.at_sleep = lambda: seen.append(site.journaled)
     seen: list[dict[int, int]] = []
@@ -150,7 +151,7 @@ def test_only_what_was_confirmed_is_known(site: Site) -> None:
 
 
 def test_a_run_goes_on_where_the_last_one_was(site: Site) -> None:
-    """Nothing that was confirmed is sent again, and there is one temporary file."""
+    """No confirmed segment is sent again, and there is only one temporary file."""
     site.interrupted()
     assert site.content(site.send()) == DATA
     assert site.sent == [200, 300, 400]
@@ -159,8 +160,8 @@ def test_a_run_goes_on_where_the_last_one_was(site: Site) -> None:
 
 @pytest.mark.parametrize("place", [0, 99, 100, 199])
 def test_the_data_has_changed(site: Site, place: int) -> None:
-    """What is confirmed is of another document: nothing of it is used, and the next run sends all
-    into a new file."""
+    """Confirmed segments of other data are not used, and the next run sends everything into a
+    new file."""
     site.interrupted()
     changed = bytearray(DATA)
     changed[place] ^= 1
@@ -172,7 +173,7 @@ def test_the_data_has_changed(site: Site, place: int) -> None:
 
 
 def test_a_document_that_changes_in_each_run(site: Site) -> None:
-    """No run has the time for all of it: that is told instead of tried for ever."""
+    """A changing document that no run can upload in time is reported, not tried for ever."""
     ends: list[type[Exception]] = []
     for run in range(MOST_START_OVERS):
         site.interrupted()
@@ -181,12 +182,12 @@ def test_a_document_that_changes_in_each_run(site: Site) -> None:
         ends.append(caught.type)
     assert ends == [StartOver] * (MOST_START_OVERS - 1) + [UploadNeverEnds]
     site.interrupted()
-    with pytest.raises(StartOver):  # a person has released the job
+    with pytest.raises(StartOver):  # after a person has released the job
         site.send(bytes([99]) + DATA[1:])
 
 
 def test_nothing_is_left_of_an_upload_that_is_of_no_use(site: Site) -> None:
-    """Its segments are not taken for those of the new file."""
+    """Segments of a useless upload do not count for the new file."""
     site.interrupted()
     with pytest.raises(StartOver):
         site.send(DATA[::-1])
@@ -199,7 +200,7 @@ def test_nothing_is_left_of_an_upload_that_is_of_no_use(site: Site) -> None:
 
 
 def test_a_run_that_ends_before_its_first_segment(site: Site) -> None:
-    """The next one begins as if there had been none."""
+    """After a run without a segment, the next run starts from the beginning."""
     site.api.script("put_segment", *[away] * 30)
     with pytest.raises(ServerAway):
         site.send(contimeout_s=60)
@@ -210,7 +211,7 @@ def test_a_run_that_ends_before_its_first_segment(site: Site) -> None:
 
 @pytest.mark.parametrize("length", [100, 150, 199])
 def test_the_document_is_shorter_now(site: Site, length: int) -> None:
-    """What is confirmed behind its end would be printed, too."""
+    """Confirmed segments beyond the document's end would be printed, so the upload is useless."""
     site.interrupted()
     with pytest.raises(StartOver):
         site.send(DATA[:length])
@@ -218,23 +219,23 @@ def test_the_document_is_shorter_now(site: Site, length: int) -> None:
 
 
 def test_it_ends_where_the_confirmed_part_ends(site: Site) -> None:
-    """Then nothing is left to be sent."""
+    """A document that ends with the confirmed segments needs no more segments."""
     site.interrupted()
     assert site.content(site.send(DATA[:200])) == DATA[:200]
     assert site.sent == []
 
 
 def test_the_boundaries_come_again(site: Site) -> None:
-    """Whatever the sizes are that this run begins with."""
+    """The boundaries of confirmed segments stay, whatever sizes a run begins with."""
     site.interrupted()
     upload = site.upload(segment_bytes=70)
     upload.send(upload.cut([DATA]))
     assert site.content("t1") == DATA
-    assert site.sent == [200, 270, 370, 470]  # they grow
+    assert site.sent == [200, 270, 370, 470]  # sizes grow
 
 
 def test_a_gap_between_confirmed_segments(site: Site) -> None:
-    """It is filled, and what lies behind it is not sent again."""
+    """The gap is filled, and the segments after it are not sent again."""
     site.api.script("put_segment", None, None, None, *[away] * 30)
     with pytest.raises(ServerAway):
         site.send(contimeout_s=60)
@@ -258,7 +259,8 @@ def test_a_gap_between_confirmed_segments(site: Site) -> None:
     ("passed_s", "is_trusted"), [(TRUSTED_S, True), (TRUSTED_S + 1, False), (-1, False)]
 )
 def test_how_long_a_file_is_trusted(site: Site, passed_s: float, *, is_trusted: bool) -> None:
-    """A server that was restored may have given its name to somebody else."""
+    """A file is trusted for ten minutes, because a restored server may give its name to someone
+    else."""
     site.interrupted()
     site.clock.passed_s = passed_s
     if is_trusted:
@@ -274,12 +276,13 @@ def test_how_long_a_file_is_trusted(site: Site, passed_s: float, *, is_trusted: 
 def test_a_server_that_says_who_it_is(
     site: Site, instance: str, name: str, passed_s: float
 ) -> None:
-    """It is asked first, and trusted for ever, or not at all."""
+    """A server that announces its instance is asked first, and trusted without a limit or not at
+    all."""
     site.api.instance = "one"
     site.interrupted()
     site.clock.passed_s += passed_s
     site.api.instance = instance
-    site.api.server_instance = ""  # this run has heard nothing of it yet
+    site.api.server_instance = ""  # unknown to this run
     if name == "t2":
         with pytest.raises(StartOver):
             site.send()
@@ -289,13 +292,13 @@ def test_a_server_that_says_who_it_is(
 
 
 def test_a_server_that_is_replaced_in_a_long_outage(site: Site) -> None:
-    """Nothing more is written to a file that may be somebody else's by now."""
+    """Nothing more is written to a file that may now belong to someone else."""
     site.api.instance = "one"
 
     def replaced() -> Exception:
         site.clock.passed_s += 2 * TRUSTED_S
         site.api.instance = "two"
-        site.api.server_instance = "one"  # which is what was heard last
+        site.api.server_instance = "one"  # as last announced
         return away()
 
     site.api.script("put_segment", None, replaced)
@@ -306,7 +309,7 @@ def test_a_server_that_is_replaced_in_a_long_outage(site: Site) -> None:
 
 @pytest.mark.parametrize("when", [0, 1, 2])
 def test_a_server_that_is_replaced_meanwhile(site: Site, when: int) -> None:
-    """A segment that the new one has taken is not taken for confirmed."""
+    """A segment that the new server has taken does not count as confirmed."""
     site.api.instance = "one"
 
     def replaced() -> None:
@@ -320,7 +323,7 @@ def test_a_server_that_is_replaced_meanwhile(site: Site, when: int) -> None:
 
 @pytest.mark.parametrize(("outage_s", "is_trusted"), [(TRUSTED_S / 2, True), (TRUSTED_S, False)])
 def test_an_outage_during_a_run(site: Site, outage_s: float, *, is_trusted: bool) -> None:
-    """A long one takes the trust away, counted from the last confirmed segment."""
+    """A file is not trusted after a long outage, counted from the last confirmed segment."""
     site.clock.passed_s = 5 * TRUSTED_S
 
     def long_away() -> Exception:
@@ -342,7 +345,8 @@ def test_an_outage_during_a_run(site: Site, outage_s: float, *, is_trusted: bool
 def test_a_file_that_is_refused_after_a_doubt(
     site: Site, is_before: Callable[[Site], object]
 ) -> None:
-    """After an earlier run or an outage, the server may have forgotten it: a new one is tried."""
+    """After an earlier run or an outage, the server may have forgotten the file, so a new file
+    is tried."""
     is_before(site)
     site.api.script("put_segment", refused)
     with pytest.raises(StartOver):
@@ -351,7 +355,7 @@ def test_a_file_that_is_refused_after_a_doubt(
 
 
 def test_a_file_that_is_refused(site: Site) -> None:
-    """Without such a reason, it is final."""
+    """Without an earlier run or outage, a refusal is final."""
     site.api.script("put_segment", None, refused)
     with pytest.raises(Refused):
         site.send()
@@ -359,15 +363,14 @@ def test_a_file_that_is_refused(site: Site) -> None:
 
 
 def test_a_refusal_among_others(site: Site) -> None:
-    """It may be for the others' sake: the segment is sent again, alone, and the server is known to
-    take one at a time."""
+    """A refused segment is sent again alone, and the server is then known to take one at a time."""
     site.api.script("put_segment", None, refused)
     assert site.content(site.send(connections=2)) == DATA
     assert site.takes_one_at_a_time
 
 
 def test_an_outage_makes_no_server_one_that_takes_one_at_a_time(site: Site) -> None:
-    """All that failed together is one failure, and waited for once."""
+    """Segments that fail together count as one failure, with one wait."""
     site.api.script("put_segment", *[away] * 3)
     assert site.content(site.send(connections=3)) == DATA
     assert not site.takes_one_at_a_time
@@ -376,13 +379,13 @@ def test_an_outage_makes_no_server_one_that_takes_one_at_a_time(site: Site) -> N
 
 @pytest.mark.parametrize("before", [0, 4])
 def test_all_are_under_way_when_one_fails(site: Site, before: int) -> None:
-    """It is sent again, though the document has come to its end."""
+    """A failed segment is sent again, even after the end of the document."""
     site.api.script("put_segment", *[None] * before, away)
     assert site.content(site.send(connections=8)) == DATA
 
 
 def test_a_long_upload(site: Site) -> None:
-    """The file is trusted from the last confirmed segment on, not from the first one."""
+    """Trust in the file counts from the last confirmed segment, not the first."""
 
     def slow() -> None:
         site.clock.passed_s += TRUSTED_S / 2
@@ -393,14 +396,14 @@ def test_a_long_upload(site: Site) -> None:
 
 @pytest.mark.parametrize("connections", [1, 3])
 def test_a_fault_of_ours(site: Site, connections: int) -> None:
-    """It ends the run, and is not swallowed by the sender's thread."""
+    """A fault in a sender's thread ends the run."""
     site.api.script("put_segment", ValueError("ours"))
     with pytest.raises(ValueError, match="ours"):
         site.send(connections=connections)
 
 
 def test_a_small_segment_that_is_too_large(site: Site) -> None:
-    """It cannot be made smaller."""
+    """A segment of the smallest size cannot be split."""
     site.api.script("put_segment", TooLarge("413"))
     with pytest.raises(TooLarge):
         site.send()
