@@ -1,7 +1,7 @@
 """Print pages 2 and 3 of a page by Chromium's print preview: QUEUE FILE PROFILE.
 
-The preview is a web page of Chromium's own, whose fields are set as by hand, but for the printer:
-it is the one that was used last. Ends when a line comes by standard input.
+The preview is a web page of Chromium; the script sets its fields, except for the printer, which is
+the last one used. A line on standard input ends the program.
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 PREVIEW = "chrome://print/"
-# the fields are in shadow trees within shadow trees
+# the fields are nested in shadow trees
 FIELDS = """
 const all = (root, wanted) => [...root.querySelectorAll('*')].flatMap(each => [
     ...(each.matches(wanted) ? [each] : []),
@@ -45,11 +45,11 @@ PRINT = "all(document, '.action-button')[0].click()"
 
 
 class PreviewFailed(Exception):
-    """As Chromium's previews do now and then on a busy machine, whatever they show."""
+    """A failure of Chromium's preview, which happens on a busy machine."""
 
 
 class Preview:
-    """The page of the preview, which is no tab: Chromium tells of it by its debugging protocol."""
+    """The page of the preview, found by Chromium's debugging protocol, because it is not a tab."""
 
     def __init__(self, session: CDPSession, tab: Page) -> None:
         self._session, self._tab = session, tab
@@ -69,7 +69,7 @@ class Preview:
         self._answers[message.get("id")] = message
 
     def run(self, script: str) -> object:
-        """The value of the last expression of a script."""
+        """Run a script; return the value of its last expression."""
         number = len(self._answers) + 1
         asked = {"expression": f"{{{FIELDS}{script}}}", "returnByValue": True}
         message = {"id": number, "method": "Runtime.evaluate", "params": asked}
@@ -83,8 +83,8 @@ class Preview:
         return result["result"].get("value")
 
     def wait_ready(self) -> None:
-        """Until the pages of the preview are there, and nothing is being changed."""
-        self._tab.wait_for_timeout(500)  # what was set last is still to be looked at
+        """Wait until the preview shows pages and nothing changes."""
+        self._tab.wait_for_timeout(500)  # the last change takes a moment to begin
         while not self.run(READY):
             if self.run(FAILED):
                 raise PreviewFailed
@@ -122,7 +122,7 @@ with sync_playwright() as playwright:
     try:
         print_page(context.browser, context.pages[0])
     except PreviewFailed:
-        context.pages[0].close()  # and the preview, as a person would
+        context.pages[0].close()  # closes the preview, too, as a person would
         print_page(context.browser, context.new_page())
     sys.stdin.readline()
     context.close()

@@ -1,7 +1,7 @@
 """Print by GTK 3's own print dialog: QUEUE; run by the system's Python, under a display.
 
-The real dialog is shown with the system's printers, and its widgets are set as by hand: printer,
-number of copies, the pages, both sides, tray and paper; then Print.
+The real dialog shows the system's printers. The script sets printer, copies, pages, both sides,
+tray and paper, and clicks Print.
 """
 
 import sys

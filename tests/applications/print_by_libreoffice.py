@@ -1,7 +1,7 @@
 """Print pages 2 and 3 of a document on A5 by LibreOffice: QUEUE FILE PROFILE.
 
-Run by the system's Python. Writer is steered by its own interface (UNO), as a macro or a mail
-merge does it.
+Run by the system's Python. Writer is controlled by its own interface (UNO), as by a macro or a mail
+merge.
 """
 
 import subprocess

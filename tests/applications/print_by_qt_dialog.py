@@ -1,8 +1,8 @@
-"""Print by Qt 5's own print dialog: QUEUE; run by the system's Python, with
-QT_QPA_PLATFORM=offscreen.
+"""Print by Qt 5's own print dialog: QUEUE; run by the system's Python.
 
-The real dialog is shown, and its widgets are set as by hand: printer, copies, pages, both sides,
-and in the printer's properties the paper, tray and grey among the driver's words; then Print.
+QT_QPA_PLATFORM is offscreen. The script sets printer, copies, pages and both sides in the real
+dialog, and paper, tray and gray among the driver's options in the printer's properties. Then it
+clicks Print.
 """
 
 import sys
@@ -36,7 +36,7 @@ def in_properties():
 def by_hand():
     widget(QComboBox, "printers").setCurrentText(sys.argv[1])
     QTimer.singleShot(SETTLE_MS, in_properties)
-    widget(QPushButton, "properties").click()  # until that dialog is closed
+    widget(QPushButton, "properties").click()  # returns when that dialog is closed
     widget(QSpinBox, "copies").setValue(3)
     widget(QRadioButton, "duplexShort").click()
     widget(QRadioButton, "printRange").click()

@@ -1,7 +1,6 @@
-"""Real applications print to a queue as a dialog adds it; the table in tests/README.md is this.
+"""Real applications print to a queue that a dialog would add; tests/README.md has the table.
 
-The device is a colour multifunction printer with trays. What counts: the props, and which pages
-arrive on what paper.
+The device is a color multifunction printer with trays. The tests compare props, pages and paper.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ PROGRAM_S = 120
 
 @dataclass(frozen=True)
 class Desk:
-    """A queue, and the home folder of somebody who prints to it."""
+    """A queue, and the home folder of a person who prints to it."""
 
     site: PrintSite
     device: str
@@ -39,7 +38,7 @@ class Desk:
 
     @property
     def env(self) -> dict[str, str]:
-        """For programs that print."""
+        """The environment of programs that print."""
         own = {"HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.home)}
         return {**self.site.cups.env, **own, "QT_QPA_PLATFORM": "offscreen"}
 
@@ -62,8 +61,11 @@ class Desk:
 
 @pytest.fixture(autouse=True)
 def one_at_a_time() -> Iterator[None]:
-    """xvfb-run -a gives two programs that begin at the same moment one display, which ends with
-    the first of them."""
+    """Run one test with a display at a time.
+
+    xvfb-run -a may give one display to two programs that begin at once. The display ends with the
+    first.
+    """
     with (Path(tempfile.gettempdir()) / "cirrus-bridge-display.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -71,7 +73,7 @@ def one_at_a_time() -> Iterator[None]:
 
 @pytest.fixture
 def desk(site: PrintSite, tmp_path: Path) -> Desk:
-    """One for each application."""
+    """A desk for each application."""
     device = site.device("--kind", "color-mfp", "--name", "Corridor")
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
@@ -87,7 +89,7 @@ def four_pages(desk: Desk) -> Path:
 
 
 def test_lp(desk: Desk, pdfs: dict[int, Path]) -> None:
-    """By IPP's names."""
+    """lp prints with IPP's names."""
     words = [
         "-n", "3", "-P", "2-3", "-o", "sides=two-sided-short-edge", "-o", "collate=true",
         "-o", "print-color-mode=monochrome", "-o", "media=A5,Tray-2",
@@ -102,7 +104,7 @@ def test_lp(desk: Desk, pdfs: dict[int, Path]) -> None:
 
 
 def test_qt(desk: Desk) -> None:
-    """QPrinter: Qt tells CUPS of no grey, and renders as it likes."""
+    """QPrinter prints; Qt does not pass gray to CUPS, and renders as it likes."""
     desk.run(PYTHON, HERE / "print_by_qt.py", desk.queue)
     props, pages, paper = desk.printed()
     assert props == {"copies": "3", "duplex": "3", "collate": "1", "size": "A5"}
@@ -111,7 +113,7 @@ def test_qt(desk: Desk) -> None:
 
 
 def test_qt_dialog(desk: Desk) -> None:
-    """The dialog itself: tray and grey are among the driver's options; Qt picks the pages."""
+    """The dialog offers tray and gray among the driver's options; Qt selects the pages."""
     desk.run(PYTHON, HERE / "print_by_qt_dialog.py", desk.queue)
     props, pages, paper = desk.printed()
     assert props == {
@@ -122,7 +124,7 @@ def test_qt_dialog(desk: Desk) -> None:
 
 
 def test_gtk(desk: Desk) -> None:
-    """Gtk.PrintOperation, with the settings that its dialog gives; GTK picks the pages itself."""
+    """Gtk.PrintOperation prints with its dialog's settings; GTK selects the pages itself."""
     desk.run("xvfb-run", "-a", PYTHON, HERE / "print_by_gtk.py", desk.queue, "Tray-2")
     props, pages, paper = desk.printed()
     assert props == {
@@ -133,7 +135,7 @@ def test_gtk(desk: Desk) -> None:
 
 
 def test_gtk_dialog(desk: Desk) -> None:
-    """The dialog itself, its widgets set as by hand: the driver's words are there to be chosen."""
+    """The real dialog offers the driver's options."""
     desk.run("xvfb-run", "-a", PYTHON, HERE / "print_by_gtk_dialog.py", desk.queue)
     props, pages, paper = desk.printed()
     assert props == {
@@ -144,7 +146,7 @@ def test_gtk_dialog(desk: Desk) -> None:
 
 
 def test_libreoffice(desk: Desk, four_pages: Path) -> None:
-    """Writer's print dialog in words (UNO): it picks the pages itself, copies are the device's."""
+    """Writer (UNO) selects the pages itself, and leaves copies to the device."""
     profile = desk.home / "profile"
     desk.run(PYTHON, HERE / "print_by_libreoffice.py", desk.queue, four_pages, profile)
     props, pages, paper = desk.printed()
@@ -154,7 +156,7 @@ def test_libreoffice(desk: Desk, four_pages: Path) -> None:
 
 
 def test_libreoffice_heeds_lpoptions(desk: Desk, four_pages: Path) -> None:
-    """What a person made the default with lpoptions(1)."""
+    """lpoptions(1) sets defaults for LibreOffice."""
     words = ("Duplex=DuplexNoTumble", "InputSlot=Tray-3", "ColorModel=Gray")
     options = [word for each in words for word in ("-o", each)]
     desk.run("lpoptions", "-p", desk.queue, *options)
@@ -166,7 +168,7 @@ def test_libreoffice_heeds_lpoptions(desk: Desk, four_pages: Path) -> None:
 
 
 def test_chromium(desk: Desk) -> None:
-    """The print preview, its fields set as by hand; it has none for trays, and heeds lpoptions."""
+    """The print preview has no field for trays, and respects lpoptions."""
     desk.run("lpoptions", "-p", desk.queue, "-o", "InputSlot=Tray-3")
     page = desk.home / "page.html"
     breaks = "<style>p { page-break-after: always }</style>"
@@ -189,7 +191,7 @@ def test_chromium(desk: Desk) -> None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 browser.communicate(b"\n", timeout=20)
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(browser.pid, signal.SIGKILL)  # all of it, if it hangs
+                os.killpg(browser.pid, signal.SIGKILL)  # the whole group, if it hangs
             browser.end()
     props, pages, paper = desk.printed()
     assert props == {

@@ -1,4 +1,4 @@
-"""A browser for tests."""
+"""Browser fixtures."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Page:
-    """An empty page of it."""
+    """An empty page of the browser."""
     return browser.new_page(viewport={"width": 1000, "height": 900})

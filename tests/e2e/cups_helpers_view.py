@@ -1,4 +1,4 @@
-"""What system-config-printer's modules make of the devices of a cupsd; run by the system's Python.
+"""The devices of a cupsd, as system-config-printer's modules see them; run by the system's Python.
 
 Prints JSON: URI → info, location, make and model, the proposed driver, and how well it fits.
 """

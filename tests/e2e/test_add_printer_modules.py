@@ -19,7 +19,7 @@ VIEW = Path(__file__).with_name("cups_helpers_view.py")
 
 @pytest.mark.parametrize("kind", ["color-mfp", "label-printer", "line-printer"])
 def test_proposed_driver(site: PrintSite, kind: str) -> None:
-    """By name and place, with its own driver, and with no doubt about it."""
+    """The device has its name and place, and the driver is certain."""
     device = site.device("--kind", kind, "--name", f"The {kind} by the window")
     uri = site.discovered(device)["uri"]
     done = subprocess.run(

@@ -12,7 +12,7 @@ from print_site import PrintSite
 
 
 def _chosen_driver(site: PrintSite, page: Page, device: str, picture: Path) -> tuple[str, str]:
-    """Click up to the page of drivers; the one that is chosen there: its text, and its name."""
+    """Click up to the page of drivers; return text and name of the chosen driver."""
     page.goto(f"http://127.0.0.1:{site.cups.port}/admin")
     page.get_by_role("button", name="Add Printer").click()
     button = page.locator(f"input[name=DEVICE_URI][value*='Paris:{device}|']")
@@ -26,7 +26,7 @@ def _chosen_driver(site: PrintSite, page: Page, device: str, picture: Path) -> t
 
 
 def test_added_by_clicks(page: Page, pdfs: dict[int, Path], tmp_path: Path) -> None:
-    """Found by name and place, its driver chosen beforehand, its trays on the page of options."""
+    """The device has its name and place, its driver is preselected, and its trays are options."""
     with PrintSite(web_interface=True) as site:
         device = site.device("--kind", "color-mfp", "--name", "Laser by the window")
         site.device("--kind", "mono-laser", "--name", "Laser at the door")
@@ -63,8 +63,10 @@ LONG = "Printer in the corridor of the third floor, "
     "names", [("受付の複合機", "倉庫の複合機"), (LONG + "left", LONG + "right")], ids=["ja", "long"]
 )
 def test_each_has_its_own_driver(page: Page, names: tuple[str, str], tmp_path: Path) -> None:
-    """Also where no letter of a name can be in a driver's, or those that differ come too late: the
-    page goes by make and model alone."""
+    """Drivers stay distinct without ASCII letters in their names, and with late differences.
+
+    The page chooses by make and model alone.
+    """
     with PrintSite(web_interface=True) as site:
         kinds = ("ps-printer", "label-printer")
         named = zip(kinds, names, strict=True)

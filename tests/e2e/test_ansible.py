@@ -20,7 +20,7 @@ QUEUE = '[[queue]]\nname = "{location}-{device}"\ntargets = ["Paris:*"]\n'
 
 
 def run(program: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """A program of Ansible's, with no other settings than these."""
+    """Run an Ansible program with no other settings than these."""
     path = f"{PROGRAMS}:{os.environ['PATH']}"
     environ = {"PATH": path, "LC_ALL": "C.UTF-8", "HOME": str(folder), "ANSIBLE_NOCOLOR": "1"}
     return subprocess.run(
@@ -34,7 +34,7 @@ def run(program: str, *arguments: str, folder: Path) -> subprocess.CompletedProc
 
 
 def test_ansible_lint_finds_nothing(tmp_path: Path) -> None:
-    """By its strictest profile; it checks the syntax as well."""
+    """ansible-lint's strictest profile finds nothing; it checks the syntax as well."""
     done = run("ansible-lint", "--offline", "--profile", "production", ".", folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -64,7 +64,7 @@ class Play:
         (folder / "play.yml").write_text(json.dumps([play]))
 
     def run(self, *options: str, status: int = 0) -> int:
-        """Run it; how many tasks have changed something."""
+        """Run the playbook; return how many tasks changed something."""
         book = str(self.folder / "play.yml")
         variables = ("-e", "ansible_python_interpreter=/usr/bin/python3")
         done = run("ansible-playbook", book, *variables, *options, folder=self.folder)
@@ -77,15 +77,17 @@ class Play:
 
 @pytest.fixture
 def play(own_site: PrintSite, tmp_path: Path) -> Play:
-    """For a site that has no servers yet."""
+    """A playbook for a site that has no servers yet."""
     (own_site.config / "servers.d" / "site.toml").unlink()
     return Play(own_site, tmp_path)
 
 
 def test_the_role_makes_queues(play: Play) -> None:
-    """The first run changes something, the second nothing; a new device is a new queue, but not
-    in check mode; what can not be made fails, and shows no key."""
-    assert play.run() == 4  # the folder's mode as well
+    """The role makes queues once, and adds one for a new device, but not in check mode.
+
+    Failures show no key.
+    """
+    assert play.run() == 4  # including the folder's mode
     assert "Paris-Laser1" in play.site.cups.run("lpstat", "-e")
     servers = play.site.config / "servers.d" / "ansible.toml"
     assert servers.stat().st_mode & 0o777 == 0o600

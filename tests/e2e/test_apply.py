@@ -1,5 +1,4 @@
-"""cirrusctl apply: a real cupsd has the queues that queues.toml declares, and all others as they
-were."""
+"""`cirrusctl apply`: a real cupsd gets the queues of queues.toml, and keeps all others."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from print_site import PATIENCE_S, PrintSite
 
 
 class Queues:
-    """queues.toml of a site, and what cirrusctl makes of it."""
+    """queues.toml of a site, and the effects of `cirrusctl apply`."""
 
     def __init__(self, site: PrintSite) -> None:
         self.site = site
@@ -29,19 +28,19 @@ class Queues:
         (self.site.config / "queues.toml").write_text(text)
 
     def apply(self, *options: str, status: int = 0) -> dict[str, Any]:
-        """Run it; what it says as JSON."""
+        """Run `apply`; return its output as JSON."""
         done = self.site.cirrusctl("apply", "--json", *options)
         assert done.returncode == status, done.stdout + done.stderr
         said: dict[str, Any] = json.loads(done.stdout)
         return said
 
     def actions(self, *options: str, status: int = 0) -> dict[str, str]:
-        """Run it; what it did to which queue."""
+        """Run `apply`; return each action with its queue."""
         said = self.apply(*options, status=status)
         return {queue["name"]: queue["action"] for queue in said["queues"]}
 
     def printer(self, queue: str) -> dict[str, Any]:
-        """A queue's attributes, without those that change by themselves."""
+        """A queue's attributes, without those that change on their own."""
         found = self.site.cups.printer(queue)
         return {k: v for k, v in found.items() if "time" not in k and k != "marker-change-time"}
 
@@ -54,7 +53,7 @@ class Queues:
             return set()
 
     def default(self, queue: str, option: str) -> str:
-        """The choice that a queue's driver has as default."""
+        """The default choice of an option of a queue's driver."""
         ppd = (self.site.cups.root / "etc" / "ppd" / f"{queue}.ppd").read_text()
         return ppd.partition(f"*Default{option}: ")[2].split()[0]
 
@@ -68,12 +67,12 @@ class Queues:
 
 @pytest.fixture
 def queues(own_site: PrintSite) -> Queues:
-    """Those of a site of its own: what is not declared any more is removed."""
+    """The queues of a site of the test's own: `apply` removes undeclared ones."""
     return Queues(own_site)
 
 
 def device_table(document: Any, device: str) -> Any:
-    """A device of the cloud's file."""
+    """A device's table in the cloud's file."""
     return next(each for each in document["device"] if each["id"] == device)
 
 
@@ -82,8 +81,10 @@ ALL = '[[queue]]\nname = "{location}-{device}"\ntargets = ["Paris:*"]\n'
 
 
 def test_from_nothing_to_paper(queues: Queues, pdfs: dict[int, Path]) -> None:
-    """A dry run tells and does nothing; then the queue is there, with its driver, defaults and
-    URI, and prints by them; another run finds nothing to do, after a restart of CUPS, too."""
+    """A dry run changes nothing; a real run makes a queue that prints as declared.
+
+    A second run finds nothing to do, even after a restart of CUPS.
+    """
     queues.declare(
         f'{LASER}info = "The laser"\nlocation = "2nd floor"\nshared = true\n'
         'error_policy = "retry-job"\nuri_options = { waittimeout = 30 }\n'
@@ -113,7 +114,7 @@ def test_from_nothing_to_paper(queues: Queues, pdfs: dict[int, Path]) -> None:
 
 
 def test_what_people_change(queues: Queues) -> None:
-    """What is declared is set right again; what is not is the administrator's own."""
+    """Declared settings are restored; all others belong to the administrator."""
     queues.declare(f'{LASER}options = {{ Duplex = "DuplexNoTumble", copies = 2 }}\n')
     queues.apply()
     lpadmin = ("lpadmin", "-p", "laser", "-o")
@@ -128,7 +129,7 @@ def test_what_people_change(queues: Queues) -> None:
 
 
 def test_what_is_declared_no_more_is_as_it_was(queues: Queues) -> None:
-    """Options go back to the driver's defaults, or to none; what people have set stays."""
+    """Undeclared options return to the driver's default, or to none; choices of people stay."""
     queues.declare(f'{LASER}options = {{ Duplex = "DuplexNoTumble", copies = 2 }}\n')
     queues.apply()
     queues.declare(LASER)
@@ -143,8 +144,10 @@ def test_what_is_declared_no_more_is_as_it_was(queues: Queues) -> None:
 
 
 def test_a_queue_for_each_device(queues: Queues) -> None:
-    """With names made for CUPS, in any script; devices that come are added, those that go are
-    removed, and inactive ones keep theirs."""
+    """Queues follow the devices of a location; inactive devices keep theirs.
+
+    Names are valid for CUPS, whatever script the device's name has.
+    """
     cloud = queues.site.cloud
     cloud.cli("device", "add", "Acme/Paris/Büro 2%2Fa", "--name", "Das große Büro")
     cloud.cli("device", "add", "Acme/Paris/Spare")
@@ -172,8 +175,10 @@ def test_a_queue_for_each_device(queues: Queues) -> None:
 
 
 def test_a_dead_server_removes_nothing(queues: Queues) -> None:
-    """Nor does one that refuses to answer, or that has no device any more all of a sudden; what
-    can be made from what was last seen is made."""
+    """No queue goes if its server is away, refuses, or suddenly has no devices.
+
+    Queues are made from the cache if possible.
+    """
     queues.site.device()
     queues.declare(ALL)
     queues.apply()
@@ -198,8 +203,10 @@ def test_a_dead_server_removes_nothing(queues: Queues) -> None:
 
 
 def test_a_server_that_is_away_was_seen_before(queues: Queues) -> None:
-    """A new queue gets the driver of a device that discovery has seen; one that is there keeps
-    what it has, which may be younger."""
+    """A new queue gets a driver from the cache; an existing queue keeps its driver.
+
+    The existing driver may be newer than the cache.
+    """
     queues.site.discovered("Laser1")
     queues.declare(LASER)
     queues.edit_cloud(lambda document: device_table(document, "Laser1").update(name="Younger"))
@@ -213,9 +220,9 @@ def test_a_server_that_is_away_was_seen_before(queues: Queues) -> None:
 
 
 def test_one_after_the_other(queues: Queues) -> None:
-    """A second one says that it waits, reads the files when it is its turn, and does its work."""
+    """The second run says that it waits, then reads the files and works."""
     queues.declare(LASER)
-    queues.apply("--dry-run")  # makes the lock
+    queues.apply("--dry-run")  # creates the lock
     first = os.open(queues.site.config / LOCK, os.O_RDONLY)
     fcntl.flock(first, fcntl.LOCK_EX)
     with queues.site.start_cirrusctl("apply") as second:
@@ -229,7 +236,7 @@ def test_one_after_the_other(queues: Queues) -> None:
 
 
 def test_others_class(queues: Queues) -> None:
-    """A class of the same name is left alone; it can not be handed over."""
+    """A class of the same name stays; it cannot be handed over."""
     queues.site.cups.run("lpadmin", "-p", queues.site.queue(), "-c", "laser")
     queues.declare(LASER)
     (problem,) = queues.apply(status=1)["problems"]
@@ -239,8 +246,7 @@ def test_others_class(queues: Queues) -> None:
 
 
 def test_others_queues(queues: Queues) -> None:
-    """A queue of the same name is left alone, and so is one that was made anew by hand; handed
-    over, it is looked after."""
+    """A foreign or remade queue of the same name stays until it is handed over."""
     foreign = queues.site.queue()
     queues.declare(LASER.replace('"laser"', f'"{foreign}"'))
     before = queues.printer(foreign)
@@ -264,7 +270,7 @@ def test_others_queues(queues: Queues) -> None:
 
 
 def test_a_queue_with_jobs_stays(queues: Queues, pdfs: dict[int, Path]) -> None:
-    """Until they are gone, or it is forced."""
+    """The queue stays until its jobs are gone, or with force."""
     queues.declare(LASER)
     queues.apply()
     queues.site.cups.lp("laser", "-H", "hold", pdfs[1])
@@ -277,7 +283,7 @@ def test_a_queue_with_jobs_stays(queues: Queues, pdfs: dict[int, Path]) -> None:
 
 
 def test_a_device_that_changes(queues: Queues) -> None:
-    """Its queue gets a new driver, and keeps what was made its default."""
+    """The queue gets a new driver, and keeps the defaults that people chose."""
     cloud = queues.site.cloud
     cloud.cli("device", "add", "Acme/Paris/Mfp", "--kind", "color-mfp")
     queues.declare('[[queue]]\nname = "mfp"\ntargets = ["Paris:Mfp"]\n')
@@ -297,7 +303,10 @@ def test_a_device_that_changes(queues: Queues) -> None:
 
 
 def test_drivers_by_name(queues: Queues) -> None:
-    """One of CUPS's list, or none; a name that is none is told with its place in the file."""
+    """A driver may be one of CUPS's list or none; an unknown name is reported.
+
+    The error names the place in the file.
+    """
     generic = "drv:///cirrus-bridge.drv/cirrus-generic-ps.ppd"
     queues.declare(
         f'{LASER}driver = "{generic}"\n'
@@ -326,15 +335,17 @@ def test_drivers_by_name(queues: Queues) -> None:
     ],
 )
 def test_options_that_are_none(queues: Queues, lines: str, complaint: str) -> None:
-    """Of the driver, or of CUPS, which does not say so by itself."""
+    """Unknown options of the driver or of CUPS are reported, although CUPS ignores them."""
     queues.declare(LASER + lines)
     (problem,) = queues.apply(status=1)["problems"]
     assert complaint in problem["message"]
 
 
 def test_devices_that_are_none(queues: Queues) -> None:
-    """A device that its server does not have, devices with one name, a location that no pattern
-    matches: each is told, and keeps no other queue from being made."""
+    """Missing devices, equal names and patterns without a match are reported one by one.
+
+    None of them keeps another queue from being made.
+    """
     for device in ("A 1", "A/1"):
         queues.site.cloud.cli("device", "add", f"Acme/Paris/{device.replace('/', '%2F')}")
     queues.declare(
@@ -352,7 +363,7 @@ def test_devices_that_are_none(queues: Queues) -> None:
 
 
 def test_people_read_it(queues: Queues) -> None:
-    """As a diff with signs, a summary, and what is wrong."""
+    """Text output is a diff with signs, a summary, and the errors."""
     queues.declare(LASER)
     done: subprocess.CompletedProcess[str] = queues.site.cirrusctl("apply", "--dry-run")
     assert done.stdout.startswith("+ laser\n") and "1 would be added" in done.stdout
@@ -365,7 +376,7 @@ def test_people_read_it(queues: Queues) -> None:
 
 
 def test_without_cups(queues: Queues) -> None:
-    """It says so, by its exit status, too."""
+    """The output and the exit status say that CUPS is away."""
     queues.declare(LASER)
     queues.site.cups.stop()
     done = queues.site.cirrusctl("apply")

@@ -57,7 +57,7 @@ def _other_server(site: PrintSite, host: str) -> Path:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
 def test_usage(site: PrintSite, count: int) -> None:
-    """Anything but 0, 5 or 6 arguments: usage, and exit 1."""
+    """Any number of arguments but 0, 5 or 6 shows the usage and exits with 1."""
     done = _run(site, *["1"] * count)
     assert done.returncode == 1
     assert b"Usage: cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]" in done.stderr
@@ -65,7 +65,7 @@ def test_usage(site: PrintSite, count: int) -> None:
 
 
 def test_no_device_uri(site: PrintSite) -> None:
-    """Started by hand without a queue: one error says what is missing, and nothing is sent."""
+    """Without a queue, one error names what is missing, and nothing is sent."""
     done = _run(site, "1", "ann", "t", "1", "", data=b"x", DEVICE_URI="")
     assert done.returncode == 1
     assert done.stderr.count(b"ERROR: ") == 1
@@ -73,7 +73,7 @@ def test_no_device_uri(site: PrintSite) -> None:
 
 
 def test_cupsd_dies_before_its_backend_has_begun(own_site: PrintSite, tmp_path: Path) -> None:
-    """That run does nothing: it can not know which of the job's files it has."""
+    """Such a run does nothing: the backend cannot know which files of the job it has."""
     data = tmp_path / "data"
     data.write_bytes(b"x")
     words = f"{BACKEND} 1 ann t 1 'job-uuid=urn:uuid:1 time-at-processing=1' {data}"
@@ -85,14 +85,14 @@ def test_cupsd_dies_before_its_backend_has_begun(own_site: PrintSite, tmp_path: 
         capture_output=True,
         check=True,
         timeout=60,
-    )  # which waits for the end of what has its output
+    )  # waits for the programs that share its output
     assert done.stderr.startswith(b"ERROR: No cupsd") and done.stderr.count(b"\n") == 1
     assert own_site.journal("SELECT 1 FROM document") == []
     assert own_site.cloud.jobs() == []
 
 
 def test_discovery_lines(site: PrintSite) -> None:
-    """No argument: one line a device in backend(7)'s form, and one for the scheme."""
+    """Without arguments, each device and the scheme have a line in backend(7)'s form."""
     done = _run(site)
     lines = done.stdout.decode().splitlines()
     assert done.returncode == 0
@@ -107,7 +107,7 @@ def test_discovery_lines(site: PrintSite) -> None:
 
 
 def test_discovery_says_what_is_not_listed(own_site: PrintSite) -> None:
-    """A server that can not be asked is an ERROR line, and costs nothing but its own devices."""
+    """A server that cannot be asked is an ERROR line; other servers' devices are listed."""
     _other_server(own_site, "127.0.0.1:9")
     done = _run(own_site)
     assert b"/Acme/Paris:Laser1" in done.stdout
@@ -116,7 +116,7 @@ def test_discovery_says_what_is_not_listed(own_site: PrintSite) -> None:
 
 
 def test_discovery_takes_no_key_across_the_network(own_site: PrintSite) -> None:
-    """encryption=never as a default is for this machine alone, or where the entry allows it."""
+    """The default encryption=never applies to this machine, or where an entry allows it."""
     with ScriptedServer(lambda _: Answer("{}")) as server:
         address = server.name.replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - not loopback by name
         entry = _other_server(own_site, address)
@@ -140,28 +140,28 @@ def test_fault_that_nobody_foresaw(own_site: PrintSite) -> None:
 
 
 def test_inactive_devices_are_not_discovered(own_site: PrintSite) -> None:
-    """What is inactive at the cloud can not be printed to, so it is not offered."""
+    """Devices that are inactive at the cloud are not offered, because they cannot print."""
     toml = own_site.cloud.data / "cloudlet.toml"
     toml.write_text(toml.read_text().replace('type = "file"', 'type = "file"\ninactive = true'))
     assert b"Laser1" not in _run(own_site).stdout
 
 
 def test_discovery_without_a_server(site: PrintSite, tmp_path: Path) -> None:
-    """A dead server, or no configuration at all, leaves the scheme's own line."""
+    """With a dead server or no configuration, the scheme's own line remains."""
     done = _run(site, CIRRUS_BRIDGE_CONFIG=str(tmp_path))
     assert (done.returncode, done.stdout.count(b"\n")) == (0, 1)
     assert f"entry in {tmp_path}/servers.d".encode() in done.stderr
 
 
 def test_empty_standard_input(site: PrintSite) -> None:
-    """Filters that produced nothing: the job is held and says so."""
+    """If filters produced nothing, the job is held with that reason."""
     done = _run(site, "1", "ann", "t", "1", "")
     assert done.returncode == 3
     assert b"ERROR: There is nothing to print" in done.stderr
 
 
 def test_from_standard_input(site: PrintSite) -> None:
-    """Run by hand with five arguments, the document is standard input."""
+    """With five arguments, the document comes from standard input."""
     title = f"by hand {os.getpid()}"
     done = _run(site, "1", "ann", title, "2", "sides=one-sided", data=b"hello\n")
     assert done.returncode == 0, done.stderr
@@ -173,8 +173,10 @@ def test_from_standard_input(site: PrintSite) -> None:
 
 
 def test_files_of_a_job_within_one_second(site: PrintSite) -> None:
-    """CUPS starts a job's files anew after the second one failed, all within one second: the
-    first is not printed again, the second not taken for a third."""
+    """The first file is not printed again, and the second is not taken for a third.
+
+    CUPS starts a job's files again after the second one failed, all within one second.
+    """
     options = (
         f"job-uuid=urn:uuid:{os.getpid()}-{time.monotonic_ns()} time-at-processing=100"
         " document-name-supplied=a document-name-supplied=b"
@@ -190,14 +192,14 @@ def test_files_of_a_job_within_one_second(site: PrintSite) -> None:
 
 
 def test_unreadable_file(site: PrintSite, tmp_path: Path) -> None:
-    """A spool file that is not there: held, with one error."""
+    """A missing spool file holds the job, with one error."""
     done = _run(site, "1", "ann", "t", "1", "", tmp_path / "d00001-001")
     assert done.returncode == 3
     assert done.stderr.count(b"ERROR: ") == 1
 
 
 def test_journal_that_can_not_be_written(site: PrintSite, tmp_path: Path) -> None:
-    """Without a journal nothing is sent, for nobody could promise that it prints once."""
+    """Without a journal nothing is sent, because nothing could prevent a second print."""
     (tmp_path / "file").touch()
     title = f"no journal {os.getpid()}"
     state = str(tmp_path / "file")
@@ -208,8 +210,10 @@ def test_journal_that_can_not_be_written(site: PrintSite, tmp_path: Path) -> Non
 
 
 def test_user_in_the_uri(site: PrintSite) -> None:
-    """apple/cups#5372, #3174, #1259: a password in a URI, which CUPS shows to everybody, is refused
-    and not repeated: the queue stops (exit 4)."""
+    """apple/cups#5372, #3174, #1259: a password in a URI is refused and not repeated.
+
+    CUPS shows URIs to everybody. The queue stops (exit status 4).
+    """
     done = _run(site, "1", "a", "t", "1", "", DEVICE_URI="cirrus://u:pa55@h/Acme/Paris:L")
     assert done.returncode == 4
     assert b"user or password" in done.stderr
@@ -217,7 +221,7 @@ def test_user_in_the_uri(site: PrintSite) -> None:
 
 
 def test_plain_text_to_another_machine(site: PrintSite) -> None:
-    """encryption=never is for loopback hosts, or by an administrator's word."""
+    """encryption=never is for loopback hosts, or for hosts that an administrator allows."""
     (site.config / "servers.d/far.toml").touch(mode=0o600)
     (site.config / "servers.d/far.toml").write_text('[[server]]\nhost = "far.invalid"\napi_key="k"')
     uri = "cirrus://far.invalid/Acme/Paris:Laser1?encryption=never"
@@ -228,7 +232,7 @@ def test_plain_text_to_another_machine(site: PrintSite) -> None:
 
 @pytest.mark.parametrize("size", [1000, 5_000_000], ids=["putfile", "segments"])
 def test_sigterm_while_reading(own_site: PrintSite, size: int) -> None:
-    """SIGTERM while the filters are still at work: a quick end, nothing submitted."""
+    """SIGTERM while filters work ends the backend quickly, and nothing is submitted."""
     with Program[bytes](
         [BACKEND, "1", "ann", "t", "1", ""],
         stdin=subprocess.PIPE,
@@ -251,7 +255,7 @@ def test_sigterm_while_reading(own_site: PrintSite, size: int) -> None:
 
 
 def test_the_first_segment_leaves_before_all_is_read(own_site: PrintSite) -> None:
-    """Reading, compressing and sending overlap: a part is sent while the rest is not there."""
+    """Reading, compressing and sending overlap: a segment is sent while data is still missing."""
     with TcpProxy(own_site.server) as proxy:
         own_site.configure(server=proxy.name)
         data = random.Random(3).randbytes(3_000_000)
@@ -272,8 +276,10 @@ def test_the_first_segment_leaves_before_all_is_read(own_site: PrintSite) -> Non
 
 
 def test_memory_does_not_grow_with_the_job(site: PrintSite, tmp_path: Path) -> None:
-    """The peak of a job of 240 MB is that of one of 60 MB, give or take some buffers, and at most
-    64 MiB above that of the interpreter alone."""
+    """A job of 240 MB takes no more memory than one of 60 MB.
+
+    The peak is at most 64 MiB above that of the interpreter alone.
+    """
     peaks_kb = []
     for size in (60_000_000, 240_000_000):
         path = tmp_path / "d00001-001"
@@ -290,8 +296,10 @@ def test_memory_does_not_grow_with_the_job(site: PrintSite, tmp_path: Path) -> N
 
 
 def _watch_peak_kb(process: Program[bytes]) -> int:
-    """VmHWM (proc(5)) of a process and its children together, at their end; ru_maxrss would count
-    the memory of pytest."""
+    """The peak memory (VmHWM, proc(5)) of a process and its children together, at their end.
+
+    ru_maxrss would count the memory of pytest.
+    """
     peaks_kb: dict[str, int] = {}
     while process.poll() is None:
         with contextlib.suppress(OSError):
@@ -304,12 +312,14 @@ def _watch_peak_kb(process: Program[bytes]) -> int:
     return sum(peaks_kb.values())
 
 
-_INTERPRETER_KB = 10_000  # what `python3 -c 0` takes
+_INTERPRETER_KB = 10_000  # of `python3 -c 0`
 
 
 def test_no_root_where_none_is_needed(own_site: PrintSite) -> None:
-    """What touches network and journal is not root any more, can get no right back, and can not be
-    looked into by others of its user, who are CUPS's filters."""
+    """The process that uses network and journal is not root, and cannot become root again.
+
+    CUPS's filters run as the same user and cannot look into that process.
+    """
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     job_id = site.cups.lp(site.queue(driver=False, options="?waittimeout=1"), data=b"x")
@@ -320,7 +330,7 @@ def test_no_root_where_none_is_needed(own_site: PrintSite) -> None:
         for line in (worker / "status").read_text().splitlines()
         if ":\t" in line
     )
-    user = site.state.stat().st_uid  # lp, if the packages have not made one of their own
+    user = site.state.stat().st_uid  # lp, unless a package has made a user
     assert user != 0
     assert status["Uid"].split() == [str(user)] * 4
     assert status["Groups"].split() == [str(pwd.getpwnam("lp").pw_gid)]

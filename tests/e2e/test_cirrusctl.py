@@ -20,14 +20,14 @@ from programs import Program
 
 
 def ask(site: PrintSite, *arguments: str, status: int = 0) -> Any:
-    """What a command says as JSON."""
+    """The JSON output of a command."""
     done = site.cirrusctl(*arguments, "--json")
     assert done.returncode == status, done.stdout + done.stderr
     return json.loads(done.stdout)
 
 
 def events(site: PrintSite, *arguments: str, status: int = 0) -> list[dict[str, Any]]:
-    """What a command says as JSON, one document a line."""
+    """The JSON output of a command, one document a line."""
     done = site.cirrusctl(*arguments, "--json")
     assert done.returncode == status, done.stdout + done.stderr
     return list(map(json.loads, done.stdout.splitlines()))
@@ -45,7 +45,7 @@ def lyon(site: PrintSite) -> Iterator[str]:
 
 
 def test_servers(own_site: PrintSite) -> None:
-    """One that answers, one that refuses the key, and one that is away."""
+    """A working server, one that refuses the key, and one that is away."""
     (row,) = ask(own_site, "servers")
     assert row["server"] == own_site.server and row["state"] == "ok"
     assert row["key"] == "accepted" and row["version"].startswith("cirrus-cloudlet")
@@ -60,7 +60,7 @@ def test_servers(own_site: PrintSite) -> None:
 
 
 def test_devices_and_queues(site: PrintSite) -> None:
-    """Each device with its queues, and the queues with their devices."""
+    """Devices have their queues, and queues their devices."""
     device = site.device("--name", "Große Maschine", "--formats", "pdf")
     queue = site.queue(f"Paris:{device}", "Paris:Laser1")
     (row,) = ask(site, "devices", f"P*:{device}")
@@ -74,7 +74,7 @@ def test_devices_and_queues(site: PrintSite) -> None:
 
 
 def test_no_devices(own_site: PrintSite) -> None:
-    """Whether there are none at all, or none that is called so; then those that there are."""
+    """An unknown name and a site without devices are reported; known devices are named."""
     own_site.cloud.stop()
     assert own_site.cirrusctl("devices").stdout == "It is not known what devices there are.\n"
     own_site.cloud.come_back()
@@ -97,7 +97,7 @@ def test_no_devices(own_site: PrintSite) -> None:
 
 
 def test_devices_of_a_server_that_is_away(own_site: PrintSite) -> None:
-    """As they were last seen, which is told."""
+    """Devices are listed as last seen, with a remark."""
     own_site.discovered("Laser1")
     own_site.cloud.stop()
     (row,) = ask_with_remark(own_site, "devices")
@@ -105,14 +105,14 @@ def test_devices_of_a_server_that_is_away(own_site: PrintSite) -> None:
 
 
 def ask_with_remark(site: PrintSite, *arguments: str) -> Any:
-    """JSON from a command that says on standard error which server is away."""
+    """The JSON output of a command that names an unreachable server on standard error."""
     done = site.cirrusctl(*arguments, "--json")
     assert done.returncode == 4 and "(CB-411)" in done.stderr
     return json.loads(done.stdout)
 
 
 def test_job_that_was_canceled_in_cups(site: PrintSite, lyon: str, pdfs: dict[int, Path]) -> None:
-    """Nobody asks for it any more, so what was heard last is no news, and it may be printed."""
+    """The last known state is no longer current, and the document may be printed."""
     job_id = site.cups.lp(site.queue(f"Lyon:{lyon}", options="?waittimeout=1"), pdfs[1])
     site.cups.wait_job(job_id, "held")
     site.cups.run("cancel", str(job_id))
@@ -124,7 +124,7 @@ def test_job_that_was_canceled_in_cups(site: PrintSite, lyon: str, pdfs: dict[in
 
 
 def test_jobs(site: PrintSite, lyon: str, pdfs: dict[int, Path]) -> None:
-    """CUPS's jobs with the cloud's, where each is, and what filters leave of them."""
+    """CUPS's jobs have their cloud jobs and places, and the output of filters is harmless."""
     queue = site.queue("Paris:Laser1", f"Lyon:{lyon}", options="?waittimeout=2")
     waits = site.cups.lp(queue, "-U", "ann", "-t", "Brief an \N{SNOWMAN}", pdfs[1])
     broken = site.queue("Paris:None")
@@ -154,7 +154,7 @@ def test_jobs(site: PrintSite, lyon: str, pdfs: dict[int, Path]) -> None:
         site.cups.wait_job(waits, "completed")
     way = [each["what"] for each in ask(site, "job", str(waits))["moments"]]
     assert way.index("the backend began to send it") < way.index(
-        "CUPS ran the backend for it again"  # by which it could end
+        "CUPS ran the backend for it again"  # which could have ended the job
     )
     assert "CUPS ran the backend for it" not in way
     ended = ask(site, "jobs", "--queue", queue)[0]
@@ -163,14 +163,17 @@ def test_jobs(site: PrintSite, lyon: str, pdfs: dict[int, Path]) -> None:
 
 
 def test_jobs_of_nobody(own_site: PrintSite) -> None:
-    """Before anything was printed there is no journal, and none is made."""
+    """Without any print there is no journal, and the command creates none."""
     for words in (["jobs"], ["jobs", "--queue", "q"]):
         assert own_site.cirrusctl(*words).stdout == "There are no print jobs for the cloud.\n"
     assert not own_site.state.exists()
 
 
 def test_jobs_that_cups_does_not_list(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """Jobs of other queues do not take their place; what CUPS has forgotten is in the journal."""
+    """Jobs of other queues do not displace a queue's jobs.
+
+    The journal has the jobs that CUPS has forgotten.
+    """
     job_id = own_site.cups.lp(own_site.queue(), pdfs[1])
     own_site.cups.wait_job(job_id, "completed")
     own_site.cups.run("lpadmin", "-p", "other", "-E", "-v", "file:///dev/null")
@@ -184,7 +187,7 @@ def test_jobs_that_cups_does_not_list(own_site: PrintSite, pdfs: dict[int, Path]
 
 
 def test_jobs_are_watched(site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """Until somebody presses Ctrl-C, which is no error; a new job is there by itself."""
+    """New jobs appear by themselves, and Ctrl-C is not an error."""
     device = site.device()
     queue = site.queue(f"Paris:{device}")
     with Program(
@@ -204,7 +207,7 @@ def test_jobs_are_watched(site: PrintSite, pdfs: dict[int, Path]) -> None:
 
 
 def test_a_watch_outlives_a_restart_of_cups(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """It says that CUPS is away, and goes on."""
+    """The watch reports that CUPS is away, and goes on."""
     queue = own_site.queue()
     with own_site.start_cirrusctl("jobs", "--watch") as watcher:
         assert watcher.stdout
@@ -238,7 +241,7 @@ def test_a_job_number_that_cups_gives_again(own_site: PrintSite, pdfs: dict[int,
 
 
 def test_a_device_that_fails_says_so_once(site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """Its words are in CUPS's message of the job already."""
+    """The device's message appears once, although CUPS's job message contains it, too."""
     device = site.device("--type", "command", "--target", "false")
     queue = site.queue(f"Paris:{device}", options="?waittimeout=1")
     site.cups.wait_job(site.cups.lp(queue, pdfs[1]), "held")
@@ -248,7 +251,7 @@ def test_a_device_that_fails_says_so_once(site: PrintSite, pdfs: dict[int, Path]
 
 
 def test_one_job(site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """Its way in order, with the cloud's number of it."""
+    """A job's history is in order, with the cloud's job number."""
     queue = site.queue(f"Paris:{site.device()}")
     job_id = site.cups.lp(queue, pdfs[1])
     site.cups.wait_job(job_id, "completed")
@@ -261,14 +264,14 @@ def test_one_job(site: PrintSite, pdfs: dict[int, Path]) -> None:
     found = [next(n for n, what in enumerate(told) if words in what) for words in expected]
     assert found == sorted(found)
     times = [datetime.fromisoformat(moment["at"]).timestamp() for moment in job["moments"]]
-    assert [*map(int, times)] == sorted(map(int, times))  # CUPS's are whole seconds
+    assert [*map(int, times)] == sorted(map(int, times))  # CUPS counts whole seconds
     text = site.cirrusctl("job", str(job_id)).stdout
     assert all(what in text for what in told)
     assert ask(site, "job", "999999", status=1)["error"]["code"] == "CB-713"
 
 
 def test_the_test_page(site: PrintSite) -> None:
-    """Is followed until it is delivered, as PDF, or as text where nothing else can be printed."""
+    """The test page is followed until delivery, as PDF, or as text for other devices."""
     for formats, beginning in (("pdf", b"%PDF"), ("txt", b"Cirrus Bridge test page")):
         device = site.device("--formats", formats)
         queue = site.discovered_queue(device)
@@ -280,8 +283,10 @@ def test_the_test_page(site: PrintSite) -> None:
 
 
 def test_a_test_page_that_is_not_delivered(site: PrintSite, lyon: str) -> None:
-    """Where the location is offline, the device is none, the server is not configured, or the
-    queue does not wait; and where there is no such queue."""
+    """Each obstacle to a test page is reported.
+
+    These are an offline location, a missing device, queue or entry, and a queue that does not wait.
+    """
     waits = site.queue(f"Lyon:{lyon}", options="?waittimeout=1")
     last = events(site, "test", waits, "--timeout", "4", status=1)[-1]
     assert last["result"] == "open"
@@ -296,7 +301,7 @@ def test_a_test_page_that_is_not_delivered(site: PrintSite, lyon: str) -> None:
 
 
 def test_a_journal_that_can_not_be_read(own_site: PrintSite) -> None:
-    """Is told with its path, by the exit status, too."""
+    """The message names the path, and the exit status is an error."""
     own_site.state.mkdir()
     (own_site.state / "journal.db").write_text("no database at all" * 100)
     done = own_site.cirrusctl("jobs")
@@ -305,7 +310,7 @@ def test_a_journal_that_can_not_be_read(own_site: PrintSite) -> None:
 
 
 def test_a_configuration_that_makes_no_sense(own_site: PrintSite) -> None:
-    """For programs, the error is on standard output."""
+    """JSON output has the error on standard output."""
     (own_site.config / "bridge.toml").write_text("[default]\n")
     assert ask(own_site, "servers", status=3)["error"]["code"] == "CB-202"
     done = own_site.cirrusctl("apply")
@@ -314,7 +319,7 @@ def test_a_configuration_that_makes_no_sense(own_site: PrintSite) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completions(shell: str) -> None:
-    """The packages' files are made by the program itself."""
+    """The program itself makes the packages' completion files."""
     environ = os.environ | {"_CIRRUSCTL_COMPLETE": f"source_{shell}"}
     done = subprocess.run(
         [BACKEND.with_name("cirrusctl")], env=environ, capture_output=True, text=True
@@ -323,7 +328,7 @@ def test_completions(shell: str) -> None:
 
 
 def test_names_are_completed(site: PrintSite) -> None:
-    """Queues by CUPS, codes by what is explained, as bash asks for them."""
+    """bash completes queues from CUPS, and codes from the explanations."""
     queue = site.queue()
     for words, wanted in (
         (f"cirrusctl test {queue}", queue),
@@ -346,7 +351,7 @@ def test_names_are_completed(site: PrintSite) -> None:
 
 
 def test_it_explains(site: PrintSite) -> None:
-    """A code in whatever form it was read."""
+    """`explain` accepts a code in every form in which people read it."""
     for code in ("CB-402", "402", "(cb-402)"):
         assert ask(site, "explain", code)["job"] == "hold"
     assert "servers.d" in site.cirrusctl("explain", "CB-402").stdout
@@ -356,7 +361,7 @@ def test_it_explains(site: PrintSite) -> None:
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_output_that_can_not_be_written(form: list[str]) -> None:
-    """A full disk is told in one line, and by the exit status."""
+    """A full disk is one line and an error status."""
     command = [str(BACKEND.with_name("cirrusctl")), "explain", *form]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)

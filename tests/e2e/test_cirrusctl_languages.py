@@ -1,4 +1,4 @@
-"""cirrusctl in the language of who runs it: text for people, not JSON for programs."""
+"""cirrusctl in the user's language: text for people, but not JSON for programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROGRAM = BACKEND.with_name("cirrusctl")
 
 
 def said(site: PrintSite, language: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """What it says in a language, as gettext's variables name it."""
+    """The output in a language, set by gettext's variables."""
     return subprocess.run(
         [PROGRAM, *arguments],
         env=os.environ
@@ -41,7 +41,7 @@ def said(site: PrintSite, language: str, *arguments: str) -> subprocess.Complete
     ],
 )
 def test_the_doctor(own_site: PrintSite, language: str, texts: tuple[str, ...]) -> None:
-    """Headings, findings and advice; its JSON is the same for everybody."""
+    """Headings, findings and advice are translated; JSON is the same in each language."""
     own_site.cups.run("lpadmin", "-p", "q", "-E", "-v", f"cirrus://{own_site.server}/Acme/P:L")
     done = said(own_site, language, "doctor")
     for text in texts:
@@ -54,7 +54,7 @@ def test_the_doctor(own_site: PrintSite, language: str, texts: tuple[str, ...]) 
 
 
 def test_queues_and_jobs(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """States in a table are words of the language; programs, and who asks for one, use IPP's."""
+    """Tables have translated states; JSON and options use IPP's words."""
     assert "in die Cloud führt" in said(own_site, "de", "queues").stdout
     queue = own_site.queue("Paris:None")
     own_site.cups.wait_job(own_site.cups.lp(queue, pdfs[1]), "held")
@@ -84,7 +84,7 @@ def test_queues_and_jobs(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
     ],
 )
 def test_a_code(site: PrintSite, language: str, head: str, end: str) -> None:
-    """Explained in the first language that there is."""
+    """The explanation is in the first available language."""
     text = said(site, language, "explain", "CB-402").stdout
     assert text.startswith(head)
     # Japanese lines are wrapped within words, so white space says nothing
@@ -95,7 +95,7 @@ def test_a_code(site: PrintSite, language: str, head: str, end: str) -> None:
 
 
 def test_letters_that_the_locale_lacks(site: PrintSite) -> None:
-    """They are escaped, as titles in other scripts are; JSON stays JSON."""
+    """Such letters are escaped, as are titles in other scripts; JSON stays JSON."""
     environ = os.environ | site.environ | {"LANGUAGE": "fr", "PYTHONIOENCODING": "latin-1"}
     done = subprocess.run([PROGRAM, "explain"], env=environ, capture_output=True, check=True)
     assert rb"\u2019" in done.stdout and "é".encode("latin-1") in done.stdout
@@ -109,13 +109,13 @@ def test_letters_that_the_locale_lacks(site: PrintSite) -> None:
 
 
 def test_a_test_page(own_site: PrintSite) -> None:
-    """Its job speaks the language of who has asked for it."""
+    """The test page's job speaks the language of its user."""
     done = said(own_site, "de", "test", own_site.queue("Paris:None"))
     assert done.returncode == 1 and "hat die Anfrage abgelehnt" in done.stdout, done.stdout
 
 
 def test_errors_and_questions(own_site: PrintSite) -> None:
-    """An error has its advice in the language, too; setup asks in it."""
+    """Errors with their advice and the questions of setup are translated."""
     done = said(own_site, "de", "setup", "--server", "127.0.0.1:1", "--plain")
     assert done.returncode == 4
     assert "127.0.0.1:1" in done.stderr and "can not be reached" not in done.stderr

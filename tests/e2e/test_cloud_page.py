@@ -24,7 +24,7 @@ expect.set_options(timeout=30_000)
 
 
 def _sign_in(page: Page, site: PrintSite, *location: str) -> None:
-    """As somebody with an account of his own."""
+    """Sign in with an account of the test's own."""
     number = len(site.cloud.cli("account", "list").splitlines())
     name = f"person{number}"
     password = site.cloud.cli("account", "add", name, "--company", "Acme", *location)
@@ -36,7 +36,7 @@ def _sign_in(page: Page, site: PrintSite, *location: str) -> None:
 
 
 def _queue(site: PrintSite, location: str, name: str, *device: str) -> str:
-    """A queue to a device at a location of its own."""
+    """A queue to a device at a location of the test's own."""
     site.cloud.cli("location", "add", f"Acme/{location}", "--name", name)
     return site.queue(f"{location}:{site.device(*device, location=location)}")
 
@@ -69,8 +69,10 @@ def _answer_dialogs(page: Page) -> list[str]:
 def test_watch_a_job_arrive(
     page: Page, site: PrintSite, pdfs: dict[int, Path], tmp_path: Path
 ) -> None:
-    """Printed with lp, it comes up with its state, its wishes and its pages, without a reload; it
-    waits while its location is off, and comes out when that is on again."""
+    """A job from lp appears with state, options and pages, without a reload.
+
+    The job waits while its location is off, and is delivered when the location is on again.
+    """
     queue = _queue(site, "Nantes", "Nantes warehouse")
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
@@ -89,7 +91,7 @@ def test_watch_a_job_arrive(
     expect(card).to_contain_text("two-sided")
     expect(card).to_contain_text("4 pages")
     _expect_picture(card)
-    expect(switch).to_be_focused()  # nothing is pulled away from under a keyboard's user
+    expect(switch).to_be_focused()  # the switch is not replaced under a keyboard's user
     expect(page.get_by_role("status")).to_contain_text("First: Delivered")
 
     page.keyboard.press("Space")
@@ -109,14 +111,16 @@ def test_watch_a_job_arrive(
     titles = page.get_by_role("heading", level=3).all_inner_texts()
     assert titles.index("Second") < titles.index("First")
     page.screenshot(path=tmp_path / "delivered.png")
-    shown = page.evaluate("window.pictures")  # which are of the one page that was loaded
+    shown = page.evaluate("window.pictures")  # of the one page that was loaded
     assert len(shown) == len(set(shown)) >= 2  # each once, whatever changes around it
     assert complaints == []
 
 
 def test_what_is_no_news(page: Page, site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """Who has it read aloud is not told again of jobs that are as they were, but for the number of
-    their pages, which is known once their pictures are there."""
+    """A screen reader is not told again of unchanged jobs, except for the number of their pages.
+
+    The number is known once the pictures exist.
+    """
     queue = _queue(site, "Brest", "Brest")
     site.cups.wait_job(site.cups.lp(queue, "-t", "Old", pdfs[4]))
     _sign_in(page, site)
@@ -129,7 +133,7 @@ def test_what_is_no_news(page: Page, site: PrintSite, pdfs: dict[int, Path]) -> 
 def test_deliver_again_and_delete(
     page: Page, site: PrintSite, pdfs: dict[int, Path], tmp_path: Path
 ) -> None:
-    """What could not be delivered is delivered by one click, or deleted; CUPS hears of both."""
+    """One click delivers a failed job again, another deletes it; CUPS learns of both."""
     ready = tmp_path / "ready"
     queue = _queue(site, "Nice", "Nice", "--type", "command", "--target", f"test -e {ready}")
     asked = _answer_dialogs(page)
@@ -181,7 +185,7 @@ def test_a_job_with_its_pages(
 def test_a_person_who_is_printed_to(
     page: Page, site: PrintSite, pdfs: dict[int, Path], tmp_path: Path
 ) -> None:
-    """Sees it and saves it, and CUPS hears that it was; or throws it away, and CUPS hears that."""
+    """The recipient sees a document and saves or discards it; CUPS learns of both."""
     site.cloud.cli("location", "add", "Acme/Anna", "--browser")
     queue = site.queue("Anna:browser")
     _sign_in(page, site, "--location", "Anna")
@@ -206,8 +210,10 @@ def test_a_person_who_is_printed_to(
 
 
 def test_the_server_goes_and_comes(page: Page, own_site: PrintSite) -> None:
-    """The page says that it may be old, goes on by itself, and sends who was signed out to the
-    door."""
+    """The page says that it may be old, and resumes by itself.
+
+    After the end of a session it redirects to the sign-in page.
+    """
     _sign_in(page, own_site)
     own_site.cloud.stop()
     expect(page.get_by_role("alert")).to_contain_text("does not respond")
@@ -219,7 +225,7 @@ def test_the_server_goes_and_comes(page: Page, own_site: PrintSite) -> None:
 
 
 def test_without_scripts(browser: Browser, site: PrintSite) -> None:
-    """All that can be done is done without them."""
+    """Everything works without scripts."""
     site.cloud.cli("location", "add", "Acme/Metz")
     page = browser.new_page(java_script_enabled=False)
     _sign_in(page, site)
@@ -233,8 +239,7 @@ def test_without_scripts(browser: Browser, site: PrintSite) -> None:
 def test_for_everybody(
     browser: Browser, site: PrintSite, pdfs: dict[int, Path], tmp_path: Path, scheme: str
 ) -> None:
-    """axe-core finds nothing to be mended on any page, wide or on a phone, where nothing sticks
-    out."""
+    """axe-core finds no errors on any page, and nothing overflows, wide or on a phone."""
     queue = _queue(site, scheme, "Office on the other side of the river")
     failing = site.device("--type", "command", "--target", "false", location=scheme)
     title = "A title of several words, and one that_is_quite_long_and_can_not_be_broken"
@@ -262,4 +267,4 @@ def _look(page: Page, folder: Path, name: str) -> None:
         assert found.violations_count == 0, found.generate_report()
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
         shapes = page.get_by_text("Online", exact=True).evaluate_all(SIZES)
-        assert len(set(shapes)) <= 1  # a long name squeezes no switch
+        assert len(set(shapes)) <= 1  # a long name does not squeeze a switch

@@ -1,4 +1,4 @@
-"""What users of other bridges complained of, where no other test has it: each must not happen here.
+"""Complaints about other bridges that have no other test: none may happen here.
 
 Docstrings name the thread; `unit/documents/test_complaints_have_tests.py` has the list of all.
 """
@@ -18,8 +18,10 @@ COMPLETED = 9
 
 
 def test_a_field_changes_its_type(own_site: PrintSite) -> None:
-    """simoncadman/CUPS-Cloud-Print#96: one clear line, no traceback; the jobs are kept, the queue
-    goes on, and when the server is mended the jobs end as they should."""
+    """simoncadman/CUPS-Cloud-Print#96: one clear line without a traceback; jobs stay.
+
+    The queue goes on. When the server is fixed, the jobs end as they should.
+    """
     states: list[object] = [{"code": 1}]
     submitted = 0
 
@@ -50,8 +52,7 @@ def test_a_field_changes_its_type(own_site: PrintSite) -> None:
 
 
 def test_a_file_that_may_not_be_read(site: PrintSite, tmp_path: Path) -> None:
-    """apple/cups#2181, #2935: EACCES is a clear error that names the file, and the job does not go
-    on for ever."""
+    """apple/cups#2181, #2935: EACCES is a clear error that names the file, and the job ends."""
     spool_file = tmp_path / "d00001-001"
     spool_file.write_bytes(b"x")
     spool_file.chmod(0)
@@ -68,8 +69,10 @@ def test_a_file_that_may_not_be_read(site: PrintSite, tmp_path: Path) -> None:
 
 
 def test_nothing_is_done_twice_and_nothing_piles_up(own_site: PrintSite) -> None:
-    """cloud-print-connector#334, #343: a finished job is not asked for or submitted again, by no
-    later poller; the journal forgets it, and no temporary file is left anywhere."""
+    """cloud-print-connector#334, #343: a finished job is neither asked for nor submitted again.
+
+    That holds for a later poller, too. The journal forgets the job, and no temporary file stays.
+    """
     site = own_site
     with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
@@ -85,7 +88,7 @@ def test_nothing_is_done_twice_and_nothing_piles_up(own_site: PrintSite) -> None
             for job_id in (small, large):
                 assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
         asked = len(proxy.heads)
-        with site.statusd():  # it forgets what was closed when it starts
+        with site.statusd():  # a starting poller forgets closed jobs
             eventually(lambda: site.journal("SELECT 1 FROM document") == [])
             eventually(site.poller)
         assert len(proxy.heads) == asked
@@ -101,7 +104,7 @@ def test_nothing_is_done_twice_and_nothing_piles_up(own_site: PrintSite) -> None
 def _run_without_privileges(
     site: PrintSite, spool_file: Path, **env: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """The backend, for which the modes of files count, also for root."""
+    """The backend without privileges, so that file modes count for root, too."""
     drop = ("setpriv", "--inh-caps", "-all", "--bounding-set", "-dac_override,-dac_read_search")
     return subprocess.run(
         [*(drop if os.geteuid() == 0 else ()), BACKEND, "1", "ann", "t", "1", "", spool_file],

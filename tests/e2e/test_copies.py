@@ -1,6 +1,6 @@
-"""The paper count: each copy of each page once, whoever makes the copies, and in whatever language.
+"""The paper count: each copy of each page is printed once, in every page language.
 
-Real filters, real data: what counts is pages in the data × copies in the data × the copies prop.
+Filters and data are real: pages in the data × copies in the data × the copies prop must be right.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PXL_END_PAGE = re.compile(rb"\xc1(..)\xf8\x31\x44", re.DOTALL)  # uint16 PageCo
 
 
 def sheets_in(data: bytes, path: Path) -> int:
-    """How many one-sided sheets a printer makes of data when it is told of one copy."""
+    """The one-sided sheets that a printer makes of data if told to print one copy."""
     if data.startswith(b"%PDF"):
         return len(PdfReader(path).pages)
     if data.startswith(b"%!PS"):
@@ -29,7 +29,7 @@ def sheets_in(data: bytes, path: Path) -> int:
         return sum(int.from_bytes(copies, "little") for copies in _PXL_END_PAGE.findall(data))
     if data.startswith(b"\x1bE"):
         copies = sheets = 0
-        for number in re.findall(rb"\x1b&l(\d+)X|\x1b\*r1A", data):  # a number, or a page's start
+        for number in re.findall(rb"\x1b&l(\d+)X|\x1b\*r1A", data):  # copies, or a page
             copies = int(number or copies)
             sheets += 0 if number else copies
         return sheets
@@ -38,7 +38,7 @@ def sheets_in(data: bytes, path: Path) -> int:
 
 @pytest.fixture(scope="module")
 def three_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As little to render as can be."""
+    """A PDF of three small pages."""
     path = tmp_path_factory.mktemp("three") / "three.pdf"
     writer = PdfWriter()
     for _ in range(3):
@@ -57,7 +57,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def queues(site: PrintSite) -> dict[str, tuple[str, str]]:
-    """A device and its queue for each kind of driver: that of a format, the generic one, none."""
+    """A device and its queue for each kind of driver: of a format, generic, none."""
     found = {}
     for name in ("pdf", "ps", "pcl6", "pcl", "txt", "any"):
         device = site.device("--formats", name)
@@ -99,8 +99,7 @@ def test_paper_count(
     site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path, text: Path,
     kind: str, copies: int, options: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """apple/cups#5541, OpenPrinting/cups#149, #499: three pages, so many times, neither once nor
-    the square of it."""
+    """apple/cups#5541, OpenPrinting/cups#149, #499: the paper count is pages × copies."""
     device, queue = queues[kind]
     source = text if kind == "txt" else three_pages
     job = printed(site, device, queue, "-n", str(copies), *options, source)
@@ -112,7 +111,7 @@ def test_paper_count(
 def test_unfiltered(
     site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path, kind: str
 ) -> None:
-    """`-o raw` passes the file as it is through any queue, and the device makes the copies."""
+    """`-o raw` passes the file unchanged through any queue, and the device makes the copies."""
     device, queue = queues[kind]
     job = printed(site, device, queue, "-n", "3", "-o", "raw", three_pages)
     assert document(job) == three_pages.read_bytes()
@@ -123,7 +122,7 @@ def test_unfiltered(
 def test_several_unfiltered_files(
     site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path, kind: str
 ) -> None:
-    """CUPS hands them over by standard input, and has made no copies."""
+    """CUPS passes the files by standard input, and has made no copies."""
     device, queue = queues[kind]
     before = len([job for job in site.cloud.jobs() if job["device"] == device])
     site.cups.wait_job(site.cups.lp(queue, "-n", "3", "-o", "raw", three_pages, three_pages))
@@ -163,7 +162,7 @@ def test_packed(
     site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path, text: Path,
     tmp_path: Path, kind: str, document_format: str,
 ) -> None:  # fmt: skip
-    """Data that a client has compressed is unpacked by a filter that makes no copies."""
+    """A filter that makes no copies unpacks data that a client has compressed."""
     source = text if kind == "txt" else three_pages
     (tmp_path / "packed.gz").write_bytes(gzip.compress(source.read_bytes()))
     (tmp_path / "print.test").write_text(PACKED.replace("FORMAT", document_format))
@@ -176,7 +175,7 @@ def test_packed(
 
 
 def test_valid_in_ipp(site: PrintSite, queues: dict[str, tuple[str, str]]) -> None:
-    """Drivers of all formats, generic ones as well."""
+    """Drivers of all formats are valid, including generic ones."""
     for queue in (queue for kind, (_, queue) in queues.items() if kind != "raw"):
         site.cups.run("ipptool", "-t", site.cups.uri(queue), "get-printer-attributes.test")
 
@@ -185,7 +184,7 @@ def test_valid_in_ipp(site: PrintSite, queues: dict[str, tuple[str, str]]) -> No
 def test_generic_drivers(
     site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path, kind: str
 ) -> None:
-    """Those that need no server count as well."""
+    """Generic drivers, which need no server, are valid, too."""
     device, queue = queues[kind]
     job = printed(site, device, queue, "-n", "4", three_pages)
     assert sheets_in(document(job), Path(job["document"])) == 12
@@ -196,7 +195,7 @@ def test_generic_drivers(
 def test_text_file(
     site: PrintSite, queues: dict[str, tuple[str, str]], tmp_path: Path, kind: str
 ) -> None:
-    """Through all of the chain."""
+    """A text file passes the whole chain of filters."""
     device, queue = queues[kind]
     (tmp_path / "note").write_text("A note.\n")
     job = printed(site, device, queue, "-n", "5", tmp_path / "note")
@@ -206,7 +205,7 @@ def test_text_file(
 def test_postscript_file(
     site: PrintSite, queues: dict[str, tuple[str, str]], tmp_path: Path
 ) -> None:
-    """A PostScript printer gets the PostScript of an application, with the copies asked for."""
+    """A PostScript printer gets the application's PostScript with the copies."""
     (tmp_path / "x.ps").write_bytes(
         b"%!PS-Adobe-3.0\n%%Pages: 1\n%%EndComments\n%%Page: 1 1\nshowpage\n%%EOF\n"
     )
@@ -218,7 +217,7 @@ def test_postscript_file(
 def test_a_text_printer_takes_no_pdf(
     site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path
 ) -> None:
-    """lp is told at once, and there is no job that could print control characters."""
+    """lp fails at once, so no job can print control characters."""
     with pytest.raises(RuntimeError, match="nsupported document-format"):
         site.cups.lp(queues["txt"][1], three_pages)
 
@@ -226,7 +225,7 @@ def test_a_text_printer_takes_no_pdf(
 def test_both_sides_and_copies(
     site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path
 ) -> None:
-    """Copies that the filters make begin on a new sheet; sides are asked for in data and props."""
+    """Copies that the filters make begin on a new sheet; data and props ask for both sides."""
     for kind, pages in (("pdf", 3), ("pcl6", 12), ("ps", 9), ("pcl", 9)):
         device, queue = queues[kind]
         job = printed(
@@ -239,7 +238,7 @@ def test_both_sides_and_copies(
 def test_defaults_of_the_queue(
     site: PrintSite, queues: dict[str, tuple[str, str]], three_pages: Path
 ) -> None:
-    """lpadmin's defaults reach the device; an option of the job goes before them."""
+    """lpadmin's defaults reach the device; a job's option takes precedence."""
     device = site.device("--props", "duplex=2")
     queue = site.discovered_queue(device)
     assert "duplex" not in printed(site, device, queue, three_pages)["props"]

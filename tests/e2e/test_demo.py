@@ -1,4 +1,4 @@
-"""The demo as people run it: what it tells, and what is left when it has ended."""
+"""The demo as people run it: its output, and what remains at its end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEMO = REPO / "installer" / "demo.py"
 
 @pytest.fixture
 def temporary() -> Iterator[Path]:
-    """A folder for temporary files, with a short name that user lp may enter."""
+    """A temporary folder with a short name, which user lp may enter."""
     folder = Path(tempfile.mkdtemp(prefix="cb-", dir="/tmp"))
     folder.chmod(0o755)
     yield folder
@@ -41,7 +41,7 @@ def _start(temporary: Path, *arguments: str) -> Program[str]:
 
 
 def test_nothing_is_left(temporary: Path) -> None:
-    """It delivers, shows the command that a person would type, and clears up after itself."""
+    """The demo delivers, shows the command for people, and cleans up."""
     with _start(temporary) as demo:
         told, _ = demo.communicate(timeout=120)
     assert demo.returncode == 0, told
@@ -54,7 +54,10 @@ def test_nothing_is_left(temporary: Path) -> None:
 
 
 def test_what_keep_leaves(temporary: Path) -> None:
-    """--keep ends by Ctrl-C, leaves what was delivered, and says how to remove that."""
+    """With `--keep`, Ctrl-C ends the demo, and the delivered document stays.
+
+    The output explains how to remove the document.
+    """
     told = ""
     with _start(temporary, "--keep") as demo:
         assert demo.stdout is not None

@@ -1,4 +1,4 @@
-"""Each kind of device of the embedded cloud: what its driver offers, and a page through it."""
+"""Each kind of device of the embedded cloud: its driver's options, and a printed page."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def options(site: PrintSite, queue: str) -> dict[str, list[str]]:
 def test_options(
     site: PrintSite, kinds: dict[str, tuple[str, str]], kind: str, option: str, choices: list[str]
 ) -> None:
-    """The device's own, and nothing that it can not do."""
+    """A driver offers the device's own options, and nothing else."""
     assert options(site, kinds[kind][1]).get(option, []) == choices
 
 
 def test_valid_in_ipp(site: PrintSite, kinds: dict[str, tuple[str, str]]) -> None:
-    """What CUPS makes of each driver is what IPP allows: else other machines take nothing."""
+    """Each driver gives valid IPP in CUPS; otherwise other machines reject the queue."""
     for _, queue in kinds.values():
         site.cups.run("ipptool", "-t", site.cups.uri(queue), "get-printer-attributes.test")
 
@@ -81,7 +81,7 @@ def test_print(
     site: PrintSite, kinds: dict[str, tuple[str, str]], tmp_path: Path,
     kind: str, head: bytes, words: list[str], props: dict[str, str],
 ) -> None:  # fmt: skip
-    """In the language that it reads, with its own words for papers and trays."""
+    """A page arrives in the device's language, with its names of papers and trays."""
     (tmp_path / "note").write_text("A note.\n")
     device, queue = kinds[kind]
     job = site.cups.wait_job(site.cups.lp(queue, *words, tmp_path / "note"))
@@ -92,7 +92,7 @@ def test_print(
 
 
 def test_what_is_given_goes_before_the_kind(site: PrintSite) -> None:
-    """A kind is a beginning."""
+    """A kind gives defaults only."""
     device = site.device("--kind", "color-mfp", "--formats", "pcl6")
     (line,) = [line for line in site.cloud.cli("device", "list").splitlines() if device in line]
     assert re.search(r"\tpcl6\t", line)

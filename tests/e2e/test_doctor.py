@@ -1,4 +1,4 @@
-"""cirrusctl doctor: each fault is made for real, and its advice is read."""
+"""`cirrusctl doctor`: each fault is real, and its advice is compared."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PS_DRIVER = DRIVER.replace("-pdf", "-ps")
 
 
 def examine(site: PrintSite) -> list[Finding]:
-    """What the doctor finds; its exit status, and that it shows no key, is looked at each time."""
+    """The doctor's findings; each time, check its exit status and that the output shows no key."""
     done = site.cirrusctl("doctor", "--json")
     assert site.key not in done.stdout + done.stderr
     said = json.loads(done.stdout)
@@ -47,25 +47,25 @@ def of(findings: list[Finding], check: str) -> Finding:
 
 
 def trouble(site: PrintSite, check: str, severity: str = "error") -> Finding:
-    """The one finding of a check that is this bad."""
+    """The one finding of a check, which has this severity."""
     found = [each for each in examine(site) if each["check"] == check]
     (bad,) = (each for each in found if each["severity"] == severity)
     return bad
 
 
 def checks(findings: list[Finding]) -> set[str]:
-    """The checks that found all well."""
+    """The checks without a finding of trouble."""
     return {each["check"] for each in findings if each["severity"] == "ok"}
 
 
 def program(site: PrintSite, kind: str) -> Path:
-    """A program of ours as CUPS has it."""
+    """The path of one of our programs in CUPS's folders."""
     return site.cups.root / "bin" / kind / "cirrus"
 
 
 @pytest.fixture
 def healthy(own_site: PrintSite) -> Iterator[PrintSite]:
-    """A site where all is well, with a poller and a queue `laser`."""
+    """A site without faults, with a poller and a queue `laser`."""
     add_queue(own_site, "laser", "Paris:Laser1")
     with own_site.statusd():
         eventually(own_site.poller)
@@ -87,7 +87,7 @@ def deactivate(site: PrintSite, kind: str, name: str) -> None:
 
 
 def test_all_is_well(healthy: PrintSite) -> None:
-    """Every part is named as good, for people as a table, and the exit status is 0."""
+    """Every part is reported as good in a table, and the exit status is 0."""
     findings = examine(healthy)
     assert checks(findings) == {
         *("versions", "cupsd", "backend", "driver program", "preserving jobs", "job limits"),
@@ -148,7 +148,7 @@ def test_the_wire_of_nothing(
     [(0o755, "runs it as lp"), (0o777, "does not run it"), (0o600, "can not be run")],
 )
 def test_backend_mode(site: PrintSite, mode: int, says: str) -> None:
-    """Every mode but those by which CUPS runs it as root."""
+    """Only the modes with which CUPS runs the backend as root are good."""
     path = program(site, "backend")
     path.chmod(mode)
     try:
@@ -161,7 +161,7 @@ def test_backend_mode(site: PrintSite, mode: int, says: str) -> None:
 
 
 def test_backend_of_somebody(own_site: PrintSite) -> None:
-    """It belongs to another user, lacks its interpreter, or is not there at all."""
+    """A backend of another user, without its interpreter, or missing is reported."""
     path = program(own_site, "backend")
     shutil.chown(path, "lp")
     bad = trouble(own_site, "backend")
@@ -180,7 +180,7 @@ def test_backend_of_somebody(own_site: PrintSite) -> None:
 
 
 def test_cupsd_does_not_run(healthy: PrintSite) -> None:
-    """It is told, and hides nothing of the rest."""
+    """A stopped cupsd is reported, and hides no other finding."""
     healthy.cups.stop()
     findings = examine(healthy)
     bad = of(findings, "cupsd")
@@ -190,7 +190,7 @@ def test_cupsd_does_not_run(healthy: PrintSite) -> None:
 
 
 def test_cupsd_hangs(healthy: PrintSite) -> None:
-    """The doctor does not."""
+    """The doctor does not hang."""
     with healthy.cups.hanging():
         findings = examine(healthy)
     assert of(findings, "cupsd")["severity"] == "error"
@@ -198,7 +198,7 @@ def test_cupsd_hangs(healthy: PrintSite) -> None:
 
 
 def test_settings_of_cups() -> None:
-    """Jobs that are not kept, held jobs that do not fit, or that cupsd cancels."""
+    """Jobs that CUPS does not keep, too few held jobs, and cancelled held jobs are reported."""
     with PrintSite(directives=["PreserveJobFiles No", "MaxJobs 200"]) as site:
         bad = trouble(site, "preserving jobs", "warning")
         assert "no job's data" in bad["text"] and "PreserveJobFiles 1d" in bad["fix"]
@@ -212,7 +212,7 @@ def test_settings_of_cups() -> None:
 
 
 def test_key_that_others_can_read(healthy: PrintSite) -> None:
-    """The file is named with its commands; a server of another file is looked at all the same."""
+    """The finding names the file and the commands; servers of other files are still checked."""
     path = healthy.config / "servers.d" / "other.toml"
     path.write_text('[[server]]\nhost = "else.example"\napi_key = "secret-of-another"\n')
     path.chmod(0o644)
@@ -225,7 +225,7 @@ def test_key_that_others_can_read(healthy: PrintSite) -> None:
 
 
 def test_configuration_that_makes_no_sense(healthy: PrintSite) -> None:
-    """TOML that is none, and no server at all."""
+    """Invalid TOML and a configuration without a server are reported."""
     path = healthy.config / "servers.d" / "other.toml"
     path.touch(0o600)
     path.write_text("[[server]\n")
@@ -241,7 +241,7 @@ def test_configuration_that_makes_no_sense(healthy: PrintSite) -> None:
 
 
 def test_removed_setting(own_site: PrintSite) -> None:
-    """A line of an earlier version is named, and nothing fails for it."""
+    """A line of an earlier version is named, and causes no failure."""
     own_site.configure_statusd("notify = true")
     bad = trouble(own_site, "configuration", "note")
     assert bad["about"] == str(own_site.config / "bridge.toml")
@@ -249,7 +249,7 @@ def test_removed_setting(own_site: PrintSite) -> None:
 
 
 def test_folder_that_others_can_write(site: PrintSite) -> None:
-    """Who can write it could have jobs sent to himself."""
+    """The folder's writers could redirect jobs to themselves."""
     folder = site.config / "servers.d"
     folder.chmod(0o777)
     try:
@@ -261,7 +261,7 @@ def test_folder_that_others_can_write(site: PrintSite) -> None:
 
 @pytest.mark.parametrize("mode", [0o700, 0o755])
 def test_who_is_not_root(site: PrintSite, mode: int) -> None:
-    """He is told what he does not see, and of no fault that is none."""
+    """A user without root's rights learns what is not checked, and gets no false findings."""
     (site.config / "servers.d").chmod(mode)
     try:
         done = subprocess.run(
@@ -280,7 +280,7 @@ def test_who_is_not_root(site: PrintSite, mode: int) -> None:
 
 
 def test_wrong_key(healthy: PrintSite) -> None:
-    """The server's no is told once, with the next step, and without the key."""
+    """The refusal is reported once, with the next step and without the key."""
     healthy.configure(key="a-key-that-is-none")
     findings = examine(healthy)
     bad = of(findings, "key")
@@ -290,7 +290,7 @@ def test_wrong_key(healthy: PrintSite) -> None:
 
 
 def test_server_does_not_run(healthy: PrintSite) -> None:
-    """A closed port, and what depends on it."""
+    """A closed port is reported, and the checks that depend on it."""
     healthy.cloud.stop()
     findings = examine(healthy)
     bad = of(findings, "TCP")
@@ -302,7 +302,7 @@ def test_server_does_not_run(healthy: PrintSite) -> None:
 
 
 def test_server_is_somebody_else(healthy: PrintSite) -> None:
-    """A login page, or nobody who answers: other checks go on, and the time is limited."""
+    """A login page or a silent server is reported in limited time; other checks go on."""
     with ScriptedServer(lambda _: Answer("<html>", content_type="text/html")) as page:
         healthy.configure(server=page.name)
         bad = of(examine(healthy), "key")
@@ -315,7 +315,7 @@ def test_server_is_somebody_else(healthy: PrintSite) -> None:
 
 
 def test_locations(healthy: PrintSite) -> None:
-    """Unknown, and inactive."""
+    """Unknown and inactive locations are reported."""
     entry = healthy.config / "servers.d" / "site.toml"
     entry.write_text(entry.read_text().replace('["Paris"]', '["Paris", "Atlantis"]'))
     bad = trouble(healthy, "location")
@@ -328,7 +328,7 @@ def test_locations(healthy: PrintSite) -> None:
 
 
 def test_devices(healthy: PrintSite) -> None:
-    """Unknown or inactive ones that queues lead to, and inactive ones that none does."""
+    """Unknown or inactive devices are reported, with or without a queue."""
     add_queue(healthy, "nowhere", "Paris:Nowhere")
     bad = trouble(healthy, "device")
     assert bad["about"] == "nowhere → Paris:Nowhere" and "Active are: Laser1" in bad["text"]
@@ -343,8 +343,7 @@ def test_devices(healthy: PrintSite) -> None:
 
 
 def test_what_is_not_there_yet(own_site: PrintSite) -> None:
-    """Nothing printed, no location known, or one without devices; no queue, or one without a
-    driver."""
+    """A new site is explained: no print, location, device, queue or driver yet."""
     site = own_site
     assert trouble(site, "queue", "note")["fix"].startswith("Run: cirrusctl setup.")
     assert trouble(site, "journal", "note")["fix"] == "Print something: cirrusctl test QUEUE"
@@ -362,7 +361,7 @@ def test_what_is_not_there_yet(own_site: PrintSite) -> None:
 
 
 def test_driver_that_makes_something_else(healthy: PrintSite) -> None:
-    """The device's own driver is proposed by name, and is right."""
+    """The finding proposes the device's own driver by name, and that driver is right."""
     healthy.cloud.cli("device", "add", "Acme/Paris/Pdf", "--type", "file", "--formats", "pdf")
     add_queue(healthy, "wrong", "Paris:Pdf", PS_DRIVER)
     bad = trouble(healthy, "driver")
@@ -378,7 +377,7 @@ def test_driver_that_makes_something_else(healthy: PrintSite) -> None:
 
 
 def test_queues(healthy: PrintSite) -> None:
-    """Stopped, rejecting, with a URI that makes no sense, or of a server that nobody knows."""
+    """Stopped and rejecting queues, invalid URIs and unknown servers are reported."""
     healthy.cups.run("cupsdisable", "-r", "The key is refused. (CB-402)", "laser")
     bad = trouble(healthy, "queue")
     assert bad["code"] == "CB-402" and "cupsenable laser" in bad["fix"]
@@ -403,7 +402,7 @@ def test_poller_does_not_run(own_site: PrintSite) -> None:
 
 
 def test_poller_hangs(own_site: PrintSite) -> None:
-    """It is there and has given no sign of life for a while."""
+    """A poller that runs without a sign of life is reported."""
     with own_site.statusd() as poller:
         eventually(own_site.poller)
         poller.send_signal(signal.SIGSTOP)
@@ -420,13 +419,13 @@ def test_poller_hangs(own_site: PrintSite) -> None:
 
 
 def test_jobs_that_nobody_fetches(healthy: PrintSite, pdfs: dict[int, Path]) -> None:
-    """The location is named, and what to do there."""
+    """The finding names the location and the next step there."""
     healthy.cloud.cli("location", "offline", "Paris")
     add_queue(healthy, "quick", "Paris:Laser1?wait=submitted")
     healthy.cups.wait_job(healthy.cups.lp("quick", pdfs[1]))
     assert "waiting" not in {each["check"] for each in examine(healthy)}
     with contextlib.closing(sqlite3.connect(healthy.state / "journal.db")) as db, db:
-        db.execute("UPDATE document SET accepted_at = accepted_at - 120")  # instead of waiting
+        db.execute("UPDATE document SET accepted_at = accepted_at - 120")  # time passes
     trouble(healthy, "waiting", "note")
     with contextlib.closing(sqlite3.connect(healthy.state / "journal.db")) as db, db:
         db.execute("UPDATE document SET accepted_at = accepted_at - 7200")
@@ -436,7 +435,7 @@ def test_jobs_that_nobody_fetches(healthy: PrintSite, pdfs: dict[int, Path]) -> 
 
 
 def test_journal_is_damaged(own_site: PrintSite) -> None:
-    """Bytes in the middle of it are others, or it is no database at all."""
+    """A damaged file and a file of another kind are reported."""
     with own_site.statusd():
         eventually(own_site.poller)
     journal = own_site.state / "journal.db"
@@ -449,7 +448,7 @@ def test_journal_is_damaged(own_site: PrintSite) -> None:
 
 
 def test_journal_that_was_restored(own_site: PrintSite) -> None:
-    """A copy without the last writes: older jobs may have been printed."""
+    """The finding warns that older jobs may have been printed."""
     with own_site.statusd():
         eventually(own_site.poller)
     copy = (own_site.state / "journal.db").read_bytes()
@@ -462,7 +461,7 @@ def test_journal_that_was_restored(own_site: PrintSite) -> None:
 
 
 def test_journal_of_another_version(own_site: PrintSite) -> None:
-    """It is newer than the program."""
+    """A journal of a newer program is reported."""
     with own_site.statusd():
         eventually(own_site.poller)
     with contextlib.closing(sqlite3.connect(own_site.state / "journal.db")) as db, db:
@@ -472,7 +471,7 @@ def test_journal_of_another_version(own_site: PrintSite) -> None:
 
 
 def test_journal_that_grew(own_site: PrintSite) -> None:
-    """More than a gigabyte of it."""
+    """A journal of more than a gigabyte is reported."""
     with own_site.statusd():
         eventually(own_site.poller)
     os.truncate(own_site.state / "journal.db", 1100 << 20)
@@ -481,7 +480,7 @@ def test_journal_that_grew(own_site: PrintSite) -> None:
 
 
 def test_journal_of_another_user(own_site: PrintSite) -> None:
-    """The backend works as lp, and could not write a file of root's."""
+    """The backend works as lp and cannot write a file of root."""
     with own_site.statusd():
         eventually(own_site.poller)
     shutil.chown(own_site.state / "journal.db", "root")
@@ -497,7 +496,7 @@ def test_journal_of_another_user(own_site: PrintSite) -> None:
 
 
 def test_the_spools_disk(own_site: PrintSite) -> None:
-    """Nearly full, full, or full of files."""
+    """The spool's disk is reported as nearly full, full, or out of files."""
     with small_disk(own_site.cups.root / "spool", 100 << 10) as spool:
         bad = trouble(own_site, "disk", "warning")
         assert bad["about"] == f"{spool} (CUPS's spool)" and "a large job may fail" in bad["text"]
@@ -509,7 +508,7 @@ def test_the_spools_disk(own_site: PrintSite) -> None:
 
 
 def test_disks(own_site: PrintSite) -> None:
-    """A full one, and one that can only be read."""
+    """A full disk and a read-only disk are reported."""
     with small_disk(own_site.state, 512) as state:
         fill(state)
         bad = trouble(own_site, "disk")

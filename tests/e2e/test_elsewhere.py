@@ -1,4 +1,4 @@
-"""The poller and jobs that CUPS prints elsewhere: by a class, by another queue, by another URI."""
+"""The poller and jobs that CUPS prints elsewhere: by a class, another queue or another URI."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ HELD, COMPLETED, STOPPED = 4, 9, 5
 
 @pytest.fixture
 def away(own_site: PrintSite) -> PrintSite:
-    """A site whose location fetches nothing for now, with a queue "local" of another backend."""
+    """A site whose location fetches nothing, with a queue "local" of another backend."""
     own_site.cloud.cli("location", "offline", "Paris")
     own_site.cups.add_queue("local", "file:///dev/null", driver=None, policy="retry-job")
     return own_site
 
 
 def in_class_with_local(site: PrintSite, queue: str) -> None:
-    """A class "group" of the queue and the local one, which does not work for now."""
+    """A class "group" of the queue and the local queue, which does not work at first."""
     for member in (queue, "local"):
         site.cups.run("lpadmin", "-p", member, "-c", "group")
     site.cups.run("cupsenable", "group")
@@ -44,7 +44,7 @@ def closed(site: PrintSite) -> bool:
 
 @pytest.mark.parametrize("how", ["class", "lpmove"])
 def test_printed_by_another_program(away: PrintSite, how: str) -> None:
-    """A job that another program has printed instead is not restarted: it is not lost."""
+    """A job that another program printed is not lost, so it is not restarted."""
     dead = away.queue_to_nobody()
     in_class_with_local(away, dead)
     job_id = away.cups.lp("group" if how == "class" else dead, data=b"x")
@@ -62,7 +62,7 @@ def test_printed_by_another_program(away: PrintSite, how: str) -> None:
 
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_a_class_does_not_print_what_its_member_has_sent(away: PrintSite, by_hand: bool) -> None:
-    """A held job comes back to the member that knows it, whoever releases it."""
+    """A released job returns to the class member that has sent it."""
     queue = away.queue(driver=False, options=HOLD)
     in_class_with_local(away, queue)
     job_id = held(away, "group")
@@ -80,7 +80,7 @@ def test_a_class_does_not_print_what_its_member_has_sent(away: PrintSite, by_han
 
 
 def test_a_queue_that_leads_to_another_device_now(away: PrintSite) -> None:
-    """What the cloud has is not sent to the new device, too."""
+    """A job that the cloud has is not sent to the new device."""
     queue = away.queue(driver=False, options=HOLD)
     job_id = held(away, queue)
     there = f"cirrus://{away.server}/Acme/Paris:{away.device()}{HOLD}"
@@ -93,7 +93,7 @@ def test_a_queue_that_leads_to_another_device_now(away: PrintSite) -> None:
 
 
 def test_a_queue_that_has_another_backend_now(away: PrintSite) -> None:
-    """Its held job stays, and says what has become of it: released, it would be printed twice."""
+    """The held job stays and explains why: if released, it would print twice."""
     queue = away.queue(driver=False, options=HOLD)
     job_id = held(away, queue)
     away.cups.run("lpadmin", "-p", queue, "-v", "file:///dev/null")
@@ -106,7 +106,7 @@ def test_a_queue_that_has_another_backend_now(away: PrintSite) -> None:
 
 
 def test_a_queue_whose_name_is_not_ascii(away: PrintSite) -> None:
-    """Its job is released and ends, as any other."""
+    """Jobs of such a queue are released and end as usual."""
     uri = f"cirrus://{away.server}/Acme/Paris:Laser1{HOLD}"
     away.cups.add_queue("büro", uri, driver=None, policy="retry-job")
     job_id = held(away, "büro")
@@ -117,7 +117,7 @@ def test_a_queue_whose_name_is_not_ascii(away: PrintSite) -> None:
 
 
 def test_stop_leaves_a_pause_as_it_is(away: PrintSite) -> None:
-    """onfailure=stop has nothing to add where an administrator has stopped the queue."""
+    """onfailure=stop does not change a queue that an administrator has stopped."""
     queue = away.queue(driver=False, options=f"{HOLD}&onfailure=stop")
     held(away, queue)
     away.cups.run("cupsdisable", "-r", "out of toner", queue)

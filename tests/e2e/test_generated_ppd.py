@@ -56,32 +56,32 @@ PRINT_JOB = """{
 
 @pytest.fixture(scope="module")
 def queue(site: PrintSite) -> str:
-    """A queue as a dialog makes it."""
+    """A queue as a dialog adds it."""
     return site.discovered_queue(site.device("--kind", "color-mfp", "--name", "Drucker im Flur"))
 
 
 @pytest.fixture(scope="module")
 def attributes(site: PrintSite, queue: str) -> dict[str, str]:
-    """ipptool(1)'s view of it."""
+    """The queue's attributes as ipptool(1) shows them."""
     said = site.cups.run("ipptool", "-tv", site.cups.uri(queue), "get-printer-attributes.test")
     return dict(re.findall(r"^ *([a-z-]+) \([^)]*\) = (.*)$", said, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", LINE)
 def test_attributes(attributes: dict[str, str], name: str) -> None:
-    """IPP's words for what the driver offers."""
+    """The driver's options have IPP's words."""
     assert attributes[name] == LINE[name]
 
 
 def test_sizes(attributes: dict[str, str]) -> None:
-    """Standard names, and the range of custom ones."""
+    """Papers have standard names, and custom papers a range."""
     offered = attributes["media-supported"].split(",")
     assert {"iso_a4_210x297mm", "na_letter_8.5x11in", "iso_dl_110x220mm"} <= set(offered)
     assert {"custom_min_0.5x0.5in", "custom_max_44x200in"} <= set(offered)
 
 
 def test_names(attributes: dict[str, str]) -> None:
-    """The model can be read, and is this device's alone, as is its id."""
+    """The model is readable, and both model and id belong to this device alone."""
     model = attributes["printer-make-and-model"].replace("\\[", "[")  # as ipptool writes it
     found = re.fullmatch(r"Cirrus (Drucker im Flur at Paris office) \[([0-9a-f]{8})\]", model)
     assert found, model
@@ -91,7 +91,7 @@ def test_names(attributes: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("language", ["en", *LANGUAGES])
 def test_words_by_language(site: PrintSite, queue: str, language: str) -> None:
-    """What an application of a desktop in that language shows of the queue's options."""
+    """Applications of a desktop show the queue's options in their language."""
     shown = localized_options(site.cups.root / "etc" / "ppd" / f"{queue}.ppd", language)
     shown.pop("PageRegion")
     known = words_in(language)
@@ -103,7 +103,7 @@ def test_words_by_language(site: PrintSite, queue: str, language: str) -> None:
 
 
 def test_job_in_ipps_own_words(site: PrintSite, pdfs: dict[int, Path], tmp_path: Path) -> None:
-    """As a machine without any driver asks: CUPS finds the choices, the location gets its names."""
+    """A machine without a driver asks in IPP's words, and the location gets its own names."""
     device = site.device("--kind", "color-mfp")
     test = tmp_path / "print.test"
     test.write_text(PRINT_JOB)
@@ -114,7 +114,7 @@ def test_job_in_ipps_own_words(site: PrintSite, pdfs: dict[int, Path], tmp_path:
         "copies": "3", "collate": "1", "duplex": "3", "color": "1", "tray": "Bypass Tray",
         "size": "A5",
     }  # fmt: skip
-    # two on one; the pages that come out are what CUPS counts: there is a second, and no third
+    # two on one sheet; CUPS counts the sheets: there is a second and no third
     (page,) = PdfReader(job["document"]).pages
     assert "Page 3 of 4" in page.extract_text()
     assert "Page 4 of 4" in page.extract_text()

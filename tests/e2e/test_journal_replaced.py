@@ -1,5 +1,7 @@
-"""The poller's journal is deleted, replaced or damaged: it releases no job on the word of a file
-that is gone, and goes on with the one that is there."""
+"""The poller's journal is deleted, replaced or damaged while the poller runs.
+
+The poller releases no job on the word of a lost file, and continues with the present file.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ HELD, COMPLETED = 4, 9
 
 
 def put_backup_in_place(site: PrintSite) -> None:
-    """The database alone, as who restores it forgets the others."""
+    """Restore the database alone; people forget the files beside it."""
     new = site.state / "new"
     shutil.copy(site.root / "backup.db", new)
     shutil.chown(new, site.state.stat().st_uid)
@@ -26,24 +28,24 @@ def put_backup_in_place(site: PrintSite) -> None:
 
 
 def delete_database(site: PrintSite) -> None:
-    """All of SQLite's files."""
+    """Delete all of SQLite's files."""
     for path in site.state.glob("journal.db-*"):
         path.unlink()
     (site.state / "journal.db").unlink()
 
 
 def delete_one_file(site: PrintSite) -> None:
-    """The database alone."""
+    """Delete the database alone."""
     (site.state / "journal.db").unlink()
 
 
 def delete_folder(site: PrintSite) -> None:
-    """Nothing is left that could tell."""
+    """Delete the whole folder."""
     shutil.rmtree(site.state)
 
 
 def held_job(site: PrintSite, queue: str) -> int:
-    """A job that waits for its location, which fetches nothing."""
+    """A held job whose location fetches nothing."""
     job_id = site.cups.lp(queue, data=b"x")
     site.cups.wait_job(job_id, "held")
     return job_id
@@ -56,7 +58,7 @@ def held_job(site: PrintSite, queue: str) -> int:
 def test_poller_goes_on_with_the_journal_that_is_there(
     own_site: PrintSite, change: Callable[[PrintSite], None]
 ) -> None:
-    """It says so once, follows what comes, and leaves alone what the journal does not know."""
+    """The poller reports the change once, follows new jobs, and leaves unknown jobs alone."""
     site = own_site
     queue = site.queue(driver=False, options=HOLD)
     site.cups.wait_job(site.cups.lp(queue, data=b"x"))
@@ -71,7 +73,7 @@ def test_poller_goes_on_with_the_journal_that_is_there(
         change(site)
         eventually(lambda: "event=journal-replaced" in site.statusd_log())
         eventually(lambda: site.statusd_log().count("event=started") == 2)
-        time.sleep(1)  # CUPS tells whole seconds: a job of this second may be an older one
+        time.sleep(1)  # CUPS counts whole seconds: a job of this second may be an older one
         follower = held_job(site, queue)
         site.cloud.cli("location", "online", "Paris")
         assert site.cups.wait_job(follower)["job-state"] == COMPLETED
@@ -82,7 +84,7 @@ def test_poller_goes_on_with_the_journal_that_is_there(
         ((since_s,),) = site.journal("SELECT trusted_since_s FROM meta")
         assert since_s > float(str(site.cups.job(unknown)["time-at-creation"]))
         assert len(site.cloud.jobs()) == 3
-        # releasing the job is no person's word before that person has heard
+        # a release counts as a person's decision only after the person was told
         site.cups.run("lp", "-i", str(unknown), "-H", "resume")
         eventually(lambda: "(CB-505)" in site.cups.job(unknown)["job-printer-state-message"])
         site.cups.wait_job(unknown, "held")
@@ -93,12 +95,12 @@ def test_poller_goes_on_with_the_journal_that_is_there(
 
 
 def damage_index(site: PrintSite, job_id: int) -> bytes:
-    """One byte of the job's uuid in an index is another; the database since then."""
+    """Damage one byte of the job's uuid in an index."""
     path = site.state / "journal.db"
     content = bytearray(path.read_bytes())
     uuid = str(site.cups.job(job_id)["job-uuid"]).encode()
     place = content.find(uuid)
-    while content[place - place % 4096] not in (2, 10):  # an index's page
+    while content[place - place % 4096] not in (2, 10):  # a page of an index
         place = content.index(uuid, place + 1)
     content[place + 20] ^= 1
     path.write_bytes(content)
@@ -106,7 +108,7 @@ def damage_index(site: PrintSite, job_id: int) -> bytes:
 
 
 def test_poller_does_not_start_with_a_damaged_journal(own_site: PrintSite) -> None:
-    """It ends with what to do, and changes nothing."""
+    """The poller explains the damage and ends without a change."""
     site = own_site
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")
     site.cups.wait_job(job_id)
@@ -118,8 +120,7 @@ def test_poller_does_not_start_with_a_damaged_journal(own_site: PrintSite) -> No
 
 
 def test_a_damaged_journal_prints_nothing_twice(own_site: PrintSite) -> None:
-    """A job that waits for its delivery is released by a person: its row is there, but the index
-    does not have it."""
+    """The document of a released job is not sent again, although the index lacks its row."""
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     with site.statusd():
@@ -136,7 +137,7 @@ def test_a_damaged_journal_prints_nothing_twice(own_site: PrintSite) -> None:
 
 
 def test_a_journal_that_knows_a_job_as_waiting_only(own_site: PrintSite) -> None:
-    """The job was sent since the backup was made: nobody sends it again without a person's word."""
+    """A job sent after the backup is not sent again without a person's decision."""
     site = own_site
     queue = site.queue(driver=False, options=HOLD)
     site.cups.wait_job(site.cups.lp(queue, data=b"first"))

@@ -1,5 +1,7 @@
-"""A journal that somebody has made too large, or something else of, keeps no administrator waiting:
-the user of backend and poller owns it, and root looks at it."""
+"""A huge or manipulated journal delays no administrator.
+
+The user of backend and poller owns the journal, and root reads it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ MANY = 10_500
 
 @contextlib.contextmanager
 def journal(site: PrintSite) -> Iterator[sqlite3.Connection]:
-    """The site's journal, made if there is none, to write anything into."""
+    """The site's journal for writing; created if missing."""
     with Journal(site.state):
         pass
     with contextlib.closing(sqlite3.connect(site.state / "journal.db")) as db, db:
@@ -26,7 +28,7 @@ def journal(site: PrintSite) -> Iterator[sqlite3.Connection]:
 
 
 def fill(db: sqlite3.Connection, *, locations: int = 1) -> None:
-    """Documents that are open, without jobs in CUPS."""
+    """Add open documents without jobs in CUPS."""
     numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})"
     db.execute(
         f"INSERT INTO document (job_uuid, job_id, print_run, destination, number, queue, user,"
@@ -43,7 +45,7 @@ def fill(db: sqlite3.Connection, *, locations: int = 1) -> None:
 
 
 def test_more_than_can_be_shown(own_site: PrintSite) -> None:
-    """The newest are shown, and that there are others is told; so it is by the doctor."""
+    """The newest jobs are shown; the output and the doctor say that there are more."""
     with journal(own_site) as db:
         fill(db, locations=200)
     done = own_site.cirrusctl("jobs")
@@ -57,7 +59,7 @@ def test_more_than_can_be_shown(own_site: PrintSite) -> None:
 
 @pytest.mark.timeout(240)
 def test_a_view_without_an_end(own_site: PrintSite) -> None:
-    """A table can be made a question that no machine has time to answer."""
+    """A view may replace a table and run forever."""
     with journal(own_site) as db:
         columns = ", ".join(row[1] for row in db.execute("PRAGMA table_info(document)"))
         db.execute("ALTER TABLE document RENAME TO other")
@@ -71,7 +73,7 @@ def test_a_view_without_an_end(own_site: PrintSite) -> None:
 
 @pytest.mark.parametrize("name", ["journal.db", "journal.db-wal"])
 def test_no_file_at_all(own_site: PrintSite, name: str) -> None:
-    """Who opens a pipe waits until somebody else does."""
+    """A pipe blocks its reader until it has a writer."""
     with journal(own_site):
         pass
     (own_site.state / name).unlink(missing_ok=True)
@@ -82,7 +84,7 @@ def test_no_file_at_all(own_site: PrintSite, name: str) -> None:
 
 
 def test_a_title_without_an_end(own_site: PrintSite) -> None:
-    """What is longer than any title is not read."""
+    """An endless title is not read."""
     with journal(own_site) as db:
         fill(db)
         db.execute("UPDATE document SET title = hex(zeroblob(100000000)) WHERE job_uuid LIKE '%:9'")

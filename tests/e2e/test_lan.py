@@ -1,4 +1,4 @@
-"""DNS-SD: the embedded cloud announces itself, and discovery tells of a server without an entry."""
+"""DNS-SD: the embedded cloud announces itself, and discovery names a server without an entry."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _found(port: int) -> list[LanServer]:
 
 
 def _heard_of(port: int) -> LanServer:
-    """The server there, once it was heard; a busy machine may miss an answer."""
+    """The server, once its announcement was heard; a busy machine may miss one."""
     heard: list[LanServer] = []
 
     def hears() -> bool:
@@ -49,7 +49,7 @@ def _discovery(config: Path, host: str, cache: Path) -> subprocess.CompletedProc
 
 
 def _told_of(port: int, folder: Path) -> subprocess.CompletedProcess[str]:
-    """What discovery says as soon as it has heard of a server; browsing has only a second."""
+    """The output of discovery once it has heard of a server; each attempt browses for a second."""
     said: list[subprocess.CompletedProcess[str]] = []
 
     def tells() -> bool:
@@ -62,7 +62,7 @@ def _told_of(port: int, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[CloudletServer]:
-    """An announced server, with one company."""
+    """An announced server with one company."""
     server = CloudletServer(announce=True)
     server.start(tmp_path / "cloud")
     yield server
@@ -70,7 +70,7 @@ def cloud(tmp_path: Path) -> Iterator[CloudletServer]:
 
 
 def test_announced_and_taken_back(cloud: CloudletServer, tmp_path: Path) -> None:
-    """What contract says of the TXT record; and nothing once the server has ended."""
+    """The TXT record follows the contract; the announcement ends with the server."""
     server = _heard_of(cloud.port)
     assert (server.tls, server.company) == (False, "ACME")
     assert "127.0.0.1" in server.hosts
@@ -99,16 +99,16 @@ def _announcing(name: str, texts: dict[bytes, bytes | None], port: int) -> Itera
 
 
 def test_anybodys_words(tmp_path: Path) -> None:
-    """Names and texts of any bytes: one line of text, and nothing else is done."""
+    """Names and texts of any bytes become one harmless line."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         texts = {b"company": b"\xff\n\x1b[2J\x00", b"tls": None, b"path": b"x" * 200}
-        # a name of its own: other tests may be under way on this network
+        # a unique name: other tests may run on this network
         with _announcing(f"a\u2028\u202eERROR: b{port}", texts, port):
             told = _told_of(port, tmp_path)
             server = _heard_of(port)
-    # as the setup proposes it
+    # as setup proposes the server
     assert server.company.isprintable() and server.name.isprintable()
     assert told.stdout.splitlines()[1:] == []
     (line,) = [
@@ -119,7 +119,7 @@ def test_anybodys_words(tmp_path: Path) -> None:
 
 
 def test_without_a_network() -> None:
-    """Nobody is there, and nothing is raised."""
+    """Without a network, nothing is found and nothing is raised."""
     program = (
         "from cirrus_bridge.api.mdns import servers_on_lan\n"
         "from cirrus_bridge.base.clock import Clock\n"

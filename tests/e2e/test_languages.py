@@ -1,4 +1,4 @@
-"""Messages in the language of whoever prints, with a real cupsd: what jobs and queues say."""
+"""Messages of jobs and queues of a real cupsd, in the user's language."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ def _says(site: PrintSite, job_id: int) -> str:
 
 
 def test_a_held_job_speaks_its_owners_language(own_site: PrintSite) -> None:
-    """The backend has it from CUPS, and the poller from the backend. A queue is everybody's, so it
-    speaks the poller's own; logs are in English, whoever reads them."""
+    """A job's messages are in its owner's language, and its queue's in the poller's.
+
+    Logs are in English. The backend gets the language from CUPS, the poller from the backend.
+    """
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     queue = site.queue(driver=False, options=HOLD)
@@ -82,7 +84,7 @@ def test_a_held_job_speaks_its_owners_language(own_site: PrintSite) -> None:
     ],
 )
 def test_what_went_wrong(site: PrintSite, language: str, said: str) -> None:
-    """An error's code is the same in each language, and so are the server's own words."""
+    """An error has the same code and the server's own words in each language."""
     queue = site.queue(f"Paris:Missing-{language}", driver=False)
     job_id = _lp(site, queue, {"LC_ALL": f"{language}.UTF-8"})
     site.cups.wait_job(job_id, "held")
@@ -94,7 +96,7 @@ def test_what_went_wrong(site: PrintSite, language: str, said: str) -> None:
 
 
 def test_by_hand(site: PrintSite) -> None:
-    """Whoever runs the backend is told in the language of the shell."""
+    """A backend that is run by hand uses the shell's language."""
     environ = site.environ | {"LANG": "C", "LANGUAGE": "es:de", "CIRRUS_BRIDGE_CONFIG": "/nowhere"}
     done = subprocess.run([BACKEND], env=environ, capture_output=True, text=True, check=False)
     assert "No hay ninguna entrada [[server]] en /nowhere/servers.d/*.toml" in done.stderr

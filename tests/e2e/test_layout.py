@@ -1,5 +1,7 @@
-"""Orientation and scaling are done once: by CUPS's filters, or by the device that gets the file as
-it is; a default of the device, of the user and of the job come in that order."""
+"""Orientation and scaling are done once: by CUPS's filters, or by the device for raw files.
+
+The device's default applies first, then the user's, then the job's option.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ def letter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("raw", [False, True], ids=["filtered", "raw"])
 @pytest.mark.parametrize("driver", ["own", "generic", "none"])
 def test_done_once(site: PrintSite, letter: Path, driver: str, raw: bool, by_stdin: bool) -> None:
-    """Whoever does it, the other is not asked; the paper is asked of the device in any case."""
+    """Either the filters or the device do the layout; the device always gets the paper."""
     device = site.device()
     queue = (
         site.discovered_queue(device)
@@ -50,7 +52,7 @@ def test_done_once(site: PrintSite, letter: Path, driver: str, raw: bool, by_std
 
 
 def test_whose_default_counts(site: PrintSite, letter: Path) -> None:
-    """The device's own, unless the user has another (lpoptions(1)), unless the job asks."""
+    """The device's default applies, unless the user (lpoptions(1)) or the job overrides it."""
     device = site.device("--kind", "color-mfp", "--props", "duplex=2;tray=Tray 3")
     queue = site.discovered_queue(device)
 

@@ -1,4 +1,4 @@
-"""A dialog's two questions, lpinfo -v and lpinfo -m, to a real cupsd when a location is hostile."""
+"""`lpinfo -v` and `lpinfo -m` on a real cupsd with a hostile location."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HOSTILE = {
     "\ud800": {},
     "a:b": {},
 }
-SHOWN = len(HOSTILE) - 4  # not: a URI that is too long, a list, and two ids that nobody can name
+SHOWN = len(HOSTILE) - 4  # without a too long URI, a list, and two invalid ids
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +49,13 @@ def hostile() -> Iterator[PrintSite]:
 
 
 def _listed(site: PrintSite) -> tuple[str, list[str]]:
-    """What lpinfo says, and the URIs of ours in it."""
+    """The output of lpinfo, and our URIs in it."""
     text = site.cups.run("lpinfo", "-l", "--timeout", "15", "-v")
     return text, re.findall(r"(?m)^Device: uri = (cirrus://.*)$", text)
 
 
 def test_every_device_is_listed_and_so_are_the_other_backends(hostile: PrintSite) -> None:
-    """What can be a queue is there once; nothing is there that no line was meant to say."""
+    """Each usable device is listed once, and no line is forged."""
     text, ours = _listed(hostile)
     assert len(set(ours)) == len(ours) == COUNT + SHOWN
     assert not [uri for uri in ours if "evil" in uri]
@@ -66,7 +66,7 @@ def test_every_device_is_listed_and_so_are_the_other_backends(hostile: PrintSite
 
 
 def test_every_device_has_its_own_driver(hostile: PrintSite) -> None:
-    """The one that its device id finds, and that can be got and loaded."""
+    """The device id finds the device's driver, which can be fetched and loaded."""
     listed = hostile.cups.run("lpinfo", "-m").splitlines()
     names = [line.split()[0] for line in listed if line.startswith("cirrus:")]
     assert len(set(names)) == len(names) == COUNT + SHOWN
@@ -87,9 +87,9 @@ def test_every_device_has_its_own_driver(hostile: PrintSite) -> None:
 
 
 def test_locale_of_another_charset(hostile: PrintSite) -> None:
-    """cupsd passes on its LANG: the lines are in UTF-8 all the same, which is what CUPS reads."""
+    """The lines are UTF-8 whatever LANG cupsd passes on, because CUPS reads UTF-8."""
     env = {
-        "PYTHONIOENCODING": "latin-1",  # as in a locale that this machine need not have
+        "PYTHONIOENCODING": "latin-1",  # as in a locale that this machine may lack
         "CIRRUS_BRIDGE_CONFIG": str(hostile.config),
         "CIRRUS_BRIDGE_CACHE": str(hostile.root / "cache"),
         "CIRRUS_BRIDGE_STATE": str(hostile.state),

@@ -1,6 +1,6 @@
 """The driver, judged by CUPS: its compiler, its tester, its attributes, its filters.
 
-Documents go through the real queue and filters to a backend that keeps what it is given.
+Documents pass the real queue and filters to a backend that keeps them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ cat "${6:--}" >"$run/document"
 
 @dataclass(frozen=True)
 class Run:
-    """What a backend was given."""
+    """The arguments and the document of one run of the backend."""
 
     content_type: str
     copies: int
@@ -57,13 +57,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Printing:
-    """A queue with the driver, and what comes out of it."""
+    """A queue with the driver, and its output."""
 
     cups: PrivateCups
     kept: Path
 
     def print(self, *arguments: str | Path) -> list[Run]:
-        """Print with lp(1), wait, and return what the backend was given, a run a document."""
+        """Print with lp(1) and wait; return one run of the backend for each document."""
         job_id = self.cups.lp(QUEUE, *arguments)
         job = self.cups.wait_job(job_id)
         assert job["job-state"] == 9, self.cups.log_end()
@@ -97,7 +97,7 @@ def printing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Printing]:
 
 @pytest.fixture(scope="module")
 def document() -> Path:
-    """Four pages of A4, each of which says its number."""
+    """Four pages of A4 with their numbers."""
     return DRIVERS.parent / "installer" / "welcome.pdf"
 
 
@@ -120,8 +120,10 @@ def attribute(cups: PrivateCups, name: str) -> str:
 
 
 def test_it_conforms(tmp_path: Path) -> None:
-    """The compiler takes it, and CUPS's own tester has nothing against the results: a driver for
-    each language, none with a default that would ask the device for something."""
+    """The driver compiles, and CUPS's tester accepts each language.
+
+    No default asks the device for anything.
+    """
     subprocess.run(
         ["ppdc", "-d", tmp_path, DRIVERS / "cirrus-bridge.drv"], check=True, capture_output=True
     )
@@ -153,7 +155,7 @@ def test_it_conforms(tmp_path: Path) -> None:
     ],
 )
 def test_capabilities(printing: Printing, name: str, value: str) -> None:
-    """Other machines and applications see what the driver offers."""
+    """Other machines and applications see the driver's options."""
     assert attribute(printing.cups, name) == value
 
 
@@ -173,12 +175,11 @@ def test_sizes(printing: Printing, size: str) -> None:
 
 @pytest.mark.parametrize("language", ["en", "de", "es", "fr", "ja"])
 def test_words_by_language(printing: Printing, language: str) -> None:
-    """What an application of a desktop in that language shows of a queue's options: the words
-    that generated drivers have, and the papers' and trays'."""
+    """Applications show options, papers and trays in their language, as generated drivers do."""
     driver = printing.cups.root / "etc" / "ppd" / f"{QUEUE}.ppd"
     shown = localized_options(driver, language)
     known = words_in(language)
-    shown.pop("PageRegion")  # no dialog shows it, and ppdc leaves it in English
+    shown.pop("PageRegion")  # no dialog shows PageRegion, and ppdc leaves it in English
     for option in shown:
         assert shown[option].pop("") == known[option]
         for choice, text in shown[option].items():
@@ -192,15 +193,14 @@ def test_words_by_language(printing: Printing, language: str) -> None:
 
 
 def test_discovery_finds_the_driver(printing: Printing) -> None:
-    """A device that says the driver's id gets the driver proposed, before all others, and no file
-    of ours is taken for a driver that is none."""
+    """A device id proposes the driver before all others, and only real drivers are listed."""
     found = printing.cups.run("lpinfo", "--device-id", "MFG:Cirrus;MDL:Generic PDF;", "-m")
     assert found.split()[0] == "drv:///cirrus-bridge.drv/cirrus-generic-pdf.ppd"
     assert "Bad driver information file" not in printing.cups.error_log()
 
 
 def test_a_plain_job_is_pdf_with_nothing_asked(printing: Printing, document: Path) -> None:
-    """PDF stays PDF, page for page; no option of the driver is in a job that did not choose it."""
+    """PDF stays PDF, page for page, and a plain job has no option of the driver."""
     (run,) = printing.print(document)
     assert run.content_type == "application/pdf"
     assert not run.from_file
@@ -210,14 +210,14 @@ def test_a_plain_job_is_pdf_with_nothing_asked(printing: Printing, document: Pat
 
 
 def test_copies_are_not_multiplied(printing: Printing, document: Path) -> None:
-    """The pages come once, whatever the number of copies, also where sheets would be padded."""
+    """Pages arrive once whatever the copies, even where filters could add blank pages."""
     (run,) = printing.print("-n", "3", "-o", "sides=two-sided-long-edge", "-P", "1-3", document)
     assert (run.copies, len(run.pages)) == (3, 3)
     assert "Duplex=DuplexNoTumble" in run.options
 
 
 def test_number_up(printing: Printing, document: Path) -> None:
-    """Two pages a sheet: half as many sheets, of which the first has the first two pages."""
+    """Two pages a sheet give half the sheets, in order."""
     (run,) = printing.print("-o", "number-up=2", document)
     assert len(run.pages) == 2
     assert "Page 1 of 4" in run.pages[0]
@@ -225,7 +225,7 @@ def test_number_up(printing: Printing, document: Path) -> None:
 
 
 def test_page_ranges(printing: Printing, document: Path) -> None:
-    """Only the pages that were asked for."""
+    """Only the requested pages arrive."""
     (run,) = printing.print("-o", "page-ranges=2-3", document)
     assert ["Page 2 of 4" in run.pages[0], "Page 3 of 4" in run.pages[1]] == [True, True]
     assert len(run.pages) == 2
@@ -247,13 +247,13 @@ def test_orientation(printing: Printing, document: Path) -> None:
     ],
 )
 def test_paper(printing: Printing, letter: Path, options: list[str], size: tuple[int, int]) -> None:
-    """The document is put onto the paper that was asked for."""
+    """The document is put onto the requested paper."""
     (run,) = printing.print(*options, letter)
     assert run.size == size
 
 
 def test_grayscale_by_either_name(printing: Printing, letter: Path) -> None:
-    """IPP's word sets the driver's option as well."""
+    """IPP's option sets the driver's option as well."""
     (run,) = printing.print("-o", "print-color-mode=monochrome", letter)
     assert "ColorModel=Gray" in run.options
     (run,) = printing.print("-o", "ColorModel=Gray", letter)
@@ -276,7 +276,7 @@ def test_nobody_asks_for_colour_where_the_queue_leaves_it_open(
 def test_each_file_of_a_job_is_a_run_of_its_own(
     printing: Printing, document: Path, letter: Path
 ) -> None:
-    """In order, and none is appended to another."""
+    """Files of a job are separate runs, in order."""
     runs = printing.print(document, letter)
     assert [len(run.pages) for run in runs] == [4, 1]
 

@@ -16,8 +16,10 @@ from print_site import PrintSite, document
 
 
 def test_pdf_through_the_driver(site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """A filtered job: the pages arrive as PDF with the props that were asked for. Unlike in
-    CUPS-Cloud-Print's own copy loop, three copies are one prop of one submit."""
+    """A filtered job arrives as PDF with the requested props.
+
+    Unlike in CUPS-Cloud-Print's own copy loop, three copies are one prop of one submit.
+    """
     device = site.device()
     queue = site.queue(f"Paris:{device}")
     job_id = site.cups.lp(
@@ -36,7 +38,7 @@ def test_pdf_through_the_driver(site: PrintSite, pdfs: dict[int, Path]) -> None:
 
 
 def test_only_what_was_asked_for(site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """A plain job leaves duplex, tray and size to the device; colour is the queue's default."""
+    """A plain job leaves duplex, tray and size to the device; color is the queue's default."""
     device = site.device()
     site.cups.wait_job(site.cups.lp(site.queue(f"Paris:{device}"), pdfs[1]))
     (delivered,) = site.cloud_jobs(device, 1)
@@ -46,9 +48,9 @@ def test_only_what_was_asked_for(site: PrintSite, pdfs: dict[int, Path]) -> None
 
 @pytest.mark.parametrize("size", [1, 499_000, 700_000])
 def test_raw_file_byte_for_byte(site: PrintSite, tmp_path: Path, size: int) -> None:
-    """A raw job from a file: every byte, by one request or by segments."""
+    """A raw file arrives unchanged, by one request or by segments."""
     device = site.device()
-    data = random.Random(size).randbytes(size)  # does not compress
+    data = random.Random(size).randbytes(size)  # incompressible
     (tmp_path / "raw").write_bytes(data)
     queue = site.queue(f"Paris:{device}", driver=False)
     job_id = site.cups.lp(queue, "-n", "2", "-o", "raw", "-o", "landscape", tmp_path / "raw")
@@ -65,7 +67,7 @@ def test_raw_file_byte_for_byte(site: PrintSite, tmp_path: Path, size: int) -> N
 
 
 def test_raw_from_standard_input_of_lp(site: PrintSite) -> None:
-    """`… | lp` on a raw queue."""
+    """`… | lp` works on a raw queue."""
     device = site.device()
     data = b"plain text\n" * 100
     site.cups.wait_job(site.cups.lp(site.queue(f"Paris:{device}", driver=False), data=data))
@@ -84,7 +86,7 @@ def test_text_through_the_driver(site: PrintSite, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("driver", [False, True], ids=["raw", "filtered"])
 def test_60_mb(site: PrintSite, tmp_path: Path, driver: bool) -> None:
-    """A large job arrives whole, in segments, with its progress shown."""
+    """A large job arrives whole, in segments, and shows its progress."""
     device = site.device()
     path = tmp_path / "large.pdf"
     noise = random.Random(1).randbytes(60_000_000)
@@ -109,7 +111,7 @@ def test_60_mb(site: PrintSite, tmp_path: Path, driver: bool) -> None:
 
 
 def test_several_targets(site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """Two targets, two cloud jobs of one document, two rows in the journal."""
+    """Two targets get a cloud job and a row of the journal each."""
     first, second = site.device(), site.device()
     job_id = site.cups.lp(site.queue(f"Paris:{first}", f"Paris:{second}"), pdfs[4])
     job = site.cups.wait_job(job_id)
@@ -128,7 +130,7 @@ def test_several_targets(site: PrintSite, pdfs: dict[int, Path]) -> None:
     ("location", "device"), [("Zürich", "Läser 1/2?"), ("東京", "100% & more"), ("a b", "ü#+=")]
 )
 def test_ids_of_any_script(site: PrintSite, location: str, device: str) -> None:
-    """Location and device ids with whatever characters the API can name."""
+    """Ids of locations and devices may have every character that the API allows."""
     where = [quote(location, safe=""), quote(device, safe="")]
     site.cloud.cli("location", "add", f"Acme/{where[0]}")
     site.cloud.cli("device", "add", f"Acme/{where[0]}/{where[1]}", "--type", "file")
@@ -146,8 +148,10 @@ def test_ids_of_any_script(site: PrintSite, location: str, device: str) -> None:
      ("t" * 250, "u" * 60), ("a=b;copies=99", "eve")],
 )  # fmt: skip
 def test_titles_and_users_of_any_script(site: PrintSite, title: str, user: str) -> None:
-    """simoncadman/CUPS-Cloud-Print#102: the title arrives as it was and is never a prop; the user
-    stays in the journal."""
+    """simoncadman/CUPS-Cloud-Print#102: the title arrives unchanged, and is never a prop.
+
+    The user stays in the journal.
+    """
     device = site.device()
     queue = site.queue(f"Paris:{device}", driver=False)
     job = site.cups.wait_job(site.cups.lp(queue, "-t", title, "-U", user, data=b"x"))
@@ -170,7 +174,7 @@ def test_several_files_in_one_job(site: PrintSite, pdfs: dict[int, Path]) -> Non
 
 
 def test_several_pdf_files_without_a_driver(site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """CUPS joins them to one broken file: refused with advice, not half printed."""
+    """CUPS joins the files to a broken one: refused with advice, not half printed."""
     device = site.device()
     queue = site.queue(f"Paris:{device}", driver=False)
     job_id = site.cups.lp(queue, pdfs[4], pdfs[1])
@@ -183,8 +187,10 @@ def test_several_pdf_files_without_a_driver(site: PrintSite, pdfs: dict[int, Pat
 @pytest.mark.parametrize("sheets", ["standard,none", "none,standard", "standard,standard"])
 @pytest.mark.parametrize("driver", ["own", "foreign"])
 def test_banner_pages(site: PrintSite, pdfs: dict[int, Path], sheets: str, driver: str) -> None:
-    """They are files of the job that no client has named: the document is there as well, with all
-    of its copies, and the banner once. Another driver has them in one document with it."""
+    """The document arrives with all its copies, and the banner once.
+
+    A banner is a file of the job without a client's name. Other drivers join both to one document.
+    """
     device = site.device()
     queue = site.queue(f"Paris:{device}")
     if driver == "foreign":
@@ -235,7 +241,7 @@ SEND = """{
 def test_several_files_without_names(
     site: PrintSite, pdfs: dict[int, Path], tmp_path: Path
 ) -> None:
-    """IPP has clients not name their documents: they are several all the same."""
+    """IPP clients do not name documents; each file is a document nevertheless."""
     device = site.device()
     test = tmp_path / "send.test"
     test.write_text(CREATE + SEND.replace("LAST", "false") + SEND.replace("LAST", "true"))
@@ -247,7 +253,7 @@ def test_several_files_without_names(
 
 
 def test_several_raw_pdf_files_without_a_driver(site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """Also where lp calls them raw data."""
+    """PDF files that lp declares as raw are refused, too."""
     device = site.device()
     queue = site.queue(f"Paris:{device}", driver=False)
     job_id = site.cups.lp(queue, "-n", "2", "-o", "raw", pdfs[4], pdfs[1])
@@ -258,7 +264,7 @@ def test_several_raw_pdf_files_without_a_driver(site: PrintSite, pdfs: dict[int,
 
 @pytest.mark.parametrize("first", [b"text\n" * 1000, b"\xff\xd8\xff\xe0\0picture"])
 def test_several_pictures_without_a_driver(site: PrintSite, tmp_path: Path, first: bytes) -> None:
-    """Whatever cannot be joined is refused, behind text as well."""
+    """Formats that cannot be joined are refused, even behind text."""
     device = site.device()
     (tmp_path / "first").write_bytes(first)
     (tmp_path / "second").write_bytes(b"\xff\xd8\xff\xe0\0picture")
@@ -283,7 +289,7 @@ def test_several_text_files_without_a_driver(site: PrintSite, tmp_path: Path) ->
 
 
 def test_layout_options_are_honoured(site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """number-up and page-ranges are done by the filters; copies are not multiplied."""
+    """The filters do number-up and page-ranges; copies are not multiplied."""
     device = site.device()
     queue = site.queue(f"Paris:{device}")
     for options in (("number-up=2",), ("page-ranges=2-3",), ("number-up=2", "page-ranges=1-3")):
@@ -303,7 +309,7 @@ def test_landscape_is_turned_once(site: PrintSite, pdfs: dict[int, Path]) -> Non
 
 
 def test_pass_through_prop(site: PrintSite) -> None:
-    """cirrus-prop-NAME=value reaches the device as it is."""
+    """cirrus-prop-NAME=value reaches the device unchanged."""
     device = site.device()
     queue = site.queue(f"Paris:{device}", driver=False)
     site.cups.wait_job(site.cups.lp(queue, "-o", "cirrus-prop-note='a b=c'", data=b"x"))
@@ -312,7 +318,7 @@ def test_pass_through_prop(site: PrintSite) -> None:
 
 
 def test_a_prop_can_not_bring_another(site: PrintSite) -> None:
-    """A value with a separator in it holds the job and says which option is wrong."""
+    """A value that contains a separator holds the job and names the option."""
     device = site.device()
     queue = site.queue(f"Paris:{device}", driver=False)
     job_id = site.cups.lp(queue, "-o", "cirrus-prop-note=x;copies=99", data=b"x")
@@ -322,7 +328,7 @@ def test_a_prop_can_not_bring_another(site: PrintSite) -> None:
 
 
 def test_uncompressed(site: PrintSite, tmp_path: Path) -> None:
-    """compression=none sends the bytes as they are."""
+    """compression=none sends the bytes unchanged."""
     device = site.device()
     data = os.urandom(600_000)
     (tmp_path / "raw").write_bytes(data)
@@ -333,8 +339,10 @@ def test_uncompressed(site: PrintSite, tmp_path: Path) -> None:
 
 
 def test_devices_are_discovered(site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """lpinfo -v shows a cloud device with its URI, its device id leads to its own driver, and what
-    is printed to a queue of both comes out as asked."""
+    """lpinfo -v lists a cloud device, and the device id finds the device's own driver.
+
+    A queue of both prints as requested.
+    """
     device = site.device("--name", "Laser by the window")
     found = site.discovered(device)
     uri = f"cirrus://{site.server}/Acme/Paris:{device}"

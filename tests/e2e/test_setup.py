@@ -1,4 +1,4 @@
-"""cirrusctl setup: by its questions at a terminal, and by its options from a script."""
+"""`cirrusctl setup`: by questions at a terminal, and by options from a script."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from print_site import BACKEND, PrintSite, eventually
 
 @pytest.fixture
 def bare(own_site: PrintSite) -> PrintSite:
-    """A site with a cloud and CUPS, where nobody has configured anything."""
+    """A site with a cloud and CUPS, without a configuration."""
     (own_site.config / "servers.d" / "site.toml").unlink()
     (own_site.config / "servers.d").rmdir()
     (own_site.config / "bridge.toml").unlink()
@@ -33,13 +33,13 @@ def bare(own_site: PrintSite) -> PrintSite:
 
 @pytest.fixture
 def polled(bare: PrintSite) -> Iterator[PrintSite]:
-    """Such a site where the poller runs, so that the doctor is content."""
+    """Such a site with a poller, so that the doctor finds no fault."""
     with bare.statusd():
         yield bare
 
 
 class Terminal:
-    """cirrusctl setup at a terminal; each answer is typed when its question is there."""
+    """`cirrusctl setup` at a terminal; each answer is typed once its question is there."""
 
     def __init__(self, site: PrintSite, *arguments: str) -> None:
         self.log = (site.root / "terminal").open("w+")
@@ -61,33 +61,33 @@ class Terminal:
         self._child.logfile_read, self._child.logfile = self.log, None
 
     def answer(self, question: str, text: str) -> None:
-        """Wait for a question, and type this."""
+        """Wait for a question, and type an answer."""
         self._child.expect_exact(question)
         self._child.sendline(text)
 
     def answer_unseen(self, question: str, text: str) -> None:
-        """Wait for a question that hides what is typed from the moment when it is there."""
+        """Wait for a question that already hides its answer, and type."""
         self._child.expect_exact(question)
         assert not self._child.getecho()
         self._child.sendline(text)
 
     def sees(self, text: str) -> None:
-        """Wait for this to be shown."""
+        """Wait for a text."""
         self._child.expect_exact(text)
 
     def match(self, pattern: str) -> str:
-        """The first group of a pattern, when it is shown; empty if that part did not match."""
+        """The first group of a pattern once it matches; empty if the group did not."""
         self._child.expect(pattern)
         assert isinstance(self._child.match, re.Match)
         return self._child.match[1] or ""
 
     def leave(self) -> None:
-        """End it as it stands."""
+        """End the session at once."""
         self._child.close(force=True)
         self.log.close()
 
     def end(self) -> tuple[int | None, str]:
-        """The exit status, and all that was on the screen."""
+        """The exit status, and everything that was on the screen."""
         self._child.expect(pexpect.EOF)
         self._child.close()
         self.log.flush()
@@ -97,7 +97,7 @@ class Terminal:
 
 
 def entries(site: PrintSite) -> list[dict[str, Any]]:
-    """All that is in servers.d, which is private, and so are its files."""
+    """The entries of servers.d, which is private, as are its files."""
     assert stat.S_IMODE((site.config / "servers.d").stat().st_mode) == 0o700
     found = []
     for path in (site.config / "servers.d").iterdir():
@@ -107,7 +107,7 @@ def entries(site: PrintSite) -> list[dict[str, Any]]:
 
 
 def options(site: PrintSite, *but: str, **more: str) -> list[str]:
-    """A command line that needs no answer, less some options."""
+    """A command line that needs no answer, without some options."""
     key = site.root / "key"
     key.write_text(f"{site.key}\n")
     values = {
@@ -124,7 +124,7 @@ def options(site: PrintSite, *but: str, **more: str) -> list[str]:
 
 
 def test_poller_that_starts_again(bare: PrintSite) -> None:
-    """As it does when systemd gives it the new key: the doctor at setup's end waits for it."""
+    """The doctor at setup's end waits for a poller that systemd restarts for a new key."""
     with ThreadPoolExecutor() as beside:
         words = ("setup", *options(bare), "--device", "Paris:Laser1", "--no-test")
         asked = beside.submit(bare.cirrusctl, *words)
@@ -136,7 +136,7 @@ def test_poller_that_starts_again(bare: PrintSite) -> None:
 
 
 def test_from_nothing_to_paper(polled: PrintSite) -> None:
-    """Every question, most of them answered wrong at first; then a page is delivered."""
+    """Every question is asked, most are answered wrong at first, and a page is delivered."""
     polled.cloud.cli("device", "add", "Acme/Paris/Second")
     terminal = Terminal(polled)
     terminal.answer("Print server", "127.0.0.1:1")
@@ -183,8 +183,10 @@ def test_from_nothing_to_paper(polled: PrintSite) -> None:
 
 
 def test_from_a_script(polled: PrintSite) -> None:
-    """Each question is an option, and each step a line of JSON; a second run replaces the file when
-    that is wanted, and adds queues under other names."""
+    """Each question is an option, and each step a line of JSON.
+
+    A second run replaces the file on request, and adds queues under other names.
+    """
     done = polled.cirrusctl("setup", *options(polled, device="all"), "--test", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     steps = [json.loads(line) for line in done.stdout.splitlines()]
@@ -214,7 +216,7 @@ def test_from_a_script(polled: PrintSite) -> None:
 
 
 def test_the_same_again(polled: PrintSite) -> None:
-    """Who had broken it off, or wants another queue, is not asked whether to replace anything."""
+    """A second run with the same answers does not ask whether to replace anything."""
     done = polled.cirrusctl("setup", *options(polled, device="none"))
     assert done.returncode == 0, done.stdout + done.stderr
     (written,) = (polled.config / "servers.d").iterdir()
@@ -226,7 +228,7 @@ def test_the_same_again(polled: PrintSite) -> None:
 
 
 def test_told_before_anything_is_asked(bare: PrintSite) -> None:
-    """Who is not root, and where CUPS is away: nobody types a key in vain."""
+    """Missing root rights or a missing CUPS are reported before anyone types a key."""
     words = ["setup", *options(bare, device="all"), "--json"]
     bare.config.chmod(0o755)
     done = subprocess.run(
@@ -252,14 +254,14 @@ def test_told_before_anything_is_asked(bare: PrintSite) -> None:
 
 @pytest.mark.parametrize("missing", ["server", "key-file", "company", "location"])
 def test_what_is_missing(bare: PrintSite, missing: str) -> None:
-    """Without a terminal it is named, and nothing is written."""
+    """Without a terminal, the missing option is named and nothing is written."""
     done = bare.cirrusctl("setup", *options(bare, missing))
     assert done.returncode == 2 and f"--{missing}" in done.stderr
     assert not (bare.config / "servers.d").exists()
 
 
 def test_what_is_wrong(bare: PrintSite) -> None:
-    """Without a terminal it is the end, with the status of its kind; nothing is written."""
+    """Without a terminal, a wrong option ends with its exit status, and nothing is written."""
     wrong = bare.root / "wrong"
     wrong.write_text("a-key-that-is-none")
     several = bare.root / "several"
@@ -284,8 +286,7 @@ def test_what_is_wrong(bare: PrintSite) -> None:
 
 
 def test_a_server_without_tls(polled: PrintSite) -> None:
-    """What setup has found out about it holds for whoever asks it afterwards, and for queues that
-    people add."""
+    """The detected encryption applies to later requests, and to queues that people add."""
     done = polled.cirrusctl("setup", *options(polled, device="all", queue_name="laser"))
     assert done.returncode == 0, done.stderr
     for words in (["servers"], ["devices"], ["doctor"]):
@@ -304,8 +305,7 @@ def test_a_server_without_tls(polled: PrintSite) -> None:
 
 
 def test_a_broken_configuration_stays_as_it_was(bare: PrintSite) -> None:
-    """A file of the administrator's that makes no sense is named; the new one is not left beside
-    it."""
+    """An invalid file of the administrator is named; the new file does not stay."""
     other = bare.config / "servers.d" / "other.toml"
     other.parent.mkdir()
     other.touch(0o600)
@@ -316,7 +316,7 @@ def test_a_broken_configuration_stays_as_it_was(bare: PrintSite) -> None:
 
 
 def test_several_entries_in_one_file(bare: PrintSite) -> None:
-    """They are the administrator's, and changed by hand."""
+    """The administrator edits such files; setup does not."""
     path = bare.config / "servers.d" / "mine.toml"
     path.parent.mkdir()
     path.touch(0o600)
@@ -331,7 +331,7 @@ def test_several_entries_in_one_file(bare: PrintSite) -> None:
 
 
 def test_a_ca_of_its_own(polled: PrintSite, tmp_path: Path) -> None:
-    """A certificate that is not trusted: its CA is asked for, and written down."""
+    """For an untrusted certificate, setup asks for the CA and writes its path down."""
     ca = trustme.CA()
     ca_file = tmp_path / "ca.pem"
     ca.cert_pem.write_to_path(str(ca_file))
@@ -357,18 +357,18 @@ def test_a_ca_of_its_own(polled: PrintSite, tmp_path: Path) -> None:
     assert status == 0, screen
     (entry,) = entries(polled)
     assert entry["ca_file"] == str(ca_file)
-    assert entry["encryption"] == "required"  # as it was tried, whatever [defaults] say
+    assert entry["encryption"] == "required"  # as tried, whatever [defaults] contains
 
 
 def test_servers_of_the_network(polled: PrintSite, tmp_path: Path) -> None:
-    """One that announces itself is proposed, with its company."""
+    """An announced server is proposed with its company."""
     cloud = CloudletServer(announce=True)
     (tmp_path / "cloud").mkdir()
     cloud.start(tmp_path / "cloud" / "data")
     try:
         listed = rf"(\d+)  [^\n]*:{cloud.port}, company ACME|HOST or HOST:PORT"
         while not (number := (terminal := Terminal(polled)).match(listed)):
-            terminal.leave()  # browsing has only a second, which a busy machine may not have
+            terminal.leave()  # browsing lasts a second, which may be too short on a busy machine
         terminal.answer("or a number of the list)", number)
         terminal.answer("without TLS? [Y/n]", "y")
         terminal.sees(f"127.0.0.1:{cloud.port} answers")

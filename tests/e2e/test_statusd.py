@@ -1,4 +1,4 @@
-"""The poller with a real cupsd and the embedded cloud: what people see while jobs wait far away."""
+"""The poller with a real cupsd and the embedded cloud: what people see while jobs wait remotely."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ CANCELED, ABORTED, COMPLETED = 7, 8, 9
 
 @pytest.fixture
 def away(own_site: PrintSite) -> PrintSite:
-    """A site whose location fetches nothing, for now."""
+    """A site whose location fetches nothing at first."""
     own_site.cloud.cli("location", "offline", "Paris")
     return own_site
 
 
 def back(site: PrintSite) -> None:
-    """The location fetches again."""
+    """Let the location fetch again."""
     site.cloud.cli("location", "online", "Paris")
 
 
 def message(site: PrintSite, job_id: int) -> str:
-    """What the job says, or was told to say since its last run."""
+    """The job's message: of the backend, or a later one of the poller."""
     job = site.cups.job(job_id)
     said = str(job.get("job-printer-state-message", ""))
     return str(job.get("job-message-from-operator") or said)
 
 
 def queue_says(site: PrintSite, queue: str, text: str) -> bool:
-    """Whether the queue's message or reasons have this in them."""
+    """Whether the queue's message or reasons contain a text."""
     printer = site.cups.printer(queue)
     return text in f"{printer.get('printer-state-message')} {printer['printer-state-reasons']}"
 
 
 def queue_events(site: PrintSite) -> int:
-    """How often pollers have told queues something."""
+    """The number of changes that pollers made to queues."""
     return site.statusd_log().count("event=queue")
 
 
@@ -68,21 +68,23 @@ def cloud_job(site: PrintSite) -> str:
 
 
 def all_closed(site: PrintSite) -> bool:
-    """Whether nothing is left to be done for any document."""
+    """Whether all documents are closed."""
     return site.journal("SELECT count(*) FROM document WHERE closed_at IS NULL") == [(0,)]
 
 
 @contextlib.contextmanager
 def changed_journal(site: PrintSite) -> Iterator[sqlite3.Connection]:
-    """Time travel, mostly: the journal with other values."""
+    """The journal with other values, mostly earlier times."""
     with contextlib.closing(sqlite3.connect(site.state / "journal.db")) as db:
         yield db
         db.commit()
 
 
 def test_a_held_job_ends_with_the_truth(away: PrintSite) -> None:
-    """armooo/cloudprint#93: a job that nobody fetches is held, says so, blocks nothing, and is
-    completed when it is delivered; its document was sent once."""
+    """armooo/cloudprint#93: a job that nobody fetches is held with a message and blocks nothing.
+
+    The job is completed when it is delivered. Its document was sent once.
+    """
     queue = away.queue(driver=False, options=HOLD)
     with away.statusd():
         job_id = held_job(away, queue)
@@ -99,7 +101,7 @@ def test_a_held_job_ends_with_the_truth(away: PrintSite) -> None:
 
 
 def test_a_filtered_job_is_held_and_ends(away: PrintSite, pdfs: dict[int, Path]) -> None:
-    """The filters run again when the job is released; nothing is sent again, whatever its size."""
+    """A released job passes the filters again, but is never sent again, whatever its size."""
     queue = away.queue(options=HOLD)
     with away.statusd():
         job_id = away.cups.lp(queue, "-n", "2", pdfs[20])
@@ -110,7 +112,7 @@ def test_a_filtered_job_is_held_and_ends(away: PrintSite, pdfs: dict[int, Path])
 
 
 def test_several_files_are_held_as_one_job(away: PrintSite, pdfs: dict[int, Path]) -> None:
-    """CUPS would end the job if one that is not the last were held: the last speaks for all."""
+    """The last file speaks for all: CUPS would end a job of which an earlier file is held."""
     queue = away.queue(options=HOLD)
     with away.statusd():
         job_id = away.cups.lp(queue, pdfs[4], pdfs[1], pdfs[20])
@@ -123,7 +125,7 @@ def test_several_files_are_held_as_one_job(away: PrintSite, pdfs: dict[int, Path
 
 
 def test_the_queue_goes_on_when_others_wait(away: PrintSite) -> None:
-    """A job waits for its delivery only while nothing else waits, however long it might."""
+    """A job waits for its delivery only while no other job waits, whatever its waittimeout."""
     queue = away.queue(driver=False, options="?waittimeout=600")
     first = away.cups.lp(queue, data=b"x")
     time.sleep(2.5)
@@ -137,7 +139,7 @@ def test_the_queue_goes_on_when_others_wait(away: PrintSite) -> None:
 
 
 def test_the_message_is_kept_fresh(away: PrintSite) -> None:
-    """Since when the location fetches nothing, and what it says once it has: on job and queue."""
+    """Job and queue show since when the location fetches nothing, and its message afterwards."""
     device = away.device("--type", "viewer")
     queue = away.queue(f"Paris:{device}", driver=False, options=HOLD)
     job_id = held_job(away, queue)
@@ -156,8 +158,10 @@ def test_the_message_is_kept_fresh(away: PrintSite) -> None:
 
 
 def test_a_location_that_is_offline_when_a_job_comes(away: PrintSite) -> None:
-    """The backend says since when, in the message that print dialogs and lpstat show; later news
-    are told elsewhere: to write them there has cupsd use memory that it has freed."""
+    """The backend's message says since when the location is offline; dialogs and lpstat show it.
+
+    Later news appear elsewhere: to write them there makes cupsd use freed memory.
+    """
     queue = away.queue(driver=False, options=HOLD)
     held_job(away, queue)
     with changed_journal(away) as db:
@@ -176,7 +180,7 @@ def test_a_location_that_is_offline_when_a_job_comes(away: PrintSite) -> None:
 
 
 def test_a_deletion_is_no_sign_of_life(away: PrintSite) -> None:
-    """What the cloud deletes itself does not make a location look as if it were back."""
+    """A deletion by the cloud itself does not make a location look online."""
     queue = away.queue(driver=False, options=HOLD)
     kept, deleted = held_job(away, queue), held_job(away, queue)
     with changed_journal(away) as db:
@@ -192,8 +196,10 @@ def test_a_deletion_is_no_sign_of_life(away: PrintSite) -> None:
 
 
 def test_a_location_that_works_for_others_is_not_offline(away: PrintSite) -> None:
-    """One device fetches nothing; what is delivered at another one, which its backend sees itself,
-    tells that the location is there."""
+    """A delivery at another device shows that the location is online.
+
+    Its backend sees that delivery, although the first device fetches nothing.
+    """
     stuck = away.device("--type", "viewer")
     queue = away.queue(f"Paris:{stuck}", driver=False, options=HOLD)
     job_id = held_job(away, queue)
@@ -213,8 +219,7 @@ def test_a_location_that_works_for_others_is_not_offline(away: PrintSite) -> Non
 
 
 def test_a_location_that_shows_life_is_asked_about(away: PrintSite) -> None:
-    """A job that has waited for long is asked for every few minutes, but at once when a backend
-    sees a delivery at its location."""
+    """A delivery at a location has its old jobs asked for at once, not minutes later."""
     with TcpProxy(away.server) as proxy:
         away.configure(server=proxy.name)
         job_id = held_job(away, away.queue(driver=False, server=proxy.name, options=HOLD))
@@ -230,15 +235,15 @@ def test_a_location_that_shows_life_is_asked_about(away: PrintSite) -> None:
 
 
 def test_nothing_is_written_when_nothing_changed(away: PrintSite) -> None:
-    """A job that waits costs CUPS no write."""
-    away.configure_statusd("orphan_after_s = 1")  # it looks at CUPS every second
+    """A waiting job causes no writes in CUPS."""
+    away.configure_statusd("orphan_after_s = 1")  # the poller looks at CUPS every second
     writes = ("CUPS-Add-Modify-Printer", "Set-Job-Attributes")
     queue = away.queue(driver=False, options=HOLD)
     held_job(away, queue)
     with away.statusd():
         eventually(lambda: queue_says(away, queue, "waiting at Paris"))
         before = [away.cups.error_log().count(write) for write in writes]
-        with changed_journal(away) as db:  # have it look at CUPS again
+        with changed_journal(away) as db:  # makes the poller look at CUPS again
             db.execute("UPDATE document SET updated_at = updated_at + 1")
         time.sleep(4)
         assert [away.cups.error_log().count(write) for write in writes] == before
@@ -246,7 +251,7 @@ def test_nothing_is_written_when_nothing_changed(away: PrintSite) -> None:
 
 
 def test_a_location_that_can_not_print(away: PrintSite) -> None:
-    """Its own words are at the queue, also when CUPS has ended the job as accepted."""
+    """The location's own message is at the queue, even after CUPS ended the job as accepted."""
     device = away.device("--type", "command", "--target", "false")
     queue = away.queue(f"Paris:{device}", driver=False, options=COMPLETE)
     with away.statusd():
@@ -258,7 +263,7 @@ def test_a_location_that_can_not_print(away: PrintSite) -> None:
 
 
 def test_deleted_at_the_cloud(away: PrintSite) -> None:
-    """OpenPrinting/cups-browsed#75: what was deleted at the far end is canceled, once."""
+    """OpenPrinting/cups-browsed#75: a job deleted at the cloud is canceled, once."""
     queue = away.queue(driver=False, options=HOLD)
     with away.statusd():
         job_id = held_job(away, queue)
@@ -267,7 +272,7 @@ def test_deleted_at_the_cloud(away: PrintSite) -> None:
         assert job["job-state"] == CANCELED
         assert "Deleted at Paris. (CB-701)" in job["job-printer-state-message"]
         eventually(lambda: queue_says(away, queue, "cirrus-delivery-failed-warning"))
-        assert queue_says(away, queue, "Deleted at Paris")  # which the backend has said last
+        assert queue_says(away, queue, "Deleted at Paris")  # the backend's last message
         back(away)
         good = away.cups.lp(queue, data=b"y")
         assert away.cups.wait_job(good)["job-state"] == COMPLETED
@@ -279,8 +284,10 @@ def test_deleted_at_the_cloud(away: PrintSite) -> None:
 
 @pytest.mark.parametrize(("policy", "state"), [("abort-job", ABORTED), ("retry-job", CANCELED)])
 def test_forgotten_at_the_cloud(away: PrintSite, policy: str, state: int) -> None:
-    """The server does not know the job any more: unknown, by the queue's error policy, and an
-    error policy that tries again does not go on for ever."""
+    """A job that the server no longer has is unknown, and ends by the queue's error policy.
+
+    The policy that tries again does not repeat the job forever.
+    """
     with (away.config / "bridge.toml").open("a") as bridge:
         bridge.write("[statusd]\nunknown_after_s = 1\n")
     queue = away.queue(driver=False, options=HOLD, policy=policy)
@@ -297,7 +304,7 @@ def test_forgotten_at_the_cloud(away: PrintSite, policy: str, state: int) -> Non
 
 
 def test_released_early(away: PrintSite) -> None:
-    """Who releases a job that waits makes the backend follow it again; it prints once."""
+    """A person who releases a waiting job makes the backend follow it again; it prints once."""
     queue = away.queue(driver=False, options="?waittimeout=3")
     with away.statusd():
         job_id = held_job(away, queue)
@@ -312,7 +319,7 @@ def test_released_early(away: PrintSite) -> None:
 
 
 def test_canceled_while_it_waits(away: PrintSite) -> None:
-    """Who cancels is told that the cloud has it, and the poller lets go."""
+    """The person learns that the cloud has the job, and the poller stops following it."""
     queue = away.queue(driver=False, options=HOLD)
     with away.statusd():
         job_id = held_job(away, queue)
@@ -325,7 +332,7 @@ def test_canceled_while_it_waits(away: PrintSite) -> None:
 
 
 def test_canceled_and_restarted_while_it_waits(away: PrintSite) -> None:
-    """What becomes of the first print is no matter of the second, which waits on."""
+    """The end of the first print does not affect the second, which waits on."""
     queue = away.queue(driver=False, options=f"{HOLD}&onfailure=reprint")
     job_id = held_job(away, queue)
     away.cups.run("cancel", str(job_id))
@@ -338,7 +345,7 @@ def test_canceled_and_restarted_while_it_waits(away: PrintSite) -> None:
     with away.statusd():
         eventually(lambda: "event=let-go" in away.statusd_log() or "=re" in away.statusd_log())
         time.sleep(3)
-        assert "=re" not in away.statusd_log()  # released, reprinted
+        assert "=re" not in away.statusd_log()  # neither released nor reprinted
         back(away)
         assert away.cups.wait_job(job_id)["job-state"] == COMPLETED
         eventually(lambda: all_closed(away))
@@ -346,7 +353,7 @@ def test_canceled_and_restarted_while_it_waits(away: PrintSite) -> None:
 
 
 def test_max_hold_time() -> None:
-    """cupsd cancels what is held for longer than its MaxHoldTime: it is let go like that."""
+    """The poller stops following a held job that cupsd cancels after MaxHoldTime."""
     with PrintSite(directives=["MaxHoldTime 3"]) as site:
         site.cloud.cli("location", "offline", "Paris")
         queue = site.queue(driver=False, options=HOLD)
@@ -358,8 +365,10 @@ def test_max_hold_time() -> None:
 
 
 def test_no_more_than_maxheld(away: PrintSite) -> None:
-    """cupsd counts held jobs among those that it takes at all: beyond a number they end as
-    accepted, and are followed all the same."""
+    """Jobs beyond `maxheld` end as accepted, and are still followed.
+
+    cupsd counts held jobs among the jobs that it accepts.
+    """
     queue = away.queue(driver=False, options=f"{HOLD}&maxheld=1")
     with away.statusd():
         first = held_job(away, queue)
@@ -373,7 +382,7 @@ def test_no_more_than_maxheld(away: PrintSite) -> None:
 
 
 def test_no_poller(away: PrintSite) -> None:
-    """Without a poller nothing breaks, the job says so, and a poller that is started catches up."""
+    """Without a poller nothing breaks and the job says so; a later poller catches up."""
     queue = away.queue(driver=False, options=HOLD)
     job_id = held_job(away, queue)
     assert "cirrus-statusd was not running" in message(away, job_id)
@@ -385,7 +394,7 @@ def test_no_poller(away: PrintSite) -> None:
 
 
 def test_one_round(away: PrintSite) -> None:
-    """--once asks for everything that is open, tells CUPS, and ends."""
+    """--once asks for all open documents, tells CUPS, and ends."""
     queue = away.queue(driver=False, options=HOLD)
     jobs = [held_job(away, queue, data) for data in (b"x", b"y")]
     with away.start_statusd("--once") as poller:
@@ -400,7 +409,7 @@ def test_one_round(away: PrintSite) -> None:
 
 
 def test_one_round_beside_the_service(away: PrintSite) -> None:
-    """It leaves all to the service, and what that has told to the queues."""
+    """--once changes nothing while the service works, not even the queues' messages."""
     queue = away.queue(driver=False, options=HOLD)
     held_job(away, queue)
     with away.statusd():
@@ -412,7 +421,7 @@ def test_one_round_beside_the_service(away: PrintSite) -> None:
 
 
 def test_restarts_of_cupsd_and_poller(away: PrintSite) -> None:
-    """Whoever is killed: message, reasons and the job are as before, and it ends as it should."""
+    """Message, reasons and the job survive a restart of cupsd or poller, and the job ends right."""
     queue = away.queue(driver=False, options=HOLD)
     job_id = held_job(away, queue)
     with away.start_statusd() as poller:
@@ -433,7 +442,7 @@ def test_restarts_of_cupsd_and_poller(away: PrintSite) -> None:
 
 
 def test_two_pollers(away: PrintSite) -> None:
-    """A job has one poller, its queue too; when that ends, the other goes on at once."""
+    """Each job and queue has one poller; when that poller ends, the other takes over at once."""
     away.configure_statusd("orphan_after_s = 1")  # both look at CUPS every second
     queue = away.queue(driver=False, options=HOLD)
     job_id = held_job(away, queue)
@@ -444,7 +453,7 @@ def test_two_pollers(away: PrintSite) -> None:
         with away.statusd():
             told = queue_events(away)
             time.sleep(4)
-            assert queue_events(away) == told  # what the one says, the other does not take away
+            assert queue_events(away) == told  # neither takes the other's messages away
             assert queue_says(away, queue, "1 job waiting at Paris")
             assert away.poller() == owner
             first.send_signal(signal.SIGTERM)
@@ -458,14 +467,14 @@ def test_two_pollers(away: PrintSite) -> None:
 
 @pytest.mark.parametrize("options", [HOLD, COMPLETE])
 def test_reprint(away: PrintSite, options: str) -> None:
-    """onfailure=reprint: what was deleted is printed again, once; deleted again, it stays so."""
+    """onfailure=reprint: a deleted document prints once more; deleted again, it stays so."""
     queue = away.queue(driver=False, options=f"{options}&onfailure=reprint")
     with away.statusd():
         job_id = away.cups.lp(queue, data=b"x")
         for count in (1, 2):
             away.cups.wait_job(job_id, "held" if options == HOLD else "completed")
             eventually(lambda count=count: len(away.cloud.jobs()) == count)  # type: ignore[misc]
-            time.sleep(1.5)  # CUPS dates what it restarts by the second
+            time.sleep(1.5)  # CUPS dates restarts by the second
             away.cloud.cli("job", "delete", cloud_job(away))
         eventually(lambda: "event=not-reprinted" in away.statusd_log())
         eventually(lambda: all_closed(away))
@@ -475,8 +484,7 @@ def test_reprint(away: PrintSite, options: str) -> None:
 
 @pytest.mark.parametrize("options", [HOLD, COMPLETE])
 def test_stop(away: PrintSite, options: str) -> None:
-    """onfailure=stop: the queue is stopped with the reason; enabled, it goes on, and the job that
-    failed ends as it was."""
+    """onfailure=stop: the queue stops with a reason; once enabled, the failed job ends."""
     queue = away.queue(driver=False, options=f"{options}&onfailure=stop")
     with away.statusd():
         job_id = away.cups.lp(queue, data=b"x")
@@ -493,8 +501,10 @@ def test_stop(away: PrintSite, options: str) -> None:
 
 @pytest.mark.parametrize("wait_s", [1, 60])
 def test_stop_where_a_location_tells_of_an_error(away: PrintSite, wait_s: int) -> None:
-    """onfailure=stop: what is at a printer that does not print is not printed anew, but no more is
-    sent there; enabled, the queue goes on, and the error is told until it is over."""
+    """onfailure=stop: a location's error stops the queue, and reprints nothing.
+
+    Once enabled, the queue goes on, and the error is shown until it is over.
+    """
     mended = away.root / f"mended{wait_s}"
     command = f"sh -c 'echo Paper jam >&2; test $0 = second -o -e {mended}' {{title}}"
     device = away.device("--type", "command", "--target", command)
@@ -508,7 +518,7 @@ def test_stop_where_a_location_tells_of_an_error(away: PrintSite, wait_s: int) -
         back(away)
         away.wait_jobs(lambda jobs: bool(jobs) and "Paper jam" in jobs[-1]["message"])
         if wait_s == 60:
-            second = away.cups.lp(queue, "-t", "second", data=b"y")  # the first makes room for it
+            second = away.cups.lp(queue, "-t", "second", data=b"y")  # the first job makes room
             eventually(lambda: away.cups.printer(queue)["printer-state"] == 5)
         else:
             eventually(lambda: queue_says(away, queue, f"stopped, as job {first} was not deliv"))
@@ -527,7 +537,7 @@ def test_stop_where_a_location_tells_of_an_error(away: PrintSite, wait_s: int) -
 
 
 def test_a_pause_and_foreign_reasons_stay(away: PrintSite) -> None:
-    """An administrator's pause and message, and the backend's reasons, are not touched."""
+    """An administrator's pause and message, and the backend's reasons, stay untouched."""
     queue = away.queue(driver=False, options=HOLD)
     held_job(away, queue)
     away.cups.run("cupsdisable", "-r", "out of toner", queue)
@@ -541,8 +551,10 @@ def test_a_pause_and_foreign_reasons_stay(away: PrintSite) -> None:
 
 
 def test_servers_that_talk_nonsense(away: PrintSite) -> None:
-    """armooo/cloudprint#28: a page of HTML, a closed port: the poller goes on, says so at the
-    queue, and sees the delivery when the server is itself again."""
+    """armooo/cloudprint#28: the poller survives a page of HTML and a closed port.
+
+    The queue shows the outage, and the delivery is seen when the server works again.
+    """
     queue = away.queue(driver=False, options=HOLD)
     job_id = held_job(away, queue)
     away.cloud.stop()
@@ -557,8 +569,10 @@ def test_servers_that_talk_nonsense(away: PrintSite) -> None:
 
 
 def test_one_job_of_which_the_server_talks_nonsense(own_site: PrintSite) -> None:
-    """The server is not away for that: others are asked as before, nothing flaps, the job says
-    why it stays."""
+    """A nonsense answer about one job does not count as an outage, and the job says why it waits.
+
+    Other jobs are asked for as before, and no message flaps.
+    """
     submitted = itertools.count(1)
 
     def script(request: Request) -> Answer:
@@ -581,9 +595,8 @@ def test_one_job_of_which_the_server_talks_nonsense(own_site: PrintSite) -> None
 
 
 def test_a_key_of_one_company_is_refused(away: PrintSite) -> None:
-    """The other company of that server is no matter of it: nothing is said at its queue, nothing
-    flaps, and its jobs are asked for as before."""
-    away.configure_statusd("orphan_after_s = 1")  # it looks at CUPS every second
+    """The server's other company is not affected: no message, no flapping, no delay."""
+    away.configure_statusd("orphan_after_s = 1")  # the poller looks at CUPS every second
     for words in (("company", "add", "Beta"), ("location", "add", "Beta/Rome", "--name", "Rome")):
         away.cloud.cli(*words)
     away.cloud.cli("device", "add", "Beta/Rome/L", "--type", "file")
@@ -608,7 +621,7 @@ def test_a_key_of_one_company_is_refused(away: PrintSite) -> None:
 
 
 def test_a_cupsd_that_hangs_for_a_moment(away: PrintSite) -> None:
-    """It is told when it answers again, not many times later."""
+    """A cupsd that hangs gets its message once when it answers again."""
     queue = away.queue(driver=False, options=HOLD)
     job_id = held_job(away, queue)
     with away.statusd():
@@ -620,7 +633,7 @@ def test_a_cupsd_that_hangs_for_a_moment(away: PrintSite) -> None:
 
 
 def test_configuration_is_read_again(away: PrintSite) -> None:
-    """A key that is renewed while jobs wait is used without a restart."""
+    """A renewed key is used without a restart while jobs wait."""
     queue = away.queue(driver=False, options=HOLD)
     job_id = held_job(away, queue)
     away.configure(key="wr0ng-k3y")
@@ -633,7 +646,7 @@ def test_configuration_is_read_again(away: PrintSite) -> None:
 
 
 def test_sigterm_ends_it_at_once(away: PrintSite) -> None:
-    """Also while it waits for a server that says nothing; the documents are free for the next."""
+    """SIGTERM ends the poller at once, even during a request; the next poller takes over."""
     queue = away.queue(driver=False, options=HOLD)
     held_job(away, queue)
     with away.start_statusd() as poller:
@@ -645,7 +658,7 @@ def test_sigterm_ends_it_at_once(away: PrintSite) -> None:
 
 
 def test_both_processes_killed_at_once(own_site: PrintSite) -> None:
-    """CUPS takes the job for printed; the poller finds it, and has it printed after all."""
+    """CUPS counts the job as printed; the poller notices and has it printed."""
     site = own_site
     site.cloud.stop()
     queue = site.queue(driver=False)
@@ -666,7 +679,7 @@ def test_both_processes_killed_at_once(own_site: PrintSite) -> None:
 
 
 def test_a_job_of_a_class(away: PrintSite) -> None:
-    """Held in its class, and released there."""
+    """A job of a class is held and released there."""
     queue = away.queue(driver=False, options=HOLD)
     away.cups.run("lpadmin", "-p", queue, "-c", "group")
     away.cups.run("cupsenable", "group")
@@ -680,7 +693,7 @@ def test_a_job_of_a_class(away: PrintSite) -> None:
 
 
 def test_a_held_job_that_is_moved(away: PrintSite) -> None:
-    """Who moves a job wants it at the other queue: it is printed there, when the person says so."""
+    """A moved job is printed at the other queue once a person releases it."""
     here = away.queue(driver=False, options=HOLD)
     there = away.queue(f"Paris:{away.device()}", driver=False, options=HOLD)
     with away.statusd():
@@ -696,7 +709,7 @@ def test_a_held_job_that_is_moved(away: PrintSite) -> None:
 
 
 def test_a_moved_job_that_waits_at_both_queues(away: PrintSite) -> None:
-    """Its one message is about where it is now, whatever becomes of the first print."""
+    """The job's only message is about its current queue, whatever happens to the first print."""
     away.cloud.cli("location", "add", "Acme/Lyon", "--name", "Lyon office")
     away.cloud.cli("device", "add", "Acme/Lyon/Laser2", "--type", "file")
     away.cloud.cli("location", "offline", "Lyon")
@@ -723,8 +736,7 @@ def test_a_moved_job_that_waits_at_both_queues(away: PrintSite) -> None:
 
 
 def test_a_queue_that_is_renamed(away: PrintSite) -> None:
-    """As one does it in CUPS: another queue to the same place gets the jobs. They end there, and
-    nothing is printed twice."""
+    """Jobs moved to another queue with the same URI end there, and nothing prints twice."""
     queue = away.queue(driver=False, options=HOLD)
     with away.statusd():
         job_id = held_job(away, queue)
@@ -758,7 +770,7 @@ def test_no_orphan_of_a_job_that_printed_elsewhere(own_site: PrintSite) -> None:
 
 
 def test_what_clients_of_cups_see(away: PrintSite) -> None:
-    """lpstat, ipptool's attributes and a subscription show the same story in the same order."""
+    """lpstat, ipptool and a subscription show the same story in the same order."""
     queue = away.queue(options=HOLD)
     with subscription(away, queue) as events, away.statusd():
         job_id = held_job(away, queue)
@@ -784,8 +796,10 @@ def test_what_clients_of_cups_see(away: PrintSite) -> None:
 
 @contextlib.contextmanager
 def subscription(site: PrintSite, queue: str) -> Iterator[Callable[[int], list[int]]]:
-    """A subscription to the queue's events, as a desktop's print applet has it; what it yields
-    tells the states that a job went through."""
+    """A subscription to the queue's events, as a desktop's print applet has it.
+
+    The yielded function returns the states of a job so far.
+    """
     cups.setServer(str(site.cups.socket))
     connection = cups.Connection()
     wanted = ["job-created", "job-state-changed", "job-completed", "job-stopped"]

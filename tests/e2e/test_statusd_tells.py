@@ -1,4 +1,4 @@
-"""Whom the poller tells of changes beside CUPS: a command, Prometheus."""
+"""Changes that the poller reports beside CUPS: to a command and to Prometheus."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ with open(sys.argv[1], "a") as record:
 
 @pytest.fixture
 def away(own_site: PrintSite) -> PrintSite:
-    """A site whose location fetches nothing, for now."""
+    """A site whose location fetches nothing at first."""
     own_site.cloud.cli("location", "offline", "Paris")
     return own_site
 
@@ -57,7 +57,7 @@ def _scrape(port: int) -> str:
 
 
 def test_all_are_told(away: PrintSite) -> None:
-    """A job that is delivered late: the command runs, the metrics count it."""
+    """A late delivery runs the command, and the metrics count it."""
     port = reserved_port(away)
     _use_hook(away, f"metrics_port = {port}")
     with away.start_statusd() as poller:
@@ -85,7 +85,7 @@ def test_all_are_told(away: PrintSite) -> None:
 
 
 def test_a_removed_setting_harms_nothing(away: PrintSite) -> None:
-    """A line of an earlier version stops neither queue nor poller; the log names the line."""
+    """A removed setting stops neither queue nor poller; the log names its line."""
     away.configure_statusd("notify = true")
     with away.statusd():
         job_id = _held_job(away)
@@ -96,7 +96,7 @@ def test_a_removed_setting_harms_nothing(away: PrintSite) -> None:
 
 
 def test_a_missing_hook_harms_nothing(away: PrintSite) -> None:
-    """One line of the log says so; jobs go on."""
+    """The log has one line about a missing hook; jobs go on."""
     away.configure_statusd('hook = ["/nowhere/told"]')
     with away.statusd():
         job_id = _held_job(away)
@@ -107,7 +107,7 @@ def test_a_missing_hook_harms_nothing(away: PrintSite) -> None:
 
 
 def test_a_stuck_hook_harms_nothing(away: PrintSite) -> None:
-    """Jobs go on, the poller ends when it is to, and says that not all was told."""
+    """With a stuck hook, jobs go on, and the poller ends on request and logs the loss."""
     away.configure_statusd('hook = ["/bin/sleep", "25"]')
     with away.statusd():
         job_id = _held_job(away)
@@ -117,7 +117,7 @@ def test_a_stuck_hook_harms_nothing(away: PrintSite) -> None:
 
 
 def test_one_round_tells_to_the_end(away: PrintSite) -> None:
-    """What `--once` has found out is told before it ends; a service's port is left to it."""
+    """`--once` reports all changes before it ends, and leaves the service's port alone."""
     with socket.create_server(("127.0.0.1", 0)) as service:
         _use_hook(away, f"metrics_port = {service.getsockname()[1]}")
         _held_job(away)
@@ -130,7 +130,7 @@ def test_one_round_tells_to_the_end(away: PrintSite) -> None:
 
 
 def test_somebody_else_has_the_port_of_the_metrics(away: PrintSite) -> None:
-    """Any user could: the log says that there are none, and jobs are followed."""
+    """Any user can take the port; then the log says so, and jobs are followed."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         away.configure_statusd(f"metrics_port = {other.getsockname()[1]}")
         with away.statusd():
@@ -142,7 +142,7 @@ def test_somebody_else_has_the_port_of_the_metrics(away: PrintSite) -> None:
 
 
 def test_metrics_without_their_package(own_site: PrintSite, tmp_path: Path) -> None:
-    """The poller says what to install, and does not start."""
+    """The poller names the missing package and does not start."""
     missing = "No module named 'prometheus_client'"
     (tmp_path / "prometheus_client.py").write_text(
         f'raise ModuleNotFoundError("{missing}", name="prometheus_client")\n'
@@ -155,7 +155,7 @@ def test_metrics_without_their_package(own_site: PrintSite, tmp_path: Path) -> N
 
 
 def test_a_hook_that_anybody_may_choose(own_site: PrintSite) -> None:
-    """The poller runs as root; it does not run what others can write into the configuration."""
+    """As root, the poller does not run a hook from a configuration that others can write."""
     _use_hook(own_site)
     (own_site.config / "bridge.toml").chmod(0o664)
     with own_site.start_statusd("--once") as poller:

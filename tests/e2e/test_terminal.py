@@ -1,4 +1,4 @@
-"""cirrusctl as a person has it: at a terminal, with keys to press and a screen to read."""
+"""cirrusctl at a terminal, with keys to press and a screen to read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TITLE = "Minutes"
 
 @pytest.fixture(params=[80, 120])
 def terminal(own_site: PrintSite, request: pytest.FixtureRequest) -> Iterator[Terminal]:
-    """One of the usual widths, and lower than is usual, so that all that scrolls is seen to."""
+    """A terminal of a usual width, but lower than usual, so that text scrolls."""
     cups = {"CUPS_SERVER": str(own_site.cups.socket)}
     with (
         own_site.statusd(),
@@ -31,11 +31,11 @@ def terminal(own_site: PrintSite, request: pytest.FixtureRequest) -> Iterator[Te
 
 
 def test_setup(own_site: PrintSite, terminal: Terminal) -> None:
-    """Each question is a line, where its answer is typed; at the end a page is there."""
+    """Each question is a line with its answer, and a page is delivered at the end."""
     shutil.rmtree(own_site.config)
     own_site.config.mkdir()
     terminal.type("cirrusctl setup; echo status $?")
-    # servers of the network may be listed first
+    # servers of the network may be first
     eventually(lambda: re.search(r"\nPrint server \(HOST or HOST:PORT.*\):$", terminal.screen()))
     terminal.type(own_site.server)
     for question, answer in (
@@ -60,15 +60,14 @@ def test_setup(own_site: PrintSite, terminal: Terminal) -> None:
 
 
 def test_watch(own_site: PrintSite, terminal: Terminal, pdfs: dict[int, Path]) -> None:
-    """A job goes its way at its place on the screen, and so do more of them than there is room for;
-    then the screen is as it was."""
+    """Jobs change in place, even more jobs than lines; the screen is restored at the end."""
     noise = own_site.root / "noise"
     noise.write_bytes(random.Random(1).randbytes(2_000_000))
     own_site.cloud.cli("location", "offline", "Paris")
     with TcpProxy(own_site.server) as slow:
         own_site.configure(server=slow.name)
         with (own_site.config / "bridge.toml").open("a") as bridge:
-            bridge.write("connections = 1\n")  # of [upload]
+            bridge.write("connections = 1\n")  # in [upload]
         queue = own_site.queue(server=slow.name, driver=False, options="?waittimeout=0")
         terminal.type("cirrusctl jobs --watch; echo status $?")
         eventually(lambda: terminal.screen() == "There are no print jobs for the cloud.")
@@ -95,8 +94,10 @@ def test_watch(own_site: PrintSite, terminal: Terminal, pdfs: dict[int, Path]) -
 
 
 def _row(terminal: Terminal, look: str) -> bool:
-    """Whether the job's only row looks so, below the titles at the top; while it is drawn anew,
-    there may be two."""
+    """Whether a job's only row matches, below the titles at the top.
+
+    During a redraw, the screen may have two rows.
+    """
     titles, *rows = terminal.screen().splitlines() or [""]
     mine = [row for row in rows if f"  {TITLE}  " in row]
     return titles.startswith("JOB  QUEUE ") and len(mine) == 1 and bool(re.search(look, mine[0]))

@@ -1,4 +1,4 @@
-"""What goes wrong: what the cloud holds then, what CUPS shows, and that nothing prints twice."""
+"""Faults: the cloud's jobs, CUPS's messages, and that nothing prints twice."""
 
 from __future__ import annotations
 
@@ -17,20 +17,23 @@ import pytest
 from print_site import PrintSite, document, eventually
 from tcp_proxy import TcpProxy
 
-# hidden from each other, the cloud is like one that knows no keys
+# Hidden from each other, the cloud behaves like a server without support for keys.
 ANNOUNCEMENT = (b"idempotency-supported", b"Idempotency-Key")
 
 
 def test_wrong_key(own_site: PrintSite) -> None:
-    """The job waits for the administrator, who is told which server's key was refused; with a
-    good key it goes on. The key is in no message, log, URI, environment or process list."""
+    """The job waits for the administrator, and the message names the server that refused the key.
+
+    With a good key the job goes on. The key is in no message, log, URI, environment or process
+    list.
+    """
     site = own_site
     wrong = "wr0ng-k3y-0123456789"
     site.configure(key=wrong)
     queue = site.queue(driver=False)
     job_id = site.cups.lp(queue, data=b"x" * 400_000)
     job = site.cups.wait_job(job_id, "held")
-    # not for authentication: users have no password to give
+    # CUPS must not ask users for a password that they do not have
     assert job["job-state-reasons"] == "job-hold-until-specified"
     assert f"{site.server} refused the API key" in job["job-printer-state-message"]
     assert "(CB-402)" in job["job-printer-state-message"]
@@ -44,7 +47,7 @@ def test_wrong_key(own_site: PrintSite) -> None:
 
 
 def test_key_is_in_no_process_list(own_site: PrintSite) -> None:
-    """While a job waits, neither arguments nor environment of the backend show the key."""
+    """Neither arguments nor environment of a waiting backend show the key."""
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")
@@ -59,8 +62,10 @@ def test_key_is_in_no_process_list(own_site: PrintSite) -> None:
 
 @pytest.mark.parametrize("target", ["Paris:NoSuch", "Nowhere:Laser1"])
 def test_unknown_device(site: PrintSite, target: str) -> None:
-    """simoncadman/CUPS-Cloud-Print#118: the server's own words and a code are on the held job; when
-    the device is there, it prints."""
+    """simoncadman/CUPS-Cloud-Print#118: the held job shows a code and the server's own words.
+
+    The job prints once the device exists.
+    """
     queue = site.queue(target, driver=False)
     job_id = site.cups.lp(queue, data=b"x")
     job = site.cups.wait_job(job_id, "held")
@@ -76,8 +81,10 @@ def test_unknown_device(site: PrintSite, target: str) -> None:
 
 
 def test_server_down_then_up(own_site: PrintSite) -> None:
-    """apple/cups#2555: an outage neither stops the queue nor drops the job, which says what is
-    wrong and when the next try is; it prints when the server is back."""
+    """apple/cups#2555: an outage neither stops the queue nor drops the job.
+
+    The job shows the fault and the time of the next attempt, and prints when the server is back.
+    """
     site = own_site
     site.cloud.stop()
     queue = site.queue(driver=False)
@@ -126,7 +133,7 @@ def test_cancel_in_mid_upload(own_site: PrintSite, tmp_path: Path) -> None:
 
 
 def _crash_in_mid_upload(site: PrintSite, proxy: TcpProxy, path: Path) -> int:
-    """Print, and crash the backend when some segments are confirmed; returns the CUPS job id."""
+    """Print, and crash the backend after some confirmed segments; return the CUPS job id."""
     queue = site.queue(driver=False, server=proxy.name)
     job_id = site.cups.lp(queue, "-o", "raw", path)
     eventually(lambda: len(site.journal("SELECT 1 FROM segment")) > 2)
@@ -135,7 +142,7 @@ def _crash_in_mid_upload(site: PrintSite, proxy: TcpProxy, path: Path) -> int:
 
 
 def test_upload_continues_after_a_crash(own_site: PrintSite, tmp_path: Path) -> None:
-    """The same job with the same data sends only what the server has not confirmed."""
+    """The same job with the same data sends only segments that the server has not confirmed."""
     site = own_site
     data = os.urandom(12_000_000)
     (tmp_path / "raw").write_bytes(data)
@@ -156,7 +163,7 @@ def test_upload_continues_after_a_crash(own_site: PrintSite, tmp_path: Path) -> 
 
 
 def test_upload_that_the_server_has_forgotten(own_site: PrintSite, tmp_path: Path) -> None:
-    """The temporary file has expired meanwhile: the upload starts again on its own."""
+    """The upload starts again by itself if the temporary file has expired."""
     site = own_site
     data = os.urandom(6_000_000)
     (tmp_path / "raw").write_bytes(data)
@@ -173,13 +180,13 @@ def test_upload_that_the_server_has_forgotten(own_site: PrintSite, tmp_path: Pat
 
 
 def test_segments_go_over_a_line_that_breaks(own_site: PrintSite, tmp_path: Path) -> None:
-    """Requests with segments get lost again and again: each is sent anew."""
+    """Each segment is sent until it arrives, although requests with segments get lost."""
     site = own_site
     data = os.urandom(20_000_000)
     (tmp_path / "raw").write_bytes(data)
     with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
-        proxy.lose_requests_with = b"index=1"  # those at 1…, 10…, 1000000…
+        proxy.lose_requests_with = b"index=1"  # segments at 1…, 10…, 1000000…
         queue = site.queue(driver=False, server=proxy.name)
         job_id = site.cups.lp(queue, "-o", "raw", tmp_path / "raw")
         eventually(lambda: proxy.lost > 1)
@@ -190,7 +197,7 @@ def test_segments_go_over_a_line_that_breaks(own_site: PrintSite, tmp_path: Path
 
 
 def test_stray_sigterm_loses_nothing(own_site: PrintSite, tmp_path: Path) -> None:
-    """A SIGTERM that does not come from CUPS (a shutdown) makes CUPS run the job again."""
+    """After a SIGTERM that is not from CUPS (a shutdown), CUPS runs the job again."""
     site = own_site
     data = os.urandom(6_000_000)
     (tmp_path / "raw").write_bytes(data)
@@ -210,7 +217,7 @@ def test_stray_sigterm_loses_nothing(own_site: PrintSite, tmp_path: Path) -> Non
 
 
 def test_cancel_after_submission(own_site: PrintSite) -> None:
-    """Who cancels a job that the cloud has is told so; it is delivered, once."""
+    """The canceled job says that the cloud has it, and is delivered once."""
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")
@@ -223,8 +230,11 @@ def test_cancel_after_submission(own_site: PrintSite) -> None:
 
 
 def test_offline_location(own_site: PrintSite) -> None:
-    """apple/cups#4185, #3661: no job goes on for ever. With handover=complete it ends as accepted
-    after waittimeout and says that delivery was not seen."""
+    """apple/cups#4185, #3661: no job goes on forever.
+
+    With handover=complete, the job ends as accepted after waittimeout, and says that delivery was
+    not seen.
+    """
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     queue = site.queue(driver=False, options="?waittimeout=1&handover=complete")
@@ -239,8 +249,10 @@ def test_offline_location(own_site: PrintSite) -> None:
     ("wait", "expected"), [("submitted", "Accepted by"), ("received", "Received at Paris")]
 )
 def test_wait_levels(site: PrintSite, wait: str, expected: str) -> None:
-    """cloud-print-connector#459, apple/cups#1122: accepted, received and delivered are three words.
-    wait=submitted and wait=received end the job that early, and say no more than is so."""
+    """cloud-print-connector#459, apple/cups#1122: accepted, received and delivered are distinct.
+
+    wait=submitted and wait=received end the job that early, and claim no more than is known.
+    """
     device = site.device("--type", "viewer")
     queue = site.queue(f"Paris:{device}", driver=False, options=f"?wait={wait}")
     job_id = site.cups.lp(queue, data=b"x")
@@ -254,7 +266,7 @@ def test_wait_levels(site: PrintSite, wait: str, expected: str) -> None:
     [("delete", 7, "Deleted at Paris"), ("trash", 7, "Moved to the trash"), ("save", 9, "")],
 )
 def test_recipients_decision(site: PrintSite, verb: str, state: int, message: str) -> None:
-    """Deleted or trashed at the cloud: canceled. Saved by its recipient: completed."""
+    """A job deleted or trashed at the cloud is canceled; a saved job is completed."""
     device = site.device("--type", "viewer")
     job_id = site.cups.lp(site.queue(f"Paris:{device}", driver=False), data=b"x")
     (cloud_job,) = [
@@ -272,7 +284,7 @@ def test_recipients_decision(site: PrintSite, verb: str, state: int, message: st
 
 @pytest.mark.parametrize("size", [1000, 700_000], ids=["putfile", "segments"])
 def test_lost_answer_of_a_submit(own_site: PrintSite, tmp_path: Path, size: int) -> None:
-    """The job is held and says why; nothing is printed twice until a person releases it."""
+    """The job is held with a reason; nothing prints twice until a person releases it."""
     site = own_site
     (tmp_path / "raw").write_bytes(os.urandom(size))
     with TcpProxy(site.server) as proxy:
@@ -297,7 +309,7 @@ def test_lost_answer_of_a_submit(own_site: PrintSite, tmp_path: Path, size: int)
 def test_lost_answer_of_a_server_that_knows_keys(
     own_site: PrintSite, tmp_path: Path, size: int, policy: str
 ) -> None:
-    """With an Idempotency-Key the submit is repeated, and printed exactly once."""
+    """With an Idempotency-Key the submit is repeated, and prints exactly once."""
     site = own_site
     (tmp_path / "raw").write_bytes(os.urandom(size))
     with TcpProxy(site.server) as proxy:
@@ -312,7 +324,7 @@ def test_lost_answer_of_a_server_that_knows_keys(
 
 
 def test_crash_while_the_server_decides(own_site: PrintSite) -> None:
-    """The backend dies between submit and answer; the next run asks again and prints once."""
+    """If the backend dies between submit and answer, the next run asks again and prints once."""
     site = own_site
     with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
@@ -327,7 +339,7 @@ def test_crash_while_the_server_decides(own_site: PrintSite) -> None:
 
 
 def test_lost_answer_with_drop(own_site: PrintSite) -> None:
-    """onambiguous=drop: at most once, and the job says so."""
+    """onambiguous=drop prints at most once, and the job says so."""
     site = own_site
     with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
@@ -339,13 +351,13 @@ def test_lost_answer_with_drop(own_site: PrintSite) -> None:
         assert job["job-state"] == 7
         assert "never sends a job twice" in job["job-printer-state-message"]
         proxy.lose_answers_after = None
-        time.sleep(1.1)  # the restart is told from the first run by its second
+        time.sleep(1.1)  # CUPS dates the restart by the second
         site.cups.run("lp", "-i", str(job_id), "-H", "restart")
         eventually(lambda: len(site.cloud.jobs()) == 2)
 
 
 def test_crash_between_submit_and_exit(own_site: PrintSite) -> None:
-    """The backend crashes while it waits for delivery: run again, it submits nothing again."""
+    """A backend that crashes while it waits for delivery submits nothing again."""
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     queue = site.queue(driver=False)
@@ -359,8 +371,7 @@ def test_crash_between_submit_and_exit(own_site: PrintSite) -> None:
 
 
 def test_power_failure_while_waiting(own_site: PrintSite) -> None:
-    """apple/cups#3810: cupsd and backend die together before the job ends; after the restart it
-    ends and was printed once."""
+    """apple/cups#3810: cupsd and backend die before the job ends; the job ends and printed once."""
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")
@@ -373,7 +384,7 @@ def test_power_failure_while_waiting(own_site: PrintSite) -> None:
 
 
 def test_paused_queue(own_site: PrintSite) -> None:
-    """cupsdisable stops the backend; cupsenable goes on waiting, and nothing prints again."""
+    """cupsdisable stops the backend; after cupsenable it waits on, and nothing prints again."""
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     queue = site.queue(driver=False)
@@ -388,8 +399,10 @@ def test_paused_queue(own_site: PrintSite) -> None:
 
 
 def test_paused_while_the_server_decides(own_site: PrintSite) -> None:
-    """A queue that is paused before a submit is answered: nobody knows, so the job is held when
-    the queue goes on, and is not sent again until a person releases it."""
+    """A queue paused during a submit holds the job, because the result is unknown.
+
+    The job is not sent again until a person releases it.
+    """
     site = own_site
     with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
@@ -411,7 +424,7 @@ def test_paused_while_the_server_decides(own_site: PrintSite) -> None:
 
 
 def test_restart_of_a_finished_job_prints_again(site: PrintSite) -> None:
-    """Who restarts a finished job wants it again, and gets it once more."""
+    """A finished job that is restarted prints once more."""
     device = site.device()
     job_id = site.cups.lp(site.queue(f"Paris:{device}", driver=False), data=b"x")
     for count in (1, 2, 3):
@@ -425,7 +438,7 @@ def test_restart_of_a_finished_job_prints_again(site: PrintSite) -> None:
 
 
 def test_restarts_within_one_second(site: PrintSite) -> None:
-    """CUPS dates its jobs by the second; each restart is a print all the same."""
+    """Each restart is a print, although CUPS dates its jobs by the second."""
     device = site.device()
     queue = site.queue(f"Paris:{device}", driver=False, options="?wait=submitted")
     job_id = site.cups.lp(queue, data=b"x")
@@ -436,7 +449,7 @@ def test_restarts_within_one_second(site: PrintSite) -> None:
 
 
 def test_several_files_and_one_fails(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """CUPS ends a job whose second of three files fails; restarted, it goes on where it was."""
+    """CUPS ends a job whose second of three files fails; restarted, it resumes there."""
     site = own_site
     with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
@@ -453,13 +466,15 @@ def test_several_files_and_one_fails(own_site: PrintSite, pdfs: dict[int, Path])
         jobs = site.wait_jobs(lambda jobs: len(jobs) == 4)
         eventually(lambda: site.cups.job(job_id)["job-state"] == 9)
     sizes = [job["size"] for job in jobs]
-    assert sizes[1] == pytest.approx(sizes[2], rel=0.01)  # the ambiguous one, released by a person
+    assert sizes[1] == pytest.approx(sizes[2], rel=0.01)  # the ambiguous job, released by a person
     assert len(site.cloud.jobs()) == 4
 
 
 def test_server_that_answers_nonsense(own_site: PrintSite) -> None:
-    """A login page in front of the server is an outage: told clearly, and when the page is gone
-    the job is printed, once."""
+    """A login page in front of the server counts as an outage, and is named in the message.
+
+    When the page is gone, the job prints once.
+    """
     from scripted_server import Answer, Request, ScriptedServer
 
     page = Answer("<html>Sign in</html>", content_type="text/html")
@@ -516,7 +531,7 @@ def test_status_query_never_submits_again(own_site: PrintSite) -> None:
 def test_wrong_configuration(
     own_site: PrintSite, break_it: Callable[[PrintSite], object], says: str
 ) -> None:
-    """The queue stops with one clear message and keeps its jobs; mended, it prints them."""
+    """The queue stops with one clear message and keeps its jobs; once fixed, it prints them."""
     site = own_site
     break_it(site)
     queue = site.queue(driver=False)
@@ -531,7 +546,7 @@ def test_wrong_configuration(
 
 
 def test_wrong_uri(site: PrintSite) -> None:
-    """A queue with a wrong URI stops and says what is wrong with it."""
+    """A queue with a wrong URI stops and explains the error."""
     queue = site.queue("Paris")
     site.cups.lp(queue, data=b"x")
     eventually(lambda: site.cups.printer(queue)["printer-state"] == 5)
@@ -539,7 +554,7 @@ def test_wrong_uri(site: PrintSite) -> None:
 
 
 def test_class_tries_its_other_member(own_site: PrintSite) -> None:
-    """In a class, a server that is away leaves the job to the other member, once."""
+    """A class gives the job to its other member if a server is away, once."""
     site = own_site
     away = site.queue_to_nobody()
     there = site.queue(driver=False)
@@ -547,7 +562,7 @@ def test_class_tries_its_other_member(own_site: PrintSite) -> None:
         site.cups.run("lpadmin", "-p", queue, "-c", "all")
     site.cups.run("cupsenable", "all")
     site.cups.run("cupsaccept", "all")
-    for _ in range(2):  # CUPS takes the members in turn: one of the two meets the one that is away
+    for _ in range(2):  # one of the two meets the member that is away
         job_id = site.cups.lp("all", data=b"x")
         assert site.cups.wait_job(job_id)["job-state"] == 9
     assert len(site.cloud.jobs()) == 2
@@ -556,7 +571,7 @@ def test_class_tries_its_other_member(own_site: PrintSite) -> None:
 
 
 def _class_of(site: PrintSite, proxy: TcpProxy) -> tuple[str, str]:
-    """A class "both" of a queue through the proxy and of one that is paused; their names."""
+    """A class "both" of a queue through the proxy and of a paused queue; their names."""
     site.configure(server=proxy.name)
     entry = site.config / "servers.d" / "direct.toml"
     entry.touch(mode=0o600)
@@ -572,7 +587,7 @@ def _class_of(site: PrintSite, proxy: TcpProxy) -> tuple[str, str]:
 
 
 def test_class_does_not_print_an_ambiguous_job_elsewhere(own_site: PrintSite) -> None:
-    """Nobody knows whether one member has printed the job, so no other member does."""
+    """No other member prints a job that one member may have printed."""
     site = own_site
     with TcpProxy(site.server) as proxy:
         _, second = _class_of(site, proxy)
@@ -586,7 +601,7 @@ def test_class_does_not_print_an_ambiguous_job_elsewhere(own_site: PrintSite) ->
 
 
 def test_class_waits_for_the_member_that_may_have_the_job(own_site: PrintSite) -> None:
-    """A member that loses an answer and is then away keeps the job, for it can settle it."""
+    """A member that lost an answer and is then away keeps the job, because it may have it."""
     site = own_site
     with TcpProxy(site.server) as proxy:
         _, second = _class_of(site, proxy)
@@ -602,7 +617,7 @@ def test_class_waits_for_the_member_that_may_have_the_job(own_site: PrintSite) -
 
 
 def test_crash_of_one_member_is_no_matter_for_another(own_site: PrintSite) -> None:
-    """A job that died with one member while it was submitted is held when another gets it."""
+    """A job that crashed while one member submitted it is held when another member gets it."""
     site = own_site
     with TcpProxy(site.server) as proxy:
         first, second = _class_of(site, proxy)
@@ -632,7 +647,7 @@ def test_moved_job(site: PrintSite) -> None:
 
 
 def test_job_uuid_of_somebody_else(site: PrintSite) -> None:
-    """A client may choose its job-uuid; a document is not taken for another job's for that."""
+    """A repeated job-uuid, which clients may choose, does not mix up documents."""
     device = site.device()
     queue = site.queue(f"Paris:{device}", driver=False)
     chosen = "job-uuid=urn:uuid:00000000-0000-0000-0000-000000000001"
@@ -642,7 +657,7 @@ def test_job_uuid_of_somebody_else(site: PrintSite) -> None:
 
 
 def test_restart_after_a_kill_that_cups_takes_for_success(own_site: PrintSite) -> None:
-    """CUPS calls a job completed whose backend was killed; who restarts it gets it printed."""
+    """CUPS counts a job as completed if its backend was killed; a restart prints it."""
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")

@@ -1,4 +1,4 @@
-"""Servers, or proxies in front of them, that take requests of a certain size only."""
+"""Servers or proxies that limit the size of requests."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ COMPLETED = 9
 
 
 class Limited:
-    """A script of a server that takes bodies of `limit_bytes` at most, and the `documents` that
-    were submitted to it."""
+    """A script of a server that accepts bodies of up to `limit_bytes`.
+
+    `documents` are the documents submitted to the server.
+    """
 
     def __init__(self, limit_bytes: int = 1 << 30) -> None:
         self.limit_bytes = limit_bytes
@@ -56,7 +58,7 @@ def _print(
 
 @pytest.fixture
 def document(tmp_path: Path) -> Path:
-    """400,000 bytes that do not get shorter."""
+    """400,000 incompressible bytes."""
     path = tmp_path / "raw"
     path.write_bytes(random.Random(1).randbytes(400_000))
     return path
@@ -64,7 +66,7 @@ def document(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("segment_bytes", [100_000, 1_000_000])
 def test_configured_size(own_site: PrintSite, document: Path, segment_bytes: int) -> None:
-    """No request is larger, and no single one either."""
+    """No request is larger than the setting, not even a single one."""
     script = Limited()
     with ScriptedServer(script) as server:
         sizes = f"segment_bytes = {segment_bytes}\nlargest_segment_bytes = {segment_bytes}\n"
@@ -76,7 +78,7 @@ def test_configured_size(own_site: PrintSite, document: Path, segment_bytes: int
 
 
 def test_single_request_that_is_too_large(own_site: PrintSite, document: Path) -> None:
-    """Nothing was accepted, so the same bytes go by segments, and are printed once."""
+    """After the refusal, the same bytes go by segments, and are printed once."""
     script = Limited(150_000)
     with ScriptedServer(script) as server:
         state, _ = _print(own_site, server, document)
@@ -84,7 +86,7 @@ def test_single_request_that_is_too_large(own_site: PrintSite, document: Path) -
 
 
 def test_no_request_is_small_enough(own_site: PrintSite, document: Path) -> None:
-    """The job is held and says what to do."""
+    """The job is held and names the next step."""
     script = Limited(30_000)
     with ScriptedServer(script) as server:
         state, message = _print(own_site, server, document)

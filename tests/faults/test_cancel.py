@@ -1,4 +1,4 @@
-"""Cancel at every step: the backend ends without waiting for any answer, and says what is so."""
+"""Cancel at every step: the backend ends without waiting for an answer, and says what is true."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from print_site import PrintSite, eventually
 from tcp_proxy import TcpProxy
 
 SMALL, LARGE = 1000, 3_000_000
-# request → size of a document that needs it, a piece of it that no other request has, and what a
-# person who cancels then is told (nothing where nothing can have been printed)
+# Request → size of a document that needs it, a unique part of it, and the message after a cancel
+# (none if nothing can have been printed).
 STEPS: dict[str, tuple[int, bytes, str]] = {
     "tempfile": (LARGE, b"POST /api/tempfile", ""),
     "first putsegment": (LARGE, b"&index=0", ""),
@@ -27,7 +27,7 @@ STEPS: dict[str, tuple[int, bytes, str]] = {
 
 @pytest.fixture(scope="module")
 def slow() -> Iterator[PrintSite]:
-    """A site whose backend would wait a minute for an answer."""
+    """A site whose backend would wait for an answer for a minute."""
     with PrintSite() as site:
         yield site
 
@@ -35,7 +35,7 @@ def slow() -> Iterator[PrintSite]:
 @pytest.mark.parametrize("moment", ["at_request", "at_answer"])
 @pytest.mark.parametrize("step", STEPS)
 def test_cancel(slow: PrintSite, tmp_path: Path, step: str, moment: str) -> None:
-    """The proxy keeps request or answer back until the backend has gone."""
+    """The proxy withholds request or answer until the backend has ended."""
     site = slow
     size, piece, told = STEPS[step]
     (tmp_path / "raw").write_bytes(random.Random(step).randbytes(size))

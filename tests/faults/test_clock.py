@@ -1,5 +1,7 @@
-"""The wall clock is set back a day while nobody is at work: the times that are on the disk lie in
-the future, and what was begun is brought to its end all the same."""
+"""The wall clock is set back a day while no program runs.
+
+Times on the disk are in the future, and all work is finished nevertheless.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,10 @@ COMPLETED = 9
 def test_both_processes_were_killed_before(
     own_site: PrintSite, tmp_path: Path, is_noted: bool
 ) -> None:
-    """Their job is restarted, whether the note of its run is still there or the journal alone knows
-    of it. It goes on with its upload, and is printed once."""
+    """The job restarts, with a note of its run or with the journal alone.
+
+    The upload resumes, and the job prints once.
+    """
     site = own_site
     site.configure_statusd("orphan_after_s = 1")
     data = random.Random(17).randbytes(3_000_000)
@@ -39,7 +43,7 @@ def test_both_processes_were_killed_before(
         proxy.at_request = (b"&index=1", lambda: _kill_all(site))
         queue = site.queue(driver=False, server=proxy.name)
         job_id = site.cups.lp(queue, "-o", "raw", tmp_path / "raw")
-        assert site.cups.wait_job(job_id)["job-state"] == COMPLETED  # as CUPS takes it
+        assert site.cups.wait_job(job_id)["job-state"] == COMPLETED  # CUPS counts it as completed
         assert site.cloud.jobs() == []
         if not is_noted:
             shutil.rmtree(site.state / "runs")
@@ -60,7 +64,7 @@ def _kill_all(site: PrintSite) -> None:
 
 
 def _set_back(state: Path) -> None:
-    """What a clock that is set back leaves behind: nobody can set this machine's."""
+    """Simulate a clock that was set back, because this machine's clock cannot be set."""
     with closing(sqlite3.connect(state / "journal.db", isolation_level=None)) as db:
         tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         for (table,) in tables:

@@ -1,4 +1,4 @@
-"""Full disks and damaged spool files: a clear error, the job is kept, no half document goes out."""
+"""Full disks and damaged spool files: a clear error, a kept job, no half document."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _raw(path: Path) -> Path:
 
 
 def test_state_folder_is_full(own_site: PrintSite, tmp_path: Path) -> None:
-    """Nothing is sent without a journal; with room again, the job is printed."""
+    """Nothing is sent without a journal; with room again, the job prints."""
     site = own_site
     with small_disk(site.state, 512) as state:
         filler = fill(state)
@@ -41,7 +41,7 @@ def test_state_folder_is_full(own_site: PrintSite, tmp_path: Path) -> None:
 def test_state_folder_gets_full(
     own_site: PrintSite, tmp_path: Path, piece: bytes, moment: str
 ) -> None:
-    """Whenever that happens, the job is held, and printed once when there is room again."""
+    """At any moment, the job is held, and prints once when there is room again."""
     site = own_site
     with small_disk(site.state, 512) as state, TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
@@ -58,8 +58,10 @@ def test_state_folder_gets_full(
 
 
 def test_state_folder_gets_full_while_the_poller_follows(own_site: PrintSite) -> None:
-    """What can not be noted is told to nobody: the poller ends with the reason. The next one, with
-    room again, sees the delivery, and the job ends as it should, printed once."""
+    """A poller that cannot write its journal tells nobody, and ends with the reason.
+
+    The next poller, with room again, sees the delivery. The job ends right and prints once.
+    """
     site = own_site
     site.cloud.cli("location", "offline", "Paris")
     with small_disk(site.state, 1024) as state:
@@ -80,7 +82,7 @@ def test_state_folder_gets_full_while_the_poller_follows(own_site: PrintSite) ->
 
 
 def test_spool_folder_is_full(own_site: PrintSite, tmp_path: Path) -> None:
-    """CUPS takes no job that it can not store; what it has taken before is printed."""
+    """CUPS accepts no job that it cannot store; earlier jobs print."""
     site = own_site
     spool = site.cups.root / "spool"
     owner = spool.stat()
@@ -104,7 +106,7 @@ def test_spool_folder_is_full(own_site: PrintSite, tmp_path: Path) -> None:
 
 
 def test_spool_file_shrinks(own_site: PrintSite, tmp_path: Path) -> None:
-    """Somebody truncates the file while it is read: held, and nothing was submitted."""
+    """A file that is truncated while it is read holds the job, and nothing is submitted."""
     site = own_site
     with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
@@ -123,7 +125,7 @@ def test_spool_file_shrinks(own_site: PrintSite, tmp_path: Path) -> None:
 
 
 def test_spool_file_is_gone(own_site: PrintSite, tmp_path: Path) -> None:
-    """The file can not be opened: held, with the system's reason."""
+    """A missing file holds the job, with the system's reason."""
     site = own_site
     site.cloud.stop()
     queue = site.queue(driver=False)

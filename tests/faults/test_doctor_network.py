@@ -1,4 +1,4 @@
-"""The doctor's checks of the way to a server, each by a fault made for real, and its advice."""
+"""The doctor's checks of the way to a server: each fault is real, and its advice is compared."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def way(server: str, *, ca: Path | None = None, proxy: str | None = None) -> Way
 
 
 def found(there: Way) -> dict[str, Finding]:
-    """What the doctor finds, by check."""
+    """The doctor's findings by check."""
     findings = list(check_way(there, now))
     assert all(each.fix for each in findings if each.severity is not Severity.OK)
     assert not any(".." in text for each in findings for text in (each.text, each.fix))
@@ -82,7 +82,7 @@ def authority(tmp_path: Path) -> Authority:
 
 
 def test_a_good_certificate(authority: Authority) -> None:
-    """All steps are good, and until when the certificate is, is told."""
+    """All steps are good, and the certificate's end is reported."""
     ends = datetime.now(UTC) + 100 * DAY
     with authority.server(authority.issue(ends=ends)) as server:
         said = found(way(server, ca=authority.file))
@@ -101,7 +101,7 @@ def test_a_good_certificate(authority: Authority) -> None:
 def test_dates(
     authority: Authority, begins: timedelta, ends: timedelta, words: str, advice: str
 ) -> None:
-    """Before and after its time; the server's clock is looked at nevertheless."""
+    """A certificate outside its time is reported; the server's clock is still checked."""
     tls = authority.issue(begins=datetime.now(UTC) + begins, ends=datetime.now(UTC) + ends)
     with authority.server(tls) as server:
         said = found(way(server, ca=authority.file))
@@ -111,7 +111,7 @@ def test_dates(
 
 
 def test_it_expires_soon(authority: Authority) -> None:
-    """Which is told in time."""
+    """A certificate that expires soon is reported in time."""
     with authority.server(authority.issue(ends=datetime.now(UTC) + 5 * DAY)) as server:
         bad = found(way(server, ca=authority.file))["TLS"]
     assert bad.severity is Severity.WARNING
@@ -119,14 +119,14 @@ def test_it_expires_soon(authority: Authority) -> None:
 
 
 def test_another_name(authority: Authority) -> None:
-    """The certificate is somebody else's."""
+    """A certificate of another name is reported."""
     with authority.server(authority.issue("print.example.com")) as server:
         bad = found(way(server, ca=authority.file))["TLS"]
     assert "not valid for '127.0.0.1'" in bad.text and "the name from the certificate" in bad.fix
 
 
 def test_unknown_ca(authority: Authority, tmp_path: Path) -> None:
-    """Signed by a CA that is not trusted; or by itself."""
+    """A certificate of an untrusted CA or of itself is reported."""
     stranger = tmp_path / "stranger.pem"
     trustme.CA().cert_pem.write_to_path(str(stranger))
     with authority.server(authority.issue()) as server:
@@ -145,7 +145,7 @@ def test_unknown_ca(authority: Authority, tmp_path: Path) -> None:
 
 
 def test_a_client_certificate_is_demanded(authority: Authority) -> None:
-    """Cirrus Bridge has none, so the server must change."""
+    """The finding asks to change the server: Cirrus Bridge has no client certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.ca.issue_cert(HOST).configure_cert(context)
     authority.ca.configure_trust(context)
@@ -157,14 +157,14 @@ def test_a_client_certificate_is_demanded(authority: Authority) -> None:
 
 
 def test_no_tls(authority: Authority) -> None:
-    """The port speaks plain HTTP."""
+    """A port with plain HTTP is reported."""
     with ScriptedServer(lambda _: Answer()) as plain:
         bad = found(way(plain.name, ca=authority.file))["TLS"]
     assert bad.code == "CB-405" and 'encryption = "never"' in bad.fix
 
 
 def test_a_clock_that_differs() -> None:
-    """By the time that the server sends; one that sends none is taken for right."""
+    """The server's time is compared; a server without a time counts as right."""
     ahead = datetime.now(UTC) + timedelta(hours=3)
     lines = f"HTTP/1.1 200 OK\r\nDate: {ahead:%a, %d %b %Y %H:%M:%S} GMT\r\n\r\n"
     with ScriptedServer(lambda _: RawBytes(lines.encode())) as server:
@@ -176,7 +176,7 @@ def test_a_clock_that_differs() -> None:
 
 
 def test_expired_by_a_wrong_clock(authority: Authority) -> None:
-    """What to do first is said: the certificate may be good."""
+    """The first advice is to set the clock, because the certificate may be good."""
     tls = authority.issue(begins=datetime.now(UTC) - 2 * DAY, ends=datetime.now(UTC) - DAY)
     with authority.server(tls) as server:
         there = way(server, ca=authority.file)
@@ -186,14 +186,14 @@ def test_expired_by_a_wrong_clock(authority: Authority) -> None:
 
 
 def test_a_name_that_is_none() -> None:
-    """RFC 6761, 6.4: .invalid never is one."""
+    """RFC 6761, 6.4: .invalid never resolves."""
     bad = found(way("print.invalid:443"))["DNS"]
     assert bad.code == "CB-411" and "print.invalid can not be looked up" in bad.text
     assert "getent hosts print.invalid" in bad.fix
 
 
 def test_a_closed_port() -> None:
-    """Nobody listens there, and the steps behind it are left out."""
+    """A closed port is reported, and later steps are left out."""
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
     said = found(way(f"{HOST}:{port}"))
@@ -202,7 +202,7 @@ def test_a_closed_port() -> None:
 
 
 def test_nobody_accepts() -> None:
-    """Packets get lost, as behind a firewall: the queue of the port is full."""
+    """Lost packets, as behind a firewall, are reported: the port's queue is full."""
     with socket.create_server((HOST, 0), backlog=0) as full, contextlib.ExitStack() as stack:
         for _ in range(3):
             client = stack.enter_context(socket.socket())
@@ -214,7 +214,7 @@ def test_nobody_accepts() -> None:
 
 
 def test_tls_that_stalls(authority: Authority) -> None:
-    """The port is open, and nothing comes."""
+    """An open port that sends nothing is reported."""
     with socket.create_server((HOST, 0)) as silent:
         there = way(f"{HOST}:{silent.getsockname()[1]}", ca=authority.file)
         bad = found(Way(there.name, there.endpoint, True, there.cas, timeout_s=0.5))["TLS"]
@@ -222,7 +222,7 @@ def test_tls_that_stalls(authority: Authority) -> None:
 
 
 def test_a_closed_proxy(authority: Authority) -> None:
-    """The proxy is named, not the server; its password is not."""
+    """The finding names the proxy, not the server, and hides the proxy's password."""
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
     proxy = f"http://user:pass-word@{HOST}:{port}"
@@ -233,7 +233,7 @@ def test_a_closed_proxy(authority: Authority) -> None:
 
 
 def test_a_proxy_that_refuses(authority: Authority) -> None:
-    """It makes no tunnel to the server."""
+    """A proxy that refuses the tunnel is reported."""
     with ScriptedServer(lambda _: Answer("", 501)) as proxy:
         server = way("print.example.com:443", ca=authority.file, proxy=f"http://{proxy.name}")
         said = found(server)
@@ -242,20 +242,22 @@ def test_a_proxy_that_refuses(authority: Authority) -> None:
 
 
 def test_through_a_proxy(authority: Authority) -> None:
-    """The certificate is the server's, for the server's name, which this machine can not look up;
-    the proxy is told who we are."""
+    """The certificate must fit the server's name, which this machine cannot look up.
+
+    The proxy gets our credentials.
+    """
     tls = authority.issue("print.invalid")
     with authority.server(tls) as server, _tunnel(server) as (proxy, heads):
         there = way("print.invalid:443", ca=authority.file, proxy=f"http://user:p%40ss@{proxy}")
         said = found(there)
     assert said["TLS"].severity is Severity.OK and said["clock"].severity is Severity.OK
-    asked = [head for head in heads if head]  # a look whether it is there asks nothing
+    asked = [head for head in heads if head]  # a check that the port is open sends nothing
     assert asked and all(b"Proxy-Authorization: Basic dXNlcjpwQHNz" in head for head in asked)
 
 
 @contextlib.contextmanager
 def _tunnel(server: str) -> Iterator[tuple[str, list[bytes]]]:
-    """A proxy that connects everybody to one server; its HOST:PORT, and the requests to it."""
+    """A proxy that connects every request to one server; its HOST:PORT, and the requests."""
     host, _, port = server.rpartition(":")
     heads: list[bytes] = []
 

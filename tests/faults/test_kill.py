@@ -1,4 +1,4 @@
-"""kill -9 at every step: the job goes on where it was, and is printed exactly once."""
+"""`kill -9` at every step: the job resumes, and prints exactly once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from print_site import PrintSite, document, eventually
 from tcp_proxy import TcpProxy
 
 SMALL, LARGE = 1000, 3_000_000
-# request → size of a document that needs it, and a piece of it that no other request has
+# Request → size of a document that needs it, and a unique part of it.
 STEPS: dict[str, tuple[int, bytes]] = {
     "putfile": (SMALL, b"PUT /api/putfile?"),
     "tempfile": (LARGE, b"POST /api/tempfile"),
@@ -37,8 +37,10 @@ def faulty() -> Iterator[PrintSite]:
 def _print(
     site: PrintSite, proxy: TcpProxy, path: Path, size: int
 ) -> tuple[str, int, Callable[[], list[bytes]]]:
-    """Print `size` bytes of noise through the proxy to a device of their own: the queue, the CUPS
-    job id, and what reads the documents that the device got."""
+    """Print `size` bytes of noise through the proxy to a device of their own.
+
+    Return the queue, the CUPS job id, and a function that reads the device's documents.
+    """
     path.write_bytes(random.Random(size).randbytes(size))
     site.configure(server=proxy.name)
     device = site.device()
@@ -50,7 +52,7 @@ def _print(
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("step", STEPS)
 def test_worker(faulty: PrintSite, tmp_path: Path, step: str, moment: str) -> None:
-    """The process that works is killed: CUPS runs the job again, which goes on."""
+    """When the working process is killed, CUPS runs the job again, and it resumes."""
     site = faulty
     size, piece = STEPS[step]
     path = tmp_path / "raw"
@@ -71,7 +73,7 @@ def test_worker(faulty: PrintSite, tmp_path: Path, step: str, moment: str) -> No
 
 @pytest.mark.parametrize("step", STEPS)
 def test_supervisor(faulty: PrintSite, tmp_path: Path, step: str) -> None:
-    """The process that CUPS sees is killed: CUPS takes the job for completed, and it is."""
+    """CUPS counts a job as completed when the process that it sees is killed, and rightly."""
     site = faulty
     size, piece = STEPS[step]
     path = tmp_path / "raw"
@@ -86,16 +88,16 @@ def test_supervisor(faulty: PrintSite, tmp_path: Path, step: str) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_at_any_moment(faulty: PrintSite, tmp_path: Path, seed: int) -> None:
-    """The worker is killed at moments that no step of it has chosen, three times in a row."""
+    """The worker is killed at random moments, three times in a row."""
     site = faulty
     rng = random.Random(seed)
     path = tmp_path / "raw"
     with TcpProxy(site.server) as proxy:
-        proxy.bytes_per_s = 250_000  # of each connection: no run is done before it is killed
+        proxy.bytes_per_s = 250_000  # of each connection: no run ends before it is killed
         _, job_id, documents = _print(site, proxy, path, 4_000_000 + seed)
         killed: set[int] = set()
         for _ in range(3):
-            eventually(lambda: set(site.workers()) - killed)  # those do not end at once
+            eventually(lambda: set(site.workers()) - killed)  # a kill takes a moment
             time.sleep(rng.uniform(0.0, 0.8))
             worker = site.worker()
             os.kill(worker, signal.SIGKILL)
@@ -105,8 +107,7 @@ def test_at_any_moment(faulty: PrintSite, tmp_path: Path, seed: int) -> None:
 
 
 def test_again_and_again(faulty: PrintSite, tmp_path: Path) -> None:
-    """What kills each run must not keep the queue busy for ever: the job is held and says so;
-    released, it is printed."""
+    """A job whose runs are all killed is held with a message; released, it prints."""
     site = faulty
     path = tmp_path / "raw"
     with TcpProxy(site.server) as proxy:
@@ -127,8 +128,10 @@ def test_again_and_again(faulty: PrintSite, tmp_path: Path) -> None:
 
 
 def test_cupsd_alone(faulty: PrintSite, tmp_path: Path) -> None:
-    """cupsd dies while a backend works, and comes back: the old backend leaves the job to the new
-    one, and it is printed once."""
+    """When cupsd dies and returns, the old backend leaves the job to the new one.
+
+    The job prints once.
+    """
     site = faulty
     path = tmp_path / "raw"
     with TcpProxy(site.server) as proxy:

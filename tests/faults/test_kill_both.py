@@ -1,5 +1,7 @@
-"""Both processes of a backend are killed at once, and CUPS takes what they did for printed: the
-poller finds it, and each document is printed once all the same."""
+"""Both processes of a backend are killed at once, and CUPS counts their job as printed.
+
+The poller notices, and each document prints exactly once.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,11 @@ COMPLETED = 9
 
 @pytest.fixture
 def watched(own_site: PrintSite) -> Iterator[PrintSite]:
-    """A site with a poller that looks for such jobs soon."""
+    """A site whose poller looks for such jobs soon."""
     with (own_site.config / "bridge.toml").open("a") as file:
         file.write("[statusd]\norphan_after_s = 4\n")
     with own_site.statusd():
-        eventually(lambda: "event=started" in own_site.statusd_log())  # it has read that
+        eventually(lambda: "event=started" in own_site.statusd_log())  # the settings are read
         yield own_site
 
 
@@ -39,7 +41,7 @@ def _kill_both(site: PrintSite) -> None:
 
 @contextlib.contextmanager
 def _journal_in_use(site: PrintSite) -> Iterator[None]:
-    """Nobody else can write it, so that a run does not come to its first step."""
+    """The journal is locked, so that a run cannot reach its first step."""
     eventually(lambda: (site.state / "journal.db").exists())
     with contextlib.closing(sqlite3.connect(site.state / "journal.db", isolation_level=None)) as db:
         db.execute("BEGIN IMMEDIATE")
@@ -47,7 +49,7 @@ def _journal_in_use(site: PrintSite) -> Iterator[None]:
 
 
 def test_before_the_journal_knows_of_it(watched: PrintSite) -> None:
-    """The only document of a job, of which no trace is in the journal."""
+    """The only document of a job without a trace in the journal prints."""
     queue = watched.queue(driver=False)
     with _journal_in_use(watched):
         job_id = watched.cups.lp(queue, data=b"the document")
@@ -64,7 +66,7 @@ def test_before_the_journal_knows_of_it(watched: PrintSite) -> None:
 def test_before_the_journal_knows_of_the_first_of_several(
     watched: PrintSite, pdfs: dict[int, Path]
 ) -> None:
-    """The second is not taken for the first, and the first is printed after the others."""
+    """The second file does not pass for the first, which prints after the others."""
     with _journal_in_use(watched):
         job_id = watched.cups.lp(watched.queue(), pdfs[1], pdfs[4], pdfs[20])
         watched.worker()
@@ -77,7 +79,7 @@ def test_before_the_journal_knows_of_the_first_of_several(
 
 
 def test_worker_of_a_job_of_several_files(watched: PrintSite, pdfs: dict[int, Path]) -> None:
-    """CUPS aborts such a job when the backend asks to be run again; the rest is printed."""
+    """CUPS aborts a job that the backend wants to run again; the other files print."""
     with _journal_in_use(watched):
         job_id = watched.cups.lp(watched.queue(), pdfs[1], pdfs[4])
         os.kill(watched.worker(), signal.SIGKILL)
@@ -89,7 +91,7 @@ def test_worker_of_a_job_of_several_files(watched: PrintSite, pdfs: dict[int, Pa
 def test_worker_when_the_cloud_has_all_of_several_files(
     watched: PrintSite, pdfs: dict[int, Path]
 ) -> None:
-    """CUPS aborts such a job, too, though it is printed: it is told so, and sends nothing again."""
+    """CUPS aborts a job that is printed already; CUPS is told, and nothing is sent again."""
     watched.cloud.cli("location", "offline", "Paris")
     job_id = watched.cups.lp(watched.queue(options="?waittimeout=1"), pdfs[1], pdfs[4])
     watched.cups.wait_job(job_id, "held")
@@ -105,7 +107,7 @@ def test_worker_when_the_cloud_has_all_of_several_files(
 
 @pytest.mark.parametrize("knows_keys", [True, False])
 def test_while_it_is_submitted(watched: PrintSite, knows_keys: bool) -> None:
-    """A server that knows a repeated submit prints it once; with any other a person decides."""
+    """A server that knows a repeated submit prints once; with other servers, a person decides."""
     data = random.Random(7).randbytes(1000)
     with TcpProxy(watched.server) as proxy:
         watched.configure(server=proxy.name)
@@ -126,8 +128,10 @@ def test_while_it_is_submitted(watched: PrintSite, knows_keys: bool) -> None:
 
 
 def test_files_that_are_joined(watched: PrintSite, tmp_path: Path) -> None:
-    """CUPS waits for ever for a filter whose reader is gone. The poller says so, and that a restart
-    of CUPS helps; it prints the job once."""
+    """The poller says that a restart of CUPS helps, and the job prints once.
+
+    CUPS waits forever for a filter whose reader is gone.
+    """
     files = [tmp_path / "a", tmp_path / "b"]
     for number, path in enumerate(files):
         path.write_bytes(b"\x1bE" + random.Random(number).randbytes(500_000))
@@ -143,7 +147,7 @@ def test_files_that_are_joined(watched: PrintSite, tmp_path: Path) -> None:
 
 
 def test_cupsd_dies_while_it_joins_files(watched: PrintSite, tmp_path: Path) -> None:
-    """The data ends there, but the job does not: none of it is printed, and then all of it."""
+    """Nothing of the truncated data prints, and then all of the job does."""
     files = [tmp_path / "a", tmp_path / "b"]
     for number, path in enumerate(files):
         path.write_bytes(b"\x1bE" + random.Random(number).randbytes(200_000))

@@ -1,5 +1,4 @@
-"""More jobs at once than the machine bears: nobody is accused of anything, and each document is
-delivered once."""
+"""More jobs at once than the machine can handle: no false alarms, and one delivery each."""
 
 from __future__ import annotations
 
@@ -13,8 +12,10 @@ PATIENCE_S = 600.0
 
 
 def test_no_backend_is_taken_for_killed(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """A run that begins slowly, or whose end CUPS is slow to notice, is no orphan. Half of the jobs
-    have two files: one queue joins them, the next one runs the backend for each."""
+    """A run that begins slowly, or whose end CUPS notices late, is not an orphan.
+
+    Half of the jobs have two files: one queue joins them, the next one runs the backend for each.
+    """
     site = own_site
     site.configure_statusd("orphan_after_s = 1")
     queues = [site.queue(driver=bool(number % 2)) for number in range(QUEUES)]

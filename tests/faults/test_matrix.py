@@ -1,5 +1,7 @@
-"""Every fault at every request of both ways to the cloud: printed exactly once, or held and not
-printed at all. The faults are made on the wire, by a real proxy."""
+"""Every fault at every request of both ways to the cloud: printed exactly once, or held.
+
+A held job is not printed at all. A real proxy makes the faults on the wire.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from print_site import PrintSite, document, eventually
 from tcp_proxy import TcpProxy
 
 SMALL, LARGE = 1000, 1_500_000
-# request → size of a document that needs it, and a piece of it that no other request has
+# Request → size of a document that needs it, and a unique part of it.
 REQUESTS: dict[str, tuple[int, bytes]] = {
     "putfile": (SMALL, b"PUT /api/putfile?"),
     "tempfile": (LARGE, b"POST /api/tempfile"),
@@ -90,7 +92,7 @@ FAULTS: dict[str, Fault] = {
     "labelled text/html": _rewrite(mislabeled),
     "nothing": _instead(answer("200 OK", "")),
 }
-# nothing but these may hold a job: the server has said no, or something else has answered
+# Only these codes may hold a job: the server refused, or something else answered.
 MAY_HOLD = {"401", "404", "Error text", "login page", "short segment, wrong number", "nothing"}
 
 
@@ -104,9 +106,11 @@ def faulty() -> Iterator[PrintSite]:
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("request_name", REQUESTS)
 def test_once_or_held(faulty: PrintSite, tmp_path: Path, request_name: str, fault: str) -> None:
-    """The document is delivered once and the job completed, or it is held and not delivered; a
-    person who releases it gets it printed, once. No fault of a line stops the queue, whatever its
-    error policy (apple/cups#4757, #5735, #5544, PR #5123)."""
+    """The document is delivered once and the job completed, or it is held and not delivered.
+
+    A released job prints once. No fault of a line stops the queue, whatever its error policy
+    (apple/cups#4757, #5735, #5544, PR #5123).
+    """
     site = faulty
     size, piece = REQUESTS[request_name]
     data = random.Random(f"{request_name} {fault}").randbytes(size)
@@ -140,8 +144,10 @@ def test_once_or_held(faulty: PrintSite, tmp_path: Path, request_name: str, faul
 def test_an_id_that_another_job_has(
     faulty: PrintSite, tmp_path: Path, request_name: str, is_taken: bool
 ) -> None:
-    """The job is held and says so, whether the server took the document or not. After its release,
-    the job is printed once."""
+    """The job is held with a message, whether or not the server took the document.
+
+    After its release, the job prints once.
+    """
     site = faulty
     size, piece = REQUESTS[request_name]
     data = random.Random(f"{request_name} {is_taken}").randbytes(size)
@@ -168,7 +174,7 @@ def test_an_id_that_another_job_has(
     assert printed == [b"another document", data]
 
 
-# --- what lasts longer than a backend waits for
+# --- faults that last longer than a backend waits
 
 Lasting = Callable[[PrintSite, list[TcpProxy]], contextlib.AbstractContextManager[None]]
 FOR_EVER = 1_000_000
@@ -212,15 +218,14 @@ LASTING: Mapping[str, Lasting] = {
 
 @pytest.fixture(scope="module")
 def patient() -> Iterator[PrintSite]:
-    """A site whose CUPS gives a job little time, and which has a poller."""
+    """A site with a poller, whose CUPS gives a job little time."""
     with PrintSite(directives=["MaxJobTime 20"]) as site:
         yield site
 
 
 @pytest.mark.parametrize("fault", LASTING)
 def test_held_and_released_by_itself(patient: PrintSite, tmp_path: Path, fault: str) -> None:
-    """From each request on: the job is held, goes on when the fault is over, without a person, and
-    is printed once."""
+    """From each request on, the job is held, resumes without a person, and prints once."""
     site = patient
     jobs: dict[int, tuple[str, bytes]] = {}
     with contextlib.ExitStack() as ends:

@@ -1,4 +1,4 @@
-"""A server that tells of another job: ours is never taken for delivered, nor printed again."""
+"""A server that reports another job: ours does not count as delivered, and is not printed again."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_for_a_moment(faulty: PrintSite) -> None:
 
 @pytest.mark.parametrize("handover", ["hold", "complete"])
 def test_all_the_time(faulty: PrintSite, handover: str) -> None:
-    """The job is held and says what differs, again after each release, and the queue warns."""
+    """The job is held with the difference, again after each release, and the queue warns."""
     site = faulty
     before = len(site.cloud.jobs())
     with TcpProxy(site.server) as proxy:

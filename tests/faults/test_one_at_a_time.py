@@ -1,4 +1,4 @@
-"""Servers that can not take several segments at once: found out, remembered, and printed to."""
+"""Servers that cannot take several segments at once are detected, remembered, and used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scripted_server import Answer, Request, Reset, ScriptedServer
 
 
 class OneAtATime:
-    """A script that stores segments one at a time, and what it does with others meanwhile."""
+    """A script that stores segments one at a time, with an action for others meanwhile."""
 
     def __init__(self, refuse: Callable[[], Answer | Reset]) -> None:
         self._refuse = refuse
@@ -39,7 +39,7 @@ class OneAtATime:
             self.refused += 1
             return self._refuse()
         try:
-            time.sleep(0.1)  # long enough for others to come
+            time.sleep(0.1)  # long enough for other segments to come
             return self._store(request)
         finally:
             self._busy.release()
@@ -69,7 +69,7 @@ REFUSALS: dict[str, Callable[[], Answer | Reset]] = {
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_found_and_remembered(own_site: PrintSite, tmp_path: Path, refusal: str) -> None:
-    """The first job finds it out and is printed; the next one does not try again."""
+    """The first job detects the limit and prints; the next job does not try again."""
     site = own_site
     data = random.Random(refusal).randbytes(8_000_000)
     (tmp_path / "raw").write_bytes(data)
@@ -87,7 +87,7 @@ def test_found_and_remembered(own_site: PrintSite, tmp_path: Path, refusal: str)
 
 
 def test_server_with_one_thread(own_site: PrintSite, tmp_path: Path) -> None:
-    """A server that serves one connection until it ends lets the others wait for an answer."""
+    """A server with one connection at a time keeps the others waiting for an answer."""
     site = own_site
     data = random.Random(1).randbytes(6_000_000)
     (tmp_path / "raw").write_bytes(data)

@@ -1,4 +1,4 @@
-"""A server, a key, a journal or a cupsd that is away for long: nothing is lost or printed twice."""
+"""Long outages of server, key, journal or cupsd: nothing is lost or printed twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from print_site import PrintSite, document, eventually
 from tcp_proxy import TcpProxy
 
 COMPLETED, ABORTED, CANCELED = 9, 8, 7
-# CUPS cancels what is in processing for longer; by default after three hours
+# CUPS cancels a job that is processed for longer (three hours by default)
 MAX_JOB_TIME_S = 20
 
 
@@ -36,13 +36,16 @@ def _says(site: PrintSite, job_id: int, code: str) -> Callable[[], bool]:
 
 
 def _order(site: PrintSite) -> list[bytes]:
-    """The documents that the cloud has, in the order in which they came."""
+    """The documents of the cloud, in their order of arrival."""
     return [document(job) for job in site.cloud.jobs()]
 
 
 def test_a_night_without_the_server(brief: PrintSite) -> None:
-    """Jobs are held with the reason instead of being canceled; when the server is back, all of them
-    are printed in their order, each once. The queue says what waits, and says so no longer."""
+    """Jobs are held with the reason and are not canceled.
+
+    When the server is back, all of them print once, in order. The queue says what waits, until
+    nothing waits.
+    """
     site = brief
     queue = site.queue(driver=False)
     with site.statusd():
@@ -57,7 +60,7 @@ def test_a_night_without_the_server(brief: PrintSite) -> None:
         assert "connecting-to-device" not in _reasons(site, queue)
         eventually(lambda: "4 jobs are held until" in _message(site, queue))
         eventually(lambda: "connection refused" in _message(site, queue))
-        time.sleep(MAX_JOB_TIME_S + 5)  # CUPS would have canceled the first one by now
+        time.sleep(MAX_JOB_TIME_S + 5)  # CUPS would have canceled the first job by now
         site.cloud.come_back()
         for job_id in jobs:
             assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
@@ -75,7 +78,7 @@ def _reasons(site: PrintSite, queue: str) -> str:
 
 
 def test_contimeout_of_a_held_job(brief: PrintSite) -> None:
-    """Once it is over, the job says so, and waits for a person."""
+    """After contimeout, the job says so, and waits for a person."""
     site = brief
     site.cloud.stop()
     queue = site.queue(driver=False, options="?contimeout=25")
@@ -88,7 +91,7 @@ def test_contimeout_of_a_held_job(brief: PrintSite) -> None:
 
 
 def test_without_a_poller_the_job_waits_in_its_queue(brief: PrintSite) -> None:
-    """It survives MaxJobTime, says what to start, and is printed once."""
+    """The job survives MaxJobTime, says what to start, and prints once."""
     site = brief
     site.cloud.stop()
     job_id = site.cups.lp(site.queue(driver=False), data=b"x")
@@ -101,7 +104,7 @@ def test_without_a_poller_the_job_waits_in_its_queue(brief: PrintSite) -> None:
 
 
 def test_an_upload_that_takes_longer_than_cups_allows(brief: PrintSite, tmp_path: Path) -> None:
-    """It resumes in a new run where it stopped, so it comes to its end."""
+    """The upload resumes in a new run, so that it ends."""
     site = brief
     data = bytes(range(256)) * 20_000
     (tmp_path / "raw").write_bytes(data)
@@ -120,7 +123,7 @@ def test_an_upload_that_takes_longer_than_cups_allows(brief: PrintSite, tmp_path
 
 
 def test_a_delivery_that_takes_longer_than_cups_allows(brief: PrintSite) -> None:
-    """waittimeout=0 follows a job without a limit; CUPS has one, so the poller takes over."""
+    """waittimeout=0 has no limit, but CUPS has one, so the poller takes over."""
     site = brief
     site.cloud.cli("location", "offline", "Paris")
     with site.statusd():
@@ -132,7 +135,7 @@ def test_a_delivery_that_takes_longer_than_cups_allows(brief: PrintSite) -> None
 
 
 def test_a_journal_that_is_locked(own_site: PrintSite) -> None:
-    """The job is held, not tried until JobRetryLimit aborts it, and goes on by itself."""
+    """The job is held before JobRetryLimit aborts it, and goes on by itself."""
     site = own_site
     site.configure_statusd("orphan_after_s = 1")
     queue = site.queue(driver=False)
@@ -170,7 +173,7 @@ def test_a_key_that_is_replaced(own_site: PrintSite) -> None:
 
 
 def test_max_hold_time() -> None:
-    """CUPS cancels held jobs after MaxHoldTime, but not those that wait for a server."""
+    """CUPS cancels held jobs after MaxHoldTime, but not jobs that wait for a server."""
     with PrintSite(directives=["MaxHoldTime 12", f"MaxJobTime {MAX_JOB_TIME_S}"]) as site:
         with site.statusd():
             site.cloud.stop()
@@ -184,7 +187,7 @@ def test_max_hold_time() -> None:
 
 
 def test_more_jobs_than_cups_takes() -> None:
-    """CUPS refuses the next job, as it does whatever holds the others; what it took is printed."""
+    """CUPS refuses the next job as usual; accepted jobs print."""
     with PrintSite(directives=["MaxJobs 3", f"MaxJobTime {MAX_JOB_TIME_S}"]) as site:
         queue = site.queue(driver=False)
         with site.statusd():
@@ -201,7 +204,7 @@ def test_more_jobs_than_cups_takes() -> None:
 
 
 def test_a_class_without_a_member_that_works(brief: PrintSite) -> None:
-    """CUPS tries its members in turn; the job survives MaxJobTime and is printed once."""
+    """CUPS tries the members in turn; the job survives MaxJobTime and prints once."""
     site = brief
     for _ in range(2):
         site.cups.run("lpadmin", "-p", site.queue(driver=False), "-c", "all")
@@ -218,7 +221,7 @@ def test_a_class_without_a_member_that_works(brief: PrintSite) -> None:
 
 
 def test_a_held_job_that_is_canceled(brief: PrintSite) -> None:
-    """Nothing of it is sent when the server is back."""
+    """Nothing of the job is sent when the server is back."""
     site = brief
     site.cloud.stop()
     with site.statusd():
@@ -269,8 +272,10 @@ def test_a_lost_answer_and_then_an_outage(own_site: PrintSite, stop: str) -> Non
 
 
 def test_nobody_knows_and_a_person_prints_again(own_site: PrintSite) -> None:
-    """The first submit may have been accepted, whatever becomes of the second: no message says that
-    nothing was printed."""
+    """The first submit may have been accepted, whatever happens to the second.
+
+    So no message says that nothing was printed.
+    """
     site = own_site
     with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
@@ -291,7 +296,7 @@ def test_nobody_knows_and_a_person_prints_again(own_site: PrintSite) -> None:
 
 
 def test_a_waiting_job_that_is_moved(brief: PrintSite) -> None:
-    """It is printed at the other queue, so nobody is told to print it again."""
+    """The job prints at the other queue, so no message asks to print it again."""
     site = brief
     away, here = site.queue_to_nobody(), site.queue(driver=False)
     with site.statusd():
@@ -307,7 +312,7 @@ def test_a_waiting_job_that_is_moved(brief: PrintSite) -> None:
 
 
 def test_a_queue_that_leads_to_another_server_now(brief: PrintSite) -> None:
-    """Its waiting jobs are printed there, without anybody releasing them."""
+    """The queue's waiting jobs print at the new server, and nobody has to release them."""
     site = brief
     queue = site.queue_to_nobody()
     with site.statusd():
@@ -322,7 +327,7 @@ def test_a_queue_that_leads_to_another_server_now(brief: PrintSite) -> None:
 
 
 def test_a_person_who_holds_a_released_job(brief: PrintSite) -> None:
-    """The poller does not release it again."""
+    """The poller does not release the job again."""
     site = brief
     site.cloud.stop()
     queue = site.queue(driver=False)
@@ -334,14 +339,14 @@ def test_a_person_who_holds_a_released_job(brief: PrintSite) -> None:
         site.cups.wait_job(job_id, "pending")
         site.cups.run("lp", "-i", str(job_id), "-H", "hold")
         site.cups.run("cupsenable", queue)
-        time.sleep(15)  # longer than the poller waits before it releases jobs again
+        time.sleep(15)  # longer than the poller waits before another release
         site.cups.wait_job(job_id, "held")
         site.cups.run("lp", "-i", str(job_id), "-H", "resume")
         assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
 
 
 def test_a_job_that_is_changed_after_a_lost_answer(own_site: PrintSite) -> None:
-    """It is not the same submit any longer: a person hears that it may be printed, and decides."""
+    """The submit differs then: a person learns that the job may be printed, and decides."""
     site = own_site
     with TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
@@ -369,7 +374,7 @@ def test_a_job_that_is_changed_after_a_lost_answer(own_site: PrintSite) -> None:
 
 
 def test_files_that_are_joined(brief: PrintSite, tmp_path: Path) -> None:
-    """CUPS would abort their job if the backend failed before it has got all of them."""
+    """The backend reads all files before it fails, because CUPS would abort their job otherwise."""
     site = brief
     files = [tmp_path / name for name in "abc"]
     for number, path in enumerate(files):
@@ -387,7 +392,7 @@ def test_files_that_are_joined(brief: PrintSite, tmp_path: Path) -> None:
 def test_files_that_are_joined_when_their_worker_is_killed(
     own_site: PrintSite, tmp_path: Path
 ) -> None:
-    """CUPS runs the job again, as it does with a single file."""
+    """CUPS runs the job again, as with a single file."""
     site = own_site
     files = [tmp_path / name for name in "abc"]
     for number, path in enumerate(files):
@@ -401,7 +406,7 @@ def test_files_that_are_joined_when_their_worker_is_killed(
 
 
 def test_words_of_a_job_that_cups_aborts(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
-    """A file that is not the last one of its job fails while cupsd is busy: the job says why."""
+    """The job has a reason even if a file before the last one fails while cupsd is busy."""
     site = own_site
     piece = b"PUT /api/putfile"
     with TcpProxy(site.server) as proxy, contextlib.ExitStack() as busy:

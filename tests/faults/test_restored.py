@@ -1,5 +1,4 @@
-"""A cloud that is restored from a backup while a document is on its way: the right pages come out,
-once, or the job is held with words."""
+"""A cloud is restored from a backup during a transfer: the right pages once, or a held job."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ def faulty() -> Iterator[PrintSite]:
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_restored_while_it_is_sent(faulty: PrintSite, tmp_path: Path, moment: str) -> None:
-    """The backup knows the upload, and has none of its segments."""
+    """The backup has the upload, but none of its segments."""
     site = faulty
     data = random.Random(moment).randbytes(3_000_000)
     (tmp_path / "raw").write_bytes(data)
@@ -49,7 +48,7 @@ def test_restored_while_it_is_sent(faulty: PrintSite, tmp_path: Path, moment: st
         queue = site.queue(f"Paris:{device}", driver=False, server=proxy.name)
         job_id = site.cups.lp(queue, "-o", "raw", tmp_path / "raw")
         job = site.cups.wait_job(job_id, "completed", "held")
-        if job["job-state"] == HELD:  # nobody knows what became of a submit
+        if job["job-state"] == HELD:  # the result of the submit is unknown
             assert moment == "submitfile"
             assert "(CB-4" in job["job-printer-state-message"]
             site.cups.run("lp", "-i", str(job_id), "-H", "resume")

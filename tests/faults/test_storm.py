@@ -1,4 +1,4 @@
-"""Short restart storms; `tests/storm` makes long ones."""
+"""Short restart storms; `tests/storm` runs long ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SEEDS = [("kills", 1), ("kills", 3), ("faults", 1), ("restored", 1)]
 
 @pytest.mark.parametrize(("kind", "seed"), SEEDS)
 def test_everything_is_delivered(kind: str, seed: int) -> None:
-    """Whatever happens: what `storm` promises of this kind is so at the end."""
+    """The promises of this kind of storm (`storm`) hold at its end."""
     print(f"seed {seed}")
     with PrintSite(directives=KINDS[kind].directives) as site:
         Storm(site, KINDS[kind], seed, print).run(SHORT_S)

@@ -1,4 +1,4 @@
-"""The packages, built once for a whole run of the tests, whichever of its processes needs them."""
+"""The packages, built once for a whole run of the tests by the first process that needs them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from release_build import NEXT_VERSION, VERSION, build
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes `release` on each Debian release that was asked for."""
+    """Run a test that takes `release` on each requested Debian release."""
     if "release" in metafunc.fixturenames:
         every = metafunc.config.getoption("every_release")
         metafunc.parametrize("release", RELEASES if every else (RELEASES[0], RELEASES[-1]))
@@ -39,8 +39,10 @@ def packages(testrun_uid: str) -> Path:
 
 
 def _make_other_programs(deb: Path) -> None:
-    """Have each module somewhere else in the programs, as it is in those of other sources, which
-    would have to be frozen."""
+    """Move each module within the programs, as other sources would do.
+
+    Freezing other sources would take minutes.
+    """
     folder = deb.with_suffix("")
     subprocess.run(["dpkg-deb", "-R", deb, folder], check=True)
     (archive,) = (

@@ -1,4 +1,4 @@
-"""What the README promises to who is new: from the packages to a delivered page."""
+"""The README's promise to newcomers: from the packages to a delivered page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEADING = "## Your first page"
 
 
 def _commands() -> list[str]:
-    """The README's, without the remarks."""
+    """The README's commands, without comments."""
     section = (REPO / "README.md").read_text().partition(f"{HEADING}\n")[2].partition("\n## ")[0]
     block = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)[-1]
     return [line.partition("  #")[0].rstrip() for line in block.splitlines()]
@@ -26,8 +26,7 @@ def _commands() -> list[str]:
 
 @pytest.mark.timeout(900)
 def test_the_way_of_the_readme(packages: Path, tmp_path: Path) -> None:
-    """Its commands, typed on a system that has just been installed, and nothing else. What the
-    doctor of the packages looks at is as it should be."""
+    """The README's commands alone print a page on a fresh system, and the doctor finds no fault."""
     install, add_device, add_key, serve, setup = _commands()
     assert install == "apt-get install ./dist/*.deb"
     with CleanSystem() as system:
@@ -61,7 +60,7 @@ def test_the_way_of_the_readme(packages: Path, tmp_path: Path) -> None:
                 terminal.sees(question)
                 terminal.type(answer)
             terminal.sees(f"\nThe doctor finds nothing wrong.\n{PROMPT}")
-            # the poller may be starting again just now, as it got a key; the cloud ends with the
+            # the poller may be restarting, because it got a key; the cloud ends with the terminal
             # terminal
             eventually(lambda: _worst(system) in ("ok", "note"))
         jobs = system.run("cirrus-cloudlet", "job", "list", "--json", "--data", "/root/cloud")
@@ -69,6 +68,6 @@ def test_the_way_of_the_readme(packages: Path, tmp_path: Path) -> None:
 
 
 def _worst(system: CleanSystem) -> str:
-    """What the doctor of the packages thinks."""
+    """The worst severity that the packages' doctor finds."""
     doctor = ("sh", "-c", "cirrusctl doctor --json 2>/dev/null")
     return str(json.loads(system.run(*doctor, may_fail=True))["worst"])

@@ -1,4 +1,4 @@
-"""A package's life on a system that has never heard of it: from apt-get install to purge."""
+"""A package's life on a fresh system, from apt-get install to purge."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from release_build import NEXT_VERSION
 
 CHANGES = {
     "#waittimeout = 60": "waittimeout = 3",
-    "#hook = []": 'hook = ["/srv/told"]\nnotify = true',  # as an earlier version had it
+    "#hook = []": 'hook = ["/srv/told"]\nnotify = true',  # a setting of an earlier version
 }
 HOOK = '#!/bin/sh\nlogger -t told "$CIRRUS_EVENT, says $(id -un)"\n'
 OURS = re.compile("cirrus|/usr/share/fish")  # nothing else here has a folder for fish
-# what CUPS, apt and the test itself write, whoever prints
+# Files of CUPS, apt and the test itself, whoever prints.
 NOT_OURS = (
     *("/tmp/", "/srv/", "/proc", "/dev", "/run", "/sys", "/var/log/", "/var/tmp/"),
     *("/var/lib/apt/", "/var/cache/apt/", "/var/lib/systemd/"),
@@ -32,16 +32,18 @@ NOT_OURS = (
 
 @pytest.fixture(scope="module")
 def system(packages: Path) -> Iterator[PackagedSite]:
-    """A system where only apt-get has been, and the packages in /srv."""
+    """A fresh system with the packages in /srv."""
     with PackagedSite(packages, RELEASES[0]) as site:
         yield site
 
 
 @pytest.mark.timeout(900)
 def test_life_of_the_packages(system: PackagedSite) -> None:
-    """Installed with what it depends on, it prints over TLS that the system trusts, with no more
-    rights than it needs; it is upgraded and purged while jobs are under way, and none is lost or
-    printed twice; then nothing is left of it."""
+    """The packages install with their dependencies, print over trusted TLS, upgrade, and purge.
+
+    They have no needless rights. Upgrade and purge during jobs lose nothing and print nothing
+    twice. Nothing remains.
+    """
     system.install()
     system.boot()
     before = system.files(lambda path: _matters(path) and not OURS.search(path))
@@ -83,8 +85,10 @@ def test_life_of_the_packages(system: PackagedSite) -> None:
 
 
 def _upgrade_with_jobs_under_way(system: PackagedSite) -> None:
-    """One waits at the cloud and is held here, one is just being sent. Meanwhile somebody has
-    installed CUPS as a snap, too."""
+    """Upgrade while one job waits at the cloud and is held, and another is being sent.
+
+    Meanwhile CUPS is installed as a snap, too.
+    """
     poller = _poller(system)
     system.cloudlet("location", "offline", "Paris")
     system.print_document()
@@ -99,8 +103,8 @@ def _upgrade_with_jobs_under_way(system: PackagedSite) -> None:
         shutil.rmtree(system.path("/var/snap"))
         assert NEXT_VERSION in system.run("dpkg-query", "-W", "cirrus-bridge")
         assert system.backends() == old
-        assert _poller(system) != poller  # the new version's
-        # CUPS is told by the old version, and starts the new one
+        assert _poller(system) != poller  # of the new version
+        # the old version tells CUPS, and CUPS starts the new one
         system.run("kill", "-KILL", *_workers(system))
     sent = [*["delivered"] * 2, *["submitted"] * 2]
     eventually(lambda: system.states() == sent)
@@ -111,8 +115,10 @@ def _upgrade_with_jobs_under_way(system: PackagedSite) -> None:
 
 
 def _no_root_where_none_is_needed(system: PackagedSite) -> None:
-    """While a job is under way, held, and delivered late: the backend at work and the poller are
-    one user, with no right but to what is theirs, the keys, and CUPS; a hook has no other."""
+    """Backend and poller run as one user during a job, a hold and a late delivery.
+
+    The user has rights to its own files, the keys and CUPS alone; a hook has no more.
+    """
     user = system.run("id", "-u", "cirrus-bridge").strip()
     system.cloudlet("location", "offline", "Paris")
     with _cloud_that_hangs(system):
@@ -135,7 +141,7 @@ def _no_root_where_none_is_needed(system: PackagedSite) -> None:
 
 
 def _keys_that_others_can_read(system: PackagedSite) -> None:
-    """The poller uses none, and goes on as soon as they are private again."""
+    """The poller uses no such key, and resumes once all are private again."""
     system.path(KEYS).parent.chmod(0o755)
     system.path(KEYS).chmod(0o644)
     eventually(lambda: "(CB-203)" in system.run("journalctl", "-u", "cirrus-statusd"))
@@ -171,6 +177,6 @@ def _matters(path: str) -> bool:
 
 
 def _workers(system: PackagedSite) -> list[str]:
-    """The backends at work; in front of each is another, which is its parent."""
+    """The backends at work; the parent of each is another backend process."""
     backends = system.backends()
     return [each for each in backends if _status(system, each)["PPid"] in backends]

@@ -1,4 +1,4 @@
-"""What is in the packages, before anybody installs them."""
+"""The content of the packages, before installation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from paths import REPO
 from print_site import eventually
 from release_build import VERSION, build
 
-pytestmark = pytest.mark.timeout(900)  # the first that comes builds the packages
+pytestmark = pytest.mark.timeout(900)  # the first test builds the packages
 FILES = REPO / "installer" / "packages"
 OWN_MODES = {
     "/usr/lib/cups/backend/cirrus": "-rwx------",
@@ -44,18 +44,18 @@ def _all(packages: Path, kind: str) -> list[Path]:
 
 
 def test_deb_is_clean(packages: Path) -> None:
-    """lintian has nothing to say that is not overridden with a reason."""
+    """lintian reports only what is overridden with a reason."""
     assert _run("lintian", "--tag-display-limit", "0", *_all(packages, "deb"), may_fail=True) == ""
 
 
 def test_rpm_is_clean(packages: Path) -> None:
-    """Neither has rpmlint."""
+    """rpmlint reports nothing."""
     said = _run("rpmlint", "-c", FILES / "lint" / "rpmlint.toml", *_all(packages, "rpm"))
     assert "0 errors, 0 warnings" in said, said
 
 
 def test_modes_in_deb(packages: Path) -> None:
-    """Root owns all of it, and nobody else sees the keys or runs the backend."""
+    """Root owns all files, and others can neither see keys nor run the backend."""
     listed = _run("dpkg-deb", "-c", _all(packages, "deb")[0]).splitlines()
     modes = {}
     for line in listed:
@@ -66,10 +66,12 @@ def test_modes_in_deb(packages: Path) -> None:
 
 
 def test_rpm_in_a_root_of_its_own(packages: Path, tmp_path: Path) -> None:
-    """Installed, it has the same modes; the configuration is marked; the group is one that Fedora
-    has; erased, all of it is gone."""
+    """Installed, the package has right modes, marked configuration and a group that Fedora has.
+
+    Erased, it leaves nothing.
+    """
     root = ("--root", tmp_path / "root")
-    alone = ("--nodeps", "--noscripts")  # there is nothing else in it, not even a shell
+    alone = ("--nodeps", "--noscripts")  # the root is empty and has no shell
     bridge = _all(packages, "rpm")[0]
     _run("rpm", *root, "-i", *alone, bridge)
     form = "[%{FILEMODES:perms} %{FILENAMES}\n]"
@@ -86,7 +88,7 @@ def test_rpm_in_a_root_of_its_own(packages: Path, tmp_path: Path) -> None:
 
 
 def test_what_the_rpm_asks_for(packages: Path) -> None:
-    """Every library that is not in it, by the name that rpm's distributions have for it."""
+    """The rpm requires every library that it lacks, by rpm's names."""
     for rpm in _all(packages, "rpm"):
         wanted = _run("rpm", "-qp", "--requires", rpm)
         package = rpm.name.partition(f"-{VERSION}")[0]
@@ -95,13 +97,13 @@ def test_what_the_rpm_asks_for(packages: Path) -> None:
             for library in _libraries(REPO / "build" / "frozen" / package)
             if f"{library}()(64bit)" not in wanted
         }
-        # glibc is asked for by its version
+        # glibc is required with its version
         glibc = r"lib(c|m|dl|pthread|rt)\.so|ld-linux"
         assert {name for name in missing if not re.match(glibc, name)} == set()
 
 
 def _libraries(folder: Path) -> set[str]:
-    """What the programs and modules in a folder load, less what is in it."""
+    """The libraries that programs and modules in a folder load, without the folder's own."""
     programs = [path for path in folder.rglob("*") if path.is_file() and _is_elf(path)]
     said = _run("readelf", "-d", *programs)
     own = {path.name for path in programs}
@@ -114,7 +116,7 @@ def _is_elf(path: Path) -> bool:
 
 
 def test_scripts_are_sound(packages: Path) -> None:
-    """The shell understands them, and none of them touches CUPS."""
+    """The shell accepts the scripts, and none of them touches CUPS."""
     for script in (FILES / "scripts").iterdir():
         _run("sh", "-n", script)
         code = re.sub(r"(?m)^\s*(#|echo ).*$", "", script.read_text())
@@ -124,15 +126,17 @@ def test_scripts_are_sound(packages: Path) -> None:
 
 
 def test_the_service_is_confined() -> None:
-    """systemd's own measure of it: from 0, which is safe, to 10."""
+    """systemd's own rating of the service, from 0 (safe) to 10."""
     unit = FILES / "files" / "cirrus-statusd.service"
     said = _run("systemd-analyze", "security", "--offline=yes", "--threshold=20", unit)
     assert "Overall exposure level" in said
 
 
 def test_the_apparmor_profile_fits_into_that_of_cupsd(tmp_path: Path) -> None:
-    """Where administrators put it, the distribution's profile takes it; no rule of its says
-    otherwise of the backend (which the parser would call conflicting)."""
+    """The distribution's profile accepts the sample where administrators put it.
+
+    No rule of the profile conflicts with the sample (the parser would report that).
+    """
     place = "#include <local/usr.sbin.cupsd>"
     profile = Path("/etc/apparmor.d/usr.sbin.cupsd").read_text()
     assert place in profile
@@ -145,7 +149,7 @@ def test_the_apparmor_profile_fits_into_that_of_cupsd(tmp_path: Path) -> None:
 
 
 def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
-    """What it has as comments, made valid, changes nothing."""
+    """The sample's comments, made valid, change nothing."""
     (tmp_path / "servers.d").mkdir()
     without = load(tmp_path)
     sample = (FILES / "files" / "bridge.toml").read_text()
@@ -157,14 +161,14 @@ def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [UploadSettings, PollerSettings])
 def test_the_manual_knows_every_setting(kind: type) -> None:
-    """cirrus-bridge.toml(5) has what the programs accept."""
+    """cirrus-bridge.toml(5) documents all accepted settings."""
     manual = (FILES / "man" / "cirrus-bridge.toml.5.scd").read_text()
     names = {field.name for field in dataclasses.fields(kind)} | set(SERVER_NAMES)
     assert {name for name in names if f"*{name}*" not in manual} == set()
 
 
 def test_sums_and_parts(packages: Path) -> None:
-    """The checksums are right, and the list of parts has what the licences speak of."""
+    """The checksums are right, and the list of parts matches the licenses."""
     folder = packages / "now"
     _run("sh", "-c", f"cd {folder} && sha256sum --check --strict SHA256SUMS")
     bill = json.loads((folder / f"cirrus-bridge-{VERSION}.cdx.json").read_text())
@@ -183,7 +187,7 @@ def test_sums_and_parts(packages: Path) -> None:
 
 
 def test_two_builds_at_once(packages: Path, tmp_path: Path) -> None:
-    """The second waits for the first, as both make things in one folder."""
+    """The second build waits for the first, because both use one folder."""
     place = REPO / "build" / "lock"
     with place.open("w") as lock, ThreadPoolExecutor() as pool:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -198,7 +202,7 @@ def test_two_builds_at_once(packages: Path, tmp_path: Path) -> None:
 
 
 def test_the_same_anywhere(packages: Path, tmp_path: Path) -> None:
-    """Built again, from scratch and in another place, it is the same to the byte."""
+    """A build from scratch in another place is the same to the byte."""
     copy = tmp_path / "elsewhere"
     listed = ("git", "-C", REPO, "ls-files", "--cached", "--others", "--exclude-standard")
     for name in _run(*listed).splitlines():

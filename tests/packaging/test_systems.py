@@ -1,4 +1,4 @@
-"""Each document comes out once on every Debian release, and so with every CUPS that people run."""
+"""Each document comes out once on every Debian release, with every CUPS in use."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ SAMPLE = "/usr/share/doc/cirrus-bridge/examples/apparmor-cupsd"
 
 @pytest.mark.timeout(900)
 def test_each_document_comes_out_once(packages: Path, release: str) -> None:
-    """The installed packages print, hold a job, and end the job after any release, also after a
-    restart of cupsd and after an upgrade."""
+    """The installed packages print, hold and end jobs.
+
+    That holds after a restart of cupsd and after an upgrade, too.
+    """
     with PackagedSite(packages, release) as system:
         system.install()
         system.boot()
@@ -74,7 +76,7 @@ HELD = {
 
 
 def _ended(system: PackagedSite, titles: list[str]) -> bool:
-    """CUPS has completed each job. The cloud has each once, and has delivered it."""
+    """CUPS has completed each job; the cloud has each once, delivered."""
     if system.completed() < len(titles):
         return False
     assert [(job["title"], job["state_name"]) for job in system.cloud_jobs()] == [
@@ -84,7 +86,7 @@ def _ended(system: PackagedSite, titles: list[str]) -> bool:
 
 
 def _nothing_is_wrong(system: PackagedSite, titles: list[str]) -> None:
-    """So say those who are asked: each job is known once, and the doctor finds nothing."""
+    """cirrusctl knows each job once, and the doctor finds no fault."""
     jobs = json.loads(system.run("sh", "-c", "cirrusctl jobs --json 2>/dev/null"))
     assert sorted(job["title"] for job in jobs) == sorted(titles)
     said = system.run("sh", "-c", "cirrusctl doctor --json 2>/dev/null", may_fail=True)
@@ -92,7 +94,7 @@ def _nothing_is_wrong(system: PackagedSite, titles: list[str]) -> None:
 
 
 def _the_apparmor_profile_is_sound(system: PackagedSite) -> None:
-    """This release's profile of cupsd takes the sample that the package brings."""
+    """This release's profile of cupsd accepts the package's sample."""
     system.apt_get("install", "apparmor")
     system.write("/etc/apparmor.d/local/usr.sbin.cupsd", system.path(SAMPLE).read_text())
     parser = ("apparmor_parser", "--skip-kernel-load", "--skip-cache")
