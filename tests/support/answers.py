@@ -1,4 +1,4 @@
-"""Answers that a server should not give, and what a way to it may make of good ones."""
+"""Wrong answers of a server, and right answers changed on the way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _HEAD = b"HTTP/1.1 "
 
 
 def answer(status: str, text: str, *headers: str) -> bytes:
-    """A whole answer; the connection ends with it."""
+    """A whole answer after which the connection ends."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(text)}", "Connection: close", *headers]
     return "\r\n".join([*lines, "", text]).encode()
 
@@ -23,11 +23,11 @@ OTHER_JOB = answer(
 
 
 def mislabeled(data: bytes) -> bytes:
-    """The answer, called a web page."""
+    """The answer, labeled as HTML."""
     return _CONTENT_TYPE.sub(rb"\1text/html", data) if data.startswith(_HEAD) else data
 
 
 def with_interim(data: bytes) -> bytes:
-    """The answer behind interim ones (RFC 9110, 15.2; RFC 2518, 10.1; RFC 8297)."""
+    """The answer after interim answers (RFC 9110, 15.2; RFC 2518, 10.1; RFC 8297)."""
     interim = b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
     return interim + data if data.startswith(_HEAD) else data

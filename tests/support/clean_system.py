@@ -1,9 +1,9 @@
-"""A Debian system of any release with nothing but its base, in memory, to install packages in.
+"""A fresh Debian system of any release, in memory, to install packages in.
 
-Its files and processes live in namespaces of their own, so that its cupsd meets neither the
-machine's nor the network's, and all of it ends with them. Only apt-get sees the network. Once it
-has a systemd, it can be booted, so that services run as their units say. The base is fetched once
-and kept, as is what apt-get fetches.
+Its files and processes live in their own namespaces. So its cupsd meets neither the machine's nor
+the network's, and everything ends with them. Only apt-get has the network. With systemd installed,
+the system can boot, and services run as their units say. The base and apt-get's archives are
+downloaded once and kept.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RELEASES = ("bookworm", "trixie", "forky", "sid")  # oldest first
 MIRROR = "http://deb.debian.org/debian"
 SCRIPTS = Path("/usr/share/debootstrap/scripts")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cirrus-bridge" / "tests"
-# systemd takes the group of processes in which it begins for the root of all
+# systemd takes its own process group (cgroup) at start for the root of all
 OWN_GROUP = """
 set -eu
 mount -t tmpfs -o mode=755 tmpfs "$1"
@@ -36,9 +36,9 @@ echo $$ >"$1/mnt/$3/cgroup.procs"
 umount "$1/mnt"
 exec unshare --pid --net --ipc --uts --cgroup --fork --kill-child sh -c "$5" sh "$1" "$2"
 """
-# mounts are private to the namespace; its root is the system's, which systemd wants; the machine's
-# kernel is not for it to set up. Mounts inside are shared, or a service's credentials do not come
-# to it
+# Mounts are private to the namespace, and its root is the system's, as systemd requires. The
+# machine's kernel settings are read-only. Mounts inside are shared, because services do not get
+# their credentials otherwise.
 BEGIN = """
 set -eu
 cd "$1"
@@ -68,7 +68,7 @@ find "$1/$2" -depth -type d -exec rmdir {} +
 
 
 class CleanSystem:
-    """Use as a context manager.
+    """A context manager.
 
     Args:
         release: of Debian, one of RELEASES.
@@ -76,7 +76,7 @@ class CleanSystem:
 
     def __init__(self, release: str = RELEASES[0]) -> None:
         self._release = release
-        self._folder = Path(tempfile.mkdtemp(prefix="cb-system-"))  # where it is mounted
+        self._folder = Path(tempfile.mkdtemp(prefix="cb-system-"))  # the mount point
         self._keeper: Program[str] | None = None
         self._programs: list[Program[bytes]] = []
         self._inside = 0
@@ -86,7 +86,7 @@ class CleanSystem:
         archives.mkdir(exist_ok=True)
         self._keeper = Program(
             [
-                *("setpriv", "--pdeathsig", "KILL"),  # nothing of it outlives the tests
+                *("setpriv", "--pdeathsig", "KILL"),  # no process outlives the tests
                 *("unshare", "--mount", "sh", "-c", OWN_GROUP, "sh"),
                 *(self._folder, archives, self._folder.name, base, BEGIN),
             ],
@@ -102,33 +102,33 @@ class CleanSystem:
         self.write("/etc/hosts", "127.0.0.1 localhost\n")
         # Release files of testing and sid expire after a week; a mirror may be older
         self.write("/etc/apt/apt.conf.d/mirror", 'Acquire::Check-Valid-Until "false";\n')
-        # a package that brings a service must not start it before the system is booted
+        # a package must not start its service before the system boots
         self.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         assert self._keeper is not None
-        self._keeper.kill()  # and with it all that is inside
+        self._keeper.kill()  # and all processes inside
         self._keeper.end()
         for program in self._programs:
-            program.kill()  # nsenter stops when what it has started is stopped, and then waits
+            program.kill()  # nsenter stops with its child, and then waits
             program.end()
         end = ("unshare", "--mount", "sh", "-c", END, "sh", self._folder, self._folder.name)
         eventually(lambda: subprocess.run(end, capture_output=True).returncode == 0)
         self._folder.rmdir()
 
     def boot(self) -> None:
-        """Have systemd start what is enabled, and packages start what they bring."""
+        """Boot systemd; it starts enabled services, and packages may start their services."""
         assert self._keeper is not None and self._keeper.stdin is not None
         self.path("/usr/sbin/policy-rc.d").unlink()
         self._keeper.stdin.write("go\n")
         self._keeper.stdin.flush()
-        states = ("running", "degraded")  # some services of the base want devices
+        states = ("running", "degraded")  # some services of the base need devices
         running = ("systemctl", "is-system-running")
         eventually(lambda: self.run(*running, may_fail=True).strip() in states)
 
     def run(self, *command: str, may_fail: bool = False) -> str:
-        """Standard output and error of a command, run inside without network."""
+        """Run a command inside without network; return its standard output and error."""
         try:
             return _run(*self._enter("--net"), *command, may_fail=may_fail)
         except AssertionError:
@@ -137,35 +137,35 @@ class CleanSystem:
             raise
 
     def apt_get(self, *arguments: str) -> str:
-        """The same of apt-get, with network; one at a time, as its archives are those of all."""
+        """Run apt-get with network, one at a time because the archives are shared."""
         command = (*self._enter(), "apt-get", "-qy", "--no-install-recommends", *arguments)
         with (CACHE / "apt-lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             return _run(*command)
 
     def entering(self, *command: str) -> list[str]:
-        """The command that runs another inside, without network, for who has a terminal for it."""
+        """The command that runs another inside, without network, for a terminal."""
         return [*self._enter("--net"), "TERM=screen", *command]
 
     def start(self, *command: str, log: str) -> Program[bytes]:
-        """A program that goes on running; what it says goes to the file `log`."""
+        """Start a program; its output goes to the file `log`."""
         with self.path(log).open("ab") as file:
             program = Program[bytes]([*self._enter("--net"), *command], stdout=file, stderr=file)
         self._programs.append(program)
         return program
 
     def path(self, inside: str) -> Path:
-        """Where a file of the system is, for who is outside."""
+        """The outside path of a file in the system."""
         return Path(f"/proc/{self._inside}/root", inside.lstrip("/"))
 
     def write(self, inside: str, text: str, mode: int = 0o644) -> None:
-        """Make or replace a file."""
+        """Create or replace a file."""
         path = self.path(inside)
         path.write_text(text)
         path.chmod(mode)
 
     def files(self, wanted: Callable[[str], bool]) -> set[str]:
-        """Every file and folder whose path is wanted; what is mounted is left out."""
+        """All files and folders whose path is wanted, without mounts."""
         return {path for path in self._paths() if wanted(path)}
 
     def _paths(self) -> Iterator[str]:
@@ -193,14 +193,14 @@ class CleanSystem:
 
 
 def _base(release: str) -> Path:
-    """The archive of a clean system, made if there is none."""
+    """The archive of a clean system; created if missing."""
     CACHE.mkdir(parents=True, exist_ok=True)
     archive = CACHE / f"{release}.tar"
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not archive.exists():
-            # debootstrap has no script for a release younger than itself; the script of sid makes
-            # each, and the keyring that it names has the keys that signed them
+            # debootstrap lacks scripts for releases younger than itself. The script of sid works
+            # for each, and the keyring that it names has the right keys.
             script = next(each for each in (SCRIPTS / release, SCRIPTS / "sid") if each.exists())
             with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
                 _run("debootstrap", "--variant=minbase", release, folder, MIRROR, str(script))

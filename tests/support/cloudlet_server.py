@@ -1,7 +1,7 @@
-"""A real embedded cloud for tests and for the demo: its own process, data folder and free port.
+"""A real embedded cloud for tests and the demo: its own process, data folder and free port.
 
-The server is started through its command line, as people start it, and is asked through HTTP and
-its commands only. Nothing of its code is imported here.
+The server is started and used through its command line and HTTP. Nothing of its code is imported
+here.
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ class Tls(NamedTuple):
 
 
 class CloudletServer:
-    """`start`, then `.url`; `restart` comes back at the same address. `stop` or `kill` at the end.
+    """An embedded cloud: `start`, use `.url`, then `stop` or `kill`.
 
-    Before the first start a company `ACME` with a location `Office`, a file device `Folder` and a
-    key bound to the company (`.key`) are made, unless the folder has a cloudlet.toml.
+    `restart` keeps the address. The first start makes a company `ACME` with a location `Office`, a
+    file device `Folder` and a key bound to the company (`.key`), unless the folder has a
+    cloudlet.toml.
     """
 
     def __init__(self, *, announce: bool = False) -> None:
@@ -62,7 +63,7 @@ class CloudletServer:
         self._process: Program[str] | None = None
 
     def start(self, data_dir: Path, tls: Tls | None = None) -> None:
-        """Start on a folder; returns when connections are accepted.
+        """Start on a folder; return when connections are accepted.
 
         Raises:
             RuntimeError: the server ended before it listened; the text has its log.
@@ -93,25 +94,25 @@ class CloudletServer:
         self.url = line.removeprefix("Listening on ").strip().rstrip("/")
 
     def stop(self) -> int:
-        """SIGTERM; returns the exit status."""
+        """Send SIGTERM; return the exit status."""
         assert self._process is not None, "it does not run"
         status = self._process.end()
         self._process = None
         return status
 
     def kill(self) -> None:
-        """SIGKILL: a crash."""
+        """Send SIGKILL, to simulate a crash."""
         assert self._process is not None, "it does not run"
         self._process.kill()
         self.stop()
 
     def close(self) -> None:
-        """Stop, if it runs."""
+        """Stop, if running."""
         if self._process is not None:
             self.stop()
 
     def restart(self) -> None:
-        """Stop, if it runs, and start on the same folder and port."""
+        """Stop, if running, and start on the same folder and port."""
         self.close()
         self.come_back()
 
@@ -121,11 +122,11 @@ class CloudletServer:
 
     @property
     def log_text(self) -> str:
-        """What the server has logged so far."""
+        """The server's log so far."""
         return self.log.read_text()
 
     def cli(self, *args: str) -> str:
-        """Run `cirrus-cloudlet … --data` on the folder; returns its standard output.
+        """Run `cirrus-cloudlet … --data` on the folder; return its standard output.
 
         Raises:
             RuntimeError: the command failed; the text is the command's own.
@@ -136,7 +137,7 @@ class CloudletServer:
         return done.stdout.strip()
 
     def cli_result(self, *args: str, text: str = "") -> subprocess.CompletedProcess[str]:
-        """The same, for commands that are meant to fail, or read `text`."""
+        """Run a command that may fail, or that reads `text`; return its result."""
         return subprocess.run(
             [*_command(*args), "--data", str(self.data)],
             input=text,
@@ -146,12 +147,12 @@ class CloudletServer:
         )
 
     def jobs(self) -> list[dict[str, Any]]:
-        """Every job, oldest first: `job list --json`, which has the newest first."""
+        """All jobs, oldest first; `job list --json` has the newest first."""
         found: list[dict[str, Any]] = json.loads(self.cli("job", "list", "--json"))
         return found[::-1]
 
     def wait_for_job(self, job_id: str, *states: int, message: str = "") -> dict[str, Any]:
-        """The job, once it is in one of these states (and its message holds this)."""
+        """Wait until the job has one of these states and a message with this text."""
         job: dict[str, Any] = {}
         for jobs in self.changing_jobs(_START_S):
             job = next(each for each in jobs if each["id"] == job_id)
@@ -160,9 +161,9 @@ class CloudletServer:
         raise AssertionError(f"not in {states} with {message!r}: {job}")
 
     def changing_jobs(self, timeout_s: float) -> Iterator[list[dict[str, Any]]]:
-        """The jobs, and the jobs again whenever something may have changed, for some time.
+        """Yield the jobs, and again after each possible change, for a limited time.
 
-        The database is looked at in between, since a command costs a third of a second of work.
+        The database tells of changes, because a command takes a third of a second of work.
         """
         until = time.monotonic() + timeout_s
         while time.monotonic() < until:
@@ -187,7 +188,7 @@ class CloudletServer:
 
 
 def _command(*args: str) -> list[str]:
-    # -P: the folder that a test runs in must not lend its modules
+    # -P: the test's current folder must not provide modules
     return [sys.executable, "-P", "-m", "cirrus_cloudlet.cli.main", *args]
 
 

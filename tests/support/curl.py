@@ -1,4 +1,4 @@
-"""curl as the client: one that was not written with this server in mind."""
+"""curl as an independent client of the server."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ class Answer(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The body, which has to be UTF-8."""
+        """The body, which must be UTF-8."""
         return self.body.decode()
 
     @property
     def lines(self) -> list[str]:
-        """A good answer's line-feed delimited list."""
+        """The lines of a successful answer."""
         assert self.status == 200, self
         assert not self.text.startswith("Error: "), self
         return self.text.split("\n")
 
     @property
     def json(self) -> dict[str, Any]:
-        """A good answer's JSON object."""
+        """The JSON object of a successful answer."""
         assert self.status == 200, self
         assert self.headers["content-type"].startswith("application/json"), self
         found: dict[str, Any] = json.loads(self.text)
         return found
 
     def refused(self, *words: str) -> None:
-        """Check that it is `Error: message` with these words."""
+        """Check that the answer is `Error: message` with these words."""
         assert self.status == 200, self
         assert self.text.startswith("Error: "), self
         assert len(self.text.splitlines()) == 1, self
@@ -74,17 +74,17 @@ class Curl:
         return self._run(path, *send, *_query(query), body=body)
 
     def run(self, path: str, *options: str, body: bytes | None = None) -> Answer:
-        """Whatever the options say."""
+        """Run curl with any options."""
         return self._run(path, *options, body=body)
 
     def submit(self, body: bytes = b"%PDF-1.4 a document", **query: str) -> str:
-        """Put a document to one device; returns the job id."""
+        """Send a document to one device; return the job id."""
         fields = {"targets": "Office:Folder", "title": "document.pdf"} | query
         (job_id,) = self.put("/api/putfile", body, **fields).lines
         return job_id
 
     def upload(self, segments: Mapping[int, bytes]) -> str:
-        """Put segments at their positions, in this order; returns the file name."""
+        """Upload segments at their positions, in this order; return the file name."""
         (name,) = self.get("/api/tempfile").lines
         for index, data in segments.items():
             answer = self.put("/api/putsegment", data, file=name, index=str(index))

@@ -1,4 +1,4 @@
-"""Devices as locations describe them: usual ones, and whatever hypothesis makes of them."""
+"""Devices as locations describe them: usual ones, and arbitrary ones made by hypothesis."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ NASTY = (
     ),
     *("Auto", "auto", "Custom.1x1", "None", "x" * 10_000, "é" * 10_000, "MFG:x;MDL:y;", "Tray-1"),
 )
-# how the names of papers begin that are too long for a line of a PPD in one way or another
+# Beginnings of paper names that are too long for a line of a PPD in one way or another.
 PAPERS = ("", "é" * 40, "往復はがき、横向きに置いて、印刷面を上にする", '%"' * 21, "😀" * 40)
 
 texts = st.one_of(
@@ -63,7 +63,7 @@ json_values = st.recursive(
 
 
 def or_anything(usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Mostly the usual; sometimes any JSON."""
+    """Usually the usual value, sometimes any JSON."""
     return st.one_of(usual, usual, usual, json_values)
 
 
@@ -79,15 +79,14 @@ props = st.dictionaries(
 
 
 def driver_of(line: object, **device: object) -> Driver:
-    """The driver of a device that prints to the printer of this line."""
+    """The driver of a device whose target is the printer of this line."""
     answer = {"Name": 'Paris "\n', "Printers": [line], "Devices": {"L": {"Target": "HP"} | device}}
     (found,) = devices(PLACE, answer)
     return found
 
 
 def nasty_answer(text: str) -> dict[str, Any]:
-    """A text as the name of a device, of its location, a tray, a paper, and all that the device
-    does unasked."""
+    """An answer with this text as the name of a device, location, tray, paper, and all defaults."""
     line = f"P\t{text}\t{text};{text.upper()};{text}2\t{text}\t1\t1\t{text},A4"
     return {
         "Name": text,
@@ -109,13 +108,13 @@ def many_of_everything() -> dict[str, Any]:
 
 
 def long_paper_answer(word: str) -> dict[str, Any]:
-    """A device that has a paper of this name, and takes it unasked."""
+    """An answer of a device whose default paper has this name."""
     one = {"Target": "P", "DefaultProps": {"size": word}}
     return {"Printers": [f"P\td\t\t1\t1\t1\tA4,{word}"], "Devices": {"D": one}}
 
 
 def kept(answer: object) -> tuple[dict[str, Any], list[Driver]]:
-    """As it comes over the wire, and as the driver program has it from the cache."""
+    """An answer as it arrives, and as the driver program reads it from the cache."""
     wired = json.loads(json.dumps(answer))
     with tempfile.TemporaryDirectory() as folder:
         cache = DeviceCache(Path(folder))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# a process of its own, because libcups keeps the language that it found first
+# a process of its own, because libcups keeps its first language
 _SHOW = """
 import cups, json, sys
 ppd = cups.PPD(sys.argv[1])
@@ -21,7 +21,7 @@ print(json.dumps({
 
 
 def localized_options(ppd: Path, language: str) -> dict[str, dict[str, str]]:
-    """The text of each choice by option and choice; that of the option itself by ""."""
+    """The text of each choice by option and choice; the option's own text has the key ""."""
     words = dict.fromkeys(("LANG", "LC_ALL"), f"{language}.UTF-8")
     command: list[str | Path] = [sys.executable, "-c", _SHOW, ppd]
     done = subprocess.run(command, env={**os.environ, **words}, capture_output=True, check=True)

@@ -1,4 +1,4 @@
-"""A print site made of the packages: a clean system with them, the embedded cloud and a queue."""
+"""A print site made of the packages: a clean system, the embedded cloud and a queue."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEYS_COPY = "servers.d_site.toml"
 CREDENTIALS = "/run/credentials/cirrus-statusd.service"
 CLOUD = ("--data", "/srv/cloud")
 QUEUE = "laser"
-# what a person would look at when a test has failed
+# logs for a person after a failed test
 TELLING = (
     ("lpstat", "-l", "-W", "all", "-o"),
     ("cirrusctl", "jobs"),
@@ -33,7 +33,7 @@ TELLING = (
 
 
 class PackagedSite(CleanSystem):
-    """Use as a context manager: then apt-get knows what there is, and the packages are in /srv.
+    """A context manager; inside, apt-get is up to date and the packages are in /srv.
 
     Args:
         packages: a folder with now/ and next/.
@@ -59,12 +59,12 @@ class PackagedSite(CleanSystem):
         super().__exit__(*exc_info)
 
     def deb(self, folder: str, package: str) -> str:
-        """The package `bridge` or `cloudlet` of now/ or next/, as apt-get wants it."""
+        """The package `bridge` or `cloudlet` of now/ or next/, as an argument of apt-get."""
         (deb,) = self.path(f"/srv/{folder}").glob(f"cirrus-{package}_*.deb")
         return f"/srv/{folder}/{deb.name}"
 
     def install(self) -> None:
-        """Install both packages with what they depend on, and trust the cloud's certificate."""
+        """Install both packages with their dependencies, and trust the cloud's certificate."""
         self.apt_get("install", self.deb("now", "bridge"), self.deb("now", "cloudlet"))
         authority = trustme.CA()
         certificate = authority.issue_cert("127.0.0.1")
@@ -77,10 +77,10 @@ class PackagedSite(CleanSystem):
         return self.run("systemctl", "is-active", *SERVICES, may_fail=True).splitlines()
 
     def set_up(self, changes: Mapping[str, str]) -> None:
-        """On a booted system: start the cloud, configure the bridge, and add a queue with a driver.
+        """Start the cloud, configure the bridge, and add a queue with a driver, on a booted system.
 
         Args:
-            changes: lines of the sample configuration and what they become.
+            changes: lines of the sample configuration with their replacements.
         """
         eventually(lambda: self.active() == ["active"] * len(SERVICES))
         self._start_cloud()
@@ -127,13 +127,13 @@ class PackagedSite(CleanSystem):
         return self.run("cirrus-cloudlet", *words, *CLOUD)
 
     def print_document(self, title: str = "welcome.pdf") -> str:
-        """Print a document of four pages; the job's number."""
+        """Print a document of four pages; return the job's number."""
         said = self.run("lp", "-d", QUEUE, "-t", title, "/srv/welcome.pdf")
         (number,) = re.findall(rf"{QUEUE}-(\d+)", said)
         return str(number)
 
     def waiting(self) -> str:
-        """What CUPS says of the jobs that are not completed."""
+        """The jobs that are not completed, as lpstat lists them."""
         return self.run("lpstat", "-l", "-o", QUEUE)
 
     def wait_for_held(self) -> None:
@@ -141,7 +141,7 @@ class PackagedSite(CleanSystem):
         eventually(lambda: "job-hold-until-specified" in self.waiting())
 
     def completed(self) -> int:
-        """How many jobs CUPS has completed."""
+        """The number of jobs that CUPS has completed."""
         return len(self.run("lpstat", "-W", "completed", QUEUE).splitlines())
 
     def cloud_jobs(self) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Take the two pictures of README.md again: `.venv/bin/python3 tests/support/pictures.py`.
 
-installer/docs/demo.svg is the output of installer/demo, installer/docs/page.png the web page of its
-cloud, with the delivered job and one that waits. Look at both afterwards.
+installer/docs/demo.svg shows the output of installer/demo. installer/docs/page.png shows the web
+page of its cloud, with a delivered job and a waiting one. Look at both afterwards.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LAST_STEP = "\n==> Both servers stay"
 
 
 def main() -> None:
-    """Run the demo, take the pictures, and remove what it leaves."""
+    """Run the demo, take the pictures, and clean up."""
     command = [str(REPO / "installer" / "demo"), "--keep"]
     with Program[str](command, stdout=subprocess.PIPE, text=True) as demo:
         output = _output(demo)
@@ -50,7 +50,7 @@ def _output(demo: Program[str]) -> str:
 def _picture_of_terminal(output: str) -> None:
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
     console.print(Text(f"$ installer/demo\n{output.rstrip()}", overflow="fold"))
-    # without the web fonts: GitHub loads nothing from elsewhere for a picture
+    # without web fonts: GitHub loads none for a picture
     picture = console.export_svg(title="installer/demo", theme=MONOKAI)
     picture = re.sub(r"\s*@font-face \{.*?\}\n", "\n", picture, flags=re.DOTALL)
     (PICTURES / "demo.svg").write_text(picture)
@@ -74,7 +74,7 @@ def _picture_of_page(output: str) -> None:
     (access,) = re.findall(r"look: +(\S+) +sign in as (\S+), password (\S+)\n", output)
     address, name, password = access
     with sync_playwright() as playwright:
-        # the sandbox of Chromium does not run as root
+        # Chromium's sandbox does not run as root
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox"]
         )

@@ -1,8 +1,8 @@
-"""A day of polling on a simulated clock: who is asked when, and how late each change is seen.
+"""A day of polling on a simulated clock: the requests, and the delay with which changes are seen.
 
-500 locations have 20 jobs each that nobody has fetched; most locations come online at some time of
-the day and take their jobs, one after the other. Fresh jobs go to locations that work. The
-server is away for half an hour. Nothing waits, nothing is sent.
+500 locations have 20 waiting jobs each. Most locations come online at some time of the day and
+fetch their jobs, one by one. Fresh jobs go to locations that work. The server is away for half an
+hour. The simulation neither sleeps nor sends.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class SimulatedJob:
-    """When it was accepted, received and delivered; infinite: never."""
+    """The times at which a job is accepted, received and delivered; infinite: never."""
 
     number: int
     location: int
@@ -41,38 +41,38 @@ class SimulatedJob:
 
 @dataclass
 class Seen:
-    """What a way of polling has cost, and how late it saw deliveries (seconds)."""
+    """The requests of a way of polling, and its delays in seconds."""
 
     requests: int = 0
     most_in_a_minute: int = 0
     during_outage: int = 0
     fresh_s: list[float] = field(default_factory=list)  # fresh jobs, each change
-    first_s: list[float] = field(default_factory=list)  # of a location that came back
+    first_s: list[float] = field(default_factory=list)  # when a location came back
     old_s: list[float] = field(default_factory=list)  # jobs that had waited for their location
 
 
 @dataclass(frozen=True)
 class Day:
-    """What happens at the cloud."""
+    """The events at the cloud."""
 
     jobs: tuple[SimulatedJob, ...]
     outage: tuple[float, float] = (43_200.0, 45_000.0)
 
     def is_away(self, at_s: float) -> bool:
-        """The server does not answer."""
+        """Whether the server does not answer."""
         return self.outage[0] <= at_s < self.outage[1]
 
     def tells_of_outage(self, change_s: float) -> bool:
-        """Nobody could have seen this change in time."""
+        """Whether nobody could have seen this change in time."""
         return self.outage[0] - 60 <= change_s < self.outage[1] + 600
 
 
 def make_day(seed: int, *, locations: int = 500, jobs_each: int = 20, fresh: int = 8_000) -> Day:
-    """A day, the same for the same seed."""
+    """Make a day, the same for the same seed."""
     rng = random.Random(seed)
     jobs: list[SimulatedJob] = []
     for location in range(locations):
-        # every tenth location stays away all day
+        # every tenth location stays offline all day
         back_s = math.inf if location % 10 == 0 else rng.uniform(60, DAY_S - 3600)
         received_s = delivered_s = back_s
         for _ in range(jobs_each):
@@ -99,8 +99,7 @@ def poll_by_schedule(day: Day, *, seed: int = 0, requests_per_minute: float = 30
 
 
 def poll_at_intervals(day: Day, interval_s: float, *, seed: int = 0) -> Seen:
-    """The day as a poller sees it that asks for each open job at a fixed interval, with no limit
-    of its rate."""
+    """The day of a poller that asks for each open job at a fixed interval, without a rate limit."""
     seen = Seen()
     tally = _Tally(day, seen)
     rng = random.Random(seed)
@@ -131,24 +130,24 @@ def poll_at_intervals(day: Day, interval_s: float, *, seed: int = 0) -> Seen:
 
 @dataclass(frozen=True)
 class _Ticks:
-    """The moments of a clock that ticks at intervals, numbered from 0."""
+    """The times of a clock that ticks at intervals, numbered from 0."""
 
     start_s: float
     interval_s: float
 
     def at_s(self, number: int) -> float:
-        """When it is so."""
+        """The time of a tick."""
         return self.start_s + number * self.interval_s
 
     def before(self, at_s: float) -> int:
-        """How many there are before then, which is the number of the first after that."""
+        """The number of ticks before a time, which is the index of the next tick."""
         if at_s == math.inf:
             return sys.maxsize
         return max(0, math.ceil((at_s - self.start_s) / self.interval_s))
 
 
 class _Poller:
-    """What a real poller does with its schedule, without waiting."""
+    """The work of a real poller with its schedule, without waiting."""
 
     def __init__(self, day: Day, schedule: Schedule[int]) -> None:
         self._day = day
@@ -156,13 +155,13 @@ class _Poller:
         self._seen = Seen()
         self._tally = _Tally(day, self._seen)
         self._known = [0] * len(day.jobs)
-        self._answers: list[tuple[float, int, float]] = []  # when it comes, job, when asked
+        self._answers: list[tuple[float, int, float]] = []  # arrival, job, time of the request
         self._sent_s: list[float] = []
         fresh = [job for job in day.jobs if job.is_fresh]
         self._coming = sorted(fresh, key=lambda job: job.accepted_s, reverse=True)
 
     def run(self) -> Seen:
-        """From midnight to midnight."""
+        """Run from midnight to midnight."""
         for job in self._day.jobs:
             if not job.is_fresh:
                 self._schedule.add(job.number, _place(job), 0.0, age_s=-job.accepted_s)
@@ -209,7 +208,7 @@ class _Poller:
 
 
 def _most_within(span_s: float, times_s: list[float]) -> int:
-    """How many of the times, at most, lie in any such span."""
+    """The largest number of times within any such span."""
     most = first = 0
     for last, at_s in enumerate(times_s):
         while at_s - times_s[first] >= span_s:
@@ -219,7 +218,7 @@ def _most_within(span_s: float, times_s: list[float]) -> int:
 
 
 class _Tally:
-    """Sorts seen changes into what is to be known; changes around the outage do not count."""
+    """Sorts seen changes by kind; changes around the outage do not count."""
 
     def __init__(self, day: Day, seen: Seen) -> None:
         self._day = day
@@ -227,7 +226,7 @@ class _Tally:
         self._back: set[int] = set()
 
     def changed(self, job: SimulatedJob, before: int, after: int, now: float) -> None:
-        """A job's new state was seen."""
+        """Record a job's new state."""
         for state, at_s in ((1, job.received_s), (2, job.delivered_s)):
             if not before < state <= after or self._day.tells_of_outage(at_s):
                 continue

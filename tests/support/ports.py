@@ -7,9 +7,10 @@ import weakref
 
 
 def reserved_port(owner: object) -> int:
-    """A loopback port for servers of `owner`, which nobody else is given while `owner` lives.
+    """A loopback port for servers of `owner`; nobody else gets it while `owner` lives.
 
-    A bound socket keeps it. With SO_REUSEADDR (socket(7)) a server may listen there as well.
+    A bound socket reserves the port. With SO_REUSEADDR (socket(7)) a server can listen there as
+    well.
     """
     keeper = socket.socket()
     weakref.finalize(owner, keeper.close)

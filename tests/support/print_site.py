@@ -24,7 +24,7 @@ from private_cups import DRIVER, PrivateCups
 from programs import Program
 
 BACKEND = Path(sys.executable).with_name("cirrus-backend")
-PATIENCE_S = 120.0  # how long tests wait for what should come at once: machines are busy
+PATIENCE_S = 120.0  # how long tests wait for immediate effects: machines are busy
 NOBODY = "127.0.0.1:9"  # no server listens there
 _INVENTORY = """\
 [[company]]
@@ -45,10 +45,10 @@ _numbers = itertools.count(1)
 
 
 class PrintSite:
-    """Use as a context manager. Queues lead to devices of the cloud's company "Acme"."""
+    """A context manager. Queues lead to devices of the cloud's company "Acme"."""
 
     def __init__(self, *, web_interface: bool = False, directives: Sequence[str] = ()) -> None:
-        # short, for the socket's name; not pytest's tmp_path, which user lp may not enter
+        # short, for the socket's name; user lp may not enter pytest's tmp_path
         self.root = Path(tempfile.mkdtemp(prefix="cb-", dir="/tmp"))
         self.root.chmod(0o755)
         self.config = self.root / "etc"
@@ -95,7 +95,7 @@ class PrintSite:
         return self.cloud.url.partition("://")[2]
 
     def configure(self, *, server: str | None = None, key: str | None = None) -> None:
-        """Write the bridge's configuration, for the cloud or whatever else stands there."""
+        """Write the bridge's configuration, for the cloud or for another server."""
         (self.config / "bridge.toml").write_text(
             '[defaults]\nencryption = "never"\nwaittimeout = 20\n[upload]\nread_timeout_s = 10\n'
         )
@@ -114,7 +114,7 @@ class PrintSite:
         policy: str = "retry-job",
         server: str | None = None,
     ) -> str:
-        """Add a queue to targets LOCATION:DEVICE (percent-encoded); its name."""
+        """Add a queue to targets LOCATION:DEVICE (percent-encoded); return its name."""
         name = f"q{next(_numbers)}"
         listed = ";".join(targets or ("Paris:Laser1",))
         uri = f"cirrus://{server or self.server}/Acme/{listed}{options}"
@@ -122,7 +122,7 @@ class PrintSite:
         return name
 
     def queue_to_nobody(self, options: str = "") -> str:
-        """Add a queue without a driver to a server that is not there; its name."""
+        """Add a queue without a driver to a server that does not exist; return its name."""
         entry = self.config / "servers.d" / "nobody.toml"
         entry.touch(mode=0o600)
         entry.write_text(f'[[server]]\nhost = "{NOBODY}"\ncompany = "Acme"\napi_key = "k"\n')
@@ -139,7 +139,7 @@ class PrintSite:
         )
 
     def start_cirrusctl(self, *arguments: str) -> Program[str]:
-        """Start cirrusctl for this site; whoever calls it waits for its end."""
+        """Start cirrusctl for this site; the caller waits for its end."""
         return Program(
             [BACKEND.with_name("cirrusctl"), *arguments],
             env=os.environ | self.environ | {"CUPS_SERVER": str(self.cups.socket)},
@@ -150,7 +150,7 @@ class PrintSite:
 
     @contextlib.contextmanager
     def statusd(self, *arguments: str) -> Iterator[Program[str]]:
-        """The poller of this site, while the context lasts; its lines are in `statusd_log`."""
+        """Run this site's poller in the context; its lines are in `statusd_log`."""
         with self.start_statusd(*arguments) as poller:
             yield poller
             assert poller.end(60) == 0, self.statusd_log()
@@ -187,14 +187,14 @@ class PrintSite:
             bridge.write(f"[statusd]\n{lines}\n")
 
     def statusd_log(self) -> str:
-        """What pollers have written."""
+        """The log of all pollers."""
         path = self.root / "statusd.log"
         return path.read_text() if path.exists() else ""
 
     def discovered(self, device: str) -> dict[str, str]:
-        """What lpinfo(8) says of a device, by lpinfo's words.
+        """The lines of lpinfo(8) about a device, by lpinfo's keywords.
 
-        Asked again until it is listed: on a busy machine discovery's time may be over first.
+        Discovery is repeated until it lists the device, because a busy machine may take too long.
         """
         found: list[str] = []
 
@@ -207,7 +207,7 @@ class PrintSite:
         return dict(re.findall(r"(\S+) = (.*)", found[0]))
 
     def discovered_queue(self, device: str) -> str:
-        """Add a queue as a dialog does: a discovered device, with the driver that CUPS proposes."""
+        """Add a queue as a dialog does: a discovered device with the driver that CUPS proposes."""
         said = self.discovered(device)
         lines = self.cups.run("lpinfo", "--device-id", said["device-id"], "-m").splitlines()
         name = f"q{next(_numbers)}"
@@ -215,14 +215,14 @@ class PrintSite:
         return name
 
     def device(self, *arguments: str, location: str = "Paris") -> str:
-        """Add a device of its own for one test; its id."""
+        """Add a device for one test; return its id."""
         name = f"D{next(_numbers)}"
         words = arguments if "--type" in arguments else ("--type", "file", *arguments)
         self.cloud.cli("device", "add", f"Acme/{quote(location, safe='')}/{name}", *words)
         return name
 
     def cloud_jobs(self, device: str, count: int) -> list[dict[str, Any]]:
-        """The jobs of a device, oldest first, when there are `count` and all of them ended."""
+        """The jobs of a device, oldest first, once there are `count` and all have ended."""
 
         def mine(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             return [job for job in jobs if job["device"] == device]
@@ -236,14 +236,14 @@ class PrintSite:
     def wait_jobs(
         self, ready: Callable[[list[dict[str, Any]]], bool], timeout_s: float = PATIENCE_S
     ) -> list[dict[str, Any]]:
-        """The cloud's jobs, oldest first, as soon as `ready` says that they are as expected."""
+        """The cloud's jobs, oldest first, once `ready` accepts them."""
         for jobs in self.cloud.changing_jobs(timeout_s):
             if ready(jobs):
                 return jobs
         raise AssertionError(self.cloud.jobs())
 
     def backends(self) -> dict[int, int]:
-        """Processes that this site's cupsd has started for jobs, and the parent of each."""
+        """The processes that this site's cupsd started for jobs, with their parents."""
         wanted = f"CIRRUS_BRIDGE_CONFIG={self.config}".encode()
         found = {}
         for process in Path("/proc").iterdir():
@@ -257,7 +257,7 @@ class PrintSite:
         return found
 
     def worker(self) -> int:
-        """The one backend process that works, as soon as there is one."""
+        """The one working backend process, once it exists."""
         eventually(lambda: bool(self.workers()))
         (worker,) = self.workers()
         return worker
@@ -267,12 +267,12 @@ class PrintSite:
         return self.backends()[self.worker()]
 
     def workers(self) -> list[int]:
-        """The backend processes that work."""
+        """The working backend processes."""
         backends = self.backends()
         return [own for own, parent in backends.items() if parent in backends]
 
     def journal(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Rows of the bridge's journal; none while nobody has made it yet."""
+        """Rows of the bridge's journal; none without a journal."""
         if not (self.state / "journal.db").exists():
             return []
         # root would make files of SQLite that its owner cannot open for a moment
@@ -286,7 +286,7 @@ class PrintSite:
 
 
 def eventually(done: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
-    """Wait until something is so."""
+    """Wait until the condition holds."""
     deadline = time.monotonic() + timeout_s
     while not done():
         assert time.monotonic() < deadline
@@ -294,5 +294,5 @@ def eventually(done: Callable[[], object], timeout_s: float = PATIENCE_S) -> Non
 
 
 def document(job: Mapping[str, Any]) -> bytes:
-    """The document of a cloud job, as the cloud has it."""
+    """The document of a cloud job, as the cloud stores it."""
     return Path(job["document"]).read_bytes()

@@ -1,8 +1,8 @@
 """A private cupsd: its own folders, socket and loopback port, beside the machine's own CUPS.
 
-Used by the demo and by the tests. Runs the distribution's real scheduler with its real filters,
-as root or as any user. Never touches /etc/cups, /var/spool/cups or the system's service, and
-leaves nothing running behind `stop()`.
+Demo and tests use it. It runs the distribution's scheduler and filters, as root or as any user. It
+never touches /etc/cups, /var/spool/cups or the system's service. Nothing keeps running after
+`stop()`.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ STATES = {3: "pending", 4: "held", 5: "processing", 6: "stopped", **FINAL_STATES
 START_TIMEOUT_S = 20.0
 COMMAND_TIMEOUT_S = 60.0
 LOG_LINES = 60
-# of single requests and connections, of which there are many
+# lines about single requests and connections, which are numerous
 _SINGLE = re.compile(r"\[Client |BusyState|[A-Z][-A-Za-z]+ ipp://|CUPS-Get-")
 
 
 class PrivateCups:
-    """One private cupsd below `root`, a folder that is empty so far.
+    """One private cupsd below `root`, which is an empty folder at first.
 
     Args:
-        root: its path must be short: the socket's full path has to fit into 107 bytes (unix(7)).
-        backend: the command that is the CUPS backend `cirrus`.
-        backend_env: variables for it; cupsd itself passes on none.
-        driver: the driver program, if there is to be one.
+        root: a short path: the socket's full path has to fit into 107 bytes (unix(7)).
+        backend: the command of the CUPS backend `cirrus`.
+        backend_env: its variables; cupsd passes on none.
+        driver: the driver program, if any.
         web_interface: whether CUPS's own web pages are on.
-        retry_interval_s: after which time CUPS tries a job again that asks for it.
+        retry_interval_s: the time after which CUPS repeats a job that asks for it.
         directives: more lines for cupsd.conf.
     """
 
@@ -74,9 +74,9 @@ class PrivateCups:
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment for lp, lpadmin and lpstat; the person's own ~/.cups is left out."""
+        """The environment for lp, lpadmin and lpstat, without the user's own ~/.cups."""
         kept = {name: text for name, text in os.environ.items() if name in ("PATH", "TERM", "TZ")}
-        # lpadmin and lpinfo are in /usr/sbin, where an ordinary user's PATH does not lead
+        # an ordinary user's PATH lacks /usr/sbin, which has lpadmin and lpinfo
         kept["PATH"] = f"{kept.get('PATH', os.defpath)}:/usr/sbin:/sbin"
         return {
             **kept,
@@ -86,18 +86,18 @@ class PrivateCups:
         }
 
     def uri(self, queue: str) -> str:
-        """A queue's address for ipptool(1), which does not heed CUPS_SERVER."""
+        """A queue's address for ipptool(1), which ignores CUPS_SERVER."""
         return f"ipp://127.0.0.1:{self.port}/printers/{queue}"
 
     def error_log(self) -> str:
-        """Everything that cupsd, filters and backends have logged."""
+        """The log of cupsd, filters and backends."""
         return (self.root / "log" / "error_log").read_text("utf-8", "replace")
 
     def start(self) -> None:
         """Start cupsd and wait until it answers.
 
         Raises:
-            RuntimeError: it ended, or did not answer in time; the text has the end of its log.
+            RuntimeError: cupsd ended, or did not answer in time; the text has the end of its log.
         """
         etc = self.root / "etc"
         with (self.root / "log" / "stderr").open("ab") as stderr:
@@ -113,7 +113,7 @@ class PrivateCups:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
-                start_new_session=True,  # a Ctrl-C at the terminal is not for it
+                start_new_session=True,  # Ctrl-C at the terminal must not reach cupsd
             )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
@@ -123,16 +123,16 @@ class PrivateCups:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """Stop cupsd as the system would (it kills its backends), and whatever it had started."""
+        """Stop cupsd as the system would (it kills its backends), and all its programs."""
         self._end(signal.SIGTERM)
 
     def kill(self, *, alone: bool = False) -> None:
-        """Stop cupsd as a power failure would: backends and filters die with it, unless `alone`."""
+        """Stop cupsd like a power failure: backends and filters die with it, unless `alone`."""
         self._end(signal.SIGKILL, alone=alone)
 
     @contextlib.contextmanager
     def hanging(self) -> Iterator[None]:
-        """cupsd does not answer while the context lasts."""
+        """Keep cupsd from answering in the context."""
         if self._cupsd is None:
             raise RuntimeError("cupsd does not run")
         self._cupsd.send_signal(signal.SIGSTOP)
@@ -147,10 +147,10 @@ class PrivateCups:
         self.start()
 
     def run(self, *command: str | Path) -> str:
-        """Run a CUPS command against this cupsd; returns its output.
+        """Run a CUPS command against this cupsd; return its output.
 
         Raises:
-            RuntimeError: it failed; the text is its own.
+            RuntimeError: the command failed; the text is its own.
         """
         done = self._run(command)
         return done.stdout.decode("utf-8", "replace")
@@ -164,14 +164,14 @@ class PrivateCups:
         policy: str = "retry-job",
         options: Mapping[str, str] | None = None,
     ) -> None:
-        """Add a queue as an administrator does; without a driver it is a raw one."""
+        """Add a queue as an administrator does; without a driver, the queue is raw."""
         model = ("-m", driver) if driver else ()
         settings = {"printer-error-policy": policy, **(options or {})}
         words = [word for pair in settings.items() for word in ("-o", "=".join(pair))]
         self.run("lpadmin", "-p", name, "-E", "-v", uri, *model, *words)
 
     def lp(self, queue: str, *arguments: str | Path, data: bytes | None = None) -> int:
-        """Print with lp(1), `data` as its standard input; returns the CUPS job id."""
+        """Print with lp(1), `data` as its standard input; return the CUPS job id."""
         done = self._run(("lp", "-d", queue, *arguments), data)
         # request id is QUEUE-17 (1 file(s))
         return int(done.stdout.decode().split()[3].rpartition("-")[2])
@@ -187,7 +187,7 @@ class PrivateCups:
         return attributes
 
     def wait_job(self, job_id: int, *states: str, timeout_s: float = 120.0) -> dict[str, Any]:
-        """Wait until a job is in one of `states` (a final one if none is named).
+        """Wait until a job has one of `states` (by default, a final one); return its attributes.
 
         Raises:
             TimeoutError: the text has the job's attributes and the end of the log.
@@ -203,7 +203,7 @@ class PrivateCups:
             time.sleep(0.1)
 
     def log_end(self) -> str:
-        """The last lines of the logs, without those about single requests and connections."""
+        """The last lines of the logs, without lines about single requests and connections."""
         lines: list[str] = []
         for name in ("stderr", "error_log"):
             path = self.root / "log" / name
@@ -236,7 +236,7 @@ class PrivateCups:
         return b"is running" in done.stdout
 
     def _connection(self) -> Any:
-        import cups  # late: it is there once the project is installed, this module is before
+        import cups  # late: this module is imported before the project is installed
 
         return cups.Connection(host=str(self.socket))
 
@@ -245,7 +245,7 @@ class PrivateCups:
             return
         children = [] if alone else _descendants(self._cupsd.pid)
         if number == signal.SIGKILL:
-            for pid in children:  # power fails for all at once: none may see how another ends
+            for pid in children:  # power fails for all at once: no process may see another's end
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGSTOP)
         self._cupsd.send_signal(number)
@@ -260,7 +260,7 @@ class PrivateCups:
 def private_cups(
     backend: Sequence[str | Path], backend_env: Mapping[str, str], **settings: Any
 ) -> Iterator[PrivateCups]:
-    """A private cupsd in a short-lived folder, started; stopped and removed at the end.
+    """Start a private cupsd in a short-lived folder; stop and remove it at the end.
 
     Args:
         settings: as `PrivateCups` takes them.
@@ -278,7 +278,7 @@ def private_cups(
 
 
 def _descendants(pid: int) -> list[int]:
-    """Processes below `pid`; cupsd gives each of its children a process group of its own."""
+    """The processes below `pid`; cupsd gives each child a process group of its own."""
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):

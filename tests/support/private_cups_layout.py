@@ -1,7 +1,7 @@
 """The folders and configuration files of a private cupsd.
 
-Everything is below one folder: programs and data of the system's CUPS are linked, the scheduler
-itself is copied, and what it writes stays here. Starts nothing, changes nothing elsewhere.
+Everything is below one folder. Programs and data of the system's CUPS are linked, and the scheduler
+is copied. Nothing is started, and nothing elsewhere is changed.
 """
 
 from __future__ import annotations
@@ -77,13 +77,13 @@ def lay_out(
     backend_env: Mapping[str, str],
     driver: Sequence[str | Path] = (),
 ) -> None:
-    """Make the folders, links and programs below `root`; backend and driver become `cirrus`."""
-    # cupsd's filters run as lp, and a temporary folder is its maker's alone
+    """Make folders, links and programs below `root`; backend and driver become `cirrus`."""
+    # cupsd's filters run as lp, which may not enter a temporary folder by default
     root.chmod(0o755)
     for folder in ("etc", "spool/tmp", "cache", "state", "log", "home", "data/drv", "data/ppdc"):
         (root / folder).mkdir(parents=True)
-    # A copy, because AppArmor profiles go by path: the distribution's profile for /usr/sbin/cupsd
-    # allows the system's folders only.
+    # A copy, because AppArmor goes by path: the distribution's profile for /usr/sbin/cupsd allows
+    # the system's folders only.
     shutil.copy(SCHEDULER, root / "cupsd")
     server_bin = root / "bin"
     for folder in ("backend", "filter", "driver"):
@@ -98,7 +98,7 @@ def lay_out(
         _link_all(DATA_DIR / folder, root / "data" / folder, but=[each.name for each in ours])
         for each in ours:
             shutil.copyfile(each, root / "data" / folder / each.name)
-    # no right for others: cupsd runs it as root, who can read the keys
+    # closed to others: cupsd then runs it as root, who can read the keys
     _install(server_bin / "backend" / "cirrus", backend, backend_env, 0o700)
     if driver:
         _install(server_bin / "driver" / "cirrus", driver, backend_env, 0o755)
@@ -111,7 +111,7 @@ def lay_out(
 def configure(
     root: Path, *, port: int, web_interface: bool, retry_interval_s: int, directives: Sequence[str]
 ) -> None:
-    """Write cupsd.conf and cups-files.conf. Without root's rights, cupsd works as its starter."""
+    """Write cupsd.conf and cups-files.conf. Without root's rights, cupsd runs as its starter."""
     is_root = os.geteuid() == 0
     own_group = grp.getgrgid(os.getegid()).gr_name
     values = {
@@ -130,10 +130,10 @@ def configure(
 
 
 def socket_path(root: Path) -> Path:
-    """The unix socket of the cupsd below `root`.
+    """The path of the unix socket of the cupsd below `root`.
 
     Raises:
-        ValueError: its path is longer than the kernel allows.
+        ValueError: the path is longer than the kernel allows.
     """
     path = root / "state" / "cups.sock"
     if len(os.fsencode(path)) > SOCKET_PATH_BYTES:
@@ -144,7 +144,7 @@ def socket_path(root: Path) -> Path:
 def _install(
     script: Path, program: Sequence[str | Path], env: Mapping[str, str], mode: int
 ) -> None:
-    # cupsd gives its programs an environment of its own making, hence the exports
+    # cupsd makes its programs' environment itself, hence the exports
     exports = [f"export {name}={shlex.quote(value)}" for name, value in env.items()]
     command = f'exec {shlex.join(map(str, program))} "$@"'
     script.write_text("\n".join(["#!/bin/sh", *exports, command, ""]))

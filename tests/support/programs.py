@@ -1,4 +1,4 @@
-"""Programs that run for a while, and are ended for sure."""
+"""Programs that run for a while and always end."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ STOP_TIMEOUT_S = 20.0
 
 
 class Program(subprocess.Popen[AnyStr]):
-    """As a context manager it ends with the context, whatever happens in that. `Popen` waits there
-    without a limit for a program that nothing has ended."""
+    """A program that ends with its context, even after an exception.
+
+    `Popen` would wait there forever for a program that nothing has ended.
+    """
 
     def end(self, limit_s: float = STOP_TIMEOUT_S) -> int:
-        """Ask it to end (SIGTERM), and kill it if it takes too long; its exit status."""
+        """Send SIGTERM, and SIGKILL after a while; return the exit status."""
         self.terminate()
         try:
             self.wait(limit_s)
@@ -23,7 +25,7 @@ class Program(subprocess.Popen[AnyStr]):
             self.wait(limit_s)
         for stream in (self.stdin, self.stdout, self.stderr):
             if stream:
-                with contextlib.suppress(BrokenPipeError):  # what it has not read
+                with contextlib.suppress(BrokenPipeError):  # the program did not read everything
                     stream.close()
         return self.returncode
 

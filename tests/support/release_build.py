@@ -19,7 +19,7 @@ def build(out: Path, *arguments: str, repo: Path = REPO) -> None:
     epoch = subprocess.run(git, cwd=REPO, capture_output=True, text=True, check=True).stdout.strip()
     done = subprocess.run(
         [sys.executable, repo / "installer" / "packages" / "release.py", "--out", out, *arguments],
-        # what it runs is beside its Python
+        # its tools are beside its Python
         env={
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

@@ -1,7 +1,7 @@
 """A real HTTP server on a loopback socket that answers, or misbehaves, by script.
 
-`ScriptedServer(script)` calls `script(request)` for each request; the script returns what is to
-happen to it. Requests are kept for the test to look at.
+`ScriptedServer(script)` calls `script(request)` for each request, and does what the script returns.
+Requests are kept for the test.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-INTERIM_PAUSE_S = 0.1  # so that what follows is not there yet when an interim answer is read
+INTERIM_PAUSE_S = 0.1  # keeps the next part of the answer apart from an interim answer
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came: `path` still percent-encoded, `fields` of query and form together,
-    `client_port` of its connection."""
+    """A request: `path` is still percent-encoded, `fields` are those of query and form.
+
+    `client_port` is the port of its connection.
+    """
 
     method: str
     path: str
@@ -33,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete answer; `interim` statuses come first, with a pause behind them."""
+    """A complete answer; `interim` statuses come first, and a pause follows them."""
 
     text: str = ""
     status: int = 200
@@ -44,24 +46,24 @@ class Answer:
 
 @dataclass(frozen=True)
 class Reset:
-    """The connection is reset (RST) instead of an answer."""
+    """A reset (RST) of the connection instead of an answer."""
 
 
 @dataclass(frozen=True)
 class Stall:
-    """No answer until the server stops."""
+    """Silence until the server stops."""
 
 
 @dataclass(frozen=True)
 class RawBytes:
-    """These bytes instead of an answer, then the connection closes."""
+    """Bytes instead of an answer, and the end of the connection."""
 
     data: bytes
 
 
 @dataclass(frozen=True)
 class Drip:
-    """These bytes, one at a time with a pause after each, then the connection closes."""
+    """Bytes, one at a time with a pause after each, and the end of the connection."""
 
     data: bytes
     pause_s: float
@@ -71,8 +73,10 @@ Script = Callable[[Request], Answer | Reset | Stall | RawBytes | Drip]
 
 
 class ScriptedServer:
-    """Use as a context manager; `.name` is HOST:PORT, `.requests` what came; `tls` is its side of
-    TLS, if it speaks that."""
+    """A context manager; `.name` is HOST:PORT, and `.requests` are the received requests.
+
+    `tls` is the server's side of TLS, if any.
+    """
 
     def __init__(
         self, script: Script, *, threads: bool = True, tls: ssl.SSLContext | None = None
@@ -83,14 +87,14 @@ class ScriptedServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            timeout = 60  # an idle connection ends, as it does with other servers
+            timeout = 60  # an idle connection ends, as with other servers
 
             def _serve(self) -> None:
                 request = _request(self)
                 owner.requests.append(request)
                 _perform(self, script(request), owner._stopping)
 
-            # the names http.server looks for
+            # names that http.server looks for
             do_GET = do_POST = do_PUT = do_CONNECT = _serve  # noqa: N815
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there

@@ -1,4 +1,4 @@
-"""A small file system of its own on a folder, and how it gets full."""
+"""A small file system on a folder, and a way to fill it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def small_disk(folder: Path, size_kb: int, *, files: int = 0) -> Iterator[Path]:
-    """A file system of its own on a folder (tmpfs); it ends with its last user. So many `files` fit
-    into it, any number if none are named."""
+    """A file system on a folder (tmpfs), which ends with its last user.
+
+    `files` limits the number of files.
+    """
     folder.mkdir(exist_ok=True)
     how = ["-o", f"size={size_kb}k,nr_inodes={files},mode=0700"]
     subprocess.run(["mount", "-t", "tmpfs", *how, "tmpfs", folder], check=True)

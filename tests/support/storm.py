@@ -1,28 +1,27 @@
-"""A restart storm: whatever a print site consists of is killed at random while jobs flow.
+"""A restart storm: all parts of a print site are killed at random while jobs flow.
 
-`tests/storm --kind KIND --minutes 5 --seed N` runs a long one. What is done, when and to whom is
-drawn from the seed; which moment of a job that meets is the machine's. At the end everything is
-started and waited for, and a person does what held jobs ask a person for.
+`tests/storm --kind KIND --minutes 5 --seed N` runs a long one. The seed chooses the deeds, their
+times and their victims, but not the moment of a job that they hit. At the end, everything starts
+again, and a simulated person decides about held jobs.
 
 `kills`: Processes die, and locations go offline.
 
 `faults`: The server is also away for long, answers nonsense or tells of other jobs. The key is
-wrong for a while, another program locks the journal, poller and backend die at once, and CUPS
-cancels what is in processing for MAX_JOB_TIME_S.
+wrong for a while, another program locks the journal, and poller and backend die at once. CUPS
+cancels jobs that are processed for MAX_JOB_TIME_S.
 
-After both, each document that lp(1) has taken was delivered once to each of its targets. Each job
-is completed, the journal has nothing open, and no queue is stopped.
+After both kinds, each document that lp(1) accepted was delivered once to each of its targets. Each
+job is completed, the journal has nothing open, and no queue is stopped.
 
-`restored`: All of that, and the server is restored from a backup of before. It may then
-lose documents or deliver them again. These promises stay:
+`restored`: In addition, the server is restored from an older backup. It may then lose documents or
+deliver them again. These promises stay:
 
-- Nothing silently lost: each document was delivered to each of its targets, or CUPS or the poller
-  says that it was not.
-- Nothing wrong told as completed: a completed job was delivered everywhere, unless the poller has
-  said since that it was not.
-- No other person's document at a device: whatever is delivered there was printed to that device,
-  and belongs to one job.
-- The journal has nothing open, each job has ended, and no queue is stopped.
+- No silent loss: each document was delivered to each of its targets, or CUPS or the poller says
+  that it was not.
+- No false completion: a completed job was delivered everywhere, unless the poller has denied it
+  since.
+- No mix-up of people: each document at a device was printed to that device, and belongs to one job.
+- No leftovers: the journal has nothing open, each job has ended, and no queue is stopped.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ from storm_documents import Delivered, Output, delivered, outputs, written
 from tcp_proxy import TcpProxy
 
 TICK_S = 0.5
-BYTES_PER_S = 3_000_000  # a line slow enough for kills to meet uploads
+BYTES_PER_S = 3_000_000  # slow enough for kills to hit uploads
 GET_JOB = b"GET /api/get/job/"
 PENDING, HELD, PROCESSING, CANCELED, ABORTED, COMPLETED = 3, 4, 5, 7, 8, 9
 IDLE_LOOKS = 20
@@ -62,10 +61,10 @@ MAX_JOB_TIME_S = 20
 AWAY_TICKS = (20, 28)  # a backend waits for half of MAX_JOB_TIME_S, then its job is held
 UNKNOWN_S = 600.0  # the poller asks rarely for old jobs, and several times for forgotten ones
 LOCK_TICKS = 24  # a backend waits for the journal for ten seconds, then its job is held
-# held on purpose, until a person releases the job
+# Codes of jobs that are held on purpose, until a person releases them.
 RELEASED = {
-    "CB-402",  # the key was refused, while there was no poller to release it
-    "CB-421",  # a submit had no answer, and the server was changed since
+    "CB-402",  # the key was refused, and no poller could release the job
+    "CB-421",  # a submit had no answer, and the server has changed since
     "CB-422",  # a submit was answered with the id of another job
     "CB-603",  # five kills in a row
 }
@@ -90,16 +89,21 @@ QUEUES: Mapping[str, tuple[tuple[str, ...], str, bool]] = {
     "submitted": (("Lyon:A",), "?wait=submitted", False),
 }
 LOCATIONS = ("Paris", "Lyon")
-# the poller tells of documents that were not delivered
+# The poller reports documents that were not delivered.
 TOLD = re.compile(r"event=(?:unknown|deleted|mismatched|not-sent|may-be-printed) .*?job=(\d+)")
 _CODE = re.compile(r"\((CB-\d+)\)")
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What happens at a tick, and how often compared with the rest, on a CUPS with these
-    directives; whether the server is restored from a backup; and how long it may take at the end
-    until everything has come to its end."""
+    """A kind of storm.
+
+    Attributes:
+        deeds: names with their relative frequency; a deed happens at each tick.
+        directives: of cupsd.conf.
+        is_restored: whether the server is restored from a backup.
+        calm_s: the time limit at the end, until all jobs have ended.
+    """
 
     deeds: Mapping[str, int]
     directives: Sequence[str] = ()
@@ -140,7 +144,7 @@ KINDS: Mapping[str, Kind] = {
 
 @dataclass(slots=True)
 class Printed:
-    """What lp took: a job, its queue, and what is to come out."""
+    """An accepted job with its queue and the expected outputs."""
 
     job_id: int
     queue: str
@@ -148,14 +152,13 @@ class Printed:
 
     @property
     def wanted(self) -> list[Delivered]:
-        """What is to be delivered, where."""
+        """The expected deliveries."""
         return [Delivered(at, each) for each in self.outputs for at in QUEUES[self.queue][0]]
 
 
 @dataclass(slots=True)
 class Storm:
-    """One storm on a site that is its own, and has the kind's directives. `say` gets a line for
-    each deed."""
+    """A storm on a site of its own with the kind's directives. `say` gets a line for each deed."""
 
     site: PrintSite
     kind: Kind
@@ -181,11 +184,11 @@ class Storm:
         self.rng = random.Random(self.seed)
         self._proxy = TcpProxy(self.site.server)
         self._proxy.bytes_per_s = BYTES_PER_S
-        if self.kind.is_restored:  # the server must not tell
+        if self.kind.is_restored:  # the server must not reveal it
             self._proxy.hide = (b"server-instance",)
 
     def run(self, seconds: float) -> None:
-        """The storm, the calm, and what has to be so then."""
+        """Run the storm and the calm, then check the promises."""
         with self._proxy:
             self._furnish()
             try:
@@ -214,7 +217,7 @@ class Storm:
         began_s = time.monotonic()
         tick, ticks = 0, round(seconds / TICK_S)
         while tick < ticks:
-            # drawn whether it can be done now or not: what follows stays what the seed says
+            # drawn even if the deed is impossible now, so that the seed decides all later deeds
             (deed,) = self.rng.choices(list(self.kind.deeds), list(self.kind.deeds.values()))
             draw = random.Random(self.rng.random())
             self._start_due(tick)
@@ -235,13 +238,13 @@ class Storm:
             self._down.discard(what)
 
     def _look_after(self, tick: float) -> None:
-        """What systemd does for the poller, and a person for CUPS."""
+        """Do what systemd does for the poller, and a person for CUPS."""
         if self._poller and "poller" not in self._down and self._poller.poll() is not None:
             self.say(f"{tick * TICK_S:6.1f} the poller ended by itself, and is started")
             self._start_poller()
         stuck = self.site.statusd_log().count("event=stuck")
         if stuck > self.stuck and "cupsd" not in self._down:
-            # CUPS waits for a filter that nobody reads from: what the poller says is done
+            # CUPS waits for a filter without a reader; the poller's advice is followed
             self.stuck = stuck
             self._restart_cups("which had not noticed that a backend was killed")
 
@@ -251,7 +254,7 @@ class Storm:
         self.site.cups.start()
 
     def _wake_cups(self) -> None:
-        """CUPS 2.4 starts no job at a queue whose stuck job it has canceled (MaxJobTime)."""
+        """Wake CUPS 2.4: after it cancels a stuck job (MaxJobTime), the queue starts no job."""
         self._idle_looks = self._idle_looks + 1 if self._stands_still() else 0
         if self._idle_looks > IDLE_LOOKS:
             self._idle_looks = 0
@@ -314,11 +317,11 @@ class Storm:
         )
 
     def _cut_power(self, draw: random.Random, tick: int) -> str:
-        """Everything on this side of the line ends at once."""
+        """End all local processes at once."""
 
         def kill() -> None:
             self.site.cups.kill()
-            _kill([*self.site.backends()])  # those of an earlier cupsd
+            _kill([*self.site.backends()])  # of an earlier cupsd
 
         return self._take_down("cupsd", _ticks(draw), tick, kill, self.site.cups.start)
 
@@ -373,7 +376,7 @@ class Storm:
         return f"{times} times"
 
     def _repeat_id(self, draw: random.Random, _: int) -> str:
-        """The next job for the targets of some queue is answered with the ids of an earlier one."""
+        """Answer the next job for the targets of a queue with the ids of an earlier job."""
         for name in draw.sample(list(QUEUES), len(QUEUES)):
             targets = QUEUES[name][0]
             ids = [self._id_at(target) for target in targets]
@@ -414,7 +417,7 @@ class Storm:
         return self.site.root / "backup"
 
     def _copy(self, source: Path, target: Path) -> None:
-        """While the cloud does not run."""
+        """Copy the cloud's data while the cloud does not run."""
         if "cloud" not in self._down:
             self.site.cloud.kill()
         self._look()
@@ -443,17 +446,17 @@ class Storm:
         return bool(rows) or bool(self._jobs()) or bool(self.site.backends()) or bool(self._wrong())
 
     def _jobs(self) -> list[int]:
-        """CUPS's jobs that have not ended."""
+        """The jobs of CUPS that have not ended."""
         lines = self.site.cups.run("lpstat", "-W", "not-completed", "-o").splitlines()
         return [int(line.split()[0].rpartition("-")[2]) for line in lines]
 
     def _act_as_person(self) -> None:
-        """Do what jobs ask a person for."""
+        """Do what the messages of jobs ask of a person."""
         for each in self.printed:
             job = self.site.cups.job(each.job_id)
             state, said = job["job-state"], str(job.get("job-printer-state-message", ""))
             code = "".join(_CODE.findall(said)[-1:])
-            if state == HELD and code == "CB-703":  # what came out was looked at
+            if state == HELD and code == "CB-703":  # the person looked at the output
                 self._said[each.job_id] = said
                 self._command(code, "cancel", each.job_id)
             elif state == HELD and code in RELEASED and "continues by itself" not in said:
@@ -470,14 +473,14 @@ class Storm:
         self.site.cups.run(*map(str, command))
 
     def _look(self) -> None:
-        """See what has come out."""
+        """Read the new deliveries."""
         for job in self.site.cloud.jobs():
             key = (self._restored, str(job["id"]))
             if job["state"] == DELIVERED and key not in self._came_out:
                 self._came_out[key] = delivered(job)
 
     def _wrong(self) -> list[str]:
-        """What came out, or did not, as it must not be."""
+        """The broken promises, in words."""
         self._look()
         got = list(self._came_out.values())
         wanted = [each for printed in self.printed for each in printed.wanted]
@@ -494,14 +497,14 @@ class Storm:
         return wrong
 
     def _is_over_time(self, printed: Printed) -> bool:
-        """Whether CUPS has canceled a job that stood still, and the poller has told of it."""
+        """Whether CUPS canceled a job that stood still, and the poller has reported it."""
         is_told = str(printed.job_id) in TOLD.findall(self.site.statusd_log())
         return (
             is_told and f"[Job {printed.job_id}] Canceling stuck job" in self.site.cups.error_log()
         )
 
     def _is_told(self, printed: Printed) -> bool:
-        """Whether CUPS or the poller says that not all of a job was delivered."""
+        """Whether CUPS or the poller says that a job was not delivered completely."""
         job = self.site.cups.job(printed.job_id)
         said = self._said.get(printed.job_id) or str(job.get("job-printer-state-message", ""))
         is_told = job["job-state"] in (CANCELED, ABORTED) and bool(_CODE.search(said))
@@ -552,7 +555,7 @@ def _ticks(draw: random.Random) -> int:
 
 
 def _kill(pids: list[int]) -> None:
-    """All at the same moment: none sees how another ends."""
+    """Kill all at the same moment, so that no process sees another's end."""
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
@@ -560,7 +563,7 @@ def _kill(pids: list[int]) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Nobody sees half of it."""
+    """Replace a file atomically."""
     new = path.with_suffix(".new")
     new.touch(mode=0o600)
     new.write_text(text)
@@ -568,7 +571,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="storm", description=__doc__)
     parser.add_argument("--kind", choices=KINDS, default="faults")
     parser.add_argument("--minutes", type=float, default=5.0)

@@ -1,4 +1,4 @@
-"""The documents of a storm: each has a mark of its own, which is found again in what came out."""
+"""The documents of a storm: each has a mark, which is found again in the output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MARK = re.compile(rb"<[0-9]+-[0-9]+>")
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a device is to get in one piece: its marks, and its digest if no filter changes it."""
+    """A device's expected output: its marks, and its digest unless a filter changes it."""
 
     marks: tuple[str, ...]
     sha256: str = ""
@@ -32,22 +32,22 @@ class Delivered:
     output: Output
 
     def is_all_of(self, wanted: Delivered) -> bool:
-        """Whether it is all of that, and nothing else."""
+        """Whether the document is exactly this output."""
         digests = {self.output.sha256, wanted.output.sha256} - {""}
         is_same = self.output.marks == wanted.output.marks and len(digests) < 2
         return is_same and self.target == wanted.target
 
     def is_part_of(self, wanted: Delivered) -> bool:
-        """Whether it is nothing else than that."""
+        """Whether the document contains nothing else than parts of this output."""
         return self.target == wanted.target and set(self.output.marks) <= set(wanted.output.marks)
 
 
 def written(folder: Path, marks: Sequence[str], draw: random.Random, *, pdf: bool) -> list[Path]:
-    """Files, one for each mark."""
+    """Write a file for each mark."""
     files = []
     for mark in marks:
         noise = draw.randbytes(draw.choice((100, 50_000, LARGEST)))
-        raw = b"\x1bE" + mark.encode() + noise  # which CUPS may join
+        raw = b"\x1bE" + mark.encode() + noise  # CUPS may join such files
         path = folder / f"document{mark.strip('<>')}"
         path.write_bytes(_pdf(mark) if pdf else raw)
         files.append(path)
@@ -55,7 +55,7 @@ def written(folder: Path, marks: Sequence[str], draw: random.Random, *, pdf: boo
 
 
 def outputs(files: Sequence[Path], marks: Sequence[str], *, pdf: bool) -> list[Output]:
-    """What becomes of the files of one job: without a driver CUPS joins them."""
+    """The outputs of the files of one job; without a driver, CUPS joins the files."""
     if pdf:
         return [Output((mark,)) for mark in marks]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
@@ -63,7 +63,7 @@ def outputs(files: Sequence[Path], marks: Sequence[str], *, pdf: bool) -> list[O
 
 
 def delivered(job: Mapping[str, Any]) -> Delivered:
-    """What a delivered job of the cloud has brought to its device."""
+    """The document that a delivered job of the cloud brought to its device."""
     path = Path(str(job["delivered_path"]))
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
@@ -74,7 +74,7 @@ def delivered(job: Mapping[str, Any]) -> Delivered:
 
 
 def _pdf(text: str) -> bytes:
-    """A page with this text."""
+    """A PDF page with this text."""
     content = f"BT /F1 24 Tf 72 700 Td ({text}) Tj ET".encode()
     objects = [
         b"<</Type/Catalog/Pages 2 0 R>>",

@@ -1,6 +1,6 @@
 """A cloud, a cupsd, a clock and a report in memory, for tests that take milliseconds.
 
-Each takes the place of the real one as an argument, does what a good one does, and keeps a log.
+Each replaces the real one as an argument, behaves well, and keeps a log.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ T = TypeVar("T")
 
 
 class StubClock(Clock):
-    """Time passes by sleeping alone. `at_sleep` is called at each sleep, before the time passes."""
+    """Only `sleep` lets time pass. `at_sleep` is called before each sleep."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,11 +71,11 @@ class StubClock(Clock):
         self.at_sleep()
         self.passed_s += seconds
         if self.stop_requested:
-            super().sleep(0)  # which ends it
+            super().sleep(0)  # raises
 
 
 class StubReport:
-    """Keeps what a submission says."""
+    """Keeps the messages of a submission."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -99,13 +99,17 @@ class StubReport:
 
 
 class StubApi(CloudApi):
-    """A cloud that takes everything, but for what `script` says.
+    """A cloud that accepts everything, except for the answers in `script`.
 
-    `calls` has the names of all requests in their order, `tickets` those of the submits,
-    `segments` and `files` what was uploaded, and `printed` what was accepted. `asked_for` is the
-    job that was asked for last. `instance` is what the server calls itself; `knows_keys` says that
-    it knows repeated submits. `at_call` is called before each request but for segments, which come
-    from threads.
+    Attributes:
+        calls: the names of all requests, in order.
+        tickets: of the submits.
+        segments, files: the uploads.
+        printed: the accepted documents.
+        asked_for: the last job that was asked for.
+        instance: the server's name for itself.
+        knows_keys: whether the server recognizes a repeated submit.
+        at_call: called before each request, except for segments, which come from threads.
     """
 
     def __init__(self) -> None:
@@ -125,12 +129,14 @@ class StubApi(CloudApi):
         self._ids = itertools.count(1)
 
     def script(self, name: str, *answers: object) -> None:
-        """The next answers to a request: errors are raised, functions called for an answer, and
-        None is what the cloud would do anyway."""
+        """Set the next answers to a request.
+
+        Errors are raised, functions are called for an answer, and None is the normal answer.
+        """
         self._script[name].extend(answers)
 
     def works(self) -> None:
-        """From now on it does what it would do anyway."""
+        """Return to normal answers."""
         self._script.clear()
 
     def version(self) -> tuple[str, ...]:
@@ -192,8 +198,10 @@ class StubApi(CloudApi):
 
 
 class StubAskers(Askers[T]):
-    """Asks at once. To wait for an answer lets the time pass, at least `least_s`, as on a machine
-    that is busy. While `is_slow`, no answer comes."""
+    """Asks at once. Waiting for an answer lets at least `least_s` pass, as on a busy machine.
+
+    While `is_slow`, no answer comes.
+    """
 
     def __init__(self, clock: Clock, *, least_s: float = 0.0) -> None:
         super().__init__()
@@ -220,7 +228,7 @@ class StubAskers(Askers[T]):
 
 
 def cups_job(job_id: int, state: int = HELD, **about: Any) -> CupsJob:
-    """A job of CUPS, held until somebody releases it; its uuid is that of `job_id`."""
+    """A job of CUPS that is held until its release; `job_id` determines its uuid."""
     hold_until = INDEFINITE if state == HELD else ""
     usual: dict[str, Any] = {"queue": "q", "attributes": {}, "hold_until": hold_until}
     usual |= {"job_uuid": f"urn:uuid:{job_id}", "reasons": (), "message": "", "told": ""}
@@ -229,11 +237,13 @@ def cups_job(job_id: int, state: int = HELD, **about: Any) -> CupsJob:
 
 
 class StubCups(CupsQueues):
-    """A cupsd with these jobs and queues, which obeys.
+    """An obedient cupsd with these jobs and queues.
 
-    `did` has what it was told to do, in order, `fails` the errors that some operations raise
-    instead, and `too_young` the jobs that its lists do not have yet. `at_do` is called before each
-    thing that it is told to do.
+    Attributes:
+        did: its operations, in order.
+        fails: errors that operations raise.
+        too_young: the jobs that its lists do not have yet.
+        at_do: called before each operation.
     """
 
     def __init__(self, *jobs: CupsJob, **device_uris: str) -> None:
@@ -303,11 +313,11 @@ class StubCups(CupsQueues):
         return True
 
     def put(self, *jobs: CupsJob) -> None:
-        """The jobs are so from now on."""
+        """Add or replace jobs."""
         self.by_id |= {job.job_id: job for job in jobs}
 
     def done(self, *operations: str) -> list[object]:
-        """What jobs and queues these operations were done to, in order."""
+        """The jobs and queues of these operations, in order."""
         return [what for operation, what, *_ in self.did if operation in operations]
 
     def _do(self, operation: str, what: object, *more: object) -> None:
@@ -327,8 +337,10 @@ class StubCups(CupsQueues):
 
 
 class PollerSite:
-    """What a part of a poller needs: a journal that backends write too, a test clock, and a list
-    of what was told."""
+    """The surroundings of a part of a poller: a journal, a test clock, and a list of events.
+
+    Backends write to the journal, too.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -344,7 +356,7 @@ class PollerSite:
 
     @property
     def events(self) -> list[tuple[str, int]]:
-        """What was told, and how loud."""
+        """The events with their level."""
         return [(change.event, change.level) for change in self.told]
 
 
@@ -358,7 +370,7 @@ def taken(journal: PollerJournal, watch_list: WatchList | None = None) -> list[A
 
 
 def empty_journal(folder: Path) -> Path:
-    """`folder` with the files of an empty journal: to make them takes longer than most tests."""
+    """Fill `folder` with the files of an empty journal, because making them is slow."""
     folder.mkdir(exist_ok=True)
     for name, data in _journal_files().items():
         path = folder / name

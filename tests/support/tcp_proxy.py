@@ -1,4 +1,4 @@
-"""A real TCP proxy in front of a server, which slows down or breaks what goes through it."""
+"""A real TCP proxy in front of a server, which slows down or breaks connections."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from collections.abc import Callable
 
 
 class TcpProxy:
-    """Use as a context manager; `.name` is HOST:PORT.
+    """A context manager. A "piece" below is bytes that identify a request.
 
-    `bytes_per_s` limits the way to the server. `lose_answers_after` is a piece of a request: the
-    server gets the whole of a request that holds it, the client a reset instead of its answer.
-    `keep_answers` withholds those answers for ever instead. `lose_requests_with` is a piece of a
-    request that never reaches the server: the connection is reset. `heads` are the first lines of
-    the requests that came. `hide` are words that neither side gets to see
-    of the other. `answer_instead` has a piece of a request, the bytes that are its answer while
-    the server gets nothing, and how often. `at_request` and `at_answer` have a piece of a request
-    and what is to be done, once, when the request comes (before any of the rest), or when the
-    server has answered it and the client has not heard of it yet. `rewrite_answers` makes of what
-    the server sends what the client gets.
+    Attributes:
+        name: HOST:PORT.
+        bytes_per_s: limits the way to the server.
+        lose_answers_after: a piece; the server gets the request, the client a reset.
+        keep_answers: whether those answers are withheld forever instead.
+        lose_requests_with: a piece; the server does not get the request, the client gets a reset.
+        hide: words that each side does not see of the other.
+        answer_instead: a piece, the answer to the client, and how often; the server gets nothing.
+        at_request: a piece, and a function to call once before the request goes on.
+        at_answer: a piece, and a function to call once before the client gets the answer.
+        rewrite_answers: changes the server's bytes for the client.
+        heads: the first lines of all requests.
     """
 
     def __init__(self, server: str) -> None:
@@ -62,7 +64,7 @@ class TcpProxy:
     def _serve(self, client: socket.socket) -> None:
         try:
             connected = socket.create_connection(self._server)
-        except OSError:  # the client meets what it would have met without us
+        except OSError:  # the client sees the same failure as without the proxy
             with client:
                 _reset(client)
             return
@@ -98,7 +100,7 @@ class TcpProxy:
             back.join()
 
     def _answers(self, client: socket.socket, data: bytes) -> bool:
-        """Answer this request here, if it is one of those, when all of it has come."""
+        """If `answer_instead` names this request, answer it here once it is complete."""
         if self.answer_instead is None or self.answer_instead[0] not in data:
             return False
         piece, answer, times = self.answer_instead

@@ -1,4 +1,4 @@
-"""A terminal with a shell, of which a test types the keys and reads the screen as a person does."""
+"""A terminal with a shell; a test types keys and reads the screen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHELL = ("env", f"PS1={PROMPT}", "bash", "--norc")
 
 
 class Terminal:
-    """A session of tmux(1) with a server of its own; use as a context manager."""
+    """A session of tmux(1) with a server of its own; a context manager."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class Terminal:
         shell: Sequence[str] = SHELL,
     ) -> None:
         self._tmux = ("tmux", "-f", "/dev/null", "-S", str(folder / "tmux"))
-        # none of the one that the tests themselves may run in
+        # none of the tmux around the tests
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TMUX")}
         own = {"PATH": f"{BACKEND.parent}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
         self._environ = {**kept, **own, **environ}
@@ -41,7 +41,7 @@ class Terminal:
         self._do("kill-server")
 
     def type(self, text: str) -> None:
-        """Type this, and the return key."""
+        """Type a text and the return key."""
         self._do("send-keys", "-l", "--", text)
         self.press("Enter")
 
@@ -50,19 +50,19 @@ class Terminal:
         self._do("send-keys", key)
 
     def screen(self) -> str:
-        """What is to be seen, without empty lines at the end."""
+        """The visible screen without empty lines at the end."""
         return self._do("capture-pane", "-p").rstrip()
 
     def before(self) -> str:
-        """All that was written since the terminal began, what has left the screen as well."""
+        """The whole output since the start, including lines that left the screen."""
         return self._do("capture-pane", "-p", "-J", "-S", "-").rstrip()
 
     def says(self, name: str) -> str:
-        """A fact about the terminal, by tmux's name for it."""
+        """A value about the terminal, by tmux's name for it."""
         return self._do("display-message", "-p", f"#{{{name}}}").strip()
 
     def sees(self, text: str) -> None:
-        """Wait until this is at the end of the screen."""
+        """Wait until a text is at the end of the screen."""
         try:
             eventually(lambda: self.screen().endswith(text.rstrip()))
         except AssertionError:

@@ -1,4 +1,4 @@
-"""A person with a browser, as curl: signs in, keeps the cookie, sends the page's own forms."""
+"""A person with a browser, played by curl: signs in, keeps the cookie, sends the page's forms."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from curl import Answer, Curl
 
 
 class Visitor:
-    """Somebody at the page of a server; `sign_in`, then ask."""
+    """A visitor of a server's page; `sign_in` first."""
 
     def __init__(self, url: str, *options: str) -> None:
         self._curl = Curl(url.rstrip("/"), "", *options)
@@ -17,7 +17,7 @@ class Visitor:
         self.token = ""
 
     def sign_in(self, name: str, password: str, *options: str) -> Answer:
-        """Send the form, and keep what comes of it."""
+        """Send the sign-in form and keep the cookie."""
         fields = ("--data-urlencode", f"name={name}", "--data-urlencode", f"password={password}")
         answer = self._curl.run("/sign-in", *fields, *options)
         self.cookie = answer.headers.get("set-cookie", "").partition(";")[0]
@@ -28,7 +28,7 @@ class Visitor:
         return answer
 
     def get(self, path: str, *options: str) -> Answer:
-        """Ask for a page."""
+        """Request a page."""
         return self._curl.run(path, "-H", f"Cookie: {self.cookie}", *options)
 
     def post(self, path: str, *options: str, token: str | None = None) -> Answer:
