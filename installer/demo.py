@@ -1,8 +1,8 @@
-"""The main job, end to end: print on a real CUPS queue, see it delivered by the embedded cloud.
+"""Print on a real CUPS queue, and show the document delivered by the embedded cloud.
 
-Tells each step as it goes. Exit status 0 means that the delivered document is the printed one.
-Everything lives in one short-lived folder, of which `--keep` leaves the delivered documents and a
-failure all; the machine's own CUPS is not touched.
+Each step is shown. Exit status 0 means that the delivered document is the printed one. Everything
+is in one temporary folder. `--keep` keeps the delivered documents, and a failure keeps everything.
+The machine's own CUPS is not touched.
 """
 
 from __future__ import annotations
@@ -36,31 +36,31 @@ QUEUE = "demo"
 ACCOUNT = "demo"
 PROGRAMS = Path(sys.executable).parent
 JOB_TIMEOUT_S = 120.0
-# two copies, two-sided along the long edge, colour: as the API names what is asked for below
+# the API's names for LP_OPTIONS: two copies, two-sided along the long edge, color
 ASKED = {"copies": "2", "duplex": "2", "color": "2"}
 LP_OPTIONS = ("-n", "2", "-o", "sides=two-sided-long-edge", "-o", "print-color-mode=color")
 
 
 class DemoFailed(Exception):
-    """The main job did not come out right; the text says what."""
+    """A failure of the demo; the text has the reason."""
 
 
 def main() -> int:
-    """Run the demo; returns the exit status."""
+    """Run the demo; return the exit status."""
     parser = argparse.ArgumentParser(prog="installer/demo", description=__doc__.splitlines()[0])
     parser.add_argument(
         "--keep", action="store_true", help="leave both servers running until Ctrl-C"
     )
     keep = parser.parse_args().keep
-    signal.signal(signal.SIGTERM, _end_by_signal)  # so that the servers are stopped then as well
+    signal.signal(signal.SIGTERM, _end_by_signal)  # which stops the servers
     folder = Path(tempfile.mkdtemp(prefix="cirrus-demo-"))
     folder.chmod(0o755)  # cupsd's filters run as lp
     try:
         _run(folder, keep)
     except (DemoFailed, RuntimeError, TimeoutError, OSError) as error:
         print(f"\nFAILED: {error}\n", file=sys.stderr)
-        print(f"Everything is still in {folder}: cups/log/error_log, cloud.log", file=sys.stderr)
-        print(f"Remove it: rm -r {folder}", file=sys.stderr)
+        print(f"The logs stay in {folder}: cups/log/error_log, cloud.log", file=sys.stderr)
+        print(f"remove:   rm -r {folder}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         shutil.rmtree(folder)
@@ -71,7 +71,7 @@ def main() -> int:
     for entry in folder.iterdir():
         if entry != _delivered(folder):
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-    _say(f"Both servers have ended. What was delivered stays in {_delivered(folder)}")
+    _say(f"Both servers have ended. The delivered document stays in {_delivered(folder)}")
     _tell(f"remove:   rm -r {folder}")
     return 0
 
@@ -95,9 +95,9 @@ def _run(folder: Path, keep: bool) -> None:
         _say("Looking for devices: lpinfo -v")
         uri = _discover(cups)
 
-        # CUPS would ask each job for colour; "auto" leaves that to the device and to whoever prints
-        colour = ("-o", "print-color-mode-default=auto")
-        lpadmin = ("lpadmin", "-p", QUEUE, "-E", "-v", uri, "-m", DRIVER, *colour)
+        # CUPS would request color for each job; "auto" leaves that to device and user
+        color = ("-o", "print-color-mode-default=auto")
+        lpadmin = ("lpadmin", "-p", QUEUE, "-E", "-v", uri, "-m", DRIVER, *color)
         _say(f"Adding a queue: {shlex.join(lpadmin)}")
         cups.run(*lpadmin)
 
@@ -108,7 +108,7 @@ def _run(folder: Path, keep: bool) -> None:
         if keep:
             _keep(cups, cloud)
         else:
-            _tell("It is removed now, with all else; --keep leaves it, and both servers running.")
+            _tell("The demo now removes everything; --keep keeps the document and both servers.")
 
 
 def _delivered(folder: Path) -> Path:
@@ -116,7 +116,7 @@ def _delivered(folder: Path) -> Path:
 
 
 def _configure(folder: Path, host: str, key: str) -> dict[str, str]:
-    """Write the bridge's configuration; the environment by which its programs find it."""
+    """Write the bridge's configuration; return the environment that names it."""
     config, state = folder / "bridge", folder / "state"
     (config / "servers.d").mkdir(parents=True)
     state.mkdir(mode=0o700)
@@ -131,7 +131,7 @@ def _configure(folder: Path, host: str, key: str) -> dict[str, str]:
         "CIRRUS_BRIDGE_CONFIG": str(config),
         "CIRRUS_BRIDGE_STATE": str(state),
         "CIRRUS_BRIDGE_CACHE": str(state.with_name("cache")),
-        "PYTHONDONTWRITEBYTECODE": "1",  # root's files, that others can not read, in the sources
+        "PYTHONDONTWRITEBYTECODE": "1",  # others could not read root's files
     }
 
 
@@ -144,7 +144,7 @@ def _make_cups(folder: Path, environment: dict[str, str]) -> PrivateCups:
 
 @contextlib.contextmanager
 def _poller(folder: Path, environment: dict[str, str], cups: PrivateCups) -> Iterator[None]:
-    """The poller, which jobs need whose location is offline."""
+    """Run the poller, which follows jobs while their location is offline."""
     with (folder / "statusd.log").open("wb") as log:
         poller = Program[bytes](
             [PROGRAMS / "cirrus-statusd"],
@@ -158,7 +158,7 @@ def _poller(folder: Path, environment: dict[str, str], cups: PrivateCups) -> Ite
 
 
 def _discover(cups: PrivateCups) -> str:
-    """The address of the one device, as CUPS's discovery prints it."""
+    """The URI of the only device, as CUPS's discovery prints it."""
     found = cups.run("lpinfo", "-l", "-v")
     uris = [line.partition("uri = ")[2] for line in found.splitlines() if "uri = cirrus://" in line]
     if len(uris) != 1:
@@ -177,7 +177,7 @@ def _follow(cups: PrivateCups, job_id: int) -> None:
         job = cups.job(job_id)
         state = STATES[job["job-state"]]
         message = job.get("job-printer-state-message") or ""
-        if state == "processing":  # what the job does not say yet, its queue does
+        if state == "processing":  # the job may have no message yet
             message = message or cups.printer(QUEUE).get("printer-state-message") or ""
         percent = 100 if state == "completed" else int(job.get("job-media-progress") or 0)
         progress.show(percent, state, message)
@@ -197,7 +197,7 @@ def _conclude(cups: PrivateCups, cloud: CloudletServer, job_id: int) -> None:
     if len(jobs) != 1:
         raise DemoFailed(f"the cloud has {len(jobs)} jobs, not 1")
     recorded = jobs[0]
-    _say("What the cloud recorded")
+    _say("The cloud's record of the job")
     _tell(f'job     {recorded["id"]}  "{recorded["title"]}", {recorded["size"]} bytes')
     _tell("props   " + "  ".join(f"{name}={text}" for name, text in recorded["props"].items()))
     for step in recorded["history"]:
@@ -209,7 +209,7 @@ def _conclude(cups: PrivateCups, cloud: CloudletServer, job_id: int) -> None:
         _tell(f"{'yes' if check.holds else 'NO ':<3}  {check.what} ({check.detail})")
     failed: list[Check] = [check for check in results if not check.holds]
     if failed:
-        raise DemoFailed("; ".join(f"not so: {check.what}" for check in failed))
+        raise DemoFailed("; ".join(f"not true: {check.what}" for check in failed))
     _say(f"Delivered: {recorded['delivered_path']}")
 
 
@@ -218,12 +218,10 @@ def _keep(cups: PrivateCups, cloud: CloudletServer) -> None:
         password = cloud.cli("account", "add", ACCOUNT, "--company", COMPANY)
         _say("Both servers stay until Ctrl-C")
         _tell(f"look:     {cloud.url}   sign in as {ACCOUNT}, password {password}")
-        _tell(
-            "          (jobs as they come, with pictures of their pages, and the location's switch)"
-        )
+        _tell("          (live jobs with pictures of their pages, and the location's switch)")
         _tell(f"print:    CUPS_SERVER={cups.socket} lp -d {QUEUE} FILE")
         _tell(f"          CUPS_SERVER={cups.socket} libreoffice   (or any other application)")
-        _tell(f"          CUPS_SERVER={cups.socket} lpstat -l -p -o   (what jobs and queues say)")
+        _tell(f"          CUPS_SERVER={cups.socket} lpstat -l -p -o   (their messages)")
         for state in ("offline", "online"):
             _tell(f"{state + ':':<10}{PROGRAMS / 'cirrus-cloudlet'} location {state} {LOCATION} "
                   f"--data {cloud.data}")  # fmt: skip

@@ -1,6 +1,6 @@
 """The embedded cloud of the demo: a company with one location and one device, served on loopback.
 
-The API key is read from the output of `cirrus-cloudlet` and is never an argument of any process.
+The API key comes from the output of `cirrus-cloudlet`, and is never an argument of a process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ DEVICE = "Laser1"
 
 
 def start_cloud(cloud: CloudletServer, folder: Path, delivered: Path) -> str:
-    """Start a cloud on `folder`, whose device delivers into `delivered`; returns a fresh API key.
+    """Start a cloud on `folder` with a device that delivers into `delivered`; return an API key.
 
     Raises:
         RuntimeError: a command failed, or the server did not start.

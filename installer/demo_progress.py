@@ -1,7 +1,4 @@
-"""Shows how a job goes: one line that is written again and again on a terminal, else one a change.
-
-Only displays; knows neither CUPS nor the cloud.
-"""
+"""Progress of a job: one line that changes on a terminal, otherwise a line for each change."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ class Progress:
         self._shown = ""
 
     def show(self, percent: int, state: str, message: str) -> None:
-        """Display this from now on."""
+        """Show a new state."""
         full = percent * BAR_CELLS // 100
         bar = "#" * full + "." * (BAR_CELLS - full)
         line = f"    [{bar}] {percent:3d} %  {state:<10}  {message}".rstrip()
@@ -27,7 +24,7 @@ class Progress:
             return
         self._shown = line
         if self._is_terminal:
-            # one column less than the terminal has, because a full last one may wrap the line
+            # one column less than the terminal, because a full last column may wrap the line
             width = shutil.get_terminal_size().columns - 1
             sys.stdout.write(f"\r{line[:width]}\x1b[K")
             sys.stdout.flush()
@@ -35,6 +32,6 @@ class Progress:
             print(line, flush=True)
 
     def end(self) -> None:
-        """Leave the last line as it is."""
+        """Keep the last line."""
         if self._is_terminal and self._shown:
             print()

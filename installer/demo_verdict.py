@@ -1,7 +1,7 @@
-"""Whether the delivered document is the printed one: digests, then pages and text.
+"""Compare the delivered document with the printed one: digests, then pages and text.
 
-Each check is independent of the others, and none trusts what the cloud says of itself: the
-backend's digest is taken from cupsd's log, the delivered file is read again.
+The checks are independent, and none trusts the cloud's own words. The backend's digest comes from
+cupsd's log, and the delivered file is read again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 
 class Check(NamedTuple):
-    """One thing that has to hold."""
+    """The result of one check."""
 
     what: str
     holds: bool
@@ -29,11 +29,11 @@ def checks(
     recorded: Mapping[str, Any],
     asked: Mapping[str, str],
 ) -> list[Check]:
-    """All checks of a job that CUPS calls completed.
+    """Check a job that CUPS calls completed.
 
     Args:
-        recorded: what the cloud says about the job.
-        asked: the props that it has to have at least.
+        recorded: the cloud's record of the job.
+        asked: the props that the job must have.
     """
     sent = _sha256_of_what_was_read(error_log, job_id)
     props = recorded["props"]
@@ -54,7 +54,7 @@ def checks(
             f"SHA-256 {_short(delivered)} of the delivered file",
         ),
         Check(
-            "the job's wishes arrived",
+            "the job's options arrived",
             asked.items() <= props.items(),
             " ".join(f"{name}={text}" for name, text in sorted(props.items())),
         ),
@@ -71,13 +71,15 @@ def _same_pages(original: Path, delivered: Path) -> list[Check]:
     ]
     text = f"page {', '.join(differing)} differs" if differing else "word for word"
     return [
-        Check("it has as many pages", pages == there, f"{there} delivered, {pages} printed"),
-        Check("each page says the same", not differing, text),
+        Check(
+            "the number of pages is the same", pages == there, f"{there} delivered, {pages} printed"
+        ),
+        Check("each page has the same text", not differing, text),
     ]
 
 
 def _sha256_of_what_was_read(error_log: str, job_id: int) -> str:
-    """The backend logs it; of several runs, the last counts."""
+    """The digest that the backend's last run logged."""
     found = re.findall(rf"\[Job {job_id}\].* document sha256=([0-9a-f]{{64}})", error_log)
     return found[-1] if found else ""
 

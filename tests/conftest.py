@@ -1,4 +1,4 @@
-"""One print site for the tests of a worker, and one of its own for a test that breaks things."""
+"""Fixtures for a shared print site, and for a site of one test's own."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from hypothesis import settings
 from paths import WELCOME
 from print_site import PrintSite
 
-# messages are read in English, whatever language the person speaks who runs the tests
+# tests read English messages, whatever the user's language
 for _name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES"):
     os.environ.pop(_name, None)
 os.environ["LANG"] = "C.UTF-8"
 
-# nor does it matter that a script started them in the background, with SIGINT ignored (POSIX, XCU
-# 2.11): programs inherit that, and some of the tests end one as Ctrl-C does. A SIGTERM ends the
-# tests and all programs that the tests have started, as Ctrl-C does
+# A script in the background starts the tests with SIGINT ignored (POSIX, XCU 2.11), and programs
+# inherit that. Some tests end a program as Ctrl-C does. SIGTERM ends the tests and their programs,
+# as Ctrl-C does.
 for _number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(_number, signal.default_int_handler)
 
-# machines are busy: what is tried takes as long as it takes
+# machines are busy, so examples have no time limit
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
@@ -45,10 +45,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that no worker is left with it at the end.
+    """Begin with the longest tests, so that no worker runs one alone at the end.
 
-    The first of the workers gets the tests of the packages, which wait for one another to build
-    them; others take (`--dist worksteal`) from the end of its tests.
+    The first worker gets the tests of the packages, which share one build. Other workers take from
+    the end of its tests (`--dist worksteal`).
     """
     items.sort(key=_turn)
 
@@ -74,7 +74,7 @@ def own_site() -> Iterator[PrintSite]:
 @pytest.fixture(scope="session")
 def pdfs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """Real PDF files by their number of pages."""
-    from pypdf import PdfWriter  # late: unit tests have no pypdf
+    from pypdf import PdfWriter  # late: the unit tests' environment lacks pypdf
 
     folder = tmp_path_factory.mktemp("pdfs")
     files = {4: WELCOME}

@@ -1,7 +1,7 @@
-"""What is in a frozen folder besides our own code, with its licences, and as a CycloneDX list.
+"""The foreign parts of a frozen folder, with their licenses, and as a CycloneDX list.
 
-Python's libraries come from the environment that was frozen, the interpreter and what it links come
-from the distribution's packages. A file that nobody answers for ends the build.
+Python libraries come from the frozen environment. The interpreter and its libraries come from the
+distribution's packages. A file of unknown origin stops the build.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LICENCE_NAMES = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of somebody else's work; `purl` is its name in lists of parts."""
+    """A third-party part; `purl` is its name in lists of parts."""
 
     name: str
     version: str
@@ -32,7 +32,7 @@ class Part:
 
 
 def parts(package: str, sources: Iterable[Path], repo: Path) -> list[Part]:
-    """Every part of `package` that the bundled `sources` come from, sorted by name."""
+    """The parts of `package` that the bundled `sources` come from, sorted by name."""
     boot_loader = distribution("pyinstaller")
     theirs = {**needed(package), "pyinstaller": boot_loader}
     owners = {path: dist for dist in theirs.values() for path in _files(dist)}
@@ -49,7 +49,7 @@ def parts(package: str, sources: Iterable[Path], repo: Path) -> list[Part]:
 
 
 def licence_texts(found: Iterable[Part]) -> str:
-    """The licences of all parts, as they were given, one after the other."""
+    """The unchanged license texts of all parts."""
     rule = "=" * 78
     texts = [
         "The programs of this package hold, beside their own code, these works of others. Each\n"
@@ -65,8 +65,11 @@ def licence_texts(found: Iterable[Part]) -> str:
 
 
 def bill_of_materials(listed: str, found: Iterable[Part], name: str, version: str) -> str:
-    """cyclonedx-py's list of a whole environment, cut to the parts of a package called `name`, of
-    this version, and with the distribution's libraries, which no Python tool knows of."""
+    """cyclonedx-py's list of an environment, reduced to the parts of one package.
+
+    The list gets the package's `name` and version, and the distribution's libraries, which no
+    Python tool knows.
+    """
     bill = json.loads(listed)
     bill["metadata"]["component"] |= {"name": name, "version": version}
     python = {canonicalize_name(part.name) for part in found if part.purl.startswith("pkg:pypi")}
@@ -129,7 +132,7 @@ def _debian_packages(files: Iterable[Path]) -> set[str]:
 
 
 def _places(files: Iterable[Path]) -> Iterator[Path]:
-    """Packages may name what is below /usr/lib as /lib, which is the same folder."""
+    """The possible paths of a file: a package may call /usr/lib /lib, which is the same folder."""
     for file in files:
         yield file
         if file.is_relative_to("/usr"):

@@ -1,8 +1,7 @@
-"""The catalogs of translations: `.po` files in the package, which people write, and the `.mo` files
-that programs read, made of them when the project is built.
+"""The catalogs of translations: `.po` files, which people write, and `.mo` files for programs.
 
-As a program it brings the `.po` files up to date with the messages of the source, and makes one
-for each new language that it is called with.
+The build of the project makes the `.mo` files. As a program, this module updates the `.po` files
+from the source's messages. It creates the `.po` files of each new language in its arguments.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 REPO = Path(__file__).resolve().parents[2]
 PACKAGE = REPO / "backend" / "cirrus_bridge"
-# cirrusctl, which alone has much to say, has its texts in a catalog of its own; so have the
-# drivers, because CUPS's ppdc(1) reads that catalog, too (`ppd/` links to it)
+# cirrusctl has a catalog of its own, because its texts are many. So have the drivers, because
+# CUPS's ppdc(1) reads that catalog, too (`ppd/` links to it).
 DOMAINS = ("cirrus-bridge", "cirrusctl", "cirrus-ppd")
-# texts that no call of KEYWORDS has: of the errors' classes, and of cirrusctl's commands
+# Texts outside calls of KEYWORDS: those of the error classes and of cirrusctl's commands.
 CODES = "cirrusctl/output/codes.py"
 HELP = "cirrusctl/commands"
 WORDS = "drivers/ppd_strings.py"
@@ -49,7 +48,7 @@ msgstr ""
 
 
 class BuildHook(BuildHookInterface[Any]):
-    """Makes the `.mo` files for wheels, and for environments that use the sources as they lie."""
+    """Makes the `.mo` files for wheels and for editable environments."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called by hatchling before it builds."""
@@ -60,11 +59,11 @@ class BuildHook(BuildHookInterface[Any]):
         except PermissionError:
             if version != "editable":
                 raise
-            # sources of somebody else are used as they lie: in English, if need be
+            # another user's sources are used unchanged: in English, if necessary
 
 
 def compile_all() -> None:
-    """Each `.mo` file, unless it is as it is to be."""
+    """Compile each `.mo` file that is out of date."""
     for path in paths():
         made = compiled(path)
         file = path.with_suffix(".mo")
@@ -73,20 +72,20 @@ def compile_all() -> None:
 
 
 def paths() -> list[Path]:
-    """The catalogs."""
+    """The paths of the catalogs."""
     return sorted(PACKAGE.glob("locale/*/LC_MESSAGES/*.po"))
 
 
 def read(path: Path) -> Catalog:
-    """A catalog; obsolete messages with it."""
+    """Read a catalog with its obsolete messages."""
     with path.open("rb") as file:
         return read_po(file, locale=path.parts[-3], domain=path.stem)
 
 
 def compiled(path: Path) -> bytes:
-    """A catalog as gettext reads it."""
+    """Compile a catalog to gettext's binary format."""
     catalog = read(path)
-    # of the header that it makes: the same sources are to give the same bytes
+    # without a date in the header: the same sources must give the same bytes
     catalog.creation_date = catalog.revision_date = datetime.fromtimestamp(0, UTC)
     made = io.BytesIO()
     write_mo(made, catalog)
@@ -94,7 +93,7 @@ def compiled(path: Path) -> bytes:
 
 
 def messages(domain: str) -> Catalog:
-    """All messages of the source that belong into the catalogs of a domain."""
+    """All messages of the source that belong to the catalogs of a domain."""
     found = Catalog(domain=domain)
     for file, line, message, comments, context in _extracted():
         if domain == _domain(file):
@@ -130,7 +129,7 @@ def _words_of_drivers() -> Iterable[str]:
     generic = DRIVERS.read_text()
     yield from ENGLISH.values()
     yield from _SHOWN.findall(generic)
-    # ppdc looks up what is not here in CUPS's own catalog, which says "DIN A4"
+    # ppdc takes missing messages from CUPS's own catalog, which says "DIN A4"
     yield from (name for name in _PAPER.findall(generic) if f"PageSize {name}" not in ENGLISH)
 
 
@@ -142,7 +141,7 @@ def _codes() -> Iterable[str]:
 
 
 def _help() -> Iterable[str]:
-    # what builds a package has no need of it, nor the modules that it needs
+    # package builds need neither this function nor its imports
     from cirrus_bridge.cirrusctl.main import app
     from cirrus_bridge.cirrusctl.output.help_texts import program_of, texts
 
@@ -154,7 +153,7 @@ def _domain(file: str) -> str:
 
 
 def update(path: Path) -> None:
-    """Bring a catalog up to date: new messages have no translation, those that are gone go."""
+    """Update a catalog: new messages have no translation, and removed messages go."""
     language = path.parts[-3]
     catalog = read(path) if path.exists() else Catalog(locale=language, domain=path.stem)
     catalog.update(messages(path.stem), no_fuzzy_matching=True)
@@ -174,7 +173,7 @@ def update(path: Path) -> None:
 
 
 def main() -> None:
-    """`installer/packages/catalogs.py [LANGUAGE…]`."""
+    """Run `installer/packages/catalogs.py [LANGUAGE…]`."""
     languages = {*sys.argv[1:], *(path.parts[-3] for path in paths())}
     for language in languages:
         for domain in DOMAINS:

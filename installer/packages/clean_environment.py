@@ -1,7 +1,8 @@
-"""First thing in a frozen program: what it starts gets the environment that it got itself.
+"""Give child processes of a frozen program the environment that the program got.
 
-The boot loader puts the programs' own libraries into LD_LIBRARY_PATH. That has done its work when
-Python runs, and is wrong for children such as lp or a device's command.
+Every frozen program runs this first. The boot loader puts the program's own libraries into
+LD_LIBRARY_PATH. Python no longer needs that, and children such as lp or a device's command must not
+use it.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""Which installed distributions a package of ours needs, and which modules belong to others.
+"""The installed distributions that one of our packages needs, and the modules of all others.
 
-The environment that programs are frozen in has tools as well, and libraries use what happens to be
-there: requests would take chardet along, zeroconf cryptography. Only what was asked for is bundled.
+The environment for freezing contains tools, too, and libraries use whatever is installed: requests
+would include chardet, and zeroconf cryptography. Only requirements are bundled.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ EXTRAS = {"cirrus-bridge": "metrics", "cirrus-cloudlet": "cloudlet"}
 
 
 def needed(package: str) -> dict[str, Distribution]:
-    """What `package` needs, by name, without ourselves."""
+    """The requirements of `package` by name, without our own packages."""
     found: dict[str, Distribution] = {}
     waiting = [(PROJECT, EXTRAS[package])]
     while waiting:
@@ -33,7 +33,7 @@ def needed(package: str) -> dict[str, Distribution]:
 
 
 def foreign_modules(package: str) -> list[str]:
-    """Modules of distributions that `package` does not need."""
+    """The modules of distributions that `package` does not need."""
     ours = {PROJECT, *needed(package)}
     return [
         module

@@ -1,7 +1,8 @@
-"""Second thing in a frozen program: it keeps its own modules, whoever replaces or removes files.
+"""Keep the modules of a frozen program open, whatever happens to its files.
 
-Modules are imported when they are needed, by their places in one file. PyInstaller opens that by
-its name each time, so that after an upgrade a job under way would read there what is another's.
+Every frozen program runs this second. Modules are imported on demand from their offsets in one
+file. PyInstaller opens the file by name each time. After an upgrade, a job under way would read
+another version's bytes there.
 """
 
 import os
@@ -11,8 +12,11 @@ _file = os.open(sys.modules["pyimod02_importers"].pyz_archive._filename, os.O_RD
 
 
 class _Kept:
-    """What PyInstaller needs of a file. It reads at a place of its own, which a file does not that
-    two processes have in common."""
+    """The file methods that PyInstaller needs.
+
+    Each instance reads at its own position, because processes share the position of an inherited
+    file.
+    """
 
     def __init__(self, *_: object) -> None:
         self._at = 0

@@ -43,13 +43,13 @@ grep 'Job 57]' /var/log/cups/error_log
 ```
 """
 _COMMON_OPTIONS = ("--json", "--help")
-_STATUS = re.compile(r"(\d) (.+?)(?:; (?=\d )|\.?$)")  # of the program's epilog
+_STATUS = re.compile(r"(\d) (.+?)(?:; (?=\d )|\.?$)")  # in the program's epilog
 _TYPE = re.compile(r" <\w+>$")  # typer adds it to the name of an argument
 _LITERAL = str.maketrans({letter: f"\\{letter}" for letter in "\\*_`#<>[]|~"})
 
 
 def manuals() -> Mapping[str, str]:
-    """Page, with its section → its text."""
+    """The text of each page, by name with section."""
     return {
         "cirrusctl.8": "\n".join(_cirrusctl()) + "\n",
         "cirrus-bridge-codes.7": "\n".join(_codes()) + "\n",
@@ -57,7 +57,7 @@ def manuals() -> Mapping[str, str]:
 
 
 def completions() -> Mapping[str, bytes]:
-    """File of COMPLETIONS → its text."""
+    """The text of each file of COMPLETIONS."""
     program = Path(sys.executable).with_name("cirrusctl")
     return {
         file: subprocess.run(

@@ -1,7 +1,7 @@
-"""Builds the release: packages, a wheel and a source archive, lists of parts, and checksums.
+"""Build the release: packages, a wheel, a source archive, lists of parts, and checksums.
 
-The same sources in the same environment give the same bytes, whenever they are built. Programs that
-were frozen from the same sources are not frozen again.
+The same sources in the same environment always give the same bytes. Frozen programs of the same
+sources are reused.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MANUALS = {
 
 
 def main() -> None:
-    """`installer/release`."""
+    """Run `installer/release`."""
     parser = argparse.ArgumentParser(prog="installer/release", description=__doc__)
     parser.add_argument("--out", type=Path, default=REPO / "dist", help="the folder for all of it")
     parser.add_argument("--version", default=_version(), help="of the packages (%(default)s)")
@@ -45,7 +45,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     out = arguments.out.resolve()
-    # what programs that honour it take for the time of the build (reproducible-builds.org)
+    # the build time for programs that honor it (reproducible-builds.org)
     if "SOURCE_DATE_EPOCH" not in os.environ:
         os.environ["SOURCE_DATE_EPOCH"] = _run("git", "log", "-1", "--format=%ct").strip()
     os.environ["PYTHONHASHSEED"] = "0"
@@ -53,7 +53,7 @@ def main() -> None:
     os.umask(0o022)
     BUILD.mkdir(exist_ok=True)
     with (BUILD / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # what two at once make in BUILD would be mixed up
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two builds at once would mix their files in BUILD
         _build(out, arguments.version, packages_only=arguments.packages_only)
     for file in sorted(out.iterdir()):
         print(file)
@@ -76,7 +76,7 @@ def _build(out: Path, version: str, *, packages_only: bool) -> None:
 
 
 def _freeze(package: str) -> list[Part]:
-    """The frozen programs in build/frozen/PACKAGE, unless they are there; what is in them."""
+    """Freeze the programs into build/frozen/PACKAGE if necessary; return the folder's files."""
     stamp = BUILD / package / "frozen-from"
     listed = BUILD / "work" / package / "frozen" / "bundled.json"
     made_from = _digest()
@@ -85,7 +85,7 @@ def _freeze(package: str) -> list[Part]:
         command += ["--log-level", "ERROR", "--workpath", str(BUILD / "work" / package)]
         command += ["--distpath", str(BUILD / "frozen"), str(HERE / "frozen.spec"), "--", package]
         shutil.rmtree(BUILD / "work" / package, ignore_errors=True)
-        # a cache of its own: two at once would not get on with one
+        # a cache of its own, because two builds at once cannot share one
         _run(*command, PYINSTALLER_CONFIG_DIR=str(BUILD / "work" / package / "cache"))
         _even_out(BUILD / "frozen" / package)
         stamp.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def _freeze(package: str) -> list[Part]:
 
 
 def _digest() -> str:
-    """Of all that the frozen programs are made from."""
+    """The digest of all sources of the frozen programs."""
     digest = hashlib.sha256(f"{sys.version} {os.environ['SOURCE_DATE_EPOCH']}".encode())
     for installed in sorted(f"{each.name} {each.version}" for each in distributions()):
         digest.update(installed.encode())
@@ -113,8 +113,10 @@ def _frozen_sources() -> Iterator[Path]:
 
 
 def _even_out(folder: Path) -> None:
-    """Programs may be run, everything else only read (wheels come with all sorts of modes), and all
-    of it is of the same time, which nfpm leaves to us in a tree."""
+    """Give all files uniform modes and times.
+
+    Wheels have various modes, and nfpm keeps the times of files in a tree.
+    """
     for path in (folder, *folder.rglob("*")):
         is_program = path.parent == folder and not path.suffix
         path.chmod(0o755 if path.is_dir() or is_program else 0o644)
@@ -187,7 +189,7 @@ def _version() -> str:
 
 
 def _run(*command: str, **environ: str) -> str:
-    """The standard output; a program that fails ends the build, with what it said."""
+    """Run a program; return its output. A failure ends the build with the program's message."""
     done = subprocess.run(
         command, cwd=REPO, env={**os.environ, **environ}, capture_output=True, text=True
     )

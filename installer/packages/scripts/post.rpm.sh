@@ -1,4 +1,4 @@
-# CUPS is left alone: it looks for backends and drivers each time it needs one.
+# No restart of CUPS: cupsd looks for backends and drivers whenever it needs one.
 systemd-sysusers cirrus-bridge.conf || :
 if [ -x /usr/bin/systemctl ]; then
     if [ "$1" -eq 1 ]; then

@@ -1,6 +1,6 @@
 #!/bin/sh
-# CUPS is left alone: cupsd looks into its folders of backends, drivers and driver information each
-# time it needs one, so that a new or changed one is found without a restart, and no job is disturbed.
+# No restart of CUPS, which would disturb jobs: cupsd looks for backends, drivers and driver
+# information whenever it needs one.
 set -e
 
 if [ "$1" = configure ]; then

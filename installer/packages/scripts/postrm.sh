@@ -10,11 +10,11 @@ fi
 if [ "$1" = purge ]; then
     deb-systemd-helper purge cirrus-statusd.service >/dev/null || true
     deb-systemd-helper unmask cirrus-statusd.service >/dev/null || true
-    # The servers' files are not ours, but they hold keys that only we use: none may be left behind.
+    # The servers' files are not ours, but hold keys that only we use, so they must not stay.
     rm -rf /etc/cirrus-bridge /var/lib/cirrus-bridge /var/cache/cirrus-bridge
-    # With these folders the last of the user's files are gone; no later user can inherit any.
+    # These folders are the last files of the user, so that no later user can inherit any.
     if getent passwd cirrus-bridge >/dev/null; then
-        # by force, as a job of its may be under way still
+        # --force, because a job of the user may still be under way
         userdel --force cirrus-bridge >/dev/null 2>&1 || true
     fi
 fi
