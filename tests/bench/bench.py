@@ -1,7 +1,7 @@
-"""How long a job takes, and what of, beside what else would bring it to the same server.
+"""The time of a job, its parts, and the time of other programs to the same server.
 
-Every comparison is made in the same run, on the same machine, against the same server
-(lean_server.py), and each document is checked on arrival.
+All comparisons share one run, one machine and one server (lean_server.py). Each document is checked
+on arrival.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PARTS = (
 
 
 class Table:
-    """Rows of text, printed as they come, and kept as Markdown."""
+    """Rows of text, printed at once and kept as Markdown."""
 
     def __init__(self, title: str, *columns: str) -> None:
         self.lines = [f"### {title}", "", "| " + " | ".join(columns) + " |"]
@@ -43,13 +43,13 @@ class Table:
         print("\n".join(self.lines[:1] + self.lines[2:]), flush=True)
 
     def row(self, *cells: str) -> None:
-        """One more row."""
+        """Add and print a row."""
         self.lines.append("| " + " | ".join(cells) + " |")
         print(self.lines[-1], flush=True)
 
 
 def start(folder: Path, runs: int) -> Table:
-    """A small job, in which the start of the processes counts for most."""
+    """Time a small job, whose time is mostly the start of processes."""
     document = make(folder / "50k.pdf", "pdf", 50_000)
     table = Table(
         f"50 KB PDF on loopback, start of the process included (median of {runs})",
@@ -80,7 +80,7 @@ def start(folder: Path, runs: int) -> Table:
 
 
 def transfers(folder: Path, link: links.Link, sizes: dict[str, int], runs: int) -> Table:
-    """Jobs of several kinds, against a script, and against what link and compressor allow."""
+    """Time jobs of several kinds beside a script, and beside the limits of line and compressor."""
     table = Table(
         f"{link.name}, https (median of {runs})",
         *("document", "way", "wall s", "cpu s", "MiB", "script / backend", "share of the limit"),
@@ -102,7 +102,7 @@ def transfers(folder: Path, link: links.Link, sizes: dict[str, int], runs: int) 
 
 
 def memory(folder: Path, sizes: list[int]) -> Table:
-    """Peak memory of the backend's processes together, by the size of the job."""
+    """Measure the peak memory of the backend's processes together, by the size of the job."""
     bare = median(lambda: cost([sys.executable, "-c", "import time; time.sleep(0.2)"]), 1)
     table = Table("Memory, loopback, https", "noise", "MiB", "MiB above a bare interpreter")
     with clients.site(links.LOOPBACK, folder / "memory", tls=True) as site:
@@ -116,7 +116,7 @@ def memory(folder: Path, sizes: list[int]) -> Table:
 
 
 def discovery(folder: Path, runs: int) -> Table:
-    """What a dialog waits for when a printer is added, with 1,000 devices."""
+    """Time the programs behind a dialog that adds a printer, with 1,000 devices."""
     table = Table(
         f"Add a printer, {dialog.DEVICES} devices (median of {runs})",
         *("what", "wall ms", "cpu ms", "MiB", "wall, ours / this"),
@@ -127,7 +127,7 @@ def discovery(folder: Path, runs: int) -> Table:
 
 
 def starting(folder: Path, runs: int) -> Table:
-    """Frozen programs beside plain Python."""
+    """Time frozen programs beside plain Python."""
     table = Table(
         f"Programs of the packages (median of {runs})",
         *("what", "wall ms", "cpu ms", "MiB", "wall, frozen / this"),
@@ -151,7 +151,7 @@ def _compare(
 
 
 def following() -> Table:
-    """Requests and delays of following jobs for a day, simulated."""
+    """Count requests and delays of following jobs for a simulated day."""
     table = Table("Following jobs for a day (delays: median / 95 % / longest)", *polling.COLUMNS)
     for cells in polling.rows():
         table.row(*cells)
@@ -159,7 +159,7 @@ def following() -> Table:
 
 
 def idle(folder: Path) -> Table:
-    """The poller while very many documents wait."""
+    """Measure the poller while very many documents wait."""
     table = Table("The poller while nothing happens", *statusd.COLUMNS)
     for cells in statusd.rows(folder / "statusd"):
         table.row(*cells)
@@ -167,7 +167,7 @@ def idle(folder: Path) -> Table:
 
 
 def _deflate(document: Path) -> tuple[int, float]:
-    """The compressed size, and how long the compressor alone takes."""
+    """The compressed size, and the compressor's own time."""
     stream, size = isal_zlib.compressobj(1), 0
     started = time.perf_counter()
     with document.open("rb") as file:
@@ -207,7 +207,7 @@ def _machine() -> str:
 
 
 def main() -> None:
-    """Run the parts asked for."""
+    """Run the requested parts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=PARTS, action="append", help="this part; may be repeated")
     parser.add_argument("--quick", action="store_true", help="a tenth of the sizes, fewer runs")
@@ -217,7 +217,7 @@ def main() -> None:
     large = {"pdf": 5 * MB, "ps": 200 * MB // part, "noise": 200 * MB // part}
     lossy = {"pdf": 5 * MB, "noise": 20 * MB // part}
     folder = Path(tempfile.mkdtemp(prefix="cirrus-bench-"))
-    folder.chmod(0o755)  # for the backend, which does not stay root
+    folder.chmod(0o755)  # for the backend, which gives up root's rights
     steps: dict[str, Callable[[], Table]] = {
         "start": lambda: start(folder, 5 if asked.quick else 21),
         "frozen": lambda: starting(folder, 5 if asked.quick else 21),

@@ -1,4 +1,4 @@
-"""Ways to get a document to a server: our backend, a script with curl, CUPS's own backends."""
+"""Clients that bring a document to a server: our backend, curl scripts, CUPS's own backends."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEY = "bench-key"
 
 @dataclass
 class Site:
-    """A lean server at the far end of a link, and what clients need to know of it."""
+    """A lean server at the far end of a link, with its clients' settings."""
 
     link: Link
     folder: Path
@@ -45,7 +45,7 @@ class Site:
 
     @property
     def url(self) -> str:
-        """Without a path."""
+        """The URL without a path."""
         return f"{'https' if self.tls else 'http'}://{self.server}"
 
     def backend(
@@ -114,12 +114,12 @@ class Site:
 
 @contextlib.contextmanager
 def site(link: Link, folder: Path, *, tls: bool) -> Iterator[Site]:
-    """The lean server, started."""
+    """Start the lean server."""
     ca = trustme.CA()
     certificate = ca.issue_cert(link.address, "127.0.0.1")
     folder.mkdir(exist_ok=True)
     pem = {name: folder.with_name(f"{name}.pem") for name in ("ca", "chain", "key")}
-    # as many CAs as a machine has: reading them is a part of each start
+    # as many CAs as on a machine: each start reads them
     system = Path("/etc/ssl/certs/ca-certificates.crt")
     pem["ca"].write_bytes(system.read_bytes() if system.exists() else b"")
     ca.cert_pem.write_to_path(pem["ca"], append=True)
@@ -152,7 +152,7 @@ def ipp_backend(port: int, document: Path, options: str = "") -> Cost:
 
 @contextlib.contextmanager
 def ippeveprinter(folder: Path) -> Iterator[int]:
-    """CUPS's sample printer, which is done with a job at once; its port.
+    """Start CUPS's sample printer, which finishes each job at once; return its port.
 
     Raises:
         RuntimeError: it does not start (it needs avahi-daemon).
@@ -182,7 +182,7 @@ def ippeveprinter(folder: Path) -> Iterator[int]:
 
 
 def _start_avahi() -> list[subprocess.Popen[bytes]]:
-    """What ippeveprinter needs and does not run yet."""
+    """Start the missing services that ippeveprinter needs."""
     started = []
     Path("/run/dbus").mkdir(exist_ok=True)
     for name, command in (
@@ -203,7 +203,7 @@ def _cups_backend(name: str, uri: str, document: Path) -> Cost:
 
 
 def _job(options: str, document: Path) -> list[str | Path]:
-    """Arguments of a backend (backend(7))."""
+    """The arguments of a backend (backend(7))."""
     return ["1", "bench", "bench", "1", options, document]
 
 

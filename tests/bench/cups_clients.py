@@ -1,10 +1,10 @@
-"""Our own IPP and pycups beside each other, with a cupsd that is well and one that is not.
+"""Our own IPP beside pycups, with a healthy cupsd and with a failing one.
 
     python tests/bench/cups_clients.py [PROBE…]    (about 3 minutes; 2 of them in `hang`)
 
-Each probe runs in processes of its own, as some of them crash. The answers in `answers` are
-hand-made; everything else comes from a real, private cupsd with the policy that CUPS ships.
-CONTRIBUTING.md ("IPP of our own") draws the conclusions.
+Each probe runs in processes of its own, because some crash. The answers in `answers` are hand-made;
+all others come from a real, private cupsd with the policy that CUPS ships. CONTRIBUTING.md ("IPP of
+our own") has the conclusions.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Pycups:
-    """cups.Connection; over a unix socket or HOST:PORT."""
+    """The client cups.Connection, over a unix socket or HOST:PORT."""
 
     def __init__(self, address: str) -> None:
         import cups
@@ -124,12 +124,12 @@ class Pycups:
         return self._connection.getPrinterAttributes(name, requested_attributes=list(ASKED))
 
     def queues(self) -> Any:
-        """All queues; getPrinters() does not ask for all that is needed."""
+        """All queues; getPrinters() does not request all needed attributes."""
         return [self.queue(name) for name in self._connection.getPrinters()]
 
 
 class Own:
-    """Ours."""
+    """Our own client."""
 
     def __init__(self, address: str) -> None:
         from cirrus_bridge.cups.client import CupsServer
@@ -158,11 +158,11 @@ class Own:
 CLIENTS: dict[str, Callable[[str], Any]] = {"own": Own, "pycups": Pycups}
 
 
-# In a process of its own. Each prints what it finds.
+# Each runs in a process of its own, and prints its findings.
 
 
 def child_import(client: str, address: str) -> None:
-    """Import what a request needs, as a program does that has imported requests."""
+    """Import the modules of a request, as in a program that has imported requests."""
     import requests  # noqa: F401
 
     if client == "pycups":
@@ -172,7 +172,7 @@ def child_import(client: str, address: str) -> None:
 
 
 def child_hang(client: str, address: str) -> None:
-    """Ask a cupsd that accepts and never answers, while SIGTERM comes and a thread works."""
+    """Ask a cupsd that accepts and never answers, during a SIGTERM and with a working thread."""
     server = CLIENTS[client](address)
     begin = time.monotonic()
     sent = handled = 0.0
@@ -199,7 +199,7 @@ def child_hang(client: str, address: str) -> None:
 
 
 def child_restart(client: str, address: str) -> None:
-    """Ask at each line, on what was opened before the first."""
+    """Ask for each line of input, with a client opened before the first."""
     server = CLIENTS[client](address)
     for _ in sys.stdin:
         said = tried(server.queues)
@@ -207,7 +207,7 @@ def child_restart(client: str, address: str) -> None:
 
 
 def child_leak(client: str, address: str) -> None:
-    """Ask many times, and see what memory is left behind."""
+    """Ask many times, and measure the remaining memory."""
     server = CLIENTS[client](address)
     for _ in range(200):
         server.queue("q")
@@ -219,7 +219,7 @@ def child_leak(client: str, address: str) -> None:
 
 
 def child_list(client: str, address: str) -> None:
-    """List all queues, with all that cirrusctl shows of them."""
+    """List all queues with the attributes that cirrusctl shows."""
     server = CLIENTS[client](address)
     times = []
     for _ in range(10):
@@ -230,7 +230,7 @@ def child_list(client: str, address: str) -> None:
 
 
 def child_threads(client: str, address: str) -> None:
-    """Ten threads with a connection each, then two threads with one connection."""
+    """Use ten threads with a connection each, then two threads with one connection."""
 
     def work(server: Any) -> None:
         for _ in range(50):
@@ -258,7 +258,7 @@ def child_job(client: str, address: str) -> None:
 
 
 def tried(ask: Callable[[], object]) -> str:
-    """What comes of it."""
+    """The result or the error of a call."""
     try:
         return f"{type(said := ask()).__name__} {said!r}"
     except Exception as error:  # noqa: BLE001 - whichever it is, it is the result
@@ -271,7 +271,7 @@ def resident_bytes() -> int:
     return int(pages) * resource.getpagesize()
 
 
-# In the process that starts them.
+# These run in the process that starts the others.
 
 
 def start(what: str, client: str, address: str, **settings: Any) -> subprocess.Popen[str]:
@@ -282,7 +282,7 @@ def start(what: str, client: str, address: str, **settings: Any) -> subprocess.P
 
 
 def show(probe: str, what: str, address: str) -> None:
-    """Run it for both clients, and print how each ends."""
+    """Run a probe for both clients, and print how each ends."""
     for client in CLIENTS:
         process = start(what, client, address)
         try:
@@ -297,7 +297,7 @@ def show(probe: str, what: str, address: str) -> None:
 
 
 def probe_start(cups: PrivateCups) -> None:
-    """The processor time of an import, at the best of 40, beside a program that has requests."""
+    """Measure the processor time of an import beside a program that has requests (best of 40)."""
     best_s = dict.fromkeys(("requests", *CLIENTS), float("inf"))
     for _ in range(40):
         for client in best_s:
@@ -312,13 +312,13 @@ def probe_start(cups: PrivateCups) -> None:
 
 
 def probe_hang(cups: PrivateCups) -> None:
-    """A cupsd that is stopped."""
+    """Probe a stopped cupsd."""
     with cups.hanging():
         show("hang", "hang", str(cups.socket))
 
 
 def probe_restart(cups: PrivateCups) -> None:
-    """A cupsd that is well, was restarted, is down, and is up again."""
+    """Probe a cupsd that is healthy, restarted, down, and up again."""
     steps: list[Callable[[], object]] = [cups.log_end, cups.restart, cups.kill, cups.start]
     for client in CLIENTS:
         process = start("restart", client, str(cups.socket), stdin=subprocess.PIPE)
@@ -335,30 +335,30 @@ def probe_restart(cups: PrivateCups) -> None:
 
 
 def probe_leak(cups: PrivateCups) -> None:
-    """What a long-lived process keeps."""
+    """Probe the memory of a long-lived process."""
     show("one queue", "leak", str(cups.socket))
 
 
 def probe_list(cups: PrivateCups) -> None:
-    """Many queues."""
+    """Probe many queues."""
     for number in range(QUEUES):
         cups.run("lpadmin", "-p", f"q{number}", "-v", f"cirrus://cloud.test/C/L:D{number}")
     show("all queues", "list", str(cups.socket))
 
 
 def probe_threads(cups: PrivateCups) -> None:
-    """Several threads."""
+    """Probe several threads."""
     show("threads", "threads", str(cups.socket))
 
 
 def probe_private(cups: PrivateCups) -> None:
-    """A job of another user, asked for by an administrator."""
+    """Probe an administrator's request for another user's job."""
     cups.wait_job(cups.lp("q", "-U", "alice", "-t", "Plan", "-o", "raw", data=b"text"), "held")
     show("name and user of a job", "jobs", str(cups.socket))
 
 
 def probe_answers(cups: PrivateCups) -> None:
-    """Answers as cupsd gives them, may give them, and never does."""
+    """Probe answers that cupsd gives, may give, and never gives."""
     with AnswersServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         for server.which in ANSWERS:
@@ -369,7 +369,7 @@ def probe_answers(cups: PrivateCups) -> None:
 
 @contextlib.contextmanager
 def shipped_policy_cups() -> Iterator[PrivateCups]:
-    """A cupsd with one queue, whose jobs are held, and the privacy of jobs that CUPS ships."""
+    """A cupsd with one queue of held jobs, and the privacy of jobs that CUPS ships."""
     policy = "<Policy shipped>\nJobPrivateAccess default\nJobPrivateValues default\n"
     policy += "<Limit All>\nOrder deny,allow\nAllow localhost\n</Limit>\n</Policy>"
     with tempfile.TemporaryDirectory() as folder:
@@ -386,7 +386,7 @@ PROBES = ("start", "private", "restart", "leak", "list", "threads", "answers", "
 
 
 def main() -> None:
-    """Run the probes that are asked for, or all."""
+    """Run the requested probes, or all."""
     if sys.argv[1:2] == ["--child"]:
         globals()[f"child_{sys.argv[2]}"](*sys.argv[3:])
         return

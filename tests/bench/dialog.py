@@ -1,4 +1,4 @@
-"""What runs when somebody adds a printer: discovery, the list of drivers, one driver; and peers."""
+"""The programs behind adding a printer: discovery, the list of drivers, one driver; and peers."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ ANSWER = json.dumps(
 
 @dataclass(frozen=True)
 class Way:
-    """One command, by the name that it has in the table."""
+    """One command with its name in the table."""
 
     name: str
     run: Callable[[], Cost]
 
 
 def comparisons(folder: Path) -> Iterator[tuple[Way, list[Way]]]:
-    """Each of ours, and the peers that do the same; the server runs for the first one only.
+    """Our commands and their peers; the server runs for the first one only.
 
     Raises:
-        subprocess.CalledProcessError: a peer can not be had (network, archive).
+        subprocess.CalledProcessError: a peer is not available (network, archive).
     """
     env = dict(os.environ) | {
         f"CIRRUS_BRIDGE_{name}": str(folder / name.lower()) for name in ("CONFIG", "STATE", "CACHE")
@@ -59,7 +59,7 @@ def comparisons(folder: Path) -> Iterator[tuple[Way, list[Way]]]:
     lines = _check(DEVICES, [DRIVER, "list"], env)
     listed = subprocess.run([archive, "list"], capture_output=True, check=True).stdout.splitlines()
     daemon = CUPS / "daemon" / "cups-driverd"
-    cups = dict(os.environ) | {"CUPS_CACHEDIR": str(folder)}  # leaves the machine's own alone
+    cups = dict(os.environ) | {"CUPS_CACHEDIR": str(folder)}  # instead of the machine's own
     yield (
         _way(f"cirrus-driver list ({DEVICES} drivers)", DRIVER, "list", env=env),
         [
@@ -114,7 +114,7 @@ def _configure(folder: Path, port: int) -> None:
 
 
 def _check(count: int, command: list[str | Path], env: dict[str, str]) -> list[bytes]:
-    """The lines of a command, as many as there are to be."""
+    """Check the number of lines of a command, and return them."""
     done = subprocess.run(command, env=env, capture_output=True, check=True)
     lines = done.stdout.splitlines()
     if len(lines) != count:
@@ -127,7 +127,7 @@ def _name(line: bytes) -> str:
 
 
 def _archive(folder: Path) -> Path:
-    """The driver program of openprinting-ppds, not installed: it would be in every list."""
+    """The driver program of openprinting-ppds; if installed, it would be in every list."""
     command = ["apt-get", "-qq", "download", "openprinting-ppds"]
     subprocess.run(command, cwd=folder, check=True, stderr=subprocess.DEVNULL)
     (package,) = folder.glob("*.deb")

@@ -1,6 +1,6 @@
-"""The programs of the packages beside the same ones in a Python environment, and a bare Python.
+"""Packaged programs beside the same programs in a Python environment, and a bare Python.
 
-A small job and an empty list of drivers: both are mostly the start of the program.
+A small job and an empty list of drivers: both mostly measure the start.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ RELEASE = REPO / "installer" / "packages" / "release.py"
 
 
 def comparisons(folder: Path, site: Site, document: Path) -> Iterator[tuple[Way, list[Way]]]:
-    """The frozen program, and what it is measured against; freezes them first."""
+    """Freeze the programs; return them with their comparisons."""
     release: list[str | Path] = [sys.executable, RELEASE, "--packages-only", "--out"]
     release.append(folder / "packages")
     subprocess.run(release, check=True, stdout=subprocess.DEVNULL)
     programs = REPO / "build" / "frozen" / "cirrus-bridge"
-    # as the packages have it in CUPS's folder, but for the path
+    # as the package has it in CUPS's folder, except for the path
     starter = folder / "cirrus"
     starter.write_text(f'#!/bin/sh\nexec {programs}/cirrus-backend "$@"\n')
     starter.chmod(0o700)
-    # no configuration, no cache: nothing to do but to start
+    # no configuration, no cache: only the start remains
     empty = dict(os.environ) | {"CIRRUS_BRIDGE_CONFIG": "/", "CIRRUS_BRIDGE_CACHE": "/"}
     bare = Way("bare Python", lambda: cost([sys.executable, "-Ic", "pass"]))
     yield (

@@ -1,8 +1,8 @@
-"""A server of the API that does as little as possible, so that clients are what is measured.
+"""A minimal server of the API, so that measurements show the clients.
 
 lean_server.py FOLDER ADDRESS [CERTIFICATE KEY]: prints its port. Uploads are files in FOLDER; each
-submit adds a line "file cmp" to FOLDER/submitted. Every job is delivered at once, but for those of
-the location Away, which stay submitted.
+submit adds a line "file cmp" to FOLDER/submitted. Every job is delivered at once, except at the
+location Away, where jobs stay submitted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CHUNK = 256 * 1024
 
 
 class Api(asyncio.BufferedProtocol):
-    """One connection: heads are parsed, bodies are written where they belong as they come."""
+    """One connection: heads are parsed, and bodies go to their files as they arrive."""
 
     folder: Path
     count = 0

@@ -1,8 +1,8 @@
 """A slow line between two network namespaces: delay, rate, a queue that overflows, and loss.
 
-line.py SPACE-A SPACE-B DELAY-S BYTES-PER-S LOSS: each gets a device "line" (tun); what goes into
-one comes out of the other. LOSS is the part of the packets from B that is lost. Prints a line when
-the devices are there, and works until killed.
+line.py SPACE-A SPACE-B DELAY-S BYTES-PER-S LOSS: each namespace gets a device "line" (tun), and
+packets go from one to the other. LOSS is the lost share of the packets from B. The program prints a
+line when the devices exist, and works until killed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import time
 TUNSETIFF = 0x400454CA  # linux/if_tun.h
 IFF_TUN_NO_PI = 0x1001
 CLONE_NEWNET = 0x40000000  # setns(2)
-QUEUE_S = 0.2  # what a router keeps before it drops
+QUEUE_S = 0.2  # a router's buffer before it drops packets
 
 
 class Direction:
-    """One way of the line: packets wait here until they come out."""
+    """One direction of the line, whose packets wait here until they are due."""
 
     def __init__(self, out: int, delay_s: float, bytes_per_s: float, loss: float) -> None:
         self._out = out
@@ -34,7 +34,7 @@ class Direction:
         self._waiting: collections.deque[tuple[float, bytes]] = collections.deque()
 
     def take(self, packet: bytes, now: float) -> None:
-        """A packet goes in."""
+        """Take a packet in."""
         starts = max(now, self._free_at)
         if starts - now > QUEUE_S or self._random.random() < self._loss:
             return
@@ -42,7 +42,7 @@ class Direction:
         self._waiting.append((self._free_at + self._delay_s, packet))
 
     def give(self, now: float) -> float:
-        """Let out what is due; in how many seconds the next one is."""
+        """Send due packets; return the seconds until the next one is due."""
         while self._waiting:
             due, packet = self._waiting[0]
             if due > now:
@@ -53,7 +53,7 @@ class Direction:
 
 
 def _device(space: str) -> int:
-    """A tun device in a network namespace, which this process enters for it."""
+    """Create a tun device in a network namespace, which this process enters."""
     handle = os.open(f"/run/netns/{space}", os.O_RDONLY)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.setns(handle, CLONE_NEWNET):

@@ -19,7 +19,7 @@ LINE = Path(__file__).with_name("line.py")
 
 @dataclass(frozen=True)
 class Link:
-    """How to start a program at either end, and the server's address."""
+    """A way to start a program at either end, and the server's address."""
 
     name: str
     address: str = "127.0.0.1"
@@ -33,8 +33,10 @@ LOOPBACK = Link("loopback")
 
 @contextlib.contextmanager
 def slow_line(name: str, *, delay_ms: float, mbit: float, loss: float = 0.0) -> Iterator[Link]:
-    """A link with `delay_ms` each way and `mbit` of rate; it loses this part of what the client
-    sends."""
+    """A link with `delay_ms` each way and a rate of `mbit`.
+
+    The client's packets are lost at the rate `loss`.
+    """
     line = None
     try:
         for space in (SERVER, CLIENT):
@@ -52,7 +54,7 @@ def slow_line(name: str, *, delay_ms: float, mbit: float, loss: float = 0.0) -> 
             ADDRESS,
             ("ip", "netns", "exec", SERVER),
             ("ip", "netns", "exec", CLIENT),
-            mbit * 1e6 / 8 * 1448 / 1500,  # what is left of a packet for data
+            mbit * 1e6 / 8 * 1448 / 1500,  # the data's share of a packet
         )
     finally:
         if line is not None:

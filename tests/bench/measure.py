@@ -1,4 +1,4 @@
-"""Run a command and see what it takes: time, processor time, memory of its whole process tree."""
+"""Run a command and measure its whole process tree: time, processor time, memory."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Cost:
 
 
 def cost(command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> Cost:
-    """What one run of a command takes.
+    """Run a command once; return its cost.
 
     Raises:
-        RuntimeError: it failed; the text is the end of what it said.
+        RuntimeError: the command failed; the text is the end of its output.
     """
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -49,7 +49,7 @@ def cost(command: Sequence[str | Path], env: Mapping[str, str] | None = None) ->
             process.kill()
         peak = max(peak, sum(map(_resident, _tree(process.pid))))
         said = (said + (process.stderr.read() or b""))[-1000:]
-        # a short command is looked at closely, a long one rarely: looking takes time too
+        # measuring takes time, so a long command is measured less often
         time.sleep(min(LOOK_S, (time.perf_counter() - started) / 50))
     wall_s = time.perf_counter() - started
     said += process.stderr.read() or b""
@@ -61,7 +61,7 @@ def cost(command: Sequence[str | Path], env: Mapping[str, str] | None = None) ->
 
 
 def median(run: Callable[[], Cost], count: int) -> Cost:
-    """The median of each of `count` runs' costs (of the memory, the highest)."""
+    """The median costs of `count` runs (of the memory, the highest)."""
     costs = [run() for _ in range(count)]
     return Cost(
         statistics.median(c.wall_s for c in costs),

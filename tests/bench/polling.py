@@ -1,7 +1,6 @@
-"""What following jobs costs, and how late it sees them: the schedule beside fixed intervals.
+"""Requests and delays of following jobs: the schedule beside fixed intervals.
 
-Simulated: the same day (tests/support/polling_day.py) for each way of polling, on a clock that
-jumps.
+The same simulated day (tests/support/polling_day.py) runs for each way of polling.
 """
 
 from __future__ import annotations

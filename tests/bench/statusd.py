@@ -1,7 +1,7 @@
-"""What the poller takes while 10,000 documents wait on 500 queues, and when it sees a fresh one.
+"""The cost of the poller while 10,000 documents wait on 500 queues, and its delay for a fresh one.
 
-A real journal, a real cupsd with the 500 queues and the held jobs, and lean_server.py as the cloud.
-Beside it the simplest poller that would do: a loop that asks for each job once a minute.
+Journal and cupsd are real, with 500 queues and held jobs; lean_server.py is the cloud. The
+comparison is the simplest poller: a loop that asks for each job once a minute.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DOCUMENTS, QUEUES, HELD, FRESH = 10_000, 500, 250, 10
 SETTLING_S, IDLE_S, LOOP_S, LIMIT_S = 60.0, 60.0, 10.0, 30.0
 COLUMNS = ("what", "share of a core", "MiB", "ours / this", "sees a fresh job after s")
 TICKS = os.sysconf("SC_CLK_TCK")
-# asks as fast as it can; what one request takes tells what a round a minute would
+# asks as fast as it can; one request's cost gives that of a round a minute
 LOOP = """
 import requests, sys, time
 session, count = requests.Session(), 0
@@ -104,7 +104,7 @@ def _poller(folder: Path, cups: PrivateCups, server: str) -> Iterator[subprocess
 
 
 def _fill(folder: Path, cups: PrivateCups, server: str) -> Path:
-    """Queues, held jobs, and a journal that has all of it; its path."""
+    """Make queues, held jobs, and a journal of all; return its path."""
     uri = f"cirrus://{server}/Acme/Away:L?encryption=never&wait=delivered&onfailure=report"
     for number in range(QUEUES):
         cups.add_queue(f"q{number}", uri, driver=None)
@@ -146,7 +146,7 @@ def _insert(
 
 
 def _fresh_s(journal: Path, server: str) -> float:
-    """Seconds from a hand-over until the poller has noted the delivery."""
+    """The seconds between a hand-over and the poller's note of the delivery."""
     job_uuid = uuid.uuid4().urn
     uri = f"cirrus://{server}/Acme/Here:L?encryption=never"
     with contextlib.closing(sqlite3.connect(journal, timeout=10)) as db:

@@ -1,4 +1,4 @@
-"""Documents to print: made from a seed, so that every run prints the same ones."""
+"""Documents to print, made from a seed, so that every run prints the same ones."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ _WORDS = ("moveto", "lineto", "stroke", "setgray", "show", "newpath", "closepath
 
 
 def make(path: Path, kind: str, size: int) -> Path:
-    """A file of `size` bytes: "pdf" and "noise" are compressed already, "ps" is text that deflate
-    makes about a third of."""
+    """Make a file of `size` bytes.
+
+    "pdf" and "noise" are already compressed; deflate reduces "ps", which is text, to about a third.
+    """
     if not path.exists():
         with path.open("wb") as file:
             left = size
@@ -28,7 +30,7 @@ def _blocks(kind: str) -> Iterator[bytes]:
     rng = random.Random(kind)
     if kind == "ps":
         yield b"%!PS-Adobe-3.0\n"
-        # 10 MB of text that is not like itself further on than deflate's window; then once more
+        # 10 MB of text without repetitions beyond deflate's window; then once more
         lines = [
             f"{rng.uniform(0, 600):.2f} {rng.uniform(0, 800):.2f} {rng.choice(_WORDS)}"
             for _ in range(400_000)

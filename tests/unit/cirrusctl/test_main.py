@@ -1,4 +1,4 @@
-"""How `cirrusctl` ends."""
+"""The end of `cirrusctl`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ run()
 
 
 def test_a_thread_that_hangs_does_not_keep_the_program() -> None:
-    """Its output and its exit status are there all the same."""
+    """Output and exit status are complete although a thread hangs."""
     ends = [
         subprocess.run(
             [sys.executable, "-c", SCRIPT, argument], capture_output=True, text=True, timeout=60

@@ -15,10 +15,10 @@ from cirrus_bridge.base import errors
 
 UPDATE = "run: $(installer/bootstrap dev)/bin/python installer/packages/catalogs.py"
 PATHS = {f"{path.parts[-3]} {path.stem}": path for path in catalogs.paths()}
-# what takes a text for people as its argument
+# functions whose first argument is a text for people
 TO_PEOPLE = {"tell", "info", "lasting", "fault", "server_away", "useless", "bad"}
 FINDINGS = ("good", "note", "warning", "error", "failed")
-# in cirrusctl, at which of the arguments
+# in cirrusctl: the index of that argument
 TO_ADMINISTRATORS = {
     **dict.fromkeys(("line", "remark", "say", "confirm", "bad", "_done"), 0),
     "Column": 1,
@@ -27,7 +27,7 @@ TO_ADMINISTRATORS = {
     **dict.fromkeys(FINDINGS, 2),
 }
 SOURCES = sorted(catalogs.PACKAGE.rglob("*.py"))
-# words for which a language has another one here, as each thing has one name
+# Foreign words with a single right term here, because each thing has one name.
 OTHER_WORDS = {
     "de": ("angegebene warteschlange", "druckerwarteschlange", "druckjob"),
     "es": ("advertencia", "dueño", "matado", "orden", "ordenador", "sustituir"),
@@ -45,7 +45,7 @@ def _texts(message: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
 
 
 def test_languages() -> None:
-    """They are those of the PPDs."""
+    """The catalogs and the PPDs have the same languages."""
     languages = ("de", "es", "fr", "ja")
     assert sorted(PATHS) == [
         f"{name} {domain}" for name in languages for domain in sorted(catalogs.DOMAINS)
@@ -54,7 +54,7 @@ def test_languages() -> None:
 
 @pytest.mark.parametrize("name", PATHS)
 def test_complete(name: str) -> None:
-    """Each message has a translation with its own fields; none is fuzzy or left over."""
+    """Each message has a translation with its own fields; none is fuzzy or obsolete."""
     catalog = catalogs.read(PATHS[name])
     wanted = {message.id for message in catalogs.messages(catalog.domain or "") if message.id}
     found = {message.id: message for message in catalog if message.id}
@@ -71,7 +71,7 @@ def test_complete(name: str) -> None:
 
 @pytest.mark.parametrize("name", PATHS)
 def test_a_thing_has_one_name(name: str) -> None:
-    """Who reads the same word again knows that the same is meant."""
+    """A translation uses one term for each thing."""
     others = OTHER_WORDS[name.split()[0]]
     for message in catalogs.read(PATHS[name]):
         for text in _texts(message.string or "") if message.id else ():
@@ -80,7 +80,7 @@ def test_a_thing_has_one_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", PATHS)
 def test_as_the_program_writes_it(name: str, tmp_path: Path) -> None:
-    """Its order is the source's, so that changes are easy to read."""
+    """Catalogs keep the source's order, so that changes are easy to read."""
     made = tmp_path.joinpath(*PATHS[name].parts[-3:])
     made.parent.mkdir(parents=True)
     made.write_bytes(PATHS[name].read_bytes())
@@ -90,7 +90,7 @@ def test_as_the_program_writes_it(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", PATHS)
 def test_compiled(name: str) -> None:
-    """The environment has what the sources say."""
+    """The environment has the compiled form of the sources."""
     path = PATHS[name]
     assert path.with_suffix(".mo").read_bytes() == catalogs.compiled(path), UPDATE
 
@@ -104,7 +104,7 @@ def _calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
 
 
 def _is_constant(node: ast.expr) -> bool:
-    """NAME, module.NAME, NAMES[…] or one of them: made by `marked`."""
+    """Whether a node is NAME, module.NAME, NAMES[…] or one of them, made by `marked`."""
     if isinstance(node, ast.IfExp):
         return _is_constant(node.body) and _is_constant(node.orelse)
     while isinstance(node, ast.Subscript):
@@ -115,8 +115,10 @@ def _is_constant(node: ast.expr) -> bool:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(catalogs.PACKAGE)))
 def test_templates_are_ours(path: Path) -> None:
-    """What is to be translated is a literal with just the fields that it is given, or a constant:
-    never an f-string, nor a text that somebody else has written."""
+    """A text to translate is a literal with exactly its fields, or a constant.
+
+    An f-string or a foreign text cannot be translated.
+    """
     for name, call in _calls(path):
         templates = call.args[:2] if name == "trn" else call.args[:1]
         given = {keyword.arg for keyword in call.keywords} | ({"count"} if name == "trn" else set())
@@ -131,7 +133,7 @@ def test_templates_are_ours(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(catalogs.PACKAGE.glob("*.py")), ids=lambda path: path.stem)
 def test_people_get_words(path: Path) -> None:
-    """The text of an error, or for a person, is made by `tr`, not an English literal."""
+    """`tr` makes the texts of errors and for people; English literals are errors."""
     for node in ast.walk(ast.parse(path.read_text())):
         if not (isinstance(node, ast.Call) and node.args):
             continue
@@ -149,7 +151,7 @@ def test_people_get_words(path: Path) -> None:
     ids=lambda path: str(path.relative_to(catalogs.PACKAGE)),
 )
 def test_administrators_get_words(path: Path) -> None:
-    """So are findings, headings, questions and remarks of cirrusctl."""
+    """`tr` also makes cirrusctl's findings, headings, questions and remarks."""
     for node in ast.walk(ast.parse(path.read_text())):
         if not isinstance(node, ast.Call):
             continue
@@ -165,7 +167,7 @@ def test_administrators_get_words(path: Path) -> None:
 
 
 def _is_english(node: ast.expr) -> bool:
-    """A literal in which letters stand beside each other; signs and fields are everybody's."""
+    """Whether a literal contains a word; signs and fields need no translation."""
     if isinstance(node, ast.IfExp):
         return _is_english(node.body) or _is_english(node.orelse)
     parts = node.values if isinstance(node, ast.JoinedStr) else [node]

@@ -1,4 +1,4 @@
-"""Ports that are kept for a server which is not always there."""
+"""Reserved ports of servers that are not always running."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Owner:
 
 
 def test_one_server_after_the_other() -> None:
-    """Each may listen there; between them nobody answers."""
+    """Several servers in turn can listen on the port; between them, nobody answers."""
     owner = _Owner()
     port = reserved_port(owner)
     for _ in range(2):
@@ -31,7 +31,7 @@ def test_one_server_after_the_other() -> None:
 
 
 def test_nobody_else_is_given_it() -> None:
-    """Not while its owner lives, whether he has a server or not."""
+    """The port belongs to its owner, with or without a server."""
     owner = _Owner()
     port = reserved_port(owner)
     with contextlib.ExitStack() as others:

@@ -1,4 +1,4 @@
-"""Programs that tests and demo start: they end, and nothing is waited for without a limit."""
+"""Programs of tests and demo always end, and no wait is without a limit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from paths import REPO
 from programs import Program
 
-# who is watched by pytest, or is one of the demo's; the others are run by hand or in other Pythons
+# folders under pytest or of the demo; other programs are run by hand or in other Pythons
 SOURCES = sorted(
     path
     for folder in ("tests", "installer")
@@ -23,7 +23,7 @@ SOURCES = sorted(
 
 
 def test_one_that_does_not_want_to_end() -> None:
-    """It is killed with its context, when something goes wrong there as well."""
+    """The program is killed with its context, even after an exception there."""
     command = ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"]
     with (
         pytest.raises(ZeroDivisionError),
@@ -37,7 +37,7 @@ def test_one_that_does_not_want_to_end() -> None:
 
 
 def test_one_that_reads_nothing() -> None:
-    """What was written to it is lost, and that is no error."""
+    """Unread input is lost without an error."""
     with Program(["sleep", "60"], stdin=subprocess.PIPE, text=True) as sleeper:
         assert sleeper.stdin
         sleeper.stdin.write("unread")
@@ -45,14 +45,14 @@ def test_one_that_reads_nothing() -> None:
 
 
 def test_ctrl_c() -> None:
-    """It ends a program of a test."""
+    """Ctrl-C ends a program of a test."""
     with Program(["sleep", "60"]) as sleeper:
         sleeper.send_signal(signal.SIGINT)
         assert sleeper.wait(60) == -signal.SIGINT
 
 
 def test_ctrl_c_in_the_background() -> None:
-    """Also where the tests were started with SIGINT ignored, as a shell does in the background."""
+    """Ctrl-C works in the background, too, where a shell has the tests ignore SIGINT."""
     again = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"{__file__}::test_ctrl_c")
     done = subprocess.run(
         ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *again],
@@ -65,7 +65,7 @@ def test_ctrl_c_in_the_background() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(REPO)))
 def test_each_wait_has_a_limit(path: Path) -> None:
-    """And each program that is started is a `Program`."""
+    """Each wait has a timeout, and each started program is a `Program`."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             limited = node.args or node.keywords

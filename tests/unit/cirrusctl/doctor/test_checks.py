@@ -42,8 +42,10 @@ OF_OTHERS = (
 
 
 def test_denials_by_apparmor(tmp_path: Path) -> None:
-    """captdriver#50, OpenPrinting/cups#206, xpra#2265, cloud-print-connector#387: told once, with
-    what was denied, and the profile to change."""
+    """captdriver#50, OpenPrinting/cups#206, xpra#2265, cloud-print-connector#387: told once.
+
+    The finding names the denied access and the profile to change.
+    """
     log = tmp_path / "audit.log"
     log.write_text("\n".join([*OF_OTHERS, APPARMOR, APPARMOR]) + "\n")
     (bad,) = check_denials(read_log(log), NOW_S, is_root=True)
@@ -55,7 +57,7 @@ def test_denials_by_apparmor(tmp_path: Path) -> None:
 
 
 def test_denials_by_selinux(tmp_path: Path) -> None:
-    """The same, with the tools of SELinux."""
+    """A denial by SELinux names SELinux's tools."""
     log = tmp_path / "audit.log"
     log.write_text(SELINUX)
     (bad,) = check_denials(read_log(log), NOW_S, is_root=True)
@@ -64,14 +66,14 @@ def test_denials_by_selinux(tmp_path: Path) -> None:
 
 
 def test_denials_to_others() -> None:
-    """They are none of ours, or old."""
+    """Denials of other programs and old ones are ignored."""
     (said,) = check_denials(Log(OF_OTHERS), NOW_S, is_root=True)
     assert said.severity is Severity.OK
 
 
 @pytest.mark.parametrize(("is_root", "fix"), [(True, "dmesg"), (False, "Run the doctor as root.")])
 def test_a_log_that_can_not_be_read(is_root: bool, fix: str) -> None:
-    """It is no good news; root is told why, and not to become root."""
+    """An unreadable log is not a good sign; root gets the reason, and no advice to become root."""
     log = Log((), "journalctl can not be started: No such file or directory")
     (said,) = check_denials(log, NOW_S, is_root=is_root)
     assert said.severity is Severity.NOTE and fix in said.fix
@@ -79,7 +81,7 @@ def test_a_log_that_can_not_be_read(is_root: bool, fix: str) -> None:
 
 
 def test_what_hangs_or_fails_hides_nothing() -> None:
-    """Each task has its own result."""
+    """Each task has its own result, even if another hangs or fails."""
     never = threading.Event()
 
     def fails() -> str:
@@ -95,7 +97,7 @@ def test_what_hangs_or_fails_hides_nothing() -> None:
 
 @pytest.mark.parametrize("word", LANGUAGES)
 def test_drivers_of_ours(word: str) -> None:
-    """Each makes what it is for, and that only."""
+    """Each of our drivers makes its own format only."""
     ppd = "".join(f'*cupsFilter2: "{line}"\n' for line in LANGUAGES[word].filters)
     (said,) = check_driver("q", "q", ppd, [word, "other"], "")
     assert said.severity is Severity.OK
@@ -107,8 +109,10 @@ def test_drivers_of_ours(word: str) -> None:
 
 
 def test_drivers_of_others() -> None:
-    """By their older filters; one without filters is a PostScript printer's, and of what is not
-    known nothing is said."""
+    """Other drivers are judged by their filters; without filters, a driver makes PostScript.
+
+    Nothing is claimed about unknown filters.
+    """
     old = '*cupsFilter: "application/vnd.cups-raster 100 rastertolabel"\n'
     assert not list(check_driver("q", "q", old, ["pdf"], ""))
     (bad,) = check_driver("q", "q", "*PPD-Adobe: 4.3\n", ["pdf"], "")
@@ -116,7 +120,7 @@ def test_drivers_of_others() -> None:
 
 
 def test_cups_as_a_snap(tmp_path: Path) -> None:
-    """Alone it runs no backend of ours; beside the distribution's it passes jobs on."""
+    """Alone, the snap runs no backend of ours; beside the distribution's CUPS it passes jobs on."""
     assert not list(check_snap(tmp_path))
     (tmp_path / "var/snap/cups").mkdir(parents=True)
     (bad,) = check_snap(tmp_path)
@@ -128,7 +132,7 @@ def test_cups_as_a_snap(tmp_path: Path) -> None:
 
 
 def test_versions() -> None:
-    """CUPS 3 has no backends, and old ones lack what is needed."""
+    """CUPS 3 has no backends, and old versions lack needed features."""
     (bad,) = check_versions("2.1.4")
     assert bad.severity is Severity.ERROR and "Install CUPS 2.4" in bad.fix
     (bad,) = check_versions("3.0.1")
@@ -144,20 +148,19 @@ def test_versions() -> None:
     [("Yes", 9.0), ("No", 0.0), ("90", 90.0), ("2h", 7200.0), ("1d", 86400.0), ("what", 5.0)],
 )
 def test_times_of_cupsd(text: str, seconds: float) -> None:
-    """As cupsd.conf(5) has them."""
+    """Times have the forms of cupsd.conf(5)."""
     daemon = Daemon(None, {"preservejobfiles": text})
     assert daemon.seconds("PreserveJobFiles", yes_s=9.0, default_s=5.0) == seconds
 
 
 def test_no_cupsd() -> None:
-    """Nothing listens there: the usual folders."""
+    """Without a listening cupsd, the usual folders are checked."""
     daemon = find_daemon("/nowhere/cups.sock")
     assert daemon.pid is None and daemon.server_bin == Path("/usr/lib/cups")
 
 
 def test_a_key_without_the_right_to_a_location() -> None:
-    """The key is good, and that location is what there is to correct; a key that is refused is
-    told as such, and of no location."""
+    """With a good key, the location is at fault; with a refused key, no location is blamed."""
     place = Place("h", "Acme", "Paris")
     barred = Answer(place, {}, NotPermitted("Not for you."))
     (key,), (location,) = check_server("h", [barred]), check_location(barred)
@@ -175,7 +178,7 @@ def test_a_key_without_the_right_to_a_location() -> None:
         ("", None, [Severity.OK]),
         ("0", None, [Severity.OK]),
         ("30", None, [Severity.WARNING]),
-        ("30", 30, [Severity.WARNING]),  # CUPS gives a queue that has none the one of all
+        ("30", 30, [Severity.WARNING]),  # CUPS applies the general value to a queue without one
         ("2m", 40, [Severity.WARNING]),
         ("", 0, [Severity.ERROR]),
         ("1h", 7200, [Severity.OK]),
@@ -184,7 +187,7 @@ def test_a_key_without_the_right_to_a_location() -> None:
 def test_time_that_cups_gives_jobs(
     max_job_time: str, of_queue: int | None, told: list[Severity]
 ) -> None:
-    """Little time is told, and one that cancels each job of a queue is an error."""
+    """Little time is a warning, and a time that cancels each job is an error."""
     directives = {"maxjobtime": max_job_time} if max_job_time else {}
     found = list(check_job_time(Daemon(1, directives), {"laser": of_queue}))
     assert [each.severity for each in found] == told

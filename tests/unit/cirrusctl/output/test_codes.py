@@ -1,4 +1,4 @@
-"""What cirrusctl explains of each code is what the manual page says of it."""
+"""cirrusctl and the manual page explain each code alike."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from made_manuals import manuals
 
 @pytest.mark.parametrize("each", explanations().values(), ids=lambda each: each.code)
 def test_every_code_is_explained(each: Explanation) -> None:
-    """In a few words, and in sentences that say more; the manual page has it."""
+    """Each code has a title and sentences that say more, and the manual page has both."""
     assert each.what and not each.what.endswith(".")
     assert each.more.endswith(".")
     page = manuals()["cirrus-bridge-codes.7"]
@@ -20,7 +20,7 @@ def test_every_code_is_explained(each: Explanation) -> None:
 
 
 def test_no_code_is_explained_that_nobody_has() -> None:
-    """Every error that a job may end with is explained, and has its words from its own class."""
+    """Each explained code belongs to an error, whose class has the texts."""
     assert {cls.code for cls in coded()} == explanations().keys()
     for cls in coded():
         assert {"title", "meaning"} <= vars(cls).keys()

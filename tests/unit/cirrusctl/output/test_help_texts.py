@@ -1,4 +1,4 @@
-"""What `cirrusctl --help` says, in each language."""
+"""The text of `cirrusctl --help` in each language."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cirrus_bridge.cirrusctl.main import app
 from cirrus_bridge.cirrusctl.output.help_texts import program_of, texts
 
 COMMANDS = ("", "setup", "jobs")  # the catalogs are complete: test_catalogs.py
-# of all commands, since most of the time is that of the imports
+# one process for all commands, because imports take most of the time
 SCRIPT = """
 import sys
 from cirrus_bridge.cirrusctl.main import main
@@ -39,13 +39,13 @@ def _help(language: str) -> list[str]:
 
 
 def _english() -> set[str]:
-    """Texts with a word in them that is English alone."""
+    """Texts that contain a word of English alone."""
     found = {" ".join(text.partition("\n\n")[0].split()) for text in texts(program_of(app))}
     return {*found, "Usage: ", "Options:", "Commands:", "Show this message", "[default: "}
 
 
 def test_english() -> None:
-    """Where there is no catalog for the language."""
+    """Help is English if the language has no catalog."""
     english = _help("C")
     for said in english:
         assert said.startswith("Usage: cirrusctl")
@@ -55,7 +55,7 @@ def test_english() -> None:
 
 @pytest.mark.parametrize("language", sorted({path.parts[-3] for path in catalogs.paths()}))
 def test_another_language(language: str) -> None:
-    """Nothing of ours is English, nor the headings."""
+    """No text of ours is English, not even the headings."""
     for said in _help(language):
         assert "cirrusctl" in said and "-h, --help" in said
         assert [text for text in _english() if text in said] == []

@@ -1,4 +1,4 @@
-"""What cirrusctl writes, as text and as JSON."""
+"""The output of cirrusctl, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS: list[dict[str, object]] = [
 
 
 def test_text_is_whole_and_harmless(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where no terminal is: nothing is cut, and nothing that a terminal obeys is in it."""
+    """Without a terminal, nothing is cut, and no control sequences remain."""
     Output(False).rows(ROWS, COLUMNS, none="Nothing.")
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
@@ -31,7 +31,7 @@ def test_text_is_whole_and_harmless(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_json_has_everything(capsys: pytest.CaptureFixture[str]) -> None:
-    """Times in ISO 8601, and what people are not shown."""
+    """JSON has times in ISO 8601, and values that people are not shown."""
     Output(True).rows(ROWS, COLUMNS, none="Nothing.")
     found = json.loads(capsys.readouterr().out)
     assert found[0] == {"name": ROWS[0]["name"], "at": "2026-01-02T03:04:05+00:00", "good": True}
@@ -39,7 +39,7 @@ def test_json_has_everything(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_json_is_harmless_too(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever looks at it on a terminal; and half of a pair of surrogates keeps none from it."""
+    """JSON has no control sequences, and a lone surrogate is no obstacle."""
     row = {"name": "\x9b2J\x7f\u2028\ud800é😀"}
     error = BadConfiguration(row["name"])
     output = Output(True)
@@ -59,7 +59,7 @@ def test_json_is_harmless_too(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_list_that_changes_is_harmless_too(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is told in place of rows, and below them, may have names of strangers in it."""
+    """Remarks in place of rows and below them may contain foreign names."""
     monkeypatch.setenv("FORCE_COLOR", "1")  # as if there were a terminal
     Output(False).watch([Look([], None, "user a\x9b2Jb", "c\x1b]0;d")], COLUMNS)
     text = capsys.readouterr().out
@@ -67,14 +67,14 @@ def test_a_list_that_changes_is_harmless_too(
 
 
 def test_no_rows(capsys: pytest.CaptureFixture[str]) -> None:
-    """People are told that there are none, programs get an empty list."""
+    """People are told that there are none; programs get an empty list."""
     Output(False).rows([], COLUMNS, none="Nothing.")
     Output(True).rows([], COLUMNS, none="Nothing.")
     assert capsys.readouterr().out == "Nothing.\n[]\n"
 
 
 def test_complaints(capsys: pytest.CaptureFixture[str]) -> None:
-    """On standard error for people, on standard output for programs, with the code in each."""
+    """Errors go to standard error for people, and to standard output for programs, with codes."""
     error = BadConfiguration("It is wrong.", detail="line\x1b3")
     complain(error, as_json=False)
     complain(error, as_json=True)
@@ -84,7 +84,7 @@ def test_complaints(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_exit_statuses() -> None:
-    """One for each kind of trouble, and a meaning for each."""
+    """Each kind of error has an exit status, and each status a meaning."""
     assert set(MEANINGS) == set(ExitStatus)
     kinds = (BadConfiguration, KeyRefused, CupsGone, JournalBusy, StartOver)
     assert [exit_status(kind("")) for kind in kinds] == [3, 4, 5, 6, 1]

@@ -34,7 +34,7 @@ ROWS = [
 
 @pytest.mark.parametrize("width", [120, 65, 45, 36])
 def test_a_terminal(width: int) -> None:
-    """Every line fits; a column without values is not there, free text is below its row."""
+    """Every line fits, empty columns are left out, and free text is below its row."""
     lines = [line.plain for line in table(ROWS, COLUMNS, width, TODAY)]
     assert all(cell_len(line) <= width for line in lines)
     assert "NEVER" not in lines[0] and "SAYS" not in lines[0] and "TITLE" in lines[0]
@@ -42,19 +42,19 @@ def test_a_terminal(width: int) -> None:
     assert ("AT" in lines[0]) is (width > 50)
     assert lines[2].startswith("    much that people")
     assert lines[-1].startswith("12 ")
-    assert "\u2501" * 5 + "\u2500" * 5 in lines[1]  # to be told apart without colours, too
+    assert "\u2501" * 5 + "\u2500" * 5 in lines[1]  # distinct without colors, too
     assert ("\u2026" in lines[1]) is (width < 60)
 
 
 def test_a_terminal_gets_the_date_of_another_day() -> None:
-    """Times of today have their seconds instead."""
+    """Times of another day have a date, times of today have seconds."""
     at = {"at": ROWS[0]["at"]}
     lines = [table([at], COLUMNS, 80, day)[1].plain for day in (TODAY, date(2026, 11, 25))]
     assert lines == ["09:12:30", "2026-11-24 09:12"]
 
 
 def test_no_terminal() -> None:
-    """A line for each row, with all that there is, and numbers instead of pictures."""
+    """Each row is a line with all values, and with numbers instead of bars."""
     first, second, third = (line.plain for line in table(ROWS, COLUMNS, None, TODAY))
     assert first.split() == [column.title for column in COLUMNS]
     assert "50 %" in second and str(ROWS[0]["says"]).strip() in second

@@ -1,4 +1,4 @@
-"""Defaults in PPDs, also in those that others have written."""
+"""Defaults in PPDs, also in foreign ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OLD = (
 
 
 def test_what_there_is() -> None:
-    """Options with their choices; other lines that begin with Default are none."""
+    """Options have their choices; other lines that begin with Default are ignored."""
     assert choices(OLD) == {
         "PageSize": ["A4", "A5"],
         "PageRegion": ["A4"],
@@ -32,7 +32,7 @@ def test_what_there_is() -> None:
 
 
 def test_only_defaults_are_changed() -> None:
-    """Byte for byte, with line ends and letters as they were; a paper has several."""
+    """Only defaults change; line ends and letters stay, and a paper has several keywords."""
     new = with_defaults(OLD, None, {"PageSize": "A5", "Finish": "True"}, [])
     expected = OLD.replace("Default: ", "")
     for line in ("PageSize", "PageRegion", "ImageableArea", "PaperDimension"):
@@ -44,7 +44,7 @@ def test_only_defaults_are_changed() -> None:
 
 
 def test_what_people_have_chosen_stays() -> None:
-    """In a new driver, too, if that has the choice; what was declared once goes back."""
+    """A person's choice stays in a new driver that has it; a removed declaration is undone."""
     present = with_defaults(OLD, None, {"PageSize": "A5", "Finish": "True"}, [])
     assert with_defaults(OLD, present, {}, []) == present
     assert defaults(with_defaults(OLD, present, {}, ["Finish"]))["Finish"] == "False"
@@ -54,7 +54,7 @@ def test_what_people_have_chosen_stays() -> None:
 
 
 def test_a_drivers_own_default_is_nobodys_choice() -> None:
-    """Our drivers say which they were made with; so a new one's goes before the old one's."""
+    """A new driver's default replaces the old driver's, because our drivers record theirs."""
     head = '*cirrusDefault Finish: "False"\n'
     new = OLD.replace("*DefaultFinish: False", "*DefaultFinish: True")
     assert defaults(with_defaults(new, head + OLD, {}, []))["Finish"] == "True"

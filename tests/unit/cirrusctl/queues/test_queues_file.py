@@ -20,13 +20,13 @@ QUEUE = '[[queue]]\nname = "q"\n'
 
 
 def read(folder: Path, text: str, servers: list[Server] = ONE) -> list[Entry]:
-    """The entries of such a file."""
+    """The entries of a file with this text."""
     (folder / "queues.toml").write_text(text)
     return read_queues(folder, servers)
 
 
 def test_the_only_server_need_not_be_named(tmp_path: Path) -> None:
-    """Nor its company; everything has a default that promises little."""
+    """Server and company of the only entry may be left out; all settings have safe defaults."""
     (entry,) = read(tmp_path, f'{QUEUE}targets = ["Paris:A", "Rue 5:é/b"]')
     assert (entry.server, entry.company) == ("print.example.com", "Acme")
     assert entry.patterns == (Pattern("Paris", "A"), Pattern("Rue 5", "é/b"))
@@ -35,7 +35,7 @@ def test_the_only_server_need_not_be_named(tmp_path: Path) -> None:
 
 
 def test_the_example(tmp_path: Path) -> None:
-    """It makes sense as it is, and with what is commented out, which is all that can be said."""
+    """The example is valid, also with its comments, which show all settings."""
     text = (REPO / "installer" / "examples" / "queues.toml").read_text()
     servers = [Server("print.example.com", Secret("k"), "Acme", ("Paris", "Lyon"))]
     (entry,) = read(tmp_path, text, servers)
@@ -48,7 +48,7 @@ def test_the_example(tmp_path: Path) -> None:
 
 
 def test_of_several_one_is_named(tmp_path: Path) -> None:
-    """By host and company, which need an entry in servers.d that fits."""
+    """With several servers, host and company choose an entry in servers.d."""
     named = f'{QUEUE}targets = ["Paris:A"]\nserver = "B:443"\ncompany = "Any"\n'
     (entry,) = read(tmp_path, named, SEVERAL)
     assert (entry.server, entry.company) == ("b", "Any")
@@ -95,7 +95,7 @@ def test_of_several_one_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes(tmp_path: Path, text: str, complaint: str) -> None:
-    """The text says where and what."""
+    """The message has the place and the reason."""
     with pytest.raises(BadConfiguration) as caught:
         read(tmp_path, text)
     assert complaint in str(caught.value)
@@ -111,13 +111,13 @@ def test_mistakes(tmp_path: Path, text: str, complaint: str) -> None:
     ],
 )
 def test_which_server_is_meant(tmp_path: Path, lines: str, complaint: str) -> None:
-    """It is never guessed."""
+    """An ambiguous server is an error, never a guess."""
     with pytest.raises(BadConfiguration, match=complaint.replace("[", r"\[")):
         read(tmp_path, f'{QUEUE}targets = ["Paris:A"]\n{lines}', SEVERAL)
 
 
 def test_there_has_to_be_a_file(tmp_path: Path) -> None:
-    """None is no order to remove all queues; an empty one is."""
+    """A missing file is an error, not an order to remove all queues; an empty file is."""
     with pytest.raises(BadConfiguration, match="There is no "):
         read_queues(tmp_path, ONE)
     assert read(tmp_path, "") == []
@@ -134,11 +134,11 @@ def test_there_has_to_be_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_names(device: str, name: str) -> None:
-    """What CUPS's names can not have becomes -."""
+    """Characters that CUPS does not allow become -."""
     assert queue_name("p-{device}", {"device": device}) == name
 
 
 def test_a_name_that_is_too_long() -> None:
-    """It is not cut: two might become one."""
+    """A long name is an error: if cut, two names might become one."""
     with pytest.raises(BadConfiguration, match="127 bytes"):
         queue_name("p-{device}", {"device": "x" * 126})

@@ -1,4 +1,4 @@
-"""Queues of several servers: no server gets another's by what it calls its devices."""
+"""Queues of several servers: names of devices cannot take another server's queue."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AWAY = Unreachable("It is away.")
 
 
 class Declared:
-    """What such a file declares, while their device is called so that its queue is `laser`."""
+    """The declarations of a file, while the device's name gives the queue `laser`."""
 
     def __init__(
         self, folder: Path, text: str, devices: dict[str, bool], error: CirrusError | None = None
@@ -39,7 +39,7 @@ class Declared:
         self.wanted: Wanted = wanted(self.entries, SERVERS, self.answers, str)
 
     def check(self, queue: Queue) -> None:
-        """Whether their entry may have a queue."""
+        """Whether an entry may have a queue."""
         (theirs,) = self.wanted.queues
         leave_to_its_entry(theirs, queue, self.entries, self.answers)
 
@@ -50,7 +50,7 @@ def _queue(entry: str, device: str) -> Queue:
 
 
 def test_a_name_stays_taken_while_its_device_is_inactive(tmp_path: Path) -> None:
-    """Neither gets the queue, as when both could be made."""
+    """Neither device gets the queue, as if both were active."""
     declared = Declared(tmp_path, ONE + GUESTS, {"A": False})
     assert declared.wanted.queues == []
     assert {problem.name for problem in declared.wanted.problems} == {"laser"}
@@ -58,14 +58,14 @@ def test_a_name_stays_taken_while_its_device_is_inactive(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("error", [None, AWAY])
 def test_a_queue_stays_its_entrys(tmp_path: Path, error: CirrusError | None) -> None:
-    """While its device is inactive, or its server away, so that nothing else has its name."""
+    """A queue's name stays reserved while its device is inactive or its server away."""
     declared = Declared(tmp_path, ALL + GUESTS, {"laser": False} if error is None else {}, error)
     with pytest.raises(CupsNotPossible, match=r"laser is the entry {device}'s, and "):
         declared.check(_queue("{device}", "laser"))
 
 
 def test_a_queue_that_is_free(tmp_path: Path) -> None:
-    """Its device is gone, or its entry has another device now, or is gone itself."""
+    """A queue is free if its device or entry is gone, or if the entry has another device."""
     Declared(tmp_path, ALL + GUESTS, {"other": True}).check(_queue("{device}", "laser"))
     Declared(tmp_path, ALL + GUESTS, {}, AWAY).check(_queue("{device}", "Old"))
     Declared(tmp_path, ALL + GUESTS, {}, AWAY).check(_queue("former", "laser"))

@@ -1,4 +1,4 @@
-"""What cirrusctl setup makes of what is there already."""
+"""cirrusctl setup and existing files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cirrus_bridge.config.servers import Secret, Server
 
 
 def test_names_that_look_alike(tmp_path: Path) -> None:
-    """Each company has a file of its own, which a second run finds again: a key is not lost."""
+    """Each company has a file of its own, which a second run finds, so no key is lost."""
     companies = ["株式会社", "東京", "Ä-B", "Ö-B"]
     servers = [Server("print.example", Secret(name.encode().hex()), name) for name in companies]
     for server in servers:
