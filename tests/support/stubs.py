@@ -35,13 +35,13 @@ from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.jobs import FINAL, HELD, INDEFINITE, CupsJob, operator_message
 from cirrus_bridge.cups.queues import IDLE, STOPPED, CupsQueues, Queue, queue_message
 from cirrus_bridge.delivery.events import Change
-from cirrus_bridge.journal.deliveries import Accepted
+from cirrus_bridge.journal.deliveries import AcceptedDocument
 from cirrus_bridge.journal.files import lock_place
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
-from cirrus_bridge.statusd.queries import Answer, Askers
-from cirrus_bridge.statusd.watched import WatchList
+from cirrus_bridge.statusd.queries import Queries, QueryResult
+from cirrus_bridge.statusd.watched import WatchedDocuments
 from programs import Program
 
 PENDING = 3  # job-state, RFC 8011, 5.3.7
@@ -197,7 +197,7 @@ class StubApi(CloudApi):
         return usual if answer is None else answer
 
 
-class StubAskers(Askers[T]):
+class StubAskers(Queries[T]):
     """Asks at once. Waiting for an answer lets at least `least_s` pass, as on a busy machine.
 
     While `is_slow`, no answer comes.
@@ -208,7 +208,7 @@ class StubAskers(Askers[T]):
         self._least_s = least_s
         self.is_slow = False
         self._clock = clock
-        self._come: deque[Answer[T]] = deque()
+        self._come: deque[QueryResult[T]] = deque()
 
     def ask(self, number: int, question: Callable[[], T]) -> None:
         self.open += 1
@@ -217,9 +217,9 @@ class StubAskers(Askers[T]):
             result = question()
         except CirrusError as error:
             result = error
-        self._come.append(Answer(number, result))
+        self._come.append(QueryResult(number, result))
 
-    def answer(self, wait_s: float) -> Answer[T] | None:
+    def answer(self, wait_s: float) -> QueryResult[T] | None:
         if self.is_slow or not self._come:
             self._clock.sleep(max(self._least_s, wait_s))
             return None
@@ -360,7 +360,9 @@ class PollerSite:
         return [(change.event, change.level) for change in self.told]
 
 
-def taken(journal: PollerJournal, watch_list: WatchList | None = None) -> list[Accepted]:
+def taken(
+    journal: PollerJournal, watch_list: WatchedDocuments | None = None
+) -> list[AcceptedDocument]:
     """The documents that a poller takes which has those of `watch_list` already."""
     followed = {each.document.key: each.document.hand_overs for each in watch_list or ()}
     handed_over = journal.handed_over().items()

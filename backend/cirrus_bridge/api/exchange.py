@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from cirrus_bridge.api.proxy import Refusal
+from cirrus_bridge.api.proxy import ProxyRefusal
 from cirrus_bridge.base.distrust import ADVICE, ADVICE_FOR_SETUP, CERTIFICATE, PASSING, Distrust
 from cirrus_bridge.base.errors import (
     ApiError,
@@ -323,7 +323,7 @@ class Exchange:
             advice = tr("Check that the proxy is running, or correct --proxy.")
         return Unreachable(text, advice, detail=f"{self.verb}: {reason}")
 
-    def no_tunnel(self, refusal: Refusal) -> ApiError:
+    def no_tunnel(self, refusal: ProxyRefusal) -> ApiError:
         """The error for a proxy that does not connect to the server (method CONNECT)."""
         text = tr(
             "The proxy {proxy} did not connect to {server} (status {status}: {words}).",

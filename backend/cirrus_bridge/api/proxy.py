@@ -36,7 +36,7 @@ _SOON = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_R
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ProxyRefusal:
     """The answer of a proxy that does not connect to a server (method CONNECT)."""
 
     status: int
@@ -50,7 +50,7 @@ class Refusal:
         return not is_of_server and self.status not in _SOON
 
 
-def refusal(error: BaseException) -> Refusal | None:
+def refusal(error: BaseException) -> ProxyRefusal | None:
     """The proxy's answer, if the error of http.client contains one."""
     found = _NOT_CONNECTED.search(str(error))
-    return Refusal(int(found[1]), found[2].rstrip(".")) if found else None
+    return ProxyRefusal(int(found[1]), found[2].rstrip(".")) if found else None

@@ -33,13 +33,13 @@ from cirrus_bridge.cups.job import SpooledDocument
 from cirrus_bridge.cups.status_lines import EXIT_CODES, CupsReport
 from cirrus_bridge.delivery.messages import OFFLINE_AFTER_S, held_message
 from cirrus_bridge.delivery.outcome import check_delivered, is_settled, told
-from cirrus_bridge.delivery.tracking import Tracked, tracked
-from cirrus_bridge.journal.deliveries import Accepted
+from cirrus_bridge.delivery.tracking import TrackedDelivery, tracked_deliveries
+from cirrus_bridge.journal.deliveries import AcceptedDocument
 from cirrus_bridge.journal.lifecycle import IN_DOUBT, UNSENT
-from cirrus_bridge.journal.submissions import Entry, Journal
+from cirrus_bridge.journal.submissions import DocumentEntry, Journal
 from cirrus_bridge.sending.follow import Follower
 from cirrus_bridge.sending.job_props import job_props
-from cirrus_bridge.sending.submit import Document, Submission
+from cirrus_bridge.sending.submit import StreamedDocument, Submission
 
 # cupsd ends a job when its backend fails for a file that is not the last one
 ONE_OF_SEVERAL = tr(
@@ -90,7 +90,7 @@ class BackendRun:
                 error.consequence = joined(" ", told)
             raise
 
-    def _is_forgotten(self, document: IdentifiedDocument, entries: Sequence[Entry]) -> bool:
+    def _is_forgotten(self, document: IdentifiedDocument, entries: Sequence[DocumentEntry]) -> bool:
         """Whether the journal that may have known of this document was deleted or restored. A
         decision by a person for one file of the job counts for all its files."""
         trusted_since_s = self.journal.trusted_since_s()
@@ -120,13 +120,13 @@ class BackendRun:
             raise error
         keys = [document.key for document in documents]
         if isinstance(error, TimeIsOver):
-            return self._leave_to_poller(keys, queue, tracked(documents))
+            return self._leave_to_poller(keys, queue, tracked_deliveries(documents))
         self._hand_over(keys, queue, "complete")
         self.report.lasting(
             tr(
                 "Stopped, but {server} already has the job and will print it: {ids}.",
                 server=queue.server,
-                ids=_ids(tracked(documents)),
+                ids=_ids(tracked_deliveries(documents)),
             )
         )
         return OK
@@ -196,7 +196,7 @@ class BackendRun:
                     ),
                 )
             self.report.info(tr("Sending to {server}", server=queue.server))
-            receipts = submission.run(Document(data), known)
+            receipts = submission.run(StreamedDocument(data), known)
         except CirrusError as error:
             if not isinstance(error, JournalBusy):  # a busy journal would block again
                 self.journal.run_ended(key, now_s=self.clock.wall_s())
@@ -204,10 +204,12 @@ class BackendRun:
         ids = ", ".join(f"{receipt.cloud_job_id} ({receipt.target})" for receipt in receipts)
         self.report.info(tr("Accepted by {server} as {ids}", server=queue.server, ids=ids))
 
-    def _follow(self, key: DocumentKey, queue: QueueUri, documents: Sequence[Accepted]) -> int:
+    def _follow(
+        self, key: DocumentKey, queue: QueueUri, documents: Sequence[AcceptedDocument]
+    ) -> int:
         """Follow all documents of the job for as long as the queue's settings say."""
         keys = [document.key for document in documents]
-        targets = tracked(documents)
+        targets = tracked_deliveries(documents)
 
         def ask(receipt: Receipt) -> JobStatus:
             return self.api_of(queue).job_status(receipt)
@@ -226,7 +228,9 @@ class BackendRun:
             return OK
         return self._leave_to_poller(keys, queue, targets)
 
-    def _conclude(self, documents: Sequence[Accepted], targets: Sequence[Tracked]) -> int:
+    def _conclude(
+        self, documents: Sequence[AcceptedDocument], targets: Sequence[TrackedDelivery]
+    ) -> int:
         """Close the documents, now that every target's state is final."""
         told_before = all(document.closed_at_s for document in documents)
         self.journal.close([d.key for d in documents], now_s=self.clock.wall_s())
@@ -242,7 +246,7 @@ class BackendRun:
         return OK
 
     def _leave_to_poller(
-        self, keys: Sequence[DocumentKey], queue: QueueUri, targets: Sequence[Tracked]
+        self, keys: Sequence[DocumentKey], queue: QueueUri, targets: Sequence[TrackedDelivery]
     ) -> int:
         """Leave documents without an outcome to the poller, so that the queue is free."""
         handover = queue.settings.handover
@@ -270,7 +274,7 @@ class BackendRun:
         self.report.lasting(joined(" ", texts))
         return EXIT_CODES[Disposition.HOLD] if handover == "hold" else OK
 
-    def _offline(self, queue: QueueUri, targets: Sequence[Tracked]) -> Mapping[str, float]:
+    def _offline(self, queue: QueueUri, targets: Sequence[TrackedDelivery]) -> Mapping[str, float]:
         """The locations that count as offline (OFFLINE_AFTER_S), each with its time."""
         at = company_uri(queue)
         quiet_s = {
@@ -285,5 +289,5 @@ class BackendRun:
         self.journal.hand_over(keys, handover, followed_uri(queue), now_s=now_s)
 
 
-def _ids(targets: Sequence[Tracked]) -> str:
+def _ids(targets: Sequence[TrackedDelivery]) -> str:
     return ", ".join(f"{t.receipt.cloud_job_id} ({t.receipt.target})" for t in targets)

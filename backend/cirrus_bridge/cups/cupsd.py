@@ -19,7 +19,7 @@ FOREVER_S = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
-class Daemon:
+class Cupsd:
     """A cupsd.
 
     Attributes:
@@ -76,7 +76,7 @@ class Daemon:
         return int(text) if text.isascii() and text.isdigit() else default
 
 
-def find_daemon(address: str) -> Daemon:
+def find_cupsd(address: str) -> Cupsd:
     """Find the cupsd that listens on `address` (as in CUPS_SERVER)."""
     inodes = set(_unix_inodes(address) if address.startswith("/") else _tcp_inodes(address))
     pid = next(_holders(inodes), None)
@@ -90,7 +90,7 @@ def find_daemon(address: str) -> Daemon:
             directives.update(_directives(path.read_text("utf-8", "replace")))
         except OSError:
             unreadable.append(path)
-    return Daemon(pid, directives, tuple(unreadable))
+    return Cupsd(pid, directives, tuple(unreadable))
 
 
 def _directives(text: str) -> Iterator[tuple[str, str]]:

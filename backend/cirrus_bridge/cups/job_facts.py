@@ -37,7 +37,7 @@ class JobFacts:
     host: str = ""
 
 
-class Job(Protocol):
+class JobAttributes(Protocol):
     """The IPP attributes of a job."""
 
     @property
@@ -51,7 +51,7 @@ class Job(Protocol):
 WANTED = ("job-cancel-after", "job-priority", "job-originating-host-name")
 
 
-def facts_from_cupsd(ask: Callable[[], Job], sleep: Callable[[float], None]) -> JobFacts:
+def facts_from_cupsd(ask: Callable[[], JobAttributes], sleep: Callable[[float], None]) -> JobFacts:
     """Ask cupsd for the facts about the job, and retry for about a minute.
 
     Raises:
@@ -93,7 +93,7 @@ def _waits() -> Iterator[float | None]:
     yield None
 
 
-def _facts(job: Job) -> JobFacts:
+def _facts(job: JobAttributes) -> JobFacts:
     return JobFacts(
         job_uuid=job.job_uuid,
         created_at=_number(job.text("time-at-creation")),

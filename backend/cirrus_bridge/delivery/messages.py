@@ -13,7 +13,7 @@ from datetime import datetime
 
 from cirrus_bridge.base.model import DeliveryState
 from cirrus_bridge.base.translation import joined, tr, trn
-from cirrus_bridge.delivery.tracking import Tracked, describe
+from cirrus_bridge.delivery.tracking import TrackedDelivery, describe
 
 OFFLINE_AFTER_S = 60.0
 CANCELING = tr("The cloud already has the job; canceling it here does not stop it.")
@@ -33,7 +33,7 @@ class QueueNews:
     message: str = ""
 
 
-def held_message(targets: Sequence[Tracked], offline: Offline, now: datetime) -> str:
+def held_message(targets: Sequence[TrackedDelivery], offline: Offline, now: datetime) -> str:
     """The message of a job that CUPS holds until the document is delivered."""
     parts: dict[str, None] = {}
     for target in targets:
@@ -48,7 +48,7 @@ def held_message(targets: Sequence[Tracked], offline: Offline, now: datetime) ->
 
 
 def queue_news(
-    targets: Sequence[Tracked],
+    targets: Sequence[TrackedDelivery],
     offline: Offline,
     failures: Sequence[str],
     notices: Sequence[str],
@@ -66,8 +66,8 @@ def queue_news(
         trouble: the reason why the cloud cannot be asked, or empty.
         is_away: whether jobs are held until a server works again (a notice says so).
     """
-    waiting: defaultdict[str, list[Tracked]] = defaultdict(list)
-    received: defaultdict[str, list[Tracked]] = defaultdict(list)
+    waiting: defaultdict[str, list[TrackedDelivery]] = defaultdict(list)
+    received: defaultdict[str, list[TrackedDelivery]] = defaultdict(list)
     for target in targets:
         if not target.status.state.is_final:
             by_state = waiting if target.status.state is DeliveryState.SUBMITTED else received
@@ -116,12 +116,12 @@ def queue_news(
     return QueueNews(frozenset(reasons), joined("; ", parts))
 
 
-def _count(targets: Iterable[Tracked]) -> int:
+def _count(targets: Iterable[TrackedDelivery]) -> int:
     """The number of CUPS jobs. A job may have several files and targets."""
     return len({(t.key.job_uuid, t.key.job_id, t.key.print_run) for t in targets})
 
 
-def _with_words(targets: Iterable[Tracked], what: str) -> str:
+def _with_words(targets: Iterable[TrackedDelivery], what: str) -> str:
     """The text with the cloud's first message for the targets; errors go before remarks."""
     words = [target.status for target in targets if target.status.message]
     said = min(words, key=lambda status: not status.is_failing).message if words else ""

@@ -7,23 +7,23 @@ from collections.abc import Sequence
 from cirrus_bridge.base.errors import DeliveryEnded, DeliveryUnknown, StatusMismatch
 from cirrus_bridge.base.model import DeliveryState
 from cirrus_bridge.base.translation import Words, joined, tr
-from cirrus_bridge.delivery.tracking import ENOUGH, Tracked, describe
+from cirrus_bridge.delivery.tracking import ENOUGH, TrackedDelivery, describe
 
 # TRASHED is missing here, because the recipient has decided that
 NOT_DELIVERED = frozenset({DeliveryState.DELETED, DeliveryState.UNKNOWN})
 
 
-def is_settled(targets: Sequence[Tracked], wait: str) -> bool:
+def is_settled(targets: Sequence[TrackedDelivery], wait: str) -> bool:
     """Whether every target has reached the state that the queue waits for (`wait`)."""
     return all(ENOUGH[wait](target.status.state) for target in targets)
 
 
-def told(targets: Sequence[Tracked]) -> Words:
+def told(targets: Sequence[TrackedDelivery]) -> Words:
     """The states of all targets as text."""
     return joined("; ", (describe(target.receipt, target.status) for target in targets))
 
 
-def check_delivered(targets: Sequence[Tracked]) -> None:
+def check_delivered(targets: Sequence[TrackedDelivery]) -> None:
     """Raise an error if any target will never get the document.
 
     Raises:

@@ -1,8 +1,8 @@
 """The delivery state of each target of a document, and doubts about the server's answers.
 
-Every job state from a server passes through `Tracked.learn`, in the backend and in the poller.
+Every job state from a server passes through `TrackedDelivery.learn`, for backend and poller.
 A state that is not about the document is discarded. The fault may pass, so the server is asked
-again, and only the poller reaches a `Tracked.verdict`.
+again, and only the poller reaches a `TrackedDelivery.verdict`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, Receipt
 from cirrus_bridge.base.translation import Words, marked, tr
 from cirrus_bridge.delivery.verification import SentDocument, difference
-from cirrus_bridge.journal.deliveries import Accepted
+from cirrus_bridge.journal.deliveries import AcceptedDocument
 
 DOUBT_LIMIT = 5  # answers in a row that are not about the document
 
@@ -48,7 +48,7 @@ def describe(receipt: Receipt, status: JobStatus) -> Words:
 
 
 @dataclass(slots=True)
-class Tracked:
+class TrackedDelivery:
     """One target of a document, and its delivery state.
 
     Attributes:
@@ -105,10 +105,10 @@ class Tracked:
         return is_news
 
 
-def tracked(documents: Sequence[Accepted]) -> list[Tracked]:
+def tracked_deliveries(documents: Sequence[AcceptedDocument]) -> list[TrackedDelivery]:
     """Every target of the documents, in their order."""
     return [
-        Tracked(
+        TrackedDelivery(
             document.key,
             delivery.number,
             delivery.receipt,

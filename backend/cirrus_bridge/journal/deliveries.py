@@ -38,7 +38,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedDocument:
     """A document that the cloud has.
 
     `class_name` is the class through which its job came, if there was one; `reprints` how often
@@ -73,7 +73,7 @@ class DeliveryJournal(JournalDatabase):
         JournalError: it can not be read or written.
     """
 
-    def documents_of(self, key: DocumentKey) -> list[Accepted]:
+    def documents_of(self, key: DocumentKey) -> list[AcceptedDocument]:
         """The accepted documents of the print that `key` belongs to, by number."""
         return self._documents(
             "job_uuid = ? AND job_id = ? AND print_run = ? AND destination = ?", key_values(key)[:4]
@@ -174,7 +174,7 @@ class DeliveryJournal(JournalDatabase):
             ).fetchone()
         return max(float(oldest_s), fetched_s or 0.0)
 
-    def _documents(self, where: str, values: Sequence[object]) -> list[Accepted]:
+    def _documents(self, where: str, values: Sequence[object]) -> list[AcceptedDocument]:
         with self._translated():
             rows = self._db.execute(
                 f"SELECT {_COLUMNS} FROM document JOIN delivery"
@@ -250,12 +250,12 @@ def key_values(key: DocumentKey) -> tuple[str, int, int, str, int]:
     return (key.job_uuid, key.job_id, key.print_run, key.destination, key.number)
 
 
-def _accepted(rows: Iterable[Sequence[Any]]) -> Iterator[Accepted]:
+def _accepted(rows: Iterable[Sequence[Any]]) -> Iterator[AcceptedDocument]:
     for head, group in groupby(rows, key=lambda row: tuple(row[:_OF_DOCUMENT])):
         deliveries = tuple(_delivery(*row[_OF_DOCUMENT:]) for row in group)
         key, about = head[:_OF_KEY], dict(zip(_ABOUT, head[_OF_KEY:], strict=True))
         about["state"] = State(about["state"])
-        yield Accepted(DocumentKey(*key), deliveries=deliveries, **about)
+        yield AcceptedDocument(DocumentKey(*key), deliveries=deliveries, **about)
 
 
 def _delivery(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cirrus_bridge.base.model import DeliveryState, DocumentKey
 from cirrus_bridge.journal import poller_lock
-from cirrus_bridge.journal.deliveries import BY_KEY, KEY, Accepted, key_values
+from cirrus_bridge.journal.deliveries import BY_KEY, KEY, AcceptedDocument, key_values
 from cirrus_bridge.journal.lifecycle import ACCEPTED, WITH_POLLER, Event, State, sql_list
 from cirrus_bridge.journal.orphans import OrphanJournal
 from cirrus_bridge.journal.poller_lock import PollerSign
@@ -82,7 +82,7 @@ class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
             ).fetchall()
         return {DocumentKey(*row[:5]): HandOver(State(row[5]), *row[6:]) for row in rows}
 
-    def documents(self, hand_overs: Iterable[HandOver]) -> list[Accepted]:
+    def documents(self, hand_overs: Iterable[HandOver]) -> list[AcceptedDocument]:
         """Those of these documents that are still the poller's, the oldest first."""
         rows = json.dumps([each.row for each in hand_overs])
         return self._documents(
@@ -148,7 +148,7 @@ class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
                         key_values(key),
                     )
 
-    def not_delivered(self, *, since_s: float) -> list[Accepted]:
+    def not_delivered(self, *, since_s: float) -> list[AcceptedDocument]:
         """The documents that ended since then without being delivered, the newest first, but for
         those of queues that have delivered something since."""
         with self._translated():
@@ -167,7 +167,7 @@ class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
         left = [d for d in bad if d.closed_at_s > last_good.get(d.queue, 0.0)]
         return sorted(left, key=lambda document: -document.closed_at_s)
 
-    def let_go(self, *, since_s: float) -> list[Accepted]:
+    def let_go(self, *, since_s: float) -> list[AcceptedDocument]:
         """The documents whose jobs were canceled in CUPS since then, though the cloud has them."""
         return self._documents(
             f"closed_at > ? AND EXISTS ({_DELIVERIES} AND delivery.state IN (0, 1))",

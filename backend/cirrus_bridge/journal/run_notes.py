@@ -73,7 +73,7 @@ _NUMBERED = b"run of %d\n"
 NOT_NOTED = Run("", 0, 1, 1)
 
 
-class Left(NamedTuple):
+class UnfinishedPass(NamedTuple):
     """What is left of a pass; `started` is when CUPS began to process the job, in seconds since the
     epoch. `is_at_work` says that one of its processes lives, `is_held` is `Run.held`; `runs` counts
     those that have begun."""
@@ -119,7 +119,7 @@ def begin(state: str, job_id: int, started: str, cupsd: int, *, documents: int, 
     return Run(path, (number - 1) % documents + 1, documents, files)
 
 
-def left(state: str) -> Iterator[Left]:
+def left(state: str) -> Iterator[UnfinishedPass]:
     """The passes that have not come to their end."""
     folder = os.path.join(state, _FOLDER)  # noqa: PTH118
     try:
@@ -132,7 +132,7 @@ def left(state: str) -> Iterator[Left]:
             yield pass_
 
 
-def look(path: str) -> Left | None:
+def look(path: str) -> UnfinishedPass | None:
     """What the note at `path` says now; None if there is no such note."""
     try:
         job_id, started, _ = os.path.basename(path).split("-")  # noqa: PTH119
@@ -140,7 +140,7 @@ def look(path: str) -> Left | None:
         documents = int(lines[0].removeprefix(b"run of "))
         runs = sum(line.startswith(b"run of ") for line in lines)
         run = Run(path, 0, documents, 1)
-        return Left(run, started, int(job_id), _is_locked(path), _HELD in lines, runs)
+        return UnfinishedPass(run, started, int(job_id), _is_locked(path), _HELD in lines, runs)
     except (OSError, ValueError, LookupError):
         return None
 

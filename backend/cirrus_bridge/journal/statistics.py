@@ -48,7 +48,7 @@ _EVENTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class RecentEvent:
     """One document was accepted, or one target of it `received` or `ended`; times are in seconds
     since the epoch."""
 
@@ -63,7 +63,7 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class JournalStatistics:
     """How it stands. `jobs` are the cloud's jobs by queue and state, `oldest_at_s` is when the
     first of them was accepted."""
 
@@ -71,10 +71,10 @@ class Figures:
     oldest_at_s: Mapping[tuple[str, str], float]
     open_documents: int
     held_documents: int
-    events: tuple[Happened, ...]
+    events: tuple[RecentEvent, ...]
 
 
-class FigureReader:
+class StatisticsReader:
     """Looks into the journal in `folder` from a thread of the poller. Only what happens after the
     first look is an event."""
 
@@ -83,7 +83,7 @@ class FigureReader:
         self._seen: set[_Seen] = set()
         self._looked_s: float | None = None
 
-    def look(self, now_s: float) -> Figures:
+    def look(self, now_s: float) -> JournalStatistics:
         """How it stands, and what has happened since the last look.
 
         Raises:
@@ -93,7 +93,7 @@ class FigureReader:
             rows = [(queue, _word(state), *more) for queue, state, *more in db.execute(_STATES)]
             open_documents, held_documents = db.execute(_OPEN).fetchone()
             events = self._events(db, now_s)
-        return Figures(
+        return JournalStatistics(
             {(queue, state): count for queue, state, count, _ in rows},
             {(queue, state): oldest_at_s for queue, state, _, oldest_at_s in rows},
             open_documents,
@@ -101,7 +101,7 @@ class FigureReader:
             tuple(events),
         )
 
-    def _events(self, db: View, now_s: float) -> list[Happened]:
+    def _events(self, db: View, now_s: float) -> list[RecentEvent]:
         is_first = self._looked_s is None
         since_s = min(now_s, now_s if self._looked_s is None else self._looked_s) - OVERLAP_S
         self._seen = {seen for seen in self._seen if seen[2] > since_s}
@@ -115,7 +115,7 @@ class FigureReader:
                 if not is_first:
                     size, accepted_at_s, received_at_s = (value or 0 for value in more)
                     found.append(
-                        Happened(what, at_s, queue, urlsplit(destination).netloc, _word(state),
+                        RecentEvent(what, at_s, queue, urlsplit(destination).netloc, _word(state),
                                  size, accepted_at_s, received_at_s)
                     )  # fmt: skip
         self._looked_s = now_s

@@ -21,7 +21,7 @@ REMEMBERED_S = 7 * 86_400.0  # servers get repaired
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DocumentEntry:
     """A document's row.
 
     `completed_at` is when CUPS had last completed the job (seconds since the epoch, 0 for never)
@@ -52,7 +52,7 @@ class ConfirmedSegment:
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmed:
+class UploadProgress:
     """What the server has of a document, by byte position in the compressed stream. `at_s` is when
     it confirmed the last of it, `server_instance` what the server called itself then, or empty."""
 
@@ -73,7 +73,7 @@ class Journal(DeliveryJournal):
     # a job that is under way when the package is purged goes on to its end
     _outlives_its_folder = True
 
-    def entries(self, job_uuid: str, job_id: int) -> list[Entry]:
+    def entries(self, job_uuid: str, job_id: int) -> list[DocumentEntry]:
         """All documents of a job, for any destination, the latest print last, by number."""
         self.check_job(job_uuid, job_id)
         with self._translated():
@@ -86,7 +86,7 @@ class Journal(DeliveryJournal):
         entries = []
         for print_run, destination, number, state, *more in rows:
             key = DocumentKey(job_uuid, job_id, print_run, destination, number)
-            entries.append(Entry(key, State(state), *more))
+            entries.append(DocumentEntry(key, State(state), *more))
         return entries
 
     def intent(
@@ -153,7 +153,7 @@ class Journal(DeliveryJournal):
             )
             self._set(key, now_s, confirmed_at=now_s)
 
-    def upload(self, key: DocumentKey) -> Confirmed | None:
+    def upload(self, key: DocumentKey) -> UploadProgress | None:
         """What earlier runs have uploaded of a document that was not submitted."""
         with self._translated():
             row = self._db.execute(
@@ -166,7 +166,7 @@ class Journal(DeliveryJournal):
         if not row or not row[0] or not rows:
             return None
         segments = {at: ConfirmedSegment(n, sha256) for at, n, sha256 in rows}
-        return Confirmed(row[0], segments, *row[1:])
+        return UploadProgress(row[0], segments, *row[1:])
 
     def forget_upload(self, key: DocumentKey) -> int:
         """What was uploaded is no longer of use.

@@ -13,7 +13,7 @@ from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import ApiError, Refused, Retryable
 from cirrus_bridge.base.model import DeliveryState, JobStatus, Receipt
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.delivery.tracking import ENOUGH, Tracked, describe
+from cirrus_bridge.delivery.tracking import ENOUGH, TrackedDelivery, describe
 from cirrus_bridge.journal.deliveries import DeliveryJournal
 from cirrus_bridge.sending.report import Report
 
@@ -39,7 +39,7 @@ class Follower:
     others_wait: Callable[[], bool]
     _look_at_s: float = 0.0
 
-    def follow(self, targets: Sequence[Tracked], wait: str, timeout_s: int) -> None:
+    def follow(self, targets: Sequence[TrackedDelivery], wait: str, timeout_s: int) -> None:
         """Follow the targets and update their states.
 
         Args:
@@ -77,7 +77,7 @@ class Follower:
             self.clock.sleep(max(0.0, min(until_s, self._look_at_s) - now_s))
         return True
 
-    def _ask(self, target: Tracked) -> bool:
+    def _ask(self, target: TrackedDelivery) -> bool:
         """Ask for a target's state; journal and report a new state.
 
         Returns:
@@ -108,5 +108,5 @@ class Follower:
         return True
 
 
-def _is_done(target: Tracked, enough: Callable[[DeliveryState], bool]) -> bool:
+def _is_done(target: TrackedDelivery, enough: Callable[[DeliveryState], bool]) -> bool:
     return enough(target.status.state) or target.is_doubtful

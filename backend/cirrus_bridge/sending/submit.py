@@ -40,7 +40,7 @@ from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.config.queue_uri import QueueUri, company_uri
 from cirrus_bridge.journal.lifecycle import IN_DOUBT, State
-from cirrus_bridge.journal.submissions import Entry, Journal
+from cirrus_bridge.journal.submissions import DocumentEntry, Journal
 from cirrus_bridge.sending.patience import FOR_CORRECTION, QUEUE_WAIT_S, Patience
 from cirrus_bridge.sending.report import Report
 from cirrus_bridge.sending.segments import deflate
@@ -73,7 +73,7 @@ _ON_AMBIGUOUS = {
 
 
 @dataclass(slots=True)
-class Document:
+class StreamedDocument:
     """A document stream that counts its bytes and computes its digest."""
 
     chunks: Iterable[bytes]
@@ -116,7 +116,7 @@ class Submission:
     _began_s: float = 0.0
     _has_progressed: bool = False
 
-    def run(self, document: Document, earlier: Entry | None) -> list[Receipt]:
+    def run(self, document: StreamedDocument, earlier: DocumentEntry | None) -> list[Receipt]:
         """Upload and submit a document.
 
         Args:
@@ -152,7 +152,7 @@ class Submission:
             error.consequence = joined(" ", filter(None, told))
             raise
 
-    def _bring(self, document: Document) -> list[Receipt]:
+    def _bring(self, document: StreamedDocument) -> list[Receipt]:
         try:
             if self.in_doubt:
                 self._settle_unanswered(SubmitUnanswered(_INTERRUPTED), self.key)
@@ -174,7 +174,7 @@ class Submission:
             return tr("The job is held and continues by itself once the problem is corrected.")
         return tr("Then release the job.")
 
-    def _upload_and_submit(self, document: Document) -> list[Receipt]:
+    def _upload_and_submit(self, document: StreamedDocument) -> list[Receipt]:
         upload = Upload(
             self.api,
             self.journal,
@@ -206,14 +206,14 @@ class Submission:
         except Refused as error:
             raise upload.file.useless(error) from error
 
-    def _progressed(self, document: Document) -> None:
+    def _progressed(self, document: StreamedDocument) -> None:
         self._has_progressed = True
         if self.expected_bytes:
             self.report.progress(min(99, document.size_bytes * 100 // self.expected_bytes))
 
     def _submit(
         self,
-        document: Document,
+        document: StreamedDocument,
         sent_bytes: int,
         request: Callable[[Ticket], list[Receipt]],
         check: Callable[[], None] = lambda: None,

@@ -29,9 +29,9 @@ from cirrus_bridge.cups.jobs import (
 from cirrus_bridge.cups.queues import CupsQueues
 from cirrus_bridge.delivery.events import NOTICE, WARNING, Change, of_document
 from cirrus_bridge.delivery.outcome import NOT_DELIVERED, told
-from cirrus_bridge.journal.deliveries import Accepted
+from cirrus_bridge.journal.deliveries import AcceptedDocument
 from cirrus_bridge.journal.poller import PollerJournal
-from cirrus_bridge.statusd.watched import Job, Watched
+from cirrus_bridge.statusd.watched import Job, WatchedDocument
 
 LET_GO = tr(
     "Canceled in CUPS (by a person, or by MaxHoldTime), but the cloud has it already and will "
@@ -46,7 +46,7 @@ LATEST_RELEASE_S = 3600.0
 
 
 @dataclass(slots=True)
-class Settlement:
+class JobCompletion:
     """Brings jobs to their end. `tell` gets every change."""
 
     journal: PollerJournal
@@ -55,7 +55,7 @@ class Settlement:
     tell: Callable[[Change], None]
     _releases: dict[tuple[Job, int], tuple[float, float]] = field(default_factory=dict)
 
-    def find(self, watched: Watched) -> CupsJob | None:
+    def find(self, watched: WatchedDocument) -> CupsJob | None:
         """The document's job in CUPS, unless CUPS has forgotten it, or has it anew."""
         key = watched.document.key
         if self.journal.is_printed_again(key):
@@ -66,7 +66,7 @@ class Settlement:
             return None
         return job if job.job_uuid == key.job_uuid else None  # job ids begin anew with the spool
 
-    def settle(self, documents: Sequence[Watched]) -> bool:
+    def settle(self, documents: Sequence[WatchedDocument]) -> bool:
         """Bring a job whose documents are all settled to its end.
 
         Returns:
@@ -94,7 +94,7 @@ class Settlement:
             self._end_without_job(documents, job)
         return True
 
-    def comes_back(self, document: Accepted, job: CupsJob) -> bool:
+    def comes_back(self, document: AcceptedDocument, job: CupsJob) -> bool:
         """Whether a held job, once released, comes to our backend, which finds it in the journal.
 
         Of a class, CUPS could give it to a member that knows nothing of it: so the job is moved
@@ -114,7 +114,7 @@ class Settlement:
             return False
         return True
 
-    def say(self, job: CupsJob, watched: Watched, message: str) -> None:
+    def say(self, job: CupsJob, watched: WatchedDocument, message: str) -> None:
         """Have a held job say this, in the language of whoever has printed it; nothing if it does
         so already, or, with an empty message, has been told nothing."""
         said = translated(message, watched.document.language)
@@ -125,31 +125,31 @@ class Settlement:
         except (CupsGone, CupsNotPossible):
             return  # it has moved on
 
-    def is_printed_elsewhere(self, document: Accepted, job: CupsJob) -> bool:
+    def is_printed_elsewhere(self, document: AcceptedDocument, job: CupsJob) -> bool:
         """Whether the job was moved, and what CUPS says of it is about its print there."""
         if job.queue in (document.queue, document.class_name):
             return False
         return self.journal.is_printed_at(document.key, job.queue)
 
-    def close(self, documents: Sequence[Watched]) -> None:
+    def close(self, documents: Sequence[WatchedDocument]) -> None:
         """Nothing is left to be done."""
         keys = [watched.document.key for watched in documents]
         self.journal.close(keys, now_s=self.clock.wall_s())
 
-    def let_go(self, documents: Sequence[Watched]) -> None:
+    def let_go(self, documents: Sequence[WatchedDocument]) -> None:
         """The job was canceled in CUPS while the cloud has it."""
         self.close(documents)
         for watched in documents:
             self.tell(of_document("let-go", LET_GO, watched.document, level=NOTICE))
 
-    def job_is_over(self, documents: Sequence[Watched]) -> None:
+    def job_is_over(self, documents: Sequence[WatchedDocument]) -> None:
         """CUPS has ended a job that it was to hold, or has forgotten it."""
         keys = [watched.document.key for watched in documents]
         self.journal.job_is_over(keys, now_s=self.clock.wall_s())
         for watched in documents:
             watched.is_held = False
 
-    def _may_release(self, watched: Watched) -> bool:
+    def _may_release(self, watched: WatchedDocument) -> bool:
         """A job that is held again, though its end is known, has something else that is to be
         looked at, of which its message tells: it is not released time and again."""
         now_s = self.clock.monotonic_s()
@@ -162,7 +162,7 @@ class Settlement:
         self._releases[release] = (now_s + wait_s, min(wait_s * 2, LATEST_RELEASE_S))
         return True
 
-    def _release(self, documents: Sequence[Watched], job: CupsJob) -> None:
+    def _release(self, documents: Sequence[WatchedDocument], job: CupsJob) -> None:
         # what comes is for its backend to say
         self.say(job, documents[0], "")
         try:
@@ -171,7 +171,7 @@ class Settlement:
             return  # a person was quicker
         self.tell(of_document("released", _told(documents), documents[0].document))
 
-    def _answer_failure(self, documents: Sequence[Watched], job: CupsJob) -> None:
+    def _answer_failure(self, documents: Sequence[WatchedDocument], job: CupsJob) -> None:
         """Before a held job is released."""
         failed = _failed(documents)
         if failed and failed[0].queue.settings.onfailure == "stop":
@@ -186,7 +186,7 @@ class Settlement:
                 self.journal.print_anew(keys, now_s=self.clock.wall_s())
                 self.tell(of_document("reprinted", _told(failed), document, level=NOTICE))
 
-    def _end_without_job(self, documents: Sequence[Watched], job: CupsJob | None) -> None:
+    def _end_without_job(self, documents: Sequence[WatchedDocument], job: CupsJob | None) -> None:
         """CUPS has ended the job long ago. It is restarted after the documents are closed: a crash
         in between prints nothing, rather than twice."""
         failed = _failed(documents)
@@ -203,7 +203,7 @@ class Settlement:
                 restart = functools.partial(self.cups.restart_job, document.key.job_id)
                 self._try("reprinted", document, restart)
 
-    def stop(self, failed: Sequence[Watched]) -> None:
+    def stop(self, failed: Sequence[WatchedDocument]) -> None:
         """Stop the queue of documents that were not delivered.
 
         Raises:
@@ -218,7 +218,7 @@ class Settlement:
         pause = functools.partial(self.cups.pause, document.queue, text)
         self._try("stopped", document, pause)
 
-    def _try(self, event: str, document: Accepted, act: Callable[[], object]) -> None:
+    def _try(self, event: str, document: AcceptedDocument, act: Callable[[], object]) -> None:
         try:
             done = act()
         except CupsRefused as error:
@@ -236,21 +236,21 @@ _WHY_NOT = tr(
 )
 
 
-def _failed(documents: Sequence[Watched]) -> list[Watched]:
+def _failed(documents: Sequence[WatchedDocument]) -> list[WatchedDocument]:
     """Those that were not delivered; none while a person has to look what came out."""
     if any(DeliveryState.MISMATCHED in _states(each) for each in documents):
         return []
     return [each for each in documents if _states(each) & NOT_DELIVERED]
 
 
-def _nobody_got(watched: Watched) -> bool:
+def _nobody_got(watched: WatchedDocument) -> bool:
     return _states(watched) == {DeliveryState.DELETED}
 
 
-def _states(watched: Watched) -> set[DeliveryState]:
+def _states(watched: WatchedDocument) -> set[DeliveryState]:
     return {target.status.state for target in watched.targets}
 
 
-def _told(documents: Sequence[Watched]) -> Words:
+def _told(documents: Sequence[WatchedDocument]) -> Words:
     targets = [target for watched in documents for target in watched.targets]
     return tr("{states}.", states=told(targets))

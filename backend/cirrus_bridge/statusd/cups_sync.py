@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError, CupsAway, CupsRefused
 from cirrus_bridge.delivery.events import WARNING, Change
-from cirrus_bridge.statusd.completion import Settlement
+from cirrus_bridge.statusd.completion import JobCompletion
 from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
-from cirrus_bridge.statusd.status_messages import CupsNews
+from cirrus_bridge.statusd.status_messages import StatusMessages
 from cirrus_bridge.statusd.timers import Timer
-from cirrus_bridge.statusd.watched import Job, Watched, WatchList
+from cirrus_bridge.statusd.watched import Job, WatchedDocument, WatchedDocuments
 
 CUPS_S = 15.0
 SHARE = 20.0  # telling CUPS takes no more than one part in so many of the time,
@@ -28,22 +28,22 @@ AWAY_WAIT_S = 5.0
 
 
 @dataclass(slots=True)
-class CupsTurn:
+class CupsSync:
     """When CUPS is told, and what; `tell` gets what goes wrong with it.
 
     The methods yield what is not to be watched any more, to be taken from `watch_list` at once.
     """
 
     clock: Clock
-    news: CupsNews
-    settlement: Settlement
+    news: StatusMessages
+    settlement: JobCompletion
     orphans: Orphans
     orphans_every_s: float
     outages: Outages
     tell: Callable[[Change], None]
-    watch_list: WatchList
-    _settled: dict[Job, Watched] = field(default_factory=dict)
-    _failing: list[Watched] = field(default_factory=list)
+    watch_list: WatchedDocuments
+    _settled: dict[Job, WatchedDocument] = field(default_factory=dict)
+    _failing: list[WatchedDocument] = field(default_factory=list)
     _due: Timer = field(init=False)
     _orphans_due: Timer = field(init=False)
     _free_s: float = -math.inf
@@ -63,23 +63,23 @@ class CupsTurn:
         now_s = self.clock.monotonic_s()
         self._due.due_s = min(self._due.due_s, max(now_s, self._free_s))
 
-    def note(self, watched: Watched) -> None:
+    def note(self, watched: WatchedDocument) -> None:
         """A document is watched, or has news: its job may be settled by it."""
         of_job = self.watch_list.of_job(watched)
         if all(each.is_settled for each in of_job):
             self._settled[watched.job] = watched
 
-    def fails(self, watched: Watched) -> None:
+    def fails(self, watched: WatchedDocument) -> None:
         """A location has begun to tell of an error: the document is still with the cloud, so it is
         not to be printed anew, but no more is to be sent there."""
         if watched.queue.settings.onfailure == "stop":
             self._failing.append(watched)
 
-    def forget(self, watched: Watched) -> None:
+    def forget(self, watched: WatchedDocument) -> None:
         """It is not watched any more."""
         self._settled.pop(watched.job, None)
 
-    def take(self, now_s: float) -> Iterator[Watched]:
+    def take(self, now_s: float) -> Iterator[WatchedDocument]:
         """Say what is due."""
         if now_s >= self._free_s:
             try:
@@ -98,7 +98,7 @@ class CupsTurn:
         except (CupsAway, CupsRefused) as error:
             self._failed(error)
 
-    def tell_all(self) -> Iterator[Watched]:
+    def tell_all(self) -> Iterator[WatchedDocument]:
         """Jobs and queues say in CUPS what is known; what CUPS has ended is let go."""
         began_s = self.clock.monotonic_s()
         try:
@@ -123,7 +123,7 @@ class CupsTurn:
             self._free_s = now_s + min(SHARE * (now_s - began_s), LONGEST_PAUSE_S)
         self._due.due_s = max(self._due.due_s, self._free_s)
 
-    def _settle(self) -> Iterator[Watched]:
+    def _settle(self) -> Iterator[WatchedDocument]:
         """Bring the jobs to their end whose documents are all settled."""
         for job, watched in list(self._settled.items()):
             of_job = self.watch_list.of_job(watched)

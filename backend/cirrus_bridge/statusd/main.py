@@ -26,23 +26,23 @@ from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.defaults import CUPS_SOCKET, FOLDER, STATE_FOLDER
 from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.cups.client import CupsServer
-from cirrus_bridge.cups.cupsd import find_daemon
+from cirrus_bridge.cups.cupsd import find_cupsd
 from cirrus_bridge.cups.queues import CupsQueues
 from cirrus_bridge.cups.snap import ALONE, snap_notice
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change
 from cirrus_bridge.journal.poller import PollerJournal
-from cirrus_bridge.statusd.completion import Settlement
+from cirrus_bridge.statusd.completion import JobCompletion
 from cirrus_bridge.statusd.configuration import ConfigurationReader
-from cirrus_bridge.statusd.cups_sync import CupsTurn
-from cirrus_bridge.statusd.notify.background import Aside
+from cirrus_bridge.statusd.cups_sync import CupsSync
+from cirrus_bridge.statusd.notify.background import BackgroundWorker
 from cirrus_bridge.statusd.notify.sinks import sinks
 from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
 from cirrus_bridge.statusd.poller import Poller
-from cirrus_bridge.statusd.queries import Askers
+from cirrus_bridge.statusd.queries import Queries
 from cirrus_bridge.statusd.schedule import Schedule
-from cirrus_bridge.statusd.status_messages import CupsNews
-from cirrus_bridge.statusd.watched import WatchList
+from cirrus_bridge.statusd.status_messages import StatusMessages
+from cirrus_bridge.statusd.watched import WatchedDocuments
 
 if TYPE_CHECKING:
     from cirrus_bridge.statusd.notify.metrics import Metrics
@@ -118,15 +118,15 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
             return
         journal.check_whole()
         measured = metrics()
-        settlement = Settlement(journal, cups, clock, tell)
-        watch_list = WatchList()
-        daemon = find_daemon(environ.get("CUPS_SERVER") or CUPS_SOCKET)
+        settlement = JobCompletion(journal, cups, clock, tell)
+        watch_list = WatchedDocuments()
+        daemon = find_cupsd(environ.get("CUPS_SERVER") or CUPS_SOCKET)
         outages = Outages(
             journal,
             cups,
             clock,
             tell,
-            Askers(),
+            Queries(),
             queue_of,
             reader.api_of,
             max_hold_s=daemon.seconds("MaxHoldTime", yes_s=0.0, default_s=0.0),
@@ -135,10 +135,10 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
             journal=journal,
             clock=clock,
             schedule=Schedule(rng, requests_per_minute=settings.requests_per_minute),
-            askers=Askers(),
-            cups=CupsTurn(
+            askers=Queries(),
+            cups=CupsSync(
                 clock,
-                CupsNews(journal, cups, clock, settlement, tell, outages.notices),
+                StatusMessages(journal, cups, clock, settlement, tell, outages.notices),
                 settlement,
                 Orphans(journal, cups, clock, tell, str(state)),
                 settings.orphan_after_s,
@@ -214,7 +214,7 @@ def _take_turn(
     return False
 
 
-def _finish(told_aside: Sequence[Aside], clock: Clock) -> None:
+def _finish(told_aside: Sequence[BackgroundWorker], clock: Clock) -> None:
     """Tell what is still to be told: all of it, unless a stop was or is requested."""
     wait_s = END_WAIT_S
     with contextlib.suppress(Interrupted), clock.stoppable():
@@ -234,7 +234,7 @@ def _serve_metrics(port: int, state: Path, clock: Clock) -> Metrics | None:
     if not port:
         return None
     try:
-        from cirrus_bridge.journal.statistics import FigureReader
+        from cirrus_bridge.journal.statistics import StatisticsReader
         from cirrus_bridge.statusd.notify.metrics import Metrics
         from cirrus_bridge.statusd.notify.metrics_server import serve_metrics
     except ModuleNotFoundError as error:
@@ -245,7 +245,7 @@ def _serve_metrics(port: int, state: Path, clock: Clock) -> Metrics | None:
             ),
             tr("Run: pip install 'cirrus-bridge[metrics]', or set metrics_port to 0."),
         ) from error
-    metrics = Metrics(FigureReader(state), clock)
+    metrics = Metrics(StatisticsReader(state), clock)
     try:
         serve_metrics(port, metrics)
     except BadConfiguration as error:  # which any user of this machine can bring about

@@ -72,7 +72,7 @@ class Orphans:
             if not left.is_at_work:
                 self._look_at_run(left, before)
 
-    def _look_at_run(self, left: run_notes.Left, before: Mapping[str, int]) -> None:
+    def _look_at_run(self, left: run_notes.UnfinishedPass, before: Mapping[str, int]) -> None:
         """A pass of which no process lives; `before` counts the runs that each had at the last
         look."""
         job, path = self._job(left.job_id), left.run.path
@@ -102,7 +102,7 @@ class Orphans:
             self._stuck.add(job.job_id)
             self.tell(Change("stuck", _STUCK, WARNING, job.queue, job.job_id))
 
-    def _release(self, left: run_notes.Left, job: CupsJob) -> None:
+    def _release(self, left: run_notes.UnfinishedPass, job: CupsJob) -> None:
         """The cause for which the job is held has passed: the journal is in use no longer, and
         CUPS has answered."""
         with contextlib.suppress(CupsGone, CupsNotPossible):  # a person was quicker
@@ -110,7 +110,7 @@ class Orphans:
             self.tell(Change("released", "", INFO, job.queue, job.job_id))
         left.run.forget()
 
-    def _settle_run(self, left: run_notes.Left, job: CupsJob | None) -> None:
+    def _settle_run(self, left: run_notes.UnfinishedPass, job: CupsJob | None) -> None:
         """The journal may know nothing of what the run was to print. A job of several files whose
         backend asks to be run again is aborted by CUPS, which is to hear that it was printed."""
         if job is not None and job.state != CANCELED and _was_last(left, job):
@@ -186,6 +186,6 @@ def _is_over_time(job: CupsJob) -> bool:
     return job.state == CANCELED and 0 < limit <= ended - began
 
 
-def _was_last(left: run_notes.Left, job: CupsJob) -> bool:
+def _was_last(left: run_notes.UnfinishedPass, job: CupsJob) -> bool:
     """No other program has worked on the job since this run began."""
     return left.started == job.text("time-at-processing")

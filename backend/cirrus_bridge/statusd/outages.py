@@ -27,7 +27,7 @@ from cirrus_bridge.delivery.events import INFO, WARNING, Change
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.waiting import WaitingDocument
 from cirrus_bridge.sending.patience import FOR_CORRECTION, waits
-from cirrus_bridge.statusd.queries import Askers
+from cirrus_bridge.statusd.queries import Queries
 from cirrus_bridge.statusd.timers import Timer
 
 LOOK_S = 3.0
@@ -49,7 +49,7 @@ class ProbeApi(Protocol):
 
 
 @dataclass(slots=True)
-class _Outage:
+class _ServerOutage:
     """The known facts about one server's outage; times are monotonic seconds."""
 
     queue: QueueUri
@@ -75,11 +75,11 @@ class Outages:
     cups: CupsQueues
     clock: Clock
     tell: Callable[[Change], None]
-    askers: Askers[object]
+    askers: Queries[object]
     queue_of: Callable[[str], QueueUri]
     api_of: Callable[[QueueUri], ProbeApi]
     max_hold_s: float = 0.0
-    _outages: dict[Server, _Outage] = field(default_factory=dict)
+    _outages: dict[Server, _ServerOutage] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _asked: dict[int, Server] = field(default_factory=dict)
     _released_s: dict[DocumentKey, float] = field(default_factory=dict)
@@ -136,7 +136,7 @@ class Outages:
 
     def _see_who_waits(self) -> None:
         waiting = self.journal.waiting()
-        found: dict[Server, _Outage] = {}
+        found: dict[Server, _ServerOutage] = {}
         if waiting:
             self._jobs = {job.job_id: job for job in self.cups.jobs()}
             uris = {queue.name: queue.device_uri for queue in self.cups.queues()}
@@ -145,7 +145,7 @@ class Outages:
                 if queue is not None:
                     server = _server(queue, document)
                     if server not in found:
-                        found[server] = self._outages.get(server) or _Outage(queue)
+                        found[server] = self._outages.get(server) or _ServerOutage(queue)
                         found[server].queue, found[server].documents = queue, []
                     found[server].documents.append(document)
         for outage in found.values():
@@ -154,7 +154,7 @@ class Outages:
         kept = {document.key for document in waiting}
         self._released_s = {key: at for key, at in self._released_s.items() if key in kept}
 
-    def _see_what_came_of_it(self, outage: _Outage) -> None:
+    def _see_what_came_of_it(self, outage: _ServerOutage) -> None:
         """A job that was released and accepted shows that the server takes documents again."""
         gone = outage.released - {document.key for document in outage.documents}
         if any(document.key == key for key in gone for document in self.journal.documents_of(key)):
@@ -217,14 +217,14 @@ class Outages:
                 self._works(server, outage)
         return found
 
-    def _failed(self, outage: _Outage, error: CirrusError) -> None:
+    def _failed(self, outage: _ServerOutage, error: CirrusError) -> None:
         outage.due_s = self.clock.monotonic_s() + next(outage.waits_s)
         text = joined(" ", (error.text, f"({error.code})"))
         if not outage.trouble:
             self.tell(Change("server-away", f"{text} {error.detail}".strip(), WARNING))
         outage.trouble = text
 
-    def _works(self, server: Server, outage: _Outage) -> None:
+    def _works(self, server: Server, outage: _ServerOutage) -> None:
         """Release the jobs of a server that answers, the oldest first."""
         if outage.trouble:
             self.tell(Change("server-back", f"{server[0]} answers again", INFO))

@@ -31,14 +31,14 @@ from cirrus_bridge.config.load import PollerSettings
 from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change, of_document
 from cirrus_bridge.delivery.outcome import NOT_DELIVERED
-from cirrus_bridge.delivery.tracking import Tracked, describe
+from cirrus_bridge.delivery.tracking import TrackedDelivery, describe
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
-from cirrus_bridge.statusd.cups_sync import CupsTurn
-from cirrus_bridge.statusd.queries import AT_ONCE, Askers, StatusApi
+from cirrus_bridge.statusd.cups_sync import CupsSync
+from cirrus_bridge.statusd.queries import AT_ONCE, Queries, StatusApi
 from cirrus_bridge.statusd.schedule import Schedule
 from cirrus_bridge.statusd.timers import Timer
-from cirrus_bridge.statusd.watched import Watched, WatchList, place
+from cirrus_bridge.statusd.watched import WatchedDocument, WatchedDocuments, place
 
 LOOK_S = 0.5  # into the journal, for documents that were handed over
 BEAT_S = 10.0  # a sign of life, and a look for what was changed here
@@ -59,13 +59,13 @@ class Poller:
     journal: PollerJournal
     clock: Clock
     schedule: Schedule[int]
-    askers: Askers[JobStatus]
-    cups: CupsTurn
+    askers: Queries[JobStatus]
+    cups: CupsSync
     settings: PollerSettings
     queue_of: Callable[[str], QueueUri]
     api_of: Callable[[QueueUri], StatusApi]
     tell: Callable[[Change], None]
-    watch_list: WatchList
+    watch_list: WatchedDocuments
     at_work: Callable[[float], None] | None = None
     _doubted_since_s: dict[int, float] = field(default_factory=dict)
     _puzzling: set[int] = field(default_factory=set)
@@ -209,7 +209,9 @@ class Poller:
                 self._failed(answer.number, found[0], answer.result)
             answer = self.askers.answer(0)
 
-    def _heard(self, number: int, watched: Watched, target: Tracked, status: JobStatus) -> None:
+    def _heard(
+        self, number: int, watched: WatchedDocument, target: TrackedDelivery, status: JobStatus
+    ) -> None:
         """The server has told a job's state, of this job or of another."""
         if self.cups.news.trouble_is_over(watched.queue):
             self.tell(Change("server-back", f"{watched.queue.server} answers again"))
@@ -247,12 +249,12 @@ class Poller:
             self.cups.fails(watched)
         self.cups.soon()
 
-    def _refused(self, number: int, watched: Watched, target: Tracked) -> None:
+    def _refused(self, number: int, watched: WatchedDocument, target: TrackedDelivery) -> None:
         """The server does not know the job."""
         target.doubt()
         self._doubt(number, watched, target)
 
-    def _doubt(self, number: int, watched: Watched, target: Tracked) -> None:
+    def _doubt(self, number: int, watched: WatchedDocument, target: TrackedDelivery) -> None:
         """The server does not answer about the document. Its fault may pass, so the server is
         asked again for a while."""
         now_s = self.clock.monotonic_s()
@@ -267,7 +269,7 @@ class Poller:
         else:
             self.schedule.answered(number, now_s, changed=False)
 
-    def _is_puzzling(self, number: int, watched: Watched, error: CirrusError) -> bool:
+    def _is_puzzling(self, number: int, watched: WatchedDocument, error: CirrusError) -> bool:
         """Whether the server says again what makes no sense of this job, but has answered well for
         others in between: it is there, and they need not wait."""
         again = number in self._puzzling and not self.cups.news.trouble_of(watched.queue)
@@ -276,7 +278,7 @@ class Poller:
             return again
         return False
 
-    def _failed(self, number: int, watched: Watched, error: CirrusError) -> None:
+    def _failed(self, number: int, watched: WatchedDocument, error: CirrusError) -> None:
         """No answer that says anything about the job: the server, or its entry, is to be mended."""
         wait_s = error.retry_after_s if isinstance(error, Retryable) else None
         # a key that is refused, or an entry that is missing: others may be heard at this server
@@ -288,7 +290,7 @@ class Poller:
             self.tell(Change("server-away", f"{text} {error.detail}".strip(), WARNING))
             self.cups.soon()
 
-    def _drop(self, watched: Watched) -> None:
+    def _drop(self, watched: WatchedDocument) -> None:
         self.watch_list.remove(watched)
         self.cups.forget(watched)
         for number in watched.numbers:

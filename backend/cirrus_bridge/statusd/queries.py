@@ -33,19 +33,19 @@ class StatusApi(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
+class QueryResult(Generic[T]):
     """What came of the question of this number, such as a job's status, or why nothing did."""
 
     number: int
     result: T | CirrusError
 
 
-class Askers(Generic[T]):
+class Queries(Generic[T]):
     """AT_ONCE threads that ask; `open` questions have no answer yet."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(AT_ONCE)
-        self._answers: queue.SimpleQueue[Future[Answer[T]]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Future[QueryResult[T]]] = queue.SimpleQueue()
         self.open = 0
 
     def ask(self, number: int, question: Callable[[], T]) -> None:
@@ -53,7 +53,7 @@ class Askers(Generic[T]):
         self.open += 1
         self._pool.submit(_ask, number, question).add_done_callback(self._answers.put)
 
-    def answer(self, wait_s: float) -> Answer[T] | None:
+    def answer(self, wait_s: float) -> QueryResult[T] | None:
         """The next answer, if one comes within so many seconds."""
         try:
             found = self._answers.get(timeout=max(0.0, wait_s))
@@ -63,11 +63,11 @@ class Askers(Generic[T]):
         return found.result()
 
 
-def _ask(number: int, question: Callable[[], T]) -> Answer[T]:
+def _ask(number: int, question: Callable[[], T]) -> QueryResult[T]:
     try:
-        return Answer(number, question())
+        return QueryResult(number, question())
     except CirrusError as error:
-        return Answer(number, error)
+        return QueryResult(number, error)
     except Exception as error:  # noqa: BLE001 - no answer may end the poller
         text = tr("The answer makes no sense.")
-        return Answer(number, UnexpectedAnswer(text, detail=repr(error)))
+        return QueryResult(number, UnexpectedAnswer(text, detail=repr(error)))

@@ -23,7 +23,7 @@ def jittered(wait_s: float, rng: random.Random) -> float:
     return wait_s * rng.uniform(1 - JITTER, 1 + JITTER)
 
 
-class Outage:
+class ProbeGate:
     """While it lasts, one request at a time goes out, as a probe."""
 
     def __init__(self, rng: random.Random) -> None:
@@ -80,7 +80,7 @@ class ServerGate:
         self._allowance = self._burst
         self._counted_s = 0.0
         self._closed_until_s = -math.inf  # the server's own word: no success shortens it
-        self.outage = Outage(rng)
+        self.outage = ProbeGate(rng)
 
     def opens_in_s(self, now: float) -> float:
         """Seconds until a request may go; infinite while a probe is under way."""
@@ -119,7 +119,7 @@ class CompanyGate:
 
     def __init__(self, server: ServerGate, rng: random.Random) -> None:
         self._server = server
-        self._outage = Outage(rng)
+        self._outage = ProbeGate(rng)
 
     def opens_in_s(self, now: float) -> float:
         """Seconds until a request may go; infinite while a probe is under way."""

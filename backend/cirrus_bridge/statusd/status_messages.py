@@ -21,10 +21,10 @@ from cirrus_bridge.cups.queues import REASON_PREFIX, CupsQueues, Queue, is_ours,
 from cirrus_bridge.delivery.events import Change
 from cirrus_bridge.delivery.messages import OFFLINE_AFTER_S, QueueNews, held_message, queue_news
 from cirrus_bridge.delivery.tracking import describe
-from cirrus_bridge.journal.deliveries import Accepted
+from cirrus_bridge.journal.deliveries import AcceptedDocument
 from cirrus_bridge.journal.poller import PollerJournal
-from cirrus_bridge.statusd.completion import LET_GO, Settlement
-from cirrus_bridge.statusd.watched import Watched, WatchList, place
+from cirrus_bridge.statusd.completion import LET_GO, JobCompletion
+from cirrus_bridge.statusd.watched import WatchedDocument, WatchedDocuments, place
 
 Company: TypeAlias = tuple[str, str]  # server, company
 FAILURES_S = 24 * 3600.0  # so long a queue tells of what was not delivered
@@ -32,14 +32,14 @@ CANCELS_S = 3600.0
 
 
 @dataclass(slots=True)
-class CupsNews:
+class StatusMessages:
     """Tells CUPS. `signs_s` is when each place was last seen to do something (seconds since the
     epoch)."""
 
     journal: PollerJournal
     cups: CupsQueues
     clock: Clock
-    settlement: Settlement
+    settlement: JobCompletion
     tell: Callable[[Change], None]
     server_notices: Callable[[], Mapping[str, Words]] = dict
     signs_s: dict[Place, float] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class CupsNews:
         ended = [self._trouble.pop(at, "") for at in _both(queue)]
         return any(ended)
 
-    def tell_jobs(self, watch_list: WatchList) -> list[Watched]:
+    def tell_jobs(self, watch_list: WatchedDocuments) -> list[WatchedDocument]:
         """Held jobs say how it goes; those that are held no more are let go, or followed on.
 
         Returns:
@@ -93,7 +93,7 @@ class CupsNews:
                 self.settlement.say(job, watched, message)
         return gone
 
-    def tell_queues(self, watch_list: WatchList) -> None:
+    def tell_queues(self, watch_list: WatchedDocuments) -> None:
         """Queues have our reasons and message, and none where there is nothing to say.
 
         Raises:
@@ -110,7 +110,7 @@ class CupsNews:
                 if written:
                     self.tell(Change("queue", news.message, queue=queue.name))
 
-    def _ended(self, watched: Watched, job: CupsJob | None) -> list[Watched]:
+    def _ended(self, watched: WatchedDocument, job: CupsJob | None) -> list[WatchedDocument]:
         if watched.is_settled:
             return []  # its backend, or the settlement, ends it
         if job is None or job.state == CANCELED:
@@ -119,7 +119,7 @@ class CupsNews:
         self.settlement.job_is_over([watched])
         return []
 
-    def _news(self, watch_list: WatchList) -> Mapping[str, QueueNews]:
+    def _news(self, watch_list: WatchedDocuments) -> Mapping[str, QueueNews]:
         now_s = self.clock.wall_s()
         failures: dict[str, list[str]] = defaultdict(list)
         notices: dict[str, list[str]] = defaultdict(list)
@@ -132,7 +132,7 @@ class CupsNews:
         away = self.server_notices()
         for queue, notice in away.items():
             notices[queue].append(notice)
-        by_queue: dict[str, list[Watched]] = defaultdict(list)
+        by_queue: dict[str, list[WatchedDocument]] = defaultdict(list)
         for watched in watch_list:
             by_queue[watched.document.queue].append(watched)
         offline, now = self._offline(watch_list), self.clock.now()
@@ -149,7 +149,7 @@ class CupsNews:
             for name in {*by_queue, *failures, *notices}
         }
 
-    def _offline(self, watch_list: WatchList) -> defaultdict[Company, dict[str, float]]:
+    def _offline(self, watch_list: WatchedDocuments) -> defaultdict[Company, dict[str, float]]:
         """Since when each company's locations have done nothing though jobs wait for them."""
         oldest_s: dict[Place, float] = {}
         for watched in watch_list:
@@ -165,7 +165,7 @@ class CupsNews:
         return offline
 
 
-def _company(watched: Watched) -> Company:
+def _company(watched: WatchedDocument) -> Company:
     return (watched.queue.server, watched.queue.company)
 
 
@@ -173,7 +173,7 @@ def _both(queue: QueueUri) -> tuple[Company, Company]:
     return (queue.server, ""), (queue.server, queue.company)
 
 
-def _failure(document: Accepted) -> Words:
+def _failure(document: AcceptedDocument) -> Words:
     said = joined("; ", (describe(each.receipt, each.status) for each in document.deliveries))
     return tr("Job {job} was not delivered: {states}", job=document.key.job_id, states=said)
 

@@ -10,21 +10,21 @@ from typing import TypeAlias
 from cirrus_bridge.base.model import DocumentKey, Place
 from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.delivery.outcome import is_settled
-from cirrus_bridge.delivery.tracking import Tracked, tracked
-from cirrus_bridge.journal.deliveries import Accepted
+from cirrus_bridge.delivery.tracking import TrackedDelivery, tracked_deliveries
+from cirrus_bridge.journal.deliveries import AcceptedDocument
 from cirrus_bridge.journal.lifecycle import State
 
 Job: TypeAlias = tuple[str, int, int, str]  # uuid, id, print run, destination
 
 
 @dataclass(slots=True, eq=False)
-class Watched:
+class WatchedDocument:
     """A document that is followed. `is_held` says that CUPS is to hold its job meanwhile."""
 
-    document: Accepted
+    document: AcceptedDocument
     queue: QueueUri
     is_held: bool
-    targets: list[Tracked]
+    targets: list[TrackedDelivery]
     numbers: list[int] = field(default_factory=list)
 
     @property
@@ -41,32 +41,36 @@ class Watched:
         return is_settled(self.targets, wait)
 
 
-class WatchList:
+class WatchedDocuments:
     """All documents that are followed, each question about a target by a number of its own."""
 
     def __init__(self) -> None:
-        self._by_key: dict[DocumentKey, Watched] = {}
-        self._by_job: dict[Job, dict[DocumentKey, Watched]] = {}
-        self._by_number: dict[int, tuple[Watched, Tracked]] = {}
+        self._by_key: dict[DocumentKey, WatchedDocument] = {}
+        self._by_job: dict[Job, dict[DocumentKey, WatchedDocument]] = {}
+        self._by_number: dict[int, tuple[WatchedDocument, TrackedDelivery]] = {}
         self._numbers = itertools.count(1)
 
     def __len__(self) -> int:
         return len(self._by_key)
 
-    def __iter__(self) -> Iterator[Watched]:
+    def __iter__(self) -> Iterator[WatchedDocument]:
         return iter(list(self._by_key.values()))
 
     def __contains__(self, key: object) -> bool:
         return key in self._by_key
 
-    def add(self, document: Accepted, queue_of: Callable[[str], QueueUri]) -> Watched:
+    def add(
+        self, document: AcceptedDocument, queue_of: Callable[[str], QueueUri]
+    ) -> WatchedDocument:
         """Follow a document; `queue_of` reads its queue's URI.
 
         Raises:
             BadQueueUri: the journal's URI makes no sense.
         """
         queue = queue_of(document.device_uri or document.key.destination)
-        watched = Watched(document, queue, document.state is State.HELD, tracked([document]))
+        watched = WatchedDocument(
+            document, queue, document.state is State.HELD, tracked_deliveries([document])
+        )
         for target in watched.targets:
             number = next(self._numbers)
             watched.numbers.append(number)
@@ -75,7 +79,7 @@ class WatchList:
         self._by_job.setdefault(watched.job, {})[document.key] = watched
         return watched
 
-    def remove(self, watched: Watched) -> None:
+    def remove(self, watched: WatchedDocument) -> None:
         """Follow it no more."""
         key = watched.document.key
         if self._by_key.pop(key, None):
@@ -86,20 +90,20 @@ class WatchList:
         for number in watched.numbers:
             self._by_number.pop(number, None)
 
-    def find(self, number: int) -> tuple[Watched, Tracked] | None:
+    def find(self, number: int) -> tuple[WatchedDocument, TrackedDelivery] | None:
         """The target that a question is about, unless it is not followed any more."""
         return self._by_number.get(number)
 
-    def get(self, key: DocumentKey) -> Watched | None:
+    def get(self, key: DocumentKey) -> WatchedDocument | None:
         """A document by its key."""
         return self._by_key.get(key)
 
-    def of_job(self, watched: Watched) -> list[Watched]:
+    def of_job(self, watched: WatchedDocument) -> list[WatchedDocument]:
         """The documents of the same job's same print."""
         return list(self._by_job.get(watched.job, {}).values())
 
 
-def place(watched: Watched, target: Tracked) -> Place:
+def place(watched: WatchedDocument, target: TrackedDelivery) -> Place:
     """Where a target's job waits."""
     queue = watched.queue
     return Place(queue.server, queue.company, target.receipt.target.location)

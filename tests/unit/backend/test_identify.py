@@ -9,7 +9,7 @@ from cirrus_bridge.base.model import DocumentKey, PrintJob
 from cirrus_bridge.config.queue_options import QueueSettings
 from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
 from cirrus_bridge.journal.lifecycle import State
-from cirrus_bridge.journal.submissions import Entry
+from cirrus_bridge.journal.submissions import DocumentEntry
 
 HERE = "cirrus://h/Acme/P:A"
 THERE = "cirrus://h/Acme/P:B"
@@ -34,10 +34,10 @@ def _entry(
     class_name: str = "",
     queue: str = "before",
     completed: int | None = None,
-) -> Entry:
+) -> DocumentEntry:
     key = DocumentKey("u", 5, run, where, number)
     before = run if completed is None else completed
-    return Entry(key, state, before, 0, class_name, 0, queue)
+    return DocumentEntry(key, state, before, 0, class_name, 0, queue)
 
 
 def test_first_run() -> None:

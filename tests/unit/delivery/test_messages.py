@@ -16,7 +16,7 @@ from cirrus_bridge.delivery.messages import (
     queue_news,
 )
 from cirrus_bridge.delivery.outcome import check_delivered, is_settled
-from cirrus_bridge.delivery.tracking import Tracked
+from cirrus_bridge.delivery.tracking import TrackedDelivery
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 SUBMITTED, RECEIVED, DELIVERED, DELETED, UNKNOWN = (
@@ -30,10 +30,10 @@ SUBMITTED, RECEIVED, DELIVERED, DELETED, UNKNOWN = (
 
 def _target(
     state: DeliveryState, location: str = "Paris", message: str = "", job_id: int = 1
-) -> Tracked:
+) -> TrackedDelivery:
     key = DocumentKey("u", job_id, 0, "cirrus://h/C/L:D", 1)
     receipt = Receipt(Target(location, "L1"), "1-1")
-    return Tracked(key, 0, receipt, JobStatus(state, message=message))
+    return TrackedDelivery(key, 0, receipt, JobStatus(state, message=message))
 
 
 def _at(hour: int, minute: int, day: int = 25) -> float:

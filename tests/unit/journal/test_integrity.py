@@ -13,7 +13,7 @@ import pytest
 from cirrus_bridge.base.errors import JournalDamaged, JournalError
 from cirrus_bridge.journal.health import look
 from cirrus_bridge.journal.poller import PollerJournal
-from cirrus_bridge.journal.submissions import Entry, Journal
+from cirrus_bridge.journal.submissions import DocumentEntry, Journal
 
 PAGE_BYTES = 4096
 JOBS = 600
@@ -67,7 +67,7 @@ def in_index(folder: Path, text: str) -> int:
     return at
 
 
-def answer(folder: Path, job: tuple[str, int]) -> list[Entry] | None:
+def answer(folder: Path, job: tuple[str, int]) -> list[DocumentEntry] | None:
     """What a backend finds of a job; None if it finds out that the journal is damaged."""
     try:
         with Journal(folder) as journal:

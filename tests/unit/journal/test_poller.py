@@ -17,7 +17,7 @@ from cirrus_bridge.base.model import (
     Receipt,
     Target,
 )
-from cirrus_bridge.journal.deliveries import Accepted
+from cirrus_bridge.journal.deliveries import AcceptedDocument
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
@@ -44,7 +44,7 @@ def _accepted(folder: Path, *numbers: int, handover: str = "hold", now_s: float 
                 journal.hand_over([key], handover, URI, now_s=now_s)
 
 
-def _ids(documents: Sequence[Accepted]) -> list[int]:
+def _ids(documents: Sequence[AcceptedDocument]) -> list[int]:
     return [document.key.job_id for document in documents]
 
 
@@ -88,7 +88,7 @@ def test_no_word_from_a_poller_that_is_late(tmp_path: Path, journal: PollerJourn
     (asked,) = taken(journal)
     deleted, delivered = JobStatus(DeliveryState.DELETED), JobStatus(DeliveryState.DELIVERED)
 
-    def is_noted(document: Accepted) -> bool:
+    def is_noted(document: AcceptedDocument) -> bool:
         return journal.state(_key(), 0, deleted, now_s=102, hand_overs=document.hand_overs)
 
     with Journal(tmp_path) as backend:

@@ -29,7 +29,7 @@ from cirrus_bridge.journal.health import look
 from cirrus_bridge.journal.history import recent_documents
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.schema import STEPS
-from cirrus_bridge.journal.statistics import FigureReader
+from cirrus_bridge.journal.statistics import StatisticsReader
 from cirrus_bridge.journal.submissions import Journal
 from programs import Program
 
@@ -178,7 +178,7 @@ def test_journal_that_is_being_made(tmp_path: Path) -> None:
     for name in ("jobs.lock", "journal.db"):
         (tmp_path / name).touch()
     assert recent_documents(tmp_path, 10).documents == []
-    assert FigureReader(tmp_path).look(0.0).open_documents == 0
+    assert StatisticsReader(tmp_path).look(0.0).open_documents == 0
     assert look(tmp_path).damage == ()
     with Journal(tmp_path) as journal:
         assert journal.entries(JOB.job_uuid, JOB.job_id) == []

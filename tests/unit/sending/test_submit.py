@@ -44,7 +44,7 @@ from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.sending.patience import FOR_CORRECTION, FOR_SERVER, QUEUE_WAIT_S
-from cirrus_bridge.sending.submit import SINGLE_REQUEST_BYTES, Document, Submission
+from cirrus_bridge.sending.submit import SINGLE_REQUEST_BYTES, StreamedDocument, Submission
 from stubs import StubApi, StubClock, StubReport, empty_journal
 
 URI = "cirrus://h/C/Paris:L1"
@@ -109,7 +109,7 @@ class Site:
             expected_bytes=len(data),
         )
         with self.clock.stoppable():
-            return submission.run(Document([data]), entries[0] if entries else None)
+            return submission.run(StreamedDocument([data]), entries[0] if entries else None)
 
     @property
     def state(self) -> State:

@@ -15,7 +15,7 @@ from cirrus_bridge.base.model import DocumentKey, PrintJob, Target
 from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.config.servers import Secret, Server
-from cirrus_bridge.journal.submissions import Confirmed, Journal
+from cirrus_bridge.journal.submissions import Journal, UploadProgress
 from cirrus_bridge.sending.patience import Patience
 from cirrus_bridge.sending.segments import SMALLEST_BYTES, next_size
 from cirrus_bridge.sending.upload import Upload
@@ -86,7 +86,7 @@ def _send(script: Limited, journal: Journal, data: bytes, **sizes: int) -> bool:
 
 
 def _journaled(journal: Journal) -> list[tuple[int, int]]:
-    there = journal.upload(KEY) or Confirmed("", {}, 0.0, "")
+    there = journal.upload(KEY) or UploadProgress("", {}, 0.0, "")
     return sorted((at, segment.length) for at, segment in there.segments.items())
 
 

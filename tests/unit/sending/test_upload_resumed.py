@@ -16,9 +16,9 @@ from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.config.queue_options import QueueSettings
 from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.config.servers import Secret, Server
-from cirrus_bridge.delivery.tracking import tracked
+from cirrus_bridge.delivery.tracking import tracked_deliveries
 from cirrus_bridge.journal.submissions import Journal
-from cirrus_bridge.sending.submit import Document, Submission
+from cirrus_bridge.sending.submit import StreamedDocument, Submission
 from cirrus_bridge.sending.temporary_file import TRUSTED_S
 from scripted_server import Answer, Request, ScriptedServer
 from stubs import StubClock, StubReport
@@ -110,7 +110,7 @@ class Site:
             report=StubReport(),
             upload_settings=sizes,
         )
-        submission.run(Document([DATA]), entries[0] if entries else None)
+        submission.run(StreamedDocument([DATA]), entries[0] if entries else None)
 
     def broken_off(self) -> None:
         """Do a run that ends after two segments."""
@@ -258,7 +258,7 @@ def test_a_segment_that_is_lost_unseen(site: Site) -> None:
     site.run()
     (printed,) = site.cloud.printed
     (document,) = site.journal.documents_of(site.key)
-    (target,) = tracked([document])
+    (target,) = tracked_deliveries([document])
     delivered = JobStatus(DeliveryState.DELIVERED, name="Report", size_bytes=len(printed))
     assert not target.learn(delivered)
     assert target.difference == "its size is 1548576 bytes instead of 1700000"

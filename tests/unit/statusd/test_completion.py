@@ -30,8 +30,8 @@ from cirrus_bridge.cups.jobs import (
 from cirrus_bridge.cups.queues import STOPPED
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING
 from cirrus_bridge.journal.lifecycle import State
-from cirrus_bridge.statusd.completion import Settlement
-from cirrus_bridge.statusd.watched import Watched, WatchList
+from cirrus_bridge.statusd.completion import JobCompletion
+from cirrus_bridge.statusd.watched import WatchedDocument, WatchedDocuments
 from stubs import KEY, PENDING, TARGET, URI, PollerSite, StubCups, cups_job, taken
 
 LYON = Target("Lyon", "L2")
@@ -44,8 +44,8 @@ class Site(PollerSite):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.cups = StubCups(cups_job(1), q=URI, same=f"{URI}?wait=received", ipp="ipp://x/")
-        self.settlement = Settlement(self.journal, self.cups, self.clock, self.told.append)
-        self.watch_list = WatchList()
+        self.settlement = JobCompletion(self.journal, self.cups, self.clock, self.told.append)
+        self.watch_list = WatchedDocuments()
 
     def watch(
         self,
@@ -55,7 +55,7 @@ class Site(PollerSite):
         class_name: str = "",
         language: str = "",
         key: DocumentKey = KEY,
-    ) -> Watched:
+    ) -> WatchedDocument:
         """A document that the poller follows, with what is known of each of its targets."""
         now_s = self.clock.wall_s()
         targets = [TARGET, LYON][: len(states)]
@@ -68,7 +68,7 @@ class Site(PollerSite):
         self.backend.hand_over([key], handover, f"{key.destination}{options}", now_s=now_s)
         return self.take(*states)
 
-    def take(self, *states: DeliveryState) -> Watched:
+    def take(self, *states: DeliveryState) -> WatchedDocument:
         """The poller takes what was handed over."""
         (document,) = taken(self.journal, self.watch_list)
         watched = self.watch_list.add(document, parse_queue_uri)

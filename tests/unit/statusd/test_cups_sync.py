@@ -15,12 +15,12 @@ from cirrus_bridge.cups.jobs import COMPLETED, PROCESSING
 from cirrus_bridge.cups.queues import IDLE, STOPPED, Queue
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.sending.patience import FOR_SERVER
-from cirrus_bridge.statusd.completion import Settlement
-from cirrus_bridge.statusd.cups_sync import AWAY_WAIT_S, CUPS_S, LONGEST_PAUSE_S, CupsTurn
+from cirrus_bridge.statusd.completion import JobCompletion
+from cirrus_bridge.statusd.cups_sync import AWAY_WAIT_S, CUPS_S, LONGEST_PAUSE_S, CupsSync
 from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
-from cirrus_bridge.statusd.status_messages import CupsNews
-from cirrus_bridge.statusd.watched import Watched, WatchList
+from cirrus_bridge.statusd.status_messages import StatusMessages
+from cirrus_bridge.statusd.watched import WatchedDocument, WatchedDocuments
 from stubs import TARGET, URI, PollerSite, StubApi, StubAskers, StubClock, StubCups, cups_job, taken
 
 ORPHANS_S = 60.0
@@ -32,9 +32,9 @@ class Site(PollerSite):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.cups = StubCups(q=URI)
-        self.watch_list = WatchList()
+        self.watch_list = WatchedDocuments()
         journal, cups, clock, tell = self.journal, self.cups, self.clock, self.told.append
-        settlement = Settlement(journal, cups, clock, tell)
+        settlement = JobCompletion(journal, cups, clock, tell)
         outages = Outages(
             journal,
             cups,
@@ -44,15 +44,15 @@ class Site(PollerSite):
             parse_queue_uri,
             lambda _: StubApi(),
         )
-        news = CupsNews(journal, cups, clock, settlement, tell, outages.notices)
+        news = StatusMessages(journal, cups, clock, settlement, tell, outages.notices)
         orphans = Orphans(journal, cups, clock, tell, str(folder))
-        self.turn = CupsTurn(
+        self.turn = CupsSync(
             clock, news, settlement, orphans, ORPHANS_S, outages, tell, self.watch_list
         )
 
     def watch(
         self, number: int = 1, state: DeliveryState = DeliveryState.DELIVERED, options: str = ""
-    ) -> Watched:
+    ) -> WatchedDocument:
         """A document of the job of this number, with what the poller knows of it."""
         now_s = self.clock.wall_s()
         job_id = (number + 1) // 2  # two documents each
@@ -77,7 +77,7 @@ class Site(PollerSite):
         self.backend.wait(key, FOR_SERVER, URI, give_up_at_s=9e9, now_s=1.0)
         self.cups.put(cups_job(9))
 
-    def take(self, after_s: float = 0.0) -> list[Watched]:
+    def take(self, after_s: float = 0.0) -> list[WatchedDocument]:
         """One turn; what is not to be watched any longer is dropped."""
         self.clock.passed_s += after_s
         gone = []

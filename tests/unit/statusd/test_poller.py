@@ -29,20 +29,20 @@ from cirrus_bridge.config.load import PollerSettings
 from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change
 from cirrus_bridge.delivery.messages import FAILED_REASON, OFFLINE_AFTER_S, UNASKED_REASON
-from cirrus_bridge.journal.deliveries import Accepted
+from cirrus_bridge.journal.deliveries import AcceptedDocument
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.sending.patience import FOR_SERVER
-from cirrus_bridge.statusd.completion import Settlement
-from cirrus_bridge.statusd.cups_sync import CupsTurn
+from cirrus_bridge.statusd.completion import JobCompletion
+from cirrus_bridge.statusd.cups_sync import CupsSync
 from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
 from cirrus_bridge.statusd.poller import BEAT_S, DAY_S, MISMATCHED_AFTER_S, PRUNE_S, Poller
 from cirrus_bridge.statusd.queries import StatusApi
 from cirrus_bridge.statusd.schedule import Schedule
-from cirrus_bridge.statusd.status_messages import CupsNews
-from cirrus_bridge.statusd.watched import WatchList
+from cirrus_bridge.statusd.status_messages import StatusMessages
+from cirrus_bridge.statusd.watched import WatchedDocuments
 from stubs import (
     StubApi,
     StubAskers,
@@ -77,8 +77,8 @@ class Site:
         self.backend = Journal(empty_journal(folder))
         self.journal = PollerJournal(folder)
         self.accept()
-        settlement = Settlement(self.journal, self.cups, self.clock, self.told.append)
-        watch_list = WatchList()
+        settlement = JobCompletion(self.journal, self.cups, self.clock, self.told.append)
+        watch_list = WatchedDocuments()
         outages = Outages(
             self.journal,
             self.cups,
@@ -88,7 +88,7 @@ class Site:
             parse_queue_uri,
             lambda _: self.api,
         )
-        news = CupsNews(
+        news = StatusMessages(
             self.journal, self.cups, self.clock, settlement, self.told.append, outages.notices
         )
         orphans = Orphans(self.journal, self.cups, self.clock, self.told.append, str(folder))
@@ -97,7 +97,7 @@ class Site:
             clock=self.clock,
             schedule=Schedule(random.Random(1)),
             askers=StubAskers(self.clock, least_s=4.0),
-            cups=CupsTurn(
+            cups=CupsSync(
                 self.clock, news, settlement, orphans, 60.0, outages, self.told.append, watch_list
             ),
             settings=PollerSettings(unknown_after_s=UNKNOWN_AFTER_S),
@@ -155,7 +155,7 @@ class Site:
         return self.document.deliveries[0].status.state
 
     @property
-    def document(self) -> Accepted:
+    def document(self) -> AcceptedDocument:
         """The document in the journal."""
         (document,) = self.journal.documents_of(KEY)
         return document

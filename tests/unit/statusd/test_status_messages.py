@@ -32,9 +32,9 @@ from cirrus_bridge.delivery.messages import (
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
-from cirrus_bridge.statusd.completion import Settlement
-from cirrus_bridge.statusd.status_messages import CANCELS_S, FAILURES_S, CupsNews
-from cirrus_bridge.statusd.watched import Watched, WatchList
+from cirrus_bridge.statusd.completion import JobCompletion
+from cirrus_bridge.statusd.status_messages import CANCELS_S, FAILURES_S, StatusMessages
+from cirrus_bridge.statusd.watched import WatchedDocument, WatchedDocuments
 from stubs import PENDING, StubClock, StubCups, cups_job, empty_journal, taken
 
 TARGET = Target("Paris", "L1")
@@ -51,10 +51,10 @@ class Site:
         self.clock = StubClock()
         self.cups = StubCups(q=URI, other="ipp://x/")
         self.told: list[Change] = []
-        self.watch_list = WatchList()
+        self.watch_list = WatchedDocuments()
         self.notices: dict[str, Words] = {}
-        settlement = Settlement(self.journal, self.cups, self.clock, self.told.append)
-        self.news = CupsNews(
+        settlement = JobCompletion(self.journal, self.cups, self.clock, self.told.append)
+        self.news = StatusMessages(
             self.journal,
             self.cups,
             self.clock,
@@ -63,7 +63,9 @@ class Site:
             lambda: self.notices,
         )
 
-    def watch(self, number: int = 1, handover: str = "hold", class_name: str = "") -> Watched:
+    def watch(
+        self, number: int = 1, handover: str = "hold", class_name: str = ""
+    ) -> WatchedDocument:
         """A job that the poller follows, and that CUPS holds."""
         now_s = self.clock.wall_s()
         key = DocumentKey(f"urn:uuid:{number}", number, 0, URI, 1)
@@ -76,7 +78,7 @@ class Site:
         self.cups.put(cups_job(number))
         return self.watch_list.add(document, parse_queue_uri)
 
-    def ends(self, watched: Watched, state: DeliveryState) -> None:
+    def ends(self, watched: WatchedDocument, state: DeliveryState) -> None:
         """A document's end is known and told."""
         now_s = self.clock.wall_s()
         key, count = watched.document.key, watched.document.hand_overs
@@ -84,13 +86,13 @@ class Site:
         self.journal.close([key], now_s=now_s)
         self.watch_list.remove(watched)
 
-    def tell(self) -> list[Watched]:
+    def tell(self) -> list[WatchedDocument]:
         """One turn; the documents that were let go."""
         gone = self.news.tell_jobs(self.watch_list)
         self.news.tell_queues(self.watch_list)
         return gone
 
-    def state(self, watched: Watched) -> State:
+    def state(self, watched: WatchedDocument) -> State:
         """The document's state in the journal."""
         key = watched.document.key
         return self.backend.entries(key.job_uuid, key.job_id)[0].state

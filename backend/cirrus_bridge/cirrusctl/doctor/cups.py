@@ -9,7 +9,7 @@ from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, failed, good, note, warning
 from cirrus_bridge.config.defaults import QUEUES_HELD
-from cirrus_bridge.cups.cupsd import FOREVER_S, Daemon
+from cirrus_bridge.cups.cupsd import FOREVER_S, Cupsd
 from cirrus_bridge.cups.snap import ALONE, snap_notice
 
 CUPSD, PRESERVING, LIMITS = "cupsd", tr("preserving jobs"), tr("job limits")
@@ -22,7 +22,7 @@ SHORT_S = 120.0  # as long as a backend waits in its queue for a server
 
 
 def check_daemon(
-    address: str, daemon: Daemon, refusal: CirrusError | None, *, is_root: bool
+    address: str, daemon: Cupsd, refusal: CirrusError | None, *, is_root: bool
 ) -> Iterator[Finding]:
     """cupsd answers, and from which folder it works."""
     if refusal is not None:
@@ -76,7 +76,7 @@ def check_snap(root: Path) -> Iterator[Finding]:
         yield kind(CUPSD, "snap", notice.message, notice.hint)
 
 
-def check_preserving(daemon: Daemon) -> Iterator[Finding]:
+def check_preserving(daemon: Cupsd) -> Iterator[Finding]:
     """Jobs that have to be printed again need their data."""
     about = str(daemon.server_root)
     keeps_history = daemon.is_on("PreserveJobHistory", default=True)
@@ -102,7 +102,7 @@ def check_preserving(daemon: Daemon) -> Iterator[Finding]:
         yield good(PRESERVING, about, tr("CUPS keeps jobs, and their data for an hour at least."))
 
 
-def check_limits(daemon: Daemon, most_held: Iterable[int]) -> Iterator[Finding]:
+def check_limits(daemon: Cupsd, most_held: Iterable[int]) -> Iterator[Finding]:
     """Held jobs fit into what cupsd takes, and are not canceled by it.
 
     Args:
@@ -153,7 +153,7 @@ def check_limits(daemon: Daemon, most_held: Iterable[int]) -> Iterator[Finding]:
         )
 
 
-def check_job_time(daemon: Daemon, cancel_after_s: Mapping[str, int | None]) -> Iterator[Finding]:
+def check_job_time(daemon: Cupsd, cancel_after_s: Mapping[str, int | None]) -> Iterator[Finding]:
     """Check that CUPS gives jobs enough time.
 
     Args:

@@ -36,7 +36,7 @@ from cirrus_bridge.cirrusctl.queues.find import cloud_queues
 from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.config.queue_uri import SCHEME, QueueUri
 from cirrus_bridge.config.servers import Server
-from cirrus_bridge.cups.cupsd import Daemon, find_daemon
+from cirrus_bridge.cups.cupsd import Cupsd, find_cupsd
 from cirrus_bridge.cups.queues import STOPPED
 
 TIMEOUTS = UploadSettings(connect_timeout_s=5.0, read_timeout_s=8.0)
@@ -48,7 +48,7 @@ Check = Callable[[], list[Finding]]
 class _Cups:
     """cupsd, and the queues of ours that make sense; `findings` tells of the others."""
 
-    daemon: Daemon
+    daemon: Cupsd
     refusal: CirrusError | None = None
     version: str = ""
     queues: list[tuple[cloud.QueueFacts, QueueUri]] = field(default_factory=list)
@@ -102,7 +102,7 @@ def examine(installation: Installation) -> list[Finding]:
 
 
 def _look_at_cups(installation: Installation, read: Read) -> _Cups:
-    local = _Cups(find_daemon(installation.cups_address))
+    local = _Cups(find_cupsd(installation.cups_address))
     configuration = read.configuration
     try:
         queues = cloud_queues(installation)
@@ -239,7 +239,7 @@ def _done(name: str, result: object) -> list[Finding]:
     ]
 
 
-def _folders(installation: Installation, daemon: Daemon) -> Mapping[str, Path]:
+def _folders(installation: Installation, daemon: Cupsd) -> Mapping[str, Path]:
     return {
         tr("CUPS's spool"): daemon.spool,
         tr("journal"): installation.state,

@@ -41,7 +41,7 @@ class Complaint:
         self._log(Change(self._event, text + more, WARNING))
 
 
-class Aside:
+class BackgroundWorker:
     """Takes changes and has `act` do its work for each of them, in a thread."""
 
     def __init__(

@@ -23,7 +23,12 @@ from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.model import DeliveryState, JobStatus, Receipt
 from cirrus_bridge.config.queue_uri import QueueUri
-from cirrus_bridge.journal.statistics import UNFOLLOWED, FigureReader, Figures, Happened
+from cirrus_bridge.journal.statistics import (
+    UNFOLLOWED,
+    JournalStatistics,
+    RecentEvent,
+    StatisticsReader,
+)
 from cirrus_bridge.statusd.queries import StatusApi
 
 FRESH_S = 5.0
@@ -38,7 +43,7 @@ REACHED = tuple(state.name.lower() for state in DeliveryState if state.reached_r
 class Metrics:
     """All metrics of one poller."""
 
-    def __init__(self, reader: FigureReader, clock: Clock) -> None:
+    def __init__(self, reader: StatisticsReader, clock: Clock) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._reader = reader
         self._clock = clock
@@ -126,7 +131,7 @@ class Metrics:
         for event in figures.events:
             self._count(event)
 
-    def _show(self, figures: Figures, now_s: float) -> None:
+    def _show(self, figures: JournalStatistics, now_s: float) -> None:
         queues = {queue for queue, _ in figures.jobs}
         for queue in queues - self._queues:
             for state in FINAL:
@@ -140,7 +145,7 @@ class Metrics:
         self._open.set(figures.open_documents)
         self._held.set(figures.held_documents)
 
-    def _count(self, event: Happened) -> None:
+    def _count(self, event: RecentEvent) -> None:
         def took(step: str, since_s: float) -> None:
             self._seconds.labels(event.server, step).observe(max(0.0, event.at_s - since_s))
 

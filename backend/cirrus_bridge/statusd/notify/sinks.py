@@ -14,7 +14,7 @@ from cirrus_bridge.base.errors import BadConfiguration
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.load import Configuration
 from cirrus_bridge.delivery.events import Change
-from cirrus_bridge.statusd.notify.background import Aside, Complaint
+from cirrus_bridge.statusd.notify.background import BackgroundWorker, Complaint
 
 
 def sinks(
@@ -22,7 +22,7 @@ def sinks(
     environ: Mapping[str, str],
     log: Callable[[Change], None],
     clock: Clock,
-) -> list[Aside]:
+) -> list[BackgroundWorker]:
     """The hook, if it is wanted; its own trouble is told to `log` alone.
 
     Raises:
@@ -35,7 +35,7 @@ def sinks(
 
         _check_only_ours(configuration.folder / "bridge.toml")
         hook = Hook(settings.hook, environ, Complaint("hook-failed", log, clock))
-        found.append(Aside("hook-late", hook, log, clock))
+        found.append(BackgroundWorker("hook-late", hook, log, clock))
     return found
 
 

@@ -16,7 +16,7 @@ from cirrus_bridge.cirrusctl.doctor.cups import check_job_time, check_snap
 from cirrus_bridge.cirrusctl.doctor.finding import Severity
 from cirrus_bridge.cirrusctl.doctor.versions import check_versions
 from cirrus_bridge.cirrusctl.inventory import Answer
-from cirrus_bridge.cups.cupsd import Daemon, find_daemon
+from cirrus_bridge.cups.cupsd import Cupsd, find_cupsd
 from cirrus_bridge.drivers.formats import LANGUAGES
 
 NOW_S = 1_700_000_100.0
@@ -149,13 +149,13 @@ def test_versions() -> None:
 )
 def test_times_of_cupsd(text: str, seconds: float) -> None:
     """Times have the forms of cupsd.conf(5)."""
-    daemon = Daemon(None, {"preservejobfiles": text})
+    daemon = Cupsd(None, {"preservejobfiles": text})
     assert daemon.seconds("PreserveJobFiles", yes_s=9.0, default_s=5.0) == seconds
 
 
 def test_no_cupsd() -> None:
     """Without a listening cupsd, the usual folders are checked."""
-    daemon = find_daemon("/nowhere/cups.sock")
+    daemon = find_cupsd("/nowhere/cups.sock")
     assert daemon.pid is None and daemon.server_bin == Path("/usr/lib/cups")
 
 
@@ -189,7 +189,7 @@ def test_time_that_cups_gives_jobs(
 ) -> None:
     """Little time is a warning, and a time that cancels each job is an error."""
     directives = {"maxjobtime": max_job_time} if max_job_time else {}
-    found = list(check_job_time(Daemon(1, directives), {"laser": of_queue}))
+    found = list(check_job_time(Cupsd(1, directives), {"laser": of_queue}))
     assert [each.severity for each in found] == told
     if told == [Severity.ERROR]:
         assert found[0].fix == "Run: lpadmin -p laser -R job-cancel-after-default"

@@ -6,13 +6,13 @@ import threading
 
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.delivery.events import Change
-from cirrus_bridge.statusd.notify.background import MOST_WAITING, Aside
+from cirrus_bridge.statusd.notify.background import MOST_WAITING, BackgroundWorker
 
 
 def test_order_is_kept() -> None:
     """The first change is told first, and all are told by the end."""
     told: list[Change] = []
-    aside = Aside("late", told.append, told.append, Clock())
+    aside = BackgroundWorker("late", told.append, told.append, Clock())
     changes = [Change("x", str(number)) for number in range(100)]
     for change in changes:
         aside(change)
@@ -31,7 +31,7 @@ def test_the_oldest_are_dropped() -> None:
         go_on.wait(60)
         told.append(change.text)
 
-    aside = Aside("late", act, log.append, Clock())
+    aside = BackgroundWorker("late", act, log.append, Clock())
     aside(Change("x", "first"))
     at_work.wait(60)
     for number in range(MOST_WAITING + 5):
@@ -52,7 +52,7 @@ def test_a_fault_is_not_the_end() -> None:
         if len(told) < 3:
             raise ZeroDivisionError
 
-    aside = Aside("late", act, log.append, Clock())
+    aside = BackgroundWorker("late", act, log.append, Clock())
     for text in ("a", "b", "c"):
         aside(Change("x", text))
     aside.finish(10)
@@ -68,7 +68,7 @@ def test_a_stuck_sink_does_not_keep_the_program() -> None:
     def act(change: Change) -> None:
         go_on.wait(60)
 
-    aside = Aside("late", act, log.append, Clock())
+    aside = BackgroundWorker("late", act, log.append, Clock())
     aside(Change("x", ""))
     aside.close(0.01)
     go_on.set()

@@ -26,7 +26,7 @@ from cirrus_bridge.base.model import (
 )
 from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
 from cirrus_bridge.journal.poller import PollerJournal
-from cirrus_bridge.journal.statistics import OVERLAP_S, FigureReader
+from cirrus_bridge.journal.statistics import OVERLAP_S, StatisticsReader
 from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.statusd.notify.metrics import FRESH_S, Metrics
 from cirrus_bridge.statusd.notify.metrics_server import MOST_AT_ONCE, serve_metrics
@@ -58,7 +58,7 @@ class Site:
         self.clock = SetClock()
         with PollerJournal(folder):
             pass
-        self.metrics = Metrics(FigureReader(folder), self.clock)
+        self.metrics = Metrics(StatisticsReader(folder), self.clock)
         self.metrics.at_work(self.clock.wall_s())
 
     def key(self, job_id: int) -> DocumentKey:
@@ -196,7 +196,7 @@ def test_a_clock_that_is_set_back(site: Site) -> None:
 def test_the_past_is_no_event(site: Site) -> None:
     """A poller that starts counts what happens from then on."""
     site.state(site.accept(1), 0, DeliveryState.DELIVERED)
-    site.metrics = Metrics(FigureReader(site.folder), site.clock)
+    site.metrics = Metrics(StatisticsReader(site.folder), site.clock)
     seen = site.scrape()
     assert seen["cirrus_ended_total{queue=laser1,state=delivered}"] == 0
     assert "cirrus_accepted_bytes_total{queue=laser1}" not in seen
