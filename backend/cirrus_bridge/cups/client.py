@@ -19,7 +19,7 @@ from cirrus_bridge.cups.ipp import (
     Attribute,
     Attributes,
     Group,
-    Malformed,
+    MalformedMessage,
     Response,
     Tag,
     decode,
@@ -116,7 +116,7 @@ class CupsServer:
             raise CupsAway(tr("CUPS cannot answer now."), detail=detail)
         try:
             return decode(data)
-        except Malformed as error:
+        except MalformedMessage as error:
             text = tr("CUPS sent an incomplete response.")
             raise CupsAway(text, detail=f"{detail}: {error}") from error
 

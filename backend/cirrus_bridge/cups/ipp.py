@@ -100,7 +100,7 @@ class Response:
         return ""
 
 
-class Malformed(ValueError):
+class MalformedMessage(ValueError):
     """Bytes that are not an IPP message."""
 
 
@@ -147,12 +147,12 @@ def decode(data: bytes) -> Response:
     """Decode an answer.
 
     Raises:
-        Malformed: the bytes are incomplete or not IPP.
+        MalformedMessage: the bytes are incomplete or not IPP.
     """
     try:
         return _decode(data)
     except (struct.error, LookupError, UnicodeDecodeError) as error:
-        raise Malformed(f"not IPP, or not whole: {len(data)} bytes") from error
+        raise MalformedMessage(f"not IPP, or not whole: {len(data)} bytes") from error
 
 
 def _decode(data: bytes) -> Response:

@@ -14,7 +14,7 @@ STRIKES = 4  # on a bad line, two segments work at once before so many fail
 
 
 @dataclass(slots=True)
-class _UnderWay:
+class _SegmentUnderWay:
     """The events since a segment was sent."""
 
     has_company: bool
@@ -34,16 +34,16 @@ class SegmentLimit:
     def __init__(self, most: int) -> None:
         self._most = most
         self.now = most
-        self._under_way: dict[int, _UnderWay] = {}
+        self._under_way: dict[int, _SegmentUnderWay] = {}
         self._strikes = 0
 
-    def sent(self, index: int) -> None:
+    def begin(self, index: int) -> None:
         """Note that a segment is under way."""
         for other in self._under_way.values():
             other.has_company = True
-        self._under_way[index] = _UnderWay(has_company=bool(self._under_way))
+        self._under_way[index] = _SegmentUnderWay(has_company=bool(self._under_way))
 
-    def worked(self, index: int) -> bool:
+    def succeed(self, index: int) -> bool:
         """Raise the limit after the server has taken a segment.
 
         Returns:
@@ -60,7 +60,7 @@ class SegmentLimit:
         self.now = min(self.now + 1, self._most)
         return False
 
-    def failed(self, indexes: Collection[int], *, refused: bool) -> None:
+    def fail(self, indexes: Collection[int], *, refused: bool) -> None:
         """Halve the limit after segments failed together.
 
         Args:
@@ -77,6 +77,6 @@ class SegmentLimit:
         """Whether another segment was under way at the same time as the segment at `index`."""
         return self._under_way[index].has_company
 
-    def withdrawn(self, index: int) -> None:
+    def withdraw(self, index: int) -> None:
         """Forget a segment that was too large: its failure says nothing about the limit."""
         del self._under_way[index]

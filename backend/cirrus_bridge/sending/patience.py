@@ -88,7 +88,7 @@ class Patience:
                 self.report.server_back()
                 return result
 
-    def succeeded(self) -> None:
+    def end_outage(self) -> None:
         """End the outage: the server has taken something of the document."""
         if self._waits is not None or self.journal.trying_since_s(self.key) is not None:
             self.journal.trying(self.key, None, now_s=self.clock.wall_s())
@@ -104,7 +104,7 @@ class Patience:
             TryOtherMember: the job's class may have another member that works.
             Interrupted: a signal asked the program to stop.
         """
-        wait_s = next(self._begun())
+        wait_s = next(self._outage_waits())
         if isinstance(error, Retryable) and error.retry_after_s is not None:
             wait_s = max(wait_s, error.retry_after_s)
         if self._tried_s + wait_s > self.queue.settings.contimeout_s:
@@ -130,7 +130,7 @@ class Patience:
         self.report.server_away(text)
         self.clock.sleep(wait_s)
 
-    def run_was_in_vain(self, began_s: float) -> None:
+    def count_useless_run(self, began_s: float) -> None:
         """Count a run without any progress as an outage.
 
         Args:
@@ -142,7 +142,7 @@ class Patience:
         now_s = self.clock.wall_s()
         if self.journal.trying_since_s(self.key) is None:
             self.journal.trying(self.key, began_s, now_s=now_s)
-        self._begun()
+        self._outage_waits()
         if self.may_hold and self._is_long(0.0) and self.journal.poller_is_alive():
             self.hold(FOR_SERVER)
             text = tr("{server} does not answer in time.", server=self.queue.server)
@@ -150,7 +150,7 @@ class Patience:
 
     def hold(self, waits_for: str) -> None:
         """Leave the document to the poller, which releases the job when the server works."""
-        self._begun()
+        self._outage_waits()
         now_s = self.clock.wall_s()
         self.journal.wait(
             self.key,
@@ -165,7 +165,7 @@ class Patience:
         """How long the outage has lasted, in seconds; this run's part by the monotonic clock."""
         return self._before_s + self.clock.monotonic_s() - self._since_s
 
-    def _begun(self) -> Iterator[float]:
+    def _outage_waits(self) -> Iterator[float]:
         """The waits of the current outage, or of a new outage."""
         if self._waits is not None:
             return self._waits

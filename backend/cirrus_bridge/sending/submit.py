@@ -2,8 +2,8 @@
 
 journal(intent) → upload → journal(confirmed bytes) → journal(about to submit) → submit →
 journal(accepted). Retryable requests are retried until the queue's `contimeout` is over. A submit
-is repeated only if the server certainly did not accept it, recognises the repetition, or if the
-queue's `onambiguous` or a person (by releasing the held job) allows it.
+is repeated if the server certainly did not accept it, or recognises the repetition. In other cases
+the queue's `onambiguous`, or a person by releasing the held job, has to allow it.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ _STOPPED_IN_DOUBT = tr(
     "The job was stopped. An earlier submit got no answer, so the document may be printed already."
 )
 _STILL_IN_DOUBT = tr("An earlier submit got no answer, so the document may be printed already.")
-REMEMBERED_S = 86_400.0  # servers remember jobs for at least a day
+REMEMBERED_S = 86_400.0  # assumed: servers remember jobs for a day
 QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in a request line
 
 
-class _Unanswered(enum.Enum):
-    """The decision after a submit whose answer was lost."""
+class _Decision(enum.Enum):
+    """The next step after a submit whose answer was lost."""
 
     REPEAT = enum.auto()
     DROP = enum.auto()  # the document is given up
@@ -66,9 +66,9 @@ class _Unanswered(enum.Enum):
 
 
 _ON_AMBIGUOUS = {
-    "resubmit": _Unanswered.REPEAT,
-    "drop": _Unanswered.DROP,
-    "hold": _Unanswered.ASK,
+    "resubmit": _Decision.REPEAT,
+    "drop": _Decision.DROP,
+    "hold": _Decision.ASK,
 }
 
 
@@ -159,7 +159,7 @@ class Submission:
             return self._upload_and_submit(document)
         except TimeIsOver:
             if not self._has_progressed:
-                self._patience(in_class=False).run_was_in_vain(self._began_s)
+                self._patience(in_class=False).count_useless_run(self._began_s)
             raise
 
     def _hold_until_corrected(self) -> str:
@@ -204,7 +204,7 @@ class Submission:
         try:
             return self._submit(document, upload.size_bytes, submit, upload.file.check)
         except Refused as error:
-            raise upload.file.useless(error) from error
+            raise upload.file.useless_error(error) from error
 
     def _progressed(self, document: StreamedDocument) -> None:
         self._has_progressed = True
@@ -342,10 +342,10 @@ class Submission:
             raise self.clock.interruption() from error
         if self._has_changed(key):
             error = SubmitUnanswered(_CHANGED)
-        match self._after_unanswered(error, key):
-            case _Unanswered.REPEAT:
+        match self._decide(error, key):
+            case _Decision.REPEAT:
                 self.report.debug(f"{error} The submit is repeated.")
-            case _Unanswered.DROP:
+            case _Decision.DROP:
                 self.journal.dropped(key, now_s=self.clock.wall_s())
                 raise SubmitDropped(
                     tr(
@@ -355,18 +355,18 @@ class Submission:
                     tr("If nothing prints, restart the job."),
                     detail=str(error),
                 ) from error
-            case _Unanswered.ASK:
+            case _Decision.ASK:
                 self.journal.unanswered(key, now_s=self.clock.wall_s())
                 raise error
 
-    def _after_unanswered(self, error: SubmitUnanswered, key: DocumentKey) -> _Unanswered:
+    def _decide(self, error: SubmitUnanswered, key: DocumentKey) -> _Decision:
         """Decide by the server's abilities and the queue's `onambiguous`."""
         if isinstance(error, RepeatedId):  # the server would give the same id again
-            return _Unanswered.ASK
+            return _Decision.ASK
         submit_key, form = self.journal.submit_key(key)
         is_repeat = key == self.key and bool(submit_key) and form == self._form
         if is_repeat and self._repeats_safely():
-            return _Unanswered.REPEAT
+            return _Decision.REPEAT
         return _ON_AMBIGUOUS[self.queue.settings.onambiguous]
 
     def _has_changed(self, key: DocumentKey) -> bool:

@@ -96,7 +96,7 @@ class TemporaryFile:
         """
         known = self.earlier.get(segment.index)
         if known is not None and known != _confirmed(segment):
-            raise self.useless(None)
+            raise self.useless_error(None)
         return known is not None
 
     def confirm(self, segment: Segment) -> None:
@@ -124,9 +124,9 @@ class TemporaryFile:
             StartOver, UploadNeverEnds: the server would print data beyond the document's end.
         """
         if any(start + each.length > size_bytes for start, each in self.earlier.items()):
-            raise self.useless(None)
+            raise self.useless_error(None)
 
-    def useless(self, error: Refused | None) -> Exception:
+    def useless_error(self, error: Refused | None) -> Exception:
         """Choose the error for a file that is refused (`error`) or has other data (None).
 
         Returns:

@@ -89,7 +89,7 @@ class Upload:
         try:
             self._send_all(pool, self._missing(segments))
         except Refused as error:
-            raise self.file.useless(error) from error
+            raise self.file.useless_error(error) from error
         finally:
             pool.shutdown(wait=False)  # a hanging request must not delay the end of the run
         self.file.check_end(self.size_bytes)
@@ -117,7 +117,7 @@ class Upload:
             segment = self._again.popleft() if self._again else next(segments, None)
             if segment is None:
                 break
-            self._limit.sent(segment.index)
+            self._limit.begin(segment.index)
             future = pool.submit(self._put, segment)
             self._under_way[future] = segment
             future.add_done_callback(self._done.put)
@@ -144,7 +144,7 @@ class Upload:
             self._confirm(segment, took_s=future.result())
             return []
         if isinstance(error, TooLarge) and len(segment.data) > SMALLEST_BYTES:
-            self._limit.withdrawn(segment.index)
+            self._limit.withdraw(segment.index)
             self._again.extend(self._split(segment))
             return []
         self.segment_bytes = smaller_size(self.segment_bytes)
@@ -156,7 +156,7 @@ class Upload:
 
     def _recover(self, failures: list[_Failure]) -> None:
         """Put failed segments back, and wait if the server may be away."""
-        self._limit.failed(
+        self._limit.fail(
             [failure.segment.index for failure in failures],
             refused=any(isinstance(failure.error, Refused) for failure in failures),
         )
@@ -174,9 +174,9 @@ class Upload:
         return split(segment, size_bytes)
 
     def _confirm(self, segment: Segment, *, took_s: float) -> None:
-        if self._limit.worked(segment.index):
+        if self._limit.succeed(segment.index):
             self._remember_one_at_a_time()
-        self.patience.succeeded()
+        self.patience.end_outage()
         self.file.confirm(segment)
         if len(segment.data) >= self.segment_bytes:
             self.segment_bytes = next_size(

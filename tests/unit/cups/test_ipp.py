@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cirrus_bridge.cups.ipp import Attribute, Group, Malformed, Tag, decode, encode
+from cirrus_bridge.cups.ipp import Attribute, Group, MalformedMessage, Tag, decode, encode
 
 INT = st.integers(-(2**31), 2**31 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
@@ -75,13 +75,13 @@ def test_kinds_of_values_that_are_not_sent() -> None:
         }
     ]
     for end in range(len(data)):
-        with pytest.raises(Malformed):
+        with pytest.raises(MalformedMessage):
             decode(data[:end])
 
 
 @given(st.binary(max_size=100))
 def test_noise(noise: bytes) -> None:
-    """Random bytes are an answer or Malformed."""
+    """Random bytes are an answer or MalformedMessage."""
     for data in (noise, b"\x02\0\0\0\0\0\0\1\1" + noise):
-        with contextlib.suppress(Malformed):
+        with contextlib.suppress(MalformedMessage):
             decode(data)

@@ -14,14 +14,14 @@ def test_halves_and_grows_again() -> None:
     maximum."""
     limit = SegmentLimit(6)
     assert limit.now == 6
-    limit.sent(9)
+    limit.begin(9)
     assert not limit.has_company(9)
-    limit.failed([9], refused=False)
+    limit.fail([9], refused=False)
     assert limit.now == 3
     seen = []
     for index in range(4):
-        limit.sent(index)
-        limit.worked(index)
+        limit.begin(index)
+        limit.succeed(index)
         seen.append(limit.now)
     assert seen == [4, 5, 6, 6]
 
@@ -30,8 +30,8 @@ def test_never_less_than_one() -> None:
     """The limit stays at least one after any number of failures."""
     limit = SegmentLimit(4)
     for expected in (2, 1, 1):
-        limit.sent(0)
-        limit.failed([0], refused=False)
+        limit.begin(0)
+        limit.fail([0], refused=False)
         assert limit.now == expected
 
 
@@ -39,25 +39,25 @@ def test_one_refusal_among_others_is_enough() -> None:
     """A segment that is refused in company and taken alone proves that the server takes one at a
     time."""
     limit = SegmentLimit(4)
-    limit.sent(0)
-    limit.sent(1)
-    assert not limit.worked(0)
+    limit.begin(0)
+    limit.begin(1)
+    assert not limit.succeed(0)
     assert limit.has_company(1)
-    limit.failed([1], refused=True)
-    limit.sent(1)
-    assert limit.worked(1)
+    limit.fail([1], refused=True)
+    limit.begin(1)
+    assert limit.succeed(1)
     assert limit.now == 1
 
 
 def test_a_refusal_that_stays_proves_nothing() -> None:
     """A segment that is refused alone as well proves nothing. The next refusal counts."""
     limit = SegmentLimit(2)
-    limit.sent(0)
-    limit.sent(1)
-    limit.worked(0)
-    limit.failed([1], refused=True)
+    limit.begin(0)
+    limit.begin(1)
+    limit.succeed(0)
+    limit.fail([1], refused=True)
     assert limit.now == 1
-    limit.sent(1)
+    limit.begin(1)
     assert not limit.has_company(1)
 
 
@@ -72,14 +72,14 @@ def test_a_bad_line_is_not_taken_for_such_a_server(seed: int) -> None:
         sent, waiting = waiting[: limit.now], waiting[limit.now :]
         failed = []
         for index in sent:
-            limit.sent(index)
+            limit.begin(index)
         for index in sent:
             if rng.random() < 0.005:
                 failed.append(index)
             else:
-                found |= limit.worked(index)
+                found |= limit.succeed(index)
         if failed:
-            limit.failed(failed, refused=False)
+            limit.fail(failed, refused=False)
         waiting = failed + waiting
     assert not found
 
@@ -91,13 +91,13 @@ def test_an_outage_is_not_a_strike() -> None:
     for _ in range(STRIKES + 1):
         under_way = range(limit.now)
         for index in under_way:
-            limit.sent(index)
+            limit.begin(index)
         assert all(limit.has_company(index) for index in under_way)
-        limit.failed(under_way, refused=False)
+        limit.fail(under_way, refused=False)
     assert limit.now == 1
     for index in range(4):
-        limit.sent(index)
-        assert not limit.worked(index)
+        limit.begin(index)
+        assert not limit.succeed(index)
     assert limit.now > 1
 
 
@@ -106,15 +106,15 @@ def test_a_server_with_one_thread_is_found() -> None:
     limit = SegmentLimit(4)
     found = 0
     for start in range(0, 100 * STRIKES, 100):
-        limit.sent(start)
-        found += limit.worked(start)
-        limit.sent(start + 1)
+        limit.begin(start)
+        found += limit.succeed(start)
+        limit.begin(start + 1)
         for index in range(start + 2, start + 20):
-            limit.sent(index)
-            found += limit.worked(index)
-        limit.failed([start + 1], refused=False)
-        limit.sent(start + 1)
-        found += limit.worked(start + 1)
+            limit.begin(index)
+            found += limit.succeed(index)
+        limit.fail([start + 1], refused=False)
+        limit.begin(start + 1)
+        found += limit.succeed(start + 1)
     assert found == 1
 
 
@@ -126,10 +126,10 @@ def test_a_server_that_fails_the_second_of_two_is_found() -> None:
     while waiting:
         sent, waiting = waiting[: limit.now], waiting[limit.now :]
         for index in sent:
-            limit.sent(index)
-        found += limit.worked(sent[0])
+            limit.begin(index)
+        found += limit.succeed(sent[0])
         if len(sent) > 1:
-            limit.failed(sent[1:], refused=False)
+            limit.fail(sent[1:], refused=False)
             waiting = sent[1:] + waiting
     assert found == 1
     assert limit.now == 1
@@ -142,9 +142,9 @@ def test_a_server_that_takes_two_is_not_taken_for_one() -> None:
     while waiting:
         sent, waiting = waiting[: limit.now], waiting[limit.now :]
         for index in sent:
-            limit.sent(index)
+            limit.begin(index)
         for index in sent[:2]:
-            assert not limit.worked(index)
+            assert not limit.succeed(index)
         if failed := sent[2:]:
-            limit.failed(failed, refused=False)
+            limit.fail(failed, refused=False)
             waiting = failed + waiting

@@ -151,7 +151,7 @@ def test_a_success_ends_the_outage(outage: Outage) -> None:
     for _ in range(50):
         patience.wait_after(Unreachable("Cannot reach x."))
         outage.clock.sleep(30)
-        patience.succeeded()
+        patience.end_outage()
     assert len(outage.told.away) == outage.told.back == 50
     assert "Next attempt at" in outage.told.away[0]
 
