@@ -1,4 +1,4 @@
-"""The API client against real sockets: each request's form, and every way an answer goes wrong."""
+"""The API client on real sockets: the form of each request, and every faulty answer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _api(name: str, *, company: str | None = "Acme", read_timeout_s: float = 5) 
 
 
 def _ask(script: Script, call: Callable[[CloudApi], object], **how: float) -> Request:
-    """Make one call; the request that came."""
+    """Make one call; return the request that the server received."""
     with ScriptedServer(script) as server:
         call(_api(server.name, **how))  # type: ignore[arg-type]
     return server.requests[-1]
@@ -77,7 +77,7 @@ every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
 
 def test_put_file() -> None:
-    """Single step: PUT with targets, title, cmp and props in the query; two targets, two ids."""
+    """putfile is a PUT with targets, title, cmp and props in the query; each target gets an id."""
     with ScriptedServer(lambda _: Answer("1-1\n1-2\n")) as server:
         receipts = _put(_api(server.name))
     (request,) = server.requests
@@ -108,7 +108,7 @@ def test_submit_file() -> None:
 
 
 def test_segments() -> None:
-    """tempfile takes no parameter; putsegment has file and index, and checks the count."""
+    """tempfile takes no parameter. putsegment has file and index, and the count is checked."""
     temp = _ask(lambda _: Answer("t"), lambda api: api.temp_file())
     assert (temp.path, temp.fields) == ("/api/tempfile", {})
     put = _ask(lambda _: Answer("5"), _segment)
@@ -119,7 +119,7 @@ def test_segments() -> None:
 
 
 def test_compid_only_for_a_key_that_is_bound_to_no_company() -> None:
-    """compid is sent where the configuration names no company, else never."""
+    """compid is sent only if the configuration names no company."""
     with ScriptedServer(lambda _: Answer("1-1\n1-2")) as server:
         _put(_api(server.name, company=None))
         _submit(_api(server.name, company=None))
@@ -171,13 +171,13 @@ def test_every_state(state: int) -> None:
     ],
 )
 def test_useless_status(text: str) -> None:
-    """Anything but an object with a known state is an error, never a state."""
+    """Any answer other than an object with a known state is an error."""
     with pytest.raises(UnexpectedAnswer):
         _ask(lambda _: Answer(text), _status)
 
 
 def test_text_that_utf_8_can_not_hold() -> None:
-    """A lone surrogate in a message does not bring down what is delivered."""
+    """A lone surrogate in a message does not fail a delivered job."""
     answer = Answer('{"State":2,"Message":"\\ud800"}')
     with ScriptedServer(lambda _: answer) as server:
         status = _api(server.name).job_status(Receipt(TARGETS[0], "1-1"))
@@ -186,7 +186,7 @@ def test_text_that_utf_8_can_not_hold() -> None:
 
 @pytest.mark.parametrize("size", ['"x"', "1e400"])
 def test_odd_types_of_side_fields_do_no_harm(size: str) -> None:
-    """A changed type of a field that does not matter is no reason to fail."""
+    """A changed type of an unimportant field is not an error."""
     text = f'{{"State":2,"Size":{size},"Segments":"y","Properties":["x"],"Message":{{}}}}'
     with ScriptedServer(lambda _: Answer(text)) as server:
         status = _api(server.name).job_status(Receipt(TARGETS[0], "1-1"))
@@ -194,20 +194,20 @@ def test_odd_types_of_side_fields_do_no_harm(size: str) -> None:
 
 
 def test_location_without_its_password() -> None:
-    """The password that a location's answer holds goes no further."""
+    """The password in a location's answer is removed."""
     with ScriptedServer(lambda _: Answer('{"LocID":"Paris","Password":"p4ss"}')) as server:
         assert _api(server.name).location("Paris") == {"LocID": "Paris"}
 
 
 def test_version_sends_no_key() -> None:
-    """version needs no authentication, so it shows no key."""
+    """version needs no authentication, so no key is sent."""
     request = _ask(lambda _: Answer("3.0\n2.0\nS\nL"), lambda api: api.version())
     assert "Authorization" not in request.headers
 
 
 @every_call
 def test_error_text(call: Callable[[CloudApi], object]) -> None:
-    """`Error: …` with status 200 is a refusal that gives the server's own words."""
+    """`Error: …` with status 200 is a refusal in the server's own words."""
     with pytest.raises(Refused, match="no such device"):
         _ask(lambda _: Answer("Error: no such device"), call)
 
@@ -215,21 +215,21 @@ def test_error_text(call: Callable[[CloudApi], object]) -> None:
 @pytest.mark.parametrize("answer", [Answer("Error: no device 'B'."), Answer("no device 'B'.", 404)])
 @pytest.mark.parametrize("name", SUBMITS)
 def test_advice_of_a_refusal(name: str, answer: Answer) -> None:
-    """What to do stands behind the server's words: mend the queue's target, release the job."""
+    """The server's words are followed by advice: correct the queue's target, release the job."""
     with pytest.raises(Refused, match=r"no device 'B'\. If .* lpadmin -v.* release the job\.$"):
         _ask(lambda _: answer, CALLS[name])
 
 
 @pytest.mark.parametrize("answer", [Answer("Error:"), Answer("", 404)])
 def test_refusal_without_words(answer: Answer) -> None:
-    """A server that gives no reason is said to give none."""
+    """The message says that the server gave no reason."""
     with pytest.raises(Refused, match=r": it gave no reason\. If "):
         _ask(lambda _: answer, _put)
 
 
 @pytest.mark.parametrize("answer", [Answer("Error: unknown location"), Answer("bad key", 401)])
 def test_no_job_in_the_advice_of_discovery(answer: Answer) -> None:
-    """Where no job and no queue is concerned, servers.d is what has to be mended."""
+    """Without a job or queue, the advice is to correct servers.d."""
     with pytest.raises(Definitive, match=r"servers\.d") as caught:
         _ask(lambda _: answer, CALLS["location"])
     assert "job" not in str(caught.value)
@@ -243,8 +243,8 @@ def test_no_job_in_the_advice_of_discovery(answer: Answer) -> None:
 def test_refused_key(
     call: Callable[[CloudApi], object], status: int, error: type[ApiError], advice: str
 ) -> None:
-    """401 and 403 are told apart, each with its own advice. Both name the server, and no text holds
-    the key even if the server repeats it."""
+    """401 and 403 have separate advice. Both name the server, and never show the key, even if the
+    server repeats it."""
     with ScriptedServer(lambda _: Answer(f"bad key {KEY}", status)) as server:
         with pytest.raises(error, match=advice) as caught:
             call(_api(server.name))
@@ -263,7 +263,7 @@ def test_other_4xx(call: Callable[[CloudApi], object], status: int) -> None:
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_5xx(name: str, status: int) -> None:
-    """5xx can be tried again, but after a submit nobody knows what the server has done."""
+    """A 5xx answer can be retried, but leaves the outcome of a submit unknown."""
     expected: type[ApiError] = SubmitUnanswered if name in SUBMITS else ServerFault
     answer = Answer("<h1>Bad gateway</h1>", status, {"Retry-After": "7"})
     with pytest.raises(expected) as caught:
@@ -275,7 +275,7 @@ def test_5xx(name: str, status: int) -> None:
 
 @every_call
 def test_429_can_be_tried_again(call: Callable[[CloudApi], object]) -> None:
-    """Too many requests: refused before anything was done, so a submit can be repeated too."""
+    """Too many requests are refused before anything is done, so even a submit can be repeated."""
     with pytest.raises(ServerFault):
         _ask(lambda _: Answer("slow down", 429), call)
 
@@ -291,7 +291,7 @@ def test_429_can_be_tried_again(call: Callable[[CloudApi], object]) -> None:
     ids=["html", "unlabelled", "behind a BOM"],
 )
 def test_login_page(name: str, answer: Answer) -> None:
-    """A web page with status 200 is never a success: an outage, unless a submit was sent."""
+    """A web page with status 200 is an outage; for a submit, the outcome is unknown."""
     expected: type[ApiError] = SubmitUnanswered if name in SUBMITS else UnexpectedAnswer
     with pytest.raises(expected, match="web page"):
         _ask(lambda _: answer, CALLS[name])
@@ -312,14 +312,14 @@ RIGHT = {
 @pytest.mark.parametrize("bom", ["", "\ufeff"], ids=["", "BOM"])
 @pytest.mark.parametrize("name", CALLS)
 def test_right_answer_with_a_wrong_label(name: str, bom: str) -> None:
-    """The body decides: the API's document names no content types."""
+    """Only the body counts, because the API's document names no content types."""
     answer = Answer(bom + RIGHT[name], content_type="text/html; charset=utf-8")
     _ask(lambda _: answer, CALLS[name])
 
 
 @every_call
 def test_refusal_behind_a_bom(call: Callable[[CloudApi], object]) -> None:
-    """`Error: …` is one all the same."""
+    """`Error: …` behind a BOM is a refusal."""
     with pytest.raises(Refused, match="no such device"):
         _ask(lambda _: Answer("\ufeffError: no such device", content_type="text/html"), call)
 
@@ -329,21 +329,21 @@ def test_refusal_behind_a_bom(call: Callable[[CloudApi], object]) -> None:
     "text", ["", "\n\n", "1-1", "1-1\n1-2\n1-3", "1-1\n1-1", "OK\n{}", "1\n2", "1-1\n-"]
 )
 def test_wrong_job_ids(name: str, text: str) -> None:
-    """No id, too few, too many, equal ones or none at all: never a success."""
+    """Missing, wrong, equal, too few or too many ids are never a success."""
     with pytest.raises(SubmitUnanswered):
         _ask(lambda _: Answer(text), CALLS[name])
 
 
 @pytest.mark.parametrize("text", ["", "five", "-5", "5.0", "５"])
 def test_count_that_is_no_number(text: str) -> None:
-    """A byte count that is no number is an error."""
+    """A byte count that is not a number is an error."""
     with pytest.raises(UnexpectedAnswer):
         _ask(lambda _: Answer(text), _segment)
 
 
 @pytest.mark.parametrize("text", ["", "a\nb", "x" * 300])
 def test_name_that_is_no_name(text: str) -> None:
-    """A file name is one line of some length."""
+    """A file name must be one line of limited length."""
     with pytest.raises(UnexpectedAnswer):
         _ask(lambda _: Answer(text), CALLS["temp_file"])
 
@@ -355,7 +355,7 @@ def test_name_that_is_no_name(text: str) -> None:
     ids=["reset", "closed", "cut-off"],
 )
 def test_lost_answer(name: str, fault: Reset | RawBytes) -> None:
-    """An answer that got lost: ambiguous after a submit, else as good as not asked."""
+    """A lost answer leaves the outcome of a submit unknown; any other request can be retried."""
     expected: type[ApiError] = SubmitUnanswered if name in SUBMITS else Unreachable
     with pytest.raises(expected):
         _ask(lambda _: fault, CALLS[name])
@@ -363,7 +363,7 @@ def test_lost_answer(name: str, fault: Reset | RawBytes) -> None:
 
 @pytest.mark.parametrize("name", ["temp_file", "put_file"])
 def test_stalled_server(name: str) -> None:
-    """No answer within the read timeout."""
+    """A server that does not answer within the read timeout counts as away."""
     expected: type[ApiError] = SubmitUnanswered if name in SUBMITS else Unreachable
     with pytest.raises(expected, match="in time"):
         _ask(lambda _: Stall(), CALLS[name], read_timeout_s=0.3)
@@ -381,7 +381,7 @@ DRIPS = {
 @pytest.mark.parametrize("drip", DRIPS)
 @pytest.mark.parametrize("name", CALLS)
 def test_answer_that_comes_drop_by_drop(name: str, drip: str) -> None:
-    """The time limit is for the whole answer, not for each of its bytes."""
+    """The time limit applies to the whole answer, not to each byte."""
     script = Drip(DRIPS[drip], 0.02)
     expected = SubmitUnanswered if name in SUBMITS else Unreachable
     with (
@@ -393,8 +393,8 @@ def test_answer_that_comes_drop_by_drop(name: str, drip: str) -> None:
 
 @pytest.mark.parametrize("interim", [(102,), (103,), (100, 102, 103, 199)])
 def test_interim_answers(interim: tuple[int, ...]) -> None:
-    """RFC 9110, 15.2: they are skipped, and the connection is kept. Each request gets its own
-    answer, and no request that of the one before."""
+    """Interim answers (RFC 9110, 15.2) are skipped, and each request gets its own answer on the
+    same connection."""
 
     def script(request: Request) -> Answer:
         job_id = request.path.rpartition("/")[2]
@@ -409,7 +409,7 @@ def test_interim_answers(interim: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_switched_protocols(name: str) -> None:
-    """An upgrade that nobody has asked for is no answer, and its connection is not used again."""
+    """An unrequested upgrade is not an answer, and its connection is not reused."""
     expected: type[ApiError] = SubmitUnanswered if name in SUBMITS else Unreachable
     with ScriptedServer(lambda _: Answer(RIGHT[name], interim=(101,))) as server:
         api = _api(server.name)
@@ -421,7 +421,7 @@ def test_switched_protocols(name: str) -> None:
 
 @every_call
 def test_connection_refused(call: Callable[[CloudApi], object]) -> None:
-    """Nobody listens: nothing was sent, so everything can be tried again, a submit too."""
+    """If the connection is refused, nothing was sent, so even a submit can be retried."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         name = f"127.0.0.1:{nobody.getsockname()[1]}"
@@ -430,14 +430,14 @@ def test_connection_refused(call: Callable[[CloudApi], object]) -> None:
 
 
 def test_unknown_host() -> None:
-    """A name that does not exist, in words that people know."""
+    """A name that does not exist is reported in plain words."""
     with pytest.raises(Unreachable, match="its name"):
         _put(_api("no-such-host.invalid"))
 
 
 @every_call
 def test_tls_to_a_port_without_tls(call: Callable[[CloudApi], object]) -> None:
-    """A plain HTTP server is a fault of the configuration, and is told with the way to use one; a
+    """A plain HTTP server is a fault of the configuration, with advice how to use such a server; a
     submit did not happen."""
     with ScriptedServer(lambda _: Answer("1-1\n1-2\n")) as server:
         entry = Server(name=server.name, api_key=Secret(KEY), company="Acme")
@@ -449,7 +449,7 @@ def test_tls_to_a_port_without_tls(call: Callable[[CloudApi], object]) -> None:
 
 
 def test_body_cut_before_its_end_is_no_submit() -> None:
-    """A connection that breaks while the file is being sent leaves nothing accepted."""
+    """A connection that breaks while the file is sent leaves nothing accepted."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(5)
     name = f"127.0.0.1:{listener.getsockname()[1]}"
@@ -472,7 +472,7 @@ def test_body_cut_before_its_end_is_no_submit() -> None:
 
 @every_call
 def test_redirect_is_not_followed(call: Callable[[CloudApi], object]) -> None:
-    """A redirect, to whatever host, is an error that names the host; the key goes nowhere."""
+    """A redirect to any host is an error that names the host, and the key is not sent there."""
     with ScriptedServer(lambda _: Answer("1-1\n1-2")) as other:
         to_other = Answer("", 307, {"Location": f"http://{other.name}/api/x"})
         with pytest.raises(ServerMisconfigured, match=other.name):
@@ -483,7 +483,7 @@ def test_redirect_is_not_followed(call: Callable[[CloudApi], object]) -> None:
 @pytest.mark.parametrize("status", [302, 303])
 @pytest.mark.parametrize("name", CALLS)
 def test_redirect_that_may_follow_a_deed(name: str, status: int) -> None:
-    """RFC 9110, 15.4: 302 and 303 may point at what came of a request; so a submit is ambiguous."""
+    """RFC 9110, 15.4: after 302 and 303, the outcome of a submit is unknown."""
     elsewhere = Answer("", status, {"Location": "http://there.example/"})
     expected: type[ApiError] = SubmitUnanswered if name in SUBMITS else ServerMisconfigured
     with pytest.raises(expected, match=r"redirects to there\.example"):
@@ -491,7 +491,7 @@ def test_redirect_that_may_follow_a_deed(name: str, status: int) -> None:
 
 
 def test_key_that_the_server_repeats() -> None:
-    """What a server says is shown to people, but not the key in it."""
+    """The server's words are shown to people without the key."""
     message = Answer(f'{{"State":2,"Message":"hello {KEY}"}}')
     with ScriptedServer(lambda _: message) as server:
         status = _api(server.name).job_status(Receipt(TARGETS[0], "1-1"))
@@ -503,7 +503,7 @@ def test_key_that_the_server_repeats() -> None:
 
 
 def test_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proxies of the environment do not see the key."""
+    """Proxies of the environment are not used."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
@@ -528,7 +528,7 @@ def test_endless_answer() -> None:
 
 
 def test_a_ca_that_only_root_could_read() -> None:
-    """Who talks to servers has given up root: that is told, and not that the server is away."""
+    """The error names the unreadable file; the server does not count as away."""
     server = Server("cp.example.com", Secret(KEY), ca_file="/etc/cirrus-bridge/servers.d/gone.pem")
     with pytest.raises(BadConfiguration, match="readable by everyone"):
         CloudApi(server, "Acme", https=True, timeouts=UploadSettings()).version()

@@ -1,4 +1,4 @@
-"""The way to a server, against real sockets: TLS and proxies, and which fault is told of whom."""
+"""The connection to a server on real sockets: TLS, proxies, and who is at fault."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ both_calls = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
 
 def _api(name: str, *, ca: Path | None = None, proxy: str | None = None) -> CloudApi:
-    """By TLS if there is a `ca`."""
+    """The API client of a server, by TLS if there is a `ca`."""
     server = Server(name, Secret("sekret-k3y"), "A", ca_file=str(ca) if ca else None, proxy=proxy)
     timeouts = UploadSettings(connect_timeout_s=2, read_timeout_s=1)
     return CloudApi(server, "A", https=ca is not None, timeouts=timeouts)
@@ -56,7 +56,7 @@ def _trouble(call: Callable[[CloudApi], object], api: CloudApi) -> ApiError:
 
 @pytest.fixture
 def ca_file(tmp_path: Path) -> Path:
-    """Where the CA of a test goes that is trusted."""
+    """The file for the trusted CA of a test."""
     return tmp_path / "ca.pem"
 
 
@@ -94,8 +94,8 @@ def test_certificates(
     error: type[ApiError],
     why: Distrust,
 ) -> None:
-    """One that is out of date may be renewed while the job waits; any other fault stays until
-    somebody acts. Each has its own advice, and a submit did not happen."""
+    """An outdated certificate may be renewed while the job waits; any other fault needs a person.
+    Each fault has its own advice, and a submit did not happen."""
     ca = trustme.CA()
     ca.cert_pem.write_to_path(str(ca_file))
     with ScriptedServer(lambda _: Answer("1-1"), tls=_tls(ca, name, **dates)) as server:
@@ -107,7 +107,7 @@ def test_certificates(
 
 
 def test_unknown_ca(ca_file: Path) -> None:
-    """A fault of the configuration; while the server is set up, its file is asked for."""
+    """An unknown CA is a fault of the configuration. Setup asks for the CA's file."""
     trustme.CA().cert_pem.write_to_path(str(ca_file))
     with ScriptedServer(lambda _: Answer("t"), tls=_tls(trustme.CA())) as server:
         trouble = _trouble(CALLS["temp_file"], _api(server.name, ca=ca_file))
@@ -131,8 +131,8 @@ def test_unknown_ca(ca_file: Path) -> None:
 def test_client_certificate(
     ca_file: Path, call: Callable[[CloudApi], object], version: ssl.TLSVersion, why: Distrust
 ) -> None:
-    """A server that demands one says so, in TLS 1.3 behind the request; a submit did not happen.
-    The doctor's look at the server finds the same."""
+    """A demand for a client certificate (in TLS 1.3 after the request) is reported; a submit did
+    not happen. `handshake` finds the same."""
     ca = trustme.CA()
     ca.cert_pem.write_to_path(str(ca_file))
     tls = _tls(ca)
@@ -156,7 +156,7 @@ QUOTED = "p%C3%84ss%20w%40rd"
 
 @contextlib.contextmanager
 def _closed() -> Iterator[str]:
-    """HOST:PORT where nobody listens."""
+    """HOST:PORT of a closed port."""
     with socket.socket() as nobody:
         nobody.bind((HOST, 0))
         yield f"{HOST}:{nobody.getsockname()[1]}"
@@ -165,7 +165,7 @@ def _closed() -> Iterator[str]:
 @both_calls
 @pytest.mark.parametrize("https", [True, False])
 def test_a_dead_proxy(ca_file: Path, call: Callable[[CloudApi], object], https: bool) -> None:
-    """The proxy is named, and not the server; its password is not."""
+    """The message names the proxy, not the server, and shows no password."""
     trustme.CA().cert_pem.write_to_path(str(ca_file))
     with _closed() as name:
         proxy = f"http://user:{QUOTED}@{name}"
@@ -178,7 +178,7 @@ def test_a_dead_proxy(ca_file: Path, call: Callable[[CloudApi], object], https: 
 
 
 def test_a_proxy_whose_name_is_unknown(ca_file: Path) -> None:
-    """RFC 6761, 6.4: .invalid never is one."""
+    """A proxy's unknown name is reported as the proxy's (RFC 6761, 6.4: .invalid has no hosts)."""
     trustme.CA().cert_pem.write_to_path(str(ca_file))
     api = _api("print.example.com", ca=ca_file, proxy="http://proxy.invalid:3128")
     trouble = _trouble(CALLS["temp_file"], api)
@@ -196,7 +196,7 @@ def test_a_proxy_whose_name_is_unknown(ca_file: Path) -> None:
 def test_a_proxy_that_makes_no_connection(
     ca_file: Path, call: Callable[[CloudApi], object], status: int, error: type[ApiError]
 ) -> None:
-    """A refusal is a fault of the configuration; a proxy may reach the server again later."""
+    """A refusal is a fault of the configuration; other failures of a proxy may pass."""
     trustme.CA().cert_pem.write_to_path(str(ca_file))
     with ScriptedServer(lambda _: Answer("", status)) as proxy:
         api = _api("print.example.com", ca=ca_file, proxy=f"http://user:{QUOTED}@{proxy.name}")
@@ -208,8 +208,8 @@ def test_a_proxy_that_makes_no_connection(
 
 
 def test_who_we_are_to_a_proxy(ca_file: Path) -> None:
-    """RFC 7617, 2.1: printing and the doctor send user and password in UTF-8, for a tunnel and for
-    a plain request."""
+    """Printing and the doctor send user and password in UTF-8 (RFC 7617, 2.1), for a tunnel and
+    for a plain request."""
     trustme.CA().cert_pem.write_to_path(str(ca_file))
     with ScriptedServer(lambda _: Answer("no", 407)) as proxy:
         url = f"http://user:{QUOTED}@{proxy.name}"
@@ -226,7 +226,7 @@ def test_who_we_are_to_a_proxy(ca_file: Path) -> None:
 
 
 def test_a_proxy_that_never_comes_to_an_answer(ca_file: Path) -> None:
-    """Interim answers to CONNECT are bounded as those to a request are."""
+    """The time limit applies to interim answers to CONNECT as well."""
     trustme.CA().cert_pem.write_to_path(str(ca_file))
     drip = Drip(b"HTTP/1.1 102 Processing\r\n\r\n" * 1000, 0.01)
     with ScriptedServer(lambda _: drip) as proxy:
@@ -255,7 +255,7 @@ def test_a_proxy_that_never_comes_to_an_answer(ca_file: Path) -> None:
 def test_advice_of_a_status(
     call: Callable[[CloudApi], object], status: int, error: type[ApiError], advice: str
 ) -> None:
-    """Each has its own, and the server's words."""
+    """Each status has its own advice, after the server's words."""
     with ScriptedServer(lambda _: Answer("such are my rules.", status)) as server:
         trouble = _trouble(call, _api(server.name))
     assert type(trouble) is error
@@ -271,7 +271,7 @@ def test_advice_of_a_status(
     ],
 )
 def test_advice_of_a_refused_format(words: str) -> None:
-    """The driver makes what the device takes."""
+    """The advice for a refused format is to use the device's driver."""
     with ScriptedServer(lambda _: Answer(words)) as server:
         trouble = _trouble(CALLS["put_file"], _api(server.name))
     assert type(trouble) is Refused and "driver" in str(trouble)
@@ -279,7 +279,7 @@ def test_advice_of_a_refused_format(words: str) -> None:
 
 
 def test_a_value_that_a_prop_does_not_take() -> None:
-    """Such a refusal has nothing to do with the document's format."""
+    """A refused prop is not a refused format."""
 
     def script(_: Request) -> Answer:
         return Answer("Error: props: copies='x', but copies takes 1 to 99")

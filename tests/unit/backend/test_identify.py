@@ -1,4 +1,4 @@
-"""Which document a run of the backend is about: files, crashes, restarts, moves, classes."""
+"""The document of a run: files, crashes, restarts, moves, classes."""
 
 from __future__ import annotations
 
@@ -41,33 +41,33 @@ def _entry(
 
 
 def test_first_run() -> None:
-    """Nothing is known: a document of its own."""
+    """Without entries, the document is new."""
     key, known = identify(_job(), QUEUE, [])
     assert (key.print_run, key.number, known) == (0, 1, None)
 
 
 def test_restart_of_a_finished_job_is_a_new_print() -> None:
-    """CUPS called it completed at 99, and here it is again."""
+    """A completed job that runs again is a new print."""
     key, known = identify(_job(run=99), QUEUE, [_entry(State.CLOSED)])
     assert (key.print_run, known) == (99, None)
 
 
 def test_restart_of_a_job_that_came_to_no_end_goes_on() -> None:
-    """CUPS may call a job completed that was not sent."""
+    """A job that CUPS completed without sending continues."""
     key, known = identify(_job(run=99), QUEUE, [_entry(State.SENDING)])
     assert key.print_run == 0
     assert known is not None
 
 
 def test_clock_that_was_set_back() -> None:
-    """A third print that CUPS dates before the second is a print all the same."""
+    """A third print dated before the second is a print of its own."""
     done = [_entry(State.CLOSED, run=run) for run in (0, 1000)]
     key, known = identify(_job(run=500), QUEUE, done)
     assert (key.print_run, known) == (500, None)
 
 
 def test_restart_of_a_job_that_cups_gave_up_half_way_goes_on() -> None:
-    """One file was accepted and is not printed again; the other was not sent."""
+    """An accepted file is not printed again; the other file is sent."""
     done, other = _entry(State.LEFT), _entry(State.ABANDONED, number=2)
     job = dataclasses.replace(_job(run=99), documents=2)
     assert identify(job, QUEUE, [done, other])[1] is done
@@ -75,13 +75,13 @@ def test_restart_of_a_job_that_cups_gave_up_half_way_goes_on() -> None:
 
 
 def test_moved_to_another_queue() -> None:
-    """What another queue's device has is no matter for this one."""
+    """An entry of another queue does not count."""
     assert identify(_job(), QUEUE, [_entry(State.CLOSED, where=THERE)])[1] is None
 
 
 def test_a_queue_that_leads_elsewhere_now() -> None:
-    """Who changes a queue's URI wants no second copy of what was sent, or may have been sent; what
-    was not is wanted where the queue leads now."""
+    """After a change of a queue's URI, only documents that were certainly not sent go to the new
+    place."""
     for state in (State.CLOSED, State.SUBMITTING, State.UNANSWERED):
         entry = _entry(state, where=THERE, queue="q")
         assert identify(_job(), QUEUE, [entry])[1] is entry
@@ -89,13 +89,13 @@ def test_a_queue_that_leads_elsewhere_now() -> None:
 
 
 def test_moved_into_a_class() -> None:
-    """A job that a queue outside the class has sent is wanted here."""
+    """A job that a queue outside the class has sent is printed again."""
     job = _job(class_name="all")
     assert identify(job, QUEUE, [_entry(State.CLOSED, where=THERE)])[1] is None
 
 
 def test_member_that_has_it_counts_for_more_than_one_that_may_have_it() -> None:
-    """Of a class, whatever the order in which the journal names its members."""
+    """An accepting member of a class counts more than one in doubt, in any order of entries."""
     perhaps = _entry(State.UNANSWERED, class_name="all")
     sure = _entry(State.CLOSED, where=THERE, class_name="all")
     for entries in ([perhaps, sure], [sure, perhaps]):
@@ -103,7 +103,7 @@ def test_member_that_has_it_counts_for_more_than_one_that_may_have_it() -> None:
 
 
 def test_job_whose_last_runs_left_nothing_is_continued() -> None:
-    """CUPS called it completed, but only one of its two documents is known."""
+    """A completed job with only one of two documents in the journal continues."""
     job = dataclasses.replace(_job(run=99, number=2), documents=2, has_driver=True)
     key, known = identify(job, QUEUE, [_entry(State.CLOSED)])
     assert (key.print_run, key.number, known) == (0, 2, None)
@@ -112,9 +112,9 @@ def test_job_whose_last_runs_left_nothing_is_continued() -> None:
     assert identify(again, QUEUE, both)[0].print_run == 99
 
 
-def test_print_that_went_on_is_not_begun_anew() -> None:
-    """CUPS called a job completed that was not sent, and then died behind its restart: the next
-    run is told of the same mistake, and does not take what is there now for another print."""
+def test_continued_print_does_not_start_again() -> None:
+    """CUPS completed an unsent job by mistake and died after its restart. The next run continues
+    the same print."""
     both = [_entry(State.CLOSED, number=number, completed=99) for number in (1, 2)]
     for number in (1, 2):
         job = dataclasses.replace(_job(run=99, number=number), documents=2, has_driver=True)

@@ -1,4 +1,4 @@
-"""What backend(7) gives the backend besides the job."""
+"""The queue's URI, as backend(7) passes it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ URI, OTHER = (
 
 
 def test_uri_of_the_queue() -> None:
-    """In the environment, or else in place of the program's name."""
+    """The URI is in the environment, or else in place of the program's name."""
     assert device_uri([OTHER], {"DEVICE_URI": URI}) == URI
     assert device_uri([URI], {}) == URI
     assert device_uri([URI], {"DEVICE_URI": ""}) == URI
 
 
 def test_no_uri() -> None:
-    """Called by hand without one: the error names what to set."""
+    """Without a URI, the error says what to set."""
     with pytest.raises(UsageError, match="DEVICE_URI is not set"):
         device_uri(["/usr/lib/cups/backend/cirrus"], {})

@@ -48,7 +48,7 @@ RECEIVED, DELIVERED, DELETED = (
 
 
 class Killed(BaseException):
-    """The process ends here, whatever it would do next."""
+    """The process is killed."""
 
 
 class Site:
@@ -66,10 +66,10 @@ class Site:
         self.others_wait = False
 
     def print(self, **settings: Any) -> int:
-        """One run; the exit code.
+        """Do one run; return its exit code.
 
         Raises:
-            CirrusError: what it ended with.
+            CirrusError: the run's error.
         """
         spool = self.folder / "d00001-001"
         spool.write_bytes(b"x")
@@ -102,7 +102,7 @@ class Site:
 
     @property
     def documents(self) -> list[AcceptedDocument]:
-        """What the cloud has of the job."""
+        """The documents of the job that the cloud has."""
         entries = self.journal.entries("urn:uuid:1", 1)
         return self.journal.documents_of(entries[0].key)
 
@@ -112,7 +112,7 @@ class Site:
         return self.journal.entries("urn:uuid:1", 1)[0].key
 
     def stops(self) -> None:
-        """A signal asks for an end, at the next sleep."""
+        """Have a signal request a stop at the next sleep."""
 
         def stop() -> None:
             self.clock.stop_requested = True
@@ -127,7 +127,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """A job that nobody has sent, and a cloud whose location fetches nothing."""
+    """A new job, and a cloud whose location fetches nothing."""
     made = Site(tmp_path)
     with made.journal:
         yield made
@@ -139,7 +139,7 @@ def _interrupt(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize("moment", ["take_back", "held_counts", "hand_over"])
 def test_stopped_once_the_cloud_has_it(tmp_path: Path, moment: str) -> None:
-    """Nobody is told that nothing was printed; the poller gets the document."""
+    """The message does not deny printing, and the poller gets the document."""
 
     class InterruptedJournal(Journal):
         def __getattribute__(self, name: str) -> Any:
@@ -169,7 +169,7 @@ def test_stopped_while_it_is_followed(site: Site) -> None:
 
 
 def test_stopped_while_the_answer_is_noted(site: Site) -> None:
-    """The server is not asked any longer: CUPS waits for an end."""
+    """A stopped run asks the server no further questions."""
 
     def stop() -> None:
         site.clock.stop_requested = True
@@ -181,7 +181,7 @@ def test_stopped_while_the_answer_is_noted(site: Site) -> None:
 
 
 def test_stopped_before_the_cloud_has_it(site: Site) -> None:
-    """Nothing was printed, and the poller gets nothing."""
+    """A run that is stopped before the submit printed nothing, and the poller gets nothing."""
     site.api.script("put_file", lambda: Refused("no"))
     site.clock.stop_requested = True
     with pytest.raises(Interrupted, match="nothing was printed"):
@@ -191,7 +191,7 @@ def test_stopped_before_the_cloud_has_it(site: Site) -> None:
 
 @pytest.mark.parametrize("handover", ["hold", "complete"])
 def test_the_time_is_over_while_it_is_followed(site: Site, handover: str) -> None:
-    """A new run would only ask again: the job is left to the poller, as after waittimeout."""
+    """At its time limit, a followed job is left to the poller, as after waittimeout."""
     site.start_poller()
     site.api.script("job_status", None, lambda: TimeIsOver("MaxJobTime"))
     assert site.print(handover=handover) == (HELD if handover == "hold" else OK)
@@ -200,7 +200,7 @@ def test_the_time_is_over_while_it_is_followed(site: Site, handover: str) -> Non
 
 
 def test_the_time_is_over_before_the_submit(site: Site) -> None:
-    """The job runs again: the cloud does not have it."""
+    """A job at its time limit runs again if the cloud does not have it."""
 
     def is_over() -> None:
         raise TimeIsOver("MaxJobTime")
@@ -213,7 +213,7 @@ def test_the_time_is_over_before_the_submit(site: Site) -> None:
 
 
 def test_waittimeout(site: Site) -> None:
-    """The job is held, and the poller has what it needs."""
+    """After waittimeout, the job is held and the poller has all it needs."""
     site.start_poller()
     assert site.print(wait_timeout_s=30, onfailure="stop") == HELD
     assert 30 <= site.clock.passed_s < 31
@@ -226,20 +226,20 @@ def test_waittimeout(site: Site) -> None:
 
 
 def test_no_poller_runs(site: Site) -> None:
-    """The job says what to start."""
+    """If no poller runs, the message asks to start it."""
     site.print()
     assert b"cirrus-statusd was not running" in site.said.getvalue()
 
 
 def test_others_wait(site: Site) -> None:
-    """The queue is for them."""
+    """If other jobs wait, the job is left to the poller."""
     site.others_wait = True
     assert site.print(wait_timeout_s=60) == HELD
     assert site.clock.passed_s < 5
 
 
 def test_a_job_that_is_delivered(site: Site) -> None:
-    """It ends, and nothing is left to be done."""
+    """A delivered job ends, and the journal closes its document."""
     site.api.script("job_status", None, RECEIVED, DELIVERED)
     assert site.print() == OK
     (document,) = site.documents
@@ -249,7 +249,7 @@ def test_a_job_that_is_delivered(site: Site) -> None:
 
 
 def test_a_queue_that_waits_for_less(site: Site) -> None:
-    """The rest is the poller's business."""
+    """The poller follows the document after the queue's `wait`."""
     site.api.status = RECEIVED
     assert site.print(wait="received") == OK
     assert site.states == [State.LEFT]
@@ -259,14 +259,14 @@ def test_a_queue_that_waits_for_less(site: Site) -> None:
 
 
 def test_a_query_that_is_refused(site: Site) -> None:
-    """The server may not know the job for a moment: it is not given up for that."""
+    """One refused query does not end the job."""
     site.api.script("job_status", lambda: Refused("unknown job"), DELIVERED)
     assert site.print() == OK
     assert site.documents[0].deliveries[0].status == DELIVERED
 
 
 def test_queries_that_are_refused(site: Site) -> None:
-    """After some of them it is left to the poller, and nothing is said to be known."""
+    """After several refused queries, the job is left to the poller, and its state stays."""
     site.api.status = Refused("unknown job")
     assert site.print() == HELD
     assert site.api.calls.count("job_status") == DOUBT_LIMIT
@@ -277,7 +277,7 @@ def test_queries_that_are_refused(site: Site) -> None:
 
 @pytest.mark.parametrize("handover", ["hold", "complete"])
 def test_the_server_tells_of_another_job(site: Site, handover: str) -> None:
-    """That is not taken for this one's state, and nobody may take the job for printed."""
+    """The state of another job does not count, and the job is held."""
     site.api.status = dataclasses.replace(DELIVERED, name="Salaries")
     assert site.print(handover=handover) == HELD
     (document,) = site.documents
@@ -286,14 +286,14 @@ def test_the_server_tells_of_another_job(site: Site, handover: str) -> None:
 
 
 def test_one_answer_about_another_job(site: Site) -> None:
-    """It says nothing: the queue's handover counts."""
+    """One answer about another job changes nothing."""
     site.api.script("job_status", dataclasses.replace(DELIVERED, name="Salaries"))
     assert site.print(handover="complete", wait_timeout_s=5) == OK
     assert site.states == [State.LEFT]
 
 
 def test_another_member_of_the_class_is_in_doubt(site: Site) -> None:
-    """It is not tried again where it may be printed already; a person decides."""
+    """If another member may have printed the document, a person decides."""
     site.job = dataclasses.replace(site.job, class_name="all")
     site.api.knows_keys = True
     site.api.script("put_file", Killed)
@@ -307,7 +307,7 @@ def test_another_member_of_the_class_is_in_doubt(site: Site) -> None:
 
 
 def test_the_cloud_deletes_the_job(site: Site) -> None:
-    """CUPS hears so once, and then each time that the job is released."""
+    """CUPS gets the error, and gets it again at each release of the job."""
     site.api.status = DELETED
     for _ in range(2):
         with pytest.raises(DeliveryEnded, match="Not delivered"):
@@ -317,7 +317,7 @@ def test_the_cloud_deletes_the_job(site: Site) -> None:
 
 
 def test_the_server_has_forgotten_the_job(site: Site) -> None:
-    """An error policy that tries again must not go on for ever."""
+    """An error policy that retries ends after the second run."""
     site.print()
     unknown = JobStatus(DeliveryState.UNKNOWN)
     (document,) = site.documents
@@ -331,7 +331,7 @@ def test_the_server_has_forgotten_the_job(site: Site) -> None:
 
 
 def test_released_while_the_cloud_has_it(site: Site) -> None:
-    """The document is not sent again, but followed, and its poller is told to leave it alone."""
+    """A released job is followed, not sent again, and taken back from the poller."""
     site.print()
     assert site.states == [State.HELD]
     seen: list[State] = []
@@ -343,7 +343,7 @@ def test_released_while_the_cloud_has_it(site: Site) -> None:
 
 
 def test_a_reprint(site: Site) -> None:
-    """The document is sent once more, and the run is no broken one."""
+    """A reprint sends the document again and does not count as a killed run."""
     site.print()
     with PollerJournal(site.folder / "state") as journal:
         journal.print_anew([site.key], now_s=site.clock.wall_s())
@@ -365,7 +365,7 @@ def test_restarted_by_a_person_once_delivered(site: Site) -> None:
 
 
 def test_the_queue_leads_elsewhere_now(site: Site) -> None:
-    """What was sent is followed where it is, and not sent to the new place."""
+    """After a change of the URI, a sent document is followed at its old place."""
     site.print()
     site.uri, site.api.status = "cirrus://other/D/Lyon:L2", DELIVERED
     site.asked.clear()
@@ -375,7 +375,7 @@ def test_the_queue_leads_elsewhere_now(site: Site) -> None:
 
 
 def test_killed_in_a_row(site: Site) -> None:
-    """The document may be the cause: it is held until somebody has looked, and then sent."""
+    """After repeated kills, the document is held; a release sends it."""
     site.api.script("put_file", *[lambda: Refused("no")] * 2, *[Killed] * MOST_OPEN_RUNS)
     for _ in range(2):  # these have come to their end
         with pytest.raises(Refused):
@@ -391,7 +391,7 @@ def test_killed_in_a_row(site: Site) -> None:
 
 @pytest.mark.parametrize(("created_at", "is_known"), [(100, False), (300, True), (0, True)])
 def test_a_journal_that_is_new(site: Site, created_at: int, *, is_known: bool) -> None:
-    """A job that is older may have been printed: a person decides."""
+    """A job older than the journal is held until a person decides."""
     site.journal.distrust(200)
     site.job = dataclasses.replace(site.job, created_at=created_at)
     if not is_known:
@@ -403,7 +403,7 @@ def test_a_journal_that_is_new(site: Site, created_at: int, *, is_known: bool) -
 
 
 def test_several_files(site: Site) -> None:
-    """The run for the last one speaks for all; the others end at once."""
+    """The run for the last file speaks for all; earlier runs end at once."""
     site.job = dataclasses.replace(site.job, documents=2)
     assert site.print() == OK
     assert "job_status" not in site.api.calls
@@ -417,7 +417,7 @@ def test_several_files(site: Site) -> None:
 
 
 def test_a_file_that_fails(site: Site) -> None:
-    """CUPS does not go on with the others, unless it was the last."""
+    """A failure before the last file says that CUPS does not print the others."""
     site.job = dataclasses.replace(site.job, documents=2)
     for number, is_told in ((1, True), (2, False)):
         site.job = dataclasses.replace(site.job, number=number)
@@ -437,7 +437,7 @@ def test_too_many_jobs_are_held(site: Site, max_held: int, state: State) -> None
 
 
 def test_too_many_jobs_of_all_queues_are_held(site: Site) -> None:
-    """Five times as many."""
+    """All queues together hold five times maxheld."""
     for job_id in (2, 3, 4, 5, 6, 1):
         about: dict[str, Any] = {
             "job_uuid": f"urn:uuid:{job_id}",
@@ -449,7 +449,7 @@ def test_too_many_jobs_of_all_queues_are_held(site: Site) -> None:
 
 
 def test_a_location_that_is_offline(site: Site) -> None:
-    """The job says since when."""
+    """The message says since when the location is offline."""
     site.api.status = JobStatus(DeliveryState.SUBMITTED)
     site.print(wait_timeout_s=30)
     assert b"offline since" not in site.said.getvalue()

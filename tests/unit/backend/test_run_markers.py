@@ -1,4 +1,4 @@
-"""The notes of runs: which document a run is for, and what is left of runs that were killed."""
+"""The notes of runs: the document of a run, and traces of killed runs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _left(state: Path) -> list[tuple[int, str, int]]:
 
 
 def test_the_nth_run_is_for_the_nth_document(tmp_path: Path) -> None:
-    """Whether the run before came to its end or not; a new pass begins at the first one."""
+    """The nth run is for the nth document, even after a killed run. A new pass begins at 1."""
     assert _begin(tmp_path).number == 1
     assert _begin(tmp_path).number == 2
     assert _begin(tmp_path, started=11).number == 1
@@ -42,14 +42,14 @@ def test_the_nth_run_is_for_the_nth_document(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("files", "driver"), [(3, False), (1, True)])
 def test_one_document_stays_the_first(tmp_path: Path, files: int, driver: bool) -> None:
-    """CUPS may run it again within the second; as a second document it was printed twice."""
+    """A single document stays the first, even if CUPS runs it again within the same second."""
     _begin(tmp_path, files=files, driver=driver).end(failed=True, again=True)
     assert _begin(tmp_path, files=files, driver=driver).number == 1
     assert _begin(tmp_path, files=files, driver=driver).number == 1
 
 
 def test_nothing_is_left_of_a_job_that_came_to_its_end(tmp_path: Path) -> None:
-    """When each of its runs did, and not before."""
+    """The notes are removed when all runs of the job have ended."""
     first = _begin(tmp_path)
     first.end(failed=False)
     assert _left(tmp_path) == [(17, "10", 2)]
@@ -58,20 +58,20 @@ def test_nothing_is_left_of_a_job_that_came_to_its_end(tmp_path: Path) -> None:
 
 
 def test_a_killed_run_stays_known(tmp_path: Path) -> None:
-    """Also when the runs behind it come to their end."""
+    """A killed run stays noted, even if later runs end."""
     _begin(tmp_path)
     _begin(tmp_path).end(failed=False)
     assert _left(tmp_path) == [(17, "10", 2)]
 
 
 def test_cups_ends_a_job_whose_backend_fails(tmp_path: Path) -> None:
-    """So no further run of it is waited for."""
+    """After a failed run, no more runs are expected."""
     _begin(tmp_path).end(failed=True)
     assert _left(tmp_path) == []
 
 
 def test_a_late_end_is_no_matter_for_the_next_pass(tmp_path: Path) -> None:
-    """A run of a cupsd that died ends when that of the next one has begun."""
+    """A late end of a run of a dead cupsd does not affect the next pass."""
     late = _begin(tmp_path)
     _begin(tmp_path, started=11, cupsd=2)
     late.end(failed=True)
@@ -83,14 +83,13 @@ def test_a_late_end_is_no_matter_for_the_next_pass(tmp_path: Path) -> None:
 def test_cups_aborts_a_job_of_several_runs_that_is_to_run_again(
     tmp_path: Path, files: int, driver: bool, left: int
 ) -> None:
-    """So something is left for the poller to notice. A single file is run again, and so are joined
-    files."""
+    """A note is left for the poller. A single file, or joined files, are run again by CUPS."""
     _begin(tmp_path, files=files, driver=driver).end(failed=True, again=True)
     assert len(_left(tmp_path)) == left
 
 
 def test_joined_files_are_one_document(tmp_path: Path) -> None:
-    """Without a driver, by standard input."""
+    """Files that CUPS joins on standard input are one document."""
     run = _begin(tmp_path, files=3, driver=False)
     assert (run.number, run.documents) == (1, 1)
     run.end(failed=False)
@@ -99,7 +98,7 @@ def test_joined_files_are_one_document(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", ["", "job-uuid=u", "time-at-processing=soon"])
 def test_run_by_hand(tmp_path: Path, options: str) -> None:
-    """Nothing is noted where there is nothing to find it by."""
+    """A run by hand is not noted."""
     environ = {"CIRRUS_BRIDGE_STATE": str(tmp_path)}
     assert begin(["cirrus", "1", "a", "t", "1", options], environ, 1) is NOT_NOTED
     NOT_NOTED.end(failed=False)
@@ -107,7 +106,7 @@ def test_run_by_hand(tmp_path: Path, options: str) -> None:
 
 
 def test_first_run_of_all() -> None:
-    """The folder of the journal is made if it is not there."""
+    """The first run creates the folder of the journal."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         Path(folder).chmod(0o755)  # unlike pytest's own, which root's print user may not enter
         assert _begin(Path(folder) / "state").number == 1
@@ -115,7 +114,7 @@ def test_first_run_of_all() -> None:
 
 
 def test_owner_who_closes_the_folder_leads_root_nowhere() -> None:
-    """Root notes nothing there rather than where the owner's link leads."""
+    """If the owner closes the folder, root notes nothing and follows no link."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         state, elsewhere = Path(folder) / "state", Path(folder) / "elsewhere"
@@ -130,7 +129,7 @@ def test_owner_who_closes_the_folder_leads_root_nowhere() -> None:
 
 @pytest.mark.parametrize("files", [1, 2])
 def test_owner_who_puts_a_link_in_the_place_of_the_notes(files: int) -> None:
-    """Root neither writes nor removes anything in its own folder to which that leads."""
+    """Root neither writes nor removes anything behind an owner's link."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         state, elsewhere = Path(folder) / "state", Path(folder) / "elsewhere"
@@ -147,22 +146,22 @@ def test_owner_who_puts_a_link_in_the_place_of_the_notes(files: int) -> None:
 
 
 def test_folder_that_can_not_be_written(tmp_path: Path) -> None:
-    """The run goes on; the journal has its own word for that."""
+    """The run continues if notes cannot be written; the journal reports the fault."""
     (tmp_path / "state").touch()
     assert _begin(tmp_path / "state") is NOT_NOTED
 
 
 @pytest.mark.parametrize("text", ["", "\n", "run", "run of many\n", "\xff"])
 def test_damaged_notes(tmp_path: Path, text: str) -> None:
-    """They are passed over."""
+    """Damaged notes are skipped."""
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "17-1-1").write_text(text, "latin-1")
     (tmp_path / "runs" / "odd").write_text("run of 1\n")
     assert _left(tmp_path) == []
 
 
-def test_a_note_tells_whether_somebody_is_at_work(tmp_path: Path) -> None:
-    """For as long as one of the processes of a run lives, whatever the clocks say."""
+def test_a_note_tells_whether_a_run_is_active(tmp_path: Path) -> None:
+    """A note counts as active while a process of the run lives, whatever the clocks say."""
     code = "import os, sys; from cirrus_bridge.backend.run_markers import begin\n"
     code += "options = 'time-at-processing=10'\n"
     code += "begin(['cirrus', '17', 'ann', 't', '1', options], os.environ, 1)\n"
@@ -185,7 +184,7 @@ def test_a_note_tells_whether_somebody_is_at_work(tmp_path: Path) -> None:
 
 
 def test_a_held_run_stays_noted(tmp_path: Path) -> None:
-    """The journal could not take it down, so the poller releases the job by the note."""
+    """A run without access to the journal stays noted, so that the poller releases the job."""
     run = _begin(tmp_path, files=1)
     run.held()
     run.end(failed=True)
@@ -195,7 +194,7 @@ def test_a_held_run_stays_noted(tmp_path: Path) -> None:
 
 
 def test_a_note_that_does_not_fit_on_the_disk(tmp_path: Path) -> None:
-    """A part of a line would change what the next line says: it is taken back."""
+    """A partly written line is removed, because it would change the next line."""
     _begin(tmp_path)
     (path,) = (tmp_path / "runs").iterdir()
     before = path.read_bytes()

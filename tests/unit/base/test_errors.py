@@ -44,23 +44,23 @@ def test_codes_are_unique() -> None:
 
 
 def test_every_disposition_has_its_own_exit_code() -> None:
-    """The exit codes are those of backend(7), one a disposition, but for 2: CUPS would ask users
-    for a password, and the key is the administrator's."""
+    """Each disposition has an exit code of backend(7). Exit code 2 is unused, because CUPS would
+    ask users for a password."""
     assert set(EXIT_CODES) == set(Disposition)
     assert sorted(EXIT_CODES.values()) == [0, 1, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.__name__)
 def test_errors_are_drawn_and_explained(cls: type[CirrusError]) -> None:
-    """Each error stands in the drawing of the tree, and there are words for it."""
+    """Each error is in the drawing of the tree and has an explanation."""
     assert re.search(rf"── {cls.__name__} +{cls.code}\b", errors.__doc__ or "")
     assert explanations()[cls.code].exit_code == EXIT_CODES[cls.disposition]
 
 
 @pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.__name__)
 def test_every_error_is_of_one_kind(cls: type[CirrusError]) -> None:
-    """What ends the fault fits to what becomes of the job: a queue is stopped for its configuration
-    alone, a job is cancelled for its own sake alone, and CUPS retries what passes alone."""
+    """An error's kind fits its disposition: only the configuration stops a queue, only a job's own
+    fault cancels the job, and CUPS retries only faults that pass."""
     assert cls.disposition in FITTING[cls.kind]
     if issubclass(cls, QueueError):
         assert cls.kind is Kind.CONFIGURATION
@@ -70,6 +70,6 @@ def test_every_error_is_of_one_kind(cls: type[CirrusError]) -> None:
 
 
 def test_what_an_administrator_ends_at_a_server() -> None:
-    """A key, a right, or the way there: each has its own code."""
+    """A key, a right and the connection each have their own code."""
     found = {cls for cls in ALL if issubclass(cls, ApiError) and cls.kind is Kind.CONFIGURATION}
     assert found == {KeyRefused, NotPermitted, ServerMisconfigured}

@@ -28,14 +28,14 @@ def german(one: str, many: str, count: int) -> str:
 
 
 def test_is_english_as_text() -> None:
-    """Logs and everything that takes it for a str have it in English."""
+    """As a str, a text is in English, for logs."""
     text = tr("Delivered at {place}", place="Paris")
     assert text == "Delivered at Paris"
     assert type(str(text)) is str
 
 
 def test_says_itself_with_a_catalog() -> None:
-    """Texts that are fields of texts are translated with them; others are taken as they are."""
+    """Texts in fields are translated as well; other values stay as they are."""
     inner = tr("Delivered at {place}", place="{place}")
     assert inner.say(german) == "Zugestellt an {place}"
     assert tr("{why}. Go on.", why=tr("refused")).say(german) == "Weiter. verweigert!"
@@ -43,14 +43,14 @@ def test_says_itself_with_a_catalog() -> None:
 
 
 def test_counts() -> None:
-    """Each language has its own plural."""
+    """Each language has its own plural forms."""
     one, two = (trn("{count} job", "{count} jobs", count) for count in (1, 2))
     assert (one, two) == ("1 job", "2 jobs")
     assert (one.say(german), two.say(german)) == ("1 Auftrag", "2 Aufträge")
 
 
 def test_texts_put_together() -> None:
-    """Every part is translated, and what is done to the whole is done in each language."""
+    """All parts of a combined text are translated, and changes apply in each language."""
     text = joined("; ", [tr("refused"), "Laser1", tr("Delivered at {place}", place="a\nb")])
     assert text == "refused; Laser1; Delivered at a\nb"
     clean = changed(text, lambda said: said.replace("\n", " ").upper())
@@ -63,12 +63,12 @@ def test_texts_put_together() -> None:
     "kind", ["Unknown", "Missing", "Broken", "Number", "Attribute", "Position"]
 )
 def test_a_broken_translation_is_not_used(kind: str) -> None:
-    """English is better than a crash, or than a text that leaves out what matters."""
+    """A broken translation is replaced by the English text."""
     assert tr(f"{kind} {{a}}", a="x").say(german) == f"{kind} x"
 
 
 def test_an_error_keeps_its_words() -> None:
-    """`str(error)` is what logs get; who has it in a field of another text translates it."""
+    """`str(error)` is in English; as a field of another text, an error is translated."""
     error = Refused(tr("Delivered at {place}", place="a\nb"))
     assert str(error) == "Delivered at a b"
     outer = tr("{why}. Go on.", why=error)
@@ -96,7 +96,7 @@ def test_an_error_keeps_its_words() -> None:
 def test_the_language_of_the_process(
     environ: dict[str, str], language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is that of gettext's variables, in gettext's order."""
+    """gettext's variables decide, in gettext's order."""
     for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
@@ -110,14 +110,14 @@ def test_the_language_of_the_process(
 
 @pytest.mark.parametrize("language", ["de", "de-at", "de_CH"])
 def test_the_language_of_a_job(language: str) -> None:
-    """IPP's natural languages are found, whatever the process's language is."""
+    """A job's natural language (IPP) is used, not the process's language."""
     assert translated(tr("Received at {location}", location="P"), language) == (
         "Am Standort P empfangen"
     )
 
 
 def test_a_job_names_no_file(tmp_path: Path) -> None:
-    """A natural language is anybody's text."""
+    """A job's natural language cannot name a file elsewhere."""
     assert translated(tr("Received at {location}", location="P"), f"../{tmp_path}") == (
         "Received at P"
     )
@@ -127,7 +127,7 @@ def test_a_job_names_no_file(tmp_path: Path) -> None:
 def test_a_damaged_catalog(
     keep_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that was full leaves one: its texts are in English, and no job is lost."""
+    """With a damaged catalog, texts are in English, and jobs are printed."""
     name = "de/LC_MESSAGES/cirrus-bridge.mo"
     (tmp_path / name).parent.mkdir(parents=True)
     (tmp_path / name).write_bytes((words.FOLDER / name).read_bytes()[:keep_bytes])

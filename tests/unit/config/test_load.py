@@ -1,4 +1,4 @@
-"""The configuration folder: what it may say, and that a key is safe in it."""
+"""The configuration folder: its settings, its mistakes, and the safety of keys."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_defaults_without_bridge_toml(tmp_path: Path) -> None:
 
 
 def test_everything_that_can_be_said(tmp_path: Path) -> None:
-    """Each documented name is read."""
+    """All documented settings are read."""
     (tmp_path / "key").write_text("k3y\n")
     (tmp_path / "key").chmod(0o600)
     folder = _folder(
@@ -56,7 +56,7 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", ["true", "false", '"always"'])
 def test_a_removed_setting_is_no_error(tmp_path: Path, value: str) -> None:
-    """A line of an earlier version, with any value, stops no queue; what it says is known."""
+    """A setting of an earlier version, with any value, stops no queue and is reported."""
     bridge = f"[statusd]\nnotify = {value}\nmetrics_port = 9\n"
     configuration = load(_folder(tmp_path, bridge=bridge))
     assert configuration.removed == ("notify",)
@@ -67,7 +67,7 @@ def test_a_removed_setting_is_no_error(tmp_path: Path, value: str) -> None:
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
 def test_exposed_key(tmp_path: Path, mode: int) -> None:
-    """A file with a key that others can get at is refused, with the command that mends it."""
+    """A file with a key that other users can read is refused, with the command to correct that."""
     folder = _folder(tmp_path)
     (folder / "servers.d/acme.toml").chmod(mode)
     with pytest.raises(ExposedKey, match="chmod 600") as caught:
@@ -76,7 +76,7 @@ def test_exposed_key(tmp_path: Path, mode: int) -> None:
 
 
 def test_exposed_key_file(tmp_path: Path) -> None:
-    """The same holds for the file that api_key_file names."""
+    """The file that api_key_file names must be private as well."""
     (tmp_path / "key").write_text("k3y")
     (tmp_path / "key").chmod(0o644)
     folder = _folder(tmp_path, server='[[server]]\nhost = "h"\napi_key_file = "../key"\n')
@@ -148,7 +148,7 @@ def test_exposed_key_file(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, bridge: str, server: str, says: str) -> None:
-    """A mistake is one error that names the file and the mistake, and no key."""
+    """A mistake raises one error, which names the file and the mistake but no key."""
     with pytest.raises(BadConfiguration) as caught:
         load(_folder(tmp_path, bridge=bridge, server=server))
     assert says in str(caught.value)
@@ -161,7 +161,7 @@ def test_mistakes_are_named(tmp_path: Path, bridge: str, server: str, says: str)
 )
 @pytest.mark.parametrize("name", ["host", "api_key_file"])
 def test_a_key_in_a_wrong_place_is_not_repeated(tmp_path: Path, name: str, key: str) -> None:
-    """Who may look at a job reads its message: a key that was pasted elsewhere is not in it."""
+    """Every user can read the message, so a misplaced key is not in it."""
     entry = {"host": "cp.example.com", name: key}
     lines = [f'{field} = "{value}"\n' for field, value in entry.items()]
     with pytest.raises(BadConfiguration, match=f"{name}.* not repeated here") as caught:
@@ -171,7 +171,7 @@ def test_a_key_in_a_wrong_place_is_not_repeated(tmp_path: Path, name: str, key: 
 
 @pytest.mark.parametrize("proxy", ["k3y", "http://u:k3y@h:port", "ftp://u:k3y@h", "http://u:k3y@"])
 def test_a_password_of_a_wrong_proxy_is_not_repeated(tmp_path: Path, proxy: str) -> None:
-    """A proxy's address may hold a password, so it is checked here and never shown."""
+    """A proxy's URL may contain a password, so an invalid URL is not shown."""
     server = f'[[server]]\nhost = "h"\napi_key = "k"\nproxy = "{proxy}"\n'
     with pytest.raises(BadConfiguration, match="'proxy' is not of the form") as caught:
         load(_folder(tmp_path, server=server))
@@ -179,7 +179,7 @@ def test_a_password_of_a_wrong_proxy_is_not_repeated(tmp_path: Path, proxy: str)
 
 
 def test_server_for_a_queue(tmp_path: Path) -> None:
-    """Host and company choose the entry; one without company serves the others."""
+    """Host and company choose the entry; an entry without a company serves all others."""
     folder = _folder(
         tmp_path, server=SERVER + '[[server]]\nhost = "cp.example.com:443"\napi_key = "any"\n'
     )
@@ -199,7 +199,7 @@ def test_server_for_a_queue(tmp_path: Path) -> None:
     ],
 )
 def test_whether_a_queue_is_encrypted(tmp_path: Path, entry: str, uri: str, wanted: str) -> None:
-    """The URI says it, or else its server's entry, or else [defaults]."""
+    """The URI decides, or else the server's entry, or else [defaults]."""
     bridge = '[defaults]\nencryption = "never"\nwait = "received"\n'
     configuration = load(_folder(tmp_path, bridge=bridge, server=LOCAL + entry))
     queue = configuration.queue(f"cirrus://localhost/Acme/L:D{uri}")
@@ -216,7 +216,7 @@ def test_how_many_connections(tmp_path: Path, entry: str, wanted: int) -> None:
 
 
 def test_an_entry_may_do_without_encryption(tmp_path: Path) -> None:
-    """On this machine, or where plain text is allowed to leave it."""
+    """encryption=never is allowed on this machine, or with allow_plaintext."""
     entry = SERVER + 'allow_plaintext = true\nencryption = "never"\n'
     configuration = load(_folder(tmp_path, server=entry + LOCAL + 'encryption = "never"\n'))
     assert list(map(configuration.encryption_of, configuration.servers)) == ["never", "never"]
@@ -236,7 +236,7 @@ def test_keys_do_not_show(tmp_path: Path) -> None:
 
 
 def test_missing_folder_is_no_server(tmp_path: Path) -> None:
-    """Without a folder there is no server, which the queue's first job then says."""
+    """A missing folder means that no server is configured."""
     configuration = load(tmp_path / "none")
     with pytest.raises(CirrusError, match="No \\[\\[server\\]\\] entry"):
         configuration.server_for(parse_queue_uri("cirrus://h/C/L:D"))

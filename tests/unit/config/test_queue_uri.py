@@ -1,4 +1,4 @@
-"""The queue URI of cirrus(8): what it may say, and the message for what it may not."""
+"""The queue URI of cirrus(8): its form, and the messages for mistakes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IDS = st.text(min_size=1, max_size=20).filter(_allowed)
 
 
 def test_every_part() -> None:
-    """Host, port, company, several targets and options come out as they were written."""
+    """Host, port, company, targets and options are read."""
     queue = parse_queue_uri(
         "cirrus://Print.Example.com:8443/Acme/Paris:Laser1;Lyon:L%C3%A4ser%2F2"
         "?wait=received&waittimeout=5&encryption=never&compression=none"
@@ -37,12 +37,12 @@ def test_every_part() -> None:
 
 
 def test_port_443_is_no_port() -> None:
-    """A server has one name, with its port or without, when the port is the default."""
+    """A server has the same name with and without the default port."""
     assert parse_queue_uri("cirrus://h:443/C/L:D").server == "h"
 
 
 def test_ipv6_host() -> None:
-    """An IPv6 address stands in brackets (RFC 3986, 3.2.2)."""
+    """An IPv6 address is written in brackets (RFC 3986, 3.2.2)."""
     queue = parse_queue_uri("cirrus://[::1]:27082/C/L:D")
     assert (queue.host, queue.port) == ("[::1]", 27082)
     assert is_loopback(queue.host)
@@ -50,7 +50,7 @@ def test_ipv6_host() -> None:
 
 @given(company=IDS, targets=st.lists(st.tuples(IDS, IDS), min_size=1, max_size=4, unique=True))
 def test_round_trip(company: str, targets: list[tuple[str, str]]) -> None:
-    """Any ids that the API can name survive the way into a URI and back."""
+    """All ids that the API can name survive formatting and parsing."""
     wanted = tuple(Target(*pair) for pair in targets)
     uri = format_queue_uri("h:1", company, wanted)
     assert uri.isascii()
@@ -60,7 +60,7 @@ def test_round_trip(company: str, targets: list[tuple[str, str]]) -> None:
 
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    """No text brings down the reader."""
+    """Any text is either read or refused with BadQueueUri."""
     for uri in (text, f"cirrus://h/{text}", f"cirrus://h/C/L:D?{text}", f"cirrus://{text}/C/L:D"):
         try:
             parse_queue_uri(uri)
@@ -102,7 +102,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     ],
 )
 def test_refused_with_a_reason(uri: str, says: str) -> None:
-    """What is wrong is named, and never what a user or password was."""
+    """The message names the mistake, but never a user or password."""
     with pytest.raises(BadQueueUri) as caught:
         parse_queue_uri(uri)
     assert says in str(caught.value)
@@ -117,7 +117,7 @@ def test_options_go_before_defaults() -> None:
 
 
 def test_documented_defaults() -> None:
-    """The defaults are those that the manual promises."""
+    """The defaults are those in the manual."""
     s = parse_queue_uri("cirrus://h/C/L:D").settings
     assert (s.wait, s.wait_timeout_s, s.handover) == ("delivered", 60, "hold")
     assert s.max_held == 50

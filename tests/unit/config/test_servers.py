@@ -1,6 +1,6 @@
 """Keys that a service gets as credentials, since its user may not read servers.d (systemd.exec(5)).
 
-What is private is told by modes alone, so that it does not matter who runs these tests.
+Only modes decide what is private, so any user can run these tests.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ENTRY = '[[server]]\nhost = "{host}"\n{key}\n'
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A configuration folder whose servers.d has nothing to show."""
+    """A configuration folder whose servers.d cannot be read."""
     folder = tmp_path / "etc"
     (folder / "servers.d").mkdir(parents=True)
     return folder
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def credentials(tmp_path: Path) -> Path:
-    """What LoadCredential=servers.d:FOLDER makes of two files, the second with a key beside it."""
+    """The copies that LoadCredential=servers.d:FOLDER makes of two files and a key file."""
     credentials = tmp_path / "credentials"
     credentials.mkdir()
     _credential(credentials, "a.toml", ENTRY.format(host="a", key='api_key = "one"'))
@@ -44,13 +44,13 @@ def _credential(folder: Path, name: str, text: str, mode: int = 0o400) -> Path:
 
 
 def test_servers_of_credentials(folder: Path, credentials: Path) -> None:
-    """All files are known, also those that api_key_file names; other credentials are not ours."""
+    """All files are read, also key files; other credentials are ignored."""
     servers = load(folder, credentials).servers
     assert [(each.name, each.api_key.reveal()) for each in servers] == [("a", "one"), ("b", "two")]
 
 
 def test_a_mistake_is_told_of_the_file_that_people_know(folder: Path, credentials: Path) -> None:
-    """Nobody can correct a copy."""
+    """The message names the original file, because a copy cannot be corrected."""
     _credential(credentials, "c.toml", '[[server]]\nhots = "h"\n')
     with pytest.raises(BadConfiguration, match=r"etc/servers\.d/c\.toml") as caught:
         load(folder, credentials)
@@ -58,14 +58,14 @@ def test_a_mistake_is_told_of_the_file_that_people_know(folder: Path, credential
 
 
 def test_a_key_that_the_service_does_not_get(folder: Path, credentials: Path) -> None:
-    """The message says where it has to be."""
+    """The message says where the key file must be."""
     _credential(credentials, "c.toml", ENTRY.format(host="c", key='api_key_file = "/none/c.key"'))
     with pytest.raises(BadConfiguration, match=r"gets the files of servers\.d alone"):
         load(folder, credentials)
 
 
 def test_a_key_elsewhere_that_the_service_may_read(folder: Path, credentials: Path) -> None:
-    """It is read where it is, as long as nobody else can."""
+    """A private key file elsewhere is read at its place."""
     key = folder / "own.key"
     key.write_text("three")
     key.chmod(0o600)
@@ -77,21 +77,21 @@ def test_a_key_elsewhere_that_the_service_may_read(folder: Path, credentials: Pa
 
 
 def test_the_mask_of_an_access_list_exposes_nothing(folder: Path, credentials: Path) -> None:
-    """systemd gives the service's user the right to read by one, where it can."""
+    """systemd may grant the service's user access by an access list."""
     _credential(credentials, "a.toml", ENTRY.format(host="a", key='api_key = "one"'), 0o440)
     assert len(load(folder, credentials).servers) == 2
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o460, 0o404])
 def test_exposed_copy(folder: Path, credentials: Path, mode: int) -> None:
-    """A copy for everybody is refused as the file would be."""
+    """A copy that every user can read is refused, like the original."""
     (credentials / "servers.d_b.key").chmod(mode)
     with pytest.raises(ExposedKey, match=r"etc/servers.d/b\.key"):
         load(folder, credentials)
 
 
 def test_exposed_original(folder: Path, credentials: Path) -> None:
-    """A private copy of what everybody can read anyway is no secret."""
+    """A private copy of an exposed file is refused."""
     original = folder / "servers.d" / "a.toml"
     original.touch(0o600)
     assert len(load(folder, credentials).servers) == 2

@@ -1,4 +1,4 @@
-"""What people read while documents wait: on a held job, and at a queue."""
+"""Messages of held jobs and of queues while documents wait."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _at(hour: int, minute: int, day: int = 25) -> float:
 
 
 def test_a_held_job_says_where_it_waits_and_since_when() -> None:
-    """The time of today, or the date as well; canceling is explained."""
+    """A held job's message has the location and time (with the date if not today)."""
     targets = [
         _target(SUBMITTED),
         _target(SUBMITTED, "Lyon"),
@@ -57,7 +57,7 @@ def test_a_held_job_says_where_it_waits_and_since_when() -> None:
 
 
 def test_a_queue_counts_by_location() -> None:
-    """Jobs that wait, those that were received, and nothing for those that have ended."""
+    """A queue counts waiting and received jobs by location, and omits ended jobs."""
     targets = [
         _target(SUBMITTED),
         _target(SUBMITTED),  # another file of the same job
@@ -75,7 +75,7 @@ def test_a_queue_counts_by_location() -> None:
 
 
 def test_a_queue_says_what_its_location_says() -> None:
-    """Why a job stays that was received, which no job tells when CUPS has ended it."""
+    """A queue shows the location's reason for a received job, even if CUPS has ended the job."""
     targets = [
         _target(RECEIVED),
         _target(RECEIVED, message="no paper", job_id=2),
@@ -88,7 +88,7 @@ def test_a_queue_says_what_its_location_says() -> None:
 
 @pytest.mark.parametrize("state", [SUBMITTED, RECEIVED])
 def test_a_queue_warns_of_errors(state: DeliveryState) -> None:
-    """An error is told before a remark, and by a reason; once the job has ended it is a remark."""
+    """An error is shown before remarks, with a reason, until the job has ended."""
     targets = [_target(state, message="fetched"), _target(state, message="Error: no paper")]
     news = queue_news(targets, {}, [], [], "", NOW)
     assert news.message.endswith(" at Paris: Error: no paper")
@@ -97,13 +97,13 @@ def test_a_queue_warns_of_errors(state: DeliveryState) -> None:
 
 
 def test_nothing_to_say() -> None:
-    """No reason and no message for a queue whose jobs have ended, trouble or not."""
+    """A queue whose jobs have ended has no reason and no message."""
     news = queue_news([_target(DELIVERED)], {"Paris": 1.0}, [], [], "away", NOW)
     assert (news.reasons, news.message) == (frozenset(), "")
 
 
 def test_failures_come_first() -> None:
-    """The newest failure, how many more, and why nothing is seen of the rest."""
+    """The newest failure comes first, with the number of others."""
     news = queue_news([_target(SUBMITTED)], {}, ["Job 3 …", "Job 2 …"], ["Job 1 …"], "no key", NOW)
     assert news.message == (
         "Job 3 … (and 1 more); 1 job waiting at Paris; "
@@ -123,12 +123,12 @@ def test_failures_come_first() -> None:
     ],
 )
 def test_settled(states: tuple[DeliveryState, ...], wait: str, settled: bool) -> None:
-    """Every target has to be as far as the queue waits for."""
+    """A job is settled when every target has the state that the queue waits for."""
     assert is_settled([_target(state) for state in states], wait) is settled
 
 
 def test_what_was_not_delivered_is_an_error() -> None:
-    """Deleted anywhere: ended; forgotten anywhere: unknown, which is worse to be wrong about."""
+    """A deletion raises DeliveryEnded, and an unknown job raises DeliveryUnknown first."""
     check_delivered([_target(DELIVERED), _target(DeliveryState.SAVED)])
     with pytest.raises(DeliveryEnded, match="Delivered at Paris:L1; Deleted at Paris"):
         check_delivered([_target(DELIVERED), _target(DELETED)])
@@ -139,7 +139,7 @@ def test_what_was_not_delivered_is_an_error() -> None:
 
 
 def test_final_is_final() -> None:
-    """cloud-print-connector#334, #343: what has ended does not begin again, whatever is said."""
+    """cloud-print-connector#334, #343: a final state stays final."""
     target = _target(DELIVERED)
     for later in (SUBMITTED, RECEIVED, DELETED, UNKNOWN):
         assert not target.learn(JobStatus(later))

@@ -1,4 +1,4 @@
-"""Which of a server's answers cannot be about the document that was sent."""
+"""Answers that contradict the document that was sent."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ def test_answers_about_the_document(status: JobStatus) -> None:
     ],
 )
 def test_answers_about_something_else(status: JobStatus, said: str) -> None:
-    """Another size, or a name that no server makes of this one."""
+    """Another size, or an unrelated name, contradicts the document."""
     assert difference(SENT, status).startswith(said)
 
 
 def test_what_was_sent_may_be_unknown() -> None:
-    """Of documents from before the journal kept it: a size that is half known proves nothing."""
+    """An unknown size, as in old entries of the journal, contradicts nothing."""
     assert not difference(SentDocument(), _status("x", 7))
     assert not difference(SentDocument(size_bytes=5), _status(size_bytes=7))
 
 
 @given(title=st.text(max_size=40), length=st.integers(0, 40), end=st.text(max_size=10))
 def test_a_name_that_was_cut_or_got_an_end(title: str, length: int, end: str) -> None:
-    """Is the same name, whatever letters it has."""
+    """A shortened name, or a name with an extension, is the same name in any script."""
     sent = SentDocument(title)
     assert not difference(sent, _status(title[:length]))
     assert not difference(sent, _status(title + end))

@@ -1,4 +1,4 @@
-"""Discovery: what one server does wrong is told, and costs the others nothing."""
+"""Discovery: the fault of one server is reported and does not affect the others."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _discover(
     server: Callable[[str], Server],
     api_for: Callable[[Server], CloudApi] = _api,
 ) -> tuple[list[str], list[str]]:
-    """Lines and messages with one good server and another; the good one's line is there."""
+    """Lines and messages for a good and another server; the good server's line is present."""
     told: list[str] = []
     cache = DeviceCache(folder)
     with ScriptedServer(lambda _: Answer(PARIS)) as good, ScriptedServer(script) as other:
@@ -55,7 +55,7 @@ def _discover(
 
 
 def test_a_refusal_is_told(tmp_path: Path) -> None:
-    """A location that the server does not know is a line of advice for servers.d."""
+    """For an unknown location, the advice is to correct servers.d."""
     lines, told = _discover(tmp_path, lambda _: Answer("Error: unknown location"), _server)
     assert len(lines) == 2
     (text,) = told
@@ -64,7 +64,7 @@ def test_a_refusal_is_told(tmp_path: Path) -> None:
 
 
 def test_a_configuration_without_anything_to_ask_is_told(tmp_path: Path) -> None:
-    """Who has just installed it and sees no device reads what is missing."""
+    """After the installation, the messages say what is missing."""
     (text,) = nothing_to_ask(tmp_path, [])
     assert f"no [[server]] entry in {tmp_path}/servers.d/*.toml" in text
     without = Server("h.test", Secret("sekret-k3y"), "Acme", ())
@@ -72,9 +72,9 @@ def test_a_configuration_without_anything_to_ask_is_told(tmp_path: Path) -> None
     assert "h.test in servers.d has no locations" in text
 
 
-def test_what_nobody_foresaw_costs_only_its_own_server(tmp_path: Path) -> None:
-    """An exception while one server is asked, or its client is made, is told without its text,
-    which could hold anything."""
+def test_unexpected_error_affects_only_its_own_server(tmp_path: Path) -> None:
+    """An unexpected exception for one server is reported without its text, which may contain
+    anything."""
 
     def api_for(server: Server) -> CloudApi:
         if server.locations == ("Lyon",):
@@ -92,7 +92,7 @@ def test_what_nobody_foresaw_costs_only_its_own_server(tmp_path: Path) -> None:
 
 
 def test_locations_without_a_company_are_told(tmp_path: Path) -> None:
-    """They can not be asked for, and nobody would know why there are no devices."""
+    """Locations without a company are reported."""
     lines, told = _discover(
         tmp_path, lambda _: Answer(PARIS), lambda name: _server(name, None, "A", "B")
     )
@@ -110,9 +110,8 @@ def test_locations_without_a_company_are_told(tmp_path: Path) -> None:
     ids=["stalls", "closes", "502", "login page", "no location", "longer than is read"],
 )
 def test_server_that_is_away_is_listed_as_it_was(tmp_path: Path, fault: Stall | RawBytes) -> None:
-    """apple/cups#3307, #2026, OpenPrinting/cups#641, apple/cups#3596: a server that is slow, or
-    gone, does not hold up the list. Also where something else answers; its devices of the last good
-    answer are there, and it is said that they may be old."""
+    """A server that is slow, away or replaced does not delay the list (apple/cups#3307, #2026,
+    OpenPrinting/cups#641, apple/cups#3596). Its devices come from the cache, with a message."""
     with ScriptedServer(lambda _: Answer(PARIS)) as server:
         _list(tmp_path, server.name)
         name = server.name
@@ -127,7 +126,7 @@ def test_server_that_is_away_is_listed_as_it_was(tmp_path: Path, fault: Stall | 
 
 
 def test_location_with_as_many_devices_as_are_listed(tmp_path: Path) -> None:
-    """Each is listed, now and from the cache, whose JSON is longer than the server's."""
+    """All devices are listed, also from the cache, whose JSON is longer than the server's."""
     devices = {f"D{n}": {"Name": "ü" * 300} for n in range(MOST_DEVICES)}
     answer = json.dumps({"Devices": devices}, ensure_ascii=False)
     assert LOCATION_BYTES * 0.7 < len(answer.encode()) < LOCATION_BYTES
@@ -142,8 +141,8 @@ def test_location_with_as_many_devices_as_are_listed(tmp_path: Path) -> None:
 
 
 def test_location_with_more_devices_than_there_is_time_for(tmp_path: Path) -> None:
-    """400,000 devices fit into an answer: as many as are listed are kept and made into lines, while
-    there is time, and it is told."""
+    """An answer may have 400,000 devices. At most MOST_DEVICES are cached and listed, while there
+    is time, with a message."""
     devices: dict[str, dict[str, str]] = {f"D{n}": {} for n in range(MOST_DEVICES + 1)}
     answer = json.dumps({"Devices": devices})
     with ScriptedServer(lambda _: Answer(answer)) as server:
@@ -162,8 +161,8 @@ def test_location_with_more_devices_than_there_is_time_for(tmp_path: Path) -> No
 def test_large_answer_costs_a_small_one_nothing(
     tmp_path: Path, left_s: float, read: list[str]
 ) -> None:
-    """The small one is listed first, whichever came first; what there is no time to read is told,
-    and not begun, since it could not be stopped."""
+    """The small answer is listed first. An answer that is too large for the time left is reported
+    and not parsed, because parsing cannot be stopped."""
     large = json.dumps({"Devices": {f"D{n}": {} for n in range(MOST_DEVICES * 15)}})
 
     def script(request: Request) -> Answer:
@@ -183,7 +182,7 @@ def test_large_answer_costs_a_small_one_nothing(
 
 
 class _LateClock(Clock):
-    """All answers are there when the first is waited for, and so much time is left."""
+    """All answers are there at the first wait, and `left_s` seconds are left."""
 
     def __init__(self, left_s: float) -> None:
         super().__init__()
@@ -202,7 +201,7 @@ class _LateClock(Clock):
 
 
 def test_server_that_is_away_does_not_keep_others_waiting(tmp_path: Path) -> None:
-    """However many locations it has."""
+    """A server that is away delays no other server, even with many locations."""
     places = [f"L{n}" for n in range(100)]
     lines, told = _discover(
         tmp_path, lambda _: Stall(), lambda name: _server(name, "Acme", *places)
@@ -212,7 +211,7 @@ def test_server_that_is_away_does_not_keep_others_waiting(tmp_path: Path) -> Non
 
 
 class _SlowClock(Clock):
-    """Each look at it costs a millisecond of work."""
+    """Each reading takes a millisecond of CPU time."""
 
     worked_s = 0.0
 
@@ -222,7 +221,7 @@ class _SlowClock(Clock):
 
 
 def test_location_that_is_too_long_is_told(tmp_path: Path) -> None:
-    """Nobody would know why its devices are missing."""
+    """A location whose URIs are too long is reported."""
     with ScriptedServer(lambda _: Answer(" " * LOCATION_BYTES + "{}")) as server:
         lines, told = _list(tmp_path, server.name)
     assert lines == [SCHEME_LINE]
@@ -231,7 +230,7 @@ def test_location_that_is_too_long_is_told(tmp_path: Path) -> None:
 
 
 def test_refused_location_is_not_listed_as_it_was(tmp_path: Path) -> None:
-    """A server that says no is not away."""
+    """After a refusal, no cached devices are listed."""
     with ScriptedServer(lambda _: Answer("Error: unknown location")) as server:
         DeviceCache(tmp_path).keep(Place(server.name, "Acme", "Paris"), json.loads(PARIS))
         lines, told = _list(tmp_path, server.name)
@@ -240,7 +239,7 @@ def test_refused_location_is_not_listed_as_it_was(tmp_path: Path) -> None:
 
 
 def test_all_locations_of_a_server_share_its_connections(tmp_path: Path) -> None:
-    """Fifty locations, each asked once."""
+    """Fifty locations are asked once each."""
     names = tuple(f"P{number}" for number in range(50))
     with ScriptedServer(lambda _: Answer(PARIS)) as server:
         told: list[str] = []
@@ -254,7 +253,7 @@ def test_all_locations_of_a_server_share_its_connections(tmp_path: Path) -> None
 
 
 def test_location_that_is_listed_twice_is_asked_once(tmp_path: Path) -> None:
-    """And its second answer is not waited for."""
+    """A location that is listed twice is asked once."""
     with ScriptedServer(lambda _: Answer(PARIS)) as server:
         servers = [_server(server.name, "Acme", "Paris", "Lyon", "Paris", "Lyon")]
         told: list[str] = []
@@ -264,8 +263,8 @@ def test_location_that_is_listed_twice_is_asked_once(tmp_path: Path) -> None:
     assert told == []
 
 
-def test_cache_holds_no_secret_and_everybody_reads_it(tmp_path: Path) -> None:
-    """A location's password, and whatever else nobody needs, stays out."""
+def test_cache_has_no_secret_and_every_user_reads_it(tmp_path: Path) -> None:
+    """The cache is readable by every user, and has no passwords."""
     answer = json.loads(PARIS) | {"Password": "pa55", "Email": "e", "Printers": ["L\tn/a"]}
     answer["Devices"]["L1"] |= {"Secret": "s3", "Target": "curl -u me:s3 http://archive"}
     answer["Devices"]["L2"] = {"Target": "L"}
@@ -282,7 +281,7 @@ def test_cache_holds_no_secret_and_everybody_reads_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"place":1}', '{"place":["h","Acme","Paris"]}'])
 def test_damaged_cache_is_no_cache(tmp_path: Path, text: str) -> None:
-    """Whatever is in a file, it costs nothing but what it was for."""
+    """A damaged cache counts as empty."""
     cache = DeviceCache(tmp_path)
     place = Place("h", "Acme", "Paris")
     cache.keep(place, json.loads(PARIS))
@@ -301,7 +300,7 @@ def _list(folder: Path, name: str) -> tuple[list[str], list[str]]:
 
 
 def test_what_is_configured_no_more_is_forgotten(tmp_path: Path) -> None:
-    """A server that left servers.d leaves the list of drivers; one that is away stays in it."""
+    """Drivers of a server that left servers.d go; drivers of a server that is away stay."""
     cache = DeviceCache(tmp_path)
     gone, away = Place("h:1", "Acme", "Paris"), Place("127.0.0.1:9", "Acme", "Paris")
     for place in (gone, away):

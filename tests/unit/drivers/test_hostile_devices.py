@@ -1,7 +1,6 @@
-"""Whatever a location says of its devices: lines for CUPS and PPDs stay well formed.
+"""Hostile data about devices: lines for CUPS and PPDs stay well formed.
 
-The grammars are those of the programs that read them (CUPS 2.4): cups-deviced.c, cups-driverd.cxx
-and ppd.c, with the sizes of their buffers.
+The grammars and buffer sizes are those of CUPS 2.4: cups-deviced.c, cups-driverd.cxx and ppd.c.
 """
 
 from __future__ import annotations
@@ -135,7 +134,7 @@ def _check_ppd(text: str) -> None:
 @many
 @given(locations)
 def test_lines_and_drivers_are_well_formed(answer: object) -> None:
-    """Any JSON in any field."""
+    """Lines and drivers are well formed for any JSON in any field."""
     wired, found = kept(answer)
     _check_devices(list(devices(PLACE, wired)))
     _check_drivers(found)
@@ -145,7 +144,7 @@ def test_lines_and_drivers_are_well_formed(answer: object) -> None:
 
 @pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
 def test_each_nasty_text_everywhere(text: str) -> None:
-    """As the name of a device, of its location, a tray, a paper, and all that it does unasked."""
+    """A nasty text may be the name of a device, location, tray or paper, or a default."""
     wired, found = kept(nasty_answer(text))
     _check_devices(list(devices(PLACE, wired)))
     _check_drivers(found)
@@ -154,13 +153,13 @@ def test_each_nasty_text_everywhere(text: str) -> None:
 
 
 def test_many_of_everything() -> None:
-    """2,000 papers, 2,000 trays: a driver that loads, with as many as a dialog can show."""
+    """With 2,000 papers and trays, the driver loads, and has as many as a dialog can show."""
     _, (found,) = kept(many_of_everything())
     _check_ppd(found.ppd())
 
 
 def test_10_000_devices() -> None:
-    """With one name: each is there, none is another's beginning."""
+    """10,000 devices of one name are all listed, and no name is the beginning of another."""
     answer = {"Devices": {f"D{n}": {"Name": "Laser"} for n in range(10_000)}}
     wired, found = kept(answer)
     _check_devices(list(devices(PLACE, wired)))
@@ -175,7 +174,7 @@ def test_10_000_devices() -> None:
 def test_devices_of_two_places_are_never_called_the_same(
     answer: dict[str, Any], server: str, company: str
 ) -> None:
-    """Two servers may say the very same, word for word."""
+    """Equal answers of two servers give devices with different names."""
     wired = json.loads(json.dumps(answer))
     both = [*drivers(PLACE, wired), *drivers(Place(server, company, "Paris"), wired)]
     _check_drivers(both)
@@ -193,14 +192,14 @@ def test_devices_of_two_places_are_never_called_the_same(
     ],
 )
 def test_names_that_are_the_same_in_ascii(names: tuple[str, str]) -> None:
-    """Of one length in Japanese; the same up to the place where names are cut; but for accents,
-    spaces or case."""
+    """Names that become equal in ASCII (Japanese, long names, accents, spaces, case) give different
+    devices."""
     answer = {"Devices": {f"D{n}": {"Name": name} for n, name in enumerate(names)}}
     _check_drivers(list(drivers(PLACE, answer)))
 
 
 def test_what_no_letter_is_left_of_is_called_by_its_id() -> None:
-    """A driver is to be told from others by reading, as far as can be."""
+    """A name without ASCII letters is replaced by the device's id."""
     place = Place("h.test", "Acme", "Osaka")
     (one,) = drivers(place, {"Name": "大阪", "Devices": {"Front": {"Name": "受付の複合機"}}})
     assert '"Cirrus Front at Osaka [' in one.line
@@ -217,20 +216,20 @@ def test_what_no_letter_is_left_of_is_called_by_its_id() -> None:
     ],
 )
 def test_what_ascii_does_not_have_leaves_no_marks(name: str, words: str) -> None:
-    """A row of hyphens is no name to choose a driver by."""
+    """Characters outside ASCII leave no hyphens in a driver's name."""
     (one,) = drivers(PLACE, {"Devices": {"端末": {"Name": name}}})
     assert f'"Cirrus {words} at Paris [' in one.line
 
 
 def test_a_long_name_leaves_room_for_its_place() -> None:
-    """The text that a dialog shows is cut in IPP; two places must not look the same for it."""
+    """IPP shortens texts, but the place of a device stays visible."""
     (one,) = devices(PLACE, {"Name": "Paris", "Devices": {"A": {"Name": "é" * 200}}})
     assert one.info.endswith("é at Paris")
     assert len(one.info.encode()) <= 127
 
 
 def test_no_model_is_the_beginning_of_another() -> None:
-    """CUPS would propose the longer one's driver; a name can be made to look like a model."""
+    """A name that looks like another device's model does not get that device's driver."""
     _, (first,) = kept({"Name": "Paris", "Devices": {"A": {"Name": "Laser"}}})
     for end in ("", " x", "0", " at Paris"):
         answer = {"Name": "Paris", "Devices": {"B": {"Name": first.model + end}}}
@@ -239,7 +238,7 @@ def test_no_model_is_the_beginning_of_another() -> None:
 
 
 def test_names_that_differ_by_case_are_two_devices() -> None:
-    """cups-deviced compares texts and URIs without regard to case."""
+    """Names that differ only by case are two devices, although cups-deviced ignores case."""
     answer = {"Devices": {"laser": {"Name": "L"}, "LASER": {"Name": "l"}, "other": {}}}
     infos = {one.uri: one.info.lower() for one in devices(PLACE, answer)}
     assert len(set(infos.values())) == 3
@@ -250,7 +249,7 @@ def test_names_that_differ_by_case_are_two_devices() -> None:
     "tray", ["Ручная подача бумаги (конверты)", "T" * 60, '手差しトレイ用紙"50%', "auto"]
 )
 def test_tray_comes_back_by_way_of_the_queue(tmp_path: Path, tray: str) -> None:
-    """Its keyword is too long for a PPD, or another's but for case; the PPD says what is meant."""
+    """A tray whose keyword is too long or ambiguous is still found by its name."""
     line = f"P\td\tTray 1;TRAY 1;{tray}\t1\t1\t1\tA4"
     one = {"Target": "P", "DefaultProps": {"tray": tray}}
     _, (found,) = kept({"Printers": [line], "Devices": {"D": one}})
@@ -266,7 +265,7 @@ def test_tray_comes_back_by_way_of_the_queue(tmp_path: Path, tray: str) -> None:
 
 @pytest.mark.parametrize("start", PAPERS)
 def test_paper_comes_back_by_way_of_the_queue(tmp_path: Path, start: str) -> None:
-    """However long its name is in bytes: a line of a PPD has no more than 255."""
+    """A paper's name comes back whole, although a line of a PPD has at most 255 bytes."""
     word = f"{start} 50 x 80 mm".strip()
     _, (found,) = kept(long_paper_answer(word))
     _check_ppd(found.ppd())
@@ -294,7 +293,7 @@ DAMAGES = dict(_damages())
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_file_costs_nothing_but_itself(tmp_path: Path, damage: str) -> None:
-    """The other location's devices are there, and a good answer replaces what was damaged."""
+    """A damaged file affects only its own location, and the next good answer replaces it."""
     cache, damaged = DeviceCache(tmp_path), Place("h", "Acme", "Lyon")
     cache.keep(damaged, {})
     (file,) = tmp_path.iterdir()
@@ -305,7 +304,7 @@ def test_damaged_file_costs_nothing_but_itself(tmp_path: Path, damage: str) -> N
 
 
 def test_folder_or_a_file_for_others_in_a_files_place(tmp_path: Path) -> None:
-    """It is not read, and not written."""
+    """A folder or foreign file in a cache file's place is neither read nor written."""
     cache, damaged = DeviceCache(tmp_path), Place("h", "Acme", "Lyon")
     cache.keep(damaged, {})
     (file,) = tmp_path.iterdir()
@@ -325,7 +324,7 @@ def _is_alone(cache: DeviceCache, damaged: Place) -> None:
 
 
 def test_answer_that_is_nested_too_deeply_is_notkept(tmp_path: Path) -> None:
-    """It is as little of a problem as a disk that is full."""
+    """An answer that is nested too deeply is not cached, as with a full disk."""
     answer: dict[str, Any] = {"Devices": {}}
     for _ in range(100_000):
         answer = {"Name": answer}

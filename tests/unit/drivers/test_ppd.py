@@ -1,4 +1,4 @@
-"""Generated PPDs: what a device offers, and names come back."""
+"""Generated PPDs: options of a device, and names that come back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLACE = Place("h:1", "Acme", "Paris")
 
 @pytest.mark.parametrize("value", [None, 5, "x", [], {}, [None, 5, {}], {"a": []}])
 def test_wrong_types_are_unknown(value: object) -> None:
-    """Missing or odd fields: all is offered."""
+    """With missing or odd fields, everything is offered."""
     answer = {"Name": value, "Printers": value, "Devices": {"L": {"Name": value}}}
     answer["Devices"]["L"] |= {"Target": value, "DefaultProps": value}  # type: ignore[index]
     (found,) = devices(PLACE, answer)
@@ -29,7 +29,7 @@ def test_wrong_types_are_unknown(value: object) -> None:
 
 
 def test_what_a_device_can_not_do_is_not_offered() -> None:
-    """A monochrome device without duplex unit."""
+    """A monochrome device without a duplex unit offers neither colour nor duplex."""
     text = driver_of(MONO).ppd()
     assert "*OpenUI *Duplex" not in text
     assert "*ColorModel RGB" not in text
@@ -37,7 +37,7 @@ def test_what_a_device_can_not_do_is_not_offered() -> None:
 
 
 def test_defaults_of_the_device_are_shown() -> None:
-    """What the device does unasked is what the dialog shows as chosen."""
+    """The device's defaults are the choices that a dialog shows."""
     props = {"duplex": "2", "color": "1", "tray": "Bac manuel (é)", "size": "Legal"}
     text = driver_of(WINDOWS, DefaultProps=props).ppd()
     assert "*DefaultDuplex: DuplexNoTumble" in text
@@ -55,14 +55,14 @@ def test_defaults_of_the_device_are_shown() -> None:
     ],
 )  # fmt: skip
 def test_language(formats: list[str], command: str) -> None:
-    """The best that a device takes."""
+    """A driver uses the best language that the device accepts."""
     driver = driver_of(WINDOWS + ",Envelope #10", Formats=formats)
     assert f"CMD:{command};" in driver.device_line
     assert f"CMD:{command};" in driver.line
 
 
 def test_device_that_takes_what_no_filter_makes() -> None:
-    """Listed, and without a driver: one would produce what the device can not read."""
+    """A device that accepts no format of CUPS's filters is listed without a driver."""
     place = Place("h:1", "Acme", "Paris")
     answer = {"Devices": {"L": {"Formats": ["zpl"]}}}
     (found,) = devices(place, answer)
@@ -71,7 +71,7 @@ def test_device_that_takes_what_no_filter_makes() -> None:
 
 
 def test_envelopes_are_not_turned_over() -> None:
-    """CUPS is told which choices exclude each other."""
+    """Envelopes and duplex exclude each other."""
     text = driver_of(WINDOWS + ",Envelope #10").ppd()
     assert "*UIConstraints: *PageSize Env10 *Duplex DuplexTumble" in text
     assert "*PageSize A4 *Duplex" not in text
@@ -81,12 +81,12 @@ def test_envelopes_are_not_turned_over() -> None:
     ("papers", "default"), [("A3,A4,Letter", "A4"), ("Legal,Letter", "Letter"), ("A6,A5", "A6")]
 )
 def test_default_paper(papers: str, default: str) -> None:
-    """What most people have in the tray, where nobody says which it is."""
+    """Without a default of the device, the default is A4 or Letter."""
     assert f"*DefaultPageSize: {default}\n" in driver_of(f"HP\td\t\t1\t1\t1\t{papers}").ppd()
 
 
 def test_papers_keep_the_name_that_the_location_has_for_them() -> None:
-    """The dialog has the standard name, the device gets its own."""
+    """The dialog shows the standard name, and the device gets its own."""
     text = driver_of("HP\td\t\t1\t1\t1\tA4,Envelope #10,Label 50 x 80 mm").ppd()
     assert '*cirrusPaper Env10: "Envelope #10"' in text
     assert '*cirrusPaper w142h227: "Label 50 x 80 mm"' in text
@@ -109,12 +109,12 @@ def test_papers_keep_the_name_that_the_location_has_for_them() -> None:
     ],
 )
 def test_papers_are_shown_by_names_for_people(papers: str, language: str, shown: str) -> None:
-    """In their language, or in the location's words; points are no name to choose a label by."""
+    """Papers have names in the user's language or the location's words, never sizes in points."""
     assert f"\n*{shown}: " in driver_of(f"HP\td\t\t1\t1\t1\t{papers}").ppd()
 
 
 def test_trays_that_ascii_has_no_letters_for_are_shown_by_their_keyword() -> None:
-    """In English; a row of hyphens is no name."""
+    """A tray without ASCII letters is shown by its keyword in English."""
     text = driver_of("HP\td\t手差し;給紙 1;Upper\t1\t1\t1\tA4").ppd()
     assert '*InputSlot Tray-1/Tray-1: ""' in text
     assert '*InputSlot Tray-2/Tray-2: ""' in text
@@ -130,13 +130,13 @@ def test_trays_that_ascii_has_no_letters_for_are_shown_by_their_keyword() -> Non
     ],
 )  # fmt: skip
 def test_who_makes_the_copies(line: str, formats: list[str], manual: bool) -> None:
-    """The device, unless it can not collate, or a filter would forget them."""
+    """The device makes the copies, unless it cannot collate or a filter loses their number."""
     assert f"*cupsManualCopies: {manual}\n" in driver_of(line, Formats=formats).ppd()
 
 
 @given(st.text(min_size=1))
 def test_names_of_papers_come_back(text: str) -> None:
-    """From any name to what can stand between quotes, and back."""
+    """Any name survives quoting and unquoting."""
     text = text.encode("utf-8", "replace").decode()
     assert '"' not in quoted(text)
     assert unquote(quoted(text)) == text
@@ -144,7 +144,7 @@ def test_names_of_papers_come_back(text: str) -> None:
 
 @pytest.mark.parametrize("size", ["US Letter", "letter", "na_letter_8.5x11in", "Letter"])
 def test_default_paper_of_the_device_by_any_name(size: str) -> None:
-    """Whoever has set it need not have used the location's word."""
+    """The device's default paper may have any of its names."""
     text = driver_of(WINDOWS, DefaultProps={"size": size}).ppd()
     assert "*DefaultPageSize: Letter\n" in text
 
@@ -159,6 +159,6 @@ def test_default_paper_of_the_device_by_any_name(size: str) -> None:
     ],
 )
 def test_trays_have_keywords_that_ipp_can_have(trays: str, keywords: list[str]) -> None:
-    """Only letters, digits and hyphens; no two of which CUPS makes the same media-source."""
+    """Keywords have only letters, digits and hyphens, and no two give the same media-source."""
     text = driver_of(f"HP\td\t{trays}\t1\t1\t1\tA4").ppd()
     assert re.findall(r"(?m)^\*InputSlot ([^/]*)/", text) == ["Auto", *keywords]
