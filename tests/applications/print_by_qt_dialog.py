@@ -1,8 +1,7 @@
 """Print by Qt 5's own print dialog: QUEUE; run by the system's Python.
 
 QT_QPA_PLATFORM is offscreen. The script sets printer, copies, pages and both sides in the real
-dialog, and paper, tray and gray among the driver's options in the printer's properties. Then it
-clicks Print.
+dialog. It sets paper, tray and gray in the printer's properties, and clicks Print.
 """
 
 import sys

@@ -334,14 +334,14 @@ def test_drivers_by_name(queues: Queues) -> None:
         ("options = { finishings = 4 }", "no notice of finishings"),
     ],
 )
-def test_options_that_are_none(queues: Queues, lines: str, complaint: str) -> None:
+def test_unknown_options(queues: Queues, lines: str, complaint: str) -> None:
     """Unknown options of the driver or of CUPS are reported, although CUPS ignores them."""
     queues.declare(LASER + lines)
     (problem,) = queues.apply(status=1)["problems"]
     assert complaint in problem["message"]
 
 
-def test_devices_that_are_none(queues: Queues) -> None:
+def test_unknown_devices(queues: Queues) -> None:
     """Missing devices, equal names and patterns without a match are reported one by one.
 
     None of them keeps another queue from being made.

@@ -127,7 +127,7 @@ def test_discovery_takes_no_key_across_the_network(own_site: PrintSite) -> None:
         assert len(server.requests) == 1
 
 
-def test_fault_that_nobody_foresaw(own_site: PrintSite) -> None:
+def test_an_internal_error(own_site: PrintSite) -> None:
     """The job is held with a message, and the log has the traceback."""
     job = ("7", "ann", "t", "1", "job-uuid=urn:uuid:77")
     assert _run(own_site, *job, data=b"x").returncode == 0
@@ -198,7 +198,7 @@ def test_unreadable_file(site: PrintSite, tmp_path: Path) -> None:
     assert done.stderr.count(b"ERROR: ") == 1
 
 
-def test_journal_that_can_not_be_written(site: PrintSite, tmp_path: Path) -> None:
+def test_journal_that_cannot_be_written(site: PrintSite, tmp_path: Path) -> None:
     """Without a journal nothing is sent, because nothing could prevent a second print."""
     (tmp_path / "file").touch()
     title = f"no journal {os.getpid()}"

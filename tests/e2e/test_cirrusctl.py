@@ -300,7 +300,7 @@ def test_a_test_page_that_is_not_delivered(site: PrintSite, lyon: str) -> None:
     assert done.returncode == 5 and "CB-713" in done.stderr
 
 
-def test_a_journal_that_can_not_be_read(own_site: PrintSite) -> None:
+def test_a_journal_that_cannot_be_read(own_site: PrintSite) -> None:
     """The message names the path, and the exit status is an error."""
     own_site.state.mkdir()
     (own_site.state / "journal.db").write_text("no database at all" * 100)
@@ -360,7 +360,7 @@ def test_it_explains(site: PrintSite) -> None:
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_output_that_can_not_be_written(form: list[str]) -> None:
+def test_output_that_cannot_be_written(form: list[str]) -> None:
     """A full disk is one line and an error status."""
     command = [str(BACKEND.with_name("cirrusctl")), "explain", *form]
     with Path("/dev/full").open("w") as full:

@@ -116,7 +116,7 @@ def test_watch_a_job_arrive(
     assert complaints == []
 
 
-def test_what_is_no_news(page: Page, site: PrintSite, pdfs: dict[int, Path]) -> None:
+def test_unchanged_jobs_are_silent(page: Page, site: PrintSite, pdfs: dict[int, Path]) -> None:
     """A screen reader is not told again of unchanged jobs, except for the number of their pages.
 
     The number is known once the pictures exist.
@@ -236,7 +236,7 @@ def test_without_scripts(browser: Browser, site: PrintSite) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_for_everybody(
+def test_the_page_is_accessible(
     browser: Browser, site: PrintSite, pdfs: dict[int, Path], tmp_path: Path, scheme: str
 ) -> None:
     """axe-core finds no errors on any page, and nothing overflows, wide or on a phone."""

@@ -114,7 +114,7 @@ def test_all_is_well(healthy: PrintSite) -> None:
 
 
 def test_the_wire(own_site: PrintSite) -> None:
-    """`--server` tries one server, without a queue and without CUPS; nothing is printed unasked."""
+    """`--server` tries one server without queue and CUPS, and prints nothing unasked."""
     server = own_site.server
     own_site.cups.stop()
     done = own_site.cirrusctl("doctor", "--server", server, "--json")
@@ -138,7 +138,7 @@ def test_the_wire(own_site: PrintSite) -> None:
 def test_the_wire_of_nothing(
     site: PrintSite, words: tuple[str, ...], status: int, says: str
 ) -> None:
-    """What was typed wrongly is told, and nothing is tried."""
+    """A typing error is reported, and nothing is tried."""
     done = site.cirrusctl("doctor", *words)
     assert done.returncode == status and says in done.stderr
 
@@ -160,7 +160,7 @@ def test_backend_mode(site: PrintSite, mode: int, says: str) -> None:
     assert trouble(site, "backend", "ok")
 
 
-def test_backend_of_somebody(own_site: PrintSite) -> None:
+def test_backend_that_cannot_run(own_site: PrintSite) -> None:
     """A backend of another user, without its interpreter, or missing is reported."""
     path = program(own_site, "backend")
     shutil.chown(path, "lp")
@@ -260,7 +260,7 @@ def test_folder_that_others_can_write(site: PrintSite) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o755])
-def test_who_is_not_root(site: PrintSite, mode: int) -> None:
+def test_the_doctor_without_root_rights(site: PrintSite, mode: int) -> None:
     """A user without root's rights learns what is not checked, and gets no false findings."""
     (site.config / "servers.d").chmod(mode)
     try:
@@ -301,7 +301,7 @@ def test_server_does_not_run(healthy: PrintSite) -> None:
     healthy.cloud.come_back()
 
 
-def test_server_is_somebody_else(healthy: PrintSite) -> None:
+def test_something_else_answers(healthy: PrintSite) -> None:
     """A login page or a silent server is reported in limited time; other checks go on."""
     with ScriptedServer(lambda _: Answer("<html>", content_type="text/html")) as page:
         healthy.configure(server=page.name)

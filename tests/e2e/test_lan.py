@@ -98,7 +98,7 @@ def _announcing(name: str, texts: dict[bytes, bytes | None], port: int) -> Itera
         yield
 
 
-def test_anybodys_words(tmp_path: Path) -> None:
+def test_hostile_announcements(tmp_path: Path) -> None:
     """Names and texts of any bytes become one harmless line."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

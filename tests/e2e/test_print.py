@@ -317,7 +317,7 @@ def test_pass_through_prop(site: PrintSite) -> None:
     assert delivered["props"] == {"copies": "1", "note": "a b=c"}
 
 
-def test_a_prop_can_not_bring_another(site: PrintSite) -> None:
+def test_a_prop_cannot_add_another(site: PrintSite) -> None:
     """A value that contains a separator holds the job and names the option."""
     device = site.device()
     queue = site.queue(f"Paris:{device}", driver=False)

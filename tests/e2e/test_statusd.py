@@ -250,7 +250,7 @@ def test_nothing_is_written_when_nothing_changed(away: PrintSite) -> None:
         assert away.statusd_log().count("event=queue") == 1
 
 
-def test_a_location_that_can_not_print(away: PrintSite) -> None:
+def test_a_location_that_cannot_print(away: PrintSite) -> None:
     """The location's own message is at the queue, even after CUPS ended the job as accepted."""
     device = away.device("--type", "command", "--target", "false")
     queue = away.queue(f"Paris:{device}", driver=False, options=COMPLETE)
@@ -505,8 +505,8 @@ def test_stop_where_a_location_tells_of_an_error(away: PrintSite, wait_s: int) -
 
     Once enabled, the queue goes on, and the error is shown until it is over.
     """
-    mended = away.root / f"mended{wait_s}"
-    command = f"sh -c 'echo Paper jam >&2; test $0 = second -o -e {mended}' {{title}}"
+    fixed = away.root / f"fixed{wait_s}"
+    command = f"sh -c 'echo Paper jam >&2; test $0 = second -o -e {fixed}' {{title}}"
     device = away.device("--type", "command", "--target", command)
     queue = away.queue(
         f"Paris:{device}", driver=False, options=f"?waittimeout={wait_s}&onfailure=stop"
@@ -529,7 +529,7 @@ def test_stop_where_a_location_tells_of_an_error(away: PrintSite, wait_s: int) -
         assert away.cups.wait_job(second, "completed")["job-state"] == COMPLETED
         eventually(lambda: queue_says(away, queue, "cirrus-delivery-failed-warning"))
         assert away.cups.printer(queue)["printer-state"] == 3
-        mended.touch()
+        fixed.touch()
         away.cloud.cli("job", "retry", str(away.cloud.jobs()[0]["id"]))
         assert away.cups.wait_job(first)["job-state"] == COMPLETED
         eventually(lambda: not queue_says(away, queue, "cirrus-delivery-failed-warning"))

@@ -646,7 +646,7 @@ def test_moved_job(site: PrintSite) -> None:
     assert [document(job) for job in site.cloud_jobs(device, 1)] == [b"moved"]
 
 
-def test_job_uuid_of_somebody_else(site: PrintSite) -> None:
+def test_a_repeated_job_uuid(site: PrintSite) -> None:
     """A repeated job-uuid, which clients may choose, does not mix up documents."""
     device = site.device()
     queue = site.queue(f"Paris:{device}", driver=False)

@@ -185,7 +185,7 @@ def test_expired_by_a_wrong_clock(authority: Authority) -> None:
     assert "30 days ahead of" in findings["clock"].text
 
 
-def test_a_name_that_is_none() -> None:
+def test_a_name_that_does_not_resolve() -> None:
     """RFC 6761, 6.4: .invalid never resolves."""
     bad = found(way("print.invalid:443"))["DNS"]
     assert bad.code == "CB-411" and "print.invalid can not be looked up" in bad.text

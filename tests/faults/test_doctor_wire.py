@@ -1,6 +1,6 @@
 """`cirrusctl doctor --server`: every assumption holds against the embedded cloud.
 
-Behind a front that breaks one assumption, exactly that one is reported.
+If a front breaks one assumption, exactly that assumption is reported.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Break = Callable[[Request, Respond], Answer | RawBytes]
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudletServer]:
-    """An embedded cloud that is changed by test pages alone."""
+    """An embedded cloud that only test pages change."""
     server = CloudletServer()
     server.start(tmp_path_factory.mktemp("cloud") / "data")
     yield server
@@ -58,7 +58,7 @@ def installation(folder: Path, server: str, key: str, **entry: str) -> Installat
 
 
 def examine(where: Installation, name: str, submit_to: Target | None = TARGET) -> list[Finding]:
-    """What the doctor finds; all but good news has a next step."""
+    """The doctor's findings; all but good ones have a next step."""
     findings = examine_server(where, name, submit_to, page)
     assert all(each.fix for each in findings if each.severity is not Severity.OK)
     assert not any(".." in text for each in findings for text in (each.text, each.fix))
@@ -72,18 +72,18 @@ def broken(findings: list[Finding]) -> set[str]:
 
 
 def untried(findings: list[Finding]) -> str:
-    """What the doctor says of assumptions that it did not try."""
+    """The findings about assumptions that the doctor did not try."""
     return " ".join(each.text for each in findings if each.check == "untried")
 
 
 @dataclass
 class Front:
-    """What stands in front of the embedded cloud."""
+    """A server in front of the embedded cloud."""
 
     cloud: CloudletServer
 
     def respond(self, request: Request) -> Answer:
-        """What the embedded cloud itself responds."""
+        """The embedded cloud's own response."""
         line = http.client.HTTPConnection(HOST, self.cloud.port, timeout=30)
         is_form = "urlencoded" in request.headers.get("Content-Type", "")
         query = "" if is_form or not request.fields else f"?{urlencode(request.fields)}"
@@ -117,7 +117,7 @@ def version(request: Request, respond: Respond) -> Answer:
 
 
 def api_key(request: Request, respond: Respond) -> Answer:
-    """Want the key in a header of its own."""
+    """Require the key in a header of its own."""
     if "Authorization" in request.headers:
         return Answer("no X-Api-Key", 401)
     return respond(request)
@@ -158,7 +158,7 @@ def header(name: str, values: Iterator[str] | None = None) -> Break:
 
 
 def method(endpoint: str, wanted: str) -> Break:
-    """Accept one method alone."""
+    """Accept only one method."""
 
     def broken_by(request: Request, respond: Respond) -> Answer:
         if request.path == f"/api/{endpoint}" and request.method != wanted:
@@ -182,7 +182,7 @@ def text(endpoint: str, change: Callable[[str], str]) -> Break:
 
 
 def repeated_segment() -> Break:
-    """Refuse a segment at a place where there is one."""
+    """Refuse a segment at a position that has one."""
     seen: set[tuple[str, str]] = set()
 
     def broken_by(request: Request, respond: Respond) -> Answer:
@@ -212,7 +212,7 @@ def order_of_segments() -> Break:
 
 
 def parallel_segments() -> Break:
-    """Refuse a segment while there is another under way."""
+    """Refuse a segment while another is under way."""
     lock = threading.Lock()
 
     def broken_by(request: Request, respond: Respond) -> Answer:
@@ -230,7 +230,7 @@ def parallel_segments() -> Break:
 
 
 def repeated_submit() -> Break:
-    """Announce what is then not done: print again."""
+    """Announce repeated submits, but print again."""
 
     def broken_by(request: Request, respond: Respond) -> Answer:
         headers = {k: v for k, v in request.headers.items() if k != "Idempotency-Key"}
@@ -240,7 +240,7 @@ def repeated_submit() -> Break:
 
 
 def wrong_key(key: str) -> Break:
-    """Take any key for the right one."""
+    """Accept any key."""
 
     def broken_by(request: Request, respond: Respond) -> Answer:
         headers = {**request.headers, "Authorization": f"Bearer {key}"}
@@ -282,12 +282,12 @@ BREAKS: dict[str, tuple[Callable[[CloudletServer], Break], str]] = {
 
 
 def test_every_assumption_is_broken_once() -> None:
-    """Those that need no server that speaks HTTP have their own tests here."""
+    """Each assumption has a front, or a test of its own without HTTP."""
     assert BREAKS.keys() == ALL - {"connection", "TLS"}
 
 
 def test_the_embedded_cloud(tmp_path: Path) -> None:
-    """Over TLS, with test pages: every assumption holds, and each page is printed once."""
+    """Over TLS, with test pages, every assumption holds, and each page is printed once."""
     ca = trustme.CA()
     ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     tls = Tls(tmp_path / "server.pem", tmp_path / "server.key")
@@ -320,13 +320,13 @@ def test_nothing_is_printed_unasked(cloud: CloudletServer, tmp_path: Path) -> No
 
 
 def test_a_front_that_breaks_nothing(cloud: CloudletServer, tmp_path: Path) -> None:
-    """Without it the other tests would prove nothing."""
+    """Without such a front, the other tests would prove nothing."""
     assert not _broken_by(passes, cloud, tmp_path)
 
 
 @pytest.mark.parametrize("name", BREAKS)
 def test_one_broken_assumption(name: str, cloud: CloudletServer, tmp_path: Path) -> None:
-    """Exactly that one is reported, with what the server did."""
+    """Exactly that assumption is reported, with the server's reaction."""
     make, words = BREAKS[name]
     findings = _broken_by(make(cloud), cloud, tmp_path)
     assert set(findings) == {name}
@@ -334,7 +334,7 @@ def test_one_broken_assumption(name: str, cloud: CloudletServer, tmp_path: Path)
 
 
 def test_no_connection(tmp_path: Path) -> None:
-    """One finding, and all else was not tried for that reason."""
+    """One finding is the reason why all others were not tried."""
     with ScriptedServer(lambda _: Answer()) as gone:
         name = gone.name
     findings = examine(installation(tmp_path, name, "k", encryption="never"), name)
@@ -343,7 +343,7 @@ def test_no_connection(tmp_path: Path) -> None:
 
 
 def test_no_tls(tmp_path: Path) -> None:
-    """The port speaks plain HTTP."""
+    """A port with plain HTTP is reported."""
     with ScriptedServer(lambda _: Answer()) as plain:
         findings = examine(
             installation(tmp_path, plain.name, "k", encryption="required"), plain.name
@@ -353,7 +353,7 @@ def test_no_tls(tmp_path: Path) -> None:
 
 
 def test_the_password_of_a_location_is_not_shown(cloud: CloudletServer, tmp_path: Path) -> None:
-    """Whatever a response looks like that should be a location."""
+    """No response in place of a location reveals the password."""
 
     def wrapped(request: Request, respond: Respond) -> Answer:
         answer = respond(request)
@@ -366,7 +366,7 @@ def test_the_password_of_a_location_is_not_shown(cloud: CloudletServer, tmp_path
 
 
 def test_which_server_is_meant(tmp_path: Path) -> None:
-    """A server without an entry, and a submit that may be for several companies."""
+    """A server without an entry and a submit for several companies are errors."""
     where = installation(tmp_path, "print.example.com", "k")
     path = where.config / "servers.d" / "cloud.toml"
     path.write_text(path.read_text() + path.read_text().replace("ACME", "Rival"))
@@ -379,7 +379,7 @@ def test_which_server_is_meant(tmp_path: Path) -> None:
 
 
 def _broken_by(broken_by: Break, cloud: CloudletServer, tmp_path: Path) -> dict[str, Finding]:
-    """What does not hold behind a front, by name."""
+    """The names of the assumptions that do not hold behind a front."""
     front = Front(cloud)
     with ScriptedServer(lambda request: broken_by(request, front.respond)) as server:
         where = installation(tmp_path, server.name, cloud.key, encryption="never")

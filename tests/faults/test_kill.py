@@ -106,7 +106,7 @@ def test_at_any_moment(faulty: PrintSite, tmp_path: Path, seed: int) -> None:
     assert documents() == [path.read_bytes()]
 
 
-def test_again_and_again(faulty: PrintSite, tmp_path: Path) -> None:
+def test_every_run_is_killed(faulty: PrintSite, tmp_path: Path) -> None:
     """A job whose runs are all killed is held with a message; released, it prints."""
     site = faulty
     path = tmp_path / "raw"

@@ -47,9 +47,9 @@ class Tls(NamedTuple):
 class CloudletServer:
     """An embedded cloud: `start`, use `.url`, then `stop` or `kill`.
 
-    `restart` keeps the address. The first start makes a company `ACME` with a location `Office`, a
-    file device `Folder` and a key bound to the company (`.key`), unless the folder has a
-    cloudlet.toml.
+    `restart` keeps the address. Unless the folder has a cloudlet.toml, the first start makes a
+    company `ACME` with a location `Office` and a file device `Folder`. `.key` is bound to the
+    company.
     """
 
     def __init__(self, *, announce: bool = False) -> None:

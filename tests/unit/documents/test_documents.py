@@ -1,4 +1,4 @@
-"""What is written for people: short where it has to be, and its links lead somewhere."""
+"""Documents for people: their length and their links."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MANUALS = REPO / "installer" / "packages" / "man"
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPO)))
 def test_links(page: Path) -> None:
-    """Those to files of this repository have one there."""
+    """Links to files of this repository lead to existing files."""
     for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
         assert ":" in link or (page.parent / link).exists(), link
 
@@ -34,18 +34,18 @@ EXAMPLES = ("cirrusctl/commands/NAME.py",)
 
 @pytest.mark.parametrize("place", dict.fromkeys(re.findall(r"`([\w/-]+/[\w.-]+\.\w+)`", RECIPES)))
 def test_recipes_name_what_there_is(place: str) -> None:
-    """Each file of a recipe is there, in the repository or in the package."""
+    """Each file of a recipe exists, in the repository or in the package."""
     package = REPO / "backend" / "cirrus_bridge"
     assert place in EXAMPLES or (REPO / place).exists() or (package / place).exists()
 
 
 def test_the_readme_is_short() -> None:
-    """Two screens: what it is, how to begin, where to read on."""
+    """Two screens: purpose, start, and further reading."""
     assert len((REPO / "README.md").read_text().splitlines()) <= 110
 
 
 def test_every_manual_page_is_named() -> None:
-    """Who begins at the README finds all of them."""
+    """The README names all manual pages."""
     text = (REPO / "README.md").read_text()
     for page in MANUALS.glob("*.scd"):
         name, _, section = page.name.removesuffix(".scd").rpartition(".")
@@ -53,12 +53,12 @@ def test_every_manual_page_is_named() -> None:
 
 
 def test_every_option_of_the_uri_has_its_place() -> None:
-    """In cirrus(8)."""
+    """cirrus(8) describes every option."""
     text = (MANUALS / "cirrus.8.scd").read_text()
     assert {name for name in TABLE if f"*{name}=" not in text} == set()
 
 
 def test_every_key_of_queues_toml_has_its_place() -> None:
-    """In cirrus-bridge.toml(5)."""
+    """cirrus-bridge.toml(5) describes every key."""
     text = (MANUALS / "cirrus-bridge.toml.5.scd").read_text().partition("# QUEUES.TOML")[2]
     assert {name for name in ENTRY_NAMES if f"*{name}*" not in text} == set()

@@ -20,7 +20,7 @@ ROWS = [
 
 
 def test_every_assumption_has_its_row() -> None:
-    """In the same order, with the same source."""
+    """Rows have the doctor's order and sources."""
     assert [(name, source) for name, _, source, _ in ROWS] == [
         (str(each.name), each.source) for each in ASSUMPTIONS
     ]
@@ -31,13 +31,13 @@ PLACES = re.findall(r"`((?!tests/)[a-z_/]+/[a-z_]+\.py)`(?:: `(\w+)`)?", PAGE)
 
 @pytest.mark.parametrize("place", dict.fromkeys(PLACES), ids=" ".join)
 def test_every_place_exists(place: tuple[str, str]) -> None:
-    """A module of the package, and what the table names in it."""
+    """Each module exists in the package, and has the names of the table."""
     path, name = place
     assert re.search(rf"\b{name}\b", (PACKAGE / path).read_text())
 
 
 def test_names_and_needs() -> None:
-    """A name is given once, and an assumption needs only those that were tried before."""
+    """Names are unique, and an assumption needs only earlier ones."""
     names = [str(each.name) for each in ASSUMPTIONS]
     for number, each in enumerate(ASSUMPTIONS):
         assert names.count(str(each.name)) == 1

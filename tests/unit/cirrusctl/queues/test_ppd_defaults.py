@@ -53,7 +53,7 @@ def test_what_people_have_chosen_stays() -> None:
     assert defaults(with_defaults(without, present, {}, []))["PageSize"] == "A4"
 
 
-def test_a_drivers_own_default_is_nobodys_choice() -> None:
+def test_a_drivers_own_default_is_not_a_choice() -> None:
     """A new driver's default replaces the old driver's, because our drivers record theirs."""
     head = '*cirrusDefault Finish: "False"\n'
     new = OLD.replace("*DefaultFinish: False", "*DefaultFinish: True")
