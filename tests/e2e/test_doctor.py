@@ -392,7 +392,7 @@ def test_queues(healthy: PrintSite) -> None:
 
 
 def test_poller_does_not_run(own_site: PrintSite) -> None:
-    """Never started; and killed, which is seen at once."""
+    """A poller that never started or was killed is reported at once."""
     assert "systemctl enable --now cirrus-statusd" in trouble(own_site, "poller")["fix"]
     with own_site.start_statusd() as poller:
         eventually(own_site.poller)

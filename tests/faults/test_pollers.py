@@ -1,4 +1,4 @@
-"""Several cirrus-statusd for one journal, as processes: one works, and the next one takes over."""
+"""Several processes of cirrus-statusd for one journal: one works, and the next takes over."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIMIT_S = 60.0
 
 
 class Pollers:
-    """Pollers of a machine that has no CUPS and no server, and what each has said."""
+    """Pollers of a machine without CUPS and servers, and their logs."""
 
     def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
         self.folder = folder
@@ -44,12 +44,12 @@ class Pollers:
         return f"event={word}" in self._logs[poller.pid].read_text()
 
     def wait_for(self, poller: Program[str], word: str) -> str:
-        """Wait until the poller has said this; all that it has said."""
+        """Wait until the poller has logged an event; return its log."""
         eventually(lambda: self.said(poller, word))
         return self._logs[poller.pid].read_text()
 
     def is_alive(self) -> bool:
-        """What a backend finds."""
+        """Whether a backend sees a poller."""
         with Journal(self.state) as journal:
             return journal.poller_is_alive()
 
@@ -69,7 +69,7 @@ def pollers(tmp_path: Path) -> Iterator[Pollers]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_second_waits_for_the_end_of_the_first(pollers: Pollers, number: int) -> None:
-    """However that ends; one line says for whom it waits."""
+    """The second works after any end of the first; one line names the first."""
     first = pollers.start()
     pollers.wait_for(first, "started")
     second = pollers.start()
@@ -86,7 +86,7 @@ def test_the_second_waits_for_the_end_of_the_first(pollers: Pollers, number: int
 
 
 def test_a_restart(pollers: Pollers) -> None:
-    """The next one works at once, and does not speak of a poller that is gone."""
+    """The next poller works at once, and does not mention the ended one."""
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
         poller = pollers.start()
         assert "event=second" not in pollers.wait_for(poller, "started")
@@ -96,7 +96,7 @@ def test_a_restart(pollers: Pollers) -> None:
 
 
 def test_two_at_once(pollers: Pollers) -> None:
-    """One of them works, the other waits; then it is the other's turn."""
+    """One of the pollers works, and the other waits until the first has ended."""
     both = [pollers.start(), pollers.start()]
     eventually(lambda: any(pollers.said(poller, "started") for poller in both))
     first, second = sorted(both, key=lambda poller: not pollers.said(poller, "started"))
@@ -107,7 +107,7 @@ def test_two_at_once(pollers: Pollers) -> None:
 
 
 def test_one_that_waits_ends_at_once(pollers: Pollers) -> None:
-    """SIGTERM ends it, and it leaves the first alone."""
+    """SIGTERM ends the waiting poller, and the first works on."""
     first = pollers.start()
     pollers.wait_for(first, "started")
     second = pollers.start()
@@ -118,7 +118,7 @@ def test_one_that_waits_ends_at_once(pollers: Pollers) -> None:
 
 
 def test_one_round_beside_another_poller(pollers: Pollers) -> None:
-    """It ends at once with a line that names the other, and leaves all to that."""
+    """`--once` ends at once with a line that names the other poller."""
     first = pollers.start()
     pollers.wait_for(first, "started")
     once = pollers.start("--once")
@@ -129,7 +129,7 @@ def test_one_round_beside_another_poller(pollers: Pollers) -> None:
 
 
 def test_one_round_alone(pollers: Pollers) -> None:
-    """Then no poller is there."""
+    """After `--once` without another poller, no poller is left."""
     once = pollers.start("--once")
     assert once.wait(LIMIT_S) == 0
     pollers.wait_for(once, "ended")
@@ -137,7 +137,7 @@ def test_one_round_alone(pollers: Pollers) -> None:
 
 
 def test_a_lock_file_that_is_deleted(pollers: Pollers) -> None:
-    """The poller takes the lock of the new file; two never work at the same time."""
+    """The poller locks the new file; two pollers never work at the same time."""
     first = pollers.start()
     pollers.wait_for(first, "started")
     (pollers.state / "jobs.lock").unlink()
@@ -148,7 +148,7 @@ def test_a_lock_file_that_is_deleted(pollers: Pollers) -> None:
 
 
 def test_a_stopped_poller(pollers: Pollers) -> None:
-    """It keeps its lock: it may go on at any moment, and then speaks for all jobs."""
+    """A stopped poller keeps its lock, because it may resume and then speaks for all jobs."""
     first = pollers.start()
     pollers.wait_for(first, "started")
     first.send_signal(signal.SIGSTOP)

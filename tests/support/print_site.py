@@ -170,7 +170,7 @@ class PrintSite:
             )
 
     def poller(self) -> str:
-        """The name of the poller that runs; empty while none does."""
+        """The name of the running poller; empty if none runs."""
         try:
             locks = os.open(self.state / "jobs.lock", os.O_RDONLY)
         except FileNotFoundError:
@@ -275,7 +275,7 @@ class PrintSite:
         """Rows of the bridge's journal; none without a journal."""
         if not (self.state / "journal.db").exists():
             return []
-        # root would make files of SQLite that its owner cannot open for a moment
+        # root's SQLite would make files that the owner cannot open for a moment
         with (
             as_owner(str(self.state)),
             contextlib.closing(sqlite3.connect(self.state / "journal.db")) as db,

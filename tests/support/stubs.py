@@ -363,7 +363,7 @@ class PollerSite:
 def taken(
     journal: PollerJournal, watch_list: WatchedDocuments | None = None
 ) -> list[AcceptedDocument]:
-    """The documents that a poller takes which has those of `watch_list` already."""
+    """The new documents of a poller that has those of `watch_list` already."""
     followed = {each.document.key: each.document.hand_overs for each in watch_list or ()}
     handed_over = journal.handed_over().items()
     return journal.documents(
@@ -400,7 +400,10 @@ sys.stdin.read()
 
 @contextlib.contextmanager
 def locked_elsewhere(folder: Path, name: str, number: int) -> Iterator[None]:
-    """Another process has the lock of the job with this uuid and id in the journal in `folder`."""
+    """Hold the lock of the job with this uuid and id of the journal in `folder`.
+
+    Another process holds the lock.
+    """
     place = str(lock_place(name, number))
     command = [sys.executable, "-I", "-S", "-c", _LOCK, str(folder / "jobs.lock"), place]
     with Program[bytes](command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
