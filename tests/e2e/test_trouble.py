@@ -295,7 +295,7 @@ def test_lost_answer_of_a_submit(own_site: PrintSite, tmp_path: Path, size: int)
         job_id = site.cups.lp(queue, "-o", "raw", tmp_path / "raw")
         job = site.cups.wait_job(job_id, "held")
         assert proxy.lost == 1
-        assert "not known whether the cloud took it" in job["job-printer-state-message"]
+        assert "not known whether the cloud accepted it" in job["job-printer-state-message"]
         assert "(CB-421)" in job["job-printer-state-message"]
         assert len(site.wait_jobs(lambda jobs: bool(jobs))) == 1
         proxy.lose_answers_after = None

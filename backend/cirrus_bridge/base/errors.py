@@ -72,8 +72,8 @@ from cirrus_bridge.base.translation import changed, joined, tr
 
 LOOK_AND_DECIDE = tr("Look at the printer; then cancel this job, or release it to print (again).")
 _MAY_BE_PRINTED = tr(
-    "The document was sent and it is not known whether the cloud took it: it may be printed "
-    "already."
+    "The document was sent, and it is not known whether the cloud accepted it. The document may "
+    "be printed already."
 )
 
 
@@ -136,9 +136,9 @@ class UsageError(CirrusError):
     kind = Kind.CONFIGURATION
     disposition = Disposition.FAIL
     title = "called with wrong arguments"
-    advice = "call it by `cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]`"
+    advice = "run `cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]`"
     meaning = (
-        "Whoever runs the backend by hand sees this. CUPS itself always gives the right arguments."
+        "Only a run by hand ends with this error. CUPS itself always gives the right arguments."
     )
 
 
@@ -161,22 +161,22 @@ class BadQueueUri(QueueError):
 
 class BadConfiguration(QueueError):
     code = "CB-202"
-    title = "a configuration file can not be read, or makes no sense"
-    advice = "correct the file that is named, then `cupsenable`"
+    title = "a configuration file cannot be read, or contains a mistake"
+    advice = "correct the file that the message names, then `cupsenable`"
     meaning = (
-        "The message names the file, the table and the name in it. While one file of servers.d "
-        "is wrong, no queue prints, as all of them are read for each job. Nothing is lost: jobs "
-        "stay in their queues."
+        "The message names the file, the table and the setting. Each job reads all files of "
+        "servers.d, so no queue prints while one file is wrong. Nothing is lost: jobs stay in "
+        "their queues."
     )
 
 
 class ExposedKey(QueueError):
     code = "CB-203"
     title = "others can read a file that holds a key"
-    advice = "`chmod 600`, perhaps a new key, then `cupsenable`"
+    advice = "`chmod 600` the file, replace the key if others may have read it, then `cupsenable`"
     meaning = (
-        "Keys belong into files of mode 0600 that belong to root. Who could read the file may "
-        "know the key: ask the server's administrator for a new one."
+        "Keys belong in files that root owns and that have mode 0600. Anyone who could read the "
+        "file may know the key. Ask the server's administrator for a new key."
     )
 
 
@@ -202,7 +202,7 @@ class BadOption(DocumentError):
     title = "an option has a value that no prop can carry"
     advice = "print again with another value"
     meaning = (
-        "The job is held. The message names the option; line breaks and `;` can not be sent to "
+        "The job is held. The message names the option. Line breaks and `;` cannot be sent to "
         "the cloud."
     )
 
@@ -212,14 +212,14 @@ class EmptyDocument(DocumentError):
     title = "the document is empty"
     advice = "print it again; look for a failed filter in the error log"
     meaning = (
-        "The application or a filter of CUPS has made no data, so there is nothing to send. "
-        "`grep 'Job N]' /var/log/cups/error_log` shows what the filters said."
+        "The application or a filter of CUPS produced no data, so there is nothing to send. "
+        "`grep 'Job N]' /var/log/cups/error_log` shows the messages of the filters."
     )
 
 
 class UnreadableDocument(DocumentError):
     code = "CB-303"
-    title = "the spool file can not be read to its end"
+    title = "the spool file cannot be read to its end"
     advice = "release the job, or print again"
     meaning = "The disk of CUPS's spool is broken, or somebody has removed the job's file."
 
@@ -251,14 +251,14 @@ class Definitive(ApiError):
 class Refused(Definitive):
     code = "CB-401"
     kind = Kind.JOB
-    title = "the server refused the request, in its own words"
+    title = "the server refused the request; the message quotes the server"
     advice = (
-        "mend what it says (a location or device that it does not know: `lpadmin -v`), then "
+        "fix what the message reports (for an unknown location or device: `lpadmin -v`), then "
         "release the job"
     )
     meaning = (
-        "Often the location or device of the queue's URI is not there, or not active. `cirrusctl "
-        "devices` lists what the server has."
+        "Often the location or device in the queue's URI does not exist or is not active. "
+        "`cirrusctl devices` lists the devices of the server."
     )
 
 
@@ -344,8 +344,8 @@ class Unreachable(Retryable):
     title = "the server, or the proxy to the server, cannot be reached (retried until `contimeout`)"
     advice = "check the address, the port and the proxy"
     meaning = (
-        "The job waits at its place, and is tried again with growing pauses. `cirrusctl doctor` "
-        "looks at name, address, port and TLS one after the other."
+        "The job keeps its place in the queue and is retried with growing pauses. `cirrusctl "
+        "doctor` checks name, address, port and TLS in turn."
     )
 
 
@@ -363,9 +363,9 @@ class ServerFault(Retryable):
     """`retry_after_s` is from a `Retry-After` header (RFC 9110, 10.2.3), if there was one."""
 
     code = "CB-413"
-    title = "the server can not answer now (tried again until `contimeout`)"
+    title = "the server cannot answer now (retried until `contimeout`)"
     meaning = (
-        "The server said 429 or 5xx. Nothing is to be done here: the job is tried again by itself."
+        "The server answered 429 or 5xx. No action is needed: the job is retried automatically."
     )
 
     def __init__(
@@ -377,10 +377,10 @@ class ServerFault(Retryable):
 
 class ShortSegment(Retryable):
     code = "CB-414"
-    title = "the server stored another number of bytes (tried again until `contimeout`)"
+    title = "the server stored a different number of bytes (retried until `contimeout`)"
     meaning = (
-        "The segment is sent again by itself. If it happens again and again, something between "
-        "here and the server changes what is sent."
+        "The segment is sent again automatically. If this happens repeatedly, something between "
+        "this machine and the server changes the data."
     )
 
 
@@ -392,8 +392,9 @@ class SubmitUnanswered(ApiError):
     title = "a submit's answer was lost: the document may be printed"
     advice = "look at the printer; cancel the job, or release it to print (again)"
     meaning = (
-        "The API has no way to ask whether such a submit was taken, and the server does not know "
-        "Idempotency-Key. `onambiguous` in the queue's URI decides for all jobs."
+        "The API cannot tell whether such a submit was accepted, and the server does not "
+        "support Idempotency-Key. `onambiguous` in the queue's URI decides for all jobs of the "
+        "queue."
     )
 
     def __init__(self, message: str, *, detail: str = "") -> None:
@@ -418,8 +419,8 @@ class ServerAway(CirrusError):
     title = "`contimeout` is over"
     advice = "when the server is back, release the job"
     meaning = (
-        "The server could not be used for so many seconds, so the job is held instead of "
-        "blocking its queue."
+        "The server could not be used for `contimeout` seconds. The job is held, so it does not "
+        "block its queue."
     )
 
 
@@ -439,7 +440,7 @@ class TryOtherMember(CirrusError):
     kind = Kind.PASSING
     disposition = Disposition.FAIL
     title = "the server is away, and the job's class has other members"
-    meaning = "CUPS gives the job to another member of the class by itself."
+    meaning = "CUPS automatically gives the job to another member of the class."
 
 
 class SubmitDropped(CirrusError):
@@ -447,19 +448,19 @@ class SubmitDropped(CirrusError):
     kind = Kind.JOB
     disposition = Disposition.CANCEL
     title = "a submit's answer was lost on a queue with `onambiguous=drop`"
-    advice = "restart the job if its pages do not come out"
-    meaning = "The queue is set to give such jobs up rather than print one twice."
+    advice = "restart the job if nothing prints"
+    meaning = "The queue is set to drop such jobs, so that none is printed twice."
 
 
 class JournalError(CirrusError):
     code = "CB-501"
     kind = Kind.CONFIGURATION
     disposition = Disposition.HOLD
-    title = "the journal can not be written, so nothing is sent"
-    advice = "look at the disk, then release the job"
+    title = "the journal cannot be written, so nothing is sent"
+    advice = "check the disk, then release the job"
     meaning = (
-        "Without the journal a job could be printed twice. The message has the path and the "
-        "reason: a full disk, or a folder that belongs to somebody else."
+        "Without the journal, a job could be printed twice. The message names the path and the "
+        "reason, such as a full disk or a folder of another user."
     )
 
 
@@ -531,7 +532,7 @@ class Interrupted(CirrusError):
     disposition = Disposition.RUN_AGAIN
     title = "stopped by a signal before anything was submitted"
     meaning = (
-        "Nothing is to be done: CUPS runs the job again. It happens when a machine shuts down."
+        "No action is needed: CUPS runs the job again. This happens when a machine shuts down."
     )
 
 
@@ -545,8 +546,8 @@ class StartOver(CirrusError):
     code = "CB-602"
     kind = Kind.PASSING
     disposition = Disposition.RUN_AGAIN
-    title = "what an earlier run had uploaded can not be continued; it begins anew at once"
-    meaning = "Nothing is to be done. Servers forget uploads that were not submitted for a while."
+    title = "an earlier run's upload cannot be continued; the upload starts again at once"
+    meaning = "No action is needed. Servers delete uploads that are not submitted for a while."
 
 
 class UploadNeverEnds(CirrusError):
@@ -569,8 +570,10 @@ class KeepsBreaking(CirrusError):
     kind = Kind.JOB
     disposition = Disposition.HOLD
     title = "the backend was killed or crashed five times in a row while it worked on this document"
-    advice = "look for the reason (short of memory?), then release the job; it goes on where it was"
-    meaning = "The kernel ends programs when memory is short; `journalctl -k` tells of it."
+    advice = (
+        "find the cause (not enough memory?), then release the job; it resumes where it stopped"
+    )
+    meaning = "The kernel kills programs when memory runs out; `journalctl -k` shows this."
 
 
 class DeliveryEnded(CirrusError):
@@ -579,8 +582,8 @@ class DeliveryEnded(CirrusError):
     disposition = Disposition.CANCEL
     title = "the cloud ended the job without delivering it"
     meaning = (
-        "Somebody deleted the job at the cloud, or its recipient threw it away. Print again if "
-        "that was a mistake."
+        "Somebody deleted the job in the cloud, or the recipient discarded it. If that was a "
+        "mistake, print again."
     )
 
 
@@ -588,9 +591,9 @@ class DeliveryUnknown(CirrusError):
     code = "CB-702"
     kind = Kind.JOB
     disposition = Disposition.FAIL
-    title = "the server does not know the job any more, so nobody knows what became of it"
-    advice = "look at the printer; print again if it did not come out"
-    meaning = "Servers forget jobs after a while, or were set back to an older state."
+    title = "the server no longer has a record of the job, so its outcome is unknown"
+    advice = "look at the printer; print again if nothing was printed"
+    meaning = "Servers delete old jobs. The server may also have been restored from a backup."
 
 
 class StatusMismatch(CirrusError):
@@ -612,9 +615,9 @@ class CupsAway(CirrusError):
     code = "CB-711"
     kind = Kind.PASSING
     disposition = Disposition.RETRY_LATER
-    title = "the local CUPS does not answer; asked again"
-    advice = "see that cupsd runs"
-    meaning = "The poller goes on as soon as CUPS is back."
+    title = "the local CUPS does not answer (retried)"
+    advice = "check that cupsd is running"
+    meaning = "The poller continues as soon as CUPS answers again."
 
 
 class CupsRefused(CirrusError):
@@ -623,33 +626,35 @@ class CupsRefused(CirrusError):
     disposition = Disposition.HOLD
     title = "the local CUPS refuses a request"
     advice = (
-        "who asks has to be root, or of a group that SystemGroup in cups-files.conf names "
+        "the user must be root, or in a group that SystemGroup in cups-files.conf names "
         "(Debian: `lpadmin`, Fedora: `sys`)"
     )
     meaning = (
-        "Its policies must let them change jobs and queues over its socket. Which rights the "
-        "poller needs there is in cirrus-statusd(8)."
+        "CUPS's policies must let this user change jobs and queues over the socket. "
+        "cirrus-statusd(8) lists the rights that the poller needs."
     )
 
 
 class CupsGone(CupsRefused):
     code = "CB-713"
     kind = Kind.JOB
-    title = "the local CUPS has no such job or queue any more"
-    meaning = "It was removed meanwhile, and nothing is to be done; or its name was mistyped."
+    title = "the local CUPS no longer has this job or queue"
+    meaning = (
+        "If the job or queue was removed meanwhile, no action is needed. Otherwise, check the name."
+    )
 
 
 class CupsNotPossible(CupsRefused):
     code = "CB-714"
     kind = Kind.JOB
     title = "the job's state in CUPS does not allow the change"
-    meaning = "The job has ended meanwhile, and nothing is to be done."
+    meaning = "The job has ended meanwhile, so no action is needed."
 
 
 class InternalError(CirrusError):
     code = "CB-900"
     kind = Kind.JOB
     disposition = Disposition.HOLD
-    title = "a fault of Cirrus Bridge itself"
-    advice = "report it, with the error log"
-    meaning = "The error log has a traceback at this place. The job is held, and the queue goes on."
+    title = "internal error in Cirrus Bridge"
+    advice = "report the error, with the error log"
+    meaning = "The error log has a traceback. The job is held, and the queue continues."

@@ -209,7 +209,7 @@ def _server(entry: Table, files: KeyFiles) -> Server:
     if server.proxy is not None and not _is_proxy(server.proxy):
         raise entry.bad(tr("'proxy' is not of the form http://HOST:PORT"))
     if server.ca_file and not os.access(server.ca_file, os.R_OK):
-        raise entry.bad(tr("ca_file {file} can not be read", file=server.ca_file))
+        raise entry.bad(tr("ca_file {file} cannot be read", file=server.ca_file))
     if server.encryption not in (None, *ENCRYPTION):
         raise entry.bad(tr("'encryption' is one of {values}", values=", ".join(ENCRYPTION)))
     if server.encryption == "never" and not server.may_be_plain:
@@ -262,7 +262,7 @@ def _content(entry: Table, files: KeyFiles, file: str, what: str) -> str:
         why = [getattr(error, "strerror", None) or tr("it is no path")]
         if files.credentials is not None:
             why.append(tr("the service gets the files of servers.d alone"))
-        text = tr("{what} can not be read ({why})", what=what, why=joined("; ", why))
+        text = tr("{what} cannot be read ({why})", what=what, why=joined("; ", why))
         raise entry.bad(joined("; ", (text, NOT_SHOWN))) from None
     files.check_private(path)
     try:

@@ -187,11 +187,11 @@ def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> BadConfigurat
     reason = error.strerror if isinstance(error, OSError) else _NOT_UTF8
     if isinstance(error, PermissionError):
         text = tr(
-            "can not be read by user id {user}; CUPS runs the backend as root when its file "
-            "belongs to root and has mode 0700: {reason}",
+            "cannot be read by user id {user} ({reason}); CUPS runs the backend as root if the "
+            "backend's file belongs to root and has mode 0700",
             user=os.geteuid(),
             reason=reason,
         )
     else:
-        text = tr("can not be read: {reason}", reason=reason)
+        text = tr("cannot be read: {reason}", reason=reason)
     return bad(path, text)

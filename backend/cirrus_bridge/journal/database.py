@@ -204,8 +204,8 @@ class JournalDatabase:
             if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise JournalBusy(
                     tr(
-                        "The journal {path} is in use by another program. A job that is held for "
-                        "that continues by itself when the journal is free.",
+                        "The journal {path} is in use by another program. If a job is held for "
+                        "this reason, the job continues by itself when the journal is free.",
                         path=self._path,
                     ),
                     detail=str(error),
@@ -246,8 +246,8 @@ class JournalDatabase:
     def _broken(self, error: Exception) -> JournalError:
         return JournalError(
             tr(
-                "The journal {path} can not be used ({error}), and without it a job "
-                "could be printed twice.",
+                "The journal {path} cannot be used ({error}). Without the journal, a job could "
+                "be printed twice.",
                 path=self._path,
                 error=error,
             ),

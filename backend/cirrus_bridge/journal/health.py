@@ -114,7 +114,7 @@ def strangers_files(folder: Path) -> list[Path]:
 
 def _unreadable(folder: Path, error: OSError) -> JournalError:
     return JournalError(
-        tr("The journal in {path} can not be read ({error}).", path=folder, error=error.strerror)
+        tr("The journal in {path} cannot be read ({error}).", path=folder, error=error.strerror)
     )
 
 

@@ -110,7 +110,7 @@ def _documents(folder: Path, where: str, values: Sequence[object]) -> Past:
     except OSError as error:
         raise JournalError(
             tr(
-                "The journal in {path} can not be read ({error}).",
+                "The journal in {path} cannot be read ({error}).",
                 path=folder,
                 error=error.strerror,
             ),

@@ -62,14 +62,14 @@ def read_only(folder: Path, *, beside_poller: bool = False) -> Iterator[View]:
             raise _unreadable(path, error) from error
         raise JournalError(
             tr(
-                "The journal {path} can not be read within {seconds} s: it is too "
-                "large, or not what it should be.",
+                "The journal {path} cannot be read within {seconds} s. The journal is too large "
+                "or damaged.",
                 path=path,
                 seconds=format(LOOK_S, "g"),
             ),
             tr(
-                "Set smaller keep_days and keep_documents below [journal] in "
-                "bridge.toml, or put it aside."
+                "Lower keep_days and keep_documents below [journal] in bridge.toml, or move the "
+                "journal aside."
             ),
         ) from error
 
@@ -98,7 +98,8 @@ def _check_kind(path: Path) -> None:
         ):
             raise JournalError(
                 tr(
-                    "The journal {path} can not be read: {name} is no file, or too large a one.",
+                    "The journal {path} cannot be read: {name} is too large, or not a regular "
+                    "file.",
                     path=path,
                     name=name,
                 )
@@ -106,7 +107,7 @@ def _check_kind(path: Path) -> None:
 
 
 def _unreadable(path: Path, error: object) -> JournalError:
-    return JournalError(tr("The journal {path} can not be read ({error}).", path=path, error=error))
+    return JournalError(tr("The journal {path} cannot be read ({error}).", path=path, error=error))
 
 
 def _connected(name: str, *, uri: bool = False) -> contextlib.closing[View]:
