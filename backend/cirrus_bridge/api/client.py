@@ -197,7 +197,7 @@ class CloudApi:
             proxy=proxies.name(self._server.proxy) if self._server.proxy else "",
             sets_up=self._sets_up,
         )
-        from cirrus_bridge.api.session import answer_within
+        from cirrus_bridge.api.deadline import answer_within
 
         try:
             with (

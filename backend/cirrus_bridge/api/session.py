@@ -1,127 +1,31 @@
-"""An HTTP session that ignores the environment and limits the time of a whole answer.
+"""An HTTP session that ignores the environment, and whose answers have a deadline.
 
-requests and urllib3 limit only the time between two bytes. A server that sends a byte now and then,
-or endless `100 Continue`, would block a job and its queue. So a connection is shut if its answer is
-not complete in time. This module is imported late, because requests takes 100 ms.
+Requests are made inside `deadline.answer_within`. This module is imported late, because requests
+takes 100 ms.
 """
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import os
-import socket
 import ssl
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import requests
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager, ProxyManager
 from urllib3.response import HTTPResponse
 
 from cirrus_bridge.api import proxy as proxies
-from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.api.deadline import current_deadline
 from cirrus_bridge.base.errors import BadConfiguration
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.servers import Server
 
 USER_AGENT = "cirrus-bridge"
 MOST_CONNECTIONS = 32  # kept open; `[upload] connections` allows no more
-
-
-class _Watchman:
-    """Shuts connections with late answers. One thread serves all, because the memory of an ended
-    thread is not returned."""
-
-    def __init__(self) -> None:
-        self._due_s: dict[_Answer, float] = {}
-        self._first = threading.Condition()
-        self._thread: threading.Thread | None = None
-
-    def watch(self, answer: _Answer, limit_s: float) -> None:
-        """Shut the connection of `answer` after `limit_s` seconds, unless forgotten before."""
-        with self._first:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, daemon=True)
-                self._thread.start()
-            self._due_s[answer] = _clock.monotonic_s() + limit_s
-            self._first.notify()
-
-    def forget(self, answer: _Answer) -> None:
-        """Stop watching a complete or failed answer."""
-        with self._first:
-            self._due_s.pop(answer, None)
-
-    def _run(self) -> None:
-        with self._first:
-            while True:
-                next_s = min(self._due_s.values(), default=None)
-                now_s = _clock.monotonic_s()
-                if next_s is None or next_s > now_s:
-                    self._first.wait(None if next_s is None else next_s - now_s)
-                    continue
-                for answer in [a for a, due_s in self._due_s.items() if due_s <= now_s]:
-                    del self._due_s[answer]
-                    answer.shut()
-
-
-class _Answer:
-    """The answer to one request, with its time limit."""
-
-    def __init__(self, limit_s: float) -> None:
-        self._limit_s = limit_s
-        self._connected: socket.socket | None = None
-        self.is_late = False
-
-    def begin(self, connection: HTTPConnection) -> None:
-        """Start the time limit, after the request was sent."""
-        self._connected = connection.sock
-        _watchman.watch(self, self._limit_s)
-
-    def end(self) -> None:
-        """Stop the time limit."""
-        _watchman.forget(self)
-
-    def shut(self) -> None:
-        """Shut the connection of a late answer."""
-        self.is_late = True
-        if self._connected is not None:
-            with contextlib.suppress(OSError):
-                # the reading thread alone may call an SSLSocket's own shutdown
-                socket.socket.shutdown(self._connected, socket.SHUT_RDWR)
-
-
-_clock = Clock()
-_watchman = _Watchman()
-_of_this_thread = threading.local()
-
-
-@contextlib.contextmanager
-def answer_within(limit_s: float) -> Iterator[None]:
-    """Limit the time for the answer to the one request that this thread makes inside the context.
-
-    Args:
-        limit_s: seconds, from the end of the request.
-
-    Raises:
-        TimeoutError: the answer is not complete in time.
-    """
-    answer = _of_this_thread.answer = _Answer(limit_s)
-    try:
-        yield
-    except (OSError, HTTPError) as error:
-        if answer.is_late:
-            raise TimeoutError("timed out") from error
-        raise
-    finally:
-        answer.end()
-    if answer.is_late:
-        raise TimeoutError("timed out")
 
 
 class _FinalAnswer(http.client.HTTPResponse):
@@ -141,7 +45,7 @@ class _Plain(HTTPConnection):
     response_class = _FinalAnswer
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as in urllib3
-        _of_this_thread.answer.begin(self)
+        current_deadline().begin(self)
         return super().getresponse()
 
 
@@ -156,12 +60,12 @@ class _Encrypted(HTTPSConnection):
             raise BrokenPipeError(*error.args) from error
 
     def _tunnel(self) -> None:
-        _of_this_thread.answer.begin(self)
+        current_deadline().begin(self)
         super()._tunnel()
-        _of_this_thread.answer.end()
+        current_deadline().end()
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as in urllib3
-        _of_this_thread.answer.begin(self)
+        current_deadline().begin(self)
         return super().getresponse()
 
 
