@@ -135,7 +135,7 @@ class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
                 if self._state(key) is State.HELD:
                     self._move(key, Event.LEAVE, now_s)
 
-    def print_anew(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
+    def reprint(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
         """The next run of the backend is to submit these documents once more, unless a backend has
         taken them back meanwhile."""
         with self._transaction():

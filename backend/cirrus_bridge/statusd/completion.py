@@ -183,7 +183,7 @@ class JobCompletion:
                 self.tell(of_document("not-reprinted", _WHY_NOT, document, level=WARNING))
             else:
                 keys = [each.document.key for each in again]
-                self.journal.print_anew(keys, now_s=self.clock.wall_s())
+                self.journal.reprint(keys, now_s=self.clock.wall_s())
                 self.tell(of_document("reprinted", _told(failed), document, level=NOTICE))
 
     def _end_without_job(self, documents: Sequence[WatchedDocument], job: CupsJob | None) -> None:

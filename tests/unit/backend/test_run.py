@@ -346,7 +346,7 @@ def test_a_reprint(site: Site) -> None:
     """A reprint sends the document again and does not count as a killed run."""
     site.print()
     with PollerJournal(site.folder / "state") as journal:
-        journal.print_anew([site.key], now_s=site.clock.wall_s())
+        journal.reprint([site.key], now_s=site.clock.wall_s())
     (entry,) = site.journal.entries("urn:uuid:1", 1)
     assert (entry.state, entry.open_runs, entry.reprints) == (State.REPRINT, 0, 1)
     assert site.print() == HELD

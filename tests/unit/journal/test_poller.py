@@ -177,13 +177,13 @@ def test_orphans_are_quiet_and_nobodys(tmp_path: Path, journal: PollerJournal) -
     assert journal.orphans() == []
 
 
-def test_printing_anew_is_another_submit(tmp_path: Path, journal: PollerJournal) -> None:
+def test_a_reprint_is_another_submit(tmp_path: Path, journal: PollerJournal) -> None:
     """The next run finds a document to be submitted, of which the server has no segment."""
     _accepted(tmp_path, 1)
     with Journal(tmp_path) as backend:
         backend.uploading(_key(), "f1", "", now_s=11)
         backend.confirmed(_key(), position=0, length=9, sha256="a", now_s=11)
-    journal.print_anew([_key()], now_s=20)
+    journal.reprint([_key()], now_s=20)
     with Journal(tmp_path) as backend:
         backend.uploading(_key(), "f2", "", now_s=21)
         (entry,) = backend.entries(_key().job_uuid, 1)
@@ -192,15 +192,13 @@ def test_printing_anew_is_another_submit(tmp_path: Path, journal: PollerJournal)
         assert backend.documents_of(_key()) == []
 
 
-def test_nothing_is_printed_anew_behind_anothers_back(
-    tmp_path: Path, journal: PollerJournal
-) -> None:
+def test_a_late_poller_does_not_reprint(tmp_path: Path, journal: PollerJournal) -> None:
     """A poller that is late does not reset what is printed anew already, nor what a backend
     follows."""
     _accepted(tmp_path, 1)
     _accepted(tmp_path, 2, handover="")
     for _ in range(2):
-        journal.print_anew([_key(1), _key(2)], now_s=20)
+        journal.reprint([_key(1), _key(2)], now_s=20)
     with Journal(tmp_path) as backend:
         (first,) = backend.entries(_key(1).job_uuid, 1)
         (second,) = backend.entries(_key(2).job_uuid, 2)

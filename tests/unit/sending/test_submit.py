@@ -270,7 +270,7 @@ def test_a_reprint_is_another_submit(site: Site) -> None:
     site.run()
     site.journal.hand_over([site.key], "hold", URI, now_s=site.clock.wall_s())
     with PollerJournal(site.folder) as journal:
-        journal.print_anew([site.key], now_s=site.clock.wall_s())
+        journal.reprint([site.key], now_s=site.clock.wall_s())
     site.run()
     first, second = site.keys
     assert second not in ("", first)
@@ -281,7 +281,7 @@ def test_a_reprint_is_another_upload(site: Site) -> None:
     site.run(LARGE)
     site.journal.hand_over([site.key], "hold", URI, now_s=site.clock.wall_s())
     with PollerJournal(site.folder) as journal:
-        journal.print_anew([site.key], now_s=site.clock.wall_s())
+        journal.reprint([site.key], now_s=site.clock.wall_s())
     site.api.script("put_segment", None, *[away] * 40)
     with pytest.raises(ServerAway):
         site.run(LARGE, contimeout_s=60)

@@ -45,7 +45,7 @@ class Site(PollerSite):
         if state in (State.REPRINT, State.HELD):
             self.backend.hand_over([key], "hold", OPTIONS, now_s=now_s)
         if state is State.REPRINT:
-            self.journal.print_anew([key], now_s=now_s)
+            self.journal.reprint([key], now_s=now_s)
         assert self.state(key) is state
 
     def note(self, documents: int = 1, runs: int = 1, *, is_held: bool = False) -> Path:
