@@ -1,8 +1,9 @@
-"""The journal's database, with its schema and transactions, and the locks of jobs.
+"""The journal's database: connection, transactions and the locks of jobs.
 
-SQLite in WAL mode; a transaction that has ended is on the disk. Knows nothing of what the rows
-mean. A lock ends with the process that holds it, however that ends. `meta` has what the witness
-(`journal/files`) is compared with: a random id, and how many writes there were.
+SQLite runs in WAL mode with `synchronous = FULL`, so a committed transaction is on the disk
+(https://sqlite.org/pragma.html#pragma_synchronous). This module knows nothing of what the rows
+mean. The kernel frees the lock of a job when its process ends, however it ends (fcntl(2)). The
+table `meta` has a random id and the number of writes, which the witness (`files`) must match.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ BUSY_TIMEOUT_S = 10.0
 
 
 class JournalDatabase:
-    """`journal.db` in `folder`, made if there is none; use as a context manager.
+    """`journal.db` in `folder`, created if it is missing; use as a context manager.
 
     Raises (every method):
-        JournalBusy: another process kept the lock for BUSY_TIMEOUT_S.
-        JournalReplaced: its files were deleted, replaced or restored while they were open.
-        JournalDamaged: what is in it cannot be relied on.
-        JournalError: it can not be read or written.
+        JournalBusy: another process kept SQLite's lock for BUSY_TIMEOUT_S.
+        JournalReplaced: the files were deleted, replaced or restored while they were open.
+        JournalDamaged: the database is damaged.
+        JournalError: the journal cannot be read or written.
     """
 
     _db: View
@@ -44,8 +45,8 @@ class JournalDatabase:
         self._is_open = self._is_replaced = False
         with self._translated():
             make_folder(folder, 0o700)
-            # all files are opened here, and stay open: a process of root makes none that is root's
-            # and goes where no link leads
+            # All files are opened here, with the owner's rights, and stay open. So root creates no
+            # file of its own, and the owner cannot mislead root by a link.
             with as_owner(str(folder)), contextlib.ExitStack() as opened:
                 self._open(folder, opened)
                 self._opened = opened.pop_all()
@@ -71,41 +72,43 @@ class JournalDatabase:
         self._opened.close()
 
     def check_current(self) -> None:
-        """Check that the open files are those at their paths, as every method does. If they are
-        not, the journal that is there now is told to distrust its ignorance."""
+        """Check that the open files are those at their paths, as every method does.
+
+        If they are not, the journal now at the path is distrusted (`distrust`).
+        """
         with self._translated():
             pass
 
     def trusted_since_s(self) -> float:
-        """Since when the journal knows all jobs, in seconds since the epoch; 0 means always.
+        """The time since which the journal knows all jobs (seconds since the epoch; 0: always).
 
-        A job that is older, and of which it knows nothing, may have been printed already.
+        An older job that is missing from the journal may have been printed already.
         """
         with self._translated():
             (row,) = self._db.execute("SELECT trusted_since_s FROM meta").fetchall()
         return float(row[0])
 
     def distrust(self, now_s: float) -> None:
-        """The journal has taken the place of another just now."""
+        """Note that this journal has just replaced another one."""
         with self._transaction():
             self._db.execute("UPDATE meta SET trusted_since_s = max(trusted_since_s, ?)", (now_s,))
 
     def check_whole(self) -> None:
-        """Check all of the database: 10,000 documents take about 35 ms."""
+        """Check the whole database, which takes about 35 ms for 10,000 documents."""
         with self._translated():
             damage = damages(self._db)
         if damage:
             raise damaged(self._path, "; ".join(damage))
 
     def check_job(self, job_uuid: str, job_id: int) -> None:
-        """Check that what the indexes say of a job is all that there is."""
+        """Check that the indexes have all rows of a job."""
         with self._translated():
             is_whole = agrees(self._db, job_uuid, job_id)
         if not is_whole:
             raise damaged(self._path, "an index disagrees with its table")
 
     def claim(self, job_uuid: str, job_id: int) -> bool:
-        """Take the lock of a job; False while another process has it."""
+        """Take the lock of a job; return False while another process has the lock."""
         with self._translated():
             try:
                 place = lock_place(job_uuid, job_id)
@@ -116,7 +119,7 @@ class JournalDatabase:
         return True
 
     def unclaim(self, job_uuid: str, job_id: int) -> None:
-        """Give the lock of a job back."""
+        """Free the lock of a job."""
         with self._translated():
             fcntl.lockf(self._files.locks, fcntl.LOCK_UN, 1, lock_place(job_uuid, job_id))
 
@@ -124,7 +127,7 @@ class JournalDatabase:
         db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         try:
             db.execute("PRAGMA journal_mode = WAL")
-            db.execute("SELECT 1 FROM sqlite_master").fetchone()  # makes SQLite open all its files
+            db.execute("SELECT 1 FROM sqlite_master").fetchone()  # SQLite opens its files only now
         except sqlite3.Error:
             db.close()
             raise
@@ -132,7 +135,7 @@ class JournalDatabase:
 
     def _prepare(self) -> None:
         version = self._user_version()
-        self._db.execute("PRAGMA synchronous = FULL")  # what is returned from is on the disk
+        self._db.execute("PRAGMA synchronous = FULL")  # a commit is on the disk
         self._db.execute("PRAGMA foreign_keys = ON")
         if version > VERSION:
             raise JournalError(
@@ -147,11 +150,11 @@ class JournalDatabase:
 
     def _upgrade(self) -> None:
         with self._immediate():
-            take_steps(self._db, self._user_version())  # another was quicker?
+            take_steps(self._db, self._user_version())  # read again under the lock
 
     def _hear_witness(self) -> None:
-        """Distrust a database that knows less than its witness, by a new id."""
-        witness = self._files.witness()  # before the database, which must not fall behind it
+        """Distrust a database that is behind its witness, and give it a new id."""
+        witness = self._files.witness()  # read first: the database may only be ahead of it
         known = self._identity("SELECT id, serial FROM meta")
         if witness is None:
             self._files.testify(known)
@@ -178,7 +181,7 @@ class JournalDatabase:
                 written = self._identity("UPDATE meta SET serial = serial + 1 RETURNING id, serial")
                 witness = self._files.witness()
                 if witness is not None and not witness.is_older_than(written):
-                    raise self._replaced()  # it was restored while it is open
+                    raise self._replaced()  # restored in place while it was open
                 yield
             self._files.testify(written)
 
@@ -189,7 +192,7 @@ class JournalDatabase:
             yield
             self._db.execute("COMMIT")
         except BaseException:
-            if self._db.in_transaction:  # a signal may come between any two lines
+            if self._db.in_transaction:  # a signal can raise at any line
                 self._db.execute("ROLLBACK")
             raise
 
@@ -200,7 +203,7 @@ class JournalDatabase:
                 self._check_files()
             yield
         except sqlite3.DatabaseError as error:
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # not even text
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # not UTF-8
             if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise JournalBusy(
                     tr(

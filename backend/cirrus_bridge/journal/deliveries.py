@@ -1,9 +1,8 @@
-"""What becomes of accepted documents, on disk: who follows them, and what the cloud says of them.
+"""Accepted documents on disk: the process that follows each document, and the cloud's news.
 
-A document is with its backend until it is handed over; from then on with the poller. Each hand-over
-counts, so news that the poller asked for before a backend took the document back is too late, even
-if the document was handed over again since. A closed document is remembered for a while, then
-pruned. `lifecycle` has the states.
+The backend follows a document until the hand-over, and the poller follows it afterwards. Hand-overs
+are counted. So news are recognized as too late if the poller asked for them before a backend took
+the document back. Closed documents are kept for a while, then pruned.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from cirrus_bridge.journal.lifecycle import (
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One target of a document, the `number`th from 0, and what was last heard of it."""
+    """One target of a document, with its number (from 0) and its last known status."""
 
     number: int
     receipt: Receipt
@@ -39,14 +38,18 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedDocument:
-    """A document that the cloud has.
+    """A document that the cloud has. Times are in seconds since the epoch.
 
-    `class_name` is the class through which its job came, if there was one; `reprints` how often
-    the document was submitted again because the cloud did not deliver it. `device_uri` is
-    `uri.followed_uri` once the poller follows the document. Times are in seconds since the epoch;
-    `closed_at_s` is 0 while something is left to be done. `size_bytes` is the document's size,
-    `sent_bytes` the size of what was uploaded of it; 0 is not known. `hand_overs` counts how often
-    the document was handed over."""
+    Attributes:
+        class_name: the class through which the job came, or empty.
+        device_uri: the queue URI with the options for the poller, once the poller follows the
+            document.
+        reprints: how often the document was submitted again because the cloud did not deliver it.
+        closed_at_s: 0 while something is left to be done.
+        size_bytes: the document's size; 0 if it is not known.
+        sent_bytes: the size of the uploaded stream; 0 if it is not known.
+        hand_overs: how often the document was handed over.
+    """
 
     key: DocumentKey
     queue: str
@@ -66,11 +69,11 @@ class AcceptedDocument:
 
 
 class DeliveryJournal(JournalDatabase):
-    """The journal's part for those who follow documents; use as a context manager.
+    """The journal's part for following documents; use as a context manager.
 
     Raises (every method):
-        JournalBusy: another process kept the lock for BUSY_TIMEOUT_S.
-        JournalError: it can not be read or written.
+        JournalBusy: another process kept SQLite's lock for BUSY_TIMEOUT_S.
+        JournalError: the journal cannot be read or written.
     """
 
     def documents_of(self, key: DocumentKey) -> list[AcceptedDocument]:
@@ -88,13 +91,14 @@ class DeliveryJournal(JournalDatabase):
         now_s: float,
         hand_overs: int | None = None,
     ) -> bool:
-        """What the cloud says of the document's target with this number (from 0).
+        """Note the status of a delivery.
 
         Args:
-            hand_overs: the hand-over under which the poller asked, or None for a backend.
+            number: the number of the target, from 0.
+            hand_overs: the number of hand-overs when the poller asked; None for a backend.
 
         Returns:
-            False, with nothing written, if the document is no longer followed by who asked.
+            False if the caller no longer follows the document. Nothing is written then.
         """
         seen_s = now_s if status.state is not DeliveryState.SUBMITTED else None
         final_s = now_s if status.state.is_final else None
@@ -113,7 +117,12 @@ class DeliveryJournal(JournalDatabase):
     def hand_over(
         self, keys: Iterable[DocumentKey], handover: str, device_uri: str, *, now_s: float
     ) -> None:
-        """The backend no longer follows these documents; a poller may."""
+        """Leave these documents to the poller.
+
+        Args:
+            handover: `hold` if CUPS holds the job, `complete` if CUPS ends it.
+            device_uri: the queue URI with the options for the poller.
+        """
         event = Event.HOLD if handover == "hold" else Event.LEAVE
         with self._transaction():
             for key in keys:
@@ -124,21 +133,21 @@ class DeliveryJournal(JournalDatabase):
                 )
 
     def take_back(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
-        """A backend follows these documents again, as a person has released their job."""
+        """Follow these documents in a backend again, because a person released their job."""
         with self._transaction():
             for key in keys:
                 self._move(key, Event.TAKE_BACK, now_s)
 
     def close(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
-        """Nothing is left to be done for these documents."""
+        """Note that nothing is left to be done for these documents."""
         with self._transaction():
             for key in keys:
-                if self._state(key) in ACCEPTED:  # or another run submits it again
+                if self._state(key) in ACCEPTED:  # not if another run submits the document again
                     self._move(key, Event.CLOSE, now_s, open_runs=0)
 
     def held_counts(self, queue: str) -> tuple[int, int]:
-        """How many jobs CUPS holds until the poller has seen their delivery: of a queue, and of
-        all queues."""
+        """The number of jobs of a queue, and of all queues, that CUPS holds until the poller has
+        seen their delivery."""
         with self._translated():
             row = self._db.execute(
                 "SELECT count(DISTINCT iif(queue = ?, job_uuid, NULL)), count(DISTINCT job_uuid)"
@@ -148,13 +157,19 @@ class DeliveryJournal(JournalDatabase):
         return int(row[0]), int(row[1])
 
     def poller_is_alive(self) -> bool:
-        """Whether a poller runs; does not wait, and keeps none from starting."""
+        """Whether a poller runs. The question does not wait, and lets a poller start."""
         with self._translated():
             return poller_lock.is_taken(self._files.locks)
 
     def quiet_since_s(self, at: str, location: str) -> float:
-        """Since when a location has fetched nothing though documents wait for it, in seconds since
-        the epoch; infinite if none waits. `at` is how destinations of its company begin."""
+        """The time since which a location has fetched nothing though documents wait for it.
+
+        Args:
+            at: the beginning of the destinations of the location's company.
+
+        Returns:
+            Seconds since the epoch; infinite if no document waits.
+        """
         here = (
             " FROM document JOIN delivery USING"
             " (job_uuid, job_id, print_run, destination, number)"
@@ -188,8 +203,8 @@ class DeliveryJournal(JournalDatabase):
         return list(_accepted(rows))
 
     def _hand_over(self, key: DocumentKey) -> int | None:
-        """The number of the hand-over by which the poller has the document; None if a backend has
-        it, and -1 if it was pruned."""
+        """The number of hand-overs of a document that the poller follows; None if a backend follows
+        the document, -1 if it was pruned."""
         row = self._db.execute(
             f"SELECT iif(state IN {sql_list(WITH_POLLER)}, hand_overs, NULL) FROM document"
             f" WHERE {BY_KEY}",
@@ -206,7 +221,7 @@ class DeliveryJournal(JournalDatabase):
     def _move(
         self, key: DocumentKey, event: Event, now_s: float, **values: str | float | None
     ) -> None:
-        """Change a document's state, and more of its row, as `lifecycle` allows."""
+        """Change a document's state as `lifecycle` allows, and other columns of its row."""
         state = self._state(key)
         if state is None:
             return  # pruned

@@ -1,10 +1,13 @@
 """The journal's files: private, identified by their inodes, with a witness beside the database.
 
-Files can be deleted or replaced while they are open. SQLite then keeps using the deleted files, so
-their inodes are compared with those at the paths. The lock file begins with the witness: the
-journal's id and the serial number of its last write. A database that is behind its witness was
-restored or recreated. Only `stat` looks at the database: a process that closes a descriptor of a
-database loses SQLite's locks on it.
+Files can be deleted or replaced while they are open. SQLite then keeps using the deleted files
+(https://sqlite.org/howtocorrupt.html, 1.4), so their inodes are compared with those at the paths.
+
+The lock file begins with the witness: the journal's id and the serial number of its last write. A
+database that is behind its witness was restored or recreated.
+
+This module never opens an existing database. A process that closes any descriptor of a database
+loses SQLite's locks on it (https://sqlite.org/howtocorrupt.html, 2.2).
 """
 
 from __future__ import annotations
@@ -20,14 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-_PREPARING = 1 << 60  # a byte of the lock file that stands for no job
+_PREPARING = 1 << 60  # a byte of the lock file above those of jobs
 _RECORD_BYTES = 74
 _Inode: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """The id of the journal beside the lock file, and the least number of its writes."""
+    """The journal's id, and a number of writes that the journal has at least."""
 
     journal_id: str
     serial: int
@@ -40,7 +43,8 @@ class Witness:
 class JournalFiles:
     """The files in `folder`; `locks` is a descriptor of the lock file.
 
-    Every method raises OSError.
+    Raises (every method):
+        OSError: a file cannot be used.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -53,8 +57,10 @@ class JournalFiles:
 
     @contextlib.contextmanager
     def preparing(self) -> Iterator[None]:
-        """Exclusive use of the files, because SQLite does not wait when two processes create a
-        database."""
+        """Use the files exclusively inside the context.
+
+        SQLite does not wait if two processes create a database at once.
+        """
         fcntl.lockf(self.locks, fcntl.LOCK_EX, 1, _PREPARING)
         try:
             yield
@@ -63,10 +69,10 @@ class JournalFiles:
 
     def make_database(self) -> None:
         """Create an empty database if there is none."""
-        # user names and titles are private; the WAL files take over mode and owner
+        # user names and titles are private; SQLite gives the WAL files the same mode and owner
         with contextlib.suppress(FileExistsError):
             os.close(_private(self.database, os.O_EXCL))
-            for path in self._sqlite_files:  # of a database that was deleted
+            for path in self._sqlite_files:  # files of a deleted database
                 path.unlink(missing_ok=True)
         if not stat.S_ISREG(self.database.lstat().st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
@@ -75,8 +81,7 @@ class JournalFiles:
         self._open = {self.database: _inode(self.database)}
 
     def connected(self) -> None:
-        """Note the files that SQLite now has open: the database of `make_database` and its
-        companions."""
+        """Note the inodes of the files that SQLite now has open."""
         self._open |= {path: _inode(path) for path in self._sqlite_files}
         self._open[self._lock_file] = _of(os.fstat(self.locks))
 
@@ -101,16 +106,21 @@ class JournalFiles:
                 path.unlink(missing_ok=True)
 
     def witness(self) -> Witness | None:
-        """The witness, if there is a complete one. A crash or another process may have left half of
-        a witness; its two serial numbers then differ."""
+        """The witness; None if there is no complete one.
+
+        A crash or another process may leave half of a witness. Its two serial numbers then differ.
+        """
         record = os.pread(self.locks, _RECORD_BYTES, 0).split()
         if len(record) != 3 or record[1] != record[2] or not record[1].isdigit():
             return None
         return Witness(record[0].decode("ascii", "replace"), int(record[1]))
 
     def testify(self, witness: Witness) -> None:
-        """Write the witness. The witness may be behind the database but never ahead. So a failure
-        is not reported, and nobody waits for the disk."""
+        """Write the witness.
+
+        The witness may be behind the database, so errors are ignored, and the call does not wait
+        for the disk.
+        """
         record = f"{witness.journal_id:32} {witness.serial:020} {witness.serial:020}"
         with contextlib.suppress(OSError):
             os.pwrite(self.locks, record.encode(), 0)
@@ -121,19 +131,19 @@ class JournalFiles:
 
 
 def lock_place(job_uuid: str, job_id: int) -> int:
-    """One byte of a file stands for a job: nothing is left behind that had to be cleaned up."""
+    """The byte of the lock file that stands for a job. Such a lock needs no file to be removed."""
     digest = hashlib.sha256(f"{job_id} {job_uuid}".encode()).digest()
     return int.from_bytes(digest[:7], "big")
 
 
 def _private(path: Path, flags: int = 0) -> int:
-    """Open a file that is for this user alone."""
+    """Open a file that only its owner can read or write."""
     return os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | flags, 0o600)
 
 
 def _inode(path: Path) -> _Inode | None:
     try:
-        return _of(os.stat(path))  # noqa: PTH116 - twice as fast, and done for each access
+        return _of(os.stat(path))  # noqa: PTH116 - twice as fast, for each access
     except (FileNotFoundError, NotADirectoryError):
         return None
 

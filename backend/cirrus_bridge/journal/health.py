@@ -1,6 +1,6 @@
-"""How the journal is: whether it is whole, whose its files are, who is at work on it, what waits.
+"""The condition of the journal: damage, owners of its files, its poller, and waiting documents.
 
-Reads it by a connection of its own and changes nothing.
+The journal is read by a connection of its own, and nothing is changed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cirrus_bridge.journal.poller_lock import PollerSign
 from cirrus_bridge.journal.readonly import read_only
 from cirrus_bridge.journal.schema import VERSION
 
-MOST_WAITING = 50  # locations; the others would hide what else there is to be told
+MOST_WAITING = 50  # locations; a longer list would hide other findings
 _UNLED = (
     "SELECT count(*) FROM document WHERE closed_at IS NULL"
     f" AND state IN {sql_list(WITH_POLLER | WAITS)}"
@@ -36,7 +36,11 @@ _WAITING = (
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Jobs that a location has not fetched; the oldest was accepted then."""
+    """Jobs that a location has not fetched.
+
+    Attributes:
+        oldest_s: when the oldest of these jobs was accepted, in seconds since the epoch.
+    """
 
     server: str
     location: str
@@ -46,11 +50,18 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The journal. `damage` is SQLite's list of what is wrong, empty for a sound one; `left` counts
-    the documents that are a poller's to follow; `waiting` has those that wait longest, one more
-    than MOST_WAITING where there are others. `sign` is the last poller's, None if that ended as it
-    should. `trusted_since_s` is when the journal took the place of another, in seconds since the
-    epoch, or 0."""
+    """The condition of the journal.
+
+    Attributes:
+        size_bytes: the size of all its files.
+        version: the version of its tables.
+        damage: SQLite's list of faults, empty for a sound journal.
+        left: the number of documents that the poller has to follow.
+        waiting: the locations whose jobs wait longest. One more than MOST_WAITING shows that there
+            are others.
+        sign: the last poller's sign of life; None if that poller ended normally.
+        trusted_since_s: when the journal replaced another one, in seconds since the epoch, or 0.
+    """
 
     size_bytes: int
     version: int
@@ -63,15 +74,15 @@ class Health:
 
     @property
     def is_newer(self) -> bool:
-        """It was written by a newer version of the program."""
+        """Whether a newer version of the program has written the journal."""
         return self.version > VERSION
 
 
 def look(folder: Path) -> Health:
-    """The journal in `folder` as it is.
+    """The condition of the journal in `folder`.
 
     Raises:
-        JournalError: it can not be read.
+        JournalError: the journal cannot be read.
     """
     try:
         return _look(folder)
@@ -91,17 +102,17 @@ def _look(folder: Path) -> Health:
             Waiting(urlsplit(destination).netloc, *more)
             for destination, *more in db.execute(_WAITING)
         )
-        since_s = 0.0  # as in a journal that nobody has upgraded yet
+        since_s = 0.0  # for a journal that was not upgraded yet
         if version == VERSION:
             (since_s,) = db.execute("SELECT trusted_since_s FROM meta").fetchone()
     return Health(size_bytes, version, damage, left, waiting, *_poller(folder), since_s)
 
 
 def strangers_files(folder: Path) -> list[Path]:
-    """The journal's files that do not belong to the folder's owner, who has to write them.
+    """The journal's files that do not belong to the folder's owner, who must be able to write them.
 
     Raises:
-        JournalError: the folder can not be looked into.
+        JournalError: the folder cannot be read.
     """
     try:
         owner = folder.stat().st_uid

@@ -1,6 +1,6 @@
-"""What the journal remembers of jobs, for people: each document's way so far. Only reads.
+"""The history of jobs for people: what has happened to each document.
 
-Has a connection of its own, and makes no journal where there is none.
+The journal is read by a connection of its own. A missing journal is not created.
 """
 
 from __future__ import annotations
@@ -33,15 +33,20 @@ _DELIVERY = (
     "received_at, final_at"
 )
 _KEY_COLUMNS, _DOCUMENT_COLUMNS = 5, 17
-_STATE = 4  # its place behind the key
-MOST_ROWS = 10_000  # a target of a document is one
+_STATE = 4  # index of the state after the columns of the key
+MOST_ROWS = 10_000  # a document has a row for each target
 
 
 @dataclass(frozen=True, slots=True)
 class PastDelivery:
-    """One target of a document. `state` is None until the cloud has it; `submitted`, `received`
-    and `delivered` are the server's own words, the others are in seconds since the epoch, when
-    they were noticed here."""
+    """One target of a document.
+
+    Attributes:
+        state: None until the cloud has the document.
+        submitted, received, delivered: times as the server writes them.
+        received_at_s, final_at_s: when the backend or the poller noticed this, in seconds since the
+            epoch.
+    """
 
     target: Target
     cloud_job_id: str
@@ -56,8 +61,11 @@ class PastDelivery:
 
 @dataclass(frozen=True, slots=True)
 class PastDocument:
-    """A document. `confirmed_bytes` is what the server has confirmed of it in segments; times are
-    in seconds since the epoch."""
+    """A document. Times are in seconds since the epoch.
+
+    Attributes:
+        confirmed_bytes: the size of the segments that the server has confirmed.
+    """
 
     key: DocumentKey
     queue: str
@@ -76,27 +84,26 @@ class PastDocument:
 
 
 class Past(NamedTuple):
-    """Documents, the oldest first; unless `is_all`, there are older ones, which were left out."""
+    """Documents, the oldest first. If `is_all` is false, older documents were left out."""
 
     documents: list[PastDocument]
     is_all: bool
 
 
 def documents_of_job(folder: Path, job_id: int) -> Past:
-    """The documents of CUPS's jobs with this number.
+    """The documents of the CUPS jobs with this id.
 
     Raises:
-        JournalError: the journal can not be read.
+        JournalError: the journal cannot be read.
     """
     return _documents(folder, "job_id = ?", (job_id,))
 
 
 def recent_documents(folder: Path, closed: int) -> Past:
-    """The documents for which something is left to be done, and so many others, the last that were
-    touched.
+    """The documents for which something is left to be done, and the last `closed` of the others.
 
     Raises:
-        JournalError: the journal can not be read.
+        JournalError: the journal cannot be read.
     """
     last = "SELECT rowid FROM document WHERE closed_at IS NOT NULL ORDER BY closed_at DESC LIMIT ?"
     return _documents(folder, f"closed_at IS NULL OR document.rowid IN ({last})", (closed,))

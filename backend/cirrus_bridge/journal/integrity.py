@@ -1,4 +1,4 @@
-"""Checks whether SQLite finds everything that is in the journal.
+"""Checks that SQLite finds everything in the journal.
 
 A damaged index hides an existing row, and the job would be printed twice. Each key is in two
 places, a table and an index, so one damaged byte makes the two differ.
@@ -19,9 +19,10 @@ _TABLES = {"document": _KEY, "delivery": f"{_KEY}, target_number"}
 
 
 def damages(db: sqlite3.Connection) -> tuple[str, ...]:
-    """SQLite's list of faults in the whole database, shortened to what is useful to people.
+    """SQLite's first faults in the whole database; empty for a sound one.
 
-    `quick_check` does not compare indexes with their tables.
+    `PRAGMA quick_check` does not compare indexes with their tables
+    (https://sqlite.org/pragma.html#pragma_quick_check).
     """
     said = tuple(str(row[0]) for row in db.execute(f"PRAGMA integrity_check({_MOST_DAMAGES})"))
     return () if said == ("ok",) else said

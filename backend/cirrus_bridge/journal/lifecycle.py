@@ -1,7 +1,7 @@
-"""The life of a document: its states, its events, and which state follows. Pure.
+"""The life of a document: its states, its events and the transitions. Pure.
 
-The journal keeps one state for each document and changes it by `next_state` alone. After a crash,
-one question matters, and the state answers that question: may the document have been printed?
+The journal keeps one state for each document and changes the state by `next_state` alone. After a
+crash, the state answers the question whether the document may have been printed.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from collections.abc import Mapping
 class State(enum.StrEnum):
     """The progress of a document, and who acts next."""
 
-    # nothing was printed
-    SENDING = "sending"  # this or the next run of the backend uploads the document
+    # The document was not printed.
+    SENDING = "sending"  # this run or the next one uploads the document
     WAITING = "waiting"  # CUPS holds the job; the poller releases it when the server works again
     REPRINT = "reprint"  # the cloud did not deliver; the next run submits again
     ABANDONED = "abandoned"  # CUPS ended the job first
-    # the document may have been printed
+    # The document may have been printed.
     SUBMITTING = "submitting"  # a submit was, or will be, sent; its answer is unknown
-    WAITING_IN_DOUBT = "waiting-in-doubt"  # the same, while CUPS holds the job for the server
-    UNANSWERED = "unanswered"  # CUPS holds the job; a person decides
+    WAITING_IN_DOUBT = "waiting-in-doubt"  # as SUBMITTING, while CUPS holds the job
+    UNANSWERED = "unanswered"  # CUPS holds the job until a person decides
     ABANDONED_IN_DOUBT = "abandoned-in-doubt"  # CUPS ended the job first
     DROPPED = "dropped"  # given up, as the queue's onambiguous=drop asks
-    # the cloud has the document
+    # The cloud has the document.
     FOLLOWED = "followed"  # the backend follows the document
     HELD = "held"  # the poller follows the document, and CUPS holds the job
     LEFT = "left"  # the poller follows the document; CUPS ended the job
@@ -39,15 +39,15 @@ class Event(enum.Enum):
     SUBMIT = enum.auto()  # the next step is the submit
     REFUSE = enum.auto()  # no submit of the document can have been accepted
     LOSE_ANSWER = enum.auto()  # a person is told that the document may be printed
-    FORGET = enum.auto()  # the journal that would know of earlier submits is gone
-    DROP = enum.auto()  # as LOSE_ANSWER, but the queue gives the document up
+    FORGET = enum.auto()  # an earlier journal is lost, which may have known of a submit
+    DROP = enum.auto()  # as LOSE_ANSWER, but the queue has onambiguous=drop
     ACCEPT = enum.auto()  # the server answered with job ids
     HOLD = enum.auto()  # handed over to the poller, with a held job
     LEAVE = enum.auto()  # handed over to the poller, and CUPS ends the job
     TAKE_BACK = enum.auto()  # a backend follows the document again
     FAIL = enum.auto()  # the cloud did not deliver; the queue's onfailure prints again
     CLOSE = enum.auto()  # nothing is left to do
-    ABANDON = enum.auto()  # CUPS ended the job, and the cloud does not have the document for sure
+    ABANDON = enum.auto()  # CUPS ended the job before the server accepted the document
 
 
 UNSENT = frozenset({State.SENDING, State.WAITING, State.REPRINT, State.ABANDONED})
@@ -64,7 +64,7 @@ ACCEPTED = frozenset({State.FOLLOWED, State.HELD, State.LEFT, State.CLOSED})
 WAITS = frozenset({State.WAITING, State.WAITING_IN_DOUBT})
 WITH_POLLER = frozenset({State.HELD, State.LEFT})
 OVER = frozenset({State.CLOSED, State.DROPPED, State.ABANDONED, State.ABANDONED_IN_DOUBT})
-# of several members of a class that have tried: who has the document, may have it, does not have it
+# For a class: the members' states, from "has the document" through "may have it" to "has it not".
 MOST_TELLING = (
     *(State.FOLLOWED, State.HELD, State.LEFT, State.CLOSED),
     *(State.SUBMITTING, State.WAITING_IN_DOUBT, State.ABANDONED_IN_DOUBT, State.DROPPED),
@@ -141,10 +141,10 @@ class ImpossibleTransition(Exception):
 
 
 def next_state(state: State, event: Event) -> State:
-    """The next state.
+    """The state that follows `state` after `event`.
 
     Raises:
-        ImpossibleTransition: the table has no next state.
+        ImpossibleTransition: TRANSITIONS has no next state.
     """
     try:
         return TRANSITIONS[event][state]
@@ -153,5 +153,5 @@ def next_state(state: State, event: Event) -> State:
 
 
 def sql_list(states: frozenset[State]) -> str:
-    """States as SQL writes them in `state IN (…)`."""
+    """States as a list for SQL's `state IN (…)`."""
     return f"({', '.join(repr(str(state)) for state in sorted(states))})"

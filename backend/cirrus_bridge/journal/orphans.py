@@ -1,4 +1,4 @@
-"""Documents that no run has brought to an end, as the poller finds and ends them."""
+"""The journal's part for orphans: documents that no run has finished and nobody follows."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ from cirrus_bridge.journal.lifecycle import (
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A document that no run has brought to an end and nobody follows. `was_killed` says that its
-    last run was killed; `is_elsewhere` that the same document was accepted for another
-    destination; `may_be_printed` that a submit may have been accepted."""
+    """A document that no run has finished and nobody follows.
+
+    Attributes:
+        was_killed: whether its last run was killed.
+        is_elsewhere: whether the same document was accepted for another destination.
+        may_be_printed: whether a submit may have been accepted.
+    """
 
     key: DocumentKey
     state: State
@@ -37,8 +41,8 @@ class OrphanJournal(DeliveryJournal):
     """The journal's part for orphans; use as a context manager.
 
     Raises (every method):
-        JournalBusy: another process kept the lock for BUSY_TIMEOUT_S.
-        JournalError: it cannot be read or written.
+        JournalBusy: another process kept SQLite's lock for BUSY_TIMEOUT_S.
+        JournalError: the journal cannot be read or written.
     """
 
     def orphans(self, key: DocumentKey | None = None) -> list[Orphan]:
@@ -65,15 +69,18 @@ class OrphanJournal(DeliveryJournal):
         ]
 
     def is_at_work(self, job_uuid: str, job_id: int) -> bool:
-        """Whether a backend is at this job just now."""
+        """Whether a backend is working on this job."""
         if not self.claim(job_uuid, job_id):
             return True
         self.unclaim(job_uuid, job_id)
         return False
 
     def restarted(self, key: DocumentKey, *, now_s: float) -> None:
-        """CUPS was asked to run this orphan's job again, which is done once for a run that was
-        killed: the next run may be another program's, that writes nothing here."""
+        """Note that CUPS was asked to run this orphan's job again.
+
+        A killed run leads to one such request. The next run may be another program's, which writes
+        nothing here.
+        """
         with self._transaction():
             state = self._state(key)
             if state is State.REPRINT:
@@ -81,13 +88,17 @@ class OrphanJournal(DeliveryJournal):
             self._set(key, now_s, open_runs=0)
 
     def abandon(self, key: DocumentKey, *, now_s: float) -> None:
-        """CUPS ended the document's job, and the cloud does not have the document for sure."""
+        """Note that CUPS ended the document's job before the server accepted the document."""
         with self._transaction():
             if self._state(key) in TRANSITIONS[Event.ABANDON]:
                 self._move(key, Event.ABANDON, now_s, open_runs=0)
 
     def goes_on(self, job_uuid: str, job_id: int, completed: int, *, now_s: float) -> None:
-        """CUPS called the job completed then (seconds since the epoch), but its print goes on."""
+        """Note that CUPS has completed the job, though its print is not finished.
+
+        Args:
+            completed: when CUPS completed the job, in seconds since the epoch.
+        """
         with self._transaction():
             self._db.execute(
                 "UPDATE document SET completed_at = ?3, updated_at = ?4"
@@ -97,7 +108,7 @@ class OrphanJournal(DeliveryJournal):
             )
 
     def accepted_count(self, job_uuid: str, job_id: int) -> int:
-        """How many documents of the job's last print the cloud has."""
+        """The number of documents of the job's last print that the cloud has."""
         with self._translated():
             row = self._db.execute(
                 "SELECT count(DISTINCT number) FROM document WHERE job_uuid = ?1 AND job_id = ?2"

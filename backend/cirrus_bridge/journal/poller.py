@@ -1,4 +1,4 @@
-"""The poller's side of the journal: what was handed over, and what went wrong lately."""
+"""The poller's part of the journal: documents that were handed over, and recent failures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cirrus_bridge.journal.poller_lock import PollerSign
 from cirrus_bridge.journal.pruning import PruningJournal
 from cirrus_bridge.journal.waiting import WaitingJournal
 
-_DELIVERIES = (  # of the document at hand
+_DELIVERIES = (  # of the outer query's document
     "SELECT 1 FROM delivery WHERE delivery.job_uuid = document.job_uuid"
     " AND delivery.job_id = document.job_id AND delivery.print_run = document.print_run"
     " AND delivery.destination = document.destination AND delivery.number = document.number"
@@ -24,8 +24,12 @@ _BAD = tuple(map(int, (DeliveryState.DELETED, DeliveryState.UNKNOWN, DeliverySta
 
 
 class HandOver(NamedTuple):
-    """A document that is the poller's: how often it was handed over, and its row's number, which
-    holds until the next look."""
+    """A document that the poller follows.
+
+    Attributes:
+        hand_overs: how often the document was handed over.
+        row: the number of its row, valid until the next `handed_over`.
+    """
 
     state: State
     hand_overs: int
@@ -36,22 +40,26 @@ class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
     """The journal's part for the poller; use as a context manager.
 
     Raises (every method):
-        JournalBusy: another process kept the lock for BUSY_TIMEOUT_S.
-        JournalError: it cannot be read or written.
+        JournalBusy: another process kept SQLite's lock for BUSY_TIMEOUT_S.
+        JournalError: the journal cannot be read or written.
     """
 
     _version: int | None = None
     _name = ""
 
     def has_changed(self) -> bool:
-        """Whether another process has written since this was last asked."""
+        """Whether another process has written since the last call (PRAGMA data_version)."""
         with self._translated():
             version = int(self._db.execute("PRAGMA data_version").fetchone()[0])
         before, self._version = self._version, version
         return before != version
 
     def take_over(self, name: str, *, now_s: float) -> bool:
-        """Become the poller, for as long as the journal stays open; False while another is."""
+        """Become the poller for as long as the journal stays open.
+
+        Returns:
+            False while another process is the poller.
+        """
         with self._translated():
             if not poller_lock.take(self._files.locks):
                 return False
@@ -61,20 +69,20 @@ class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
         return True
 
     def give_sign(self, *, now_s: float) -> None:
-        """This poller is at work."""
+        """Leave a sign of life of this poller."""
         poller_lock.give_sign(self._files.locks, PollerSign(self._name, now_s))
 
     def leave(self) -> None:
-        """This poller ends as it should."""
+        """Note that this poller ends normally."""
         poller_lock.erase_sign(self._files.locks)
 
     def last_sign(self) -> PollerSign | None:
-        """The name of the last poller, and when it was at work; None if it ended as it should."""
+        """The last poller's sign of life; None if that poller ended normally."""
         with self._translated():
             return poller_lock.read_sign(self._files.locks)
 
     def handed_over(self) -> dict[DocumentKey, HandOver]:
-        """The documents that are the poller's to follow."""
+        """The documents that the poller follows."""
         with self._translated():
             rows = self._db.execute(
                 f"SELECT {KEY}, state, hand_overs, rowid FROM document"
@@ -83,7 +91,7 @@ class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
         return {DocumentKey(*row[:5]): HandOver(State(row[5]), *row[6:]) for row in rows}
 
     def documents(self, hand_overs: Iterable[HandOver]) -> list[AcceptedDocument]:
-        """Those of these documents that are still the poller's, the oldest first."""
+        """Those of the given documents that the poller still follows, the oldest first."""
         rows = json.dumps([each.row for each in hand_overs])
         return self._documents(
             "document.rowid IN (SELECT value FROM json_each(?)) AND closed_at IS NULL"
@@ -92,8 +100,11 @@ class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
         )
 
     def signs_of_life(self, *, since_s: float) -> list[tuple[str, str, float]]:
-        """Which locations have fetched something since then, while its backend followed it:
-        destination, location, and when."""
+        """The locations that fetched a document while its backend followed it, after `since_s`.
+
+        Returns:
+            Destination, location, and time in seconds since the epoch.
+        """
         fetched = (
             "SELECT destination, location, coalesce(final_at, received_at) AS at"
             f" FROM document JOIN delivery USING ({KEY})"
@@ -109,7 +120,7 @@ class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
         return [(*row,) for row in rows]
 
     def is_printed_again(self, key: DocumentKey) -> bool:
-        """Whether its job was restarted later: what CUPS says of it is about that print."""
+        """Whether a later print of the document's job exists, to which CUPS's news then belong."""
         with self._translated():
             row = self._db.execute(
                 "SELECT 1 FROM document WHERE job_uuid = ? AND job_id = ? AND print_run != ?"
@@ -119,7 +130,7 @@ class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
         return row is not None
 
     def is_printed_at(self, key: DocumentKey, queue: str) -> bool:
-        """Whether its job was printed at this queue, too, to which a person has moved it."""
+        """Whether the document's job was also printed at `queue`, to which a person moved it."""
         with self._translated():
             row = self._db.execute(
                 "SELECT 1 FROM document WHERE job_uuid = ? AND job_id = ? AND queue = ?"
@@ -129,15 +140,17 @@ class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
         return row is not None
 
     def job_is_over(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
-        """CUPS no longer holds the job: news of its documents are for the queue from now on."""
+        """Note that CUPS no longer holds the job. News of its documents then go to the queue."""
         with self._transaction():
             for key in keys:
                 if self._state(key) is State.HELD:
                     self._move(key, Event.LEAVE, now_s)
 
     def reprint(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
-        """The next run of the backend is to submit these documents once more, unless a backend has
-        taken them back meanwhile."""
+        """Have the next run of the backend submit these documents again.
+
+        Documents that a backend has taken back meanwhile are left alone.
+        """
         with self._transaction():
             for key in keys:
                 if self._state(key) in WITH_POLLER:
@@ -149,8 +162,10 @@ class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
                     )
 
     def not_delivered(self, *, since_s: float) -> list[AcceptedDocument]:
-        """The documents that ended since then without being delivered, the newest first, but for
-        those of queues that have delivered something since."""
+        """The documents that ended undelivered after `since_s`, the newest first.
+
+        A later delivery by the same queue removes a document from the list.
+        """
         with self._translated():
             good = self._db.execute(
                 "SELECT queue, max(closed_at) FROM document WHERE closed_at > ?"
@@ -168,7 +183,7 @@ class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
         return sorted(left, key=lambda document: -document.closed_at_s)
 
     def let_go(self, *, since_s: float) -> list[AcceptedDocument]:
-        """The documents whose jobs were canceled in CUPS since then, though the cloud has them."""
+        """The documents whose jobs CUPS canceled after `since_s`, though the cloud has them."""
         return self._documents(
             f"closed_at > ? AND EXISTS ({_DELIVERIES} AND delivery.state IN (0, 1))",
             (since_s,),

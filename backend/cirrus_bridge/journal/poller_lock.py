@@ -1,11 +1,11 @@
 """The poller's lock: at most one process follows the documents of a journal.
 
 The lock is one byte of `jobs.lock`. The kernel frees the lock when the poller ends, however it
-ends. A question for the lock does not take it (F_OFD_GETLK), so no question keeps a poller from
-starting. The lock belongs to the open file: closing another descriptor of `jobs.lock` in the same
-process does not free it, as it would with lockf (fcntl(2), "open file description locks").
+ends. F_OFD_GETLK asks for the lock without taking it, so a question never keeps a poller from
+starting. The lock belongs to the open file: closing another descriptor of `jobs.lock` does not free
+the lock, as it would with lockf (fcntl(2), "Open file description locks").
 
-Behind the witness the poller leaves its name and its last sign of life. Both are for people; no
+The poller leaves its name and its last sign of life behind the witness. Both are for people. No
 decision depends on them.
 """
 
@@ -18,9 +18,9 @@ import os
 import struct
 from dataclasses import dataclass
 
-_PLACE = (1 << 60) + 1  # a byte of the lock file that stands for no job
+_PLACE = (1 << 60) + 1  # a byte of the lock file above those of jobs
 _FLOCK = "hhqqi"  # struct flock, fcntl(2), with 64-bit offsets
-_SIGN_AT, _NAME_BYTES, _SIGN_BYTES = 128, 64, 86  # the witness is before that
+_SIGN_AT, _NAME_BYTES, _SIGN_BYTES = 128, 64, 86  # the witness stands before
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class PollerSign:
 
 
 def take(locks: int) -> bool:
-    """Take the lock; False while another open file has it. Raises OSError."""
+    """Take the lock; return False while another open file has the lock. Raises OSError."""
     try:
         fcntl.fcntl(locks, fcntl.F_OFD_SETLK, _flock(fcntl.F_WRLCK))
     except BlockingIOError:
@@ -47,20 +47,20 @@ def is_taken(locks: int) -> bool:
 
 
 def give_sign(locks: int, sign: PollerSign) -> None:
-    """Leave a sign of life. A failure is not reported, and nobody waits for the disk."""
+    """Leave a sign of life. Errors are ignored, and the call does not wait for the disk."""
     name = sign.name.encode("ascii", "replace")[:_NAME_BYTES].decode()
     with contextlib.suppress(OSError):
         os.pwrite(locks, f"{name:{_NAME_BYTES}} {sign.at_s:020.3f}\n".encode(), _SIGN_AT)
 
 
 def erase_sign(locks: int) -> None:
-    """Leave no sign: this poller ends as it should."""
+    """Erase the sign of life, because this poller ends normally."""
     with contextlib.suppress(OSError):
         os.pwrite(locks, bytes(_SIGN_BYTES), _SIGN_AT)
 
 
 def read_sign(locks: int) -> PollerSign | None:
-    """The sign that is there; None if the last poller ended as it should. Raises OSError."""
+    """The last sign of life; None if the last poller ended normally. Raises OSError."""
     record = os.pread(locks, _SIGN_BYTES, _SIGN_AT)
     name, _, at = record.decode("ascii", "replace").rstrip("\n").rpartition(" ")
     with contextlib.suppress(ValueError):

@@ -1,4 +1,4 @@
-"""Forgets old documents, a few at a time: no backend may wait for long."""
+"""The journal's part for deleting old documents, a few at a time so that no backend waits long."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ class PruningJournal(JournalDatabase):
     """The journal's part for pruning; use as a context manager.
 
     Raises (every method):
-        JournalBusy: another process kept the lock for BUSY_TIMEOUT_S.
-        JournalError: it cannot be read or written.
+        JournalBusy: another process kept SQLite's lock for BUSY_TIMEOUT_S.
+        JournalError: the journal cannot be read or written.
     """
 
     def prune(self, *, before_s: float, most: int) -> None:
-        """Forget documents that were closed before then, and the oldest beyond so many."""
+        """Delete old closed documents.
+
+        Args:
+            before_s: documents that were closed before this time (seconds since the epoch) go.
+            most: the number of newest closed documents that stay.
+        """
         with self._translated():
             row = self._db.execute(
                 "SELECT closed_at FROM document WHERE closed_at IS NOT NULL"

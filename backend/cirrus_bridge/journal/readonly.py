@@ -1,7 +1,7 @@
-"""A look at the journal by who changes nothing in it, bounded in time and size, whatever is there.
+"""A read-only connection to the journal, bounded in time and size.
 
-The owner of the folder may have made anything of the journal. So root looks with the owner's
-rights, and the files that SQLite makes for that are the owner's, too.
+The owner of the folder can replace the journal by anything. So root reads with the owner's rights,
+and the files that SQLite creates while reading belong to the owner.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from cirrus_bridge.journal.schema import View, take_steps
 
 LOOK_S = 10.0
 LONGEST_VALUE_BYTES = 1 << 20
-LARGEST_WAL_BYTES = 1 << 30  # SQLite reads it all before it answers anything
-_STEPS_BETWEEN_LOOKS = 10_000  # of SQLite's machine: a millisecond or so
+LARGEST_WAL_BYTES = 1 << 30  # SQLite reads the whole file before the first answer
+_STEPS_BETWEEN_LOOKS = 10_000  # virtual machine instructions: about a millisecond
 
 
 @contextlib.contextmanager
 def read_only(folder: Path, *, beside_poller: bool = False) -> Iterator[View]:
-    """A connection of its own to the journal in `folder`, for one look at one moment of it, for
-    LOOK_S at most.
+    """Read one snapshot of the journal in `folder`, for LOOK_S at most.
 
     Args:
-        beside_poller: another thread has the journal open and needs the rights that it has: threads
-            cannot have different users. SQLite makes no files then, because they are there.
+        beside_poller: whether another thread has the journal open. The rights of the process then
+            stay unchanged, because threads cannot have different users. SQLite creates no files,
+            because they exist.
 
     Raises:
-        JournalDamaged: what is in it cannot be relied on.
-        JournalError: it can not be read, or not in time.
+        JournalDamaged: the database is damaged.
+        JournalError: the journal cannot be read, or not in time.
     """
     path = folder.absolute() / "journal.db"
     clock = Clock()
@@ -50,7 +50,7 @@ def read_only(folder: Path, *, beside_poller: bool = False) -> Iterator[View]:
             db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE_BYTES)
             db.set_progress_handler(lambda: clock.monotonic_s() > end_s, _STEPS_BETWEEN_LOOKS)
             db.execute("BEGIN")
-            if not db.execute("PRAGMA user_version").fetchone()[0]:  # it is being made just now
+            if not db.execute("PRAGMA user_version").fetchone()[0]:  # it is being created
                 db = opened.enter_context(_connected(":memory:"))
                 take_steps(db, 0)
             yield db
@@ -85,7 +85,7 @@ def _by_owner(folder: Path, path: Path) -> Iterator[None]:
 
 
 def _check_kind(path: Path) -> None:
-    """What is no file could keep who opens it waiting for ever."""
+    """Refuse a file that is not regular, such as a FIFO, because opening it could block."""
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
         try:
             status = path.with_name(name).stat()

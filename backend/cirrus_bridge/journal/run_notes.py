@@ -1,15 +1,15 @@
-"""Notes that runs of the backend begin, before anything else of a run happens.
+"""Notes about runs of the backend. Writing the note is the first thing that a run does.
 
-CUPS takes a backend that was killed for a good one and goes on: with the job's next document, or
-with the next job. So each run leaves a line in a file of its pass (the job's way through the queue,
-by one cupsd). The file is removed when each run of the pass, or a failed one, has come to its end.
-The line's place is the document's number, which CUPS does not tell. A file that stays shows that a
-run was killed, even if the journal knows nothing of it.
+If a backend is killed, CUPS counts its document as printed and continues with the next one. So each
+run adds a line to a file of its pass. The place of the line is the document's number, which CUPS
+does not tell. The file is removed when all runs of the pass have ended, or one has failed. A file
+that remains shows that a run was killed, even if the journal does not know the run.
 
-Each run keeps a lock on the file, which both of its processes share. The lock ends with the last of
-them, so the file tells at any moment whether somebody is at work, whatever the clocks say. No pass
-touches the file of another: a run of a cupsd that died may end when the next pass is under way.
-A part of the start of every job: imports next to nothing.
+Both processes of a run share a lock on the file. The kernel frees the lock when both have ended
+(flock(2)). So the lock shows whether a run is at work, independently of clocks. A pass never
+changes the file of another: a run of a dead cupsd may end while the next pass is under way.
+
+This module is part of every job's start, so it imports next to nothing.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ _FOLDER = "runs"
 class Run(NamedTuple):
     """A run that has begun.
 
-    `number` is its document's place in the job, from 1, or 0 if the run could not be noted;
-    `documents` how many runs the job needs; `files` how many files it has.
+    Attributes:
+        path: the file of the pass, or empty if the run could not be noted.
+        number: the document's number in the job, from 1; 0 if the run could not be noted.
+        documents: the number of runs that the job needs.
+        files: the number of files that the job has.
     """
 
     path: str
@@ -39,12 +42,17 @@ class Run(NamedTuple):
 
     @property
     def is_joined(self) -> bool:
-        """CUPS joins the job's files for this run."""
+        """Whether CUPS joins the job's files for this run."""
         return self.documents == 1 and self.files > 1
 
     def end(self, *, failed: bool, again: bool = False) -> None:
-        """The run has come to its end, and CUPS will hear how: CUPS ends the job if the run failed,
-        a job of several runs even if this one asks CUPS to run the job again."""
+        """Note that the run has ended, before CUPS gets its exit code.
+
+        Args:
+            failed: whether CUPS ends the job.
+            again: whether the run asks CUPS to run the job again. CUPS ends a job of several runs
+                all the same, so its note stays.
+        """
         if not self.path or (again and self.documents > 1):
             return
         with contextlib.suppress(OSError), as_owner(_state_of(self.path)):
@@ -55,14 +63,16 @@ class Run(NamedTuple):
                 os.unlink(self.path)  # noqa: PTH108 - pathlib takes 10 ms to import
 
     def held(self) -> None:
-        """The job is held for a cause that passes, which the journal could not take down: the note
-        stays, and the poller releases the job by it."""
+        """Note that the job is held for a passing cause that the journal could not record.
+
+        The note stays, and tells the poller to release the job.
+        """
         if self.path:
             with contextlib.suppress(OSError), as_owner(_state_of(self.path)):
                 _add(self.path, _HELD)
 
     def forget(self) -> None:
-        """Take the note away."""
+        """Delete the note."""
         with contextlib.suppress(OSError), as_owner(_state_of(self.path)):
             os.unlink(self.path)  # noqa: PTH108
 
@@ -74,9 +84,14 @@ NOT_NOTED = Run("", 0, 1, 1)
 
 
 class UnfinishedPass(NamedTuple):
-    """What is left of a pass; `started` is when CUPS began to process the job, in seconds since the
-    epoch. `is_at_work` says that one of its processes lives, `is_held` is `Run.held`; `runs` counts
-    those that have begun."""
+    """A pass that has not ended.
+
+    Attributes:
+        started: when CUPS began to process the job, in seconds since the epoch.
+        is_at_work: whether a process of the pass is alive.
+        is_held: whether `Run.held` was called.
+        runs: the number of runs that have begun.
+    """
 
     run: Run
     started: str
@@ -87,15 +102,16 @@ class UnfinishedPass(NamedTuple):
 
 
 def begin(state: str, job_id: int, started: str, cupsd: int, *, documents: int, files: int) -> Run:
-    """Note on the disk, if possible, that a run of the backend begins.
+    """Note that a run of the backend begins.
 
-    The note's lock is kept until this process, and those that it forks, have ended.
+    The lock on the note is kept until this process and its children have ended. If the note cannot
+    be written, NOT_NOTED is returned.
 
     Args:
         state: the journal's folder.
         started: when CUPS began to process the job, in seconds since the epoch.
-        cupsd: the process id of cupsd: two passes may begin within a second, but not by the same
-            cupsd.
+        cupsd: the process id of cupsd. Two passes of one job may begin in the same second, but not
+            in the same cupsd.
         documents: the number of runs that the job needs.
         files: the number of files that the job has.
     """
@@ -110,17 +126,17 @@ def begin(state: str, job_id: int, started: str, cupsd: int, *, documents: int, 
             with contextlib.suppress(FileExistsError):
                 os.mkdir(folder, 0o700)  # noqa: PTH102
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            fcntl.flock(file, fcntl.LOCK_SH)  # before the line, without which a note counts nothing
+            fcntl.flock(file, fcntl.LOCK_SH)  # before the line: a note without a line is ignored
             line = _NUMBERED % documents
             number = _append(file, line).count(line)
-    except OSError:  # the journal itself will say what is wrong there
+    except OSError:  # opening the journal fails next, with the reason
         return NOT_NOTED
-    # CUPS may run them all again within the second: those are no further documents
+    # CUPS may run all of them again within the second; these runs are not further documents
     return Run(path, (number - 1) % documents + 1, documents, files)
 
 
 def left(state: str) -> Iterator[UnfinishedPass]:
-    """The passes that have not come to their end."""
+    """The passes that have not ended."""
     folder = os.path.join(state, _FOLDER)  # noqa: PTH118
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208
@@ -133,7 +149,7 @@ def left(state: str) -> Iterator[UnfinishedPass]:
 
 
 def look(path: str) -> UnfinishedPass | None:
-    """What the note at `path` says now; None if there is no such note."""
+    """The pass of the note at `path`; None if there is no such note."""
     try:
         job_id, started, _ = os.path.basename(path).split("-")  # noqa: PTH119
         lines = _lines(path)
@@ -146,7 +162,7 @@ def look(path: str) -> UnfinishedPass | None:
 
 
 def _add(path: str, line: bytes) -> list[bytes]:
-    """Add a line to a file that is there; all of its lines."""
+    """Add a line to an existing file; return all lines."""
     file = os.open(path, os.O_RDWR | os.O_APPEND)
     try:
         return _append(file, line)
@@ -155,10 +171,10 @@ def _add(path: str, line: bytes) -> list[bytes]:
 
 
 def _append(file: int, line: bytes) -> list[bytes]:
-    """Add a line to an open file; all of its lines.
+    """Add a line to an open file; return all lines.
 
     Raises:
-        OSError: not all of it could be written.
+        OSError: the line could not be written completely.
     """
     written = os.write(file, line)
     if written != len(line):

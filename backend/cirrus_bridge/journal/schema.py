@@ -1,4 +1,4 @@
-"""The tables of the journal, as the steps from each version of them to the next."""
+"""The tables of the journal, as steps from each version to the next."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 from typing import TypeAlias
 
 View: TypeAlias = sqlite3.Connection
-# Step n makes version n + 1 of the database out of version n.
+# Step n changes the database from version n to version n + 1 (PRAGMA user_version).
 STEPS = (
     """
 CREATE TABLE document (
@@ -95,7 +95,7 @@ UPDATE document SET completed_before = print_run;
     """
 ALTER TABLE document ADD COLUMN language TEXT NOT NULL DEFAULT '';
 """,
-    # one state in place of phase, handover, ended and pass_started (lifecycle.State)
+    # one state replaces phase, handover, ended and pass_started (lifecycle.State)
     """
 ALTER TABLE document ADD COLUMN state TEXT NOT NULL DEFAULT 'sending';
 UPDATE document SET state = CASE
@@ -140,7 +140,7 @@ ALTER TABLE document ADD COLUMN confirmed_at REAL NOT NULL DEFAULT 0;
 ALTER TABLE document ADD COLUMN server_instance TEXT NOT NULL DEFAULT '';
 CREATE INDEX delivery_cloud_job ON delivery (cloud_job_id) WHERE cloud_job_id IS NOT NULL;
 """,
-    # one poller by a lock (poller_lock) in place of several by leases
+    # one poller with a lock (poller_lock) replaces several pollers with leases
     """
 DROP TABLE poller;
 DROP INDEX document_open;
@@ -153,7 +153,11 @@ VERSION = len(STEPS)
 
 
 def take_steps(db: View, version: int) -> None:
-    """Make VERSION of the database out of an older one, inside a transaction; 0 is an empty one."""
+    """Upgrade a database to VERSION. The caller has begun a transaction.
+
+    Args:
+        version: the database's present version; 0 is an empty database.
+    """
     for step in STEPS[version:]:
         for statement in filter(str.strip, step.split(";")):
             db.execute(statement)

@@ -1,8 +1,8 @@
-"""The journal in figures, and what has happened lately. Reads it by a connection of its own.
+"""Statistics of the journal, and recent events. The journal is read by a connection of its own.
 
-Events are found by their times in the journal, whoever wrote them: backends bring documents to
-their end, too. A time is taken a little before it is on the disk, so each look begins OVERLAP_S
-before the end of the last one, and what was seen then is left out.
+Events are found by their times in the journal, because backends write events as well as the poller.
+A time is taken before its transaction is on the disk. So each look begins OVERLAP_S before the end
+of the last look, and leaves out the events that were seen then.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cirrus_bridge.journal.schema import View
 
 OVERLAP_S = 3 * BUSY_TIMEOUT_S
 UNFOLLOWED = "unfollowed"
-_Seen: TypeAlias = tuple[str, int, float]  # which event, row, when
+_Seen: TypeAlias = tuple[str, int, float]  # name, row and time of an event
 _JOINED = "delivery JOIN document USING (job_uuid, job_id, print_run, destination, number)"
 _STATES = (
     "SELECT queue, CASE WHEN closed_at IS NOT NULL AND delivery.state IN (0, 1) THEN NULL"
@@ -29,7 +29,7 @@ _STATES = (
     f" WHERE document.state IN {sql_list(ACCEPTED)} AND cloud_job_id IS NOT NULL GROUP BY 1, 2"
 )
 _OPEN = "SELECT count(*), coalesce(sum(state = 'held'), 0) FROM document WHERE closed_at IS NULL"
-# row, when, queue, destination, state, size, times of acceptance and reception
+# columns: row, time, queue, destination, state, size, times of acceptance and reception
 _EVENTS = {
     "accepted": (
         "SELECT rowid, accepted_at, queue, destination, 0, size_bytes, accepted_at, NULL"
@@ -49,7 +49,7 @@ _EVENTS = {
 
 @dataclass(frozen=True, slots=True)
 class RecentEvent:
-    """One document was accepted, or one target of it `received` or `ended`; times are in seconds
+    """A document was `accepted`, or a delivery `received` or `ended` (`what`). Times are in seconds
     since the epoch."""
 
     what: str
@@ -64,8 +64,12 @@ class RecentEvent:
 
 @dataclass(frozen=True, slots=True)
 class JournalStatistics:
-    """How it stands. `jobs` are the cloud's jobs by queue and state, `oldest_at_s` is when the
-    first of them was accepted."""
+    """Numbers of cloud jobs and documents, and recent events.
+
+    Attributes:
+        jobs: the number of cloud jobs by queue and state.
+        oldest_at_s: when the oldest of these jobs was accepted, in seconds since the epoch.
+    """
 
     jobs: Mapping[tuple[str, str], int]
     oldest_at_s: Mapping[tuple[str, str], float]
@@ -75,8 +79,8 @@ class JournalStatistics:
 
 
 class StatisticsReader:
-    """Looks into the journal in `folder` from a thread of the poller. Only what happens after the
-    first look is an event."""
+    """Reads the journal in `folder` from a thread of the poller. Events are those after the first
+    look."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -84,10 +88,10 @@ class StatisticsReader:
         self._looked_s: float | None = None
 
     def look(self, now_s: float) -> JournalStatistics:
-        """How it stands, and what has happened since the last look.
+        """The statistics, with the events since the last look.
 
         Raises:
-            JournalError: the journal can not be read.
+            JournalError: the journal cannot be read.
         """
         with read_only(self._folder, beside_poller=True) as db:
             rows = [(queue, _word(state), *more) for queue, state, *more in db.execute(_STATES)]

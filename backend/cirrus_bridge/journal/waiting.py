@@ -1,4 +1,4 @@
-"""Documents whose jobs CUPS holds until their server works again."""
+"""The journal's part for documents whose jobs CUPS holds until their server works again."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from cirrus_bridge.journal.lifecycle import WAITS, sql_list
 class WaitingDocument:
     """A document whose job CUPS holds until its server works again.
 
-    `waits_for` is `server` or `correction`, `device_uri` a `uri.followed_uri`. `give_up_at_s` is
-    when the queue's contimeout is over, `changed_at_s` when a backend last wrote of it, in seconds
-    since the epoch.
+    Attributes:
+        waits_for: `server`, or `correction` for a fault of the configuration.
+        device_uri: the queue URI with the options for the poller.
+        give_up_at_s: when the queue's contimeout is over, in seconds since the epoch.
+        changed_at_s: when a backend last wrote the row, in seconds since the epoch.
     """
 
     key: DocumentKey
@@ -33,12 +35,12 @@ class WaitingJournal(DeliveryJournal):
     """The journal's part for documents that wait for a server; use as a context manager.
 
     Raises (every method):
-        JournalBusy: another process kept the lock for BUSY_TIMEOUT_S.
-        JournalError: it cannot be read or written.
+        JournalBusy: another process kept SQLite's lock for BUSY_TIMEOUT_S.
+        JournalError: the journal cannot be read or written.
     """
 
     def waiting(self) -> list[WaitingDocument]:
-        """The documents whose jobs CUPS holds until their server works, the oldest job first."""
+        """The documents whose jobs CUPS holds until their server works, in the order of jobs."""
         with self._translated():
             rows = self._db.execute(
                 f"SELECT {KEY}, queue, class_name, user, title, waits_for, device_uri,"
