@@ -521,7 +521,7 @@ def test_stop_where_a_location_tells_of_an_error(away: PrintSite, wait_s: int) -
             second = away.cups.lp(queue, "-t", "second", data=b"y")  # the first job makes room
             eventually(lambda: away.cups.printer(queue)["printer-state"] == 5)
         else:
-            eventually(lambda: queue_says(away, queue, f"stopped, as job {first} was not deliv"))
+            eventually(lambda: queue_says(away, queue, f"stopped because job {first} was not"))
             assert queue_says(away, queue, "Received at Paris: Error: sh: Paper jam")
             second = away.cups.lp(queue, "-t", "second", data=b"y")
         assert f"event=failing queue={queue} job={first}" in away.statusd_log() or wait_s == 60

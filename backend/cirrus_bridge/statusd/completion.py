@@ -1,8 +1,8 @@
-"""Use case: the documents of a job have come to their end, and CUPS is to show it.
+"""Use case: complete a job in CUPS when all its documents are settled.
 
-A held job is released, and its backend finds the end in the journal. What was not delivered is
-handled as the queue's `onfailure` wants it; a document is printed anew once at most, and only if
-nobody has got it: who deletes a job in the cloud for good must not see it again and again.
+A held job is released, and its backend finds the outcome in the journal. The queue's `onfailure`
+decides about documents that were not delivered. A document is printed again at most once, and only
+if no recipient has the document: a job that a person deletes in the cloud must not come back.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.watched import Job, WatchedDocument
 
 LET_GO = tr(
-    "Canceled in CUPS (by a person, or by MaxHoldTime), but the cloud has it already and will "
+    "Canceled in CUPS (by a person, or by MaxHoldTime), but the cloud already has the job and will "
     "print it."
 )
 _NOT_OURS = tr(
-    "Released, it would be printed once more, where its queue leads now. Cancel it if nobody wants "
-    "that."
+    "A release would print this job again, at its queue's current destination. Cancel the job if "
+    "you do not want that."
 )
-RELEASE_AGAIN_S = 30.0  # and twice as long each time
+RELEASE_AGAIN_S = 30.0  # doubled after each release
 LATEST_RELEASE_S = 3600.0
 
 
 @dataclass(slots=True)
 class JobCompletion:
-    """Brings jobs to their end. `tell` gets every change."""
+    """Completes jobs in CUPS and closes their documents. `tell` gets every change."""
 
     journal: PollerJournal
     cups: CupsQueues
@@ -56,7 +56,11 @@ class JobCompletion:
     _releases: dict[tuple[Job, int], tuple[float, float]] = field(default_factory=dict)
 
     def find(self, watched: WatchedDocument) -> CupsJob | None:
-        """The document's job in CUPS, unless CUPS has forgotten it, or has it anew."""
+        """The document's job in CUPS, or None if CUPS has forgotten the job or prints it again.
+
+        Raises:
+            CupsAway: cupsd does not answer.
+        """
         key = watched.document.key
         if self.journal.is_printed_again(key):
             return None
@@ -64,42 +68,51 @@ class JobCompletion:
             job = self.cups.job(key.job_id)
         except CupsGone:
             return None
-        return job if job.job_uuid == key.job_uuid else None  # job ids begin anew with the spool
+        return job if job.job_uuid == key.job_uuid else None  # job ids start again with a new spool
 
     def settle(self, documents: Sequence[WatchedDocument]) -> bool:
-        """Bring a job whose documents are all settled to its end.
+        """Complete a job whose documents are all settled.
 
         Returns:
-            False if it is CUPS's turn, or somebody else's: look again later.
+            False if the job is still active in CUPS: call this again later.
 
         Raises:
-            CupsAway: cupsd does not answer.
+            CupsAway, CupsRefused: cupsd does not answer, or says no.
         """
-        job, document = self.find(documents[0]), documents[0].document
-        if documents[0].is_held and job is not None and job.state not in FINAL:
-            if job.state != HELD:
-                return False  # released by a person, or by us: its backend ends it
-            if self.comes_back(document, job):
-                if self._may_release(documents[0]):
-                    self._answer_failure(documents, job)
-                    self._release(documents, job)
-                return False
-            # moved to another queue, where it is to be printed again: no business of ours
-            if not self.is_printed_elsewhere(document, job):
-                self.say(job, documents[0], joined(" ", (_told(documents), _NOT_OURS)))
-            self.close(documents)
-        elif job is not None and job.state == CANCELED:
-            self.close(documents)
+        job = self.find(documents[0])
+        if job is not None and job.state not in FINAL and documents[0].is_held:
+            return self._settle_held(documents, job)
+        if job is not None and job.state == CANCELED:
+            self.close(documents)  # a person wants neither a reprint nor a stopped queue
         else:
-            self._end_without_job(documents, job)
+            self._settle_ended(documents, job)
+        return True
+
+    def _settle_held(self, documents: Sequence[WatchedDocument], job: CupsJob) -> bool:
+        """Release a job to its backend, or close its documents if no backend of ours would run."""
+        first = documents[0]
+        if job.state != HELD:
+            return False  # the job was released; its backend ends the job
+        if self.comes_back(first.document, job):
+            if self._may_release(first):
+                self._answer_failure(documents)
+                self._release(documents, job)
+            return False
+        # a release would print the document again, somewhere else: a person decides
+        if not self.is_printed_elsewhere(first.document, job):
+            self.say(job, first, joined(" ", (_told(documents), _NOT_OURS)))
+        self.close(documents)
         return True
 
     def comes_back(self, document: AcceptedDocument, job: CupsJob) -> bool:
-        """Whether a held job, once released, comes to our backend, which finds it in the journal.
+        """Whether a held job, once released, returns to the backend that sent its document.
 
-        Of a class, CUPS could give it to a member that knows nothing of it: so the job is moved
-        to the member that has sent it. One that was moved is recognized where its new queue leads
-        to the same place, as after a queue was renamed.
+        CUPS could give a job of a class to any member, so the job is first moved to the member
+        that sent the document. A person may also have moved the job, as after a queue was renamed.
+        The backend still finds the document if the new queue leads to the same destination.
+
+        Raises:
+            CupsAway: cupsd does not answer.
         """
         is_moved = job.queue not in (document.queue, document.class_name)
         try:
@@ -115,43 +128,51 @@ class JobCompletion:
         return True
 
     def say(self, job: CupsJob, watched: WatchedDocument, message: str) -> None:
-        """Have a held job say this, in the language of whoever has printed it; nothing if it does
-        so already, or, with an empty message, has been told nothing."""
+        """Set the message of a held job, in its owner's language, if the message differs.
+
+        Args:
+            message: untranslated; empty to remove our message.
+
+        Raises:
+            CupsAway: cupsd does not answer.
+        """
         said = translated(message, watched.document.language)
         if job.told == operator_message(said) or (said and job.message == fitting(said)):
             return
         try:
             self.cups.set_message(job.job_id, said)
         except (CupsGone, CupsNotPossible):
-            return  # it has moved on
+            return  # the job is no longer held
 
     def is_printed_elsewhere(self, document: AcceptedDocument, job: CupsJob) -> bool:
-        """Whether the job was moved, and what CUPS says of it is about its print there."""
+        """Whether the job was moved and printed there, so that CUPS shows that print."""
         if job.queue in (document.queue, document.class_name):
             return False
         return self.journal.is_printed_at(document.key, job.queue)
 
     def close(self, documents: Sequence[WatchedDocument]) -> None:
-        """Nothing is left to be done."""
+        """Close the documents in the journal."""
         keys = [watched.document.key for watched in documents]
         self.journal.close(keys, now_s=self.clock.wall_s())
 
     def let_go(self, documents: Sequence[WatchedDocument]) -> None:
-        """The job was canceled in CUPS while the cloud has it."""
+        """Close the documents of a job that was canceled in CUPS although the cloud has the job."""
         self.close(documents)
         for watched in documents:
             self.tell(of_document("let-go", LET_GO, watched.document, level=NOTICE))
 
     def job_is_over(self, documents: Sequence[WatchedDocument]) -> None:
-        """CUPS has ended a job that it was to hold, or has forgotten it."""
+        """Follow on without the job: CUPS has ended a job that was to be held, or forgotten it."""
         keys = [watched.document.key for watched in documents]
         self.journal.job_is_over(keys, now_s=self.clock.wall_s())
         for watched in documents:
             watched.is_held = False
 
     def _may_release(self, watched: WatchedDocument) -> bool:
-        """A job that is held again, though its end is known, has something else that is to be
-        looked at, of which its message tells: it is not released time and again."""
+        """Whether enough time has passed since the last release of this job.
+
+        A job that is held again after its release has another problem, which its message shows.
+        """
         now_s = self.clock.monotonic_s()
         release = (watched.job, watched.document.reprints)
         after_s, wait_s = self._releases.get(release, (-math.inf, RELEASE_AGAIN_S))
@@ -163,16 +184,16 @@ class JobCompletion:
         return True
 
     def _release(self, documents: Sequence[WatchedDocument], job: CupsJob) -> None:
-        # what comes is for its backend to say
+        # the next message comes from the backend
         self.say(job, documents[0], "")
         try:
             self.cups.release_job(job.job_id)
         except (CupsGone, CupsNotPossible):
-            return  # a person was quicker
+            return  # a person was faster
         self.tell(of_document("released", _told(documents), documents[0].document))
 
-    def _answer_failure(self, documents: Sequence[WatchedDocument], job: CupsJob) -> None:
-        """Before a held job is released."""
+    def _answer_failure(self, documents: Sequence[WatchedDocument]) -> None:
+        """Apply `onfailure` to a held job, just before its release."""
         failed = _failed(documents)
         if failed and failed[0].queue.settings.onfailure == "stop":
             self.stop(failed)
@@ -186,9 +207,12 @@ class JobCompletion:
                 self.journal.reprint(keys, now_s=self.clock.wall_s())
                 self.tell(of_document("reprinted", _told(failed), document, level=NOTICE))
 
-    def _end_without_job(self, documents: Sequence[WatchedDocument], job: CupsJob | None) -> None:
-        """CUPS has ended the job long ago. It is restarted after the documents are closed: a crash
-        in between prints nothing, rather than twice."""
+    def _settle_ended(self, documents: Sequence[WatchedDocument], job: CupsJob | None) -> None:
+        """Close the documents of a job that CUPS has ended, and apply `onfailure`.
+
+        The job is restarted after the close: a crash in between loses the reprint, but does not
+        print twice.
+        """
         failed = _failed(documents)
         policy = failed[0].queue.settings.onfailure if failed else "report"
         if policy == "stop":
@@ -204,14 +228,14 @@ class JobCompletion:
                 self._try("reprinted", document, restart)
 
     def stop(self, failed: Sequence[WatchedDocument]) -> None:
-        """Stop the queue of documents that were not delivered.
+        """Stop the queue of documents of one job that were not delivered.
 
         Raises:
             CupsAway: cupsd does not answer.
         """
         document = failed[0].document
         text = tr(
-            "stopped, as job {job} was not delivered. {states}",
+            "stopped because job {job} was not delivered. {states}",
             job=document.key.job_id,
             states=_told(failed),
         )
@@ -219,6 +243,7 @@ class JobCompletion:
         self._try("stopped", document, pause)
 
     def _try(self, event: str, document: AcceptedDocument, act: Callable[[], object]) -> None:
+        """Do something in CUPS and report it; `act` returns False if nothing had to be done."""
         try:
             done = act()
         except CupsRefused as error:
@@ -231,13 +256,13 @@ class JobCompletion:
 
 
 _WHY_NOT = tr(
-    "Not printed again: somebody may have got it, it was printed again before, or CUPS does not "
-    "have it any more."
+    "Not printed again: someone may already have the document, it was printed again before, or "
+    "CUPS no longer has the job."
 )
 
 
 def _failed(documents: Sequence[WatchedDocument]) -> list[WatchedDocument]:
-    """Those that were not delivered; none while a person has to look what came out."""
+    """The documents that were not delivered; none if a person has to check what came out."""
     if any(DeliveryState.MISMATCHED in _states(each) for each in documents):
         return []
     return [each for each in documents if _states(each) & NOT_DELIVERED]

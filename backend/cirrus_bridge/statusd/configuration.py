@@ -1,4 +1,4 @@
-"""The poller's configuration, which is read again when one of its files changes."""
+"""The poller's configuration, reloaded when one of its files changes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ RELOAD_S = 5.0
 
 
 class ConfigurationReader:
-    """The configuration as it is now; a service's `credentials` stay what they were at its start.
+    """The current configuration. After an error in a reload, `api_of` fails until the files are
+    fixed.
+
+    Args:
+        folder: the folder of bridge.toml.
+        credentials: the service's folder of credentials, which stays the same while the service
+            runs.
 
     Raises:
-        BadConfiguration, ExposedKey: it can not be read at the start; what is wrong later keeps
-            the servers from being asked until it is mended.
+        BadConfiguration, ExposedKey: the configuration cannot be used at the start.
     """
 
     def __init__(self, folder: Path, credentials: Path | None, clock: Clock) -> None:
@@ -37,7 +42,7 @@ class ConfigurationReader:
         """The API for a queue.
 
         Raises:
-            CirrusError: the configuration has none, or makes no sense.
+            CirrusError: the configuration has no server for the queue, or is invalid.
         """
         now_s = self._clock.monotonic_s()
         if now_s - self._looked_s > RELOAD_S:
@@ -60,7 +65,7 @@ class ConfigurationReader:
             self._apis = CloudApis(self.configuration)
 
     def _stamp(self) -> Sequence[tuple[str, int, int, int]]:
-        """What changes when a file of the configuration does, or its rights."""
+        """Names, times and sizes of the files; they differ after a change of content or mode."""
         paths = [self._folder / "bridge.toml", *sorted(self._folder.glob("servers.d/*"))]
         found = []
         for path in paths:

@@ -1,15 +1,15 @@
-"""What the poller has to say to CUPS, said as often as CUPS bears it.
+"""Keep CUPS up to date, as often as cupsd can take it.
 
-Jobs whose documents are all settled are brought to their end, jobs and queues say what is known,
-and jobs that nobody works at any more are looked for. A cupsd that is away, or says no, is left
-alone for a while.
+Settled jobs are completed, messages of jobs and queues are updated, and orphans are looked for.
+After an error, cupsd gets no requests for a while.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError, CupsAway, CupsRefused
@@ -22,21 +22,27 @@ from cirrus_bridge.statusd.timers import Timer
 from cirrus_bridge.statusd.watched import Job, WatchedDocument, WatchedDocuments
 
 CUPS_S = 15.0
-SHARE = 20.0  # telling CUPS takes no more than one part in so many of the time,
-LONGEST_PAUSE_S = 20.0  # as long as that leaves no queue behind for longer
+SHARE = 20.0  # updates take at most this part (1/20) of the time,
+LONGEST_PAUSE_S = 20.0  # unless a queue would have to wait longer than this
 AWAY_WAIT_S = 5.0
+
+Drop: TypeAlias = Callable[[WatchedDocument], None]  # stops following a document
 
 
 @dataclass(slots=True)
 class CupsSync:
-    """When CUPS is told, and what; `tell` gets what goes wrong with it.
+    """Decides when CUPS is updated, and with what.
 
-    The methods yield what is not to be watched any more, to be taken from `watch_list` at once.
+    Args:
+        news: for the messages of jobs and queues.
+        completion: for jobs whose documents are all settled.
+        orphans_every_s: seconds between looks for orphans.
+        tell: gets the errors of cupsd.
     """
 
     clock: Clock
     news: StatusMessages
-    settlement: JobCompletion
+    completion: JobCompletion
     orphans: Orphans
     orphans_every_s: float
     outages: Outages
@@ -51,85 +57,99 @@ class CupsSync:
 
     def __post_init__(self) -> None:
         self._orphans_due = Timer(self.orphans_every_s)
-        self._due = Timer(min(CUPS_S, self.orphans_every_s))  # they are looked for then
+        self._due = Timer(min(CUPS_S, self.orphans_every_s))  # `tell_all` looks for orphans
 
     @property
     def due_s(self) -> float:
-        """When there is something to say, by the monotonic clock."""
+        """The time of the next update (monotonic seconds)."""
         return self._due.due_s
 
     def soon(self) -> None:
-        """There is news: CUPS is told as soon as it bears it."""
+        """Bring the next update forward: there is news."""
         now_s = self.clock.monotonic_s()
         self._due.due_s = min(self._due.due_s, max(now_s, self._free_s))
 
     def note(self, watched: WatchedDocument) -> None:
-        """A document is watched, or has news: its job may be settled by it."""
+        """Check whether a new or changed document settles its job."""
         of_job = self.watch_list.of_job(watched)
         if all(each.is_settled for each in of_job):
             self._settled[watched.job] = watched
 
     def fails(self, watched: WatchedDocument) -> None:
-        """A location has begun to tell of an error: the document is still with the cloud, so it is
-        not to be printed anew, but no more is to be sent there."""
+        """Note a document whose location reports an error; its queue may have to stop.
+
+        The cloud still has the document, so it is not printed again.
+        """
         if watched.queue.settings.onfailure == "stop":
             self._failing.append(watched)
 
     def forget(self, watched: WatchedDocument) -> None:
-        """It is not watched any more."""
+        """Forget a document that is no longer followed."""
         self._settled.pop(watched.job, None)
 
-    def take(self, now_s: float) -> Iterator[WatchedDocument]:
-        """Say what is due."""
+    def step(self, now_s: float, drop: Drop) -> None:
+        """Make the updates that are due.
+
+        Args:
+            now_s: monotonic seconds.
+            drop: is called at once for each document that needs no more updates.
+        """
         if now_s >= self._free_s:
             try:
                 self.outages.step(now_s)
             except (CupsAway, CupsRefused) as error:
                 self._failed(error)
         if self._settled and now_s >= self._free_s:
-            yield from self._settle()
+            self._settle(drop)
         if self._due.is_due(now_s):
-            yield from self.tell_all()
+            self.tell_all(drop)
 
     def run_once(self) -> None:
-        """Release, once, the jobs whose server works again."""
+        """Release, once, the jobs whose servers work again."""
         try:
             self.outages.run_once()
         except (CupsAway, CupsRefused) as error:
             self._failed(error)
 
-    def tell_all(self) -> Iterator[WatchedDocument]:
-        """Jobs and queues say in CUPS what is known; what CUPS has ended is let go."""
+    def tell_all(self, drop: Drop) -> None:
+        """Update all jobs and queues in CUPS.
+
+        Args:
+            drop: is called at once for each document that needs no more updates.
+        """
         began_s = self.clock.monotonic_s()
         try:
             for watched in self.watch_list:
-                if watched.is_settled:  # not ended yet, as a queue was paused, say
+                if watched.is_settled:  # but not completed yet, as its queue is stopped, say
                     self.note(watched)
-            yield from self._settle()
+            self._settle(drop)
             while self._failing:
-                self.settlement.stop([self._failing[0]])
+                self.completion.stop([self._failing[0]])
                 del self._failing[0]
-            yield from self.news.tell_jobs(self.watch_list)
+            for watched in self.news.tell_jobs(self.watch_list):
+                drop(watched)
             self.news.tell_queues(self.watch_list)
             if self._orphans_due.is_due(began_s):
                 self.orphans.look()
         except (CupsAway, CupsRefused) as error:
             self._failed(error)
             now_s = self.clock.monotonic_s()
-            self._free_s = now_s + max(AWAY_WAIT_S, now_s - began_s)  # others are asked, too
+            # other programs need cupsd, too
+            self._free_s = now_s + max(AWAY_WAIT_S, now_s - began_s)
         else:
             self._trouble = ""
             now_s = self.clock.monotonic_s()
             self._free_s = now_s + min(SHARE * (now_s - began_s), LONGEST_PAUSE_S)
         self._due.due_s = max(self._due.due_s, self._free_s)
 
-    def _settle(self) -> Iterator[WatchedDocument]:
-        """Bring the jobs to their end whose documents are all settled."""
+    def _settle(self, drop: Drop) -> None:
+        """Complete the jobs whose documents are all settled."""
         for job, watched in list(self._settled.items()):
             of_job = self.watch_list.of_job(watched)
             try:
-                if of_job and self.settlement.settle(of_job):
-                    yield from of_job
+                if of_job and self.completion.settle(of_job):
+                    for each in of_job:
+                        drop(each)
             except CupsAway as error:
                 self._failed(error)
                 return

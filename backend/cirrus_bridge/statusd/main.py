@@ -1,7 +1,7 @@
 """The poller `cirrus-statusd`: wiring only.
 
-Runs until SIGTERM, or makes one round (`--once`). Each change is one line on standard error, which
-the journal of the system keeps.
+The program runs until SIGTERM, or makes one round (`--once`). Each change is one line on standard
+error, which the system's journal keeps.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import random
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -24,6 +24,7 @@ from cirrus_bridge.base.errors import BadConfiguration, CirrusError, Interrupted
 from cirrus_bridge.base.privileges import make_folder
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.defaults import CUPS_SOCKET, FOLDER, STATE_FOLDER
+from cirrus_bridge.config.load import Configuration
 from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.cupsd import find_cupsd
@@ -34,8 +35,7 @@ from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.completion import JobCompletion
 from cirrus_bridge.statusd.configuration import ConfigurationReader
 from cirrus_bridge.statusd.cups_sync import CupsSync
-from cirrus_bridge.statusd.notify.background import BackgroundWorker
-from cirrus_bridge.statusd.notify.sinks import sinks
+from cirrus_bridge.statusd.notify.background import BackgroundWorker, Complaint
 from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
 from cirrus_bridge.statusd.poller import Poller
@@ -53,7 +53,7 @@ FAILED = 1
 _REMOVED = (
     "'{name}' below [statusd] in bridge.toml no longer has an effect. Remove the line '{name} = …'."
 )
-# for what is still to be told when the program ends: the service is to end within a second
+# the hook may finish its changes when the program ends; the service is to end within a second
 ONCE_WAIT_S, END_WAIT_S = 60.0, 0.3
 
 
@@ -61,7 +61,7 @@ def run() -> NoReturn:
     """Entry point of the program."""
     parser = argparse.ArgumentParser(
         prog="cirrus-statusd",
-        description="Follows print jobs that the cloud has, and tells CUPS how they go on.",
+        description="Tracks print jobs in the cloud, and shows their progress in CUPS.",
     )
     parser.add_argument("--once", action="store_true", help="make one round, then end")
     parser.add_argument("--version", action="version", version=f"cirrus-bridge {__version__}")
@@ -73,12 +73,12 @@ def run() -> NoReturn:
     except CirrusError as error:
         log(Change("failed", f"{error} ({error.code}) {error.detail}".strip(), WARNING))
         os._exit(FAILED)
-    except Exception:  # noqa: BLE001 - the last net: one line to search for beside the traceback
+    except Exception:  # noqa: BLE001 - the last resort: a line to search for, besides the traceback
         sys.stderr.write(traceback.format_exc())
-        log(Change("failed", "cirrus-statusd failed in a way that it should not (CB-900)", WARNING))
+        log(Change("failed", "Internal error in cirrus-statusd (CB-900)", WARNING))
         os._exit(FAILED)
     sys.stderr.flush()
-    os._exit(0)  # threads that wait for a server need not be waited for
+    os._exit(0)  # without waiting for threads that wait for a server
 
 
 def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
@@ -92,33 +92,29 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
     state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
     for setting in reader.configuration.removed:
         log(Change("setting-removed", _REMOVED.format(name=setting), WARNING))
-    told_aside = sinks(reader.configuration, environ, log, clock)
-    told: list[Callable[[Change], None]] = [log, *told_aside]
+    hook = _start_hook(reader.configuration, environ, clock)
 
-    def tell(change: Change) -> None:
-        for sink in told:
-            sink(change)
-
+    tell = functools.partial(_tell, hook)
     cups = CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
     rng = random.Random()  # noqa: S311 - jitter, no secret
     name = f"{socket.gethostname()}:{os.getpid()}"
-    with contextlib.suppress(OSError):  # which the journal tells better
+    with contextlib.suppress(OSError):  # the journal reports the error with its advice
         make_folder(state, 0o700)
 
     def queue_of(uri: str) -> QueueUri:
-        return reader.configuration.queue(uri)  # as it is by then
+        return reader.configuration.queue(uri)  # the configuration may have been reloaded
 
     @functools.cache
     def metrics() -> Metrics | None:
         return None if once else _serve_metrics(settings.metrics_port, state, clock)
 
     def follow(journal: PollerJournal) -> None:
-        """Follow what the journal has, as soon as no other poller does."""
+        """Follow the journal's documents as soon as no other poller does."""
         if not _take_turn(journal, name, clock, tell, waits=not once):
             return
         journal.check_whole()
         measured = metrics()
-        settlement = JobCompletion(journal, cups, clock, tell)
+        completion = JobCompletion(journal, cups, clock, tell)
         watch_list = WatchedDocuments()
         daemon = find_cupsd(environ.get("CUPS_SERVER") or CUPS_SOCKET)
         outages = Outages(
@@ -138,8 +134,8 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
             askers=Queries(),
             cups=CupsSync(
                 clock,
-                StatusMessages(journal, cups, clock, settlement, tell, outages.notices),
-                settlement,
+                StatusMessages(journal, cups, clock, completion, tell, outages.notices),
+                completion,
                 Orphans(journal, cups, clock, tell, str(state)),
                 settings.orphan_after_s,
                 outages,
@@ -161,10 +157,10 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
         else:
             poller.run()
         journal.leave()
-        tell(Change("ended", f"{len(watch_list)} documents are left to the next poller"))
+        tell(Change("ended", f"{len(watch_list)} documents remain for the next poller"))
 
     _with_journal(state, clock, tell, follow)
-    _finish(told_aside, clock)
+    _finish(hook, clock)
 
 
 def _with_journal(
@@ -173,10 +169,10 @@ def _with_journal(
     tell: Callable[[Change], None],
     follow: Callable[[PollerJournal], None],
 ) -> None:
-    """Follow a journal, and the next one if it is deleted or replaced.
+    """Follow a journal; if it is deleted or replaced, follow the next one.
 
     Raises:
-        JournalError: it cannot be used, or is damaged.
+        JournalError: the journal cannot be used, or is damaged.
     """
     while True:
         try:
@@ -195,8 +191,14 @@ def _take_turn(
     *,
     waits: bool,
 ) -> bool:
-    """Become the journal's only poller; False if another one is and this one does not wait for its
-    end, or is stopped meanwhile."""
+    """Become the journal's only poller.
+
+    Args:
+        waits: wait for the end of another poller.
+
+    Returns:
+        False if another poller follows the journal, or this one is stopped while it waits.
+    """
     is_told = False
     with contextlib.suppress(Interrupted), clock.stoppable():
         while not journal.take_over(name, now_s=clock.wall_s()):
@@ -204,7 +206,7 @@ def _take_turn(
                 is_told = True
                 first = journal.last_sign()
                 name_of_first = f" ({first.name})" if first else ""
-                then = "this one waits for its end" if waits else "this one has nothing to do"
+                then = "waiting for it to end" if waits else "nothing to do"
                 text = f"another cirrus-statusd{name_of_first} follows the jobs; {then}"
                 tell(Change("second", text, NOTICE))
             if not waits:
@@ -214,22 +216,45 @@ def _take_turn(
     return False
 
 
-def _finish(told_aside: Sequence[BackgroundWorker], clock: Clock) -> None:
-    """Tell what is still to be told: all of it, unless a stop was or is requested."""
+def _start_hook(
+    configuration: Configuration, environ: Mapping[str, str], clock: Clock
+) -> BackgroundWorker | None:
+    """Start the hook of bridge.toml, if there is one; its own trouble goes to the log only.
+
+    Raises:
+        BadConfiguration: users other than the file's owner can change the hook.
+    """
+    if not configuration.poller.hook:
+        return None
+    from cirrus_bridge.statusd.notify.hook import Hook, check_owner  # the poller stays small
+
+    check_owner(configuration.folder / "bridge.toml")
+    hook = Hook(configuration.poller.hook, environ, Complaint("hook-failed", log, clock))
+    return BackgroundWorker("hook-late", hook, log, clock)
+
+
+def _tell(hook: BackgroundWorker | None, change: Change) -> None:
+    log(change)
+    if hook is not None:
+        hook(change)
+
+
+def _finish(hook: BackgroundWorker | None, clock: Clock) -> None:
+    """Run the hook for the remaining changes, but only briefly if a signal stops the program."""
+    if hook is None:
+        return
     wait_s = END_WAIT_S
     with contextlib.suppress(Interrupted), clock.stoppable():
-        for aside in told_aside:
-            aside.finish(ONCE_WAIT_S)
+        hook.finish(ONCE_WAIT_S)
         wait_s = 0.0
-    for aside in told_aside:
-        aside.close(wait_s)
+    hook.close(wait_s)
 
 
 def _serve_metrics(port: int, state: Path, clock: Clock) -> Metrics | None:
-    """Serve the metrics of a journal that is open, unless `port` is 0.
+    """Serve the metrics of an open journal on a port, unless `port` is 0.
 
     Raises:
-        BadConfiguration: the package for it is not there.
+        BadConfiguration: the package prometheus_client is not installed.
     """
     if not port:
         return None
@@ -248,18 +273,18 @@ def _serve_metrics(port: int, state: Path, clock: Clock) -> Metrics | None:
     metrics = Metrics(StatisticsReader(state), clock)
     try:
         serve_metrics(port, metrics)
-    except BadConfiguration as error:  # which any user of this machine can bring about
+    except BadConfiguration as error:  # any user of this machine can occupy the port
         log(Change("metrics-off", f"{error} ({error.code})", WARNING))
     return metrics
 
 
 @functools.cache
 def _level_mark(level: int) -> str:
-    """sd-daemon(3)'s mark of a line's level, for journald alone."""
+    """The prefix that tells journald the level of a line, see sd-daemon(3)."""
     return f"<{level}>" if "JOURNAL_STREAM" in os.environ else ""
 
 
 def log(change: Change) -> None:
-    """One line on standard error."""
+    """Write a change to standard error, as one line."""
     sys.stderr.write(f"{_level_mark(change.level)}{change.line}\n")
     sys.stderr.flush()

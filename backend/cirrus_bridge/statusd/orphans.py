@@ -1,9 +1,9 @@
-"""Use case: documents whose runs came to no end, and that nobody follows.
+"""Use case: find documents whose run was killed, and take care of them.
 
-CUPS takes a backend that was killed for one that has printed its job. If both processes of a
-backend are killed at once, nobody but the poller is left to notice it: what was accepted is
-followed; a job of which something was not sent, or perhaps not, is restarted, and its backend goes
-on or says what is to be decided.
+CUPS completes a job whose backend was killed, as if it were printed. If both processes of a backend
+are killed at once, only the poller can notice. Accepted documents are followed. A job with a
+document that was not sent, or may not have been sent, is restarted. Its backend continues, or
+reports the decision that a person has to make.
 """
 
 from __future__ import annotations
@@ -25,18 +25,23 @@ from cirrus_bridge.journal.lifecycle import ACCEPTED, State
 from cirrus_bridge.journal.orphans import Orphan, OrphanJournal
 
 _STUCK = (
-    "The backend was killed, and CUPS waits for a filter whose data nobody reads. Restart CUPS: "
-    "the job is printed then, once."
+    "The backend was killed, and CUPS waits for a filter that cannot write its data. Restart CUPS "
+    "to print the job, once."
 )
 _PERHAPS = tr(
-    "The backend was killed while this document was sent: it may be printed. Look at the printer; "
-    "print it again if it did not come out."
+    "The backend was killed while it sent this document, so the document may be printed. Check the "
+    "printer. If nothing came out, print the document again."
 )
 
 
 @dataclass(slots=True)
 class Orphans:
-    """Finds a home for orphans. `tell` gets every change; `state` is the journal's folder."""
+    """Takes care of orphans.
+
+    Args:
+        tell: gets every change.
+        state: the journal's folder.
+    """
 
     journal: OrphanJournal
     cups: CupsQueues
@@ -47,10 +52,10 @@ class Orphans:
     _seen: dict[str, int] = field(default_factory=dict)
 
     def look(self) -> None:
-        """One look at all of them.
+        """Look for orphaned documents and runs once.
 
         Raises:
-            CupsAway: cupsd does not answer.
+            CupsAway, CupsRefused: cupsd does not answer, or says no.
         """
         orphans = self.journal.orphans()
         active = {(job.job_id, job.job_uuid): job for job in self.cups.jobs()} if orphans else {}
@@ -58,7 +63,7 @@ class Orphans:
             key = orphan.key
             job = active.get((key.job_id, key.job_uuid))
             if job is not None and orphan.state is not State.REPRINT:
-                continue  # a backend will come, or is at work
+                continue  # a backend will run, or is running
             if not self.journal.is_at_work(key.job_uuid, key.job_id):
                 job = job or self._job(key.job_id, key.job_uuid)
                 if job is None or job.state in FINAL:
@@ -73,8 +78,11 @@ class Orphans:
                 self._look_at_run(left, before)
 
     def _look_at_run(self, left: run_notes.UnfinishedPass, before: Mapping[str, int]) -> None:
-        """A pass of which no process lives; `before` counts the runs that each had at the last
-        look."""
+        """Look at a pass none of whose processes lives.
+
+        Args:
+            before: the number of runs of each pass at the last look, by path.
+        """
         job, path = self._job(left.job_id), left.run.path
         if job is None or job.state in FINAL or not _was_last(left, job):
             if run_notes.look(path) == left:  # no run has begun or ended since
@@ -83,11 +91,11 @@ class Orphans:
             self._release(left, job)
         elif job.state == PROCESSING:
             self._seen[path] = left.runs
-            if before.get(path) == left.runs:  # or CUPS is just about to start the next run
+            if before.get(path) == left.runs:  # otherwise CUPS may be about to start the next run
                 self._tell_stuck(job)
 
     def _job(self, job_id: int, job_uuid: str | None = None) -> CupsJob | None:
-        """A job of CUPS, if it is still the one of this uuid."""
+        """A job of CUPS, or None if the number belongs to another job by now."""
         try:
             job = self.cups.job(job_id, also=["job-cancel-after"])
         except CupsGone:
@@ -95,39 +103,44 @@ class Orphans:
         return job if job_uuid in (None, job.job_uuid) else None
 
     def _tell_stuck(self, job: CupsJob) -> None:
-        """CUPS waits for a filter that waits for somebody to read what it writes: of files that are
-        joined, the ones behind that at which the backend was killed. To stop such a job makes CUPS
-        go on with its next file alone, so it is not done here."""
+        """Report, once, a job whose filter waits for a reader of its output.
+
+        The backend was killed at one of several joined files. Stopping the job would make CUPS
+        continue with the next file alone, so only a restart of CUPS helps.
+        """
         if job.job_id not in self._stuck:
             self._stuck.add(job.job_id)
             self.tell(Change("stuck", _STUCK, WARNING, job.queue, job.job_id))
 
     def _release(self, left: run_notes.UnfinishedPass, job: CupsJob) -> None:
-        """The cause for which the job is held has passed: the journal is in use no longer, and
-        CUPS has answered."""
-        with contextlib.suppress(CupsGone, CupsNotPossible):  # a person was quicker
+        """Release a job that was held while the journal was in use or CUPS did not answer."""
+        with contextlib.suppress(CupsGone, CupsNotPossible):  # a person was faster
             self.cups.release_job(job.job_id)
             self.tell(Change("released", "", INFO, job.queue, job.job_id))
         left.run.forget()
 
     def _settle_run(self, left: run_notes.UnfinishedPass, job: CupsJob | None) -> None:
-        """The journal may know nothing of what the run was to print. A job of several files whose
-        backend asks to be run again is aborted by CUPS, which is to hear that it was printed."""
+        """Restart the job of a killed run, unless the cloud has all its documents.
+
+        The journal may not have these documents yet. CUPS also aborts a job of several files whose
+        backend asks for another run; a restart lets the backend report the job as printed.
+        """
         if job is not None and job.state != CANCELED and _was_last(left, job):
             has_all = self.journal.accepted_count(job.job_uuid, left.job_id) >= left.run.documents
             user, title = (job.text(name) for name in ("job-originating-user-name", "job-name"))
             change = Change("restarted", "", NOTICE, job.queue, job.job_id, user, title)
             if (job.state == ABORTED or not has_all) and self._restart(job, change):
-                return  # the runs that come now take the note away
+                return  # the next runs remove the note
         left.run.forget()
 
     def _settle(self, orphan: Orphan, job: CupsJob | None) -> None:
+        """Follow, restart or abandon a document whose job CUPS has ended."""
         now_s = self.clock.wall_s()
         if orphan.state in ACCEPTED:
             uri = self._queue_uri(orphan)
             self.journal.hand_over([orphan.key], "complete", uri, now_s=now_s)
             return
-        # a job that was moved, or came through a class, is not lost where it did not print
+        # another queue may have printed the document, if the job was moved or came from a class
         is_over_time = job is not None and _is_over_time(job)
         if (job is None or job.state == COMPLETED or is_over_time) and not orphan.is_elsewhere:
             change = _change(orphan)
@@ -142,20 +155,21 @@ class Orphans:
         self.journal.abandon(orphan.key, now_s=now_s)
 
     def _restart(self, job: CupsJob, change: Change) -> bool:
+        """Restart a job and report `change`; False if CUPS refuses."""
         completed = int(job.text("time-at-completed") or 0)
         self.journal.goes_on(job.job_uuid, job.job_id, completed, now_s=self.clock.wall_s())
         try:
             self.cups.restart_job(job.job_id)
         except CupsRefused as error:
-            text = f"CUPS took it for printed. {error} ({error.code})"
+            text = f"CUPS regards the job as printed. {error} ({error.code})"
             self.tell(dataclasses.replace(change, event="not-restarted", text=text, level=WARNING))
             return False
         self.tell(change)
         return True
 
     def _queue_uri(self, orphan: Orphan) -> str:
-        """The URI of the queue, whose options say how its server is to be asked, if the document
-        went where it leads now."""
+        """The queue's URI, for its options, or the document's destination if the queue now leads
+        somewhere else."""
         try:
             uri = self.cups.queue(orphan.queue).device_uri
         except CupsGone:
@@ -170,15 +184,15 @@ def _change(orphan: Orphan) -> Change:
 
 
 def _is_lost(orphan: Orphan, job: CupsJob) -> bool:
-    """CUPS took it for printed when its backend was killed: no other program, of the class's next
-    member or of the queue that it was moved to, has printed it."""
+    """Whether CUPS completed the job because its backend was killed. The job may also have been
+    printed by another member of its class, or by the queue that it was moved to."""
     is_here = job.state == COMPLETED and job.printer == orphan.queue
     return is_here and (orphan.was_killed or orphan.state is State.REPRINT)
 
 
 def _is_over_time(job: CupsJob) -> bool:
-    """CUPS has canceled the job since it took too long (MaxJobTime), as one that stands still does
-    when its backend was killed. Of a person's cancel nobody needs to hear."""
+    """Whether CUPS canceled the job after MaxJobTime, as happens to a job that is stuck because its
+    backend was killed. A cancel by a person is not reported."""
     began, ended, limit = (
         int(job.text(name) or 0)
         for name in ("time-at-processing", "time-at-completed", "job-cancel-after")
@@ -187,5 +201,5 @@ def _is_over_time(job: CupsJob) -> bool:
 
 
 def _was_last(left: run_notes.UnfinishedPass, job: CupsJob) -> bool:
-    """No other program has worked on the job since this run began."""
+    """Whether no other backend has worked on the job since this run began."""
     return left.started == job.text("time-at-processing")

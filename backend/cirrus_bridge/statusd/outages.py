@@ -32,9 +32,9 @@ from cirrus_bridge.statusd.timers import Timer
 
 LOOK_S = 3.0
 RELEASE_AGAIN_S, LONGEST_RELEASE_S = 10.0, 600.0
-ANSWERS_S = 30.0  # the limit of one round for all answers
+ANSWERS_S = 30.0  # the longest wait for the answers of one round
 
-# name, company, what its jobs wait for, and of a correction, the target that shows it
+# name, company, what its jobs wait for, and for a correction, the target to probe
 Server: TypeAlias = tuple[str, str, str, str]
 
 
@@ -42,10 +42,10 @@ class ProbeApi(Protocol):
     """A server that can be probed."""
 
     def version(self) -> object:
-        """Ask for anything that works without a key; the answer shows that the server works."""
+        """Send a request without the key; any answer shows that the server works."""
 
     def device(self, target: Target) -> object:
-        """Ask for anything with the key; the answer shows that the server accepts our requests."""
+        """Send a request with the key; any answer shows that the server accepts our requests."""
 
 
 @dataclass(slots=True)
@@ -67,8 +67,8 @@ class Outages:
     """Watches the servers that jobs wait for.
 
     Args:
-        askers: for probes alone.
-        max_hold_s: CUPS cancels a job that is held for so long (MaxHoldTime); 0 means never.
+        askers: for probes only.
+        max_hold_s: CUPS cancels a job after this hold time (MaxHoldTime); 0 means never.
     """
 
     journal: PollerJournal
@@ -99,7 +99,7 @@ class Outages:
         """
         self._take_answers(0.0)
         if self._look.is_due(now_s):
-            self._see_who_waits()
+            self._find_waiting_jobs()
             self._probe(now_s)
             self._end_contimeout()
         if self._hold_again is not None and self._hold_again.is_due(now_s):
@@ -111,7 +111,7 @@ class Outages:
         Raises:
             CupsAway, CupsRefused: cupsd does not answer, or says no.
         """
-        self._see_who_waits()
+        self._find_waiting_jobs()
         self._probe(self.clock.monotonic_s())
         while self._asked and self._take_answers(ANSWERS_S):
             pass
@@ -134,7 +134,7 @@ class Outages:
                 found[queue] = joined(": ", filter(None, (text, outage.trouble)))
         return found
 
-    def _see_who_waits(self) -> None:
+    def _find_waiting_jobs(self) -> None:
         waiting = self.journal.waiting()
         found: dict[Server, _ServerOutage] = {}
         if waiting:
@@ -149,13 +149,13 @@ class Outages:
                         found[server].queue, found[server].documents = queue, []
                     found[server].documents.append(document)
         for outage in found.values():
-            self._see_what_came_of_it(outage)
+            self._notice_success(outage)
         self._outages = found
         kept = {document.key for document in waiting}
         self._released_s = {key: at for key, at in self._released_s.items() if key in kept}
 
-    def _see_what_came_of_it(self, outage: _ServerOutage) -> None:
-        """A job that was released and accepted shows that the server takes documents again."""
+    def _notice_success(self, outage: _ServerOutage) -> None:
+        """Reset the pause if a released job was accepted: the server takes documents again."""
         gone = outage.released - {document.key for document in outage.documents}
         if any(document.key == key for key in gone for document in self.journal.documents_of(key)):
             outage.released = frozenset()
@@ -197,7 +197,7 @@ class Outages:
             self.askers.ask(number, question)
 
     def _take_answers(self, wait_s: float) -> bool:
-        """Act on the answers that have arrived; whether there were any."""
+        """Act on the answers that have arrived, and return whether there were any."""
         found = False
         while answer := self.askers.answer(0.0 if found else wait_s):
             found = True
@@ -247,7 +247,7 @@ class Outages:
             self._release([each for each in outage.documents if each.give_up_at_s <= now_s])
 
     def _release(self, documents: Iterable[WaitingDocument]) -> list[DocumentKey]:
-        """Release those jobs of these documents that CUPS holds, and return the documents."""
+        """Release the jobs of these documents that CUPS holds, and return the documents' keys."""
         wanted = sorted(documents, key=lambda each: each.key.job_id)
         done = []
         for document in wanted:
@@ -264,17 +264,17 @@ class Outages:
         return done
 
     def _is_ours_to_release(self, document: WaitingDocument, job: CupsJob) -> bool:
-        """Whether the job is held for its server alone. A person may hold the job until a set time,
+        """Whether the job is held only for its server. A person may hold the job until a set time,
         or hold the job after its release. In the latter case, no backend has written of the job
         since."""
         return job.waits_for_release and self._released_s.get(document.key) != document.changed_at_s
 
     def _keep_held(self) -> None:
-        """CUPS counts MaxHoldTime from the last hold.
+        """Hold the waiting jobs again, as CUPS counts MaxHoldTime from the last hold.
 
-        A job may run since the last look. Held again, it would look like one that a person holds.
+        The poller looks first: a job that runs by now, held again, would seem held by a person.
         """
-        self._see_who_waits()
+        self._find_waiting_jobs()
         for outage in self._outages.values():
             for document in outage.documents:
                 job = self._job_of(document)

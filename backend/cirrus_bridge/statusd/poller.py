@@ -1,8 +1,9 @@
-"""Use case: every document that a backend has handed over is followed to its end, and CUPS told.
+"""Use case: follow every accepted document to its end, and show the progress in CUPS.
 
-One loop: look into the journal, ask the clouds as the schedule allows, note what is new, tell CUPS.
-Whatever a server, the configuration or cupsd says, the loop goes on; only the journal's failing
-ends it, since nothing could be noted. What is noted is on the disk before anybody is told.
+One loop reads the journal, queries the clouds as the schedule allows, writes changes to the journal
+and updates CUPS. Errors of servers, of the configuration and of cupsd do not end the loop. Only an
+error of the journal does, as no change could be recorded. Each change is on the disk before CUPS,
+the log or the hook shows the change.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -25,36 +25,40 @@ from cirrus_bridge.base.errors import (
     Retryable,
     UnexpectedAnswer,
 )
-from cirrus_bridge.base.model import DeliveryState, JobStatus, Place
+from cirrus_bridge.base.model import DeliveryState, JobStatus
 from cirrus_bridge.base.translation import joined
 from cirrus_bridge.config.load import PollerSettings
-from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
+from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change, of_document
 from cirrus_bridge.delivery.outcome import NOT_DELIVERED
 from cirrus_bridge.delivery.tracking import TrackedDelivery, describe
-from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.cups_sync import CupsSync
+from cirrus_bridge.statusd.journal_sync import JournalSync
 from cirrus_bridge.statusd.queries import AT_ONCE, Queries, StatusApi
 from cirrus_bridge.statusd.schedule import Schedule
 from cirrus_bridge.statusd.timers import Timer
 from cirrus_bridge.statusd.watched import WatchedDocument, WatchedDocuments, place
 
-LOOK_S = 0.5  # into the journal, for documents that were handed over
-BEAT_S = 10.0  # a sign of life, and a look for what was changed here
-SHARE = 20.0  # looking takes no more than one part in so many of the time
-COMMIT_S = 15.0  # a row may be dated so long before others can read it
+LOOK_S = 0.5  # between looks into the journal for handed-over documents
+BEAT_S = 10.0  # between signs of life
 PRUNE_S = 3600.0
 DAY_S = 86_400.0
-ONCE_WAIT_S = 5.0
-MISMATCHED_AFTER_S = 300.0  # by then a proxy that mixes answers up has been restarted
+ONCE_WAIT_S = 5.0  # `run_once` does not wait longer for a server that is away
+MISMATCHED_AFTER_S = 300.0  # long enough to restart a proxy that mixes answers up
 
 
 @dataclass(slots=True)
 class Poller:
-    """The poller, which has the journal's lock. `api_of` is the API for a queue's
-    server; `tell` gets every change; `at_work` each sign of life (seconds since the epoch);
-    `queue_of` reads a queue's URI."""
+    """The poller; it has the journal's lock.
+
+    Args:
+        askers: for queries of job states.
+        queue_of: reads a queue's URI.
+        api_of: the API for a queue's server.
+        tell: gets every change.
+        at_work: gets each sign of life (seconds since the epoch).
+    """
 
     journal: PollerJournal
     clock: Clock
@@ -69,30 +73,40 @@ class Poller:
     at_work: Callable[[float], None] | None = None
     _doubted_since_s: dict[int, float] = field(default_factory=dict)
     _puzzling: set[int] = field(default_factory=set)
+    _journal_sync: JournalSync = field(init=False)
     _beat: Timer = field(default_factory=lambda: Timer(BEAT_S))
     _look: Timer = field(default_factory=lambda: Timer(LOOK_S))
     _prune: Timer = field(default_factory=lambda: Timer(PRUNE_S))
-    _is_behind: bool = True
-    _looked_s: float = field(init=False)
-    _journal_free_s: float = -math.inf
 
     def __post_init__(self) -> None:
-        self._looked_s = self.clock.wall_s() - DAY_S
+        self._journal_sync = JournalSync(
+            self.journal,
+            self.clock,
+            self.schedule,
+            self.cups,
+            self.watch_list,
+            self.queue_of,
+            self._drop,
+        )
 
     def run(self) -> None:
-        """Until a signal asks for an end.
+        """Run until a signal stops the program.
 
         Raises:
-            JournalError: the journal can not be used.
+            JournalError: the journal cannot be used.
         """
         with contextlib.suppress(Interrupted), self.clock.stoppable():
             while True:
                 self.step()
 
     def run_once(self) -> None:
-        """Ask once for everything that is open, as fast as the servers allow, and tell CUPS."""
+        """Query every open job once, as fast as the servers allow, and update CUPS.
+
+        Raises:
+            JournalError: the journal cannot be used.
+        """
         with contextlib.suppress(Interrupted), self.clock.stoppable():
-            self._look_into_journal(fresh=True)
+            self._journal_sync.look(fresh=True)
             left = {number for watched in self.watch_list for number in watched.numbers}
             while (left & self.schedule.jobs) or self.askers.open:
                 if self._beat.is_due(self.clock.monotonic_s()):
@@ -101,20 +115,22 @@ class Poller:
                 self._take_answers(LOOK_S)
                 wait_s = self.schedule.next_due_s(self.clock.monotonic_s())
                 if not self.askers.open and wait_s > ONCE_WAIT_S:
-                    break  # for a server that is away
+                    break  # a server is away
             self.cups.run_once()
-            for watched in self.cups.tell_all():
-                self._drop(watched)
+            self.cups.tell_all(self._drop)
 
     def step(self) -> None:
-        """One turn of the loop; waits for at most LOOK_S."""
+        """Take one turn of the loop; it waits for at most LOOK_S.
+
+        Raises:
+            JournalError: the journal cannot be used.
+        """
         now_s = self.clock.monotonic_s()
         if self._beat.is_due(now_s):
             self._give_sign_of_life()
         if self._look.is_due(now_s):
-            self._look_into_journal()
-        for watched in self.cups.take(now_s):
-            self._drop(watched)
+            self._journal_sync.look()
+        self.cups.step(now_s, self._drop)
         if self._prune.is_due(now_s):
             before_s = self.clock.wall_s() - self.settings.keep_days * DAY_S
             self.journal.prune(before_s=before_s, most=self.settings.keep_documents)
@@ -130,51 +146,10 @@ class Poller:
         self.journal.give_sign(now_s=now_s)
         if self.at_work is not None:
             self.at_work(now_s)
-        self._is_behind = True  # what was changed here is no news to has_changed
-
-    def _look_into_journal(self, *, fresh: bool = False) -> None:
-        """Drop what others have taken back or closed, and take what was handed over."""
-        self._is_behind |= self.journal.has_changed()
-        now_s, wall_s = self.clock.monotonic_s(), self.clock.wall_s()
-        if not self._is_behind or now_s < self._journal_free_s:
-            return
-        self._is_behind = False
-        self._look_for_life(now_s, wall_s)
-        handed_over = self.journal.handed_over()
-        for watched in self.watch_list:
-            found = handed_over.get(watched.document.key)
-            if found is None or found.hand_overs != watched.document.hand_overs:
-                self._drop(watched)
-                self.cups.soon()
-            else:
-                watched.is_held = found.state is State.HELD
-        unknown = [each for key, each in handed_over.items() if key not in self.watch_list]
-        for document in self.journal.documents(unknown) if unknown else ():
-            watched = self.watch_list.add(document, self.queue_of)
-            for number, target in zip(watched.numbers, watched.targets, strict=True):
-                if not target.status.state.is_final:
-                    age_s = 0.0 if fresh else max(0.0, wall_s - document.accepted_at_s)
-                    self.schedule.add(number, place(watched, target), now_s, age_s=age_s)
-            self.cups.note(watched)
-            if any(target.status.is_failing for target in watched.targets):
-                self.cups.fails(watched)  # its backend was told
-            self.cups.soon()
-        took_s = self.clock.monotonic_s() - now_s
-        self._journal_free_s = now_s + min(SHARE * took_s, 1.0)
-
-    def _look_for_life(self, now_s: float, wall_s: float) -> None:
-        """A location from which a backend has heard is there, and may have fetched more."""
-        since_s, self._looked_s = self._looked_s, wall_s - COMMIT_S
-        for destination, location, seen_s in self.journal.signs_of_life(since_s=since_s):
-            queue = parse_queue_uri(destination)
-            where = Place(queue.server, queue.company, location)
-            signs_s = self.cups.news.signs_s
-            if signs_s.get(where, 0.0) < seen_s <= wall_s:  # the clock may have been set back
-                signs_s[where] = seen_s
-                self.schedule.came_alive(where, now_s)
+        self._journal_sync.expect_changes()
 
     def _ask(self, at_once: int) -> set[int]:
-        """Ask what is due; the numbers of the questions."""
+        """Send the queries that are due, and return their numbers."""
         now_s = self.clock.monotonic_s()
         numbers = self.schedule.due(now_s, max(0, at_once - self.askers.open))
         for number in numbers:
@@ -212,7 +187,7 @@ class Poller:
     def _heard(
         self, number: int, watched: WatchedDocument, target: TrackedDelivery, status: JobStatus
     ) -> None:
-        """The server has told a job's state, of this job or of another."""
+        """Handle a state that the server reports, for this job or, by mistake, for another."""
         if self.cups.news.trouble_is_over(watched.queue):
             self.tell(Change("server-back", f"{watched.queue.server} answers again"))
             self.cups.soon()
@@ -232,7 +207,7 @@ class Poller:
         ):
             self._drop(watched)
             return
-        # a deletion may be the cloud's alone, and says nothing of the location
+        # the cloud may have deleted the job itself, so this is not a sign of the location
         says_nothing = (before.state, DeliveryState.DELETED)
         if status.state >= DeliveryState.SUBMITTED and status.state not in says_nothing:
             self.cups.news.signs_s[place(watched, target)] = wall_s
@@ -250,13 +225,15 @@ class Poller:
         self.cups.soon()
 
     def _refused(self, number: int, watched: WatchedDocument, target: TrackedDelivery) -> None:
-        """The server does not know the job."""
+        """Handle a server that does not know the job."""
         target.doubt()
         self._doubt(number, watched, target)
 
     def _doubt(self, number: int, watched: WatchedDocument, target: TrackedDelivery) -> None:
-        """The server does not answer about the document. Its fault may pass, so the server is
-        asked again for a while."""
+        """Handle an answer that does not concern the document.
+
+        The server's fault may pass, so the query is repeated for a while.
+        """
         now_s = self.clock.monotonic_s()
         if target.doubts == 1:
             self._doubted_since_s[number] = now_s
@@ -270,8 +247,8 @@ class Poller:
             self.schedule.answered(number, now_s, changed=False)
 
     def _is_puzzling(self, number: int, watched: WatchedDocument, error: CirrusError) -> bool:
-        """Whether the server says again what makes no sense of this job, but has answered well for
-        others in between: it is there, and they need not wait."""
+        """Whether the server sent an unexpected answer for this job twice, and proper answers for
+        other jobs in between. The server works then, and the other jobs need not wait."""
         again = number in self._puzzling and not self.cups.news.trouble_of(watched.queue)
         if isinstance(error, UnexpectedAnswer):
             self._puzzling.add(number)
@@ -279,9 +256,9 @@ class Poller:
         return False
 
     def _failed(self, number: int, watched: WatchedDocument, error: CirrusError) -> None:
-        """No answer that says anything about the job: the server, or its entry, is to be mended."""
+        """Handle a query without an answer; the fault is the server's or the configuration's."""
         wait_s = error.retry_after_s if isinstance(error, Retryable) else None
-        # a key that is refused, or an entry that is missing: others may be heard at this server
+        # the key is refused or the entry is missing; other companies may use this server
         of_company = isinstance(error, KeyRefused | NotPermitted | QueueError)
         now_s = self.clock.monotonic_s()
         self.schedule.lost(number, now_s, retry_after_s=wait_s, of_company=of_company)
@@ -291,6 +268,7 @@ class Poller:
             self.cups.soon()
 
     def _drop(self, watched: WatchedDocument) -> None:
+        """Stop following a document."""
         self.watch_list.remove(watched)
         self.cups.forget(watched)
         for number in watched.numbers:

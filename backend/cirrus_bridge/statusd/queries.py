@@ -1,7 +1,7 @@
-"""Questions to clouds, several at once: each is asked in a thread, and its answer comes by a queue.
+"""Concurrent queries to clouds: threads send them, and a queue collects the answers.
 
-Whatever a server answers, an answer comes back for each question. A question that hangs does not
-keep the program from ending, since `main` does not wait for threads.
+Every query gets an answer, if only an error. A query that hangs does not delay the end of the
+program, as `main` does not wait for threads.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ T = TypeVar("T")
 
 
 class StatusApi(Protocol):
-    """A cloud that can be asked for a job."""
+    """A cloud that reports the state of jobs."""
 
     def job_status(self, receipt: Receipt) -> JobStatus:
-        """Where a submitted job is now.
+        """The status of a submitted job.
 
         Raises:
-            CirrusError: the cloud does not say.
+            CirrusError: the status cannot be queried.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class QueryResult(Generic[T]):
-    """What came of the question of this number, such as a job's status, or why nothing did."""
+    """The outcome of the query with this number: a result, such as a job's status, or an error."""
 
     number: int
     result: T | CirrusError
 
 
 class Queries(Generic[T]):
-    """AT_ONCE threads that ask; `open` questions have no answer yet."""
+    """Runs up to AT_ONCE queries at a time. `open` is the number of queries without an answer."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(AT_ONCE)
@@ -49,12 +49,12 @@ class Queries(Generic[T]):
         self.open = 0
 
     def ask(self, number: int, question: Callable[[], T]) -> None:
-        """Ask, in a thread; the answer will have this number."""
+        """Run a query in a thread; its answer gets this number."""
         self.open += 1
         self._pool.submit(_ask, number, question).add_done_callback(self._answers.put)
 
     def answer(self, wait_s: float) -> QueryResult[T] | None:
-        """The next answer, if one comes within so many seconds."""
+        """The next answer, or None if no answer arrives within `wait_s` seconds."""
         try:
             found = self._answers.get(timeout=max(0.0, wait_s))
         except queue.Empty:
@@ -69,5 +69,5 @@ def _ask(number: int, question: Callable[[], T]) -> QueryResult[T]:
     except CirrusError as error:
         return QueryResult(number, error)
     except Exception as error:  # noqa: BLE001 - no answer may end the poller
-        text = tr("The answer makes no sense.")
+        text = tr("Unexpected response from the server.")
         return QueryResult(number, UnexpectedAnswer(text, detail=repr(error)))

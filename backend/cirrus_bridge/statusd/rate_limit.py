@@ -1,8 +1,8 @@
-"""Whether a server may be asked now: its rate, its Retry-After, and outages. Pure: no clock.
+"""Gates for requests to a server: its rate limit, its Retry-After and its outages. No clock here.
 
-While a server is away one request at a time goes to it, with back-off; its first answer opens the
-gate again. A company that alone can not ask, as its key is refused, has an outage of its own:
-others at the server need not wait for it. All times are seconds on one clock that nobody can set.
+During an outage, one request at a time probes the server, with back-off. The first answer opens the
+gate again. If the server refuses one company's key, only this company has an outage; the others
+at the server go on. All times are monotonic seconds.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import random
 from collections.abc import Hashable
 
 BACK_OFF = 1.5
-JITTER = 0.2  # a wait is up to this share longer or shorter, so that pollers do not fall into step
+JITTER = 0.2  # waits vary by up to this share, so that pollers do not synchronise
 FIRST_PROBE_S = 2.0
 LONGEST_PROBE_S = 300.0
-_ALMOST = 1e-6  # what is missing of a request's allowance because of rounding
+_ALMOST = 1e-6  # a request may go although rounding leaves the allowance this much too small
 
 
 def jittered(wait_s: float, rng: random.Random) -> float:
-    """A wait, a little longer or shorter."""
+    """A wait (in seconds) that varies at random by up to JITTER."""
     return wait_s * rng.uniform(1 - JITTER, 1 + JITTER)
 
 
 class ProbeGate:
-    """While it lasts, one request at a time goes out, as a probe."""
+    """The gate of an outage. While the outage lasts, one request at a time goes out, as a probe."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -40,18 +40,18 @@ class ProbeGate:
         return math.inf if self._probe is not None else self._probe_at_s - now
 
     def asked(self, job: Hashable) -> None:
-        """A request about `job` goes out."""
+        """Note that a request about `job` goes out."""
         if self.lasts:
             self._probe = job
 
     def ended(self) -> None:
-        """There was an answer."""
+        """End the outage: an answer has arrived."""
         self.lasts, self._probe, self._probe_wait_s = False, None, FIRST_PROBE_S
 
     def failed(self, job: Hashable, now: float) -> None:
-        """The request about `job` failed.
+        """Start or prolong the outage: the request about `job` failed.
 
-        Requests that were under way when the outage began tell nothing new.
+        Failures of requests that were sent before the outage do not prolong it.
         """
         if self.lasts and job != self._probe:
             return
@@ -61,7 +61,7 @@ class ProbeGate:
         self._probe_at_s = now + jittered(self._probe_wait_s, self._rng)
 
     def dropped(self, job: Hashable) -> None:
-        """Nobody will tell what became of the request about `job`."""
+        """Forget the request about `job`; its outcome will not be reported."""
         if job == self._probe:
             self._probe = None
 
@@ -70,8 +70,8 @@ class ServerGate:
     """One server's gate, for all of its companies.
 
     Args:
-        requests_per_minute: how many any sixty seconds may see; at least 2. A second's worth may
-            go at once.
+        requests_per_minute: the most requests in any sixty seconds; at least 2. A second's share
+            may go at once.
     """
 
     def __init__(self, requests_per_minute: float, rng: random.Random) -> None:
@@ -79,7 +79,7 @@ class ServerGate:
         self._per_s = (requests_per_minute - self._burst) / 60
         self._allowance = self._burst
         self._counted_s = 0.0
-        self._closed_until_s = -math.inf  # the server's own word: no success shortens it
+        self._closed_until_s = -math.inf  # from Retry-After: no success shortens it
         self.outage = ProbeGate(rng)
 
     def opens_in_s(self, now: float) -> float:
@@ -91,21 +91,25 @@ class ServerGate:
         return max(waits)
 
     def asked(self, job: Hashable, now: float) -> None:
-        """A request about `job` goes out."""
+        """Note that a request about `job` goes out."""
         self._allowance = self._refilled(now) - 1
         self._counted_s = now
         self.outage.asked(job)
 
     def worked(self, now: float) -> None:
-        """The server has answered, so it is there."""
+        """Note an answer of the server, which ends its outage."""
         if self.outage.lasts:
-            # what has waited goes at the rate, without a second's worth at once
+            # the waiting requests go at the rate, without a burst
             self._allowance = min(self._refilled(now), 0.0)
             self._counted_s = now
         self.outage.ended()
 
     def failed(self, job: Hashable, now: float, retry_after_s: float | None) -> None:
-        """The request about `job` failed because of the server."""
+        """Note that the request about `job` failed because of the server.
+
+        Args:
+            retry_after_s: the server's Retry-After, if any.
+        """
         if retry_after_s is not None:
             self._closed_until_s = max(self._closed_until_s, now + retry_after_s)
         self.outage.failed(job, now)
@@ -115,7 +119,7 @@ class ServerGate:
 
 
 class CompanyGate:
-    """One company's gate at a server; what concerns all is the server's."""
+    """One company's gate at a server; it opens only if the server's gate is open, too."""
 
     def __init__(self, server: ServerGate, rng: random.Random) -> None:
         self._server = server
@@ -126,26 +130,30 @@ class CompanyGate:
         return max(self._server.opens_in_s(now), self._outage.opens_in_s(now))
 
     def asked(self, job: Hashable, now: float) -> None:
-        """A request about `job` goes out."""
+        """Note that a request about `job` goes out."""
         self._server.asked(job, now)
         self._outage.asked(job)
 
     def worked(self, now: float) -> None:
-        """The server has told the company what it wanted to know."""
+        """Note a proper answer for the company, which ends both outages."""
         self._server.worked(now)
         self._outage.ended()
 
     def failed(self, job: Hashable, now: float, retry_after_s: float | None) -> None:
-        """The request about `job` failed because of the server."""
+        """Note that the request about `job` failed because of the server.
+
+        Args:
+            retry_after_s: the server's Retry-After, if any.
+        """
         self._outage.dropped(job)
         self._server.failed(job, now, retry_after_s)
 
     def shut_out(self, job: Hashable, now: float) -> None:
-        """The request about `job` failed because of the company."""
+        """Note that the request about `job` failed because of the company, such as its key."""
         self._server.outage.dropped(job)
         self._outage.failed(job, now)
 
     def dropped(self, job: Hashable) -> None:
-        """Nobody will tell what became of the request about `job`."""
+        """Forget the request about `job`; its outcome will not be reported."""
         self._server.outage.dropped(job)
         self._outage.dropped(job)

@@ -1,10 +1,10 @@
-"""When to ask for which cloud job's state next. Pure: no clock, no network, times are arguments.
+"""The schedule of queries for the states of cloud jobs. No clock and no network here.
 
-A fresh job is asked for every second, then with back-off up to minutes. Jobs that have waited for
-longer share their location's timer: while a location is away, one question tells about all of its
-jobs. A job that changes wakes a few of its neighbours, which wake others if they have changed too:
-so a location that comes back is seen through in seconds, and jobs that do not move cost little.
-All times are seconds on one clock that nobody can set.
+A fresh job is queried every second, then with back-off up to minutes. Older jobs share their
+location's timer, as one query shows whether the location is still away. A job that changes wakes a
+few jobs of its location, which wake others if they have changed, too. So all jobs of a location
+that comes back are queried within seconds, and unchanged jobs cost little. All times are monotonic
+seconds.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from cirrus_bridge.statusd.rate_limit import BACK_OFF, CompanyGate, ServerGate, 
 from cirrus_bridge.statusd.timers import TimerQueue
 
 REQUESTS_PER_MINUTE = 300.0
-FRESH_S = 30.0  # so old a job is mostly delivered, or waits for something that takes longer
+FRESH_S = 30.0  # most jobs are delivered by this age; the others take longer
 FIRST_WAIT_S = 1.0
-LONGEST_WAIT_S = 300.0  # of a job, then of a location
-EVERY_JOB_S = 3600.0  # so often each job of a location with many is asked for at least
-DOZE_S = 5.0  # a job whose next question is that far away may be woken
-LIVELY_WAIT_S = 5.0  # of a location that has just shown life
-WAKES = 4  # neighbours that one change wakes
+LONGEST_WAIT_S = 300.0  # first of a job, then of its location
+EVERY_JOB_S = 3600.0  # each job is queried at least this often, however many its location has
+DOZE_S = 5.0  # a job may be woken if its next query is at least this far away
+LIVELY_WAIT_S = 5.0  # of a location just after a sign of life
+WAKES = 4  # the number of jobs that one change wakes
 WAKE_SPREAD_S = 2.0
-WAKE_GAP_S = 30.0  # a location that works all the time wakes its sleepers no more often
-START_SPREAD_S = 30.0  # for locations whose jobs are old when they are added
-OLDEST_FIRST_EVERY = 5  # so many requests to one that goes to what has waited longest
+WAKE_GAP_S = 30.0  # a busy location wakes its sleepers at most this often
+START_SPREAD_S = 30.0  # for locations that start with old jobs
+OLDEST_FIRST_EVERY = 5  # every fifth request goes to the job that has waited longest
 
 JobId = TypeVar("JobId", bound=Hashable)
 
 
 class Urgency(enum.IntEnum):
-    """What goes first when a server's rate does not allow all."""
+    """The order of queries when a server's rate does not allow all of them."""
 
     FRESH = 0
     SOON = 1
@@ -51,10 +51,10 @@ class _Job(Generic[JobId]):
         self.id = job_id
         self.location = location
         self.born_s = now - age_s
-        # the waits of a geometric row add up to three times the last: where it would be by now
+        # a geometric series of waits adds up to three times the last; continue at this job's point
         late_s = max(0.0, age_s - FRESH_S)
         self.wait_s = min(FIRST_WAIT_S + late_s * (1 - 1 / BACK_OFF), LONGEST_WAIT_S)
-        self.woken = False  # asked because of its location, not for its own sake
+        self.woken = False  # queried because of its location, not by its own timer
 
 
 class _Location(Generic[JobId]):
@@ -64,9 +64,9 @@ class _Location(Generic[JobId]):
         self.place = place
         self.company = company
         self.jobs = 0
-        # oldest question first; dicts, because they keep order and lose any one at once
-        self.dozing: dict[JobId, _Job[JobId]] = {}  # with a timer of its own, far away
-        self.asleep: dict[JobId, _Job[JobId]] = {}  # without one
+        # by the age of the last query; dicts keep order, and delete any entry in constant time
+        self.dozing: dict[JobId, _Job[JobId]] = {}  # with an own timer, due later than DOZE_S
+        self.asleep: dict[JobId, _Job[JobId]] = {}  # without an own timer
         self.wait_s = LONGEST_WAIT_S
         self.woke_s = -math.inf
 
@@ -86,13 +86,13 @@ _Waiting: TypeAlias = "_Job[JobId] | _Location[JobId]"
 
 
 class Schedule(Generic[JobId]):
-    """The open jobs of all servers, and when each is to be asked for.
+    """The open jobs of all servers, with the times of their next queries.
 
-    Every job that `due` has given must come back by `answered`, `lost` or `forget`.
+    For every job that `due` returns, the caller must call `answered`, `lost` or `forget`.
 
     Args:
         rng: the source of jitter.
-        requests_per_minute: what each server allows.
+        requests_per_minute: the most requests to each server.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Schedule(Generic[JobId]):
         return self._jobs.keys()
 
     def add(self, job_id: JobId, place: Place, now: float, *, age_s: float = 0.0) -> None:
-        """Follow a job that the cloud accepted `age_s` ago; one that is followed stays as it is."""
+        """Add a job that the cloud accepted `age_s` seconds ago, unless it is already here."""
         if job_id in self._jobs:
             return
         location = self._locations.get(place) or self._new_location(place)
@@ -128,14 +128,14 @@ class Schedule(Generic[JobId]):
             self._plan(job, now)
         else:
             location.asleep[job_id] = job
-            # nobody has looked for a while: soon, but not all locations at once
+            # nobody has queried the job for a while: query soon, but not all locations at once
             if location not in location.company.timers:
                 self._wake_at(location, now + self._rng.uniform(0, START_SPREAD_S), Urgency.SLOW)
 
     def due(self, now: float, at_most: int) -> list[JobId]:
-        """The jobs to ask for now: at most so many, and no more than their servers allow."""
+        """The jobs to query now: at most `at_most`, and no more than their servers allow."""
         jobs: list[JobId] = []
-        self._turns.rotate(-1)  # nobody is always the first
+        self._turns.rotate(-1)  # each company is the first in turn
         asking = list(self._turns)
         while asking and len(jobs) < at_most:
             company = asking.pop(0)
@@ -147,7 +147,7 @@ class Schedule(Generic[JobId]):
         return jobs
 
     def next_due_s(self, now: float) -> float:
-        """Seconds until `due` has something; infinite if only an event can bring that about."""
+        """Seconds until `due` returns a job; infinite if it will not without an event."""
         earliest_s = math.inf
         for company in self._turns:
             due_in_s = min(company.timers.first_due_s()) - now
@@ -155,10 +155,13 @@ class Schedule(Generic[JobId]):
         return max(0.0, earliest_s)
 
     def answered(self, job_id: JobId, now: float, *, changed: bool) -> None:
-        """The server has told the job's state, a new one or not; a final one is for `forget`,
-        after this."""
+        """Note the server's answer for a job; call `forget` afterwards if the state is final.
+
+        Args:
+            changed: whether the state is new.
+        """
         job = self._jobs.get(job_id)
-        if job is None:  # forgotten meanwhile
+        if job is None:  # forgotten while the query ran
             return
         location = job.location
         location.company.gate.worked(now)
@@ -168,12 +171,12 @@ class Schedule(Generic[JobId]):
         elif now - job.born_s >= FRESH_S:
             job.wait_s = min(job.wait_s * BACK_OFF, LONGEST_WAIT_S)
         self._plan(job, now)
-        # one change leads to the next, but a location that always works is no news
+        # a woken job's change wakes others; a busy location does so only now and then
         if changed and (woken or now - location.woke_s >= WAKE_GAP_S):
             self._wake_some(location, now)
 
     def came_alive(self, place: Place, now: float) -> None:
-        """The location was seen to be there, by whatever means: ask for some of its jobs soon."""
+        """Note a sign of life of a location: query some of its jobs soon."""
         location = self._locations.get(place)
         if location is not None and now - location.woke_s >= WAKE_GAP_S:
             self._wake_some(location, now)
@@ -186,8 +189,12 @@ class Schedule(Generic[JobId]):
         retry_after_s: float | None = None,
         of_company: bool = False,
     ) -> None:
-        """The question about a job got no answer because its server is away, or busy; or, by
-        `of_company`, because its company can not ask."""
+        """Note a query without an answer.
+
+        Args:
+            retry_after_s: the server's Retry-After, if any.
+            of_company: the fault is the company's, such as a refused key, and not the server's.
+        """
         job = self._jobs.get(job_id)
         if job is None:
             return
@@ -199,7 +206,7 @@ class Schedule(Generic[JobId]):
         self._plan(job, now)
 
     def forget(self, job_id: JobId) -> None:
-        """A job has ended, or nobody wants to know any more."""
+        """Remove a job, because it has ended or is no longer followed."""
         job = self._jobs.pop(job_id, None)
         if job is None:
             return
@@ -224,7 +231,7 @@ class Schedule(Generic[JobId]):
         return location
 
     def _plan(self, job: _Job[JobId], now: float) -> None:
-        """Set when the job is asked for again, by its own timer or its location's."""
+        """Set the time of the job's next query, by its own timer or its location's."""
         location = job.location
         if job.wait_s >= LONGEST_WAIT_S:
             location.company.timers.cancel(job)
@@ -240,7 +247,7 @@ class Schedule(Generic[JobId]):
             location.dozing[job.id] = job
 
     def _wake_some(self, location: _Location[JobId], now: float) -> None:
-        """Ask for some of a location's jobs soon, one after the other."""
+        """Query some of a location's jobs soon, one after the other."""
         location.woke_s = now
         location.wait_s = LIVELY_WAIT_S
         step_s = WAKE_SPREAD_S / WAKES
@@ -255,17 +262,17 @@ class Schedule(Generic[JobId]):
             self._wake_at(location, now + self._pace(location), Urgency.SLOW)
 
     def _pace(self, location: _Location[JobId]) -> float:
-        """The seconds until a location's next sleeper is asked for."""
+        """Seconds until the next query for a sleeping job of a location."""
         longest_s = min(LONGEST_WAIT_S, EVERY_JOB_S / max(1, len(location.asleep)))
         return jittered(min(location.wait_s, longest_s), self._rng)
 
     def _wake_at(self, waiting: _Waiting[JobId], due_s: float, urgency: Urgency) -> None:
-        """Set the timer of a job or a location, in place of an earlier one."""
+        """Set the timer of a job or a location, and replace an earlier timer."""
         company = (waiting.location if isinstance(waiting, _Job) else waiting).company
         company.timers.set(waiting, due_s, urgency)
 
     def _next(self, company: _Company[JobId], now: float) -> _Job[JobId] | None:
-        """Take the job that is to be asked for, if one is due."""
+        """Take the next job to query, if one is due."""
         job = None
         while job is None:
             due_s = company.timers.first_due_s()
@@ -280,7 +287,7 @@ class Schedule(Generic[JobId]):
         return job
 
     def _sleeper(self, location: _Location[JobId], now: float) -> _Job[JobId] | None:
-        """Take the job of a location that has not been asked for the longest time."""
+        """Take the sleeping job of a location whose last query is the oldest."""
         if not location.asleep:
             return None
         job = location.asleep.pop(next(iter(location.asleep)))

@@ -1,7 +1,7 @@
-"""Use case: what CUPS says of jobs and queues is what the cloud says, as far as it may be changed.
+"""Use case: show the state of deliveries at jobs and queues in CUPS.
 
-Held jobs get their message, in the language of whoever printed them; queues our reasons and
-message. Nothing is written that is so already. A job that was canceled while it was held is let go.
+Held jobs get a message in their owner's language. Queues get our reasons and a message. Only
+differences are written. A held job that was canceled is let go: its documents are closed.
 """
 
 from __future__ import annotations
@@ -27,48 +27,63 @@ from cirrus_bridge.statusd.completion import LET_GO, JobCompletion
 from cirrus_bridge.statusd.watched import WatchedDocument, WatchedDocuments, place
 
 Company: TypeAlias = tuple[str, str]  # server, company
-FAILURES_S = 24 * 3600.0  # so long a queue tells of what was not delivered
-CANCELS_S = 3600.0
+FAILURES_S = 24 * 3600.0  # a queue shows failed deliveries this long
+CANCELS_S = 3600.0  # and canceled jobs this long
 
 
 @dataclass(slots=True)
 class StatusMessages:
-    """Tells CUPS. `signs_s` is when each place was last seen to do something (seconds since the
-    epoch)."""
+    """Writes the messages of jobs and queues.
+
+    Args:
+        tell: gets each change of a queue's message.
+        server_notices: returns the notices about unavailable servers, by queue.
+        signs_s: the last sign of life of each place (seconds since the epoch).
+    """
 
     journal: PollerJournal
     cups: CupsQueues
     clock: Clock
-    settlement: JobCompletion
+    completion: JobCompletion
     tell: Callable[[Change], None]
     server_notices: Callable[[], Mapping[str, Words]] = dict
     signs_s: dict[Place, float] = field(default_factory=dict)
-    _trouble: dict[Company, str] = field(default_factory=dict)  # without a company, a server's
+    _trouble: dict[Company, str] = field(default_factory=dict)  # a server's trouble has no company
 
     def trouble_of(self, queue: QueueUri) -> str:
-        """Why a queue's cloud can not be asked; empty if it can."""
+        """The reason why a queue's cloud cannot be queried; empty if it can."""
         server, company = (self._trouble.get(at, "") for at in _both(queue))
         return company or server
 
     def has_trouble(self, queue: QueueUri, text: str, *, of_company: bool) -> bool:
-        """A queue's cloud can not be asked, perhaps by its company alone; whether that is new."""
+        """Note that a queue's cloud cannot be queried.
+
+        Args:
+            text: the reason, for people.
+            of_company: only this company cannot query the cloud.
+
+        Returns:
+            Whether this is news.
+        """
         is_new = not self.trouble_of(queue)
         self._trouble[_both(queue)[of_company]] = text
         return is_new
 
     def trouble_is_over(self, queue: QueueUri) -> bool:
-        """A queue's cloud has told what it was asked for; whether that is new."""
+        """Note a proper answer of a queue's cloud; return whether this is news."""
         ended = [self._trouble.pop(at, "") for at in _both(queue)]
         return any(ended)
 
     def tell_jobs(self, watch_list: WatchedDocuments) -> list[WatchedDocument]:
-        """Held jobs say how it goes; those that are held no more are let go, or followed on.
+        """Update the messages of held jobs.
+
+        Jobs that CUPS has ended are let go if they were canceled. Otherwise they are followed on.
 
         Returns:
             The documents that were let go.
 
         Raises:
-            CupsAway: cupsd does not answer.
+            CupsAway, CupsRefused: cupsd does not answer, or says no.
         """
         held = [watched for watched in watch_list if watched.is_held]
         if not held:
@@ -79,25 +94,25 @@ class StatusMessages:
             key = watched.document.key
             job = jobs.get(key.job_id)
             if job is None or job.job_uuid != key.job_uuid or self.journal.is_printed_again(key):
-                job = self.settlement.find(watched)  # its end may be younger than the list
+                job = self.completion.find(watched)  # the list may be outdated
             if job is None or job.state in FINAL:
                 gone += self._ended(watched, job)
             elif job.state == HELD and not watched.is_settled:
-                if self.settlement.is_printed_elsewhere(watched.document, job):
+                if self.completion.is_printed_elsewhere(watched.document, job):
                     continue
                 if job.queue == watched.document.class_name:  # a person may release it
-                    self.settlement.comes_back(watched.document, job)
+                    self.completion.comes_back(watched.document, job)
                 of_job = watch_list.of_job(watched)
                 targets = [target for each in of_job for target in each.targets]
                 message = held_message(targets, offline[_company(watched)], now)
-                self.settlement.say(job, watched, message)
+                self.completion.say(job, watched, message)
         return gone
 
     def tell_queues(self, watch_list: WatchedDocuments) -> None:
-        """Queues have our reasons and message, and none where there is nothing to say.
+        """Update our reasons and message at all queues, and remove outdated ones.
 
         Raises:
-            CupsAway: cupsd does not answer.
+            CupsAway, CupsRefused: cupsd does not answer, or says no.
         """
         wanted = self._news(watch_list)
         for queue in self.cups.queues():
@@ -111,15 +126,17 @@ class StatusMessages:
                     self.tell(Change("queue", news.message, queue=queue.name))
 
     def _ended(self, watched: WatchedDocument, job: CupsJob | None) -> list[WatchedDocument]:
+        """Handle a document whose held job has ended; return the document if it is let go."""
         if watched.is_settled:
-            return []  # its backend, or the settlement, ends it
+            return []  # the backend or `JobCompletion` completes the job
         if job is None or job.state == CANCELED:
-            self.settlement.let_go([watched])
+            self.completion.let_go([watched])
             return [watched]
-        self.settlement.job_is_over([watched])
+        self.completion.job_is_over([watched])
         return []
 
     def _news(self, watch_list: WatchedDocuments) -> Mapping[str, QueueNews]:
+        """The reasons and messages that queues should show, by queue."""
         now_s = self.clock.wall_s()
         failures: dict[str, list[str]] = defaultdict(list)
         notices: dict[str, list[str]] = defaultdict(list)
@@ -150,7 +167,7 @@ class StatusMessages:
         }
 
     def _offline(self, watch_list: WatchedDocuments) -> defaultdict[Company, dict[str, float]]:
-        """Since when each company's locations have done nothing though jobs wait for them."""
+        """The locations of each company that ignore their jobs, with the start of their silence."""
         oldest_s: dict[Place, float] = {}
         for watched in watch_list:
             for target in watched.targets:
@@ -179,7 +196,7 @@ def _failure(document: AcceptedDocument) -> Words:
 
 
 def _differs(queue: Queue, news: QueueNews) -> bool:
-    """Whether there may be something to write; `tell_queue` knows for sure."""
+    """Whether the queue may need an update; `tell_queue` decides."""
     ours = {reason for reason in queue.reasons if reason.startswith(REASON_PREFIX)}
     message = queue_message(news.message)
     is_old = bool(message) or is_ours(queue.message)

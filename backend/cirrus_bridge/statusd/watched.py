@@ -1,4 +1,4 @@
-"""The documents that a poller follows: what is known of each, by job and by question. No edge."""
+"""The documents that a poller follows, indexed by key, job and query. No I/O."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Job: TypeAlias = tuple[str, int, int, str]  # uuid, id, print run, destination
 
 @dataclass(slots=True, eq=False)
 class WatchedDocument:
-    """A document that is followed. `is_held` says that CUPS is to hold its job meanwhile."""
+    """A document that is followed. `is_held` means that CUPS should hold its job meanwhile."""
 
     document: AcceptedDocument
     queue: QueueUri
@@ -29,20 +29,20 @@ class WatchedDocument:
 
     @property
     def job(self) -> Job:
-        """What it has in common with the other documents of its job's print."""
+        """The job and print run that the document shares with its job's other documents."""
         key = self.document.key
         return (key.job_uuid, key.job_id, key.print_run, key.destination)
 
     @property
     def is_settled(self) -> bool:
-        """All targets are as far as its job waits for: a job that CUPS has ended waits to the
-        end."""
+        """Whether all targets have reached the state that `wait` names. If CUPS does not hold the
+        job, that is the delivery."""
         wait = self.queue.settings.wait if self.is_held else "delivered"
         return is_settled(self.targets, wait)
 
 
 class WatchedDocuments:
-    """All documents that are followed, each question about a target by a number of its own."""
+    """All documents that are followed. Each target has a number for its queries."""
 
     def __init__(self) -> None:
         self._by_key: dict[DocumentKey, WatchedDocument] = {}
@@ -62,10 +62,13 @@ class WatchedDocuments:
     def add(
         self, document: AcceptedDocument, queue_of: Callable[[str], QueueUri]
     ) -> WatchedDocument:
-        """Follow a document; `queue_of` reads its queue's URI.
+        """Follow a document.
+
+        Args:
+            queue_of: reads the queue's URI.
 
         Raises:
-            BadQueueUri: the journal's URI makes no sense.
+            BadQueueUri: the URI in the journal is invalid.
         """
         queue = queue_of(document.device_uri or document.key.destination)
         watched = WatchedDocument(
@@ -80,7 +83,7 @@ class WatchedDocuments:
         return watched
 
     def remove(self, watched: WatchedDocument) -> None:
-        """Follow it no more."""
+        """Stop following a document."""
         key = watched.document.key
         if self._by_key.pop(key, None):
             of_job = self._by_job[watched.job]
@@ -91,19 +94,19 @@ class WatchedDocuments:
             self._by_number.pop(number, None)
 
     def find(self, number: int) -> tuple[WatchedDocument, TrackedDelivery] | None:
-        """The target that a question is about, unless it is not followed any more."""
+        """The target that a query is about, or None if it is no longer followed."""
         return self._by_number.get(number)
 
     def get(self, key: DocumentKey) -> WatchedDocument | None:
-        """A document by its key."""
+        """The document with this key, or None."""
         return self._by_key.get(key)
 
     def of_job(self, watched: WatchedDocument) -> list[WatchedDocument]:
-        """The documents of the same job's same print."""
+        """The documents of the same job and print run."""
         return list(self._by_job.get(watched.job, {}).values())
 
 
 def place(watched: WatchedDocument, target: TrackedDelivery) -> Place:
-    """Where a target's job waits."""
+    """The place where a target's job waits."""
     queue = watched.queue
     return Place(queue.server, queue.company, target.receipt.target.location)

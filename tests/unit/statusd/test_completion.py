@@ -44,7 +44,7 @@ class Site(PollerSite):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.cups = StubCups(cups_job(1), q=URI, same=f"{URI}?wait=received", ipp="ipp://x/")
-        self.settlement = JobCompletion(self.journal, self.cups, self.clock, self.told.append)
+        self.completion = JobCompletion(self.journal, self.cups, self.clock, self.told.append)
         self.watch_list = WatchedDocuments()
 
     def watch(
@@ -88,7 +88,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 def test_a_held_job(site: Site) -> None:
     """It is released, and its backend finds the end in the journal, where nothing is closed."""
     watched = site.watch(DELIVERED)
-    assert not site.settlement.settle([watched])
+    assert not site.completion.settle([watched])
     assert site.cups.did == [("release", 1)]
     assert (site.state(), site.events) == (State.HELD, [("released", INFO)])
     assert "Delivered at Paris:L1" in site.told[0].text
@@ -98,7 +98,7 @@ def test_a_held_job_that_has_a_message(site: Site) -> None:
     """It says how the job waits, which is over."""
     watched = site.watch(DELIVERED)
     site.cups.put(cups_job(1, message="Waiting", told="Waiting"))
-    site.settlement.settle([watched])
+    site.completion.settle([watched])
     assert site.cups.did == [("say", 1, ""), ("release", 1)]
 
 
@@ -110,7 +110,7 @@ def test_a_job_that_something_else_holds(site: Site) -> None:
     for second in range(0, 300, 15):
         site.clock.passed_s = float(second)
         site.cups.put(cups_job(1))
-        assert not site.settlement.settle([watched])
+        assert not site.completion.settle([watched])
         if site.cups.done("release"):
             released_s.append(second)
             site.cups.did.clear()
@@ -122,7 +122,7 @@ def test_a_job_that_is_no_longer_held(site: Site, state: int) -> None:
     """A person, or this poller, has released it: its backend ends it."""
     watched = site.watch(DELIVERED)
     site.cups.put(cups_job(1, state))
-    assert not site.settlement.settle([watched])
+    assert not site.completion.settle([watched])
     assert (site.cups.did, site.state()) == ([], State.HELD)
 
 
@@ -130,7 +130,7 @@ def test_a_person_is_quicker(site: Site) -> None:
     """Nothing is told of a release that was none."""
     watched = site.watch(DELIVERED)
     site.cups.fails["release"] = CupsNotPossible("The job is not held.")
-    assert not site.settlement.settle([watched])
+    assert not site.completion.settle([watched])
     assert site.told == []
 
 
@@ -143,14 +143,14 @@ def test_a_job_that_cups_has_ended(site: Site, how: int | None, handover: str) -
         del site.cups.by_id[1]
     else:
         site.cups.put(cups_job(1, how))
-    assert site.settlement.settle([watched])
+    assert site.completion.settle([watched])
     assert (site.cups.did, site.told, site.state()) == ([], [], State.CLOSED)
 
 
 def test_a_job_that_was_left_to_the_poller_is_held_now(site: Site) -> None:
     """A person has restarted it, say: that print is not ours to release."""
     watched = site.watch(DELIVERED, handover="complete")
-    assert site.settlement.settle([watched])
+    assert site.completion.settle([watched])
     assert (site.cups.did, site.state()) == ([], State.CLOSED)
 
 
@@ -158,7 +158,7 @@ def test_a_job_of_another_with_the_same_id(site: Site) -> None:
     """Job ids begin again with the spool: it is not released."""
     watched = site.watch(DELIVERED)
     site.cups.put(cups_job(1, job_uuid="urn:uuid:x"))
-    assert site.settlement.settle([watched])
+    assert site.completion.settle([watched])
     assert (site.cups.did, site.state()) == ([], State.CLOSED)
 
 
@@ -169,7 +169,7 @@ def test_a_job_that_is_printed_again(site: Site) -> None:
     site.backend.intent(
         again, PrintJob(1, KEY.job_uuid, "ann", "Report", 1, "q"), [TARGET], now_s=1.0
     )
-    assert site.settlement.settle([watched])
+    assert site.completion.settle([watched])
     assert (site.cups.did, site.state()) == ([], State.CLOSED)
 
 
@@ -180,7 +180,7 @@ def test_a_job_of_a_class(site: Site) -> None:
     """It goes to the member that has sent it: another one would print it."""
     watched = site.watch(DELIVERED, class_name="all")
     site.cups.put(cups_job(1, queue="all"))
-    site.settlement.settle([watched])
+    site.completion.settle([watched])
     assert site.cups.did == [("move", 1, "q"), ("release", 1)]
 
 
@@ -193,9 +193,9 @@ def test_a_job_of_a_class_that_cannot_go_there(site: Site, error: CupsNotPossibl
         site.cups.fails["move"] = error
     else:
         del site.cups.by_name["q"]
-    assert site.settlement.settle([watched])
+    assert site.completion.settle([watched])
     assert site.cups.done("release") == []
-    assert "Released, it would be printed once more" in str(site.cups.did[-1])
+    assert "A release would print this job again" in str(site.cups.did[-1])
     assert site.state() is State.CLOSED
 
 
@@ -204,7 +204,7 @@ def test_a_job_that_was_moved(site: Site, queue: str, *, is_released: bool) -> N
     """Only where its new queue leads to the same place, its backend finds it in the journal."""
     watched = site.watch(DELIVERED)
     site.cups.put(cups_job(1, queue=queue))
-    assert site.settlement.settle([watched]) is not is_released
+    assert site.completion.settle([watched]) is not is_released
     assert site.cups.done("release") == [1] * is_released
     assert site.cups.done("say") == [1] * (not is_released)
     assert site.state() is (State.HELD if is_released else State.CLOSED)
@@ -214,8 +214,8 @@ def test_a_queue_that_another_program_serves_now(site: Site) -> None:
     """It would print the job."""
     watched = site.watch(DELIVERED)
     site.cups = StubCups(cups_job(1), q="ipp://printer/")
-    site.settlement.cups = site.cups
-    assert site.settlement.settle([watched])
+    site.completion.cups = site.cups
+    assert site.completion.settle([watched])
     assert site.cups.done("release") == []
 
 
@@ -232,7 +232,7 @@ def test_a_job_that_was_moved_and_printed_there(site: Site) -> None:
     site.backend.submitting(rome, "ab", 9, 5, submit_key="k", submit_form="f", now_s=1.0)
     site.backend.accepted(rome, [Receipt(TARGET, "7-7")], now_s=1.0)
     site.cups.put(cups_job(1, queue="ipp"))
-    assert site.settlement.settle([watched])
+    assert site.completion.settle([watched])
     assert (site.cups.did, site.state()) == ([], State.CLOSED)
 
 
@@ -242,7 +242,7 @@ def test_a_job_that_was_moved_and_printed_there(site: Site) -> None:
 def test_onfailure_is_report(site: Site) -> None:
     """The backend tells it."""
     watched = site.watch(DELETED)
-    site.settlement.settle([watched])
+    site.completion.settle([watched])
     assert site.cups.did == [("release", 1)]
     assert site.state() is State.HELD
 
@@ -250,7 +250,7 @@ def test_onfailure_is_report(site: Site) -> None:
 def test_a_reprint(site: Site) -> None:
     """The journal is told before the job is released, and the document is printed again once."""
     watched = site.watch(DELETED, options="?onfailure=reprint")
-    assert not site.settlement.settle([watched])
+    assert not site.completion.settle([watched])
     assert site.cups.did == [("release", 1)]
     assert site.events == [("reprinted", NOTICE), ("released", INFO)]
     assert site.state() is State.REPRINT
@@ -258,7 +258,7 @@ def test_a_reprint(site: Site) -> None:
     site.clock.passed_s += 1000
     again = site.watch(DELETED, options="?onfailure=reprint")
     assert again.document.reprints == 1
-    site.settlement.settle([again])
+    site.completion.settle([again])
     assert site.events[2:] == [("not-reprinted", WARNING), ("released", INFO)]
     assert site.state() is State.HELD
 
@@ -266,8 +266,8 @@ def test_a_reprint(site: Site) -> None:
 def test_what_is_sent_again_is_not_closed(site: Site) -> None:
     """A backend may have begun meanwhile."""
     watched = site.watch(DELETED, options="?onfailure=reprint")
-    site.settlement.settle([watched])
-    site.settlement.close([watched])
+    site.completion.settle([watched])
+    site.completion.close([watched])
     assert site.state() is State.REPRINT
 
 
@@ -276,7 +276,7 @@ def test_a_poller_that_is_killed_before_it_releases_a_reprint(site: Site) -> Non
     watched = site.watch(DELETED, options="?onfailure=reprint")
     site.cups.fails["release"] = CupsAway("cupsd does not answer.")
     with pytest.raises(CupsAway):
-        site.settlement.settle([watched])
+        site.completion.settle([watched])
     assert site.state() is State.REPRINT
 
 
@@ -299,7 +299,7 @@ def test_nothing_is_reprinted_that_somebody_may_have(
     watched = site.watch(*states, options=";Lyon:L2?onfailure=reprint", handover=handover)
     if handover == "complete":
         site.cups.put(cups_job(1, COMPLETED))
-    site.settlement.settle([watched])
+    site.completion.settle([watched])
     assert ("not-reprinted", WARNING) in site.events
     assert site.cups.done("restart") == []
     assert site.state() is (State.HELD if handover == "hold" else State.CLOSED)
@@ -311,7 +311,7 @@ def test_one_of_two_files_may_have_come_out(site: Site) -> None:
     other = dataclasses.replace(KEY, number=2)
     second = site.watch(DELIVERED, options="?onfailure=reprint", handover="complete", key=other)
     site.cups.put(cups_job(1, COMPLETED))
-    assert site.settlement.settle([first, second])
+    assert site.completion.settle([first, second])
     assert site.events == [("not-reprinted", WARNING)]
     assert site.cups.did == []
 
@@ -321,7 +321,7 @@ def test_one_of_two_files_of_a_held_job(site: Site) -> None:
     first = site.watch(DELETED, options="?onfailure=reprint")
     other = dataclasses.replace(KEY, number=2)
     second = site.watch(DELIVERED, options="?onfailure=reprint", key=other)
-    site.settlement.settle([first, second])
+    site.completion.settle([first, second])
     assert (site.state(), site.state(other)) == (State.REPRINT, State.HELD)
 
 
@@ -339,7 +339,7 @@ def test_the_reprint_of_a_job_that_cups_has_ended(
         site.cups.put(cups_job(1, how))
     else:
         del site.cups.by_id[1]
-    assert site.settlement.settle([watched])
+    assert site.completion.settle([watched])
     assert site.cups.done("restart") == [1] * is_restarted
     assert site.events == [("reprinted", NOTICE) if is_restarted else ("not-reprinted", WARNING)]
     assert site.state(key) is State.CLOSED
@@ -351,7 +351,7 @@ def test_a_job_is_closed_before_it_is_restarted(site: Site) -> None:
     site.cups.put(cups_job(1, COMPLETED))
     site.cups.fails["restart"] = CupsAway("cupsd does not answer.")
     with pytest.raises(CupsAway):
-        site.settlement.settle([watched])
+        site.completion.settle([watched])
     assert site.state() is State.CLOSED
 
 
@@ -360,7 +360,7 @@ def test_cups_refuses_to_restart_it(site: Site) -> None:
     watched = site.watch(DELETED, options="?onfailure=reprint", handover="complete")
     site.cups.put(cups_job(1, COMPLETED))
     site.cups.fails["restart"] = CupsRefused("CUPS has no files of it.")
-    assert site.settlement.settle([watched])
+    assert site.completion.settle([watched])
     assert site.events == [("not-reprinted", WARNING)]
     assert "no files" in site.told[0].text
 
@@ -375,7 +375,7 @@ def test_onfailure_stops_the_queue(site: Site, handover: str, *, is_stopped: boo
     if is_stopped:
         site.cups.pause("q", "by a person")
         site.cups.did.clear()
-    site.settlement.settle([watched])
+    site.completion.settle([watched])
     assert site.cups.done("pause") == ["q"]
     assert site.cups.by_name["q"].state == STOPPED
     assert ("was not delivered" in site.cups.by_name["q"].message) is not is_stopped
@@ -387,7 +387,7 @@ def test_a_job_that_was_canceled(site: Site, policy: str) -> None:
     """A person who cancels a job wants neither a reprint nor a stopped queue."""
     watched = site.watch(DELETED, options=f"?onfailure={policy}")
     site.cups.put(cups_job(1, CANCELED))
-    assert site.settlement.settle([watched])
+    assert site.completion.settle([watched])
     assert (site.cups.did, site.told, site.state()) == ([], [], State.CLOSED)
 
 
@@ -398,7 +398,7 @@ def test_onfailure_waits_for_a_person(site: Site, at_lyon: DeliveryState, *, sto
     """Nothing is done by itself about a job of which nobody knows what came out, though another
     of its targets has failed."""
     watched = site.watch(DELETED, at_lyon, options=";Lyon:L2?onfailure=stop")
-    assert not site.settlement.settle([watched])
+    assert not site.completion.settle([watched])
     assert site.cups.done("pause") == ["q"] * stops
     assert site.cups.done("release") == [1]
 
@@ -410,16 +410,16 @@ def test_a_message_is_written_once(site: Site) -> None:
     """CUPS writes its jobs to the disk each time; the language is the job's own."""
     watched = site.watch(DELIVERED, language="de_DE")
     text = "Waiting"
-    site.settlement.say(site.cups.by_id[1], watched, text)
-    site.settlement.say(site.cups.by_id[1], watched, text)
+    site.completion.say(site.cups.by_id[1], watched, text)
+    site.completion.say(site.cups.by_id[1], watched, text)
     assert site.cups.did == [("say", 1, text)]
     site.cups.did.clear()
-    site.settlement.say(cups_job(1, message=text), watched, text)
+    site.completion.say(cups_job(1, message=text), watched, text)
     assert site.cups.did == []
     for message in (text, ""):
         site.cups.did.clear()
         told = cups_job(1, message=message, told=operator_message("x"))
-        site.settlement.say(told, watched, "")
+        site.completion.say(told, watched, "")
         assert site.cups.did == [("say", 1, "")]
 
 
@@ -427,13 +427,13 @@ def test_a_message_for_a_job_that_has_ended(site: Site) -> None:
     """It has moved on."""
     watched = site.watch(DELIVERED)
     site.cups.fails["say"] = CupsNotPossible("It is completed.")
-    site.settlement.say(site.cups.by_id[1], watched, "Waiting")
+    site.completion.say(site.cups.by_id[1], watched, "Waiting")
 
 
 def test_a_job_that_was_let_go(site: Site) -> None:
     """It was canceled while the cloud has it, which its owner is told."""
     watched = site.watch(DeliveryState.SUBMITTED)
-    site.settlement.let_go([watched])
+    site.completion.let_go([watched])
     assert (site.state(), site.events) == (State.CLOSED, [("let-go", NOTICE)])
 
 
@@ -441,5 +441,5 @@ def test_a_held_job_that_cups_has_ended(site: Site) -> None:
     """News of it are for the queue from now on."""
     watched = site.watch(DeliveryState.SUBMITTED)
     assert watched.is_held
-    site.settlement.job_is_over([watched])
+    site.completion.job_is_over([watched])
     assert (site.state(), watched.is_held) == (State.LEFT, False)

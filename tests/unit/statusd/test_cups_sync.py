@@ -34,7 +34,7 @@ class Site(PollerSite):
         self.cups = StubCups(q=URI)
         self.watch_list = WatchedDocuments()
         journal, cups, clock, tell = self.journal, self.cups, self.clock, self.told.append
-        settlement = JobCompletion(journal, cups, clock, tell)
+        completion = JobCompletion(journal, cups, clock, tell)
         outages = Outages(
             journal,
             cups,
@@ -44,10 +44,10 @@ class Site(PollerSite):
             parse_queue_uri,
             lambda _: StubApi(),
         )
-        news = StatusMessages(journal, cups, clock, settlement, tell, outages.notices)
+        news = StatusMessages(journal, cups, clock, completion, tell, outages.notices)
         orphans = Orphans(journal, cups, clock, tell, str(folder))
         self.turn = CupsSync(
-            clock, news, settlement, orphans, ORPHANS_S, outages, tell, self.watch_list
+            clock, news, completion, orphans, ORPHANS_S, outages, tell, self.watch_list
         )
 
     def watch(
@@ -78,13 +78,16 @@ class Site(PollerSite):
         self.cups.put(cups_job(9))
 
     def take(self, after_s: float = 0.0) -> list[WatchedDocument]:
-        """One turn; what is not to be watched any longer is dropped."""
+        """Take one turn, and return the documents that it dropped."""
         self.clock.passed_s += after_s
-        gone = []
-        for watched in self.turn.take(self.clock.monotonic_s()):
+        gone: list[WatchedDocument] = []
+
+        def drop(watched: WatchedDocument) -> None:
             gone.append(watched)
             self.watch_list.remove(watched)
             self.turn.forget(watched)
+
+        self.turn.step(self.clock.monotonic_s(), drop)
         return gone
 
 

@@ -77,7 +77,7 @@ class Site:
         self.backend = Journal(empty_journal(folder))
         self.journal = PollerJournal(folder)
         self.accept()
-        settlement = JobCompletion(self.journal, self.cups, self.clock, self.told.append)
+        completion = JobCompletion(self.journal, self.cups, self.clock, self.told.append)
         watch_list = WatchedDocuments()
         outages = Outages(
             self.journal,
@@ -89,7 +89,7 @@ class Site:
             lambda _: self.api,
         )
         news = StatusMessages(
-            self.journal, self.cups, self.clock, settlement, self.told.append, outages.notices
+            self.journal, self.cups, self.clock, completion, self.told.append, outages.notices
         )
         orphans = Orphans(self.journal, self.cups, self.clock, self.told.append, str(folder))
         self.poller = Poller(
@@ -98,7 +98,7 @@ class Site:
             schedule=Schedule(random.Random(1)),
             askers=StubAskers(self.clock, least_s=4.0),
             cups=CupsSync(
-                self.clock, news, settlement, orphans, 60.0, outages, self.told.append, watch_list
+                self.clock, news, completion, orphans, 60.0, outages, self.told.append, watch_list
             ),
             settings=PollerSettings(unknown_after_s=UNKNOWN_AFTER_S),
             queue_of=parse_queue_uri,

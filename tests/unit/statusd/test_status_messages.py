@@ -53,12 +53,12 @@ class Site:
         self.told: list[Change] = []
         self.watch_list = WatchedDocuments()
         self.notices: dict[str, Words] = {}
-        settlement = JobCompletion(self.journal, self.cups, self.clock, self.told.append)
+        completion = JobCompletion(self.journal, self.cups, self.clock, self.told.append)
         self.news = StatusMessages(
             self.journal,
             self.cups,
             self.clock,
-            settlement,
+            completion,
             self.told.append,
             lambda: self.notices,
         )
@@ -215,7 +215,7 @@ def test_a_job_that_a_person_has_released(site: Site, state: int) -> None:
 
 @pytest.mark.parametrize("state", [PENDING, HELD, CANCELED, None])
 def test_a_job_whose_end_is_known(site: Site, state: int | None) -> None:
-    """The settlement, or its backend, ends it."""
+    """The completion, or its backend, ends it."""
     watched = site.watch()
     watched.targets[0].learn(JobStatus(DeliveryState.DELIVERED))
     if state is None:

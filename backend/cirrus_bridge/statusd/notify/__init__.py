@@ -1,1 +1,1 @@
-"""What the poller tells beside CUPS and the log."""
+"""Reports of the poller besides CUPS and the log: the hook and the metrics."""

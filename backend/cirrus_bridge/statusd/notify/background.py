@@ -1,10 +1,11 @@
-"""What is done for changes aside of the poller's loop: in order, by one thread, and within bounds.
+"""A thread that handles changes in order, so that the poller's loop never waits.
 
-The loop never waits. When too many changes wait, the oldest are dropped. What keeps going wrong is
-one line of the log now and then, not one for each change.
+When too many changes wait, the oldest are dropped. A repeated problem is logged now and then, not
+for each change.
 
 This is a thread and a queue, not an executor. An executor keeps each cancelled change until its
-thread comes to it, and a signal that interrupts `submit` can leave a lock of its own locked.
+thread reaches the change. A signal that interrupts `submit` can also leave an executor's lock
+locked.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ AGAIN_S = 600.0
 
 
 class Complaint:
-    """One kind of trouble, told at once, and then every AGAIN_S at most while it goes on."""
+    """One kind of problem, logged at once, and then at most every AGAIN_S while it lasts."""
 
     def __init__(self, event: str, log: Callable[[Change], None], clock: Clock) -> None:
         self._event = event
@@ -31,18 +32,24 @@ class Complaint:
         self._unsaid = 0
 
     def say(self, text: str) -> None:
-        """It has happened (again)."""
+        """Log the problem, unless it was logged recently."""
         now_s = self._clock.monotonic_s()
         if self._not_before_s and now_s < self._not_before_s:
             self._unsaid += 1
             return
-        more = f" ({self._unsaid} times more since this was last said)" if self._unsaid else ""
+        more = f" ({self._unsaid} more times since the last report)" if self._unsaid else ""
         self._not_before_s, self._unsaid = now_s + AGAIN_S, 0
         self._log(Change(self._event, text + more, WARNING))
 
 
 class BackgroundWorker:
-    """Takes changes and has `act` do its work for each of them, in a thread."""
+    """Calls `act` for each change, in order, in a thread.
+
+    Args:
+        event: names this worker's problems in the log.
+        act: may take its time, and may fail.
+        log: gets this worker's problems.
+    """
 
     def __init__(
         self,
@@ -62,33 +69,33 @@ class BackgroundWorker:
         self._thread.start()
 
     def __call__(self, change: Change) -> None:
-        """Take a change; returns at once."""
+        """Queue a change, and return at once."""
         if self._waiting.qsize() >= MOST_WAITING:
             self._drop_oldest()
         self._waiting.put(change)
 
     def finish(self, wait_s: float) -> None:
-        """Take no more, and wait until everything is done, for so many seconds at most."""
+        """Accept no more changes, and wait at most `wait_s` seconds for the queued ones."""
         self._waiting.put(None)
         self._thread.join(wait_s)
 
     def close(self, wait_s: float) -> None:
-        """`finish`; what is not done then is done no more, and the log says so."""
+        """Finish, then give up the remaining changes and log the loss."""
         self.finish(wait_s)
         if self._thread.is_alive():
-            text = "The program ends while changes wait; of these nothing is told any more."
+            text = "The program ends before all changes were handled; the others are lost."
             self._log(Change(self._event, text, WARNING))
 
     def _drop_oldest(self) -> None:
         try:
             self._waiting.get_nowait()
         except queue.Empty:
-            return  # the thread was quicker
+            return  # the thread was faster
         self._dropped.say(f"More than {MOST_WAITING} changes wait; the oldest are dropped.")
 
     def _run(self) -> None:
         while (change := self._waiting.get()) is not None:
             try:
                 self._act(change)
-            except Exception as error:  # noqa: BLE001 - one change must not be the last
-                self._fault.say(f"A fault of Cirrus Bridge itself: {error!r}")
+            except Exception as error:  # noqa: BLE001 - the next change may work
+                self._fault.say(f"Internal error in Cirrus Bridge: {error!r}")

@@ -1,7 +1,7 @@
-"""Metrics for Prometheus: what the poller does, and how the journal stands.
+"""Metrics for Prometheus, of the poller's work and of the journal.
 
-Labels are queues, servers, states and codes, which administrators and this program make; no
-user, title, job or key is in them. The journal is read when somebody asks, every FRESH_S at most.
+Labels are queues, servers, states and codes, which administrators and this program choose. Users,
+titles, jobs and keys never appear. The journal is read for a scrape, at most every FRESH_S.
 """
 
 from __future__ import annotations
@@ -53,52 +53,55 @@ class Metrics:
         self.registry = r = CollectorRegistry()
         ProcessCollector(registry=r)
         self.requests = Counter(
-            "cirrus_status_requests", "Questions for jobs' states", ["server"], registry=r
+            "cirrus_status_requests", "Queries of job states", ["server"], registry=r
         )
         self.errors = Counter(
             "cirrus_status_errors",
-            "Questions that got no state for an answer, by the error's code",
+            "Queries of job states that failed, by error code",
             ["server", "code"],
             registry=r,
         )
         self._jobs = Gauge(
             "cirrus_jobs",
-            "Jobs at the cloud that the journal remembers, one for each document and target",
+            "Cloud jobs in the journal, one for each document and target",
             ["queue", "state"],
             registry=r,
         )
         self._longest = Gauge(
             "cirrus_longest_wait_seconds",
-            "Since when the oldest job waits that its location has not fetched yet",
+            "Age of the oldest job that its location has not fetched yet",
             ["queue"],
             registry=r,
         )
-        self._open = Gauge("cirrus_open_documents", "Documents without an end yet", registry=r)
+        self._open = Gauge("cirrus_open_documents", "Documents without a final state", registry=r)
         self._held = Gauge(
-            "cirrus_held_documents", "Those of them whose jobs CUPS holds", registry=r
+            "cirrus_held_documents", "Open documents whose jobs CUPS holds", registry=r
         )
         self._round = Gauge(
             "cirrus_last_round_timestamp_seconds",
-            "When the poller last noted that it is at work, which it does every ten seconds",
+            "Time of the poller's last sign of life; the poller gives one every ten seconds",
             registry=r,
         )
         self._bytes = Counter(
-            "cirrus_accepted_bytes", "Size of the documents that clouds took", ["queue"], registry=r
+            "cirrus_accepted_bytes",
+            "Size of accepted documents",
+            ["queue"],
+            registry=r,
         )
         self._ended = Counter(
-            "cirrus_ended", "Jobs at the cloud that came to an end", ["queue", "state"], registry=r
+            "cirrus_ended", "Cloud jobs that reached a final state", ["queue", "state"], registry=r
         )
         self._seconds = Histogram(
             "cirrus_delivery_seconds",
-            "Time of a job's way, by its step",
+            "Time between two steps of a delivery",
             ["server", "step"],
             buckets=BUCKETS,
             registry=r,
         )
-        self._read()  # what has happened so far is no event of this poller's time
+        self._read()  # earlier events do not count for this poller
 
     def counted(self, api_of: Callable[[QueueUri], StatusApi]) -> Callable[[QueueUri], StatusApi]:
-        """The same APIs, with questions and errors counted."""
+        """Wrap the API of each queue to count its queries and errors."""
 
         def counted_api_of(queue: QueueUri) -> StatusApi:
             try:
@@ -110,14 +113,14 @@ class Metrics:
         return counted_api_of
 
     def at_work(self, now_s: float) -> None:
-        """The poller gives a sign of life (seconds since the epoch)."""
+        """Note a sign of life of the poller (seconds since the epoch)."""
         self._round.set(now_s)
 
     def refresh(self) -> None:
         """Bring `registry` up to date.
 
         Raises:
-            JournalError: the journal can not be read.
+            JournalError: the journal cannot be read.
         """
         with self._lock:
             if self._clock.monotonic_s() >= self._stale_s:
@@ -135,8 +138,8 @@ class Metrics:
         queues = {queue for queue, _ in figures.jobs}
         for queue in queues - self._queues:
             for state in FINAL:
-                self._ended.labels(queue, state)  # a first end is to be an increase from 0
-        self._queues |= queues  # one that has nothing any more falls to 0
+                self._ended.labels(queue, state)  # so that the first end is an increase from 0
+        self._queues |= queues  # a queue without documents falls to 0
         for queue in self._queues:
             for state in STATES:
                 self._jobs.labels(queue, state).set(figures.jobs.get((queue, state), 0))

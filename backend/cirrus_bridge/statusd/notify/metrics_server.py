@@ -1,7 +1,7 @@
-"""The address at which Prometheus fetches the metrics, served by its own library on loopback.
+"""An HTTP server for the metrics, on loopback, with Prometheus's own library.
 
-Every user of this machine can read them. Slow or many readers cost the poller nothing: MOST_AT_ONCE
-are served, and one that says nothing is sent away after LIMIT_S.
+Every user of this machine can read the metrics. Slow or many readers do not slow down the poller.
+At most MOST_AT_ONCE readers are served, and an idle reader is disconnected after LIMIT_S.
 """
 
 from __future__ import annotations
@@ -27,10 +27,16 @@ LIMIT_S = 5.0
 
 
 def serve_metrics(port: int, metrics: Metrics) -> int:
-    """Serve, in threads that end with the program; the port.
+    """Serve the metrics, in threads that end with the program.
+
+    Args:
+        port: a TCP port, or 0 for any free port.
+
+    Returns:
+        The port.
 
     Raises:
-        BadConfiguration: the port can not be had.
+        BadConfiguration: the port cannot be used.
     """
     serve: WSGIApplication = make_wsgi_app(metrics.registry)
 
@@ -47,19 +53,22 @@ def serve_metrics(port: int, metrics: Metrics) -> int:
     except OSError as error:
         raise BadConfiguration(
             tr(
-                "The metrics can not be served at {host}:{port} ({error}).",
+                "Cannot serve the metrics at {host}:{port} ({error}).",
                 host=LOOPBACK,
                 port=port,
                 error=error.strerror,
             ),
-            tr("Give metrics_port below [statusd] in bridge.toml another number, or 0 for none."),
+            tr(
+                "Set metrics_port below [statusd] in bridge.toml to another port, or to 0 to turn "
+                "off the metrics."
+            ),
         ) from error
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.server_port
 
 
 class _Server(ThreadingWSGIServer):
-    """Bounds the readers: any user of this machine could use up the poller's open files."""
+    """Limits the number of readers, as any user of this machine could use up the poller's files."""
 
     def __init__(self, *address_and_handler: Any) -> None:
         self._free = threading.BoundedSemaphore(MOST_AT_ONCE)
@@ -78,11 +87,11 @@ class _Server(ThreadingWSGIServer):
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A reader that goes away is no matter for the log."""
+        """Do not log readers that disconnect."""
 
 
 class _Handler(WSGIRequestHandler):
     timeout = LIMIT_S
 
     def log_message(self, *_: object) -> None:
-        """Questions are not logged."""
+        """Do not log requests."""
