@@ -76,11 +76,11 @@ def test_devices_and_queues(site: PrintSite) -> None:
 def test_no_devices(own_site: PrintSite) -> None:
     """An unknown name and a site without devices are reported; known devices are named."""
     own_site.cloud.stop()
-    assert own_site.cirrusctl("devices").stdout == "It is not known what devices there are.\n"
+    assert own_site.cirrusctl("devices").stdout == "No devices are known.\n"
     own_site.cloud.come_back()
     own_site.cloud.cli("device", "add", "Acme/Paris/Second")
     said = own_site.cirrusctl("devices", "Paris:None").stdout
-    assert said == "No device is Paris:None. Active devices: Paris:Laser1, Paris:Second.\n"
+    assert said == "No device matches Paris:None. Active devices: Paris:Laser1, Paris:Second.\n"
     document = tomlkit.parse((own_site.cloud.data / "cloudlet.toml").read_text())
     tables: Any = document["device"]
     for table in tables:
@@ -93,7 +93,7 @@ def test_no_devices(own_site: PrintSite) -> None:
     assert own_site.cirrusctl("devices").stdout == "There are no devices at Paris.\n"
     entry = own_site.config / "servers.d" / "site.toml"
     entry.write_text(entry.read_text().replace('["Paris"]', "[]"))
-    assert own_site.cirrusctl("devices").stdout.startswith("No entry in servers.d names locations")
+    assert own_site.cirrusctl("devices").stdout.startswith("No devices are known. Add")
 
 
 def test_devices_of_a_server_that_is_away(own_site: PrintSite) -> None:
@@ -119,8 +119,8 @@ def test_job_that_was_canceled_in_cups(site: PrintSite, lyon: str, pdfs: dict[in
     with site.statusd():
         eventually(lambda: "waiting when last asked" in site.cirrusctl("jobs").stdout)
     said = site.cirrusctl("job", str(job_id)).stdout
-    assert "it is not followed any more; the cloud may print it still" in said
-    assert "nothing is left to be done" not in said
+    assert "the document is no longer followed; the cloud may still print it" in said
+    assert "the document is finished" not in said
 
 
 def test_jobs(site: PrintSite, lyon: str, pdfs: dict[int, Path]) -> None:
@@ -146,17 +146,17 @@ def test_jobs(site: PrintSite, lyon: str, pdfs: dict[int, Path]) -> None:
     assert any(f"Lyon:{lyon}" in line and "waiting" in line for line in lines)
     assert any(str(refused) in line and "CB-401" in line for line in lines)
     said = site.cirrusctl("jobs", "--user", "bob", "--location", "Rome").stdout
-    assert re.match(r"None of \d+ jobs is such\. There are: user .*\bann\b", said)
+    assert re.match(r"None of \d+ jobs matches\. There are: user .*\bann\b", said)
     assert re.search(r"; location .*Lyon", said)
     assert site.cirrusctl("jobs", "--state", "sleeping").returncode == 2
     with site.statusd():
         site.cloud.cli("location", "online", "Lyon")
         site.cups.wait_job(waits, "completed")
     way = [each["what"] for each in ask(site, "job", str(waits))["moments"]]
-    assert way.index("the backend began to send it") < way.index(
-        "CUPS ran the backend for it again"  # which could have ended the job
+    assert way.index("the backend started to send the document") < way.index(
+        "CUPS started the backend again"  # which could have ended the job
     )
-    assert "CUPS ran the backend for it" not in way
+    assert "CUPS started the backend" not in way
     ended = ask(site, "jobs", "--queue", queue)[0]
     assert ended["ended"] and ended["completed"]
     assert ask(site, "jobs", "--queue", queue, "--ended", "0") == []
@@ -259,7 +259,7 @@ def test_one_job(site: PrintSite, pdfs: dict[int, Path]) -> None:
     told = [moment["what"] for moment in job["moments"]]
     cloud_job = job["documents"][0]["deliveries"][0]["cloud_job"]
     assert re.fullmatch(r"\d{14}-\d+", cloud_job)
-    expected = ("came to queue", "began to send", cloud_job, "received for", "delivered at",
+    expected = ("added to queue", "started to send", cloud_job, "received for", "delivered at",
                 "ended in CUPS")  # fmt: skip
     found = [next(n for n, what in enumerate(told) if words in what) for words in expected]
     assert found == sorted(found)
@@ -366,4 +366,4 @@ def test_output_that_cannot_be_written(form: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
-    assert done.stderr == "cirrusctl: the output can not be written: No space left on device\n"
+    assert done.stderr == "cirrusctl: Cannot write the output (No space left on device).\n"

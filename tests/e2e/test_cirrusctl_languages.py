@@ -33,11 +33,16 @@ def said(site: PrintSite, language: str, *arguments: str) -> subprocess.Complete
     [
         (
             "de",
-            ("BEFUND", "Der Server nimmt ihn an.", "Es gibt noch kein Journal", "Warteschlange"),
+            (
+                "BEFUND",
+                "Der Server nimmt den Schlüssel an.",
+                "Es gibt noch kein Journal",
+                "Warteschlange",
+            ),
         ),
-        ("fr", ("CONSTAT", "Le serveur l’accepte.", "Il n’y a pas encore de journal", "file")),
-        ("es", ("HALLADO", "El servidor la acepta.", "Aún no hay diario", "cola")),
-        ("ja", ("所見", "サーバーに受理されました。", "ジャーナルはまだありません", "キュー")),
+        ("fr", ("CONSTAT", "Le serveur accepte la clé.", "Il n’y a pas encore de journal", "file")),
+        ("es", ("HALLADO", "El servidor acepta la clave.", "Aún no hay diario", "cola")),
+        ("ja", ("所見", "サーバーがキーを受け付けました。", "ジャーナルはありません", "キュー")),
     ],
 )
 def test_the_doctor(own_site: PrintSite, language: str, texts: tuple[str, ...]) -> None:
@@ -46,11 +51,11 @@ def test_the_doctor(own_site: PrintSite, language: str, texts: tuple[str, ...]) 
     done = said(own_site, language, "doctor")
     for text in texts:
         assert text in done.stdout, done.stdout
-    assert "→ " in done.stdout and "as they should be" not in done.stderr
+    assert "→ " in done.stdout and "checks passed" not in done.stderr
     document = json.loads(said(own_site, language, "doctor", "--json").stdout)
     assert {"key", "journal", "poller"} <= {each["check"] for each in document["findings"]}
     (key,) = [each for each in document["findings"] if each["check"] == "key"]
-    assert key["text"] == "The server accepts it."
+    assert key["text"] == "The server accepts the key."
 
 
 def test_queues_and_jobs(own_site: PrintSite, pdfs: dict[int, Path]) -> None:

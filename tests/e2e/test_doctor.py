@@ -145,7 +145,7 @@ def test_the_wire_of_nothing(
 
 @pytest.mark.parametrize(
     ("mode", "says"),
-    [(0o755, "runs it as lp"), (0o777, "does not run it"), (0o600, "can not be run")],
+    [(0o755, "runs it as lp"), (0o777, "does not run it"), (0o600, "not executable")],
 )
 def test_backend_mode(site: PrintSite, mode: int, says: str) -> None:
     """Only the modes with which CUPS runs the backend as root are good."""
@@ -173,7 +173,8 @@ def test_backend_that_cannot_run(own_site: PrintSite) -> None:
     path.unlink()
     bad = trouble(own_site, "backend")
     assert (
-        "not there" in bad["text"] and f"install -m 0700 …/bin/cirrus-backend {path}" in bad["fix"]
+        "Cannot find the backend" in bad["text"]
+        and f"install -m 0700 …/bin/cirrus-backend {path}" in bad["fix"]
     )
     program(own_site, "driver").unlink()
     assert "cirrus-driver" in trouble(own_site, "driver program", "warning")["fix"]
@@ -276,7 +277,7 @@ def test_the_doctor_without_root_rights(site: PrintSite, mode: int) -> None:
     findings = json.loads(done.stdout)["findings"]
     assert of(findings, "key files")["fix"] == "Run the doctor as root."
     assert "configuration" not in {each["check"] for each in findings}
-    assert "root's rights" in of(findings, "cupsd")["text"]
+    assert "Only root can find" in of(findings, "cupsd")["text"]
 
 
 def test_wrong_key(healthy: PrintSite) -> None:
@@ -324,20 +325,20 @@ def test_locations(healthy: PrintSite) -> None:
     deactivate(healthy, "location", "Paris")
     healthy.configure()
     bad = trouble(healthy, "location")
-    assert "inactive" in bad["text"] and "make it active" in bad["fix"]
+    assert "inactive" in bad["text"] and "activate the location" in bad["fix"]
 
 
 def test_devices(healthy: PrintSite) -> None:
     """Unknown or inactive devices are reported, with or without a queue."""
     add_queue(healthy, "nowhere", "Paris:Nowhere")
     bad = trouble(healthy, "device")
-    assert bad["about"] == "nowhere → Paris:Nowhere" and "Active are: Laser1" in bad["text"]
+    assert bad["about"] == "nowhere → Paris:Nowhere" and "Active devices: Laser1" in bad["text"]
     assert "lpadmin -p nowhere -v" in bad["fix"]
     healthy.cups.run("lpadmin", "-x", "nowhere")
     deactivate(healthy, "device", "Laser1")
     findings = examine(healthy)
     assert of(findings, "device")["text"] == "Laser1 is inactive."
-    assert "make it active" in of(findings, "device")["fix"]
+    assert "activate the device" in of(findings, "device")["fix"]
     assert of(findings, "location")["severity"] == "note"
     assert "Laser1" in of(findings, "location")["text"]
 
@@ -354,7 +355,10 @@ def test_what_is_not_there_yet(own_site: PrintSite) -> None:
     site.cloud.cli("location", "add", "Acme/Empty")
     entry.write_text(entry.read_text().replace('["Paris"]', '["Paris", "Empty"]'))
     bad = trouble(site, "location", "warning")
-    assert bad["about"].startswith("Empty") and "start the client there" in bad["fix"]
+    assert (
+        bad["about"].startswith("Empty")
+        and "Start the server's client at the location" in bad["fix"]
+    )
     add_queue(site, "plain", "Paris:Laser1", driver=None)
     bad = trouble(site, "driver", "note")
     assert "has no driver" in bad["text"] and "lpadmin -p plain -m cirrus:" in bad["fix"]
@@ -365,12 +369,12 @@ def test_driver_that_makes_something_else(healthy: PrintSite) -> None:
     healthy.cloud.cli("device", "add", "Acme/Paris/Pdf", "--type", "file", "--formats", "pdf")
     add_queue(healthy, "wrong", "Paris:Pdf", PS_DRIVER)
     bad = trouble(healthy, "driver")
-    assert "It makes ps, and the device takes pdf only" in bad["text"]
+    assert "The driver produces ps, but the device accepts only pdf" in bad["text"]
     command = bad["fix"].partition("then: ")[2]
     assert "lpinfo -v" in bad["fix"] and command.startswith("lpadmin -p wrong -m cirrus:")
     healthy.discovered("Pdf")
     healthy.cups.run(*command.split())
-    assert "It makes pdf" in trouble(healthy, "driver", "ok")["text"]
+    assert "The driver produces pdf" in trouble(healthy, "driver", "ok")["text"]
     healthy.cups.run("lpadmin", "-x", "wrong")
     add_queue(healthy, "raw", "Paris:Pdf", None)
     assert "lpadmin -p raw -m cirrus:" in trouble(healthy, "driver", "note")["fix"]
@@ -398,7 +402,7 @@ def test_poller_does_not_run(own_site: PrintSite) -> None:
         eventually(own_site.poller)
         assert trouble(own_site, "poller", "ok")
         poller.kill()
-    assert "It has died" in trouble(own_site, "poller")["text"]
+    assert "last sign of life" in trouble(own_site, "poller")["text"]
 
 
 def test_poller_hangs(own_site: PrintSite) -> None:
@@ -415,7 +419,7 @@ def test_poller_hangs(own_site: PrintSite) -> None:
             bad = trouble(own_site, "poller")
         finally:
             poller.send_signal(signal.SIGCONT)
-    assert "does nothing since" in bad["text"] and "restart cirrus-statusd" in bad["fix"]
+    assert "has done nothing since" in bad["text"] and "restart cirrus-statusd" in bad["fix"]
 
 
 def test_jobs_that_nobody_fetches(healthy: PrintSite, pdfs: dict[int, Path]) -> None:
@@ -431,7 +435,7 @@ def test_jobs_that_nobody_fetches(healthy: PrintSite, pdfs: dict[int, Path]) -> 
         db.execute("UPDATE document SET accepted_at = accepted_at - 7200")
     bad = trouble(healthy, "waiting", "warning")
     assert bad["about"] == f"Paris ({healthy.server})" and "1 document not fetched" in bad["text"]
-    assert "client runs and is online" in bad["fix"]
+    assert "client runs at the location and is online" in bad["fix"]
 
 
 def test_journal_is_damaged(own_site: PrintSite) -> None:
@@ -490,7 +494,7 @@ def test_journal_of_another_user(own_site: PrintSite) -> None:
     assert trouble(own_site, "journal", "ok")
     own_site.state.chmod(0o777)
     bad = trouble(own_site, "journal", "warning")
-    assert "may write into it" in bad["text"]
+    assert "may write into this folder" in bad["text"]
     subprocess.run(bad["fix"].removeprefix("Run: ").split(), check=True)
     assert of(examine(own_site), "journal")["severity"] == "ok"
 

@@ -207,12 +207,12 @@ def test_from_a_script(polled: PrintSite) -> None:
     done = polled.cirrusctl(
         "setup", *options(polled, device="Paris:Laser1", queue_name="{device}"), "--replace"
     )
-    assert done.returncode == 5 and "a queue Laser1 already" in done.stderr
+    assert done.returncode == 5 and "already has a queue Laser1" in done.stderr
     assert len(entries(polled)) == 1
     done = polled.cirrusctl(
         "setup", *options(polled, device="all", queue_name="{what}"), "--replace"
     )
-    assert done.returncode == 2 and "{what}, which stands for nothing" in done.stderr
+    assert done.returncode == 2 and "unknown placeholder {what}" in done.stderr
 
 
 def test_the_same_again(polled: PrintSite) -> None:
@@ -222,7 +222,7 @@ def test_the_same_again(polled: PrintSite) -> None:
     (written,) = (polled.config / "servers.d").iterdir()
     before = written.stat()
     done = polled.cirrusctl("setup", *options(polled, device="all"))
-    assert done.returncode == 0 and f"{written} has this entry already." in done.stdout
+    assert done.returncode == 0 and f"{written} already has this entry." in done.stdout
     assert written.stat() == before
     assert polled.cups.printer("Laser1")
 
@@ -273,8 +273,12 @@ def test_what_is_wrong(bare: PrintSite) -> None:
         (options(bare, location="Atlantis"), 4, "Use the server's ids for company and"),
         (options(bare, "location", key_file=str(wrong)), 4, "Check that the key is complete"),
         (options(bare, key_file=str(bare.root / "none")), 2, "(No such file or directory). Name"),
-        (options(bare, key_file=str(several)), 2, "(it holds no key, or more than one). Name a"),
-        (options(bare, ca_file=str(bare.root / "none")), 2, "none can not be read. Name the file"),
+        (
+            options(bare, key_file=str(several)),
+            2,
+            "(the file holds no key, or more than one). Name a",
+        ),
+        (options(bare, ca_file=str(bare.root / "none")), 2, "none. Name the file"),
     ):
         done = bare.cirrusctl("setup", *words)
         assert done.returncode == status and says in done.stderr, done.stderr
@@ -282,7 +286,7 @@ def test_what_is_wrong(bare: PrintSite) -> None:
         assert ("(CB-" in done.stderr) == (status == 4)
     assert not (bare.config / "servers.d").exists()
     done = bare.cirrusctl("setup", *options(bare, device="Paris:None"))
-    assert done.returncode == 2 and "There are: Paris:Laser1; name one of them" in done.stderr
+    assert done.returncode == 2 and "Name one of Paris:Laser1, or all, or none." in done.stderr
 
 
 def test_a_server_without_tls(polled: PrintSite) -> None:
@@ -326,7 +330,7 @@ def test_several_entries_in_one_file(bare: PrintSite) -> None:
     )
     path.write_text(text)
     done = bare.cirrusctl("setup", *options(bare), "--replace")
-    assert done.returncode == 3 and f"{path} has an entry of this server" in done.stderr
+    assert done.returncode == 3 and f"{path} has this server's entry and others" in done.stderr
     assert path.read_text() == text
 
 

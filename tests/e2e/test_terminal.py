@@ -39,7 +39,7 @@ def test_setup(own_site: PrintSite, terminal: Terminal) -> None:
     eventually(lambda: re.search(r"\nPrint server \(HOST or HOST:PORT.*\):$", terminal.screen()))
     terminal.type(own_site.server)
     for question, answer in (
-        (f"{own_site.server} (this machine) has no TLS. Go on without TLS? [Y/n]:", ""),
+        (f"{own_site.server} (this machine) does not use TLS. Continue without TLS? [Y/n]:", ""),
         ("Company (its id):", "Acme"),
         ("API key (not shown):", own_site.key),
         ("Location (its id; several with commas):", "Paris"),

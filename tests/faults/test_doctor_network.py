@@ -16,7 +16,7 @@ import trustme
 
 from cirrus_bridge.api.connectivity import Endpoint
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Severity
-from cirrus_bridge.cirrusctl.doctor.network import Way, check_way
+from cirrus_bridge.cirrusctl.doctor.network import Route, check_route
 from cloudlet_server import CloudletServer, Tls
 from scripted_server import Answer, RawBytes, ScriptedServer
 
@@ -29,16 +29,16 @@ def now() -> datetime:
     return datetime.now().astimezone()
 
 
-def way(server: str, *, ca: Path | None = None, proxy: str | None = None) -> Way:
+def way(server: str, *, ca: Path | None = None, proxy: str | None = None) -> Route:
     """The way to HOST:PORT, by TLS if there is a `ca`."""
     host, _, port = server.rpartition(":")
     endpoint = Endpoint(host, int(port), proxy)
-    return Way(server, endpoint, ca is not None, str(ca), timeout_s=5.0)
+    return Route(server, endpoint, ca is not None, str(ca), timeout_s=5.0)
 
 
-def found(there: Way) -> dict[str, Finding]:
+def found(there: Route) -> dict[str, Finding]:
     """The doctor's findings by check."""
-    findings = list(check_way(there, now))
+    findings = list(check_route(there, now))
     assert all(each.fix for each in findings if each.severity is not Severity.OK)
     assert not any(".." in text for each in findings for text in (each.text, each.fix))
     return {each.check: each for each in findings}
@@ -180,15 +180,15 @@ def test_expired_by_a_wrong_clock(authority: Authority) -> None:
     tls = authority.issue(begins=datetime.now(UTC) - 2 * DAY, ends=datetime.now(UTC) - DAY)
     with authority.server(tls) as server:
         there = way(server, ca=authority.file)
-        findings = {each.check: each for each in check_way(there, lambda: now() + 30 * DAY)}
-    assert findings["TLS"].fix.startswith("Set this machine's clock first")
+        findings = {each.check: each for each in check_route(there, lambda: now() + 30 * DAY)}
+    assert findings["TLS"].fix.startswith("First set this machine's clock")
     assert "30 days ahead of" in findings["clock"].text
 
 
 def test_a_name_that_does_not_resolve() -> None:
     """RFC 6761, 6.4: .invalid never resolves."""
     bad = found(way("print.invalid:443"))["DNS"]
-    assert bad.code == "CB-411" and "print.invalid can not be looked up" in bad.text
+    assert bad.code == "CB-411" and "Cannot look up the name print.invalid" in bad.text
     assert "getent hosts print.invalid" in bad.fix
 
 
@@ -209,7 +209,7 @@ def test_nobody_accepts() -> None:
             client.setblocking(False)
             client.connect_ex(full.getsockname())
         there = way(f"{HOST}:{full.getsockname()[1]}")
-        bad = found(Way(there.name, there.endpoint, False, "", timeout_s=0.5))["TCP"]
+        bad = found(Route(there.name, there.endpoint, False, "", timeout_s=0.5))["TCP"]
     assert "timed out" in bad.text and "firewall" in bad.fix
 
 
@@ -217,7 +217,7 @@ def test_tls_that_stalls(authority: Authority) -> None:
     """An open port that sends nothing is reported."""
     with socket.create_server((HOST, 0)) as silent:
         there = way(f"{HOST}:{silent.getsockname()[1]}", ca=authority.file)
-        bad = found(Way(there.name, there.endpoint, True, there.cas, timeout_s=0.5))["TLS"]
+        bad = found(Route(there.name, there.endpoint, True, there.cas, timeout_s=0.5))["TLS"]
     assert "timed out" in bad.text and "openssl s_client" in bad.fix
 
 
@@ -228,7 +228,7 @@ def test_a_closed_proxy(authority: Authority) -> None:
     proxy = f"http://user:pass-word@{HOST}:{port}"
     said = found(way("print.example.com:443", ca=authority.file, proxy=proxy))
     assert said.keys() == {"proxy"}
-    assert f"{HOST}, port {port}: connection refused" in said["proxy"].text
+    assert f"{HOST}, port {port} (connection refused)" in said["proxy"].text
     assert "pass-word" not in str(said)
 
 

@@ -24,7 +24,7 @@ AskLocation = Callable[[Server, str], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Answer:
+class LocationAnswer:
     """What is known of a location. With an `error`, its server did not say, and `content` is as it
     was last seen, or empty."""
 
@@ -51,16 +51,16 @@ class Answer:
 
 def ask(
     places: Iterable[tuple[Place, Server]], ask_location: AskLocation, seen: DeviceCache
-) -> dict[Place, Answer]:
+) -> dict[Place, LocationAnswer]:
     """Ask for all these locations, each at its server."""
 
-    def answer(place: Place, server: Server) -> Answer:
+    def answer(place: Place, server: Server) -> LocationAnswer:
         try:
-            return Answer(place, ask_location(server, place.location))
+            return LocationAnswer(place, ask_location(server, place.location))
         except (Retryable, ServerMisconfigured) as error:
-            return Answer(place, seen.last(place) or {}, error)
+            return LocationAnswer(place, seen.last(place) or {}, error)
         except CirrusError as error:
-            return Answer(place, {}, error)
+            return LocationAnswer(place, {}, error)
 
     wanted = dict(places)
     with ThreadPoolExecutor(AT_ONCE) as pool:

@@ -53,7 +53,7 @@ app.command("doctor", cls=Command)(doctor.command)
 app.command("explain", cls=Command)(explain.command)
 
 LOSSES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-FAULT = tr("cirrusctl failed in a way that it should not. (CB-900)")
+FAULT = tr("Internal error in cirrusctl. (CB-900)")
 
 
 def run() -> NoReturn:
@@ -85,7 +85,7 @@ def main() -> int:
     except Exception as error:  # noqa: BLE001 - the last net: one line to search for
         # of what is written to, standard output alone has no name
         if isinstance(error, OSError) and error.errno in LOSSES and error.filename is None:
-            lost = tr("cirrusctl: the output can not be written: {error}", error=error.strerror)
+            lost = tr("cirrusctl: Cannot write the output ({error}).", error=error.strerror)
             sys.stderr.write(translated(lost) + "\n")
         else:
             sys.stderr.write(traceback.format_exc())

@@ -12,7 +12,7 @@ from cirrus_bridge.base.translation import joined, marked, tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
 from cirrus_bridge.cirrusctl.output.output import AsJson, Output, problem, with_code
-from cirrus_bridge.cirrusctl.queues.apply import Applied, apply
+from cirrus_bridge.cirrusctl.queues.apply import ApplyResult, apply
 from cirrus_bridge.cirrusctl.queues.lock import turn
 from cirrus_bridge.cirrusctl.queues.plan import Action, Step
 from cirrus_bridge.cirrusctl.queues.queues_file import FILE
@@ -29,26 +29,26 @@ COUNTED = {
 
 def command(
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Show what would be done, and do nothing.")
+        bool, typer.Option("--dry-run", "-n", help="Show the changes without making them.")
     ] = False,
     force: Annotated[
         bool,
         typer.Option(
             "--force",
-            help="Remove queues that are not declared any more with the jobs they have, and those "
-            "whose device may still be there.",
+            help="Also remove undeclared queues that have jobs, or whose device may still "
+            "exist. Their jobs are lost.",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make CUPS's queues those of queues.toml.
+    """Give CUPS the queues of queues.toml.
 
-    Queues that it did not make are never touched. One that it made and that is not declared any
-    more is removed, unless it has jobs.
+    Changes only queues that this command has added. Removes a queue that is no longer declared,
+    unless it has jobs.
     """
     output = Output(as_json)
     installation = Installation.of(os.environ)
-    waiting = tr("Another cirrusctl apply is at work; this one waits for its end.")
+    waiting = tr("Waiting for another cirrusctl apply to finish.")
     with turn(installation.config, lambda: output.remark(waiting)):
         applied = apply(installation, dry_run=dry_run, force=force)
     output.document(_document(applied, dry_run), joined("\n", _lines(applied, dry_run)))
@@ -56,7 +56,7 @@ def command(
         raise typer.Exit(ExitStatus.FAILED)
 
 
-def _document(applied: Applied, dry_run: bool) -> dict[str, Any]:
+def _document(applied: ApplyResult, dry_run: bool) -> dict[str, Any]:
     return {
         "changed": applied.has_changed,
         "as_declared": applied.is_as_declared,
@@ -74,7 +74,7 @@ def _document(applied: Applied, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def _lines(applied: Applied, dry_run: bool) -> Iterator[str]:
+def _lines(applied: ApplyResult, dry_run: bool) -> Iterator[str]:
     """The diff, and a summary."""
     for step in applied.steps:
         if step.action is not Action.NONE:

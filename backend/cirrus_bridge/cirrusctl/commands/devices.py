@@ -13,7 +13,7 @@ from cirrus_bridge.base.errors import BadQueueUri, CirrusError
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.cirrusctl.inventory import Answer, ask
+from cirrus_bridge.cirrusctl.inventory import LocationAnswer, ask
 from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
 from cirrus_bridge.cirrusctl.output.output import AsJson, Output, with_code
 from cirrus_bridge.cirrusctl.output.table import Column, Shape, some
@@ -27,7 +27,7 @@ _COLUMNS = (
     Column("target", tr("DEVICE")),
     Column("name", tr("NAME"), shape=Shape.SHORTENED),
     Column("place", tr("PLACE"), shape=Shape.LEFT_OUT),
-    Column("formats", tr("TAKES")),
+    Column("formats", tr("FORMATS")),
     Column("active", tr("ACTIVE"), lambda active: "" if active else "yellow"),
     Column("queues", tr("QUEUES")),
     Column("server", tr("SERVER"), shape=Shape.LEFT_OUT),
@@ -40,7 +40,7 @@ def command(
         str,
         typer.Argument(
             metavar="LOCATION:DEVICE",
-            help="Which devices; * and ? are wildcards, such as 'Paris:*'.",
+            help="The devices to list; * and ? are wildcards, such as 'Paris:*'.",
         ),
     ] = "*:*",
     show_all: Annotated[bool, typer.Option("--all", help="List inactive devices, too.")] = False,
@@ -48,7 +48,8 @@ def command(
 ) -> None:
     """List devices and their queues.
 
-    Of the locations in servers.d; of a server that is away as they were last seen.
+    Lists the devices of the locations in servers.d. Devices of a server that is away are listed as
+    they were last seen.
     """
     output = Output(as_json)
     installation = Installation.of(os.environ)
@@ -81,14 +82,16 @@ def command(
         raise typer.Exit(ExitStatus.SERVER)
 
 
-def _none(pattern: str, answers: Iterable[Answer], known: Sequence[Mapping[str, Any]]) -> str:
+def _none(
+    pattern: str, answers: Iterable[LocationAnswer], known: Sequence[Mapping[str, Any]]
+) -> str:
     """Why there is nothing to list."""
     asked = list(answers)
     locations = some(answer.place.location for answer in asked)
     if not asked:
-        return tr("No entry in servers.d names locations, so no devices are known.")
+        return tr('No devices are known. Add locations = ["…"] to an entry in servers.d.')
     if not known and any(answer.error is not None for answer in asked):
-        return tr("It is not known what devices there are.")
+        return tr("No devices are known.")
     if not known:
         return tr("There are no devices at {locations}.", locations=locations)
     active = some(row["target"] for row in known if row["active"])
@@ -96,12 +99,12 @@ def _none(pattern: str, answers: Iterable[Answer], known: Sequence[Mapping[str, 
         there = tr("No device is active; see --all.")
         if active:
             there = tr("Active devices: {devices}.", devices=active)
-        return joined(" ", (tr("No device is {pattern}.", pattern=pattern), there))
+        return joined(" ", (tr("No device matches {pattern}.", pattern=pattern), there))
     return tr("These devices are inactive; --all lists them.")
 
 
 def _rows(
-    answer: Answer, queues: dict[tuple[str, str, str], list[str]]
+    answer: LocationAnswer, queues: dict[tuple[str, str, str], list[str]]
 ) -> Iterator[dict[str, Any]]:
     listed = answer.content.get("Devices")
     drivers = answer.drivers

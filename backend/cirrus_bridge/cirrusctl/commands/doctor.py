@@ -38,13 +38,13 @@ def command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look for what is wrong with printing, and say what to do.
+    """Find out why nothing prints, and what to do.
 
-    Looks at CUPS, the backend, the configuration and its keys, the way to each server, what the
-    servers say of locations and devices, the poller, the journal and the disks. Ends with status 1
-    if something does not work, and with 0 if there is nothing worse than a warning. Run it as root.
+    Checks CUPS, the backend, the configuration and its keys, the connection to each server,
+    locations and devices, the poller, the journal and the disks. Exits with status 1 if something
+    does not work; warnings alone give status 0. Run it as root.
 
-    With --server, it tries one server of servers.d: the connection, the key, a wrong key, and each
+    With --server, tests one server of servers.d: the connection, the key, a wrong key, and each
     request and response. Without --submit, nothing is printed or changed. The server keeps a few
     temporary files that are never submitted, and deletes them after a while.
     """

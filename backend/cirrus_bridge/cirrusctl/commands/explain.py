@@ -18,12 +18,12 @@ _COLUMNS = (
     Column("do", tr("WHAT TO DO"), shape=Shape.NOTE),
 )
 _THE_JOB = {
-    "fail": tr("The print job is given to the queue's error policy"),
+    "fail": tr("The queue's error policy applies to the print job"),
     "hold": tr("The print job is held until cirrus-statusd or a person releases it"),
     "stop-queue": tr("The print job stays in its queue, which stops until `cupsenable`"),
     "cancel": tr("The print job is canceled"),
-    "retry-later": tr("The print job is tried again after CUPS's JobRetryInterval"),
-    "run-again": tr("The print job is run again at once"),
+    "retry-later": tr("CUPS retries the print job after JobRetryInterval"),
+    "run-again": tr("CUPS runs the print job again at once"),
 }
 WIDTH = 88
 
@@ -39,10 +39,9 @@ def command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a code means.
+    """Explain an error code.
 
-    Says what has happened, what to do, and what becomes of the job; lists all codes if none is
-    given.
+    Shows what happened, what to do, and what becomes of the job. Without CODE, lists all codes.
     """
     output = Output(as_json)
     known = explanations()
@@ -53,7 +52,7 @@ def command(
     digits = re.fullmatch(r"(?:CB-?)?(\d{3})", code.strip(" ()"), re.IGNORECASE)
     found = known.get(f"CB-{digits[1]}") if digits else None
     if found is None:
-        wrong = tr("'{code}' is no code. `cirrusctl explain` lists them.", code=code)
+        wrong = tr("'{code}' is not a code. `cirrusctl explain` lists all codes.", code=code)
         raise typer.BadParameter(translated(wrong), param_hint="CODE")
     output.document(_row(found), _text(found))
 

@@ -20,17 +20,17 @@ _TITLES = (
     ("queue", tr("Queue")),
     ("user", tr("User")),
     ("state", tr("In CUPS")),
-    ("message", tr("Says")),
+    ("message", tr("Message")),
 )
 
 
 def command(
-    job: Annotated[int, typer.Argument(metavar="JOB", help="CUPS's number of the job.")],
+    job: Annotated[int, typer.Argument(metavar="JOB", help="The job's number in CUPS.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show one job's way.
+    """Show the history of one job.
 
-    As CUPS and the journal have it: when it came, was accepted by the cloud, received, delivered.
+    Shows from CUPS and the journal when the job was created, accepted, received and delivered.
     """
     output = Output(as_json)
     view = find_job(Installation.of(os.environ), job)

@@ -14,7 +14,7 @@ from cirrus_bridge.base.translation import joined, tr, translated
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.jobs.find import find_jobs
 from cirrus_bridge.cirrusctl.jobs.view import STATES, JobView
-from cirrus_bridge.cirrusctl.output.output import AsJson, Look, Output, with_code
+from cirrus_bridge.cirrusctl.output.output import AsJson, Output, Snapshot, with_code
 from cirrus_bridge.cirrusctl.output.table import Column, Shape, some
 from cirrus_bridge.journal.history import MOST_ROWS
 
@@ -40,7 +40,7 @@ _COLUMNS = (
     Column("target", tr("DEVICE")),
     Column("cloud_job", tr("CLOUD JOB"), shape=Shape.LEFT_OUT),
     Column("cloud_state", tr("IN THE CLOUD"), _color),
-    Column("says", tr("SAYS"), shape=Shape.NOTE),
+    Column("says", tr("MESSAGE"), shape=Shape.NOTE),
 )
 
 
@@ -63,7 +63,7 @@ def _states(incomplete: str) -> list[str]:
 def _known_state(states: list[str]) -> list[str]:
     for state in states:
         if state not in STATES:
-            wrong = tr("'{state}' is none of {states}", state=state, states=", ".join(STATES))
+            wrong = tr("'{state}' is not one of {states}", state=state, states=", ".join(STATES))
             raise typer.BadParameter(translated(wrong))
     return states
 
@@ -94,18 +94,16 @@ def command(
     ] = [],  # noqa: B006 - typer makes a list of its own
     ended: Annotated[
         int,
-        typer.Option(
-            min=0, metavar="N", help="How many of the jobs that ended last are listed, too."
-        ),
+        typer.Option(min=0, metavar="N", help="How many of the last ended jobs to list, too."),
     ] = 20,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Keep the list up to date until Ctrl-C.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List print jobs, in CUPS and in the cloud.
+    """List print jobs in CUPS and in the cloud.
 
-    All that have not ended, and the last that have; the newest first.
+    Lists all jobs that have not ended, and the last ended jobs. The newest job comes first.
     """
     output = Output(as_json)
 
@@ -116,7 +114,7 @@ def command(
         Filter(tr("state"), state, lambda view: {view.state}),
     ]
 
-    def look() -> Look:
+    def look() -> Snapshot:
         known, is_all = find_jobs(Installation.of(os.environ), ended=ended)
         views = [view for view in known if all(each.lets_pass(view) for each in filters)]
         rows = [row for view in views for row in view.rows]
@@ -125,7 +123,7 @@ def command(
             count=MOST_ROWS,
         )
         note = "" if is_all else more
-        return Look(rows, [view.document for view in views], _none(known, filters), note)
+        return Snapshot(rows, [view.document for view in views], _none(known, filters), note)
 
     if watch:
         with contextlib.suppress(KeyboardInterrupt):
@@ -147,10 +145,10 @@ def _none(known: Sequence[JobView], filters: Iterable[Filter]) -> str:
             values = some(sorted(value for view in known for value in each.values(view)))
             there.append(joined(" ", (each.what, values or tr("none"))))
     listed = joined("; ", there)
-    return tr("None of {count} jobs is such. There are: {listed}.", count=len(known), listed=listed)
+    return tr("None of {count} jobs matches. There are: {listed}.", count=len(known), listed=listed)
 
 
-def _again_and_again(look: Callable[[], Look], *, as_json: bool) -> Iterator[Look]:
+def _again_and_again(look: Callable[[], Snapshot], *, as_json: bool) -> Iterator[Snapshot]:
     """What there is at each time; while CUPS is away, as when it starts anew, people are told so,
     and keep what they saw last."""
     clock = Installation.of(os.environ).clock

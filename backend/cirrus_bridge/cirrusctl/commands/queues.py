@@ -23,14 +23,14 @@ _COLUMNS = (
     Column("targets", tr("DEVICES")),
     Column("server", tr("SERVER"), shape=Shape.LEFT_OUT),
     Column("entry", tr("DECLARED AS")),
-    Column("says", tr("SAYS"), shape=Shape.NOTE),
+    Column("says", tr("MESSAGE"), shape=Shape.NOTE),
 )
 
 
 def command(as_json: AsJson = False) -> None:
     """List the queues that lead to the cloud.
 
-    With what each says, and by which entry of queues.toml it was made, if by any.
+    Shows each queue's message, and the entry of queues.toml that declares the queue.
     """
     output = Output(as_json)
     rows = list(map(_row, cloud_queues(Installation.of(os.environ))))

@@ -23,15 +23,15 @@ _COLUMNS = (
     Column("state", tr("STATE"), lambda state: "green" if state == "ok" else "red"),
     Column("key", tr("KEY")),
     Column("version", tr("VERSION"), shape=Shape.SHORTENED),
-    Column("answer_ms", tr("ANSWERS IN MS"), shape=Shape.LEFT_OUT),
+    Column("answer_ms", tr("RESPONSE (MS)"), shape=Shape.LEFT_OUT),
     Column("locations", tr("LOCATIONS"), shape=Shape.LEFT_OUT),
 )
 
 
 def command(as_json: AsJson = False) -> None:
-    """Ask each server of servers.d.
+    """Check each server of servers.d.
 
-    Asks for its version, and, with the key, for its first location.
+    Asks each server for its version and, with the key, for its first location.
     """
     output = Output(as_json)
     installation = Installation.of(os.environ)
@@ -42,7 +42,10 @@ def command(as_json: AsJson = False) -> None:
     output.rows(
         rows,
         _COLUMNS,
-        none=tr("There is no server in {config}/servers.d.", config=installation.config),
+        none=tr(
+            "There is no server in {config}/servers.d. Add one: cirrusctl setup",
+            config=installation.config,
+        ),
     )
     failed = {row["server"]: trouble for row, trouble in asked if trouble is not None}
     for name, trouble in failed.items():

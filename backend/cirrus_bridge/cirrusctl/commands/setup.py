@@ -21,7 +21,7 @@ def command(
     ] = None,
     key_file: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="A file with the API key, or -."),
+        typer.Option(metavar="FILE", help="A file with the API key, or - for standard input."),
     ] = None,
     company: Annotated[str | None, typer.Option(metavar="ID", help="The key's company.")] = None,
     location: Annotated[
@@ -32,24 +32,27 @@ def command(
         list[str] | None,
         typer.Option(
             metavar="LOCATION:DEVICE",
-            help="Add a queue for this device; may be given several times; all, or none.",
+            help="Add a queue for this device (or all, or none); may be given several times.",
         ),
     ] = None,
     queue_name: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="The name of each queue, with {location} and {device} in it."
+            metavar="NAME", help="The name of each queue; {location} and {device} are placeholders."
         ),
     ] = None,
     ca_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="The CA of the server's certificate.")
     ] = None,
     proxy: Annotated[
-        str | None, typer.Option(metavar="http://HOST:PORT", help="The proxy on the way there.")
+        str | None,
+        typer.Option(
+            metavar="http://HOST:PORT", help="The proxy for the connection to the server."
+        ),
     ] = None,
     plain: Annotated[
         bool,
-        typer.Option("--plain", help="Without TLS: who is on the way can read all."),
+        typer.Option("--plain", help="Do not use TLS; anyone on the network can read the traffic."),
     ] = False,
     test: Annotated[
         bool | None, typer.Option("--test/--no-test", help="Print a test page on each new queue.")
@@ -61,8 +64,8 @@ def command(
 ) -> None:
     """Set up a server and queues, step by step.
 
-    Asks for what the options do not say, tries each answer, writes the server's file into
-    servers.d, adds a queue for each device that you choose, and prints a test page. Run it as root.
+    Asks for what the options leave open, and tries each answer. Writes the server's file into
+    servers.d, adds a queue for each chosen device, and prints a test page. Run it as root.
     """
     wanted = SetupOptions(
         server,

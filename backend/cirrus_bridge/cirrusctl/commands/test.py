@@ -26,17 +26,17 @@ def _queues(incomplete: str) -> list[str]:
 
 def command(
     queue: Annotated[
-        str, typer.Argument(metavar="QUEUE", help="CUPS's queue.", autocompletion=_queues)
+        str, typer.Argument(metavar="QUEUE", help="The name of the queue.", autocompletion=_queues)
     ],
     timeout: Annotated[
-        float, typer.Option(min=0, metavar="S", help="How many seconds to follow it.")
+        float, typer.Option(min=0, metavar="S", help="How many seconds to follow the page.")
     ] = 120,
     as_json: AsJson = False,
 ) -> None:
     """Print a test page and follow it.
 
-    Until it is delivered, or as far as the queue follows its jobs. With --json, each event is
-    one line.
+    Follows the page until it is delivered, or as long as the queue follows its jobs. With --json,
+    each event is one line.
     """
     output = Output(as_json)
     result = None

@@ -25,9 +25,7 @@ def at_once(
     asked = {key: pool.submit(task) for key, task in tasks.items()}
     done = wait(asked.values(), limit_s).done
     pool.shutdown(wait=False, cancel_futures=True)
-    late = TimeoutError(
-        tr("it was not done within {seconds} seconds", seconds=format(limit_s, "g"))
-    )
+    late = TimeoutError(tr("no result within {seconds} seconds", seconds=format(limit_s, "g")))
     return {
         key: (future.exception() or future.result()) if future in done else late
         for key, future in asked.items()

@@ -10,7 +10,7 @@ from cirrus_bridge.base.errors import CirrusError, KeyRefused, NotPermitted, Ref
 from cirrus_bridge.base.model import Target
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, failed, good, note, warning
-from cirrus_bridge.cirrusctl.inventory import Answer
+from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cirrusctl.output.table import some
 from cirrus_bridge.drivers.capabilities import formats
 from cirrus_bridge.drivers.formats import LANGUAGES
@@ -36,7 +36,7 @@ class QueueFacts:
     message: str
 
 
-def check_server(about: str, answers: Sequence[Answer]) -> Iterator[Finding]:
+def check_server(about: str, answers: Sequence[LocationAnswer]) -> Iterator[Finding]:
     """The key is accepted, as far as any location was asked for."""
     refused = next((a.error for a in answers if isinstance(a.error, KeyRefused)), None)
     if refused is not None:
@@ -50,12 +50,12 @@ def check_server(about: str, answers: Sequence[Answer]) -> Iterator[Finding]:
             ),
         )
     elif any(a.error is None or isinstance(a.error, NotPermitted | Refused) for a in answers):
-        yield good(KEY, about, tr("The server accepts it."))
+        yield good(KEY, about, tr("The server accepts the key."))
     elif not answers:
         yield note(
             KEY,
             about,
-            tr("It was not tried, as no location is known."),
+            tr("The key was not tried, because no location is known."),
             tr('Add locations = ["…"] to the server\'s entry in servers.d.'),
         )
     told = set()
@@ -64,11 +64,11 @@ def check_server(about: str, answers: Sequence[Answer]) -> Iterator[Finding]:
         away = trouble is not None and not isinstance(trouble, KeyRefused | NotPermitted | Refused)
         if trouble is not None and away and str(trouble) not in told:
             told.add(str(trouble))
-            see = tr("See DNS, TCP and TLS of this server, here")
+            see = tr("See DNS, TCP and TLS of this server above.")
             yield failed(KEY, about, trouble, joined(" ", filter(None, (trouble.hint, see))))
 
 
-def check_location(answer: Answer) -> Iterator[Finding]:
+def check_location(answer: LocationAnswer) -> Iterator[Finding]:
     """It is there, and in use; what waits there for an administrator."""
     place = answer.place
     about = f"{place.location} ({place.company}, {place.server})"
@@ -88,8 +88,8 @@ def check_location(answer: Answer) -> Iterator[Finding]:
             about,
             answer.error,
             tr(
-                "Correct the company and locations in servers.d and in queues' URIs (lpadmin -v), "
-                "or have the server's administrator add the location."
+                "Correct the company and locations in servers.d and in queues' URIs (lpadmin "
+                "-v), or ask the server's administrator to add the location."
             ),
         )
     if answer.error is not None:
@@ -98,8 +98,8 @@ def check_location(answer: Answer) -> Iterator[Finding]:
         yield error(
             LOCATION,
             about,
-            tr("It is there, but inactive: nothing is delivered."),
-            tr("Have the server's administrator make it active."),
+            tr("The location is inactive, so nothing is delivered."),
+            tr("Ask the server's administrator to activate the location."),
         )
         return
     inactive = [name for name, device in _devices(answer).items() if device.get("IsInactive")]
@@ -109,24 +109,26 @@ def check_location(answer: Answer) -> Iterator[Finding]:
             LOCATION,
             about,
             tr(
-                "Active devices: {active}. There are inactive ones: {listed}.",
+                "Active devices: {active}. Inactive devices: {listed}.",
                 active=active,
                 listed=some(inactive, MOST_NAMES),
             ),
-            tr("Who wants to print to those: the server's administrator makes them active."),
+            tr("To print to these devices, ask the server's administrator to activate them."),
         )
     elif not active:
         yield warning(
             LOCATION,
             about,
-            tr("It has no device."),
+            tr("The location has no devices."),
             tr(
-                "Have the server's administrator add one, or start the client there, which finds "
-                "them."
+                "Start the server's client at the location, or ask the server's administrator "
+                "to add a device."
             ),
         )
     else:
-        yield good(LOCATION, about, tr("It is active. Active devices: {active}.", active=active))
+        yield good(
+            LOCATION, about, tr("The location is active. Active devices: {active}.", active=active)
+        )
 
 
 def no_queue(cups: str) -> Finding:
@@ -151,22 +153,22 @@ def check_queue(queue: QueueFacts) -> Iterator[Finding]:
         yield error(
             QUEUE,
             queue.name,
-            _said(tr("It is stopped"), queue),
-            tr("Mend what the message says, then: cupsenable {name}", name=queue.name),
+            _said(tr("The queue is stopped"), queue),
+            tr("Fix what the message reports, then run: cupsenable {name}", name=queue.name),
             code[0] if code else "",
         )
     if not queue.is_accepting:
         yield error(
             QUEUE,
             queue.name,
-            _said(tr("It takes no jobs"), queue),
+            _said(tr("The queue rejects jobs"), queue),
             tr("Run: cupsaccept {name}", name=queue.name),
         )
     if queue.is_accepting and not queue.is_stopped:
         yield good(
             QUEUE,
             queue.name,
-            tr("It prints to {targets}.", targets=", ".join(map(str, queue.targets))),
+            tr("The queue prints to {targets}.", targets=", ".join(map(str, queue.targets))),
         )
 
 
@@ -174,7 +176,7 @@ def _said(what: str, queue: QueueFacts) -> str:
     return joined(": ", (what, queue.message)) if queue.message else what
 
 
-def check_target(queue: QueueFacts, target: Target, answer: Answer) -> Iterator[Finding]:
+def check_target(queue: QueueFacts, target: Target, answer: LocationAnswer) -> Iterator[Finding]:
     """The device of a queue is there and active, and takes what the driver makes."""
     about = f"{queue.name} → {target}"
     if answer.error is not None or answer.content.get("IsInactive"):
@@ -187,13 +189,13 @@ def check_target(queue: QueueFacts, target: Target, answer: Answer) -> Iterator[
             DEVICE,
             about,
             tr(
-                "{location} has no device {device}. Active are: {listed}.",
+                "{location} has no device {device}. Active devices: {listed}.",
                 location=target.location,
                 device=target.device,
                 listed=some(active, MOST_NAMES) or tr("none"),
             ),
             tr(
-                "Correct the queue: lpadmin -p {name} -v cirrus://…, then cupsenable it.",
+                "Correct the queue (lpadmin -p {name} -v cirrus://…), then run: cupsenable {name}",
                 name=queue.name,
             ),
             Refused.code,
@@ -205,14 +207,14 @@ def check_target(queue: QueueFacts, target: Target, answer: Answer) -> Iterator[
             about,
             tr("{device} is inactive.", device=target.device),
             tr(
-                "Have the server's administrator make it active, or give the queue another device "
-                "(lpadmin -p {name} -v cirrus://…).",
+                "Ask the server's administrator to activate the device, or give the queue "
+                "another device (lpadmin -p {name} -v cirrus://…).",
                 name=queue.name,
             ),
             Refused.code,
         )
         return
-    yield good(DEVICE, about, tr("It is active."))
+    yield good(DEVICE, about, tr("The device is active."))
     wanted = answer.drivers.get(target.device)
     yield from check_driver(
         queue.name, about, queue.ppd, formats(device), wanted.name if wanted else ""
@@ -233,7 +235,7 @@ def check_driver(
         yield note(
             DRIVER,
             about,
-            tr("The queue has no driver: documents go as they are, whatever they are."),
+            tr("The queue has no driver, so documents are sent unchanged."),
             _give(queue, driver),
         )
         return
@@ -241,14 +243,16 @@ def check_driver(
     if not takes or "any" in takes or made is None:
         return
     if takes & made:
-        yield good(DRIVER, about, tr("It makes {names}.", names=", ".join(sorted(takes & made))))
+        yield good(
+            DRIVER, about, tr("The driver produces {names}.", names=", ".join(sorted(takes & made)))
+        )
     else:
         yield error(
             DRIVER,
             about,
             tr(
-                "It makes {made}, and the device takes "
-                "{takes} only: pages do not come out, or as garbage.",
+                "The driver produces {made}, but the device accepts only {takes}: nothing "
+                "prints, or pages are garbled.",
                 made=", ".join(sorted(made)),
                 takes=", ".join(sorted(takes)),
             ),
@@ -259,13 +263,14 @@ def check_driver(
 def _give(queue: str, driver: str) -> str:
     if driver:
         return tr(
-            "Give it the device's own: lpinfo -v, which finds it, then: lpadmin -p {queue} -m "
-            "{driver}",
+            "Use the device's own driver: run lpinfo -v to find it, then: lpadmin -p {queue} "
+            "-m {driver}",
             queue=queue,
             driver=driver,
         )
     return tr(
-        "Give it one that makes what the device takes: lpinfo -m, lpadmin -p {queue} -m …",
+        "Choose a driver for a format that the device accepts (lpinfo -m), then run: lpadmin "
+        "-p {queue} -m …",
         queue=queue,
     )
 
@@ -285,7 +290,7 @@ def _made(ppd: str) -> set[str] | None:
     return found or {"ps"}  # a PPD without filters is a PostScript printer's
 
 
-def _devices(answer: Answer) -> Mapping[str, Mapping[str, object]]:
+def _devices(answer: LocationAnswer) -> Mapping[str, Mapping[str, object]]:
     found = answer.content.get("Devices")
     devices = found if isinstance(found, dict) else {}
     return {name: device for name, device in devices.items() if isinstance(device, dict)}

@@ -26,38 +26,38 @@ _AT = re.compile(r"audit\((\d+)\.\d+:\d+\)")
 _FIELD = re.compile(r'(\w+)=(?:"([^"]*)"|(\S+))')
 
 
-class Log(NamedTuple):
+class KernelLog(NamedTuple):
     """Lines of the kernel's log; with `unread`, why there are none."""
 
     lines: Sequence[str]
     unread: str = ""
 
 
-def read_log(audit_log: Path = AUDIT_LOG) -> Log:
+def read_log(audit_log: Path = AUDIT_LOG) -> KernelLog:
     """The kernel's audit log, or what the system's journal has of it."""
     try:
         with audit_log.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
-            return Log(file.read().decode("utf-8", "replace").splitlines())
+            return KernelLog(file.read().decode("utf-8", "replace").splitlines())
     except OSError:
         pass
     try:
         text = read_program(_JOURNALCTL, limit_s=_LIMIT_S).decode("utf-8", "replace")
     except ProgramFailed as error:
-        return Log((), f"journalctl {error}")
-    return Log(
-        text.splitlines(), "" if text else tr("the system's journal has nothing of the kernel")
+        return KernelLog((), f"journalctl {error}")
+    return KernelLog(
+        text.splitlines(), "" if text else tr("the system journal has no kernel messages")
     )
 
 
-def check_denials(log: Log, now_s: float, *, is_root: bool) -> Iterator[Finding]:
+def check_denials(log: KernelLog, now_s: float, *, is_root: bool) -> Iterator[Finding]:
     """Nothing was denied to a program of ours, or of CUPS because of us, for a day."""
     if log.unread:
-        fix = tr("Look by hand: dmesg | grep -i denied; in a container, on its host.")
+        fix = tr("Run: dmesg | grep -i denied (for a container, on its host)")
         yield note(
             CONFINEMENT,
             "log",
-            tr("The kernel's log can not be read: {unread}.", unread=log.unread),
+            tr("Cannot read the kernel's log ({unread}).", unread=log.unread),
             fix if is_root else tr("Run the doctor as root."),
         )
         return
@@ -65,7 +65,9 @@ def check_denials(log: Log, now_s: float, *, is_root: bool) -> Iterator[Finding]
     for text in list(found)[:MOST_SHOWN]:
         yield error(CONFINEMENT, "log", text, _fix(text))
     if not found:
-        yield good(CONFINEMENT, "log", tr("Nothing was denied to Cirrus Bridge for a day."))
+        yield good(
+            CONFINEMENT, "log", tr("Nothing was denied to Cirrus Bridge in the last 24 hours.")
+        )
 
 
 def _denial(line: str, now_s: float) -> str:
@@ -102,10 +104,10 @@ def _denial(line: str, now_s: float) -> str:
 def _fix(text: str) -> str:
     if text.startswith("AppArmor"):
         return tr(
-            "Allow it in /etc/apparmor.d/local/usr.sbin.cupsd, then: apparmor_parser -r "
-            "/etc/apparmor.d/usr.sbin.cupsd"
+            "Allow this access in /etc/apparmor.d/local/usr.sbin.cupsd, then run: "
+            "apparmor_parser -r /etc/apparmor.d/usr.sbin.cupsd"
         )
     return tr(
-        "Look whether it should be allowed; then: ausearch -m avc -c cirrus --raw | "
-        "audit2allow -M cirrus && semodule -i cirrus.pp"
+        "Decide whether this access should be allowed. If so, run: ausearch -m avc -c cirrus "
+        "--raw | audit2allow -M cirrus && semodule -i cirrus.pp"
     )

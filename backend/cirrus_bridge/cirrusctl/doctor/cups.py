@@ -32,30 +32,31 @@ def check_daemon(
             refusal,
             refusal.hint
             or tr(
-                "Start it (systemctl start cups); for another one, set CUPS_SERVER to its socket"
+                "Start CUPS (systemctl start cups), or set CUPS_SERVER to the socket of "
+                "another cupsd."
             ),
         )
         return
     if daemon.pid is None:
         found = tr("Its process was not found")
         if not is_root:
-            found = tr("Its process was not found, which takes root's rights")
+            found = tr("Only root can find its process")
         yield note(
             CUPSD,
             address,
             tr(
-                "It answers. {found}: its configuration is looked for in {server_root}.",
+                "cupsd answers. {found}, so its configuration is read from {server_root}.",
                 found=found,
                 server_root=daemon.server_root,
             ),
-            tr("Run the doctor as root, where cupsd runs."),
+            tr("Run the doctor as root where cupsd runs."),
         )
     else:
         yield good(
             CUPSD,
             address,
             tr(
-                "It answers (process {pid}, ServerRoot {server_root}).",
+                "cupsd answers (process {pid}, ServerRoot {server_root}).",
                 pid=daemon.pid,
                 server_root=daemon.server_root,
             ),
@@ -64,7 +65,7 @@ def check_daemon(
         yield note(
             CUPSD,
             str(path),
-            tr("It can not be read, so cupsd's defaults are taken for its settings."),
+            tr("Cannot read this file, so cupsd's defaults are assumed."),
             tr("Run the doctor as root."),
         )
 
@@ -87,19 +88,19 @@ def check_preserving(daemon: Cupsd) -> Iterator[Finding]:
     if not keeps_history or files_s < HOUR_S:
         what = tr("no job's data") if keeps_history else tr("no jobs")
         if keeps_history and files_s:
-            what = tr("a job's data for {seconds} s only", seconds=format(files_s, ".0f"))
+            what = tr("a job's data for only {seconds} s", seconds=format(files_s, ".0f"))
         yield warning(
             PRESERVING,
             about,
             tr(
-                "CUPS keeps {what}: one whose backend was killed, or that was not delivered, can "
-                "not be printed again.",
+                "CUPS keeps {what}. A job whose backend was killed, or that was not "
+                "delivered, cannot be printed again.",
                 what=what,
             ),
             fix,
         )
     else:
-        yield good(PRESERVING, about, tr("CUPS keeps jobs, and their data for an hour at least."))
+        yield good(PRESERVING, about, tr("CUPS keeps jobs and, for at least an hour, their data."))
 
 
 def check_limits(daemon: Cupsd, most_held: Iterable[int]) -> Iterator[Finding]:
@@ -117,15 +118,16 @@ def check_limits(daemon: Cupsd, most_held: Iterable[int]) -> Iterator[Finding]:
             LIMITS,
             about,
             tr(
-                "{most} jobs may be held ({queues_held} times maxheld), and cupsd takes {max_jobs} "
-                "(MaxJobs): while a location is away, it refuses new jobs of all queues.",
+                "Up to {most} jobs may be held ({queues_held} times maxheld), but cupsd "
+                "accepts only {max_jobs} (MaxJobs). While a location is away, cupsd rejects "
+                "new jobs of all queues.",
                 most=most,
                 queues_held=QUEUES_HELD,
                 max_jobs=max_jobs,
             ),
             tr(
-                "Set MaxJobs {number} or 0 in cupsd.conf and restart cupsd, or a smaller maxheld "
-                "in bridge.toml or the queue's URI.",
+                "Set MaxJobs {number} or 0 in cupsd.conf and restart cupsd, or set a smaller "
+                "maxheld in bridge.toml or the queue's URI.",
                 number=2 * most,
             ),
         )
@@ -146,7 +148,7 @@ def check_limits(daemon: Cupsd, most_held: Iterable[int]) -> Iterator[Finding]:
             LIMITS,
             about,
             tr(
-                "MaxJobs is {max_jobs}, {most} may be held.",
+                "MaxJobs is {max_jobs}; up to {most} jobs may be held.",
                 max_jobs=max_jobs or tr("unlimited"),
                 most=most,
             ),

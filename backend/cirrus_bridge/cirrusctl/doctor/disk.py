@@ -28,7 +28,10 @@ def _check(purpose: str, folder: Path) -> Finding:
     free_bytes = room.f_bavail * room.f_frsize
     about = tr("{folder} ({purpose})", folder=folder, purpose=purpose)
     text = tr("{count} MiB are free", count=free_bytes >> 20)
-    fix = tr("Make room: du -xh {folder} | sort -h | tail, or a larger file system.", folder=there)
+    fix = tr(
+        "Free some space (du -xh {folder} | sort -h | tail), or enlarge the file system.",
+        folder=there,
+    )
     if free_bytes < NO_ROOM_BYTES:
         return error(DISK, about, tr("{text}: jobs fail.", text=text), fix, "CB-501")
     if room.f_files and room.f_favail < FEW_FILES:

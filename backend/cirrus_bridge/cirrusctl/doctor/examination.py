@@ -30,8 +30,8 @@ from cirrus_bridge.cirrusctl.doctor import (
 )
 from cirrus_bridge.cirrusctl.doctor.at_once import at_once
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, note
-from cirrus_bridge.cirrusctl.doctor.keys import Read, read_configuration
-from cirrus_bridge.cirrusctl.inventory import Answer
+from cirrus_bridge.cirrusctl.doctor.keys import CheckedConfiguration, read_configuration
+from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues
 from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.config.queue_uri import SCHEME, QueueUri
@@ -45,7 +45,7 @@ Check = Callable[[], list[Finding]]
 
 
 @dataclass(slots=True)
-class _Cups:
+class _LocalCups:
     """cupsd, and the queues of ours that make sense; `findings` tells of the others."""
 
     daemon: Cupsd
@@ -63,7 +63,7 @@ def examine(installation: Installation) -> list[Finding]:
     local = _look_at_cups(installation, read)
     places = _places(read, local)
     apis = {place: _api(read, local, server, place) for place, server in places.items()}
-    ways = {way.name: way for way in _ways(read, local)}
+    routes = {route.name: route for route in _routes(read, local)}
     now = installation.clock.now
     checks: dict[str, Check] = {
         "denials": lambda: [
@@ -73,11 +73,13 @@ def examine(installation: Installation) -> list[Finding]:
         ],
         "disk": lambda: [*disk.check_disks(_folders(installation, local.daemon))],
         **{
-            f"way to {name}": functools.partial(lambda way: [*network.check_way(way, now)], way)
-            for name, way in ways.items()
+            f"connection to {name}": functools.partial(
+                lambda route: [*network.check_route(route, now)], route
+            )
+            for name, route in routes.items()
         },
     }
-    asked: dict[Place, Check | Callable[[], Answer]] = {
+    asked: dict[Place, Check | Callable[[], LocationAnswer]] = {
         place: functools.partial(_ask, api, place) for place, api in apis.items()
     }
     # root looks as the journal's owner, and threads cannot have different users
@@ -94,15 +96,15 @@ def examine(installation: Installation) -> list[Finding]:
         *_of_cups(installation, local, read, is_root=is_root),
         *done("denials"),
         *read.findings,
-        *(finding for name in ways for finding in done(f"way to {name}")),
+        *(finding for name in routes for finding in done(f"connection to {name}")),
         *_of_cloud(read.configuration.servers, answers, local),
         *done("journal"),
         *done("disk"),
     ]
 
 
-def _look_at_cups(installation: Installation, read: Read) -> _Cups:
-    local = _Cups(find_cupsd(installation.cups_address))
+def _look_at_cups(installation: Installation, read: CheckedConfiguration) -> _LocalCups:
+    local = _LocalCups(find_cupsd(installation.cups_address))
     configuration = read.configuration
     try:
         queues = cloud_queues(installation)
@@ -136,7 +138,7 @@ def _look_at_cups(installation: Installation, read: Read) -> _Cups:
 
 
 def _of_cups(
-    installation: Installation, local: _Cups, read: Read, *, is_root: bool
+    installation: Installation, local: _LocalCups, read: CheckedConfiguration, *, is_root: bool
 ) -> Iterator[Finding]:
     daemon = local.daemon
     yield from versions.check_versions(local.version)
@@ -151,9 +153,9 @@ def _of_cups(
 
 
 def _of_cloud(
-    servers: Sequence[Server], answers: Mapping[Place, Answer], local: _Cups
+    servers: Sequence[Server], answers: Mapping[Place, LocationAnswer], local: _LocalCups
 ) -> Iterator[Finding]:
-    by_server: dict[str, list[Answer]] = {each.name: [] for each in servers}
+    by_server: dict[str, list[LocationAnswer]] = {each.name: [] for each in servers}
     for place, answer in answers.items():
         by_server[place.server].append(answer)
     for name, here in by_server.items():
@@ -169,7 +171,7 @@ def _of_cloud(
                 yield from cloud.check_target(facts, target, answers[place])
 
 
-def _places(read: Read, local: _Cups) -> dict[Place, Server]:
+def _places(read: CheckedConfiguration, local: _LocalCups) -> dict[Place, Server]:
     """The locations of servers.d and of queues, and whose key is for them."""
     found: dict[Place, Server] = {}
     for server in read.configuration.servers:
@@ -184,34 +186,34 @@ def _places(read: Read, local: _Cups) -> dict[Place, Server]:
     return found
 
 
-def _is_plain(read: Read, local: _Cups, server: Server) -> bool:
+def _is_plain(read: CheckedConfiguration, local: _LocalCups, server: Server) -> bool:
     """Whether this server is talked to without TLS: by default, or by a queue's URI."""
     asked = [uri.settings.encryption for _, uri in local.queues if uri.server == server.name]
     return server.may_be_plain and "never" in (asked or [read.configuration.encryption_of(server)])
 
 
-def _api(read: Read, local: _Cups, server: Server, place: Place) -> CloudApi:
+def _api(read: CheckedConfiguration, local: _LocalCups, server: Server, place: Place) -> CloudApi:
     https = not _is_plain(read, local, server)
     return CloudApi(server, place.company, https=https, timeouts=TIMEOUTS)
 
 
-def _ways(read: Read, local: _Cups) -> Iterator[network.Way]:
+def _routes(read: CheckedConfiguration, local: _LocalCups) -> Iterator[network.Route]:
     for server in read.configuration.servers:
         https = not _is_plain(read, local, server)
-        yield network.way_to(server, https=https, timeout_s=TIMEOUTS.connect_timeout_s)
+        yield network.route_to(server, https=https, timeout_s=TIMEOUTS.connect_timeout_s)
 
 
-def _ask(api: CloudApi, place: Place) -> Answer:
+def _ask(api: CloudApi, place: Place) -> LocationAnswer:
     try:
-        return Answer(place, api.location(place.location))
+        return LocationAnswer(place, api.location(place.location))
     except CirrusError as trouble:
-        return Answer(place, {}, trouble)
+        return LocationAnswer(place, {}, trouble)
 
 
-def _answer(place: Place, result: object) -> Answer:
-    if isinstance(result, Answer):
+def _answer(place: Place, result: object) -> LocationAnswer:
+    if isinstance(result, LocationAnswer):
         return result
-    return Answer(
+    return LocationAnswer(
         place, {}, Unreachable(result.args[0] if isinstance(result, TimeoutError) else str(result))
     )
 
@@ -227,14 +229,14 @@ def _done(name: str, result: object) -> list[Finding]:
     if isinstance(result, list):
         return result
     if isinstance(result, PermissionError):
-        text = tr("Who is not root can not look at this.")
+        text = tr("Only root can check this.")
         return [note(name.partition(" ")[0], name, text, tr("Run the doctor as root."))]
     return [
         error(
             name.partition(" ")[0],
             name,
-            tr("This could not be looked at: {result}", result=repr(result)),
-            tr("Run the doctor again; if it stays so, report it with all that it says (--json)."),
+            tr("This check failed: {result}", result=repr(result)),
+            tr("Run the doctor again. If the check still fails, report the whole output (--json)."),
         )
     ]
 

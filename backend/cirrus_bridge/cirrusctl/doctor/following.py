@@ -19,7 +19,7 @@ LATE_S = 30.0  # a poller gives a sign of life every ten seconds
 TOLD_S = 7 * 86_400.0  # old jobs are printed or canceled by then
 WAITS_S = 60.0  # as with the message on the jobs
 WAITS_LONG_S = 3600.0
-START = tr("Start it: systemctl enable --now cirrus-statusd, or, as root: cirrus-statusd")
+START = tr("Start the poller: systemctl enable --now cirrus-statusd, or, as root: cirrus-statusd")
 
 
 def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
@@ -31,7 +31,7 @@ def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
         yield note(
             JOURNAL,
             str(folder),
-            tr("There is no journal yet: nothing was printed so far."),
+            tr("There is no journal yet, because nothing was printed so far."),
             tr("Print something: cirrusctl test QUEUE"),
         )
         yield from check_poller(Health(0, 0, (), 0, ()), now_s)
@@ -64,7 +64,8 @@ def check_owner(folder: Path) -> Iterator[Finding]:
             JOURNAL,
             str(folder),
             tr(
-                "{names}: not of user id {owner}, who owns the folder and has to write it.",
+                "{names}: not owned by user id {owner}, which owns the folder and must be "
+                "able to write there.",
                 names=", ".join(path.name for path in strange),
                 owner=owner,
             ),
@@ -81,7 +82,7 @@ def check_writable(folder: Path) -> Iterator[Finding]:
         yield warning(
             JOURNAL,
             str(folder),
-            tr("Others than its owner may write into it, and so have jobs printed twice."),
+            tr("Other users may write into this folder, and so cause jobs to be printed twice."),
             tr("Run: chmod go-w {folder}", folder=folder),
         )
     if os.statvfs(folder).f_flag & os.ST_RDONLY:
@@ -89,7 +90,7 @@ def check_writable(folder: Path) -> Iterator[Finding]:
             JOURNAL,
             str(folder),
             tr("The file system is mounted read-only, so nothing is printed."),
-            tr("Look for the reason in the kernel's log (dmesg), then: mount -o remount,rw …"),
+            tr("Find the reason in the kernel's log (dmesg), then run: mount -o remount,rw …"),
             JournalError.code,
         )
 
@@ -98,13 +99,13 @@ def check_health(folder: Path, health: Health) -> Iterator[Finding]:
     """It is whole, of a version that is known here, and of a bearable size."""
     about = str(folder)
     if health.damage:
-        text = tr("It is damaged: {damage}", damage="; ".join(health.damage))
+        text = tr("The journal is damaged: {damage}", damage="; ".join(health.damage))
         yield _unusable(folder, text, JournalDamaged.code)
     elif health.is_newer:
         yield error(
             JOURNAL,
             about,
-            tr("It was written by a newer version of Cirrus Bridge."),
+            tr("The journal was written by a newer version of Cirrus Bridge."),
             tr("Install that version again, or a newer one."),
             JournalError.code,
         )
@@ -112,12 +113,14 @@ def check_health(folder: Path, health: Health) -> Iterator[Finding]:
         yield warning(
             JOURNAL,
             about,
-            tr("It has {number} MiB.", number=health.size_bytes >> 20),
+            tr("The journal has {number} MiB.", number=health.size_bytes >> 20),
             tr("Set smaller keep_days and keep_documents below [journal] in bridge.toml."),
         )
     else:
         yield good(
-            JOURNAL, about, tr("It is whole ({number} KiB).", number=health.size_bytes >> 10)
+            JOURNAL,
+            about,
+            tr("The journal is intact ({number} KiB).", number=health.size_bytes >> 10),
         )
 
 
@@ -138,19 +141,23 @@ def check_trust(folder: Path, health: Health, now_s: float) -> Iterator[Finding]
 
 def check_poller(health: Health, now_s: float) -> Iterator[Finding]:
     """One runs, and gives signs of life."""
-    waits = trn("{count} document waits for it.", "{count} documents wait for it.", health.left)
+    waits = trn(
+        "{count} document waits for the poller.",
+        "{count} documents wait for the poller.",
+        health.left,
+    )
     left = [waits] if health.left else []
     sign = health.sign
     if not health.poller_runs:
         when = (
-            [tr("It has died; its last sign of life was at {time}.", time=_clock(sign.at_s))]
+            [tr("The last sign of life of a poller was at {time}.", time=_clock(sign.at_s))]
             if sign
             else []
         )
         yield error(
             POLLER,
             "cirrus-statusd",
-            joined(" ", (tr("It does not run: held jobs stay held."), *left, *when)),
+            joined(" ", (tr("The poller is not running, so held jobs stay held."), *left, *when)),
             START,
         )
         return
@@ -162,7 +169,7 @@ def check_poller(health: Health, now_s: float) -> Iterator[Finding]:
                 " ",
                 (
                     tr(
-                        "It runs ({name}) and does nothing since {time}.",
+                        "The poller ({name}) is running, but has done nothing since {time}.",
                         name=sign.name,
                         time=_clock(sign.at_s),
                     ),
@@ -170,7 +177,7 @@ def check_poller(health: Health, now_s: float) -> Iterator[Finding]:
                 ),
             ),
             tr(
-                "Look at its log (journalctl -u cirrus-statusd), then restart it: systemctl "
+                "Check the poller's log (journalctl -u cirrus-statusd), then run: systemctl "
                 "restart cirrus-statusd"
             ),
         )
@@ -178,7 +185,7 @@ def check_poller(health: Health, now_s: float) -> Iterator[Finding]:
         yield good(
             POLLER,
             "cirrus-statusd",
-            tr("It runs and follows {documents}.", documents=_jobs(health.left)),
+            tr("The poller is running and follows {documents}.", documents=_jobs(health.left)),
         )
 
 
@@ -189,7 +196,10 @@ def check_waiting(health: Health, now_s: float) -> Iterator[Finding]:
             WAITING,
             tr("jobs"),
             tr("Jobs wait at more than {most_waiting} locations.", most_waiting=MOST_WAITING),
-            tr("See that the server is there for its locations. Those that wait longest follow."),
+            tr(
+                "Check that the servers' clients run at these locations and are online. The "
+                "longest waits are listed below."
+            ),
         )
     for each in health.waiting[:MOST_WAITING]:
         waits_s = now_s - each.oldest_s
@@ -199,13 +209,13 @@ def check_waiting(health: Health, now_s: float) -> Iterator[Finding]:
                 WAITING,
                 f"{each.location} ({each.server})",
                 tr(
-                    "{documents} not fetched, the oldest since {time}.",
+                    "{documents} not fetched; the oldest has been waiting since {time}.",
                     documents=_jobs(each.count),
                     time=_clock(each.oldest_s),
                 ),
                 tr(
-                    "See at the location that the server's client runs and is online; the jobs are "
-                    "delivered then."
+                    "Check that the server's client runs at the location and is online. The "
+                    "jobs are then delivered."
                 ),
             )
 

@@ -19,14 +19,14 @@ CONFIGURATION, KEYS = tr("configuration"), tr("key files")
 
 
 @dataclass(slots=True)
-class Read:
+class CheckedConfiguration:
     """What could be read of the configuration, and the findings about the rest."""
 
     configuration: Configuration
     findings: list[Finding] = field(default_factory=list)
 
 
-def read_configuration(folder: Path, *, is_root: bool) -> Read:
+def read_configuration(folder: Path, *, is_root: bool) -> CheckedConfiguration:
     """The configuration in `folder`; where a file makes no sense, the others all the same."""
     try:
         configuration = load(folder)
@@ -41,19 +41,21 @@ def read_configuration(folder: Path, *, is_root: bool) -> Read:
                 str(folder),
                 tr("There is no [[server]] entry, so nothing can be printed."),
                 tr(
-                    "Run: cirrusctl setup. Or write one into {folder}/servers.d/NAME.toml (mode "
-                    "0600): host, company, api_key, locations.",
+                    "Run cirrusctl setup, or write {folder}/servers.d/NAME.toml (mode 0600) "
+                    "with host, company, api_key and locations.",
                     folder=folder,
                 ),
                 "CB-204",
             )
         )
     elif not found:
-        found.append(good(KEYS, str(folder / "servers.d"), tr("Only their owner can read them.")))
-    return Read(configuration, found + old)
+        found.append(
+            good(KEYS, str(folder / "servers.d"), tr("Only the owner can read the key files."))
+        )
+    return CheckedConfiguration(configuration, found + old)
 
 
-def _piecemeal(folder: Path, trouble: CirrusError, *, is_root: bool) -> Read:
+def _piecemeal(folder: Path, trouble: CirrusError, *, is_root: bool) -> CheckedConfiguration:
     """The servers of the files that can be read, when the whole makes no sense."""
     if not is_root and not _may_read(folder / "servers.d"):
         finding = error(
@@ -63,7 +65,7 @@ def _piecemeal(folder: Path, trouble: CirrusError, *, is_root: bool) -> Read:
             tr("Run the doctor as root."),
             trouble.code,
         )
-        return Read(_without(folder, ()), [finding])
+        return CheckedConfiguration(_without(folder, ()), [finding])
     found = [*_folders(folder)]
     servers: list[Server] = []
     try:
@@ -82,8 +84,8 @@ def _piecemeal(folder: Path, trouble: CirrusError, *, is_root: bool) -> Read:
     try:
         configuration = load_bridge(folder, tuple(servers))
     except CirrusError:
-        return Read(_without(folder, tuple(servers)), found)
-    return Read(configuration, [*found, *_removed(configuration)])
+        return CheckedConfiguration(_without(folder, tuple(servers)), found)
+    return CheckedConfiguration(configuration, [*found, *_removed(configuration)])
 
 
 def _removed(configuration: Configuration) -> Iterator[Finding]:
@@ -115,7 +117,8 @@ def _bad(path: Path, trouble: CirrusError) -> Finding:
         str(path),
         trouble,
         tr(
-            "Correct the file that is named; until then no queue prints. Then cupsenable the queues"
+            "Correct the named file; until then no queue prints. Then run cupsenable for each "
+            "queue."
         ),
     )
 
@@ -131,6 +134,6 @@ def _folders(folder: Path) -> Iterator[Finding]:
             yield warning(
                 KEYS,
                 str(path),
-                tr("Others than root may write into it, and so send jobs elsewhere."),
+                tr("Other users than root may write into this folder, and so send jobs elsewhere."),
                 tr("Run: chown root {path} && chmod go-w {path}", path=path),
             )

@@ -38,7 +38,7 @@ MOST_SKEW = timedelta(
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Route:
     """How a server, `name`d as in servers.d, is reached; `cas` are those that are trusted."""
 
     name: str
@@ -48,39 +48,45 @@ class Way:
     timeout_s: float
 
 
-def way_to(server: Server, *, https: bool, timeout_s: float) -> Way:
+def route_to(server: Server, *, https: bool, timeout_s: float) -> Route:
     """The way to a server of the configuration."""
     host, port = parse_server(server.name)
     endpoint = Endpoint(host.strip("[]"), port or (443 if https else 80), server.proxy)
-    return Way(server.name, endpoint, https, trusted_cas(server), timeout_s)
+    return Route(server.name, endpoint, https, trusted_cas(server), timeout_s)
 
 
-def check_way(way: Way, now: Callable[[], datetime]) -> Iterator[Finding]:
+def check_route(route: Route, now: Callable[[], datetime]) -> Iterator[Finding]:
     """All steps, up to the first that fails."""
-    host, port = way.endpoint.first
-    first = DNS if way.endpoint.proxy is None else PROXY
+    host, port = route.endpoint.first
+    first = DNS if route.endpoint.proxy is None else PROXY
     try:
         found = addresses(host, port)
     except Unreachable as trouble:
-        yield _no_name(way, first, host, trouble)
+        yield _no_name(route, first, host, trouble)
         return
     try:
-        connect(host, port, timeout_s=way.timeout_s)
+        connect(host, port, timeout_s=route.timeout_s)
     except Unreachable as trouble:
-        yield _no_port(way, host, port, trouble)
+        yield _no_port(route, host, port, trouble)
         return
     if found != [host]:
-        yield good(first, way.name, tr("{host} is {found}.", host=host, found=", ".join(found[:3])))
-    yield good(TCP, way.name, tr("{host}, port {port}, takes connections.", host=host, port=port))
-    skew = _skew(way, now)
-    if way.https:
+        yield good(
+            first,
+            route.name,
+            tr("{host} resolves to {found}.", host=host, found=", ".join(found[:3])),
+        )
+    yield good(
+        TCP, route.name, tr("{host}, port {port}, accepts connections.", host=host, port=port)
+    )
+    skew = _skew(route, now)
+    if route.https:
         try:
-            made = handshake(way.endpoint, way.cas, timeout_s=way.timeout_s)
+            made = handshake(route.endpoint, route.cas, timeout_s=route.timeout_s)
         except (ServerMisconfigured, Unreachable) as trouble:
-            yield _no_tunnel(way, trouble)
+            yield _no_tunnel(route, trouble)
             return
-        yield from check_handshake(way.name, made, now(), skew)
-    yield from check_skew(way.name, skew)
+        yield from check_handshake(route.name, made, now(), skew)
+    yield from check_skew(route.name, skew)
 
 
 def check_handshake(
@@ -92,7 +98,7 @@ def check_handshake(
         is_dated = made.distrust in PASSING
         if is_dated and skew is not None and abs(skew) > MOST_SKEW:
             fix = tr(
-                "Set this machine's clock first (timedatectl): see below. Then: {fix}", fix=fix
+                "First set this machine's clock (timedatectl; see below). Then: {fix}", fix=fix
             )
         if made.distrust is Distrust.NO_TLS:
             text = tr("This port does not speak TLS.")
@@ -101,7 +107,7 @@ def check_handshake(
             yield error(
                 TLS,
                 about,
-                tr("There is no trusted connection: {words}.", words=made.words),
+                tr("Cannot make a trusted connection ({words}).", words=made.words),
                 fix,
                 NotTrusted.code if is_dated else ServerMisconfigured.code,
             )
@@ -141,56 +147,58 @@ def check_skew(about: str, skew: timedelta | None) -> Iterator[Finding]:
             about,
             text,
             tr(
-                "Have it set by the network: timedatectl set-ntp true. If it is right, tell the "
-                "server's administrator."
+                "Let the network set this clock: timedatectl set-ntp true. If it is right, "
+                "tell the server's administrator."
             ),
         )
     else:
-        yield good(CLOCK, about, tr("It is the server's, within two minutes."))
+        yield good(
+            CLOCK, about, tr("This machine's clock agrees with the server's within two minutes.")
+        )
 
 
-def _skew(way: Way, now: Callable[[], datetime]) -> timedelta | None:
+def _skew(route: Route, now: Callable[[], datetime]) -> timedelta | None:
     """By how much this machine's clock is ahead; None if nobody says."""
-    if way.endpoint.proxy is not None and not way.https:
+    if route.endpoint.proxy is not None and not route.https:
         return None  # only `api` asks a proxy for a plain page
     try:
-        theirs = server_time(way.endpoint, https=way.https, timeout_s=way.timeout_s)
+        theirs = server_time(route.endpoint, https=route.https, timeout_s=route.timeout_s)
     except Unreachable:
         return None
     return None if theirs is None else now().astimezone(UTC) - theirs
 
 
-def _no_name(way: Way, check: str, host: str, trouble: Unreachable) -> Finding:
+def _no_name(route: Route, check: str, host: str, trouble: Unreachable) -> Finding:
     return error(
         check,
-        way.name,
-        tr("The name {host} can not be looked up: {trouble}.", host=host, trouble=trouble),
+        route.name,
+        tr("Cannot look up the name {host} ({trouble}).", host=host, trouble=trouble),
         tr(
-            "Correct the host in servers.d; if it is right, look at this machine's DNS: "
-            "getent hosts {host}",
+            "Correct the host in servers.d. If it is right, check this machine's DNS: getent "
+            "hosts {host}",
             host=host,
         )
         if check == DNS
         else tr(
-            "Correct proxy in servers.d; if it is right, look at this machine's DNS: "
-            "getent hosts {host}",
+            "Correct proxy in servers.d. If it is right, check this machine's DNS: getent "
+            "hosts {host}",
             host=host,
         ),
         trouble.code,
     )
 
 
-def _no_port(way: Way, host: str, port: int, trouble: Unreachable) -> Finding:
-    is_proxy = way.endpoint.proxy is not None
+def _no_port(route: Route, host: str, port: int, trouble: Unreachable) -> Finding:
+    is_proxy = route.endpoint.proxy is not None
     what = tr("the proxy") if is_proxy else tr("the server")
-    fix = tr("Look for a firewall, or a missing route, between this machine and {what}.", what=what)
+    fix = tr("Look for a firewall or a missing route between this machine and {what}.", what=what)
     if "refused" in str(trouble):
-        fix = tr("See that {what} runs, and that the port in servers.d is right.", what=what)
+        fix = tr("Check that {what} runs and that the port in servers.d is right.", what=what)
     return error(
         PROXY if is_proxy else TCP,
-        way.name,
+        route.name,
         tr(
-            "There is no connection to {host}, port {port}: {trouble}.",
+            "Cannot connect to {host}, port {port} ({trouble}).",
             host=host,
             port=port,
             trouble=trouble,
@@ -200,22 +208,22 @@ def _no_port(way: Way, host: str, port: int, trouble: Unreachable) -> Finding:
     )
 
 
-def _no_tunnel(way: Way, trouble: ServerMisconfigured | Unreachable) -> Finding:
-    if way.endpoint.proxy is None:
-        return failed(TLS, way.name, trouble, ADVICE[Distrust.OTHER_CERTIFICATE])
-    host, port = way.endpoint.first
+def _no_tunnel(route: Route, trouble: ServerMisconfigured | Unreachable) -> Finding:
+    if route.endpoint.proxy is None:
+        return failed(TLS, route.name, trouble, ADVICE[Distrust.OTHER_CERTIFICATE])
+    host, port = route.endpoint.first
     return error(
         PROXY,
-        way.name,
+        route.name,
         tr(
-            "The proxy {host}:{port} makes no connection to the server: {trouble}.",
+            "The proxy {host}:{port} does not connect to the server ({trouble}).",
             host=host,
             port=port,
             trouble=trouble,
         ),
         tr(
-            "Have the proxy let this machine through to the server (method CONNECT), or correct "
-            "proxy in servers.d; it may need a user and password there."
+            "Configure the proxy to let this machine connect to the server (method CONNECT), "
+            "or correct proxy in servers.d, which may need a user and password."
         ),
         trouble.code,
     )

@@ -23,10 +23,13 @@ def check_backend(path: Path) -> Iterator[Finding]:
             BACKEND,
             about,
             tr(
-                "It is not there ({strerror}); CUPS knows no cirrus:// URI.",
+                "Cannot find the backend ({strerror}), so CUPS does not accept cirrus:// URIs.",
                 strerror=trouble.strerror,
             ),
-            tr("Install cirrus-bridge, or: install -m 0700 …/bin/cirrus-backend {path}", path=path),
+            tr(
+                "Install cirrus-bridge, or run: install -m 0700 …/bin/cirrus-backend {path}",
+                path=path,
+            ),
         )
         return
     mode = stat.S_IMODE(status.st_mode)
@@ -36,8 +39,8 @@ def check_backend(path: Path) -> Iterator[Finding]:
             BACKEND,
             about,
             tr(
-                "Others than root may write it (mode {mode}): CUPS does not run it, and jobs wait "
-                "for ever.",
+                "Other users than root may write this file (mode {mode}). CUPS does not run "
+                "it, and jobs wait forever.",
                 mode=format(mode, "04o"),
             ),
             as_root,
@@ -46,14 +49,14 @@ def check_backend(path: Path) -> Iterator[Finding]:
         yield error(
             BACKEND,
             about,
-            tr("It belongs to user id {st_uid} instead of root.", st_uid=status.st_uid),
+            tr("This file belongs to user id {st_uid} instead of root.", st_uid=status.st_uid),
             as_root,
         )
     elif not mode & stat.S_IXUSR:
         yield error(
             BACKEND,
             about,
-            tr("It can not be run (mode {mode}).", mode=format(mode, "04o")),
+            tr("This file is not executable (mode {mode}).", mode=format(mode, "04o")),
             as_root,
         )
     elif mode & (stat.S_IXGRP | stat.S_IXOTH):
@@ -61,7 +64,7 @@ def check_backend(path: Path) -> Iterator[Finding]:
             BACKEND,
             about,
             tr(
-                "Its mode is {mode}, so CUPS runs it as lp, who can not read the keys.",
+                "Its mode is {mode}, so CUPS runs it as lp, which cannot read the keys.",
                 mode=format(mode, "04o"),
             ),
             as_root,
@@ -71,14 +74,17 @@ def check_backend(path: Path) -> Iterator[Finding]:
         yield error(
             BACKEND,
             about,
-            tr("It needs {missing}, which is not there.", missing=missing),
+            tr("The backend needs {missing}, which is missing.", missing=missing),
             tr("Install cirrus-bridge again; its Python environment was moved or removed."),
         )
     else:
         yield good(
             BACKEND,
             about,
-            tr("Belongs to root, mode {mode}: CUPS runs it as root.", mode=format(mode, "04o")),
+            tr(
+                "The file belongs to root (mode {mode}), so CUPS runs it as root.",
+                mode=format(mode, "04o"),
+            ),
         )
 
 
@@ -86,13 +92,19 @@ def check_driver(path: Path) -> Iterator[Finding]:
     """The driver program, without which dialogs have the generic drivers only."""
     about = str(path)
     if os.access(path, os.X_OK) and not _missing_interpreter(path):
-        yield good(DRIVER, about, tr("It is there."))
+        yield good(DRIVER, about, tr("The driver program is installed."))
     else:
         yield warning(
             DRIVER,
             about,
-            tr("It is not there, or can not be run: devices have no own drivers."),
-            tr("Install cirrus-bridge, or: install -m 0755 …/bin/cirrus-driver {path}", path=path),
+            tr(
+                "The driver program is missing or not executable, so devices have no drivers "
+                "of their own."
+            ),
+            tr(
+                "Install cirrus-bridge, or run: install -m 0755 …/bin/cirrus-driver {path}",
+                path=path,
+            ),
         )
 
 

@@ -44,7 +44,7 @@ def summary(findings: Sequence[Finding]) -> str:
     """How many are how bad, in one sentence."""
     counts = {severity: sum(f.severity is severity for f in findings) for severity in Severity}
     return tr(
-        "{errors}, {warnings}; {good} of {count} are as they should be.",
+        "{errors}, {warnings}; {good} of {count} checks passed.",
         errors=trn("{count} error", "{count} errors", counts[Severity.ERROR]),
         warnings=trn("{count} warning", "{count} warnings", counts[Severity.WARNING]),
         good=counts[Severity.OK],

@@ -22,12 +22,15 @@ def check_versions(cups: str) -> Iterator[Finding]:
         yield error(
             VERSIONS,
             f"CUPS {cups}",
-            tr("This CUPS has no backends and no drivers any more."),
-            tr("Keep CUPS 2.4 on this machine."),
+            tr("This version of CUPS no longer supports backends and drivers."),
+            tr("Install CUPS 2.4 on this machine."),
         )
     elif number and number < OLDEST_CUPS:
         yield error(
-            VERSIONS, f"CUPS {cups}", tr("This CUPS is too old."), tr("Install CUPS 2.4 or later.")
+            VERSIONS,
+            f"CUPS {cups}",
+            tr("This version of CUPS is too old."),
+            tr("Install CUPS 2.4 or later."),
         )
     else:
         yield good(VERSIONS, f"CUPS {cups}" if cups else "CUPS", f"{ours}.")

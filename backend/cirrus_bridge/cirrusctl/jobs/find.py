@@ -12,14 +12,14 @@ from cirrus_bridge.cups.jobs import CupsJob
 from cirrus_bridge.journal.history import PastDocument, documents_of_job, recent_documents
 
 
-class Found(NamedTuple):
+class JobList(NamedTuple):
     """Jobs, the newest first. Unless `is_all`, the journal has more than are looked through."""
 
     views: list[JobView]
     is_all: bool
 
 
-def find_jobs(installation: Installation, *, ended: int) -> Found:
+def find_jobs(installation: Installation, *, ended: int) -> JobList:
     """The jobs that have not ended, and so many others that ended last.
 
     Raises:
@@ -37,7 +37,7 @@ def find_jobs(installation: Installation, *, ended: int) -> Found:
         documents,
     )
     over = [view for view in views if view.has_ended]
-    return Found([view for view in views if not view.has_ended or view in over[:ended]], is_all)
+    return JobList([view for view in views if not view.has_ended or view in over[:ended]], is_all)
 
 
 def find_job(installation: Installation, job_id: int) -> JobView | None:

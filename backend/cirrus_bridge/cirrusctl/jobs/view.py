@@ -36,7 +36,7 @@ _NOT_ACCEPTED = {
     State.ABANDONED: tr("not submitted"),
     State.SUBMITTING: tr("being submitted"),
 }
-_MAY_BE_PRINTED = tr("perhaps printed: the submit had no answer")
+_MAY_BE_PRINTED = tr("perhaps printed (no response to the submit)")
 _IN_CLOUD = {
     DeliveryState.SUBMITTED: tr("waiting"),
     DeliveryState.MISMATCHED: tr("not the document that was sent"),
@@ -52,7 +52,7 @@ _IN_CLOUD = {
 _Happened: TypeAlias = tuple[datetime | None, Words]
 
 
-class Moment(NamedTuple):
+class JobEvent(NamedTuple):
     """Something that happened to a job."""
 
     at: datetime
@@ -152,18 +152,18 @@ class JobView:
         return found
 
     @property
-    def moments(self) -> list[Moment]:
+    def moments(self) -> list[JobEvent]:
         """What happened to it, as far as its time is known, in order."""
         ended = tr("ended in CUPS: {state}", state=self.state)
         # CUPS keeps the time of the last run alone, which may be the one that tells of the end
         run, begun = _cups_time(self.cups, "time-at-processing"), self._begun
-        ran = tr("CUPS ran the backend for it")
+        ran = tr("CUPS started the backend")
         if run is not None and begun is not None and run > begun:
-            ran = tr("CUPS ran the backend for it again")
+            ran = tr("CUPS started the backend again")
         found = [
             (_cups_time(self.cups, f"time-at-{name}"), text)
             for name, text in (
-                ("creation", tr("came to queue {queue}", queue=self.queue)),
+                ("creation", tr("added to queue {queue}", queue=self.queue)),
                 ("processing", ran),
                 ("completed", ended),
             )
@@ -172,7 +172,7 @@ class JobView:
             which = tr("document {number}: ", number=document.key.number)
             for at, what in _happened(document):
                 found.append((at, joined("", (which, what)) if len(self.documents) > 1 else what))
-        known = [Moment(at, what) for at, what in found if at is not None]
+        known = [JobEvent(at, what) for at, what in found if at is not None]
         # CUPS tells whole seconds, and ends a job after all else of the same second
         return sorted(known, key=lambda each: (each.at.replace(microsecond=0), each.what == ended))
 
@@ -231,11 +231,13 @@ def _document(document: PastDocument) -> dict[str, Any]:
 
 
 def _happened(document: PastDocument) -> Iterator[_Happened]:
-    yield _time(document.created_at_s), tr("the backend began to send it")
+    yield _time(document.created_at_s), tr("the backend started to send the document")
     if document.state not in ACCEPTED:
-        what = tr("it is {phase}", phase=_word(document))
+        what = tr("the document is {phase}", phase=_word(document))
         if document.confirmed_bytes:
-            what = tr("{what}, {count} bytes are there", what=what, count=document.confirmed_bytes)
+            what = tr(
+                "{what}; the server has {count} bytes", what=what, count=document.confirmed_bytes
+            )
         yield _time(document.updated_at_s), what
     else:
         names = joined(
@@ -245,19 +247,21 @@ def _happened(document: PastDocument) -> Iterator[_Happened]:
                 for each in document.deliveries
             ),
         )
-        what = tr("the cloud has it: {names}", names=names)
+        what = tr("accepted by the cloud: {names}", names=names)
         if document.size_bytes:
             what = tr(
-                "the cloud has it ({count} bytes): {names}", count=document.size_bytes, names=names
+                "accepted by the cloud ({count} bytes): {names}",
+                count=document.size_bytes,
+                names=names,
             )
         yield _time(document.accepted_at_s), what
     for delivery in document.deliveries:
         yield from _happened_there(document, delivery)
     if document.state is State.CLOSED:
         ended = all(each.state and each.state.is_final for each in document.deliveries)
-        what = tr("nothing is left to be done for it")
+        what = tr("the document is finished")
         if not ended:
-            what = tr("it is not followed any more; the cloud may print it still")
+            what = tr("the document is no longer followed; the cloud may still print it")
         yield _time(document.closed_at_s), what
 
 

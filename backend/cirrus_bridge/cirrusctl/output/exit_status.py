@@ -29,13 +29,13 @@ class ExitStatus(enum.IntEnum):
 
 
 MEANINGS: Mapping[ExitStatus, str] = {
-    ExitStatus.DONE: "done, or nothing had to be done",
-    ExitStatus.FAILED: "something that was asked for did not come about; the output says what",
+    ExitStatus.DONE: "done, or nothing to do",
+    ExitStatus.FAILED: "something failed; the output says what",
     ExitStatus.USAGE: "the command line is wrong",
     ExitStatus.CONFIGURATION: "the configuration, or a queue's URI, is wrong",
-    ExitStatus.SERVER: "a print server can not be used",
+    ExitStatus.SERVER: "a print server cannot be used",
     ExitStatus.CUPS: "CUPS does not answer, or refuses",
-    ExitStatus.JOURNAL: "the journal can not be read",
+    ExitStatus.JOURNAL: "the journal cannot be read",
 }
 _BY_ERROR: tuple[tuple[type[CirrusError], ExitStatus], ...] = (
     (UsageError, ExitStatus.USAGE),

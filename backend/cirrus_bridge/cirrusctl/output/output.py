@@ -28,7 +28,7 @@ from cirrus_bridge.cirrusctl.output.table import Column, Row, shown, table
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
 
 
-class Look(NamedTuple):
+class Snapshot(NamedTuple):
     """A list at one moment: rows for people, a document for JSON, what to say if there are no rows,
     and what to say beside them."""
 
@@ -78,7 +78,7 @@ class Output:
         else:
             self.line(text)
 
-    def watch(self, looks: Iterable[Look], columns: Sequence[Column]) -> None:
+    def watch(self, looks: Iterable[Snapshot], columns: Sequence[Column]) -> None:
         """A list that changes: redrawn at its place on a terminal, else one after the other."""
         if self.as_json:
             for look in looks:
@@ -136,7 +136,7 @@ def complain(error: CirrusError, *, as_json: bool) -> None:
         lines.append(tr("More on this: cirrusctl explain {code}", code=error.code))
     if os.geteuid() != 0:
         lines.append(
-            tr("What reads keys or the journal, or changes CUPS, needs root; you are not.")
+            tr("Run this command as root if it reads keys or the journal, or changes CUPS.")
         )
     sys.stderr.write(shown(translated(joined("\n", lines))) + "\n")
 

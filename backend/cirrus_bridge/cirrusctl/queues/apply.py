@@ -23,16 +23,22 @@ from cirrus_bridge.cirrusctl.queues.plan import (
     step_for,
 )
 from cirrus_bridge.cirrusctl.queues.queues_file import read_queues
-from cirrus_bridge.cirrusctl.queues.wanted import Problem, Wanted, WantedQueue, places, wanted
+from cirrus_bridge.cirrusctl.queues.wanted import (
+    DeclaredQueue,
+    DeclaredQueues,
+    QueueProblem,
+    places,
+    wanted,
+)
 from cirrus_bridge.cups.queues import CupsQueues, Queue
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class ApplyResult:
     """What was done, or would be: a step for each queue of ours, and what is not as declared."""
 
     steps: Sequence[Step]
-    problems: Sequence[Problem]
+    problems: Sequence[QueueProblem]
 
     @property
     def has_changed(self) -> bool:
@@ -45,7 +51,7 @@ class Applied:
         return not self.problems and all(step.action is not Action.KEEP for step in self.steps)
 
 
-def apply(installation: Installation, *, dry_run: bool, force: bool) -> Applied:
+def apply(installation: Installation, *, dry_run: bool, force: bool) -> ApplyResult:
     """Make it so, or find out what would be done.
 
     Args:
@@ -73,16 +79,16 @@ def apply(installation: Installation, *, dry_run: bool, force: bool) -> Applied:
                 leave_to_its_entry(queue, there, entries, answers)
             steps.append(_step(cups, queue, there))
         except CirrusError as error:
-            problems.append(Problem(queue.name, error))
+            problems.append(QueueProblem(queue.name, error))
     leftovers = _leftovers(queues.values(), declared)
     steps += [leftover_step(left, entries, answers, force=force) for left in leftovers]
     if not dry_run:
         steps, failed = _carry_out(cups, steps, declared)
         problems += failed
-    return Applied(steps, problems)
+    return ApplyResult(steps, problems)
 
 
-def _step(cups: CupsQueues, declared: WantedQueue, queue: Queue | None) -> Step:
+def _step(cups: CupsQueues, declared: DeclaredQueue, queue: Queue | None) -> Step:
     """What is to be done about a declared queue, by what CUPS says of it now."""
     installed = InstalledDriver(None, {})
     if queue is not None and queue.mark is not None:
@@ -91,7 +97,7 @@ def _step(cups: CupsQueues, declared: WantedQueue, queue: Queue | None) -> Step:
     return step_for(declared, queue, installed)
 
 
-def _leftovers(queues: Iterable[Queue], declared: Wanted) -> Iterator[Queue]:
+def _leftovers(queues: Iterable[Queue], declared: DeclaredQueues) -> Iterator[Queue]:
     """The queues of ours that no entry declares, as far as is known."""
     names = {queue.name.lower() for queue in declared.queues}
     names |= {problem.name.lower() for problem in declared.problems}
@@ -101,11 +107,11 @@ def _leftovers(queues: Iterable[Queue], declared: Wanted) -> Iterator[Queue]:
 
 
 def _carry_out(
-    cups: CupsQueues, steps: Sequence[Step], declared: Wanted
-) -> tuple[list[Step], list[Problem]]:
+    cups: CupsQueues, steps: Sequence[Step], declared: DeclaredQueues
+) -> tuple[list[Step], list[QueueProblem]]:
     """Do it; what was done, and what could not be."""
     done: list[Step] = []
-    problems: list[Problem] = []
+    problems: list[QueueProblem] = []
     away: CupsAway | None = None
     for step in steps:
         try:
@@ -114,9 +120,9 @@ def _carry_out(
             _do(cups, step)
         except CupsAway as error:  # the others need not wait for it as well
             away = error
-            problems.append(Problem(step.name, error))
+            problems.append(QueueProblem(step.name, error))
         except CirrusError as error:
-            problems.append(Problem(step.name, error))
+            problems.append(QueueProblem(step.name, error))
         else:
             done.append(step)
     if away is None:
@@ -132,7 +138,9 @@ def _do(cups: CupsQueues, step: Step) -> None:
             cups.delete_queue(step.name)
 
 
-def _not_taken(cups: CupsQueues, done: Sequence[Step], declared: Wanted) -> Iterator[Problem]:
+def _not_taken(
+    cups: CupsQueues, done: Sequence[Step], declared: DeclaredQueues
+) -> Iterator[QueueProblem]:
     """What CUPS has said yes to, and has not done."""
     changed = {step.name.lower() for step in done if step.action in (Action.ADD, Action.CHANGE)}
     if not changed:
@@ -144,6 +152,6 @@ def _not_taken(cups: CupsQueues, done: Sequence[Step], declared: Wanted) -> Iter
                 left = _step(cups, queue, queues.get(queue.name.lower())).differences
                 if left:
                     what = ", ".join(difference.what for difference in left)
-                    raise CupsRefused(tr("CUPS has taken no notice of {what}.", what=what))
+                    raise CupsRefused(tr("CUPS ignored the change to {what}.", what=what))
             except CirrusError as error:
-                yield Problem(queue.name, error)
+                yield QueueProblem(queue.name, error)

@@ -14,15 +14,15 @@ from typing import NamedTuple
 from cirrus_bridge.base.errors import BadQueueUri, CupsNotPossible
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.base.translation import joined, tr, trn
-from cirrus_bridge.cirrusctl.inventory import Answer
+from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cirrusctl.queues.ppd_defaults import (
     choices,
     defaults,
     differs_beside_defaults,
     with_defaults,
 )
-from cirrus_bridge.cirrusctl.queues.queues_file import GENERATED, Entry
-from cirrus_bridge.cirrusctl.queues.wanted import WantedQueue, matches
+from cirrus_bridge.cirrusctl.queues.queues_file import GENERATED, QueueEntry
+from cirrus_bridge.cirrusctl.queues.wanted import DeclaredQueue, matches
 from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.cups.queues import MARK, RAW, Mark, Queue, QueueChange
 
@@ -70,7 +70,7 @@ class InstalledDriver(NamedTuple):
     defaults: Mapping[str, str]
 
 
-def step_for(wanted: WantedQueue, queue: Queue | None, installed: InstalledDriver) -> Step:
+def step_for(wanted: DeclaredQueue, queue: Queue | None, installed: InstalledDriver) -> Step:
     """What makes a queue as it is declared.
 
     Raises:
@@ -109,11 +109,11 @@ def step_for(wanted: WantedQueue, queue: Queue | None, installed: InstalledDrive
     return Step(queue.name, Action.NONE)
 
 
-def _refuse(wanted: WantedQueue, queue: Queue | None) -> None:
+def _refuse(wanted: DeclaredQueue, queue: Queue | None) -> None:
     """What is not to be touched, or can not be made now."""
     if queue is not None and queue.is_class:
         raise CupsNotPossible(
-            tr("CUPS has a class {name} already.", name=queue.name),
+            tr("CUPS already has a class {name}.", name=queue.name),
             tr(
                 "Give the entry another name, or remove the class (lpadmin -x {name}).",
                 name=queue.name,
@@ -121,7 +121,7 @@ def _refuse(wanted: WantedQueue, queue: Queue | None) -> None:
         )
     if queue is not None and queue.mark is None:
         raise CupsNotPossible(
-            tr("CUPS has a queue {name} already that cirrusctl did not make.", name=queue.name),
+            tr("CUPS already has a queue {name} that cirrusctl did not make.", name=queue.name),
             tr(
                 "Give the entry another name, remove the queue (lpadmin -x {name}), "
                 "or hand it over (lpadmin -p {name} -o "
@@ -131,10 +131,10 @@ def _refuse(wanted: WantedQueue, queue: Queue | None) -> None:
             ),
         )
     if queue is None and wanted.ppd is None and wanted.trouble is not None:
-        again = tr("Run cirrusctl apply again when that is fixed.")
+        again = tr("Then run cirrusctl apply again.")
         raise type(wanted.trouble)(
             tr(
-                "{trouble} Without the server's word on the device no driver can be made.",
+                "{trouble} Cannot make a driver without the server's description of the device.",
                 trouble=wanted.trouble.message,
             ),
             joined(" ", filter(None, (wanted.trouble.hint, again))),
@@ -143,7 +143,10 @@ def _refuse(wanted: WantedQueue, queue: Queue | None) -> None:
 
 
 def leave_to_its_entry(
-    wanted: WantedQueue, queue: Queue, entries: Iterable[Entry], answers: Mapping[Place, Answer]
+    wanted: DeclaredQueue,
+    queue: Queue,
+    entries: Iterable[QueueEntry],
+    answers: Mapping[Place, LocationAnswer],
 ) -> None:
     """Refuse what would lead the jobs for another entry's device elsewhere while it is away: what
     devices are called is their server's word, and a queue's name may come from it.
@@ -156,7 +159,7 @@ def leave_to_its_entry(
         if is_its and _stands_for(entry, queue) and (why := _may_be_there(queue, answers)):
             raise CupsNotPossible(
                 tr(
-                    "The queue {name} is the entry {entry}'s, and {why}.",
+                    "The queue {name} belongs to the entry {entry}, and {why}.",
                     name=queue.name,
                     entry=entry.name,
                     why=why,
@@ -168,7 +171,7 @@ def leave_to_its_entry(
             )
 
 
-def _stands_for(entry: Entry, queue: Queue) -> bool:
+def _stands_for(entry: QueueEntry, queue: Queue) -> bool:
     """Whether an entry has the devices of a queue among its own."""
     try:
         uri = parse_queue_uri(queue.device_uri)
@@ -185,8 +188,8 @@ def _stands_for(entry: Entry, queue: Queue) -> bool:
 
 def leftover_step(
     queue: Queue,
-    entries: Iterable[Entry],
-    answers: Mapping[Place, Answer],
+    entries: Iterable[QueueEntry],
+    answers: Mapping[Place, LocationAnswer],
     *,
     force: bool,
 ) -> Step:
@@ -198,14 +201,14 @@ def leftover_step(
     if queue.jobs and not force:
         jobs = trn("{count} job", "{count} jobs", queue.jobs)
         what = tr(
-            "it is not declared any more, but has {jobs}; --force removes it with its jobs",
+            "no longer declared, but has {jobs}; --force removes the queue and its jobs",
             jobs=jobs,
         )
         return Step(queue.name, Action.KEEP, reason=what)
-    return Step(queue.name, Action.REMOVE, reason=tr("it is not declared any more"))
+    return Step(queue.name, Action.REMOVE, reason=tr("no longer declared"))
 
 
-def _may_be_there(queue: Queue, answers: Mapping[Place, Answer]) -> str:
+def _may_be_there(queue: Queue, answers: Mapping[Place, LocationAnswer]) -> str:
     """Why a queue that a glob made is not known to be without its device; empty if it is."""
     try:
         uri = parse_queue_uri(queue.device_uri)
@@ -217,27 +220,27 @@ def _may_be_there(queue: Queue, answers: Mapping[Place, Answer]) -> str:
             continue  # no entry asks for this location any more
         if answer.error is not None:
             return tr(
-                "{server} does not say whether {target} is still there",
+                "{server} does not report whether {target} still exists",
                 server=uri.server,
                 target=target,
             )
         if not answer.is_gone(target.device):
             return tr(
-                "{target} is not active at {server}, but not gone",
+                "{target} is inactive at {server}, but still exists",
                 target=target,
                 server=uri.server,
             )
     return ""
 
 
-def _sorted_options(entry: Entry, ppd: str | None) -> tuple[dict[str, str], dict[str, str]]:
+def _sorted_options(entry: QueueEntry, ppd: str | None) -> tuple[dict[str, str], dict[str, str]]:
     """The entry's options: the driver's, and CUPS's own."""
     known = {} if ppd in (None, RAW) else choices(ppd or "")
     for name in entry.options.keys() & _DRIVERS_WORDS.keys() if known else ():
         raise entry.table.bad(
             tr(
-                "'options.{name}': write {drivers_words} for a queue with a driver, as CUPS "
-                "would give the jobs of other queues a {name}, too",
+                "'options.{name}': write {drivers_words} for a queue with a driver (CUPS "
+                "would apply {name} to the jobs of other queues, too)",
                 name=name,
                 drivers_words=_DRIVERS_WORDS[name],
             )

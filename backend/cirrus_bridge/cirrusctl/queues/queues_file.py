@@ -51,7 +51,7 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class QueueEntry:
     """One `[[queue]]`: what queues are to be like. What is None is not looked after, or, of `info`
     and `location`, taken from the device. `options` has CUPS's and the driver's, by name; `table`
     tells of mistakes that show later."""
@@ -80,7 +80,7 @@ def is_glob(text: str) -> bool:
     return "*" in text or "?" in text
 
 
-def read_queues(folder: Path, servers: Iterable[Server]) -> list[Entry]:
+def read_queues(folder: Path, servers: Iterable[Server]) -> list[QueueEntry]:
     """The entries of queues.toml in the configuration's folder, for these servers.
 
     Raises:
@@ -91,9 +91,8 @@ def read_queues(folder: Path, servers: Iterable[Server]) -> list[Entry]:
         raise BadConfiguration(
             tr("There is no {file}.", file=folder / FILE),
             tr(
-                "Write which queues this machine is to have; cirrusctl(8) has an "
-                "example, and the packages have one in "
-                "/usr/share/doc/cirrus-bridge/examples."
+                "Declare the queues of this machine in this file. See the example in "
+                "cirrusctl(8) or in /usr/share/doc/cirrus-bridge/examples."
             ),
         )
     entries = [
@@ -103,16 +102,16 @@ def read_queues(folder: Path, servers: Iterable[Server]) -> list[Entry]:
     for entry in entries:
         if entry.name.lower() in seen:
             raise entry.table.bad(
-                tr("'name': another entry has the name '{name}' as well", name=entry.name)
+                tr("'name': another entry also has the name '{name}'", name=entry.name)
             )
         seen.add(entry.name.lower())
     return entries
 
 
-def _entry(table: Table, servers: list[Server]) -> Entry:
+def _entry(table: Table, servers: list[Server]) -> QueueEntry:
     patterns = _patterns(table)
     server, company = _place(table, servers)
-    entry = Entry(
+    entry = QueueEntry(
         name=_name(table),
         server=server,
         company=company,
@@ -129,11 +128,13 @@ def _entry(table: Table, servers: list[Server]) -> Entry:
     _check_placeholders(entry)
     _check_options(entry)
     if entry.error_policy not in (None, *POLICIES):
-        raise table.bad(tr("'error_policy' is one of {policies}", policies=", ".join(POLICIES)))
+        raise table.bad(
+            tr("'error_policy' must be one of {policies}", policies=", ".join(POLICIES))
+        )
     if not entry.driver:
         raise table.bad(
             tr(
-                '\'driver\' is "{generated}", "{raw}", or a name that lpinfo -m lists',
+                '\'driver\' must be "{generated}", "{raw}", or a name that lpinfo -m lists',
                 generated=GENERATED,
                 raw=RAW,
             )
@@ -146,10 +147,7 @@ def _name(table: Table) -> str:
     plain = without_placeholders(name)
     if any(c in NOT_IN_NAMES or not c.isprintable() for c in plain) or name[:1] in ("", "-"):
         raise table.bad(
-            tr(
-                "'name' is empty, begins with -, or holds a space or one of / \\ ? ' \" #, "
-                "which no queue's name can"
-            )
+            tr("'name' must not be empty, begin with -, or contain a space or one of / \\ ? ' \" #")
         )
     if len(name.encode()) > NAME_BYTES:
         raise table.bad(tr("'name' is longer than {name_bytes} bytes", name_bytes=NAME_BYTES))
@@ -176,12 +174,12 @@ def _patterns(table: Table) -> tuple[Pattern, ...]:
             ) from None
         patterns.append(Pattern(location, device))
     if len(set(patterns)) != len(patterns):
-        raise table.bad(tr("'targets' names one twice"))
+        raise table.bad(tr("'targets' has the same target twice"))
     if len({pattern.is_glob for pattern in patterns}) > 1:
         raise table.bad(
             tr(
-                "'targets' has some with * or ?, which make a queue for each device, and some "
-                "without, which make one queue: write two [[queue]] tables"
+                "'targets' mixes targets with * or ? (a queue for each device) with others "
+                "(one queue); write two [[queue]] tables"
             )
         )
     return tuple(patterns)
@@ -207,14 +205,12 @@ def _place(table: Table, servers: list[Server]) -> tuple[str, str]:
         )
     if len({each.name for each in here}) > 1:
         raise table.bad(
-            tr("'server' is missing, and servers.d has several: name one of their hosts")
+            tr("'server' is missing, and servers.d has several servers; name one of their hosts")
         )
     companies = [each.company for each in here]
     if company is None:
         if len(companies) != 1 or companies[0] is None:
-            raise table.bad(
-                tr("'company' is missing, and servers.d leaves open which one is meant")
-            )
+            raise table.bad(tr("'company' is missing, and servers.d does not name exactly one"))
         return here[0].name, companies[0]
     if company not in companies and None not in companies:
         raise table.bad(
@@ -249,7 +245,7 @@ def _texts(table: Table, name: str) -> dict[str, str]:
     return texts
 
 
-def _check_placeholders(entry: Entry) -> None:
+def _check_placeholders(entry: QueueEntry) -> None:
     for key, text in (("name", entry.name), ("info", entry.info), ("location", entry.location)):
         found = placeholders(text or "")
         for word in found:
@@ -257,7 +253,7 @@ def _check_placeholders(entry: Entry) -> None:
                 known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
                 raise entry.table.bad(
                     tr(
-                        "'{key}': {{{word}}} stands for nothing (known: {known})",
+                        "'{key}': unknown placeholder {{{word}}} (known: {known})",
                         key=key,
                         word=word,
                         known=known,
@@ -270,7 +266,7 @@ def _check_placeholders(entry: Entry) -> None:
         if found and not entry.is_template:
             raise entry.table.bad(
                 tr(
-                    "'{key}' has {{{found}}}, which only queues have that targets with * or ? make",
+                    "'{key}' has {{{found}}}, but no target has * or ?",
                     key=key,
                     found=found[0],
                 )
@@ -278,20 +274,20 @@ def _check_placeholders(entry: Entry) -> None:
     if entry.is_template and "{device}" not in entry.name:
         raise entry.table.bad(
             tr(
-                "'name' must have {{device}} in it, such as \"{{location}}-{{device}}\", as "
-                "there is a queue for each device"
+                "'name' must contain {{device}}, such as \"{{location}}-{{device}}\", because "
+                "each device has its own queue"
             )
         )
 
 
-def _check_options(entry: Entry) -> None:
+def _check_options(entry: QueueEntry) -> None:
     try:
         override(QueueSettings(), entry.uri_options)
     except ValueError as error:
         raise entry.table.bad(tr("'uri_options': {error}", error=error)) from None
     for name in entry.options:
         if not _OPTION.fullmatch(name) or name == MARK:
-            raise entry.table.bad(tr("'options.{name}' is no name of an option", name=name))
+            raise entry.table.bad(tr("'options.{name}' is not the name of an option", name=name))
         if name == _CANCEL_AFTER and entry.options[name] == "0":
             raise entry.table.bad(
                 tr(

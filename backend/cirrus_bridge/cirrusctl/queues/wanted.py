@@ -16,9 +16,9 @@ from cirrus_bridge.base.errors import BadConfiguration, CirrusError, Refused
 from cirrus_bridge.base.model import Place, Target
 from cirrus_bridge.base.text import one_line
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.cirrusctl.inventory import Answer
+from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cirrusctl.queues.names import fill, queue_name
-from cirrus_bridge.cirrusctl.queues.queues_file import GENERATED, Entry, Pattern, is_glob
+from cirrus_bridge.cirrusctl.queues.queues_file import GENERATED, Pattern, QueueEntry, is_glob
 from cirrus_bridge.config.queue_uri import format_queue_uri
 from cirrus_bridge.config.servers import Server
 from cirrus_bridge.cups.queues import RAW
@@ -28,13 +28,13 @@ URI_BYTES = 1023  # RFC 8011, 5.1.6
 
 
 @dataclass(frozen=True, slots=True)
-class WantedQueue:
+class DeclaredQueue:
     """A queue as it is declared. `ppd` is its driver's text, RAW, or None where it can not be had
     just now; `info` and `location` are None where nothing is known. With `trouble`, its server did
     not say, and what depends on the device is as it was last seen."""
 
     name: str
-    entry: Entry
+    entry: QueueEntry
     uri: str
     ppd: str | None
     info: str | None
@@ -43,7 +43,7 @@ class WantedQueue:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class QueueProblem:
     """Why a queue, or an entry with this name, is not as it is declared."""
 
     name: str
@@ -51,14 +51,14 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DeclaredQueues:
     """All that is declared: queues, and what can not be made out."""
 
-    queues: Sequence[WantedQueue]
-    problems: Sequence[Problem]
+    queues: Sequence[DeclaredQueue]
+    problems: Sequence[QueueProblem]
 
 
-def places(entries: Iterable[Entry], servers: Iterable[Server]) -> dict[Place, Server]:
+def places(entries: Iterable[QueueEntry], servers: Iterable[Server]) -> dict[Place, Server]:
     """The locations whose devices have to be known for these entries."""
     known = list(servers)
     found: dict[Place, Server] = {}
@@ -71,19 +71,19 @@ def places(entries: Iterable[Entry], servers: Iterable[Server]) -> dict[Place, S
 
 
 def wanted(
-    entries: Iterable[Entry],
+    entries: Iterable[QueueEntry],
     servers: Iterable[Server],
-    answers: Mapping[Place, Answer],
+    answers: Mapping[Place, LocationAnswer],
     named_driver: Callable[[str], str],
-) -> Wanted:
+) -> DeclaredQueues:
     """The queues that these entries declare.
 
     Args:
         named_driver: the text of a driver by its name; raises CirrusError if there is none.
     """
     known = list(servers)
-    queues: list[WantedQueue] = []
-    problems: list[Problem] = []
+    queues: list[DeclaredQueue] = []
+    problems: list[QueueProblem] = []
     count: Counter[str] = Counter()  # also of those that can not be made now: nobody takes over
     for entry in entries:
         for name, targets in _queues(entry, _server(entry, known), answers, problems):
@@ -91,20 +91,23 @@ def wanted(
             try:
                 queues.append(_queue(name, entry, targets, answers, named_driver))
             except CirrusError as error:
-                problems.append(Problem(name, error))
+                problems.append(QueueProblem(name, error))
     problems += [_not_alone(queue) for queue in queues if count[queue.name.lower()] > 1]
-    return Wanted([queue for queue in queues if count[queue.name.lower()] == 1], problems)
+    return DeclaredQueues([queue for queue in queues if count[queue.name.lower()] == 1], problems)
 
 
-def _not_alone(queue: WantedQueue) -> Problem:
+def _not_alone(queue: DeclaredQueue) -> QueueProblem:
     error = queue.entry.table.bad(
         tr("'name': several devices or entries would have the queue {name}", name=queue.name)
     )
-    return Problem(queue.name, error)
+    return QueueProblem(queue.name, error)
 
 
 def _queues(
-    entry: Entry, server: Server, answers: Mapping[Place, Answer], problems: list[Problem]
+    entry: QueueEntry,
+    server: Server,
+    answers: Mapping[Place, LocationAnswer],
+    problems: list[QueueProblem],
 ) -> Iterator[tuple[str, list[Target]]]:
     """An entry's queues: each one's name and targets."""
     if not entry.is_template:
@@ -114,14 +117,14 @@ def _queues(
     for pattern in entry.patterns:
         locations = _locations(pattern, server)
         if not locations:
-            problems.append(Problem(entry.name, entry.table.bad(
+            problems.append(QueueProblem(entry.name, entry.table.bad(
                 tr("'targets': no location in the entry of {server} in servers.d matches "
                 "'{location}'", server=entry.server, location=pattern.location)
             )))  # fmt: skip
         for location in locations:
             answer = answers[Place(entry.server, entry.company, location)]
             if answer.error is not None:
-                problems.append(Problem(entry.name, answer.error))
+                problems.append(QueueProblem(entry.name, answer.error))
             for device, driver in answer.drivers.items():
                 target = Target(location, device)
                 if target in seen or not matches(device, pattern.device):
@@ -130,16 +133,16 @@ def _queues(
                 try:
                     yield queue_name(entry.name, _words(entry, target, driver)), [target]
                 except BadConfiguration as error:
-                    problems.append(Problem(entry.name, error))
+                    problems.append(QueueProblem(entry.name, error))
 
 
 def _queue(
     name: str,
-    entry: Entry,
+    entry: QueueEntry,
     targets: Sequence[Target],
-    answers: Mapping[Place, Answer],
+    answers: Mapping[Place, LocationAnswer],
     named_driver: Callable[[str], str],
-) -> WantedQueue:
+) -> DeclaredQueue:
     drivers = [_device(entry, target, answers) for target in targets]
     first = drivers[0]
     words = _words(entry, targets[0], first)
@@ -161,10 +164,12 @@ def _queue(
     ppd = _ppd(entry, first, named_driver)
     here = (Place(entry.server, entry.company, target.location) for target in targets)
     trouble = next((error for place in here if (error := answers[place].error)), None)
-    return WantedQueue(name, entry, uri, ppd, info, location, trouble)
+    return DeclaredQueue(name, entry, uri, ppd, info, location, trouble)
 
 
-def _device(entry: Entry, target: Target, answers: Mapping[Place, Answer]) -> Driver | None:
+def _device(
+    entry: QueueEntry, target: Target, answers: Mapping[Place, LocationAnswer]
+) -> Driver | None:
     """A target's device; None while its server is away and it was never seen.
 
     Raises:
@@ -188,7 +193,7 @@ def _device(entry: Entry, target: Target, answers: Mapping[Place, Answer]) -> Dr
     return driver
 
 
-def _ppd(entry: Entry, first: Driver | None, named_driver: Callable[[str], str]) -> str | None:
+def _ppd(entry: QueueEntry, first: Driver | None, named_driver: Callable[[str], str]) -> str | None:
     if entry.driver == RAW:
         return RAW
     if entry.driver != GENERATED:
@@ -207,8 +212,8 @@ def _ppd(entry: Entry, first: Driver | None, named_driver: Callable[[str], str])
     if first.language is None:
         raise entry.table.bad(
             tr(
-                "'driver': none can be made for {info}, since no filter of CUPS makes what it "
-                'takes; name one, or "{raw}"',
+                "'driver': cannot make a driver for {info} (no CUPS filter produces a format "
+                'that it accepts); name a driver, or "{raw}"',
                 info=first.info,
                 raw=RAW,
             )
@@ -216,7 +221,7 @@ def _ppd(entry: Entry, first: Driver | None, named_driver: Callable[[str], str])
     return first.ppd()
 
 
-def _words(entry: Entry, target: Target, driver: Driver | None) -> dict[str, str]:
+def _words(entry: QueueEntry, target: Target, driver: Driver | None) -> dict[str, str]:
     """What placeholders stand for."""
     device = {} if driver is None else driver.location["Devices"][driver.key]
     return {
@@ -234,7 +239,7 @@ def _line(value: object) -> str:
     return " ".join(one_line(text).split())
 
 
-def _server(entry: Entry, servers: Sequence[Server]) -> Server:
+def _server(entry: QueueEntry, servers: Sequence[Server]) -> Server:
     here = [server for server in servers if server.name == entry.server]
     return next((each for each in here if each.company == entry.company), here[0])
 

@@ -31,7 +31,7 @@ class Conversation:
             typer.BadParameter: there is no terminal, so the option is needed.
         """
         if not self.may_ask:
-            missing = translated(tr("it is missing, and there is no terminal to ask"))
+            missing = translated(tr("it is missing, and there is no terminal for questions"))
             raise typer.BadParameter(missing, None, None, option)
         if is_secret:
             return _typed_secret(translated(question))

@@ -17,7 +17,7 @@ from cirrus_bridge.base.errors import CirrusError, KeyRefused, NotPermitted, Ser
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.setup import steps
 from cirrus_bridge.cirrusctl.setup.conversation import Conversation
-from cirrus_bridge.cirrusctl.setup.steps import Draft, WrongAnswer
+from cirrus_bridge.cirrusctl.setup.steps import ServerDraft, WrongAnswer
 from cirrus_bridge.config.queue_uri import is_loopback
 from cirrus_bridge.config.servers import Secret, is_key
 from cirrus_bridge.drivers.devices import Driver
@@ -72,7 +72,7 @@ class GuidedServer:
     clock: Clock
     done: Callable[..., None]
 
-    def ask(self) -> tuple[Draft, FoundDevices]:
+    def ask(self) -> tuple[ServerDraft, FoundDevices]:
         """A server with the answers that it has accepted, and the devices of its locations.
 
         Raises:
@@ -103,7 +103,7 @@ class GuidedServer:
 
     # --- the server
 
-    def _server(self) -> tuple[Draft, str]:
+    def _server(self) -> tuple[ServerDraft, str]:
         """A server that answers, and the company that the server announces, if it does."""
         options = self.options
         answers = _ServerAnswers(options.server, options.ca_file, options.plain)
@@ -117,7 +117,7 @@ class GuidedServer:
             else:
                 return drafted, answers.proposed
 
-    def _try_server(self, answers: _ServerAnswers) -> Draft:
+    def _try_server(self, answers: _ServerAnswers) -> ServerDraft:
         drafted = steps.draft(
             answers.address or "",
             ca_file=answers.ca_file,
@@ -146,14 +146,14 @@ class GuidedServer:
             return replace(answers, plain=True)
         self.talk.or_end(trouble)
         if why is Distrust.UNKNOWN_CA:
-            question = tr("File of the CA that has signed it")
+            question = tr("File of the CA that signed the certificate")
             return replace(answers, ca_file=self.talk.text(question, "--ca-file"))
         return replace(answers, address=None, ca_file=None, plain=self.options.plain)
 
     def _may_be_plain(self, address: str) -> bool:
         host = address.rpartition(":")[0] or address
         return is_loopback(host) and self.talk.confirm(
-            tr("{address} (this machine) has no TLS. Go on without TLS?", address=address),
+            tr("{address} (this machine) does not use TLS. Continue without TLS?", address=address),
             default=True,
         )
 
@@ -187,7 +187,7 @@ class GuidedServer:
         )
         return replace(answers, company=company, key=answers.key or self._typed_key())
 
-    def _tell_found(self, draft: Draft, found: FoundDevices) -> None:
+    def _tell_found(self, draft: ServerDraft, found: FoundDevices) -> None:
         locations = draft.server.locations
         self.done(
             tr(
@@ -214,7 +214,7 @@ class GuidedServer:
             key = self.talk.text(tr("API key (not shown)"), "--key-file", is_secret=True)
             if is_key(key):
                 return key
-            self.talk.say(tr("! A key has no spaces, and no letters beyond ASCII."))
+            self.talk.say(tr("! A key has neither spaces nor non-ASCII letters."))
 
     def _given_key(self) -> str:
         """The key of the command line's file; never one of the command line itself, which
@@ -222,7 +222,7 @@ class GuidedServer:
         if self.options.key_file is None:
             return ""
         file = self.options.key_file
-        why: str = tr("it holds no key, or more than one")
+        why: str = tr("the file holds no key, or more than one")
         try:
             key = sys.stdin.readline() if file == "-" else Path(file).read_text("utf-8")
         except OSError as error:
@@ -232,8 +232,8 @@ class GuidedServer:
         if not is_key(key.strip()):
             raise WrongAnswer(
                 tr(
-                    "There is no key in --key-file {file} ({why}). Name a file with the API key "
-                    "and nothing else, or - for standard input.",
+                    "Cannot read a key from --key-file {file} ({why}). Name a file with only "
+                    "the API key, or - for standard input.",
                     file=file,
                     why=why,
                 )
@@ -241,5 +241,5 @@ class GuidedServer:
         return key.strip()
 
 
-def _devices_of(draft: Draft, locations: Sequence[str]) -> FoundDevices:
+def _devices_of(draft: ServerDraft, locations: Sequence[str]) -> FoundDevices:
     return [(each, device) for each in locations for device in steps.try_location(draft, each)]

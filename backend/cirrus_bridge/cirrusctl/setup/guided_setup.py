@@ -20,7 +20,7 @@ from cirrus_bridge.cirrusctl.output.output import Output
 from cirrus_bridge.cirrusctl.setup import steps
 from cirrus_bridge.cirrusctl.setup.conversation import Conversation
 from cirrus_bridge.cirrusctl.setup.guided_server import FoundDevices, GuidedServer, SetupOptions
-from cirrus_bridge.cirrusctl.setup.steps import Draft, WrongAnswer
+from cirrus_bridge.cirrusctl.setup.steps import ServerDraft, WrongAnswer
 from cirrus_bridge.cirrusctl.setup.test_page import Result, print_test_page
 from cirrus_bridge.drivers.devices import Driver
 
@@ -71,21 +71,21 @@ class GuidedSetup:
 
     # --- what is written
 
-    def _write(self, drafted: Draft) -> None:
+    def _write(self, drafted: ServerDraft) -> None:
         folder = self.installation.config
         path = steps.server_file(folder, drafted.server)
         if steps.is_written(path, drafted.server):
-            self._done(tr("{path} has this entry already.", path=path), "file", path=str(path))
+            self._done(tr("{path} already has this entry.", path=path), "file", path=str(path))
             return
         if path.exists() and not self.options.replace:
-            question = tr("{path} has an entry already. Replace it?", path=path)
+            question = tr("{path} already has an entry. Replace it?", path=path)
             if not self.talk.confirm(question, default=False):
                 raise BadConfiguration(
-                    tr("{path} is there already.", path=path), tr("Use --replace to replace it.")
+                    tr("{path} already exists.", path=path), tr("Use --replace to replace it.")
                 )
         steps.write_server(folder, path, drafted.server)
         self._done(
-            tr("{path} is written; only root can read it.", path=path), "file", path=str(path)
+            tr("{path} was written; only root can read it.", path=path), "file", path=str(path)
         )
 
     def _queues(self, found: FoundDevices) -> Iterator[str]:
@@ -174,15 +174,13 @@ def _devices(words: Sequence[str], found: FoundDevices) -> FoundDevices:
         if word not in known and word not in numbered:
             raise WrongAnswer(
                 tr(
-                    "There is no active device {word}. There are: {known}; name one of "
-                    "them, all, or none.",
+                    "There is no active device {word}. Name one of {known}, or all, or none.",
                     word=word,
                     known=", ".join(known),
                 )
                 if known
                 else tr(
-                    "There is no active device {word}, nor any other at the locations that you "
-                    "have given.",
+                    "There is no active device {word}. The given locations have no active devices.",
                     word=word,
                 )
             )

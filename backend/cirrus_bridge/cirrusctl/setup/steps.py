@@ -45,7 +45,7 @@ class WrongAnswer(UsageError):
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ServerDraft:
     """A server that is being set up."""
 
     server: Server
@@ -61,7 +61,7 @@ class Draft:
         company = self.server.company or ""
         return CloudApi(self.server, company, https=not self.plain, timeouts=TIMEOUTS, sets_up=True)
 
-    def with_(self, **changes: Any) -> Draft:
+    def with_(self, **changes: Any) -> ServerDraft:
         """The same with other settings of the server."""
         return replace(self, server=replace(self.server, **changes))
 
@@ -78,7 +78,7 @@ def check_ready(installation: Installation, *, adds_queues: bool) -> None:
         installation.cups.version()
 
 
-def draft(address: str, *, ca_file: str | None, proxy: str | None, plain: bool) -> Draft:
+def draft(address: str, *, ca_file: str | None, proxy: str | None, plain: bool) -> ServerDraft:
     """A server by its address.
 
     Raises:
@@ -91,7 +91,7 @@ def draft(address: str, *, ca_file: str | None, proxy: str | None, plain: bool) 
     if ca_file is not None and not os.access(ca_file, os.R_OK):
         raise WrongAnswer(
             tr(
-                "--ca-file {ca_file} can not be read. Name the file of the CA that has signed the "
+                "Cannot read --ca-file {ca_file}. Name the file of the CA that signed the "
                 "server's certificate.",
                 ca_file=ca_file,
             )
@@ -103,7 +103,7 @@ def draft(address: str, *, ca_file: str | None, proxy: str | None, plain: bool) 
         proxy=proxy,
         encryption="never" if plain else "required",
     )
-    return Draft(replace(server, allow_plaintext=plain and not server.may_be_plain))
+    return ServerDraft(replace(server, allow_plaintext=plain and not server.may_be_plain))
 
 
 def address_of(announced: LanServer) -> str:
@@ -121,7 +121,7 @@ def _is_known(host: str) -> bool:
         return False
 
 
-def try_server(drafted: Draft) -> str:
+def try_server(drafted: ServerDraft) -> str:
     """The server's version.
 
     Raises:
@@ -130,7 +130,7 @@ def try_server(drafted: Draft) -> str:
     return drafted.api.version()[0]
 
 
-def try_key(drafted: Draft) -> None:
+def try_key(drafted: ServerDraft) -> None:
     """Have the key accepted, by the one request that names neither company nor location: a
     temporary file, as each upload makes one.
 
@@ -141,7 +141,7 @@ def try_key(drafted: Draft) -> None:
     drafted.api.temp_file()
 
 
-def try_location(drafted: Draft, location: str) -> list[Driver]:
+def try_location(drafted: ServerDraft, location: str) -> list[Driver]:
     """The active devices of a location.
 
     Raises:
@@ -171,8 +171,8 @@ def server_file(folder: Path, server: Server) -> Path:
             continue
         if len(there) > 1:
             raise BadConfiguration(
-                tr("{path} has an entry of this server, beside others.", path=path),
-                tr("Change it there."),
+                tr("{path} has this server's entry and others.", path=path),
+                tr("Change the entry in this file."),
             )
         return path
     words = filter(None, (server.name, server.company))
@@ -237,7 +237,7 @@ def name_by(template: str, device: Driver, location: str) -> str:
     except KeyError as error:
         raise WrongAnswer(
             tr(
-                "The name {template} has {{{word}}}, which stands for nothing (known: "
+                "The name {template} has an unknown placeholder {{{word}}} (known: "
                 "{{location}}, {{device}}).",
                 template=template,
                 word=error.args[0],
@@ -254,12 +254,13 @@ def add_queue(installation: Installation, name: str, device: Driver) -> None:
     """
     if name.lower() in queue_names(installation.cups):
         raise CupsNotPossible(
-            tr("CUPS has a queue {name} already.", name=name), tr("Choose another name.")
+            tr("CUPS already has a queue {name}.", name=name), tr("Choose another name.")
         )
     if device.language is None:
         raise CupsNotPossible(
             tr(
-                "There is no driver for {info}, as no filter of CUPS makes what it takes.",
+                "There is no driver for {info}, because no CUPS filter produces a format that "
+                "it accepts.",
                 info=device.info,
             ),
             tr(

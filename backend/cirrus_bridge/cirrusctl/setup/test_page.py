@@ -12,7 +12,7 @@ from cirrus_bridge.base.errors import CupsGone
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.jobs.find import find_job
-from cirrus_bridge.cirrusctl.jobs.view import JobView, Moment
+from cirrus_bridge.cirrusctl.jobs.view import JobEvent, JobView
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues
 from cirrus_bridge.cups.queues import STOPPED
 from cirrus_bridge.journal.history import recent_documents
@@ -41,7 +41,7 @@ class Result(enum.Enum):
     OPEN = "open"  # the time was over
 
 
-class News(NamedTuple):
+class PageProgress(NamedTuple):
     """Something new of the job. With a `result`, it is the last."""
 
     job_id: int
@@ -55,7 +55,9 @@ def test_page(is_pdf: bool) -> bytes:
     return (files(__package__) / "test-page.pdf").read_bytes() if is_pdf else _TEXT_PAGE.encode()
 
 
-def print_test_page(installation: Installation, queue: str, *, limit_s: float) -> Iterator[News]:
+def print_test_page(
+    installation: Installation, queue: str, *, limit_s: float
+) -> Iterator[PageProgress]:
     """Print it, and tell what happens, until it is over or for so many seconds.
 
     Raises:
@@ -77,34 +79,34 @@ def print_test_page(installation: Installation, queue: str, *, limit_s: float) -
     while True:
         view = find_job(installation, job_id)
         if view is None:
-            raise CupsGone(tr("CUPS has forgotten job {job_id}.", job_id=job_id))
-        says = [Moment(clock.now(), view.cups.message)] if view.cups and view.cups.message else []
+            raise CupsGone(tr("CUPS no longer has job {job_id}.", job_id=job_id))
+        says = [JobEvent(clock.now(), view.cups.message)] if view.cups and view.cups.message else []
         for moment in (*view.moments, *says):
             if moment.what not in told:
                 told.add(moment.what)
-                yield News(job_id, *moment)
+                yield PageProgress(job_id, *moment)
         result, why = _result(installation, view)
         if result is None and clock.monotonic_s() > deadline_s:
             result = Result.OPEN
-            why = tr("not at its end yet; cirrusctl job {job} tells more", job=job_id)
+            why = tr("not finished yet; see: cirrusctl job {job}", job=job_id)
         if result is not None:
-            yield News(job_id, clock.now(), why, result)
+            yield PageProgress(job_id, clock.now(), why, result)
             return
         clock.sleep(LOOK_S)
 
 
 def _result(installation: Installation, view: JobView) -> tuple[Result | None, str]:
     """How a job has ended, if it has, and why."""
-    stays = tr("the job stays there; cancel {job} removes it", job=view.job_id)
+    stays = tr("the job stays in the queue; to remove it, run: cancel {job}", job=view.job_id)
     if view.state in ("canceled", "aborted"):
         return Result.FAILED, tr("the job was {state}", state=view.state)
     if view.state in ("completed", "forgotten"):
         states = [each.state for document in view.documents for each in document.deliveries]
         if states and all(state is not None and state.reached_recipient for state in states):
             return Result.DONE, tr("delivered")
-        return Result.DONE, tr("accepted; its queue follows it no further")
+        return Result.DONE, tr("accepted; the queue does not follow the job any further")
     if view.state == "held" and not any(d.state in ACCEPTED for d in view.documents):
-        return Result.FAILED, joined("; ", (tr("held, and the cloud does not have it"), stays))
+        return Result.FAILED, joined("; ", (tr("held, and not accepted by the cloud"), stays))
     waits = view.state in ("pending", "stopped")
     if waits and installation.cups.queue(view.queue).state == STOPPED:
         return Result.FAILED, joined("; ", (tr("the queue is stopped"), stays))

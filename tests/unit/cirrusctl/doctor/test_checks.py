@@ -11,11 +11,11 @@ from cirrus_bridge.base.errors import KeyRefused, NotPermitted
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.cirrusctl.doctor.at_once import at_once
 from cirrus_bridge.cirrusctl.doctor.cloud import check_driver, check_location, check_server
-from cirrus_bridge.cirrusctl.doctor.confinement import Log, check_denials, read_log
+from cirrus_bridge.cirrusctl.doctor.confinement import KernelLog, check_denials, read_log
 from cirrus_bridge.cirrusctl.doctor.cups import check_job_time, check_snap
 from cirrus_bridge.cirrusctl.doctor.finding import Severity
 from cirrus_bridge.cirrusctl.doctor.versions import check_versions
-from cirrus_bridge.cirrusctl.inventory import Answer
+from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cups.cupsd import Cupsd, find_cupsd
 from cirrus_bridge.drivers.formats import LANGUAGES
 
@@ -67,14 +67,14 @@ def test_denials_by_selinux(tmp_path: Path) -> None:
 
 def test_denials_to_others() -> None:
     """Denials of other programs and old ones are ignored."""
-    (said,) = check_denials(Log(OF_OTHERS), NOW_S, is_root=True)
+    (said,) = check_denials(KernelLog(OF_OTHERS), NOW_S, is_root=True)
     assert said.severity is Severity.OK
 
 
 @pytest.mark.parametrize(("is_root", "fix"), [(True, "dmesg"), (False, "Run the doctor as root.")])
 def test_a_log_that_cannot_be_read(is_root: bool, fix: str) -> None:
     """An unreadable log is not a good sign; root gets the reason, and no advice to become root."""
-    log = Log((), "journalctl can not be started: No such file or directory")
+    log = KernelLog((), "journalctl can not be started: No such file or directory")
     (said,) = check_denials(log, NOW_S, is_root=is_root)
     assert said.severity is Severity.NOTE and fix in said.fix
     assert "No such file" in said.text and ("as root" in said.fix) != is_root
@@ -116,7 +116,7 @@ def test_drivers_of_others() -> None:
     old = '*cupsFilter: "application/vnd.cups-raster 100 rastertolabel"\n'
     assert not list(check_driver("q", "q", old, ["pdf"], ""))
     (bad,) = check_driver("q", "q", "*PPD-Adobe: 4.3\n", ["pdf"], "")
-    assert "It makes ps" in bad.text
+    assert "The driver produces ps" in bad.text
 
 
 def test_cups_as_a_snap(tmp_path: Path) -> None:
@@ -162,11 +162,11 @@ def test_no_cupsd() -> None:
 def test_a_key_without_the_right_to_a_location() -> None:
     """With a good key, the location is at fault; with a refused key, no location is blamed."""
     place = Place("h", "Acme", "Paris")
-    barred = Answer(place, {}, NotPermitted("Not for you."))
+    barred = LocationAnswer(place, {}, NotPermitted("Not for you."))
     (key,), (location,) = check_server("h", [barred]), check_location(barred)
     assert key.severity is Severity.OK
     assert location.code == NotPermitted.code and "grant the key access" in location.fix
-    refused = Answer(place, {}, KeyRefused("Not known."))
+    refused = LocationAnswer(place, {}, KeyRefused("Not known."))
     (key,) = check_server("h", [refused])
     assert key.code == KeyRefused.code and "Put a valid key" in key.fix
     assert not list(check_location(refused))

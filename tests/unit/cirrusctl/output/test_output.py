@@ -9,7 +9,7 @@ import pytest
 
 from cirrus_bridge.base.errors import BadConfiguration, CupsGone, JournalBusy, KeyRefused, StartOver
 from cirrus_bridge.cirrusctl.output.exit_status import MEANINGS, ExitStatus, exit_status
-from cirrus_bridge.cirrusctl.output.output import Look, Output, complain
+from cirrus_bridge.cirrusctl.output.output import Output, Snapshot, complain
 from cirrus_bridge.cirrusctl.output.table import Column
 
 COLUMNS = (Column("name", "NAME"), Column("at", "AT"), Column("good", "GOOD"))
@@ -45,7 +45,7 @@ def test_json_is_harmless_too(capsys: pytest.CaptureFixture[str]) -> None:
     output = Output(True)
     output.rows([row], COLUMNS, none="Nothing.")
     output.event(row, "")
-    output.watch([Look([], row, "")], COLUMNS)
+    output.watch([Snapshot([], row, "")], COLUMNS)
     complain(error, as_json=True)
     text = capsys.readouterr().out
     assert all(line.isprintable() for line in text.split("\n"))
@@ -61,7 +61,7 @@ def test_a_list_that_changes_is_harmless_too(
 ) -> None:
     """Remarks in place of rows and below them may contain foreign names."""
     monkeypatch.setenv("FORCE_COLOR", "1")  # as if there were a terminal
-    Output(False).watch([Look([], None, "user a\x9b2Jb", "c\x1b]0;d")], COLUMNS)
+    Output(False).watch([Snapshot([], None, "user a\x9b2Jb", "c\x1b]0;d")], COLUMNS)
     text = capsys.readouterr().out
     assert r"user a\u009b2Jb" in text and r"c\u001b]0;d" in text
 

@@ -10,7 +10,7 @@ import pytest
 from cirrus_bridge.base.errors import BadConfiguration
 from cirrus_bridge.cirrusctl.queues import queues_file
 from cirrus_bridge.cirrusctl.queues.names import queue_name
-from cirrus_bridge.cirrusctl.queues.queues_file import Entry, Pattern, read_queues
+from cirrus_bridge.cirrusctl.queues.queues_file import Pattern, QueueEntry, read_queues
 from cirrus_bridge.config.servers import Secret, Server
 from paths import REPO
 
@@ -19,7 +19,7 @@ SEVERAL = [*ONE, Server("print.example.com", Secret("k"), "Other"), Server("b", 
 QUEUE = '[[queue]]\nname = "q"\n'
 
 
-def read(folder: Path, text: str, servers: list[Server] = ONE) -> list[Entry]:
+def read(folder: Path, text: str, servers: list[Server] = ONE) -> list[QueueEntry]:
     """The entries of a file with this text."""
     (folder / "queues.toml").write_text(text)
     return read_queues(folder, servers)
@@ -65,14 +65,14 @@ def test_of_several_one_is_named(tmp_path: Path) -> None:
         (f'{QUEUE}targets = ["Paris"]', "'targets': 'Paris' is not"),
         (f'{QUEUE}targets = ["Paris:A:B"]', "'targets': 'Paris:A:B' is not"),
         (f"{QUEUE}targets = [1]", "'targets': 1 is not"),
-        (f'{QUEUE}targets = ["P:A", "P:A"]', "'targets' names one twice"),
+        (f'{QUEUE}targets = ["P:A", "P:A"]', "'targets' has the same target twice"),
         (f'{QUEUE}targets = ["P:A", "P:*"]', "write two [[queue]] tables"),
-        (f'{QUEUE}targets = ["P:*"]', "'name' must have {device} in it"),
+        (f'{QUEUE}targets = ["P:*"]', "'name' must contain {device}"),
         (f'{QUEUE}targets = ["P:A"]\ninfo = "{{device}}"', "'info' has {device}"),
-        (f'{QUEUE}targets = ["P:*"]\ninfo = "{{foo}}"', "'info': {foo} stands for nothing"),
+        (f'{QUEUE}targets = ["P:*"]\ninfo = "{{foo}}"', "'info': unknown placeholder {foo}"),
         ('[[queue]]\nname = "{device"\ntargets = ["P:*"]', "'name' has a { or }"),
-        ('[[queue]]\nname = "a b"\ntargets = ["P:A"]', "'name' is empty"),
-        ('[[queue]]\nname = ""\ntargets = ["P:A"]', "'name' is empty"),
+        ('[[queue]]\nname = "a b"\ntargets = ["P:A"]', "'name' must not be empty"),
+        ('[[queue]]\nname = ""\ntargets = ["P:A"]', "'name' must not be empty"),
         (f'{QUEUE}targets = ["P:A"]\nserver = "c"', "'server': servers.d has no"),
         (f'{QUEUE}targets = ["P:A"]\nserver = "a b"', "'server' is not a host"),
         (f'{QUEUE}targets = ["P:A"]\ncompany = "B"', "'company': servers.d has no"),
@@ -83,12 +83,12 @@ def test_of_several_one_is_named(tmp_path: Path) -> None:
         (f'{QUEUE}targets = ["P:A"]\nuri_options = {{ foo = 1 }}', "unknown option 'foo'"),
         (f'{QUEUE}targets = ["P:A"]\noptions = {{ a = [1] }}', "'options.a' must be"),
         (f'{QUEUE}targets = ["P:A"]\noptions = {{ sides-default = "x" }}', "write sides"),
-        (f'{QUEUE}targets = ["P:A"]\noptions = {{ cirrus-declared = "x" }}', "is no name"),
+        (f'{QUEUE}targets = ["P:A"]\noptions = {{ cirrus-declared = "x" }}', "is not the name"),
         (
             f'{QUEUE}targets = ["P:A"]\noptions = {{ job-cancel-after = 0 }}',
             "would cancel each job",
         ),
-        (f'{QUEUE}targets = ["P:A"]\nerror_policy = "x"', "'error_policy' is one of"),
+        (f'{QUEUE}targets = ["P:A"]\nerror_policy = "x"', "'error_policy' must be one of"),
         (f'{QUEUE}targets = ["P:A"]\nshared = "yes"', "'shared' must be true or false"),
         (f'{QUEUE}targets = ["P:A"]\nfoo = 1', "unknown name 'foo'"),
         (f'{QUEUE}targets = ["P:A"]\n[[queue]]\nname = "Q"\ntargets = ["P:B"]', "number 2: 'name'"),

@@ -8,10 +8,10 @@ import pytest
 
 from cirrus_bridge.base.errors import CirrusError, CupsNotPossible, Unreachable
 from cirrus_bridge.base.model import Place
-from cirrus_bridge.cirrusctl.inventory import Answer
+from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cirrusctl.queues.plan import leave_to_its_entry
-from cirrus_bridge.cirrusctl.queues.queues_file import Entry, read_queues
-from cirrus_bridge.cirrusctl.queues.wanted import Wanted, wanted
+from cirrus_bridge.cirrusctl.queues.queues_file import QueueEntry, read_queues
+from cirrus_bridge.cirrusctl.queues.wanted import DeclaredQueues, wanted
 from cirrus_bridge.config.servers import Secret, Server
 from cirrus_bridge.cups.queues import IDLE, Mark, Queue
 
@@ -32,11 +32,11 @@ class Declared:
         (folder / "queues.toml").write_text(text)
         ours = {name: {"IsInactive": not active} for name, active in devices.items()}
         self.answers = {
-            OURS: Answer(OURS, {"Devices": ours}, error),
-            THEIRS: Answer(THEIRS, {"Devices": {"er": {}}}),
+            OURS: LocationAnswer(OURS, {"Devices": ours}, error),
+            THEIRS: LocationAnswer(THEIRS, {"Devices": {"er": {}}}),
         }
-        self.entries: list[Entry] = read_queues(folder, SERVERS)
-        self.wanted: Wanted = wanted(self.entries, SERVERS, self.answers, str)
+        self.entries: list[QueueEntry] = read_queues(folder, SERVERS)
+        self.wanted: DeclaredQueues = wanted(self.entries, SERVERS, self.answers, str)
 
     def check(self, queue: Queue) -> None:
         """Whether an entry may have a queue."""
@@ -60,7 +60,7 @@ def test_a_name_stays_taken_while_its_device_is_inactive(tmp_path: Path) -> None
 def test_a_queue_stays_its_entrys(tmp_path: Path, error: CirrusError | None) -> None:
     """A queue's name stays reserved while its device is inactive or its server away."""
     declared = Declared(tmp_path, ALL + GUESTS, {"laser": False} if error is None else {}, error)
-    with pytest.raises(CupsNotPossible, match=r"laser is the entry {device}'s, and "):
+    with pytest.raises(CupsNotPossible, match=r"laser belongs to the entry {device}, and "):
         declared.check(_queue("{device}", "laser"))
 
 

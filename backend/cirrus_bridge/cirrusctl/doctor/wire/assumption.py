@@ -18,7 +18,7 @@ REPORT = tr(
 )
 
 
-class NotHeld(Exception):
+class Contradiction(Exception):
     """The server did something else: `why`, with a `fix` if there is a better one than usual."""
 
     def __init__(self, why: str, fix: str = "") -> None:
@@ -27,11 +27,11 @@ class NotHeld(Exception):
         self.fix = fix
 
 
-class Missing(Exception):
+class MissingFeature(Exception):
     """The server does not offer something that Cirrus Bridge can do without."""
 
 
-class Untried(Exception):
+class SkippedAttempt(Exception):
     """There was nothing to try it with: `why`, and how to change that."""
 
     def __init__(self, why: str, fix: str) -> None:
@@ -48,7 +48,8 @@ class Assumption:
         name: the name of a request or of a header, or a noun phrase.
         expected: the assumption as a sentence.
         source: the document that says so, or OURS.
-        attempt: returns if the assumption holds; raises NotHeld, Missing, Untried or CirrusError.
+        attempt: returns if the assumption holds; else raises Contradiction, MissingFeature,
+            SkippedAttempt or CirrusError.
         needs: the names of assumptions without which this one cannot be tried.
         fix: what to do if the assumption does not hold.
         without: what follows if the server does not offer it, where Cirrus Bridge can do without.

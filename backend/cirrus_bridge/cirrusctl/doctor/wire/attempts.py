@@ -25,7 +25,11 @@ from cirrus_bridge.base.model import Compression, Receipt, Segment, Target, Tick
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.doctor.finding import Severity
 from cirrus_bridge.cirrusctl.doctor.network import TLS
-from cirrus_bridge.cirrusctl.doctor.wire.assumption import Missing, NotHeld, Untried
+from cirrus_bridge.cirrusctl.doctor.wire.assumption import (
+    Contradiction,
+    MissingFeature,
+    SkippedAttempt,
+)
 from cirrus_bridge.cirrusctl.doctor.wire.trial import SubmittedPage, Trial
 from cirrus_bridge.delivery.verification import SentDocument, difference
 from cirrus_bridge.drivers.capabilities import formats
@@ -56,23 +60,23 @@ def why(error: CirrusError) -> str:
 
 def connection(trial: Trial) -> None:
     """DNS, the proxy and TCP, as the doctor checks them."""
-    _check_way(trial, is_tls=False)
+    _check_route(trial, is_tls=False)
 
 
 def tls(trial: Trial) -> None:
     """The handshake, as the doctor checks it."""
-    if not trial.way.https:
-        raise Untried(
+    if not trial.route.https:
+        raise SkippedAttempt(
             tr("this server is used without TLS"),
             tr("Use TLS if anyone else can read the traffic on the way to the server."),
         )
-    _check_way(trial, is_tls=True)
+    _check_route(trial, is_tls=True)
 
 
-def _check_way(trial: Trial, *, is_tls: bool) -> None:
-    for each in trial.way_findings:
+def _check_route(trial: Trial, *, is_tls: bool) -> None:
+    for each in trial.route_findings:
         if each.severity is Severity.ERROR and (each.check == TLS) is is_tls:
-            raise NotHeld(each.text, each.fix)
+            raise Contradiction(each.text, each.fix)
 
 
 def redirects(trial: Trial) -> None:
@@ -80,7 +84,7 @@ def redirects(trial: Trial) -> None:
     try:
         trial.api.version()
     except ServerMisconfigured as error:
-        raise NotHeld(error.message, error.hint) from error
+        raise Contradiction(error.message, error.hint) from error
     except ApiError:
         pass  # which is the fault of `version`
 
@@ -119,17 +123,17 @@ def wrong_key(trial: Trial) -> None:
         except ApiError as error:
             reason = why(error)
         else:
-            raise NotHeld(
+            raise Contradiction(
                 tr("the server accepts a wrong key"),
                 tr("Tell the server's administrator: anyone can use this server."),
             )
-    raise NotHeld(reason)
+    raise Contradiction(reason)
 
 
 def get_location(trial: Trial) -> None:
     """The fields that discovery and the drivers read."""
     if not trial.location:
-        raise Untried(
+        raise SkippedAttempt(
             tr("no location is known"),
             tr('Add locations = ["…"] to the server\'s entry in servers.d.'),
         )
@@ -137,12 +141,12 @@ def get_location(trial: Trial) -> None:
         content = trial.api.location(trial.location)
     except UnexpectedAnswer as error:
         # the detail quotes the response, which may hold the location's password
-        raise NotHeld(error.message) from error
+        raise Contradiction(error.message) from error
     devices = content.get("Devices")
     if not isinstance(devices, dict) or not all(isinstance(d, dict) for d in devices.values()):
-        raise NotHeld(tr("Devices is not an object with an object for each device"))
+        raise Contradiction(tr("Devices is not an object with an object for each device"))
     if not isinstance(content.get("Printers", []), list | None):
-        raise NotHeld(tr("Printers is not an array"))
+        raise Contradiction(tr("Printers is not an array"))
     trial.content = content
 
 
@@ -153,11 +157,11 @@ def get_device(trial: Trial) -> None:
     wanted = {"DevID": str, "Type": int, "Formats": list, "DefaultProps": dict}
     wrong = [name for name, kind in wanted.items() if not isinstance(device.get(name), kind)]
     if wrong:
-        raise NotHeld(
+        raise Contradiction(
             tr("these fields are missing or of another type: {names}", names=", ".join(wrong))
         )
     if device["DevID"] != target.device:
-        raise NotHeld(tr("DevID is “{found}”", found=device["DevID"]))
+        raise Contradiction(tr("DevID is “{found}”", found=device["DevID"]))
     trial.device = device
 
 
@@ -167,7 +171,7 @@ def unknown_job(trial: Trial) -> None:
         trial.api.job_status(Receipt(_target(trial), NO_JOB))
     except Refused:
         return
-    raise NotHeld(tr("the server describes a job that does not exist"))
+    raise Contradiction(tr("the server describes a job that does not exist"))
 
 
 def server_instance(trial: Trial) -> None:
@@ -177,21 +181,21 @@ def server_instance(trial: Trial) -> None:
         trial.api.repeats_safely()
         seen.add(trial.api.server_instance)
     if seen == {""}:
-        raise Missing
+        raise MissingFeature
     if len(seen) > 1:
-        raise NotHeld(tr("its value changed between two requests"))
+        raise Contradiction(tr("its value changed between two requests"))
 
 
 def idempotency_supported(trial: Trial) -> None:
     """It is announced."""
     if not trial.api.repeats_safely():
-        raise Missing
+        raise MissingFeature
 
 
 def _target(trial: Trial) -> Target:
     target = trial.known_target
     if target is None:
-        raise Untried(
+        raise SkippedAttempt(
             tr("no device is known"),
             tr("Name a location that has a device in the server's entry in servers.d (locations)."),
         )
@@ -210,7 +214,7 @@ def tempfile(trial: Trial) -> None:
             trial.api.temp_file_by_get()
         except ApiError:
             raise error from None
-        raise NotHeld(tr("{refusal}; but GET works", refusal=why(error))) from error
+        raise Contradiction(tr("{refusal}; but GET works", refusal=why(error))) from error
 
 
 def putsegment(trial: Trial) -> None:
@@ -264,7 +268,7 @@ def repeated_submit(trial: Trial) -> None:
     """The same request with the same Idempotency-Key."""
     (receipt,) = trial.repeat()
     if receipt != trial.pages["putfile"].receipt:
-        raise NotHeld(
+        raise Contradiction(
             tr("the server printed the page again, as job {job}", job=receipt.cloud_job_id)
         )
 
@@ -281,7 +285,7 @@ def submitfile(trial: Trial) -> None:
     (receipt,) = trial.api.submit_file(name, ticket)
     earlier = trial.pages.get("putfile")
     if earlier and earlier.receipt == receipt:
-        raise NotHeld(tr("two jobs have the id {job}", job=receipt.cloud_job_id))
+        raise Contradiction(tr("two jobs have the id {job}", job=receipt.cloud_job_id))
     trial.pages["submitfile"] = SubmittedPage(
         receipt, SentDocument(TITLE, len(page), len(data)), PROPS
     )
@@ -290,16 +294,16 @@ def submitfile(trial: Trial) -> None:
 def _printable(trial: Trial) -> tuple[Target, bytes]:
     """The target of the test pages, and a page that its device takes."""
     if trial.target is None:
-        raise Untried(
+        raise SkippedAttempt(
             tr("it prints a page"),
             tr(
                 "Run: cirrusctl doctor --server {server} --submit LOCATION:DEVICE",
-                server=trial.way.name,
+                server=trial.route.name,
             ),
         )
     taken = formats(trial.device)
     if taken and not taken & {"any", "pdf", "txt"}:
-        raise Untried(
+        raise SkippedAttempt(
             tr("{target} takes neither PDF nor text", target=trial.target),
             tr("Name a device that takes PDF in --submit."),
         )
@@ -319,11 +323,11 @@ def job_size(trial: Trial) -> None:
     """By the comparison that each document goes through."""
     for name, status in trial.statuses.items():
         if not status.size_bytes:
-            raise Missing
+            raise MissingFeature
         sent = trial.pages[name].sent
         found = difference(SentDocument("", sent.size_bytes, sent.sent_bytes), status)
         if found:
-            raise NotHeld(
+            raise Contradiction(
                 tr("{difference} (compressed: {sent})", difference=found, sent=sent.sent_bytes)
             )
 
@@ -332,9 +336,9 @@ def job_name(trial: Trial) -> None:
     """By the comparison that each document goes through."""
     for name, status in trial.statuses.items():
         if not status.name:
-            raise Missing
+            raise MissingFeature
         if found := difference(SentDocument(trial.pages[name].sent.title), status):
-            raise NotHeld(found)
+            raise Contradiction(found)
 
 
 def job_props(trial: Trial) -> None:
@@ -346,10 +350,10 @@ def job_props(trial: Trial) -> None:
             if status.properties.get(prop) != value
         ]
         if lost:
-            raise NotHeld(tr("the job lacks {props}", props=", ".join(lost)))
+            raise Contradiction(tr("the job lacks {props}", props=", ".join(lost)))
 
 
 def job_times(trial: Trial) -> None:
     """Text of any form, as it is only shown."""
     if not all(status.submitted for status in trial.statuses.values()):
-        raise Missing
+        raise MissingFeature

@@ -12,12 +12,12 @@ from cirrus_bridge.base.model import Target
 from cirrus_bridge.base.translation import changed, joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, good, note
-from cirrus_bridge.cirrusctl.doctor.network import way_to
+from cirrus_bridge.cirrusctl.doctor.network import route_to
 from cirrus_bridge.cirrusctl.doctor.wire.assumption import (
     Assumption,
-    Missing,
-    NotHeld,
-    Untried,
+    Contradiction,
+    MissingFeature,
+    SkippedAttempt,
 )
 from cirrus_bridge.cirrusctl.doctor.wire.assumptions import ASSUMPTIONS
 from cirrus_bridge.cirrusctl.doctor.wire.attempts import why
@@ -63,20 +63,20 @@ def examine_server(
 
 def examine_trial(trial: Trial) -> Iterator[Finding]:
     """What came of each attempt. Assumptions that were not tried are grouped by their reason."""
-    about = trial.way.name
-    untried: dict[str, Untried] = {}
+    about = trial.route.name
+    untried: dict[str, SkippedAttempt] = {}
     failed: set[str] = set()
     for each in ASSUMPTIONS:
         try:
             _check_needs(each, failed, untried)
             each.attempt(trial)
-        except Untried as reason:
+        except SkippedAttempt as reason:
             untried[each.name] = reason
-        except Missing:
+        except MissingFeature:
             failed.add(each.name)
             text = joined(" ", (each.expected, tr("The server does not offer this.")))
             yield note(each.name, about, text, each.without)
-        except (NotHeld, CirrusError) as trouble:
+        except (Contradiction, CirrusError) as trouble:
             failed.add(each.name)
             yield _not_held(each, about, trouble)
         else:
@@ -84,10 +84,10 @@ def examine_trial(trial: Trial) -> Iterator[Finding]:
     yield from _untried(about, untried)
 
 
-def _check_needs(each: Assumption, failed: set[str], untried: dict[str, Untried]) -> None:
+def _check_needs(each: Assumption, failed: set[str], untried: dict[str, SkippedAttempt]) -> None:
     for name in each.needs:
         if name in failed:
-            raise Untried(
+            raise SkippedAttempt(
                 tr("“{name}” does not hold", name=_NAMES[name]),
                 tr("See “{name}” above.", name=_NAMES[name]),
             )
@@ -95,9 +95,9 @@ def _check_needs(each: Assumption, failed: set[str], untried: dict[str, Untried]
             raise untried[name]
 
 
-def _not_held(each: Assumption, about: str, trouble: NotHeld | CirrusError) -> Finding:
+def _not_held(each: Assumption, about: str, trouble: Contradiction | CirrusError) -> Finding:
     code, fix = "", each.fix
-    if isinstance(trouble, NotHeld):
+    if isinstance(trouble, Contradiction):
         reason = trouble.why
         fix = trouble.fix or fix
     else:
@@ -107,7 +107,7 @@ def _not_held(each: Assumption, about: str, trouble: NotHeld | CirrusError) -> F
     return Finding(each.name, about, each.severity, text, fix, code)
 
 
-def _untried(about: str, untried: dict[str, Untried]) -> Iterator[Finding]:
+def _untried(about: str, untried: dict[str, SkippedAttempt]) -> Iterator[Finding]:
     for reason in dict.fromkeys((each.why, each.fix) for each in untried.values()):
         names = [_NAMES[n] for n, each in untried.items() if (each.why, each.fix) == reason]
         listed = joined(", ", names)
@@ -154,7 +154,7 @@ def _trial(
     return Trial(
         CloudApi(server, company, https=https, timeouts=TIMEOUTS),
         CloudApi(stranger, company, https=https, timeouts=TIMEOUTS),
-        way_to(server, https=https, timeout_s=TIMEOUTS.connect_timeout_s),
+        route_to(server, https=https, timeout_s=TIMEOUTS.connect_timeout_s),
         installation.clock.now,
         submit_to.location if submit_to else known,
         submit_to,

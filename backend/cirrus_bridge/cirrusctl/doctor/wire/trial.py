@@ -11,7 +11,7 @@ from typing import Any
 from cirrus_bridge.api.client import CloudApi
 from cirrus_bridge.base.model import JobStatus, Receipt, Segment, Target
 from cirrus_bridge.cirrusctl.doctor.finding import Finding
-from cirrus_bridge.cirrusctl.doctor.network import Way, check_way
+from cirrus_bridge.cirrusctl.doctor.network import Route, check_route
 from cirrus_bridge.delivery.verification import SentDocument
 
 
@@ -43,7 +43,7 @@ class Trial:
 
     api: CloudApi
     stranger: CloudApi
-    way: Way
+    route: Route
     now: Callable[[], datetime]
     location: str
     target: Target | None
@@ -59,9 +59,9 @@ class Trial:
     statuses: dict[str, JobStatus] = field(default_factory=dict)
 
     @functools.cached_property
-    def way_findings(self) -> list[Finding]:
+    def route_findings(self) -> list[Finding]:
         """What the doctor finds on the way to the server."""
-        return list(check_way(self.way, self.now))
+        return list(check_route(self.route, self.now))
 
     @property
     def known_target(self) -> Target | None:
