@@ -331,7 +331,7 @@ def test_drivers_by_name(queues: Queues) -> None:
         ('options = { Duplex = "Purple" }', "'options.Duplex': the driver has no 'Purple'"),
         ('options = { Dupplex = "DuplexNoTumble" }', "no such option (it has: PageSize"),
         ('options = { sides = "two-sided-long-edge" }', "write Duplex"),
-        ("options = { finishings = 4 }", "no notice of finishings"),
+        ("options = { finishings = 4 }", "ignored the change to finishings"),
     ],
 )
 def test_unknown_options(queues: Queues, lines: str, complaint: str) -> None:

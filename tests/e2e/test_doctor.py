@@ -480,7 +480,7 @@ def test_journal_that_grew(own_site: PrintSite) -> None:
         eventually(own_site.poller)
     os.truncate(own_site.state / "journal.db", 1100 << 20)
     bad = trouble(own_site, "journal", "warning")
-    assert "It has 1100 MiB" in bad["text"] and "smaller keep_days" in bad["fix"]
+    assert "The journal has 1100 MiB" in bad["text"] and "smaller keep_days" in bad["fix"]
 
 
 def test_journal_of_another_user(own_site: PrintSite) -> None:

@@ -156,7 +156,7 @@ def test_from_nothing_to_paper(polled: PrintSite) -> None:
     terminal.sees("Devices at Paris: 2")
     terminal.sees("Paris:Second  Second at Paris office")
     terminal.answer("Queues for which devices", "1, 7")
-    terminal.sees("no active device 7. There are: Paris:Laser1, Paris:Second")
+    terminal.sees("no active device 7. Name one of Paris:Laser1, Paris:Second")
     terminal.answer("Queues for which devices", "1")
     terminal.answer("[Laser1]", "bad name")
     terminal.sees("(CB-7")

@@ -1,6 +1,6 @@
-"""What is installed on this machine, as the environment names it: folders, CUPS, servers.
+"""The installation on this machine: folders, CUPS, servers.
 
-Each part is read when it is asked for, so that a command fails only by what it needs.
+Each part is read on first use, so that a command fails only for what it needs.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.queues import CupsQueues
 from cirrus_bridge.drivers.device_cache import DeviceCache
 
-# somebody waits in front of a terminal
+# short, because a person waits at the terminal
 TIMEOUTS = UploadSettings(connect_timeout_s=5.0, read_timeout_s=15.0)
 
 
 @dataclass(frozen=True)
 class Installation:
-    """Folders and CUPS of this machine. `cups_address` is as in CUPS_SERVER."""
+    """Folders and CUPS of this machine; `cups_address` has the form of CUPS_SERVER."""
 
     config: Path
     state: Path
@@ -36,7 +36,7 @@ class Installation:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Installation:
-        """The one that these variables name, or the usual one."""
+        """The installation that environment variables name, with the usual folders as defaults."""
         return cls(
             Path(environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER),
             Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER),
@@ -49,7 +49,7 @@ class Installation:
         """bridge.toml and servers.d.
 
         Raises:
-            BadConfiguration, ExposedKey: they can not be read, or make no sense.
+            BadConfiguration, ExposedKey: a file cannot be read, or is invalid.
         """
         return load(self.config)
 
@@ -60,9 +60,9 @@ class Installation:
 
     @functools.cached_property
     def devices_seen(self) -> DeviceCache:
-        """The devices as discovery has last seen them."""
+        """The devices that discovery saw last."""
         return DeviceCache(self.cache)
 
     def api(self, server: Server) -> CloudApi:
-        """The API of a server of the configuration."""
+        """The API client for a server of the configuration."""
         return api_for(self.configuration, server, TIMEOUTS)

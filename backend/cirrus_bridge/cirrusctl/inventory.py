@@ -1,7 +1,7 @@
-"""What servers say of locations and their devices: asked all at once, each answer with its origin.
+"""Locations and their devices, as their servers report them. All servers are asked at once.
 
-A server that is away, or in whose place something else answers, costs nothing but its own answers:
-what discovery has last seen there is given instead, and marked so.
+If a server is away, or something else answers at its address, its locations are given as discovery
+saw them last, together with the error.
 """
 
 from __future__ import annotations
@@ -25,8 +25,12 @@ AskLocation = Callable[[Server, str], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class LocationAnswer:
-    """What is known of a location. With an `error`, its server did not say, and `content` is as it
-    was last seen, or empty."""
+    """A location, as its server reports it.
+
+    Attributes:
+        content: the location's JSON object; with an `error`, as last seen, or empty.
+        error: why the server did not report the location.
+    """
 
     place: Place
     content: Mapping[str, Any]
@@ -34,12 +38,14 @@ class LocationAnswer:
 
     @functools.cached_property
     def drivers(self) -> dict[str, Driver]:
-        """The active devices, by their ids."""
+        """The active devices, by id."""
         return {driver.key: driver for driver in devices(self.place, self.content)}
 
     def is_gone(self, device: str) -> bool:
-        """The server says that there are devices, and not this one; an inactive one is there, and
-        an answer without any device may be a mistake."""
+        """Whether the server lists devices without this one.
+
+        An inactive device is listed. A list without any device may be a mistake.
+        """
         listed = self.content.get("Devices")
         return (
             self.error is None
@@ -52,7 +58,7 @@ class LocationAnswer:
 def ask(
     places: Iterable[tuple[Place, Server]], ask_location: AskLocation, seen: DeviceCache
 ) -> dict[Place, LocationAnswer]:
-    """Ask for all these locations, each at its server."""
+    """Ask the servers for these locations, all at once. No error is raised."""
 
     def answer(place: Place, server: Server) -> LocationAnswer:
         try:

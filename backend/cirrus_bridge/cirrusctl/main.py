@@ -1,4 +1,4 @@
-"""The program `cirrusctl`: its commands, and how it ends. Wiring only."""
+"""The program `cirrusctl`: wires its commands and ends with an exit status."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ app = typer.Typer(
     help="Set up, watch and explain printing by Cirrus Bridge.",
     epilog=help_text(),
     no_args_is_help=True,
-    pretty_exceptions_enable=False,  # it would show the values of variables, and so perhaps a key
+    pretty_exceptions_enable=False,  # they would show variables, and perhaps a key
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -62,13 +62,13 @@ def run() -> NoReturn:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
-    os._exit(status)  # threads that wait for a server need not be waited for
+    os._exit(status)  # does not wait for threads that wait for a server
 
 
 def main() -> int:
-    """Run the command of `sys.argv`; its exit status."""
+    """Run the command of `sys.argv`, and return the exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # titles are in any script, and so are our own texts, whatever the locale's charset has
+        # titles and translations may have characters that the locale's charset lacks
         sys.stdout.reconfigure(errors="backslashreplace")
     program = program_of(app)
     translate(program)
@@ -76,14 +76,14 @@ def main() -> int:
         try:
             program()
         finally:
-            sys.stdout.flush()  # here, where its failure is told
+            sys.stdout.flush()  # here, where its failure is reported
     except SystemExit as end:
         return int(end.code or ExitStatus.DONE)
     except CirrusError as error:
         complain(error, as_json="--json" in sys.argv)
         return exit_status(error)
-    except Exception as error:  # noqa: BLE001 - the last net: one line to search for
-        # of what is written to, standard output alone has no name
+    except Exception as error:  # noqa: BLE001 - the last resort: one line to search for
+        # errors of standard output have no file name
         if isinstance(error, OSError) and error.errno in LOSSES and error.filename is None:
             lost = tr("cirrusctl: Cannot write the output ({error}).", error=error.strerror)
             sys.stderr.write(translated(lost) + "\n")

@@ -1,1 +1,1 @@
-"""The commands of cirrusctl, one a module: arguments and output, the work is done elsewhere."""
+"""The commands of cirrusctl, one in each module: their arguments and output."""

@@ -1,4 +1,4 @@
-"""`cirrusctl apply`: makes CUPS's queues those of queues.toml."""
+"""`cirrusctl apply`: gives CUPS the queues of queues.toml."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cirrus_bridge.cirrusctl.queues.queues_file import FILE
 
 _SIGNS = {Action.ADD: "+", Action.CHANGE: "~", Action.REMOVE: "-", Action.KEEP: "="}
 
-# what was done, or would be
+# done, or to be done (--dry-run)
 COUNTED = {
     Action.ADD: (marked("{count} added"), marked("{count} would be added")),
     Action.CHANGE: (marked("{count} changed"), marked("{count} would be changed")),

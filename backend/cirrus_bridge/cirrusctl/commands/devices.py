@@ -1,4 +1,4 @@
-"""`cirrusctl devices`: what devices there are, and which queues lead to them."""
+"""`cirrusctl devices`: lists devices and the queues that lead to them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def command(
 def _none(
     pattern: str, answers: Iterable[LocationAnswer], known: Sequence[Mapping[str, Any]]
 ) -> str:
-    """Why there is nothing to list."""
+    """The reason for an empty list."""
     asked = list(answers)
     locations = some(answer.place.location for answer in asked)
     if not asked:
@@ -129,7 +129,7 @@ def _rows(
 
 
 def _queues_by_device(installation: Installation) -> _QueuesByDevice:
-    """Queues by server, company and target; none where CUPS does not answer."""
+    """The queues by server, company and target; none if CUPS does not answer."""
     found: _QueuesByDevice = defaultdict(list)
     try:
         queues = cloud_queues(installation)

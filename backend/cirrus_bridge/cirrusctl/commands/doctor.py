@@ -1,4 +1,4 @@
-"""`cirrusctl doctor`: what is wrong with printing, and what to do about it."""
+"""`cirrusctl doctor`: finds out why nothing prints, and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`cirrusctl explain`: what a code means, and what to do."""
+"""`cirrusctl explain`: explains error codes."""
 
 from __future__ import annotations
 

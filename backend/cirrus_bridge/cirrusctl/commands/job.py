@@ -1,4 +1,4 @@
-"""`cirrusctl job`: one print job's way, from the queue to the devices."""
+"""`cirrusctl job`: shows the history of one print job."""
 
 from __future__ import annotations
 

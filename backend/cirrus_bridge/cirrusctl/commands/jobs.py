@@ -1,4 +1,4 @@
-"""`cirrusctl jobs`: what became of print jobs, in CUPS and in the cloud."""
+"""`cirrusctl jobs`: lists print jobs in CUPS and in the cloud."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ _COLUMNS = (
 
 
 class Filter(NamedTuple):
-    """What of a job is to have one of the values that are `wanted`, if any are."""
+    """A filter for jobs with one of the `wanted` values; without such values, it passes all."""
 
     what: str
     wanted: Sequence[str]
     values: Callable[[JobView], set[str]]
 
     def lets_pass(self, view: JobView) -> bool:
-        """Whether a job is among those that are to be seen."""
+        """Whether the job is to be listed."""
         return not self.wanted or not self.values(view).isdisjoint(self.wanted)
 
 
@@ -91,7 +91,7 @@ def command(
             callback=_known_state,
             show_default=False,
         ),
-    ] = [],  # noqa: B006 - typer makes a list of its own
+    ] = [],  # noqa: B006 - typer copies the list
     ended: Annotated[
         int,
         typer.Option(min=0, metavar="N", help="How many of the last ended jobs to list, too."),
@@ -127,7 +127,7 @@ def command(
 
     if watch:
         with contextlib.suppress(KeyboardInterrupt):
-            output.watch(_again_and_again(look, as_json=as_json), _COLUMNS)
+            output.watch(_snapshots(look, as_json=as_json), _COLUMNS)
         return
     rows, document, none, note = look()
     output.rows(rows, _COLUMNS, none=none, document=document)
@@ -136,7 +136,7 @@ def command(
 
 
 def _none(known: Sequence[JobView], filters: Iterable[Filter]) -> str:
-    """Why there is nothing to list."""
+    """The reason for an empty list."""
     if not known:
         return tr("There are no print jobs for the cloud.")
     there = []
@@ -148,9 +148,11 @@ def _none(known: Sequence[JobView], filters: Iterable[Filter]) -> str:
     return tr("None of {count} jobs matches. There are: {listed}.", count=len(known), listed=listed)
 
 
-def _again_and_again(look: Callable[[], Snapshot], *, as_json: bool) -> Iterator[Snapshot]:
-    """What there is at each time; while CUPS is away, as when it starts anew, people are told so,
-    and keep what they saw last."""
+def _snapshots(look: Callable[[], Snapshot], *, as_json: bool) -> Iterator[Snapshot]:
+    """Yield a snapshot every WATCH_S seconds.
+
+    While CUPS is away, for example during a restart, people see the last snapshot with a note.
+    """
     clock = Installation.of(os.environ).clock
     seen = look()
     yield seen

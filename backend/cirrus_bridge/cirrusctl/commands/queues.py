@@ -1,4 +1,4 @@
-"""`cirrusctl queues`: the queues that lead to the cloud."""
+"""`cirrusctl queues`: lists the queues that lead to the cloud."""
 
 from __future__ import annotations
 

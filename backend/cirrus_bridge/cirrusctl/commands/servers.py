@@ -1,4 +1,4 @@
-"""`cirrusctl servers`: whether each configured server can be used."""
+"""`cirrusctl servers`: checks the configured servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`cirrusctl setup`: from nothing to a queue that prints, one question after the other."""
+"""`cirrusctl setup`: sets up a server and queues, question by question."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`cirrusctl test`: prints a page, and shows how it goes until it is delivered."""
+"""`cirrusctl test`: prints a test page and follows it."""
 
 from __future__ import annotations
 

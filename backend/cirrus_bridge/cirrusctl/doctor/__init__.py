@@ -1,4 +1,4 @@
-"""The doctor: what can be wrong with printing, each check with the next step if it is.
+"""The doctor finds out why nothing prints.
 
-A check is a function of facts that yields findings; `examination` finds the facts.
+A check is a function of facts that yields findings. `examination` collects the facts.
 """

@@ -1,7 +1,7 @@
-"""Many questions at once, each in a thread, and all of them within a time.
+"""Tasks that run at once, each in a thread, within a time limit.
 
-A question that hangs keeps neither the other answers nor, since `main` does not wait for threads,
-the program's end.
+A task that hangs delays neither the others nor the end of the program: `main` does not wait for
+threads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST_THREADS = 32
 def at_once(
     tasks: Mapping[Key, Callable[[], Value]], limit_s: float
 ) -> dict[Key, Value | BaseException]:
-    """What each task returns or raises; TimeoutError of those that took too long."""
+    """The result or exception of each task; TimeoutError after `limit_s` seconds."""
     pool = ThreadPoolExecutor(MOST_THREADS)
     asked = {key: pool.submit(task) for key, task in tasks.items()}
     done = wait(asked.values(), limit_s).done

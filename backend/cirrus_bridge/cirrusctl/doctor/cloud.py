@@ -1,4 +1,4 @@
-"""Checks of what a server says: the key, the locations, and the devices that queues lead to."""
+"""Checks of the key, the locations and the devices, as servers report them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cirrus_bridge.drivers.formats import LANGUAGES
 
 KEY, LOCATION, DEVICE = tr("key"), tr("location"), tr("device")
 DRIVER, QUEUE = tr("driver"), tr("queue")
-# the type of what a driver's filters make → the API's word for it
+# MIME type that filters produce → the name of the format in the API
 _WORDS = {line.split()[1]: word for word, made in LANGUAGES.items() for line in made.filters}
 _FILTER = re.compile(r'^\*cupsFilter(2?):\s*"([^"]*)"', re.MULTILINE)
 MOST_NAMES = 8
@@ -25,7 +25,7 @@ MOST_NAMES = 8
 
 @dataclass(frozen=True, slots=True)
 class QueueFacts:
-    """A queue of ours: its targets, its driver's text (None: it has none), and how CUPS has it."""
+    """A queue of ours in CUPS; `ppd` is None for a queue without a driver."""
 
     name: str
     server: str
@@ -37,7 +37,7 @@ class QueueFacts:
 
 
 def check_server(about: str, answers: Sequence[LocationAnswer]) -> Iterator[Finding]:
-    """The key is accepted, as far as any location was asked for."""
+    """Check that the server accepts the key. Without a location, this is unknown."""
     refused = next((a.error for a in answers if isinstance(a.error, KeyRefused)), None)
     if refused is not None:
         yield failed(
@@ -69,7 +69,7 @@ def check_server(about: str, answers: Sequence[LocationAnswer]) -> Iterator[Find
 
 
 def check_location(answer: LocationAnswer) -> Iterator[Finding]:
-    """It is there, and in use; what waits there for an administrator."""
+    """Check that a location exists, is active and has active devices."""
     place = answer.place
     about = f"{place.location} ({place.company}, {place.server})"
     if isinstance(answer.error, NotPermitted):
@@ -132,7 +132,7 @@ def check_location(answer: LocationAnswer) -> Iterator[Finding]:
 
 
 def no_queue(cups: str) -> Finding:
-    """CUPS has none of ours, so nothing can be printed yet."""
+    """Report that CUPS has no queue of ours."""
     return note(
         QUEUE,
         cups,
@@ -142,12 +142,12 @@ def no_queue(cups: str) -> Finding:
 
 
 def unusable(queue: str, trouble: CirrusError) -> Finding:
-    """A queue whose URI makes no sense, or leads to no configured server."""
+    """Report a queue with an invalid URI, or with a server that is not configured."""
     return failed(QUEUE, queue, trouble)
 
 
 def check_queue(queue: QueueFacts) -> Iterator[Finding]:
-    """It prints, and takes jobs."""
+    """Check that a queue prints and accepts jobs."""
     if queue.is_stopped:
         code = re.search(r"CB-\d{3}", queue.message)
         yield error(
@@ -177,10 +177,10 @@ def _said(what: str, queue: QueueFacts) -> str:
 
 
 def check_target(queue: QueueFacts, target: Target, answer: LocationAnswer) -> Iterator[Finding]:
-    """The device of a queue is there and active, and takes what the driver makes."""
+    """Check that a queue's device is active and accepts the driver's format."""
     about = f"{queue.name} → {target}"
     if answer.error is not None or answer.content.get("IsInactive"):
-        return  # which is told of the location
+        return  # reported for the location
     there = _devices(answer)
     device = there.get(target.device)
     active = [name for name, each in there.items() if not each.get("IsInactive")]
@@ -224,11 +224,12 @@ def check_target(queue: QueueFacts, target: Target, answer: LocationAnswer) -> I
 def check_driver(
     queue: str, about: str, ppd: str | None, taken: Iterable[str], driver: str
 ) -> Iterator[Finding]:
-    """What a queue's driver makes is something that the device takes.
+    """Check that the device accepts the format that a queue's driver produces.
 
     Args:
-        taken: the API's words, none if nothing is known.
-        driver: the name of the device's own driver, empty if it has none.
+        ppd: the driver's text; None for a queue without a driver.
+        taken: the device's formats in the API; empty if unknown.
+        driver: the name of the device's own driver; empty if there is none.
     """
     takes = set(taken)
     if ppd is None:
@@ -276,11 +277,11 @@ def _give(queue: str, driver: str) -> str:
 
 
 def _made(ppd: str) -> set[str] | None:
-    """The API's words for what a driver's filters make; None if something of it has none."""
+    """The formats that a driver's filters produce; None if the API has no name for one."""
     found = set()
     for kind, line in _FILTER.findall(ppd):
         words = line.split()
-        at = 1 if kind else 0  # cupsFilter has only what the filter reads
+        at = 1 if kind else 0  # cupsFilter names only the input
         if len(words) <= at:
             return None
         made = words[at]

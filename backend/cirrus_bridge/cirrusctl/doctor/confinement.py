@@ -1,4 +1,4 @@
-"""Checks for what AppArmor or SELinux has denied to the backend, by the kernel's log."""
+"""Checks of the kernel's log for accesses that AppArmor or SELinux denied to the backend."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _FIELD = re.compile(r'(\w+)=(?:"([^"]*)"|(\S+))')
 
 
 class KernelLog(NamedTuple):
-    """Lines of the kernel's log; with `unread`, why there are none."""
+    """Lines of the kernel's log; `unread` is the reason if the log cannot be read."""
 
     lines: Sequence[str]
     unread: str = ""
 
 
 def read_log(audit_log: Path = AUDIT_LOG) -> KernelLog:
-    """The kernel's audit log, or what the system's journal has of it."""
+    """Read the audit log or, without it, the system journal's kernel messages."""
     try:
         with audit_log.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
@@ -51,7 +51,7 @@ def read_log(audit_log: Path = AUDIT_LOG) -> KernelLog:
 
 
 def check_denials(log: KernelLog, now_s: float, *, is_root: bool) -> Iterator[Finding]:
-    """Nothing was denied to a program of ours, or of CUPS because of us, for a day."""
+    """Check that nothing was denied to our programs in the last 24 hours."""
     if log.unread:
         fix = tr("Run: dmesg | grep -i denied (for a container, on its host)")
         yield note(
@@ -71,7 +71,7 @@ def check_denials(log: KernelLog, now_s: float, *, is_root: bool) -> Iterator[Fi
 
 
 def _denial(line: str, now_s: float) -> str:
-    """What a line says was denied; empty if it is none of ours, or old."""
+    """The denial that a line reports; empty if the line is old or not about us."""
     low = line.lower()
     is_denial = 'apparmor="denied"' in low or "avc:  denied" in low
     at = _AT.search(line)

@@ -1,4 +1,4 @@
-"""Checks of cupsd: which it is, and whether its settings leave jobs what they need."""
+"""Checks of cupsd and of its settings for jobs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from cirrus_bridge.cups.snap import ALONE, snap_notice
 
 CUPSD, PRESERVING, LIMITS = "cupsd", tr("preserving jobs"), tr("job limits")
 JOB_TIME = tr("job time")
-MAX_JOBS = 500  # cupsd.conf(5), as the next
+MAX_JOBS = 500  # cupsd.conf(5), as for PRESERVE_FILES_S
 PRESERVE_FILES_S = 86_400.0
 HOUR_S = 3600.0
 MAX_JOB_TIME_S = 10_800.0  # cupsd.conf(5)
-SHORT_S = 120.0  # as long as a backend waits in its queue for a server
+SHORT_S = 120.0  # a backend waits for a server this long
 
 
 def check_daemon(
     address: str, daemon: Cupsd, refusal: CirrusError | None, *, is_root: bool
 ) -> Iterator[Finding]:
-    """cupsd answers, and from which folder it works."""
+    """Check that cupsd answers, and report its ServerRoot."""
     if refusal is not None:
         yield failed(
             CUPSD,
@@ -71,14 +71,14 @@ def check_daemon(
 
 
 def check_snap(root: Path) -> Iterator[Finding]:
-    """CUPS as a snap, below the file system's `root`, runs no backend of ours."""
+    """Report CUPS as a snap, which cannot run our backend; `root` is the file system's root."""
     if notice := snap_notice(root):
         kind = error if notice == ALONE else note
         yield kind(CUPSD, "snap", notice.message, notice.hint)
 
 
 def check_preserving(daemon: Cupsd) -> Iterator[Finding]:
-    """Jobs that have to be printed again need their data."""
+    """Check that CUPS keeps the data of jobs, which a reprint needs."""
     about = str(daemon.server_root)
     keeps_history = daemon.is_on("PreserveJobHistory", default=True)
     files_s = daemon.seconds("PreserveJobFiles", yes_s=FOREVER_S, default_s=PRESERVE_FILES_S)
@@ -104,7 +104,7 @@ def check_preserving(daemon: Cupsd) -> Iterator[Finding]:
 
 
 def check_limits(daemon: Cupsd, most_held: Iterable[int]) -> Iterator[Finding]:
-    """Held jobs fit into what cupsd takes, and are not canceled by it.
+    """Check that cupsd accepts enough jobs, and does not cancel held jobs.
 
     Args:
         most_held: `maxheld` of each queue.

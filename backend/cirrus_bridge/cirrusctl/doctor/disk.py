@@ -1,4 +1,4 @@
-"""Checks of the room on the disks that jobs need."""
+"""Checks of the free space on the disks that jobs need."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ FEW_FILES = 100
 
 
 def check_disks(folders: Mapping[str, Path]) -> Iterator[Finding]:
-    """Each of these folders, by what it is for, has room; one that is not there yet, where it
-    would be made."""
+    """Check the free space for each folder, which need not exist yet.
+
+    Args:
+        folders: purpose → folder.
+    """
     for purpose, folder in folders.items():
         yield _check(purpose, folder)
 

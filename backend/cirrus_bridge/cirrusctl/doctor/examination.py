@@ -1,8 +1,8 @@
-"""Use case: look at everything that printing needs, at once, and within a time.
+"""Use case: check everything that printing needs, within a time limit.
 
-What the checks need to know is found here, in three steps: the configuration and CUPS's queues;
-then all that takes time, each in a thread; then what follows from the answers. A step that fails is
-a finding and leaves out nothing but itself.
+The facts are collected in three steps: the configuration and CUPS's queues; then the slow checks,
+each in a thread; then the checks of the answers. A failed step is a finding and does not stop the
+others.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from cirrus_bridge.cups.cupsd import Cupsd, find_cupsd
 from cirrus_bridge.cups.queues import STOPPED
 
 TIMEOUTS = UploadSettings(connect_timeout_s=5.0, read_timeout_s=8.0)
-LIMIT_S = 20.0  # more than the waits for one server, one after the other
+LIMIT_S = 20.0  # more than the sum of the waits for one server
 Check = Callable[[], list[Finding]]
 
 
 @dataclass(slots=True)
 class _LocalCups:
-    """cupsd, and the queues of ours that make sense; `findings` tells of the others."""
+    """cupsd and our valid queues; `findings` has the invalid ones."""
 
     daemon: Cupsd
     refusal: CirrusError | None = None
@@ -57,7 +57,7 @@ class _LocalCups:
 
 
 def examine(installation: Installation) -> list[Finding]:
-    """All findings, in the order in which jobs go: CUPS, configuration, network, cloud, poller."""
+    """All findings, in a job's order: CUPS, configuration, network, cloud, poller."""
     is_root = os.geteuid() == 0
     read = read_configuration(installation.config, is_root=is_root)
     local = _look_at_cups(installation, read)
@@ -118,7 +118,7 @@ def _look_at_cups(installation: Installation, read: CheckedConfiguration) -> _Lo
     for queue in queues:
         try:
             uri = configuration.queue(queue.device_uri)
-            if configuration.servers:  # which is told once, else
+            if configuration.servers:  # without any, that is reported once
                 configuration.server_for(uri)
             ppd = installation.cups.ppd(queue.name)
         except CirrusError as trouble:
@@ -172,7 +172,7 @@ def _of_cloud(
 
 
 def _places(read: CheckedConfiguration, local: _LocalCups) -> dict[Place, Server]:
-    """The locations of servers.d and of queues, and whose key is for them."""
+    """The locations of servers.d and of queues, with the server whose key is used."""
     found: dict[Place, Server] = {}
     for server in read.configuration.servers:
         if server.company is not None:
@@ -187,7 +187,7 @@ def _places(read: CheckedConfiguration, local: _LocalCups) -> dict[Place, Server
 
 
 def _is_plain(read: CheckedConfiguration, local: _LocalCups, server: Server) -> bool:
-    """Whether this server is talked to without TLS: by default, or by a queue's URI."""
+    """Whether the server is used without TLS, by default or by a queue's URI."""
     asked = [uri.settings.encryption for _, uri in local.queues if uri.server == server.name]
     return server.may_be_plain and "never" in (asked or [read.configuration.encryption_of(server)])
 

@@ -1,4 +1,4 @@
-"""What a check has found: how bad it is, what is so, and what to do. Pure."""
+"""Findings of checks. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cirrus_bridge.base.translation import changed, tr, verbatim
 
 
 class Severity(enum.IntEnum):
-    """How bad it is. ERROR: something does not work; WARNING: it will not, or not always."""
+    """The severity of a finding. ERROR: broken now; WARNING: may break."""
 
     OK = 0
     NOTE = 1
@@ -20,8 +20,14 @@ class Severity(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`check` is the kind of check, `about` what was looked at; `fix` is the next step, which all
-    but good news have; `code` is one of `errors`, if jobs end with it."""
+    """The result of a check.
+
+    Attributes:
+        check: the kind of check.
+        about: the object that was checked.
+        fix: the next step; empty only for OK.
+        code: the code of the error with which jobs end; empty if there is none.
+    """
 
     check: str
     about: str
@@ -32,28 +38,27 @@ class Finding:
 
 
 def good(check: str, about: str, text: str) -> Finding:
-    """It is as it should be."""
+    """A finding without a fault."""
     return Finding(check, about, Severity.OK, text)
 
 
 def note(check: str, about: str, text: str, fix: str) -> Finding:
-    """It may be as it should be; who wonders is told."""
+    """A finding that may be intended."""
     return Finding(check, about, Severity.NOTE, text, fix)
 
 
 def warning(check: str, about: str, text: str, fix: str, code: str = "") -> Finding:
-    """It works, and not well, or not for long."""
+    """A finding about something that works, but not well or not for long."""
     return Finding(check, about, Severity.WARNING, text, fix, code)
 
 
 def error(check: str, about: str, text: str, fix: str, code: str = "") -> Finding:
-    """It does not work."""
+    """A finding about something that does not work."""
     return Finding(check, about, Severity.ERROR, text, fix, code)
 
 
 def failed(check: str, about: str, trouble: CirrusError, fix: str = "") -> Finding:
-    """It does not work, as the program itself says; without a `fix` of its own, with the hint of
-    the error or the advice of its class."""
+    """A finding about an error. Without `fix`, it has the error's hint or its class's advice."""
     do = fix or trouble.hint or (verbatim(trouble.advice) if trouble.advice else "")
     do = do or tr("see: cirrusctl explain {code}", code=trouble.code)
     return error(check, about, trouble.message, changed(do, _sentence), trouble.code)

@@ -1,4 +1,4 @@
-"""Checks of the journal, and of the poller that follows what is in it."""
+"""Checks of the journal and of the poller."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from cirrus_bridge.journal.health import MOST_WAITING, Health, look, strangers_f
 JOURNAL, POLLER, WAITING = tr("journal"), tr("poller"), tr("waiting")
 LARGE_BYTES = 1 << 30
 LATE_S = 30.0  # a poller gives a sign of life every ten seconds
-TOLD_S = 7 * 86_400.0  # old jobs are printed or canceled by then
-WAITS_S = 60.0  # as with the message on the jobs
+TOLD_S = 7 * 86_400.0  # older jobs are printed or canceled by then
+WAITS_S = 60.0  # the jobs have a message after the same time
 WAITS_LONG_S = 3600.0
 START = tr("Start the poller: systemctl enable --now cirrus-statusd, or, as root: cirrus-statusd")
 
 
 def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
-    """Everything about the journal in `folder`, and its poller."""
+    """Check the journal in `folder`, and its poller."""
     strange = [*check_owner(folder)]
     yield from strange
     yield from check_writable(folder)
@@ -39,7 +39,7 @@ def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
     try:
         health = look(folder)
     except JournalError as trouble:
-        if not strange:  # which is why
+        if not strange:  # reported by check_owner
             yield _unusable(folder, trouble.text, trouble.code)
         return
     yield from check_health(folder, health)
@@ -50,7 +50,7 @@ def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
 
 
 def check_owner(folder: Path) -> Iterator[Finding]:
-    """All is done as the owner of the folder, who has to be able to read and write its files."""
+    """Check that the folder's owner, as whom all programs work, owns its files."""
     if not folder.is_dir():
         return
     try:
@@ -75,7 +75,7 @@ def check_owner(folder: Path) -> Iterator[Finding]:
 
 
 def check_writable(folder: Path) -> Iterator[Finding]:
-    """Its owner can write into the folder, and no other user can."""
+    """Check that only the owner can write into the folder."""
     if not folder.is_dir():
         return
     if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -96,7 +96,7 @@ def check_writable(folder: Path) -> Iterator[Finding]:
 
 
 def check_health(folder: Path, health: Health) -> Iterator[Finding]:
-    """It is whole, of a version that is known here, and of a bearable size."""
+    """Check that the journal is intact, of a known version and not too large."""
     about = str(folder)
     if health.damage:
         text = tr("The journal is damaged: {damage}", damage="; ".join(health.damage))
@@ -125,7 +125,7 @@ def check_health(folder: Path, health: Health) -> Iterator[Finding]:
 
 
 def check_trust(folder: Path, health: Health, now_s: float) -> Iterator[Finding]:
-    """It has not taken the place of another lately."""
+    """Report a journal that recently replaced another one."""
     if now_s - health.trusted_since_s < TOLD_S:
         yield note(
             JOURNAL,
@@ -140,7 +140,7 @@ def check_trust(folder: Path, health: Health, now_s: float) -> Iterator[Finding]
 
 
 def check_poller(health: Health, now_s: float) -> Iterator[Finding]:
-    """One runs, and gives signs of life."""
+    """Check that a poller runs and gives signs of life."""
     waits = trn(
         "{count} document waits for the poller.",
         "{count} documents wait for the poller.",
@@ -150,7 +150,7 @@ def check_poller(health: Health, now_s: float) -> Iterator[Finding]:
     sign = health.sign
     if not health.poller_runs:
         when = (
-            [tr("The last sign of life of a poller was at {time}.", time=_clock(sign.at_s))]
+            [tr("The poller's last sign of life was at {time}.", time=_clock(sign.at_s))]
             if sign
             else []
         )
@@ -190,7 +190,7 @@ def check_poller(health: Health, now_s: float) -> Iterator[Finding]:
 
 
 def check_waiting(health: Health, now_s: float) -> Iterator[Finding]:
-    """No location leaves its jobs where they are."""
+    """Report locations that do not fetch their jobs."""
     if len(health.waiting) > MOST_WAITING:
         yield warning(
             WAITING,

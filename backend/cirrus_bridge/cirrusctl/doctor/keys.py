@@ -1,4 +1,4 @@
-"""Checks of the configuration: files that make sense, keys that are private."""
+"""Checks of the configuration: valid files and private keys."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ CONFIGURATION, KEYS = tr("configuration"), tr("key files")
 
 @dataclass(slots=True)
 class CheckedConfiguration:
-    """What could be read of the configuration, and the findings about the rest."""
+    """The readable part of the configuration, and the findings about the rest."""
 
     configuration: Configuration
     findings: list[Finding] = field(default_factory=list)
 
 
 def read_configuration(folder: Path, *, is_root: bool) -> CheckedConfiguration:
-    """The configuration in `folder`; where a file makes no sense, the others all the same."""
+    """Read the configuration in `folder`, without its invalid files."""
     try:
         configuration = load(folder)
     except CirrusError as trouble:
@@ -56,7 +56,7 @@ def read_configuration(folder: Path, *, is_root: bool) -> CheckedConfiguration:
 
 
 def _piecemeal(folder: Path, trouble: CirrusError, *, is_root: bool) -> CheckedConfiguration:
-    """The servers of the files that can be read, when the whole makes no sense."""
+    """Read the valid files of an invalid configuration."""
     if not is_root and not _may_read(folder / "servers.d"):
         finding = error(
             KEYS,
@@ -124,7 +124,7 @@ def _bad(path: Path, trouble: CirrusError) -> Finding:
 
 
 def _folders(folder: Path) -> Iterator[Finding]:
-    """Who may write a folder puts files of his own there."""
+    """Report folders in which other users may put files."""
     for path in (folder, folder / "servers.d"):
         try:
             status = path.stat()

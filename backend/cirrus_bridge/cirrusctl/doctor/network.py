@@ -1,6 +1,6 @@
-"""Checks of the way to a server, in its order: name, port or proxy, TLS, clock.
+"""Checks of the connection to a server, in order: name, port or proxy, TLS, clock.
 
-Where one step fails, those that need it are left out: the first is the one to mend.
+After a failed step, the steps that need it are left out.
 """
 
 from __future__ import annotations
@@ -32,14 +32,17 @@ _SPANS = (
     (3600, marked("{count} hours")),
     (60, marked("{count} minutes")),
 )
-MOST_SKEW = timedelta(
-    minutes=2
-)  # less is of no harm to certificates, and to times that people read
+MOST_SKEW = timedelta(minutes=2)  # smaller differences harm neither certificates nor people
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How a server, `name`d as in servers.d, is reached; `cas` are those that are trusted."""
+    """The route to a server.
+
+    Attributes:
+        name: the server's name in servers.d.
+        cas: the trusted CAs, in the form of `trusted_cas`.
+    """
 
     name: str
     endpoint: Endpoint
@@ -49,14 +52,14 @@ class Route:
 
 
 def route_to(server: Server, *, https: bool, timeout_s: float) -> Route:
-    """The way to a server of the configuration."""
+    """The route to a server of the configuration."""
     host, port = parse_server(server.name)
     endpoint = Endpoint(host.strip("[]"), port or (443 if https else 80), server.proxy)
     return Route(server.name, endpoint, https, trusted_cas(server), timeout_s)
 
 
 def check_route(route: Route, now: Callable[[], datetime]) -> Iterator[Finding]:
-    """All steps, up to the first that fails."""
+    """Check all steps up to the first that fails."""
     host, port = route.endpoint.first
     first = DNS if route.endpoint.proxy is None else PROXY
     try:
@@ -92,7 +95,7 @@ def check_route(route: Route, now: Callable[[], datetime]) -> Iterator[Finding]:
 def check_handshake(
     about: str, made: Handshake, now: datetime, skew: timedelta | None
 ) -> Iterator[Finding]:
-    """The certificate is trusted, and will be for a while."""
+    """Check that the certificate is trusted, and will not expire soon."""
     if made.distrust is not None:
         fix: str = ADVICE[made.distrust]
         is_dated = made.distrust in PASSING
@@ -133,7 +136,7 @@ def check_handshake(
 
 
 def check_skew(about: str, skew: timedelta | None) -> Iterator[Finding]:
-    """This machine's clock is the server's."""
+    """Check that this machine's clock agrees with the server's."""
     if skew is None:
         return
     seconds = abs(skew).total_seconds()
@@ -158,9 +161,9 @@ def check_skew(about: str, skew: timedelta | None) -> Iterator[Finding]:
 
 
 def _skew(route: Route, now: Callable[[], datetime]) -> timedelta | None:
-    """By how much this machine's clock is ahead; None if nobody says."""
+    """The time by which this machine's clock is ahead; None if unknown."""
     if route.endpoint.proxy is not None and not route.https:
-        return None  # only `api` asks a proxy for a plain page
+        return None  # this check does not send plain HTTP through proxies
     try:
         theirs = server_time(route.endpoint, https=route.https, timeout_s=route.timeout_s)
     except Unreachable:

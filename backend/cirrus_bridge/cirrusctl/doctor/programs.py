@@ -1,4 +1,4 @@
-"""Checks of the programs that CUPS runs: they are there, and run as who they have to."""
+"""Checks of the programs that CUPS runs: they exist and run as the right user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BACKEND, DRIVER = tr("backend"), tr("driver program")
 
 
 def check_backend(path: Path) -> Iterator[Finding]:
-    """The backend's file: CUPS runs it as root only if nobody else may run or write it."""
+    """Check the backend's file. CUPS runs it as root only if only root may run and write it."""
     about = str(path)
     try:
         status = path.stat()
@@ -89,7 +89,7 @@ def check_backend(path: Path) -> Iterator[Finding]:
 
 
 def check_driver(path: Path) -> Iterator[Finding]:
-    """The driver program, without which dialogs have the generic drivers only."""
+    """Check the driver program. Without it, dialogs offer only generic drivers."""
     about = str(path)
     if os.access(path, os.X_OK) and not _missing_interpreter(path):
         yield good(DRIVER, about, tr("The driver program is installed."))
@@ -109,7 +109,7 @@ def check_driver(path: Path) -> Iterator[Finding]:
 
 
 def _missing_interpreter(path: Path) -> str:
-    """The program that is to run a script, if it is not there."""
+    """The missing interpreter of a script; empty if nothing is missing."""
     try:
         with path.open("rb") as file:
             first = file.readline(512)

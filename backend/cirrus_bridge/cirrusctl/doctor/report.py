@@ -1,5 +1,4 @@
-"""Findings as rows of a table for people: what was looked at, and below it what is so and what to
-do. Pure."""
+"""Findings as rows of a table for people. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ COLUMNS = (
 
 
 def rows(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """A row for each."""
+    """A row for each finding."""
     return [
         {
             "result": _RESULTS[each.severity],
@@ -41,7 +40,7 @@ def rows(findings: Sequence[Finding]) -> list[dict[str, Any]]:
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """How many are how bad, in one sentence."""
+    """A sentence with the number of findings by severity."""
     counts = {severity: sum(f.severity is severity for f in findings) for severity in Severity}
     return tr(
         "{errors}, {warnings}; {good} of {count} checks passed.",

@@ -1,4 +1,4 @@
-"""Checks of what works together here, and in which versions."""
+"""Checks of the versions of CUPS and of our programs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OLDEST_CUPS, FIRST_WITHOUT_BACKENDS = (2, 2), (3, 0)
 
 
 def check_versions(cups: str) -> Iterator[Finding]:
-    """CUPS is one that has backends. `cups` is its version, empty if it does not say."""
+    """Check that CUPS supports backends. `cups` is its version; empty if unknown."""
     number = tuple(int(part) for part in cups.split(".")[:2] if part.isdigit())
     ours = f"cirrus-bridge {__version__}, Python {platform.python_version()}, {ssl.OPENSSL_VERSION}"
     if number and number >= FIRST_WITHOUT_BACKENDS:

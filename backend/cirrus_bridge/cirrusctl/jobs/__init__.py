@@ -1,1 +1,1 @@
-"""Print jobs as CUPS and the journal know them."""
+"""Print jobs, joined from CUPS and the journal."""

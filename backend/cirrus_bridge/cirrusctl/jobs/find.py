@@ -1,4 +1,4 @@
-"""Use case: the print jobs of this machine that went, or are to go, to the cloud."""
+"""Use case: find this machine's print jobs for the cloud."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from cirrus_bridge.journal.history import PastDocument, documents_of_job, recent
 
 
 class JobList(NamedTuple):
-    """Jobs, the newest first. Unless `is_all`, the journal has more than are looked through."""
+    """Jobs, newest first; `is_all` is False if only a part of the journal was read."""
 
     views: list[JobView]
     is_all: bool
 
 
 def find_jobs(installation: Installation, *, ended: int) -> JobList:
-    """The jobs that have not ended, and so many others that ended last.
+    """Find the jobs that have not ended, and the last `ended` of the others.
 
     Raises:
-        JournalError, CupsAway, CupsRefused: one of both can not be read.
+        JournalError, CupsAway, CupsRefused: the journal or CUPS cannot be read.
     """
     documents, is_all = recent_documents(installation.state, ended)
     jobs = [*installation.cups.jobs(), *installation.cups.jobs(completed=True, limit=ended)]
-    # a number that is listed need not be asked for: CUPS has one job of each number
+    # CUPS has only one job of each number, so listed numbers are not asked for
     missing = {document.key.job_id for document in documents} - {job.job_id for job in jobs}
     jobs += [job for job_id in missing if (job := _job(installation, job_id))]
     ours = {queue.name for queue in cloud_queues(installation)}
@@ -41,10 +41,10 @@ def find_jobs(installation: Installation, *, ended: int) -> JobList:
 
 
 def find_job(installation: Installation, job_id: int) -> JobView | None:
-    """A job by CUPS's number: the last that has it.
+    """Find a job by its number in CUPS; the newest, if several jobs had this number.
 
     Raises:
-        JournalError, CupsAway, CupsRefused: one of both can not be read.
+        JournalError, CupsAway, CupsRefused: the journal or CUPS cannot be read.
     """
     job = _job(installation, job_id)
     documents, _ = documents_of_job(installation.state, job_id)

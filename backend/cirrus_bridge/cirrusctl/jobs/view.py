@@ -1,6 +1,6 @@
-"""A print job as CUPS and the journal know it, joined: its way from the queue to the devices. Pure.
+"""Print jobs joined from CUPS and the journal. Pure.
 
-A job that CUPS has forgotten, or that never came to the cloud, is there with what is known of it.
+CUPS or the journal may have no record of a job.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _Happened: TypeAlias = tuple[datetime | None, Words]
 
 
 class JobEvent(NamedTuple):
-    """Something that happened to a job."""
+    """An event in the history of a job."""
 
     at: datetime
     what: str
@@ -61,8 +61,12 @@ class JobEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """One job. `cups` is None where CUPS knows it no more, `documents` is empty where the journal
-    has nothing of it; one of them is there."""
+    """One job.
+
+    Attributes:
+        cups: the job in CUPS; None if CUPS no longer has it.
+        documents: the job's documents in the journal. Without them, `cups` is set.
+    """
 
     job_id: int
     cups: CupsJob | None
@@ -70,50 +74,50 @@ class JobView:
 
     @property
     def state(self) -> str:
-        """IPP's word for what CUPS says."""
+        """The IPP keyword of the job's state in CUPS, or FORGOTTEN."""
         if self.cups is None:
             return FORGOTTEN
         return _STATES.get(self.cups.state, str(self.cups.state))
 
     @property
     def has_ended(self) -> bool:
-        """CUPS is done with it, and so is whoever follows it in the cloud."""
+        """Whether the job has ended in CUPS, and its documents are closed in the journal."""
         in_cups = self.cups is not None and self.cups.state not in FINAL
         return not in_cups and all(each.closed_at_s is not None for each in self.documents)
 
     @property
     def queue(self) -> str:
-        """Where it was printed to."""
+        """The name of the job's queue."""
         return self.cups.queue if self.cups else self.documents[-1].queue
 
     @property
     def user(self) -> str:
-        """Whose it is."""
+        """The name of the job's user."""
         said = self.cups.text("job-originating-user-name") if self.cups else ""
         return said or (self.documents[-1].user if self.documents else "")
 
     @property
     def title(self) -> str:
-        """What it is called."""
+        """The title of the job."""
         said = self.cups.text("job-name") if self.cups else ""
         return said or (self.documents[-1].title if self.documents else "")
 
     @property
     def created(self) -> datetime | None:
-        """When it came to CUPS, or, if that is forgotten, to the backend."""
+        """The time of the job's creation; without CUPS, the time of its first document."""
         at = _cups_time(self.cups, "time-at-creation")
         return at or (_time(self.documents[0].created_at_s) if self.documents else None)
 
     @property
     def _begun(self) -> datetime | None:
-        """When a backend first worked on it, as far as the journal knows."""
+        """The time of the first document in the journal."""
         return min(
             filter(None, (_time(each.created_at_s) for each in self.documents)), default=None
         )
 
     @property
     def document(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """The whole job, for JSON."""
         return {
             "job": self.job_id,
             "queue": self.queue,
@@ -130,7 +134,7 @@ class JobView:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """Table rows: one for each cloud job, or one."""
+        """The rows of a table: one for each cloud job, or one without cloud jobs."""
         names = ("job", "queue", "user", "title", "state", "created")
         about = self.document
         first = {name: about[name] for name in names}
@@ -153,9 +157,9 @@ class JobView:
 
     @property
     def moments(self) -> list[JobEvent]:
-        """What happened to it, as far as its time is known, in order."""
+        """The events with a known time, in order."""
         ended = tr("ended in CUPS: {state}", state=self.state)
-        # CUPS keeps the time of the last run alone, which may be the one that tells of the end
+        # CUPS keeps only the time of the last run, which may be the run that reports the outcome
         run, begun = _cups_time(self.cups, "time-at-processing"), self._begun
         ran = tr("CUPS started the backend")
         if run is not None and begun is not None and run > begun:
@@ -173,12 +177,12 @@ class JobView:
             for at, what in _happened(document):
                 found.append((at, joined("", (which, what)) if len(self.documents) > 1 else what))
         known = [JobEvent(at, what) for at, what in found if at is not None]
-        # CUPS tells whole seconds, and ends a job after all else of the same second
+        # CUPS has whole seconds; within a second, the end in CUPS is the last event
         return sorted(known, key=lambda each: (each.at.replace(microsecond=0), each.what == ended))
 
 
 def job_views(jobs: Iterable[CupsJob], documents: Iterable[PastDocument]) -> list[JobView]:
-    """Jobs of CUPS with their documents, the newest first; a number may have been given twice."""
+    """Join jobs and documents by number and UUID (numbers may repeat); newest first."""
     by_job: dict[tuple[int, str], list[PastDocument]] = defaultdict(list)
     for document in documents:
         by_job[document.key.job_id, document.key.job_uuid].append(document)
@@ -191,7 +195,7 @@ def job_views(jobs: Iterable[CupsJob], documents: Iterable[PastDocument]) -> lis
 
 
 def state_word(document: PastDocument, delivery: PastDelivery) -> str:
-    """How far a target's job is, for people."""
+    """The state of a delivery, for people."""
     if delivery.state is None or not delivery.cloud_job_id:
         return _word(document)
     word = _IN_CLOUD[delivery.state]

@@ -1,1 +1,1 @@
-"""What cirrusctl writes, and how it exits."""
+"""Output and exit statuses of cirrusctl."""

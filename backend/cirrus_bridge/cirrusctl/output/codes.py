@@ -1,4 +1,4 @@
-"""What each code means and what to do about it, as the classes of `errors` say."""
+"""Explanations of the error codes, taken from the classes of `errors`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ from cirrus_bridge.cups.status_lines import EXIT_CODES
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A code: `what` has happened and what to `do`, in a few words, and `more` in sentences.
-    `disposition` is what becomes of a print job; `exit_code` the backend's, which says so to
-    CUPS."""
+    """The explanation of a code.
+
+    Attributes:
+        what: what happened, in a few words.
+        do: the next step, in a few words.
+        more: further explanation, in sentences.
+        disposition: what becomes of the print job.
+        exit_code: the backend's exit code, which tells CUPS the disposition.
+    """
 
     code: str
     what: str
@@ -28,7 +34,7 @@ class Explanation:
 
 @functools.cache
 def explanations() -> Mapping[str, Explanation]:
-    """All of them, by code."""
+    """All explanations, by code."""
     found = {}
     for cls in coded():
         what, do, more = map(_said, (cls.title, cls.advice, cls.meaning))
@@ -38,7 +44,7 @@ def explanations() -> Mapping[str, Explanation]:
 
 
 def coded() -> Iterator[type[CirrusError]]:
-    """The errors that have a code."""
+    """The error classes that have a code."""
     for cls in vars(errors).values():
         if isinstance(cls, type) and issubclass(cls, CirrusError) and vars(cls).get("code"):
             yield cls

@@ -1,4 +1,4 @@
-"""The exit statuses of cirrusctl: the one place that gives them, and says what each means."""
+"""The exit statuses of cirrusctl and their meanings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cirrus_bridge.base.errors import (
 
 
 class ExitStatus(enum.IntEnum):
-    """What a command's exit status tells."""
+    """The exit status of a command."""
 
     DONE = 0
     FAILED = 1
@@ -48,13 +48,13 @@ _BY_ERROR: tuple[tuple[type[CirrusError], ExitStatus], ...] = (
 
 
 def exit_status(error: CirrusError) -> ExitStatus:
-    """The status with which a command ends that such an error has ended."""
+    """The exit status of a command that ended with `error`."""
     return next(
         (status for kind, status in _BY_ERROR if isinstance(error, kind)), ExitStatus.FAILED
     )
 
 
 def help_text() -> str:
-    """All statuses, for the program's help."""
+    """A sentence with all statuses, for the program's help."""
     listed = (f"{status.value} {meaning}" for status, meaning in MEANINGS.items())
     return f"Exit status: {'; '.join(listed)}."

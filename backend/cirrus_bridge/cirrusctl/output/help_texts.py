@@ -1,8 +1,7 @@
-"""The help of `cirrusctl` in the language of the process: its commands and options, and the words
-that typer adds to them.
+"""The help of `cirrusctl` in the language of the process, with the words that typer adds.
 
-The texts are where typer looks for them, docstrings and `help` of options; the catalogs have them
-from here. What typer says of a wrong command line is English for the most part.
+The texts are the docstrings of commands and the `help` of options. The catalogs get them from this
+module. Most of typer's complaints about a wrong command line stay English.
 """
 
 from __future__ import annotations
@@ -35,32 +34,32 @@ _TYPERS_WORDS = (
 )
 
 
-class _Place(Protocol):
+class _TextHolder(Protocol):
     @property
     def name(self) -> str | None: ...
 
 
 class Command(TyperCommand):
-    """A command of the program."""
+    """A command with translated help."""
 
     def get_usage(self, *context: Any) -> str:
-        """How it is called, in a line."""
+        """The line that begins with `Usage:`."""
         return _with_usage(super().get_usage(*context))
 
     def get_help(self, *context: Any) -> str:
-        """All that is said of it."""
+        """The whole help text."""
         return _with_usage(super().get_help(*context))
 
 
 class Group(TyperGroup):
-    """The program."""
+    """The program, with translated help."""
 
     def get_usage(self, *context: Any) -> str:
-        """How it is called, in a line."""
+        """The line that begins with `Usage:`."""
         return _with_usage(super().get_usage(*context))
 
     def get_help(self, *context: Any) -> str:
-        """All that is said of it."""
+        """The whole help text."""
         return _with_usage(super().get_help(*context))
 
 
@@ -69,35 +68,35 @@ def _with_usage(text: str) -> str:
 
 
 def program_of(app: Typer) -> Group:
-    """The program with its commands; its texts are English."""
+    """The program with its commands. Its texts are English until `translate`."""
     program = get_command(app)
     if not isinstance(program, Group):
-        raise TypeError("it has no commands")
+        raise TypeError("the app has no commands")
     return program
 
 
 def texts(program: Group) -> Iterator[str]:
-    """Our own texts of the program's help, some more than once."""
+    """Our own texts in the program's help; some texts come repeatedly."""
     for place, name in _places(program):
         if place.name not in _TYPERS_OPTIONS:
             yield getattr(place, name)
 
 
 def translate(program: Group) -> None:
-    """Have the program's help, and typer, speak the language of the process."""
+    """Translate the program's help and typer's words into the language of the process."""
     for place, name in _places(program):
         setattr(place, name, translated(verbatim(getattr(place, name))))
     domain = DOMAINS[-1]
     gettext.bindtextdomain(domain, str(FOLDER))
-    with contextlib.suppress(Exception):  # a file that is damaged
+    with contextlib.suppress(Exception):  # a damaged catalog
         gettext.dgettext(domain, _USAGE)
         gettext.textdomain(domain)
 
 
-def _places(program: Group) -> Iterator[tuple[_Place, str]]:
-    """Where texts are: in which attribute of what."""
+def _places(program: Group) -> Iterator[tuple[_TextHolder, str]]:
+    """The objects that have texts, and the names of their attributes."""
     above = Context(program, **program.context_settings)
     for command in (program, *program.commands.values()):
-        found: list[tuple[_Place, str]] = [(command, "help"), (command, "epilog")]
+        found: list[tuple[_TextHolder, str]] = [(command, "help"), (command, "epilog")]
         found += ((each, "help") for each in command.get_params(Context(command, parent=above)))
         yield from (place for place in found if getattr(*place, None))

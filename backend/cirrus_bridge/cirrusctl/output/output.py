@@ -1,8 +1,8 @@
-"""What cirrusctl writes: text for people, or JSON for programs (`--json`), both from one value.
+"""The output of cirrusctl: text for people, or JSON for programs (`--json`).
 
-A command hands over rows or facts with their names; how they look is decided here alone. Text of
-strangers (titles, the words of servers) may hold control characters: they are shown as escapes and
-never reach a terminal. Where the output is no terminal there is no colour, and nothing is cut.
+Commands hand over rows or documents, and this module decides their looks. Titles and server texts
+may contain control characters, which are written as escapes. Without a terminal, the output has no
+colours, and nothing is shortened.
 """
 
 from __future__ import annotations
@@ -29,8 +29,14 @@ AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON inst
 
 
 class Snapshot(NamedTuple):
-    """A list at one moment: rows for people, a document for JSON, what to say if there are no rows,
-    and what to say beside them."""
+    """A list at one moment.
+
+    Attributes:
+        rows: the list for people.
+        document: the list for JSON.
+        none: the text for people if there are no rows.
+        note: a line for people above the rows.
+    """
 
     rows: Sequence[Row]
     document: object
@@ -39,9 +45,9 @@ class Snapshot(NamedTuple):
 
 
 class Output:
-    """Standard output in one of its two forms; remarks go to standard error.
+    """Standard output as text or JSON. Remarks go to standard error.
 
-    JSON is one document, or, from what goes on for a while, one document a line.
+    JSON is one document; for events and watched lists, it is one document on each line.
     """
 
     def __init__(self, as_json: bool) -> None:
@@ -51,8 +57,13 @@ class Output:
     def rows(
         self, rows: Sequence[Row], columns: Sequence[Column], *, none: str, document: object = None
     ) -> None:
-        """A list. People get the columns, or, if there are no rows, the text `none`; JSON has all
-        that the rows have, or the `document` in their place."""
+        """Write a list.
+
+        Args:
+            columns: the columns that people see. JSON has all keys of the rows.
+            none: the text for people if there are no rows.
+            document: replaces the rows in JSON.
+        """
         if self.as_json:
             self._json(rows if document is None else document)
         elif not rows:
@@ -63,7 +74,7 @@ class Output:
                 self._console.print(line, soft_wrap=True)
 
     def document(self, document: object, text: str) -> None:
-        """Something with a form of its own: `text` is what people get."""
+        """Write a document for JSON, or its `text` for people."""
         if self.as_json:
             self._json(document)
         else:
@@ -71,41 +82,41 @@ class Output:
                 self.line(line)
 
     def event(self, event: Row, text: str) -> None:
-        """One of several things that happen one after the other, at once."""
+        """Write one event immediately."""
         if self.as_json:
             sys.stdout.write(_json_text(event) + "\n")
             sys.stdout.flush()
         else:
             self.line(text)
 
-    def watch(self, looks: Iterable[Snapshot], columns: Sequence[Column]) -> None:
-        """A list that changes: redrawn at its place on a terminal, else one after the other."""
+    def watch(self, snapshots: Iterable[Snapshot], columns: Sequence[Column]) -> None:
+        """Write a changing list: a terminal is redrawn, other outputs get all snapshots."""
         if self.as_json:
-            for look in looks:
-                sys.stdout.write(_json_text(look.document) + "\n")
+            for snapshot in snapshots:
+                sys.stdout.write(_json_text(snapshot.document) + "\n")
                 sys.stdout.flush()
         elif self._console.is_terminal:
             with Live(console=self._console, auto_refresh=False, screen=True) as live:
-                for rows, _, none, note in looks:
+                for rows, _, none, note in snapshots:
                     lines = (
                         table(rows, columns, self._console.width, date.today())
                         if rows
                         else [Text(shown(translated(none)))]
                     )
-                    # above, as a list may be longer than the screen
+                    # above the list, which may be longer than the screen
                     lines = [*([Text(shown(translated(note)))] if note else []), *lines]
                     live.update(Group(*lines), refresh=True)
         else:
-            for rows, _, none, note in looks:
+            for rows, _, none, note in snapshots:
                 self.rows(rows, columns, none=none)
                 self.line(note)
 
     def line(self, text: str) -> None:
-        """A line for people, whatever the form of the rest."""
+        """Write a line for people, also with --json."""
         self._console.print(Text(shown(translated(text))), soft_wrap=True)
 
     def remark(self, text: str) -> None:
-        """What people should know beside the result."""
+        """Write a line to standard error."""
         sys.stderr.write(f"{shown(translated(text))}\n")
         sys.stderr.flush()
 
@@ -114,17 +125,17 @@ class Output:
 
 
 def with_code(error: CirrusError) -> Words:
-    """An error for people."""
+    """An error's text and code, for people."""
     return joined(" ", filter(None, (error.text, error.code and f"({error.code})")))
 
 
 def problem(error: CirrusError) -> dict[str, str]:
-    """An error in JSON: `message` is all of it, `do` the part that says what to do."""
+    """An error for JSON: `message` is the whole text, `do` only the next step."""
     return {"code": error.code, "message": str(error), "do": str(error.hint)}
 
 
 def complain(error: CirrusError, *, as_json: bool) -> None:
-    """The last word of a command that could not be done."""
+    """Write the error that ended a command."""
     if as_json:
         said = problem(error) | {"detail": error.detail}
         sys.stdout.write(_json_text({"error": said}) + "\n")
@@ -142,8 +153,8 @@ def complain(error: CirrusError, *, as_json: bool) -> None:
 
 
 def _json_text(document: object, indent: int | None = None) -> str:
-    # JSON lets through what some terminals obey (U+009B), and halves of pairs, which are no UTF-8
-    is_ascii = not sys.stdout.encoding.lower().startswith("utf")  # what else it has is not known
+    # JSON allows U+009B, a control character of terminals, and lone surrogates, which are not UTF-8
+    is_ascii = not sys.stdout.encoding.lower().startswith("utf")
     return shown(json.dumps(_jsonable(document), ensure_ascii=is_ascii, indent=indent))
 
 

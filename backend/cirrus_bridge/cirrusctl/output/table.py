@@ -1,7 +1,7 @@
-"""Rows as lines of text: for a terminal of some width, or for programs that read lines. Pure.
+"""Tables as lines of text, for terminals and for programs that read lines. Pure.
 
-A terminal gets no column without any value, shortened titles, and free text on a line of its own
-below its row. Elsewhere nothing is cut, and a row is a line.
+For a terminal, empty columns are left out, titles are shortened, and free text has its own line
+below the row. Otherwise nothing is shortened, and each row is one line.
 
 rich.table is not used: it cannot leave out columns on a narrow terminal or put free text below a
 row, so it replaces only 4 lines. It takes 0.65 ms a row instead of 0.09 ms, and a location may have
@@ -25,25 +25,29 @@ from cirrus_bridge.base.translation import tr, translated
 Row: TypeAlias = Mapping[str, Any]
 GAP = "  "
 BAR_WIDTH = 10
-LEAST_WIDTH = 16  # of a shortened text
-# what stays together on a line: no full stop at the beginning of one
+LEAST_WIDTH = 16  # least width of a shortened column, in cells
+# pieces that stay together, so that no line begins with a full stop
 _PIECE = re.compile(r"[\u2e80-\uffef][\u3001\u3002]*|[^\u2e80-\uffef]+[\u3001\u3002]*")
-MOST_NAMES = 10  # of what there is, where nothing is what was asked for
+MOST_NAMES = 10  # names that an empty list's text shows
 
 
 class Shape(enum.Enum):
-    """How a column makes do with little room."""
+    """The way in which a column is drawn, and saves space."""
 
     PLAIN = enum.auto()
     PERCENTAGE = enum.auto()
     SHORTENED = enum.auto()
-    LEFT_OUT = enum.auto()  # where the terminal is narrow
+    LEFT_OUT = enum.auto()  # on a narrow terminal
     NOTE = enum.auto()  # free text, below its row
 
 
 class Column(NamedTuple):
-    """A column: the key of a row's value, its title, the style (of rich) in which a value is shown,
-    if it depends on that, and its shape."""
+    """A column of a table.
+
+    Attributes:
+        key: the key of its values in rows.
+        style: gives a value's style of rich.
+    """
 
     key: str
     title: str
@@ -54,11 +58,11 @@ class Column(NamedTuple):
 def table(
     rows: Sequence[Row], columns: Sequence[Column], width: int | None, today: date
 ) -> list[Text]:
-    """The lines.
+    """The lines of a table.
 
     Args:
-        width: of the terminal, in cells; None where it is none.
-        today: the day whose times a terminal gets without a date.
+        width: the terminal's width in cells; None without a terminal.
+        today: a terminal shows the times of this day without the date.
     """
     if width is None:
         return list(_lines(rows, columns, {}, None))
@@ -87,7 +91,7 @@ def table(
 
 
 def cell(value: Any) -> str:
-    """A value on one line, for people."""
+    """A value as one line of text for people."""
     match value:
         case None:
             text = ""
@@ -105,7 +109,7 @@ def cell(value: Any) -> str:
 
 
 def some(names: Iterable[str], most: int = MOST_NAMES) -> str:
-    """The first of these names, each once, and how many more there are."""
+    """The first names without repetitions, and the number of further names."""
     known = list(dict.fromkeys(names))
     first = ", ".join(known[:most])
     more = len(known) - most
@@ -113,14 +117,14 @@ def some(names: Iterable[str], most: int = MOST_NAMES) -> str:
 
 
 def shown(text: str) -> str:
-    """Text without anything that a terminal would obey; line breaks of our own stay."""
+    """Text with control characters as escapes. Line breaks stay."""
     return escaped(text, but="\n")
 
 
 def _lines(
     rows: Sequence[Row], columns: Sequence[Column], most: Mapping[str, int], width: int | None
 ) -> Iterator[Text]:
-    """The title line, and one for each row; `most` has the widths of what is shortened."""
+    """The title line and a line for each row; `most` has the widths of shortened columns."""
     titles = [Text(translated(column.title), style="bold") for column in columns]
     cells = [[_cell(column, row.get(column.key), width) for column in columns] for row in rows]
     for line in (titles, *cells):
@@ -151,7 +155,7 @@ def _cell(column: Column, value: Any, width: int | None) -> Text:
 
 
 def _short(value: Any, today: date) -> Any:
-    """A time for a terminal; anything else as it is."""
+    """A time in short form; other values unchanged."""
     if not isinstance(value, datetime):
         return value
     return f"{value:%H:%M:%S}" if value.date() == today else f"{value:%Y-%m-%d %H:%M}"
@@ -162,7 +166,7 @@ def _is_there(row: Row, column: Column) -> bool:
 
 
 def _least(rows: Sequence[Row], columns: Sequence[Column]) -> int:
-    """How wide the columns are, with as little as is enough for what can be shortened."""
+    """The width of a table in cells if all columns that can be shortened are."""
     widths = []
     for column in columns:
         cells = (_cell(column, row.get(column.key), 0).cell_len for row in rows)
@@ -172,7 +176,7 @@ def _least(rows: Sequence[Row], columns: Sequence[Column]) -> int:
 
 
 def wrapped(text: str, width: int, indent: str = "") -> Iterator[str]:
-    """Free text in lines that fit, broken at spaces, or between letters of scripts without any."""
+    """Wrap free text at spaces, or between letters of scripts without spaces."""
     room = max(width, 2 * LEAST_WIDTH)
     line = indent
     for word in text.split(" "):

@@ -1,7 +1,7 @@
-"""Use case: CUPS has the queues that queues.toml declares, and those of others as they were.
+"""Use case: give CUPS the queues that queues.toml declares, and leave other queues unchanged.
 
-What is done to a queue is asked for again afterwards, so that what CUPS takes no notice of is told.
-A problem with one queue keeps no other from being made.
+After each change, the queue is read again, because CUPS may ignore a change. A problem with one
+queue does not affect the others.
 """
 
 from __future__ import annotations
@@ -27,38 +27,39 @@ from cirrus_bridge.cirrusctl.queues.wanted import (
     DeclaredQueue,
     DeclaredQueues,
     QueueProblem,
+    declared_queues,
     places,
-    wanted,
 )
 from cirrus_bridge.cups.queues import CupsQueues, Queue
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """What was done, or would be: a step for each queue of ours, and what is not as declared."""
+    """The steps that were done, or would be done, and the problems with queues."""
 
     steps: Sequence[Step]
     problems: Sequence[QueueProblem]
 
     @property
     def has_changed(self) -> bool:
-        """Whether anything was changed, or would be."""
+        """Whether a queue was changed, or would be changed."""
         return any(s.action in (Action.ADD, Action.CHANGE, Action.REMOVE) for s in self.steps)
 
     @property
     def is_as_declared(self) -> bool:
-        """Whether CUPS has now, or would have, all that is declared, and no more of ours."""
+        """Whether our queues in CUPS are, or would be, exactly those declared."""
         return not self.problems and all(step.action is not Action.KEEP for step in self.steps)
 
 
 def apply(installation: Installation, *, dry_run: bool, force: bool) -> ApplyResult:
-    """Make it so, or find out what would be done.
+    """Apply queues.toml.
 
     Args:
-        force: remove queues that have jobs, or whose device may still be there, too.
+        dry_run: change nothing, and only return what would be done.
+        force: also remove queues that have jobs, or whose device may still exist.
 
     Raises:
-        CirrusError: the configuration is wrong, or CUPS can not be asked at all.
+        CirrusError: the configuration is wrong, or CUPS cannot be reached.
     """
     servers = installation.configuration.servers
     entries = read_queues(installation.config, servers)
@@ -69,7 +70,7 @@ def apply(installation: Installation, *, dry_run: bool, force: bool) -> ApplyRes
         lambda server, location: installation.api(server).location(location),
         installation.devices_seen,
     )
-    declared = wanted(entries, servers, answers, functools.cache(cups.driver))
+    declared = declared_queues(entries, servers, answers, functools.cache(cups.driver))
     problems = list(declared.problems)
     steps: list[Step] = []
     for queue in declared.queues:
@@ -89,7 +90,7 @@ def apply(installation: Installation, *, dry_run: bool, force: bool) -> ApplyRes
 
 
 def _step(cups: CupsQueues, declared: DeclaredQueue, queue: Queue | None) -> Step:
-    """What is to be done about a declared queue, by what CUPS says of it now."""
+    """The step for a declared queue, given the queue in CUPS."""
     installed = InstalledDriver(None, {})
     if queue is not None and queue.mark is not None:
         asked = {*declared.entry.options, *queue.mark.options}
@@ -98,7 +99,7 @@ def _step(cups: CupsQueues, declared: DeclaredQueue, queue: Queue | None) -> Ste
 
 
 def _leftovers(queues: Iterable[Queue], declared: DeclaredQueues) -> Iterator[Queue]:
-    """The queues of ours that no entry declares, as far as is known."""
+    """Our queues that no entry declares."""
     names = {queue.name.lower() for queue in declared.queues}
     names |= {problem.name.lower() for problem in declared.problems}
     for queue in queues:
@@ -109,7 +110,7 @@ def _leftovers(queues: Iterable[Queue], declared: DeclaredQueues) -> Iterator[Qu
 def _carry_out(
     cups: CupsQueues, steps: Sequence[Step], declared: DeclaredQueues
 ) -> tuple[list[Step], list[QueueProblem]]:
-    """Do it; what was done, and what could not be."""
+    """Do the steps, and return the completed steps and the problems."""
     done: list[Step] = []
     problems: list[QueueProblem] = []
     away: CupsAway | None = None
@@ -118,7 +119,7 @@ def _carry_out(
             if away is not None:
                 raise away
             _do(cups, step)
-        except CupsAway as error:  # the others need not wait for it as well
+        except CupsAway as error:  # the other steps need not wait for cupsd
             away = error
             problems.append(QueueProblem(step.name, error))
         except CirrusError as error:
@@ -141,7 +142,7 @@ def _do(cups: CupsQueues, step: Step) -> None:
 def _not_taken(
     cups: CupsQueues, done: Sequence[Step], declared: DeclaredQueues
 ) -> Iterator[QueueProblem]:
-    """What CUPS has said yes to, and has not done."""
+    """The changes that CUPS accepted but ignored."""
     changed = {step.name.lower() for step in done if step.action in (Action.ADD, Action.CHANGE)}
     if not changed:
         return

@@ -1,4 +1,4 @@
-"""Use case: the queues of this machine that lead to the cloud."""
+"""Use case: find this machine's queues that lead to the cloud."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from cirrus_bridge.cups.queues import Queue
 
 
 def cloud_queues(installation: Installation) -> list[Queue]:
-    """All of them, by name, whatever their URIs' rest is.
+    """The queues with our URI scheme. The rest of a URI may be invalid.
 
     Raises:
-        CupsAway, CupsRefused: CUPS can not be asked.
+        CupsAway, CupsRefused: CUPS does not answer, or refuses.
     """
     queues = installation.cups.queues()
     return [queue for queue in queues if queue.device_uri.lower().startswith(f"{SCHEME}:")]

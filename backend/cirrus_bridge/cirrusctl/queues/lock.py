@@ -1,4 +1,4 @@
-"""One `cirrusctl apply` after the other: what one has planned must not be undone by a second."""
+"""A lock for `cirrusctl apply`, so that two runs do not undo each other's changes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ LOCK = ".apply.lock"
 
 @contextlib.contextmanager
 def turn(config: Path, tell_wait: Callable[[], None]) -> Iterator[None]:
-    """Nobody else has a turn in the meantime; `tell_wait` is called if somebody has it now.
+    """Hold the lock; call `tell_wait` first if another process holds it.
 
-    The lock is on a file that nobody else can open, and so nobody else can hold it: of the files
-    and folders that are there anyway, each may have been opened to others by hand.
+    The lock has its own file, which only root can open. The other files may have been made readable
+    to other users, who could then hold a lock on them.
     """
     try:
         handle = os.open(config / LOCK, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    except OSError:  # no folder, or no right, as what follows says; or a disk that is only read
+    except OSError:  # without folder or permission, later steps fail; the disk may be read-only
         yield
         return
     try:

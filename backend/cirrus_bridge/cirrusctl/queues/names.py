@@ -1,6 +1,4 @@
-"""What queues are called: what a name can be, and templates for several, such as
-"{location}-{device}".
-"""
+"""Names of queues, and templates for them such as "{location}-{device}"."""
 
 from __future__ import annotations
 
@@ -17,25 +15,30 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 def placeholders(template: str) -> list[str]:
-    """The words in braces, known or not."""
+    """The words in braces, known or unknown."""
     return _PLACEHOLDER.findall(template)
 
 
 def without_placeholders(template: str) -> str:
-    """What of a template is for every queue the same."""
+    """The fixed part of a template."""
     return _PLACEHOLDER.sub("", template)
 
 
 def fill(template: str, words: Mapping[str, str]) -> str:
-    """A template with its placeholders filled."""
+    """Replace the placeholders of a template.
+
+    Raises:
+        KeyError: `words` lacks a placeholder.
+    """
     return _PLACEHOLDER.sub(lambda match: words[match[1]], template)
 
 
 def queue_name(template: str, words: Mapping[str, str]) -> str:
-    """A template's name for a device, with - for what no queue's name can have.
+    """Make a queue's name from a template, with - for characters that names cannot have.
 
     Raises:
-        BadConfiguration: it is too long.
+        BadConfiguration: the name is too long.
+        KeyError: `words` lacks a placeholder.
     """
     safe = {
         key: "-".join(filter(None, re.split(r"[^\w.+]+", word))) or "-"

@@ -1,7 +1,7 @@
-"""What CUPS has and what it is to have → what is to be done about each queue. Pure.
+"""A plan for `cirrusctl apply`: queues in CUPS and declared queues → a step for each queue. Pure.
 
-A queue without the mark of `apply` is never touched. One that is not declared any more is removed,
-unless it has jobs, or it comes from a glob and its server does not say that its device is gone.
+A queue without the mark of `apply` is not changed. A queue that is no longer declared is removed,
+unless it has jobs. A queue of a glob is kept until its server reports that the device is gone.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from cirrus_bridge.cirrusctl.queues.wanted import DeclaredQueue, matches
 from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.cups.queues import MARK, RAW, Mark, Queue, QueueChange
 
-# CUPS's words → the driver's. Once one queue has such a default, lp sends it with the jobs of all
-# queues, as one-sided and A4 where nobody has said otherwise.
+# CUPS's options → the driver's. If one queue has such a default, lp sends the option with the jobs
+# of all queues.
 _DRIVERS_WORDS = {
     "sides": "Duplex",
     "media": tr("PageSize or InputSlot"),
@@ -35,17 +35,17 @@ _DRIVERS_WORDS = {
 
 
 class Action(enum.Enum):
-    """What is to become of a queue."""
+    """The action for a queue."""
 
     ADD = "add"
     CHANGE = "change"
     REMOVE = "remove"
-    KEEP = "keep"  # it is to be removed or changed, and can not be for now
+    KEEP = "keep"  # cannot be removed now
     NONE = "none"
 
 
 class Difference(NamedTuple):
-    """One thing at a queue that is to be another; empty where there is none."""
+    """A setting of a queue, its value now and the declared one; no value is empty."""
 
     what: str
     now: str
@@ -54,7 +54,7 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do about one queue. `reason` says why one is removed or kept."""
+    """The step for one queue; `reason` says why the queue is removed or kept."""
 
     name: str
     action: Action
@@ -64,21 +64,21 @@ class Step:
 
 
 class InstalledDriver(NamedTuple):
-    """What CUPS says of a queue: its driver, and the defaults of options that were asked for."""
+    """A queue's PPD, and its defaults of CUPS's own options."""
 
     ppd: str | None
     defaults: Mapping[str, str]
 
 
 def step_for(wanted: DeclaredQueue, queue: Queue | None, installed: InstalledDriver) -> Step:
-    """What makes a queue as it is declared.
+    """The step that makes a queue as declared.
 
     Raises:
-        CirrusError: that can not be done; the text says why.
+        CirrusError: the queue cannot be made or changed.
     """
     _refuse(wanted, queue)
     if queue is not None and wanted.trouble is not None:
-        # what a server said when it was last seen may be older than what the queue has
+        # the last seen state of the device may be older than the queue
         ppd = None if wanted.entry.driver == GENERATED else wanted.ppd
         wanted = replace(wanted, ppd=ppd, info=None, location=None)
     entry = wanted.entry
@@ -110,7 +110,7 @@ def step_for(wanted: DeclaredQueue, queue: Queue | None, installed: InstalledDri
 
 
 def _refuse(wanted: DeclaredQueue, queue: Queue | None) -> None:
-    """What is not to be touched, or can not be made now."""
+    """Refuse a queue that must not be changed, or cannot be made now."""
     if queue is not None and queue.is_class:
         raise CupsNotPossible(
             tr("CUPS already has a class {name}.", name=queue.name),
@@ -148,11 +148,13 @@ def leave_to_its_entry(
     entries: Iterable[QueueEntry],
     answers: Mapping[Place, LocationAnswer],
 ) -> None:
-    """Refuse what would lead the jobs for another entry's device elsewhere while it is away: what
-    devices are called is their server's word, and a queue's name may come from it.
+    """Refuse to take over another entry's queue while its device may come back.
+
+    A queue's name may come from a device's name, which its server chooses. Jobs for one device must
+    not go to another.
 
     Raises:
-        CupsNotPossible: the queue is another entry's, and its device may come back.
+        CupsNotPossible: the queue belongs to another entry, and its device may come back.
     """
     for entry in entries:
         is_its = queue.mark is not None and queue.mark.entry == entry.name != wanted.entry.name
@@ -172,7 +174,7 @@ def leave_to_its_entry(
 
 
 def _stands_for(entry: QueueEntry, queue: Queue) -> bool:
-    """Whether an entry has the devices of a queue among its own."""
+    """Whether an entry's patterns match all devices of a queue."""
     try:
         uri = parse_queue_uri(queue.device_uri)
     except BadQueueUri:
@@ -193,7 +195,7 @@ def leftover_step(
     *,
     force: bool,
 ) -> Step:
-    """What to do about a queue of `apply` that no entry declares as things are known."""
+    """The step for a queue of `apply` that is not declared."""
     declared = {entry.name for entry in entries}
     is_declared = queue.mark is not None and queue.mark.entry in declared
     if is_declared and (why := _may_be_there(queue, answers)) and not force:
@@ -209,7 +211,7 @@ def leftover_step(
 
 
 def _may_be_there(queue: Queue, answers: Mapping[Place, LocationAnswer]) -> str:
-    """Why a queue that a glob made is not known to be without its device; empty if it is."""
+    """The reason why a queue's device may still exist; empty if the device is gone."""
     try:
         uri = parse_queue_uri(queue.device_uri)
     except BadQueueUri:
@@ -217,7 +219,7 @@ def _may_be_there(queue: Queue, answers: Mapping[Place, LocationAnswer]) -> str:
     for target in uri.targets:
         answer = answers.get(Place(uri.server, uri.company, target.location))
         if answer is None:
-            continue  # no entry asks for this location any more
+            continue  # no entry names this location
         if answer.error is not None:
             return tr(
                 "{server} does not report whether {target} still exists",
@@ -234,7 +236,7 @@ def _may_be_there(queue: Queue, answers: Mapping[Place, LocationAnswer]) -> str:
 
 
 def _sorted_options(entry: QueueEntry, ppd: str | None) -> tuple[dict[str, str], dict[str, str]]:
-    """The entry's options: the driver's, and CUPS's own."""
+    """Split the entry's options into the driver's and CUPS's own."""
     known = {} if ppd in (None, RAW) else choices(ppd or "")
     for name in entry.options.keys() & _DRIVERS_WORDS.keys() if known else ():
         raise entry.table.bad(
@@ -246,7 +248,7 @@ def _sorted_options(entry: QueueEntry, ppd: str | None) -> tuple[dict[str, str],
             )
         )
     for name in entry.options.keys() - known.keys() if known else ():
-        if name != name.lower():  # as no option of CUPS's own is (RFC 8011, 5.1.4)
+        if name != name.lower():  # CUPS's own options are in lower case (RFC 8011, 5.1.4)
             raise entry.table.bad(
                 tr(
                     "'options.{name}': the driver has no such option (it has: {known})",
@@ -271,7 +273,7 @@ def _sorted_options(entry: QueueEntry, ppd: str | None) -> tuple[dict[str, str],
 def _driver_wanted(
     wanted: str | None, present: str | None, options: Mapping[str, str], released: Sequence[str]
 ) -> str | None:
-    """The driver to be given to the queue; None if it has it."""
+    """The PPD to install, or RAW; None if the queue already has this driver."""
     if wanted == RAW:
         return None if present is None else RAW
     new = wanted if wanted is not None else present
@@ -284,7 +286,7 @@ def _driver_wanted(
 def _differences(
     change: QueueChange, queue: Queue | None, installed: InstalledDriver, driver: str
 ) -> Iterator[Difference]:
-    """What a change makes another than it is, or, of a new queue, than it is in its driver."""
+    """The settings that a change alters; a new queue is compared with its driver's defaults."""
     for name in ("device_uri", "info", "location", "shared", "error_policy"):
         now, value = getattr(queue, name, None), getattr(change, name)
         if value is not None and value != now:
@@ -308,7 +310,7 @@ def _word(value: str | bool | None) -> str:
 
 
 def _driver_name(ppd: str) -> str:
-    """What people know a driver by."""
+    """A driver's name for people."""
     if ppd == RAW:
         return RAW
     for line in ppd.splitlines():

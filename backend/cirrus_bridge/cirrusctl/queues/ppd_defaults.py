@@ -1,6 +1,6 @@
-"""The choices of a PPD's options, and which of them is the default: read and set. Pure.
+"""The options of any PPD: their choices and defaults. Pure.
 
-Only lines of defaults are ever changed, as lpadmin(8) does it. Works on any PPD.
+Like lpadmin(8), this changes only the lines of defaults.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _OPTION = re.compile(r"^\*(?:JCL)?OpenUI[ \t]+\*?([!-.0-9;-~]+)", re.MULTILINE)
 _CHOICE = re.compile(r"^\*([!-.0-9;-~]+)[ \t]+([!-.0-9;-~]+)[ \t]*[:/]", re.MULTILINE)
 _DEFAULT = re.compile(r"^\*Default([!-9;-~]+):[ \t]*([^\s]+)[ \t]*(?=\r?$)", re.MULTILINE)
 _MADE_WITH = re.compile(r'^\*cirrusDefault[ \t]+([!-9;-~]+):[ \t]*"([^"\r\n]*)"', re.MULTILINE)
-# PPD 4.3, 5.9 and 5.14: these have one default with PageSize
+# PPD 4.3, 5.9 and 5.14: these share the default of PageSize
 _OF_PAPER = ("PageSize", "PageRegion", "ImageableArea", "PaperDimension")
 
 
@@ -34,13 +34,13 @@ def defaults(ppd: str) -> dict[str, str]:
 def with_defaults(
     new: str, present: str | None, declared: Mapping[str, str], released: Collection[str]
 ) -> str:
-    """The PPD `new` with the defaults that a queue is to have.
+    """Set the defaults of the PPD `new` for a queue.
 
     Args:
-        present: the queue's PPD so far, whose defaults people may have changed: those stay, where
-            the new one has such a choice.
-        declared: option → choice, which goes before all others.
-        released: options that were declared once: they go back to the driver's own.
+        present: the queue's PPD so far. Defaults that people have changed there are kept, if `new`
+            has such a choice.
+        declared: option → choice; these win.
+        released: options that are no longer declared; they return to the driver's default.
     """
     kept = {} if present is None else dict(_chosen_by_people(present))
     options = choices(new)
@@ -60,12 +60,12 @@ def with_defaults(
 
 
 def differs_beside_defaults(one: str, other: str) -> bool:
-    """Whether two PPDs are different drivers, whatever their defaults are."""
+    """Whether two PPDs differ in more than their defaults."""
     return _DEFAULT.sub("", one) != _DEFAULT.sub("", other)
 
 
 def _chosen_by_people(ppd: str) -> Iterator[tuple[str, str]]:
-    """The defaults that are not known to be the driver's own (our drivers say which they are)."""
+    """The defaults that differ from the driver's own, which our PPDs record (*cirrusDefault)."""
     made_with = dict(_MADE_WITH.findall(ppd))
     for option, choice in defaults(ppd).items():
         if made_with.get(option) != choice:

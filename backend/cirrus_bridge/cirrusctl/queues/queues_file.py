@@ -1,7 +1,7 @@
-"""queues.toml: which queues a machine is to have, as entries, read and checked. Asks nobody.
+"""A reader of queues.toml, the file that declares a machine's queues. It asks no server.
 
-An entry whose targets have `*` or `?` stands for a queue for each device that they match; its
-name has {location} and {device} in it. Each mistake names the file, the table and the key.
+An entry whose targets have `*` or `?` declares a queue for each matching device. The text of each
+error names the file, the table and the key.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from cirrus_bridge.config.toml import Table, read_table, text_of
 from cirrus_bridge.cups.queues import MARK, RAW
 
 FILE = "queues.toml"
-GENERATED = "generated"  # the driver that is made for a queue's first device
+GENERATED = "generated"  # a driver made for the queue's first device
 POLICIES = ("abort-job", "retry-current-job", "retry-job", "stop-printer")  # cupsd.conf(5)
 ENTRY_NAMES = (
     *("name", "server", "company", "targets", "uri_options", "driver"),
@@ -39,22 +39,27 @@ _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """LOCATION:DEVICE, each an id or a glob."""
+    """A target LOCATION:DEVICE; each part is an id or a glob."""
 
     location: str
     device: str
 
     @property
     def is_glob(self) -> bool:
-        """Whether it may stand for several devices."""
+        """Whether the pattern may match several devices."""
         return is_glob(self.location) or is_glob(self.device)
 
 
 @dataclass(frozen=True, slots=True)
 class QueueEntry:
-    """One `[[queue]]`: what queues are to be like. What is None is not looked after, or, of `info`
-    and `location`, taken from the device. `options` has CUPS's and the driver's, by name; `table`
-    tells of mistakes that show later."""
+    """One `[[queue]]`.
+
+    Attributes:
+        info, location: None if the device's texts are used.
+        options: options of CUPS and of the driver, by name.
+        error_policy: None if CUPS's setting is kept.
+        table: makes errors for mistakes that are found later.
+    """
 
     name: str
     server: str
@@ -71,20 +76,23 @@ class QueueEntry:
 
     @property
     def is_template(self) -> bool:
-        """It stands for a queue for each device that its patterns match."""
+        """Whether the entry declares a queue for each matching device."""
         return any(pattern.is_glob for pattern in self.patterns)
 
 
 def is_glob(text: str) -> bool:
-    """Whether a text has a wildcard."""
+    """Whether a text contains a wildcard."""
     return "*" in text or "?" in text
 
 
 def read_queues(folder: Path, servers: Iterable[Server]) -> list[QueueEntry]:
-    """The entries of queues.toml in the configuration's folder, for these servers.
+    """Read the entries of queues.toml in the configuration's folder.
+
+    Args:
+        servers: the servers that entries may name.
 
     Raises:
-        BadConfiguration: it can not be read, or says what has no meaning.
+        BadConfiguration: the file is missing, unreadable or invalid.
     """
     known = list(servers)
     if not (folder / FILE).exists():
@@ -186,7 +194,7 @@ def _patterns(table: Table) -> tuple[Pattern, ...]:
 
 
 def _place(table: Table, servers: list[Server]) -> tuple[str, str]:
-    """Server and company, which need not be named where servers.d has only one."""
+    """The entry's server and company; optional if servers.d has only one."""
     text = table.take("server", str, None)
     company = table.take("company", str, None)
     name = None
@@ -228,7 +236,7 @@ def _place(table: Table, servers: list[Server]) -> tuple[str, str]:
 
 
 def _texts(table: Table, name: str) -> dict[str, str]:
-    """A table of texts, numbers, and true or false, as the texts that CUPS has for them."""
+    """A table with its values in CUPS's text form."""
     content = table.content.get(name, {})
     if not isinstance(content, dict):
         raise table.bad(tr("'{name}' must be a table, such as {{ NAME = \"VALUE\" }}", name=name))

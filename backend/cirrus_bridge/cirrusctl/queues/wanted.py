@@ -1,7 +1,7 @@
-"""Entries of queues.toml and what servers say → the queues that CUPS is to have. Pure.
+"""The declared queues: entries of queues.toml and answers of servers → queues. Pure.
 
-An entry with globs is a queue for each active device that its patterns match, any other is one
-queue. What can not be made out is a problem of its queue alone, or of its entry.
+An entry with globs declares a queue for each matching active device. Any other entry declares one
+queue. A problem affects only its own queue or entry.
 """
 
 from __future__ import annotations
@@ -29,9 +29,13 @@ URI_BYTES = 1023  # RFC 8011, 5.1.6
 
 @dataclass(frozen=True, slots=True)
 class DeclaredQueue:
-    """A queue as it is declared. `ppd` is its driver's text, RAW, or None where it can not be had
-    just now; `info` and `location` are None where nothing is known. With `trouble`, its server did
-    not say, and what depends on the device is as it was last seen."""
+    """A declared queue.
+
+    Attributes:
+        ppd: the driver's text, RAW, or None if the driver cannot be made now.
+        info, location: None if unknown.
+        trouble: why the server did not answer. The device's data are then as last seen.
+    """
 
     name: str
     entry: QueueEntry
@@ -44,7 +48,7 @@ class DeclaredQueue:
 
 @dataclass(frozen=True, slots=True)
 class QueueProblem:
-    """Why a queue, or an entry with this name, is not as it is declared."""
+    """The reason why a queue or entry of this name is not as declared."""
 
     name: str
     error: CirrusError
@@ -52,14 +56,14 @@ class QueueProblem:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredQueues:
-    """All that is declared: queues, and what can not be made out."""
+    """All declared queues, and the problems with others."""
 
     queues: Sequence[DeclaredQueue]
     problems: Sequence[QueueProblem]
 
 
 def places(entries: Iterable[QueueEntry], servers: Iterable[Server]) -> dict[Place, Server]:
-    """The locations whose devices have to be known for these entries."""
+    """The locations whose devices these entries depend on, and their servers."""
     known = list(servers)
     found: dict[Place, Server] = {}
     for entry in entries:
@@ -70,7 +74,7 @@ def places(entries: Iterable[QueueEntry], servers: Iterable[Server]) -> dict[Pla
     return found
 
 
-def wanted(
+def declared_queues(
     entries: Iterable[QueueEntry],
     servers: Iterable[Server],
     answers: Mapping[Place, LocationAnswer],
@@ -79,12 +83,15 @@ def wanted(
     """The queues that these entries declare.
 
     Args:
-        named_driver: the text of a driver by its name; raises CirrusError if there is none.
+        answers: the answer for each of `places`.
+        named_driver: returns the text of a driver by its name; raises CirrusError if there is none.
     """
     known = list(servers)
     queues: list[DeclaredQueue] = []
     problems: list[QueueProblem] = []
-    count: Counter[str] = Counter()  # also of those that can not be made now: nobody takes over
+    count: Counter[str] = (
+        Counter()
+    )  # includes queues that cannot be made now: their names stay taken
     for entry in entries:
         for name, targets in _queues(entry, _server(entry, known), answers, problems):
             count[name.lower()] += 1
@@ -109,7 +116,7 @@ def _queues(
     answers: Mapping[Place, LocationAnswer],
     problems: list[QueueProblem],
 ) -> Iterator[tuple[str, list[Target]]]:
-    """An entry's queues: each one's name and targets."""
+    """The name and targets of each queue of an entry."""
     if not entry.is_template:
         yield entry.name, [Target(pattern.location, pattern.device) for pattern in entry.patterns]
         return
@@ -170,10 +177,10 @@ def _queue(
 def _device(
     entry: QueueEntry, target: Target, answers: Mapping[Place, LocationAnswer]
 ) -> Driver | None:
-    """A target's device; None while its server is away and it was never seen.
+    """A target's device; None if its server is away and the device was never seen.
 
     Raises:
-        CirrusError: the server does not have it, or refuses to say.
+        Refused: the server does not have the device, or refuses the request.
     """
     answer = answers[Place(entry.server, entry.company, target.location)]
     driver = answer.drivers.get(target.device)
@@ -222,7 +229,7 @@ def _ppd(entry: QueueEntry, first: Driver | None, named_driver: Callable[[str], 
 
 
 def _words(entry: QueueEntry, target: Target, driver: Driver | None) -> dict[str, str]:
-    """What placeholders stand for."""
+    """The values of placeholders."""
     device = {} if driver is None else driver.location["Devices"][driver.key]
     return {
         "server": entry.server,
@@ -245,13 +252,12 @@ def _server(entry: QueueEntry, servers: Sequence[Server]) -> Server:
 
 
 def _locations(pattern: Pattern, server: Server) -> list[str]:
-    """A location that is named is asked for whether or not it is in servers.d: nothing lists all
-    of them."""
+    """The locations that match. A named location need not be in servers.d, which may be partial."""
     if not is_glob(pattern.location):
         return [pattern.location]
     return [each for each in server.locations if matches(each, pattern.location)]
 
 
 def matches(text: str, pattern: str) -> bool:
-    """`*` and `?` alone have a meaning: names of devices may hold brackets."""
+    """Whether a glob matches. Only `*` and `?` are special; device names may contain brackets."""
     return fnmatch.fnmatchcase(text, pattern.replace("[", "[[]"))

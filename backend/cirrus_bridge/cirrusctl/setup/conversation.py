@@ -1,6 +1,6 @@
-"""Questions to who sits at the terminal; each is an option, too, for who does not sit there.
+"""Questions at the terminal. Each question also has an option.
 
-Questions go to standard error, so that standard output has results only.
+Questions go to standard error, so that standard output has only results.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cirrus_bridge.cirrusctl.output.table import shown
 
 
 class Conversation:
-    """Asks, if there is a terminal."""
+    """Questions to the user, if there is a terminal."""
 
     def __init__(self) -> None:
         self.may_ask = sys.stdin.isatty()
@@ -25,10 +25,10 @@ class Conversation:
     def text(
         self, question: str, option: str, *, default: str | None = None, is_secret: bool = False
     ) -> str:
-        """An answer, without blanks around it; the default if nothing is typed.
+        """Ask for a text, and return it stripped; an empty answer gives the default.
 
         Raises:
-            typer.BadParameter: there is no terminal, so the option is needed.
+            typer.BadParameter: there is no terminal, so `option` is needed.
         """
         if not self.may_ask:
             missing = translated(tr("it is missing, and there is no terminal for questions"))
@@ -38,7 +38,7 @@ class Conversation:
         return str(typer.prompt(translated(question), default=default, err=True)).strip()
 
     def confirm(self, question: str, *, default: bool) -> bool:
-        """Yes or no, in English or in the language asked in; no where nobody can be asked."""
+        """Ask for yes or no, in English or the question's language; no without a terminal."""
         yes, no = translated(tr("yes")), translated(tr("no"))
         first = (yes[0], no[0]) if (yes[0] + no[0]).isascii() else ("y", "n")
         letters = (first[0].upper(), first[1]) if default else (first[0], first[1].upper())
@@ -59,19 +59,19 @@ class Conversation:
         return False
 
     def say(self, text: str) -> None:
-        """Something to know before the next question."""
+        """Show a text before the next question."""
         if self.may_ask:
             typer.echo(shown(translated(text)), err=True)
 
     def or_end(self, trouble: CirrusError) -> None:
-        """Tell of trouble, and go on to ask anew; where nobody can be asked, it is the end."""
+        """Show an error before the question is repeated; without a terminal, raise it."""
         if not self.may_ask:
             raise trouble
         self.say(joined(" ", ("!", with_code(trouble))))
 
 
 def _typed_secret(question: str) -> str:
-    # typer asks before it hides what is typed: who is quick would see it, and it would be lost
+    # typer shows the prompt before it stops the echo, so early keys would be visible and lost
     try:
         while not (answer := getpass.getpass(f"{question}: ").strip()):
             pass

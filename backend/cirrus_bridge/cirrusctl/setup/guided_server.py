@@ -1,6 +1,6 @@
 """The first questions of the guided setup: server, key, company and locations.
 
-Each answer is tried before the next question. What was wrong is asked again.
+Each answer is tried before the next question. After a wrong answer, the question is repeated.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FoundDevices = list[tuple[str, Driver]]  # location, device
 
 @dataclass(frozen=True, slots=True)
 class SetupOptions:
-    """The options of the command; None and () where people are asked."""
+    """The options of the command; None and () stand for questions."""
 
     server: str | None
     key_file: str | None
@@ -44,7 +44,7 @@ class SetupOptions:
 
 @dataclass(frozen=True, slots=True)
 class _ServerAnswers:
-    """What is known of the server. `proposed` is the company that the server announces."""
+    """Answers about the server; `proposed` is the company that the server announces."""
 
     address: str | None
     ca_file: str | None
@@ -54,8 +54,7 @@ class _ServerAnswers:
 
 @dataclass(frozen=True, slots=True)
 class _CompanyAnswers:
-    """What is known of the company: empty where people are asked. `proposed` is offered as the
-    company's id."""
+    """Answers about the company, empty before a question; `proposed` is a default for its id."""
 
     company: str
     key: str
@@ -65,7 +64,7 @@ class _CompanyAnswers:
 
 @dataclass(slots=True)
 class GuidedServer:
-    """`done(text, step, **facts)` is told what was found out."""
+    """Questions about the server; `done(text, step, **facts)` reports results."""
 
     options: SetupOptions
     talk: Conversation
@@ -73,10 +72,10 @@ class GuidedServer:
     done: Callable[..., None]
 
     def ask(self) -> tuple[ServerDraft, FoundDevices]:
-        """A server with the answers that it has accepted, and the devices of its locations.
+        """Ask for a server, and return it with the devices of its locations.
 
         Raises:
-            CirrusError: an answer is wrong, and there is nobody to ask.
+            CirrusError: an answer is wrong, and there is no terminal.
         """
         drafted, proposed = self._server()
         options = self.options
@@ -104,7 +103,7 @@ class GuidedServer:
     # --- the server
 
     def _server(self) -> tuple[ServerDraft, str]:
-        """A server that answers, and the company that the server announces, if it does."""
+        """A server that answers, and the company that it announces (or empty)."""
         options = self.options
         answers = _ServerAnswers(options.server, options.ca_file, options.plain)
         while True:
@@ -139,7 +138,7 @@ class GuidedServer:
         """The answers for the next attempt.
 
         Raises:
-            CirrusError: `trouble`, if there is nobody to ask.
+            CirrusError: `trouble`, if there is no terminal.
         """
         why = trouble.distrust if isinstance(trouble, ServerMisconfigured) else None
         if why is Distrust.NO_TLS and self._may_be_plain(answers.address or ""):
@@ -158,7 +157,7 @@ class GuidedServer:
         )
 
     def _with_address(self, answers: _ServerAnswers) -> _ServerAnswers:
-        """Ask for the address: one of the servers that announce themselves, or any other."""
+        """Ask for the address, and list the servers that announce themselves."""
         there: list[LanServer] = []
         if self.talk.may_ask:
             there = servers_on_lan(self.clock)
@@ -171,7 +170,7 @@ class GuidedServer:
         question = tr("Print server (HOST or HOST:PORT)")
         if there:
             question = tr("Print server (HOST or HOST:PORT, or a number of the list)")
-        # none by default: anybody can announce himself, and the key would go there
+        # no default: anyone can announce a server, and the key would go there
         answer = self.talk.text(question, "--server")
         if answer.isdecimal() and 0 < int(answer) <= len(there):
             chosen = there[int(answer) - 1]
@@ -217,8 +216,7 @@ class GuidedServer:
             self.talk.say(tr("! A key has neither spaces nor non-ASCII letters."))
 
     def _given_key(self) -> str:
-        """The key of the command line's file; never one of the command line itself, which
-        everybody can see."""
+        """The key from --key-file. No option has the key itself: command lines are public."""
         if self.options.key_file is None:
             return ""
         file = self.options.key_file

@@ -1,6 +1,6 @@
-"""The guided setup: what is asked, in which order, and what follows from an answer that is wrong.
+"""The guided setup: questions in order, then files, queues, test pages and the doctor.
 
-Where there is no terminal, the first answer that is missing or wrong is the end.
+Without a terminal, the first missing or wrong answer ends the setup.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ POLLER_S = 5.0
 
 @dataclass(slots=True)
 class GuidedSetup:
-    """One conversation, from the first question to the last."""
+    """One run of the guided setup."""
 
     options: SetupOptions
     output: Output
@@ -39,7 +39,7 @@ class GuidedSetup:
     installation: Installation
 
     def run(self) -> bool:
-        """All of it; whether all that was tried works."""
+        """Run the setup, and return whether everything works."""
         clock = self.installation.clock
         steps.check_ready(self.installation, adds_queues=[*self.options.devices] != [NONE])
         drafted, found = GuidedServer(self.options, self.talk, clock, self._done).ask()
@@ -55,8 +55,11 @@ class GuidedSetup:
         return not failed and all(each.severity < Severity.ERROR for each in findings)
 
     def _findings(self) -> list[Finding]:
-        """What is not as it should be. The new key has systemd start the poller again, which takes
-        a moment."""
+        """The doctor's warnings and errors.
+
+        systemd restarts the poller for the new key, so a missing poller is checked again for
+        POLLER_S seconds.
+        """
         clock = self.installation.clock
         deadline_s = clock.monotonic_s() + POLLER_S
         while True:
@@ -89,7 +92,7 @@ class GuidedSetup:
         )
 
     def _queues(self, found: FoundDevices) -> Iterator[str]:
-        """Add those that are wanted; the names of them."""
+        """Add the chosen queues, and yield their names."""
         for location, device in self._chosen(found):
             name = self._add(location, device)
             if name:
@@ -102,7 +105,7 @@ class GuidedSetup:
                 yield name
 
     def _chosen(self, found: FoundDevices) -> FoundDevices:
-        """The devices that the command line or people choose."""
+        """The devices that the command line or the user chooses."""
         if self.options.devices or not self.talk.may_ask or not found:
             return _devices(self.options.devices, found)
         for number, (location, device) in enumerate(found, 1):
@@ -119,7 +122,7 @@ class GuidedSetup:
                 self.talk.or_end(trouble)
 
     def _add(self, location: str, device: Driver) -> str:
-        """Add a queue; its name, or nothing if people have given up."""
+        """Add a queue, and return its name; empty if the user declines."""
         taken = steps.queue_names(self.installation.cups)
         name = steps.proposed_name(device, location, taken)
         template = self.options.queue_name
@@ -160,10 +163,10 @@ class GuidedSetup:
 
 
 def _devices(words: Sequence[str], found: FoundDevices) -> FoundDevices:
-    """Those that these words stand for: LOCATION:DEVICE, or numbers from 1.
+    """The devices that these words name: LOCATION:DEVICE, or numbers from 1.
 
     Raises:
-        WrongAnswer: a word stands for none.
+        WrongAnswer: a word names no device.
     """
     if list(words) == [ALL]:
         return found

@@ -1,6 +1,6 @@
-"""Use case: from nothing to a queue that prints, in steps; each is tried before the next.
+"""Use case: set up a server and queues, in steps.
 
-Asks nobody: who talks to people decides what to do about an error, and calls a step again.
+The steps ask no questions. After an error, the caller may repeat a step with other values.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from cirrus_bridge.config.write import check_writable, server_toml, write_privat
 from cirrus_bridge.cups.queues import CupsQueues, QueueChange
 from cirrus_bridge.drivers.devices import Driver, devices
 
-NO_KEY = Secret("no key yet")  # for a server of which only its version is asked
+NO_KEY = Secret("no key yet")  # `version` needs no key
 COLOR_LEFT_OPEN: Mapping[str, str | None] = {"print-color-mode": "auto"}
 
 
 class WrongAnswer(UsageError):
-    """What was answered to a question, or given as its option, can not be used."""
+    """An unusable answer to a question, or value of its option."""
 
-    code = ""  # it is told to who has given it, at once
+    code = ""  # shown at once to the user who gave the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +52,26 @@ class ServerDraft:
 
     @property
     def plain(self) -> bool:
-        """Without TLS."""
+        """Whether the server is used without TLS."""
         return self.server.encryption == "never"
 
     @property
     def api(self) -> CloudApi:
-        """It, as it is set up so far."""
+        """An API client with the settings so far."""
         company = self.server.company or ""
         return CloudApi(self.server, company, https=not self.plain, timeouts=TIMEOUTS, sets_up=True)
 
     def with_(self, **changes: Any) -> ServerDraft:
-        """The same with other settings of the server."""
+        """A copy with changed settings of the server."""
         return replace(self, server=replace(self.server, **changes))
 
 
 def check_ready(installation: Installation, *, adds_queues: bool) -> None:
-    """See that what is found out can be put down, before anybody is asked for it.
+    """Check, before the first question, that the results can be saved.
 
     Raises:
-        BadConfiguration: servers.d can not be written.
-        CirrusError: CUPS can not be used.
+        BadConfiguration: servers.d cannot be written.
+        CirrusError: CUPS does not answer, or refuses.
     """
     check_writable(installation.config / "servers.d" / "*.toml")
     if adds_queues:
@@ -79,10 +79,10 @@ def check_ready(installation: Installation, *, adds_queues: bool) -> None:
 
 
 def draft(address: str, *, ca_file: str | None, proxy: str | None, plain: bool) -> ServerDraft:
-    """A server by its address.
+    """Make a draft for the server at HOST or HOST:PORT.
 
     Raises:
-        WrongAnswer: the address is none, or the CA's file can not be read.
+        WrongAnswer: the address is invalid, or the CA's file cannot be read.
     """
     try:
         host, port = parse_server(address.strip())
@@ -107,8 +107,11 @@ def draft(address: str, *, ca_file: str | None, proxy: str | None, plain: bool) 
 
 
 def address_of(announced: LanServer) -> str:
-    """HOST:PORT of a server of the network: by its name, for which its certificate is, if this
-    machine can look that up; on this machine itself by its address."""
+    """HOST:PORT of an announced server.
+
+    A server on this machine gets its loopback address. Another server gets its name, which its
+    certificate has, if this machine can resolve the name.
+    """
     hosts = sorted(announced.hosts, key=is_loopback, reverse=True)
     host = next((each for each in hosts if _is_known(each)), hosts[0])
     return f"[{host}]:{announced.port}" if ":" in host else f"{host}:{announced.port}"
@@ -122,21 +125,20 @@ def _is_known(host: str) -> bool:
 
 
 def try_server(drafted: ServerDraft) -> str:
-    """The server's version.
+    """Ask the server for its version.
 
     Raises:
-        CirrusError: it can not be reached, or is something else.
+        CirrusError: the server cannot be reached, or does not speak the print API.
     """
     return drafted.api.version()[0]
 
 
 def try_key(drafted: ServerDraft) -> None:
-    """Have the key accepted, by the one request that names neither company nor location: a
-    temporary file, as each upload makes one.
+    """Try the key with `tempfile`, the only request that names neither company nor location.
 
     Raises:
-        KeyRefused: it is not.
-        CirrusError: the server can not be used.
+        KeyRefused: the server refuses the key.
+        CirrusError: the request failed.
     """
     drafted.api.temp_file()
 
@@ -145,10 +147,10 @@ def try_location(drafted: ServerDraft, location: str) -> list[Driver]:
     """The active devices of a location.
 
     Raises:
-        WrongAnswer: no location can have this id.
-        KeyRefused: the key is not accepted.
-        NotPermitted: it is not for this company.
-        CirrusError: there is no such location, or the server can not be used.
+        WrongAnswer: the id is invalid.
+        KeyRefused: the server refuses the key.
+        NotPermitted: the key is not valid for this company.
+        CirrusError: there is no such location, or the request failed.
     """
     try:
         check_id(location)
@@ -160,10 +162,10 @@ def try_location(drafted: ServerDraft, location: str) -> list[Driver]:
 
 
 def server_file(folder: Path, server: Server) -> Path:
-    """Where the server's entry belongs: the file that has it, or one of its name.
+    """The file for the server's entry: the file that has the entry, or a new one.
 
     Raises:
-        BadConfiguration: the file that has it has others as well.
+        BadConfiguration: the file with this entry also has other entries.
     """
     for path in sorted(folder.glob("servers.d/*.toml")):
         there = _entries(path)
@@ -179,12 +181,12 @@ def server_file(folder: Path, server: Server) -> Path:
     stem = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(words))
     numbered = (f"{stem}-{number}.toml" for number in itertools.count(2))
     paths = (folder / "servers.d" / name for name in itertools.chain([f"{stem}.toml"], numbered))
-    # another server's or company's name may look the same, and its key is not to be lost
+    # names of several servers and companies may give the same stem; never overwrite another key
     return next(path for path in paths if not _entries(path))
 
 
 def _entries(path: Path) -> list[Server]:
-    """Of a file of servers.d; none if it makes no sense, which `write_server` tells."""
+    """The entries of a file of servers.d; none if it is invalid, as `write_server` will report."""
     try:
         return read_server_file(path)
     except CirrusError:
@@ -192,15 +194,16 @@ def _entries(path: Path) -> list[Server]:
 
 
 def is_written(path: Path, server: Server) -> bool:
-    """Whether the file has this entry already, word for word."""
+    """Whether the file already has exactly this entry."""
     return [server_toml(each) for each in _entries(path)] == [server_toml(server)]
 
 
 def write_server(folder: Path, path: Path, server: Server) -> None:
-    """Write the server's entry, and see that the configuration as a whole makes sense.
+    """Write the server's entry, and check the whole configuration.
 
     Raises:
-        CirrusError: it does not, or can not be written; what was there before is there still.
+        CirrusError: the file cannot be written, or the configuration is invalid. The file is then
+            unchanged.
     """
     before = path.read_text("utf-8") if path.exists() else None
     write_private(path, server_toml(server))
@@ -215,7 +218,7 @@ def write_server(folder: Path, path: Path, server: Server) -> None:
 
 
 def proposed_name(device: Driver, location: str, taken: Iterable[str]) -> str:
-    """A name for a device's queue that is free."""
+    """A free name for a device's queue."""
     names = {name.lower() for name in taken}
     for template in ("{device}", "{location}-{device}"):
         name = name_by(template, device, location)
@@ -226,11 +229,11 @@ def proposed_name(device: Driver, location: str, taken: Iterable[str]) -> str:
 
 
 def name_by(template: str, device: Driver, location: str) -> str:
-    """A queue's name by a template with {location} and {device}.
+    """Make a queue's name from a template with {location} and {device}.
 
     Raises:
-        WrongAnswer: something else is in braces.
-        BadConfiguration: it is too long.
+        WrongAnswer: the template has another placeholder.
+        BadConfiguration: the name is too long.
     """
     try:
         return queue_name(template, {"location": location, "device": device.key})
@@ -249,8 +252,8 @@ def add_queue(installation: Installation, name: str, device: Driver) -> None:
     """Add a queue with the device's own driver.
 
     Raises:
-        CupsNotPossible: there is one of this name, or no driver for the device.
-        CirrusError: CUPS does not do it.
+        CupsNotPossible: the name is taken, or there is no driver for the device.
+        CirrusError: CUPS does not answer, or refuses.
     """
     if name.lower() in queue_names(installation.cups):
         raise CupsNotPossible(
@@ -280,5 +283,5 @@ def add_queue(installation: Installation, name: str, device: Driver) -> None:
 
 
 def queue_names(cups: CupsQueues) -> Sequence[str]:
-    """The names of all queues, in lower case, as CUPS takes them for the same."""
+    """The names of all queues in lower case, because CUPS ignores case."""
     return [queue.name.lower() for queue in cups.queues()]

@@ -1,4 +1,4 @@
-"""Use case: print the test page on a queue, and follow it until its way is at an end."""
+"""Use case: print the test page on a queue, and follow the job to its end."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ The quick brown fox jumps over the lazy dog.
 
 
 class Result(enum.Enum):
-    """How it ended."""
+    """The result of a test page."""
 
-    DONE = "done"  # as far as the queue follows its jobs
+    DONE = "done"  # delivered, or as far as the queue follows its jobs
     FAILED = "failed"
-    OPEN = "open"  # the time was over
+    OPEN = "open"  # the time limit was reached
 
 
 class PageProgress(NamedTuple):
-    """Something new of the job. With a `result`, it is the last."""
+    """An event of the test page's job. The last event has a `result`."""
 
     job_id: int
     at: datetime
@@ -58,18 +58,18 @@ def test_page(is_pdf: bool) -> bytes:
 def print_test_page(
     installation: Installation, queue: str, *, limit_s: float
 ) -> Iterator[PageProgress]:
-    """Print it, and tell what happens, until it is over or for so many seconds.
+    """Print the test page, and yield events until the job ends or `limit_s` seconds pass.
 
     Raises:
-        CupsGone: no queue that leads to the cloud has this name.
-        CirrusError: CUPS or the journal can not be used.
+        CupsGone: no queue that leads to the cloud has this name, or CUPS no longer has the job.
+        CirrusError: CUPS or the journal cannot be used.
     """
     if queue.lower() not in (each.name.lower() for each in cloud_queues(installation)):
         raise CupsGone(
             tr("CUPS has no queue {queue} that leads to the cloud.", queue=queue),
             tr("See cirrusctl queues."),
         )
-    recent_documents(installation.state, 0)  # by which it is followed
+    recent_documents(installation.state, 0)  # fails early if the journal cannot be read
     is_pdf = PDF in installation.cups.formats(queue)
     page, kind = test_page(is_pdf), PDF if is_pdf else TEXT
     clock = installation.clock
@@ -96,7 +96,7 @@ def print_test_page(
 
 
 def _result(installation: Installation, view: JobView) -> tuple[Result | None, str]:
-    """How a job has ended, if it has, and why."""
+    """The result of a job and its reason; None while the job is open."""
     stays = tr("the job stays in the queue; to remove it, run: cancel {job}", job=view.job_id)
     if view.state in ("canceled", "aborted"):
         return Result.FAILED, tr("the job was {state}", state=view.state)

@@ -11,7 +11,7 @@ from cirrus_bridge.base.model import Place
 from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cirrusctl.queues.plan import leave_to_its_entry
 from cirrus_bridge.cirrusctl.queues.queues_file import QueueEntry, read_queues
-from cirrus_bridge.cirrusctl.queues.wanted import DeclaredQueues, wanted
+from cirrus_bridge.cirrusctl.queues.wanted import DeclaredQueues, declared_queues
 from cirrus_bridge.config.servers import Secret, Server
 from cirrus_bridge.cups.queues import IDLE, Mark, Queue
 
@@ -36,7 +36,7 @@ class Declared:
             THEIRS: LocationAnswer(THEIRS, {"Devices": {"er": {}}}),
         }
         self.entries: list[QueueEntry] = read_queues(folder, SERVERS)
-        self.wanted: DeclaredQueues = wanted(self.entries, SERVERS, self.answers, str)
+        self.wanted: DeclaredQueues = declared_queues(self.entries, SERVERS, self.answers, str)
 
     def check(self, queue: Queue) -> None:
         """Whether an entry may have a queue."""

@@ -1,4 +1,4 @@
-"""One assumption about the wire, and how an attempt says that it does not hold."""
+"""One assumption about the wire, and the exceptions of its attempt."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REPORT = tr(
 
 
 class Contradiction(Exception):
-    """The server did something else: `why`, with a `fix` if there is a better one than usual."""
+    """The server contradicts the assumption; `fix` replaces the assumption's own."""
 
     def __init__(self, why: str, fix: str = "") -> None:
         super().__init__(why)
@@ -32,7 +32,7 @@ class MissingFeature(Exception):
 
 
 class SkippedAttempt(Exception):
-    """There was nothing to try it with: `why`, and how to change that."""
+    """An assumption cannot be tried now; `fix` says how to change that."""
 
     def __init__(self, why: str, fix: str) -> None:
         super().__init__(why)
@@ -42,7 +42,7 @@ class SkippedAttempt(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Assumption:
-    """What Cirrus Bridge sends or expects, and how to try it.
+    """An assumption of Cirrus Bridge about the API.
 
     Attributes:
         name: the name of a request or of a header, or a noun phrase.
@@ -50,10 +50,10 @@ class Assumption:
         source: the document that says so, or OURS.
         attempt: returns if the assumption holds; else raises Contradiction, MissingFeature,
             SkippedAttempt or CirrusError.
-        needs: the names of assumptions without which this one cannot be tried.
+        needs: the names of assumptions that must hold before this one can be tried.
         fix: what to do if the assumption does not hold.
-        without: what follows if the server does not offer it, where Cirrus Bridge can do without.
-        severity: how bad it is if the assumption does not hold.
+        without: the consequence if the server does not offer an optional feature.
+        severity: the severity if the assumption does not hold.
     """
 
     name: str

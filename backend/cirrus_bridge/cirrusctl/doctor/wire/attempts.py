@@ -1,7 +1,7 @@
-"""How each assumption is tried. Each attempt is one step of a trial, and returns if all is well.
+"""Attempts: one step of a trial for each assumption. An attempt returns if the assumption holds.
 
-No attempt changes anything at the server but for temporary files, which the server deletes after a
-while, and test pages, for which the administrator has named a target.
+Attempts leave only temporary files, which the server deletes after a while, and test pages on the
+target that the administrator names.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from cirrus_bridge.drivers.capabilities import formats
 from cirrus_bridge.sending.segments import SMALLEST_BYTES
 
 NO_JOB = "19700101000000-1"
-INSTANCE_REQUESTS = 3  # a balancer in front of several servers shows within a few
+INSTANCE_REQUESTS = 3  # a few requests reveal a load balancer
 TITLE = "Cirrus Bridge doctor"
-# values that every device takes: one copy, one side, portrait, as large as it is
+# values for every device: one copy, one side, portrait, original size
 PROPS = {
     "copies": "1",
     "collate": "1",
@@ -51,7 +51,7 @@ PROPS = {
 
 
 def why(error: CirrusError) -> str:
-    """What the server did. The detail names the request and the response."""
+    """The reason for an error; its detail names the request and the response."""
     return error.detail or error.message
 
 
@@ -59,12 +59,12 @@ def why(error: CirrusError) -> str:
 
 
 def connection(trial: Trial) -> None:
-    """DNS, the proxy and TCP, as the doctor checks them."""
+    """Check DNS, the proxy and TCP, as the doctor does."""
     _check_route(trial, is_tls=False)
 
 
 def tls(trial: Trial) -> None:
-    """The handshake, as the doctor checks it."""
+    """Check the TLS handshake, as the doctor does."""
     if not trial.route.https:
         raise SkippedAttempt(
             tr("this server is used without TLS"),
@@ -80,25 +80,25 @@ def _check_route(trial: Trial, *, is_tls: bool) -> None:
 
 
 def redirects(trial: Trial) -> None:
-    """The one request that needs no key shows it."""
+    """Send `version`, the only request without a key."""
     try:
         trial.api.version()
     except ServerMisconfigured as error:
         raise Contradiction(error.message, error.hint) from error
     except ApiError:
-        pass  # which is the fault of `version`
+        pass  # the attempt `version` reports this
 
 
 # --- requests that leave no trace
 
 
 def version(trial: Trial) -> None:
-    """Four lines."""
+    """Expect four lines."""
     trial.api.version()
 
 
 def api_key(trial: Trial) -> None:
-    """Any response but a refusal of the key will do."""
+    """Accept any response except a refusal of the key."""
     try:
         if trial.location:
             trial.api.location(trial.location)
@@ -107,11 +107,11 @@ def api_key(trial: Trial) -> None:
     except (KeyRefused, Unreachable):
         raise
     except ApiError:
-        pass  # which is the fault of that request
+        pass  # the attempt for that request reports this
 
 
 def wrong_key(trial: Trial) -> None:
-    """A request that is broken for everyone proves nothing, so there are two."""
+    """Send two kinds of requests, because one may fail for another reason."""
     requests: list[Callable[[], object]] = [trial.stranger.temp_file]
     if trial.location:
         requests.insert(0, functools.partial(trial.stranger.location, trial.location))
@@ -131,7 +131,7 @@ def wrong_key(trial: Trial) -> None:
 
 
 def get_location(trial: Trial) -> None:
-    """The fields that discovery and the drivers read."""
+    """Check the fields that discovery and drivers read."""
     if not trial.location:
         raise SkippedAttempt(
             tr("no location is known"),
@@ -140,7 +140,7 @@ def get_location(trial: Trial) -> None:
     try:
         content = trial.api.location(trial.location)
     except UnexpectedAnswer as error:
-        # the detail quotes the response, which may hold the location's password
+        # the detail quotes the response, which may contain the location's password
         raise Contradiction(error.message) from error
     devices = content.get("Devices")
     if not isinstance(devices, dict) or not all(isinstance(d, dict) for d in devices.values()):
@@ -151,7 +151,7 @@ def get_location(trial: Trial) -> None:
 
 
 def get_device(trial: Trial) -> None:
-    """The fields that drivers read, of the same device."""
+    """Check the fields that drivers read."""
     target = _target(trial)
     device = trial.api.device(target)
     wanted = {"DevID": str, "Type": int, "Formats": list, "DefaultProps": dict}
@@ -166,7 +166,7 @@ def get_device(trial: Trial) -> None:
 
 
 def unknown_job(trial: Trial) -> None:
-    """By an id from a time before there were servers."""
+    """Ask for an id of 1970."""
     try:
         trial.api.job_status(Receipt(_target(trial), NO_JOB))
     except Refused:
@@ -175,7 +175,7 @@ def unknown_job(trial: Trial) -> None:
 
 
 def server_instance(trial: Trial) -> None:
-    """It is there, and the same for several requests."""
+    """Expect the same value in several responses."""
     seen = set()
     for _ in range(INSTANCE_REQUESTS):
         trial.api.repeats_safely()
@@ -187,7 +187,7 @@ def server_instance(trial: Trial) -> None:
 
 
 def idempotency_supported(trial: Trial) -> None:
-    """It is announced."""
+    """Expect the header."""
     if not trial.api.repeats_safely():
         raise MissingFeature
 
@@ -206,7 +206,7 @@ def _target(trial: Trial) -> Target:
 
 
 def tempfile(trial: Trial) -> None:
-    """By POST, which Cirrus Bridge sends; GET only to tell which of them works."""
+    """Send POST, as Cirrus Bridge does; if it is refused, try GET for the report."""
     try:
         trial.temp_file = trial.api.temp_file()
     except Refused as error:
@@ -218,26 +218,26 @@ def tempfile(trial: Trial) -> None:
 
 
 def putsegment(trial: Trial) -> None:
-    """A segment of the size with which uploads begin."""
+    """Send a segment of the initial size."""
     _put(trial, trial.next_segment(trial.segment_bytes))
 
 
 def repeated_segment(trial: Trial) -> None:
-    """As after a response that was lost."""
+    """Send a segment twice, as after a lost response."""
     segment = trial.next_segment(SMALLEST_BYTES)
     _put(trial, segment)
     _put(trial, segment)
 
 
 def order_of_segments(trial: Trial) -> None:
-    """The second before the first."""
+    """Send the second segment before the first."""
     first, second = trial.next_segment(SMALLEST_BYTES), trial.next_segment(SMALLEST_BYTES)
     _put(trial, second)
     _put(trial, first)
 
 
 def parallel_segments(trial: Trial) -> None:
-    """As many as the configuration allows."""
+    """Send as many segments at once as the configuration allows."""
     segments = [trial.next_segment(SMALLEST_BYTES) for _ in range(max(trial.connections, 2))]
     with ThreadPoolExecutor(len(segments)) as pool:
         for result in [pool.submit(_put, trial, segment) for segment in segments]:
@@ -252,7 +252,7 @@ def _put(trial: Trial, segment: Segment) -> None:
 
 
 def putfile(trial: Trial) -> None:
-    """A whole document in one request; the parameters are in the query."""
+    """Send a whole document in one request, with the parameters in the query."""
     target, page = _printable(trial)
     props = {"copies": PROPS["copies"]}
     data = zlib.compress(page)
@@ -265,7 +265,7 @@ def putfile(trial: Trial) -> None:
 
 
 def repeated_submit(trial: Trial) -> None:
-    """The same request with the same Idempotency-Key."""
+    """Repeat the request with the same Idempotency-Key."""
     (receipt,) = trial.repeat()
     if receipt != trial.pages["putfile"].receipt:
         raise Contradiction(
@@ -274,7 +274,7 @@ def repeated_submit(trial: Trial) -> None:
 
 
 def submitfile(trial: Trial) -> None:
-    """Compressed as a whole, uploaded in segments, the last first; the parameters are a form."""
+    """Upload two segments, the last first, and submit them by a form."""
     target, page = _printable(trial)
     data = zlib.compress(page)
     half = len(data) // 2
@@ -292,7 +292,7 @@ def submitfile(trial: Trial) -> None:
 
 
 def _printable(trial: Trial) -> tuple[Target, bytes]:
-    """The target of the test pages, and a page that its device takes."""
+    """The target of the test pages, and a page in a format that its device accepts."""
     if trial.target is None:
         raise SkippedAttempt(
             tr("it prints a page"),
@@ -314,13 +314,13 @@ def _printable(trial: Trial) -> tuple[Target, bytes]:
 
 
 def get_job(trial: Trial) -> None:
-    """Each page has a state."""
+    """Expect a state for each page."""
     for name, page in trial.pages.items():
         trial.statuses[name] = trial.api.job_status(page.receipt)
 
 
 def job_size(trial: Trial) -> None:
-    """By the comparison that each document goes through."""
+    """Compare the size as for each document."""
     for name, status in trial.statuses.items():
         if not status.size_bytes:
             raise MissingFeature
@@ -333,7 +333,7 @@ def job_size(trial: Trial) -> None:
 
 
 def job_name(trial: Trial) -> None:
-    """By the comparison that each document goes through."""
+    """Compare the name as for each document."""
     for name, status in trial.statuses.items():
         if not status.name:
             raise MissingFeature
@@ -342,7 +342,7 @@ def job_name(trial: Trial) -> None:
 
 
 def job_props(trial: Trial) -> None:
-    """All of them, and by the same names."""
+    """Expect all props that were submitted."""
     for name, status in trial.statuses.items():
         lost = [
             f"{prop}={value}"
@@ -354,6 +354,6 @@ def job_props(trial: Trial) -> None:
 
 
 def job_times(trial: Trial) -> None:
-    """Text of any form, as it is only shown."""
+    """Expect text of any form, because it is only shown."""
     if not all(status.submitted for status in trial.statuses.values()):
         raise MissingFeature

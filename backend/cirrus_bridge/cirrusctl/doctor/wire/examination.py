@@ -1,4 +1,4 @@
-"""Use case: try every assumption about the wire against one server, and say which hold."""
+"""Use case: try every assumption about the wire against one server."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def examine_server(
     """Try all assumptions against a server of servers.d.
 
     Args:
-        name: HOST[:PORT], and /COMPANY behind it where that is not clear.
-        submit_to: the device that prints the test pages; without it, nothing is printed.
+        name: HOST[:PORT][/COMPANY]; the company is needed if servers.d does not determine it.
+        submit_to: the device for the test pages; None if nothing may be printed.
         page: makes the test page, as PDF or as text.
 
     Raises:
-        UnknownServer: no entry of servers.d has this name, or it is not clear which one is meant.
+        UnknownServer: no entry of servers.d has this name, or the company is not clear.
     """
     host, _, company = name.partition("/")
     servers = _servers(installation.configuration, host, company)
@@ -62,7 +62,7 @@ def examine_server(
 
 
 def examine_trial(trial: Trial) -> Iterator[Finding]:
-    """What came of each attempt. Assumptions that were not tried are grouped by their reason."""
+    """The findings of all attempts. Untried assumptions are grouped by reason."""
     about = trial.route.name
     untried: dict[str, SkippedAttempt] = {}
     failed: set[str] = set()

@@ -1,4 +1,4 @@
-"""What the attempts work with: the server, what to ask it about, and earlier results."""
+"""The state of a trial, which attempts share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Trial:
     """One server under test.
 
     Attributes:
-        stranger: the same server, asked with a wrong key.
+        stranger: the same server with a wrong key.
         location: a location to ask about; empty if none is known.
         target: the device that gets test pages; None if nothing may be printed.
         page: makes the test page, as PDF or as text.
@@ -37,8 +37,8 @@ class Trial:
         content: the location's JSON object, once the server has sent it.
         device: the device's JSON object, once the server has sent it.
         temp_file: the temporary file for segments that are never submitted.
-        used_bytes: how far `temp_file` is used.
-        repeat: sends the first submit again, once there was one.
+        used_bytes: the length of `temp_file` so far.
+        repeat: sends the first submit again, after it was sent.
     """
 
     api: CloudApi
@@ -60,19 +60,19 @@ class Trial:
 
     @functools.cached_property
     def route_findings(self) -> list[Finding]:
-        """What the doctor finds on the way to the server."""
+        """The doctor's findings about the connection to the server."""
         return list(check_route(self.route, self.now))
 
     @property
     def known_target(self) -> Target | None:
-        """The device to ask about: that of the command line, or the first of the location."""
+        """The command line's device, or else the first device of the location."""
         devices = self.content.get("Devices")
         if self.target is None and isinstance(devices, dict) and devices:
             return Target(self.location, min(devices))
         return self.target
 
     def next_segment(self, size_bytes: int) -> Segment:
-        """A segment of the temporary file, behind those before it."""
+        """The next segment of the temporary file."""
         segment = Segment(self.used_bytes, b"%" * size_bytes)
         self.used_bytes = segment.end
         return segment
