@@ -1,7 +1,7 @@
 """One HTTP request with its answer, and the errors for refusals and useless answers.
 
-For each error it matters whether the server may have acted on the request. Only a submit does harm
-if it is done twice, so only a submit has an error of unknown outcome (SubmitUnanswered).
+A repeated submit prints twice. So a submit that the server may have accepted has its own error,
+SubmitUnanswered. All other requests can be repeated.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _ADVICE: Mapping[int, str] = {
 
 
 class RequestBody:
-    """The bytes of a request, which count how many of them were handed to the network."""
+    """The bytes of a request, with a count of those that were handed to the network."""
 
     def __init__(self, data: bytes) -> None:
         self._data = memoryview(data)
@@ -83,7 +83,7 @@ class RequestBody:
 
     @property
     def is_sent(self) -> bool:
-        """Whether all bytes were handed over, so the server may have read the whole request."""
+        """Whether all bytes were handed to the network, so the server may have read them all."""
         return self._at >= len(self._data)
 
 
@@ -139,13 +139,15 @@ class Exchange:
 
     @property
     def is_web_page(self) -> bool:
-        """Whether the answer is HTML, so something other than the API has answered. The label
-        proves nothing, because the API's document names no content types."""
+        """Whether the answer is HTML, which does not come from the API.
+
+        The Content-Type header is ignored, because the API's document names no content types.
+        """
         return self.text.startswith("<")
 
     @property
     def discovers(self) -> bool:
-        """Whether the request belongs to no queue, so a mistake may be in servers.d."""
+        """Whether the request is a discovery without a queue, so a mistake may be in servers.d."""
         return self.verb == "get location"
 
     def refused(self, words: str, *, by_status: bool = False) -> Refused:
@@ -244,7 +246,7 @@ class Exchange:
         return host if host and host.isprintable() else tr("another address")
 
     def useless(self, reason: str) -> ApiError:
-        """The error for a 2xx answer that the API's document does not have."""
+        """The error for a 2xx answer that is not in the API's document."""
         detail = f"{self.verb}: status {self.status}, {len(self.answer)} bytes: {self.words}"
         text = tr(
             "Unexpected answer from {server} ({reason}).",

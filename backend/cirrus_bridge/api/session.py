@@ -92,8 +92,11 @@ class _Adapter(requests.adapters.HTTPAdapter):
         return dict(proxies.headers(proxy))
 
     def close(self) -> None:
-        """Close idle connections now, and others when they are idle. requests leaves that to the
-        garbage collector, and an error that refers to a pool may live long."""
+        """Close idle connections now, and others when they become idle.
+
+        requests leaves this to the garbage collector, and an error that refers to a pool may live
+        long.
+        """
         for manager in (self.poolmanager, *self.proxy_manager.values()):
             for key in manager.pools.keys():  # noqa: SIM118 - not iterable
                 if pool := manager.pools.get(key):
@@ -111,7 +114,7 @@ class _Session(requests.Session):
 
 
 def new_session(server: Server) -> requests.Session:
-    """A session for one server, with its CA and proxy.
+    """Make a session for one server, with its CA and proxy.
 
     Raises:
         BadConfiguration: this process, which is no longer root, cannot read the CA's file.
@@ -138,8 +141,11 @@ def new_session(server: Server) -> requests.Session:
 
 
 def trusted_cas(server: Server) -> str | bool:
-    """A file or folder of CAs: the server's own, or those of this machine, to which administrators
-    add theirs. True stands for the CAs that come with requests."""
+    """The file or folder of the CAs for a server: `ca_file`, or the CAs of this machine.
+
+    Administrators add their own CAs to those of the machine. If the machine has none, the result is
+    True, and requests uses the CAs of certifi.
+    """
     paths = ssl.get_default_verify_paths()
     known = (paths.cafile, "/etc/ssl/certs/ca-certificates.crt", paths.capath)
     there = (path for path in known if path and Path(path).exists())

@@ -1,13 +1,13 @@
 """Everything that can go wrong, as one tree of classes.
 
     CirrusError
-    ├── UsageError              CB-101  the program was called wrongly
+    ├── UsageError              CB-101  the program has wrong arguments
     ├── QueueError                      the queue can print nothing until an administrator acts
     │   ├── BadQueueUri         CB-201
     │   ├── BadConfiguration    CB-202
     │   ├── ExposedKey          CB-203
     │   └── UnknownServer       CB-204
-    ├── DocumentError                   this job can not be printed as it is
+    ├── DocumentError                   this job cannot be printed as it is
     │   ├── BadOption           CB-301
     │   ├── EmptyDocument       CB-302
     │   ├── UnreadableDocument  CB-303
@@ -35,30 +35,33 @@
     │   ├── JournalBusy         CB-502
     │   ├── JournalReplaced     CB-503
     │   └── JournalDamaged      CB-504
-    ├── JobForgotten            CB-505  the journal that knew of the job is gone
+    ├── JobForgotten            CB-505  the job is older than the journal
     ├── JobUnidentified         CB-511  cupsd does not identify the job
     ├── Interrupted             CB-601  a signal asked the program to stop
-    │   └── TimeIsOver          CB-604  CUPS would cancel the job soon; it runs again
-    ├── UploadNeverEnds         CB-605  one upload after the other starts over
-    ├── StartOver               CB-602  an earlier run's upload can not be continued
-    ├── KeepsBreaking           CB-603  one run after the other came to no end
+    │   └── TimeIsOver          CB-604  CUPS would soon cancel the job; the job runs again
+    ├── UploadNeverEnds         CB-605  the upload starts over in each run
+    ├── StartOver               CB-602  an earlier run's upload cannot be continued
+    ├── KeepsBreaking           CB-603  the runs were killed one after the other
     ├── DeliveryEnded           CB-701  the cloud ended the job without delivering it
-    ├── DeliveryUnknown         CB-702  the server has forgotten the job
+    ├── DeliveryUnknown         CB-702  the server no longer has a record of the job
     ├── StatusMismatch          CB-703  the server's job is not the document that was sent
-    ├── CupsAway                CB-711  the local cupsd does not answer, or not now
-    ├── CupsRefused             CB-712  the local cupsd says no
-    │   ├── CupsGone            CB-713  it has no such job or printer
+    ├── CupsAway                CB-711  the local cupsd does not answer
+    ├── CupsRefused             CB-712  the local cupsd refuses a request
+    │   ├── CupsGone            CB-713  cupsd has no such job or queue
     │   └── CupsNotPossible     CB-714  the job's state does not allow it
-    └── InternalError           CB-900  a fault of Cirrus Bridge itself
+    └── InternalError           CB-900  a fault of Cirrus Bridge
 
-A class says what is true of each of its errors: `code`; `title`, `meaning` and `advice`, of which
-`cirrusctl explain` and cirrus-bridge-codes(7) are made; `kind`, what ends the fault; `disposition`,
-what is to become of the job, and so the exit code. Titles and advice are parts of sentences.
-An error says what is true of this one: `message`, what happened, and `hint`, what to do about it.
-Neither ever holds a key.
+A class has what all its errors share:
 
-The texts of classes are plain literals, translated where `explain` reads them: they cost a job's
-start nothing but their bytes.
+- `code`, and `title`, `meaning` and `advice`, from which `cirrusctl explain` and
+  cirrus-bridge-codes(7) are made. Titles and advice are parts of sentences.
+- `kind`: what ends the fault.
+- `disposition`: what happens to the job, and so the backend's exit code.
+
+An error has its own `message` (what happened) and `hint` (what to do). Neither contains a key.
+
+The texts of classes are plain literals. `explain` translates them, so they add no time to a job's
+start.
 """
 
 from __future__ import annotations
@@ -78,7 +81,7 @@ _MAY_BE_PRINTED = tr(
 
 
 class Disposition(enum.Enum):
-    """What is to become of the job; `cups/status_lines` maps each to an exit code of backend(7)."""
+    """What happens to the job. `cups/status_lines` gives each member an exit code of backend(7)."""
 
     DONE = "done"
     FAIL = "fail"
@@ -93,22 +96,23 @@ class Kind(enum.Enum):
     """What ends a fault."""
 
     CONFIGURATION = "configuration"
-    """An administrator's act, here or at the server: other jobs meet the same fault until then."""
+    """An administrator's action, here or at the server. Until then, other jobs fail as well."""
     JOB = "job"
-    """A decision on this one job; other jobs are not affected."""
+    """A decision about this job. Other jobs are not affected."""
     PASSING = "passing"
-    """Time: the same request works later."""
+    """Time. The same request works later."""
 
 
 class CirrusError(Exception):
-    """The root. `str(error)` is English, for logs.
+    """The root of the tree. `str(error)` is English, for logs.
 
     Args:
         message: what happened, for people (`translation.tr`).
-        hint: what to do about it, for people.
-        detail: for the log only (one line, no secrets).
+        hint: the next step, for people.
+        detail: a line for the log only, without secrets.
 
-    `consequence` is one more sentence, for those who know what else hangs on the job.
+    Attributes:
+        consequence: one more sentence for people, which a caller may add.
     """
 
     code: ClassVar[str] = ""
@@ -119,7 +123,7 @@ class CirrusError(Exception):
     meaning: ClassVar[str] = ""
 
     def __init__(self, message: str, hint: str = "", *, detail: str = "") -> None:
-        self.message = changed(message, one_line)  # it may quote what somebody else has written
+        self.message = changed(message, one_line)  # may quote a stranger's text
         self.hint = changed(hint, one_line)
         self.detail = one_line(detail)
         self.consequence = ""
@@ -127,7 +131,7 @@ class CirrusError(Exception):
 
     @property
     def text(self) -> str:
-        """What happened and what to do, one after the other."""
+        """The message and the hint."""
         return joined(" ", (self.message, self.hint)) if self.hint else self.message
 
 
@@ -143,7 +147,7 @@ class UsageError(CirrusError):
 
 
 class QueueError(CirrusError):
-    """The queue's own set-up is wrong, so each of its jobs would fail: jobs stay pending."""
+    """A fault of the queue's configuration. Each job would fail, so jobs stay pending."""
 
     kind = Kind.CONFIGURATION
     disposition = Disposition.STOP_QUEUE
@@ -191,7 +195,7 @@ class UnknownServer(QueueError):
 
 
 class DocumentError(CirrusError):
-    """This one job can not be printed as it is; other jobs of the queue can."""
+    """A fault of one job. Other jobs of the queue can be printed."""
 
     kind = Kind.JOB
     disposition = Disposition.HOLD
@@ -239,13 +243,13 @@ class JoinedDocuments(DocumentError):
 
 
 class ApiError(CirrusError):
-    """An exchange with the server went wrong."""
+    """A failed exchange with the server."""
 
     disposition = Disposition.HOLD
 
 
 class Definitive(ApiError):
-    """The same request gets the same answer until somebody acts."""
+    """A fault for which the same request gets the same answer until somebody acts."""
 
 
 class Refused(Definitive):
@@ -288,7 +292,7 @@ class NotPermitted(Definitive):
 
 
 class ServerMisconfigured(Definitive):
-    """`distrust` says why TLS was not possible, if it was not."""
+    """A fault of the connection to the server; `distrust` is the reason if TLS failed."""
 
     code = "CB-405"
     kind = Kind.CONFIGURATION
@@ -323,7 +327,7 @@ class TooLarge(Definitive):
 
 
 class Retryable(ApiError):
-    """Nothing was accepted, so the same request can be made again."""
+    """A fault in which the server accepted nothing, so the request can be made again."""
 
     kind = Kind.PASSING
     retry_after_s: float | None = None
@@ -360,7 +364,7 @@ class NotTrusted(Retryable):
 
 
 class ServerFault(Retryable):
-    """`retry_after_s` is from a `Retry-After` header (RFC 9110, 10.2.3), if there was one."""
+    """A fault of the server; `retry_after_s` is from `Retry-After` (RFC 9110, 10.2.3), or None."""
 
     code = "CB-413"
     title = "the server cannot answer now (retried until `contimeout`)"
@@ -385,7 +389,7 @@ class ShortSegment(Retryable):
 
 
 class SubmitUnanswered(ApiError):
-    """The `message` says what became of the answer; the rest is the same for each."""
+    """A submit without an answer; `message` is what happened to the answer."""
 
     code = "CB-421"
     kind = Kind.JOB
@@ -525,8 +529,8 @@ class JournalDamaged(JournalError):
 
 
 class Interrupted(CirrusError):
-    # CUPS sets the job's state before it sends the signal, and then ignores the exit code. A signal
-    # from elsewhere (a machine that shuts down) must not lose the job.
+    # CUPS sets the job's state before it sends the signal, and then ignores the exit code. The job
+    # must survive a signal from elsewhere, for example when the machine shuts down.
     code = "CB-601"
     kind = Kind.PASSING
     disposition = Disposition.RUN_AGAIN

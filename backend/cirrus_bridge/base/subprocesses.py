@@ -1,7 +1,7 @@
-"""Programs that are run, for a change or to read them: with no shell, no input, in limited time.
+"""Child processes without a shell, without input, and with a time limit.
 
-A program that takes too long is ended together with what it has started. One that ends by itself
-may leave others behind, as scripts do that start something in the background.
+`run_program` kills a late program with its process group (setsid(2)). A program that ends in time
+may leave background processes behind.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from collections.abc import Mapping, Sequence
 
 
 class ProgramFailed(Exception):
-    """A program could not be started, took too long, or says that it failed; the text says why.
-    Whoever starts one knows what to make of it."""
+    """A program that could not be started, took too long or failed; the text is the reason."""
 
 
 def run_program(command: Sequence[str], environ: Mapping[str, bytes], *, limit_s: float) -> None:
-    """Run a program to its end. Its standard error is ours.
+    """Run a program to its end. The program shares the standard error of this process.
+
+    Args:
+        environ: the whole environment of the program.
+        limit_s: the time limit in seconds.
 
     Raises:
-        ProgramFailed.
+        ProgramFailed: the program cannot be started, takes too long, or does not exit with 0.
     """
     try:
         process = subprocess.Popen(
@@ -50,10 +53,13 @@ def run_program(command: Sequence[str], environ: Mapping[str, bytes], *, limit_s
 
 
 def read_program(command: Sequence[str], *, limit_s: float) -> bytes:
-    """What a program writes to its standard output.
+    """The standard output of a program.
+
+    Args:
+        limit_s: the time limit in seconds.
 
     Raises:
-        ProgramFailed.
+        ProgramFailed: the program cannot be started, takes too long, or does not exit with 0.
     """
     try:
         done = subprocess.run(

@@ -1,6 +1,7 @@
-"""TOML files of the configuration as tables; each mistake is an error that names file and place.
+"""TOML files of the configuration as checked tables.
 
-Knows what a table is and how a mistake is told, not what the configuration means. Shows no value.
+Each mistake is an error that names the file and the table or key. No error shows a value, because a
+value may be a key.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from cirrus_bridge.base.errors import BadConfiguration
 from cirrus_bridge.base.translation import joined, tr
 
-FOR_THE_QUEUE = tr("Then cupsenable the queue.")  # for a job's message; discovery knows of no queue
+FOR_THE_QUEUE = tr("Then cupsenable the queue.")  # for a job's message; discovery has no queue
 _NOT_UTF8 = tr("it is not UTF-8")
 _KINDS: Mapping[type, str] = {
     str: tr("a text in quotes"),
@@ -24,17 +25,26 @@ _KINDS: Mapping[type, str] = {
     bool: tr("true or false without quotes"),
     list: tr('a list, such as ["Paris", "Lyon"]'),
 }
-# how a field of a dataclass is written → what TOML has for it
+# the annotation of a dataclass's field → the type in TOML
 _KIND_OF = {"int": int, "float": float, "tuple[str, ...]": list}
 
 
 def number(default: float, least: float, most: float | None = None) -> Any:
-    """A field of a dataclass for `Table.settings`: a number within limits."""
+    """Declare a field of a dataclass for `Table.settings`: a number within limits."""
     return dataclasses.field(default=default, metadata={"least": least, "most": most})
 
 
 class Table:
-    """A TOML table of the file `source`; `where` names it in messages, if the file has several."""
+    """A TOML table.
+
+    Args:
+        content: the table as tomllib reads it.
+        source: the file, for messages.
+        where: the table's name in messages, or empty for the whole file.
+
+    Raises (every method but `without`):
+        BadConfiguration: the table has a mistake.
+    """
 
     def __init__(self, content: Mapping[str, Any], source: Path, where: str = "") -> None:
         self.content = content
@@ -42,11 +52,11 @@ class Table:
         self.where = where
 
     def bad(self, reason: str) -> BadConfiguration:
-        """The error for something in this table."""
+        """Make the error for a mistake in this table."""
         return bad(self.source, joined("", (self.where, reason)))
 
     def only(self, names: Iterable[str]) -> None:
-        """Refuse any other name than these."""
+        """Refuse any name that is not in `names`."""
         known = tuple(names)
         for name in self.content:
             if name not in known:
@@ -55,12 +65,12 @@ class Table:
                 )
 
     def without(self, names: Iterable[str]) -> Table:
-        """This table without these names."""
+        """A copy of this table without `names`."""
         content = {name: value for name, value in self.content.items() if name not in names}
         return Table(content, self.source, self.where)
 
     def take(self, name: str, kind: type, *default: Any) -> Any:
-        """The value of `name`, of the type `kind`; `default` where it may be left out."""
+        """The value of `name`, of the type `kind`; with a `default`, the name is optional."""
         if name not in self.content:
             if default:
                 return default[0]
@@ -73,8 +83,12 @@ class Table:
         return value
 
     def settings(self, kind: type, names: Iterable[str]) -> dict[str, Any]:
-        """What the table says of these fields of the dataclass `kind`, for its constructor. Types,
-        limits and defaults are those of the fields; no other name may be in the table."""
+        """The values of this table for the constructor of the dataclass `kind`.
+
+        Args:
+            names: the fields that may be in the table; any other name is refused. The fields have
+                the types and limits (`number`).
+        """
         fields = {field.name: field for field in dataclasses.fields(kind)}
         known = tuple(names)
         self.only(known)
@@ -94,7 +108,7 @@ class Table:
         return value
 
     def table(self, name: str) -> Table:
-        """The table `[name]`; an empty one if it is not there."""
+        """The table `[name]`; an empty table if it is missing."""
         content = self.content.get(name, {})
         if not isinstance(content, dict):
             raise self.bad(
@@ -103,7 +117,7 @@ class Table:
         return Table(content, self.source, f"[{name}]: ")
 
     def entries(self, kind: str, names: Iterable[str]) -> list[Table]:
-        """The tables `[[kind]]`, which may hold `names`; nothing else may be in the file."""
+        """The tables `[[kind]]`, with only `names` in them; anything else is refused."""
         known = tuple(names)
         for name in self.content:
             if name in known:
@@ -136,13 +150,15 @@ class Table:
 
 
 def read_table(path: Path, *, optional: bool = False, at: Path | None = None) -> Table:
-    """The whole file as a table, an empty one if it is `optional` and not there.
+    """Read a file as a table.
 
     Args:
-        at: where it is read, if that is not the place that people know.
+        path: the file, as messages name it.
+        optional: whether a missing file is an empty table.
+        at: the path that is read, if it is not `path`.
 
     Raises:
-        BadConfiguration: it can not be read, or is not TOML.
+        BadConfiguration: the file cannot be read, or is not TOML.
     """
     try:
         return Table(tomllib.loads((at or path).read_text("utf-8")), path)
@@ -161,10 +177,10 @@ def read_table(path: Path, *, optional: bool = False, at: Path | None = None) ->
 
 
 def text_of(value: object) -> str:
-    """A value as the text that a queue's URI would have for it.
+    """A value as the text for an option of a queue's URI.
 
     Raises:
-        ValueError: it is neither a text nor a number.
+        ValueError: the value is neither a text nor a number.
     """
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -174,7 +190,7 @@ def text_of(value: object) -> str:
 
 
 def bad(path: Path, reason: str) -> BadConfiguration:
-    """The error for a file that says what has no meaning."""
+    """Make the error for a mistake in a file."""
     error = BadConfiguration(
         tr("Configuration {path}: {reason}.", path=path, reason=reason), tr("Correct it.")
     )
@@ -183,7 +199,7 @@ def bad(path: Path, reason: str) -> BadConfiguration:
 
 
 def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> BadConfiguration:
-    """The error for a file or folder that can not be read."""
+    """Make the error for a file or folder that cannot be read."""
     reason = error.strerror if isinstance(error, OSError) else _NOT_UTF8
     if isinstance(error, PermissionError):
         text = tr(

@@ -1,6 +1,6 @@
-"""What commands list: columns with headings for people, plain lines for programs.
+"""Lists on standard output: a table for people, lines with tabs for programs.
 
-rich, which cirrusctl uses, is not in the package of the embedded cloud.
+The package of the embedded cloud does not contain rich, which cirrusctl uses.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ _GAP = 2
 
 
 def write_list(rows: Iterable[Sequence[str]], *titles: str) -> None:
-    """Write rows to standard output: a line each, its values divided by tabs. On a terminal they
-    stand below each other, and below titles; and where there are none, that is said."""
+    """Write rows to standard output.
+
+    On a terminal, the rows are a table with `titles`, or "(none)". Otherwise, each row is a line
+    with tabs between the values.
+    """
     lines = [[_printable(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
         for line in lines:
@@ -31,12 +34,12 @@ def write_list(rows: Iterable[Sequence[str]], *titles: str) -> None:
 
 
 def _printable(text: str) -> str:
-    # a title is a stranger's text: it must not command the terminal, nor look like another job
+    # a stranger's title may contain escape sequences for the terminal, or a line break
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _cells(text: str) -> int:
-    """How wide a terminal shows it."""
+    """The width of a text on a terminal, in cells (UAX #11)."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text

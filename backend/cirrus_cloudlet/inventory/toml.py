@@ -1,7 +1,6 @@
-"""Read cloudlet.toml into an inventory.
+"""Read cloudlet.toml into an inventory. Nothing is written here.
 
-Each field of each table is known or the whole file is refused, with a message that names the
-table and the field. Nothing is written here.
+A file with an unknown or wrong field is refused. The message names the table and the field.
 
     [limits]
     document_bytes = 4294967296
@@ -51,7 +50,7 @@ from cirrus_cloudlet.job_props import check_props
 
 _T = TypeVar("_T")
 _STRINGS = list  # marks a list of strings in the tables of fields below
-# how a field of a dataclass is written → what TOML has for it
+# the annotation of a dataclass's field → the type in TOML
 _KIND_OF = {
     "str": str, "bool": bool, "int": int, "float": float, "tuple[str, ...]": _STRINGS,
     "Mapping[str, str]": dict, "DeviceType": str, "PrinterFacts | None": dict,
@@ -59,7 +58,7 @@ _KIND_OF = {
 
 
 def _fields(kind: type) -> dict[str, type]:
-    # without `devices`, which have tables of their own
+    # `devices` is left out, because devices have tables of their own
     kinds = ((field.name, _KIND_OF.get(str(field.type))) for field in dataclasses.fields(kind))
     return {name: kind for name, kind in kinds if kind}
 
@@ -75,10 +74,15 @@ _TYPE_WORDS = {
 
 
 def read_inventory(text: str, source: str) -> Inventory:
-    """The inventory that `text` describes; `source` is what messages call it.
+    """Read an inventory.
+
+    Args:
+        text: the content of the file.
+        source: the name of the file in messages.
 
     Raises:
-        SettingsError: it is not TOML (the message has the line), or a table or field is wrong.
+        SettingsError: the text is not TOML (the message has the line), or a table or field is
+            wrong.
     """
     try:
         found = tomllib.loads(text)
@@ -145,7 +149,11 @@ def _device(table: Mapping[str, Any], where: str) -> Device:
 
 
 def _target(kind: DeviceType, target: str) -> str:
-    """The target, if a device of this kind can have it."""
+    """The target of a device of this kind.
+
+    Raises:
+        Refusal: a device of this kind cannot have this target.
+    """
     if kind is DeviceType.FILE:
         target = target or DEFAULT_FILE_TARGET
         check_tags(target, FILE_TAGS)
@@ -185,7 +193,7 @@ def _limits(table: dict[str, Any]) -> Limits:
 
 
 def _tables(found: Mapping[str, Any], kind: str) -> list[tuple[str, dict[str, Any]]]:
-    """The `[[kind]]` tables, each with what a message calls it."""
+    """The `[[kind]]` tables, each with its name for messages."""
     tables = []
     for number, table in enumerate(found.get(kind, []), 1):
         where = f"[[{kind}]] number {number}"
