@@ -1,4 +1,4 @@
-"""A journal that is deleted, replaced or restored: nobody takes its ignorance for knowledge."""
+"""A journal that is deleted, replaced or restored is noticed and distrusted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SQLITE_FILES = ("journal.db", "journal.db-wal", "journal.db-shm")
 
 
 def write(journal: Journal, job_id: int = 1) -> None:
-    """Any write."""
+    """Write a document."""
     key = DocumentKey(JOB.job_uuid, job_id, 0, KEY.destination, 1)
     journal.intent(key, JOB, TARGETS, now_s=1)
 
@@ -39,13 +39,13 @@ def knows(folder: Path, job_id: int = 1) -> bool:
 
 
 def trusted_since_s(folder: Path) -> float:
-    """What a new process finds."""
+    """The value that a new process finds."""
     with Journal(folder) as journal:
         return journal.trusted_since_s()
 
 
 def copy_of(folder: Path) -> Path:
-    """A backup of the database, made as SQLite wants it."""
+    """Back up the database by SQLite's own means."""
     backup = folder.with_name("backup.db")
     with (
         contextlib.closing(sqlite3.connect(folder / "journal.db")) as db,
@@ -91,13 +91,13 @@ CHANGES = [
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where a journal is, or will be."""
+    """The folder of the journal, which does not exist yet."""
     return tmp_path / "state"
 
 
 @pytest.fixture
 def used(folder: Path) -> Iterator[Journal]:
-    """A journal that knows document 2 and is open; a backup was made before it heard of it."""
+    """An open journal that knows document 2, with a backup that does not."""
     with Journal(folder) as journal:
         write(journal)
         copy_of(folder)
@@ -106,7 +106,7 @@ def used(folder: Path) -> Iterator[Journal]:
 
 
 def test_a_fresh_journal_is_trusted(folder: Path) -> None:
-    """Nothing was printed before it was there."""
+    """Nothing was printed before the journal was created."""
     assert trusted_since_s(folder) == 0
     with Journal(folder) as one, Journal(folder) as other:
         for number in range(5):
@@ -119,7 +119,7 @@ def test_a_fresh_journal_is_trusted(folder: Path) -> None:
 def test_an_open_journal_notices(
     folder: Path, used: Journal, change: Callable[[Path], None]
 ) -> None:
-    """It neither reads nor writes what is no longer at the path, nor keeps locks there."""
+    """An open journal neither reads, writes nor locks files that are no longer at the path."""
     change(folder)
     for use in (
         lambda: write(used, 3),
@@ -134,10 +134,10 @@ def test_an_open_journal_notices(
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_is_there_now_is_used(
+def test_the_new_journal_is_used(
     folder: Path, used: Journal, change: Callable[[Path], None]
 ) -> None:
-    """Nothing of the file that is gone gets into it, and what is written there stays."""
+    """Nothing of the old file gets into the new one, and new writes stay."""
     change(folder)
     with pytest.raises(JournalReplaced):
         used.check_current()
@@ -151,7 +151,7 @@ def test_what_is_there_now_is_used(
 
 
 def test_a_job_outlives_a_purge(folder: Path, used: Journal) -> None:
-    """The folder is gone, and the job under way writes to its end; what it writes is not kept."""
+    """A running job continues to write after the folder is deleted. Its writes are not kept."""
     delete_folder(folder)
     write(used, 3)
     assert used.entries(JOB.job_uuid, 2) and used.entries(JOB.job_uuid, 3)
@@ -160,7 +160,7 @@ def test_a_job_outlives_a_purge(folder: Path, used: Journal) -> None:
 
 
 def test_a_journal_after_a_purge_ends_the_old_one(folder: Path, used: Journal) -> None:
-    """The package was installed again: two journals at a time would print a job twice."""
+    """Two journals at a time would print a job twice, if the package is installed again."""
     delete_folder(folder)
     assert not knows(folder, 2)
     with pytest.raises(JournalReplaced, match=r"journal\.db"):
@@ -169,7 +169,7 @@ def test_a_journal_after_a_purge_ends_the_old_one(folder: Path, used: Journal) -
 
 
 def test_the_poller_notices_a_purge(folder: Path, used: Journal) -> None:
-    """The poller serves all jobs, and none is left in a journal that is gone."""
+    """The poller does not continue in a journal that was deleted."""
     with PollerJournal(folder) as poller:
         delete_folder(folder)
         with pytest.raises(JournalReplaced, match=r"journal\.db"):
@@ -177,8 +177,8 @@ def test_the_poller_notices_a_purge(folder: Path, used: Journal) -> None:
 
 
 def test_deleted_while_another_process_has_it(folder: Path) -> None:
-    """What SQLite has left behind, and the other process still uses, is not taken for a part of
-    the new one."""
+    """Files of the old database, which the other process still uses, do not become a part of the
+    new one."""
     code = (
         f"import sys, pathlib; sys.path.append({str(SUPPORT)!r})\n"
         "from test_files import *\n"
@@ -204,7 +204,7 @@ def test_deleted_while_another_process_has_it(folder: Path) -> None:
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_replaced_while_nobody_looks(folder: Path, change: Callable[[Path], None]) -> None:
-    """The lock file is the witness: a database that knows less was restored or made again."""
+    """A database that is behind its witness was restored or created again."""
     with Journal(folder) as journal:
         write(journal)
         copy_of(folder)
@@ -218,7 +218,7 @@ def test_replaced_while_nobody_looks(folder: Path, change: Callable[[Path], None
 
 
 def test_restored_without_what_came_last(folder: Path) -> None:
-    """A copy that has all is trusted; one that misses the last write is not."""
+    """A complete copy is trusted; a copy without the last write is not."""
     with Journal(folder) as journal:
         write(journal)
         write(journal, 2)
@@ -233,7 +233,7 @@ def test_restored_without_what_came_last(folder: Path) -> None:
 
 
 def test_restored_in_place(folder: Path, used: Journal) -> None:
-    """By SQLite's own means, which keep the file: who has it open writes nothing into it."""
+    """A restore by SQLite keeps the file. A process that has the file open writes nothing to it."""
     with (
         contextlib.closing(sqlite3.connect(folder.with_name("backup.db"))) as backup,
         contextlib.closing(sqlite3.connect(folder / "journal.db")) as db,
@@ -246,7 +246,7 @@ def test_restored_in_place(folder: Path, used: Journal) -> None:
 
 
 def test_writes_that_a_damaged_wal_has_lost(folder: Path) -> None:
-    """SQLite drops what follows a damaged frame of the log, without a word."""
+    """SQLite silently drops frames of the WAL that follow a damaged one."""
     code = (
         f"import sys, os, pathlib; sys.path.append({str(SUPPORT)!r})\n"
         "from test_files import *\n"
@@ -263,7 +263,7 @@ def test_writes_that_a_damaged_wal_has_lost(folder: Path) -> None:
 
 
 def test_journal_of_the_version_before(folder: Path) -> None:
-    """It is trusted, as long as no other was there."""
+    """An older journal is trusted, unless it replaces another one."""
     folder.mkdir()
     with contextlib.closing(sqlite3.connect(folder / "journal.db")) as db, db:
         for step in STEPS[:5]:
@@ -281,7 +281,7 @@ def test_journal_of_the_version_before(folder: Path) -> None:
     "content", [b"", b"\0" * 74, b"x" * 200, b"\xff y y", b"%032d %020d %020d" % (1, 2, 3)]
 )
 def test_half_a_witness(folder: Path, content: bytes) -> None:
-    """A crash may leave anything there: that is no reason to doubt the journal."""
+    """An unreadable witness, which a crash may leave, does not cast doubt on the journal."""
     with Journal(folder) as journal:
         write(journal)
     (folder / "jobs.lock").write_bytes(content)
@@ -294,7 +294,7 @@ def test_half_a_witness(folder: Path, content: bytes) -> None:
 
 
 def test_processes_that_write_at_once(folder: Path) -> None:
-    """None of them takes another's writes for a sign of a journal that was replaced."""
+    """Writes of other processes do not look like a replaced journal."""
     code = (
         f"import sys, pathlib; sys.path.append({str(SUPPORT)!r})\n"
         "from test_files import *\n"

@@ -1,4 +1,4 @@
-"""One damaged byte in the journal: an error, not a job that nobody has heard of."""
+"""One damaged byte in the journal is an error, and never hides a job."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from cirrus_bridge.journal.submissions import DocumentEntry, Journal
 PAGE_BYTES = 4096
 JOBS = 600
 FLIPS = 250
-INDEX_PAGES = (2, 10)  # the first byte of one: https://sqlite.org/fileformat2.html, 1.6
+INDEX_PAGES = (2, 10)  # the first byte of an index's page: https://sqlite.org/fileformat2.html, 1.6
 
 
 def fill(folder: Path) -> list[tuple[str, int]]:
-    """A journal of many jobs; they, in the order in which they came."""
+    """Create a journal of many jobs; return them in their order."""
     rng = random.Random(16)
     jobs = [(uuid.UUID(int=rng.getrandbits(128)).urn, number) for number in range(JOBS)]
     with Journal(folder):
@@ -44,7 +44,7 @@ def fill(folder: Path) -> list[tuple[str, int]]:
 
 
 def index_places(content: bytes) -> list[int]:
-    """Where the bytes of the indexes' pages are."""
+    """The positions of all bytes in pages of indexes."""
     pages = [at for at in range(0, len(content), PAGE_BYTES) if content[at] in INDEX_PAGES]
     return [place for at in pages for place in range(at, at + PAGE_BYTES)]
 
@@ -59,7 +59,7 @@ def flip(folder: Path, place: int, bits: int = 1) -> None:
 
 
 def in_index(folder: Path, text: str) -> int:
-    """Where an index has this text."""
+    """The position of this text in an index."""
     content = (folder / "journal.db").read_bytes()
     at = content.find(text.encode())
     while content[at - at % PAGE_BYTES] not in INDEX_PAGES:
@@ -68,7 +68,7 @@ def in_index(folder: Path, text: str) -> int:
 
 
 def answer(folder: Path, job: tuple[str, int]) -> list[DocumentEntry] | None:
-    """What a backend finds of a job; None if it finds out that the journal is damaged."""
+    """The documents that a backend finds of a job; None if it finds the journal damaged."""
     try:
         with Journal(folder) as journal:
             return journal.entries(*job)
@@ -77,7 +77,7 @@ def answer(folder: Path, job: tuple[str, int]) -> list[DocumentEntry] | None:
 
 
 def test_a_job_whose_index_entry_is_damaged(tmp_path: Path) -> None:
-    """Each byte of the job's uuid there."""
+    """A damaged byte of the job's uuid in the index is found, wherever it is."""
     jobs = fill(tmp_path)
     job = jobs[JOBS // 2]
     assert answer(tmp_path, job)
@@ -94,7 +94,7 @@ def test_a_job_whose_index_entry_is_damaged(tmp_path: Path) -> None:
 
 
 def test_any_byte_of_an_index(tmp_path: Path) -> None:
-    """Wherever it is, a job that was printed is found, or the journal is known to be damaged."""
+    """After any damage, a printed job is found, or the journal is known to be damaged."""
     jobs = fill(tmp_path)
     right = {job: answer(tmp_path, job) for job in jobs}
     places = index_places((tmp_path / "journal.db").read_bytes())
@@ -110,11 +110,11 @@ def test_any_byte_of_an_index(tmp_path: Path) -> None:
             assert found in (None, right[job]), (place, bits)
             errors += found is None
         flip(tmp_path, place, bits)
-    assert errors > 10  # most bytes are of other jobs, or of none
+    assert errors > 10  # most bytes belong to other jobs or to no job
 
 
 def test_poller_and_doctor_find_it(tmp_path: Path) -> None:
-    """The poller does not begin with it, and the doctor tells what is wrong."""
+    """The poller does not start with a damaged journal, and the doctor names the damage."""
     jobs = fill(tmp_path)
     with PollerJournal(tmp_path) as journal:
         journal.check_whole()
@@ -124,8 +124,8 @@ def test_poller_and_doctor_find_it(tmp_path: Path) -> None:
     assert "index" in look(tmp_path).damage[0]
 
 
-def test_text_that_is_none(tmp_path: Path) -> None:
-    """What cannot be read as text is damaged, too."""
+def test_text_that_is_not_utf8(tmp_path: Path) -> None:
+    """A text that is not UTF-8 counts as damage."""
     jobs = fill(tmp_path)
     with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
         db.execute(

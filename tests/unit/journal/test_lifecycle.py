@@ -21,7 +21,7 @@ from cirrus_bridge.journal.lifecycle import (
 from paths import REPO
 
 S, E = State, Event
-# what follows is the table once more, as a person reads it: per state, what may happen
+# the table again, in the order in which people read it: events by state
 EXPECTED: dict[State, dict[Event, State]] = {
     S.SENDING: {E.RUN: S.SENDING, E.WAIT: S.WAITING, E.SUBMIT: S.SUBMITTING,
                 E.FORGET: S.UNANSWERED, E.ABANDON: S.ABANDONED},
@@ -50,7 +50,7 @@ EXPECTED: dict[State, dict[Event, State]] = {
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("event", Event)
 def test_every_transition(state: State, event: Event) -> None:
-    """Each pair of state and event has the one that follows, or is impossible."""
+    """Each pair of state and event has a next state, or is impossible."""
     after = EXPECTED[state].get(event)
     if after is None:
         with pytest.raises(ImpossibleTransition):
@@ -59,16 +59,16 @@ def test_every_transition(state: State, event: Event) -> None:
         assert next_state(state, event) is after
 
 
-def test_what_may_be_printed_stays_so_until_somebody_knows() -> None:
-    """Only a sure refusal or a person's word leads from doubt to a new submit."""
+def test_doubt_stays_until_somebody_knows() -> None:
+    """Only a certain refusal or a person's decision leads from doubt to a new submit."""
     for event, table in TRANSITIONS.items():
         for state, after in table.items():
             if state in IN_DOUBT and after in UNSENT:
                 assert (state, event) in {(S.SUBMITTING, E.REFUSE), (S.UNANSWERED, E.RUN)}
 
 
-def test_what_the_cloud_has_is_submitted_again_for_a_failure_alone() -> None:
-    """Nothing else leads back."""
+def test_only_a_failed_delivery_leads_to_a_reprint() -> None:
+    """No other event leads from acceptance to another submit."""
     for event, table in TRANSITIONS.items():
         for state, after in table.items():
             if state in ACCEPTED and after not in ACCEPTED:
@@ -83,7 +83,7 @@ def test_groups() -> None:
 
 
 def test_contributing_has_the_picture() -> None:
-    """Every state and event is in it, and no others."""
+    """The picture has all states and events, and no others."""
     text = (REPO / "CONTRIBUTING.md").read_text()
     (picture,) = re.findall(r"(?s)<!-- lifecycle -->\n```\n(.*?)```", text)
     words = set(re.findall(r"[a-z_-]{4,}", picture))

@@ -1,4 +1,4 @@
-"""Hand-over, and what the poller reads of the journal, with real files."""
+"""Hand-over, and the poller's part of the journal, with real files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _key(number: int = 1) -> DocumentKey:
 
 
 def _accepted(folder: Path, *numbers: int, handover: str = "hold", now_s: float = 10.0) -> None:
-    """Documents that the cloud has, handed over."""
+    """Write documents that the cloud has, and hand them over."""
     with Journal(folder) as journal:
         for number in numbers:
             key = _key(number)
@@ -67,8 +67,8 @@ def test_a_document_that_is_over_when_its_job_is_held_for_another(
 
 
 def test_signs_of_life(tmp_path: Path, journal: PollerJournal) -> None:
-    """What a backend has seen a location fetch; a deletion may be the cloud's alone, and what a
-    poller has noted it knows."""
+    """Locations count that fetched a document while a backend followed it. A deletion does not
+    count, because the cloud may delete a document by itself."""
     _accepted(tmp_path, 1, 2, 3, 4, handover="")
     with Journal(tmp_path) as backend:
         for number, state in ((1, 2), (2, 1), (3, 3)):
@@ -81,9 +81,11 @@ def test_signs_of_life(tmp_path: Path, journal: PollerJournal) -> None:
     assert journal.signs_of_life(since_s=101) == []
 
 
-def test_no_word_from_a_poller_that_is_late(tmp_path: Path, journal: PollerJournal) -> None:
-    """A poller whose document was taken back cannot overwrite what the backend has noted, even if
-    the document was handed over again since."""
+def test_late_news_of_a_poller_are_dropped(tmp_path: Path, journal: PollerJournal) -> None:
+    """A poller whose document was taken back cannot overwrite the backend's news.
+
+    This holds even if the document was handed over again.
+    """
     _accepted(tmp_path, 1)
     (asked,) = taken(journal)
     deleted, delivered = JobStatus(DeliveryState.DELETED), JobStatus(DeliveryState.DELIVERED)
@@ -107,8 +109,10 @@ def test_no_word_from_a_poller_that_is_late(tmp_path: Path, journal: PollerJourn
     assert not is_noted(again)
 
 
-def test_only_what_was_handed_over_is_taken(tmp_path: Path, journal: PollerJournal) -> None:
-    """Not what a backend follows, and not what is closed."""
+def test_only_documents_that_were_handed_over_are_taken(
+    tmp_path: Path, journal: PollerJournal
+) -> None:
+    """The poller takes no document that a backend follows or that is closed."""
     _accepted(tmp_path, 1, handover="")
     _accepted(tmp_path, 2, 3)
     journal.close([_key(3)], now_s=11)
@@ -121,7 +125,7 @@ def test_only_what_was_handed_over_is_taken(tmp_path: Path, journal: PollerJourn
 
 
 def test_changes_of_others_are_noticed(tmp_path: Path, journal: PollerJournal) -> None:
-    """Once for each look; what the poller itself writes is no news to it."""
+    """A change is noticed once. The poller's own writes are not changes."""
     _accepted(tmp_path, 1)
     assert journal.has_changed()
     assert not journal.has_changed()
@@ -133,7 +137,7 @@ def test_changes_of_others_are_noticed(tmp_path: Path, journal: PollerJournal) -
 
 
 def test_held_jobs_are_counted(tmp_path: Path, journal: PollerJournal) -> None:
-    """Those of the queue and all, but not those that ended in CUPS or are closed."""
+    """Jobs that ended in CUPS or are closed do not count."""
     _accepted(tmp_path, 1, 2, 3)
     _accepted(tmp_path, 4, handover="complete")
     journal.close([_key(3)], now_s=11)
@@ -143,10 +147,8 @@ def test_held_jobs_are_counted(tmp_path: Path, journal: PollerJournal) -> None:
     assert journal.held_counts("q") == (1, 1)
 
 
-def test_what_was_not_delivered_is_told_until_something_is(
-    tmp_path: Path, journal: PollerJournal
-) -> None:
-    """The newest first; a delivery of the same queue ends it."""
+def test_failures_are_listed_until_a_delivery(tmp_path: Path, journal: PollerJournal) -> None:
+    """The newest failure is first. A later delivery by the same queue clears the list."""
     _accepted(tmp_path, 1, 2, 3, handover="")
     for number, state in ((1, 3), (2, -1)):
         journal.state(_key(number), 0, JobStatus(DeliveryState(state)), now_s=20)
@@ -158,16 +160,16 @@ def test_what_was_not_delivered_is_told_until_something_is(
     assert journal.not_delivered(since_s=0) == []
 
 
-def test_what_was_let_go(tmp_path: Path, journal: PollerJournal) -> None:
-    """Closed, though no target has come to its end."""
+def test_canceled_jobs_that_the_cloud_has(tmp_path: Path, journal: PollerJournal) -> None:
+    """A document is listed if it was closed before its deliveries ended."""
     _accepted(tmp_path, 1, 2)
     journal.close([_key(1)], now_s=20)
     assert _ids(journal.let_go(since_s=0)) == [1]
     assert journal.let_go(since_s=20) == []
 
 
-def test_orphans_are_quiet_and_nobodys(tmp_path: Path, journal: PollerJournal) -> None:
-    """What a poller has, or was closed, is none."""
+def test_orphans(tmp_path: Path, journal: PollerJournal) -> None:
+    """A document that the poller follows, or that is closed, is not an orphan."""
     _accepted(tmp_path, 1, handover="")
     _accepted(tmp_path, 2)
     (orphan,) = journal.orphans()
@@ -178,7 +180,7 @@ def test_orphans_are_quiet_and_nobodys(tmp_path: Path, journal: PollerJournal) -
 
 
 def test_a_reprint_is_another_submit(tmp_path: Path, journal: PollerJournal) -> None:
-    """The next run finds a document to be submitted, of which the server has no segment."""
+    """The next run finds a document to be submitted, without confirmed segments."""
     _accepted(tmp_path, 1)
     with Journal(tmp_path) as backend:
         backend.uploading(_key(), "f1", "", now_s=11)
@@ -193,7 +195,7 @@ def test_a_reprint_is_another_submit(tmp_path: Path, journal: PollerJournal) -> 
 
 
 def test_a_late_poller_does_not_reprint(tmp_path: Path, journal: PollerJournal) -> None:
-    """A poller that is late does not reset what is printed anew already, nor what a backend
+    """A late poller resets neither a document that is being reprinted, nor one that a backend
     follows."""
     _accepted(tmp_path, 1)
     _accepted(tmp_path, 2, handover="")
@@ -207,10 +209,10 @@ def test_a_late_poller_does_not_reprint(tmp_path: Path, journal: PollerJournal) 
 
 
 def test_pruning_by_age_and_number(tmp_path: Path, journal: PollerJournal) -> None:
-    """The oldest closed documents go, whatever their number; open ones stay."""
+    """The oldest closed documents are deleted. Open documents stay."""
     _accepted(tmp_path, 1)
     with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
-        # more of the same: by the journal's own methods it would take seconds
+        # copies by SQL, because the journal's own methods would take seconds
         db.execute("CREATE TEMP TABLE one_document AS SELECT * FROM document")
         db.execute("CREATE TEMP TABLE one_delivery AS SELECT * FROM delivery")
         for number in range(2, 1301):

@@ -1,4 +1,4 @@
-"""One poller at a time: the lock is free as soon as its holder is gone; asking never takes it."""
+"""One poller at a time: its lock is free when it ends, and a question never takes the lock."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ with Journal(Path(sys.argv[1])) as journal:
 
 @contextlib.contextmanager
 def running(code: str, folder: Path) -> Iterator[tuple[Program[bytes], bytes]]:
-    """A process of its own that runs this code, and the first line that it prints."""
+    """Run this code in another process; yield the process and its first line of output."""
     command = [sys.executable, "-c", code, str(folder)]
     with Program[bytes](command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -58,7 +58,7 @@ def journal(tmp_path: Path) -> Iterator[PollerJournal]:
 
 
 def test_a_killed_poller_frees_the_lock_at_once(tmp_path: Path, journal: PollerJournal) -> None:
-    """No lease has to end: the kernel frees the lock, and the sign of the dead one stays."""
+    """The kernel frees the lock of a dead poller at once. The sign of life stays."""
     with Journal(tmp_path) as backend:
         assert not backend.poller_is_alive()
         with running(POLLER, tmp_path) as (first, is_taken):
@@ -78,7 +78,7 @@ def test_a_killed_poller_frees_the_lock_at_once(tmp_path: Path, journal: PollerJ
 
 
 def test_two_at_once(tmp_path: Path, journal: PollerJournal) -> None:
-    """Of pollers that start at the same moment one gets the lock."""
+    """One of several pollers that start at the same moment gets the lock."""
     with contextlib.ExitStack() as stack:
         started = [stack.enter_context(running(POLLER, tmp_path)) for _ in range(4)]
         assert sorted(is_taken for _, is_taken in started) == [b"False\n"] * 3 + [b"True\n"]
@@ -87,7 +87,7 @@ def test_two_at_once(tmp_path: Path, journal: PollerJournal) -> None:
 
 
 def test_a_question_takes_the_lock_from_nobody(tmp_path: Path) -> None:
-    """Backends that ask all the time never keep a poller from starting."""
+    """Backends that ask continuously never keep a poller from starting."""
     with contextlib.ExitStack() as stack:
         for _ in range(2):
             stack.enter_context(running(ASKER, tmp_path))
@@ -97,7 +97,7 @@ def test_a_question_takes_the_lock_from_nobody(tmp_path: Path) -> None:
 
 
 def test_another_descriptor_of_the_same_process(tmp_path: Path, journal: PollerJournal) -> None:
-    """Closing it does not free the lock, as it would with lockf."""
+    """Closing another descriptor does not free the lock, as it would with lockf."""
     assert journal.take_over("p", now_s=1.0)
     with Journal(tmp_path) as backend:
         assert backend.poller_is_alive()
@@ -107,7 +107,7 @@ def test_another_descriptor_of_the_same_process(tmp_path: Path, journal: PollerJ
 
 
 def test_a_child_does_not_keep_the_lock(tmp_path: Path) -> None:
-    """A hook that outlives its poller keeps no other poller waiting."""
+    """A hook that outlives its poller does not keep the lock."""
     with PollerJournal(tmp_path) as first:
         assert first.take_over("first", now_s=1.0)
         with Program[bytes]([sys.executable, "-c", "input()"], stdin=subprocess.PIPE):
@@ -116,8 +116,8 @@ def test_a_child_does_not_keep_the_lock(tmp_path: Path) -> None:
                 assert second.take_over("second", now_s=1.0)
 
 
-def test_a_poller_that_ends_as_it_should(tmp_path: Path, journal: PollerJournal) -> None:
-    """It leaves no sign that the doctor could take for a death."""
+def test_a_poller_that_ends_normally(tmp_path: Path, journal: PollerJournal) -> None:
+    """The sign of life is erased, so the doctor does not report a dead poller."""
     assert journal.take_over("p", now_s=1.0)
     journal.leave()
     assert journal.last_sign() is None
@@ -125,8 +125,8 @@ def test_a_poller_that_ends_as_it_should(tmp_path: Path, journal: PollerJournal)
 
 
 @pytest.mark.parametrize("record", [b"", b"x" * 86, b"p" + b" " * 64 + b"nan".ljust(21), b"\xff"])
-def test_a_sign_that_makes_no_sense(tmp_path: Path, journal: PollerJournal, record: bytes) -> None:
-    """It is no sign; nothing but a message depends on it."""
+def test_an_unreadable_sign(tmp_path: Path, journal: PollerJournal, record: bytes) -> None:
+    """An unreadable sign counts as no sign. Only a message depends on it."""
     content = (tmp_path / "jobs.lock").read_bytes()
     (tmp_path / "jobs.lock").write_bytes(content.ljust(128, b"\0") + record)
     assert journal.last_sign() is None
@@ -135,14 +135,14 @@ def test_a_sign_that_makes_no_sense(tmp_path: Path, journal: PollerJournal, reco
 
 
 def test_the_sign_leaves_the_witness_alone(tmp_path: Path, journal: PollerJournal) -> None:
-    """Both are in the same file."""
+    """Sign and witness are in the same file."""
     before = (tmp_path / "jobs.lock").read_bytes()[:74]
     assert journal.take_over("p", now_s=1.0)
     assert (tmp_path / "jobs.lock").read_bytes()[:74] == before
 
 
 def test_a_lock_file_that_is_deleted(tmp_path: Path, journal: PollerJournal) -> None:
-    """The poller notices that others look at another file, and follows nothing more by this one."""
+    """The poller notices that the file was replaced, and stops following documents."""
     assert journal.take_over("first", now_s=1.0)
     (tmp_path / "jobs.lock").unlink()
     with PollerJournal(tmp_path) as second:
@@ -152,8 +152,8 @@ def test_a_lock_file_that_is_deleted(tmp_path: Path, journal: PollerJournal) -> 
             use()
 
 
-def test_nobody_else_can_open_it(tmp_path: Path) -> None:
-    """Who could open the file could keep the poller waiting; a link leads nowhere."""
+def test_only_the_owner_can_open_the_lock_file(tmp_path: Path) -> None:
+    """Anyone who could open the file could block the poller. Links are not followed."""
     with PollerJournal(tmp_path / "state"):
         assert stat.S_IMODE((tmp_path / "state" / "jobs.lock").stat().st_mode) == 0o600
     other = tmp_path / "other"
@@ -165,7 +165,7 @@ def test_nobody_else_can_open_it(tmp_path: Path) -> None:
 
 
 def test_a_question_does_not_wait(tmp_path: Path, journal: PollerJournal) -> None:
-    """Neither for the poller nor for a database that is in use."""
+    """A backend waits neither for the poller nor for a database that is in use."""
     assert journal.take_over("p", now_s=1.0)
     found: list[bool] = []
 
@@ -173,7 +173,7 @@ def test_a_question_does_not_wait(tmp_path: Path, journal: PollerJournal) -> Non
         with Journal(tmp_path) as backend:
             found.append(backend.poller_is_alive())
 
-    with journal._transaction():  # as a write that takes long
+    with journal._transaction():  # like a long write
         asker = threading.Thread(target=ask)
         asker.start()
         asker.join(5)

@@ -1,4 +1,4 @@
-"""Root looks at the journal with its owner's rights: nothing becomes root's, and no link helps."""
+"""Root reads the journal with its owner's rights, creates no files and follows no links."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from cirrus_bridge.journal.submissions import Journal
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """The folder of a journal that nobody has open, which its owner can reach."""
+    """The folder of a closed journal, which its owner can reach."""
     with tempfile.TemporaryDirectory(dir="/tmp") as above:
-        Path(above).chmod(0o755)  # unlike pytest's own, which root's print user may not enter
+        Path(above).chmod(0o755)  # pytest's own folder is closed to the user of the journal
         made = Path(above) / "state"
         make_folder(made, 0o700)
         with Journal(made):
@@ -30,7 +30,7 @@ def folder() -> Iterator[Path]:
 
 
 def test_the_owner_looks(folder: Path) -> None:
-    """SQLite makes its files as the owner; root is itself again afterwards."""
+    """SQLite creates its files as the owner. The process is root again afterwards."""
     before, owner = os.geteuid(), folder.stat().st_uid
     with read_only(folder) as db:
         assert os.geteuid() == owner
@@ -39,8 +39,8 @@ def test_the_owner_looks(folder: Path) -> None:
     assert os.geteuid() == before
 
 
-def test_after_a_failure_root_is_root(folder: Path) -> None:
-    """Whatever goes wrong in between."""
+def test_root_is_root_again_after_a_failure(folder: Path) -> None:
+    """An exception restores root's rights."""
     before = os.geteuid()
     with pytest.raises(ZeroDivisionError), read_only(folder):
         raise ZeroDivisionError
@@ -53,7 +53,7 @@ def test_after_a_failure_root_is_root(folder: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root reads what its owner may not")
 @pytest.mark.parametrize("name", ["journal.db", "jobs.lock"])
 def test_a_link_to_a_file_of_roots(folder: Path, name: str) -> None:
-    """The owner of the folder learns nothing of a file that he cannot read."""
+    """The owner of the folder learns nothing about a file that only root can read."""
     secret = folder.with_name("secret")
     (folder / name).rename(secret)
     secret.chmod(0o600)
@@ -64,7 +64,7 @@ def test_a_link_to_a_file_of_roots(folder: Path, name: str) -> None:
 
 
 def test_a_folder_that_its_user_cannot_reach(tmp_path: Path) -> None:
-    """It stays root's, like all that is in it: one user does it all."""
+    """The folder and its files stay root's, so that one user owns them all."""
     tmp_path.chmod(0o700)
     folder = tmp_path / "state"
     make_folder(folder, 0o700)

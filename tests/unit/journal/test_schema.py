@@ -1,4 +1,4 @@
-"""Journals of earlier versions: what they know stays known."""
+"""Journals of earlier versions keep their documents when they are upgraded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ LEASES = 8  # the last version with leases
 
 
 def old_journal(folder: Path) -> None:
-    """A journal with leases: two documents of a poller, one of nobody, one with its backend."""
+    """Create a journal with leases and four documents.
+
+    A poller follows two of them, nobody one, and a backend one.
+    """
     with contextlib.closing(sqlite3.connect(folder / "journal.db")) as db, db:
         for step in STEPS[:LEASES]:
             for statement in filter(str.strip, step.split(";")):
@@ -44,7 +47,7 @@ def old_journal(folder: Path) -> None:
 
 
 def rows(folder: Path) -> list[dict[str, object]]:
-    """All that the tables have in both versions."""
+    """The rows without the columns that only one version has."""
     with contextlib.closing(sqlite3.connect(folder / "journal.db")) as db:
         db.row_factory = sqlite3.Row
         documents = [dict(row) for row in db.execute("SELECT * FROM document ORDER BY job_id")]
@@ -56,7 +59,7 @@ def rows(folder: Path) -> list[dict[str, object]]:
 
 
 def test_leases_go_and_documents_stay(tmp_path: Path) -> None:
-    """The poller takes what was handed over, whoever had it, even if a lease seems alive."""
+    """The poller takes each document that was handed over, even if a lease has not expired."""
     old_journal(tmp_path)
     before = rows(tmp_path)
     with PollerJournal(tmp_path) as journal:
@@ -71,7 +74,7 @@ def test_leases_go_and_documents_stay(tmp_path: Path) -> None:
 
 
 def test_a_program_of_the_version_before_writes_nothing(tmp_path: Path) -> None:
-    """Neither one that opens the journal now, nor one that has it open: its poller ends."""
+    """An old program that has the journal open fails when it writes, so its poller ends."""
     old_journal(tmp_path)
     with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as old:
         with Journal(tmp_path):

@@ -1,4 +1,4 @@
-"""The journal: what is written is there after a restart, and for its owner alone."""
+"""The journal keeps its documents over restarts, readable only by its owner."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _submitting(journal: Journal, now_s: float) -> None:
 
 
 def test_the_order_of_effects_survives(tmp_path: Path) -> None:
-    """After each step, a new process finds exactly that step."""
+    """A new process finds exactly the last step."""
     steps: list[tuple[Callable[[Journal], object], State]] = [
         (lambda j: j.intent(KEY, JOB, TARGETS, now_s=1), State.SENDING),
         (lambda j: j.uploading(KEY, "t", "s", now_s=2), State.SENDING),
@@ -90,7 +90,7 @@ def test_prints_and_documents_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_one_row_a_target_with_its_state(tmp_path: Path) -> None:
-    """State, message and times of each target are in its own row."""
+    """Each target has its own row with state, message and times."""
     status = JobStatus(DeliveryState.RECEIVED, message="warming up", received="now")
     with Journal(tmp_path) as journal:
         journal.intent(KEY, JOB, TARGETS, now_s=1)
@@ -105,8 +105,8 @@ def test_one_row_a_target_with_its_state(tmp_path: Path) -> None:
     assert rows == [("Paris", "1-1", 0, "", ""), ("Lyon", "1-2", 1, "warming up", "now")]
 
 
-def test_nobody_else_reads_it(tmp_path: Path) -> None:
-    """Titles and users are the owner's alone, in every file of the journal."""
+def test_only_the_owner_can_read_the_journal(tmp_path: Path) -> None:
+    """All files of the journal have mode 0600, because titles and users are private."""
     with Journal(tmp_path / "state") as journal:
         journal.intent(KEY, JOB, TARGETS, now_s=1)
         files = list((tmp_path / "state").iterdir())
@@ -115,7 +115,7 @@ def test_nobody_else_reads_it(tmp_path: Path) -> None:
 
 
 def test_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lock that another process keeps means: try again later."""
+    """A lock of another process leads to an error that asks for a retry."""
     monkeypatch.setattr(journal_database, "BUSY_TIMEOUT_S", 0.1)
     with Journal(tmp_path) as journal:
         other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
@@ -127,14 +127,14 @@ def test_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("content", [b"not a database, but long enough to be taken for one" * 9])
 def test_broken(tmp_path: Path, content: bytes) -> None:
-    """A journal that is none is an error that names it; nothing could be promised without it."""
+    """A file that is not a database is an error that names the file."""
     (tmp_path / "journal.db").write_bytes(content)
     with pytest.raises(JournalError, match=r"journal\.db"), Journal(tmp_path):
         pass
 
 
 def test_newer_version(tmp_path: Path) -> None:
-    """A journal of a newer version is left alone."""
+    """A journal of a newer version is not changed."""
     with Journal(tmp_path):
         pass
     with sqlite3.connect(tmp_path / "journal.db") as db:
@@ -145,7 +145,7 @@ def test_newer_version(tmp_path: Path) -> None:
 
 
 def test_journal_of_the_first_version(tmp_path: Path) -> None:
-    """It is brought up to date, and what it knows stays known."""
+    """The oldest journal is upgraded, and keeps its documents."""
     with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
         for statement in filter(str.strip, STEPS[0].split(";")):
             db.execute(statement)
@@ -162,7 +162,7 @@ def test_journal_of_the_first_version(tmp_path: Path) -> None:
 
 
 def test_a_job_that_was_renamed_before_it_was_sent(tmp_path: Path) -> None:
-    """Its title is the one that the server got."""
+    """The journal has the title that was sent to the server."""
     with Journal(tmp_path) as journal:
         for title in ("before", "after"):
             job = dataclasses.replace(JOB, title=title)
@@ -174,7 +174,7 @@ def test_a_job_that_was_renamed_before_it_was_sent(tmp_path: Path) -> None:
 
 
 def test_journal_that_is_being_made(tmp_path: Path) -> None:
-    """Its file is there before its tables are: who looks at it meanwhile finds nothing."""
+    """A reader finds no documents while the file has no tables yet."""
     for name in ("jobs.lock", "journal.db"):
         (tmp_path / name).touch()
     assert recent_documents(tmp_path, 10).documents == []
@@ -185,7 +185,7 @@ def test_journal_that_is_being_made(tmp_path: Path) -> None:
 
 
 def test_lock_of_a_job_ends_with_its_holder(tmp_path: Path) -> None:
-    """Another process that has the job keeps us out until it is gone, however it goes."""
+    """The lock of a job is free as soon as the process that has it is killed."""
     code = "import sys; from pathlib import Path\n"
     code += "from cirrus_bridge.journal.submissions import Journal\n"
     code += "j = Journal(Path(sys.argv[1])); print(j.claim('u', 1), flush=True); input()"
@@ -202,7 +202,7 @@ def test_lock_of_a_job_ends_with_its_holder(tmp_path: Path) -> None:
 
 
 def test_many_open_a_new_journal_at_once(tmp_path: Path) -> None:
-    """Backends and poller of a new machine: nobody finds the database locked."""
+    """Backends and poller of a new machine do not find the database locked."""
     program = (
         "import sys, pathlib, cirrus_bridge.journal.submissions as j\n"
         "print('ready', flush=True)\n"
@@ -228,9 +228,9 @@ def test_many_open_a_new_journal_at_once(tmp_path: Path) -> None:
 
 
 def test_root_opens_what_the_owner_may_open() -> None:
-    """A poller that is root makes the owner's files, and opens none that the owner leads it to."""
+    """A root process creates and opens files with the owner's rights."""
     with tempfile.TemporaryDirectory(dir="/tmp") as above:
-        Path(above).chmod(0o755)  # unlike pytest's own, which root's print user may not enter
+        Path(above).chmod(0o755)  # pytest's own folder is closed to the user of the journal
         folder = Path(above) / "state"
         make_folder(folder, 0o700)
         with Journal(folder):
