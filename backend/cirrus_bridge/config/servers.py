@@ -81,7 +81,7 @@ class KeyFiles:
         """The .toml files.
 
         Raises:
-            BadConfiguration: the folder can not be read.
+            BadConfiguration: the folder cannot be read.
         """
         where, prefix = self.folder, ""
         if self.credentials is not None:
@@ -112,7 +112,7 @@ class KeyFiles:
 
         Raises:
             ExposedKey: they can.
-            BadConfiguration: it can not be looked at.
+            BadConfiguration: the file's mode cannot be read.
         """
         place = self.place(path)
         try:
@@ -141,7 +141,7 @@ def read_servers(files: KeyFiles) -> tuple[Server, ...]:
     """The entries of all files.
 
     Raises:
-        BadConfiguration: a file can not be read, or says something that has no meaning.
+        BadConfiguration: a file cannot be read, or contains a mistake.
         ExposedKey: others can read one.
     """
     servers: list[Server] = []
