@@ -36,7 +36,7 @@ class _FinalAnswer(http.client.HTTPResponse):
             version, status, reason = super()._read_status()  # type: ignore[misc] # its own name
             if not 100 <= status < 200:
                 return version, status, reason
-            if status == http.HTTPStatus.SWITCHING_PROTOCOLS:  # what follows is not HTTP
+            if status == http.HTTPStatus.SWITCHING_PROTOCOLS:  # the rest is not HTTP
                 raise http.client.BadStatusLine(f"{version} {status} {reason}".strip())
             http.client.parse_headers(self.fp)
 

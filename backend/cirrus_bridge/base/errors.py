@@ -81,7 +81,7 @@ _MAY_BE_PRINTED = tr(
 
 
 class Disposition(enum.Enum):
-    """What happens to the job. `cups/status_lines` gives each member an exit code of backend(7)."""
+    """The fate of the job. `cups/status_lines` gives each member an exit code of backend(7)."""
 
     DONE = "done"
     FAIL = "fail"
@@ -93,7 +93,7 @@ class Disposition(enum.Enum):
 
 
 class Kind(enum.Enum):
-    """What ends a fault."""
+    """The kinds of faults, by what ends them."""
 
     CONFIGURATION = "configuration"
     """An administrator's action, here or at the server. Until then, other jobs fail as well."""

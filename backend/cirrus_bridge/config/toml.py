@@ -192,7 +192,7 @@ def text_of(value: object) -> str:
 def bad(path: Path, reason: str) -> BadConfiguration:
     """Make the error for a mistake in a file."""
     error = BadConfiguration(
-        tr("Configuration {path}: {reason}.", path=path, reason=reason), tr("Correct it.")
+        tr("Configuration {path}: {reason}.", path=path, reason=reason), tr("Correct the file.")
     )
     error.consequence = FOR_THE_QUEUE
     return error

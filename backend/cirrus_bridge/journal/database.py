@@ -243,7 +243,7 @@ class JournalDatabase:
                 "missing from the new journal are held.",
                 path=self._path,
             ),
-            tr("Look at the printer before you release them."),
+            tr("Look at the printer before you release these jobs."),
         )
 
     def _broken(self, error: Exception) -> JournalError:

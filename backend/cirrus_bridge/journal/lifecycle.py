@@ -32,7 +32,7 @@ class State(enum.StrEnum):
 
 
 class Event(enum.Enum):
-    """What happens to a document."""
+    """An event in the life of a document."""
 
     RUN = enum.auto()  # CUPS starts the backend for the document
     WAIT = enum.auto()  # the server does not work; the job is left to the poller

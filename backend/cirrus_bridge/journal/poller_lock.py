@@ -2,8 +2,8 @@
 
 The lock is one byte of `jobs.lock`. The kernel frees the lock when the poller ends, however it
 ends. F_OFD_GETLK asks for the lock without taking it, so a question never keeps a poller from
-starting. The lock belongs to the open file: closing another descriptor of `jobs.lock` does not free
-the lock, as it would with lockf (fcntl(2), "Open file description locks").
+starting. The lock belongs to the open file (fcntl(2), "Open file description locks"). So closing
+another descriptor of `jobs.lock` does not free the lock, as it would with lockf.
 
 The poller leaves its name and its last sign of life behind the witness. Both are for people. No
 decision depends on them.
