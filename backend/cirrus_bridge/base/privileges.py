@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 USERS = ("cirrus-bridge", "lp")
 
 
-def make_folder(folder: Path, mode: int) -> None:
+def make_folder(folder: Path, mode: int, *inside: str) -> None:
     """Create a folder if it is missing. A folder that root creates belongs to the first of USERS,
     or stays root's if that user could not reach it.
+
+    Args:
+        inside: folders that the new folder has from its first moment on. Another process that
+            creates the same folder cannot replace it then: rename(2) replaces empty folders only.
 
     Raises:
         OSError: the folder cannot be created.
@@ -34,16 +38,20 @@ def make_folder(folder: Path, mode: int) -> None:
         return
     # the folder appears with its owner and mode, because other processes may start now
     new = folder.with_name(f"{folder.name}.{os.getpid()}")
-    new.mkdir(parents=True)
-    new.chmod(mode)
+    made = [new, *(new / name for name in inside)]
+    for path in made:
+        path.mkdir(parents=True)
+        path.chmod(mode)
     if os.geteuid() == 0 and _is_reachable(folder):
         owner = next(filter(None, map(_account, USERS)), None)
         if owner is not None:
-            os.chown(new, owner.pw_uid, -1)
+            for path in made:
+                os.chown(path, owner.pw_uid, -1)
     try:
         new.rename(folder)
     except OSError:
-        new.rmdir()
+        for path in reversed(made):
+            path.rmdir()
         if not folder.is_dir():
             raise
 

@@ -21,8 +21,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cirrus_bridge.base.privileges import as_owner, make_folder
-
-_FOLDER = "runs"
+from cirrus_bridge.config.defaults import RUNS
 
 
 class Run(NamedTuple):
@@ -115,13 +114,13 @@ def begin(state: str, job_id: int, started: str, cupsd: int, *, documents: int, 
         documents: the number of runs that the job needs.
         files: the number of files that the job has.
     """
-    folder = os.path.join(state, _FOLDER)  # noqa: PTH118
+    folder = os.path.join(state, RUNS)  # noqa: PTH118
     path = os.path.join(folder, f"{job_id}-{started}-{cupsd}")  # noqa: PTH118
     try:
         if not os.path.isdir(state):  # noqa: PTH112
             from pathlib import Path
 
-            make_folder(Path(state), 0o700)
+            make_folder(Path(state), 0o700, RUNS)
         with as_owner(state):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(folder, 0o700)  # noqa: PTH102
@@ -137,7 +136,7 @@ def begin(state: str, job_id: int, started: str, cupsd: int, *, documents: int, 
 
 def left(state: str) -> Iterator[UnfinishedPass]:
     """The passes that have not ended."""
-    folder = os.path.join(state, _FOLDER)  # noqa: PTH118
+    folder = os.path.join(state, RUNS)  # noqa: PTH118
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208
     except OSError:

@@ -1,0 +1,21 @@
+"""Folders that several processes create at once."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.base.privileges import make_folder
+
+
+def test_a_new_folder_is_never_replaced(tmp_path: Path) -> None:
+    """Another process that creates the same folder at the same time cannot replace it."""
+    folder, other = tmp_path / "above" / "state", tmp_path / "state.4711"
+    make_folder(folder, 0o700, "runs")
+    other.mkdir()
+    with pytest.raises(OSError, match="not empty"):
+        other.rename(folder)
+    assert stat.S_IMODE((folder / "runs").stat().st_mode) == 0o700
+    assert [path.name for path in folder.parent.iterdir()] == ["state"]
