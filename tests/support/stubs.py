@@ -197,7 +197,7 @@ class StubApi(CloudApi):
         return usual if answer is None else answer
 
 
-class StubAskers(Queries[T]):
+class StubQueries(Queries[T]):
     """Asks at once. Waiting for an answer lets at least `least_s` pass, as on a busy machine.
 
     While `is_slow`, no answer comes.

@@ -131,7 +131,7 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
             journal=journal,
             clock=clock,
             schedule=Schedule(rng, requests_per_minute=settings.requests_per_minute),
-            askers=Queries(),
+            queries=Queries(),
             cups=CupsSync(
                 clock,
                 StatusMessages(journal, cups, clock, completion, tell, outages.notices),

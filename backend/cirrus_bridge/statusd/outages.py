@@ -67,7 +67,7 @@ class Outages:
     """Watches the servers that jobs wait for.
 
     Args:
-        askers: for probes only.
+        queries: for probes only.
         max_hold_s: CUPS cancels a job after this hold time (MaxHoldTime); 0 means never.
     """
 
@@ -75,7 +75,7 @@ class Outages:
     cups: CupsQueues
     clock: Clock
     tell: Callable[[Change], None]
-    askers: Queries[object]
+    queries: Queries[object]
     queue_of: Callable[[str], QueueUri]
     api_of: Callable[[QueueUri], ProbeApi]
     max_hold_s: float = 0.0
@@ -135,6 +135,7 @@ class Outages:
         return found
 
     def _find_waiting_jobs(self) -> None:
+        """Group the waiting jobs by server; a server without waiting jobs has no outage."""
         waiting = self.journal.waiting()
         found: dict[Server, _ServerOutage] = {}
         if waiting:
@@ -194,12 +195,12 @@ class Outages:
             number = next(self._numbers)
             self._asked[number] = server
             outage.asked = True
-            self.askers.ask(number, question)
+            self.queries.ask(number, question)
 
     def _take_answers(self, wait_s: float) -> bool:
         """Act on the answers that have arrived, and return whether there were any."""
         found = False
-        while answer := self.askers.answer(0.0 if found else wait_s):
+        while answer := self.queries.answer(0.0 if found else wait_s):
             found = True
             server = self._asked.pop(answer.number)
             outage = self._outages.get(server)
@@ -225,7 +226,7 @@ class Outages:
         outage.trouble = text
 
     def _works(self, server: Server, outage: _ServerOutage) -> None:
-        """Release the jobs of a server that answers, the oldest first."""
+        """Release the jobs of a server that works, the oldest first."""
         if outage.trouble:
             self.tell(Change("server-back", f"{server[0]} answers again", INFO))
             outage.trouble = ""

@@ -53,7 +53,7 @@ class Poller:
     """The poller; it has the journal's lock.
 
     Args:
-        askers: for queries of job states.
+        queries: for job states.
         queue_of: reads a queue's URI.
         api_of: the API for a queue's server.
         tell: gets every change.
@@ -63,7 +63,7 @@ class Poller:
     journal: PollerJournal
     clock: Clock
     schedule: Schedule[int]
-    askers: Queries[JobStatus]
+    queries: Queries[JobStatus]
     cups: CupsSync
     settings: PollerSettings
     queue_of: Callable[[str], QueueUri]
@@ -108,13 +108,13 @@ class Poller:
         with contextlib.suppress(Interrupted), self.clock.stoppable():
             self._journal_sync.look(fresh=True)
             left = {number for watched in self.watch_list for number in watched.numbers}
-            while (left & self.schedule.jobs) or self.askers.open:
+            while (left & self.schedule.jobs) or self.queries.open:
                 if self._beat.is_due(self.clock.monotonic_s()):
                     self._give_sign_of_life()
                 left -= self._ask(AT_ONCE if left else 0)
                 self._take_answers(LOOK_S)
                 wait_s = self.schedule.next_due_s(self.clock.monotonic_s())
-                if not self.askers.open and wait_s > ONCE_WAIT_S:
+                if not self.queries.open and wait_s > ONCE_WAIT_S:
                     break  # a server is away
             self.cups.run_once()
             self.cups.tell_all(self._drop)
@@ -137,7 +137,7 @@ class Poller:
         self._ask(AT_ONCE)
         now_s = self.clock.monotonic_s()
         next_s = min(self._look.due_s, self.cups.due_s) - now_s
-        if self.askers.open < AT_ONCE:
+        if self.queries.open < AT_ONCE:
             next_s = min(next_s, self.schedule.next_due_s(now_s))
         self._take_answers(min(next_s, LOOK_S))
 
@@ -151,7 +151,7 @@ class Poller:
     def _ask(self, at_once: int) -> set[int]:
         """Send the queries that are due, and return their numbers."""
         now_s = self.clock.monotonic_s()
-        numbers = self.schedule.due(now_s, max(0, at_once - self.askers.open))
+        numbers = self.schedule.due(now_s, max(0, at_once - self.queries.open))
         for number in numbers:
             found = self.watch_list.find(number)
             if found is None:
@@ -163,11 +163,11 @@ class Poller:
             except CirrusError as error:
                 self._failed(number, watched, error)
             else:
-                self.askers.ask(number, functools.partial(api.job_status, target.receipt))
+                self.queries.ask(number, functools.partial(api.job_status, target.receipt))
         return set(numbers)
 
     def _take_answers(self, wait_s: float) -> None:
-        answer = self.askers.answer(wait_s)
+        answer = self.queries.answer(wait_s)
         while answer is not None:
             found = self.watch_list.find(answer.number)
             if found is None:
@@ -182,7 +182,7 @@ class Poller:
                 self._heard(answer.number, *found, unclear)
             else:
                 self._failed(answer.number, found[0], answer.result)
-            answer = self.askers.answer(0)
+            answer = self.queries.answer(0)
 
     def _heard(
         self, number: int, watched: WatchedDocument, target: TrackedDelivery, status: JobStatus

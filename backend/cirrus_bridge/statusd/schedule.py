@@ -128,7 +128,7 @@ class Schedule(Generic[JobId]):
             self._plan(job, now)
         else:
             location.asleep[job_id] = job
-            # nobody has queried the job for a while: query soon, but not all locations at once
+            # the last query may be long ago: query soon, but not all locations at once
             if location not in location.company.timers:
                 self._wake_at(location, now + self._rng.uniform(0, START_SPREAD_S), Urgency.SLOW)
 

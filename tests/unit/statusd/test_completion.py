@@ -1,5 +1,4 @@
-"""How a job whose documents are settled is brought to its end, with a real journal, a stubbed cupsd
-and a test clock."""
+"""Completion of settled jobs, with a real journal, a stubbed cupsd and a test clock."""
 
 from __future__ import annotations
 
@@ -39,7 +38,7 @@ DELIVERED, DELETED = DeliveryState.DELIVERED, DeliveryState.DELETED
 
 
 class Site(PollerSite):
-    """A poller's part for jobs whose documents are settled; job 1 is held at queue `q`."""
+    """The part of a poller that completes settled jobs; job 1 is held at queue `q`."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -56,7 +55,7 @@ class Site(PollerSite):
         language: str = "",
         key: DocumentKey = KEY,
     ) -> WatchedDocument:
-        """A document that the poller follows, with what is known of each of its targets."""
+        """Follow a document whose targets have these states."""
         now_s = self.clock.wall_s()
         targets = [TARGET, LYON][: len(states)]
         job = PrintJob(1, key.job_uuid, "ann", "Report", 1, "q")
@@ -69,7 +68,7 @@ class Site(PollerSite):
         return self.take(*states)
 
     def take(self, *states: DeliveryState) -> WatchedDocument:
-        """The poller takes what was handed over."""
+        """Follow the document that was handed over."""
         (document,) = taken(self.journal, self.watch_list)
         watched = self.watch_list.add(document, parse_queue_uri)
         for target, state in zip(watched.targets, states, strict=True):
@@ -79,14 +78,15 @@ class Site(PollerSite):
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """The cloud has nothing yet."""
+    """A site whose cloud has no jobs yet."""
     made = Site(tmp_path)
     with made.backend, made.journal:
         yield made
 
 
 def test_a_held_job(site: Site) -> None:
-    """It is released, and its backend finds the end in the journal, where nothing is closed."""
+    """The job is released; its backend finds the outcome in the journal, where nothing is
+    closed."""
     watched = site.watch(DELIVERED)
     assert not site.completion.settle([watched])
     assert site.cups.did == [("release", 1)]
@@ -95,7 +95,7 @@ def test_a_held_job(site: Site) -> None:
 
 
 def test_a_held_job_that_has_a_message(site: Site) -> None:
-    """It says how the job waits, which is over."""
+    """The message about the wait is removed."""
     watched = site.watch(DELIVERED)
     site.cups.put(cups_job(1, message="Waiting", told="Waiting"))
     site.completion.settle([watched])
@@ -103,8 +103,10 @@ def test_a_held_job_that_has_a_message(site: Site) -> None:
 
 
 def test_a_job_that_something_else_holds(site: Site) -> None:
-    """It is released ever more rarely, as its cause may be gone; an outage of cupsd may have
-    swallowed the first release."""
+    """The job is released less and less often.
+
+    Its problem may pass, and an outage of cupsd may have swallowed the first release.
+    """
     watched = site.watch(DELIVERED)
     released_s = []
     for second in range(0, 300, 15):
@@ -119,7 +121,7 @@ def test_a_job_that_something_else_holds(site: Site) -> None:
 
 @pytest.mark.parametrize("state", [PENDING, PROCESSING])
 def test_a_job_that_is_no_longer_held(site: Site, state: int) -> None:
-    """A person, or this poller, has released it: its backend ends it."""
+    """After a release by a person or by this poller, the backend ends the job."""
     watched = site.watch(DELIVERED)
     site.cups.put(cups_job(1, state))
     assert not site.completion.settle([watched])
@@ -127,7 +129,7 @@ def test_a_job_that_is_no_longer_held(site: Site, state: int) -> None:
 
 
 def test_a_person_is_quicker(site: Site) -> None:
-    """Nothing is told of a release that was none."""
+    """A release that fails is not reported."""
     watched = site.watch(DELIVERED)
     site.cups.fails["release"] = CupsNotPossible("The job is not held.")
     assert not site.completion.settle([watched])
@@ -137,7 +139,7 @@ def test_a_person_is_quicker(site: Site) -> None:
 @pytest.mark.parametrize("how", [*FINAL, None])
 @pytest.mark.parametrize("handover", ["hold", "complete"])
 def test_a_job_that_cups_has_ended(site: Site, how: int | None, handover: str) -> None:
-    """Nothing is left to be done."""
+    """The document is closed, and CUPS is left alone."""
     watched = site.watch(DELIVERED, handover=handover)
     if how is None:
         del site.cups.by_id[1]
@@ -148,14 +150,14 @@ def test_a_job_that_cups_has_ended(site: Site, how: int | None, handover: str) -
 
 
 def test_a_job_that_was_left_to_the_poller_is_held_now(site: Site) -> None:
-    """A person has restarted it, say: that print is not ours to release."""
+    """A person may have restarted the job; that print is not released."""
     watched = site.watch(DELIVERED, handover="complete")
     assert site.completion.settle([watched])
     assert (site.cups.did, site.state()) == ([], State.CLOSED)
 
 
 def test_a_job_of_another_with_the_same_id(site: Site) -> None:
-    """Job ids begin again with the spool: it is not released."""
+    """Job ids start again with a new spool, so the job is not released."""
     watched = site.watch(DELIVERED)
     site.cups.put(cups_job(1, job_uuid="urn:uuid:x"))
     assert site.completion.settle([watched])
@@ -163,7 +165,7 @@ def test_a_job_of_another_with_the_same_id(site: Site) -> None:
 
 
 def test_a_job_that_is_printed_again(site: Site) -> None:
-    """What CUPS says of it is about that print."""
+    """CUPS shows the new print, so the old document is closed."""
     watched = site.watch(DELIVERED)
     again = dataclasses.replace(KEY, print_run=99)
     site.backend.intent(
@@ -173,11 +175,11 @@ def test_a_job_that_is_printed_again(site: Site) -> None:
     assert (site.cups.did, site.state()) == ([], State.CLOSED)
 
 
-# --- jobs that were moved, or came through a class
+# --- jobs that were moved, or sent to a class
 
 
 def test_a_job_of_a_class(site: Site) -> None:
-    """It goes to the member that has sent it: another one would print it."""
+    """The job moves to the member that sent the document; another member would print it again."""
     watched = site.watch(DELIVERED, class_name="all")
     site.cups.put(cups_job(1, queue="all"))
     site.completion.settle([watched])
@@ -186,7 +188,7 @@ def test_a_job_of_a_class(site: Site) -> None:
 
 @pytest.mark.parametrize("error", [CupsNotPossible("no"), None])
 def test_a_job_of_a_class_that_cannot_go_there(site: Site, error: CupsNotPossible | None) -> None:
-    """The member is gone, or its job is: the job is not released, but says what is known."""
+    """If the member or the job is gone, the job is not released, but shows the outcome."""
     watched = site.watch(DELIVERED, class_name="all")
     site.cups.put(cups_job(1, queue="all"))
     if error:
@@ -201,7 +203,7 @@ def test_a_job_of_a_class_that_cannot_go_there(site: Site, error: CupsNotPossibl
 
 @pytest.mark.parametrize(("queue", "is_released"), [("same", True), ("ipp", False), ("x", False)])
 def test_a_job_that_was_moved(site: Site, queue: str, *, is_released: bool) -> None:
-    """Only where its new queue leads to the same place, its backend finds it in the journal."""
+    """The job is released only if its new queue leads to the same destination."""
     watched = site.watch(DELIVERED)
     site.cups.put(cups_job(1, queue=queue))
     assert site.completion.settle([watched]) is not is_released
@@ -211,7 +213,7 @@ def test_a_job_that_was_moved(site: Site, queue: str, *, is_released: bool) -> N
 
 
 def test_a_queue_that_another_program_serves_now(site: Site) -> None:
-    """It would print the job."""
+    """The job is not released, as the other program would print the document."""
     watched = site.watch(DELIVERED)
     site.cups = StubCups(cups_job(1), q="ipp://printer/")
     site.completion.cups = site.cups
@@ -220,7 +222,7 @@ def test_a_queue_that_another_program_serves_now(site: Site) -> None:
 
 
 def test_a_job_that_was_moved_and_printed_there(site: Site) -> None:
-    """What it says is about its print there: it is left alone."""
+    """The job's message belongs to its print there, so the job is left alone."""
     watched = site.watch(DELIVERED)
     site.backend.intent(
         dataclasses.replace(KEY, destination="cirrus://h/C/Rome:L1"),
@@ -236,11 +238,11 @@ def test_a_job_that_was_moved_and_printed_there(site: Site) -> None:
     assert (site.cups.did, site.state()) == ([], State.CLOSED)
 
 
-# --- what was not delivered
+# --- failed deliveries
 
 
 def test_onfailure_is_report(site: Site) -> None:
-    """The backend tells it."""
+    """The backend reports the failure."""
     watched = site.watch(DELETED)
     site.completion.settle([watched])
     assert site.cups.did == [("release", 1)]
@@ -248,7 +250,8 @@ def test_onfailure_is_report(site: Site) -> None:
 
 
 def test_a_reprint(site: Site) -> None:
-    """The journal is told before the job is released, and the document is printed again once."""
+    """The journal records the reprint before the release, and a document is printed again only
+    once."""
     watched = site.watch(DELETED, options="?onfailure=reprint")
     assert not site.completion.settle([watched])
     assert site.cups.did == [("release", 1)]
@@ -264,7 +267,7 @@ def test_a_reprint(site: Site) -> None:
 
 
 def test_what_is_sent_again_is_not_closed(site: Site) -> None:
-    """A backend may have begun meanwhile."""
+    """A backend may already be sending the document."""
     watched = site.watch(DELETED, options="?onfailure=reprint")
     site.completion.settle([watched])
     site.completion.close([watched])
@@ -272,7 +275,7 @@ def test_what_is_sent_again_is_not_closed(site: Site) -> None:
 
 
 def test_a_poller_that_is_killed_before_it_releases_a_reprint(site: Site) -> None:
-    """The journal knows that the next run is to send it."""
+    """The journal tells the next run to send the document."""
     watched = site.watch(DELETED, options="?onfailure=reprint")
     site.cups.fails["release"] = CupsAway("cupsd does not answer.")
     with pytest.raises(CupsAway):
@@ -295,7 +298,7 @@ def test_a_poller_that_is_killed_before_it_releases_a_reprint(site: Site) -> Non
 def test_nothing_is_reprinted_that_somebody_may_have(
     site: Site, states: tuple[DeliveryState, ...], handover: str
 ) -> None:
-    """At one of its targets is enough."""
+    """A single target that may have the document is enough."""
     watched = site.watch(*states, options=";Lyon:L2?onfailure=reprint", handover=handover)
     if handover == "complete":
         site.cups.put(cups_job(1, COMPLETED))
@@ -306,7 +309,7 @@ def test_nothing_is_reprinted_that_somebody_may_have(
 
 
 def test_one_of_two_files_may_have_come_out(site: Site) -> None:
-    """CUPS could only restart both."""
+    """CUPS could only restart both files, so nothing is printed again."""
     first = site.watch(DELETED, options="?onfailure=reprint", handover="complete")
     other = dataclasses.replace(KEY, number=2)
     second = site.watch(DELIVERED, options="?onfailure=reprint", handover="complete", key=other)
@@ -317,7 +320,7 @@ def test_one_of_two_files_may_have_come_out(site: Site) -> None:
 
 
 def test_one_of_two_files_of_a_held_job(site: Site) -> None:
-    """It alone is printed again."""
+    """Only the failed file is printed again."""
     first = site.watch(DELETED, options="?onfailure=reprint")
     other = dataclasses.replace(KEY, number=2)
     second = site.watch(DELIVERED, options="?onfailure=reprint", key=other)
@@ -332,7 +335,7 @@ def test_one_of_two_files_of_a_held_job(site: Site) -> None:
 def test_the_reprint_of_a_job_that_cups_has_ended(
     site: Site, how: int | None, print_run: int, *, is_restarted: bool
 ) -> None:
-    """CUPS is asked to restart it, once, if it has it: the restart is another print."""
+    """CUPS restarts the job once, if it still has the job."""
     key = dataclasses.replace(KEY, print_run=print_run)
     watched = site.watch(DELETED, options="?onfailure=reprint", handover="complete", key=key)
     if how:
@@ -346,7 +349,7 @@ def test_the_reprint_of_a_job_that_cups_has_ended(
 
 
 def test_a_job_is_closed_before_it_is_restarted(site: Site) -> None:
-    """A poller that is killed in between prints nothing, rather than twice."""
+    """A poller that is killed in between does not print twice."""
     watched = site.watch(DELETED, options="?onfailure=reprint", handover="complete")
     site.cups.put(cups_job(1, COMPLETED))
     site.cups.fails["restart"] = CupsAway("cupsd does not answer.")
@@ -356,7 +359,7 @@ def test_a_job_is_closed_before_it_is_restarted(site: Site) -> None:
 
 
 def test_cups_refuses_to_restart_it(site: Site) -> None:
-    """That is told."""
+    """The poller reports the refusal."""
     watched = site.watch(DELETED, options="?onfailure=reprint", handover="complete")
     site.cups.put(cups_job(1, COMPLETED))
     site.cups.fails["restart"] = CupsRefused("CUPS has no files of it.")
@@ -368,7 +371,7 @@ def test_cups_refuses_to_restart_it(site: Site) -> None:
 @pytest.mark.parametrize("handover", ["hold", "complete"])
 @pytest.mark.parametrize("is_stopped", [True, False])
 def test_onfailure_stops_the_queue(site: Site, handover: str, *, is_stopped: bool) -> None:
-    """With the reason, unless it is stopped already."""
+    """The queue shows the reason, unless the queue was already stopped."""
     watched = site.watch(DELETED, options="?onfailure=stop", handover=handover)
     if handover == "complete":
         site.cups.put(cups_job(1, COMPLETED))
@@ -395,8 +398,8 @@ def test_a_job_that_was_canceled(site: Site, policy: str) -> None:
     ("at_lyon", "stops"), [(DELIVERED, True), (DeliveryState.MISMATCHED, False)]
 )
 def test_onfailure_waits_for_a_person(site: Site, at_lyon: DeliveryState, *, stops: bool) -> None:
-    """Nothing is done by itself about a job of which nobody knows what came out, though another
-    of its targets has failed."""
+    """Nothing happens automatically while a person has to check one target, even if another target
+    failed."""
     watched = site.watch(DELETED, at_lyon, options=";Lyon:L2?onfailure=stop")
     assert not site.completion.settle([watched])
     assert site.cups.done("pause") == ["q"] * stops
@@ -407,7 +410,7 @@ def test_onfailure_waits_for_a_person(site: Site, at_lyon: DeliveryState, *, sto
 
 
 def test_a_message_is_written_once(site: Site) -> None:
-    """CUPS writes its jobs to the disk each time; the language is the job's own."""
+    """CUPS writes its jobs to the disk for each message; the language is the job's."""
     watched = site.watch(DELIVERED, language="de_DE")
     text = "Waiting"
     site.completion.say(site.cups.by_id[1], watched, text)
@@ -424,21 +427,21 @@ def test_a_message_is_written_once(site: Site) -> None:
 
 
 def test_a_message_for_a_job_that_has_ended(site: Site) -> None:
-    """It has moved on."""
+    """The refusal of CUPS is ignored."""
     watched = site.watch(DELIVERED)
     site.cups.fails["say"] = CupsNotPossible("It is completed.")
     site.completion.say(site.cups.by_id[1], watched, "Waiting")
 
 
 def test_a_job_that_was_let_go(site: Site) -> None:
-    """It was canceled while the cloud has it, which its owner is told."""
+    """The job was canceled although the cloud has the job, so the owner gets a notice."""
     watched = site.watch(DeliveryState.SUBMITTED)
     site.completion.let_go([watched])
     assert (site.state(), site.events) == (State.CLOSED, [("let-go", NOTICE)])
 
 
 def test_a_held_job_that_cups_has_ended(site: Site) -> None:
-    """News of it are for the queue from now on."""
+    """From now on, only the queue shows news of the document."""
     watched = site.watch(DeliveryState.SUBMITTED)
     assert watched.is_held
     site.completion.job_is_over([watched])

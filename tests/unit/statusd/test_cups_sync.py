@@ -1,4 +1,5 @@
-"""When CUPS is told, and what becomes of a cupsd that is away, with stubs and a test clock."""
+"""When the poller updates CUPS, and what it does while cupsd is away; with stubs and a test
+clock."""
 
 from __future__ import annotations
 
@@ -21,13 +22,23 @@ from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
 from cirrus_bridge.statusd.status_messages import StatusMessages
 from cirrus_bridge.statusd.watched import WatchedDocument, WatchedDocuments
-from stubs import TARGET, URI, PollerSite, StubApi, StubAskers, StubClock, StubCups, cups_job, taken
+from stubs import (
+    TARGET,
+    URI,
+    PollerSite,
+    StubApi,
+    StubClock,
+    StubCups,
+    StubQueries,
+    cups_job,
+    taken,
+)
 
 ORPHANS_S = 60.0
 
 
 class Site(PollerSite):
-    """All that a poller has to say to CUPS; job `n` is held at queue `q`."""
+    """All parts of a poller that talk to CUPS; job `n` is held at queue `q`."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -40,7 +51,7 @@ class Site(PollerSite):
             cups,
             clock,
             tell,
-            StubAskers(StubClock()),
+            StubQueries(StubClock()),
             parse_queue_uri,
             lambda _: StubApi(),
         )
@@ -53,7 +64,7 @@ class Site(PollerSite):
     def watch(
         self, number: int = 1, state: DeliveryState = DeliveryState.DELIVERED, options: str = ""
     ) -> WatchedDocument:
-        """A document of the job of this number, with what the poller knows of it."""
+        """Follow a document of the job with this number, in this state."""
         now_s = self.clock.wall_s()
         job_id = (number + 1) // 2  # two documents each
         key = DocumentKey(f"urn:uuid:{job_id}", job_id, 0, URI, number)
@@ -70,7 +81,7 @@ class Site(PollerSite):
         return watched
 
     def waits(self) -> None:
-        """Job 9 waits for the server, which works."""
+        """Make job 9 wait for its server, which works."""
         key = DocumentKey("urn:uuid:9", 9, 0, URI, 1)
         job = PrintJob(9, key.job_uuid, "ann", "Report", 1, "q")
         self.backend.intent(key, job, [TARGET], now_s=1.0)
@@ -93,7 +104,7 @@ class Site(PollerSite):
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """Nothing is followed, and the first turn was taken."""
+    """A site without documents, after its first turn."""
     made = Site(tmp_path)
     with made.backend, made.journal:
         made.take()
@@ -106,14 +117,14 @@ def away() -> CupsAway:
 
 
 def test_a_job_that_is_settled(site: Site) -> None:
-    """It is brought to its end at once."""
+    """The poller completes the job at once."""
     site.watch()
     site.take()
     assert site.cups.done("release") == [1]
 
 
 def test_a_job_of_several_documents(site: Site) -> None:
-    """It is brought to its end when all of them are settled, once."""
+    """The poller completes the job once, when all its documents are settled."""
     site.watch(1)
     second = site.watch(2, DeliveryState.RECEIVED)
     site.turn.note(second)
@@ -125,7 +136,7 @@ def test_a_job_of_several_documents(site: Site) -> None:
 
 
 def test_what_is_over_is_not_watched_any_longer(site: Site) -> None:
-    """All documents of the job."""
+    """All documents of the job are dropped."""
     first, second = site.watch(1), site.watch(2)
     site.cups.put(cups_job(1, COMPLETED))
     assert site.take() == [first, second]
@@ -133,7 +144,7 @@ def test_what_is_over_is_not_watched_any_longer(site: Site) -> None:
 
 
 def test_a_settled_job_that_a_backend_is_at(site: Site) -> None:
-    """It is looked at again by and by."""
+    """The poller looks at the job again in the next update."""
     watched = site.watch()
     site.cups.put(cups_job(1, PROCESSING))
     assert site.take() == []
@@ -143,7 +154,7 @@ def test_a_settled_job_that_a_backend_is_at(site: Site) -> None:
 
 
 def test_news_are_told_soon(site: Site) -> None:
-    """And otherwise now and then."""
+    """Without news, CUPS is updated every CUPS_S."""
     site.watch(1, DeliveryState.SUBMITTED)
     site.take(1)
     assert site.cups.did == []
@@ -159,7 +170,7 @@ def test_news_are_told_soon(site: Site) -> None:
 
 
 def test_cupsd_is_away(site: Site) -> None:
-    """It is left alone for a while, that is told once, and nothing is forgotten."""
+    """The poller pauses, reports the trouble once, and forgets nothing."""
     site.watch()
     site.cups.fails["job"] = site.cups.fails["queues"] = away()
     for _ in range(3):
@@ -178,7 +189,7 @@ def test_cupsd_is_away(site: Site) -> None:
 
 
 def test_cupsd_is_away_when_a_job_is_settled(site: Site) -> None:
-    """The same for that alone."""
+    """The poller pauses, and releases the job later."""
     site.watch()
     site.cups.fails["job"] = away()
     site.take()
@@ -191,7 +202,8 @@ def test_cupsd_is_away_when_a_job_is_settled(site: Site) -> None:
 
 
 def test_cupsd_is_slow(site: Site) -> None:
-    """To tell it takes one part in twenty of the time, but no queue waits for longer than that."""
+    """Updates take at most one twentieth of the time, but no queue waits longer than
+    LONGEST_PAUSE_S."""
     site.watch(1, DeliveryState.SUBMITTED)
     site.watch(3, DeliveryState.SUBMITTED)
     for took_s, pause_s in ((0.2, 12.0), (5.0, LONGEST_PAUSE_S)):
@@ -208,7 +220,7 @@ def _sleep(clock: StubClock, seconds: float, operation: str) -> None:
 
 
 def test_a_slow_cupsd_is_away(site: Site) -> None:
-    """Others are asked, too: it is left alone for as long as it took."""
+    """The pause is as long as the failed update, as other programs need cupsd, too."""
 
     def is_away(operation: str) -> None:
         site.clock.sleep(30)
@@ -222,7 +234,7 @@ def test_a_slow_cupsd_is_away(site: Site) -> None:
 
 
 def test_cupsd_refuses_one_job(site: Site) -> None:
-    """The others are brought to their end."""
+    """The other jobs are completed."""
     site.watch(1)
     site.watch(3)
     site.cups.fails["release"] = CupsRefused("no")
@@ -235,7 +247,7 @@ def test_cupsd_refuses_one_job(site: Site) -> None:
 
 
 def test_a_location_that_tells_of_an_error(site: Site) -> None:
-    """Its queue is stopped, if it wants that: once, and nothing is printed again."""
+    """The queue stops once if it has onfailure=stop, and nothing is printed again."""
     watched = site.watch(1, DeliveryState.SUBMITTED, "?onfailure=stop")
     other = site.watch(3, DeliveryState.SUBMITTED, "?onfailure=report")
     site.turn.fails(other)
@@ -252,7 +264,7 @@ def test_a_location_that_tells_of_an_error(site: Site) -> None:
 
 
 def test_jobs_that_wait_for_a_server(site: Site) -> None:
-    """They are released in each turn, not only when there is news."""
+    """Each turn releases them, even without news."""
     site.waits()
     for _ in range(4):
         site.take(1)
@@ -260,7 +272,7 @@ def test_jobs_that_wait_for_a_server(site: Site) -> None:
 
 
 def test_jobs_that_wait_while_cupsd_is_away(site: Site) -> None:
-    """cupsd is left alone for a while."""
+    """The poller pauses before it releases them."""
     site.waits()
     site.cups.fails["jobs"] = away()
     for _ in range(4):
@@ -273,7 +285,7 @@ def test_jobs_that_wait_while_cupsd_is_away(site: Site) -> None:
 
 
 def test_one_round(site: Site) -> None:
-    """The same for a poller that makes one round only."""
+    """A poller that makes a single round releases the jobs, too."""
     site.waits()
     site.turn.run_once()
     assert site.cups.done("release") == [9]
@@ -284,7 +296,7 @@ def test_one_round(site: Site) -> None:
 
 
 def test_orphans(site: Site) -> None:
-    """They are looked for now and then."""
+    """The poller looks for orphans every ORPHANS_S."""
     key = DocumentKey("urn:uuid:7", 7, 0, URI, 1)
     job = PrintJob(7, key.job_uuid, "ann", "Report", 1, "q")
     site.backend.intent(key, job, [TARGET], now_s=1.0)

@@ -1,4 +1,4 @@
-"""Documents and runs that nobody brings to an end: a stubbed cupsd and a real journal."""
+"""Documents and runs without a backend, with a stubbed cupsd and a real journal."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from cirrus_bridge.statusd.orphans import Orphans
 from stubs import KEY, PENDING, TARGET, URI, PollerSite, StubCups, cups_job, locked_elsewhere
 
 OPTIONS = f"{URI}?onfailure=reprint"
-BEGAN, CUPSD = "1800000000", 4711  # when CUPS began to process the job, and its process
+BEGAN, CUPSD = "1800000000", 4711  # the job's time-at-processing, and cupsd's process id
 
 
 class Site(PollerSite):
-    """A poller's part for orphans."""
+    """The part of a poller that takes care of orphans."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -30,7 +30,7 @@ class Site(PollerSite):
         self.orphans = Orphans(self.journal, self.cups, self.clock, self.told.append, str(folder))
 
     def killed(self, state: State, key: DocumentKey = KEY, class_name: str = "") -> None:
-        """A run that was killed when the document was in this state."""
+        """Record a run that was killed when the document was in this state."""
         now_s = self.clock.wall_s()
         job = PrintJob(1, key.job_uuid, "ann", "Report", 1, "q", class_name=class_name)
         self.backend.intent(key, job, [TARGET], now_s=now_s)
@@ -49,7 +49,7 @@ class Site(PollerSite):
         assert self.state(key) is state
 
     def note(self, documents: int = 1, runs: int = 1, *, is_held: bool = False) -> Path:
-        """The note of a pass of which no process lives."""
+        """Write the note of a pass none of whose processes lives."""
         folder = self.folder / "runs"
         folder.mkdir(exist_ok=True)
         note = folder / f"1-{BEGAN}-{CUPSD}"
@@ -58,13 +58,13 @@ class Site(PollerSite):
 
     @property
     def did(self) -> list[tuple[object, ...]]:
-        """What CUPS was told to do."""
+        """The operations that CUPS was asked for."""
         return self.cups.did
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """No job was printed yet."""
+    """A site without jobs."""
     made = Site(tmp_path)
     with made.backend, made.journal:
         yield made
@@ -78,7 +78,7 @@ def _completed(**about: object) -> dict[str, object]:
 
 @pytest.mark.parametrize("state", [State.SENDING, State.SUBMITTING])
 def test_cups_took_a_killed_run_for_printed(site: Site, state: State) -> None:
-    """The job is restarted, once: its backend goes on, or says what is to be decided."""
+    """The job is restarted once; its backend continues, or reports the decision to make."""
     site.killed(state)
     site.cups.put(cups_job(1, COMPLETED, **_completed()))
     site.orphans.look()
@@ -92,7 +92,8 @@ def test_cups_took_a_killed_run_for_printed(site: Site, state: State) -> None:
 
 
 def test_another_program_has_printed_it_since(site: Site) -> None:
-    """The restarted job ran where nothing is written into the journal: it is not lost again."""
+    """The restarted job ran on a queue that does not write to the journal, so it is not lost
+    again."""
     site.killed(State.SENDING)
     site.cups.put(cups_job(1, COMPLETED, **_completed()))
     site.orphans.look()
@@ -104,7 +105,7 @@ def test_another_program_has_printed_it_since(site: Site) -> None:
 
 @pytest.mark.parametrize("state", [State.SENDING, State.SUBMITTING, State.REPRINT])
 def test_what_another_program_has_printed(site: Site, state: State) -> None:
-    """The job was moved, or a class has given it to another member: it is not restarted."""
+    """A job that was moved, or printed by another member of its class, is not restarted."""
     site.killed(state)
     site.cups.put(cups_job(1, COMPLETED, **_completed(printer="other")))
     site.orphans.look()
@@ -115,7 +116,7 @@ def test_what_another_program_has_printed(site: Site, state: State) -> None:
 
 
 def test_a_run_that_came_to_its_end(site: Site) -> None:
-    """CUPS completed the job without it, as a person may have moved it and back."""
+    """CUPS completed the job elsewhere; a person may have moved it and back."""
     site.killed(State.SENDING)
     site.backend.run_ended(KEY, now_s=site.clock.wall_s())
     site.cups.put(cups_job(1, COMPLETED, **_completed()))
@@ -125,7 +126,7 @@ def test_a_run_that_came_to_its_end(site: Site) -> None:
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_the_same_document_is_elsewhere(site: Site, number: int) -> None:
-    """The cloud has it by another member of a class; of another document, that says nothing."""
+    """Another member of a class sent the document; another document does not count."""
     site.killed(State.SENDING)
     elsewhere = DocumentKey(KEY.job_uuid, 1, 0, "cirrus://h/C/Lyon:L2", number)
     site.killed(State.HELD, elsewhere)
@@ -140,7 +141,10 @@ def test_the_same_document_is_elsewhere(site: Site, number: int) -> None:
 @pytest.mark.parametrize("state", [State.SENDING, State.SUBMITTING, State.UNANSWERED])
 @pytest.mark.parametrize("how", [CANCELED, ABORTED, None])
 def test_a_job_that_cups_has_ended(site: Site, state: State, how: int | None) -> None:
-    """It is given up. What is in doubt is told, unless a person has ended the job."""
+    """The document is abandoned.
+
+    A document that may be printed is reported, unless a person ended the job.
+    """
     site.killed(state)
     if how is not None:
         site.cups.put(cups_job(1, how, **_completed()))
@@ -153,8 +157,10 @@ def test_a_job_that_cups_has_ended(site: Site, state: State, how: int | None) ->
 
 @pytest.mark.parametrize("state", [State.SENDING, State.SUBMITTING])
 def test_a_job_whose_time_was_over(site: Site, state: State) -> None:
-    """It stood still after its backend was killed, until CUPS canceled it (MaxJobTime): nobody has
-    wanted that, so it is told."""
+    """The job was stuck after its backend was killed, until CUPS canceled it (MaxJobTime).
+
+    Nobody wanted that, so the poller reports it.
+    """
     site.killed(state)
     about = _completed()
     about["attributes"] = {
@@ -170,7 +176,7 @@ def test_a_job_whose_time_was_over(site: Site, state: State) -> None:
 
 
 def test_cups_has_another_job_of_that_id(site: Site) -> None:
-    """Job ids begin again with the spool: it is not touched."""
+    """Job ids start again with a new spool, so the other job is not touched."""
     site.killed(State.SENDING)
     site.cups.put(cups_job(1, COMPLETED, **_completed(job_uuid="urn:uuid:x")))
     site.orphans.look()
@@ -178,7 +184,7 @@ def test_cups_has_another_job_of_that_id(site: Site) -> None:
 
 
 def test_cups_cannot_restart_it(site: Site) -> None:
-    """Its data is gone: that is told, and the document is given up."""
+    """The job's data is gone: the poller reports that, and abandons the document."""
     site.killed(State.SENDING)
     site.cups.put(cups_job(1, COMPLETED, **_completed()))
     site.cups.fails["restart"] = CupsRefused("CUPS has no files of it.")
@@ -191,7 +197,7 @@ def test_cups_cannot_restart_it(site: Site) -> None:
 @pytest.mark.parametrize("job_state", [PENDING, PROCESSING, HELD])
 @pytest.mark.parametrize("state", [State.SENDING, State.SUBMITTING, State.UNANSWERED])
 def test_a_job_that_cups_still_has(site: Site, job_state: int, state: State) -> None:
-    """CUPS runs its backend again, or a person decides."""
+    """CUPS runs the backend again, or a person decides."""
     site.killed(state)
     site.cups.put(cups_job(1, job_state))
     site.orphans.look()
@@ -199,7 +205,7 @@ def test_a_job_that_cups_still_has(site: Site, job_state: int, state: State) -> 
 
 
 def test_a_backend_is_at_work(site: Site) -> None:
-    """Whatever CUPS says of the job, it is no orphan."""
+    """The document is not an orphan, whatever CUPS reports of the job."""
     site.killed(State.SENDING)
     site.cups.put(cups_job(1, COMPLETED, **_completed()))
     with locked_elsewhere(site.folder, KEY.job_uuid, 1):
@@ -208,7 +214,7 @@ def test_a_backend_is_at_work(site: Site) -> None:
 
 
 class _SlowCups(StubCups):
-    """A cupsd in which something happens while the poller asks for the jobs."""
+    """A cupsd that runs `meanwhile` when the poller asks for a job."""
 
     def __init__(self, meanwhile: Callable[[], object]) -> None:
         super().__init__(q=OPTIONS)
@@ -220,7 +226,7 @@ class _SlowCups(StubCups):
 
 
 def test_a_run_that_ends_while_the_poller_looks(site: Site) -> None:
-    """The list of orphans is old by then: the job is not restarted."""
+    """The list of orphans is outdated by then, so the job is not restarted."""
     site.killed(State.SUBMITTING)
 
     def accept() -> None:
@@ -234,7 +240,7 @@ def test_a_run_that_ends_while_the_poller_looks(site: Site) -> None:
 
 @pytest.mark.parametrize("job_state", [COMPLETED, ABORTED])
 def test_a_pass_that_ends_while_the_poller_looks(site: Site, job_state: int) -> None:
-    """The last run of the pass removes the note: there is nothing to settle."""
+    """The last run of the pass removes its note, so nothing remains to settle."""
     note = site.note(documents=2)
     site.cups = site.orphans.cups = _SlowCups(note.unlink)
     site.cups.put(cups_job(1, job_state, **_completed()))
@@ -245,7 +251,8 @@ def test_a_pass_that_ends_while_the_poller_looks(site: Site, job_state: int) -> 
 @pytest.mark.parametrize("job_state", [COMPLETED, CANCELED, None])
 @pytest.mark.parametrize(("queue_uri", "kept"), [(OPTIONS, OPTIONS), ("ipp://x/", URI), ("", URI)])
 def test_what_the_cloud_has(site: Site, job_state: int | None, queue_uri: str, kept: str) -> None:
-    """It is followed, as the queue wants it, if the queue still leads there."""
+    """The document is followed, with the queue's options if the queue still leads to its
+    destination."""
     site.killed(State.FOLLOWED)
     site.cups = StubCups(**({"q": queue_uri} if queue_uri else {}))
     site.orphans.cups = site.cups
@@ -257,7 +264,7 @@ def test_what_the_cloud_has(site: Site, job_state: int | None, queue_uri: str, k
 
 
 def test_a_reprint_that_was_not_released(site: Site) -> None:
-    """A poller was killed in between; a time that a person has set is respected."""
+    """A poller was killed before the release. The poller respects a time that a person has set."""
     site.killed(State.REPRINT)
     site.cups.put(cups_job(1, hold_until="night"))
     site.orphans.look()
@@ -268,7 +275,7 @@ def test_a_reprint_that_was_not_released(site: Site) -> None:
 
 
 def test_a_reprint_that_cups_took_for_printed(site: Site) -> None:
-    """The backend was killed before it wrote anything: the job is restarted, once."""
+    """The backend was killed before it wrote anything, so the job is restarted once."""
     site.killed(State.REPRINT)
     site.cups.put(cups_job(1, COMPLETED, **_completed()))
     site.orphans.look()
@@ -278,12 +285,12 @@ def test_a_reprint_that_cups_took_for_printed(site: Site) -> None:
     assert len(site.did) == 1
 
 
-# --- notes of runs that the journal may know nothing of
+# --- notes of runs that may be missing in the journal
 
 
 @pytest.mark.parametrize("job_state", [COMPLETED, ABORTED])
 def test_a_run_that_was_killed_before_it_wrote_anything(site: Site, job_state: int) -> None:
-    """The job is restarted, and the note stays for the run that comes."""
+    """The job is restarted, and the note stays for the next run."""
     note = site.note()
     site.cups.put(cups_job(1, job_state, **_completed()))
     site.orphans.look()
@@ -294,7 +301,7 @@ def test_a_run_that_was_killed_before_it_wrote_anything(site: Site, job_state: i
 
 
 def test_another_program_has_worked_on_the_job_since(site: Site) -> None:
-    """It was printed by that: the note is taken away."""
+    """The other program printed the job, so the note is removed."""
     note = site.note()
     times = {"time-at-processing": (int(BEGAN) + 5,), "time-at-completed": (int(BEGAN) + 9,)}
     site.cups.put(cups_job(1, COMPLETED, attributes=times))
@@ -304,7 +311,7 @@ def test_another_program_has_worked_on_the_job_since(site: Site) -> None:
 
 @pytest.mark.parametrize("job_state", [CANCELED, None])
 def test_a_job_that_nobody_wants(site: Site, job_state: int | None) -> None:
-    """It was canceled, or CUPS has forgotten it."""
+    """The job was canceled, or CUPS has forgotten the job."""
     note = site.note()
     if job_state:
         site.cups.put(cups_job(1, job_state, **_completed()))
@@ -316,7 +323,7 @@ def test_a_job_that_nobody_wants(site: Site, job_state: int | None) -> None:
 def test_the_cloud_has_what_the_runs_were_for(
     site: Site, documents: int, *, is_restarted: bool
 ) -> None:
-    """All of it, or not."""
+    """The job is restarted only if the cloud lacks a document."""
     note = site.note(documents)
     site.killed(State.HELD)
     site.cups.put(cups_job(1, COMPLETED, **_completed()))
@@ -326,7 +333,7 @@ def test_the_cloud_has_what_the_runs_were_for(
 
 
 def test_cups_says_that_a_printed_job_was_aborted(site: Site) -> None:
-    """A backend asked to be run again; it ends the job with the truth."""
+    """The backend had asked for another run, which completes the job."""
     site.note(2)
     site.killed(State.HELD)
     site.killed(State.HELD, DocumentKey(KEY.job_uuid, 1, 0, URI, 2))
@@ -339,7 +346,7 @@ def test_cups_says_that_a_printed_job_was_aborted(site: Site) -> None:
 
 
 def test_cups_cannot_restart_what_a_note_tells_of(site: Site) -> None:
-    """That is told once."""
+    """The refusal is reported once."""
     note = site.note()
     site.cups.put(cups_job(1, COMPLETED, **_completed()))
     site.cups.fails["restart"] = CupsRefused("CUPS has no files of it.")
@@ -351,7 +358,7 @@ def test_cups_cannot_restart_what_a_note_tells_of(site: Site) -> None:
 
 @pytest.mark.parametrize("person_is_quicker", [True, False])
 def test_a_job_that_is_held_for_a_cause_that_passes(site: Site, *, person_is_quicker: bool) -> None:
-    """The journal was in use, say: the job is released, once."""
+    """The job, held while the journal was in use, is released once."""
     note = site.note(is_held=True)
     site.cups.put(cups_job(1, HELD, **_completed()))
     if person_is_quicker:
@@ -363,7 +370,7 @@ def test_a_job_that_is_held_for_a_cause_that_passes(site: Site, *, person_is_qui
 
 
 def test_a_job_that_is_held_for_such_a_cause_and_by_a_person(site: Site) -> None:
-    """A time that a person has set is respected."""
+    """The poller respects a time that a person has set."""
     note = site.note(is_held=True)
     site.cups.put(cups_job(1, HELD, **_completed(hold_until="night")))
     site.orphans.look()
@@ -371,7 +378,7 @@ def test_a_job_that_is_held_for_such_a_cause_and_by_a_person(site: Site) -> None
 
 
 def test_a_job_that_is_held_for_another_cause(site: Site) -> None:
-    """A person's, say: it stays held."""
+    """A job that a person holds stays held."""
     note = site.note()
     site.cups.put(cups_job(1, HELD, **_completed()))
     site.orphans.look()
@@ -380,7 +387,7 @@ def test_a_job_that_is_held_for_another_cause(site: Site) -> None:
 
 @pytest.mark.parametrize("job_state", [HELD, PROCESSING, PENDING])
 def test_another_program_is_at_the_job(site: Site, job_state: int) -> None:
-    """Since the run that was held or killed: the note is taken away, and nothing is done."""
+    """Another backend has worked on the job since, so only the note is removed."""
     note = site.note(is_held=True)
     site.cups.put(cups_job(1, job_state, attributes={"time-at-processing": (int(BEGAN) + 5,)}))
     site.orphans.look()
@@ -388,7 +395,7 @@ def test_another_program_is_at_the_job(site: Site, job_state: int) -> None:
 
 
 def test_a_job_that_stands_still(site: Site) -> None:
-    """CUPS waits for a filter, while no run began between two looks: that is told once."""
+    """CUPS waits for a filter, and no run began between two looks: the poller reports this once."""
     note = site.note(3)
     site.cups.put(cups_job(1, PROCESSING, **_completed()))
     site.orphans.look()
@@ -402,10 +409,10 @@ def test_a_job_that_stands_still(site: Site) -> None:
 
 
 def test_a_run_that_is_at_work(site: Site) -> None:
-    """Its note is locked as long as one of its processes lives, whatever CUPS says."""
+    """The note stays locked while one of the run's processes lives, whatever CUPS reports."""
     argv = ["cirrus", "1", "u", "t", "1", f"time-at-processing={BEGAN}", "file"]
     state = {"CIRRUS_BRIDGE_STATE": str(site.folder)}
-    run_markers.begin(argv, state, CUPSD)  # its lock ends with this process
+    run_markers.begin(argv, state, CUPSD)  # this process keeps the lock
     site.cups.put(cups_job(1, COMPLETED, **_completed()))
     site.orphans.look()
     assert site.did == []
@@ -414,7 +421,7 @@ def test_a_run_that_is_at_work(site: Site) -> None:
 
 
 def test_quiet_documents_of_others(site: Site) -> None:
-    """What the poller follows, or what is over, is no orphan."""
+    """Documents that are followed or closed are not orphans."""
     site.killed(State.HELD)
     now_s = site.clock.wall_s()
     site.backend.close([KEY], now_s=now_s)
@@ -426,8 +433,10 @@ def test_quiet_documents_of_others(site: Site) -> None:
 @pytest.mark.parametrize("in_doubt", [True, False])
 @pytest.mark.parametrize("how", [CANCELED, COMPLETED, None])
 def test_a_job_that_waited_for_its_server(site: Site, how: int | None, *, in_doubt: bool) -> None:
-    """CUPS ended it meanwhile: a person did, or another queue has printed it. What may be printed
-    is told, unless a person has canceled it."""
+    """CUPS ended the job by cancel, or by a print elsewhere.
+
+    A document that may be printed is reported, unless a person canceled the job.
+    """
     site.killed(State.SUBMITTING if in_doubt else State.SENDING)
     now_s = site.clock.wall_s()
     site.backend.wait(KEY, "server", OPTIONS, give_up_at_s=now_s + 9, now_s=now_s)

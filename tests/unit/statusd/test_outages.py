@@ -1,5 +1,5 @@
-"""Jobs that are held until their server works: a stubbed cloud and cupsd, a real journal and a test
-clock."""
+"""Jobs that are held until their server works, with a stubbed cloud, a stubbed cupsd, a real
+journal and a test clock."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from cirrus_bridge.sending.patience import FOR_CORRECTION, FOR_SERVER
 from cirrus_bridge.statusd.outages import LOOK_S, RELEASE_AGAIN_S, Outages
 from stubs import (
     StubApi,
-    StubAskers,
     StubClock,
     StubCups,
+    StubQueries,
     cups_job,
     empty_journal,
 )
@@ -33,8 +33,10 @@ MAX_HOLD_S = 60.0
 
 
 class Site:
-    """A poller's part for servers that do not work; queue `q` leads to h, `other` to its company
-    D, and `third` to another server."""
+    """The part of a poller for servers that do not work.
+
+    Queue `q` leads to h, `other` to its company D, and `third` to another server.
+    """
 
     QUEUES = {  # noqa: RUF012
         "q": "cirrus://h/C/Paris:L1",
@@ -52,17 +54,17 @@ class Site:
         self.told: list[Change] = []
         self.apis = {uri: StubApi() for uri in self.QUEUES.values()}
         self.api = self.apis[self.QUEUES["q"]]
-        self.askers = StubAskers[object](StubClock())
+        self.queries = StubQueries[object](StubClock())
         self.outages = self.poller()
 
     def poller(self, max_hold_s: float = 0.0) -> Outages:
-        """One that was just started."""
+        """A poller that was just started."""
         return Outages(
             self.journal,
             self.cups,
             self.clock,
             self.told.append,
-            self.askers,
+            self.queries,
             parse_queue_uri,
             lambda queue: self.apis[f"cirrus://{queue.server}/{queue.company}/{queue.targets[0]}"],
             max_hold_s,
@@ -77,7 +79,7 @@ class Site:
         number: int = 1,
         in_doubt: bool = False,
     ) -> DocumentKey:
-        """A run for this job meets the outage, and CUPS holds the job."""
+        """Let a run of this job meet the outage, and CUPS hold the job."""
         uri = self.QUEUES[queue]
         key = DocumentKey(f"urn:uuid:{job_id}", job_id, 0, uri, number)
         now_s = self.clock.wall_s()
@@ -90,11 +92,11 @@ class Site:
         return key
 
     def goes_on_for(self, seconds: float) -> None:
-        """Time passes, and the poller takes its turns."""
+        """Let time pass, with the poller's turns."""
         until_s = self.clock.passed_s + seconds
         while self.clock.passed_s < until_s:
             self.clock.passed_s += LOOK_S
-            for _ in range(2):  # the answers of one turn are taken by the next
+            for _ in range(2):  # each turn takes the answers to the last turn's probes
                 self.outages.step(self.clock.monotonic_s())
 
     def comes_back(self, *job_ids: int) -> None:
@@ -112,7 +114,7 @@ class Site:
         return self.cups.done("release")
 
     def events(self, *events: str) -> list[Change]:
-        """What was told of these kinds."""
+        """The changes of these kinds that were reported."""
         return [change for change in self.told if change.event in events]
 
 
@@ -137,7 +139,7 @@ def test_no_job_waits(site: Site) -> None:
 
 
 def test_jobs_are_released_in_their_order(site: Site) -> None:
-    """By their ids, whatever the order in which they met the outage, once each."""
+    """Each job is released once, in the order of job ids, whichever met the outage first."""
     for job_id in (10, 9, 2, 11):
         site.waits(job_id)
     site.goes_on_for(LOOK_S)
@@ -146,7 +148,7 @@ def test_jobs_are_released_in_their_order(site: Site) -> None:
 
 
 def test_a_server_that_does_not_answer(site: Site) -> None:
-    """It is probed by one request at a time, without the key, and nothing is released."""
+    """One request at a time probes the server, without the key, and no job is released."""
     site.waits(1)
     site.waits(2)
     site.api.script("version", *[away] * 4)
@@ -168,7 +170,7 @@ def test_a_server_that_does_not_answer(site: Site) -> None:
 
 
 def test_probes_become_rare(site: Site) -> None:
-    """A server that fails is not to be asked by all pollers all the time."""
+    """A failing server is not probed by all pollers all the time."""
     site.waits(1)
     site.api.script("version", *[away] * 1000)
     site.goes_on_for(400)
@@ -176,31 +178,33 @@ def test_probes_become_rare(site: Site) -> None:
 
 
 def test_a_slow_server_is_not_asked_twice(site: Site) -> None:
-    """While its answer has not come."""
+    """No probe is sent before the last one has its answer."""
     site.waits(1)
-    site.askers.is_slow = True
+    site.queries.is_slow = True
     site.goes_on_for(60)
     assert (site.api.calls, site.released) == (["version"], [])
-    site.askers.is_slow = False
+    site.queries.is_slow = False
     site.goes_on_for(LOOK_S)
     assert site.released == [1]
 
 
 def test_an_answer_that_nobody_waits_for(site: Site) -> None:
-    """The jobs have gone meanwhile."""
+    """The jobs are gone when the answer arrives."""
     site.waits(1)
-    site.askers.is_slow = True
+    site.queries.is_slow = True
     site.goes_on_for(LOOK_S)
     _is_accepted(site, 1)
     site.goes_on_for(LOOK_S)
-    site.askers.is_slow = False
+    site.queries.is_slow = False
     site.goes_on_for(LOOK_S)
     assert site.released == []
 
 
 def test_jobs_that_come_back(site: Site) -> None:
-    """The server answers probes, but takes no jobs: then the first of each queue tries, ever more
-    rarely."""
+    """The server answers probes, but takes no jobs.
+
+    Then only the first job of each queue is released, less and less often.
+    """
     for job_id, queue in ((1, "q"), (2, "q"), (3, "r"), (4, "r")):
         site.waits(job_id, queue)
     site.goes_on_for(LOOK_S)
@@ -218,7 +222,7 @@ def test_jobs_that_come_back(site: Site) -> None:
 
 
 def test_a_job_that_is_accepted_ends_the_pauses(site: Site) -> None:
-    """The others go at the next look, not at the end of a pause that has grown."""
+    """The other jobs are released at the next look, not at the end of a long pause."""
     for job_id in (1, 2):
         site.waits(job_id)
     site.goes_on_for(LOOK_S)
@@ -239,7 +243,7 @@ def test_a_job_that_is_accepted_ends_the_pauses(site: Site) -> None:
 
 
 def test_the_first_job_is_taken(site: Site) -> None:
-    """Then all the others may go, and soon."""
+    """The other jobs are released soon."""
     for job_id in (1, 2, 3):
         site.waits(job_id)
     site.goes_on_for(LOOK_S)
@@ -269,7 +273,7 @@ def _is_accepted(site: Site, job_id: int) -> None:
 
 
 def test_servers_are_told_apart(site: Site) -> None:
-    """And so are a server's companies, and what jobs wait for."""
+    """A server's companies are separate, and so are the causes of a wait."""
     site.waits(1)
     site.waits(2, "other")
     site.waits(3, "third")
@@ -286,7 +290,7 @@ def test_servers_are_told_apart(site: Site) -> None:
 
 @pytest.mark.parametrize("answer", [None, lambda: Refused("no such device")])
 def test_a_key_that_is_accepted_again(site: Site, answer: Callable[[], Exception] | None) -> None:
-    """Whatever the server says of the device, it says it to those alone whose key it accepts."""
+    """Any answer about the device shows that the server accepts the key."""
     site.waits(1, "q", FOR_CORRECTION)
     site.api.script("device", lambda: KeyRefused("401"), answer)
     site.goes_on_for(LOOK_S)
@@ -296,7 +300,7 @@ def test_a_key_that_is_accepted_again(site: Site, answer: Callable[[], Exception
 
 
 def test_a_refusal_of_the_probe(site: Site) -> None:
-    """It is no sign that the server works."""
+    """A refusal does not show that the server works."""
     site.waits(1)
     site.api.script("version", *[lambda: Refused("404")] * 50)
     site.goes_on_for(20)
@@ -304,7 +308,7 @@ def test_a_refusal_of_the_probe(site: Site) -> None:
 
 
 def test_an_entry_that_is_missing(site: Site) -> None:
-    """The poller cannot probe the server; that may be corrected."""
+    """The poller cannot probe the server until a person corrects the entry."""
     site.waits(1)
     site.waits(2, "third")
     api = site.apis.pop(site.QUEUES["q"])
@@ -325,7 +329,7 @@ def test_an_entry_that_is_missing(site: Site) -> None:
 
 @pytest.mark.parametrize("hold_until", ["12:30:00", "night", "weekend"])
 def test_a_time_that_a_person_has_set(site: Site, hold_until: str) -> None:
-    """It is respected."""
+    """The poller respects the time."""
     site.waits(1)
     site.cups.put(cups_job(1, hold_until=hold_until))
     site.goes_on_for(CONTIMEOUT_S + 60)
@@ -334,7 +338,7 @@ def test_a_time_that_a_person_has_set(site: Site, hold_until: str) -> None:
 
 @pytest.mark.parametrize("hold_until", ["", "indefinite"])
 def test_a_job_that_waits_for_the_server(site: Site, hold_until: str) -> None:
-    """A backend that asks for a hold sets no time, or none that ends."""
+    """A hold of a backend has no time, or a time without an end."""
     site.waits(1)
     site.cups.put(cups_job(1, hold_until=hold_until))
     site.goes_on_for(LOOK_S)
@@ -342,7 +346,7 @@ def test_a_job_that_waits_for_the_server(site: Site, hold_until: str) -> None:
 
 
 def test_a_job_that_a_person_has_released(site: Site) -> None:
-    """Its backend is at it."""
+    """Its backend is running."""
     site.waits(1)
     site.cups.put(cups_job(1, PROCESSING))
     site.goes_on_for(60)
@@ -350,7 +354,7 @@ def test_a_job_that_a_person_has_released(site: Site) -> None:
 
 
 def test_a_person_is_quicker(site: Site) -> None:
-    """That stops none of the others."""
+    """The other jobs are released."""
     site.waits(1)
     site.waits(2)
     site.cups.fails["release"] = CupsNotPossible("The job is not held.")
@@ -362,7 +366,7 @@ def test_a_person_is_quicker(site: Site) -> None:
 
 
 def test_contimeout(site: Site) -> None:
-    """When it is over, the job is released to say so, though the server does not work."""
+    """The job is released at its end, to report the failure, though the server does not work."""
     site.waits(1)
     site.clock.passed_s += 100
     site.waits(2)
@@ -374,7 +378,7 @@ def test_contimeout(site: Site) -> None:
 
 
 def test_contimeout_in_one_round(site: Site) -> None:
-    """The same for a poller that makes one round only."""
+    """A poller that makes a single round releases the job, too."""
     site.waits(1)
     site.clock.passed_s += CONTIMEOUT_S
     site.api.script("version", away)
@@ -394,7 +398,7 @@ def test_one_round(site: Site) -> None:
 
 @pytest.mark.parametrize("how", [CANCELED, ABORTED, COMPLETED, None])
 def test_a_job_that_cups_has_ended(site: Site, how: int | None) -> None:
-    """No job waits there any longer; what became of the document is for `orphans`."""
+    """The job no longer waits; `orphans` handles its document."""
     site.waits(1)
     if how is None:
         del site.cups.by_id[1]
@@ -407,7 +411,7 @@ def test_a_job_that_cups_has_ended(site: Site, how: int | None) -> None:
 
 @pytest.mark.parametrize("in_doubt", [True, False])
 def test_a_job_that_a_person_has_moved(site: Site, *, in_doubt: bool) -> None:
-    """It waits for this server no longer."""
+    """The job no longer waits for this server."""
     key = site.waits(1, in_doubt=in_doubt)
     site.cups.put(cups_job(1, queue="third"))
     site.goes_on_for(LOOK_S)
@@ -416,7 +420,7 @@ def test_a_job_that_a_person_has_moved(site: Site, *, in_doubt: bool) -> None:
 
 
 def test_a_queue_that_leads_elsewhere_now(site: Site) -> None:
-    """The server that it leads to is probed, not the one that it led to."""
+    """The queue's new server is probed, not its old one."""
     site.waits(1)
     site.cups.by_name["q"] = dataclasses.replace(
         site.cups.by_name["q"], device_uri=site.QUEUES["third"]
@@ -427,7 +431,7 @@ def test_a_queue_that_leads_elsewhere_now(site: Site) -> None:
 
 
 def test_a_person_who_holds_a_released_job(site: Site) -> None:
-    """No backend has written of it since its release, so its hold is the person's."""
+    """No backend has written about the job since its release, so a person holds the job."""
     site.waits(1)
     site.goes_on_for(LOOK_S)
     site.cups.put(cups_job(1))
@@ -436,7 +440,7 @@ def test_a_person_who_holds_a_released_job(site: Site) -> None:
 
 
 def test_a_job_that_is_restarted_after_its_end(site: Site) -> None:
-    """It waits as any other."""
+    """The job waits like any other job."""
     key = site.waits(1)
     site.cups.put(cups_job(1, CANCELED))
     site.goes_on_for(LOOK_S)
@@ -447,7 +451,7 @@ def test_a_job_that_is_restarted_after_its_end(site: Site) -> None:
 
 
 def test_a_job_of_another_with_the_same_id(site: Site) -> None:
-    """Job ids begin again with the spool: it is not touched."""
+    """Job ids start again with a new spool, so the other job is not touched."""
     site.waits(1)
     site.cups.put(cups_job(1, job_uuid="urn:uuid:x"))
     site.goes_on_for(LOOK_S)
@@ -455,7 +459,7 @@ def test_a_job_of_another_with_the_same_id(site: Site) -> None:
 
 
 def test_a_job_that_is_younger_than_the_list(site: Site) -> None:
-    """It is released at the next look, and not given up."""
+    """The job is released at the next look, and not abandoned."""
     key = site.waits(1)
     site.cups.too_young.add(1)
     site.goes_on_for(LOOK_S)
@@ -485,7 +489,10 @@ def test_cupsd_is_away(site: Site) -> None:
 
 
 def test_max_hold_time(site: Site) -> None:
-    """CUPS counts it from the last hold, and would cancel the job; what others hold is theirs."""
+    """CUPS counts MaxHoldTime from the last hold, so waiting jobs are held again.
+
+    Jobs that others hold are left alone.
+    """
     site.outages = site.poller(MAX_HOLD_S)
     site.waits(1)
     site.waits(2)
@@ -500,7 +507,7 @@ def test_max_hold_time(site: Site) -> None:
 
 
 def test_max_hold_time_and_a_job_that_was_just_released(site: Site) -> None:
-    """The poller does not hold a job that runs since its last look: nobody would release it."""
+    """The poller does not hold a running job, as no one would release it."""
     site.outages = site.poller(MAX_HOLD_S + 3)
     site.waits(1)
     site.api.script("version", *[away] * 1000)
@@ -516,7 +523,7 @@ def test_max_hold_time_and_a_job_that_was_just_released(site: Site) -> None:
 
 
 def test_max_hold_time_and_the_time_of_a_person(site: Site) -> None:
-    """To hold the job until somebody releases it would take the person's time away."""
+    """Another hold would remove the time that the person has set."""
     site.outages = site.poller(MAX_HOLD_S)
     site.waits(1)
     site.cups.put(cups_job(1, hold_until="night"))
@@ -526,7 +533,7 @@ def test_max_hold_time_and_the_time_of_a_person(site: Site) -> None:
 
 
 def test_nothing_is_held_again_without_a_limit(site: Site) -> None:
-    """As MaxHoldTime is not set."""
+    """MaxHoldTime is not set."""
     site.waits(1)
     site.api.script("version", *[away] * 1000)
     site.goes_on_for(MAX_HOLD_S)
@@ -534,7 +541,7 @@ def test_nothing_is_held_again_without_a_limit(site: Site) -> None:
 
 
 def test_an_outage_that_is_over(site: Site) -> None:
-    """Nothing is said of it any longer, and its server is not probed."""
+    """The queue shows nothing about the outage, and its server is not probed."""
     key = site.waits(1)
     site.api.script("version", away)
     site.goes_on_for(LOOK_S)

@@ -1,4 +1,4 @@
-"""The poller's loop with a real journal, a cloud and a CUPS that are stubs, and a test clock."""
+"""The poller's loop, with a real journal, a stubbed cloud, a stubbed CUPS and a test clock."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ from cirrus_bridge.statusd.status_messages import StatusMessages
 from cirrus_bridge.statusd.watched import WatchedDocuments
 from stubs import (
     StubApi,
-    StubAskers,
     StubClock,
     StubCups,
+    StubQueries,
     cups_job,
     empty_journal,
     taken,
@@ -64,7 +64,7 @@ UNKNOWN_AFTER_S = 400
 
 
 class Site:
-    """A poller that follows one document; `says` is what the cloud answers from now on."""
+    """A poller that follows one document; the cloud answers with `api.status`."""
 
     def __init__(self, folder: Path, *, onfailure: str = "report") -> None:
         self.options = f"?onfailure={onfailure}"
@@ -84,7 +84,7 @@ class Site:
             self.cups,
             self.clock,
             self.told.append,
-            StubAskers(StubClock()),
+            StubQueries(StubClock()),
             parse_queue_uri,
             lambda _: self.api,
         )
@@ -96,7 +96,7 @@ class Site:
             journal=self.journal,
             clock=self.clock,
             schedule=Schedule(random.Random(1)),
-            askers=StubAskers(self.clock, least_s=4.0),
+            queries=StubQueries(self.clock, least_s=4.0),
             cups=CupsSync(
                 self.clock, news, completion, orphans, 60.0, outages, self.told.append, watch_list
             ),
@@ -114,7 +114,7 @@ class Site:
         return self.api
 
     def accept(self, job_id: int = 1, handover: str = "hold") -> DocumentKey:
-        """The cloud accepts a job, and its backend hands it over."""
+        """Let the cloud accept a job, and the backend hand it over."""
         now_s = self.clock.wall_s()
         key = DocumentKey(f"urn:uuid:{job_id}", job_id, 0, URI, 1)
         job = PrintJob(job_id, key.job_uuid, "u", "Report", 1, "q")
@@ -127,16 +127,16 @@ class Site:
 
     @property
     def asked(self) -> int:
-        """How often the cloud was asked for a job."""
+        """The number of queries of job states."""
         return self.api.calls.count("job_status")
 
     @property
     def reasons(self) -> frozenset[str]:
-        """Those of the queue."""
+        """The queue's reasons."""
         return frozenset(self.cups.by_name["q"].reasons)
 
     def answers(self, says: JobStatus | CirrusError, times: int) -> None:
-        """Go on until the cloud has said so this many times."""
+        """Run the poller until the cloud has given this answer this many times."""
         self.api.status = says
         until, until_s = self.asked + times, self.clock.passed_s + 1000
         while self.asked < until:
@@ -144,14 +144,14 @@ class Site:
             assert self.clock.passed_s < until_s, "the cloud is not asked any longer"
 
     def goes_on_for(self, seconds: float, says: JobStatus | CirrusError) -> None:
-        """Go on for so long."""
+        """Run the poller for some seconds."""
         self.api.status = says
         until_s = self.clock.passed_s + seconds
         while self.clock.passed_s < until_s:
             self.poller.step()
 
     def state(self) -> DeliveryState:
-        """What the journal has of the document."""
+        """The document's state in the journal."""
         return self.document.deliveries[0].status.state
 
     @property
@@ -161,7 +161,7 @@ class Site:
         return document
 
     def events(self, event: str) -> list[Change]:
-        """What was told of that kind."""
+        """The changes of one kind that were reported."""
         return [change for change in self.told if change.event == event]
 
 
@@ -170,15 +170,15 @@ REFUSED = Refused("h refused the request: unknown job.")
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """A job that the cloud has just accepted."""
+    """A site with one job that the cloud has just accepted."""
     made = Site(tmp_path)
     with made.backend, made.journal:
         yield made
 
 
 def test_a_job_that_the_server_does_not_know_for_a_moment(site: Site) -> None:
-    """Neither one refusal nor many within the time make it unknown, and one answer ends the
-    count."""
+    """Refusals within `unknown_after_s` do not make the job unknown; an answer restarts the
+    time."""
     site.answers(REFUSED, 1)
     assert site.state() is DeliveryState.SUBMITTED
     site.goes_on_for(UNKNOWN_AFTER_S / 2, REFUSED)
@@ -193,21 +193,22 @@ def test_a_job_that_the_server_does_not_know_for_a_moment(site: Site) -> None:
 
 
 def test_a_job_that_the_server_has_forgotten(site: Site) -> None:
-    """It ends as unknown when the time is over."""
+    """The job ends as unknown after `unknown_after_s`."""
     site.goes_on_for(3 * UNKNOWN_AFTER_S, REFUSED)
     assert site.state() is DeliveryState.UNKNOWN
     assert site.cups.done("release")[0] == 1
 
 
 def test_a_job_that_may_come_back(site: Site) -> None:
-    """The server has longer to remember a job than to tell of the right one."""
+    """A forgetful server gets more time than one that reports another job."""
     assert MISMATCHED_AFTER_S < UNKNOWN_AFTER_S
     site.goes_on_for(MISMATCHED_AFTER_S + 50, REFUSED)
     assert site.state() is DeliveryState.SUBMITTED
 
 
 def test_the_state_of_another_job(site: Site) -> None:
-    """Is never taken for this one's, and a fault that passes leaves no trace."""
+    """The state of another job is never recorded for this one, and a passing fault leaves no
+    trace."""
     site.goes_on_for(MISMATCHED_AFTER_S / 2, OTHER)
     assert site.state() is DeliveryState.SUBMITTED
     site.answers(WAITS, 1)
@@ -222,7 +223,7 @@ def test_the_state_of_another_job(site: Site) -> None:
 
 
 def test_one_wrong_answer_after_many_refusals(site: Site) -> None:
-    """Counts as one: each kind of doubt has to last by itself."""
+    """Each kind of doubt has its own count."""
     site.goes_on_for(UNKNOWN_AFTER_S / 2, REFUSED)
     site.answers(OTHER, 1)
     site.goes_on_for(UNKNOWN_AFTER_S / 2, REFUSED)
@@ -231,8 +232,10 @@ def test_one_wrong_answer_after_many_refusals(site: Site) -> None:
 
 @pytest.mark.parametrize("onfailure", ["report", "reprint", "stop"])
 def test_a_job_that_is_not_the_document(site: Site, onfailure: str) -> None:
-    """The log and the queue warn; the backend is to hold the job with the reason. Nothing is
-    printed again, and the queue goes on."""
+    """The log and the queue show a warning, and the backend holds the job.
+
+    Nothing is printed again, and the queue goes on.
+    """
     site.options = f"?onfailure={onfailure}"
     site.backend.hand_over([KEY], "hold", URI + site.options, now_s=site.clock.wall_s())
     site.goes_on_for(3 * MISMATCHED_AFTER_S, OTHER)
@@ -251,7 +254,7 @@ def test_a_job_that_is_not_the_document(site: Site, onfailure: str) -> None:
 
 
 def test_a_delivery_is_noted_before_anybody_is_told(site: Site) -> None:
-    """A poller that is killed in between knows it."""
+    """A poller that is killed in between finds the delivery in the journal."""
     site.goes_on_for(20, WAITS)
     seen: list[DeliveryState] = []
     site.cups.at_do = lambda operation: seen.append(site.state())
@@ -267,7 +270,7 @@ def test_a_delivery_is_noted_before_anybody_is_told(site: Site) -> None:
 
 
 def test_a_deletion_is_worth_a_notice(site: Site) -> None:
-    """What was not delivered is louder in the log."""
+    """Failed deliveries have a higher level in the log."""
     deleted = JobStatus(DeliveryState.DELETED)
     site.answers(deleted, 1)
     site.goes_on_for(1, deleted)
@@ -275,7 +278,7 @@ def test_a_deletion_is_worth_a_notice(site: Site) -> None:
 
 
 def test_each_state_is_told_once(site: Site) -> None:
-    """However often the cloud says so."""
+    """Repeated answers are not reported."""
     site.answers(WAITS, 3)
     site.answers(RECEIVED, 3)
     site.goes_on_for(1, RECEIVED)
@@ -284,9 +287,9 @@ def test_each_state_is_told_once(site: Site) -> None:
 
 
 def test_a_job_that_a_backend_has_taken_back(site: Site) -> None:
-    """It is the backend's: an answer that comes late is not written, and nobody asks any longer."""
+    """A late answer is not recorded, and the poller stops its queries."""
     site.answers(WAITS, 1)
-    site.poller.askers.ask(1, lambda: DONE)  # which is under way
+    site.poller.queries.ask(1, lambda: DONE)  # still running
     site.backend.take_back([KEY], now_s=site.clock.wall_s())
     site.goes_on_for(1, DONE)
     assert (site.state(), site.events("delivered")) == (DeliveryState.SUBMITTED, [])
@@ -297,7 +300,7 @@ def test_a_job_that_a_backend_has_taken_back(site: Site) -> None:
 
 
 def test_a_quiet_job_that_a_backend_has_taken_back(site: Site) -> None:
-    """The same, though there is no news that could not be written."""
+    """The poller stops its queries even without news."""
     site.answers(WAITS, 1)
     site.backend.take_back([KEY], now_s=site.clock.wall_s())
     site.goes_on_for(4, WAITS)
@@ -308,7 +311,7 @@ def test_a_quiet_job_that_a_backend_has_taken_back(site: Site) -> None:
 
 
 def test_a_document_that_is_handed_over_meanwhile(site: Site) -> None:
-    """It is seen within a second, and told at its queue."""
+    """The queue shows the document within two seconds."""
     site.answers(WAITS, 1)
     site.accept(2)
     site.goes_on_for(2, WAITS)
@@ -316,7 +319,7 @@ def test_a_document_that_is_handed_over_meanwhile(site: Site) -> None:
 
 
 def test_a_job_that_its_backend_hands_over_again(site: Site) -> None:
-    """What was told of it is known, and whether CUPS is to hold it."""
+    """The poller knows the last state, and whether CUPS should hold the job."""
     site.answers(RECEIVED, 1)
     site.goes_on_for(1, RECEIVED)
     site.backend.hand_over([KEY], "complete", URI, now_s=site.clock.wall_s())
@@ -329,7 +332,7 @@ def test_a_job_that_its_backend_hands_over_again(site: Site) -> None:
 
 
 def test_a_server_that_is_away(site: Site) -> None:
-    """It is told once, at the queue too, and says nothing of the job; so is its return."""
+    """The outage and its end are reported once, and the job keeps its state."""
     site.goes_on_for(200, Unreachable("Cannot reach h."))
     assert site.state() is DeliveryState.SUBMITTED
     (change,) = site.events("server-away")
@@ -343,7 +346,7 @@ def test_a_server_that_is_away(site: Site) -> None:
 
 
 def test_a_busy_server(site: Site) -> None:
-    """It is left alone for as long as it asks for."""
+    """The server gets no requests before its Retry-After."""
     site.answers(ServerFault("busy", retry_after_s=100), 1)
     asked = site.asked
     site.goes_on_for(95, WAITS)
@@ -354,7 +357,7 @@ def test_a_busy_server(site: Site) -> None:
 
 @pytest.mark.parametrize("is_missing", [True, False])
 def test_a_key_or_an_entry_that_is_wrong(site: Site, *, is_missing: bool) -> None:
-    """Other companies of the server are asked all the same; the job stays what it is."""
+    """Other companies of the server are not affected, and the job keeps its state."""
     site.entry_is_missing = is_missing
     site.goes_on_for(30, KeyRefused("401"))
     assert len(site.events("server-away")) == 1
@@ -365,7 +368,8 @@ def test_a_key_or_an_entry_that_is_wrong(site: Site, *, is_missing: bool) -> Non
 
 
 def test_an_answer_about_one_job_that_makes_no_sense(site: Site) -> None:
-    """The server answers well for others, so only this job says so, and no other waits for it."""
+    """Only this job shows the problem, and the other jobs do not wait, as the server works for
+    them."""
     site.accept(2)
 
     def answer() -> JobStatus:
@@ -382,7 +386,7 @@ def test_an_answer_about_one_job_that_makes_no_sense(site: Site) -> None:
 
 
 def test_a_location_that_tells_of_an_error(site: Site) -> None:
-    """Its queue stops if it wants that, once, and the job is still followed."""
+    """The queue stops once if it has onfailure=stop, and the job is still followed."""
     site.options = "?onfailure=stop"
     site.backend.hand_over([KEY], "hold", URI + site.options, now_s=site.clock.wall_s())
     failing = JobStatus(DeliveryState.SUBMITTED, message="Error: no paper")
@@ -395,7 +399,7 @@ def test_a_location_that_tells_of_an_error(site: Site) -> None:
 
 
 def test_an_error_that_its_backend_was_told(site: Site) -> None:
-    """It stops the queue, too."""
+    """An error that only the backend saw stops the queue, too."""
     site.options = "?onfailure=stop"
     failing = JobStatus(DeliveryState.SUBMITTED, message="Error: no paper")
     site.backend.take_back([KEY], now_s=site.clock.wall_s())
@@ -406,7 +410,7 @@ def test_an_error_that_its_backend_was_told(site: Site) -> None:
 
 
 def test_an_answer_that_comes_after_another_hand_over(site: Site) -> None:
-    """A backend has followed the document since the question, and has heard more."""
+    """A backend has recorded a newer state since the query."""
     site.goes_on_for(20, WAITS)
     now_s = site.clock.wall_s()
 
@@ -425,7 +429,7 @@ def test_an_answer_that_comes_after_another_hand_over(site: Site) -> None:
 
 
 def test_it_ends(site: Site) -> None:
-    """What it followed is free for the next poller at once."""
+    """The next poller can follow the documents at once."""
 
     def stop() -> None:
         site.clock.stop_requested = site.clock.passed_s > 10
@@ -437,7 +441,8 @@ def test_it_ends(site: Site) -> None:
 
 
 def test_one_round(site: Site) -> None:
-    """Each job is asked for once, CUPS is told, and jobs are released whose server works."""
+    """Each job is queried once, CUPS is updated, and waiting jobs are released if their server
+    works."""
     waiting = DocumentKey("urn:uuid:9", 9, 0, URI, 1)
     job = PrintJob(9, waiting.job_uuid, "u", "Report", 1, "q")
     site.backend.intent(waiting, job, [TARGET], now_s=1.0)
@@ -454,14 +459,14 @@ def test_one_round(site: Site) -> None:
 
 
 def test_one_round_with_a_server_that_is_away(site: Site) -> None:
-    """It ends all the same."""
+    """The round ends nevertheless."""
     site.api.status = Unreachable("Cannot reach h.")
     site.poller.run_once()
     assert len(site.events("server-away")) == 1
 
 
 def test_it_gives_signs_of_life(site: Site) -> None:
-    """By which the doctor and the metrics tell whether it hangs."""
+    """The doctor and the metrics use them to detect a poller that hangs."""
     told: list[float] = []
     site.poller.at_work = told.append
     for _ in range(3):
@@ -471,7 +476,7 @@ def test_it_gives_signs_of_life(site: Site) -> None:
 
 
 def test_a_location_that_shows_life(site: Site) -> None:
-    """By a job that a backend follows: it is not offline."""
+    """A job that a backend follows shows that the location is online."""
     site.goes_on_for(OFFLINE_AFTER_S + 20, WAITS)
     assert "offline" in site.cups.by_name["q"].message
     other = site.accept(2)
@@ -482,7 +487,7 @@ def test_a_location_that_shows_life(site: Site) -> None:
 
 
 def test_what_is_old_is_forgotten(site: Site) -> None:
-    """But nothing that is followed."""
+    """Documents that are followed stay."""
     old = site.accept(2)
     site.backend.close([old], now_s=site.clock.wall_s())
     site.clock.passed_s += 31 * DAY_S

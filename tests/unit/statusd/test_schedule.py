@@ -1,4 +1,4 @@
-"""When jobs are asked for: back-off, neighbours, rates, outages; and a whole simulated day."""
+"""The schedule of queries: back-off, neighbours, rates, outages and a simulated day."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OLD_S = 86_400.0
 
 
 def new_schedule(**settings: Any) -> Schedule[str]:
-    """A schedule whose jitter is the same in each run."""
+    """A schedule with the same jitter in each run."""
     return Schedule(random.Random(1), **settings)
 
 
@@ -32,7 +32,7 @@ def asked(
     end_s: float,
     changed: Callable[[str, float], bool] = lambda job, now: False,
 ) -> list[tuple[float, str]]:
-    """What is asked for from start to end, when each question is answered at once."""
+    """The queries from start to end, if each is answered at once."""
     questions: list[tuple[float, str]] = []
     now = start_s
     while now < end_s:
@@ -52,7 +52,7 @@ def fill(schedule: Schedule[str], place: Place, count: int, age_s: float = OLD_S
 
 
 def test_a_fresh_job_is_asked_for_every_second_then_more_and_more_rarely() -> None:
-    """The gaps grow by about half of themselves, up to five minutes."""
+    """The gaps grow by about half each time, up to five minutes."""
     schedule = new_schedule()
     schedule.add("job", PARIS, 0.0)
     times = [at_s for at_s, _ in asked(schedule, 0.0, 7200.0)]
@@ -66,14 +66,14 @@ def test_a_fresh_job_is_asked_for_every_second_then_more_and_more_rarely() -> No
 
 
 def test_a_job_that_is_taken_over_late_goes_on_where_it_would_be() -> None:
-    """Five minutes old: the next question is in a minute or two, not in a second."""
+    """A job five minutes old is queried next in a minute or two, not in a second."""
     schedule = new_schedule()
     schedule.add("job", PARIS, 1000.0, age_s=300.0)
     assert 60 < schedule.next_due_s(1000.0) < 120
 
 
 def test_a_change_makes_the_next_question_soon() -> None:
-    """What was received is likely to be delivered."""
+    """A received job is likely to be delivered soon."""
     schedule = new_schedule()
     schedule.add("job", PARIS, 0.0, age_s=OLD_S)
     now = schedule.next_due_s(0.0)
@@ -84,7 +84,7 @@ def test_a_change_makes_the_next_question_soon() -> None:
 
 
 def test_a_location_is_asked_about_as_one() -> None:
-    """Twenty sleepers: one question in three minutes in all, and each within about an hour."""
+    """Twenty sleepers cost one query in three minutes, and each is queried within about an hour."""
     schedule = new_schedule()
     jobs = fill(schedule, PARIS, 20)
     questions = asked(schedule, 0.0, 36_000.0)
@@ -93,7 +93,7 @@ def test_a_location_is_asked_about_as_one() -> None:
 
 
 def test_a_location_that_comes_back_is_seen_through_at_once() -> None:
-    """The first change is followed by questions for all neighbours, one after the other."""
+    """The first change leads to queries for all neighbours, one after the other."""
     schedule = new_schedule()
     jobs = fill(schedule, PARIS, 20)
     fill(schedule, LYON, 20)
@@ -110,7 +110,7 @@ def test_a_location_that_comes_back_is_seen_through_at_once() -> None:
 
 
 def test_a_location_that_comes_back_does_not_wake_others() -> None:
-    """Lyon's jobs are none the nearer for a change in Paris."""
+    """A change in Paris does not bring the queries for Lyon forward."""
     schedule = new_schedule()
     fill(schedule, LYON, 20)
     alone = new_schedule()
@@ -122,7 +122,7 @@ def test_a_location_that_comes_back_does_not_wake_others() -> None:
 
 
 def test_a_dead_device_at_a_busy_location_costs_little() -> None:
-    """Its neighbours change all the time; its own jobs are woken now and then, not each time."""
+    """Its neighbours change all the time, but its own jobs are woken only now and then."""
     schedule = new_schedule()
     dead = fill(schedule, PARIS, 20)
     schedule.add("busy", PARIS, 0.0)
@@ -132,21 +132,21 @@ def test_a_dead_device_at_a_busy_location_costs_little() -> None:
 
 
 def test_a_location_that_is_said_to_be_alive_is_asked_about() -> None:
-    """Whoever sees it online says so."""
+    """A sign of life leads to queries; more signs within WAKE_GAP_S do not."""
     schedule = new_schedule()
     fill(schedule, PARIS, 20)
     asked(schedule, 0.0, 100.0)
     schedule.came_alive(PARIS, 100.0)
-    schedule.came_alive(OTHER, 100.0)  # nobody waits there
+    schedule.came_alive(OTHER, 100.0)  # no job waits there
     assert len(asked(schedule, 100.0, 103.0)) == 4
-    for now in range(103, 163):  # which is no news a second later
+    for now in range(103, 163):  # soon again, so mostly ignored
         schedule.came_alive(PARIS, float(now))
     assert len(asked(schedule, 163.0, 166.0)) < 10
 
 
 @pytest.mark.parametrize(("per_minute", "burst"), [(300, 5), (100, 1), (6, 1)])
 def test_the_rate_is_kept(per_minute: int, burst: int) -> None:
-    """No minute sees more requests than allowed, no moment more than a second's worth."""
+    """No minute has more requests than allowed, and no moment more than a second's share."""
     schedule = new_schedule(requests_per_minute=per_minute)
     fill(schedule, PARIS, 1000, age_s=0.0)
     assert len(schedule.due(2.0, at_most=100)) == burst
@@ -157,7 +157,7 @@ def test_the_rate_is_kept(per_minute: int, burst: int) -> None:
 
 
 def test_no_more_than_the_caller_can_send() -> None:
-    """`at_most` is shared fairly between servers."""
+    """Servers share `at_most` fairly."""
     schedule = new_schedule()
     fill(schedule, PARIS, 50, age_s=0.0)
     schedule.add("other", OTHER, 0.0)
@@ -168,13 +168,13 @@ def test_no_more_than_the_caller_can_send() -> None:
 
 
 def test_fresh_jobs_go_first_and_old_ones_do_not_starve() -> None:
-    """When the rate does not allow all, four of five questions are for fresh jobs."""
+    """Fresh jobs get four of five queries if the rate does not allow all."""
     schedule = new_schedule(requests_per_minute=60)
     for number in range(100):
         fill(schedule, Place("a.test:443", "Acme", f"L{number}-"), 1)
     questions = []
     now = 100.0
-    for number in range(300):  # always twenty that are fresh
+    for number in range(300):  # twenty jobs are always fresh
         schedule.add(f"fresh{number}", LYON, now)
         schedule.forget(f"fresh{number - 20}")
         questions += asked(schedule, now, now + 1)
@@ -184,7 +184,7 @@ def test_fresh_jobs_go_first_and_old_ones_do_not_starve() -> None:
 
 
 def test_retry_after_is_heeded_even_after_a_late_success() -> None:
-    """Nothing goes to that server before, whatever else comes in; another server is not meant."""
+    """The server gets no request before that time; another server is not affected."""
     schedule = new_schedule()
     fill(schedule, PARIS, 10, age_s=0.0)
     schedule.add("other", OTHER, 0.0)
@@ -199,7 +199,7 @@ def test_retry_after_is_heeded_even_after_a_late_success() -> None:
 
 
 def test_an_outage_costs_one_probe_at_a_time() -> None:
-    """With back-off up to five minutes, however many jobs wait and requests were under way."""
+    """Probes have back-off up to five minutes, however many jobs wait."""
     schedule = new_schedule()
     fill(schedule, PARIS, 1000, age_s=0.0)
     now, probes = 2.0, []
@@ -223,8 +223,11 @@ def test_an_outage_costs_one_probe_at_a_time() -> None:
 
 
 def test_a_company_that_is_shut_out_keeps_nobody_else_waiting() -> None:
-    """Its key is refused: it goes on by probes; another at the same server is asked as before, by
-    the server's one rate, and a server that is away is away for both."""
+    """A company with a refused key goes on by probes.
+
+    Another company at the server keeps its pace, within the server's rate. An outage of the server
+    affects both.
+    """
     schedule = new_schedule()
     other = Place(PARIS.server, "Other", "Paris")
     fill(schedule, PARIS, 100, age_s=0.0)
@@ -251,7 +254,8 @@ def test_a_company_that_is_shut_out_keeps_nobody_else_waiting() -> None:
 
 
 def test_a_company_that_probes_a_server_in_vain() -> None:
-    """It is shut out as the server comes back: the others find that out at once."""
+    """The company is shut out while the server comes back; the other companies notice that at
+    once."""
     schedule = new_schedule()
     schedule.add("ours", PARIS, 0.0)
     (job,) = schedule.due(2.0, at_most=9)
@@ -268,7 +272,7 @@ def test_a_company_that_probes_a_server_in_vain() -> None:
 
 
 def test_the_first_success_after_an_outage_resumes_without_a_rush() -> None:
-    """One answer opens the gate; the rate holds from its first second on."""
+    """One answer opens the gate; the rate holds from the first second."""
     schedule = new_schedule()
     fill(schedule, PARIS, 1000, age_s=0.0)
     (job, *rest) = schedule.due(2.0, at_most=100)
@@ -282,7 +286,7 @@ def test_the_first_success_after_an_outage_resumes_without_a_rush() -> None:
 
 
 def test_a_probe_that_is_forgotten_does_not_block_its_server() -> None:
-    """The job was canceled while it was asked for."""
+    """The job was canceled during its query."""
     schedule = new_schedule()
     fill(schedule, PARIS, 3, age_s=0.0)
     (first, *rest) = schedule.due(2.0, at_most=100)
@@ -295,12 +299,12 @@ def test_a_probe_that_is_forgotten_does_not_block_its_server() -> None:
 
 
 def test_what_is_forgotten_is_not_asked_for() -> None:
-    """Single jobs in any state, and the last one."""
+    """Jobs in any state can be forgotten, and also the last job."""
     schedule = new_schedule()
     fill(schedule, PARIS, 2, age_s=0.0)
     fill(schedule, LYON, 2)
     schedule.add("other", OTHER, 0.0)
-    schedule.add("other", PARIS, 0.0)  # it is there already
+    schedule.add("other", PARIS, 0.0)  # already here
     schedule.forget("Paris0")
     schedule.forget("Lyon0")
     schedule.forget("Lyon0")
@@ -314,7 +318,7 @@ def test_what_is_forgotten_is_not_asked_for() -> None:
 
 @pytest.fixture(scope="module")
 def day() -> Day:
-    """10,000 jobs at 500 locations, 8,000 fresh ones, and an outage."""
+    """A day with 10,000 jobs at 500 locations, 8,000 fresh jobs and an outage."""
     return make_day(seed=7)
 
 
@@ -336,8 +340,10 @@ def test_a_day_at_a_low_rate(day: Day) -> None:
 
 
 def test_a_day_at_the_usual_rate_and_at_fixed_intervals(day: Day) -> None:
-    """Fresh jobs are seen at once, locations that come back in minutes, at a small rate. Each
-    minute for each job would be forty times the requests, and fresh jobs would be seen late."""
+    """Fresh jobs are seen at once and returning locations in minutes, at a small rate.
+
+    A query a minute for each job costs forty times the requests, and sees fresh jobs late.
+    """
     ours = poll_by_schedule(day)
     _check(ours, 300)
     fixed = poll_at_intervals(day, 60.0)

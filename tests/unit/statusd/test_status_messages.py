@@ -1,4 +1,4 @@
-"""What jobs and queues say in CUPS, with a stubbed cupsd, a real journal and a test clock."""
+"""Messages of jobs and queues in CUPS, with a stubbed cupsd, a real journal and a test clock."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Site:
     def watch(
         self, number: int = 1, handover: str = "hold", class_name: str = ""
     ) -> WatchedDocument:
-        """A job that the poller follows, and that CUPS holds."""
+        """Follow a document whose job CUPS holds."""
         now_s = self.clock.wall_s()
         key = DocumentKey(f"urn:uuid:{number}", number, 0, URI, 1)
         job = PrintJob(number, key.job_uuid, "ann", "Report", 1, "q", class_name=class_name)
@@ -79,7 +79,7 @@ class Site:
         return self.watch_list.add(document, parse_queue_uri)
 
     def ends(self, watched: WatchedDocument, state: DeliveryState) -> None:
-        """A document's end is known and told."""
+        """Record the final state of a document, and close the document."""
         now_s = self.clock.wall_s()
         key, count = watched.document.key, watched.document.hand_overs
         assert self.journal.state(key, 0, JobStatus(state), now_s=now_s, hand_overs=count)
@@ -87,7 +87,7 @@ class Site:
         self.watch_list.remove(watched)
 
     def tell(self) -> list[WatchedDocument]:
-        """One turn; the documents that were let go."""
+        """Update CUPS once, and return the documents that were let go."""
         gone = self.news.tell_jobs(self.watch_list)
         self.news.tell_queues(self.watch_list)
         return gone
@@ -98,25 +98,25 @@ class Site:
         return self.backend.entries(key.job_uuid, key.job_id)[0].state
 
     def says(self, queue: str = "q") -> tuple[str, frozenset[str]]:
-        """What a queue says."""
+        """The message and reasons of a queue."""
         printer = self.cups.by_name[queue]
         return printer.message, frozenset(printer.reasons)
 
     def set_queue(self, queue: str, message: str, *reasons: str) -> None:
-        """What a queue says from now on."""
+        """Set the message and reasons of a queue."""
         self.cups.by_name[queue] = Queue(queue, URI, IDLE, message, reasons)
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """Nothing is followed."""
+    """A site without documents."""
     made = Site(tmp_path)
     with made.backend, made.journal:
         yield made
 
 
 def test_a_held_job_and_its_queue(site: Site) -> None:
-    """They say what is known, and are told once."""
+    """Both show the state, and are written once."""
     site.watch()
     for _ in range(3):
         assert site.tell() == []
@@ -126,7 +126,7 @@ def test_a_held_job_and_its_queue(site: Site) -> None:
 
 
 def test_a_location_that_is_offline(site: Site) -> None:
-    """A minute after a job was sent there and nothing was heard of the location."""
+    """A location counts as offline a minute after a job without a sign of life."""
     site.watch()
     site.clock.passed_s = OFFLINE_AFTER_S
     site.tell()
@@ -143,7 +143,7 @@ def test_a_location_that_is_offline(site: Site) -> None:
 
 
 def test_other_programs_queues(site: Site) -> None:
-    """Nothing is written there, whatever they say; the reasons of others are theirs."""
+    """Nothing is written to other programs' queues, and foreign reasons stay."""
     site.set_queue("other", THEIRS, "toner-low")
     site.watch()
     site.tell()
@@ -152,7 +152,7 @@ def test_other_programs_queues(site: Site) -> None:
 
 
 def test_a_message_of_another_program(site: Site) -> None:
-    """It is not taken away when there is nothing to say; ours is."""
+    """Only our own messages are removed."""
     site.set_queue("q", THEIRS, "toner-low")
     site.set_queue("other", f"{MESSAGE_PREFIX}1 job waiting at Paris")
     site.tell()
@@ -162,14 +162,14 @@ def test_a_message_of_another_program(site: Site) -> None:
 
 
 def test_a_reason_of_ours(site: Site) -> None:
-    """It goes, though the message is another program's."""
+    """Our reason is removed, though the message is another program's."""
     site.set_queue("q", THEIRS, FAILED_REASON)
     site.tell()
     assert site.cups.done("tell") == ["q"]
 
 
 def test_a_queue_that_was_deleted_meanwhile(site: Site) -> None:
-    """The others are told all the same."""
+    """The other queues are updated."""
     site.set_queue("q", f"{MESSAGE_PREFIX}old")
     site.set_queue("other", f"{MESSAGE_PREFIX}old")
     site.cups.fails["tell"] = CupsGone("no such printer")
@@ -179,7 +179,7 @@ def test_a_queue_that_was_deleted_meanwhile(site: Site) -> None:
 
 @pytest.mark.parametrize("how", [CANCELED, None])
 def test_a_job_that_was_canceled(site: Site, how: int | None) -> None:
-    """The cloud has it: that is told, and the document is let go."""
+    """The queue shows that the cloud has the job, and the document is let go."""
     watched = site.watch()
     if how is None:
         del site.cups.by_id[1]
@@ -197,7 +197,7 @@ def test_a_job_that_was_canceled(site: Site, how: int | None) -> None:
 
 @pytest.mark.parametrize("how", [COMPLETED, ABORTED])
 def test_a_job_that_ended_though_it_was_to_be_held(site: Site, how: int) -> None:
-    """Its document is followed on, for the queue."""
+    """The document is followed on, for the queue."""
     watched = site.watch()
     site.cups.put(cups_job(1, how))
     assert site.tell() == []
@@ -206,7 +206,7 @@ def test_a_job_that_ended_though_it_was_to_be_held(site: Site, how: int) -> None
 
 @pytest.mark.parametrize("state", [PENDING, PROCESSING])
 def test_a_job_that_a_person_has_released(site: Site, state: int) -> None:
-    """What it says is its backend's."""
+    """Its backend sets its messages."""
     watched = site.watch()
     site.cups.put(cups_job(1, state))
     assert site.tell() == []
@@ -215,7 +215,7 @@ def test_a_job_that_a_person_has_released(site: Site, state: int) -> None:
 
 @pytest.mark.parametrize("state", [PENDING, HELD, CANCELED, None])
 def test_a_job_whose_end_is_known(site: Site, state: int | None) -> None:
-    """The completion, or its backend, ends it."""
+    """The backend or the completion ends the job."""
     watched = site.watch()
     watched.targets[0].learn(JobStatus(DeliveryState.DELIVERED))
     if state is None:
@@ -228,7 +228,7 @@ def test_a_job_whose_end_is_known(site: Site, state: int | None) -> None:
 
 
 def test_a_job_that_ends_while_it_is_looked_at(site: Site) -> None:
-    """Its end may be younger than the list, and so may the job."""
+    """The list of jobs may lack a new job, or show an ended one."""
     watched = site.watch()
     site.cups.too_young.add(1)
     assert site.tell() == []
@@ -236,7 +236,7 @@ def test_a_job_that_ends_while_it_is_looked_at(site: Site) -> None:
 
 
 def test_a_job_of_another_with_the_same_id(site: Site) -> None:
-    """Job ids begin again with the spool: it is not told anything."""
+    """Job ids start again with a new spool, so the job gets no message."""
     watched = site.watch()
     site.cups.put(cups_job(1, job_uuid="urn:uuid:x"))
     assert site.tell() == [watched]
@@ -244,7 +244,7 @@ def test_a_job_of_another_with_the_same_id(site: Site) -> None:
 
 
 def test_a_job_that_is_printed_again(site: Site) -> None:
-    """What CUPS says is about that print."""
+    """CUPS shows the new print."""
     watched = site.watch()
     again = dataclasses.replace(watched.document.key, print_run=9)
     job = PrintJob(1, again.job_uuid, "ann", "Report", 1, "q")
@@ -254,7 +254,7 @@ def test_a_job_that_is_printed_again(site: Site) -> None:
 
 
 def test_a_job_of_a_class(site: Site) -> None:
-    """It goes to the member that has sent it, before a person may release it."""
+    """The job moves to the member that sent the document, before a person may release the job."""
     site.watch(class_name="all")
     site.cups.put(cups_job(1, queue="all"))
     site.tell()
@@ -263,7 +263,7 @@ def test_a_job_of_a_class(site: Site) -> None:
 
 
 def test_a_job_that_was_moved_and_printed_there(site: Site) -> None:
-    """What it says is about its print there."""
+    """The job's message belongs to its print there."""
     watched = site.watch()
     there = dataclasses.replace(watched.document.key, destination="cirrus://h/C/Rome:L1")
     job = PrintJob(1, there.job_uuid, "ann", "Report", 1, "other")
@@ -276,7 +276,7 @@ def test_a_job_that_was_moved_and_printed_there(site: Site) -> None:
 
 
 def test_what_was_not_delivered(site: Site) -> None:
-    """The queue tells it for a day, or until it delivers something."""
+    """The queue shows the failure for a day, or until its next delivery."""
     site.ends(site.watch(1), DeliveryState.DELETED)
     site.tell()
     message, reasons = site.says()
@@ -295,7 +295,7 @@ def test_what_was_not_delivered(site: Site) -> None:
 
 
 def test_a_cloud_that_cannot_be_asked(site: Site) -> None:
-    """By its server, or by its company; it is news once, and over with one answer."""
+    """The trouble of a server or of a company is news once, and one answer ends it."""
     watched = site.watch()
     sibling = parse_queue_uri("cirrus://h/D/Paris:L1")
     assert site.news.has_trouble(watched.queue, "Wrong key.", of_company=True)
@@ -315,7 +315,7 @@ def test_a_cloud_that_cannot_be_asked(site: Site) -> None:
 
 
 def test_jobs_that_wait_for_a_server(site: Site) -> None:
-    """The queue says so, though nothing is followed for it."""
+    """The queue shows them, though the poller follows no document of the queue."""
     site.notices["q"] = tr("2 jobs are held until h works again")
     site.tell()
     message, reasons = site.says()

@@ -1,4 +1,4 @@
-"""Changes are worked on aside of the loop: in order, within bounds, and with few words."""
+"""Changes are handled in a thread: in order, within bounds, and with few lines in the log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cirrus_bridge.statusd.notify.background import MOST_WAITING, BackgroundWork
 
 
 def test_order_is_kept() -> None:
-    """The first change is told first, and all are told by the end."""
+    """The first change is handled first, and all are handled by the end."""
     told: list[Change] = []
     aside = BackgroundWorker("late", told.append, told.append, Clock())
     changes = [Change("x", str(number)) for number in range(100)]
@@ -21,7 +21,7 @@ def test_order_is_kept() -> None:
 
 
 def test_the_oldest_are_dropped() -> None:
-    """A stuck sink costs no memory without end and one line of the log; the youngest are told."""
+    """A stuck sink costs bounded memory and one line in the log; the newest changes are handled."""
     told: list[str] = []
     log: list[Change] = []
     at_work, go_on = threading.Event(), threading.Event()
@@ -43,7 +43,7 @@ def test_the_oldest_are_dropped() -> None:
 
 
 def test_a_fault_is_not_the_end() -> None:
-    """A change that breaks the sink is told of, and the next one is worked on."""
+    """A change that breaks the sink is logged, and the next one is handled."""
     told: list[str] = []
     log: list[Change] = []
 
@@ -61,7 +61,7 @@ def test_a_fault_is_not_the_end() -> None:
 
 
 def test_a_stuck_sink_does_not_keep_the_program() -> None:
-    """At the end it is left as it is, with a line of the log."""
+    """The sink is abandoned at the end, with a line in the log."""
     log: list[Change] = []
     go_on = threading.Event()
 

@@ -1,4 +1,4 @@
-"""The hook's command: what it is told, and what can go wrong with it."""
+"""The hook's command: its environment, and its failures."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _recorded(folder: Path, change: Change) -> list[str]:
 
 
 def test_all_is_in_the_environment(tmp_path: Path) -> None:
-    """Each field has its variable, empty where there is nothing to say; arguments stay as set."""
+    """Each field has its variable, if only an empty one, and the arguments stay as configured."""
     change = Change(
         "delivered", "Delivered", 6, "q1", 7, "", "Report", "Paris:Laser1", "20260101000000-1"
     )
@@ -70,7 +70,7 @@ def test_all_is_in_the_environment(tmp_path: Path) -> None:
     ],
 )
 def test_hostile_titles(tmp_path: Path, title: str, told: bytes) -> None:
-    """A title is data, whatever is in it."""
+    """A title is only data, whatever its characters."""
     assert f"CIRRUS_TITLE={told!r}" in _recorded(tmp_path, Change("x", "", title=title))
 
 
@@ -85,7 +85,7 @@ def test_hostile_titles(tmp_path: Path, title: str, told: bytes) -> None:
     ],
 )
 def test_failure_is_one_line(command: tuple[str, ...], why: str) -> None:
-    """A hook that never works is told of once, not for each change."""
+    """A hook that always fails is logged once, not for each change."""
     hook, log = _hook(*command)
     for number in range(20):
         hook(Change("x", str(number)))
@@ -94,7 +94,7 @@ def test_failure_is_one_line(command: tuple[str, ...], why: str) -> None:
 
 
 def test_a_slow_hook_is_ended(tmp_path: Path) -> None:
-    """With what it has started, and nothing is left of it."""
+    """The hook and its children are killed."""
     pids = tmp_path / "pids"
     hook, log = _hook("/bin/sh", "-c", f"sleep 1000 & echo $$ $! >{pids}; wait", limit_s=1.0)
     hook(Change("x", ""))
@@ -109,4 +109,4 @@ def _is_alive(pid: str) -> bool:
         state = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
         return False
-    return state != "Z"  # it is init's to reap
+    return state != "Z"  # init reaps the process

@@ -1,4 +1,4 @@
-"""Metrics: what is counted, once each, and who can fetch them."""
+"""Metrics: each event counts once, and only local readers can fetch the metrics."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ QUEUE = parse_queue_uri("cirrus://cloud.example:8443/Acme/Paris:A")
 
 
 class SetClock(Clock):
-    """A clock that stands still until it is set; `back_s` is what somebody has set it back by."""
+    """A clock that stands still until a test sets it; `back_s` is how far the wall clock was set
+    back."""
 
     at_s = 1_000_000.0
     back_s = 0.0
@@ -51,7 +52,7 @@ class SetClock(Clock):
 
 
 class Site:
-    """A journal, a backend and a poller that write into it, and the metrics of that poller."""
+    """A journal with a backend and a poller that write to it, and the poller's metrics."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -65,7 +66,7 @@ class Site:
         return DocumentKey(f"urn:uuid:{job_id}", job_id, 0, "cirrus://cloud.example/Acme/x", 1)
 
     def accept(self, job_id: int, *, queue: str = "laser1", size_bytes: int = 1000) -> DocumentKey:
-        """The backend has handed a document to the cloud, for both targets, just now."""
+        """Record a document that the cloud has just accepted for both targets."""
         key = self.key(job_id)
         job = PrintJob(job_id, key.job_uuid, "secret-user", "secret-title", 1, queue)
         now_s = self.clock.wall_s()
@@ -79,7 +80,7 @@ class Site:
         return key
 
     def state(self, key: DocumentKey, number: int, state: DeliveryState, at_s: float = 0.0) -> None:
-        """The cloud has said so, just now or at that time."""
+        """Record a state from the cloud, now or at `at_s`."""
         with Journal(self.folder) as journal:
             now_s = at_s or self.clock.wall_s()
             assert journal.state(key, number, JobStatus(state), now_s=now_s)
@@ -105,12 +106,13 @@ def _line(name: str, labels: Mapping[str, str]) -> str:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    """A new one."""
+    """A new site."""
     return Site(tmp_path)
 
 
 def test_how_it_stands(site: Site) -> None:
-    """Jobs by queue and state, open and held documents, the poller's last sign of life."""
+    """Jobs count by queue and state; open and held documents and the last sign of life are
+    shown."""
     site.accept(1)
     second = site.accept(2, queue="laser2")
     site.state(second, 1, DeliveryState.DELETED)
@@ -127,7 +129,7 @@ def test_how_it_stands(site: Site) -> None:
 
 
 def test_a_closed_job_does_not_wait(site: Site) -> None:
-    """What nobody follows any more does not count as waiting for ever."""
+    """A job that is no longer followed does not count as waiting."""
     key = site.accept(1)
     with Journal(site.folder) as journal:
         journal.close([key], now_s=site.clock.wall_s())
@@ -137,7 +139,7 @@ def test_a_closed_job_does_not_wait(site: Site) -> None:
 
 
 def test_a_forgotten_queue_falls_to_zero(site: Site) -> None:
-    """A queue whose documents are pruned keeps no last value."""
+    """A queue whose documents are pruned shows 0."""
     key = site.accept(1)
     assert site.scrape()["cirrus_jobs{queue=laser1,state=submitted}"] == 2
     with PollerJournal(site.folder) as journal:
@@ -147,7 +149,7 @@ def test_a_forgotten_queue_falls_to_zero(site: Site) -> None:
 
 
 def test_each_event_counts_once(site: Site) -> None:
-    """However often it is asked, and whoever wrote it: bytes, ends, and times by step."""
+    """Bytes, ends and times count once, however often Prometheus asks, and for any writer."""
     key = site.accept(1, size_bytes=5000)
     assert site.scrape()["cirrus_accepted_bytes_total{queue=laser1}"] == 5000
     site.clock.at_s += 100
@@ -174,7 +176,7 @@ def test_each_event_counts_once(site: Site) -> None:
 
 
 def test_what_is_written_late_counts(site: Site) -> None:
-    """A time that was taken before the last look, but was on the disk after it."""
+    """An event counts even if it reaches the disk after a look that is later than its date."""
     key = site.accept(1)
     site.scrape()
     site.state(key, 0, DeliveryState.DELIVERED, at_s=site.clock.at_s - OVERLAP_S / 2)
@@ -183,7 +185,7 @@ def test_what_is_written_late_counts(site: Site) -> None:
 
 
 def test_a_clock_that_is_set_back(site: Site) -> None:
-    """Events go on counting, once each."""
+    """Later events count, too, once each."""
     first, second = site.accept(1), site.accept(2)
     site.state(first, 0, DeliveryState.DELIVERED)
     site.scrape()
@@ -194,7 +196,7 @@ def test_a_clock_that_is_set_back(site: Site) -> None:
 
 
 def test_the_past_is_no_event(site: Site) -> None:
-    """A poller that starts counts what happens from then on."""
+    """A new poller counts only new events."""
     site.state(site.accept(1), 0, DeliveryState.DELIVERED)
     site.metrics = Metrics(StatisticsReader(site.folder), site.clock)
     seen = site.scrape()
@@ -203,7 +205,7 @@ def test_the_past_is_no_event(site: Site) -> None:
 
 
 def test_a_first_failure_is_an_increase(site: Site) -> None:
-    """The counter is there, at 0, before it counts."""
+    """The counter exists, at 0, before its first event."""
     site.accept(1)
     assert site.scrape()["cirrus_ended_total{queue=laser1,state=unknown}"] == 0
 
@@ -219,7 +221,10 @@ class _Cloud:
 
 
 def test_questions_and_errors(site: Site) -> None:
-    """By server, errors by code too; a server without an entry is an error but no question."""
+    """Queries count by server, and errors also by code.
+
+    A server without an entry is an error, but not a query.
+    """
     receipt = Receipt(TARGETS[0], "1")
     site.metrics.counted(lambda queue: _Cloud())(QUEUE).job_status(receipt)
     with pytest.raises(ServerFault):
@@ -238,7 +243,7 @@ def test_questions_and_errors(site: Site) -> None:
 
 @pytest.fixture
 def port(site: Site) -> Iterator[int]:
-    """Where the site's metrics are served; the server ends with the process."""
+    """The port of the site's metrics; the server ends with the process."""
     yield serve_metrics(0, site.metrics)
 
 
@@ -252,7 +257,7 @@ def _ask(port: int, path: str, method: str = "GET") -> tuple[int, str]:
 
 
 def test_reading_alone(port: int) -> None:
-    """GET, and nothing else."""
+    """Only GET is allowed."""
     status, text = _ask(port, "/metrics")
     assert status == 200 and "cirrus_open_documents 0.0\n" in text
     methods = ("POST", "PUT", "DELETE", "HEAD")
@@ -260,13 +265,13 @@ def test_reading_alone(port: int) -> None:
 
 
 def test_loopback_only(port: int) -> None:
-    """The machine's other addresses do not answer."""
+    """The machine's other addresses refuse connections."""
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", port))
 
 
 def test_too_many_readers(port: int) -> None:
-    """Who comes when all places are taken is sent away; a reader that says nothing is, too."""
+    """A reader beyond MOST_AT_ONCE is disconnected, and so is an idle reader."""
     idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(MOST_AT_ONCE)]
     with pytest.raises((http.client.HTTPException, ConnectionError)):
         _ask(port, "/metrics")
@@ -287,13 +292,13 @@ def test_a_broken_journal_is_said(site: Site, port: int) -> None:
 
 
 def test_a_port_that_is_taken(site: Site, port: int) -> None:
-    """One sentence that says what to do."""
+    """The message gives the next step."""
     with pytest.raises(BadConfiguration, match=r"127\.0\.0\.1:\d+.*metrics_port"):
         serve_metrics(port, site.metrics)
 
 
 def test_the_example_alerts(site: Site) -> None:
-    """They are well formed, and each metric and label that they name is in a scrape."""
+    """The alerts are well formed, and each of their metrics and labels is in a scrape."""
     key = site.accept(1)
     site.state(key, 0, DeliveryState.DELIVERED)
     with pytest.raises(ServerFault):
