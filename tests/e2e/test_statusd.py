@@ -327,7 +327,7 @@ def test_canceled_while_it_waits(away: PrintSite) -> None:
         away.cups.run("cancel", str(job_id))
         eventually(lambda: "event=let-go" in away.statusd_log())
         eventually(lambda: queue_says(away, queue, f"Job {job_id}: Canceled in CUPS"))
-        assert queue_says(away, queue, "the cloud has it already")
+        assert queue_says(away, queue, "the cloud already has the job")
         assert all_closed(away)
 
 

@@ -93,7 +93,6 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
     for setting in reader.configuration.removed:
         log(Change("setting-removed", _REMOVED.format(name=setting), WARNING))
     hook = _start_hook(reader.configuration, environ, clock)
-
     tell = functools.partial(_tell, hook)
     cups = CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
     rng = random.Random()  # noqa: S311 - jitter, no secret

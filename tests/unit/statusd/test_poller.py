@@ -367,20 +367,20 @@ def test_a_key_or_an_entry_that_is_wrong(site: Site, *, is_missing: bool) -> Non
     assert site.state() is DeliveryState.DELIVERED
 
 
-def test_an_answer_about_one_job_that_makes_no_sense(site: Site) -> None:
+def test_an_unexpected_answer_about_one_job(site: Site) -> None:
     """Only this job shows the problem, and the other jobs do not wait, as the server works for
     them."""
     site.accept(2)
 
     def answer() -> JobStatus:
         if site.api.asked_for == "1-1":
-            raise UnexpectedAnswer("The answer makes no sense.")
+            raise UnexpectedAnswer("Unexpected response from the server.")
         return RECEIVED if site.clock.passed_s > 60 else WAITS
 
     site.api.script("job_status", *[answer] * 200)
     site.goes_on_for(100, WAITS)
     assert site.state() is DeliveryState.SUBMITTED
-    assert site.document.deliveries[0].status.message == "The answer makes no sense."
+    assert site.document.deliveries[0].status.message == "Unexpected response from the server."
     (second,) = site.journal.documents_of(DocumentKey("urn:uuid:2", 2, 0, URI, 1))
     assert second.deliveries[0].status.state is DeliveryState.RECEIVED
 
