@@ -123,7 +123,7 @@ def test_errors_and_questions(own_site: PrintSite) -> None:
     """Errors with their advice and the questions of setup are translated."""
     done = said(own_site, "de", "setup", "--server", "127.0.0.1:1", "--plain")
     assert done.returncode == 4
-    assert "127.0.0.1:1" in done.stderr and "can not be reached" not in done.stderr
+    assert "127.0.0.1:1" in done.stderr and "Cannot reach" not in done.stderr
     assert "Mehr dazu: cirrusctl explain CB-411" in done.stderr
     done = said(own_site, "de", "servers", "--json")
     assert json.loads(done.stdout)[0]["state"] == "ok"

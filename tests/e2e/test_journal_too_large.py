@@ -68,7 +68,7 @@ def test_a_view_without_an_end(own_site: PrintSite) -> None:
             f" FROM n) SELECT {columns.replace('queue', 'i AS queue')} FROM other, n"
         )
     done = own_site.cirrusctl("jobs")
-    assert done.returncode == 6 and "can not be read within 10 s" in done.stderr
+    assert done.returncode == 6 and "cannot be read within 10 s" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["journal.db", "journal.db-wal"])

@@ -74,7 +74,7 @@ def test_denials_to_others() -> None:
 @pytest.mark.parametrize(("is_root", "fix"), [(True, "dmesg"), (False, "Run the doctor as root.")])
 def test_a_log_that_cannot_be_read(is_root: bool, fix: str) -> None:
     """An unreadable log is not a good sign; root gets the reason, and no advice to become root."""
-    log = KernelLog((), "journalctl can not be started: No such file or directory")
+    log = KernelLog((), "journalctl cannot be started: No such file or directory")
     (said,) = check_denials(log, NOW_S, is_root=is_root)
     assert said.severity is Severity.NOTE and fix in said.fix
     assert "No such file" in said.text and ("as root" in said.fix) != is_root
