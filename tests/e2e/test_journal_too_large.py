@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 
@@ -78,9 +79,10 @@ def test_no_file_at_all(own_site: PrintSite, name: str) -> None:
         pass
     (own_site.state / name).unlink(missing_ok=True)
     os.mkfifo(own_site.state / name)
+    shutil.chown(own_site.state / name, own_site.state.stat().st_uid)
     done = own_site.cirrusctl("jobs")
-    assert done.returncode == 6 and f"{name} is no file" in done.stderr
-    assert f"{name} is no file" in own_site.cirrusctl("doctor").stdout
+    assert done.returncode == 6 and f"{name} is too large, or not a regular file" in done.stderr
+    assert f"{name} is too large, or not a regular file" in own_site.cirrusctl("doctor").stdout
 
 
 def test_a_title_without_an_end(own_site: PrintSite) -> None:

@@ -207,7 +207,7 @@ def test_the_same_anywhere(packages: Path, tmp_path: Path) -> None:
     listed = ("git", "-C", REPO, "ls-files", "--cached", "--others", "--exclude-standard")
     for name in _run(*listed).splitlines():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(REPO / name, copy / name)
+        shutil.copy(REPO / name, copy / name, follow_symlinks=False)
     build(tmp_path / "out", "--version", VERSION, repo=copy)
     sums = (packages / "now" / "SHA256SUMS").read_text()
     assert (tmp_path / "out" / "SHA256SUMS").read_text() == sums

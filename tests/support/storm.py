@@ -513,7 +513,7 @@ class Storm:
     def _check(self) -> None:
         site = self.site
         assert not self._wrong(), "\n".join(self._wrong())
-        columns = "job_id, queue, number, state, waits_for, poller"
+        columns = "job_id, queue, number, state, waits_for"
         rows = site.journal(f"SELECT {columns} FROM document WHERE closed_at IS NULL")  # noqa: S608
         assert not rows, f"open in the journal: {rows}"
         assert not self._jobs()
