@@ -83,6 +83,7 @@ def test_contimeout_of_a_held_job(brief: PrintSite) -> None:
     site.cloud.stop()
     queue = site.queue(driver=False, options="?contimeout=25")
     with site.statusd():
+        eventually(site.poller)  # without a poller, the job would wait in its queue
         job_id = site.cups.lp(queue, data=b"x")
         eventually(_says(site, job_id, "(CB-434)"))
         eventually(_says(site, job_id, "(CB-431)"))
