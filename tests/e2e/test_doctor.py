@@ -199,7 +199,7 @@ def test_cupsd_hangs(healthy: PrintSite) -> None:
 
 
 def test_settings_of_cups() -> None:
-    """Jobs that CUPS does not keep, too few held jobs, and cancelled held jobs are reported."""
+    """Jobs that CUPS does not keep, too few held jobs, and canceled held jobs are reported."""
     with PrintSite(directives=["PreserveJobFiles No", "MaxJobs 200"]) as site:
         bad = trouble(site, "preserving jobs", "warning")
         assert "no job's data" in bad["text"] and "PreserveJobFiles 1d" in bad["fix"]

@@ -21,7 +21,7 @@ from cirrus_bridge.config.load import load
 from cirrus_bridge.config.queue_uri import FORM, SCHEME
 from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.job import SpooledDocument, job_id_of, read_job
-from cirrus_bridge.cups.job_facts import WANTED, JobFacts, facts_from_cupsd
+from cirrus_bridge.cups.job_facts import EXTRA_ATTRIBUTES, JobFacts, facts_from_cupsd
 from cirrus_bridge.cups.jobs import CupsJobs
 from cirrus_bridge.cups.spool import is_run_by_cupsd, spooled
 from cirrus_bridge.cups.status_lines import CupsReport
@@ -93,7 +93,7 @@ def _facts(argv: Sequence[str], environ: Mapping[str, str], clock: Clock) -> Job
     if not is_run_by_cupsd(environ):
         return None
     cups, job_id = _cups(environ), job_id_of(argv)
-    return facts_from_cupsd(lambda: cups.job(job_id, also=WANTED), clock.sleep)
+    return facts_from_cupsd(lambda: cups.job(job_id, also=EXTRA_ATTRIBUTES), clock.sleep)
 
 
 def _end_before_cups_cancels(job: PrintJob, clock: Clock) -> None:

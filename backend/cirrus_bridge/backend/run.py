@@ -86,8 +86,8 @@ class BackendRun:
                 return self._stop(document.sent_as, queue, error)
         except CirrusError as error:
             if not self.job.is_last(document.key.number):
-                told = filter(None, (error.consequence, ONE_OF_SEVERAL))
-                error.consequence = joined(" ", told)
+                texts = filter(None, (error.consequence, ONE_OF_SEVERAL))
+                error.consequence = joined(" ", texts)
             raise
 
     def _is_forgotten(self, document: IdentifiedDocument, entries: Sequence[DocumentEntry]) -> bool:
@@ -162,7 +162,10 @@ class BackendRun:
                 pass  # unread data would make the filter fail, and the filter the job
 
     def _end(self, key: DocumentKey, queue: QueueUri) -> int:
-        """End the run for an accepted document. The run for the last document speaks for all."""
+        """End the run for an accepted document.
+
+        Only the run for the last document of the job reports the outcome of all documents.
+        """
         self.report.progress(100)
         documents = self.journal.documents_of(key)
         return self._follow(key, queue, documents) if self.job.is_last(key.number) else OK

@@ -1,9 +1,9 @@
 """The servers of the configuration, with their keys: the files of servers.d.
 
-These must be private. A service whose user may not read them gets copies, its credentials
-(systemd.exec(5)), which must be private as well. A key is wrapped in `Secret` from the moment it
-is read and shows itself in no text. Every user sees the messages, so what stands where a key may
-have been put by mistake is not repeated either.
+Only their owner may read the files. If the user of a service may not read them, systemd gives the
+service copies, its credentials (systemd.exec(5)), which are private, too. A key is wrapped in
+`Secret` from the moment it is read, and no text shows the key. All users see the messages, so a
+value that may be a misplaced key is never repeated.
 """
 
 from __future__ import annotations
@@ -48,9 +48,11 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One `[[server]]` entry. `company` is None where the key is bound to none, so that each
-    request has to name it (the API's `compid`); `encryption` where `[defaults]` say it, and
-    `connections` where `[upload]` says it."""
+    """One `[[server]]` entry.
+
+    `company` is None if the key is not bound to a company; each request then names the company (the
+    API's `compid`). `encryption` and `connections` are None if `[defaults]` and `[upload]` decide.
+    """
 
     name: str
     api_key: Secret
@@ -64,7 +66,7 @@ class Server:
 
     @property
     def may_be_plain(self) -> bool:
-        """What is sent to it stays on this machine, or the administrator allows it."""
+        """Whether requests may be unencrypted: they stay here, or the entry allows it."""
         host = urlsplit(f"//{self.name}").hostname or ""
         return self.allow_plaintext or (is_loopback(host) and not self.proxy)
 
@@ -72,7 +74,9 @@ class Server:
 @dataclass(frozen=True, slots=True)
 class KeyFiles:
     """The files of `folder`, or the copies of them that a service has among its `credentials`.
-    Everybody calls them by their names in the folder."""
+
+    All paths are those in the folder.
+    """
 
     folder: Path
     credentials: Path | None = None
@@ -101,7 +105,7 @@ class KeyFiles:
         ]
 
     def place(self, path: Path) -> Path:
-        """Where a file is to be read; one that is not in the folder is where it is."""
+        """The path to read a file from. Files outside the folder have no copy."""
         real = Path(os.path.normpath(path))
         if self.credentials is None or not real.is_relative_to(self.folder):
             return path
@@ -111,7 +115,7 @@ class KeyFiles:
         """Refuse a file that others can read, or its copy.
 
         Raises:
-            ExposedKey: they can.
+            ExposedKey: others can read the file.
             BadConfiguration: the file's mode cannot be read.
         """
         place = self.place(path)
@@ -122,11 +126,13 @@ class KeyFiles:
         if place != path:
             # for its user systemd may add an access list, whose mask stands in the group's place
             exposed &= ~stat.S_IRGRP
-            with contextlib.suppress(OSError):  # as only root gets as far as to the file itself
+            with contextlib.suppress(OSError):  # only root can reach the original file
                 exposed |= _exposure(path.stat())
         if exposed:
             refusal = ExposedKey(
-                tr("{path} holds an API key and others than its owner can get at it.", path=path),
+                tr(
+                    "{path} holds an API key and users other than its owner can read it.", path=path
+                ),
                 tr(
                     "Run: chown root {path} && chmod 600 {path}, and make a new key if "
                     "it may be known.",
@@ -142,7 +148,7 @@ def read_servers(files: KeyFiles) -> tuple[Server, ...]:
 
     Raises:
         BadConfiguration: a file cannot be read, or contains a mistake.
-        ExposedKey: others can read one.
+        ExposedKey: others can read a file.
     """
     servers: list[Server] = []
     for path in files.tables():
@@ -281,7 +287,7 @@ def _is_proxy(text: str) -> bool:
 
 
 def _exposure(status: os.stat_result) -> int:
-    """The rights that others than we and root have to a file."""
+    """The rights to a file of users other than root and this process's user."""
     if status.st_uid not in (0, os.geteuid()):
         return stat.S_IRWXU
     return stat.S_IMODE(status.st_mode) & 0o077

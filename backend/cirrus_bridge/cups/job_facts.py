@@ -48,7 +48,7 @@ class JobAttributes(Protocol):
         """An attribute as text; empty if the job has none."""
 
 
-WANTED = ("job-cancel-after", "job-priority", "job-originating-host-name")
+EXTRA_ATTRIBUTES = ("job-cancel-after", "job-priority", "job-originating-host-name")
 
 
 def facts_from_cupsd(ask: Callable[[], JobAttributes], sleep: Callable[[float], None]) -> JobFacts:

@@ -25,7 +25,7 @@ class ServerJournal(DeliveryJournal):
             ).fetchone()
         return row[0] if row else None
 
-    def trying(self, key: DocumentKey, since_s: float | None, *, now_s: float) -> None:
+    def set_trying_since(self, key: DocumentKey, since_s: float | None, *, now_s: float) -> None:
         """Note since when the document meets an outage; None if the outage is over."""
         self._update(key, now_s, trying_since=since_s)
 

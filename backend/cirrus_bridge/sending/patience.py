@@ -91,7 +91,7 @@ class Patience:
     def end_outage(self) -> None:
         """End the outage: the server has taken something of the document."""
         if self._waits is not None or self.journal.trying_since_s(self.key) is not None:
-            self.journal.trying(self.key, None, now_s=self.clock.wall_s())
+            self.journal.set_trying_since(self.key, None, now_s=self.clock.wall_s())
         self._waits = None
         self.report.server_back()
 
@@ -104,7 +104,7 @@ class Patience:
             TryOtherMember: the job's class may have another member that works.
             Interrupted: a signal asked the program to stop.
         """
-        wait_s = next(self._outage_waits())
+        wait_s = next(self._begin_outage())
         if isinstance(error, Retryable) and error.retry_after_s is not None:
             wait_s = max(wait_s, error.retry_after_s)
         if self._tried_s + wait_s > self.queue.settings.contimeout_s:
@@ -141,8 +141,8 @@ class Patience:
         """
         now_s = self.clock.wall_s()
         if self.journal.trying_since_s(self.key) is None:
-            self.journal.trying(self.key, began_s, now_s=now_s)
-        self._outage_waits()
+            self.journal.set_trying_since(self.key, began_s, now_s=now_s)
+        self._begin_outage()
         if self.may_hold and self._is_long(0.0) and self.journal.poller_is_alive():
             self.hold(FOR_SERVER)
             text = tr("{server} does not answer in time.", server=self.queue.server)
@@ -150,7 +150,7 @@ class Patience:
 
     def hold(self, waits_for: str) -> None:
         """Leave the document to the poller, which releases the job when the server works."""
-        self._outage_waits()
+        self._begin_outage()
         now_s = self.clock.wall_s()
         self.journal.wait(
             self.key,
@@ -165,7 +165,7 @@ class Patience:
         """How long the outage has lasted, in seconds; this run's part by the monotonic clock."""
         return self._before_s + self.clock.monotonic_s() - self._since_s
 
-    def _outage_waits(self) -> Iterator[float]:
+    def _begin_outage(self) -> Iterator[float]:
         """The waits of the current outage, or of a new outage."""
         if self._waits is not None:
             return self._waits
@@ -174,7 +174,7 @@ class Patience:
         began_s = self.journal.trying_since_s(self.key)
         if began_s is None:
             began_s = now_s
-            self.journal.trying(self.key, began_s, now_s=now_s)
+            self.journal.set_trying_since(self.key, began_s, now_s=now_s)
         self._before_s = max(0.0, now_s - began_s)
         return self._waits
 
@@ -185,7 +185,7 @@ class Patience:
         return self.journal.jobs_wait_for(company_uri(self.queue))
 
     def _give_up(self, error: CirrusError) -> None:
-        self.journal.trying(self.key, None, now_s=self.clock.wall_s())
+        self.journal.set_trying_since(self.key, None, now_s=self.clock.wall_s())
         limit = f"{self.queue.settings.contimeout_s:.0f}"
         release = tr("When the server works again, release the job.")
         raise ServerAway(

@@ -40,14 +40,14 @@ class Orphans:
 
     Args:
         tell: gets every change.
-        state: the journal's folder.
+        state_folder: the journal's folder.
     """
 
     journal: OrphanJournal
     cups: CupsQueues
     clock: Clock
     tell: Callable[[Change], None]
-    state: str
+    state_folder: str
     _stuck: set[int] = field(default_factory=set)
     _seen: dict[str, int] = field(default_factory=dict)
 
@@ -55,7 +55,7 @@ class Orphans:
         """Look for orphaned documents and runs once.
 
         Raises:
-            CupsAway, CupsRefused: cupsd does not answer, or says no.
+            CupsAway, CupsRefused: cupsd does not answer, or refuses the request.
         """
         orphans = self.journal.orphans()
         active = {(job.job_id, job.job_uuid): job for job in self.cups.jobs()} if orphans else {}
@@ -73,12 +73,12 @@ class Orphans:
                 elif orphan.state is State.REPRINT and job.waits_for_release:
                     self.cups.release_job(job.job_id)
         before, self._seen = self._seen, {}
-        for left in run_notes.left(self.state):
+        for left in run_notes.left(self.state_folder):
             if not left.is_at_work:
                 self._look_at_run(left, before)
 
     def _look_at_run(self, left: run_notes.UnfinishedPass, before: Mapping[str, int]) -> None:
-        """Look at a pass none of whose processes lives.
+        """Look at a pass whose processes have all ended.
 
         Args:
             before: the number of runs of each pass at the last look, by path.

@@ -18,8 +18,8 @@ from cirrus_bridge.cirrusctl.queues.plan import (
     Action,
     InstalledDriver,
     Step,
-    leave_to_its_entry,
     leftover_step,
+    refuse_queue_of_another_entry,
     step_for,
 )
 from cirrus_bridge.cirrusctl.queues.queues_file import read_queues
@@ -77,7 +77,7 @@ def apply(installation: Installation, *, dry_run: bool, force: bool) -> ApplyRes
         there = queues.get(queue.name.lower())
         try:
             if there is not None:
-                leave_to_its_entry(queue, there, entries, answers)
+                refuse_queue_of_another_entry(queue, there, entries, answers)
             steps.append(_step(cups, queue, there))
         except CirrusError as error:
             problems.append(QueueProblem(queue.name, error))

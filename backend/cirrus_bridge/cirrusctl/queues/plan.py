@@ -82,18 +82,18 @@ def step_for(wanted: DeclaredQueue, queue: Queue | None, installed: InstalledDri
         ppd = None if wanted.entry.driver == GENERATED else wanted.ppd
         wanted = replace(wanted, ppd=ppd, info=None, location=None)
     entry = wanted.entry
-    of_driver, of_cups = _sorted_options(entry, wanted.ppd or installed.ppd)
+    of_driver, of_cups = _split_options(entry, wanted.ppd or installed.ppd)
     former = queue.mark.options if queue is not None and queue.mark else ()
-    released = [name for name in former if name not in entry.options]
+    dropped = [name for name in former if name not in entry.options]
     change = QueueChange(
         device_uri=wanted.uri,
         info=wanted.info,
         location=wanted.location,
         shared=entry.shared,
         error_policy=entry.error_policy,
-        ppd=_driver_wanted(wanted.ppd, installed.ppd, of_driver, released),
+        ppd=_driver_wanted(wanted.ppd, installed.ppd, of_driver, dropped),
         defaults={
-            **{name: None for name in released if name in installed.defaults},
+            **{name: None for name in dropped if name in installed.defaults},
             **{
                 name: text for name, text in of_cups.items() if installed.defaults.get(name) != text
             },
@@ -142,7 +142,7 @@ def _refuse(wanted: DeclaredQueue, queue: Queue | None) -> None:
         )
 
 
-def leave_to_its_entry(
+def refuse_queue_of_another_entry(
     wanted: DeclaredQueue,
     queue: Queue,
     entries: Iterable[QueueEntry],
@@ -235,7 +235,7 @@ def _may_be_there(queue: Queue, answers: Mapping[Place, LocationAnswer]) -> str:
     return ""
 
 
-def _sorted_options(entry: QueueEntry, ppd: str | None) -> tuple[dict[str, str], dict[str, str]]:
+def _split_options(entry: QueueEntry, ppd: str | None) -> tuple[dict[str, str], dict[str, str]]:
     """Split the entry's options into the driver's and CUPS's own."""
     known = {} if ppd in (None, RAW) else choices(ppd or "")
     for name in entry.options.keys() & _DRIVERS_WORDS.keys() if known else ():
@@ -271,7 +271,7 @@ def _sorted_options(entry: QueueEntry, ppd: str | None) -> tuple[dict[str, str],
 
 
 def _driver_wanted(
-    wanted: str | None, present: str | None, options: Mapping[str, str], released: Sequence[str]
+    wanted: str | None, present: str | None, options: Mapping[str, str], dropped: Sequence[str]
 ) -> str | None:
     """The PPD to install, or RAW; None if the queue already has this driver."""
     if wanted == RAW:
@@ -279,7 +279,7 @@ def _driver_wanted(
     new = wanted if wanted is not None else present
     if new is None:
         return None
-    text = with_defaults(new, present, options, released)
+    text = with_defaults(new, present, options, dropped)
     return None if text == present else text
 
 

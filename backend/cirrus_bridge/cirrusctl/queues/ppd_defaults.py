@@ -32,7 +32,7 @@ def defaults(ppd: str) -> dict[str, str]:
 
 
 def with_defaults(
-    new: str, present: str | None, declared: Mapping[str, str], released: Collection[str]
+    new: str, present: str | None, declared: Mapping[str, str], dropped: Collection[str]
 ) -> str:
     """Set the defaults of the PPD `new` for a queue.
 
@@ -40,14 +40,14 @@ def with_defaults(
         present: the queue's PPD so far. Defaults that people have changed there are kept, if `new`
             has such a choice.
         declared: option → choice; these win.
-        released: options that are no longer declared; they return to the driver's default.
+        dropped: options that are no longer declared; they return to the driver's default.
     """
     kept = {} if present is None else dict(_chosen_by_people(present))
     options = choices(new)
     wanted = {
         option: choice
         for option, choice in kept.items()
-        if option not in released and choice in options.get(option, ())
+        if option not in dropped and choice in options.get(option, ())
     }
     wanted |= declared
     for option in _OF_PAPER[1:]:

@@ -3,7 +3,7 @@
 When too many changes wait, the oldest are dropped. A repeated problem is logged now and then, not
 for each change.
 
-This is a thread and a queue, not an executor. An executor keeps each cancelled change until its
+This is a thread and a queue, not an executor. An executor keeps each canceled change until its
 thread reaches the change. A signal that interrupts `submit` can also leave an executor's lock
 locked.
 """

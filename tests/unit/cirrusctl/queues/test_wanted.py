@@ -9,7 +9,7 @@ import pytest
 from cirrus_bridge.base.errors import CirrusError, CupsNotPossible, Unreachable
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.cirrusctl.inventory import LocationAnswer
-from cirrus_bridge.cirrusctl.queues.plan import leave_to_its_entry
+from cirrus_bridge.cirrusctl.queues.plan import refuse_queue_of_another_entry
 from cirrus_bridge.cirrusctl.queues.queues_file import QueueEntry, read_queues
 from cirrus_bridge.cirrusctl.queues.wanted import DeclaredQueues, declared_queues
 from cirrus_bridge.config.servers import Secret, Server
@@ -41,7 +41,7 @@ class Declared:
     def check(self, queue: Queue) -> None:
         """Whether an entry may have a queue."""
         (theirs,) = self.wanted.queues
-        leave_to_its_entry(theirs, queue, self.entries, self.answers)
+        refuse_queue_of_another_entry(theirs, queue, self.entries, self.answers)
 
 
 def _queue(entry: str, device: str) -> Queue:
