@@ -301,7 +301,7 @@ class Exchange:
             text = tr("The port of {server} does not speak TLS.", server=server)
         elif why is Distrust.CLIENT_CERTIFICATE:
             text = tr(
-                "A client certificate is required by {server} ({words}).",
+                "{server} requires a client certificate ({words}).",
                 server=server,
                 words=words,
             )

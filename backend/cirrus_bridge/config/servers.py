@@ -22,7 +22,7 @@ from cirrus_bridge.config.queue_options import ENCRYPTION
 from cirrus_bridge.config.queue_uri import check_id, is_loopback, parse_server, server_name
 from cirrus_bridge.config.toml import FOR_THE_QUEUE, Table, bad, read_table, text_of, unreadable
 
-NOT_SHOWN = tr("what it says is not repeated here, as it may be a key")
+NOT_SHOWN = tr("its value is not shown, because it may be a key")
 SERVER_NAMES = (
     *("host", "company", "api_key", "api_key_file", "locations"),
     *("ca_file", "proxy", "encryption", "allow_plaintext", "connections"),
@@ -134,8 +134,8 @@ class KeyFiles:
                     "{path} holds an API key and users other than its owner can read it.", path=path
                 ),
                 tr(
-                    "Run: chown root {path} && chmod 600 {path}, and make a new key if "
-                    "it may be known.",
+                    "Run: chown root {path} && chmod 600 {path}. Replace the key if others may "
+                    "have read it.",
                     path=path,
                 ),
             )
@@ -236,21 +236,21 @@ def _api_key(entry: Table, files: KeyFiles) -> Secret:
             tr("the key is missing: add api_key, or api_key_file with the path of a file")
         )
     if text is not None and file is not None:
-        raise entry.bad(tr("api_key and api_key_file are both there: keep one of them"))
+        raise entry.bad(tr("api_key and api_key_file are both set; remove one of them"))
     what: str = "api_key"
     if file == "":
-        raise entry.bad(tr("api_key_file is empty; it is to be the path of a file"))
+        raise entry.bad(tr("api_key_file is empty; it must be the path of a file"))
     if file is not None:
         what = tr("the file that api_key_file names")
         text = _content(entry, files, file, what)
     key = (text or "").strip()
     if not key:
         raise entry.bad(
-            tr("{what} is empty; put the key there that the server's administrator gave", what=what)
+            tr("{what} is empty; enter the key from the server's administrator", what=what)
         )
     if not is_key(key):
         raise entry.bad(
-            tr("{what} holds spaces, line breaks or letters that no key has", what=what)
+            tr("{what} contains spaces, line breaks or characters that no key has", what=what)
         )
     return Secret(key)
 
@@ -265,9 +265,9 @@ def _content(entry: Table, files: KeyFiles, file: str, what: str) -> str:
     try:
         files.place(path).stat()
     except (OSError, ValueError) as error:
-        why = [getattr(error, "strerror", None) or tr("it is no path")]
+        why = [getattr(error, "strerror", None) or tr("it is not a valid path")]
         if files.credentials is not None:
-            why.append(tr("the service gets the files of servers.d alone"))
+            why.append(tr("the service can read only files in servers.d"))
         text = tr("{what} cannot be read ({why})", what=what, why=joined("; ", why))
         raise entry.bad(joined("; ", (text, NOT_SHOWN))) from None
     files.check_private(path)

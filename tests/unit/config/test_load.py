@@ -134,9 +134,9 @@ def test_exposed_key_file(tmp_path: Path) -> None:
         ("", '[[server]]\nhost = "h"\n', "the key is missing: add api_key, or api_key_file"),
         ("", '[[server]]\nhost = "h"\napikey = "k"\n', "unknown name 'apikey' (known: host,"),
         ("", '[[server]]\nhots = "h"\napi_key = "k"\n', "unknown name 'hots' (known: host,"),
-        ("", SERVER + 'api_key_file = "f"\n', "are both there: keep one of them"),
+        ("", SERVER + 'api_key_file = "f"\n', "are both set; remove one of them"),
         ("", '[[server]]\nhost = "h"\napi_key = " "\n', "api_key is empty"),
-        ("", '[[server]]\nhost = "h"\napi_key = "k y"\n', "api_key holds spaces"),
+        ("", '[[server]]\nhost = "h"\napi_key = "k y"\n', "api_key contains spaces"),
         ("", '[[server]]\nhost = "h"\napi_key_file = ""\n', "api_key_file is empty"),
         ("", '[[server]]\nhost = "h"\napi_key_file = "k"\n', "No such file or directory"),
         ("", '[[server]]\nhost = "h"\napi_key = "k"\ncolour = 1\n', "unknown name 'colour'"),
@@ -164,7 +164,7 @@ def test_a_key_in_a_wrong_place_is_not_repeated(tmp_path: Path, name: str, key: 
     """Every user can read the message, so a misplaced key is not in it."""
     entry = {"host": "cp.example.com", name: key}
     lines = [f'{field} = "{value}"\n' for field, value in entry.items()]
-    with pytest.raises(BadConfiguration, match=f"{name}.* not repeated here") as caught:
+    with pytest.raises(BadConfiguration, match=f"{name}.* value is not shown") as caught:
         load(_folder(tmp_path, server="[[server]]\n" + "".join(lines)))
     assert "k3y" not in str(caught.value) + caught.value.detail
 

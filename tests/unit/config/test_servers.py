@@ -60,7 +60,7 @@ def test_a_mistake_is_told_of_the_file_that_people_know(folder: Path, credential
 def test_a_key_that_the_service_does_not_get(folder: Path, credentials: Path) -> None:
     """The message says where the key file must be."""
     _credential(credentials, "c.toml", ENTRY.format(host="c", key='api_key_file = "/none/c.key"'))
-    with pytest.raises(BadConfiguration, match=r"gets the files of servers\.d alone"):
+    with pytest.raises(BadConfiguration, match=r"can read only files in servers\.d"):
         load(folder, credentials)
 
 

@@ -137,7 +137,10 @@ def no_queue(cups: str) -> Finding:
         QUEUE,
         cups,
         tr("CUPS has no queue that leads to the cloud."),
-        tr("Run: cirrusctl setup. Or add a device that lpinfo -v lists, by lpadmin or a dialog."),
+        tr(
+            "Run: cirrusctl setup. Alternatively, add a device from lpinfo -v with lpadmin or a "
+            "print dialog."
+        ),
     )
 
 

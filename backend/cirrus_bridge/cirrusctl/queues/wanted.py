@@ -105,7 +105,10 @@ def declared_queues(
 
 def _not_alone(queue: DeclaredQueue) -> QueueProblem:
     error = queue.entry.table.bad(
-        tr("'name': several devices or entries would have the queue {name}", name=queue.name)
+        tr(
+            "'name': several devices or entries would use the same queue name, {name}",
+            name=queue.name,
+        )
     )
     return QueueProblem(queue.name, error)
 
