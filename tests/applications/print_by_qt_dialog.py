@@ -52,6 +52,6 @@ printer.setDocName("Qt dialog")
 dialog = QPrintDialog(printer)
 dialog.setMinMax(1, 4)
 QTimer.singleShot(SETTLE_MS, by_hand)
-if dialog.exec() != QPrintDialog.AcceptedDocument or problems:
+if dialog.exec() != QPrintDialog.Accepted or problems:
     sys.exit("; ".join(problems) or "the dialog was left")
 document.print_(printer)

@@ -102,7 +102,7 @@ def test_a_queue_that_has_another_backend_now(away: PrintSite) -> None:
         eventually(lambda: closed(away))
     job = away.cups.job(job_id)
     assert job["job-state"] == HELD
-    assert "Delivered at Paris:Laser1. Released, it would" in job["job-message-from-operator"]
+    assert "Delivered at Paris:Laser1. A release would" in job["job-message-from-operator"]
 
 
 def test_a_queue_whose_name_is_not_ascii(away: PrintSite) -> None:

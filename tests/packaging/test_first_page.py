@@ -49,7 +49,7 @@ def test_the_way_of_the_readme(packages: Path, tmp_path: Path) -> None:
             eventually(lambda: re.search(r"\nPrint server \(.*\):$", terminal.screen()))
             terminal.type("127.0.0.1:27082")
             for question, answer in (
-                ("Go on without TLS? [Y/n]:", ""),
+                ("Continue without TLS? [Y/n]:", ""),
                 ("\nCompany (its id):", "Demo"),
                 ("\nAPI key (not shown):", key),
                 ("\nLocation (its id; several with commas):", "Paris"),
