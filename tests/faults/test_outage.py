@@ -102,6 +102,7 @@ def test_without_a_poller_the_job_waits_in_its_queue(brief: PrintSite) -> None:
     site.cloud.come_back()
     site.wait_jobs(lambda jobs: len(jobs) == 1)
     with site.statusd():  # a run whose time is over just then leaves the job to the next poller
+        eventually(site.poller)
         assert site.cups.wait_job(job_id)["job-state"] == COMPLETED
     assert len(site.cloud.jobs()) == 1
 

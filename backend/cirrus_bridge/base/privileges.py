@@ -45,7 +45,7 @@ def make_folder(folder: Path, mode: int, *inside: str) -> None:
     if os.geteuid() == 0 and _is_reachable(folder):
         owner = next(filter(None, map(_account, USERS)), None)
         if owner is not None:
-            for path in made:
+            for path in reversed(made):  # root may lack the right to enter another user's folder
                 os.chown(path, owner.pw_uid, -1)
     try:
         new.rename(folder)
