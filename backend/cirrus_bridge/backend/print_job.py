@@ -14,9 +14,9 @@ from cirrus_bridge.backend.run import BackendRun
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CupsAway, CupsRefused, UsageError
 from cirrus_bridge.base.model import PrintJob
-from cirrus_bridge.base.privileges import give_up_root, make_folder
+from cirrus_bridge.base.privileges import give_up_root
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.config.defaults import CUPS_SOCKET, RUNS, STATE_FOLDER
+from cirrus_bridge.config.defaults import CUPS_SOCKET, STATE_FOLDER
 from cirrus_bridge.config.load import load
 from cirrus_bridge.config.queue_uri import FORM, SCHEME
 from cirrus_bridge.cups.client import CupsServer
@@ -25,6 +25,7 @@ from cirrus_bridge.cups.job_facts import EXTRA_ATTRIBUTES, JobFacts, facts_from_
 from cirrus_bridge.cups.jobs import CupsJobs
 from cirrus_bridge.cups.spool import is_run_by_cupsd, spooled
 from cirrus_bridge.cups.status_lines import CupsReport
+from cirrus_bridge.journal.run_notes import make_state_folder
 from cirrus_bridge.journal.submissions import Journal
 
 TURN_WAIT_S = 0.2
@@ -60,7 +61,7 @@ def print_job(
         data = SpooledDocument(job, sys.stdin.buffer, cupsd, spooled(argv, environ))
         state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
         with contextlib.suppress(OSError):  # the journal reports such a fault better
-            make_folder(state, 0o700, RUNS)
+            make_state_folder(state)
             give_up_root(state)
         with Journal(state) as journal:
             _wait_for_turn(job, journal, report, clock)

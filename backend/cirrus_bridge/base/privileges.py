@@ -51,7 +51,8 @@ def make_folder(folder: Path, mode: int, *inside: str) -> None:
         new.rename(folder)
     except OSError:
         for path in reversed(made):
-            path.rmdir()
+            with contextlib.suppress(OSError):  # as above: then the folder stays behind
+                path.rmdir()
         if not folder.is_dir():
             raise
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 FOLDER = "/etc/cirrus-bridge"
 STATE_FOLDER = "/var/lib/cirrus-bridge"
-RUNS = "runs"  # the folder in it that has the notes of runs
 CACHE_FOLDER = "/var/cache/cirrus-bridge"
 CUPS_SOCKET = "/run/cups/cups.sock"  # the path that distributions compile in
 

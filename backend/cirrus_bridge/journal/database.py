@@ -17,11 +17,11 @@ from typing import ClassVar, Self
 
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import JournalBusy, JournalError, JournalReplaced
-from cirrus_bridge.base.privileges import as_owner, make_folder
+from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.config.defaults import RUNS
 from cirrus_bridge.journal.files import JournalFiles, Witness, lock_place
 from cirrus_bridge.journal.integrity import agrees, damaged, damages
+from cirrus_bridge.journal.run_notes import make_state_folder
 from cirrus_bridge.journal.schema import VERSION, View, take_steps
 
 BUSY_TIMEOUT_S = 10.0
@@ -45,7 +45,7 @@ class JournalDatabase:
         self._path = folder / "journal.db"
         self._is_open = self._is_replaced = False
         with self._translated():
-            make_folder(folder, 0o700, RUNS)
+            make_state_folder(folder)
             # All files are opened here, with the owner's rights, and stay open. So root creates no
             # file of its own, and the owner cannot mislead root by a link.
             with as_owner(str(folder)), contextlib.ExitStack() as opened:

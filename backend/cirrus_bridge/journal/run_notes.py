@@ -18,10 +18,24 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cirrus_bridge.base.privileges import as_owner, make_folder
-from cirrus_bridge.config.defaults import RUNS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+_FOLDER = "runs"
+
+
+def make_state_folder(state: Path) -> None:
+    """Create the folder of the journal and of the notes, if it is missing.
+
+    Raises:
+        OSError: the folder cannot be created.
+    """
+    make_folder(state, 0o700, _FOLDER)
 
 
 class Run(NamedTuple):
@@ -114,13 +128,13 @@ def begin(state: str, job_id: int, started: str, cupsd: int, *, documents: int, 
         documents: the number of runs that the job needs.
         files: the number of files that the job has.
     """
-    folder = os.path.join(state, RUNS)  # noqa: PTH118
+    folder = os.path.join(state, _FOLDER)  # noqa: PTH118
     path = os.path.join(folder, f"{job_id}-{started}-{cupsd}")  # noqa: PTH118
     try:
         if not os.path.isdir(state):  # noqa: PTH112
-            from pathlib import Path
+            from pathlib import Path  # takes 10 ms
 
-            make_folder(Path(state), 0o700, RUNS)
+            make_state_folder(Path(state))
         with as_owner(state):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(folder, 0o700)  # noqa: PTH102
@@ -136,7 +150,7 @@ def begin(state: str, job_id: int, started: str, cupsd: int, *, documents: int, 
 
 def left(state: str) -> Iterator[UnfinishedPass]:
     """The passes that have not ended."""
-    folder = os.path.join(state, RUNS)  # noqa: PTH118
+    folder = os.path.join(state, _FOLDER)  # noqa: PTH118
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208
     except OSError:

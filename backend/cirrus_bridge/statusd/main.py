@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, NoReturn
 from cirrus_bridge import __version__
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import BadConfiguration, CirrusError, Interrupted, JournalReplaced
-from cirrus_bridge.base.privileges import make_folder
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.config.defaults import CUPS_SOCKET, FOLDER, RUNS, STATE_FOLDER
+from cirrus_bridge.config.defaults import CUPS_SOCKET, FOLDER, STATE_FOLDER
 from cirrus_bridge.config.load import Configuration
 from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.cups.client import CupsServer
@@ -97,8 +96,6 @@ def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
     cups = CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
     rng = random.Random()  # noqa: S311 - jitter, no secret
     name = f"{socket.gethostname()}:{os.getpid()}"
-    with contextlib.suppress(OSError):  # the journal reports the error with its advice
-        make_folder(state, 0o700, RUNS)
 
     def queue_of(uri: str) -> QueueUri:
         return reader.configuration.queue(uri)  # the configuration may have been reloaded
