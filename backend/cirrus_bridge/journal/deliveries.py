@@ -171,8 +171,7 @@ class DeliveryJournal(JournalDatabase):
             Seconds since the epoch; infinite if no document waits.
         """
         here = (
-            " FROM document JOIN delivery USING"
-            " (job_uuid, job_id, print_run, destination, number)"
+            f" FROM document JOIN delivery USING ({KEY})"
             " WHERE location = ?1 AND substr(destination, 1, length(?2)) = ?2"
         )
         with self._translated():
@@ -193,7 +192,7 @@ class DeliveryJournal(JournalDatabase):
         with self._translated():
             rows = self._db.execute(
                 f"SELECT {_COLUMNS} FROM document JOIN delivery"
-                " USING (job_uuid, job_id, print_run, destination, number)"
+                f" USING ({KEY})"
                 f" WHERE document.state IN {sql_list(ACCEPTED)} AND cloud_job_id IS NOT NULL"
                 f" AND {where}"
                 " ORDER BY accepted_at, job_uuid, job_id, print_run, destination, number,"
@@ -247,7 +246,7 @@ class DeliveryJournal(JournalDatabase):
 KEY = "job_uuid, job_id, print_run, destination, number"
 BY_KEY = "job_uuid = ? AND job_id = ? AND print_run = ? AND destination = ? AND number = ?"
 _COLUMNS = (
-    "job_uuid, job_id, print_run, destination, number, queue, class_name, user, title, language, "
+    f"{KEY}, queue, class_name, user, title, language, "
     "document.state, device_uri, accepted_at, reprints, coalesce(closed_at, 0.0), "
     "coalesce(size_bytes, 0), coalesce(sent_bytes, 0), hand_overs, target_number, "
     "location, device, cloud_job_id, delivery.state, message, submitted, received, delivered"

@@ -14,6 +14,7 @@ from cirrus_bridge.base.errors import JournalError
 from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.journal import poller_lock
+from cirrus_bridge.journal.deliveries import KEY
 from cirrus_bridge.journal.integrity import damages
 from cirrus_bridge.journal.lifecycle import ACCEPTED, WAITS, WITH_POLLER, sql_list
 from cirrus_bridge.journal.poller_lock import PollerSign
@@ -27,7 +28,7 @@ _UNLED = (
 )
 _WAITING = (
     "SELECT destination, location, count(*), min(accepted_at) FROM delivery JOIN document"
-    " USING (job_uuid, job_id, print_run, destination, number)"
+    f" USING ({KEY})"
     f" WHERE closed_at IS NULL AND document.state IN {sql_list(ACCEPTED)}"
     " AND delivery.state = 0 GROUP BY 1, 2"
     f" ORDER BY 4 LIMIT {MOST_WAITING + 1}"

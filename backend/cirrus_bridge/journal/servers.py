@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cirrus_bridge.base.model import DocumentKey, Receipt, Target
-from cirrus_bridge.journal.deliveries import BY_KEY, DeliveryJournal, key_values
+from cirrus_bridge.journal.deliveries import BY_KEY, KEY, DeliveryJournal, key_values
 from cirrus_bridge.journal.lifecycle import WAITS, Event, sql_list
 
 REMEMBERED_S = 7 * 86_400.0  # the server may have been repaired meanwhile
@@ -65,8 +65,7 @@ class ServerJournal(DeliveryJournal):
         """
         with self._translated():
             row = self._db.execute(
-                "SELECT location, device, cloud_job_id FROM delivery JOIN document USING"
-                " (job_uuid, job_id, print_run, destination, number)"
+                f"SELECT location, device, cloud_job_id FROM delivery JOIN document USING ({KEY})"
                 " WHERE cloud_job_id IS NOT NULL AND accepted_at > ?2"
                 " AND substr(destination, 1, length(?1)) = ?1 ORDER BY accepted_at DESC LIMIT 1",
                 (at, since_s),

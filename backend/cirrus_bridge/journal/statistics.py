@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from cirrus_bridge.base.model import DeliveryState
 from cirrus_bridge.journal.database import BUSY_TIMEOUT_S
+from cirrus_bridge.journal.deliveries import KEY
 from cirrus_bridge.journal.lifecycle import ACCEPTED, sql_list
 from cirrus_bridge.journal.readonly import read_only
 from cirrus_bridge.journal.schema import View
@@ -22,7 +23,7 @@ from cirrus_bridge.journal.schema import View
 OVERLAP_S = 3 * BUSY_TIMEOUT_S
 UNFOLLOWED = "unfollowed"
 _Seen: TypeAlias = tuple[str, int, float]  # name, row and time of an event
-_JOINED = "delivery JOIN document USING (job_uuid, job_id, print_run, destination, number)"
+_JOINED = f"delivery JOIN document USING ({KEY})"
 _STATES = (
     "SELECT queue, CASE WHEN closed_at IS NOT NULL AND delivery.state IN (0, 1) THEN NULL"
     f" ELSE delivery.state END, count(*), min(accepted_at) FROM {_JOINED}"

@@ -143,7 +143,7 @@ class Patience:
         if self.journal.trying_since_s(self.key) is None:
             self.journal.set_trying_since(self.key, began_s, now_s=now_s)
         self._begin_outage()
-        if self.may_hold and self._is_long(0.0) and self.journal.poller_is_alive():
+        if self.can_hold and self._is_long(0.0):
             self.hold(FOR_SERVER)
             text = tr("{server} does not answer in time.", server=self.queue.server)
             raise WaitsForServer(joined(" ", (text, HELD_UNTIL_IT_WORKS)))
@@ -159,6 +159,11 @@ class Patience:
             give_up_at_s=now_s + self.queue.settings.contimeout_s - self._tried_s,
             now_s=now_s,
         )
+
+    @property
+    def can_hold(self) -> bool:
+        """Whether the job may be held, and a poller runs that would release it."""
+        return self.may_hold and self.journal.poller_is_alive()
 
     @property
     def _tried_s(self) -> float:

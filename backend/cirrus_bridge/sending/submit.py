@@ -169,7 +169,7 @@ class Submission:
             The text that tells people what happens next, or what to do.
         """
         patience = self._patience(in_class=False)
-        if patience.may_hold and self.journal.poller_is_alive():
+        if patience.can_hold:
             patience.hold(FOR_CORRECTION)
             return tr("The job is held and continues by itself once the problem is corrected.")
         return tr("Then release the job.")
@@ -340,9 +340,11 @@ class Submission:
         """
         if self.clock.stop_requested and not isinstance(error, RepeatedId):
             raise self.clock.interruption() from error
-        if self._has_changed(key):
+        submit_key, form = self.journal.submit_key(key)
+        is_known = key == self.key and bool(submit_key)
+        if is_known and form != self._form:
             error = SubmitUnanswered(_CHANGED)
-        match self._decide(error, key):
+        match self._decide(error, is_same=is_known and form == self._form):
             case _Decision.REPEAT:
                 self.report.debug(f"{error} The submit is repeated.")
             case _Decision.DROP:
@@ -359,20 +361,17 @@ class Submission:
                 self.journal.unanswered(key, now_s=self.clock.wall_s())
                 raise error
 
-    def _decide(self, error: SubmitUnanswered, key: DocumentKey) -> _Decision:
-        """Decide by the server's abilities and the queue's `onambiguous`."""
+    def _decide(self, error: SubmitUnanswered, *, is_same: bool) -> _Decision:
+        """Decide by the server's abilities and the queue's `onambiguous`.
+
+        Args:
+            is_same: whether the job still asks for what the unanswered submit asked for.
+        """
         if isinstance(error, RepeatedId):  # the server would give the same id again
             return _Decision.ASK
-        submit_key, form = self.journal.submit_key(key)
-        is_repeat = key == self.key and bool(submit_key) and form == self._form
-        if is_repeat and self._repeats_safely():
+        if is_same and self._repeats_safely():
             return _Decision.REPEAT
         return _ON_AMBIGUOUS[self.queue.settings.onambiguous]
-
-    def _has_changed(self, key: DocumentKey) -> bool:
-        """Whether the job's parameters have changed since it was submitted."""
-        submit_key, form = self.journal.submit_key(key)
-        return key == self.key and bool(submit_key) and form != self._form
 
     def _fits_one_request(self, segment: Segment) -> bool:
         """Whether the document and its parameters are short enough for a single-step `putfile`."""
