@@ -15,11 +15,17 @@ import tempfile
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from cirrus_bridge.api.client import CloudApi
 from cirrus_bridge.base.clock import Clock
-from cirrus_bridge.base.errors import CirrusError, CupsGone, CupsNotPossible
+from cirrus_bridge.base.errors import (
+    CirrusError,
+    CupsGone,
+    CupsNotPossible,
+    Refused,
+    Unreachable,
+)
 from cirrus_bridge.base.model import (
     DeliveryState,
     DocumentKey,
@@ -349,6 +355,15 @@ class PollerSite:
         self.clock = StubClock()
         self.told: list[Change] = []
 
+    def __enter__(self) -> Self:
+        self.backend.__enter__()
+        self.journal.__enter__()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.journal.__exit__(*exc_info)
+        self.backend.__exit__(*exc_info)
+
     def state(self, key: DocumentKey = KEY) -> State:
         """The document's state in the journal."""
         entries = self.backend.entries(key.job_uuid, key.job_id)
@@ -410,3 +425,20 @@ def locked_elsewhere(folder: Path, name: str, number: int) -> Iterator[None]:
         assert process.stdout is not None
         process.stdout.readline()
         yield
+
+
+def start_poller(folder: Path, *, now_s: float) -> PollerJournal:
+    """Take the poller's lock of the journal in `folder`, as long as the result is open."""
+    journal = PollerJournal(folder)
+    assert journal.take_over("p", now_s=now_s)
+    return journal
+
+
+def away() -> Unreachable:
+    """A server that cannot be reached."""
+    return Unreachable("Cannot reach h.")
+
+
+def refused() -> Refused:
+    """A server that refuses a request."""
+    return Refused("h refused it.")

@@ -36,7 +36,7 @@ from cirrus_bridge.journal.deliveries import AcceptedDocument
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
-from stubs import EPOCH_S, StubApi, StubClock, empty_journal, taken
+from stubs import EPOCH_S, StubApi, StubClock, empty_journal, start_poller, taken
 
 URI = "cirrus://h/C/Paris:L1"
 HELD = EXIT_CODES[Disposition.HOLD]
@@ -121,8 +121,7 @@ class Site:
 
     def start_poller(self) -> None:
         """A poller begins to follow this journal."""
-        self.poller = PollerJournal(self.folder / "state")
-        assert self.poller.take_over("p", now_s=self.clock.wall_s())
+        self.poller = start_poller(self.folder / "state", now_s=self.clock.wall_s())
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.sending.patience import QUEUE_WAIT_S, Patience
+from stubs import start_poller
 
 DAY_S = 86_400.0
 URI = "cirrus://print.example/Acme/Paris:L"
@@ -104,8 +105,7 @@ class Outage:
 
     def start_poller(self) -> None:
         """Start a poller that follows this journal."""
-        self.poller = PollerJournal(self.folder)
-        assert self.poller.take_over("p", now_s=self.clock.wall_s())
+        self.poller = start_poller(self.folder, now_s=self.clock.wall_s())
 
     def state(self, number: int = 1) -> State:
         (entry,) = self.journal.entries(f"urn:uuid:{number}", number)

@@ -25,7 +25,6 @@ from cirrus_bridge.base.errors import (
     SubmitUnanswered,
     TooLarge,
     TryOtherMember,
-    Unreachable,
     WaitsForServer,
 )
 from cirrus_bridge.base.model import (
@@ -45,7 +44,7 @@ from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.sending.patience import FOR_CORRECTION, FOR_SERVER, QUEUE_WAIT_S
 from cirrus_bridge.sending.submit import SINGLE_REQUEST_BYTES, StreamedDocument, Submission
-from stubs import StubApi, StubClock, StubReport, empty_journal
+from stubs import StubApi, StubClock, StubReport, away, empty_journal, refused, start_poller
 
 URI = "cirrus://h/C/Paris:L1"
 JOB = PrintJob(1, "urn:uuid:1", "u", "Report", 1, "q")
@@ -59,16 +58,6 @@ class Killed(BaseException):
 def lost() -> SubmitUnanswered:
     """A submit whose answer is lost."""
     return SubmitUnanswered("The answer is lost.")
-
-
-def away() -> Unreachable:
-    """A server that cannot be reached."""
-    return Unreachable("Cannot reach h.")
-
-
-def refused() -> Refused:
-    """A server that refuses a request."""
-    return Refused("h refused it.")
 
 
 class Site:
@@ -139,8 +128,7 @@ class Site:
 
     def start_poller(self) -> None:
         """Start a poller that follows this journal."""
-        self.poller = PollerJournal(self.folder)
-        assert self.poller.take_over("p", now_s=self.clock.wall_s())
+        self.poller = start_poller(self.folder, now_s=self.clock.wall_s())
 
 
 @pytest.fixture

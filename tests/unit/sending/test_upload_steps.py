@@ -13,7 +13,6 @@ from cirrus_bridge.base.errors import (
     ShortSegment,
     StartOver,
     TooLarge,
-    Unreachable,
     UploadNeverEnds,
 )
 from cirrus_bridge.base.model import DocumentKey, PrintJob, Target
@@ -24,22 +23,12 @@ from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.sending.patience import Patience
 from cirrus_bridge.sending.temporary_file import MOST_START_OVERS, TRUSTED_S
 from cirrus_bridge.sending.upload import Upload
-from stubs import StubApi, StubClock, StubReport, empty_journal
+from stubs import StubApi, StubClock, StubReport, away, empty_journal, refused
 
 URI = "cirrus://h/C/Paris:L1"
 KEY = DocumentKey("urn:uuid:1", 1, 0, URI, 1)
 SIZE = 100
 DATA = bytes(range(250)) * 2  # five segments
-
-
-def away() -> Unreachable:
-    """A server that cannot be reached."""
-    return Unreachable("Cannot reach h.")
-
-
-def refused() -> Refused:
-    """A server that refuses a request."""
-    return Refused("h refused it.")
 
 
 class Site:

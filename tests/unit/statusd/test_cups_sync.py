@@ -105,8 +105,7 @@ class Site(PollerSite):
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """A site without documents, after its first turn."""
-    made = Site(tmp_path)
-    with made.backend, made.journal:
+    with Site(tmp_path) as made:
         made.take()
         yield made
 

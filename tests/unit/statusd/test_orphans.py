@@ -65,8 +65,7 @@ class Site(PollerSite):
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """A site without jobs."""
-    made = Site(tmp_path)
-    with made.backend, made.journal:
+    with Site(tmp_path) as made:
         yield made
 
 

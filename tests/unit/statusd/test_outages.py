@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.base.errors import CupsAway, CupsNotPossible, KeyRefused, Refused, Unreachable
+from cirrus_bridge.base.errors import CupsAway, CupsNotPossible, KeyRefused, Refused
 from cirrus_bridge.base.model import DocumentKey, PrintJob, Receipt, Target
 from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.cups.jobs import ABORTED, CANCELED, COMPLETED, FINAL, HELD, PROCESSING
@@ -24,6 +24,7 @@ from stubs import (
     StubClock,
     StubCups,
     StubQueries,
+    away,
     cups_job,
     empty_journal,
 )
@@ -116,11 +117,6 @@ class Site:
     def events(self, *events: str) -> list[Change]:
         """The changes of these kinds that were reported."""
         return [change for change in self.told if change.event in events]
-
-
-def away() -> Unreachable:
-    """A server that cannot be reached."""
-    return Unreachable("Cannot reach h.")
 
 
 @pytest.fixture
