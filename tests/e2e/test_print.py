@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 from pypdf import PdfReader
 
+from one_page_pdf import one_page_pdf
 from print_site import PrintSite, document
 
 
@@ -373,24 +374,8 @@ def _pdf_with(noise: bytes) -> bytes:
     width = 4000
     height = len(noise) // (3 * width)
     image = noise[: width * height * 3]
-    draw = b"q 500 0 0 700 40 60 cm /I Do Q"
-    objects = [
-        b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R"
-        b"/Resources<</XObject<</I 5 0 R>>>>>>",
-        b"<</Length %d>>stream\n%b\nendstream" % (len(draw), draw),
+    resource = (
         b"<</Type/XObject/Subtype/Image/Width %d/Height %d/ColorSpace/DeviceRGB"
-        b"/BitsPerComponent 8/Length %d>>stream\n%b\nendstream"
-        % (width, height, len(image), image),
-    ]
-    out = b"%PDF-1.4\n"
-    offsets = []
-    for number, content in enumerate(objects, 1):
-        offsets.append(len(out))
-        out += b"%d 0 obj\n%b\nendobj\n" % (number, content)
-    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    return out + (
-        b"xref\n0 6\n0000000000 65535 f \n%btrailer<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n"
-        % (table, len(out))
+        b"/BitsPerComponent 8/Length %d>>stream\n%b\nendstream" % (width, height, len(image), image)
     )
+    return one_page_pdf(b"q 500 0 0 700 40 60 cm /F1 Do Q", "XObject", resource)

@@ -12,6 +12,8 @@ from typing import Any
 
 from pypdf import PdfReader
 
+from one_page_pdf import one_page_pdf
+
 LARGEST = 2_000_000
 _MARK = re.compile(rb"<[0-9]+-[0-9]+>")
 
@@ -76,23 +78,4 @@ def delivered(job: Mapping[str, Any]) -> Delivered:
 def _pdf(text: str) -> bytes:
     """A PDF page with this text."""
     content = f"BT /F1 24 Tf 72 700 Td ({text}) Tj ET".encode()
-    objects = [
-        b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R"
-        b"/Resources<</Font<</F1 5 0 R>>>>>>",
-        b"<</Length %d>>stream\n%s\nendstream" % (len(content), content),
-        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
-    ]
-    data, places = b"%PDF-1.4\n", []
-    for number, each in enumerate(objects, 1):
-        places.append(len(data))
-        data += b"%d 0 obj%s\nendobj\n" % (number, each)
-    table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    head = b"xref\n0 6\n0000000000 65535 f \n"
-    return (
-        data
-        + head
-        + table
-        + b"trailer<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(data))
-    )
+    return one_page_pdf(content, "Font", b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>")
