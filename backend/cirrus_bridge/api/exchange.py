@@ -315,7 +315,9 @@ class Exchange:
         detail = f"{self.verb}: {words}"
         if why in PASSING:
             return NotTrusted(text, advice, detail=detail)
-        return ServerMisconfigured(text, advice, detail=detail, distrust=why)
+        error = ServerMisconfigured(text, advice, detail=detail)
+        error.distrust = why
+        return error
 
     def no_proxy(self, reason: str) -> Unreachable:
         """The error for a proxy that cannot be reached."""

@@ -1,60 +1,9 @@
-"""Everything that can go wrong, as one tree of classes.
+"""Everything that can go wrong, as one tree of classes (`grep ^class`).
 
-    CirrusError
-    ├── UsageError              CB-101  the program has wrong arguments
-    ├── QueueError                      the queue can print nothing until an administrator acts
-    │   ├── BadQueueUri         CB-201
-    │   ├── BadConfiguration    CB-202
-    │   ├── ExposedKey          CB-203
-    │   └── UnknownServer       CB-204
-    ├── DocumentError                   this job cannot be printed as it is
-    │   ├── BadOption           CB-301
-    │   ├── EmptyDocument       CB-302
-    │   ├── UnreadableDocument  CB-303
-    │   └── JoinedDocuments     CB-304
-    ├── ApiError
-    │   ├── Definitive                  the same request gets the same answer
-    │   │   ├── Refused         CB-401
-    │   │   ├── KeyRefused      CB-402
-    │   │   ├── NotPermitted    CB-404
-    │   │   ├── ServerMisconfigured CB-405
-    │   │   └── TooLarge        CB-406
-    │   ├── Retryable                   nothing was accepted: asking again is safe
-    │   │   ├── UnexpectedAnswer CB-403
-    │   │   ├── Unreachable     CB-411
-    │   │   ├── NotTrusted      CB-412
-    │   │   ├── ServerFault     CB-413
-    │   │   └── ShortSegment    CB-414
-    │   └── SubmitUnanswered    CB-421  ambiguous: the server may or may not have the job
-    │       └── RepeatedId      CB-422  the server gave the job an id that another job has
-    ├── ServerAway              CB-431  `contimeout` is over
-    ├── WaitsForServer          CB-434  the job is held until its server works again
-    ├── TryOtherMember          CB-432  the job came through a class that may have other members
-    ├── SubmitDropped           CB-433  an ambiguous submit of a queue with onambiguous=drop
-    ├── JournalError            CB-501
-    │   ├── JournalBusy         CB-502
-    │   ├── JournalReplaced     CB-503
-    │   └── JournalDamaged      CB-504
-    ├── JobForgotten            CB-505  the job is older than the journal
-    ├── JobUnidentified         CB-511  cupsd does not identify the job
-    ├── Interrupted             CB-601  a signal asked the program to stop
-    │   └── TimeIsOver          CB-604  CUPS would soon cancel the job; the job runs again
-    ├── UploadNeverEnds         CB-605  the upload starts over in each run
-    ├── StartOver               CB-602  an earlier run's upload cannot be continued
-    ├── KeepsBreaking           CB-603  the runs were killed one after the other
-    ├── DeliveryEnded           CB-701  the cloud ended the job without delivering it
-    ├── DeliveryUnknown         CB-702  the server no longer has a record of the job
-    ├── StatusMismatch          CB-703  the server's job is not the document that was sent
-    ├── CupsAway                CB-711  the local cupsd does not answer
-    ├── CupsRefused             CB-712  the local cupsd refuses a request
-    │   ├── CupsGone            CB-713  cupsd has no such job or queue
-    │   └── CupsNotPossible     CB-714  the job's state does not allow it
-    └── InternalError           CB-900  a fault of Cirrus Bridge
+The line of a class says what all its errors share, and its base has what the line leaves out:
 
-A class has what all its errors share:
-
-- `code`, and `title`, `meaning` and `advice`, from which `cirrusctl explain` and
-  cirrus-bridge-codes(7) are made. Titles and advice are parts of sentences.
+- `code`, under which `cirrusctl explain` and cirrus-bridge-codes(7) have `title`, `meaning` and
+  `advice`. Titles and advice are parts of sentences.
 - `kind`: what ends the fault.
 - `disposition`: what happens to the job, and so the backend's exit code.
 
@@ -116,11 +65,18 @@ class CirrusError(Exception):
     """
 
     code: ClassVar[str] = ""
-    kind: ClassVar[Kind]
-    disposition: ClassVar[Disposition]
+    kind: ClassVar[Kind] = Kind.JOB
+    disposition: ClassVar[Disposition] = Disposition.HOLD
     title: ClassVar[str] = ""
     advice: ClassVar[str] = ""
     meaning: ClassVar[str] = ""
+
+    def __init_subclass__(
+        cls, code: str = "", kind: Kind | None = None, disposition: Disposition | None = None
+    ) -> None:
+        cls.code = code or cls.code
+        cls.kind = kind or cls.kind
+        cls.disposition = disposition or cls.disposition
 
     def __init__(self, message: str, hint: str = "", *, detail: str = "") -> None:
         self.message = changed(message, one_line)  # may quote a stranger's text
@@ -135,10 +91,7 @@ class CirrusError(Exception):
         return joined(" ", (self.message, self.hint)) if self.hint else self.message
 
 
-class UsageError(CirrusError):
-    code = "CB-101"
-    kind = Kind.CONFIGURATION
-    disposition = Disposition.FAIL
+class UsageError(CirrusError, code="CB-101", kind=Kind.CONFIGURATION, disposition=Disposition.FAIL):
     title = "called with wrong arguments"
     advice = "run `cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]`"
     meaning = (
@@ -146,15 +99,11 @@ class UsageError(CirrusError):
     )
 
 
-class QueueError(CirrusError):
+class QueueError(CirrusError, kind=Kind.CONFIGURATION, disposition=Disposition.STOP_QUEUE):
     """A fault of the queue's configuration. Each job would fail, so jobs stay pending."""
 
-    kind = Kind.CONFIGURATION
-    disposition = Disposition.STOP_QUEUE
 
-
-class BadQueueUri(QueueError):
-    code = "CB-201"
+class BadQueueUri(QueueError, code="CB-201"):
     title = "the queue's URI is wrong"
     advice = "correct it with `lpadmin -v`, then `cupsenable`"
     meaning = (
@@ -163,8 +112,7 @@ class BadQueueUri(QueueError):
     )
 
 
-class BadConfiguration(QueueError):
-    code = "CB-202"
+class BadConfiguration(QueueError, code="CB-202"):
     title = "a configuration file cannot be read, or contains a mistake"
     advice = "correct the file that the message names, then `cupsenable`"
     meaning = (
@@ -174,8 +122,7 @@ class BadConfiguration(QueueError):
     )
 
 
-class ExposedKey(QueueError):
-    code = "CB-203"
+class ExposedKey(QueueError, code="CB-203"):
     title = "others can read a file that holds a key"
     advice = "`chmod 600` the file, replace the key if others may have read it, then `cupsenable`"
     meaning = (
@@ -184,8 +131,7 @@ class ExposedKey(QueueError):
     )
 
 
-class UnknownServer(QueueError):
-    code = "CB-204"
+class UnknownServer(QueueError, code="CB-204"):
     title = "no `[[server]]` entry for the queue's host and company"
     advice = "add one, then `cupsenable`"
     meaning = (
@@ -194,15 +140,7 @@ class UnknownServer(QueueError):
     )
 
 
-class DocumentError(CirrusError):
-    """A fault of one job. Other jobs of the queue can be printed."""
-
-    kind = Kind.JOB
-    disposition = Disposition.HOLD
-
-
-class BadOption(DocumentError):
-    code = "CB-301"
+class BadOption(CirrusError, code="CB-301"):
     title = "an option has a value that no prop can carry"
     advice = "print again with another value"
     meaning = (
@@ -211,8 +149,7 @@ class BadOption(DocumentError):
     )
 
 
-class EmptyDocument(DocumentError):
-    code = "CB-302"
+class EmptyDocument(CirrusError, code="CB-302"):
     title = "the document is empty"
     advice = "print it again; look for a failed filter in the error log"
     meaning = (
@@ -221,15 +158,13 @@ class EmptyDocument(DocumentError):
     )
 
 
-class UnreadableDocument(DocumentError):
-    code = "CB-303"
+class UnreadableDocument(CirrusError, code="CB-303"):
     title = "the spool file cannot be read to its end"
     advice = "release the job, or print again"
     meaning = "The disk of CUPS's spool is broken, or somebody has removed the job's file."
 
 
-class JoinedDocuments(DocumentError):
-    code = "CB-304"
+class JoinedDocuments(CirrusError, code="CB-304"):
     title = (
         "CUPS joined several files or copies of a format that cannot be joined, on a queue "
         "without a driver"
@@ -245,16 +180,12 @@ class JoinedDocuments(DocumentError):
 class ApiError(CirrusError):
     """A failed exchange with the server."""
 
-    disposition = Disposition.HOLD
-
 
 class Definitive(ApiError):
     """A fault for which the same request gets the same answer until somebody acts."""
 
 
-class Refused(Definitive):
-    code = "CB-401"
-    kind = Kind.JOB
+class Refused(Definitive, code="CB-401"):
     title = "the server refused the request; the message quotes the server"
     advice = (
         "fix what the message reports (for an unknown location or device: `lpadmin -v`), then "
@@ -266,9 +197,7 @@ class Refused(Definitive):
     )
 
 
-class KeyRefused(Definitive):
-    code = "CB-402"
-    kind = Kind.CONFIGURATION
+class KeyRefused(Definitive, code="CB-402", kind=Kind.CONFIGURATION):
     title = "the server refused the key"
     advice = "put a valid key into servers.d"
     meaning = (
@@ -277,9 +206,7 @@ class KeyRefused(Definitive):
     )
 
 
-class NotPermitted(Definitive):
-    code = "CB-404"
-    kind = Kind.CONFIGURATION
+class NotPermitted(Definitive, code="CB-404", kind=Kind.CONFIGURATION):
     title = "the key is valid, but does not permit this request"
     advice = (
         "ask the server's administrator to grant the right, or correct the queue's company and "
@@ -291,11 +218,10 @@ class NotPermitted(Definitive):
     )
 
 
-class ServerMisconfigured(Definitive):
+class ServerMisconfigured(Definitive, code="CB-405", kind=Kind.CONFIGURATION):
     """A fault of the connection to the server; `distrust` is the reason if TLS failed."""
 
-    code = "CB-405"
-    kind = Kind.CONFIGURATION
+    distrust: Distrust | None = None
     title = "the connection to the server is misconfigured (port, certificate, proxy or address)"
     advice = "follow the advice in the message"
     meaning = (
@@ -305,16 +231,8 @@ class ServerMisconfigured(Definitive):
         "`cirrusctl doctor` checks name, port, proxy and TLS in turn."
     )
 
-    def __init__(
-        self, message: str, hint: str = "", *, detail: str = "", distrust: Distrust | None = None
-    ) -> None:
-        super().__init__(message, hint, detail=detail)
-        self.distrust = distrust
 
-
-class TooLarge(Definitive):
-    code = "CB-406"
-    kind = Kind.JOB
+class TooLarge(Definitive, code="CB-406"):
     title = "the server, or a proxy in front of it, does not accept requests of this size"
     advice = (
         "have the size limit raised, or lower `segment_bytes` in bridge.toml; then release the job"
@@ -326,15 +244,13 @@ class TooLarge(Definitive):
     )
 
 
-class Retryable(ApiError):
+class Retryable(ApiError, kind=Kind.PASSING):
     """A fault in which the server accepted nothing, so the request can be made again."""
 
-    kind = Kind.PASSING
     retry_after_s: float | None = None
 
 
-class UnexpectedAnswer(Retryable):
-    code = "CB-403"
+class UnexpectedAnswer(Retryable, code="CB-403"):
     title = "something other than the API answered (retried until `contimeout`)"
     advice = "if the error persists, check what is in front of the server"
     meaning = (
@@ -343,8 +259,7 @@ class UnexpectedAnswer(Retryable):
     )
 
 
-class Unreachable(Retryable):
-    code = "CB-411"
+class Unreachable(Retryable, code="CB-411"):
     title = "the server, or the proxy to the server, cannot be reached (retried until `contimeout`)"
     advice = "check the address, the port and the proxy"
     meaning = (
@@ -353,8 +268,7 @@ class Unreachable(Retryable):
     )
 
 
-class NotTrusted(Retryable):
-    code = "CB-412"
+class NotTrusted(Retryable, code="CB-412"):
     title = "the server's certificate has expired or is not yet valid (retried until `contimeout`)"
     advice = "have the certificate renewed; check this machine's clock"
     meaning = (
@@ -363,10 +277,9 @@ class NotTrusted(Retryable):
     )
 
 
-class ServerFault(Retryable):
+class ServerFault(Retryable, code="CB-413"):
     """A fault of the server; `retry_after_s` is from `Retry-After` (RFC 9110, 10.2.3), or None."""
 
-    code = "CB-413"
     title = "the server cannot answer now (retried until `contimeout`)"
     meaning = (
         "The server answered 429 or 5xx. No action is needed: the job is retried automatically."
@@ -379,8 +292,7 @@ class ServerFault(Retryable):
         self.retry_after_s = retry_after_s
 
 
-class ShortSegment(Retryable):
-    code = "CB-414"
+class ShortSegment(Retryable, code="CB-414"):
     title = "the server stored a different number of bytes (retried until `contimeout`)"
     meaning = (
         "The segment is sent again automatically. If this happens repeatedly, something between "
@@ -388,11 +300,9 @@ class ShortSegment(Retryable):
     )
 
 
-class SubmitUnanswered(ApiError):
+class SubmitUnanswered(ApiError, code="CB-421"):
     """A submit without an answer; `message` is what happened to the answer."""
 
-    code = "CB-421"
-    kind = Kind.JOB
     title = "a submit's answer was lost: the document may be printed"
     advice = "look at the printer; cancel the job, or release it to print (again)"
     meaning = (
@@ -405,8 +315,7 @@ class SubmitUnanswered(ApiError):
         super().__init__(joined(" ", (message, _MAY_BE_PRINTED)), LOOK_AND_DECIDE, detail=detail)
 
 
-class RepeatedId(SubmitUnanswered):
-    code = "CB-422"
+class RepeatedId(SubmitUnanswered, code="CB-422"):
     title = "the server gave the job an id that belongs to another job"
     advice = "look at the printer; then cancel the job, or release it to print (again)"
     meaning = (
@@ -416,10 +325,7 @@ class RepeatedId(SubmitUnanswered):
     )
 
 
-class ServerAway(CirrusError):
-    code = "CB-431"
-    kind = Kind.PASSING
-    disposition = Disposition.HOLD
+class ServerAway(CirrusError, code="CB-431", kind=Kind.PASSING):
     title = "`contimeout` is over"
     advice = "when the server is back, release the job"
     meaning = (
@@ -428,10 +334,7 @@ class ServerAway(CirrusError):
     )
 
 
-class WaitsForServer(CirrusError):
-    code = "CB-434"
-    kind = Kind.PASSING
-    disposition = Disposition.HOLD
+class WaitsForServer(CirrusError, code="CB-434", kind=Kind.PASSING):
     title = "the job is held until the server works again"
     meaning = (
         "The job needs no action: cirrus-statusd releases it when the server works again. The "
@@ -439,27 +342,18 @@ class WaitsForServer(CirrusError):
     )
 
 
-class TryOtherMember(CirrusError):
-    code = "CB-432"
-    kind = Kind.PASSING
-    disposition = Disposition.FAIL
+class TryOtherMember(CirrusError, code="CB-432", kind=Kind.PASSING, disposition=Disposition.FAIL):
     title = "the server is away, and the job's class has other members"
     meaning = "CUPS automatically gives the job to another member of the class."
 
 
-class SubmitDropped(CirrusError):
-    code = "CB-433"
-    kind = Kind.JOB
-    disposition = Disposition.CANCEL
+class SubmitDropped(CirrusError, code="CB-433", disposition=Disposition.CANCEL):
     title = "a submit's answer was lost on a queue with `onambiguous=drop`"
     advice = "restart the job if nothing prints"
     meaning = "The queue is set to drop such jobs, so that none is printed twice."
 
 
-class JournalError(CirrusError):
-    code = "CB-501"
-    kind = Kind.CONFIGURATION
-    disposition = Disposition.HOLD
+class JournalError(CirrusError, code="CB-501", kind=Kind.CONFIGURATION):
     title = "the journal cannot be written, so nothing is sent"
     advice = "check the disk, then release the job"
     meaning = (
@@ -468,9 +362,7 @@ class JournalError(CirrusError):
     )
 
 
-class JournalBusy(JournalError):
-    code = "CB-502"
-    kind = Kind.PASSING
+class JournalBusy(JournalError, code="CB-502", kind=Kind.PASSING):
     title = "the journal is in use"
     meaning = (
         "No action is needed: the job is held, and cirrus-statusd releases it when the journal "
@@ -478,10 +370,7 @@ class JournalBusy(JournalError):
     )
 
 
-class JobForgotten(CirrusError):
-    code = "CB-505"
-    kind = Kind.JOB
-    disposition = Disposition.HOLD
+class JobForgotten(CirrusError, code="CB-505"):
     title = "the job is older than the journal, which was deleted, replaced or restored"
     advice = "look at the printer; then cancel the job, or release it to print (again)"
     meaning = (
@@ -490,10 +379,7 @@ class JobForgotten(CirrusError):
     )
 
 
-class JobUnidentified(CirrusError):
-    code = "CB-511"
-    kind = Kind.PASSING
-    disposition = Disposition.HOLD
+class JobUnidentified(CirrusError, code="CB-511", kind=Kind.PASSING):
     title = "CUPS does not identify the job, so nothing is sent"
     advice = "check that cupsd answers (`lpstat -r`)"
     meaning = (
@@ -502,10 +388,9 @@ class JobUnidentified(CirrusError):
     )
 
 
-class JournalReplaced(JournalError):
-    code = "CB-503"
-    kind = Kind.PASSING
-    disposition = Disposition.RUN_AGAIN
+class JournalReplaced(
+    JournalError, code="CB-503", kind=Kind.PASSING, disposition=Disposition.RUN_AGAIN
+):
     title = "the journal was deleted or replaced while it was in use"
     advice = "look at the printer before you release older jobs that are missing from the journal"
     meaning = (
@@ -514,8 +399,7 @@ class JournalReplaced(JournalError):
     )
 
 
-class JournalDamaged(JournalError):
-    code = "CB-504"
+class JournalDamaged(JournalError, code="CB-504"):
     title = "the journal is damaged, so the job is not sent"
     advice = (
         "check the disk, stop cirrus-statusd, move the journal aside (journal.db, journal.db-wal "
@@ -528,36 +412,26 @@ class JournalDamaged(JournalError):
     )
 
 
-class Interrupted(CirrusError):
+class Interrupted(CirrusError, code="CB-601", kind=Kind.PASSING, disposition=Disposition.RUN_AGAIN):
     # CUPS sets the job's state before it sends the signal, and then ignores the exit code. The job
     # must survive a signal from elsewhere, for example when the machine shuts down.
-    code = "CB-601"
-    kind = Kind.PASSING
-    disposition = Disposition.RUN_AGAIN
     title = "stopped by a signal before anything was submitted"
     meaning = (
         "No action is needed: CUPS runs the job again. This happens when a machine shuts down."
     )
 
 
-class TimeIsOver(Interrupted):
-    code = "CB-604"
+class TimeIsOver(Interrupted, code="CB-604"):
     title = "the time that CUPS allows for the job is nearly over (MaxJobTime, job-cancel-after)"
     meaning = "No action is needed: the job resumes at once in a new run."
 
 
-class StartOver(CirrusError):
-    code = "CB-602"
-    kind = Kind.PASSING
-    disposition = Disposition.RUN_AGAIN
+class StartOver(CirrusError, code="CB-602", kind=Kind.PASSING, disposition=Disposition.RUN_AGAIN):
     title = "an earlier run's upload cannot be continued; the upload starts again at once"
     meaning = "No action is needed. Servers delete uploads that are not submitted for a while."
 
 
-class UploadNeverEnds(CirrusError):
-    code = "CB-605"
-    kind = Kind.JOB
-    disposition = Disposition.HOLD
+class UploadNeverEnds(CirrusError, code="CB-605"):
     title = "the upload of the document starts over in each run, so it never ends"
     advice = (
         "raise MaxJobTime in cupsd.conf, or the queue's job-cancel-after-default, then release "
@@ -569,10 +443,7 @@ class UploadNeverEnds(CirrusError):
     )
 
 
-class KeepsBreaking(CirrusError):
-    code = "CB-603"
-    kind = Kind.JOB
-    disposition = Disposition.HOLD
+class KeepsBreaking(CirrusError, code="CB-603"):
     title = "the backend was killed or crashed five times in a row while it worked on this document"
     advice = (
         "find the cause (not enough memory?), then release the job; it resumes where it stopped"
@@ -580,10 +451,7 @@ class KeepsBreaking(CirrusError):
     meaning = "The kernel kills programs when memory runs out; `journalctl -k` shows this."
 
 
-class DeliveryEnded(CirrusError):
-    code = "CB-701"
-    kind = Kind.JOB
-    disposition = Disposition.CANCEL
+class DeliveryEnded(CirrusError, code="CB-701", disposition=Disposition.CANCEL):
     title = "the cloud ended the job without delivering it"
     meaning = (
         "Somebody deleted the job in the cloud, or the recipient discarded it. If that was a "
@@ -591,19 +459,13 @@ class DeliveryEnded(CirrusError):
     )
 
 
-class DeliveryUnknown(CirrusError):
-    code = "CB-702"
-    kind = Kind.JOB
-    disposition = Disposition.FAIL
+class DeliveryUnknown(CirrusError, code="CB-702", disposition=Disposition.FAIL):
     title = "the server no longer has a record of the job, so its outcome is unknown"
     advice = "look at the printer; print again if nothing was printed"
     meaning = "Servers delete old jobs. The server may also have been restored from a backup."
 
 
-class StatusMismatch(CirrusError):
-    code = "CB-703"
-    kind = Kind.JOB
-    disposition = Disposition.HOLD
+class StatusMismatch(CirrusError, code="CB-703"):
     title = "the server's job is not the document that was sent"
     advice = "look at the printer; cancel the job, and print the missing pages again"
     meaning = (
@@ -615,19 +477,13 @@ class StatusMismatch(CirrusError):
     )
 
 
-class CupsAway(CirrusError):
-    code = "CB-711"
-    kind = Kind.PASSING
-    disposition = Disposition.RETRY_LATER
+class CupsAway(CirrusError, code="CB-711", kind=Kind.PASSING, disposition=Disposition.RETRY_LATER):
     title = "the local CUPS does not answer (retried)"
     advice = "check that cupsd is running"
     meaning = "The poller continues as soon as CUPS answers again."
 
 
-class CupsRefused(CirrusError):
-    code = "CB-712"
-    kind = Kind.CONFIGURATION
-    disposition = Disposition.HOLD
+class CupsRefused(CirrusError, code="CB-712", kind=Kind.CONFIGURATION):
     title = "the local CUPS refuses a request"
     advice = (
         "the user must be root, or in a group that SystemGroup in cups-files.conf names "
@@ -639,26 +495,19 @@ class CupsRefused(CirrusError):
     )
 
 
-class CupsGone(CupsRefused):
-    code = "CB-713"
-    kind = Kind.JOB
+class CupsGone(CupsRefused, code="CB-713", kind=Kind.JOB):
     title = "the local CUPS no longer has this job or queue"
     meaning = (
         "If the job or queue was removed meanwhile, no action is needed. Otherwise, check the name."
     )
 
 
-class CupsNotPossible(CupsRefused):
-    code = "CB-714"
-    kind = Kind.JOB
+class CupsNotPossible(CupsRefused, code="CB-714", kind=Kind.JOB):
     title = "the job's state in CUPS does not allow the change"
     meaning = "The job has ended meanwhile, so no action is needed."
 
 
-class InternalError(CirrusError):
-    code = "CB-900"
-    kind = Kind.JOB
-    disposition = Disposition.HOLD
+class InternalError(CirrusError, code="CB-900"):
     title = "internal error in Cirrus Bridge"
     advice = "report the error, with the error log"
     meaning = "The error log has a traceback. The job is held, and the queue continues."
