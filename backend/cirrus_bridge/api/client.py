@@ -13,10 +13,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from cirrus_bridge.api import proxy as proxies
 from cirrus_bridge.api import responses as answers
-from cirrus_bridge.api.exchange import Exchange, RequestBody
-from cirrus_bridge.api.transport_errors import check_status, translated
+from cirrus_bridge.api.exchange import Exchange, RequestBody, check_status
+from cirrus_bridge.api.transport_errors import translated
 from cirrus_bridge.base.errors import ApiError, ShortSegment
 from cirrus_bridge.base.model import JobStatus, Receipt, Segment, Target, Ticket
 from cirrus_bridge.base.translation import tr
@@ -186,22 +185,15 @@ class CloudApi:
         elif body:
             headers["Content-Type"] = "application/octet-stream"
         url = self._base + path + (f"?{urlencode(query)}" if query else "")
-        sent = RequestBody(body)
         session = self._session()
         verb = " ".join(path.split("/")[1:3]) if path.startswith("/get/") else path[1:]
-        exchange = Exchange(
-            self._server.name,
-            verb,
-            bool(submit_key),
-            self._server.api_key,
-            proxy=proxies.name(self._server.proxy) if self._server.proxy else "",
-            sets_up=self._sets_up,
-        )
+        sent = RequestBody(body)
+        exchange = Exchange(self._server, verb, sent, bool(submit_key), self._sets_up)
         from cirrus_bridge.api.deadline import answer_within
 
         try:
             with (
-                translated(exchange, sent),
+                translated(exchange),
                 answer_within(self._timeouts[1]),
                 session.request(
                     method,

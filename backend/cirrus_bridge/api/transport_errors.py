@@ -1,55 +1,36 @@
-"""Translates failures of HTTP requests into the tree of `errors`.
-
-The failures are exceptions of requests and urllib3, and the status of an answer.
-"""
+"""Translates the exceptions of requests and urllib3 into the tree of `errors`."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
+from collections.abc import Iterator
 
 from cirrus_bridge.api import proxy as proxies
-from cirrus_bridge.api.exchange import Exchange, RequestBody
-from cirrus_bridge.base.distrust import Distrust, distrust, openssl_words
+from cirrus_bridge.api.exchange import Exchange
+from cirrus_bridge.base.distrust import (
+    ADVICE,
+    ADVICE_FOR_SETUP,
+    CERTIFICATE,
+    PASSING,
+    Distrust,
+    distrust,
+    openssl_words,
+)
 from cirrus_bridge.base.errors import (
     ApiError,
     BadConfiguration,
     Interrupted,
-    ServerFault,
+    NotTrusted,
+    ServerMisconfigured,
     SubmitUnanswered,
+    Unreachable,
 )
 from cirrus_bridge.base.translation import tr
 
-_TRY_AGAIN = (
-    HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.TOO_EARLY,
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED,  # never a server's own (RFC 6585, 6)
-)
-_REFUSALS: Mapping[int, Callable[[Exchange], ApiError]] = {
-    HTTPStatus.UNAUTHORIZED: Exchange.key_refused,
-    HTTPStatus.FORBIDDEN: Exchange.not_permitted,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Exchange.too_large,
-    HTTPStatus.REQUEST_URI_TOO_LONG: Exchange.too_large,
-    # every request to this address gets these
-    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: Exchange.misconfigured,
-    HTTPStatus.MISDIRECTED_REQUEST: Exchange.misconfigured,
-    HTTPStatus.UPGRADE_REQUIRED: Exchange.misconfigured,
-}
-# RFC 9110, 15.4: these ask for the same request elsewhere. 302 and 303 may come after the request
-# had an effect.
-_NOT_DONE_HERE = (
-    HTTPStatus.MOVED_PERMANENTLY,
-    HTTPStatus.TEMPORARY_REDIRECT,
-    HTTPStatus.PERMANENT_REDIRECT,
-)
-
 
 @contextlib.contextmanager
-def translated(exchange: Exchange, sent: RequestBody) -> Iterator[None]:
-    """Translate the exceptions of requests and urllib3 inside the context.
+def translated(exchange: Exchange) -> Iterator[None]:
+    """Translate the exceptions inside the context.
 
     Raises:
         Unreachable, NotTrusted, ServerMisconfigured, SubmitUnanswered, BadConfiguration.
@@ -57,79 +38,58 @@ def translated(exchange: Exchange, sent: RequestBody) -> Iterator[None]:
     from requests import exceptions as rq
     from urllib3 import exceptions as u3
 
+    server = exchange.server
     try:
         yield
     except Interrupted as error:
         if exchange.submits:
-            raise exchange.lost(tr("stopped by a signal"), sent) from error
+            raise _lost(exchange, tr("stopped by a signal")) from error
         raise
     except (rq.InvalidURL, rq.InvalidProxyURL, rq.MissingSchema) as error:
         raise BadConfiguration(
-            tr(
-                "Invalid address or proxy of {server} ({error}).",
-                server=exchange.server,
-                error=error,
-            )
+            tr("Invalid address or proxy of {server} ({error}).", server=server, error=error)
             if exchange.sets_up
-            else tr(
-                "Invalid entry of {server} in servers.d ({error}).",
-                server=exchange.server,
-                error=error,
-            )
+            else tr("Invalid entry of {server} in servers.d ({error}).", server=server, error=error)
         ) from error
     except (rq.RequestException, u3.HTTPError, OSError) as error:
-        raise _failure(exchange, sent, error) from error
+        raise _failure(exchange, error) from error
 
 
-def _failure(exchange: Exchange, sent: RequestBody, error: BaseException) -> ApiError:
+def _failure(exchange: Exchange, error: BaseException) -> ApiError:
     import ssl
 
     from urllib3.exceptions import ProxyError
 
     chain = list(_causes(error))
     cause, is_proxy = chain[-1], any(isinstance(each, ProxyError) for each in chain)
+    words = openssl_words(cause) if isinstance(cause, ssl.SSLError) else str(cause)
     why = distrust(cause) if isinstance(cause, ssl.SSLError) else None
     # If TLS breaks after a submit was sent, the outcome is unknown. A demand for a client
     # certificate is different, because it comes before the server reads the request.
-    if why and (why is Distrust.CLIENT_CERTIFICATE or not (exchange.submits and sent.is_sent)):
-        return exchange.distrusted(why, openssl_words(cause), is_proxy=is_proxy)
+    if why and (
+        why is Distrust.CLIENT_CERTIFICATE or not (exchange.submits and exchange.body.is_sent)
+    ):
+        return _distrusted(exchange, why, words, is_proxy=is_proxy)
     if refusal := proxies.refusal(cause):
-        return exchange.no_tunnel(refusal)
-    reason = _plain(error, openssl_words(cause) if isinstance(cause, ssl.SSLError) else str(cause))
-    return exchange.no_proxy(reason) if is_proxy else exchange.lost(reason, sent)
-
-
-def check_status(exchange: Exchange) -> None:
-    """Raise the error for an answer whose status is not 2xx, or that begins with `Error:`."""
-    status, server = exchange.status, exchange.server
-    detail = f"{exchange.verb}: status {status}: {exchange.words}"
-    if 200 <= status < 300:
-        if exchange.text.startswith("Error:"):
-            raise exchange.refused(exchange.words.removeprefix("Error:").strip())
-        if exchange.is_web_page:
-            raise exchange.useless(tr("it sent a web page"))
-    elif 300 <= status < 400:
-        where = exchange.host_of(exchange.headers.get("Location", ""))
-        if exchange.submits and status not in _NOT_DONE_HERE:
-            raise exchange.useless(tr("it redirects to {where}", where=where))
-        raise exchange.redirected(where)
-    elif status in _REFUSALS:
-        raise _REFUSALS[status](exchange)
-    elif status in _TRY_AGAIN or (status >= 500 and not exchange.submits):
-        raise ServerFault(
-            tr("{server} cannot answer right now (status {status}).", server=server, status=status),
-            detail=detail,
-            retry_after_s=_retry_after_s(exchange.headers),
-        )
-    elif status >= 500:
-        text = tr(
-            "{server} failed while accepting the job (status {status}).",
-            server=server,
-            status=status,
-        )
-        raise SubmitUnanswered(text, detail=detail)
-    else:
-        raise exchange.refused(exchange.words, by_status=True)
+        return _no_tunnel(exchange, refusal)
+    reason = next(
+        (plain for sign, plain in _PLAIN if sign in words),
+        f"{type(error).__name__}: {' '.join(words.split())[:120].rstrip('.')}",
+    )
+    if not is_proxy:
+        return _lost(exchange, reason)
+    return Unreachable(
+        tr(
+            "Cannot reach the proxy {proxy} ({reason}).",
+            proxy=proxies.name(exchange.entry.proxy or ""),
+            reason=reason,
+        ),
+        exchange.advice(
+            tr("Check that the proxy is running, or correct its address in servers.d."),
+            at_setup=tr("Check that the proxy is running, or correct --proxy."),
+        ),
+        detail=f"{exchange.verb}: {reason}",
+    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -139,15 +99,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield inner
         inside = (getattr(inner, "reason", None), *inner.args)
         inner = next((item for item in inside if isinstance(item, BaseException)), None)
-
-
-def _plain(error: BaseException, reason: str) -> str:
-    """The cause in a few words for people."""
-    name = type(error).__name__
-    for sign, words in _PLAIN:
-        if sign in reason:
-            return words
-    return f"{name}: {' '.join(reason.split())[:120].rstrip('.')}"
 
 
 _NOT_LOOKED_UP = tr("cannot look up its name")
@@ -168,17 +119,61 @@ _PLAIN = (
 )
 
 
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds from Retry-After, a number or a date (RFC 9110, 10.2.3), at most a day."""
-    from datetime import UTC, datetime
+def _lost(exchange: Exchange, reason: str) -> ApiError:
+    server, detail = exchange.server, f"{exchange.verb}: {reason}"
+    if exchange.submits and exchange.body.is_sent:
+        text = tr("The answer of {server} was lost ({reason}).", server=server, reason=reason)
+        return SubmitUnanswered(text, detail=detail)
+    text = tr("Cannot reach {server} ({reason}).", server=server, reason=reason)
+    return Unreachable(text, detail=detail)
 
-    text = headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(min(int(text[:9]), 86_400))
-    try:
-        until = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    return min(max((until - datetime.now(UTC)).total_seconds(), 0.0), 86_400.0)
+
+def _distrusted(exchange: Exchange, why: Distrust, words: str, *, is_proxy: bool) -> ApiError:
+    """The error for a failed TLS connection to the server or to the proxy."""
+    server: str = exchange.server
+    if is_proxy:
+        server = tr("the proxy {proxy}", proxy=proxies.name(exchange.entry.proxy or ""))
+    if why in CERTIFICATE:
+        text = tr(
+            "The certificate of {server} is not trusted ({words}).", server=server, words=words
+        )
+    elif why is Distrust.NO_TLS:
+        text = tr("The port of {server} does not speak TLS.", server=server)
+    elif why is Distrust.CLIENT_CERTIFICATE:
+        text = tr("{server} requires a client certificate ({words}).", server=server, words=words)
+    else:
+        text = tr(
+            "Cannot establish a TLS connection to {server} ({words}).", server=server, words=words
+        )
+    advice = (ADVICE_FOR_SETUP if exchange.sets_up else ADVICE)[why]
+    detail = f"{exchange.verb}: {words}"
+    if why in PASSING:
+        return NotTrusted(text, advice, detail=detail)
+    error = ServerMisconfigured(text, advice, detail=detail)
+    error.distrust = why
+    return error
+
+
+def _no_tunnel(exchange: Exchange, refusal: proxies.ProxyRefusal) -> ApiError:
+    """The error for a proxy that does not connect to the server (method CONNECT)."""
+    text = tr(
+        "The proxy {proxy} did not connect to {server} (status {status}: {words}).",
+        proxy=proxies.name(exchange.entry.proxy or ""),
+        server=exchange.server,
+        status=refusal.status,
+        words=refusal.words,
+    )
+    detail = f"{exchange.verb}: CONNECT: status {refusal.status}: {refusal.words}"
+    if not refusal.is_lasting:
+        return Unreachable(text, detail=detail)
+    advice = exchange.advice(
+        tr(
+            "Have the proxy let this machine through to the server (method CONNECT), or correct "
+            "proxy in servers.d; it may need a user and password there."
+        ),
+        at_setup=tr(
+            "Allow this machine to reach the server through the proxy (method "
+            "CONNECT), or correct --proxy. The proxy may need a user and password."
+        ),
+    )
+    return ServerMisconfigured(text, advice, detail=detail)
