@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from cirrus_bridge.api.exchange import Exchange
@@ -107,11 +106,9 @@ def job_status(exchange: Exchange) -> JobStatus:
         received=_text(found.get("Received")),
         delivered=_text(found.get("Delivered")),
         message=_text(found.get("Message")),
-        properties=MappingProxyType(
-            {str(name): _text(value) for name, value in properties.items()}
-            if isinstance(properties, dict)
-            else {}
-        ),
+        properties={str(name): _text(value) for name, value in properties.items()}
+        if isinstance(properties, dict)
+        else {},
     )
 
 

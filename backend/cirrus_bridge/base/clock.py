@@ -38,7 +38,7 @@ class Clock:
     def __init__(self) -> None:
         self.stop_requested = False
         self._on_request = _OnRequest.REMEMBER
-        self._why = _stopped
+        self._is_over = False
         self._ends_s = math.inf
 
     def watch_signals(self) -> None:
@@ -63,7 +63,14 @@ class Clock:
 
     def interruption(self) -> Interrupted:
         """The error for the received stop request."""
-        return self._why()
+        if not self._is_over:
+            return Interrupted(NOT_SENT)
+        return TimeIsOver(
+            tr(
+                "CUPS limits the processing time of a job (MaxJobTime). The job resumes "
+                "at once in a new run. Nothing has been printed yet."
+            )
+        )
 
     def end_within(self, limit_s: float) -> None:
         """Request a stop (TimeIsOver) some time before `limit_s` seconds have passed."""
@@ -78,7 +85,7 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         """Sleep. Inside `stoppable()`, a stop request, even an earlier one, raises Interrupted."""
         if self.stop_requested and self._on_request is _OnRequest.RAISE:
-            raise self._why()
+            raise self.interruption()
         time.sleep(seconds)
 
     @contextlib.contextmanager
@@ -86,14 +93,12 @@ class Clock:
         """A stretch in which a stop request raises Interrupted at once."""
         with self._during(_OnRequest.RAISE):
             if self.stop_requested:
-                raise self._why()
+                raise self.interruption()
             yield
 
-    @contextlib.contextmanager
-    def undisturbed(self) -> Iterator[None]:
+    def undisturbed(self) -> contextlib.AbstractContextManager[None]:
         """A stretch inside `stoppable()` that a stop request does not interrupt."""
-        with self._during(_OnRequest.REMEMBER):
-            yield
+        return self._during(_OnRequest.REMEMBER)
 
     @contextlib.contextmanager
     def reluctant(self) -> Iterator[None]:
@@ -117,31 +122,18 @@ class Clock:
             return  # a second signal: CUPS signals both the supervisor and the worker
         self.stop_requested = True
         if self._on_request is _OnRequest.RAISE:
-            raise self._why()
+            raise self.interruption()
         if self._on_request is _OnRequest.RAISE_LATER:
             signal.setitimer(signal.ITIMER_REAL, GRACE_S)
 
     def _on_alarm(self, number: int, frame: FrameType | None) -> None:
         if not self.stop_requested and self.monotonic_s() >= self._ends_s:
-            self._why = _time_is_over
+            self._is_over = True
             self._on_stop(number, frame)
         elif self.stop_requested and self._on_request is _OnRequest.RAISE_LATER:
-            raise self._why()
+            raise self.interruption()
 
     def _arm(self) -> None:
         """Set the alarm to the end of the run's time."""
         left_s = self._ends_s - self.monotonic_s()
         signal.setitimer(signal.ITIMER_REAL, 0 if math.isinf(left_s) else max(left_s, 0.01))
-
-
-def _stopped() -> Interrupted:
-    return Interrupted(NOT_SENT)
-
-
-def _time_is_over() -> TimeIsOver:
-    return TimeIsOver(
-        tr(
-            "CUPS limits the processing time of a job (MaxJobTime). The job resumes "
-            "at once in a new run. Nothing has been printed yet."
-        )
-    )

@@ -52,15 +52,7 @@ _ALIASES = (
     | {name.lower(): name for name in _PAPERS.values()}
     | _ON_WINDOWS
 )
-_UNITS_MM = {
-    "": 25.4 / 72,
-    "pt": 25.4 / 72,
-    "in": 25.4,
-    "ft": 304.8,
-    "mm": 1.0,
-    "cm": 10.0,
-    "m": 1e3,
-}
+_UNITS_MM = {"pt": 25.4 / 72, "in": 25.4, '"': 25.4, "ft": 304.8, "mm": 1.0, "cm": 10.0, "m": 1e3}
 _SIZE = r"([0-9]+(?:\.[0-9]+)?)x([0-9]+(?:\.[0-9]+)?)"
 _SELF_DESCRIBING = re.compile(rf"[a-z]+_[a-z0-9.-]+_{_SIZE}(mm|in)")
 _CUSTOM = re.compile(rf"custom\.{_SIZE}(pt|in|ft|mm|cm|m)?", re.IGNORECASE)
@@ -122,21 +114,16 @@ def shown_as(name: str, word: str) -> str:
 
 
 def _size_mm(name: str) -> tuple[float, float] | None:
-    match = _SELF_DESCRIBING.fullmatch(name) or _CUSTOM.fullmatch(name)
-    if match is None:
-        return _size_in_words_mm(name)
-    unit_mm = _UNITS_MM[(match[3] or "").lower()]
-    return float(match[1]) * unit_mm, float(match[2]) * unit_mm
-
-
-def _size_in_words_mm(name: str) -> tuple[float, float] | None:
-    if points := _POINTS.fullmatch(name):
-        return int(points[1]) * _UNITS_MM["pt"], int(points[2]) * _UNITS_MM["pt"]
-    words = _IN_WORDS.fullmatch(name)
-    if words is None or words[2].lower() not in ("", words[4].lower()):
+    if match := _SELF_DESCRIBING.fullmatch(name) or _CUSTOM.fullmatch(name):
+        width, height, unit = match[1], match[2], match[3] or "pt"
+    elif match := _POINTS.fullmatch(name):
+        width, height, unit = match[1], match[2], "pt"
+    elif (match := _IN_WORDS.fullmatch(name)) and match[2].lower() in ("", match[4].lower()):
+        width, height, unit = match[1], match[3], match[4]
+    else:
         return None
-    unit_mm = _UNITS_MM["mm"] if words[4].lower() == "mm" else _UNITS_MM["in"]
-    return float(words[1]) * unit_mm, float(words[3]) * unit_mm
+    unit_mm = _UNITS_MM[unit.lower()]
+    return float(width) * unit_mm, float(height) * unit_mm
 
 
 def _standard(width_mm: float, height_mm: float) -> str | None:

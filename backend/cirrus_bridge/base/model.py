@@ -9,11 +9,9 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 DEFAULT_PRIORITY = 50  # CUPS's default for job-priority (RFC 8011, 5.2.1)
 PASSED_ON = "cirrus-prop-"  # the option with this prefix and a prop's name sets the prop
-NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ class PrintJob:
     title: str
     copies: int
     queue: str
-    options: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
+    options: Mapping[str, str] = field(default_factory=dict)
     spool_path: Path | None = None
     documents: int = 1
     joined: int = 1
@@ -98,9 +96,9 @@ class PrintJob:
     host: str = ""
     layout_done: bool = False
     class_name: str = ""
-    queue_defaults: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
-    papers: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
-    trays: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
+    queue_defaults: Mapping[str, str] = field(default_factory=dict)
+    papers: Mapping[str, str] = field(default_factory=dict)
+    trays: Mapping[str, str] = field(default_factory=dict)
     language: str = ""
 
     @property
@@ -205,13 +203,10 @@ class JobStatus:
     received: str = ""
     delivered: str = ""
     message: str = ""
-    properties: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
+    properties: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_failing(self) -> bool:
-        """Whether the location reports an error that it may still fix.
-
-        The API's `Message` is a "status or error message". Errors begin with `Error:`, as in the
-        API's other answers.
-        """
+        """Whether the location reports an error that it may still fix: a `Message` ("status or
+        error message") that begins with `Error:`, like the API's other errors."""
         return not self.state.is_final and self.message.casefold().startswith("error:")

@@ -64,9 +64,7 @@ def give_up_root(folder: Path) -> None:
         OSError: the folder does not exist, or the user cannot be changed.
     """
     owner = folder.stat().st_uid
-    if os.geteuid() != 0 or owner == 0:
-        return
-    if not _is_reachable(folder):
+    if os.geteuid() != 0 or owner == 0 or not _is_reachable(folder):
         return
     group = os.getegid()
     os.setgroups([group])

@@ -53,14 +53,7 @@ def run_program(command: Sequence[str], environ: Mapping[str, bytes], *, limit_s
 
 
 def read_program(command: Sequence[str], *, limit_s: float) -> bytes:
-    """The standard output of a program.
-
-    Args:
-        limit_s: the time limit in seconds.
-
-    Raises:
-        ProgramFailed: the program cannot be started, takes too long, or does not exit with 0.
-    """
+    """The standard output of a program. Limit and errors are those of `run_program`."""
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=limit_s

@@ -10,9 +10,11 @@ English text.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import os
+import string
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 DOMAINS = ("cirrus-bridge", "cirrusctl")
 FOLDER = Path(__file__).parents[1] / "locale"
 _VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")  # gettext(3): the first one set counts
-_ENGLISH = ("C", "POSIX", "en")
+_ENGLISH = ("C", "POSIX", "en")  # these have no catalog
 
 Catalog = Callable[[str, str, int], str]  # singular, plural and count (-1: no count) → translation
 
@@ -95,38 +97,24 @@ def _filled(one: str, many: str, count: int, fields: Mapping[str, object]) -> Wo
 
     def say(catalog: Catalog) -> str:
         texts = {name: _said(value, catalog) for name, value in fields.items()}
-        english, needed = _format(_english(one, many, count), texts)
-        try:
-            text, used = _format(catalog(one, many, count), texts)
-        except (LookupError, ValueError, AttributeError):
-            return english
-        return text if used == needed else english  # a damaged translation
+        english, template = _english(one, many, count), catalog(one, many, count)
+        with contextlib.suppress(LookupError, ValueError):  # a damaged translation
+            if _names(template) == _names(english):
+                return template.format_map(texts)
+        return english.format_map(texts)
 
     return _words(say)
 
 
-def _format(template: str, texts: Mapping[str, str]) -> tuple[str, set[str]]:
-    """The template with its fields filled, and the names of these fields."""
-    fields = _Fields(texts)
-    return template.format_map(fields), fields.used
+def _names(template: str) -> set[str]:
+    """The names of the fields in a template."""
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
 
 
 def _said(value: object, catalog: Catalog) -> str:
     if isinstance(value, BaseException):
         value = told_by(value)
     return value.say(catalog) if isinstance(value, Words) else str(value)
-
-
-class _Fields(dict[str, str]):
-    """Texts by the names of fields. `used` has the names that a template has used."""
-
-    def __init__(self, texts: Mapping[str, str]) -> None:
-        super().__init__(texts)
-        self.used: set[str] = set()
-
-    def __getitem__(self, name: str) -> str:
-        self.used.add(name)
-        return super().__getitem__(name)
 
 
 def _english(one: str, many: str, count: int) -> str:
@@ -143,7 +131,8 @@ def _languages(language: str) -> list[str]:
     said = language.replace("-", "_") or next(filter(None, map(os.environ.get, _VARIABLES)), "")
     # a job may name any language, but only names inside our folder count
     names = [name.partition(".")[0].partition("@")[0] for name in said.split(":")]
-    return list(itertools.takewhile(_is_foreign, filter(str.isidentifier, names)))
+    ours = filter(str.isidentifier, names)
+    return list(itertools.takewhile(lambda name: name.partition("_")[0] not in _ENGLISH, ours))
 
 
 @functools.lru_cache(maxsize=64)
@@ -176,8 +165,3 @@ def translations(domain: str, languages: tuple[str, ...]) -> NullTranslations:
         return gettext.translation(domain, FOLDER, languages, fallback=True)
     except Exception:  # noqa: BLE001 - a damaged file must not cost a job
         return gettext.NullTranslations()
-
-
-def _is_foreign(language: str) -> bool:
-    """Whether a language is not English, which has no catalog."""
-    return language.partition("_")[0] not in _ENGLISH
