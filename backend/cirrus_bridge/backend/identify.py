@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cirrus_bridge.base.model import DocumentKey, PrintJob
-from cirrus_bridge.config.queue_uri import QueueUri, format_queue_uri
+from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.journal.lifecycle import ACCEPTED, MOST_TELLING, UNSENT, State
 from cirrus_bridge.journal.submissions import DocumentEntry
 
@@ -49,7 +49,7 @@ def identify(
     Args:
         entries: the journal's entries for the job, in the order of the runs.
     """
-    destination = format_queue_uri(queue.server, queue.company, queue.targets)
+    destination = queue.destination
     key = DocumentKey(job.job_uuid, job.job_id, _print_run(job, entries), destination, job.number)
     known = [
         entry

@@ -117,12 +117,8 @@ class Configuration:
         return server.encryption or self.defaults.encryption
 
     def _entry(self, queue: QueueUri) -> Server | None:
-        here = [server for server in self.servers if server.name == queue.server]
-        for company in (queue.company, None):
-            for server in here:
-                if server.company == company:
-                    return server
-        return None
+        here = {each.company: each for each in self.servers if each.name == queue.server}
+        return here.get(queue.company) or here.get(None)
 
 
 def load(folder: Path, credentials: Path | None = None) -> Configuration:

@@ -32,52 +32,48 @@ class QueueSettings:
     onfailure: str = "report"
 
 
-def _one_of(*values: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
+def _choice(allowed: str, values: Mapping[str, Any]) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
         if text not in values:
-            raise ValueError(tr("one of {values}", values=", ".join(values)))
-        return text
+            raise ValueError(allowed)
+        return values[text]
 
     return read
 
 
-def _seconds(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise ValueError(tr("a whole number of seconds from 0 to 999999999"))
-    return int(text)
+def _one_of(*values: str) -> Callable[[str], Any]:
+    return _choice(
+        tr("one of {values}", values=", ".join(values)), {value: value for value in values}
+    )
 
 
-def _jobs(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 6):
-        raise ValueError(tr("a whole number of jobs from 0 to 999999"))
-    return int(text)
-
-
-def _level(text: str) -> int | None:
-    if text == "auto":
-        return AUTO_LEVEL
-    if text == "none":
-        return None
-    if len(text) == 1 and text in "123456789":
+def _number(allowed: str, most_digits: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) <= most_digits):
+            raise ValueError(allowed)
         return int(text)
-    raise ValueError(tr("auto, none or 1 to 9"))
+
+    return read
 
 
-def _wait_job(text: str) -> str:
-    if text not in ("true", "false"):
-        raise ValueError(tr("true or false"))
-    return "delivered" if text == "true" else "submitted"
-
+_SECONDS = _number(tr("a whole number of seconds from 0 to 999999999"), 9)
+_JOBS = _number(tr("a whole number of jobs from 0 to 999999"), 6)
+_LEVEL = _choice(
+    tr("auto, none or 1 to 9"),
+    {"auto": AUTO_LEVEL, "none": None} | {str(level): level for level in range(1, 10)},
+)
+# the name and the values of CUPS's ipp backend
+_WAIT_JOB = _choice(tr("true or false"), {"true": "delivered", "false": "submitted"})
 
 # name in the URI and in [defaults] → (field of QueueSettings, reader)
 TABLE: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "wait": ("wait", _one_of("submitted", "received", "delivered")),
-    "waitjob": ("wait", _wait_job),  # the name in CUPS's ipp backend
-    "waittimeout": ("wait_timeout_s", _seconds),
+    "waitjob": ("wait", _WAIT_JOB),
+    "waittimeout": ("wait_timeout_s", _SECONDS),
     "handover": ("handover", _one_of("hold", "complete")),
-    "maxheld": ("max_held", _jobs),
-    "contimeout": ("contimeout_s", _seconds),
-    "compression": ("level", _level),
+    "maxheld": ("max_held", _JOBS),
+    "contimeout": ("contimeout_s", _SECONDS),
+    "compression": ("level", _LEVEL),
     "encryption": ("encryption", _one_of(*ENCRYPTION)),
     "onambiguous": ("onambiguous", _one_of("hold", "resubmit", "drop")),
     "onfailure": ("onfailure", _one_of("report", "reprint", "stop")),

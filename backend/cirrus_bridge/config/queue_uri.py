@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from cirrus_bridge.base.errors import BadQueueUri
 from cirrus_bridge.base.model import Target
-from cirrus_bridge.base.translation import told_by, tr
+from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.queue_options import QueueSettings, override
 
 SCHEME = "cirrus"
@@ -24,18 +24,17 @@ _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 @dataclass(frozen=True, slots=True)
 class QueueUri:
-    """The parts of a queue URI. `port` is None if the URI has no port."""
+    """The parts of a queue URI. `server` is the server's name in servers.d."""
 
-    host: str
-    port: int | None
+    server: str
     company: str
     targets: tuple[Target, ...]
     settings: QueueSettings
 
     @property
-    def server(self) -> str:
-        """HOST[:PORT] in lower case, the server's name in servers.d."""
-        return server_name(self.host, self.port)
+    def destination(self) -> str:
+        """The URI without its options."""
+        return format_queue_uri(self.server, self.company, self.targets)
 
 
 def server_name(host: str, port: int | None) -> str:
@@ -80,34 +79,38 @@ def parse_queue_uri(text: str, defaults: QueueSettings | None = None) -> QueueUr
     Raises:
         BadQueueUri: `text` is invalid. The error names the wrong part and what is expected there.
     """
+    try:
+        return _queue_uri(text, defaults or QueueSettings())
+    except ValueError as error:
+        raise BadQueueUri(
+            tr("Invalid queue URI ({reason}). The form is {form}.", reason=error, form=FORM),
+            tr("Correct the URI with lpadmin -v, then cupsenable the queue."),
+        ) from None
+
+
+def _queue_uri(text: str, defaults: QueueSettings) -> QueueUri:
     scheme, colon, rest = text.partition("://")
     if not colon or scheme.lower() != SCHEME:
-        raise _bad(tr("it does not begin with {scheme}://", scheme=SCHEME))
+        raise ValueError(tr("it does not begin with {scheme}://", scheme=SCHEME))
     if "#" in rest:
-        raise _bad(tr("it has a fragment (#); write %23 for a # in a name"))
+        raise ValueError(tr("it has a fragment (#); write %23 for a # in a name"))
     rest, _, query = rest.partition("?")
-    authority, slash, path = rest.partition("/")
+    authority, _, path = rest.partition("/")
     if "@" in authority:
-        raise _bad(
+        raise ValueError(
             tr("it contains a user or password, which everyone could see; keys go into servers.d")
         )
-    try:
-        host, port = parse_server(authority)
-    except ValueError as error:
-        raise _bad(told_by(error)) from None
-    company, slash, target_list = path.partition("/")
-    if not slash or not company or not target_list:
-        raise _bad(tr("company or target is missing"))
+    server = server_name(*parse_server(authority))
+    company, _, target_list = path.partition("/")
+    if not company or not target_list:
+        raise ValueError(tr("company or target is missing"))
     if "/" in target_list:
-        raise _bad(tr("there is a / after the targets; write %2F for a / in a name"))
-    targets = tuple(_target(part) for part in target_list.split(";"))
+        raise ValueError(tr("there is a / after the targets; write %2F for a / in a name"))
+    targets = tuple(map(_target, target_list.split(";")))
     if len(set(targets)) != len(targets):
-        raise _bad(tr("a target is named twice"))
-    try:
-        settings = override(defaults or QueueSettings(), _options(query))
-    except ValueError as error:
-        raise _bad(told_by(error)) from None
-    return QueueUri(host, port, _id(company, tr("company")), targets, settings)
+        raise ValueError(tr("a target is named twice"))
+    settings = override(defaults, _options(query))
+    return QueueUri(server, _id(company, tr("company")), targets, settings)
 
 
 def format_queue_uri(server: str, company: str, targets: Sequence[Target]) -> str:
@@ -124,21 +127,16 @@ def company_uri(queue: QueueUri) -> str:
 def leads_to(uri: str, destination: str) -> bool:
     """Whether `uri`, without its options, is the URI of a queue to this destination."""
     try:
-        queue = parse_queue_uri(uri)
+        return parse_queue_uri(uri).destination == destination
     except BadQueueUri:
         return False
-    return format_queue_uri(queue.server, queue.company, queue.targets) == destination
 
 
 def followed_uri(queue: QueueUri) -> str:
     """The queue's URI with the options that the poller needs, even if the defaults change."""
-    options = {
-        "encryption": queue.settings.encryption,
-        "wait": queue.settings.wait,
-        "onfailure": queue.settings.onfailure,
-    }
-    listed = "&".join(f"{name}={value}" for name, value in options.items())
-    return f"{format_queue_uri(queue.server, queue.company, queue.targets)}?{listed}"
+    chosen = queue.settings
+    options = f"encryption={chosen.encryption}&wait={chosen.wait}&onfailure={chosen.onfailure}"
+    return f"{queue.destination}?{options}"
 
 
 def check_id(text: str) -> None:
@@ -157,7 +155,7 @@ def check_id(text: str) -> None:
 def _target(text: str) -> Target:
     location, colon, device = text.partition(":")
     if not colon or ":" in device:
-        raise _bad(
+        raise ValueError(
             tr("target '{target}' is not LOCATION:DEVICE; write %3A for a : in a name", target=text)
         )
     return Target(_id(location, tr("location")), _id(device, tr("device")))
@@ -168,19 +166,21 @@ def _id(text: str, what: str) -> str:
     try:
         check_id(decoded)
     except ValueError as error:
-        raise _bad(tr("the {what} id '{id}' {error}", what=what, id=decoded, error=error)) from None
+        raise ValueError(
+            tr("the {what} id '{id}' {error}", what=what, id=decoded, error=error)
+        ) from None
     return decoded
 
 
 def _decode(text: str, what: str) -> str:
     if _PERCENT.search(text):
-        raise _bad(
+        raise ValueError(
             tr("a % in the {what} is not followed by two hexadecimal digits; write %25", what=what)
         )
     try:
         return unquote_to_bytes(text).decode("utf-8")
     except UnicodeError:
-        raise _bad(tr("the {what} is not UTF-8", what=what)) from None
+        raise ValueError(tr("the {what} is not UTF-8", what=what)) from None
 
 
 def _options(query: str) -> dict[str, str]:
@@ -189,17 +189,10 @@ def _options(query: str) -> dict[str, str]:
         name, equals, value = part.partition("=")
         name = _decode(name, tr("option"))
         if not equals or name in options:
-            raise _bad(tr("option '{name}' is given twice or without a value", name=name))
+            raise ValueError(tr("option '{name}' is given twice or without a value", name=name))
         options[name] = _decode(value, tr("option '{name}'", name=name))
     return options
 
 
 def _quote(text: str) -> str:
     return quote(text, safe="")
-
-
-def _bad(reason: str) -> BadQueueUri:
-    return BadQueueUri(
-        tr("Invalid queue URI ({reason}). The form is {form}.", reason=reason, form=FORM),
-        tr("Correct the URI with lpadmin -v, then cupsenable the queue."),
-    )

@@ -95,14 +95,12 @@ class KeyFiles:
         except FileNotFoundError:
             return []
         except OSError as error:
-            if self.credentials is not None:
-                raise bad(
-                    where, tr("the service's credentials: {error}", error=error.strerror)
-                ) from None
-            raise unreadable(where, error) from None
-        return [
-            self.folder / name.removeprefix(prefix) for name in names if name.startswith(prefix)
-        ]
+            if self.credentials is None:
+                raise unreadable(where, error) from None
+            text = tr("the service's credentials: {error}", error=error.strerror)
+            raise bad(where, text) from None
+        ours = (name for name in names if name.startswith(prefix))
+        return [self.folder / name.removeprefix(prefix) for name in ours]
 
     def place(self, path: Path) -> Path:
         """The path to read a file from. Files outside the folder have no copy."""
@@ -150,21 +148,17 @@ def read_servers(files: KeyFiles) -> tuple[Server, ...]:
         BadConfiguration: a file cannot be read, or contains a mistake.
         ExposedKey: others can read a file.
     """
-    servers: list[Server] = []
-    for path in files.tables():
-        servers += read_server_file(path, files)
-    seen = [(server.name, server.company) for server in servers]
-    for entry in seen:
-        if seen.count(entry) > 1:
-            raise bad(
-                files.folder,
-                tr(
-                    "host {host} with company {company} has two entries",
-                    host=entry[0],
-                    company=entry[1],
-                ),
+    servers = tuple(each for path in files.tables() for each in read_server_file(path, files))
+    seen: set[tuple[str, str | None]] = set()
+    for server in servers:
+        host, company = server.name, server.company
+        if (host, company) in seen:
+            text = tr(
+                "host {host} with company {company} has two entries", host=host, company=company
             )
-    return tuple(servers)
+            raise bad(files.folder, text)
+        seen.add((host, company))
+    return servers
 
 
 def read_server_file(path: Path, files: KeyFiles | None = None) -> list[Server]:
@@ -175,13 +169,9 @@ def read_server_file(path: Path, files: KeyFiles | None = None) -> list[Server]:
     return [_server(entry, files) for entry in table.entries("server", SERVER_NAMES)]
 
 
-def check_connections(connections: int, table: Table) -> None:
-    """Check what `table` says of connections.
-
-    Raises:
-        BadConfiguration: there are too few or too many.
-    """
-    if not 1 <= connections <= 32:
+def check_connections(connections: int | None, table: Table) -> None:
+    """Raise BadConfiguration if `table` sets too few or too many connections."""
+    if connections is not None and not 1 <= connections <= 32:
         raise table.bad(tr("connections is from 1 to 32"))
 
 
@@ -192,26 +182,17 @@ def _server(entry: Table, files: KeyFiles) -> Server:
         raise entry.bad(
             joined("; ", (tr("'host' is not a host name, or host name and port"), NOT_SHOWN))
         ) from None
-    company = entry.take("company", str, None)
-    locations = entry.take("locations", list, [])
+    others = ("host", "api_key", "api_key_file")
+    said = entry.without(others).settings(Server, SERVER_NAMES)
     try:
-        for listed in ([company] if company is not None else []) + locations:
-            check_id(text_of(listed))
+        said["locations"] = tuple(map(text_of, said.get("locations", ())))
+        for listed in (*said["locations"], said.get("company")):
+            if listed is not None:
+                check_id(listed)
     except ValueError as error:
         raise entry.bad(tr("a name of a company or location {error}", error=error)) from None
-    server = Server(
-        name=name,
-        api_key=_api_key(entry, files),
-        company=company,
-        locations=tuple(map(text_of, locations)),
-        ca_file=entry.take("ca_file", str, None),
-        proxy=entry.take("proxy", str, None),
-        encryption=entry.take("encryption", str, None),
-        allow_plaintext=entry.take("allow_plaintext", bool, False),
-        connections=entry.take("connections", int, None),
-    )
-    if server.connections is not None:
-        check_connections(server.connections, entry)
+    server = Server(name, _api_key(entry, files), **said)
+    check_connections(server.connections, entry)
     if server.proxy is not None and not _is_proxy(server.proxy):
         raise entry.bad(tr("'proxy' is not of the form http://HOST:PORT"))
     if server.ca_file and not os.access(server.ca_file, os.R_OK):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ _KINDS: Mapping[type, str] = {
     list: tr('a list, such as ["Paris", "Lyon"]'),
 }
 # the annotation of a dataclass's field → the type in TOML
-_KIND_OF = {"int": int, "float": float, "tuple[str, ...]": list}
+_KIND_OF = {"int": int, "float": float, "bool": bool, "str": str, "tuple[str, ...]": list}
 
 
 def number(default: float, least: float, most: float | None = None) -> Any:
@@ -55,16 +55,14 @@ class Table:
         """Make the error for a mistake in this table."""
         return bad(self.source, joined("", (self.where, reason)))
 
-    def only(self, names: Iterable[str]) -> None:
+    def only(self, names: Sequence[str]) -> None:
         """Refuse any name that is not in `names`."""
-        known = tuple(names)
         for name in self.content:
-            if name not in known:
-                raise self.bad(
-                    tr("unknown name '{name}' (known: {known})", name=name, known=", ".join(known))
-                )
+            if name not in names:
+                known = ", ".join(names)
+                raise self.bad(tr("unknown name '{name}' (known: {known})", name=name, known=known))
 
-    def without(self, names: Iterable[str]) -> Table:
+    def without(self, names: Sequence[str]) -> Table:
         """A copy of this table without `names`."""
         content = {name: value for name, value in self.content.items() if name not in names}
         return Table(content, self.source, self.where)
@@ -82,20 +80,19 @@ class Table:
             raise self.bad(tr("'{name}' must be {kind}", name=name, kind=_KINDS[kind]))
         return value
 
-    def settings(self, kind: type, names: Iterable[str]) -> dict[str, Any]:
+    def settings(self, kind: type, names: Sequence[str]) -> dict[str, Any]:
         """The values of this table for the constructor of the dataclass `kind`.
 
         Args:
             names: the fields that may be in the table; any other name is refused. The fields have
                 the types and limits (`number`).
         """
-        fields = {field.name: field for field in dataclasses.fields(kind)}
-        known = tuple(names)
-        self.only(known)
-        return {name: self._setting(fields[name]) for name in known if name in self.content}
+        self.only(names)
+        fields = dataclasses.fields(kind)
+        return {each.name: self._setting(each) for each in fields if each.name in self.content}
 
     def _setting(self, field: dataclasses.Field[Any]) -> Any:
-        value = self.take(field.name, _KIND_OF[str(field.type)])
+        value = self.take(field.name, _KIND_OF[str(field.type).removesuffix(" | None")])
         if isinstance(value, list):
             return tuple(value)
         least, most = field.metadata.get("least"), field.metadata.get("most")
@@ -116,11 +113,10 @@ class Table:
             )
         return Table(content, self.source, f"[{name}]: ")
 
-    def entries(self, kind: str, names: Iterable[str]) -> list[Table]:
+    def entries(self, kind: str, names: Sequence[str]) -> list[Table]:
         """The tables `[[kind]]`, with only `names` in them; anything else is refused."""
-        known = tuple(names)
         for name in self.content:
-            if name in known:
+            if name in names:
                 raise self.bad(
                     tr(
                         "'{name}' stands above the first entry; write [[{kind}]] before it",
@@ -134,18 +130,13 @@ class Table:
             raise self.bad(
                 tr("write [[{kind}]], in double brackets, above each {kind}'s settings", kind=kind)
             )
-        tables = [
-            Table(
-                entry,
-                self.source,
-                f"[[{kind}]]: "
-                if len(found) == 1
-                else tr("[[{kind}]] number {number}: ", kind=kind, number=at),
-            )
-            for at, entry in enumerate(found, 1)
-        ]
-        for table in tables:
-            table.only(known)
+        tables = []
+        for at, entry in enumerate(found, 1):
+            where: str = f"[[{kind}]]: "
+            if len(found) > 1:
+                where = tr("[[{kind}]] number {number}: ", kind=kind, number=at)
+            tables.append(Table(entry, self.source, where))
+            tables[-1].only(names)
         return tables
 
 
@@ -162,11 +153,9 @@ def read_table(path: Path, *, optional: bool = False, at: Path | None = None) ->
     """
     try:
         return Table(tomllib.loads((at or path).read_text("utf-8")), path)
-    except FileNotFoundError as error:
-        if optional:
-            return Table({}, path)
-        raise unreadable(path, error) from None
     except OSError as error:
+        if optional and isinstance(error, FileNotFoundError):
+            return Table({}, path)
         raise unreadable(path, error) from None
     except UnicodeDecodeError:
         raise bad(path, _NOT_UTF8) from None

@@ -44,8 +44,8 @@ def test_port_443_is_no_port() -> None:
 def test_ipv6_host() -> None:
     """An IPv6 address is written in brackets (RFC 3986, 3.2.2)."""
     queue = parse_queue_uri("cirrus://[::1]:27082/C/L:D")
-    assert (queue.host, queue.port) == ("[::1]", 27082)
-    assert is_loopback(queue.host)
+    assert queue.server == "[::1]:27082"
+    assert is_loopback("[::1]")
 
 
 @given(company=IDS, targets=st.lists(st.tuples(IDS, IDS), min_size=1, max_size=4, unique=True))
