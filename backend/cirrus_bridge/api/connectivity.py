@@ -13,10 +13,10 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from cirrus_bridge.api import proxy as proxies
+from cirrus_bridge.api.exchange import http_date
 from cirrus_bridge.base.distrust import Distrust, distrust, openssl_words
 from cirrus_bridge.base.errors import ServerMisconfigured, Unreachable
 
@@ -133,11 +133,7 @@ def server_time(endpoint: Endpoint, *, https: bool, timeout_s: float) -> datetim
         raise Unreachable(_words(error)) from error
     finally:
         connection.close()
-    try:
-        found = parsedate_to_datetime(said)
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return http_date(said)
 
 
 def _connection(
@@ -146,7 +142,7 @@ def _connection(
     host, port = endpoint.first
     made = http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
     if endpoint.proxy is not None:
-        made.set_tunnel(endpoint.host, endpoint.port, headers=dict(proxies.headers(endpoint.proxy)))
+        made.set_tunnel(endpoint.host, endpoint.port, headers=proxies.headers(endpoint.proxy))
     return made
 
 

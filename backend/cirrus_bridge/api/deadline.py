@@ -7,18 +7,27 @@ or endless `100 Continue`, would block a job and its queue.
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import threading
 from collections.abc import Iterator
+from typing import ClassVar
 
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
 from cirrus_bridge.base.clock import Clock
 
+_clock = Clock()
+_of_this_thread = threading.local()
+
 
 class Deadline:
-    """The time limit of one answer, in seconds."""
+    """The time limit of one answer, in seconds. One thread shuts the connections of all late
+    answers, because the memory of an ended thread is not returned."""
+
+    _due_s: ClassVar[dict[Deadline, float]] = {}
+    _changed: ClassVar[threading.Condition] = threading.Condition()
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
@@ -28,60 +37,41 @@ class Deadline:
     def begin(self, connection: HTTPConnection) -> None:
         """Start the time, after the request was sent over `connection`."""
         self._connected = connection.sock
-        _watchman.watch(self, self._limit_s)
+        with self._changed:
+            _start_watching()
+            self._due_s[self] = _clock.monotonic_s() + self._limit_s
+            self._changed.notify()
 
     def end(self) -> None:
         """Stop the time."""
-        _watchman.forget(self)
+        with self._changed:
+            self._due_s.pop(self, None)
 
-    def shut(self) -> None:
-        """Shut the connection of a late answer."""
+    def _shut(self) -> None:
         self.is_over = True
         if self._connected is not None:
             with contextlib.suppress(OSError):
                 # the reading thread alone may call an SSLSocket's own shutdown
                 socket.socket.shutdown(self._connected, socket.SHUT_RDWR)
 
-
-class _Watchman:
-    """Shuts connections with late answers. One thread serves all, because the memory of an ended
-    thread is not returned."""
-
-    def __init__(self) -> None:
-        self._due_s: dict[Deadline, float] = {}
-        self._first = threading.Condition()
-        self._thread: threading.Thread | None = None
-
-    def watch(self, deadline: Deadline, limit_s: float) -> None:
-        """Shut the connection after `limit_s` seconds, unless the deadline is forgotten before."""
-        with self._first:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, daemon=True)
-                self._thread.start()
-            self._due_s[deadline] = _clock.monotonic_s() + limit_s
-            self._first.notify()
-
-    def forget(self, deadline: Deadline) -> None:
-        """Stop watching a complete or failed answer."""
-        with self._first:
-            self._due_s.pop(deadline, None)
-
-    def _run(self) -> None:
-        with self._first:
+    @classmethod
+    def watch(cls) -> None:
+        """Shut the connections of late answers, forever."""
+        with cls._changed:
             while True:
-                next_s = min(self._due_s.values(), default=None)
+                next_s = min(cls._due_s.values(), default=None)
                 now_s = _clock.monotonic_s()
                 if next_s is None or next_s > now_s:
-                    self._first.wait(None if next_s is None else next_s - now_s)
+                    cls._changed.wait(None if next_s is None else next_s - now_s)
                     continue
-                for deadline in [d for d, due_s in self._due_s.items() if due_s <= now_s]:
-                    del self._due_s[deadline]
-                    deadline.shut()
+                for late in [each for each, due_s in cls._due_s.items() if due_s <= now_s]:
+                    del cls._due_s[late]
+                    late._shut()
 
 
-_clock = Clock()
-_watchman = _Watchman()
-_of_this_thread = threading.local()
+@functools.cache
+def _start_watching() -> None:
+    threading.Thread(target=Deadline.watch, daemon=True).start()
 
 
 @contextlib.contextmanager

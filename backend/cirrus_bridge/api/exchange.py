@@ -305,10 +305,16 @@ def _retry_after_s(headers: Mapping[str, str]) -> float | None:
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return float(min(int(text[:9]), 86_400))
+    until = http_date(text)
+    if until is None:
+        return None
+    return min(max((until - datetime.now(UTC)).total_seconds(), 0.0), 86_400.0)
+
+
+def http_date(text: str) -> datetime | None:
+    """The time in a header (RFC 9110, 5.6.7), if there is one."""
     try:
-        until = parsedate_to_datetime(text)
+        found = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    return min(max((until - datetime.now(UTC)).total_seconds(), 0.0), 86_400.0)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -43,8 +43,8 @@ class LanServer:
         return port == str(self.port) and host.strip("[]").lower() in self.hosts
 
 
-def servers_on_lan(clock: Clock, limit_s: float = BROWSE_S) -> list[LanServer]:
-    """The servers that answer within `limit_s` seconds."""
+def servers_on_lan(clock: Clock) -> list[LanServer]:
+    """The servers that answer within BROWSE_S."""
     try:
         from zeroconf import Error, ServiceBrowser, ServiceInfo, Zeroconf
     except ImportError:
@@ -59,7 +59,7 @@ def servers_on_lan(clock: Clock, limit_s: float = BROWSE_S) -> list[LanServer]:
     try:
         with Zeroconf() as mdns:
             browser = ServiceBrowser(mdns, SERVICE, handlers=[seen])
-            clock.sleep(limit_s)
+            clock.sleep(BROWSE_S)
             browser.cancel()
             for name in names:
                 with contextlib.suppress(Error):  # an invalid name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import unquote, urlsplit
@@ -22,7 +21,7 @@ def name(url: str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def headers(url: str) -> Mapping[str, str]:
+def headers(url: str) -> dict[str, str]:
     """The header with the URL's user and password, in UTF-8 (RFC 7617, 2.1)."""
     parts = urlsplit(url)
     if not parts.username:

@@ -24,7 +24,6 @@ from cirrus_bridge.base.errors import BadConfiguration
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.servers import Server
 
-USER_AGENT = "cirrus-bridge"
 MOST_CONNECTIONS = 32  # kept open; `[upload] connections` allows no more
 
 
@@ -49,9 +48,7 @@ class _Plain(HTTPConnection):
         return super().getresponse()
 
 
-class _Encrypted(HTTPSConnection):
-    response_class = _FinalAnswer
-
+class _Encrypted(_Plain, HTTPSConnection):
     def send(self, data: Any) -> None:
         try:
             super().send(data)
@@ -63,10 +60,6 @@ class _Encrypted(HTTPSConnection):
         current_deadline().begin(self)
         super()._tunnel()
         current_deadline().end()
-
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as in urllib3
-        current_deadline().begin(self)
-        return super().getresponse()
 
 
 class _PlainPool(HTTPConnectionPool):
@@ -89,7 +82,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
         """The headers in UTF-8; requests encodes in Latin-1."""
-        return dict(proxies.headers(proxy))
+        return proxies.headers(proxy)
 
     def close(self) -> None:
         """Close idle connections now, and others when they become idle.
@@ -132,7 +125,7 @@ def new_session(server: Server) -> requests.Session:
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter(pool_maxsize=MOST_CONNECTIONS))
     session.trust_env = False
-    session.headers["User-Agent"] = USER_AGENT
+    session.headers["User-Agent"] = "cirrus-bridge"
     session.headers["Accept-Encoding"] = "identity"
     session.verify = trusted_cas(server)
     if server.proxy:
