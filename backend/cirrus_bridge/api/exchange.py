@@ -39,9 +39,8 @@ _ADVICE: Mapping[int, str] = {  # by status
     402: tr("Ask the server's administrator to check the account and its licence."),
     407: tr("Add the user and password for the proxy to its URL (http://USER:PASSWORD@HOST:PORT)."),
     413: tr(
-        "Raise the size limit of the server or of the proxy in front of it, or "
-        "lower segment_bytes in bridge.toml. If the document itself is too "
-        "large, print it in parts."
+        "Raise the size limit of the server or of the proxy in front of it, or lower segment_bytes "
+        "in bridge.toml. If the document itself is too large, print it in parts."
     ),
     414: tr(
         "Raise the request line limit of the server or of the proxy in front of "

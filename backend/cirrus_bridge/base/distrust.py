@@ -48,9 +48,8 @@ ADVICE: Mapping[Distrust, str] = {
         '"never" in its entry in servers.d.'
     ),
     Distrust.CLIENT_CERTIFICATE: tr(
-        "Cirrus Bridge does not support client certificates. Configure the "
-        "server, or the proxy in front of it, to accept the API key alone, or "
-        "correct the port."
+        "Cirrus Bridge does not support client certificates. Configure the server, or the proxy in "
+        "front of it, to accept the API key alone, or correct the port."
     ),
     Distrust.HANDSHAKE: tr(
         "The server may require a client certificate, reject this host name, or "

@@ -306,9 +306,8 @@ class SubmitUnanswered(ApiError, code="CB-421"):
     title = "a submit's answer was lost: the document may be printed"
     advice = "look at the printer; cancel the job, or release it to print (again)"
     meaning = (
-        "The API cannot tell whether such a submit was accepted, and the server does not "
-        "support Idempotency-Key. `onambiguous` in the queue's URI decides for all jobs of the "
-        "queue."
+        "The API cannot tell whether such a submit was accepted, and the server does not support "
+        "Idempotency-Key. `onambiguous` in the queue's URI decides for all jobs of the queue."
     )
 
     def __init__(self, message: str, *, detail: str = "") -> None:
@@ -469,11 +468,10 @@ class StatusMismatch(CirrusError, code="CB-703"):
     title = "the server's job is not the document that was sent"
     advice = "look at the printer; cancel the job, and print the missing pages again"
     meaning = (
-        "For several minutes, the server reported a size or name that differs from the "
-        "document's. The server may have been restored from a backup, have lost part of the "
-        "upload, or have given one id to two jobs. The job is held and nothing is printed again "
-        "automatically, whatever `onfailure` says. Ask the server's administrator what became of "
-        "the job's id."
+        "For several minutes, the server reported a size or name that differs from the document's. "
+        "The server may have been restored from a backup, have lost part of the upload, or have "
+        "given one id to two jobs. The job is held and nothing is printed again automatically, "
+        "whatever `onfailure` says. Ask the server's administrator what became of the job's id."
     )
 
 

@@ -39,13 +39,12 @@ class PollerSettings:
     """`[statusd]` and `[journal]`.
 
     Attributes:
-        requests_per_minute: the most requests to a server.
+        requests_per_minute: the most requests to one server.
         unknown_after_s: seconds after which a job that the server does not know ends as unknown.
         orphan_after_s: quiet seconds after which a document of an unfinished run is taken care of.
         hook: a command to run for each change.
         metrics_port: the loopback port for metrics; 0 for none.
-        keep_days, keep_documents: the longest time, and the largest number, of closed documents in
-            the journal.
+        keep_days, keep_documents: how long, and how many, closed documents are in the journal.
     """
 
     requests_per_minute: int = number(300, 2, 60_000)
@@ -76,18 +75,14 @@ class Configuration:
         Raises:
             UnknownServer: there is no such entry.
         """
-        server = self._entry(queue)
-        if server is not None:
+        if server := self._entry(queue):
             return server
         what: str = queue.server
         if any(server.name == queue.server for server in self.servers):
             what = tr("company '{company}' on {server}", company=queue.company, server=what)
+        folder = self.folder
         raise UnknownServer(
-            tr(
-                "No [[server]] entry for {what} in {folder}/servers.d/.",
-                what=what,
-                folder=self.folder,
-            ),
+            tr("No [[server]] entry for {what} in {folder}/servers.d/.", what=what, folder=folder),
             tr("Add an entry with host, company and api_key, then cupsenable the queue."),
         )
 
@@ -100,17 +95,16 @@ class Configuration:
         """
         settings = defaults or self.defaults
         queue = parse_queue_uri(uri, settings)
-        server = self._entry(queue)
-        if server is None or server.encryption is None:
-            return queue
-        return parse_queue_uri(uri, dataclasses.replace(settings, encryption=server.encryption))
+        if (server := self._entry(queue)) and server.encryption:
+            settings = dataclasses.replace(settings, encryption=server.encryption)
+            queue = parse_queue_uri(uri, settings)
+        return queue
 
     def upload_to(self, queue: QueueUri) -> UploadSettings:
         """`[upload]`, or what the entry of the queue's server says instead."""
         server = self._entry(queue)
-        if server is None or server.connections is None:
-            return self.upload
-        return dataclasses.replace(self.upload, connections=server.connections)
+        connections = (server and server.connections) or self.upload.connections
+        return dataclasses.replace(self.upload, connections=connections)
 
     def encryption_of(self, server: Server) -> str:
         """The encryption in the server's entry, or else in `[defaults]`."""
@@ -141,9 +135,9 @@ def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
         BadConfiguration: the file cannot be read or is invalid.
     """
     bridge = read_table(folder / "bridge.toml", optional=True)
-    bridge.only(("defaults", "upload", "statusd", "journal"))
-    defaults, upload = bridge.table("defaults"), bridge.table("upload")
-    statusd = bridge.table("statusd")
+    names = ("defaults", "upload", "statusd", "journal")
+    bridge.only(names)
+    defaults, upload, statusd, journal = map(bridge.table, names)
     identify = defaults.take("identify", list, [])
     if not all(what in tuple(IDENTITY) for what in identify):
         raise defaults.bad(tr("identify is a list of {names}", names=", ".join(IDENTITY)))
@@ -152,20 +146,13 @@ def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
         settings = override(QueueSettings(), options)
     except ValueError as error:
         raise defaults.bad(told_by(error)) from None
-    names = [field.name for field in dataclasses.fields(UploadSettings)]
-    sizes = UploadSettings(**upload.settings(UploadSettings, names))
+    sizes = UploadSettings(**upload.settings(UploadSettings))
     if not 1024 <= sizes.segment_bytes <= sizes.largest_segment_bytes:
         raise upload.bad(tr("segment_bytes is from 1024 to largest_segment_bytes"))
     check_connections(sizes.connections, upload)
-    return Configuration(
-        folder,
-        settings,
-        sizes,
-        servers,
-        tuple(identify),
-        _poller_settings(statusd, bridge.table("journal")),
-        tuple(name for name in REMOVED if name in statusd.content),
-    )
+    poller = _poller_settings(statusd, journal)
+    removed = tuple(name for name in REMOVED if name in statusd.content)
+    return Configuration(folder, settings, sizes, servers, tuple(identify), poller, removed)
 
 
 def _poller_settings(statusd: Table, journal: Table) -> PollerSettings:

@@ -10,6 +10,7 @@ import dataclasses
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,11 @@ def number(default: float, least: float, most: float | None = None) -> Any:
     return dataclasses.field(default=default, metadata={"least": least, "most": most})
 
 
+@dataclass(frozen=True, slots=True)
 class Table:
     """A TOML table.
 
-    Args:
+    Attributes:
         content: the table as tomllib reads it.
         source: the file, for messages.
         where: the table's name in messages, or empty for the whole file.
@@ -46,10 +48,9 @@ class Table:
         BadConfiguration: the table has a mistake.
     """
 
-    def __init__(self, content: Mapping[str, Any], source: Path, where: str = "") -> None:
-        self.content = content
-        self.source = source
-        self.where = where
+    content: Mapping[str, Any]
+    source: Path
+    where: str = ""
 
     def bad(self, reason: str) -> BadConfiguration:
         """Make the error for a mistake in this table."""
@@ -80,28 +81,25 @@ class Table:
             raise self.bad(tr("'{name}' must be {kind}", name=name, kind=_KINDS[kind]))
         return value
 
-    def settings(self, kind: type, names: Sequence[str]) -> dict[str, Any]:
-        """The values of this table for the constructor of the dataclass `kind`.
-
-        Args:
-            names: the fields that may be in the table; any other name is refused. The fields have
-                the types and limits (`number`).
-        """
-        self.only(names)
+    def settings(self, kind: type, names: Sequence[str] = ()) -> dict[str, Any]:
+        """The values of this table for the constructor of the dataclass `kind`, whose fields have
+        the types and limits (`number`). Any name outside `names` (by default, all fields) is
+        refused."""
         fields = dataclasses.fields(kind)
+        self.only(names or [each.name for each in fields])
         return {each.name: self._setting(each) for each in fields if each.name in self.content}
 
     def _setting(self, field: dataclasses.Field[Any]) -> Any:
         value = self.take(field.name, _KIND_OF[str(field.type).removesuffix(" | None")])
         if isinstance(value, list):
             return tuple(value)
-        least, most = field.metadata.get("least"), field.metadata.get("most")
+        name, least, most = field.name, field.metadata.get("least"), field.metadata.get("most")
         if most is not None and not least <= value <= most:
             raise self.bad(
-                tr("'{name}' is from {least} to {most}", name=field.name, least=least, most=most)
+                tr("'{name}' is from {least} to {most}", name=name, least=least, most=most)
             )
         if least is not None and value < least:
-            raise self.bad(tr("'{name}' is {least} or more", name=field.name, least=least))
+            raise self.bad(tr("'{name}' is {least} or more", name=name, least=least))
         return value
 
     def table(self, name: str) -> Table:
