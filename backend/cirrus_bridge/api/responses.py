@@ -113,8 +113,6 @@ def job_status(exchange: Exchange) -> JobStatus:
 
 
 def _text(value: object) -> str:
-    if value is None:
-        return ""
     text = " ".join(str(value).split()) if isinstance(value, str | int | float) else ""
     return text.encode("utf-8", "replace").decode()  # JSON may contain lone surrogates
 

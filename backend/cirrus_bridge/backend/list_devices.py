@@ -8,8 +8,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from cirrus_bridge.api.client import CloudApi
-from cirrus_bridge.api.clients import api_for
+from cirrus_bridge.api.client import CloudApi, api_for
 from cirrus_bridge.api.mdns import LanServer, servers_on_lan
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cirrus_bridge import __version__
-from cirrus_bridge.api.clients import CloudApis
+from cirrus_bridge.api.client import CloudApis
 from cirrus_bridge.backend.run import BackendRun
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CupsAway, CupsRefused, UsageError

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cirrus_bridge.api.client import CloudApi
-from cirrus_bridge.api.clients import api_for
+from cirrus_bridge.api.client import CloudApi, api_for
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.config.defaults import CACHE_FOLDER, CUPS_SOCKET, FOLDER, STATE_FOLDER
 from cirrus_bridge.config.load import Configuration, UploadSettings, load

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cirrus_bridge.api.client import CloudApi
-from cirrus_bridge.api.clients import CloudApis
+from cirrus_bridge.api.client import CloudApi, CloudApis
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.config.load import Configuration, load

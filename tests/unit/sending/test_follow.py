@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cirrus_bridge.api.clients import CloudApis
+from cirrus_bridge.api.client import CloudApis
 from cirrus_bridge.backend.run import OK, BackendRun
 from cirrus_bridge.base.errors import Disposition, RepeatedId, StatusMismatch
 from cirrus_bridge.base.model import DeliveryState, JobStatus, PrintJob

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from cirrus_bridge.api.client import CloudApi
-from cirrus_bridge.api.clients import uses_tls
+from cirrus_bridge.api.client import CloudApi, uses_tls
 from cirrus_bridge.base.errors import CirrusError, UnknownServer
 from cirrus_bridge.base.model import Target
 from cirrus_bridge.base.translation import changed, joined, tr
