@@ -35,7 +35,6 @@ class CloudApi:
     """The API of one server, for one company.
 
     Args:
-        server: the server and its key.
         company: the API's CompID; sent as `compid` if the key is not bound to a company.
         https: False only if plain text is allowed.
         timeouts: for connecting and for each answer.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
-from http import HTTPStatus
 from urllib.parse import unquote, urlsplit
 
 
@@ -31,7 +30,6 @@ def headers(url: str) -> dict[str, str]:
 
 
 _NOT_CONNECTED = re.compile(r"Tunnel connection failed: (\d{3}) ?(.*)")  # http.client's words
-_SOON = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +43,7 @@ class ProxyRefusal:
     def is_lasting(self) -> bool:
         """Whether the proxy refuses to connect. If not, it only fails for now, for example if the
         server is away."""
-        is_of_server = self.status >= 500 and self.status != HTTPStatus.NOT_IMPLEMENTED
-        return not is_of_server and self.status not in _SOON
+        return self.status == 501 or (self.status < 500 and self.status not in (408, 425, 429))
 
 
 def refusal(error: BaseException) -> ProxyRefusal | None:

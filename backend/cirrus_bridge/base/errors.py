@@ -245,9 +245,16 @@ class TooLarge(Definitive, code="CB-406"):
 
 
 class Retryable(ApiError, kind=Kind.PASSING):
-    """A fault in which the server accepted nothing, so the request can be made again."""
+    """A fault in which the server accepted nothing, so the request can be made again.
 
-    retry_after_s: float | None = None
+    `retry_after_s` is from `Retry-After` (RFC 9110, 10.2.3), or None.
+    """
+
+    def __init__(
+        self, message: str, hint: str = "", *, detail: str = "", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, hint, detail=detail)
+        self.retry_after_s = retry_after_s
 
 
 class UnexpectedAnswer(Retryable, code="CB-403"):
@@ -278,18 +285,10 @@ class NotTrusted(Retryable, code="CB-412"):
 
 
 class ServerFault(Retryable, code="CB-413"):
-    """A fault of the server; `retry_after_s` is from `Retry-After` (RFC 9110, 10.2.3), or None."""
-
     title = "the server cannot answer now (retried until `contimeout`)"
     meaning = (
         "The server answered 429 or 5xx. No action is needed: the job is retried automatically."
     )
-
-    def __init__(
-        self, message: str, hint: str = "", *, detail: str = "", retry_after_s: float | None = None
-    ) -> None:
-        super().__init__(message, hint, detail=detail)
-        self.retry_after_s = retry_after_s
 
 
 class ShortSegment(Retryable, code="CB-414"):

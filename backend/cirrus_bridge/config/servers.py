@@ -12,7 +12,7 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,20 +30,15 @@ SERVER_NAMES = (
 COPY_PREFIX = "servers.d_"  # how LoadCredential=servers.d:FOLDER begins its copies' names
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Secret:
     """A text that `repr` and `str` do not show."""
 
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
+    _text: str = field(repr=False)
 
     def reveal(self) -> str:
         """The text itself, for the one place that sends it."""
         return self._text
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
 
 
 @dataclass(frozen=True, slots=True)
