@@ -157,7 +157,7 @@ class StubApi(CloudApi):
         self.at_call("device")
         return self._answer("device", {})
 
-    def temp_file(self) -> str:
+    def temp_file(self, method: str = "POST") -> str:
         self.at_call("temp_file")
         name = self._answer("temp_file", f"t{len(self.files) + 1}")
         self.files[name] = {}

@@ -8,6 +8,7 @@ that the API's document gives.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -86,13 +87,9 @@ class CloudApi:
 
     # --- uploads: a repeated request leaves at most one more temporary file
 
-    def temp_file(self) -> str:
+    def temp_file(self, method: str = "POST") -> str:  # the API's document names no method
         """`tempfile`: the name of a new temporary file for segments."""
-        return answers.name(self._send("POST", "/tempfile"))
-
-    def temp_file_by_get(self) -> str:
-        """The same by GET. The API's document names no method."""
-        return answers.name(self._send("GET", "/tempfile"))
+        return answers.name(self._send(method, "/tempfile"))
 
     def put_segment(self, name: str, segment: Segment) -> None:
         """`putsegment`: write a segment of the compressed stream at its position.
@@ -211,9 +208,8 @@ class CloudApi:
             session.close()  # an idle connection would block a server with a single thread
             raise
         if len(answer) > limit_bytes:
-            raise exchange.useless(
-                tr("its answer is longer than {size} MiB", size=limit_bytes >> 20)
-            )
+            size = limit_bytes >> 20
+            raise exchange.useless(tr("its answer is longer than {size} MiB", size=size))
         check_status(exchange)
         self.server_instance = exchange.headers.get("Server-Instance", self.server_instance)
         return exchange
@@ -233,7 +229,7 @@ class CloudApis:
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
-        self._made: dict[tuple[str, str, bool], CloudApi] = {}
+        self._client = functools.cache(functools.partial(CloudApi, timeouts=configuration.upload))
 
     def of(self, queue: QueueUri) -> CloudApi:
         """The API client for a queue.
@@ -256,11 +252,7 @@ class CloudApis:
                     "true in the server's entry."
                 ),
             )
-        name = (queue.server, queue.company, plain)
-        if name not in self._made:
-            timeouts = self._configuration.upload
-            self._made[name] = CloudApi(server, queue.company, https=not plain, timeouts=timeouts)
-        return self._made[name]
+        return self._client(server, queue.company, https=not plain)
 
 
 def api_for(configuration: Configuration, server: Server, timeouts: UploadSettings) -> CloudApi:

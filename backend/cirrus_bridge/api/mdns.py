@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.text import one_line
+from cirrus_bridge.config.queue_uri import parse_server
 
 if TYPE_CHECKING:
     from zeroconf import ServiceInfo
@@ -39,8 +40,8 @@ class LanServer:
 
     def is_called(self, server: str) -> bool:
         """Whether `server` ("HOST" or "HOST:PORT", as in servers.d) is this server."""
-        host, _, port = server.rpartition(":") if ":" in server else (server, "", "443")
-        return port == str(self.port) and host.strip("[]").lower() in self.hosts
+        host, port = parse_server(server)
+        return (port or 443) == self.port and host.strip("[]").lower() in self.hosts
 
 
 def servers_on_lan(clock: Clock) -> list[LanServer]:
@@ -56,18 +57,16 @@ def servers_on_lan(clock: Clock) -> list[LanServer]:
             names.append(name)
 
     found = []
-    try:
-        with Zeroconf() as mdns:
-            browser = ServiceBrowser(mdns, SERVICE, handlers=[seen])
-            clock.sleep(BROWSE_S)
-            browser.cancel()
-            for name in names:
-                with contextlib.suppress(Error):  # an invalid name
-                    info = ServiceInfo(SERVICE, name)
-                    if info.load_from_cache(mdns) and info.port:
-                        found.append(_server(info, info.port))
-    except (OSError, RuntimeError, Error):  # RuntimeError: no network adapter
-        return found
+    # RuntimeError: no network adapter
+    with contextlib.suppress(OSError, RuntimeError, Error), Zeroconf() as mdns:
+        browser = ServiceBrowser(mdns, SERVICE, handlers=[seen])
+        clock.sleep(BROWSE_S)
+        browser.cancel()
+        for name in names:
+            with contextlib.suppress(Error):  # an invalid name
+                info = ServiceInfo(SERVICE, name)
+                if info.load_from_cache(mdns) and info.port:
+                    found.append(_server(info, info.port))
     return found
 
 

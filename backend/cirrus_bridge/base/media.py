@@ -128,7 +128,7 @@ def _size_mm(name: str) -> tuple[float, float] | None:
 
 def _standard(width_mm: float, height_mm: float) -> str | None:
     for known, (width, height) in _SIZES_MM.items():
-        if abs(width - width_mm) <= _TOLERANCE_MM and abs(height - height_mm) <= _TOLERANCE_MM:
+        if max(abs(width - width_mm), abs(height - height_mm)) <= _TOLERANCE_MM:
             return known
     return None
 
@@ -140,9 +140,9 @@ def known_paper(word: str) -> Paper | None:
     if size_mm is None or not all(10 <= side_mm <= 5000 for side_mm in size_mm):
         return None
     width_pt, height_pt = (round(side_mm / 25.4 * 72, 2) for side_mm in size_mm)
-    return Paper(
-        name if name in _SIZES_MM else f"w{width_pt:.0f}h{height_pt:.0f}", width_pt, height_pt
-    )
+    if name not in _SIZES_MM:
+        name = f"w{width_pt:.0f}h{height_pt:.0f}"
+    return Paper(name, width_pt, height_pt)
 
 
 _SIZES_MM = {paper: size for name, paper in _PAPERS.items() if (size := _size_mm(name))}

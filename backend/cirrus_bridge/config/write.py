@@ -25,21 +25,16 @@ def server_toml(server: Server) -> str:
         "encryption": server.encryption,
         "allow_plaintext": server.allow_plaintext or None,
     }
-    # TOML has the same escapes as JSON
-    lines = [
-        f"{name} = {json.dumps(value, ensure_ascii=False)}"
+    lines = (
+        f"{name} = {json.dumps(value, ensure_ascii=False)}\n"  # TOML has the escapes of JSON
         for name, value in values.items()
         if value is not None
-    ]
-    return "\n".join(["[[server]]", *lines, ""])
+    )
+    return "[[server]]\n" + "".join(lines)
 
 
 def check_writable(path: Path) -> None:
-    """Check that the file `path` could be written.
-
-    Raises:
-        BadConfiguration: the folder is not writable.
-    """
+    """Raise BadConfiguration if the file `path` could not be written."""
     there = next(each for each in path.absolute().parents if each.exists())
     if not os.access(there, os.W_OK | os.X_OK):
         raise _not_written(path, os.strerror(errno.EACCES))

@@ -211,7 +211,7 @@ def tempfile(trial: Trial) -> None:
         trial.temp_file = trial.api.temp_file()
     except Refused as error:
         try:
-            trial.api.temp_file_by_get()
+            trial.api.temp_file("GET")
         except ApiError:
             raise error from None
         raise Contradiction(tr("{refusal}; but GET works", refusal=why(error))) from error
