@@ -6,6 +6,7 @@ SubmitUnanswered. All other requests can be repeated.
 
 from __future__ import annotations
 
+import io
 import re
 from codecs import BOM_UTF8
 from collections.abc import Mapping
@@ -63,28 +64,17 @@ _TRY_AGAIN = (408, 425, 429, 511)  # 511 is never a server's own (RFC 6585, 6)
 _NOT_DONE_HERE = (301, 307, 308)
 
 
-class RequestBody:
-    """The bytes of a request, with a count of those that were handed to the network."""
+class RequestBody(io.BytesIO):
+    """The bytes of a request, with the position up to which they were handed to the network."""
 
     def __init__(self, data: bytes) -> None:
-        self._data = memoryview(data)
-        self._at = 0
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def read(self, size: int = -1) -> bytes:
-        """Read the next bytes, like a file."""
-        end = len(self._data) if size < 0 else self._at + size
-        piece = bytes(self._data[self._at : end])
-        self._at += len(piece)
-        return piece
+        super().__init__(data)
+        self._size_bytes = len(data)
 
     @property
     def is_sent(self) -> bool:
-        """Whether there are bytes and the network has them all, so the server may have read them
-        all."""
-        return 0 < len(self._data) <= self._at
+        """Whether there are bytes and the network has all, so the server may have read them all."""
+        return 0 < self._size_bytes <= self.tell()
 
 
 @dataclass(slots=True)
