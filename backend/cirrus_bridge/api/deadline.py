@@ -11,7 +11,6 @@ import functools
 import socket
 import threading
 from collections.abc import Iterator
-from typing import ClassVar
 
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
@@ -20,14 +19,12 @@ from cirrus_bridge.base.clock import Clock
 
 _clock = Clock()
 _of_this_thread = threading.local()
+_changed = threading.Condition()
+_due_s: dict[Deadline, float] = {}
 
 
 class Deadline:
-    """The time limit of one answer, in seconds. One thread shuts the connections of all late
-    answers, because the memory of an ended thread is not returned."""
-
-    _due_s: ClassVar[dict[Deadline, float]] = {}
-    _changed: ClassVar[threading.Condition] = threading.Condition()
+    """The time limit of one answer, in seconds."""
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
@@ -37,41 +34,40 @@ class Deadline:
     def begin(self, connection: HTTPConnection) -> None:
         """Start the time, after the request was sent over `connection`."""
         self._connected = connection.sock
-        with self._changed:
+        with _changed:
             _start_watching()
-            self._due_s[self] = _clock.monotonic_s() + self._limit_s
-            self._changed.notify()
+            _due_s[self] = _clock.monotonic_s() + self._limit_s
+            _changed.notify()
 
     def end(self) -> None:
         """Stop the time."""
-        with self._changed:
-            self._due_s.pop(self, None)
+        with _changed:
+            _due_s.pop(self, None)
 
-    def _shut(self) -> None:
+    def shut(self) -> None:
+        """Shut the connection of a late answer."""
         self.is_over = True
         if self._connected is not None:
             with contextlib.suppress(OSError):
                 # the reading thread alone may call an SSLSocket's own shutdown
                 socket.socket.shutdown(self._connected, socket.SHUT_RDWR)
 
-    @classmethod
-    def watch(cls) -> None:
-        """Shut the connections of late answers, forever."""
-        with cls._changed:
-            while True:
-                next_s = min(cls._due_s.values(), default=None)
-                now_s = _clock.monotonic_s()
-                if next_s is None or next_s > now_s:
-                    cls._changed.wait(None if next_s is None else next_s - now_s)
-                    continue
-                for late in [each for each, due_s in cls._due_s.items() if due_s <= now_s]:
-                    del cls._due_s[late]
-                    late._shut()
-
 
 @functools.cache
 def _start_watching() -> None:
-    threading.Thread(target=Deadline.watch, daemon=True).start()
+    # one thread for all deadlines, because the memory of an ended thread is not returned
+    threading.Thread(target=_watch, daemon=True).start()
+
+
+def _watch() -> None:
+    with _changed:
+        while True:
+            now_s = _clock.monotonic_s()
+            for late in [each for each, due_s in _due_s.items() if due_s <= now_s]:
+                del _due_s[late]
+                late.shut()
+            next_s = min(_due_s.values(), default=None)
+            _changed.wait(None if next_s is None else next_s - now_s)
 
 
 @contextlib.contextmanager
