@@ -34,9 +34,7 @@ class Endpoint:
     @property
     def first(self) -> tuple[str, int]:
         """The host and port that the TCP connection leads to."""
-        if self.proxy is None:
-            return self.host, self.port
-        return proxies.address(self.proxy)
+        return proxies.address(self.proxy) if self.proxy else (self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)

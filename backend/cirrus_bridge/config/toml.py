@@ -188,13 +188,12 @@ def bad(path: Path, reason: str) -> BadConfiguration:
 def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> BadConfiguration:
     """Make the error for a file or folder that cannot be read."""
     reason = error.strerror if isinstance(error, OSError) else _NOT_UTF8
-    if isinstance(error, PermissionError):
-        text = tr(
-            "cannot be read by user id {user} ({reason}); CUPS runs the backend as root if the "
-            "backend's file belongs to root and has mode 0700",
-            user=os.geteuid(),
-            reason=reason,
-        )
-    else:
-        text = tr("cannot be read: {reason}", reason=reason)
+    if not isinstance(error, PermissionError):
+        return bad(path, tr("cannot be read: {reason}", reason=reason))
+    text = tr(
+        "cannot be read by user id {user} ({reason}); CUPS runs the backend as root if the "
+        "backend's file belongs to root and has mode 0700",
+        user=os.geteuid(),
+        reason=reason,
+    )
     return bad(path, text)
