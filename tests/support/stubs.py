@@ -41,7 +41,7 @@ from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.jobs import FINAL, HELD, INDEFINITE, CupsJob, operator_message
 from cirrus_bridge.cups.queues import IDLE, STOPPED, CupsQueues, Queue, queue_message
 from cirrus_bridge.delivery.events import Change
-from cirrus_bridge.journal.deliveries import AcceptedDocument
+from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.files import lock_place
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
@@ -375,9 +375,7 @@ class PollerSite:
         return [(change.event, change.level) for change in self.told]
 
 
-def taken(
-    journal: PollerJournal, watch_list: WatchedDocuments | None = None
-) -> list[AcceptedDocument]:
+def taken(journal: PollerJournal, watch_list: WatchedDocuments | None = None) -> list[Document]:
     """The new documents of a poller that has those of `watch_list` already."""
     followed = {each.document.key: each.document.hand_overs for each in watch_list or ()}
     handed_over = journal.handed_over().items()

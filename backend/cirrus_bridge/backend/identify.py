@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 from cirrus_bridge.base.model import DocumentKey, PrintJob
 from cirrus_bridge.config.queue_uri import QueueUri
+from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import ACCEPTED, MOST_TELLING, UNSENT, State
-from cirrus_bridge.journal.submissions import DocumentEntry
 
 
 class IdentifiedDocument(NamedTuple):
     """The document of a run, and its entry in the journal (None if there is none)."""
 
     key: DocumentKey
-    entry: DocumentEntry | None
+    entry: Document | None
 
     @property
     def is_accepted(self) -> bool:
@@ -38,9 +38,7 @@ class IdentifiedDocument(NamedTuple):
         return self.sent_as != self.key
 
 
-def identify(
-    job: PrintJob, queue: QueueUri, entries: Sequence[DocumentEntry]
-) -> IdentifiedDocument:
+def identify(job: PrintJob, queue: QueueUri, entries: Sequence[Document]) -> IdentifiedDocument:
     """Find the document of the job that this run is for.
 
     Another member of the class, or the queue with its earlier URI, may have sent the document
@@ -61,7 +59,7 @@ def identify(
     return IdentifiedDocument(key, entry)
 
 
-def _may_be_the_same(entry: DocumentEntry, job: PrintJob, destination: str) -> bool:
+def _may_be_the_same(entry: Document, job: PrintJob, destination: str) -> bool:
     """Whether the entry also counts for a document that goes to this destination."""
     return (
         entry.key.destination == destination
@@ -71,7 +69,7 @@ def _may_be_the_same(entry: DocumentEntry, job: PrintJob, destination: str) -> b
     )
 
 
-def _print_run(job: PrintJob, entries: Sequence[DocumentEntry]) -> int:
+def _print_run(job: PrintJob, entries: Sequence[Document]) -> int:
     """The print of the job: the time at which CUPS had last completed the job when it began.
 
     The last print continues, unless all of it has ended and CUPS has completed the job since. The
@@ -85,7 +83,7 @@ def _print_run(job: PrintJob, entries: Sequence[DocumentEntry]) -> int:
     return job.completed_at if was_completed_since and _is_over(of_last, job) else last
 
 
-def _is_over(entries: Sequence[DocumentEntry], job: PrintJob) -> bool:
+def _is_over(entries: Sequence[Document], job: PrintJob) -> bool:
     """Whether the print has ended. Runs for more documents may have been killed before they left an
     entry."""
     if all(entry.state in ACCEPTED for entry in entries):

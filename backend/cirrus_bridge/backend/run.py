@@ -32,11 +32,16 @@ from cirrus_bridge.config.queue_uri import QueueUri, company_uri, followed_uri
 from cirrus_bridge.cups.job import SpooledDocument
 from cirrus_bridge.cups.status_lines import EXIT_CODES, CupsReport
 from cirrus_bridge.delivery.messages import OFFLINE_AFTER_S, held_message
-from cirrus_bridge.delivery.outcome import check_delivered, is_settled, told
-from cirrus_bridge.delivery.tracking import TrackedDelivery, tracked_deliveries
-from cirrus_bridge.journal.deliveries import AcceptedDocument
-from cirrus_bridge.journal.lifecycle import IN_DOUBT, UNSENT
-from cirrus_bridge.journal.submissions import DocumentEntry, Journal
+from cirrus_bridge.delivery.tracking import (
+    TrackedDelivery,
+    check_delivered,
+    is_settled,
+    told,
+    tracked_deliveries,
+)
+from cirrus_bridge.journal.documents import Document
+from cirrus_bridge.journal.lifecycle import UNSENT
+from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.sending.follow import Follower
 from cirrus_bridge.sending.job_props import job_props
 from cirrus_bridge.sending.submit import StreamedDocument, Submission
@@ -90,13 +95,13 @@ class BackendRun:
                 error.consequence = joined(" ", texts)
             raise
 
-    def _is_forgotten(self, document: IdentifiedDocument, entries: Sequence[DocumentEntry]) -> bool:
+    def _is_forgotten(self, document: IdentifiedDocument, entries: Sequence[Document]) -> bool:
         """Whether the journal that may have known of this document was deleted or restored. A
         decision by a person for one file of the job counts for all its files."""
         trusted_since_s = self.journal.trusted_since_s()
         key, known = document
         if known is not None:
-            return known.state in UNSENT and known.changed_at_s < trusted_since_s
+            return known.state in UNSENT and known.updated_at_s < trusted_since_s
         decided = any(e.was_in_doubt for e in entries if e.key.print_run == key.print_run)
         return not decided and 0 < self.job.created_at < trusted_since_s
 
@@ -134,7 +139,7 @@ class BackendRun:
     def _may_be_printed(self, key: DocumentKey) -> bool:
         """Whether a submit may have been accepted, at any destination: jobs can be moved."""
         return any(
-            entry.was_in_doubt or entry.state in IN_DOUBT
+            entry.may_be_printed
             for entry in self.journal.entries(key.job_uuid, key.job_id)
             if (entry.key.print_run, entry.key.number) == (key.print_run, key.number)
         )
@@ -207,9 +212,7 @@ class BackendRun:
         ids = ", ".join(f"{receipt.cloud_job_id} ({receipt.target})" for receipt in receipts)
         self.report.info(tr("Accepted by {server} as {ids}", server=queue.server, ids=ids))
 
-    def _follow(
-        self, key: DocumentKey, queue: QueueUri, documents: Sequence[AcceptedDocument]
-    ) -> int:
+    def _follow(self, key: DocumentKey, queue: QueueUri, documents: Sequence[Document]) -> int:
         """Follow all documents of the job for as long as the queue's settings say."""
         keys = [document.key for document in documents]
         targets = tracked_deliveries(documents)
@@ -231,9 +234,7 @@ class BackendRun:
             return OK
         return self._leave_to_poller(keys, queue, targets)
 
-    def _conclude(
-        self, documents: Sequence[AcceptedDocument], targets: Sequence[TrackedDelivery]
-    ) -> int:
+    def _conclude(self, documents: Sequence[Document], targets: Sequence[TrackedDelivery]) -> int:
         """Close the documents, now that every target's state is final."""
         told_before = all(document.closed_at_s for document in documents)
         self.journal.close([d.key for d in documents], now_s=self.clock.wall_s())

@@ -9,6 +9,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 DEFAULT_PRIORITY = 50  # CUPS's default for job-priority (RFC 8011, 5.2.1)
 PASSED_ON = "cirrus-prop-"  # the option with this prefix and a prop's name sets the prop
@@ -34,8 +35,7 @@ class Place:
     location: str
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentKey:
+class DocumentKey(NamedTuple):
     """The identity of one document on its way to one destination, over all runs.
 
     Attributes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cirrus_bridge.base.model import Receipt
 from cirrus_bridge.base.text import escaped
-from cirrus_bridge.journal.deliveries import AcceptedDocument
+from cirrus_bridge.journal.documents import Document
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/@%+;")
 # levels of syslog(3), which journald reads at the start of a line (sd-daemon(3))
@@ -56,7 +56,7 @@ class Change:
 def of_document(
     event: str,
     text: str,
-    document: AcceptedDocument,
+    document: Document,
     receipt: Receipt | None = None,
     level: int = INFO,
 ) -> Change:

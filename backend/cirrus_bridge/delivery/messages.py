@@ -6,10 +6,10 @@ fetched a job for OFFLINE_AFTER_S.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from cirrus_bridge.base.model import DeliveryState
 from cirrus_bridge.base.translation import joined, tr, trn
@@ -66,36 +66,25 @@ def queue_news(
         trouble: the reason why the cloud cannot be asked, or empty.
         is_away: whether jobs are held until a server works again (a notice says so).
     """
-    waiting: defaultdict[str, list[TrackedDelivery]] = defaultdict(list)
-    received: defaultdict[str, list[TrackedDelivery]] = defaultdict(list)
-    for target in targets:
-        if not target.status.state.is_final:
-            by_state = waiting if target.status.state is DeliveryState.SUBMITTED else received
-            by_state[target.receipt.target.location].append(target)
-    parts: list[str] = [
-        _with_words(
-            here,
-            trn(
-                "{count} job waiting at {place}",
-                "{count} jobs waiting at {place}",
-                _count(here),
-                place=_place(location, offline, now),
-            ),
+    waiting = _by_location(targets, DeliveryState.SUBMITTED)
+    received = _by_location(targets, DeliveryState.RECEIVED)
+    parts: list[str] = []
+    for location, here in waiting.items():
+        text = trn(
+            "{count} job waiting at {place}",
+            "{count} jobs waiting at {place}",
+            _count(here),
+            place=_place(location, offline, now),
         )
-        for location, here in sorted(waiting.items())
-    ]
-    parts += [
-        _with_words(
-            here,
-            trn(
-                "{count} job received at {place}",
-                "{count} jobs received at {place}",
-                _count(here),
-                place=location,
-            ),
+        parts.append(_with_words(here, text))
+    for location, here in received.items():
+        text = trn(
+            "{count} job received at {place}",
+            "{count} jobs received at {place}",
+            _count(here),
+            place=location,
         )
-        for location, here in sorted(received.items())
-    ]
+        parts.append(_with_words(here, text))
     reasons = {WAITING_REASON} if offline.keys() & waiting.keys() else set()
     if any(target.status.is_failing for target in targets):
         reasons.add(FAILED_REASON)
@@ -116,6 +105,16 @@ def queue_news(
     return QueueNews(frozenset(reasons), joined("; ", parts))
 
 
+def _by_location(
+    targets: Iterable[TrackedDelivery], state: DeliveryState
+) -> dict[str, list[TrackedDelivery]]:
+    def where(target: TrackedDelivery) -> str:
+        return target.receipt.target.location
+
+    there = sorted((each for each in targets if each.status.state is state), key=where)
+    return {location: list(group) for location, group in groupby(there, key=where)}
+
+
 def _count(targets: Iterable[TrackedDelivery]) -> int:
     """The number of CUPS jobs. A job may have several files and targets."""
     return len({(t.key.job_uuid, t.key.job_id, t.key.print_run) for t in targets})
@@ -133,5 +132,4 @@ def _place(location: str, offline: Offline, now: datetime) -> str:
         return location
     since = datetime.fromtimestamp(offline[location], now.tzinfo)
     form = "%H:%M" if since.date() == now.date() else "%Y-%m-%d %H:%M"
-    time = f"{since:{form}}"
-    return tr("{location} (offline since {time})", location=location, time=time)
+    return tr("{location} (offline since {time})", location=location, time=f"{since:{form}}")

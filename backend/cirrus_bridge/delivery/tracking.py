@@ -1,4 +1,5 @@
-"""The delivery state of each target of a document, and doubts about the server's answers.
+"""The delivery state of each target of a document, doubts about the server's answers, and the
+outcome of a job.
 
 Every job state from a server passes through `TrackedDelivery.learn`, for backend and poller.
 A state that is not about the document is discarded. The fault may pass, so the server is asked
@@ -11,10 +12,11 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from cirrus_bridge.base.errors import DeliveryEnded, DeliveryUnknown, StatusMismatch
 from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, Receipt
-from cirrus_bridge.base.translation import Words, marked, tr
+from cirrus_bridge.base.translation import Words, joined, marked, tr
 from cirrus_bridge.delivery.verification import SentDocument, difference
-from cirrus_bridge.journal.deliveries import AcceptedDocument
+from cirrus_bridge.journal.documents import Document
 
 DOUBT_LIMIT = 5  # answers in a row that are not about the document
 
@@ -38,6 +40,8 @@ WORDS = {
     DeliveryState.SAVED: marked("Saved by the recipient at {location}"),
     DeliveryState.TRASHED: marked("Moved to the trash by the recipient at {location}"),
 }
+# TRASHED is missing here, because the recipient has decided that
+NOT_DELIVERED = frozenset({DeliveryState.DELETED, DeliveryState.UNKNOWN})
 
 
 def describe(receipt: Receipt, status: JobStatus) -> Words:
@@ -105,7 +109,7 @@ class TrackedDelivery:
         return is_news
 
 
-def tracked_deliveries(documents: Sequence[AcceptedDocument]) -> list[TrackedDelivery]:
+def tracked_deliveries(documents: Sequence[Document]) -> list[TrackedDelivery]:
     """Every target of the documents, in their order."""
     return [
         TrackedDelivery(
@@ -113,8 +117,47 @@ def tracked_deliveries(documents: Sequence[AcceptedDocument]) -> list[TrackedDel
             delivery.number,
             delivery.receipt,
             delivery.status,
-            SentDocument(document.title, document.size_bytes, document.sent_bytes),
+            SentDocument(document.title, document.size_bytes or 0, document.sent_bytes),
         )
         for document in documents
         for delivery in document.deliveries
     ]
+
+
+def is_settled(targets: Sequence[TrackedDelivery], wait: str) -> bool:
+    """Whether every target has reached the state that the queue waits for (`wait`)."""
+    return all(ENOUGH[wait](target.status.state) for target in targets)
+
+
+def told(targets: Sequence[TrackedDelivery]) -> Words:
+    """The states of all targets as text."""
+    return joined("; ", (describe(target.receipt, target.status) for target in targets))
+
+
+def check_delivered(targets: Sequence[TrackedDelivery]) -> None:
+    """Raise an error if any target will never get the document.
+
+    Raises:
+        StatusMismatch: the server's job for a target is not the document.
+        DeliveryUnknown: the server no longer has a record of a target's job.
+        DeliveryEnded: the cloud or a recipient ended a delivery.
+    """
+    states = {target.status.state for target in targets}
+    if DeliveryState.MISMATCHED in states:
+        raise StatusMismatch(
+            tr("{states}.", states=told(targets)),
+            tr(
+                "Look at the printer (pages may be missing or belong to someone "
+                "else). Cancel this job, print the missing pages again, and tell "
+                "your administrator."
+            ),
+        )
+    if DeliveryState.UNKNOWN in states:
+        raise DeliveryUnknown(
+            tr("{states}. The document may have been printed.", states=told(targets)),
+            tr("Look at the printer. Print the document again if it was not printed."),
+        )
+    if any(state.is_final and not state.reached_recipient for state in states):
+        if any(state.reached_recipient for state in states):
+            raise DeliveryEnded(tr("Not delivered everywhere. {states}.", states=told(targets)))
+        raise DeliveryEnded(tr("Not delivered. {states}.", states=told(targets)))

@@ -11,9 +11,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import JournalBusy, JournalError, JournalReplaced
@@ -22,7 +22,7 @@ from cirrus_bridge.base.translation import tr
 from cirrus_bridge.journal.files import JournalFiles, Witness, lock_place
 from cirrus_bridge.journal.integrity import agrees, damaged, damages
 from cirrus_bridge.journal.run_notes import make_state_folder
-from cirrus_bridge.journal.schema import VERSION, View, take_steps
+from cirrus_bridge.journal.schema import VERSION, take_steps
 
 BUSY_TIMEOUT_S = 10.0
 
@@ -37,7 +37,7 @@ class JournalDatabase:
         JournalError: the journal cannot be read or written.
     """
 
-    _db: View
+    _db: sqlite3.Connection
 
     _outlives_its_folder: ClassVar[bool] = False
 
@@ -58,8 +58,10 @@ class JournalDatabase:
         opened.callback(self._files.close)
         with self._files.preparing():
             self._files.make_database()
-            self._db = self._connected()
+            self._db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
             opened.callback(self._db.close)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("SELECT 1 FROM sqlite_master").fetchone()  # SQLite opens its files now
             self._files.connected()
             if self._files.are_replaced():
                 raise self._replaced()
@@ -85,9 +87,7 @@ class JournalDatabase:
 
         An older job that is missing from the journal may have been printed already.
         """
-        with self._translated():
-            (row,) = self._db.execute("SELECT trusted_since_s FROM meta").fetchall()
-        return float(row[0])
+        return float(self._row("SELECT trusted_since_s FROM meta")[0])
 
     def distrust(self, now_s: float) -> None:
         """Note that this journal has just replaced another one."""
@@ -124,20 +124,10 @@ class JournalDatabase:
         with self._translated():
             fcntl.lockf(self._files.locks, fcntl.LOCK_UN, 1, lock_place(job_uuid, job_id))
 
-    def _connected(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("SELECT 1 FROM sqlite_master").fetchone()  # SQLite opens its files only now
-        except sqlite3.Error:
-            db.close()
-            raise
-        return db
-
     def _prepare(self) -> None:
-        version = self._user_version()
         self._db.execute("PRAGMA synchronous = FULL")  # a commit is on the disk
         self._db.execute("PRAGMA foreign_keys = ON")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version > VERSION:
             raise JournalError(
                 tr(
@@ -147,11 +137,8 @@ class JournalDatabase:
                 tr("Update this machine's cirrus-bridge, then release the job."),
             )
         if version < VERSION:
-            self._upgrade()
-
-    def _upgrade(self) -> None:
-        with self._immediate():
-            take_steps(self._db, self._user_version())  # read again under the lock
+            with self._immediate():
+                take_steps(self._db)
 
     def _hear_witness(self) -> None:
         """Distrust a database that is behind its witness, and give it a new id."""
@@ -171,9 +158,14 @@ class JournalDatabase:
         (row,) = self._db.execute(statement).fetchall()
         return Witness(*row)
 
-    def _user_version(self) -> int:
-        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-        return version
+    def _rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        with self._translated():
+            return self._db.execute(query, values).fetchall()
+
+    def _row(self, query: str, values: Sequence[object] = ()) -> Any:
+        """The first row that a query finds, or None."""
+        with self._translated():
+            return self._db.execute(query, values).fetchone()
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -225,8 +217,8 @@ class JournalDatabase:
             raise self._replaced()
         if self._db.in_transaction or not self._files.are_replaced():
             return
-        if self._outlives_its_folder and self._files.are_purged():
-            return
+        if self._outlives_its_folder and not self._files.folder.exists():
+            return  # no other process can open a journal there
         self._is_replaced = True
         self._db.close()
         with self._files.preparing():

@@ -89,10 +89,6 @@ class JournalFiles:
         """Whether one of the open files was deleted or replaced."""
         return any(_inode(path) != inode for path, inode in self._open.items())
 
-    def are_purged(self) -> bool:
-        """Whether the whole folder is gone, so that no other process can open a journal there."""
-        return not self.folder.exists()
-
     def remove_leftovers(self) -> None:
         """Delete files that SQLite would mistake for a part of the database now at the path.
 

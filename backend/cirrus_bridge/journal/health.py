@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cirrus_bridge.base.errors import JournalError
 from cirrus_bridge.base.privileges import as_owner
-from cirrus_bridge.base.translation import tr
 from cirrus_bridge.journal import poller_lock
-from cirrus_bridge.journal.deliveries import KEY
+from cirrus_bridge.journal.documents import JOINED
 from cirrus_bridge.journal.integrity import damages
 from cirrus_bridge.journal.lifecycle import ACCEPTED, WAITS, WITH_POLLER, sql_list
 from cirrus_bridge.journal.poller_lock import PollerSign
-from cirrus_bridge.journal.readonly import read_only
+from cirrus_bridge.journal.readonly import read_only, unreadable
 from cirrus_bridge.journal.schema import VERSION
 
 MOST_WAITING = 50  # locations; a longer list would hide other findings
@@ -27,8 +25,7 @@ _UNLED = (
     f" AND state IN {sql_list(WITH_POLLER | WAITS)}"
 )
 _WAITING = (
-    "SELECT destination, location, count(*), min(accepted_at) FROM delivery JOIN document"
-    f" USING ({KEY})"
+    f"SELECT destination, location, count(*), min(accepted_at) FROM {JOINED}"
     f" WHERE closed_at IS NULL AND document.state IN {sql_list(ACCEPTED)}"
     " AND delivery.state = 0 GROUP BY 1, 2"
     f" ORDER BY 4 LIMIT {MOST_WAITING + 1}"
@@ -55,7 +52,7 @@ class Health:
 
     Attributes:
         size_bytes: the size of all its files.
-        version: the version of its tables.
+        is_newer: whether a newer version of the program has written the journal.
         damage: SQLite's list of faults, empty for a sound journal.
         left: the number of documents that the poller has to follow.
         waiting: the locations whose jobs wait longest. One more than MOST_WAITING shows that there
@@ -64,19 +61,14 @@ class Health:
         trusted_since_s: when the journal replaced another one, in seconds since the epoch, or 0.
     """
 
-    size_bytes: int
-    version: int
-    damage: tuple[str, ...]
-    left: int
-    waiting: tuple[Waiting, ...]
+    size_bytes: int = 0
+    is_newer: bool = False
+    damage: tuple[str, ...] = ()
+    left: int = 0
+    waiting: tuple[Waiting, ...] = ()
     poller_runs: bool = False
     sign: PollerSign | None = None
     trusted_since_s: float = 0.0
-
-    @property
-    def is_newer(self) -> bool:
-        """Whether a newer version of the program has written the journal."""
-        return self.version > VERSION
 
 
 def look(folder: Path) -> Health:
@@ -86,27 +78,23 @@ def look(folder: Path) -> Health:
         JournalError: the journal cannot be read.
     """
     try:
-        return _look(folder)
+        size_bytes = sum(path.stat().st_size for path in folder.glob("journal.db*"))
+        with read_only(folder) as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            damage = damages(db)
+            if damage or version > VERSION:
+                return Health(size_bytes, version > VERSION, damage)
+            (left,) = db.execute(_UNLED).fetchone()
+            waiting = tuple(
+                Waiting(urlsplit(destination).netloc, *more)
+                for destination, *more in db.execute(_WAITING)
+            )
+            since_s = 0.0  # for a journal that was not upgraded yet
+            if version == VERSION:
+                (since_s,) = db.execute("SELECT trusted_since_s FROM meta").fetchone()
+        return Health(size_bytes, False, (), left, waiting, *_poller(folder), since_s)
     except OSError as error:
-        raise _unreadable(folder, error) from error
-
-
-def _look(folder: Path) -> Health:
-    size_bytes = sum(path.stat().st_size for path in folder.glob("journal.db*"))
-    with read_only(folder) as db:
-        version = int(db.execute("PRAGMA user_version").fetchone()[0])
-        damage = damages(db)
-        if damage or version > VERSION:
-            return Health(size_bytes, version, damage, 0, ())
-        (left,) = db.execute(_UNLED).fetchone()
-        waiting = tuple(
-            Waiting(urlsplit(destination).netloc, *more)
-            for destination, *more in db.execute(_WAITING)
-        )
-        since_s = 0.0  # for a journal that was not upgraded yet
-        if version == VERSION:
-            (since_s,) = db.execute("SELECT trusted_since_s FROM meta").fetchone()
-    return Health(size_bytes, version, damage, left, waiting, *_poller(folder), since_s)
+        raise unreadable(folder, error) from error
 
 
 def strangers_files(folder: Path) -> list[Path]:
@@ -121,13 +109,7 @@ def strangers_files(folder: Path) -> list[Path]:
         there = [path for path in map(folder.joinpath, names) if path.exists()]
         return [path for path in there if path.stat().st_uid != owner]
     except OSError as error:
-        raise _unreadable(folder, error) from error
-
-
-def _unreadable(folder: Path, error: OSError) -> JournalError:
-    return JournalError(
-        tr("The journal in {path} cannot be read ({error}).", path=folder, error=error.strerror)
-    )
+        raise unreadable(folder, error) from error
 
 
 def _poller(folder: Path) -> tuple[bool, PollerSign | None]:

@@ -51,18 +51,11 @@ class Event(enum.Enum):
 
 
 UNSENT = frozenset({State.SENDING, State.WAITING, State.REPRINT, State.ABANDONED})
-IN_DOUBT = frozenset(
-    {
-        State.SUBMITTING,
-        State.WAITING_IN_DOUBT,
-        State.UNANSWERED,
-        State.ABANDONED_IN_DOUBT,
-        State.DROPPED,
-    }
-)
-ACCEPTED = frozenset({State.FOLLOWED, State.HELD, State.LEFT, State.CLOSED})
-WAITS = frozenset({State.WAITING, State.WAITING_IN_DOUBT})
+_UNDECIDED = frozenset({State.SUBMITTING, State.WAITING_IN_DOUBT, State.ABANDONED_IN_DOUBT})
+IN_DOUBT = _UNDECIDED | {State.UNANSWERED, State.DROPPED}
 WITH_POLLER = frozenset({State.HELD, State.LEFT})
+ACCEPTED = WITH_POLLER | {State.FOLLOWED, State.CLOSED}
+WAITS = frozenset({State.WAITING, State.WAITING_IN_DOUBT})
 OVER = frozenset({State.CLOSED, State.DROPPED, State.ABANDONED, State.ABANDONED_IN_DOUBT})
 # For a class: the members' states, from "has the document" through "may have it" to "has it not".
 MOST_TELLING = (
@@ -71,67 +64,30 @@ MOST_TELLING = (
     *(State.UNANSWERED, State.REPRINT, State.SENDING, State.WAITING, State.ABANDONED),
 )
 
+# a job may be held, left or taken back for another of its documents
+_IF_CLOSED = {State.CLOSED: State.CLOSED}
 TRANSITIONS: Mapping[Event, Mapping[State, State]] = {
     Event.RUN: {
-        State.SENDING: State.SENDING,
-        State.WAITING: State.SENDING,
-        State.REPRINT: State.SENDING,
-        State.ABANDONED: State.SENDING,
-        State.UNANSWERED: State.SENDING,  # a person who releases the job asks to print it
-        State.SUBMITTING: State.SUBMITTING,
-        State.WAITING_IN_DOUBT: State.SUBMITTING,
-        State.ABANDONED_IN_DOUBT: State.SUBMITTING,
-        State.DROPPED: State.SUBMITTING,
+        # a person who releases an unanswered job asks to print it
+        **dict.fromkeys(UNSENT | {State.UNANSWERED}, State.SENDING),
+        **dict.fromkeys(_UNDECIDED | {State.DROPPED}, State.SUBMITTING),
         **{state: state for state in ACCEPTED},
     },
-    Event.WAIT: {
-        State.SENDING: State.WAITING,
-        State.SUBMITTING: State.WAITING_IN_DOUBT,
-    },
-    Event.SUBMIT: {
-        State.SENDING: State.SUBMITTING,
-        State.SUBMITTING: State.SUBMITTING,
-    },
+    Event.WAIT: {State.SENDING: State.WAITING, State.SUBMITTING: State.WAITING_IN_DOUBT},
+    Event.SUBMIT: dict.fromkeys((State.SENDING, State.SUBMITTING), State.SUBMITTING),
     Event.REFUSE: {State.SUBMITTING: State.SENDING},
-    Event.LOSE_ANSWER: {
-        State.SUBMITTING: State.UNANSWERED,
-        State.WAITING_IN_DOUBT: State.UNANSWERED,
-        State.ABANDONED_IN_DOUBT: State.UNANSWERED,
-    },
+    Event.LOSE_ANSWER: dict.fromkeys(_UNDECIDED, State.UNANSWERED),
     Event.FORGET: {State.SENDING: State.UNANSWERED},
-    Event.DROP: {
-        State.SUBMITTING: State.DROPPED,
-        State.WAITING_IN_DOUBT: State.DROPPED,
-        State.ABANDONED_IN_DOUBT: State.DROPPED,
-    },
+    Event.DROP: dict.fromkeys(_UNDECIDED, State.DROPPED),
     Event.ACCEPT: {State.SUBMITTING: State.FOLLOWED},
-    Event.HOLD: {
-        State.FOLLOWED: State.HELD,
-        State.HELD: State.HELD,
-        State.LEFT: State.HELD,
-        State.CLOSED: State.CLOSED,  # the job is held for another of its documents
-    },
-    Event.LEAVE: {
-        State.FOLLOWED: State.LEFT,
-        State.HELD: State.LEFT,
-        State.LEFT: State.LEFT,
-        State.CLOSED: State.CLOSED,
-    },
-    Event.TAKE_BACK: {
-        State.FOLLOWED: State.FOLLOWED,
-        State.HELD: State.FOLLOWED,
-        State.LEFT: State.FOLLOWED,
-        State.CLOSED: State.CLOSED,
-    },
-    Event.FAIL: {State.HELD: State.REPRINT, State.LEFT: State.REPRINT},
+    Event.HOLD: dict.fromkeys(ACCEPTED, State.HELD) | _IF_CLOSED,
+    Event.LEAVE: dict.fromkeys(ACCEPTED, State.LEFT) | _IF_CLOSED,
+    Event.TAKE_BACK: dict.fromkeys(ACCEPTED, State.FOLLOWED) | _IF_CLOSED,
+    Event.FAIL: dict.fromkeys(WITH_POLLER, State.REPRINT),
     Event.CLOSE: dict.fromkeys(ACCEPTED, State.CLOSED),
     Event.ABANDON: {
-        State.SENDING: State.ABANDONED,
-        State.WAITING: State.ABANDONED,
-        State.REPRINT: State.ABANDONED,
-        State.SUBMITTING: State.ABANDONED_IN_DOUBT,
-        State.WAITING_IN_DOUBT: State.ABANDONED_IN_DOUBT,
-        State.UNANSWERED: State.ABANDONED_IN_DOUBT,
+        **dict.fromkeys(UNSENT - OVER, State.ABANDONED),
+        **dict.fromkeys(IN_DOUBT - OVER, State.ABANDONED_IN_DOUBT),
     },
 }
 

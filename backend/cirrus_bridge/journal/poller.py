@@ -1,4 +1,6 @@
-"""The poller's part of the journal: documents that were handed over, and recent failures."""
+"""The poller's part of the journal: documents that were handed over or wait for a server, orphans,
+recent failures, and pruning.
+"""
 
 from __future__ import annotations
 
@@ -6,60 +8,53 @@ import json
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from cirrus_bridge.base.model import DeliveryState, DocumentKey
+from cirrus_bridge.base.model import DocumentKey
 from cirrus_bridge.journal import poller_lock
-from cirrus_bridge.journal.deliveries import BY_KEY, KEY, AcceptedDocument, key_values
-from cirrus_bridge.journal.lifecycle import ACCEPTED, WITH_POLLER, Event, State, sql_list
-from cirrus_bridge.journal.orphans import OrphanJournal
-from cirrus_bridge.journal.poller_lock import PollerSign
-from cirrus_bridge.journal.pruning import PruningJournal
-from cirrus_bridge.journal.waiting import WaitingJournal
-
-_DELIVERIES = (  # of the outer query's document
-    "SELECT 1 FROM delivery WHERE delivery.job_uuid = document.job_uuid"
-    " AND delivery.job_id = document.job_id AND delivery.print_run = document.print_run"
-    " AND delivery.destination = document.destination AND delivery.number = document.number"
+from cirrus_bridge.journal.deliveries import DeliveryJournal
+from cirrus_bridge.journal.documents import BY_KEY, FETCHED, JOINED, Document, in_document
+from cirrus_bridge.journal.lifecycle import (
+    ACCEPTED,
+    TRANSITIONS,
+    WAITS,
+    WITH_POLLER,
+    Event,
+    State,
+    sql_list,
 )
-_BAD = tuple(map(int, (DeliveryState.DELETED, DeliveryState.UNKNOWN, DeliveryState.MISMATCHED)))
+from cirrus_bridge.journal.poller_lock import PollerSign
+from cirrus_bridge.journal.schema import KEY
+
+# the condition lacks its states, which are the numbers of DeliveryState
+_DELIVERIES = f"SELECT 1 FROM delivery WHERE {in_document('delivery')} AND delivery.state"
+_LAST_PRINT = (
+    "job_uuid = ?1 AND job_id = ?2 AND print_run ="
+    " (SELECT max(print_run) FROM document WHERE job_uuid = ?1 AND job_id = ?2)"
+)
+_PRUNED_AT_ONCE = 500  # so that no backend waits long
 
 
 class HandOver(NamedTuple):
-    """A document that the poller follows.
-
-    Attributes:
-        hand_overs: how often the document was handed over.
-        row: the number of its row, valid until the next `handed_over`.
-    """
+    """A document that the poller follows; its row number is valid until the next `handed_over`."""
 
     state: State
     hand_overs: int
     row: int
 
 
-class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
-    """The journal's part for the poller; use as a context manager.
-
-    Raises (every method):
-        JournalBusy: another process kept SQLite's lock for BUSY_TIMEOUT_S.
-        JournalError: the journal cannot be read or written.
-    """
+class PollerJournal(DeliveryJournal):
+    """The journal's part for the poller; use as a context manager."""
 
     _version: int | None = None
     _name = ""
 
     def has_changed(self) -> bool:
         """Whether another process has written since the last call (PRAGMA data_version)."""
-        with self._translated():
-            version = int(self._db.execute("PRAGMA data_version").fetchone()[0])
-        before, self._version = self._version, version
-        return before != version
+        before, self._version = self._version, self._row("PRAGMA data_version")[0]
+        return before != self._version
 
     def take_over(self, name: str, *, now_s: float) -> bool:
-        """Become the poller for as long as the journal stays open.
-
-        Returns:
-            False while another process is the poller.
-        """
+        """Become the poller for as long as the journal stays open; False while another process is
+        the poller."""
         with self._translated():
             if not poller_lock.take(self._files.locks):
                 return False
@@ -83,60 +78,119 @@ class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
 
     def handed_over(self) -> dict[DocumentKey, HandOver]:
         """The documents that the poller follows."""
-        with self._translated():
-            rows = self._db.execute(
-                f"SELECT {KEY}, state, hand_overs, rowid FROM document"
-                f" WHERE closed_at IS NULL AND state IN {sql_list(WITH_POLLER)}"
-            ).fetchall()
+        rows = self._rows(
+            f"SELECT {KEY}, state, hand_overs, rowid FROM document"
+            f" WHERE closed_at IS NULL AND state IN {sql_list(WITH_POLLER)}"
+        )
         return {DocumentKey(*row[:5]): HandOver(State(row[5]), *row[6:]) for row in rows}
 
-    def documents(self, hand_overs: Iterable[HandOver]) -> list[AcceptedDocument]:
+    def documents(self, hand_overs: Iterable[HandOver]) -> list[Document]:
         """Those of the given documents that the poller still follows, the oldest first."""
-        rows = json.dumps([each.row for each in hand_overs])
-        return self._documents(
+        return self._accepted(
             "document.rowid IN (SELECT value FROM json_each(?)) AND closed_at IS NULL"
             f" AND document.state IN {sql_list(WITH_POLLER)}",
-            (rows,),
+            (json.dumps([each.row for each in hand_overs]),),
         )
+
+    def waiting(self) -> list[Document]:
+        """The documents whose jobs CUPS holds until their server works, in the order of jobs."""
+        return self._documents(
+            f"closed_at IS NULL AND state IN {sql_list(WAITS)} ORDER BY job_id, number"
+        )
+
+    def orphans(self, key: DocumentKey | None = None) -> list[Document]:
+        """The documents that only a backend can finish, now or when their jobs are released.
+
+        `is_at_work` tells whether a backend is at work on the job of a document. With `key`, the
+        list has at most this document.
+        """
+        return self._documents(
+            f"closed_at IS NULL AND state NOT IN {sql_list(WITH_POLLER)}"
+            + (f" AND {BY_KEY}" if key else ""),
+            key or (),
+        )
+
+    def is_elsewhere(self, key: DocumentKey) -> bool:
+        """Whether the same document, or a later print, was accepted for another destination."""
+        row = self._row(
+            "SELECT 1 FROM document WHERE job_uuid = ? AND job_id = ? AND number = ?"
+            f" AND print_run >= ? AND state IN {sql_list(ACCEPTED)}",
+            (key.job_uuid, key.job_id, key.number, key.print_run),
+        )
+        return row is not None
+
+    def is_at_work(self, job_uuid: str, job_id: int) -> bool:
+        """Whether a backend is working on this job."""
+        if not self.claim(job_uuid, job_id):
+            return True
+        self.unclaim(job_uuid, job_id)
+        return False
+
+    def restarted(self, key: DocumentKey, *, now_s: float) -> None:
+        """Note that CUPS was asked to run this orphan's job again.
+
+        A killed run leads to one such request. The next run may be another program's, which writes
+        nothing here.
+        """
+        with self._transaction():
+            if self._state(key) is State.REPRINT:
+                self._move(key, Event.RUN, now_s)
+            self._set(key, now_s, open_runs=0)
+
+    def abandon(self, key: DocumentKey, *, now_s: float) -> None:
+        """Note that CUPS ended the document's job before the server accepted the document."""
+        with self._transaction():
+            if self._state(key) in TRANSITIONS[Event.ABANDON]:
+                self._move(key, Event.ABANDON, now_s, open_runs=0)
+
+    def goes_on(self, job_uuid: str, job_id: int, completed: int, *, now_s: float) -> None:
+        """Note that CUPS has completed the job at `completed` (seconds since the epoch), though its
+        print is not finished."""
+        with self._transaction():
+            self._db.execute(
+                f"UPDATE document SET completed_at = ?3, updated_at = ?4 WHERE {_LAST_PRINT}",
+                (job_uuid, job_id, completed, now_s),
+            )
+
+    def accepted_count(self, job_uuid: str, job_id: int) -> int:
+        """The number of documents of the job's last print that the cloud has."""
+        (count,) = self._row(
+            f"SELECT count(DISTINCT number) FROM document WHERE {_LAST_PRINT}"
+            f" AND state IN {sql_list(ACCEPTED)}",
+            (job_uuid, job_id),
+        )
+        return int(count)
 
     def signs_of_life(self, *, since_s: float) -> list[tuple[str, str, float]]:
-        """The locations that fetched a document while its backend followed it, after `since_s`.
-
-        Returns:
-            Destination, location, and time in seconds since the epoch.
-        """
+        """The locations that fetched a document while its backend followed it, after `since_s`:
+        destination, location, and time in seconds since the epoch."""
         fetched = (
-            "SELECT destination, location, coalesce(final_at, received_at) AS at"
-            f" FROM document JOIN delivery USING ({KEY})"
-            " WHERE delivery.state IN (1, 2, 8, 9) AND at > ?1 AND "
+            f"SELECT destination, location, coalesce(final_at, received_at) AS at FROM {JOINED}"
+            f" WHERE delivery.state IN {FETCHED} AND at > ?1 AND "
         )
-        with self._translated():
-            rows = self._db.execute(
-                f"SELECT destination, location, max(at) FROM ({fetched} closed_at > ?1"
-                f" UNION ALL {fetched} closed_at IS NULL AND document.state = 'followed')"
-                " GROUP BY destination, location",
-                (since_s,),
-            ).fetchall()
-        return [(*row,) for row in rows]
+        return self._rows(
+            f"SELECT destination, location, max(at) FROM ({fetched} closed_at > ?1"
+            f" UNION ALL {fetched} closed_at IS NULL AND document.state = 'followed')"
+            " GROUP BY destination, location",
+            (since_s,),
+        )
 
     def is_printed_again(self, key: DocumentKey) -> bool:
         """Whether a later print of the document's job exists, to which CUPS's news then belong."""
-        with self._translated():
-            row = self._db.execute(
-                "SELECT 1 FROM document WHERE job_uuid = ? AND job_id = ? AND print_run != ?"
-                f" AND rowid > (SELECT rowid FROM document WHERE {BY_KEY})",
-                (key.job_uuid, key.job_id, key.print_run, *key_values(key)),
-            ).fetchone()
+        row = self._row(
+            "SELECT 1 FROM document WHERE job_uuid = ? AND job_id = ? AND print_run != ?"
+            f" AND rowid > (SELECT rowid FROM document WHERE {BY_KEY})",
+            (*key[:3], *key),
+        )
         return row is not None
 
     def is_printed_at(self, key: DocumentKey, queue: str) -> bool:
         """Whether the document's job was also printed at `queue`, to which a person moved it."""
-        with self._translated():
-            row = self._db.execute(
-                "SELECT 1 FROM document WHERE job_uuid = ? AND job_id = ? AND queue = ?"
-                f" AND state IN {sql_list(ACCEPTED)}",
-                (key.job_uuid, key.job_id, queue),
-            ).fetchone()
+        row = self._row(
+            "SELECT 1 FROM document WHERE job_uuid = ? AND job_id = ? AND queue = ?"
+            f" AND state IN {sql_list(ACCEPTED)}",
+            (*key[:2], queue),
+        )
         return row is not None
 
     def job_is_over(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
@@ -154,37 +208,45 @@ class PollerJournal(OrphanJournal, WaitingJournal, PruningJournal):
         with self._transaction():
             for key in keys:
                 if self._state(key) in WITH_POLLER:
-                    self._db.execute(f"DELETE FROM segment WHERE {BY_KEY}", key_values(key))
+                    self._db.execute(f"DELETE FROM segment WHERE {BY_KEY}", key)
                     self._move(key, Event.FAIL, now_s, temp_file=None, submit_key="")
-                    self._db.execute(
-                        f"UPDATE document SET reprints = reprints + 1 WHERE {BY_KEY}",
-                        key_values(key),
-                    )
+                    self._count(key, "reprints")
 
-    def not_delivered(self, *, since_s: float) -> list[AcceptedDocument]:
+    def not_delivered(self, *, since_s: float) -> list[Document]:
         """The documents that ended undelivered after `since_s`, the newest first.
 
         A later delivery by the same queue removes a document from the list.
         """
-        with self._translated():
-            good = self._db.execute(
+        last_good_s = dict(
+            self._rows(
                 "SELECT queue, max(closed_at) FROM document WHERE closed_at > ?"
                 f" AND state IN {sql_list(ACCEPTED)}"
-                f" AND NOT EXISTS ({_DELIVERIES} AND delivery.state NOT IN (2, 8))"
-                " GROUP BY queue",
+                f" AND NOT EXISTS ({_DELIVERIES} NOT IN (2, 8)) GROUP BY queue",
                 (since_s,),
-            ).fetchall()
-        last_good: dict[str, float] = dict(good)
-        bad = self._documents(
-            f"closed_at > ? AND EXISTS ({_DELIVERIES} AND delivery.state IN (?, ?, ?))",
-            (since_s, *_BAD),
+            )
         )
-        left = [d for d in bad if d.closed_at_s > last_good.get(d.queue, 0.0)]
+        bad = self._accepted(f"closed_at > ? AND EXISTS ({_DELIVERIES} IN (-2, -1, 3))", (since_s,))
+        left = [each for each in bad if each.closed_at_s > last_good_s.get(each.queue, 0.0)]
         return sorted(left, key=lambda document: -document.closed_at_s)
 
-    def let_go(self, *, since_s: float) -> list[AcceptedDocument]:
+    def let_go(self, *, since_s: float) -> list[Document]:
         """The documents whose jobs CUPS canceled after `since_s`, though the cloud has them."""
-        return self._documents(
-            f"closed_at > ? AND EXISTS ({_DELIVERIES} AND delivery.state IN (0, 1))",
-            (since_s,),
+        return self._accepted(f"closed_at > ? AND EXISTS ({_DELIVERIES} IN (0, 1))", (since_s,))
+
+    def prune(self, *, before_s: float, most: int) -> None:
+        """Delete documents that were closed before `before_s` (seconds since the epoch), and all
+        but the `most` newest closed documents; a few at a time."""
+        row = self._row(
+            "SELECT closed_at FROM document WHERE closed_at IS NOT NULL"
+            " ORDER BY closed_at DESC LIMIT 1 OFFSET ?",
+            (most,),
         )
+        last_s = max(before_s, row[0] if row else 0.0)
+        gone = _PRUNED_AT_ONCE
+        while gone == _PRUNED_AT_ONCE:
+            with self._transaction():
+                gone = self._db.execute(
+                    "DELETE FROM document WHERE rowid IN (SELECT rowid FROM document"
+                    " WHERE closed_at <= ? ORDER BY closed_at LIMIT ?)",
+                    (last_s, _PRUNED_AT_ONCE),
+                ).rowcount

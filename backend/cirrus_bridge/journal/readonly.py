@@ -17,7 +17,7 @@ from cirrus_bridge.base.errors import JournalError
 from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.journal.integrity import damaged
-from cirrus_bridge.journal.schema import View, take_steps
+from cirrus_bridge.journal.schema import take_steps
 
 LOOK_S = 10.0
 LONGEST_VALUE_BYTES = 1 << 20
@@ -26,7 +26,7 @@ _STEPS_BETWEEN_LOOKS = 10_000  # virtual machine instructions: about a milliseco
 
 
 @contextlib.contextmanager
-def read_only(folder: Path, *, beside_poller: bool = False) -> Iterator[View]:
+def read_only(folder: Path, *, beside_poller: bool = False) -> Iterator[sqlite3.Connection]:
     """Read one snapshot of the journal in `folder`, for LOOK_S at most.
 
     Args:
@@ -44,7 +44,7 @@ def read_only(folder: Path, *, beside_poller: bool = False) -> Iterator[View]:
     try:
         with contextlib.ExitStack() as opened:
             if not beside_poller:
-                opened.enter_context(_by_owner(folder, path))
+                opened.enter_context(as_owner(str(folder)))
             _check_kind(path)
             db = opened.enter_context(_connected(f"{path.as_uri()}?mode=ro", uri=True))
             db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE_BYTES)
@@ -52,8 +52,10 @@ def read_only(folder: Path, *, beside_poller: bool = False) -> Iterator[View]:
             db.execute("BEGIN")
             if not db.execute("PRAGMA user_version").fetchone()[0]:  # it is being created
                 db = opened.enter_context(_connected(":memory:"))
-                take_steps(db, 0)
+                take_steps(db)
             yield db
+    except OSError as error:
+        raise _unreadable(path, error.strerror) from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0)
         if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
@@ -74,41 +76,34 @@ def read_only(folder: Path, *, beside_poller: bool = False) -> Iterator[View]:
         ) from error
 
 
-@contextlib.contextmanager
-def _by_owner(folder: Path, path: Path) -> Iterator[None]:
-    with contextlib.ExitStack() as rights:
-        try:
-            rights.enter_context(as_owner(str(folder)))
-        except OSError as error:
-            raise _unreadable(path, error.strerror) from error
-        yield
-
-
 def _check_kind(path: Path) -> None:
     """Refuse a file that is not regular, such as a FIFO, because opening it could block."""
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-        try:
+        with contextlib.suppress(FileNotFoundError):
             status = path.with_name(name).stat()
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise _unreadable(path, error.strerror) from error
-        if not stat.S_ISREG(status.st_mode) or (
-            name.endswith("-wal") and status.st_size > LARGEST_WAL_BYTES
-        ):
-            raise JournalError(
-                tr(
-                    "The journal {path} cannot be read: {name} is too large, or not a regular "
-                    "file.",
-                    path=path,
-                    name=name,
+            is_too_large = name.endswith("-wal") and status.st_size > LARGEST_WAL_BYTES
+            if is_too_large or not stat.S_ISREG(status.st_mode):
+                raise JournalError(
+                    tr(
+                        "The journal {path} cannot be read: {name} is too large, or not a regular "
+                        "file.",
+                        path=path,
+                        name=name,
+                    )
                 )
-            )
+
+
+def unreadable(folder: Path, error: OSError, hint: str = "") -> JournalError:
+    """The error for a folder whose files cannot be read."""
+    return JournalError(
+        tr("The journal in {path} cannot be read ({error}).", path=folder, error=error.strerror),
+        hint,
+    )
 
 
 def _unreadable(path: Path, error: object) -> JournalError:
     return JournalError(tr("The journal {path} cannot be read ({error}).", path=path, error=error))
 
 
-def _connected(name: str, *, uri: bool = False) -> contextlib.closing[View]:
+def _connected(name: str, *, uri: bool = False) -> contextlib.closing[sqlite3.Connection]:
     return contextlib.closing(sqlite3.connect(name, uri=uri, isolation_level=None))

@@ -125,8 +125,6 @@ def begin(state: str, job_id: int, started: str, cupsd: int, *, documents: int, 
         started: when CUPS began to process the job, in seconds since the epoch.
         cupsd: the process id of cupsd. Two passes of one job may begin in the same second, but not
             in the same cupsd.
-        documents: the number of runs that the job needs.
-        files: the number of files that the job has.
     """
     folder = os.path.join(state, _FOLDER)  # noqa: PTH118
     path = os.path.join(folder, f"{job_id}-{started}-{cupsd}")  # noqa: PTH118
@@ -156,8 +154,7 @@ def left(state: str) -> Iterator[UnfinishedPass]:
     except OSError:
         return
     for name in names:
-        pass_ = look(os.path.join(folder, name))  # noqa: PTH118
-        if pass_ is not None:
+        if pass_ := look(os.path.join(folder, name)):  # noqa: PTH118
             yield pass_
 
 
@@ -174,21 +171,23 @@ def look(path: str) -> UnfinishedPass | None:
         return None
 
 
-def _add(path: str, line: bytes) -> list[bytes]:
-    """Add a line to an existing file; return all lines."""
-    file = os.open(path, os.O_RDWR | os.O_APPEND)
+@contextlib.contextmanager
+def _opened(path: str, flags: int = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK) -> Iterator[int]:
+    file = os.open(path, flags)
     try:
-        return _append(file, line)
+        yield file
     finally:
         os.close(file)
 
 
-def _append(file: int, line: bytes) -> list[bytes]:
-    """Add a line to an open file; return all lines.
+def _add(path: str, line: bytes) -> list[bytes]:
+    """Add a line to an existing file; return all lines."""
+    with _opened(path, os.O_RDWR | os.O_APPEND) as file:
+        return _append(file, line)
 
-    Raises:
-        OSError: the line could not be written completely.
-    """
+
+def _append(file: int, line: bytes) -> list[bytes]:
+    """Add a line to an open file, completely or not at all; return all lines."""
     written = os.write(file, line)
     if written != len(line):
         os.ftruncate(file, os.fstat(file).st_size - written)
@@ -197,21 +196,16 @@ def _append(file: int, line: bytes) -> list[bytes]:
 
 
 def _lines(path: str) -> list[bytes]:
-    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
+    with _opened(path) as file:
         return os.pread(file, 1 << 20, 0).splitlines(keepends=True)
-    finally:
-        os.close(file)
 
 
 def _is_locked(path: str) -> bool:
-    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(file)
+    with _opened(path) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
     return False
 
 

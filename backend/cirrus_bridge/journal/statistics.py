@@ -7,6 +7,8 @@ of the last look, and leaves out the events that were seen then.
 
 from __future__ import annotations
 
+import math
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +17,16 @@ from urllib.parse import urlsplit
 
 from cirrus_bridge.base.model import DeliveryState
 from cirrus_bridge.journal.database import BUSY_TIMEOUT_S
-from cirrus_bridge.journal.deliveries import KEY
+from cirrus_bridge.journal.documents import FETCHED, JOINED
 from cirrus_bridge.journal.lifecycle import ACCEPTED, sql_list
 from cirrus_bridge.journal.readonly import read_only
-from cirrus_bridge.journal.schema import View
 
 OVERLAP_S = 3 * BUSY_TIMEOUT_S
 UNFOLLOWED = "unfollowed"
 _Seen: TypeAlias = tuple[str, int, float]  # name, row and time of an event
-_JOINED = f"delivery JOIN document USING ({KEY})"
 _STATES = (
     "SELECT queue, CASE WHEN closed_at IS NOT NULL AND delivery.state IN (0, 1) THEN NULL"
-    f" ELSE delivery.state END, count(*), min(accepted_at) FROM {_JOINED}"
+    f" ELSE delivery.state END, count(*), min(accepted_at) FROM {JOINED}"
     f" WHERE document.state IN {sql_list(ACCEPTED)} AND cloud_job_id IS NOT NULL GROUP BY 1, 2"
 )
 _OPEN = "SELECT count(*), coalesce(sum(state = 'held'), 0) FROM document WHERE closed_at IS NULL"
@@ -38,12 +38,12 @@ _EVENTS = {
     ),
     "received": (
         "SELECT delivery.rowid, received_at, queue, destination, delivery.state, 0, accepted_at,"
-        f" received_at FROM {_JOINED}"
-        " WHERE received_at > ? AND (delivery.state IN (1, 2, 8, 9) OR received != '')"
+        f" received_at FROM {JOINED}"
+        f" WHERE received_at > ? AND (delivery.state IN {FETCHED} OR received != '')"
     ),
     "ended": (
         "SELECT delivery.rowid, final_at, queue, destination, delivery.state, 0, accepted_at,"
-        f" received_at FROM {_JOINED} WHERE final_at > ?"
+        f" received_at FROM {JOINED} WHERE final_at > ?"
     ),
 }
 
@@ -86,7 +86,7 @@ class StatisticsReader:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._seen: set[_Seen] = set()
-        self._looked_s: float | None = None
+        self._looked_s = math.inf
 
     def look(self, now_s: float) -> JournalStatistics:
         """The statistics, with the events since the last look.
@@ -106,25 +106,18 @@ class StatisticsReader:
             tuple(events),
         )
 
-    def _events(self, db: View, now_s: float) -> list[RecentEvent]:
-        is_first = self._looked_s is None
-        since_s = min(now_s, now_s if self._looked_s is None else self._looked_s) - OVERLAP_S
+    def _events(self, db: sqlite3.Connection, now_s: float) -> list[RecentEvent]:
+        since_s = min(now_s, self._looked_s) - OVERLAP_S
         self._seen = {seen for seen in self._seen if seen[2] > since_s}
         found = []
         for what, query in _EVENTS.items():
             for row, at_s, queue, destination, state, *more in db.execute(query, (since_s,)):
-                seen = (what, row, at_s)
-                if seen in self._seen:
-                    continue
-                self._seen.add(seen)
-                if not is_first:
-                    size, accepted_at_s, received_at_s = (value or 0 for value in more)
-                    found.append(
-                        RecentEvent(what, at_s, queue, urlsplit(destination).netloc, _word(state),
-                                 size, accepted_at_s, received_at_s)
-                    )  # fmt: skip
-        self._looked_s = now_s
-        return found
+                if (what, row, at_s) not in self._seen:
+                    self._seen.add((what, row, at_s))
+                    server, numbers = urlsplit(destination).netloc, (each or 0 for each in more)
+                    found.append(RecentEvent(what, at_s, queue, server, _word(state), *numbers))
+        is_first, self._looked_s = math.isinf(self._looked_s), now_s
+        return [] if is_first else found
 
 
 def _word(state: int | None) -> str:

@@ -1,4 +1,4 @@
-"""The progress of each document until the server accepts it, on disk.
+"""The progress of each document until the server accepts it, and what is known of servers, on disk.
 
 Each write is durable before the call returns. A document is written in this order, so that a crash
 between any two steps can be recognized (CONTRIBUTING.md, "Journal first"):
@@ -14,36 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cirrus_bridge.base.model import DeliveryState, DocumentKey, PrintJob, Receipt, Target
-from cirrus_bridge.journal.deliveries import BY_KEY, key_values
-from cirrus_bridge.journal.lifecycle import Event, State
-from cirrus_bridge.journal.servers import ServerJournal
+from cirrus_bridge.journal.deliveries import DeliveryJournal
+from cirrus_bridge.journal.documents import BY_KEY, JOINED, Document
+from cirrus_bridge.journal.lifecycle import WAITS, Event, sql_list
+from cirrus_bridge.journal.schema import KEY
 
+REMEMBERED_S = 7 * 86_400.0  # a server may have been repaired meanwhile
 SOON_S = 600.0  # after a longer time, an interrupted run has nothing to do with the run before
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentEntry:
-    """A document's row.
-
-    Attributes:
-        completed_at: when CUPS had last completed the job, at the last run of this print (seconds
-            since the epoch, 0 for never).
-        open_runs: how many runs in a row were killed, each within SOON_S of the run before.
-        class_name: the class through which the job came, or empty.
-        reprints: how often the document was submitted again because the cloud did not deliver it.
-        was_in_doubt: whether a submit may have been accepted, whatever a person has decided since.
-        changed_at_s: when the row was last written, in seconds since the epoch.
-    """
-
-    key: DocumentKey
-    state: State
-    completed_at: int
-    open_runs: int
-    class_name: str
-    reprints: int
-    queue: str
-    was_in_doubt: bool = False
-    changed_at_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +33,9 @@ class ConfirmedSegment:
 
 @dataclass(frozen=True, slots=True)
 class UploadProgress:
-    """The part of a document that the server has confirmed.
-
-    Attributes:
-        segments: the segments by byte position in the compressed stream.
-        at_s: when the server confirmed the last segment, in seconds since the epoch.
-        server_instance: the server's Server-Instance then, or empty.
-    """
+    """The part of a document that the server has confirmed: segments by byte position in the
+    compressed stream. The last one came at `at_s` (seconds since the epoch), from the server with
+    the Server-Instance `server_instance` (or empty)."""
 
     temp_file: str
     segments: Mapping[int, ConfirmedSegment]
@@ -70,32 +43,18 @@ class UploadProgress:
     server_instance: str
 
 
-class Journal(ServerJournal):
-    """The backend's part of the journal in `folder`; use as a context manager.
-
-    Raises (every method):
-        JournalBusy: another process kept SQLite's lock for BUSY_TIMEOUT_S.
-        JournalError: the journal cannot be read or written.
-    """
+class Journal(DeliveryJournal):
+    """The backend's part of the journal in `folder`; use as a context manager."""
 
     # a job that is being sent while the package is purged is finished
     _outlives_its_folder = True
 
-    def entries(self, job_uuid: str, job_id: int) -> list[DocumentEntry]:
+    def entries(self, job_uuid: str, job_id: int) -> list[Document]:
         """All documents of a job, for any destination, by print and number."""
         self.check_job(job_uuid, job_id)
-        with self._translated():
-            rows = self._db.execute(
-                "SELECT print_run, destination, number, state, completed_at, open_runs,"
-                " class_name, reprints, queue, was_in_doubt, updated_at"
-                " FROM document WHERE job_uuid = ? AND job_id = ? ORDER BY print_run, number",
-                (job_uuid, job_id),
-            ).fetchall()
-        entries = []
-        for print_run, destination, number, state, *more in rows:
-            key = DocumentKey(job_uuid, job_id, print_run, destination, number)
-            entries.append(DocumentEntry(key, State(state), *more))
-        return entries
+        return self._documents(
+            "job_uuid = ? AND job_id = ? ORDER BY print_run, number", (job_uuid, job_id)
+        )
 
     def intent(
         self, key: DocumentKey, job: PrintJob, targets: Sequence[Target], *, now_s: float
@@ -110,33 +69,28 @@ class Journal(ServerJournal):
             "language": job.language,
         }
         with self._transaction():
-            self._db.execute(f"DELETE FROM delivery WHERE {BY_KEY}", key_values(key))
-            columns, marks = ", ".join(about), ", ".join("?" * len(about))
+            self._db.execute(f"DELETE FROM delivery WHERE {BY_KEY}", key)
             self._db.execute(
-                "INSERT INTO document (job_uuid, job_id, print_run, destination, number,"
-                f" created_at, updated_at, {columns}) VALUES (?, ?, ?, ?, ?, ?, ?, {marks})"
+                f"INSERT INTO document ({KEY}, created_at, updated_at, {', '.join(about)})"
+                f" VALUES (?, ?, ?, ?, ?, ?, ?{', ?' * len(about)})"
                 " ON CONFLICT DO UPDATE SET open_runs ="
                 " iif(excluded.updated_at - updated_at < ?, open_runs, 0)",
-                (*key_values(key), now_s, now_s, *about.values(), SOON_S),
+                (*key, now_s, now_s, *about.values(), SOON_S),
             )
             self._move(key, Event.RUN, now_s, **about)
-            self._db.execute(
-                f"UPDATE document SET open_runs = open_runs + 1 WHERE {BY_KEY}", key_values(key)
-            )
+            self._count(key, "open_runs")
             self._db.executemany(
-                "INSERT INTO delivery (job_uuid, job_id, print_run, destination, number,"
-                " target_number, location, device, updated_at)"
+                f"INSERT INTO delivery ({KEY}, target_number, location, device, updated_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (*key_values(key), number, target.location, target.device, now_s)
+                    (*key, number, target.location, target.device, now_s)
                     for number, target in enumerate(targets)
                 ],
             )
 
     def rerun(self, key: DocumentKey, job: PrintJob, *, now_s: float) -> None:
         """Note that CUPS runs a document again that the cloud already has."""
-        with self._transaction():
-            self._move(key, Event.RUN, now_s, completed_at=job.completed_at)
+        self._note(key, Event.RUN, now_s, completed_at=job.completed_at)
 
     def uploading(
         self, key: DocumentKey, temp_file: str, server_instance: str, *, now_s: float
@@ -150,22 +104,16 @@ class Journal(ServerJournal):
         """Note a confirmed segment of the compressed stream; position and length are in bytes."""
         with self._transaction():
             self._db.execute(
-                "INSERT OR REPLACE INTO segment (job_uuid, job_id, print_run, destination, number,"
-                " position, length, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*key_values(key), position, length, sha256),
+                f"INSERT OR REPLACE INTO segment ({KEY}, position, length, sha256)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (*key, position, length, sha256),
             )
             self._set(key, now_s, confirmed_at=now_s)
 
     def upload(self, key: DocumentKey) -> UploadProgress | None:
         """The confirmed part of a document that was not submitted; None if there is none."""
-        with self._translated():
-            row = self._db.execute(
-                f"SELECT temp_file, confirmed_at, server_instance FROM document WHERE {BY_KEY}",
-                key_values(key),
-            ).fetchone()
-            rows = self._db.execute(
-                f"SELECT position, length, sha256 FROM segment WHERE {BY_KEY}", key_values(key)
-            ).fetchall()
+        row = self._columns(key, "temp_file, confirmed_at, server_instance")
+        rows = self._rows(f"SELECT position, length, sha256 FROM segment WHERE {BY_KEY}", key)
         if not row or not row[0] or not rows:
             return None
         segments = {at: ConfirmedSegment(n, sha256) for at, n, sha256 in rows}
@@ -174,13 +122,9 @@ class Journal(ServerJournal):
     def forget_upload(self, key: DocumentKey) -> int:
         """Forget an upload that cannot be continued; return how many in a row ended so."""
         with self._transaction():
-            self._db.execute(f"DELETE FROM segment WHERE {BY_KEY}", key_values(key))
-            rows = self._db.execute(
-                "UPDATE document SET temp_file = NULL, start_overs = start_overs + 1"
-                f" WHERE {BY_KEY} RETURNING start_overs",
-                key_values(key),
-            ).fetchall()
-        return int(rows[0][0]) if rows else 0
+            self._db.execute(f"DELETE FROM segment WHERE {BY_KEY}", key)
+            self._db.execute(f"UPDATE document SET temp_file = NULL WHERE {BY_KEY}", key)
+            return self._count(key, "start_overs")
 
     def start_overs_told(self, key: DocumentKey, *, now_s: float) -> None:
         """Reset the number of `forget_upload`, as a person was told of the endless upload."""
@@ -189,11 +133,7 @@ class Journal(ServerJournal):
     def submit_key(self, key: DocumentKey) -> tuple[str, str]:
         """The Idempotency-Key of the document's last submit and the digest of its request. Both are
         empty before the first submit."""
-        with self._translated():
-            row = self._db.execute(
-                f"SELECT submit_key, submit_form FROM document WHERE {BY_KEY}", key_values(key)
-            ).fetchone()
-        return (row[0], row[1]) if row else ("", "")
+        return self._columns(key, "submit_key, submit_form") or ("", "")
 
     def submitting(
         self,
@@ -210,42 +150,35 @@ class Journal(ServerJournal):
 
         Args:
             sha256: the digest of the document.
-            size_bytes: the size of the document.
             sent_bytes: the size of the uploaded stream, which may be compressed.
-            submit_key: the Idempotency-Key.
-            submit_form: the digest of the request.
+            submit_key, submit_form: the Idempotency-Key, and the digest of the request.
         """
-        with self._transaction():
-            self._move(
-                key,
-                Event.SUBMIT,
-                now_s,
-                sha256=sha256,
-                size_bytes=size_bytes,
-                sent_bytes=sent_bytes,
-                submit_key=submit_key,
-                submit_form=submit_form,
-            )
+        self._note(
+            key,
+            Event.SUBMIT,
+            now_s,
+            sha256=sha256,
+            size_bytes=size_bytes,
+            sent_bytes=sent_bytes,
+            submit_key=submit_key,
+            submit_form=submit_form,
+        )
 
     def not_submitted(self, key: DocumentKey, *, now_s: float) -> None:
         """Note that no submit of the document can have been accepted."""
-        with self._transaction():
-            self._move(key, Event.REFUSE, now_s)
+        self._note(key, Event.REFUSE, now_s)
 
     def unanswered(self, key: DocumentKey, *, now_s: float) -> None:
         """Note that a person was told that the submit may have been accepted."""
-        with self._transaction():
-            self._move(key, Event.LOSE_ANSWER, now_s, open_runs=0, was_in_doubt=1)
+        self._note(key, Event.LOSE_ANSWER, now_s, open_runs=0, was_in_doubt=1)
 
     def forgotten(self, key: DocumentKey, *, now_s: float) -> None:
         """Note that a person was told that a lost journal may have known of a submit."""
-        with self._transaction():
-            self._move(key, Event.FORGET, now_s, open_runs=0, was_in_doubt=1)
+        self._note(key, Event.FORGET, now_s, open_runs=0, was_in_doubt=1)
 
     def dropped(self, key: DocumentKey, *, now_s: float) -> None:
         """Give up the document, though a submit may have been accepted (onambiguous=drop)."""
-        with self._transaction():
-            self._move(key, Event.DROP, now_s, open_runs=0)
+        self._note(key, Event.DROP, now_s, open_runs=0)
 
     def accepted(self, key: DocumentKey, receipts: Sequence[Receipt], *, now_s: float) -> str:
         """Note that the server has accepted the document.
@@ -265,26 +198,26 @@ class Journal(ServerJournal):
                 key, Event.ACCEPT, now_s, accepted_at=now_s, trying_since=None, start_overs=0
             )
             self._db.executemany(
-                f"UPDATE delivery SET cloud_job_id = ?, state = ?, updated_at = ?"
+                "UPDATE delivery SET cloud_job_id = ?, state = ?, updated_at = ?"
                 f" WHERE {BY_KEY} AND target_number = ?",
                 [
-                    (receipt.cloud_job_id, int(DeliveryState.SUBMITTED), now_s,
-                     *key_values(key), number)
-                    for number, receipt in enumerate(receipts)
+                    (each.cloud_job_id, int(DeliveryState.SUBMITTED), now_s, *key, number)
+                    for number, each in enumerate(receipts)
                 ],
-            )  # fmt: skip
+            )
         return ""
 
     def _is_of_another(self, key: DocumentKey, receipt: Receipt) -> bool:
         """Whether a cloud job id belongs to another document for the same device."""
         company = key.destination.rpartition("/")[0] + "/"
-        target = receipt.target
-        row = self._db.execute(
+        row = self._row(
             "SELECT 1 FROM delivery WHERE cloud_job_id = ? AND location = ? AND device = ?"
-            f" AND substr(destination, 1, length(?)) = ? AND NOT ({BY_KEY})",
-            (receipt.cloud_job_id, target.location, target.device, company, company,
-             *key_values(key)),
-        ).fetchone()  # fmt: skip
+            f" AND substr(destination, 1, length(?)) = ? AND NOT {BY_KEY}",
+            (
+                *(receipt.cloud_job_id, receipt.target.location, receipt.target.device),
+                *(company, company, *key),
+            ),
+        )
         return row is not None
 
     def doubted(self, key: DocumentKey, *, now_s: float) -> None:
@@ -294,3 +227,62 @@ class Journal(ServerJournal):
     def run_ended(self, key: DocumentKey, *, now_s: float) -> None:
         """Note that this run of the backend was not killed."""
         self._update(key, now_s, open_runs=0)
+
+    def trying_since_s(self, key: DocumentKey) -> float | None:
+        """When the document first met the present outage, in seconds since the epoch; or None."""
+        row = self._columns(key, "trying_since")
+        return row[0] if row else None
+
+    def set_trying_since(self, key: DocumentKey, since_s: float | None, *, now_s: float) -> None:
+        """Note since when the document meets an outage; None if the outage is over."""
+        self._update(key, now_s, trying_since=since_s)
+
+    def wait(
+        self,
+        key: DocumentKey,
+        waits_for: str,
+        device_uri: str,
+        *,
+        give_up_at_s: float,
+        now_s: float,
+    ) -> None:
+        """Note that CUPS holds the document's job until the server works again (`Document`)."""
+        self._note(
+            key,
+            Event.WAIT,
+            now_s,
+            waits_for=waits_for,
+            device_uri=device_uri,
+            give_up_at=give_up_at_s,
+            open_runs=0,
+        )
+
+    def newest_receipt(self, at: str, *, since_s: float) -> Receipt | None:
+        """The receipt of the last document that a server accepted after `since_s` (seconds since
+        the epoch); `at` begins the destinations of a company there."""
+        row = self._row(
+            f"SELECT location, device, cloud_job_id FROM {JOINED}"
+            " WHERE cloud_job_id IS NOT NULL AND accepted_at > ?2"
+            " AND substr(destination, 1, length(?1)) = ?1 ORDER BY accepted_at DESC LIMIT 1",
+            (at, since_s),
+        )
+        return Receipt(Target(row[0], row[1]), row[2]) if row else None
+
+    def jobs_wait_for(self, at: str) -> bool:
+        """Whether jobs are held until a server works; `at` begins the destinations there."""
+        row = self._row(
+            f"SELECT 1 FROM document WHERE closed_at IS NULL AND state IN {sql_list(WAITS)}"
+            " AND substr(destination, 1, length(?1)) = ?1 LIMIT 1",
+            (at,),
+        )
+        return row is not None
+
+    def takes_one_at_a_time(self, server: str, *, now_s: float) -> bool:
+        """Whether the server recently failed when several segments came at once."""
+        row = self._row("SELECT one_at_a_time_since FROM server WHERE name = ?", (server,))
+        return row is not None and 0 <= now_s - row[0] < REMEMBERED_S
+
+    def found_one_at_a_time(self, server: str, *, now_s: float) -> None:
+        """Note that the server fails when several segments come at once."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO server VALUES (?, ?)", (server, now_s))

@@ -39,8 +39,9 @@ from cirrus_bridge.base.model import Compression, DocumentKey, PrintJob, Receipt
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.config.queue_uri import QueueUri, company_uri
+from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import IN_DOUBT, State
-from cirrus_bridge.journal.submissions import DocumentEntry, Journal
+from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.sending.patience import FOR_CORRECTION, QUEUE_WAIT_S, Patience
 from cirrus_bridge.sending.report import Report
 from cirrus_bridge.sending.segments import deflate
@@ -116,7 +117,7 @@ class Submission:
     _began_s: float = 0.0
     _has_progressed: bool = False
 
-    def run(self, document: StreamedDocument, earlier: DocumentEntry | None) -> list[Receipt]:
+    def run(self, document: StreamedDocument, earlier: Document | None) -> list[Receipt]:
         """Upload and submit a document.
 
         Args:
@@ -133,7 +134,7 @@ class Submission:
             may_be_printed = False
         self._began_s = self.clock.wall_s()
         self.in_doubt = may_be_printed
-        self.warns |= earlier is not None and (earlier.was_in_doubt or earlier.state in IN_DOUBT)
+        self.warns |= earlier is not None and earlier.may_be_printed
         self.journal.intent(self.key, self.job, self.queue.targets, now_s=self.clock.wall_s())
         if self.warns:
             self.journal.doubted(self.key, now_s=self.clock.wall_s())

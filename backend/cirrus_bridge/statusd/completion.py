@@ -28,8 +28,8 @@ from cirrus_bridge.cups.jobs import (
 )
 from cirrus_bridge.cups.queues import CupsQueues
 from cirrus_bridge.delivery.events import NOTICE, WARNING, Change, of_document
-from cirrus_bridge.delivery.outcome import NOT_DELIVERED, told
-from cirrus_bridge.journal.deliveries import AcceptedDocument
+from cirrus_bridge.delivery.tracking import NOT_DELIVERED, told
+from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.watched import Job, WatchedDocument
 
@@ -104,7 +104,7 @@ class JobCompletion:
         self.close(documents)
         return True
 
-    def comes_back(self, document: AcceptedDocument, job: CupsJob) -> bool:
+    def comes_back(self, document: Document, job: CupsJob) -> bool:
         """Whether a held job, once released, returns to the backend that sent its document.
 
         CUPS could give a job of a class to any member, so the job is first moved to the member
@@ -144,7 +144,7 @@ class JobCompletion:
         except (CupsGone, CupsNotPossible):
             return  # the job is no longer held
 
-    def is_printed_elsewhere(self, document: AcceptedDocument, job: CupsJob) -> bool:
+    def is_printed_elsewhere(self, document: Document, job: CupsJob) -> bool:
         """Whether the job was moved and printed there, so that CUPS shows that print."""
         if job.queue in (document.queue, document.class_name):
             return False
@@ -242,7 +242,7 @@ class JobCompletion:
         pause = functools.partial(self.cups.pause, document.queue, text)
         self._try("stopped", document, pause)
 
-    def _try(self, event: str, document: AcceptedDocument, act: Callable[[], object]) -> None:
+    def _try(self, event: str, document: Document, act: Callable[[], object]) -> None:
         """Do something in CUPS and report it; `act` returns False if nothing had to be done."""
         try:
             done = act()

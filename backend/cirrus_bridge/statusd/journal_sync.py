@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.model import DocumentKey, Place
 from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
-from cirrus_bridge.journal.deliveries import AcceptedDocument
+from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import HandOver, PollerJournal
 from cirrus_bridge.statusd.cups_sync import CupsSync
@@ -94,7 +94,7 @@ class JournalSync:
             else:
                 watched.is_held = found.state is State.HELD
 
-    def _follow(self, document: AcceptedDocument, now_s: float, *, fresh: bool) -> None:
+    def _follow(self, document: Document, now_s: float, *, fresh: bool) -> None:
         """Follow a document that was handed over."""
         watched = self.watch_list.add(document, self.queue_of)
         age_s = 0.0 if fresh else max(0.0, self.clock.wall_s() - document.accepted_at_s)

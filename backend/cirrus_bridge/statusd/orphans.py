@@ -19,10 +19,11 @@ from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.queue_uri import leads_to
 from cirrus_bridge.cups.jobs import ABORTED, CANCELED, COMPLETED, FINAL, PROCESSING, CupsJob
 from cirrus_bridge.cups.queues import CupsQueues
-from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change
+from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change, of_document
 from cirrus_bridge.journal import run_notes
+from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import ACCEPTED, State
-from cirrus_bridge.journal.orphans import Orphan, OrphanJournal
+from cirrus_bridge.journal.poller import PollerJournal
 
 _STUCK = (
     "The backend was killed, and CUPS waits for a filter that cannot write its data. Restart CUPS "
@@ -43,7 +44,7 @@ class Orphans:
         state_folder: the journal's folder.
     """
 
-    journal: OrphanJournal
+    journal: PollerJournal
     cups: CupsQueues
     clock: Clock
     tell: Callable[[Change], None]
@@ -133,7 +134,7 @@ class Orphans:
                 return  # the next runs remove the note
         left.run.forget()
 
-    def _settle(self, orphan: Orphan, job: CupsJob | None) -> None:
+    def _settle(self, orphan: Document, job: CupsJob | None) -> None:
         """Follow, restart or abandon a document whose job CUPS has ended."""
         now_s = self.clock.wall_s()
         if orphan.state in ACCEPTED:
@@ -142,8 +143,9 @@ class Orphans:
             return
         # another queue may have printed the document, if the job was moved or came from a class
         is_over_time = job is not None and _is_over_time(job)
-        if (job is None or job.state == COMPLETED or is_over_time) and not orphan.is_elsewhere:
-            change = _change(orphan)
+        is_over = job is None or job.state == COMPLETED or is_over_time
+        if is_over and not self.journal.is_elsewhere(orphan.key):
+            change = of_document("restarted", "", orphan, level=NOTICE)
             if job is not None and _is_lost(orphan, job) and self._restart(job, change):
                 self.journal.restarted(orphan.key, now_s=now_s)
                 return
@@ -167,7 +169,7 @@ class Orphans:
         self.tell(change)
         return True
 
-    def _queue_uri(self, orphan: Orphan) -> str:
+    def _queue_uri(self, orphan: Document) -> str:
         """The queue's URI, for its options, or the document's destination if the queue now leads
         somewhere else."""
         try:
@@ -177,17 +179,11 @@ class Orphans:
         return uri if leads_to(uri, orphan.key.destination) else orphan.key.destination
 
 
-def _change(orphan: Orphan) -> Change:
-    return Change(
-        "restarted", "", NOTICE, orphan.queue, orphan.key.job_id, orphan.user, orphan.title
-    )
-
-
-def _is_lost(orphan: Orphan, job: CupsJob) -> bool:
+def _is_lost(orphan: Document, job: CupsJob) -> bool:
     """Whether CUPS completed the job because its backend was killed. The job may also have been
     printed by another member of its class, or by the queue that it was moved to."""
     is_here = job.state == COMPLETED and job.printer == orphan.queue
-    return is_here and (orphan.was_killed or orphan.state is State.REPRINT)
+    return is_here and (orphan.open_runs > 0 or orphan.state is State.REPRINT)
 
 
 def _is_over_time(job: CupsJob) -> bool:

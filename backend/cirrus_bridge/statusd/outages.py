@@ -23,9 +23,9 @@ from cirrus_bridge.base.translation import Words, joined, trn
 from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.cups.jobs import CupsJob
 from cirrus_bridge.cups.queues import CupsQueues
-from cirrus_bridge.delivery.events import INFO, WARNING, Change
+from cirrus_bridge.delivery.events import INFO, WARNING, Change, of_document
+from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.poller import PollerJournal
-from cirrus_bridge.journal.waiting import WaitingDocument
 from cirrus_bridge.sending.patience import FOR_CORRECTION, waits
 from cirrus_bridge.statusd.queries import Queries
 from cirrus_bridge.statusd.timers import Timer
@@ -53,7 +53,7 @@ class _ServerOutage:
     """The known facts about one server's outage; times are monotonic seconds."""
 
     queue: QueueUri
-    documents: list[WaitingDocument] = field(default_factory=list)
+    documents: list[Document] = field(default_factory=list)
     due_s: float = 0.0
     asked: bool = False
     trouble: str = ""
@@ -162,12 +162,12 @@ class Outages:
             outage.released = frozenset()
             outage.due_s = -math.inf
 
-    def _job_of(self, document: WaitingDocument) -> CupsJob | None:
+    def _job_of(self, document: Document) -> CupsJob | None:
         """The document's job at the last look; another job may have the same number since."""
         job = self._jobs.get(document.key.job_id)
         return job if job is not None and job.job_uuid == document.key.job_uuid else None
 
-    def _queue_of(self, document: WaitingDocument, uris: Mapping[str, str]) -> QueueUri | None:
+    def _queue_of(self, document: Document, uris: Mapping[str, str]) -> QueueUri | None:
         """The queue of the document's job, if the job still waits there for a server of ours."""
         job = self._job_of(document)
         if job is None:
@@ -247,7 +247,7 @@ class Outages:
         for outage in self._outages.values():
             self._release([each for each in outage.documents if each.give_up_at_s <= now_s])
 
-    def _release(self, documents: Iterable[WaitingDocument]) -> list[DocumentKey]:
+    def _release(self, documents: Iterable[Document]) -> list[DocumentKey]:
         """Release the jobs of these documents that CUPS holds, and return the documents' keys."""
         wanted = sorted(documents, key=lambda each: each.key.job_id)
         done = []
@@ -259,16 +259,16 @@ class Outages:
                 self.cups.release_job(job.job_id)
             except (CupsGone, CupsNotPossible):
                 continue  # a person was faster
-            self._released_s[document.key] = document.changed_at_s
+            self._released_s[document.key] = document.updated_at_s
             done.append(document.key)
-            self.tell(_change("released", document, "", INFO))
+            self.tell(of_document("released", "", document))
         return done
 
-    def _is_ours_to_release(self, document: WaitingDocument, job: CupsJob) -> bool:
+    def _is_ours_to_release(self, document: Document, job: CupsJob) -> bool:
         """Whether the job is held only for its server. A person may hold the job until a set time,
         or hold the job after its release. In the latter case, no backend has written of the job
         since."""
-        return job.waits_for_release and self._released_s.get(document.key) != document.changed_at_s
+        return job.waits_for_release and self._released_s.get(document.key) != document.updated_at_s
 
     def _keep_held(self) -> None:
         """Hold the waiting jobs again, as CUPS counts MaxHoldTime from the last hold.
@@ -283,12 +283,6 @@ class Outages:
                     self.cups.hold_job(job.job_id)
 
 
-def _change(event: str, document: WaitingDocument, text: str, level: int) -> Change:
-    return Change(
-        event, text, level, document.queue, document.key.job_id, document.user, document.title
-    )
-
-
-def _server(queue: QueueUri, document: WaitingDocument) -> Server:
+def _server(queue: QueueUri, document: Document) -> Server:
     target = str(queue.targets[0]) if document.waits_for == FOR_CORRECTION else ""
     return (queue.server, queue.company, document.waits_for, target)

@@ -30,8 +30,7 @@ from cirrus_bridge.base.translation import joined
 from cirrus_bridge.config.load import PollerSettings
 from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change, of_document
-from cirrus_bridge.delivery.outcome import NOT_DELIVERED
-from cirrus_bridge.delivery.tracking import TrackedDelivery, describe
+from cirrus_bridge.delivery.tracking import NOT_DELIVERED, TrackedDelivery, describe
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.cups_sync import CupsSync
 from cirrus_bridge.statusd.journal_sync import JournalSync

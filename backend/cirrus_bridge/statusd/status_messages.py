@@ -21,7 +21,7 @@ from cirrus_bridge.cups.queues import REASON_PREFIX, CupsQueues, Queue, is_ours,
 from cirrus_bridge.delivery.events import Change
 from cirrus_bridge.delivery.messages import OFFLINE_AFTER_S, QueueNews, held_message, queue_news
 from cirrus_bridge.delivery.tracking import describe
-from cirrus_bridge.journal.deliveries import AcceptedDocument
+from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.completion import LET_GO, JobCompletion
 from cirrus_bridge.statusd.watched import WatchedDocument, WatchedDocuments, place
@@ -190,7 +190,7 @@ def _both(queue: QueueUri) -> tuple[Company, Company]:
     return (queue.server, ""), (queue.server, queue.company)
 
 
-def _failure(document: AcceptedDocument) -> Words:
+def _failure(document: Document) -> Words:
     said = joined("; ", (describe(each.receipt, each.status) for each in document.deliveries))
     return tr("Job {job} was not delivered: {states}", job=document.key.job_id, states=said)
 

@@ -9,9 +9,8 @@ from typing import TypeAlias
 
 from cirrus_bridge.base.model import DocumentKey, Place
 from cirrus_bridge.config.queue_uri import QueueUri
-from cirrus_bridge.delivery.outcome import is_settled
-from cirrus_bridge.delivery.tracking import TrackedDelivery, tracked_deliveries
-from cirrus_bridge.journal.deliveries import AcceptedDocument
+from cirrus_bridge.delivery.tracking import TrackedDelivery, is_settled, tracked_deliveries
+from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import State
 
 Job: TypeAlias = tuple[str, int, int, str]  # uuid, id, print run, destination
@@ -21,7 +20,7 @@ Job: TypeAlias = tuple[str, int, int, str]  # uuid, id, print run, destination
 class WatchedDocument:
     """A document that is followed. `is_held` means that CUPS should hold its job meanwhile."""
 
-    document: AcceptedDocument
+    document: Document
     queue: QueueUri
     is_held: bool
     targets: list[TrackedDelivery]
@@ -59,9 +58,7 @@ class WatchedDocuments:
     def __contains__(self, key: object) -> bool:
         return key in self._by_key
 
-    def add(
-        self, document: AcceptedDocument, queue_of: Callable[[str], QueueUri]
-    ) -> WatchedDocument:
+    def add(self, document: Document, queue_of: Callable[[str], QueueUri]) -> WatchedDocument:
         """Follow a document.
 
         Args:

@@ -8,8 +8,8 @@ from cirrus_bridge.backend.identify import identify
 from cirrus_bridge.base.model import DocumentKey, PrintJob
 from cirrus_bridge.config.queue_options import QueueSettings
 from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
+from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import State
-from cirrus_bridge.journal.submissions import DocumentEntry
 
 HERE = "cirrus://h/Acme/P:A"
 THERE = "cirrus://h/Acme/P:B"
@@ -34,10 +34,10 @@ def _entry(
     class_name: str = "",
     queue: str = "before",
     completed: int | None = None,
-) -> DocumentEntry:
+) -> Document:
     key = DocumentKey("u", 5, run, where, number)
     before = run if completed is None else completed
-    return DocumentEntry(key, state, before, 0, class_name, 0, queue)
+    return Document(key, state, queue, class_name, completed_at=before)
 
 
 def test_first_run() -> None:

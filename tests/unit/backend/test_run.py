@@ -32,7 +32,7 @@ from cirrus_bridge.config.servers import Secret, Server
 from cirrus_bridge.cups.job import SpooledDocument
 from cirrus_bridge.cups.status_lines import EXIT_CODES, CupsReport
 from cirrus_bridge.delivery.tracking import DOUBT_LIMIT
-from cirrus_bridge.journal.deliveries import AcceptedDocument
+from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
@@ -101,7 +101,7 @@ class Site:
         return [entry.state for entry in self.journal.entries("urn:uuid:1", 1)]
 
     @property
-    def documents(self) -> list[AcceptedDocument]:
+    def documents(self) -> list[Document]:
         """The documents of the job that the cloud has."""
         entries = self.journal.entries("urn:uuid:1", 1)
         return self.journal.documents_of(entries[0].key)

@@ -15,8 +15,7 @@ from cirrus_bridge.delivery.messages import (
     held_message,
     queue_news,
 )
-from cirrus_bridge.delivery.outcome import check_delivered, is_settled
-from cirrus_bridge.delivery.tracking import TrackedDelivery
+from cirrus_bridge.delivery.tracking import TrackedDelivery, check_delivered, is_settled
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 SUBMITTED, RECEIVED, DELIVERED, DELETED, UNKNOWN = (

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from cirrus_bridge.base.errors import JournalDamaged, JournalError
+from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.health import look
 from cirrus_bridge.journal.poller import PollerJournal
-from cirrus_bridge.journal.submissions import DocumentEntry, Journal
+from cirrus_bridge.journal.submissions import Journal
 
 PAGE_BYTES = 4096
 JOBS = 600
@@ -67,7 +68,7 @@ def in_index(folder: Path, text: str) -> int:
     return at
 
 
-def answer(folder: Path, job: tuple[str, int]) -> list[DocumentEntry] | None:
+def answer(folder: Path, job: tuple[str, int]) -> list[Document] | None:
     """The documents that a backend finds of a job; None if it finds the journal damaged."""
     try:
         with Journal(folder) as journal:

@@ -17,7 +17,7 @@ from cirrus_bridge.base.model import (
     Receipt,
     Target,
 )
-from cirrus_bridge.journal.deliveries import AcceptedDocument
+from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
@@ -44,7 +44,7 @@ def _accepted(folder: Path, *numbers: int, handover: str = "hold", now_s: float 
                 journal.hand_over([key], handover, URI, now_s=now_s)
 
 
-def _ids(documents: Sequence[AcceptedDocument]) -> list[int]:
+def _ids(documents: Sequence[Document]) -> list[int]:
     return [document.key.job_id for document in documents]
 
 
@@ -90,7 +90,7 @@ def test_late_news_of_a_poller_are_dropped(tmp_path: Path, journal: PollerJourna
     (asked,) = taken(journal)
     deleted, delivered = JobStatus(DeliveryState.DELETED), JobStatus(DeliveryState.DELIVERED)
 
-    def is_noted(document: AcceptedDocument) -> bool:
+    def is_noted(document: Document) -> bool:
         return journal.state(_key(), 0, deleted, now_s=102, hand_overs=document.hand_overs)
 
     with Journal(tmp_path) as backend:

@@ -22,7 +22,7 @@ from cirrus_bridge.config.servers import Secret, Server
 from cirrus_bridge.cups.job import SpooledDocument
 from cirrus_bridge.cups.status_lines import EXIT_CODES, CupsReport
 from cirrus_bridge.delivery.tracking import DOUBT_LIMIT
-from cirrus_bridge.journal.deliveries import AcceptedDocument
+from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.submissions import Journal
 from scripted_server import Answer, Request, ScriptedServer
@@ -83,7 +83,7 @@ class Site:
         with spool.open("rb") as stdin:
             return run.print(queue, SpooledDocument(job, stdin, os.getpid()))
 
-    def document(self) -> AcceptedDocument:
+    def document(self) -> Document:
         """The document's entry in the journal."""
         key = self.journal.entries("urn:uuid:1", 1)[0].key
         (document,) = self.journal.documents_of(key)

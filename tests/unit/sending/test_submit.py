@@ -284,7 +284,7 @@ def test_a_reprint_is_another_upload(site: Site) -> None:
 def test_keys_of_documents_are_their_own(site: Site) -> None:
     """Each document has a key of its own that does not follow from the job's data."""
     site.run()
-    site.key = dataclasses.replace(site.key, number=2)
+    site.key = site.key._replace(number=2)
     site.run()
     assert len(set(site.keys)) == 2
 
@@ -395,7 +395,7 @@ def test_another_member_of_the_class_is_in_doubt(site: Site, *, knows_keys: bool
     site.api.knows_keys = knows_keys
     site.is_killed()
     first = site.key
-    site.key = dataclasses.replace(first, destination="cirrus://h/C/Lyon:L2")
+    site.key = first._replace(destination="cirrus://h/C/Lyon:L2")
     with pytest.raises(SubmitUnanswered, match="interrupted while it was sent"):
         site.run()
     assert (len(site.api.tickets), site.state_of(first)) == (1, State.UNANSWERED)
@@ -404,7 +404,7 @@ def test_another_member_of_the_class_is_in_doubt(site: Site, *, knows_keys: bool
 def test_another_member_of_the_class_may_send_it_again(site: Site) -> None:
     """`onambiguous=resubmit` allows another member to send the document, as a submit of its own."""
     site.is_killed()
-    site.key = dataclasses.replace(site.key, destination="cirrus://h/C/Lyon:L2")
+    site.key = site.key._replace(destination="cirrus://h/C/Lyon:L2")
     site.api.script("put_file", refused)
     with pytest.raises(Refused):
         site.run(onambiguous="resubmit")
@@ -468,7 +468,7 @@ def test_an_id_that_another_document_has(site: Site, policy: str) -> None:
     settings."""
     site.api.script("put_file", *[lambda: [Receipt(Target("Paris", "L1"), "9-9")]] * 2)
     site.run()
-    first, site.key = site.key, dataclasses.replace(site.key, number=2)
+    first, site.key = site.key, site.key._replace(number=2)
     with pytest.raises(RepeatedId, match="may be printed"):
         site.run(onambiguous=policy)
     assert site.state is State.UNANSWERED
@@ -536,7 +536,7 @@ def test_a_server_that_takes_one_segment_at_a_time(site: Site) -> None:
     site.connections = 3
     site.api.script("put_segment", None, refused)
     site.run(LARGE)
-    site.key = dataclasses.replace(site.key, number=2)
+    site.key = site.key._replace(number=2)
     site.api.script("put_segment", None, refused)
     with pytest.raises(Refused):
         site.run(LARGE)
@@ -680,7 +680,7 @@ def test_a_server_that_was_set_back(site: Site, *, remembers: bool) -> None:
 
     A person decides.
     """
-    other = dataclasses.replace(site.key, job_uuid="urn:uuid:2", job_id=2)
+    other = site.key._replace(job_uuid="urn:uuid:2", job_id=2)
     now_s = site.clock.wall_s()
     job = dataclasses.replace(JOB, job_uuid="urn:uuid:2", job_id=2)
     site.journal.intent(other, job, [Target("Paris", "L1")], now_s=now_s)

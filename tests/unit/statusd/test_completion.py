@@ -166,7 +166,7 @@ def test_a_job_of_another_with_the_same_id(site: Site) -> None:
 def test_a_job_that_is_printed_again(site: Site) -> None:
     """CUPS shows the new print, so the old document is closed."""
     watched = site.watch(DELIVERED)
-    again = dataclasses.replace(KEY, print_run=99)
+    again = KEY._replace(print_run=99)
     site.backend.intent(
         again, PrintJob(1, KEY.job_uuid, "ann", "Report", 1, "q"), [TARGET], now_s=1.0
     )
@@ -224,12 +224,12 @@ def test_a_job_that_was_moved_and_printed_there(site: Site) -> None:
     """The job's message belongs to its print there, so the job is left alone."""
     watched = site.watch(DELIVERED)
     site.backend.intent(
-        dataclasses.replace(KEY, destination="cirrus://h/C/Rome:L1"),
+        KEY._replace(destination="cirrus://h/C/Rome:L1"),
         PrintJob(1, KEY.job_uuid, "ann", "Report", 1, "ipp"),
         [TARGET],
         now_s=1.0,
     )
-    rome = dataclasses.replace(KEY, destination="cirrus://h/C/Rome:L1")
+    rome = KEY._replace(destination="cirrus://h/C/Rome:L1")
     site.backend.submitting(rome, "ab", 9, 5, submit_key="k", submit_form="f", now_s=1.0)
     site.backend.accepted(rome, [Receipt(TARGET, "7-7")], now_s=1.0)
     site.cups.put(cups_job(1, queue="ipp"))
@@ -310,7 +310,7 @@ def test_nothing_is_reprinted_that_somebody_may_have(
 def test_one_of_two_files_may_have_come_out(site: Site) -> None:
     """CUPS could only restart both files, so nothing is printed again."""
     first = site.watch(DELETED, options="?onfailure=reprint", handover="complete")
-    other = dataclasses.replace(KEY, number=2)
+    other = KEY._replace(number=2)
     second = site.watch(DELIVERED, options="?onfailure=reprint", handover="complete", key=other)
     site.cups.put(cups_job(1, COMPLETED))
     assert site.completion.settle([first, second])
@@ -321,7 +321,7 @@ def test_one_of_two_files_may_have_come_out(site: Site) -> None:
 def test_one_of_two_files_of_a_held_job(site: Site) -> None:
     """Only the failed file is printed again."""
     first = site.watch(DELETED, options="?onfailure=reprint")
-    other = dataclasses.replace(KEY, number=2)
+    other = KEY._replace(number=2)
     second = site.watch(DELIVERED, options="?onfailure=reprint", key=other)
     site.completion.settle([first, second])
     assert (site.state(), site.state(other)) == (State.REPRINT, State.HELD)
@@ -335,7 +335,7 @@ def test_the_reprint_of_a_job_that_cups_has_ended(
     site: Site, how: int | None, print_run: int, *, is_restarted: bool
 ) -> None:
     """CUPS restarts the job once, if it still has the job."""
-    key = dataclasses.replace(KEY, print_run=print_run)
+    key = KEY._replace(print_run=print_run)
     watched = site.watch(DELETED, options="?onfailure=reprint", handover="complete", key=key)
     if how:
         site.cups.put(cups_job(1, how))

@@ -29,7 +29,7 @@ from cirrus_bridge.config.load import PollerSettings
 from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change
 from cirrus_bridge.delivery.messages import FAILED_REASON, OFFLINE_AFTER_S, UNASKED_REASON
-from cirrus_bridge.journal.deliveries import AcceptedDocument
+from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
@@ -155,7 +155,7 @@ class Site:
         return self.document.deliveries[0].status.state
 
     @property
-    def document(self) -> AcceptedDocument:
+    def document(self) -> Document:
         """The document in the journal."""
         (document,) = self.journal.documents_of(KEY)
         return document

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -246,7 +245,7 @@ def test_a_job_of_another_with_the_same_id(site: Site) -> None:
 def test_a_job_that_is_printed_again(site: Site) -> None:
     """CUPS shows the new print."""
     watched = site.watch()
-    again = dataclasses.replace(watched.document.key, print_run=9)
+    again = watched.document.key._replace(print_run=9)
     job = PrintJob(1, again.job_uuid, "ann", "Report", 1, "q")
     site.backend.intent(again, job, [TARGET], now_s=1.0)
     assert site.tell() == [watched]
@@ -265,7 +264,7 @@ def test_a_job_of_a_class(site: Site) -> None:
 def test_a_job_that_was_moved_and_printed_there(site: Site) -> None:
     """The job's message belongs to its print there."""
     watched = site.watch()
-    there = dataclasses.replace(watched.document.key, destination="cirrus://h/C/Rome:L1")
+    there = watched.document.key._replace(destination="cirrus://h/C/Rome:L1")
     job = PrintJob(1, there.job_uuid, "ann", "Report", 1, "other")
     site.backend.intent(there, job, [TARGET], now_s=1.0)
     site.backend.submitting(there, "ab", 9, 5, submit_key="k", submit_form="f", now_s=1.0)

@@ -168,4 +168,6 @@ def _snapshots(look: Callable[[], Snapshot], *, as_json: bool) -> Iterator[Snaps
 
 
 def _locations(view: JobView) -> set[str]:
-    return {each.target.location for document in view.documents for each in document.deliveries}
+    return {
+        each.receipt.target.location for document in view.documents for each in document.deliveries
+    }

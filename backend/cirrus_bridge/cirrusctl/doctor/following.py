@@ -34,7 +34,7 @@ def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
             tr("There is no journal yet, because nothing was printed so far."),
             tr("Print something: cirrusctl test QUEUE"),
         )
-        yield from check_poller(Health(0, 0, (), 0, ()), now_s)
+        yield from check_poller(Health(), now_s)
         return
     try:
         health = look(folder)

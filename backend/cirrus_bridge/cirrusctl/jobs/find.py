@@ -9,7 +9,8 @@ from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.jobs.view import JobView, job_views
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues
 from cirrus_bridge.cups.jobs import CupsJob
-from cirrus_bridge.journal.history import PastDocument, documents_of_job, recent_documents
+from cirrus_bridge.journal.documents import Document
+from cirrus_bridge.journal.history import documents_of_job, recent_documents
 
 
 class JobList(NamedTuple):
@@ -51,7 +52,7 @@ def find_job(installation: Installation, job_id: int) -> JobView | None:
     return next(iter(job_views([job] if job else [], documents)), None)
 
 
-def _name(document: PastDocument) -> tuple[int, str]:
+def _name(document: Document) -> tuple[int, str]:
     return (document.key.job_id, document.key.job_uuid)
 
 

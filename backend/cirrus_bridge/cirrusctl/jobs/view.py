@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 from cirrus_bridge.base.model import DeliveryState
 from cirrus_bridge.base.translation import Words, joined, tr
 from cirrus_bridge.cups.jobs import FINAL, CupsJob
-from cirrus_bridge.journal.history import PastDelivery, PastDocument
+from cirrus_bridge.journal.documents import Delivery, Document
 from cirrus_bridge.journal.lifecycle import ACCEPTED, State
 
 # RFC 8011, 5.3.7
@@ -70,7 +70,7 @@ class JobView:
 
     job_id: int
     cups: CupsJob | None
-    documents: tuple[PastDocument, ...]
+    documents: tuple[Document, ...]
 
     @property
     def state(self) -> str:
@@ -83,7 +83,7 @@ class JobView:
     def has_ended(self) -> bool:
         """Whether the job has ended in CUPS, and its documents are closed in the journal."""
         in_cups = self.cups is not None and self.cups.state not in FINAL
-        return not in_cups and all(each.closed_at_s is not None for each in self.documents)
+        return not in_cups and all(each.closed_at_s for each in self.documents)
 
     @property
     def queue(self) -> str:
@@ -145,11 +145,11 @@ class JobView:
             if "target" in found[-1]:
                 found.append({})
             found[-1] |= {
-                "target": str(delivery.target),
-                "cloud_job": delivery.cloud_job_id,
+                "target": str(delivery.receipt.target),
+                "cloud_job": delivery.receipt.cloud_job_id,
                 "cloud_state": state_word(document, delivery),
                 "changed": _time(document.updated_at_s),
-                "says": delivery.message,
+                "says": delivery.status.message,
             }
         there, here = found[-1].get("says") or "", about["message"]
         found[-1]["says"] = here if there in here else " ".join(filter(None, (there, here)))
@@ -181,9 +181,9 @@ class JobView:
         return sorted(known, key=lambda each: (each.at.replace(microsecond=0), each.what == ended))
 
 
-def job_views(jobs: Iterable[CupsJob], documents: Iterable[PastDocument]) -> list[JobView]:
+def job_views(jobs: Iterable[CupsJob], documents: Iterable[Document]) -> list[JobView]:
     """Join jobs and documents by number and UUID (numbers may repeat); newest first."""
-    by_job: dict[tuple[int, str], list[PastDocument]] = defaultdict(list)
+    by_job: dict[tuple[int, str], list[Document]] = defaultdict(list)
     for document in documents:
         by_job[document.key.job_id, document.key.job_uuid].append(document)
     views = [
@@ -194,17 +194,17 @@ def job_views(jobs: Iterable[CupsJob], documents: Iterable[PastDocument]) -> lis
     return sorted(views, key=lambda view: (view.created or oldest, view.job_id), reverse=True)
 
 
-def state_word(document: PastDocument, delivery: PastDelivery) -> str:
+def state_word(document: Document, delivery: Delivery) -> str:
     """The state of a delivery, for people."""
-    if delivery.state is None or not delivery.cloud_job_id:
+    if not delivery.receipt.cloud_job_id:
         return _word(document)
-    word = _IN_CLOUD[delivery.state]
-    if document.closed_at_s is None or delivery.state.is_final:
+    word = _IN_CLOUD[delivery.status.state]
+    if not document.closed_at_s or delivery.status.state.is_final:
         return word
     return tr("{state} when last asked", state=word)
 
 
-def _document(document: PastDocument) -> dict[str, Any]:
+def _document(document: Document) -> dict[str, Any]:
     return {
         "number": document.key.number,
         "destination": document.key.destination,
@@ -217,16 +217,16 @@ def _document(document: PastDocument) -> dict[str, Any]:
         "closed": _time(document.closed_at_s),
         "deliveries": [
             {
-                "target": str(delivery.target),
-                "cloud_job": delivery.cloud_job_id,
+                "target": str(delivery.receipt.target),
+                "cloud_job": delivery.receipt.cloud_job_id,
                 "state": state_word(document, delivery),
-                "message": delivery.message,
+                "message": delivery.status.message,
                 "received": _time(delivery.received_at_s),
                 "ended": _time(delivery.final_at_s),
                 "server_times": {
-                    "submitted": delivery.submitted,
-                    "received": delivery.received,
-                    "delivered": delivery.delivered,
+                    "submitted": delivery.status.submitted,
+                    "received": delivery.status.received,
+                    "delivered": delivery.status.delivered,
                 },
             }
             for delivery in document.deliveries
@@ -234,7 +234,7 @@ def _document(document: PastDocument) -> dict[str, Any]:
     }
 
 
-def _happened(document: PastDocument) -> Iterator[_Happened]:
+def _happened(document: Document) -> Iterator[_Happened]:
     yield _time(document.created_at_s), tr("the backend started to send the document")
     if document.state not in ACCEPTED:
         what = tr("the document is {phase}", phase=_word(document))
@@ -247,7 +247,7 @@ def _happened(document: PastDocument) -> Iterator[_Happened]:
         names = joined(
             ", ",
             (
-                tr("{target} as {job}", target=each.target, job=each.cloud_job_id)
+                tr("{target} as {job}", target=each.receipt.target, job=each.receipt.cloud_job_id)
                 for each in document.deliveries
             ),
         )
@@ -262,27 +262,26 @@ def _happened(document: PastDocument) -> Iterator[_Happened]:
     for delivery in document.deliveries:
         yield from _happened_there(document, delivery)
     if document.state is State.CLOSED:
-        ended = all(each.state and each.state.is_final for each in document.deliveries)
+        ended = all(each.status.state.is_final for each in document.deliveries)
         what = tr("the document is finished")
         if not ended:
             what = tr("the document is no longer followed; the cloud may still print it")
         yield _time(document.closed_at_s), what
 
 
-def _happened_there(document: PastDocument, delivery: PastDelivery) -> Iterator[_Happened]:
-    is_final = delivery.state is not None and delivery.state.is_final
-    if delivery.received or delivery.state is DeliveryState.RECEIVED:
-        what = _there(tr("received for {target}", target=delivery.target), delivery.received)
-        said = "" if is_final else delivery.message
+def _happened_there(document: Document, delivery: Delivery) -> Iterator[_Happened]:
+    target, status = delivery.receipt.target, delivery.status
+    if status.received or status.state is DeliveryState.RECEIVED:
+        what = _there(tr("received for {target}", target=target), status.received)
+        said = "" if status.state.is_final else status.message
         yield _time(delivery.received_at_s), joined(": ", filter(None, (what, said)))
-    if is_final:
+    if status.state.is_final:
         state = state_word(document, delivery)
-        what = tr("{state} at {target}", state=state, target=delivery.target)
-        what = _there(what, delivery.delivered)
-        yield _time(delivery.final_at_s), joined(": ", filter(None, (what, delivery.message)))
+        what = _there(tr("{state} at {target}", state=state, target=target), status.delivered)
+        yield _time(delivery.final_at_s), joined(": ", filter(None, (what, status.message)))
 
 
-def _word(document: PastDocument) -> str:
+def _word(document: Document) -> str:
     return _NOT_ACCEPTED.get(document.state, _MAY_BE_PRINTED)
 
 

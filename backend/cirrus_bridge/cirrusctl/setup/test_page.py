@@ -101,8 +101,8 @@ def _result(installation: Installation, view: JobView) -> tuple[Result | None, s
     if view.state in ("canceled", "aborted"):
         return Result.FAILED, tr("the job was {state}", state=view.state)
     if view.state in ("completed", "forgotten"):
-        states = [each.state for document in view.documents for each in document.deliveries]
-        if states and all(state is not None and state.reached_recipient for state in states):
+        states = [each.status.state for document in view.documents for each in document.deliveries]
+        if states and all(state.reached_recipient for state in states):
             return Result.DONE, tr("delivered")
         return Result.DONE, tr("accepted; the queue does not follow the job any further")
     if view.state == "held" and not any(d.state in ACCEPTED for d in view.documents):
