@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import tomlkit
 
-from cirrus_bridge.journal import poller_lock
+from cirrus_bridge.journal import files as journal_files
 from print_site import BACKEND, PrintSite, eventually
 from private_cups import DRIVER
 from scripted_server import Answer, ScriptedServer, Stall
@@ -412,10 +412,10 @@ def test_poller_hangs(own_site: PrintSite) -> None:
         poller.send_signal(signal.SIGSTOP)
         try:
             with (own_site.state / "jobs.lock").open("r+b") as locks:
-                sign = poller_lock.read_sign(locks.fileno())
+                sign = journal_files.read_sign(locks.fileno())
                 assert sign
                 earlier = dataclasses.replace(sign, at_s=sign.at_s - 40)  # instead of waiting
-                poller_lock.give_sign(locks.fileno(), earlier)
+                journal_files.give_sign(locks.fileno(), earlier)
             bad = trouble(own_site, "poller")
         finally:
             poller.send_signal(signal.SIGCONT)

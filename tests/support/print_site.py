@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cirrus_bridge.base.privileges import as_owner
-from cirrus_bridge.journal import poller_lock
+from cirrus_bridge.journal import files as journal_files
 from cloudlet_server import CloudletServer
 from private_cups import DRIVER, PrivateCups
 from programs import Program
@@ -176,8 +176,8 @@ class PrintSite:
         except FileNotFoundError:
             return ""
         try:
-            sign = poller_lock.read_sign(locks)
-            return sign.name if sign and poller_lock.is_taken(locks) else ""
+            sign = journal_files.read_sign(locks)
+            return sign.name if sign and journal_files.has_poller(locks) else ""
         finally:
             os.close(locks)
 

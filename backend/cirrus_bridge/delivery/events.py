@@ -54,27 +54,13 @@ class Change:
 
 
 def of_document(
-    event: str,
-    text: str,
-    document: Document,
-    receipt: Receipt | None = None,
-    level: int = INFO,
+    event: str, text: str, document: Document, receipt: Receipt | None = None, level: int = INFO
 ) -> Change:
     """A change of a document, or of one of its targets."""
-    return Change(
-        event,
-        text,
-        level,
-        document.queue,
-        document.key.job_id,
-        document.user,
-        document.title,
-        str(receipt.target) if receipt else "",
-        receipt.cloud_job_id if receipt else "",
-    )
+    job = (document.queue, document.key.job_id, document.user, document.title)
+    there = (str(receipt.target), receipt.cloud_job_id) if receipt else ("", "")
+    return Change(event, text, level, *job, *there)
 
 
 def _value(text: str) -> str:
-    if _PLAIN.issuperset(text):
-        return text
-    return escaped(json.dumps(text, ensure_ascii=False))
+    return text if _PLAIN.issuperset(text) else escaped(json.dumps(text, ensure_ascii=False))

@@ -12,8 +12,8 @@ from datetime import datetime
 from itertools import groupby
 
 from cirrus_bridge.base.model import DeliveryState
-from cirrus_bridge.base.translation import joined, tr, trn
-from cirrus_bridge.delivery.tracking import TrackedDelivery, describe
+from cirrus_bridge.base.translation import Words, joined, tr, trn
+from cirrus_bridge.delivery.tracking import TrackedDelivery, describe, quoting
 
 OFFLINE_AFTER_S = 60.0
 CANCELING = tr("The cloud already has the job; canceling it here does not stop it.")
@@ -35,16 +35,16 @@ class QueueNews:
 
 def held_message(targets: Sequence[TrackedDelivery], offline: Offline, now: datetime) -> str:
     """The message of a job that CUPS holds until the document is delivered."""
-    parts: dict[str, None] = {}
+    parts = []
     for target in targets:
-        location = target.receipt.target.location
+        text = describe(target.receipt, target.status)
         if target.status.state is DeliveryState.SUBMITTED:
-            said = target.status.message
-            where = tr("Waiting for delivery at {place}", place=_place(location, offline, now))
-            parts[tr("{what}: {said}", what=where, said=said) if said else where] = None
-        else:
-            parts[describe(target.receipt, target.status)] = None
-    return joined(" ", (tr("{states}.", states=joined("; ", parts)), CANCELING))
+            place = _place(target.receipt.target.location, offline, now)
+            where = tr("Waiting for delivery at {place}", place=place)
+            text = quoting(where, target.status.message)
+        parts.append(text)
+    states = joined("; ", dict.fromkeys(parts))
+    return joined(" ", (tr("{states}.", states=states), CANCELING))
 
 
 def queue_news(
@@ -86,16 +86,14 @@ def queue_news(
         )
         parts.append(_with_words(here, text))
     reasons = {WAITING_REASON} if offline.keys() & waiting.keys() else set()
-    if any(target.status.is_failing for target in targets):
+    if failures or any(target.status.is_failing for target in targets):
         reasons.add(FAILED_REASON)
-    if trouble and parts:
+    if is_away or (trouble and parts):
         reasons.add(UNASKED_REASON)
+    if trouble and parts:
         parts.append(tr("their status cannot be checked right now: {trouble}", trouble=trouble))
     parts += notices
-    if is_away:
-        reasons.add(UNASKED_REASON)
     if failures:
-        reasons.add(FAILED_REASON)
         first, more = failures[0], len(failures) - 1
         if more:
             first = trn(
@@ -120,11 +118,11 @@ def _count(targets: Iterable[TrackedDelivery]) -> int:
     return len({(t.key.job_uuid, t.key.job_id, t.key.print_run) for t in targets})
 
 
-def _with_words(targets: Iterable[TrackedDelivery], what: str) -> str:
+def _with_words(targets: Iterable[TrackedDelivery], what: Words) -> Words:
     """The text with the cloud's first message for the targets; errors go before remarks."""
     words = [target.status for target in targets if target.status.message]
     said = min(words, key=lambda status: not status.is_failing).message if words else ""
-    return tr("{what}: {said}", what=what, said=said) if said else what
+    return quoting(what, said)
 
 
 def _place(location: str, offline: Offline, now: datetime) -> str:

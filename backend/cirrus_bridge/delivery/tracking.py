@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from cirrus_bridge.base.errors import DeliveryEnded, DeliveryUnknown, StatusMismatch
 from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, Receipt
 from cirrus_bridge.base.translation import Words, joined, marked, tr
-from cirrus_bridge.delivery.verification import SentDocument, difference
 from cirrus_bridge.journal.documents import Document
 
 DOUBT_LIMIT = 5  # answers in a row that are not about the document
@@ -48,7 +47,22 @@ def describe(receipt: Receipt, status: JobStatus) -> Words:
     """The text for one target's state, with the location's message."""
     where = receipt.target
     state = tr(WORDS[status.state], location=where.location, device=where.device)
-    return tr("{what}: {said}", what=state, said=status.message) if status.message else state
+    return quoting(state, status.message)
+
+
+def quoting(what: Words, said: str) -> Words:
+    """A text with the cloud's words, if there are any."""
+    return tr("{what}: {said}", what=what, said=said) if said else what
+
+
+@dataclass(frozen=True, slots=True)
+class SentDocument:
+    """The sent document: its title, its size, and the size of the uploaded data (which may be
+    compressed). Empty or 0 means unknown."""
+
+    title: str = ""
+    size_bytes: int = 0
+    sent_bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -83,10 +97,9 @@ class TrackedDelivery:
     @property
     def verdict(self) -> JobStatus:
         """The state of the document if the doubts persist."""
-        if self.difference:
-            mismatched = DeliveryState.MISMATCHED
-            return dataclasses.replace(self.status, state=mismatched, message=self.difference)
-        return dataclasses.replace(self.status, state=DeliveryState.UNKNOWN)
+        state = DeliveryState.MISMATCHED if self.difference else DeliveryState.UNKNOWN
+        message = self.difference or self.status.message
+        return dataclasses.replace(self.status, state=state, message=message)
 
     def doubt(self, difference: str = "") -> None:
         """Count an answer that is not about the document."""
@@ -109,19 +122,40 @@ class TrackedDelivery:
         return is_news
 
 
+def difference(sent: SentDocument, status: JobStatus) -> str:
+    """The server's claim that contradicts the document; empty if there is none.
+
+    An id may belong to two jobs, a proxy may mix up answers, and a server that was restored from a
+    backup may have put another file into the job. The API document is vague, so only a clear
+    contradiction counts. A field that is missing, empty or 0 says nothing. `Size` is "in bytes",
+    either of the document or of the uploaded data. `Name` is "the file name or title". Servers
+    shorten the name, clean it, or add an extension, so one name must contain the letters of the
+    other, in order. Characters outside ASCII are ignored, because servers may replace or recode
+    them. `Target` does not count: the location derives it from the device by tag substitutions,
+    such as a printer's name or a path.
+    """
+    sizes = (sent.size_bytes, sent.sent_bytes)
+    if all(sizes) and status.size_bytes > 0 and status.size_bytes not in sizes:
+        return tr(
+            "its size is {found} bytes instead of {sent}",
+            found=status.size_bytes,
+            sent=sent.size_bytes,
+        )
+    found, wanted = _letters(status.name), _letters(sent.title)
+    if not (_holds(found, wanted) or _holds(wanted, found)):
+        return tr("its name is “{found}” instead of “{sent}”", found=status.name, sent=sent.title)
+    return ""
+
+
 def tracked_deliveries(documents: Sequence[Document]) -> list[TrackedDelivery]:
     """Every target of the documents, in their order."""
-    return [
-        TrackedDelivery(
-            document.key,
-            delivery.number,
-            delivery.receipt,
-            delivery.status,
-            SentDocument(document.title, document.size_bytes or 0, document.sent_bytes),
-        )
-        for document in documents
-        for delivery in document.deliveries
-    ]
+    found = []
+    for document in documents:
+        sent = SentDocument(document.title, document.size_bytes or 0, document.sent_bytes)
+        for each in document.deliveries:
+            target = TrackedDelivery(document.key, each.number, each.receipt, each.status, sent)
+            found.append(target)
+    return found
 
 
 def is_settled(targets: Sequence[TrackedDelivery], wait: str) -> bool:
@@ -147,9 +181,8 @@ def check_delivered(targets: Sequence[TrackedDelivery]) -> None:
         raise StatusMismatch(
             tr("{states}.", states=told(targets)),
             tr(
-                "Look at the printer (pages may be missing or belong to someone "
-                "else). Cancel this job, print the missing pages again, and tell "
-                "your administrator."
+                "Look at the printer (pages may be missing or belong to someone else). Cancel this "
+                "job, print the missing pages again, and tell your administrator."
             ),
         )
     if DeliveryState.UNKNOWN in states:
@@ -161,3 +194,13 @@ def check_delivered(targets: Sequence[TrackedDelivery]) -> None:
         if any(state.reached_recipient for state in states):
             raise DeliveryEnded(tr("Not delivered everywhere. {states}.", states=told(targets)))
         raise DeliveryEnded(tr("Not delivered. {states}.", states=told(targets)))
+
+
+def _letters(name: str) -> str:
+    return "".join(each for each in name.casefold() if each.isascii() and each.isalnum())
+
+
+def _holds(name: str, part: str) -> bool:
+    """Whether `name` contains all letters of `part`, in order."""
+    rest = iter(name)
+    return all(letter in rest for letter in part)

@@ -25,7 +25,6 @@ Delivery
 A document is *handed over* when its backend leaves it to the poller, and *taken back* when a
 backend follows it again. An *orphan* is a document that neither a backend nor the poller has.
 
-`submissions` is the backend's part, until the server accepts a document. `deliveries` is for
-following documents, in the backend and the poller, and `poller` is the poller's part. `health`,
-`history` and `statistics` only read.
+`submissions` is the backend's part, `deliveries` is for following documents, in the backend and the
+poller, and `poller` is the poller's part. `health`, `history` and `statistics` only read.
 """

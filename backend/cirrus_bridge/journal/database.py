@@ -1,9 +1,9 @@
 """The journal's database: connection, transactions and the locks of jobs.
 
 SQLite runs in WAL mode with `synchronous = FULL`, so a committed transaction is on the disk
-(https://sqlite.org/pragma.html#pragma_synchronous). This module knows nothing of what the rows
-mean. The kernel frees the lock of a job when its process ends, however it ends (fcntl(2)). The
-table `meta` has a random id and the number of writes, which the witness (`files`) must match.
+(https://sqlite.org/pragma.html#pragma_synchronous). The kernel frees the lock of a job when its
+process ends, however it ends (fcntl(2)). The table `meta` has a random id and the number of writes,
+which the witness (`files`) must match.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from cirrus_bridge.base.errors import JournalBusy, JournalError, JournalReplaced
 from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.journal.files import JournalFiles, Witness, lock_place
-from cirrus_bridge.journal.integrity import agrees, damaged, damages
 from cirrus_bridge.journal.run_notes import make_state_folder
-from cirrus_bridge.journal.schema import VERSION, take_steps
+from cirrus_bridge.journal.schema import VERSION, agrees, damaged, damages, take_steps
 
 BUSY_TIMEOUT_S = 10.0
 
@@ -38,7 +37,6 @@ class JournalDatabase:
     """
 
     _db: sqlite3.Connection
-
     _outlives_its_folder: ClassVar[bool] = False
 
     def __init__(self, folder: Path) -> None:
@@ -75,18 +73,14 @@ class JournalDatabase:
         self._opened.close()
 
     def check_current(self) -> None:
-        """Check that the open files are those at their paths, as every method does.
-
-        If they are not, the journal now at the path is distrusted (`distrust`).
-        """
+        """Check that the open files are those at their paths, as every method does. If they are
+        not, the journal now at the path is distrusted (`distrust`)."""
         with self._translated():
             pass
 
     def trusted_since_s(self) -> float:
-        """The time since which the journal knows all jobs (seconds since the epoch; 0: always).
-
-        An older job that is missing from the journal may have been printed already.
-        """
+        """The time since which the journal knows all jobs (seconds since the epoch; 0: always). An
+        older job that is missing from the journal may have been printed already."""
         return float(self._row("SELECT trusted_since_s FROM meta")[0])
 
     def distrust(self, now_s: float) -> None:
@@ -167,6 +161,9 @@ class JournalDatabase:
         with self._translated():
             return self._db.execute(query, values).fetchone()
 
+    def _exists(self, query: str, values: Sequence[object]) -> bool:
+        return self._row(query, values) is not None
+
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._translated():
@@ -195,22 +192,8 @@ class JournalDatabase:
             if self._is_open:
                 self._check_files()
             yield
-        except sqlite3.DatabaseError as error:
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # not UTF-8
-            if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise JournalBusy(
-                    tr(
-                        "The journal {path} is in use by another program. If a job is held for "
-                        "this reason, the job continues by itself when the journal is free.",
-                        path=self._path,
-                    ),
-                    detail=str(error),
-                ) from error
-            if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-                raise damaged(self._path, error) from error
-            raise self._broken(error) from error
-        except OSError as error:
-            raise self._broken(error) from error
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise self._error(error) from error
 
     def _check_files(self) -> None:
         if self._is_replaced:
@@ -231,15 +214,27 @@ class JournalDatabase:
     def _replaced(self) -> JournalReplaced:
         return JournalReplaced(
             tr(
-                "The journal {path} was deleted or replaced while it was in use. "
-                "Cirrus Bridge now uses the new journal. Older jobs that are "
-                "missing from the new journal are held.",
+                "The journal {path} was deleted or replaced while it was in use. Cirrus Bridge now "
+                "uses the new journal. Older jobs that are missing from the new journal are held.",
                 path=self._path,
             ),
             tr("Look at the printer before you release these jobs."),
         )
 
-    def _broken(self, error: Exception) -> JournalError:
+    def _error(self, error: sqlite3.DatabaseError | OSError) -> JournalError:
+        if isinstance(error, sqlite3.DatabaseError):
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # not UTF-8
+            if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                return JournalBusy(
+                    tr(
+                        "The journal {path} is in use by another program. If a job is held for "
+                        "this reason, the job continues by itself when the journal is free.",
+                        path=self._path,
+                    ),
+                    detail=str(error),
+                )
+            if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                return damaged(self._path, error)
         return JournalError(
             tr(
                 "The journal {path} cannot be used ({error}). Without the journal, a job could "

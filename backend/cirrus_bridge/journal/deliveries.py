@@ -7,11 +7,10 @@ backend took the document back.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus
-from cirrus_bridge.journal import poller_lock
 from cirrus_bridge.journal.database import JournalDatabase
 from cirrus_bridge.journal.documents import (
     BY_KEY,
@@ -22,6 +21,7 @@ from cirrus_bridge.journal.documents import (
     Document,
     read_documents,
 )
+from cirrus_bridge.journal.files import has_poller
 from cirrus_bridge.journal.lifecycle import (
     ACCEPTED,
     OVER,
@@ -52,13 +52,11 @@ class DeliveryJournal(JournalDatabase):
         now_s: float,
         hand_overs: int | None = None,
     ) -> bool:
-        """Note the status of a delivery.
+        """Note the status of a delivery; return False, and write nothing, if the caller no longer
+        follows the document.
 
         Args:
             hand_overs: the number of hand-overs when the poller asked; None for a backend.
-
-        Returns:
-            False if the caller no longer follows the document. Nothing is written then.
         """
         seen_s = now_s if status.state is not DeliveryState.SUBMITTED else None
         final_s = now_s if status.state.is_final else None
@@ -92,31 +90,27 @@ class DeliveryJournal(JournalDatabase):
 
     def take_back(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
         """Follow these documents in a backend again, because a person released their job."""
-        with self._transaction():
-            for key in keys:
-                self._move(key, Event.TAKE_BACK, now_s)
+        self._note(Event.TAKE_BACK, *keys, now_s=now_s)
 
     def close(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
         """Note that nothing is left to be done for these documents."""
-        with self._transaction():
-            for key in keys:
-                if self._state(key) in ACCEPTED:  # not if another run submits the document again
-                    self._move(key, Event.CLOSE, now_s, open_runs=0)
+        # not if another run submits the document again
+        self._note(Event.CLOSE, *keys, among=ACCEPTED, now_s=now_s, open_runs=0)
 
     def held_counts(self, queue: str) -> tuple[int, int]:
         """The number of jobs of a queue, and of all queues, that CUPS holds until the poller has
         seen their delivery."""
-        here, all_queues = self._row(
+        counts: tuple[int, int] = self._row(
             "SELECT count(DISTINCT iif(queue = ?, job_uuid, NULL)), count(DISTINCT job_uuid)"
             " FROM document WHERE closed_at IS NULL AND state = 'held'",
             (queue,),
         )
-        return here, all_queues
+        return counts
 
     def poller_is_alive(self) -> bool:
         """Whether a poller runs. The question does not wait, and lets a poller start."""
         with self._translated():
-            return poller_lock.is_taken(self._files.locks)
+            return has_poller(self._files.locks)
 
     def quiet_since_s(self, at: str, location: str) -> float:
         """The time since which a location has fetched nothing though documents wait for it, in
@@ -152,6 +146,12 @@ class DeliveryJournal(JournalDatabase):
         """Documents without their deliveries."""
         return read_documents(self._rows(DOCUMENTS + where, values))
 
+    def _of_job(self, job_uuid: str, job_id: int) -> list[Document]:
+        """All documents of a job, for any destination, by print and number."""
+        return self._documents(
+            "job_uuid = ? AND job_id = ? ORDER BY print_run, number", (job_uuid, job_id)
+        )
+
     def _columns(self, key: DocumentKey, columns: str) -> Any:
         """Columns of a document's row; None if the document was pruned."""
         return self._row(f"SELECT {columns} FROM document WHERE {BY_KEY}", key)
@@ -175,11 +175,18 @@ class DeliveryJournal(JournalDatabase):
         self._set(key, now_s, state=after, **values)
 
     def _note(
-        self, key: DocumentKey, event: Event, now_s: float, **values: str | float | None
+        self,
+        event: Event,
+        *keys: DocumentKey,
+        now_s: float,
+        among: Collection[State | None] | None = None,
+        **values: str | float | None,
     ) -> None:
-        """`_move` in a transaction of its own."""
+        """Move the documents whose states are `among` these, in one transaction."""
         with self._transaction():
-            self._move(key, event, now_s, **values)
+            for key in keys:
+                if among is None or self._state(key) in among:
+                    self._move(key, event, now_s, **values)
 
     def _update(self, key: DocumentKey, now_s: float, **values: str | float | None) -> None:
         with self._transaction():

@@ -67,7 +67,6 @@ class Document:
         size_bytes: the document's size; None if it is not known.
         sent_bytes: the size of the uploaded stream; 0 if it is not known.
         reprints: how often the document was submitted again because the cloud did not deliver it.
-        hand_overs: how often the document was handed over.
         open_runs: how many runs in a row were killed, each within SOON_S of the run before.
         was_in_doubt: whether a submit may have been accepted, whatever a person has decided since.
         waits_for: what a held job last waited for: `server`, or `correction` for a fault of the

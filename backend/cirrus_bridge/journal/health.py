@@ -11,13 +11,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cirrus_bridge.base.privileges import as_owner
-from cirrus_bridge.journal import poller_lock
 from cirrus_bridge.journal.documents import JOINED
-from cirrus_bridge.journal.integrity import damages
+from cirrus_bridge.journal.files import PollerSign, has_poller, read_sign
 from cirrus_bridge.journal.lifecycle import ACCEPTED, WAITS, WITH_POLLER, sql_list
-from cirrus_bridge.journal.poller_lock import PollerSign
 from cirrus_bridge.journal.readonly import read_only, unreadable
-from cirrus_bridge.journal.schema import VERSION
+from cirrus_bridge.journal.schema import VERSION, damages
 
 MOST_WAITING = 50  # locations; a longer list would hide other findings
 _UNLED = (
@@ -34,11 +32,8 @@ _WAITING = (
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Jobs that a location has not fetched.
-
-    Attributes:
-        oldest_s: when the oldest of these jobs was accepted, in seconds since the epoch.
-    """
+    """Jobs that a location has not fetched; the oldest was accepted at `oldest_s` (seconds since
+    the epoch)."""
 
     server: str
     location: str
@@ -106,7 +101,7 @@ def strangers_files(folder: Path) -> list[Path]:
     try:
         owner = folder.stat().st_uid
         names = ("journal.db", "journal.db-wal", "journal.db-shm", "jobs.lock")
-        there = [path for path in map(folder.joinpath, names) if path.exists()]
+        there = filter(Path.exists, map(folder.joinpath, names))
         return [path for path in there if path.stat().st_uid != owner]
     except OSError as error:
         raise unreadable(folder, error) from error
@@ -116,6 +111,6 @@ def _poller(folder: Path) -> tuple[bool, PollerSign | None]:
     with as_owner(str(folder)):
         locks = os.open(folder / "jobs.lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        return poller_lock.is_taken(locks), poller_lock.read_sign(locks)
+        return has_poller(locks), read_sign(locks)
     finally:
         os.close(locks)

@@ -9,9 +9,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from cirrus_bridge.base.model import DocumentKey
-from cirrus_bridge.journal import poller_lock
 from cirrus_bridge.journal.deliveries import DeliveryJournal
 from cirrus_bridge.journal.documents import BY_KEY, FETCHED, JOINED, Document, in_document
+from cirrus_bridge.journal.files import (
+    PollerSign,
+    give_sign,
+    read_sign,
+    take_poller_lock,
+)
 from cirrus_bridge.journal.lifecycle import (
     ACCEPTED,
     TRANSITIONS,
@@ -21,15 +26,10 @@ from cirrus_bridge.journal.lifecycle import (
     State,
     sql_list,
 )
-from cirrus_bridge.journal.poller_lock import PollerSign
 from cirrus_bridge.journal.schema import KEY
 
 # the condition lacks its states, which are the numbers of DeliveryState
 _DELIVERIES = f"SELECT 1 FROM delivery WHERE {in_document('delivery')} AND delivery.state"
-_LAST_PRINT = (
-    "job_uuid = ?1 AND job_id = ?2 AND print_run ="
-    " (SELECT max(print_run) FROM document WHERE job_uuid = ?1 AND job_id = ?2)"
-)
 _PRUNED_AT_ONCE = 500  # so that no backend waits long
 
 
@@ -56,7 +56,7 @@ class PollerJournal(DeliveryJournal):
         """Become the poller for as long as the journal stays open; False while another process is
         the poller."""
         with self._translated():
-            if not poller_lock.take(self._files.locks):
+            if not take_poller_lock(self._files.locks):
                 return False
         self.check_current()  # others look for the lock in the file at the path
         self._name = name
@@ -65,16 +65,16 @@ class PollerJournal(DeliveryJournal):
 
     def give_sign(self, *, now_s: float) -> None:
         """Leave a sign of life of this poller."""
-        poller_lock.give_sign(self._files.locks, PollerSign(self._name, now_s))
+        give_sign(self._files.locks, PollerSign(self._name, now_s))
 
     def leave(self) -> None:
         """Note that this poller ends normally."""
-        poller_lock.erase_sign(self._files.locks)
+        give_sign(self._files.locks, None)
 
     def last_sign(self) -> PollerSign | None:
         """The last poller's sign of life; None if that poller ended normally."""
         with self._translated():
-            return poller_lock.read_sign(self._files.locks)
+            return read_sign(self._files.locks)
 
     def handed_over(self) -> dict[DocumentKey, HandOver]:
         """The documents that the poller follows."""
@@ -99,11 +99,8 @@ class PollerJournal(DeliveryJournal):
         )
 
     def orphans(self, key: DocumentKey | None = None) -> list[Document]:
-        """The documents that only a backend can finish, now or when their jobs are released.
-
-        `is_at_work` tells whether a backend is at work on the job of a document. With `key`, the
-        list has at most this document.
-        """
+        """The documents that only a backend can finish, now or when their jobs are released. With
+        `key`, the list has at most this document."""
         return self._documents(
             f"closed_at IS NULL AND state NOT IN {sql_list(WITH_POLLER)}"
             + (f" AND {BY_KEY}" if key else ""),
@@ -112,12 +109,11 @@ class PollerJournal(DeliveryJournal):
 
     def is_elsewhere(self, key: DocumentKey) -> bool:
         """Whether the same document, or a later print, was accepted for another destination."""
-        row = self._row(
-            "SELECT 1 FROM document WHERE job_uuid = ? AND job_id = ? AND number = ?"
-            f" AND print_run >= ? AND state IN {sql_list(ACCEPTED)}",
-            (key.job_uuid, key.job_id, key.number, key.print_run),
+        return any(
+            each.key.number == key.number and each.key.print_run >= key.print_run
+            for each in self._of_job(key.job_uuid, key.job_id)
+            if each.state in ACCEPTED
         )
-        return row is not None
 
     def is_at_work(self, job_uuid: str, job_id: int) -> bool:
         """Whether a backend is working on this job."""
@@ -127,11 +123,8 @@ class PollerJournal(DeliveryJournal):
         return False
 
     def restarted(self, key: DocumentKey, *, now_s: float) -> None:
-        """Note that CUPS was asked to run this orphan's job again.
-
-        A killed run leads to one such request. The next run may be another program's, which writes
-        nothing here.
-        """
+        """Note that CUPS was asked to run this orphan's job again, once for a killed run. The next
+        run may be another program's, which writes nothing here."""
         with self._transaction():
             if self._state(key) is State.REPRINT:
                 self._move(key, Event.RUN, now_s)
@@ -139,27 +132,24 @@ class PollerJournal(DeliveryJournal):
 
     def abandon(self, key: DocumentKey, *, now_s: float) -> None:
         """Note that CUPS ended the document's job before the server accepted the document."""
-        with self._transaction():
-            if self._state(key) in TRANSITIONS[Event.ABANDON]:
-                self._move(key, Event.ABANDON, now_s, open_runs=0)
+        self._note(Event.ABANDON, key, among=TRANSITIONS[Event.ABANDON], now_s=now_s, open_runs=0)
 
     def goes_on(self, job_uuid: str, job_id: int, completed: int, *, now_s: float) -> None:
         """Note that CUPS has completed the job at `completed` (seconds since the epoch), though its
         print is not finished."""
         with self._transaction():
             self._db.execute(
-                f"UPDATE document SET completed_at = ?3, updated_at = ?4 WHERE {_LAST_PRINT}",
+                "UPDATE document SET completed_at = ?3, updated_at = ?4"
+                " WHERE job_uuid = ?1 AND job_id = ?2 AND print_run = (SELECT max(print_run)"
+                " FROM document WHERE job_uuid = ?1 AND job_id = ?2)",
                 (job_uuid, job_id, completed, now_s),
             )
 
     def accepted_count(self, job_uuid: str, job_id: int) -> int:
         """The number of documents of the job's last print that the cloud has."""
-        (count,) = self._row(
-            f"SELECT count(DISTINCT number) FROM document WHERE {_LAST_PRINT}"
-            f" AND state IN {sql_list(ACCEPTED)}",
-            (job_uuid, job_id),
-        )
-        return int(count)
+        of_job = self._of_job(job_uuid, job_id)
+        of_last = [each for each in of_job if each.key.print_run == of_job[-1].key.print_run]
+        return len({each.key.number for each in of_last if each.state in ACCEPTED})
 
     def signs_of_life(self, *, since_s: float) -> list[tuple[str, str, float]]:
         """The locations that fetched a document while its backend followed it, after `since_s`:
@@ -177,34 +167,24 @@ class PollerJournal(DeliveryJournal):
 
     def is_printed_again(self, key: DocumentKey) -> bool:
         """Whether a later print of the document's job exists, to which CUPS's news then belong."""
-        row = self._row(
+        return self._exists(
             "SELECT 1 FROM document WHERE job_uuid = ? AND job_id = ? AND print_run != ?"
             f" AND rowid > (SELECT rowid FROM document WHERE {BY_KEY})",
             (*key[:3], *key),
         )
-        return row is not None
 
     def is_printed_at(self, key: DocumentKey, queue: str) -> bool:
         """Whether the document's job was also printed at `queue`, to which a person moved it."""
-        row = self._row(
-            "SELECT 1 FROM document WHERE job_uuid = ? AND job_id = ? AND queue = ?"
-            f" AND state IN {sql_list(ACCEPTED)}",
-            (*key[:2], queue),
-        )
-        return row is not None
+        of_job = self._of_job(key.job_uuid, key.job_id)
+        return any(each.queue == queue and each.state in ACCEPTED for each in of_job)
 
     def job_is_over(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
         """Note that CUPS no longer holds the job. News of its documents then go to the queue."""
-        with self._transaction():
-            for key in keys:
-                if self._state(key) is State.HELD:
-                    self._move(key, Event.LEAVE, now_s)
+        self._note(Event.LEAVE, *keys, among={State.HELD}, now_s=now_s)
 
     def reprint(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
-        """Have the next run of the backend submit these documents again.
-
-        Documents that a backend has taken back meanwhile are left alone.
-        """
+        """Have the next run of the backend submit these documents again, except those that a
+        backend has taken back meanwhile."""
         with self._transaction():
             for key in keys:
                 if self._state(key) in WITH_POLLER:
@@ -213,10 +193,8 @@ class PollerJournal(DeliveryJournal):
                     self._count(key, "reprints")
 
     def not_delivered(self, *, since_s: float) -> list[Document]:
-        """The documents that ended undelivered after `since_s`, the newest first.
-
-        A later delivery by the same queue removes a document from the list.
-        """
+        """The documents that ended undelivered after `since_s`, the newest first, without those
+        before a later delivery by the same queue."""
         last_good_s = dict(
             self._rows(
                 "SELECT queue, max(closed_at) FROM document WHERE closed_at > ?"

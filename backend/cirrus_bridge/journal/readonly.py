@@ -16,8 +16,7 @@ from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import JournalError
 from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.journal.integrity import damaged
-from cirrus_bridge.journal.schema import take_steps
+from cirrus_bridge.journal.schema import damaged, take_steps
 
 LOOK_S = 10.0
 LONGEST_VALUE_BYTES = 1 << 20

@@ -1,13 +1,13 @@
 """Notes about runs of the backend. Writing the note is the first thing that a run does.
 
-If a backend is killed, CUPS counts its document as printed and continues with the next one. So each
-run adds a line to a file of its pass. The place of the line is the document's number, which CUPS
-does not tell. The file is removed when all runs of the pass have ended, or one has failed. A file
-that remains shows that a run was killed, even if the journal does not know the run.
+If a backend is killed, CUPS counts its document as printed. So each run adds a line to a file of
+its pass. The place of the line is the document's number, which CUPS does not tell. The file is
+removed when all runs of the pass have ended, or one has failed. A file that remains shows that a
+run was killed, even if the journal does not know the run.
 
-Both processes of a run share a lock on the file. The kernel frees the lock when both have ended
-(flock(2)). So the lock shows whether a run is at work, independently of clocks. A pass never
-changes the file of another: a run of a dead cupsd may end while the next pass is under way.
+Both processes of a run share a lock on the file, which the kernel frees when both have ended
+(flock(2)), independently of clocks. A pass never changes the file of another: a run of a dead cupsd
+may end while the next pass is under way.
 
 This module is part of every job's start, so it imports next to nothing.
 """
@@ -76,10 +76,8 @@ class Run(NamedTuple):
                 os.unlink(self.path)  # noqa: PTH108 - pathlib takes 10 ms to import
 
     def held(self) -> None:
-        """Note that the job is held for a passing cause that the journal could not record.
-
-        The note stays, and tells the poller to release the job.
-        """
+        """Note that the job is held for a passing cause that the journal could not record. The note
+        stays, and tells the poller to release the job."""
         if self.path:
             with contextlib.suppress(OSError), as_owner(_state_of(self.path)):
                 _add(self.path, _HELD)
@@ -115,14 +113,12 @@ class UnfinishedPass(NamedTuple):
 
 
 def begin(state: str, job_id: int, started: str, cupsd: int, *, documents: int, files: int) -> Run:
-    """Note that a run of the backend begins.
+    """Note that a run of the backend begins; return NOT_NOTED if that cannot be written.
 
-    The lock on the note is kept until this process and its children have ended. If the note cannot
-    be written, NOT_NOTED is returned.
+    The lock on the note is kept until this process and its children have ended.
 
     Args:
         state: the journal's folder.
-        started: when CUPS began to process the job, in seconds since the epoch.
         cupsd: the process id of cupsd. Two passes of one job may begin in the same second, but not
             in the same cupsd.
     """
@@ -149,13 +145,10 @@ def begin(state: str, job_id: int, started: str, cupsd: int, *, documents: int, 
 def left(state: str) -> Iterator[UnfinishedPass]:
     """The passes that have not ended."""
     folder = os.path.join(state, _FOLDER)  # noqa: PTH118
-    try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208
-    except OSError:
-        return
-    for name in names:
-        if pass_ := look(os.path.join(folder, name)):  # noqa: PTH118
-            yield pass_
+    with contextlib.suppress(OSError):
+        for name in sorted(os.listdir(folder)):  # noqa: PTH208
+            if pass_ := look(os.path.join(folder, name)):  # noqa: PTH118
+                yield pass_
 
 
 def look(path: str) -> UnfinishedPass | None:

@@ -1,8 +1,17 @@
-"""The tables of the journal, as steps from each version to the next."""
+"""The tables of the journal, as steps from each version to the next, and checks that SQLite finds
+everything in them.
+
+A damaged index hides an existing row, and the job would be printed twice. Each key is in two
+places, a table and an index, so one damaged byte makes the two differ.
+"""
 
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
+
+from cirrus_bridge.base.errors import JournalDamaged
+from cirrus_bridge.base.translation import tr
 
 KEY = "job_uuid, job_id, print_run, destination, number"
 _KEY = """job_uuid TEXT NOT NULL, job_id INTEGER NOT NULL, print_run INTEGER NOT NULL,
@@ -16,47 +25,28 @@ def _add(table: str, *columns: str) -> str:
     return "".join(f"ALTER TABLE {table} ADD COLUMN {column};\n" for column in columns)
 
 
-def _drop(*columns: str) -> str:
-    return "".join(f"ALTER TABLE document DROP COLUMN {column};\n" for column in columns)
-
-
 # Step n changes the database from version n to version n + 1 (PRAGMA user_version).
 STEPS = (
     f"""
 CREATE TABLE document (
     {_KEY},
-    queue TEXT NOT NULL,
-    user TEXT NOT NULL,
-    title TEXT NOT NULL,
-    phase TEXT NOT NULL,
-    pass_started INTEGER NOT NULL,
-    ended {_COUNT},
-    temp_file TEXT,
-    sha256 TEXT,
-    size_bytes INTEGER,
-    created_at REAL NOT NULL,
-    updated_at REAL NOT NULL,
+    queue TEXT NOT NULL, user TEXT NOT NULL, title TEXT NOT NULL,
+    phase TEXT NOT NULL, pass_started INTEGER NOT NULL, ended {_COUNT},
+    temp_file TEXT, sha256 TEXT, size_bytes INTEGER,
+    created_at REAL NOT NULL, updated_at REAL NOT NULL,
     PRIMARY KEY ({KEY})
 ) STRICT;
 CREATE TABLE segment (
     {_KEY},
-    position INTEGER NOT NULL,
-    length INTEGER NOT NULL,
-    sha256 TEXT NOT NULL,
+    position INTEGER NOT NULL, length INTEGER NOT NULL, sha256 TEXT NOT NULL,
     PRIMARY KEY ({KEY}, position),
     {_OF_DOCUMENT}
 ) STRICT;
 CREATE TABLE delivery (
     {_KEY},
-    target_number INTEGER NOT NULL,
-    location TEXT NOT NULL,
-    device TEXT NOT NULL,
-    cloud_job_id TEXT,
-    state INTEGER,
-    message {_TEXT},
-    submitted {_TEXT},
-    received {_TEXT},
-    delivered {_TEXT},
+    target_number INTEGER NOT NULL, location TEXT NOT NULL, device TEXT NOT NULL,
+    cloud_job_id TEXT, state INTEGER, message {_TEXT},
+    submitted {_TEXT}, received {_TEXT}, delivered {_TEXT},
     updated_at REAL NOT NULL,
     PRIMARY KEY ({KEY}, target_number),
     {_OF_DOCUMENT}
@@ -97,7 +87,10 @@ UPDATE document SET state = CASE
     ELSE phase END;
 UPDATE document SET closed_at = updated_at WHERE state = 'dropped' AND closed_at IS NULL;
 DROP INDEX document_open;
-{_drop("phase", "handover", "ended", "pass_started")}
+ALTER TABLE document DROP COLUMN phase;
+ALTER TABLE document DROP COLUMN handover;
+ALTER TABLE document DROP COLUMN ended;
+ALTER TABLE document DROP COLUMN pass_started;
 ALTER TABLE document RENAME COLUMN completed_before TO completed_at;
 ALTER TABLE document RENAME COLUMN attempt TO reprints;
 {_add("document", f"waits_for {_TEXT}", "trying_since REAL", "give_up_at REAL")}
@@ -114,16 +107,18 @@ INSERT INTO meta VALUES (lower(hex(randomblob(16))), 0, 0.0);
 {_add("document", f"server_instance {_TEXT}")}
 CREATE INDEX delivery_cloud_job ON delivery (cloud_job_id) WHERE cloud_job_id IS NOT NULL;
 """,
-    # one poller with a lock (poller_lock) replaces several pollers with leases
+    # one poller with a lock (files) replaces several pollers with leases
     f"""
 DROP TABLE poller;
 DROP INDEX document_open;
-{_drop("poller")}
+ALTER TABLE document DROP COLUMN poller;
 {_add("document", f"hand_overs {_COUNT}")}
 CREATE INDEX document_open ON document (state) WHERE closed_at IS NULL;
 """,
 )
 VERSION = len(STEPS)
+_OF_JOB = "WHERE job_uuid = ?1 AND job_id = ?2"
+_TABLES = {"document": f"rowid, {KEY}", "delivery": f"rowid, {KEY}, target_number"}
 
 
 def take_steps(db: sqlite3.Connection) -> None:
@@ -133,3 +128,41 @@ def take_steps(db: sqlite3.Connection) -> None:
         for statement in filter(str.strip, step.split(";")):
             db.execute(statement)
     db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def damages(db: sqlite3.Connection) -> tuple[str, ...]:
+    """SQLite's first faults in the whole database, if any. `PRAGMA quick_check` does not compare
+    indexes with their tables (https://sqlite.org/pragma.html#pragma_quick_check)."""
+    said = tuple(str(row[0]) for row in db.execute("PRAGMA integrity_check(3)"))
+    return () if said == ("ok",) else said
+
+
+def agrees(db: sqlite3.Connection, job_uuid: str, job_id: int) -> bool:
+    """Whether a job's rows by the index are the same as by a scan of the whole table, which takes
+    about 2 ms for 10,000 documents, a fifteenth of the time of `damages`."""
+    for table, columns in _TABLES.items():
+        # one statement, because other processes write meanwhile
+        rows = db.execute(
+            f"SELECT 0, {columns} FROM {table} INDEXED BY sqlite_autoindex_{table}_1 {_OF_JOB}"
+            f" UNION ALL SELECT 1, {columns} FROM {table} NOT INDEXED {_OF_JOB}",
+            (job_uuid, job_id),
+        ).fetchall()
+        by_index, by_table = ({row[1:] for row in rows if row[0] == way} for way in (0, 1))
+        if by_index != by_table:
+            return False
+    return True
+
+
+def damaged(path: Path, error: object) -> JournalDamaged:
+    """The error for a damaged journal, with the next step."""
+    return JournalDamaged(
+        tr(
+            "The journal {path} is damaged ({error}), so a job could be printed twice.",
+            path=path,
+            error=error,
+        ),
+        tr(
+            "Check the disk. Then stop cirrus-statusd, move journal.db, journal.db-wal and "
+            "journal.db-shm aside, and start cirrus-statusd again."
+        ),
+    )

@@ -12,7 +12,6 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from cirrus_bridge.base.model import DeliveryState
@@ -23,13 +22,13 @@ from cirrus_bridge.journal.readonly import read_only
 
 OVERLAP_S = 3 * BUSY_TIMEOUT_S
 UNFOLLOWED = "unfollowed"
-_Seen: TypeAlias = tuple[str, int, float]  # name, row and time of an event
 _STATES = (
     "SELECT queue, CASE WHEN closed_at IS NOT NULL AND delivery.state IN (0, 1) THEN NULL"
     f" ELSE delivery.state END, count(*), min(accepted_at) FROM {JOINED}"
     f" WHERE document.state IN {sql_list(ACCEPTED)} AND cloud_job_id IS NOT NULL GROUP BY 1, 2"
 )
 _OPEN = "SELECT count(*), coalesce(sum(state = 'held'), 0) FROM document WHERE closed_at IS NULL"
+_OF_DELIVERY = f"queue, destination, delivery.state, 0, accepted_at, received_at FROM {JOINED}"
 # columns: row, time, queue, destination, state, size, times of acceptance and reception
 _EVENTS = {
     "accepted": (
@@ -37,14 +36,10 @@ _EVENTS = {
         f" FROM document WHERE state IN {sql_list(ACCEPTED)} AND accepted_at > ?"
     ),
     "received": (
-        "SELECT delivery.rowid, received_at, queue, destination, delivery.state, 0, accepted_at,"
-        f" received_at FROM {JOINED}"
+        f"SELECT delivery.rowid, received_at, {_OF_DELIVERY}"
         f" WHERE received_at > ? AND (delivery.state IN {FETCHED} OR received != '')"
     ),
-    "ended": (
-        "SELECT delivery.rowid, final_at, queue, destination, delivery.state, 0, accepted_at,"
-        f" received_at FROM {JOINED} WHERE final_at > ?"
-    ),
+    "ended": f"SELECT delivery.rowid, final_at, {_OF_DELIVERY} WHERE final_at > ?",
 }
 
 
@@ -85,7 +80,7 @@ class StatisticsReader:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._seen: set[_Seen] = set()
+        self._seen: set[tuple[str, int, float]] = set()  # name, row and time of events
         self._looked_s = math.inf
 
     def look(self, now_s: float) -> JournalStatistics:
@@ -97,14 +92,10 @@ class StatisticsReader:
         with read_only(self._folder, beside_poller=True) as db:
             rows = [(queue, _word(state), *more) for queue, state, *more in db.execute(_STATES)]
             open_documents, held_documents = db.execute(_OPEN).fetchone()
-            events = self._events(db, now_s)
-        return JournalStatistics(
-            {(queue, state): count for queue, state, count, _ in rows},
-            {(queue, state): oldest_at_s for queue, state, _, oldest_at_s in rows},
-            open_documents,
-            held_documents,
-            tuple(events),
-        )
+            events = tuple(self._events(db, now_s))
+        jobs = {(queue, state): count for queue, state, count, _ in rows}
+        oldest_at_s = {(queue, state): at_s for queue, state, _, at_s in rows}
+        return JournalStatistics(jobs, oldest_at_s, open_documents, held_documents, events)
 
     def _events(self, db: sqlite3.Connection, now_s: float) -> list[RecentEvent]:
         since_s = min(now_s, self._looked_s) - OVERLAP_S

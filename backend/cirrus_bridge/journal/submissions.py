@@ -52,22 +52,14 @@ class Journal(DeliveryJournal):
     def entries(self, job_uuid: str, job_id: int) -> list[Document]:
         """All documents of a job, for any destination, by print and number."""
         self.check_job(job_uuid, job_id)
-        return self._documents(
-            "job_uuid = ? AND job_id = ? ORDER BY print_run, number", (job_uuid, job_id)
-        )
+        return self._of_job(job_uuid, job_id)
 
     def intent(
         self, key: DocumentKey, job: PrintJob, targets: Sequence[Target], *, now_s: float
     ) -> None:
         """Note that a document is about to be uploaded. Confirmed segments stay known."""
-        about: dict[str, str | float | None] = {
-            "queue": job.queue,
-            "user": job.user,
-            "title": job.title,
-            "class_name": job.class_name,
-            "completed_at": job.completed_at,
-            "language": job.language,
-        }
+        columns = ("queue", "user", "title", "class_name", "completed_at", "language")
+        about = {name: getattr(job, name) for name in columns}
         with self._transaction():
             self._db.execute(f"DELETE FROM delivery WHERE {BY_KEY}", key)
             self._db.execute(
@@ -90,7 +82,7 @@ class Journal(DeliveryJournal):
 
     def rerun(self, key: DocumentKey, job: PrintJob, *, now_s: float) -> None:
         """Note that CUPS runs a document again that the cloud already has."""
-        self._note(key, Event.RUN, now_s, completed_at=job.completed_at)
+        self._note(Event.RUN, key, now_s=now_s, completed_at=job.completed_at)
 
     def uploading(
         self, key: DocumentKey, temp_file: str, server_instance: str, *, now_s: float
@@ -154,9 +146,9 @@ class Journal(DeliveryJournal):
             submit_key, submit_form: the Idempotency-Key, and the digest of the request.
         """
         self._note(
-            key,
             Event.SUBMIT,
-            now_s,
+            key,
+            now_s=now_s,
             sha256=sha256,
             size_bytes=size_bytes,
             sent_bytes=sent_bytes,
@@ -166,25 +158,22 @@ class Journal(DeliveryJournal):
 
     def not_submitted(self, key: DocumentKey, *, now_s: float) -> None:
         """Note that no submit of the document can have been accepted."""
-        self._note(key, Event.REFUSE, now_s)
+        self._note(Event.REFUSE, key, now_s=now_s)
 
     def unanswered(self, key: DocumentKey, *, now_s: float) -> None:
         """Note that a person was told that the submit may have been accepted."""
-        self._note(key, Event.LOSE_ANSWER, now_s, open_runs=0, was_in_doubt=1)
+        self._note(Event.LOSE_ANSWER, key, now_s=now_s, open_runs=0, was_in_doubt=1)
 
     def forgotten(self, key: DocumentKey, *, now_s: float) -> None:
         """Note that a person was told that a lost journal may have known of a submit."""
-        self._note(key, Event.FORGET, now_s, open_runs=0, was_in_doubt=1)
+        self._note(Event.FORGET, key, now_s=now_s, open_runs=0, was_in_doubt=1)
 
     def dropped(self, key: DocumentKey, *, now_s: float) -> None:
         """Give up the document, though a submit may have been accepted (onambiguous=drop)."""
-        self._note(key, Event.DROP, now_s, open_runs=0)
+        self._note(Event.DROP, key, now_s=now_s, open_runs=0)
 
     def accepted(self, key: DocumentKey, receipts: Sequence[Receipt], *, now_s: float) -> str:
-        """Note that the server has accepted the document.
-
-        Args:
-            receipts: the receipts in the order of the targets.
+        """Note that the server has accepted the document; the receipts are in the targets' order.
 
         Returns:
             A cloud job id that the server has also given to another document. Nothing is written
@@ -210,7 +199,7 @@ class Journal(DeliveryJournal):
     def _is_of_another(self, key: DocumentKey, receipt: Receipt) -> bool:
         """Whether a cloud job id belongs to another document for the same device."""
         company = key.destination.rpartition("/")[0] + "/"
-        row = self._row(
+        return self._exists(
             "SELECT 1 FROM delivery WHERE cloud_job_id = ? AND location = ? AND device = ?"
             f" AND substr(destination, 1, length(?)) = ? AND NOT {BY_KEY}",
             (
@@ -218,7 +207,6 @@ class Journal(DeliveryJournal):
                 *(company, company, *key),
             ),
         )
-        return row is not None
 
     def doubted(self, key: DocumentKey, *, now_s: float) -> None:
         """Note that another member of the job's class may have printed the document."""
@@ -248,9 +236,9 @@ class Journal(DeliveryJournal):
     ) -> None:
         """Note that CUPS holds the document's job until the server works again (`Document`)."""
         self._note(
-            key,
             Event.WAIT,
-            now_s,
+            key,
+            now_s=now_s,
             waits_for=waits_for,
             device_uri=device_uri,
             give_up_at=give_up_at_s,
@@ -270,12 +258,11 @@ class Journal(DeliveryJournal):
 
     def jobs_wait_for(self, at: str) -> bool:
         """Whether jobs are held until a server works; `at` begins the destinations there."""
-        row = self._row(
+        return self._exists(
             f"SELECT 1 FROM document WHERE closed_at IS NULL AND state IN {sql_list(WAITS)}"
             " AND substr(destination, 1, length(?1)) = ?1 LIMIT 1",
             (at,),
         )
-        return row is not None
 
     def takes_one_at_a_time(self, server: str, *, now_s: float) -> bool:
         """Whether the server recently failed when several segments came at once."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cirrus_bridge.base.model import DeliveryState, JobStatus
-from cirrus_bridge.delivery.verification import SentDocument, difference
+from cirrus_bridge.delivery.tracking import SentDocument, difference
 
 SENT = SentDocument("Rechnung März 2026.pdf", 1_700_000, 900_000)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from cirrus_bridge.base.errors import JournalError, JournalReplaced
+from cirrus_bridge.journal.files import PollerSign
 from cirrus_bridge.journal.health import look
 from cirrus_bridge.journal.poller import PollerJournal
-from cirrus_bridge.journal.poller_lock import PollerSign
 from cirrus_bridge.journal.submissions import Journal
 from programs import Program
 

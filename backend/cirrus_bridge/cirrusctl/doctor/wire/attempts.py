@@ -31,7 +31,7 @@ from cirrus_bridge.cirrusctl.doctor.wire.assumption import (
     SkippedAttempt,
 )
 from cirrus_bridge.cirrusctl.doctor.wire.trial import SubmittedPage, Trial
-from cirrus_bridge.delivery.verification import SentDocument, difference
+from cirrus_bridge.delivery.tracking import SentDocument, difference
 from cirrus_bridge.drivers.capabilities import formats
 from cirrus_bridge.sending.segments import SMALLEST_BYTES
 

@@ -12,7 +12,7 @@ from cirrus_bridge.api.client import CloudApi
 from cirrus_bridge.base.model import JobStatus, Receipt, Segment, Target
 from cirrus_bridge.cirrusctl.doctor.finding import Finding
 from cirrus_bridge.cirrusctl.doctor.network import Route, check_route
-from cirrus_bridge.delivery.verification import SentDocument
+from cirrus_bridge.delivery.tracking import SentDocument
 
 
 @dataclass(frozen=True, slots=True)
