@@ -92,11 +92,8 @@ class CloudApi:
         return answers.name(self._send(method, "/tempfile"))
 
     def put_segment(self, name: str, segment: Segment) -> None:
-        """`putsegment`: write a segment of the compressed stream at its position.
-
-        Raises:
-            ShortSegment: the server reports another number of bytes.
-        """
+        """`putsegment`: write a segment of the compressed stream at its position. Raises
+        ShortSegment if the server reports another number of bytes."""
         query = {"file": name, "index": str(segment.index)}
         exchange = self._send("PUT", "/putsegment", query=query, body=segment.data)
         written = answers.number(exchange)
@@ -111,25 +108,18 @@ class CloudApi:
                 )
             )
 
-    # --- submits: a repeated request prints again
+    # --- submits: a repeated request prints again. They raise SubmitUnanswered if the whole request
+    # was sent, but the outcome is unknown.
 
     def put_file(self, data: bytes, ticket: Ticket) -> list[Receipt]:
-        """`putfile` with targets: upload and submit in one step.
-
-        Raises:
-            SubmitUnanswered: the whole file was sent, but the outcome is unknown.
-        """
+        """`putfile` with targets: upload and submit in one step."""
         fields = self._fields(ticket)
         key = ticket.idempotency_key
         exchange = self._send("PUT", "/putfile", query=fields, body=data, submit_key=key)
         return answers.receipts(exchange, ticket.targets)
 
     def submit_file(self, name: str, ticket: Ticket) -> list[Receipt]:
-        """`submitfile`: submit an uploaded file; may be repeated with other parameters.
-
-        Raises:
-            SubmitUnanswered: the request was sent, but the outcome is unknown.
-        """
+        """`submitfile`: submit an uploaded file; may be repeated with other parameters."""
         body = urlencode({"file": name} | self._fields(ticket)).encode()
         key = ticket.idempotency_key
         exchange = self._send("POST", "/submitfile", body=body, form=True, submit_key=key)

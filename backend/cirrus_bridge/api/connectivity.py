@@ -48,11 +48,7 @@ class Handshake:
 
 
 def addresses(host: str, port: int) -> list[str]:
-    """The IP addresses of a host name.
-
-    Raises:
-        Unreachable: the name has no address, or the lookup fails.
-    """
+    """The IP addresses of a host name. Raises Unreachable if there is none, or the lookup fails."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -61,11 +57,7 @@ def addresses(host: str, port: int) -> list[str]:
 
 
 def connect(host: str, port: int, *, timeout_s: float) -> None:
-    """Open a TCP connection and close it.
-
-    Raises:
-        Unreachable: the connection fails.
-    """
+    """Open a TCP connection and close it. Raises Unreachable if the connection fails."""
     try:
         socket.create_connection((host, port), timeout_s).close()
     except OSError as error:
@@ -112,10 +104,7 @@ def handshake(endpoint: Endpoint, cas: str | bool, *, timeout_s: float) -> Hands
 
 def server_time(endpoint: Endpoint, *, https: bool, timeout_s: float) -> datetime | None:
     """The time in the server's answer, from an untrusted server too; None if there is no time.
-
-    Raises:
-        Unreachable: the server does not answer.
-    """
+    Raises Unreachable if there is no answer."""
     context = ssl.create_default_context()
     # a wrong clock may be the very reason to refuse the certificate
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -74,11 +74,7 @@ def _watch() -> None:
 def answer_within(limit_s: float) -> Iterator[None]:
     """Limit the time for the answer to the one request that this thread makes inside the context.
 
-    Args:
-        limit_s: seconds, from the end of the request.
-
-    Raises:
-        TimeoutError: the answer is not complete in time.
+    If the answer is not complete `limit_s` seconds after the request, TimeoutError is raised.
     """
     deadline = _of_this_thread.deadline = Deadline(limit_s)
     try:

@@ -107,11 +107,8 @@ class _Session(requests.Session):
 
 
 def new_session(server: Server) -> requests.Session:
-    """Make a session for one server, with its CA and proxy.
-
-    Raises:
-        BadConfiguration: this process, which is no longer root, cannot read the CA's file.
-    """
+    """Make a session for one server, with its CA and proxy. Raises BadConfiguration if this
+    process, which is no longer root, cannot read the CA's file."""
     if server.ca_file and not os.access(server.ca_file, os.R_OK):
         raise BadConfiguration(
             tr(

@@ -30,11 +30,8 @@ from cirrus_bridge.base.translation import tr
 
 @contextlib.contextmanager
 def translated(exchange: Exchange) -> Iterator[None]:
-    """Translate the exceptions inside the context.
-
-    Raises:
-        Unreachable, NotTrusted, ServerMisconfigured, SubmitUnanswered, BadConfiguration.
-    """
+    """Translate the exceptions inside the context into Unreachable, NotTrusted,
+    ServerMisconfigured, SubmitUnanswered or BadConfiguration."""
     from requests import exceptions as rq
     from urllib3 import exceptions as u3
 

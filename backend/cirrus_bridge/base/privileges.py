@@ -24,15 +24,12 @@ USERS = ("cirrus-bridge", "lp")
 
 
 def make_folder(folder: Path, mode: int, *inside: str) -> None:
-    """Create a folder if it is missing. A folder that root creates belongs to the first of USERS,
-    or stays root's if that user could not reach it.
+    """Create a folder if it is missing, or raise OSError. A folder that root creates belongs to the
+    first of USERS, or stays root's if that user could not reach it.
 
     Args:
         inside: folders that the new folder has from its first moment on. Another process that
             creates the same folder cannot replace it then: rename(2) replaces empty folders only.
-
-    Raises:
-        OSError: the folder cannot be created.
     """
     if folder.is_dir():
         return
@@ -60,8 +57,7 @@ def make_folder(folder: Path, mode: int, *inside: str) -> None:
 def give_up_root(folder: Path) -> None:
     """Become the owner of `folder` for good. Without root's rights, nothing happens.
 
-    Raises:
-        OSError: the folder does not exist, or the user cannot be changed.
+    Raises OSError if the folder does not exist, or the user cannot be changed.
     """
     owner = folder.stat().st_uid
     if os.geteuid() != 0 or owner == 0 or not _is_reachable(folder):
@@ -76,10 +72,8 @@ def give_up_root(folder: Path) -> None:
 def as_owner(folder: str) -> Iterator[None]:
     """Act as the owner of `folder` inside the context. Without root's rights, nothing happens.
 
-    So the owner can read the files made there, and cannot mislead root by links.
-
-    Raises:
-        OSError: the folder does not exist.
+    So the owner can read the files made there, and cannot mislead root by links. A missing folder
+    raises OSError.
     """
     owner = os.stat(folder).st_uid  # noqa: PTH116
     if os.geteuid() != 0 or owner == 0:

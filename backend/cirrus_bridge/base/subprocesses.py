@@ -22,7 +22,6 @@ def run_program(command: Sequence[str], environ: Mapping[str, bytes], *, limit_s
 
     Args:
         environ: the whole environment of the program.
-        limit_s: the time limit in seconds.
 
     Raises:
         ProgramFailed: the program cannot be started, takes too long, or does not exit with 0.

@@ -70,11 +70,8 @@ class Configuration:
     removed: tuple[str, ...] = ()
 
     def server_for(self, queue: QueueUri) -> Server:
-        """The entry for a queue's host and company. An entry without a company serves any company.
-
-        Raises:
-            UnknownServer: there is no such entry.
-        """
+        """The entry for a queue's host and company, or else UnknownServer is raised. An entry
+        without a company serves any company."""
         if server := self._entry(queue):
             return server
         what: str = queue.server
@@ -88,11 +85,7 @@ class Configuration:
 
     def queue(self, uri: str, defaults: QueueSettings | None = None) -> QueueUri:
         """A queue by its URI. Missing options come from the server's entry, then from `defaults`
-        (if not given, from the configuration's).
-
-        Raises:
-            BadQueueUri: the URI is wrong.
-        """
+        (if not given, from the configuration's). Raises BadQueueUri."""
         settings = defaults or self.defaults
         queue = parse_queue_uri(uri, settings)
         if (server := self._entry(queue)) and server.encryption:
@@ -129,11 +122,8 @@ def load(folder: Path, credentials: Path | None = None) -> Configuration:
 
 
 def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
-    """Read bridge.toml in `folder`, for a configuration with these servers.
-
-    Raises:
-        BadConfiguration: the file cannot be read or is invalid.
-    """
+    """Read bridge.toml in `folder`, for a configuration with these servers, or raise
+    BadConfiguration."""
     bridge = read_table(folder / "bridge.toml", optional=True)
     names = ("defaults", "upload", "statusd", "journal")
     bridge.only(names)

@@ -81,11 +81,8 @@ TABLE: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 
 
 def override(base: QueueSettings, texts: Mapping[str, str]) -> QueueSettings:
-    """`base`, with the settings in `texts` (name → text) replaced.
-
-    Raises:
-        ValueError: a name or value is unknown. The text says what is allowed.
-    """
+    """`base`, with the settings in `texts` (name → text) replaced. An unknown name or value raises
+    ValueError, whose text says what is allowed."""
     changes: dict[str, Any] = {}
     for name, text in texts.items():
         if name not in TABLE:

@@ -43,11 +43,7 @@ def server_name(host: str, port: int | None) -> str:
 
 
 def parse_server(text: str) -> tuple[str, int | None]:
-    """'host' or 'host:port' as (host, port).
-
-    Raises:
-        ValueError: `text` is neither.
-    """
+    """'host' or 'host:port' as (host, port); any other text raises ValueError."""
     match = _HOST.fullmatch(text)
     port = match and match["port"]
     if not match or (port and not 0 < int(port) < 65_536) or not _is_host(match["host"]):
@@ -76,8 +72,7 @@ def is_loopback(host: str) -> bool:
 def parse_queue_uri(text: str, defaults: QueueSettings | None = None) -> QueueUri:
     """Read a queue URI. Options that the URI does not have come from `defaults`.
 
-    Raises:
-        BadQueueUri: `text` is invalid. The error names the wrong part and what is expected there.
+    Raises BadQueueUri, which names the wrong part and what is expected there.
     """
     try:
         return _queue_uri(text, defaults or QueueSettings())
@@ -140,12 +135,9 @@ def followed_uri(queue: QueueUri) -> str:
 
 
 def check_id(text: str) -> None:
-    """Refuse an id that is ambiguous in the API's target lists or paths.
-
-    Raises:
-        ValueError: the id is empty, is a dot segment (RFC 3986, 5.2.4 removes it from a path), or
-            contains `;`, `:` (the separators of a target list) or a control character.
-    """
+    """Raise ValueError for an id that is ambiguous in the API's target lists or paths: one that is
+    empty, is a dot segment (RFC 3986, 5.2.4 removes it from a path), or contains `;`, `:` (the
+    separators of a target list) or a control character."""
     if not text or text in (".", ".."):
         raise ValueError(tr("must not be empty, '.' or '..'"))
     if any(char in ";:" or not char.isprintable() for char in text):

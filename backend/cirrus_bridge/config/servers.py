@@ -77,11 +77,7 @@ class KeyFiles:
     credentials: Path | None = None
 
     def tables(self) -> Iterable[Path]:
-        """The .toml files.
-
-        Raises:
-            BadConfiguration: the folder cannot be read.
-        """
+        """The .toml files. A folder that cannot be read raises BadConfiguration."""
         where, prefix = self.folder, ""
         if self.credentials is not None:
             where, prefix = self.credentials, COPY_PREFIX
@@ -105,12 +101,8 @@ class KeyFiles:
         return self.credentials / (COPY_PREFIX + "_".join(real.relative_to(self.folder).parts))
 
     def check_private(self, path: Path) -> None:
-        """Refuse a file that others can read, or its copy.
-
-        Raises:
-            ExposedKey: others can read the file.
-            BadConfiguration: the file's mode cannot be read.
-        """
+        """Raise ExposedKey if others can read a file or its copy, or BadConfiguration if its mode
+        cannot be read."""
         place = self.place(path)
         try:
             exposed = _exposure(place.stat())

@@ -41,11 +41,8 @@ def check_writable(path: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, and create its folders.
-
-    Raises:
-        BadConfiguration: the file cannot be written. The previous file stays.
-    """
+    """Write a file that only its owner can read, and create its folders. If this fails, the
+    previous file stays, and BadConfiguration is raised."""
     try:
         for folder, mode in ((path.parent.parent, 0o755), (path.parent, 0o700)):
             if not folder.exists():
