@@ -294,8 +294,7 @@ def _retry_after_s(headers: Mapping[str, str]) -> float | None:
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return float(min(int(text[:9]), 86_400))
-    until = http_date(text)
-    if until is None:
+    if (until := http_date(text)) is None:
         return None
     return min(max((until - datetime.now(UTC)).total_seconds(), 0.0), 86_400.0)
 

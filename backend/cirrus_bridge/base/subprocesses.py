@@ -18,13 +18,10 @@ class ProgramFailed(Exception):
 
 
 def run_program(command: Sequence[str], environ: Mapping[str, bytes], *, limit_s: float) -> None:
-    """Run a program to its end. The program shares the standard error of this process.
+    """Run a program to its end, with nothing but `environ` in its environment. The program shares
+    the standard error of this process.
 
-    Args:
-        environ: the whole environment of the program.
-
-    Raises:
-        ProgramFailed: the program cannot be started, takes too long, or does not exit with 0.
+    Raises ProgramFailed if the program cannot be started, takes too long, or does not exit with 0.
     """
     try:
         process = subprocess.Popen(
