@@ -1,4 +1,54 @@
-"""Everything that can go wrong, as one tree of classes (`grep ^class`).
+"""Everything that can go wrong, as one tree of classes.
+
+    CirrusError
+    ├── UsageError              CB-101  the program has wrong arguments
+    ├── QueueError                      the queue can print nothing until an administrator acts
+    │   ├── BadQueueUri         CB-201
+    │   ├── BadConfiguration    CB-202
+    │   ├── ExposedKey          CB-203
+    │   └── UnknownServer       CB-204
+    ├── BadOption               CB-301
+    ├── EmptyDocument           CB-302
+    ├── UnreadableDocument      CB-303
+    ├── JoinedDocuments         CB-304
+    ├── ApiError
+    │   ├── Definitive                  the same request gets the same answer
+    │   │   ├── Refused         CB-401
+    │   │   ├── KeyRefused      CB-402
+    │   │   ├── NotPermitted    CB-404
+    │   │   ├── ServerMisconfigured CB-405
+    │   │   └── TooLarge        CB-406
+    │   ├── Retryable                   nothing was accepted: asking again is safe
+    │   │   ├── UnexpectedAnswer CB-403
+    │   │   ├── Unreachable     CB-411
+    │   │   ├── NotTrusted      CB-412
+    │   │   ├── ServerFault     CB-413
+    │   │   └── ShortSegment    CB-414
+    │   └── SubmitUnanswered    CB-421  ambiguous: the server may or may not have the job
+    │       └── RepeatedId      CB-422  the server gave the job an id that another job has
+    ├── ServerAway              CB-431  `contimeout` is over
+    ├── WaitsForServer          CB-434  the job is held until its server works again
+    ├── TryOtherMember          CB-432  the job came through a class that may have other members
+    ├── SubmitDropped           CB-433  an ambiguous submit of a queue with onambiguous=drop
+    ├── JournalError            CB-501
+    │   ├── JournalBusy         CB-502
+    │   ├── JournalReplaced     CB-503
+    │   └── JournalDamaged      CB-504
+    ├── JobForgotten            CB-505  the job is older than the journal
+    ├── JobUnidentified         CB-511  cupsd does not identify the job
+    ├── Interrupted             CB-601  a signal asked the program to stop
+    │   └── TimeIsOver          CB-604  CUPS would soon cancel the job; the job runs again
+    ├── UploadNeverEnds         CB-605  the upload starts over in each run
+    ├── StartOver               CB-602  an earlier run's upload cannot be continued
+    ├── KeepsBreaking           CB-603  the runs were killed one after the other
+    ├── DeliveryEnded           CB-701  the cloud ended the job without delivering it
+    ├── DeliveryUnknown         CB-702  the server no longer has a record of the job
+    ├── StatusMismatch          CB-703  the server's job is not the document that was sent
+    ├── CupsAway                CB-711  the local cupsd does not answer
+    ├── CupsRefused             CB-712  the local cupsd refuses a request
+    │   ├── CupsGone            CB-713  cupsd has no such job or queue
+    │   └── CupsNotPossible     CB-714  the job's state does not allow it
+    └── InternalError           CB-900  a fault of Cirrus Bridge
 
 The line of a class says what all its errors share, and its base has what the line leaves out:
 

@@ -51,8 +51,9 @@ def test_every_disposition_has_its_own_exit_code() -> None:
 
 
 @pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.__name__)
-def test_errors_are_explained(cls: type[CirrusError]) -> None:
-    """Each error has an explanation."""
+def test_errors_are_drawn_and_explained(cls: type[CirrusError]) -> None:
+    """Each error is in the drawing of the tree and has an explanation."""
+    assert re.search(rf"── {cls.__name__} +{cls.code}\b", errors.__doc__ or "")
     assert explanations()[cls.code].exit_code == EXIT_CODES[cls.disposition]
 
 
