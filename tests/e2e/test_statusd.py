@@ -587,11 +587,11 @@ def test_one_job_of_which_the_server_talks_nonsense(own_site: PrintSite) -> None
         queue = site.queue(driver=False, server=server.name, options=HOLD)
         jobs = [held_job(site, queue), held_job(site, queue)]
         with site.statusd():
-            eventually(lambda: "Unexpected answer from" in message(site, jobs[0]))
+            eventually(lambda: "Unexpected response from" in message(site, jobs[0]))
             answered = len(server.requests)
             eventually(lambda: len(server.requests) >= answered + 4)
     assert site.statusd_log().count("event=server-away") == 1
-    assert "Unexpected answer" not in message(site, jobs[1])
+    assert "Unexpected response" not in message(site, jobs[1])
 
 
 def test_a_key_of_one_company_is_refused(away: PrintSite) -> None:

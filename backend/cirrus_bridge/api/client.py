@@ -199,7 +199,7 @@ class CloudApi:
             raise
         if len(answer) > limit_bytes:
             size = limit_bytes >> 20
-            raise exchange.useless(tr("its answer is longer than {size} MiB", size=size))
+            raise exchange.useless(tr("its response is longer than {size} MiB", size=size))
         check_status(exchange)
         self.server_instance = exchange.headers.get("Server-Instance", self.server_instance)
         return exchange

@@ -157,7 +157,9 @@ class Exchange:
     def useless(self, reason: str) -> ApiError:
         """The error for a 2xx answer that is not in the API's document."""
         detail = f"{self.verb}: status {self.status}, {len(self.answer)} bytes: {self.words}"
-        text = tr("Unexpected answer from {server} ({reason}).", server=self.server, reason=reason)
+        text = tr(
+            "Unexpected response from {server} ({reason}).", server=self.server, reason=reason
+        )
         if self.submits:
             return SubmitUnanswered(text, detail=detail)
         advice = self.advice(

@@ -99,14 +99,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 _NOT_LOOKED_UP = tr("cannot look up its name")
-_CLOSED = tr("connection closed without an answer")
+_CLOSED = tr("connection closed without a response")
 _PLAIN = (
     ("refused", tr("connection refused")),
     ("Name or service not known", tr("its name is not known")),
     ("Temporary failure in name", _NOT_LOOKED_UP),
     ("getaddrinfo", _NOT_LOOKED_UP),
     ("resolve", _NOT_LOOKED_UP),
-    ("timed out", tr("no answer in time")),
+    ("timed out", tr("no response in time")),
     ("reset", tr("connection reset")),
     ("without response", _CLOSED),
     ("EOF occurred", _CLOSED),
@@ -119,7 +119,7 @@ _PLAIN = (
 def _lost(exchange: Exchange, reason: str) -> ApiError:
     server, detail = exchange.server, f"{exchange.verb}: {reason}"
     if exchange.submits and exchange.body.is_sent:
-        text = tr("The answer of {server} was lost ({reason}).", server=server, reason=reason)
+        text = tr("The response of {server} was lost ({reason}).", server=server, reason=reason)
         return SubmitUnanswered(text, detail=detail)
     text = tr("Cannot reach {server} ({reason}).", server=server, reason=reason)
     return Unreachable(text, detail=detail)

@@ -352,7 +352,7 @@ class ShortSegment(Retryable, code="CB-414"):
 class SubmitUnanswered(ApiError, code="CB-421"):
     """A submit without an answer; `message` is what happened to the answer."""
 
-    title = "a submit's answer was lost: the document may be printed"
+    title = "the response to a submit was lost: the document may be printed"
     advice = "look at the printer; cancel the job, or release it to print (again)"
     meaning = (
         "The API cannot tell whether such a submit was accepted, and the server does not support "
@@ -396,7 +396,7 @@ class TryOtherMember(CirrusError, code="CB-432", kind=Kind.PASSING, disposition=
 
 
 class SubmitDropped(CirrusError, code="CB-433", disposition=Disposition.CANCEL):
-    title = "a submit's answer was lost on a queue with `onambiguous=drop`"
+    title = "the response to a submit was lost on a queue with `onambiguous=drop`"
     advice = "restart the job if nothing prints"
     meaning = "The queue is set to drop such jobs, so that none is printed twice."
 

@@ -130,7 +130,7 @@ def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
     defaults, upload, statusd, journal = map(bridge.table, names)
     identify = defaults.take("identify", list, [])
     if not all(what in tuple(IDENTITY) for what in identify):
-        raise defaults.bad(tr("identify is a list of {names}", names=", ".join(IDENTITY)))
+        raise defaults.bad(tr("identify must be a list of {names}", names=", ".join(IDENTITY)))
     try:
         options = {k: text_of(v) for k, v in defaults.content.items() if k != "identify"}
         settings = override(QueueSettings(), options)
@@ -138,7 +138,7 @@ def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
         raise defaults.bad(told_by(error)) from None
     sizes = UploadSettings(**upload.settings(UploadSettings))
     if not 1024 <= sizes.segment_bytes <= sizes.largest_segment_bytes:
-        raise upload.bad(tr("segment_bytes is from 1024 to largest_segment_bytes"))
+        raise upload.bad(tr("segment_bytes must be from 1024 to largest_segment_bytes"))
     check_connections(sizes.connections, upload)
     poller = _poller_settings(statusd, journal)
     removed = tuple(name for name in REMOVED if name in statusd.content)
@@ -151,6 +151,6 @@ def _poller_settings(statusd: Table, journal: Table) -> PollerSettings:
     said = statusd.without(REMOVED).settings(PollerSettings, others)
     if not all(isinstance(word, str) and word for word in said.get("hook", ())):
         raise statusd.bad(
-            tr("'hook' is a command as a list of texts, such as [\"/usr/bin/logger\"]")
+            tr("'hook' must be a command as a list of texts, such as [\"/usr/bin/logger\"]")
         )
     return PollerSettings(**said, **journal.settings(PollerSettings, kept))

@@ -96,7 +96,7 @@ def override(base: QueueSettings, texts: Mapping[str, str]) -> QueueSettings:
         except ValueError as error:
             raise ValueError(
                 tr(
-                    "option '{name}' is '{value}', it takes {allowed}",
+                    "option '{name}' is '{value}', but must be {allowed}",
                     name=name,
                     value=text,
                     allowed=error,

@@ -159,7 +159,7 @@ def read_server_file(path: Path, files: KeyFiles | None = None) -> list[Server]:
 def check_connections(connections: int | None, table: Table) -> None:
     """Raise BadConfiguration if `table` sets too few or too many connections."""
     if connections is not None and not 1 <= connections <= 32:
-        raise table.bad(tr("connections is from 1 to 32"))
+        raise table.bad(tr("connections must be from 1 to 32"))
 
 
 def _server(entry: Table, files: KeyFiles) -> Server:
@@ -185,7 +185,7 @@ def _server(entry: Table, files: KeyFiles) -> Server:
     if server.ca_file and not os.access(server.ca_file, os.R_OK):
         raise entry.bad(tr("ca_file {file} cannot be read", file=server.ca_file))
     if server.encryption not in (None, *ENCRYPTION):
-        raise entry.bad(tr("'encryption' is one of {values}", values=", ".join(ENCRYPTION)))
+        raise entry.bad(tr("'encryption' must be one of {values}", values=", ".join(ENCRYPTION)))
     if server.encryption == "never" and not server.may_be_plain:
         raise entry.bad(
             tr(

@@ -96,10 +96,10 @@ class Table:
         name, least, most = field.name, field.metadata.get("least"), field.metadata.get("most")
         if most is not None and not least <= value <= most:
             raise self.bad(
-                tr("'{name}' is from {least} to {most}", name=name, least=least, most=most)
+                tr("'{name}' must be from {least} to {most}", name=name, least=least, most=most)
             )
         if least is not None and value < least:
-            raise self.bad(tr("'{name}' is {least} or more", name=name, least=least))
+            raise self.bad(tr("'{name}' must be {least} or more", name=name, least=least))
         return value
 
     def table(self, name: str) -> Table:

@@ -62,7 +62,7 @@ def discover(
             missing.remove(place)
             yield from listing.answered(place, answer, size_bytes)
     for place in sorted(missing, key=lambda each: (cache.size_bytes(each), str(each))):
-        yield from listing.unanswered(place, TimeoutError(tr("no answer in time.")))
+        yield from listing.unanswered(place, TimeoutError(tr("no response in time.")))
 
 
 @dataclass(slots=True)
@@ -124,7 +124,7 @@ class _Listing:
         except OSError as error:
             self.tell(
                 tr(
-                    "Cannot cache the answer of {server} ({error}).",
+                    "Cannot cache the response of {server} ({error}).",
                     server=place.server,
                     error=error.strerror,
                 )
@@ -139,7 +139,7 @@ class _Listing:
         last = self.cache.last(place) if is_away and has_time else None
         lines = [] if last is None else list(self._lines(place, last))
         text = tr(
-            "No answer for location {location} of {server}: {why}",
+            "No response for location {location} of {server}: {why}",
             location=place.location,
             server=place.server,
             why=_reason(error),

@@ -51,9 +51,10 @@ SINGLE_REQUEST_BYTES = 500_000  # the API's document asks for segments beyond th
 _INTERRUPTED = tr("This job was interrupted while it was sent.")
 _CHANGED = tr("This job was changed after it was sent.")
 _STOPPED_IN_DOUBT = tr(
-    "The job was stopped. An earlier submit got no answer, so the document may be printed already."
+    "The job was stopped. An earlier submit got no response, so the document may be printed "
+    "already."
 )
-_STILL_IN_DOUBT = tr("An earlier submit got no answer, so the document may be printed already.")
+_STILL_IN_DOUBT = tr("An earlier submit got no response, so the document may be printed already.")
 REMEMBERED_S = 86_400.0  # assumed: servers remember jobs for a day
 QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in a request line
 

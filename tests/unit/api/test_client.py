@@ -386,7 +386,7 @@ def test_answer_that_comes_drop_by_drop(name: str, drip: str) -> None:
     expected = SubmitUnanswered if name in SUBMITS else Unreachable
     with (
         ScriptedServer(lambda _: script) as server,
-        pytest.raises(expected, match="no answer in time"),
+        pytest.raises(expected, match="no response in time"),
     ):
         CALLS[name](_api(server.name, read_timeout_s=0.2))
 

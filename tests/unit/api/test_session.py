@@ -234,7 +234,7 @@ def test_a_proxy_that_never_comes_to_an_answer(ca_file: Path) -> None:
             CALLS["put_file"],
             _api("print.example.com", ca=ca_file, proxy=f"http://{proxy.name}"),
         )
-    assert isinstance(trouble, Unreachable) and "no answer in time" in str(trouble)
+    assert isinstance(trouble, Unreachable) and "no response in time" in str(trouble)
 
 
 # --- refusals for other reasons than the queue's target
