@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -27,7 +27,7 @@ from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import Refusal, RequestFault
 from cirrus_cloudlet.storage.keys import Key
-from cirrus_cloudlet.web.routes import Site
+from cirrus_cloudlet.web.site import Site
 
 log = logging.getLogger(__name__)
 _READ = frozenset({"GET", "POST"})
@@ -39,19 +39,20 @@ class Endpoint(NamedTuple):
 
     methods: frozenset[str]
     ids: int
-    answer: Callable[[Cloud, Call, Key], Awaitable[Response]]
+    answer: Callable[[Cloud, Call, Key, dict[str, str]], Awaitable[Response]]
+    fields: frozenset[str] = frozenset()
 
 
 _ENDPOINTS: Mapping[tuple[str, ...], Endpoint] = {
-    ("putfile",): Endpoint(_PUT, 0, jobs.put_file),
-    ("submitfile",): Endpoint(_READ, 0, jobs.submit_file),
+    ("putfile",): Endpoint(_PUT, 0, jobs.put_file, jobs.SUBMIT_FIELDS),
+    ("submitfile",): Endpoint(_READ, 0, jobs.submit_file, jobs.SUBMIT_FIELDS | {"file"}),
     ("tempfile",): Endpoint(_READ, 0, jobs.temp_file),
-    ("putsegment",): Endpoint(_PUT, 0, jobs.put_segment),
+    ("putsegment",): Endpoint(_PUT, 0, jobs.put_segment, frozenset({"file", "index"})),
     ("get", "job"): Endpoint(_READ, 4, jobs.get_job),
     ("get", "device"): Endpoint(_READ, 3, inventory.get_device),
-    ("put", "device"): Endpoint(_READ, 3, inventory.put_device_fields),
+    ("put", "device"): Endpoint(_READ, 3, inventory.put_device, inventory.DEVICE_FIELDS),
     ("get", "location"): Endpoint(_READ, 2, inventory.get_location),
-    ("put", "location"): Endpoint(_READ, 2, inventory.put_location_fields),
+    ("put", "location"): Endpoint(_READ, 2, inventory.put_location, inventory.LOCATION_FIELDS),
 }
 
 
@@ -73,10 +74,9 @@ def _serve(cloud: Cloud) -> ASGIApp:
     instance = secrets.token_hex(8)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
         with contextlib.suppress(ClientDisconnect):  # the client is gone
             try:
-                response = await _answer(cloud, site, request, instance)
+                response = await _answer(cloud, site, scope, receive, instance)
             except asyncio.CancelledError:  # the server stops, and the grace period is over
                 response = PlainTextResponse("the server is stopping\n", 503)
             await response(scope, receive, send)
@@ -84,17 +84,19 @@ def _serve(cloud: Cloud) -> ASGIApp:
     return app
 
 
-async def _answer(cloud: Cloud, site: Site, request: Request, instance: str) -> Response:
+async def _answer(
+    cloud: Cloud, site: Site, scope: Scope, receive: Receive, instance: str
+) -> Response:
     try:
-        call = Call(request)
-        if call.path[:1] == ("api",):
-            response = await _api(cloud, call)
-            # lets a client repeat a submit whose response was lost
-            response.headers["Idempotency-Supported"] = "1"
-            # after a change of this, a client no longer relies on its uploaded segments
-            response.headers["Server-Instance"] = instance
-            return response
-        return await site.answer(call)
+        call = Call(scope, receive)
+        if call.path[:1] != ("api",):
+            return await site.answer(call)
+        response = await _api(cloud, call)
+        # lets a client repeat a submit whose response was lost
+        response.headers["Idempotency-Supported"] = "1"
+        # after a change of this, a client no longer relies on its uploaded segments
+        response.headers["Server-Instance"] = instance
+        return response
     except RequestFault as fault:
         headers = {"WWW-Authenticate": "Bearer"} if fault.status == 401 else None
         return PlainTextResponse(f"{fault}\n", fault.status, headers)
@@ -112,9 +114,9 @@ async def _api(cloud: Cloud, call: Call) -> Response:
         return PlainTextResponse(
             f"cirrus-cloudlet {__version__}\ncirrus-cloudlet {__version__}\n0\nunlicensed"
         )
-    endpoint = _ENDPOINTS.get(path[:1]) or _ENDPOINTS.get(path[:2])
-    name_length = 1 if path[:1] in _ENDPOINTS else 2
-    if endpoint is None or len(path) != name_length + endpoint.ids:
+    name = path[:1] if path[:1] in _ENDPOINTS else path[:2]
+    endpoint = _ENDPOINTS.get(name)
+    if endpoint is None or len(path) != len(name) + endpoint.ids:
         raise RequestFault(404, "there is no such endpoint")
     _check_method(call, endpoint.methods)
     sent = call.bearer()
@@ -123,7 +125,10 @@ async def _api(cloud: Cloud, call: Call) -> Response:
     key = await run_in_threadpool(cloud.keys.find, sent)
     if key is None:
         raise RequestFault(401, "unknown API key")
-    return await endpoint.answer(cloud, call, key)
+    fields = await call.fields(endpoint.fields)
+    if endpoint.ids:
+        jobs.check_company(key, call.path[3])
+    return await endpoint.answer(cloud, call, key, fields)
 
 
 def _check_method(call: Call, methods: frozenset[str]) -> None:

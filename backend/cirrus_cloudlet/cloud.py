@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from cirrus_cloudlet import housekeeping
 from cirrus_cloudlet.delivery.queue import DeliveryQueue
 from cirrus_cloudlet.delivery.worker import Worker
 from cirrus_cloudlet.inventory.file import InventoryFile
@@ -15,32 +13,38 @@ from cirrus_cloudlet.storage.documents import Documents
 from cirrus_cloudlet.storage.jobs import Jobs
 from cirrus_cloudlet.storage.keys import Keys
 from cirrus_cloudlet.storage.previews import Previews
-from cirrus_cloudlet.storage.sessions import Sessions
 from cirrus_cloudlet.storage.uploads import Uploads
-from cirrus_cloudlet.submit import Submission
 
+HOUR_S = 3600.0
+_DAY_S = 24 * HOUR_S
 _STOP_WAIT_S = 0.7
 
 
-@dataclass(frozen=True, slots=True)
 class Cloud:
-    """The parts that requests and deliveries work on."""
+    """The parts that requests and deliveries work on.
 
-    store: Store
-    inventory: InventoryFile
-    keys: Keys
-    accounts: Accounts
-    sessions: Sessions
-    uploads: Uploads
-    documents: Documents
-    previews: Previews
-    jobs: Jobs
-    submission: Submission
-    worker: Worker
+    Raises:
+        SettingsError: cloudlet.toml or the database in the folder cannot be used.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.inventory = InventoryFile(folder)
+        self.store = Store(folder)
+        self.keys = Keys(self.store)
+        self.accounts = Accounts(self.store)
+        self.uploads = Uploads(self.store, folder)
+        self.documents = Documents(self.store, folder)
+        self.previews = Previews(folder, self.documents.path)
+        self.jobs = Jobs(self.store)
+        self.worker = Worker(
+            DeliveryQueue(self.store), self.inventory, self.documents.path, folder, self._remove_old
+        )
 
     def start(self) -> None:
-        """Remove the leftovers of the last run, and start delivering."""
-        housekeeping.remove_leftovers(self.uploads, self.documents, self.previews)
+        """Remove files that no row names, as after a crash, and start delivering."""
+        self.uploads.sweep()
+        self.documents.sweep()
+        self.previews.sweep(everything=True)
         self.worker.start()
 
     def stop(self) -> None:
@@ -48,37 +52,8 @@ class Cloud:
         self.worker.stop(_STOP_WAIT_S)
         self.store.close()
 
-
-def make_cloud(folder: Path) -> Cloud:
-    """Make the cloud of a data folder; it is not started yet.
-
-    Raises:
-        SettingsError: cloudlet.toml or the database in the folder cannot be used.
-    """
-    inventory = InventoryFile(folder)
-    store = Store(folder)
-    uploads = Uploads(store, folder)
-    documents = Documents(store, folder)
-    previews = Previews(folder, documents.path)
-    jobs = Jobs(store)
-    worker = Worker(
-        DeliveryQueue(store),
-        inventory,
-        documents.path,
-        folder,
-        lambda: housekeeping.remove_old(inventory, uploads, documents, previews),
-    )
-    submission = Submission(store, inventory, uploads, documents, jobs, worker.notice)
-    return Cloud(
-        store=store,
-        inventory=inventory,
-        keys=Keys(store),
-        accounts=Accounts(store),
-        sessions=Sessions(store),
-        uploads=uploads,
-        documents=documents,
-        previews=previews,
-        jobs=jobs,
-        submission=submission,
-        worker=worker,
-    )
+    def _remove_old(self) -> None:
+        limits = self.inventory.current().limits
+        self.uploads.expire(limits.upload_hours * HOUR_S)
+        self.documents.prune(limits.document_days * _DAY_S)
+        self.previews.sweep()

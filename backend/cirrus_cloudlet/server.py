@@ -12,36 +12,30 @@ import logging
 import signal
 import socket
 import ssl
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 
 from cirrus_cloudlet.announce import announce_server
 from cirrus_cloudlet.app import make_application
-from cirrus_cloudlet.cloud import make_cloud
+from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import SettingsError
-from cirrus_cloudlet.file_lock import lock_or_refuse
+from cirrus_cloudlet.files import lock
 from cirrus_cloudlet.inventory.file import InventoryFile
 
 _HEADER_BYTES = 256 * 1024  # the query of putfile has props and targets
 _GRACE_S = 1  # for running requests when the server stops
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """PEM files of a certificate (with its chain) and its key."""
-
-    certificate: Path
-    key: Path
-
-
-def serve(folder: Path, listen: str, tls: Tls | None, *, announce: bool) -> None:
+def serve(
+    folder: Path, listen: str, certificate: Path | None, key: Path | None, *, announce: bool
+) -> None:
     """Serve a data folder until SIGTERM or SIGINT.
 
     Args:
         listen: ADDRESS:PORT; port 0 means any free port.
+        certificate: for TLS, a PEM file with the certificate and its chain.
+        key: the certificate's key, a PEM file.
         announce: whether to announce the server by DNS-SD.
 
     Raises:
@@ -50,19 +44,20 @@ def serve(folder: Path, listen: str, tls: Tls | None, *, announce: bool) -> None
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     # a message for each malformed request would let anyone fill the log
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    if tls:
-        _check_certificate(tls)
+    if certificate:
+        _check_certificate(certificate, key)
     host, port = _address(listen)
     refusal = f"another cirrus-cloudlet already serves {folder}"
     with (
-        _bind(host, port, plaintext=tls is None) as bound,
-        lock_or_refuse(folder / "serve.lock", refusal),
-        _ignore_signals(),
+        _bind(host, port, plaintext=certificate is None) as bound,
+        lock(folder / "serve.lock", refusal),
+        contextlib.ExitStack() as shown,
     ):
-        name = f"[{host}]" if ":" in host else host
-        scheme = "https" if tls else "http"
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # uvicorn raises the signal again after its end; the process has to exit with status 0
+            signal.signal(number, _ignore)
         config = uvicorn.Config(
-            make_application(make_cloud(folder)),
+            make_application(Cloud(folder)),
             http="h11",
             ws="none",
             log_config=None,
@@ -71,16 +66,17 @@ def serve(folder: Path, listen: str, tls: Tls | None, *, announce: bool) -> None
             proxy_headers=False,  # with these headers a local client could claim any address
             h11_max_incomplete_event_size=_HEADER_BYTES,
             timeout_graceful_shutdown=_GRACE_S,
-            ssl_certfile=tls.certificate if tls else None,
-            ssl_keyfile=tls.key if tls else None,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
         )
         address, port = bound.getsockname()[:2]
-        shown: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
         if announce:
             companies = list(InventoryFile(folder).current().companies)
-            shown = announce_server(address, port, tls=tls is not None, companies=companies)
-        with shown:
-            _Server(config, f"{scheme}://{name}:{port}/").run([bound])
+            shown.enter_context(
+                announce_server(address, port, tls=certificate is not None, companies=companies)
+            )
+        name = f"[{host}]" if ":" in host else host
+        _Server(config, f"{'https' if certificate else 'http'}://{name}:{port}/").run([bound])
 
 
 class _Server(uvicorn.Server):
@@ -94,19 +90,8 @@ class _Server(uvicorn.Server):
             print(f"Listening on {self._url}", flush=True)
 
 
-@contextlib.contextmanager
-def _ignore_signals() -> Iterator[None]:
-    # uvicorn raises the signal again after its end; the process has to exit with status 0
-    before = {each: signal.signal(each, _ignore) for each in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _ignore(_number: int, _frame: object) -> None:
-    pass
+    """Ignore a signal; a program that is started would inherit SIG_IGN, but not this."""
 
 
 def _address(listen: str) -> tuple[str, int]:
@@ -139,8 +124,8 @@ def _bind(host: str, port: int, *, plaintext: bool) -> socket.socket:
     return found
 
 
-def _check_certificate(tls: Tls) -> None:
+def _check_certificate(certificate: Path, key: Path | None) -> None:
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.certificate, tls.key)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
-        raise SettingsError(f"cannot use {tls.certificate} and {tls.key} ({error})") from error
+        raise SettingsError(f"cannot use {certificate} and {key} ({error})") from error

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.compression import Compression, decompress
 from cirrus_cloudlet.errors import Refusal
-from cirrus_cloudlet.inventory.file import InventoryFile
-from cirrus_cloudlet.inventory.ids import parse_targets
-from cirrus_cloudlet.inventory.inventory import Device
+from cirrus_cloudlet.inventory.inventory import Device, parse_targets
 from cirrus_cloudlet.job_props import parse_props
-from cirrus_cloudlet.storage.database import Store
-from cirrus_cloudlet.storage.documents import Document, Documents
-from cirrus_cloudlet.storage.jobs import Jobs
-from cirrus_cloudlet.storage.uploads import Segment, Uploads, assemble
+from cirrus_cloudlet.storage.uploads import Segment, assemble
+
+_EARLIER = "SELECT request, jobs FROM idempotency WHERE company = ? AND key = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class Order:
     props: str
     compression: Compression
     semicolons: bool
-    idempotency_key: str | None = None
+    idempotency_key: str | None
 
     @property
     def request(self) -> str:
@@ -45,87 +43,60 @@ class Order:
         return json.dumps([self.targets, self.title, self.props])
 
 
-class Submission:
-    """Submits for one data folder; `submitted` is called after each submit."""
+def submit(cloud: Cloud, order: Order, segments: Sequence[Segment]) -> list[str]:
+    """Make the jobs, and return their ids in the order of the targets.
 
-    def __init__(
-        self,
-        store: Store,
-        inventory: InventoryFile,
-        uploads: Uploads,
-        documents: Documents,
-        jobs: Jobs,
-        submitted: Callable[[], None],
-    ) -> None:
-        self._store = store
-        self._inventory = inventory
-        self._uploads = uploads
-        self._documents = documents
-        self._jobs = jobs
-        self._submitted = submitted
-
-    def submit(self, order: Order, segments: Sequence[Segment]) -> list[str]:
-        """Make the jobs, and return their ids in the order of the targets.
-
-        Raises:
-            Refusal: a parameter or the file is wrong; no job was made.
-        """
-        with self._store.reading() as db:
-            if known := _find_earlier(db, order):
-                return known
-        props = parse_props(order.props, semicolons=order.semicolons)
-        targets = parse_targets(order.targets)
-        inventory = self._inventory.current()
+    Raises:
+        Refusal: a parameter or the file is wrong; no job was made.
+    """
+    repeated = (order.company, order.idempotency_key)
+    if rows := cloud.store.execute(_EARLIER, *repeated):
+        return _read_ids(rows[0], order)
+    props = parse_props(order.props, semicolons=order.semicolons)
+    targets = parse_targets(order.targets)
+    inventory = cloud.inventory.current()
+    for location, device in targets:
+        if inventory.location(order.company, location).inactive:
+            raise Refusal(f"location {location!r} is inactive")
+        if inventory.device(order.company, location, device).inactive:
+            raise Refusal(f"device {device!r} at {location!r} is inactive")
+    document = cloud.documents.write(
+        decompress(cloud.uploads.read(assemble(segments)), order.compression),
+        [segment.length for segment in segments],
+        inventory.limits.document_bytes,
+    )
+    try:
         for target in targets:
-            location = inventory.location(order.company, target.location)
-            if location.inactive:
-                raise Refusal(f"location {target.location!r} is inactive")
-            if inventory.device(order.company, *target).inactive:
-                raise Refusal(f"device {target.device!r} at {target.location!r} is inactive")
-        document = self._documents.write(
-            decompress(self._uploads.read(assemble(segments)), order.compression),
-            [segment.length for segment in segments],
-            inventory.limits.document_bytes,
-        )
-        try:
-            for target in targets:
-                _check_format(inventory.device(order.company, *target), document)
-            with self._store.transaction() as db:
-                if known := _find_earlier(db, order):  # a parallel request was faster
-                    self._documents.discard(document)
-                    return known
-                self._documents.insert(db, document)
-                ids = self._jobs.insert(db, order.company, targets, order.title, props, document.id)
-                if order.idempotency_key is not None:
-                    db.execute(
-                        "INSERT INTO idempotency VALUES (?, ?, ?, ?)",
-                        (order.company, order.idempotency_key, order.request, json.dumps(ids)),
-                    )
-        except BaseException:
-            self._documents.discard(document)
-            raise
-        self._submitted()
-        return ids
+            _check_format(inventory.device(order.company, *target), document.format)
+        with cloud.store.transaction() as db:
+            if row := db.execute(_EARLIER, repeated).fetchone():  # a parallel request was faster
+                cloud.documents.discard(document)
+                return _read_ids(row, order)
+            cloud.documents.insert(db, document)
+            ids = cloud.jobs.insert(db, order.company, targets, order.title, props, document.id)
+            if order.idempotency_key is not None:
+                db.execute(
+                    "INSERT INTO idempotency VALUES (?, ?, ?, ?)",
+                    (*repeated, order.request, json.dumps(ids)),
+                )
+    except BaseException:
+        cloud.documents.discard(document)
+        raise
+    cloud.worker.notice()
+    return ids
 
 
-def _find_earlier(db: sqlite3.Connection, order: Order) -> list[str]:
-    """Find the job ids of an earlier request with the same key; empty if there was none."""
-    row = db.execute(
-        "SELECT request, jobs FROM idempotency WHERE company = ? AND key = ?",
-        (order.company, order.idempotency_key),
-    ).fetchone()
-    if row is None:
-        return []
+def _read_ids(row: sqlite3.Row, order: Order) -> list[str]:
+    """Read the job ids of an earlier request with the same key."""
     if row["request"] != order.request:
         raise Refusal("this Idempotency-Key belongs to another request")
     ids: list[str] = json.loads(row["jobs"])
     return ids
 
 
-def _check_format(device: Device, document: Document) -> None:
-    if not device.takes(document.format):
-        allowed = ", ".join(device.formats)
+def _check_format(device: Device, document_format: str) -> None:
+    if not {"any", document_format} & set(device.formats):
         raise Refusal(
-            f"device {device.id!r} at {device.location!r} takes {allowed},"
-            f" and this document is {document.format}"
+            f"device {device.id!r} at {device.location!r} takes {', '.join(device.formats)},"
+            f" and this document is {document_format}"
         )

@@ -7,29 +7,36 @@ percent-encoding and repeated fields are faults of the request; nothing is guess
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from starlette.requests import Request
+from starlette.types import Receive, Scope
 
 from cirrus_cloudlet.errors import RequestFault
 
+_T = TypeVar("_T")
 _FORM_BYTES = 1024 * 1024
 _FIELDS = 100
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-class Call:
-    """A request to this server."""
+class Call(Request):
+    """A request to this server.
 
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self.method = request.method
-        self.path = _path(request.scope["raw_path"])
+    Raises:
+        RequestFault: the path is badly encoded.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        super().__init__(scope, receive)
+        self.path = _decode(scope["raw_path"], "the path", _split)
 
     def bearer(self) -> str | None:
         """The API key; None if no key was sent."""
-        scheme, _, key = self._request.headers.get("authorization", "").partition(" ")
+        scheme, _, key = self.headers.get("authorization", "").partition(" ")
         return key.strip() if scheme.lower() == "bearer" and key.strip() else None
 
     def idempotency_key(self) -> str | None:
@@ -38,30 +45,14 @@ class Call:
         Raises:
             RequestFault: the key is empty, or longer than 255 characters.
         """
-        key = self._request.headers.get("idempotency-key")
+        key = self.headers.get("idempotency-key")
         if key is not None and not 0 < len(key) <= 255:
             raise RequestFault(400, "Idempotency-Key takes 1 to 255 characters")
         return key
 
-    def cookie(self, name: str) -> str:
-        """A cookie's value; empty if the cookie was not sent."""
-        return self._request.cookies.get(name, "")
-
-    def header(self, name: str) -> str:
-        """A header's value; empty if the header was not sent."""
-        return self._request.headers.get(name, "")
-
-    def address(self) -> str:
-        """The client's address; empty if the connection has none."""
-        return self._request.client.host if self._request.client else ""
-
     def is_secure(self) -> bool:
         """Tell whether the request came over TLS."""
-        return self._request.url.scheme == "https"
-
-    def port(self) -> int:
-        """The server's port."""
-        return int(self._request.scope["server"][1])
+        return self.url.scheme == "https"
 
     async def fields(self, known: frozenset[str]) -> dict[str, str]:
         """Read the fields of the query and, for POST, of the form.
@@ -69,9 +60,9 @@ class Call:
         Raises:
             RequestFault: a field is not `known`, comes twice or is badly encoded.
         """
-        pairs = _pairs(self._request.scope["query_string"])
+        pairs = _pairs(self.scope["query_string"])
         if self.method == "POST":
-            pairs += _pairs(await self._form())
+            pairs += _pairs(await self._read_form())
         found: dict[str, str] = {}
         for name, value in pairs:
             if name not in known:
@@ -81,24 +72,13 @@ class Call:
             found[name] = value
         return found
 
-    async def body(self) -> AsyncIterator[bytes]:
-        """Yield the request's body in pieces, as they arrive."""
-        async for piece in self._request.stream():
-            if piece:
-                yield piece
-
-    def length(self) -> int | None:
-        """The body's announced length in bytes; None if it is not announced."""
-        announced = self._request.headers.get("content-length")
-        return int(announced) if announced is not None else None
-
-    async def _form(self) -> bytes:
+    async def _read_form(self) -> bytes:
         form = bytearray()
-        async for piece in self.body():
+        async for piece in self.stream():
             form += piece
             if len(form) > _FORM_BYTES:
                 raise RequestFault(413, f"a form has at most {_FORM_BYTES} bytes")
-        kind = self._request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if form and kind != "application/x-www-form-urlencoded":
             raise RequestFault(415, "a POST body has to be application/x-www-form-urlencoded")
         return bytes(form)
@@ -115,26 +95,23 @@ def require(fields: dict[str, str], name: str) -> str:
     return fields[name]
 
 
-def _path(raw: bytes) -> tuple[str, ...]:
-    try:
-        text = raw.decode("ascii")
-        if _BAD_PERCENT.search(text):
-            raise RequestFault(400, "the path has a % without two hexadecimal digits")
-        return tuple(unquote(part, errors="strict") for part in text.split("/")[1:])
-    except UnicodeDecodeError as error:
-        raise RequestFault(400, "the path is not UTF-8") from error
+def _split(path: str) -> tuple[str, ...]:
+    return tuple(unquote(part, errors="strict") for part in path.split("/")[1:])
 
 
 def _pairs(encoded: bytes) -> list[tuple[str, str]]:
+    parse = partial(parse_qsl, keep_blank_values=True, errors="strict", max_num_fields=_FIELDS)
     try:
-        text = encoded.decode("ascii")
-        if _BAD_PERCENT.search(text):
-            raise RequestFault(400, "a parameter has a % without two hexadecimal digits")
-        return parse_qsl(
-            text, keep_blank_values=True, strict_parsing=False, errors="strict",
-            max_num_fields=_FIELDS,
-        )  # fmt: skip
-    except UnicodeDecodeError as error:
-        raise RequestFault(400, "a parameter is not UTF-8") from error
+        return _decode(encoded, "a parameter", parse)
     except ValueError as error:
         raise RequestFault(400, f"more than {_FIELDS} parameters") from error
+
+
+def _decode(raw: bytes, what: str, parse: Callable[[str], _T]) -> _T:
+    try:
+        text = raw.decode("ascii")
+        if _BAD_PERCENT.search(text):
+            raise RequestFault(400, f"{what} has a % without two hexadecimal digits")
+        return parse(text)
+    except UnicodeDecodeError as error:
+        raise RequestFault(400, f"{what} is not UTF-8") from error

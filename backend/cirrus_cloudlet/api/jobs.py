@@ -7,58 +7,54 @@ work runs in threads, so that a slow disk does not delay other requests.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cirrus_cloudlet.api import answers
 from cirrus_cloudlet.api.call import Call, require
-from cirrus_cloudlet.cloud import Cloud
+from cirrus_cloudlet.cloud import HOUR_S, Cloud
 from cirrus_cloudlet.compression import Compression, parse_compression
 from cirrus_cloudlet.errors import Refusal, RequestFault
 from cirrus_cloudlet.storage.keys import Key
 from cirrus_cloudlet.storage.uploads import IncomingFile, Segment
-from cirrus_cloudlet.submit import Order
+from cirrus_cloudlet.submit import Order, submit
 
 SUBMIT_FIELDS = frozenset({"targets", "title", "compid", "cmp", "props"})
 _PIECE_BYTES = 1024 * 1024
-_HOUR_S = 3600.0
 _PUTFILE = (Compression.NONE, Compression.ZLIB)
 _SUBMITFILE = (*_PUTFILE, Compression.GZIP)
 
 
-async def put_file(cloud: Cloud, call: Call, key: Key) -> Response:
+async def put_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
     """`putfile`: upload a file, and submit it if the request has parameters."""
-    fields = await call.fields(SUBMIT_FIELDS)
-    if not fields:
-        with cloud.uploads.incoming(_limit(cloud)) as received:
-            await _receive(call, received)
-            return PlainTextResponse(await run_in_threadpool(_store_upload, cloud, key, received))
-    order = _order(call, fields, key, _PUTFILE, semicolons=False)
+    order = _order(call, fields, key, _PUTFILE, semicolons=False) if fields else None
+
+    def store(received: IncomingFile) -> list[str]:
+        if order:
+            whole = Segment(0, 0, received.size, received.path.name)
+            return submit(cloud, order, [whole] if received.size else [])
+        name = cloud.uploads.new(_owner(key), "putfile")
+        if received.size:
+            cloud.uploads.add_segment(name, 0, received)
+        return [name]
+
     with cloud.uploads.incoming(_limit(cloud)) as received:
         await _receive(call, received)
-        whole = Segment(0, 0, received.size, received.path.name)
-        ids = await run_in_threadpool(
-            cloud.submission.submit, order, [whole] if received.size else []
-        )
-    return PlainTextResponse("\n".join(ids))
+        return PlainTextResponse("\n".join(await run_in_threadpool(store, received)))
 
 
-async def temp_file(cloud: Cloud, call: Call, key: Key) -> Response:
+async def temp_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
     """`tempfile`: begin an upload by segments, and return its name."""
-    await call.fields(frozenset())
     return PlainTextResponse(await run_in_threadpool(cloud.uploads.new, _owner(key), "tempfile"))
 
 
-async def put_segment(cloud: Cloud, call: Call, key: Key) -> Response:
+async def put_segment(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
     """`putsegment`: store a segment at its position."""
-    fields = await call.fields(frozenset({"file", "index"}))
     name, index = require(fields, "file"), require(fields, "index")
     if not re.fullmatch(r"[0-9]{1,18}", index):
         raise Refusal(f"index {index!r} is not a byte position")
-    upload = await run_in_threadpool(cloud.uploads.find, name, _owner(key), _lifetime_s(cloud))
-    if upload.origin != "tempfile":
+    if await run_in_threadpool(_find_origin, cloud, key, name) != "tempfile":
         raise Refusal(f"file {name!r} is from putfile and takes no segments")
     position, limit = int(index), _limit(cloud)
     if position > limit:
@@ -70,37 +66,30 @@ async def put_segment(cloud: Cloud, call: Call, key: Key) -> Response:
     return PlainTextResponse(str(received.size))
 
 
-async def submit_file(cloud: Cloud, call: Call, key: Key) -> Response:
+async def submit_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
     """`submitfile`: submit an uploaded file, as often as wanted."""
-    fields = await call.fields(SUBMIT_FIELDS | {"file"})
     name = require(fields, "file")
 
-    def submit() -> list[str]:
-        upload = cloud.uploads.find(name, _owner(key), _lifetime_s(cloud))
+    def submit_upload() -> list[str]:
         # the API document allows semicolons only after an upload by putfile
-        order = _order(call, fields, key, _SUBMITFILE, semicolons=upload.origin == "putfile")
-        return cloud.submission.submit(order, cloud.uploads.segments(name))
+        semicolons = _find_origin(cloud, key, name) == "putfile"
+        order = _order(call, fields, key, _SUBMITFILE, semicolons=semicolons)
+        return submit(cloud, order, cloud.uploads.segments(name))
 
     _company(fields, key)
     require(fields, "targets")
     require(fields, "title")
-    return PlainTextResponse("\n".join(await run_in_threadpool(submit)))
+    return PlainTextResponse("\n".join(await run_in_threadpool(submit_upload)))
 
 
-async def get_job(cloud: Cloud, call: Call, key: Key) -> Response:
+async def get_job(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
     """`get job`: the status of a job."""
-    await call.fields(frozenset())
     company, location, device, job_id = call.path[3:]
-    check_company(key, company)
-
-    def found() -> dict[str, object]:
-        cloud.inventory.current().location(company, location)
-        job = cloud.jobs.find(job_id)
-        if job is None or (job.company, job.location, job.device) != (company, location, device):
-            raise Refusal(f"unknown job {job_id!r}")
-        return answers.job_fields(job)
-
-    return JSONResponse(await run_in_threadpool(found))
+    cloud.inventory.current().location(company, location)
+    job = await run_in_threadpool(cloud.jobs.find, job_id)
+    if job is None or (job.company, job.location, job.device) != (company, location, device):
+        raise Refusal(f"unknown job {job_id!r}")
+    return JSONResponse(answers.job_fields(job))
 
 
 def check_company(key: Key, company: str) -> str:
@@ -140,31 +129,18 @@ def _order(
 
 
 async def _receive(call: Call, received: IncomingFile) -> None:
-    announced = call.length()
+    length = call.headers.get("content-length")
+    announced = int(length) if length is not None else None
     received.check_size(announced or 0)
-    async for data in _gather(call.body()):
-        await run_in_threadpool(received.write, data)
+    held = bytearray()
+    async for piece in call.stream():
+        held += piece
+        # small pieces are joined, because a thread for each would cost more than the writing
+        if len(held) >= _PIECE_BYTES or not piece:  # the last piece is empty
+            await run_in_threadpool(received.write, bytes(held))
+            held.clear()
     if announced is not None and announced != received.size:
         raise RequestFault(400, f"received {received.size} of {announced} announced bytes")
-
-
-async def _gather(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Join small pieces, because a thread for each packet would cost more than the writing."""
-    held = bytearray()
-    async for piece in pieces:
-        held += piece
-        if len(held) >= _PIECE_BYTES:
-            yield bytes(held)
-            held.clear()
-    if held:
-        yield bytes(held)
-
-
-def _store_upload(cloud: Cloud, key: Key, received: IncomingFile) -> str:
-    name = cloud.uploads.new(_owner(key), "putfile")
-    if received.size:
-        cloud.uploads.add_segment(name, 0, received)
-    return name
 
 
 def _owner(key: Key) -> str:
@@ -176,5 +152,6 @@ def _limit(cloud: Cloud) -> int:
     return cloud.inventory.current().limits.document_bytes
 
 
-def _lifetime_s(cloud: Cloud) -> float:
-    return cloud.inventory.current().limits.upload_hours * _HOUR_S
+def _find_origin(cloud: Cloud, key: Key, name: str) -> str:
+    lifetime_s = cloud.inventory.current().limits.upload_hours * HOUR_S
+    return cloud.uploads.find_origin(name, _owner(key), lifetime_s)

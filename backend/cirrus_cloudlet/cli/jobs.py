@@ -2,66 +2,46 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cirrus_cloudlet.api.answers import timestamp
+from cirrus_cloudlet.cli.command import argument, command
 from cirrus_cloudlet.cli.listing import write_list
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import Documents
-from cirrus_cloudlet.storage.jobs import Job, Jobs, JobState
+from cirrus_cloudlet.storage.jobs import ENDS, Job, Jobs, JobState
 
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-
-_ALL = 2**62
-_ENDS = {"delete": JobState.DELETED, "save": JobState.SAVED, "trash": JobState.TRASHED}
+_JOB = argument("job", metavar="JOBID")
 
 
-def add_commands(commands: Commands, data: argparse.ArgumentParser) -> None:
-    """Add the `job` commands to the command line."""
-    verbs = commands.add_parser("job", help="submitted jobs").add_subparsers(
-        required=True, metavar="VERB"
-    )
-    listed = verbs.add_parser("list", parents=[data], help="list all jobs, newest first")
-    listed.add_argument("--json", action="store_true", help="print all details as JSON")
-    listed.set_defaults(run=_list)
-    for verb in _ENDS:
-        end = verbs.add_parser(verb, parents=[data], help=f"{verb} a job that has not ended")
-        end.add_argument("job", metavar="JOBID")
-        end.set_defaults(run=_end, verb=verb)
-    retry = verbs.add_parser("retry", parents=[data], help="deliver a held job again")
-    retry.add_argument("job", metavar="JOBID")
-    retry.set_defaults(run=_retry)
-
-
-def _list(arguments: argparse.Namespace) -> None:
-    store = Store(arguments.data)
+@command(
+    "job list",
+    "list all jobs, newest first",
+    argument("--json", action="store_true", dest="as_json", help="print all details as JSON"),
+)
+def _list(data: Path, as_json: bool) -> None:
+    store = Store(data)
     jobs = Jobs(store)
-    found = jobs.newest(None, None, _ALL)
-    if arguments.json:
-        documents = Documents(store, arguments.data)
+    found = jobs.newest()
+    if as_json:
+        documents = Documents(store, data)
         shown = [_fields(job, jobs, documents) for job in found]
         print(json.dumps(shown, ensure_ascii=False, indent=2))
         return
     rows = [
         (
-            job.id,
-            f"{job.company}/{job.location}/{job.device}",
-            job.state.name.lower(),
-            timestamp(job.updated) or "",
-            job.title,
-            job.message,
+            job.id, f"{job.company}/{job.location}/{job.device}", job.state.name.lower(),
+            timestamp(job.updated) or "", job.title, job.message,
         )
         for job in found
-    ]
+    ]  # fmt: skip
     write_list(rows, "job", "device", "state", "changed at", "title", "message")
 
 
 def _fields(job: Job, jobs: Jobs, documents: Documents) -> dict[str, Any]:
-    path: Path = documents.path(job.document)
+    path = documents.path(job.document)
     return {
         "id": job.id,
         "company": job.company,
@@ -93,9 +73,14 @@ def _fields(job: Job, jobs: Jobs, documents: Documents) -> dict[str, Any]:
     }
 
 
-def _end(arguments: argparse.Namespace) -> None:
-    Jobs(Store(arguments.data)).end(arguments.job, _ENDS[arguments.verb])
+def _end(data: Path, job: str, verb: str) -> None:
+    Jobs(Store(data)).end(job, verb)
 
 
-def _retry(arguments: argparse.Namespace) -> None:
-    Jobs(Store(arguments.data)).retry(arguments.job)
+for _verb in sorted(ENDS):
+    command(f"job {_verb}", f"{_verb} a job that has not ended", _JOB, verb=_verb)(_end)
+
+
+@command("job retry", "deliver a held job again", _JOB)
+def _retry(data: Path, job: str) -> None:
+    Jobs(Store(data)).retry(job)

@@ -14,7 +14,17 @@ import sys
 from pathlib import Path
 
 from cirrus_cloudlet import __version__
+from cirrus_cloudlet.cli.command import COMMANDS, argument, command
 from cirrus_cloudlet.errors import Refusal, SettingsError
+
+_NOUNS = {
+    "key": "API keys",
+    "account": "accounts for the web page",
+    "company": "companies",
+    "location": "locations of a company",
+    "device": "output devices of a location",
+    "job": "submitted jobs",
+}
 
 
 def run() -> None:
@@ -34,70 +44,74 @@ def run() -> None:
 
 
 def _run() -> None:
-    arguments = _parser().parse_args()
+    values = vars(_parser().parse_args())
+    perform, data = COMMANDS[values.pop("command")].run, values["data"]
     try:
         with contextlib.suppress(BrokenPipeError):
-            _open_folder(arguments.data, make=arguments.begins)
-            arguments.run(arguments)
-    except (SettingsError, Refusal) as error:
-        sys.exit(f"cirrus-cloudlet: {error}")
-    except OSError as error:
+            _open_folder(data, make=values.pop("begins", False) or values.get("parents", False))
+            perform(**values)
+    except (SettingsError, Refusal, OSError) as error:
         sys.exit(f"cirrus-cloudlet: {error}")
 
 
 def _parser() -> argparse.ArgumentParser:
     # imported late: these modules need the extra `cloudlet`, and `run` reports if it is missing
-    from cirrus_cloudlet.cli import accounts, inventory, jobs, keys
+    from cirrus_cloudlet.cli import access, inventory, jobs  # noqa: F401 - they add commands
 
     parser = argparse.ArgumentParser(
         prog="cirrus-cloudlet", description="A small cloud of the print API, for one machine."
     )
-    parser.set_defaults(begins=False)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data folder")
+    verbs = {"": parser.add_subparsers(required=True, metavar="COMMAND")}
+    for name, each in COMMANDS.items():
+        noun, _, verb = name.rpartition(" ")
+        if noun not in verbs:
+            group = verbs[""].add_parser(noun, help=_NOUNS[noun])
+            verbs[noun] = group.add_subparsers(required=True, metavar="VERB")
+        own = verbs[noun].add_parser(verb, parents=[data], help=each.help)
+        own.set_defaults(command=name, **each.fixed)
+        for names, settings in each.arguments:
+            own.add_argument(*names, **settings)
+    return parser
 
-    serve = commands.add_parser("serve", parents=[data], help="serve a data folder")
-    serve.add_argument(
+
+@command(
+    "serve",
+    "serve a data folder",
+    argument(
         "--listen",
         default="127.0.0.1:27082",
         metavar="ADDRESS:PORT",
         help="serve at this address (%(default)s); other machines require a certificate",
-    )
-    serve.add_argument(
+    ),
+    argument(
         "--tls-cert",
         type=Path,
         metavar="FILE",
         help="serve HTTPS with this certificate and its chain, in PEM",
-    )
-    serve.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's key, in PEM")
-    serve.add_argument(
-        "--no-announce", action="store_true", help="do not announce the server (DNS-SD)"
-    )
-    serve.set_defaults(run=_serve, begins=True)
-    keys.add_commands(commands, data)
-    accounts.add_commands(commands, data)
-    inventory.add_commands(commands, data)
-    jobs.add_commands(commands, data)
-    return parser
-
-
-def _serve(arguments: argparse.Namespace) -> None:
+    ),
+    argument("--tls-key", type=Path, metavar="FILE", help="the certificate's key, in PEM"),
+    argument("--no-announce", action="store_true", help="do not announce the server (DNS-SD)"),
+    begins=True,
+)
+def _serve(
+    data: Path, listen: str, tls_cert: Path | None, tls_key: Path | None, no_announce: bool
+) -> None:
     # imported late: the other commands do not need a web server
     from cirrus_cloudlet.inventory.file import InventoryFile
-    from cirrus_cloudlet.server import Tls, serve
+    from cirrus_cloudlet.server import serve
 
-    if (arguments.tls_cert is None) != (arguments.tls_key is None):
+    if (tls_cert is None) != (tls_key is None):
         raise SettingsError("give both --tls-cert and --tls-key")
-    tls = Tls(arguments.tls_cert, arguments.tls_key) if arguments.tls_cert else None
-    if not InventoryFile(arguments.data).current().companies:
+    if not InventoryFile(data).current().companies:
         print(
-            f"cirrus-cloudlet: the cloud in {arguments.data} is empty; to add a device, run: "
-            f"{_first_command(arguments.data)}",
+            f"cirrus-cloudlet: the cloud in {data} is empty; to add a device, run: "
+            f"{_first_command(data)}",
             file=sys.stderr,
         )
-    serve(arguments.data, arguments.listen, tls, announce=not arguments.no_announce)
+    serve(data, listen, tls_cert, tls_key, announce=not no_announce)
 
 
 def _open_folder(folder: Path, *, make: bool) -> None:

@@ -7,12 +7,13 @@ repeat: its path is recorded first, so a file there with the same bytes is its o
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from cirrus_cloudlet.delivery.delivery import Delivery, DeliveryFault
+from cirrus_cloudlet.files import sync_folder
 from cirrus_cloudlet.inventory.tags import substitute
 
 
@@ -55,7 +56,8 @@ def _path(delivery: Delivery) -> Path:
 
 def _place(delivery: Delivery, temporary: Path, wanted: Path) -> None:
     """Give the finished file the first free name, atomically."""
-    for path in _names(wanted):
+    others = (wanted.with_name(f"{wanted.stem}-{n}{wanted.suffix}") for n in itertools.count(2))
+    for path in itertools.chain([wanted], others):
         if path.exists():
             continue
         delivery.aim(str(path), str(path))
@@ -63,20 +65,8 @@ def _place(delivery: Delivery, temporary: Path, wanted: Path) -> None:
             path.hardlink_to(temporary)
         except FileExistsError:
             continue
-        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(path.parent)
         return
-
-
-def _names(wanted: Path) -> Iterator[Path]:
-    yield wanted
-    number = 2
-    while True:
-        yield wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
-        number += 1
 
 
 def _is_document(path: Path, size: int, sha256: str) -> bool:

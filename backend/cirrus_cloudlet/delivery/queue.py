@@ -28,45 +28,33 @@ class DeliveryQueue:
 
     def list_due(self) -> list[Job]:
         """List the oldest ready job of each device, unless its next attempt is later."""
-        with self._store.reading() as db:
-            rows = db.execute(
-                SELECT_JOB + _OLDEST_READY,
-                (time.time(),),
-            ).fetchall()
+        rows = self._store.execute(SELECT_JOB + _OLDEST_READY, time.time())
         return [make_job(row) for row in rows]
 
     def list_interrupted(self) -> list[Job]:
         """List the jobs whose delivery was running when the server ended."""
-        with self._store.reading() as db:
-            rows = db.execute(SELECT_JOB + " WHERE job.step = 'running'").fetchall()
+        rows = self._store.execute(SELECT_JOB + " WHERE job.step = 'running'")
         return [make_job(row) for row in rows]
 
     def begin(self, job: Job) -> bool:
         """Mark a job as received and its delivery as running; False if it is no longer ready."""
         with self._store.transaction() as db:
             now = time.time()
-            row = db.execute(
-                "SELECT state FROM job WHERE id = ? AND step = 'ready' AND due <= ?",
-                (job.id, now),
-            ).fetchone()
-            if row is None:
-                return False
-            db.execute(
+            begun = db.execute(
                 "UPDATE job SET state = 1, step = 'running', attempts = attempts + 1,"
-                " received = coalesce(received, ?1), updated = ?1 WHERE id = ?2",
-                (now, job.id),
-            )
-            if row["state"] == JobState.SUBMITTED:
+                " received = coalesce(received, ?1), updated = ?1"
+                " WHERE id = ?2 AND state = ?3 AND step = 'ready' AND due <= ?1",
+                (now, job.id, job.state),
+            ).rowcount
+            if begun and job.state is JobState.SUBMITTED:
                 record(db, job.id, JobState.RECEIVED, now, "")
-        return True
+        return bool(begun)
 
     def aim(self, job: Job, target: str, path: str | None) -> None:
         """Record a delivery's target before anything is sent there."""
-        with self._store.transaction() as db:
-            db.execute(
-                "UPDATE job SET target = ?, delivered_path = ? WHERE id = ?",
-                (target, path, job.id),
-            )
+        self._store.execute(
+            "UPDATE job SET target = ?, delivered_path = ? WHERE id = ?", target, path, job.id
+        )
 
     def finish(self, job: Job, message: str) -> None:
         """Record that the document has arrived."""
@@ -85,26 +73,16 @@ class DeliveryQueue:
         The message begins with `Error:`, as API errors do; clients tell it from a remark by that.
         """
         message = f"Error: {message}"
-        attempts = job.attempts + 1
-        if again and attempts <= len(_BACKOFF_S):
-            due = time.time() + _BACKOFF_S[attempts - 1]
-            self._rest(job, Step.READY, message, due)
-        elif again:
-            self._rest(
-                job, Step.HELD, f"{message} (gave up after {attempts} attempts); {RETRY_ADVICE}"
-            )
+        if not again:
+            self.rest(job, Step.HELD, message)
+        elif job.attempts < len(_BACKOFF_S):
+            self.rest(job, Step.READY, message, time.time() + _BACKOFF_S[job.attempts])
         else:
-            self._rest(job, Step.HELD, message)
+            message += f" (gave up after {job.attempts + 1} attempts); {RETRY_ADVICE}"
+            self.rest(job, Step.HELD, message)
 
-    def repeat(self, job: Job) -> None:
-        """Schedule an interrupted delivery again."""
-        self._rest(job, Step.READY, "")
-
-    def hold(self, job: Job) -> None:
-        """Leave the job received until a person decides."""
-        self._rest(job, Step.HELD, "")
-
-    def _rest(self, job: Job, step: Step, message: str, due: float = 0.0) -> None:
+    def rest(self, job: Job, step: Step, message: str = "", due: float = 0.0) -> None:
+        """Leave the job received: ready for another delivery, or held until a person decides."""
         with self._store.transaction() as db:
             now = time.time()
             row = db.execute(
@@ -114,7 +92,7 @@ class DeliveryQueue:
                 return
             db.execute(
                 "UPDATE job SET step = ?, message = ?, due = ?, updated = ? WHERE id = ?",
-                (step.value, message, due, now, job.id),
+                (step, message, due, now, job.id),
             )
             if message != row["message"]:
                 record(db, job.id, JobState.RECEIVED, now, message)

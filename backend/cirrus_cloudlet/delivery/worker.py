@@ -9,6 +9,7 @@ Several devices are served at once, each with one job at a time, in order. A cra
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -21,8 +22,8 @@ from cirrus_cloudlet.delivery.folder import deliver_file
 from cirrus_cloudlet.delivery.printer import deliver_printer
 from cirrus_cloudlet.delivery.queue import RETRY_ADVICE, DeliveryQueue
 from cirrus_cloudlet.inventory.file import InventoryFile
-from cirrus_cloudlet.inventory.inventory import Device, DeviceType, Inventory
-from cirrus_cloudlet.storage.jobs import Job
+from cirrus_cloudlet.inventory.inventory import Device, DeviceType
+from cirrus_cloudlet.storage.jobs import Job, Step
 
 log = logging.getLogger(__name__)
 _POLL_S = 0.2  # commands in other processes change jobs and locations without notice
@@ -56,19 +57,19 @@ class Worker:
         self._busy: set[tuple[str, str, str]] = set()
         self._busy_lock = threading.Lock()
         # all threads are daemons: a printer that hangs must not keep the server from stopping
-        self._thread = threading.Thread(target=self._run, name="deliveries", daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
         """Hold or repeat the interrupted deliveries, then start delivering."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         inventory = self._inventory.current()
         for job in self._queue.list_interrupted():
-            device = _device(inventory, job)
-            if device is not None and device.type in (DeviceType.COMMAND, DeviceType.PRINTER):
+            _, device = inventory.find(job.company, job.location, job.device)
+            if device and device.type in (DeviceType.COMMAND, DeviceType.PRINTER):
                 why = f"interrupted during the delivery; {RETRY_ADVICE}"
                 self._queue.fail(job, why, again=False)
             else:
-                self._queue.repeat(job)
+                self._queue.rest(job, Step.READY)
         self._thread.start()
 
     def notice(self) -> None:
@@ -100,18 +101,17 @@ class Worker:
     def _round(self) -> None:
         inventory = self._inventory.current()
         for job in self._queue.list_due():
-            device = _device(inventory, job)
             where = (job.company, job.location, job.device)
-            if device is None or device.inactive or not _is_open(inventory, job):
+            location, device = inventory.find(*where)
+            if not location or not location.online or location.inactive:
+                continue
+            if not device or device.inactive:
                 continue
             with self._busy_lock:
                 if where in self._busy or len(self._busy) >= _AT_ONCE or self._stopping.is_set():
                     continue
                 self._busy.add(where)
-            name = f"delivery {job.id}"
-            threading.Thread(
-                target=self._deliver, args=(job, device), name=name, daemon=True
-            ).start()
+            threading.Thread(target=self._deliver, args=(job, device), daemon=True).start()
 
     def _deliver(self, job: Job, device: Device) -> None:
         try:
@@ -128,7 +128,7 @@ class Worker:
         way = _WAYS.get(device.type)
         if way is None:  # a viewer: a browser user saves, trashes or deletes the job
             self._queue.aim(job, device.target, None)
-            self._queue.hold(job)
+            self._queue.rest(job, Step.HELD)
             return
         delivery = Delivery(
             job=job,
@@ -136,7 +136,7 @@ class Worker:
             document=self._document_path(job.document),
             props={**device.props, **job.props},
             folder=self._folder,
-            aim=lambda target, path: self._queue.aim(job, target, path),
+            aim=functools.partial(self._queue.aim, job),
             stopping=self._stopping.is_set,
         )
         try:
@@ -149,13 +149,3 @@ class Worker:
             self._queue.fail(job, f"delivery failed: {error}; {RETRY_ADVICE}", again=False)
         else:
             self._queue.finish(job, message)
-
-
-def _device(inventory: Inventory, job: Job) -> Device | None:
-    location = inventory.companies.get(job.company, {}).get(job.location)
-    return location.devices.get(job.device) if location else None
-
-
-def _is_open(inventory: Inventory, job: Job) -> bool:
-    location = inventory.location(job.company, job.location)
-    return location.online and not location.inactive

@@ -10,19 +10,24 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import AoT
 from tomlkit.toml_document import TOMLDocument
 
 from cirrus_cloudlet.errors import SettingsError
-from cirrus_cloudlet.file_lock import lock
+from cirrus_cloudlet.files import lock
 from cirrus_cloudlet.inventory.inventory import Inventory
 from cirrus_cloudlet.inventory.toml import read_inventory
 
 log = logging.getLogger(__name__)
+# the ids of a company, of its location and of its device → fields of this table
+Changes = Mapping[tuple[str, ...], Mapping[str, Any]]
+KINDS = ("company", "location", "device")
 _FileState = tuple[int, int, int] | None
 
 
@@ -52,18 +57,19 @@ class InventoryFile:
                     log.error("%s; the last good settings stay in use", error)
             return self._current
 
-    def change(self, edit: Callable[[TOMLDocument], None]) -> None:
-        """Apply `edit` to the file's document, and replace the file.
+    def change(self, changes: Changes) -> None:
+        """Add the tables that are missing, set their fields, and replace the file.
 
         Raises:
-            SettingsError: the file is broken, or `edit` would break it; the file is unchanged.
+            SettingsError: the file is broken, or would be broken then; the file is unchanged.
         """
         with lock(self._lock_path):
             try:
                 document = tomlkit.parse(self._text())
             except TOMLKitError as error:
                 raise SettingsError(f"{self._path}: {error}") from error
-            edit(document)
+            for ids, fields in changes.items():
+                _put(document, ids, fields)
             text = tomlkit.dumps(document)
             read_inventory(text, self._path.name)
             temporary = self._path.with_name(".cloudlet.toml.new")
@@ -92,3 +98,25 @@ class InventoryFile:
         except FileNotFoundError:
             return None
         return (found.st_mtime_ns, found.st_ino, found.st_size)
+
+
+def _put(document: TOMLDocument, ids: tuple[str, ...], fields: Mapping[str, Any]) -> None:
+    kind = KINDS[len(ids) - 1]
+    key = dict(zip((*KINDS[: len(ids) - 1], "id"), ids, strict=True))
+    tables = document.setdefault(kind, tomlkit.aot())
+    if not isinstance(tables, AoT):
+        raise SettingsError(f"cloudlet.toml: {kind} is not written as [[{kind}]] tables")
+    for table in tables:
+        if all(table.get(name) == value for name, value in key.items()):
+            break
+    else:
+        table = tomlkit.table()
+        table.update(key)
+        tables.append(table)
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            inline = tomlkit.inline_table()
+            inline.update(value)
+            table[name] = inline
+        else:
+            table[name] = value

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import enum
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cirrus_cloudlet.errors import Refusal
-
-DEFAULT_FILE_TARGET = "{location}/{device}/{jobid}-{title}.{ext}"
 
 
 class DeviceType(enum.IntEnum):
@@ -23,10 +22,7 @@ class DeviceType(enum.IntEnum):
 
 # name in cloudlet.toml → the types that this cloud delivers to
 TYPE_NAMES = {
-    "printer": DeviceType.PRINTER,
-    "file": DeviceType.FILE,
-    "command": DeviceType.COMMAND,
-    "viewer": DeviceType.VIEWER,
+    kind.name.lower(): kind for kind in DeviceType if kind is not DeviceType.NETWORK_PRINTER
 }
 
 
@@ -51,17 +47,13 @@ class Device:
     location: str
     id: str
     type: DeviceType
-    target: str
+    target: str = ""
     name: str = ""
     notes: str = ""
     formats: tuple[str, ...] = ("any",)
     props: Mapping[str, str] = field(default_factory=dict)
     inactive: bool = False
     printer: PrinterFacts | None = None
-
-    def takes(self, document_format: str) -> bool:
-        """Tell whether the device takes documents of this format."""
-        return "any" in self.formats or document_format in self.formats
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +69,7 @@ class Location:
     online: bool = True
     inactive: bool = False
     browser: bool = False
-    devices: Mapping[str, Device] = field(default_factory=dict)
+    devices: dict[str, Device] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +85,15 @@ class Limits:
 class Inventory:
     """The content of one cloudlet.toml: locations by company and id."""
 
-    companies: Mapping[str, Mapping[str, Location]] = field(default_factory=dict)
-    limits: Limits = Limits()
+    companies: Mapping[str, Mapping[str, Location]]
+    limits: Limits
+
+    def find(
+        self, company: str, location: str, device: str
+    ) -> tuple[Location | None, Device | None]:
+        """Find a location and its device; None for each that does not exist."""
+        found = self.companies.get(company, {}).get(location)
+        return found, found.devices.get(device) if found else None
 
     def location(self, company: str, location: str) -> Location:
         """Return the location with these ids.
@@ -118,3 +117,34 @@ class Inventory:
         if device not in devices:
             raise Refusal(f"unknown device {device!r} at location {location!r}")
         return devices[device]
+
+
+def check_id(text: str, kind: str) -> str:
+    """Return `text`, if it is a valid id, which fits into a target list and on one line.
+
+    Raises:
+        Refusal: the text is empty, `.` or `..`, or has `:`, `;` or a control character.
+    """
+    if text in ("", ".", ".."):
+        raise Refusal(f"{kind} id {text!r} is not allowed")
+    for character in text:
+        if character in ":;" or unicodedata.category(character) in ("Cc", "Cs"):
+            raise Refusal(f"{kind} id {text!r} holds {character!r}, which is not allowed")
+    return text
+
+
+def parse_targets(text: str) -> list[tuple[str, str]]:
+    """Read the targets of `LocID:DevID;LocID:DevID…` in order; a target may come twice.
+
+    Raises:
+        Refusal: the list is empty, or an item is not two ids.
+    """
+    if not text:
+        raise Refusal("targets is empty")
+    found = []
+    for item in text.split(";"):
+        parts = item.split(":")
+        if len(parts) != 2:
+            raise Refusal(f"target {item!r} is not of the form LocID:DevID")
+        found.append((check_id(parts[0], "location"), check_id(parts[1], "device")))
+    return found

@@ -26,17 +26,17 @@ A file with an unknown or wrong field is refused. The message names the table an
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field
 from typing import Any, TypeVar
 
 from cirrus_cloudlet.errors import Refusal, SettingsError
 from cirrus_cloudlet.formats import DEVICE_FORMATS
-from cirrus_cloudlet.inventory.ids import check_id
 from cirrus_cloudlet.inventory.inventory import (
-    DEFAULT_FILE_TARGET,
     TYPE_NAMES,
     Device,
     DeviceType,
@@ -44,33 +44,40 @@ from cirrus_cloudlet.inventory.inventory import (
     Limits,
     Location,
     PrinterFacts,
+    check_id,
 )
 from cirrus_cloudlet.inventory.tags import COMMAND_TAGS, FILE_TAGS, check_tags
 from cirrus_cloudlet.job_props import check_props
 
 _T = TypeVar("_T")
-_STRINGS = list  # marks a list of strings in the tables of fields below
-# the annotation of a dataclass's field → the type in TOML
-_KIND_OF = {
-    "str": str, "bool": bool, "int": int, "float": float, "tuple[str, ...]": _STRINGS,
-    "Mapping[str, str]": dict, "DeviceType": str, "PrinterFacts | None": dict,
-}  # fmt: skip
+_DEFAULT_FILE_TARGET = "{location}/{device}/{jobid}-{title}.{ext}"
+_TEXTS = "a list of texts"
+# the annotation of a dataclass's field → its types in TOML, and their name in messages
+_TOML_TYPES: Mapping[Any, tuple[set[type], str]] = {
+    "str": ({str}, "a text"),
+    "DeviceType": ({str}, "a text"),
+    "bool": ({bool}, "true or false"),
+    "int": ({int}, "a whole number"),
+    "float": ({int, float}, "a number"),
+    "list[Any]": ({list}, "a list"),
+    "tuple[str, ...]": ({list}, _TEXTS),
+    "dict[str, Any]": ({dict}, "a table"),
+    "Mapping[str, str]": ({dict}, "a table"),
+    "PrinterFacts | None": ({dict}, "a table"),
+}
 
 
-def _fields(kind: type) -> dict[str, type]:
-    # `devices` is left out, because devices have tables of their own
-    kinds = ((field.name, _KIND_OF.get(str(field.type))) for field in dataclasses.fields(kind))
-    return {name: kind for name, kind in kinds if kind}
+@dataclass
+class _File:
+    company: list[Any] = field(default_factory=list)
+    location: list[Any] = field(default_factory=list)
+    device: list[Any] = field(default_factory=list)
+    limits: dict[str, Any] = field(default_factory=dict)
 
 
-_COMPANY = {"id": str}
-_LOCATION, _DEVICE = _fields(Location), _fields(Device)
-_PRINTER, _LIMITS = _fields(PrinterFacts), _fields(Limits)
-_TOP = {"company": list, "location": list, "device": list, "limits": dict}
-_TYPE_WORDS = {
-    str: "a text", bool: "true or false", list: "a list", dict: "a table",
-    int: "a whole number", float: "a number",
-}  # fmt: skip
+@dataclass
+class _Company:
+    id: str
 
 
 def read_inventory(text: str, source: str) -> Inventory:
@@ -85,77 +92,59 @@ def read_inventory(text: str, source: str) -> Inventory:
             wrong.
     """
     try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{source}: {error}") from error
-    try:
-        return _inventory(found)
-    except Refusal as error:
+        return _inventory(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, Refusal) as error:
         raise SettingsError(f"{source}: {error}") from error
 
 
 def _inventory(found: dict[str, Any]) -> Inventory:
-    _check(found, _TOP, (), "the file")
+    with _named("the file"):
+        file = _File(**_check(_File, found))
     companies: dict[str, dict[str, Location]] = {}
-    for where, table in _tables(found, "company"):
-        _check(table, _COMPANY, ("id",), where)
-        _add(companies, _id(table, "id", where), {}, where)
-    for where, table in _tables(found, "location"):
-        _check(table, _LOCATION, ("company", "id"), where)
-        locations = _known(companies, _id(table, "company", where), "company", where)
-        location = Location(**{**table, "devices": {}})
-        _add(locations, _id(table, "id", where), location, where)
-    for where, table in _tables(found, "device"):
-        _check(table, _DEVICE, ("company", "location", "id", "type"), where)
-        locations = _known(companies, _id(table, "company", where), "company", where)
-        location = _known(locations, _id(table, "location", where), "location", where)
-        device = _device(table, where)
-        devices = dict(location.devices)
-        _add(devices, device.id, device, where)
-        locations[location.id] = dataclasses.replace(location, devices=devices)
-    return Inventory(companies, _limits(found.get("limits", {})))
+    for where, table in _tables("company", file.company):
+        with _named(where):
+            _add(companies, _Company(**_check(_Company, table)).id, {})
+    for where, table in _tables("location", file.location):
+        with _named(where):
+            location = Location(**_check(Location, table))
+            _add(_known(companies, "company", location.company), location.id, location)
+    for where, table in _tables("device", file.device):
+        with _named(where):
+            device = _device(_check(Device, table))
+            locations = _known(companies, "company", device.company)
+            _add(_known(locations, "location", device.location).devices, device.id, device)
+    with _named("[limits]"):
+        limits = _check(Limits, file.limits)
+        for name, value in limits.items():
+            if not value > 0:
+                raise Refusal(f"{name} has to be more than 0")
+    return Inventory(companies, Limits(**limits))
 
 
-def _device(table: Mapping[str, Any], where: str) -> Device:
-    kind = TYPE_NAMES.get(table["type"])
+def _device(fields: dict[str, Any]) -> Device:
+    kind = TYPE_NAMES.get(fields["type"])
     if kind is None:
-        raise Refusal(f"{where}: type is {table['type']!r}, not one of {', '.join(TYPE_NAMES)}")
-    formats = tuple(table.get("formats", ["any"]))
-    for name in formats:
+        raise Refusal(f"type is {fields['type']!r}, not one of {', '.join(TYPE_NAMES)}")
+    for name in fields.get("formats", ()):
         if name not in DEVICE_FORMATS:
             listed = ", ".join(DEVICE_FORMATS)
-            raise Refusal(f"{where}: formats has {name!r}, which is not one of {listed}")
-    props = table.get("props", {})
+            raise Refusal(f"formats has {name!r}, which is not one of {listed}")
+    props = fields.get("props", {})
     if not all(isinstance(value, str) for value in props.values()):
-        raise Refusal(f"{where}: props: every value is written as a text")
-    try:
-        check_props(props)
-        target = _target(kind, table.get("target", ""))
-    except Refusal as error:
-        raise Refusal(f"{where}: {error}") from error
-    return Device(
-        company=table["company"],
-        location=table["location"],
-        id=_id(table, "id", where),
-        type=kind,
-        target=target,
-        name=table.get("name", ""),
-        notes=table.get("notes", ""),
-        formats=formats or ("any",),
-        props=props,
-        inactive=table.get("inactive", False),
-        printer=_printer(table["printer"], where) if "printer" in table else None,
-    )
+        raise Refusal("props: every value is written as a text")
+    check_props(props)
+    fields["type"], fields["target"] = kind, _target(kind, fields.get("target", ""))
+    fields["formats"] = fields.get("formats") or ("any",)
+    if "printer" in fields:
+        with _named("printer"):
+            fields["printer"] = PrinterFacts(**_check(PrinterFacts, fields["printer"]))
+    return Device(**fields)
 
 
 def _target(kind: DeviceType, target: str) -> str:
-    """The target of a device of this kind.
-
-    Raises:
-        Refusal: a device of this kind cannot have this target.
-    """
+    """Check the target of a device of this kind, and fill in a missing one."""
     if kind is DeviceType.FILE:
-        target = target or DEFAULT_FILE_TARGET
+        target = target or _DEFAULT_FILE_TARGET
         check_tags(target, FILE_TAGS)
         if ".." in target.split("/") or target.endswith("/") or "\0" in target:
             raise Refusal(f"target {target!r} is not the path of a file")
@@ -172,72 +161,54 @@ def _target(kind: DeviceType, target: str) -> str:
     return target
 
 
-def _printer(table: dict[str, Any], where: str) -> PrinterFacts:
-    _check(table, _PRINTER, ("driver",), f"{where}: printer")
-    fields: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
-    }
-    return PrinterFacts(**fields)
-
-
-def _limits(table: dict[str, Any]) -> Limits:
-    table = {
-        key: float(value) if _LIMITS.get(key) is float and type(value) is int else value
-        for key, value in table.items()
-    }
-    _check(table, _LIMITS, (), "[limits]")
-    for key, value in table.items():
-        if not value > 0:
-            raise Refusal(f"[limits]: {key} has to be more than 0")
-    return Limits(**table)
-
-
-def _tables(found: Mapping[str, Any], kind: str) -> list[tuple[str, dict[str, Any]]]:
-    """The `[[kind]]` tables, each with its name for messages."""
-    tables = []
-    for number, table in enumerate(found.get(kind, []), 1):
+def _tables(kind: str, tables: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the `[[kind]]` tables, each with its name for messages."""
+    for number, table in enumerate(tables, 1):
         where = f"[[{kind}]] number {number}"
         if not isinstance(table, dict):
             raise Refusal(f"{where} is not a table")
-        if isinstance(table.get("id"), str):
-            where += f" ({table['id']})"
-        tables.append((where, table))
-    return tables
+        yield f"{where} ({table['id']})" if isinstance(table.get("id"), str) else where, table
 
 
-def _check(
-    table: Mapping[str, Any], fields: Mapping[str, type], needed: tuple[str, ...], where: str
-) -> None:
-    for name, value in table.items():
-        if name not in fields:
-            raise Refusal(f"{where}: unknown field {name!r}; known: {', '.join(fields)}")
-        if type(value) is not fields[name]:
-            raise Refusal(f"{where}: {name} has to be {_TYPE_WORDS[fields[name]]}")
-        if fields[name] is _STRINGS and fields is not _TOP and not _are_texts(value):
-            raise Refusal(f"{where}: {name} has to be a list of texts")
-    for name in needed:
-        if name not in table:
-            raise Refusal(f"{where}: field {name!r} is missing")
-
-
-def _are_texts(values: Any) -> bool:
-    return all(isinstance(value, str) for value in values)
-
-
-def _id(table: Mapping[str, Any], name: str, where: str) -> str:
+@contextlib.contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Put the name of a table in front of a refusal's message."""
     try:
-        return check_id(table[name], name)
-    except Refusal as error:
-        raise Refusal(f"{where}: {error}") from error
+        yield
+    except Refusal as refusal:
+        raise Refusal(f"{where}: {refusal}") from refusal
 
 
-def _add(known: dict[str, _T], key: str, value: _T, where: str) -> None:
-    if key in known:
-        raise Refusal(f"{where}: there is another of the same id")
+def _check(kind: type, table: Mapping[str, Any]) -> dict[str, Any]:
+    """Check a table against a dataclass, and return the arguments to make one.
+
+    Raises:
+        Refusal: a field is unknown, missing or of a wrong type.
+    """
+    # `devices` is left out, because devices have tables of their own
+    known = {each.name: each for each in dataclasses.fields(kind) if each.type in _TOML_TYPES}
+    checked: dict[str, Any] = {}
+    for name, value in table.items():
+        if name not in known:
+            raise Refusal(f"unknown field {name!r}; known: {', '.join(known)}")
+        types, words = _TOML_TYPES[known[name].type]
+        is_texts = words == _TEXTS
+        if type(value) not in types or (is_texts and not all(type(v) is str for v in value)):
+            raise Refusal(f"{name} has to be {words}")
+        checked[name] = tuple(value) if is_texts else value
+    for name, each in known.items():
+        if name not in table and each.default is each.default_factory is MISSING:
+            raise Refusal(f"field {name!r} is missing")
+    return checked
+
+
+def _add(known: dict[str, _T], key: str, value: _T) -> None:
+    if check_id(key, "id") in known:
+        raise Refusal("there is another of the same id")
     known[key] = value
 
 
-def _known(known: Mapping[str, _T], key: str, kind: str, where: str) -> _T:
+def _known(known: Mapping[str, _T], kind: str, key: str) -> _T:
     if key not in known:
-        raise Refusal(f"{where}: {kind} {key!r} is not in this file")
+        raise Refusal(f"{kind} {key!r} is not in this file")
     return known[key]

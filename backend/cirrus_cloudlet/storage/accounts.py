@@ -1,7 +1,9 @@
-"""Accounts of people who use the web page.
+"""Accounts of people who use the web page, and their sessions.
 
 An account sees a whole company, or one location: a browser user sees only the documents that
-were printed to that location. Passwords are stored as Argon2 digests only.
+were printed to that location. Passwords are stored as Argon2 digests only, and sessions as
+digests of their random tokens. A session ends by signing out, after half a day, and with its
+account.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ from argon2.exceptions import VerifyMismatchError
 
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.keys import SECRET_BYTES, digest
 
-MIN_PASSWORD_CHARACTERS = 8
+_MIN_PASSWORD_CHARACTERS = 8
 _MADE_BYTES = 12
+_SESSION_S = 12 * 3600.0
 _HASHER = PasswordHasher()
 
 
@@ -46,16 +50,14 @@ class Accounts:
         """
         if not name or not name.isprintable():
             raise SettingsError(f"{name!r} cannot be the name of an account")
-        digest = _digest(password)
-        with self._store.transaction() as db:
-            try:
-                db.execute(
-                    "INSERT INTO account (name, company, location, password, created)"
-                    " VALUES (?, ?, ?, ?, ?)",
-                    (name, company, location, digest, time.time()),
-                )
-            except sqlite3.IntegrityError as error:
-                raise SettingsError(f"account {name!r} already exists") from error
+        try:
+            self._store.execute(
+                "INSERT INTO account (name, company, location, password, created)"
+                " VALUES (?, ?, ?, ?, ?)",
+                *(name, company, location, _digest_password(password), time.time()),
+            )
+        except sqlite3.IntegrityError as error:
+            raise SettingsError(f"account {name!r} already exists") from error
 
     def set_password(self, name: str, password: str) -> None:
         """Change a password, and end the account's sessions.
@@ -63,10 +65,9 @@ class Accounts:
         Raises:
             SettingsError: there is no such account, or the password is too short.
         """
-        digest = _digest(password)
+        values = (_digest_password(password), name)
         with self._store.transaction() as db:
-            changed = db.execute("UPDATE account SET password = ? WHERE name = ?", (digest, name))
-            if not changed.rowcount:
+            if not db.execute("UPDATE account SET password = ? WHERE name = ?", values).rowcount:
                 raise SettingsError(f"there is no account named {name!r}")
             db.execute("DELETE FROM session WHERE account = ?", (name,))
 
@@ -76,27 +77,50 @@ class Accounts:
         Raises:
             SettingsError: there is no such account.
         """
-        with self._store.transaction() as db:
-            if not db.execute("DELETE FROM account WHERE name = ?", (name,)).rowcount:
-                raise SettingsError(f"there is no account named {name!r}")
+        if not self._store.execute("DELETE FROM account WHERE name = ? RETURNING 1", name):
+            raise SettingsError(f"there is no account named {name!r}")
 
     def all(self) -> list[Account]:
         """List all accounts, oldest first."""
-        with self._store.reading() as db:
-            rows = db.execute(
-                "SELECT name, company, location, created FROM account ORDER BY created"
-            )
-            return [Account(*row) for row in rows]
+        rows = self._store.execute(
+            "SELECT name, company, location, created FROM account ORDER BY created"
+        )
+        return [Account(*row) for row in rows]
 
     def verify(self, name: str, password: str) -> bool:
         """Tell whether this is the account's password; an unknown name takes the same time."""
-        with self._store.reading() as db:
-            row = db.execute("SELECT password FROM account WHERE name = ?", (name,)).fetchone()
+        rows = self._store.execute("SELECT password FROM account WHERE name = ?", name)
         try:
-            _HASHER.verify(row["password"] if row else _dummy_digest(), password)
+            _HASHER.verify(rows[0]["password"] if rows else _dummy_digest(), password)
         except VerifyMismatchError:
             return False
-        return row is not None
+        return bool(rows)
+
+    def begin_session(self, name: str) -> str:
+        """Begin a session of an account, and return its token."""
+        token = secrets.token_urlsafe(SECRET_BYTES)
+        now = time.time()
+        with self._store.transaction() as db:
+            db.execute("DELETE FROM session WHERE created < ?", (now - _SESSION_S,))
+            db.execute(
+                "INSERT INTO session (digest, account, created) VALUES (?, ?, ?)",
+                (digest(token), name, now),
+            )
+        return token
+
+    def find_by_session(self, token: str) -> Account | None:
+        """Find the account of a session; None if the token is unknown or has expired."""
+        rows = self._store.execute(
+            "SELECT name, company, location, account.created FROM session"
+            " JOIN account ON account.name = session.account"
+            " WHERE digest = ? AND session.created >= ?",
+            *(digest(token), time.time() - _SESSION_S),
+        )
+        return Account(*rows[0]) if rows else None
+
+    def end_session(self, token: str) -> None:
+        """End a session."""
+        self._store.execute("DELETE FROM session WHERE digest = ?", digest(token))
 
 
 def make_password() -> str:
@@ -110,7 +134,7 @@ def _dummy_digest() -> str:
     return _HASHER.hash(secrets.token_hex())
 
 
-def _digest(password: str) -> str:
-    if len(password) < MIN_PASSWORD_CHARACTERS:
-        raise SettingsError(f"a password has at least {MIN_PASSWORD_CHARACTERS} characters")
+def _digest_password(password: str) -> str:
+    if len(password) < _MIN_PASSWORD_CHARACTERS:
+        raise SettingsError(f"a password has at least {_MIN_PASSWORD_CHARACTERS} characters")
     return _HASHER.hash(password)

@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from cirrus_cloudlet.errors import SettingsError
-from cirrus_cloudlet.file_lock import lock
+from cirrus_cloudlet.files import lock
 
 _BUSY_TIMEOUT_S = 15.0
 # each item upgrades the schema by one version
@@ -110,8 +109,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "cloudlet.db"
-        self._idle: list[sqlite3.Connection] = []
-        self._idle_lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []  # threads share it: append and pop are atomic
         with lock(folder / "cloudlet.lock"):
             # titles are private; SQLite gives the WAL files the mode of the database
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -120,48 +118,40 @@ class Store:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Write all changes of the block or none; they are durable when the block ends."""
-        with self.reading() as db:
+        with self._connection() as db, db:  # `db` commits, or rolls back
             db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
-
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """Read; each statement sees the newest state."""
-        with self._idle_lock:
-            db = self._idle.pop() if self._idle else None
-        if db is None:
-            db = self._connect()
-        try:
             yield db
-        finally:
-            with self._idle_lock:
-                self._idle.append(db)
+
+    def execute(self, statement: str, *values: object) -> list[sqlite3.Row]:
+        """Execute a statement in a transaction of its own, and return its rows."""
+        with self._connection() as db:
+            return db.execute(statement, values).fetchall()
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        with self._idle_lock:
-            while self._idle:
-                self._idle.pop().close()
+        while self._idle:
+            self._idle.pop().close()
 
-    def _connect(self) -> sqlite3.Connection:
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
         # a connection moves between threads, but only one thread uses it at a time
-        db = sqlite3.connect(
-            self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-        )
-        db.row_factory = sqlite3.Row
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA foreign_keys = ON")
-        return db
+        try:
+            db = self._idle.pop()
+        except IndexError:
+            db = sqlite3.connect(
+                self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
+            db.row_factory = sqlite3.Row
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA foreign_keys = ON")
+        try:
+            yield db
+        finally:
+            self._idle.append(db)
 
     def _prepare(self) -> None:
-        with self.reading() as db:
-            db.execute("PRAGMA journal_mode = WAL")
-            version = db.execute("PRAGMA user_version").fetchone()[0]
+        self.execute("PRAGMA journal_mode = WAL")
+        version = self.execute("PRAGMA user_version")[0][0]
         if version > len(_SCHEMAS):
             raise SettingsError(f"{self._path} was written by a newer version of cirrus-cloudlet")
         if version < len(_SCHEMAS):

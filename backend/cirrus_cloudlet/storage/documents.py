@@ -1,4 +1,4 @@
-"""Documents: the decompress bytes that jobs deliver, with their size, digest and format.
+"""Documents: the decompressed bytes that jobs deliver, with their size, digest and format.
 
 A document is on disk before the database names it, and never changes. Only a document without
 unfinished and saved jobs is removed.
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cirrus_cloudlet.errors import Refusal
+from cirrus_cloudlet.files import sync_folder
 from cirrus_cloudlet.formats import HEAD_BYTES, sniff
 from cirrus_cloudlet.storage.database import Store
 
@@ -69,7 +70,7 @@ class Documents:
                     raise Refusal("the document is empty")
                 file.flush()
                 os.fsync(file.fileno())
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -90,35 +91,22 @@ class Documents:
 
     def prune(self, age_s: float) -> None:
         """Remove the bytes of documents whose jobs all ended more than `age_s` seconds ago."""
-        with self._store.transaction() as db:
-            ids = [
-                row["id"]
-                for row in db.execute(
-                    "SELECT id FROM document WHERE NOT pruned AND NOT EXISTS ("
-                    " SELECT 1 FROM job WHERE job.document = document.id"
-                    " AND (job.state IN (0, 1, 8) OR job.updated > ?))",
-                    (time.time() - age_s,),
-                )
-            ]
-            db.executemany("UPDATE document SET pruned = 1 WHERE id = ?", [(each,) for each in ids])
-        for each in ids:
-            self.path(each).unlink(missing_ok=True)
-        if ids:
-            log.info("%d old documents removed", len(ids))
+        rows = self._store.execute(
+            "UPDATE document SET pruned = 1 WHERE NOT pruned AND NOT EXISTS ("
+            " SELECT 1 FROM job WHERE job.document = document.id"
+            " AND (job.state IN (0, 1, 8) OR job.updated > ?)) RETURNING id",
+            time.time() - age_s,
+        )
+        for row in rows:
+            self.path(row["id"]).unlink(missing_ok=True)
+        if rows:
+            log.info("%d old documents removed", len(rows))
 
     def sweep(self) -> None:
         """Remove leftovers of a crash; call this only while no request is served."""
-        with self._store.reading() as db:
-            known = {row["id"] for row in db.execute("SELECT id FROM document WHERE NOT pruned")}
+        known = {
+            row["id"] for row in self._store.execute("SELECT id FROM document WHERE NOT pruned")
+        }
         for path in self._folder.iterdir():
             if path.name not in known:
                 path.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Write a folder's new names to disk; fsync of a file does not write its name."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

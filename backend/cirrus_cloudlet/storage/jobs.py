@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from cirrus_cloudlet.errors import SettingsError
-from cirrus_cloudlet.inventory.ids import Target
 from cirrus_cloudlet.storage.database import Store
 
 
@@ -29,17 +28,15 @@ class JobState(enum.IntEnum):
     TRASHED = 9
 
 
-# how a person may end a job → from which states
-ENDS: Mapping[JobState, frozenset[JobState]] = {
-    JobState.DELETED: frozenset(
-        {JobState.SUBMITTED, JobState.RECEIVED, JobState.SAVED, JobState.TRASHED}
-    ),
-    JobState.SAVED: frozenset({JobState.RECEIVED, JobState.TRASHED}),
-    JobState.TRASHED: frozenset({JobState.RECEIVED, JobState.SAVED}),
+# how a person may end a job → its state then, and the states from which
+ENDS: Mapping[str, tuple[JobState, frozenset[JobState]]] = {
+    "save": (JobState.SAVED, frozenset({JobState.RECEIVED, JobState.TRASHED})),
+    "trash": (JobState.TRASHED, frozenset({JobState.RECEIVED, JobState.SAVED})),
+    "delete": (JobState.DELETED, frozenset(JobState) - {JobState.DELIVERED, JobState.DELETED}),
 }
 
 
-class Step(enum.Enum):
+class Step(enum.StrEnum):
     """The delivery worker's next step with a job."""
 
     READY = "ready"  # deliver the job when it is due
@@ -94,7 +91,7 @@ class Jobs:
         self,
         db: sqlite3.Connection,
         company: str,
-        targets: Sequence[Target],
+        targets: Sequence[tuple[str, str]],
         title: str,
         props: Mapping[str, str],
         document_id: str,
@@ -107,58 +104,59 @@ class Jobs:
             int(row["id"].partition("-")[2])
             for row in db.execute("SELECT id FROM job WHERE id GLOB ?", (f"{second}-*",))
         ]
-        ids = [f"{second}-{max(taken, default=0) + n}" for n in range(1, len(targets) + 1)]
-        for job_id, target in zip(ids, targets, strict=True):
+        ids = []
+        for number, (location, device) in enumerate(targets, max(taken, default=0) + 1):
+            ids.append(f"{second}-{number}")
             db.execute(
                 "INSERT INTO job (id, company, location, device, title, document, props, state,"
                 " step, submitted, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (job_id, company, target.location, target.device, title, document_id,
+                (ids[-1], company, location, device, title, document_id,
                  json.dumps(dict(props), ensure_ascii=False),
-                 JobState.SUBMITTED.value, Step.READY.value, now, now),
+                 JobState.SUBMITTED, Step.READY, now, now),
             )  # fmt: skip
-            record(db, job_id, JobState.SUBMITTED, now, "")
+            record(db, ids[-1], JobState.SUBMITTED, now, "")
         return ids
 
     def find(self, job_id: str) -> Job | None:
         """Find a job by its id; None if it is unknown."""
-        with self._store.reading() as db:
-            row = db.execute(SELECT_JOB + " WHERE job.id = ?", (job_id,)).fetchone()
-        return make_job(row) if row else None
+        rows = self._store.execute(SELECT_JOB + " WHERE job.id = ?", job_id)
+        return make_job(rows[0]) if rows else None
 
-    def newest(self, company: str | None, location: str | None, count: int) -> list[Job]:
-        """List the newest jobs first: all, or those of one company or location."""
-        with self._store.reading() as db:
-            rows = db.execute(
-                SELECT_JOB + " WHERE (?1 IS NULL OR job.company = ?1)"
-                " AND (?2 IS NULL OR job.location = ?2) ORDER BY job.sequence DESC LIMIT ?3",
-                (company, location, count),
-            ).fetchall()
+    def newest(
+        self, company: str | None = None, location: str | None = None, count: int = -1
+    ) -> list[Job]:
+        """List the newest `count` jobs of all companies or one, newest first; -1 for all jobs."""
+        rows = self._store.execute(
+            SELECT_JOB + " WHERE (?1 IS NULL OR job.company = ?1)"
+            " AND (?2 IS NULL OR job.location = ?2) ORDER BY job.sequence DESC LIMIT ?3",
+            *(company, location, count),
+        )
         return [make_job(row) for row in rows]
 
     def history(self, job_id: str) -> list[Transition]:
         """List every step of a job, oldest first."""
-        with self._store.reading() as db:
-            rows = db.execute(
-                "SELECT state, time, message FROM transition WHERE job = ? ORDER BY number",
-                (job_id,),
-            ).fetchall()
+        rows = self._store.execute(
+            "SELECT state, time, message FROM transition WHERE job = ? ORDER BY number", job_id
+        )
         return [Transition(JobState(state), at, message) for state, at, message in rows]
 
-    def end(self, job_id: str, state: JobState) -> None:
-        """End a job as a person chose.
+    def end(self, job_id: str, verb: str) -> None:
+        """End a job as a person chose, by a verb of ENDS.
 
         Raises:
             SettingsError: there is no such job, or its state does not allow this end.
         """
+        state, allowed = ENDS[verb]
         with self._store.transaction() as db:
-            row = _find_state(db, job_id)
-            if row["state"] not in ENDS[state]:
-                name = JobState(row["state"]).name.lower()
-                raise SettingsError(f"job {job_id} is {name} and cannot be {state.name.lower()}")
+            before, _ = _find_state(db, job_id)
+            if before not in allowed:
+                raise SettingsError(
+                    f"job {job_id} is {before.name.lower()} and cannot be {state.name.lower()}"
+                )
             now = time.time()
             db.execute(
                 "UPDATE job SET state = ?, step = 'done', message = '', updated = ? WHERE id = ?",
-                (state.value, now, job_id),
+                (state, now, job_id),
             )
             record(db, job_id, state, now, "")
 
@@ -169,8 +167,7 @@ class Jobs:
             SettingsError: there is no such job, or it is not held.
         """
         with self._store.transaction() as db:
-            row = _find_state(db, job_id)
-            if not can_retry(JobState(row["state"]), Step(row["step"])):
+            if not can_retry(*_find_state(db, job_id)):
                 raise SettingsError(f"job {job_id} is not waiting for a retry")
             db.execute(
                 "UPDATE job SET step = 'ready', attempts = 0, due = 0 WHERE id = ?", (job_id,)
@@ -190,26 +187,25 @@ SELECT_JOB = (
 
 def make_job(row: sqlite3.Row) -> Job:
     """Make a job of a row of SELECT_JOB."""
-    fields = dict(row)
-    fields["state"] = JobState(row["state"])
-    fields["step"] = Step(row["step"])
-    fields["props"] = json.loads(row["props"])
-    fields["segments"] = json.loads(row["segments"])
-    return Job(**fields)
+    changed = {
+        "state": JobState(row["state"]),
+        "step": Step(row["step"]),
+        "props": json.loads(row["props"]),
+        "segments": json.loads(row["segments"]),
+    }
+    return Job(**{**dict(row), **changed})
 
 
 def record(db: sqlite3.Connection, job_id: str, state: JobState, now: float, message: str) -> None:
     """Add a step to a job's history, in the transaction that makes it."""
     db.execute(
         "INSERT INTO transition (job, state, time, message) VALUES (?, ?, ?, ?)",
-        (job_id, state.value, now, message),
+        (job_id, state, now, message),
     )
 
 
-def _find_state(db: sqlite3.Connection, job_id: str) -> sqlite3.Row:
-    row: sqlite3.Row | None = db.execute(
-        "SELECT state, step FROM job WHERE id = ?", (job_id,)
-    ).fetchone()
+def _find_state(db: sqlite3.Connection, job_id: str) -> tuple[JobState, Step]:
+    row = db.execute("SELECT state, step FROM job WHERE id = ?", (job_id,)).fetchone()
     if row is None:
         raise SettingsError(f"there is no job {job_id!r}")
-    return row
+    return JobState(row["state"]), Step(row["step"])

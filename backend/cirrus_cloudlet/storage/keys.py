@@ -14,7 +14,7 @@ from typing import NamedTuple
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.storage.database import Store
 
-_KEY_BYTES = 32
+SECRET_BYTES = 32
 
 
 class Key(NamedTuple):
@@ -37,7 +37,7 @@ class Keys:
         Raises:
             SettingsError: the name is taken.
         """
-        key = secrets.token_urlsafe(_KEY_BYTES)
+        key = secrets.token_urlsafe(SECRET_BYTES)
         with self._store.transaction() as db:
             if name is None:
                 taken = {row["name"] for row in db.execute("SELECT name FROM api_key")}
@@ -45,7 +45,7 @@ class Keys:
             try:
                 db.execute(
                     "INSERT INTO api_key (name, digest, company, created) VALUES (?, ?, ?, ?)",
-                    (name, _digest(key), company, time.time()),
+                    (name, digest(key), company, time.time()),
                 )
             except sqlite3.IntegrityError as error:
                 raise SettingsError(f"key {name!r} already exists") from error
@@ -57,25 +57,22 @@ class Keys:
         Raises:
             SettingsError: there is no such key.
         """
-        with self._store.transaction() as db:
-            if not db.execute("DELETE FROM api_key WHERE name = ?", (name,)).rowcount:
-                raise SettingsError(f"there is no key named {name!r}")
+        if not self._store.execute("DELETE FROM api_key WHERE name = ? RETURNING 1", name):
+            raise SettingsError(f"there is no key named {name!r}")
 
     def all(self) -> list[Key]:
         """List all keys, oldest first."""
-        with self._store.reading() as db:
-            rows = db.execute("SELECT name, company, created FROM api_key ORDER BY created")
-            return [Key(*row) for row in rows]
+        rows = self._store.execute("SELECT name, company, created FROM api_key ORDER BY created")
+        return [Key(*row) for row in rows]
 
     def find(self, key: str) -> Key | None:
         """Find what a key is valid for; None if the key is unknown."""
-        with self._store.reading() as db:
-            row = db.execute(
-                "SELECT name, company, created FROM api_key WHERE digest = ?", (_digest(key),)
-            ).fetchone()
-        return Key(*row) if row else None
+        rows = self._store.execute(
+            "SELECT name, company, created FROM api_key WHERE digest = ?", digest(key)
+        )
+        return Key(*rows[0]) if rows else None
 
 
-def _digest(key: str) -> str:
-    # plain SHA-256 is enough for 256 random bits; a password hash would slow every request
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+def digest(secret: str) -> str:
+    """Digest a secret; plain SHA-256 is enough for 256 random bits, and fast."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()

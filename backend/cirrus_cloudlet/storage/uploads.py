@@ -14,7 +14,6 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
 from cirrus_cloudlet.errors import Refusal, RequestFault
@@ -46,15 +45,6 @@ class Extent(NamedTuple):
     length: int
 
 
-class Upload(NamedTuple):
-    """A file that is being uploaded; `origin` is the request that began the upload."""
-
-    name: str
-    owner: str
-    origin: str
-    created: float
-
-
 class IncomingFile:
     """A segment while it arrives; the block's end removes it, unless `keep` was called."""
 
@@ -68,12 +58,7 @@ class IncomingFile:
     def __enter__(self) -> IncomingFile:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
         if not self._kept:
             self.path.unlink(missing_ok=True)
@@ -114,29 +99,28 @@ class Uploads:
         self._folder.mkdir(mode=0o700, exist_ok=True)
 
     def new(self, owner: str, origin: str) -> str:
-        """Begin an upload; return its name, which cannot be guessed."""
+        """Begin an upload by the request `origin`; return its name, which cannot be guessed."""
         name = secrets.token_hex(16)
-        with self._store.transaction() as db:
-            db.execute(
-                "INSERT INTO upload (name, owner, origin, created) VALUES (?, ?, ?, ?)",
-                (name, owner, origin, time.time()),
-            )
+        self._store.execute(
+            "INSERT INTO upload (name, owner, origin, created) VALUES (?, ?, ?, ?)",
+            *(name, owner, origin, time.time()),
+        )
         return name
 
-    def find(self, name: str, owner: str, lifetime_s: float) -> Upload:
-        """Find an upload by its name.
+    def find_origin(self, name: str, owner: str, lifetime_s: float) -> str:
+        """Find an upload by its name; return the request that began it.
 
         Raises:
             Refusal: the owner has no such upload, or the upload has expired.
         """
-        with self._store.reading() as db:
-            row = db.execute(
-                "SELECT name, owner, origin, created FROM upload WHERE name = ?", (name,)
-            ).fetchone()
-        # the same message for another company's file, so that its name is not confirmed
-        if row is None or row["owner"] != owner or row["created"] + lifetime_s < time.time():
+        rows = self._store.execute(
+            "SELECT origin FROM upload WHERE name = ? AND owner = ? AND created >= ?",
+            *(name, owner, time.time() - lifetime_s),
+        )
+        if not rows:
+            # the same message for another company's file, so that its name is not confirmed
             raise Refusal(f"file {name!r} is unknown or has expired")
-        return Upload(*row)
+        return str(rows[0]["origin"])
 
     def incoming(self, limit_bytes: int) -> IncomingFile:
         """Open a file for a segment that is about to arrive."""
@@ -150,24 +134,21 @@ class Uploads:
         """
         received.keep()
         try:
-            with self._store.transaction() as db:
-                db.execute(
-                    "INSERT INTO segment (upload, position, length, file) VALUES (?, ?, ?, ?)",
-                    (name, position, received.size, received.path.name),
-                )
+            self._store.execute(
+                "INSERT INTO segment (upload, position, length, file) VALUES (?, ?, ?, ?)",
+                *(name, position, received.size, received.path.name),
+            )
         except sqlite3.IntegrityError as error:
             received.path.unlink(missing_ok=True)
             raise Refusal(f"file {name!r} is unknown or has expired") from error
 
     def segments(self, name: str) -> list[Segment]:
         """List the segments of an upload in the order of their arrival."""
-        with self._store.reading() as db:
-            rows = db.execute(
-                "SELECT number, position, length, file FROM segment WHERE upload = ?"
-                " ORDER BY number",
-                (name,),
-            )
-            return [Segment(*row) for row in rows]
+        rows = self._store.execute(
+            "SELECT number, position, length, file FROM segment WHERE upload = ? ORDER BY number",
+            name,
+        )
+        return [Segment(*row) for row in rows]
 
     def read(self, extents: Sequence[Extent]) -> Iterator[bytes]:
         """Yield the bytes of these extents in order."""
@@ -184,26 +165,22 @@ class Uploads:
 
     def expire(self, lifetime_s: float) -> None:
         """Remove the uploads that are older than `lifetime_s` seconds."""
+        over = time.time() - lifetime_s
         with self._store.transaction() as db:
-            over = time.time() - lifetime_s
-            files = [
-                row["file"]
-                for row in db.execute(
-                    "SELECT file FROM segment JOIN upload ON upload.name = segment.upload"
-                    " WHERE upload.created < ?",
-                    (over,),
-                )
-            ]
+            files = db.execute(
+                "DELETE FROM segment WHERE upload IN (SELECT name FROM upload WHERE created < ?)"
+                " RETURNING file",
+                (over,),
+            ).fetchall()
             count = db.execute("DELETE FROM upload WHERE created < ?", (over,)).rowcount
-        for file in files:
-            (self._folder / file).unlink(missing_ok=True)
+        for row in files:
+            (self._folder / row["file"]).unlink(missing_ok=True)
         if count:
             log.info("%d expired uploads removed", count)
 
     def sweep(self) -> None:
         """Remove leftovers of a crash; call this only while no request is served."""
-        with self._store.reading() as db:
-            known = {row["file"] for row in db.execute("SELECT file FROM segment")}
+        known = {row["file"] for row in self._store.execute("SELECT file FROM segment")}
         for path in self._folder.iterdir():
             if path.name not in known:
                 path.unlink()

@@ -5,7 +5,7 @@ The same rule decides which actions a page offers and which requests are carried
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from cirrus_cloudlet.cloud import Cloud
@@ -27,11 +27,6 @@ _STATES = {
 }
 _HELD = ("Not delivered", "bad")
 _NEW = ("New", "wait")
-VERBS: Mapping[str, JobState] = {
-    "save": JobState.SAVED,
-    "trash": JobState.TRASHED,
-    "delete": JobState.DELETED,
-}
 
 
 class JobView(NamedTuple):
@@ -72,8 +67,7 @@ def find(cloud: Cloud, account: Account, job_id: str) -> JobView:
 
 
 def _view(cloud: Cloud, job: Job) -> JobView:
-    location = cloud.inventory.current().companies.get(job.company, {}).get(job.location)
-    device = location.devices.get(job.device) if location else None
+    location, device = cloud.inventory.current().find(job.company, job.location, job.device)
     is_persons = device is not None and device.type is DeviceType.VIEWER
     word, tone = _STATES[job.state]
     if job.state is JobState.RECEIVED and job.step is Step.HELD:
@@ -87,7 +81,7 @@ def _view(cloud: Cloud, job: Job) -> JobView:
         word=word,
         tone=tone,
         has_document=is_kept and job.state is not JobState.DELETED,
-        actions=[verb for verb in ("retry", *VERBS) if _is_allowed(verb, job, is_persons)],
+        actions=[verb for verb in ("retry", *ENDS) if _is_allowed(verb, job, is_persons)],
         pages=min(outline.pages, MAX_PAGES) if outline else 1,
         all_pages=outline.pages if outline else None,
         problem=outline.problem if outline else "",
@@ -110,4 +104,4 @@ def _is_allowed(verb: str, job: Job, is_persons: bool) -> bool:
     if verb == "retry":
         return not is_persons and can_retry(job.state, job.step)
     # a document on paper cannot be saved or trashed here
-    return job.state in ENDS[VERBS[verb]] and (verb == "delete" or is_persons)
+    return job.state in ENDS[verb][1] and (verb == "delete" or is_persons)

@@ -1,4 +1,4 @@
-"""Signing in and out, and the check of a signed-in person's forms.
+"""Signing in and out, the limit on wrong passwords, and the check of a signed-in person's forms.
 
 A session's token is in a cookie that scripts cannot read and other sites cannot send. A form
 needs the session's form token, and has to come from a page of this server.
@@ -6,8 +6,14 @@ needs the session's form token, and has to come from a page of this server.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import ipaddress
 import logging
+import math
 import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -20,13 +26,13 @@ from cirrus_cloudlet.api.call import Call, require
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault
 from cirrus_cloudlet.storage.accounts import Account
-from cirrus_cloudlet.storage.sessions import form_token, is_form_token
 from cirrus_cloudlet.web.rendering import render
-from cirrus_cloudlet.web.sign_in_limit import SignInLimit, network
 
 log = logging.getLogger(__name__)
 _WRONG_OF_A_NAME = 10  # from one address, so that nobody is locked out at another address
 _WRONG_FROM_AN_ADDRESS = 50  # an office may share an address
+_WINDOW_S = 900.0
+_KEYS = 10_000  # above this, the oldest key is forgotten
 
 
 class Visitor(NamedTuple):
@@ -37,8 +43,8 @@ class Visitor(NamedTuple):
 
     @property
     def form_token(self) -> str:
-        """The token of this session's forms."""
-        return form_token(self.token)
+        """The token of this session's forms, which forms of other sites cannot have."""
+        return hmac.digest(self.token.encode(), b"form", "sha256").hex()
 
 
 class SignIn:
@@ -53,8 +59,8 @@ class SignIn:
 
     async def visitor(self, call: Call) -> Visitor | None:
         """Find the signed-in person of a request; None without a session or its company."""
-        token = call.cookie(_cookie(call))
-        account = await run_in_threadpool(self._cloud.sessions.find, token) if token else None
+        token = call.cookies.get(_cookie(call), "")
+        account = await run_in_threadpool(self._cloud.accounts.find_by_session, token)
         known = self._cloud.inventory.current().companies
         return Visitor(account, token) if account and account.company in known else None
 
@@ -68,13 +74,14 @@ class SignIn:
             return render("sign_in", problem="", name="")
         fields = await read_form(call, frozenset({"name", "password"}))
         name, password = require(fields, "name"), require(fields, "password")
-        refusal = await run_sync(self._refusal, name, password, call.address(), limiter=self._door)
+        address = call.client.host if call.client else ""
+        refusal = await run_sync(self._refusal, name, password, address, limiter=self._door)
         if refusal:
             return refusal
         response = RedirectResponse("/", 303)
         response.set_cookie(
             _cookie(call),
-            await run_in_threadpool(self._cloud.sessions.begin, name),
+            await run_in_threadpool(self._cloud.accounts.begin_session, name),
             secure=call.is_secure(),
             httponly=True,
             samesite="strict",
@@ -83,7 +90,7 @@ class SignIn:
 
     async def sign_out(self, call: Call, visitor: Visitor) -> Response:
         """End the session."""
-        await run_in_threadpool(self._cloud.sessions.end, visitor.token)
+        await run_in_threadpool(self._cloud.accounts.end_session, visitor.token)
         response = RedirectResponse("/sign-in", 303)
         response.delete_cookie(_cookie(call), secure=call.is_secure())
         return response
@@ -118,17 +125,59 @@ async def read_form(
     if call.method != "POST":
         raise RequestFault(405, "Use POST to send this form.")
     # a form without these headers is checked by its token alone
-    site, origin = call.header("sec-fetch-site"), call.header("origin")
-    if (site or "same-origin") != "same-origin" or (
-        origin and urlsplit(origin).netloc != call.header("host")
+    origin = call.headers.get("origin")
+    if (call.headers.get("sec-fetch-site") or "same-origin") != "same-origin" or (
+        origin and urlsplit(origin).netloc != call.headers.get("host", "")
     ):
         raise RequestFault(403, "This form comes from another site.")
     fields = await call.fields(known | {"token"} if visitor else known)
-    if visitor and not is_form_token(visitor.token, fields.get("token", "")):
+    sent = fields.get("token", "").encode()
+    if visitor and not hmac.compare_digest(visitor.form_token.encode(), sent):
         raise RequestFault(403, "This form is from an earlier session. Load the page again.")
     return fields
 
 
 def _cookie(call: Call) -> str:
     # browsers send a cookie to all ports of a host, which may have several servers
-    return f"{'__Host-' if call.is_secure() else ''}cirrus-{call.port()}"
+    return f"{'__Host-' if call.is_secure() else ''}cirrus-{call.scope['server'][1]}"
+
+
+class SignInLimit:
+    """Counts of wrong passwords by key, such as an account's name or a client's address.
+
+    Counts are in memory only, so a restart forgets them. A right password does not reset a count.
+    """
+
+    def __init__(self, allowed: int, now_s: Callable[[], float]) -> None:
+        self._allowed = allowed
+        self._now_s = now_s
+        self._wrong: OrderedDict[bytes, deque[float]] = OrderedDict()
+
+    def wait_s(self, key: str) -> int:
+        """The seconds until the next password of this key is checked; 0 for now."""
+        wrong = self._wrong.get(_digest(key), deque())
+        while wrong and wrong[0] <= self._now_s() - _WINDOW_S:
+            wrong.popleft()
+        if len(wrong) < self._allowed:
+            return 0
+        return math.ceil(wrong[0] + _WINDOW_S - self._now_s())
+
+    def count(self, key: str) -> None:
+        """Count a wrong password."""
+        self._wrong.setdefault(_digest(key), deque(maxlen=self._allowed)).append(self._now_s())
+        if len(self._wrong) > _KEYS:
+            self._wrong.popitem(last=False)
+
+
+def network(address: str) -> str:
+    """Return an IPv4 address, or the /64 of an IPv6 address; its owner may use all of the /64."""
+    try:
+        found = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return address if found.ipv4_mapped else str(ipaddress.IPv6Network((found, 64), strict=False))
+
+
+def _digest(key: str) -> bytes:
+    # a name may be as long as a form, and many would fill the memory
+    return hashlib.sha256(key.encode()).digest()

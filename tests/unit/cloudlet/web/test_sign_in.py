@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from cirrus_cloudlet.web.sign_in_limit import SignInLimit, network
+from cirrus_cloudlet.web.sign_in import SignInLimit, network
 
 
 def test_the_limit_ends() -> None:

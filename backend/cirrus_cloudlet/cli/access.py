@@ -1,0 +1,99 @@
+"""The `key` commands, and the `account` commands: accounts for the web page."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from pathlib import Path
+
+from cirrus_cloudlet.api.answers import timestamp
+from cirrus_cloudlet.cli.command import argument, command
+from cirrus_cloudlet.cli.listing import write_list
+from cirrus_cloudlet.errors import SettingsError
+from cirrus_cloudlet.inventory.file import InventoryFile
+from cirrus_cloudlet.storage.accounts import Accounts, make_password
+from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.keys import Keys
+
+_NAME = argument("name", metavar="NAME")
+_ASK = argument(
+    "--ask",
+    action="store_true",
+    help="read the password from the terminal or standard input instead of making one",
+)
+
+
+@command(
+    "key add",
+    "add a key and print it once",
+    argument("--company", metavar="COMPID", help="bind the key to a company (default: any)"),
+    argument("--name", help="the key's name in lists"),
+)
+def _add_key(data: Path, company: str | None, name: str | None) -> None:
+    if company is not None and company not in InventoryFile(data).current().companies:
+        raise SettingsError(f"there is no company {company!r}")
+    print(Keys(Store(data)).add(company, name))
+
+
+@command("key list", "list all keys")
+def _list_keys(data: Path) -> None:
+    rows = [
+        (key.name, key.company or "(any company)", timestamp(key.created) or "")
+        for key in Keys(Store(data)).all()
+    ]
+    write_list(rows, "name", "company", "made at")
+
+
+@command("key revoke", "revoke a key at once", _NAME)
+def _revoke_key(data: Path, name: str) -> None:
+    Keys(Store(data)).revoke(name)
+
+
+@command(
+    "account add",
+    "add an account and print its password once",
+    _ASK,
+    _NAME,
+    argument("--company", metavar="COMPID", required=True),
+    argument("--location", metavar="LOCID", help="show only this location's jobs"),
+)
+def _add_account(data: Path, ask: bool, name: str, company: str, location: str | None) -> None:
+    known = InventoryFile(data).current().companies
+    if company not in known:
+        raise SettingsError(f"there is no company {company!r}")
+    if location is not None and location not in known[company]:
+        raise SettingsError(f"there is no location {location!r}")
+    password = _new_password(ask)
+    Accounts(Store(data)).add(name, company, location, password)
+    if not ask:
+        print(password)
+
+
+@command("account list", "list all accounts")
+def _list_accounts(data: Path) -> None:
+    rows = [
+        (each.name, each.company, each.location or "(all locations)", timestamp(each.created) or "")
+        for each in Accounts(Store(data)).all()
+    ]
+    write_list(rows, "name", "company", "location", "made at")
+
+
+@command("account password", "set a new password and end all sessions", _ASK, _NAME)
+def _set_password(data: Path, ask: bool, name: str) -> None:
+    password = _new_password(ask)
+    Accounts(Store(data)).set_password(name, password)
+    if not ask:
+        print(password)
+
+
+@command("account remove", "remove an account at once", _NAME)
+def _remove_account(data: Path, name: str) -> None:
+    Accounts(Store(data)).remove(name)
+
+
+def _new_password(ask: bool) -> str:
+    if not ask:
+        return make_password()
+    if sys.stdin.isatty():
+        return getpass.getpass("New password: ")
+    return sys.stdin.readline().rstrip("\n")
