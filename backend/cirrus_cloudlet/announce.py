@@ -18,19 +18,37 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def announce_server(
-    address: str, port: int, *, tls: bool, companies: Sequence[str]
-) -> Iterator[None]:
+def announce_server(address: str, port: int, tls: bool, companies: Sequence[str]) -> Iterator[None]:
     """Announce the server while the block runs, and say goodbye at its end.
 
-    Args:
-        address: the numeric address that the server listens on; may be the unspecified address.
-        companies: their ids; a single company is named in the announcement.
+    The numeric `address` may be the unspecified address. A single company is named by its id.
     """
     ended = threading.Event()
-    work = threading.Thread(
-        target=_announce, args=(address, port, tls, companies, ended), daemon=True
-    )
+
+    def announce() -> None:
+        try:
+            from zeroconf import InterfaceChoice, ServiceInfo, Zeroconf
+
+            everywhere = ipaddress.ip_address(address).is_unspecified
+            with Zeroconf(interfaces=InterfaceChoice.All if everywhere else [address]) as mdns:
+                host = socket.gethostname().partition(".")[0]
+                texts = {"path": "/api", "tls": "1" if tls else "0"}
+                if len(companies) == 1:
+                    texts["company"] = companies[0]
+                info = ServiceInfo(
+                    _SERVICE,
+                    f"Cirrus Cloudlet at {host}, port {port}.{_SERVICE}",
+                    parsed_addresses=_addresses() if everywhere else [address],
+                    port=port,
+                    properties=texts,
+                    server=f"{host}.local.",
+                )
+                mdns.register_service(info, allow_name_change=True)
+                ended.wait()
+        except Exception as error:  # noqa: BLE001 - no fault of the network or zeroconf may stop the server
+            _log.warning("cannot announce this server on the network: %r", error)
+
+    work = threading.Thread(target=announce, daemon=True)
     work.start()  # in a thread: probing for the name takes almost a second (RFC 6762, 8.1)
     try:
         yield
@@ -39,35 +57,8 @@ def announce_server(
         work.join(_STOP_S)
 
 
-def _announce(
-    address: str, port: int, tls: bool, companies: Sequence[str], ended: threading.Event
-) -> None:
-    try:
-        from zeroconf import InterfaceChoice, ServiceInfo, Zeroconf
-
-        everywhere = ipaddress.ip_address(address).is_unspecified
-        with Zeroconf(interfaces=InterfaceChoice.All if everywhere else [address]) as mdns:
-            host = socket.gethostname().partition(".")[0]
-            texts = {"path": "/api", "tls": "1" if tls else "0"}
-            if len(companies) == 1:
-                texts["company"] = companies[0]
-            info = ServiceInfo(
-                _SERVICE,
-                f"Cirrus Cloudlet at {host}, port {port}.{_SERVICE}",
-                parsed_addresses=_addresses() if everywhere else [address],
-                port=port,
-                properties=texts,
-                server=f"{host}.local.",
-            )
-            mdns.register_service(info, allow_name_change=True)
-            ended.wait()
-    except Exception as error:  # noqa: BLE001 - no fault of the network or zeroconf may stop the server
-        _log.warning("cannot announce this server on the network: %r", error)
-
-
 def _addresses() -> list[str]:
     import ifaddr  # a dependency of zeroconf
 
-    addresses = [ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
-    found = [ipaddress.ip_address(str(each.ip)) for each in addresses]
-    return [str(each) for each in found if not each.is_loopback] or ["127.0.0.1"]
+    ips = [str(ip.ip) for each in ifaddr.get_adapters() for ip in each.ips if ip.is_IPv4]
+    return [ip for ip in ips if not ipaddress.ip_address(ip).is_loopback] or ["127.0.0.1"]

@@ -19,17 +19,22 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from cirrus_cloudlet import __version__
 from cirrus_cloudlet.api import inventory, jobs
 from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import Refusal, RequestFault
-from cirrus_cloudlet.storage.keys import Key
+from cirrus_cloudlet.storage.access import Key
 from cirrus_cloudlet.web.site import Site
 
 log = logging.getLogger(__name__)
+_HEADERS = {
+    "Idempotency-Supported": "1",  # lets a client repeat a submit whose response was lost
+    # after a change of this, a client no longer relies on its uploaded segments
+    "Server-Instance": secrets.token_hex(8),
+}
 _READ = frozenset({"GET", "POST"})
 _PUT = frozenset({"PUT"})
 
@@ -39,11 +44,12 @@ class Endpoint(NamedTuple):
 
     methods: frozenset[str]
     ids: int
-    answer: Callable[[Cloud, Call, Key, dict[str, str]], Awaitable[Response]]
+    answer: Callable[[Cloud, Call, Key, dict[str, str]], Awaitable[Response]] | None
     fields: frozenset[str] = frozenset()
 
 
 _ENDPOINTS: Mapping[tuple[str, ...], Endpoint] = {
+    ("version",): Endpoint(_READ, 0, None),  # needs no key
     ("putfile",): Endpoint(_PUT, 0, jobs.put_file, jobs.SUBMIT_FIELDS),
     ("submitfile",): Endpoint(_READ, 0, jobs.submit_file, jobs.SUBMIT_FIELDS | {"file"}),
     ("tempfile",): Endpoint(_READ, 0, jobs.temp_file),
@@ -58,6 +64,15 @@ _ENDPOINTS: Mapping[tuple[str, ...], Endpoint] = {
 
 def make_application(cloud: Cloud) -> Router:
     """Make the application that serves a cloud, and starts and stops it with the server."""
+    site = Site(cloud)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(ClientDisconnect):  # the client is gone
+            try:
+                response = await _answer(cloud, site, scope, receive)
+            except asyncio.CancelledError:  # the server stops, and the grace period is over
+                response = PlainTextResponse("the server is stopping\n", 503)
+            await response(scope, receive, send)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
@@ -66,36 +81,16 @@ def make_application(cloud: Cloud) -> Router:
         await run_in_threadpool(cloud.stop)
 
     # no routes: they match decoded paths, in which a `/` of an id looks like a separator
-    return Router(default=_serve(cloud), lifespan=lifespan)
+    return Router(default=app, lifespan=lifespan)
 
 
-def _serve(cloud: Cloud) -> ASGIApp:
-    site = Site(cloud)
-    instance = secrets.token_hex(8)
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        with contextlib.suppress(ClientDisconnect):  # the client is gone
-            try:
-                response = await _answer(cloud, site, scope, receive, instance)
-            except asyncio.CancelledError:  # the server stops, and the grace period is over
-                response = PlainTextResponse("the server is stopping\n", 503)
-            await response(scope, receive, send)
-
-    return app
-
-
-async def _answer(
-    cloud: Cloud, site: Site, scope: Scope, receive: Receive, instance: str
-) -> Response:
+async def _answer(cloud: Cloud, site: Site, scope: Scope, receive: Receive) -> Response:
     try:
         call = Call(scope, receive)
         if call.path[:1] != ("api",):
             return await site.answer(call)
         response = await _api(cloud, call)
-        # lets a client repeat a submit whose response was lost
-        response.headers["Idempotency-Supported"] = "1"
-        # after a change of this, a client no longer relies on its uploaded segments
-        response.headers["Server-Instance"] = instance
+        response.headers.update(_HEADERS)
         return response
     except RequestFault as fault:
         headers = {"WWW-Authenticate": "Bearer"} if fault.status == 401 else None
@@ -109,16 +104,17 @@ async def _answer(
 
 async def _api(cloud: Cloud, call: Call) -> Response:
     path = call.path[1:]
-    if path == ("version",):
-        _check_method(call, _READ)
-        return PlainTextResponse(
-            f"cirrus-cloudlet {__version__}\ncirrus-cloudlet {__version__}\n0\nunlicensed"
-        )
     name = path[:1] if path[:1] in _ENDPOINTS else path[:2]
     endpoint = _ENDPOINTS.get(name)
     if endpoint is None or len(path) != len(name) + endpoint.ids:
         raise RequestFault(404, "there is no such endpoint")
-    _check_method(call, endpoint.methods)
+    if call.method not in endpoint.methods:
+        allowed = ", ".join(sorted(endpoint.methods))
+        raise RequestFault(405, f"{call.method} is not allowed here; use {allowed}")
+    if endpoint.answer is None:
+        return PlainTextResponse(
+            f"cirrus-cloudlet {__version__}\ncirrus-cloudlet {__version__}\n0\nunlicensed"
+        )
     sent = call.bearer()
     if sent is None:
         raise RequestFault(401, "an API key is required: Authorization: Bearer KEY")
@@ -129,9 +125,3 @@ async def _api(cloud: Cloud, call: Call) -> Response:
     if endpoint.ids:
         jobs.check_company(key, call.path[3])
     return await endpoint.answer(cloud, call, key, fields)
-
-
-def _check_method(call: Call, methods: frozenset[str]) -> None:
-    if call.method not in methods:
-        allowed = ", ".join(sorted(methods))
-        raise RequestFault(405, f"{call.method} is not allowed here; use {allowed}")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cirrus_cloudlet.delivery.queue import DeliveryQueue
 from cirrus_cloudlet.delivery.worker import Worker
 from cirrus_cloudlet.inventory.file import InventoryFile
-from cirrus_cloudlet.storage.accounts import Accounts
+from cirrus_cloudlet.storage.access import Accounts, Keys
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import Documents
 from cirrus_cloudlet.storage.jobs import Jobs
-from cirrus_cloudlet.storage.keys import Keys
 from cirrus_cloudlet.storage.previews import Previews
 from cirrus_cloudlet.storage.uploads import Uploads
 
@@ -21,11 +19,7 @@ _STOP_WAIT_S = 0.7
 
 
 class Cloud:
-    """The parts that requests and deliveries work on.
-
-    Raises:
-        SettingsError: cloudlet.toml or the database in the folder cannot be used.
-    """
+    """All parts of one data folder; raises SettingsError if the folder cannot be used."""
 
     def __init__(self, folder: Path) -> None:
         self.inventory = InventoryFile(folder)
@@ -37,7 +31,7 @@ class Cloud:
         self.previews = Previews(folder, self.documents.path)
         self.jobs = Jobs(self.store)
         self.worker = Worker(
-            DeliveryQueue(self.store), self.inventory, self.documents.path, folder, self._remove_old
+            self.store, self.inventory, self.documents.path, folder, self._remove_old
         )
 
     def start(self) -> None:

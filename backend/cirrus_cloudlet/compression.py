@@ -24,50 +24,35 @@ class Compression(enum.IntEnum):
     GZIP = 2
 
 
-def parse_compression(text: str | None, allowed: tuple[Compression, ...]) -> Compression:
-    """Read `cmp` of a request; an absent `cmp` means none.
-
-    Raises:
-        Refusal: the value is not in `allowed`.
-    """
-    for compression in allowed:
-        if (text or "0") == str(compression.value):
-            return compression
-    wanted = ", ".join(str(compression.value) for compression in allowed)
-    raise Refusal(f"cmp={text!r}, but this request takes {wanted}")
+def parse_compression(text: str | None, highest: Compression) -> Compression:
+    """Read `cmp` of a request, absent for none; raise Refusal if it is not up to `highest`."""
+    allowed = {str(each.value): each for each in Compression if each <= highest}
+    if (text or "0") not in allowed:
+        raise Refusal(f"cmp={text!r}, but this request takes {', '.join(allowed)}")
+    return allowed[text or "0"]
 
 
 def decompress(chunks: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
-    """Yield the document's bytes.
-
-    Raises:
-        Refusal: the stream is damaged, cut short, or has bytes after its end.
-    """
+    """Yield the document's bytes; raise Refusal if the compressed stream is not accepted."""
     if compression is Compression.NONE:
         yield from chunks
         return
-    try:
-        yield from _inflate(chunks, compression)
-    except zlib.error as error:
-        raise Refusal(f"the {compression.name.lower()} data is damaged: {error}") from error
-
-
-def _inflate(chunks: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
     name = compression.name.lower()
     stream = zlib.decompressobj(_WINDOW[compression])
-    for chunk in chunks:
-        rest = chunk
-        while rest:
-            if stream.eof and compression is Compression.ZLIB:
-                raise Refusal(f"there are bytes after the end of the {name} data")
-            if stream.eof:  # RFC 1952: a gzip file is a series of members
-                stream = zlib.decompressobj(_WINDOW[compression])
-            piece = stream.decompress(rest, _PIECE_BYTES)
-            rest = stream.unused_data if stream.eof else stream.unconsumed_tail
-            if piece:
-                yield piece
-    while not stream.eof:
-        piece = stream.decompress(b"", _PIECE_BYTES)
-        if not piece:
-            raise Refusal(f"the {name} data is incomplete")
-        yield piece
+    try:
+        for chunk in chunks:
+            rest = chunk
+            while rest:
+                if stream.eof and compression is Compression.ZLIB:
+                    raise Refusal(f"there are bytes after the end of the {name} data")
+                if stream.eof:  # RFC 1952: a gzip file is a series of members
+                    stream = zlib.decompressobj(_WINDOW[compression])
+                if piece := stream.decompress(rest, _PIECE_BYTES):
+                    yield piece
+                rest = stream.unused_data if stream.eof else stream.unconsumed_tail
+        while not stream.eof:
+            if not (piece := stream.decompress(b"", _PIECE_BYTES)):
+                raise Refusal(f"the {name} data is incomplete")
+            yield piece
+    except zlib.error as error:
+        raise Refusal(f"the {name} data is damaged: {error}") from error

@@ -15,11 +15,7 @@ from cirrus_cloudlet.errors import SettingsError
 def lock(path: Path, refusal: str | None = None) -> Iterator[None]:
     """Hold the lock while the block runs; the kernel frees it when its holder ends in any way.
 
-    Args:
-        refusal: the message if another process holds the lock; None waits for the lock.
-
-    Raises:
-        SettingsError: another process holds the lock, and there is a `refusal`.
+    While another process holds the lock, wait, or raise SettingsError with the text `refusal`.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:

@@ -48,11 +48,7 @@ def parse_props(text: str, *, semicolons: bool) -> dict[str, str]:
 
 
 def check_props(props: Mapping[str, str]) -> None:
-    """Check the properties of a job.
-
-    Raises:
-        Refusal: a known name has a wrong value, or a pair has a control character.
-    """
+    """Raise Refusal if a known name has a wrong value, or a pair has a control character."""
     for name, value in props.items():
         # a line break would turn one pair into two when the list is written out again
         if any(unicodedata.category(character) == "Cc" for character in name + value):

@@ -6,7 +6,6 @@ programs and fonts. The document is its standard input. Without bubblewrap nothi
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -46,7 +45,7 @@ def run_sandboxed(command: Sequence[str], document: Path, *, wait_s: float = WAI
     as_nobody = os.geteuid() == 0  # even in the sandbox the program does not need root
     with document.open("rb") as source, tempfile.TemporaryFile() as output:
         try:
-            process = subprocess.Popen(
+            status = subprocess.run(
                 [*_SANDBOX, *command],
                 stdin=source,
                 stdout=output,
@@ -57,26 +56,16 @@ def run_sandboxed(command: Sequence[str], document: Path, *, wait_s: float = WAI
                 user=_NOBODY if as_nobody else None,
                 group=_NOBODY if as_nobody else None,
                 extra_groups=() if as_nobody else None,
-            )
+                timeout=wait_s,  # at the end of bubblewrap the kernel ends the whole sandbox
+            ).returncode
         except OSError as error:
             raise SandboxFault(f"cannot start bubblewrap ({error.strerror})") from error
-        try:
-            status = process.wait(wait_s)
         except subprocess.TimeoutExpired:
             raise SandboxFault(_TOO_LONG) from None
-        finally:
-            _end(process)
         if status:
             raise SandboxFault(_cause(status))
         output.seek(0)
         return output.read()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def _cause(status: int) -> str:

@@ -21,7 +21,6 @@ from cirrus_cloudlet.app import make_application
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.files import lock
-from cirrus_cloudlet.inventory.file import InventoryFile
 
 _HEADER_BYTES = 256 * 1024  # the query of putfile has props and targets
 _GRACE_S = 1  # for running requests when the server stops
@@ -56,8 +55,9 @@ def serve(
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn raises the signal again after its end; the process has to exit with status 0
             signal.signal(number, _ignore)
+        cloud = Cloud(folder)
         config = uvicorn.Config(
-            make_application(Cloud(folder)),
+            make_application(cloud),
             http="h11",
             ws="none",
             log_config=None,
@@ -71,10 +71,8 @@ def serve(
         )
         address, port = bound.getsockname()[:2]
         if announce:
-            companies = list(InventoryFile(folder).current().companies)
-            shown.enter_context(
-                announce_server(address, port, tls=certificate is not None, companies=companies)
-            )
+            companies = list(cloud.inventory.current().companies)
+            shown.enter_context(announce_server(address, port, bool(certificate), companies))
         name = f"[{host}]" if ":" in host else host
         _Server(config, f"{'https' if certificate else 'http'}://{name}:{port}/").run([bound])
 

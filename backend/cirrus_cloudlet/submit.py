@@ -10,20 +10,19 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.compression import Compression, decompress
 from cirrus_cloudlet.errors import Refusal
-from cirrus_cloudlet.inventory.inventory import Device, parse_targets
+from cirrus_cloudlet.inventory.inventory import parse_targets
 from cirrus_cloudlet.job_props import parse_props
 from cirrus_cloudlet.storage.uploads import Segment, assemble
 
 _EARLIER = "SELECT request, jobs FROM idempotency WHERE company = ? AND key = ?"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """The parameters of a submit; lists are not parsed yet."""
 
     company: str
@@ -34,14 +33,6 @@ class Order:
     semicolons: bool
     idempotency_key: str | None
 
-    @property
-    def request(self) -> str:
-        """The part of the request that has to be the same when a key is repeated.
-
-        The document is not part of it: a filter that runs again may write another date into it.
-        """
-        return json.dumps([self.targets, self.title, self.props])
-
 
 def submit(cloud: Cloud, order: Order, segments: Sequence[Segment]) -> list[str]:
     """Make the jobs, and return their ids in the order of the targets.
@@ -49,35 +40,42 @@ def submit(cloud: Cloud, order: Order, segments: Sequence[Segment]) -> list[str]
     Raises:
         Refusal: a parameter or the file is wrong; no job was made.
     """
+    # the document may differ when a key is repeated: a filter may write another date into it
+    request = json.dumps([order.targets, order.title, order.props])
     repeated = (order.company, order.idempotency_key)
     if rows := cloud.store.execute(_EARLIER, *repeated):
-        return _read_ids(rows[0], order)
+        return _read_ids(rows[0], request)
     props = parse_props(order.props, semicolons=order.semicolons)
     targets = parse_targets(order.targets)
     inventory = cloud.inventory.current()
-    for location, device in targets:
+    for location, name in targets:
         if inventory.location(order.company, location).inactive:
             raise Refusal(f"location {location!r} is inactive")
-        if inventory.device(order.company, location, device).inactive:
-            raise Refusal(f"device {device!r} at {location!r} is inactive")
+        if inventory.device(order.company, location, name).inactive:
+            raise Refusal(f"device {name!r} at {location!r} is inactive")
     document = cloud.documents.write(
         decompress(cloud.uploads.read(assemble(segments)), order.compression),
         [segment.length for segment in segments],
         inventory.limits.document_bytes,
     )
     try:
-        for target in targets:
-            _check_format(inventory.device(order.company, *target), document.format)
+        for location, name in targets:
+            formats = inventory.device(order.company, location, name).formats
+            if not {"any", document.format} & set(formats):
+                raise Refusal(
+                    f"device {name!r} at {location!r} takes {', '.join(formats)},"
+                    f" and this document is {document.format}"
+                )
         with cloud.store.transaction() as db:
             if row := db.execute(_EARLIER, repeated).fetchone():  # a parallel request was faster
                 cloud.documents.discard(document)
-                return _read_ids(row, order)
+                return _read_ids(row, request)
             cloud.documents.insert(db, document)
             ids = cloud.jobs.insert(db, order.company, targets, order.title, props, document.id)
             if order.idempotency_key is not None:
                 db.execute(
                     "INSERT INTO idempotency VALUES (?, ?, ?, ?)",
-                    (*repeated, order.request, json.dumps(ids)),
+                    (*repeated, request, json.dumps(ids)),
                 )
     except BaseException:
         cloud.documents.discard(document)
@@ -86,17 +84,8 @@ def submit(cloud: Cloud, order: Order, segments: Sequence[Segment]) -> list[str]
     return ids
 
 
-def _read_ids(row: sqlite3.Row, order: Order) -> list[str]:
-    """Read the job ids of an earlier request with the same key."""
-    if row["request"] != order.request:
+def _read_ids(row: sqlite3.Row, request: str) -> list[str]:
+    if row["request"] != request:
         raise Refusal("this Idempotency-Key belongs to another request")
     ids: list[str] = json.loads(row["jobs"])
     return ids
-
-
-def _check_format(device: Device, document_format: str) -> None:
-    if not {"any", document_format} & set(device.formats):
-        raise Refusal(
-            f"device {device.id!r} at {device.location!r} takes {', '.join(device.formats)},"
-            f" and this document is {document_format}"
-        )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cirrus_cloudlet.formats import is_printer_language
-from cirrus_cloudlet.inventory.inventory import Device, Location
+from cirrus_cloudlet.inventory.inventory import Device, Location, PrinterFacts
 from cirrus_cloudlet.storage.jobs import Job
 
 
@@ -21,7 +21,6 @@ def timestamp(time_s: float | None) -> str | None:
 
 
 def job_fields(job: Job) -> dict[str, Any]:
-    """The fields of `get job`."""
     return {
         "Name": job.title,
         "Submitted": timestamp(job.submitted),
@@ -41,7 +40,6 @@ def job_fields(job: Job) -> dict[str, Any]:
 
 
 def device_fields(device: Device) -> dict[str, Any]:
-    """The fields of `get device`."""
     return {
         "DevID": device.id,
         "Name": device.name,
@@ -57,8 +55,8 @@ def device_fields(device: Device) -> dict[str, Any]:
 
 
 def location_fields(location: Location) -> dict[str, Any]:
-    """The fields of `get location`."""
-    lines = [_printer_line(device) for device in location.devices.values() if device.printer]
+    devices = location.devices.values()
+    lines = [_printer_line(device, device.printer) for device in devices if device.printer]
     return {
         "LocID": location.id,
         "Name": location.name,
@@ -75,9 +73,7 @@ def location_fields(location: Location) -> dict[str, Any]:
     }
 
 
-def _printer_line(device: Device) -> str:
-    facts = device.printer
-    assert facts is not None  # noqa: S101 - the caller passes devices with facts only
+def _printer_line(device: Device, facts: PrinterFacts) -> str:
     columns = (
         device.target if device.type == 0 else device.name or device.id,
         f"{facts.driver} {facts.port}".strip(),

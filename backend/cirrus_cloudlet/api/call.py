@@ -24,11 +24,7 @@ _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class Call(Request):
-    """A request to this server.
-
-    Raises:
-        RequestFault: the path is badly encoded.
-    """
+    """A request to this server; raises RequestFault if its path is badly encoded."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         super().__init__(scope, receive)
@@ -51,7 +47,6 @@ class Call(Request):
         return key
 
     def is_secure(self) -> bool:
-        """Tell whether the request came over TLS."""
         return self.url.scheme == "https"
 
     async def fields(self, known: frozenset[str]) -> dict[str, str]:
@@ -85,11 +80,7 @@ class Call(Request):
 
 
 def require(fields: dict[str, str], name: str) -> str:
-    """Return a field's value.
-
-    Raises:
-        RequestFault: the field is missing.
-    """
+    """Return a field's value; raise RequestFault if the field is missing."""
     if name not in fields:
         raise RequestFault(400, f"parameter {name!r} is missing")
     return fields[name]

@@ -15,17 +15,15 @@ from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import Refusal, SettingsError
 from cirrus_cloudlet.inventory.inventory import TYPE_NAMES, DeviceType, check_id
 from cirrus_cloudlet.job_props import parse_props
-from cirrus_cloudlet.storage.keys import Key
+from cirrus_cloudlet.storage.access import Key
 
 
 async def get_location(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
-    """`get location`."""
     found = cloud.inventory.current().location(*call.path[3:])
     return JSONResponse(answers.location_fields(found))
 
 
 async def get_device(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
-    """`get device`."""
     found = cloud.inventory.current().device(*call.path[3:])
     return JSONResponse(answers.device_fields(found))
 

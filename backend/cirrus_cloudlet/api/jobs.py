@@ -16,19 +16,17 @@ from cirrus_cloudlet.api.call import Call, require
 from cirrus_cloudlet.cloud import HOUR_S, Cloud
 from cirrus_cloudlet.compression import Compression, parse_compression
 from cirrus_cloudlet.errors import Refusal, RequestFault
-from cirrus_cloudlet.storage.keys import Key
+from cirrus_cloudlet.storage.access import Key
 from cirrus_cloudlet.storage.uploads import IncomingFile, Segment
 from cirrus_cloudlet.submit import Order, submit
 
 SUBMIT_FIELDS = frozenset({"targets", "title", "compid", "cmp", "props"})
 _PIECE_BYTES = 1024 * 1024
-_PUTFILE = (Compression.NONE, Compression.ZLIB)
-_SUBMITFILE = (*_PUTFILE, Compression.GZIP)
 
 
 async def put_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
     """`putfile`: upload a file, and submit it if the request has parameters."""
-    order = _order(call, fields, key, _PUTFILE, semicolons=False) if fields else None
+    order = _order(call, fields, key, Compression.ZLIB, semicolons=False) if fields else None
 
     def store(received: IncomingFile) -> list[str]:
         if order:
@@ -73,7 +71,7 @@ async def submit_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]
     def submit_upload() -> list[str]:
         # the API document allows semicolons only after an upload by putfile
         semicolons = _find_origin(cloud, key, name) == "putfile"
-        order = _order(call, fields, key, _SUBMITFILE, semicolons=semicolons)
+        order = _order(call, fields, key, Compression.GZIP, semicolons=semicolons)
         return submit(cloud, order, cloud.uploads.segments(name))
 
     _company(fields, key)
@@ -93,11 +91,7 @@ async def get_job(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) ->
 
 
 def check_company(key: Key, company: str) -> str:
-    """Return `company`, if the key may act for it.
-
-    Raises:
-        RequestFault: the key is bound to another company.
-    """
+    """Return `company`; raise RequestFault if the key is bound to another company."""
     if key.company not in (None, company):
         raise RequestFault(403, f"this key is not valid for company {company!r}")
     return company
@@ -110,12 +104,7 @@ def _company(fields: dict[str, str], key: Key) -> str:
 
 
 def _order(
-    call: Call,
-    fields: dict[str, str],
-    key: Key,
-    allowed: tuple[Compression, ...],
-    *,
-    semicolons: bool,
+    call: Call, fields: dict[str, str], key: Key, highest: Compression, *, semicolons: bool
 ) -> Order:
     return Order(
         idempotency_key=call.idempotency_key(),
@@ -123,7 +112,7 @@ def _order(
         targets=require(fields, "targets"),
         title=require(fields, "title"),
         props=fields.get("props", ""),
-        compression=parse_compression(fields.get("cmp"), allowed),
+        compression=parse_compression(fields.get("cmp"), highest),
         semicolons=semicolons,
     )
 

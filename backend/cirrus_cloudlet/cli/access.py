@@ -11,9 +11,8 @@ from cirrus_cloudlet.cli.command import argument, command
 from cirrus_cloudlet.cli.listing import write_list
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.inventory.file import InventoryFile
-from cirrus_cloudlet.storage.accounts import Accounts, make_password
+from cirrus_cloudlet.storage.access import Accounts, Keys, make_password
 from cirrus_cloudlet.storage.database import Store
-from cirrus_cloudlet.storage.keys import Keys
 
 _NAME = argument("name", metavar="NAME")
 _ASK = argument(

@@ -1,38 +1,56 @@
-"""The table of the commands. Each module of commands adds its own when it is imported."""
+"""The command line's parser. Each module of commands adds its own when it is imported."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cirrus_cloudlet import __version__
 
 _Run = TypeVar("_Run", bound=Callable[..., None])
-Argument = tuple[Sequence[str], Mapping[str, Any]]
+_Argument = tuple[Sequence[str], Mapping[str, Any]]
 
-
-class Command(NamedTuple):
-    """A command; `run` takes the values of its arguments, and `fixed` values, as keywords."""
-
-    run: Callable[..., None]
-    help: str
-    arguments: Sequence[Argument]
-    fixed: Mapping[str, Any]
-
-
-COMMANDS: dict[str, Command] = {}  # by their names, such as `key add`
+PARSER = argparse.ArgumentParser(
+    prog="cirrus-cloudlet", description="A small cloud of the print API, for one machine."
+)
+PARSER.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+_DATA = argparse.ArgumentParser(add_help=False)
+_DATA.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data folder")
+_VERBS = {"": PARSER.add_subparsers(required=True, metavar="COMMAND")}
+_NOUNS = {
+    "key": "API keys",
+    "account": "accounts for the web page",
+    "company": "companies",
+    "location": "locations of a company",
+    "device": "output devices of a location",
+    "job": "submitted jobs",
+}
 
 
 def command(
-    name: str, help_text: str, *arguments: Argument, **fixed: Any
+    name: str, help_text: str, *arguments: _Argument, **fixed: Any
 ) -> Callable[[_Run], _Run]:
-    """Add the decorated function to the commands."""
+    """Add the decorated function as a command, such as `key add`.
+
+    The function gets the values of the command's arguments, and `fixed` values, as keywords.
+    """
+    noun, _, verb = name.rpartition(" ")
+    if noun not in _VERBS:
+        group = _VERBS[""].add_parser(noun, help=_NOUNS[noun])
+        _VERBS[noun] = group.add_subparsers(required=True, metavar="VERB")
+    parser = _VERBS[noun].add_parser(verb, parents=[_DATA], help=help_text)
+    for names, settings in arguments:
+        parser.add_argument(*names, **settings)
 
     def add(run: _Run) -> _Run:
-        COMMANDS[name] = Command(run, help_text, arguments, fixed)
+        parser.set_defaults(run=run, **fixed)
         return run
 
     return add
 
 
-def argument(*names: str, **settings: Any) -> Argument:
+def argument(*names: str, **settings: Any) -> _Argument:
     """Take the parameters of `ArgumentParser.add_argument` for a command's argument."""
     return names, settings

@@ -5,6 +5,8 @@ Ids are joined with `/`, as in COMP/LOC/DEV; a `/` or `%` within an id is percen
 
 from __future__ import annotations
 
+import tomllib
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -12,10 +14,12 @@ from urllib.parse import unquote
 from cirrus_cloudlet.cli.command import argument, command
 from cirrus_cloudlet.cli.listing import write_list
 from cirrus_cloudlet.errors import SettingsError
-from cirrus_cloudlet.inventory.device_kinds import DEVICE_KINDS
 from cirrus_cloudlet.inventory.file import KINDS, Changes, InventoryFile
 from cirrus_cloudlet.inventory.inventory import TYPE_NAMES, Location, check_id
 from cirrus_cloudlet.job_props import parse_props
+
+_INVENTORY = files("cirrus_cloudlet.inventory")
+_KINDS = tomllib.loads(_INVENTORY.joinpath("device_kinds.toml").read_text("utf-8"))
 
 
 @command("company add", "add a company", argument("path", metavar="COMP"), begins=True)
@@ -106,7 +110,7 @@ for _verb, _help in (
     "add a device",
     argument("path", metavar="COMP/LOC/DEV"),
     argument("--type", choices=list(TYPE_NAMES), default="file"),
-    argument("--kind", choices=list(DEVICE_KINDS), help="imitate this kind of printer"),
+    argument("--kind", choices=list(_KINDS), help="imitate this kind of printer"),
     argument("--target", help="path pattern, CUPS queue or command line"),
     argument("--formats", help="such as 'pdf;ps' (default: any)"),
     argument("--props", help="defaults for jobs, such as 'copies=2;duplex=2'"),
@@ -137,7 +141,7 @@ def _add_device(
     above: Changes = {(company,): {}, (company, location): {}} if parents else {}
     # one change, so that a refused device leaves no parents behind
     inventory.change(
-        {**above, (company, location, device): {**DEVICE_KINDS.get(kind or "", {}), **fields}}
+        {**above, (company, location, device): {**_KINDS.get(kind or "", {}), **fields}}
     )
 
 

@@ -13,11 +13,7 @@ _GAP = 2
 
 
 def write_list(rows: Iterable[Sequence[str]], *titles: str) -> None:
-    """Write rows to standard output.
-
-    On a terminal, the rows are a table with `titles`, or "(none)". Otherwise, each row is a line
-    with tabs between the values.
-    """
+    """Write a table with `titles`, or "(none)", to a terminal; write lines with tabs elsewhere."""
     lines = [[_printable(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
         for line in lines:

@@ -7,30 +7,29 @@ the extra `cloudlet`.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import shlex
 import sys
 from pathlib import Path
 
-from cirrus_cloudlet import __version__
-from cirrus_cloudlet.cli.command import COMMANDS, argument, command
+from cirrus_cloudlet.cli.command import PARSER, argument, command
 from cirrus_cloudlet.errors import Refusal, SettingsError
-
-_NOUNS = {
-    "key": "API keys",
-    "account": "accounts for the web page",
-    "company": "companies",
-    "location": "locations of a company",
-    "device": "output devices of a location",
-    "job": "submitted jobs",
-}
 
 
 def run() -> None:
     """Run the command that the arguments name."""
     try:
-        _run()
+        # imported late: these modules need the extra `cloudlet`
+        from cirrus_cloudlet.cli import access, inventory, jobs  # noqa: F401 - they add commands
+
+        values = vars(PARSER.parse_args())
+        perform = values.pop("run")
+        with contextlib.suppress(BrokenPipeError):
+            make = values.pop("begins", False) or values.get("parents", False)
+            _open_folder(values["data"], make=make)
+            perform(**values)
+    except (SettingsError, Refusal, OSError) as error:
+        sys.exit(f"cirrus-cloudlet: {error}")
     except ModuleNotFoundError as error:
         if (error.name or "cirrus_cloudlet").startswith("cirrus_cloudlet"):
             raise
@@ -41,40 +40,6 @@ def run() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-
-
-def _run() -> None:
-    values = vars(_parser().parse_args())
-    perform, data = COMMANDS[values.pop("command")].run, values["data"]
-    try:
-        with contextlib.suppress(BrokenPipeError):
-            _open_folder(data, make=values.pop("begins", False) or values.get("parents", False))
-            perform(**values)
-    except (SettingsError, Refusal, OSError) as error:
-        sys.exit(f"cirrus-cloudlet: {error}")
-
-
-def _parser() -> argparse.ArgumentParser:
-    # imported late: these modules need the extra `cloudlet`, and `run` reports if it is missing
-    from cirrus_cloudlet.cli import access, inventory, jobs  # noqa: F401 - they add commands
-
-    parser = argparse.ArgumentParser(
-        prog="cirrus-cloudlet", description="A small cloud of the print API, for one machine."
-    )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    data = argparse.ArgumentParser(add_help=False)
-    data.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data folder")
-    verbs = {"": parser.add_subparsers(required=True, metavar="COMMAND")}
-    for name, each in COMMANDS.items():
-        noun, _, verb = name.rpartition(" ")
-        if noun not in verbs:
-            group = verbs[""].add_parser(noun, help=_NOUNS[noun])
-            verbs[noun] = group.add_subparsers(required=True, metavar="VERB")
-        own = verbs[noun].add_parser(verb, parents=[data], help=each.help)
-        own.set_defaults(command=name, **each.fixed)
-        for names, settings in each.arguments:
-            own.add_argument(*names, **settings)
-    return parser
 
 
 @command(

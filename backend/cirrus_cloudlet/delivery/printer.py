@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from cirrus_cloudlet.delivery.delivery import Delivery, DeliveryFault
+from cirrus_cloudlet.delivery.ways import Delivery, DeliveryFault
 from cirrus_cloudlet.formats import is_printer_language
-
-if TYPE_CHECKING:
-    import cups
 
 _OPTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "duplex": (
@@ -46,11 +42,7 @@ def cups_options(props: Mapping[str, str], document_format: str) -> dict[str, st
 
 
 def deliver_printer(delivery: Delivery) -> str:
-    """Print the document; return the message that names the CUPS job.
-
-    Raises:
-        DeliveryFault: pycups or the queue is missing, or CUPS refuses the job.
-    """
+    """Print the document; return the message that names the CUPS job."""
     queue = delivery.device.target
     delivery.aim(queue, None)
     try:
@@ -61,8 +53,7 @@ def deliver_printer(delivery: Delivery) -> str:
     title = "".join(c for c in job.title if unicodedata.category(c) != "Cc") or "untitled"
     options = cups_options(delivery.props, job.format)
     try:
-        connection: cups.Connection = cups.Connection()
-        number = connection.printFile(queue, str(delivery.document), title, options)
+        number = cups.Connection().printFile(queue, str(delivery.document), title, options)
     except (cups.IPPError, cups.HTTPError, RuntimeError) as error:
         reason = str(error.args[-1]) if error.args else type(error).__name__
         raise DeliveryFault(f"CUPS queue {queue}: {reason}", again=True) from error

@@ -1,10 +1,9 @@
 """The delivery worker: it delivers jobs of online locations to their devices.
 
-Several devices are served at once, each with one job at a time, in order. A crash loses nothing:
-
-* An interrupted file delivery is repeated, and finds its own file if that was complete.
-* An interrupted command or print is NOT repeated, because it may have had its effect. The job
-  waits for `job retry`, with a message.
+Several devices are served at once, each with one job at a time, in order. After a crash, an
+interrupted file delivery is repeated, and finds its own file if that was complete. An interrupted
+command or print is NOT repeated, because it may have had its effect: the job waits for
+`job retry`, with a message.
 """
 
 from __future__ import annotations
@@ -16,24 +15,91 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cirrus_cloudlet.delivery.command import deliver_command
-from cirrus_cloudlet.delivery.delivery import Delivery, DeliveryFault
-from cirrus_cloudlet.delivery.folder import deliver_file
-from cirrus_cloudlet.delivery.printer import deliver_printer
-from cirrus_cloudlet.delivery.queue import RETRY_ADVICE, DeliveryQueue
+from cirrus_cloudlet.delivery import printer, ways
 from cirrus_cloudlet.inventory.file import InventoryFile
 from cirrus_cloudlet.inventory.inventory import Device, DeviceType
-from cirrus_cloudlet.storage.jobs import Job, Step
+from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.jobs import Job, Step, select_jobs
 
 log = logging.getLogger(__name__)
 _POLL_S = 0.2  # commands in other processes change jobs and locations without notice
 _AT_ONCE = 16
 _CLEANING_EVERY_S = 3600.0
-_WAYS: Mapping[DeviceType, Callable[[Delivery], str]] = {
-    DeviceType.FILE: deliver_file,
-    DeviceType.PRINTER: deliver_printer,
-    DeviceType.COMMAND: deliver_command,
+_BACKOFF_S = (1.0, 2.0, 5.0, 15.0)
+_OLDEST_READY = (
+    "WHERE job.sequence IN (SELECT min(sequence) FROM job"
+    " WHERE step = 'ready' GROUP BY company, location, device)"
+    " AND job.due <= ? ORDER BY job.sequence"
+)
+_WAYS: Mapping[DeviceType, Callable[[ways.Delivery], str]] = {
+    DeviceType.FILE: ways.deliver_file,
+    DeviceType.PRINTER: printer.deliver_printer,
+    DeviceType.COMMAND: ways.deliver_command,
 }
+
+
+class _Queue:
+    """The worker's view of the jobs: which are due, and how each delivery ended.
+
+    Every change names the step that the job has to be in, so the worker never overwrites a
+    person's delete, save or retry. Order is kept per device: only its oldest ready job is due.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def list_due(self) -> list[Job]:
+        """List the oldest ready job of each device, unless its next attempt is later."""
+        return select_jobs(self._store, _OLDEST_READY, time.time())
+
+    def list_interrupted(self) -> list[Job]:
+        """List the jobs whose delivery was running when the server ended."""
+        return select_jobs(self._store, "WHERE job.step = 'running'")
+
+    def begin(self, job: Job) -> bool:
+        """Mark a job as received and its delivery as running; False if it is no longer ready."""
+        begun = self._store.execute(
+            "UPDATE job SET state = 1, step = 'running', attempts = attempts + 1,"
+            " received = coalesce(received, ?1), updated = ?1"
+            " WHERE id = ?2 AND step = 'ready' AND due <= ?1 RETURNING 1",
+            *(time.time(), job.id),
+        )
+        return bool(begun)
+
+    def aim(self, job: Job, target: str, path: str | None) -> None:
+        """Record a delivery's target before anything is sent there."""
+        self._store.execute(
+            "UPDATE job SET target = ?, delivered_path = ? WHERE id = ?", target, path, job.id
+        )
+
+    def finish(self, job: Job, message: str) -> None:
+        self._store.execute(
+            "UPDATE job SET state = 2, step = 'done', message = ?1, delivered = ?2, updated = ?2"
+            " WHERE id = ?3 AND step = 'running'",
+            *(message, time.time(), job.id),
+        )
+
+    def fail(self, job: Job, message: str, *, again: bool) -> None:
+        """Record a failed attempt: retry the job a few times if `again`, else hold it.
+
+        The message begins with `Error:`, as API errors do; clients tell it from a remark by that.
+        """
+        message = f"Error: {message}"
+        if not again:
+            self.rest(job, Step.HELD, message)
+        elif job.attempts < len(_BACKOFF_S):
+            self.rest(job, Step.READY, message, time.time() + _BACKOFF_S[job.attempts])
+        else:
+            message += f" (gave up after {job.attempts + 1} attempts); {ways.RETRY_ADVICE}"
+            self.rest(job, Step.HELD, message)
+
+    def rest(self, job: Job, step: Step, message: str = "", due: float = 0.0) -> None:
+        """Leave the job received: ready for another delivery, or held until a person decides."""
+        self._store.execute(
+            "UPDATE job SET step = ?, message = ?, due = ?, updated = ?"
+            " WHERE id = ? AND step = 'running'",
+            *(step, message, due, time.time(), job.id),
+        )
 
 
 class Worker:
@@ -41,13 +107,13 @@ class Worker:
 
     def __init__(
         self,
-        queue: DeliveryQueue,
+        store: Store,
         inventory: InventoryFile,
         document_path: Callable[[str], Path],
         folder: Path,
         clean: Callable[[], None],
     ) -> None:
-        self._queue = queue
+        self._queue = _Queue(store)
         self._inventory = inventory
         self._document_path = document_path
         self._folder = folder / "delivered"
@@ -66,7 +132,7 @@ class Worker:
         for job in self._queue.list_interrupted():
             _, device = inventory.find(job.company, job.location, job.device)
             if device and device.type in (DeviceType.COMMAND, DeviceType.PRINTER):
-                why = f"interrupted during the delivery; {RETRY_ADVICE}"
+                why = f"interrupted during the delivery; {ways.RETRY_ADVICE}"
                 self._queue.fail(job, why, again=False)
             else:
                 self._queue.rest(job, Step.READY)
@@ -130,7 +196,7 @@ class Worker:
             self._queue.aim(job, device.target, None)
             self._queue.rest(job, Step.HELD)
             return
-        delivery = Delivery(
+        delivery = ways.Delivery(
             job=job,
             device=device,
             document=self._document_path(job.document),
@@ -141,11 +207,11 @@ class Worker:
         )
         try:
             message = way(delivery)
-        except DeliveryFault as error:
+        except ways.DeliveryFault as error:
             log.warning("job %s: %s", job.id, error)
             self._queue.fail(job, str(error), again=error.again)
         except Exception as error:
             log.exception("job %s", job.id)
-            self._queue.fail(job, f"delivery failed: {error}; {RETRY_ADVICE}", again=False)
+            self._queue.fail(job, f"delivery failed: {error}; {ways.RETRY_ADVICE}", again=False)
         else:
             self._queue.finish(job, message)

@@ -28,19 +28,13 @@ log = logging.getLogger(__name__)
 # the ids of a company, of its location and of its device → fields of this table
 Changes = Mapping[tuple[str, ...], Mapping[str, Any]]
 KINDS = ("company", "location", "device")
-_FileState = tuple[int, int, int] | None
 
 
 class InventoryFile:
-    """The inventory of one data folder; a missing file is an empty inventory.
-
-    Raises:
-        SettingsError: the file cannot be used.
-    """
+    """The inventory of one data folder, empty without a file; raises SettingsError if broken."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "cloudlet.toml"
-        self._lock_path = folder / "cloudlet.lock"
         self._lock = threading.Lock()
         self._seen = self._stat()
         self._current = self._read()
@@ -63,7 +57,7 @@ class InventoryFile:
         Raises:
             SettingsError: the file is broken, or would be broken then; the file is unchanged.
         """
-        with lock(self._lock_path):
+        with lock(self._path.with_name("cloudlet.lock")):
             try:
                 document = tomlkit.parse(self._text())
             except TOMLKitError as error:
@@ -92,7 +86,7 @@ class InventoryFile:
         except OSError as error:
             raise SettingsError(f"{self._path}: {error.strerror}") from error
 
-    def _stat(self) -> _FileState:
+    def _stat(self) -> tuple[int, int, int] | None:
         try:
             found = self._path.stat()
         except FileNotFoundError:

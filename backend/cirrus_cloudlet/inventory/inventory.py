@@ -96,11 +96,7 @@ class Inventory:
         return found, found.devices.get(device) if found else None
 
     def location(self, company: str, location: str) -> Location:
-        """Return the location with these ids.
-
-        Raises:
-            Refusal: there is no such location.
-        """
+        """Return the location with these ids; raise Refusal if there is none."""
         if company not in self.companies:
             raise Refusal(f"unknown company {company!r}")
         if location not in self.companies[company]:
@@ -108,11 +104,7 @@ class Inventory:
         return self.companies[company][location]
 
     def device(self, company: str, location: str, device: str) -> Device:
-        """Return the device with these ids.
-
-        Raises:
-            Refusal: there is no such device.
-        """
+        """Return the device with these ids; raise Refusal if there is none."""
         devices = self.location(company, location).devices
         if device not in devices:
             raise Refusal(f"unknown device {device!r} at location {location!r}")

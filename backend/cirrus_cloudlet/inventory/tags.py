@@ -20,11 +20,7 @@ _VALUE_BYTES = 100  # two values, an id and an extension fit into a file name of
 
 
 def check_tags(pattern: str, known: frozenset[str]) -> None:
-    """Check that each tag of a pattern is known.
-
-    Raises:
-        Refusal: a tag is unknown.
-    """
+    """Raise Refusal if a tag of the pattern is not known."""
     for tag in _TAG.findall(pattern):
         if tag not in known:
             listed = " ".join(f"{{{name}}}" for name in sorted(known))
@@ -32,7 +28,6 @@ def check_tags(pattern: str, known: frozenset[str]) -> None:
 
 
 def substitute(pattern: str, values: Mapping[str, str]) -> str:
-    """Replace every tag of a pattern."""
     title, extension = values["title"], f".{values['ext']}"
     if "{title}.{ext}" in pattern and title.lower().endswith(extension):
         # many titles are file names already: report.pdf, not report.pdf.pdf

@@ -1,27 +1,6 @@
-"""Read cloudlet.toml into an inventory. Nothing is written here.
+"""Read cloudlet.toml (FILES in cirrus-cloudlet(8)) into an inventory. Nothing is written here.
 
 A file with an unknown or wrong field is refused. The message names the table and the field.
-
-    [limits]
-    document_bytes = 4294967296
-
-    [[company]]
-    id = "ACME"
-
-    [[location]]
-    company = "ACME"
-    id = "Office"
-    online = true
-
-    [[device]]
-    company = "ACME"
-    location = "Office"
-    id = "Folder"
-    type = "file"
-    target = "{location}/{title}.{ext}"
-    formats = ["pdf", "ps"]
-    props = { duplex = "2" }
-    printer = { driver = "Example PCL6", port = "LPT1:", trays = ["Upper"], color = true }
 """
 
 from __future__ import annotations
@@ -81,15 +60,10 @@ class _Company:
 
 
 def read_inventory(text: str, source: str) -> Inventory:
-    """Read an inventory.
-
-    Args:
-        text: the content of the file.
-        source: the name of the file in messages.
+    """Read the text of a cloudlet.toml; `source` is the file's name in messages.
 
     Raises:
-        SettingsError: the text is not TOML (the message has the line), or a table or field is
-            wrong.
+        SettingsError: the text is not TOML (the message has the line), or a field is wrong.
     """
     try:
         return _inventory(tomllib.loads(text))
@@ -180,11 +154,7 @@ def _named(where: str) -> Iterator[None]:
 
 
 def _check(kind: type, table: Mapping[str, Any]) -> dict[str, Any]:
-    """Check a table against a dataclass, and return the arguments to make one.
-
-    Raises:
-        Refusal: a field is unknown, missing or of a wrong type.
-    """
+    """Check a table against a dataclass, and return the arguments to make one."""
     # `devices` is left out, because devices have tables of their own
     known = {each.name: each for each in dataclasses.fields(kind) if each.type in _TOML_TYPES}
     checked: dict[str, Any] = {}

@@ -101,6 +101,17 @@ CREATE TABLE session (
     created REAL NOT NULL
 ) STRICT;
 """,
+    """
+CREATE TRIGGER job_submitted AFTER INSERT ON job BEGIN
+    INSERT INTO transition (job, state, time, message)
+    VALUES (NEW.id, NEW.state, NEW.updated, NEW.message);
+END;
+CREATE TRIGGER job_changed AFTER UPDATE OF state, message ON job
+WHEN NEW.state != OLD.state OR NEW.message != OLD.message BEGIN
+    INSERT INTO transition (job, state, time, message)
+    VALUES (NEW.id, NEW.state, NEW.updated, NEW.message);
+END;
+""",
 )
 
 
@@ -113,7 +124,15 @@ class Store:
         with lock(folder / "cloudlet.lock"):
             # titles are private; SQLite gives the WAL files the mode of the database
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-            self._prepare()
+            self.execute("PRAGMA journal_mode = WAL")
+            version = self.execute("PRAGMA user_version")[0][0]
+            if version > len(_SCHEMAS):
+                newer = "was written by a newer version of cirrus-cloudlet"
+                raise SettingsError(f"{self._path} {newer}")
+            if version < len(_SCHEMAS):
+                script = "".join(_SCHEMAS[version:]) + f"PRAGMA user_version = {len(_SCHEMAS)};"
+                with self._connection() as db, db:  # `db` rolls back after an error
+                    db.executescript(f"BEGIN IMMEDIATE; {script} COMMIT;")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -148,14 +167,3 @@ class Store:
             yield db
         finally:
             self._idle.append(db)
-
-    def _prepare(self) -> None:
-        self.execute("PRAGMA journal_mode = WAL")
-        version = self.execute("PRAGMA user_version")[0][0]
-        if version > len(_SCHEMAS):
-            raise SettingsError(f"{self._path} was written by a newer version of cirrus-cloudlet")
-        if version < len(_SCHEMAS):
-            with self.transaction() as db:
-                for statement in filter(str.strip, "".join(_SCHEMAS[version:]).split(";")):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {len(_SCHEMAS)}")

@@ -36,8 +36,6 @@ class Document(NamedTuple):
 
 
 class Documents:
-    """The documents of one data folder."""
-
     def __init__(self, store: Store, folder: Path) -> None:
         self._store = store
         self._folder = folder / "documents"

@@ -1,7 +1,7 @@
 """Jobs: their states and their history.
 
-Each change of state or message is recorded with its time in the same transaction. A change that
-does not fit a job's state is refused: a job that was deleted during its delivery stays deleted.
+The database records each change of state or message with its time. A change that does not fit a
+job's state is refused: a job that was deleted during its delivery stays deleted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,11 @@ from typing import NamedTuple
 
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.storage.database import Store
+
+_SELECT = (
+    "SELECT job.*, document.size, document.sha256, document.format, document.segments"
+    " FROM job JOIN document ON document.id = job.document "
+)
 
 
 class JobState(enum.IntEnum):
@@ -82,8 +87,6 @@ class Transition(NamedTuple):
 
 
 class Jobs:
-    """The jobs of one data folder."""
-
     def __init__(self, store: Store) -> None:
         self._store = store
 
@@ -114,24 +117,23 @@ class Jobs:
                  json.dumps(dict(props), ensure_ascii=False),
                  JobState.SUBMITTED, Step.READY, now, now),
             )  # fmt: skip
-            record(db, ids[-1], JobState.SUBMITTED, now, "")
         return ids
 
     def find(self, job_id: str) -> Job | None:
         """Find a job by its id; None if it is unknown."""
-        rows = self._store.execute(SELECT_JOB + " WHERE job.id = ?", job_id)
-        return make_job(rows[0]) if rows else None
+        found = select_jobs(self._store, "WHERE job.id = ?", job_id)
+        return found[0] if found else None
 
     def newest(
         self, company: str | None = None, location: str | None = None, count: int = -1
     ) -> list[Job]:
         """List the newest `count` jobs of all companies or one, newest first; -1 for all jobs."""
-        rows = self._store.execute(
-            SELECT_JOB + " WHERE (?1 IS NULL OR job.company = ?1)"
-            " AND (?2 IS NULL OR job.location = ?2) ORDER BY job.sequence DESC LIMIT ?3",
+        return select_jobs(
+            self._store,
+            "WHERE (?1 IS NULL OR job.company = ?1) AND (?2 IS NULL OR job.location = ?2)"
+            " ORDER BY job.sequence DESC LIMIT ?3",
             *(company, location, count),
         )
-        return [make_job(row) for row in rows]
 
     def history(self, job_id: str) -> list[Transition]:
         """List every step of a job, oldest first."""
@@ -141,11 +143,7 @@ class Jobs:
         return [Transition(JobState(state), at, message) for state, at, message in rows]
 
     def end(self, job_id: str, verb: str) -> None:
-        """End a job as a person chose, by a verb of ENDS.
-
-        Raises:
-            SettingsError: there is no such job, or its state does not allow this end.
-        """
+        """End a job by a verb of ENDS; raise SettingsError if there is none in a fitting state."""
         state, allowed = ENDS[verb]
         with self._store.transaction() as db:
             before, _ = _find_state(db, job_id)
@@ -153,19 +151,13 @@ class Jobs:
                 raise SettingsError(
                     f"job {job_id} is {before.name.lower()} and cannot be {state.name.lower()}"
                 )
-            now = time.time()
             db.execute(
                 "UPDATE job SET state = ?, step = 'done', message = '', updated = ? WHERE id = ?",
-                (state, now, job_id),
+                (state, time.time(), job_id),
             )
-            record(db, job_id, state, now, "")
 
     def retry(self, job_id: str) -> None:
-        """Schedule a held job again.
-
-        Raises:
-            SettingsError: there is no such job, or it is not held.
-        """
+        """Schedule a held job again; raise SettingsError if there is no such job."""
         with self._store.transaction() as db:
             if not can_retry(*_find_state(db, job_id)):
                 raise SettingsError(f"job {job_id} is not waiting for a retry")
@@ -179,14 +171,12 @@ def can_retry(state: JobState, step: Step) -> bool:
     return state is JobState.RECEIVED and step is not Step.RUNNING
 
 
-SELECT_JOB = (
-    "SELECT job.*, document.size, document.sha256, document.format, document.segments"
-    " FROM job JOIN document ON document.id = job.document"
-)
+def select_jobs(store: Store, conditions: str, *values: object) -> list[Job]:
+    """Read the jobs that meet the conditions of a query, such as `WHERE job.id = ?`."""
+    return [_make_job(row) for row in store.execute(_SELECT + conditions, *values)]
 
 
-def make_job(row: sqlite3.Row) -> Job:
-    """Make a job of a row of SELECT_JOB."""
+def _make_job(row: sqlite3.Row) -> Job:
     changed = {
         "state": JobState(row["state"]),
         "step": Step(row["step"]),
@@ -194,14 +184,6 @@ def make_job(row: sqlite3.Row) -> Job:
         "segments": json.loads(row["segments"]),
     }
     return Job(**{**dict(row), **changed})
-
-
-def record(db: sqlite3.Connection, job_id: str, state: JobState, now: float, message: str) -> None:
-    """Add a step to a job's history, in the transaction that makes it."""
-    db.execute(
-        "INSERT INTO transition (job, state, time, message) VALUES (?, ?, ?, ?)",
-        (job_id, state, now, message),
-    )
 
 
 def _find_state(db: sqlite3.Connection, job_id: str) -> tuple[JobState, Step]:

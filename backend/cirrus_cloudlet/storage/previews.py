@@ -45,11 +45,7 @@ class NoPicture(Exception):
 
 
 class Previews:
-    """The pictures of one data folder; they may be removed at any time.
-
-    Args:
-        document_path: gives the path of a document.
-    """
+    """The pictures of one data folder; they may be removed at any time."""
 
     def __init__(self, folder: Path, document_path: Callable[[str], Path]) -> None:
         self._folder = folder / "previews"
@@ -62,11 +58,7 @@ class Previews:
         return self._outlines.get(document_id)
 
     def page(self, document_id: str, number: int, size: Size) -> bytes:
-        """Return a page as PNG.
-
-        Raises:
-            NoPicture: the page cannot be shown.
-        """
+        """Return a page as PNG; raise NoPicture if the page cannot be shown."""
         outline = self._outlines.get(document_id) or self._look(document_id)
         if outline.problem:
             raise NoPicture(outline.problem)
@@ -129,11 +121,7 @@ class Previews:
 
 
 def _check_sandbox() -> None:
-    """Tell a fault of the document from a fault of this machine, which may be fixed later.
-
-    Raises:
-        NoPicture: this machine cannot show any document.
-    """
+    """Raise NoPicture if this machine cannot show any document; that may be fixed later."""
     try:
         run_sandboxed(["pdftoppm", "-v"], Path(os.devnull))
     except SandboxFault as fault:

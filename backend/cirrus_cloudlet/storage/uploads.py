@@ -6,6 +6,7 @@ disk. Segments may arrive in any order and in parallel; later bytes replace earl
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import logging
 import os
@@ -33,7 +34,6 @@ class Segment(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The position after the last byte."""
         return self.position + self.length
 
 
@@ -46,7 +46,7 @@ class Extent(NamedTuple):
 
 
 class IncomingFile:
-    """A segment while it arrives; the block's end removes it, unless `keep` was called."""
+    """A segment while it arrives; `close` removes it, unless `keep` was called."""
 
     def __init__(self, path: Path, limit_bytes: int) -> None:
         self.path = path
@@ -55,29 +55,18 @@ class IncomingFile:
         self._kept = False
         self._file = path.open("xb", buffering=0)
 
-    def __enter__(self) -> IncomingFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self._file.close()
         if not self._kept:
             self.path.unlink(missing_ok=True)
 
     def check_size(self, size_bytes: int) -> None:
-        """Check the size of the file against the limit.
-
-        Raises:
-            RequestFault: the size is above the limit.
-        """
+        """Raise RequestFault if a size is above the limit."""
         if size_bytes > self._limit_bytes:
             raise RequestFault(413, f"the limit is {self._limit_bytes} bytes")
 
     def write(self, data: bytes) -> None:
-        """Append data.
-
-        Raises:
-            RequestFault: the size is above the limit.
-        """
+        """Append data; raise RequestFault if the size is above the limit."""
         self.size += len(data)
         self.check_size(self.size)
         rest = memoryview(data)
@@ -91,8 +80,6 @@ class IncomingFile:
 
 
 class Uploads:
-    """The uploads of one data folder."""
-
     def __init__(self, store: Store, folder: Path) -> None:
         self._store = store
         self._folder = folder / "uploads"
@@ -108,11 +95,7 @@ class Uploads:
         return name
 
     def find_origin(self, name: str, owner: str, lifetime_s: float) -> str:
-        """Find an upload by its name; return the request that began it.
-
-        Raises:
-            Refusal: the owner has no such upload, or the upload has expired.
-        """
+        """Find the request that began an upload; raise Refusal if it is unknown or has expired."""
         rows = self._store.execute(
             "SELECT origin FROM upload WHERE name = ? AND owner = ? AND created >= ?",
             *(name, owner, time.time() - lifetime_s),
@@ -122,16 +105,11 @@ class Uploads:
             raise Refusal(f"file {name!r} is unknown or has expired")
         return str(rows[0]["origin"])
 
-    def incoming(self, limit_bytes: int) -> IncomingFile:
-        """Open a file for a segment that is about to arrive."""
-        return IncomingFile(self._folder / secrets.token_hex(16), limit_bytes)
+    def incoming(self, limit_bytes: int) -> contextlib.closing[IncomingFile]:
+        return contextlib.closing(IncomingFile(self._folder / secrets.token_hex(16), limit_bytes))
 
     def add_segment(self, name: str, position: int, received: IncomingFile) -> None:
-        """Add a complete segment to an upload.
-
-        Raises:
-            Refusal: the upload has expired.
-        """
+        """Add a complete segment to an upload; raise Refusal if the upload has expired."""
         received.keep()
         try:
             self._store.execute(
@@ -151,7 +129,6 @@ class Uploads:
         return [Segment(*row) for row in rows]
 
     def read(self, extents: Sequence[Extent]) -> Iterator[bytes]:
-        """Yield the bytes of these extents in order."""
         for extent in extents:
             with (self._folder / extent.file).open("rb") as file:
                 file.seek(extent.offset)

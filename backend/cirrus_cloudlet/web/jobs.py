@@ -11,7 +11,7 @@ from typing import NamedTuple
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault
 from cirrus_cloudlet.inventory.inventory import DeviceType
-from cirrus_cloudlet.storage.accounts import Account
+from cirrus_cloudlet.storage.access import Account
 from cirrus_cloudlet.storage.jobs import ENDS, Job, JobState, Step, can_retry
 from cirrus_cloudlet.storage.previews import MAX_PAGES, Outline
 
@@ -25,8 +25,6 @@ _STATES = {
     JobState.SAVED: ("Saved", "good"),
     JobState.TRASHED: ("In the trash", "gone"),
 }
-_HELD = ("Not delivered", "bad")
-_NEW = ("New", "wait")
 
 
 class JobView(NamedTuple):
@@ -45,23 +43,14 @@ class JobView(NamedTuple):
 
 
 def newest(cloud: Cloud, account: Account) -> list[JobView]:
-    """List the newest jobs that an account may see, newest first."""
     jobs = cloud.jobs.newest(account.company, account.location, _JOBS)
     return [_view(cloud, job) for job in jobs]
 
 
 def find(cloud: Cloud, account: Account, job_id: str) -> JobView:
-    """Find a job that an account may see.
-
-    Raises:
-        RequestFault: there is no such job.
-    """
+    """Find a job that an account may see; raise RequestFault if there is none."""
     job = cloud.jobs.find(job_id)
-    if (
-        job is None
-        or job.company != account.company
-        or account.location not in (None, job.location)
-    ):
+    if not job or job.company != account.company or account.location not in (None, job.location):
         raise RequestFault(404, "There is no such job.")
     return _view(cloud, job)
 
@@ -71,7 +60,7 @@ def _view(cloud: Cloud, job: Job) -> JobView:
     is_persons = device is not None and device.type is DeviceType.VIEWER
     word, tone = _STATES[job.state]
     if job.state is JobState.RECEIVED and job.step is Step.HELD:
-        word, tone = _NEW if is_persons else _HELD
+        word, tone = ("New", "wait") if is_persons else ("Not delivered", "bad")
     is_kept = cloud.documents.path(job.document).exists()
     outline = _outline(cloud, job) if is_kept else Outline(0, "The document is no longer kept.")
     return JobView(

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
-from importlib.resources import files
+from time import localtime, strftime
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -38,11 +37,6 @@ def render(template: str, status: int = 200, /, **values: object) -> Response:
     return HTMLResponse(text, status, {"ETag": f'"{tag}"'})
 
 
-def read_static(name: str) -> str:
-    """Read a file that is sent unchanged."""
-    return files(__package__).joinpath("static", name).read_text()
-
-
 def in_words(props: Mapping[str, str]) -> list[str]:
     """Describe a job's properties; a property without words is shown as it was sent."""
     # not by str.format: the name of a property may have braces
@@ -52,23 +46,16 @@ def in_words(props: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _local_time(time_s: float) -> str:
-    return datetime.fromtimestamp(time_s).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("cirrus_cloudlet.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["segment"] = lambda text: quote(text, safe="")
-    environment.filters["time"] = _local_time
-    environment.filters["timestamp"] = timestamp
-    environment.filters["in_words"] = in_words
-    return environment
-
-
-_ENVIRONMENT = _environment()
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("cirrus_cloudlet.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters |= {
+    "segment": lambda text: quote(text, safe=""),
+    "time": lambda time_s: strftime("%Y-%m-%d %H:%M:%S", localtime(time_s)),
+    "timestamp": timestamp,
+    "in_words": in_words,
+}

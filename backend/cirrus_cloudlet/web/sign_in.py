@@ -25,7 +25,7 @@ from starlette.responses import RedirectResponse, Response
 from cirrus_cloudlet.api.call import Call, require
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault
-from cirrus_cloudlet.storage.accounts import Account
+from cirrus_cloudlet.storage.access import Account
 from cirrus_cloudlet.web.rendering import render
 
 log = logging.getLogger(__name__)
@@ -48,8 +48,6 @@ class Visitor(NamedTuple):
 
 
 class SignIn:
-    """Signing in to a cloud's page, and out."""
-
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._by_name = SignInLimit(_WRONG_OF_A_NAME, time.monotonic)
@@ -65,11 +63,7 @@ class SignIn:
         return Visitor(account, token) if account and account.company in known else None
 
     async def answer(self, call: Call) -> Response:
-        """Return the sign-in page, or the response to its form.
-
-        Raises:
-            RequestFault: the form does not come from this page.
-        """
+        """Return the sign-in page, or sign in by its form; raise RequestFault if it is foreign."""
         if call.method == "GET":
             return render("sign_in", problem="", name="")
         fields = await read_form(call, frozenset({"name", "password"}))
@@ -89,7 +83,6 @@ class SignIn:
         return response
 
     async def sign_out(self, call: Call, visitor: Visitor) -> Response:
-        """End the session."""
         await run_in_threadpool(self._cloud.accounts.end_session, visitor.token)
         response = RedirectResponse("/sign-in", 303)
         response.delete_cookie(_cookie(call), secure=call.is_secure())
@@ -110,8 +103,7 @@ class SignIn:
         self._by_address.count(where)
         # the name is not logged: a person may have typed a password there
         log.warning("a sign-in from %s was refused", address)
-        problem = "Wrong name or password."
-        return render("sign_in", 403, problem=problem, name=name)
+        return render("sign_in", 403, problem="Wrong name or password.", name=name)
 
 
 async def read_form(
@@ -163,7 +155,6 @@ class SignInLimit:
         return math.ceil(wrong[0] + _WINDOW_S - self._now_s())
 
     def count(self, key: str) -> None:
-        """Count a wrong password."""
         self._wrong.setdefault(_digest(key), deque(maxlen=self._allowed)).append(self._now_s())
         if len(self._wrong) > _KEYS:
             self._wrong.popitem(last=False)

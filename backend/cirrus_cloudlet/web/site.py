@@ -7,6 +7,9 @@ alone, and none is inline. No URL has a secret.
 
 from __future__ import annotations
 
+from functools import partial
+from importlib.resources import files
+
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from starlette.concurrency import run_in_threadpool
@@ -16,12 +19,12 @@ from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault, SettingsError
 from cirrus_cloudlet.inventory.tags import make_safe
-from cirrus_cloudlet.storage.accounts import Account
+from cirrus_cloudlet.storage.access import Account
 from cirrus_cloudlet.storage.jobs import ENDS, JobState
 from cirrus_cloudlet.storage.previews import NoPicture, Size
 from cirrus_cloudlet.web import jobs as web_jobs
 from cirrus_cloudlet.web.jobs import JobView
-from cirrus_cloudlet.web.rendering import read_static, render
+from cirrus_cloudlet.web.rendering import render
 from cirrus_cloudlet.web.sign_in import SignIn, Visitor, read_form
 
 _HEADERS = {
@@ -36,14 +39,8 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-_STATIC = {
-    name: (read_static(name), kind)
-    for name, kind in (
-        ("page.css", "text/css"),
-        ("page.js", "text/javascript"),
-        ("icon.svg", "image/svg+xml"),
-    )
-}
+_TYPES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_STATIC = {name: files(__package__).joinpath("static", name).read_text() for name in _TYPES}
 _SIGNED_IN_PATHS = ("jobs", "locations", "sign-out")
 _PICTURES_AT_ONCE = 2  # a slow document delays other pictures, and nothing else
 # a browser user's jobs by state; deleted jobs are not shown
@@ -55,10 +52,9 @@ _MAILBOX = {
 
 
 class Site:
-    """The web site of a cloud."""
-
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
+        self._find = partial(web_jobs.find, cloud)
         self._sign_in = SignIn(cloud)
         self._painters = CapacityLimiter(_PICTURES_AT_ONCE)
 
@@ -78,8 +74,7 @@ class Site:
         if call.method not in ("GET", "POST"):
             raise RequestFault(405, "Use GET or POST to request a page.")
         if call.path[0] in _STATIC and len(call.path) == 1:
-            text, kind = _STATIC[call.path[0]]
-            return Response(text, media_type=kind)
+            return Response(_STATIC[call.path[0]], media_type=_TYPES[call.path[0]])
         if call.path == ("sign-in",):
             return await self._sign_in.answer(call)
         if call.path != ("",) and call.path[0] not in _SIGNED_IN_PATHS:
@@ -101,7 +96,7 @@ class Site:
             case ("jobs", job_id):
                 return await run_in_threadpool(self._job, visitor, job_id)
             case ("jobs", job_id, "document"):
-                return self._document(await run_in_threadpool(self._find, visitor, job_id))
+                return self._document(await run_in_threadpool(self._find, visitor.account, job_id))
             case ("jobs", job_id, "thumbnail"):
                 return await self._picture(visitor, job_id, 1, Size.SMALL)
             case ("jobs", job_id, "pages", number) if number.isdecimal() and len(number) < 4:
@@ -123,15 +118,12 @@ class Site:
         return render("home", visitor=visitor, locations=locations, sections=sections)
 
     def _job(self, visitor: Visitor, job_id: str) -> Response:
-        seen = self._find(visitor, job_id)
+        seen = self._find(visitor.account, job_id)
         history = self._cloud.jobs.history(job_id)
         return render("job", visitor=visitor, seen=seen, history=history)
 
-    def _find(self, visitor: Visitor, job_id: str) -> JobView:
-        return web_jobs.find(self._cloud, visitor.account, job_id)
-
     async def _picture(self, visitor: Visitor, job_id: str, number: int, size: Size) -> Response:
-        seen = await run_in_threadpool(self._find, visitor, job_id)
+        seen = await run_in_threadpool(self._find, visitor.account, job_id)
         if seen.problem:
             raise RequestFault(404, seen.problem)
         page = self._cloud.previews.page
@@ -170,7 +162,7 @@ class Site:
         return RedirectResponse("/", 303)
 
     def _end_or_retry(self, account: Account, job_id: str, verb: str) -> Response:
-        seen = web_jobs.find(self._cloud, account, job_id)
+        seen = self._find(account, job_id)
         if verb not in seen.actions:
             raise RequestFault(409, f"This is no longer possible: the job is {seen.word.lower()}.")
         if verb == "retry":

@@ -1,16 +1,16 @@
-"""Accounts of people who use the web page, and their sessions.
+"""Who may use the cloud: API keys, accounts of people who use the web page, and their sessions.
 
 An account sees a whole company, or one location: a browser user sees only the documents that
-were printed to that location. Passwords are stored as Argon2 digests only, and sessions as
-digests of their random tokens. A session ends by signing out, after half a day, and with its
-account.
+were printed to that location. A key is shown once, when it is made; the database and the log
+never have it. Keys and sessions are stored as digests only, and passwords as Argon2 digests. A
+session ends by signing out, after half a day, and with its account.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import secrets
-import sqlite3
 import time
 from typing import NamedTuple
 
@@ -19,12 +19,57 @@ from argon2.exceptions import VerifyMismatchError
 
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.storage.database import Store
-from cirrus_cloudlet.storage.keys import SECRET_BYTES, digest
 
 _MIN_PASSWORD_CHARACTERS = 8
 _MADE_BYTES = 12
+_SECRET_BYTES = 32  # of keys and of the tokens of sessions
 _SESSION_S = 12 * 3600.0
 _HASHER = PasswordHasher()
+
+
+class Key(NamedTuple):
+    """An API key; `company` is None if the key is valid for any company."""
+
+    name: str
+    company: str | None
+    created: float
+
+
+class Keys:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def add(self, company: str | None, name: str | None) -> str:
+        """Make a key, and return it; raise SettingsError if the name is taken."""
+        key = secrets.token_urlsafe(_SECRET_BYTES)
+        with self._store.transaction() as db:
+            if name is None:
+                taken = {row["name"] for row in db.execute("SELECT name FROM api_key")}
+                name = next(n for i in range(len(taken) + 1) if (n := f"key-{i + 1}") not in taken)
+            if not db.execute(
+                "INSERT OR IGNORE INTO api_key (name, digest, company, created)"
+                " VALUES (?, ?, ?, ?)",
+                (name, _digest(key), company, time.time()),
+            ).rowcount:
+                raise SettingsError(f"key {name!r} already exists")
+        return key
+
+    def revoke(self, name: str) -> None:
+        """Revoke a key at once; raise SettingsError if there is none of this name."""
+        if not self._store.execute("DELETE FROM api_key WHERE name = ? RETURNING 1", name):
+            raise SettingsError(f"there is no key named {name!r}")
+
+    def all(self) -> list[Key]:
+        """List all keys, oldest first."""
+        rows = self._store.execute("SELECT name, company, created FROM api_key ORDER BY created")
+        return [Key(*row) for row in rows]
+
+    def find(self, key: str) -> Key | None:
+        """Find what a key is valid for; None if the key is unknown."""
+        rows = self._store.execute(
+            "SELECT name, company, created FROM api_key WHERE digest = ?", _digest(key)
+        )
+        return Key(*rows[0]) if rows else None
 
 
 class Account(NamedTuple):
@@ -37,8 +82,6 @@ class Account(NamedTuple):
 
 
 class Accounts:
-    """The accounts of one data folder."""
-
     def __init__(self, store: Store) -> None:
         self._store = store
 
@@ -50,14 +93,12 @@ class Accounts:
         """
         if not name or not name.isprintable():
             raise SettingsError(f"{name!r} cannot be the name of an account")
-        try:
-            self._store.execute(
-                "INSERT INTO account (name, company, location, password, created)"
-                " VALUES (?, ?, ?, ?, ?)",
-                *(name, company, location, _digest_password(password), time.time()),
-            )
-        except sqlite3.IntegrityError as error:
-            raise SettingsError(f"account {name!r} already exists") from error
+        if not self._store.execute(
+            "INSERT OR IGNORE INTO account (name, company, location, password, created)"
+            " VALUES (?, ?, ?, ?, ?) RETURNING 1",
+            *(name, company, location, _digest_password(password), time.time()),
+        ):
+            raise SettingsError(f"account {name!r} already exists")
 
     def set_password(self, name: str, password: str) -> None:
         """Change a password, and end the account's sessions.
@@ -72,11 +113,7 @@ class Accounts:
             db.execute("DELETE FROM session WHERE account = ?", (name,))
 
     def remove(self, name: str) -> None:
-        """Remove an account and its sessions at once.
-
-        Raises:
-            SettingsError: there is no such account.
-        """
+        """Remove an account and its sessions at once; raise SettingsError if there is none."""
         if not self._store.execute("DELETE FROM account WHERE name = ? RETURNING 1", name):
             raise SettingsError(f"there is no account named {name!r}")
 
@@ -98,13 +135,13 @@ class Accounts:
 
     def begin_session(self, name: str) -> str:
         """Begin a session of an account, and return its token."""
-        token = secrets.token_urlsafe(SECRET_BYTES)
+        token = secrets.token_urlsafe(_SECRET_BYTES)
         now = time.time()
         with self._store.transaction() as db:
             db.execute("DELETE FROM session WHERE created < ?", (now - _SESSION_S,))
             db.execute(
                 "INSERT INTO session (digest, account, created) VALUES (?, ?, ?)",
-                (digest(token), name, now),
+                (_digest(token), name, now),
             )
         return token
 
@@ -114,23 +151,20 @@ class Accounts:
             "SELECT name, company, location, account.created FROM session"
             " JOIN account ON account.name = session.account"
             " WHERE digest = ? AND session.created >= ?",
-            *(digest(token), time.time() - _SESSION_S),
+            *(_digest(token), time.time() - _SESSION_S),
         )
         return Account(*rows[0]) if rows else None
 
     def end_session(self, token: str) -> None:
-        """End a session."""
-        self._store.execute("DELETE FROM session WHERE digest = ?", digest(token))
+        self._store.execute("DELETE FROM session WHERE digest = ?", _digest(token))
 
 
 def make_password() -> str:
-    """Make a password that cannot be guessed."""
     return secrets.token_urlsafe(_MADE_BYTES)
 
 
-@functools.cache
+@functools.cache  # stands for the password of an unknown name
 def _dummy_digest() -> str:
-    """Make the digest that stands for the password of an unknown name."""
     return _HASHER.hash(secrets.token_hex())
 
 
@@ -138,3 +172,8 @@ def _digest_password(password: str) -> str:
     if len(password) < _MIN_PASSWORD_CHARACTERS:
         raise SettingsError(f"a password has at least {_MIN_PASSWORD_CHARACTERS} characters")
     return _HASHER.hash(password)
+
+
+def _digest(secret: str) -> str:
+    # plain SHA-256 is enough for 256 random bits; a password hash would slow every request
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,0 +1,179 @@
+"""The ways to deliver a document, except by CUPS: into a folder, and to a command.
+
+A way of delivering returns a message when the document has arrived, or raises `DeliveryFault`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from cirrus_cloudlet.files import sync_folder
+from cirrus_cloudlet.inventory.inventory import Device
+from cirrus_cloudlet.inventory.tags import make_safe, substitute
+from cirrus_cloudlet.storage.jobs import Job
+
+RETRY_ADVICE = "to deliver the job again, use job retry"
+_TIME_LIMIT_S = 600.0
+_POLL_S = 0.05
+_MESSAGE_CHARACTERS = 300
+
+
+class DeliveryFault(Exception):
+    """The document did not arrive; the text gives the cause. `again`: a retry is harmless."""
+
+    def __init__(self, message: str, *, again: bool) -> None:
+        super().__init__(message)
+        self.again = again
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A job, its device, and the document's file."""
+
+    job: Job
+    device: Device
+    document: Path
+    props: Mapping[str, str]  # of the job, over the device's defaults
+    folder: Path  # the base of relative targets
+    aim: Callable[[str, str | None], None]  # gets target and path before anything is sent there
+    stopping: Callable[[], bool]
+
+    def tags(self) -> dict[str, str]:
+        """The values of the target's tags, each safe in a file name."""
+        values = {
+            "jobid": self.job.id,
+            "title": self.job.title,
+            "location": self.job.location,
+            "device": self.job.device,
+            "ext": self.job.format,
+            "date": time.strftime("%Y-%m-%d", time.localtime(self.job.submitted)),
+        }
+        return {name: make_safe(value) for name, value in values.items()}
+
+
+def deliver_file(delivery: Delivery) -> str:
+    """Put the document at the path of the device's target; return no message.
+
+    No existing file is overwritten, and nobody sees an incomplete file. A delivery is safe to
+    repeat: its path is recorded first, so a file there with the same bytes is its own.
+    """
+    job = delivery.job
+    if job.delivered_path and _is_document(Path(job.delivered_path), job.size, job.sha256):
+        return ""
+    wanted = _path(delivery)
+    temporary = wanted.with_name(f".{job.id}.part")
+    try:
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with delivery.document.open("rb") as source, temporary.open("wb") as copy:
+                shutil.copyfileobj(source, copy, 1024 * 1024)
+                copy.flush()
+                os.fsync(copy.fileno())
+            _place(delivery, temporary, wanted)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise DeliveryFault(f"cannot write {wanted} ({error.strerror})", again=True) from error
+    return ""
+
+
+def _path(delivery: Delivery) -> Path:
+    pattern = delivery.device.target
+    fixed = Path(pattern.partition("{")[0] + "x").parent  # the folders before the first tag
+    base = delivery.folder / fixed
+    path = delivery.folder / substitute(pattern, delivery.tags())
+    # a symbolic link within the folder must not lead out of it
+    if not path.parent.resolve().is_relative_to(base.resolve()):
+        raise DeliveryFault(f"{path} is outside of {base}", again=False)
+    return path
+
+
+def _place(delivery: Delivery, temporary: Path, wanted: Path) -> None:
+    """Give the finished file the first free name, atomically."""
+    others = (wanted.with_name(f"{wanted.stem}-{n}{wanted.suffix}") for n in itertools.count(2))
+    for path in itertools.chain([wanted], others):
+        if path.exists():
+            continue
+        delivery.aim(str(path), str(path))
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(temporary)
+            sync_folder(path.parent)
+            return
+
+
+def _is_document(path: Path, size: int, sha256: str) -> bool:
+    try:
+        if path.stat().st_size != size:
+            return False
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError:
+        return False
+
+
+def deliver_command(delivery: Delivery) -> str:
+    """Run the device's command with the document on its standard input; return no message.
+
+    No shell is involved, and tags are replaced after the command line is split into words. So no
+    text of a job becomes another word, option or command. A command that runs too long or
+    outlives the server is killed, with every process that it started.
+    """
+    values = {**delivery.tags(), "file": str(delivery.document)}
+    words = [substitute(word, values) for word in shlex.split(delivery.device.target)]
+    props = {
+        "CIRRUS_PROP_" + re.sub(r"[^A-Z0-9_]", "_", name.upper()): value
+        for name, value in delivery.props.items()
+    }
+    delivery.aim(shlex.join(words), None)
+    with tempfile.TemporaryFile() as errors, delivery.document.open("rb") as document:
+        try:
+            process = subprocess.Popen(
+                words,
+                stdin=document,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                cwd=delivery.folder,
+                env=os.environ | props,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            raise DeliveryFault(f"{words[0]}: {error}; {RETRY_ADVICE}", again=False) from error
+        _wait(process, delivery)
+        if process.returncode:
+            said = _last_line(errors) or f"exit status {process.returncode}"
+            raise DeliveryFault(f"{Path(words[0]).name}: {said}; {RETRY_ADVICE}", again=False)
+    return ""
+
+
+def _wait(process: subprocess.Popen[bytes], delivery: Delivery) -> None:
+    until = time.monotonic() + _TIME_LIMIT_S
+    while process.poll() is None:
+        late = time.monotonic() > until
+        if late or delivery.stopping():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            why = f"took more than {_TIME_LIMIT_S:.0f} s" if late else "interrupted by a stop"
+            raise DeliveryFault(f"{why}; {RETRY_ADVICE}", again=False)
+        time.sleep(_POLL_S)
+
+
+def _last_line(errors: BinaryIO) -> str:
+    errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4096))
+    lines = [line.strip() for line in errors.read().decode(errors="replace").splitlines()]
+    last = next((line for line in reversed(lines) if line), "")[:_MESSAGE_CHARACTERS]
+    return "".join(character if character.isprintable() else " " for character in last)
