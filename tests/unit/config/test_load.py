@@ -120,7 +120,11 @@ def test_exposed_key_file(tmp_path: Path) -> None:
         ),
         ("[statusd]\nmetrics_port = 65536\n", SERVER, "'metrics_port' must be from 0 to 65535"),
         ("[statusd]\nhook = [1]\n", SERVER, "[statusd]: 'hook' must be a command"),
-        ("[statusd]\nunknown_after_s = -1\n", SERVER, "[statusd]: 'unknown_after_s' must be 0 or more"),
+        (
+            "[statusd]\nunknown_after_s = -1\n",
+            SERVER,
+            "[statusd]: 'unknown_after_s' must be 0 or more",
+        ),
         ("[journal]\nkeep_days = -1\n", SERVER, "[journal]: 'keep_days' must be 0 or more"),
         ("", "[server]\nhost = 'h'\n", "write [[server]], in double brackets"),
         ("", "server = ['h']\n", "write [[server]], in double brackets"),
