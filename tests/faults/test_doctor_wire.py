@@ -22,8 +22,7 @@ from cirrus_bridge.base.errors import UnknownServer
 from cirrus_bridge.base.model import Target
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Severity
-from cirrus_bridge.cirrusctl.doctor.wire.assumptions import ASSUMPTIONS
-from cirrus_bridge.cirrusctl.doctor.wire.examination import examine_server
+from cirrus_bridge.cirrusctl.doctor.wire.examination import ASSUMPTIONS, examine_server
 from cirrus_bridge.cirrusctl.setup.test_page import test_page as page
 from cloudlet_server import CloudletServer, Tls
 from scripted_server import Answer, RawBytes, Request, ScriptedServer

@@ -20,11 +20,10 @@ TO_PEOPLE = {"tell", "info", "lasting", "fault", "server_away", "useless", "bad"
 FINDINGS = ("good", "note", "warning", "error", "failed")
 # in cirrusctl: the index of that argument
 TO_ADMINISTRATORS = {
-    **dict.fromkeys(("line", "remark", "say", "confirm", "bad", "_done"), 0),
+    **dict.fromkeys(("line", "remark", "say", "confirm", "bad", "_done", *FINDINGS), 0),
     "Column": 1,
     "event": 1,
     "document": 1,
-    **dict.fromkeys(FINDINGS, 2),
 }
 SOURCES = sorted(catalogs.PACKAGE.rglob("*.py"))
 # Foreign words with a single right term here, because each thing has one name.

@@ -11,8 +11,7 @@ from cirrus_bridge.base.model import Target
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.doctor.examination import examine
-from cirrus_bridge.cirrusctl.doctor.finding import Severity
-from cirrus_bridge.cirrusctl.doctor.report import COLUMNS, rows, summary
+from cirrus_bridge.cirrusctl.doctor.finding import COLUMNS, Severity, rows, summary
 from cirrus_bridge.cirrusctl.doctor.wire.examination import examine_server
 from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
 from cirrus_bridge.cirrusctl.output.output import AsJson, Output

@@ -4,45 +4,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cirrus_bridge.base.errors import CirrusError, KeyRefused, NotPermitted, Refused
 from cirrus_bridge.base.model import Target
 from cirrus_bridge.base.translation import joined, tr
-from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, failed, good, note, warning
+from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
 from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cirrusctl.output.table import some
+from cirrus_bridge.config.queue_uri import QueueUri
+from cirrus_bridge.cups.queues import STOPPED, Queue
 from cirrus_bridge.drivers.capabilities import formats
 from cirrus_bridge.drivers.formats import LANGUAGES
 
-KEY, LOCATION, DEVICE = tr("key"), tr("location"), tr("device")
-DRIVER, QUEUE = tr("driver"), tr("queue")
+QUEUE = tr("queue")
 # MIME type that filters produce → the name of the format in the API
 _WORDS = {line.split()[1]: word for word, made in LANGUAGES.items() for line in made.filters}
 _FILTER = re.compile(r'^\*cupsFilter(2?):\s*"([^"]*)"', re.MULTILINE)
 MOST_NAMES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class QueueFacts:
+class CloudQueue(NamedTuple):
     """A queue of ours in CUPS; `ppd` is None for a queue without a driver."""
 
-    name: str
-    server: str
-    targets: tuple[Target, ...]
+    queue: Queue
+    uri: QueueUri
     ppd: str | None
-    is_stopped: bool
-    is_accepting: bool
-    message: str
 
 
 def check_server(about: str, answers: Sequence[LocationAnswer]) -> Iterator[Finding]:
     """Check that the server accepts the key. Without a location, this is unknown."""
+    key = Subject(tr("key"), about)
     refused = next((a.error for a in answers if isinstance(a.error, KeyRefused)), None)
     if refused is not None:
-        yield failed(
-            KEY,
-            about,
+        yield key.failed(
             refused,
             tr(
                 "Put a valid key into servers.d (the server's administrator issues "
@@ -50,64 +45,53 @@ def check_server(about: str, answers: Sequence[LocationAnswer]) -> Iterator[Find
             ),
         )
     elif any(a.error is None or isinstance(a.error, NotPermitted | Refused) for a in answers):
-        yield good(KEY, about, tr("The server accepts the key."))
+        yield key.good(tr("The server accepts the key."))
     elif not answers:
-        yield note(
-            KEY,
-            about,
+        yield key.note(
             tr("The key was not tried, because no location is known."),
             tr('Add locations = ["…"] to the server\'s entry in servers.d.'),
         )
-    told = set()
-    for answer in answers:
-        trouble = answer.error
-        away = trouble is not None and not isinstance(trouble, KeyRefused | NotPermitted | Refused)
-        if trouble is not None and away and str(trouble) not in told:
-            told.add(str(trouble))
-            see = tr("See DNS, TCP and TLS of this server above.")
-            yield failed(KEY, about, trouble, joined(" ", filter(None, (trouble.hint, see))))
+    away: dict[str, CirrusError] = {}
+    for trouble in (a.error for a in answers):
+        if trouble and not isinstance(trouble, KeyRefused | NotPermitted | Refused):
+            away.setdefault(str(trouble), trouble)
+    for trouble in away.values():
+        see = tr("See DNS, TCP and TLS of this server above.")
+        yield key.failed(trouble, joined(" ", filter(None, (trouble.hint, see))))
 
 
 def check_location(answer: LocationAnswer) -> Iterator[Finding]:
     """Check that a location exists, is active and has active devices."""
     place = answer.place
-    about = f"{place.location} ({place.company}, {place.server})"
+    location = Subject(tr("location"), f"{place.location} ({place.company}, {place.server})")
+    devices = _devices(answer)
+    inactive = [name for name, device in devices.items() if device.get("IsInactive")]
+    active = len(devices) - len(inactive)
     if isinstance(answer.error, NotPermitted):
-        yield failed(
-            LOCATION,
-            about,
+        yield location.failed(
             answer.error,
             tr(
                 "Ask the server's administrator to grant the key access to this "
                 "location, or correct the company and locations in servers.d."
             ),
         )
-    if isinstance(answer.error, Refused):
-        yield failed(
-            LOCATION,
-            about,
+    elif isinstance(answer.error, Refused):
+        yield location.failed(
             answer.error,
             tr(
                 "Correct the company and locations in servers.d and in queues' URIs (lpadmin "
                 "-v), or ask the server's administrator to add the location."
             ),
         )
-    if answer.error is not None:
-        return
-    if answer.content.get("IsInactive"):
-        yield error(
-            LOCATION,
-            about,
+    elif answer.error is not None:
+        return  # reported for the server
+    elif answer.content.get("IsInactive"):
+        yield location.error(
             tr("The location is inactive, so nothing is delivered."),
             tr("Ask the server's administrator to activate the location."),
         )
-        return
-    inactive = [name for name, device in _devices(answer).items() if device.get("IsInactive")]
-    active = len(_devices(answer)) - len(inactive)
-    if inactive:
-        yield note(
-            LOCATION,
-            about,
+    elif inactive:
+        yield location.note(
             tr(
                 "Active devices: {active}. Inactive devices: {listed}.",
                 active=active,
@@ -116,9 +100,7 @@ def check_location(answer: LocationAnswer) -> Iterator[Finding]:
             tr("To print to these devices, ask the server's administrator to activate them."),
         )
     elif not active:
-        yield warning(
-            LOCATION,
-            about,
+        yield location.warning(
             tr("The location has no devices."),
             tr(
                 "Start the server's client at the location, or ask the server's administrator "
@@ -126,71 +108,40 @@ def check_location(answer: LocationAnswer) -> Iterator[Finding]:
             ),
         )
     else:
-        yield good(
-            LOCATION, about, tr("The location is active. Active devices: {active}.", active=active)
-        )
+        yield location.good(tr("The location is active. Active devices: {active}.", active=active))
 
 
-def no_queue(cups: str) -> Finding:
-    """Report that CUPS has no queue of ours."""
-    return note(
-        QUEUE,
-        cups,
-        tr("CUPS has no queue that leads to the cloud."),
-        tr(
-            "Run: cirrusctl setup. Alternatively, add a device from lpinfo -v with lpadmin or a "
-            "print dialog."
-        ),
-    )
-
-
-def unusable(queue: str, trouble: CirrusError) -> Finding:
-    """Report a queue with an invalid URI, or with a server that is not configured."""
-    return failed(QUEUE, queue, trouble)
-
-
-def check_queue(queue: QueueFacts) -> Iterator[Finding]:
+def check_queue(queue: Queue, targets: Sequence[Target]) -> Iterator[Finding]:
     """Check that a queue prints and accepts jobs."""
-    if queue.is_stopped:
+    subject = Subject(QUEUE, queue.name)
+    if queue.state == STOPPED:
         code = re.search(r"CB-\d{3}", queue.message)
-        yield error(
-            QUEUE,
-            queue.name,
-            _said(tr("The queue is stopped"), queue),
+        yield subject.error(
+            joined(": ", filter(None, (tr("The queue is stopped"), queue.message))),
             tr("Fix what the message reports, then run: cupsenable {name}", name=queue.name),
             code[0] if code else "",
         )
-    if not queue.is_accepting:
-        yield error(
-            QUEUE,
-            queue.name,
-            _said(tr("The queue rejects jobs"), queue),
+    if not queue.accepting:
+        yield subject.error(
+            joined(": ", filter(None, (tr("The queue rejects jobs"), queue.message))),
             tr("Run: cupsaccept {name}", name=queue.name),
         )
-    if queue.is_accepting and not queue.is_stopped:
-        yield good(
-            QUEUE,
-            queue.name,
-            tr("The queue prints to {targets}.", targets=", ".join(map(str, queue.targets))),
-        )
+    elif queue.state != STOPPED:
+        listed = ", ".join(map(str, targets))
+        yield subject.good(tr("The queue prints to {targets}.", targets=listed))
 
 
-def _said(what: str, queue: QueueFacts) -> str:
-    return joined(": ", (what, queue.message)) if queue.message else what
-
-
-def check_target(queue: QueueFacts, target: Target, answer: LocationAnswer) -> Iterator[Finding]:
+def check_target(ours: CloudQueue, target: Target, answer: LocationAnswer) -> Iterator[Finding]:
     """Check that a queue's device is active and accepts the driver's format."""
-    about = f"{queue.name} → {target}"
     if answer.error is not None or answer.content.get("IsInactive"):
         return  # reported for the location
+    queue = ours.queue.name
+    subject = Subject(tr("device"), f"{queue} → {target}")
     there = _devices(answer)
     device = there.get(target.device)
-    active = [name for name, each in there.items() if not each.get("IsInactive")]
     if device is None:
-        yield error(
-            DEVICE,
-            about,
+        active = [name for name, each in there.items() if not each.get("IsInactive")]
+        yield subject.error(
             tr(
                 "{location} has no device {device}. Active devices: {listed}.",
                 location=target.location,
@@ -199,29 +150,25 @@ def check_target(queue: QueueFacts, target: Target, answer: LocationAnswer) -> I
             ),
             tr(
                 "Correct the queue (lpadmin -p {name} -v cirrus://…), then run: cupsenable {name}",
-                name=queue.name,
+                name=queue,
             ),
             Refused.code,
         )
-        return
-    if device.get("IsInactive"):
-        yield error(
-            DEVICE,
-            about,
+    elif device.get("IsInactive"):
+        yield subject.error(
             tr("{device} is inactive.", device=target.device),
             tr(
                 "Ask the server's administrator to activate the device, or give the queue "
                 "another device (lpadmin -p {name} -v cirrus://…).",
-                name=queue.name,
+                name=queue,
             ),
             Refused.code,
         )
-        return
-    yield good(DEVICE, about, tr("The device is active."))
-    wanted = answer.drivers.get(target.device)
-    yield from check_driver(
-        queue.name, about, queue.ppd, formats(device), wanted.name if wanted else ""
-    )
+    else:
+        yield subject.good(tr("The device is active."))
+        wanted = answer.drivers.get(target.device)
+        name = wanted.name if wanted else ""
+        yield from check_driver(queue, subject.about, ours.ppd, formats(device), name)
 
 
 def check_driver(
@@ -234,49 +181,37 @@ def check_driver(
         taken: the device's formats in the API; empty if unknown.
         driver: the name of the device's own driver; empty if there is none.
     """
-    takes = set(taken)
-    if ppd is None:
-        yield note(
-            DRIVER,
-            about,
-            tr("The queue has no driver, so documents are sent unchanged."),
-            _give(queue, driver),
+    subject = Subject(tr("driver"), about)
+    fix = tr(
+        "Choose a driver for a format that the device accepts (lpinfo -m), then run: lpadmin "
+        "-p {queue} -m …",
+        queue=queue,
+    )
+    if driver:
+        fix = tr(
+            "Use the device's own driver: run lpinfo -v to find it, then: lpadmin -p {queue} "
+            "-m {driver}",
+            queue=queue,
+            driver=driver,
         )
+    if ppd is None:
+        yield subject.note(tr("The queue has no driver, so documents are sent unchanged."), fix)
         return
-    made = _made(ppd)
+    takes, made = set(taken), _made(ppd)
     if not takes or "any" in takes or made is None:
         return
-    if takes & made:
-        yield good(
-            DRIVER, about, tr("The driver produces {names}.", names=", ".join(sorted(takes & made)))
-        )
+    if names := ", ".join(sorted(takes & made)):
+        yield subject.good(tr("The driver produces {names}.", names=names))
     else:
-        yield error(
-            DRIVER,
-            about,
+        yield subject.error(
             tr(
                 "The driver produces {made}, but the device accepts only {takes}: nothing "
                 "prints, or pages are garbled.",
                 made=", ".join(sorted(made)),
                 takes=", ".join(sorted(takes)),
             ),
-            _give(queue, driver),
+            fix,
         )
-
-
-def _give(queue: str, driver: str) -> str:
-    if driver:
-        return tr(
-            "Use the device's own driver: run lpinfo -v to find it, then: lpadmin -p {queue} "
-            "-m {driver}",
-            queue=queue,
-            driver=driver,
-        )
-    return tr(
-        "Choose a driver for a format that the device accepts (lpinfo -m), then run: lpadmin "
-        "-p {queue} -m …",
-        queue=queue,
-    )
 
 
 def _made(ppd: str) -> set[str] | None:
@@ -285,12 +220,9 @@ def _made(ppd: str) -> set[str] | None:
     for kind, line in _FILTER.findall(ppd):
         words = line.split()
         at = 1 if kind else 0  # cupsFilter names only the input
-        if len(words) <= at:
+        if len(words) <= at or words[at] not in _WORDS:
             return None
-        made = words[at]
-        if made not in _WORDS:
-            return None
-        found.add(_WORDS[made])
+        found.add(_WORDS[words[at]])
     return found or {"ps"}  # a PPD without filters is a PostScript printer's
 
 

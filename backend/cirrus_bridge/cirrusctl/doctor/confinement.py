@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -10,9 +11,8 @@ from typing import NamedTuple
 
 from cirrus_bridge.base.subprocesses import ProgramFailed, read_program
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, good, note
+from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
 
-CONFINEMENT = "AppArmor, SELinux"
 AUDIT_LOG = Path("/var/log/audit/audit.log")
 DAY_S = 86_400.0
 MOST_SHOWN = 3
@@ -52,62 +52,55 @@ def read_log(audit_log: Path = AUDIT_LOG) -> KernelLog:
 
 def check_denials(log: KernelLog, now_s: float, *, is_root: bool) -> Iterator[Finding]:
     """Check that nothing was denied to our programs in the last 24 hours."""
+    confinement = Subject("AppArmor, SELinux", "log")
     if log.unread:
         fix = tr("Run: dmesg | grep -i denied (for a container, on its host)")
-        yield note(
-            CONFINEMENT,
-            "log",
+        yield confinement.note(
             tr("Cannot read the kernel's log ({unread}).", unread=log.unread),
             fix if is_root else tr("Run the doctor as root."),
         )
         return
-    found = dict.fromkeys(text for line in log.lines if (text := _denial(line, now_s)))
-    for text in list(found)[:MOST_SHOWN]:
-        yield error(CONFINEMENT, "log", text, _fix(text))
+    found = dict.fromkeys(filter(None, (_denial(line, now_s) for line in log.lines)))
+    for denial in itertools.islice(found, MOST_SHOWN):
+        yield confinement.error(*denial)
     if not found:
-        yield good(
-            CONFINEMENT, "log", tr("Nothing was denied to Cirrus Bridge in the last 24 hours.")
-        )
+        yield confinement.good(tr("Nothing was denied to Cirrus Bridge in the last 24 hours."))
 
 
-def _denial(line: str, now_s: float) -> str:
-    """The denial that a line reports; empty if the line is old or not about us."""
+def _denial(line: str, now_s: float) -> tuple[str, str] | None:
+    """The denial that a line reports, and its fix; None if the line is old or not about us."""
     low = line.lower()
     is_denial = 'apparmor="denied"' in low or "avc:  denied" in low
     at = _AT.search(line)
     if not is_denial or at is None or now_s - int(at[1]) > DAY_S:
-        return ""
+        return None
     fields = {name: quoted or plain for name, quoted, plain in _FIELD.findall(line)}
     program, name = fields.get("comm", ""), fields.get("name", "")
     by_cups = "cups" in fields.get("profile", "") or "cupsd_t" in fields.get("scontext", "")
     is_ours = "cirrus" in program or "cirrus" in name or (by_cups and "python" in program)
     if not is_ours:
-        return ""
+        return None
     if "apparmor" in low:
         what = f"{fields.get('operation', '?')} {name}".strip()
-        return tr(
+        text = tr(
             "AppArmor denied {program} in profile {profile}: {what}.",
             program=program,
             profile=fields.get("profile", "?"),
             what=what,
         )
+        return text, tr(
+            "Allow this access in /etc/apparmor.d/local/usr.sbin.cupsd, then run: "
+            "apparmor_parser -r /etc/apparmor.d/usr.sbin.cupsd"
+        )
     action = re.search(r"denied\s+\{([^}]*)\}", line)
     what = f"{action[1].strip() if action else '?'} {name} ({fields.get('tclass', '?')})"
-    return tr(
+    text = tr(
         "SELinux denied {program} in {context}: {what}.",
         program=program,
         context=fields.get("scontext", "?"),
         what=what,
     )
-
-
-def _fix(text: str) -> str:
-    if text.startswith("AppArmor"):
-        return tr(
-            "Allow this access in /etc/apparmor.d/local/usr.sbin.cupsd, then run: "
-            "apparmor_parser -r /etc/apparmor.d/usr.sbin.cupsd"
-        )
-    return tr(
+    return text, tr(
         "Decide whether this access should be allowed. If so, run: ausearch -m avc -c cirrus "
         "--raw | audit2allow -M cirrus && semodule -i cirrus.pp"
     )

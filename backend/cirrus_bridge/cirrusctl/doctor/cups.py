@@ -1,19 +1,22 @@
-"""Checks of cupsd and of its settings for jobs."""
+"""Checks of the versions, of cupsd and of its settings for jobs."""
 
 from __future__ import annotations
 
+import platform
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from cirrus_bridge import __version__
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, failed, good, note, warning
+from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
 from cirrus_bridge.config.defaults import QUEUES_HELD
 from cirrus_bridge.cups.cupsd import FOREVER_S, Cupsd
 from cirrus_bridge.cups.snap import ALONE, snap_notice
 
-CUPSD, PRESERVING, LIMITS = "cupsd", tr("preserving jobs"), tr("job limits")
-JOB_TIME = tr("job time")
+CUPSD = "cupsd"
+OLDEST_CUPS, FIRST_WITHOUT_BACKENDS = (2, 2), (3, 0)
 MAX_JOBS = 500  # cupsd.conf(5), as for PRESERVE_FILES_S
 PRESERVE_FILES_S = 86_400.0
 HOUR_S = 3600.0
@@ -21,29 +24,39 @@ MAX_JOB_TIME_S = 10_800.0  # cupsd.conf(5)
 SHORT_S = 120.0  # a backend waits for a server this long
 
 
+def check_versions(cups: str) -> Iterator[Finding]:
+    """Check that CUPS supports backends. `cups` is its version; empty if unknown."""
+    number = tuple(int(part) for part in cups.split(".")[:2] if part.isdigit())
+    versions = Subject(tr("versions"), f"CUPS {cups}".rstrip())
+    if number and number >= FIRST_WITHOUT_BACKENDS:
+        yield versions.error(
+            tr("This version of CUPS no longer supports backends and drivers."),
+            tr("Install CUPS 2.4 on this machine."),
+        )
+    elif number and number < OLDEST_CUPS:
+        yield versions.error(
+            tr("This version of CUPS is too old."), tr("Install CUPS 2.4 or later.")
+        )
+    else:
+        python = platform.python_version()
+        ours = f"cirrus-bridge {__version__}, Python {python}, {ssl.OPENSSL_VERSION}."
+        yield versions.good(ours)
+
+
 def check_daemon(
     address: str, daemon: Cupsd, refusal: CirrusError | None, *, is_root: bool
 ) -> Iterator[Finding]:
     """Check that cupsd answers, and report its ServerRoot."""
+    cupsd = Subject(CUPSD, address)
     if refusal is not None:
-        yield failed(
-            CUPSD,
-            address,
-            refusal,
-            refusal.hint
-            or tr(
-                "Start CUPS (systemctl start cups), or set CUPS_SERVER to the socket of "
-                "another cupsd."
-            ),
+        fix = tr(
+            "Start CUPS (systemctl start cups), or set CUPS_SERVER to the socket of another cupsd."
         )
+        yield cupsd.failed(refusal, refusal.hint or fix)
         return
     if daemon.pid is None:
-        found = tr("Its process was not found")
-        if not is_root:
-            found = tr("Only root can find its process")
-        yield note(
-            CUPSD,
-            address,
+        found = tr("Its process was not found") if is_root else tr("Only root can find its process")
+        yield cupsd.note(
             tr(
                 "cupsd answers. {found}, so its configuration is read from {server_root}.",
                 found=found,
@@ -52,19 +65,15 @@ def check_daemon(
             tr("Run the doctor as root where cupsd runs."),
         )
     else:
-        yield good(
-            CUPSD,
-            address,
+        yield cupsd.good(
             tr(
                 "cupsd answers (process {pid}, ServerRoot {server_root}).",
                 pid=daemon.pid,
                 server_root=daemon.server_root,
-            ),
+            )
         )
     for path in daemon.unreadable:
-        yield note(
-            CUPSD,
-            str(path),
+        yield Subject(CUPSD, str(path)).note(
             tr("Cannot read this file, so cupsd's defaults are assumed."),
             tr("Run the doctor as root."),
         )
@@ -73,34 +82,34 @@ def check_daemon(
 def check_snap(root: Path) -> Iterator[Finding]:
     """Report CUPS as a snap, which cannot run our backend; `root` is the file system's root."""
     if notice := snap_notice(root):
-        kind = error if notice == ALONE else note
-        yield kind(CUPSD, "snap", notice.message, notice.hint)
+        snap = Subject(CUPSD, "snap")
+        tell = snap.error if notice == ALONE else snap.note
+        yield tell(notice.message, notice.hint)
 
 
 def check_preserving(daemon: Cupsd) -> Iterator[Finding]:
     """Check that CUPS keeps the data of jobs, which a reprint needs."""
-    about = str(daemon.server_root)
-    keeps_history = daemon.is_on("PreserveJobHistory", default=True)
+    preserving = Subject(tr("preserving jobs"), str(daemon.server_root))
     files_s = daemon.seconds("PreserveJobFiles", yes_s=FOREVER_S, default_s=PRESERVE_FILES_S)
-    fix = tr(
-        "Set PreserveJobFiles 1d (and PreserveJobHistory Yes) in cupsd.conf, and restart cupsd."
-    )
-    if not keeps_history or files_s < HOUR_S:
-        what = tr("no job's data") if keeps_history else tr("no jobs")
-        if keeps_history and files_s:
-            what = tr("a job's data for only {seconds} s", seconds=format(files_s, ".0f"))
-        yield warning(
-            PRESERVING,
-            about,
-            tr(
-                "CUPS keeps {what}. A job whose backend was killed, or that was not "
-                "delivered, cannot be printed again.",
-                what=what,
-            ),
-            fix,
-        )
+    if not daemon.is_on("PreserveJobHistory", default=True):
+        what = tr("no jobs")
+    elif not files_s:
+        what = tr("no job's data")
+    elif files_s < HOUR_S:
+        what = tr("a job's data for only {seconds} s", seconds=format(files_s, ".0f"))
     else:
-        yield good(PRESERVING, about, tr("CUPS keeps jobs and, for at least an hour, their data."))
+        yield preserving.good(tr("CUPS keeps jobs and, for at least an hour, their data."))
+        return
+    yield preserving.warning(
+        tr(
+            "CUPS keeps {what}. A job whose backend was killed, or that was not "
+            "delivered, cannot be printed again.",
+            what=what,
+        ),
+        tr(
+            "Set PreserveJobFiles 1d (and PreserveJobHistory Yes) in cupsd.conf, and restart cupsd."
+        ),
+    )
 
 
 def check_limits(daemon: Cupsd, most_held: Iterable[int]) -> Iterator[Finding]:
@@ -109,14 +118,11 @@ def check_limits(daemon: Cupsd, most_held: Iterable[int]) -> Iterator[Finding]:
     Args:
         most_held: `maxheld` of each queue.
     """
-    about = str(daemon.server_root)
-    most = max(most_held, default=0) * QUEUES_HELD
+    limits = Subject(tr("job limits"), str(daemon.server_root))
+    most = max(most_held) * QUEUES_HELD
     max_jobs = daemon.number("MaxJobs", MAX_JOBS)
-    hold_s = daemon.seconds("MaxHoldTime", yes_s=FOREVER_S, default_s=0.0)
     if max_jobs and most >= max_jobs:
-        yield error(
-            LIMITS,
-            about,
+        yield limits.error(
             tr(
                 "Up to {most} jobs may be held ({queues_held} times maxheld), but cupsd "
                 "accepts only {max_jobs} (MaxJobs). While a location is away, cupsd rejects "
@@ -131,10 +137,8 @@ def check_limits(daemon: Cupsd, most_held: Iterable[int]) -> Iterator[Finding]:
                 number=2 * most,
             ),
         )
-    elif hold_s:
-        yield warning(
-            LIMITS,
-            about,
+    elif hold_s := daemon.seconds("MaxHoldTime", yes_s=FOREVER_S, default_s=0.0):
+        yield limits.warning(
             tr(
                 "cupsd cancels jobs that are held for {hold_s} s (MaxHoldTime). "
                 "cirrus-statusd protects jobs that wait for a server, but not jobs that "
@@ -144,14 +148,12 @@ def check_limits(daemon: Cupsd, most_held: Iterable[int]) -> Iterator[Finding]:
             tr("Set MaxHoldTime 0 in cupsd.conf and restart cupsd."),
         )
     else:
-        yield good(
-            LIMITS,
-            about,
+        yield limits.good(
             tr(
                 "MaxJobs is {max_jobs}; up to {most} jobs may be held.",
                 max_jobs=max_jobs or tr("unlimited"),
                 most=most,
-            ),
+            )
         )
 
 
@@ -161,12 +163,12 @@ def check_job_time(daemon: Cupsd, cancel_after_s: Mapping[str, int | None]) -> I
     Args:
         cancel_after_s: job-cancel-after-default of each queue; None means that MaxJobTime applies.
     """
+    check, name = tr("job time"), "job-cancel-after-default"
+    of_all = Subject(check, str(daemon.server_root))
     of_all_s = daemon.seconds("MaxJobTime", yes_s=0.0, default_s=MAX_JOB_TIME_S)
     for queue, limit_s in cancel_after_s.items():
         if limit_s == 0:
-            yield error(
-                JOB_TIME,
-                queue,
+            yield Subject(check, queue).error(
                 tr(
                     "CUPS cancels each job of this queue within seconds "
                     "(job-cancel-after-default is 0)."
@@ -174,22 +176,16 @@ def check_job_time(daemon: Cupsd, cancel_after_s: Mapping[str, int | None]) -> I
                 tr("Run: lpadmin -p {queue} -R job-cancel-after-default", queue=queue),
             )
         elif limit_s is not None and limit_s < SHORT_S and limit_s != of_all_s:
-            yield _little_time(queue, limit_s, "job-cancel-after-default")
+            yield _little_time(Subject(check, queue), limit_s, name)
     if 0 < of_all_s < SHORT_S:
-        yield _little_time(str(daemon.server_root), of_all_s, "MaxJobTime")
+        yield _little_time(of_all, of_all_s, "MaxJobTime")
     elif all(limit_s is None or limit_s >= SHORT_S for limit_s in cancel_after_s.values()):
         time = format(of_all_s, ".0f") if of_all_s else tr("unlimited")
-        yield good(
-            JOB_TIME,
-            str(daemon.server_root),
-            tr("MaxJobTime is {time}; longer jobs resume in a new run.", time=time),
-        )
+        yield of_all.good(tr("MaxJobTime is {time}; longer jobs resume in a new run.", time=time))
 
 
-def _little_time(about: str, limit_s: float, name: str) -> Finding:
-    return warning(
-        JOB_TIME,
-        about,
+def _little_time(subject: Subject, limit_s: float, name: str) -> Finding:
+    return subject.warning(
         tr(
             "CUPS allows each job only {seconds} s ({name}). Large documents need several runs.",
             seconds=format(limit_s, ".0f"),

@@ -7,114 +7,135 @@ others.
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cirrus_bridge.api.client import CloudApi
 from cirrus_bridge.base.errors import CirrusError, Unreachable
 from cirrus_bridge.base.model import Place
-from cirrus_bridge.base.translation import tr
+from cirrus_bridge.base.translation import told_by, tr
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.cirrusctl.doctor import (
-    cloud,
-    confinement,
-    cups,
-    disk,
-    following,
-    network,
-    programs,
-    versions,
-)
-from cirrus_bridge.cirrusctl.doctor.at_once import at_once
-from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, note
-from cirrus_bridge.cirrusctl.doctor.keys import CheckedConfiguration, read_configuration
+from cirrus_bridge.cirrusctl.doctor import cloud, confinement, cups, following, machine, network
+from cirrus_bridge.cirrusctl.doctor.cloud import CloudQueue
+from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
+from cirrus_bridge.cirrusctl.doctor.keys import read_configuration
 from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues
-from cirrus_bridge.config.load import UploadSettings
-from cirrus_bridge.config.queue_uri import SCHEME, QueueUri
+from cirrus_bridge.config.load import Configuration, UploadSettings
+from cirrus_bridge.config.queue_uri import SCHEME
 from cirrus_bridge.config.servers import Server
 from cirrus_bridge.cups.cupsd import Cupsd, find_cupsd
-from cirrus_bridge.cups.queues import STOPPED
 
 TIMEOUTS = UploadSettings(connect_timeout_s=5.0, read_timeout_s=8.0)
 LIMIT_S = 20.0  # more than the sum of the waits for one server
-Check = Callable[[], list[Finding]]
+MOST_THREADS = 32
 
 
 @dataclass(slots=True)
-class _LocalCups:
-    """cupsd and our valid queues; `findings` has the invalid ones."""
+class _Facts:
+    """The readable configuration, cupsd, and our queues; `findings` is about invalid queues."""
 
+    configuration: Configuration
     daemon: Cupsd
     refusal: CirrusError | None = None
     version: str = ""
-    queues: list[tuple[cloud.QueueFacts, QueueUri]] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
     cancel_after_s: dict[str, int | None] = field(default_factory=dict)
+    queues: list[CloudQueue] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def uses_tls(self, server: Server) -> bool:
+        """Whether TLS is used with the server, as its queues or the configuration say."""
+        uris = [each.uri for each in self.queues if each.uri.server == server.name]
+        asked = [uri.settings.encryption for uri in uris]
+        asked = asked or [self.configuration.encryption_of(server)]
+        return not (server.may_be_plain and "never" in asked)
+
+    def places(self) -> dict[Place, Server]:
+        """The locations of servers.d and of queues, with the server whose key is used."""
+        servers = self.configuration.servers
+        found = {
+            Place(server.name, server.company, location): server
+            for server in servers
+            if server.company is not None
+            for location in server.locations
+        }
+        for uri in (each.uri for each in self.queues if servers):
+            for target in uri.targets:
+                place = Place(uri.server, uri.company, target.location)
+                found.setdefault(place, self.configuration.server_for(uri))
+        return found
 
 
 def examine(installation: Installation) -> list[Finding]:
     """All findings, in a job's order: CUPS, configuration, network, cloud, poller."""
-    is_root = os.geteuid() == 0
-    read = read_configuration(installation.config, is_root=is_root)
-    local = _look_at_cups(installation, read)
-    places = _places(read, local)
-    apis = {place: _api(read, local, server, place) for place, server in places.items()}
-    routes = {route.name: route for route in _routes(read, local)}
-    now = installation.clock.now
-    checks: dict[str, Check] = {
+    is_root, clock = os.geteuid() == 0, installation.clock
+    configuration, of_configuration = read_configuration(installation.config, is_root=is_root)
+    facts = _look_at_cups(installation, configuration)
+    tasks: dict[Any, Callable[[], object]] = {
         "denials": lambda: [
-            *confinement.check_denials(
-                confinement.read_log(), installation.clock.wall_s(), is_root=is_root
-            )
+            *confinement.check_denials(confinement.read_log(), clock.wall_s(), is_root=is_root)
         ],
-        "disk": lambda: [*disk.check_disks(_folders(installation, local.daemon))],
-        **{
-            f"connection to {name}": functools.partial(
-                lambda route: [*network.check_route(route, now)], route
-            )
-            for name, route in routes.items()
-        },
+        "disk": lambda: [
+            *machine.check_disk(tr("CUPS's spool"), facts.daemon.spool),
+            *machine.check_disk(tr("journal"), installation.state),
+        ],
     }
-    asked: dict[Place, Check | Callable[[], LocationAnswer]] = {
-        place: functools.partial(_ask, api, place) for place, api in apis.items()
-    }
+    connections: dict[Any, Callable[[], object]] = {}
+    for server in configuration.servers:
+        route = network.route_to(server, https=facts.uses_tls(server))
+        # a generator, which the thread runs
+        check: Iterator[Finding] = network.check_route(route, clock.now)
+        connections[f"connection to {server.name}"] = partial(list, check)
+    places = facts.places()
+    for place, server in places.items():
+        api = CloudApi(server, place.company, https=facts.uses_tls(server), timeouts=TIMEOUTS)
+        tasks[place] = partial(api.location, place.location)
     # root looks as the journal's owner, and threads cannot have different users
-    journal = _result(
-        lambda: [*following.check_journal(installation.state, installation.clock.wall_s())]
-    )
-    results = at_once({**checks, **asked}, LIMIT_S) | {"journal": journal}
+    try:
+        journal: object = [*following.check_journal(installation.state, clock.wall_s())]
+    except Exception as error:  # noqa: BLE001 - a check that fails hides no other
+        journal = error
+    results = at_once(tasks | connections, LIMIT_S) | {"journal": journal}
     answers = {place: _answer(place, results[place]) for place in places}
 
-    def done(name: str) -> list[Finding]:
-        return _done(name, results[name])
+    def done(*names: str) -> Iterator[Finding]:
+        for name in names:
+            yield from _done(name, results[name])
 
     return [
-        *_of_cups(installation, local, read, is_root=is_root),
+        *_of_cups(installation.cups_address, facts, is_root=is_root),
         *done("denials"),
-        *read.findings,
-        *(finding for name in routes for finding in done(f"connection to {name}")),
-        *_of_cloud(read.configuration.servers, answers, local),
-        *done("journal"),
-        *done("disk"),
+        *of_configuration,
+        *done(*connections),
+        *_of_cloud(facts, answers),
+        *done("journal", "disk"),
     ]
 
 
-def _look_at_cups(installation: Installation, read: CheckedConfiguration) -> _LocalCups:
-    local = _LocalCups(find_cupsd(installation.cups_address))
-    configuration = read.configuration
+def _look_at_cups(installation: Installation, configuration: Configuration) -> _Facts:
+    facts = _Facts(configuration, find_cupsd(installation.cups_address))
     try:
         queues = cloud_queues(installation)
-        local.version = installation.cups.version()
+        facts.version = installation.cups.version()
     except CirrusError as trouble:
-        local.refusal = trouble
-        return local
+        facts.refusal = trouble
+        return facts
     if not queues:
-        local.findings.append(cloud.no_queue(installation.cups_address))
-    local.cancel_after_s = {queue.name: queue.cancel_after_s for queue in queues}
+        facts.findings.append(
+            Subject(cloud.QUEUE, installation.cups_address).note(
+                tr("CUPS has no queue that leads to the cloud."),
+                tr(
+                    "Run: cirrusctl setup. Alternatively, add a device from lpinfo -v with lpadmin "
+                    "or a print dialog."
+                ),
+            )
+        )
+    facts.cancel_after_s = {queue.name: queue.cancel_after_s for queue in queues}
     for queue in queues:
         try:
             uri = configuration.queue(queue.device_uri)
@@ -122,127 +143,79 @@ def _look_at_cups(installation: Installation, read: CheckedConfiguration) -> _Lo
                 configuration.server_for(uri)
             ppd = installation.cups.ppd(queue.name)
         except CirrusError as trouble:
-            local.findings.append(cloud.unusable(queue.name, trouble))
-            continue
-        facts = cloud.QueueFacts(
-            queue.name,
-            uri.server,
-            uri.targets,
-            ppd,
-            queue.state == STOPPED,
-            queue.accepting,
-            queue.message,
-        )
-        local.queues.append((facts, uri))
-    return local
+            facts.findings.append(Subject(cloud.QUEUE, queue.name).failed(trouble))
+        else:
+            facts.queues.append(CloudQueue(queue, uri, ppd))
+    return facts
 
 
-def _of_cups(
-    installation: Installation, local: _LocalCups, read: CheckedConfiguration, *, is_root: bool
-) -> Iterator[Finding]:
-    daemon = local.daemon
-    yield from versions.check_versions(local.version)
-    yield from cups.check_daemon(installation.cups_address, daemon, local.refusal, is_root=is_root)
+def _of_cups(address: str, facts: _Facts, *, is_root: bool) -> Iterator[Finding]:
+    daemon = facts.daemon
+    yield from cups.check_versions(facts.version)
+    yield from cups.check_daemon(address, daemon, facts.refusal, is_root=is_root)
     yield from cups.check_snap(Path("/"))
-    yield from programs.check_backend(daemon.server_bin / "backend" / SCHEME)
-    yield from programs.check_driver(daemon.server_bin / "driver" / SCHEME)
+    yield from machine.check_backend(daemon.server_bin / "backend" / SCHEME)
+    yield from machine.check_driver(daemon.server_bin / "driver" / SCHEME)
     yield from cups.check_preserving(daemon)
-    held = [read.configuration.defaults, *(uri.settings for _, uri in local.queues)]
+    held = [facts.configuration.defaults, *(each.uri.settings for each in facts.queues)]
     yield from cups.check_limits(daemon, [each.max_held for each in held])
-    yield from cups.check_job_time(daemon, local.cancel_after_s)
+    yield from cups.check_job_time(daemon, facts.cancel_after_s)
 
 
-def _of_cloud(
-    servers: Sequence[Server], answers: Mapping[Place, LocationAnswer], local: _LocalCups
-) -> Iterator[Finding]:
-    by_server: dict[str, list[LocationAnswer]] = {each.name: [] for each in servers}
-    for place, answer in answers.items():
-        by_server[place.server].append(answer)
-    for name, here in by_server.items():
-        yield from cloud.check_server(name, here)
+def _of_cloud(facts: _Facts, answers: Mapping[Place, LocationAnswer]) -> Iterator[Finding]:
+    for name in dict.fromkeys(server.name for server in facts.configuration.servers):
+        yield from cloud.check_server(
+            name, [answer for place, answer in answers.items() if place.server == name]
+        )
     for answer in answers.values():
         yield from cloud.check_location(answer)
-    yield from local.findings
-    for facts, uri in local.queues:
-        yield from cloud.check_queue(facts)
-        for target in facts.targets:
-            place = Place(uri.server, uri.company, target.location)
+    yield from facts.findings
+    for each in facts.queues:
+        yield from cloud.check_queue(each.queue, each.uri.targets)
+        for target in each.uri.targets:
+            place = Place(each.uri.server, each.uri.company, target.location)
             if place in answers:
-                yield from cloud.check_target(facts, target, answers[place])
+                yield from cloud.check_target(each, target, answers[place])
 
 
-def _places(read: CheckedConfiguration, local: _LocalCups) -> dict[Place, Server]:
-    """The locations of servers.d and of queues, with the server whose key is used."""
-    found: dict[Place, Server] = {}
-    for server in read.configuration.servers:
-        if server.company is not None:
-            for location in server.locations:
-                found[Place(server.name, server.company, location)] = server
-    if read.configuration.servers:
-        for _, uri in local.queues:
-            for target in uri.targets:
-                place = Place(uri.server, uri.company, target.location)
-                found.setdefault(place, read.configuration.server_for(uri))
-    return found
-
-
-def _is_plain(read: CheckedConfiguration, local: _LocalCups, server: Server) -> bool:
-    """Whether the server is used without TLS, by default or by a queue's URI."""
-    asked = [uri.settings.encryption for _, uri in local.queues if uri.server == server.name]
-    return server.may_be_plain and "never" in (asked or [read.configuration.encryption_of(server)])
-
-
-def _api(read: CheckedConfiguration, local: _LocalCups, server: Server, place: Place) -> CloudApi:
-    https = not _is_plain(read, local, server)
-    return CloudApi(server, place.company, https=https, timeouts=TIMEOUTS)
-
-
-def _routes(read: CheckedConfiguration, local: _LocalCups) -> Iterator[network.Route]:
-    for server in read.configuration.servers:
-        https = not _is_plain(read, local, server)
-        yield network.route_to(server, https=https, timeout_s=TIMEOUTS.connect_timeout_s)
-
-
-def _ask(api: CloudApi, place: Place) -> LocationAnswer:
-    try:
-        return LocationAnswer(place, api.location(place.location))
-    except CirrusError as trouble:
-        return LocationAnswer(place, {}, trouble)
-
-
-def _answer(place: Place, result: object) -> LocationAnswer:
-    if isinstance(result, LocationAnswer):
-        return result
-    return LocationAnswer(
-        place, {}, Unreachable(result.args[0] if isinstance(result, TimeoutError) else str(result))
-    )
-
-
-def _result(check: Check) -> list[Finding] | Exception:
-    try:
-        return check()
-    except Exception as error:  # noqa: BLE001 - a check that fails hides no other
-        return error
+def _answer(place: Place, result: Any) -> LocationAnswer:
+    match result:
+        case CirrusError():
+            return LocationAnswer(place, {}, result)
+        case BaseException():
+            return LocationAnswer(place, {}, Unreachable(told_by(result)))
+        case _:
+            return LocationAnswer(place, result)
 
 
 def _done(name: str, result: object) -> list[Finding]:
-    if isinstance(result, list):
-        return result
-    if isinstance(result, PermissionError):
-        text = tr("Only root can check this.")
-        return [note(name.partition(" ")[0], name, text, tr("Run the doctor as root."))]
-    return [
-        error(
-            name.partition(" ")[0],
-            name,
-            tr("This check failed: {result}", result=repr(result)),
-            tr("Run the doctor again. If the check still fails, report the whole output (--json)."),
-        )
-    ]
+    subject = Subject(name.partition(" ")[0], name)
+    match result:
+        case list():
+            return result
+        case PermissionError():
+            text = tr("Only root can check this.")
+            return [subject.note(text, tr("Run the doctor as root."))]
+        case _:
+            text = tr("This check failed: {result}", result=repr(result))
+            again = tr(
+                "Run the doctor again. If the check still fails, report the whole output (--json)."
+            )
+            return [subject.error(text, again)]
 
 
-def _folders(installation: Installation, daemon: Cupsd) -> Mapping[str, Path]:
+def at_once(tasks: Mapping[Any, Callable[[], object]], limit_s: float) -> dict[Any, object]:
+    """The result or exception of each task, in a thread of its own; TimeoutError after `limit_s`.
+
+    A task that hangs delays neither the others nor the end of the program: `main` does not wait
+    for threads.
+    """
+    pool = ThreadPoolExecutor(MOST_THREADS)
+    asked = {key: pool.submit(task) for key, task in tasks.items()}
+    done = wait(asked.values(), limit_s).done
+    pool.shutdown(wait=False, cancel_futures=True)
+    late = TimeoutError(tr("no result within {seconds} seconds", seconds=format(limit_s, "g")))
     return {
-        tr("CUPS's spool"): daemon.spool,
-        tr("journal"): installation.state,
+        key: (future.exception() or future.result()) if future in done else late
+        for key, future in asked.items()
     }

@@ -1,12 +1,15 @@
-"""Findings of checks. Pure."""
+"""Findings of checks, and their table for people. Pure."""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from cirrus_bridge.base.errors import CirrusError
-from cirrus_bridge.base.translation import changed, tr, verbatim
+from cirrus_bridge.base.translation import changed, joined, tr, trn, verbatim
+from cirrus_bridge.cirrusctl.output.table import Column, Shape
 
 
 class Severity(enum.IntEnum):
@@ -16,6 +19,17 @@ class Severity(enum.IntEnum):
     NOTE = 1
     WARNING = 2
     ERROR = 3
+
+
+_STYLES = {tr("ok"): "green", tr("note"): "cyan", tr("warning"): "yellow", tr("error"): "bold red"}
+_RESULTS = dict(zip(Severity, _STYLES, strict=True))
+COLUMNS = (
+    Column("result", tr("RESULT"), _STYLES.__getitem__),
+    Column("check", tr("CHECK")),
+    Column("about", tr("WHAT")),
+    Column("text", tr("FOUND"), lambda _: "", Shape.NOTE),
+    Column("do", tr("WHAT TO DO"), lambda _: "bold", Shape.NOTE),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,32 +51,62 @@ class Finding:
     code: str = ""
 
 
-def good(check: str, about: str, text: str) -> Finding:
-    """A finding without a fault."""
-    return Finding(check, about, Severity.OK, text)
+class Subject(NamedTuple):
+    """A kind of check and the object that is checked, about which it makes findings."""
+
+    check: str
+    about: str
+
+    def good(self, text: str) -> Finding:
+        """A finding without a fault."""
+        return Finding(*self, Severity.OK, text)
+
+    def note(self, text: str, fix: str) -> Finding:
+        """A finding that may be intended."""
+        return Finding(*self, Severity.NOTE, text, fix)
+
+    def warning(self, text: str, fix: str, code: str = "") -> Finding:
+        """A finding about something that works, but not well or not for long."""
+        return Finding(*self, Severity.WARNING, text, fix, code)
+
+    def error(self, text: str, fix: str, code: str = "") -> Finding:
+        """A finding about something that does not work."""
+        return Finding(*self, Severity.ERROR, text, fix, code)
+
+    def failed(self, trouble: CirrusError, fix: str = "") -> Finding:
+        """A finding about an error; by default, with the error's hint or its class's advice."""
+        see = tr("see: cirrusctl explain {code}", code=trouble.code)
+        do = fix or trouble.hint or verbatim(trouble.advice) or see
+        do = changed(do, lambda text: text[:1].upper() + text[1:])
+        return self.error(trouble.message, do, trouble.code)
 
 
-def note(check: str, about: str, text: str, fix: str) -> Finding:
-    """A finding that may be intended."""
-    return Finding(check, about, Severity.NOTE, text, fix)
+def rows(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """A row for each finding."""
+    return [
+        {
+            "result": _RESULTS[each.severity],
+            "check": each.check,
+            "about": each.about,
+            "text": _with_code(each),
+            "do": joined(" ", ("→", each.fix)) if each.fix else "",
+        }
+        for each in findings
+    ]
 
 
-def warning(check: str, about: str, text: str, fix: str, code: str = "") -> Finding:
-    """A finding about something that works, but not well or not for long."""
-    return Finding(check, about, Severity.WARNING, text, fix, code)
+def summary(findings: Sequence[Finding]) -> str:
+    """A sentence with the number of findings by severity."""
+    counts = {severity: sum(f.severity is severity for f in findings) for severity in Severity}
+    return tr(
+        "{errors}, {warnings}; {good} of {count} checks passed.",
+        errors=trn("{count} error", "{count} errors", counts[Severity.ERROR]),
+        warnings=trn("{count} warning", "{count} warnings", counts[Severity.WARNING]),
+        good=counts[Severity.OK],
+        count=len(findings),
+    )
 
 
-def error(check: str, about: str, text: str, fix: str, code: str = "") -> Finding:
-    """A finding about something that does not work."""
-    return Finding(check, about, Severity.ERROR, text, fix, code)
-
-
-def failed(check: str, about: str, trouble: CirrusError, fix: str = "") -> Finding:
-    """A finding about an error. Without `fix`, it has the error's hint or its class's advice."""
-    do = fix or trouble.hint or (verbatim(trouble.advice) if trouble.advice else "")
-    do = do or tr("see: cirrusctl explain {code}", code=trouble.code)
-    return error(check, about, trouble.message, changed(do, _sentence), trouble.code)
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _with_code(finding: Finding) -> str:
+    is_said = not finding.code or f"({finding.code})" in finding.text
+    return finding.text if is_said else joined(" ", (finding.text, f"({finding.code})"))

@@ -10,59 +10,63 @@ from pathlib import Path
 
 from cirrus_bridge.base.errors import JournalDamaged, JournalError
 from cirrus_bridge.base.translation import joined, tr, trn
-from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, failed, good, note, warning
+from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
 from cirrus_bridge.journal.health import MOST_WAITING, Health, look, strangers_files
 
-JOURNAL, POLLER, WAITING = tr("journal"), tr("poller"), tr("waiting")
+POLLER = tr("poller")
 LARGE_BYTES = 1 << 30
 LATE_S = 30.0  # a poller gives a sign of life every ten seconds
 TOLD_S = 7 * 86_400.0  # older jobs are printed or canceled by then
 WAITS_S = 60.0  # the jobs have a message after the same time
 WAITS_LONG_S = 3600.0
-START = tr("Start the poller: systemctl enable --now cirrus-statusd, or, as root: cirrus-statusd")
 
 
 def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
     """Check the journal in `folder`, and its poller."""
-    strange = [*check_owner(folder)]
+    journal = Subject(tr("journal"), str(folder))
+    strange = [*_check_owner(journal, folder)]
     yield from strange
-    yield from check_writable(folder)
+    yield from _check_writable(journal, folder)
     if not (folder / "journal.db").exists():
-        yield note(
-            JOURNAL,
-            str(folder),
+        yield journal.note(
             tr("There is no journal yet, because nothing was printed so far."),
             tr("Print something: cirrusctl test QUEUE"),
         )
-        yield from check_poller(Health(), now_s)
+        yield _check_poller(Health(), now_s)
         return
     try:
         health = look(folder)
     except JournalError as trouble:
-        if not strange:  # reported by check_owner
-            yield _unusable(folder, trouble.text, trouble.code)
+        if not strange:  # reported by _check_owner
+            yield _unusable(journal, trouble.text, trouble.code)
         return
-    yield from check_health(folder, health)
-    yield from check_trust(folder, health, now_s)
+    yield _check_health(journal, health)
+    if now_s - health.trusted_since_s < TOLD_S:
+        yield journal.note(
+            tr(
+                "The journal replaced another one, or was restored from a backup, at "
+                "{time}. Older jobs that are missing from the journal are held.",
+                time=_clock(health.trusted_since_s),
+            ),
+            tr("Look at the printer before you release such a job."),
+        )
     if not health.damage and not health.is_newer:
-        yield from check_poller(health, now_s)
-        yield from check_waiting(health, now_s)
+        yield _check_poller(health, now_s)
+        yield from _check_waiting(health, now_s)
 
 
-def check_owner(folder: Path) -> Iterator[Finding]:
+def _check_owner(journal: Subject, folder: Path) -> Iterator[Finding]:
     """Check that the folder's owner, as whom all programs work, owns its files."""
     if not folder.is_dir():
         return
     try:
         strange = strangers_files(folder)
     except JournalError as trouble:
-        yield failed(JOURNAL, str(folder), trouble)
+        yield journal.failed(trouble)
         return
     if strange:
         owner = folder.stat().st_uid
-        yield error(
-            JOURNAL,
-            str(folder),
+        yield journal.error(
             tr(
                 "{names}: not owned by user id {owner}, which owns the folder and must be "
                 "able to write there.",
@@ -74,127 +78,87 @@ def check_owner(folder: Path) -> Iterator[Finding]:
         )
 
 
-def check_writable(folder: Path) -> Iterator[Finding]:
+def _check_writable(journal: Subject, folder: Path) -> Iterator[Finding]:
     """Check that only the owner can write into the folder."""
     if not folder.is_dir():
         return
     if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        yield warning(
-            JOURNAL,
-            str(folder),
+        yield journal.warning(
             tr("Other users may write into this folder, and so cause jobs to be printed twice."),
             tr("Run: chmod go-w {folder}", folder=folder),
         )
     if os.statvfs(folder).f_flag & os.ST_RDONLY:
-        yield error(
-            JOURNAL,
-            str(folder),
+        yield journal.error(
             tr("The file system is mounted read-only, so nothing is printed."),
             tr("Find the reason in the kernel's log (dmesg), then run: mount -o remount,rw …"),
             JournalError.code,
         )
 
 
-def check_health(folder: Path, health: Health) -> Iterator[Finding]:
+def _check_health(journal: Subject, health: Health) -> Finding:
     """Check that the journal is intact, of a known version and not too large."""
-    about = str(folder)
     if health.damage:
         text = tr("The journal is damaged: {damage}", damage="; ".join(health.damage))
-        yield _unusable(folder, text, JournalDamaged.code)
-    elif health.is_newer:
-        yield error(
-            JOURNAL,
-            about,
+        return _unusable(journal, text, JournalDamaged.code)
+    if health.is_newer:
+        return journal.error(
             tr("The journal was written by a newer version of Cirrus Bridge."),
             tr("Install that version again, or a newer one."),
             JournalError.code,
         )
-    elif health.size_bytes > LARGE_BYTES:
-        yield warning(
-            JOURNAL,
-            about,
+    if health.size_bytes > LARGE_BYTES:
+        return journal.warning(
             tr("The journal has {number} MiB.", number=health.size_bytes >> 20),
             tr("Set smaller keep_days and keep_documents below [journal] in bridge.toml."),
         )
-    else:
-        yield good(
-            JOURNAL,
-            about,
-            tr("The journal is intact ({number} KiB).", number=health.size_bytes >> 10),
-        )
+    return journal.good(tr("The journal is intact ({number} KiB).", number=health.size_bytes >> 10))
 
 
-def check_trust(folder: Path, health: Health, now_s: float) -> Iterator[Finding]:
-    """Report a journal that recently replaced another one."""
-    if now_s - health.trusted_since_s < TOLD_S:
-        yield note(
-            JOURNAL,
-            str(folder),
-            tr(
-                "The journal replaced another one, or was restored from a backup, at "
-                "{time}. Older jobs that are missing from the journal are held.",
-                time=_clock(health.trusted_since_s),
-            ),
-            tr("Look at the printer before you release such a job."),
-        )
-
-
-def check_poller(health: Health, now_s: float) -> Iterator[Finding]:
+def _check_poller(health: Health, now_s: float) -> Finding:
     """Check that a poller runs and gives signs of life."""
+    poller = Subject(POLLER, "cirrus-statusd")
+    sign = health.sign
     waits = trn(
         "{count} document waits for the poller.",
         "{count} documents wait for the poller.",
         health.left,
     )
     left = [waits] if health.left else []
-    sign = health.sign
     if not health.poller_runs:
-        when = (
-            [tr("The poller's last sign of life was at {time}.", time=_clock(sign.at_s))]
-            if sign
-            else []
-        )
-        yield error(
-            POLLER,
-            "cirrus-statusd",
-            joined(" ", (tr("The poller is not running, so held jobs stay held."), *left, *when)),
-            START,
-        )
-        return
-    if sign and now_s - sign.at_s > LATE_S:
-        yield error(
-            POLLER,
-            "cirrus-statusd",
-            joined(
-                " ",
-                (
-                    tr(
-                        "The poller ({name}) is running, but has done nothing since {time}.",
-                        name=sign.name,
-                        time=_clock(sign.at_s),
-                    ),
-                    *left,
-                ),
+        said = [tr("The poller is not running, so held jobs stay held."), *left]
+        if sign:
+            at = _clock(sign.at_s)
+            said.append(tr("The poller's last sign of life was at {time}.", time=at))
+        return poller.error(
+            joined(" ", said),
+            tr(
+                "Start the poller: systemctl enable --now cirrus-statusd, or, as root: "
+                "cirrus-statusd"
             ),
+        )
+    if sign and now_s - sign.at_s > LATE_S:
+        text = tr(
+            "The poller ({name}) is running, but has done nothing since {time}.",
+            name=sign.name,
+            time=_clock(sign.at_s),
+        )
+        return poller.error(
+            joined(" ", (text, *left)),
             tr(
                 "Check the poller's log (journalctl -u cirrus-statusd), then run: systemctl "
                 "restart cirrus-statusd"
             ),
         )
-    else:
-        yield good(
-            POLLER,
-            "cirrus-statusd",
-            tr("The poller is running and follows {documents}.", documents=_jobs(health.left)),
-        )
+    return poller.good(
+        tr("The poller is running and follows {documents}.", documents=_documents(health.left))
+    )
 
 
-def check_waiting(health: Health, now_s: float) -> Iterator[Finding]:
+def _check_waiting(health: Health, now_s: float) -> Iterator[Finding]:
     """Report locations that do not fetch their jobs."""
+    check = tr("waiting")
     if len(health.waiting) > MOST_WAITING:
-        yield warning(
-            WAITING,
-            tr("jobs"),
+        yield Subject(check, tr("jobs")).warning(
             tr("Jobs wait at more than {most_waiting} locations.", most_waiting=MOST_WAITING),
             tr(
                 "Check that the servers' clients run at these locations and are online. The "
@@ -202,15 +166,14 @@ def check_waiting(health: Health, now_s: float) -> Iterator[Finding]:
             ),
         )
     for each in health.waiting[:MOST_WAITING]:
+        subject = Subject(check, f"{each.location} ({each.server})")
         waits_s = now_s - each.oldest_s
         if waits_s > WAITS_S:
-            tell = warning if waits_s > WAITS_LONG_S else note
+            tell = subject.warning if waits_s > WAITS_LONG_S else subject.note
             yield tell(
-                WAITING,
-                f"{each.location} ({each.server})",
                 tr(
                     "{documents} not fetched; the oldest has been waiting since {time}.",
-                    documents=_jobs(each.count),
+                    documents=_documents(each.count),
                     time=_clock(each.oldest_s),
                 ),
                 tr(
@@ -220,10 +183,8 @@ def check_waiting(health: Health, now_s: float) -> Iterator[Finding]:
             )
 
 
-def _unusable(folder: Path, text: str, code: str) -> Finding:
-    return error(
-        JOURNAL,
-        str(folder),
+def _unusable(journal: Subject, text: str, code: str) -> Finding:
+    return journal.error(
         text,
         tr(
             "Check the disk. Stop cirrus-statusd, move the journal aside "
@@ -235,7 +196,7 @@ def _unusable(folder: Path, text: str, code: str) -> Finding:
     )
 
 
-def _jobs(count: int) -> str:
+def _documents(count: int) -> str:
     return trn("{count} document", "{count} documents", count)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from cirrus_bridge.base.errors import CirrusError, ExposedKey
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.cirrusctl.doctor.finding import Finding, error, failed, good, note, warning
+from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
 from cirrus_bridge.config.load import Configuration, UploadSettings, load, load_bridge
 from cirrus_bridge.config.queue_options import QueueSettings
 from cirrus_bridge.config.servers import Server, read_server_file
@@ -18,27 +17,16 @@ from cirrus_bridge.config.servers import Server, read_server_file
 CONFIGURATION, KEYS = tr("configuration"), tr("key files")
 
 
-@dataclass(slots=True)
-class CheckedConfiguration:
-    """The readable part of the configuration, and the findings about the rest."""
-
-    configuration: Configuration
-    findings: list[Finding] = field(default_factory=list)
-
-
-def read_configuration(folder: Path, *, is_root: bool) -> CheckedConfiguration:
-    """Read the configuration in `folder`, without its invalid files."""
+def read_configuration(folder: Path, *, is_root: bool) -> tuple[Configuration, list[Finding]]:
+    """Read the configuration in `folder` without its invalid files; and the findings about all."""
     try:
         configuration = load(folder)
     except CirrusError as trouble:
         return _piecemeal(folder, trouble, is_root=is_root)
     found = [*_folders(folder)]
-    old = [*_removed(configuration)]
     if not configuration.servers:
         found.append(
-            error(
-                CONFIGURATION,
-                str(folder),
+            Subject(CONFIGURATION, str(folder)).error(
                 tr("There is no [[server]] entry, so nothing can be printed."),
                 tr(
                     "Run cirrusctl setup, or write {folder}/servers.d/NAME.toml (mode 0600) "
@@ -49,25 +37,24 @@ def read_configuration(folder: Path, *, is_root: bool) -> CheckedConfiguration:
             )
         )
     elif not found:
-        found.append(
-            good(KEYS, str(folder / "servers.d"), tr("Only the owner can read the key files."))
-        )
-    return CheckedConfiguration(configuration, found + old)
+        keys = Subject(KEYS, str(folder / "servers.d"))
+        found.append(keys.good(tr("Only the owner can read the key files.")))
+    return configuration, [*found, *_removed(configuration)]
 
 
-def _piecemeal(folder: Path, trouble: CirrusError, *, is_root: bool) -> CheckedConfiguration:
+def _piecemeal(
+    folder: Path, trouble: CirrusError, *, is_root: bool
+) -> tuple[Configuration, list[Finding]]:
     """Read the valid files of an invalid configuration."""
+    servers: list[Server] = []
     if not is_root and not _may_read(folder / "servers.d"):
-        finding = error(
-            KEYS,
-            str(folder),
+        finding = Subject(KEYS, str(folder)).error(
             tr("Only root can read the keys, so no server is checked."),
             tr("Run the doctor as root."),
             trouble.code,
         )
-        return CheckedConfiguration(_without(folder, ()), [finding])
+        return _without_bridge(folder, servers), [finding]
     found = [*_folders(folder)]
-    servers: list[Server] = []
     try:
         files = sorted(folder.glob("servers.d/*.toml"))
     except OSError:
@@ -84,16 +71,14 @@ def _piecemeal(folder: Path, trouble: CirrusError, *, is_root: bool) -> CheckedC
     try:
         configuration = load_bridge(folder, tuple(servers))
     except CirrusError:
-        return CheckedConfiguration(_without(folder, tuple(servers)), found)
-    return CheckedConfiguration(configuration, [*found, *_removed(configuration)])
+        return _without_bridge(folder, servers), found
+    return configuration, [*found, *_removed(configuration)]
 
 
 def _removed(configuration: Configuration) -> Iterator[Finding]:
     path = configuration.folder / "bridge.toml"
     for name in configuration.removed:
-        yield note(
-            CONFIGURATION,
-            str(path),
+        yield Subject(CONFIGURATION, str(path)).note(
             tr("'{name}' below [statusd] no longer has an effect.", name=name),
             tr("Remove the line '{name} = …' from {path}.", name=name, path=path),
         )
@@ -105,16 +90,14 @@ def _may_read(keys: Path) -> bool:
     )
 
 
-def _without(folder: Path, servers: tuple[Server, ...]) -> Configuration:
-    return Configuration(folder, QueueSettings(), UploadSettings(), servers)
+def _without_bridge(folder: Path, servers: list[Server]) -> Configuration:
+    return Configuration(folder, QueueSettings(), UploadSettings(), tuple(servers))
 
 
 def _bad(path: Path, trouble: CirrusError) -> Finding:
     if isinstance(trouble, ExposedKey):
-        return failed(KEYS, str(path), trouble)
-    return failed(
-        CONFIGURATION,
-        str(path),
+        return Subject(KEYS, str(path)).failed(trouble)
+    return Subject(CONFIGURATION, str(path)).failed(
         trouble,
         tr(
             "Correct the named file; until then no queue prints. Then run cupsenable for each "
@@ -131,9 +114,7 @@ def _folders(folder: Path) -> Iterator[Finding]:
         except OSError:
             continue
         if stat.S_IMODE(status.st_mode) & 0o022 or status.st_uid not in (0, os.geteuid()):
-            yield warning(
-                KEYS,
-                str(path),
+            yield Subject(KEYS, str(path)).warning(
                 tr("Other users than root may write into this folder, and so send jobs elsewhere."),
                 tr("Run: chown root {path} && chmod go-w {path}", path=path),
             )

@@ -12,9 +12,8 @@ from typing import Any
 from cirrus_bridge.base.errors import BadConfiguration, CirrusError
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.cirrusctl.doctor import report
 from cirrus_bridge.cirrusctl.doctor.examination import examine
-from cirrus_bridge.cirrusctl.doctor.finding import Finding, Severity
+from cirrus_bridge.cirrusctl.doctor.finding import COLUMNS, Finding, Severity, rows
 from cirrus_bridge.cirrusctl.doctor.following import POLLER
 from cirrus_bridge.cirrusctl.output.output import Output
 from cirrus_bridge.cirrusctl.setup import steps
@@ -50,8 +49,8 @@ class GuidedSetup:
         if self.output.as_json:
             self._done("", "doctor", findings=findings)
         else:
-            rows = report.rows(findings)
-            self.output.rows(rows, report.COLUMNS, none=tr("The doctor finds nothing wrong."))
+            none = tr("The doctor finds nothing wrong.")
+            self.output.rows(rows(findings), COLUMNS, none=none)
         return not failed and all(each.severity < Severity.ERROR for each in findings)
 
     def _findings(self) -> list[Finding]:

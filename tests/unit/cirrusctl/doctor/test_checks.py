@@ -9,12 +9,11 @@ import pytest
 
 from cirrus_bridge.base.errors import KeyRefused, NotPermitted
 from cirrus_bridge.base.model import Place
-from cirrus_bridge.cirrusctl.doctor.at_once import at_once
 from cirrus_bridge.cirrusctl.doctor.cloud import check_driver, check_location, check_server
 from cirrus_bridge.cirrusctl.doctor.confinement import KernelLog, check_denials, read_log
-from cirrus_bridge.cirrusctl.doctor.cups import check_job_time, check_snap
+from cirrus_bridge.cirrusctl.doctor.cups import check_job_time, check_snap, check_versions
+from cirrus_bridge.cirrusctl.doctor.examination import at_once
 from cirrus_bridge.cirrusctl.doctor.finding import Severity
-from cirrus_bridge.cirrusctl.doctor.versions import check_versions
 from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cups.cupsd import Cupsd, find_cupsd
 from cirrus_bridge.drivers.formats import LANGUAGES

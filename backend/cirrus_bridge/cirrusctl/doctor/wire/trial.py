@@ -1,27 +1,43 @@
-"""The state of a trial, which attempts share."""
+"""The trial of a server: what the attempts of all assumptions share."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from cirrus_bridge.api.client import CloudApi
-from cirrus_bridge.base.model import JobStatus, Receipt, Segment, Target
-from cirrus_bridge.cirrusctl.doctor.finding import Finding
-from cirrus_bridge.cirrusctl.doctor.network import Route, check_route
-from cirrus_bridge.delivery.tracking import SentDocument
+from cirrus_bridge.base.errors import CirrusError
+from cirrus_bridge.base.model import JobStatus, Receipt, Target, Ticket
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.cirrusctl.doctor.finding import Finding, Severity
+from cirrus_bridge.config.load import UploadSettings
+
+REPORT = tr(
+    "Check that this is the address of the print API. If it is, report this output (--json) to the "
+    "authors of Cirrus Bridge."
+)
 
 
-@dataclass(frozen=True, slots=True)
-class SubmittedPage:
-    """A test page that the server has accepted."""
+class Contradiction(CirrusError):
+    """The server contradicts the assumption. A hint replaces the assumption's `fix`."""
+
+
+class SkippedAttempt(CirrusError):
+    """An assumption cannot be tried now. The hint says how to change that."""
+
+
+class MissingFeature(Exception):
+    """The server does not offer something that Cirrus Bridge can do without."""
+
+
+class SubmittedPage(NamedTuple):
+    """A test page that the server has accepted, and the compressed data that was sent."""
 
     receipt: Receipt
-    sent: SentDocument
-    props: Mapping[str, str]
+    ticket: Ticket
+    page: bytes
+    data: bytes
 
 
 @dataclass
@@ -29,50 +45,76 @@ class Trial:
     """One server under test.
 
     Attributes:
+        name: the server's name in servers.d.
         stranger: the same server with a wrong key.
+        route: the doctor's findings about the connection to the server.
         location: a location to ask about; empty if none is known.
         target: the device that gets test pages; None if nothing may be printed.
         page: makes the test page, as PDF or as text.
-        segment_bytes, connections: as in `[upload]`.
         content: the location's JSON object, once the server has sent it.
         device: the device's JSON object, once the server has sent it.
         temp_file: the temporary file for segments that are never submitted.
         used_bytes: the length of `temp_file` so far.
-        repeat: sends the first submit again, after it was sent.
     """
 
+    name: str
+    https: bool
     api: CloudApi
     stranger: CloudApi
-    route: Route
-    now: Callable[[], datetime]
+    route: Sequence[Finding]
     location: str
     target: Target | None
     page: Callable[[bool], bytes]
-    segment_bytes: int
-    connections: int
+    upload: UploadSettings
     content: Mapping[str, Any] = field(default_factory=dict)
     device: Mapping[str, Any] = field(default_factory=dict)
     temp_file: str = ""
     used_bytes: int = 0
-    repeat: Callable[[], list[Receipt]] = list
-    pages: dict[str, SubmittedPage] = field(default_factory=dict)
-    statuses: dict[str, JobStatus] = field(default_factory=dict)
+    pages: list[SubmittedPage] = field(default_factory=list)
+    jobs: list[tuple[SubmittedPage, JobStatus]] = field(default_factory=list)
 
-    @functools.cached_property
-    def route_findings(self) -> list[Finding]:
-        """The doctor's findings about the connection to the server."""
-        return list(check_route(self.route, self.now))
 
-    @property
-    def known_target(self) -> Target | None:
-        """The command line's device, or else the first device of the location."""
-        devices = self.content.get("Devices")
-        if self.target is None and isinstance(devices, dict) and devices:
-            return Target(self.location, min(devices))
-        return self.target
+Attempt: TypeAlias = Callable[[Trial], None]
 
-    def next_segment(self, size_bytes: int) -> Segment:
-        """The next segment of the temporary file."""
-        segment = Segment(self.used_bytes, b"%" * size_bytes)
-        self.used_bytes = segment.end
-        return segment
+
+class Assumption(NamedTuple):
+    """An assumption of Cirrus Bridge about the API.
+
+    Attributes:
+        name: the name of a request or of a header, or a noun phrase.
+        expected: the assumption as a sentence.
+        needs: the names of assumptions that must hold before this one can be tried.
+        attempt: returns if the assumption holds; else raises Contradiction, MissingFeature,
+            SkippedAttempt or CirrusError.
+        fix: what to do if the assumption does not hold.
+        without: the consequence if the server does not offer an optional feature.
+        severity: the severity if the assumption does not hold.
+    """
+
+    name: str
+    expected: str
+    needs: tuple[str, ...]
+    attempt: Attempt
+    fix: str = REPORT
+    without: str = ""
+    severity: Severity = Severity.ERROR
+
+
+class Assumptions(list[Assumption]):
+    """Assumptions in the order in which they are tried."""
+
+    def add(
+        self, name: str, expected: str, *needs: str, **more: Any
+    ) -> Callable[[Attempt], Attempt]:
+        """Add an assumption, of which the decorated function is the attempt."""
+
+        def decorate(attempt: Attempt) -> Attempt:
+            self.append(Assumption(name, expected, needs, attempt, **more))
+            return attempt
+
+        return decorate
+
+
+def why(error: CirrusError) -> str:
+    """The reason for an error; its detail names the request and the response."""
+    return error.detail or error.message

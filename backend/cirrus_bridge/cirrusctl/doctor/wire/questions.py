@@ -1,0 +1,214 @@
+"""Assumptions about the way to the server, and about requests that leave no trace."""
+
+from __future__ import annotations
+
+from cirrus_bridge.api.client import CloudApi
+from cirrus_bridge.base.errors import (
+    ApiError,
+    KeyRefused,
+    Refused,
+    ServerMisconfigured,
+    UnexpectedAnswer,
+    Unreachable,
+)
+from cirrus_bridge.base.model import Receipt, Target
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.cirrusctl.doctor.finding import Severity
+from cirrus_bridge.cirrusctl.doctor.network import TLS
+from cirrus_bridge.cirrusctl.doctor.wire.trial import (
+    Assumptions,
+    Contradiction,
+    MissingFeature,
+    SkippedAttempt,
+    Trial,
+    why,
+)
+
+ASSUMPTIONS = Assumptions()
+NO_JOB = "19700101000000-1"
+INSTANCE_REQUESTS = 3  # a few requests reveal a load balancer
+
+
+@ASSUMPTIONS.add(tr("connection"), tr("The server accepts connections at this address."))
+def _connection(trial: Trial) -> None:
+    _check_route(trial, is_tls=False)
+
+
+@ASSUMPTIONS.add(
+    "TLS", tr("The server speaks TLS, with a trusted certificate for this name."), "connection"
+)
+def _tls(trial: Trial) -> None:
+    if not trial.https:
+        raise SkippedAttempt(
+            tr("this server is used without TLS"),
+            tr("Use TLS if anyone else can read the traffic on the way to the server."),
+        )
+    _check_route(trial, is_tls=True)
+
+
+def _check_route(trial: Trial, *, is_tls: bool) -> None:
+    for each in trial.route:
+        if each.severity is Severity.ERROR and (each.check == TLS) is is_tls:
+            raise Contradiction(each.text, each.fix)
+
+
+@ASSUMPTIONS.add(
+    tr("redirects"),
+    tr("The server answers at this address and does not redirect."),
+    *("connection", "TLS"),
+    fix=tr("Write the address that the print API itself has into servers.d."),
+)
+def _redirects(trial: Trial) -> None:
+    try:
+        trial.api.version()  # the only request without a key
+    except ServerMisconfigured as error:
+        raise Contradiction(error.message, error.hint) from error
+    except ApiError:
+        pass  # the next attempt reports this
+
+
+@ASSUMPTIONS.add(
+    "version", tr("GET /api/version needs no key, and the response has four lines."), "redirects"
+)
+def _version(trial: Trial) -> None:
+    trial.api.version()
+
+
+@ASSUMPTIONS.add(
+    tr("API key"),
+    tr("The server accepts the key as “Authorization: Bearer KEY”."),
+    "redirects",
+    fix=tr("Put a valid key into servers.d (the server's administrator issues keys)."),
+)
+def _api_key(trial: Trial) -> None:
+    try:
+        _use_key(trial.api, trial.location)
+    except (KeyRefused, Unreachable):
+        raise
+    except ApiError:
+        pass  # the attempt for that request reports this
+
+
+@ASSUMPTIONS.add(
+    tr("wrong key"), tr("The server refuses a wrong key with status 401."), "redirects"
+)
+def _wrong_key(trial: Trial) -> None:
+    reason = ""
+    for location in dict.fromkeys((trial.location, "")):  # one may fail for another reason
+        try:
+            _use_key(trial.stranger, location)
+        except KeyRefused:
+            return
+        except ApiError as error:
+            reason = why(error)
+        else:
+            raise Contradiction(
+                tr("the server accepts a wrong key"),
+                tr("Tell the server's administrator: anyone can use this server."),
+            )
+    raise Contradiction(reason)
+
+
+def _use_key(api: CloudApi, location: str) -> None:
+    """Ask for a location; without one, for a temporary file."""
+    if location:
+        api.location(location)
+    else:
+        api.temp_file()
+
+
+@ASSUMPTIONS.add(
+    "get location",
+    tr("The response is a JSON object that describes the location and its devices."),
+    "API key",
+)
+def _get_location(trial: Trial) -> None:
+    if not trial.location:
+        raise SkippedAttempt(
+            tr("no location is known"),
+            tr('Add locations = ["…"] to the server\'s entry in servers.d.'),
+        )
+    try:
+        content = trial.api.location(trial.location)
+    except UnexpectedAnswer as error:
+        # the detail quotes the response, which may contain the location's password
+        raise Contradiction(error.message) from error
+    devices = content.get("Devices")
+    if not isinstance(devices, dict) or not all(isinstance(d, dict) for d in devices.values()):
+        raise Contradiction(tr("Devices is not an object with an object for each device"))
+    if not isinstance(content.get("Printers", []), list | None):
+        raise Contradiction(tr("Printers is not an array"))
+    trial.content = content
+
+
+@ASSUMPTIONS.add(
+    "get device", tr("The response is a JSON object that describes the device."), "API key"
+)
+def _get_device(trial: Trial) -> None:
+    target = _known_target(trial)
+    device = trial.api.device(target)
+    wanted = {"DevID": str, "Type": int, "Formats": list, "DefaultProps": dict}
+    wrong = [name for name, kind in wanted.items() if not isinstance(device.get(name), kind)]
+    if wrong:
+        raise Contradiction(
+            tr("these fields are missing or of another type: {names}", names=", ".join(wrong))
+        )
+    if device["DevID"] != target.device:
+        raise Contradiction(tr("DevID is “{found}”", found=device["DevID"]))
+    trial.device = device
+
+
+@ASSUMPTIONS.add(
+    tr("unknown job"),
+    tr("The server refuses a question about a job that does not exist."),
+    "API key",
+)
+def _unknown_job(trial: Trial) -> None:
+    try:
+        trial.api.job_status(Receipt(_known_target(trial), NO_JOB))
+    except Refused:
+        return
+    raise Contradiction(tr("the server describes a job that does not exist"))
+
+
+def _known_target(trial: Trial) -> Target:
+    """The command line's device, or else the first device of the location."""
+    if trial.target:
+        return trial.target
+    if devices := trial.content.get("Devices"):
+        return Target(trial.location, min(devices))
+    raise SkippedAttempt(
+        tr("no device is known"),
+        tr("Name a location that has a device in the server's entry in servers.d (locations)."),
+    )
+
+
+@ASSUMPTIONS.add(
+    "Server-Instance",
+    tr("This header names the running server, and changes only when the server restarts."),
+    "redirects",
+    without=tr(
+        "No action is needed. An upload that is interrupted for more than ten minutes starts "
+        "again from the beginning."
+    ),
+)
+def _server_instance(trial: Trial) -> None:
+    seen = set()
+    for _ in range(INSTANCE_REQUESTS):
+        trial.api.repeats_safely()
+        seen.add(trial.api.server_instance)
+    if seen == {""}:
+        raise MissingFeature
+    if len(seen) > 1:
+        raise Contradiction(tr("its value changed between two requests"))
+
+
+@ASSUMPTIONS.add(
+    "Idempotency-Supported",
+    tr("This header announces that the server recognizes a repeated submit."),
+    "redirects",
+    without=tr("No action is needed. A job whose submit gets no response is held."),
+)
+def _idempotency_supported(trial: Trial) -> None:
+    if not trial.api.repeats_safely():
+        raise MissingFeature
