@@ -140,20 +140,16 @@ def check_limits(daemon: Cupsd, most_held: Iterable[int]) -> Iterator[Finding]:
     elif hold_s := daemon.seconds("MaxHoldTime", yes_s=FOREVER_S, default_s=0.0):
         yield limits.warning(
             tr(
-                "cupsd cancels jobs that are held for {hold_s} s (MaxHoldTime). "
-                "cirrus-statusd protects jobs that wait for a server, but not jobs that "
-                "wait for their delivery.",
+                "cupsd cancels jobs that are held for {hold_s} s (MaxHoldTime). cirrus-statusd "
+                "protects jobs that wait for a server, but not jobs that wait for their delivery.",
                 hold_s=format(hold_s, ".0f"),
             ),
             tr("Set MaxHoldTime 0 in cupsd.conf and restart cupsd."),
         )
     else:
+        number = max_jobs or tr("unlimited")
         yield limits.good(
-            tr(
-                "MaxJobs is {max_jobs}; up to {most} jobs may be held.",
-                max_jobs=max_jobs or tr("unlimited"),
-                most=most,
-            )
+            tr("MaxJobs is {max_jobs}; up to {most} jobs may be held.", max_jobs=number, most=most)
         )
 
 

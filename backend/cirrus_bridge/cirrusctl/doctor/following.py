@@ -187,10 +187,9 @@ def _unusable(journal: Subject, text: str, code: str) -> Finding:
     return journal.error(
         text,
         tr(
-            "Check the disk. Stop cirrus-statusd, move the journal aside "
-            "(journal.db, journal.db-wal, journal.db-shm), and start cirrus-statusd "
-            "again. Leave jobs.lock in place. Older jobs are then held. Look at the "
-            "printer before you release them."
+            "Check the disk. Stop cirrus-statusd, move the journal aside (journal.db, "
+            "journal.db-wal, journal.db-shm), and start cirrus-statusd again. Leave jobs.lock in "
+            "place. Older jobs are then held. Look at the printer before you release them."
         ),
         code,
     )

@@ -22,7 +22,14 @@ def read_configuration(folder: Path, *, is_root: bool) -> tuple[Configuration, l
     try:
         configuration = load(folder)
     except CirrusError as trouble:
-        return _piecemeal(folder, trouble, is_root=is_root)
+        if is_root or _may_read(folder / "servers.d"):
+            return _piecemeal(folder, trouble)
+        finding = Subject(KEYS, str(folder)).error(
+            tr("Only root can read the keys, so no server is checked."),
+            tr("Run the doctor as root."),
+            trouble.code,
+        )
+        return Configuration(folder, QueueSettings(), UploadSettings(), ()), [finding]
     found = [*_folders(folder)]
     if not configuration.servers:
         found.append(
@@ -42,19 +49,16 @@ def read_configuration(folder: Path, *, is_root: bool) -> tuple[Configuration, l
     return configuration, [*found, *_removed(configuration)]
 
 
-def _piecemeal(
-    folder: Path, trouble: CirrusError, *, is_root: bool
-) -> tuple[Configuration, list[Finding]]:
+def _may_read(keys: Path) -> bool:
+    return os.access(keys, os.R_OK | os.X_OK) and all(
+        os.access(path, os.R_OK) for path in keys.glob("*.toml")
+    )
+
+
+def _piecemeal(folder: Path, trouble: CirrusError) -> tuple[Configuration, list[Finding]]:
     """Read the valid files of an invalid configuration."""
-    servers: list[Server] = []
-    if not is_root and not _may_read(folder / "servers.d"):
-        finding = Subject(KEYS, str(folder)).error(
-            tr("Only root can read the keys, so no server is checked."),
-            tr("Run the doctor as root."),
-            trouble.code,
-        )
-        return _without_bridge(folder, servers), [finding]
     found = [*_folders(folder)]
+    servers: list[Server] = []
     try:
         files = sorted(folder.glob("servers.d/*.toml"))
     except OSError:
@@ -71,7 +75,7 @@ def _piecemeal(
     try:
         configuration = load_bridge(folder, tuple(servers))
     except CirrusError:
-        return _without_bridge(folder, servers), found
+        configuration = Configuration(folder, QueueSettings(), UploadSettings(), tuple(servers))
     return configuration, [*found, *_removed(configuration)]
 
 
@@ -82,16 +86,6 @@ def _removed(configuration: Configuration) -> Iterator[Finding]:
             tr("'{name}' below [statusd] no longer has an effect.", name=name),
             tr("Remove the line '{name} = …' from {path}.", name=name, path=path),
         )
-
-
-def _may_read(keys: Path) -> bool:
-    return os.access(keys, os.R_OK | os.X_OK) and all(
-        os.access(path, os.R_OK) for path in keys.glob("*.toml")
-    )
-
-
-def _without_bridge(folder: Path, servers: list[Server]) -> Configuration:
-    return Configuration(folder, QueueSettings(), UploadSettings(), tuple(servers))
 
 
 def _bad(path: Path, trouble: CirrusError) -> Finding:

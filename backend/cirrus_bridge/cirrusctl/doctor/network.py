@@ -20,7 +20,7 @@ from cirrus_bridge.api.connectivity import (
 from cirrus_bridge.api.session import trusted_cas
 from cirrus_bridge.base.distrust import ADVICE, PASSING, Distrust
 from cirrus_bridge.base.errors import NotTrusted, ServerMisconfigured, Unreachable
-from cirrus_bridge.base.translation import marked, tr
+from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
 from cirrus_bridge.config.queue_uri import parse_server
 from cirrus_bridge.config.servers import Server
@@ -28,11 +28,6 @@ from cirrus_bridge.config.servers import Server
 DNS, TCP, PROXY, TLS = "DNS", "TCP", tr("proxy"), "TLS"
 CONNECT_S = 5.0
 SOON = timedelta(days=21)
-_SPANS = (
-    (86_400, marked("{count} days")),
-    (3600, marked("{count} hours")),
-    (60, marked("{count} minutes")),
-)
 MOST_SKEW = timedelta(minutes=2)  # smaller differences harm neither certificates nor people
 
 
@@ -51,6 +46,10 @@ class Route:
     cas: str | bool
     timeout_s: float
 
+    def subject(self, check: str) -> Subject:
+        """The subject of a step that fails at the proxy, if there is one."""
+        return Subject(check if self.endpoint.proxy is None else PROXY, self.name)
+
 
 def route_to(server: Server, *, https: bool) -> Route:
     """The route to a server of the configuration."""
@@ -62,26 +61,10 @@ def route_to(server: Server, *, https: bool) -> Route:
 def check_route(route: Route, now: Callable[[], datetime]) -> Iterator[Finding]:
     """Check all steps up to the first that fails."""
     host, port = route.endpoint.first
-    is_proxy = route.endpoint.proxy is not None
-    lookup = Subject(PROXY if is_proxy else DNS, route.name)
     try:
         found = addresses(host, port)
     except Unreachable as trouble:
-        yield lookup.error(
-            tr("Cannot look up the name {host} ({trouble}).", host=host, trouble=trouble),
-            tr(
-                "Correct proxy in servers.d. If it is right, check this machine's DNS: getent "
-                "hosts {host}",
-                host=host,
-            )
-            if is_proxy
-            else tr(
-                "Correct the host in servers.d. If it is right, check this machine's DNS: getent "
-                "hosts {host}",
-                host=host,
-            ),
-            trouble.code,
-        )
+        yield _no_name(route, host, trouble)
         return
     try:
         connect(host, port, timeout_s=route.timeout_s)
@@ -90,7 +73,7 @@ def check_route(route: Route, now: Callable[[], datetime]) -> Iterator[Finding]:
         return
     if found != [host]:
         listed = ", ".join(found[:3])
-        yield lookup.good(tr("{host} resolves to {found}.", host=host, found=listed))
+        yield route.subject(DNS).good(tr("{host} resolves to {found}.", host=host, found=listed))
     yield Subject(TCP, route.name).good(
         tr("{host}, port {port}, accepts connections.", host=host, port=port)
     )
@@ -101,34 +84,43 @@ def check_route(route: Route, now: Callable[[], datetime]) -> Iterator[Finding]:
         except (ServerMisconfigured, Unreachable) as trouble:
             yield _no_tunnel(route, trouble)
             return
-        yield _check_handshake(Subject(TLS, route.name), made, now(), skew)
+        yield from _check_handshake(Subject(TLS, route.name), made, now(), skew)
     if skew is not None:
         yield _check_skew(Subject(tr("clock"), route.name), skew)
 
 
+def _no_name(route: Route, host: str, trouble: Unreachable) -> Finding:
+    fix = tr(
+        "Correct the host in servers.d. If it is right, check this machine's DNS: getent "
+        "hosts {host}",
+        host=host,
+    )
+    if route.endpoint.proxy is not None:
+        fix = tr(
+            "Correct proxy in servers.d. If it is right, check this machine's DNS: getent "
+            "hosts {host}",
+            host=host,
+        )
+    text = tr("Cannot look up the name {host} ({trouble}).", host=host, trouble=trouble)
+    return route.subject(DNS).error(text, fix, trouble.code)
+
+
 def _no_port(route: Route, host: str, port: int, trouble: Unreachable) -> Finding:
-    is_proxy = route.endpoint.proxy is not None
-    what = tr("the proxy") if is_proxy else tr("the server")
+    what = tr("the server") if route.endpoint.proxy is None else tr("the proxy")
     fix = tr("Look for a firewall or a missing route between this machine and {what}.", what=what)
     if "refused" in str(trouble):
         fix = tr("Check that {what} runs and that the port in servers.d is right.", what=what)
-    return Subject(PROXY if is_proxy else TCP, route.name).error(
-        tr(
-            "Cannot connect to {host}, port {port} ({trouble}).",
-            host=host,
-            port=port,
-            trouble=trouble,
-        ),
-        fix,
-        trouble.code,
+    text = tr(
+        "Cannot connect to {host}, port {port} ({trouble}).", host=host, port=port, trouble=trouble
     )
+    return route.subject(TCP).error(text, fix, trouble.code)
 
 
 def _no_tunnel(route: Route, trouble: ServerMisconfigured | Unreachable) -> Finding:
     if route.endpoint.proxy is None:
-        return Subject(TLS, route.name).failed(trouble, ADVICE[Distrust.OTHER_CERTIFICATE])
+        return route.subject(TLS).failed(trouble, ADVICE[Distrust.OTHER_CERTIFICATE])
     host, port = route.endpoint.first
-    return Subject(PROXY, route.name).error(
+    return route.subject(TLS).error(
         tr(
             "The proxy {host}:{port} does not connect to the server ({trouble}).",
             host=host,
@@ -145,35 +137,35 @@ def _no_tunnel(route: Route, trouble: ServerMisconfigured | Unreachable) -> Find
 
 def _check_handshake(
     tls: Subject, made: Handshake, now: datetime, skew: timedelta | None
-) -> Finding:
+) -> Iterator[Finding]:
     """Check that the certificate is trusted, and will not expire soon."""
-    if made.distrust is Distrust.NO_TLS:
-        text = tr("This port does not speak TLS.")
-        return tls.error(text, ADVICE[made.distrust], ServerMisconfigured.code)
-    if made.distrust is not None:
-        fix = ADVICE[made.distrust]
-        is_dated = made.distrust in PASSING
-        if is_dated and skew is not None and abs(skew) > MOST_SKEW:
-            fix = tr(
-                "First set this machine's clock (timedatectl; see below). Then: {fix}", fix=fix
-            )
-        text = tr("Cannot make a trusted connection ({words}).", words=made.words)
-        return tls.error(text, fix, NotTrusted.code if is_dated else ServerMisconfigured.code)
-    if made.expires is None:
-        return tls.good(tr("The certificate is trusted."))
-    day = f"{made.expires:%Y-%m-%d}"
-    if made.expires - now < SOON:
-        days = max((made.expires - now).days, 0)
-        text = tr("The certificate expires in {days} days ({expires}).", days=days, expires=day)
-        return tls.warning(text, ADVICE[Distrust.EXPIRED], NotTrusted.code)
-    return tls.good(tr("The certificate is trusted, until {day}.", day=day))
+    match made:
+        case Handshake(distrust=Distrust.NO_TLS):
+            text = tr("This port does not speak TLS.")
+            yield tls.error(text, ADVICE[Distrust.NO_TLS], ServerMisconfigured.code)
+        case Handshake(distrust=Distrust() as distrust):
+            fix = ADVICE[distrust]
+            is_dated = distrust in PASSING
+            if is_dated and skew is not None and abs(skew) > MOST_SKEW:
+                fix = tr(
+                    "First set this machine's clock (timedatectl; see below). Then: {fix}", fix=fix
+                )
+            text = tr("Cannot make a trusted connection ({words}).", words=made.words)
+            yield tls.error(text, fix, NotTrusted.code if is_dated else ServerMisconfigured.code)
+        case Handshake(expires=datetime() as expires) if expires - now < SOON:
+            days, day = max((expires - now).days, 0), f"{expires:%Y-%m-%d}"
+            text = tr("The certificate expires in {days} days ({expires}).", days=days, expires=day)
+            yield tls.warning(text, ADVICE[Distrust.EXPIRED], NotTrusted.code)
+        case Handshake(expires=datetime() as expires):
+            day = f"{expires:%Y-%m-%d}"
+            yield tls.good(tr("The certificate is trusted, until {day}.", day=day))
 
 
 def _check_skew(clock: Subject, skew: timedelta) -> Finding:
     """Check that this machine's clock agrees with the server's."""
     if abs(skew) <= MOST_SKEW:
         return clock.good(tr("This machine's clock agrees with the server's within two minutes."))
-    span = _span(abs(skew).total_seconds())
+    span = _span(abs(skew) / timedelta(minutes=1))
     text = tr("This machine's clock is {span} behind the server's.", span=span)
     if skew > timedelta():
         text = tr("This machine's clock is {span} ahead of the server's.", span=span)
@@ -186,6 +178,14 @@ def _check_skew(clock: Subject, skew: timedelta) -> Finding:
     )
 
 
+def _span(minutes: float) -> str:
+    if minutes >= 2 * 1440:
+        return tr("{count} days", count=round(minutes / 1440))
+    if minutes >= 2 * 60:
+        return tr("{count} hours", count=round(minutes / 60))
+    return tr("{count} minutes", count=round(minutes))
+
+
 def _skew(route: Route, now: Callable[[], datetime]) -> timedelta | None:
     """The time by which this machine's clock is ahead; None if unknown."""
     if route.endpoint.proxy is not None and not route.https:
@@ -195,10 +195,3 @@ def _skew(route: Route, now: Callable[[], datetime]) -> timedelta | None:
     except Unreachable:
         return None
     return None if theirs is None else now().astimezone(UTC) - theirs
-
-
-def _span(seconds: float) -> str:
-    for size, TEMPLATE in _SPANS:  # noqa: N806 - a constant of the catalogs
-        if seconds >= 2 * size:
-            return tr(TEMPLATE, count=format(seconds / size, ".0f"))
-    return tr("{count} seconds", count=format(seconds, ".0f"))

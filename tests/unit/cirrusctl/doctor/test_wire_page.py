@@ -40,5 +40,5 @@ def test_names_and_needs() -> None:
     names = [str(each.name) for each in ASSUMPTIONS]
     for number, each in enumerate(ASSUMPTIONS):
         assert names.count(str(each.name)) == 1
-        assert set(each.needs) <= set(names[:number])
+        assert set(each.needs) <= set(ASSUMPTIONS[:number])
         assert each.fix and each.severity in (Severity.WARNING, Severity.ERROR)

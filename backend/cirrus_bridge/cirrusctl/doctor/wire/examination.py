@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
 from cirrus_bridge.cirrusctl.doctor.network import check_route, route_to
 from cirrus_bridge.cirrusctl.doctor.wire import questions, uploads
 from cirrus_bridge.cirrusctl.doctor.wire.trial import (
+    Assumption,
     Contradiction,
     MissingFeature,
     SkippedAttempt,
@@ -24,7 +26,9 @@ from cirrus_bridge.config.load import Configuration
 from cirrus_bridge.config.queue_uri import parse_server, server_name
 from cirrus_bridge.config.servers import Secret, Server
 
-ASSUMPTIONS = (*questions.ASSUMPTIONS, *uploads.ASSUMPTIONS)
+# tried in the order in which the modules define them
+_KNOWN = (*vars(questions).values(), *vars(uploads).values())
+ASSUMPTIONS = tuple(dict.fromkeys(each for each in _KNOWN if isinstance(each, Assumption)))
 WRONG_KEY = Secret("wrong-key-of-cirrusctl-doctor")
 
 
@@ -53,7 +57,6 @@ def examine_server(
     findings: list[Finding] = []
     for server in servers:
         https = uses_tls(configuration, server)
-        route = check_route(route_to(server, https=https), installation.clock.now)
         where = server.company or company
         known = server.locations[0] if where and server.locations else ""
         api, stranger = (
@@ -61,38 +64,33 @@ def examine_server(
             for each in (server, replace(server, api_key=WRONG_KEY))
         )
         trial = Trial(
-            server.name,
-            https,
+            route_to(server, https=https),
             api,
             stranger,
-            [*route],
             submit_to.location if submit_to else known,
             submit_to,
             page,
             configuration.upload,
         )
+        trial.connection += check_route(trial.route, installation.clock.now)
         findings += _examine(trial)
     return findings
 
 
 def _servers(configuration: Configuration, host: str, company: str) -> Sequence[Server]:
-    try:
+    found: list[Server] = []
+    with contextlib.suppress(ValueError):  # no server has a name that cannot be one
         name = server_name(*parse_server(host))
-    except ValueError:
-        name = host
-    found = [
-        server
-        for server in configuration.servers
-        if server.name == name and (not company or server.company in (company, None))
-    ]
+        found += (server for server in configuration.servers if server.name == name)
+    if company:
+        found = [server for server in found if server.company in (company, None)]
     if not found:
         wanted = f"{host}/{company}" if company else host
-        folder = configuration.folder
         raise UnknownServer(
             tr(
                 "There is no entry for {server} in {folder}/servers.d.",
                 server=wanted,
-                folder=folder,
+                folder=configuration.folder,
             ),
             tr("Add one: cirrusctl setup"),
         )
@@ -101,28 +99,28 @@ def _servers(configuration: Configuration, host: str, company: str) -> Sequence[
 
 def _examine(trial: Trial) -> Iterator[Finding]:
     """The findings of all attempts. Untried assumptions are grouped by reason."""
-    blocked: dict[str, SkippedAttempt] = {}  # why what needs an assumption cannot be tried
+    blocked: dict[Assumption, SkippedAttempt] = {}  # why what needs an assumption cannot be tried
     untried: dict[tuple[str, str], list[str]] = {}
     for each in ASSUMPTIONS:
-        subject = Subject(each.name, trial.name)
+        subject = Subject(each.name, trial.route.name)
         does_not_hold = SkippedAttempt(
             tr("“{name}” does not hold", name=each.name), tr("See “{name}” above.", name=each.name)
         )
         try:
-            for name in each.needs:
-                if name in blocked:
-                    raise blocked[name]
+            for need in each.needs:
+                if need in blocked:
+                    raise blocked[need]
             each.attempt(trial)
         except SkippedAttempt as skipped:
             untried.setdefault((skipped.message, skipped.hint), []).append(each.name)
-            if each.name != "TLS":  # a server may be used without TLS
-                blocked[each.name] = skipped
+            if each is not questions.tls:  # a server may be used without TLS
+                blocked[each] = skipped
         except MissingFeature:
-            blocked[each.name] = does_not_hold
+            blocked[each] = does_not_hold
             text = joined(" ", (each.expected, tr("The server does not offer this.")))
             yield subject.note(text, each.without)
         except CirrusError as trouble:
-            blocked[each.name] = does_not_hold
+            blocked[each] = does_not_hold
             reason = changed(why(trouble), lambda text: text.rstrip(".: "))
             text = joined(" ", (each.expected, tr("This does not hold: {reason}.", reason=reason)))
             fix = (isinstance(trouble, Contradiction) and trouble.hint) or each.fix
@@ -131,4 +129,4 @@ def _examine(trial: Trial) -> Iterator[Finding]:
             yield subject.good(each.expected)
     for (reason, fix), names in untried.items():
         text = tr("Not tried ({reason}): {names}.", reason=reason, names=joined(", ", names))
-        yield Subject(tr("untried"), trial.name).note(text, fix)
+        yield Subject(tr("untried"), trial.route.name).note(text, fix)

@@ -16,7 +16,7 @@ from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.doctor.finding import Severity
 from cirrus_bridge.cirrusctl.doctor.network import TLS
 from cirrus_bridge.cirrusctl.doctor.wire.trial import (
-    Assumptions,
+    Assumption,
     Contradiction,
     MissingFeature,
     SkippedAttempt,
@@ -24,21 +24,20 @@ from cirrus_bridge.cirrusctl.doctor.wire.trial import (
     why,
 )
 
-ASSUMPTIONS = Assumptions()
 NO_JOB = "19700101000000-1"
 INSTANCE_REQUESTS = 3  # a few requests reveal a load balancer
 
 
-@ASSUMPTIONS.add(tr("connection"), tr("The server accepts connections at this address."))
-def _connection(trial: Trial) -> None:
+@Assumption(tr("connection"), tr("The server accepts connections at this address."))
+def connection(trial: Trial) -> None:
     _check_route(trial, is_tls=False)
 
 
-@ASSUMPTIONS.add(
-    "TLS", tr("The server speaks TLS, with a trusted certificate for this name."), "connection"
+@Assumption(
+    "TLS", tr("The server speaks TLS, with a trusted certificate for this name."), [connection]
 )
-def _tls(trial: Trial) -> None:
-    if not trial.https:
+def tls(trial: Trial) -> None:
+    if not trial.route.https:
         raise SkippedAttempt(
             tr("this server is used without TLS"),
             tr("Use TLS if anyone else can read the traffic on the way to the server."),
@@ -47,18 +46,18 @@ def _tls(trial: Trial) -> None:
 
 
 def _check_route(trial: Trial, *, is_tls: bool) -> None:
-    for each in trial.route:
+    for each in trial.connection:
         if each.severity is Severity.ERROR and (each.check == TLS) is is_tls:
             raise Contradiction(each.text, each.fix)
 
 
-@ASSUMPTIONS.add(
+@Assumption(
     tr("redirects"),
     tr("The server answers at this address and does not redirect."),
-    *("connection", "TLS"),
+    [connection, tls],
     fix=tr("Write the address that the print API itself has into servers.d."),
 )
-def _redirects(trial: Trial) -> None:
+def redirects(trial: Trial) -> None:
     try:
         trial.api.version()  # the only request without a key
     except ServerMisconfigured as error:
@@ -67,20 +66,20 @@ def _redirects(trial: Trial) -> None:
         pass  # the next attempt reports this
 
 
-@ASSUMPTIONS.add(
-    "version", tr("GET /api/version needs no key, and the response has four lines."), "redirects"
+@Assumption(
+    "version", tr("GET /api/version needs no key, and the response has four lines."), [redirects]
 )
-def _version(trial: Trial) -> None:
+def version(trial: Trial) -> None:
     trial.api.version()
 
 
-@ASSUMPTIONS.add(
+@Assumption(
     tr("API key"),
     tr("The server accepts the key as “Authorization: Bearer KEY”."),
-    "redirects",
+    [redirects],
     fix=tr("Put a valid key into servers.d (the server's administrator issues keys)."),
 )
-def _api_key(trial: Trial) -> None:
+def api_key(trial: Trial) -> None:
     try:
         _use_key(trial.api, trial.location)
     except (KeyRefused, Unreachable):
@@ -89,10 +88,8 @@ def _api_key(trial: Trial) -> None:
         pass  # the attempt for that request reports this
 
 
-@ASSUMPTIONS.add(
-    tr("wrong key"), tr("The server refuses a wrong key with status 401."), "redirects"
-)
-def _wrong_key(trial: Trial) -> None:
+@Assumption(tr("wrong key"), tr("The server refuses a wrong key with status 401."), [redirects])
+def wrong_key(trial: Trial) -> None:
     reason = ""
     for location in dict.fromkeys((trial.location, "")):  # one may fail for another reason
         try:
@@ -117,12 +114,12 @@ def _use_key(api: CloudApi, location: str) -> None:
         api.temp_file()
 
 
-@ASSUMPTIONS.add(
+@Assumption(
     "get location",
     tr("The response is a JSON object that describes the location and its devices."),
-    "API key",
+    [api_key],
 )
-def _get_location(trial: Trial) -> None:
+def get_location(trial: Trial) -> None:
     if not trial.location:
         raise SkippedAttempt(
             tr("no location is known"),
@@ -141,10 +138,8 @@ def _get_location(trial: Trial) -> None:
     trial.content = content
 
 
-@ASSUMPTIONS.add(
-    "get device", tr("The response is a JSON object that describes the device."), "API key"
-)
-def _get_device(trial: Trial) -> None:
+@Assumption("get device", tr("The response is a JSON object that describes the device."), [api_key])
+def get_device(trial: Trial) -> None:
     target = _known_target(trial)
     device = trial.api.device(target)
     wanted = {"DevID": str, "Type": int, "Formats": list, "DefaultProps": dict}
@@ -158,12 +153,12 @@ def _get_device(trial: Trial) -> None:
     trial.device = device
 
 
-@ASSUMPTIONS.add(
+@Assumption(
     tr("unknown job"),
     tr("The server refuses a question about a job that does not exist."),
-    "API key",
+    [api_key],
 )
-def _unknown_job(trial: Trial) -> None:
+def unknown_job(trial: Trial) -> None:
     try:
         trial.api.job_status(Receipt(_known_target(trial), NO_JOB))
     except Refused:
@@ -183,16 +178,16 @@ def _known_target(trial: Trial) -> Target:
     )
 
 
-@ASSUMPTIONS.add(
+@Assumption(
     "Server-Instance",
     tr("This header names the running server, and changes only when the server restarts."),
-    "redirects",
+    [redirects],
     without=tr(
         "No action is needed. An upload that is interrupted for more than ten minutes starts "
         "again from the beginning."
     ),
 )
-def _server_instance(trial: Trial) -> None:
+def server_instance(trial: Trial) -> None:
     seen = set()
     for _ in range(INSTANCE_REQUESTS):
         trial.api.repeats_safely()
@@ -203,12 +198,12 @@ def _server_instance(trial: Trial) -> None:
         raise Contradiction(tr("its value changed between two requests"))
 
 
-@ASSUMPTIONS.add(
+@Assumption(
     "Idempotency-Supported",
     tr("This header announces that the server recognizes a repeated submit."),
-    "redirects",
+    [redirects],
     without=tr("No action is needed. A job whose submit gets no response is held."),
 )
-def _idempotency_supported(trial: Trial) -> None:
+def idempotency_supported(trial: Trial) -> None:
     if not trial.api.repeats_safely():
         raise MissingFeature

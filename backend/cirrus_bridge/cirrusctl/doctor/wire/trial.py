@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from cirrus_bridge.api.client import CloudApi
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.model import JobStatus, Receipt, Target, Ticket
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Severity
+from cirrus_bridge.cirrusctl.doctor.network import Route
 from cirrus_bridge.config.load import UploadSettings
 
 REPORT = tr(
@@ -45,9 +46,8 @@ class Trial:
     """One server under test.
 
     Attributes:
-        name: the server's name in servers.d.
         stranger: the same server with a wrong key.
-        route: the doctor's findings about the connection to the server.
+        connection: the doctor's findings about the route.
         location: a location to ask about; empty if none is known.
         target: the device that gets test pages; None if nothing may be printed.
         page: makes the test page, as PDF or as text.
@@ -57,15 +57,14 @@ class Trial:
         used_bytes: the length of `temp_file` so far.
     """
 
-    name: str
-    https: bool
+    route: Route
     api: CloudApi
     stranger: CloudApi
-    route: Sequence[Finding]
     location: str
     target: Target | None
     page: Callable[[bool], bytes]
     upload: UploadSettings
+    connection: list[Finding] = field(default_factory=list)
     content: Mapping[str, Any] = field(default_factory=dict)
     device: Mapping[str, Any] = field(default_factory=dict)
     temp_file: str = ""
@@ -74,45 +73,32 @@ class Trial:
     jobs: list[tuple[SubmittedPage, JobStatus]] = field(default_factory=list)
 
 
-Attempt: TypeAlias = Callable[[Trial], None]
-
-
-class Assumption(NamedTuple):
-    """An assumption of Cirrus Bridge about the API.
+@dataclass(eq=False)
+class Assumption:
+    """An assumption of Cirrus Bridge about the API. As a decorator, it takes its attempt.
 
     Attributes:
         name: the name of a request or of a header, or a noun phrase.
         expected: the assumption as a sentence.
-        needs: the names of assumptions that must hold before this one can be tried.
-        attempt: returns if the assumption holds; else raises Contradiction, MissingFeature,
-            SkippedAttempt or CirrusError.
+        needs: the assumptions that must hold before this one can be tried.
         fix: what to do if the assumption does not hold.
         without: the consequence if the server does not offer an optional feature.
         severity: the severity if the assumption does not hold.
+        attempt: returns if the assumption holds; else raises Contradiction, MissingFeature,
+            SkippedAttempt or CirrusError.
     """
 
     name: str
     expected: str
-    needs: tuple[str, ...]
-    attempt: Attempt
+    needs: Sequence[Assumption] = ()
     fix: str = REPORT
     without: str = ""
     severity: Severity = Severity.ERROR
+    attempt: Callable[[Trial], None] = field(init=False)
 
-
-class Assumptions(list[Assumption]):
-    """Assumptions in the order in which they are tried."""
-
-    def add(
-        self, name: str, expected: str, *needs: str, **more: Any
-    ) -> Callable[[Attempt], Attempt]:
-        """Add an assumption, of which the decorated function is the attempt."""
-
-        def decorate(attempt: Attempt) -> Attempt:
-            self.append(Assumption(name, expected, needs, attempt, **more))
-            return attempt
-
-        return decorate
+    def __call__(self, attempt: Callable[[Trial], None]) -> Assumption:
+        self.attempt = attempt
+        return self
 
 
 def why(error: CirrusError) -> str:

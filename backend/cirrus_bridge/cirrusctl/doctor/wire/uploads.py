@@ -15,8 +15,9 @@ from cirrus_bridge.base.errors import ApiError, Refused
 from cirrus_bridge.base.model import Compression, Receipt, Segment, Ticket
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.doctor.finding import Severity
+from cirrus_bridge.cirrusctl.doctor.wire.questions import api_key, idempotency_supported
 from cirrus_bridge.cirrusctl.doctor.wire.trial import (
-    Assumptions,
+    Assumption,
     Contradiction,
     MissingFeature,
     SkippedAttempt,
@@ -28,27 +29,22 @@ from cirrus_bridge.delivery.tracking import SentDocument, difference
 from cirrus_bridge.drivers.capabilities import formats
 from cirrus_bridge.sending.segments import SMALLEST_BYTES
 
-ASSUMPTIONS = Assumptions()
 UNNOTICED = tr("No action is needed. Cirrus Bridge cannot notice a mixed-up job by this field.")
 TITLE = "Cirrus Bridge doctor"
 # values for every device: one copy, one side, portrait, original size
 PROPS = {
-    "copies": "1",
-    "collate": "1",
-    "color": "1",
-    "duplex": "1",
-    "orientation": "1",
+    **dict.fromkeys(("copies", "collate", "color", "duplex", "orientation"), "1"),
     "priority": "50",
     "scale": "2",
 }
 
 
-@ASSUMPTIONS.add(
+@Assumption(
     "tempfile",
     tr("POST without parameters creates a temporary file, and the response is its name."),
-    "API key",
+    [api_key],
 )
-def _tempfile(trial: Trial) -> None:
+def tempfile(trial: Trial) -> None:
     try:
         trial.temp_file = trial.api.temp_file()
     except Refused as error:
@@ -59,40 +55,38 @@ def _tempfile(trial: Trial) -> None:
         raise Contradiction(tr("{refusal}; but GET works", refusal=why(error))) from error
 
 
-@ASSUMPTIONS.add(
+@Assumption(
     "putsegment",
     tr("PUT stores a segment at its byte position, and the response is its number of bytes."),
-    "tempfile",
+    [tempfile],
 )
-def _putsegment(trial: Trial) -> None:
-    _put(trial, _next_segment(trial, trial.upload.segment_bytes))
+def putsegment(trial: Trial) -> None:
+    _put(trial, trial.temp_file, _next_segment(trial, trial.upload.segment_bytes))
 
 
-@ASSUMPTIONS.add(tr("repeated segment"), tr("A segment may be sent twice."), "putsegment")
-def _repeated_segment(trial: Trial) -> None:
+@Assumption(tr("repeated segment"), tr("A segment may be sent twice."), [putsegment])
+def repeated_segment(trial: Trial) -> None:
     segment = _next_segment(trial)
-    _put(trial, segment)
-    _put(trial, segment)
+    _put(trial, trial.temp_file, segment, segment)
 
 
-@ASSUMPTIONS.add(tr("order of segments"), tr("Segments may be sent in any order."), "putsegment")
-def _order_of_segments(trial: Trial) -> None:
+@Assumption(tr("order of segments"), tr("Segments may be sent in any order."), [putsegment])
+def order_of_segments(trial: Trial) -> None:
     first, second = _next_segment(trial), _next_segment(trial)
-    _put(trial, second)
-    _put(trial, first)
+    _put(trial, trial.temp_file, second, first)
 
 
-@ASSUMPTIONS.add(
+@Assumption(
     tr("parallel segments"),
     tr("Several segments may be sent at once."),
-    "order of segments",
+    [order_of_segments],
     fix=tr("Set connections = 1 below [upload] in bridge.toml. Uploads are then slower."),
     severity=Severity.WARNING,
 )
-def _parallel_segments(trial: Trial) -> None:
+def parallel_segments(trial: Trial) -> None:
     segments = [_next_segment(trial) for _ in range(max(trial.upload.connections, 2))]
     with ThreadPoolExecutor(len(segments)) as pool:
-        list(pool.map(lambda segment: _put(trial, segment), segments))
+        list(pool.map(lambda segment: _put(trial, trial.temp_file, segment), segments))
 
 
 def _next_segment(trial: Trial, size_bytes: int = SMALLEST_BYTES) -> Segment:
@@ -101,24 +95,25 @@ def _next_segment(trial: Trial, size_bytes: int = SMALLEST_BYTES) -> Segment:
     return segment
 
 
-def _put(trial: Trial, segment: Segment) -> None:
-    trial.api.put_segment(trial.temp_file, segment)
+def _put(trial: Trial, name: str, *segments: Segment) -> None:
+    for segment in segments:
+        trial.api.put_segment(name, segment)
 
 
-@ASSUMPTIONS.add(
-    "putfile", tr("PUT uploads and submits a document, and the response is a job id."), "API key"
+@Assumption(
+    "putfile", tr("PUT uploads and submits a document, and the response is a job id."), [api_key]
 )
-def _putfile(trial: Trial) -> None:
+def putfile(trial: Trial) -> None:
     _submit(trial, {"copies": PROPS["copies"]}, trial.api.put_file)
 
 
-@ASSUMPTIONS.add(
+@Assumption(
     tr("repeated submit"),
     tr("A submit with the same Idempotency-Key gets the same job id and prints nothing."),
-    *("putfile", "Idempotency-Supported"),
+    [putfile, idempotency_supported],
     fix=tr("Tell the server's administrator: jobs may be printed twice."),
 )
-def _repeated_submit(trial: Trial) -> None:
+def repeated_submit(trial: Trial) -> None:
     page = trial.pages[0]
     (receipt,) = trial.api.put_file(page.data, page.ticket)
     if receipt != page.receipt:
@@ -127,16 +122,15 @@ def _repeated_submit(trial: Trial) -> None:
         )
 
 
-@ASSUMPTIONS.add(
+@Assumption(
     "submitfile",
     tr("POST submits uploaded segments with all props, and the response is a new job id."),
-    *("putfile", "order of segments"),
+    [putfile, order_of_segments],
 )
-def _submitfile(trial: Trial) -> None:
+def submitfile(trial: Trial) -> None:
     def send(data: bytes, ticket: Ticket) -> list[Receipt]:
         name, half = trial.api.temp_file(), len(data) // 2
-        for segment in (Segment(half, data[half:]), Segment(0, data[:half])):
-            trial.api.put_segment(name, segment)
+        _put(trial, name, Segment(half, data[half:]), Segment(0, data[:half]))
         return trial.api.submit_file(name, ticket)
 
     _submit(trial, PROPS, send)
@@ -151,7 +145,7 @@ def _submit(
             tr("it prints a page"),
             tr(
                 "Run: cirrusctl doctor --server {server} --submit LOCATION:DEVICE",
-                server=trial.name,
+                server=trial.route.name,
             ),
         )
     taken = formats(trial.device) or {"any"}
@@ -169,18 +163,18 @@ def _submit(
     trial.pages.append(SubmittedPage(receipt, ticket, page, data))
 
 
-@ASSUMPTIONS.add("get job", tr("The response is a JSON object with a known State."), "putfile")
-def _get_job(trial: Trial) -> None:
+@Assumption("get job", tr("The response is a JSON object with a known State."), [putfile])
+def get_job(trial: Trial) -> None:
     trial.jobs = [(page, trial.api.job_status(page.receipt)) for page in trial.pages]
 
 
-@ASSUMPTIONS.add(
+@Assumption(
     tr("job size"),
     tr("Size is the number of bytes of the document, or of the compressed upload."),
-    "get job",
+    [get_job],
     without=UNNOTICED,
 )
-def _job_size(trial: Trial) -> None:
+def job_size(trial: Trial) -> None:
     for page, status in trial.jobs:
         if not status.size_bytes:
             raise MissingFeature
@@ -191,13 +185,13 @@ def _job_size(trial: Trial) -> None:
             )
 
 
-@ASSUMPTIONS.add(
+@Assumption(
     tr("job name"),
     tr("Name is the title, or has its letters in order."),
-    "get job",
+    [get_job],
     without=UNNOTICED,
 )
-def _job_name(trial: Trial) -> None:
+def job_name(trial: Trial) -> None:
     for _, status in trial.jobs:
         if not status.name:
             raise MissingFeature
@@ -205,12 +199,12 @@ def _job_name(trial: Trial) -> None:
             raise Contradiction(found)
 
 
-@ASSUMPTIONS.add(
+@Assumption(
     tr("job props"),
     tr("Properties has the props that were submitted, by the same names."),
-    "get job",
+    [get_job],
 )
-def _job_props(trial: Trial) -> None:
+def job_props(trial: Trial) -> None:
     for page, status in trial.jobs:
         props = page.ticket.props.items()
         lost = [f"{name}={value}" for name, value in props if status.properties.get(name) != value]
@@ -218,12 +212,12 @@ def _job_props(trial: Trial) -> None:
             raise Contradiction(tr("the job lacks {props}", props=", ".join(lost)))
 
 
-@ASSUMPTIONS.add(
+@Assumption(
     tr("job times"),
     tr("Submitted has the time of the submit, in any form."),
-    "get job",
+    [get_job],
     without=tr("No action is needed. cirrusctl job does not show the times of the server."),
 )
-def _job_times(trial: Trial) -> None:
+def job_times(trial: Trial) -> None:
     if not all(status.submitted for _, status in trial.jobs):
         raise MissingFeature
