@@ -375,6 +375,10 @@ def test_which_server_is_meant(tmp_path: Path) -> None:
         examine(where, "print.example.com/Third")
     with pytest.raises(UnknownServer, match=r"--server print\.example\.com/COMPANY"):
         examine(where, "print.example.com")
+    text = path.read_text().replace('company = "Rival"\n', "")
+    path.write_text(text.replace("print.example.com", f"{HOST}:1"))
+    (found, *_) = examine(replace(where), f"{HOST}:1/ACME")  # the entry that a queue would use
+    assert "connection refused" in found.text
 
 
 def _broken_by(broken_by: Break, cloud: CloudletServer, tmp_path: Path) -> dict[str, Finding]:

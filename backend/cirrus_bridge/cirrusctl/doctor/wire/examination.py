@@ -82,8 +82,9 @@ def _servers(configuration: Configuration, host: str, company: str) -> Sequence[
     with contextlib.suppress(ValueError):  # no server has a name that cannot be one
         name = server_name(*parse_server(host))
         found += (server for server in configuration.servers if server.name == name)
-    if company:
-        found = [server for server in found if server.company in (company, None)]
+    if company:  # as for a queue, an entry without a company serves any company
+        own = [server for server in found if server.company == company]
+        found = own or [server for server in found if server.company is None]
     if not found:
         wanted = f"{host}/{company}" if company else host
         raise UnknownServer(
