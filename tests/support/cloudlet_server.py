@@ -1,13 +1,12 @@
 """A real embedded cloud for tests and the demo: its own process, data folder and free port.
 
-The server is started and used through its command line and HTTP. Nothing of its code is imported
-here.
+The server is started and used through its command line and HTTP. Only the list of its jobs and new
+keys come from its code in this process, because tests ask for them often.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -16,6 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cirrus_cloudlet.cli.jobs import details
+from cirrus_cloudlet.storage.access import Keys
+from cirrus_cloudlet.storage.database import Store
 from ports import reserved_port
 from programs import Program
 
@@ -146,10 +148,14 @@ class CloudletServer:
             timeout=_START_S,
         )
 
+    def new_key(self, company: str) -> str:
+        """Add a key that is valid for one company."""
+        with contextlib.closing(Store(self.data)) as store:
+            return Keys(store).add(company, None)
+
     def jobs(self) -> list[dict[str, Any]]:
         """All jobs, oldest first; `job list --json` has the newest first."""
-        found: list[dict[str, Any]] = json.loads(self.cli("job", "list", "--json"))
-        return found[::-1]
+        return details(self.data)[::-1]
 
     def wait_for_job(self, job_id: str, *states: int, message: str = "") -> dict[str, Any]:
         """Wait until the job has one of these states and a message with this text."""
@@ -161,10 +167,7 @@ class CloudletServer:
         raise AssertionError(f"not in {states} with {message!r}: {job}")
 
     def changing_jobs(self, timeout_s: float) -> Iterator[list[dict[str, Any]]]:
-        """Yield the jobs, and again after each possible change, for a limited time.
-
-        The database tells of changes, because a command takes a third of a second of work.
-        """
+        """Yield the jobs, and again after each change of the database, for a limited time."""
         until = time.monotonic() + timeout_s
         while time.monotonic() < until:
             seen, again = self._database_stamp(), time.monotonic() + _LOOK_AGAIN_S
@@ -184,7 +187,7 @@ class CloudletServer:
     def _furnish(self) -> None:
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.data / "cloudlet.toml").write_text(_FURNITURE)
-        self.key = self.cli("key", "add", "--company", "ACME")
+        self.key = self.new_key("ACME")
 
 
 def _command(*args: str) -> list[str]:

@@ -64,7 +64,7 @@ class PrintSite:
         inventory.parent.chmod(0o700)
         inventory.write_text(_INVENTORY)
         self.cloud.start(inventory.parent)
-        self.key = self.cloud.cli("key", "add", "--company", "Acme")
+        self.key = self.cloud.new_key("Acme")
         self.cups = PrivateCups(
             self._folder("cups"),
             [BACKEND],

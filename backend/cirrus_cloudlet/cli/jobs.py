@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -22,22 +23,22 @@ _JOB = argument("job", metavar="JOBID")
     argument("--json", action="store_true", dest="as_json", help="print all details as JSON"),
 )
 def _list(data: Path, as_json: bool) -> None:
-    store = Store(data)
-    jobs = Jobs(store)
-    found = jobs.newest()
     if as_json:
-        documents = Documents(store, data)
-        shown = [_fields(job, jobs, documents) for job in found]
-        print(json.dumps(shown, ensure_ascii=False, indent=2))
+        print(json.dumps(details(data), ensure_ascii=False, indent=2))
         return
-    rows = [
-        (
-            job.id, f"{job.company}/{job.location}/{job.device}", job.state.name.lower(),
-            timestamp(job.updated) or "", job.title, job.message,
-        )
-        for job in found
-    ]  # fmt: skip
+    rows = []
+    for job in Jobs(Store(data)).newest():
+        device = f"{job.company}/{job.location}/{job.device}"
+        at = timestamp(job.updated) or ""
+        rows.append((job.id, device, job.state.name.lower(), at, job.title, job.message))
     write_list(rows, "job", "device", "state", "changed at", "title", "message")
+
+
+def details(data: Path) -> list[dict[str, Any]]:
+    """All jobs of a data folder as `job list --json` shows them, newest first."""
+    with contextlib.closing(Store(data)) as store:
+        jobs, documents = Jobs(store), Documents(store, data)
+        return [_fields(job, jobs, documents) for job in jobs.newest()]
 
 
 def _fields(job: Job, jobs: Jobs, documents: Documents) -> dict[str, Any]:
