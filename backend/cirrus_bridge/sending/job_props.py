@@ -34,19 +34,11 @@ _COLLATE = {
 }  # fmt: skip
 # RFC 8011, 5.2.10: 3 portrait, 4 landscape, 5 reverse-landscape, 6 reverse-portrait
 _ORIENTATION = {"3": "1", "4": "2", "5": "2", "6": "1"}
-_LANDSCAPE = {"true": "2", "yes": "2", "on": "2"}
 # PWG 5100.16, 5.1.3 (print-scaling); the other options are those of pdftopdf
 _SCALE = {"auto": "1", "auto-fit": "1", "fit": "0", "fill": "0", "none": "2"}
-_FIT = {"true": "0", "yes": "0", "on": "0"}
-_CROP = {"true": "2", "yes": "2", "on": "2"}
+_SET = ("true", "yes", "on")
 _DEVICE_SCALE = {"default": "", "fit": "0", "shrink": "1", "actual": "2"}
 _NOT_ASKED = frozenset({"auto", "default", "printerdefault", "automatic", "automatically-select"})
-
-Reader = Callable[[str], str | None]
-
-
-def _table(choices: Mapping[str, str]) -> Reader:
-    return lambda text: choices.get(text.lower())
 
 
 def _paper(text: str) -> str | None:
@@ -62,42 +54,30 @@ def _priority(text: str) -> str | None:
     return str(min(int(text), 99))
 
 
-# prop → the options that ask for it; the first option of a job wins. An empty value overrides the
-# queue's default with the device's own behaviour.
-_ASKED_BY: Mapping[str, tuple[tuple[str, Reader], ...]] = {
-    "collate": (
-        ("collate", _table(_COLLATE)),
-        ("sheet-collate", _table(_COLLATE)),
-        ("multiple-document-handling", _table(_COLLATE)),
-    ),
-    "duplex": (("sides", _table(_DUPLEX)), ("duplex", _table(_DUPLEX))),
+Reader = Mapping[str, str] | Callable[[str], str | None]  # the table's keys are in lower case
+# A prop, the reader of its options' values, and these options; the first option of a job wins. An
+# empty value overrides the queue's default with the device's own behaviour.
+_ASKED_BY: tuple[tuple[str, Reader, tuple[str, ...]], ...] = (
+    ("collate", _COLLATE, ("collate", "sheet-collate", "multiple-document-handling")),
+    ("duplex", _DUPLEX, ("sides", "duplex")),
     # lp adds the queue's default print-color-mode to each job, so the PPD's option comes first
-    "color": (("colormodel", _table(_COLOR)), ("print-color-mode", _table(_COLOR))),
-    "tray": (("inputslot", _chosen), ("media-source", _chosen)),
-    "size": (("pagesize", _paper), ("pageregion", _paper)),
-    "priority": (
-        ("cirrus-priority", str),
-        ("cirruspriority", _chosen),
-        ("job-priority", _priority),
-    ),
-    "bmp": (("cirrusbitmap", _chosen),),
-    "scale": (("cirrusscale", _table(_DEVICE_SCALE)),),
-}
+    ("color", _COLOR, ("colormodel", "print-color-mode")),
+    ("tray", _chosen, ("inputslot", "media-source")),
+    ("size", _paper, ("pagesize", "pageregion")),
+    ("priority", str, ("cirrus-priority",)),
+    ("priority", _chosen, ("cirruspriority",)),
+    ("priority", _priority, ("job-priority",)),
+    ("bmp", _chosen, ("cirrusbitmap",)),
+    ("scale", _DEVICE_SCALE, ("cirrusscale",)),
+)
 # options that pdftopdf handles in a filtered document
-_ASKED_BY_UNFILTERED: Mapping[str, tuple[tuple[str, Reader], ...]] = {
-    "orientation": (
-        ("orientation-requested", _table(_ORIENTATION)),
-        ("landscape", _table(_LANDSCAPE)),
-    ),
-    "scale": (
-        *_ASKED_BY["scale"],
-        ("print-scaling", _table(_SCALE)),
-        ("fit-to-page", _table(_FIT)),
-        ("fitplot", _table(_FIT)),
-        ("fill", _table(_FIT)),
-        ("crop-to-fit", _table(_CROP)),
-    ),
-}
+_ASKED_BY_UNFILTERED: tuple[tuple[str, Reader, tuple[str, ...]], ...] = (
+    ("scale", _SCALE, ("print-scaling",)),
+    ("scale", dict.fromkeys(_SET, "0"), ("fit-to-page", "fitplot", "fill")),
+    ("scale", dict.fromkeys(_SET, "2"), ("crop-to-fit",)),
+    ("orientation", _ORIENTATION, ("orientation-requested",)),
+    ("orientation", dict.fromkeys(_SET, "2"), ("landscape",)),
+)
 
 # allowed values of known props; other props may have any value
 _ALLOWED: Mapping[str, tuple[re.Pattern[str], str]] = {
@@ -110,7 +90,7 @@ _ALLOWED: Mapping[str, tuple[re.Pattern[str], str]] = {
     "scale": (re.compile(r"[012]"), tr("0 (fit), 1 (shrink to fit) or 2 (actual size)")),
     "bmp": (re.compile(r"300|600"), tr("300 or 600")),
 }
-_KNOWN = _ALLOWED.keys() | _ASKED_BY.keys()
+_KNOWN = _ALLOWED.keys() | {prop for prop, *_ in _ASKED_BY}
 _MEMBER = re.compile(
     r"(?:(?<=[\s{])|^)([xy]-dimension(?==[0-9]{1,7}[\s}])|media-size-name|media-source)=([^\s{}]+)"
 )
@@ -129,7 +109,6 @@ def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
     Raises:
         BadOption: a prop cannot carry the value; the text names the option.
     """
-    asked_by = _ASKED_BY if job.layout_done else {**_ASKED_BY, **_ASKED_BY_UNFILTERED}
     options = {
         **_from_media_col(job.options.get("media-col", "")),
         **_from_media(job.options.get("media", "")),
@@ -138,7 +117,7 @@ def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
     options.pop("job-priority", None)
     if job.priority != DEFAULT_PRIORITY:  # CUPS gives the default to all other jobs
         options["job-priority"] = str(job.priority)
-    asked = _asked(job.queue_defaults, asked_by) | _asked(options, asked_by)
+    asked = _asked(job, job.queue_defaults) | _asked(job, options)
     props = {"copies": str(job.copies), **{prop: value for prop, value in asked.items() if value}}
     if "size" in props:
         props["size"] = job.papers.get(props["size"], props["size"])
@@ -154,16 +133,14 @@ def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
     return props | _identity(job, identify)
 
 
-def _asked(
-    options: Mapping[str, str], asked_by: Mapping[str, tuple[tuple[str, Reader], ...]]
-) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for prop, sources in asked_by.items():
-        values = [read(options[option]) for option, read in sources if option in options]
-        said = [value for value in values if value is not None]
-        if said:
-            found[prop] = next(filter(None, said), "")
-    return found
+def _asked(job: PrintJob, options: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for prop, read, names in _ASKED_BY if job.layout_done else _ASKED_BY + _ASKED_BY_UNFILTERED:
+        for text in (options[name] for name in names if name in options):
+            value = read.get(text.lower()) if isinstance(read, Mapping) else read(text)
+            if value is not None:
+                found.setdefault(prop, []).append(value)
+    return {prop: next(filter(None, values), "") for prop, values in found.items()}
 
 
 def _identity(job: PrintJob, identify: Collection[str]) -> dict[str, str]:
@@ -183,8 +160,8 @@ def _wishes(job: PrintJob) -> dict[str, str]:
     is monochrome, even for a colour device, so colour pages would be printed in grey.
     """
     options = dict(job.options)
-    with_defaults = "number-up" in options
-    if with_defaults and not job.has_driver and options.get("print-color-mode") == "monochrome":
+    has_defaults = "number-up" in options and not job.has_driver
+    if has_defaults and options.get("print-color-mode") == "monochrome":
         del options["print-color-mode"]
     return options
 
