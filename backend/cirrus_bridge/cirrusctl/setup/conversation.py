@@ -40,20 +40,15 @@ class Conversation:
     def confirm(self, question: str, *, default: bool) -> bool:
         """Ask for yes or no, in English or the question's language; no without a terminal."""
         yes, no = translated(tr("yes")), translated(tr("no"))
-        first = (yes[0], no[0]) if (yes[0] + no[0]).isascii() else ("y", "n")
-        letters = (first[0].upper(), first[1]) if default else (first[0], first[1].upper())
+        letters = [yes[0], no[0]] if (yes[0] + no[0]).isascii() else ["y", "n"]
+        letters[not default] = letters[not default].upper()
+        asked = f"{translated(question)} [{'/'.join(letters)}]"
         while self.may_ask:
-            answer = typer.prompt(
-                f"{translated(question)} [{'/'.join(letters)}]",
-                default="",
-                show_default=False,
-                err=True,
-            )
-            said = str(answer).strip().lower()
-            if not said:
+            answer = typer.prompt(asked, default="", show_default=False, err=True).strip().lower()
+            if not answer:
                 return default
             for meant, words in ((True, (yes, "yes")), (False, (no, "no"))):
-                if said in {*words, *(word[0] for word in words)}:
+                if answer in {*words, *(word[0] for word in words)}:
                     return meant
             self.say(tr("! Answer {yes} or {no}.", yes=yes, no=no))
         return False

@@ -5,24 +5,35 @@ Each answer is tried before the next question. After a wrong answer, the questio
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cirrus_bridge.api.client import CloudApi
+from cirrus_bridge.api.connectivity import addresses
 from cirrus_bridge.api.mdns import LanServer, servers_on_lan
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.distrust import Distrust
-from cirrus_bridge.base.errors import CirrusError, KeyRefused, NotPermitted, ServerMisconfigured
+from cirrus_bridge.base.errors import (
+    CirrusError,
+    KeyRefused,
+    NotPermitted,
+    ServerMisconfigured,
+    Unreachable,
+)
+from cirrus_bridge.base.model import Place
 from cirrus_bridge.base.translation import joined, tr
-from cirrus_bridge.cirrusctl.setup import steps
+from cirrus_bridge.cirrusctl.context import TIMEOUTS
 from cirrus_bridge.cirrusctl.setup.conversation import Conversation
-from cirrus_bridge.cirrusctl.setup.steps import ServerDraft, WrongAnswer
-from cirrus_bridge.config.queue_uri import is_loopback
-from cirrus_bridge.config.servers import Secret, is_key
-from cirrus_bridge.drivers.devices import Driver
+from cirrus_bridge.cirrusctl.setup.steps import WrongAnswer
+from cirrus_bridge.config.queue_uri import check_id, is_loopback, parse_server, server_name
+from cirrus_bridge.config.servers import Secret, Server, is_key
+from cirrus_bridge.drivers.devices import Driver, devices
 
 FoundDevices = list[tuple[str, Driver]]  # location, device
+NO_KEY = Secret("no key yet")  # `version` needs no key
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +43,7 @@ class SetupOptions:
     server: str | None
     key_file: str | None
     company: str | None
-    locations: Sequence[str]
+    locations: tuple[str, ...]
     ca_file: str | None
     proxy: str | None
     plain: bool
@@ -40,26 +51,6 @@ class SetupOptions:
     queue_name: str | None
     test: bool | None
     replace: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _ServerAnswers:
-    """Answers about the server; `proposed` is the company that the server announces."""
-
-    address: str | None
-    ca_file: str | None
-    plain: bool
-    proposed: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _CompanyAnswers:
-    """Answers about the company, empty before a question; `proposed` is a default for its id."""
-
-    company: str
-    key: str
-    locations: Sequence[str]
-    proposed: str = ""
 
 
 @dataclass(slots=True)
@@ -71,83 +62,71 @@ class GuidedServer:
     clock: Clock
     done: Callable[..., None]
 
-    def ask(self) -> tuple[ServerDraft, FoundDevices]:
+    def ask(self) -> tuple[Server, FoundDevices]:
         """Ask for a server, and return it with the devices of its locations.
 
         Raises:
             CirrusError: an answer is wrong, and there is no terminal.
         """
-        drafted, proposed = self._server()
-        options = self.options
-        answers = _CompanyAnswers(
-            options.company or "", self._given_key(), options.locations, proposed
-        )
+        server, proposed = self._server()
+        company, locations = self.options.company or "", self.options.locations
+        key = _key_in(self.options.key_file) if self.options.key_file is not None else ""
         while True:
-            answers = self._with_company(answers)
+            company = company or self.talk.text(
+                tr("Company (its id)"), "--company", default=proposed or None
+            )
+            key = key or self._typed_key()
+            server = replace(server, company=company, api_key=Secret(key))
             try:
-                draft = drafted.with_(company=answers.company, api_key=Secret(answers.key))
-                steps.try_key(draft)
-                answers = self._with_locations(answers)
-                draft = draft.with_(locations=answers.locations)
-                found = _devices_of(draft, answers.locations)
+                _api(server).temp_file()  # the only request without company and location
+                locations = locations or self._typed_locations()
+                server = replace(server, locations=locations)
+                found = _devices(server)
             except (KeyRefused, NotPermitted) as trouble:
                 self.talk.or_end(trouble)
-                answers = _CompanyAnswers("", "", answers.locations, answers.company)
+                company, key, proposed = "", "", company
             except CirrusError as trouble:
                 self.talk.or_end(trouble)
-                answers = replace(answers, locations=())
+                locations = ()
             else:
-                self._tell_found(draft, found)
-                return draft, found
+                break
+        told = tr(
+            "The key is accepted. Devices at {locations}: {count}.",
+            locations=", ".join(locations),
+            count=len(found),
+        )
+        self.done(told, "locations", company=company, locations=locations, devices=len(found))
+        return server, found
 
     # --- the server
 
-    def _server(self) -> tuple[ServerDraft, str]:
+    def _server(self) -> tuple[Server, str]:
         """A server that answers, and the company that it announces (or empty)."""
-        options = self.options
-        answers = _ServerAnswers(options.server, options.ca_file, options.plain)
+        address, proposed = self.options.server, ""
+        ca_file, plain = self.options.ca_file, self.options.plain
         while True:
-            if answers.address is None:
-                answers = self._with_address(answers)
+            if address is None:
+                address, proposed = self._typed_address()
             try:
-                drafted = self._try_server(answers)
+                server = _draft(address, ca_file, self.options.proxy, plain=plain)
+                version = _api(server).version()[0]
             except CirrusError as trouble:
-                answers = self._corrected(answers, trouble)
+                why = trouble.distrust if isinstance(trouble, ServerMisconfigured) else None
+                if why is Distrust.NO_TLS and self._may_be_plain(address):
+                    plain = True
+                    continue
+                self.talk.or_end(trouble)
+                if why is Distrust.UNKNOWN_CA:
+                    question = tr("File of the CA that signed the certificate")
+                    ca_file = self.talk.text(question, "--ca-file")
+                else:
+                    address, ca_file, plain = None, None, self.options.plain
             else:
-                return drafted, answers.proposed
-
-    def _try_server(self, answers: _ServerAnswers) -> ServerDraft:
-        drafted = steps.draft(
-            answers.address or "",
-            ca_file=answers.ca_file,
-            proxy=self.options.proxy,
-            plain=answers.plain,
-        )
-        version = steps.try_server(drafted)
-        name = drafted.server.name
-        self.done(
-            tr("{name} answers (version {version}).", name=name, version=version),
-            "server",
-            server=name,
-            version=version,
-            tls=not drafted.plain,
-        )
-        return drafted
-
-    def _corrected(self, answers: _ServerAnswers, trouble: CirrusError) -> _ServerAnswers:
-        """The answers for the next attempt.
-
-        Raises:
-            CirrusError: `trouble`, if there is no terminal.
-        """
-        why = trouble.distrust if isinstance(trouble, ServerMisconfigured) else None
-        if why is Distrust.NO_TLS and self._may_be_plain(answers.address or ""):
-            return replace(answers, plain=True)
-        self.talk.or_end(trouble)
-        if why is Distrust.UNKNOWN_CA:
-            question = tr("File of the CA that signed the certificate")
-            return replace(answers, ca_file=self.talk.text(question, "--ca-file"))
-        return replace(answers, address=None, ca_file=None, plain=self.options.plain)
+                break
+        name = server.name
+        told = tr("{name} answers (version {version}).", name=name, version=version)
+        self.done(told, "server", server=name, version=version, tls=not plain)
+        return server, proposed
 
     def _may_be_plain(self, address: str) -> bool:
         host = address.rpartition(":")[0] or address
@@ -156,11 +135,13 @@ class GuidedServer:
             default=True,
         )
 
-    def _with_address(self, answers: _ServerAnswers) -> _ServerAnswers:
-        """Ask for the address, and list the servers that announce themselves."""
-        there: list[LanServer] = []
-        if self.talk.may_ask:
-            there = servers_on_lan(self.clock)
+    def _typed_address(self) -> tuple[str, str]:
+        """Ask for the address, and list the servers that announce themselves.
+
+        Returns:
+            The address, and the company that the server announces (or empty).
+        """
+        there = servers_on_lan(self.clock) if self.talk.may_ask else []
         for number, each in enumerate(there, 1):
             about = f"{each.hosts[0]}:{each.port}"
             if each.company:
@@ -174,39 +155,14 @@ class GuidedServer:
         answer = self.talk.text(question, "--server")
         if answer.isdecimal() and 0 < int(answer) <= len(there):
             chosen = there[int(answer) - 1]
-            address = steps.address_of(chosen)
-            return replace(answers, address=address, proposed=chosen.company)
-        return replace(answers, address=answer, proposed="")
+            return _address_of(chosen), chosen.company
+        return answer, ""
 
-    # --- the key, the company, the locations
+    # --- the key and the locations
 
-    def _with_company(self, answers: _CompanyAnswers) -> _CompanyAnswers:
-        company = answers.company or self.talk.text(
-            tr("Company (its id)"), "--company", default=answers.proposed or None
-        )
-        return replace(answers, company=company, key=answers.key or self._typed_key())
-
-    def _tell_found(self, draft: ServerDraft, found: FoundDevices) -> None:
-        locations = draft.server.locations
-        self.done(
-            tr(
-                "The key is accepted. Devices at {locations}: {count}.",
-                locations=", ".join(locations),
-                count=len(found),
-            ),
-            "locations",
-            company=draft.server.company,
-            locations=locations,
-            devices=len(found),
-        )
-
-    def _with_locations(self, answers: _CompanyAnswers) -> _CompanyAnswers:
-        if answers.locations:
-            return answers
-        question = tr("Location (its id; several with commas)")
-        answer = self.talk.text(question, "--location")
-        locations = tuple(filter(None, map(str.strip, answer.split(","))))
-        return replace(answers, locations=locations)
+    def _typed_locations(self) -> tuple[str, ...]:
+        answer = self.talk.text(tr("Location (its id; several with commas)"), "--location")
+        return tuple(filter(None, map(str.strip, answer.split(","))))
 
     def _typed_key(self) -> str:
         while True:
@@ -215,29 +171,81 @@ class GuidedServer:
                 return key
             self.talk.say(tr("! A key has neither spaces nor non-ASCII letters."))
 
-    def _given_key(self) -> str:
-        """The key from --key-file. No option has the key itself: command lines are public."""
-        if self.options.key_file is None:
-            return ""
-        file = self.options.key_file
-        why: str = tr("the file holds no key, or more than one")
-        try:
-            key = sys.stdin.readline() if file == "-" else Path(file).read_text("utf-8")
-        except OSError as error:
-            key, why = "", error.strerror or why
-        except UnicodeDecodeError:
-            key = ""
-        if not is_key(key.strip()):
-            raise WrongAnswer(
-                tr(
-                    "Cannot read a key from --key-file {file} ({why}). Name a file with only "
-                    "the API key, or - for standard input.",
-                    file=file,
-                    why=why,
-                )
+
+def _key_in(file: str) -> str:
+    """The key in --key-file. No option has the key itself: command lines are public."""
+    why: str = tr("the file holds no key, or more than one")
+    key = ""
+    try:
+        key = sys.stdin.readline() if file == "-" else Path(file).read_text("utf-8")
+    except OSError as error:
+        why = error.strerror or why
+    except UnicodeDecodeError:
+        pass
+    if not is_key(key.strip()):
+        raise WrongAnswer(
+            tr(
+                "Cannot read a key from --key-file {file} ({why}). Name a file with only "
+                "the API key, or - for standard input.",
+                file=file,
+                why=why,
             )
-        return key.strip()
+        )
+    return key.strip()
 
 
-def _devices_of(draft: ServerDraft, locations: Sequence[str]) -> FoundDevices:
-    return [(each, device) for each in locations for device in steps.try_location(draft, each)]
+def _draft(address: str, ca_file: str | None, proxy: str | None, *, plain: bool) -> Server:
+    """The server at HOST or HOST:PORT, without key, company and locations."""
+    try:
+        host, port = parse_server(address.strip())
+    except ValueError as error:
+        raise WrongAnswer(tr("{error}. Write HOST, or HOST:PORT.", error=error)) from None
+    if ca_file is not None and not os.access(ca_file, os.R_OK):
+        raise WrongAnswer(
+            tr(
+                "Cannot read --ca-file {ca_file}. Name the file of the CA that signed the "
+                "server's certificate.",
+                ca_file=ca_file,
+            )
+        )
+    encryption = "never" if plain else "required"
+    name = server_name(host, port)
+    server = Server(name, NO_KEY, ca_file=ca_file, proxy=proxy, encryption=encryption)
+    return replace(server, allow_plaintext=plain and not server.may_be_plain)
+
+
+def _api(server: Server) -> CloudApi:
+    https = server.encryption != "never"
+    return CloudApi(server, server.company or "", https=https, timeouts=TIMEOUTS, sets_up=True)
+
+
+def _devices(server: Server) -> FoundDevices:
+    """The active devices of the server's locations."""
+    found: FoundDevices = []
+    for location in server.locations:
+        try:
+            check_id(location)
+        except ValueError as error:
+            raise WrongAnswer(tr("The id of a location {error}.", error=error)) from None
+        place = Place(server.name, server.company or "", location)
+        listed = devices(place, _api(server).location(location))
+        found += [(location, device) for device in listed]
+    return found
+
+
+def _address_of(announced: LanServer) -> str:
+    """HOST:PORT of an announced server.
+
+    A server on this machine gets its loopback address. Another server gets its name, which its
+    certificate has, if this machine can resolve the name.
+    """
+    hosts = sorted(announced.hosts, key=is_loopback, reverse=True)
+    host = next(filter(_is_known, hosts), hosts[0])
+    return f"[{host}]:{announced.port}" if ":" in host else f"{host}:{announced.port}"
+
+
+def _is_known(host: str) -> bool:
+    try:
+        return bool(addresses(host, 0))
+    except Unreachable:
+        return False

@@ -19,8 +19,10 @@ from cirrus_bridge.cirrusctl.output.output import Output
 from cirrus_bridge.cirrusctl.setup import steps
 from cirrus_bridge.cirrusctl.setup.conversation import Conversation
 from cirrus_bridge.cirrusctl.setup.guided_server import FoundDevices, GuidedServer, SetupOptions
-from cirrus_bridge.cirrusctl.setup.steps import ServerDraft, WrongAnswer
+from cirrus_bridge.cirrusctl.setup.steps import WrongAnswer
 from cirrus_bridge.cirrusctl.setup.test_page import Result, print_test_page
+from cirrus_bridge.config.servers import Server
+from cirrus_bridge.config.write import check_writable
 from cirrus_bridge.drivers.devices import Driver
 
 ALL, NONE = "all", "none"
@@ -39,10 +41,13 @@ class GuidedSetup:
 
     def run(self) -> bool:
         """Run the setup, and return whether everything works."""
+        # before the first question, check that the results can be saved
+        check_writable(self.installation.config / "servers.d" / "*.toml")
+        if [*self.options.devices] != [NONE]:
+            self.installation.cups.version()
         clock = self.installation.clock
-        steps.check_ready(self.installation, adds_queues=[*self.options.devices] != [NONE])
-        drafted, found = GuidedServer(self.options, self.talk, clock, self._done).ask()
-        self._write(drafted)
+        server, found = GuidedServer(self.options, self.talk, clock, self._done).ask()
+        self._write(server)
         queues = [*self._queues(found)]
         failed = [queue for queue in queues if self._wants_test(queue) and not self._test(queue)]
         findings = self._findings()
@@ -73,34 +78,28 @@ class GuidedSetup:
 
     # --- what is written
 
-    def _write(self, drafted: ServerDraft) -> None:
+    def _write(self, server: Server) -> None:
         folder = self.installation.config
-        path = steps.server_file(folder, drafted.server)
-        if steps.is_written(path, drafted.server):
-            self._done(tr("{path} already has this entry.", path=path), "file", path=str(path))
-            return
-        if path.exists() and not self.options.replace:
+        path = steps.server_file(folder, server)
+        if steps.is_written(path, server):
+            told = tr("{path} already has this entry.", path=path)
+        else:
             question = tr("{path} already has an entry. Replace it?", path=path)
-            if not self.talk.confirm(question, default=False):
+            may_write = self.options.replace or not path.exists()
+            if not may_write and not self.talk.confirm(question, default=False):
                 raise BadConfiguration(
                     tr("{path} already exists.", path=path), tr("Use --replace to replace it.")
                 )
-        steps.write_server(folder, path, drafted.server)
-        self._done(
-            tr("{path} was written; only root can read it.", path=path), "file", path=str(path)
-        )
+            steps.write_server(folder, path, server)
+            told = tr("{path} was written; only root can read it.", path=path)
+        self._done(told, "file", path=str(path))
 
     def _queues(self, found: FoundDevices) -> Iterator[str]:
         """Add the chosen queues, and yield their names."""
         for location, device in self._chosen(found):
-            name = self._add(location, device)
-            if name:
-                self._done(
-                    tr("Queue {name} prints to {info}.", name=name, info=device.info),
-                    "queue",
-                    queue=name,
-                    device=f"{location}:{device.key}",
-                )
+            if name := self._add(location, device):
+                told = tr("Queue {name} prints to {info}.", name=name, info=device.info)
+                self._done(told, "queue", queue=name, device=f"{location}:{device.key}")
                 yield name
 
     def _chosen(self, found: FoundDevices) -> FoundDevices:
@@ -122,12 +121,12 @@ class GuidedSetup:
 
     def _add(self, location: str, device: Driver) -> str:
         """Add a queue, and return its name; empty if the user declines."""
-        taken = steps.queue_names(self.installation.cups)
-        name = steps.proposed_name(device, location, taken)
+        cups = self.installation.cups
+        name = steps.proposed_name(device, location, steps.queue_names(cups))
         template = self.options.queue_name
         if template is not None or not self.talk.may_ask:
             name = name if template is None else steps.name_by(template, device, location)
-            steps.add_queue(self.installation, name, device)
+            steps.add_queue(cups, name, device)
             return name
         while True:
             question = tr("Name of the queue for {device} (- for none)", device=device.info)
@@ -135,7 +134,7 @@ class GuidedSetup:
             if name == "-":
                 return ""
             try:
-                steps.add_queue(self.installation, name, device)
+                steps.add_queue(cups, name, device)
             except CirrusError as trouble:
                 self.talk.or_end(trouble)
             else:
@@ -152,12 +151,8 @@ class GuidedSetup:
         result = None
         for news in print_test_page(self.installation, queue, limit_s=TEST_S):
             result = news.result
-            self._done(
-                joined("  ", ("", f"{news.at:%H:%M:%S}", news.what)),
-                "test",
-                queue=queue,
-                **news._asdict(),
-            )
+            told = joined("  ", ("", f"{news.at:%H:%M:%S}", news.what))
+            self._done(told, "test", queue=queue, **news._asdict())
         return result is Result.DONE
 
 
