@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import tomlkit
 
-from cirrus_bridge.cirrusctl.queues.lock import LOCK
+from cirrus_bridge.cirrusctl.queues.apply import LOCK
 from print_site import PATIENCE_S, PrintSite
 
 

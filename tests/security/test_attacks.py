@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.cirrusctl.queues.lock import LOCK
+from cirrus_bridge.cirrusctl.queues.apply import LOCK
 from print_site import BACKEND, PrintSite, document, eventually
 from programs import Program
 

@@ -7,20 +7,19 @@ saw them last, together with the error.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from cirrus_bridge.base.errors import CirrusError, Retryable, ServerMisconfigured
 from cirrus_bridge.base.model import Place
+from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.config.servers import Server
 from cirrus_bridge.drivers.device_cache import DeviceCache
 from cirrus_bridge.drivers.devices import Driver, devices
 
 AT_ONCE = 16
-
-AskLocation = Callable[[Server, str], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -46,29 +45,20 @@ class LocationAnswer:
 
         An inactive device is listed. A list without any device may be a mistake.
         """
-        listed = self.content.get("Devices")
-        return (
-            self.error is None
-            and isinstance(listed, dict)
-            and bool(listed)
-            and device not in listed
-        )
+        listed = self.content.get("Devices") if self.error is None else None
+        return isinstance(listed, dict) and bool(listed) and device not in listed
 
 
-def ask(
-    places: Iterable[tuple[Place, Server]], ask_location: AskLocation, seen: DeviceCache
-) -> dict[Place, LocationAnswer]:
+def ask(installation: Installation, places: Mapping[Place, Server]) -> dict[Place, LocationAnswer]:
     """Ask the servers for these locations, all at once. No error is raised."""
 
     def answer(place: Place, server: Server) -> LocationAnswer:
         try:
-            return LocationAnswer(place, ask_location(server, place.location))
+            return LocationAnswer(place, installation.api(server).location(place.location))
         except (Retryable, ServerMisconfigured) as error:
-            return LocationAnswer(place, seen.last(place) or {}, error)
+            return LocationAnswer(place, DeviceCache(installation.cache).last(place) or {}, error)
         except CirrusError as error:
             return LocationAnswer(place, {}, error)
 
-    wanted = dict(places)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = pool.map(answer, wanted, wanted.values())
-        return dict(zip(wanted, answers, strict=True))
+        return dict(zip(places, pool.map(answer, places, places.values()), strict=True))

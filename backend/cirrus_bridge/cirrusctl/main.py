@@ -27,37 +27,26 @@ from cirrus_bridge.cirrusctl.commands import (
     setup,
     test,
 )
-from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus, exit_status, help_text
 from cirrus_bridge.cirrusctl.output.help_texts import Command, Group, program_of, translate
-from cirrus_bridge.cirrusctl.output.output import complain
+from cirrus_bridge.cirrusctl.output.output import MEANINGS, ExitStatus, complain, exit_status
 
 app = typer.Typer(
     name="cirrusctl",
     cls=Group,
-    help="Set up, watch and explain printing by Cirrus Bridge.",
-    epilog=help_text(),
+    epilog=f"Exit status: {'; '.join(f'{each.value} {MEANINGS[each]}' for each in ExitStatus)}.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # they would show variables, and perhaps a key
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("setup", cls=Command)(setup.command)
-app.command("apply", cls=Command)(apply.command)
-app.command("servers", cls=Command)(servers.command)
-app.command("devices", cls=Command)(devices.command)
-app.command("queues", cls=Command)(queues.command)
-app.command("jobs", cls=Command)(jobs.command)
-app.command("job", cls=Command)(job.command)
-app.command("test", cls=Command)(test.command)
-app.command("doctor", cls=Command)(doctor.command)
-app.command("explain", cls=Command)(explain.command)
+for module in (setup, apply, servers, devices, queues, jobs, job, test, doctor, explain):
+    app.command(module.__name__.rpartition(".")[2], cls=Command)(module.command)
 
 LOSSES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 FAULT = tr("Internal error in cirrusctl. (CB-900)")
 
 
 def run() -> NoReturn:
-    """Entry point of the program."""
     status = main()
     with contextlib.suppress(OSError):
         sys.stdout.flush()

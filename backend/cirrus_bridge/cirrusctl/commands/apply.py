@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -10,11 +9,9 @@ import typer
 
 from cirrus_bridge.base.translation import joined, marked, tr
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
-from cirrus_bridge.cirrusctl.output.output import AsJson, Output, problem, with_code
-from cirrus_bridge.cirrusctl.queues.apply import ApplyResult, apply
-from cirrus_bridge.cirrusctl.queues.lock import turn
-from cirrus_bridge.cirrusctl.queues.plan import Action, Step
+from cirrus_bridge.cirrusctl.output.output import AsJson, ExitStatus, Output, problem, with_code
+from cirrus_bridge.cirrusctl.queues.apply import ApplyResult, apply, turn
+from cirrus_bridge.cirrusctl.queues.plan import Action
 from cirrus_bridge.cirrusctl.queues.queues_file import FILE
 
 _SIGNS = {Action.ADD: "+", Action.CHANGE: "~", Action.REMOVE: "-", Action.KEEP: "="}
@@ -47,7 +44,7 @@ def command(
     unless it has jobs.
     """
     output = Output(as_json)
-    installation = Installation.of(os.environ)
+    installation = Installation.here()
     waiting = tr("Waiting for another cirrusctl apply to finish.")
     with turn(installation.config, lambda: output.remark(waiting)):
         applied = apply(installation, dry_run=dry_run, force=force)
@@ -58,7 +55,7 @@ def command(
 
 def _document(applied: ApplyResult, dry_run: bool) -> dict[str, Any]:
     return {
-        "changed": applied.has_changed,
+        "changed": any(step.action in COUNTED for step in applied.steps),
         "as_declared": applied.is_as_declared,
         "dry_run": dry_run,
         "queues": [
@@ -75,12 +72,15 @@ def _document(applied: ApplyResult, dry_run: bool) -> dict[str, Any]:
 
 
 def _lines(applied: ApplyResult, dry_run: bool) -> Iterator[str]:
-    """The diff, and a summary."""
     for step in applied.steps:
         if step.action is not Action.NONE:
-            yield from _diff(step)
-    for each in applied.problems:
-        yield joined(" ", (f"! {each.name}:", with_code(each.error)))
+            head = f"{_SIGNS[step.action]} {step.name}"
+            yield joined(": ", (head, step.reason)) if step.reason else head
+        for each in step.differences:
+            was = f"{each.now} → " if each.now else ""
+            yield joined("", (f"    {each.what}: {was}", each.wanted or tr("(removed)")))
+    for name, error in applied.problems:
+        yield joined(" ", (f"! {name}:", with_code(error)))
     counts = {action: sum(s.action is action for s in applied.steps) for action in Action}
     parts = [
         tr(COUNTED[action][dry_run], count=counts[action]) for action in COUNTED if counts[action]
@@ -90,11 +90,3 @@ def _lines(applied: ApplyResult, dry_run: bool) -> Iterator[str]:
         missing = len(applied.problems) + counts[Action.KEEP]
         parts.append(tr("{count} not as declared", count=missing))
     yield tr("Queues of {file}: {counts}.", file=FILE, counts=joined(", ", parts))
-
-
-def _diff(step: Step) -> Iterator[str]:
-    head = f"{_SIGNS[step.action]} {step.name}"
-    yield joined(": ", (head, step.reason)) if step.reason else head
-    for each in step.differences:
-        was = f"{each.now} → " if each.now else ""
-        yield joined("", (f"    {each.what}: {was}", each.wanted or tr("(removed)")))

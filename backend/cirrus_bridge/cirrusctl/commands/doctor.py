@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -13,9 +12,8 @@ from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.doctor.examination import examine
 from cirrus_bridge.cirrusctl.doctor.finding import COLUMNS, Severity, rows, summary
 from cirrus_bridge.cirrusctl.doctor.wire.examination import examine_server
-from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
-from cirrus_bridge.cirrusctl.output.output import AsJson, Output
-from cirrus_bridge.cirrusctl.setup.steps import WrongAnswer
+from cirrus_bridge.cirrusctl.output.output import AsJson, ExitStatus, Output
+from cirrus_bridge.cirrusctl.setup.conversation import WrongAnswer
 from cirrus_bridge.cirrusctl.setup.test_page import test_page
 from cirrus_bridge.config.queue_uri import check_id
 
@@ -48,7 +46,7 @@ def command(
     temporary files that are never submitted, and deletes them after a while.
     """
     output = Output(as_json)
-    installation = Installation.of(os.environ)
+    installation = Installation.here()
     if server is not None:
         findings = examine_server(installation, server, _target(submit), test_page)
     elif submit is not None:

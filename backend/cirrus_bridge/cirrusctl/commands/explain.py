@@ -46,26 +46,14 @@ def command(
     output = Output(as_json)
     known = explanations()
     if code is None:
-        rows = [_row(each) for each in known.values()]
-        output.rows(rows, _COLUMNS, none="")
+        output.rows([each._asdict() for each in known.values()], _COLUMNS, none="")
         return
     digits = re.fullmatch(r"(?:CB-?)?(\d{3})", code.strip(" ()"), re.IGNORECASE)
     found = known.get(f"CB-{digits[1]}") if digits else None
     if found is None:
         wrong = tr("'{code}' is not a code. `cirrusctl explain` lists all codes.", code=code)
         raise typer.BadParameter(translated(wrong), param_hint="CODE")
-    output.document(_row(found), _text(found))
-
-
-def _row(each: Explanation) -> dict[str, object]:
-    return {
-        "code": each.code,
-        "what": each.what,
-        "do": each.do,
-        "more": each.more,
-        "job": each.disposition,
-        "exit_code": each.exit_code,
-    }
+    output.document(found._asdict(), _text(found))
 
 
 def _text(each: Explanation) -> str:
@@ -75,11 +63,11 @@ def _text(each: Explanation) -> str:
         tr("What to do: {do}.", do=each.do) if each.do else "",
         tr(
             "{job} (the backend's exit code is {exit_code}).",
-            job=_THE_JOB[each.disposition],
+            job=_THE_JOB[each.job],
             exit_code=each.exit_code,
         ),
     ]
-    return joined("\n", [changed(part, _filled) for part in parts if part])
+    return joined("\n", (changed(part, _filled) for part in parts if part))
 
 
 def _filled(text: str) -> str:

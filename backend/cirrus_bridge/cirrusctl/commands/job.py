@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -11,9 +10,8 @@ from rich.cells import cell_len
 from cirrus_bridge.base.errors import CupsGone
 from cirrus_bridge.base.translation import joined, tr, translated
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.cirrusctl.jobs.find import find_job
-from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
-from cirrus_bridge.cirrusctl.output.output import AsJson, Output, complain
+from cirrus_bridge.cirrusctl.jobs.view import find_job
+from cirrus_bridge.cirrusctl.output.output import AsJson, ExitStatus, Output, complain
 
 _TITLES = (
     ("title", tr("Title")),
@@ -33,7 +31,7 @@ def command(
     Shows from CUPS and the journal when the job was created, accepted, received and delivered.
     """
     output = Output(as_json)
-    view = find_job(Installation.of(os.environ), job)
+    view = find_job(Installation.here(), job)
     if view is None:
         nowhere = tr("There is no job {job}, neither in CUPS nor in the journal.", job=job)
         complain(CupsGone(nowhere), as_json=as_json)

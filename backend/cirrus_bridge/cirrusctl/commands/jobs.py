@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated, NamedTuple
 
@@ -12,8 +11,7 @@ import typer
 from cirrus_bridge.base.errors import CupsAway
 from cirrus_bridge.base.translation import joined, tr, translated
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.cirrusctl.jobs.find import find_jobs
-from cirrus_bridge.cirrusctl.jobs.view import STATES, JobView
+from cirrus_bridge.cirrusctl.jobs.view import STATES, JobView, find_jobs
 from cirrus_bridge.cirrusctl.output.output import AsJson, Output, Snapshot, with_code
 from cirrus_bridge.cirrusctl.output.table import Column, Shape, some
 from cirrus_bridge.journal.history import MOST_ROWS
@@ -45,15 +43,11 @@ _COLUMNS = (
 
 
 class Filter(NamedTuple):
-    """A filter for jobs with one of the `wanted` values; without such values, it passes all."""
+    """A filter for jobs with one of the `wanted` values."""
 
     what: str
-    wanted: Sequence[str]
+    wanted: Sequence[str | None]
     values: Callable[[JobView], set[str]]
-
-    def lets_pass(self, view: JobView) -> bool:
-        """Whether the job is to be listed."""
-        return not self.wanted or not self.values(view).isdisjoint(self.wanted)
 
 
 def _states(incomplete: str) -> list[str]:
@@ -70,17 +64,13 @@ def _known_state(states: list[str]) -> list[str]:
 
 def command(
     queue: Annotated[
-        str | None,
-        typer.Option(metavar="QUEUE", help="Only jobs of this queue.", show_default=False),
+        str | None, typer.Option(metavar="QUEUE", help="Only jobs of this queue.")
     ] = None,
     user: Annotated[
-        str | None, typer.Option(metavar="USER", help="Only jobs of this user.", show_default=False)
+        str | None, typer.Option(metavar="USER", help="Only jobs of this user.")
     ] = None,
     location: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID", help="Only jobs for devices of this location.", show_default=False
-        ),
+        str | None, typer.Option(metavar="ID", help="Only jobs for devices of this location.")
     ] = None,
     state: Annotated[
         list[str],
@@ -106,17 +96,17 @@ def command(
     Lists all jobs that have not ended, and the last ended jobs. The newest job comes first.
     """
     output = Output(as_json)
-
-    filters = [
-        Filter(tr("queue"), [queue] if queue else [], lambda view: {view.queue}),
-        Filter(tr("user"), [user] if user else [], lambda view: {view.user}),
-        Filter(tr("location"), [location] if location else [], _locations),
+    known_filters = (
+        Filter(tr("queue"), [queue], lambda view: {view.queue}),
+        Filter(tr("user"), [user], lambda view: {view.user}),
+        Filter(tr("location"), [location], _locations),
         Filter(tr("state"), state, lambda view: {view.state}),
-    ]
+    )
+    filters = [each for each in known_filters if any(each.wanted)]
 
     def look() -> Snapshot:
-        known, is_all = find_jobs(Installation.of(os.environ), ended=ended)
-        views = [view for view in known if all(each.lets_pass(view) for each in filters)]
+        known, is_all = find_jobs(Installation.here(), ended=ended)
+        views = [view for view in known if all(f.values(view) & {*f.wanted} for f in filters)]
         rows = [row for view in views for row in view.rows]
         more = tr(
             "! The journal has more than {count} documents; the oldest are left out.",
@@ -136,15 +126,13 @@ def command(
 
 
 def _none(known: Sequence[JobView], filters: Iterable[Filter]) -> str:
-    """The reason for an empty list."""
     if not known:
         return tr("There are no print jobs for the cloud.")
-    there = []
-    for each in filters:
-        if each.wanted:
-            values = some(sorted(value for view in known for value in each.values(view)))
-            there.append(joined(" ", (each.what, values or tr("none"))))
-    listed = joined("; ", there)
+    there = (
+        (each.what, some(sorted(value for view in known for value in each.values(view))))
+        for each in filters
+    )
+    listed = joined("; ", (joined(" ", (what, values or tr("none"))) for what, values in there))
     return tr("None of {count} jobs matches. There are: {listed}.", count=len(known), listed=listed)
 
 
@@ -153,7 +141,7 @@ def _snapshots(look: Callable[[], Snapshot], *, as_json: bool) -> Iterator[Snaps
 
     While CUPS is away, for example during a restart, people see the last snapshot with a note.
     """
-    clock = Installation.of(os.environ).clock
+    clock = Installation.here().clock
     seen = look()
     yield seen
     while True:

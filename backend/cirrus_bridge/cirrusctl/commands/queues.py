@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from cirrus_bridge.base.errors import BadQueueUri
@@ -33,7 +32,7 @@ def command(as_json: AsJson = False) -> None:
     Shows each queue's message, and the entry of queues.toml that declares the queue.
     """
     output = Output(as_json)
-    rows = list(map(_row, cloud_queues(Installation.of(os.environ))))
+    rows = list(map(_row, cloud_queues(Installation.here())))
     output.rows(rows, _COLUMNS, none=tr("CUPS has no queue that leads to the cloud."))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,8 +11,7 @@ from cirrus_bridge.base.errors import CirrusError, KeyRefused, NotPermitted
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.inventory import AT_ONCE
-from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
-from cirrus_bridge.cirrusctl.output.output import AsJson, Output, problem, with_code
+from cirrus_bridge.cirrusctl.output.output import AsJson, ExitStatus, Output, problem, with_code
 from cirrus_bridge.cirrusctl.output.table import Column, Shape
 from cirrus_bridge.config.servers import Server
 
@@ -34,19 +32,15 @@ def command(as_json: AsJson = False) -> None:
     Asks each server for its version and, with the key, for its first location.
     """
     output = Output(as_json)
-    installation = Installation.of(os.environ)
+    installation = Installation.here()
     servers = installation.configuration.servers
     with ThreadPoolExecutor(AT_ONCE) as pool:
         asked = list(pool.map(lambda server: _ask(installation, server), servers))
-    rows = [row for row, _ in asked]
-    output.rows(
-        rows,
-        _COLUMNS,
-        none=tr(
-            "There is no server in {config}/servers.d. Add one: cirrusctl setup",
-            config=installation.config,
-        ),
+    none = tr(
+        "There is no server in {config}/servers.d. Add one: cirrusctl setup",
+        config=installation.config,
     )
+    output.rows([row for row, _ in asked], _COLUMNS, none=none)
     failed = {row["server"]: trouble for row, trouble in asked if trouble is not None}
     for name, trouble in failed.items():
         output.remark(joined(" ", (f"! {name}:", with_code(trouble))))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
 
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
-from cirrus_bridge.cirrusctl.output.output import AsJson, Output
+from cirrus_bridge.cirrusctl.output.output import AsJson, ExitStatus, Output
 from cirrus_bridge.cirrusctl.setup.conversation import Conversation
 from cirrus_bridge.cirrusctl.setup.guided_server import SetupOptions
 from cirrus_bridge.cirrusctl.setup.guided_setup import GuidedSetup
@@ -71,15 +69,15 @@ def command(
         server,
         key_file,
         company,
-        tuple(location or ()),
+        location,
         ca_file,
         proxy,
         plain,
-        tuple(device or ()),
+        device,
         queue_name,
         test,
         replace,
     )
-    guide = GuidedSetup(wanted, Output(as_json), Conversation(), Installation.of(os.environ))
+    guide = GuidedSetup(wanted, Output(as_json), Conversation(), Installation.here())
     if not guide.run():
         raise typer.Exit(ExitStatus.FAILED)

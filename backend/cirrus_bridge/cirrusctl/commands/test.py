@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -10,15 +9,14 @@ import typer
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.cirrusctl.output.exit_status import ExitStatus
-from cirrus_bridge.cirrusctl.output.output import AsJson, Output
+from cirrus_bridge.cirrusctl.output.output import AsJson, ExitStatus, Output
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues
 from cirrus_bridge.cirrusctl.setup.test_page import Result, print_test_page
 
 
 def _queues(incomplete: str) -> list[str]:
     try:
-        queues = cloud_queues(Installation.of(os.environ))
+        queues = cloud_queues(Installation.here())
     except CirrusError:
         return []
     return [queue.name for queue in queues if queue.name.startswith(incomplete)]
@@ -40,7 +38,7 @@ def command(
     """
     output = Output(as_json)
     result = None
-    for news in print_test_page(Installation.of(os.environ), queue, limit_s=timeout):
+    for news in print_test_page(Installation.here(), queue, limit_s=timeout):
         result = news.result
         job = tr("job {job}", job=news.job_id)
         output.event(news._asdict(), joined("  ", (f"{news.at:%H:%M:%S}", job, news.what)))

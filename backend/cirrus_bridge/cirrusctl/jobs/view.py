@@ -1,19 +1,25 @@
-"""Print jobs joined from CUPS and the journal. Pure.
+"""This machine's print jobs for the cloud, joined from CUPS and the journal.
 
-CUPS or the journal may have no record of a job.
+CUPS or the journal may have no record of a job. Functions that find jobs raise JournalError,
+CupsAway or CupsRefused if the journal or CUPS cannot be read.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
+from cirrus_bridge.base.errors import CupsGone
 from cirrus_bridge.base.model import DeliveryState
 from cirrus_bridge.base.translation import Words, joined, tr
+from cirrus_bridge.cirrusctl.context import Installation
+from cirrus_bridge.cirrusctl.queues.find import cloud_queues
+from cirrus_bridge.cups.ipp import first_number
 from cirrus_bridge.cups.jobs import FINAL, CupsJob
+from cirrus_bridge.journal import history
 from cirrus_bridge.journal.documents import Delivery, Document
 from cirrus_bridge.journal.lifecycle import ACCEPTED, State
 
@@ -29,14 +35,13 @@ _STATES = {
 }
 FORGOTTEN = tr("forgotten")
 STATES = (*_STATES.values(), FORGOTTEN)
-_NOT_ACCEPTED = {
+_NOT_ACCEPTED = dict.fromkeys(State, tr("perhaps printed (no response to the submit)")) | {
     State.SENDING: tr("not submitted"),
     State.WAITING: tr("held until the server works again"),
     State.REPRINT: tr("to be submitted again"),
     State.ABANDONED: tr("not submitted"),
     State.SUBMITTING: tr("being submitted"),
 }
-_MAY_BE_PRINTED = tr("perhaps printed (no response to the submit)")
 _IN_CLOUD = {
     DeliveryState.SUBMITTED: tr("waiting"),
     DeliveryState.MISMATCHED: tr("not the document that was sent"),
@@ -49,12 +54,7 @@ _IN_CLOUD = {
 }
 
 
-_Happened: TypeAlias = tuple[datetime | None, Words]
-
-
 class JobEvent(NamedTuple):
-    """An event in the history of a job."""
-
     at: datetime
     what: str
 
@@ -87,45 +87,37 @@ class JobView:
 
     @property
     def queue(self) -> str:
-        """The name of the job's queue."""
         return self.cups.queue if self.cups else self.documents[-1].queue
 
     @property
     def user(self) -> str:
-        """The name of the job's user."""
         said = self.cups.text("job-originating-user-name") if self.cups else ""
         return said or (self.documents[-1].user if self.documents else "")
 
     @property
-    def title(self) -> str:
-        """The title of the job."""
-        said = self.cups.text("job-name") if self.cups else ""
-        return said or (self.documents[-1].title if self.documents else "")
-
-    @property
     def created(self) -> datetime | None:
         """The time of the job's creation; without CUPS, the time of its first document."""
-        at = _cups_time(self.cups, "time-at-creation")
-        return at or (_time(self.documents[0].created_at_s) if self.documents else None)
+        return self._cups_time("creation") or self._begun
 
     @property
     def _begun(self) -> datetime | None:
-        """The time of the first document in the journal."""
-        return min(
-            filter(None, (_time(each.created_at_s) for each in self.documents)), default=None
-        )
+        return _time(self.documents[0].created_at_s) if self.documents else None
+
+    def _cups_time(self, of: str) -> datetime | None:
+        return _time(first_number(self.cups.attributes, f"time-at-{of}")) if self.cups else None
 
     @property
     def document(self) -> dict[str, Any]:
         """The whole job, for JSON."""
+        title = self.cups.text("job-name") if self.cups else ""
         return {
             "job": self.job_id,
             "queue": self.queue,
             "user": self.user,
-            "title": self.title,
+            "title": title or (self.documents[-1].title if self.documents else ""),
             "state": self.state,
             "created": self.created,
-            "completed": _cups_time(self.cups, "time-at-completed"),
+            "completed": self._cups_time("completed"),
             "progress": self.cups.progress if self.cups else None,
             "message": self.cups.message if self.cups else "",
             "ended": self.has_ended,
@@ -135,23 +127,20 @@ class JobView:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """The rows of a table: one for each cloud job, or one without cloud jobs."""
-        names = ("job", "queue", "user", "title", "state", "created")
         about = self.document
-        first = {name: about[name] for name in names}
-        first["progress"] = about["progress"] if self.state == "processing" else None
-        found = [first]
-        pairs = [(document, each) for document in self.documents for each in document.deliveries]
-        for document, delivery in pairs:
-            if "target" in found[-1]:
-                found.append({})
-            found[-1] |= {
+        found = [
+            {
                 "target": str(delivery.receipt.target),
                 "cloud_job": delivery.receipt.cloud_job_id,
-                "cloud_state": state_word(document, delivery),
-                "changed": _time(document.updated_at_s),
+                "cloud_state": _state_word(document, delivery),
                 "says": delivery.status.message,
             }
-        there, here = found[-1].get("says") or "", about["message"]
+            for document in self.documents
+            for delivery in document.deliveries
+        ] or [{"says": ""}]
+        progress = about["progress"] if self.state == "processing" else None
+        found[0] = about | {"progress": progress} | found[0]
+        there, here = found[-1]["says"], about["message"]
         found[-1]["says"] = here if there in here else " ".join(filter(None, (there, here)))
         return found
 
@@ -160,17 +149,14 @@ class JobView:
         """The events with a known time, in order."""
         ended = tr("ended in CUPS: {state}", state=self.state)
         # CUPS keeps only the time of the last run, which may be the run that reports the outcome
-        run, begun = _cups_time(self.cups, "time-at-processing"), self._begun
+        run = self._cups_time("processing")
         ran = tr("CUPS started the backend")
-        if run is not None and begun is not None and run > begun:
+        if run is not None and self._begun is not None and run > self._begun:
             ran = tr("CUPS started the backend again")
-        found = [
-            (_cups_time(self.cups, f"time-at-{name}"), text)
-            for name, text in (
-                ("creation", tr("added to queue {queue}", queue=self.queue)),
-                ("processing", ran),
-                ("completed", ended),
-            )
+        found: list[tuple[datetime | None, str]] = [
+            (self._cups_time("creation"), tr("added to queue {queue}", queue=self.queue)),
+            (run, ran),
+            (self._cups_time("completed"), ended),
         ]
         for document in self.documents:
             which = tr("document {number}: ", number=document.key.number)
@@ -181,7 +167,40 @@ class JobView:
         return sorted(known, key=lambda each: (each.at.replace(microsecond=0), each.what == ended))
 
 
-def job_views(jobs: Iterable[CupsJob], documents: Iterable[Document]) -> list[JobView]:
+def find_jobs(installation: Installation, *, ended: int) -> tuple[list[JobView], bool]:
+    """Find the jobs that have not ended, and the last `ended` of the others.
+
+    Returns:
+        The jobs, newest first, and whether the whole journal was read.
+    """
+    documents, is_all = history.recent_documents(installation.state, ended)
+    jobs = [*installation.cups.jobs(), *installation.cups.jobs(completed=True, limit=ended)]
+    # CUPS has only one job of each number, so listed numbers are not asked for
+    missing = {document.key.job_id for document in documents} - {job.job_id for job in jobs}
+    jobs += [job for job_id in missing if (job := _job(installation, job_id))]
+    ours = {queue.name for queue in cloud_queues(installation)}
+    recorded = {(document.key.job_id, document.key.job_uuid) for document in documents}
+    jobs = [j for j in jobs if (j.job_id, j.job_uuid) in recorded or {j.queue, j.printer} & ours]
+    views = _job_views(jobs, documents)
+    over = [view for view in views if view.has_ended][:ended]
+    return [view for view in views if not view.has_ended or view in over], is_all
+
+
+def find_job(installation: Installation, job_id: int) -> JobView | None:
+    """Find a job by its number in CUPS; the newest, if several jobs had this number."""
+    job = _job(installation, job_id)
+    documents, _ = history.documents_of_job(installation.state, job_id)
+    return next(iter(_job_views([job] if job else [], documents)), None)
+
+
+def _job(installation: Installation, job_id: int) -> CupsJob | None:
+    try:
+        return installation.cups.job(job_id)
+    except CupsGone:
+        return None
+
+
+def _job_views(jobs: Iterable[CupsJob], documents: Iterable[Document]) -> list[JobView]:
     """Join jobs and documents by number and UUID (numbers may repeat); newest first."""
     by_job: dict[tuple[int, str], list[Document]] = defaultdict(list)
     for document in documents:
@@ -194,10 +213,9 @@ def job_views(jobs: Iterable[CupsJob], documents: Iterable[Document]) -> list[Jo
     return sorted(views, key=lambda view: (view.created or oldest, view.job_id), reverse=True)
 
 
-def state_word(document: Document, delivery: Delivery) -> str:
-    """The state of a delivery, for people."""
+def _state_word(document: Document, delivery: Delivery) -> str:
     if not delivery.receipt.cloud_job_id:
-        return _word(document)
+        return _NOT_ACCEPTED[document.state]
     word = _IN_CLOUD[delivery.status.state]
     if not document.closed_at_s or delivery.status.state.is_final:
         return word
@@ -219,14 +237,13 @@ def _document(document: Document) -> dict[str, Any]:
             {
                 "target": str(delivery.receipt.target),
                 "cloud_job": delivery.receipt.cloud_job_id,
-                "state": state_word(document, delivery),
+                "state": _state_word(document, delivery),
                 "message": delivery.status.message,
                 "received": _time(delivery.received_at_s),
                 "ended": _time(delivery.final_at_s),
                 "server_times": {
-                    "submitted": delivery.status.submitted,
-                    "received": delivery.status.received,
-                    "delivered": delivery.status.delivered,
+                    name: getattr(delivery.status, name)
+                    for name in ("submitted", "received", "delivered")
                 },
             }
             for delivery in document.deliveries
@@ -234,66 +251,50 @@ def _document(document: Document) -> dict[str, Any]:
     }
 
 
-def _happened(document: Document) -> Iterator[_Happened]:
+def _happened(document: Document) -> Iterator[tuple[datetime | None, str]]:
     yield _time(document.created_at_s), tr("the backend started to send the document")
     if document.state not in ACCEPTED:
-        what = tr("the document is {phase}", phase=_word(document))
-        if document.confirmed_bytes:
-            what = tr(
-                "{what}; the server has {count} bytes", what=what, count=document.confirmed_bytes
-            )
+        what = tr("the document is {phase}", phase=_NOT_ACCEPTED[document.state])
+        if sent := document.confirmed_bytes:
+            what = tr("{what}; the server has {count} bytes", what=what, count=sent)
         yield _time(document.updated_at_s), what
     else:
-        names = joined(
-            ", ",
-            (
-                tr("{target} as {job}", target=each.receipt.target, job=each.receipt.cloud_job_id)
-                for each in document.deliveries
-            ),
+        listed = (
+            tr("{target} as {job}", target=each.receipt.target, job=each.receipt.cloud_job_id)
+            for each in document.deliveries
         )
+        names = joined(", ", listed)
         what = tr("accepted by the cloud: {names}", names=names)
-        if document.size_bytes:
-            what = tr(
-                "accepted by the cloud ({count} bytes): {names}",
-                count=document.size_bytes,
-                names=names,
-            )
+        if size := document.size_bytes:
+            what = tr("accepted by the cloud ({count} bytes): {names}", count=size, names=names)
         yield _time(document.accepted_at_s), what
     for delivery in document.deliveries:
         yield from _happened_there(document, delivery)
     if document.state is State.CLOSED:
-        ended = all(each.status.state.is_final for each in document.deliveries)
         what = tr("the document is finished")
-        if not ended:
+        if not all(each.status.state.is_final for each in document.deliveries):
             what = tr("the document is no longer followed; the cloud may still print it")
         yield _time(document.closed_at_s), what
 
 
-def _happened_there(document: Document, delivery: Delivery) -> Iterator[_Happened]:
+def _happened_there(
+    document: Document, delivery: Delivery
+) -> Iterator[tuple[datetime | None, str]]:
     target, status = delivery.receipt.target, delivery.status
     if status.received or status.state is DeliveryState.RECEIVED:
         what = _there(tr("received for {target}", target=target), status.received)
         said = "" if status.state.is_final else status.message
         yield _time(delivery.received_at_s), joined(": ", filter(None, (what, said)))
     if status.state.is_final:
-        state = state_word(document, delivery)
+        state = _state_word(document, delivery)
         what = _there(tr("{state} at {target}", state=state, target=target), status.delivered)
         yield _time(delivery.final_at_s), joined(": ", filter(None, (what, status.message)))
-
-
-def _word(document: Document) -> str:
-    return _NOT_ACCEPTED.get(document.state, _MAY_BE_PRINTED)
 
 
 def _there(what: Words, server_time: str) -> Words:
     if not server_time:
         return what
     return tr("{what} (server: {time})", what=what, time=server_time)
-
-
-def _cups_time(job: CupsJob | None, name: str) -> datetime | None:
-    values: Sequence[object] = job.attributes.get(name, ()) if job else ()
-    return _time(float(values[0])) if values and isinstance(values[0], int) else None
 
 
 def _time(seconds: float | None) -> datetime | None:

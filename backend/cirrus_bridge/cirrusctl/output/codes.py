@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cirrus_bridge.base import errors
 from cirrus_bridge.base.errors import CirrusError
@@ -12,39 +12,32 @@ from cirrus_bridge.base.translation import verbatim
 from cirrus_bridge.cups.status_lines import EXIT_CODES
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """The explanation of a code.
+class Explanation(NamedTuple):
+    """The explanation of a code, with the names of the JSON output.
 
-    Attributes:
-        what: what happened, in a few words.
-        do: the next step, in a few words.
-        more: further explanation, in sentences.
-        disposition: what becomes of the print job.
-        exit_code: the backend's exit code, which tells CUPS the disposition.
+    `what` has happened and what to `do` are a few words, `more` is sentences. `job` says what
+    becomes of the print job, and the backend's `exit_code` tells it to CUPS.
     """
 
     code: str
     what: str
     do: str
     more: str
-    disposition: str
+    job: str
     exit_code: int
 
 
 @functools.cache
 def explanations() -> Mapping[str, Explanation]:
-    """All explanations, by code."""
     found = {}
-    for cls in coded():
+    for cls in sorted(coded(), key=lambda cls: cls.code):
         what, do, more = map(_said, (cls.title, cls.advice, cls.meaning))
-        exit_code = EXIT_CODES[cls.disposition]
-        found[cls.code] = Explanation(cls.code, what, do, more, cls.disposition.value, exit_code)
-    return dict(sorted(found.items()))
+        ends = cls.disposition
+        found[cls.code] = Explanation(cls.code, what, do, more, ends.value, EXIT_CODES[ends])
+    return found
 
 
 def coded() -> Iterator[type[CirrusError]]:
-    """The error classes that have a code."""
     for cls in vars(errors).values():
         if isinstance(cls, type) and issubclass(cls, CirrusError) and vars(cls).get("code"):
             yield cls

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import gettext
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, cast
 
 from typer import Context, Typer
 from typer.core import TyperCommand, TyperGroup
@@ -17,7 +17,6 @@ from typer.main import get_command
 
 from cirrus_bridge.base.translation import DOMAINS, FOLDER, marked, tr, translated, verbatim
 
-_USAGE = "Usage: "
 _TYPERS_OPTIONS = ("help", "install_completion", "show_completion")
 _TYPERS_WORDS = (
     marked("Arguments"),
@@ -34,45 +33,23 @@ _TYPERS_WORDS = (
 )
 
 
-class _TextHolder(Protocol):
-    @property
-    def name(self) -> str | None: ...
+def _format_usage(command: Any, ctx: Any, formatter: Any) -> None:
+    """Write the line that begins with `Usage:`."""
+    pieces = " ".join(command.collect_usage_pieces(ctx))
+    formatter.write_usage(ctx.command_path, pieces, translated(tr("Usage: ")))
 
 
 class Command(TyperCommand):
-    """A command with translated help."""
-
-    def get_usage(self, *context: Any) -> str:
-        """The line that begins with `Usage:`."""
-        return _with_usage(super().get_usage(*context))
-
-    def get_help(self, *context: Any) -> str:
-        """The whole help text."""
-        return _with_usage(super().get_help(*context))
+    format_usage = _format_usage
 
 
 class Group(TyperGroup):
-    """The program, with translated help."""
-
-    def get_usage(self, *context: Any) -> str:
-        """The line that begins with `Usage:`."""
-        return _with_usage(super().get_usage(*context))
-
-    def get_help(self, *context: Any) -> str:
-        """The whole help text."""
-        return _with_usage(super().get_help(*context))
-
-
-def _with_usage(text: str) -> str:
-    return text.replace(_USAGE, translated(tr("Usage: ")), 1)
+    format_usage = _format_usage
 
 
 def program_of(app: Typer) -> Group:
     """The program with its commands. Its texts are English until `translate`."""
-    program = get_command(app)
-    if not isinstance(program, Group):
-        raise TypeError("the app has no commands")
-    return program
+    return cast(Group, get_command(app))
 
 
 def texts(program: Group) -> Iterator[str]:
@@ -89,14 +66,14 @@ def translate(program: Group) -> None:
     domain = DOMAINS[-1]
     gettext.bindtextdomain(domain, str(FOLDER))
     with contextlib.suppress(Exception):  # a damaged catalog
-        gettext.dgettext(domain, _USAGE)
+        gettext.dgettext(domain, "Usage: ")
         gettext.textdomain(domain)
 
 
-def _places(program: Group) -> Iterator[tuple[_TextHolder, str]]:
-    """The objects that have texts, and the names of their attributes."""
+def _places(program: Group) -> Iterator[tuple[Any, str]]:
+    """The commands and options that have texts, and the names of their attributes."""
     above = Context(program, **program.context_settings)
     for command in (program, *program.commands.values()):
-        found: list[tuple[_TextHolder, str]] = [(command, "help"), (command, "epilog")]
-        found += ((each, "help") for each in command.get_params(Context(command, parent=above)))
+        options = command.get_params(Context(command, parent=above))
+        found = [(command, "help"), (command, "epilog"), *((each, "help") for each in options)]
         yield from (place for place in found if getattr(*place, None))

@@ -1,4 +1,4 @@
-"""The output of cirrusctl: text for people, or JSON for programs (`--json`).
+"""The output of cirrusctl, text for people or JSON for programs (`--json`), and its exit status.
 
 Commands hand over rows or documents, and this module decides their looks. Titles and server texts
 may contain control characters, which are written as escapes. Without a terminal, the output has no
@@ -21,6 +21,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from cirrus_bridge.base import errors
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.translation import Words, joined, tr, translated
 from cirrus_bridge.cirrusctl.output.table import Column, Row, shown, table
@@ -28,15 +29,37 @@ from cirrus_bridge.cirrusctl.output.table import Column, Row, shown, table
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
 
 
-class Snapshot(NamedTuple):
-    """A list at one moment.
+class ExitStatus(enum.IntEnum):
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    CONFIGURATION = 3
+    SERVER = 4
+    CUPS = 5
+    JOURNAL = 6
 
-    Attributes:
-        rows: the list for people.
-        document: the list for JSON.
-        none: the text for people if there are no rows.
-        note: a line for people above the rows.
-    """
+
+MEANINGS: Mapping[ExitStatus, str] = {
+    ExitStatus.DONE: "done, or nothing to do",
+    ExitStatus.FAILED: "something failed; the output says what",
+    ExitStatus.USAGE: "the command line is wrong",
+    ExitStatus.CONFIGURATION: "the configuration, or a queue's URI, is wrong",
+    ExitStatus.SERVER: "a print server cannot be used",
+    ExitStatus.CUPS: "CUPS does not answer, or refuses",
+    ExitStatus.JOURNAL: "the journal cannot be read",
+}
+_BY_ERROR: Mapping[type[CirrusError], ExitStatus] = {
+    errors.UsageError: ExitStatus.USAGE,
+    errors.QueueError: ExitStatus.CONFIGURATION,
+    errors.ApiError: ExitStatus.SERVER,
+    errors.CupsAway: ExitStatus.CUPS,
+    errors.CupsRefused: ExitStatus.CUPS,
+    errors.JournalError: ExitStatus.JOURNAL,
+}
+
+
+class Snapshot(NamedTuple):
+    """A list at one moment, as for `Output.rows`; `note` is a line for people above the rows."""
 
     rows: Sequence[Row]
     document: object
@@ -65,27 +88,22 @@ class Output:
             document: replaces the rows in JSON.
         """
         if self.as_json:
-            self._json(rows if document is None else document)
-        elif not rows:
-            self.line(none)
+            _write_json(rows if document is None else document, indent=2)
         else:
-            width = self._console.width if self._console.is_terminal else None
-            for line in table(rows, columns, width, date.today()):
+            for line in self._list(rows, columns, none):
                 self._console.print(line, soft_wrap=True)
 
     def document(self, document: object, text: str) -> None:
         """Write a document for JSON, or its `text` for people."""
         if self.as_json:
-            self._json(document)
+            _write_json(document, indent=2)
         else:
             for line in translated(text).splitlines():
                 self.line(line)
 
     def event(self, event: Row, text: str) -> None:
-        """Write one event immediately."""
         if self.as_json:
-            sys.stdout.write(_json_text(event) + "\n")
-            sys.stdout.flush()
+            _write_json(event)
         else:
             self.line(text)
 
@@ -93,19 +111,13 @@ class Output:
         """Write a changing list: a terminal is redrawn, other outputs get all snapshots."""
         if self.as_json:
             for snapshot in snapshots:
-                sys.stdout.write(_json_text(snapshot.document) + "\n")
-                sys.stdout.flush()
+                _write_json(snapshot.document)
         elif self._console.is_terminal:
             with Live(console=self._console, auto_refresh=False, screen=True) as live:
                 for rows, _, none, note in snapshots:
-                    lines = (
-                        table(rows, columns, self._console.width, date.today())
-                        if rows
-                        else [Text(shown(translated(none)))]
-                    )
-                    # above the list, which may be longer than the screen
-                    lines = [*([Text(shown(translated(note)))] if note else []), *lines]
-                    live.update(Group(*lines), refresh=True)
+                    # the note is above the list, which may be longer than the screen
+                    lines = [_text(note)] if note else []
+                    live.update(Group(*lines, *self._list(rows, columns, none)), refresh=True)
         else:
             for rows, _, none, note in snapshots:
                 self.rows(rows, columns, none=none)
@@ -113,15 +125,17 @@ class Output:
 
     def line(self, text: str) -> None:
         """Write a line for people, also with --json."""
-        self._console.print(Text(shown(translated(text))), soft_wrap=True)
+        self._console.print(_text(text), soft_wrap=True)
 
     def remark(self, text: str) -> None:
-        """Write a line to standard error."""
         sys.stderr.write(f"{shown(translated(text))}\n")
         sys.stderr.flush()
 
-    def _json(self, document: object) -> None:
-        sys.stdout.write(_json_text(document, indent=2) + "\n")
+    def _list(self, rows: Sequence[Row], columns: Sequence[Column], none: str) -> list[Text]:
+        if not rows:
+            return [_text(none)]
+        width = self._console.width if self._console.is_terminal else None
+        return table(rows, columns, width, date.today())
 
 
 def with_code(error: CirrusError) -> Words:
@@ -135,14 +149,12 @@ def problem(error: CirrusError) -> dict[str, str]:
 
 
 def complain(error: CirrusError, *, as_json: bool) -> None:
-    """Write the error that ended a command."""
     if as_json:
-        said = problem(error) | {"detail": error.detail}
-        sys.stdout.write(_json_text({"error": said}) + "\n")
+        _write_json({"error": problem(error) | {"detail": error.detail}})
         return
-    lines = [joined(" ", ("cirrusctl:", with_code(error)))]
+    lines: list[str] = [joined(" ", ("cirrusctl:", with_code(error)))]
     if error.detail:
-        lines.append(joined("", (f"  ({error.detail})",)))
+        lines.append(f"  ({error.detail})")
     if error.code:
         lines.append(tr("More on this: cirrusctl explain {code}", code=error.code))
     if os.geteuid() != 0:
@@ -152,10 +164,16 @@ def complain(error: CirrusError, *, as_json: bool) -> None:
     sys.stderr.write(shown(translated(joined("\n", lines))) + "\n")
 
 
-def _json_text(document: object, indent: int | None = None) -> str:
+def _text(text: str) -> Text:
+    return Text(shown(translated(text)))
+
+
+def _write_json(document: object, indent: int | None = None) -> None:
     # JSON allows U+009B, a control character of terminals, and lone surrogates, which are not UTF-8
     is_ascii = not sys.stdout.encoding.lower().startswith("utf")
-    return shown(json.dumps(_jsonable(document), ensure_ascii=is_ascii, indent=indent))
+    text = json.dumps(_jsonable(document), ensure_ascii=is_ascii, indent=indent)
+    sys.stdout.write(shown(text) + "\n")
+    sys.stdout.flush()
 
 
 def _jsonable(value: Any) -> Any:
@@ -174,3 +192,8 @@ def _jsonable(value: Any) -> Any:
             return _jsonable(dataclasses.asdict(value))
         case _:
             return str(value)
+
+
+def exit_status(error: CirrusError) -> ExitStatus:
+    found = (status for kind, status in _BY_ERROR.items() if isinstance(error, kind))
+    return next(found, ExitStatus.FAILED)

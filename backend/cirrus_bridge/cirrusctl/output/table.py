@@ -67,18 +67,17 @@ def table(
     if width is None:
         return list(_lines(rows, columns, {}, None))
     rows = [{key: _short(value, today) for key, value in row.items()} for row in rows]
-    used = [column for column in columns if any(_is_there(row, column) for row in rows)]
+    used = [
+        column
+        for column in columns
+        if any(row.get(column.key) not in (None, "", [], ()) for row in rows)
+    ]
     across = [column for column in used if column.shape is not Shape.NOTE]
-    while _least(rows, across) > width:
-        dropped = [column for column in across if column.shape is Shape.LEFT_OUT]
-        if not dropped:
-            break
-        across.remove(dropped[-1])
-    most = {
-        column.key: LEAST_WIDTH + max(0, width - _least(rows, across))
-        for column in across
-        if column.shape is Shape.SHORTENED
-    }
+    for column in reversed(across):
+        if column.shape is Shape.LEFT_OUT and _least(rows, across) > width:
+            across = [each for each in across if each is not column]
+    widest = LEAST_WIDTH + max(0, width - _least(rows, across))
+    most = {column.key: widest for column in across if column.shape is Shape.SHORTENED}
     notes = [column for column in used if column.shape is Shape.NOTE]
     lines: list[Text] = []
     for line, row in zip(_lines(rows, across, most, width), [None, *rows], strict=True):
@@ -133,15 +132,11 @@ def _lines(
                 text.truncate(most[column.key], overflow="ellipsis")
     widths = [max(text.cell_len for text in texts) for texts in zip(titles, *cells, strict=True)]
     for line in (titles, *cells):
-        joined = Text(GAP).join(_padded(*pair) for pair in zip(line, widths, strict=True))
+        for text, widest in zip(line, widths, strict=True):
+            text.pad_right(widest - text.cell_len)
+        joined = Text(GAP).join(line)
         joined.rstrip()
         yield joined
-
-
-def _padded(text: Text, width: int) -> Text:
-    padded = text.copy()
-    padded.append(" " * (width - text.cell_len))
-    return padded
 
 
 def _cell(column: Column, value: Any, width: int | None) -> Text:
@@ -155,14 +150,9 @@ def _cell(column: Column, value: Any, width: int | None) -> Text:
 
 
 def _short(value: Any, today: date) -> Any:
-    """A time in short form; other values unchanged."""
     if not isinstance(value, datetime):
         return value
     return f"{value:%H:%M:%S}" if value.date() == today else f"{value:%Y-%m-%d %H:%M}"
-
-
-def _is_there(row: Row, column: Column) -> bool:
-    return row.get(column.key) not in (None, "", [], ())
 
 
 def _least(rows: Sequence[Row], columns: Sequence[Column]) -> int:

@@ -6,31 +6,25 @@ queue does not affect the others.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from cirrus_bridge.base.errors import CirrusError, CupsAway, CupsRefused
+from cirrus_bridge.base.errors import CupsAway, CupsRefused
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.inventory import ask
-from cirrus_bridge.cirrusctl.queues.plan import (
-    Action,
-    InstalledDriver,
-    Step,
-    leftover_step,
-    refuse_queue_of_another_entry,
-    step_for,
-)
+from cirrus_bridge.cirrusctl.queues import plan, wanted
+from cirrus_bridge.cirrusctl.queues.plan import Action, Step
 from cirrus_bridge.cirrusctl.queues.queues_file import read_queues
-from cirrus_bridge.cirrusctl.queues.wanted import (
-    DeclaredQueue,
-    DeclaredQueues,
-    QueueProblem,
-    declared_queues,
-    places,
-)
+from cirrus_bridge.cirrusctl.queues.wanted import DeclaredQueue, QueueProblem, noted
 from cirrus_bridge.cups.queues import CupsQueues, Queue
+
+LOCK = ".apply.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +35,35 @@ class ApplyResult:
     problems: Sequence[QueueProblem]
 
     @property
-    def has_changed(self) -> bool:
-        """Whether a queue was changed, or would be changed."""
-        return any(s.action in (Action.ADD, Action.CHANGE, Action.REMOVE) for s in self.steps)
-
-    @property
     def is_as_declared(self) -> bool:
         """Whether our queues in CUPS are, or would be, exactly those declared."""
         return not self.problems and all(step.action is not Action.KEEP for step in self.steps)
+
+
+@contextlib.contextmanager
+def turn(config: Path, tell_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock, so that two runs do not undo each other's changes.
+
+    The lock has its own file, which only root can open. The other files may have been made readable
+    to other users, who could then hold a lock on them.
+
+    Args:
+        tell_wait: called first if another process holds the lock.
+    """
+    try:
+        handle = os.open(config / LOCK, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError:  # without folder or permission, later steps fail; the disk may be read-only
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell_wait()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def apply(installation: Installation, *, dry_run: bool, force: bool) -> ApplyResult:
@@ -61,98 +76,71 @@ def apply(installation: Installation, *, dry_run: bool, force: bool) -> ApplyRes
     Raises:
         CirrusError: the configuration is wrong, or CUPS cannot be reached.
     """
-    servers = installation.configuration.servers
-    entries = read_queues(installation.config, servers)
+    entries = read_queues(installation.config, installation.configuration.servers)
     cups = installation.cups
     queues = {queue.name.lower(): queue for queue in cups.queues()}
-    answers = ask(
-        places(entries, servers).items(),
-        lambda server, location: installation.api(server).location(location),
-        installation.devices_seen,
-    )
-    declared = declared_queues(entries, servers, answers, functools.cache(cups.driver))
-    problems = list(declared.problems)
+    answers = ask(installation, wanted.places(entries))
+    declared, problems = wanted.declared_queues(entries, answers, functools.cache(cups.driver))
     steps: list[Step] = []
-    for queue in declared.queues:
+    for queue in declared:
         there = queues.get(queue.name.lower())
-        try:
+        with noted(problems, queue.name):
             if there is not None:
-                refuse_queue_of_another_entry(queue, there, entries, answers)
+                plan.refuse_queue_of_another_entry(queue, there, entries, answers)
             steps.append(_step(cups, queue, there))
-        except CirrusError as error:
-            problems.append(QueueProblem(queue.name, error))
-    leftovers = _leftovers(queues.values(), declared)
-    steps += [leftover_step(left, entries, answers, force=force) for left in leftovers]
+    names = {queue.name.lower() for queue in declared}
+    names |= {problem.name.lower() for problem in problems}
+    steps += [
+        plan.leftover_step(queue, entries, answers, force=force)
+        for name, queue in queues.items()
+        if queue.mark is not None and name not in names
+    ]
     if not dry_run:
-        steps, failed = _carry_out(cups, steps, declared)
-        problems += failed
+        steps = _carry_out(cups, steps, declared, problems)
     return ApplyResult(steps, problems)
 
 
 def _step(cups: CupsQueues, declared: DeclaredQueue, queue: Queue | None) -> Step:
-    """The step for a declared queue, given the queue in CUPS."""
-    installed = InstalledDriver(None, {})
+    installed = plan.InstalledDriver()
     if queue is not None and queue.mark is not None:
         asked = {*declared.entry.options, *queue.mark.options}
-        installed = InstalledDriver(cups.ppd(queue.name), cups.defaults(queue.name, sorted(asked)))
-    return step_for(declared, queue, installed)
-
-
-def _leftovers(queues: Iterable[Queue], declared: DeclaredQueues) -> Iterator[Queue]:
-    """Our queues that no entry declares."""
-    names = {queue.name.lower() for queue in declared.queues}
-    names |= {problem.name.lower() for problem in declared.problems}
-    for queue in queues:
-        if queue.mark is not None and queue.name.lower() not in names:
-            yield queue
+        its_defaults = cups.defaults(queue.name, sorted(asked))
+        installed = plan.InstalledDriver(cups.ppd(queue.name), its_defaults)
+    return plan.step_for(declared, queue, installed)
 
 
 def _carry_out(
-    cups: CupsQueues, steps: Sequence[Step], declared: DeclaredQueues
-) -> tuple[list[Step], list[QueueProblem]]:
-    """Do the steps, and return the completed steps and the problems."""
+    cups: CupsQueues,
+    steps: Sequence[Step],
+    declared: Sequence[DeclaredQueue],
+    problems: list[QueueProblem],
+) -> list[Step]:
     done: list[Step] = []
-    problems: list[QueueProblem] = []
     away: CupsAway | None = None
     for step in steps:
-        try:
-            if away is not None:
+        with noted(problems, step.name):
+            if away is not None:  # the other steps need not wait for cupsd
                 raise away
-            _do(cups, step)
-        except CupsAway as error:  # the other steps need not wait for cupsd
-            away = error
-            problems.append(QueueProblem(step.name, error))
-        except CirrusError as error:
-            problems.append(QueueProblem(step.name, error))
-        else:
-            done.append(step)
-    if away is None:
-        problems += _not_taken(cups, done, declared)
-    return done, problems
-
-
-def _do(cups: CupsQueues, step: Step) -> None:
-    match step.action:
-        case Action.ADD | Action.CHANGE:
-            cups.set_queue(step.name, step.change, is_new=step.action is Action.ADD)
-        case Action.REMOVE:
-            cups.delete_queue(step.name)
-
-
-def _not_taken(
-    cups: CupsQueues, done: Sequence[Step], declared: DeclaredQueues
-) -> Iterator[QueueProblem]:
-    """The changes that CUPS accepted but ignored."""
-    changed = {step.name.lower() for step in done if step.action in (Action.ADD, Action.CHANGE)}
-    if not changed:
-        return
-    queues = {queue.name.lower(): queue for queue in cups.queues()}
-    for queue in declared.queues:
-        if queue.name.lower() in changed:
             try:
-                left = _step(cups, queue, queues.get(queue.name.lower())).differences
-                if left:
-                    what = ", ".join(difference.what for difference in left)
-                    raise CupsRefused(tr("CUPS ignored the change to {what}.", what=what))
-            except CirrusError as error:
-                yield QueueProblem(queue.name, error)
+                if step.action in (Action.ADD, Action.CHANGE):
+                    cups.set_queue(step.name, step.change, is_new=step.action is Action.ADD)
+                elif step.action is Action.REMOVE:
+                    cups.delete_queue(step.name)
+            except CupsAway as error:
+                away = error
+                raise
+            done.append(step)
+    changed = {step.name.lower() for step in done if step.action in (Action.ADD, Action.CHANGE)}
+    if away is None and changed:
+        queues = {queue.name.lower(): queue for queue in cups.queues()}
+        for queue in declared:
+            if queue.name.lower() in changed:
+                with noted(problems, queue.name):
+                    _check_taken(_step(cups, queue, queues.get(queue.name.lower())))
+    return done
+
+
+def _check_taken(step: Step) -> None:
+    if step.differences:
+        what = ", ".join(difference.what for difference in step.differences)
+        raise CupsRefused(tr("CUPS ignored the change to {what}.", what=what))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from cirrus_bridge.base.errors import BadQueueUri
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.config.queue_uri import SCHEME
+from cirrus_bridge.config.queue_uri import SCHEME, QueueUri, parse_queue_uri
 from cirrus_bridge.cups.queues import Queue
 
 
@@ -15,3 +16,11 @@ def cloud_queues(installation: Installation) -> list[Queue]:
     """
     queues = installation.cups.queues()
     return [queue for queue in queues if queue.device_uri.lower().startswith(f"{SCHEME}:")]
+
+
+def uri_of(queue: Queue) -> QueueUri | None:
+    """A queue's URI; None if it is invalid."""
+    try:
+        return parse_queue_uri(queue.device_uri)
+    except BadQueueUri:
+        return None

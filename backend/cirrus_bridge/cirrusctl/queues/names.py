@@ -10,27 +10,12 @@ from cirrus_bridge.base.translation import tr
 
 PLACEHOLDERS = ("server", "company", "location", "device", "location_name", "device_name")
 NAME_BYTES = 127  # RFC 8011, 5.1.3, and cupsd
-NOT_IN_NAMES = " \t/\\?'\"#"  # cups/dest.c and lpadmin(8)
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-
-
-def placeholders(template: str) -> list[str]:
-    """The words in braces, known or unknown."""
-    return _PLACEHOLDER.findall(template)
-
-
-def without_placeholders(template: str) -> str:
-    """The fixed part of a template."""
-    return _PLACEHOLDER.sub("", template)
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")  # known or unknown
 
 
 def fill(template: str, words: Mapping[str, str]) -> str:
-    """Replace the placeholders of a template.
-
-    Raises:
-        KeyError: `words` lacks a placeholder.
-    """
-    return _PLACEHOLDER.sub(lambda match: words[match[1]], template)
+    """Replace the placeholders of a template; KeyError if `words` lacks one."""
+    return PLACEHOLDER.sub(lambda match: words[match[1]], template)
 
 
 def queue_name(template: str, words: Mapping[str, str]) -> str:
@@ -46,11 +31,10 @@ def queue_name(template: str, words: Mapping[str, str]) -> str:
     }
     name = fill(template, safe)
     if len(name.encode()) > NAME_BYTES:
-        raise BadConfiguration(
-            tr(
-                "The queue's name would be longer than {name_bytes} bytes: {name}",
-                name_bytes=NAME_BYTES,
-                name=name,
-            )
+        what = tr(
+            "The queue's name would be longer than {name_bytes} bytes: {name}",
+            name_bytes=NAME_BYTES,
+            name=name,
         )
+        raise BadConfiguration(what)
     return name

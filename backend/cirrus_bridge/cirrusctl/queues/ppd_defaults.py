@@ -6,7 +6,7 @@ Like lpadmin(8), this changes only the lines of defaults.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 
 _OPTION = re.compile(r"^\*(?:JCL)?OpenUI[ \t]+\*?([!-.0-9;-~]+)", re.MULTILINE)
 _CHOICE = re.compile(r"^\*([!-.0-9;-~]+)[ \t]+([!-.0-9;-~]+)[ \t]*[:/]", re.MULTILINE)
@@ -42,12 +42,14 @@ def with_defaults(
         declared: option → choice; these win.
         dropped: options that are no longer declared; they return to the driver's default.
     """
-    kept = {} if present is None else dict(_chosen_by_people(present))
     options = choices(new)
+    made_with = dict(_MADE_WITH.findall(present or ""))  # our PPDs record the driver's own defaults
     wanted = {
         option: choice
-        for option, choice in kept.items()
-        if option not in dropped and choice in options.get(option, ())
+        for option, choice in defaults(present or "").items()
+        if choice != made_with.get(option)
+        and option not in dropped
+        and choice in options.get(option, ())
     }
     wanted |= declared
     for option in _OF_PAPER[1:]:
@@ -62,11 +64,3 @@ def with_defaults(
 def differs_beside_defaults(one: str, other: str) -> bool:
     """Whether two PPDs differ in more than their defaults."""
     return _DEFAULT.sub("", one) != _DEFAULT.sub("", other)
-
-
-def _chosen_by_people(ppd: str) -> Iterator[tuple[str, str]]:
-    """The defaults that differ from the driver's own, which our PPDs record (*cirrusDefault)."""
-    made_with = dict(_MADE_WITH.findall(ppd))
-    for option, choice in defaults(ppd).items():
-        if made_with.get(option) != choice:
-            yield option, choice

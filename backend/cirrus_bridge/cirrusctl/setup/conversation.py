@@ -10,10 +10,16 @@ import sys
 
 import typer
 
-from cirrus_bridge.base.errors import CirrusError
+from cirrus_bridge.base.errors import CirrusError, UsageError
 from cirrus_bridge.base.translation import joined, tr, translated
 from cirrus_bridge.cirrusctl.output.output import with_code
 from cirrus_bridge.cirrusctl.output.table import shown
+
+
+class WrongAnswer(UsageError):
+    """An unusable answer to a question, or value of its option."""
+
+    code = ""  # shown at once to the user who gave the answer
 
 
 class Conversation:

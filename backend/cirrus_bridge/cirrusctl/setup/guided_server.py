@@ -14,20 +14,14 @@ from pathlib import Path
 from cirrus_bridge.api.client import CloudApi
 from cirrus_bridge.api.connectivity import addresses
 from cirrus_bridge.api.mdns import LanServer, servers_on_lan
+from cirrus_bridge.base import errors
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.distrust import Distrust
-from cirrus_bridge.base.errors import (
-    CirrusError,
-    KeyRefused,
-    NotPermitted,
-    ServerMisconfigured,
-    Unreachable,
-)
+from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import TIMEOUTS
-from cirrus_bridge.cirrusctl.setup.conversation import Conversation
-from cirrus_bridge.cirrusctl.setup.steps import WrongAnswer
+from cirrus_bridge.cirrusctl.setup.conversation import Conversation, WrongAnswer
 from cirrus_bridge.config.queue_uri import check_id, is_loopback, parse_server, server_name
 from cirrus_bridge.config.servers import Secret, Server, is_key
 from cirrus_bridge.drivers.devices import Driver, devices
@@ -38,16 +32,16 @@ NO_KEY = Secret("no key yet")  # `version` needs no key
 
 @dataclass(frozen=True, slots=True)
 class SetupOptions:
-    """The options of the command; None and () stand for questions."""
+    """The options of the command; None stands for a question."""
 
     server: str | None
     key_file: str | None
     company: str | None
-    locations: tuple[str, ...]
+    locations: Sequence[str] | None
     ca_file: str | None
     proxy: str | None
     plain: bool
-    devices: Sequence[str]
+    devices: Sequence[str] | None
     queue_name: str | None
     test: bool | None
     replace: bool
@@ -69,7 +63,7 @@ class GuidedServer:
             CirrusError: an answer is wrong, and there is no terminal.
         """
         server, proposed = self._server()
-        company, locations = self.options.company or "", self.options.locations
+        company, locations = self.options.company or "", tuple(self.options.locations or ())
         key = _key_in(self.options.key_file) if self.options.key_file is not None else ""
         while True:
             company = company or self.talk.text(
@@ -79,10 +73,13 @@ class GuidedServer:
             server = replace(server, company=company, api_key=Secret(key))
             try:
                 _api(server).temp_file()  # the only request without company and location
-                locations = locations or self._typed_locations()
+                if not locations:
+                    question = tr("Location (its id; several with commas)")
+                    answer = self.talk.text(question, "--location")
+                    locations = tuple(filter(None, map(str.strip, answer.split(","))))
                 server = replace(server, locations=locations)
                 found = _devices(server)
-            except (KeyRefused, NotPermitted) as trouble:
+            except (errors.KeyRefused, errors.NotPermitted) as trouble:
                 self.talk.or_end(trouble)
                 company, key, proposed = "", "", company
             except CirrusError as trouble:
@@ -98,8 +95,6 @@ class GuidedServer:
         self.done(told, "locations", company=company, locations=locations, devices=len(found))
         return server, found
 
-    # --- the server
-
     def _server(self) -> tuple[Server, str]:
         """A server that answers, and the company that it announces (or empty)."""
         address, proposed = self.options.server, ""
@@ -111,7 +106,7 @@ class GuidedServer:
                 server = _draft(address, ca_file, self.options.proxy, plain=plain)
                 version = _api(server).version()[0]
             except CirrusError as trouble:
-                why = trouble.distrust if isinstance(trouble, ServerMisconfigured) else None
+                why = trouble.distrust if isinstance(trouble, errors.ServerMisconfigured) else None
                 if why is Distrust.NO_TLS and self._may_be_plain(address):
                     plain = True
                     continue
@@ -158,12 +153,6 @@ class GuidedServer:
             return _address_of(chosen), chosen.company
         return answer, ""
 
-    # --- the key and the locations
-
-    def _typed_locations(self) -> tuple[str, ...]:
-        answer = self.talk.text(tr("Location (its id; several with commas)"), "--location")
-        return tuple(filter(None, map(str.strip, answer.split(","))))
-
     def _typed_key(self) -> str:
         while True:
             key = self.talk.text(tr("API key (not shown)"), "--key-file", is_secret=True)
@@ -183,14 +172,13 @@ def _key_in(file: str) -> str:
     except UnicodeDecodeError:
         pass
     if not is_key(key.strip()):
-        raise WrongAnswer(
-            tr(
-                "Cannot read a key from --key-file {file} ({why}). Name a file with only "
-                "the API key, or - for standard input.",
-                file=file,
-                why=why,
-            )
+        what = tr(
+            "Cannot read a key from --key-file {file} ({why}). Name a file with only "
+            "the API key, or - for standard input.",
+            file=file,
+            why=why,
         )
+        raise WrongAnswer(what)
     return key.strip()
 
 
@@ -201,13 +189,12 @@ def _draft(address: str, ca_file: str | None, proxy: str | None, *, plain: bool)
     except ValueError as error:
         raise WrongAnswer(tr("{error}. Write HOST, or HOST:PORT.", error=error)) from None
     if ca_file is not None and not os.access(ca_file, os.R_OK):
-        raise WrongAnswer(
-            tr(
-                "Cannot read --ca-file {ca_file}. Name the file of the CA that signed the "
-                "server's certificate.",
-                ca_file=ca_file,
-            )
+        what = tr(
+            "Cannot read --ca-file {ca_file}. Name the file of the CA that signed the "
+            "server's certificate.",
+            ca_file=ca_file,
         )
+        raise WrongAnswer(what)
     encryption = "never" if plain else "required"
     name = server_name(host, port)
     server = Server(name, NO_KEY, ca_file=ca_file, proxy=proxy, encryption=encryption)
@@ -220,7 +207,6 @@ def _api(server: Server) -> CloudApi:
 
 
 def _devices(server: Server) -> FoundDevices:
-    """The active devices of the server's locations."""
     found: FoundDevices = []
     for location in server.locations:
         try:
@@ -247,5 +233,5 @@ def _address_of(announced: LanServer) -> str:
 def _is_known(host: str) -> bool:
     try:
         return bool(addresses(host, 0))
-    except Unreachable:
+    except errors.Unreachable:
         return False

@@ -5,24 +5,28 @@ Without a terminal, the first missing or wrong answer ends the setup.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from cirrus_bridge.base.errors import BadConfiguration, CirrusError
+from cirrus_bridge.base.errors import BadConfiguration, CirrusError, CupsNotPossible
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.doctor.examination import examine
 from cirrus_bridge.cirrusctl.doctor.finding import COLUMNS, Finding, Severity, rows
 from cirrus_bridge.cirrusctl.doctor.following import POLLER
 from cirrus_bridge.cirrusctl.output.output import Output
-from cirrus_bridge.cirrusctl.setup import steps
-from cirrus_bridge.cirrusctl.setup.conversation import Conversation
+from cirrus_bridge.cirrusctl.queues.names import queue_name
+from cirrus_bridge.cirrusctl.setup.conversation import Conversation, WrongAnswer
 from cirrus_bridge.cirrusctl.setup.guided_server import FoundDevices, GuidedServer, SetupOptions
-from cirrus_bridge.cirrusctl.setup.steps import WrongAnswer
 from cirrus_bridge.cirrusctl.setup.test_page import Result, print_test_page
-from cirrus_bridge.config.servers import Server
-from cirrus_bridge.config.write import check_writable
+from cirrus_bridge.config.load import load
+from cirrus_bridge.config.servers import Server, read_server_file
+from cirrus_bridge.config.write import check_writable, server_toml, write_private
+from cirrus_bridge.cups.queues import CupsQueues, QueueChange
 from cirrus_bridge.drivers.devices import Driver
 
 ALL, NONE = "all", "none"
@@ -43,13 +47,13 @@ class GuidedSetup:
         """Run the setup, and return whether everything works."""
         # before the first question, check that the results can be saved
         check_writable(self.installation.config / "servers.d" / "*.toml")
-        if [*self.options.devices] != [NONE]:
+        if self.options.devices != [NONE]:
             self.installation.cups.version()
         clock = self.installation.clock
         server, found = GuidedServer(self.options, self.talk, clock, self._done).ask()
         self._write(server)
         queues = [*self._queues(found)]
-        failed = [queue for queue in queues if self._wants_test(queue) and not self._test(queue)]
+        failed = [queue for queue in queues if not self._test(queue)]
         findings = self._findings()
         if self.output.as_json:
             self._done("", "doctor", findings=findings)
@@ -76,21 +80,18 @@ class GuidedSetup:
     def _done(self, text: str, step: str, **facts: Any) -> None:
         self.output.event({"step": step, **facts}, text)
 
-    # --- what is written
-
     def _write(self, server: Server) -> None:
         folder = self.installation.config
-        path = steps.server_file(folder, server)
-        if steps.is_written(path, server):
+        path = server_file(folder, server)
+        if [server_toml(each) for each in _entries(path)] == [server_toml(server)]:
             told = tr("{path} already has this entry.", path=path)
         else:
             question = tr("{path} already has an entry. Replace it?", path=path)
             may_write = self.options.replace or not path.exists()
             if not may_write and not self.talk.confirm(question, default=False):
-                raise BadConfiguration(
-                    tr("{path} already exists.", path=path), tr("Use --replace to replace it.")
-                )
-            steps.write_server(folder, path, server)
+                what = tr("{path} already exists.", path=path)
+                raise BadConfiguration(what, tr("Use --replace to replace it."))
+            write_server(folder, path, server)
             told = tr("{path} was written; only root can read it.", path=path)
         self._done(told, "file", path=str(path))
 
@@ -103,9 +104,8 @@ class GuidedSetup:
                 yield name
 
     def _chosen(self, found: FoundDevices) -> FoundDevices:
-        """The devices that the command line or the user chooses."""
         if self.options.devices or not self.talk.may_ask or not found:
-            return _devices(self.options.devices, found)
+            return _devices(self.options.devices or [], found)
         for number, (location, device) in enumerate(found, 1):
             self.talk.say(f"  {number}  {location}:{device.key}  {device.info}")
         while True:
@@ -122,11 +122,11 @@ class GuidedSetup:
     def _add(self, location: str, device: Driver) -> str:
         """Add a queue, and return its name; empty if the user declines."""
         cups = self.installation.cups
-        name = steps.proposed_name(device, location, steps.queue_names(cups))
+        name = _proposed_name(device, location, _queue_names(cups))
         template = self.options.queue_name
         if template is not None or not self.talk.may_ask:
-            name = name if template is None else steps.name_by(template, device, location)
-            steps.add_queue(cups, name, device)
+            name = name if template is None else _name_by(template, device, location)
+            _add_queue(cups, name, device)
             return name
         while True:
             question = tr("Name of the queue for {device} (- for none)", device=device.info)
@@ -134,20 +134,20 @@ class GuidedSetup:
             if name == "-":
                 return ""
             try:
-                steps.add_queue(cups, name, device)
+                _add_queue(cups, name, device)
             except CirrusError as trouble:
                 self.talk.or_end(trouble)
             else:
                 return name
 
-    # --- the test page
-
-    def _wants_test(self, queue: str) -> bool:
-        if self.options.test is not None:
-            return self.options.test
-        return self.talk.confirm(tr("Print a test page on {queue}?", queue=queue), default=True)
-
     def _test(self, queue: str) -> bool:
+        """Print a test page if it is wanted, and return whether nothing failed."""
+        wants = self.options.test
+        if wants is None:
+            question = tr("Print a test page on {queue}?", queue=queue)
+            wants = self.talk.confirm(question, default=True)
+        if not wants:
+            return True
         result = None
         for news in print_test_page(self.installation, queue, limit_s=TEST_S):
             result = news.result
@@ -157,28 +157,130 @@ class GuidedSetup:
 
 
 def _devices(words: Sequence[str], found: FoundDevices) -> FoundDevices:
-    """The devices that these words name: LOCATION:DEVICE, or numbers from 1.
-
-    Raises:
-        WrongAnswer: a word names no device.
-    """
-    if list(words) == [ALL]:
+    """The devices that these words name: LOCATION:DEVICE, or numbers from 1."""
+    if words == [ALL]:
         return found
     known = {f"{location}:{device.key}": (location, device) for location, device in found}
-    numbered = {str(number): each for number, each in enumerate(found, 1)}
+    offered = known | {str(number): each for number, each in enumerate(found, 1)}
     chosen = [word for word in words if word != NONE]
     for word in chosen:
-        if word not in known and word not in numbered:
-            raise WrongAnswer(
-                tr(
+        if word not in offered:
+            what = tr(
+                "There is no active device {word}. The given locations have no active devices.",
+                word=word,
+            )
+            if known:
+                what = tr(
                     "There is no active device {word}. Name one of {known}, or all, or none.",
                     word=word,
                     known=", ".join(known),
                 )
-                if known
-                else tr(
-                    "There is no active device {word}. The given locations have no active devices.",
-                    word=word,
-                )
-            )
-    return [known.get(word) or numbered[word] for word in chosen]
+            raise WrongAnswer(what)
+    return [offered[word] for word in chosen]
+
+
+def server_file(folder: Path, server: Server) -> Path:
+    """The file for the server's entry: the file that has the entry, or a new one.
+
+    Raises:
+        BadConfiguration: the file with this entry also has other entries.
+    """
+    for path in sorted(folder.glob("servers.d/*.toml")):
+        there = _entries(path)
+        if not any((each.name, each.company) == (server.name, server.company) for each in there):
+            continue
+        if len(there) > 1:
+            what = tr("{path} has this server's entry and others.", path=path)
+            raise BadConfiguration(what, tr("Change the entry in this file."))
+        return path
+    stem = re.sub(r"[^A-Za-z0-9.]+", "-", f"{server.name}-{server.company}")
+    paths = (folder / "servers.d" / f"{name}.toml" for name in _numbered(stem))
+    # names of several servers and companies may give the same stem; never overwrite another key
+    return next(path for path in paths if not _entries(path))
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """The name, then the name with -2, -3 and so on."""
+    yield name
+    yield from (f"{name}-{number}" for number in itertools.count(2))
+
+
+def _entries(path: Path) -> list[Server]:
+    """The entries of a file of servers.d; none if it is invalid, as `write_server` will report."""
+    try:
+        return read_server_file(path)
+    except CirrusError:
+        return []
+
+
+def write_server(folder: Path, path: Path, server: Server) -> None:
+    """Write the server's entry, and check the whole configuration.
+
+    Raises:
+        CirrusError: the file cannot be written, or the configuration is invalid. The file is then
+            unchanged.
+    """
+    before = path.read_text("utf-8") if path.exists() else None
+    write_private(path, server_toml(server))
+    try:
+        load(folder)
+    except CirrusError:
+        if before is None:
+            path.unlink()
+        else:
+            write_private(path, before)
+        raise
+
+
+def _proposed_name(device: Driver, location: str, taken: Collection[str]) -> str:
+    """A free name for a device's queue; `taken` has names in lower case."""
+    short = _name_by("{device}", device, location)
+    if short.lower() not in taken:
+        return short
+    names = _numbered(_name_by("{location}-{device}", device, location))
+    return next(name for name in names if name.lower() not in taken)
+
+
+def _name_by(template: str, device: Driver, location: str) -> str:
+    """Make a queue's name from a template with {location} and {device}."""
+    try:
+        return queue_name(template, {"location": location, "device": device.key})
+    except KeyError as error:
+        what = tr(
+            "The name {template} has an unknown placeholder {{{word}}} (known: "
+            "{{location}}, {{device}}).",
+            template=template,
+            word=error.args[0],
+        )
+        raise WrongAnswer(what) from None
+
+
+def _add_queue(cups: CupsQueues, name: str, device: Driver) -> None:
+    """Add a queue with the device's own driver."""
+    if name.lower() in _queue_names(cups):
+        what = tr("CUPS already has a queue {name}.", name=name)
+        raise CupsNotPossible(what, tr("Choose another name."))
+    if device.language is None:
+        what = tr(
+            "There is no driver for {info}, because no CUPS filter produces a format that "
+            "it accepts.",
+            info=device.info,
+        )
+        hint = tr(
+            "Add the queue with a driver of your own: lpadmin -p {name} -E -v '{uri}' -m …",
+            name=name,
+            uri=device.uri,
+        )
+        raise CupsNotPossible(what, hint)
+    change = QueueChange(
+        device_uri=device.uri,
+        info=device.info,
+        location=device.place,
+        ppd=device.ppd(),
+        defaults={"print-color-mode": "auto"},  # each job may choose
+    )
+    cups.set_queue(name, change, is_new=True)
+
+
+def _queue_names(cups: CupsQueues) -> list[str]:
+    return [queue.name.lower() for queue in cups.queues()]  # CUPS ignores case

@@ -11,8 +11,7 @@ from typing import NamedTuple
 from cirrus_bridge.base.errors import CupsGone
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.cirrusctl.jobs.find import find_job
-from cirrus_bridge.cirrusctl.jobs.view import JobEvent, JobView
+from cirrus_bridge.cirrusctl.jobs.view import JobEvent, JobView, find_job
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues
 from cirrus_bridge.cups.queues import STOPPED
 from cirrus_bridge.journal.history import recent_documents
@@ -34,8 +33,6 @@ The quick brown fox jumps over the lazy dog.
 
 
 class Result(enum.Enum):
-    """The result of a test page."""
-
     DONE = "done"  # delivered, or as far as the queue follows its jobs
     FAILED = "failed"
     OPEN = "open"  # the time limit was reached
@@ -70,11 +67,10 @@ def print_test_page(
             tr("See cirrusctl queues."),
         )
     recent_documents(installation.state, 0)  # fails early if the journal cannot be read
-    is_pdf = PDF in installation.cups.formats(queue)
-    page, kind = test_page(is_pdf), PDF if is_pdf else TEXT
+    kind = PDF if PDF in installation.cups.formats(queue) else TEXT
     clock = installation.clock
     deadline_s = clock.monotonic_s() + limit_s
-    job_id = installation.cups.print_document(queue, TITLE, kind, page)
+    job_id = installation.cups.print_document(queue, TITLE, kind, test_page(kind == PDF))
     told: set[str] = set()
     while True:
         view = find_job(installation, job_id)

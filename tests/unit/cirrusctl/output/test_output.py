@@ -8,8 +8,14 @@ from datetime import UTC, datetime
 import pytest
 
 from cirrus_bridge.base.errors import BadConfiguration, CupsGone, JournalBusy, KeyRefused, StartOver
-from cirrus_bridge.cirrusctl.output.exit_status import MEANINGS, ExitStatus, exit_status
-from cirrus_bridge.cirrusctl.output.output import Output, Snapshot, complain
+from cirrus_bridge.cirrusctl.output.output import (
+    MEANINGS,
+    ExitStatus,
+    Output,
+    Snapshot,
+    complain,
+    exit_status,
+)
 from cirrus_bridge.cirrusctl.output.table import Column
 
 COLUMNS = (Column("name", "NAME"), Column("at", "AT"), Column("good", "GOOD"))

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from cirrus_bridge.base.errors import BadConfiguration
+from cirrus_bridge.base.model import Target
 from cirrus_bridge.cirrusctl.queues import queues_file
 from cirrus_bridge.cirrusctl.queues.names import queue_name
-from cirrus_bridge.cirrusctl.queues.queues_file import Pattern, QueueEntry, read_queues
+from cirrus_bridge.cirrusctl.queues.queues_file import QueueEntry, read_queues
 from cirrus_bridge.config.servers import Secret, Server
 from paths import REPO
 
@@ -28,8 +29,8 @@ def read(folder: Path, text: str, servers: list[Server] = ONE) -> list[QueueEntr
 def test_the_only_server_need_not_be_named(tmp_path: Path) -> None:
     """Server and company of the only entry may be left out; all settings have safe defaults."""
     (entry,) = read(tmp_path, f'{QUEUE}targets = ["Paris:A", "Rue 5:é/b"]')
-    assert (entry.server, entry.company) == ("print.example.com", "Acme")
-    assert entry.patterns == (Pattern("Paris", "A"), Pattern("Rue 5", "é/b"))
+    assert (entry.server.name, entry.company) == ("print.example.com", "Acme")
+    assert entry.targets == (Target("Paris", "A"), Target("Rue 5", "é/b"))
     assert not entry.shared and not entry.options and entry.driver == "generated"
     assert not entry.is_template
 
@@ -51,7 +52,7 @@ def test_of_several_one_is_named(tmp_path: Path) -> None:
     """With several servers, host and company choose an entry in servers.d."""
     named = f'{QUEUE}targets = ["Paris:A"]\nserver = "B:443"\ncompany = "Any"\n'
     (entry,) = read(tmp_path, named, SEVERAL)
-    assert (entry.server, entry.company) == ("b", "Any")
+    assert (entry.server.name, entry.company) == ("b", "Any")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from cirrus_bridge.base.model import Place
 from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cirrusctl.queues.plan import refuse_queue_of_another_entry
 from cirrus_bridge.cirrusctl.queues.queues_file import QueueEntry, read_queues
-from cirrus_bridge.cirrusctl.queues.wanted import DeclaredQueues, declared_queues
+from cirrus_bridge.cirrusctl.queues.wanted import declared_queues
 from cirrus_bridge.config.servers import Secret, Server
 from cirrus_bridge.cups.queues import IDLE, Mark, Queue
 
@@ -36,11 +36,11 @@ class Declared:
             THEIRS: LocationAnswer(THEIRS, {"Devices": {"er": {}}}),
         }
         self.entries: list[QueueEntry] = read_queues(folder, SERVERS)
-        self.wanted: DeclaredQueues = declared_queues(self.entries, SERVERS, self.answers, str)
+        self.queues, self.problems = declared_queues(self.entries, self.answers, str)
 
     def check(self, queue: Queue) -> None:
         """Whether an entry may have a queue."""
-        (theirs,) = self.wanted.queues
+        (theirs,) = self.queues
         refuse_queue_of_another_entry(theirs, queue, self.entries, self.answers)
 
 
@@ -52,8 +52,8 @@ def _queue(entry: str, device: str) -> Queue:
 def test_a_name_stays_taken_while_its_device_is_inactive(tmp_path: Path) -> None:
     """Neither device gets the queue, as if both were active."""
     declared = Declared(tmp_path, ONE + GUESTS, {"A": False})
-    assert declared.wanted.queues == []
-    assert {problem.name for problem in declared.wanted.problems} == {"laser"}
+    assert declared.queues == []
+    assert {problem.name for problem in declared.problems} == {"laser"}
 
 
 @pytest.mark.parametrize("error", [None, AWAY])
