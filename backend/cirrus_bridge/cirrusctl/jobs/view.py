@@ -181,7 +181,7 @@ def find_jobs(installation: Installation, *, ended: int) -> tuple[list[JobView],
     ours = {queue.name for queue in cloud_queues(installation)}
     recorded = {(document.key.job_id, document.key.job_uuid) for document in documents}
     jobs = [j for j in jobs if (j.job_id, j.job_uuid) in recorded or {j.queue, j.printer} & ours]
-    views = _job_views(jobs, documents)
+    views = job_views(jobs, documents)
     over = [view for view in views if view.has_ended][:ended]
     return [view for view in views if not view.has_ended or view in over], is_all
 
@@ -190,7 +190,7 @@ def find_job(installation: Installation, job_id: int) -> JobView | None:
     """Find a job by its number in CUPS; the newest, if several jobs had this number."""
     job = _job(installation, job_id)
     documents, _ = history.documents_of_job(installation.state, job_id)
-    return next(iter(_job_views([job] if job else [], documents)), None)
+    return next(iter(job_views([job] if job else [], documents)), None)
 
 
 def _job(installation: Installation, job_id: int) -> CupsJob | None:
@@ -200,7 +200,7 @@ def _job(installation: Installation, job_id: int) -> CupsJob | None:
         return None
 
 
-def _job_views(jobs: Iterable[CupsJob], documents: Iterable[Document]) -> list[JobView]:
+def job_views(jobs: Iterable[CupsJob], documents: Iterable[Document]) -> list[JobView]:
     """Join jobs and documents by number and UUID (numbers may repeat); newest first."""
     by_job: dict[tuple[int, str], list[Document]] = defaultdict(list)
     for document in documents:
@@ -209,8 +209,13 @@ def _job_views(jobs: Iterable[CupsJob], documents: Iterable[Document]) -> list[J
         JobView(job.job_id, job, tuple(by_job.pop((job.job_id, job.job_uuid), ()))) for job in jobs
     ]
     views += [JobView(job_id, None, tuple(left)) for (job_id, _), left in by_job.items()]
-    oldest = datetime.fromtimestamp(0, UTC)
-    return sorted(views, key=lambda view: (view.created or oldest, view.job_id), reverse=True)
+    return sorted(views, key=_age, reverse=True)
+
+
+def _age(view: JobView) -> tuple[int, int, bool]:
+    # CUPS has whole seconds; of jobs with one number, CUPS has only the newest
+    created = int(view.created.timestamp()) if view.created else 0
+    return created, view.job_id, view.cups is not None
 
 
 def _state_word(document: Document, delivery: Delivery) -> str:

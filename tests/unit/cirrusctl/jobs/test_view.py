@@ -1,0 +1,40 @@
+"""Jobs joined from CUPS and the journal."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from cirrus_bridge.base.model import DocumentKey
+from cirrus_bridge.cirrusctl.jobs.view import job_views
+from cirrus_bridge.cups.jobs import COMPLETED, CupsJob
+from cirrus_bridge.journal.documents import Document
+from cirrus_bridge.journal.lifecycle import State
+
+SECOND_S = 1_800_000_000
+
+
+def document(uuid: str, job_id: int, created_at_s: float) -> Document:
+    """A document that the cloud has delivered."""
+    key = DocumentKey(uuid, job_id, 0, "cirrus://h/C/Paris:L1", 1)
+    return Document(key, State.CLOSED, "office", created_at_s=created_at_s, closed_at_s=SECOND_S)
+
+
+def in_cups(uuid: str, job_id: int) -> CupsJob:
+    """A completed job that CUPS created in the second SECOND_S."""
+    created = {"time-at-creation": (SECOND_S,)}
+    return CupsJob(job_id, uuid, "office", "office", COMPLETED, (), "", "", "", None, created)
+
+
+def test_the_newest_of_one_number_and_second() -> None:
+    """Of two jobs with one number, the one in CUPS is newer, although CUPS has whole seconds."""
+    forgotten = document("urn:uuid:old", 1, SECOND_S + 0.2)
+    views = job_views([in_cups("urn:uuid:new", 1)], [forgotten])
+    assert [view.state for view in views] == ["completed", "forgotten"]
+
+
+def test_the_newest_number_of_a_second() -> None:
+    """In one second, CUPS gives later jobs higher numbers."""
+    forgotten = document("urn:uuid:old", 1, SECOND_S + 0.2)
+    later = dataclasses.replace(forgotten, key=forgotten.key._replace(job_id=3))
+    views = job_views([in_cups("urn:uuid:new", 2)], [forgotten, later])
+    assert [view.job_id for view in views] == [3, 2, 1]
