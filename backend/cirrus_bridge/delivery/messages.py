@@ -130,4 +130,4 @@ def _place(location: str, offline: Offline, now: datetime) -> str:
         return location
     since = datetime.fromtimestamp(offline[location], now.tzinfo)
     form = "%H:%M" if since.date() == now.date() else "%Y-%m-%d %H:%M"
-    return tr("{location} (offline since {time})", location=location, time=f"{since:{form}}")
+    return tr("{location} (offline since {time})", location=location, time=since.strftime(form))
