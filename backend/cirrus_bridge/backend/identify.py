@@ -8,7 +8,6 @@ journal's entries decide that.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from cirrus_bridge.base.model import DocumentKey, PrintJob
 from cirrus_bridge.config.queue_uri import QueueUri
@@ -16,37 +15,12 @@ from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import ACCEPTED, MOST_TELLING, UNSENT, State
 
 
-class IdentifiedDocument(NamedTuple):
-    """The document of a run, and its entry in the journal (None if there is none)."""
-
-    key: DocumentKey
-    entry: Document | None
-
-    @property
-    def is_accepted(self) -> bool:
-        """Whether the cloud has the document."""
-        return self.entry is not None and self.entry.state in ACCEPTED
-
-    @property
-    def sent_as(self) -> DocumentKey:
-        """The key under which the cloud has, or will get, the document."""
-        return self.entry.key if self.entry is not None and self.is_accepted else self.key
-
-    @property
-    def was_sent_elsewhere(self) -> bool:
-        """Whether another member of the class, or the queue with its earlier URI, has sent it."""
-        return self.sent_as != self.key
-
-
-def identify(job: PrintJob, queue: QueueUri, entries: Sequence[Document]) -> IdentifiedDocument:
-    """Find the document of the job that this run is for.
-
-    Another member of the class, or the queue with its earlier URI, may have sent the document
-    already.
-
-    Args:
-        entries: the journal's entries for the job, in the order of the runs.
-    """
+def identify(
+    job: PrintJob, queue: QueueUri, entries: Sequence[Document]
+) -> tuple[DocumentKey, Document | None]:
+    """Find the document of the job that this run is for, and its one of the journal's `entries` for
+    the job, which are in the order of the runs. The entry has another key if another member of the
+    class, or the queue with its earlier URI, has sent the document already."""
     destination = queue.destination
     key = DocumentKey(job.job_uuid, job.job_id, _print_run(job, entries), destination, job.number)
     known = [
@@ -55,8 +29,7 @@ def identify(job: PrintJob, queue: QueueUri, entries: Sequence[Document]) -> Ide
         if (entry.key.print_run, entry.key.number) == (key.print_run, key.number)
         and _may_be_the_same(entry, job, destination)
     ]
-    entry = min(known, key=lambda entry: MOST_TELLING.index(entry.state), default=None)
-    return IdentifiedDocument(key, entry)
+    return key, min(known, key=lambda entry: MOST_TELLING.index(entry.state), default=None)
 
 
 def _may_be_the_same(entry: Document, job: PrintJob, destination: str) -> bool:
@@ -80,12 +53,8 @@ def _print_run(job: PrintJob, entries: Sequence[Document]) -> int:
     last = entries[-1].key.print_run
     of_last = [entry for entry in entries if entry.key.print_run == last]
     was_completed_since = all(entry.completed_at != job.completed_at for entry in of_last)
-    return job.completed_at if was_completed_since and _is_over(of_last, job) else last
-
-
-def _is_over(entries: Sequence[Document], job: PrintJob) -> bool:
-    """Whether the print has ended. Runs for more documents may have been killed before they left an
-    entry."""
-    if all(entry.state in ACCEPTED for entry in entries):
-        return job.is_last(len({entry.key.number for entry in entries}))
-    return all(entry.state in ACCEPTED | {State.DROPPED} for entry in entries)
+    is_over = all(entry.state in ACCEPTED | {State.DROPPED} for entry in of_last)
+    if all(entry.state in ACCEPTED for entry in of_last):
+        # runs for more documents may have been killed before they left an entry
+        is_over = job.is_last(len({entry.key.number for entry in of_last}))
+    return job.completed_at if was_completed_since and is_over else last

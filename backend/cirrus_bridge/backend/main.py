@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cirrus_bridge.base.clock import Clock
@@ -28,11 +27,10 @@ from cirrus_bridge.journal.run_notes import Run
 
 def run(noted: Run, cupsd: int) -> int:
     """Do the run `noted`, which the process `cupsd` has started; return the exit code."""
-    report = CupsReport(sys.stderr.buffer)
-    clock = Clock()
+    report, clock = CupsReport(sys.stderr.buffer), Clock()
     clock.watch_signals()
     try:
-        return _run(sys.argv, os.environ, report, clock, noted, cupsd)
+        return _run(report, clock, noted, cupsd)
     except CirrusError as error:
         if isinstance(error, JobUnidentified | JournalBusy):
             noted.held()
@@ -54,23 +52,16 @@ def run(noted: Run, cupsd: int) -> int:
         return EXIT_CODES[Disposition.HOLD]
 
 
-def _run(
-    argv: Sequence[str],
-    environ: Mapping[str, str],
-    report: CupsReport,
-    clock: Clock,
-    noted: Run,
-    cupsd: int,
-) -> int:
-    folder = Path(environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER)
-    if len(argv) == 1:
+def _run(report: CupsReport, clock: Clock, noted: Run, cupsd: int) -> int:
+    folder = Path(os.environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER)
+    if len(sys.argv) == 1:
         from cirrus_bridge.backend.list_devices import list_devices  # printing does not need it
 
-        list_devices(folder, environ, report, clock)
+        list_devices(folder, report, clock)
         return EXIT_CODES[Disposition.DONE]
-    if len(argv) not in (6, 7):
+    if len(sys.argv) not in (6, 7):
         sys.stderr.write(USAGE + "\n")
         raise UsageError(tr("The backend was called with a wrong number of arguments."))
     from cirrus_bridge.backend.print_job import print_job  # discovery does not need it
 
-    return print_job(folder, argv, environ, report, clock, number=noted.number, cupsd=cupsd)
+    return print_job(folder, report, clock, noted.number, cupsd)

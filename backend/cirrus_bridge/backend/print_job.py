@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from cirrus_bridge.config.load import load
 from cirrus_bridge.config.queue_uri import FORM, SCHEME
 from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.job import SpooledDocument, job_id_of, read_job
-from cirrus_bridge.cups.job_facts import EXTRA_ATTRIBUTES, JobFacts, facts_from_cupsd
+from cirrus_bridge.cups.job_facts import EXTRA_ATTRIBUTES, facts_from_cupsd
 from cirrus_bridge.cups.jobs import CupsJobs
 from cirrus_bridge.cups.spool import is_run_by_cupsd, spooled
 from cirrus_bridge.cups.status_lines import CupsReport
@@ -31,31 +32,28 @@ from cirrus_bridge.journal.submissions import Journal
 TURN_WAIT_S = 0.2
 
 
-def print_job(
-    folder: Path,
-    argv: Sequence[str],
-    environ: Mapping[str, str],
-    report: CupsReport,
-    clock: Clock,
-    *,
-    number: int,
-    cupsd: int,
-) -> int:
-    """Print one document; return the exit code.
+def print_job(folder: Path, report: CupsReport, clock: Clock, number: int, cupsd: int) -> int:
+    """Print the document of this number in the job (from 1; 0 if unknown); return the exit code.
 
     Args:
-        folder: the configuration.
-        number: the document's number in the job, from 1, or 0 if unknown.
         cupsd: the process id of cupsd.
 
     Raises:
         CirrusError: the document was not submitted, or will not be delivered.
     """
+    argv, environ = sys.argv, os.environ
     with clock.stoppable():
         configuration = load(folder)
         queue = configuration.queue(device_uri(argv, environ))
-        job = read_job(argv, environ, number, _facts(argv, environ, clock))
-        _end_before_cups_cancels(job, clock)
+        cups = CupsJobs(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
+        facts = None  # a person runs the backend by hand
+        if is_run_by_cupsd(environ):
+            job_id = job_id_of(argv)
+            facts = facts_from_cupsd(lambda: cups.job(job_id, also=EXTRA_ATTRIBUTES), clock.sleep)
+        job = read_job(argv, environ, number, facts)
+        if job.cancel_after_s is not None:  # cupsd's time limit for the job (MaxJobTime)
+            spent_s = min(max(0.0, clock.wall_s() - job.processing_at), job.cancel_after_s)
+            clock.end_within(job.cancel_after_s - spent_s)
         targets = ", ".join(map(str, queue.targets))
         report.debug(f"cirrus-bridge {__version__}: document for {targets} on {queue.server}")
         data = SpooledDocument(job, sys.stdin.buffer, cupsd, spooled(argv, environ))
@@ -65,11 +63,14 @@ def print_job(
             give_up_root(state)
         with Journal(state) as journal:
             _wait_for_turn(job, journal, report, clock)
-            others_wait = functools.partial(_others_wait, job, environ, report)
+            others_wait = functools.partial(_others_wait, cups, job, report)
             api_of = CloudApis(configuration).of
-            run = BackendRun(job, configuration, api_of, journal, clock, report, others_wait)
-            code = run.print(queue, data)
-    _let_the_second_pass(job, clock)
+            run = BackendRun(job, queue, configuration, api_of, journal, clock, report, others_wait)
+            code = run.print(data)
+    # a new second has to begin, because the second of completion identifies a print
+    left_s = job.completed_at + 1 - clock.wall_s()
+    if 0 < left_s <= 1:
+        clock.sleep(left_s)
     return code
 
 
@@ -89,25 +90,6 @@ def device_uri(argv: Sequence[str], environ: Mapping[str, str]) -> str:
     )
 
 
-def _facts(argv: Sequence[str], environ: Mapping[str, str], clock: Clock) -> JobFacts | None:
-    """The job's facts from cupsd; None if a person runs the backend by hand."""
-    if not is_run_by_cupsd(environ):
-        return None
-    cups, job_id = _cups(environ), job_id_of(argv)
-    return facts_from_cupsd(lambda: cups.job(job_id, also=EXTRA_ATTRIBUTES), clock.sleep)
-
-
-def _end_before_cups_cancels(job: PrintJob, clock: Clock) -> None:
-    """Set the end of this run before cupsd's time limit for the job (MaxJobTime)."""
-    if job.cancel_after_s is not None:
-        spent_s = min(max(0.0, clock.wall_s() - job.processing_at), job.cancel_after_s)
-        clock.end_within(job.cancel_after_s - spent_s)
-
-
-def _cups(environ: Mapping[str, str]) -> CupsJobs:
-    return CupsJobs(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
-
-
 def _wait_for_turn(job: PrintJob, journal: Journal, report: CupsReport, clock: Clock) -> None:
     """Wait until no other process works on this job. A run that outlived its cupsd, for example,
     stops as soon as it notices."""
@@ -117,17 +99,10 @@ def _wait_for_turn(job: PrintJob, journal: Journal, report: CupsReport, clock: C
             clock.sleep(TURN_WAIT_S)
 
 
-def _let_the_second_pass(job: PrintJob, clock: Clock) -> None:
-    """Wait until a new second begins, because the second of completion identifies a print."""
-    left_s = job.completed_at + 1 - clock.wall_s()
-    if 0 < left_s <= 1:
-        clock.sleep(left_s)
-
-
-def _others_wait(job: PrintJob, environ: Mapping[str, str], report: CupsReport) -> bool:
+def _others_wait(cups: CupsJobs, job: PrintJob, report: CupsReport) -> bool:
     """Whether other jobs wait for the job's queue or class."""
     try:
-        return _cups(environ).has_pending(job.queue, job.class_name)
+        return cups.has_pending(job.queue, job.class_name)
     except (CupsAway, CupsRefused) as error:
         report.debug(f"{error} {error.detail}")
         return False

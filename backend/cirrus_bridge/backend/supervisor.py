@@ -1,11 +1,7 @@
 """The process that CUPS sees: it starts the worker and tells CUPS how the worker really ended.
 
-cupsd counts a killed backend as one that has printed its job. A cupsd that restarts runs a second
-backend while the first is still alive. So the supervisor has a killed worker run again, and stops a
-worker whose cupsd is gone. If the supervisor is killed, the worker continues to its end. The
-supervisor also answers filters, whatever the worker waits for.
-
-It is part of every job's start and memory, so it imports next to nothing.
+CONTRIBUTING.md, "Two processes", has the reasons. The supervisor also answers filters, whatever the
+worker waits for. It is part of every job's start and memory, so it imports next to nothing.
 """
 
 from __future__ import annotations
@@ -15,18 +11,19 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from cirrus_bridge.backend.run_markers import begin
+from cirrus_bridge.config.defaults import STATE_FOLDER
 from cirrus_bridge.cups.side_channel import answer_filters
-from cirrus_bridge.cups.spool import is_run_by_cupsd
+from cirrus_bridge.cups.spool import are_joined, files, is_run_by_cupsd
+from cirrus_bridge.journal import run_notes
 from cirrus_bridge.journal.run_notes import NOT_NOTED, Run
 
 PAUSE_S = 5  # the cause may pass; CUPS also needs another second to tell two passes apart
 LOOK_S = 1
 PIPE_BYTES = 64 * 1024
 RETRY, RETRY_CURRENT = 6, 7  # CUPS_BACKEND_…, backend(7)
-RUN_AGAIN = (RETRY, RETRY_CURRENT)
 _LOST = b"ERROR: The cupsd that started this process is gone. The next cupsd runs the job again.\n"
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
@@ -51,7 +48,7 @@ def run() -> None:
         _read_rest(cupsd)
     if os.WIFEXITED(status):
         code = os.WEXITSTATUS(status)
-        run.end(failed=code != 0, again=code in RUN_AGAIN)
+        run.end(failed=code != 0, again=code in (RETRY, RETRY_CURRENT))
         sys.exit(code)
     from cirrus_bridge.base.translation import tr, translated  # few jobs need it
 
@@ -64,6 +61,23 @@ def run() -> None:
     sys.stderr.flush()
     signal.sigtimedwait((signal.SIGTERM, signal.SIGINT), PAUSE_S)
     sys.exit(RETRY_CURRENT)
+
+
+def begin(argv: Sequence[str], environ: Mapping[str, str], cupsd: int) -> Run:
+    """Note the run with these arguments (backend(7)), which the process `cupsd` has started."""
+    words = argv[5].split(" ") if len(argv) > 5 else []
+    started = dict(word.partition("=")[::2] for word in reversed(words)).get("time-at-processing")
+    if not (started and started.isdigit() and argv[1].isdigit()):
+        return NOT_NOTED
+    count = files(argv, environ)
+    return run_notes.begin(
+        environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER,
+        int(argv[1]),
+        started,
+        cupsd,
+        documents=1 if are_joined(argv, environ, count) else count,
+        files=count,
+    )
 
 
 def _has_lost_cupsd(parent: int) -> bool:

@@ -6,16 +6,18 @@ the document, so nothing here submits anything.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from cirrus_bridge.api.client import CloudApi
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import ApiError, Refused, Retryable
-from cirrus_bridge.base.model import DeliveryState, JobStatus, Receipt
 from cirrus_bridge.base.translation import tr
+from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.delivery.tracking import ENOUGH, TrackedDelivery, describe
 from cirrus_bridge.journal.deliveries import DeliveryJournal
-from cirrus_bridge.sending.report import Report
+from cirrus_bridge.sending.patience import Report
 
 FIRST_WAIT_S = 0.3
 WAIT_FACTOR = 1.5
@@ -25,40 +27,37 @@ OTHERS_EVERY_S = 1.0
 
 @dataclass(slots=True)
 class Follower:
-    """Follows targets for the backend.
+    """Follows documents that went to `queue`; `others_wait` says whether other jobs wait there."""
 
-    Args:
-        ask: the API's `get job`.
-        others_wait: whether other jobs wait for the queue.
-    """
-
-    ask: Callable[[Receipt], JobStatus]
+    queue: QueueUri
+    api_of: Callable[[QueueUri], CloudApi]
     journal: DeliveryJournal
     clock: Clock
     report: Report
     others_wait: Callable[[], bool]
     _look_at_s: float = 0.0
 
-    def follow(self, targets: Sequence[TrackedDelivery], wait: str, timeout_s: int) -> None:
-        """Follow the targets and update their states.
-
-        Args:
-            wait: the wanted state: submitted, received or delivered.
-            timeout_s: 0 for no limit.
+    def follow(self, targets: Sequence[TrackedDelivery]) -> None:
+        """Follow the targets as long as the queue's settings say, and update their states.
 
         Raises:
             Interrupted: a signal asked the program to stop.
             JournalError: a state cannot be written.
         """
-        enough = ENOUGH[wait]
-        self._look_at_s = self.clock.monotonic_s() + OTHERS_EVERY_S
-        deadline_s = self.clock.monotonic_s() + timeout_s if timeout_s else float("inf")
+        enough, timeout_s = ENOUGH[self.queue.settings.wait], self.queue.settings.wait_timeout_s
+        now_s = self.clock.monotonic_s()
+        self._look_at_s = now_s + OTHERS_EVERY_S
+        deadline_s = now_s + timeout_s if timeout_s else math.inf  # 0: no limit
         wait_s = FIRST_WAIT_S
         open_targets = [target for target in targets if not enough(target.status.state)]
         self.clock.sleep(0)  # a signal may have come while the submit's answer was journaled
         while open_targets:
             changed = [self._ask(target) for target in open_targets]
-            open_targets = [t for t in open_targets if not _is_done(t, enough)]
+            open_targets = [
+                target
+                for target in open_targets
+                if not (enough(target.status.state) or target.is_doubtful)
+            ]
             now_s = self.clock.monotonic_s()
             if not open_targets or now_s >= deadline_s:
                 break
@@ -78,13 +77,10 @@ class Follower:
         return True
 
     def _ask(self, target: TrackedDelivery) -> bool:
-        """Ask for a target's state; journal and report a new state.
-
-        Returns:
-            Whether the state is new. After a failed query it is not.
-        """
+        """Ask for a target's state; journal and report a new state. Return whether it is new."""
+        job = target.receipt.cloud_job_id
         try:
-            status = self.ask(target.receipt)
+            status = self.api_of(self.queue).job_status(target.receipt)
         except ApiError as error:
             if isinstance(error, Refused):
                 target.doubt()
@@ -95,18 +91,13 @@ class Follower:
                         error=error,
                     )
                 )
-            self.report.debug(f"status of {target.receipt.cloud_job_id}: {error} {error.detail}")
+            self.report.debug(f"status of {job}: {error} {error.detail}")
             return False
         self.report.server_back()
-        if not target.learn(status):
-            if target.difference:
-                job = target.receipt.cloud_job_id
-                self.report.debug(f"answer about {job} describes another job: {target.difference}")
-            return False
-        self.journal.state(target.key, target.number, status, now_s=self.clock.wall_s())
-        self.report.info(describe(target.receipt, status))
-        return True
-
-
-def _is_done(target: TrackedDelivery, enough: Callable[[DeliveryState], bool]) -> bool:
-    return enough(target.status.state) or target.is_doubtful
+        if target.learn(status):
+            self.journal.state(target.key, target.number, status, now_s=self.clock.wall_s())
+            self.report.info(describe(target.receipt, status))
+            return True
+        if target.difference:
+            self.report.debug(f"answer about {job} describes another job: {target.difference}")
+        return False

@@ -109,11 +109,7 @@ def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
     Raises:
         BadOption: a prop cannot carry the value; the text names the option.
     """
-    options = {
-        **_from_media_col(job.options.get("media-col", "")),
-        **_from_media(job.options.get("media", "")),
-        **_wishes(job),
-    }
+    options = _from_media(job.options) | _wishes(job)
     options.pop("job-priority", None)
     if job.priority != DEFAULT_PRIORITY:  # CUPS gives the default to all other jobs
         options["job-priority"] = str(job.priority)
@@ -129,7 +125,7 @@ def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
             name = option.removeprefix(PASSED_ON)
             props[name.lower() if name.lower() in _KNOWN else name] = value
     for name, value in props.items():
-        check_prop(name, value)
+        _check_prop(name, value)
     return props | _identity(job, identify)
 
 
@@ -166,12 +162,8 @@ def _wishes(job: PrintJob) -> dict[str, str]:
     return options
 
 
-def check_prop(name: str, value: str) -> None:
-    """Refuse a prop that the API's list of name=value lines would change.
-
-    Raises:
-        BadOption: the text names the prop and its allowed values.
-    """
+def _check_prop(name: str, value: str) -> None:
+    """Refuse a prop that the API's list of name=value lines would change."""
     if not _NAME.fullmatch(name):
         raise _bad(name, value, tr("a name of letters, digits, '-', '_' and '.'"))
     if ";" in value or not value.isprintable():
@@ -181,28 +173,23 @@ def check_prop(name: str, value: str) -> None:
         raise _bad(name, value, allowed[1])
 
 
-def _from_media(media: str) -> dict[str, str]:
-    """Split `media=SIZE,TRAY,TYPE` (lp(1), in any order) into one option for each part."""
+def _from_media(options: Mapping[str, str]) -> dict[str, str]:
+    """Read size and source from `media=SIZE,TRAY,TYPE` (lp(1), in any order), or else from IPP's
+    media-col (PWG 5100.7; sizes in 0.01 mm)."""
+    members = dict(_MEMBER.findall(options.get("media-col", "")))
     found: dict[str, str] = {}
-    for word in filter(None, media.split(",")):
+    for word in filter(None, options.get("media", "").split(",")):
         if is_paper(word):
             found.setdefault("pagesize", word)
         elif re.search(r"tray|manual|cassette|slot|envelope|upper|lower|middle", word.lower()):
             found.setdefault("inputslot", word)
-    return found
-
-
-def _from_media_col(media_col: str) -> dict[str, str]:
-    """Read size and source from IPP's media-col (PWG 5100.7; sizes in 0.01 mm)."""
-    found: dict[str, str] = {}
-    members = dict(_MEMBER.findall(media_col))
-    if "x-dimension" in members and "y-dimension" in members:
-        width, height = int(members["x-dimension"]), int(members["y-dimension"])
-        found["pagesize"] = paper_of_size(width / 100, height / 100)
     if "media-size-name" in members:
-        found["pagesize"] = members["media-size-name"]
+        found.setdefault("pagesize", members["media-size-name"])
+    elif "x-dimension" in members and "y-dimension" in members:
+        width, height = int(members["x-dimension"]), int(members["y-dimension"])
+        found.setdefault("pagesize", paper_of_size(width / 100, height / 100))
     if "media-source" in members:
-        found["inputslot"] = members["media-source"]
+        found.setdefault("inputslot", members["media-source"])
     return found
 
 

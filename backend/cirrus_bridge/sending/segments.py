@@ -22,11 +22,8 @@ SLOW_S = 4.0
 
 
 def deflate(chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
-    """Compress `chunks` into one zlib stream.
-
-    Args:
-        level: zlib's level, from 1 (fastest) to 9 (smallest), or AUTO_LEVEL for the faster ISA-L.
-    """
+    """Compress `chunks` into one zlib stream. The level is zlib's from 1 (fastest) to 9 (smallest),
+    or AUTO_LEVEL for the faster ISA-L."""
     automatic = level == AUTO_LEVEL
     stream = isal_zlib.compressobj(ISAL_LEVEL) if automatic else zlib.compressobj(level)
     for chunk in chunks:
@@ -35,15 +32,13 @@ def deflate(chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
     yield stream.flush()
 
 
-def cut(chunks: Iterable[bytes], size_at: Callable[[int], int]) -> Iterator[Segment]:
-    """Cut `chunks` into segments. Only the last one may be shorter than its size; none is empty.
-
-    Args:
-        size_at: the size in bytes of the segment that begins at an index.
-    """
+def cut(
+    chunks: Iterable[bytes], size_at: Callable[[int], int], index: int = 0
+) -> Iterator[Segment]:
+    """Cut `chunks` into segments. `size_at` returns the size in bytes of the segment that begins at
+    an index. Only the last one may be shorter than its size; none is empty."""
     pending = bytearray()
-    index = 0
-    size = size_at(0)
+    size = size_at(index)
     for chunk in chunks:
         pending += chunk
         while len(pending) >= size:
@@ -54,13 +49,10 @@ def cut(chunks: Iterable[bytes], size_at: Callable[[int], int]) -> Iterator[Segm
         yield Segment(index, bytes(pending))
 
 
-def next_size(size_bytes: int, *, took_s: float | None, largest_bytes: int) -> int:
-    """Choose the size of further segments, after a full segment that took `took_s`.
-
-    A segment should take much longer than the latency of its request. A failed segment (None)
-    should not cost much.
-    """
-    if took_s is None or took_s > SLOW_S:
+def next_size(size_bytes: int, took_s: float, largest_bytes: int) -> int:
+    """Choose the size of further segments, after a full segment that took `took_s`. A segment
+    should take much longer than its request's latency, but not cost much when it fails."""
+    if took_s > SLOW_S:
         return smaller_size(size_bytes)
     return min(size_bytes * 2, largest_bytes) if took_s < QUICK_S else size_bytes
 
@@ -68,12 +60,3 @@ def next_size(size_bytes: int, *, took_s: float | None, largest_bytes: int) -> i
 def smaller_size(size_bytes: int) -> int:
     """Halve a size, down to SMALLEST_BYTES; a smaller size stays as it is."""
     return max(size_bytes // 2, min(size_bytes, SMALLEST_BYTES))
-
-
-def split(segment: Segment, size_bytes: int) -> list[Segment]:
-    """Split a segment into segments of at most `size_bytes`."""
-    data = segment.data
-    return [
-        Segment(segment.index + at, data[at : at + size_bytes])
-        for at in range(0, len(data), size_bytes)
-    ]

@@ -1,132 +1,92 @@
 """The server's temporary file of one upload: its confirmed segments, and how long to trust them.
 
-The API cannot be asked what is in a temporary file. A server that was restored from a backup may
-have lost confirmed segments, or have given the file's name to someone else. So a file is trusted
-for TRUSTED_S after the last confirmed segment: a restored server is rarely back so soon. Within
-that time, a backend that was killed or timed out resumes where it stopped. Later, everything goes
-into a new file. If `Server-Instance` is unchanged, the server has run all the time,
-and the file is trusted without a limit. If `Server-Instance` has changed, the file is not trusted
-at all. The size that the server reports after the submit reveals any remaining fault
-(`verification`).
+CONTRIBUTING.md, "The offset of an upload", has the reasons. A server that was restored from a
+backup is rarely back within TRUSTED_S. An unchanged `Server-Instance` shows that the server has run
+all the time. The size that it reports after the submit reveals other faults (`tracking`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from cirrus_bridge.api.client import CloudApi
-from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import Refused, StartOver, UploadNeverEnds
-from cirrus_bridge.base.model import DocumentKey, Segment
+from cirrus_bridge.base.model import Segment
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.journal.submissions import ConfirmedSegment, Journal
+from cirrus_bridge.journal.submissions import ConfirmedSegment, UploadProgress
 from cirrus_bridge.sending.patience import Patience
 
 TRUSTED_S = 600.0
 MOST_START_OVERS = 3
 
 
-@dataclass(slots=True)
 class TemporaryFile:
     """The temporary file of a document.
 
     Attributes:
         name: the file's name at the server; empty before `prepare`.
         earlier: the segments that an earlier run has uploaded, by their index.
+
+    Raises (every method):
+        StartOver: the file is useless, and the next run starts over: it cannot be trusted, or has
+            other data.
+        UploadNeverEnds: MOST_START_OVERS runs in a row ended so, because of other data.
     """
 
-    api: CloudApi
-    journal: Journal
-    key: DocumentKey
-    clock: Clock
-    patience: Patience
-    name: str = ""
-    earlier: Mapping[int, ConfirmedSegment] = field(default_factory=dict)
-    _instance: str = ""
-    _confirmed_s: float = 0.0
-    _has_doubts: bool = False
-    _start_overs: int = 0
-
-    def __post_init__(self) -> None:
-        if known := self.journal.upload(self.key):
-            self.name, self.earlier = known.temp_file, known.segments
-            self._instance, self._confirmed_s = known.server_instance, known.at_s
+    def __init__(self, api: CloudApi, patience: Patience) -> None:
+        self._api, self._patience = api, patience
+        self._journal, self._key, self._clock = patience.journal, patience.key, patience.clock
+        known = self._journal.upload(self._key) or UploadProgress("", {}, 0.0, "")
+        self.name, self.earlier = known.temp_file, known.segments
+        self._instance, self._confirmed_s = known.server_instance, known.at_s
+        self._has_doubts, self._start_overs = False, 0
 
     def prepare(self) -> None:
-        """Get a new file from the server, or check that an earlier run's file can be trusted.
-
-        Raises:
-            StartOver: the file cannot be trusted; the next run starts over.
-            CirrusError: the server provides no file.
-        """
+        """Get a new file from the server, or check that an earlier run's file can be trusted."""
         if not self.earlier:
-            self.name = self.patience.insist(self.api.temp_file)
-            self._instance, self._confirmed_s = self.api.server_instance, self.clock.wall_s()
-            self.journal.uploading(self.key, self.name, self._instance, now_s=self._confirmed_s)
+            self.name = self._patience.insist(self._api.temp_file)
+            self._instance, self._confirmed_s = self._api.server_instance, self._clock.wall_s()
+            self._journal.uploading(self._key, self.name, self._instance, now_s=self._confirmed_s)
             return
         if self._instance:
-            self.patience.insist(self.api.version)
+            self._patience.insist(self._api.version)
         self.check()
-        self.patience.report.debug(f"the upload continues: {len(self.earlier)} segments are there")
+        self._patience.report.debug(f"the upload continues: {len(self.earlier)} segments are there")
 
     def check(self) -> None:
-        """Check after an outage or an earlier run that the file can still be trusted.
-
-        Raises:
-            StartOver: it cannot; the next run starts over.
-        """
+        """Check after an outage or an earlier run that the file can still be trusted."""
         self._has_doubts = True
-        now_s = self.clock.wall_s()
-        if 0 <= now_s - self._confirmed_s <= TRUSTED_S:
-            self._check_instance()
-        elif not self._instance:
-            raise self._start_over("the last confirmed segment is too old")
-        else:
-            self.patience.insist(self.api.version)
-            self._check_instance()
+        now_s = self._clock.wall_s()
+        if not 0 <= now_s - self._confirmed_s <= TRUSTED_S:
+            if not self._instance:
+                raise self._start_over("the last confirmed segment is too old")
+            self._patience.insist(self._api.version)
             self._confirmed_s = now_s
+        self._check_instance()
 
     def has(self, segment: Segment) -> bool:
-        """Whether an earlier run has uploaded this segment.
-
-        Raises:
-            StartOver, UploadNeverEnds: the earlier run has uploaded other data there.
-        """
+        """Whether an earlier run has uploaded this segment, and no other data there."""
         known = self.earlier.get(segment.index)
         if known is not None and known != _confirmed(segment):
-            raise self.useless_error(None)
+            raise self.useless_error()
         return known is not None
 
     def confirm(self, segment: Segment) -> None:
-        """Journal a segment that the server has taken.
-
-        Raises:
-            StartOver: the server was restarted or replaced meanwhile.
-            JournalError: the segment cannot be written.
-        """
+        """Journal a segment that the server, which was not replaced meanwhile, has taken."""
         self._check_instance()
-        self._confirmed_s = self.clock.wall_s()
-        confirmed = _confirmed(segment)
-        self.journal.confirmed(
-            self.key,
-            position=segment.index,
-            length=confirmed.length,
-            sha256=confirmed.sha256,
-            now_s=self._confirmed_s,
+        self._confirmed_s = self._clock.wall_s()
+        sent, now_s = _confirmed(segment), self._confirmed_s
+        self._journal.confirmed(
+            self._key, position=segment.index, length=sent.length, sha256=sent.sha256, now_s=now_s
         )
 
     def check_end(self, size_bytes: int) -> None:
-        """Check that no earlier run has uploaded data beyond `size_bytes`.
-
-        Raises:
-            StartOver, UploadNeverEnds: the server would print data beyond the document's end.
-        """
+        """Check that no earlier run has uploaded data beyond `size_bytes`, the document's end. The
+        server would print that data."""
         if any(start + each.length > size_bytes for start, each in self.earlier.items()):
-            raise self.useless_error(None)
+            raise self.useless_error()
 
-    def useless_error(self, error: Refused | None) -> Exception:
+    def useless_error(self, error: Refused | None = None) -> Exception:
         """Choose the error for a file that is refused (`error`) or has other data (None).
 
         Returns:
@@ -138,7 +98,7 @@ class TemporaryFile:
         again = self._start_over(str(error or "the data has changed"))
         if self._start_overs < MOST_START_OVERS:
             return again
-        self.journal.start_overs_told(self.key, now_s=self.clock.wall_s())
+        self._journal.start_overs_told(self._key, now_s=self._clock.wall_s())
         return error or UploadNeverEnds(
             tr(
                 "The document cannot be uploaded within the time that CUPS allows "
@@ -149,11 +109,11 @@ class TemporaryFile:
         )
 
     def _check_instance(self) -> None:
-        if self.api.server_instance != self._instance:
+        if self._api.server_instance != self._instance:
             raise self._start_over("the server was restarted or replaced")
 
     def _start_over(self, detail: str) -> StartOver:
-        self._start_overs = self.journal.forget_upload(self.key)
+        self._start_overs = self._journal.forget_upload(self._key)
         text = tr(
             "The earlier upload cannot be resumed, so the upload starts again from the beginning."
         )

@@ -11,72 +11,53 @@ from __future__ import annotations
 import queue
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cirrus_bridge.api.client import CloudApi
-from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import Refused, Retryable, TooLarge
-from cirrus_bridge.base.model import DocumentKey, Segment
+from cirrus_bridge.base.model import Segment
 from cirrus_bridge.config.load import UploadSettings
-from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.sending.concurrency import SegmentLimit
 from cirrus_bridge.sending.patience import Patience
-from cirrus_bridge.sending.segments import SMALLEST_BYTES, cut, next_size, smaller_size, split
+from cirrus_bridge.sending.segments import SMALLEST_BYTES, cut, next_size, smaller_size
 from cirrus_bridge.sending.temporary_file import TemporaryFile
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """A segment to be sent again, with its error."""
-
-    segment: Segment
-    error: BaseException
+_Failure = tuple[Segment, BaseException]  # a segment to be sent again, with its error
 
 
-@dataclass(slots=True)
 class Upload:
-    """The upload of one document.
+    """The upload of one document, of `size_bytes` in the end. `progressed` is called after each
+    confirmed segment."""
 
-    Args:
-        progressed: called after each confirmed segment.
-    """
-
-    api: CloudApi
-    journal: Journal
-    key: DocumentKey
-    clock: Clock
-    patience: Patience
-    settings: UploadSettings
-    progressed: Callable[[], None]
-    size_bytes: int = 0  # of the whole upload
-    file: TemporaryFile = field(init=False)
-    segment_bytes: int = field(init=False)
-    _largest_bytes: int = field(init=False)
-    _limit: SegmentLimit = field(init=False)
-    _again: deque[Segment] = field(default_factory=deque)
-    _under_way: dict[Future[float], Segment] = field(default_factory=dict)
-    _done: queue.SimpleQueue[Future[float]] = field(default_factory=queue.SimpleQueue)
-
-    def __post_init__(self) -> None:
-        self.file = TemporaryFile(self.api, self.journal, self.key, self.clock, self.patience)
-        self.segment_bytes = self.settings.segment_bytes
-        self._largest_bytes = self.settings.largest_segment_bytes
-        takes_one = self.journal.takes_one_at_a_time(self._server, now_s=self.clock.wall_s())
-        self._limit = SegmentLimit(1 if takes_one else self.settings.connections)
+    def __init__(
+        self,
+        api: CloudApi,
+        patience: Patience,
+        settings: UploadSettings,
+        progressed: Callable[[], None],
+    ) -> None:
+        self._api, self._patience, self._clock = api, patience, patience.clock
+        self._connections, self._progressed = settings.connections, progressed
+        self.file = TemporaryFile(api, patience)
+        self.size_bytes = 0
+        self._segment_bytes = settings.segment_bytes
+        self._largest_bytes = settings.largest_segment_bytes
+        self._journal, self._server = patience.journal, patience.queue.server
+        takes_one = self._journal.takes_one_at_a_time(self._server, now_s=self._clock.wall_s())
+        self._limit = SegmentLimit(1 if takes_one else self._connections)
+        self._again: deque[Segment] = deque()
+        self._under_way: dict[Future[float], Segment] = {}
+        self._done: queue.SimpleQueue[Future[float]] = queue.SimpleQueue()
 
     def cut(self, stream: Iterable[bytes]) -> Iterator[Segment]:
         """Cut the compressed stream into segments, at the boundaries of an earlier run."""
         return cut(stream, self._size_at)
 
     def send(self, segments: Iterable[Segment]) -> str:
-        """Upload all segments.
-
-        Returns:
-            The name of the server's temporary file.
+        """Upload all segments; return the name of the server's temporary file.
 
         Raises:
             StartOver: the upload of an earlier run is useless; the next run starts over.
@@ -85,7 +66,7 @@ class Upload:
         from concurrent.futures import ThreadPoolExecutor  # a small document does not need it
 
         self.file.prepare()
-        pool = ThreadPoolExecutor(self.settings.connections)
+        pool = ThreadPoolExecutor(self._connections)
         try:
             self._send_all(pool, self._missing(segments))
         except Refused as error:
@@ -105,8 +86,7 @@ class Upload:
     def _send_all(self, pool: ThreadPoolExecutor, segments: Iterator[Segment]) -> None:
         """Send segments until the server has confirmed all of them."""
         while self._keep_sending(pool, segments):
-            failures = self._settle_next()
-            if failures:
+            if failures := self._settle_next():
                 while self._under_way:  # one wait for all that fail together
                     failures += self._settle_next()
                 self._recover(failures)
@@ -125,19 +105,13 @@ class Upload:
 
     def _put(self, segment: Segment) -> float:
         """Send a segment in a thread of the pool; return the seconds that it took."""
-        began_s = self.clock.monotonic_s()
-        self.api.put_segment(self.file.name, segment)
-        return self.clock.monotonic_s() - began_s
+        began_s = self._clock.monotonic_s()
+        self._api.put_segment(self.file.name, segment)
+        return self._clock.monotonic_s() - began_s
 
     def _settle_next(self) -> list[_Failure]:
-        """Wait for the next outcome and handle it.
-
-        Returns:
-            The failure, if the segment is to be sent again.
-
-        Raises:
-            CirrusError: sending the segment again is useless.
-        """
+        """Wait for the next outcome and handle it; return the failure of a segment that is to be
+        sent again. Other failures are raised."""
         future = self._done.get()
         segment, error = self._under_way.pop(future), future.exception()
         if error is None:
@@ -145,48 +119,44 @@ class Upload:
             return []
         if isinstance(error, TooLarge) and len(segment.data) > SMALLEST_BYTES:
             self._limit.withdraw(segment.index)
-            self._again.extend(self._split(segment))
+            self._split(segment)
             return []
-        self.segment_bytes = smaller_size(self.segment_bytes)
+        self._segment_bytes = smaller_size(self._segment_bytes)
         # some servers refuse a segment only because others are under way
         may_be_shared = isinstance(error, Refused) and self._limit.has_company(segment.index)
         if isinstance(error, Retryable) or may_be_shared:
-            return [_Failure(segment, error)]
+            return [(segment, error)]
         raise error
 
     def _recover(self, failures: list[_Failure]) -> None:
         """Put failed segments back, and wait if the server may be away."""
         self._limit.fail(
-            [failure.segment.index for failure in failures],
-            refused=any(isinstance(failure.error, Refused) for failure in failures),
+            [segment.index for segment, _ in failures],
+            refused=any(isinstance(error, Refused) for _, error in failures),
         )
-        self._again.extend(failure.segment for failure in failures)
-        error = failures[0].error
+        self._again.extend(segment for segment, _ in failures)
+        _, error = failures[0]
         if isinstance(error, Retryable):
-            self.patience.wait_after(error)
+            self._patience.wait_after(error)
             self.file.check()
 
-    def _split(self, segment: Segment) -> list[Segment]:
+    def _split(self, segment: Segment) -> None:
         """Split a segment that is too large for the server, and limit the size of later ones."""
         size_bytes = smaller_size(len(segment.data))
         self._largest_bytes = min(self._largest_bytes, size_bytes)
-        self.segment_bytes = min(self.segment_bytes, size_bytes)
-        return split(segment, size_bytes)
+        self._segment_bytes = min(self._segment_bytes, size_bytes)
+        self._again.extend(cut([segment.data], lambda _: size_bytes, segment.index))
 
     def _confirm(self, segment: Segment, *, took_s: float) -> None:
         if self._limit.succeed(segment.index):
-            self._remember_one_at_a_time()
-        self.patience.end_outage()
+            self._patience.report.debug(f"{self._server} takes one segment at a time")
+            self._journal.found_one_at_a_time(self._server, now_s=self._clock.wall_s())
+        self._patience.end_outage()
         self.file.confirm(segment)
-        if len(segment.data) >= self.segment_bytes:
-            self.segment_bytes = next_size(
-                len(segment.data), took_s=took_s, largest_bytes=self._largest_bytes
-            )
-        self.progressed()
-
-    def _remember_one_at_a_time(self) -> None:
-        self.patience.report.debug(f"{self._server} takes one segment at a time")
-        self.journal.found_one_at_a_time(self._server, now_s=self.clock.wall_s())
+        size_bytes = len(segment.data)
+        if size_bytes >= self._segment_bytes:
+            self._segment_bytes = next_size(size_bytes, took_s, self._largest_bytes)
+        self._progressed()
 
     def _size_at(self, index: int) -> int:
         known = self.file.earlier
@@ -194,10 +164,4 @@ class Upload:
             return known[index].length
         # fill the gap before the next confirmed segment, to keep its boundaries
         gap = min((start - index for start in known if start > index), default=0)
-        if 0 < gap <= self._largest_bytes:
-            return gap
-        return self.segment_bytes
-
-    @property
-    def _server(self) -> str:
-        return self.patience.queue.server
+        return gap if 0 < gap <= self._largest_bytes else self._segment_bytes

@@ -78,6 +78,7 @@ class Site:
         configuration = Configuration(self.folder, defaults, UploadSettings(), (entry,))
         run = BackendRun(
             self.job,
+            parse_queue_uri(self.uri, defaults),
             configuration,
             self._api_of,
             self.journal,
@@ -85,9 +86,8 @@ class Site:
             CupsReport(self.said),
             lambda: self.others_wait,
         )
-        queue = parse_queue_uri(self.uri, defaults)
         with spool.open("rb") as stdin, self.clock.stoppable():
-            code = run.print(queue, SpooledDocument(self.job, stdin, os.getpid()))
+            code = run.print(SpooledDocument(self.job, stdin, os.getpid()))
             assert stdin.closed, "a filter could not write to its end"
         return code
 

@@ -78,10 +78,10 @@ class Site:
         report = CupsReport(self.said)
         api_of = CloudApis(configuration).of
         run = BackendRun(
-            job, configuration, api_of, self.journal, StubClock(), report, lambda: False
+            job, queue, configuration, api_of, self.journal, StubClock(), report, lambda: False
         )
         with spool.open("rb") as stdin:
-            return run.print(queue, SpooledDocument(job, stdin, os.getpid()))
+            return run.print(SpooledDocument(job, stdin, os.getpid()))
 
     def document(self) -> Document:
         """The document's entry in the journal."""

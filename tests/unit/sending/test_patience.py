@@ -87,21 +87,17 @@ class Outage:
         self.told = Told()
         self.clock: JumpingClock = SteadyClock()
 
-    def document(self, number: int = 1, uri: str = URI) -> DocumentKey:
-        key = DocumentKey(f"urn:uuid:{number}", number, 0, uri, 1)
-        job = PrintJob(number, key.job_uuid, "u", "t", 1, "q")
-        self.journal.intent(key, job, [TARGET], now_s=self.clock.wall_s())
-        return key
-
     def patience(
         self, limit_s: int = 1000, *, in_class: bool = False, may_hold: bool = True, number: int = 1
     ) -> Patience:
         queue = parse_queue_uri(URI, QueueSettings(contimeout_s=limit_s))
-        rng = random.Random(1)
-        return Patience(
-            self.clock, self.told, self.journal, self.document(number), queue,
-            in_class=in_class, may_hold=may_hold, rng=rng,
+        key = DocumentKey(f"urn:uuid:{number}", number, 0, URI, 1)
+        job = PrintJob(
+            number, key.job_uuid, "u", "t", 1, "q",
+            class_name="all" if in_class else "", documents=1 if may_hold else 2,
         )  # fmt: skip
+        self.journal.intent(key, job, [TARGET], now_s=self.clock.wall_s())
+        return Patience(self.clock, self.told, self.journal, job, key, queue, rng=random.Random(1))
 
     def start_poller(self) -> None:
         """Start a poller that follows this journal."""

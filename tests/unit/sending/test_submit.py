@@ -43,7 +43,7 @@ from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.sending.patience import FOR_CORRECTION, FOR_SERVER, QUEUE_WAIT_S
-from cirrus_bridge.sending.submit import SINGLE_REQUEST_BYTES, StreamedDocument, Submission
+from cirrus_bridge.sending.submit import SINGLE_REQUEST_BYTES, Submission
 from stubs import StubApi, StubClock, StubReport, away, empty_journal, refused, start_poller
 
 URI = "cirrus://h/C/Paris:L1"
@@ -89,6 +89,7 @@ class Site:
             job=self.job,
             queue=parse_queue_uri(self.key.destination, self.settings),
             key=self.key,
+            data=[data],
             props=dict(self.props),
             api=self.api,
             journal=self.journal,
@@ -98,7 +99,7 @@ class Site:
             expected_bytes=len(data),
         )
         with self.clock.stoppable():
-            return submission.run(StreamedDocument([data]), entries[0] if entries else None)
+            return submission.run(entries[0] if entries else None)
 
     @property
     def state(self) -> State:

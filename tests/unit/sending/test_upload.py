@@ -17,7 +17,7 @@ from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.config.servers import Secret, Server
 from cirrus_bridge.journal.submissions import Journal, UploadProgress
 from cirrus_bridge.sending.patience import Patience
-from cirrus_bridge.sending.segments import SMALLEST_BYTES, next_size
+from cirrus_bridge.sending.segments import SMALLEST_BYTES, smaller_size
 from cirrus_bridge.sending.upload import Upload
 from scripted_server import Answer, Request, ScriptedServer
 from stubs import StubReport
@@ -66,15 +66,10 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 def _upload(server: ScriptedServer, journal: Journal, settings: UploadSettings) -> Upload:
     clock = Clock()
     entry = Server(server.name, Secret("sekret-k3y"), "A")
-    return Upload(
-        api=CloudApi(entry, "A", https=False, timeouts=settings),
-        journal=journal,
-        key=KEY,
-        clock=clock,
-        patience=Patience(clock, StubReport(), journal, KEY, parse_queue_uri("cirrus://h/A/P:L")),
-        settings=settings,
-        progressed=lambda: None,
-    )
+    queue = parse_queue_uri("cirrus://h/A/P:L")
+    patience = Patience(clock, StubReport(), journal, JOB, KEY, queue)
+    api = CloudApi(entry, "A", https=False, timeouts=settings)
+    return Upload(api, patience, settings, lambda: None)
 
 
 def _send(script: Limited, journal: Journal, data: bytes, **sizes: int) -> bool:
@@ -132,8 +127,8 @@ def test_a_smaller_size_of_the_configuration_is_kept(journal: Journal) -> None:
     script = Limited(20_000)
     _send(script, journal, bytes(100_000), segment_bytes=16_384, largest_segment_bytes=16_384)
     assert script.refused == []
-    assert next_size(16_384, took_s=None, largest_bytes=16_384) == 16_384
-    assert next_size(131_072, took_s=None, largest_bytes=131_072) == SMALLEST_BYTES
+    assert smaller_size(16_384) == 16_384
+    assert smaller_size(131_072) == SMALLEST_BYTES
 
 
 def test_a_document_that_is_too_large(journal: Journal) -> None:

@@ -18,7 +18,7 @@ from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.config.servers import Secret, Server
 from cirrus_bridge.delivery.tracking import tracked_deliveries
 from cirrus_bridge.journal.submissions import Journal
-from cirrus_bridge.sending.submit import StreamedDocument, Submission
+from cirrus_bridge.sending.submit import Submission
 from cirrus_bridge.sending.temporary_file import TRUSTED_S
 from scripted_server import Answer, Request, ScriptedServer
 from stubs import StubClock, StubReport
@@ -103,6 +103,7 @@ class Site:
             job=JOB,
             queue=parse_queue_uri(self.key.destination, settings),
             key=self.key,
+            data=[DATA],
             props={},
             api=CloudApi(entry, "Acme", https=False, timeouts=sizes),
             journal=self.journal,
@@ -110,7 +111,7 @@ class Site:
             report=StubReport(),
             upload_settings=sizes,
         )
-        submission.run(StreamedDocument([DATA]), entries[0] if entries else None)
+        submission.run(entries[0] if entries else None)
 
     def broken_off(self) -> None:
         """Do a run that ends after two segments."""

@@ -27,6 +27,7 @@ from stubs import StubApi, StubClock, StubReport, away, empty_journal, refused
 
 URI = "cirrus://h/C/Paris:L1"
 KEY = DocumentKey("urn:uuid:1", 1, 0, URI, 1)
+JOB = PrintJob(1, KEY.job_uuid, "u", "t", 1, "q")
 SIZE = 100
 DATA = bytes(range(250)) * 2  # five segments
 
@@ -40,24 +41,16 @@ class Site:
         self.clock = StubClock()
         self.report = StubReport()
         self.progressed = 0
-        self.journal.intent(
-            KEY, PrintJob(1, KEY.job_uuid, "u", "t", 1, "q"), [Target("Paris", "L1")], now_s=1.0
-        )
+        self.journal.intent(KEY, JOB, [Target("Paris", "L1")], now_s=1.0)
 
     def upload(
         self, *, connections: int = 1, contimeout_s: int = 10_000, segment_bytes: int = SIZE
     ) -> Upload:
         """Prepare the upload of a new run, with the journal's knowledge."""
         queue = parse_queue_uri(URI, QueueSettings(contimeout_s=contimeout_s))
-        return Upload(
-            api=self.api,
-            journal=self.journal,
-            key=KEY,
-            clock=self.clock,
-            patience=Patience(self.clock, self.report, self.journal, KEY, queue),
-            settings=UploadSettings(connections, segment_bytes, SIZE),
-            progressed=self._progressed,
-        )
+        patience = Patience(self.clock, self.report, self.journal, JOB, KEY, queue)
+        settings = UploadSettings(connections, segment_bytes, SIZE)
+        return Upload(self.api, patience, settings, self._progressed)
 
     def send(self, data: bytes = DATA, *, connections: int = 1, contimeout_s: int = 10_000) -> str:
         """Run once and return the name of the temporary file.

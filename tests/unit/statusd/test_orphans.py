@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.backend import run_markers
+from cirrus_bridge.backend import supervisor
 from cirrus_bridge.base.errors import CupsNotPossible, CupsRefused
 from cirrus_bridge.base.model import DocumentKey, PrintJob, Receipt
 from cirrus_bridge.cups.jobs import ABORTED, CANCELED, COMPLETED, HELD, PROCESSING, CupsJob
@@ -411,7 +411,7 @@ def test_a_run_that_is_at_work(site: Site) -> None:
     """The note stays locked while one of the run's processes lives, whatever CUPS reports."""
     argv = ["cirrus", "1", "u", "t", "1", f"time-at-processing={BEGAN}", "file"]
     state = {"CIRRUS_BRIDGE_STATE": str(site.folder)}
-    run_markers.begin(argv, state, CUPSD)  # this process keeps the lock
+    supervisor.begin(argv, state, CUPSD)  # this process keeps the lock
     site.cups.put(cups_job(1, COMPLETED, **_completed()))
     site.orphans.look()
     assert site.did == []

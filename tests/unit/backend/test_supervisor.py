@@ -1,4 +1,4 @@
-"""The notes of runs: the document of a run, and traces of killed runs."""
+"""The notes of runs, from their beginning: the document of a run, and traces of killed runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.backend.run_markers import begin
+from cirrus_bridge.backend.supervisor import begin
 from cirrus_bridge.journal.run_notes import NOT_NOTED, Run, left
 from programs import Program
 
@@ -162,7 +162,7 @@ def test_damaged_notes(tmp_path: Path, text: str) -> None:
 
 def test_a_note_tells_whether_a_run_is_active(tmp_path: Path) -> None:
     """A note counts as active while a process of the run lives, whatever the clocks say."""
-    code = "import os, sys; from cirrus_bridge.backend.run_markers import begin\n"
+    code = "import os, sys; from cirrus_bridge.backend.supervisor import begin\n"
     code += "options = 'time-at-processing=10'\n"
     code += "begin(['cirrus', '17', 'ann', 't', '1', options], os.environ, 1)\n"
     code += "sys.stdout.write(f'{os.fork()}\\n'); sys.stdout.flush(); input()"
