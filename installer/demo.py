@@ -17,32 +17,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
 from cloudlet_server import CloudletServer
-from demo_cloud import COMPANY, LOCATION, start_cloud
-from demo_progress import Progress
-from demo_verdict import Check, checks
+from demo_verdict import checks
 from private_cups import DRIVER, STATES, PrivateCups
 from programs import Program
 
 WELCOME = Path(__file__).resolve().parent / "welcome.pdf"
 QUEUE = "demo"
 ACCOUNT = "demo"
+DELIVERED = "delivered"  # the device's folder
+COMPANY, LOCATION, DEVICE = "Demo", "Paris", "Laser1"
 PROGRAMS = Path(sys.executable).parent
 JOB_TIMEOUT_S = 120.0
+BAR_CELLS = 20
 # the API's names for LP_OPTIONS: two copies, two-sided along the long edge, color
 ASKED = {"copies": "2", "duplex": "2", "color": "2"}
 LP_OPTIONS = ("-n", "2", "-o", "sides=two-sided-long-edge", "-o", "print-color-mode=color")
-
-
-class DemoFailed(Exception):
-    """A failure of the demo; the text has the reason."""
 
 
 def main() -> int:
@@ -52,12 +46,12 @@ def main() -> int:
         "--keep", action="store_true", help="leave both servers running until Ctrl-C"
     )
     keep = parser.parse_args().keep
-    signal.signal(signal.SIGTERM, _end_by_signal)  # which stops the servers
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ctrl-C stops the servers
     folder = Path(tempfile.mkdtemp(prefix="cirrus-demo-"))
     folder.chmod(0o755)  # cupsd's filters run as lp
     try:
         _run(folder, keep)
-    except (DemoFailed, RuntimeError, TimeoutError, OSError) as error:
+    except (RuntimeError, OSError) as error:
         print(f"\nFAILED: {error}\n", file=sys.stderr)
         print(f"The logs stay in {folder}: cups/log/error_log, cloud.log", file=sys.stderr)
         print(f"remove:   rm -r {folder}", file=sys.stderr)
@@ -69,9 +63,9 @@ def main() -> int:
         shutil.rmtree(folder)
         return 0
     for entry in folder.iterdir():
-        if entry != _delivered(folder):
+        if entry != folder / DELIVERED:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-    _say(f"Both servers have ended. The delivered document stays in {_delivered(folder)}")
+    _say(f"Both servers have ended. The delivered document stays in {folder / DELIVERED}")
     _tell(f"remove:   rm -r {folder}")
     return 0
 
@@ -81,12 +75,14 @@ def _run(folder: Path, keep: bool) -> None:
     with contextlib.ExitStack() as at_the_end:
         _say("Starting the embedded cloud")
         at_the_end.callback(cloud.close)
-        key = start_cloud(cloud, folder / "cloud", _delivered(folder))
+        key = _start_cloud(cloud, folder)
         _tell(f"{cloud.url}  (company {COMPANY}, one location, one device, a fresh API key)")
 
         _say("Starting a private cupsd")
         environment = _configure(folder, cloud.url.removeprefix("http://"), key)
-        cups = _make_cups(folder, environment)
+        (folder / "cups").mkdir()
+        backend, driver = [PROGRAMS / "cirrus-backend"], [PROGRAMS / "cirrus-driver"]
+        cups = PrivateCups(folder / "cups", backend, environment, driver=driver)
         at_the_end.callback(cups.stop)
         cups.start()
         _tell(f"CUPS_SERVER={cups.socket}")
@@ -111,8 +107,20 @@ def _run(folder: Path, keep: bool) -> None:
             _tell("The demo now removes everything; --keep keeps the document and both servers.")
 
 
-def _delivered(folder: Path) -> Path:
-    return folder / "delivered"
+def _start_cloud(cloud: CloudletServer, folder: Path) -> str:
+    """Start a cloud with one location and one device, on loopback; return an API key, which is
+    never an argument of a process."""
+    cloud.data = folder / "cloud"
+    cloud.cli("company", "add", COMPANY)
+    cloud.cli("location", "add", f"{COMPANY}/{LOCATION}", "--name", "Paris office")
+    cloud.cli(
+        *("device", "add", f"{COMPANY}/{LOCATION}/{DEVICE}", "--name", "Laser printer"),
+        *("--type", "file", "--target", f"{folder / DELIVERED}/{{title}}.{{ext}}"),
+        *("--formats", "pdf"),
+    )
+    key = cloud.cli("key", "add", "--company", COMPANY, "--name", "demo")
+    cloud.start(cloud.data)
+    return key
 
 
 def _configure(folder: Path, host: str, key: str) -> dict[str, str]:
@@ -135,26 +143,16 @@ def _configure(folder: Path, host: str, key: str) -> dict[str, str]:
     }
 
 
-def _make_cups(folder: Path, environment: dict[str, str]) -> PrivateCups:
-    root = folder / "cups"
-    root.mkdir()
-    programs = [PROGRAMS / "cirrus-backend"], environment
-    return PrivateCups(root, *programs, driver=[PROGRAMS / "cirrus-driver"])
-
-
-@contextlib.contextmanager
-def _poller(folder: Path, environment: dict[str, str], cups: PrivateCups) -> Iterator[None]:
-    """Run the poller, which follows jobs while their location is offline."""
+def _poller(folder: Path, environment: dict[str, str], cups: PrivateCups) -> Program[bytes]:
+    """Start the poller, which follows jobs while their location is offline."""
     with (folder / "statusd.log").open("wb") as log:
-        poller = Program[bytes](
+        return Program[bytes](
             [PROGRAMS / "cirrus-statusd"],
             env={**os.environ, **environment, "CUPS_SERVER": str(cups.socket)},
             stdin=subprocess.DEVNULL,
             stderr=log,
             start_new_session=True,
         )
-    with poller:
-        yield
 
 
 def _discover(cups: PrivateCups) -> str:
@@ -162,7 +160,7 @@ def _discover(cups: PrivateCups) -> str:
     found = cups.run("lpinfo", "-l", "-v")
     uris = [line.partition("uri = ")[2] for line in found.splitlines() if "uri = cirrus://" in line]
     if len(uris) != 1:
-        raise DemoFailed(f"discovery found {len(uris)} devices:\n{found}")
+        raise RuntimeError(f"discovery found {len(uris)} devices:\n{found}")
     for line in found.partition(uris[0])[2].split("Device:")[0].splitlines():
         if "info = " in line or "make-and-model = " in line:
             _tell(line.strip())
@@ -171,31 +169,41 @@ def _discover(cups: PrivateCups) -> str:
 
 
 def _follow(cups: PrivateCups, job_id: int) -> None:
-    progress = Progress()
     deadline = time.monotonic() + JOB_TIMEOUT_S
-    while True:
+    shown, state, message = "", "pending", ""
+    while state in ("pending", "processing") and time.monotonic() < deadline:
+        time.sleep(0.1)
         job = cups.job(job_id)
         state = STATES[job["job-state"]]
         message = job.get("job-printer-state-message") or ""
         if state == "processing":  # the job may have no message yet
             message = message or cups.printer(QUEUE).get("printer-state-message") or ""
         percent = 100 if state == "completed" else int(job.get("job-media-progress") or 0)
-        progress.show(percent, state, message)
-        if state not in ("pending", "processing"):
-            break
-        if time.monotonic() > deadline:
-            progress.end()
-            raise DemoFailed(f"job {job_id} is {state} after {JOB_TIMEOUT_S:.0f} seconds")
-        time.sleep(0.1)
-    progress.end()
+        bar = "#" * (percent * BAR_CELLS // 100)
+        line = f"    [{bar:.<{BAR_CELLS}}] {percent:3d} %  {state:<10}  {message}".rstrip()
+        if line != shown:
+            _show_progress(line)
+        shown = line
+    if sys.stdout.isatty():
+        print()
+    if state in ("pending", "processing"):
+        raise RuntimeError(f"job {job_id} is {state} after {JOB_TIMEOUT_S:.0f} seconds")
     if state != "completed":
-        raise DemoFailed(f"CUPS says that job {job_id} is {state}: {message or 'no message'}")
+        raise RuntimeError(f"CUPS says that job {job_id} is {state}: {message or 'no message'}")
+
+
+def _show_progress(line: str) -> None:
+    """Show one line that changes on a terminal, otherwise a line for each change."""
+    if sys.stdout.isatty():
+        # one column less than the terminal, because a full last column may wrap the line
+        line = f"\r{line[: shutil.get_terminal_size().columns - 1]}\x1b[K"
+    print(line, end="" if sys.stdout.isatty() else "\n", flush=True)
 
 
 def _conclude(cups: PrivateCups, cloud: CloudletServer, job_id: int) -> None:
     jobs = cloud.jobs()
     if len(jobs) != 1:
-        raise DemoFailed(f"the cloud has {len(jobs)} jobs, not 1")
+        raise RuntimeError(f"the cloud has {len(jobs)} jobs, not 1")
     recorded = jobs[0]
     _say("The cloud's record of the job")
     _tell(f'job     {recorded["id"]}  "{recorded["title"]}", {recorded["size"]} bytes')
@@ -207,9 +215,8 @@ def _conclude(cups: PrivateCups, cloud: CloudletServer, job_id: int) -> None:
     results = checks(WELCOME, job_id, cups.error_log(), recorded, ASKED)
     for check in results:
         _tell(f"{'yes' if check.holds else 'NO ':<3}  {check.what} ({check.detail})")
-    failed: list[Check] = [check for check in results if not check.holds]
-    if failed:
-        raise DemoFailed("; ".join(f"not true: {check.what}" for check in failed))
+    if failed := [f"not true: {check.what}" for check in results if not check.holds]:
+        raise RuntimeError("; ".join(failed))
     _say(f"Delivered: {recorded['delivered_path']}")
 
 
@@ -227,10 +234,6 @@ def _keep(cups: PrivateCups, cloud: CloudletServer) -> None:
                   f"--data {cloud.data}")  # fmt: skip
         signal.pause()
     print()
-
-
-def _end_by_signal(number: int, frame: FrameType | None) -> Any:
-    raise KeyboardInterrupt
 
 
 def _say(text: str) -> None:

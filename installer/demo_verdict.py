@@ -29,19 +29,17 @@ def checks(
     recorded: Mapping[str, Any],
     asked: Mapping[str, str],
 ) -> list[Check]:
-    """Check a job that CUPS calls completed.
-
-    Args:
-        recorded: the cloud's record of the job.
-        asked: the props that the job must have.
-    """
-    sent = _sha256_of_what_was_read(error_log, job_id)
+    """Check a job that CUPS calls completed, by the cloud's record of it. The job must have the
+    props `asked`."""
     props = recorded["props"]
     path = Path(recorded["delivered_path"] or "")
     if not path.is_file():
         why = f"state {recorded['state_name']}, file {recorded['delivered_path']}"
         return [Check("the device has the document", False, why)]
     delivered = hashlib.sha256(path.read_bytes()).hexdigest()
+    # by the backend's last run
+    logged = re.findall(rf"\[Job {job_id}\].* document sha256=([0-9a-f]{{64}})", error_log)
+    sent = logged[-1] if logged else ""
     return [
         Check(
             "the cloud got what the backend read",
@@ -70,18 +68,11 @@ def _same_pages(original: Path, delivered: Path) -> list[Check]:
         if number > there or _text(original, number) != _text(delivered, number)
     ]
     text = f"page {', '.join(differing)} differs" if differing else "word for word"
+    count = f"{there} delivered, {pages} printed"
     return [
-        Check(
-            "the number of pages is the same", pages == there, f"{there} delivered, {pages} printed"
-        ),
+        Check("the number of pages is the same", pages == there, count),
         Check("each page has the same text", not differing, text),
     ]
-
-
-def _sha256_of_what_was_read(error_log: str, job_id: int) -> str:
-    """The digest that the backend's last run logged."""
-    found = re.findall(rf"\[Job {job_id}\].* document sha256=([0-9a-f]{{64}})", error_log)
-    return found[-1] if found else ""
 
 
 def _pages(pdf: Path) -> int:
