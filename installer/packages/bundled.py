@@ -1,7 +1,9 @@
 """The foreign parts of a frozen folder, with their licenses, and as a CycloneDX list.
 
-Python libraries come from the frozen environment. The interpreter and its libraries come from the
-distribution's packages. A file of unknown origin stops the build.
+Python libraries come from the environment for freezing, which contains tools, too. Libraries use
+whatever is installed: requests would include chardet, and zeroconf cryptography. So only
+requirements are bundled. The interpreter and its libraries come from the distribution's packages. A
+file of unknown origin stops the build.
 """
 
 from __future__ import annotations
@@ -9,15 +11,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import Distribution, distribution
+from importlib.metadata import Distribution, distribution, packages_distributions
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from closure import needed
-
+PROJECT = "cirrus-bridge"
+EXTRAS = {"cirrus-bridge": "metrics", "cirrus-cloudlet": "cloudlet"}
 LICENCE_NAMES = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS")
 
 
@@ -31,19 +34,44 @@ class Part:
     licence_files: tuple[Path, ...]
 
 
+def needed(package: str) -> dict[str, Distribution]:
+    """The requirements of `package` by name, without our own packages."""
+    found: dict[str, Distribution] = {}
+    waiting = [(PROJECT, EXTRAS[package])]
+    while waiting:
+        name, extra = waiting.pop()
+        found[name] = distribution(name)
+        for text in found[name].requires or ():
+            wanted = Requirement(text)
+            applies = wanted.marker is None or wanted.marker.evaluate({"extra": extra})
+            name_wanted = canonicalize_name(wanted.name)
+            if applies and name_wanted not in found:
+                waiting.extend((name_wanted, each) for each in (*wanted.extras, ""))
+    del found[PROJECT]
+    return found
+
+
+def foreign_modules(package: str) -> list[str]:
+    """The modules of distributions that `package` does not need."""
+    ours = {PROJECT, *needed(package)}
+    return [
+        module
+        for module, owners in packages_distributions().items()
+        if not ours & {canonicalize_name(owner) for owner in owners}
+    ]
+
+
 def parts(package: str, sources: Iterable[Path], repo: Path) -> list[Part]:
     """The parts of `package` that the bundled `sources` come from, sorted by name."""
-    boot_loader = distribution("pyinstaller")
-    theirs = {**needed(package), "pyinstaller": boot_loader}
-    owners = {path: dist for dist in theirs.values() for path in _files(dist)}
-    distributions: set[str] = {"pyinstaller"}
-    others: set[Path] = set()
+    theirs = (*needed(package).values(), distribution("pyinstaller"))
+    owners = {path: canonicalize_name(dist.name) for dist in theirs for path in _files(dist)}
+    names, others = {"pyinstaller"}, set()
     for source in sources:
         if source in owners:
-            distributions.add(canonicalize_name(owners[source].name))
+            names.add(owners[source])
         elif not source.is_relative_to(repo) or source.is_relative_to(sys.prefix):
             others.add(source)
-    found = [_python_part(theirs[name]) for name in distributions]
+    found = [_python_part(dist) for dist in theirs if canonicalize_name(dist.name) in names]
     found += [_debian_part(name) for name in _debian_packages(others)]
     return sorted(found, key=lambda part: part.purl)
 
@@ -74,17 +102,10 @@ def bill_of_materials(listed: str, found: Iterable[Part], name: str, version: st
     bill["metadata"]["component"] |= {"name": name, "version": version}
     python = {canonicalize_name(part.name) for part in found if part.purl.startswith("pkg:pypi")}
     kept = [c for c in bill["components"] if canonicalize_name(c["name"]) in python]
-    kept += [
-        {
-            "type": "library",
-            "bom-ref": part.purl,
-            "name": part.name,
-            "version": part.version,
-            "purl": part.purl,
-        }
-        for part in found
-        if not part.purl.startswith("pkg:pypi")
-    ]
+    for part in found:
+        if not part.purl.startswith("pkg:pypi"):
+            about = {"type": "library", "bom-ref": part.purl, "name": part.name}
+            kept.append({**about, "version": part.version, "purl": part.purl})
     root = bill["metadata"]["component"]["bom-ref"]
     refs = {component["bom-ref"] for component in kept}
     bill["components"] = kept
@@ -117,26 +138,17 @@ def _debian_part(name: str) -> Part:
 
 def _debian_packages(files: Iterable[Path]) -> set[str]:
     """The packages that these files come from."""
-    known: Mapping[str, str] = {
-        path: line.partition(": ")[0]
-        for line in _run("dpkg", "-S", *map(str, _places(files)), may_fail=True).splitlines()
-        for path in [line.partition(": ")[2]]
-    }
+    # a package may call /usr/lib /lib, which is the same folder
+    places = {str(file): str(file).removeprefix("/usr") for file in files}
+    said = _run("dpkg", "-S", *places, *places.values(), may_fail=True)
+    known = {path: owner for owner, _, path in (line.partition(": ") for line in said.splitlines())}
     owners = set()
-    for file in files:
-        owner = next((known[str(place)] for place in _places([file]) if str(place) in known), None)
+    for file, other in places.items():
+        owner = known.get(file) or known.get(other)
         if owner is None:
             raise SystemExit(f"{file} is bundled, and nobody knows where it comes from")
         owners.add(owner.partition(",")[0])
     return owners
-
-
-def _places(files: Iterable[Path]) -> Iterator[Path]:
-    """The possible paths of a file: a package may call /usr/lib /lib, which is the same folder."""
-    for file in files:
-        yield file
-        if file.is_relative_to("/usr"):
-            yield Path("/", file.relative_to("/usr"))
 
 
 def _run(*command: str, may_fail: bool = False) -> str:

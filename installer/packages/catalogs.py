@@ -10,7 +10,7 @@ import functools
 import io
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,18 +25,12 @@ REPO = Path(__file__).resolve().parents[2]
 PACKAGE = REPO / "backend" / "cirrus_bridge"
 # cirrusctl has a catalog of its own, because its texts are many. So have the drivers, because
 # CUPS's ppdc(1) reads that catalog, too (`ppd/` links to it).
-DOMAINS = ("cirrus-bridge", "cirrusctl", "cirrus-ppd")
-# Texts outside calls of KEYWORDS: those of the error classes and of cirrusctl's commands.
-CODES = "cirrusctl/output/codes.py"
-HELP = "cirrusctl/commands"
-WORDS = "drivers/ppd_strings.py"
+DOMAINS = CUPS, CIRRUSCTL, PPD = ("cirrus-bridge", "cirrusctl", "cirrus-ppd")
 DRIVERS = REPO / "ppd" / "cirrus-bridge.drv"
 _SHOWN = re.compile(r'^ *\*?(?:Group|Option|Choice) "\w+/(.*?[A-Za-z]{2}.*?)"', re.MULTILINE)
 _PAPER = re.compile(r"^\*?MediaSize (\w+)", re.MULTILINE)
 # what a function takes for messages: its first argument, and that for many
 KEYWORDS = {"tr": None, "trn": (1, 2), "marked": None}
-
-
 _HEADER = """\
 msgid ""
 msgstr ""
@@ -96,22 +90,15 @@ def messages(domain: str) -> Catalog:
     """All messages of the source that belong to the catalogs of a domain."""
     found = Catalog(domain=domain)
     for file, line, message, comments, context in _extracted():
-        if domain == _domain(file):
+        if domain == (CIRRUSCTL if Path(file).is_relative_to("cirrusctl") else CUPS):
             found.add(message, None, [(file, line)], auto_comments=comments, context=context)
-    if domain == _domain(CODES):
-        for line, text in enumerate(_codes(), 1):
-            found.add(text, None, [(CODES, line)])
-        for text in _help():
-            found.add(text, None, [(HELP, 1)])
-    if domain == DOMAINS[2]:
-        for text in _words_of_drivers():
-            found.add(text, None, [(WORDS, 1)])
+    for file, text in _unmarked(domain):
+        found.add(text, None, [(file, len(found) + 1)])
     return found
 
 
-@functools.cache
+@functools.cache  # once for all catalogs
 def _extracted() -> list[Any]:
-    # once for all catalogs
     return list(
         extract_from_dir(
             PACKAGE,
@@ -123,33 +110,27 @@ def _extracted() -> list[Any]:
     )
 
 
-def _words_of_drivers() -> Iterable[str]:
-    from cirrus_bridge.drivers.ppd_strings import ENGLISH
+def _unmarked(domain: str) -> Iterator[tuple[str, str]]:
+    """The texts outside calls of KEYWORDS: those of the error classes, of cirrusctl's commands, and
+    of the drivers. Package builds need neither this function nor its imports."""
+    if domain == CIRRUSCTL:
+        from cirrus_bridge.cirrusctl.main import app
+        from cirrus_bridge.cirrusctl.output.codes import coded
+        from cirrus_bridge.cirrusctl.output.help_texts import program_of, texts
 
-    generic = DRIVERS.read_text()
-    yield from ENGLISH.values()
-    yield from _SHOWN.findall(generic)
-    # ppdc takes missing messages from CUPS's own catalog, which says "DIN A4"
-    yield from (name for name in _PAPER.findall(generic) if f"PageSize {name}" not in ENGLISH)
+        for cls in coded():
+            for text in filter(None, (cls.title, cls.advice, cls.meaning)):
+                yield "cirrusctl/output/codes.py", text
+        for text in dict.fromkeys(texts(program_of(app))):
+            yield "cirrusctl/commands", text
+    if domain == PPD:
+        from cirrus_bridge.drivers.ppd_strings import ENGLISH
 
-
-def _codes() -> Iterable[str]:
-    from cirrus_bridge.cirrusctl.output.codes import coded
-
-    texts = (text for cls in coded() for text in (cls.title, cls.advice, cls.meaning))
-    return filter(None, texts)
-
-
-def _help() -> Iterable[str]:
-    # package builds need neither this function nor its imports
-    from cirrus_bridge.cirrusctl.main import app
-    from cirrus_bridge.cirrusctl.output.help_texts import program_of, texts
-
-    return dict.fromkeys(texts(program_of(app)))
-
-
-def _domain(file: str) -> str:
-    return DOMAINS[Path(file).is_relative_to("cirrusctl")]
+        generic = DRIVERS.read_text()
+        # ppdc takes missing messages from CUPS's own catalog, which says "DIN A4"
+        papers = (name for name in _PAPER.findall(generic) if f"PageSize {name}" not in ENGLISH)
+        for text in (*ENGLISH.values(), *_SHOWN.findall(generic), *papers):
+            yield "drivers/ppd_strings.py", text
 
 
 def update(path: Path) -> None:

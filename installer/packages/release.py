@@ -12,34 +12,30 @@ import gzip
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 
 import catalogs
 import made_manuals
 from bundled import Part, bill_of_materials, licence_texts, parts
+from cirrus_bridge import __version__
 
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parents[1]
 BUILD = REPO / "build"
 PACKAGES = ("cirrus-bridge", "cirrus-cloudlet")
-MANUALS = {
-    "cirrus-bridge": ("cirrus.8", "cirrus-statusd.8", "cirrus-bridge.toml.5"),
-    "cirrus-cloudlet": ("cirrus-cloudlet.8",),
-}
 
 
 def main() -> None:
     """Run `installer/release`."""
     parser = argparse.ArgumentParser(prog="installer/release", description=__doc__)
     parser.add_argument("--out", type=Path, default=REPO / "dist", help="the folder for all of it")
-    parser.add_argument("--version", default=_version(), help="of the packages (%(default)s)")
+    parser.add_argument("--version", default=__version__, help="of the packages (%(default)s)")
     parser.add_argument(
         "--packages-only", action="store_true", help="no wheel, no lists of parts, no checksums"
     )
@@ -65,14 +61,27 @@ def _build(out: Path, version: str, *, packages_only: bool) -> None:
     catalogs.compile_all()
     with ThreadPoolExecutor() as pool:
         frozen = dict(zip(PACKAGES, pool.map(_freeze, PACKAGES), strict=True))
+    architecture = _run("dpkg", "--print-architecture").strip()
     for package, found in frozen.items():
         _write_documents(package, found, version)
         for kind in ("deb", "rpm"):
-            _pack(package, kind, version, out)
-    if not packages_only:
-        _list_parts(frozen, version, out)
-        _run(sys.executable, "-m", "hatchling", "build", "-d", str(out))
-        _sum_up(out)
+            command = ["nfpm", "package", "--config", str(HERE / f"{package}.yaml")]
+            command += ["--packager", kind, "--target", str(out)]
+            _run(*command, VERSION=version, ARCH=architecture)
+    if packages_only:
+        return
+    command = ["cyclonedx-py", "environment", "--pyproject", str(REPO / "pyproject.toml")]
+    command += ["--output-reproducible", "--of", "JSON", sys.executable]
+    environment = _run(*command)
+    for package, found in frozen.items():
+        bill = bill_of_materials(environment, found, package, version)
+        (out / f"{package}-{version}.cdx.json").write_text(bill)
+    _run(sys.executable, "-m", "hatchling", "build", "-d", str(out))
+    sums = [
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n"
+        for file in sorted(out.iterdir())
+    ]
+    (out / "SHA256SUMS").write_text("".join(sums))
 
 
 def _freeze(package: str) -> list[Part]:
@@ -98,18 +107,11 @@ def _digest() -> str:
     digest = hashlib.sha256(f"{sys.version} {os.environ['SOURCE_DATE_EPOCH']}".encode())
     for installed in sorted(f"{each.name} {each.version}" for each in distributions()):
         digest.update(installed.encode())
-    for file in sorted(_frozen_sources()):
-        digest.update(f"{file} ".encode() + file.read_bytes())
-    return digest.hexdigest()
-
-
-def _frozen_sources() -> Iterator[Path]:
-    yield REPO / "pyproject.toml"
-    yield from HERE.glob("*.py")
-    yield HERE / "frozen.spec"
-    for file in (REPO / "backend").rglob("*"):
+    files = [REPO / "pyproject.toml", *HERE.glob("*.py"), HERE / "frozen.spec"]
+    for file in sorted((*files, *(REPO / "backend").rglob("*"))):
         if file.is_file() and "__pycache__" not in file.parts:
-            yield file
+            digest.update(f"{file} ".encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def _even_out(folder: Path) -> None:
@@ -125,23 +127,26 @@ def _even_out(folder: Path) -> None:
 
 def _write_documents(package: str, found: list[Part], version: str) -> None:
     folder = BUILD / package
-    (folder / "man").mkdir(parents=True, exist_ok=True)
-    manuals = {name: (HERE / "man" / f"{name}.scd").read_bytes() for name in MANUALS[package]}
-    if package == "cirrus-bridge":
-        manuals |= {name: text.encode() for name, text in made_manuals.manuals().items()}
+    shutil.rmtree(folder / "man", ignore_errors=True)  # pages of earlier sources
+    (folder / "man").mkdir(parents=True)
+    is_bridge = package == "cirrus-bridge"
+    for page in (HERE / "man").iterdir():
+        if page.name.startswith("cirrus-cloudlet") != is_bridge:
+            source = made_manuals.manual(page).encode()
+            made = subprocess.run(["scdoc"], input=source, capture_output=True, check=True).stdout
+            _gzip(folder / "man" / f"{page.name.partition('.scd')[0]}.gz", made)
+    if is_bridge:
         (folder / "completions").mkdir(exist_ok=True)
         for name, text in made_manuals.completions().items():
             (folder / "completions" / name).write_bytes(text)
-    for name, source in manuals.items():
-        made = subprocess.run(["scdoc"], input=source, capture_output=True, check=True).stdout
-        _gzip(folder / "man" / f"{name}.gz", made)
     _gzip(folder / "bundled-licences.txt.gz", licence_texts(found).encode())
     _gzip(folder / "changelog.gz", (REPO / "CHANGELOG.md").read_bytes())
     copyright_ = (HERE / "files" / "copyright").read_text()
     (folder / "copyright").write_text(copyright_.replace("@PACKAGE@", package))
+    built = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC)
     (folder / "changelog.yaml").write_text(
         f"- semver: {version}-1\n"
-        f"  date: {_timestamp()}\n"
+        f"  date: {built:%Y-%m-%dT%H:%M:%SZ}\n"
         "  packager: Cirrus Bridge maintainers <maintainers@cirrus-bridge.invalid>\n"
         "  deb: {urgency: medium, distributions: [unstable]}\n"
         "  changes:\n"
@@ -151,41 +156,6 @@ def _write_documents(package: str, found: list[Part], version: str) -> None:
 
 def _gzip(path: Path, content: bytes) -> None:
     path.write_bytes(gzip.compress(content, 9, mtime=0))
-
-
-def _pack(package: str, kind: str, version: str, out: Path) -> None:
-    command = ["nfpm", "package", "--config", str(HERE / f"{package}.yaml")]
-    command += ["--packager", kind, "--target", str(out)]
-    architecture = _run("dpkg", "--print-architecture").strip()
-    _run(*command, VERSION=version, ARCH=architecture)
-
-
-def _list_parts(frozen: Mapping[str, list[Part]], version: str, out: Path) -> None:
-    command = ["cyclonedx-py", "environment", "--pyproject", str(REPO / "pyproject.toml")]
-    command += ["--output-reproducible", "--of", "JSON", sys.executable]
-    environment = _run(*command)
-    for package, found in frozen.items():
-        bill = bill_of_materials(environment, found, package, version)
-        (out / f"{package}-{version}.cdx.json").write_text(bill)
-
-
-def _sum_up(out: Path) -> None:
-    sums = [
-        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n"
-        for file in sorted(out.iterdir())
-    ]
-    (out / "SHA256SUMS").write_text("".join(sums))
-
-
-def _timestamp() -> str:
-    epoch = os.environ["SOURCE_DATE_EPOCH"]
-    return _run("date", "-u", "-d", f"@{epoch}", "+%Y-%m-%dT%H:%M:%SZ").strip()
-
-
-def _version() -> str:
-    text = (REPO / "backend" / "cirrus_bridge" / "__init__.py").read_text()
-    (found,) = re.findall(r'__version__ = "(.+)"', text)
-    return str(found)
 
 
 def _run(*command: str, **environ: str) -> str:

@@ -1,12 +1,8 @@
 # No restart of CUPS: cupsd looks for backends and drivers whenever it needs one.
 systemd-sysusers cirrus-bridge.conf || :
 if [ -x /usr/bin/systemctl ]; then
-    if [ "$1" -eq 1 ]; then
-        systemctl --no-reload preset cirrus-statusd.service || :
-    fi
-    if [ -d /run/systemd/system ]; then
-        systemctl daemon-reload || :
-    fi
+    [ "$1" -ne 1 ] || systemctl --no-reload preset cirrus-statusd.service || :
+    [ ! -d /run/systemd/system ] || systemctl daemon-reload || :
 fi
 # The cupsd of the snap runs only its own backends (cups/snap.py gives the same advice).
 if [ -d /var/snap/cups ]; then

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from cirrus_bridge.cirrusctl.output.codes import Explanation, coded, explanations
-from made_manuals import manuals
+from made_manuals import manual
+from paths import REPO
+
+PAGE = REPO / "installer" / "packages" / "man" / "cirrus-bridge-codes.7.scd.in"
 
 
 @pytest.mark.parametrize("each", explanations().values(), ids=lambda each: each.code)
@@ -13,7 +16,7 @@ def test_every_code_is_explained(each: Explanation) -> None:
     """Each code has a title and sentences that say more, and the manual page has both."""
     assert each.what and not each.what.endswith(".")
     assert each.more.endswith(".")
-    page = manuals()["cirrus-bridge-codes.7"]
+    page = manual(PAGE)
     assert f"\n*{each.code}* ({each.exit_code}): " in page
     for words in (each.what, each.do, each.more):
         assert words in page.replace("\\", "")
