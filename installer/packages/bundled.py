@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 PROJECT = "cirrus-bridge"
 EXTRAS = {"cirrus-bridge": "metrics", "cirrus-cloudlet": "cloudlet"}
-LICENCE_NAMES = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS")
+LICENSE_NAMES = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS")  # codespell:ignore licence
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Part:
     name: str
     version: str
     purl: str
-    licence_files: tuple[Path, ...]
+    license_files: tuple[Path, ...]
 
 
 def needed(package: str) -> dict[str, Distribution]:
@@ -76,7 +76,7 @@ def parts(package: str, sources: Iterable[Path], repo: Path) -> list[Part]:
     return sorted(found, key=lambda part: part.purl)
 
 
-def licence_texts(found: Iterable[Part]) -> str:
+def license_texts(found: Iterable[Part]) -> str:
     """The unchanged license texts of all parts."""
     rule = "=" * 78
     texts = [
@@ -84,9 +84,9 @@ def licence_texts(found: Iterable[Part]) -> str:
         "is followed by the notices that came with it.\n"
     ]
     for part in found:
-        if not part.licence_files:
-            raise SystemExit(f"no licence found of {part.name} {part.version}, which is bundled")
-        for file in part.licence_files:
+        if not part.license_files:
+            raise SystemExit(f"no license found for {part.name} {part.version}, which is bundled")
+        for file in part.license_files:
             text = file.read_text(errors="replace").strip()
             texts.append(f"{rule}\n{part.name} {part.version}: {file.name}\n{rule}\n\n{text}\n")
     return "\n".join(texts)
@@ -124,9 +124,9 @@ def _files(dist: Distribution) -> Iterator[Path]:
 
 def _python_part(dist: Distribution) -> Part:
     name = canonicalize_name(dist.name)
-    licences = sorted(p for p in _files(dist) if p.name.upper().startswith(LICENCE_NAMES))
+    licenses = sorted(p for p in _files(dist) if p.name.upper().startswith(LICENSE_NAMES))
     purl = f"pkg:pypi/{name}@{dist.version}"
-    return Part(name, dist.version, purl, tuple(p for p in licences if p.suffix != ".py"))
+    return Part(name, dist.version, purl, tuple(p for p in licenses if p.suffix != ".py"))
 
 
 def _debian_part(name: str) -> Part:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import catalogs
 import made_manuals
-from bundled import Part, bill_of_materials, licence_texts, parts
+from bundled import Part, bill_of_materials, license_texts, parts
 from cirrus_bridge import __version__
 
 HERE = Path(__file__).resolve().parent
@@ -139,7 +139,7 @@ def _write_documents(package: str, found: list[Part], version: str) -> None:
         (folder / "completions").mkdir(exist_ok=True)
         for name, text in made_manuals.completions().items():
             (folder / "completions" / name).write_bytes(text)
-    _gzip(folder / "bundled-licences.txt.gz", licence_texts(found).encode())
+    _gzip(folder / "bundled-licenses.txt.gz", license_texts(found).encode())
     _gzip(folder / "changelog.gz", (REPO / "CHANGELOG.md").read_bytes())
     copyright_ = (HERE / "files" / "copyright").read_text()
     (folder / "copyright").write_text(copyright_.replace("@PACKAGE@", package))

@@ -113,7 +113,7 @@ def test_discovery_says_what_is_not_listed(own_site: PrintSite) -> None:
     _other_server(own_site, "127.0.0.1:9")
     done = _run(own_site)
     assert b"/Acme/Paris:Laser1" in done.stdout
-    assert b"ERROR: No answer for location Rome of 127.0.0.1:9: " in done.stderr
+    assert b"ERROR: No response for location Rome of 127.0.0.1:9: " in done.stderr
     assert b"cupsenable" not in done.stderr
 
 

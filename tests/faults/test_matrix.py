@@ -89,7 +89,7 @@ FAULTS: dict[str, Fault] = {
     "login page": _instead(WEB_PAGE),
     "short segment, wrong number": _instead(answer("200 OK", "1")),
     "interim answers": _rewrite(with_interim),
-    "labelled text/html": _rewrite(mislabeled),
+    "labeled text/html": _rewrite(mislabeled),
     "nothing": _instead(answer("200 OK", "")),
 }
 # Only these codes may hold a job: the server refused, or something else answered.

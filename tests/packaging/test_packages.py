@@ -181,7 +181,7 @@ def test_sums_and_parts(packages: Path) -> None:
     assert {"requests", "isal", "zeroconf", "certifi", "libpython3.11", "pyinstaller"} <= names
     assert not {"cryptography", "pytest", "uvicorn"} & names
     notices = _run(
-        "sh", "-c", f"zcat {REPO}/build/cirrus-bridge/bundled-licences.txt.gz | grep -A1 ^====="
+        "sh", "-c", f"zcat {REPO}/build/cirrus-bridge/bundled-licenses.txt.gz | grep -A1 ^====="
     )
     assert {name for name in names if f"\n{name} " not in notices} == set()
 

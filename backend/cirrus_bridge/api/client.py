@@ -67,7 +67,7 @@ class CloudApi:
         return answers.lines(self._send("GET", "/version", with_key=False), 4)
 
     def repeats_safely(self) -> bool:
-        """Whether the server announces that it recognises a repeated Idempotency-Key."""
+        """Whether the server announces that it recognizes a repeated Idempotency-Key."""
         exchange = self._send("GET", "/version", with_key=False)
         return exchange.headers.get("Idempotency-Supported") == "1"
 

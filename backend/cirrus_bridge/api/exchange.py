@@ -37,7 +37,7 @@ _OTHER_FORMAT = tr(
     "-m sets it), or print a format that the device accepts."
 )
 _ADVICE: Mapping[int, str] = {  # by status
-    402: tr("Ask the server's administrator to check the account and its licence."),
+    402: tr("Ask the server's administrator to check the account and its license."),
     407: tr("Add the user and password for the proxy to its URL (http://USER:PASSWORD@HOST:PORT)."),
     413: tr(
         "Raise the size limit of the server or of the proxy in front of it, or lower segment_bytes "

@@ -63,7 +63,7 @@ _IN_WORDS = re.compile(
     rf"(?:.*[ (])?{_NUMBER} ?(mm|in|\"|) ?x ?{_NUMBER} ?(mm|in|\")\)?", re.IGNORECASE
 )
 _SERIES = re.compile(r"[AB](?:10|[0-9])", re.IGNORECASE)
-# applications round to points, and some to whole millimetres
+# applications round to points, and some to whole millimeters
 _TOLERANCE_MM = 1.5
 
 

@@ -1,4 +1,4 @@
-"""A PPD for one device: its papers, trays, colour and duplex, in several languages. Pure.
+"""A PPD for one device: its papers, trays, color and duplex, in several languages. Pure.
 
 The format is PPD 4.3 with CUPS's extensions (https://www.cups.org/doc/spec-ppd.html). The backend
 reads three attributes of our own (`cups/ppd_file`). `cirrusDefault OPTION` is the choice that asks

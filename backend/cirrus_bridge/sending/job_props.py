@@ -56,7 +56,7 @@ def _priority(text: str) -> str | None:
 
 Reader = Mapping[str, str] | Callable[[str], str | None]  # the table's keys are in lower case
 # A prop, the reader of its options' values, and these options; the first option of a job wins. An
-# empty value overrides the queue's default with the device's own behaviour.
+# empty value overrides the queue's default with the device's own behavior.
 _ASKED_BY: tuple[tuple[str, Reader, tuple[str, ...]], ...] = (
     ("collate", _COLLATE, ("collate", "sheet-collate", "multiple-document-handling")),
     ("duplex", _DUPLEX, ("sides", "duplex")),
@@ -84,7 +84,7 @@ _ALLOWED: Mapping[str, tuple[re.Pattern[str], str]] = {
     "copies": (re.compile(r"[1-9][0-9]?"), tr("a number of copies from 1 to 99")),
     "priority": (re.compile(r"[1-9][0-9]?"), tr("a priority from 1 to 99")),
     "collate": (re.compile(r"1"), "1"),
-    "color": (re.compile(r"[12]"), tr("1 (monochrome) or 2 (colour)")),
+    "color": (re.compile(r"[12]"), tr("1 (monochrome) or 2 (color)")),
     "duplex": (re.compile(r"[123]"), tr("1 (one-sided), 2 (long edge) or 3 (short edge)")),
     "orientation": (re.compile(r"[12]"), tr("1 (portrait) or 2 (landscape)")),
     "scale": (re.compile(r"[012]"), tr("0 (fit), 1 (shrink to fit) or 2 (actual size)")),
@@ -150,10 +150,10 @@ def _identity(job: PrintJob, identify: Collection[str]) -> dict[str, str]:
 
 
 def _wishes(job: PrintJob) -> dict[str, str]:
-    """The job's options, without a colour mode that nobody chose.
+    """The job's options, without a color mode that nobody chose.
 
-    libcups adds a queue's defaults to each job. The default colour mode of a queue without a driver
-    is monochrome, even for a colour device, so colour pages would be printed in grey.
+    libcups adds a queue's defaults to each job. The default color mode of a queue without a driver
+    is monochrome, even for a color device, so color pages would be printed in gray.
     """
     options = dict(job.options)
     has_defaults = "number-up" in options and not job.has_driver

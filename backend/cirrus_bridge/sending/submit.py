@@ -2,7 +2,7 @@
 
 journal(intent) → upload → journal(confirmed bytes) → journal(about to submit) → submit →
 journal(accepted). Retryable requests are retried until the queue's `contimeout` is over. A submit
-is repeated if the server certainly did not accept it, or recognises the repetition. In other cases
+is repeated if the server certainly did not accept it, or recognizes the repetition. In other cases
 the queue's `onambiguous`, or a person by releasing the held job, has to allow it.
 """
 
@@ -245,7 +245,7 @@ class Submission:
         return hashlib.sha256(json.dumps([*asked, int(self._compression)]).encode()).hexdigest()
 
     def _repeats_safely(self) -> bool:
-        """Whether the server recognises a repeated submit. A server that was restored from an older
+        """Whether the server recognizes a repeated submit. A server that was restored from an older
         backup does not, and no longer knows the last job that it accepted from here either."""
         if not self._patience.insist(self.api.repeats_safely):
             return False

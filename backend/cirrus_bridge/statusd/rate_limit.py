@@ -12,7 +12,7 @@ import random
 from collections.abc import Hashable
 
 BACK_OFF = 1.5
-JITTER = 0.2  # waits vary by up to this share, so that pollers do not synchronise
+JITTER = 0.2  # waits vary by up to this share, so that pollers do not synchronize
 FIRST_PROBE_S = 2.0
 LONGEST_PROBE_S = 300.0
 _ALMOST = 1e-6  # a request may go although rounding leaves the allowance this much too small

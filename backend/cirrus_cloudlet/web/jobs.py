@@ -16,7 +16,7 @@ from cirrus_cloudlet.storage.jobs import ENDS, Job, JobState, Step, can_retry
 from cirrus_cloudlet.storage.previews import MAX_PAGES, Outline
 
 _JOBS = 100
-# state → its name on the page, and its colour class
+# state → its name on the page, and its color class
 _STATES = {
     JobState.SUBMITTED: ("Waiting for the location", "wait"),
     JobState.RECEIVED: ("Being delivered", "wait"),

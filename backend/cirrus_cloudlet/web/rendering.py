@@ -17,8 +17,8 @@ from cirrus_cloudlet.api.answers import timestamp
 
 _PROPS = {
     ("collate", "1"): "collated",
-    ("color", "1"): "grey",
-    ("color", "2"): "colour",
+    ("color", "1"): "gray",
+    ("color", "2"): "color",
     ("copies", "1"): "1 copy",
     ("duplex", "1"): "one-sided",
     ("duplex", "2"): "two-sided",

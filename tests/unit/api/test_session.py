@@ -244,7 +244,7 @@ def test_a_proxy_that_never_comes_to_an_answer(ca_file: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "error", "advice"),
     [
-        (402, Refused, "licence"),
+        (402, Refused, "license"),
         (407, ServerMisconfigured, "USER:PASSWORD"),
         (413, TooLarge, "segment_bytes"),
         (414, TooLarge, "shorter title"),

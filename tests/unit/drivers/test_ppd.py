@@ -29,7 +29,7 @@ def test_wrong_types_are_unknown(value: object) -> None:
 
 
 def test_what_a_device_can_not_do_is_not_offered() -> None:
-    """A monochrome device without a duplex unit offers neither colour nor duplex."""
+    """A monochrome device without a duplex unit offers neither color nor duplex."""
     text = driver_of(MONO).ppd()
     assert "*OpenUI *Duplex" not in text
     assert "*ColorModel RGB" not in text

@@ -176,7 +176,7 @@ def test_layout_is_done_once() -> None:
 
 
 def test_monochrome_of_a_queue_without_driver_is_no_wish() -> None:
-    """lp adds print-color-mode=monochrome to every job of a raw queue, so only colour or a PPD
+    """lp adds print-color-mode=monochrome to every job of a raw queue, so only color or a PPD
     option counts."""
     added_by_lp = {"number-up": "1", "finishings": "3", "print-color-mode": "monochrome"}
     assert job_props(_job(added_by_lp)) == {"copies": "1"}

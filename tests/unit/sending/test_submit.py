@@ -255,7 +255,7 @@ def test_a_server_that_knows_repeated_submits(site: Site) -> None:
 
 
 def test_a_reprint_is_another_submit(site: Site) -> None:
-    """A reprint gets another key. A server that recognises repeated submits would print nothing."""
+    """A reprint gets another key. A server that recognizes repeated submits would print nothing."""
     site.run()
     site.journal.hand_over([site.key], "hold", URI, now_s=site.clock.wall_s())
     with PollerJournal(site.folder) as journal:

@@ -1,4 +1,4 @@
-"""The schedule of queries: back-off, neighbours, rates, outages and a simulated day."""
+"""The schedule of queries: back-off, neighbors, rates, outages and a simulated day."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_location_is_asked_about_as_one() -> None:
 
 
 def test_a_location_that_comes_back_is_seen_through_at_once() -> None:
-    """The first change leads to queries for all neighbours, one after the other."""
+    """The first change leads to queries for all neighbors, one after the other."""
     schedule = new_schedule()
     jobs = fill(schedule, PARIS, 20)
     fill(schedule, LYON, 20)
@@ -122,7 +122,7 @@ def test_a_location_that_comes_back_does_not_wake_others() -> None:
 
 
 def test_a_dead_device_at_a_busy_location_costs_little() -> None:
-    """Its neighbours change all the time, but its own jobs are woken only now and then."""
+    """Its neighbors change all the time, but its own jobs are woken only now and then."""
     schedule = new_schedule()
     dead = fill(schedule, PARIS, 20)
     schedule.add("busy", PARIS, 0.0)

@@ -2,7 +2,7 @@
 
 Commands hand over rows or documents, and this module decides their looks. Titles and server texts
 may contain control characters, which are written as escapes. Without a terminal, the output has no
-colours, and nothing is shortened.
+colors, and nothing is shortened.
 """
 
 from __future__ import annotations
