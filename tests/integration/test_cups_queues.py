@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from cirrus_bridge.base.errors import CupsAway, CupsGone, CupsNotPossible, CupsRefused
+from cirrus_bridge.base.text import fitting
 from cirrus_bridge.cups.client import CupsServer
-from cirrus_bridge.cups.jobs import fitting, operator_message
+from cirrus_bridge.cups.jobs import operator_message
 from cirrus_bridge.cups.queues import MESSAGE_PREFIX, CupsQueues
 from private_cups import PrivateCups, private_cups
 
@@ -92,7 +93,7 @@ def test_the_message_of_a_held_job(cups: PrivateCups, queues: CupsQueues) -> Non
     seen = cups.job(job_id)
     assert seen["job-message-from-operator"] == "Waiting for “São Paulo”"
     assert seen.get("job-printer-state-message", "") == before
-    job = queues.job(job_id, also=["job-priority"])
+    job = queues.job(job_id)
     assert (job.job_id, job.queue, job.state, job.hold_until) == (job_id, "q", HELD, "indefinite")
     assert job.message == job.told == "Waiting for “São Paulo”"
     assert job.job_uuid == seen["job-uuid"]
@@ -146,7 +147,7 @@ def test_jobs_that_wait_and_jobs_that_ended(cups: PrivateCups, queues: CupsQueue
     queues.release_job(first)
     cups.wait_job(first, "completed")
     (waiting,) = queues.jobs()
-    (ended,) = queues.jobs(completed=True, also=["cirrus-state"])
+    (ended,) = queues.jobs(completed=True)
     assert (waiting.job_id, waiting.state) == (second, HELD)
     assert (ended.job_id, ended.state) == (first, COMPLETED)
     assert waiting.job_uuid.startswith("urn:uuid:")

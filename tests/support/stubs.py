@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -261,14 +261,12 @@ class StubCups(CupsQueues):
         self.too_young: set[int] = set()
         self.at_do: Callable[[str], None] = lambda operation: None
 
-    def jobs(
-        self, *, completed: bool = False, limit: int | None = None, also: Sequence[str] = ()
-    ) -> list[CupsJob]:
+    def jobs(self, *, completed: bool = False, limit: int | None = None) -> list[CupsJob]:
         self._fail("jobs")
         listed = [job for job in self.by_id.values() if job.job_id not in self.too_young]
         return [job for job in listed if (job.state in FINAL) is completed][:limit]
 
-    def job(self, job_id: int, *, also: Sequence[str] = ()) -> CupsJob:
+    def job(self, job_id: int) -> CupsJob:
         self._fail("job")
         if job_id not in self.by_id:
             raise CupsGone("CUPS has no such job.")

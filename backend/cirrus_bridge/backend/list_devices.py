@@ -15,7 +15,7 @@ from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.privileges import give_up_root, make_folder
 from cirrus_bridge.config.defaults import CACHE_FOLDER
 from cirrus_bridge.config.load import UploadSettings, load
-from cirrus_bridge.cups.snap import snap_notice
+from cirrus_bridge.cups.cupsd import snap_notice
 from cirrus_bridge.cups.status_lines import CupsReport, wait_until_read
 from cirrus_bridge.drivers.device_cache import DeviceCache
 from cirrus_bridge.drivers.discovery import SCHEME_LINE, discover

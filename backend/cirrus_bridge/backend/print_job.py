@@ -22,7 +22,6 @@ from cirrus_bridge.config.load import load
 from cirrus_bridge.config.queue_uri import FORM, SCHEME
 from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.job import SpooledDocument, job_id_of, read_job
-from cirrus_bridge.cups.job_facts import EXTRA_ATTRIBUTES, facts_from_cupsd
 from cirrus_bridge.cups.jobs import CupsJobs
 from cirrus_bridge.cups.spool import is_run_by_cupsd, spooled
 from cirrus_bridge.cups.status_lines import CupsReport
@@ -46,11 +45,10 @@ def print_job(folder: Path, report: CupsReport, clock: Clock, number: int, cupsd
         configuration = load(folder)
         queue = configuration.queue(device_uri(argv, environ))
         cups = CupsJobs(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
-        facts = None  # a person runs the backend by hand
+        attributes = None  # a person runs the backend by hand
         if is_run_by_cupsd(environ):
-            job_id = job_id_of(argv)
-            facts = facts_from_cupsd(lambda: cups.job(job_id, also=EXTRA_ATTRIBUTES), clock.sleep)
-        job = read_job(argv, environ, number, facts)
+            attributes = cups.identified_job(job_id_of(argv), clock.sleep).attributes
+        job = read_job(argv, environ, number, attributes)
         if job.cancel_after_s is not None:  # cupsd's time limit for the job (MaxJobTime)
             spent_s = min(max(0.0, clock.wall_s() - job.processing_at), job.cancel_after_s)
             clock.end_within(job.cancel_after_s - spent_s)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+TEXT_BYTES = 1023  # RFC 8011, 5.1.2: text(MAX)
+
 
 def one_line(text: str) -> str:
     """The text, with a space for each unprintable character (line breaks, control characters, lone
@@ -19,3 +21,12 @@ def escaped(text: str, *, but: str = "") -> str:
     return "".join(
         char if char.isprintable() or char in but else json.dumps(char)[1:-1] for char in text
     )
+
+
+def fitting(text: str, most_bytes: int = TEXT_BYTES) -> str:
+    """The text on one line, cut to `most_bytes` of UTF-8 at a character."""
+    data = one_line(text).encode()
+    if len(data) > most_bytes:
+        mark = "…".encode()
+        data = data[: most_bytes - len(mark)].decode("utf-8", "ignore").encode() + mark
+    return data.decode()

@@ -28,9 +28,6 @@ from cirrus_bridge.cups.ipp import (
 
 TIMEOUT_S = 10.0
 _FIRST_FAILURE = 0x0400  # RFC 8011, B.1
-_NOT_POSSIBLE = 0x0404
-_NOT_FOUND = (0x0406, 0x0407)  # not found, gone
-_UNAVAILABLE = (0x0502, 0x0505, 0x0506, 0x0507)  # service, temporary, not accepting, busy
 
 
 class CupsServer:
@@ -50,8 +47,7 @@ class CupsServer:
         self,
         operation: int,
         path: str,
-        about: Sequence[Attribute] = (),
-        *,
+        *about: Attribute,
         group: Group = Group.JOB,
         changes: Sequence[Attribute] = (),
         data: bytes = b"",
@@ -61,7 +57,7 @@ class CupsServer:
 
         Args:
             path: the resource to which cupsd.conf's <Location> applies, such as "/admin/".
-            about: operation attributes without the user's name.
+            about: operation attributes without the user's name, the target first.
             group: the group of `changes`.
             changes: attributes to set.
             data: the file of the request: a document or a driver.
@@ -133,18 +129,19 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def _refusal(response: Response) -> CupsAway | CupsRefused:
-    status = response.status
-    number = f"0x{status:04x}"
+    number = f"0x{response.status:04x}"
     said = response.message or tr("status {number}", number=number)
     detail = f"IPP status {number}"
-    if status in _UNAVAILABLE:
-        return CupsAway(tr("CUPS cannot do this now: {said}", said=said), detail=detail)
-    if status in _NOT_FOUND:
-        text = tr("CUPS has no such job, queue or driver: {said}", said=said)
-        return CupsGone(text, detail=detail)
-    if status == _NOT_POSSIBLE:
-        return CupsNotPossible(tr("CUPS cannot do this: {said}", said=said), detail=detail)
-    return CupsRefused(tr("CUPS refused the request: {said}", said=said), detail=detail)
+    match response.status:  # RFC 8011, B.1
+        case 0x0502 | 0x0505 | 0x0506 | 0x0507:  # service, temporary, not accepting, busy
+            return CupsAway(tr("CUPS cannot do this now: {said}", said=said), detail=detail)
+        case 0x0406 | 0x0407:  # not found, gone
+            text = tr("CUPS has no such job, queue or driver: {said}", said=said)
+            return CupsGone(text, detail=detail)
+        case 0x0404:  # not possible
+            return CupsNotPossible(tr("CUPS cannot do this: {said}", said=said), detail=detail)
+        case _:
+            return CupsRefused(tr("CUPS refused the request: {said}", said=said), detail=detail)
 
 
 def only(response: Response, group: Group) -> Attributes:
@@ -165,9 +162,9 @@ def uri(name: str, path: str) -> Attribute:
     return Attribute(Tag.URI, name, [f"ipp://localhost{path}"])
 
 
-def printer_uri(queue: str) -> Attribute:
-    """Make the attribute that names a queue as the target of a request."""
-    return uri("printer-uri", f"/printers/{quote(queue, safe='')}")
+def printer_uri(queue: str, name: str = "printer-uri") -> Attribute:
+    """Make an attribute with the URI of a queue, by default the target of a request."""
+    return uri(name, f"/printers/{quote(queue, safe='')}")
 
 
 def _user_name() -> str:

@@ -1,4 +1,4 @@
-"""The local cupsd process and its configuration files.
+"""The local cupsd: its process, its configuration files, and CUPS as a snap.
 
 Only root can identify the process, by its listening socket: several cupsd may run. For other users,
 the configuration files are read from their usual paths.
@@ -10,6 +10,9 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+from cirrus_bridge.base.translation import joined, tr
 
 _PROC = Path("/proc")
 _CUPSD_CONF, _FILES_CONF = Path("/etc/cups/cupsd.conf"), Path("/etc/cups/cups-files.conf")
@@ -47,10 +50,9 @@ class Cupsd:
         """The folder of the jobs."""
         return Path(self.directives.get("requestroot", "/var/spool/cups"))
 
-    def is_on(self, name: str, *, default: bool) -> bool:
-        """Whether a directive has another value than No (Off, False, 0)."""
-        text = self.directives.get(name.lower())
-        return default if text is None else text.lower() not in ("no", "off", "false", "0")
+    def is_on(self, name: str) -> bool:
+        """Whether a directive is missing, or has another value than No (Off, False, 0)."""
+        return self.directives.get(name.lower(), "").lower() not in ("no", "off", "false", "0")
 
     def seconds(self, name: str, *, yes_s: float, default_s: float) -> float:
         """A time in seconds, from a number with or without a unit, Yes or No (cupsd.conf(5)).
@@ -80,12 +82,10 @@ def find_cupsd(address: str) -> Cupsd:
     """Find the cupsd that listens on `address` (as in CUPS_SERVER)."""
     inodes = set(_unix_inodes(address) if address.startswith("/") else _tcp_inodes(address))
     pid = next(_holders(inodes), None)
-    words = _words(pid) if pid is not None else []
-    files_conf = _argument(words, "-s") or _FILES_CONF
-    cupsd_conf = _argument(words, "-c") or _CUPSD_CONF
+    words = [] if pid is None else _text(_PROC / str(pid) / "cmdline").split("\0")
     directives: dict[str, str] = {}
     unreadable = []
-    for path in (files_conf, cupsd_conf):
+    for path in (_argument(words, "-s", _FILES_CONF), _argument(words, "-c", _CUPSD_CONF)):
         try:
             directives.update(_directives(path.read_text("utf-8", "replace")))
         except OSError:
@@ -109,7 +109,7 @@ def _directives(text: str) -> Iterator[tuple[str, str]]:
 
 def _unix_inodes(address: str) -> Iterator[str]:
     wanted = Path(address).resolve()
-    for line in _lines(_PROC / "net/unix"):
+    for line in _text(_PROC / "net/unix").splitlines()[1:]:  # below the heading
         fields = line.split(maxsplit=7)
         if len(fields) == 8 and fields[3] == _UNIX_LISTENS and Path(fields[7]).resolve() == wanted:
             yield fields[6]
@@ -119,42 +119,66 @@ def _tcp_inodes(address: str) -> Iterator[str]:
     port = address.rpartition(":")[2]
     wanted = int(port) if port.isascii() and port.isdigit() else 631
     for table in ("net/tcp", "net/tcp6"):
-        for line in _lines(_PROC / table):
+        for line in _text(_PROC / table).splitlines()[1:]:
             fields = line.split()
             if fields[3] == _TCP_LISTENS and int(fields[1].rpartition(":")[2], 16) == wanted:
                 yield fields[9]
 
 
-def _lines(path: Path) -> list[str]:
-    """The lines below the heading."""
-    try:
-        return path.read_text().splitlines()[1:]
-    except OSError:
-        return []
-
-
 def _holders(inodes: set[str]) -> Iterator[int]:
     """The cupsd processes that have one of these sockets open."""
     sockets = {f"socket:[{inode}]" for inode in inodes}
-    for process in _PROC.iterdir():
-        if not process.name.isdigit():
-            continue
+    for process in _PROC.glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if (process / "comm").read_text().strip() != "cupsd":
-                continue
-            if any(str(handle.readlink()) in sockets for handle in (process / "fd").iterdir()):
+            is_cupsd = _text(process / "comm").strip() == "cupsd"
+            if is_cupsd and any(str(each.readlink()) in sockets for each in process.glob("fd/*")):
                 yield int(process.name)
 
 
-def _words(pid: int) -> list[str]:
+def _text(path: Path) -> str:
+    """The text of a file of the kernel; empty if it cannot be read."""
     try:
-        return (_PROC / str(pid) / "cmdline").read_text("utf-8", "replace").split("\0")
+        return path.read_text("utf-8", "replace")
     except OSError:
-        return []
+        return ""
 
 
-def _argument(words: list[str], option: str) -> Path | None:
+def _argument(words: list[str], option: str, default: Path) -> Path:
     """The path after an option of the command line."""
-    if option not in words[:-1]:
+    return Path(words[words.index(option) + 1]) if option in words[:-1] else default
+
+
+class SnapNotice(NamedTuple):
+    """A problem and its solution.
+
+    The cupsd of CUPS's snap runs only the backends in the snap, so its queues cannot use ours. If
+    the system has its own CUPS (its configuration file exists), the snap passes all jobs to it.
+    """
+
+    message: str
+    hint: str
+
+    @property
+    def text(self) -> str:
+        """Message and hint."""
+        return joined(" ", self)
+
+
+ALONE = SnapNotice(
+    tr("CUPS on this machine is a snap, which runs only its own backends."),
+    tr("Install the distribution's CUPS (package cups), then run: snap restart cups"),
+)
+BESIDE = SnapNotice(
+    tr("CUPS is also installed as a snap on this machine."),
+    tr(
+        "Add queues with the system's lpadmin, not with cups.lpadmin. The snap passes jobs on to "
+        "them. If it does not, run: snap restart cups"
+    ),
+)
+
+
+def snap_notice(root: Path = Path("/")) -> SnapNotice | None:
+    """Detect CUPS's snap: ALONE, BESIDE the system's CUPS, or None."""
+    if not (root / "var/snap/cups").is_dir():
         return None
-    return Path(words[words.index(option) + 1])
+    return BESIDE if (root / "etc/cups/cupsd.conf").exists() else ALONE

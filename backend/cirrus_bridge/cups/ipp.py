@@ -94,10 +94,8 @@ class Response:
     @property
     def message(self) -> str:
         """The status message for people; may be empty."""
-        for attributes in self.all(Group.OPERATION):
-            for text in attributes.get("status-message", ()):
-                return str(text)
-        return ""
+        texts = (first_text(each, "status-message") for each in self.all(Group.OPERATION))
+        return next(texts, "")
 
 
 class MalformedMessage(ValueError):
@@ -128,18 +126,18 @@ def encode(
         struct.error: a value is too large for its kind.
     """
     parts = [struct.pack(">BBHI", 2, 0, operation, 1)]
-    first = (
+    first = [
         Attribute(Tag.CHARSET, "attributes-charset", ["utf-8"]),
         Attribute(Tag.LANGUAGE, "attributes-natural-language", [language]),
-    )
+    ]
     for group, attributes in groups:
         parts.append(bytes([group]))
-        for attribute in (*first, *attributes):
-            name = attribute.name.encode()
-            for value in attribute.values:
-                parts += (bytes([attribute.tag]), _sized(name), _sized(_bytes(value)))
-                name = b""  # further values of an attribute have no name
-        first = ()  # type: ignore[assignment]
+        for tag, name, values in (*first, *attributes):
+            for number, value in enumerate(values):
+                # further values of an attribute have no name
+                own_name = b"" if number else name.encode()
+                parts += (bytes([tag]), _sized(own_name), _sized(_bytes(value)))
+        first = []
     return b"".join([*parts, bytes([_END])])
 
 
@@ -168,7 +166,7 @@ def _decode(data: bytes) -> Response:
         value, at = _take(data, at)
         if tag == _END_COLLECTION:
             depth -= 1
-        if depth == 0 and tag != _END_COLLECTION:
+        elif depth == 0:
             if own_name:
                 # the last of equal names counts: cupsd sends its own job-media-progress before
                 # the one that the backend has set

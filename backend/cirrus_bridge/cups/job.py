@@ -6,12 +6,12 @@ Arguments are UTF-8 in every locale. The document is read in pieces and never st
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import select
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import BinaryIO
 
 from cirrus_bridge.base.errors import (
@@ -21,13 +21,13 @@ from cirrus_bridge.base.errors import (
     UnreadableDocument,
     UsageError,
 )
-from cirrus_bridge.base.model import PrintJob
+from cirrus_bridge.base.model import DEFAULT_PRIORITY, PrintJob
 from cirrus_bridge.base.text import one_line
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.cups.job_facts import JobFacts, facts_from_options, is_number
+from cirrus_bridge.cups.ipp import Attributes, first_text
 from cirrus_bridge.cups.joinable_formats import HEAD_BYTES, can_be_joined, unpacked
 from cirrus_bridge.cups.options import parse_options
-from cirrus_bridge.cups.ppd_file import NO_DRIVER, QueueDriver, read_queue_driver
+from cirrus_bridge.cups.ppd_file import QueueDriver, read_queue_driver
 from cirrus_bridge.cups.spool import are_joined, files
 
 READ_BYTES = 128 * 1024
@@ -36,6 +36,8 @@ TITLE_CHARS = 255
 USAGE = "Usage: cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]   (no argument: list devices)"
 _AS_IT_IS = "application/vnd.cups-raw"  # only gziptoany has filtered the document
 _SPOOL_NAME = re.compile(r"d[0-9]+-([0-9]+)")
+_HOST = "job-originating-host-name"
+_BY_HAND = ("job-uuid", "time-at-creation", "time-at-processing", "time-at-completed")
 
 
 def job_id_of(argv: Sequence[str]) -> int:
@@ -47,7 +49,7 @@ def job_id_of(argv: Sequence[str]) -> int:
     if len(argv) not in (6, 7):
         raise UsageError(USAGE)
     job_id = _text(argv[1])
-    if not is_number(job_id):
+    if not _is_number(job_id):
         raise UsageError(tr("'{id}' is not a job id.", id=job_id), USAGE)
     return int(job_id)
 
@@ -56,13 +58,14 @@ def read_job(
     argv: Sequence[str],
     environ: Mapping[str, str],
     number: int = 0,
-    facts: JobFacts | None = None,
+    attributes: Attributes | None = None,
 ) -> PrintJob:
     """Read the job from `argv` (with the program's name) and `environ`.
 
     Args:
         number: the number of this run's document in the job; 0 if unknown.
-        facts: cupsd's facts about the job; None for a run by hand.
+        attributes: of the job in cupsd. A run by hand has none, but options in CUPS's form. Without
+            a job-uuid, it is a separate job, because no later run has to find it.
 
     Raises:
         UsageError: not 5 or 6 arguments, or the job id is not a number.
@@ -70,45 +73,46 @@ def read_job(
     """
     job_id = job_id_of(argv)
     user, title, copies, option_text = (_text(arg) for arg in argv[2:6])
-    if not is_number(copies) or int(copies) < 1:
+    if not _is_number(copies) or int(copies) < 1:
         raise BadOption(
             tr("'{copies}' is not a number of copies.", copies=copies),
             tr("Print again with 1 to 99 copies."),
         )
     options = parse_options(option_text)
-    facts = facts or facts_from_options(options)
+    if attributes is None:
+        attributes = {name: [options.get(name, "")] for name in _BY_HAND}
+    text = functools.partial(first_text, attributes)
     documents = files(argv, environ)
     spool_path = Path(argv[6]) if len(argv) == 7 else None
     queue = _text(environ.get("PRINTER", "")) or "cirrus"
-    ppd = environ.get("PPD")
-    driver = read_queue_driver(Path(ppd)) if ppd else NO_DRIVER
+    driver = read_queue_driver(Path(environ.get("PPD", "")))
+    has_driver = "FINAL_CONTENT_TYPE" in environ
+    has_layout = has_driver and environ.get("CONTENT_TYPE") != _AS_IT_IS
     return PrintJob(
         job_id=job_id,
-        job_uuid=facts.job_uuid,
+        job_uuid=text("job-uuid") or f"urn:by-hand:{os.urandom(16).hex()}",
         user=user,
         title=_title(title) or f"{queue}-{job_id}",
         copies=_copies_left(int(copies), len(argv) == 7, environ, driver),
         documents=documents,
         joined=_joined(argv, environ, documents, int(copies)),
         queue=queue,
-        options=MappingProxyType(options),
+        options=options,
         spool_path=spool_path,
         number=_document_number(spool_path) or number or 1,
-        created_at=facts.created_at,
-        processing_at=facts.processing_at,
-        completed_at=facts.completed_at,
-        cancel_after_s=facts.cancel_after_s,
-        priority=facts.priority,
-        host=facts.host
-        or options.get("job-originating-host-name", ""),  # cupsd may keep it private
-        has_driver="FINAL_CONTENT_TYPE" in environ,
-        layout_done=spool_path is None
-        and "FINAL_CONTENT_TYPE" in environ
-        and environ.get("CONTENT_TYPE") != _AS_IT_IS,
+        created_at=_number(text("time-at-creation")),
+        processing_at=_number(text("time-at-processing")),
+        completed_at=_number(text("time-at-completed")),
+        cancel_after_s=_number(limit) if (limit := text("job-cancel-after")) else None,
+        priority=_number(text("job-priority")) or DEFAULT_PRIORITY,
+        # cupsd may keep it private
+        host=text(_HOST) or options.get(_HOST, ""),
+        has_driver=has_driver,
+        layout_done=has_layout and spool_path is None,
         class_name=_text(environ.get("CLASS", "")),
-        queue_defaults=MappingProxyType(driver.defaults),
-        papers=MappingProxyType(driver.papers),
-        trays=MappingProxyType(driver.trays),
+        queue_defaults=driver.defaults,
+        papers=driver.papers,
+        trays=driver.trays,
         language=_text(environ.get("LANG", "")).partition(".")[0],  # any client's bytes
     )
 
@@ -259,6 +263,15 @@ def _joined(argv: Sequence[str], environ: Mapping[str, str], documents: int, cop
     count = documents if are_joined(argv, environ, documents) else 1
     is_repeated = len(argv) == 6 and "CONTENT_TYPE" in environ
     return count * copies if is_repeated and "FINAL_CONTENT_TYPE" not in environ else count
+
+
+def _is_number(text: str) -> bool:
+    """Whether the text is a whole number as CUPS writes one (at most 10 digits)."""
+    return text.isascii() and text.isdigit() and len(text) <= 10
+
+
+def _number(text: str) -> int:
+    return int(text) if _is_number(text) else 0
 
 
 def _text(argument: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-from cirrus_bridge.base.text import one_line
-from cirrus_bridge.base.translation import own_language
+from cirrus_bridge.base.errors import CupsAway, CupsRefused, JobUnidentified
+from cirrus_bridge.base.text import fitting
+from cirrus_bridge.base.translation import own_language, tr
 from cirrus_bridge.cups.client import CupsServer, only, printer_uri, uri
 from cirrus_bridge.cups.ipp import (
     Attribute,
@@ -20,19 +21,23 @@ from cirrus_bridge.cups.ipp import (
     keywords,
 )
 
-TEXT_BYTES = 1023  # RFC 8011, 5.1.2: text(MAX)
 OPERATOR_BYTES = 127  # RFC 8011, table 12: job-message-from-operator
 HELD, PROCESSING, CANCELED, ABORTED, COMPLETED = 4, 5, 7, 8, 9  # job-state, RFC 8011, 5.3.7
 FINAL = (CANCELED, ABORTED, COMPLETED)
 INDEFINITE = "indefinite"  # job-hold-until, RFC 8011, 5.2.2: until the job is released
+WAITS_S = (0.2, 0.5, 1, 2, 3, 5, 8, 10, 15, 15)  # a busy cupsd may take a minute
 
 _MESSAGES = ("job-printer-state-message", "job-message-from-operator")
-_JOB_WANTED = (
+_WANTED = (
     *("job-id", "job-uuid", "job-name", "job-originating-user-name"),
     *("job-state", "job-state-reasons", "job-hold-until"),
     *("job-printer-uri", "job-printer-uri-actual"),
     *(*_MESSAGES, "job-media-progress"),
     *("time-at-creation", "time-at-processing", "time-at-completed"),
+)
+_WANTED_OF_ONE = (
+    *_WANTED,
+    *("job-cancel-after", "job-priority", "job-originating-host-name"),
 )
 
 
@@ -85,44 +90,53 @@ class CupsJobs:
     def __init__(self, server: CupsServer) -> None:
         self._server = server
 
-    def jobs(
-        self, *, completed: bool = False, limit: int | None = None, also: Sequence[str] = ()
-    ) -> list[CupsJob]:
-        """List all unfinished jobs, or all finished jobs, newest first.
-
-        Args:
-            limit: the largest number of jobs.
-            also: further attributes to request.
-        """
-        about = [
-            uri("printer-uri", "/"),
-            Attribute(Tag.KEYWORD, "which-jobs", ["completed" if completed else "not-completed"]),
-            Attribute(Tag.KEYWORD, "requested-attributes", [*_JOB_WANTED, *also]),
-        ]
-        if limit is not None:
-            about.append(Attribute(Tag.INTEGER, "limit", [limit]))
-        return list(map(_job, self._server.request(Operation.GET_JOBS, "/", about).all(Group.JOB)))
+    def jobs(self, *, completed: bool = False, limit: int | None = None) -> list[CupsJob]:
+        """List all unfinished jobs, or all finished jobs, newest first, at most `limit`."""
+        which = "completed" if completed else "not-completed"
+        return list(map(_job, self._list(uri("printer-uri", "/"), which, _WANTED, limit)))
 
     def has_pending(self, queue: str, class_name: str = "") -> bool:
         """Whether jobs wait for a queue or class."""
-        wanted = [
-            Attribute(Tag.KEYWORD, "which-jobs", ["pending"]),  # RFC 8011 and PWG 5100.11, 7.10
-            Attribute(Tag.INTEGER, "limit", [1]),
-            Attribute(Tag.KEYWORD, "requested-attributes", ["job-id"]),
-        ]
         places = [printer_uri(queue)]
         if class_name:
             places.append(uri("printer-uri", f"/classes/{quote(class_name, safe='')}"))
-        return any(
-            self._server.request(Operation.GET_JOBS, "/", [place, *wanted]).all(Group.JOB)
-            for place in places
-        )
+        # RFC 8011 and PWG 5100.11, 7.10
+        return any(self._list(place, "pending", ["job-id"], 1) for place in places)
 
-    def job(self, job_id: int, *, also: Sequence[str] = ()) -> CupsJob:
-        """Get one job."""
-        wanted = Attribute(Tag.KEYWORD, "requested-attributes", [*_JOB_WANTED, *also])
-        answer = self._server.request(Operation.GET_JOB_ATTRIBUTES, "/", [_job_uri(job_id), wanted])
+    def job(self, job_id: int) -> CupsJob:
+        """Get one job, with more attributes than `jobs`."""
+        wanted = Attribute(Tag.KEYWORD, "requested-attributes", _WANTED_OF_ONE)
+        answer = self._server.request(Operation.GET_JOB_ATTRIBUTES, "/", _job_uri(job_id), wanted)
         return _job(only(answer, Group.JOB))
+
+    def identified_job(self, job_id: int, sleep: Callable[[float], None]) -> CupsJob:
+        """Get the job of a run, and retry for about a minute until cupsd identifies it.
+
+        The option string of a backend (backend(7), argv[5]) does not identify a job: CUPS 2.4.20 no
+        longer passes job-uuid there, and no release passes the job's priority. cupsd's answer is
+        the same in all runs of the job, after a restart of cupsd, and in every release since 2.4.2.
+
+        Raises:
+            JobUnidentified: cupsd does not identify the job. No other error is raised.
+        """
+        waits_s = iter(WAITS_S)
+        while True:
+            cause: CupsAway | CupsRefused | None = None
+            try:
+                job = self.job(job_id)
+                if job.job_uuid:
+                    return job
+                trouble = "the answer has no job-uuid"
+            except (CupsAway, CupsRefused) as error:
+                cause, trouble = error, f"{error} {error.detail}"
+            wait_s = next(waits_s, None)
+            if wait_s is None or isinstance(cause, CupsRefused):
+                text = tr(
+                    "CUPS did not identify this job, so nothing was sent. The job is held, "
+                    "and cirrus-statusd releases it when CUPS answers."
+                )
+                raise JobUnidentified(text, detail=trouble) from cause
+            sleep(wait_s)
 
     def set_message(self, job_id: int, message: str) -> None:
         """Set job-message-from-operator of an unfinished job.
@@ -131,53 +145,57 @@ class CupsJobs:
         that text after it has freed it.
         """
         said = Attribute(Tag.TEXT, "job-message-from-operator", [operator_message(message)])
-        about = [_job_uri(job_id)]
-        self._server.request(Operation.SET_JOB_ATTRIBUTES, "/jobs/", about, changes=[said])
+        self._alter(Operation.SET_JOB_ATTRIBUTES, job_id, said)
 
     def release_job(self, job_id: int) -> None:
         """Release a held job, so that CUPS runs the backend again."""
-        self._server.request(Operation.RELEASE_JOB, "/jobs/", [_job_uri(job_id)])
+        self._alter(Operation.RELEASE_JOB, job_id)
 
     def hold_job(self, job_id: int) -> None:
         """Hold a job until it is released; MaxHoldTime of a held job starts again."""
         hold = Attribute(Tag.KEYWORD, "job-hold-until", [INDEFINITE])
-        about = [_job_uri(job_id)]
-        self._server.request(Operation.SET_JOB_ATTRIBUTES, "/jobs/", about, changes=[hold])
+        self._alter(Operation.SET_JOB_ATTRIBUTES, job_id, hold)
 
     def move_job(self, job_id: int, queue: str) -> None:
         """Move an unfinished job to another queue."""
-        there = Attribute(Tag.URI, "job-printer-uri", list(printer_uri(queue).values))
-        self._server.request(Operation.CUPS_MOVE_JOB, "/jobs/", [_job_uri(job_id)], changes=[there])
+        self._alter(Operation.CUPS_MOVE_JOB, job_id, printer_uri(queue, "job-printer-uri"))
 
     def restart_job(self, job_id: int) -> None:
         """Print a finished job again, if CUPS still has its data."""
-        self._server.request(Operation.RESTART_JOB, "/jobs/", [_job_uri(job_id)])
+        self._alter(Operation.RESTART_JOB, job_id)
 
     def print_document(self, queue: str, title: str, document_type: str, data: bytes) -> int:
         """Print a document of a MIME type; return the number of its job."""
-        about = [
+        answer = self._server.request(
+            Operation.PRINT_JOB,
+            "/",
             printer_uri(queue),
             Attribute(Tag.NAME, "job-name", [title]),
             Attribute(Tag.MIME_TYPE, "document-format", [document_type]),
-        ]
-        answer = self._server.request(
-            Operation.PRINT_JOB, "/", about, data=data, language=own_language()
+            data=data,
+            language=own_language(),
         )
         return first_number(only(answer, Group.JOB), "job-id") or 0
+
+    def _list(
+        self, place: Attribute, which: str, wanted: Sequence[str], limit: int | None
+    ) -> list[Attributes]:
+        about = [
+            place,
+            Attribute(Tag.KEYWORD, "which-jobs", [which]),
+            Attribute(Tag.KEYWORD, "requested-attributes", wanted),
+        ]
+        if limit is not None:
+            about.append(Attribute(Tag.INTEGER, "limit", [limit]))
+        return self._server.request(Operation.GET_JOBS, "/", *about).all(Group.JOB)
+
+    def _alter(self, operation: Operation, job_id: int, *changes: Attribute) -> None:
+        self._server.request(operation, "/jobs/", _job_uri(job_id), changes=changes)
 
 
 def operator_message(message: str) -> str:
     """Shorten a message as `set_message` does."""
     return fitting(message, OPERATOR_BYTES)
-
-
-def fitting(text: str, most_bytes: int = TEXT_BYTES) -> str:
-    """Put a text on one line, and cut it to `most_bytes` at a character."""
-    data = one_line(text).encode("utf-8", "replace")
-    if len(data) > most_bytes:
-        mark = "…".encode()
-        data = data[: most_bytes - len(mark)].decode("utf-8", "ignore").encode() + mark
-    return data.decode()
 
 
 def _job(attributes: Attributes) -> CupsJob:

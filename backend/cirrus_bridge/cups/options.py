@@ -19,24 +19,20 @@ def parse_options(text: str) -> dict[str, str]:
         Values by name. Names are in lower case, because cupsGetOption() ignores case. The part
         after PASSED_ON keeps its case.
     """
-    options: dict[str, str] = {}
-    at, end = 0, len(text)
     if text.startswith("{") and text.endswith("}"):
-        at, end = 1, end - 1
-    while at < end:
-        if text[at] in _SPACE:
+        text = text[1:-1]
+    options: dict[str, str] = {}
+    at = 0
+    while (start := _past_space(text, at)) < len(text):
+        at = start
+        while at < len(text) and text[at] not in _SPACE and text[at] != "=":
             at += 1
-            continue
-        name_start = at
-        while at < end and text[at] not in _SPACE and text[at] != "=":
-            at += 1
-        name = text[name_start:at]
-        if at == name_start:  # libcups also stops at a value without a name
+        name = text[start:at]
+        if not name:  # libcups also stops at a value without a name
             break
-        while at < end and text[at] in _SPACE:
-            at += 1
-        if at < end and text[at] == "=":
-            value, at = _value(text, at + 1, end)
+        at = _past_space(text, at)
+        if text[at : at + 1] == "=":
+            value, at = _value(text, at + 1)
         else:
             bare_no = name[:2].lower() == "no"
             name, value = (name[2:], "false") if bare_no else (name, "true")
@@ -45,62 +41,55 @@ def parse_options(text: str) -> dict[str, str]:
     return options
 
 
+def _past_space(text: str, at: int) -> int:
+    while at < len(text) and text[at] in _SPACE:
+        at += 1
+    return at
+
+
 def _key(name: str) -> str:
     """The name in lower case, except the part after PASSED_ON, which is a name for the cloud."""
     prefix, rest = name[: len(PASSED_ON)].lower(), name[len(PASSED_ON) :]
     return prefix + (rest if prefix == PASSED_ON else rest.lower())
 
 
-def _value(text: str, at: int, end: int) -> tuple[str, int]:
+def _value(text: str, at: int) -> tuple[str, int]:
     """Read the value that begins at `at`; return the value and the position after it."""
-    out: list[str] = []
-    while at < end and text[at] not in _SPACE:
-        if text[at] == ",":
-            out.append(",")
-            at += 1
-            continue
-        read = _READERS.get(text[at], _plain)
-        piece, at = read(text, at, end)
-        out.append(piece)
-    return "".join(out), at
+    value = ""
+    while at < len(text) and text[at] not in _SPACE:
+        match text[at]:
+            case ",":
+                piece, at = ",", at + 1
+            case "'" | '"' as quote:
+                piece, at = _unescaped(text, at + 1, quote)
+                at += 1
+            case "{":
+                piece, at = _collection(text, at)
+            case _:  # up to white space; quotes and braces are literal
+                piece, at = _unescaped(text, at, _SPACE)
+        value += piece
+    return value, at
 
 
-def _plain(text: str, at: int, end: int) -> tuple[str, int]:
-    """Read up to white space; quotes and braces are literal."""
-    return _unescaped(text, at, end, _SPACE)
-
-
-def _quoted(text: str, at: int, end: int) -> tuple[str, int]:
-    piece, at = _unescaped(text, at + 1, end, text[at])
-    return piece, min(at + 1, end)
-
-
-def _collection(text: str, at: int, end: int) -> tuple[str, int]:
+def _collection(text: str, at: int) -> tuple[str, int]:
     """Read a collection with its braces, because its reader parses it again."""
-    out: list[str] = []
-    depth = 0
-    while at < end:
-        char = text[at]
-        if char == "\\" and at + 1 < end:
-            at += 1
-            out.append(text[at])
-        else:
-            out.append(char)
-            depth += (char == "{") - (char == "}")
+    value, depth = "", 0
+    while at < len(text):
+        is_escaped = text[at] == "\\" and at + 1 < len(text)
+        at += is_escaped
+        if not is_escaped:
+            depth += (text[at] == "{") - (text[at] == "}")
+        value += text[at]
         at += 1
         if depth == 0:
             break
-    return "".join(out), at
+    return value, at
 
 
-def _unescaped(text: str, at: int, end: int, stop: str) -> tuple[str, int]:
-    out: list[str] = []
-    while at < end and text[at] not in stop:
-        if text[at] == "\\" and at + 1 < end:
-            at += 1
-        out.append(text[at])
+def _unescaped(text: str, at: int, stop: str) -> tuple[str, int]:
+    value = ""
+    while at < len(text) and text[at] not in stop:
+        at += text[at] == "\\" and at + 1 < len(text)
+        value += text[at]
         at += 1
-    return "".join(out), at
-
-
-_READERS = {"'": _quoted, '"': _quoted, "{": _collection}
+    return value, at

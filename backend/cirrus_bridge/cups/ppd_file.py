@@ -8,6 +8,7 @@ no other way. The defaults of other drivers are ignored, because their own filte
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,19 +48,18 @@ def read_queue_driver(path: Path) -> QueueDriver:
             content = file.read(MOST_BYTES)
     except OSError:
         return NO_DRIVER
-    said: dict[str, dict[str, str]] = {}
-    for keyword, name, value in _LINE.findall(content):
-        words = (part.decode("utf-8", "replace").strip() for part in (keyword, name, value))
-        keyword, name, value = words
-        said.setdefault(keyword, {})[name] = value
-    now = said.get("Default", {})
+    said: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for match in _LINE.findall(content):
+        keyword, name, value = (part.decode("utf-8", "replace").strip() for part in match)
+        said[keyword][name] = value
+    now = said["Default"]
     return QueueDriver(
-        manual_copies=said.get("cupsManualCopies", {}).get("", "").lower() == "true",
+        manual_copies=said["cupsManualCopies"].get("", "").lower() == "true",
         defaults={
             option.lower(): now[option]
-            for option, made_with in said.get("cirrusDefault", {}).items()
+            for option, made_with in said["cirrusDefault"].items()
             if now.get(option, made_with) != made_with
         },
-        papers={name: unquote(word) for name, word in said.get("cirrusPaper", {}).items()},
-        trays={name: unquote(word) for name, word in said.get("cirrusTray", {}).items()},
+        papers={name: unquote(word) for name, word in said["cirrusPaper"].items()},
+        trays={name: unquote(word) for name, word in said["cirrusTray"].items()},
     )

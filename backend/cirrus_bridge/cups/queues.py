@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
 from cirrus_bridge.base.errors import CupsGone
+from cirrus_bridge.base.text import fitting
 from cirrus_bridge.base.translation import translated
 from cirrus_bridge.cups.client import only, printer_uri
 from cirrus_bridge.cups.ipp import (
@@ -19,12 +20,11 @@ from cirrus_bridge.cups.ipp import (
     Group,
     Operation,
     Tag,
-    Value,
     first_number,
     first_text,
     keywords,
 )
-from cirrus_bridge.cups.jobs import CupsJobs, fitting
+from cirrus_bridge.cups.jobs import CupsJobs
 
 REASON_PREFIX = "cirrus-delivery-"  # begins our own reasons at a queue
 MESSAGE_PREFIX = "Cirrus Bridge: "  # begins our own message at a queue
@@ -133,7 +133,7 @@ class CupsQueues(CupsJobs):
         # printer-name is requested too: cupsd omits the group of an answer without attributes
         attributes = self._one(queue, ["printer-name", *(f"{name}-default" for name in names)])
         return {
-            name: ",".join(map(_word, values))
+            name: ",".join(str(v).lower() if isinstance(v, bool) else str(v) for v in values)
             for name in names
             if (values := attributes.get(f"{name}-default"))
         }
@@ -160,19 +160,12 @@ class CupsQueues(CupsJobs):
         if is_new:
             attributes.append(Attribute(Tag.ENUM, "printer-state", [IDLE]))
             attributes.append(Attribute(Tag.BOOLEAN, "printer-is-accepting-jobs", [True]))
-        is_file = change.ppd not in (None, RAW)
-        self._server.request(
-            Operation.CUPS_ADD_MODIFY_PRINTER,
-            "/admin/",
-            [printer_uri(queue)],
-            group=Group.PRINTER,
-            changes=attributes,
-            data=(change.ppd or "").encode("utf-8", "surrogateescape") if is_file else b"",
-        )
+        ppd = "" if change.ppd in (None, RAW) else change.ppd
+        self._modify(queue, attributes, ppd.encode("utf-8", "surrogateescape"))
 
     def delete_queue(self, queue: str) -> None:
         """Remove a queue with all its jobs."""
-        self._server.request(Operation.CUPS_DELETE_PRINTER, "/admin/", [printer_uri(queue)])
+        self._server.request(Operation.CUPS_DELETE_PRINTER, "/admin/", printer_uri(queue))
 
     def pause(self, queue: str, message: str) -> bool:
         """Stop a queue with a message for people. Its jobs wait until a person enables the queue.
@@ -183,7 +176,7 @@ class CupsQueues(CupsJobs):
         if self.queue(queue).state == STOPPED:
             return False
         text = Attribute(Tag.TEXT, "printer-state-message", [queue_message(message)])
-        self._server.request(Operation.PAUSE_PRINTER, "/admin/", [printer_uri(queue), text])
+        self._server.request(Operation.PAUSE_PRINTER, "/admin/", printer_uri(queue), text)
         return True
 
     def tell_queue(self, queue: str, reasons: Collection[str], message: str) -> bool:
@@ -204,38 +197,42 @@ class CupsQueues(CupsJobs):
         if now.state == STOPPED:
             return False
         others = [reason for reason in now.reasons if not reason.startswith(REASON_PREFIX)]
+        merged = [*others, *sorted(reasons)]
         changes = []
-        if {*now.reasons} != {*others, *reasons}:
-            merged = [*others, *sorted(reasons)] or ["none"]
-            changes.append(Attribute(Tag.KEYWORD, "printer-state-reasons", merged))
+        if {*now.reasons} != {*merged}:
+            changes.append(Attribute(Tag.KEYWORD, "printer-state-reasons", merged or ["none"]))
         text = queue_message(message)
         is_free = not now.message or is_ours(now.message)
         if now.state == IDLE and is_free and now.message != text:
             changes.append(Attribute(Tag.TEXT, "printer-state-message", [text]))
         if changes:
-            self._server.request(
-                Operation.CUPS_ADD_MODIFY_PRINTER,
-                "/admin/",
-                [printer_uri(queue)],
-                group=Group.PRINTER,
-                changes=changes,
-            )
+            self._modify(queue, changes)
         return bool(changes)
 
+    def _modify(self, queue: str, changes: Sequence[Attribute], ppd: bytes = b"") -> None:
+        self._server.request(
+            Operation.CUPS_ADD_MODIFY_PRINTER,
+            "/admin/",
+            printer_uri(queue),
+            group=Group.PRINTER,
+            changes=changes,
+            data=ppd,
+        )
+
     def _all(self, wanted: Sequence[str]) -> list[Attributes]:
-        about = [Attribute(Tag.KEYWORD, "requested-attributes", wanted)]
+        about = Attribute(Tag.KEYWORD, "requested-attributes", wanted)
         try:
             return self._server.request(Operation.CUPS_GET_PRINTERS, "/", about).all(Group.PRINTER)
         except CupsGone:
             return []  # cupsd answers so if it has no queues
 
     def _one(self, queue: str, wanted: Sequence[str]) -> Attributes:
-        about = [printer_uri(queue), Attribute(Tag.KEYWORD, "requested-attributes", wanted)]
-        answer = self._server.request(Operation.GET_PRINTER_ATTRIBUTES, "/", about)
+        about = printer_uri(queue), Attribute(Tag.KEYWORD, "requested-attributes", wanted)
+        answer = self._server.request(Operation.GET_PRINTER_ATTRIBUTES, "/", *about)
         return only(answer, Group.PRINTER)
 
     def _ppd(self, of: Attribute) -> str:
-        data = self._server.request(Operation.CUPS_GET_PPD, "/", [of]).data
+        data = self._server.request(Operation.CUPS_GET_PPD, "/", of).data
         return data.decode("utf-8", "surrogateescape")  # old drivers may be in Latin 1
 
 
@@ -288,9 +285,3 @@ def _queue(attributes: Attributes) -> Queue:
         is_class=is_class,
         cancel_after_s=first_number(attributes, "job-cancel-after-default"),
     )
-
-
-def _word(value: Value) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)

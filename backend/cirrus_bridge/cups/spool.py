@@ -7,6 +7,7 @@ imports next to nothing.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -23,17 +24,17 @@ def files(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Count the job's files, from backend(7)'s arguments and environment; at least 1."""
     words = argv[5].split(" ") if len(argv) > 5 else []
     named = sum(word.startswith(_NAMED) for word in words)
-    return max(1, sum(1 for _ in spooled(argv, environ)) or named)
+    return max(1, len([*spooled(argv, environ)]) or named)
 
 
 def spooled(argv: Sequence[str], environ: Mapping[str, str]) -> Iterator[str]:
     """List the job's files in CUPS's spool, in their order; none if the spool is inaccessible."""
-    spool = _spool(argv, environ)
-    if spool and argv[1].isascii() and argv[1].isdigit():
-        number = 1
-        while os.path.exists(path := _file(spool, int(argv[1]), number)):  # noqa: PTH110 - pathlib
-            yield path  # takes 10 ms to import
-            number += 1
+    # TempDir is in the folder of the job's files, unless cups-files.conf says otherwise
+    near = argv[6] if len(argv) > 6 else environ.get("TMPDIR", "")
+    folder = os.path.dirname(near)  # noqa: PTH120 - pathlib takes 10 ms to import
+    if folder and argv[1].isascii() and argv[1].isdigit():
+        paths = (f"{folder}/d{int(argv[1]):05d}-{number:03d}" for number in itertools.count(1))
+        yield from itertools.takewhile(os.path.exists, paths)
 
 
 def are_joined(argv: Sequence[str], environ: Mapping[str, str], count: int) -> bool:
@@ -49,13 +50,3 @@ def are_joined(argv: Sequence[str], environ: Mapping[str, str], count: int) -> b
     except OSError:
         return False  # our own drivers forbid it
     return not any(b"true" in line for line in said)
-
-
-def _spool(argv: Sequence[str], environ: Mapping[str, str]) -> str:
-    """The folder of the job's files; TempDir is in it, unless cups-files.conf says otherwise."""
-    path = argv[6] if len(argv) > 6 else environ.get("TMPDIR", "")
-    return os.path.dirname(path)  # noqa: PTH120
-
-
-def _file(spool: str, job_id: int, number: int) -> str:
-    return f"{spool}/d{job_id:05d}-{number:03d}"

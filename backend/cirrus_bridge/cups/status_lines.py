@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError, Disposition
-from cirrus_bridge.base.text import one_line
+from cirrus_bridge.base.text import fitting
 from cirrus_bridge.base.translation import joined, translated
 
 # backend(7), cups/backend.h
@@ -85,12 +85,9 @@ class CupsReport:
         return EXIT_CODES[error.disposition]
 
     def _line(self, kind: str, text: str) -> None:
-        said = text if kind == "DEBUG" else translated(text)
-        data = one_line(said).encode("utf-8", "replace")
-        if len(data) > LINE_BYTES:
-            data = data[:LINE_BYTES].decode("utf-8", "ignore").encode() + "…".encode()
+        said = fitting(text if kind == "DEBUG" else translated(text), LINE_BYTES)
         with contextlib.suppress(OSError, ValueError):  # the reader is gone
-            self._stream.write(kind.encode() + b": " + data + b"\n")
+            self._stream.write(f"{kind}: {said}\n".encode())
             self._stream.flush()
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CupsGone, CupsNotPossible, CupsRefused
 from cirrus_bridge.base.model import DeliveryState
+from cirrus_bridge.base.text import fitting
 from cirrus_bridge.base.translation import Words, joined, tr, translated
 from cirrus_bridge.config.queue_uri import SCHEME, leads_to
 from cirrus_bridge.cups.jobs import (
@@ -23,7 +24,6 @@ from cirrus_bridge.cups.jobs import (
     FINAL,
     HELD,
     CupsJob,
-    fitting,
     operator_message,
 )
 from cirrus_bridge.cups.queues import CupsQueues

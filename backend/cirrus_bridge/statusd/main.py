@@ -26,9 +26,8 @@ from cirrus_bridge.config.defaults import CUPS_SOCKET, FOLDER, STATE_FOLDER
 from cirrus_bridge.config.load import Configuration
 from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.cups.client import CupsServer
-from cirrus_bridge.cups.cupsd import find_cupsd
+from cirrus_bridge.cups.cupsd import ALONE, find_cupsd, snap_notice
 from cirrus_bridge.cups.queues import CupsQueues
-from cirrus_bridge.cups.snap import ALONE, snap_notice
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.completion import JobCompletion

@@ -98,7 +98,7 @@ class Orphans:
     def _job(self, job_id: int, job_uuid: str | None = None) -> CupsJob | None:
         """A job of CUPS, or None if the number belongs to another job by now."""
         try:
-            job = self.cups.job(job_id, also=["job-cancel-after"])
+            job = self.cups.job(job_id)
         except CupsGone:
             return None
         return job if job_uuid in (None, job.job_uuid) else None

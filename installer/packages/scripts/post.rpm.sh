@@ -4,7 +4,7 @@ if [ -x /usr/bin/systemctl ]; then
     [ "$1" -ne 1 ] || systemctl --no-reload preset cirrus-statusd.service || :
     [ ! -d /run/systemd/system ] || systemctl daemon-reload || :
 fi
-# The cupsd of the snap runs only its own backends (cups/snap.py gives the same advice).
+# The cupsd of the snap runs only its own backends (cups/cupsd.py gives the same advice).
 if [ -d /var/snap/cups ]; then
     echo "cirrus-bridge: CUPS is also installed as a snap on this machine. Add queues with the system's lpadmin, not"
     echo "with cups.lpadmin. The snap passes jobs on to them. If it does not, run: snap restart cups"

@@ -15,7 +15,7 @@ if [ "$1" = configure ]; then
         systemctl --system daemon-reload >/dev/null || true
         deb-systemd-invoke restart cirrus-statusd.service >/dev/null || true
     fi
-    # The cupsd of the snap runs only its own backends (cups/snap.py gives the same advice).
+    # The cupsd of the snap runs only its own backends (cups/cupsd.py gives the same advice).
     if [ -d /var/snap/cups ]; then
         echo "cirrus-bridge: CUPS is also installed as a snap on this machine. Add queues with the system's lpadmin, not"
         echo "with cups.lpadmin. The snap passes jobs on to them. If it does not, run: snap restart cups"

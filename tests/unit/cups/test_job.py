@@ -17,13 +17,23 @@ from cirrus_bridge.base.errors import (
     UnreadableDocument,
     UsageError,
 )
+from cirrus_bridge.cups.ipp import Attributes
 from cirrus_bridge.cups.job import SpooledDocument, read_job
-from cirrus_bridge.cups.job_facts import JobFacts
 from cirrus_bridge.cups.joinable_formats import HEAD_BYTES
-from cirrus_bridge.cups.spool import spooled
+from cirrus_bridge.cups.spool import is_run_by_cupsd, spooled
 from programs import Program
 
 ARGV = ["cirrus", "17", "ann", "Report", "2", "job-uuid=urn:uuid:a sides=one-sided"]
+
+ATTRIBUTES: Attributes = {
+    "job-uuid": ["urn:uuid:b"],
+    "time-at-creation": [10],
+    "time-at-processing": [12],
+    "time-at-completed": [],
+    "job-cancel-after": [10800],
+    "job-priority": [70],
+    "job-originating-host-name": ["pc7"],
+}
 
 
 @pytest.fixture
@@ -68,10 +78,21 @@ def test_times_of_the_job() -> None:
 
 def test_what_cupsd_says_counts() -> None:
     """Facts of cupsd override the option string, which a client may write."""
-    facts = JobFacts("urn:uuid:b", completed_at=5, priority=70, host="pc7", cancel_after_s=9)
-    job = read_job([*ARGV[:5], "job-uuid=urn:uuid:a time-at-completed=1600"], {}, 0, facts)
-    assert (job.job_uuid, job.completed_at, job.priority) == ("urn:uuid:b", 5, 70)
-    assert (job.host, job.cancel_after_s) == ("pc7", 9)
+    job = read_job([*ARGV[:5], "job-uuid=urn:uuid:a time-at-completed=1600"], {}, 0, ATTRIBUTES)
+    assert (job.job_uuid, job.created_at, job.processing_at) == ("urn:uuid:b", 10, 12)
+    assert (job.completed_at, job.priority) == (0, 70)
+    assert (job.host, job.cancel_after_s) == ("pc7", 10800)
+    completed = {**ATTRIBUTES, "time-at-completed": [5]}
+    assert read_job([*ARGV[:5], "time-at-completed=1600"], {}, 0, completed).completed_at == 5
+
+
+def test_by_hand() -> None:
+    """A run by hand is a separate job, unless its options name a job."""
+    assert is_run_by_cupsd({"SOFTWARE": "CUPS/2.4.20"})
+    assert not is_run_by_cupsd({})
+    named, unnamed = ([*ARGV[:5], options] for options in ("job-uuid=u time-at-completed=9", ""))
+    assert read_job(named, {}).completed_at == 9
+    assert read_job(unnamed, {}).job_uuid != read_job(unnamed, {}).job_uuid
 
 
 @pytest.mark.parametrize("content_type", ["application/pdf", "application/vnd.cups-raw"])

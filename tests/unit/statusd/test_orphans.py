@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -219,9 +219,9 @@ class _SlowCups(StubCups):
         super().__init__(q=OPTIONS)
         self._meanwhile = meanwhile
 
-    def job(self, job_id: int, *, also: Sequence[str] = ()) -> CupsJob:
+    def job(self, job_id: int) -> CupsJob:
         self._meanwhile()
-        return super().job(job_id, also=also)
+        return super().job(job_id)
 
 
 def test_a_run_that_ends_while_the_poller_looks(site: Site) -> None:

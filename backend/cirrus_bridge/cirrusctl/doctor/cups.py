@@ -12,8 +12,7 @@ from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
 from cirrus_bridge.config.defaults import QUEUES_HELD
-from cirrus_bridge.cups.cupsd import FOREVER_S, Cupsd
-from cirrus_bridge.cups.snap import ALONE, snap_notice
+from cirrus_bridge.cups.cupsd import ALONE, FOREVER_S, Cupsd, snap_notice
 
 CUPSD = "cupsd"
 OLDEST_CUPS, FIRST_WITHOUT_BACKENDS = (2, 2), (3, 0)
@@ -91,7 +90,7 @@ def check_preserving(daemon: Cupsd) -> Iterator[Finding]:
     """Check that CUPS keeps the data of jobs, which a reprint needs."""
     preserving = Subject(tr("preserving jobs"), str(daemon.server_root))
     files_s = daemon.seconds("PreserveJobFiles", yes_s=FOREVER_S, default_s=PRESERVE_FILES_S)
-    if not daemon.is_on("PreserveJobHistory", default=True):
+    if not daemon.is_on("PreserveJobHistory"):
         what = tr("no jobs")
     elif not files_s:
         what = tr("no job's data")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cirrus_bridge.cups.snap import ALONE, BESIDE, snap_notice
+from cirrus_bridge.cups.cupsd import ALONE, BESIDE, snap_notice
 
 
 def test_snap_notice(tmp_path: Path) -> None:
