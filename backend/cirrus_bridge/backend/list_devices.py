@@ -18,8 +18,7 @@ from cirrus_bridge.config.load import UploadSettings, load
 from cirrus_bridge.cups.cupsd import snap_notice
 from cirrus_bridge.cups.status_lines import CupsReport, wait_until_read
 from cirrus_bridge.drivers.device_cache import DeviceCache
-from cirrus_bridge.drivers.discovery import SCHEME_LINE, discover
-from cirrus_bridge.drivers.discovery_hints import nothing_to_ask, unconfigured
+from cirrus_bridge.drivers.discovery import SCHEME_LINE, discover, nothing_to_ask, unconfigured
 
 TIMEOUTS = UploadSettings(connect_timeout_s=2.0, read_timeout_s=2.0)
 LAN_WAIT_S = 0.7  # after the servers' answers

@@ -6,9 +6,10 @@ ability is offered rather than withheld, because a location on Linux reports nam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 from cirrus_bridge.base.media import STANDARD_PAPERS, Paper, known_paper
 
@@ -42,11 +43,8 @@ class Capabilities:
 def formats(device: Mapping[str, Any]) -> frozenset[str]:
     """The formats that a device accepts, as the API names them (pdf, any); empty if unknown."""
     found = device.get("Formats")
-    return (
-        frozenset(word.lower() for word in found if _is_text(word))
-        if isinstance(found, list)
-        else frozenset()
-    )
+    words = found if isinstance(found, list) else []
+    return frozenset(word.lower() for word in words if isinstance(word, str))
 
 
 def capabilities(
@@ -54,15 +52,14 @@ def capabilities(
 ) -> Capabilities:
     """The abilities of one device of a location."""
     fields = _printer_line(location.get("Printers"), device, device_id)
-    trays, sizes = fields[2:3], fields[6:7]
-    color, collate, duplex = (_flag(fields[n : n + 1]) for n in (3, 4, 5))
+    _, _, trays, color, collate, duplex, sizes, *_ = (*fields, *[""] * 7)
     defaults = device.get("DefaultProps")
     return Capabilities(
-        trays=tuple(dict.fromkeys(_words(trays, ";,")))[:MOST_CHOICES],
+        trays=tuple(dict.fromkeys(_words(trays)))[:MOST_CHOICES],
         papers=_papers(sizes) or {paper: paper.name for paper in STANDARD_PAPERS},
-        color=color,
-        duplex=duplex,
-        collate=collate,
+        color=_YES_NO.get(color, True),
+        duplex=_YES_NO.get(duplex, True),
+        collate=_YES_NO.get(collate, True),
         bitmaps=location.get("IsWindows") is True,
         defaults={
             str(name).lower(): str(value)
@@ -78,38 +75,28 @@ def _printer_line(lines: object, device: Mapping[str, Any], device_id: str) -> l
     If the target is not a printer but a file or a command, the printer of the same name counts.
     """
     found: dict[str, list[str]] = {}
-    for line in filter(_is_text, lines if isinstance(lines, list) else ()):
-        fields = [field.strip() for field in line.split("\t")]
-        found.setdefault(fields[0], fields)
+    for line in lines if isinstance(lines, list) else ():
+        if isinstance(line, str):
+            fields = [field.strip() for field in line.split("\t")]
+            found.setdefault(fields[0], fields)
     names = [device.get("Target")]
     if device.get("Type") not in _PRINTERS:
         names += [device.get("Name"), device_id]
-    fields = next((found[name] for name in names if name and _is_text(name) and name in found), [])
-    return ["" if field.lower() == "n/a" else field for field in fields]
+    known = (found[name] for name in names if name and isinstance(name, str) and name in found)
+    return ["" if field.lower() == "n/a" else field for field in next(known, [])]
 
 
-def _is_text(value: object) -> TypeGuard[str]:
-    return isinstance(value, str)
-
-
-def _papers(field: list[str]) -> dict[Paper, str]:
+def _papers(field: str) -> dict[Paper, str]:
     found: dict[str, tuple[Paper, str]] = {}
-    for word in _words(field, ",;"):
+    for word in _words(field):
         paper = known_paper(word)
         if paper and len(found) < MOST_CHOICES:
             found.setdefault(paper.name, (paper, word))
     return dict(found.values())
 
 
-def _flag(field: list[str]) -> bool:
-    return _YES_NO.get(field[0], True) if field else True
-
-
-def _words(field: list[str], separators: str) -> Iterable[str]:
-    text = field[0] if field else ""
-    for separator in separators[1:]:
-        text = text.replace(separator, separators[0])
-    for word in text.split(separators[0]):
+def _words(field: str) -> Iterable[str]:
+    for word in re.split("[;,]", field):
         clean = "".join(char for char in word if char.isprintable()).strip()
         if clean and len(clean) <= 60 and len(clean.encode()) <= _WORD_BYTES:
             yield clean

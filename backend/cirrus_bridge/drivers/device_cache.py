@@ -101,10 +101,8 @@ class DeviceCache:
 def _printer_of(device: Mapping[str, Any], printers: object) -> dict[str, str]:
     """The device's target if the target is a printer. Any other may be a command with passwords."""
     target = device.get("Target")
-    lines = (
-        line for line in (printers if isinstance(printers, list) else ()) if isinstance(line, str)
-    )
-    names = (line.partition("\t")[0].strip() for line in lines)
+    lines = printers if isinstance(printers, list) else []
+    names = (line.partition("\t")[0].strip() for line in lines if isinstance(line, str))
     return {"Target": target} if isinstance(target, str) and target in names else {}
 
 

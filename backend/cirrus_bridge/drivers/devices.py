@@ -81,13 +81,15 @@ def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
         return
     where = _shown(answer.get("Name")) or _shown(place.location)
     alike = Counter(key.lower() for key in found)
-    names = Counter(
-        (_shown(each.get("Name")) or _shown(key)).lower()
-        for key, each in found.items()
-        if isinstance(each, dict)
-    )
-    for key, device in sorted(found.items()):
-        if not isinstance(device, dict) or device.get("IsInactive"):
+    named = {
+        key: _shown(device.get("Name")) or _shown(key)
+        for key, device in sorted(found.items())
+        if isinstance(device, dict)
+    }
+    names = Counter(name.lower() for name in named.values())
+    for key, name in named.items():
+        device = found[key]
+        if device.get("IsInactive"):
             continue
         try:
             check_id(key)
@@ -96,7 +98,6 @@ def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
         uri = format_queue_uri(place.server, place.company, [Target(place.location, key)])
         if len(uri) > _URI_BYTES:
             continue  # CUPS cannot have a queue with this URI
-        name = _shown(device.get("Name")) or _shown(key)
         if names[name.lower()] > 1 and name != _shown(key):
             name = _within(f"{name} ({_shown(key)})")
         # cups-deviced drops a device whose text and URI differ from another's only by case

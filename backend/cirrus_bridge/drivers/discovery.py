@@ -1,4 +1,4 @@
-"""Use case: list the devices of the configured servers for CUPS (backend(7)).
+"""Use case: list the devices of the configured servers for CUPS (backend(7)), with hints.
 
 The output has a line for the scheme, and a line for each active device of the locations in
 servers.d. The list is complete after 2 s, whatever the servers do. The devices of a server that is
@@ -12,12 +12,14 @@ import functools
 import itertools
 import queue
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cirrus_bridge.api.client import CloudApi
+from cirrus_bridge.api.mdns import LanServer
 from cirrus_bridge.api.responses import UnreadLocation
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError, Retryable, ServerMisconfigured
@@ -58,9 +60,9 @@ def discover(
     cache.keep_only(missing)
     with contextlib.suppress(queue.Empty):
         while missing:
-            size_bytes, _, place, answer = time.wait_for(answers)
+            *_, place, answer = time.wait_for(answers)
             missing.remove(place)
-            yield from listing.answered(place, answer, size_bytes)
+            yield from listing.answered(place, answer)
     for place in sorted(missing, key=lambda each: (cache.size_bytes(each), str(each))):
         yield from listing.unanswered(place, TimeoutError(tr("no response in time.")))
 
@@ -96,7 +98,6 @@ class _TimeLeft:
 
     @property
     def left_s(self) -> float:
-        """The seconds that are left."""
         return self.end_s - self.clock.cpu_s() - self._waited_s
 
 
@@ -108,17 +109,19 @@ class _Listing:
     tell: Tell
     time: _TimeLeft
 
-    def answered(self, place: Place, answer: Answer, size_bytes: int) -> Iterator[str]:
+    def answered(self, place: Place, answer: Answer) -> Iterator[str]:
         """The lines of a location whose server has answered, or could not be asked."""
-        if isinstance(answer, UnreadLocation) and not self.time.has_time_for(size_bytes):
-            self._tell_of_too_many(place)
-            return
         try:
-            found = _read(answer)
+            if isinstance(answer, Exception):
+                raise answer
+            if not self.time.has_time_for(answer.size_bytes):
+                self._tell_of_too_many(place)
+                return
+            found = answer.read()
         except Exception as error:  # noqa: BLE001 - the other servers' devices are listed
             yield from self.unanswered(place, error)
             return
-        found = _within_reason(place, found, self.tell)
+        found = self._within_reason(place, found)
         try:
             self.cache.keep(place, found)
         except OSError as error:
@@ -149,6 +152,23 @@ class _Listing:
         self.tell(text)
         yield from lines
 
+    def _within_reason(self, place: Place, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer with at most MOST_DEVICES devices."""
+        found = answer.get("Devices")
+        if not isinstance(found, dict) or len(found) <= MOST_DEVICES:
+            return answer
+        self.tell(
+            tr(
+                "Location {location} of {server} has {found} devices; only the first {most} are "
+                "listed. To add a queue for another device, use its URI.",
+                location=place.location,
+                server=place.server,
+                found=len(found),
+                most=MOST_DEVICES,
+            )
+        )
+        return {**answer, "Devices": dict(itertools.islice(found.items(), MOST_DEVICES))}
+
     def _lines(self, place: Place, answer: Mapping[str, Any]) -> Iterator[str]:
         """The lines of a location's devices, until there is no time left."""
         for device in devices(place, answer):
@@ -168,30 +188,6 @@ class _Listing:
         )
 
 
-def _read(answer: Answer) -> Mapping[str, Any]:
-    if isinstance(answer, Exception):
-        raise answer
-    return answer.read()
-
-
-def _within_reason(place: Place, answer: Mapping[str, Any], tell: Tell) -> Mapping[str, Any]:
-    """The answer with at most MOST_DEVICES devices."""
-    found = answer.get("Devices")
-    if not isinstance(found, dict) or len(found) <= MOST_DEVICES:
-        return answer
-    tell(
-        tr(
-            "Location {location} of {server} has {found} devices; only the first {most} are "
-            "listed. To add a queue for another device, use its URI.",
-            location=place.location,
-            server=place.server,
-            found=len(found),
-            most=MOST_DEVICES,
-        )
-    )
-    return {**answer, "Devices": dict(itertools.islice(found.items(), MOST_DEVICES))}
-
-
 def _reason(error: Exception) -> str:
     """Why a location could not be asked, for people."""
     if isinstance(error, CirrusError | TimeoutError):
@@ -205,12 +201,7 @@ def _reason(error: Exception) -> str:
     )
 
 
-def _ask_all(
-    servers: Iterable[Server],
-    api_for: Api,
-    answers: Answers,
-    tell: Tell,
-) -> set[Place]:
+def _ask_all(servers: Iterable[Server], api_for: Api, answers: Answers, tell: Tell) -> set[Place]:
     """Start the requests for all locations; return the locations that are asked for."""
     asked: set[Place] = set()
     numbers = itertools.count()
@@ -224,10 +215,9 @@ def _ask_all(
                 )
             )
             continue
-        places = [
-            Place(server.name, server.company or "", location)
-            for location in dict.fromkeys(server.locations)
-        ]
+        places = dict.fromkeys(
+            Place(server.name, server.company or "", location) for location in server.locations
+        )
         asked.update(places)
         # one client for all locations of a server, made in its thread: a fault is that server's
         api = functools.cache(functools.partial(api_for, server))
@@ -248,3 +238,39 @@ def _ask(
     except Exception as error:  # noqa: BLE001 - the other servers' devices are listed
         answer, size_bytes = error, 0
     answers.put((size_bytes, next(numbers), place, answer))
+
+
+def unconfigured(servers: Iterable[Server], found: Iterable[LanServer]) -> Iterator[str]:
+    """Texts about servers of the local network that are not in the configuration.
+
+    Without a key, such a server neither lists devices nor prints.
+    """
+    names = [server.name for server in servers]
+    for each in found:
+        if not any(map(each.is_called, names)):
+            where: str = f"{each.hosts[0]}:{each.port}"
+            if each.company:
+                where = tr('{server} (company "{company}")', server=where, company=each.company)
+            yield tr(
+                '"{name}" is a server on this network, {where}. To print to its devices, add it to '
+                "servers.d with a key.",
+                name=each.name,
+                where=where,
+            )
+
+
+def nothing_to_ask(folder: Path, servers: Sequence[Server]) -> Iterator[str]:
+    """Texts about a configuration, read from `folder`, in which discovery finds nothing."""
+    if not servers:
+        yield tr(
+            "There is no [[server]] entry in {folder}/*.toml, so there are no devices to list. "
+            "Add an entry with host, company, api_key and locations.",
+            folder=folder / "servers.d",
+        )
+    for server in servers:
+        if not server.locations:
+            yield tr(
+                "The entry of {server} in servers.d has no locations, so none of its devices "
+                'are listed. Add locations, such as locations = ["Paris"].',
+                server=server.name,
+            )

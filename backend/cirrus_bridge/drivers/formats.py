@@ -22,7 +22,6 @@ class PageLanguage:
         filters: values of cupsFilter2 (https://www.cups.org/doc/spec-ppd.html).
         codes: "OPTION CHOICE" → PostScript code for the filters.
         without: "OPTION CHOICE" that the filters get wrong.
-        resolutions: whether the filters make pixels, so that a resolution can be chosen.
         attributes: more lines for the PPD.
         collates: whether a device that can collate does so; if not, pdftopdf collates.
         repeats: whether pdftopdf repeats the pages for each copy, because a later filter loses the
@@ -33,7 +32,6 @@ class PageLanguage:
     filters: tuple[str, ...]
     codes: Mapping[str, str] = field(default_factory=dict)
     without: frozenset[str] = frozenset()
-    resolutions: bool = False
     attributes: tuple[str, ...] = ()
     collates: bool = False
     repeats: bool = False
@@ -68,7 +66,6 @@ LANGUAGES: Mapping[str, PageLanguage] = {
             "ColorModel RGB": "<</cupsColorSpace 19>>setpagedevice",
             "ColorModel Gray": "<</cupsColorSpace 18>>setpagedevice",
         },
-        resolutions=True,
         repeats=True,  # gstopxl of cups-filters 1.28
     ),
     "pcl": PageLanguage(
@@ -84,7 +81,6 @@ LANGUAGES: Mapping[str, PageLanguage] = {
         },
         # rastertohp of CUPS 2.4 binds all duplex pages at the long edge
         without=frozenset({"Duplex DuplexTumble"}),
-        resolutions=True,
         attributes=("*cupsModelNumber: 0",),
     ),
     "txt": PageLanguage("TXT", ("text/plain text/plain 0 -",), collates=True),

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from cirrus_bridge.base.translation import tr, translated
 from cirrus_bridge.config.defaults import CACHE_FOLDER
 from cirrus_bridge.drivers.device_cache import DeviceCache
-from cirrus_bridge.drivers.devices import Driver, drivers
+from cirrus_bridge.drivers.devices import drivers
 
 USAGE = "Usage: cirrus-driver list | cirrus-driver cat NAME"
 
 
 def run() -> int:
     """Entry point of the program."""
-    known = _known(Path(os.environ.get("CIRRUS_BRIDGE_CACHE") or CACHE_FOLDER))
+    cache = DeviceCache(Path(os.environ.get("CIRRUS_BRIDGE_CACHE") or CACHE_FOLDER))
+    known = (driver for location in cache.everything() for driver in drivers(*location))
     match sys.argv[1:]:
         case ["list"]:
             for driver in known:
@@ -38,8 +38,3 @@ def run() -> int:
         case _:
             sys.stderr.write(USAGE + "\n")
             return 1
-
-
-def _known(cache: Path) -> Iterator[Driver]:
-    for place, answer in DeviceCache(cache).everything():
-        yield from drivers(place, answer)

@@ -11,11 +11,10 @@ filters make the copies (manual copies).
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cirrus_bridge.base.media import paper as paper_name
 from cirrus_bridge.base.media import shown_as
@@ -57,6 +56,11 @@ _CUSTOM_SIZES = """\
 _MODEL_NAME = str.maketrans("_", "-", "[]")  # PPD 4.3, 5.3
 _SOURCES = ("auto", "lower", "middle", "side", "upper")  # each with any ending
 _DUPLEX = {"1": "None", "2": "DuplexNoTumble", "3": "DuplexTumble"}
+_CLOUD = {  # for props that have no equivalent in CUPS
+    "CirrusScale": ("Default", "Fit", "Shrink", "Actual"),
+    "CirrusPriority": ("Default", "1", "25", "50", "75", "99"),
+    "CirrusBitmap": ("Default", "300", "600"),
+}
 
 
 def ppd(model: str, language: PageLanguage, capabilities: Capabilities) -> str:
@@ -79,8 +83,7 @@ def quoted(text: str) -> str:
 
 def _lines(model: str, language: PageLanguage, what: Capabilities) -> Iterator[str]:
     yield _HEAD.rstrip()
-    sorts = language.collates and what.collate
-    yield f"*cupsManualCopies: {language.repeats or (language.collates and not sorts)}"
+    yield f"*cupsManualCopies: {language.repeats or (language.collates and not what.collate)}"
     yield from (f'*cupsFilter2: "{line}"' for line in language.filters)
     yield from language.attributes
     name = make_and_model(model)
@@ -93,46 +96,10 @@ def _lines(model: str, language: PageLanguage, what: Capabilities) -> Iterator[s
     yield f"*DefaultColorSpace: {'RGB' if what.color else 'Gray'}"
     yield f'*cupsLanguages: "{" ".join(("en", *LANGUAGES))}"'
     yield from _papers(what)
-    yield from _options(what, language)
+    yield from _device_options(what, language)
+    yield from _cloud_options(what)
     yield "*DefaultFont: Courier"
     yield '*Font Courier: Standard "(1.05)" Standard ROM'
-
-
-@dataclass(frozen=True, slots=True)
-class _Option:
-    """An option of the PPD.
-
-    Attributes:
-        choices: keyword → text, or "" if `words_in` has the text.
-        codes: keyword → PostScript code.
-        words_of: another option whose choices have the same texts.
-    """
-
-    keyword: str
-    choices: Mapping[str, str]
-    default: str
-    codes: Mapping[str, str] = field(default_factory=dict)
-    kind: str = "PickOne"
-    words_of: str = ""
-
-    def lines(self) -> Iterator[str]:
-        """The option in English, then in the other languages."""
-        words = words_in("en")
-        yield f"*OpenUI *{self.keyword}/{words[self.keyword]}: {self.kind}"
-        yield f"*OrderDependency: 10 AnySetup *{self.keyword}"
-        yield f"*Default{self.keyword}: {self.default}"
-        for choice, text in self.choices.items():
-            shown = self._shown(choice, english(text), words)
-            yield f'*{self.keyword} {choice}/{shown}: "{self.codes.get(choice, "")}"'
-        yield f"*CloseUI: *{self.keyword}"
-        for language in LANGUAGES:  # these lines are in UTF-8 (cupsLanguages)
-            words = words_in(language)
-            yield f'*{language}.Translation {self.keyword}/{words[self.keyword]}: ""'
-            for choice, text in self.choices.items():
-                yield f'*{language}.{self.keyword} {choice}/{self._shown(choice, text, words)}: ""'
-
-    def _shown(self, choice: str, text: str, words: Mapping[str, str]) -> str:
-        return _text(words.get(f"{self.words_of or self.keyword} {choice}") or text or choice)
 
 
 def _papers(what: Capabilities) -> Iterator[str]:
@@ -142,11 +109,12 @@ def _papers(what: Capabilities) -> Iterator[str]:
         if word != paper.name:
             yield f'*cirrusPaper {paper.name}: "{quoted(word)}"'
     texts = {paper.name: shown_as(paper.name, word) for paper, word in what.papers.items()}
-    codes = {
-        name: f"<</PageSize[{wide:g} {high:g}]>>setpagedevice" for name, wide, high in what.papers
-    }
-    for option in ("PageSize", "PageRegion"):
-        yield from _Option(option, texts, default, codes, words_of="PageSize").lines()
+    for keyword in ("PageSize", "PageRegion"):
+        codes = {
+            f"{keyword} {name}": f"<</PageSize[{wide:g} {high:g}]>>setpagedevice"
+            for name, wide, high in what.papers
+        }
+        yield from _option_lines(keyword, tuple(texts), default, codes, texts, words_of="PageSize")
     yield f"*DefaultImageableArea: {default}"
     yield f"*DefaultPaperDimension: {default}"
     for name, wide, high in what.papers:
@@ -169,71 +137,89 @@ def _default_paper(what: Capabilities) -> str:
     return (asked or usual or names)[0]
 
 
-def _options(what: Capabilities, language: PageLanguage) -> Iterator[str]:
-    trays = _tray_keywords(what.trays)
-    for keyword, tray in trays.items():
-        yield f'*cirrusTray {keyword}: "{quoted(tray)}"'
-    yield from _render(_device_options(what, language, trays), language)
+def _device_options(what: Capabilities, language: PageLanguage) -> Iterator[str]:
+    option = functools.partial(_option, language.codes)
+    if trays := _tray_keywords(what.trays):
+        yield from (f'*cirrusTray {keyword}: "{quoted(tray)}"' for keyword, tray in trays.items())
+        wanted = what.defaults.get("tray")
+        default = next((keyword for keyword, tray in trays.items() if tray == wanted), "Auto")
+        yield from option("InputSlot", ("Auto", *trays), default, texts=trays)
+    colors = ("RGB", "Gray") if what.color else ("Gray",)
+    yield from option("ColorModel", colors, "Gray" if what.defaults.get("color") == "1" else "RGB")
+    sides = [side for side in _DUPLEX.values() if f"Duplex {side}" not in language.without]
     if what.duplex:
-        yield from _envelopes_one_sided(what, language)
+        default = _DUPLEX.get(what.defaults.get("duplex", ""), "None")
+        yield from option("Duplex", sides, default)
+    if "Resolution 600dpi" in language.codes:
+        yield from option("Resolution", ("300dpi", "600dpi"), "600dpi")
+    if language.collates and what.collate:
+        yield from option("Collate", ("False", "True"), "False", kind="Boolean")
+    if what.duplex:
+        for paper, side in itertools.product(what.papers, sides[1:]):
+            if paper.is_envelope:
+                yield f"*UIConstraints: *PageSize {paper.name} *Duplex {side}"
+                yield f"*UIConstraints: *Duplex {side} *PageSize {paper.name}"
+
+
+def _cloud_options(what: Capabilities) -> Iterator[str]:
     yield f"*OpenGroup: Cirrus/{words_in('en')['Cirrus']}"
     yield from (f'*{each}.Translation Cirrus/{words_in(each)["Cirrus"]}: ""' for each in LANGUAGES)
-    yield from _render(_cloud_options(what), language)
+    for keyword, choices in _CLOUD.items():
+        if keyword != "CirrusBitmap" or what.bitmaps:
+            yield from _option({}, keyword, choices, "Default")
     yield "*CloseGroup: Cirrus"
 
 
-def _render(options: Iterable[_Option], language: PageLanguage) -> Iterator[str]:
-    """The lines of options, with the codes of the language and the default for the backend."""
-    for option in options:
-        codes = {
-            choice: language.codes.get(f"{option.keyword} {choice}", "")
-            for choice in option.choices
-        }
-        default = option.default if option.default in option.choices else next(iter(option.choices))
-        yield f'*cirrusDefault {option.keyword}: "{default}"'
-        yield from dataclasses.replace(option, default=default, codes=codes).lines()
+def _option(
+    codes: Mapping[str, str],
+    keyword: str,
+    choices: Sequence[str],
+    default: str,
+    *,
+    texts: Mapping[str, str] | None = None,
+    kind: str = "PickOne",
+) -> Iterator[str]:
+    """An option, and its default for the backend, which is `default` or the first choice."""
+    known = default if default in choices else choices[0]
+    yield f'*cirrusDefault {keyword}: "{known}"'
+    yield from _option_lines(keyword, choices, known, codes, texts or {}, kind=kind)
 
 
-def _device_options(
-    what: Capabilities, language: PageLanguage, trays: Mapping[str, str]
-) -> Iterator[_Option]:
-    if trays:
-        wanted = what.defaults.get("tray")
-        default = next((keyword for keyword, tray in trays.items() if tray == wanted), "Auto")
-        yield _Option("InputSlot", {"Auto": "", **trays}, default)
-    colors = {"RGB": "", "Gray": ""} if what.color else {"Gray": ""}
-    is_gray = not what.color or what.defaults.get("color") == "1"
-    yield _Option("ColorModel", colors, "Gray" if is_gray else "RGB")
-    if what.duplex:
-        default = _DUPLEX.get(what.defaults.get("duplex", ""), "None")
-        yield _Option("Duplex", dict.fromkeys(_sides(language), ""), default)
-    if language.resolutions:
-        yield _Option("Resolution", {"300dpi": "", "600dpi": ""}, "600dpi")
-    if language.collates and what.collate:
-        yield _Option("Collate", {"False": "", "True": ""}, "False", kind="Boolean")
+def _option_lines(
+    keyword: str,
+    choices: Sequence[str],
+    default: str,
+    codes: Mapping[str, str],
+    texts: Mapping[str, str],
+    *,
+    kind: str = "PickOne",
+    words_of: str = "",
+) -> Iterator[str]:
+    """An option in English, then in the other languages.
 
+    Args:
+        codes: "OPTION CHOICE" → PostScript code.
+        texts: the texts of choices of which `words_in` has none.
+        words_of: another option whose choices have the same texts.
+    """
 
-def _cloud_options(what: Capabilities) -> Iterator[_Option]:
-    """Options for props that have no equivalent in CUPS."""
-    choices = {
-        "CirrusScale": ("Default", "Fit", "Shrink", "Actual"),
-        "CirrusPriority": ("Default", "1", "25", "50", "75", "99"),
-    }
-    if what.bitmaps:
-        choices["CirrusBitmap"] = ("Default", "300", "600")
-    for keyword, each in choices.items():
-        yield _Option(keyword, dict.fromkeys(each, ""), "Default")
+    def shown(choice: str, text: str) -> str:
+        return _text(words.get(f"{words_of or keyword} {choice}") or text or choice)
 
-
-def _sides(language: PageLanguage) -> list[str]:
-    return [side for side in _DUPLEX.values() if f"Duplex {side}" not in language.without]
-
-
-def _envelopes_one_sided(what: Capabilities, language: PageLanguage) -> Iterator[str]:
-    for paper, side in itertools.product(what.papers, _sides(language)[1:]):
-        if paper.is_envelope:
-            yield f"*UIConstraints: *PageSize {paper.name} *Duplex {side}"
-            yield f"*UIConstraints: *Duplex {side} *PageSize {paper.name}"
+    words = words_in("en")
+    yield f"*OpenUI *{keyword}/{words[keyword]}: {kind}"
+    yield f"*OrderDependency: 10 AnySetup *{keyword}"
+    yield f"*Default{keyword}: {default}"
+    for choice in choices:
+        code = codes.get(f"{keyword} {choice}", "")
+        yield f'*{keyword} {choice}/{shown(choice, english(texts.get(choice, "")))}: "{code}"'
+    yield f"*CloseUI: *{keyword}"
+    for language in LANGUAGES:  # these lines are in UTF-8 (cupsLanguages)
+        words = words_in(language)
+        yield f'*{language}.Translation {keyword}/{words[keyword]}: ""'
+        for choice in choices:
+            text = shown(choice, texts.get(choice, ""))
+            yield f'*{language}.{keyword} {choice}/{text}: ""'
 
 
 def _tray_keywords(trays: Iterable[str]) -> dict[str, str]:

@@ -21,8 +21,8 @@ from cirrus_bridge.drivers.discovery import (
     MOST_DEVICES,
     SCHEME_LINE,
     discover,
+    nothing_to_ask,
 )
-from cirrus_bridge.drivers.discovery_hints import nothing_to_ask
 from scripted_server import Answer, RawBytes, Request, Script, ScriptedServer, Stall
 
 PARIS = '{"LocID":"Paris","Name":"Paris","Devices":{"L1":{"DevID":"L1"}}}'
