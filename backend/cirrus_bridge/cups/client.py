@@ -26,19 +26,14 @@ from cirrus_bridge.cups.ipp import (
     encode,
 )
 
-TIMEOUT_S = 10.0
 _FIRST_FAILURE = 0x0400  # RFC 8011, B.1
 
 
 class CupsServer:
-    """The requests to one cupsd.
+    """The requests to one cupsd. `address` is as in CUPS_SERVER: a socket's path, or HOST:PORT.
+    `timeout_s` is for connecting and for each read."""
 
-    Args:
-        address: as in CUPS_SERVER: the path of a socket, or HOST:PORT.
-        timeout_s: for connecting and for each read.
-    """
-
-    def __init__(self, address: str, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, address: str, *, timeout_s: float = 10.0) -> None:
         self._address = address
         self._timeout_s = timeout_s
         self._user = _user_name()
@@ -58,9 +53,8 @@ class CupsServer:
         Args:
             path: the resource to which cupsd.conf's <Location> applies, such as "/admin/".
             about: operation attributes without the user's name, the target first.
-            group: the group of `changes`.
-            changes: attributes to set.
-            data: the file of the request: a document or a driver.
+            group: the group of `changes`, the attributes to set.
+            data: a document or a driver.
             language: the user's language (RFC 5646), which a new job keeps.
 
         Raises:
@@ -145,11 +139,8 @@ def _refusal(response: Response) -> CupsAway | CupsRefused:
 
 
 def only(response: Response, group: Group) -> Attributes:
-    """The attributes of the single job or printer in an answer.
-
-    Raises:
-        CupsAway: the answer has none or several.
-    """
+    """The attributes of the single job or printer in an answer; CupsAway if it has none or
+    several."""
     found = response.all(group)
     if len(found) != 1:
         text = tr("CUPS sent an incomplete response.")
@@ -158,12 +149,11 @@ def only(response: Response, group: Group) -> Attributes:
 
 
 def uri(name: str, path: str) -> Attribute:
-    """Make an attribute with an IPP URI of cupsd."""
     return Attribute(Tag.URI, name, [f"ipp://localhost{path}"])
 
 
 def printer_uri(queue: str, name: str = "printer-uri") -> Attribute:
-    """Make an attribute with the URI of a queue, by default the target of a request."""
+    """Make an attribute with the URI of a queue."""
     return uri(name, f"/printers/{quote(queue, safe='')}")
 
 

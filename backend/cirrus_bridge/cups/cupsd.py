@@ -28,7 +28,7 @@ class Cupsd:
     Attributes:
         pid: None if the process was not found.
         directives: values of the configuration files by name, in lower case.
-        unreadable: configuration files that cannot be read.
+        unreadable: configuration files.
     """
 
     pid: int | None
@@ -57,9 +57,7 @@ class Cupsd:
     def seconds(self, name: str, *, yes_s: float, default_s: float) -> float:
         """A time in seconds, from a number with or without a unit, Yes or No (cupsd.conf(5)).
 
-        Args:
-            yes_s: the value of Yes.
-            default_s: the value of a missing or invalid directive.
+        A missing or invalid directive counts as `default_s`.
         """
         text = self.directives.get(name.lower(), "").lower()
         if text in ("yes", "on", "true"):
@@ -160,7 +158,6 @@ class SnapNotice(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Message and hint."""
         return joined(" ", self)
 
 

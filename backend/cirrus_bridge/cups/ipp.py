@@ -75,13 +75,8 @@ class Attribute(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A decoded answer.
-
-    Attributes:
-        status: the status code (RFC 8011, B.1).
-        groups: the tag and attributes of each group, in their order.
-        data: the file of the answer, or empty.
-    """
+    """A decoded answer: status code (RFC 8011, B.1), the tag and attributes of each group, and the
+    file of the answer, or empty."""
 
     status: int
     groups: tuple[tuple[int, Attributes], ...]
@@ -122,8 +117,7 @@ def encode(
 ) -> bytes:
     """Encode a request of IPP 2.0 in UTF-8; adds the attributes for charset and language.
 
-    Raises:
-        struct.error: a value is too large for its kind.
+    Raises struct.error if a value is too large for its kind.
     """
     parts = [struct.pack(">BBHI", 2, 0, operation, 1)]
     first = [
@@ -142,11 +136,7 @@ def encode(
 
 
 def decode(data: bytes) -> Response:
-    """Decode an answer.
-
-    Raises:
-        MalformedMessage: the bytes are incomplete or not IPP.
-    """
+    """Decode an answer; MalformedMessage if the bytes are incomplete or not IPP."""
     try:
         return _decode(data)
     except (struct.error, LookupError, UnicodeDecodeError) as error:

@@ -35,17 +35,13 @@ DEATH_WAIT_S = 0.2
 TITLE_CHARS = 255
 USAGE = "Usage: cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]   (no argument: list devices)"
 _AS_IT_IS = "application/vnd.cups-raw"  # only gziptoany has filtered the document
-_SPOOL_NAME = re.compile(r"d[0-9]+-([0-9]+)")
+_SPOOL_NAME = re.compile(r"d[0-9]+-([0-9]+)")  # the job's and the document's number
 _HOST = "job-originating-host-name"
 _BY_HAND = ("job-uuid", "time-at-creation", "time-at-processing", "time-at-completed")
 
 
 def job_id_of(argv: Sequence[str]) -> int:
-    """Read the job's number from backend(7)'s arguments.
-
-    Raises:
-        UsageError: not 5 or 6 arguments, or the job id is not a number.
-    """
+    """Read the job's number from backend(7)'s arguments; UsageError if they are others."""
     if len(argv) not in (6, 7):
         raise UsageError(USAGE)
     job_id = _text(argv[1])
@@ -84,6 +80,7 @@ def read_job(
     text = functools.partial(first_text, attributes)
     documents = files(argv, environ)
     spool_path = Path(argv[6]) if len(argv) == 7 else None
+    in_name = _SPOOL_NAME.fullmatch(spool_path.name) if spool_path else None
     queue = _text(environ.get("PRINTER", "")) or "cirrus"
     driver = read_queue_driver(Path(environ.get("PPD", "")))
     has_driver = "FINAL_CONTENT_TYPE" in environ
@@ -99,14 +96,13 @@ def read_job(
         queue=queue,
         options=options,
         spool_path=spool_path,
-        number=_document_number(spool_path) or number or 1,
+        number=(in_name and int(in_name[1])) or number or 1,
         created_at=_number(text("time-at-creation")),
         processing_at=_number(text("time-at-processing")),
         completed_at=_number(text("time-at-completed")),
         cancel_after_s=_number(limit) if (limit := text("job-cancel-after")) else None,
         priority=_number(text("job-priority")) or DEFAULT_PRIORITY,
-        # cupsd may keep it private
-        host=text(_HOST) or options.get(_HOST, ""),
+        host=text(_HOST) or options.get(_HOST, ""),  # cupsd may keep it private
         has_driver=has_driver,
         layout_done=has_layout and spool_path is None,
         class_name=_text(environ.get("CLASS", "")),
@@ -124,8 +120,7 @@ class SpooledDocument:
 
     Args:
         stdin: the document of a job without a spool file.
-        cupsd: the process that joins the job's files.
-        spooled: the paths of these files.
+        cupsd: the process that joins the job's files, whose paths are `spooled`.
 
     Attributes:
         size_bytes: the size of the spool file; 0 if unknown.
@@ -266,8 +261,7 @@ def _joined(argv: Sequence[str], environ: Mapping[str, str], documents: int, cop
 
 
 def _is_number(text: str) -> bool:
-    """Whether the text is a whole number as CUPS writes one (at most 10 digits)."""
-    return text.isascii() and text.isdigit() and len(text) <= 10
+    return text.isascii() and text.isdigit() and len(text) <= 10  # as CUPS writes one
 
 
 def _number(text: str) -> int:
@@ -282,9 +276,3 @@ def _text(argument: str) -> str:
 def _title(text: str) -> str:
     clean = one_line(text).strip()
     return clean if len(clean) <= TITLE_CHARS else clean[: TITLE_CHARS - 1] + "…"
-
-
-def _document_number(spool_path: Path | None) -> int | None:
-    """The document's number NNN in the job, from the spool file's name dJJJJJ-NNN."""
-    match = spool_path and _SPOOL_NAME.fullmatch(spool_path.name)
-    return int(match[1]) if match else None

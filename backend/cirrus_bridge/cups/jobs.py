@@ -35,10 +35,7 @@ _WANTED = (
     *(*_MESSAGES, "job-media-progress"),
     *("time-at-creation", "time-at-processing", "time-at-completed"),
 )
-_WANTED_OF_ONE = (
-    *_WANTED,
-    *("job-cancel-after", "job-priority", "job-originating-host-name"),
-)
+_WANTED_OF_ONE = (*_WANTED, "job-cancel-after", "job-priority", "job-originating-host-name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +101,7 @@ class CupsJobs:
         return any(self._list(place, "pending", ["job-id"], 1) for place in places)
 
     def job(self, job_id: int) -> CupsJob:
-        """Get one job, with more attributes than `jobs`."""
+        """Get one job."""
         wanted = Attribute(Tag.KEYWORD, "requested-attributes", _WANTED_OF_ONE)
         answer = self._server.request(Operation.GET_JOB_ATTRIBUTES, "/", _job_uri(job_id), wanted)
         return _job(only(answer, Group.JOB))
@@ -116,8 +113,7 @@ class CupsJobs:
         longer passes job-uuid there, and no release passes the job's priority. cupsd's answer is
         the same in all runs of the job, after a restart of cupsd, and in every release since 2.4.2.
 
-        Raises:
-            JobUnidentified: cupsd does not identify the job. No other error is raised.
+        Raises only JobUnidentified.
         """
         waits_s = iter(WAITS_S)
         while True:
@@ -218,7 +214,6 @@ def _job(attributes: Attributes) -> CupsJob:
 
 
 def _name_in(attributes: Attributes, name: str) -> str:
-    """The name of the queue or class in a URI attribute."""
     return unquote(first_text(attributes, name).rpartition("/")[2])
 
 

@@ -43,12 +43,8 @@ _WANTED = (
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The mark of a queue that `apply` has made.
-
-    Attributes:
-        entry: the queue's entry in queues.toml.
-        options: the names of the declared options.
-    """
+    """The mark of a queue that `apply` has made: the queue's entry in queues.toml, and the names of
+    the declared options."""
 
     entry: str
     options: tuple[str, ...] = ()
@@ -116,7 +112,7 @@ class CupsQueues(CupsJobs):
     """The queues of one cupsd, and their jobs. Errors are those of CupsJobs."""
 
     def queues(self) -> list[Queue]:
-        """List all queues and classes, sorted by name."""
+        """All queues and classes, sorted by name."""
         return sorted(map(_queue, self._all(_WANTED)), key=lambda queue: queue.name.lower())
 
     def queue(self, queue: str) -> Queue:
@@ -170,8 +166,7 @@ class CupsQueues(CupsJobs):
     def pause(self, queue: str, message: str) -> bool:
         """Stop a queue with a message for people. Its jobs wait until a person enables the queue.
 
-        Returns:
-            False if the queue was already stopped; its message stays.
+        Returns False if the queue was already stopped; its message stays.
         """
         if self.queue(queue).state == STOPPED:
             return False
@@ -190,8 +185,7 @@ class CupsQueues(CupsJobs):
             reasons: keywords that begin with REASON_PREFIX.
             message: for people, without MESSAGE_PREFIX; empty to remove our message.
 
-        Returns:
-            Whether anything was written.
+        Returns whether anything was written.
         """
         now = self.queue(queue)
         if now.state == STOPPED:

@@ -37,12 +37,7 @@ def answer_filters(environ: Mapping[str, str]) -> None:
 
 
 def serve(channel: int, ppd: str) -> None:
-    """Answer each request until the other end is closed.
-
-    Args:
-        channel: the descriptor.
-        ppd: the path of the queue's PPD, or empty.
-    """
+    """Answer each request until the other end is closed; `ppd` is the path of the queue's PPD."""
     rest = b""
     with contextlib.suppress(OSError):
         while True:

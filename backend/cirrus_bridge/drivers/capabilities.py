@@ -47,10 +47,9 @@ def formats(device: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(word.lower() for word in words if isinstance(word, str))
 
 
-def capabilities(
-    location: Mapping[str, Any], device: Mapping[str, Any], device_id: str
-) -> Capabilities:
+def capabilities(location: Mapping[str, Any], device_id: str) -> Capabilities:
     """The abilities of one device of a location."""
+    device = location["Devices"][device_id]
     fields = _printer_line(location.get("Printers"), device, device_id)
     _, _, trays, color, collate, duplex, sizes, *_ = (*fields, *[""] * 7)
     defaults = device.get("DefaultProps")

@@ -14,6 +14,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ _FILE_BYTES = 64 << 20  # JSON escapes take up to three times as many bytes as t
 
 
 class DeviceCache:
-    """The cache in `folder`, which is created by the first `keep`."""
+    """The cache in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -33,30 +34,24 @@ class DeviceCache:
     def keep(self, place: Place, answer: Mapping[str, Any]) -> None:
         """Keep the parts of an answer to `get location` that discovery and drivers need.
 
-        Raises:
-            OSError: the file cannot be written. The previous answer stays.
+        If the file cannot be written (OSError), the previous answer stays.
         """
         devices = answer.get("Devices")
-        kept = {name: answer.get(name) for name in _OF_LOCATION} | {
-            "Devices": {
-                str(key): {name: device[name] for name in _OF_DEVICE if name in device}
-                | _printer_of(device, answer.get("Printers"))
-                for key, device in (devices.items() if isinstance(devices, dict) else ())
-                if isinstance(device, dict)
-            }
+        kept: dict[str, Any] = {name: answer.get(name) for name in _OF_LOCATION}
+        kept["Devices"] = {
+            str(key): {name: device[name] for name in _OF_DEVICE if name in device}
+            | _printer_of(device, answer.get("Printers"))
+            for key, device in (devices.items() if isinstance(devices, dict) else ())
+            if isinstance(device, dict)
         }
-        whole = {"place": [place.server, place.company, place.location], "answer": kept}
         try:
-            text = json.dumps(whole)
+            text = json.dumps({"place": astuple(place), "answer": kept})
         except RecursionError:
             raise OSError(errno.EINVAL, "it is nested too deeply") from None
         path = self._path(place)
         with contextlib.suppress(OSError, ValueError):
             if path.read_text("utf-8") == text:
                 return
-        if not self._folder.exists():
-            self._folder.mkdir(parents=True)
-            self._folder.chmod(0o755)  # CUPS's umask for backends is 077
         handle, temporary = tempfile.mkstemp(dir=self._folder)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -94,7 +89,7 @@ class DeviceCache:
                 yield found
 
     def _path(self, place: Place) -> Path:
-        name = "\0".join((place.server, place.company, place.location))
+        name = "\0".join(astuple(place))
         return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
 
 
@@ -110,9 +105,8 @@ def _read(path: Path) -> tuple[Place, Mapping[str, Any]] | None:
     try:
         with path.open("rb") as file:
             content = json.loads(file.read(_FILE_BYTES))
-        server, company, location = map(str, content["place"])
-        "".join((server, company, location)).encode()  # JSON may contain lone surrogates
-        answer = content["answer"]
+        place, answer = Place(*map(str, content["place"])), content["answer"]
+        "".join(astuple(place)).encode()  # JSON may contain lone surrogates
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    return (Place(server, company, location), answer) if isinstance(answer, dict) else None
+    return (place, answer) if isinstance(answer, dict) else None

@@ -60,18 +60,10 @@ class Driver:
         return device_id(self.model, self.language) if self.language else ""
 
     def ppd(self) -> str:
-        """The PPD.
-
-        Raises:
-            ValueError: the device has no driver (`language` is None).
-        """
+        """The PPD; ValueError if the device has no driver (`language` is None)."""
         if self.language is None:
             raise ValueError(f"no driver for {self.uri}")
-        return ppd(
-            self.model,
-            self.language,
-            capabilities(self.location, self.location["Devices"][self.key], self.key),
-        )
+        return ppd(self.model, self.language, capabilities(self.location, self.key))
 
 
 def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:

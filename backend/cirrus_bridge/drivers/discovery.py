@@ -48,19 +48,16 @@ def discover(
 ) -> Iterator[str]:
     """Discovery lines. Each location's lines come as soon as the server has answered.
 
-    Args:
-        api_for: makes the API client of a server.
-        tell: takes one line of text, with advice, for each location without an answer.
+    `tell` takes one line of text, with advice, for each location without an answer.
     """
     yield SCHEME_LINE
-    time = _TimeLeft(clock, clock.cpu_s() + LIMIT_S + LAST_S)
-    listing = _Listing(cache, tell, time)
+    listing = _Listing(cache, tell, clock, clock.cpu_s() + LIMIT_S + LAST_S)
     answers: Answers = queue.PriorityQueue()
     missing = _ask_all(servers, api_for, answers, tell)
     cache.keep_only(missing)
     with contextlib.suppress(queue.Empty):
         while missing:
-            *_, place, answer = time.wait_for(answers)
+            place, answer = listing.wait_for(answers)
             missing.remove(place)
             yield from listing.answered(place, answer)
     for place in sorted(missing, key=lambda each: (cache.size_bytes(each), str(each))):
@@ -68,53 +65,35 @@ def discover(
 
 
 @dataclass(slots=True)
-class _TimeLeft:
-    """The time until the list is complete.
+class _Listing:
+    """Makes lines of devices until `end_s`, and tells what is missing.
 
     Only the time in which this process works or waits for answers counts. So a busy machine does
     not shorten the list.
     """
 
+    cache: DeviceCache
+    tell: Tell
     clock: Clock
     end_s: float
     _waited_s: float = 0.0
 
-    def wait_for(self, answers: Answers) -> tuple[int, int, Place, Answer]:
-        """The next answer.
-
-        Raises:
-            queue.Empty: no answer came in time.
-        """
-        left_s, began_s, worked_s = self.left_s, self.clock.monotonic_s(), self.clock.cpu_s()
+    def wait_for(self, answers: Answers) -> tuple[Place, Answer]:
+        """The next answer; queue.Empty if none came in time."""
+        left_s, began_s, worked_s = self._left_s(), self.clock.monotonic_s(), self.clock.cpu_s()
         try:
-            return answers.get(timeout=max(0.0, left_s - LAST_S))
+            *_, place, answer = answers.get(timeout=max(0.0, left_s - LAST_S))
+            return place, answer
         finally:
             self._waited_s += self.clock.monotonic_s() - began_s
             self._waited_s -= self.clock.cpu_s() - worked_s  # work of the asking threads
-
-    def has_time_for(self, size_bytes: int) -> bool:
-        """Whether JSON of this size can be parsed in time."""
-        return self.left_s * READ_BYTES_S > size_bytes
-
-    @property
-    def left_s(self) -> float:
-        return self.end_s - self.clock.cpu_s() - self._waited_s
-
-
-@dataclass(slots=True)
-class _Listing:
-    """Makes lines of devices, while there is time, and tells what is missing."""
-
-    cache: DeviceCache
-    tell: Tell
-    time: _TimeLeft
 
     def answered(self, place: Place, answer: Answer) -> Iterator[str]:
         """The lines of a location whose server has answered, or could not be asked."""
         try:
             if isinstance(answer, Exception):
                 raise answer
-            if not self.time.has_time_for(answer.size_bytes):
+            if not self._has_time_for(answer.size_bytes):
                 self._tell_of_too_many(place)
                 return
             found = answer.read()
@@ -138,7 +117,7 @@ class _Listing:
         """The lines of a location without an answer: from the cache, if its server is away."""
         # the server is away, or something else answers in its place; a refusal is neither
         is_away = isinstance(error, Retryable | TimeoutError | ServerMisconfigured)
-        has_time = self.time.has_time_for(self.cache.size_bytes(place))
+        has_time = self._has_time_for(self.cache.size_bytes(place))
         last = self.cache.last(place) if is_away and has_time else None
         lines = [] if last is None else list(self._lines(place, last))
         text = tr(
@@ -169,10 +148,16 @@ class _Listing:
         )
         return {**answer, "Devices": dict(itertools.islice(found.items(), MOST_DEVICES))}
 
+    def _left_s(self) -> float:
+        return self.end_s - self.clock.cpu_s() - self._waited_s
+
+    def _has_time_for(self, size_bytes: int) -> bool:
+        """Whether JSON of this size can be parsed in time."""
+        return self._left_s() * READ_BYTES_S > size_bytes
+
     def _lines(self, place: Place, answer: Mapping[str, Any]) -> Iterator[str]:
-        """The lines of a location's devices, until there is no time left."""
         for device in devices(place, answer):
-            if self.time.left_s <= 0:
+            if self._left_s() <= 0:
                 self._tell_of_too_many(place)
                 return
             yield device.device_line

@@ -17,11 +17,8 @@ def device_id(model: str, language: PageLanguage) -> str:
 def model_name(device: Sequence[str], place: Sequence[str], digest: str) -> str:
     """A model name that is not the beginning of another device's name.
 
-    The name ends with # and a part of `digest`. The names before it never contain a #.
-
-    Args:
-        device, place: names, best first; the first that is readable in ASCII is used.
-        digest: a hash of the device's address, at least 12 hexadecimal digits.
+    The name ends with # and a part of `digest`, a hash of the device's address. The names before it
+    never contain a #. Of `device` and `place`, the first name that is readable in ASCII is used.
     """
     return f"{_readable(device) or 'device'} at {_readable(place) or 'location'} #{digest[:12]}"
 
@@ -52,7 +49,6 @@ def _letters(text: str) -> str:
 
 
 def _readable(names: Sequence[str]) -> str:
-    """The first name that is readable in ASCII, without replacement characters."""
     for name in names:
         clean = re.sub(r"[^A-Za-z0-9 ._+-]", " ", plain(name).replace("'", ""))
         words = (word.strip("-") for word in clean.split() if re.search("[A-Za-z0-9]", word))

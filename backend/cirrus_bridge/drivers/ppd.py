@@ -64,12 +64,7 @@ _CLOUD = {  # for props that have no equivalent in CUPS
 
 
 def ppd(model: str, language: PageLanguage, capabilities: Capabilities) -> str:
-    """The PPD's text.
-
-    Args:
-        model: the name from `names.model_name`, which `device_id` contains as well.
-        language: the page language to send to the device.
-    """
+    """The PPD of a device with this `names.model_name`, which gets data in this language."""
     return "\n".join(_lines(model, language, capabilities)) + "\n"
 
 
@@ -114,7 +109,7 @@ def _papers(what: Capabilities) -> Iterator[str]:
             f"{keyword} {name}": f"<</PageSize[{wide:g} {high:g}]>>setpagedevice"
             for name, wide, high in what.papers
         }
-        yield from _option_lines(keyword, tuple(texts), default, codes, texts, words_of="PageSize")
+        yield from _option(codes, keyword, tuple(texts), default, texts=texts)
     yield f"*DefaultImageableArea: {default}"
     yield f"*DefaultPaperDimension: {default}"
     for name, wide, high in what.papers:
@@ -179,47 +174,35 @@ def _option(
     texts: Mapping[str, str] | None = None,
     kind: str = "PickOne",
 ) -> Iterator[str]:
-    """An option, and its default for the backend, which is `default` or the first choice."""
-    known = default if default in choices else choices[0]
-    yield f'*cirrusDefault {keyword}: "{known}"'
-    yield from _option_lines(keyword, choices, known, codes, texts or {}, kind=kind)
-
-
-def _option_lines(
-    keyword: str,
-    choices: Sequence[str],
-    default: str,
-    codes: Mapping[str, str],
-    texts: Mapping[str, str],
-    *,
-    kind: str = "PickOne",
-    words_of: str = "",
-) -> Iterator[str]:
     """An option in English, then in the other languages.
 
     Args:
         codes: "OPTION CHOICE" → PostScript code.
+        default: if it is not a choice, the first choice is the default.
         texts: the texts of choices of which `words_in` has none.
-        words_of: another option whose choices have the same texts.
     """
+    is_paper = keyword in ("PageSize", "PageRegion")
 
     def shown(choice: str, text: str) -> str:
-        return _text(words.get(f"{words_of or keyword} {choice}") or text or choice)
+        key = f"{'PageSize' if is_paper else keyword} {choice}"
+        return _text(words.get(key) or text or choice)
 
-    words = words_in("en")
+    words, texts = words_in("en"), texts or {}
+    default = default if default in choices else choices[0]
+    if not is_paper:
+        yield f'*cirrusDefault {keyword}: "{default}"'
     yield f"*OpenUI *{keyword}/{words[keyword]}: {kind}"
     yield f"*OrderDependency: 10 AnySetup *{keyword}"
     yield f"*Default{keyword}: {default}"
     for choice in choices:
-        code = codes.get(f"{keyword} {choice}", "")
-        yield f'*{keyword} {choice}/{shown(choice, english(texts.get(choice, "")))}: "{code}"'
+        text, code = english(texts.get(choice, "")), codes.get(f"{keyword} {choice}", "")
+        yield f'*{keyword} {choice}/{shown(choice, text)}: "{code}"'
     yield f"*CloseUI: *{keyword}"
     for language in LANGUAGES:  # these lines are in UTF-8 (cupsLanguages)
         words = words_in(language)
         yield f'*{language}.Translation {keyword}/{words[keyword]}: ""'
         for choice in choices:
-            text = shown(choice, texts.get(choice, ""))
-            yield f'*{language}.{keyword} {choice}/{text}: ""'
+            yield f'*{language}.{keyword} {choice}/{shown(choice, texts.get(choice, ""))}: ""'
 
 
 def _tray_keywords(trays: Iterable[str]) -> dict[str, str]:

@@ -268,9 +268,9 @@ def test_cache_has_no_secret_and_every_user_reads_it(tmp_path: Path) -> None:
     answer = json.loads(PARIS) | {"Password": "pa55", "Email": "e", "Printers": ["L\tn/a"]}
     answer["Devices"]["L1"] |= {"Secret": "s3", "Target": "curl -u me:s3 http://archive"}
     answer["Devices"]["L2"] = {"Target": "L"}
-    cache = DeviceCache(tmp_path / "cache")
+    cache = DeviceCache(tmp_path)
     cache.keep(Place("h", "Acme", "Paris"), answer)
-    (file,) = (tmp_path / "cache").iterdir()
+    (file,) = tmp_path.iterdir()
     assert not any(word in file.read_text() for word in ("pa55", "Email", "s3"))
     assert file.stat().st_mode & 0o777 == 0o644
     ((place, kept),) = cache.everything()
