@@ -38,6 +38,7 @@ from cirrus_bridge.base.model import (
 from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.config.servers import Secret, Server
 from cirrus_bridge.cups.client import CupsServer
+from cirrus_bridge.cups.ipp import Attributes
 from cirrus_bridge.cups.jobs import FINAL, HELD, INDEFINITE, CupsJob, operator_message
 from cirrus_bridge.cups.queues import IDLE, STOPPED, CupsQueues, Queue, queue_message
 from cirrus_bridge.delivery.events import Change
@@ -236,7 +237,8 @@ class StubQueries(Queries[T]):
 def cups_job(job_id: int, state: int = HELD, **about: Any) -> CupsJob:
     """A job of CUPS that is held until its release; `job_id` determines its uuid."""
     hold_until = INDEFINITE if state == HELD else ""
-    usual: dict[str, Any] = {"queue": "q", "attributes": {}, "hold_until": hold_until}
+    attributes = Attributes(about.pop("attributes", {}))
+    usual: dict[str, Any] = {"queue": "q", "attributes": attributes, "hold_until": hold_until}
     usual |= {"job_uuid": f"urn:uuid:{job_id}", "reasons": (), "message": "", "told": ""}
     values = usual | {"progress": None} | about
     return CupsJob(job_id, state=state, **{"printer": values["queue"]} | values)

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import enum
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 # values of other kinds (dateTime, resolution, range …) stay bytes; a collection is empty
 Value = int | bool | str | bytes
-Attributes = Mapping[str, Sequence[Value]]
 
 _END = 0x03
 _LAST_DELIMITER = 0x0F
@@ -73,6 +72,22 @@ class Attribute(NamedTuple):
     values: Sequence[int | bool | str]
 
 
+class Attributes(dict[str, Sequence[Value]]):
+    """The attributes of a group in an answer, by name."""
+
+    def text(self, name: str) -> str:
+        """The first value of an attribute; empty if there is none."""
+        return str(next(iter(self.get(name, ())), ""))
+
+    def number(self, name: str) -> int | None:
+        """The first number of an attribute; None if there is none."""
+        return next((value for value in self.get(name, ()) if isinstance(value, int)), None)
+
+    def keywords(self, name: str) -> tuple[str, ...]:
+        """The keywords of an attribute, without the placeholder `none`."""
+        return tuple(str(value) for value in self.get(name, ()) if value != "none")
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """A decoded answer: status code (RFC 8011, B.1), the tag and attributes of each group, and the
@@ -89,27 +104,11 @@ class Response:
     @property
     def message(self) -> str:
         """The status message for people; may be empty."""
-        texts = (first_text(each, "status-message") for each in self.all(Group.OPERATION))
-        return next(texts, "")
+        return next((each.text("status-message") for each in self.all(Group.OPERATION)), "")
 
 
 class MalformedMessage(ValueError):
     """Bytes that are not an IPP message."""
-
-
-def first_text(attributes: Attributes, name: str) -> str:
-    """The first value of an attribute; empty if there is none."""
-    return str(next(iter(attributes.get(name, ())), ""))
-
-
-def first_number(attributes: Attributes, name: str) -> int | None:
-    """The first number of an attribute; None if there is none."""
-    return next((value for value in attributes.get(name, ()) if isinstance(value, int)), None)
-
-
-def keywords(attributes: Attributes, name: str) -> tuple[str, ...]:
-    """The keywords of an attribute, without the placeholder `none`."""
-    return tuple(str(reason) for reason in attributes.get(name, ()) if reason != "none")
 
 
 def encode(
@@ -167,7 +166,8 @@ def _decode(data: bytes) -> Response:
                 values.append(_value(tag, value))
         if tag == _COLLECTION:
             depth += 1
-    return Response(status, tuple(groups), data[at + 1 :])
+    found = tuple((tag, Attributes(values)) for tag, values in groups)
+    return Response(status, found, data[at + 1 :])
 
 
 def _value(tag: int, data: bytes) -> Value:

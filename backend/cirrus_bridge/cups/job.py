@@ -6,7 +6,6 @@ Arguments are UTF-8 in every locale. The document is read in pieces and never st
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import re
 import select
@@ -24,7 +23,7 @@ from cirrus_bridge.base.errors import (
 from cirrus_bridge.base.model import DEFAULT_PRIORITY, PrintJob
 from cirrus_bridge.base.text import one_line
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.cups.ipp import Attributes, first_text
+from cirrus_bridge.cups.ipp import Attributes
 from cirrus_bridge.cups.joinable_formats import HEAD_BYTES, can_be_joined, unpacked
 from cirrus_bridge.cups.options import parse_options
 from cirrus_bridge.cups.ppd_file import QueueDriver, read_queue_driver
@@ -76,8 +75,8 @@ def read_job(
         )
     options = parse_options(option_text)
     if attributes is None:
-        attributes = {name: [options.get(name, "")] for name in _BY_HAND}
-    text = functools.partial(first_text, attributes)
+        attributes = Attributes({name: [options.get(name, "")] for name in _BY_HAND})
+    text = attributes.text
     documents = files(argv, environ)
     spool_path = Path(argv[6]) if len(argv) == 7 else None
     in_name = _SPOOL_NAME.fullmatch(spool_path.name) if spool_path else None
@@ -203,7 +202,6 @@ class SpooledDocument:
 
 
 def _head(path: str) -> bytes:
-    """The first bytes of one of the job's files; empty if it cannot be read."""
     try:
         with Path(path).open("rb") as file:
             return unpacked(file.read(READ_BYTES))
@@ -269,7 +267,6 @@ def _number(text: str) -> int:
 
 
 def _text(argument: str) -> str:
-    """Decode an argument as UTF-8; invalid bytes become U+FFFD."""
     return os.fsencode(argument).decode("utf-8", "replace")
 
 

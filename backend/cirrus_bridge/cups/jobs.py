@@ -10,16 +10,7 @@ from cirrus_bridge.base.errors import CupsAway, CupsRefused, JobUnidentified
 from cirrus_bridge.base.text import fitting
 from cirrus_bridge.base.translation import own_language, tr
 from cirrus_bridge.cups.client import CupsServer, only, printer_uri, uri
-from cirrus_bridge.cups.ipp import (
-    Attribute,
-    Attributes,
-    Group,
-    Operation,
-    Tag,
-    first_number,
-    first_text,
-    keywords,
-)
+from cirrus_bridge.cups.ipp import Attribute, Attributes, Group, Operation, Tag
 
 OPERATOR_BYTES = 127  # RFC 8011, table 12: job-message-from-operator
 HELD, PROCESSING, CANCELED, ABORTED, COMPLETED = 4, 5, 7, 8, 9  # job-state, RFC 8011, 5.3.7
@@ -71,7 +62,7 @@ class CupsJob:
 
     def text(self, name: str) -> str:
         """A requested attribute as text; empty if the job has none."""
-        return first_text(self.attributes, name)
+        return self.attributes.text(name)
 
 
 class CupsJobs:
@@ -101,7 +92,6 @@ class CupsJobs:
         return any(self._list(place, "pending", ["job-id"], 1) for place in places)
 
     def job(self, job_id: int) -> CupsJob:
-        """Get one job."""
         wanted = Attribute(Tag.KEYWORD, "requested-attributes", _WANTED_OF_ONE)
         answer = self._server.request(Operation.GET_JOB_ATTRIBUTES, "/", _job_uri(job_id), wanted)
         return _job(only(answer, Group.JOB))
@@ -171,7 +161,7 @@ class CupsJobs:
             data=data,
             language=own_language(),
         )
-        return first_number(only(answer, Group.JOB), "job-id") or 0
+        return only(answer, Group.JOB).number("job-id") or 0
 
     def _list(
         self, place: Attribute, which: str, wanted: Sequence[str], limit: int | None
@@ -196,25 +186,25 @@ def operator_message(message: str) -> str:
 
 def _job(attributes: Attributes) -> CupsJob:
     queue = _name_in(attributes, "job-printer-uri")
-    state = first_number(attributes, "job-state") or 0
-    message, told = (first_text(attributes, name) for name in _MESSAGES)
+    state = attributes.number("job-state") or 0
+    message, told = (attributes.text(name) for name in _MESSAGES)
     return CupsJob(
-        job_id=first_number(attributes, "job-id") or 0,
-        job_uuid=first_text(attributes, "job-uuid"),
+        job_id=attributes.number("job-id") or 0,
+        job_uuid=attributes.text("job-uuid"),
         queue=queue,
         printer=_name_in(attributes, "job-printer-uri-actual") or queue,
         state=state,
-        reasons=keywords(attributes, "job-state-reasons"),
-        hold_until=first_text(attributes, "job-hold-until"),
+        reasons=attributes.keywords("job-state-reasons"),
+        hold_until=attributes.text("job-hold-until"),
         message=(told if state == HELD else "") or message,
         told=told,
-        progress=first_number(attributes, "job-media-progress"),
+        progress=attributes.number("job-media-progress"),
         attributes=attributes,
     )
 
 
 def _name_in(attributes: Attributes, name: str) -> str:
-    return unquote(first_text(attributes, name).rpartition("/")[2])
+    return unquote(attributes.text(name).rpartition("/")[2])
 
 
 def _job_uri(job_id: int) -> Attribute:

@@ -14,16 +14,7 @@ from cirrus_bridge.base.errors import CupsGone
 from cirrus_bridge.base.text import fitting
 from cirrus_bridge.base.translation import translated
 from cirrus_bridge.cups.client import only, printer_uri
-from cirrus_bridge.cups.ipp import (
-    Attribute,
-    Attributes,
-    Group,
-    Operation,
-    Tag,
-    first_number,
-    first_text,
-    keywords,
-)
+from cirrus_bridge.cups.ipp import Attribute, Attributes, Group, Operation, Tag
 from cirrus_bridge.cups.jobs import CupsJobs
 
 REASON_PREFIX = "cirrus-delivery-"  # begins our own reasons at a queue
@@ -116,12 +107,11 @@ class CupsQueues(CupsJobs):
         return sorted(map(_queue, self._all(_WANTED)), key=lambda queue: queue.name.lower())
 
     def queue(self, queue: str) -> Queue:
-        """Get one queue."""
         return _queue(self._one(queue, _WANTED))
 
     def version(self) -> str:
         """The version of cupsd; empty without queues, because cupsd reports it for each queue."""
-        said = (first_text(queue, "cups-version") for queue in self._all(["cups-version"]))
+        said = (queue.text("cups-version") for queue in self._all(["cups-version"]))
         return next(filter(None, said), "")
 
     def defaults(self, queue: str, names: Iterable[str]) -> dict[str, str]:
@@ -261,21 +251,21 @@ def _attributes(change: QueueChange) -> Iterable[Attribute]:
 
 
 def _queue(attributes: Attributes) -> Queue:
-    is_class = bool((first_number(attributes, "printer-type") or 0) & _IS_CLASS)
+    is_class = bool((attributes.number("printer-type") or 0) & _IS_CLASS)
     return Queue(
-        name=first_text(attributes, "printer-name"),
-        device_uri=first_text(attributes, "device-uri"),
-        state=first_number(attributes, "printer-state") or 0,
-        message=first_text(attributes, "printer-state-message"),
-        reasons=keywords(attributes, "printer-state-reasons"),
-        info=first_text(attributes, "printer-info"),
-        location=first_text(attributes, "printer-location"),
-        shared=bool(first_number(attributes, "printer-is-shared")),
-        error_policy=first_text(attributes, "printer-error-policy"),
-        model=first_text(attributes, "printer-make-and-model"),
-        accepting=bool(first_number(attributes, "printer-is-accepting-jobs")),
-        jobs=first_number(attributes, "queued-job-count") or 0,
-        mark=None if is_class else Mark.read(first_text(attributes, f"{MARK}-default")),
+        name=attributes.text("printer-name"),
+        device_uri=attributes.text("device-uri"),
+        state=attributes.number("printer-state") or 0,
+        message=attributes.text("printer-state-message"),
+        reasons=attributes.keywords("printer-state-reasons"),
+        info=attributes.text("printer-info"),
+        location=attributes.text("printer-location"),
+        shared=bool(attributes.number("printer-is-shared")),
+        error_policy=attributes.text("printer-error-policy"),
+        model=attributes.text("printer-make-and-model"),
+        accepting=bool(attributes.number("printer-is-accepting-jobs")),
+        jobs=attributes.number("queued-job-count") or 0,
+        mark=None if is_class else Mark.read(attributes.text(f"{MARK}-default")),
         is_class=is_class,
-        cancel_after_s=first_number(attributes, "job-cancel-after-default"),
+        cancel_after_s=attributes.number("job-cancel-after-default"),
     )

@@ -6,6 +6,7 @@ Each device has a driver of its own, unless no filter of CUPS produces a format 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,8 +17,7 @@ from cirrus_bridge.base.text import one_line
 from cirrus_bridge.config.queue_uri import check_id, format_queue_uri
 from cirrus_bridge.drivers.capabilities import capabilities, formats
 from cirrus_bridge.drivers.formats import PageLanguage, page_language
-from cirrus_bridge.drivers.names import device_id, make_and_model, model_name
-from cirrus_bridge.drivers.ppd import ppd
+from cirrus_bridge.drivers.ppd import plain, ppd
 
 # IPP limits a URI to 1023 bytes (RFC 8011, 5.1.6) and the texts here to text(127). cups-deviced
 # breaks a line after 2047 bytes.
@@ -44,26 +44,38 @@ class Driver:
         return f"cirrus:{_digest(self.uri)}"
 
     @property
+    def make_and_model(self) -> str:
+        """The make and model for people, unique to a device: `model` with a shorter digest.
+
+        CUPS's web page finds a device's driver by this text alone. Without the digest, devices of
+        two servers, or names that ASCII shortens, could have the same text.
+        """
+        words, _, digest = self.model.rpartition(" #")
+        return f"Cirrus {words} [{digest[:8]}]"
+
+    @property
+    def device_id(self) -> str:
+        """The IEEE 1284 device id by which CUPS finds the driver for a discovered device."""
+        return f"MFG:Cirrus;MDL:{self.model};CMD:{self.language.command};" if self.language else ""
+
+    @property
     def line(self) -> str:
         """The driver's line for `list`."""
-        return f'"{self.name}" en "Cirrus" "{make_and_model(self.model)}" "{self._device_id}"'
+        return f'"{self.name}" en "Cirrus" "{self.make_and_model}" "{self.device_id}"'
 
     @property
     def device_line(self) -> str:
         """The device's line in discovery (backend(7))."""
-        made = make_and_model(self.model) if self.language else _UNKNOWN
-        fields = (made, self.info, self._device_id, self.place)
+        made = self.make_and_model if self.language else _UNKNOWN
+        fields = (made, self.info, self.device_id, self.place)
         return " ".join(("network", self.uri, *(f'"{field}"' for field in fields)))
-
-    @property
-    def _device_id(self) -> str:
-        return device_id(self.model, self.language) if self.language else ""
 
     def ppd(self) -> str:
         """The PPD; ValueError if the device has no driver (`language` is None)."""
         if self.language is None:
             raise ValueError(f"no driver for {self.uri}")
-        return ppd(self.model, self.language, capabilities(self.location, self.key))
+        names = (self.model, self.make_and_model, self.device_id)
+        return ppd(*names, self.language, capabilities(self.location, self.key))
 
 
 def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
@@ -92,9 +104,12 @@ def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
             continue  # CUPS cannot have a queue with this URI
         if names[name.lower()] > 1 and name != _shown(key):
             name = _within(f"{name} ({_shown(key)})")
+        digest = _digest(uri)
         # cups-deviced drops a device whose text and URI differ from another's only by case
-        mark = f"#{_digest(uri)} " if alike[key.lower()] > 1 else ""
-        model = model_name((name, key), (where, place.location), _digest(uri))
+        mark = f"#{digest} " if alike[key.lower()] > 1 else ""
+        # a model is not the beginning of another, because the words before the digest have no #
+        words = _readable(name, key, "device"), _readable(where, place.location, "location")
+        model = f"{' at '.join(words)} #{digest[:12]}"
         language = page_language(formats(device))
         place_bytes = len(f" at {where}".encode())
         shown = _within(f"{mark}{name}", max(_TEXT_BYTES - place_bytes, _TEXT_BYTES // 2))
@@ -109,6 +124,16 @@ def drivers(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
 
 def _digest(uri: str) -> str:
     return hashlib.sha256(uri.encode()).hexdigest()[:16]
+
+
+def _readable(*names: str) -> str:
+    """The first name that is readable in ASCII, for models."""
+    for name in names:
+        clean = re.sub(r"[^A-Za-z0-9 ._+-]", " ", plain(name).replace("'", ""))
+        words = (word.strip("-") for word in clean.split() if re.search("[A-Za-z0-9]", word))
+        if known := " ".join(words)[:40].strip():
+            return known
+    return ""
 
 
 def _shown(text: object) -> str:

@@ -190,6 +190,16 @@ def _ask_all(servers: Iterable[Server], api_for: Api, answers: Answers, tell: Te
     """Start the requests for all locations; return the locations that are asked for."""
     asked: set[Place] = set()
     numbers = itertools.count()
+
+    def ask(place: Place, api: Callable[[], CloudApi]) -> None:
+        answer: Answer
+        try:
+            answer = api().unread_location(place.location)
+            size_bytes = answer.size_bytes
+        except Exception as error:  # noqa: BLE001 - the other servers' devices are listed
+            answer, size_bytes = error, 0
+        answers.put((size_bytes, next(numbers), place, answer))
+
     for server in servers:
         if server.company is None and server.locations:
             tell(
@@ -208,21 +218,9 @@ def _ask_all(servers: Iterable[Server], api_for: Api, answers: Answers, tell: Te
         api = functools.cache(functools.partial(api_for, server))
         pool = ThreadPoolExecutor(WORKERS, thread_name_prefix=f"ask {server.name}")
         for place in places:
-            pool.submit(_ask, place, api, answers, numbers)
+            pool.submit(ask, place, api)
         pool.shutdown(wait=False)  # the backend ends without waiting for a server that hangs
     return asked
-
-
-def _ask(
-    place: Place, api: Callable[[], CloudApi], answers: Answers, numbers: Iterator[int]
-) -> None:
-    answer: Answer
-    try:
-        answer = api().unread_location(place.location)
-        size_bytes = answer.size_bytes
-    except Exception as error:  # noqa: BLE001 - the other servers' devices are listed
-        answer, size_bytes = error, 0
-    answers.put((size_bytes, next(numbers), place, answer))
 
 
 def unconfigured(servers: Iterable[Server], found: Iterable[LanServer]) -> Iterator[str]:

@@ -20,7 +20,7 @@ class PageLanguage:
     Attributes:
         command: the word for CMD in IEEE 1284 device ids.
         filters: values of cupsFilter2 (https://www.cups.org/doc/spec-ppd.html).
-        codes: "OPTION CHOICE" → PostScript code for the filters.
+        codes: "OPTION CHOICE" → entries of the dictionary for setpagedevice, for the filters.
         without: "OPTION CHOICE" that the filters get wrong.
         attributes: more lines for the PPD.
         collates: whether a device that can collate does so; if not, pdftopdf collates.
@@ -38,13 +38,11 @@ class PageLanguage:
 
 
 _DUPLEX = {
-    "Duplex None": "<</Duplex false>>setpagedevice",
-    "Duplex DuplexNoTumble": "<</Duplex true/Tumble false>>setpagedevice",
-    "Duplex DuplexTumble": "<</Duplex true/Tumble true>>setpagedevice",
+    "Duplex None": "/Duplex false",
+    "Duplex DuplexNoTumble": "/Duplex true/Tumble false",
+    "Duplex DuplexTumble": "/Duplex true/Tumble true",
 }
-_RESOLUTIONS = {
-    f"Resolution {dpi}dpi": f"<</HWResolution[{dpi} {dpi}]>>setpagedevice" for dpi in (300, 600)
-}
+_RESOLUTIONS = {f"Resolution {dpi}dpi": f"/HWResolution[{dpi} {dpi}]" for dpi in (300, 600)}
 
 # by the API's name of the format; the first that the device accepts is used
 LANGUAGES: Mapping[str, PageLanguage] = {
@@ -63,8 +61,8 @@ LANGUAGES: Mapping[str, PageLanguage] = {
         {
             **_DUPLEX,
             **_RESOLUTIONS,
-            "ColorModel RGB": "<</cupsColorSpace 19>>setpagedevice",
-            "ColorModel Gray": "<</cupsColorSpace 18>>setpagedevice",
+            "ColorModel RGB": "/cupsColorSpace 19",
+            "ColorModel Gray": "/cupsColorSpace 18",
         },
         repeats=True,  # gstopxl of cups-filters 1.28
     ),
@@ -74,10 +72,10 @@ LANGUAGES: Mapping[str, PageLanguage] = {
         {
             **_DUPLEX,
             **_RESOLUTIONS,
-            "ColorModel RGB": "<</cupsColorOrder 1/cupsColorSpace 4/cupsBitsPerColor 1"
-            "/cupsCompression 2>>setpagedevice",
-            "ColorModel Gray": "<</cupsColorOrder 0/cupsColorSpace 3/cupsBitsPerColor 1"
-            "/cupsCompression 2>>setpagedevice",
+            "ColorModel RGB": "/cupsColorOrder 1/cupsColorSpace 4/cupsBitsPerColor 1"
+            "/cupsCompression 2",
+            "ColorModel Gray": "/cupsColorOrder 0/cupsColorSpace 3/cupsBitsPerColor 1"
+            "/cupsCompression 2",
         },
         # rastertohp of CUPS 2.4 binds all duplex pages at the long edge
         without=frozenset({"Duplex DuplexTumble"}),

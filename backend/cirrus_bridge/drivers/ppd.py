@@ -1,12 +1,9 @@
 """A PPD for one device: its papers, trays, color and duplex, in several languages. Pure.
 
 The format is PPD 4.3 with CUPS's extensions (https://www.cups.org/doc/spec-ppd.html). The backend
-reads three attributes of our own (`cups/ppd_file`). `cirrusDefault OPTION` is the choice that asks
-nothing of the device; any other default was set by an administrator. `cirrusPaper NAME` and
-`cirrusTray NAME` are the location's names of a paper and a tray.
-
-CUPS's filters lay out the pages, and the device makes the copies. If the device cannot collate, the
-filters make the copies (manual copies).
+reads three attributes of our own (`cups/ppd_file`): the default that asks nothing of the device,
+and the location's names of papers and trays. CUPS's filters lay out the pages, and the device makes
+the copies. If the device cannot collate, the filters make the copies (manual copies).
 """
 
 from __future__ import annotations
@@ -14,13 +11,13 @@ from __future__ import annotations
 import functools
 import itertools
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cirrus_bridge.base.media import paper as paper_name
 from cirrus_bridge.base.media import shown_as
 from cirrus_bridge.drivers.capabilities import Capabilities
 from cirrus_bridge.drivers.formats import PageLanguage
-from cirrus_bridge.drivers.names import ascii_name, device_id, english, make_and_model, plain
 from cirrus_bridge.drivers.ppd_strings import LANGUAGES, words_in
 
 MARGIN_PT = 12
@@ -63,9 +60,29 @@ _CLOUD = {  # for props that have no equivalent in CUPS
 }
 
 
-def ppd(model: str, language: PageLanguage, capabilities: Capabilities) -> str:
-    """The PPD of a device with this `names.model_name`, which gets data in this language."""
-    return "\n".join(_lines(model, language, capabilities)) + "\n"
+def ppd(model: str, name: str, device_id: str, language: PageLanguage, what: Capabilities) -> str:
+    """The PPD of a device with these names (`devices.Driver`), which gets data in this language."""
+    manual_copies = language.repeats or (language.collates and not what.collate)
+    lines = (
+        _HEAD.rstrip(),
+        f"*cupsManualCopies: {manual_copies}",
+        *(f'*cupsFilter2: "{line}"' for line in language.filters),
+        *language.attributes,
+        f'*Product: "({model.replace("#", "-")})"',
+        f'*ModelName: "{name.translate(_MODEL_NAME)}"',
+        f'*ShortNickName: "{name[:31]}"',
+        f'*NickName: "{name}"',
+        f'*1284DeviceID: "{device_id}"',
+        f"*ColorDevice: {what.color}",
+        f"*DefaultColorSpace: {'RGB' if what.color else 'Gray'}",
+        f'*cupsLanguages: "{" ".join(("en", *LANGUAGES))}"',
+        *_papers(what),
+        *_device_options(what, language),
+        *_cloud_options(what),
+        "*DefaultFont: Courier",
+        '*Font Courier: Standard "(1.05)" Standard ROM',
+    )
+    return "\n".join(lines) + "\n"
 
 
 def quoted(text: str) -> str:
@@ -76,27 +93,6 @@ def quoted(text: str) -> str:
     return text.replace("%", "%25").replace('"', "%22")
 
 
-def _lines(model: str, language: PageLanguage, what: Capabilities) -> Iterator[str]:
-    yield _HEAD.rstrip()
-    yield f"*cupsManualCopies: {language.repeats or (language.collates and not what.collate)}"
-    yield from (f'*cupsFilter2: "{line}"' for line in language.filters)
-    yield from language.attributes
-    name = make_and_model(model)
-    yield f'*Product: "({ascii_name(model)})"'
-    yield f'*ModelName: "{name.translate(_MODEL_NAME)}"'
-    yield f'*ShortNickName: "{name[:31]}"'
-    yield f'*NickName: "{name}"'
-    yield f'*1284DeviceID: "{device_id(model, language)}"'
-    yield f"*ColorDevice: {what.color}"
-    yield f"*DefaultColorSpace: {'RGB' if what.color else 'Gray'}"
-    yield f'*cupsLanguages: "{" ".join(("en", *LANGUAGES))}"'
-    yield from _papers(what)
-    yield from _device_options(what, language)
-    yield from _cloud_options(what)
-    yield "*DefaultFont: Courier"
-    yield '*Font Courier: Standard "(1.05)" Standard ROM'
-
-
 def _papers(what: Capabilities) -> Iterator[str]:
     default = _default_paper(what)
     yield f'*cirrusDefault PageSize: "{default}"'
@@ -105,10 +101,7 @@ def _papers(what: Capabilities) -> Iterator[str]:
             yield f'*cirrusPaper {paper.name}: "{quoted(word)}"'
     texts = {paper.name: shown_as(paper.name, word) for paper, word in what.papers.items()}
     for keyword in ("PageSize", "PageRegion"):
-        codes = {
-            f"{keyword} {name}": f"<</PageSize[{wide:g} {high:g}]>>setpagedevice"
-            for name, wide, high in what.papers
-        }
+        codes = {f"{keyword} {name}": f"/PageSize[{w:g} {h:g}]" for name, w, h in what.papers}
         yield from _option(codes, keyword, tuple(texts), default, texts=texts)
     yield f"*DefaultImageableArea: {default}"
     yield f"*DefaultPaperDimension: {default}"
@@ -177,7 +170,7 @@ def _option(
     """An option in English, then in the other languages.
 
     Args:
-        codes: "OPTION CHOICE" → PostScript code.
+        codes: "OPTION CHOICE" → entries of the dictionary for setpagedevice.
         default: if it is not a choice, the first choice is the default.
         texts: the texts of choices of which `words_in` has none.
     """
@@ -195,8 +188,9 @@ def _option(
     yield f"*OrderDependency: 10 AnySetup *{keyword}"
     yield f"*Default{keyword}: {default}"
     for choice in choices:
-        text, code = english(texts.get(choice, "")), codes.get(f"{keyword} {choice}", "")
-        yield f'*{keyword} {choice}/{shown(choice, text)}: "{code}"'
+        text, code = _english(texts.get(choice, "")), codes.get(f"{keyword} {choice}")
+        command = f"<<{code}>>setpagedevice" if code else ""
+        yield f'*{keyword} {choice}/{shown(choice, text)}: "{command}"'
     yield f"*CloseUI: *{keyword}"
     for language in LANGUAGES:  # these lines are in UTF-8 (cupsLanguages)
         words = words_in(language)
@@ -229,6 +223,21 @@ def _ipp_name(keyword: str) -> str:
     """A name that keywords share if CUPS makes the same media-source of them (ppd-cache.c)."""
     name = keyword.lower().replace("-", "")
     return next((each for each in _SOURCES if name.startswith(each)), name)
+
+
+def plain(text: str) -> str:
+    """The text in ASCII, for PPDs: é becomes e, and a character without a base letter becomes -."""
+    return "".join(c if c.isascii() else "-" for c in _letters(text))
+
+
+def _english(text: str) -> str:
+    """The text in ASCII if all letters have an equivalent there, or else an empty text."""
+    letters = _letters(text)
+    return letters if letters.isascii() else ""
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
 def _text(text: str) -> str:

@@ -25,15 +25,17 @@ from programs import Program
 
 ARGV = ["cirrus", "17", "ann", "Report", "2", "job-uuid=urn:uuid:a sides=one-sided"]
 
-ATTRIBUTES: Attributes = {
-    "job-uuid": ["urn:uuid:b"],
-    "time-at-creation": [10],
-    "time-at-processing": [12],
-    "time-at-completed": [],
-    "job-cancel-after": [10800],
-    "job-priority": [70],
-    "job-originating-host-name": ["pc7"],
-}
+ATTRIBUTES = Attributes(
+    {
+        "job-uuid": ["urn:uuid:b"],
+        "time-at-creation": [10],
+        "time-at-processing": [12],
+        "time-at-completed": [],
+        "job-cancel-after": [10800],
+        "job-priority": [70],
+        "job-originating-host-name": ["pc7"],
+    }
+)
 
 
 @pytest.fixture
@@ -82,7 +84,7 @@ def test_what_cupsd_says_counts() -> None:
     assert (job.job_uuid, job.created_at, job.processing_at) == ("urn:uuid:b", 10, 12)
     assert (job.completed_at, job.priority) == (0, 70)
     assert (job.host, job.cancel_after_s) == ("pc7", 10800)
-    completed = {**ATTRIBUTES, "time-at-completed": [5]}
+    completed = Attributes({**ATTRIBUTES, "time-at-completed": [5]})
     assert read_job([*ARGV[:5], "time-at-completed=1600"], {}, 0, completed).completed_at == 5
 
 

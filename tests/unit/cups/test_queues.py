@@ -8,7 +8,7 @@ import pytest
 
 from cirrus_bridge.base.errors import CupsAway
 from cirrus_bridge.cups.client import CupsServer
-from cirrus_bridge.cups.ipp import Attribute, Group, Operation, Response, Value
+from cirrus_bridge.cups.ipp import Attribute, Attributes, Group, Operation, Response, Value
 from cirrus_bridge.cups.queues import IDLE, MESSAGE_PREFIX, STOPPED, CupsQueues
 
 
@@ -36,7 +36,7 @@ class _Server(CupsServer):
     ) -> Response:
         if operation == Operation.CUPS_ADD_MODIFY_PRINTER:
             self.queue |= {change.name: tuple(change.values) for change in changes}
-        return Response(0, ((Group.PRINTER, self.queue),))
+        return Response(0, ((Group.PRINTER, Attributes(self.queue)),))
 
 
 OURS = f"{MESSAGE_PREFIX}1 job waiting at Paris"
@@ -85,7 +85,7 @@ class _Answers(CupsServer):
 
     def __init__(self, *groups: tuple[int, dict[str, tuple[Value, ...]]]) -> None:
         super().__init__("/nowhere")
-        self.response = Response(0, groups)
+        self.response = Response(0, tuple((tag, Attributes(values)) for tag, values in groups))
 
     def request(self, *args: object, **settings: object) -> Response:
         return self.response

@@ -19,7 +19,6 @@ from cirrus_bridge.cirrusctl.output.table import Column, Shape, some
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues, uri_of
 from cirrus_bridge.cirrusctl.queues.wanted import matches
 from cirrus_bridge.drivers.capabilities import formats
-from cirrus_bridge.drivers.names import make_and_model
 
 _COLUMNS = (
     Column("target", tr("DEVICE")),
@@ -112,7 +111,7 @@ def _rows(answer: LocationAnswer, queues: _QueuesByDevice) -> Iterator[dict[str,
             "formats": sorted(formats(device)),
             "active": driver is not None,
             "uri": driver.uri if driver else None,
-            "driver": make_and_model(driver.model) if driver and driver.language else None,
+            "driver": driver.make_and_model if driver and driver.language else None,
             "as_last_seen": answer.error is not None,
             "queues": queues.get((place.server, place.company, target), []),
         }

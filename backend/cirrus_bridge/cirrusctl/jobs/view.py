@@ -17,7 +17,6 @@ from cirrus_bridge.base.model import DeliveryState
 from cirrus_bridge.base.translation import Words, joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues
-from cirrus_bridge.cups.ipp import first_number
 from cirrus_bridge.cups.jobs import FINAL, CupsJob
 from cirrus_bridge.journal import history
 from cirrus_bridge.journal.documents import Delivery, Document
@@ -104,7 +103,7 @@ class JobView:
         return _time(self.documents[0].created_at_s) if self.documents else None
 
     def _cups_time(self, of: str) -> datetime | None:
-        return _time(first_number(self.cups.attributes, f"time-at-{of}")) if self.cups else None
+        return _time(self.cups.attributes.number(f"time-at-{of}")) if self.cups else None
 
     @property
     def document(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import dataclasses
 
 from cirrus_bridge.base.model import DocumentKey
 from cirrus_bridge.cirrusctl.jobs.view import job_views
+from cirrus_bridge.cups.ipp import Attributes
 from cirrus_bridge.cups.jobs import COMPLETED, CupsJob
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import State
@@ -21,7 +22,7 @@ def document(uuid: str, job_id: int, created_at_s: float) -> Document:
 
 def in_cups(uuid: str, job_id: int) -> CupsJob:
     """A completed job that CUPS created in the second SECOND_S."""
-    created = {"time-at-creation": (SECOND_S,)}
+    created = Attributes({"time-at-creation": [SECOND_S]})
     return CupsJob(job_id, uuid, "office", "office", COMPLETED, (), "", "", "", None, created)
 
 
