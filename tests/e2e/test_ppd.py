@@ -16,7 +16,7 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from cirrus_bridge.cups.ppd_file import read_queue_driver
-from cirrus_bridge.drivers.formats import LANGUAGES
+from cirrus_bridge.drivers.capabilities import LANGUAGES
 from cirrus_bridge.drivers.ppd_strings import words_in
 from localized import localized_options
 from private_cups import PrivateCups, private_cups

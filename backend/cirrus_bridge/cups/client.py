@@ -15,16 +15,8 @@ from urllib.parse import quote
 
 from cirrus_bridge.base.errors import CupsAway, CupsGone, CupsNotPossible, CupsRefused
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.cups.ipp import (
-    Attribute,
-    Attributes,
-    Group,
-    MalformedMessage,
-    Response,
-    Tag,
-    decode,
-    encode,
-)
+from cirrus_bridge.cups import ipp
+from cirrus_bridge.cups.ipp import Attribute, Attributes, Group, Response, Tag
 
 _FIRST_FAILURE = 0x0400  # RFC 8011, B.1
 
@@ -68,7 +60,7 @@ class CupsServer:
         groups = [(Group.OPERATION, [*about[:1], user, *about[1:]])]
         if changes:
             groups.append((group, [*changes]))
-        response = self._exchange(path, encode(operation, groups, language=language) + data)
+        response = self._exchange(path, ipp.encode(operation, groups, language=language) + data)
         if response.status < _FIRST_FAILURE:
             return response
         raise _refusal(response)
@@ -105,8 +97,8 @@ class CupsServer:
         if answer.status != 200:
             raise CupsAway(tr("CUPS cannot answer now."), detail=detail)
         try:
-            return decode(data)
-        except MalformedMessage as error:
+            return ipp.decode(data)
+        except ipp.MalformedMessage as error:
             text = tr("CUPS sent an incomplete response.")
             raise CupsAway(text, detail=f"{detail}: {error}") from error
 

@@ -78,8 +78,7 @@ class Cupsd:
 
 def find_cupsd(address: str) -> Cupsd:
     """Find the cupsd that listens on `address` (as in CUPS_SERVER)."""
-    inodes = set(_unix_inodes(address) if address.startswith("/") else _tcp_inodes(address))
-    pid = next(_holders(inodes), None)
+    pid = next(_holders(set(_inodes(address))), None)
     words = [] if pid is None else _text(_PROC / str(pid) / "cmdline").split("\0")
     directives: dict[str, str] = {}
     unreadable = []
@@ -105,21 +104,22 @@ def _directives(text: str) -> Iterator[tuple[str, str]]:
             yield name.lower(), value.strip()
 
 
-def _unix_inodes(address: str) -> Iterator[str]:
-    wanted = Path(address).resolve()
-    for line in _text(_PROC / "net/unix").splitlines()[1:]:  # below the heading
-        fields = line.split(maxsplit=7)
-        if len(fields) == 8 and fields[3] == _UNIX_LISTENS and Path(fields[7]).resolve() == wanted:
-            yield fields[6]
-
-
-def _tcp_inodes(address: str) -> Iterator[str]:
-    port = address.rpartition(":")[2]
-    wanted = int(port) if port.isascii() and port.isdigit() else 631
+def _inodes(address: str) -> Iterator[str]:
+    """The sockets that listen on an address."""
+    if address.startswith("/"):
+        wanted = Path(address).resolve()
+        for line in _text(_PROC / "net/unix").splitlines()[1:]:  # below the heading
+            fields = line.split(maxsplit=7)
+            listens = len(fields) == 8 and fields[3] == _UNIX_LISTENS
+            if listens and Path(fields[7]).resolve() == wanted:
+                yield fields[6]
+        return
+    number = address.rpartition(":")[2]
+    port = int(number) if number.isascii() and number.isdigit() else 631
     for table in ("net/tcp", "net/tcp6"):
         for line in _text(_PROC / table).splitlines()[1:]:
             fields = line.split()
-            if fields[3] == _TCP_LISTENS and int(fields[1].rpartition(":")[2], 16) == wanted:
+            if fields[3] == _TCP_LISTENS and int(fields[1].rpartition(":")[2], 16) == port:
                 yield fields[9]
 
 

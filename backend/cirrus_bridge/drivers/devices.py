@@ -15,8 +15,7 @@ from typing import Any
 from cirrus_bridge.base.model import Place, Target
 from cirrus_bridge.base.text import one_line
 from cirrus_bridge.config.queue_uri import check_id, format_queue_uri
-from cirrus_bridge.drivers.capabilities import capabilities, formats
-from cirrus_bridge.drivers.formats import PageLanguage, page_language
+from cirrus_bridge.drivers.capabilities import PageLanguage, capabilities, formats, page_language
 from cirrus_bridge.drivers.ppd import plain, ppd
 
 # IPP limits a URI to 1023 bytes (RFC 8011, 5.1.6) and the texts here to text(127). cups-deviced

@@ -16,8 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cirrus_bridge.base.media import paper as paper_name
 from cirrus_bridge.base.media import shown_as
-from cirrus_bridge.drivers.capabilities import Capabilities
-from cirrus_bridge.drivers.formats import PageLanguage
+from cirrus_bridge.drivers.capabilities import Capabilities, PageLanguage
 from cirrus_bridge.drivers.ppd_strings import LANGUAGES, words_in
 
 MARGIN_PT = 12
@@ -176,7 +175,7 @@ def _option(
     """
     is_paper = keyword in ("PageSize", "PageRegion")
 
-    def shown(choice: str, text: str) -> str:
+    def shown(words: Mapping[str, str], choice: str, text: str) -> str:
         key = f"{'PageSize' if is_paper else keyword} {choice}"
         return _text(words.get(key) or text or choice)
 
@@ -190,13 +189,14 @@ def _option(
     for choice in choices:
         text, code = _english(texts.get(choice, "")), codes.get(f"{keyword} {choice}")
         command = f"<<{code}>>setpagedevice" if code else ""
-        yield f'*{keyword} {choice}/{shown(choice, text)}: "{command}"'
+        yield f'*{keyword} {choice}/{shown(words, choice, text)}: "{command}"'
     yield f"*CloseUI: *{keyword}"
     for language in LANGUAGES:  # these lines are in UTF-8 (cupsLanguages)
         words = words_in(language)
         yield f'*{language}.Translation {keyword}/{words[keyword]}: ""'
         for choice in choices:
-            yield f'*{language}.{keyword} {choice}/{shown(choice, texts.get(choice, ""))}: ""'
+            text = shown(words, choice, texts.get(choice, ""))
+            yield f'*{language}.{keyword} {choice}/{text}: ""'
 
 
 def _tray_keywords(trays: Iterable[str]) -> dict[str, str]:

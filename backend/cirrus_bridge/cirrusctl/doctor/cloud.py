@@ -14,8 +14,7 @@ from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cirrusctl.output.table import some
 from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.cups.queues import STOPPED, Queue
-from cirrus_bridge.drivers.capabilities import formats
-from cirrus_bridge.drivers.formats import LANGUAGES
+from cirrus_bridge.drivers.capabilities import LANGUAGES, formats
 
 QUEUE = tr("queue")
 # MIME type that filters produce → the name of the format in the API

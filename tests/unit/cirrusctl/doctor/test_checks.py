@@ -16,7 +16,7 @@ from cirrus_bridge.cirrusctl.doctor.examination import at_once
 from cirrus_bridge.cirrusctl.doctor.finding import Severity
 from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cups.cupsd import Cupsd, find_cupsd
-from cirrus_bridge.drivers.formats import LANGUAGES
+from cirrus_bridge.drivers.capabilities import LANGUAGES
 
 NOW_S = 1_700_000_100.0
 # as kernels write them: AppArmor in the kernel's log, SELinux by auditd
