@@ -93,9 +93,7 @@ def make_day(seed: int, *, locations: int = 500, jobs_each: int = 20, fresh: int
 
 def poll_by_schedule(day: Day, *, seed: int = 0, requests_per_minute: float = 300) -> Seen:
     """The day as `Schedule` polls it."""
-    return _Poller(
-        day, Schedule(random.Random(seed), requests_per_minute=requests_per_minute)
-    ).run()
+    return _Poller(day, Schedule(random.Random(seed), requests_per_minute)).run()
 
 
 def poll_at_intervals(day: Day, interval_s: float, *, seed: int = 0) -> Seen:

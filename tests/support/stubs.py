@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import functools
 import itertools
+import random
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,7 @@ from cirrus_bridge.base.model import (
     Ticket,
 )
 from cirrus_bridge.config.load import UploadSettings
+from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.config.servers import Secret, Server
 from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.ipp import Attributes
@@ -47,7 +49,8 @@ from cirrus_bridge.journal.files import lock_place
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
-from cirrus_bridge.statusd.queries import Queries, QueryResult
+from cirrus_bridge.statusd.queries import Queries
+from cirrus_bridge.statusd.schedule import Schedule
 from cirrus_bridge.statusd.watched import WatchedDocuments
 from programs import Program
 
@@ -57,6 +60,7 @@ TARGET = Target("Paris", "L1")
 URI = "cirrus://h/C/Paris:L1"
 KEY = DocumentKey("urn:uuid:1", 1, 0, URI, 1)
 
+About = TypeVar("About")
 T = TypeVar("T")
 
 
@@ -204,7 +208,7 @@ class StubApi(CloudApi):
         return usual if answer is None else answer
 
 
-class StubQueries(Queries[T]):
+class StubQueries(Queries[About, T]):
     """Asks at once. Waiting for an answer lets at least `least_s` pass, as on a busy machine.
 
     While `is_slow`, no answer comes.
@@ -215,23 +219,28 @@ class StubQueries(Queries[T]):
         self._least_s = least_s
         self.is_slow = False
         self._clock = clock
-        self._come: deque[QueryResult[T]] = deque()
+        self._come: deque[tuple[About, T | CirrusError]] = deque()
 
-    def ask(self, number: int, question: Callable[[], T]) -> None:
+    def ask(self, about: About, question: Callable[[], T]) -> None:
         self.open += 1
         result: T | CirrusError
         try:
             result = question()
         except CirrusError as error:
             result = error
-        self._come.append(QueryResult(number, result))
+        self._come.append((about, result))
 
-    def answer(self, wait_s: float) -> QueryResult[T] | None:
-        if self.is_slow or not self._come:
-            self._clock.sleep(max(self._least_s, wait_s))
-            return None
-        self.open -= 1
-        return self._come.popleft()
+    def answers(self, wait_s: float) -> Iterator[tuple[About, T | CirrusError]]:
+        while self._come and not self.is_slow:
+            self.open -= 1
+            yield self._come.popleft()
+            wait_s = 0.0
+        self._clock.sleep(max(self._least_s, wait_s))
+
+
+def new_watch_list() -> WatchedDocuments:
+    """The watch list of a poller that follows no document, with the same jitter in each run."""
+    return WatchedDocuments(Schedule(random.Random(1), 300), parse_queue_uri)
 
 
 def cups_job(job_id: int, state: int = HELD, **about: Any) -> CupsJob:

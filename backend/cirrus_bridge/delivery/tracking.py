@@ -65,7 +65,7 @@ class SentDocument:
     sent_bytes: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class TrackedDelivery:
     """One target of a document, and its delivery state.
 

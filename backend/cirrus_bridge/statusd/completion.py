@@ -7,7 +7,7 @@ if no recipient has the document: a job that a person deletes in the cloud must 
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -33,10 +33,6 @@ from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.watched import Job, WatchedDocument
 
-LET_GO = tr(
-    "Canceled in CUPS (by a person, or by MaxHoldTime), but the cloud already has the job and will "
-    "print it."
-)
 _NOT_OURS = tr(
     "A release would print this job again, at its queue's current destination. Cancel the job if "
     "you do not want that."
@@ -47,7 +43,7 @@ LATEST_RELEASE_S = 3600.0
 
 @dataclass(slots=True)
 class JobCompletion:
-    """Completes jobs in CUPS and closes their documents. `tell` gets every change."""
+    """Completes jobs in CUPS and closes their documents."""
 
     journal: PollerJournal
     cups: CupsQueues
@@ -56,47 +52,35 @@ class JobCompletion:
     _releases: dict[tuple[Job, int], tuple[float, float]] = field(default_factory=dict)
 
     def find(self, watched: WatchedDocument) -> CupsJob | None:
-        """The document's job in CUPS, or None if CUPS has forgotten the job or prints it again.
-
-        Raises:
-            CupsAway: cupsd does not answer.
-        """
+        """The document's job in CUPS, or None if CUPS has forgotten the job or prints it again."""
         key = watched.document.key
-        if self.journal.is_printed_again(key):
-            return None
-        try:
-            job = self.cups.job(key.job_id)
-        except CupsGone:
-            return None
-        return job if job.job_uuid == key.job_uuid else None  # job ids start again with a new spool
+        if not self.journal.is_printed_again(key):
+            with contextlib.suppress(CupsGone):
+                job = self.cups.job(key.job_id)
+                if job.job_uuid == key.job_uuid:  # job ids start again with a new spool
+                    return job
+        return None
 
     def settle(self, documents: Sequence[WatchedDocument]) -> bool:
         """Complete a job whose documents are all settled.
 
-        Returns:
-            False if the job is still active in CUPS: call this again later.
-
-        Raises:
-            CupsAway, CupsRefused: cupsd does not answer, or says no.
+        A held job is released to its backend. If no backend of ours would run, the documents are
+        closed. The answer is False if the job is still active in CUPS: call this again later.
         """
-        job = self.find(documents[0])
-        if job is not None and job.state not in FINAL and documents[0].is_held:
-            return self._settle_held(documents, job)
-        if job is not None and job.state == CANCELED:
-            self.close(documents)  # a person wants neither a reprint nor a stopped queue
-        else:
-            self._settle_ended(documents, job)
-        return True
-
-    def _settle_held(self, documents: Sequence[WatchedDocument], job: CupsJob) -> bool:
-        """Release a job to its backend, or close its documents if no backend of ours would run."""
         first = documents[0]
+        job = self.find(first)
+        if job is None or job.state in FINAL or not first.is_held:
+            self._settle_ended(documents, job)
+            return True
         if job.state != HELD:
             return False  # the job was released; its backend ends the job
         if self.comes_back(first.document, job):
             if self._may_release(first):
                 self._answer_failure(documents)
-                self._release(documents, job)
+                self.say(job, first, "")  # the next message comes from the backend
+                with contextlib.suppress(CupsGone, CupsNotPossible):  # a person was faster
+                    self.cups.release_job(job.job_id)
+                    self.tell(of_document("released", _told(documents), first.document))
             return False
         # a release would print the document again, somewhere else: a person decides
         if not self.is_printed_elsewhere(first.document, job):
@@ -110,63 +94,36 @@ class JobCompletion:
         CUPS could give a job of a class to any member, so the job is first moved to the member
         that sent the document. A person may also have moved the job, as after a queue was renamed.
         The backend still finds the document if the new queue leads to the same destination.
-
-        Raises:
-            CupsAway: cupsd does not answer.
         """
         is_moved = job.queue not in (document.queue, document.class_name)
-        try:
+        with contextlib.suppress(CupsGone, CupsNotPossible):
             device_uri = self.cups.queue(job.queue if is_moved else document.queue).device_uri
             if is_moved:
                 return leads_to(device_uri, document.key.destination)
-            if not device_uri.startswith(f"{SCHEME}:"):
-                return False
-            if job.queue != document.queue:
-                self.cups.move_job(job.job_id, document.queue)
-        except (CupsGone, CupsNotPossible):
-            return False
-        return True
+            if device_uri.startswith(f"{SCHEME}:"):
+                if job.queue != document.queue:
+                    self.cups.move_job(job.job_id, document.queue)
+                return True
+        return False
 
     def say(self, job: CupsJob, watched: WatchedDocument, message: str) -> None:
-        """Set the message of a held job, in its owner's language, if the message differs.
-
-        Args:
-            message: untranslated; empty to remove our message.
-
-        Raises:
-            CupsAway: cupsd does not answer.
-        """
+        """Set the untranslated message of a held job, in its owner's language, if the message
+        differs. An empty message removes ours."""
         said = translated(message, watched.document.language)
         if job.told == operator_message(said) or (said and job.message == fitting(said)):
             return
-        try:
+        with contextlib.suppress(CupsGone, CupsNotPossible):  # the job is no longer held
             self.cups.set_message(job.job_id, said)
-        except (CupsGone, CupsNotPossible):
-            return  # the job is no longer held
 
     def is_printed_elsewhere(self, document: Document, job: CupsJob) -> bool:
         """Whether the job was moved and printed there, so that CUPS shows that print."""
-        if job.queue in (document.queue, document.class_name):
-            return False
-        return self.journal.is_printed_at(document.key, job.queue)
+        is_moved = job.queue not in (document.queue, document.class_name)
+        return is_moved and self.journal.is_printed_at(document.key, job.queue)
 
     def close(self, documents: Sequence[WatchedDocument]) -> None:
         """Close the documents in the journal."""
         keys = [watched.document.key for watched in documents]
         self.journal.close(keys, now_s=self.clock.wall_s())
-
-    def let_go(self, documents: Sequence[WatchedDocument]) -> None:
-        """Close the documents of a job that was canceled in CUPS although the cloud has the job."""
-        self.close(documents)
-        for watched in documents:
-            self.tell(of_document("let-go", LET_GO, watched.document, level=NOTICE))
-
-    def job_is_over(self, documents: Sequence[WatchedDocument]) -> None:
-        """Follow on without the job: CUPS has ended a job that was to be held, or forgotten it."""
-        keys = [watched.document.key for watched in documents]
-        self.journal.job_is_over(keys, now_s=self.clock.wall_s())
-        for watched in documents:
-            watched.is_held = False
 
     def _may_release(self, watched: WatchedDocument) -> bool:
         """Whether enough time has passed since the last release of this job.
@@ -183,27 +140,17 @@ class JobCompletion:
         self._releases[release] = (now_s + wait_s, min(wait_s * 2, LATEST_RELEASE_S))
         return True
 
-    def _release(self, documents: Sequence[WatchedDocument], job: CupsJob) -> None:
-        # the next message comes from the backend
-        self.say(job, documents[0], "")
-        try:
-            self.cups.release_job(job.job_id)
-        except (CupsGone, CupsNotPossible):
-            return  # a person was faster
-        self.tell(of_document("released", _told(documents), documents[0].document))
-
     def _answer_failure(self, documents: Sequence[WatchedDocument]) -> None:
         """Apply `onfailure` to a held job, just before its release."""
-        failed = _failed(documents)
-        if failed and failed[0].queue.settings.onfailure == "stop":
+        failed, policy = _failed(documents)
+        if policy == "stop":
             self.stop(failed)
-        elif failed and failed[0].queue.settings.onfailure == "reprint":
+        elif policy == "reprint":
             document = failed[0].document
-            again = [each for each in failed if _nobody_got(each)]
-            if len(again) < len(failed) or document.reprints:
+            if document.reprints or not all(map(_nobody_got, failed)):
                 self.tell(of_document("not-reprinted", _WHY_NOT, document, level=WARNING))
             else:
-                keys = [each.document.key for each in again]
+                keys = [watched.document.key for watched in failed]
                 self.journal.reprint(keys, now_s=self.clock.wall_s())
                 self.tell(of_document("reprinted", _told(failed), document, level=NOTICE))
 
@@ -213,8 +160,9 @@ class JobCompletion:
         The job is restarted after the close: a crash in between loses the reprint, but does not
         print twice.
         """
-        failed = _failed(documents)
-        policy = failed[0].queue.settings.onfailure if failed else "report"
+        failed, policy = _failed(documents)
+        if job is not None and job.state == CANCELED:
+            policy = ""  # a person wants neither a reprint nor a stopped queue
         if policy == "stop":
             self.stop(failed)
         self.close(documents)
@@ -224,35 +172,27 @@ class JobCompletion:
             if document.key.print_run or not is_printable or not all(map(_nobody_got, documents)):
                 self.tell(of_document("not-reprinted", _WHY_NOT, document, level=WARNING))
             else:
-                restart = functools.partial(self.cups.restart_job, document.key.job_id)
-                self._try("reprinted", document, restart)
+                job_id = document.key.job_id
+                self._try("reprinted", document, lambda: self.cups.restart_job(job_id))
 
     def stop(self, failed: Sequence[WatchedDocument]) -> None:
-        """Stop the queue of documents of one job that were not delivered.
-
-        Raises:
-            CupsAway: cupsd does not answer.
-        """
+        """Stop the queue of documents of one job that were not delivered."""
         document = failed[0].document
         text = tr(
             "stopped because job {job} was not delivered. {states}",
             job=document.key.job_id,
             states=_told(failed),
         )
-        pause = functools.partial(self.cups.pause, document.queue, text)
-        self._try("stopped", document, pause)
+        self._try("stopped", document, lambda: self.cups.pause(document.queue, text))
 
     def _try(self, event: str, document: Document, act: Callable[[], object]) -> None:
         """Do something in CUPS and report it; `act` returns False if nothing had to be done."""
         try:
-            done = act()
-        except CupsRefused as error:
-            self.tell(
-                of_document(f"not-{event}", f"{error} ({error.code})", document, None, WARNING)
-            )
-        else:
-            if done is not False:
+            if act() is not False:
                 self.tell(of_document(event, "", document, level=NOTICE))
+        except CupsRefused as error:
+            text = f"{error} ({error.code})"
+            self.tell(of_document(f"not-{event}", text, document, level=WARNING))
 
 
 _WHY_NOT = tr(
@@ -261,11 +201,13 @@ _WHY_NOT = tr(
 )
 
 
-def _failed(documents: Sequence[WatchedDocument]) -> list[WatchedDocument]:
-    """The documents that were not delivered; none if a person has to check what came out."""
+def _failed(documents: Sequence[WatchedDocument]) -> tuple[list[WatchedDocument], str]:
+    """The documents that were not delivered, and the queue's `onfailure` if there are any; none if
+    a person has to check what came out."""
     if any(DeliveryState.MISMATCHED in _states(each) for each in documents):
-        return []
-    return [each for each in documents if _states(each) & NOT_DELIVERED]
+        return [], ""
+    failed = [each for each in documents if _states(each) & NOT_DELIVERED]
+    return failed, failed[0].queue.settings.onfailure if failed else ""
 
 
 def _nobody_got(watched: WatchedDocument) -> bool:

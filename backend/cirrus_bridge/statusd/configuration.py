@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cirrus_bridge.api.client import CloudApi, CloudApis
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError
-from cirrus_bridge.config.load import Configuration, load
+from cirrus_bridge.base.model import JobStatus, Receipt
+from cirrus_bridge.config.defaults import FOLDER
+from cirrus_bridge.config.load import load
 from cirrus_bridge.config.queue_uri import QueueUri
+from cirrus_bridge.statusd.timers import Timer
 
 RELOAD_S = 5.0
 
@@ -18,24 +22,28 @@ class ConfigurationReader:
     """The current configuration. After an error in a reload, `api_of` fails until the files are
     fixed.
 
-    Args:
-        folder: the folder of bridge.toml.
-        credentials: the service's folder of credentials, which stays the same while the service
-            runs.
+    The service's folder of credentials stays the same while the service runs.
 
     Raises:
         BadConfiguration, ExposedKey: the configuration cannot be used at the start.
     """
 
-    def __init__(self, folder: Path, credentials: Path | None, clock: Clock) -> None:
-        self._folder = folder
-        self._credentials = credentials
+    def __init__(self, environ: Mapping[str, str], clock: Clock) -> None:
+        self._folder = Path(environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER)
+        credentials = environ.get("CREDENTIALS_DIRECTORY")
+        self._credentials = Path(credentials) if credentials else None
         self._clock = clock
-        self._looked_s = clock.monotonic_s()
-        self._seen = self._stamp()
-        self.configuration: Configuration = load(folder, credentials)
-        self._apis = CloudApis(self.configuration)
+        self._look = Timer(RELOAD_S, clock.monotonic_s() + RELOAD_S)
         self._error: CirrusError | None = None
+        self._load()
+
+    def queue_of(self, uri: str) -> QueueUri:
+        """The queue with this URI, by the current configuration (`Configuration.queue`)."""
+        return self.configuration.queue(uri)
+
+    def status_of(self, queue: QueueUri) -> Callable[[Receipt], JobStatus]:
+        """The function that queries job states for a queue. The errors are those of `api_of`."""
+        return self.api_of(queue).job_status
 
     def api_of(self, queue: QueueUri) -> CloudApi:
         """The API for a queue.
@@ -43,34 +51,26 @@ class ConfigurationReader:
         Raises:
             CirrusError: the configuration has no server for the queue, or is invalid.
         """
-        now_s = self._clock.monotonic_s()
-        if now_s - self._looked_s > RELOAD_S:
-            self._looked_s = now_s
-            self._reload()
+        if self._look.is_due(self._clock.monotonic_s()) and self._stamp() != self._seen:
+            try:
+                self._load()
+                self._error = None
+            except CirrusError as error:
+                self._error = error
         if self._error is not None:
             raise self._error
         return self._apis.of(queue)
 
-    def _reload(self) -> None:
-        stamp = self._stamp()
-        if stamp == self._seen:
-            return
-        self._seen = stamp
-        try:
-            self.configuration, self._error = load(self._folder, self._credentials), None
-        except CirrusError as error:
-            self._error = error
-        else:
-            self._apis = CloudApis(self.configuration)
+    def _load(self) -> None:
+        self._seen = self._stamp()  # a change during the load is seen at the next look
+        self.configuration = load(self._folder, self._credentials)
+        self._apis = CloudApis(self.configuration)
 
-    def _stamp(self) -> Sequence[tuple[str, int, int, int]]:
+    def _stamp(self) -> list[tuple[Path, int, int, int]]:
         """Names, times and sizes of the files; they differ after a change of content or mode."""
-        paths = [self._folder / "bridge.toml", *sorted(self._folder.glob("servers.d/*"))]
         found = []
-        for path in paths:
-            try:
+        for path in (self._folder / "bridge.toml", *sorted(self._folder.glob("servers.d/*"))):
+            with contextlib.suppress(OSError):
                 status = path.stat()
-            except OSError:
-                continue
-            found.append((str(path), status.st_mtime_ns, status.st_ctime_ns, status.st_size))
+                found.append((path, status.st_mtime_ns, status.st_ctime_ns, status.st_size))
         return found

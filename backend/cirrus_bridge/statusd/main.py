@@ -14,7 +14,7 @@ import random
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -22,32 +22,29 @@ from cirrus_bridge import __version__
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import BadConfiguration, CirrusError, Interrupted, JournalReplaced
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.config.defaults import CUPS_SOCKET, FOLDER, STATE_FOLDER
-from cirrus_bridge.config.load import Configuration
-from cirrus_bridge.config.queue_uri import QueueUri
+from cirrus_bridge.config.defaults import CUPS_SOCKET, STATE_FOLDER
 from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.cupsd import ALONE, find_cupsd, snap_notice
 from cirrus_bridge.cups.queues import CupsQueues
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change
+from cirrus_bridge.delivery.tracking import TrackedDelivery
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.completion import JobCompletion
 from cirrus_bridge.statusd.configuration import ConfigurationReader
 from cirrus_bridge.statusd.cups_sync import CupsSync
-from cirrus_bridge.statusd.notify.background import BackgroundWorker, Complaint
 from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
 from cirrus_bridge.statusd.poller import Poller
-from cirrus_bridge.statusd.queries import Queries
 from cirrus_bridge.statusd.schedule import Schedule
 from cirrus_bridge.statusd.status_messages import StatusMessages
 from cirrus_bridge.statusd.watched import WatchedDocuments
 
 if TYPE_CHECKING:
+    from cirrus_bridge.statusd.notify.hook import BackgroundWorker
     from cirrus_bridge.statusd.notify.metrics import Metrics
 
 REOPEN_S = 0.5
 TURN_S = 0.5
-FAILED = 1
 _REMOVED = (
     "'{name}' below [statusd] in bridge.toml no longer has an effect. Remove the line '{name} = …'."
 )
@@ -66,220 +63,157 @@ def run() -> NoReturn:
     arguments = parser.parse_args()
     clock = Clock()
     clock.watch_signals()
+    status = 1
     try:
-        _run(os.environ, clock, once=arguments.once)
+        _Program(os.environ, clock, once=arguments.once).run()
+        status = 0
     except CirrusError as error:
         log(Change("failed", f"{error} ({error.code}) {error.detail}".strip(), WARNING))
-        os._exit(FAILED)
     except Exception:  # noqa: BLE001 - the last resort: a line to search for, besides the traceback
         sys.stderr.write(traceback.format_exc())
         log(Change("failed", "Internal error in cirrus-statusd (CB-900)", WARNING))
-        os._exit(FAILED)
     sys.stderr.flush()
-    os._exit(0)  # without waiting for threads that wait for a server
+    os._exit(status)  # without waiting for threads that wait for a server
 
 
-def _run(environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
-    credentials = environ.get("CREDENTIALS_DIRECTORY")
-    reader = ConfigurationReader(
-        Path(environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER),
-        Path(credentials) if credentials else None,
-        clock,
-    )
-    settings = reader.configuration.poller
-    state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
-    for setting in reader.configuration.removed:
-        log(Change("setting-removed", _REMOVED.format(name=setting), WARNING))
-    hook = _start_hook(reader.configuration, environ, clock)
-    tell = functools.partial(_tell, hook)
-    cups = CupsQueues(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
-    rng = random.Random()  # noqa: S311 - jitter, no secret
-    name = f"{socket.gethostname()}:{os.getpid()}"
+class _Program:
+    """One run of the program."""
 
-    def queue_of(uri: str) -> QueueUri:
-        return reader.configuration.queue(uri)  # the configuration may have been reloaded
+    def __init__(self, environ: Mapping[str, str], clock: Clock, *, once: bool) -> None:
+        self._reader = ConfigurationReader(environ, clock)
+        self._settings = self._reader.configuration.poller
+        self._clock = clock
+        self._once = once
+        self._state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
+        self._cupsd = environ.get("CUPS_SERVER") or CUPS_SOCKET
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        for setting in self._reader.configuration.removed:
+            log(Change("setting-removed", _REMOVED.format(name=setting), WARNING))
+        self._hook = self._start_hook(environ)
 
-    @functools.cache
-    def metrics() -> Metrics | None:
-        return None if once else _serve_metrics(settings.metrics_port, state, clock)
-
-    def follow(journal: PollerJournal) -> None:
-        """Follow the journal's documents as soon as no other poller does."""
-        if not _take_turn(journal, name, clock, tell, waits=not once):
+    def run(self) -> None:
+        """Follow the journal; if it is deleted or replaced, follow the next one."""
+        while True:
+            try:
+                with PollerJournal(self._state) as journal:
+                    if self._take_turn(journal):
+                        self._follow(journal)
+                break
+            except JournalReplaced as error:
+                self._tell(Change("journal-replaced", f"{error} ({error.code})", WARNING))
+            self._clock.sleep(REOPEN_S)
+        if self._hook is None:
             return
+        # a signal that stops the program leaves the hook only a little time
+        with contextlib.suppress(Interrupted), self._clock.stoppable():
+            self._hook.close(ONCE_WAIT_S)
+            return
+        self._hook.close(END_WAIT_S)
+
+    def _start_hook(self, environ: Mapping[str, str]) -> BackgroundWorker | None:
+        """Start the hook of bridge.toml, if there is one; its own trouble goes to the log only."""
+        if not self._settings.hook:
+            return None
+        from cirrus_bridge.statusd.notify import hook  # the poller stays small
+
+        hook.check_owner(self._reader.configuration.folder / "bridge.toml")
+        failed = hook.Complaint("hook-failed", log, self._clock)
+        act = functools.partial(hook.run_hook, self._settings.hook, environ, failed)
+        return hook.BackgroundWorker(act, log, self._clock)
+
+    def _tell(self, change: Change) -> None:
+        log(change)
+        if self._hook is not None:
+            self._hook(change)
+
+    def _take_turn(self, journal: PollerJournal) -> bool:
+        """Become the journal's only poller; return False if another one stays, or this one is
+        stopped while it waits."""
+        with contextlib.suppress(Interrupted), self._clock.stoppable():
+            if journal.take_over(self._name, now_s=self._clock.wall_s()):
+                return True
+            first = journal.last_sign()
+            name_of_first = f" ({first.name})" if first else ""
+            then = "nothing to do" if self._once else "waiting for it to end"
+            text = f"another cirrus-statusd{name_of_first} follows the jobs; {then}"
+            self._tell(Change("second", text, NOTICE))
+            while not self._once:
+                self._clock.sleep(TURN_S)
+                if journal.take_over(self._name, now_s=self._clock.wall_s()):
+                    return True
+        return False
+
+    def _follow(self, journal: PollerJournal) -> None:
+        """Follow the journal's documents, as its only poller."""
         journal.check_whole()
-        measured = metrics()
-        completion = JobCompletion(journal, cups, clock, tell)
-        watch_list = WatchedDocuments()
-        daemon = find_cupsd(environ.get("CUPS_SERVER") or CUPS_SOCKET)
-        outages = Outages(
-            journal,
-            cups,
-            clock,
-            tell,
-            Queries(),
-            queue_of,
-            reader.api_of,
-            max_hold_s=daemon.seconds("MaxHoldTime", yes_s=0.0, default_s=0.0),
-        )
-        poller = Poller(
-            journal=journal,
-            clock=clock,
-            schedule=Schedule(rng, requests_per_minute=settings.requests_per_minute),
-            queries=Queries(),
-            cups=CupsSync(
-                clock,
-                StatusMessages(journal, cups, clock, completion, tell, outages.notices),
-                completion,
-                Orphans(journal, cups, clock, tell, str(state)),
-                settings.orphan_after_s,
-                outages,
-                tell,
-                watch_list,
-            ),
-            settings=settings,
-            queue_of=queue_of,
-            api_of=measured.counted(reader.api_of) if measured else reader.api_of,
-            tell=tell,
-            watch_list=watch_list,
-            at_work=measured.at_work if measured else None,
-        )
-        tell(Change("started", f"cirrus-bridge {__version__}, as {name}", INFO))
+        poller = self._new_poller(journal)
+        self._tell(Change("started", f"cirrus-bridge {__version__}, as {self._name}", INFO))
         if snap_notice() == ALONE:
-            tell(Change("cups-in-snap", ALONE.text, WARNING))
-        if once:
+            self._tell(Change("cups-in-snap", ALONE.text, WARNING))
+        if self._once:
             poller.run_once()
         else:
             poller.run()
         journal.leave()
-        tell(Change("ended", f"{len(watch_list)} documents remain for the next poller"))
+        left = len(poller.watch_list)
+        self._tell(Change("ended", f"{left} documents remain for the next poller"))
 
-    _with_journal(state, clock, tell, follow)
-    _finish(hook, clock)
-
-
-def _with_journal(
-    state: Path,
-    clock: Clock,
-    tell: Callable[[Change], None],
-    follow: Callable[[PollerJournal], None],
-) -> None:
-    """Follow a journal; if it is deleted or replaced, follow the next one.
-
-    Raises:
-        JournalError: the journal cannot be used, or is damaged.
-    """
-    while True:
-        try:
-            with PollerJournal(state) as journal:
-                return follow(journal)
-        except JournalReplaced as error:
-            tell(Change("journal-replaced", f"{error} ({error.code})", WARNING))
-        clock.sleep(REOPEN_S)
-
-
-def _take_turn(
-    journal: PollerJournal,
-    name: str,
-    clock: Clock,
-    tell: Callable[[Change], None],
-    *,
-    waits: bool,
-) -> bool:
-    """Become the journal's only poller.
-
-    Args:
-        waits: wait for the end of another poller.
-
-    Returns:
-        False if another poller follows the journal, or this one is stopped while it waits.
-    """
-    is_told = False
-    with contextlib.suppress(Interrupted), clock.stoppable():
-        while not journal.take_over(name, now_s=clock.wall_s()):
-            if not is_told:
-                is_told = True
-                first = journal.last_sign()
-                name_of_first = f" ({first.name})" if first else ""
-                then = "waiting for it to end" if waits else "nothing to do"
-                text = f"another cirrus-statusd{name_of_first} follows the jobs; {then}"
-                tell(Change("second", text, NOTICE))
-            if not waits:
-                return False
-            clock.sleep(TURN_S)
-        return True
-    return False
-
-
-def _start_hook(
-    configuration: Configuration, environ: Mapping[str, str], clock: Clock
-) -> BackgroundWorker | None:
-    """Start the hook of bridge.toml, if there is one; its own trouble goes to the log only.
-
-    Raises:
-        BadConfiguration: users other than the file's owner can change the hook.
-    """
-    if not configuration.poller.hook:
-        return None
-    from cirrus_bridge.statusd.notify.hook import Hook, check_owner  # the poller stays small
-
-    check_owner(configuration.folder / "bridge.toml")
-    hook = Hook(configuration.poller.hook, environ, Complaint("hook-failed", log, clock))
-    return BackgroundWorker("hook-late", hook, log, clock)
-
-
-def _tell(hook: BackgroundWorker | None, change: Change) -> None:
-    log(change)
-    if hook is not None:
-        hook(change)
-
-
-def _finish(hook: BackgroundWorker | None, clock: Clock) -> None:
-    """Run the hook for the remaining changes, but only briefly if a signal stops the program."""
-    if hook is None:
-        return
-    wait_s = END_WAIT_S
-    with contextlib.suppress(Interrupted), clock.stoppable():
-        hook.finish(ONCE_WAIT_S)
-        wait_s = 0.0
-    hook.close(wait_s)
-
-
-def _serve_metrics(port: int, state: Path, clock: Clock) -> Metrics | None:
-    """Serve the metrics of an open journal on a port, unless `port` is 0.
-
-    Raises:
-        BadConfiguration: the package prometheus_client is not installed.
-    """
-    if not port:
-        return None
-    try:
-        from cirrus_bridge.journal.statistics import StatisticsReader
-        from cirrus_bridge.statusd.notify.metrics import Metrics
-        from cirrus_bridge.statusd.notify.metrics_server import serve_metrics
-    except ModuleNotFoundError as error:
-        raise BadConfiguration(
-            tr(
-                "metrics_port below [statusd] in bridge.toml needs the Python package {package}.",
-                package=error.name,
+    def _new_poller(self, journal: PollerJournal) -> Poller:
+        clock, tell, metrics, reader = self._clock, self._tell, self._metrics, self._reader
+        cups = CupsQueues(CupsServer(self._cupsd))
+        rng = random.Random()  # noqa: S311 - jitter, no secret
+        schedule = Schedule[TrackedDelivery](rng, self._settings.requests_per_minute)
+        watch_list = WatchedDocuments(schedule, reader.queue_of)
+        completion = JobCompletion(journal, cups, clock, tell)
+        max_hold_s = find_cupsd(self._cupsd).seconds("MaxHoldTime", yes_s=0.0, default_s=0.0)
+        outages = Outages(journal, cups, clock, tell, reader.queue_of, reader.api_of, max_hold_s)
+        return Poller(
+            journal=journal,
+            clock=clock,
+            cups=CupsSync(
+                clock,
+                StatusMessages(journal, cups, clock, completion, tell, watch_list, outages.notices),
+                Orphans(journal, cups, clock, tell, str(self._state)),
+                self._settings.orphan_after_s,
+                outages,
+                tell,
+                watch_list,
             ),
-            tr("Run: pip install 'cirrus-bridge[metrics]', or set metrics_port to 0."),
-        ) from error
-    metrics = Metrics(StatisticsReader(state), clock)
-    try:
-        serve_metrics(port, metrics)
-    except BadConfiguration as error:  # any user of this machine can occupy the port
-        log(Change("metrics-off", f"{error} ({error.code})", WARNING))
-    return metrics
+            settings=self._settings,
+            status_of=metrics.counted(reader.status_of) if metrics else reader.status_of,
+            tell=tell,
+            watch_list=watch_list,
+            at_work=metrics.last_sign.set if metrics else None,
+        )
 
-
-@functools.cache
-def _level_mark(level: int) -> str:
-    """The prefix that tells journald the level of a line, see sd-daemon(3)."""
-    return f"<{level}>" if "JOURNAL_STREAM" in os.environ else ""
+    @functools.cached_property
+    def _metrics(self) -> Metrics | None:
+        """The metrics of an open journal, served on a port, if bridge.toml sets one."""
+        if self._once or not self._settings.metrics_port:
+            return None
+        try:
+            from cirrus_bridge.journal.statistics import StatisticsReader
+            from cirrus_bridge.statusd.notify.metrics import Metrics, serve_metrics
+        except ModuleNotFoundError as error:
+            raise BadConfiguration(
+                tr(
+                    "metrics_port below [statusd] in bridge.toml needs the Python package "
+                    "{package}.",
+                    package=error.name,
+                ),
+                tr("Run: pip install 'cirrus-bridge[metrics]', or set metrics_port to 0."),
+            ) from error
+        metrics = Metrics(StatisticsReader(self._state), self._clock)
+        try:
+            serve_metrics(self._settings.metrics_port, metrics)
+        except BadConfiguration as error:  # any user of this machine can occupy the port
+            log(Change("metrics-off", f"{error} ({error.code})", WARNING))
+        return metrics
 
 
 def log(change: Change) -> None:
     """Write a change to standard error, as one line."""
-    sys.stderr.write(f"{_level_mark(change.level)}{change.line}\n")
+    # journald reads the level at the start of a line (sd-daemon(3))
+    mark = f"<{change.level}>" if "JOURNAL_STREAM" in os.environ else ""
+    sys.stderr.write(f"{mark}{change.line}\n")
     sys.stderr.flush()

@@ -37,12 +37,7 @@ _PERHAPS = tr(
 
 @dataclass(slots=True)
 class Orphans:
-    """Takes care of orphans.
-
-    Args:
-        tell: gets every change.
-        state_folder: the journal's folder.
-    """
+    """Takes care of orphans. `state_folder` is the journal's folder."""
 
     journal: PollerJournal
     cups: CupsQueues
@@ -53,11 +48,7 @@ class Orphans:
     _seen: dict[str, int] = field(default_factory=dict)
 
     def look(self) -> None:
-        """Look for orphaned documents and runs once.
-
-        Raises:
-            CupsAway, CupsRefused: cupsd does not answer, or refuses the request.
-        """
+        """Look for orphaned documents and runs once."""
         orphans = self.journal.orphans()
         active = {(job.job_id, job.job_uuid): job for job in self.cups.jobs()} if orphans else {}
         for orphan in orphans:
@@ -79,46 +70,34 @@ class Orphans:
                 self._look_at_run(left, before)
 
     def _look_at_run(self, left: run_notes.UnfinishedPass, before: Mapping[str, int]) -> None:
-        """Look at a pass whose processes have all ended.
-
-        Args:
-            before: the number of runs of each pass at the last look, by path.
-        """
+        """Look at a pass whose processes have all ended. `before` has the number of runs of each
+        pass at the last look, by path."""
         job, path = self._job(left.job_id), left.run.path
         if job is None or job.state in FINAL or not _was_last(left, job):
             if run_notes.look(path) == left:  # no run has begun or ended since
                 self._settle_run(left, job)
         elif job.waits_for_release and left.is_held:
-            self._release(left, job)
+            # the job was held while the journal was in use or CUPS did not answer
+            with contextlib.suppress(CupsGone, CupsNotPossible):  # a person was faster
+                self.cups.release_job(job.job_id)
+                self.tell(Change("released", "", INFO, job.queue, job.job_id))
+            left.run.forget()
         elif job.state == PROCESSING:
             self._seen[path] = left.runs
-            if before.get(path) == left.runs:  # otherwise CUPS may be about to start the next run
-                self._tell_stuck(job)
+            # otherwise CUPS may be about to start the next run
+            if before.get(path) == left.runs and job.job_id not in self._stuck:
+                # the backend was killed at one of several joined files. Stopping the job would
+                # make CUPS continue with the next file alone, so only a restart of CUPS helps.
+                self._stuck.add(job.job_id)
+                self.tell(Change("stuck", _STUCK, WARNING, job.queue, job.job_id))
 
     def _job(self, job_id: int, job_uuid: str | None = None) -> CupsJob | None:
         """A job of CUPS, or None if the number belongs to another job by now."""
-        try:
+        with contextlib.suppress(CupsGone):
             job = self.cups.job(job_id)
-        except CupsGone:
-            return None
-        return job if job_uuid in (None, job.job_uuid) else None
-
-    def _tell_stuck(self, job: CupsJob) -> None:
-        """Report, once, a job whose filter waits for a reader of its output.
-
-        The backend was killed at one of several joined files. Stopping the job would make CUPS
-        continue with the next file alone, so only a restart of CUPS helps.
-        """
-        if job.job_id not in self._stuck:
-            self._stuck.add(job.job_id)
-            self.tell(Change("stuck", _STUCK, WARNING, job.queue, job.job_id))
-
-    def _release(self, left: run_notes.UnfinishedPass, job: CupsJob) -> None:
-        """Release a job that was held while the journal was in use or CUPS did not answer."""
-        with contextlib.suppress(CupsGone, CupsNotPossible):  # a person was faster
-            self.cups.release_job(job.job_id)
-            self.tell(Change("released", "", INFO, job.queue, job.job_id))
-        left.run.forget()
+            if job_uuid in (None, job.job_uuid):
+                return job
+        return None
 
     def _settle_run(self, left: run_notes.UnfinishedPass, job: CupsJob | None) -> None:
         """Restart the job of a killed run, unless the cloud has all its documents.
@@ -150,10 +129,9 @@ class Orphans:
                 self.journal.restarted(orphan.key, now_s=now_s)
                 return
             if orphan.may_be_printed:
-                perhaps = dataclasses.replace(change, event="may-be-printed", text=_PERHAPS)
-                self.tell(dataclasses.replace(perhaps, level=WARNING))
+                self.tell(of_document("may-be-printed", _PERHAPS, orphan, level=WARNING))
             elif is_over_time:
-                self.tell(dataclasses.replace(change, event="not-sent", text=NOT_SENT))
+                self.tell(of_document("not-sent", NOT_SENT, orphan, level=NOTICE))
         self.journal.abandon(orphan.key, now_s=now_s)
 
     def _restart(self, job: CupsJob, change: Change) -> bool:
@@ -172,11 +150,11 @@ class Orphans:
     def _queue_uri(self, orphan: Document) -> str:
         """The queue's URI, for its options, or the document's destination if the queue now leads
         somewhere else."""
-        try:
+        with contextlib.suppress(CupsGone):
             uri = self.cups.queue(orphan.queue).device_uri
-        except CupsGone:
-            return orphan.key.destination
-        return uri if leads_to(uri, orphan.key.destination) else orphan.key.destination
+            if leads_to(uri, orphan.key.destination):
+                return uri
+        return orphan.key.destination
 
 
 def _is_lost(orphan: Document, job: CupsJob) -> bool:

@@ -8,14 +8,13 @@ job of each queue is released, less and less often, until the server accepts a j
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 import random
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from cirrus_bridge.api.client import CloudApi
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError, CupsGone, CupsNotPossible, NotPermitted, Refused
 from cirrus_bridge.base.model import DocumentKey, Target
@@ -34,18 +33,15 @@ LOOK_S = 3.0
 RELEASE_AGAIN_S, LONGEST_RELEASE_S = 10.0, 600.0
 ANSWERS_S = 30.0  # the longest wait for the answers of one round
 
-# name, company, what its jobs wait for, and for a correction, the target to probe
-Server: TypeAlias = tuple[str, str, str, str]
+Held: TypeAlias = tuple[Document, CupsJob]
 
 
-class ProbeApi(Protocol):
-    """A server that can be probed."""
+class Server(NamedTuple):
+    """A server that jobs wait for. If they wait for a correction, `target` is probed."""
 
-    def version(self) -> object:
-        """Send a request without the key; any answer shows that the server works."""
-
-    def device(self, target: Target) -> object:
-        """Send a request with the key; any answer shows that the server accepts our requests."""
+    name: str
+    company: str
+    target: Target | None
 
 
 @dataclass(slots=True)
@@ -53,7 +49,7 @@ class _ServerOutage:
     """The known facts about one server's outage; times are monotonic seconds."""
 
     queue: QueueUri
-    documents: list[Document] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
     due_s: float = 0.0
     asked: bool = False
     trouble: str = ""
@@ -61,75 +57,66 @@ class _ServerOutage:
     release_wait_s: float = RELEASE_AGAIN_S
     waits_s: Iterator[float] = field(default_factory=lambda: waits(random.Random()))  # noqa: S311
 
+    @property
+    def keys(self) -> set[DocumentKey]:
+        """The documents that wait."""
+        return {document.key for document, _ in self.held}
+
 
 @dataclass(slots=True)
 class Outages:
     """Watches the servers that jobs wait for.
 
     Args:
-        queries: for probes only.
         max_hold_s: CUPS cancels a job after this hold time (MaxHoldTime); 0 means never.
+        queries: for probes only.
     """
 
     journal: PollerJournal
     cups: CupsQueues
     clock: Clock
     tell: Callable[[Change], None]
-    queries: Queries[object]
     queue_of: Callable[[str], QueueUri]
-    api_of: Callable[[QueueUri], ProbeApi]
+    api_of: Callable[[QueueUri], CloudApi]
     max_hold_s: float = 0.0
+    queries: Queries[Server, object] = field(default_factory=Queries)
     _outages: dict[Server, _ServerOutage] = field(default_factory=dict)
-    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    _asked: dict[int, Server] = field(default_factory=dict)
     _released_s: dict[DocumentKey, float] = field(default_factory=dict)
     _look: Timer = field(default_factory=lambda: Timer(LOOK_S))
-    _jobs: Mapping[int, CupsJob] = field(default_factory=dict)
-    _hold_again: Timer | None = None
+    _hold_again: Timer = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.max_hold_s:
-            self._hold_again = Timer(self.max_hold_s / 3)
+        self._hold_again = Timer(self.max_hold_s / 3)
 
     def step(self, now_s: float) -> None:
-        """Probe the servers that are due, and release the jobs that can continue.
-
-        Raises:
-            CupsAway, CupsRefused: cupsd does not answer, or says no.
-        """
+        """Probe the servers that are due, and release the jobs that can continue."""
         self._take_answers(0.0)
         if self._look.is_due(now_s):
             self._find_waiting_jobs()
             self._probe(now_s)
             self._end_contimeout()
-        if self._hold_again is not None and self._hold_again.is_due(now_s):
+        if self.max_hold_s and self._hold_again.is_due(now_s):
             self._keep_held()
 
     def run_once(self) -> None:
-        """Probe each server once, and release the jobs that can continue.
-
-        Raises:
-            CupsAway, CupsRefused: cupsd does not answer, or says no.
-        """
+        """Probe each server once, and release the jobs that can continue."""
         self._find_waiting_jobs()
         self._probe(self.clock.monotonic_s())
-        while self._asked and self._take_answers(ANSWERS_S):
+        while self.queries.open and self._take_answers(ANSWERS_S):
             pass
         self._end_contimeout()
 
     def notices(self) -> Mapping[str, Words]:
         """The texts that queues show about jobs that wait for a server."""
         found: dict[str, Words] = {}
-        for (server, *_), outage in self._outages.items():
-            by_queue: defaultdict[str, set[int]] = defaultdict(set)
-            for document in outage.documents:
-                by_queue[document.queue].add(document.key.job_id)
-            for queue, jobs in by_queue.items():
+        for server, outage in self._outages.items():
+            for queue in {document.queue for document, _ in outage.held}:
+                jobs = {job.job_id for document, job in outage.held if document.queue == queue}
                 text = trn(
                     "{count} job is held until {server} works again",
                     "{count} jobs are held until {server} works again",
                     len(jobs),
-                    server=server,
+                    server=server.name,
                 )
                 found[queue] = joined(": ", filter(None, (text, outage.trouble)))
         return found
@@ -139,16 +126,25 @@ class Outages:
         waiting = self.journal.waiting()
         found: dict[Server, _ServerOutage] = {}
         if waiting:
-            self._jobs = {job.job_id: job for job in self.cups.jobs()}
+            jobs = {(job.job_id, job.job_uuid): job for job in self.cups.jobs()}
             uris = {queue.name: queue.device_uri for queue in self.cups.queues()}
             for document in waiting:
-                queue = self._queue_of(document, uris)
-                if queue is not None:
-                    server = _server(queue, document)
-                    if server not in found:
-                        found[server] = self._outages.get(server) or _ServerOutage(queue)
-                        found[server].queue, found[server].documents = queue, []
-                    found[server].documents.append(document)
+                job = jobs.get((document.key.job_id, document.key.job_uuid))
+                if job is None:
+                    continue  # the job has ended; `orphans` handles it
+                if job.queue not in (document.queue, document.class_name):  # a person has moved it
+                    self.journal.abandon(document.key, now_s=self.clock.wall_s())
+                    continue
+                try:
+                    queue = self.queue_of(uris.get(document.queue, ""))
+                except CirrusError:
+                    continue  # the queue is misconfigured, or is another program's now
+                target = queue.targets[0] if document.waits_for == FOR_CORRECTION else None
+                server = Server(queue.server, queue.company, target)
+                if server not in found:
+                    found[server] = self._outages.get(server) or _ServerOutage(queue)
+                    found[server].queue, found[server].held = queue, []
+                found[server].held.append((document, job))
         for outage in found.values():
             self._notice_success(outage)
         self._outages = found
@@ -157,28 +153,10 @@ class Outages:
 
     def _notice_success(self, outage: _ServerOutage) -> None:
         """Reset the pause if a released job was accepted: the server takes documents again."""
-        gone = outage.released - {document.key for document in outage.documents}
+        gone = outage.released - outage.keys
         if any(document.key == key for key in gone for document in self.journal.documents_of(key)):
             outage.released = frozenset()
             outage.due_s = -math.inf
-
-    def _job_of(self, document: Document) -> CupsJob | None:
-        """The document's job at the last look; another job may have the same number since."""
-        job = self._jobs.get(document.key.job_id)
-        return job if job is not None and job.job_uuid == document.key.job_uuid else None
-
-    def _queue_of(self, document: Document, uris: Mapping[str, str]) -> QueueUri | None:
-        """The queue of the document's job, if the job still waits there for a server of ours."""
-        job = self._job_of(document)
-        if job is None:
-            return None  # the job has ended; `orphans` handles it
-        if job.queue not in (document.queue, document.class_name):
-            self.journal.abandon(document.key, now_s=self.clock.wall_s())  # a person has moved it
-            return None
-        try:
-            return self.queue_of(uris.get(document.queue, ""))
-        except CirrusError:
-            return None  # the queue is misconfigured, or is another program's now
 
     def _probe(self, now_s: float) -> None:
         for server, outage in self._outages.items():
@@ -190,30 +168,25 @@ class Outages:
                 self._failed(outage, error)
                 continue
             question: Callable[[], object] = api.version
-            if server[2] == FOR_CORRECTION:
-                question = functools.partial(api.device, outage.queue.targets[0])
-            number = next(self._numbers)
-            self._asked[number] = server
+            if server.target is not None:
+                question = functools.partial(api.device, server.target)
             outage.asked = True
-            self.queries.ask(number, question)
+            self.queries.ask(server, question)
 
     def _take_answers(self, wait_s: float) -> bool:
         """Act on the answers that have arrived, and return whether there were any."""
         found = False
-        while answer := self.queries.answer(0.0 if found else wait_s):
+        for server, result in self.queries.answers(wait_s):
             found = True
-            server = self._asked.pop(answer.number)
             outage = self._outages.get(server)
             if outage is None:
                 continue
             outage.asked = False
             # the server tells only a client that it accepts that a device is unknown
             # (a key may print without the right to read devices)
-            is_corrected = server[2] == FOR_CORRECTION and isinstance(
-                answer.result, Refused | NotPermitted
-            )
-            if isinstance(answer.result, CirrusError) and not is_corrected:
-                self._failed(outage, answer.result)
+            is_corrected = server.target and isinstance(result, Refused | NotPermitted)
+            if isinstance(result, CirrusError) and not is_corrected:
+                self._failed(outage, result)
             else:
                 self._works(server, outage)
         return found
@@ -228,13 +201,11 @@ class Outages:
     def _works(self, server: Server, outage: _ServerOutage) -> None:
         """Release the jobs of a server that works, the oldest first."""
         if outage.trouble:
-            self.tell(Change("server-back", f"{server[0]} answers again", INFO))
+            self.tell(Change("server-back", f"{server.name} answers again", INFO))
             outage.trouble = ""
-        keys = {document.key for document in outage.documents}
-        came_back = bool(outage.released) and outage.released <= keys
-        to_release = list(outage.documents)
-        if came_back:
-            to_release = list({each.queue: each for each in reversed(to_release)}.values())
+        to_release = outage.held
+        if outage.released and outage.released <= outage.keys:  # they came back
+            to_release = list({held[0].queue: held for held in reversed(to_release)}.values())
         else:
             outage.release_wait_s = RELEASE_AGAIN_S
         outage.due_s = self.clock.monotonic_s() + outage.release_wait_s
@@ -245,15 +216,18 @@ class Outages:
         """Release the jobs whose contimeout is over, so that their backends say so."""
         now_s = self.clock.wall_s()
         for outage in self._outages.values():
-            self._release([each for each in outage.documents if each.give_up_at_s <= now_s])
+            self._release(held for held in outage.held if held[0].give_up_at_s <= now_s)
 
-    def _release(self, documents: Iterable[Document]) -> list[DocumentKey]:
-        """Release the jobs of these documents that CUPS holds, and return the documents' keys."""
-        wanted = sorted(documents, key=lambda each: each.key.job_id)
+    def _release(self, wanted: Iterable[Held]) -> list[DocumentKey]:
+        """Release those of these jobs that are held only for their server; return their documents.
+
+        A person may hold a job until a set time, or hold the job after its release. In the latter
+        case, no backend has written of the job since.
+        """
         done = []
-        for document in wanted:
-            job = self._job_of(document)
-            if job is None or not self._is_ours_to_release(document, job):
+        for document, job in sorted(wanted, key=lambda held: held[1].job_id):
+            is_held_again = self._released_s.get(document.key) == document.updated_at_s
+            if is_held_again or not job.waits_for_release:
                 continue
             try:
                 self.cups.release_job(job.job_id)
@@ -264,12 +238,6 @@ class Outages:
             self.tell(of_document("released", "", document))
         return done
 
-    def _is_ours_to_release(self, document: Document, job: CupsJob) -> bool:
-        """Whether the job is held only for its server. A person may hold the job until a set time,
-        or hold the job after its release. In the latter case, no backend has written of the job
-        since."""
-        return job.waits_for_release and self._released_s.get(document.key) != document.updated_at_s
-
     def _keep_held(self) -> None:
         """Hold the waiting jobs again, as CUPS counts MaxHoldTime from the last hold.
 
@@ -277,12 +245,6 @@ class Outages:
         """
         self._find_waiting_jobs()
         for outage in self._outages.values():
-            for document in outage.documents:
-                job = self._job_of(document)
-                if job is not None and job.waits_for_release:
+            for _, job in outage.held:
+                if job.waits_for_release:
                     self.cups.hold_job(job.job_id)
-
-
-def _server(queue: QueueUri, document: Document) -> Server:
-    target = str(queue.targets[0]) if document.waits_for == FOR_CORRECTION else ""
-    return (queue.server, queue.company, document.waits_for, target)

@@ -11,8 +11,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import (
@@ -25,25 +27,30 @@ from cirrus_bridge.base.errors import (
     Retryable,
     UnexpectedAnswer,
 )
-from cirrus_bridge.base.model import DeliveryState, JobStatus
+from cirrus_bridge.base.model import DeliveryState, JobStatus, Place, Receipt
 from cirrus_bridge.base.translation import joined
 from cirrus_bridge.config.load import PollerSettings
-from cirrus_bridge.config.queue_uri import QueueUri
+from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change, of_document
 from cirrus_bridge.delivery.tracking import NOT_DELIVERED, TrackedDelivery, describe
+from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.cups_sync import CupsSync
-from cirrus_bridge.statusd.journal_sync import JournalSync
-from cirrus_bridge.statusd.queries import AT_ONCE, Queries, StatusApi
-from cirrus_bridge.statusd.schedule import Schedule
+from cirrus_bridge.statusd.queries import AT_ONCE, Queries
 from cirrus_bridge.statusd.timers import Timer
-from cirrus_bridge.statusd.watched import WatchedDocument, WatchedDocuments, place
+from cirrus_bridge.statusd.watched import WatchedDocument, WatchedDocuments
+
+StatusOf: TypeAlias = Callable[[QueueUri], Callable[[Receipt], JobStatus]]
 
 LOOK_S = 0.5  # between looks into the journal for handed-over documents
 BEAT_S = 10.0  # between signs of life
 PRUNE_S = 3600.0
 DAY_S = 86_400.0
 ONCE_WAIT_S = 5.0  # `run_once` does not wait longer for a server that is away
+READING_SHARE = 20.0  # reading the journal takes at most this part (1/20) of the time
+LONGEST_PAUSE_S = 1.0
+COMMIT_S = 15.0  # other processes may see a row this long after its date
+FIRST_SIGNS_S = 86_400.0  # the first look reads signs of life that are at most this old
 MISMATCHED_AFTER_S = 300.0  # long enough to restart a proxy that mixes answers up
 
 
@@ -51,141 +58,153 @@ MISMATCHED_AFTER_S = 300.0  # long enough to restart a proxy that mixes answers 
 class Poller:
     """The poller; it has the journal's lock.
 
+    Raises (every method):
+        JournalError: the journal cannot be used.
+
     Args:
-        queries: for job states.
-        queue_of: reads a queue's URI.
-        api_of: the API for a queue's server.
-        tell: gets every change.
+        status_of: returns the function that queries job states for a queue.
         at_work: gets each sign of life (seconds since the epoch).
     """
 
     journal: PollerJournal
     clock: Clock
-    schedule: Schedule[int]
-    queries: Queries[JobStatus]
     cups: CupsSync
     settings: PollerSettings
-    queue_of: Callable[[str], QueueUri]
-    api_of: Callable[[QueueUri], StatusApi]
+    status_of: StatusOf
     tell: Callable[[Change], None]
     watch_list: WatchedDocuments
+    queries: Queries[TrackedDelivery, JobStatus] = field(default_factory=Queries)
     at_work: Callable[[float], None] | None = None
-    _doubted_since_s: dict[int, float] = field(default_factory=dict)
-    _puzzling: set[int] = field(default_factory=set)
-    _journal_sync: JournalSync = field(init=False)
     _beat: Timer = field(default_factory=lambda: Timer(BEAT_S))
     _look: Timer = field(default_factory=lambda: Timer(LOOK_S))
     _prune: Timer = field(default_factory=lambda: Timer(PRUNE_S))
+    _is_behind: bool = True
+    _signs_since_s: float = field(init=False)
+    _free_s: float = -math.inf
 
     def __post_init__(self) -> None:
-        self._journal_sync = JournalSync(
-            self.journal,
-            self.clock,
-            self.schedule,
-            self.cups,
-            self.watch_list,
-            self.queue_of,
-            self._drop,
-        )
+        self._signs_since_s = self.clock.wall_s() - FIRST_SIGNS_S
 
     def run(self) -> None:
-        """Run until a signal stops the program.
-
-        Raises:
-            JournalError: the journal cannot be used.
-        """
+        """Run until a signal stops the program."""
         with contextlib.suppress(Interrupted), self.clock.stoppable():
             while True:
                 self.step()
 
     def run_once(self) -> None:
-        """Query every open job once, as fast as the servers allow, and update CUPS.
-
-        Raises:
-            JournalError: the journal cannot be used.
-        """
+        """Query every open job once, as fast as the servers allow, and update CUPS."""
+        schedule = self.watch_list.schedule
         with contextlib.suppress(Interrupted), self.clock.stoppable():
-            self._journal_sync.look(fresh=True)
-            left = {number for watched in self.watch_list for number in watched.numbers}
-            while (left & self.schedule.jobs) or self.queries.open:
-                if self._beat.is_due(self.clock.monotonic_s()):
-                    self._give_sign_of_life()
+            self._read_journal(fresh=True)
+            left = {target for watched in self.watch_list for target in watched.targets}
+            while (left & schedule.jobs) or self.queries.open:
+                self._give_sign_of_life()
                 left -= self._ask(AT_ONCE if left else 0)
                 self._take_answers(LOOK_S)
-                wait_s = self.schedule.next_due_s(self.clock.monotonic_s())
+                wait_s = schedule.next_due_s(self.clock.monotonic_s())
                 if not self.queries.open and wait_s > ONCE_WAIT_S:
                     break  # a server is away
             self.cups.run_once()
-            self.cups.tell_all(self._drop)
 
     def step(self) -> None:
-        """Take one turn of the loop; it waits for at most LOOK_S.
-
-        Raises:
-            JournalError: the journal cannot be used.
-        """
+        """Take one turn of the loop; it waits for at most LOOK_S."""
+        self._give_sign_of_life()
         now_s = self.clock.monotonic_s()
-        if self._beat.is_due(now_s):
-            self._give_sign_of_life()
         if self._look.is_due(now_s):
-            self._journal_sync.look()
-        self.cups.step(now_s, self._drop)
+            self._read_journal()
+        self.cups.step(now_s)
         if self._prune.is_due(now_s):
             before_s = self.clock.wall_s() - self.settings.keep_days * DAY_S
             self.journal.prune(before_s=before_s, most=self.settings.keep_documents)
         self._ask(AT_ONCE)
         now_s = self.clock.monotonic_s()
-        next_s = min(self._look.due_s, self.cups.due_s) - now_s
+        next_s = min(self._look.due_s, self.cups.due.due_s) - now_s
         if self.queries.open < AT_ONCE:
-            next_s = min(next_s, self.schedule.next_due_s(now_s))
+            next_s = min(next_s, self.watch_list.schedule.next_due_s(now_s))
         self._take_answers(min(next_s, LOOK_S))
 
     def _give_sign_of_life(self) -> None:
+        """Give a sign of life, if one is due."""
+        if not self._beat.is_due(self.clock.monotonic_s()):
+            return
         now_s = self.clock.wall_s()
         self.journal.give_sign(now_s=now_s)
         if self.at_work is not None:
             self.at_work(now_s)
-        self._journal_sync.expect_changes()
+        self._is_behind = True  # `has_changed` does not report our own changes
 
-    def _ask(self, at_once: int) -> set[int]:
-        """Send the queries that are due, and return their numbers."""
+    def _read_journal(self, *, fresh: bool = False) -> None:
+        """Follow the documents of the journal, if the journal has changed. `fresh` treats new
+        documents as just accepted, so that their states are queried at once."""
+        self._is_behind |= self.journal.has_changed()
         now_s = self.clock.monotonic_s()
-        numbers = self.schedule.due(now_s, max(0, at_once - self.queries.open))
-        for number in numbers:
-            found = self.watch_list.find(number)
-            if found is None:
-                self.schedule.forget(number)
-                continue
-            watched, target = found
-            try:
-                api = self.api_of(watched.queue)
-            except CirrusError as error:
-                self._failed(number, watched, error)
+        if not self._is_behind or now_s < self._free_s:
+            return
+        self._is_behind = False
+        self._note_signs_of_life()
+        handed_over = self.journal.handed_over()
+        for watched in self.watch_list:
+            found = handed_over.get(watched.document.key)
+            if found is None or found.hand_overs != watched.document.hand_overs:
+                self.watch_list.remove(watched)  # others have taken it back or closed it
+                self.cups.soon()
             else:
-                self.queries.ask(number, functools.partial(api.job_status, target.receipt))
-        return set(numbers)
+                watched.is_held = found.state is State.HELD
+        unknown = [each for key, each in handed_over.items() if key not in self.watch_list]
+        for document in self.journal.documents(unknown) if unknown else ():
+            age_s = 0.0 if fresh else max(0.0, self.clock.wall_s() - document.accepted_at_s)
+            watched = self.watch_list.add(document, now_s, age_s)
+            # the backend saw the failure, and this poller did not
+            fails = any(target.status.is_failing for target in watched.targets)
+            self.cups.note(watched, fails=fails)
+            self.cups.soon()
+        took_s = self.clock.monotonic_s() - now_s
+        self._free_s = now_s + min(READING_SHARE * took_s, LONGEST_PAUSE_S)
+
+    def _note_signs_of_life(self) -> None:
+        """Wake the locations that backends have heard from; they may have fetched more jobs."""
+        wall_s = self.clock.wall_s()
+        since_s, self._signs_since_s = self._signs_since_s, wall_s - COMMIT_S
+        signs_s = self.cups.news.signs_s
+        for destination, location, seen_s in self.journal.signs_of_life(since_s=since_s):
+            queue = parse_queue_uri(destination)
+            where = Place(queue.server, queue.company, location)
+            if signs_s.get(where, 0.0) < seen_s <= wall_s:  # the clock may have been set back
+                signs_s[where] = seen_s
+                self.watch_list.schedule.came_alive(where, self.clock.monotonic_s())
+
+    def _ask(self, at_once: int) -> set[TrackedDelivery]:
+        """Send the queries that are due, and return their targets."""
+        at_most = max(0, at_once - self.queries.open)
+        targets = self.watch_list.schedule.due(self.clock.monotonic_s(), at_most)
+        for target in targets:
+            watched = self.watch_list.by_target[target]
+            try:
+                status_of = self.status_of(watched.queue)
+            except CirrusError as error:
+                self._failed(watched, target, error)
+            else:
+                self.queries.ask(target, functools.partial(status_of, target.receipt))
+        return set(targets)
 
     def _take_answers(self, wait_s: float) -> None:
-        answer = self.queries.answer(wait_s)
-        while answer is not None:
-            found = self.watch_list.find(answer.number)
-            if found is None:
-                self.schedule.forget(answer.number)
-            elif isinstance(answer.result, JobStatus):
-                self._puzzling.discard(answer.number)
-                self._heard(answer.number, *found, answer.result)
-            elif isinstance(answer.result, Refused):
-                self._refused(answer.number, *found)
-            elif self._is_puzzling(answer.number, found[0], answer.result):
-                unclear = dataclasses.replace(found[1].status, message=answer.result.text)
-                self._heard(answer.number, *found, unclear)
+        for target, result in self.queries.answers(wait_s):
+            watched = self.watch_list.by_target.get(target)
+            if watched is None:  # no longer followed
+                continue
+            if isinstance(result, JobStatus):
+                watched.puzzling.discard(target)
+                self._heard(watched, target, result)
+            elif isinstance(result, Refused):  # the server does not know the job
+                target.doubt()
+                self._doubt(watched, target)
+            elif isinstance(result, UnexpectedAnswer) and self._is_puzzling(watched, target):
+                unclear = dataclasses.replace(target.status, message=result.text)
+                self._heard(watched, target, unclear)
             else:
-                self._failed(answer.number, found[0], answer.result)
-            answer = self.queries.answer(0)
+                self._failed(watched, target, result)
 
-    def _heard(
-        self, number: int, watched: WatchedDocument, target: TrackedDelivery, status: JobStatus
-    ) -> None:
+    def _heard(self, watched: WatchedDocument, target: TrackedDelivery, status: JobStatus) -> None:
         """Handle a state that the server reports, for this job or, by mistake, for another."""
         if self.cups.news.trouble_is_over(watched.queue):
             self.tell(Change("server-back", f"{watched.queue.server} answers again"))
@@ -193,84 +212,67 @@ class Poller:
         before = target.status
         is_news = target.learn(status)
         if target.doubts:
-            self._doubt(number, watched, target)
+            self._doubt(watched, target)
             return
-        self._doubted_since_s.pop(number, None)
-        self.schedule.answered(number, self.clock.monotonic_s(), changed=is_news)
+        watched.doubted_since_s.pop(target, None)
+        self.watch_list.schedule.answered(target, self.clock.monotonic_s(), changed=is_news)
         if not is_news:
             return
-        wall_s = self.clock.wall_s()
-        document = watched.document
+        wall_s, document = self.clock.wall_s(), watched.document
         if not self.journal.state(
             document.key, target.number, status, now_s=wall_s, hand_overs=document.hand_overs
         ):
-            self._drop(watched)
+            self.watch_list.remove(watched)
             return
         # the cloud may have deleted the job itself, so this is not a sign of the location
         says_nothing = (before.state, DeliveryState.DELETED)
         if status.state >= DeliveryState.SUBMITTED and status.state not in says_nothing:
-            self.cups.news.signs_s[place(watched, target)] = wall_s
+            self.cups.news.signs_s[watched.place(target)] = wall_s
         level = NOTICE if status.state in NOT_DELIVERED or status.is_failing else INFO
         if status.state is DeliveryState.MISMATCHED:
             level = WARNING
         event = "failing" if status.is_failing else status.state.name.lower()
         text = describe(target.receipt, status)
-        self.tell(of_document(event, text, watched.document, target.receipt, level))
+        self.tell(of_document(event, text, document, target.receipt, level))
         if status.state.is_final:
-            self.schedule.forget(number)
-        self.cups.note(watched)
-        if status.is_failing and not before.is_failing:
-            self.cups.fails(watched)
+            self.watch_list.schedule.forget(target)
+        self.cups.note(watched, fails=status.is_failing and not before.is_failing)
         self.cups.soon()
 
-    def _refused(self, number: int, watched: WatchedDocument, target: TrackedDelivery) -> None:
-        """Handle a server that does not know the job."""
-        target.doubt()
-        self._doubt(number, watched, target)
-
-    def _doubt(self, number: int, watched: WatchedDocument, target: TrackedDelivery) -> None:
+    def _doubt(self, watched: WatchedDocument, target: TrackedDelivery) -> None:
         """Handle an answer that does not concern the document.
 
         The server's fault may pass, so the query is repeated for a while.
         """
         now_s = self.clock.monotonic_s()
         if target.doubts == 1:
-            self._doubted_since_s[number] = now_s
-        since_s = self._doubted_since_s[number]
+            watched.doubted_since_s[target] = now_s
         wait_s: float = self.settings.unknown_after_s
         if target.difference:
             wait_s = min(wait_s, MISMATCHED_AFTER_S)
-        if target.is_doubtful and now_s - since_s >= wait_s:
-            self._heard(number, watched, target, target.verdict)
+        if target.is_doubtful and now_s - watched.doubted_since_s[target] >= wait_s:
+            self._heard(watched, target, target.verdict)
         else:
-            self.schedule.answered(number, now_s, changed=False)
+            self.watch_list.schedule.answered(target, now_s, changed=False)
 
-    def _is_puzzling(self, number: int, watched: WatchedDocument, error: CirrusError) -> bool:
+    def _is_puzzling(self, watched: WatchedDocument, target: TrackedDelivery) -> bool:
         """Whether the server sent an unexpected answer for this job twice, and proper answers for
         other jobs in between. The server works then, and the other jobs need not wait."""
-        again = number in self._puzzling and not self.cups.news.trouble_of(watched.queue)
-        if isinstance(error, UnexpectedAnswer):
-            self._puzzling.add(number)
-            return again
-        return False
+        again = target in watched.puzzling and not self.cups.news.trouble_of(watched.queue)
+        watched.puzzling.add(target)
+        return again
 
-    def _failed(self, number: int, watched: WatchedDocument, error: CirrusError) -> None:
+    def _failed(
+        self, watched: WatchedDocument, target: TrackedDelivery, error: CirrusError
+    ) -> None:
         """Handle a query without an answer; the fault is the server's or the configuration's."""
-        wait_s = error.retry_after_s if isinstance(error, Retryable) else None
+        wait_s = (error.retry_after_s or 0.0) if isinstance(error, Retryable) else 0.0
         # the key is refused or the entry is missing; other companies may use this server
         of_company = isinstance(error, KeyRefused | NotPermitted | QueueError)
-        now_s = self.clock.monotonic_s()
-        self.schedule.lost(number, now_s, retry_after_s=wait_s, of_company=of_company)
+        self.watch_list.schedule.lost(
+            target, self.clock.monotonic_s(), retry_after_s=wait_s, of_company=of_company
+        )
         text = joined(" ", (error.text, f"({error.code})"))
         if self.cups.news.has_trouble(watched.queue, text, of_company=of_company):
             self.tell(Change("server-away", f"{text} {error.detail}".strip(), WARNING))
             self.cups.soon()
-
-    def _drop(self, watched: WatchedDocument) -> None:
-        """Stop following a document."""
-        self.watch_list.remove(watched)
-        self.cups.forget(watched)
-        for number in watched.numbers:
-            self.schedule.forget(number)
-            self._doubted_since_s.pop(number, None)
-            self._puzzling.discard(number)

@@ -7,67 +7,47 @@ program, as `main` does not wait for threads.
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from cirrus_bridge.base.errors import CirrusError, UnexpectedAnswer
-from cirrus_bridge.base.model import JobStatus, Receipt
 from cirrus_bridge.base.translation import tr
 
 AT_ONCE = 8
 
+About = TypeVar("About")
 T = TypeVar("T")
 
 
-class StatusApi(Protocol):
-    """A cloud that reports the state of jobs."""
-
-    def job_status(self, receipt: Receipt) -> JobStatus:
-        """The status of a submitted job.
-
-        Raises:
-            CirrusError: the status cannot be queried.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class QueryResult(Generic[T]):
-    """The outcome of the query with this number: a result, such as a job's status, or an error."""
-
-    number: int
-    result: T | CirrusError
-
-
-class Queries(Generic[T]):
+class Queries(Generic[About, T]):
     """Runs up to AT_ONCE queries at a time. `open` is the number of queries without an answer."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(AT_ONCE)
-        self._answers: queue.SimpleQueue[Future[QueryResult[T]]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[About, Future[T]]] = queue.SimpleQueue()
         self.open = 0
 
-    def ask(self, number: int, question: Callable[[], T]) -> None:
-        """Run a query in a thread; its answer gets this number."""
+    def ask(self, about: About, question: Callable[[], T]) -> None:
+        """Run a query in a thread."""
         self.open += 1
-        self._pool.submit(_ask, number, question).add_done_callback(self._answers.put)
+        answered = self._pool.submit(question)
+        answered.add_done_callback(lambda answer: self._answers.put((about, answer)))
 
-    def answer(self, wait_s: float) -> QueryResult[T] | None:
-        """The next answer, or None if no answer arrives within `wait_s` seconds."""
-        try:
-            found = self._answers.get(timeout=max(0.0, wait_s))
-        except queue.Empty:
-            return None
-        self.open -= 1
-        return found.result()
-
-
-def _ask(number: int, question: Callable[[], T]) -> QueryResult[T]:
-    try:
-        return QueryResult(number, question())
-    except CirrusError as error:
-        return QueryResult(number, error)
-    except Exception as error:  # noqa: BLE001 - no answer may end the poller
-        text = tr("Unexpected response from the server.")
-        return QueryResult(number, UnexpectedAnswer(text, detail=repr(error)))
+    def answers(self, wait_s: float) -> Iterator[tuple[About, T | CirrusError]]:
+        """The answers that have arrived. For the first one, wait at most `wait_s` seconds."""
+        while True:
+            try:
+                about, answer = self._answers.get(timeout=max(0.0, wait_s))
+            except queue.Empty:
+                return
+            self.open -= 1
+            wait_s = 0.0
+            error = answer.exception()
+            if error is None:
+                yield about, answer.result()
+            elif isinstance(error, CirrusError):
+                yield about, error
+            else:  # no answer may end the poller
+                text = tr("Unexpected response from the server.")
+                yield about, UnexpectedAnswer(text, detail=repr(error))

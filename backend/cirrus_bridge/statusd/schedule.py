@@ -1,26 +1,24 @@
-"""The schedule of queries for the states of cloud jobs. No clock and no network here.
+"""The schedule of queries for the states of cloud jobs. All times are monotonic seconds.
 
 A fresh job is queried every second, then with back-off up to minutes. Older jobs share their
 location's timer, as one query shows whether the location is still away. A job that changes wakes a
 few jobs of its location, which wake others if they have changed, too. So all jobs of a location
-that comes back are queried within seconds, and unchanged jobs cost little. All times are monotonic
-seconds.
+that comes back are queried within seconds, and unchanged jobs cost little.
 """
 
 from __future__ import annotations
 
-import enum
 import math
 import random
 from collections import deque
 from collections.abc import Hashable, KeysView
+from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
 from cirrus_bridge.base.model import Place
-from cirrus_bridge.statusd.rate_limit import BACK_OFF, CompanyGate, ServerGate, jittered
+from cirrus_bridge.statusd.rate_limit import BACK_OFF, ProbeGate, ServerGate, jittered
 from cirrus_bridge.statusd.timers import TimerQueue
 
-REQUESTS_PER_MINUTE = 300.0
 FRESH_S = 30.0  # most jobs are delivered by this age; the others take longer
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 300.0  # first of a job, then of its location
@@ -33,53 +31,47 @@ WAKE_GAP_S = 30.0  # a busy location wakes its sleepers at most this often
 START_SPREAD_S = 30.0  # for locations that start with old jobs
 OLDEST_FIRST_EVERY = 5  # every fifth request goes to the job that has waited longest
 
+# the order of queries when a server's rate does not allow all of them
+FRESH, SOON, SLOW = URGENCIES = range(3)
+
 JobId = TypeVar("JobId", bound=Hashable)
 
 
-class Urgency(enum.IntEnum):
-    """The order of queries when a server's rate does not allow all of them."""
-
-    FRESH = 0
-    SOON = 1
-    SLOW = 2
-
-
+@dataclass(slots=True, eq=False)
 class _Job(Generic[JobId]):
-    __slots__ = ("born_s", "id", "location", "wait_s", "woken")
-
-    def __init__(self, job_id: JobId, location: _Location[JobId], now: float, age_s: float) -> None:
-        self.id = job_id
-        self.location = location
-        self.born_s = now - age_s
-        # a geometric series of waits adds up to three times the last; continue at this job's point
-        late_s = max(0.0, age_s - FRESH_S)
-        self.wait_s = min(FIRST_WAIT_S + late_s * (1 - 1 / BACK_OFF), LONGEST_WAIT_S)
-        self.woken = False  # queried because of its location, not by its own timer
+    id: JobId
+    location: _Location[JobId]
+    born_s: float
+    wait_s: float
+    woken: bool = False  # queried because of its location, not by its own timer
 
 
+@dataclass(slots=True, eq=False)
 class _Location(Generic[JobId]):
-    __slots__ = ("asleep", "company", "dozing", "jobs", "place", "wait_s", "woke_s")
-
-    def __init__(self, place: Place, company: _Company[JobId]) -> None:
-        self.place = place
-        self.company = company
-        self.jobs = 0
-        # by the age of the last query; dicts keep order, and delete any entry in constant time
-        self.dozing: dict[JobId, _Job[JobId]] = {}  # with an own timer, due later than DOZE_S
-        self.asleep: dict[JobId, _Job[JobId]] = {}  # without an own timer
-        self.wait_s = LONGEST_WAIT_S
-        self.woke_s = -math.inf
+    place: Place
+    company: _Company[JobId]
+    jobs: int = 0
+    # by the age of the last query; dicts keep order, and delete any entry in constant time
+    # dozing jobs have an own timer, due later than DOZE_S; sleeping jobs have none
+    dozing: dict[JobId, _Job[JobId]] = field(default_factory=dict)
+    asleep: dict[JobId, _Job[JobId]] = field(default_factory=dict)
+    wait_s: float = LONGEST_WAIT_S
+    woke_s: float = -math.inf
 
 
 class _Company(Generic[JobId]):
-    """A company at a server."""
+    """A company at a server. If the server refuses one company's key, only this company has an
+    outage; the others at the server go on."""
 
-    __slots__ = ("gate", "requests", "timers")
-
-    def __init__(self, gate: CompanyGate) -> None:
-        self.gate = gate
+    def __init__(self, server: ServerGate, rng: random.Random) -> None:
+        self.server = server
+        self.own = ProbeGate(rng)
+        self.gates = (server, self.own)
         self.requests = 0
-        self.timers: TimerQueue[_Waiting[JobId]] = TimerQueue(len(Urgency))
+        self.timers: TimerQueue[_Waiting[JobId]] = TimerQueue(len(URGENCIES))
+
+    def opens_in_s(self, now: float) -> float:
+        return max(gate.opens_in_s(now) for gate in self.gates)
 
 
 _Waiting: TypeAlias = "_Job[JobId] | _Location[JobId]"
@@ -88,16 +80,11 @@ _Waiting: TypeAlias = "_Job[JobId] | _Location[JobId]"
 class Schedule(Generic[JobId]):
     """The open jobs of all servers, with the times of their next queries.
 
-    For every job that `due` returns, the caller must call `answered`, `lost` or `forget`.
-
-    Args:
-        rng: the source of jitter.
-        requests_per_minute: the most requests to each server.
+    For every job that `due` returns, the caller must call `answered`, `lost` or `forget`. No server
+    gets more than `requests_per_minute`.
     """
 
-    def __init__(
-        self, rng: random.Random, *, requests_per_minute: float = REQUESTS_PER_MINUTE
-    ) -> None:
+    def __init__(self, rng: random.Random, requests_per_minute: float) -> None:
         self._rng = rng
         self._rate = requests_per_minute
         self._jobs: dict[JobId, _Job[JobId]] = {}
@@ -106,31 +93,27 @@ class Schedule(Generic[JobId]):
         self._companies: dict[tuple[str, str], _Company[JobId]] = {}
         self._turns: deque[_Company[JobId]] = deque()
 
-    def __len__(self) -> int:
-        return len(self._jobs)
-
-    def __contains__(self, job_id: object) -> bool:
-        return job_id in self._jobs
-
     @property
     def jobs(self) -> KeysView[JobId]:
         """All jobs."""
         return self._jobs.keys()
 
     def add(self, job_id: JobId, place: Place, now: float, *, age_s: float = 0.0) -> None:
-        """Add a job that the cloud accepted `age_s` seconds ago, unless it is already here."""
-        if job_id in self._jobs:
-            return
+        """Add a job that the cloud accepted `age_s` seconds ago."""
         location = self._locations.get(place) or self._new_location(place)
         location.jobs += 1
-        self._jobs[job_id] = job = _Job(job_id, location, now, age_s)
-        if job.wait_s < LONGEST_WAIT_S:
+        # a geometric series of waits adds up to three times the last; continue at this job's point
+        late_s = max(0.0, age_s - FRESH_S)
+        wait_s = min(FIRST_WAIT_S + late_s * (1 - 1 / BACK_OFF), LONGEST_WAIT_S)
+        self._jobs[job_id] = job = _Job(job_id, location, now - age_s, wait_s)
+        if wait_s < LONGEST_WAIT_S:
             self._plan(job, now)
-        else:
-            location.asleep[job_id] = job
-            # the last query may be long ago: query soon, but not all locations at once
-            if location not in location.company.timers:
-                self._wake_at(location, now + self._rng.uniform(0, START_SPREAD_S), Urgency.SLOW)
+            return
+        location.asleep[job_id] = job
+        # the last query may be long ago: query soon, but not all locations at once
+        timers = location.company.timers
+        if location not in timers:
+            timers.set(location, now + self._rng.uniform(0, START_SPREAD_S), SLOW)
 
     def due(self, now: float, at_most: int) -> list[JobId]:
         """The jobs to query now: at most `at_most`, and no more than their servers allow."""
@@ -139,32 +122,31 @@ class Schedule(Generic[JobId]):
         asking = list(self._turns)
         while asking and len(jobs) < at_most:
             company = asking.pop(0)
-            job = self._next(company, now) if company.gate.opens_in_s(now) <= 0 else None
+            job = self._next(company, now) if company.opens_in_s(now) <= 0 else None
             if job is not None:
-                company.gate.asked(job.id, now)
+                for gate in company.gates:
+                    gate.asked(job.id, now)
                 jobs.append(job.id)
                 asking.append(company)
         return jobs
 
     def next_due_s(self, now: float) -> float:
         """Seconds until `due` returns a job; infinite if it will not without an event."""
-        earliest_s = math.inf
-        for company in self._turns:
-            due_in_s = min(company.timers.first_due_s()) - now
-            earliest_s = min(earliest_s, max(due_in_s, company.gate.opens_in_s(now)))
-        return max(0.0, earliest_s)
+        waits_s = (
+            max(min(company.timers.first_due_s()) - now, company.opens_in_s(now))
+            for company in self._turns
+        )
+        return max(0.0, min(waits_s, default=math.inf))
 
     def answered(self, job_id: JobId, now: float, *, changed: bool) -> None:
-        """Note the server's answer for a job; call `forget` afterwards if the state is final.
-
-        Args:
-            changed: whether the state is new.
-        """
+        """Note the server's answer for a job, and whether its state has changed. Call `forget`
+        afterwards if the state is final."""
         job = self._jobs.get(job_id)
         if job is None:  # forgotten while the query ran
             return
         location = job.location
-        location.company.gate.worked(now)
+        for gate in location.company.gates:
+            gate.worked(now)
         woken, job.woken = job.woken, False
         if changed:
             job.wait_s = FIRST_WAIT_S
@@ -182,27 +164,21 @@ class Schedule(Generic[JobId]):
             self._wake_some(location, now)
 
     def lost(
-        self,
-        job_id: JobId,
-        now: float,
-        *,
-        retry_after_s: float | None = None,
-        of_company: bool = False,
+        self, job_id: JobId, now: float, *, retry_after_s: float = 0.0, of_company: bool = False
     ) -> None:
-        """Note a query without an answer.
-
-        Args:
-            retry_after_s: the server's Retry-After, if any.
-            of_company: the fault is the company's, such as a refused key, and not the server's.
-        """
+        """Note a query without an answer. The fault is the server's, or the company's
+        (`of_company`), such as a refused key."""
         job = self._jobs.get(job_id)
         if job is None:
             return
-        gate = job.location.company.gate
+        company = job.location.company
         if of_company:
-            gate.shut_out(job_id, now)
+            company.server.dropped(job_id)
+            company.own.failed(job_id, now)
         else:
-            gate.failed(job_id, now, retry_after_s)
+            company.own.dropped(job_id)
+            company.server.failed(job_id, now)
+            company.server.close_until(now + retry_after_s)
         self._plan(job, now)
 
     def forget(self, job_id: JobId) -> None:
@@ -210,21 +186,22 @@ class Schedule(Generic[JobId]):
         job = self._jobs.pop(job_id, None)
         if job is None:
             return
-        location = job.location
-        location.company.timers.cancel(job)
-        location.company.gate.dropped(job_id)
+        location, company = job.location, job.location.company
+        company.timers.cancel(job)
+        for gate in company.gates:
+            gate.dropped(job_id)
         location.asleep.pop(job_id, None)
         location.dozing.pop(job_id, None)
         location.jobs -= 1
         if not location.jobs:
-            location.company.timers.cancel(location)
+            company.timers.cancel(location)
             del self._locations[location.place]
 
     def _new_location(self, place: Place) -> _Location[JobId]:
         company = self._companies.get((place.server, place.company))
         if company is None:
             server = self._servers.setdefault(place.server, ServerGate(self._rate, self._rng))
-            company = _Company[JobId](CompanyGate(server, self._rng))
+            company = _Company[JobId](server, self._rng)
             self._companies[place.server, place.company] = company
             self._turns.append(company)
         location = self._locations[place] = _Location[JobId](place, company)
@@ -232,17 +209,17 @@ class Schedule(Generic[JobId]):
 
     def _plan(self, job: _Job[JobId], now: float) -> None:
         """Set the time of the job's next query, by its own timer or its location's."""
-        location = job.location
+        location, timers = job.location, job.location.company.timers
         if job.wait_s >= LONGEST_WAIT_S:
-            location.company.timers.cancel(job)
+            timers.cancel(job)
             location.asleep[job.id] = job
-            if location not in location.company.timers:
+            if location not in timers:
                 location.wait_s = LONGEST_WAIT_S
-                self._wake_at(location, now + self._pace(location), Urgency.SLOW)
+                self._pace(location, now)
             return
         fresh = now - job.born_s < FRESH_S
         wait_s = jittered(job.wait_s, self._rng)
-        self._wake_at(job, now + wait_s, Urgency.FRESH if fresh else Urgency.SOON)
+        timers.set(job, now + wait_s, FRESH if fresh else SOON)
         if wait_s >= DOZE_S:
             location.dozing[job.id] = job
 
@@ -257,26 +234,23 @@ class Schedule(Generic[JobId]):
                 break
             job = waiting.pop(next(iter(waiting)))
             job.woken = True
-            self._wake_at(job, now + (number + self._rng.random()) * step_s, Urgency.SOON)
+            due_s = now + (number + self._rng.random()) * step_s
+            location.company.timers.set(job, due_s, SOON)
         if location.asleep:
-            self._wake_at(location, now + self._pace(location), Urgency.SLOW)
+            self._pace(location, now)
 
-    def _pace(self, location: _Location[JobId]) -> float:
-        """Seconds until the next query for a sleeping job of a location."""
+    def _pace(self, location: _Location[JobId], now: float) -> None:
+        """Set the time of the next query for a sleeping job of a location."""
         longest_s = min(LONGEST_WAIT_S, EVERY_JOB_S / max(1, len(location.asleep)))
-        return jittered(min(location.wait_s, longest_s), self._rng)
-
-    def _wake_at(self, waiting: _Waiting[JobId], due_s: float, urgency: Urgency) -> None:
-        """Set the timer of a job or a location, and replace an earlier timer."""
-        company = (waiting.location if isinstance(waiting, _Job) else waiting).company
-        company.timers.set(waiting, due_s, urgency)
+        wait_s = jittered(min(location.wait_s, longest_s), self._rng)
+        location.company.timers.set(location, now + wait_s, SLOW)
 
     def _next(self, company: _Company[JobId], now: float) -> _Job[JobId] | None:
         """Take the next job to query, if one is due."""
         job = None
         while job is None:
             due_s = company.timers.first_due_s()
-            due = [urgency for urgency in Urgency if due_s[urgency] <= now]
+            due = [urgency for urgency in URGENCIES if due_s[urgency] <= now]
             if not due:
                 return None
             by_age = (company.requests + 1) % OLDEST_FIRST_EVERY == 0
@@ -293,5 +267,5 @@ class Schedule(Generic[JobId]):
         job = location.asleep.pop(next(iter(location.asleep)))
         job.woken = True
         location.wait_s = min(location.wait_s * BACK_OFF, LONGEST_WAIT_S)
-        self._wake_at(location, now + self._pace(location), Urgency.SLOW)
+        self._pace(location, now)
         return job

@@ -1,7 +1,4 @@
-"""A timer for repeated work, and a queue of timers. No clock here.
-
-All times are seconds on the caller's clock.
-"""
+"""A timer for repeated work, and a queue of timers. Times are seconds on the caller's clock."""
 
 from __future__ import annotations
 
@@ -31,11 +28,7 @@ class Timer:
 
 
 class TimerQueue(Generic[Waiting]):
-    """Timers by urgency. Each item has at most one timer.
-
-    Args:
-        urgencies: the number of urgencies; the most urgent is 0.
-    """
+    """Timers by urgency; the most urgent is 0. Each item has at most one timer."""
 
     def __init__(self, urgencies: int) -> None:
         self._heaps: list[list[tuple[float, int, Waiting]]] = [[] for _ in range(urgencies)]

@@ -1,8 +1,7 @@
-"""The documents that a poller follows, indexed by key, job and query. No I/O."""
+"""The documents that a poller follows, indexed by key, job and target. No I/O."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -12,19 +11,27 @@ from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.delivery.tracking import TrackedDelivery, is_settled, tracked_deliveries
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.statusd.schedule import Schedule
 
 Job: TypeAlias = tuple[str, int, int, str]  # uuid, id, print run, destination
 
 
 @dataclass(slots=True, eq=False)
 class WatchedDocument:
-    """A document that is followed. `is_held` means that CUPS should hold its job meanwhile."""
+    """A document that is followed.
+
+    Attributes:
+        is_held: whether CUPS should hold its job meanwhile.
+        doubted_since_s: the first of the present doubts about each target (monotonic seconds).
+        puzzling: the targets about which the server has sent an unexpected answer.
+    """
 
     document: Document
     queue: QueueUri
     is_held: bool
     targets: list[TrackedDelivery]
-    numbers: list[int] = field(default_factory=list)
+    doubted_since_s: dict[TrackedDelivery, float] = field(default_factory=dict)
+    puzzling: set[TrackedDelivery] = field(default_factory=set)
 
     @property
     def job(self) -> Job:
@@ -39,15 +46,21 @@ class WatchedDocument:
         wait = self.queue.settings.wait if self.is_held else "delivered"
         return is_settled(self.targets, wait)
 
+    def place(self, target: TrackedDelivery) -> Place:
+        """The place where a target's job waits."""
+        return Place(self.queue.server, self.queue.company, target.receipt.target.location)
 
+
+@dataclass(slots=True)
 class WatchedDocuments:
-    """All documents that are followed. Each target has a number for its queries."""
+    """All documents that are followed, and the schedule of the queries about their targets.
+    `queue_of` reads a queue's URI."""
 
-    def __init__(self) -> None:
-        self._by_key: dict[DocumentKey, WatchedDocument] = {}
-        self._by_job: dict[Job, dict[DocumentKey, WatchedDocument]] = {}
-        self._by_number: dict[int, tuple[WatchedDocument, TrackedDelivery]] = {}
-        self._numbers = itertools.count(1)
+    schedule: Schedule[TrackedDelivery]
+    queue_of: Callable[[str], QueueUri]
+    by_target: dict[TrackedDelivery, WatchedDocument] = field(default_factory=dict)
+    _by_key: dict[DocumentKey, WatchedDocument] = field(default_factory=dict)
+    _by_job: dict[Job, list[WatchedDocument]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -58,52 +71,34 @@ class WatchedDocuments:
     def __contains__(self, key: object) -> bool:
         return key in self._by_key
 
-    def add(self, document: Document, queue_of: Callable[[str], QueueUri]) -> WatchedDocument:
-        """Follow a document.
-
-        Args:
-            queue_of: reads the queue's URI.
+    def add(self, document: Document, now_s: float, age_s: float) -> WatchedDocument:
+        """Follow a document that the cloud accepted `age_s` seconds ago.
 
         Raises:
             BadQueueUri: the URI in the journal is invalid.
         """
-        queue = queue_of(document.device_uri or document.key.destination)
-        watched = WatchedDocument(
-            document, queue, document.state is State.HELD, tracked_deliveries([document])
-        )
-        for target in watched.targets:
-            number = next(self._numbers)
-            watched.numbers.append(number)
-            self._by_number[number] = (watched, target)
+        queue = self.queue_of(document.device_uri or document.key.destination)
+        targets = tracked_deliveries([document])
+        watched = WatchedDocument(document, queue, document.state is State.HELD, targets)
         self._by_key[document.key] = watched
-        self._by_job.setdefault(watched.job, {})[document.key] = watched
+        self._by_job.setdefault(watched.job, []).append(watched)
+        self.by_target |= dict.fromkeys(targets, watched)
+        for target in targets:
+            if not target.status.state.is_final:
+                self.schedule.add(target, watched.place(target), now_s, age_s=age_s)
         return watched
 
     def remove(self, watched: WatchedDocument) -> None:
         """Stop following a document."""
-        key = watched.document.key
-        if self._by_key.pop(key, None):
-            of_job = self._by_job[watched.job]
-            del of_job[key]
-            if not of_job:
-                del self._by_job[watched.job]
-        for number in watched.numbers:
-            self._by_number.pop(number, None)
-
-    def find(self, number: int) -> tuple[WatchedDocument, TrackedDelivery] | None:
-        """The target that a query is about, or None if it is no longer followed."""
-        return self._by_number.get(number)
-
-    def get(self, key: DocumentKey) -> WatchedDocument | None:
-        """The document with this key, or None."""
-        return self._by_key.get(key)
+        del self._by_key[watched.document.key]
+        of_job = self._by_job[watched.job]
+        of_job.remove(watched)
+        if not of_job:
+            del self._by_job[watched.job]
+        for target in watched.targets:
+            del self.by_target[target]
+            self.schedule.forget(target)
 
     def of_job(self, watched: WatchedDocument) -> list[WatchedDocument]:
         """The documents of the same job and print run."""
-        return list(self._by_job.get(watched.job, {}).values())
-
-
-def place(watched: WatchedDocument, target: TrackedDelivery) -> Place:
-    """The place where a target's job waits."""
-    queue = watched.queue
-    return Place(queue.server, queue.company, target.receipt.target.location)
+        return list(self._by_job.get(watched.job, ()))

@@ -17,7 +17,6 @@ from cirrus_bridge.base.model import (
     Receipt,
     Target,
 )
-from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.cups.jobs import (
     ABORTED,
     CANCELED,
@@ -30,8 +29,8 @@ from cirrus_bridge.cups.queues import STOPPED
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.statusd.completion import JobCompletion
-from cirrus_bridge.statusd.watched import WatchedDocument, WatchedDocuments
-from stubs import KEY, PENDING, TARGET, URI, PollerSite, StubCups, cups_job, taken
+from cirrus_bridge.statusd.watched import WatchedDocument
+from stubs import KEY, PENDING, TARGET, URI, PollerSite, StubCups, cups_job, new_watch_list, taken
 
 LYON = Target("Lyon", "L2")
 DELIVERED, DELETED = DeliveryState.DELIVERED, DeliveryState.DELETED
@@ -44,7 +43,7 @@ class Site(PollerSite):
         super().__init__(folder)
         self.cups = StubCups(cups_job(1), q=URI, same=f"{URI}?wait=received", ipp="ipp://x/")
         self.completion = JobCompletion(self.journal, self.cups, self.clock, self.told.append)
-        self.watch_list = WatchedDocuments()
+        self.watch_list = new_watch_list()
 
     def watch(
         self,
@@ -70,7 +69,7 @@ class Site(PollerSite):
     def take(self, *states: DeliveryState) -> WatchedDocument:
         """Follow the document that was handed over."""
         (document,) = taken(self.journal, self.watch_list)
-        watched = self.watch_list.add(document, parse_queue_uri)
+        watched = self.watch_list.add(document, 0.0, 0.0)
         for target, state in zip(watched.targets, states, strict=True):
             target.learn(JobStatus(state))
         return watched
@@ -430,18 +429,3 @@ def test_a_message_for_a_job_that_has_ended(site: Site) -> None:
     watched = site.watch(DELIVERED)
     site.cups.fails["say"] = CupsNotPossible("It is completed.")
     site.completion.say(site.cups.by_id[1], watched, "Waiting")
-
-
-def test_a_job_that_was_let_go(site: Site) -> None:
-    """The job was canceled although the cloud has the job, so the owner gets a notice."""
-    watched = site.watch(DeliveryState.SUBMITTED)
-    site.completion.let_go([watched])
-    assert (site.state(), site.events) == (State.CLOSED, [("let-go", NOTICE)])
-
-
-def test_a_held_job_that_cups_has_ended(site: Site) -> None:
-    """From now on, only the queue shows news of the document."""
-    watched = site.watch(DeliveryState.SUBMITTED)
-    assert watched.is_held
-    site.completion.job_is_over([watched])
-    assert (site.state(), watched.is_held) == (State.LEFT, False)

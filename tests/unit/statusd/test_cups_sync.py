@@ -21,7 +21,7 @@ from cirrus_bridge.statusd.cups_sync import AWAY_WAIT_S, CUPS_S, LONGEST_PAUSE_S
 from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
 from cirrus_bridge.statusd.status_messages import StatusMessages
-from cirrus_bridge.statusd.watched import WatchedDocument, WatchedDocuments
+from cirrus_bridge.statusd.watched import WatchedDocument
 from stubs import (
     TARGET,
     URI,
@@ -31,6 +31,7 @@ from stubs import (
     StubCups,
     StubQueries,
     cups_job,
+    new_watch_list,
     taken,
 )
 
@@ -43,7 +44,7 @@ class Site(PollerSite):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.cups = StubCups(q=URI)
-        self.watch_list = WatchedDocuments()
+        self.watch_list = new_watch_list()
         journal, cups, clock, tell = self.journal, self.cups, self.clock, self.told.append
         completion = JobCompletion(journal, cups, clock, tell)
         outages = Outages(
@@ -51,15 +52,15 @@ class Site(PollerSite):
             cups,
             clock,
             tell,
-            StubQueries(StubClock()),
             parse_queue_uri,
             lambda _: StubApi(),
+            queries=StubQueries(StubClock()),
         )
-        news = StatusMessages(journal, cups, clock, completion, tell, outages.notices)
+        news = StatusMessages(
+            journal, cups, clock, completion, tell, self.watch_list, outages.notices
+        )
         orphans = Orphans(journal, cups, clock, tell, str(folder))
-        self.turn = CupsSync(
-            clock, news, completion, orphans, ORPHANS_S, outages, tell, self.watch_list
-        )
+        self.turn = CupsSync(clock, news, orphans, ORPHANS_S, outages, tell, self.watch_list)
 
     def watch(
         self, number: int = 1, state: DeliveryState = DeliveryState.DELIVERED, options: str = ""
@@ -75,7 +76,7 @@ class Site(PollerSite):
         self.backend.hand_over([key], "hold", URI + options, now_s=now_s)
         (document,) = taken(self.journal, self.watch_list)
         self.cups.put(cups_job(job_id))
-        watched = self.watch_list.add(document, parse_queue_uri)
+        watched = self.watch_list.add(document, 0.0, 0.0)
         watched.targets[0].learn(JobStatus(state))
         self.turn.note(watched)
         return watched
@@ -91,15 +92,10 @@ class Site(PollerSite):
     def take(self, after_s: float = 0.0) -> list[WatchedDocument]:
         """Take one turn, and return the documents that it dropped."""
         self.clock.passed_s += after_s
-        gone: list[WatchedDocument] = []
-
-        def drop(watched: WatchedDocument) -> None:
-            gone.append(watched)
-            self.watch_list.remove(watched)
-            self.turn.forget(watched)
-
-        self.turn.step(self.clock.monotonic_s(), drop)
-        return gone
+        before = list(self.watch_list)
+        self.turn.step(self.clock.monotonic_s())
+        left = list(self.watch_list)
+        return [watched for watched in before if watched not in left]
 
 
 @pytest.fixture
@@ -158,7 +154,7 @@ def test_news_are_told_soon(site: Site) -> None:
     site.take(1)
     assert site.cups.did == []
     site.turn.soon()
-    assert site.turn.due_s == site.clock.passed_s
+    assert site.turn.due.due_s == site.clock.passed_s
     site.take()
     assert site.cups.done("tell", "say") == [1, "q"]
     site.watch(3, DeliveryState.SUBMITTED)
@@ -176,7 +172,7 @@ def test_cupsd_is_away(site: Site) -> None:
         site.turn.soon()
         site.take()
     assert [change.event for change in site.told] == ["cups"]
-    assert site.turn.due_s == site.clock.passed_s + AWAY_WAIT_S
+    assert site.turn.due.due_s == site.clock.passed_s + AWAY_WAIT_S
     site.cups.fails.clear()
     site.take(AWAY_WAIT_S - 1)
     assert site.cups.did == []
@@ -211,7 +207,7 @@ def test_cupsd_is_slow(site: Site) -> None:
         site.cups.by_name["q"] = Queue("q", URI, IDLE, "", ())
         site.take(CUPS_S + LONGEST_PAUSE_S)
         site.turn.soon()
-        assert site.turn.due_s == pytest.approx(site.clock.passed_s + pause_s)
+        assert site.turn.due.due_s == pytest.approx(site.clock.passed_s + pause_s)
 
 
 def _sleep(clock: StubClock, seconds: float, operation: str) -> None:
@@ -229,7 +225,7 @@ def test_a_slow_cupsd_is_away(site: Site) -> None:
     site.cups.at_do = is_away
     site.take(CUPS_S)
     site.turn.soon()
-    assert site.turn.due_s >= site.clock.passed_s + AWAY_WAIT_S
+    assert site.turn.due.due_s >= site.clock.passed_s + AWAY_WAIT_S
 
 
 def test_cupsd_refuses_one_job(site: Site) -> None:
@@ -249,10 +245,10 @@ def test_a_location_that_tells_of_an_error(site: Site) -> None:
     """The queue stops once if it has onfailure=stop, and nothing is printed again."""
     watched = site.watch(1, DeliveryState.SUBMITTED, "?onfailure=stop")
     other = site.watch(3, DeliveryState.SUBMITTED, "?onfailure=report")
-    site.turn.fails(other)
+    site.turn.note(other, fails=True)
     site.take(CUPS_S)
     assert site.cups.done("pause") == []
-    site.turn.fails(watched)
+    site.turn.note(watched, fails=True)
     site.cups.fails["pause"] = away()
     site.take(CUPS_S)
     site.cups.fails.clear()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,10 +38,7 @@ from cirrus_bridge.statusd.cups_sync import CupsSync
 from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
 from cirrus_bridge.statusd.poller import BEAT_S, DAY_S, MISMATCHED_AFTER_S, PRUNE_S, Poller
-from cirrus_bridge.statusd.queries import StatusApi
-from cirrus_bridge.statusd.schedule import Schedule
 from cirrus_bridge.statusd.status_messages import StatusMessages
-from cirrus_bridge.statusd.watched import WatchedDocuments
 from stubs import (
     StubApi,
     StubClock,
@@ -50,6 +46,7 @@ from stubs import (
     StubQueries,
     cups_job,
     empty_journal,
+    new_watch_list,
     taken,
 )
 
@@ -78,40 +75,42 @@ class Site:
         self.journal = PollerJournal(folder)
         self.accept()
         completion = JobCompletion(self.journal, self.cups, self.clock, self.told.append)
-        watch_list = WatchedDocuments()
+        watch_list = new_watch_list()
         outages = Outages(
             self.journal,
             self.cups,
             self.clock,
             self.told.append,
-            StubQueries(StubClock()),
             parse_queue_uri,
             lambda _: self.api,
+            queries=StubQueries(StubClock()),
         )
         news = StatusMessages(
-            self.journal, self.cups, self.clock, completion, self.told.append, outages.notices
+            self.journal,
+            self.cups,
+            self.clock,
+            completion,
+            self.told.append,
+            watch_list,
+            outages.notices,
         )
         orphans = Orphans(self.journal, self.cups, self.clock, self.told.append, str(folder))
         self.poller = Poller(
             journal=self.journal,
             clock=self.clock,
-            schedule=Schedule(random.Random(1)),
             queries=StubQueries(self.clock, least_s=4.0),
-            cups=CupsSync(
-                self.clock, news, completion, orphans, 60.0, outages, self.told.append, watch_list
-            ),
+            cups=CupsSync(self.clock, news, orphans, 60.0, outages, self.told.append, watch_list),
             settings=PollerSettings(unknown_after_s=UNKNOWN_AFTER_S),
-            queue_of=parse_queue_uri,
-            api_of=self._api_of,
+            status_of=self._status_of,
             tell=self.told.append,
             watch_list=watch_list,
         )
         self.entry_is_missing = False
 
-    def _api_of(self, queue: QueueUri) -> StatusApi:
+    def _status_of(self, queue: QueueUri) -> Callable[[Receipt], JobStatus]:
         if self.entry_is_missing:
             raise UnknownServer("No entry for h.")
-        return self.api
+        return self.api.job_status
 
     def accept(self, job_id: int = 1, handover: str = "hold") -> DocumentKey:
         """Let the cloud accept a job, and the backend hand it over."""
@@ -289,7 +288,8 @@ def test_each_state_is_told_once(site: Site) -> None:
 def test_a_job_that_a_backend_has_taken_back(site: Site) -> None:
     """A late answer is not recorded, and the poller stops its queries."""
     site.answers(WAITS, 1)
-    site.poller.queries.ask(1, lambda: DONE)  # still running
+    (watched,) = site.poller.watch_list
+    site.poller.queries.ask(watched.targets[0], lambda: DONE)  # still running
     site.backend.take_back([KEY], now_s=site.clock.wall_s())
     site.goes_on_for(1, DONE)
     assert (site.state(), site.events("delivered")) == (DeliveryState.SUBMITTED, [])

@@ -21,7 +21,7 @@ from cirrus_bridge.base.translation import Words, tr
 from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.cups.jobs import ABORTED, CANCELED, COMPLETED, HELD, PROCESSING
 from cirrus_bridge.cups.queues import IDLE, MESSAGE_PREFIX, Queue
-from cirrus_bridge.delivery.events import Change
+from cirrus_bridge.delivery.events import INFO, NOTICE, Change
 from cirrus_bridge.delivery.messages import (
     FAILED_REASON,
     OFFLINE_AFTER_S,
@@ -33,8 +33,8 @@ from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.statusd.completion import JobCompletion
 from cirrus_bridge.statusd.status_messages import CANCELS_S, FAILURES_S, StatusMessages
-from cirrus_bridge.statusd.watched import WatchedDocument, WatchedDocuments
-from stubs import PENDING, StubClock, StubCups, cups_job, empty_journal, taken
+from cirrus_bridge.statusd.watched import WatchedDocument
+from stubs import PENDING, StubClock, StubCups, cups_job, empty_journal, new_watch_list, taken
 
 TARGET = Target("Paris", "L1")
 URI = "cirrus://h/C/Paris:L1"
@@ -50,7 +50,7 @@ class Site:
         self.clock = StubClock()
         self.cups = StubCups(q=URI, other="ipp://x/")
         self.told: list[Change] = []
-        self.watch_list = WatchedDocuments()
+        self.watch_list = new_watch_list()
         self.notices: dict[str, Words] = {}
         completion = JobCompletion(self.journal, self.cups, self.clock, self.told.append)
         self.news = StatusMessages(
@@ -59,6 +59,7 @@ class Site:
             self.clock,
             completion,
             self.told.append,
+            self.watch_list,
             lambda: self.notices,
         )
 
@@ -75,7 +76,7 @@ class Site:
         self.backend.hand_over([key], handover, URI, now_s=now_s)
         (document,) = taken(self.journal, self.watch_list)
         self.cups.put(cups_job(number))
-        return self.watch_list.add(document, parse_queue_uri)
+        return self.watch_list.add(document, 0.0, 0.0)
 
     def ends(self, watched: WatchedDocument, state: DeliveryState) -> None:
         """Record the final state of a document, and close the document."""
@@ -87,9 +88,11 @@ class Site:
 
     def tell(self) -> list[WatchedDocument]:
         """Update CUPS once, and return the documents that were let go."""
-        gone = self.news.tell_jobs(self.watch_list)
-        self.news.tell_queues(self.watch_list)
-        return gone
+        before = list(self.watch_list)
+        self.news.tell_jobs()
+        left = list(self.watch_list)
+        self.news.tell_queues()
+        return [watched for watched in before if watched not in left]
 
     def state(self, watched: WatchedDocument) -> State:
         """The document's state in the journal."""
@@ -186,8 +189,8 @@ def test_a_job_that_was_canceled(site: Site, how: int | None) -> None:
         site.cups.put(cups_job(1, how))
     assert site.tell() == [watched]
     assert site.state(watched) is State.CLOSED
-    assert [change.event for change in site.told] == ["let-go", "queue"]
-    site.watch_list.remove(watched)
+    told = [(change.event, change.level) for change in site.told]
+    assert told == [("let-go", NOTICE), ("queue", INFO)]
     assert "Job 1: Canceled in CUPS" in site.says()[0]
     site.clock.passed_s = CANCELS_S + 1
     site.tell()

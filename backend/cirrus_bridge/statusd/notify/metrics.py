@@ -2,13 +2,19 @@
 
 Labels are queues, servers, states and codes, which administrators and this program choose. Users,
 titles, jobs and keys never appear. The journal is read for a scrape, at most every FRESH_S.
+
+Prometheus's own library serves the metrics on loopback, where every user of this machine can read
+them. At most MOST_AT_ONCE readers are served, and an idle reader is disconnected after LIMIT_S.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,23 +23,26 @@ from prometheus_client import (
     Histogram,
     ProcessCollector,
     disable_created_metrics,
+    make_wsgi_app,
 )
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from cirrus_bridge.base.clock import Clock
-from cirrus_bridge.base.errors import CirrusError
+from cirrus_bridge.base.errors import BadConfiguration, CirrusError
 from cirrus_bridge.base.model import DeliveryState, JobStatus, Receipt
+from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.queue_uri import QueueUri
-from cirrus_bridge.journal.statistics import (
-    UNFOLLOWED,
-    JournalStatistics,
-    RecentEvent,
-    StatisticsReader,
-)
-from cirrus_bridge.statusd.queries import StatusApi
+from cirrus_bridge.journal.statistics import UNFOLLOWED, RecentEvent, StatisticsReader
+from cirrus_bridge.statusd.poller import StatusOf
 
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+LOOPBACK = "127.0.0.1"
+MOST_AT_ONCE = 8
+LIMIT_S = 5.0
 FRESH_S = 5.0
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-BUCKETS = (1, 2, 5, 10, 30, _MINUTE, 5 * _MINUTE, 15 * _MINUTE, _HOUR, 4 * _HOUR, _DAY, 7 * _DAY)
+BUCKETS = (1, 2, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 86_400, 7 * 86_400)
 STATES = (*(state.name.lower() for state in DeliveryState), UNFOLLOWED)
 WAITING = DeliveryState.SUBMITTED.name.lower()
 FINAL = tuple(state.name.lower() for state in DeliveryState if state.is_final)
@@ -50,71 +59,59 @@ class Metrics:
         self._lock = threading.Lock()
         self._stale_s = 0.0
         self._queues: set[str] = set()
-        self.registry = r = CollectorRegistry()
-        ProcessCollector(registry=r)
-        self.requests = Counter(
-            "cirrus_status_requests", "Queries of job states", ["server"], registry=r
-        )
-        self.errors = Counter(
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        counter = functools.partial(Counter, registry=self.registry)
+        gauge = functools.partial(Gauge, registry=self.registry)
+        self.requests = counter("cirrus_status_requests", "Queries of job states", ["server"])
+        self.errors = counter(
             "cirrus_status_errors",
             "Queries of job states that failed, by error code",
             ["server", "code"],
-            registry=r,
         )
-        self._jobs = Gauge(
+        self._jobs = gauge(
             "cirrus_jobs",
             "Cloud jobs in the journal, one for each document and target",
             ["queue", "state"],
-            registry=r,
         )
-        self._longest = Gauge(
+        self._longest = gauge(
             "cirrus_longest_wait_seconds",
             "Age of the oldest job that its location has not fetched yet",
             ["queue"],
-            registry=r,
         )
-        self._open = Gauge("cirrus_open_documents", "Documents without a final state", registry=r)
-        self._held = Gauge(
-            "cirrus_held_documents", "Open documents whose jobs CUPS holds", registry=r
-        )
-        self._round = Gauge(
+        self._open = gauge("cirrus_open_documents", "Documents without a final state")
+        self._held = gauge("cirrus_held_documents", "Open documents whose jobs CUPS holds")
+        self.last_sign = gauge(
             "cirrus_last_round_timestamp_seconds",
             "Time of the poller's last sign of life; the poller gives one every ten seconds",
-            registry=r,
         )
-        self._bytes = Counter(
-            "cirrus_accepted_bytes",
-            "Size of accepted documents",
-            ["queue"],
-            registry=r,
-        )
-        self._ended = Counter(
-            "cirrus_ended", "Cloud jobs that reached a final state", ["queue", "state"], registry=r
+        self._bytes = counter("cirrus_accepted_bytes", "Size of accepted documents", ["queue"])
+        self._ended = counter(
+            "cirrus_ended", "Cloud jobs that reached a final state", ["queue", "state"]
         )
         self._seconds = Histogram(
             "cirrus_delivery_seconds",
             "Time between two steps of a delivery",
             ["server", "step"],
             buckets=BUCKETS,
-            registry=r,
+            registry=self.registry,
         )
         self._read()  # earlier events do not count for this poller
 
-    def counted(self, api_of: Callable[[QueueUri], StatusApi]) -> Callable[[QueueUri], StatusApi]:
-        """Wrap the API of each queue to count its queries and errors."""
+    def counted(self, status_of: StatusOf) -> StatusOf:
+        """Wrap the function that queries job states for each queue, to count queries and errors."""
 
-        def counted_api_of(queue: QueueUri) -> StatusApi:
-            try:
-                return _CountedApi(api_of(queue), queue.server, self)
-            except CirrusError as error:
-                self.errors.labels(queue.server, error.code).inc()
-                raise
+        def counted_status_of(queue: QueueUri) -> Callable[[Receipt], JobStatus]:
+            def counted(receipt: Receipt) -> JobStatus:
+                self.requests.labels(queue.server).inc()
+                with self._counting_errors(queue.server):
+                    return job_status(receipt)
 
-        return counted_api_of
+            with self._counting_errors(queue.server):
+                job_status = status_of(queue)
+            return counted
 
-    def at_work(self, now_s: float) -> None:
-        """Note a sign of life of the poller (seconds since the epoch)."""
-        self._round.set(now_s)
+        return counted_status_of
 
     def refresh(self) -> None:
         """Bring `registry` up to date.
@@ -130,23 +127,18 @@ class Metrics:
         now_s = self._clock.wall_s()
         figures = self._reader.look(now_s)
         self._stale_s = self._clock.monotonic_s() + FRESH_S
-        self._show(figures, now_s)
-        for event in figures.events:
-            self._count(event)
-
-    def _show(self, figures: JournalStatistics, now_s: float) -> None:
-        queues = {queue for queue, _ in figures.jobs}
-        for queue in queues - self._queues:
+        self._queues |= {queue for queue, _ in figures.jobs}  # one without documents falls to 0
+        for queue in self._queues:
             for state in FINAL:
                 self._ended.labels(queue, state)  # so that the first end is an increase from 0
-        self._queues |= queues  # a queue without documents falls to 0
-        for queue in self._queues:
             for state in STATES:
                 self._jobs.labels(queue, state).set(figures.jobs.get((queue, state), 0))
             oldest_at_s = figures.oldest_at_s.get((queue, WAITING), now_s)
             self._longest.labels(queue).set(max(0.0, now_s - oldest_at_s))
         self._open.set(figures.open_documents)
         self._held.set(figures.held_documents)
+        for event in figures.events:
+            self._count(event)
 
     def _count(self, event: RecentEvent) -> None:
         def took(step: str, since_s: float) -> None:
@@ -162,17 +154,76 @@ class Metrics:
                 took("received-delivered", event.received_at_s)
                 took("accepted-delivered", event.accepted_at_s)
 
-
-@dataclass(frozen=True, slots=True)
-class _CountedApi:
-    api: StatusApi
-    server: str
-    metrics: Metrics
-
-    def job_status(self, receipt: Receipt) -> JobStatus:
-        self.metrics.requests.labels(self.server).inc()
+    @contextlib.contextmanager
+    def _counting_errors(self, server: str) -> Iterator[None]:
         try:
-            return self.api.job_status(receipt)
+            yield
         except CirrusError as error:
-            self.metrics.errors.labels(self.server, error.code).inc()
+            self.errors.labels(server, error.code).inc()
             raise
+
+
+def serve_metrics(port: int, metrics: Metrics) -> int:
+    """Serve the metrics on a TCP port (0: any free port), which is returned. The server's threads
+    end with the program.
+
+    Raises:
+        BadConfiguration: the port cannot be used.
+    """
+    serve: WSGIApplication = make_wsgi_app(metrics.registry)
+
+    def serve_fresh(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            metrics.refresh()
+        except CirrusError as error:
+            start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
+            return [str(error).encode()]
+        return serve(environ, start_response)
+
+    try:
+        server = make_server(LOOPBACK, port, serve_fresh, _Server, _Handler)
+    except OSError as error:
+        raise BadConfiguration(
+            tr(
+                "Cannot serve the metrics at {host}:{port} ({error}).",
+                host=LOOPBACK,
+                port=port,
+                error=error.strerror,
+            ),
+            tr(
+                "Set metrics_port below [statusd] in bridge.toml to another port, or to 0 to turn "
+                "off the metrics."
+            ),
+        ) from error
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_port
+
+
+class _Server(ThreadingWSGIServer):
+    """Limits the number of readers, as any user of this machine could use up the poller's files."""
+
+    def __init__(self, *address_and_handler: Any) -> None:
+        self._free = threading.BoundedSemaphore(MOST_AT_ONCE)
+        super().__init__(*address_and_handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Do not log readers that disconnect."""
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = LIMIT_S
+
+    def log_message(self, *_: object) -> None:
+        """Do not log requests."""

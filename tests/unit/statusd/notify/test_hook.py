@@ -1,17 +1,28 @@
-"""The hook's command: its environment, and its failures."""
+"""The hook's command: its environment, its failures, and its thread.
+
+The thread handles changes in order, within bounds, and with few lines in the log.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.delivery.events import Change
-from cirrus_bridge.statusd.notify.background import Complaint
-from cirrus_bridge.statusd.notify.hook import LONGEST, Hook
+from cirrus_bridge.statusd.notify.hook import (
+    LONGEST,
+    MOST_WAITING,
+    BackgroundWorker,
+    Complaint,
+    run_hook,
+)
 from print_site import eventually
 
 RECORD = """
@@ -24,10 +35,11 @@ with open(sys.argv[1], "ab") as record:
 """
 
 
-def _hook(*command: str, limit_s: float = 30.0) -> tuple[Hook, list[Change]]:
+def _hook(*command: str, limit_s: float = 30.0) -> tuple[Callable[[Change], None], list[Change]]:
     log: list[Change] = []
     environ = dict(os.environ) | {"CIRRUS_USER": "left over"}
-    return Hook(command, environ, Complaint("hook-failed", log.append, Clock()), limit_s), log
+    failed = Complaint("hook-failed", log.append, Clock())
+    return functools.partial(run_hook, command, environ, failed, limit_s=limit_s), log
 
 
 def _recorded(folder: Path, change: Change) -> list[str]:
@@ -110,3 +122,69 @@ def _is_alive(pid: str) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"  # init reaps the process
+
+
+def test_order_is_kept() -> None:
+    """The first change is handled first, and all are handled by the end."""
+    told: list[Change] = []
+    aside = BackgroundWorker(told.append, told.append, Clock())
+    changes = [Change("x", str(number)) for number in range(100)]
+    for change in changes:
+        aside(change)
+    aside.close(10)
+    assert told == changes
+
+
+def test_the_oldest_are_dropped() -> None:
+    """A stuck sink costs bounded memory and one line in the log; the newest changes are handled."""
+    told: list[str] = []
+    log: list[Change] = []
+    at_work, go_on = threading.Event(), threading.Event()
+
+    def act(change: Change) -> None:
+        at_work.set()
+        go_on.wait(60)
+        told.append(change.text)
+
+    aside = BackgroundWorker(act, log.append, Clock())
+    aside(Change("x", "first"))
+    at_work.wait(60)
+    for number in range(MOST_WAITING + 5):
+        aside(Change("x", str(number)))
+    go_on.set()
+    aside.close(10)
+    assert told == ["first", *(str(number) for number in range(5, MOST_WAITING + 5))]
+    assert [(change.event, "dropped" in change.text) for change in log] == [("hook-late", True)]
+
+
+def test_a_fault_is_not_the_end() -> None:
+    """A change that breaks the sink is logged, and the next one is handled."""
+    told: list[str] = []
+    log: list[Change] = []
+
+    def act(change: Change) -> None:
+        told.append(change.text)
+        if len(told) < 3:
+            raise ZeroDivisionError
+
+    aside = BackgroundWorker(act, log.append, Clock())
+    for text in ("a", "b", "c"):
+        aside(Change("x", text))
+    aside.close(10)
+    assert told == ["a", "b", "c"]
+    assert len(log) == 1 and "ZeroDivisionError" in log[0].text
+
+
+def test_a_stuck_sink_does_not_keep_the_program() -> None:
+    """The sink is abandoned at the end, with a line in the log."""
+    log: list[Change] = []
+    go_on = threading.Event()
+
+    def act(change: Change) -> None:
+        go_on.wait(60)
+
+    aside = BackgroundWorker(act, log.append, Clock())
+    aside(Change("x", ""))
+    aside.close(0.01)
+    go_on.set()
+    assert [change.event for change in log] == ["hook-late"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import promql_parser
@@ -28,8 +28,7 @@ from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.statistics import OVERLAP_S, StatisticsReader
 from cirrus_bridge.journal.submissions import Journal
-from cirrus_bridge.statusd.notify.metrics import FRESH_S, Metrics
-from cirrus_bridge.statusd.notify.metrics_server import MOST_AT_ONCE, serve_metrics
+from cirrus_bridge.statusd.notify.metrics import FRESH_S, MOST_AT_ONCE, Metrics, serve_metrics
 from paths import REPO
 
 ALERTS = REPO / "installer" / "examples" / "cirrus-alerts.yml"
@@ -60,7 +59,7 @@ class Site:
         with PollerJournal(folder):
             pass
         self.metrics = Metrics(StatisticsReader(folder), self.clock)
-        self.metrics.at_work(self.clock.wall_s())
+        self.metrics.last_sign.set(self.clock.wall_s())
 
     def key(self, job_id: int) -> DocumentKey:
         return DocumentKey(f"urn:uuid:{job_id}", job_id, 0, "cirrus://cloud.example/Acme/x", 1)
@@ -226,11 +225,11 @@ def test_questions_and_errors(site: Site) -> None:
     A server without an entry is an error, but not a query.
     """
     receipt = Receipt(TARGETS[0], "1")
-    site.metrics.counted(lambda queue: _Cloud())(QUEUE).job_status(receipt)
+    site.metrics.counted(lambda queue: _Cloud().job_status)(QUEUE)(receipt)
     with pytest.raises(ServerFault):
-        site.metrics.counted(lambda queue: _Cloud(ServerFault("x")))(QUEUE).job_status(receipt)
+        site.metrics.counted(lambda queue: _Cloud(ServerFault("x")).job_status)(QUEUE)(receipt)
 
-    def unknown(queue: QueueUri) -> _Cloud:
+    def unknown(queue: QueueUri) -> Callable[[Receipt], JobStatus]:
         raise UnknownServer("x")
 
     with pytest.raises(UnknownServer):
@@ -302,7 +301,7 @@ def test_the_example_alerts(site: Site) -> None:
     key = site.accept(1)
     site.state(key, 0, DeliveryState.DELIVERED)
     with pytest.raises(ServerFault):
-        site.metrics.counted(lambda queue: _Cloud(ServerFault("x")))(QUEUE).job_status(
+        site.metrics.counted(lambda queue: _Cloud(ServerFault("x")).job_status)(QUEUE)(
             Receipt(TARGETS[0], "1")
         )
     samples = site.scrape()
