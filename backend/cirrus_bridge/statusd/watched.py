@@ -89,8 +89,9 @@ class WatchedDocuments:
         return watched
 
     def remove(self, watched: WatchedDocument) -> None:
-        """Stop following a document."""
-        del self._by_key[watched.document.key]
+        """Stop following a document, if it is followed."""
+        if self._by_key.pop(watched.document.key, None) is None:
+            return
         of_job = self._by_job[watched.job]
         of_job.remove(watched)
         if not of_job:
