@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from cirrus_bridge.base.errors import CirrusError, KeyRefused, NotPermitted, Refused
+from cirrus_bridge.base.errors import KeyRefused, NotPermitted, Refused
 from cirrus_bridge.base.model import Target
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
@@ -36,27 +36,24 @@ def check_server(about: str, answers: Sequence[LocationAnswer]) -> Iterator[Find
     key = Subject(tr("key"), about)
     refused = next((a.error for a in answers if isinstance(a.error, KeyRefused)), None)
     if refused is not None:
-        yield key.failed(
-            refused,
-            tr(
-                "Put a valid key into servers.d (the server's administrator issues "
-                "keys). Then release jobs that stay held: lp -i JOB -H resume"
-            ),
+        fix = tr(
+            "Put a valid key into servers.d (the server's administrator issues keys). Then release "
+            "jobs that stay held: lp -i JOB -H resume"
         )
+        yield key.failed(refused, fix)
     elif any(a.error is None or isinstance(a.error, NotPermitted | Refused) for a in answers):
         yield key.good(tr("The server accepts the key."))
     elif not answers:
-        yield key.note(
-            tr("The key was not tried, because no location is known."),
-            tr('Add locations = ["…"] to the server\'s entry in servers.d.'),
-        )
-    away: dict[str, CirrusError] = {}
+        fix = tr('Add locations = ["…"] to the server\'s entry in servers.d.')
+        yield key.note(tr("The key was not tried, because no location is known."), fix)
+    told = set()
     for trouble in (a.error for a in answers):
-        if trouble and not isinstance(trouble, KeyRefused | NotPermitted | Refused):
-            away.setdefault(str(trouble), trouble)
-    for trouble in away.values():
-        see = tr("See DNS, TCP and TLS of this server above.")
-        yield key.failed(trouble, joined(" ", filter(None, (trouble.hint, see))))
+        if trouble is None or isinstance(trouble, KeyRefused | NotPermitted | Refused):
+            continue
+        if str(trouble) not in told:
+            told.add(str(trouble))
+            see = tr("See DNS, TCP and TLS of this server above.")
+            yield key.failed(trouble, joined(" ", filter(None, (trouble.hint, see))))
 
 
 def check_location(answer: LocationAnswer) -> Iterator[Finding]:
@@ -67,45 +64,38 @@ def check_location(answer: LocationAnswer) -> Iterator[Finding]:
     inactive = [name for name, device in devices.items() if device.get("IsInactive")]
     active = len(devices) - len(inactive)
     if isinstance(answer.error, NotPermitted):
-        yield location.failed(
-            answer.error,
-            tr(
-                "Ask the server's administrator to grant the key access to this "
-                "location, or correct the company and locations in servers.d."
-            ),
+        fix = tr(
+            "Ask the server's administrator to grant the key access to this location, or correct "
+            "the company and locations in servers.d."
         )
+        yield location.failed(answer.error, fix)
     elif isinstance(answer.error, Refused):
-        yield location.failed(
-            answer.error,
-            tr(
-                "Correct the company and locations in servers.d and in queues' URIs (lpadmin "
-                "-v), or ask the server's administrator to add the location."
-            ),
+        fix = tr(
+            "Correct the company and locations in servers.d and in queues' URIs (lpadmin -v), or "
+            "ask the server's administrator to add the location."
         )
+        yield location.failed(answer.error, fix)
     elif answer.error is not None:
         return  # reported for the server
     elif answer.content.get("IsInactive"):
-        yield location.error(
-            tr("The location is inactive, so nothing is delivered."),
-            tr("Ask the server's administrator to activate the location."),
-        )
+        fix = tr("Ask the server's administrator to activate the location.")
+        yield location.error(tr("The location is inactive, so nothing is delivered."), fix)
     elif inactive:
+        listed = some(inactive, MOST_NAMES)
         yield location.note(
             tr(
                 "Active devices: {active}. Inactive devices: {listed}.",
                 active=active,
-                listed=some(inactive, MOST_NAMES),
+                listed=listed,
             ),
             tr("To print to these devices, ask the server's administrator to activate them."),
         )
     elif not active:
-        yield location.warning(
-            tr("The location has no devices."),
-            tr(
-                "Start the server's client at the location, or ask the server's administrator "
-                "to add a device."
-            ),
+        fix = tr(
+            "Start the server's client at the location, or ask the server's administrator to add "
+            "a device."
         )
+        yield location.warning(tr("The location has no devices."), fix)
     else:
         yield location.good(tr("The location is active. Active devices: {active}.", active=active))
 
@@ -126,8 +116,8 @@ def check_queue(queue: Queue, targets: Sequence[Target]) -> Iterator[Finding]:
             tr("Run: cupsaccept {name}", name=queue.name),
         )
     elif queue.state != STOPPED:
-        listed = ", ".join(map(str, targets))
-        yield subject.good(tr("The queue prints to {targets}.", targets=listed))
+        prints_to = tr("The queue prints to {targets}.", targets=", ".join(map(str, targets)))
+        yield subject.good(prints_to)
 
 
 def check_target(ours: CloudQueue, target: Target, answer: LocationAnswer) -> Iterator[Finding]:
@@ -140,29 +130,24 @@ def check_target(ours: CloudQueue, target: Target, answer: LocationAnswer) -> It
     device = there.get(target.device)
     if device is None:
         active = [name for name, each in there.items() if not each.get("IsInactive")]
-        yield subject.error(
-            tr(
-                "{location} has no device {device}. Active devices: {listed}.",
-                location=target.location,
-                device=target.device,
-                listed=some(active, MOST_NAMES) or tr("none"),
-            ),
-            tr(
-                "Correct the queue (lpadmin -p {name} -v cirrus://…), then run: cupsenable {name}",
-                name=queue,
-            ),
-            Refused.code,
+        text = tr(
+            "{location} has no device {device}. Active devices: {listed}.",
+            location=target.location,
+            device=target.device,
+            listed=some(active, MOST_NAMES) or tr("none"),
         )
+        fix = tr(
+            "Correct the queue (lpadmin -p {name} -v cirrus://…), then run: cupsenable {name}",
+            name=queue,
+        )
+        yield subject.error(text, fix, Refused.code)
     elif device.get("IsInactive"):
-        yield subject.error(
-            tr("{device} is inactive.", device=target.device),
-            tr(
-                "Ask the server's administrator to activate the device, or give the queue "
-                "another device (lpadmin -p {name} -v cirrus://…).",
-                name=queue,
-            ),
-            Refused.code,
+        fix = tr(
+            "Ask the server's administrator to activate the device, or give the queue another "
+            "device (lpadmin -p {name} -v cirrus://…).",
+            name=queue,
         )
+        yield subject.error(tr("{device} is inactive.", device=target.device), fix, Refused.code)
     else:
         yield subject.good(tr("The device is active."))
         wanted = answer.drivers.get(target.device)
@@ -176,7 +161,7 @@ def check_driver(
     """Check that the device accepts the format that a queue's driver produces.
 
     Args:
-        ppd: the driver's text; None for a queue without a driver.
+        ppd: None for a queue without a driver.
         taken: the device's formats in the API; empty if unknown.
         driver: the name of the device's own driver; empty if there is none.
     """
@@ -202,15 +187,13 @@ def check_driver(
     if names := ", ".join(sorted(takes & made)):
         yield subject.good(tr("The driver produces {names}.", names=names))
     else:
-        yield subject.error(
-            tr(
-                "The driver produces {made}, but the device accepts only {takes}: nothing "
-                "prints, or pages are garbled.",
-                made=", ".join(sorted(made)),
-                takes=", ".join(sorted(takes)),
-            ),
-            fix,
+        text = tr(
+            "The driver produces {made}, but the device accepts only {takes}: nothing prints, or "
+            "pages are garbled.",
+            made=", ".join(sorted(made)),
+            takes=", ".join(sorted(takes)),
         )
+        yield subject.error(text, fix)
 
 
 def _made(ppd: str) -> set[str] | None:

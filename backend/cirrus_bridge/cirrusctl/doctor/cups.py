@@ -23,23 +23,21 @@ MAX_JOB_TIME_S = 10_800.0  # cupsd.conf(5)
 SHORT_S = 120.0  # a backend waits for a server this long
 
 
-def check_versions(cups: str) -> Iterator[Finding]:
+def check_versions(cups: str) -> Finding:
     """Check that CUPS supports backends. `cups` is its version; empty if unknown."""
     number = tuple(int(part) for part in cups.split(".")[:2] if part.isdigit())
     versions = Subject(tr("versions"), f"CUPS {cups}".rstrip())
     if number and number >= FIRST_WITHOUT_BACKENDS:
-        yield versions.error(
+        return versions.error(
             tr("This version of CUPS no longer supports backends and drivers."),
             tr("Install CUPS 2.4 on this machine."),
         )
-    elif number and number < OLDEST_CUPS:
-        yield versions.error(
-            tr("This version of CUPS is too old."), tr("Install CUPS 2.4 or later.")
-        )
-    else:
-        python = platform.python_version()
-        ours = f"cirrus-bridge {__version__}, Python {python}, {ssl.OPENSSL_VERSION}."
-        yield versions.good(ours)
+    if number and number < OLDEST_CUPS:
+        text = tr("This version of CUPS is too old.")
+        return versions.error(text, tr("Install CUPS 2.4 or later."))
+    python = platform.python_version()
+    ours = f"cirrus-bridge {__version__}, Python {python}, {ssl.OPENSSL_VERSION}."
+    return versions.good(ours)
 
 
 def check_daemon(
@@ -53,29 +51,26 @@ def check_daemon(
         )
         yield cupsd.failed(refusal, refusal.hint or fix)
         return
+    root = daemon.server_root
     if daemon.pid is None:
         found = tr("Its process was not found") if is_root else tr("Only root can find its process")
-        yield cupsd.note(
-            tr(
-                "cupsd answers. {found}, so its configuration is read from {server_root}.",
-                found=found,
-                server_root=daemon.server_root,
-            ),
-            tr("Run the doctor as root where cupsd runs."),
+        text = tr(
+            "cupsd answers. {found}, so its configuration is read from {server_root}.",
+            found=found,
+            server_root=root,
         )
+        yield cupsd.note(text, tr("Run the doctor as root where cupsd runs."))
     else:
         yield cupsd.good(
             tr(
                 "cupsd answers (process {pid}, ServerRoot {server_root}).",
                 pid=daemon.pid,
-                server_root=daemon.server_root,
+                server_root=root,
             )
         )
     for path in daemon.unreadable:
-        yield Subject(CUPSD, str(path)).note(
-            tr("Cannot read this file, so cupsd's defaults are assumed."),
-            tr("Run the doctor as root."),
-        )
+        text = tr("Cannot read this file, so cupsd's defaults are assumed.")
+        yield Subject(CUPSD, str(path)).note(text, tr("Run the doctor as root."))
 
 
 def check_snap(root: Path) -> Iterator[Finding]:
@@ -86,7 +81,7 @@ def check_snap(root: Path) -> Iterator[Finding]:
         yield tell(notice.message, notice.hint)
 
 
-def check_preserving(daemon: Cupsd) -> Iterator[Finding]:
+def check_preserving(daemon: Cupsd) -> Finding:
     """Check that CUPS keeps the data of jobs, which a reprint needs."""
     preserving = Subject(tr("preserving jobs"), str(daemon.server_root))
     files_s = daemon.seconds("PreserveJobFiles", yes_s=FOREVER_S, default_s=PRESERVE_FILES_S)
@@ -97,9 +92,8 @@ def check_preserving(daemon: Cupsd) -> Iterator[Finding]:
     elif files_s < HOUR_S:
         what = tr("a job's data for only {seconds} s", seconds=format(files_s, ".0f"))
     else:
-        yield preserving.good(tr("CUPS keeps jobs and, for at least an hour, their data."))
-        return
-    yield preserving.warning(
+        return preserving.good(tr("CUPS keeps jobs and, for at least an hour, their data."))
+    return preserving.warning(
         tr(
             "CUPS keeps {what}. A job whose backend was killed, or that was not "
             "delivered, cannot be printed again.",
@@ -111,17 +105,13 @@ def check_preserving(daemon: Cupsd) -> Iterator[Finding]:
     )
 
 
-def check_limits(daemon: Cupsd, most_held: Iterable[int]) -> Iterator[Finding]:
-    """Check that cupsd accepts enough jobs, and does not cancel held jobs.
-
-    Args:
-        most_held: `maxheld` of each queue.
-    """
+def check_limits(daemon: Cupsd, most_held: Iterable[int]) -> Finding:
+    """Check that cupsd accepts enough jobs for each queue's `maxheld`, and cancels no held jobs."""
     limits = Subject(tr("job limits"), str(daemon.server_root))
     most = max(most_held) * QUEUES_HELD
     max_jobs = daemon.number("MaxJobs", MAX_JOBS)
     if max_jobs and most >= max_jobs:
-        yield limits.error(
+        return limits.error(
             tr(
                 "Up to {most} jobs may be held ({queues_held} times maxheld), but cupsd "
                 "accepts only {max_jobs} (MaxJobs). While a location is away, cupsd rejects "
@@ -136,8 +126,8 @@ def check_limits(daemon: Cupsd, most_held: Iterable[int]) -> Iterator[Finding]:
                 number=2 * most,
             ),
         )
-    elif hold_s := daemon.seconds("MaxHoldTime", yes_s=FOREVER_S, default_s=0.0):
-        yield limits.warning(
+    if hold_s := daemon.seconds("MaxHoldTime", yes_s=FOREVER_S, default_s=0.0):
+        return limits.warning(
             tr(
                 "cupsd cancels jobs that are held for {hold_s} s (MaxHoldTime). cirrus-statusd "
                 "protects jobs that wait for a server, but not jobs that wait for their delivery.",
@@ -145,33 +135,28 @@ def check_limits(daemon: Cupsd, most_held: Iterable[int]) -> Iterator[Finding]:
             ),
             tr("Set MaxHoldTime 0 in cupsd.conf and restart cupsd."),
         )
-    else:
-        number = max_jobs or tr("unlimited")
-        yield limits.good(
-            tr("MaxJobs is {max_jobs}; up to {most} jobs may be held.", max_jobs=number, most=most)
-        )
+    number = max_jobs or tr("unlimited")
+    return limits.good(
+        tr("MaxJobs is {max_jobs}; up to {most} jobs may be held.", max_jobs=number, most=most)
+    )
 
 
 def check_job_time(daemon: Cupsd, cancel_after_s: Mapping[str, int | None]) -> Iterator[Finding]:
-    """Check that CUPS gives jobs enough time.
-
-    Args:
-        cancel_after_s: job-cancel-after-default of each queue; None means that MaxJobTime applies.
-    """
-    check, name = tr("job time"), "job-cancel-after-default"
+    """Check that CUPS gives jobs enough time: by job-cancel-after-default of each queue or, if that
+    is None, by MaxJobTime."""
+    check = tr("job time")
     of_all = Subject(check, str(daemon.server_root))
     of_all_s = daemon.seconds("MaxJobTime", yes_s=0.0, default_s=MAX_JOB_TIME_S)
     for queue, limit_s in cancel_after_s.items():
         if limit_s == 0:
-            yield Subject(check, queue).error(
-                tr(
-                    "CUPS cancels each job of this queue within seconds "
-                    "(job-cancel-after-default is 0)."
-                ),
-                tr("Run: lpadmin -p {queue} -R job-cancel-after-default", queue=queue),
+            text = tr(
+                "CUPS cancels each job of this queue within seconds (job-cancel-after-default is "
+                "0)."
             )
+            fix = tr("Run: lpadmin -p {queue} -R job-cancel-after-default", queue=queue)
+            yield Subject(check, queue).error(text, fix)
         elif limit_s is not None and limit_s < SHORT_S and limit_s != of_all_s:
-            yield _little_time(Subject(check, queue), limit_s, name)
+            yield _little_time(Subject(check, queue), limit_s, "job-cancel-after-default")
     if 0 < of_all_s < SHORT_S:
         yield _little_time(of_all, of_all_s, "MaxJobTime")
     elif all(limit_s is None or limit_s >= SHORT_S for limit_s in cancel_after_s.values()):

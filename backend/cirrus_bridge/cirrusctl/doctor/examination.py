@@ -20,7 +20,7 @@ from cirrus_bridge.base.errors import CirrusError, Unreachable
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.base.translation import told_by, tr
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.cirrusctl.doctor import cloud, confinement, cups, following, machine, network
+from cirrus_bridge.cirrusctl.doctor import cloud, cups, following, machine, network
 from cirrus_bridge.cirrusctl.doctor.cloud import CloudQueue
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
 from cirrus_bridge.cirrusctl.doctor.keys import read_configuration
@@ -77,20 +77,20 @@ def examine(installation: Installation) -> list[Finding]:
     configuration, of_configuration = read_configuration(installation.config, is_root=is_root)
     facts = _look_at_cups(installation, configuration)
     tasks: dict[Any, Callable[[], object]] = {
-        "denials": lambda: [
-            *confinement.check_denials(confinement.read_log(), clock.wall_s(), is_root=is_root)
-        ],
+        "denials": lambda: list(
+            machine.check_denials(machine.read_log(), clock.wall_s(), is_root=is_root)
+        ),
         "disk": lambda: [
-            *machine.check_disk(tr("CUPS's spool"), facts.daemon.spool),
-            *machine.check_disk(tr("journal"), installation.state),
+            machine.check_disk(tr("CUPS's spool"), facts.daemon.spool),
+            machine.check_disk(tr("journal"), installation.state),
         ],
     }
-    connections: dict[Any, Callable[[], object]] = {}
+    connections = []
     for server in configuration.servers:
         route = network.route_to(server, https=facts.uses_tls(server))
+        connections.append(f"connection to {server.name}")
         # a generator, which the thread runs
-        check: Iterator[Finding] = network.check_route(route, clock.now)
-        connections[f"connection to {server.name}"] = partial(list, check)
+        tasks[connections[-1]] = partial(list, network.check_route(route, clock.now))
     places = facts.places()
     for place, server in places.items():
         api = CloudApi(server, place.company, https=facts.uses_tls(server), timeouts=TIMEOUTS)
@@ -100,20 +100,15 @@ def examine(installation: Installation) -> list[Finding]:
         journal: object = [*following.check_journal(installation.state, clock.wall_s())]
     except Exception as error:  # noqa: BLE001 - a check that fails hides no other
         journal = error
-    results = at_once(tasks | connections, LIMIT_S) | {"journal": journal}
+    results = at_once(tasks, LIMIT_S) | {"journal": journal}
     answers = {place: _answer(place, results[place]) for place in places}
-
-    def done(*names: str) -> Iterator[Finding]:
-        for name in names:
-            yield from _done(name, results[name])
-
     return [
         *_of_cups(installation.cups_address, facts, is_root=is_root),
-        *done("denials"),
+        *_done(results, "denials"),
         *of_configuration,
-        *done(*connections),
+        *_done(results, *dict.fromkeys(connections)),
         *_of_cloud(facts, answers),
-        *done("journal", "disk"),
+        *_done(results, "journal", "disk"),
     ]
 
 
@@ -126,15 +121,12 @@ def _look_at_cups(installation: Installation, configuration: Configuration) -> _
         facts.refusal = trouble
         return facts
     if not queues:
-        facts.findings.append(
-            Subject(cloud.QUEUE, installation.cups_address).note(
-                tr("CUPS has no queue that leads to the cloud."),
-                tr(
-                    "Run: cirrusctl setup. Alternatively, add a device from lpinfo -v with lpadmin "
-                    "or a print dialog."
-                ),
-            )
+        text = tr("CUPS has no queue that leads to the cloud.")
+        fix = tr(
+            "Run: cirrusctl setup. Alternatively, add a device from lpinfo -v with lpadmin or a "
+            "print dialog."
         )
+        facts.findings.append(Subject(cloud.QUEUE, installation.cups_address).note(text, fix))
     facts.cancel_after_s = {queue.name: queue.cancel_after_s for queue in queues}
     for queue in queues:
         try:
@@ -151,14 +143,14 @@ def _look_at_cups(installation: Installation, configuration: Configuration) -> _
 
 def _of_cups(address: str, facts: _Facts, *, is_root: bool) -> Iterator[Finding]:
     daemon = facts.daemon
-    yield from cups.check_versions(facts.version)
+    yield cups.check_versions(facts.version)
     yield from cups.check_daemon(address, daemon, facts.refusal, is_root=is_root)
     yield from cups.check_snap(Path("/"))
-    yield from machine.check_backend(daemon.server_bin / "backend" / SCHEME)
-    yield from machine.check_driver(daemon.server_bin / "driver" / SCHEME)
-    yield from cups.check_preserving(daemon)
+    yield machine.check_backend(daemon.server_bin / "backend" / SCHEME)
+    yield machine.check_driver(daemon.server_bin / "driver" / SCHEME)
+    yield cups.check_preserving(daemon)
     held = [facts.configuration.defaults, *(each.uri.settings for each in facts.queues)]
-    yield from cups.check_limits(daemon, [each.max_held for each in held])
+    yield cups.check_limits(daemon, [each.max_held for each in held])
     yield from cups.check_job_time(daemon, facts.cancel_after_s)
 
 
@@ -179,29 +171,28 @@ def _of_cloud(facts: _Facts, answers: Mapping[Place, LocationAnswer]) -> Iterato
 
 
 def _answer(place: Place, result: Any) -> LocationAnswer:
-    match result:
-        case CirrusError():
-            return LocationAnswer(place, {}, result)
-        case BaseException():
-            return LocationAnswer(place, {}, Unreachable(told_by(result)))
-        case _:
-            return LocationAnswer(place, result)
+    if not isinstance(result, BaseException):
+        return LocationAnswer(place, result)
+    error = result if isinstance(result, CirrusError) else Unreachable(told_by(result))
+    return LocationAnswer(place, {}, error)
 
 
-def _done(name: str, result: object) -> list[Finding]:
-    subject = Subject(name.partition(" ")[0], name)
-    match result:
-        case list():
-            return result
-        case PermissionError():
-            text = tr("Only root can check this.")
-            return [subject.note(text, tr("Run the doctor as root."))]
-        case _:
-            text = tr("This check failed: {result}", result=repr(result))
-            again = tr(
-                "Run the doctor again. If the check still fails, report the whole output (--json)."
-            )
-            return [subject.error(text, again)]
+def _done(results: Mapping[Any, object], *names: str) -> Iterator[Finding]:
+    for name in names:
+        subject = Subject(name.partition(" ")[0], name)
+        match results[name]:
+            case list() as findings:
+                yield from findings
+            case PermissionError():
+                yield subject.note(tr("Only root can check this."), tr("Run the doctor as root."))
+            case failure:
+                yield subject.error(
+                    tr("This check failed: {result}", result=repr(failure)),
+                    tr(
+                        "Run the doctor again. If the check still fails, report the whole output "
+                        "(--json)."
+                    ),
+                )
 
 
 def at_once(tasks: Mapping[Any, Callable[[], object]], limit_s: float) -> dict[Any, object]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import partialmethod
+from typing import Any
 
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.translation import changed, joined, tr, trn, verbatim
@@ -51,27 +52,21 @@ class Finding:
     code: str = ""
 
 
-class Subject(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Subject:
     """A kind of check and the object that is checked, about which it makes findings."""
 
     check: str
     about: str
 
-    def good(self, text: str) -> Finding:
-        """A finding without a fault."""
-        return Finding(*self, Severity.OK, text)
+    def found(self, severity: Severity, text: str, fix: str = "", code: str = "") -> Finding:
+        """A finding about this subject."""
+        return Finding(self.check, self.about, severity, text, fix, code)
 
-    def note(self, text: str, fix: str) -> Finding:
-        """A finding that may be intended."""
-        return Finding(*self, Severity.NOTE, text, fix)
-
-    def warning(self, text: str, fix: str, code: str = "") -> Finding:
-        """A finding about something that works, but not well or not for long."""
-        return Finding(*self, Severity.WARNING, text, fix, code)
-
-    def error(self, text: str, fix: str, code: str = "") -> Finding:
-        """A finding about something that does not work."""
-        return Finding(*self, Severity.ERROR, text, fix, code)
+    good = partialmethod(found, Severity.OK)
+    note = partialmethod(found, Severity.NOTE)  # may be intended
+    warning = partialmethod(found, Severity.WARNING)
+    error = partialmethod(found, Severity.ERROR)
 
     def failed(self, trouble: CirrusError, fix: str = "") -> Finding:
         """A finding about an error; by default, with the error's hint or its class's advice."""

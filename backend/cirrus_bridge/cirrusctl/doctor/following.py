@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cirrus_bridge.base.errors import JournalDamaged, JournalError
 from cirrus_bridge.base.translation import joined, tr, trn
-from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
+from cirrus_bridge.cirrusctl.doctor.finding import Finding, Severity, Subject
 from cirrus_bridge.journal.health import MOST_WAITING, Health, look, strangers_files
 
 POLLER = tr("poller")
@@ -24,14 +24,14 @@ WAITS_LONG_S = 3600.0
 def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
     """Check the journal in `folder`, and its poller."""
     journal = Subject(tr("journal"), str(folder))
-    strange = [*_check_owner(journal, folder)]
-    yield from strange
-    yield from _check_writable(journal, folder)
+    strange: list[Finding] = []
+    if folder.is_dir():
+        strange += _check_owner(journal, folder)
+        yield from strange
+        yield from _check_writable(journal, folder)
     if not (folder / "journal.db").exists():
-        yield journal.note(
-            tr("There is no journal yet, because nothing was printed so far."),
-            tr("Print something: cirrusctl test QUEUE"),
-        )
+        text = tr("There is no journal yet, because nothing was printed so far.")
+        yield journal.note(text, tr("Print something: cirrusctl test QUEUE"))
         yield _check_poller(Health(), now_s)
         return
     try:
@@ -42,14 +42,12 @@ def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
         return
     yield _check_health(journal, health)
     if now_s - health.trusted_since_s < TOLD_S:
-        yield journal.note(
-            tr(
-                "The journal replaced another one, or was restored from a backup, at "
-                "{time}. Older jobs that are missing from the journal are held.",
-                time=_clock(health.trusted_since_s),
-            ),
-            tr("Look at the printer before you release such a job."),
+        text = tr(
+            "The journal replaced another one, or was restored from a backup, at {time}. Older "
+            "jobs that are missing from the journal are held.",
+            time=_clock(health.trusted_since_s),
         )
+        yield journal.note(text, tr("Look at the printer before you release such a job."))
     if not health.damage and not health.is_newer:
         yield _check_poller(health, now_s)
         yield from _check_waiting(health, now_s)
@@ -57,8 +55,6 @@ def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
 
 def _check_owner(journal: Subject, folder: Path) -> Iterator[Finding]:
     """Check that the folder's owner, as whom all programs work, owns its files."""
-    if not folder.is_dir():
-        return
     try:
         strange = strangers_files(folder)
     except JournalError as trouble:
@@ -66,22 +62,18 @@ def _check_owner(journal: Subject, folder: Path) -> Iterator[Finding]:
         return
     if strange:
         owner = folder.stat().st_uid
-        yield journal.error(
-            tr(
-                "{names}: not owned by user id {owner}, which owns the folder and must be "
-                "able to write there.",
-                names=", ".join(path.name for path in strange),
-                owner=owner,
-            ),
-            tr("Run: chown -R {owner} {folder}", owner=owner, folder=folder),
-            JournalError.code,
+        text = tr(
+            "{names}: not owned by user id {owner}, which owns the folder and must be able to "
+            "write there.",
+            names=", ".join(path.name for path in strange),
+            owner=owner,
         )
+        fix = tr("Run: chown -R {owner} {folder}", owner=owner, folder=folder)
+        yield journal.error(text, fix, JournalError.code)
 
 
 def _check_writable(journal: Subject, folder: Path) -> Iterator[Finding]:
     """Check that only the owner can write into the folder."""
-    if not folder.is_dir():
-        return
     if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         yield journal.warning(
             tr("Other users may write into this folder, and so cause jobs to be printed twice."),
@@ -117,70 +109,67 @@ def _check_health(journal: Subject, health: Health) -> Finding:
 def _check_poller(health: Health, now_s: float) -> Finding:
     """Check that a poller runs and gives signs of life."""
     poller = Subject(POLLER, "cirrus-statusd")
-    sign = health.sign
-    waits = trn(
-        "{count} document waits for the poller.",
-        "{count} documents wait for the poller.",
-        health.left,
-    )
-    left = [waits] if health.left else []
-    if not health.poller_runs:
-        said = [tr("The poller is not running, so held jobs stay held."), *left]
-        if sign:
-            at = _clock(sign.at_s)
-            said.append(tr("The poller's last sign of life was at {time}.", time=at))
-        return poller.error(
-            joined(" ", said),
-            tr(
-                "Start the poller: systemctl enable --now cirrus-statusd, or, as root: "
-                "cirrus-statusd"
-            ),
+    sign, left = health.sign, health.left
+    said = []
+    if left:
+        said.append(
+            trn(
+                "{count} document waits for the poller.",
+                "{count} documents wait for the poller.",
+                left,
+            )
         )
-    if sign and now_s - sign.at_s > LATE_S:
+    time = _clock(sign.at_s) if sign else ""
+    if not health.poller_runs:
+        said.insert(0, tr("The poller is not running, so held jobs stay held."))
+        if sign:
+            said.append(tr("The poller's last sign of life was at {time}.", time=time))
+        fix = tr(
+            "Start the poller: systemctl enable --now cirrus-statusd, or, as root: cirrus-statusd"
+        )
+    elif sign and now_s - sign.at_s > LATE_S:
         text = tr(
             "The poller ({name}) is running, but has done nothing since {time}.",
             name=sign.name,
-            time=_clock(sign.at_s),
+            time=time,
         )
-        return poller.error(
-            joined(" ", (text, *left)),
-            tr(
-                "Check the poller's log (journalctl -u cirrus-statusd), then run: systemctl "
-                "restart cirrus-statusd"
-            ),
+        said.insert(0, text)
+        fix = tr(
+            "Check the poller's log (journalctl -u cirrus-statusd), then run: systemctl restart "
+            "cirrus-statusd"
         )
-    return poller.good(
-        tr("The poller is running and follows {documents}.", documents=_documents(health.left))
-    )
+    else:
+        documents = _documents(left)
+        return poller.good(
+            tr("The poller is running and follows {documents}.", documents=documents)
+        )
+    return poller.error(joined(" ", said), fix)
 
 
 def _check_waiting(health: Health, now_s: float) -> Iterator[Finding]:
     """Report locations that do not fetch their jobs."""
     check = tr("waiting")
     if len(health.waiting) > MOST_WAITING:
-        yield Subject(check, tr("jobs")).warning(
-            tr("Jobs wait at more than {most_waiting} locations.", most_waiting=MOST_WAITING),
-            tr(
-                "Check that the servers' clients run at these locations and are online. The "
-                "longest waits are listed below."
-            ),
+        text = tr("Jobs wait at more than {most_waiting} locations.", most_waiting=MOST_WAITING)
+        fix = tr(
+            "Check that the servers' clients run at these locations and are online. The longest "
+            "waits are listed below."
         )
+        yield Subject(check, tr("jobs")).warning(text, fix)
     for each in health.waiting[:MOST_WAITING]:
-        subject = Subject(check, f"{each.location} ({each.server})")
         waits_s = now_s - each.oldest_s
         if waits_s > WAITS_S:
-            tell = subject.warning if waits_s > WAITS_LONG_S else subject.note
-            yield tell(
-                tr(
-                    "{documents} not fetched; the oldest has been waiting since {time}.",
-                    documents=_documents(each.count),
-                    time=_clock(each.oldest_s),
-                ),
-                tr(
-                    "Check that the server's client runs at the location and is online. The "
-                    "jobs are then delivered."
-                ),
+            text = tr(
+                "{documents} not fetched; the oldest has been waiting since {time}.",
+                documents=_documents(each.count),
+                time=_clock(each.oldest_s),
             )
+            fix = tr(
+                "Check that the server's client runs at the location and is online. The jobs are "
+                "then delivered."
+            )
+            severity = Severity.WARNING if waits_s > WAITS_LONG_S else Severity.NOTE
+            yield Subject(check, f"{each.location} ({each.server})").found(severity, text, fix)
 
 
 def _unusable(journal: Subject, text: str, code: str) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from collections.abc import Iterator
@@ -19,34 +20,38 @@ CONFIGURATION, KEYS = tr("configuration"), tr("key files")
 
 def read_configuration(folder: Path, *, is_root: bool) -> tuple[Configuration, list[Finding]]:
     """Read the configuration in `folder` without its invalid files; and the findings about all."""
+    found = [*_folders(folder)]
+    keys = folder / "servers.d"
     try:
         configuration = load(folder)
     except CirrusError as trouble:
-        if is_root or _may_read(folder / "servers.d"):
-            return _piecemeal(folder, trouble)
-        finding = Subject(KEYS, str(folder)).error(
-            tr("Only root can read the keys, so no server is checked."),
-            tr("Run the doctor as root."),
-            trouble.code,
-        )
-        return Configuration(folder, QueueSettings(), UploadSettings(), ()), [finding]
-    found = [*_folders(folder)]
-    if not configuration.servers:
-        found.append(
-            Subject(CONFIGURATION, str(folder)).error(
-                tr("There is no [[server]] entry, so nothing can be printed."),
-                tr(
-                    "Run cirrusctl setup, or write {folder}/servers.d/NAME.toml (mode 0600) "
-                    "with host, company, api_key and locations.",
-                    folder=folder,
-                ),
-                "CB-204",
+        if not (is_root or _may_read(keys)):
+            text = tr("Only root can read the keys, so no server is checked.")
+            as_root = tr("Run the doctor as root.")
+            finding = Subject(KEYS, str(folder)).error(text, as_root, trouble.code)
+            return Configuration(folder, QueueSettings(), UploadSettings(), ()), [finding]
+        configuration, invalid = _valid(folder)
+        found += itertools.starmap(_bad, invalid)
+        if str(trouble) not in {str(bad) for _, bad in invalid}:
+            found.insert(0, _bad(folder, trouble))
+    else:
+        if not configuration.servers:
+            text = tr("There is no [[server]] entry, so nothing can be printed.")
+            fix = tr(
+                "Run cirrusctl setup, or write {folder}/servers.d/NAME.toml (mode 0600) with host, "
+                "company, api_key and locations.",
+                folder=folder,
             )
-        )
-    elif not found:
-        keys = Subject(KEYS, str(folder / "servers.d"))
-        found.append(keys.good(tr("Only the owner can read the key files.")))
-    return configuration, [*found, *_removed(configuration)]
+            found.append(Subject(CONFIGURATION, str(folder)).error(text, fix, "CB-204"))
+        elif not found:
+            text = tr("Only the owner can read the key files.")
+            found.append(Subject(KEYS, str(keys)).good(text))
+    path = folder / "bridge.toml"
+    for name in configuration.removed:
+        text = tr("'{name}' below [statusd] no longer has an effect.", name=name)
+        fix = tr("Remove the line '{name} = …' from {path}.", name=name, path=path)
+        found.append(Subject(CONFIGURATION, str(path)).note(text, fix))
+    return configuration, found
 
 
 def _may_read(keys: Path) -> bool:
@@ -55,49 +60,32 @@ def _may_read(keys: Path) -> bool:
     )
 
 
-def _piecemeal(folder: Path, trouble: CirrusError) -> tuple[Configuration, list[Finding]]:
-    """Read the valid files of an invalid configuration."""
-    found = [*_folders(folder)]
+def _valid(folder: Path) -> tuple[Configuration, list[tuple[Path, CirrusError]]]:
+    """The valid files of an invalid configuration, and the invalid files of servers.d."""
     servers: list[Server] = []
+    invalid = []
     try:
         files = sorted(folder.glob("servers.d/*.toml"))
     except OSError:
         files = []
-    told = set()
     for path in files:
         try:
             servers += read_server_file(path)
         except CirrusError as bad:
-            told.add(str(bad))
-            found.append(_bad(path, bad))
-    if str(trouble) not in told:
-        found.insert(0, _bad(folder, trouble))
+            invalid.append((path, bad))
     try:
-        configuration = load_bridge(folder, tuple(servers))
+        return load_bridge(folder, tuple(servers)), invalid
     except CirrusError:
-        configuration = Configuration(folder, QueueSettings(), UploadSettings(), tuple(servers))
-    return configuration, [*found, *_removed(configuration)]
-
-
-def _removed(configuration: Configuration) -> Iterator[Finding]:
-    path = configuration.folder / "bridge.toml"
-    for name in configuration.removed:
-        yield Subject(CONFIGURATION, str(path)).note(
-            tr("'{name}' below [statusd] no longer has an effect.", name=name),
-            tr("Remove the line '{name} = …' from {path}.", name=name, path=path),
-        )
+        return Configuration(folder, QueueSettings(), UploadSettings(), tuple(servers)), invalid
 
 
 def _bad(path: Path, trouble: CirrusError) -> Finding:
     if isinstance(trouble, ExposedKey):
         return Subject(KEYS, str(path)).failed(trouble)
-    return Subject(CONFIGURATION, str(path)).failed(
-        trouble,
-        tr(
-            "Correct the named file; until then no queue prints. Then run cupsenable for each "
-            "queue."
-        ),
+    fix = tr(
+        "Correct the named file; until then no queue prints. Then run cupsenable for each queue."
     )
+    return Subject(CONFIGURATION, str(path)).failed(trouble, fix)
 
 
 def _folders(folder: Path) -> Iterator[Finding]:

@@ -1,90 +1,101 @@
-"""Checks of this machine: the programs that CUPS runs, and the free space for jobs."""
+"""Checks of this machine: programs that CUPS runs, what they may access, free space for jobs."""
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from cirrus_bridge.base.subprocesses import ProgramFailed, read_program
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
 
 NO_ROOM_BYTES = 16 << 20
 LITTLE_ROOM_BYTES = 256 << 20
 FEW_FILES = 100
+AUDIT_LOG = Path("/var/log/audit/audit.log")
+DAY_S = 86_400.0
+MOST_SHOWN = 3
+_TAIL_BYTES = 4 << 20
+_LIMIT_S = 10.0
+_JOURNALCTL = (
+    *("journalctl", "--quiet", "--no-pager", "--output=cat", "--since=-24h"),
+    *("_TRANSPORT=kernel", "_TRANSPORT=audit"),
+)
+_AT = re.compile(r"audit\((\d+)\.\d+:\d+\)")
+_FIELD = re.compile(r'(\w+)=(?:"([^"]*)"|(\S+))')
 
 
-def check_backend(path: Path) -> Iterator[Finding]:
+class KernelLog(NamedTuple):
+    """Lines of the kernel's log; `unread` is the reason if the log cannot be read."""
+
+    lines: Sequence[str]
+    unread: str = ""
+
+
+def check_backend(path: Path) -> Finding:
     """Check the backend's file. CUPS runs it as root only if only root may run and write it."""
     backend = Subject(tr("backend"), str(path))
     try:
         status = path.stat()
     except OSError as trouble:
-        yield backend.error(
-            tr(
-                "Cannot find the backend ({strerror}), so CUPS does not accept cirrus:// URIs.",
-                strerror=trouble.strerror,
-            ),
+        text = tr(
+            "Cannot find the backend ({strerror}), so CUPS does not accept cirrus:// URIs.",
+            strerror=trouble.strerror,
+        )
+        return backend.error(
+            text,
             tr(
                 "Install cirrus-bridge, or run: install -m 0700 …/bin/cirrus-backend {path}",
                 path=path,
             ),
         )
-        return
-    shown = format(stat.S_IMODE(status.st_mode), "04o")
-    as_root = f"chown root {path} && chmod 0700 {path}"
+    mode = format(stat.S_IMODE(status.st_mode), "04o")
+    code = ""
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        yield backend.error(
-            tr(
-                "Other users than root may write this file (mode {mode}). CUPS does not run "
-                "it, and jobs wait forever.",
-                mode=shown,
-            ),
-            as_root,
+        text = tr(
+            "Other users than root may write this file (mode {mode}). CUPS does not run it, and "
+            "jobs wait forever.",
+            mode=mode,
         )
     elif status.st_uid != 0:
-        yield backend.error(
-            tr("This file belongs to user id {st_uid} instead of root.", st_uid=status.st_uid),
-            as_root,
-        )
+        text = tr("This file belongs to user id {st_uid} instead of root.", st_uid=status.st_uid)
     elif not status.st_mode & stat.S_IXUSR:
-        yield backend.error(tr("This file is not executable (mode {mode}).", mode=shown), as_root)
+        text = tr("This file is not executable (mode {mode}).", mode=mode)
     elif status.st_mode & (stat.S_IXGRP | stat.S_IXOTH):
-        yield backend.error(
-            tr(
-                "Its mode is {mode}, so CUPS runs it as lp, which cannot read the keys.", mode=shown
-            ),
-            as_root,
-            "CB-202",
+        text = tr(
+            "Its mode is {mode}, so CUPS runs it as lp, which cannot read the keys.", mode=mode
         )
+        code = "CB-202"
     elif missing := _missing_interpreter(path):
-        yield backend.error(
+        return backend.error(
             tr("The backend needs {missing}, which is missing.", missing=missing),
             tr("Install cirrus-bridge again; its Python environment was moved or removed."),
         )
     else:
-        yield backend.good(
-            tr("The file belongs to root (mode {mode}), so CUPS runs it as root.", mode=shown)
+        return backend.good(
+            tr("The file belongs to root (mode {mode}), so CUPS runs it as root.", mode=mode)
         )
+    as_root = f"chown root {path} && chmod 0700 {path}"
+    return backend.error(text, as_root, code)
 
 
-def check_driver(path: Path) -> Iterator[Finding]:
+def check_driver(path: Path) -> Finding:
     """Check the driver program. Without it, dialogs offer only generic drivers."""
     driver = Subject(tr("driver program"), str(path))
     if os.access(path, os.X_OK) and not _missing_interpreter(path):
-        yield driver.good(tr("The driver program is installed."))
-    else:
-        yield driver.warning(
-            tr(
-                "The driver program is missing or not executable, so devices have no drivers "
-                "of their own."
-            ),
-            tr(
-                "Install cirrus-bridge, or run: install -m 0755 …/bin/cirrus-driver {path}",
-                path=path,
-            ),
-        )
+        return driver.good(tr("The driver program is installed."))
+    return driver.warning(
+        tr(
+            "The driver program is missing or not executable, so devices have no drivers of their "
+            "own."
+        ),
+        tr("Install cirrus-bridge, or run: install -m 0755 …/bin/cirrus-driver {path}", path=path),
+    )
 
 
 def _missing_interpreter(path: Path) -> str:
@@ -98,7 +109,7 @@ def _missing_interpreter(path: Path) -> str:
     return words[0] if words and not os.access(words[0], os.X_OK) else ""
 
 
-def check_disk(purpose: str, folder: Path) -> Iterator[Finding]:
+def check_disk(purpose: str, folder: Path) -> Finding:
     """Check the free space for a folder, which need not exist yet."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     room = os.statvfs(there)
@@ -110,11 +121,83 @@ def check_disk(purpose: str, folder: Path) -> Iterator[Finding]:
         folder=there,
     )
     if free_bytes < NO_ROOM_BYTES:
-        yield disk.error(tr("{text}: jobs fail.", text=text), fix, "CB-501")
-    elif room.f_files and room.f_favail < FEW_FILES:
+        return disk.error(tr("{text}: jobs fail.", text=text), fix, "CB-501")
+    if room.f_files and room.f_favail < FEW_FILES:
         few = tr("Only {count} more files fit: jobs fail.", count=room.f_favail)
-        yield disk.error(few, fix, "CB-501")
-    elif free_bytes < LITTLE_ROOM_BYTES:
-        yield disk.warning(tr("{text}: a large job may fail.", text=text), fix)
-    else:
-        yield disk.good(tr("{text}.", text=text))
+        return disk.error(few, fix, "CB-501")
+    if free_bytes < LITTLE_ROOM_BYTES:
+        return disk.warning(tr("{text}: a large job may fail.", text=text), fix)
+    return disk.good(tr("{text}.", text=text))
+
+
+def read_log(audit_log: Path = AUDIT_LOG) -> KernelLog:
+    """Read the audit log or, without it, the system journal's kernel messages."""
+    try:
+        with audit_log.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+            return KernelLog(file.read().decode("utf-8", "replace").splitlines())
+    except OSError:
+        pass
+    try:
+        text = read_program(_JOURNALCTL, limit_s=_LIMIT_S).decode("utf-8", "replace")
+    except ProgramFailed as error:
+        return KernelLog((), f"journalctl {error}")
+    return KernelLog(
+        text.splitlines(), "" if text else tr("the system journal has no kernel messages")
+    )
+
+
+def check_denials(log: KernelLog, now_s: float, *, is_root: bool) -> Iterator[Finding]:
+    """Check that nothing was denied to our programs in the last 24 hours."""
+    confinement = Subject("AppArmor, SELinux", "log")
+    if log.unread:
+        fix = tr("Run: dmesg | grep -i denied (for a container, on its host)")
+        yield confinement.note(
+            tr("Cannot read the kernel's log ({unread}).", unread=log.unread),
+            fix if is_root else tr("Run the doctor as root."),
+        )
+        return
+    found = dict.fromkeys(filter(None, (_denial(line, now_s) for line in log.lines)))
+    for denial in itertools.islice(found, MOST_SHOWN):
+        yield confinement.error(*denial)
+    if not found:
+        yield confinement.good(tr("Nothing was denied to Cirrus Bridge in the last 24 hours."))
+
+
+def _denial(line: str, now_s: float) -> tuple[str, str] | None:
+    """The denial that a line reports, and its fix; None if the line is old or not about us."""
+    low = line.lower()
+    is_denial = 'apparmor="denied"' in low or "avc:  denied" in low
+    at = _AT.search(line)
+    if not is_denial or at is None or now_s - int(at[1]) > DAY_S:
+        return None
+    fields = {name: quoted or plain for name, quoted, plain in _FIELD.findall(line)}
+    program, name = fields.get("comm", ""), fields.get("name", "")
+    by_cups = "cups" in fields.get("profile", "") or "cupsd_t" in fields.get("scontext", "")
+    is_ours = "cirrus" in program or "cirrus" in name or (by_cups and "python" in program)
+    if not is_ours:
+        return None
+    if "apparmor" in low:
+        what = f"{fields.get('operation', '?')} {name}".strip()
+        profile = fields.get("profile", "?")
+        return tr(
+            "AppArmor denied {program} in profile {profile}: {what}.",
+            program=program,
+            profile=profile,
+            what=what,
+        ), tr(
+            "Allow this access in /etc/apparmor.d/local/usr.sbin.cupsd, then run: "
+            "apparmor_parser -r /etc/apparmor.d/usr.sbin.cupsd"
+        )
+    action = re.search(r"denied\s+\{([^}]*)\}", line)
+    what = f"{action[1].strip() if action else '?'} {name} ({fields.get('tclass', '?')})"
+    text = tr(
+        "SELinux denied {program} in {context}: {what}.",
+        program=program,
+        context=fields.get("scontext", "?"),
+        what=what,
+    )
+    return text, tr(
+        "Decide whether this access should be allowed. If so, run: ausearch -m avc -c cirrus "
+        "--raw | audit2allow -M cirrus && semodule -i cirrus.pp"
+    )

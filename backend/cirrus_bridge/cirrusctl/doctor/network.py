@@ -120,19 +120,17 @@ def _no_tunnel(route: Route, trouble: ServerMisconfigured | Unreachable) -> Find
     if route.endpoint.proxy is None:
         return route.subject(TLS).failed(trouble, ADVICE[Distrust.OTHER_CERTIFICATE])
     host, port = route.endpoint.first
-    return route.subject(TLS).error(
-        tr(
-            "The proxy {host}:{port} does not connect to the server ({trouble}).",
-            host=host,
-            port=port,
-            trouble=trouble,
-        ),
-        tr(
-            "Configure the proxy to let this machine connect to the server (method CONNECT), "
-            "or correct proxy in servers.d, which may need a user and password."
-        ),
-        trouble.code,
+    text = tr(
+        "The proxy {host}:{port} does not connect to the server ({trouble}).",
+        host=host,
+        port=port,
+        trouble=trouble,
     )
+    fix = tr(
+        "Configure the proxy to let this machine connect to the server (method CONNECT), or "
+        "correct proxy in servers.d, which may need a user and password."
+    )
+    return route.subject(TLS).error(text, fix, trouble.code)
 
 
 def _check_handshake(
@@ -169,13 +167,11 @@ def _check_skew(clock: Subject, skew: timedelta) -> Finding:
     text = tr("This machine's clock is {span} behind the server's.", span=span)
     if skew > timedelta():
         text = tr("This machine's clock is {span} ahead of the server's.", span=span)
-    return clock.warning(
-        text,
-        tr(
-            "Let the network set this clock: timedatectl set-ntp true. If it is right, "
-            "tell the server's administrator."
-        ),
+    fix = tr(
+        "Let the network set this clock: timedatectl set-ntp true. If it is right, tell the "
+        "server's administrator."
     )
+    return clock.warning(text, fix)
 
 
 def _span(minutes: float) -> str:

@@ -10,10 +10,10 @@ import pytest
 from cirrus_bridge.base.errors import KeyRefused, NotPermitted
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.cirrusctl.doctor.cloud import check_driver, check_location, check_server
-from cirrus_bridge.cirrusctl.doctor.confinement import KernelLog, check_denials, read_log
 from cirrus_bridge.cirrusctl.doctor.cups import check_job_time, check_snap, check_versions
 from cirrus_bridge.cirrusctl.doctor.examination import at_once
 from cirrus_bridge.cirrusctl.doctor.finding import Severity
+from cirrus_bridge.cirrusctl.doctor.machine import KernelLog, check_denials, read_log
 from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cups.cupsd import Cupsd, find_cupsd
 from cirrus_bridge.drivers.capabilities import LANGUAGES
@@ -132,13 +132,13 @@ def test_cups_as_a_snap(tmp_path: Path) -> None:
 
 def test_versions() -> None:
     """CUPS 3 has no backends, and old versions lack needed features."""
-    (bad,) = check_versions("2.1.4")
+    bad = check_versions("2.1.4")
     assert bad.severity is Severity.ERROR and "Install CUPS 2.4" in bad.fix
-    (bad,) = check_versions("3.0.1")
+    bad = check_versions("3.0.1")
     assert bad.severity is Severity.ERROR and "2.4" in bad.fix
-    (said,) = check_versions("2.4.2")
+    said = check_versions("2.4.2")
     assert said.severity is Severity.OK
-    (said,) = check_versions("")
+    said = check_versions("")
     assert said.severity is Severity.OK
 
 

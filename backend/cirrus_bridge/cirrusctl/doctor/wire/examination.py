@@ -63,16 +63,20 @@ def examine_server(
             CloudApi(each, where, https=https, timeouts=TIMEOUTS)
             for each in (server, replace(server, api_key=WRONG_KEY))
         )
+        route = route_to(server, https=https)
+        connection = [*check_route(route, installation.clock.now)]
+        location = submit_to.location if submit_to else known
         trial = Trial(
-            route_to(server, https=https),
+            server.name,
+            https,
+            connection,
             api,
             stranger,
-            submit_to.location if submit_to else known,
+            location,
             submit_to,
             page,
             configuration.upload,
         )
-        trial.connection += check_route(trial.route, installation.clock.now)
         findings += _examine(trial)
     return findings
 
@@ -103,7 +107,7 @@ def _examine(trial: Trial) -> Iterator[Finding]:
     blocked: dict[Assumption, SkippedAttempt] = {}  # why what needs an assumption cannot be tried
     untried: dict[tuple[str, str], list[str]] = {}
     for each in ASSUMPTIONS:
-        subject = Subject(each.name, trial.route.name)
+        subject = Subject(each.name, trial.server)
         does_not_hold = SkippedAttempt(
             tr("“{name}” does not hold", name=each.name), tr("See “{name}” above.", name=each.name)
         )
@@ -125,9 +129,9 @@ def _examine(trial: Trial) -> Iterator[Finding]:
             reason = changed(why(trouble), lambda text: text.rstrip(".: "))
             text = joined(" ", (each.expected, tr("This does not hold: {reason}.", reason=reason)))
             fix = (isinstance(trouble, Contradiction) and trouble.hint) or each.fix
-            yield Finding(*subject, each.severity, text, fix, trouble.code)
+            yield subject.found(each.severity, text, fix, trouble.code)
         else:
             yield subject.good(each.expected)
     for (reason, fix), names in untried.items():
         text = tr("Not tried ({reason}): {names}.", reason=reason, names=joined(", ", names))
-        yield Subject(tr("untried"), trial.route.name).note(text, fix)
+        yield Subject(tr("untried"), trial.server).note(text, fix)

@@ -37,7 +37,7 @@ def connection(trial: Trial) -> None:
     "TLS", tr("The server speaks TLS, with a trusted certificate for this name."), [connection]
 )
 def tls(trial: Trial) -> None:
-    if not trial.route.https:
+    if not trial.https:
         raise SkippedAttempt(
             tr("this server is used without TLS"),
             tr("Use TLS if anyone else can read the traffic on the way to the server."),

@@ -11,7 +11,6 @@ from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.model import JobStatus, Receipt, Target, Ticket
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Severity
-from cirrus_bridge.cirrusctl.doctor.network import Route
 from cirrus_bridge.config.load import UploadSettings
 
 REPORT = tr(
@@ -46,8 +45,9 @@ class Trial:
     """One server under test.
 
     Attributes:
-        stranger: the same server with a wrong key.
+        server: its name in servers.d.
         connection: the doctor's findings about the route.
+        stranger: the same server with a wrong key.
         location: a location to ask about; empty if none is known.
         target: the device that gets test pages; None if nothing may be printed.
         page: makes the test page, as PDF or as text.
@@ -57,14 +57,15 @@ class Trial:
         used_bytes: the length of `temp_file` so far.
     """
 
-    route: Route
+    server: str
+    https: bool
+    connection: Sequence[Finding]
     api: CloudApi
     stranger: CloudApi
     location: str
     target: Target | None
     page: Callable[[bool], bytes]
     upload: UploadSettings
-    connection: list[Finding] = field(default_factory=list)
     content: Mapping[str, Any] = field(default_factory=dict)
     device: Mapping[str, Any] = field(default_factory=dict)
     temp_file: str = ""

@@ -145,7 +145,7 @@ def _submit(
             tr("it prints a page"),
             tr(
                 "Run: cirrusctl doctor --server {server} --submit LOCATION:DEVICE",
-                server=trial.route.name,
+                server=trial.server,
             ),
         )
     taken = formats(trial.device) or {"any"}
