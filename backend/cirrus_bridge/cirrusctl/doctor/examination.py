@@ -1,8 +1,7 @@
 """Use case: check everything that printing needs, within a time limit.
 
-The facts are collected in three steps: the configuration and CUPS's queues; then the slow checks,
-each in a thread; then the checks of the answers. A failed step is a finding and does not stop the
-others.
+First come the configuration and CUPS's queues, then the slow checks, each in a thread, then the
+checks of the answers. A failed step is a finding and does not stop the others.
 """
 
 from __future__ import annotations

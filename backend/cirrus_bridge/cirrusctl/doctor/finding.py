@@ -35,11 +35,9 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of a check.
+    """The result of a check, about a Subject.
 
     Attributes:
-        check: the kind of check.
-        about: the object that was checked.
         fix: the next step; empty only for OK.
         code: the code of the error with which jobs end; empty if there is none.
     """

@@ -73,7 +73,6 @@ def _check_owner(journal: Subject, folder: Path) -> Iterator[Finding]:
 
 
 def _check_writable(journal: Subject, folder: Path) -> Iterator[Finding]:
-    """Check that only the owner can write into the folder."""
     if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         yield journal.warning(
             tr("Other users may write into this folder, and so cause jobs to be printed twice."),
@@ -88,7 +87,6 @@ def _check_writable(journal: Subject, folder: Path) -> Iterator[Finding]:
 
 
 def _check_health(journal: Subject, health: Health) -> Finding:
-    """Check that the journal is intact, of a known version and not too large."""
     if health.damage:
         text = tr("The journal is damaged: {damage}", damage="; ".join(health.damage))
         return _unusable(journal, text, JournalDamaged.code)
@@ -107,23 +105,17 @@ def _check_health(journal: Subject, health: Health) -> Finding:
 
 
 def _check_poller(health: Health, now_s: float) -> Finding:
-    """Check that a poller runs and gives signs of life."""
     poller = Subject(POLLER, "cirrus-statusd")
     sign, left = health.sign, health.left
-    said = []
+    waits = last = ""
     if left:
-        said.append(
-            trn(
-                "{count} document waits for the poller.",
-                "{count} documents wait for the poller.",
-                left,
-            )
+        waits = trn(
+            "{count} document waits for the poller.", "{count} documents wait for the poller.", left
         )
     time = _clock(sign.at_s) if sign else ""
     if not health.poller_runs:
-        said.insert(0, tr("The poller is not running, so held jobs stay held."))
-        if sign:
-            said.append(tr("The poller's last sign of life was at {time}.", time=time))
+        text = tr("The poller is not running, so held jobs stay held.")
+        last = tr("The poller's last sign of life was at {time}.", time=time) if sign else ""
         fix = tr(
             "Start the poller: systemctl enable --now cirrus-statusd, or, as root: cirrus-statusd"
         )
@@ -133,7 +125,6 @@ def _check_poller(health: Health, now_s: float) -> Finding:
             name=sign.name,
             time=time,
         )
-        said.insert(0, text)
         fix = tr(
             "Check the poller's log (journalctl -u cirrus-statusd), then run: systemctl restart "
             "cirrus-statusd"
@@ -143,7 +134,7 @@ def _check_poller(health: Health, now_s: float) -> Finding:
         return poller.good(
             tr("The poller is running and follows {documents}.", documents=documents)
         )
-    return poller.error(joined(" ", said), fix)
+    return poller.error(joined(" ", filter(None, (text, waits, last))), fix)
 
 
 def _check_waiting(health: Health, now_s: float) -> Iterator[Finding]:

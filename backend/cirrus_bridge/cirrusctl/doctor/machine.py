@@ -47,13 +47,10 @@ def check_backend(path: Path) -> Finding:
             "Cannot find the backend ({strerror}), so CUPS does not accept cirrus:// URIs.",
             strerror=trouble.strerror,
         )
-        return backend.error(
-            text,
-            tr(
-                "Install cirrus-bridge, or run: install -m 0700 …/bin/cirrus-backend {path}",
-                path=path,
-            ),
+        fix = tr(
+            "Install cirrus-bridge, or run: install -m 0700 …/bin/cirrus-backend {path}", path=path
         )
+        return backend.error(text, fix)
     mode = format(stat.S_IMODE(status.st_mode), "04o")
     code = ""
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -179,13 +176,13 @@ def _denial(line: str, now_s: float) -> tuple[str, str] | None:
         return None
     if "apparmor" in low:
         what = f"{fields.get('operation', '?')} {name}".strip()
-        profile = fields.get("profile", "?")
-        return tr(
+        text = tr(
             "AppArmor denied {program} in profile {profile}: {what}.",
             program=program,
-            profile=profile,
+            profile=fields.get("profile", "?"),
             what=what,
-        ), tr(
+        )
+        return text, tr(
             "Allow this access in /etc/apparmor.d/local/usr.sbin.cupsd, then run: "
             "apparmor_parser -r /etc/apparmor.d/usr.sbin.cupsd"
         )

@@ -136,7 +136,6 @@ def _no_tunnel(route: Route, trouble: ServerMisconfigured | Unreachable) -> Find
 def _check_handshake(
     tls: Subject, made: Handshake, now: datetime, skew: timedelta | None
 ) -> Iterator[Finding]:
-    """Check that the certificate is trusted, and will not expire soon."""
     match made:
         case Handshake(distrust=Distrust.NO_TLS):
             text = tr("This port does not speak TLS.")
@@ -160,7 +159,6 @@ def _check_handshake(
 
 
 def _check_skew(clock: Subject, skew: timedelta) -> Finding:
-    """Check that this machine's clock agrees with the server's."""
     if abs(skew) <= MOST_SKEW:
         return clock.good(tr("This machine's clock agrees with the server's within two minutes."))
     span = _span(abs(skew) / timedelta(minutes=1))

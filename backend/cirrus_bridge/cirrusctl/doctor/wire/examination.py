@@ -14,7 +14,7 @@ from cirrus_bridge.cirrusctl.context import TIMEOUTS, Installation
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
 from cirrus_bridge.cirrusctl.doctor.network import check_route, route_to
 from cirrus_bridge.cirrusctl.doctor.wire import questions, uploads
-from cirrus_bridge.cirrusctl.doctor.wire.trial import (
+from cirrus_bridge.cirrusctl.doctor.wire.questions import (
     Assumption,
     Contradiction,
     MissingFeature,
@@ -64,19 +64,9 @@ def examine_server(
             for each in (server, replace(server, api_key=WRONG_KEY))
         )
         route = route_to(server, https=https)
-        connection = [*check_route(route, installation.clock.now)]
+        found = [*check_route(route, installation.clock.now)]
         location = submit_to.location if submit_to else known
-        trial = Trial(
-            server.name,
-            https,
-            connection,
-            api,
-            stranger,
-            location,
-            submit_to,
-            page,
-            configuration.upload,
-        )
+        trial = Trial(route, found, api, stranger, location, submit_to, page, configuration.upload)
         findings += _examine(trial)
     return findings
 
@@ -90,12 +80,12 @@ def _servers(configuration: Configuration, host: str, company: str) -> Sequence[
         own = [server for server in found if server.company == company]
         found = own or [server for server in found if server.company is None]
     if not found:
-        wanted = f"{host}/{company}" if company else host
+        wanted, folder = f"{host}/{company}" if company else host, configuration.folder
         raise UnknownServer(
             tr(
                 "There is no entry for {server} in {folder}/servers.d.",
                 server=wanted,
-                folder=configuration.folder,
+                folder=folder,
             ),
             tr("Add one: cirrusctl setup"),
         )
@@ -107,7 +97,7 @@ def _examine(trial: Trial) -> Iterator[Finding]:
     blocked: dict[Assumption, SkippedAttempt] = {}  # why what needs an assumption cannot be tried
     untried: dict[tuple[str, str], list[str]] = {}
     for each in ASSUMPTIONS:
-        subject = Subject(each.name, trial.server)
+        subject = Subject(each.name, trial.route.name)
         does_not_hold = SkippedAttempt(
             tr("“{name}” does not hold", name=each.name), tr("See “{name}” above.", name=each.name)
         )
@@ -134,4 +124,4 @@ def _examine(trial: Trial) -> Iterator[Finding]:
             yield subject.good(each.expected)
     for (reason, fix), names in untried.items():
         text = tr("Not tried ({reason}): {names}.", reason=reason, names=joined(", ", names))
-        yield Subject(tr("untried"), trial.server).note(text, fix)
+        yield Subject(tr("untried"), trial.route.name).note(text, fix)

@@ -15,14 +15,15 @@ from cirrus_bridge.base.errors import ApiError, Refused
 from cirrus_bridge.base.model import Compression, Receipt, Segment, Ticket
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.doctor.finding import Severity
-from cirrus_bridge.cirrusctl.doctor.wire.questions import api_key, idempotency_supported
-from cirrus_bridge.cirrusctl.doctor.wire.trial import (
+from cirrus_bridge.cirrusctl.doctor.wire.questions import (
     Assumption,
     Contradiction,
     MissingFeature,
     SkippedAttempt,
     SubmittedPage,
     Trial,
+    api_key,
+    idempotency_supported,
     why,
 )
 from cirrus_bridge.delivery.tracking import SentDocument, difference
@@ -145,7 +146,7 @@ def _submit(
             tr("it prints a page"),
             tr(
                 "Run: cirrusctl doctor --server {server} --submit LOCATION:DEVICE",
-                server=trial.server,
+                server=trial.route.name,
             ),
         )
     taken = formats(trial.device) or {"any"}
