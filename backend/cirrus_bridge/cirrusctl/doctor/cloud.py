@@ -82,14 +82,11 @@ def check_location(answer: LocationAnswer) -> Iterator[Finding]:
         yield location.error(tr("The location is inactive, so nothing is delivered."), fix)
     elif inactive:
         listed = some(inactive, MOST_NAMES)
-        yield location.note(
-            tr(
-                "Active devices: {active}. Inactive devices: {listed}.",
-                active=active,
-                listed=listed,
-            ),
-            tr("To print to these devices, ask the server's administrator to activate them."),
+        text = tr(
+            "Active devices: {active}. Inactive devices: {listed}.", active=active, listed=listed
         )
+        fix = tr("To print to these devices, ask the server's administrator to activate them.")
+        yield location.note(text, fix)
     elif not active:
         fix = tr(
             "Start the server's client at the location, or ask the server's administrator to add "
@@ -116,8 +113,8 @@ def check_queue(queue: Queue, targets: Sequence[Target]) -> Iterator[Finding]:
             tr("Run: cupsaccept {name}", name=queue.name),
         )
     elif queue.state != STOPPED:
-        prints_to = tr("The queue prints to {targets}.", targets=", ".join(map(str, targets)))
-        yield subject.good(prints_to)
+        listed = ", ".join(map(str, targets))
+        yield subject.good(tr("The queue prints to {targets}.", targets=listed))
 
 
 def check_target(ours: CloudQueue, target: Target, answer: LocationAnswer) -> Iterator[Finding]:

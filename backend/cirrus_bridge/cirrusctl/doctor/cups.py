@@ -51,8 +51,8 @@ def check_daemon(
         )
         yield cupsd.failed(refusal, refusal.hint or fix)
         return
-    root = daemon.server_root
-    if daemon.pid is None:
+    pid, root = daemon.pid, daemon.server_root
+    if pid is None:
         found = tr("Its process was not found") if is_root else tr("Only root can find its process")
         text = tr(
             "cupsd answers. {found}, so its configuration is read from {server_root}.",
@@ -61,13 +61,10 @@ def check_daemon(
         )
         yield cupsd.note(text, tr("Run the doctor as root where cupsd runs."))
     else:
-        yield cupsd.good(
-            tr(
-                "cupsd answers (process {pid}, ServerRoot {server_root}).",
-                pid=daemon.pid,
-                server_root=root,
-            )
+        text = tr(
+            "cupsd answers (process {pid}, ServerRoot {server_root}).", pid=pid, server_root=root
         )
+        yield cupsd.good(text)
     for path in daemon.unreadable:
         text = tr("Cannot read this file, so cupsd's defaults are assumed.")
         yield Subject(CUPSD, str(path)).note(text, tr("Run the doctor as root."))
@@ -93,16 +90,15 @@ def check_preserving(daemon: Cupsd) -> Finding:
         what = tr("a job's data for only {seconds} s", seconds=format(files_s, ".0f"))
     else:
         return preserving.good(tr("CUPS keeps jobs and, for at least an hour, their data."))
-    return preserving.warning(
-        tr(
-            "CUPS keeps {what}. A job whose backend was killed, or that was not "
-            "delivered, cannot be printed again.",
-            what=what,
-        ),
-        tr(
-            "Set PreserveJobFiles 1d (and PreserveJobHistory Yes) in cupsd.conf, and restart cupsd."
-        ),
+    text = tr(
+        "CUPS keeps {what}. A job whose backend was killed, or that was not delivered, cannot be "
+        "printed again.",
+        what=what,
     )
+    fix = tr(
+        "Set PreserveJobFiles 1d (and PreserveJobHistory Yes) in cupsd.conf, and restart cupsd."
+    )
+    return preserving.warning(text, fix)
 
 
 def check_limits(daemon: Cupsd, most_held: Iterable[int]) -> Finding:
@@ -111,30 +107,26 @@ def check_limits(daemon: Cupsd, most_held: Iterable[int]) -> Finding:
     most = max(most_held) * QUEUES_HELD
     max_jobs = daemon.number("MaxJobs", MAX_JOBS)
     if max_jobs and most >= max_jobs:
-        return limits.error(
-            tr(
-                "Up to {most} jobs may be held ({queues_held} times maxheld), but cupsd "
-                "accepts only {max_jobs} (MaxJobs). While a location is away, cupsd rejects "
-                "new jobs of all queues.",
-                most=most,
-                queues_held=QUEUES_HELD,
-                max_jobs=max_jobs,
-            ),
-            tr(
-                "Set MaxJobs {number} or 0 in cupsd.conf and restart cupsd, or set a smaller "
-                "maxheld in bridge.toml or the queue's URI.",
-                number=2 * most,
-            ),
+        text = tr(
+            "Up to {most} jobs may be held ({queues_held} times maxheld), but cupsd accepts only "
+            "{max_jobs} (MaxJobs). While a location is away, cupsd rejects new jobs of all queues.",
+            most=most,
+            queues_held=QUEUES_HELD,
+            max_jobs=max_jobs,
         )
+        fix = tr(
+            "Set MaxJobs {number} or 0 in cupsd.conf and restart cupsd, or set a smaller maxheld "
+            "in bridge.toml or the queue's URI.",
+            number=2 * most,
+        )
+        return limits.error(text, fix)
     if hold_s := daemon.seconds("MaxHoldTime", yes_s=FOREVER_S, default_s=0.0):
-        return limits.warning(
-            tr(
-                "cupsd cancels jobs that are held for {hold_s} s (MaxHoldTime). cirrus-statusd "
-                "protects jobs that wait for a server, but not jobs that wait for their delivery.",
-                hold_s=format(hold_s, ".0f"),
-            ),
-            tr("Set MaxHoldTime 0 in cupsd.conf and restart cupsd."),
+        text = tr(
+            "cupsd cancels jobs that are held for {hold_s} s (MaxHoldTime). cirrus-statusd "
+            "protects jobs that wait for a server, but not jobs that wait for their delivery.",
+            hold_s=format(hold_s, ".0f"),
         )
+        return limits.warning(text, tr("Set MaxHoldTime 0 in cupsd.conf and restart cupsd."))
     number = max_jobs or tr("unlimited")
     return limits.good(
         tr("MaxJobs is {max_jobs}; up to {most} jobs may be held.", max_jobs=number, most=most)
@@ -165,11 +157,9 @@ def check_job_time(daemon: Cupsd, cancel_after_s: Mapping[str, int | None]) -> I
 
 
 def _little_time(subject: Subject, limit_s: float, name: str) -> Finding:
-    return subject.warning(
-        tr(
-            "CUPS allows each job only {seconds} s ({name}). Large documents need several runs.",
-            seconds=format(limit_s, ".0f"),
-            name=name,
-        ),
-        tr("Set {name} to 3600 or more.", name=name),
+    text = tr(
+        "CUPS allows each job only {seconds} s ({name}). Large documents need several runs.",
+        seconds=format(limit_s, ".0f"),
+        name=name,
     )
+    return subject.warning(text, tr("Set {name} to 3600 or more.", name=name))

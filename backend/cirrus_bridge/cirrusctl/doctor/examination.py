@@ -185,13 +185,11 @@ def _done(results: Mapping[Any, object], *names: str) -> Iterator[Finding]:
             case PermissionError():
                 yield subject.note(tr("Only root can check this."), tr("Run the doctor as root."))
             case failure:
-                yield subject.error(
-                    tr("This check failed: {result}", result=repr(failure)),
-                    tr(
-                        "Run the doctor again. If the check still fails, report the whole output "
-                        "(--json)."
-                    ),
+                fix = tr(
+                    "Run the doctor again. If the check still fails, report the whole output "
+                    "(--json)."
                 )
+                yield subject.error(tr("This check failed: {result}", result=repr(failure)), fix)
 
 
 def at_once(tasks: Mapping[Any, Callable[[], object]], limit_s: float) -> dict[Any, object]:

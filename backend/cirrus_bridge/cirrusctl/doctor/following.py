@@ -164,15 +164,12 @@ def _check_waiting(health: Health, now_s: float) -> Iterator[Finding]:
 
 
 def _unusable(journal: Subject, text: str, code: str) -> Finding:
-    return journal.error(
-        text,
-        tr(
-            "Check the disk. Stop cirrus-statusd, move the journal aside (journal.db, "
-            "journal.db-wal, journal.db-shm), and start cirrus-statusd again. Leave jobs.lock in "
-            "place. Older jobs are then held. Look at the printer before you release them."
-        ),
-        code,
+    fix = tr(
+        "Check the disk. Stop cirrus-statusd, move the journal aside (journal.db, journal.db-wal, "
+        "journal.db-shm), and start cirrus-statusd again. Leave jobs.lock in place. Older jobs are "
+        "then held. Look at the printer before you release them."
     )
+    return journal.error(text, fix, code)
 
 
 def _documents(count: int) -> str:

@@ -86,13 +86,11 @@ def check_driver(path: Path) -> Finding:
     driver = Subject(tr("driver program"), str(path))
     if os.access(path, os.X_OK) and not _missing_interpreter(path):
         return driver.good(tr("The driver program is installed."))
-    return driver.warning(
-        tr(
-            "The driver program is missing or not executable, so devices have no drivers of their "
-            "own."
-        ),
-        tr("Install cirrus-bridge, or run: install -m 0755 …/bin/cirrus-driver {path}", path=path),
+    text = tr(
+        "The driver program is missing or not executable, so devices have no drivers of their own."
     )
+    fix = tr("Install cirrus-bridge, or run: install -m 0755 …/bin/cirrus-driver {path}", path=path)
+    return driver.warning(text, fix)
 
 
 def _missing_interpreter(path: Path) -> str:
@@ -171,8 +169,7 @@ def _denial(line: str, now_s: float) -> tuple[str, str] | None:
     fields = {name: quoted or plain for name, quoted, plain in _FIELD.findall(line)}
     program, name = fields.get("comm", ""), fields.get("name", "")
     by_cups = "cups" in fields.get("profile", "") or "cupsd_t" in fields.get("scontext", "")
-    is_ours = "cirrus" in program or "cirrus" in name or (by_cups and "python" in program)
-    if not is_ours:
+    if not ("cirrus" in program or "cirrus" in name or (by_cups and "python" in program)):
         return None
     if "apparmor" in low:
         what = f"{fields.get('operation', '?')} {name}".strip()

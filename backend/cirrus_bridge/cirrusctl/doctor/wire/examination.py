@@ -80,15 +80,12 @@ def _servers(configuration: Configuration, host: str, company: str) -> Sequence[
         own = [server for server in found if server.company == company]
         found = own or [server for server in found if server.company is None]
     if not found:
-        wanted, folder = f"{host}/{company}" if company else host, configuration.folder
-        raise UnknownServer(
-            tr(
-                "There is no entry for {server} in {folder}/servers.d.",
-                server=wanted,
-                folder=folder,
-            ),
-            tr("Add one: cirrusctl setup"),
+        wanted = f"{host}/{company}" if company else host
+        folder = configuration.folder
+        text = tr(
+            "There is no entry for {server} in {folder}/servers.d.", server=wanted, folder=folder
         )
+        raise UnknownServer(text, tr("Add one: cirrusctl setup"))
     return found
 
 

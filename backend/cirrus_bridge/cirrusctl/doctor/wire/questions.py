@@ -61,8 +61,7 @@ class Trial:
         stranger: the same server with a wrong key.
         location: a location to ask about; empty if none is known.
         target: the device that gets test pages; None if nothing may be printed.
-        content: the location's JSON object, once the server has sent it.
-        device: the device's JSON object, once the server has sent it.
+        content, device: the JSON objects of the location and of a device, once they are known.
         temp_file: the temporary file for segments that are never submitted.
         used_bytes: the length of `temp_file` so far.
     """
@@ -91,9 +90,8 @@ class Assumption:
         name: the name of a request or of a header, or a noun phrase.
         expected: the assumption as a sentence.
         needs: the assumptions that must hold before this one can be tried.
-        fix: what to do if the assumption does not hold.
+        fix, severity: of the finding if the assumption does not hold.
         without: the consequence if the server does not offer an optional feature.
-        severity: the severity if the assumption does not hold.
         attempt: returns if the assumption holds; else raises Contradiction, MissingFeature,
             SkippedAttempt or CirrusError.
     """

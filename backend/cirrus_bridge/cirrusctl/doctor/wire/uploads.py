@@ -142,13 +142,9 @@ def _submit(
 ) -> None:
     """Print the test page in a format that the target accepts."""
     if trial.target is None:
-        raise SkippedAttempt(
-            tr("it prints a page"),
-            tr(
-                "Run: cirrusctl doctor --server {server} --submit LOCATION:DEVICE",
-                server=trial.route.name,
-            ),
-        )
+        server = trial.route.name
+        fix = tr("Run: cirrusctl doctor --server {server} --submit LOCATION:DEVICE", server=server)
+        raise SkippedAttempt(tr("it prints a page"), fix)
     taken = formats(trial.device) or {"any"}
     if not taken & {"any", "pdf", "txt"}:
         raise SkippedAttempt(
