@@ -115,11 +115,11 @@ def _unmarked(domain: str) -> Iterator[tuple[str, str]]:
     of the drivers. Package builds need neither this function nor its imports."""
     if domain == CIRRUSCTL:
         from cirrus_bridge.cirrusctl.main import app
-        from cirrus_bridge.cirrusctl.output.codes import coded
+        from cirrus_bridge.cirrusctl.output.codes import coded, texts_of
         from cirrus_bridge.cirrusctl.output.help_texts import program_of, texts
 
         for cls in coded():
-            for text in filter(None, (cls.title, cls.advice, cls.meaning)):
+            for text in filter(None, texts_of(cls)):
                 yield "cirrusctl/output/codes.py", text
         for text in dict.fromkeys(texts(program_of(app))):
             yield "cirrusctl/commands", text

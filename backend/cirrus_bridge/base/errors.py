@@ -50,17 +50,10 @@
     │   └── CupsNotPossible     CB-714  the job's state does not allow it
     └── InternalError           CB-900  a fault of Cirrus Bridge
 
-The line of a class says what all its errors share, and its base has what the line leaves out:
-
-- `code`, under which `cirrusctl explain` and cirrus-bridge-codes(7) have `title`, `meaning` and
-  `advice`. Titles and advice are parts of sentences.
-- `kind`: what ends the fault.
-- `disposition`: what happens to the job, and so the backend's exit code.
-
-An error has its own `message` (what happened) and `hint` (what to do). Neither contains a key.
-
-The texts of classes are plain literals. `explain` translates them, so they add no time to a job's
-start.
+The line of a class says what all its errors share, and its base has what the line leaves out. Under
+`code`, `cirrusctl explain` and cirrus-bridge-codes(7) have `title` and `advice`, which are parts of
+sentences, and `meaning`. These are plain literals: `explain` lays them out and translates them, so
+they add no time to a job's start.
 """
 
 from __future__ import annotations
@@ -71,12 +64,6 @@ from typing import ClassVar
 from cirrus_bridge.base.distrust import Distrust
 from cirrus_bridge.base.text import one_line
 from cirrus_bridge.base.translation import changed, joined, tr
-
-LOOK_AND_DECIDE = tr("Look at the printer; then cancel this job, or release it to print (again).")
-_MAY_BE_PRINTED = tr(
-    "The document was sent, and it is not known whether the cloud accepted it. The document may "
-    "be printed already."
-)
 
 
 class Disposition(enum.Enum):
@@ -103,15 +90,10 @@ class Kind(enum.Enum):
 
 
 class CirrusError(Exception):
-    """The root of the tree. `str(error)` is English, for logs.
+    """The root of the tree. `str(error)` is English, for logs. No text contains a key.
 
-    Args:
-        message: what happened, for people (`translation.tr`).
-        hint: the next step, for people.
-        detail: a line for the log only, without secrets.
-
-    Attributes:
-        consequence: one more sentence for people, which a caller may add.
+    For people, `message` says what happened, and `hint` what to do (`translation.tr`). `detail` is
+    a line for the log only. A caller may add `consequence`, one more sentence for people.
     """
 
     code: ClassVar[str] = ""
@@ -144,9 +126,8 @@ class CirrusError(Exception):
 class UsageError(CirrusError, code="CB-101", kind=Kind.CONFIGURATION, disposition=Disposition.FAIL):
     title = "called with wrong arguments"
     advice = "run `cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]`"
-    meaning = (
-        "Only a run by hand ends with this error. CUPS itself always gives the right arguments."
-    )
+    meaning = """Only a run by hand ends with this error. CUPS itself always gives the right
+    arguments."""
 
 
 class QueueError(CirrusError, kind=Kind.CONFIGURATION, disposition=Disposition.STOP_QUEUE):
@@ -156,56 +137,44 @@ class QueueError(CirrusError, kind=Kind.CONFIGURATION, disposition=Disposition.S
 class BadQueueUri(QueueError, code="CB-201"):
     title = "the queue's URI is wrong"
     advice = "correct it with `lpadmin -v`, then `cupsenable`"
-    meaning = (
-        "The queue stops and its jobs stay in it. The message names the part of the URI that is "
-        "wrong. `cirrusctl queues` shows the URI."
-    )
+    meaning = """The queue stops and its jobs stay in it. The message names the part of the URI that
+    is wrong. `cirrusctl queues` shows the URI."""
 
 
 class BadConfiguration(QueueError, code="CB-202"):
     title = "a configuration file cannot be read, or contains a mistake"
     advice = "correct the file that the message names, then `cupsenable`"
-    meaning = (
-        "The message names the file, the table and the setting. Each job reads all files of "
-        "servers.d, so no queue prints while one file is wrong. Nothing is lost: jobs stay in "
-        "their queues."
-    )
+    meaning = """The message names the file, the table and the setting. Each job reads all files of
+    servers.d, so no queue prints while one file is wrong. Nothing is lost: jobs stay in their
+    queues."""
 
 
 class ExposedKey(QueueError, code="CB-203"):
     title = "others can read a file that holds a key"
     advice = "`chmod 600` the file, replace the key if others may have read it, then `cupsenable`"
-    meaning = (
-        "Keys belong in files that root owns and that have mode 0600. Anyone who could read the "
-        "file may know the key. Ask the server's administrator for a new key."
-    )
+    meaning = """Keys belong in files that root owns and that have mode 0600. Anyone who could read
+    the file may know the key. Ask the server's administrator for a new key."""
 
 
 class UnknownServer(QueueError, code="CB-204"):
     title = "no `[[server]]` entry for the queue's host and company"
     advice = "add one, then `cupsenable`"
-    meaning = (
-        "Host and company of the queue's URI must be those of an entry, with the same port. "
-        "`cirrusctl servers` lists the entries."
-    )
+    meaning = """Host and company of the queue's URI must be those of an entry, with the same port.
+    `cirrusctl servers` lists the entries."""
 
 
 class BadOption(CirrusError, code="CB-301"):
     title = "an option has a value that no prop can carry"
     advice = "print again with another value"
-    meaning = (
-        "The job is held. The message names the option. Line breaks and `;` cannot be sent to "
-        "the cloud."
-    )
+    meaning = """The job is held. The message names the option. Line breaks and `;` cannot be sent
+    to the cloud."""
 
 
 class EmptyDocument(CirrusError, code="CB-302"):
     title = "the document is empty"
     advice = "print it again; look for a failed filter in the error log"
-    meaning = (
-        "The application or a filter of CUPS produced no data, so there is nothing to send. "
-        "`grep 'Job N]' /var/log/cups/error_log` shows the messages of the filters."
-    )
+    meaning = """The application or a filter of CUPS produced no data, so there is nothing to send.
+    `grep 'Job N]' /var/log/cups/error_log` shows the messages of the filters."""
 
 
 class UnreadableDocument(CirrusError, code="CB-303"):
@@ -215,16 +184,12 @@ class UnreadableDocument(CirrusError, code="CB-303"):
 
 
 class JoinedDocuments(CirrusError, code="CB-304"):
-    title = (
-        "CUPS joined several files or copies of a format that cannot be joined, on a queue "
-        "without a driver"
-    )
+    title = """CUPS joined several files or copies of a format that cannot be joined, on a queue
+    without a driver"""
     advice = "print them one by one; or give the queue the driver, and release or restart the job"
-    meaning = (
-        "CUPS can join plain text, PostScript and PCL. Any other format, such as PDF or JPEG, is "
-        "refused. With the driver, the queue prints each file separately, and the device makes "
-        "the copies."
-    )
+    meaning = """CUPS can join plain text, PostScript and PCL. Any other format, such as PDF or
+    JPEG, is refused. With the driver, the queue prints each file separately, and the device makes
+    the copies."""
 
 
 class ApiError(CirrusError):
@@ -237,35 +202,25 @@ class Definitive(ApiError):
 
 class Refused(Definitive, code="CB-401"):
     title = "the server refused the request; the message quotes the server"
-    advice = (
-        "fix what the message reports (for an unknown location or device: `lpadmin -v`), then "
-        "release the job"
-    )
-    meaning = (
-        "Often the location or device in the queue's URI does not exist or is not active. "
-        "`cirrusctl devices` lists the devices of the server."
-    )
+    advice = """fix what the message reports (for an unknown location or device: `lpadmin -v`), then
+    release the job"""
+    meaning = """Often the location or device in the queue's URI does not exist or is not active.
+    `cirrusctl devices` lists the devices of the server."""
 
 
 class KeyRefused(Definitive, code="CB-402", kind=Kind.CONFIGURATION):
     title = "the server refused the key"
     advice = "put a valid key into servers.d"
-    meaning = (
-        "The server answered 401. The key may have been revoked or mistyped. The job is held. "
-        "`cirrusctl servers` tries each key."
-    )
+    meaning = """The server answered 401. The key may have been revoked or mistyped. The job is
+    held. `cirrusctl servers` tries each key."""
 
 
 class NotPermitted(Definitive, code="CB-404", kind=Kind.CONFIGURATION):
     title = "the key is valid, but does not permit this request"
-    advice = (
-        "ask the server's administrator to grant the right, or correct the queue's company and "
-        "target (`lpadmin -v`)"
-    )
-    meaning = (
-        "The server answered 403. The key may belong to another company, or may not be valid for "
-        "this location or device. The job is held. `cirrusctl doctor` tries each location."
-    )
+    advice = """ask the server's administrator to grant the right, or correct the queue's company
+    and target (`lpadmin -v`)"""
+    meaning = """The server answered 403. The key may belong to another company, or may not be valid
+    for this location or device. The job is held. `cirrusctl doctor` tries each location."""
 
 
 class ServerMisconfigured(Definitive, code="CB-405", kind=Kind.CONFIGURATION):
@@ -274,24 +229,19 @@ class ServerMisconfigured(Definitive, code="CB-405", kind=Kind.CONFIGURATION):
     distrust: Distrust | None = None
     title = "the connection to the server is misconfigured (port, certificate, proxy or address)"
     advice = "follow the advice in the message"
-    meaning = (
-        "The port may not speak TLS, or the certificate may be for another name or from an "
-        "unknown CA. The server may require a client certificate or redirect to another host. "
-        "The proxy may refuse the connection. Waiting does not help, so the job is held. "
-        "`cirrusctl doctor` checks name, port, proxy and TLS in turn."
-    )
+    meaning = """The port may not speak TLS, or the certificate may be for another name or from an
+    unknown CA. The server may require a client certificate or redirect to another host. The proxy
+    may refuse the connection. Waiting does not help, so the job is held. `cirrusctl doctor` checks
+    name, port, proxy and TLS in turn."""
 
 
 class TooLarge(Definitive, code="CB-406"):
     title = "the server, or a proxy in front of it, does not accept requests of this size"
-    advice = (
-        "have the size limit raised, or lower `segment_bytes` in bridge.toml; then release the job"
-    )
-    meaning = (
-        "The server answered 413 or 414. Segments that are too large are sent again in smaller "
-        "pieces, down to 64 KiB. If even these pieces are refused, the whole document may be "
-        "larger than the server allows."
-    )
+    advice = """have the size limit raised, or lower `segment_bytes` in bridge.toml; then release
+    the job"""
+    meaning = """The server answered 413 or 414. Segments that are too large are sent again in
+    smaller pieces, down to 64 KiB. If even these pieces are refused, the whole document may be
+    larger than the server allows."""
 
 
 class Retryable(ApiError, kind=Kind.PASSING):
@@ -300,53 +250,42 @@ class Retryable(ApiError, kind=Kind.PASSING):
     `retry_after_s` is from `Retry-After` (RFC 9110, 10.2.3), or None.
     """
 
-    def __init__(
-        self, message: str, hint: str = "", *, detail: str = "", retry_after_s: float | None = None
-    ) -> None:
-        super().__init__(message, hint, detail=detail)
+    def __init__(self, *texts: str, detail: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(*texts, detail=detail)
         self.retry_after_s = retry_after_s
 
 
 class UnexpectedAnswer(Retryable, code="CB-403"):
     title = "something other than the API answered (retried until `contimeout`)"
     advice = "if the error persists, check what is in front of the server"
-    meaning = (
-        "A proxy, a login page or another web server answers at the server's address. `cirrusctl "
-        "servers` shows what each address says."
-    )
+    meaning = """A proxy, a login page or another web server answers at the server's address.
+    `cirrusctl servers` shows what each address says."""
 
 
 class Unreachable(Retryable, code="CB-411"):
     title = "the server, or the proxy to the server, cannot be reached (retried until `contimeout`)"
     advice = "check the address, the port and the proxy"
-    meaning = (
-        "The job keeps its place in the queue and is retried with growing pauses. `cirrusctl "
-        "doctor` checks name, address, port and TLS in turn."
-    )
+    meaning = """The job keeps its place in the queue and is retried with growing pauses. `cirrusctl
+    doctor` checks name, address, port and TLS in turn."""
 
 
 class NotTrusted(Retryable, code="CB-412"):
     title = "the server's certificate has expired or is not yet valid (retried until `contimeout`)"
     advice = "have the certificate renewed; check this machine's clock"
-    meaning = (
-        "The job waits until the certificate is renewed. If this machine's clock is wrong, set "
-        "the clock."
-    )
+    meaning = """The job waits until the certificate is renewed. If this machine's clock is wrong,
+    set the clock."""
 
 
 class ServerFault(Retryable, code="CB-413"):
     title = "the server cannot answer now (retried until `contimeout`)"
-    meaning = (
-        "The server answered 429 or 5xx. No action is needed: the job is retried automatically."
-    )
+    meaning = """The server answered 429 or 5xx. No action is needed: the job is retried
+    automatically."""
 
 
 class ShortSegment(Retryable, code="CB-414"):
     title = "the server stored a different number of bytes (retried until `contimeout`)"
-    meaning = (
-        "The segment is sent again automatically. If this happens repeatedly, something between "
-        "this machine and the server changes the data."
-    )
+    meaning = """The segment is sent again automatically. If this happens repeatedly, something
+    between this machine and the server changes the data."""
 
 
 class SubmitUnanswered(ApiError, code="CB-421"):
@@ -354,40 +293,37 @@ class SubmitUnanswered(ApiError, code="CB-421"):
 
     title = "the response to a submit was lost: the document may be printed"
     advice = "look at the printer; cancel the job, or release it to print (again)"
-    meaning = (
-        "The API cannot tell whether such a submit was accepted, and the server does not support "
-        "Idempotency-Key. `onambiguous` in the queue's URI decides for all jobs of the queue."
-    )
+    meaning = """The API cannot tell whether such a submit was accepted, and the server does not
+    support Idempotency-Key. `onambiguous` in the queue's URI decides for all jobs of the queue."""
 
     def __init__(self, message: str, *, detail: str = "") -> None:
-        super().__init__(joined(" ", (message, _MAY_BE_PRINTED)), LOOK_AND_DECIDE, detail=detail)
+        hint = tr("Look at the printer; then cancel this job, or release it to print (again).")
+        doubt = tr(
+            "The document was sent, and it is not known whether the cloud accepted it. The "
+            "document may be printed already."
+        )
+        super().__init__(joined(" ", (message, doubt)), hint, detail=detail)
 
 
 class RepeatedId(SubmitUnanswered, code="CB-422"):
     title = "the server gave the job an id that belongs to another job"
     advice = "look at the printer; then cancel the job, or release it to print (again)"
-    meaning = (
-        "The document was sent, but the server may not have accepted it, because the id leads to "
-        "the other job. Such a submit is never repeated automatically, whatever `onambiguous` "
-        "says. Ask the server's administrator whether the server was restored from a backup."
-    )
+    meaning = """The document was sent, but the server may not have accepted it, because the id
+    leads to the other job. Such a submit is never repeated automatically, whatever `onambiguous`
+    says. Ask the server's administrator whether the server was restored from a backup."""
 
 
 class ServerAway(CirrusError, code="CB-431", kind=Kind.PASSING):
     title = "`contimeout` is over"
     advice = "when the server is back, release the job"
-    meaning = (
-        "The server could not be used for `contimeout` seconds. The job is held, so it does not "
-        "block its queue."
-    )
+    meaning = """The server could not be used for `contimeout` seconds. The job is held, so it does
+    not block its queue."""
 
 
 class WaitsForServer(CirrusError, code="CB-434", kind=Kind.PASSING):
     title = "the job is held until the server works again"
-    meaning = (
-        "The job needs no action: cirrus-statusd releases it when the server works again. The "
-        "message names the cause. `cirrusctl doctor` gives more details."
-    )
+    meaning = """The job needs no action: cirrus-statusd releases it when the server works again.
+    The message names the cause. `cirrusctl doctor` gives more details."""
 
 
 class TryOtherMember(CirrusError, code="CB-432", kind=Kind.PASSING, disposition=Disposition.FAIL):
@@ -404,36 +340,28 @@ class SubmitDropped(CirrusError, code="CB-433", disposition=Disposition.CANCEL):
 class JournalError(CirrusError, code="CB-501", kind=Kind.CONFIGURATION):
     title = "the journal cannot be written, so nothing is sent"
     advice = "check the disk, then release the job"
-    meaning = (
-        "Without the journal, a job could be printed twice. The message names the path and the "
-        "reason, such as a full disk or a folder of another user."
-    )
+    meaning = """Without the journal, a job could be printed twice. The message names the path and
+    the reason, such as a full disk or a folder of another user."""
 
 
 class JournalBusy(JournalError, code="CB-502", kind=Kind.PASSING):
     title = "the journal is in use"
-    meaning = (
-        "No action is needed: the job is held, and cirrus-statusd releases it when the journal "
-        "is free."
-    )
+    meaning = """No action is needed: the job is held, and cirrus-statusd releases it when the
+    journal is free."""
 
 
 class JobForgotten(CirrusError, code="CB-505"):
     title = "the job is older than the journal, which was deleted, replaced or restored"
     advice = "look at the printer; then cancel the job, or release it to print (again)"
-    meaning = (
-        "The old journal may have known that the job was sent. Only a person can decide whether "
-        "to print the job again."
-    )
+    meaning = """The old journal may have known that the job was sent. Only a person can decide
+    whether to print the job again."""
 
 
 class JobUnidentified(CirrusError, code="CB-511", kind=Kind.PASSING):
     title = "CUPS does not identify the job, so nothing is sent"
     advice = "check that cupsd answers (`lpstat -r`)"
-    meaning = (
-        "Without its identity, the job could be printed twice. The job is held, and "
-        "cirrus-statusd releases it when CUPS answers."
-    )
+    meaning = """Without its identity, the job could be printed twice. The job is held, and
+    cirrus-statusd releases it when CUPS answers."""
 
 
 class JournalReplaced(
@@ -441,32 +369,25 @@ class JournalReplaced(
 ):
     title = "the journal was deleted or replaced while it was in use"
     advice = "look at the printer before you release older jobs that are missing from the journal"
-    meaning = (
-        "Cirrus Bridge uses the new journal, and the job runs again. The new journal may not "
-        "know which older jobs were printed. Such jobs are held until a person releases them."
-    )
+    meaning = """Cirrus Bridge uses the new journal, and the job runs again. The new journal may not
+    know which older jobs were printed. Such jobs are held until a person releases them."""
 
 
 class JournalDamaged(JournalError, code="CB-504"):
     title = "the journal is damaged, so the job is not sent"
-    advice = (
-        "check the disk, stop cirrus-statusd, move the journal aside (journal.db, journal.db-wal "
-        "and journal.db-shm), start cirrus-statusd again, then release the job"
-    )
-    meaning = (
-        "With a damaged journal, a job could be printed twice. Leave jobs.lock in place: that "
-        "file shows whether the journal is new or restored. Jobs that are missing from the "
-        "journal are then held. Look at the printer before you release them."
-    )
+    advice = """check the disk, stop cirrus-statusd, move the journal aside (journal.db,
+    journal.db-wal and journal.db-shm), start cirrus-statusd again, then release the job"""
+    meaning = """With a damaged journal, a job could be printed twice. Leave jobs.lock in place:
+    that file shows whether the journal is new or restored. Jobs that are missing from the journal
+    are then held. Look at the printer before you release them."""
 
 
 class Interrupted(CirrusError, code="CB-601", kind=Kind.PASSING, disposition=Disposition.RUN_AGAIN):
     # CUPS sets the job's state before it sends the signal, and then ignores the exit code. The job
     # must survive a signal from elsewhere, for example when the machine shuts down.
     title = "stopped by a signal before anything was submitted"
-    meaning = (
-        "No action is needed: CUPS runs the job again. This happens when a machine shuts down."
-    )
+    meaning = """No action is needed: CUPS runs the job again. This happens when a machine shuts
+    down."""
 
 
 class TimeIsOver(Interrupted, code="CB-604"):
@@ -481,30 +402,23 @@ class StartOver(CirrusError, code="CB-602", kind=Kind.PASSING, disposition=Dispo
 
 class UploadNeverEnds(CirrusError, code="CB-605"):
     title = "the upload of the document starts over in each run, so it never ends"
-    advice = (
-        "raise MaxJobTime in cupsd.conf, or the queue's job-cancel-after-default, then release "
-        "the job"
-    )
-    meaning = (
-        "Some filters write the time into a document, so each run has another document and "
-        "cannot continue the upload. CUPS stops each run after MaxJobTime."
-    )
+    advice = """raise MaxJobTime in cupsd.conf, or the queue's job-cancel-after-default, then
+    release the job"""
+    meaning = """Some filters write the time into a document, so each run has another document and
+    cannot continue the upload. CUPS stops each run after MaxJobTime."""
 
 
 class KeepsBreaking(CirrusError, code="CB-603"):
     title = "the backend was killed or crashed five times in a row while it worked on this document"
-    advice = (
-        "find the cause (not enough memory?), then release the job; it resumes where it stopped"
-    )
+    advice = """find the cause (not enough memory?), then release the job; it resumes where it
+    stopped"""
     meaning = "The kernel kills programs when memory runs out; `journalctl -k` shows this."
 
 
 class DeliveryEnded(CirrusError, code="CB-701", disposition=Disposition.CANCEL):
     title = "the cloud ended the job without delivering it"
-    meaning = (
-        "Somebody deleted the job in the cloud, or the recipient discarded it. If that was a "
-        "mistake, print again."
-    )
+    meaning = """Somebody deleted the job in the cloud, or the recipient discarded it. If that was a
+    mistake, print again."""
 
 
 class DeliveryUnknown(CirrusError, code="CB-702", disposition=Disposition.FAIL):
@@ -516,12 +430,10 @@ class DeliveryUnknown(CirrusError, code="CB-702", disposition=Disposition.FAIL):
 class StatusMismatch(CirrusError, code="CB-703"):
     title = "the server's job is not the document that was sent"
     advice = "look at the printer; cancel the job, and print the missing pages again"
-    meaning = (
-        "For several minutes, the server reported a size or name that differs from the document's. "
-        "The server may have been restored from a backup, have lost part of the upload, or have "
-        "given one id to two jobs. The job is held and nothing is printed again automatically, "
-        "whatever `onfailure` says. Ask the server's administrator what became of the job's id."
-    )
+    meaning = """For several minutes, the server reported a size or name that differs from the
+    document's. The server may have been restored from a backup, have lost part of the upload, or
+    have given one id to two jobs. The job is held and nothing is printed again automatically,
+    whatever `onfailure` says. Ask the server's administrator what became of the job's id."""
 
 
 class CupsAway(CirrusError, code="CB-711", kind=Kind.PASSING, disposition=Disposition.RETRY_LATER):
@@ -532,21 +444,16 @@ class CupsAway(CirrusError, code="CB-711", kind=Kind.PASSING, disposition=Dispos
 
 class CupsRefused(CirrusError, code="CB-712", kind=Kind.CONFIGURATION):
     title = "the local CUPS refuses a request"
-    advice = (
-        "the user must be root, or in a group that SystemGroup in cups-files.conf names "
-        "(Debian: `lpadmin`, Fedora: `sys`)"
-    )
-    meaning = (
-        "CUPS's policies must let this user change jobs and queues over the socket. "
-        "cirrus-statusd(8) lists the rights that the poller needs."
-    )
+    advice = """the user must be root, or in a group that SystemGroup in cups-files.conf names
+    (Debian: `lpadmin`, Fedora: `sys`)"""
+    meaning = """CUPS's policies must let this user change jobs and queues over the socket.
+    cirrus-statusd(8) lists the rights that the poller needs."""
 
 
 class CupsGone(CupsRefused, code="CB-713", kind=Kind.JOB):
     title = "the local CUPS no longer has this job or queue"
-    meaning = (
-        "If the job or queue was removed meanwhile, no action is needed. Otherwise, check the name."
-    )
+    meaning = """If the job or queue was removed meanwhile, no action is needed. Otherwise, check
+    the name."""
 
 
 class CupsNotPossible(CupsRefused, code="CB-714", kind=Kind.JOB):

@@ -9,7 +9,8 @@ from functools import partialmethod
 from typing import Any
 
 from cirrus_bridge.base.errors import CirrusError
-from cirrus_bridge.base.translation import changed, joined, tr, trn, verbatim
+from cirrus_bridge.base.translation import changed, joined, tr, trn
+from cirrus_bridge.cirrusctl.output.codes import explanations
 from cirrus_bridge.cirrusctl.output.table import Column, Shape
 
 
@@ -69,7 +70,7 @@ class Subject:
     def failed(self, trouble: CirrusError, fix: str = "") -> Finding:
         """A finding about an error; by default, with the error's hint or its class's advice."""
         see = tr("see: cirrusctl explain {code}", code=trouble.code)
-        do = fix or trouble.hint or verbatim(trouble.advice) or see
+        do = fix or trouble.hint or explanations()[trouble.code].do or see
         do = changed(do, lambda text: text[:1].upper() + text[1:])
         return self.error(trouble.message, do, trouble.code)
 

@@ -31,7 +31,7 @@ class Explanation(NamedTuple):
 def explanations() -> Mapping[str, Explanation]:
     found = {}
     for cls in sorted(coded(), key=lambda cls: cls.code):
-        what, do, more = map(_said, (cls.title, cls.advice, cls.meaning))
+        what, do, more = map(_said, texts_of(cls))
         ends = cls.disposition
         found[cls.code] = Explanation(cls.code, what, do, more, ends.value, EXIT_CODES[ends])
     return found
@@ -41,6 +41,11 @@ def coded() -> Iterator[type[CirrusError]]:
     for cls in vars(errors).values():
         if isinstance(cls, type) and issubclass(cls, CirrusError) and vars(cls).get("code"):
             yield cls
+
+
+def texts_of(cls: type[CirrusError]) -> list[str]:
+    """Title, advice and meaning, each as one line."""
+    return [" ".join(text.split()) for text in (cls.title, cls.advice, cls.meaning)]
 
 
 def _said(text: str) -> str:
