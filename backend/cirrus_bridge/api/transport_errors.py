@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from cirrus_bridge.api import proxy as proxies
 from cirrus_bridge.api.exchange import Exchange
 from cirrus_bridge.base.distrust import (
-    ADVICE,
     ADVICE_FOR_SETUP,
     CERTIFICATE,
     PASSING,
@@ -142,7 +141,7 @@ def _distrusted(exchange: Exchange, why: Distrust, words: str, *, is_proxy: bool
         text = tr(
             "Cannot establish a TLS connection to {server} ({words}).", server=server, words=words
         )
-    advice = (ADVICE_FOR_SETUP if exchange.sets_up else ADVICE)[why]
+    advice = ADVICE_FOR_SETUP.get(why, why.value) if exchange.sets_up else why.value
     detail = f"{exchange.verb}: {words}"
     if why in PASSING:
         return NotTrusted(text, advice, detail=detail)

@@ -13,52 +13,42 @@ if TYPE_CHECKING:
 
 
 class Distrust(enum.Enum):
-    """Why there is no trusted connection."""
+    """Why there is no trusted connection. The values are the advice."""
 
-    EXPIRED = "expired"
-    NOT_YET_VALID = "not yet valid"
-    OTHER_NAME = "other name"
-    UNKNOWN_CA = "unknown CA"
-    OTHER_CERTIFICATE = "other fault of the certificate"
-    NO_TLS = "no TLS"
-    CLIENT_CERTIFICATE = "client certificate"
-    HANDSHAKE = "handshake"
+    EXPIRED = tr("Ask the server's administrator to renew the certificate.")
+    NOT_YET_VALID = tr("Check this machine's clock (timedatectl), then the certificate.")
+    OTHER_NAME = tr(
+        "Use the name from the certificate in servers.d and in the queues' URIs, or ask for a "
+        "certificate for this name."
+    )
+    UNKNOWN_CA = tr(
+        "Set ca_file in servers.d to the file of the CA that signed the certificate, or add the "
+        "CA to this machine (update-ca-certificates)."
+    )
+    OTHER_CERTIFICATE = tr(
+        "Check the certificate of the server, or of the proxy in front of it: openssl s_client "
+        "-connect HOST:PORT"
+    )
+    NO_TLS = tr(
+        "Correct the port. For a server on this machine without TLS: encryption = "
+        '"never" in its entry in servers.d.'
+    )
+    CLIENT_CERTIFICATE = tr(
+        "Cirrus Bridge does not support client certificates. Configure the server, or the proxy in "
+        "front of it, to accept the API key alone, or correct the port."
+    )
+    HANDSHAKE = tr(
+        "The server may require a client certificate, reject this host name, or "
+        "offer no TLS version that this machine allows. Check the connection: "
+        "openssl s_client -connect HOST:PORT"
+    )
 
 
 PASSING = (Distrust.EXPIRED, Distrust.NOT_YET_VALID)  # may end by themselves
 CERTIFICATE = (*PASSING, Distrust.OTHER_NAME, Distrust.UNKNOWN_CA, Distrust.OTHER_CERTIFICATE)
 
-ADVICE: Mapping[Distrust, str] = {
-    Distrust.EXPIRED: tr("Ask the server's administrator to renew the certificate."),
-    Distrust.NOT_YET_VALID: tr("Check this machine's clock (timedatectl), then the certificate."),
-    Distrust.OTHER_NAME: tr(
-        "Use the name from the certificate in servers.d and in the queues' URIs, or ask for a "
-        "certificate for this name."
-    ),
-    Distrust.UNKNOWN_CA: tr(
-        "Set ca_file in servers.d to the file of the CA that signed the certificate, or add the "
-        "CA to this machine (update-ca-certificates)."
-    ),
-    Distrust.OTHER_CERTIFICATE: tr(
-        "Check the certificate of the server, or of the proxy in front of it: openssl s_client "
-        "-connect HOST:PORT"
-    ),
-    Distrust.NO_TLS: tr(
-        "Correct the port. For a server on this machine without TLS: encryption = "
-        '"never" in its entry in servers.d.'
-    ),
-    Distrust.CLIENT_CERTIFICATE: tr(
-        "Cirrus Bridge does not support client certificates. Configure the server, or the proxy in "
-        "front of it, to accept the API key alone, or correct the port."
-    ),
-    Distrust.HANDSHAKE: tr(
-        "The server may require a client certificate, reject this host name, or "
-        "offer no TLS version that this machine allows. Check the connection: "
-        "openssl s_client -connect HOST:PORT"
-    ),
-}
+# where setup has other advice
 ADVICE_FOR_SETUP: Mapping[Distrust, str] = {
-    **ADVICE,
     Distrust.OTHER_NAME: tr("Give the server's address as it appears in the certificate."),
     Distrust.UNKNOWN_CA: tr(
         "Use --ca-file to name the file of the CA that signed the certificate."

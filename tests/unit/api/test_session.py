@@ -15,7 +15,7 @@ import trustme
 
 from cirrus_bridge.api.client import CloudApi
 from cirrus_bridge.api.connectivity import Endpoint, handshake
-from cirrus_bridge.base.distrust import ADVICE, ADVICE_FOR_SETUP, Distrust
+from cirrus_bridge.base.distrust import ADVICE_FOR_SETUP, Distrust
 from cirrus_bridge.base.errors import (
     ApiError,
     NotTrusted,
@@ -101,7 +101,7 @@ def test_certificates(
     with ScriptedServer(lambda _: Answer("1-1"), tls=_tls(ca, name, **dates)) as server:
         trouble = _trouble(call, _api(server.name, ca=ca_file))
     assert type(trouble) is error and "not trusted" in str(trouble)
-    assert str(trouble).endswith(ADVICE[why])
+    assert str(trouble).endswith(why.value)
     assert getattr(trouble, "distrust", why) is why
     assert server.requests == []
 
@@ -114,10 +114,11 @@ def test_unknown_ca(ca_file: Path) -> None:
         entry = Server(server.name, Secret("sekret-k3y"), "A", ca_file=str(ca_file))
         new = CloudApi(entry, "A", https=True, timeouts=UploadSettings(), sets_up=True)
         at_setup = _trouble(CALLS["temp_file"], new)
-    for each, advice in ((trouble, ADVICE), (at_setup, ADVICE_FOR_SETUP)):
+    why = Distrust.UNKNOWN_CA
+    for each, advice in ((trouble, why.value), (at_setup, ADVICE_FOR_SETUP[why])):
         assert isinstance(each, ServerMisconfigured)
-        assert each.distrust is Distrust.UNKNOWN_CA
-        assert str(each).endswith(advice[Distrust.UNKNOWN_CA])
+        assert each.distrust is why
+        assert str(each).endswith(advice)
 
 
 @both_calls

@@ -18,7 +18,7 @@ from cirrus_bridge.api.connectivity import (
     server_time,
 )
 from cirrus_bridge.api.session import trusted_cas
-from cirrus_bridge.base.distrust import ADVICE, PASSING, Distrust
+from cirrus_bridge.base.distrust import PASSING, Distrust
 from cirrus_bridge.base.errors import NotTrusted, ServerMisconfigured, Unreachable
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
@@ -118,7 +118,7 @@ def _no_port(route: Route, host: str, port: int, trouble: Unreachable) -> Findin
 
 def _no_tunnel(route: Route, trouble: ServerMisconfigured | Unreachable) -> Finding:
     if route.endpoint.proxy is None:
-        return route.subject(TLS).failed(trouble, ADVICE[Distrust.OTHER_CERTIFICATE])
+        return route.subject(TLS).failed(trouble, Distrust.OTHER_CERTIFICATE.value)
     host, port = route.endpoint.first
     text = tr(
         "The proxy {host}:{port} does not connect to the server ({trouble}).",
@@ -139,9 +139,9 @@ def _check_handshake(
     match made:
         case Handshake(distrust=Distrust.NO_TLS):
             text = tr("This port does not speak TLS.")
-            yield tls.error(text, ADVICE[Distrust.NO_TLS], ServerMisconfigured.code)
+            yield tls.error(text, Distrust.NO_TLS.value, ServerMisconfigured.code)
         case Handshake(distrust=Distrust() as distrust):
-            fix = ADVICE[distrust]
+            fix = distrust.value
             is_dated = distrust in PASSING
             if is_dated and skew is not None and abs(skew) > MOST_SKEW:
                 fix = tr(
@@ -152,7 +152,7 @@ def _check_handshake(
         case Handshake(expires=datetime() as expires) if expires - now < SOON:
             days, day = max((expires - now).days, 0), f"{expires:%Y-%m-%d}"
             text = tr("The certificate expires in {days} days ({expires}).", days=days, expires=day)
-            yield tls.warning(text, ADVICE[Distrust.EXPIRED], NotTrusted.code)
+            yield tls.warning(text, Distrust.EXPIRED.value, NotTrusted.code)
         case Handshake(expires=datetime() as expires):
             day = f"{expires:%Y-%m-%d}"
             yield tls.good(tr("The certificate is trusted, until {day}.", day=day))
