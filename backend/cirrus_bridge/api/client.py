@@ -33,13 +33,9 @@ LOCATION_BYTES = 16 << 20
 
 
 class CloudApi:
-    """The API of one server, for one company.
+    """The API of one server, for one company (CompID), with or without TLS.
 
-    Args:
-        company: the API's CompID; sent as `compid` if the key is not bound to a company.
-        https: False only if plain text is allowed.
-        timeouts: for connecting and for each answer.
-        sets_up: whether the server is being set up, so errors do not mention servers.d.
+    `sets_up` says whether the server is being set up, so errors do not mention servers.d.
     """
 
     def __init__(
@@ -73,12 +69,12 @@ class CloudApi:
 
     def location(self, location: str) -> Mapping[str, Any]:
         """`get location`: the JSON object, without the password."""
-        return self.unread_location(location).read()
+        return answers.location(self.unread_location(location))
 
-    def unread_location(self, location: str) -> answers.UnreadLocation:
+    def unread_location(self, location: str) -> Exchange:
         """`get location`, unparsed: the caller decides when to spend time on parsing."""
         path = self._path("get/location", location)
-        return answers.UnreadLocation(self._send("GET", path, limit_bytes=LOCATION_BYTES))
+        return self._send("GET", path, limit_bytes=LOCATION_BYTES)
 
     def device(self, target: Target) -> Mapping[str, Any]:
         """`get device`: the JSON object."""
@@ -222,12 +218,8 @@ class CloudApis:
         self._client = functools.cache(functools.partial(CloudApi, timeouts=configuration.upload))
 
     def of(self, queue: QueueUri) -> CloudApi:
-        """The API client for a queue.
-
-        Raises:
-            UnknownServer: servers.d has no entry for the queue's server.
-            BadConfiguration: the queue asks for plain text, which is not allowed.
-        """
+        """The API client for a queue. Raises UnknownServer, or BadConfiguration if the queue asks
+        for plain text, which is not allowed."""
         server = self._configuration.server_for(queue)
         plain = queue.settings.encryption == "never"
         if plain and not server.may_be_plain:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from cirrus_bridge.api.exchange import Exchange
@@ -70,22 +69,9 @@ def json_object(exchange: Exchange) -> Mapping[str, Any]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadLocation:
-    """The answer to `get location`, unparsed: parsing a large one takes a second."""
-
-    exchange: Exchange
-
-    @property
-    def size_bytes(self) -> int:
-        """The length of the answer."""
-        return len(self.exchange.answer)
-
-    def read(self) -> Mapping[str, Any]:
-        """The JSON object, without the password."""
-        found = dict(json_object(self.exchange))
-        found.pop("Password", None)
-        return found
+def location(exchange: Exchange) -> Mapping[str, Any]:
+    """The JSON object of a location, without the password. A large one takes a second."""
+    return {name: value for name, value in json_object(exchange).items() if name != "Password"}
 
 
 def job_status(exchange: Exchange) -> JobStatus:

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cirrus_bridge.api import responses
 from cirrus_bridge.api.client import CloudApi
+from cirrus_bridge.api.exchange import Exchange
 from cirrus_bridge.api.mdns import LanServer
-from cirrus_bridge.api.responses import UnreadLocation
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError, Retryable, ServerMisconfigured
 from cirrus_bridge.base.model import Place
@@ -38,7 +39,7 @@ MOST_DEVICES = 20_000  # of a location; more than a dialog can show
 
 Api = Callable[[Server], CloudApi]
 Tell = Callable[[str], None]
-Answer = UnreadLocation | Exception
+Answer = Exchange | Exception
 # smallest answer first, so that a large one delays no small one; the second number breaks ties
 Answers = queue.PriorityQueue[tuple[int, int, Place, Answer]]
 
@@ -93,10 +94,10 @@ class _Listing:
         try:
             if isinstance(answer, Exception):
                 raise answer
-            if not self._has_time_for(answer.size_bytes):
+            if not self._has_time_for(len(answer.answer)):
                 self._tell_of_too_many(place)
                 return
-            found = answer.read()
+            found = responses.location(answer)
         except Exception as error:  # noqa: BLE001 - the other servers' devices are listed
             yield from self.unanswered(place, error)
             return
@@ -195,7 +196,7 @@ def _ask_all(servers: Iterable[Server], api_for: Api, answers: Answers, tell: Te
         answer: Answer
         try:
             answer = api().unread_location(place.location)
-            size_bytes = answer.size_bytes
+            size_bytes = len(answer.answer)
         except Exception as error:  # noqa: BLE001 - the other servers' devices are listed
             answer, size_bytes = error, 0
         answers.put((size_bytes, next(numbers), place, answer))
