@@ -65,14 +65,10 @@ def connect(host: str, port: int, *, timeout_s: float) -> None:
 
 
 def handshake(endpoint: Endpoint, cas: str | bool, *, timeout_s: float) -> Handshake:
-    """Do a TLS handshake as the API client would.
+    """Do a TLS handshake as the API client would, with the CAs of `session.trusted_cas`.
 
-    Args:
-        cas: as `session.trusted_cas` returns it.
-
-    Raises:
-        Unreachable: there is no connection, or the proxy cannot connect now.
-        ServerMisconfigured: the proxy refuses to connect.
+    Raises Unreachable if there is no connection or the proxy cannot connect now, and
+    ServerMisconfigured if the proxy refuses to connect.
     """
     context = _trusting(cas)
     connection = _connection(endpoint, context, timeout_s)
@@ -115,12 +111,11 @@ def server_time(endpoint: Endpoint, *, https: bool, timeout_s: float) -> datetim
         connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=timeout_s)
     try:
         connection.request("GET", PATH)
-        said = connection.getresponse().headers.get("Date", "")
+        return http_date(connection.getresponse().headers.get("Date", ""))
     except (OSError, http.client.HTTPException) as error:
         raise Unreachable(_words(error)) from error
     finally:
         connection.close()
-    return http_date(said)
 
 
 def _connection(

@@ -79,13 +79,8 @@ class RequestBody(io.BytesIO):
 
 @dataclass(slots=True)
 class Exchange:
-    """One request to the server of `entry`, and its answer.
-
-    Attributes:
-        verb: the API's name of the request.
-        submits: whether the request is a submit.
-        sets_up: whether the server is being set up, so servers.d has no entry yet.
-    """
+    """One request to the server of `entry`, and its answer. `verb` is the API's name of the
+    request. If `sets_up`, the server is being set up, so servers.d has no entry yet."""
 
     entry: Server
     verb: str
@@ -122,10 +117,8 @@ class Exchange:
 
     @property
     def is_web_page(self) -> bool:
-        """Whether the answer is HTML, which does not come from the API.
-
-        The Content-Type header is ignored, because the API's document names no content types.
-        """
+        """Whether the answer is HTML, which does not come from the API. The Content-Type header is
+        ignored, because the API's document names no content types."""
         return self.text.startswith("<")
 
     @property

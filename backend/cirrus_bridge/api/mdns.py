@@ -24,12 +24,10 @@ MOST_SERVERS = 50
 
 @dataclass(frozen=True, slots=True)
 class LanServer:
-    """An announcement.
+    """An announcement. All texts are on one line and without control characters.
 
-    Attributes:
-        name: for people. All texts here are on one line and without control characters.
-        hosts: host name and addresses; servers.d may have any of these.
-        company: empty if not announced.
+    `hosts` are the host name and addresses; servers.d may have any of these. `company` is empty if
+    it is not announced.
     """
 
     name: str

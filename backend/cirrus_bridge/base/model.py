@@ -191,10 +191,8 @@ class DeliveryState(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """The relevant parts of an answer to `get job`. Times are the server's texts, or empty.
-
-    Only the doctor looks at `properties`.
-    """
+    """The relevant parts of an answer to `get job`. Times are the server's texts, or empty. Only
+    the doctor looks at `properties`."""
 
     state: DeliveryState
     name: str = ""

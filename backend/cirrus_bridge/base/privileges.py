@@ -27,9 +27,8 @@ def make_folder(folder: Path, mode: int, *inside: str) -> None:
     """Create a folder if it is missing, or raise OSError. A folder that root creates belongs to the
     first of USERS, or stays root's if that user could not reach it.
 
-    Args:
-        inside: folders that the new folder has from its first moment on. Another process that
-            creates the same folder cannot replace it then: rename(2) replaces empty folders only.
+    The new folder has the folders `inside` from its first moment on. Another process that creates
+    the same folder cannot replace it then: rename(2) replaces empty folders only.
     """
     if folder.is_dir():
         return

@@ -38,12 +38,8 @@ class Words(str):
 
 
 def tr(template: str, /, **fields: object) -> Words:
-    """Make a text from a literal, or from a constant made by `marked`.
-
-    Args:
-        fields: values for the `{names}` in the template. Texts, and texts of exceptions, are
-            translated as well.
-    """
+    """Make a text from a literal, or from a constant made by `marked`. The fields are the values of
+    `{names}` in the template; texts, and texts of exceptions, are translated as well."""
     return _filled(template, "", -1, fields)
 
 
@@ -155,10 +151,8 @@ def _catalog(language: str) -> Catalog:
 
 @functools.lru_cache(maxsize=64)
 def translations(domain: str, languages: tuple[str, ...]) -> NullTranslations:
-    """The catalog of the first language that has one, or else an empty catalog.
-
-    A damaged catalog counts as empty.
-    """
+    """The catalog of the first language that has one. Without one, or if it is damaged, the catalog
+    is empty."""
     import gettext  # jobs in English do not need it
 
     try:

@@ -109,21 +109,17 @@ class Configuration:
 
 
 def load(folder: Path, credentials: Path | None = None) -> Configuration:
-    """Read the configuration in `folder`; bridge.toml may be absent.
+    """Read the configuration in `folder`; bridge.toml may be absent. A service may have copies of
+    the files with keys among its `credentials`.
 
-    Args:
-        credentials: a service's own folder, if it has copies of the files with keys there.
-
-    Raises:
-        BadConfiguration: a file cannot be read or is invalid.
-        ExposedKey: users other than the owner can read a file with a key.
+    Raises BadConfiguration if a file cannot be read or is invalid, and ExposedKey if users other
+    than the owner can read a file with a key.
     """
     return load_bridge(folder, read_servers(KeyFiles(folder / "servers.d", credentials)))
 
 
 def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
-    """Read bridge.toml in `folder`, for a configuration with these servers, or raise
-    BadConfiguration."""
+    """Read bridge.toml in `folder`, for a configuration with these servers. Raises as `load`."""
     bridge = read_table(folder / "bridge.toml", optional=True)
     names = ("defaults", "upload", "statusd", "journal")
     bridge.only(names)

@@ -68,10 +68,8 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class KeyFiles:
-    """The files of `folder`, or the copies of them that a service has among its `credentials`.
-
-    All paths are those in the folder.
-    """
+    """The files of `folder`, or the copies of them that a service has among its `credentials`. All
+    paths are those in the folder."""
 
     folder: Path
     credentials: Path | None = None
@@ -129,12 +127,8 @@ class KeyFiles:
 
 
 def read_servers(files: KeyFiles) -> tuple[Server, ...]:
-    """The entries of all files.
-
-    Raises:
-        BadConfiguration: a file cannot be read, or contains a mistake.
-        ExposedKey: others can read a file.
-    """
+    """The entries of all files. Raises BadConfiguration for a file that cannot be read or contains
+    a mistake, and ExposedKey for a file that others can read."""
     servers = tuple(each for path in files.tables() for each in read_server_file(path, files))
     seen: set[tuple[str, str | None]] = set()
     for server in servers:

@@ -37,16 +37,8 @@ def number(default: float, least: float, most: float | None = None) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A TOML table.
-
-    Attributes:
-        content: the table as tomllib reads it.
-        source: the file, for messages.
-        where: the table's name in messages, or empty for the whole file.
-
-    Raises (every method but `without`):
-        BadConfiguration: the table has a mistake.
-    """
+    """A TOML table, as tomllib reads it. For messages: the file, and the table's name, or empty for
+    the whole file. Every method but `without` raises BadConfiguration for a mistake."""
 
     content: Mapping[str, Any]
     source: Path
@@ -139,16 +131,8 @@ class Table:
 
 
 def read_table(path: Path, *, optional: bool = False, at: Path | None = None) -> Table:
-    """Read a file as a table.
-
-    Args:
-        path: the file, as messages name it.
-        optional: whether a missing file is an empty table.
-        at: the path that is read, if it is not `path`.
-
-    Raises:
-        BadConfiguration: the file cannot be read, or is not TOML.
-    """
+    """Read the file at `at` (by default, `path`, which messages name) as a table. An `optional`
+    file may be missing. Raises BadConfiguration if the file cannot be read, or is not TOML."""
     try:
         return Table(tomllib.loads((at or path).read_text("utf-8")), path)
     except OSError as error:
