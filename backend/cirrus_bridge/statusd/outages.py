@@ -36,7 +36,7 @@ ANSWERS_S = 30.0  # the longest wait for the answers of one round
 Held: TypeAlias = tuple[Document, CupsJob]
 
 
-class Server(NamedTuple):
+class AwaitedServer(NamedTuple):
     """A server that jobs wait for. If they wait for a correction, `target` is probed."""
 
     name: str
@@ -79,8 +79,8 @@ class Outages:
     queue_of: Callable[[str], QueueUri]
     api_of: Callable[[QueueUri], CloudApi]
     max_hold_s: float = 0.0
-    queries: Queries[Server, object] = field(default_factory=Queries)
-    _outages: dict[Server, _ServerOutage] = field(default_factory=dict)
+    queries: Queries[AwaitedServer, object] = field(default_factory=Queries)
+    _outages: dict[AwaitedServer, _ServerOutage] = field(default_factory=dict)
     _released_s: dict[DocumentKey, float] = field(default_factory=dict)
     _look: Timer = field(default_factory=lambda: Timer(LOOK_S))
     _hold_again: Timer = field(init=False)
@@ -124,7 +124,7 @@ class Outages:
     def _find_waiting_jobs(self) -> None:
         """Group the waiting jobs by server; a server without waiting jobs has no outage."""
         waiting = self.journal.waiting()
-        found: dict[Server, _ServerOutage] = {}
+        found: dict[AwaitedServer, _ServerOutage] = {}
         if waiting:
             jobs = {(job.job_id, job.job_uuid): job for job in self.cups.jobs()}
             uris = {queue.name: queue.device_uri for queue in self.cups.queues()}
@@ -140,7 +140,7 @@ class Outages:
                 except CirrusError:
                     continue  # the queue is misconfigured, or is another program's now
                 target = queue.targets[0] if document.waits_for == FOR_CORRECTION else None
-                server = Server(queue.server, queue.company, target)
+                server = AwaitedServer(queue.server, queue.company, target)
                 if server not in found:
                     found[server] = self._outages.get(server) or _ServerOutage(queue)
                     found[server].queue, found[server].held = queue, []
@@ -198,13 +198,13 @@ class Outages:
             self.tell(Change("server-away", f"{text} {error.detail}".strip(), WARNING))
         outage.trouble = text
 
-    def _works(self, server: Server, outage: _ServerOutage) -> None:
+    def _works(self, server: AwaitedServer, outage: _ServerOutage) -> None:
         """Release the jobs of a server that works, the oldest first."""
         if outage.trouble:
             self.tell(Change("server-back", f"{server.name} answers again", INFO))
             outage.trouble = ""
         to_release = outage.held
-        if outage.released and outage.released <= outage.keys:  # they came back
+        if outage.released and outage.released <= outage.keys:  # all came back
             to_release = list({held[0].queue: held for held in reversed(to_release)}.values())
         else:
             outage.release_wait_s = RELEASE_AGAIN_S

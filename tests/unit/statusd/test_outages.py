@@ -18,7 +18,7 @@ from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.sending.patience import FOR_CORRECTION, FOR_SERVER
-from cirrus_bridge.statusd.outages import LOOK_S, RELEASE_AGAIN_S, Outages, Server
+from cirrus_bridge.statusd.outages import LOOK_S, RELEASE_AGAIN_S, AwaitedServer, Outages
 from stubs import (
     StubApi,
     StubClock,
@@ -55,7 +55,7 @@ class Site:
         self.told: list[Change] = []
         self.apis = {uri: StubApi() for uri in self.QUEUES.values()}
         self.api = self.apis[self.QUEUES["q"]]
-        self.queries = StubQueries[Server, object](StubClock())
+        self.queries = StubQueries[AwaitedServer, object](StubClock())
         self.outages = self.poller()
 
     def poller(self, max_hold_s: float = 0.0) -> Outages:
