@@ -46,7 +46,8 @@ def main() -> int:
         "--keep", action="store_true", help="leave both servers running until Ctrl-C"
     )
     keep = parser.parse_args().keep
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ctrl-C stops the servers
+    # like Ctrl-C, which stops the servers
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="cirrus-demo-"))
     folder.chmod(0o755)  # cupsd's filters run as lp
     try:

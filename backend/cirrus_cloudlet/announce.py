@@ -21,7 +21,8 @@ _log = logging.getLogger(__name__)
 def announce_server(address: str, port: int, tls: bool, companies: Sequence[str]) -> Iterator[None]:
     """Announce the server while the block runs, and say goodbye at its end.
 
-    The numeric `address` may be the unspecified address. A single company is named by its id.
+    The numeric `address` may be the unspecified address. If there is only one company,
+    the announcement names the company.
     """
     ended = threading.Event()
 

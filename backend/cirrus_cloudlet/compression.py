@@ -25,7 +25,7 @@ class Compression(enum.IntEnum):
 
 
 def parse_compression(text: str | None, highest: Compression) -> Compression:
-    """Read `cmp` of a request, absent for none; raise Refusal if it is not up to `highest`."""
+    """Read `cmp` of a request (absent means none); raise Refusal if `cmp` is above `highest`."""
     allowed = {str(each.value): each for each in Compression if each <= highest}
     if (text or "0") not in allowed:
         raise Refusal(f"cmp={text!r}, but this request takes {', '.join(allowed)}")
@@ -33,7 +33,8 @@ def parse_compression(text: str | None, highest: Compression) -> Compression:
 
 
 def decompress(chunks: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
-    """Yield the document's bytes; raise Refusal if the compressed stream is not accepted."""
+    """Yield the document's bytes; raise Refusal if the stream is damaged, cut short, or has bytes
+    after its end."""
     if compression is Compression.NONE:
         yield from chunks
         return

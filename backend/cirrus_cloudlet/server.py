@@ -89,7 +89,7 @@ class _Server(uvicorn.Server):
 
 
 def _ignore(_number: int, _frame: object) -> None:
-    """Ignore a signal; a program that is started would inherit SIG_IGN, but not this."""
+    """Ignore a signal; a program that is started would inherit SIG_IGN, but not this handler."""
 
 
 def _address(listen: str) -> tuple[str, int]:

@@ -56,7 +56,7 @@ _ADVICE: Mapping[int, str] = {  # by status
 }
 _ERRORS: Mapping[int, type[ApiError]] = {
     **dict.fromkeys((413, 414), TooLarge),
-    **dict.fromkeys((407, 421, 426), ServerMisconfigured),  # every request to this address
+    **dict.fromkeys((407, 421, 426), ServerMisconfigured),  # any request to this address
 }
 _TRY_AGAIN = (408, 425, 429, 511)  # 511 is never a server's own (RFC 6585, 6)
 # These ask for the same request elsewhere (RFC 9110, 15.4). 302 and 303 may come after the request
@@ -73,7 +73,8 @@ class RequestBody(io.BytesIO):
 
     @property
     def is_sent(self) -> bool:
-        """Whether there are bytes and the network has all, so the server may have read them all."""
+        """Whether all bytes were handed to the network, so the server may have read them all; False
+        if there are none."""
         return 0 < self._size_bytes <= self.tell()
 
 
@@ -253,7 +254,7 @@ def _forbidden(exchange: Exchange) -> ApiError:
 
 
 def _refused(exchange: Exchange, words: str, status: int) -> ApiError:
-    """The error for a refusal with the server's `words`, by its status or (0) by words alone."""
+    """The error for a refusal with the server's `words`. Without a status (0), the words decide."""
     server = exchange.server
     error, advice = _ERRORS.get(status, Refused), _ADVICE.get(status)
     if error is Refused and exchange.submits and _FORMAT.search(words):

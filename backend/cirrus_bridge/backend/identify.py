@@ -18,9 +18,14 @@ from cirrus_bridge.journal.lifecycle import ACCEPTED, MOST_TELLING, UNSENT, Stat
 def identify(
     job: PrintJob, queue: QueueUri, entries: Sequence[Document]
 ) -> tuple[DocumentKey, Document | None]:
-    """Find the document of the job that this run is for, and its one of the journal's `entries` for
-    the job, which are in the order of the runs. The entry has another key if another member of the
-    class, or the queue with its earlier URI, has sent the document already."""
+    """Find the document of the job that this run is for, and the document's entry in the journal.
+
+    The entry has another key if another member of the class, or the queue with its earlier URI, has
+    sent the document already.
+
+    Args:
+        entries: the journal's entries for the job, in the order of the runs.
+    """
     destination = queue.destination
     key = DocumentKey(job.job_uuid, job.job_id, _print_run(job, entries), destination, job.number)
     known = [

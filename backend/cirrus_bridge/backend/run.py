@@ -100,7 +100,7 @@ class BackendRun:
 
     def _stop(self, key: DocumentKey, error: Interrupted) -> int:
         """End this run at the request of CUPS or for lack of time. The poller follows what was
-        accepted. If this document was not, raise the error."""
+        accepted. If this document was not accepted, raise the error."""
         targets = tracked_deliveries(self.journal.documents_of(key))
         if key not in _keys(targets):
             if targets and not self._may_be_printed(key):

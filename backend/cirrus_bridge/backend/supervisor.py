@@ -1,7 +1,8 @@
 """The process that CUPS sees: it starts the worker and tells CUPS how the worker really ended.
 
 CONTRIBUTING.md, "Two processes", has the reasons. The supervisor also answers filters, whatever the
-worker waits for. It is part of every job's start and memory, so it imports next to nothing.
+worker waits for. This module is part of every job's start and memory, so it imports next to
+nothing.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class PollerSettings:
         orphan_after_s: quiet seconds after which a document of an unfinished run is taken care of.
         hook: a command to run for each change.
         metrics_port: the loopback port for metrics; 0 for none.
-        keep_days, keep_documents: how long, and how many, closed documents are in the journal.
+        keep_days, keep_documents: limits for closed documents in the journal.
     """
 
     requests_per_minute: int = number(300, 2, 60_000)
@@ -70,8 +70,8 @@ class Configuration:
     removed: tuple[str, ...] = ()
 
     def server_for(self, queue: QueueUri) -> Server:
-        """The entry for a queue's host and company, or else UnknownServer is raised. An entry
-        without a company serves any company."""
+        """The entry for a queue's host and company. An entry without a company serves any company.
+        Raises UnknownServer if there is no such entry."""
         if server := self._entry(queue):
             return server
         what: str = queue.server

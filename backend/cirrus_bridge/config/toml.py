@@ -148,7 +148,7 @@ def read_table(path: Path, *, optional: bool = False, at: Path | None = None) ->
 
 
 def text_of(value: object) -> str:
-    """A text or number as the text for an option of a queue's URI; others raise ValueError."""
+    """A text or number as the text for an option of a queue URI. Other values raise ValueError."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int):

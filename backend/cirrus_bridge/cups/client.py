@@ -131,8 +131,8 @@ def _refusal(response: Response) -> CupsAway | CupsRefused:
 
 
 def only(response: Response, group: Group) -> Attributes:
-    """The attributes of the single job or printer in an answer; CupsAway if it has none or
-    several."""
+    """The attributes of the single job or printer in an answer. Raises CupsAway if the answer has
+    none or several."""
     found = response.all(group)
     if len(found) != 1:
         text = tr("CUPS sent an incomplete response.")

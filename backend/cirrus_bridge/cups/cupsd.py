@@ -28,7 +28,7 @@ class Cupsd:
     Attributes:
         pid: None if the process was not found.
         directives: values of the configuration files by name, in lower case.
-        unreadable: configuration files.
+        unreadable: configuration files that cannot be read.
     """
 
     pid: int | None

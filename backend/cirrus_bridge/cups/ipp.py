@@ -135,7 +135,7 @@ def encode(
 
 
 def decode(data: bytes) -> Response:
-    """Decode an answer; MalformedMessage if the bytes are incomplete or not IPP."""
+    """Decode an answer. Raises MalformedMessage if the bytes are incomplete or not IPP."""
     try:
         return _decode(data)
     except (struct.error, LookupError, UnicodeDecodeError) as error:

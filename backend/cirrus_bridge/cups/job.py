@@ -40,7 +40,11 @@ _BY_HAND = ("job-uuid", "time-at-creation", "time-at-processing", "time-at-compl
 
 
 def job_id_of(argv: Sequence[str]) -> int:
-    """Read the job's number from backend(7)'s arguments; UsageError if they are others."""
+    """Read the job's number from backend(7)'s arguments.
+
+    Raises:
+        UsageError: not 5 or 6 arguments, or the job id is not a number.
+    """
     if len(argv) not in (6, 7):
         raise UsageError(USAGE)
     job_id = _text(argv[1])
@@ -59,8 +63,9 @@ def read_job(
 
     Args:
         number: the number of this run's document in the job; 0 if unknown.
-        attributes: of the job in cupsd. A run by hand has none, but options in CUPS's form. Without
-            a job-uuid, it is a separate job, because no later run has to find it.
+        attributes: the job's attributes in cupsd. None for a run by hand, which takes them from
+            its options. Without a job-uuid, such a run is a separate job, because no later run has
+            to find it.
 
     Raises:
         UsageError: not 5 or 6 arguments, or the job id is not a number.

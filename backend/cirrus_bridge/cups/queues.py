@@ -137,7 +137,7 @@ class CupsQueues(CupsJobs):
             return None
 
     def driver(self, name: str) -> str:
-        """The text of a driver with a name from `lpinfo -m`; CupsGone if there is none."""
+        """The text of a driver with a name from `lpinfo -m`. Raises CupsGone if there is none."""
         return self._ppd(Attribute(Tag.NAME, "ppd-name", [name]))
 
     def set_queue(self, queue: str, change: QueueChange, *, is_new: bool = False) -> None:

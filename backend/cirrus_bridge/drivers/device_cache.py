@@ -26,7 +26,7 @@ _FILE_BYTES = 64 << 20  # JSON escapes take up to three times as many bytes as t
 
 
 class DeviceCache:
-    """The cache in `folder`."""
+    """The cache in `folder`, which must exist before `keep`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -70,7 +70,7 @@ class Driver:
         return " ".join(("network", self.uri, *(f'"{field}"' for field in fields)))
 
     def ppd(self) -> str:
-        """The PPD; ValueError if the device has no driver (`language` is None)."""
+        """The PPD. Raises ValueError if the device has no driver (`language` is None)."""
         if self.language is None:
             raise ValueError(f"no driver for {self.uri}")
         names = (self.model, self.make_and_model, self.device_id)

@@ -80,7 +80,7 @@ class _Listing:
     _waited_s: float = 0.0
 
     def wait_for(self, answers: Answers) -> tuple[Place, Answer]:
-        """The next answer; queue.Empty if none came in time."""
+        """The next answer. Raises queue.Empty if no answer came in time."""
         left_s, began_s, worked_s = self._left_s(), self.clock.monotonic_s(), self.clock.cpu_s()
         try:
             *_, place, answer = answers.get(timeout=max(0.0, left_s - LAST_S))

@@ -52,7 +52,7 @@ _CUSTOM_SIZES = """\
 _MODEL_NAME = str.maketrans("_", "-", "[]")  # PPD 4.3, 5.3
 _SOURCES = ("auto", "lower", "middle", "side", "upper")  # each with any ending
 _DUPLEX = {"1": "None", "2": "DuplexNoTumble", "3": "DuplexTumble"}
-_CLOUD = {  # for props that have no equivalent in CUPS
+_CLOUD = {  # options for props that have no equivalent in CUPS
     "CirrusScale": ("Default", "Fit", "Shrink", "Actual"),
     "CirrusPriority": ("Default", "1", "25", "50", "75", "99"),
     "CirrusBitmap": ("Default", "300", "600"),

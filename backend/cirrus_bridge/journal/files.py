@@ -76,7 +76,8 @@ class JournalFiles:
 
     @contextlib.contextmanager
     def preparing(self) -> Iterator[None]:
-        """Use the files exclusively: SQLite does not wait if two processes create a database."""
+        """Use the files exclusively inside the context, because SQLite does not wait if two
+        processes create a database."""
         fcntl.lockf(self.locks, fcntl.LOCK_EX, 1, _PREPARING)
         try:
             yield
@@ -123,8 +124,8 @@ class JournalFiles:
         return Witness(record[0].decode("ascii", "replace"), int(record[1]))
 
     def testify(self, witness: Witness) -> None:
-        """Write the witness. It may be behind the database, so errors are ignored, and the call
-        does not wait for the disk."""
+        """Write the witness. The witness may be behind the database, so errors are ignored, and the
+        call does not wait for the disk."""
         record = f"{witness.journal_id:32} {witness.serial:020} {witness.serial:020}"
         with contextlib.suppress(OSError):
             os.pwrite(self.locks, record.encode(), 0)
@@ -156,8 +157,8 @@ def has_poller(locks: int) -> bool:
 
 
 def give_sign(locks: int, sign: PollerSign | None) -> None:
-    """Leave a sign of life, or erase it, because this poller ends normally. Errors are ignored, and
-    the call does not wait for the disk."""
+    """Leave a sign of life. None erases the last sign, because the poller ends normally. Errors are
+    ignored, and the call does not wait for the disk."""
     record = bytes(_SIGN_BYTES)
     if sign is not None:
         name = sign.name.encode("ascii", "replace")[:_NAME_BYTES].decode()

@@ -28,7 +28,7 @@ from cirrus_bridge.journal.lifecycle import (
 )
 from cirrus_bridge.journal.schema import KEY
 
-# the condition lacks its states, which are the numbers of DeliveryState
+# the caller adds the condition on the state, a number of DeliveryState
 _DELIVERIES = f"SELECT 1 FROM delivery WHERE {in_document('delivery')} AND delivery.state"
 _PRUNED_AT_ONCE = 500  # so that no backend waits long
 
@@ -53,8 +53,8 @@ class PollerJournal(DeliveryJournal):
         return before != self._version
 
     def take_over(self, name: str, *, now_s: float) -> bool:
-        """Become the poller for as long as the journal stays open; False while another process is
-        the poller."""
+        """Become the poller for as long as the journal stays open; return False while another
+        process is the poller."""
         with self._translated():
             if not take_poller_lock(self._files.locks):
                 return False

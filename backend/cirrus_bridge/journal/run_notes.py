@@ -119,8 +119,11 @@ def begin(state: str, job_id: int, started: str, cupsd: int, *, documents: int, 
 
     Args:
         state: the journal's folder.
+        started: when CUPS began to process the job, in seconds since the epoch.
         cupsd: the process id of cupsd. Two passes of one job may begin in the same second, but not
             in the same cupsd.
+        documents: the number of runs that the job needs.
+        files: the number of files that the job has.
     """
     folder = os.path.join(state, _FOLDER)  # noqa: PTH118
     path = os.path.join(folder, f"{job_id}-{started}-{cupsd}")  # noqa: PTH118
@@ -180,7 +183,7 @@ def _add(path: str, line: bytes) -> list[bytes]:
 
 
 def _append(file: int, line: bytes) -> list[bytes]:
-    """Add a line to an open file, completely or not at all; return all lines."""
+    """Add a line to an open file, completely or not at all (OSError); return all lines."""
     written = os.write(file, line)
     if written != len(line):
         os.ftruncate(file, os.fstat(file).st_size - written)

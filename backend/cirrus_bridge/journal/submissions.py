@@ -247,7 +247,7 @@ class Journal(DeliveryJournal):
 
     def newest_receipt(self, at: str, *, since_s: float) -> Receipt | None:
         """The receipt of the last document that a server accepted after `since_s` (seconds since
-        the epoch); `at` begins the destinations of a company there."""
+        the epoch). `at` is the beginning of the destinations of a company there."""
         row = self._row(
             f"SELECT location, device, cloud_job_id FROM {JOINED}"
             " WHERE cloud_job_id IS NOT NULL AND accepted_at > ?2"

@@ -13,7 +13,8 @@ STRIKES = 4  # on a bad line, two segments work at once before so many fail
 
 
 class SegmentLimit:
-    """The segments under way, by their index. At most `now` may be, and never more than `most`."""
+    """The segments under way, by their index. At most `now` may be under way; `now` is never more
+    than `most`."""
 
     def __init__(self, most: int) -> None:
         self._most = self.now = most

@@ -39,9 +39,9 @@ class Report(Protocol):
 
     def debug(self, text: str) -> None: ...
     def info(self, text: str) -> None: ...
-    def progress(self, percent: int) -> None: ...  # of the document that was sent, up to 100
+    def progress(self, percent: int) -> None: ...  # the part of the document that was sent
     def server_away(self, text: str) -> None: ...
-    def server_back(self) -> None: ...  # also if it was not away
+    def server_back(self) -> None: ...  # called even if the server was not away
 
 
 def waits(rng: random.Random) -> Iterator[float]:
@@ -55,8 +55,12 @@ def waits(rng: random.Random) -> Iterator[float]:
 
 @dataclass(slots=True)
 class Patience:
-    """Waits after failed attempts of one document; a success ends the outage. `in_doubt`, a submit
-    may have been accepted, so no other member of the job's class may print the document."""
+    """Waits after failed attempts of one document; a success ends the outage.
+
+    Attributes:
+        in_doubt: whether a submit may have been accepted. Then no other member of the job's class
+            may print the document.
+    """
 
     clock: Clock
     report: Report

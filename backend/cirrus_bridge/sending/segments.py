@@ -36,7 +36,7 @@ def cut(
     chunks: Iterable[bytes], size_at: Callable[[int], int], index: int = 0
 ) -> Iterator[Segment]:
     """Cut `chunks` into segments. `size_at` returns the size in bytes of the segment that begins at
-    an index. Only the last one may be shorter than its size; none is empty."""
+    an index. Only the last segment may be shorter than its size; no segment is empty."""
     pending = bytearray()
     size = size_at(index)
     for chunk in chunks:

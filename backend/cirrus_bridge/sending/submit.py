@@ -77,7 +77,7 @@ class Submission:
     expected_bytes: int = 0
     warns: bool = False
     _patience: Patience = field(init=False)
-    _size_bytes: int = 0  # of what was read of the document
+    _size_bytes: int = 0  # the bytes of the document that were read
     _sha256: str = ""
     _has_progressed: bool = False
 

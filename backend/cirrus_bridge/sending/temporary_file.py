@@ -2,7 +2,7 @@
 
 CONTRIBUTING.md, "The offset of an upload", has the reasons. A server that was restored from a
 backup is rarely back within TRUSTED_S. An unchanged `Server-Instance` shows that the server has run
-all the time. The size that it reports after the submit reveals other faults (`tracking`).
+all the time. The size that the server reports after the submit reveals other faults (`tracking`).
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class TemporaryFile:
         earlier: the segments that an earlier run has uploaded, by their index.
 
     Raises (every method):
-        StartOver: the file is useless, and the next run starts over: it cannot be trusted, or has
-            other data.
-        UploadNeverEnds: MOST_START_OVERS runs in a row ended so, because of other data.
+        StartOver: the file cannot be trusted, or has other data. The next run starts over.
+        UploadNeverEnds: MOST_START_OVERS runs in a row found other data in the file.
+        JournalError: the journal cannot be read or written.
     """
 
     def __init__(self, api: CloudApi, patience: Patience) -> None:
@@ -72,7 +72,7 @@ class TemporaryFile:
         return known is not None
 
     def confirm(self, segment: Segment) -> None:
-        """Journal a segment that the server, which was not replaced meanwhile, has taken."""
+        """Journal a segment that the server has taken, unless the server was replaced meanwhile."""
         self._check_instance()
         self._confirmed_s = self._clock.wall_s()
         sent, now_s = _confirmed(segment), self._confirmed_s

@@ -29,8 +29,8 @@ _Failure = tuple[Segment, BaseException]  # a segment to be sent again, with its
 
 
 class Upload:
-    """The upload of one document, of `size_bytes` in the end. `progressed` is called after each
-    confirmed segment."""
+    """The upload of one document. `size_bytes` is the size of the whole upload, once it has ended.
+    `progressed` is called after each confirmed segment."""
 
     def __init__(
         self,

@@ -65,7 +65,7 @@ class JobCompletion:
         """Complete a job whose documents are all settled.
 
         A held job is released to its backend. If no backend of ours would run, the documents are
-        closed. The answer is False if the job is still active in CUPS: call this again later.
+        closed. Returns False if the job is still active in CUPS; call this again later.
         """
         first = documents[0]
         job = self.find(first)

@@ -32,7 +32,7 @@ class CupsSync:
 
     Attributes:
         orphans_every_s: seconds between looks for orphans.
-        due: the time of the next update.
+        due: the time of the next update (monotonic seconds).
     """
 
     clock: Clock
@@ -67,7 +67,7 @@ class CupsSync:
             self._failing.append(watched)
 
     def step(self, now_s: float) -> None:
-        """Make the updates that are due (monotonic seconds)."""
+        """Make the updates that are due at this time (monotonic seconds)."""
         if now_s >= self._free_s:
             self._watch_servers(lambda: self.outages.step(now_s))
         if self._changed and now_s >= self._free_s:
@@ -84,7 +84,7 @@ class CupsSync:
         """Update all jobs and queues in CUPS."""
         began_s = self.clock.monotonic_s()
         try:
-            # jobs may be settled but not completed yet, as their queue is stopped, say
+            # a settled job may not be completed yet, for example because its queue is stopped
             self._changed |= {each.job: each for each in self.watch_list if each.is_settled}
             self._settle()
             while self._failing:

@@ -127,7 +127,7 @@ class _Program:
             self._hook(change)
 
     def _take_turn(self, journal: PollerJournal) -> bool:
-        """Become the journal's only poller; return False if another one stays, or this one is
+        """Become the journal's only poller; return False if another poller stays, or this poller is
         stopped while it waits."""
         with contextlib.suppress(Interrupted), self._clock.stoppable():
             if journal.take_over(self._name, now_s=self._clock.wall_s()):

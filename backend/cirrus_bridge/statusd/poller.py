@@ -146,7 +146,7 @@ class Poller:
         for watched in self.watch_list:
             found = handed_over.get(watched.document.key)
             if found is None or found.hand_overs != watched.document.hand_overs:
-                self.watch_list.remove(watched)  # others have taken it back or closed it
+                self.watch_list.remove(watched)  # taken back or closed by another process
                 self.cups.soon()
             else:
                 watched.is_held = found.state is State.HELD

@@ -51,8 +51,8 @@ class _Location(Generic[JobId]):
     place: Place
     company: _Company[JobId]
     jobs: int = 0
-    # by the age of the last query; dicts keep order, and delete any entry in constant time
-    # dozing jobs have an own timer, due later than DOZE_S; sleeping jobs have none
+    # Jobs by the age of the last query; dicts keep order, and delete any entry in constant time.
+    # Dozing jobs have a timer of their own, due later than DOZE_S. Sleeping jobs have none.
     dozing: dict[JobId, _Job[JobId]] = field(default_factory=dict)
     asleep: dict[JobId, _Job[JobId]] = field(default_factory=dict)
     wait_s: float = LONGEST_WAIT_S
@@ -61,7 +61,7 @@ class _Location(Generic[JobId]):
 
 class _Company(Generic[JobId]):
     """A company at a server. If the server refuses one company's key, only this company has an
-    outage; the others at the server go on."""
+    outage; the other companies at the server are not affected."""
 
     def __init__(self, server: ServerGate, rng: random.Random) -> None:
         self.server = server

@@ -123,14 +123,19 @@ for _verb, _help in (
     ),
 )
 def _add_device(
-    data: Path, path: str, parents: bool, kind: str | None, formats: str | None, props: str | None,
+    data: Path,
+    path: str,
+    parents: bool,
+    kind: str | None,
+    formats: str | None,
+    props: str | None,
     **others: str | None,
-) -> None:  # fmt: skip
+) -> None:
     company, location, device = _ids(path, 3)
     inventory = InventoryFile(data)
     known = inventory.current()
     if not parents:
-        known.location(company, location)  # raises, if the location is missing
+        known.location(company, location)  # raises Refusal if the location is missing
     if known.find(company, location, device)[1]:
         raise SettingsError(f"device {device!r} already exists")
     fields = _drop_none(

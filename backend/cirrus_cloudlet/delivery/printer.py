@@ -42,7 +42,11 @@ def cups_options(props: Mapping[str, str], document_format: str) -> dict[str, st
 
 
 def deliver_printer(delivery: Delivery) -> str:
-    """Print the document; return the message that names the CUPS job."""
+    """Print the document; return the message that names the CUPS job.
+
+    Raises:
+        DeliveryFault: pycups or the queue is missing, or CUPS refuses the job.
+    """
     queue = delivery.device.target
     delivery.aim(queue, None)
     try:

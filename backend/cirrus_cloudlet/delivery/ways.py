@@ -66,7 +66,7 @@ class Delivery:
 
 
 def deliver_file(delivery: Delivery) -> str:
-    """Put the document at the path of the device's target; return no message.
+    """Put the document at the path of the device's target, inside its folder; return no message.
 
     No existing file is overwritten, and nobody sees an incomplete file. A delivery is safe to
     repeat: its path is recorded first, so a file there with the same bytes is its own.

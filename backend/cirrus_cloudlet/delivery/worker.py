@@ -82,7 +82,7 @@ class _Queue:
     def fail(self, job: Job, message: str, *, again: bool) -> None:
         """Record a failed attempt: retry the job a few times if `again`, else hold it.
 
-        The message begins with `Error:`, as API errors do; clients tell it from a remark by that.
+        The message begins with `Error:`, like the API's errors. Clients recognize an error by that.
         """
         message = f"Error: {message}"
         if not again:

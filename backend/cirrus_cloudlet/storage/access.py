@@ -1,4 +1,4 @@
-"""Who may use the cloud: API keys, accounts of people who use the web page, and their sessions.
+"""Access to the cloud: API keys, accounts of people who use the web page, and their sessions.
 
 An account sees a whole company, or one location: a browser user sees only the documents that
 were printed to that location. A key is shown once, when it is made; the database and the log

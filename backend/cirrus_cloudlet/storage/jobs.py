@@ -127,7 +127,10 @@ class Jobs:
     def newest(
         self, company: str | None = None, location: str | None = None, count: int = -1
     ) -> list[Job]:
-        """List the newest `count` jobs of all companies or one, newest first; -1 for all jobs."""
+        """List the newest jobs, newest first: of all companies, of one, or of one of its locations.
+
+        A `count` of -1 means all.
+        """
         return select_jobs(
             self._store,
             "WHERE (?1 IS NULL OR job.company = ?1) AND (?2 IS NULL OR job.location = ?2)"
@@ -143,7 +146,11 @@ class Jobs:
         return [Transition(JobState(state), at, message) for state, at, message in rows]
 
     def end(self, job_id: str, verb: str) -> None:
-        """End a job by a verb of ENDS; raise SettingsError if there is none in a fitting state."""
+        """End a job by a verb of ENDS.
+
+        Raises:
+            SettingsError: there is no such job, or its state does not allow this end.
+        """
         state, allowed = ENDS[verb]
         with self._store.transaction() as db:
             before, _ = _find_state(db, job_id)
@@ -157,7 +164,11 @@ class Jobs:
             )
 
     def retry(self, job_id: str) -> None:
-        """Schedule a held job again; raise SettingsError if there is no such job."""
+        """Schedule a held job again.
+
+        Raises:
+            SettingsError: there is no such job, or the job is not held.
+        """
         with self._store.transaction() as db:
             if not can_retry(*_find_state(db, job_id)):
                 raise SettingsError(f"job {job_id} is not waiting for a retry")

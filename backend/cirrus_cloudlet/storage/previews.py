@@ -121,7 +121,7 @@ class Previews:
 
 
 def _check_sandbox() -> None:
-    """Raise NoPicture if this machine cannot show any document; that may be fixed later."""
+    """Raise NoPicture if this machine cannot show any document; the machine may be fixed later."""
     try:
         run_sandboxed(["pdftoppm", "-v"], Path(os.devnull))
     except SandboxFault as fault:

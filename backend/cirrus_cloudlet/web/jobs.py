@@ -37,7 +37,7 @@ class JobView(NamedTuple):
     tone: str
     has_document: bool
     actions: Sequence[str]
-    pages: int  # that are shown; 1 if their number is unknown
+    pages: int  # the number of shown pages; 1 if the number is unknown
     all_pages: int | None
     problem: str  # why there is no picture
 

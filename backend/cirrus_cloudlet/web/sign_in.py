@@ -63,7 +63,11 @@ class SignIn:
         return Visitor(account, token) if account and account.company in known else None
 
     async def answer(self, call: Call) -> Response:
-        """Return the sign-in page, or sign in by its form; raise RequestFault if it is foreign."""
+        """Return the sign-in page, or sign in by its form.
+
+        Raises:
+            RequestFault: the form does not come from this page.
+        """
         if call.method == "GET":
             return render("sign_in", problem="", name="")
         fields = await read_form(call, frozenset({"name", "password"}))

@@ -43,7 +43,7 @@ _COLUMNS = (
 
 
 class Filter(NamedTuple):
-    """A filter for jobs with one of the `wanted` values."""
+    """A filter for jobs with one of the `wanted` values; without such values, all jobs pass."""
 
     what: str
     wanted: Sequence[str | None]

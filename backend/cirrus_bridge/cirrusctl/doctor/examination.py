@@ -193,7 +193,7 @@ def _done(results: Mapping[Any, object], *names: str) -> Iterator[Finding]:
 
 
 def at_once(tasks: Mapping[Any, Callable[[], object]], limit_s: float) -> dict[Any, object]:
-    """The result or exception of each task, in a thread of its own; TimeoutError after `limit_s`.
+    """Run each task in a thread of its own; return results or exceptions (TimeoutError if late).
 
     A task that hangs delays neither the others nor the end of the program: `main` does not wait
     for threads.

@@ -53,7 +53,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A kind of check and the object that is checked, about which it makes findings."""
+    """A kind of check and the checked object. The methods make findings about the object."""
 
     check: str
     about: str

@@ -19,7 +19,7 @@ CONFIGURATION, KEYS = tr("configuration"), tr("key files")
 
 
 def read_configuration(folder: Path, *, is_root: bool) -> tuple[Configuration, list[Finding]]:
-    """Read the configuration in `folder` without its invalid files; and the findings about all."""
+    """Read the configuration in `folder`, without its invalid files, and report all findings."""
     found = [*_folders(folder)]
     keys = folder / "servers.d"
     try:

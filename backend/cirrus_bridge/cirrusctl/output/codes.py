@@ -15,8 +15,8 @@ from cirrus_bridge.cups.status_lines import EXIT_CODES
 class Explanation(NamedTuple):
     """The explanation of a code, with the names of the JSON output.
 
-    `what` has happened and what to `do` are a few words, `more` is sentences. `job` says what
-    becomes of the print job, and the backend's `exit_code` tells it to CUPS.
+    `what` (what happened) and `do` (the next step) are a few words, and `more` is in sentences.
+    `job` says what becomes of the print job, and the backend's `exit_code` tells CUPS the same.
     """
 
     code: str

@@ -14,7 +14,7 @@ PLACEHOLDER = re.compile(r"\{([^{}]*)\}")  # known or unknown
 
 
 def fill(template: str, words: Mapping[str, str]) -> str:
-    """Replace the placeholders of a template; KeyError if `words` lacks one."""
+    """Replace the placeholders of a template. Raises KeyError if `words` lacks a placeholder."""
     return PLACEHOLDER.sub(lambda match: words[match[1]], template)
 
 

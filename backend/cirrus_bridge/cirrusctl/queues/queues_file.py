@@ -1,4 +1,4 @@
-"""A reader of queues.toml, the file that declares a machine's queues. It asks no server.
+"""A reader of queues.toml, the file that declares a machine's queues. No server is asked.
 
 An entry whose targets have `*` or `?` declares a queue for each matching device. The text of each
 error names the file, the table and the key.

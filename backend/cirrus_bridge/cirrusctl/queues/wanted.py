@@ -53,7 +53,7 @@ class QueueProblem(NamedTuple):
 
 @contextlib.contextmanager
 def noted(problems: list[QueueProblem], name: str) -> Iterator[None]:
-    """Add an error to the problems, as one with the queue or entry of this name."""
+    """Add an error inside the context to the problems, under the name of its queue or entry."""
     try:
         yield
     except CirrusError as error:

@@ -1,4 +1,4 @@
-"""The administrator's command for changes, which runs in a thread: the poller's loop never waits.
+"""The administrator's command for changes. A thread runs it, so the poller's loop never waits.
 
 The change is in the command's environment. Titles and messages are untrusted, so they are never
 arguments, and no shell reads them. A repeated problem is logged now and then, not for each change.

@@ -73,7 +73,7 @@ def examine_server(
 
 def _servers(configuration: Configuration, host: str, company: str) -> Sequence[Server]:
     found: list[Server] = []
-    with contextlib.suppress(ValueError):  # no server has a name that cannot be one
+    with contextlib.suppress(ValueError):  # no entry has an invalid name
         name = server_name(*parse_server(host))
         found += (server for server in configuration.servers if server.name == name)
     if company:  # as for a queue, an entry without a company serves any company
@@ -91,7 +91,8 @@ def _servers(configuration: Configuration, host: str, company: str) -> Sequence[
 
 def _examine(trial: Trial) -> Iterator[Finding]:
     """The findings of all attempts. Untried assumptions are grouped by reason."""
-    blocked: dict[Assumption, SkippedAttempt] = {}  # why what needs an assumption cannot be tried
+    # by assumption: why the assumptions that need it cannot be tried
+    blocked: dict[Assumption, SkippedAttempt] = {}
     untried: dict[tuple[str, str], list[str]] = {}
     for each in ASSUMPTIONS:
         subject = Subject(each.name, trial.route.name)
