@@ -84,7 +84,7 @@ class Trial:
 
 @dataclass(eq=False)
 class Assumption:
-    """An assumption of Cirrus Bridge about the API. As a decorator, it takes its attempt.
+    """An assumption of Cirrus Bridge about the API, used as a decorator of its attempt.
 
     Attributes:
         name: the name of a request or of a header, or a noun phrase.
