@@ -81,7 +81,7 @@ def read_queues(folder: Path, servers: Sequence[Server]) -> list[QueueEntry]:
     if not (folder / FILE).exists():
         hint = tr(
             "Declare the queues of this machine in this file. See the example in "
-            "cirrusctl(8) or in /usr/share/doc/cirrus-bridge/examples."
+            "cirrus-bridge.toml(5) or in /usr/share/doc/cirrus-bridge/examples."
         )
         raise BadConfiguration(tr("There is no {file}.", file=folder / FILE), hint)
     tables = read_table(folder / FILE).entries("queue", ENTRY_NAMES)
