@@ -9,13 +9,14 @@ that the API's document gives.
 from __future__ import annotations
 
 import functools
+import io
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from cirrus_bridge.api import responses as answers
-from cirrus_bridge.api.exchange import Exchange, RequestBody, check_status
+from cirrus_bridge.api.exchange import Exchange, check_status
 from cirrus_bridge.api.transport_errors import translated
 from cirrus_bridge.base.errors import ApiError, BadConfiguration, ShortSegment
 from cirrus_bridge.base.model import JobStatus, Receipt, Segment, Target, Ticket
@@ -170,7 +171,7 @@ class CloudApi:
         url = self._base + path + (f"?{urlencode(query)}" if query else "")
         session = self._session()
         verb = " ".join(path.split("/")[1:3]) if path.startswith("/get/") else path[1:]
-        sent = RequestBody(body)
+        sent = io.BytesIO(body)
         exchange = Exchange(self._server, verb, sent, bool(submit_key), self._sets_up)
         from cirrus_bridge.api.deadline import answer_within
 
@@ -209,18 +210,14 @@ class CloudApi:
             return self._local
 
 
-class CloudApis:
-    """The API clients of one configuration. All queues of a server and company share a client, and
-    so its connections."""
+def clients_of(configuration: Configuration) -> Callable[[QueueUri], CloudApi]:
+    """The function that returns the API client for a queue, or raises UnknownServer, or
+    BadConfiguration if the queue asks for plain text, which is not allowed. All queues of a server
+    and company share a client, and so its connections."""
+    client = functools.cache(functools.partial(CloudApi, timeouts=configuration.upload))
 
-    def __init__(self, configuration: Configuration) -> None:
-        self._configuration = configuration
-        self._client = functools.cache(functools.partial(CloudApi, timeouts=configuration.upload))
-
-    def of(self, queue: QueueUri) -> CloudApi:
-        """The API client for a queue. Raises UnknownServer, or BadConfiguration if the queue asks
-        for plain text, which is not allowed."""
-        server = self._configuration.server_for(queue)
+    def client_of(queue: QueueUri) -> CloudApi:
+        server = configuration.server_for(queue)
         plain = queue.settings.encryption == "never"
         if plain and not server.may_be_plain:
             raise BadConfiguration(
@@ -234,7 +231,9 @@ class CloudApis:
                     "true in the server's entry."
                 ),
             )
-        return self._client(server, queue.company, https=not plain)
+        return client(server, queue.company, https=not plain)
+
+    return client_of
 
 
 def api_for(configuration: Configuration, server: Server, timeouts: UploadSettings) -> CloudApi:

@@ -64,20 +64,6 @@ _TRY_AGAIN = (408, 425, 429, 511)  # 511 is never a server's own (RFC 6585, 6)
 _NOT_DONE_HERE = (301, 307, 308)
 
 
-class RequestBody(io.BytesIO):
-    """The bytes of a request, with the position up to which they were handed to the network."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(data)
-        self._size_bytes = len(data)
-
-    @property
-    def is_sent(self) -> bool:
-        """Whether all bytes were handed to the network, so the server may have read them all; False
-        if there are none."""
-        return 0 < self._size_bytes <= self.tell()
-
-
 @dataclass(slots=True)
 class Exchange:
     """One request to the server of `entry`, and its answer. `verb` is the API's name of the
@@ -85,7 +71,7 @@ class Exchange:
 
     entry: Server
     verb: str
-    body: RequestBody
+    body: io.BytesIO
     submits: bool
     sets_up: bool
     status: int = 0
@@ -96,6 +82,11 @@ class Exchange:
         """Store the answer, with the key masked: parts of the answer are shown to people."""
         self.status, self.headers = status, headers
         self.answer = answer.replace(self.entry.api_key.reveal().encode(), b"***")
+
+    @property
+    def is_submitted(self) -> bool:
+        """Whether the network has a whole submit, so the server may have read and accepted it."""
+        return self.submits and 0 < len(self.body.getbuffer()) <= self.body.tell()
 
     @property
     def server(self) -> str:

@@ -62,9 +62,7 @@ def _failure(exchange: Exchange, error: BaseException) -> ApiError:
     why = distrust(cause) if isinstance(cause, ssl.SSLError) else None
     # If TLS breaks after a submit was sent, the outcome is unknown. A demand for a client
     # certificate is different, because it comes before the server reads the request.
-    if why and (
-        why is Distrust.CLIENT_CERTIFICATE or not (exchange.submits and exchange.body.is_sent)
-    ):
+    if why and (why is Distrust.CLIENT_CERTIFICATE or not exchange.is_submitted):
         return _distrusted(exchange, why, words, is_proxy=is_proxy)
     if refusal := proxies.refusal(cause):
         return _no_tunnel(exchange, refusal)
@@ -117,7 +115,7 @@ _PLAIN = (
 
 def _lost(exchange: Exchange, reason: str) -> ApiError:
     server, detail = exchange.server, f"{exchange.verb}: {reason}"
-    if exchange.submits and exchange.body.is_sent:
+    if exchange.is_submitted:
         text = tr("The response of {server} was lost ({reason}).", server=server, reason=reason)
         return SubmitUnanswered(text, detail=detail)
     text = tr("Cannot reach {server} ({reason}).", server=server, reason=reason)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cirrus_bridge import __version__
-from cirrus_bridge.api.client import CloudApis
+from cirrus_bridge.api.client import clients_of
 from cirrus_bridge.backend.run import BackendRun
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CupsAway, CupsRefused, UsageError
@@ -62,7 +62,7 @@ def print_job(folder: Path, report: CupsReport, clock: Clock, number: int, cupsd
         with Journal(state) as journal:
             _wait_for_turn(job, journal, report, clock)
             others_wait = functools.partial(_others_wait, cups, job, report)
-            api_of = CloudApis(configuration).of
+            api_of = clients_of(configuration)
             run = BackendRun(job, queue, configuration, api_of, journal, clock, report, others_wait)
             code = run.print(data)
     # a new second has to begin, because the second of completion identifies a print

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cirrus_bridge.api.client import CloudApi, CloudApis
+from cirrus_bridge.api.client import CloudApi, clients_of
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.model import JobStatus, Receipt
@@ -59,12 +59,12 @@ class ConfigurationReader:
                 self._error = error
         if self._error is not None:
             raise self._error
-        return self._apis.of(queue)
+        return self._client_of(queue)
 
     def _load(self) -> None:
         self._seen = self._stamp()  # a change during the load is seen at the next look
         self.configuration = load(self._folder, self._credentials)
-        self._apis = CloudApis(self.configuration)
+        self._client_of = clients_of(self.configuration)
 
     def _stamp(self) -> list[tuple[Path, int, int, int]]:
         """Names, times and sizes of the files; they differ after a change of content or mode."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cirrus_bridge.api.client import CloudApis
+from cirrus_bridge.api.client import clients_of
 from cirrus_bridge.backend.run import OK, BackendRun
 from cirrus_bridge.base.errors import Disposition, RepeatedId, StatusMismatch
 from cirrus_bridge.base.model import DeliveryState, JobStatus, PrintJob
@@ -76,7 +76,7 @@ class Site:
             "q",
         )
         report = CupsReport(self.said)
-        api_of = CloudApis(configuration).of
+        api_of = clients_of(configuration)
         run = BackendRun(
             job, queue, configuration, api_of, self.journal, StubClock(), report, lambda: False
         )
