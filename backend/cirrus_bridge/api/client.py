@@ -34,10 +34,8 @@ LOCATION_BYTES = 16 << 20
 
 
 class CloudApi:
-    """The API of one server, for one company (CompID), with or without TLS.
-
-    `sets_up` says whether the server is being set up, so errors do not mention servers.d.
-    """
+    """The API of one server, for one company (CompID), with or without TLS. If `sets_up`, the
+    server is being set up, so errors do not mention servers.d."""
 
     def __init__(
         self,
@@ -56,8 +54,6 @@ class CloudApi:
         self.server_instance = ""  # changes when the server is restarted or replaced
         self._local: requests.Session | None = None
         self._lock = threading.Lock()
-
-    # --- reachability and inventory
 
     def version(self) -> tuple[str, ...]:
         """Server version, client version, serial number, licensee (no key is sent)."""
@@ -81,6 +77,12 @@ class CloudApi:
         """`get device`: the JSON object."""
         path = self._path("get/device", target.location, target.device)
         return answers.json_object(self._send("GET", path))
+
+    def job_status(self, receipt: Receipt) -> JobStatus:
+        """`get job`: the status of a submitted job."""
+        where = receipt.target
+        path = self._path("get/job", where.location, where.device, receipt.cloud_job_id)
+        return answers.job_status(self._send("GET", path))
 
     # --- uploads: a repeated request leaves at most one more temporary file
 
@@ -121,14 +123,6 @@ class CloudApi:
         key = ticket.idempotency_key
         exchange = self._send("POST", "/submitfile", body=body, form=True, submit_key=key)
         return answers.receipts(exchange, ticket.targets)
-
-    # --- status
-
-    def job_status(self, receipt: Receipt) -> JobStatus:
-        """`get job`: the status of a submitted job."""
-        where = receipt.target
-        path = self._path("get/job", where.location, where.device, receipt.cloud_job_id)
-        return answers.job_status(self._send("GET", path))
 
     # --- below: one request
 

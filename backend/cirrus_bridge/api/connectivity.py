@@ -65,11 +65,9 @@ def connect(host: str, port: int, *, timeout_s: float) -> None:
 
 
 def handshake(endpoint: Endpoint, cas: str | bool, *, timeout_s: float) -> Handshake:
-    """Do a TLS handshake as the API client would, with the CAs of `session.trusted_cas`.
-
-    Raises Unreachable if there is no connection or the proxy cannot connect now, and
-    ServerMisconfigured if the proxy refuses to connect.
-    """
+    """Do a TLS handshake as the API client would, with the CAs of `session.trusted_cas`. Raises
+    Unreachable if there is no connection or the proxy cannot connect now, and ServerMisconfigured
+    if the proxy refuses to connect."""
     context = _trusting(cas)
     connection = _connection(endpoint, context, timeout_s)
     certificate: Mapping[str, object] = {}

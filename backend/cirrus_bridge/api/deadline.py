@@ -73,9 +73,7 @@ def _watch() -> None:
 @contextlib.contextmanager
 def answer_within(limit_s: float) -> Iterator[None]:
     """Limit the time for the answer to the one request that this thread makes inside the context.
-
-    If the answer is not complete `limit_s` seconds after the request, TimeoutError is raised.
-    """
+    If the answer is not complete `limit_s` seconds after the request, TimeoutError is raised."""
     deadline = _of_this_thread.deadline = Deadline(limit_s)
     try:
         yield

@@ -24,11 +24,8 @@ MOST_SERVERS = 50
 
 @dataclass(frozen=True, slots=True)
 class LanServer:
-    """An announcement. All texts are on one line and without control characters.
-
-    `hosts` are the host name and addresses; servers.d may have any of these. `company` is empty if
-    it is not announced.
-    """
+    """An announcement. All texts are on one line and without control characters. `hosts` are the
+    host name and addresses; servers.d may have any of these. `company` may be empty."""
 
     name: str
     hosts: tuple[str, ...]

@@ -85,11 +85,8 @@ class _Adapter(requests.adapters.HTTPAdapter):
         return proxies.headers(proxy)
 
     def close(self) -> None:
-        """Close idle connections now, and others when they become idle.
-
-        requests leaves this to the garbage collector, and an error that refers to a pool may live
-        long.
-        """
+        """Close idle connections now, and others when they become idle. requests leaves this to the
+        garbage collector, and an error that refers to a pool may live long."""
         for manager in (self.poolmanager, *self.proxy_manager.values()):
             for key in manager.pools.keys():  # noqa: SIM118 - not iterable
                 if pool := manager.pools.get(key):
@@ -131,11 +128,9 @@ def new_session(server: Server) -> requests.Session:
 
 
 def trusted_cas(server: Server) -> str | bool:
-    """The file or folder of the CAs for a server: `ca_file`, or the CAs of this machine.
-
-    Administrators add their own CAs to those of the machine. If the machine has none, the result is
-    True, and requests uses the CAs of certifi.
-    """
+    """The file or folder of the CAs for a server: `ca_file`, or the CAs of this machine, to which
+    administrators add their own. If the machine has none, the result is True, and requests uses the
+    CAs of certifi."""
     paths = ssl.get_default_verify_paths()
     known = (paths.cafile, "/etc/ssl/certs/ca-certificates.crt", paths.capath)
     there = (path for path in known if path and Path(path).exists())

@@ -245,10 +245,8 @@ class TooLarge(Definitive, code="CB-406"):
 
 
 class Retryable(ApiError, kind=Kind.PASSING):
-    """A fault in which the server accepted nothing, so the request can be made again.
-
-    `retry_after_s` is from `Retry-After` (RFC 9110, 10.2.3), or None.
-    """
+    """A fault in which the server accepted nothing, so the request can be made again after
+    `retry_after_s`, which is from `Retry-After` (RFC 9110, 10.2.3), or None."""
 
     def __init__(self, *texts: str, detail: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(*texts, detail=detail)

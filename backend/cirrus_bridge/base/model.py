@@ -1,7 +1,4 @@
-"""The model: print jobs, targets, segments, receipts and delivery states.
-
-The values are immutable, and know neither CUPS nor HTTP.
-"""
+"""The model: immutable values that know neither CUPS nor HTTP."""
 
 from __future__ import annotations
 
@@ -63,13 +60,11 @@ class PrintJob:
         copies: the copies that are still to be made.
         documents: the number of documents in the whole job.
         joined: the number of files and copies that CUPS joins into the document on standard input.
-        number: the document's number in the job, from 1.
         has_driver: False on a raw queue.
         created_at, processing_at, completed_at: when CUPS received the job, began this processing,
             and last completed the job.
         cancel_after_s: the time in processing after which CUPS cancels the job (None: never).
         priority: IPP's job-priority, 1 to 100.
-        host: the host that the job came from.
         layout_done: whether CUPS's filters applied page layout.
         queue_defaults: the options that an administrator chose for all jobs.
         papers, trays: name in PPDs → the location's word.

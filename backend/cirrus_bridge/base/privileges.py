@@ -1,11 +1,8 @@
 """Giving up root: a program that has read the keys continues as the owner of its folder.
 
 CUPS runs the backend as root, because only root may read the keys. Print data, network and journal
-do not need root. So the worker becomes the owner of the state folder, if that user can reach the
-folder. Other processes of that user cannot trace a process that has changed its user (prctl(2),
-PR_SET_DUMPABLE).
-
-This module is part of every job's start, so it imports next to nothing.
+do not need root. Other processes of that user cannot trace a process that has changed its user
+(prctl(2), PR_SET_DUMPABLE). Every job's start needs this module, so it imports next to nothing.
 """
 
 from __future__ import annotations
@@ -54,10 +51,8 @@ def make_folder(folder: Path, mode: int, *inside: str) -> None:
 
 
 def give_up_root(folder: Path) -> None:
-    """Become the owner of `folder` for good. Without root's rights, nothing happens.
-
-    Raises OSError if the folder does not exist, or the user cannot be changed.
-    """
+    """Become the owner of `folder` for good, if that user can reach it. Without root's rights,
+    nothing happens. Raises OSError if there is no folder, or the user cannot be changed."""
     owner = folder.stat().st_uid
     if os.geteuid() != 0 or owner == 0 or not _is_reachable(folder):
         return
@@ -69,11 +64,9 @@ def give_up_root(folder: Path) -> None:
 
 @contextlib.contextmanager
 def as_owner(folder: str) -> Iterator[None]:
-    """Act as the owner of `folder` inside the context. Without root's rights, nothing happens.
-
-    So the owner can read the files made there, and cannot mislead root by links. A missing folder
-    raises OSError.
-    """
+    """Act as the owner of `folder` inside the context. Without root's rights, nothing happens. So
+    the owner can read the files made there, and cannot mislead root by links. A missing folder
+    raises OSError."""
     owner = os.stat(folder).st_uid  # noqa: PTH116
     if os.geteuid() != 0 or owner == 0:
         yield

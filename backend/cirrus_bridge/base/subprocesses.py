@@ -19,10 +19,8 @@ class ProgramFailed(Exception):
 
 def run_program(command: Sequence[str], environ: Mapping[str, bytes], *, limit_s: float) -> None:
     """Run a program to its end, with nothing but `environ` in its environment. The program shares
-    the standard error of this process.
-
-    Raises ProgramFailed if the program cannot be started, takes too long, or does not exit with 0.
-    """
+    the standard error of this process. Raises ProgramFailed if the program cannot be started, takes
+    too long, or does not exit with 0."""
     try:
         process = subprocess.Popen(
             command,

@@ -14,10 +14,8 @@ def one_line(text: str) -> str:
 
 
 def escaped(text: str, *, but: str = "") -> str:
-    """The text, with a JSON escape for each unprintable character except those in `but`.
-
-    Terminals and readers of lines interpret such characters (C1, U+2028, bidi controls).
-    """
+    """The text, with a JSON escape for each unprintable character except those in `but`. Terminals
+    and readers of lines interpret such characters (C1, U+2028, bidi controls)."""
     return "".join(
         char if char.isprintable() or char in but else json.dumps(char)[1:-1] for char in text
     )

@@ -4,8 +4,7 @@
 outermost edge, `translated` returns the text in the reader's language. `tr` and `joined` combine
 texts; an f-string would lose the translations.
 
-Untrusted text is never a template. A translation is used only if it has the same fields as the
-English text.
+Untrusted text is never a template, and a translation must have the fields of the English text.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from cirrus_bridge.config.defaults import IDENTITY
 from cirrus_bridge.config.queue_options import QueueSettings, override
 from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
 from cirrus_bridge.config.servers import KeyFiles, Server, check_connections, read_servers
-from cirrus_bridge.config.toml import Table, number, read_table, text_of
+from cirrus_bridge.config.toml import number, read_table, text_of
 
 # Settings of [statusd] in earlier versions. Each backend reads them too, so an error would stop all
 # queues after an upgrade.
@@ -136,12 +136,6 @@ def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:
     if not 1024 <= sizes.segment_bytes <= sizes.largest_segment_bytes:
         raise upload.bad(tr("segment_bytes must be from 1024 to largest_segment_bytes"))
     check_connections(sizes.connections, upload)
-    poller = _poller_settings(statusd, journal)
-    removed = tuple(name for name in REMOVED if name in statusd.content)
-    return Configuration(folder, settings, sizes, servers, tuple(identify), poller, removed)
-
-
-def _poller_settings(statusd: Table, journal: Table) -> PollerSettings:
     kept = ("keep_days", "keep_documents")
     others = [f.name for f in dataclasses.fields(PollerSettings) if f.name not in kept]
     said = statusd.without(REMOVED).settings(PollerSettings, others)
@@ -149,4 +143,6 @@ def _poller_settings(statusd: Table, journal: Table) -> PollerSettings:
         raise statusd.bad(
             tr("'hook' must be a command as a list of texts, such as [\"/usr/bin/logger\"]")
         )
-    return PollerSettings(**said, **journal.settings(PollerSettings, kept))
+    poller = PollerSettings(**said, **journal.settings(PollerSettings, kept))
+    removed = tuple(name for name in REMOVED if name in statusd.content)
+    return Configuration(folder, settings, sizes, servers, tuple(identify), poller, removed)

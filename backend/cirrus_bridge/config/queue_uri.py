@@ -70,10 +70,8 @@ def is_loopback(host: str) -> bool:
 
 
 def parse_queue_uri(text: str, defaults: QueueSettings | None = None) -> QueueUri:
-    """Read a queue URI. Options that the URI does not have come from `defaults`.
-
-    Raises BadQueueUri, which names the wrong part and what is expected there.
-    """
+    """Read a queue URI. Options that the URI does not have come from `defaults`. Raises
+    BadQueueUri, which names the wrong part and what is expected there."""
     try:
         return _queue_uri(text, defaults or QueueSettings())
     except ValueError as error:

@@ -43,11 +43,9 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One `[[server]]` entry.
-
-    `company` is None if the key is not bound to a company; each request then names the company (the
-    API's `compid`). `encryption` and `connections` are None if `[defaults]` and `[upload]` decide.
-    """
+    """One `[[server]]` entry. `company` is None if the key is not bound to a company; each request
+    then names the company (the API's `compid`). `encryption` and `connections` are None if
+    `[defaults]` and `[upload]` decide."""
 
     name: str
     api_key: Secret
