@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cirrus_cloudlet.cli.jobs import details
-from cirrus_cloudlet.storage.access import Keys
 from cirrus_cloudlet.storage.database import Store
 from ports import reserved_port
 from programs import Program
@@ -150,6 +149,9 @@ class CloudletServer:
 
     def new_key(self, company: str) -> str:
         """Add a key that is valid for one company."""
+        # imported late: needs the extra `cloudlet`, which the unit tests' environment lacks
+        from cirrus_cloudlet.storage.access import Keys
+
         with contextlib.closing(Store(self.data)) as store:
             return Keys(store).add(company, None)
 

@@ -13,7 +13,7 @@ import pytest
 import catalogs
 from cirrus_bridge.base import errors
 
-UPDATE = "run: $(installer/bootstrap dev)/bin/python installer/packages/catalogs.py"
+UPDATE = "run: .venv/bin/python installer/packages/catalogs.py"
 PATHS = {f"{path.parts[-3]} {path.stem}": path for path in catalogs.paths()}
 # functions whose first argument is a text for people
 TO_PEOPLE = {"tell", "info", "lasting", "fault", "server_away", "useless", "bad"}
