@@ -46,8 +46,9 @@ def main() -> int:
         "--keep", action="store_true", help="leave both servers running until Ctrl-C"
     )
     keep = parser.parse_args().keep
-    # like Ctrl-C, which stops the servers
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGTERM stops the servers as Ctrl-C does; a shell starts background jobs with SIGINT ignored
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="cirrus-demo-"))
     folder.chmod(0o755)  # cupsd's filters run as lp
     try:

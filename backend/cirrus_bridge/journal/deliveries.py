@@ -1,4 +1,4 @@
-"""Accepted documents on disk: the process that follows each document, and the cloud's news.
+"""Documents on disk after the cloud has accepted them: who follows each, and the cloud's news.
 
 Hand-overs are counted. So news are recognized as too late if the poller asked for them before a
 backend took the document back.

@@ -19,7 +19,7 @@ from cirrus_bridge.journal.documents import BY_KEY, JOINED, Document
 from cirrus_bridge.journal.lifecycle import WAITS, Event, sql_list
 from cirrus_bridge.journal.schema import KEY
 
-REMEMBERED_S = 7 * 86_400.0  # a server may have been repaired meanwhile
+ONE_AT_A_TIME_S = 7 * 86_400.0  # a server may have been repaired meanwhile
 SOON_S = 600.0  # after a longer time, an interrupted run has nothing to do with the run before
 
 
@@ -267,7 +267,7 @@ class Journal(DeliveryJournal):
     def takes_one_at_a_time(self, server: str, *, now_s: float) -> bool:
         """Whether the server recently failed when several segments came at once."""
         row = self._row("SELECT one_at_a_time_since FROM server WHERE name = ?", (server,))
-        return row is not None and 0 <= now_s - row[0] < REMEMBERED_S
+        return row is not None and 0 <= now_s - row[0] < ONE_AT_A_TIME_S
 
     def found_one_at_a_time(self, server: str, *, now_s: float) -> None:
         """Note that the server fails when several segments come at once."""

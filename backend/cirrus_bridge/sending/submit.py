@@ -54,7 +54,7 @@ _STOPPED_IN_DOUBT = tr(
 )
 _STILL_IN_DOUBT = tr("An earlier submit got no response, so the document may be printed already.")
 _HELD_UNTIL_CORRECTED = tr("The job is held and continues by itself once the problem is corrected.")
-REMEMBERED_S = 86_400.0  # assumed: servers remember jobs for a day
+JOB_REMEMBERED_S = 86_400.0  # assumed: servers remember jobs for a day
 QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in a request line
 
 
@@ -246,10 +246,10 @@ class Submission:
 
     def _repeats_safely(self) -> bool:
         """Whether the server recognizes a repeated submit. A server that was restored from an older
-        backup does not, and no longer knows the last job that it accepted from here either."""
+        backup does not. Such a server no longer knows the last job that it accepted from here."""
         if not self._patience.insist(self.api.repeats_safely):
             return False
-        since_s = self.clock.wall_s() - REMEMBERED_S
+        since_s = self.clock.wall_s() - JOB_REMEMBERED_S
         newest = self.journal.newest_receipt(company_uri(self.queue), since_s=since_s)
         if newest is not None:
             try:

@@ -1,8 +1,8 @@
 """Use case: complete a job in CUPS when all its documents are settled.
 
 A held job is released, and its backend finds the outcome in the journal. The queue's `onfailure`
-decides about documents that were not delivered. A document is printed again at most once, and only
-if no recipient has the document: a job that a person deletes in the cloud must not come back.
+decides about documents that were not delivered. A document is printed again only if every target
+deleted it, and at most once. So a job that a person deletes a second time does not come back.
 """
 
 from __future__ import annotations

@@ -182,8 +182,8 @@ class Outages:
             if outage is None:
                 continue
             outage.asked = False
-            # the server tells only a client that it accepts that a device is unknown
-            # (a key may print without the right to read devices)
+            # only a client with a valid key learns that a device is unknown, or that the key has no
+            # right to read devices
             is_corrected = server.target and isinstance(result, Refused | NotPermitted)
             if isinstance(result, CirrusError) and not is_corrected:
                 self._failed(outage, result)

@@ -29,12 +29,12 @@ class Action(enum.Enum):
     ADD = "add"
     CHANGE = "change"
     REMOVE = "remove"
-    KEEP = "keep"  # cannot be removed now
+    KEEP = "keep"  # removed only by --force
     NONE = "none"
 
 
 class Difference(NamedTuple):
-    """A setting of a queue, its value now and the declared one; no value is empty."""
+    """A setting of a queue, its value now and the declared one; empty if there is no value."""
 
     what: str
     now: str
