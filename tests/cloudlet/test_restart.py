@@ -166,10 +166,7 @@ def test_a_folder_of_an_earlier_version(own: CloudletServer) -> None:
     own.wait_for_job(job_id, 2)
     own.stop()
     with sqlite3.connect(own.data / "cloudlet.db") as db:
-        db.executescript(
-            "DROP TRIGGER job_submitted; DROP TRIGGER job_changed;"
-            "DROP TABLE session; DROP TABLE account; PRAGMA user_version = 1"
-        )
+        db.executescript("DROP TABLE session; DROP TABLE account; PRAGMA user_version = 1")
     own.come_back()
     own.cli("account", "add", "anna", "--company", "ACME")
     assert own.wait_for_job(job_id, 2)

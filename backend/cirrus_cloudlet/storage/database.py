@@ -101,18 +101,19 @@ CREATE TABLE session (
     created REAL NOT NULL
 ) STRICT;
 """,
-    """
-CREATE TRIGGER job_submitted AFTER INSERT ON job BEGIN
+)
+# temporary: an earlier version that shares the database records the history by itself
+_HISTORY = """
+CREATE TEMP TRIGGER job_submitted AFTER INSERT ON job BEGIN
     INSERT INTO transition (job, state, time, message)
     VALUES (NEW.id, NEW.state, NEW.updated, NEW.message);
 END;
-CREATE TRIGGER job_changed AFTER UPDATE OF state, message ON job
+CREATE TEMP TRIGGER job_changed AFTER UPDATE OF state, message ON job
 WHEN NEW.state != OLD.state OR NEW.message != OLD.message BEGIN
     INSERT INTO transition (job, state, time, message)
     VALUES (NEW.id, NEW.state, NEW.updated, NEW.message);
 END;
-""",
-)
+"""
 
 
 class Store:
@@ -121,6 +122,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "cloudlet.db"
         self._idle: list[sqlite3.Connection] = []  # threads share it: append and pop are atomic
+        self._triggers = ""
         with lock(folder / "cloudlet.lock"):
             # titles are private; SQLite gives the WAL files the mode of the database
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -133,6 +135,8 @@ class Store:
                 script = "".join(_SCHEMAS[version:]) + f"PRAGMA user_version = {len(_SCHEMAS)};"
                 with self._connection() as db, db:  # `db` rolls back after an error
                     db.executescript(f"BEGIN IMMEDIATE; {script} COMMIT;")
+        self.close()
+        self._triggers = _HISTORY  # now that their tables are there
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -148,8 +152,9 @@ class Store:
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        while self._idle:
-            self._idle.pop().close()
+        with contextlib.suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -163,6 +168,7 @@ class Store:
             db.row_factory = sqlite3.Row
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA foreign_keys = ON")
+            db.executescript(self._triggers)
         try:
             yield db
         finally:
