@@ -45,6 +45,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from answers import OTHER_JOB, WEB_PAGE, answer, mislabeled, with_interim
+from cirrus_bridge.journal import run_notes
 from print_site import PrintSite
 from private_cups import STATES
 from programs import Program
@@ -443,7 +444,9 @@ class Storm:
 
     def _open(self) -> bool:
         rows = self.site.journal("SELECT 1 FROM document WHERE closed_at IS NULL")
-        return bool(rows) or bool(self._jobs()) or bool(self.site.backends()) or bool(self._wrong())
+        # CUPS aborts a job of several files whose backend was killed, until the poller restarts it
+        killed = next(run_notes.left(str(self.site.state)), None)
+        return any((rows, killed, self._jobs(), self.site.backends(), self._wrong()))
 
     def _jobs(self) -> list[int]:
         """The jobs of CUPS that have not ended."""
