@@ -122,21 +122,11 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "cloudlet.db"
         self._idle: list[sqlite3.Connection] = []  # threads share it: append and pop are atomic
-        self._triggers = ""
         with lock(folder / "cloudlet.lock"):
             # titles are private; SQLite gives the WAL files the mode of the database
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-            self.execute("PRAGMA journal_mode = WAL")
-            version = self.execute("PRAGMA user_version")[0][0]
-            if version > len(_SCHEMAS):
-                newer = "was written by a newer version of cirrus-cloudlet"
-                raise SettingsError(f"{self._path} {newer}")
-            if version < len(_SCHEMAS):
-                script = "".join(_SCHEMAS[version:]) + f"PRAGMA user_version = {len(_SCHEMAS)};"
-                with self._connection() as db, db:  # `db` rolls back after an error
-                    db.executescript(f"BEGIN IMMEDIATE; {script} COMMIT;")
-        self.close()
-        self._triggers = _HISTORY  # now that their tables are there
+            with contextlib.closing(self._connect()) as db:
+                self._upgrade(db)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -162,14 +152,29 @@ class Store:
         try:
             db = self._idle.pop()
         except IndexError:
-            db = sqlite3.connect(
-                self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
-            db.row_factory = sqlite3.Row
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA foreign_keys = ON")
-            db.executescript(self._triggers)
+            db = self._connect()
+            db.executescript(_HISTORY)
         try:
             yield db
         finally:
             self._idle.append(db)
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(
+            self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        return db
+
+    def _upgrade(self, db: sqlite3.Connection) -> None:
+        db.execute("PRAGMA journal_mode = WAL")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(_SCHEMAS):
+            newer = "was written by a newer version of cirrus-cloudlet"
+            raise SettingsError(f"{self._path} {newer}")
+        if version < len(_SCHEMAS):
+            script = "".join(_SCHEMAS[version:]) + f"PRAGMA user_version = {len(_SCHEMAS)};"
+            with db:  # rolls back after an error
+                db.executescript(f"BEGIN IMMEDIATE; {script} COMMIT;")
