@@ -10,7 +10,7 @@ from typing import Any
 
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.translation import changed, joined, tr, trn
-from cirrus_bridge.cirrusctl.output.codes import explanations
+from cirrus_bridge.cirrusctl.output.codes import explained
 from cirrus_bridge.cirrusctl.output.table import Column, Shape
 
 
@@ -70,7 +70,8 @@ class Subject:
     def failed(self, trouble: CirrusError, fix: str = "") -> Finding:
         """A finding about an error; by default, with the error's hint or its class's advice."""
         see = tr("see: cirrusctl explain {code}", code=trouble.code)
-        do = fix or trouble.hint or explanations()[trouble.code].do or see
+        _, advice, _ = explained(type(trouble))
+        do = fix or trouble.hint or advice or see
         do = changed(do, lambda text: text[:1].upper() + text[1:])
         return self.error(trouble.message, do, trouble.code)
 

@@ -31,7 +31,7 @@ class Explanation(NamedTuple):
 def explanations() -> Mapping[str, Explanation]:
     found = {}
     for cls in sorted(coded(), key=lambda cls: cls.code):
-        what, do, more = map(_said, texts_of(cls))
+        what, do, more = explained(cls)
         ends = cls.disposition
         found[cls.code] = Explanation(cls.code, what, do, more, ends.value, EXIT_CODES[ends])
     return found
@@ -43,10 +43,12 @@ def coded() -> Iterator[type[CirrusError]]:
             yield cls
 
 
+def explained(cls: type[CirrusError]) -> list[str]:
+    """Title, advice and meaning for people; a class without a code has none."""
+    # gettext has its header for an empty message
+    return [verbatim(text) if text else "" for text in texts_of(cls)]
+
+
 def texts_of(cls: type[CirrusError]) -> list[str]:
     """Title, advice and meaning, each as one line."""
     return [" ".join(text.split()) for text in (cls.title, cls.advice, cls.meaning)]
-
-
-def _said(text: str) -> str:
-    return verbatim(text) if text else ""  # gettext has its header for an empty message

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.base.errors import KeyRefused, NotPermitted
+from cirrus_bridge.base.errors import CirrusError, KeyRefused, NotPermitted
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.cirrusctl.doctor.cloud import check_driver, check_location, check_server
 from cirrus_bridge.cirrusctl.doctor.cups import check_job_time, check_snap, check_versions
 from cirrus_bridge.cirrusctl.doctor.examination import at_once
-from cirrus_bridge.cirrusctl.doctor.finding import Severity
+from cirrus_bridge.cirrusctl.doctor.finding import Severity, Subject
 from cirrus_bridge.cirrusctl.doctor.machine import KernelLog, check_denials, read_log
 from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cups.cupsd import Cupsd, find_cupsd
@@ -192,3 +192,9 @@ def test_time_that_cups_gives_jobs(
     assert [each.severity for each in found] == told
     if told == [Severity.ERROR]:
         assert found[0].fix == "Run: lpadmin -p laser -R job-cancel-after-default"
+
+
+def test_an_error_without_a_code() -> None:
+    """Such an error has no advice of its own class, and is a finding nevertheless."""
+    finding = Subject("check", "about").failed(CirrusError("It failed."))
+    assert (finding.severity, finding.text, finding.code) == (Severity.ERROR, "It failed.", "")
