@@ -51,13 +51,12 @@ def hostile() -> Iterator[PrintSite]:
 def _listed(site: PrintSite) -> tuple[str, list[str]]:
     """The output of lpinfo, and our URIs in it, once all are listed: a busy machine may take longer
     than CUPS waits for a backend."""
-    said = ""
-    ours: list[str] = []
+    said, ours = "", list[str]()
 
     def has_all() -> bool:
-        nonlocal said
+        nonlocal said, ours
         said = site.cups.run("lpinfo", "-l", "--timeout", "15", "-v")
-        ours[:] = re.findall(r"(?m)^Device: uri = (cirrus://.*)$", said)
+        ours = re.findall(r"(?m)^Device: uri = (cirrus://.*)$", said)
         return len(ours) == COUNT + SHOWN
 
     eventually(has_all)
