@@ -114,14 +114,14 @@ def _unmarked(domain: str) -> Iterator[tuple[str, str]]:
     """The texts outside calls of KEYWORDS: those of the error classes, of cirrusctl's commands, and
     of the drivers. Package builds need neither this function nor its imports."""
     if domain == CIRRUSCTL:
-        from cirrus_bridge.cirrusctl.main import app
+        from cirrus_bridge.cirrusctl.main import program
         from cirrus_bridge.cirrusctl.output.codes import coded, texts_of
-        from cirrus_bridge.cirrusctl.output.help_texts import program_of, texts
+        from cirrus_bridge.cirrusctl.output.help_texts import texts
 
         for cls in coded():
             for text in filter(None, texts_of(cls)):
                 yield "cirrusctl/output/codes.py", text
-        for text in dict.fromkeys(texts(program_of(app))):
+        for text in dict.fromkeys(texts(program())):
             yield "cirrusctl/commands", text
     if domain == PPD:
         from cirrus_bridge.drivers.ppd_strings import ENGLISH

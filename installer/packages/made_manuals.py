@@ -16,9 +16,9 @@ from string import Template
 from typer import Context
 from typer.core import TyperCommand
 
-from cirrus_bridge.cirrusctl.main import app
+from cirrus_bridge.cirrusctl import main
 from cirrus_bridge.cirrusctl.output.codes import explanations
-from cirrus_bridge.cirrusctl.output.help_texts import Group, program_of
+from cirrus_bridge.cirrusctl.output.help_texts import Group
 
 # shell → its file below build/cirrus-bridge/completions, where nfpm expects it
 COMPLETIONS = {"bash": "cirrusctl", "zsh": "_cirrusctl", "fish": "cirrusctl.fish"}
@@ -32,7 +32,7 @@ def manual(page: Path) -> str:
     """The text of a manual page. Parts of a template (`.in`) come from the programs."""
     if page.suffix != ".in":
         return page.read_text()
-    program = program_of(app)
+    program = main.program()
     parts = {
         "description": [_text(program.help)],
         "commands": _commands(program),

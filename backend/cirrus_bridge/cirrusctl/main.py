@@ -8,6 +8,7 @@ import io
 import os
 import sys
 import traceback
+from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
@@ -15,33 +16,14 @@ import typer
 from cirrus_bridge import __version__
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.translation import tr, translated
-from cirrus_bridge.cirrusctl.commands import (
-    apply,
-    devices,
-    doctor,
-    explain,
-    job,
-    jobs,
-    queues,
-    servers,
-    setup,
-    test,
-)
 from cirrus_bridge.cirrusctl.output.help_texts import Command, Group, program_of, translate
 from cirrus_bridge.cirrusctl.output.output import MEANINGS, ExitStatus, complain, exit_status
 
-app = typer.Typer(
-    name="cirrusctl",
-    cls=Group,
-    epilog=f"Exit status: {'; '.join(f'{each.value} {MEANINGS[each]}' for each in ExitStatus)}.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,  # they would show variables, and perhaps a key
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+# each is a module of `commands`, in the order of the help
+COMMANDS = (
+    *("setup", "apply", "servers", "devices", "queues"),
+    *("jobs", "job", "test", "doctor", "explain"),
 )
-for module in (setup, apply, servers, devices, queues, jobs, job, test, doctor, explain):
-    app.command(module.__name__.rpartition(".")[2], cls=Command)(module.command)
-
 LOSSES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 FAULT = tr("Internal error in cirrusctl. (CB-900)")
 
@@ -54,16 +36,35 @@ def run() -> NoReturn:
     os._exit(status)  # does not wait for threads that wait for a server
 
 
+def program(*names: str) -> Group:
+    """The program with these commands, or with all: to import all takes most of a start."""
+    app = typer.Typer(
+        name="cirrusctl",
+        cls=Group,
+        callback=_program,
+        epilog=f"Exit status: {'; '.join(f'{each} {MEANINGS[each]}' for each in ExitStatus)}.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,  # they would show variables, and perhaps a key
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name in names or COMMANDS:
+        module = import_module(f"cirrus_bridge.cirrusctl.commands.{name}")
+        app.command(name, cls=Command)(module.command)
+    return program_of(app)
+
+
 def main() -> int:
     """Run the command of `sys.argv`, and return the exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # titles and translations may have characters that the locale's charset lacks
         sys.stdout.reconfigure(errors="backslashreplace")
-    program = program_of(app)
-    translate(program)
+    word = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    cirrusctl = program(word) if word in COMMANDS else program()
+    translate(cirrusctl)
     try:
         try:
-            program()
+            cirrusctl()
         finally:
             sys.stdout.flush()  # here, where its failure is reported
     except SystemExit as end:
@@ -89,7 +90,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _program(
     version: Annotated[
         bool,

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 import catalogs
-from cirrus_bridge.cirrusctl.main import app
-from cirrus_bridge.cirrusctl.output.help_texts import program_of, texts
+from cirrus_bridge.cirrusctl.main import program
+from cirrus_bridge.cirrusctl.output.help_texts import texts
 
 COMMANDS = ("", "setup", "jobs")  # the catalogs are complete: test_catalogs.py
 # one process for all commands, because imports take most of the time
@@ -40,7 +40,7 @@ def _help(language: str) -> list[str]:
 
 def _english() -> set[str]:
     """Texts that contain a word of English alone."""
-    found = {" ".join(text.partition("\n\n")[0].split()) for text in texts(program_of(app))}
+    found = {" ".join(text.partition("\n\n")[0].split()) for text in texts(program())}
     return {*found, "Usage: ", "Options:", "Commands:", "Show this message", "[default: "}
 
 
