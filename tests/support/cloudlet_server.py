@@ -1,12 +1,12 @@
 """A real embedded cloud for tests and the demo: its own process, data folder and free port.
 
-The server is started and used through its command line and HTTP. Only the list of its jobs and new
-keys come from its code in this process, because tests ask for them often.
+The server is a process of its own. Its commands run in the test's process, because there are many.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cirrus_cloudlet.cli.jobs import details
-from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.cli.main import run
 from ports import reserved_port
 from programs import Program
 
@@ -127,15 +127,18 @@ class CloudletServer:
         return self.log.read_text()
 
     def cli(self, *args: str) -> str:
-        """Run `cirrus-cloudlet … --data` on the folder; return its standard output.
+        """Run `cirrus-cloudlet … --data` in this process; return its standard output.
 
         Raises:
             RuntimeError: the command failed; the text is the command's own.
         """
-        done = self.cli_result(*args)
-        if done.returncode:
-            raise RuntimeError(f"cirrus-cloudlet {' '.join(args)}: {done.stderr.strip()}")
-        return done.stdout.strip()
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(said):
+                run([*args, "--data", str(self.data)])
+        except SystemExit as error:
+            raise RuntimeError(error) from error
+        return said.getvalue().strip()
 
     def cli_result(self, *args: str, text: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command that may fail, or that reads `text`; return its result."""
@@ -149,11 +152,7 @@ class CloudletServer:
 
     def new_key(self, company: str) -> str:
         """Add a key that is valid for one company."""
-        # imported late: needs the extra `cloudlet`, which the unit tests' environment lacks
-        from cirrus_cloudlet.storage.access import Keys
-
-        with contextlib.closing(Store(self.data)) as store:
-            return Keys(store).add(company, None)
+        return self.cli("key", "add", "--company", company)
 
     def jobs(self) -> list[dict[str, Any]]:
         """All jobs, oldest first; `job list --json` has the newest first."""

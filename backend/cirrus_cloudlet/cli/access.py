@@ -31,21 +31,24 @@ _ASK = argument(
 def _add_key(data: Path, company: str | None, name: str | None) -> None:
     if company is not None and company not in InventoryFile(data).current().companies:
         raise SettingsError(f"there is no company {company!r}")
-    print(Keys(Store(data)).add(company, name))
+    with Store(data) as store:
+        print(Keys(store).add(company, name))
 
 
 @command("key list", "list all keys")
 def _list_keys(data: Path) -> None:
+    with Store(data) as store:
+        keys = Keys(store).all()
     rows = [
-        (key.name, key.company or "(any company)", timestamp(key.created) or "")
-        for key in Keys(Store(data)).all()
+        (key.name, key.company or "(any company)", timestamp(key.created) or "") for key in keys
     ]
     write_list(rows, "name", "company", "made at")
 
 
 @command("key revoke", "revoke a key at once", _NAME)
 def _revoke_key(data: Path, name: str) -> None:
-    Keys(Store(data)).revoke(name)
+    with Store(data) as store:
+        Keys(store).revoke(name)
 
 
 @command(
@@ -63,16 +66,19 @@ def _add_account(data: Path, ask: bool, name: str, company: str, location: str |
     if location is not None and location not in known[company]:
         raise SettingsError(f"there is no location {location!r}")
     password = _new_password(ask)
-    Accounts(Store(data)).add(name, company, location, password)
+    with Store(data) as store:
+        Accounts(store).add(name, company, location, password)
     if not ask:
         print(password)
 
 
 @command("account list", "list all accounts")
 def _list_accounts(data: Path) -> None:
+    with Store(data) as store:
+        accounts = Accounts(store).all()
     rows = [
         (each.name, each.company, each.location or "(all locations)", timestamp(each.created) or "")
-        for each in Accounts(Store(data)).all()
+        for each in accounts
     ]
     write_list(rows, "name", "company", "location", "made at")
 
@@ -80,14 +86,16 @@ def _list_accounts(data: Path) -> None:
 @command("account password", "set a new password and end all sessions", _ASK, _NAME)
 def _set_password(data: Path, ask: bool, name: str) -> None:
     password = _new_password(ask)
-    Accounts(Store(data)).set_password(name, password)
+    with Store(data) as store:
+        Accounts(store).set_password(name, password)
     if not ask:
         print(password)
 
 
 @command("account remove", "remove an account at once", _NAME)
 def _remove_account(data: Path, name: str) -> None:
-    Accounts(Store(data)).remove(name)
+    with Store(data) as store:
+        Accounts(store).remove(name)
 
 
 def _new_password(ask: bool) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,9 @@ def _list(data: Path, as_json: bool) -> None:
         print(json.dumps(details(data), ensure_ascii=False, indent=2))
         return
     rows = []
-    for job in Jobs(Store(data)).newest():
+    with Store(data) as store:
+        jobs = Jobs(store).newest()
+    for job in jobs:
         device = f"{job.company}/{job.location}/{job.device}"
         at = timestamp(job.updated) or ""
         rows.append((job.id, device, job.state.name.lower(), at, job.title, job.message))
@@ -36,7 +37,7 @@ def _list(data: Path, as_json: bool) -> None:
 
 def details(data: Path) -> list[dict[str, Any]]:
     """All jobs of a data folder as `job list --json` shows them, newest first."""
-    with contextlib.closing(Store(data)) as store:
+    with Store(data) as store:
         jobs, documents = Jobs(store), Documents(store, data)
         return [_fields(job, jobs, documents) for job in jobs.newest()]
 
@@ -75,7 +76,8 @@ def _fields(job: Job, jobs: Jobs, documents: Documents) -> dict[str, Any]:
 
 
 def _end(data: Path, job: str, verb: str) -> None:
-    Jobs(Store(data)).end(job, verb)
+    with Store(data) as store:
+        Jobs(store).end(job, verb)
 
 
 for _verb in sorted(ENDS):
@@ -84,4 +86,5 @@ for _verb in sorted(ENDS):
 
 @command("job retry", "deliver a held job again", _JOB)
 def _retry(data: Path, job: str) -> None:
-    Jobs(Store(data)).retry(job)
+    with Store(data) as store:
+        Jobs(store).retry(job)

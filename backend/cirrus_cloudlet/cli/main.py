@@ -10,19 +10,24 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from cirrus_cloudlet.cli.command import PARSER, argument, command
 from cirrus_cloudlet.errors import Refusal, SettingsError
 
 
-def run() -> None:
-    """Run the command that the arguments name."""
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that the arguments name, by default those of the process.
+
+    Raises:
+        SystemExit: the command failed or was wrong, or `--help` or `--version` was asked for.
+    """
     try:
         # imported late: these modules need the extra `cloudlet`
         from cirrus_cloudlet.cli import access, inventory, jobs  # noqa: F401 - they add commands
 
-        values = vars(PARSER.parse_args())
+        values = vars(PARSER.parse_args(arguments))
         perform = values.pop("run")
         with contextlib.suppress(BrokenPipeError):
             make = values.pop("begins", False) or values.get("parents", False)

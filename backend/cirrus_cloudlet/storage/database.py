@@ -128,6 +128,12 @@ class Store:
             with contextlib.closing(self._connect()) as db:
                 self._upgrade(db)
 
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Write all changes of the block or none; they are durable when the block ends."""
