@@ -30,7 +30,7 @@ settings.load_profile("patient")
 
 _LONGEST_FIRST = (
     *("packaging", "applications", "faults", "e2e"),
-    *("security", "integration", "cloudlet", "fuzz", "unit"),
+    *("attacks", "integration", "cloudlet", "fuzz", "unit"),
 )
 
 

@@ -37,6 +37,7 @@ def _as_nobody(*words: str | Path, **environ: str) -> subprocess.CompletedProces
     )
 
 
+@pytest.mark.attacker("local account")
 @pytest.mark.parametrize("mode", [0o604, 0o640, 0o660])
 @pytest.mark.parametrize("own_file", [False, True], ids=["servers.d", "api_key_file"])
 def test_a_key_that_others_can_read(own_site: PrintSite, mode: int, own_file: bool) -> None:
@@ -61,6 +62,7 @@ def test_a_key_that_others_can_read(own_site: PrintSite, mode: int, own_file: bo
     assert site.cloud.jobs() == []
 
 
+@pytest.mark.attacker("local account")
 @pytest.mark.parametrize("name", ["journal.db", "journal.db-wal", "jobs.lock", "runs"])
 def test_links_in_the_state_folder(own_site: PrintSite, tmp_path: Path, name: str) -> None:
     """Root follows no link of user lp, the user of CUPS's filters."""
@@ -85,6 +87,7 @@ def test_links_in_the_state_folder(own_site: PrintSite, tmp_path: Path, name: st
     assert list(target.iterdir()) == [] if name == "runs" else target.read_bytes() == SECRET
 
 
+@pytest.mark.attacker("local account")
 @pytest.mark.parametrize(
     "words",
     [
@@ -121,6 +124,7 @@ def test_hostile_words(own_site: PrintSite, tmp_path: Path, words: list[str]) ->
     assert job["job-state"] == COMPLETED or "(CB-3" in job["job-printer-state-message"]
 
 
+@pytest.mark.attacker("local account")
 @pytest.mark.parametrize(
     "option",
     [
@@ -156,6 +160,7 @@ def test_forged_options_of_cups(own_site: PrintSite, option: str) -> None:
     assert after[: len(before)] == before
 
 
+@pytest.mark.attacker("local account")
 def test_another_user_looks_around(own_site: PrintSite) -> None:
     """Another user cannot read keys or the journal, neither directly nor by a program."""
     site = own_site
@@ -173,6 +178,7 @@ def test_another_user_looks_around(own_site: PrintSite) -> None:
         assert "(CB-" in ran.stderr
 
 
+@pytest.mark.attacker("local account")
 def test_locks_of_another_user(own_site: PrintSite) -> None:
     """`cirrusctl apply` waits for no lock of another user, even if servers.d is open to all."""
     site = own_site
