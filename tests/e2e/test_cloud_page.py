@@ -42,7 +42,8 @@ def _queue(site: PrintSite, location: str, name: str, *device: str) -> str:
 
 
 def _card(page: Page, title: str) -> Locator:
-    return page.get_by_role("listitem").filter(has=page.get_by_role("heading", name=title))
+    heading = page.get_by_role("heading", name=title, exact=True)  # other tests have titles, too
+    return page.get_by_role("listitem").filter(has=heading)
 
 
 def _expect_picture(card: Locator) -> None:
