@@ -26,7 +26,7 @@ from cirrus_cloudlet.api import inventory, jobs
 from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import Refusal, RequestFault
-from cirrus_cloudlet.storage.access import Key
+from cirrus_cloudlet.storage.access import Key, Role
 from cirrus_cloudlet.web.site import Site
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ class Endpoint(NamedTuple):
     ids: int
     answer: Callable[[Cloud, Call, Key, dict[str, str]], Awaitable[Response]] | None
     fields: frozenset[str] = frozenset()
+    role: Role = Role.PRINT  # that a key needs
 
 
 _ENDPOINTS: Mapping[tuple[str, ...], Endpoint] = {
@@ -56,9 +57,13 @@ _ENDPOINTS: Mapping[tuple[str, ...], Endpoint] = {
     ("putsegment",): Endpoint(_PUT, 0, jobs.put_segment, frozenset({"file", "index"})),
     ("get", "job"): Endpoint(_READ, 4, jobs.get_job),
     ("get", "device"): Endpoint(_READ, 3, inventory.get_device),
-    ("put", "device"): Endpoint(_READ, 3, inventory.put_device, inventory.DEVICE_FIELDS),
+    ("put", "device"): Endpoint(
+        _READ, 3, inventory.put_device, inventory.DEVICE_FIELDS, Role.ADMIN
+    ),
     ("get", "location"): Endpoint(_READ, 2, inventory.get_location),
-    ("put", "location"): Endpoint(_READ, 2, inventory.put_location, inventory.LOCATION_FIELDS),
+    ("put", "location"): Endpoint(
+        _READ, 2, inventory.put_location, inventory.LOCATION_FIELDS, Role.ADMIN
+    ),
 }
 
 
@@ -121,7 +126,13 @@ async def _api(cloud: Cloud, call: Call) -> Response:
     key = await run_in_threadpool(cloud.keys.find, sent)
     if key is None:
         raise RequestFault(401, "unknown API key")
-    fields = await call.fields(endpoint.fields)
     if endpoint.ids:
         jobs.check_company(key, call.path[3])
+    if endpoint.role is Role.ADMIN and key.role is not Role.ADMIN:
+        raise RequestFault(
+            403,
+            "this API key may only print; changing devices and locations needs the role admin"
+            " (on the server: cirrus-cloudlet key role)",
+        )
+    fields = await call.fields(endpoint.fields)
     return await endpoint.answer(cloud, call, key, fields)

@@ -22,7 +22,7 @@ class Cloud:
     """All parts of one data folder; raises SettingsError if the folder cannot be used."""
 
     def __init__(self, folder: Path) -> None:
-        self.inventory = InventoryFile(folder)
+        self.inventory = InventoryFile(folder, remote=True)
         self.store = Store(folder)
         self.keys = Keys(self.store)
         self.accounts = Accounts(self.store)

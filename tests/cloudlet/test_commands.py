@@ -112,8 +112,8 @@ def test_lists_at_a_terminal(tmp_path: Path) -> None:
     ]
     run(tmp_path, "key", "add", "--name", "mine")
     titles, key = on_terminal(tmp_path, "key", "list")
-    assert titles.split() == ["NAME", "COMPANY", "MADE", "AT"]
-    assert key.startswith("mine  (any company)  20")
+    assert titles.split() == ["NAME", "COMPANY", "MADE", "AT", "ROLE"]
+    assert key.startswith("mine  (any company)  20") and key.endswith("  print")
     titles, _ = on_terminal(tmp_path, "company", "list")
     assert titles == "COMPANY"
 
@@ -144,6 +144,7 @@ def test_each_option_is_explained(tmp_path: Path) -> None:
         ("device add ACME/Office/D --type file --target {what}", "{what}"),
         ("key add --company Nobody", "Nobody"),
         ("key revoke none", "none"),
+        ("key role none admin", "none"),
         ("account add anna --company Nobody", "Nobody"),
         ("account add anna --company ACME --location Nowhere", "Nowhere"),
         ("account password none", "none"),

@@ -32,17 +32,96 @@ def test_get_device(own: CloudletServer) -> None:
     ]  # fmt: skip
 
 
+@pytest.fixture
+def admin(own: CloudletServer) -> Curl:
+    """A client that may change devices and locations."""
+    return Curl(own.url, own.new_key("ACME", "admin"))
+
+
 @pytest.mark.parametrize(
     ("kind", "number"), [("printer", 0), ("file", 1), ("command", 2), ("viewer", 3)]
 )
-def test_device_types(own: CloudletServer, kind: str, number: int) -> None:
-    """0 printer, 1 file, 2 command, 3 viewer."""
+def test_device_types(own: CloudletServer, admin: Curl, kind: str, number: int) -> None:
+    """0 printer, 1 file, 2 command, 3 viewer; over the API, only files and viewers are added."""
     own.cli("device", "add", "ACME/Office/D", "--type", kind, "--target", "x")
-    curl = Curl(own.url, own.key)
-    assert curl.get("/api/get/device/ACME/Office/D").json["Type"] == number
+    assert admin.get("/api/get/device/ACME/Office/D").json["Type"] == number
     fields = {"Type": str(number), "Target": "x"}
-    assert curl.post("/api/put/device/ACME/Office/E", **fields).text == "OK"
-    assert curl.get("/api/get/device/ACME/Office/E").json["Type"] == number
+    answer = admin.post("/api/put/device/ACME/Office/E", **fields)
+    if kind in ("printer", "command"):
+        answer.refused("on the server", "cirrus-cloudlet device add")
+    else:
+        assert answer.text == "OK"
+        assert admin.get("/api/get/device/ACME/Office/E").json["Type"] == number
+
+
+@pytest.mark.parametrize(
+    ("kind", "target"), [("printer", "Q"), ("command", "true"), ("file", "/srv/{title}")]
+)
+def test_a_device_that_reaches_out(
+    own: CloudletServer, admin: Curl, kind: str, target: str
+) -> None:
+    """Everything but its type and target may change over the API, and these may be repeated."""
+    own.cli("device", "add", "ACME/Office/D", "--type", kind, "--target", target)
+    path, before = "/api/put/device/ACME/Office/D", (own.data / "cloudlet.toml").read_text()
+    for change in (
+        {"Target": "other"},
+        {"Target": "/srv/other"},
+        {"Type": "1", "Target": "{title}"},
+        {"Type": "1", "Target": "//srv/{title}"},
+        {"Type": "2", "Target": "sh -c id"},
+        {"Type": "3"},
+    ):
+        admin.post(path, **change).refused("on the server")
+    assert (own.data / "cloudlet.toml").read_text() == before
+    number = admin.get("/api/get/device/ACME/Office/D").json["Type"]
+    fields = {"Name": "N", "IsInactive": "1", "Formats": "pdf", "DefaultProps": "copies=2"}
+    assert admin.post(path, **fields, Type=str(number), Target=target).text == "OK"
+    assert admin.get("/api/get/device/ACME/Office/D").json["Name"] == "N"
+
+
+def test_a_device_that_would_reach_out(admin: Curl) -> None:
+    """A device made over the API does not become one that reaches out of the folder."""
+    path = "/api/put/device/ACME/Office/Folder"
+    assert admin.post(path, Target="{title}").text == "OK"
+    for change in ({"Type": "0"}, {"Type": "2"}, {"Type": "1", "Target": "/x"}, {"Target": "/x"}):
+        admin.post(path, **change).refused("on the server")
+    assert admin.post(path, Type="3", Target="/srv/x").text == "OK"  # a viewer's has no meaning
+    admin.post(path, Type="1").refused("on the server")
+
+
+def test_roles(own: CloudletServer) -> None:
+    """A key prints and reads; to change anything, it needs the role admin, at once."""
+    changes = ("/api/put/device/ACME/Office/Folder", "/api/put/location/ACME/Office")
+    own.cli("key", "add", "--name", "mine")
+    own.cli("key", "role", "key-1", "admin")
+    assert [line.split("\t")[::3] for line in own.cli("key", "list").splitlines()] == [
+        ["key-1", "admin"],
+        ["mine", "print"],
+    ]
+    curl = Curl(own.url, own.key)
+    assert [curl.get(path, Name="x").text for path in changes] == ["OK", "OK"]
+    own.cli("key", "role", "key-1", "print")
+    before = (own.data / "cloudlet.toml").read_text()
+    for path in changes:
+        answer = curl.get(path, Name="y")
+        assert answer.status == 403
+        assert "cirrus-cloudlet key role" in answer.text
+        assert len(answer.text.splitlines()) == 1
+    assert (own.data / "cloudlet.toml").read_text() == before
+    for path in changes:
+        assert curl.get(path.replace("put", "get")).json["Name"] == "x"
+    assert own.wait_for_job(curl.submit(), 2)
+
+
+def test_a_command_does_not_run_where_documents_arrive(own: CloudletServer) -> None:
+    """A program may load files from the folder where it runs, and a title may name one."""
+    own.cli("device", "add", "ACME/Office/D", "--target", "{title}")
+    own.cli(
+        "device", "add", "ACME/Office/C", "--type", "command", "--target", "sh -c 'test ! -e x'"
+    )
+    curl = Curl(own.url, own.key)
+    own.wait_for_job(curl.submit(targets="Office:D", title="x"), 2)
+    own.wait_for_job(curl.submit(targets="Office:C"), 2)
 
 
 def test_get_location(own: CloudletServer) -> None:
@@ -66,7 +145,7 @@ def test_put_device(own: CloudletServer) -> None:
     """Only the given fields change, and the file keeps its comments."""
     path = own.data / "cloudlet.toml"
     path.write_text("# mine\n" + path.read_text())
-    curl = Curl(own.url, own.key)
+    curl = Curl(own.url, own.new_key("ACME", "admin"))
     new = {"Type": "1", "Name": "N", "Formats": "pdf;txt", "DefaultProps": "copies=2;a=b"}
     assert curl.post("/api/put/device/ACME/Office/D", **new).text == "OK"
     assert curl.get("/api/put/device/ACME/Office/D", Notes="seen", IsInactive="1").text == "OK"
@@ -98,8 +177,9 @@ def test_put_device(own: CloudletServer) -> None:
         {"Type": "2", "Target": "'unclosed"},
     ],
 )
-def test_put_device_refused(curl: Curl, shared: CloudletServer, fields: dict[str, str]) -> None:
+def test_put_device_refused(shared: CloudletServer, fields: dict[str, str]) -> None:
     """A device that could not work is refused, and cloudlet.toml is unchanged."""
+    curl = Curl(shared.url, shared.new_key("ACME", "admin"))
     curl.post("/api/put/device/ACME/Office/Never", **fields).refused()
     curl.get("/api/get/device/ACME/Office/Never").refused("Never")
     assert curl.post("/api/put/device/ACME/Nowhere/D", Type="1").text.startswith("Error: ")
@@ -108,7 +188,7 @@ def test_put_device_refused(curl: Curl, shared: CloudletServer, fields: dict[str
 
 def test_put_location(own: CloudletServer) -> None:
     """A location's fields can be set; an inactive location takes no job."""
-    curl = Curl(own.url, own.key)
+    curl = Curl(own.url, own.new_key("ACME", "admin"))
     fields = {"Name": "Büro", "Notes": "n", "Email": "a@example.com", "Phone": "1"}
     assert curl.post("/api/put/location/ACME/Office", **fields).text == "OK"
     location = curl.get("/api/get/location/ACME/Office").json
@@ -159,7 +239,7 @@ def test_a_broken_file_at_the_start(own: CloudletServer, text: str) -> None:
 
 def test_a_file_that_is_broken_later(own: CloudletServer) -> None:
     """The server keeps the last good settings, logs the error, and refuses changes to the file."""
-    curl = Curl(own.url, own.key)
+    curl = Curl(own.url, own.new_key("ACME", "admin"))
     path = own.data / "cloudlet.toml"
     good = path.read_text()
     path.write_text(good + "\n[[device]]\nid = = half")
@@ -201,7 +281,7 @@ def test_a_device_that_is_gone(own: CloudletServer) -> None:
 
 def test_changes_at_the_same_time(own: CloudletServer) -> None:
     """Parallel changes by requests and commands are all kept."""
-    curl = Curl(own.url, own.key)
+    curl = Curl(own.url, own.new_key("ACME", "admin"))
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: curl.post(f"/api/put/location/ACME/L{n}", Name="x"), range(12)))
         list(pool.map(lambda n: own.cli("location", "add", f"ACME/M{n}"), range(4)))

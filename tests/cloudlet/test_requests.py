@@ -157,6 +157,7 @@ def test_a_body_that_is_not_a_form(curl: Curl) -> None:
 def test_ids(curl: Curl, shared: CloudletServer, odd: str) -> None:
     """An id is any text without `:`, `;` and control characters, percent-encoded in paths."""
     encoded = quote(odd, safe="")
+    curl = Curl(curl.url, shared.new_key("ACME", "admin"))
     base = f"/api/put/location/ACME/{encoded}"
     assert curl.post(base, Name="odd").text == "OK"
     assert curl.post(f"/api/put/device/ACME/{encoded}/{encoded}", Type="1").text == "OK"
@@ -169,8 +170,9 @@ def test_ids(curl: Curl, shared: CloudletServer, odd: str) -> None:
 
 
 @pytest.mark.parametrize("bad", [".", "..", "a:b", "a;b", "a\nb", "\x7f"])
-def test_bad_ids(curl: Curl, bad: str) -> None:
+def test_bad_ids(shared: CloudletServer, bad: str) -> None:
     """An id that does not fit into a target list is refused."""
+    curl = Curl(shared.url, shared.new_key("ACME", "admin"))
     curl.get(f"/api/put/location/ACME/{quote(bad, safe='').replace('.', '%2E')}").refused("id")
 
 

@@ -166,10 +166,32 @@ def test_a_folder_of_an_earlier_version(own: CloudletServer) -> None:
     own.wait_for_job(job_id, 2)
     own.stop()
     with sqlite3.connect(own.data / "cloudlet.db") as db:
-        db.executescript("DROP TABLE session; DROP TABLE account; PRAGMA user_version = 1")
+        db.executescript(
+            "DROP TABLE session; DROP TABLE account; ALTER TABLE api_key DROP COLUMN role;"
+            "PRAGMA user_version = 1"
+        )
     own.come_back()
     own.cli("account", "add", "anna", "--company", "ACME")
     assert own.wait_for_job(job_id, 2)
+
+
+def test_keys_of_an_earlier_version(own: CloudletServer) -> None:
+    """They may only print; the first program that finds them says so once, and what to do."""
+    own.stop()
+    with sqlite3.connect(own.data / "cloudlet.db") as db:
+        db.executescript("ALTER TABLE api_key DROP COLUMN role; PRAGMA user_version = 2")
+    done = own.cli_result("key", "list")
+    assert done.stdout.startswith("key-1\tACME\t") and done.stdout.endswith("\tprint\n")
+    advice = f"run: cirrus-cloudlet key role NAME admin --data {own.data}"
+    assert done.stderr == (
+        "existing API keys (1) may now only print;"
+        f" to let one change devices and locations, {advice}\n"
+    )
+    assert own.cli_result("key", "list").stderr == ""
+    with sqlite3.connect(own.data / "cloudlet.db") as db:
+        db.executescript("ALTER TABLE api_key DROP COLUMN role; PRAGMA user_version = 2")
+    own.come_back()
+    assert advice in own.log_text
 
 
 def test_each_start_is_another_instance(own: CloudletServer) -> None:

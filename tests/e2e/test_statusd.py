@@ -206,7 +206,7 @@ def test_a_location_that_works_for_others_is_not_offline(away: PrintSite) -> Non
     with changed_journal(away) as db:
         db.execute("UPDATE document SET accepted_at = accepted_at - 3600")
     deactivate = f"{away.cloud.url}/api/put/device/Acme/Paris/{stuck}?IsInactive=1"
-    headers = {"Authorization": f"Bearer {away.key}"}
+    headers = {"Authorization": f"Bearer {away.cloud.new_key('Acme', 'admin')}"}
     urllib.request.urlopen(urllib.request.Request(deactivate, headers=headers)).close()
     with away.statusd():
         eventually(lambda: queue_says(away, queue, "(offline since"))

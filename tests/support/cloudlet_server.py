@@ -150,9 +150,9 @@ class CloudletServer:
             timeout=_START_S,
         )
 
-    def new_key(self, company: str) -> str:
+    def new_key(self, company: str, role: str = "print") -> str:
         """Add a key that is valid for one company."""
-        return self.cli("key", "add", "--company", company)
+        return self.cli("key", "add", "--company", company, "--role", role)
 
     def jobs(self) -> list[dict[str, Any]]:
         """All jobs, oldest first; `job list --json` has the newest first."""

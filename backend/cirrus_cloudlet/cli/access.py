@@ -11,7 +11,7 @@ from cirrus_cloudlet.cli.command import argument, command
 from cirrus_cloudlet.cli.listing import write_list
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.inventory.file import InventoryFile
-from cirrus_cloudlet.storage.access import Accounts, Keys, make_password
+from cirrus_cloudlet.storage.access import Accounts, Keys, Role, make_password
 from cirrus_cloudlet.storage.database import Store
 
 _NAME = argument("name", metavar="NAME")
@@ -27,12 +27,18 @@ _ASK = argument(
     "add a key and print it once",
     argument("--company", metavar="COMPID", help="bind the key to a company (default: any)"),
     argument("--name", help="the key's name in lists"),
+    argument(
+        "--role",
+        choices=list(Role),
+        default=Role.PRINT,
+        help="admin: the key may also change devices and locations (%(default)s)",
+    ),
 )
-def _add_key(data: Path, company: str | None, name: str | None) -> None:
+def _add_key(data: Path, company: str | None, name: str | None, role: str) -> None:
     if company is not None and company not in InventoryFile(data).current().companies:
         raise SettingsError(f"there is no company {company!r}")
     with Store(data) as store:
-        print(Keys(store).add(company, name))
+        print(Keys(store).add(company, name, Role(role)))
 
 
 @command("key list", "list all keys")
@@ -40,9 +46,16 @@ def _list_keys(data: Path) -> None:
     with Store(data) as store:
         keys = Keys(store).all()
     rows = [
-        (key.name, key.company or "(any company)", timestamp(key.created) or "") for key in keys
+        (key.name, key.company or "(any company)", timestamp(key.created) or "", key.role)
+        for key in keys
     ]
-    write_list(rows, "name", "company", "made at")
+    write_list(rows, "name", "company", "made at", "role")
+
+
+@command("key role", "give a key another role at once", _NAME, argument("role", choices=list(Role)))
+def _set_role(data: Path, name: str, role: str) -> None:
+    with Store(data) as store:
+        Keys(store).set_role(name, Role(role))
 
 
 @command("key revoke", "revoke a key at once", _NAME)

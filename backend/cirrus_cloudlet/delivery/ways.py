@@ -146,7 +146,8 @@ def deliver_command(delivery: Delivery) -> str:
                 stdin=document,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                cwd=delivery.folder,
+                # not the delivery folder: a program may load files from where it runs
+                cwd=delivery.folder.parent,
                 env=os.environ | props,
                 start_new_session=True,
             )

@@ -31,9 +31,15 @@ KINDS = ("company", "location", "device")
 
 
 class InventoryFile:
-    """The inventory of one data folder, empty without a file; raises SettingsError if broken."""
+    """The inventory of one data folder, empty without a file; raises SettingsError if broken.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        remote: changes are requested over the network. They must give nobody the server's rights,
+            so no device that reaches out of the delivery folder may change.
+    """
+
+    def __init__(self, folder: Path, *, remote: bool = False) -> None:
+        self._remote = remote
         self._path = folder / "cloudlet.toml"
         self._lock = threading.Lock()
         self._seen = self._stat()
@@ -55,17 +61,21 @@ class InventoryFile:
         """Add the tables that are missing, set their fields, and replace the file.
 
         Raises:
-            SettingsError: the file is broken, or would be broken then; the file is unchanged.
+            SettingsError: the file is broken, or would be broken then, or the change is not
+                allowed over the network; the file is unchanged.
         """
         with lock(self._path.with_name("cloudlet.lock")):
+            before = self._text()
             try:
-                document = tomlkit.parse(self._text())
+                document = tomlkit.parse(before)
             except TOMLKitError as error:
                 raise SettingsError(f"{self._path}: {error}") from error
             for ids, fields in changes.items():
                 _put(document, ids, fields)
             text = tomlkit.dumps(document)
-            read_inventory(text, self._path.name)
+            after = read_inventory(text, self._path.name)
+            if self._remote:
+                _check_reach(read_inventory(before, self._path.name), after)
             temporary = self._path.with_name(".cloudlet.toml.new")
             with temporary.open("w", encoding="utf-8", newline="") as file:
                 file.write(text)
@@ -92,6 +102,16 @@ class InventoryFile:
         except FileNotFoundError:
             return None
         return (found.st_mtime_ns, found.st_ino, found.st_size)
+
+
+def _check_reach(before: Inventory, after: Inventory) -> None:
+    """Compare what was read from the file, so that no odd value can hide a device."""
+    if before.reaching_out() != after.reaching_out():
+        raise SettingsError(
+            "a device that runs a command, prints to a CUPS queue or writes to an absolute path"
+            " is set up on the server only; there, run cirrus-cloudlet device add, or edit"
+            " cloudlet.toml"
+        )
 
 
 def _put(document: TOMLDocument, ids: tuple[str, ...], fields: Mapping[str, Any]) -> None:

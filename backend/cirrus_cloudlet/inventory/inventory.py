@@ -55,6 +55,13 @@ class Device:
     inactive: bool = False
     printer: PrinterFacts | None = None
 
+    @property
+    def reaches_out(self) -> bool:
+        """Whether deliveries run a command, reach a CUPS queue or leave the delivery folder."""
+        if self.type is DeviceType.FILE:  # a relative target never has `..`
+            return self.target.startswith("/")
+        return self.type is not DeviceType.VIEWER
+
 
 @dataclass(frozen=True, slots=True)
 class Location:
@@ -94,6 +101,16 @@ class Inventory:
         """Find a location and its device; None for each that does not exist."""
         found = self.companies.get(company, {}).get(location)
         return found, found.devices.get(device) if found else None
+
+    def reaching_out(self) -> set[tuple[str, str, str, DeviceType, str]]:
+        """The devices that reach out of the delivery folder, with types and targets."""
+        return {
+            (device.company, device.location, device.id, device.type, device.target)
+            for locations in self.companies.values()
+            for location in locations.values()
+            for device in location.devices.values()
+            if device.reaches_out
+        }
 
     def location(self, company: str, location: str) -> Location:
         """Return the location with these ids; raise Refusal if there is none."""

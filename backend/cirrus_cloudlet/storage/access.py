@@ -8,6 +8,7 @@ session ends by signing out, after half a day, and with its account.
 
 from __future__ import annotations
 
+import enum
 import functools
 import hashlib
 import secrets
@@ -25,6 +26,14 @@ _MADE_BYTES = 12
 _SECRET_BYTES = 32  # of keys and of the tokens of sessions
 _SESSION_S = 12 * 3600.0
 _HASHER = PasswordHasher()
+_SELECT_KEYS = "SELECT name, company, created, role FROM api_key "
+
+
+class Role(enum.StrEnum):
+    """What an API key may do: an `admin` may also change devices and locations."""
+
+    PRINT = "print"
+    ADMIN = "admin"
 
 
 class Key(NamedTuple):
@@ -33,13 +42,14 @@ class Key(NamedTuple):
     name: str
     company: str | None
     created: float
+    role: Role
 
 
 class Keys:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def add(self, company: str | None, name: str | None) -> str:
+    def add(self, company: str | None, name: str | None, role: Role) -> str:
         """Make a key, and return it; raise SettingsError if the name is taken."""
         key = secrets.token_urlsafe(_SECRET_BYTES)
         with self._store.transaction() as db:
@@ -47,12 +57,19 @@ class Keys:
                 taken = {row["name"] for row in db.execute("SELECT name FROM api_key")}
                 name = next(n for i in range(len(taken) + 1) if (n := f"key-{i + 1}") not in taken)
             if not db.execute(
-                "INSERT OR IGNORE INTO api_key (name, digest, company, created)"
-                " VALUES (?, ?, ?, ?)",
-                (name, _digest(key), company, time.time()),
+                "INSERT OR IGNORE INTO api_key (name, digest, company, created, role)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (name, _digest(key), company, time.time(), role),
             ).rowcount:
                 raise SettingsError(f"key {name!r} already exists")
         return key
+
+    def set_role(self, name: str, role: Role) -> None:
+        """Give a key a role at once; raise SettingsError if there is none of this name."""
+        if not self._store.execute(
+            "UPDATE api_key SET role = ? WHERE name = ? RETURNING 1", role, name
+        ):
+            raise SettingsError(f"there is no key named {name!r}")
 
     def revoke(self, name: str) -> None:
         """Revoke a key at once; raise SettingsError if there is none of this name."""
@@ -61,15 +78,15 @@ class Keys:
 
     def all(self) -> list[Key]:
         """List all keys, oldest first."""
-        rows = self._store.execute("SELECT name, company, created FROM api_key ORDER BY created")
-        return [Key(*row) for row in rows]
+        return self._select("ORDER BY created")
 
     def find(self, key: str) -> Key | None:
         """Find what a key is valid for; None if the key is unknown."""
-        rows = self._store.execute(
-            "SELECT name, company, created FROM api_key WHERE digest = ?", _digest(key)
-        )
-        return Key(*rows[0]) if rows else None
+        return next(iter(self._select("WHERE digest = ?", _digest(key))), None)
+
+    def _select(self, which: str, *values: object) -> list[Key]:
+        rows = self._store.execute(_SELECT_KEYS + which, *values)
+        return [Key(name, company, created, Role(role)) for name, company, created, role in rows]
 
 
 class Account(NamedTuple):

@@ -7,7 +7,9 @@ and processes may use the database at once. The SQL of each subject is in its ow
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,9 @@ from pathlib import Path
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.files import lock
 
+log = logging.getLogger(__name__)
 _BUSY_TIMEOUT_S = 15.0
+_ROLES = "ALTER TABLE api_key ADD COLUMN role TEXT NOT NULL DEFAULT 'print';"
 # each item upgrades the schema by one version
 _SCHEMAS = (
     """
@@ -101,6 +105,7 @@ CREATE TABLE session (
     created REAL NOT NULL
 ) STRICT;
 """,
+    _ROLES,
 )
 # temporary: an earlier version that shares the database records the history by itself
 _HISTORY = """
@@ -181,6 +186,19 @@ class Store:
             newer = "was written by a newer version of cirrus-cloudlet"
             raise SettingsError(f"{self._path} {newer}")
         if version < len(_SCHEMAS):
-            script = "".join(_SCHEMAS[version:]) + f"PRAGMA user_version = {len(_SCHEMAS)};"
+            missing = _SCHEMAS[version:]
+            script = "".join(missing) + f"PRAGMA user_version = {len(_SCHEMAS)};"
             with db:  # rolls back after an error
                 db.executescript(f"BEGIN IMMEDIATE; {script} COMMIT;")
+            if _ROLES in missing:
+                self._tell_of_roles(db)
+
+    def _tell_of_roles(self, db: sqlite3.Connection) -> None:
+        (count,) = db.execute("SELECT count(*) FROM api_key").fetchone()
+        if count:
+            log.warning(
+                "existing API keys (%d) may now only print; to let one change devices and"
+                " locations, run: cirrus-cloudlet key role NAME admin --data %s",
+                count,
+                shlex.quote(str(self._path.parent)),
+            )

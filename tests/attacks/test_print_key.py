@@ -1,0 +1,60 @@
+"""Attacks by a print client: it has an API key with the role `print`."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloudlet_server import CloudletServer
+from curl import Curl
+
+REACHING_OUT = (
+    {"Type": "2", "Target": "sh -c 'id >stolen'"},
+    {"Type": "1", "Target": "/{title}"},
+    {"Type": "0", "Target": "Q"},
+)
+
+
+@pytest.mark.attacker("print key")
+def test_a_print_key_changes_no_device(own: CloudletServer) -> None:
+    """A print key adds and changes no device and no location: status 403."""
+    before = (own.data / "cloudlet.toml").read_text()
+    curl = Curl(own.url, own.key)
+    for fields in (*REACHING_OUT, {"Name": "x"}):
+        assert curl.post("/api/put/device/ACME/Office/Folder", **fields).status == 403
+        assert curl.get("/api/put/device/ACME/Office/New", **fields).status == 403
+    assert curl.post("/api/put/location/ACME/Office", Name="x").status == 403
+    assert (own.data / "cloudlet.toml").read_text() == before
+
+
+@pytest.mark.attacker("print key")
+def test_an_admin_key_gets_no_shell(own: CloudletServer) -> None:
+    """Not even an admin key makes a device that runs a command or writes to an absolute path.
+
+    A name or a property that looks like TOML makes none, either.
+    """
+    curl = Curl(own.url, own.new_key("ACME", "admin"))
+    path = "/api/put/device/ACME/Office/New"
+    for fields in REACHING_OUT:
+        curl.post(path, **fields).refused("on the server")
+    curl.get("/api/get/device/ACME/Office/New").refused("New")
+    odd = (
+        'x"\n[[device]]\ncompany="ACME"\nlocation="Office"\nid="C"\ntype="command"\ntarget="id"\n#'
+    )
+    assert curl.post(path, Type="1", Name=odd, Notes=odd).text == "OK"
+    curl.post(path, DefaultProps='a" = "b" }, type = "command", x = { "c=d')
+    assert curl.get(path.replace("put", "get")).json["Type"] == 1
+    curl.get("/api/get/device/ACME/Office/C").refused("C")
+
+
+@pytest.mark.attacker("print key")
+def test_a_title_is_no_module_of_a_command(own: CloudletServer) -> None:
+    """A document that is named like a module of a command's program is not loaded by it."""
+    own.cli("device", "add", "ACME/Office/Inbox", "--target", "{title}")
+    command = ("--type", "command", "--target", "python3 -m json.tool /dev/null")
+    own.cli("device", "add", "ACME/Office/Python", *command)
+    curl = Curl(own.url, own.key)
+    planted = curl.submit(b"open('stolen', 'w')\n", targets="Office:Inbox", title="json.py")
+    own.wait_for_job(planted, 2)
+    run = curl.submit(targets="Office:Python")
+    own.wait_for_job(run, 1, 2, message="Error")  # there is nothing to parse
+    assert list(own.data.rglob("stolen")) == []
