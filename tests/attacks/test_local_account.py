@@ -6,16 +6,21 @@ another user could have chosen, and metrics without names, are in `e2e/test_stat
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shlex
 import signal
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cirrus_bridge.cirrusctl.queues.apply import LOCK
+from cloudlet_server import CloudletServer
+from curl import Curl
 from print_site import BACKEND, PrintSite, document, eventually
 from programs import Program
 
@@ -201,3 +206,62 @@ def test_locks_of_another_user(own_site: PrintSite) -> None:
     finally:
         os.killpg(holder.pid, signal.SIGKILL)
         holder.end()
+
+
+@pytest.fixture
+def cloud_of_nobody() -> Iterator[CloudletServer]:
+    """An empty data folder of another user, where that user can reach it."""
+    nobody = pwd.getpwnam("nobody")
+    server = CloudletServer()
+    with tempfile.TemporaryDirectory() as above:
+        Path(above).chmod(0o755)
+        server.data = Path(above, "data")
+        server.data.mkdir(0o700)
+        os.chown(server.data, nobody.pw_uid, nobody.pw_gid)
+        yield server
+        server.close()
+
+
+@pytest.mark.attacker("local account")
+def test_commands_of_root_act_as_the_owner_of_the_cloud(cloud_of_nobody: CloudletServer) -> None:
+    """A command of root on another user's cloud has that user's rights, and leaves no root file."""
+    cloud, nobody = cloud_of_nobody, pwd.getpwnam("nobody").pw_uid
+    for words in (
+        ["device", "add", "--parents", "ACME/Office/Folder"],
+        ["account", "add", "anna", "--company", "ACME"],
+        ["location", "offline", "Office"],
+        ["location", "online", "Office"],
+    ):
+        done = cloud.cli_result(*words)
+        assert done.returncode == 0, done.stderr
+    key = cloud.cli_result("key", "add", "--company", "ACME").stdout.strip()
+    cloud.start(cloud.data)  # by root, too
+    job = Curl(cloud.url, key).submit()
+    jobs = ("job", "list", "--json")
+    eventually(lambda: json.loads(cloud.cli_result(*jobs).stdout)[0]["state_name"] == "delivered")
+    assert job in cloud.cli_result("job", "list").stdout
+    assert {path.stat().st_uid for path in cloud.data.rglob("*")} == {nobody}
+
+
+@pytest.mark.attacker("local account")
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("cloudlet.toml", "device list"),
+        ("cloudlet.toml", "company add ACME"),
+        ("cloudlet.db", "key add"),
+        ("cloudlet.lock", "key add"),
+        ("cloudlet.lock", "company add ACME"),
+    ],
+)
+def test_links_in_the_folder_of_a_cloud(
+    cloud_of_nobody: CloudletServer, tmp_path: Path, name: str, command: str
+) -> None:
+    """Root reads and writes nothing through a link of the user that owns the cloud."""
+    target = tmp_path / "of-root"
+    target.write_bytes(SECRET)
+    (cloud_of_nobody.data / name).symlink_to(target)
+    done = cloud_of_nobody.cli_result(*command.split())
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Permission denied" in done.stderr
+    assert target.read_bytes() == SECRET

@@ -1,8 +1,8 @@
 """The command cirrus-cloudlet: wiring only.
 
-Every command works on a data folder, with or without a running server. An error is one line on
-standard error with exit status 1. Wrong usage has status 2, and so does an installation without
-the extra `cloudlet`.
+Every command works on a data folder, with or without a running server. If root runs it, it acts
+as the owner of the folder. An error is one line on standard error with exit status 1. Wrong usage
+has status 2, and so does an installation without the extra `cloudlet`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cirrus_cloudlet.cli.command import PARSER, argument, command
 from cirrus_cloudlet.errors import Refusal, SettingsError
+from cirrus_cloudlet.privileges import become_owner
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
@@ -32,6 +33,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
         with contextlib.suppress(BrokenPipeError):
             make = values.pop("begins", False) or values.get("parents", False)
             _open_folder(values["data"], make=make)
+            become_owner(values["data"])
             perform(**values)
     except (SettingsError, Refusal, OSError) as error:
         sys.exit(f"cirrus-cloudlet: {error}")
