@@ -22,7 +22,9 @@ _TOO_LONG = "the document takes too long"
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 _READABLE = ("/usr", "/lib", "/lib64", "/etc/fonts", "/var/cache/fontconfig")
 _SANDBOX = (
-    *("nice", "bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"),
+    *("nice", "bwrap", "--disable-userns", "--cap-drop", "ALL"),
+    # all namespaces that matter here, and that cirrus-cloudlet.service may make
+    *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc"),
     *("--die-with-parent", "--new-session"),
     *(word for path in _READABLE for word in ("--ro-bind-try", path, path)),
     *("--chdir", "/", "--remount-ro", "/"),

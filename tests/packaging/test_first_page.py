@@ -15,6 +15,7 @@ from print_site import eventually
 from terminal import PROMPT, SHELL, Terminal
 
 HEADING = "## Your first page"
+DATA = "/var/lib/cirrus-cloudlet"
 
 
 def _commands() -> list[str]:
@@ -27,7 +28,7 @@ def _commands() -> list[str]:
 @pytest.mark.timeout(900)
 def test_the_way_of_the_readme(packages: Path, tmp_path: Path) -> None:
     """The README's commands alone print a page on a fresh system, and the doctor finds no fault."""
-    install, add_device, add_key, serve, setup = _commands()
+    install, serve, add_device, add_key, setup = _commands()
     assert install == "apt-get install ./dist/*.deb"
     with CleanSystem() as system:
         shutil.copytree(packages / "now", system.path("/root/dist"))
@@ -38,13 +39,11 @@ def test_the_way_of_the_readme(packages: Path, tmp_path: Path) -> None:
         system.boot()
         with Terminal(tmp_path, {}, 100, 40, shell=system.entering(*SHELL)) as terminal:
             terminal.sees(PROMPT)
-            for command in ("cd", add_device, add_key):
+            for command in ("cd", serve, add_device, add_key):
                 terminal.type(command)
             shown = re.compile(rf"^([\w-]{{43}})\n{re.escape(PROMPT.strip())}$", re.MULTILINE)
             eventually(lambda: shown.search(terminal.screen()))
             key = shown.findall(terminal.screen())[-1]
-            terminal.type(serve)
-            eventually(lambda: "Listening on http://127.0.0.1:27082/" in terminal.screen())
             terminal.type(setup)
             eventually(lambda: re.search(r"\nPrint server \(.*\):$", terminal.screen()))
             terminal.type("127.0.0.1:27082")
@@ -60,10 +59,9 @@ def test_the_way_of_the_readme(packages: Path, tmp_path: Path) -> None:
                 terminal.sees(question)
                 terminal.type(answer)
             terminal.sees(f"\nThe doctor finds nothing wrong.\n{PROMPT}")
-            # the poller may be restarting, because it got a key; the cloud ends with the terminal
-            # terminal
+            # the poller may be restarting, because it got a key
             eventually(lambda: _worst(system) in ("ok", "note"))
-        jobs = system.run("cirrus-cloudlet", "job", "list", "--json", "--data", "/root/cloud")
+        jobs = system.run("cirrus-cloudlet", "job", "list", "--json", "--data", DATA)
         assert [job["state_name"] for job in json.loads(jobs)] == ["delivered"]
 
 

@@ -121,13 +121,16 @@ def test_scripts_are_sound(packages: Path) -> None:
         _run("sh", "-n", script)
         code = re.sub(r"(?m)^\s*(#|echo ).*$", "", script.read_text())
         assert not re.search(r"(systemctl|invoke|helper|service).*\bcups", code)
-    scripts = _run("rpm", "-qp", "--scripts", _all(packages, "rpm")[0])
-    assert "systemd-sysusers cirrus-bridge.conf" in scripts
+    for name, rpm in zip(("bridge", "cloudlet"), _all(packages, "rpm"), strict=True):
+        scripts = _run("rpm", "-qp", "--scripts", rpm)
+        assert f"systemd-sysusers cirrus-{name}.conf" in scripts
+        assert f"/usr/lib/sysusers.d/cirrus-{name}.conf\n" in _run("rpm", "-qpl", rpm)
 
 
-def test_the_service_is_confined() -> None:
+@pytest.mark.parametrize("name", ["cirrus-statusd", "cirrus-cloudlet"])
+def test_the_service_is_confined(name: str) -> None:
     """systemd's own rating of the service, from 0 (safe) to 10."""
-    unit = FILES / "files" / "cirrus-statusd.service"
+    unit = FILES / "files" / f"{name}.service"
     said = _run("systemd-analyze", "security", "--offline=yes", "--threshold=20", unit)
     assert "Overall exposure level" in said
 

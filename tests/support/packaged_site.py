@@ -21,7 +21,15 @@ CONFIGURATION = "/etc/cirrus-bridge/bridge.toml"
 KEYS = "/etc/cirrus-bridge/servers.d/site.toml"
 KEYS_COPY = "servers.d_site.toml"
 CREDENTIALS = "/run/credentials/cirrus-statusd.service"
-CLOUD = ("--data", "/srv/cloud")
+CLOUD = ("--data", "/var/lib/cirrus-cloudlet")
+SERVE = "/usr/bin/cirrus-cloudlet serve --data %S/cirrus-cloudlet --no-announce"
+# as in cirrus-cloudlet(8)
+DROP_IN = f"""\
+[Service]
+LoadCredential=tls.pem:/srv/tls.pem
+ExecStart=
+ExecStart={SERVE} --listen {SERVER} --tls-cert %d/tls.pem --tls-key %d/tls.pem
+"""
 QUEUE = "laser"
 # logs for a person after a failed test
 TELLING = (
@@ -88,15 +96,14 @@ class PackagedSite(CleanSystem):
         self._add_queue()
 
     def _start_cloud(self) -> None:
-        self.cloudlet("company", "add", "Acme")
-        self.cloudlet("location", "add", "Acme/Paris")
-        self.cloudlet("device", "add", "Acme/Paris/Laser1", "--type", "file")
-        tls = ("--tls-cert", "/srv/tls.pem", "--tls-key", "/srv/tls.pem")
-        self.start(
-            *("cirrus-cloudlet", "serve", "--listen", SERVER, "--no-announce", *tls, *CLOUD),
-            log="/srv/cloud.log",
-        )
-        eventually(lambda: "Listening on" in self.path("/srv/cloud.log").read_text())
+        folder = self.path("/run/systemd/system/cirrus-cloudlet.service.d")
+        folder.mkdir(parents=True)
+        (folder / "site.conf").write_text(DROP_IN)
+        self.run("systemctl", "daemon-reload")
+        self.run("systemctl", "start", "cirrus-cloudlet")
+        log = ("journalctl", "--unit", "cirrus-cloudlet")
+        eventually(lambda: "Listening on" in self.run(*log))
+        self.cloudlet("device", "add", "--parents", "Acme/Paris/Laser1")
 
     def _configure(self, changes: Mapping[str, str]) -> None:
         key = self.cloudlet("key", "add", "--company", "Acme").strip()

@@ -1,0 +1,18 @@
+#!/bin/sh
+# The service is not started: a cloud may run on this machine already, with the same port.
+set -e
+
+if [ "$1" = configure ]; then
+    systemd-sysusers cirrus-cloudlet.conf
+    if deb-systemd-helper debian-installed cirrus-cloudlet.service; then
+        deb-systemd-helper unmask cirrus-cloudlet.service >/dev/null || true
+        if deb-systemd-helper --quiet was-enabled cirrus-cloudlet.service; then
+            deb-systemd-helper enable cirrus-cloudlet.service >/dev/null || true
+        fi
+    fi
+    deb-systemd-helper update-state cirrus-cloudlet.service >/dev/null || true
+    if [ -d /run/systemd/system ]; then
+        systemctl --system daemon-reload >/dev/null || true
+        [ -z "$2" ] || deb-systemd-invoke try-restart cirrus-cloudlet.service >/dev/null || true
+    fi
+fi

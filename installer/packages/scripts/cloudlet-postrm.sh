@@ -1,0 +1,14 @@
+#!/bin/sh
+set -e
+
+if [ "$1" = remove ]; then
+    [ ! -d /run/systemd/system ] || systemctl --system daemon-reload >/dev/null || true
+    deb-systemd-helper mask cirrus-cloudlet.service >/dev/null || true
+fi
+if [ "$1" = purge ]; then
+    deb-systemd-helper purge cirrus-cloudlet.service >/dev/null || true
+    deb-systemd-helper unmask cirrus-cloudlet.service >/dev/null || true
+    # This folder has the last files of the user, so that no later user can inherit any.
+    rm -rf /var/lib/cirrus-cloudlet
+    userdel --force cirrus-cloudlet >/dev/null 2>&1 || true
+fi

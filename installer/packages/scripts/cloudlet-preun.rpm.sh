@@ -1,0 +1,7 @@
+if [ "$1" -eq 0 ] && [ -x /usr/bin/systemctl ]; then
+    if [ -d /run/systemd/system ]; then
+        systemctl --no-reload disable --now cirrus-cloudlet.service || :
+    else
+        systemctl --no-reload disable cirrus-cloudlet.service || :
+    fi
+fi
