@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -274,9 +275,19 @@ def test_without_the_extra(tmp_path: Path) -> None:
 
 def test_a_port_in_use(own: CloudletServer, tmp_path: Path) -> None:
     """The error names the address."""
-    done = run(tmp_path / "other", "serve", "--listen", f"127.0.0.1:{own.port}")
+    done = run(tmp_path / "other", "serve", "--allow-root", "--listen", f"127.0.0.1:{own.port}")
     assert done.returncode == 1
     assert f"127.0.0.1:{own.port}" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_serves_only_if_asked_to(tmp_path: Path) -> None:
+    """The error names the service and the option."""
+    done = run(tmp_path, "serve", "--listen", "127.0.0.1:0")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert "systemctl start cirrus-cloudlet" in done.stderr
+    assert "--allow-root" in done.stderr
 
 
 def test_job_list(own: CloudletServer) -> None:

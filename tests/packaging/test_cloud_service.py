@@ -81,6 +81,9 @@ def test_the_service(system: PackagedSite) -> None:
     assert folder.stat().st_mode & 0o077 == 0
     assert {path.stat().st_uid for path in (folder, *folder.rglob("*"))} == {int(user)}
 
+    said = system.run("cirrus-cloudlet", "serve", "--data", "/srv/new", may_fail=True)
+    assert "systemctl start cirrus-cloudlet" in said and "--allow-root" in said
+
 
 def _states(system: PackagedSite) -> list[str]:
     return [job["state_name"] for job in system.cloud_jobs()]

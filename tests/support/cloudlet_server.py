@@ -192,6 +192,8 @@ class CloudletServer:
 
 
 def _command(*args: str) -> list[str]:
+    if args[:1] == ("serve",):
+        args = (*args, "--allow-root")  # many tests run as root
     # -P: the test's current folder must not provide modules
     return [sys.executable, "-P", "-m", "cirrus_cloudlet.cli.main", *args]
 

@@ -8,6 +8,7 @@ has status 2, and so does an installation without the extra `cloudlet`.
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -66,15 +67,30 @@ def run(arguments: Sequence[str] | None = None) -> None:
     ),
     argument("--tls-key", type=Path, metavar="FILE", help="the certificate's key, in PEM"),
     argument("--no-announce", action="store_true", help="do not announce the server (DNS-SD)"),
+    argument(
+        "--allow-root",
+        action="store_true",
+        help="serve even as root, with root's rights for each command that a device runs",
+    ),
     begins=True,
 )
 def _serve(
-    data: Path, listen: str, tls_cert: Path | None, tls_key: Path | None, no_announce: bool
+    data: Path,
+    listen: str,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    no_announce: bool,
+    allow_root: bool,
 ) -> None:
     # imported late: the other commands do not need a web server
     from cirrus_cloudlet.inventory.file import InventoryFile
     from cirrus_cloudlet.server import serve
 
+    if os.geteuid() == 0 and not allow_root:
+        raise SettingsError(
+            "serve does not run as root. Use the service (systemctl start cirrus-cloudlet), which"
+            " serves /var/lib/cirrus-cloudlet, or give --allow-root."
+        )
     if (tls_cert is None) != (tls_key is None):
         raise SettingsError("give both --tls-cert and --tls-key")
     if not InventoryFile(data).current().companies:
