@@ -1,23 +1,30 @@
 """Run a program on an untrusted document in a sandbox, with limits on all resources.
 
 Bubblewrap gives the program no network, no other process, no writable place, and no files but
-programs and fonts. The document is its standard input. Without bubblewrap nothing is run.
+programs and fonts. Without bubblewrap nothing is run.
+
+Its standard input is a pipe with the document. Processes of a program's user may open its files
+again through /proc, and read its memory. So a program of a root server has a user of its own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 WAIT_S = 15.0
 _CPU_S = 10
 _MEMORY_BYTES = 512 * 1024**2
 _OUTPUT_BYTES = 16 * 1024**2
-_NOBODY = 65534
+_USER = 65533  # of nobody else: unused by https://systemd.io/UIDS-GIDS and Debian's policy, 9.2.2
 _TOO_LONG = "the document takes too long"
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 _READABLE = ("/usr", "/lib", "/lib64", "/etc/fonts", "/var/cache/fontconfig")
@@ -25,7 +32,7 @@ _SANDBOX = (
     *("nice", "bwrap", "--disable-userns", "--cap-drop", "ALL"),
     # all namespaces that matter here, and that cirrus-cloudlet.service may make
     *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc"),
-    *("--die-with-parent", "--new-session"),
+    *("--uid", "65534", "--gid", "65534", "--die-with-parent", "--new-session"),
     *(word for path in _READABLE for word in ("--ro-bind-try", path, path)),
     *("--chdir", "/", "--remount-ro", "/"),
     # set within the sandbox: they limit this program alone, and --nproc=1 forbids children
@@ -44,8 +51,8 @@ def run_sandboxed(command: Sequence[str], document: Path, *, wait_s: float = WAI
     Raises:
         SandboxFault: the program cannot be run, fails, or reaches a limit.
     """
-    as_nobody = os.geteuid() == 0  # even in the sandbox the program does not need root
-    with document.open("rb") as source, tempfile.TemporaryFile() as output:
+    user = _USER if os.geteuid() == 0 else None  # even in the sandbox the program needs no root
+    with _pipe_from(document) as source, tempfile.TemporaryFile() as output:
         try:
             status = subprocess.run(
                 [*_SANDBOX, *command],
@@ -55,9 +62,9 @@ def run_sandboxed(command: Sequence[str], document: Path, *, wait_s: float = WAI
                 cwd="/",
                 env=_ENVIRONMENT,
                 start_new_session=True,
-                user=_NOBODY if as_nobody else None,
-                group=_NOBODY if as_nobody else None,
-                extra_groups=() if as_nobody else None,
+                user=user,
+                group=user,
+                extra_groups=() if user else None,
                 timeout=wait_s,  # at the end of bubblewrap the kernel ends the whole sandbox
             ).returncode
         except OSError as error:
@@ -68,6 +75,25 @@ def run_sandboxed(command: Sequence[str], document: Path, *, wait_s: float = WAI
             raise SandboxFault(_cause(status))
         output.seek(0)
         return output.read()
+
+
+@contextlib.contextmanager
+def _pipe_from(document: Path) -> Iterator[int]:
+    """Yield the reading end of a pipe, which gets the document while the block runs."""
+    with document.open("rb") as source:
+        reader, writer = os.pipe()
+        feeder = threading.Thread(target=_feed, args=(source, os.fdopen(writer, "wb")))
+        feeder.start()
+        try:
+            yield reader
+        finally:
+            os.close(reader)  # the feeder ends with EPIPE if the program has not read everything
+            feeder.join()
+
+
+def _feed(source: BinaryIO, pipe: BinaryIO) -> None:
+    with contextlib.suppress(BrokenPipeError), pipe:
+        shutil.copyfileobj(source, pipe, 1024 * 1024)
 
 
 def _cause(status: int) -> str:
