@@ -1,14 +1,19 @@
-"""Files of the data folder: locks between processes, and names that survive a crash."""
+"""Files and folders: locks, private files, names that survive a crash, and no links of others."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from cirrus_cloudlet.errors import SettingsError
+
+_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
+_RENAME_NOREPLACE = 1  # linux/fs.h; see rename(2)
 
 
 @contextlib.contextmanager
@@ -28,10 +33,68 @@ def lock(path: Path, refusal: str | None = None) -> Iterator[None]:
         os.close(descriptor)
 
 
-def sync_folder(folder: Path) -> None:
-    """Write a folder's new names to disk; fsync of a file does not write its name."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def open_private(path: str, flags: int) -> int:
+    """Open a file as an `opener`: a new file is for its owner alone, whatever the umask is."""
+    return os.open(path, flags, 0o600)
+
+
+def sync_folder(folder: Path, parent: int | None = None) -> None:
+    """Write a folder's new names to disk; fsync of a file does not write its name.
+
+    A relative path is taken from the descriptor `parent`.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY, dir_fd=parent)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def open_folder(path: Path, *, make: bool = False) -> Iterator[int]:
+    """Open a folder by an absolute path without following a link in any part of the path.
+
+    The descriptor is good for reaching the folder's files, not for listing them. With `make`,
+    missing folders are made, with the mode that the umask allows, and their names are on disk.
+
+    Raises:
+        OSError: a part cannot be opened or made; the error of a link is ELOOP with its path.
+    """
+    folder = os.open(path.anchor, _FOLDER)
+    try:
+        for part in reversed([path, *path.parents][:-1]):
+            inner = _enter(folder, part, make=make)
+            os.close(folder)
+            folder = inner
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _enter(folder: int, path: Path, *, make: bool) -> int:
+    try:
+        return os.open(path.name, _FOLDER, dir_fd=folder)
+    except FileNotFoundError:
+        if not make:
+            raise
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path.name, dir_fd=folder)
+        sync_folder(Path(), folder)
+        return _enter(folder, path, make=False)
+    except NotADirectoryError as error:
+        if stat.S_ISLNK(os.stat(path.name, dir_fd=folder, follow_symlinks=False).st_mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from error
+        raise
+
+
+def rename_new(folder: int, old: str, new: str) -> None:
+    """Rename a file within a folder; raise FileExistsError if the new name is taken.
+
+    Unlike link(2), this also works on file systems without hard links, such as FAT and SMB.
+    """
+    import ctypes  # imported late: most file systems have links
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(folder, os.fsencode(old), folder, os.fsencode(new), _RENAME_NOREPLACE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), new)

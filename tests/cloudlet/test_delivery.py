@@ -6,8 +6,10 @@ import hashlib
 import os
 import shlex
 import signal
+import sqlite3
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,116 @@ def test_a_link_does_not_lead_out_of_the_folder(own: CloudletServer, tmp_path: P
     job_id = Curl(own.url, own.key).submit(PDF)
     own.wait_for_job(job_id, 1, message="outside")
     assert not list(outside.iterdir())
+
+
+@pytest.mark.attacker("print key")
+def test_a_link_within_the_folder(own: CloudletServer) -> None:
+    """A link in a delivery folder does not lead to another device's folder; the job says so."""
+    office = own.data / "delivered" / "Office"
+    (office / "Private").mkdir(parents=True)
+    (office / "Folder").symlink_to("Private")
+    curl = Curl(own.url, own.key)
+    job_id = curl.submit(PDF)
+    job = own.wait_for_job(job_id, 1, message=f"{office / 'Folder'} is a symbolic link")
+    assert "job retry" in job["message"]
+    assert not list((office / "Private").iterdir())
+    (office / "Folder").unlink()
+    own.cli("job", "retry", job_id)
+    own.wait_for_job(job_id, 2)
+
+
+def test_links_of_the_administrator(own: CloudletServer, tmp_path: Path) -> None:
+    """Links above the first tag of a target are the administrator's, and are followed."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (tmp_path / "scans").symlink_to(disk)
+    device(own, "file", f"{tmp_path}/scans/in/{{location}}/{{title}}.{{ext}}")
+    job_id = Curl(own.url, own.key).submit(PDF, targets="Office:D", title="x")
+    path = own.wait_for_job(job_id, 2)["delivered_path"]
+    assert path == str(disk / "in" / "Office" / "x.pdf")
+    assert Path(path).read_bytes() == PDF
+
+
+@pytest.fixture
+def open_folder(own: CloudletServer, tmp_path: Path) -> Path:
+    """A folder that everybody may write to, with a device D that delivers into it."""
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+    device(own, "file", f"{folder}/{{title}}.{{ext}}")
+    return folder
+
+
+@pytest.mark.attacker("local account")
+def test_links_in_place_of_the_document(own: CloudletServer, open_folder: Path) -> None:
+    """Links that another user makes in a delivery folder, with names known before, lead nowhere."""
+    victim = own.data / "victim"
+    victim.write_bytes(b"of the server")
+    own.cli("location", "offline", "Office")
+    job_id = Curl(own.url, own.key).submit(PDF, targets="Office:D", title="x")
+    for name in (f".{job_id}.part", "x.pdf", "x-2.pdf"):
+        (open_folder / name).symlink_to(victim)
+    (open_folder / "x-3.pdf").symlink_to(own.data / "nowhere")
+    own.cli("location", "online", "Office")
+    path = Path(own.wait_for_job(job_id, 2)["delivered_path"])
+    assert (path.name, path.is_symlink(), path.read_bytes()) == ("x-4.pdf", False, PDF)
+    assert victim.read_bytes() == b"of the server"
+    assert not (own.data / "nowhere").exists()
+
+
+@pytest.mark.attacker("local account")
+@pytest.mark.parametrize("kind", ["link", "fifo", "file"])
+def test_a_copy_of_another_user(own: CloudletServer, open_folder: Path, kind: str) -> None:
+    """A delivery that a crash interrupted is repeated, whatever another user puts in its place."""
+    job_id = Curl(own.url, own.key).submit(PDF, targets="Office:D", title="x")
+    path = Path(own.wait_for_job(job_id, 2)["delivered_path"])
+    _interrupt(own)
+    path.unlink()
+    copy = open_folder / "copy"
+    copy.write_bytes(PDF)
+    if kind == "link":
+        path.symlink_to(copy)
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        copy.rename(path)
+        os.chown(path, 65534, 65534)
+    own.start(own.data)
+    path = Path(own.wait_for_job(job_id, 2)["delivered_path"])
+    assert (path.name, path.stat().st_uid, path.read_bytes()) == ("x-2.pdf", os.geteuid(), PDF)
+
+
+def test_a_temporary_file_that_a_crash_leaves(own: CloudletServer, open_folder: Path) -> None:
+    """The next start removes the temporary file of a killed server, even of a deleted job."""
+    other = open_folder / ".of another program.part"
+    other.touch()
+    own.cli("location", "offline", "Office")
+    job_id = Curl(own.url, own.key).submit(PDF, targets="Office:D", title="x")
+    document = Path(own.jobs()[0]["document"])
+    document.unlink()
+    os.mkfifo(document)  # the delivery stops in the middle, until there is more to read
+    own.cli("location", "online", "Office")
+    until = time.monotonic() + 20
+    with document.open("wb"):
+        while len(list(open_folder.iterdir())) < 2:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        own.kill()
+    (leftover,) = set(open_folder.iterdir()) - {other}
+    assert job_id not in leftover.name
+    own.cli("job", "delete", job_id)
+    own.start(own.data)
+    while leftover.exists():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert list(open_folder.iterdir()) == [other]
+
+
+def _interrupt(own: CloudletServer) -> None:
+    """Kill the server as if it had not recorded yet that its deliveries were complete."""
+    own.kill()
+    with closing(sqlite3.connect(own.data / "cloudlet.db")) as db, db:
+        db.execute("UPDATE job SET state = 1, step = 'running', delivered = NULL")
 
 
 def test_a_folder_that_cannot_be_written(own: CloudletServer, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The ways to deliver a document, except by CUPS: into a folder, and to a command.
+"""What all deliveries have in common, and the delivery to a command.
 
 A way of delivering returns a message when the document has arrived, or raises `DeliveryFault`.
 """
@@ -6,12 +6,9 @@ A way of delivering returns a message when the document has arrived, or raises `
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import itertools
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -21,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from cirrus_cloudlet.files import sync_folder
 from cirrus_cloudlet.inventory.inventory import Device
 from cirrus_cloudlet.inventory.tags import make_safe, substitute
 from cirrus_cloudlet.storage.jobs import Job
@@ -63,66 +59,6 @@ class Delivery:
             "date": time.strftime("%Y-%m-%d", time.localtime(self.job.submitted)),
         }
         return {name: make_safe(value) for name, value in values.items()}
-
-
-def deliver_file(delivery: Delivery) -> str:
-    """Put the document at the path of the device's target, inside its folder; return no message.
-
-    No existing file is overwritten, and nobody sees an incomplete file. A delivery is safe to
-    repeat: its path is recorded first, so a file there with the same bytes is its own.
-    """
-    job = delivery.job
-    if job.delivered_path and _is_document(Path(job.delivered_path), job.size, job.sha256):
-        return ""
-    wanted = _path(delivery)
-    temporary = wanted.with_name(f".{job.id}.part")
-    try:
-        wanted.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with delivery.document.open("rb") as source, temporary.open("wb") as copy:
-                shutil.copyfileobj(source, copy, 1024 * 1024)
-                copy.flush()
-                os.fsync(copy.fileno())
-            _place(delivery, temporary, wanted)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise DeliveryFault(f"cannot write {wanted} ({error.strerror})", again=True) from error
-    return ""
-
-
-def _path(delivery: Delivery) -> Path:
-    pattern = delivery.device.target
-    fixed = Path(pattern.partition("{")[0] + "x").parent  # the folders before the first tag
-    base = delivery.folder / fixed
-    path = delivery.folder / substitute(pattern, delivery.tags())
-    # a symbolic link within the folder must not lead out of it
-    if not path.parent.resolve().is_relative_to(base.resolve()):
-        raise DeliveryFault(f"{path} is outside of {base}", again=False)
-    return path
-
-
-def _place(delivery: Delivery, temporary: Path, wanted: Path) -> None:
-    """Give the finished file the first free name, atomically."""
-    others = (wanted.with_name(f"{wanted.stem}-{n}{wanted.suffix}") for n in itertools.count(2))
-    for path in itertools.chain([wanted], others):
-        if path.exists():
-            continue
-        delivery.aim(str(path), str(path))
-        with contextlib.suppress(FileExistsError):
-            path.hardlink_to(temporary)
-            sync_folder(path.parent)
-            return
-
-
-def _is_document(path: Path, size: int, sha256: str) -> bool:
-    try:
-        if path.stat().st_size != size:
-            return False
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
-    except OSError:
-        return False
 
 
 def deliver_command(delivery: Delivery) -> str:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cirrus_cloudlet.delivery import printer, ways
+from cirrus_cloudlet.delivery import folders, printer, ways
 from cirrus_cloudlet.inventory.file import InventoryFile
 from cirrus_cloudlet.inventory.inventory import Device, DeviceType
 from cirrus_cloudlet.storage.database import Store
@@ -32,7 +32,7 @@ _OLDEST_READY = (
     " AND job.due <= ? ORDER BY job.sequence"
 )
 _WAYS: Mapping[DeviceType, Callable[[ways.Delivery], str]] = {
-    DeviceType.FILE: ways.deliver_file,
+    DeviceType.FILE: folders.deliver_file,
     DeviceType.PRINTER: printer.deliver_printer,
     DeviceType.COMMAND: ways.deliver_command,
 }
@@ -51,6 +51,11 @@ class _Queue:
     def list_due(self) -> list[Job]:
         """List the oldest ready job of each device, unless its next attempt is later."""
         return select_jobs(self._store, _OLDEST_READY, time.time())
+
+    def list_aimed(self) -> list[Job]:
+        """List the jobs whose delivery into a folder was begun and is not known to be complete."""
+        conditions = "WHERE job.delivered_path IS NOT NULL AND job.delivered IS NULL"
+        return select_jobs(self._store, conditions)
 
     def list_interrupted(self) -> list[Job]:
         """List the jobs whose delivery was running when the server ended."""
@@ -152,6 +157,8 @@ class Worker:
             time.sleep(0.02)
 
     def _run(self) -> None:
+        for job in self._queue.list_aimed():
+            folders.remove_leftover(job)
         next_cleaning = 0.0
         while not self._stopping.is_set():
             try:
