@@ -77,7 +77,7 @@ class InventoryFile:
             if self._remote:
                 _check_reach(read_inventory(before, self._path.name), after)
             temporary = self._path.with_name(".cloudlet.toml.new")
-            with temporary.open("w", encoding="utf-8", newline="") as file:
+            with open(temporary, "w", encoding="utf-8", newline="", opener=_open_guarded) as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
@@ -112,6 +112,11 @@ def _check_reach(before: Inventory, after: Inventory) -> None:
             " is set up on the server only; there, run cirrus-cloudlet device add, or edit"
             " cloudlet.toml"
         )
+
+
+def _open_guarded(path: str, flags: int) -> int:
+    # a device may be a command: nobody else may write to the file, whatever the umask is
+    return os.open(path, flags, 0o644)
 
 
 def _put(document: TOMLDocument, ids: tuple[str, ...], fields: Mapping[str, Any]) -> None:

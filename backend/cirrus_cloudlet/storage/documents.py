@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cirrus_cloudlet.errors import Refusal
-from cirrus_cloudlet.files import sync_folder
+from cirrus_cloudlet.files import open_private, sync_folder
 from cirrus_cloudlet.formats import HEAD_BYTES, sniff
 from cirrus_cloudlet.storage.database import Store
 
@@ -56,7 +56,7 @@ class Documents:
         head = b""
         size = 0
         try:
-            with path.open("xb") as file:
+            with open(path, "xb", opener=open_private) as file:
                 for chunk in chunks:
                     size += len(chunk)
                     if size > limit:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from cirrus_cloudlet.files import open_private
 from cirrus_cloudlet.sandbox import SandboxFault, run_sandboxed
 
 log = logging.getLogger(__name__)
@@ -115,7 +116,8 @@ class Previews:
             raise NoPicture(str(fault)) from fault
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{threading.get_ident()}")
-        temporary.write_bytes(picture)
+        with open(temporary, "wb", opener=open_private) as file:
+            file.write(picture)
         temporary.replace(path)
         return picture
 

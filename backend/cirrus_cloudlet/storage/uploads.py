@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cirrus_cloudlet.errors import Refusal, RequestFault
+from cirrus_cloudlet.files import open_private
 from cirrus_cloudlet.storage.database import Store
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class IncomingFile:
         self.size = 0
         self._limit_bytes = limit_bytes
         self._kept = False
-        self._file = path.open("xb", buffering=0)
+        self._file = open(path, "xb", 0, opener=open_private)  # noqa: SIM115 - see `close`
 
     def close(self) -> None:
         self._file.close()
