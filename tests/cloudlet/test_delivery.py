@@ -74,7 +74,7 @@ def test_a_link_does_not_lead_out_of_the_folder(own: CloudletServer, tmp_path: P
     assert not list(outside.iterdir())
 
 
-@pytest.mark.attacker("print key")
+@pytest.mark.attacker("local account")
 def test_a_link_within_the_folder(own: CloudletServer) -> None:
     """A link in a delivery folder does not lead to another device's folder; the job says so."""
     office = own.data / "delivered" / "Office"

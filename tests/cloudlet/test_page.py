@@ -298,6 +298,7 @@ def test_deliver_again_and_delete(own: CloudletServer, tmp_path: Path) -> None:
     assert visitor.get(f"/jobs/{second}/document").status == 404
 
 
+@pytest.mark.attacker("page account")
 def test_a_browser_user(own: CloudletServer) -> None:
     """A browser user sees only jobs for the own location, and saves, trashes or deletes them."""
     own.cli("location", "add", "ACME/Anna", "--browser")
@@ -325,6 +326,7 @@ def test_a_browser_user(own: CloudletServer) -> None:
     assert curl.get("/api/get/device/ACME/Anna/browser").json["Target"] == "Anna:browser"
 
 
+@pytest.mark.attacker("page account")
 def test_another_company(shared: CloudletServer, curl: Curl) -> None:
     """An account sees and changes nothing of another company."""
     job_id = curl.submit(title="secret of ACME", targets="Away:Folder")

@@ -87,6 +87,7 @@ def _find(program: list[str]) -> int:
     raise AssertionError("the program does not run")
 
 
+@pytest.mark.attacker("print key")
 @pytest.mark.parametrize(
     ("text", "refusal"),
     [
@@ -106,7 +107,10 @@ def _find(program: list[str]) -> int:
     ],
 )
 def test_nothing_else_is_within_reach(document: Path, text: str, refusal: str) -> None:
-    """A program reaches no file, writable place, network, process or other user."""
+    """A document that takes over the program for page images reaches nothing else.
+
+    A program reaches no file, writable place, network, process or other user.
+    """
     with socket.create_server(("127.0.0.1", 0)) as server:
         own = {"document": str(document), "port": server.getsockname()[1], "pid": os.getpid()}
         program = (
@@ -124,6 +128,7 @@ def test_the_program_runs_without_rights(document: Path) -> None:
     assert variables <= 4  # nothing of this process's environment
 
 
+@pytest.mark.attacker("print key")
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -134,7 +139,7 @@ def test_the_program_runs_without_rights(document: Path) -> None:
     ids=["memory", "output", "time"],
 )
 def test_limits(document: Path, text: str, why: str) -> None:
-    """Memory, output and time are limited, and the error names the limit."""
+    """The memory, output and time of a page image are limited, and the error names the limit."""
     with pytest.raises(SandboxFault, match=why):
         run_sandboxed(_python(text), document, wait_s=5)
 
