@@ -122,6 +122,12 @@ class CloudletServer:
         self.start(self.data, self._tls)
 
     @property
+    def pid(self) -> int:
+        """The id of the running process."""
+        assert self._process is not None, "it does not run"
+        return self._process.pid
+
+    @property
     def log_text(self) -> str:
         """The server's log so far."""
         return self.log.read_text()
