@@ -26,6 +26,7 @@ from cirrus_cloudlet.api import inventory, jobs
 from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import Refusal, RequestFault
+from cirrus_cloudlet.log_lines import describe
 from cirrus_cloudlet.storage.access import Key, Role
 from cirrus_cloudlet.web.site import Site
 
@@ -72,12 +73,18 @@ def make_application(cloud: Cloud) -> Router:
     site = Site(cloud)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        with contextlib.suppress(ClientDisconnect):  # the client is gone
+        try:
             try:
                 response = await _answer(cloud, site, scope, receive)
             except asyncio.CancelledError:  # the server stops, and the grace period is over
                 response = PlainTextResponse("the server is stopping\n", 503)
             await response(scope, receive, send)
+        except ClientDisconnect:  # the client is gone
+            pass
+        except Exception as error:  # noqa: BLE001 - uvicorn would log a traceback for each request
+            log.error("internal error in a request (%s)", describe(error))
+            with contextlib.suppress(RuntimeError):  # the response has begun; uvicorn ends it
+                await PlainTextResponse("internal error\n", 500)(scope, receive, send)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
@@ -102,9 +109,10 @@ async def _answer(cloud: Cloud, site: Site, scope: Scope, receive: Receive) -> R
         return PlainTextResponse(f"{fault}\n", fault.status, headers)
     except Refusal as refusal:
         return PlainTextResponse(f"Error: {refusal}")
-    except (OSError, sqlite3.Error) as error:
-        log.exception("a request failed")
-        return PlainTextResponse(f"Error: internal error of the server ({error})")
+    except (OSError, sqlite3.Error) as error:  # such as a full disk
+        log.error("a request failed (%s)", error)
+        cause = error.strerror if isinstance(error, OSError) else error  # not the file's name
+        return PlainTextResponse(f"Error: internal error of the server ({cause})")
 
 
 async def _api(cloud: Cloud, call: Call) -> Response:

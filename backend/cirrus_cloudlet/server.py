@@ -21,6 +21,7 @@ from cirrus_cloudlet.app import make_application
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.files import lock
+from cirrus_cloudlet.log_lines import start_log
 
 _HEADER_BYTES = 256 * 1024  # the query of putfile has props and targets
 _GRACE_S = 1  # for running requests when the server stops
@@ -40,7 +41,7 @@ def serve(
     Raises:
         SettingsError: the address, the certificate or the folder cannot be used.
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    start_log()
     # a message for each malformed request would let anyone fill the log
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     if certificate:
