@@ -199,3 +199,97 @@ def test_early_answer_to_a_large_body(curl: Curl) -> None:
     """A client that is still sending gets the refusal."""
     answer = Curl(curl.url, "wrong").put("/api/putfile", bytes(20_000_000))
     assert answer.status == 401
+
+
+def _exchange(server: CloudletServer, request: bytes) -> bytes:
+    """Send the bytes of a request; return the response and whatever follows."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall(request)
+        received = b""
+        while piece := connection.recv(65536):
+            received += piece
+        return received
+
+
+def _head(line: bytes, *fields: bytes) -> bytes:
+    return b"\r\n".join((line, *fields, b"Connection: close", b"", b""))
+
+
+@pytest.mark.parametrize("target", [b"http://h/api/version", b"HTTPS://h:1/api/version"])
+def test_absolute_targets(shared: CloudletServer, target: bytes) -> None:
+    """A target with scheme and host is its path (RFC 9112, section 3.2.2)."""
+    response = _exchange(shared, _head(b"GET %s HTTP/1.1" % target, b"Host: h"))
+    assert response.startswith(b"HTTP/1.1 200 ")
+    response = _exchange(shared, _head(b"GET http://h?a=b HTTP/1.1", b"Host: h"))
+    assert response.startswith(b"HTTP/1.1 303 ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET foo",
+        b"GET *",
+        b"OPTIONS *",
+        b"CONNECT h:80",
+        b"GET ?a=b",
+        b"GET ftp://h/",
+        b"GET h:80",
+    ],
+)
+@pytest.mark.attacker("network")
+def test_targets_that_are_no_paths(shared: CloudletServer, line: bytes) -> None:
+    """A request for anything but a path: status 400, and no traceback in the log."""
+    response = _exchange(shared, _head(line + b" HTTP/1.1", b"Host: h"))
+    assert response.startswith(b"HTTP/1.1 400 ")
+    assert "Traceback" not in shared.log_text
+
+
+@pytest.mark.parametrize("host", [b"[", b"a b", b"a/b", b"a@b", b"[::1", b"\xff", b"a:b"])
+@pytest.mark.parametrize("line", [b"GET / HTTP/1.1", b"GET /api/version HTTP/1.1"])
+@pytest.mark.attacker("network")
+def test_malformed_hosts(shared: CloudletServer, line: bytes, host: bytes) -> None:
+    """A malformed host: status 400 (RFC 9112, section 3.2), and no traceback in the log."""
+    response = _exchange(shared, _head(line, b"Host: " + host))
+    assert response.startswith(b"HTTP/1.1 400 ")
+    assert "Traceback" not in shared.log_text
+
+
+@pytest.mark.parametrize(
+    "host", [b"h", b"h:1", b"[::1]:1", b"[fe80::1%25eth0]", b"h_1.example", b""]
+)
+def test_hosts(shared: CloudletServer, host: bytes) -> None:
+    """All correct hosts are accepted; HTTP/1.0 needs none."""
+    response = _exchange(shared, _head(b"GET /api/version HTTP/1.1", b"Host: " + host))
+    assert response.startswith(b"HTTP/1.1 200 ")
+    assert _exchange(shared, _head(b"GET /api/version HTTP/1.0")).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("origin", [b"http://[", b"http://", b"//", b"[", b"\xff", b"http://h/"])
+@pytest.mark.attacker("network")
+def test_malformed_origins(shared: CloudletServer, origin: bytes) -> None:
+    """A malformed origin of a form: status 403, and no traceback in the log."""
+    fields = (b"Host: h", b"Content-Length: 0", b"Origin: " + origin)
+    response = _exchange(shared, _head(b"POST /sign-in HTTP/1.1", *fields))
+    assert response.startswith(b"HTTP/1.1 403 ")
+    assert "Traceback" not in shared.log_text
+
+
+@pytest.mark.attacker("network")
+def test_long_cookies(shared: CloudletServer) -> None:
+    """A cookie of 200,000 backslashes: an answer at once, instead of a server busy for minutes."""
+    cookie = b'Cookie: a="%s"' % (b"\\" * 200_000)
+    response = _exchange(shared, _head(b"GET / HTTP/1.1", b"Host: h", cookie))
+    assert response.startswith(b"HTTP/1.1 303 ")
+
+
+@pytest.mark.attacker("network")
+def test_bodies_that_break_after_the_response(shared: CloudletServer) -> None:
+    """A chunk that is not HTTP, after the response has begun: no traceback in the log."""
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=60) as connection:
+        head = b"PUT /api/putfile HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(head)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
+        connection.sendall(b"no chunk\r\n")
+        while connection.recv(65536):
+            pass
+    assert "Traceback" not in shared.log_text

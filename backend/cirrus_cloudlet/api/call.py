@@ -2,6 +2,9 @@
 
 The path is split before it is decoded, so that an id may hold `/` or `%`. Wrong UTF-8, wrong
 percent-encoding and repeated fields are faults of the request; nothing is guessed.
+
+starlette's `url` and `cookies` are not used. `url` raises ValueError for some hosts. `cookies`
+takes minutes for some cookies before Python 3.11.10 and 3.12.6 (CVE-2024-7592).
 """
 
 from __future__ import annotations
@@ -20,15 +23,32 @@ from cirrus_cloudlet.errors import RequestFault
 _T = TypeVar("_T")
 _FORM_BYTES = 1024 * 1024
 _FIELDS = 100
+# the forms of a target without its query (RFC 9112, section 3.2): origin and absolute
+_TARGET = re.compile(rb"(?:https?://([^/?#]*))?(/.*)?", re.IGNORECASE | re.DOTALL)
+_HOST = re.compile(r"(?:\[[\w.:%~-]+\]|[\w.~!$&'()*+,;=%-]*)(?::[0-9]*)?", re.ASCII)
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class Call(Request):
-    """A request to this server; raises RequestFault if its path is badly encoded."""
+    """A request to this server.
+
+    Its `authority` is the host and port that the client has requested. The constructor raises
+    RequestFault if the target is not a path, or if the target or the host is malformed.
+    """
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         super().__init__(scope, receive)
-        self.path = _decode(scope["raw_path"], "the path", _split)
+        target = _TARGET.fullmatch(scope["raw_path"])
+        if target is None or not scope["raw_path"]:
+            # `*` and `host:port`, of OPTIONS and CONNECT alone
+            raise RequestFault(400, "the request target has to be a path")
+        named, path = target.groups()
+        # the host of an absolute target goes before the header (RFC 9112, section 3.2.2)
+        host = self.headers.get("host", "")
+        self.authority = host if named is None else named.decode("ascii")
+        if not all(_HOST.fullmatch(each) for each in (host, self.authority)):
+            raise RequestFault(400, "the host is malformed")
+        self.path = _decode(path or b"/", "the path", _split)
 
     def bearer(self) -> str | None:
         """The API key; None if no key was sent."""
@@ -46,8 +66,16 @@ class Call(Request):
             raise RequestFault(400, "Idempotency-Key takes 1 to 255 characters")
         return key
 
+    def cookie(self, name: str) -> str:
+        """The value of a cookie of this server; empty if there is none."""
+        for part in self.headers.get("cookie", "").split(";"):
+            found, _, value = part.strip().partition("=")
+            if found == name:
+                return value
+        return ""
+
     def is_secure(self) -> bool:
-        return self.url.scheme == "https"
+        return bool(self.scope["scheme"] == "https")
 
     async def fields(self, known: frozenset[str]) -> dict[str, str]:
         """Read the fields of the query and, for POST, of the form.

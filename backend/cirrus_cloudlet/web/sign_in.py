@@ -15,7 +15,6 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
@@ -57,7 +56,7 @@ class SignIn:
 
     async def visitor(self, call: Call) -> Visitor | None:
         """Find the signed-in person of a request; None without a session or its company."""
-        token = call.cookies.get(_cookie(call), "")
+        token = call.cookie(_cookie(call))
         account = await run_in_threadpool(self._cloud.accounts.find_by_session, token)
         known = self._cloud.inventory.current().companies
         return Visitor(account, token) if account and account.company in known else None
@@ -123,7 +122,7 @@ async def read_form(
     # a form without these headers is checked by its token alone
     origin = call.headers.get("origin")
     if (call.headers.get("sec-fetch-site") or "same-origin") != "same-origin" or (
-        origin and urlsplit(origin).netloc != call.headers.get("host", "")
+        origin and origin.partition("://")[2] != call.authority
     ):
         raise RequestFault(403, "This form comes from another site.")
     fields = await call.fields(known | {"token"} if visitor else known)
