@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
-from cirrus_cloudlet.web.sign_in import SignInLimit, network
+from cirrus_cloudlet.networks import SITE_BITS, network
+from cirrus_cloudlet.storage.access import Accounts
+from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.web.sign_in import SignInLimit, WrongPasswords
 
 
 def test_the_limit_ends() -> None:
@@ -54,9 +58,82 @@ def test_long_names_are_not_kept() -> None:
         ("fe80::1%eth0", "fe80::2%eth0", True),
         ("192.0.2.1", "192.0.2.2", False),
         ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("127.0.0.1", "127.9.8.7", True),
+        ("127.0.0.1", "::1", True),
+        ("127.0.0.1", "::ffff:127.0.0.2", True),
         ("", "", True),
     ],
 )
-def test_ipv6_networks(one: str, other: str, is_same: bool) -> None:
-    """All addresses of an IPv6 /64 are counted together."""
+def test_networks(one: str, other: str, is_same: bool) -> None:
+    """All addresses of an IPv6 /64 are counted together, and so are those of loopback."""
     assert (network(one) == network(other)) is is_same
+
+
+def test_sites() -> None:
+    """An IPv6 site is its /48; an IPv4 address stands for itself."""
+    assert network("2001:db8:1:2::3", SITE_BITS) == network("2001:db8:1:4::5", SITE_BITS)
+    assert network("2001:db8:1:2::3", SITE_BITS) != network("2001:db8:2:2::3", SITE_BITS)
+    assert network("192.0.2.1", SITE_BITS) != network("192.0.2.2", SITE_BITS)
+
+
+@pytest.mark.parametrize(
+    ("attackers", "person"),
+    [
+        (["192.0.2.1"], "192.0.2.2"),
+        (["2001:db8:1:1::1"], "2001:db8:1:2::1"),
+        ([f"2001:db8:1:{number:x}::1" for number in range(1000)], "2001:db8:2:1::1"),
+        (["127.0.0.1", "127.0.0.2", "::1"], "192.0.2.2"),
+    ],
+    ids=["IPv4", "IPv6", "IPv6 site", "loopback"],
+)
+@pytest.mark.attacker("network")
+def test_nobody_is_locked_out_elsewhere(attackers: list[str], person: str) -> None:
+    """Ten guesses of a person's password from each network, and the person can still sign in."""
+    wrong = WrongPasswords(lambda: 0.0)
+    for address in attackers:
+        for _ in range(10):
+            if not wrong.wait_s("anna", address):
+                wrong.count("anna", address)
+        assert wrong.wait_s("anna", address)
+    assert not wrong.wait_s("anna", person)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "guesses"),
+    [
+        ([f"127.0.{number >> 8}.{number & 255}" for number in range(1000)], 10),
+        ([f"::ffff:127.0.0.{number}" for number in range(256)], 10),
+        ([f"2001:db8::{number:x}" for number in range(1000)], 10),
+        ([f"2001:db8:0:{number:x}::1" for number in range(1000)], 100),
+    ],
+    ids=["loopback", "mapped", "IPv6 network", "IPv6 site"],
+)
+@pytest.mark.attacker("network")
+def test_many_addresses_are_one_guesser(addresses: list[str], guesses: int) -> None:
+    """Ten guesses of a password in 15 minutes from all of a network, and 100 from an IPv6 site."""
+    wrong = WrongPasswords(lambda: 0.0)
+    allowed = 0
+    for address in addresses:
+        if not wrong.wait_s("anna", address):
+            wrong.count("anna", address)
+            allowed += 1
+    assert allowed == guesses
+
+
+@pytest.mark.attacker("network")
+@pytest.mark.parametrize("command", ["password", "remove"])
+def test_a_password_that_changes_during_the_sign_in(tmp_path: Path, command: str) -> None:
+    """No session by an old password, even if the password changes while it is checked."""
+    with Store(tmp_path) as store:
+        accounts = Accounts(store)
+        accounts.add("anna", "ACME", None, "an old password")
+        verified = accounts.verify("anna", "an old password")
+        assert verified
+        assert accounts.begin_session("anna", verified)
+        if command == "password":
+            accounts.set_password("anna", "a new password")
+        else:
+            accounts.remove("anna")
+        assert accounts.begin_session("anna", verified) is None
+        assert not store.execute("SELECT * FROM session")

@@ -141,26 +141,36 @@ class Accounts:
         )
         return [Account(*row) for row in rows]
 
-    def verify(self, name: str, password: str) -> bool:
-        """Tell whether this is the account's password; an unknown name takes the same time."""
-        rows = self._store.execute("SELECT password FROM account WHERE name = ?", name)
-        try:
-            _HASHER.verify(rows[0]["password"] if rows else _dummy_digest(), password)
-        except VerifyMismatchError:
-            return False
-        return bool(rows)
+    def verify(self, name: str, password: str) -> str | None:
+        """Return the digest of the account's password; None if the password is wrong.
 
-    def begin_session(self, name: str) -> str:
-        """Begin a session of an account, and return its token."""
+        An unknown name takes the same time.
+        """
+        rows = self._store.execute("SELECT password FROM account WHERE name = ?", name)
+        digest: str = rows[0]["password"] if rows else _dummy_digest()
+        try:
+            _HASHER.verify(digest, password)
+        except VerifyMismatchError:
+            return None
+        return digest if rows else None
+
+    def begin_session(self, name: str, verified: str) -> str | None:
+        """Begin a session of an account, and return its token.
+
+        Args:
+            verified: the result of `verify`. If the password has changed since, there is no
+                session, and the result is None.
+        """
         token = secrets.token_urlsafe(_SECRET_BYTES)
         now = time.time()
         with self._store.transaction() as db:
             db.execute("DELETE FROM session WHERE created < ?", (now - _SESSION_S,))
-            db.execute(
-                "INSERT INTO session (digest, account, created) VALUES (?, ?, ?)",
-                (_digest(token), name, now),
+            begun = db.execute(
+                "INSERT INTO session (digest, account, created)"
+                " SELECT ?, name, ? FROM account WHERE name = ? AND password = ?",
+                (_digest(token), now, name, verified),
             )
-        return token
+        return token if begun.rowcount else None
 
     def find_by_session(self, token: str) -> Account | None:
         """Find the account of a session; None if the token is unknown or has expired."""

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import logging
 import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from anyio import CapacityLimiter
@@ -24,12 +23,15 @@ from starlette.responses import RedirectResponse, Response
 from cirrus_cloudlet.api.call import Call, require
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault
+from cirrus_cloudlet.networks import SITE_BITS, SUBSCRIBER_BITS, network
 from cirrus_cloudlet.storage.access import Account
 from cirrus_cloudlet.web.rendering import render
 
 log = logging.getLogger(__name__)
-_WRONG_OF_A_NAME = 10  # from one address, so that nobody is locked out at another address
-_WRONG_FROM_AN_ADDRESS = 50  # an office may share an address
+_WRONG_OF_A_NAME = 10  # from one network, so that nobody is locked out in another
+_WRONG_FROM_A_NETWORK = 50  # an office may share an address
+# An IPv6 site has 65,536 networks for guesses, or is that many customers of a provider.
+_TIMES_FOR_A_SITE = 10
 _WINDOW_S = 900.0
 _KEYS = 10_000  # above this, the oldest key is forgotten
 
@@ -49,8 +51,7 @@ class Visitor(NamedTuple):
 class SignIn:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._by_name = SignInLimit(_WRONG_OF_A_NAME, time.monotonic)
-        self._by_address = SignInLimit(_WRONG_FROM_AN_ADDRESS, time.monotonic)
+        self._wrong = WrongPasswords(time.monotonic)
         # one password at a time: Argon2 costs memory, and parallel guesses would pass the limits
         self._door = CapacityLimiter(1)
 
@@ -72,13 +73,13 @@ class SignIn:
         fields = await read_form(call, frozenset({"name", "password"}))
         name, password = require(fields, "name"), require(fields, "password")
         address = call.client.host if call.client else ""
-        refusal = await run_sync(self._refusal, name, password, address, limiter=self._door)
-        if refusal:
-            return refusal
+        result = await run_sync(self._sign_in, name, password, address, limiter=self._door)
+        if isinstance(result, Response):
+            return result
         response = RedirectResponse("/", 303)
         response.set_cookie(
             _cookie(call),
-            await run_in_threadpool(self._cloud.accounts.begin_session, name),
+            result,
             secure=call.is_secure(),
             httponly=True,
             samesite="strict",
@@ -91,19 +92,20 @@ class SignIn:
         response.delete_cookie(_cookie(call), secure=call.is_secure())
         return response
 
-    def _refusal(self, name: str, password: str, address: str) -> Response | None:
-        where = network(address)
-        name_there = f"{where} {name}"
-        wait_s = max(self._by_name.wait_s(name_there), self._by_address.wait_s(where))
+    def _sign_in(self, name: str, password: str, address: str) -> str | Response:
+        """Return the token of a new session, or the page of the refusal."""
+        wait_s = self._wrong.wait_s(name, address)
         if wait_s:
             problem = f"Too many wrong passwords. Try again in {-(-wait_s // 60)} min."
             response = render("sign_in", 429, problem=problem, name=name)
             response.headers["Retry-After"] = str(wait_s)
             return response
-        if self._cloud.accounts.verify(name, password):
-            return None
-        self._by_name.count(name_there)
-        self._by_address.count(where)
+        accounts = self._cloud.accounts
+        verified = accounts.verify(name, password)
+        token = accounts.begin_session(name, verified) if verified else None
+        if token:
+            return token
+        self._wrong.count(name, address)
         # the name is not logged: a person may have typed a password there
         log.warning("a sign-in from %s was refused", address)
         return render("sign_in", 403, problem="Wrong name or password.", name=name)
@@ -137,8 +139,35 @@ def _cookie(call: Call) -> str:
     return f"{'__Host-' if call.is_secure() else ''}cirrus-{call.scope['server'][1]}"
 
 
+class WrongPasswords:
+    """The limits on wrong passwords: by network, and by name within a network."""
+
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        self._limits = {
+            bits: (
+                SignInLimit(times * _WRONG_OF_A_NAME, now_s),
+                SignInLimit(times * _WRONG_FROM_A_NETWORK, now_s),
+            )
+            for bits, times in ((SUBSCRIBER_BITS, 1), (SITE_BITS, _TIMES_FOR_A_SITE))
+        }
+
+    def wait_s(self, name: str, address: str) -> int:
+        """The seconds until the next password for a name is checked; 0 for now."""
+        return max(limit.wait_s(key) for limit, key in self._counts(name, address))
+
+    def count(self, name: str, address: str) -> None:
+        for limit, key in self._counts(name, address):
+            limit.count(key)
+
+    def _counts(self, name: str, address: str) -> Iterator[tuple[SignInLimit, str]]:
+        for bits, (by_name, by_network) in self._limits.items():
+            where = network(address, bits)
+            yield by_name, f"{where} {name}"
+            yield by_network, where
+
+
 class SignInLimit:
-    """Counts of wrong passwords by key, such as an account's name or a client's address.
+    """Counts of wrong passwords by key, such as an account's name or a client's network.
 
     Counts are in memory only, so a restart forgets them. A right password does not reset a count.
     """
@@ -161,15 +190,6 @@ class SignInLimit:
         self._wrong.setdefault(_digest(key), deque(maxlen=self._allowed)).append(self._now_s())
         if len(self._wrong) > _KEYS:
             self._wrong.popitem(last=False)
-
-
-def network(address: str) -> str:
-    """Return an IPv4 address, or the /64 of an IPv6 address; its owner may use all of the /64."""
-    try:
-        found = ipaddress.IPv6Address(address.partition("%")[0])
-    except ValueError:
-        return address
-    return address if found.ipv4_mapped else str(ipaddress.IPv6Network((found, 64), strict=False))
 
 
 def _digest(key: str) -> bytes:
