@@ -19,11 +19,13 @@ import uvicorn
 from cirrus_cloudlet.announce import announce_server
 from cirrus_cloudlet.app import make_application
 from cirrus_cloudlet.cloud import Cloud
+from cirrus_cloudlet.connections import Listener, process_limits
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.files import lock
 from cirrus_cloudlet.log_lines import start_log
 
 _HEADER_BYTES = 256 * 1024  # the query of putfile has props and targets
+_TICKS_IN_A_SECOND = 10  # of uvicorn
 _GRACE_S = 1  # for running requests when the server stops
 
 
@@ -59,7 +61,8 @@ def serve(
         cloud = Cloud(folder)
         config = uvicorn.Config(
             make_application(cloud),
-            http="h11",
+            loop="asyncio",
+            http=bound.protocol(),
             ws="none",
             log_config=None,
             access_log=False,
@@ -75,18 +78,25 @@ def serve(
             companies = list(cloud.inventory.current().companies)
             shown.enter_context(announce_server(address, port, bool(certificate), companies))
         name = f"[{host}]" if ":" in host else host
-        _Server(config, f"{'https' if certificate else 'http'}://{name}:{port}/").run([bound])
+        url = f"{'https' if certificate else 'http'}://{name}:{port}/"
+        _Server(config, url, bound).run([bound])
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, url: str) -> None:
+    def __init__(self, config: uvicorn.Config, url: str, listener: Listener) -> None:
         super().__init__(config)
         self._url = url
+        self._listener = listener
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             print(f"Listening on {self._url}", flush=True)
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_IN_A_SECOND == 0:
+            self._listener.check()
+        return await super().on_tick(counter)
 
 
 def _ignore(_number: int, _frame: object) -> None:
@@ -101,7 +111,7 @@ def _address(listen: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _bind(host: str, port: int, *, plaintext: bool) -> socket.socket:
+def _bind(host: str, port: int, *, plaintext: bool) -> Listener:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -113,7 +123,7 @@ def _bind(host: str, port: int, *, plaintext: bool) -> socket.socket:
             f"other machines can reach {host}, and API keys would travel in plain text."
             " Give --tls-cert and --tls-key, or listen on 127.0.0.1."
         )
-    found = socket.socket(family, kind, protocol)
+    found = Listener(family, kind, protocol, process_limits())
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)

@@ -1,0 +1,271 @@
+"""Connections of clients: how many there are, and how long the server waits for a client.
+
+uvicorn waits forever for the rest of a request, and accepts until no file can be opened
+(https://github.com/Kludex/uvicorn/issues/157). So the listening socket counts the connections, also
+those whose TLS handshake never ends. Each second, `Listener.check` closes the connections whose
+client is too slow. It looks at the state that uvicorn keeps, so requests cost nothing here.
+
+When there are too many connections, the one that has waited longest for its client makes room. It
+belongs to the network with most connections, so no network can keep out another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import errno
+import logging
+import resource
+import socket
+import struct
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from cirrus_cloudlet.errors import SettingsError
+from cirrus_cloudlet.networks import LOOPBACK, network
+
+log = logging.getLogger(__name__)
+_CONNECTIONS = 1000  # each may hold a request's head of 256 KiB
+_FILES_OF_A_CONNECTION = 2  # the socket and a document
+_OTHER_FILES = 256  # the database in each thread, deliveries, page images
+_CLOSING = 64  # connections that were dropped, while their files are still open
+_NO_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+# tcpi_bytes_acked and tcpi_bytes_received (RFC 4898, section 4) in Linux's struct tcp_info
+_TCP_COUNTS = struct.Struct("120x Q Q")
+
+
+class Limits(NamedTuple):
+    """The limits of a server. The least rate, 500 bytes/s, is that of Apache's mod_reqtimeout."""
+
+    connections: int = _CONNECTIONS
+    of_a_network: int = 256  # an office behind one address; loopback has no limit of its own
+    wait_s: float = 30.0  # for a TLS handshake, or for the head of a request
+    least_bytes: int = 15_000  # of a body or a response in `wait_s`
+
+
+def process_limits() -> Limits:
+    """Allow this process as many files as the connections need; return the limits.
+
+    Raises:
+        SettingsError: the hard limit of open files (getrlimit(2)) is too low.
+    """
+    wanted = _OTHER_FILES + _FILES_OF_A_CONNECTION * _CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < files:
+        # no more than needed: programs that the server starts inherit the limit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    connections = (files - _OTHER_FILES) // _FILES_OF_A_CONNECTION
+    if connections < 1:
+        raise SettingsError(
+            f"this process may open {hard} files, which is too few. Allow {wanted} files,"
+            f" with `ulimit -n {wanted}` or LimitNOFILE={wanted} in the unit."
+        )
+    return Limits(connections)
+
+
+class Listener(socket.socket):
+    """A listening socket that limits its connections."""
+
+    def __init__(
+        self,
+        family: int,
+        kind: int,
+        protocol: int,
+        limits: Limits,
+        now_s: Callable[[], float] = time.monotonic,
+        network_of: Callable[[str], str] = network,
+    ) -> None:
+        super().__init__(family, kind, protocol)
+        self._limits = limits
+        self._now_s = now_s
+        self._network_of = network_of
+        self._counted: dict[int, Connection] = {}  # by file descriptor
+        self._closing: set[Connection] = set()
+        self._networks: Counter[str] = Counter()
+
+    def accept(self) -> tuple[Connection, Any]:
+        """Accept a connection, as asyncio's event loop does.
+
+        Raises:
+            BlockingIOError: try again after the event loop has closed dropped connections.
+            ConnectionAbortedError: there was no room for the connection.
+        """
+        if len(self._counted) + len(self._closing) >= self._limits.connections + _CLOSING:
+            raise BlockingIOError
+        try:
+            accepted, address = super().accept()
+        except OSError as error:
+            if error.errno not in _NO_RESOURCES:
+                raise
+            # asyncio would log this thousands of times
+            log.error("cannot accept a connection (%s)", error.strerror)
+            if victim := self._longest_waiting(list(self._counted.values())):
+                self._drop(victim)
+            raise BlockingIOError from error
+        found = Connection(self, accepted, self._network_of(address[0]), self._now_s())
+        self._counted[found.fileno()] = found
+        self._networks[found.network] += 1
+        self._make_room(found)
+        return found, address
+
+    def check(self) -> None:
+        """Drop the connections whose client is too slow; call this each second."""
+        now_s = self._now_s()
+        for each in list(self._counted.values()):
+            if each.is_too_slow(now_s, self._limits):
+                log.info("closed a connection from %s: the client was too slow", each.network)
+                self._drop(each)
+
+    def find(self, descriptor: int) -> Connection | None:
+        """Return a connection, or None if it was dropped."""
+        return self._counted.get(descriptor)
+
+    def forget(self, connection: Connection) -> None:
+        """Stop counting a connection that is about to be closed."""
+        self._closing.discard(connection)
+        if self._counted.get(connection.fileno()) is connection:
+            self._uncount(connection)
+
+    def protocol(self) -> type[H11Protocol]:
+        """Make the class of uvicorn's protocol for this socket's connections."""
+        listener = self
+
+        class ObservedProtocol(_Protocol):
+            def connection_made(self, transport: Any) -> None:
+                super().connection_made(transport)
+                found = listener.find(transport.get_extra_info("socket").fileno())
+                if found:
+                    found.protocol = self
+                else:
+                    transport.abort()
+
+        return ObservedProtocol
+
+    def _make_room(self, new: Connection) -> None:
+        here = self._networks[new.network]
+        if new.network != LOOPBACK and here > self._limits.of_a_network:
+            others = [each for each in self._counted.values() if each.network == new.network]
+        elif len(self._counted) > self._limits.connections:
+            others = [e for e in self._counted.values() if self._networks[e.network] >= here]
+        else:
+            return
+        others.remove(new)
+        victim = self._longest_waiting(others)
+        dropped = victim or new
+        log.warning("too many connections: closed one from %s", dropped.network)
+        self._drop(dropped)
+        if victim is None:
+            new.close()
+            raise ConnectionAbortedError
+
+    def _longest_waiting(self, connections: list[Connection]) -> Connection | None:
+        waiting = [each for each in connections if each.step is not Step.SERVER]
+        return max(
+            waiting, key=lambda each: (self._networks[each.network], -each.since_s), default=None
+        )
+
+    def _drop(self, connection: Connection) -> None:
+        self._uncount(connection)
+        self._closing.add(connection)
+        connection.abort()
+
+    def _uncount(self, connection: Connection) -> None:
+        del self._counted[connection.fileno()]
+        self._networks[connection.network] -= 1
+        if not self._networks[connection.network]:
+            del self._networks[connection.network]
+
+
+class Step(enum.Enum):
+    """What a connection waits for: one of the client's steps, or the server."""
+
+    HANDSHAKE = enum.auto()
+    HEAD = enum.auto()
+    BODY = enum.auto()
+    REST = enum.auto()  # of a body that the server no longer needs
+    RESPONSE = enum.auto()  # the client has to read it
+    SERVER = enum.auto()
+
+
+class Connection(socket.socket):
+    """An accepted connection; its listener counts it until it is closed."""
+
+    def __init__(
+        self, listener: Listener, accepted: socket.socket, network: str, now_s: float
+    ) -> None:
+        super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
+        self.network = network
+        self.protocol: _Protocol | None = None  # until the TLS handshake is complete
+        self.since_s = now_s  # of the wait for the client
+        self._listener = listener
+        self._last: tuple[Step, object] = (Step.HANDSHAKE, None)
+        self._bytes = 0  # sent or received before `since_s`
+
+    @property
+    def step(self) -> Step:
+        return self.protocol.step if self.protocol else Step.HANDSHAKE
+
+    def is_too_slow(self, now_s: float, limits: Limits) -> bool:
+        """Tell whether the client is too slow with its step."""
+        step = self.step
+        # the cycle is the request, of which a connection may have many
+        current = (step, self.protocol and self.protocol.cycle)
+        if current != self._last or step is Step.SERVER:
+            self._last, self.since_s, self._bytes = current, now_s, self._count_bytes(step)
+        elif self._count_bytes(step) - self._bytes >= limits.least_bytes:
+            self.since_s, self._bytes = now_s, self._count_bytes(step)
+        return now_s - self.since_s > limits.wait_s
+
+    def abort(self) -> None:
+        """Make asyncio close this connection soon."""
+        if self.protocol:
+            self.protocol.transport.abort()
+        else:
+            with contextlib.suppress(OSError):  # the client is gone
+                self.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._listener.forget(self)
+        super().close()
+
+    def _count_bytes(self, step: Step) -> int:
+        if step not in (Step.BODY, Step.RESPONSE):
+            return 0
+        info = self.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_COUNTS.size)
+        acknowledged, received = _TCP_COUNTS.unpack(info)
+        return int(received if step is Step.BODY else acknowledged)
+
+
+class _Protocol(H11Protocol):
+    """uvicorn's protocol, which tells what it waits for, and survives clients that break it."""
+
+    @property
+    def step(self) -> Step:
+        if self.transport.get_write_buffer_size():
+            return Step.RESPONSE
+        if self.conn.their_state is h11.IDLE:
+            return Step.HEAD
+        if self.conn.their_state is h11.SEND_BODY and not self.flow.read_paused:
+            return Step.REST if self.cycle.response_complete else Step.BODY
+        return Step.SERVER
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse a request that is not HTTP, if no other response to it has begun."""
+        if self.cycle and not self.cycle.response_complete:
+            self.cycle.disconnected = True  # no second response
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+
+    def shutdown(self) -> None:
+        """End this connection when the server stops."""
+        if not self.transport.is_closing():
+            super().shutdown()

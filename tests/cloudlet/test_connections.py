@@ -1,0 +1,355 @@
+"""Slow and greedy clients: what the server waits for, and which connection makes room.
+
+A clock of the test's own replaces the server's, so no test waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
+
+import pytest
+import trustme
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from cirrus_cloudlet.connections import Limits, Listener
+from cloudlet_server import CloudletServer
+from curl import Curl
+
+HALF_REQUEST = b"GET /api/version HTTP/1.1\r\nHost: x\r\n"
+UPLOAD = b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n"
+LARGE = 64 * 1024 * 1024  # more than the kernel's buffers of a connection
+PLENTY = Limits(connections=100, of_a_network=100)
+
+
+class Rig:
+    """A server with a fake clock; an address of loopback is a network of its own."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.now_s = 0.0
+        self.received = 0
+        self.is_done = asyncio.Event()
+        self.started = asyncio.Semaphore(0)
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.listener = Listener(
+            socket.AF_INET, socket.SOCK_STREAM, 0, limits, lambda: self.now_s, str
+        )
+        self.listener.bind(("127.0.0.1", 0))
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body, but for `/refused`; send a large response for `/large`."""
+        self.started.release()
+        await self.may_answer.wait()
+        body = bytes(LARGE) if scope["path"] == "/large" else b""
+        more = scope["path"] != "/refused"
+        while more:
+            message = await receive()
+            self.received += len(message.get("body", b""))
+            more = message.get("more_body", False)
+        length = [(b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": length})
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body"})  # waits until most of the body is sent
+        self.is_done.set()
+
+    async def tick(self, seconds: float = 1.0) -> None:
+        """Let time pass, and let the server check its connections."""
+        self.now_s += seconds
+        self.listener.check()
+        await asyncio.sleep(0.001)
+
+    async def connect(
+        self, sent: bytes, address: str = "127.0.0.1"
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect from an address, and send something."""
+        port = self.listener.getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+        writer.write(sent)
+        return reader, writer
+
+    async def ask(self, address: str = "127.0.0.1") -> bytes:
+        """Return the response to an honest client; empty if the connection was closed."""
+        reader, writer = await self.connect(
+            b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", address
+        )
+        try:
+            return await reader.read()
+        except ConnectionError:
+            return b""
+        finally:
+            writer.close()
+
+    async def is_dropped(self, reader: asyncio.StreamReader) -> bool:
+        """Let time pass until the server closes a connection; tell whether it took 30 s."""
+        before_s = self.now_s
+        ended = asyncio.ensure_future(_end(reader))
+        while not ended.done():
+            await self.tick()
+        return self.now_s - before_s > 30
+
+
+async def _end(reader: asyncio.StreamReader) -> None:
+    try:
+        while await reader.read(65536):
+            pass
+    except ConnectionError:
+        pass
+
+
+@asynccontextmanager
+async def _rig(limits: Limits = PLENTY, tls: ssl.SSLContext | None = None) -> AsyncIterator[Rig]:
+    rig = Rig(limits)
+    config = uvicorn.Config(
+        rig.app,
+        http=rig.listener.protocol(),
+        ws="none",
+        log_config=None,
+        lifespan="off",
+        interface="asgi3",
+        proxy_headers=False,
+    )
+    config.load()
+    state = ServerState()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: rig.listener.protocol()(config, state, {}), sock=rig.listener, ssl=tls
+    )
+    async with server:
+        yield rig
+        for connection in list(state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0.01)  # the event loop closes them
+
+
+def _run(scenario: Callable[[], Awaitable[None]]) -> None:
+    async def run() -> None:
+        await scenario()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /", HALF_REQUEST], ids=["nothing", "line", "fields"])
+@pytest.mark.attacker("network")
+def test_half_requests_end(sent: bytes) -> None:
+    """A request whose head is not complete after 30 s: the connection is closed."""
+
+    async def scenario() -> None:
+        async with _rig() as rig:
+            reader, writer = await rig.connect(sent)
+            assert await rig.is_dropped(reader)
+            writer.close()
+
+    _run(scenario)
+
+
+def test_dripping_heads_end() -> None:
+    """A byte now and then does not keep the head of a request alive."""
+
+    async def scenario() -> None:
+        async with _rig() as rig:
+            reader, writer = await rig.connect(HALF_REQUEST + b"X: ")
+            ended = asyncio.ensure_future(_end(reader))
+            while not ended.done():
+                writer.write(b"x")
+                await rig.tick()
+            assert 30 < rig.now_s < 100
+            writer.close()
+
+    _run(scenario)
+
+
+@pytest.mark.attacker("network")
+def test_tls_handshakes_end() -> None:
+    """A TLS handshake that is not complete after 30 s: the connection is closed."""
+
+    async def scenario() -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+        async with _rig(tls=context) as rig:
+            reader, writer = await rig.connect(b"\x16\x03\x01\x02\x00")
+            assert await rig.is_dropped(reader)
+            writer.close()
+
+    _run(scenario)
+
+
+@pytest.mark.attacker("network")
+def test_dripping_bodies_end() -> None:
+    """A body of less than 15,000 bytes in 30 s: the connection is closed."""
+
+    async def scenario() -> None:
+        async with _rig() as rig:
+            reader, writer = await rig.connect(UPLOAD)
+            ended = asyncio.ensure_future(_end(reader))
+            while not ended.done():
+                writer.write(b"x")
+                await rig.tick()
+            assert 30 < rig.now_s < 100
+            writer.close()
+
+    _run(scenario)
+
+
+def test_slow_honest_bodies_pass() -> None:
+    """A body of any size may take hours, at 600 bytes in a second."""
+
+    async def scenario() -> None:
+        async with _rig() as rig:
+            reader, writer = await rig.connect(UPLOAD)
+            while rig.received < 2_000_000:
+                expected = rig.received + 6_000
+                writer.write(bytes(6_000))
+                while rig.received < expected:
+                    await asyncio.sleep(0)
+                await rig.tick(10.0)
+            writer.write(bytes(8_000_000))
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+            assert rig.now_s > 3_000
+            writer.close()
+
+    _run(scenario)
+
+
+@pytest.mark.attacker("network")
+def test_bodies_after_the_response_end() -> None:
+    """A body that goes on after its request was refused: the connection is closed after 30 s."""
+
+    async def scenario() -> None:
+        async with _rig() as rig:
+            head = b"PUT /refused HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            reader, writer = await rig.connect(head)
+            ended = asyncio.ensure_future(_end(reader))
+            while not ended.done():
+                writer.write(b"4000\r\n" + bytes(0x4000) + b"\r\n")
+                await rig.tick()
+            assert 30 < rig.now_s < 100
+            writer.close()
+
+    _run(scenario)
+
+
+@pytest.mark.attacker("network")
+def test_responses_that_nobody_reads_end() -> None:
+    """A client that does not read the response: the connection is closed after 30 s."""
+
+    async def scenario() -> None:
+        async with _rig() as rig:
+            _, writer = await rig.connect(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            while not rig.is_done.is_set():
+                await rig.tick()
+            assert rig.now_s > 30
+            writer.close()
+
+    _run(scenario)
+
+
+def test_slow_honest_readers_pass() -> None:
+    """A response may take hours, as long as the client reads it."""
+
+    async def scenario() -> None:
+        async with _rig() as rig:
+            reader, writer = await rig.connect(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 ")
+            for _ in range(LARGE // 2**22):
+                await reader.readexactly(2**22)
+                await rig.tick(25.0)
+            writer.close()
+
+    _run(scenario)
+
+
+@pytest.mark.attacker("network")
+def test_the_busiest_network_makes_room() -> None:
+    """All connections of a server: each new client of another network takes one of them over."""
+
+    async def scenario() -> None:
+        async with _rig(Limits(connections=5, of_a_network=5)) as rig:
+            greedy = [await rig.connect(HALF_REQUEST, "127.0.0.9") for _ in range(20)]
+            honest = await rig.connect(HALF_REQUEST, "127.0.0.2")
+            assert (await rig.ask("127.0.0.3")).startswith(b"HTTP/1.1 200 ")
+            honest[1].write(b"Connection: close\r\n\r\n")
+            assert (await honest[0].read()).startswith(b"HTTP/1.1 200 ")
+            for _, writer in [*greedy, honest]:
+                writer.close()
+
+    _run(scenario)
+
+
+def test_many_networks_cannot_keep_out_one() -> None:
+    """With one connection for each of many networks, the oldest makes room for a new client."""
+
+    async def scenario() -> None:
+        async with _rig(Limits(connections=5, of_a_network=5)) as rig:
+            greedy = []
+            for number in range(10, 30):
+                greedy.append(await rig.connect(HALF_REQUEST, f"127.0.0.{number}"))
+                await rig.tick()
+            assert (await rig.ask("127.0.0.3")).startswith(b"HTTP/1.1 200 ")
+            for _, writer in greedy:
+                writer.close()
+
+    _run(scenario)
+
+
+def test_a_network_has_a_limit_of_its_own() -> None:
+    """The oldest waiting connection of a network makes room for the network's next one."""
+
+    async def scenario() -> None:
+        async with _rig(Limits(connections=100, of_a_network=2)) as rig:
+            clients = []
+            for _ in range(3):
+                clients.append(await rig.connect(HALF_REQUEST))
+                await rig.tick()
+            assert await clients[0][0].read() == b""
+            for reader, writer in clients[1:]:
+                writer.write(b"Connection: close\r\n\r\n")
+                assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+            for _, writer in clients:
+                writer.close()
+
+    _run(scenario)
+
+
+def test_running_requests_keep_their_connections() -> None:
+    """Only clients make room that the server waits for; without any, the new client is refused."""
+
+    async def scenario() -> None:
+        async with _rig(Limits(connections=2, of_a_network=2)) as rig:
+            rig.may_answer.clear()
+            running = [asyncio.ensure_future(rig.ask()) for _ in range(2)]
+            for _ in range(2):
+                await rig.started.acquire()
+            assert await rig.ask() == b""
+            rig.may_answer.set()
+            assert all([(await each).startswith(b"HTTP/1.1 200 ") for each in running])
+
+    _run(scenario)
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """More open files than a server accepts connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.attacker("network")
+def test_many_half_requests(own: CloudletServer, many_files: None) -> None:
+    """1,100 half requests at once: everyone else is served, and the log stays short."""
+    with ExitStack() as open_ones:
+        for _ in range(1_100):
+            client = socket.create_connection(("127.0.0.1", own.port), timeout=60)
+            open_ones.enter_context(client).sendall(HALF_REQUEST)
+        curl = Curl(own.url, own.key)
+        assert curl.get("/api/version").status == 200
+        assert curl.submit()
+        assert len(own.log_text) < 20_000
