@@ -1,19 +1,25 @@
 """Decompress uploaded data.
 
 A compressed stream is accepted only with its end, the right checksum and no bytes after it.
-Memory use does not grow with the document.
+Memory use does not grow with the document, and processor time grows at most with its bytes.
 """
 
 from __future__ import annotations
 
 import enum
+import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from cirrus_cloudlet.errors import Refusal
 
 _PIECE_BYTES = 1024 * 1024  # a small upload may hold gigabytes
+_FIRST_FED_BYTES = 4096
 _WINDOW = {1: zlib.MAX_WBITS, 2: zlib.MAX_WBITS + 16}  # RFC 1950, RFC 1952
+# bgzip ends a member after each 64 KiB of the document, at the latest
+_FREE_MEMBERS, _DOCUMENT_BYTES_A_MEMBER = 1000, 1024
+# a tenth of what zlib does on a slow machine
+_FREE_S, _BYTES_PER_S = 5.0, 16 * 1024 * 1024
 
 
 class Compression(enum.IntEnum):
@@ -32,28 +38,78 @@ def parse_compression(text: str | None, highest: Compression) -> Compression:
     return allowed[text or "0"]
 
 
-def decompress(chunks: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
-    """Yield the document's bytes; raise Refusal if the stream is damaged, cut short, or has bytes
-    after its end."""
+def decompress(
+    chunks: Iterable[bytes],
+    compression: Compression,
+    cpu_s: Callable[[], float] = time.thread_time,
+) -> Iterator[bytes]:
+    """Yield the document's bytes; `cpu_s` tells the thread's processor time in seconds.
+
+    Raises:
+        Refusal: the stream is damaged, cut short, has bytes after its end, has more members than
+            a document of its size needs (RFC 1952, 2.2), or takes too long.
+    """
     if compression is Compression.NONE:
         yield from chunks
         return
-    name = compression.name.lower()
-    stream = zlib.decompressobj(_WINDOW[compression])
-    try:
-        for chunk in chunks:
-            rest = chunk
-            while rest:
-                if stream.eof and compression is Compression.ZLIB:
-                    raise Refusal(f"there are bytes after the end of the {name} data")
-                if stream.eof:  # RFC 1952: a gzip file is a series of members
-                    stream = zlib.decompressobj(_WINDOW[compression])
-                if piece := stream.decompress(rest, _PIECE_BYTES):
-                    yield piece
-                rest = stream.unused_data if stream.eof else stream.unconsumed_tail
-        while not stream.eof:
-            if not (piece := stream.decompress(b"", _PIECE_BYTES)):
-                raise Refusal(f"the {name} data is incomplete")
-            yield piece
-    except zlib.error as error:
-        raise Refusal(f"the {name} data is damaged: {error}") from error
+    stream = _Stream(compression, cpu_s)
+    for chunk in chunks:
+        rest = memoryview(chunk)
+        while rest:
+            piece, taken = stream.feed(rest)
+            rest = rest[taken:]
+            if piece:
+                yield piece
+    while not stream.is_complete:
+        piece, _ = stream.feed(b"")
+        if not piece:
+            raise Refusal(f"the {stream.name} data is incomplete")
+        yield piece
+
+
+class _Stream:
+    """A zlib stream, or a series of gzip members, with the count of what it has cost."""
+
+    def __init__(self, compression: Compression, cpu_s: Callable[[], float]) -> None:
+        self.name = compression.name.lower()
+        self._compression = compression
+        self._cpu_s = cpu_s
+        self._zlib = zlib.decompressobj(_WINDOW[compression])
+        self._fed_bytes = _FIRST_FED_BYTES
+        self._members = 1
+        self._in = self._out = 0
+        self._spent_s = 0.0
+
+    @property
+    def is_complete(self) -> bool:
+        return self._zlib.eof
+
+    def feed(self, data: bytes | memoryview) -> tuple[bytes, int]:
+        """Decompress the beginning of `data`; return the piece, and the count of bytes taken."""
+        if self._zlib.eof:
+            self._begin_member()
+        # zlib copies what follows a member; so feed at most about as much as the member has taken
+        fed = data[: self._fed_bytes]
+        self._fed_bytes = min(self._fed_bytes * 2, _PIECE_BYTES)
+        began_s = self._cpu_s()
+        try:
+            piece = self._zlib.decompress(fed, _PIECE_BYTES)
+        except zlib.error as error:
+            raise Refusal(f"the {self.name} data is damaged: {error}") from error
+        self._spent_s += self._cpu_s() - began_s
+        left = self._zlib.unused_data if self._zlib.eof else self._zlib.unconsumed_tail
+        taken = len(fed) - len(left)
+        self._in += taken
+        self._out += len(piece)
+        if self._spent_s > _FREE_S + (self._in + self._out) / _BYTES_PER_S:
+            raise Refusal(f"the {self.name} data takes too long to decompress")
+        return piece, taken
+
+    def _begin_member(self) -> None:
+        if self._compression is Compression.ZLIB:
+            raise Refusal(f"there are bytes after the end of the {self.name} data")
+        self._members += 1
+        if self._members > _FREE_MEMBERS + self._out // _DOCUMENT_BYTES_A_MEMBER:
+            raise Refusal(f"the {self.name} data has {self._members} members, too many for its size")
+        self._zlib = zlib.decompressobj(_WINDOW[self._compression])
+        self._fed_bytes = _FIRST_FED_BYTES
