@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import requests
 
 # limits of an answer; a location may have tens of thousands of devices
-ANSWER_BYTES = 4 << 20
+ANSWER_BYTES = 1 << 20
 LOCATION_BYTES = 16 << 20
 
 

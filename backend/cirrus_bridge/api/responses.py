@@ -9,14 +9,25 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cirrus_bridge.api.exchange import Exchange
 from cirrus_bridge.base.model import DeliveryState, JobStatus, Receipt, Target
+from cirrus_bridge.base.text import cut
 from cirrus_bridge.base.translation import tr
 
 # such as 20220318185808-1; a single word or number is never a job id
+MESSAGE_BYTES = 1024  # of a job's message, and of each other text in its status
+# limits of JSON: each value costs some 70 bytes of memory, and may take only two bytes in an answer
+MOST_VALUES = 10_000
+MOST_VALUES_OF_LOCATION = 1_000_000
+DEEPEST = 16
+
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_BRACES = bytes.maketrans(b"[]", b"{}")
 _JOB_ID = re.compile(r"(?=.{3,128}$)[A-Za-z0-9]+(-[A-Za-z0-9]+)+")
 
 
@@ -58,10 +69,12 @@ def receipts(exchange: Exchange, targets: Sequence[Target]) -> list[Receipt]:
     return [Receipt(target, job_id) for target, job_id in zip(targets, ids, strict=True)]
 
 
-def json_object(exchange: Exchange) -> Mapping[str, Any]:
-    """A JSON object."""
+def json_object(exchange: Exchange, most_values: int = MOST_VALUES) -> Mapping[str, Any]:
+    """A JSON object. Its shape is checked before it becomes objects, which take more memory."""
+    if not _is_small(exchange.answer, most_values):
+        raise exchange.useless(tr("its JSON has too many values, or too many levels"))
     try:
-        found = json.loads(exchange.answer)
+        found = json.loads(exchange.answer.removeprefix(BOM_UTF8).decode())
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
@@ -71,7 +84,8 @@ def json_object(exchange: Exchange) -> Mapping[str, Any]:
 
 def location(exchange: Exchange) -> Mapping[str, Any]:
     """The JSON object of a location, without the password. A large one takes a second."""
-    return {name: value for name, value in json_object(exchange).items() if name != "Password"}
+    found = json_object(exchange, MOST_VALUES_OF_LOCATION)
+    return {name: value for name, value in found.items() if name != "Password"}
 
 
 def job_status(exchange: Exchange) -> JobStatus:
@@ -98,9 +112,20 @@ def job_status(exchange: Exchange) -> JobStatus:
     )
 
 
+def _is_small(data: bytes, most_values: int) -> bool:
+    """Whether JSON has at most `most_values` values and DEEPEST levels."""
+    outside = _STRING.sub(b"", data)
+    if outside.count(b",") + outside.count(b"[") + outside.count(b"{") > most_values:
+        return False
+    nested = outside.translate(_BRACES, _NO_BRACKETS)
+    for _ in range(DEEPEST):
+        nested = nested.replace(b"{}", b"")  # the innermost level
+    return b"{}" not in nested and nested.count(b"{") <= DEEPEST
+
+
 def _text(value: object) -> str:
-    text = " ".join(str(value).split()) if isinstance(value, str | int | float) else ""
-    return text.encode("utf-8", "replace").decode()  # JSON may contain lone surrogates
+    text = cut(str(value), MESSAGE_BYTES) if isinstance(value, str | int | float) else ""
+    return " ".join(text.split())
 
 
 def _int(value: object) -> int:

@@ -7,6 +7,7 @@ takes 100 ms.
 from __future__ import annotations
 
 import http.client
+import http.cookiejar
 import os
 import ssl
 from pathlib import Path
@@ -25,6 +26,7 @@ from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.servers import Server
 
 MOST_CONNECTIONS = 32  # kept open; `[upload] connections` allows no more
+MOST_COOKIES, COOKIE_BYTES = 8, 4096  # RFC 6265, 6.1
 
 
 class _FinalAnswer(http.client.HTTPResponse):
@@ -36,7 +38,7 @@ class _FinalAnswer(http.client.HTTPResponse):
             if not 100 <= status < 200:
                 return version, status, reason
             if status == http.HTTPStatus.SWITCHING_PROTOCOLS:  # the rest is not HTTP
-                raise http.client.BadStatusLine(f"{version} {status} {reason}".strip())
+                raise ConnectionAbortedError("status 101, which was not requested")
             http.client.parse_headers(self.fp)
 
 
@@ -98,6 +100,25 @@ def _use_our_connections(manager: PoolManager) -> None:
     manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _EncryptedPool}
 
 
+class _FewCookies(http.cookiejar.DefaultCookiePolicy):
+    """Keeps the first MOST_COOKIES. A load balancer may need one; endless new ones fill memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: set[tuple[str, str, str]] = set()
+
+    def set_ok(self, cookie: http.cookiejar.Cookie, request: Any) -> bool:
+        """Whether to keep a cookie."""
+        place = (cookie.domain, cookie.path, cookie.name)
+        is_small = sum(map(len, (*place, cookie.value or ""))) <= COOKIE_BYTES
+        if not is_small or not super().set_ok(cookie, request):
+            return False
+        if place not in self._kept and len(self._kept) == MOST_COOKIES:
+            return False
+        self._kept.add(place)
+        return True
+
+
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Follow no redirect: requests would read the whole body of a redirect first."""
@@ -118,6 +139,7 @@ def new_session(server: Server) -> requests.Session:
     session = _Session()
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter(pool_maxsize=MOST_CONNECTIONS))
+    session.cookies.set_policy(_FewCookies())
     session.trust_env = False
     session.headers["User-Agent"] = "cirrus-bridge"
     session.headers["Accept-Encoding"] = "identity"

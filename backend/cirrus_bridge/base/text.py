@@ -23,7 +23,12 @@ def escaped(text: str, *, but: str = "") -> str:
 
 def fitting(text: str, most_bytes: int = TEXT_BYTES) -> str:
     """The text on one line, cut to `most_bytes` of UTF-8 at a character."""
-    data = one_line(text).encode()
+    return cut(one_line(text[: most_bytes + 1]), most_bytes)
+
+
+def cut(text: str, most_bytes: int) -> str:
+    """The text, cut to `most_bytes` of UTF-8 at a character. Lone surrogates become `?`."""
+    data = text[: most_bytes + 1].encode("utf-8", "replace")  # a character has a byte or more
     if len(data) > most_bytes:
         mark = "…".encode()
         data = data[: most_bytes - len(mark)].decode("utf-8", "ignore").encode() + mark

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import socket
+import tracemalloc
 import zlib
 from collections.abc import Callable
 
 import pytest
 
 from cirrus_bridge.api.client import CloudApi
+from cirrus_bridge.api.responses import DEEPEST, MOST_VALUES
 from cirrus_bridge.base.errors import (
     ApiError,
     BadConfiguration,
@@ -523,8 +527,81 @@ def test_proxy_of_the_configuration_is_used() -> None:
 def test_endless_answer() -> None:
     """An answer without end is cut off and refused."""
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
-    with pytest.raises(UnexpectedAnswer, match="longer than 4 MiB"):
+    with pytest.raises(UnexpectedAnswer, match="longer than 1 MiB"):
         _ask(lambda _: RawBytes(head + b"1" * 5_000_000), lambda api: api.temp_file())
+
+
+@pytest.mark.attacker("server")
+def test_a_packed_answer() -> None:
+    """A packed answer is unpacked only up to the limit of its length."""
+    packed = gzip.compress(bytes(1 << 28), 1)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnexpectedAnswer, match="longer than 1 MiB"):
+            _ask(lambda _: RawBytes(head + packed), lambda api: api.temp_file())
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.attacker("server")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 1000 + "]" * 1000,
+        "[" * 1_000_000,
+        '{"a":' * 17 + "1" + "}" * 17,
+        "{" + ",".join(f'"{n}":[]' for n in range(MOST_VALUES)) + "}",
+        '{"State":1,"Segments":[' + "1.5," * MOST_VALUES + "1]}",
+        '{"Name":"\\"[","Segments":' + "[" * 17 + '"]"' + "]" * 17 + "}",
+    ],
+    ids=["deep", "deep and cut off", "deep objects", "objects", "numbers", "behind strings"],
+)
+def test_json_that_would_fill_the_memory(text: str) -> None:
+    """JSON with many values or levels is refused before it is parsed."""
+    with pytest.raises(UnexpectedAnswer, match="too many values"):
+        _ask(lambda _: Answer(text), _status)
+
+
+def test_brackets_in_strings_are_not_levels() -> None:
+    """Strings may hold any characters, and JSON may have as many levels as the API needs."""
+    levels = "[" * (DEEPEST - 1) + "]" * (DEEPEST - 1)
+    message = json.dumps("[{" * 20_000 + '\\",' * 20_000)
+    answer = Answer(f'{{"State":1,"Message":{message},"Segments":{levels}}}')
+    with ScriptedServer(lambda _: answer) as server:
+        status = _api(server.name).job_status(Receipt(TARGETS[0], "1-1"))
+    assert status.message.startswith("[{[{")
+
+
+@pytest.mark.attacker("server")
+@pytest.mark.parametrize("letter", ["x", "é", "日", "😀"])
+def test_a_long_message(letter: str) -> None:
+    """Of a message, 1 KiB is kept, and the end shows that it was cut."""
+    answer = Answer(f'{{"State":2,"Message":"Error: {letter * 200_000}"}}')
+    with ScriptedServer(lambda _: answer) as server:
+        status = _api(server.name).job_status(Receipt(TARGETS[0], "1-1"))
+    assert 1020 <= len(status.message.encode()) <= 1024
+    assert status.message.startswith(f"Error: {letter}") and status.message.endswith(f"{letter}…")
+
+
+@pytest.mark.attacker("server")
+def test_cookies_without_end() -> None:
+    """A server cannot fill the memory with cookies; a load balancer's cookie is sent back."""
+
+    def script(request: Request) -> RawBytes:
+        number = len(server.requests)
+        large = "".join(f"Set-Cookie: a{number}-{n}={'x' * 9000}\r\n" for n in range(9))
+        small = "".join(f"Set-Cookie: b{number}-{n}=x\r\n" for n in range(9))
+        head = f"HTTP/1.1 200 OK\r\nSet-Cookie: node={number}\r\nConnection: close\r\n"
+        return RawBytes(f"{head}{small}{large}\r\nt".encode())
+
+    with ScriptedServer(script) as server:
+        api = _api(server.name)
+        for _ in range(9):
+            api.temp_file()
+    cookies = server.requests[-1].headers["Cookie"]
+    assert "node=8" in cookies.split("; ") and len(cookies) < 200
 
 
 def test_a_ca_that_only_root_could_read() -> None:
