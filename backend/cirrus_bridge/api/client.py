@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from cirrus_bridge.api import responses as answers
-from cirrus_bridge.api.exchange import Exchange, check_status
+from cirrus_bridge.api.exchange import Exchange, check_status, in_short
+from cirrus_bridge.api.redaction import Redaction, redaction_of
 from cirrus_bridge.api.transport_errors import translated
 from cirrus_bridge.base.errors import ApiError, BadConfiguration, ShortSegment
 from cirrus_bridge.base.model import JobStatus, Receipt, Segment, Target, Ticket
@@ -51,6 +52,9 @@ class CloudApi:
         self._base = f"{'https' if https else 'http'}://{server.name}/api"
         self._sets_up = sets_up
         self._timeouts = (timeouts.connect_timeout_s, timeouts.read_timeout_s)
+        self._redaction = self._redaction_of_answers = redaction_of(server)
+        if https:  # the server does not learn the proxy's password, which may be an honest word
+            self._redaction_of_answers = Redaction(server.api_key.reveal())
         self.server_instance = ""  # changes when the server is restarted or replaced
         self._local: requests.Session | None = None
         self._lock = threading.Lock()
@@ -167,11 +171,12 @@ class CloudApi:
         verb = " ".join(path.split("/")[1:3]) if path.startswith("/get/") else path[1:]
         sent = io.BytesIO(body)
         exchange = Exchange(self._server, verb, sent, bool(submit_key), self._sets_up)
+        without_secrets = self._redaction_of_answers
         from cirrus_bridge.api.deadline import answer_within
 
         try:
             with (
-                translated(exchange),
+                translated(exchange, self._redaction),
                 answer_within(self._timeouts[1]),
                 session.request(
                     method,
@@ -183,8 +188,14 @@ class CloudApi:
                     stream=True,
                 ) as response,
             ):
+                # urllib3 also limits what it unpacks
                 answer = response.raw.read(limit_bytes + 1, decode_content=True)
-                exchange.received(response.status_code, response.headers, answer)
+                exchange.status = response.status_code
+                exchange.headers = {
+                    without_secrets.text(name).title(): without_secrets.text(value)
+                    for name, value in response.headers.items()
+                }
+                exchange.answer = without_secrets.data(answer)
         except ApiError:
             session.close()  # an idle connection would block a server with a single thread
             raise
@@ -192,7 +203,8 @@ class CloudApi:
             size = limit_bytes >> 20
             raise exchange.useless(tr("its response is longer than {size} MiB", size=size))
         check_status(exchange)
-        self.server_instance = exchange.headers.get("Server-Instance", self.server_instance)
+        instance = exchange.headers.get("Server-Instance", self.server_instance)
+        self.server_instance = in_short(instance)
         return exchange
 
     def _session(self) -> requests.Session:

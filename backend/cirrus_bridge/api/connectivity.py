@@ -18,7 +18,7 @@ from pathlib import Path
 from cirrus_bridge.api import proxy as proxies
 from cirrus_bridge.api.exchange import http_date
 from cirrus_bridge.base.distrust import Distrust, distrust, openssl_words
-from cirrus_bridge.base.errors import ServerMisconfigured, Unreachable
+from cirrus_bridge.base.errors import CirrusError, ServerMisconfigured, Unreachable
 
 PATH = "/api/version"
 
@@ -71,6 +71,7 @@ def handshake(endpoint: Endpoint, cas: str | bool, *, timeout_s: float) -> Hands
     context = _trusting(cas)
     connection = _connection(endpoint, context, timeout_s)
     certificate: Mapping[str, object] = {}
+    failure: CirrusError | None = None
     try:
         connection.connect()
         certificate = connection.sock.getpeercert() or {}
@@ -83,15 +84,17 @@ def handshake(endpoint: Endpoint, cas: str | bool, *, timeout_s: float) -> Hands
         if reason := distrust(error):
             return Handshake(distrust=reason, words=openssl_words(error))
         if not certificate:
-            raise Unreachable(openssl_words(error)) from error
+            failure = Unreachable(openssl_words(error))
     except (OSError, http.client.HTTPException) as error:
         refusal = proxies.refusal(error)
         if refusal and refusal.is_lasting:
-            raise ServerMisconfigured(_words(error)) from error
-        if not certificate:
-            raise Unreachable(_words(error)) from error
+            failure = ServerMisconfigured(_words(error))
+        elif not certificate:
+            failure = Unreachable(_words(error))
     finally:
         connection.close()
+    if failure:
+        raise failure  # without the library's exception, which quotes the server
     ends_s = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
     return Handshake(expires=datetime.fromtimestamp(ends_s, UTC))
 
@@ -111,9 +114,10 @@ def server_time(endpoint: Endpoint, *, https: bool, timeout_s: float) -> datetim
         connection.request("GET", PATH)
         return http_date(connection.getresponse().headers.get("Date", ""))
     except (OSError, http.client.HTTPException) as error:
-        raise Unreachable(_words(error)) from error
+        words = _words(error)
     finally:
         connection.close()
+    raise Unreachable(words)
 
 
 def _connection(
@@ -135,6 +139,11 @@ def _trusting(cas: str | bool) -> ssl.SSLContext:
 
 
 def _words(error: BaseException) -> str:
-    """The system's text for an error, for the middle of a sentence."""
+    """The system's text for an error, for the middle of a sentence. Other texts may quote the
+    server, and so a secret."""
+    if refusal := proxies.refusal(error):
+        return f"status {refusal.status}: {refusal.words}"
+    if isinstance(error, http.client.HTTPException):
+        return type(error).__name__
     text = str(getattr(error, "strerror", None) or error or type(error).__name__).rstrip(".")
     return text[:1].lower() + text[1:]

@@ -30,6 +30,7 @@ from cirrus_bridge.base.translation import changed, joined, tr
 from cirrus_bridge.config.servers import Server
 
 WORDS_CHARS = 300
+_MOST_READ = 4 * WORDS_CHARS  # of a text that may be long
 # words of a server that does not accept the document's format
 _FORMAT = re.compile(r"\bformats?\b|\btakes\b.*\bdocument\b", re.IGNORECASE)
 _OTHER_FORMAT = tr(
@@ -66,8 +67,9 @@ _NOT_DONE_HERE = (301, 307, 308)
 
 @dataclass(slots=True)
 class Exchange:
-    """One request to the server of `entry`, and its answer. `verb` is the API's name of the
-    request. If `sets_up`, the server is being set up, so servers.d has no entry yet."""
+    """One request to the server of `entry`, and its answer, without secrets (`redaction`). `verb`
+    is the API's name of the request. If `sets_up`, the server is being set up, so servers.d has no
+    entry yet."""
 
     entry: Server
     verb: str
@@ -77,11 +79,6 @@ class Exchange:
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     answer: bytes = b""
-
-    def received(self, status: int, headers: Mapping[str, str], answer: bytes) -> None:
-        """Store the answer, with the key masked: parts of the answer are shown to people."""
-        self.status, self.headers = status, headers
-        self.answer = answer.replace(self.entry.api_key.reveal().encode(), b"***")
 
     @property
     def is_submitted(self) -> bool:
@@ -101,11 +98,8 @@ class Exchange:
 
     @property
     def words(self) -> str:
-        """The server's words for people: one line, no markup, no key."""
-        if self.is_web_page:
-            return tr("a web page")
-        line = " ".join(self.text.split())
-        return line if len(line) <= WORDS_CHARS else line[:WORDS_CHARS] + "…"
+        """The server's words for people: one line, no markup."""
+        return tr("a web page") if self.is_web_page else in_short(self.text)
 
     @property
     def is_web_page(self) -> bool:
@@ -125,8 +119,7 @@ class Exchange:
             host = urlsplit(self.headers.get("Location", "")).netloc
         except ValueError:
             host = ""
-        masked = host.replace(self.entry.api_key.reveal(), "***")
-        return masked if masked and masked.isprintable() else tr("another address")
+        return in_short(host) if host and host.isprintable() else tr("another address")
 
     @property
     def is_of_job(self) -> bool:
@@ -157,6 +150,13 @@ class Exchange:
             ),
         )
         return UnexpectedAnswer(text, advice, detail=detail)
+
+
+def in_short(text: str) -> str:
+    """A stranger's text on one line, cut to WORDS_CHARS."""
+    line = " ".join(text[:_MOST_READ].split())
+    is_whole = len(text) <= _MOST_READ and len(line) <= WORDS_CHARS
+    return line if is_whole else line[:WORDS_CHARS] + "…"
 
 
 def check_status(exchange: Exchange) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import http
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -29,7 +31,15 @@ def headers(url: str) -> dict[str, str]:
     return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
 
-_NOT_CONNECTED = re.compile(r"Tunnel connection failed: (\d{3}) ?(.*)")  # http.client's words
+def secrets(url: str) -> tuple[str, ...]:
+    """The URL's password as it is in the URL and as it is meant, and the header's form of both."""
+    password = urlsplit(url).password
+    if not password:
+        return ()
+    return password, unquote(password), headers(url)["Proxy-Authorization"].removeprefix("Basic ")
+
+
+_NOT_CONNECTED = re.compile(r"Tunnel connection failed: (\d{3})\b")  # http.client's words
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +47,14 @@ class ProxyRefusal:
     """The answer of a proxy that does not connect to a server (method CONNECT)."""
 
     status: int
-    words: str
+
+    @property
+    def words(self) -> str:
+        """The usual words for the status. The proxy's own may be the first line of a secret, and
+        clients should ignore them (RFC 9112, 4)."""
+        with contextlib.suppress(ValueError):
+            return http.HTTPStatus(self.status).phrase
+        return ""
 
     @property
     def is_lasting(self) -> bool:
@@ -48,5 +65,5 @@ class ProxyRefusal:
 
 def refusal(error: BaseException) -> ProxyRefusal | None:
     """The proxy's answer, if the error of http.client contains one."""
-    found = _NOT_CONNECTED.search(str(error))
-    return ProxyRefusal(int(found[1]), found[2].rstrip(".")) if found else None
+    found = _NOT_CONNECTED.match(str(error))
+    return ProxyRefusal(int(found[1])) if found else None

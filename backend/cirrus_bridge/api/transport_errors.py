@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator
 
 from cirrus_bridge.api import proxy as proxies
-from cirrus_bridge.api.exchange import Exchange
+from cirrus_bridge.api.exchange import Exchange, in_short
+from cirrus_bridge.api.redaction import Redaction
 from cirrus_bridge.base.distrust import (
     ADVICE_FOR_SETUP,
     CERTIFICATE,
@@ -18,6 +19,7 @@ from cirrus_bridge.base.distrust import (
 from cirrus_bridge.base.errors import (
     ApiError,
     BadConfiguration,
+    CirrusError,
     Interrupted,
     NotTrusted,
     ServerMisconfigured,
@@ -28,30 +30,36 @@ from cirrus_bridge.base.translation import tr
 
 
 @contextlib.contextmanager
-def translated(exchange: Exchange) -> Iterator[None]:
+def translated(exchange: Exchange, redaction: Redaction) -> Iterator[None]:
     """Translate the exceptions inside the context into Unreachable, NotTrusted,
-    ServerMisconfigured, SubmitUnanswered or BadConfiguration."""
+    ServerMisconfigured, SubmitUnanswered or BadConfiguration. Their texts have no secrets, and they
+    do not refer to the libraries' exceptions, which quote the server."""
     from requests import exceptions as rq
-    from urllib3 import exceptions as u3
 
     server = exchange.server
+    trouble: CirrusError
     try:
         yield
-    except Interrupted as error:
-        if exchange.submits:
-            raise _lost(exchange, tr("stopped by a signal")) from error
-        raise
+        return
+    except CirrusError as error:
+        is_lost = isinstance(error, Interrupted) and exchange.submits
+        trouble = _lost(exchange, tr("stopped by a signal")) if is_lost else error
     except (rq.InvalidURL, rq.InvalidProxyURL, rq.MissingSchema) as error:
-        raise BadConfiguration(
-            tr("Invalid address or proxy of {server} ({error}).", server=server, error=error)
+        why = redaction.text(str(error))
+        trouble = BadConfiguration(
+            tr("Invalid address or proxy of {server} ({error}).", server=server, error=why)
             if exchange.sets_up
-            else tr("Invalid entry of {server} in servers.d ({error}).", server=server, error=error)
-        ) from error
-    except (rq.RequestException, u3.HTTPError, OSError) as error:
-        raise _failure(exchange, error) from error
+            else tr("Invalid entry of {server} in servers.d ({error}).", server=server, error=why)
+        )
+    except Exception as error:  # noqa: BLE001 - a library that a strange answer confuses
+        trouble = _failure(exchange, error, redaction)
+    try:
+        raise trouble
+    finally:
+        trouble.__context__ = None
 
 
-def _failure(exchange: Exchange, error: BaseException) -> ApiError:
+def _failure(exchange: Exchange, error: BaseException, redaction: Redaction) -> ApiError:
     import ssl
 
     from urllib3.exceptions import ProxyError
@@ -59,6 +67,7 @@ def _failure(exchange: Exchange, error: BaseException) -> ApiError:
     chain = list(_causes(error))
     cause, is_proxy = chain[-1], any(isinstance(each, ProxyError) for each in chain)
     words = openssl_words(cause) if isinstance(cause, ssl.SSLError) else str(cause)
+    words = in_short(redaction.text(words))
     why = distrust(cause) if isinstance(cause, ssl.SSLError) else None
     # If TLS breaks after a submit was sent, the outcome is unknown. A demand for a client
     # certificate is different, because it comes before the server reads the request.
@@ -66,10 +75,10 @@ def _failure(exchange: Exchange, error: BaseException) -> ApiError:
         return _distrusted(exchange, why, words, is_proxy=is_proxy)
     if refusal := proxies.refusal(cause):
         return _no_tunnel(exchange, refusal)
-    reason = next(
-        (plain for sign, plain in _PLAIN if sign in words),
-        f"{type(error).__name__}: {' '.join(words.split())[:120].rstrip('.')}",
-    )
+    kind = type(cause).__name__
+    # other errors quote lines of the answer, and a line may have a part of a secret
+    said = f"{kind}: {words.rstrip('.')}" if isinstance(cause, OSError) else _not_http(kind)
+    reason = next((plain for sign, plain in _PLAIN if sign in words), said)
     if not is_proxy:
         return _lost(exchange, reason)
     return Unreachable(
@@ -111,6 +120,10 @@ _PLAIN = (
     ("unreachable", tr("network unreachable")),
     ("Broken pipe", tr("connection broken")),
 )
+
+
+def _not_http(kind: str) -> str:
+    return tr("its response is not valid HTTP, {kind}", kind=kind)
 
 
 def _lost(exchange: Exchange, reason: str) -> ApiError:
