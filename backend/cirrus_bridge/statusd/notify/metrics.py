@@ -4,13 +4,16 @@ Labels are queues, servers, states and codes, which administrators and this prog
 titles, jobs and keys never appear. The journal is read for a scrape, at most every FRESH_S.
 
 Prometheus's own library serves the metrics on loopback, where every user of this machine can read
-them. At most MOST_AT_ONCE readers are served, and an idle reader is disconnected after LIMIT_S.
+them. At most MOST_AT_ONCE readers are connected. A new reader displaces the oldest idle reader, so
+idle readers never keep Prometheus out.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import io
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 MOST_AT_ONCE = 8
 LIMIT_S = 5.0
+WAIT_S = 0.1  # between looks for an idle reader
+_CONNECTION = "cirrus.connection"
 FRESH_S = 5.0
 BUCKETS = (1, 2, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 86_400, 7 * 86_400)
 STATES = (*(state.name.lower() for state in DeliveryState), UNFOLLOWED)
@@ -163,9 +168,9 @@ class Metrics:
             raise
 
 
-def serve_metrics(port: int, metrics: Metrics) -> int:
-    """Serve the metrics on a TCP port (0: any free port), which is returned. The server's threads
-    end with the program.
+def serve_metrics(port: int, metrics: Metrics, *, limit_s: float = LIMIT_S) -> int:
+    """Serve the metrics on a TCP port (0: any free port), which is returned. A reader may be idle
+    for `limit_s`. The server's threads end with the program.
 
     Raises:
         BadConfiguration: the port cannot be used.
@@ -173,12 +178,13 @@ def serve_metrics(port: int, metrics: Metrics) -> int:
     serve: WSGIApplication = make_wsgi_app(metrics.registry)
 
     def serve_fresh(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        try:
-            metrics.refresh()
-        except CirrusError as error:
-            start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
-            return [str(error).encode()]
-        return serve(environ, start_response)
+        with server.serving(environ[_CONNECTION]):
+            try:
+                metrics.refresh()
+            except CirrusError as error:
+                start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
+                return [str(error).encode()]
+            return serve(environ, start_response)
 
     try:
         server = make_server(LOOPBACK, port, serve_fresh, _Server, _Handler)
@@ -195,6 +201,7 @@ def serve_metrics(port: int, metrics: Metrics) -> int:
                 "off the metrics."
             ),
         ) from error
+    server.limit_s = limit_s
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.server_port
 
@@ -202,28 +209,78 @@ def serve_metrics(port: int, metrics: Metrics) -> int:
 class _Server(ThreadingWSGIServer):
     """Limits the number of readers, as any user of this machine could use up the poller's files."""
 
+    request_queue_size = 128  # readers that the kernel holds until there is a place for them
+    limit_s = LIMIT_S
+
     def __init__(self, *address_and_handler: Any) -> None:
         self._free = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._lock = threading.Lock()
+        self._idle: dict[socket.socket, None] = {}  # the server waits for them; the oldest first
         super().__init__(*address_and_handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
+        wait_s = 0.0
+        while not self._free.acquire(timeout=wait_s):
+            self._disconnect_oldest()
+            wait_s = WAIT_S
+        with self._lock:
+            self._idle[request] = None
+        super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
+            with self._lock:
+                self._idle.pop(request, None)
             self._free.release()
+
+    @contextlib.contextmanager
+    def serving(self, request: socket.socket) -> Iterator[None]:
+        """Inside the context, the reader is not idle: it waits for the server."""
+        with self._lock:
+            self._idle.pop(request, None)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._idle[request] = None
+
+    def _disconnect_oldest(self) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            for oldest in self._idle:
+                oldest.shutdown(socket.SHUT_RDWR)  # its thread ends
+                break
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Do not log readers that disconnect."""
 
 
+class _Writer(io.RawIOBase):
+    """Writes an answer. wsgiref would log a traceback for a reader that stops reading."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def write(self, data: Any) -> int:
+        """Send all data, or raise ConnectionAbortedError."""
+        try:
+            self._connection.sendall(data)
+        except TimeoutError as error:
+            raise ConnectionAbortedError from error
+        return len(data)
+
+
 class _Handler(WSGIRequestHandler):
-    timeout = LIMIT_S
+    def setup(self) -> None:
+        """Prepare for one request."""
+        self.timeout = self.server.limit_s  # type: ignore[attr-defined, misc] # a `_Server`
+        super().setup()
+        self.wfile = _Writer(self.connection)  # type: ignore[assignment] # as in socketserver
+
+    def get_environ(self) -> WSGIEnvironment:
+        """The request for WSGI, with its connection."""
+        return super().get_environ() | {_CONNECTION: self.connection}
 
     def log_message(self, *_: object) -> None:
         """Do not log requests."""
