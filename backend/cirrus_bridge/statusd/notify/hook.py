@@ -25,6 +25,11 @@ MOST_WAITING = 1000
 AGAIN_S = 600.0
 LIMIT_S = 30.0
 LONGEST = 4096  # characters of a value; Linux allows 128 KiB (MAX_ARG_STRLEN)
+# what a hook inherits: its folders, its language, and what cirrusctl needs
+INHERITED = (
+    *("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER", "CUPS_SERVER"),
+    *("CIRRUS_BRIDGE_CONFIG", "CIRRUS_BRIDGE_STATE", "CIRRUS_BRIDGE_CACHE"),
+)
 NAMES = ("event", "queue", "job", "user", "title", "target", "cloud-job", "message")
 _LATE = "hook-late"
 
@@ -105,10 +110,15 @@ def run_hook(
 ) -> None:
     """Run a command for a change, and wait for its end, for at most `limit_s` seconds.
 
-    Every variable is set, if only to an empty text, so that no value of the poller's environment
-    (`environ`) remains.
+    Of the poller's environment (`environ`), the command gets INHERITED and the locale. It does not
+    get the folder of the keys (CREDENTIALS_DIRECTORY), for example. Every variable of a change is
+    set, if only to an empty text.
     """
-    own = {name: os.fsencode(text) for name, text in environ.items()}
+    own = {
+        name: os.fsencode(text)
+        for name, text in environ.items()
+        if name in INHERITED or name.startswith("LC_")
+    }
     for name in NAMES:
         value = change.fields.get(name, "").replace("\0", "")[:LONGEST]
         own[f"CIRRUS_{name.upper().replace('-', '_')}"] = value.encode("utf-8", "replace")

@@ -68,6 +68,20 @@ def test_all_is_in_the_environment(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.attacker("local account")
+def test_what_a_hook_inherits() -> None:
+    """A hook inherits no variable that leads to keys, only a short list."""
+    told: list[Change] = []
+    environ = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "CIRRUS_BRIDGE_STATE": "/s"}
+    secret = {"CREDENTIALS_DIRECTORY": "/run/credentials/x", "LD_PRELOAD": "", "NOTIFY_SOCKET": "x"}
+    names = "CREDENTIALS_DIRECTORY LD_PRELOAD NOTIFY_SOCKET"
+    command = f'test "$PATH$LC_ALL$CIRRUS_BRIDGE_STATE" = "{"".join(environ.values())}" || exit 1'
+    command += f"; for name in {names}; do if printenv $name; then exit 2; fi; done"
+    failed = Complaint("hook-failed", told.append, Clock())
+    run_hook(("/bin/sh", "-c", command), environ | secret, failed, Change("x", ""))
+    assert told == []
+
+
 @pytest.mark.parametrize(
     ("title", "told"),
     [
