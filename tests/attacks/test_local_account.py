@@ -184,6 +184,23 @@ def test_another_user_looks_around(own_site: PrintSite) -> None:
 
 
 @pytest.mark.attacker("local account")
+def test_rights_of_a_job(own_site: PrintSite) -> None:
+    """A process that prints can neither gain rights nor leave a core dump."""
+    site = own_site
+    site.cups.lp(site.queue_to_nobody(), data=b"x")
+    eventually(lambda: "refused" in site.cups.log_end())
+    worker = site.worker()
+    for process in (worker, site.supervisor()):
+        status = Path(f"/proc/{process}/status").read_text()
+        assert "NoNewPrivs:\t1\n" in status and "CapBnd:\t0000000000000000\n" in status
+        limits = Path(f"/proc/{process}/limits").read_text().split("\n")
+        assert [each.split()[4:6] for each in limits if "core file" in each] == [["0", "0"]]
+    owners = Path(f"/proc/{worker}/status").read_text().partition("Uid:")[2].split()[:4]
+    assert owners == [str(site.state.stat().st_uid)] * 4
+    assert Path(f"/proc/{worker}/environ").stat().st_uid == 0  # not dumpable: proc(5)
+
+
+@pytest.mark.attacker("local account")
 def test_locks_of_another_user(own_site: PrintSite) -> None:
     """`cirrusctl apply` waits for no lock of another user, even if servers.d is open to all."""
     site = own_site

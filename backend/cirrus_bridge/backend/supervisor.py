@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
+from cirrus_bridge.base.privileges import give_up_new_rights
 from cirrus_bridge.config.defaults import STATE_FOLDER
 from cirrus_bridge.cups.side_channel import answer_filters
 from cirrus_bridge.cups.spool import are_joined, files, is_run_by_cupsd
@@ -31,6 +32,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 def run() -> None:
     """Entry point of the program."""
+    give_up_new_rights()
     if len(sys.argv) == 1:
         _work(NOT_NOTED, os.getppid())  # discovery
     cupsd = os.getppid()
