@@ -6,6 +6,7 @@ another user could have chosen, and metrics without names, are in `e2e/test_stat
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -184,12 +185,19 @@ def test_another_user_looks_around(own_site: PrintSite) -> None:
 
 
 @pytest.mark.attacker("local account")
-def test_rights_of_a_job(own_site: PrintSite) -> None:
-    """A process that prints can neither gain rights nor leave a core dump."""
+def test_the_memory_of_a_job(own_site: PrintSite) -> None:
+    """A process that prints has no key of other servers, and it can neither gain rights nor leave a
+    core dump."""
     site = own_site
-    site.cups.lp(site.queue_to_nobody(), data=b"x")
+    queue = site.queue_to_nobody()
+    entry = site.config / "servers.d" / "nobody.toml"
+    entry.write_text(entry.read_text().replace('"k"', '"own-k3y"'))
+    site.cups.lp(queue, data=b"x")
     eventually(lambda: "refused" in site.cups.log_end())
     worker = site.worker()
+    memory = _memory(worker)
+    assert b"own-k3y" in memory
+    assert site.key.encode() not in memory
     for process in (worker, site.supervisor()):
         status = Path(f"/proc/{process}/status").read_text()
         assert "NoNewPrivs:\t1\n" in status and "CapBnd:\t0000000000000000\n" in status
@@ -198,6 +206,20 @@ def test_rights_of_a_job(own_site: PrintSite) -> None:
     owners = Path(f"/proc/{worker}/status").read_text().partition("Uid:")[2].split()[:4]
     assert owners == [str(site.state.stat().st_uid)] * 4
     assert Path(f"/proc/{worker}/environ").stat().st_uid == 0  # not dumpable: proc(5)
+
+
+def _memory(process: int) -> bytes:
+    """The writable memory of a process."""
+    found = []
+    with Path(f"/proc/{process}/mem").open("rb", buffering=0) as memory:
+        for line in Path(f"/proc/{process}/maps").read_text().splitlines():
+            span, rights = line.split()[:2]
+            begin, end = (int(each, 16) for each in span.split("-"))
+            if rights.startswith("rw"):
+                memory.seek(begin)
+                with contextlib.suppress(OSError):
+                    found.append(memory.read(end - begin))
+    return b"".join(found)
 
 
 @pytest.mark.attacker("local account")

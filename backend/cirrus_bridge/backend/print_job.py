@@ -19,7 +19,7 @@ from cirrus_bridge.base.privileges import give_up_root
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.defaults import CUPS_SOCKET, STATE_FOLDER
 from cirrus_bridge.config.load import load
-from cirrus_bridge.config.queue_uri import FORM, SCHEME
+from cirrus_bridge.config.queue_uri import FORM, SCHEME, parse_queue_uri
 from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.job import SpooledDocument, job_id_of, read_job
 from cirrus_bridge.cups.jobs import CupsJobs
@@ -42,8 +42,9 @@ def print_job(folder: Path, report: CupsReport, clock: Clock, number: int, cupsd
     """
     argv, environ = sys.argv, os.environ
     with clock.stoppable():
-        configuration = load(folder)
-        queue = configuration.queue(device_uri(argv, environ))
+        uri = device_uri(argv, environ)
+        configuration = load(folder, server=parse_queue_uri(uri).server)
+        queue = configuration.queue(uri)
         cups = CupsJobs(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
         attributes = None  # a person runs the backend by hand
         if is_run_by_cupsd(environ):

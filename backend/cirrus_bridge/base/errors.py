@@ -144,9 +144,9 @@ class BadQueueUri(QueueError, code="CB-201"):
 class BadConfiguration(QueueError, code="CB-202"):
     title = "a configuration file cannot be read, or contains a mistake"
     advice = "correct the file that the message names, then `cupsenable`"
-    meaning = """The message names the file, the table and the setting. Each job reads all files of
-    servers.d, so no queue prints while one file is wrong. Nothing is lost: jobs stay in their
-    queues."""
+    meaning = """The message names the file, the table and the setting. Each job reads bridge.toml,
+    and the files of servers.d that name its server. Other queues print. Nothing is lost: jobs stay
+    in their queues."""
 
 
 class ExposedKey(QueueError, code="CB-203"):

@@ -108,14 +108,17 @@ class Configuration:
         return here.get(queue.company) or here.get(None)
 
 
-def load(folder: Path, credentials: Path | None = None) -> Configuration:
+def load(
+    folder: Path, credentials: Path | None = None, *, server: str | None = None
+) -> Configuration:
     """Read the configuration in `folder`; bridge.toml may be absent. A service may have copies of
-    the files with keys among its `credentials`.
+    the files with keys among its `credentials`. With the name of a `server`, only its entries are
+    read (`read_servers`).
 
     Raises BadConfiguration if a file cannot be read or is invalid, and ExposedKey if users other
     than the owner can read a file with a key.
     """
-    return load_bridge(folder, read_servers(KeyFiles(folder / "servers.d", credentials)))
+    return load_bridge(folder, read_servers(KeyFiles(folder / "servers.d", credentials), server))
 
 
 def load_bridge(folder: Path, servers: tuple[Server, ...]) -> Configuration:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -124,10 +125,18 @@ class KeyFiles:
             raise refusal
 
 
-def read_servers(files: KeyFiles) -> tuple[Server, ...]:
-    """The entries of all files. Raises BadConfiguration for a file that cannot be read or contains
-    a mistake, and ExposedKey for a file that others can read."""
-    servers = tuple(each for path in files.tables() for each in read_server_file(path, files))
+def read_servers(files: KeyFiles, name: str | None = None) -> tuple[Server, ...]:
+    """The entries of all files, or those of the server with this name. Then other servers' keys are
+    not kept in memory, and mistakes in files that do not mention the server are not found.
+
+    Raises BadConfiguration for a file that cannot be read or contains a mistake, and ExposedKey for
+    a file that others can read.
+    """
+    paths = files.tables()
+    if name is not None:
+        host, _ = parse_server(name)
+        paths = [path for path in paths if _mentions(files.place(path), host)]
+    servers = tuple(each for path in paths for each in read_server_file(path, files, name))
     seen: set[tuple[str, str | None]] = set()
     for server in servers:
         host, company = server.name, server.company
@@ -140,12 +149,29 @@ def read_servers(files: KeyFiles) -> tuple[Server, ...]:
     return servers
 
 
-def read_server_file(path: Path, files: KeyFiles | None = None) -> list[Server]:
-    """The entries of one of `files`, or of a file of its own; raises as `read_servers` does."""
+def read_server_file(
+    path: Path, files: KeyFiles | None = None, name: str | None = None
+) -> list[Server]:
+    """The entries of one of `files`, or of a file of its own; otherwise as `read_servers`."""
     files = files or KeyFiles(path.parent)
     files.check_private(path)
     table = read_table(path, at=files.place(path))
-    return [_server(entry, files) for entry in table.entries("server", SERVER_NAMES)]
+    entries = [(_name(entry), entry) for entry in table.entries("server", SERVER_NAMES)]
+    return [_server(own, entry, files) for own, entry in entries if name in (None, own)]
+
+
+def _mentions(path: Path, host: str) -> bool:
+    """Whether a file may have an entry for a host. A file that cannot be read may have one."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            text = bytearray(os.fstat(file.fileno()).st_size)
+            file.readinto(text)
+    except OSError:
+        return True
+    # TOML can write any letter as an escape
+    found = b"\\" in text or re.search(re.escape(host.encode()), text, re.IGNORECASE) is not None
+    text[:] = bytes(len(text))  # memory that is freed keeps its content, and this may be a key
+    return found
 
 
 def check_connections(connections: int | None, table: Table) -> None:
@@ -154,13 +180,16 @@ def check_connections(connections: int | None, table: Table) -> None:
         raise table.bad(tr("connections must be from 1 to 32"))
 
 
-def _server(entry: Table, files: KeyFiles) -> Server:
+def _name(entry: Table) -> str:
     try:
-        name = server_name(*parse_server(entry.take("host", str)))
+        return server_name(*parse_server(entry.take("host", str)))
     except ValueError:
         raise entry.bad(
             joined("; ", (tr("'host' is not a host name, or host name and port"), NOT_SHOWN))
         ) from None
+
+
+def _server(name: str, entry: Table, files: KeyFiles) -> Server:
     others = ("host", "api_key", "api_key_file")
     said = entry.without(others).settings(Server, SERVER_NAMES)
     try:

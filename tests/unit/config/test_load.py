@@ -242,6 +242,44 @@ def test_no_server_for_a_queue(tmp_path: Path, uri: str) -> None:
         load(_folder(tmp_path)).server_for(parse_queue_uri(uri))
 
 
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("cp.example.com", "cp.example.com"),
+        ("CP.Example.com:443", "cp.example.com"),
+        ("\\u0063p.example.com", "cp.example.com"),
+        ("[::1]:8443", "[::1]:8443"),
+    ],
+)
+def test_only_one_server(tmp_path: Path, host: str, name: str) -> None:
+    """The entries of one server are loaded, and mistakes in other files are not found."""
+    folder = _folder(tmp_path, server=SERVER.replace("cp.example.com", host))
+    with (folder / "servers.d" / "acme.toml").open("a") as file:
+        file.write('[[server]]\nhost = "other"\napi_key_file = "missing"\n')
+    for number, content in enumerate(("[[server", '[[server]]\nhost = "x"\nodd = 1\n')):
+        other = folder / "servers.d" / f"{number}.toml"
+        other.write_text(content)
+        other.chmod(0o666)
+    (server,) = load(folder, server=name).servers
+    assert (server.name, server.api_key.reveal()) == (name, "k3y")
+    with pytest.raises(CirrusError):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "error"),
+    [(SERVER, 0o644, ExposedKey), (SERVER + "odd = 1\n", 0o600, BadConfiguration)],
+)
+def test_mistakes_about_the_one_server(
+    tmp_path: Path, text: str, mode: int, error: type[CirrusError]
+) -> None:
+    """Mistakes in the server's own file are found."""
+    folder = _folder(tmp_path, server=text)
+    (folder / "servers.d" / "acme.toml").chmod(mode)
+    with pytest.raises(error):
+        load(folder, server="cp.example.com")
+
+
 def test_keys_do_not_show(tmp_path: Path) -> None:
     """No repr of the configuration shows a key."""
     assert "k3y" not in repr(load(_folder(tmp_path)))

@@ -83,7 +83,8 @@ def _bad(path: Path, trouble: CirrusError) -> Finding:
     if isinstance(trouble, ExposedKey):
         return Subject(KEYS, str(path)).failed(trouble)
     fix = tr(
-        "Correct the named file; until then no queue prints. Then run cupsenable for each queue."
+        "Correct the named file; until then, the queues that need it do not print. Then run "
+        "cupsenable for each queue."
     )
     return Subject(CONFIGURATION, str(path)).failed(trouble, fix)
 
