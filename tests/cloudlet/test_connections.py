@@ -36,8 +36,7 @@ class Rig:
         self.received = 0
         self.is_done = asyncio.Event()
         self.started = asyncio.Semaphore(0)
-        self.may_answer = asyncio.Event()
-        self.may_answer.set()
+        self.answers = asyncio.Lock()  # a test that holds it keeps all requests running
         self.listener = Listener(
             socket.AF_INET, socket.SOCK_STREAM, 0, limits, lambda: self.now_s, str
         )
@@ -46,7 +45,8 @@ class Rig:
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body, but for `/refused`; send a large response for `/large`."""
         self.started.release()
-        await self.may_answer.wait()
+        async with self.answers:
+            pass
         body = bytes(LARGE) if scope["path"] == "/large" else b""
         more = scope["path"] != "/refused"
         while more:
@@ -322,12 +322,11 @@ def test_running_requests_keep_their_connections() -> None:
 
     async def scenario() -> None:
         async with _rig(Limits(connections=2, of_a_network=2)) as rig:
-            rig.may_answer.clear()
-            running = [asyncio.ensure_future(rig.ask()) for _ in range(2)]
-            for _ in range(2):
-                await rig.started.acquire()
-            assert await rig.ask() == b""
-            rig.may_answer.set()
+            async with rig.answers:
+                running = [asyncio.ensure_future(rig.ask()) for _ in range(2)]
+                for _ in range(2):
+                    await rig.started.acquire()
+                assert await rig.ask() == b""
             assert all([(await each).startswith(b"HTTP/1.1 200 ") for each in running])
 
     _run(scenario)
