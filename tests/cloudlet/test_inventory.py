@@ -6,6 +6,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -79,10 +80,14 @@ def test_a_device_that_reaches_out(
     assert admin.get("/api/get/device/ACME/Office/D").json["Name"] == "N"
 
 
-def test_a_device_that_would_reach_out(admin: Curl) -> None:
+def test_a_device_that_would_reach_out(own: CloudletServer, admin: Curl, tmp_path: Path) -> None:
     """A device made over the API does not become one that reaches out of the folder."""
     path = "/api/put/device/ACME/Office/Folder"
     assert admin.post(path, Target="{title}").text == "OK"
+    assert admin.post(path, Target="sub/folder/{title}").text == "OK"
+    (own.data / "delivered" / "link").symlink_to(tmp_path)
+    for target in ("link/{title}", "link/sub/x", "link/{title}/x"):
+        admin.post(path, Target=target).refused("on the server")
     for change in ({"Type": "0"}, {"Type": "2"}, {"Type": "1", "Target": "/x"}, {"Target": "/x"}):
         admin.post(path, **change).refused("on the server")
     assert admin.post(path, Type="3", Target="/srv/x").text == "OK"  # a viewer's has no meaning

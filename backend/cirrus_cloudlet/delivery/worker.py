@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cirrus_cloudlet.delivery import folders, printer, ways
 from cirrus_cloudlet.inventory.file import InventoryFile
-from cirrus_cloudlet.inventory.inventory import Device, DeviceType
+from cirrus_cloudlet.inventory.inventory import DELIVERY_FOLDER, Device, DeviceType
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.jobs import Job, Step, select_jobs
 
@@ -121,7 +121,7 @@ class Worker:
         self._queue = _Queue(store)
         self._inventory = inventory
         self._document_path = document_path
-        self._folder = folder / "delivered"
+        self._folder = folder / DELIVERY_FOLDER
         self._clean = clean
         self._wake = threading.Event()
         self._stopping = threading.Event()

@@ -21,7 +21,7 @@ from tomlkit.toml_document import TOMLDocument
 
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.files import lock
-from cirrus_cloudlet.inventory.inventory import Inventory
+from cirrus_cloudlet.inventory.inventory import DELIVERY_FOLDER, Inventory
 from cirrus_cloudlet.inventory.toml import read_inventory
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,11 @@ class InventoryFile:
             text = tomlkit.dumps(document)
             after = read_inventory(text, self._path.name)
             if self._remote:
-                _check_reach(read_inventory(before, self._path.name), after)
+                _check_reach(
+                    read_inventory(before, self._path.name),
+                    after,
+                    self._path.with_name(DELIVERY_FOLDER),
+                )
             temporary = self._path.with_name(".cloudlet.toml.new")
             with open(temporary, "w", encoding="utf-8", newline="", opener=_open_guarded) as file:
                 file.write(text)
@@ -104,9 +108,9 @@ class InventoryFile:
         return (found.st_mtime_ns, found.st_ino, found.st_size)
 
 
-def _check_reach(before: Inventory, after: Inventory) -> None:
+def _check_reach(before: Inventory, after: Inventory, folder: Path) -> None:
     """Compare what was read from the file, so that no odd value can hide a device."""
-    if before.reaching_out() != after.reaching_out():
+    if before.reaching_out(folder) != after.reaching_out(folder):
         raise SettingsError(
             "a device that runs a command, prints to a CUPS queue or writes to an absolute path"
             " is set up on the server only; there, run cirrus-cloudlet device add, or edit"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import enum
+import os
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cirrus_cloudlet.errors import Refusal
+
+DELIVERY_FOLDER = "delivered"  # in the data folder; relative targets are in it
 
 
 class DeviceType(enum.IntEnum):
@@ -55,12 +59,16 @@ class Device:
     inactive: bool = False
     printer: PrinterFacts | None = None
 
-    @property
-    def reaches_out(self) -> bool:
+    def reaches_out(self, folder: Path) -> bool:
         """Whether deliveries run a command, reach a CUPS queue or leave the delivery folder."""
-        if self.type is DeviceType.FILE:  # a relative target never has `..`
-            return self.target.startswith("/")
-        return self.type is not DeviceType.VIEWER
+        if self.type is not DeviceType.FILE:
+            return self.type is not DeviceType.VIEWER
+        # a relative target never has `..`; links in the folders before its first tag are followed
+        fixed = (folder / f"{self.target.partition('{')[0]}x").parent
+        inside = os.path.realpath(folder)
+        return self.target.startswith("/") or not Path(os.path.realpath(fixed)).is_relative_to(
+            inside
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +110,14 @@ class Inventory:
         found = self.companies.get(company, {}).get(location)
         return found, found.devices.get(device) if found else None
 
-    def reaching_out(self) -> set[tuple[str, str, str, DeviceType, str]]:
+    def reaching_out(self, folder: Path) -> set[tuple[str, str, str, DeviceType, str]]:
         """The devices that reach out of the delivery folder, with types and targets."""
         return {
             (device.company, device.location, device.id, device.type, device.target)
             for locations in self.companies.values()
             for location in locations.values()
             for device in location.devices.values()
-            if device.reaches_out
+            if device.reaches_out(folder)
         }
 
     def location(self, company: str, location: str) -> Location:
