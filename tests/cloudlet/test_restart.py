@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cirrus_cloudlet.storage.database import _SCHEMAS
 from cloudlet_server import CloudletServer
 from curl import Curl
 
@@ -175,23 +176,26 @@ def test_a_folder_of_an_earlier_version(own: CloudletServer) -> None:
     assert own.wait_for_job(job_id, 2)
 
 
-def test_keys_of_an_earlier_version(own: CloudletServer) -> None:
+@pytest.mark.parametrize("first", ["a command", "the server"])
+def test_keys_of_an_earlier_version(own: CloudletServer, first: str) -> None:
     """They may only print; the first program that finds them says so once, and what to do."""
     own.stop()
+    for path in own.data.glob("cloudlet.db*"):
+        path.unlink()
     with sqlite3.connect(own.data / "cloudlet.db") as db:
-        db.executescript("ALTER TABLE api_key DROP COLUMN role; PRAGMA user_version = 2")
-    done = own.cli_result("key", "list")
-    assert done.stdout.startswith("key-1\tACME\t") and done.stdout.endswith("\tprint\n")
-    advice = f"run: cirrus-cloudlet key role NAME admin --data {own.data}"
-    assert done.stderr == (
-        "existing API keys (1) may now only print;"
-        f" to let one change devices and locations, {advice}\n"
-    )
-    assert own.cli_result("key", "list").stderr == ""
-    with sqlite3.connect(own.data / "cloudlet.db") as db:
-        db.executescript("ALTER TABLE api_key DROP COLUMN role; PRAGMA user_version = 2")
-    own.come_back()
-    assert advice in own.log_text
+        db.executescript("".join(_SCHEMAS[:2]))  # of the last version without roles
+        db.executescript("INSERT INTO api_key VALUES ('old', 'x', 'ACME', 0)")
+        db.execute("PRAGMA user_version = 2")
+    db.close()
+    said = "existing API keys (1) may now only print; to let one change devices and locations"
+    advice = f"{said}, run: cirrus-cloudlet key role NAME admin --data {own.data}\n"
+    if first == "a command":
+        assert own.cli_result("key", "list").stderr == advice
+    else:
+        own.come_back()
+        assert advice in own.log_text
+    again = own.cli_result("key", "list")
+    assert (again.stdout.split("\t")[::3], again.stderr) == (["old", "print\n"], "")
 
 
 def test_each_start_is_another_instance(own: CloudletServer) -> None:
