@@ -56,14 +56,15 @@ def process_limits() -> Limits:
     """
     wanted = _OTHER_FILES + _FILES_OF_A_CONNECTION * _CONNECTIONS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < files:
+    if soft != resource.RLIM_INFINITY and soft < wanted:
         # no more than needed: programs that the server starts inherit the limit
-        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    files = wanted if soft == resource.RLIM_INFINITY else min(wanted, soft)
     connections = (files - _OTHER_FILES) // _FILES_OF_A_CONNECTION
     if connections < 1:
         raise SettingsError(
-            f"this process may open {hard} files, which is too few. Allow {wanted} files,"
+            f"this process may open {files} files, which is too few. Allow {wanted} files,"
             f" with `ulimit -n {wanted}` or LimitNOFILE={wanted} in the unit."
         )
     return Limits(connections)
@@ -256,14 +257,14 @@ class _Protocol(H11Protocol):
         return Step.SERVER
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse a request that is not HTTP, if no other response to it has begun."""
+        """Refuse a request that is not HTTP, unless its response has begun."""
         if self.cycle and not self.cycle.response_complete:
             self.cycle.disconnected = True  # no second response
             self.cycle.message_event.set()
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+        # a response has begun, or it has no body (HEAD)
+        with contextlib.suppress(h11.LocalProtocolError):
             super().send_400_response(msg)
-        else:
-            self.transport.close()
+        self.transport.close()
 
     def shutdown(self) -> None:
         """End this connection when the server stops."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 
 LOOPBACK = "loopback"  # 127.0.0.0/8 and ::1, which everyone on this machine may use
@@ -9,6 +10,7 @@ SUBSCRIBER_BITS = 64  # the smallest IPv6 network of a subscriber (RFC 6177, sec
 SITE_BITS = 48  # the largest that is usual for a site (RFC 6177, section 1)
 
 
+@functools.lru_cache(maxsize=1024)  # each connection needs one
 def network(address: str, ipv6_bits: int = SUBSCRIBER_BITS) -> str:
     """Return an IPv4 address, the network of an IPv6 address, or LOOPBACK.
 

@@ -121,8 +121,8 @@ def test_many_addresses_are_one_guesser(addresses: list[str], guesses: int) -> N
     assert allowed == guesses
 
 
-@pytest.mark.attacker("network")
 @pytest.mark.parametrize("command", ["password", "remove"])
+@pytest.mark.attacker("page account")
 def test_a_password_that_changes_during_the_sign_in(tmp_path: Path, command: str) -> None:
     """No session by an old password, even if the password changes while it is checked."""
     with Store(tmp_path) as store:
