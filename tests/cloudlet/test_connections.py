@@ -6,11 +6,16 @@ A clock of the test's own replaces the server's, so no test waits.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import resource
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 import trustme
@@ -24,7 +29,8 @@ from curl import Curl
 
 HALF_REQUEST = b"GET /api/version HTTP/1.1\r\nHost: x\r\n"
 UPLOAD = b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n"
-LARGE = 64 * 1024 * 1024  # more than the kernel's buffers of a connection
+PIECE_BYTES = 2**20
+PIECES = 64  # together more than the kernel's buffers of a connection
 PLENTY = Limits(connections=100, of_a_network=100)
 
 
@@ -32,6 +38,7 @@ class Rig:
     """A server with a fake clock; an address of loopback is a network of its own."""
 
     def __init__(self, limits: Limits) -> None:
+        self.client_tls: ssl.SSLContext | None = None
         self.now_s = 0.0
         self.received = 0
         self.is_done = asyncio.Event()
@@ -47,16 +54,18 @@ class Rig:
         self.started.release()
         async with self.answers:
             pass
-        body = bytes(LARGE) if scope["path"] == "/large" else b""
         more = scope["path"] != "/refused"
         while more:
             message = await receive()
             self.received += len(message.get("body", b""))
             more = message.get("more_body", False)
-        length = [(b"content-length", b"%d" % len(body))]
+        pieces = PIECES if scope["path"] == "/large" else 0
+        length = [(b"content-length", b"%d" % (pieces * PIECE_BYTES))]
         await send({"type": "http.response.start", "status": 200, "headers": length})
-        await send({"type": "http.response.body", "body": body, "more_body": True})
-        await send({"type": "http.response.body"})  # waits until most of the body is sent
+        for _ in range(pieces):  # waits until most of the pieces before are sent
+            body = bytes(PIECE_BYTES)
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body"})
         self.is_done.set()
 
     async def tick(self, seconds: float = 1.0) -> None:
@@ -70,7 +79,9 @@ class Rig:
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect from an address, and send something."""
         port = self.listener.getsockname()[1]
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, local_addr=(address, 0), ssl=self.client_tls
+        )
         writer.write(sent)
         return reader, writer
 
@@ -127,6 +138,12 @@ async def _rig(limits: Limits = PLENTY, tls: ssl.SSLContext | None = None) -> As
         await asyncio.sleep(0.01)  # the event loop closes them
 
 
+def _tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
 def _run(scenario: Callable[[], Awaitable[None]]) -> None:
     async def run() -> None:
         await scenario()
@@ -169,9 +186,7 @@ def test_tls_handshakes_end() -> None:
     """A TLS handshake that is not complete after 30 s: the connection is closed."""
 
     async def scenario() -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-        async with _rig(tls=context) as rig:
+        async with _rig(tls=_tls(trustme.CA())) as rig:
             reader, writer = await rig.connect(b"\x16\x03\x01\x02\x00")
             assert await rig.is_dropped(reader)
             writer.close()
@@ -234,12 +249,17 @@ def test_bodies_after_the_response_end() -> None:
     _run(scenario)
 
 
+@pytest.mark.parametrize("is_tls", [False, True])
 @pytest.mark.attacker("network")
-def test_responses_that_nobody_reads_end() -> None:
+def test_responses_that_nobody_reads_end(is_tls: bool) -> None:
     """A client that does not read the response: the connection is closed after 30 s."""
 
     async def scenario() -> None:
-        async with _rig() as rig:
+        authority = trustme.CA()
+        async with _rig(tls=_tls(authority) if is_tls else None) as rig:
+            if is_tls:
+                rig.client_tls = ssl.create_default_context()
+                authority.configure_trust(rig.client_tls)
             _, writer = await rig.connect(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
             while not rig.is_done.is_set():
                 await rig.tick()
@@ -257,8 +277,8 @@ def test_slow_honest_readers_pass() -> None:
             reader, writer = await rig.connect(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
             head = await reader.readuntil(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200 ")
-            for _ in range(LARGE // 2**22):
-                await reader.readexactly(2**22)
+            for _ in range(PIECES):
+                await reader.readexactly(PIECE_BYTES)
                 await rig.tick(25.0)
             writer.close()
 
@@ -343,7 +363,7 @@ def many_files() -> Iterator[None]:
 
 @pytest.mark.attacker("network")
 def test_many_half_requests(own: CloudletServer, many_files: None) -> None:
-    """1,100 half requests at once: everyone else is served, and the log stays short."""
+    """1,100 half requests at once: others are served, the log stays short, and all are closed."""
     with ExitStack() as open_ones:
         for _ in range(1_100):
             client = socket.create_connection(("127.0.0.1", own.port), timeout=60)
@@ -352,3 +372,35 @@ def test_many_half_requests(own: CloudletServer, many_files: None) -> None:
         assert curl.get("/api/version").status == 200
         assert curl.submit()
         assert len(own.log_text) < 20_000
+        assert client.recv(1) == b""  # after 30 s
+
+
+class _NoFiles(Listener):
+    """A listener of a process that may open no more files."""
+
+    def _accept(self) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+def test_no_files(caplog: pytest.LogCaptureFixture) -> None:
+    """If no file can be opened, one line is logged, and asyncio tries again later."""
+    with (
+        _NoFiles(socket.AF_INET, socket.SOCK_STREAM, 0, PLENTY) as listener,
+        pytest.raises(BlockingIOError),
+    ):
+        listener.accept()
+    assert caplog.messages == ["cannot accept a connection (Too many open files)"]
+
+
+def test_too_few_files(tmp_path: Path) -> None:
+    """A limit of open files that leaves no connection is refused, with the limit that is needed."""
+    program = [sys.executable, "-P", "-m", "cirrus_cloudlet.cli.main"]
+    serve = [*program, "serve", "--no-announce", "--allow-root"]
+    done = subprocess.run(
+        ["prlimit", "--nofile=200:200", *serve, "--data", tmp_path, "--listen", "127.0.0.1:0"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "ulimit -n 2256" in done.stderr
