@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 
 HELD = 300  # connections of each kind that are kept open
 _WAIT_S = 10.0
+_GARBAGE_WAIT_S = 0.5  # a server may wait for the rest
 _MANY_FILES = 4096
 _GARBAGE = (
     b"GET foo HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -51,7 +52,7 @@ class HostileClients:
             self.send_half_a_head: 20.0,
             self.connect_only: 20.0,
             self.send_a_body_slowly: 5.0,
-            self.read_nothing: 2.0,
+            self.read_nothing: 0.5,
             self.send_garbage: 10.0,
             self.guess_a_password: 1.0,
             self.leave_an_upload: 5.0,
@@ -104,6 +105,7 @@ class HostileClients:
         garbage = self._draw.choice((*_GARBAGE, self._draw.randbytes(2000)))
         with self._connect() as connection:
             connection.sendall(garbage)
+            connection.settimeout(_GARBAGE_WAIT_S)
             connection.recv(4096)
 
     def guess_a_password(self) -> None:
@@ -154,7 +156,7 @@ class HostileClients:
 
 
 if __name__ == "__main__":
-    os.nice(19)
+    os.setpriority(os.PRIO_PROCESS, 0, 19)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, _MANY_FILES), hard))
     clients = HostileClients(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

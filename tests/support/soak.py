@@ -1,9 +1,10 @@
 """A soak of the embedded cloud: honest and hostile clients use it at the same time.
 
-`tests/soak --minutes 10 --seed N` runs a long one. Honest clients print and look at the page, first
-alone for a quarter of the time. Then hostile clients attack as well. They run in a process of their
-own with the lowest priority (nice 19), so that their own work does not slow the server down. All
-clients share the loopback address.
+`tests/soak --minutes 10 --seed N` runs a long one. Honest clients print and look at the page. For
+most of the time, hostile clients attack meanwhile. For an eighth of the time before and after the
+attack, the honest clients are alone. Hostile clients run in a process of their own with the lowest
+priority (nice 19), so that their own work does not slow the server down. All clients share the
+loopback address.
 
 At the end, these promises are checked:
 
@@ -17,25 +18,20 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import http.client
-import json
 import random
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote, urlencode
 
 import hostile_clients
 from cloudlet_server import CloudletServer
-from paths import WELCOME
+from honest_clients import PATIENCE_S, HonestClients, Waits
 from programs import Program
 from visitor import Visitor
 
@@ -43,12 +39,8 @@ SLOWDOWN = 3.0
 LOG_LINES = 200  # each minute
 MORE_MEMORY_BYTES = 32 * 1024**2  # kept by Python and libc for later requests
 MORE_FILES = 16  # idle connections to the database
-PATIENCE_S = 60.0  # a client tries that long
 _RETURN_S = 90.0  # for memory and open files after the attack
-_BUSY = frozenset({429, 503})
-_SEGMENTS = 4
 _NEWLINE = "\n"
-_WARM_UP_S = 10.0  # the server's memory grows with its first requests
 _LIMITS = "\n[limits]\ndocument_bytes = 16777216\n"
 _NO_TIME = "upload_hours = 0.0000001\ndocument_days = 0.0000001\n"
 _RIVAL = """
@@ -67,128 +59,11 @@ type = "file"
 """
 
 
-Waits = Mapping[str, Sequence[float]]  # kind of work → seconds
-
-
 class Usage(NamedTuple):
     """What a server's process uses: its share of memory (PSS), and open files."""
 
     memory_bytes: int
     files: int
-
-
-@dataclass(slots=True)
-class HonestClients:
-    """People who print and look at the page. They try again when the server is busy."""
-
-    server: CloudletServer
-    cookie: str
-    draw: random.Random
-    waits_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    repeated: int = 0
-    faults: list[str] = field(default_factory=list)
-    _printed: str = ""
-
-    def run(self, seconds: float) -> Waits:
-        """Work for a while; return how long each kind of work took, in seconds."""
-        self.waits_s = defaultdict(list)
-        ended = threading.Event()
-        work = {self.print: 0.5, self.page: 0.5, self.image: 2.0}
-        threads = [
-            threading.Thread(target=self._repeat, args=(task, pause_s, ended))
-            for task, pause_s in work.items()
-        ]
-        for thread in threads:
-            thread.start()
-        time.sleep(seconds)
-        ended.set()
-        for thread in threads:
-            thread.join()
-        return dict(self.waits_s)
-
-    def _repeat(self, task: Callable[[], None], pause_s: float, ended: threading.Event) -> None:
-        while not ended.is_set():
-            began_s = time.monotonic()
-            try:
-                task()
-            except (AssertionError, OSError, http.client.HTTPException) as error:
-                self.faults.append(f"{task.__name__}: {error!r}")
-            else:
-                self.waits_s[task.__name__].append(time.monotonic() - began_s)
-            ended.wait(pause_s)
-
-    def print(self) -> None:
-        """Upload a document in segments, submit it, and wait until it is delivered."""
-        mark = f"%{self.draw.randbytes(16).hex()}\n".encode()
-        document = WELCOME.read_bytes() + mark
-        name = self._api("POST", "tempfile")
-        size = -(-len(document) // _SEGMENTS)
-        for index in range(0, len(document), size):
-            query = {"file": name, "index": str(index)}
-            self._api("PUT", "putsegment", query, document[index : index + size])
-        query = {"file": name, "targets": "Office:Folder", "title": "honest"}
-        job_id = self._api("POST", "submitfile", query, key=mark.decode().strip("%\n"))
-        until = time.monotonic() + PATIENCE_S
-        while (
-            json.loads(self._api("GET", f"get/job/ACME/Office/Folder/{quote(job_id)}"))["State"]
-            != 2
-        ):
-            assert time.monotonic() < until, f"{job_id} is not delivered"
-            time.sleep(0.02)
-        self._printed = job_id
-        (delivered,) = self.server.data.glob(f"delivered/Office/Folder/{job_id}-*")
-        assert delivered.read_bytes() == document, job_id
-        delivered.unlink()
-
-    def page(self) -> None:
-        """Look at the newest jobs, and at one of them."""
-        assert b"Newest jobs" in self._page("/")
-        if self._printed:
-            assert self._printed.encode() in self._page(f"/jobs/{self._printed}")
-
-    def image(self) -> None:
-        """Look at a page image of the newest print."""
-        if self._printed:
-            assert self._page(f"/jobs/{self._printed}/pages/1").startswith(b"\x89PNG")
-
-    def _api(
-        self, method: str, verb: str, query: Mapping[str, str] | None = None, body: bytes = b"",
-        key: str = "",
-    ) -> str:  # fmt: skip
-        headers = {"Authorization": f"Bearer {self.server.key}"}
-        headers |= {"Content-Type": "application/octet-stream"} if method == "PUT" else {}
-        headers |= {"Idempotency-Key": key} if key else {}
-        text = self._request(
-            method, f"/api/{verb}?{urlencode(query or {})}", headers, body
-        ).decode()
-        assert not text.startswith("Error: "), text
-        return text
-
-    def _page(self, path: str) -> bytes:
-        return self._request("GET", path, {"Cookie": self.cookie})
-
-    def _request(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
-    ) -> bytes:
-        until = time.monotonic() + PATIENCE_S
-        while True:
-            connection = http.client.HTTPConnection(
-                "127.0.0.1", self.server.port, timeout=PATIENCE_S
-            )
-            with contextlib.closing(connection):
-                try:
-                    connection.request(method, path, body, dict(headers))
-                    response = connection.getresponse()
-                    data = response.read()
-                except (OSError, http.client.HTTPException):
-                    if time.monotonic() > until:
-                        raise
-                else:
-                    if response.status not in _BUSY or time.monotonic() > until:
-                        assert response.status == 200, f"{method} {path}: {response.status}"
-                        return data
-            self.repeated += 1
-            time.sleep(0.1)
 
 
 @dataclass(slots=True)
@@ -209,18 +84,19 @@ class Soak:
     server: CloudletServer = field(default_factory=CloudletServer)
 
     def run(self, idle_s: float, hostile_s: float) -> None:
-        """Run the soak, and report it."""
+        """Run the soak, and report it. Honest clients are alone twice for `idle_s`."""
         self.server.start(self.folder / "data")
         try:
             toml = self.server.data / "cloudlet.toml"
             toml.write_text(toml.read_text() + _RIVAL + _LIMITS)
             honest = self._enter()
-            honest.run(min(idle_s, _WARM_UP_S))
-            idle = honest.run(idle_s)
+            honest.fill_the_page(idle_s)
+            earlier = honest.run(idle_s)
             before, logged = self._usage(), len(self.server.log_text)
             attacks, attacked = self._attack(honest, hostile_s)
             stored = self._stored()
             after = self._wait_for_return(before)
+            later = honest.run(idle_s)
             log = self.server.log_text[logged:]
             toml.write_text(toml.read_text() + _NO_TIME)
             self.server.restart()
@@ -228,7 +104,8 @@ class Soak:
         finally:
             self.server.close()
         self.broken += honest.faults
-        self._compare_waits(idle, attacked)
+        alone = {kind: [*earlier[kind], *later[kind]] for kind in earlier}
+        self._compare_waits(alone, attacked)
         self.say(f"{honest.repeated} requests repeated, {len(honest.faults)} failed")
         self.say(f"attacks: {attacks}")
         self.say(f"memory: {before.memory_bytes >> 20} MiB, then {after.memory_bytes >> 20} MiB")
@@ -288,11 +165,11 @@ class Soak:
             time.sleep(0.1)
         return left
 
-    def _compare_waits(self, idle: Waits, attacked: Waits) -> None:
+    def _compare_waits(self, alone: Waits, attacked: Waits) -> None:
         self.say("            alone                    attacked")
         self.say("          number median   99 %   number median   99 %   ratio")
-        for kind in sorted(idle):
-            first, second = _summary(idle[kind]), _summary(attacked.get(kind, []))
+        for kind in sorted(alone):
+            first, second = _summary(alone[kind]), _summary(attacked.get(kind, []))
             ratio = second.slowest_s / first.slowest_s
             self.say(f"{kind:8} {first} {second} {ratio:7.1f}")
             if not ratio <= SLOWDOWN:  # also without a number
@@ -331,7 +208,7 @@ def main() -> None:
     seconds = arguments.minutes * 60
     with tempfile.TemporaryDirectory() as folder:
         soak = Soak(Path(folder), arguments.seed, lambda text: print(text, flush=True))
-        soak.run(seconds / 4, seconds)
+        soak.run(seconds / 8, seconds * 3 / 4)
     for promise in soak.broken + soak.slow:
         print(f"BROKEN: {promise}", flush=True)
     sys.exit(1 if soak.broken or soak.slow else 0)
