@@ -20,7 +20,7 @@ from tomlkit.items import AoT
 from tomlkit.toml_document import TOMLDocument
 
 from cirrus_cloudlet.errors import SettingsError
-from cirrus_cloudlet.files import lock
+from cirrus_cloudlet.files import lock, open_private
 from cirrus_cloudlet.inventory.inventory import DELIVERY_FOLDER, Inventory
 from cirrus_cloudlet.inventory.toml import read_inventory
 
@@ -81,7 +81,7 @@ class InventoryFile:
                     self._path.with_name(DELIVERY_FOLDER),
                 )
             temporary = self._path.with_name(".cloudlet.toml.new")
-            with open(temporary, "w", encoding="utf-8", newline="", opener=_open_guarded) as file:
+            with open(temporary, "w", encoding="utf-8", newline="", opener=open_private) as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
@@ -116,11 +116,6 @@ def _check_reach(before: Inventory, after: Inventory, folder: Path) -> None:
             " is set up on the server only; there, run cirrus-cloudlet device add, or edit"
             " cloudlet.toml"
         )
-
-
-def _open_guarded(path: str, flags: int) -> int:
-    # a device may be a command: nobody else may write to the file, whatever the umask is
-    return os.open(path, flags, 0o644)
 
 
 def _put(document: TOMLDocument, ids: tuple[str, ...], fields: Mapping[str, Any]) -> None:
