@@ -20,6 +20,7 @@ MASK = b"***"
 # A shorter secret may be a part of honest words. Only the secret as it is, as a whole word, counts.
 SHORTEST = 8
 LAYERS = 4  # of encodings inside encodings
+PART_BYTES = 1 << 16
 
 _LETTERS = (string.ascii_letters + string.digits).encode()
 _OTHERS = bytes(set(range(256)) - set(_LETTERS))
@@ -90,13 +91,18 @@ def _encodings(secret: bytes) -> list[bytes]:
 
 
 @functools.cache
-def _escapes() -> re.Pattern[bytes]:
-    """Escapes of URLs, JSON, Python's `repr` and HTML, with the number of the character."""
-    return re.compile(
-        rb"[%&\\]\\*+(?:(?<=%)(?P<percent>[0-9a-f]{2})"
-        rb"|(?<=\\)(?:x(?P<byte>[0-9a-f]{2})|u(?P<unit>[0-9a-f]{4})|[abfnrtv])"
-        rb"|(?<=&)#(?:x(?P<hex>[0-9a-f]{1,6})|(?P<decimal>[0-9]{1,7}));)",
-        re.IGNORECASE,
+def _patterns() -> tuple[re.Pattern[bytes], ...]:
+    """Patterns for escapes of URLs, JSON, Python's `repr` and HTML: of other characters than those
+    of ASCII, of any character with its number, and a place before an escape."""
+    return (
+        re.compile(rb"\\++u(?!00[2-7])[0-9a-f]{4}|%[89a-f][0-9a-f]", re.IGNORECASE),
+        re.compile(
+            rb"[%\\&]\\*+(?:(?<=%)(?P<percent>[0-9a-f]{2})"
+            rb"|(?<=\\)(?:x(?P<byte>[0-9a-f]{2})|u(?P<unit>[0-9a-f]{4})|[abfnrtv])"
+            rb"|(?<=&)#(?:x(?P<hex>[0-9a-f]{1,6})|(?P<decimal>[0-9]{1,7}));)",
+            re.IGNORECASE,
+        ),
+        re.compile(rb"(?<!\\)\\|[%&]"),
     )
 
 
@@ -104,7 +110,14 @@ def _unescaped(data: bytes) -> bytes:
     """The data with each escape replaced; only ASCII matters, so other characters are spaces."""
     if not any(mark in data for mark in (b"%", b"\\", b"&#")):
         return data
-    return _escapes().sub(_character, data)
+    others, escapes, start = _patterns()
+    parts, at = [], 0
+    while at < len(data):  # in parts, because `sub` takes 25 times the memory of the data
+        border = start.search(data, at + PART_BYTES)
+        end = border.start() if border else len(data)
+        parts.append(escapes.sub(_character, others.sub(b" ", data[at:end])))
+        at = end
+    return b"".join(parts)
 
 
 def _character(escape: re.Match[bytes]) -> bytes:
