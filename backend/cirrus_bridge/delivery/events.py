@@ -20,7 +20,8 @@ WARNING, NOTICE, INFO = 4, 5, 6
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change. `event` is one word, `text` is for people. If the change concerns a queue or a
-    server, the fields of a job are empty or 0."""
+    server, the fields of a job are empty or 0. No line has a field for `server`, because the text
+    names it."""
 
     event: str
     text: str
@@ -31,6 +32,7 @@ class Change:
     title: str = ""
     target: str = ""
     cloud_job_id: str = ""
+    server: str = ""
 
     @property
     def fields(self) -> dict[str, str]:

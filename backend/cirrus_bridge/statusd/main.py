@@ -32,6 +32,8 @@ from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.completion import JobCompletion
 from cirrus_bridge.statusd.configuration import ConfigurationReader
 from cirrus_bridge.statusd.cups_sync import CupsSync
+from cirrus_bridge.statusd.log import LimitedLog
+from cirrus_bridge.statusd.log import write as log
 from cirrus_bridge.statusd.orphans import Orphans
 from cirrus_bridge.statusd.outages import Outages
 from cirrus_bridge.statusd.poller import Poller
@@ -83,6 +85,7 @@ class _Program:
         self._reader = ConfigurationReader(environ, clock)
         self._settings = self._reader.configuration.poller
         self._clock = clock
+        self._log = LimitedLog(clock)
         self._once = once
         self._state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
         self._cupsd = environ.get("CUPS_SERVER") or CUPS_SOCKET
@@ -122,7 +125,7 @@ class _Program:
         return hook.BackgroundWorker(act, log, self._clock)
 
     def _tell(self, change: Change) -> None:
-        log(change)
+        self._log(change)
         if self._hook is not None:
             self._hook(change)
 
@@ -155,6 +158,7 @@ class _Program:
         else:
             poller.run()
         journal.leave()
+        self._log.close()
         left = len(poller.watch_list)
         self._tell(Change("ended", f"{left} documents remain for the next poller"))
 
@@ -209,11 +213,3 @@ class _Program:
         except BadConfiguration as error:  # any user of this machine can occupy the port
             log(Change("metrics-off", f"{error} ({error.code})", WARNING))
         return metrics
-
-
-def log(change: Change) -> None:
-    """Write a change to standard error, as one line."""
-    # journald reads the level at the start of a line (sd-daemon(3))
-    mark = f"<{change.level}>" if "JOURNAL_STREAM" in os.environ else ""
-    sys.stderr.write(f"{mark}{change.line}\n")
-    sys.stderr.flush()

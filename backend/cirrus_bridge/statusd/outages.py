@@ -22,7 +22,7 @@ from cirrus_bridge.base.translation import Words, joined, trn
 from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.cups.jobs import CupsJob
 from cirrus_bridge.cups.queues import CupsQueues
-from cirrus_bridge.delivery.events import INFO, WARNING, Change, of_document
+from cirrus_bridge.delivery.events import WARNING, Change, of_document
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.sending.patience import FOR_CORRECTION, waits
@@ -195,13 +195,14 @@ class Outages:
         outage.due_s = self.clock.monotonic_s() + next(outage.waits_s)
         text = joined(" ", (error.text, f"({error.code})"))
         if not outage.trouble:
-            self.tell(Change("server-away", f"{text} {error.detail}".strip(), WARNING))
+            said = f"{text} {error.detail}".strip()
+            self.tell(Change("server-away", said, WARNING, server=outage.queue.server))
         outage.trouble = text
 
     def _works(self, server: AwaitedServer, outage: _ServerOutage) -> None:
         """Release the jobs of a server that works, the oldest first."""
         if outage.trouble:
-            self.tell(Change("server-back", f"{server.name} answers again", INFO))
+            self.tell(Change("server-back", f"{server.name} answers again", server=server.name))
             outage.trouble = ""
         to_release = outage.held
         if outage.released and outage.released <= outage.keys:  # all came back

@@ -207,7 +207,8 @@ class Poller:
     def _heard(self, watched: WatchedDocument, target: TrackedDelivery, status: JobStatus) -> None:
         """Handle a state that the server reports, for this job or, by mistake, for another."""
         if self.cups.news.trouble_is_over(watched.queue):
-            self.tell(Change("server-back", f"{watched.queue.server} answers again"))
+            server = watched.queue.server
+            self.tell(Change("server-back", f"{server} answers again", server=server))
             self.cups.soon()
         before = target.status
         is_news = target.learn(status)
@@ -274,5 +275,6 @@ class Poller:
         )
         text = joined(" ", (error.text, f"({error.code})"))
         if self.cups.news.has_trouble(watched.queue, text, of_company=of_company):
-            self.tell(Change("server-away", f"{text} {error.detail}".strip(), WARNING))
+            said = f"{text} {error.detail}".strip()
+            self.tell(Change("server-away", said, WARNING, server=watched.queue.server))
             self.cups.soon()
