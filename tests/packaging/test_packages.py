@@ -135,6 +135,13 @@ def test_the_service_is_confined(name: str) -> None:
     assert "Overall exposure level" in said
 
 
+def test_the_service_has_a_limit_of_memory() -> None:
+    """A fault that fills the memory ends the service, not other programs; systemd restarts it."""
+    unit = (FILES / "files" / "cirrus-statusd.service").read_text()
+    assert re.search(r"(?m)^MemoryMax=\d+M$", unit)
+    assert re.search(r"(?m)^Restart=on-failure$", unit)
+
+
 def test_the_apparmor_profile_fits_into_that_of_cupsd(tmp_path: Path) -> None:
     """The distribution's profile accepts the sample where administrators put it.
 
