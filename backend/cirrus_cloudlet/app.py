@@ -1,8 +1,8 @@
 """The web application: dispatch, API keys, and error responses.
 
-A request with a wrong structure gets a 4xx status. Any other failure gets status 200 and
-`Error: message`, as the API document says. The key is checked before the body is read. Keys and
-queries are never logged.
+A request with a wrong structure gets a 4xx status. A full quota gets status 429, because a client
+then tries again later. Any other failure gets status 200 and `Error: message`, as the API document
+says. The key is checked before the body is read. Keys and queries are never logged.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cirrus_cloudlet import __version__
 from cirrus_cloudlet.api import inventory, jobs
 from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
-from cirrus_cloudlet.errors import Refusal, RequestFault
+from cirrus_cloudlet.errors import QuotaFull, Refusal, RequestFault
 from cirrus_cloudlet.log_lines import describe
 from cirrus_cloudlet.storage.access import Key, Role
 from cirrus_cloudlet.web.site import Site
@@ -36,6 +36,7 @@ _HEADERS = {
     # after a change of this, a client no longer relies on its uploaded segments
     "Server-Instance": secrets.token_hex(8),
 }
+_RETRY_AFTER_S = 30
 _READ = frozenset({"GET", "POST"})
 _PUT = frozenset({"PUT"})
 
@@ -107,6 +108,9 @@ async def _answer(cloud: Cloud, site: Site, scope: Scope, receive: Receive) -> R
     except RequestFault as fault:
         headers = {"WWW-Authenticate": "Bearer"} if fault.status == 401 else None
         return PlainTextResponse(f"{fault}\n", fault.status, headers)
+    except QuotaFull as full:
+        # no 503: it would leave open whether a submit was accepted (RFC 6585, 4)
+        return PlainTextResponse(f"{full}\n", 429, {"Retry-After": str(_RETRY_AFTER_S)})
     except Refusal as refusal:
         return PlainTextResponse(f"Error: {refusal}")
     except (OSError, sqlite3.Error) as error:  # such as a full disk

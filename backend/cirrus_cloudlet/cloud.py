@@ -6,11 +6,13 @@ from pathlib import Path
 
 from cirrus_cloudlet.delivery.worker import Worker
 from cirrus_cloudlet.inventory.file import InventoryFile
+from cirrus_cloudlet.shares import Shares
 from cirrus_cloudlet.storage.access import Accounts, Keys
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import Documents
 from cirrus_cloudlet.storage.jobs import Jobs
 from cirrus_cloudlet.storage.previews import Previews
+from cirrus_cloudlet.storage.quotas import Amount, Full, Owner, Quotas
 from cirrus_cloudlet.storage.uploads import Uploads
 
 HOUR_S = 3600.0
@@ -23,11 +25,13 @@ class Cloud:
 
     def __init__(self, folder: Path) -> None:
         self.inventory = InventoryFile(folder, remote=True)
+        self.shares = Shares()
         self.store = Store(folder)
         self.keys = Keys(self.store)
         self.accounts = Accounts(self.store)
-        self.uploads = Uploads(self.store, folder)
-        self.documents = Documents(self.store, folder)
+        self.quotas = Quotas(lambda: self.inventory.current().limits, self._make_room)
+        self.uploads = Uploads(self.store, folder, self.quotas)
+        self.documents = Documents(self.store, folder, self.quotas)
         self.previews = Previews(folder, self.documents.path)
         self.jobs = Jobs(self.store)
         self.worker = Worker(
@@ -35,9 +39,11 @@ class Cloud:
         )
 
     def start(self) -> None:
-        """Remove files that no row names, as after a crash, and start delivering."""
+        """Count what is stored, remove leftovers of a crash, and start delivering."""
         self.uploads.sweep()
         self.documents.sweep()
+        for company, key, count in self.jobs.counts():
+            self.quotas.count(Owner(company, key), Amount(jobs=count))
         self.previews.sweep(everything=True)
         self.worker.start()
 
@@ -45,6 +51,19 @@ class Cloud:
         """Stop delivering, and close the database."""
         self.worker.stop(_STOP_WAIT_S)
         self.store.close()
+
+    def _make_room(self, full: Full) -> bool:
+        """Remove some of what makes room for new things: uploads first, which are sent again."""
+        whose = (full.company, full.key)
+        if full.field == "uploads":
+            return self.uploads.make_room(*whose)
+        if full.field == "bytes":
+            return self.uploads.make_room(*whose) or self.documents.make_room(*whose)
+        self.documents.make_room(*whose)
+        removed = self.jobs.make_room(*whose)
+        for company, key, count in removed:
+            self.quotas.release(Owner(company, key), Amount(jobs=count))
+        return bool(removed)
 
     def _remove_old(self) -> None:
         limits = self.inventory.current().limits

@@ -110,7 +110,6 @@ class _Stream:
             raise Refusal(f"there are bytes after the end of the {self.name} data")
         self._members += 1
         if self._members > _FREE_MEMBERS + self._out // _DOCUMENT_BYTES_A_MEMBER:
-            count = f"{self._members} members, too many for its size"
-            raise Refusal(f"the {self.name} data has {count}")
+            raise Refusal(f"the gzip data has {self._members} members, too many for its size")
         self._zlib = zlib.decompressobj(_WINDOW[self._compression])
         self._fed_bytes = _FIRST_FED_BYTES

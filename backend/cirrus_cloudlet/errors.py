@@ -1,7 +1,8 @@
 """Errors, one class for each way of reporting.
 
-A `Refusal` is reported as `Error: …`, a `RequestFault` by a 4xx status. A `SettingsError` ends a
-command, or keeps the last good settings in use. No error carries a key.
+A `Refusal` is reported as `Error: …`, a `RequestFault` by a 4xx status, and a `QuotaFull` by status
+429, which is not final. A `SettingsError` ends a command, or keeps the last good settings in use.
+No error carries a key.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ class RequestFault(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class QuotaFull(Exception):
+    """A quota has no room now; nothing was changed, and the same request may work later."""
 
 
 class SettingsError(Exception):

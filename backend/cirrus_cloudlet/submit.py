@@ -7,17 +7,20 @@ ids of the first request, and makes no job.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.compression import Compression, decompress
 from cirrus_cloudlet.errors import Refusal
-from cirrus_cloudlet.inventory.inventory import parse_targets
+from cirrus_cloudlet.inventory.inventory import Device, Inventory, parse_targets
 from cirrus_cloudlet.job_props import parse_props
-from cirrus_cloudlet.storage.uploads import Segment, assemble
+from cirrus_cloudlet.storage.quotas import Amount, Owner
+from cirrus_cloudlet.storage.uploads import Segment, Upload, assemble, mark_submitted
 
 _EARLIER = "SELECT request, jobs FROM idempotency WHERE company = ? AND key = ?"
 
@@ -25,7 +28,7 @@ _EARLIER = "SELECT request, jobs FROM idempotency WHERE company = ? AND key = ?"
 class Order(NamedTuple):
     """The parameters of a submit; lists are not parsed yet."""
 
-    company: str
+    owner: Owner
     targets: str
     title: str
     props: str
@@ -34,54 +37,74 @@ class Order(NamedTuple):
     idempotency_key: str | None
 
 
-def submit(cloud: Cloud, order: Order, segments: Sequence[Segment]) -> list[str]:
+def submit(
+    cloud: Cloud,
+    order: Order,
+    segments: Sequence[Segment],
+    turn: AbstractContextManager[object],
+    upload: Upload | None = None,
+) -> list[str]:
     """Make the jobs, and return their ids in the order of the targets.
+
+    Args:
+        turn: is held while a chunk of the document is made and written.
+        upload: the upload of these segments, unless they are submitted as they arrive.
 
     Raises:
         Refusal: a parameter or the file is wrong; no job was made.
+        QuotaFull: the owner's quotas have no room; no job was made.
     """
     # the document may differ when a key is repeated: a filter may write another date into it
     request = json.dumps([order.targets, order.title, order.props])
-    repeated = (order.company, order.idempotency_key)
+    company = order.owner.company
+    repeated = (company, order.idempotency_key)
     if rows := cloud.store.execute(_EARLIER, *repeated):
         return _read_ids(rows[0], request)
     props = parse_props(order.props, semicolons=order.semicolons)
     targets = parse_targets(order.targets)
     inventory = cloud.inventory.current()
-    for location, name in targets:
-        if inventory.location(order.company, location).inactive:
-            raise Refusal(f"location {location!r} is inactive")
-        if inventory.device(order.company, location, name).inactive:
-            raise Refusal(f"device {name!r} at {location!r} is inactive")
-    document = cloud.documents.write(
-        decompress(cloud.uploads.read(assemble(segments)), order.compression),
-        [segment.length for segment in segments],
-        inventory.limits.document_bytes,
-    )
-    try:
-        for location, name in targets:
-            formats = inventory.device(order.company, location, name).formats
-            if not {"any", document.format} & set(formats):
+    devices = [_find_device(inventory, company, *target) for target in targets]
+    chunks = decompress(cloud.uploads.read(assemble(segments)), order.compression)
+    lengths = [segment.length for segment in segments]
+    jobs = Amount(jobs=len(targets))
+    with contextlib.ExitStack() as undo:
+        cloud.quotas.reserve(order.owner, jobs)
+        undo.callback(cloud.quotas.release, order.owner, jobs)
+        document = cloud.documents.write(
+            order.owner, chunks, lengths, inventory.limits.largest_bytes, turn
+        )
+        undo.callback(cloud.documents.discard, document)
+        for device in devices:
+            if not {"any", document.format} & set(device.formats):
                 raise Refusal(
-                    f"device {name!r} at {location!r} takes {', '.join(formats)},"
-                    f" and this document is {document.format}"
+                    f"device {device.id!r} at {device.location!r} takes"
+                    f" {', '.join(device.formats)}, and this document is {document.format}"
                 )
         with cloud.store.transaction() as db:
             if row := db.execute(_EARLIER, repeated).fetchone():  # a parallel request was faster
-                cloud.documents.discard(document)
                 return _read_ids(row, request)
             cloud.documents.insert(db, document)
-            ids = cloud.jobs.insert(db, order.company, targets, order.title, props, document.id)
+            ids = cloud.jobs.insert(db, company, targets, order.title, props, document.id)
+            if upload:
+                mark_submitted(db, upload)
             if order.idempotency_key is not None:
                 db.execute(
-                    "INSERT INTO idempotency VALUES (?, ?, ?, ?)",
-                    (*repeated, request, json.dumps(ids)),
+                    "INSERT INTO idempotency (company, key, request, jobs, document)"
+                    " VALUES (?, ?, ?, ?, ?)",
+                    (*repeated, request, json.dumps(ids), document.id),
                 )
-    except BaseException:
-        cloud.documents.discard(document)
-        raise
+        undo.pop_all()
     cloud.worker.notice()
     return ids
+
+
+def _find_device(inventory: Inventory, company: str, location: str, name: str) -> Device:
+    if inventory.location(company, location).inactive:
+        raise Refusal(f"location {location!r} is inactive")
+    device = inventory.device(company, location, name)
+    if device.inactive:
+        raise Refusal(f"device {name!r} at {location!r} is inactive")
+    return device
 
 
 def _read_ids(row: sqlite3.Row, request: str) -> list[str]:

@@ -161,16 +161,33 @@ def test_one_server_for_a_folder(own: CloudletServer) -> None:
     assert "already" in done.stderr
 
 
+# what undoes each version of the schema, from version 2 on
+_UNDO = (
+    "DROP TABLE session; DROP TABLE account;",
+    "ALTER TABLE api_key DROP COLUMN role;",
+    """
+    DROP INDEX upload_submitted; DROP INDEX document_kept; DROP INDEX job_company;
+    DROP INDEX segment_upload; CREATE INDEX segment_upload ON segment (upload);
+    ALTER TABLE upload DROP COLUMN key; ALTER TABLE upload DROP COLUMN bytes;
+    ALTER TABLE upload DROP COLUMN segments; ALTER TABLE upload DROP COLUMN submitted;
+    ALTER TABLE document DROP COLUMN company; ALTER TABLE document DROP COLUMN key;
+    DROP INDEX idempotency_document; ALTER TABLE idempotency DROP COLUMN document;
+    """,
+)
+
+
+def _go_back(own: CloudletServer, version: int) -> None:
+    script = "".join(reversed(_UNDO[version - 1 :]))
+    with sqlite3.connect(own.data / "cloudlet.db") as db:
+        db.executescript(f"{script} PRAGMA user_version = {version}")
+
+
 def test_a_folder_of_an_earlier_version(own: CloudletServer) -> None:
     """A database of an earlier version is upgraded, and keeps its jobs."""
     job_id = Curl(own.url, own.key).submit(PDF)
     own.wait_for_job(job_id, 2)
     own.stop()
-    with sqlite3.connect(own.data / "cloudlet.db") as db:
-        db.executescript(
-            "DROP TABLE session; DROP TABLE account; ALTER TABLE api_key DROP COLUMN role;"
-            "PRAGMA user_version = 1"
-        )
+    _go_back(own, 1)
     own.come_back()
     own.cli("account", "add", "anna", "--company", "ACME")
     assert own.wait_for_job(job_id, 2)

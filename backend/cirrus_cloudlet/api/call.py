@@ -26,6 +26,10 @@ _FIELDS = 100
 # the forms of a target without its query (RFC 9112, section 3.2): origin and absolute
 _TARGET = re.compile(rb"(?:https?://([^/?#]*))?(/.*)?", re.IGNORECASE | re.DOTALL)
 _HOST = re.compile(r"(?:\[[\w.:%~-]+\]|[\w.~!$&'()*+,;=%-]*)(?::[0-9]*)?", re.ASCII)
+_VALUE_BYTES = 1024
+_LONG_VALUE_BYTES = {"targets": 64 * 1024} | dict.fromkeys(
+    ("props", "DefaultProps", "Notes", "Target"), 8192
+)
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -81,7 +85,7 @@ class Call(Request):
         """Read the fields of the query and, for POST, of the form.
 
         Raises:
-            RequestFault: a field is not `known`, comes twice or is badly encoded.
+            RequestFault: a field is not `known`, comes twice, is badly encoded or too long.
         """
         pairs = _pairs(self.scope["query_string"])
         if self.method == "POST":
@@ -92,6 +96,11 @@ class Call(Request):
                 raise RequestFault(400, f"unknown parameter {name!r}")
             if name in found:
                 raise RequestFault(400, f"parameter {name!r} is given twice")
+            limit = _LONG_VALUE_BYTES.get(name, _VALUE_BYTES)
+            if (size := len(value.encode())) > limit:
+                raise RequestFault(
+                    400, f"parameter {name!r} has {size} bytes; the limit is {limit}"
+                )
             found[name] = value
         return found
 

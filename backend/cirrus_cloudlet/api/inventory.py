@@ -17,6 +17,8 @@ from cirrus_cloudlet.inventory.inventory import TYPE_NAMES, DeviceType, check_id
 from cirrus_cloudlet.job_props import parse_props
 from cirrus_cloudlet.storage.access import Key
 
+_ID_BYTES = 255
+
 
 async def get_location(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
     found = cloud.inventory.current().location(*call.path[3:])
@@ -34,7 +36,7 @@ async def put_location(cloud: Cloud, call: Call, key: Key, fields: dict[str, str
     if company not in cloud.inventory.current().companies:
         raise Refusal(f"unknown company {company!r}")
     wanted = _read(fields, _LOCATION)
-    check_id(location, "location")
+    _check_new_id(location, "location")
     return await _change(cloud, call, wanted)
 
 
@@ -45,8 +47,13 @@ async def put_device(cloud: Cloud, call: Call, key: Key, fields: dict[str, str])
     wanted = _read(fields, _DEVICE)
     if device not in known and "type" not in wanted:
         raise Refusal("a new device needs a Type")
-    check_id(device, "device")
+    _check_new_id(device, "device")
     return await _change(cloud, call, wanted)
+
+
+def _check_new_id(text: str, kind: str) -> None:
+    if len(check_id(text, kind).encode()) > _ID_BYTES:
+        raise Refusal(f"{kind} id is longer than {_ID_BYTES} bytes")
 
 
 async def _change(cloud: Cloud, call: Call, wanted: Mapping[str, Any]) -> Response:

@@ -1,14 +1,13 @@
 """The requests that upload files, submit jobs and get the status of jobs.
 
 Bodies are written to disk as they arrive; an upload counts only when it is complete. Blocking
-work runs in threads, so that a slow disk does not delay other requests.
+work runs in the threads of the company's share.
 """
 
 from __future__ import annotations
 
 import re
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cirrus_cloudlet.api import answers
@@ -16,35 +15,41 @@ from cirrus_cloudlet.api.call import Call, require
 from cirrus_cloudlet.cloud import HOUR_S, Cloud
 from cirrus_cloudlet.compression import Compression, parse_compression
 from cirrus_cloudlet.errors import Refusal, RequestFault
+from cirrus_cloudlet.shares import Share
 from cirrus_cloudlet.storage.access import Key
-from cirrus_cloudlet.storage.uploads import IncomingFile, Segment
+from cirrus_cloudlet.storage.quotas import Owner
+from cirrus_cloudlet.storage.uploads import IncomingFile, Segment, Upload
 from cirrus_cloudlet.submit import Order, submit
 
 SUBMIT_FIELDS = frozenset({"targets", "title", "compid", "cmp", "props"})
-_PIECE_BYTES = 1024 * 1024
+_PIECE_BYTES = 256 * 1024
 
 
 async def put_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
     """`putfile`: upload a file, and submit it if the request has parameters."""
     order = _order(call, fields, key, Compression.ZLIB, semicolons=False) if fields else None
+    owner, limit = _owner(key), _limit(cloud)
+    share = cloud.shares.of(owner)
 
     def store(received: IncomingFile) -> list[str]:
         if order:
             whole = Segment(0, 0, received.size, received.path.name)
-            return submit(cloud, order, [whole] if received.size else [])
-        name = cloud.uploads.new(_owner(key), "putfile")
+            return submit(cloud, order, [whole] if received.size else [], share.turn)
+        upload = cloud.uploads.new(owner, "putfile")
         if received.size:
-            cloud.uploads.add_segment(name, 0, received)
-        return [name]
+            cloud.uploads.add_segment(upload, 0, received, limit)
+        return [upload.name]
 
-    with cloud.uploads.incoming(_limit(cloud)) as received:
-        await _receive(call, received)
-        return PlainTextResponse("\n".join(await run_in_threadpool(store, received)))
+    with cloud.uploads.incoming(owner, limit) as received:
+        await _receive(call, share, owner, received)
+        return PlainTextResponse("\n".join(await share.run(store, received)))
 
 
 async def temp_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
     """`tempfile`: begin an upload by segments, and return its name."""
-    return PlainTextResponse(await run_in_threadpool(cloud.uploads.new, _owner(key), "tempfile"))
+    owner = _owner(key)
+    upload = await cloud.shares.of(owner).run(cloud.uploads.new, owner, "tempfile")
+    return PlainTextResponse(upload.name)
 
 
 async def put_segment(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
@@ -52,39 +57,43 @@ async def put_segment(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]
     name, index = require(fields, "file"), require(fields, "index")
     if not re.fullmatch(r"[0-9]{1,18}", index):
         raise Refusal(f"index {index!r} is not a byte position")
-    if await run_in_threadpool(_find_origin, cloud, key, name) != "tempfile":
+    share = cloud.shares.of(_owner(key))
+    upload = await share.run(_find_upload, cloud, key, name)
+    if upload.origin != "tempfile":
         raise Refusal(f"file {name!r} is from putfile and takes no segments")
     position, limit = int(index), _limit(cloud)
     if position > limit:
         raise RequestFault(413, f"the limit is {limit} bytes")
-    with cloud.uploads.incoming(limit - position) as received:
-        await _receive(call, received)
+    with cloud.uploads.incoming(upload.owner, limit - position) as received:
+        await _receive(call, share, upload.owner, received)
         if received.size:
-            await run_in_threadpool(cloud.uploads.add_segment, name, position, received)
+            await share.run(cloud.uploads.add_segment, upload, position, received, limit)
     return PlainTextResponse(str(received.size))
 
 
 async def submit_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
     """`submitfile`: submit an uploaded file, as often as wanted."""
     name = require(fields, "file")
+    share = cloud.shares.of(_owner(key))
 
     def submit_upload() -> list[str]:
+        upload = _find_upload(cloud, key, name)
         # the API document allows semicolons only after an upload by putfile
-        semicolons = _find_origin(cloud, key, name) == "putfile"
+        semicolons = upload.origin == "putfile"
         order = _order(call, fields, key, Compression.GZIP, semicolons=semicolons)
-        return submit(cloud, order, cloud.uploads.segments(name))
+        return submit(cloud, order, cloud.uploads.segments(name), share.turn, upload)
 
     _company(fields, key)
     require(fields, "targets")
     require(fields, "title")
-    return PlainTextResponse("\n".join(await run_in_threadpool(submit_upload)))
+    return PlainTextResponse("\n".join(await share.run(submit_upload)))
 
 
 async def get_job(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
     """`get job`: the status of a job."""
     company, location, device, job_id = call.path[3:]
     cloud.inventory.current().location(company, location)
-    job = await run_in_threadpool(cloud.jobs.find, job_id)
+    job = await cloud.shares.of(_owner(key)).run(cloud.jobs.find, job_id)
     if job is None or (job.company, job.location, job.device) != (company, location, device):
         raise Refusal(f"unknown job {job_id!r}")
     return JSONResponse(answers.job_fields(job))
@@ -108,7 +117,7 @@ def _order(
 ) -> Order:
     return Order(
         idempotency_key=call.idempotency_key(),
-        company=_company(fields, key),
+        owner=Owner(_company(fields, key), key.name),
         targets=require(fields, "targets"),
         title=require(fields, "title"),
         props=fields.get("props", ""),
@@ -117,30 +126,33 @@ def _order(
     )
 
 
-async def _receive(call: Call, received: IncomingFile) -> None:
+async def _receive(call: Call, share: Share, owner: Owner, received: IncomingFile) -> None:
     length = call.headers.get("content-length")
     announced = int(length) if length is not None else None
     received.check_size(announced or 0)
     held = bytearray()
-    async for piece in call.stream():
-        held += piece
-        # small pieces are joined, because a thread for each would cost more than the writing
-        if len(held) >= _PIECE_BYTES or not piece:  # the last piece is empty
-            await run_in_threadpool(received.write, bytes(held))
-            held.clear()
+    async with share.receiving(owner.key):
+        if announced and announced > _PIECE_BYTES:
+            await share.run(received.reserve, announced)  # before the body is read
+        async for piece in call.stream():
+            held += piece
+            # small pieces are joined, because a thread for each would cost more than the writing
+            if len(held) >= _PIECE_BYTES or not piece:  # the last piece is empty
+                await share.run(received.write, bytes(held))
+                held.clear()
     if announced is not None and announced != received.size:
         raise RequestFault(400, f"received {received.size} of {announced} announced bytes")
 
 
-def _owner(key: Key) -> str:
-    # the company, not the key: a key may be replaced between an upload and its submit
-    return key.company or ""
+def _owner(key: Key) -> Owner:
+    return Owner(key.company or "", key.name)
 
 
 def _limit(cloud: Cloud) -> int:
-    return cloud.inventory.current().limits.document_bytes
+    return cloud.inventory.current().limits.largest_bytes
 
 
-def _find_origin(cloud: Cloud, key: Key, name: str) -> str:
+def _find_upload(cloud: Cloud, key: Key, name: str) -> Upload:
     lifetime_s = cloud.inventory.current().limits.upload_hours * HOUR_S
-    return cloud.uploads.find_origin(name, _owner(key), lifetime_s)
+    # any key of the company: a key may be replaced between an upload and its submit
+    return cloud.uploads.find(name, key.company or "", lifetime_s)

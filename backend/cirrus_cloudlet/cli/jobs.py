@@ -10,7 +10,7 @@ from cirrus_cloudlet.api.answers import timestamp
 from cirrus_cloudlet.cli.command import argument, command
 from cirrus_cloudlet.cli.listing import write_list
 from cirrus_cloudlet.storage.database import Store
-from cirrus_cloudlet.storage.documents import Documents
+from cirrus_cloudlet.storage.documents import document_folder
 from cirrus_cloudlet.storage.jobs import ENDS, Job, Jobs, JobState
 
 _JOB = argument("job", metavar="JOBID")
@@ -38,12 +38,12 @@ def _list(data: Path, as_json: bool) -> None:
 def details(data: Path) -> list[dict[str, Any]]:
     """All jobs of a data folder as `job list --json` shows them, newest first."""
     with Store(data) as store:
-        jobs, documents = Jobs(store), Documents(store, data)
-        return [_fields(job, jobs, documents) for job in jobs.newest()]
+        jobs = Jobs(store)
+        return [_fields(job, jobs, document_folder(data)) for job in jobs.newest()]
 
 
-def _fields(job: Job, jobs: Jobs, documents: Documents) -> dict[str, Any]:
-    path = documents.path(job.document)
+def _fields(job: Job, jobs: Jobs, documents: Path) -> dict[str, Any]:
+    path = documents / job.document
     return {
         "id": job.id,
         "company": job.company,

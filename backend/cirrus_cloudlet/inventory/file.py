@@ -27,6 +27,7 @@ from cirrus_cloudlet.inventory.toml import read_inventory
 log = logging.getLogger(__name__)
 # the ids of a company, of its location and of its device → fields of this table
 Changes = Mapping[tuple[str, ...], Mapping[str, Any]]
+_FILE_BYTES = 4 * 1024 * 1024  # about 20,000 devices
 KINDS = ("company", "location", "device")
 
 
@@ -73,6 +74,8 @@ class InventoryFile:
             for ids, fields in changes.items():
                 _put(document, ids, fields)
             text = tomlkit.dumps(document)
+            if len(text.encode()) > _FILE_BYTES:
+                raise SettingsError(f"cloudlet.toml would have more than {_FILE_BYTES} bytes")
             after = read_inventory(text, self._path.name)
             if self._remote:
                 _check_reach(

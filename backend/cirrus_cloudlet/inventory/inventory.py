@@ -89,11 +89,24 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits on the size of documents, and on how long uploads and documents are kept."""
+    """Limits on the size of documents, on how long uploads and documents are kept, and on what a
+    company stores. One API key may store half as much as its company.
+
+    The defaults leave room for a print server of 500 machines with one key. Each machine may have
+    64 MiB of uploads and waiting documents, 20 uploads that were never submitted, and 1,000 jobs.
+    """
 
     document_bytes: int = 4 * 1024**3
     upload_hours: float = 24.0
     document_days: float = 30.0
+    company_bytes: int = 64 * 1024**3
+    company_uploads: int = 20_000
+    company_jobs: int = 1_000_000
+
+    @property
+    def largest_bytes(self) -> int:
+        """The size of the largest document: its upload and itself fit into the quota of a key."""
+        return min(self.document_bytes, self.company_bytes // 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +149,9 @@ class Inventory:
         return devices[device]
 
 
+_TARGETS = 1000  # of one request
+
+
 def check_id(text: str, kind: str) -> str:
     """Return `text`, if it is a valid id, which fits into a target list and on one line.
 
@@ -154,12 +170,15 @@ def parse_targets(text: str) -> list[tuple[str, str]]:
     """Read the targets of `LocID:DevID;LocID:DevID…` in order; a target may come twice.
 
     Raises:
-        Refusal: the list is empty, or an item is not two ids.
+        Refusal: the list is empty or has more than 1,000 items, or an item is not two ids.
     """
     if not text:
         raise Refusal("targets is empty")
+    items = text.split(";")
+    if len(items) > _TARGETS:
+        raise Refusal(f"{len(items)} targets; a request has at most {_TARGETS}")
     found = []
-    for item in text.split(";"):
+    for item in items:
         parts = item.split(":")
         if len(parts) != 2:
             raise Refusal(f"target {item!r} is not of the form LocID:DevID")

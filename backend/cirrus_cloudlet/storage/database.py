@@ -106,6 +106,25 @@ CREATE TABLE session (
 ) STRICT;
 """,
     _ROLES,
+    """
+ALTER TABLE upload ADD COLUMN key TEXT NOT NULL DEFAULT '';
+ALTER TABLE upload ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE upload ADD COLUMN segments INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE upload ADD COLUMN submitted INTEGER NOT NULL DEFAULT 0;
+UPDATE upload SET (bytes, segments) =
+    (SELECT coalesce(sum(length), 0), count(*) FROM segment WHERE upload = name);
+CREATE INDEX upload_submitted ON upload (owner, created) WHERE submitted;
+DROP INDEX segment_upload;
+CREATE INDEX segment_upload ON segment (upload, position);
+ALTER TABLE document ADD COLUMN company TEXT NOT NULL DEFAULT '';
+ALTER TABLE document ADD COLUMN key TEXT NOT NULL DEFAULT '';
+UPDATE document SET company =
+    coalesce((SELECT company FROM job WHERE job.document = document.id), '');
+CREATE INDEX document_kept ON document (company, created) WHERE NOT pruned;
+CREATE INDEX job_company ON job (company, sequence);
+ALTER TABLE idempotency ADD COLUMN document TEXT REFERENCES document (id) ON DELETE CASCADE;
+CREATE INDEX idempotency_document ON idempotency (document);
+""",
 )
 # temporary: an earlier version that shares the database records the history by itself
 _HISTORY = """

@@ -1,7 +1,7 @@
 """Documents: the decompressed bytes that jobs deliver, with their size, digest and format.
 
 A document is on disk before the database names it, and never changes. Only a document without
-unfinished and saved jobs is removed.
+unfinished and saved jobs is removed: when it is old, or to make room.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,49 +22,83 @@ from cirrus_cloudlet.errors import Refusal
 from cirrus_cloudlet.files import open_private, sync_folder
 from cirrus_cloudlet.formats import HEAD_BYTES, sniff
 from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas
 
 log = logging.getLogger(__name__)
+_ROOM_DOCUMENTS = 100  # removed at once when a quota is full
+_PRUNE = "UPDATE document SET pruned = 1 WHERE id IN"
+_FIND = (
+    "SELECT id FROM document WHERE NOT pruned AND NOT EXISTS"
+    " (SELECT 1 FROM job WHERE job.document = document.id"
+    " AND (job.state IN (0, 1, 8) OR job.updated > ?1))"
+)
 
 
 class Document(NamedTuple):
     """A stored document; `segments` are the lengths of its uploaded segments in bytes."""
 
     id: str
+    owner: Owner
     size: int
     sha256: str
     format: str
     segments: Sequence[int]
 
 
+def document_folder(folder: Path) -> Path:
+    """The folder of the documents' bytes, each under its id, in a data folder."""
+    return folder / "documents"
+
+
 class Documents:
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store, folder: Path, quotas: Quotas) -> None:
         self._store = store
-        self._folder = folder / "documents"
+        self._quotas = quotas
+        self._folder = document_folder(folder)
         self._folder.mkdir(mode=0o700, exist_ok=True)
 
     def path(self, document_id: str) -> Path:
         """The path of a document's bytes, even if they were pruned."""
         return self._folder / document_id
 
-    def write(self, chunks: Iterable[bytes], segments: Sequence[int], limit: int) -> Document:
+    def write(
+        self,
+        owner: Owner,
+        chunks: Iterable[bytes],
+        segments: Sequence[int],
+        limit: int,
+        turn: AbstractContextManager[object],
+    ) -> Document:
         """Store a document's bytes; call `insert` or `discard` next.
+
+        Args:
+            limit: the largest size in bytes.
+            turn: is held while a chunk is made and written.
 
         Raises:
             Refusal: the document is empty or larger than `limit` bytes, or `chunks` raises it.
+            QuotaFull: the owner's quotas have no room.
         """
         path = self._folder / secrets.token_hex(16)
         digest = hashlib.sha256()
         head = b""
-        size = 0
+        size = reserved = 0
+        rest = iter(chunks)
         try:
             with open(path, "xb", opener=open_private) as file:
-                for chunk in chunks:
-                    size += len(chunk)
-                    if size > limit:
-                        raise Refusal(f"the document is larger than {limit} bytes")
-                    head += chunk[: HEAD_BYTES - len(head)]
-                    digest.update(chunk)
-                    file.write(chunk)
+                while True:
+                    with turn:
+                        chunk = next(rest, b"")
+                        if not chunk:
+                            break
+                        size += len(chunk)
+                        if size > limit:
+                            raise Refusal(f"the document is larger than {limit} bytes")
+                        self._quotas.reserve(owner, Amount(size + FILE_BYTES - reserved))
+                        reserved = size + FILE_BYTES
+                        head += chunk[: HEAD_BYTES - len(head)]
+                        digest.update(chunk)
+                        file.write(chunk)
                 if not size:
                     raise Refusal("the document is empty")
                 file.flush()
@@ -71,40 +106,56 @@ class Documents:
             sync_folder(self._folder)
         except BaseException:
             path.unlink(missing_ok=True)
+            self._quotas.release(owner, Amount(reserved))
             raise
-        return Document(path.name, size, digest.hexdigest(), sniff(head), segments)
+        return Document(path.name, owner, size, digest.hexdigest(), sniff(head), segments)
 
     def insert(self, db: sqlite3.Connection, document: Document) -> None:
         """Add a document to the database, in the transaction of its jobs."""
         db.execute(
-            "INSERT INTO document (id, size, sha256, format, segments, created)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (document.id, document.size, document.sha256, document.format,
+            "INSERT INTO document (id, company, key, size, sha256, format, segments, created)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (document.id, *document.owner, document.size, document.sha256, document.format,
              json.dumps(list(document.segments)), time.time()),
         )  # fmt: skip
 
     def discard(self, document: Document) -> None:
         """Remove a document that has no job."""
-        self.path(document.id).unlink(missing_ok=True)
+        self._remove(document.id, document.owner, document.size)
 
     def prune(self, age_s: float) -> None:
         """Remove the bytes of documents whose jobs all ended more than `age_s` seconds ago."""
-        rows = self._store.execute(
-            "UPDATE document SET pruned = 1 WHERE NOT pruned AND NOT EXISTS ("
-            " SELECT 1 FROM job WHERE job.document = document.id"
-            " AND (job.state IN (0, 1, 8) OR job.updated > ?)) RETURNING id",
-            time.time() - age_s,
-        )
-        for row in rows:
-            self.path(row["id"]).unlink(missing_ok=True)
-        if rows:
-            log.info("%d old documents removed", len(rows))
+        if count := self._prune("", time.time() - age_s):
+            log.info("%d old documents removed", count)
+
+    def make_room(self, company: str, key: str | None) -> bool:
+        """Remove the bytes of a company's, or a key's, oldest documents whose jobs all ended."""
+        where = "AND company = ?2 AND (?3 IS NULL OR key = ?3) ORDER BY created LIMIT ?4"
+        return self._prune(where, time.time(), company, key, _ROOM_DOCUMENTS) > 0
 
     def sweep(self) -> None:
-        """Remove leftovers of a crash; call this only while no request is served."""
-        known = {
-            row["id"] for row in self._store.execute("SELECT id FROM document WHERE NOT pruned")
-        }
+        """Count what is stored, and remove leftovers of a crash.
+
+        Call this once, before any request is served.
+        """
+        known = set()
+        for document_id, company, key, size in self._store.execute(
+            "SELECT id, company, key, size FROM document WHERE NOT pruned"
+        ):
+            known.add(document_id)
+            self._quotas.count(Owner(company, key), Amount(size + FILE_BYTES))
         for path in self._folder.iterdir():
             if path.name not in known:
                 path.unlink()
+
+    def _prune(self, where: str, *values: object) -> int:
+        rows = self._store.execute(
+            f"{_PRUNE} ({_FIND} {where}) RETURNING id, company, key, size", *values
+        )
+        for row in rows:
+            self._remove(row["id"], Owner(row["company"], row["key"]), row["size"])
+        return len(rows)
+
+    def _remove(self, document_id: str, owner: Owner, size: int) -> None:
+        self.path(document_id).unlink(missing_ok=True)
+        self._quotas.release(owner, Amount(size + FILE_BYTES))

@@ -10,12 +10,14 @@ import enum
 import json
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.storage.database import Store
 
+_ROOM_JOBS = 100  # removed at once when a quota is full
 _SELECT = (
     "SELECT job.*, document.size, document.sha256, document.format, document.segments"
     " FROM job JOIN document ON document.id = job.document "
@@ -89,6 +91,39 @@ class Transition(NamedTuple):
 class Jobs:
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    def counts(self) -> list[tuple[str, str, int]]:
+        """List the number of jobs of each company and key."""
+        rows = self._store.execute(
+            "SELECT job.company, document.key, count(*) FROM job"
+            " JOIN document ON document.id = job.document GROUP BY 1, 2"
+        )
+        return [(company, key, count) for company, key, count in rows]
+
+    def make_room(self, company: str, key: str | None) -> list[tuple[str, str, int]]:
+        """Remove a company's, or a key's, oldest jobs that ended and whose documents were pruned.
+
+        Return the number of removed jobs of each company and key.
+        """
+        removed: Counter[tuple[str, str]] = Counter()
+        with self._store.transaction() as db:
+            for row in db.execute(
+                "SELECT job.id, job.company, document.key, job.document FROM job"
+                " JOIN document ON document.id = job.document"
+                " WHERE job.company = ?1 AND (?2 IS NULL OR document.key = ?2)"
+                " AND job.state NOT IN (0, 1, 8) AND document.pruned"
+                " ORDER BY job.sequence LIMIT ?3",
+                (company, key, _ROOM_JOBS),
+            ).fetchall():
+                db.execute("DELETE FROM transition WHERE job = ?", (row["id"],))
+                db.execute("DELETE FROM job WHERE id = ?", (row["id"],))
+                db.execute(
+                    "DELETE FROM document WHERE id = ?1"
+                    " AND NOT EXISTS (SELECT 1 FROM job WHERE document = ?1)",
+                    (row["document"],),
+                )
+                removed[row["company"], row["key"]] += 1
+        return [(*owner, count) for owner, count in removed.items()]
 
     def insert(
         self,

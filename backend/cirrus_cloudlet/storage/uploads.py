@@ -1,7 +1,8 @@
 """Uploaded files: their segments on disk, and which bytes have arrived.
 
 Each segment is a file of its own, and the database names it only when it is complete and on
-disk. Segments may arrive in any order and in parallel; later bytes replace earlier ones.
+disk. Segments may arrive in any order and in parallel; later bytes replace earlier ones. A segment
+that a later one covers is removed.
 """
 
 from __future__ import annotations
@@ -13,16 +14,20 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from cirrus_cloudlet.errors import Refusal, RequestFault
 from cirrus_cloudlet.files import open_private
 from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas
 
 log = logging.getLogger(__name__)
 _READ_BYTES = 1024 * 1024
+_SEGMENTS = 65_536  # 4 GiB in segments of 64 KiB
+_ROOM_UPLOADS = 100  # removed at once when a quota is full
+_FIND = "SELECT name FROM upload WHERE"
 
 
 class Segment(NamedTuple):
@@ -46,13 +51,24 @@ class Extent(NamedTuple):
     length: int
 
 
+class Upload(NamedTuple):
+    """An upload, the request that began it, and its owner."""
+
+    name: str
+    origin: str
+    owner: Owner
+
+
 class IncomingFile:
     """A segment while it arrives; `close` removes it, unless `keep` was called."""
 
-    def __init__(self, path: Path, limit_bytes: int) -> None:
+    def __init__(self, path: Path, limit_bytes: int, quotas: Quotas, owner: Owner) -> None:
         self.path = path
         self.size = 0
         self._limit_bytes = limit_bytes
+        self._quotas = quotas
+        self._owner = owner
+        self._reserved = 0
         self._kept = False
         self._file = open(path, "xb", 0, opener=open_private)  # noqa: SIM115 - see `close`
 
@@ -60,66 +76,112 @@ class IncomingFile:
         self._file.close()
         if not self._kept:
             self.path.unlink(missing_ok=True)
+            self._quotas.release(self._owner, Amount(self._reserved))
 
     def check_size(self, size_bytes: int) -> None:
         """Raise RequestFault if a size is above the limit."""
         if size_bytes > self._limit_bytes:
             raise RequestFault(413, f"the limit is {self._limit_bytes} bytes")
 
+    def reserve(self, size_bytes: int) -> None:
+        """Reserve room for a size; raise QuotaFull if the owner's quotas have no room."""
+        missing = size_bytes + FILE_BYTES - self._reserved
+        if missing > 0:
+            self._quotas.reserve(self._owner, Amount(missing))
+            self._reserved += missing
+
     def write(self, data: bytes) -> None:
-        """Append data; raise RequestFault if the size is above the limit."""
+        """Append data; raise RequestFault if the size is above the limit, or QuotaFull."""
+        self.check_size(self.size + len(data))
+        self.reserve(self.size + len(data))
         self.size += len(data)
-        self.check_size(self.size)
         rest = memoryview(data)
         while rest:
             rest = rest[self._file.write(rest) :]
 
-    def keep(self) -> None:
-        """Write the complete segment to disk, and keep it."""
+    def sync(self) -> None:
+        """Write the complete segment to disk."""
         os.fdatasync(self._file.fileno())
+
+    def keep(self) -> None:
         self._kept = True
 
 
 class Uploads:
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store, folder: Path, quotas: Quotas) -> None:
         self._store = store
+        self._quotas = quotas
         self._folder = folder / "uploads"
         self._folder.mkdir(mode=0o700, exist_ok=True)
 
-    def new(self, owner: str, origin: str) -> str:
-        """Begin an upload by the request `origin`; return its name, which cannot be guessed."""
-        name = secrets.token_hex(16)
-        self._store.execute(
-            "INSERT INTO upload (name, owner, origin, created) VALUES (?, ?, ?, ?)",
-            *(name, owner, origin, time.time()),
-        )
-        return name
+    def new(self, owner: Owner, origin: str) -> Upload:
+        """Begin an upload by the request `origin`; its name cannot be guessed.
 
-    def find_origin(self, name: str, owner: str, lifetime_s: float) -> str:
-        """Find the request that began an upload; raise Refusal if it is unknown or has expired."""
+        Raises:
+            QuotaFull: the owner has too many uploads that were not submitted.
+        """
+        name = secrets.token_hex(16)
+        self._quotas.reserve(owner, Amount(uploads=1))
+        try:
+            self._store.execute(
+                "INSERT INTO upload (name, owner, key, origin, created) VALUES (?, ?, ?, ?, ?)",
+                *(name, owner.company, owner.key, origin, time.time()),
+            )
+        except BaseException:
+            self._quotas.release(owner, Amount(uploads=1))
+            raise
+        return Upload(name, origin, owner)
+
+    def find(self, name: str, company: str, lifetime_s: float) -> Upload:
+        """Find an upload; raise Refusal if it is unknown or has expired."""
         rows = self._store.execute(
-            "SELECT origin FROM upload WHERE name = ? AND owner = ? AND created >= ?",
-            *(name, owner, time.time() - lifetime_s),
+            "SELECT origin, key FROM upload WHERE name = ? AND owner = ? AND created >= ?",
+            *(name, company, time.time() - lifetime_s),
         )
         if not rows:
             # the same message for another company's file, so that its name is not confirmed
-            raise Refusal(f"file {name!r} is unknown or has expired")
-        return str(rows[0]["origin"])
+            raise _unknown(name)
+        return Upload(name, rows[0]["origin"], Owner(company, rows[0]["key"]))
 
-    def incoming(self, limit_bytes: int) -> contextlib.closing[IncomingFile]:
-        return contextlib.closing(IncomingFile(self._folder / secrets.token_hex(16), limit_bytes))
+    def incoming(self, owner: Owner, limit_bytes: int) -> contextlib.closing[IncomingFile]:
+        path = self._folder / secrets.token_hex(16)
+        return contextlib.closing(IncomingFile(path, limit_bytes, self._quotas, owner))
 
-    def add_segment(self, name: str, position: int, received: IncomingFile) -> None:
-        """Add a complete segment to an upload; raise Refusal if the upload has expired."""
-        received.keep()
-        try:
-            self._store.execute(
+    def add_segment(
+        self, upload: Upload, position: int, received: IncomingFile, limit_bytes: int
+    ) -> None:
+        """Add a complete segment to an upload, and remove those that it covers.
+
+        Raises:
+            Refusal: the upload has expired.
+            RequestFault: the stored segments have more than `limit_bytes` bytes, or are too many.
+        """
+        received.sync()
+        with self._store.transaction() as db:
+            covered = db.execute(
+                "DELETE FROM segment WHERE upload = ?1 AND position BETWEEN ?2 AND ?3"
+                " AND position + length <= ?3 RETURNING file, length",
+                (upload.name, position, position + received.size),
+            ).fetchall()
+            gone_bytes = sum(row["length"] for row in covered)
+            found = db.execute(
+                "UPDATE upload SET bytes = bytes + ?, segments = segments + ? WHERE name = ?"
+                " RETURNING bytes, segments",
+                (received.size - gone_bytes, 1 - len(covered), upload.name),
+            ).fetchone()
+            if found is None:
+                raise _unknown(upload.name)
+            if found["bytes"] > limit_bytes:
+                raise RequestFault(413, f"the limit is {limit_bytes} bytes in all segments")
+            if found["segments"] > _SEGMENTS:
+                raise RequestFault(413, f"the limit is {_SEGMENTS} segments; send larger ones")
+            db.execute(
                 "INSERT INTO segment (upload, position, length, file) VALUES (?, ?, ?, ?)",
-                *(name, position, received.size, received.path.name),
+                (upload.name, position, received.size, received.path.name),
             )
-        except sqlite3.IntegrityError as error:
-            received.path.unlink(missing_ok=True)
-            raise Refusal(f"file {name!r} is unknown or has expired") from error
+        received.keep()
+        self._remove_files(row["file"] for row in covered)
+        self._quotas.release(upload.owner, _in_files(gone_bytes, len(covered)))
 
     def segments(self, name: str) -> list[Segment]:
         """List the segments of an upload in the order of their arrival."""
@@ -131,7 +193,11 @@ class Uploads:
 
     def read(self, extents: Sequence[Extent]) -> Iterator[bytes]:
         for extent in extents:
-            with (self._folder / extent.file).open("rb") as file:
+            try:
+                file = (self._folder / extent.file).open("rb")
+            except FileNotFoundError as error:  # removed or replaced meanwhile
+                raise Refusal("the file has expired, or was changed meanwhile") from error
+            with file:
                 file.seek(extent.offset)
                 rest = extent.length
                 while rest:
@@ -143,25 +209,60 @@ class Uploads:
 
     def expire(self, lifetime_s: float) -> None:
         """Remove the uploads that are older than `lifetime_s` seconds."""
-        over = time.time() - lifetime_s
-        with self._store.transaction() as db:
-            files = db.execute(
-                "DELETE FROM segment WHERE upload IN (SELECT name FROM upload WHERE created < ?)"
-                " RETURNING file",
-                (over,),
-            ).fetchall()
-            count = db.execute("DELETE FROM upload WHERE created < ?", (over,)).rowcount
-        for row in files:
-            (self._folder / row["file"]).unlink(missing_ok=True)
-        if count:
+        if count := self._remove("created < ?", time.time() - lifetime_s):
             log.info("%d expired uploads removed", count)
 
+    def make_room(self, company: str, key: str | None) -> bool:
+        """Remove the oldest submitted uploads of a company, or of one of its keys, if any."""
+        where = "submitted AND owner = ?1 AND (?2 IS NULL OR key = ?2) ORDER BY created LIMIT ?3"
+        return self._remove(where, company, key, _ROOM_UPLOADS) > 0
+
     def sweep(self) -> None:
-        """Remove leftovers of a crash; call this only while no request is served."""
+        """Count what is stored, and remove leftovers of a crash.
+
+        Call this once, before any request is served.
+        """
         known = {row["file"] for row in self._store.execute("SELECT file FROM segment")}
         for path in self._folder.iterdir():
             if path.name not in known:
                 path.unlink()
+        for row in self._store.execute(
+            "SELECT owner, key, count(*) uploads, sum(bytes) bytes, sum(segments) segments"
+            " FROM upload GROUP BY owner, key"
+        ):
+            amount = _in_files(row["bytes"], row["segments"])._replace(uploads=row["uploads"])
+            self._quotas.count(Owner(row["owner"], row["key"]), amount)
+
+    def _remove(self, where: str, *values: object) -> int:
+        with self._store.transaction() as db:
+            names = db.execute(f"{_FIND} {where}", values).fetchall()
+            files: list[sqlite3.Row] = []
+            gone: list[sqlite3.Row] = []
+            for (name,) in names:
+                files += db.execute("DELETE FROM segment WHERE upload = ? RETURNING file", (name,))
+                gone += db.execute("DELETE FROM upload WHERE name = ? RETURNING *", (name,))
+        self._remove_files(row["file"] for row in files)
+        for row in gone:
+            amount = _in_files(row["bytes"], row["segments"])._replace(uploads=1)
+            self._quotas.release(Owner(row["owner"], row["key"]), amount)
+        return len(gone)
+
+    def _remove_files(self, names: Iterable[str]) -> None:
+        for name in names:
+            (self._folder / name).unlink(missing_ok=True)
+
+
+def mark_submitted(db: sqlite3.Connection, upload: Upload) -> None:
+    """Record, in the transaction of its jobs, that an upload may make room for others."""
+    db.execute("UPDATE upload SET submitted = 1 WHERE name = ?", (upload.name,))
+
+
+def _unknown(name: str) -> Refusal:
+    return Refusal(f"file {name!r} is unknown or has expired")
+
+
+def _in_files(size_bytes: int, files: int) -> Amount:
+    return Amount(size_bytes + files * FILE_BYTES)
 
 
 def assemble(segments: Sequence[Segment]) -> list[Extent]:

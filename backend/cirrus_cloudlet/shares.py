@@ -1,0 +1,65 @@
+"""Shares: how much of the server one company uses at once.
+
+Blocking work runs in threads. Each company has its own few threads, which take its work in order,
+so a company's load delays only that company. Processors are shared by the operating system, by
+thread. Therefore a company makes documents with one thread at a time: in turns, piece by piece.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+
+from cirrus_cloudlet.storage.quotas import Owner
+
+_THREADS = 8
+_BODIES = 512  # that arrive at once; a key may use half
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Share:
+    """The share of one company.
+
+    Attributes:
+        turn: a thread holds it while it makes and writes a piece of a document.
+    """
+
+    def __init__(self) -> None:
+        self.turn = threading.Lock()
+        self._threads = CapacityLimiter(_THREADS)
+        self._bodies = CapacityLimiter(_BODIES)
+        self._of_key: defaultdict[str, CapacityLimiter] = defaultdict(
+            lambda: CapacityLimiter(_BODIES // 2)
+        )
+
+    async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run blocking work in one of the company's threads, when its turn has come."""
+        return await run_sync(partial(work, *args, **kwargs), limiter=self._threads)
+
+    @contextlib.asynccontextmanager
+    async def receiving(self, key: str) -> AsyncIterator[None]:
+        """Receive a body, when the turn of the key and of the company has come.
+
+        Until then the body waits at the client.
+        """
+        async with self._of_key[key], self._bodies:
+            yield
+
+
+class Shares:
+    """The shares of all companies that have keys; for the thread of the event loop."""
+
+    def __init__(self) -> None:
+        self._shares: defaultdict[str, Share] = defaultdict(Share)
+
+    def of(self, owner: Owner) -> Share:
+        return self._shares[owner.company]

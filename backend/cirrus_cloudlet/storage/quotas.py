@@ -1,0 +1,103 @@
+"""Quotas: what each company, and each of its API keys, stores in the data folder.
+
+One key may use half of its company's quota, so a key in wrong hands leaves room for the others.
+What has served its purpose makes room for what is new. Only the serving process adds and removes
+files, so the counts are in its memory.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cirrus_cloudlet.errors import QuotaFull
+from cirrus_cloudlet.inventory.inventory import Limits
+
+FILE_BYTES = 4096  # counted for each file besides its length: its last block, and its rows
+
+
+class Owner(NamedTuple):
+    """Whose quotas count a file: a company ("" if the key is valid for any) and a key's name."""
+
+    company: str
+    key: str
+
+
+class Amount(NamedTuple):
+    """Bytes in files, and numbers of uploads and jobs."""
+
+    bytes: int = 0
+    uploads: int = 0
+    jobs: int = 0
+
+
+class Full(NamedTuple):
+    """A full quota: a field of Amount, its company, and its key if it is a key's quota."""
+
+    field: str
+    company: str
+    key: str | None
+
+
+class Quotas:
+    """The counts of all owners.
+
+    Args:
+        limits: returns the limits that are in force.
+        make_room: removes old things that count for a full quota; returns whether there were any.
+    """
+
+    def __init__(self, limits: Callable[[], Limits], make_room: Callable[[Full], bool]) -> None:
+        self._limits = limits
+        self._make_room = make_room
+        self._stored: Counter[Full] = Counter()
+        self._lock = threading.Lock()
+
+    def count(self, owner: Owner, amount: Amount) -> None:
+        """Count what is stored already."""
+        with self._lock:
+            for quota, number in _quotas(owner, amount):
+                self._stored[quota] += number
+
+    def release(self, owner: Owner, amount: Amount) -> None:
+        """Count what is no longer stored."""
+        with self._lock:
+            for quota, number in _quotas(owner, amount):
+                self._stored[quota] -= number
+                if not self._stored[quota]:
+                    del self._stored[quota]
+
+    def reserve(self, owner: Owner, amount: Amount) -> None:
+        """Count what is about to be stored; call `release` if it is not stored.
+
+        Raises:
+            QuotaFull: there is no room, even after old things were removed.
+        """
+        while full := self._reserve(owner, amount):
+            if not self._make_room(full):
+                whose = f"key {full.key!r}" if full.key is not None else f"company {full.company!r}"
+                raise QuotaFull(f"the quota of {whose} has no room for more {full.field}")
+
+    def _reserve(self, owner: Owner, amount: Amount) -> Full | None:
+        limits = self._limits()
+        with self._lock:
+            for quota, number in _quotas(owner, amount):
+                limit = getattr(limits, f"company_{quota.field}")
+                if quota.key is not None:
+                    limit = (limit + 1) // 2
+                if self._stored[quota] + number > limit:
+                    return quota
+            for quota, number in _quotas(owner, amount):
+                self._stored[quota] += number
+        return None
+
+
+def _quotas(owner: Owner, amount: Amount) -> list[tuple[Full, int]]:
+    return [
+        (Full(field, owner.company, key), number)
+        for field, number in zip(Amount._fields, amount, strict=True)
+        if number
+        for key in (owner.key, None)
+    ]
