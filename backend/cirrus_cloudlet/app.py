@@ -36,7 +36,7 @@ _HEADERS = {
     # after a change of this, a client no longer relies on its uploaded segments
     "Server-Instance": secrets.token_hex(8),
 }
-_RETRY_AFTER_S = 30
+_RETRY_AFTER_S = 10  # clients wait longer each time
 _READ = frozenset({"GET", "POST"})
 _PUT = frozenset({"PUT"})
 

@@ -80,7 +80,7 @@ def submit(
                     f"device {device.id!r} at {device.location!r} takes"
                     f" {', '.join(device.formats)}, and this document is {document.format}"
                 )
-        with cloud.store.transaction() as db:
+        with cloud.store.transaction(company) as db:
             if row := db.execute(_EARLIER, repeated).fetchone():  # a parallel request was faster
                 return _read_ids(row, request)
             cloud.documents.insert(db, document)

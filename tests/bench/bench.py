@@ -21,6 +21,7 @@ from isal import isal_zlib
 
 import clients
 import dialog
+import fairness
 import frozen
 import links
 import polling
@@ -30,7 +31,7 @@ from workloads import MB, make
 
 PARTS = (
     *("start", "frozen", "loopback", "50ms", "loss", "memory", "discovery"),
-    *("polling", "statusd"),
+    *("polling", "statusd", "fairness"),
 )
 
 
@@ -166,6 +167,14 @@ def idle(folder: Path) -> Table:
     return table
 
 
+def shared(folder: Path, count: int) -> Table:
+    """Measure how long one company waits for the embedded cloud while another loads it."""
+    table = Table(f"Two companies on one embedded cloud ({count} submits)", *fairness.COLUMNS)
+    for cells in fairness.rows(folder / "fairness", count):
+        table.row(*cells)
+    return table
+
+
 def _deflate(document: Path) -> tuple[int, float]:
     """The compressed size, and the compressor's own time."""
     stream, size = isal_zlib.compressobj(1), 0
@@ -228,6 +237,7 @@ def main() -> None:
         "memory": lambda: memory(folder, [MB, 64 * MB, 512 * MB // part, 2048 * MB // part]),
         "polling": following,
         "statusd": lambda: idle(folder),
+        "fairness": lambda: shared(folder, 50 if asked.quick else 300),
     }
     lines = [_machine()]
     print(*lines)

@@ -350,3 +350,25 @@ def test_digest_of_a_large_document(own: CloudletServer) -> None:
     assert Path(job["document"]).read_bytes() == body
     assert not list((own.data / "uploads").iterdir())
     assert len(list(Path(job["delivered_path"]).parent.iterdir())) == 1
+
+
+@pytest.mark.attacker("print key")
+def test_slow_commands_of_another_company(own: CloudletServer, tmp_path: Path) -> None:
+    """Commands that keep a company's deliveries busy do not delay another company's."""
+    until = tmp_path / "until"
+    command = shlex.join(["sh", "-c", f"until [ -e {until} ]; do sleep 0.1; done"])
+    devices = [f"D{number}" for number in range(17)]
+    with (own.data / "cloudlet.toml").open("a") as toml:
+        for device in devices:
+            fields = {"company": "ACME", "location": "Office", "id": device, "type": "command"}
+            lines = [f"{name} = '{value}'\n" for name, value in fields.items()]
+            toml.write("[[device]]\n" + "".join(lines) + f'target = "{command}"\n')
+    own.cli("device", "add", "--parents", "Rival/Office/Folder", "--type", "file")
+    fields = {"targets": ";".join(f"Office:{device}" for device in devices), "title": "a"}
+    slow = Curl(own.url, own.key).put("/api/putfile", PDF, **fields).lines
+    own.wait_for_job(slow[15], 1)
+    own.wait_for_job(Curl(own.url, own.new_key("Rival")).submit(PDF), 2)
+    assert {job["state"] for job in own.jobs() if job["id"] in slow} <= {0, 1}
+    until.touch()
+    for job_id in slow:
+        own.wait_for_job(job_id, 2)

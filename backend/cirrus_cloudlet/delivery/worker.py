@@ -1,6 +1,7 @@
 """The delivery worker: it delivers jobs of online locations to their devices.
 
-Several devices are served at once, each with one job at a time, in order. After a crash, an
+Several devices are served at once, each with one job at a time, in order. Each company has its own
+number of deliveries at once, because a command may take minutes. After a crash, an
 interrupted file delivery is repeated, and finds its own file if that was complete. An interrupted
 command or print is NOT repeated, because it may have had its effect: the job waits for
 `job retry`, with a message.
@@ -23,7 +24,7 @@ from cirrus_cloudlet.storage.jobs import Job, Step, select_jobs
 
 log = logging.getLogger(__name__)
 _POLL_S = 0.2  # commands in other processes change jobs and locations without notice
-_AT_ONCE = 16
+_AT_ONCE = 16  # of one company
 _CLEANING_EVERY_S = 3600.0
 _BACKOFF_S = (1.0, 2.0, 5.0, 15.0)
 _OLDEST_READY = (
@@ -181,7 +182,8 @@ class Worker:
             if not device or device.inactive:
                 continue
             with self._busy_lock:
-                if where in self._busy or len(self._busy) >= _AT_ONCE or self._stopping.is_set():
+                company_busy = sum(company == job.company for company, _, _ in self._busy)
+                if where in self._busy or company_busy >= _AT_ONCE or self._stopping.is_set():
                     continue
                 self._busy.add(where)
             threading.Thread(target=self._deliver, args=(job, device), daemon=True).start()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.files import lock
+from cirrus_cloudlet.storage.turns import Turns
 
 log = logging.getLogger(__name__)
 _BUSY_TIMEOUT_S = 15.0
@@ -146,6 +147,9 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "cloudlet.db"
         self._idle: list[sqlite3.Connection] = []  # threads share it: append and pop are atomic
+        # SQLite lets one connection write; others look again after sleeps of up to 0.1 s, and some
+        # of them much later than their turn
+        self._turns = Turns()
         with lock(folder / "cloudlet.lock"):
             # titles are private; SQLite gives the WAL files the mode of the database
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -159,15 +163,19 @@ class Store:
         self.close()
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Write all changes of the block or none; they are durable when the block ends."""
-        with self._connection() as db, db:  # `db` commits, or rolls back
+    def transaction(self, company: str = "") -> Iterator[sqlite3.Connection]:
+        """Write all changes of the block or none; they are durable when the block ends.
+
+        Companies take turns; the server's own work has a turn like a company.
+        """
+        with self._turns.turn(company), self._connection() as db, db:  # `db` commits, or rolls back
             db.execute("BEGIN IMMEDIATE")
             yield db
 
     def execute(self, statement: str, *values: object) -> list[sqlite3.Row]:
         """Execute a statement in a transaction of its own, and return its rows."""
-        with self._connection() as db:
+        writes = not statement.startswith("SELECT")
+        with self._turns.turn("") if writes else contextlib.nullcontext(), self._connection() as db:
             return db.execute(statement, values).fetchall()
 
     def close(self) -> None:

@@ -123,10 +123,11 @@ class Uploads:
         name = secrets.token_hex(16)
         self._quotas.reserve(owner, Amount(uploads=1))
         try:
-            self._store.execute(
-                "INSERT INTO upload (name, owner, key, origin, created) VALUES (?, ?, ?, ?, ?)",
-                *(name, owner.company, owner.key, origin, time.time()),
-            )
+            with self._store.transaction(owner.company) as db:
+                db.execute(
+                    "INSERT INTO upload (name, owner, key, origin, created) VALUES (?, ?, ?, ?, ?)",
+                    (name, *owner, origin, time.time()),
+                )
         except BaseException:
             self._quotas.release(owner, Amount(uploads=1))
             raise
@@ -157,7 +158,7 @@ class Uploads:
             RequestFault: the stored segments have more than `limit_bytes` bytes, or are too many.
         """
         received.sync()
-        with self._store.transaction() as db:
+        with self._store.transaction(upload.owner.company) as db:
             covered = db.execute(
                 "DELETE FROM segment WHERE upload = ?1 AND position BETWEEN ?2 AND ?3"
                 " AND position + length <= ?3 RETURNING file, length",

@@ -1,0 +1,67 @@
+"""Shares of the server: a company's load delays that company only."""
+
+from __future__ import annotations
+
+import threading
+
+import anyio
+import pytest
+
+from cirrus_cloudlet.shares import Shares
+from cirrus_cloudlet.storage.quotas import Owner
+
+A, B = Owner("A", "key of A"), Owner("B", "key of B")
+
+
+@pytest.mark.attacker("print key")
+def test_threads_of_a_company() -> None:
+    """A hundred requests that block all threads of a company do not delay another company."""
+    go_on = threading.Event()
+    running: list[int] = []
+    done: list[int] = []
+
+    def block(number: int) -> None:
+        running.append(number)
+        assert go_on.wait(60)
+        done.append(number)
+
+    async def main() -> None:
+        shares = Shares()
+        async with anyio.create_task_group() as tasks:
+            for number in range(100):
+                tasks.start_soon(shares.of(A).run, block, number)
+            try:
+                assert await shares.of(B).run(str.upper, "b") == "B"
+                assert not done
+                assert len(running) <= 8
+            finally:
+                go_on.set()
+
+    anyio.run(main)
+    assert sorted(done) == list(range(100))
+
+
+@pytest.mark.attacker("print key")
+def test_uploads_at_once() -> None:
+    """A key that keeps 256 uploads open at once delays only its own; other keys go on."""
+
+    async def main() -> None:
+        shares = Shares()
+        share = shares.of(A)
+        async with anyio.create_task_group() as tasks:
+            arrived: list[int] = []
+
+            async def receive(number: int) -> None:
+                async with share.receiving(A.key):
+                    arrived.append(number)
+                    await anyio.sleep_forever()
+
+            for number in range(300):
+                tasks.start_soon(receive, number)
+            while len(arrived) < 256:
+                await anyio.sleep(0)
+            async with share.receiving("another key"), shares.of(B).receiving(B.key):
+                assert len(arrived) == 256
+            tasks.cancel_scope.cancel()
+
+    anyio.run(main)
