@@ -1,0 +1,34 @@
+"""A quota of the embedded cloud that is full for a while."""
+
+from __future__ import annotations
+
+import pytest
+
+from print_site import PrintSite, document, eventually
+
+COMPLETED = 9
+
+
+@pytest.mark.parametrize("quota", ["company_jobs", "company_bytes"])
+def test_a_full_quota(own_site: PrintSite, quota: str) -> None:
+    """A job waits while the quota is full, says so, and prints once when there is room."""
+    site = own_site
+    # a key may use half: one job, or the bytes of one of these documents
+    limit = {"company_jobs": 2, "company_bytes": 1_600_000}[quota]
+    with (site.cloud.data / "cloudlet.toml").open("a") as toml:
+        toml.write(f"\n[limits]\n{quota} = {limit}\n")
+    queue = site.queue(driver=False, options="?wait=submitted&compression=none")
+    data = [bytes([number]) * 390_000 for number in range(2)]
+    site.cloud.cli("location", "offline", "Paris")
+    first = site.cups.lp(queue, "-o", "raw", data=data[0])
+    assert site.cups.wait_job(first, "completed", "held")["job-state"] == COMPLETED
+    second = site.cups.lp(queue, "-o", "raw", data=data[1])
+
+    def says(text: str) -> bool:
+        return text in site.cups.job(second).get("job-printer-state-message", "")
+
+    eventually(lambda: says("(status 429)"))
+    site.cloud.cli("location", "online", "Paris")
+    assert site.cups.wait_job(second, "completed", "held")["job-state"] == COMPLETED
+    jobs = site.wait_jobs(lambda jobs: jobs[-1]["title"] and all(j["state"] == 2 for j in jobs))
+    assert document(jobs[-1]) == data[1]
