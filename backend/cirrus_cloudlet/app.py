@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import secrets
 import sqlite3
@@ -109,14 +110,20 @@ async def _answer(cloud: Cloud, site: Site, scope: Scope, receive: Receive) -> R
         headers = {"WWW-Authenticate": "Bearer"} if fault.status == 401 else None
         return PlainTextResponse(f"{fault}\n", fault.status, headers)
     except QuotaFull as full:
-        # no 503: it would leave open whether a submit was accepted (RFC 6585, 4)
-        return PlainTextResponse(f"{full}\n", 429, {"Retry-After": str(_RETRY_AFTER_S)})
+        return _busy(str(full))
     except Refusal as refusal:
         return PlainTextResponse(f"Error: {refusal}")
-    except (OSError, sqlite3.Error) as error:  # such as a full disk
+    except (OSError, sqlite3.Error) as error:
         log.error("a request failed (%s)", error)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _busy("the disk has no room")
         cause = error.strerror if isinstance(error, OSError) else error  # not the file's name
         return PlainTextResponse(f"Error: internal error of the server ({cause})")
+
+
+def _busy(text: str) -> Response:
+    # no 503 or 507: they would leave open whether a submit was accepted (RFC 6585, 4)
+    return PlainTextResponse(f"{text}\n", 429, {"Retry-After": str(_RETRY_AFTER_S)})
 
 
 async def _api(cloud: Cloud, call: Call) -> Response:

@@ -17,8 +17,6 @@ from typing import ParamSpec, TypeVar
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
-from cirrus_cloudlet.storage.quotas import Owner
-
 _THREADS = 8
 _BODIES = 512  # that arrive at once; a key may use half
 
@@ -59,7 +57,8 @@ class Shares:
     """The shares of all companies that have keys; for the thread of the event loop."""
 
     def __init__(self) -> None:
-        self._shares: defaultdict[str, Share] = defaultdict(Share)
+        self._shares: defaultdict[str | None, Share] = defaultdict(Share)
 
-    def of(self, owner: Owner) -> Share:
-        return self._shares[owner.company]
+    def of(self, company: str | None) -> Share:
+        """Return a company's share; all keys that are valid for any company (None) have one."""
+        return self._shares[company]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 
+from curl import Curl
 from print_site import PrintSite, document, eventually
+from small_disk import small_disk
 
 COMPLETED = 9
 
@@ -32,3 +36,16 @@ def test_a_full_quota(own_site: PrintSite, quota: str) -> None:
     assert site.cups.wait_job(second, "completed", "held")["job-state"] == COMPLETED
     jobs = site.wait_jobs(lambda jobs: jobs[-1]["title"] and all(j["state"] == 2 for j in jobs))
     assert document(jobs[-1]) == data[1]
+
+
+def test_a_full_disk(own_site: PrintSite) -> None:
+    """A request for which the cloud's disk has no room may be sent again later."""
+    cloud = own_site.cloud
+    curl = Curl(cloud.url, own_site.key)
+    fields = {"targets": "Paris:Laser1", "title": "a"}
+    for folder in ("uploads", "documents"):
+        with small_disk(cloud.data / folder, 512):
+            answer = curl.put("/api/putfile", zlib.compress(bytes(600_000), 0), cmp="1", **fields)
+        assert (answer.status, answer.text) == (429, "the disk has no room\n")
+        assert "retry-after" in answer.headers
+    assert curl.put("/api/putfile", b"%PDF", **fields).lines

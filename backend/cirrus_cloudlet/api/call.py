@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope
 from cirrus_cloudlet.errors import RequestFault
 
 _T = TypeVar("_T")
-_FORM_BYTES = 1024 * 1024
+_FORM_BYTES = 256 * 1024
 _FIELDS = 100
 # the forms of a target without its query (RFC 9112, section 3.2): origin and absolute
 _TARGET = re.compile(rb"(?:https?://([^/?#]*))?(/.*)?", re.IGNORECASE | re.DOTALL)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cirrus_cloudlet.api import answers
@@ -15,6 +14,7 @@ from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import Refusal, SettingsError
 from cirrus_cloudlet.inventory.inventory import TYPE_NAMES, DeviceType, check_id
 from cirrus_cloudlet.job_props import parse_props
+from cirrus_cloudlet.shares import Share
 from cirrus_cloudlet.storage.access import Key
 
 _ID_BYTES = 255
@@ -22,7 +22,8 @@ _ID_BYTES = 255
 
 async def get_location(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
     found = cloud.inventory.current().location(*call.path[3:])
-    return JSONResponse(answers.location_fields(found))
+    # a location may have thousands of devices
+    return await _share(cloud, key).run(lambda: JSONResponse(answers.location_fields(found)))
 
 
 async def get_device(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
@@ -37,7 +38,7 @@ async def put_location(cloud: Cloud, call: Call, key: Key, fields: dict[str, str
         raise Refusal(f"unknown company {company!r}")
     wanted = _read(fields, _LOCATION)
     _check_new_id(location, "location")
-    return await _change(cloud, call, wanted)
+    return await _change(cloud, call, key, wanted)
 
 
 async def put_device(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
@@ -48,7 +49,11 @@ async def put_device(cloud: Cloud, call: Call, key: Key, fields: dict[str, str])
     if device not in known and "type" not in wanted:
         raise Refusal("a new device needs a Type")
     _check_new_id(device, "device")
-    return await _change(cloud, call, wanted)
+    return await _change(cloud, call, key, wanted)
+
+
+def _share(cloud: Cloud, key: Key) -> Share:
+    return cloud.shares.of(key.company)
 
 
 def _check_new_id(text: str, kind: str) -> None:
@@ -56,9 +61,9 @@ def _check_new_id(text: str, kind: str) -> None:
         raise Refusal(f"{kind} id is longer than {_ID_BYTES} bytes")
 
 
-async def _change(cloud: Cloud, call: Call, wanted: Mapping[str, Any]) -> Response:
+async def _change(cloud: Cloud, call: Call, key: Key, wanted: Mapping[str, Any]) -> Response:
     try:
-        await run_in_threadpool(cloud.inventory.change, {call.path[3:]: wanted})
+        await _share(cloud, key).run(cloud.inventory.change, {call.path[3:]: wanted})
     except SettingsError as error:
         raise Refusal(str(error)) from error
     return PlainTextResponse("OK")

@@ -29,7 +29,7 @@ async def put_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -
     """`putfile`: upload a file, and submit it if the request has parameters."""
     order = _order(call, fields, key, Compression.ZLIB, semicolons=False) if fields else None
     owner, limit = _owner(key), _limit(cloud)
-    share = cloud.shares.of(owner)
+    share = cloud.shares.of(key.company)
 
     def store(received: IncomingFile) -> list[str]:
         if order:
@@ -48,7 +48,7 @@ async def put_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -
 async def temp_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
     """`tempfile`: begin an upload by segments, and return its name."""
     owner = _owner(key)
-    upload = await cloud.shares.of(owner).run(cloud.uploads.new, owner, "tempfile")
+    upload = await cloud.shares.of(key.company).run(cloud.uploads.new, owner, "tempfile")
     return PlainTextResponse(upload.name)
 
 
@@ -57,7 +57,7 @@ async def put_segment(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]
     name, index = require(fields, "file"), require(fields, "index")
     if not re.fullmatch(r"[0-9]{1,18}", index):
         raise Refusal(f"index {index!r} is not a byte position")
-    share = cloud.shares.of(_owner(key))
+    share = cloud.shares.of(key.company)
     upload = await share.run(_find_upload, cloud, key, name)
     if upload.origin != "tempfile":
         raise Refusal(f"file {name!r} is from putfile and takes no segments")
@@ -74,7 +74,7 @@ async def put_segment(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]
 async def submit_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
     """`submitfile`: submit an uploaded file, as often as wanted."""
     name = require(fields, "file")
-    share = cloud.shares.of(_owner(key))
+    share = cloud.shares.of(key.company)
 
     def submit_upload() -> list[str]:
         upload = _find_upload(cloud, key, name)
@@ -93,7 +93,7 @@ async def get_job(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) ->
     """`get job`: the status of a job."""
     company, location, device, job_id = call.path[3:]
     cloud.inventory.current().location(company, location)
-    job = await cloud.shares.of(_owner(key)).run(cloud.jobs.find, job_id)
+    job = await cloud.shares.of(key.company).run(cloud.jobs.find, job_id)
     if job is None or (job.company, job.location, job.device) != (company, location, device):
         raise Refusal(f"unknown job {job_id!r}")
     return JSONResponse(answers.job_fields(job))

@@ -26,7 +26,7 @@ from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas
 log = logging.getLogger(__name__)
 _READ_BYTES = 1024 * 1024
 _SEGMENTS = 65_536  # 4 GiB in segments of 64 KiB
-_ROOM_UPLOADS = 100  # removed at once when a quota is full
+_BATCH = 100  # uploads that one transaction removes
 _FIND = "SELECT name FROM upload WHERE"
 
 
@@ -210,13 +210,16 @@ class Uploads:
 
     def expire(self, lifetime_s: float) -> None:
         """Remove the uploads that are older than `lifetime_s` seconds."""
-        if count := self._remove("created < ?", time.time() - lifetime_s):
+        count = 0
+        while found := self._remove("created < ? LIMIT ?", time.time() - lifetime_s, _BATCH):
+            count += found
+        if count:
             log.info("%d expired uploads removed", count)
 
     def make_room(self, company: str, key: str | None) -> bool:
         """Remove the oldest submitted uploads of a company, or of one of its keys, if any."""
         where = "submitted AND owner = ?1 AND (?2 IS NULL OR key = ?2) ORDER BY created LIMIT ?3"
-        return self._remove(where, company, key, _ROOM_UPLOADS) > 0
+        return self._remove(where, company, key, _BATCH) > 0
 
     def sweep(self) -> None:
         """Count what is stored, and remove leftovers of a crash.
