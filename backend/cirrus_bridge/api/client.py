@@ -24,7 +24,7 @@ from cirrus_bridge.base.model import JobStatus, Receipt, Segment, Target, Ticket
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.load import Configuration, UploadSettings
 from cirrus_bridge.config.queue_uri import QueueUri
-from cirrus_bridge.config.servers import Server
+from cirrus_bridge.config.servers import Secret, Server
 
 if TYPE_CHECKING:
     import requests
@@ -32,11 +32,13 @@ if TYPE_CHECKING:
 # limits of an answer; a location may have tens of thousands of devices
 ANSWER_BYTES = 1 << 20
 LOCATION_BYTES = 16 << 20
+HEADERS = ("Idempotency-Supported", "Location", "Retry-After", "Server-Instance")  # no others
 
 
 class CloudApi:
     """The API of one server, for one company (CompID), with or without TLS. If `sets_up`, the
-    server is being set up, so errors do not mention servers.d."""
+    server is being set up, so errors do not mention servers.d. If there is a `wrong_key`, it is
+    sent instead of the server's."""
 
     def __init__(
         self,
@@ -46,8 +48,10 @@ class CloudApi:
         https: bool,
         timeouts: UploadSettings,
         sets_up: bool = False,
+        wrong_key: Secret | None = None,
     ) -> None:
         self._server = server
+        self._key = wrong_key or server.api_key
         self._company = company
         self._base = f"{'https' if https else 'http'}://{server.name}/api"
         self._sets_up = sets_up
@@ -159,7 +163,7 @@ class CloudApi:
         """Send a request and check its answer for status and `Error: …`."""
         headers = {}
         if with_key:
-            headers["Authorization"] = f"Bearer {self._server.api_key.reveal()}"
+            headers["Authorization"] = f"Bearer {self._key.reveal()}"
         if submit_key:
             headers["Idempotency-Key"] = submit_key
         if form:
@@ -192,8 +196,9 @@ class CloudApi:
                 answer = response.raw.read(limit_bytes + 1, decode_content=True)
                 exchange.status = response.status_code
                 exchange.headers = {
-                    without_secrets.text(name).title(): without_secrets.text(value)
-                    for name, value in response.headers.items()
+                    name: without_secrets.text(response.headers[name])
+                    for name in HEADERS
+                    if name in response.headers
                 }
                 exchange.answer = without_secrets.data(answer)
         except ApiError:

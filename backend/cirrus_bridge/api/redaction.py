@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import functools
 import re
-import string
 
 from cirrus_bridge.api import proxy as proxies
 from cirrus_bridge.config.servers import Server
@@ -22,7 +21,7 @@ SHORTEST = 8
 LAYERS = 4  # of encodings inside encodings
 PART_BYTES = 1 << 16
 
-_LETTERS = (string.ascii_letters + string.digits).encode()
+_LETTERS = bytes(char for char in range(128) if chr(char).isalnum())
 _OTHERS = bytes(set(range(256)) - set(_LETTERS))
 _LOWER = bytes(range(256)).lower()
 

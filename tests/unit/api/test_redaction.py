@@ -131,6 +131,19 @@ def test_the_key_in_a_message(encoding: str) -> None:
     assert not shown(said, KEY)
 
 
+@pytest.mark.attacker("server")
+def test_the_key_in_an_answer_to_a_wrong_key() -> None:
+    """The doctor tries a wrong key; the server's answer to it does not show the right one."""
+    with ScriptedServer(lambda _: Answer(f"not {KEY}", 401)) as server:
+        entry = Server(server.name, Secret(KEY), "Acme")
+        wrong = Secret("another-key")
+        timeouts = UploadSettings()
+        api = CloudApi(entry, "Acme", https=False, timeouts=timeouts, wrong_key=wrong)
+        said = _outcome(api.temp_file)
+    assert server.requests[0].headers["Authorization"] == "Bearer another-key"
+    assert "not ***" in said and not shown(said, KEY)
+
+
 PASSWORD = "pÄss w@rd-7zqxjk"
 QUOTED = quote(PASSWORD, safe="")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 from cirrus_bridge.api.client import CloudApi, uses_tls
 from cirrus_bridge.base.errors import CirrusError, UnknownServer
@@ -60,8 +59,8 @@ def examine_server(
         where = server.company or company
         known = server.locations[0] if where and server.locations else ""
         api, stranger = (
-            CloudApi(each, where, https=https, timeouts=TIMEOUTS)
-            for each in (server, replace(server, api_key=WRONG_KEY))
+            CloudApi(server, where, https=https, timeouts=TIMEOUTS, wrong_key=wrong_key)
+            for wrong_key in (None, WRONG_KEY)
         )
         route = route_to(server, https=https)
         found = [*check_route(route, installation.clock.now)]
