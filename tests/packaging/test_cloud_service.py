@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from clean_system import RELEASES
 from packaged_site import PackagedSite
 from paths import WELCOME
 from print_site import eventually
@@ -18,23 +16,21 @@ URL = "http://127.0.0.1:27082"
 CURL = ("curl", "-sS", "--fail-with-body", "--noproxy", "*")
 
 
-@pytest.fixture(scope="module")
-def system(packages: Path) -> Iterator[PackagedSite]:
-    """A fresh system with only the cloud's package, CUPS, and what renders pages."""
-    with PackagedSite(packages, RELEASES[0]) as site:
-        needed = ("systemd", "cups", "bubblewrap", "poppler-utils", "curl")
-        site.apt_get("install", site.deb("now", "cloudlet"), *needed)
-        site.boot()
-        yield site
-
-
 @pytest.mark.timeout(900)
-def test_the_service(system: PackagedSite) -> None:
+def test_the_service(packages: Path, release: str) -> None:
     """The service prints into its folder and to a queue, runs a command, and shows a page.
 
     It runs as its own user, without rights. Commands of root leave no file that it cannot open,
     neither before its first start nor later.
     """
+    with PackagedSite(packages, release) as system:
+        needed = ("systemd", "cups", "bubblewrap", "poppler-utils", "curl")
+        system.apt_get("install", system.deb("now", "cloudlet"), *needed)
+        system.boot()
+        _serve_print_and_show(system)
+
+
+def _serve_print_and_show(system: PackagedSite) -> None:
     assert system.run("systemctl", "is-enabled", SERVICE, may_fail=True) == "disabled\n"
     system.cloudlet("device", "add", "--parents", "Acme/Paris/Folder")
     key = system.cloudlet("key", "add", "--company", "Acme").strip()

@@ -37,8 +37,8 @@ umount "$1/mnt"
 exec unshare --pid --net --ipc --uts --cgroup --fork --kill-child sh -c "$5" sh "$1" "$2"
 """
 # Mounts are private to the namespace, and its root is the system's, as systemd requires. The
-# machine's kernel settings are read-only. Mounts inside are shared, because services do not get
-# their credentials otherwise.
+# machine's kernel settings are read-only, except the limits of user namespaces, which bubblewrap
+# sets. Mounts inside are shared, because services do not get their credentials otherwise.
 BEGIN = """
 set -eu
 cd "$1"
@@ -46,6 +46,8 @@ mount --bind "$2" var/cache/apt/archives
 mount -t proc proc proc
 mount --bind proc/sys proc/sys
 mount -o remount,bind,ro proc/sys
+mount --bind proc/sys/user proc/sys/user
+mount -o remount,bind,rw proc/sys/user
 mount -t sysfs -o ro sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t tmpfs -o mode=755 tmpfs run
