@@ -18,6 +18,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -45,14 +46,14 @@ def rows(folder: Path, count: int) -> Iterator[tuple[str, ...]]:
     folder.mkdir()
     document = make(folder / "50k.pdf", "pdf", 50_000).read_bytes()
     with _server(folder) as (server, key_a, key_b):
-        submit = _submit(server, key_b, document)
-        _measure(submit, count)  # the first requests warm up
-        idle = _measure(submit, count)
+        measure = partial(_measure, server, key_b, document, count)
+        measure()  # the first requests warm up
+        idle = measure()
         yield ("nothing", *_figures(idle, idle), "")
         for load, clients in LOADS.items():
             with _company_a(folder, server, key_a, load, clients) as answers:
                 time.sleep(_SETTLING_S)
-                found = _measure(submit, count)
+                found = measure()
             yield (f"{load}, {clients} clients", *_figures(found, idle), f"{answers():.0f}")
 
 
@@ -66,12 +67,15 @@ def _high(found: list[float]) -> float:
     return statistics.quantiles(found, n=100)[98]
 
 
-def _measure(submit: Callable[[], None], count: int) -> list[float]:
+def _measure(server: CloudletServer, key: str, document: bytes, count: int) -> list[float]:
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
     found = []
     for _ in range(count):
         began = time.perf_counter()
-        submit()
+        _, status = _ask(connection, key, "PUT", _PRINT, document)
         found.append(time.perf_counter() - began)
+        assert status == 200, status
+    connection.close()
     return found
 
 
@@ -87,16 +91,6 @@ def _server(folder: Path) -> Iterator[tuple[CloudletServer, str, str]]:
         yield server, server.key, server.new_key("B")
     finally:
         server.close()
-
-
-def _submit(server: CloudletServer, key: str, document: bytes) -> Callable[[], None]:
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
-
-    def submit() -> None:
-        _, status = _ask(connection, key, "PUT", _PRINT, document)
-        assert status == 200, status
-
-    return submit
 
 
 @contextlib.contextmanager

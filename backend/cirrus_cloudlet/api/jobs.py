@@ -42,7 +42,7 @@ async def put_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -
 
     with cloud.uploads.incoming(owner, limit) as received:
         await _receive(call, share, owner, received)
-        return PlainTextResponse("\n".join(await share.run(store, received)))
+        return PlainTextResponse("\n".join(await share.submit(store, received)))
 
 
 async def temp_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
@@ -86,7 +86,7 @@ async def submit_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]
     _company(fields, key)
     require(fields, "targets")
     require(fields, "title")
-    return PlainTextResponse("\n".join(await share.run(submit_upload)))
+    return PlainTextResponse("\n".join(await share.submit(submit_upload)))
 
 
 async def get_job(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
