@@ -244,6 +244,7 @@ _KEYS = st.sampled_from(
         "ca_file",
         "wait",
         "allow_plaintext",
+        "local_user",
         "maxheld",
         "identify",
         "connections",

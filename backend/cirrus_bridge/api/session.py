@@ -16,11 +16,12 @@ from typing import Any
 import requests
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.poolmanager import PoolManager, ProxyManager
+from urllib3.poolmanager import ProxyManager
 from urllib3.response import HTTPResponse
 
 from cirrus_bridge.api import proxy as proxies
 from cirrus_bridge.api.deadline import current_deadline
+from cirrus_bridge.api.local_peer import check_peer
 from cirrus_bridge.base.errors import BadConfiguration
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.servers import Server
@@ -64,22 +65,41 @@ class _Encrypted(_Plain, HTTPSConnection):
         current_deadline().end()
 
 
-class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _Plain
-
-
 class _EncryptedPool(HTTPSConnectionPool):
     ConnectionCls = _Encrypted
 
 
+def _plain_pool(server: Server) -> type[HTTPConnectionPool]:
+    """The pool of unencrypted connections. Each is to this machine, and its peer is checked before
+    anything is sent, unless the server's entry allows plain text to anyone."""
+
+    class Checked(_Plain):
+        def connect(self) -> None:
+            super().connect()
+            try:
+                check_peer(self.sock, server)
+            except BaseException:
+                self.close()
+                raise
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = _Plain if server.allow_plaintext else Checked
+
+    return Pool
+
+
 class _Adapter(requests.adapters.HTTPAdapter):
+    def __init__(self, server: Server) -> None:
+        self._pools = {"http": _plain_pool(server), "https": _EncryptedPool}
+        super().__init__(pool_maxsize=MOST_CONNECTIONS)
+
     def init_poolmanager(self, *args: Any, **settings: Any) -> None:
         super().init_poolmanager(*args, **settings)
-        _use_our_connections(self.poolmanager)
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **settings: Any) -> ProxyManager:
         manager: ProxyManager = super().proxy_manager_for(proxy, **settings)
-        _use_our_connections(manager)
+        manager.pool_classes_by_scheme = self._pools
         return manager
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
@@ -94,10 +114,6 @@ class _Adapter(requests.adapters.HTTPAdapter):
                 if pool := manager.pools.get(key):
                     pool.close()
         super().close()
-
-
-def _use_our_connections(manager: PoolManager) -> None:
-    manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _EncryptedPool}
 
 
 class _FewCookies(http.cookiejar.DefaultCookiePolicy):
@@ -138,7 +154,7 @@ def new_session(server: Server) -> requests.Session:
         )
     session = _Session()
     for scheme in ("http://", "https://"):
-        session.mount(scheme, _Adapter(pool_maxsize=MOST_CONNECTIONS))
+        session.mount(scheme, _Adapter(server))
     session.cookies.set_policy(_FewCookies())
     session.trust_env = False
     session.headers["User-Agent"] = "cirrus-bridge"

@@ -25,16 +25,19 @@ from cirrus_bridge.base.errors import (
     ServerMisconfigured,
     SubmitUnanswered,
     Unreachable,
+    WrongUser,
 )
 from cirrus_bridge.base.translation import tr
 
 
 @contextlib.contextmanager
 def translated(exchange: Exchange, redaction: Redaction) -> Iterator[None]:
-    """Translate the exceptions inside the context into Unreachable, NotTrusted,
+    """Translate the exceptions inside the context into Unreachable, NotTrusted, WrongUser,
     ServerMisconfigured, SubmitUnanswered or BadConfiguration. Their texts have no secrets, and they
     do not refer to the libraries' exceptions, which quote the server."""
     from requests import exceptions as rq
+
+    from cirrus_bridge.api.local_peer import UntrustedPeer
 
     server = exchange.server
     trouble: CirrusError
@@ -51,6 +54,8 @@ def translated(exchange: Exchange, redaction: Redaction) -> Iterator[None]:
             if exchange.sets_up
             else tr("Invalid entry of {server} in servers.d ({error}).", server=server, error=why)
         )
+    except UntrustedPeer as error:
+        trouble = _other_user(exchange, error.user)
     except Exception as error:  # noqa: BLE001 - a library that a strange answer confuses
         trouble = _failure(exchange, error, redaction)
     try:
@@ -158,6 +163,42 @@ def _distrusted(exchange: Exchange, why: Distrust, words: str, *, is_proxy: bool
         return NotTrusted(text, advice, detail=detail)
     error = ServerMisconfigured(text, advice, detail=detail)
     error.distrust = why
+    return error
+
+
+def _other_user(exchange: Exchange, user: str) -> ApiError:
+    """The error for an unencrypted connection that `user` has accepted (empty if unknown)."""
+    if user:
+        text = tr(
+            "A program of user {user} answers at {server}, so nothing was sent.",
+            user=user,
+            server=exchange.server,
+        )
+        advice = exchange.advice(
+            tr(
+                "Tell the administrator to end that program and start the server. If this user is "
+                'to run the server, set local_user = "{user}" in its entry in servers.d.',
+                user=user,
+            ),
+            at_setup=tr(
+                "End that program, or use --local-user {user} if this user is to run the server.",
+                user=user,
+            ),
+        )
+    else:
+        text = tr(
+            "It is not known which user's program answers at {server}, so nothing was sent.",
+            server=exchange.server,
+        )
+        advice = exchange.advice(
+            tr(
+                "Tell the administrator: use TLS, or set allow_plaintext = true in the server's "
+                "entry in servers.d if the connection leads into a container."
+            ),
+            at_setup=tr("Use TLS, or set allow_plaintext = true in an entry in servers.d."),
+        )
+    error = WrongUser(text, advice, detail=f"{exchange.verb}: peer of user {user or 'unknown'}")
+    error.user = user
     return error
 
 

@@ -23,7 +23,8 @@
     │   │   ├── Unreachable     CB-411
     │   │   ├── NotTrusted      CB-412
     │   │   ├── ServerFault     CB-413
-    │   │   └── ShortSegment    CB-414
+    │   │   ├── ShortSegment    CB-414
+    │   │   └── WrongUser       CB-415
     │   └── SubmitUnanswered    CB-421  ambiguous: the server may or may not have the job
     │       └── RepeatedId      CB-422  the server gave the job an id that another job has
     ├── ServerAway              CB-431  `contimeout` is over
@@ -284,6 +285,19 @@ class ShortSegment(Retryable, code="CB-414"):
     title = "the server stored a different number of bytes (retried until `contimeout`)"
     meaning = """The segment is sent again automatically. If this happens repeatedly, something
     between this machine and the server changes the data."""
+
+
+class WrongUser(Retryable, code="CB-415"):
+    """A connection that `user` has accepted: a name, a number, or empty if unknown."""
+
+    user = ""
+    title = """a program of another user answers at the server's port on this machine (retried until
+    `contimeout`)"""
+    advice = """start the server again, or name its user as `local_user` in servers.d"""
+    meaning = """Without TLS, the key and documents go only to a server on this machine that runs as
+    root, as `cirrus-cloudlet`, or as the entry's `local_user`. Any user can listen on the port
+    while the server is not running. Nothing was sent, and the job waits. `ss -tlpn` shows the
+    program that listens. A server in a container needs TLS or `allow_plaintext = true`."""
 
 
 class SubmitUnanswered(ApiError, code="CB-421"):

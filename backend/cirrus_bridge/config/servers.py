@@ -26,7 +26,7 @@ from cirrus_bridge.config.toml import FOR_THE_QUEUE, Table, bad, read_table, tex
 NOT_SHOWN = tr("its value is not shown, because it may be a key")
 SERVER_NAMES = (
     *("host", "company", "api_key", "api_key_file", "locations"),
-    *("ca_file", "proxy", "encryption", "allow_plaintext", "connections"),
+    *("ca_file", "proxy", "encryption", "allow_plaintext", "local_user", "connections"),
 )
 COPY_PREFIX = "servers.d_"  # how LoadCredential=servers.d:FOLDER begins its copies' names
 
@@ -46,7 +46,8 @@ class Secret:
 class Server:
     """One `[[server]]` entry. `company` is None if the key is not bound to a company; each request
     then names the company (the API's `compid`). `encryption` and `connections` are None if
-    `[defaults]` and `[upload]` decide."""
+    `[defaults]` and `[upload]` decide. `key_reader` is the user id of the process that read the
+    key from a file, so this user knows the key."""
 
     name: str
     api_key: Secret
@@ -56,7 +57,9 @@ class Server:
     proxy: str | None = None
     encryption: str | None = None
     allow_plaintext: bool = False
+    local_user: str | None = None
     connections: int | None = None
+    key_reader: int = field(default_factory=os.geteuid)
 
     @property
     def may_be_plain(self) -> bool:

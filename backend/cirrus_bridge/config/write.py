@@ -24,6 +24,7 @@ def server_toml(server: Server) -> str:
         "proxy": server.proxy,
         "encryption": server.encryption,
         "allow_plaintext": server.allow_plaintext or None,
+        "local_user": server.local_user,
     }
     lines = (
         f"{name} = {json.dumps(value, ensure_ascii=False)}\n"  # TOML has the escapes of JSON

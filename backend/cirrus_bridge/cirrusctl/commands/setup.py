@@ -52,6 +52,12 @@ def command(
         bool,
         typer.Option("--plain", help="Do not use TLS; anyone on the network can read the traffic."),
     ] = False,
+    local_user: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The user who runs a server on this machine without TLS."
+        ),
+    ] = None,
     test: Annotated[
         bool | None, typer.Option("--test/--no-test", help="Print a test page on each new queue.")
     ] = None,
@@ -73,6 +79,7 @@ def command(
         ca_file,
         proxy,
         plain,
+        local_user,
         device,
         queue_name,
         test,

@@ -41,6 +41,7 @@ class SetupOptions:
     ca_file: str | None
     proxy: str | None
     plain: bool
+    local_user: str | None
     devices: Sequence[str] | None
     queue_name: str | None
     test: bool | None
@@ -99,11 +100,13 @@ class GuidedServer:
         """A server that answers, and the company that it announces (or empty)."""
         address, proposed = self.options.server, ""
         ca_file, plain = self.options.ca_file, self.options.plain
+        local_user = self.options.local_user
         while True:
             if address is None:
                 address, proposed = self._typed_address()
             try:
                 server = _draft(address, ca_file, self.options.proxy, plain=plain)
+                server = replace(server, local_user=local_user)
                 version = _api(server).version()[0]
             except CirrusError as trouble:
                 why = trouble.distrust if isinstance(trouble, errors.ServerMisconfigured) else None
@@ -111,7 +114,9 @@ class GuidedServer:
                     plain = True
                     continue
                 self.talk.or_end(trouble)
-                if why is Distrust.UNKNOWN_CA:
+                if isinstance(trouble, errors.WrongUser) and self._may_run(trouble.user):
+                    local_user = trouble.user
+                elif why is Distrust.UNKNOWN_CA:
                     question = tr("File of the CA that signed the certificate")
                     ca_file = self.talk.text(question, "--ca-file")
                 else:
@@ -129,6 +134,11 @@ class GuidedServer:
             tr("{address} (this machine) does not use TLS. Continue without TLS?", address=address),
             default=True,
         )
+
+    def _may_run(self, user: str) -> bool:
+        """Whether a user is to run the server and so gets the key."""
+        question = tr("Is {user} to run the server, and to have the key and documents?", user=user)
+        return bool(user) and self.talk.confirm(question, default=False)
 
     def _typed_address(self) -> tuple[str, str]:
         """Ask for the address, and list the servers that announce themselves.
