@@ -115,10 +115,16 @@ async def _answer(cloud: Cloud, site: Site, scope: Scope, receive: Receive) -> R
         return PlainTextResponse(f"Error: {refusal}")
     except (OSError, sqlite3.Error) as error:
         log.error("a request failed (%s)", error)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if _is_full(error):
             return _busy("the disk has no room")
         cause = error.strerror if isinstance(error, OSError) else error  # not the file's name
         return PlainTextResponse(f"Error: internal error of the server ({cause})")
+
+
+def _is_full(error: OSError | sqlite3.Error) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def _busy(text: str) -> Response:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from pathlib import Path
 
 import pytest
 
+from cloudlet_server import CloudletServer
 from curl import Curl
 from print_site import PrintSite, document, eventually
-from small_disk import small_disk
+from small_disk import fill, small_disk
 
 COMPLETED = 9
 
@@ -49,3 +51,20 @@ def test_a_full_disk(own_site: PrintSite) -> None:
         assert (answer.status, answer.text) == (429, "the disk has no room\n")
         assert "retry-after" in answer.headers
     assert curl.put("/api/putfile", b"%PDF", **fields).lines
+
+
+def test_a_full_disk_of_the_database(tmp_path: Path) -> None:
+    """The same if a request writes only to the database."""
+    cloud = CloudletServer()
+    with small_disk(tmp_path / "cloud", 2048):
+        cloud.start(tmp_path / "cloud")
+        try:
+            fill(cloud.data)
+            curl = Curl(cloud.url, cloud.key)
+            answers = (
+                curl.get("/api/tempfile") for _ in range(100)
+            )  # some fit into its last block
+            refused = next(answer for answer in answers if answer.status != 200)
+            assert (refused.status, refused.text) == (429, "the disk has no room\n")
+        finally:
+            cloud.close()
