@@ -211,8 +211,9 @@ def test_two_builds_at_once(packages: Path, tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").glob("*.deb"))) == 2
 
 
-def test_the_same_anywhere(packages: Path, tmp_path: Path) -> None:
-    """A build from scratch in another place is the same to the byte."""
+def test_the_same_anywhere(packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build from scratch in another place, without cached bytecode, is the same to the byte."""
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "bytecode"))
     copy = tmp_path / "elsewhere"
     listed = ("git", "-C", REPO, "ls-files", "--cached", "--others", "--exclude-standard")
     for name in _run(*listed).splitlines():
