@@ -47,7 +47,8 @@ def _as_nobody(*words: str | Path, **environ: str) -> subprocess.CompletedProces
 @pytest.mark.parametrize("mode", [0o604, 0o640, 0o660])
 @pytest.mark.parametrize("own_file", [False, True], ids=["servers.d", "api_key_file"])
 def test_a_key_that_others_can_read(own_site: PrintSite, mode: int, own_file: bool) -> None:
-    """The key is not used until its file is private; the message says how, without the key."""
+    """Read a key file that its mode leaves open: the bridge refuses the key, and its message says
+    how to make the file private."""
     site = own_site
     path = site.config / "servers.d" / "site.toml"
     if own_file:
@@ -71,7 +72,8 @@ def test_a_key_that_others_can_read(own_site: PrintSite, mode: int, own_file: bo
 @pytest.mark.attacker("local account")
 @pytest.mark.parametrize("name", ["journal.db", "journal.db-wal", "jobs.lock", "runs"])
 def test_links_in_the_state_folder(own_site: PrintSite, tmp_path: Path, name: str) -> None:
-    """Root follows no link of user lp, the user of CUPS's filters."""
+    """Put links into the state folder, as lp, the user of CUPS's filters: root follows none of
+    them."""
     site = own_site
     target = tmp_path / "of-root"
     if name == "runs":
@@ -106,7 +108,8 @@ def test_links_in_the_state_folder(own_site: PrintSite, tmp_path: Path, name: st
     ],
 )
 def test_hostile_words(own_site: PrintSite, tmp_path: Path, words: list[str]) -> None:
-    """A title, a user or an option is only text: it runs nothing, and forges no message or field.
+    """Put shell commands or CUPS status lines into a title, a user or an option: nothing runs, and
+    no message or field is forged.
 
     Text that the API cannot carry is refused.
     """
@@ -143,7 +146,7 @@ def test_hostile_words(own_site: PrintSite, tmp_path: Path, words: list[str]) ->
     ],
 )
 def test_forged_options_of_cups(own_site: PrintSite, option: str) -> None:
-    """Forged options in lpoptions neither take over a job nor keep anyone from printing."""
+    """Forge CUPS's own options in lpoptions: nobody's job is taken over, and everyone can print."""
     site = own_site
     queue = site.queue(driver=False)
     victim = site.cups.lp(queue, data=b"of the victim")
@@ -168,7 +171,7 @@ def test_forged_options_of_cups(own_site: PrintSite, option: str) -> None:
 
 @pytest.mark.attacker("local account")
 def test_another_user_looks_around(own_site: PrintSite) -> None:
-    """Another user cannot read keys or the journal, neither directly nor by a program."""
+    """Read keys or the journal, or run the programs that read them: access is denied."""
     site = own_site
     site.cups.wait_job(site.cups.lp(site.queue(driver=False), "-t", "private", data=b"x"))
     for path in (
@@ -186,8 +189,8 @@ def test_another_user_looks_around(own_site: PrintSite) -> None:
 
 @pytest.mark.attacker("local account")
 def test_the_memory_of_a_job(own_site: PrintSite) -> None:
-    """A process that prints has no key of other servers, and it can neither gain rights nor leave a
-    core dump."""
+    """Take over a process that prints: it has no key of another server, gains no rights, and leaves
+    no core dump."""
     site = own_site
     queue = site.queue_to_nobody()
     entry = site.config / "servers.d" / "nobody.toml"
@@ -224,7 +227,8 @@ def _memory(process: int) -> bytes:
 
 @pytest.mark.attacker("local account")
 def test_locks_of_another_user(own_site: PrintSite) -> None:
-    """`cirrusctl apply` waits for no lock of another user, even if servers.d is open to all."""
+    """Lock files in the configuration folder, even if servers.d is open to all: `cirrusctl apply`
+    does not wait."""
     site = own_site
     queues = site.config / "queues.toml"
     queues.write_text('[[queue]]\nname = "laser"\ntargets = ["Paris:Laser1"]\n')
@@ -263,7 +267,8 @@ def cloud_of_nobody() -> Iterator[CloudletServer]:
 
 @pytest.mark.attacker("local account")
 def test_commands_of_root_act_as_the_owner_of_the_cloud(cloud_of_nobody: CloudletServer) -> None:
-    """A command of root on another user's cloud has that user's rights, and leaves no root file."""
+    """Own a cloud on which root runs commands: the commands have only the owner's rights, and leave
+    no file of root."""
     cloud, nobody = cloud_of_nobody, pwd.getpwnam("nobody").pw_uid
     for words in (
         ["device", "add", "--parents", "ACME/Office/Folder"],
@@ -296,7 +301,8 @@ def test_commands_of_root_act_as_the_owner_of_the_cloud(cloud_of_nobody: Cloudle
 def test_links_in_the_folder_of_a_cloud(
     cloud_of_nobody: CloudletServer, tmp_path: Path, name: str, command: str
 ) -> None:
-    """Root reads and writes nothing through a link of the user that owns the cloud."""
+    """Put links into the data folder of an own cloud: root's commands read and write nothing
+    through them."""
     target = tmp_path / "of-root"
     target.write_bytes(SECRET)
     (cloud_of_nobody.data / name).symlink_to(target)

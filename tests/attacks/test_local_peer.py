@@ -40,7 +40,7 @@ def _api(name: str, **settings: Any) -> CloudApi:
     ("listens_at", "host"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("::", "127.0.0.1")]
 )
 def test_a_stranger_listens_at_the_port(listens_at: str, host: str) -> None:
-    """A user who listens at the port of a server on this machine gets neither key nor document.
+    """Listen on the port of a server on this machine: the bridge sends neither key nor document.
 
     The message names the user.
     """
@@ -54,7 +54,8 @@ def test_a_stranger_listens_at_the_port(listens_at: str, host: str) -> None:
 
 @pytest.mark.attacker("local account")
 def test_a_stranger_does_not_accept() -> None:
-    """A user who listens, but does not accept connections, gets nothing either.
+    """Listen on the port of a server on this machine, but accept no connection: the bridge sends
+    nothing.
 
     Some kernels say that such a connection is root's.
     """
@@ -98,7 +99,8 @@ print(far.recv(1))
 
 @pytest.mark.attacker("local account")
 def test_another_network_namespace() -> None:
-    """A server in another network namespace gets nothing, because its user is not known."""
+    """Listen in another network namespace: the bridge sends nothing, because the kernel does not
+    tell the user."""
     ours, theirs = socket.socketpair()
     command = ["unshare", "--net", sys.executable, "-c", _ELSEWHERE, str(theirs.fileno())]
     with (
@@ -168,7 +170,7 @@ def test_a_user_who_is_trusted(settings: dict[str, Any]) -> None:
 
 @pytest.mark.attacker("local account")
 def test_the_cloud_is_down(own_site: PrintSite) -> None:
-    """A user who listens at the port while the cloud is down gets nothing, and delays jobs.
+    """Listen on the cloud's port while the cloud is down: the bridge sends nothing, and jobs wait.
 
     The job, `cirrusctl` and the doctor say who listens. The job is printed when the cloud is back.
     """

@@ -11,7 +11,7 @@ from visitor import Visitor
 
 @pytest.mark.attacker("page account")
 def test_an_account_changes_no_device(own: CloudletServer) -> None:
-    """An account switches locations of its company, and changes no other setting."""
+    """Change settings on the web page: only the company's locations can be switched."""
     own.cli("company", "add", "Rival")
     own.cli("location", "add", "Rival/Rome")
     visitor = Visitor(own.url)

@@ -16,7 +16,7 @@ REACHING_OUT = (
 
 @pytest.mark.attacker("print key")
 def test_a_print_key_changes_no_device(own: CloudletServer) -> None:
-    """A print key adds and changes no device and no location: status 403."""
+    """Add or change a device or a location: status 403."""
     before = (own.data / "cloudlet.toml").read_text()
     curl = Curl(own.url, own.key)
     for fields in (*REACHING_OUT, {"Name": "x"}):
@@ -28,9 +28,9 @@ def test_a_print_key_changes_no_device(own: CloudletServer) -> None:
 
 @pytest.mark.attacker("print key")
 def test_an_admin_key_gets_no_shell(own: CloudletServer) -> None:
-    """Not even an admin key makes a device that runs a command or writes to an absolute path.
+    """With an admin key, add a device that runs a command or writes to an absolute path: refused.
 
-    A name or a property that looks like TOML makes none, either.
+    A name or a property that looks like TOML makes no such device either.
     """
     curl = Curl(own.url, own.new_key("ACME", "admin"))
     path = "/api/put/device/ACME/Office/New"
@@ -48,7 +48,8 @@ def test_an_admin_key_gets_no_shell(own: CloudletServer) -> None:
 
 @pytest.mark.attacker("print key")
 def test_a_title_is_no_module_of_a_command(own: CloudletServer) -> None:
-    """A document that is named like a module of a command's program is not loaded by it."""
+    """Name a document like a module that a device's command loads: the command does not load the
+    document."""
     own.cli("device", "add", "ACME/Office/Inbox", "--target", "{title}")
     command = ("--type", "command", "--target", "python3 -m json.tool /dev/null")
     own.cli("device", "add", "ACME/Office/Python", *command)

@@ -43,7 +43,7 @@ def _answer(request: Request) -> Answer | RawBytes:
 
 @pytest.mark.attacker("server")
 def test_a_server_that_repeats_the_key(own_site: PrintSite) -> None:
-    """The key that a server repeats, in whatever encoding, gets into no message, log or file."""
+    """Repeat the key in any encoding: no message, log or file shows the key."""
     site = own_site
     hook, record, port = site.root / "hook", site.root / "record", reserved_port(site)
     hook.write_text(HOOK.format(python=sys.executable, record=record))

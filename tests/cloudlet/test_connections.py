@@ -154,7 +154,7 @@ def _run(scenario: Callable[[], Awaitable[None]]) -> None:
 @pytest.mark.parametrize("sent", [b"", b"GET /", HALF_REQUEST], ids=["nothing", "line", "fields"])
 @pytest.mark.attacker("network")
 def test_half_requests_end(sent: bytes) -> None:
-    """A request whose head is not complete after 30 s: the connection is closed."""
+    """Send half of a request's head: the connection is closed after 30 s."""
 
     async def scenario() -> None:
         async with _rig() as rig:
@@ -183,7 +183,7 @@ def test_dripping_heads_end() -> None:
 
 @pytest.mark.attacker("network")
 def test_tls_handshakes_end() -> None:
-    """A TLS handshake that is not complete after 30 s: the connection is closed."""
+    """Begin a TLS handshake only: the connection is closed after 30 s."""
 
     async def scenario() -> None:
         async with _rig(tls=_tls(trustme.CA())) as rig:
@@ -196,7 +196,7 @@ def test_tls_handshakes_end() -> None:
 
 @pytest.mark.attacker("network")
 def test_dripping_bodies_end() -> None:
-    """A body of less than 15,000 bytes in 30 s: the connection is closed."""
+    """Send a body at less than 15,000 bytes in 30 s: the connection is closed."""
 
     async def scenario() -> None:
         async with _rig() as rig:
@@ -233,7 +233,7 @@ def test_slow_honest_bodies_pass() -> None:
 
 @pytest.mark.attacker("network")
 def test_bodies_after_the_response_end() -> None:
-    """A body that goes on after its request was refused: the connection is closed after 30 s."""
+    """Continue a body after its request was refused: the connection is closed after 30 s."""
 
     async def scenario() -> None:
         async with _rig() as rig:
@@ -252,7 +252,7 @@ def test_bodies_after_the_response_end() -> None:
 @pytest.mark.parametrize("is_tls", [False, True])
 @pytest.mark.attacker("network")
 def test_responses_that_nobody_reads_end(is_tls: bool) -> None:
-    """A client that does not read the response: the connection is closed after 30 s."""
+    """Request something, and do not read the response: the connection is closed after 30 s."""
 
     async def scenario() -> None:
         authority = trustme.CA()
@@ -287,7 +287,8 @@ def test_slow_honest_readers_pass() -> None:
 
 @pytest.mark.attacker("network")
 def test_the_busiest_network_makes_room() -> None:
-    """All connections of a server: each new client of another network takes one of them over."""
+    """Occupy all connections of a server: each new client of another network takes over one of
+    them."""
 
     async def scenario() -> None:
         async with _rig(Limits(connections=5, of_a_network=5)) as rig:
@@ -363,7 +364,8 @@ def many_files() -> Iterator[None]:
 
 @pytest.mark.attacker("network")
 def test_many_half_requests(own: CloudletServer, many_files: None) -> None:
-    """1,100 half requests at once: others are served, the log stays short, and all are closed."""
+    """Send 1,100 half requests at once: others are served, the log stays short, and all connections
+    are closed."""
     with ExitStack() as open_ones:
         for _ in range(1_100):
             client = socket.create_connection(("127.0.0.1", own.port), timeout=60)

@@ -76,7 +76,8 @@ def test_a_link_does_not_lead_out_of_the_folder(own: CloudletServer, tmp_path: P
 
 @pytest.mark.attacker("local account")
 def test_a_link_within_the_folder(own: CloudletServer) -> None:
-    """A link in a delivery folder does not lead to another device's folder; the job says so."""
+    """Put a link to another device's folder into a delivery folder: the document is not delivered
+    there, and the job says so."""
     office = own.data / "delivered" / "Office"
     (office / "Private").mkdir(parents=True)
     (office / "Folder").symlink_to("Private")
@@ -114,7 +115,8 @@ def open_folder(own: CloudletServer, tmp_path: Path) -> Path:
 
 @pytest.mark.attacker("local account")
 def test_links_in_place_of_the_document(own: CloudletServer, open_folder: Path) -> None:
-    """Links that another user makes in a delivery folder, with names known before, lead nowhere."""
+    """Put links into a delivery folder, under the names of the next documents: the server writes
+    through none of them."""
     victim = own.data / "victim"
     victim.write_bytes(b"of the server")
     own.cli("location", "offline", "Office")
@@ -132,7 +134,8 @@ def test_links_in_place_of_the_document(own: CloudletServer, open_folder: Path) 
 @pytest.mark.attacker("local account")
 @pytest.mark.parametrize("kind", ["link", "fifo", "file"])
 def test_a_copy_of_another_user(own: CloudletServer, open_folder: Path, kind: str) -> None:
-    """A delivery that a crash interrupted is repeated, whatever another user puts in its place."""
+    """Put a copy in the place of a document whose delivery a crash interrupted: the delivery is
+    repeated."""
     job_id = Curl(own.url, own.key).submit(PDF, targets="Office:D", title="x")
     path = Path(own.wait_for_job(job_id, 2)["delivered_path"])
     _interrupt(own)
@@ -354,7 +357,8 @@ def test_digest_of_a_large_document(own: CloudletServer) -> None:
 
 @pytest.mark.attacker("print key")
 def test_slow_commands_of_another_company(own: CloudletServer, tmp_path: Path) -> None:
-    """Commands that keep a company's deliveries busy do not delay another company's."""
+    """Keep a company's deliveries busy with slow commands: another company's documents are
+    delivered at once."""
     until = tmp_path / "until"
     command = shlex.join(["sh", "-c", f"until [ -e {until} ]; do sleep 0.1; done"])
     devices = [f"D{number}" for number in range(17)]

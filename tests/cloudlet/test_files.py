@@ -26,7 +26,8 @@ def _no_umask() -> Iterator[None]:
 @pytest.mark.attacker("local account")
 @pytest.mark.usefixtures("_no_umask")
 def test_the_data_folder_is_private(own: CloudletServer) -> None:
-    """Documents, uploads, page images, settings and the database are mode 0600 under any umask."""
+    """Read documents, uploads, page images, settings or the database of the cloud: all have mode
+    0600, under any umask."""
     own.restart()
     curl = Curl(own.url, own.key)
     curl.upload({0: b"a segment"})

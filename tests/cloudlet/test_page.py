@@ -300,7 +300,8 @@ def test_deliver_again_and_delete(own: CloudletServer, tmp_path: Path) -> None:
 
 @pytest.mark.attacker("page account")
 def test_a_browser_user(own: CloudletServer) -> None:
-    """A browser user sees only jobs for the own location, and saves, trashes or deletes them."""
+    """Look for jobs of other locations, as a browser user: only jobs of the own location can be
+    seen or changed."""
     own.cli("location", "add", "ACME/Anna", "--browser")
     curl = Curl(own.url, own.key)
     anna = _visitor(own, "--location", "Anna")
@@ -328,7 +329,7 @@ def test_a_browser_user(own: CloudletServer) -> None:
 
 @pytest.mark.attacker("page account")
 def test_another_company(shared: CloudletServer, curl: Curl) -> None:
-    """An account sees and changes nothing of another company."""
+    """Open or change jobs and locations of another company: status 404."""
     job_id = curl.submit(title="secret of ACME", targets="Away:Folder")
     rival = _visitor(shared, company="Rival")
     assert "secret of ACME" not in rival.get("/").text

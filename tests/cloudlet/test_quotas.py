@@ -46,7 +46,7 @@ def _stored_bytes(server: CloudletServer) -> int:
 
 @pytest.mark.attacker("print key")
 def test_segments_at_the_same_place(own: CloudletServer) -> None:
-    """A segment that is sent repeatedly to the same place is stored once."""
+    """Send a segment to the same position repeatedly: the server stores one."""
     _limit(own, document_bytes=MiB)
     curl = Curl(own.url, own.key)
     name = curl.upload(dict.fromkeys((0,), b"a" * 500_000))
@@ -59,7 +59,7 @@ def test_segments_at_the_same_place(own: CloudletServer) -> None:
 
 @pytest.mark.attacker("print key")
 def test_segments_that_overlap(own: CloudletServer) -> None:
-    """Segments that overlap have together at most the bytes of the largest document."""
+    """Send segments that overlap: together they have at most the bytes of the largest document."""
     _limit(own, document_bytes=MiB)
     curl = Curl(own.url, own.key)
     name = curl.upload({0: bytes(400_000), 1: bytes(400_000)})
@@ -70,8 +70,8 @@ def test_segments_that_overlap(own: CloudletServer) -> None:
 
 @pytest.mark.attacker("print key")
 def test_bytes_of_a_company(away: CloudletServer) -> None:
-    """Documents that wait fill half of the company's quota at most; another key of the company and
-    other companies print as before."""
+    """Fill the quota with documents that wait: a key fills at most half, and other keys and
+    companies print as before."""
     _limit(away, company_bytes=8 * MiB)
     curl = Curl(away.url, away.key)
     bomb = zlib.compress(bytes(MiB + 700_000))
@@ -127,8 +127,8 @@ def test_what_is_done_makes_room(own: CloudletServer) -> None:
 
 @pytest.mark.attacker("print key")
 def test_open_uploads(away: CloudletServer) -> None:
-    """Temporary files that are never submitted fill half of the company's quota at most, and
-    submitted ones make room."""
+    """Fill the quota with uploads that are never submitted: a key fills at most half, and submitted
+    uploads make room."""
     _limit(away, company_uploads=6)
     curl = Curl(away.url, away.key)
     names = [curl.upload({0: PDF}) for _ in range(3)]
@@ -143,7 +143,7 @@ def test_open_uploads(away: CloudletServer) -> None:
 
 @pytest.mark.attacker("print key")
 def test_jobs_that_wait(away: CloudletServer) -> None:
-    """Jobs that wait fill half of the company's quota at most."""
+    """Fill the quota with jobs that wait: a key fills at most half."""
     _limit(away, company_jobs=4)
     curl = Curl(away.url, away.key)
     twice = {"targets": "Away:Folder;Away:Folder", "title": "a.pdf"}
@@ -172,7 +172,7 @@ def admin(shared: CloudletServer) -> Curl:
     ],
 )
 def test_size_of_notes(admin: Curl, path: str, fields: dict[str, str]) -> None:
-    """A title, list or note that is longer than any real one is refused, and not stored."""
+    """Send a title, a list or a note that is longer than any real one: refused, and not stored."""
     answer = admin.post(f"/api/{path}", **fields)
     assert answer.status == 400
     assert "bytes; the limit is" in answer.text
@@ -199,6 +199,6 @@ def test_ids_and_devices_without_end(own: CloudletServer) -> None:
 
 @pytest.mark.attacker("print key")
 def test_members_of_gzip(curl: Curl) -> None:
-    """4 MB of empty gzip members are refused at once."""
+    """Submit 4 MB of empty gzip members: refused at once."""
     (name,) = curl.put("/api/putfile", gzip.compress(b"") * 200_000).lines
     curl.post("/api/submitfile", file=name, cmp="2", **SUBMIT).refused("members")

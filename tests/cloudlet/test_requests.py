@@ -238,7 +238,7 @@ def test_absolute_targets(shared: CloudletServer, target: bytes) -> None:
 )
 @pytest.mark.attacker("network")
 def test_targets_that_are_no_paths(shared: CloudletServer, line: bytes) -> None:
-    """A request for anything but a path: status 400, and no traceback in the log."""
+    """Request a target that is not a path: status 400, and no traceback in the log."""
     response = _exchange(shared, _head(line + b" HTTP/1.1", b"Host: h"))
     assert response.startswith(b"HTTP/1.1 400 ")
     assert "Traceback" not in shared.log_text
@@ -248,7 +248,7 @@ def test_targets_that_are_no_paths(shared: CloudletServer, line: bytes) -> None:
 @pytest.mark.parametrize("line", [b"GET / HTTP/1.1", b"GET /api/version HTTP/1.1"])
 @pytest.mark.attacker("network")
 def test_malformed_hosts(shared: CloudletServer, line: bytes, host: bytes) -> None:
-    """A malformed host: status 400 (RFC 9112, section 3.2), and no traceback in the log."""
+    """Send a malformed host: status 400 (RFC 9112, section 3.2), and no traceback in the log."""
     response = _exchange(shared, _head(line, b"Host: " + host))
     assert response.startswith(b"HTTP/1.1 400 ")
     assert "Traceback" not in shared.log_text
@@ -267,7 +267,7 @@ def test_hosts(shared: CloudletServer, host: bytes) -> None:
 @pytest.mark.parametrize("origin", [b"http://[", b"http://", b"//", b"[", b"\xff", b"http://h/"])
 @pytest.mark.attacker("network")
 def test_malformed_origins(shared: CloudletServer, origin: bytes) -> None:
-    """A malformed origin of a form: status 403, and no traceback in the log."""
+    """Send a form with a malformed origin: status 403, and no traceback in the log."""
     fields = (b"Host: h", b"Content-Length: 0", b"Origin: " + origin)
     response = _exchange(shared, _head(b"POST /sign-in HTTP/1.1", *fields))
     assert response.startswith(b"HTTP/1.1 403 ")
@@ -276,7 +276,8 @@ def test_malformed_origins(shared: CloudletServer, origin: bytes) -> None:
 
 @pytest.mark.attacker("network")
 def test_long_cookies(shared: CloudletServer) -> None:
-    """A cookie of 200,000 backslashes: an answer at once, instead of a server busy for minutes."""
+    """Send a cookie of 200,000 backslashes: the response comes at once, and the server stays free
+    for others."""
     cookie = b'Cookie: a="%s"' % (b"\\" * 200_000)
     response = _exchange(shared, _head(b"GET / HTTP/1.1", b"Host: h", cookie))
     assert response.startswith(b"HTTP/1.1 303 ")
@@ -285,7 +286,8 @@ def test_long_cookies(shared: CloudletServer) -> None:
 @pytest.mark.parametrize("line", [b"PUT /api/putfile", b"HEAD /sign-in", b"GET /"])
 @pytest.mark.attacker("network")
 def test_bodies_that_are_not_http(shared: CloudletServer, line: bytes) -> None:
-    """A chunk that is not HTTP, before or after the response begins: no traceback in the log."""
+    """Send a chunk that is not HTTP, before or after the response begins: no traceback in the
+    log."""
     head = line + b" HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
     _exchange(shared, head + b"no chunk\r\n")
     with socket.create_connection(("127.0.0.1", shared.port), timeout=60) as connection:

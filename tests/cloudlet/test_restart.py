@@ -195,7 +195,7 @@ def test_a_folder_of_an_earlier_version(own: CloudletServer) -> None:
 
 @pytest.mark.parametrize("first", ["a command", "the server"])
 def test_keys_of_an_earlier_version(own: CloudletServer, first: str) -> None:
-    """They may only print; the first program that finds them says so once, and what to do."""
+    """Keys from versions without roles may only print; the first start says so once."""
     own.stop()
     for path in own.data.glob("cloudlet.db*"):
         path.unlink()

@@ -89,7 +89,8 @@ def test_sites() -> None:
 )
 @pytest.mark.attacker("network")
 def test_nobody_is_locked_out_elsewhere(attackers: list[str], person: str) -> None:
-    """Ten guesses of a person's password from each network, and the person can still sign in."""
+    """Guess a person's password from other networks until they are blocked: the person can still
+    sign in."""
     wrong = WrongPasswords(lambda: 0.0)
     for address in attackers:
         for _ in range(10):
@@ -111,7 +112,8 @@ def test_nobody_is_locked_out_elsewhere(attackers: list[str], person: str) -> No
 )
 @pytest.mark.attacker("network")
 def test_many_addresses_are_one_guesser(addresses: list[str], guesses: int) -> None:
-    """Ten guesses of a password in 15 minutes from all of a network, and 100 from an IPv6 site."""
+    """Guess a password from all addresses of a network: ten guesses in 15 minutes, or 100 for an
+    IPv6 /48."""
     wrong = WrongPasswords(lambda: 0.0)
     allowed = 0
     for address in addresses:
@@ -124,7 +126,7 @@ def test_many_addresses_are_one_guesser(addresses: list[str], guesses: int) -> N
 @pytest.mark.parametrize("command", ["password", "remove"])
 @pytest.mark.attacker("page account")
 def test_a_password_that_changes_during_the_sign_in(tmp_path: Path, command: str) -> None:
-    """No session by an old password, even if the password changes while it is checked."""
+    """Sign in with an old password while the password changes: no session begins."""
     with Store(tmp_path) as store:
         accounts = Accounts(store)
         accounts.add("anna", "ACME", None, "an old password")

@@ -170,7 +170,8 @@ def test_requests(
     body: bytes,
     version: bytes,
 ) -> None:
-    """Requests with any target, fields and body: an answer without status 500 or a traceback."""
+    """Send requests with any target, fields and body: no status 500, and no traceback in the
+    log."""
     filled = surface.fill_in(body)
     framing = [_FORM_TYPE, b"Connection: close", b"Content-Length: %d" % len(filled)]
     line = b"%s %s HTTP/%s" % (method, target, version)
@@ -213,5 +214,6 @@ _RAW = st.lists(
 @pytest.mark.attacker("network")
 @given(_RAW)
 def test_bytes(surface: Surface, pieces: list[bytes]) -> None:
-    """Requests that are broken, pipelined or cut off: no traceback, and others are served."""
+    """Send requests that are broken, pipelined or cut off: no traceback in the log, and others are
+    served."""
     surface.check(surface.exchange(*pieces, ends=True))

@@ -42,7 +42,7 @@ def test_a_large_document(document: Path) -> None:
 
 @pytest.mark.attacker("local account")
 def test_another_process_opens_what_the_program_reads(document: Path) -> None:
-    """No process without rights gets at a document while a page image of it is made."""
+    """Open a document through the program that makes its page image: access is denied."""
     document.chmod(0o644)  # the pipe alone has to protect the document
     program = _python(f"import signal; signal.pause()  # {document}")
 
@@ -107,7 +107,7 @@ def _find(program: list[str]) -> int:
     ],
 )
 def test_nothing_else_is_within_reach(document: Path, text: str, refusal: str) -> None:
-    """A document that takes over the program for page images reaches nothing else.
+    """Take over the program for page images with a document: nothing else is within reach.
 
     A program reaches no file, writable place, network, process or other user.
     """
@@ -139,7 +139,8 @@ def test_the_program_runs_without_rights(document: Path) -> None:
     ids=["memory", "output", "time"],
 )
 def test_limits(document: Path, text: str, why: str) -> None:
-    """The memory, output and time of a page image are limited, and the error names the limit."""
+    """Make a page image use much memory, output or time: the program is stopped, and the error
+    names the limit."""
     with pytest.raises(SandboxFault, match=why):
         run_sandboxed(_python(text), document, wait_s=5)
 

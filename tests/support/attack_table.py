@@ -1,7 +1,8 @@
 """The table of attacks in tests/attacks/README.md, generated from the tests.
 
-A test that carries `@pytest.mark.attacker(WHO)` makes a row: its docstring says what the attacker
-gets. Such a test may be in any folder. Run this module to write the table.
+A test that carries `@pytest.mark.attacker(WHO)` makes a row. The first paragraph of its docstring
+says what the attacker does, and after a colon what comes of that. Such a test may be in any folder.
+Run this module to write the table.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ ATTACKERS = {
 _HEAD = """\
 # What an attacker gets
 
-Each row is a test. To write this table again after a change of the tests, run:
+Each row is a test: what the attacker does, and what comes of that. To write this table again after
+a change of the tests, run:
 `python tests/support/attack_table.py`
 """
 
@@ -45,7 +47,9 @@ def table() -> str:
     for who, lines in rows.items():
         if lines:
             heading = f"## The attacker has {ATTACKERS[who]}"
-            parts.append("\n".join([heading, "", "| result | test |", "| --- | --- |", *lines, ""]))
+            parts.append(
+                "\n".join([heading, "", "| attack: result | test |", "| --- | --- |", *lines, ""])
+            )
     return "\n".join(parts)
 
 

@@ -533,7 +533,7 @@ def test_endless_answer() -> None:
 
 @pytest.mark.attacker("server")
 def test_a_packed_answer() -> None:
-    """A packed answer is unpacked only up to the limit of its length."""
+    """Send a small response that decompresses to a huge one: decompression stops at the limit."""
     packed = gzip.compress(bytes(1 << 28), 1)
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
     tracemalloc.start()
@@ -559,7 +559,7 @@ def test_a_packed_answer() -> None:
     ids=["deep", "deep and cut off", "deep objects", "objects", "numbers", "behind strings"],
 )
 def test_json_that_would_fill_the_memory(text: str) -> None:
-    """JSON with many values or levels is refused before it is parsed."""
+    """Send JSON with many values or levels: refused before it is parsed."""
     with pytest.raises(UnexpectedAnswer, match="too many values"):
         _ask(lambda _: Answer(text), _status)
 
@@ -577,7 +577,7 @@ def test_brackets_in_strings_are_not_levels() -> None:
 @pytest.mark.attacker("server")
 @pytest.mark.parametrize("letter", ["x", "é", "日", "😀"])
 def test_a_long_message(letter: str) -> None:
-    """Of a message, 1 KiB is kept, and the end shows that it was cut."""
+    """Send a long message for a job: 1 KiB is kept, and its end shows the cut."""
     answer = Answer(f'{{"State":2,"Message":"Error: {letter * 200_000}"}}')
     with ScriptedServer(lambda _: answer) as server:
         status = _api(server.name).job_status(Receipt(TARGETS[0], "1-1"))
@@ -587,7 +587,8 @@ def test_a_long_message(letter: str) -> None:
 
 @pytest.mark.attacker("server")
 def test_cookies_without_end() -> None:
-    """A server cannot fill the memory with cookies; a load balancer's cookie is sent back."""
+    """Set cookies without end: memory does not grow, and a load balancer's cookie is still sent
+    back."""
 
     def script(request: Request) -> RawBytes:
         number = len(server.requests)

@@ -100,8 +100,8 @@ def _outcome(call: Callable[[], object]) -> str:
 @pytest.mark.attacker("server")
 @pytest.mark.parametrize("place", PLACES)
 def test_the_key_in_an_answer(place: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """No value, error, cause of an error or output has the key that an answer repeats, wherever it
-    is and however it is encoded."""
+    """Repeat the key anywhere in a response, in any encoding: no value, error or output contains
+    the key."""
     answers = [RawBytes(b"")]
     with ScriptedServer(lambda _: answers[-1]) as server:
         timeouts = UploadSettings(connect_timeout_s=5, read_timeout_s=5)
@@ -121,7 +121,7 @@ def test_the_key_in_an_answer(place: str, capfd: pytest.CaptureFixture[str]) -> 
 @pytest.mark.attacker("server")
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_the_key_in_a_message(encoding: str) -> None:
-    """A message of a location that has the key is shown without the key."""
+    """Repeat the key in a location's message: the message is shown without the key."""
     message = json.dumps({"State": 1, "Message": f"before {ENCODINGS[encoding](KEY)} after"})
     with ScriptedServer(lambda _: Answer(message)) as server:
         entry = Server(server.name, Secret(KEY), "Acme")
@@ -133,7 +133,7 @@ def test_the_key_in_a_message(encoding: str) -> None:
 
 @pytest.mark.attacker("server")
 def test_the_key_in_an_answer_to_a_wrong_key() -> None:
-    """The doctor tries a wrong key; the server's answer to it does not show the right one."""
+    """Answer the doctor's wrong key with the right one: the doctor does not show the right key."""
     with ScriptedServer(lambda _: Answer(f"not {KEY}", 401)) as server:
         entry = Server(server.name, Secret(KEY), "Acme")
         wrong = Secret("another-key")
@@ -152,7 +152,8 @@ QUOTED = quote(PASSWORD, safe="")
 @pytest.mark.parametrize("https", [True, False])
 @pytest.mark.parametrize("status", [403, 407, 503])
 def test_the_secrets_in_the_answer_of_a_proxy(tmp_path: Path, https: bool, status: int) -> None:
-    """A proxy that repeats the key or its password shows neither, in printing and in the doctor."""
+    """As a proxy, repeat the key or the proxy's password: neither printing nor the doctor shows
+    them."""
     ca = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(str(ca))
 

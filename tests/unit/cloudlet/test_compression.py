@@ -49,7 +49,7 @@ def test_series_of_members() -> None:
 @pytest.mark.attacker("print key")
 @pytest.mark.parametrize("member", [b"", b"x"], ids=["empty", "one byte"])
 def test_members_without_end(member: bytes) -> None:
-    """A gzip file of 200,000 tiny members is refused after about a thousand of them."""
+    """Submit a gzip file of 200,000 tiny members: refused after about a thousand of them."""
     packed = gzip.compress(member) * 200_000
     with pytest.raises(Refusal, match="1001 members"):
         for _ in decompress([packed], Compression.GZIP):
@@ -58,7 +58,7 @@ def test_members_without_end(member: bytes) -> None:
 
 @pytest.mark.attacker("print key")
 def test_slow_streams() -> None:
-    """A stream is refused when it has taken five seconds of processor time, and a second more for
+    """Submit a stream that is slow to decompress: refused after 5 s of processor time, plus 1 s for
     each 16 MiB."""
     packed = zlib.compress(bytes(100 * MiB))
     pieces = decompress([packed], Compression.ZLIB, itertools.count(0, 0.125).__next__)

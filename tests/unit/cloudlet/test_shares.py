@@ -12,7 +12,7 @@ from cirrus_cloudlet.shares import Shares
 
 @pytest.mark.attacker("print key")
 def test_threads_of_a_company() -> None:
-    """A hundred requests that block all threads of a company do not delay another company."""
+    """Block all threads of a company with a hundred requests: another company does not wait."""
     go_on = threading.Event()
     running: list[int] = []
     done: list[int] = []
@@ -40,7 +40,7 @@ def test_threads_of_a_company() -> None:
 
 @pytest.mark.attacker("print key")
 def test_uploads_at_once() -> None:
-    """A key that keeps 256 uploads open at once delays only its own; other keys go on."""
+    """Keep 256 uploads open at once: only uploads of the same key wait."""
 
     async def main() -> None:
         shares = Shares()

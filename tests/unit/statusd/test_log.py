@@ -18,7 +18,8 @@ class _SetClock(Clock):
 
 @pytest.mark.attacker("server")
 def test_news_without_end() -> None:
-    """The log has a limited number of lines about a job, and says how many were left out."""
+    """Change a job's message without end: the log has a limited number of lines, and says how many
+    were left out."""
     written: list[Change] = []
     clock = _SetClock()
     log = LimitedLog(clock, written.append)

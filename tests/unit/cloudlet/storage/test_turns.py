@@ -11,7 +11,8 @@ from cirrus_cloudlet.storage.turns import Turns
 
 @pytest.mark.attacker("print key")
 def test_companies_take_turns() -> None:
-    """A company whose threads queue for the database delays another company by one turn only."""
+    """Keep the database busy with all threads of a company: another company waits for one turn
+    only."""
     turns = Turns()
     order: list[str] = []
 

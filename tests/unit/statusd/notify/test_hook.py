@@ -70,7 +70,7 @@ def test_all_is_in_the_environment(tmp_path: Path) -> None:
 
 @pytest.mark.attacker("local account")
 def test_what_a_hook_inherits() -> None:
-    """A hook inherits no variable that leads to keys, only a short list."""
+    """Look for keys through the variables that a hook inherits: no variable leads to a key."""
     told: list[Change] = []
     environ = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "CIRRUS_BRIDGE_STATE": "/s"}
     secret = {"CREDENTIALS_DIRECTORY": "/run/credentials/x", "LD_PRELOAD": "", "NOTIFY_SOCKET": "x"}

@@ -295,7 +295,8 @@ IDLE = {
 @pytest.mark.attacker("local account")
 @pytest.mark.parametrize("sent", IDLE.values(), ids=IDLE)
 def test_readers_that_keep_their_places(port: int, sent: bytes) -> None:
-    """Idle connections do not keep Prometheus out of the metrics: the oldest ones end for it."""
+    """Occupy all connections to the metrics: the oldest idle ones are closed, and Prometheus is
+    served."""
     idle = []
     for _ in range(3 * MOST_AT_ONCE):
         idle.append(socket.create_connection(("127.0.0.1", port)))
@@ -311,7 +312,7 @@ def test_readers_that_keep_their_places(port: int, sent: bytes) -> None:
 
 @pytest.mark.attacker("local account")
 def test_readers_that_do_not_read(site: Site, port: int) -> None:
-    """Readers that ask for the metrics and never read them do not keep Prometheus out."""
+    """Request the metrics often, and read no response: Prometheus is served."""
     _fill_with_metrics(site)
     idle = [_reader_that_stops(port) for _ in range(2 * MOST_AT_ONCE)]
     assert _ask(port, "/metrics")[0] == 200
