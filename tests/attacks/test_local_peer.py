@@ -115,7 +115,7 @@ def test_another_network_namespace() -> None:
         exchange = Exchange(server, "version", io.BytesIO(), submits=False, sets_up=False)
         with (
             socket.socket(fileno=number) as connection,
-            pytest.raises(WrongUser, match=r"not known which user.*allow_plaintext"),
+            pytest.raises(WrongUser, match=r"an unknown user.*allow_plaintext"),
             translated(exchange, Redaction("sekret-k3y")),
         ):
             check_peer(connection, server)

@@ -128,7 +128,7 @@ _PLAIN = (
 
 
 def _not_http(kind: str) -> str:
-    return tr("its response is not valid HTTP, {kind}", kind=kind)
+    return tr("its response is not valid HTTP: {kind}", kind=kind)
 
 
 def _lost(exchange: Exchange, reason: str) -> ApiError:
@@ -176,18 +176,19 @@ def _other_user(exchange: Exchange, user: str) -> ApiError:
         )
         advice = exchange.advice(
             tr(
-                "Tell the administrator to end that program and start the server. If this user is "
-                'to run the server, set local_user = "{user}" in its entry in servers.d.',
+                "Tell the administrator to stop that program and start the server. If this user "
+                'may run the server, set local_user = "{user}" in the server\'s entry in '
+                "servers.d.",
                 user=user,
             ),
             at_setup=tr(
-                "End that program, or use --local-user {user} if this user is to run the server.",
+                "Stop that program, or use --local-user {user} if this user may run the server.",
                 user=user,
             ),
         )
     else:
         text = tr(
-            "It is not known which user's program answers at {server}, so nothing was sent.",
+            "A program of an unknown user answers at {server}, so nothing was sent.",
             server=exchange.server,
         )
         advice = exchange.advice(

@@ -136,8 +136,8 @@ class GuidedServer:
         )
 
     def _may_run(self, user: str) -> bool:
-        """Whether a user is to run the server and so gets the key."""
-        question = tr("Is {user} to run the server, and to have the key and documents?", user=user)
+        """Ask whether a user may run the server and so get the key."""
+        question = tr("May user {user} run the server, and get the key and documents?", user=user)
         return bool(user) and self.talk.confirm(question, default=False)
 
     def _typed_address(self) -> tuple[str, str]:
