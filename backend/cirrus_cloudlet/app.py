@@ -116,7 +116,7 @@ async def _answer(cloud: Cloud, site: Site, scope: Scope, receive: Receive) -> R
     except (OSError, sqlite3.Error) as error:
         log.error("a request failed (%s)", error)
         if _is_full(error):
-            return _busy("the disk has no room")
+            return _busy("the disk is full")
         cause = error.strerror if isinstance(error, OSError) else error  # not the file's name
         return PlainTextResponse(f"Error: internal error of the server ({cause})")
 

@@ -88,7 +88,7 @@ class _Stream:
         """Decompress the beginning of `data`; return the piece, and the count of bytes taken."""
         if self._zlib.eof:
             self._begin_member()
-        # zlib copies what follows a member; so feed at most about as much as the member has taken
+        # zlib copies the bytes behind a member, so feed about as many as the member had so far
         fed = data[: self._fed_bytes]
         self._fed_bytes = min(self._fed_bytes * 2, _PIECE_BYTES)
         began_s = self._cpu_s()

@@ -1,12 +1,12 @@
 """Connections of clients: how many there are, and how long the server waits for a client.
 
-uvicorn waits forever for the rest of a request, and accepts until no file can be opened
+uvicorn waits forever for the rest of a request, and accepts connections until no file can be opened
 (https://github.com/Kludex/uvicorn/issues/157). So the listening socket counts the connections, also
 those whose TLS handshake never ends. Each second, `Listener.check` closes the connections whose
 client is too slow. It looks at the state that uvicorn keeps, so requests cost nothing here.
 
-When there are too many connections, the one that has waited longest for its client makes room. It
-belongs to the network with most connections, so no network can keep out another.
+When there are too many connections, one of the network with the most connections is closed: the one
+that has waited longest for its client. So no network can keep out another.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from cirrus_cloudlet.networks import LOOPBACK, network
 
 log = logging.getLogger(__name__)
 _CONNECTIONS = 1000  # each may hold a request's head of 256 KiB
-_FILES_OF_A_CONNECTION = 2  # the socket and a document
+_FILES_OF_A_CONNECTION = 2  # its socket and a document
 _OTHER_FILES = 256  # the database in each thread, deliveries, page images
 _CLOSING = 64  # connections that were dropped, while their files are still open
 _NO_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -159,7 +159,7 @@ class Listener(socket.socket):
         others.remove(new)
         victim = self._longest_waiting(others)
         dropped = victim or new
-        log.warning("too many connections: closed one from %s", dropped.network)
+        log.warning("closed a connection from %s: too many connections", dropped.network)
         self._drop(dropped)
         if victim is None:
             new.close()

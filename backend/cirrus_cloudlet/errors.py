@@ -2,7 +2,7 @@
 
 A `Refusal` is reported as `Error: …`, a `RequestFault` by a 4xx status, and a `QuotaFull` by status
 429, which is not final. A `SettingsError` ends a command, or keeps the last good settings in use.
-No error carries a key.
+No error contains a key.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files and folders: locks, private files, names that survive a crash, and no links of others."""
+"""Files and folders: locks, private files, names that survive a crash, folders without links."""
 
 from __future__ import annotations
 

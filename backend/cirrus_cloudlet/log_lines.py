@@ -1,6 +1,6 @@
 """The log of the server: no more lines than a person can read.
 
-Clients cause lines, and a limit keeps them from filling the disk.
+Requests of clients cause lines, so a limit keeps clients from filling the disk.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def start_log() -> None:
 def describe(error: BaseException) -> str:
     """Describe an unexpected error in one line by its type and its place in the code.
 
-    The error's text is left out, because it may have what a client sent.
+    The error's text is left out, because it may contain what a client sent.
     """
     places = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{Path(place.filename).name}:{place.lineno}" for place in places[::-1])
@@ -59,7 +59,7 @@ class LineLimit(logging.Filter):
                 self._until = self._now_s() + _WINDOW_S
                 self._lines.clear()
                 if self._left_out:
-                    record.msg = f"{record.getMessage()} [{self._left_out} lines before left out]"
+                    record.msg = f"{record.getMessage()} [{self._left_out} earlier lines left out]"
                     record.args = None
                     self._left_out = 0
             if self._lines[kind] >= _LINES_OF_A_KIND or self._lines.total() >= _LINES:

@@ -7,7 +7,7 @@ import ipaddress
 
 LOOPBACK = "loopback"  # 127.0.0.0/8 and ::1, which everyone on this machine may use
 SUBSCRIBER_BITS = 64  # the smallest IPv6 network of a subscriber (RFC 6177, section 2)
-SITE_BITS = 48  # the largest that is usual for a site (RFC 6177, section 1)
+SITE_BITS = 48  # the largest network that is usual for a site (RFC 6177, section 1)
 
 
 @functools.lru_cache(maxsize=1024)  # each connection needs one

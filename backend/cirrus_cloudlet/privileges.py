@@ -1,4 +1,4 @@
-"""Giving up root: a command of root continues as the owner of the data folder."""
+"""Rights of root: a command that root runs gives them up for those of the data folder's owner."""
 
 from __future__ import annotations
 

@@ -3,8 +3,9 @@
 Bubblewrap gives the program no network, no other process, no writable place, and no files but
 programs and fonts. Without bubblewrap nothing is run.
 
-Its standard input is a pipe with the document. Processes of a program's user may open its files
-again through /proc, and read its memory. So a program of a root server has a user of its own.
+Its standard input is a pipe with the document. Other processes of the program's user may open its
+files again through /proc, and read its memory. So if root runs the server, the program has its own
+user.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def run_sandboxed(command: Sequence[str], document: Path, *, wait_s: float = WAI
     Raises:
         SandboxFault: the program cannot be run, fails, or reaches a limit.
     """
-    user = _USER if os.geteuid() == 0 else None  # even in the sandbox the program needs no root
+    user = _USER if os.geteuid() == 0 else None  # the program needs no root, even in the sandbox
     with _pipe_from(document) as source, tempfile.TemporaryFile() as output:
         try:
             status = subprocess.run(
@@ -102,5 +103,5 @@ def _cause(status: int) -> str:
     if number in (signal.SIGXCPU, signal.SIGKILL):
         return _TOO_LONG
     if number == signal.SIGXFSZ:
-        return "the picture is too large"
+        return "the page image is too large"
     return "the document is damaged, protected or too large"

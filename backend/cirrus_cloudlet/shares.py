@@ -2,7 +2,7 @@
 
 Blocking work runs in threads. Each company has its own few threads, which take its work in order,
 so a company's load delays only that company. Processors are shared by the operating system, by
-thread. Therefore a company makes documents with one thread at a time: in turns, piece by piece.
+thread. So a company's threads take turns at its documents: one thread at a time makes a piece.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 # few, because the threads of all companies share the interpreter: with 8, another company waits
-# twice as long, and this one gets no more done (tests/bench/fairness.py)
+# twice as long, and the company itself is not faster (tests/bench/fairness.py)
 _THREADS = 2
-_SUBMITS = 4  # apart, because a large document takes long, and its status is asked meanwhile
+_SUBMITS = 4  # not among _THREADS: clients ask for the status while a large document is submitted
 _BODIES = 512  # that arrive at once; a key may use half
 
 _P = ParamSpec("_P")
@@ -62,11 +62,11 @@ class Share:
 
 
 class Shares:
-    """The shares of all companies that have keys; for the thread of the event loop."""
+    """The shares of all companies. Use this in the thread of the event loop only."""
 
     def __init__(self) -> None:
         self._shares: defaultdict[str | None, Share] = defaultdict(Share)
 
     def of(self, company: str | None) -> Share:
-        """Return a company's share; all keys that are valid for any company (None) have one."""
+        """Return the share of a company, or of all keys that are valid for any company (None)."""
         return self._shares[company]

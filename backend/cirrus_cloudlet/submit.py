@@ -47,7 +47,7 @@ def submit(
     """Make the jobs, and return their ids in the order of the targets.
 
     Args:
-        turn: is held while a chunk of the document is made and written.
+        turn: a lock that is held while a chunk of the document is made and written.
         upload: the upload of these segments, unless they are submitted as they arrive.
 
     Raises:

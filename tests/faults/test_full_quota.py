@@ -48,7 +48,7 @@ def test_a_full_disk(own_site: PrintSite) -> None:
     for folder in ("uploads", "documents"):
         with small_disk(cloud.data / folder, 512):
             answer = curl.put("/api/putfile", zlib.compress(bytes(600_000), 0), cmp="1", **fields)
-        assert (answer.status, answer.text) == (429, "the disk has no room\n")
+        assert (answer.status, answer.text) == (429, "the disk is full\n")
         assert "retry-after" in answer.headers
     assert curl.put("/api/putfile", b"%PDF", **fields).lines
 

@@ -37,8 +37,8 @@ HEADERS = ("Idempotency-Supported", "Location", "Retry-After", "Server-Instance"
 
 class CloudApi:
     """The API of one server, for one company (CompID), with or without TLS. If `sets_up`, the
-    server is being set up, so errors do not mention servers.d. If there is a `wrong_key`, it is
-    sent instead of the server's."""
+    server is being set up, so errors do not mention servers.d. If there is a `wrong_key`, this
+    key is sent instead of the server's."""
 
     def __init__(
         self,
@@ -57,7 +57,9 @@ class CloudApi:
         self._sets_up = sets_up
         self._timeouts = (timeouts.connect_timeout_s, timeouts.read_timeout_s)
         self._redaction = self._redaction_of_answers = redaction_of(server)
-        if https:  # the server does not learn the proxy's password, which may be an honest word
+        if (
+            https
+        ):  # the server never sees the proxy's password, which may be a word of honest responses
             self._redaction_of_answers = Redaction(server.api_key.reveal())
         self.server_instance = ""  # changes when the server is restarted or replaced
         self._local: requests.Session | None = None

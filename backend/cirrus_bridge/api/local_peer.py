@@ -1,7 +1,7 @@
 """The user at the other end of an unencrypted connection to this machine.
 
-Anyone may listen on a loopback port that is free, so the address proves nothing. The kernel knows
-who has accepted a connection, or listens for it (proc(5), /proc/net/tcp).
+Any user may listen on a free loopback port, so the address does not prove whose server answers. The
+kernel knows who has accepted a connection, or listens for it (proc(5), /proc/net/tcp).
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def _readers(connection: socket.socket) -> set[int]:
     """The ids of the users who can read from a connection; none if the kernel knows none.
 
     While nobody has accepted the connection, it has no inode, and older kernels say that it is
-    root's. Then these are the users who listen. If it is still not accepted afterwards, it has been
-    in the queue of one of them all the time.
+    root's. Then the users who listen may read it. If the connection is still not accepted
+    afterwards, it was in the queue of one of these users all the time.
     """
     for _ in range(_LOOKS):
         row = _row(connection)

@@ -16,7 +16,7 @@ from cirrus_bridge.api import proxy as proxies
 from cirrus_bridge.config.servers import Server
 
 MASK = b"***"
-# A shorter secret may be a part of honest words. Only the secret as it is, as a whole word, counts.
+# A shorter secret may be a part of other words, so it is removed only unchanged, as a whole word.
 SHORTEST = 8
 LAYERS = 4  # of encodings inside encodings
 PART_BYTES = 1 << 16
@@ -91,8 +91,8 @@ def _encodings(secret: bytes) -> list[bytes]:
 
 @functools.cache
 def _patterns() -> tuple[re.Pattern[bytes], ...]:
-    """Patterns for escapes of URLs, JSON, Python's `repr` and HTML: of other characters than those
-    of ASCII, of any character with its number, and a place before an escape."""
+    """Patterns for escapes of URLs, JSON, Python's `repr` and HTML: an escape of a character beyond
+    ASCII, an escape of any character with its number, and a place where an escape may begin."""
     return (
         re.compile(rb"\\++u(?!00[2-7])[0-9a-f]{4}|%[89a-f][0-9a-f]", re.IGNORECASE),
         re.compile(
@@ -106,7 +106,7 @@ def _patterns() -> tuple[re.Pattern[bytes], ...]:
 
 
 def _unescaped(data: bytes) -> bytes:
-    """The data with each escape replaced; only ASCII matters, so other characters are spaces."""
+    """The data with each escape replaced. Secrets are ASCII, so other characters become spaces."""
     if not any(mark in data for mark in (b"%", b"\\", b"&#")):
         return data
     others, escapes, start = _patterns()

@@ -1,7 +1,7 @@
 """The poller's log on standard error, which the system's journal keeps: a line for each change.
 
 A server decides how often a job's message or its own state changes. So the lines of one kind are
-limited, and a later line says how many were left out. Lines about other jobs are of another kind.
+limited, and a later line says how many were left out. Each job, queue and server has its own kinds.
 """
 
 from __future__ import annotations

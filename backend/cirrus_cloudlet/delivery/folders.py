@@ -29,7 +29,7 @@ def deliver_file(delivery: Delivery) -> str:
     """Put the document at the path of the device's target, inside its folder; return no message.
 
     No existing file is overwritten, and nobody sees an incomplete file. A delivery is safe to
-    repeat: its path is recorded first, so the server's file there with the same bytes is its own.
+    repeat: the path is recorded first, so the server finds a file of its own with the same bytes.
 
     Raises:
         DeliveryFault: the document cannot be written, or a link is in its way.
@@ -44,7 +44,7 @@ def deliver_file(delivery: Delivery) -> str:
         if error.errno == errno.ELOOP:
             raise DeliveryFault(
                 f"{error.filename} is a symbolic link, which may lead outside of {base};"
-                f" replace the link by a folder; {RETRY_ADVICE}",
+                f" replace the link with a folder; {RETRY_ADVICE}",
                 again=False,
             ) from error
         raise DeliveryFault(f"cannot write {wanted} ({error.strerror})", again=True) from error
@@ -60,7 +60,7 @@ def remove_leftover(job: Job) -> None:
 
 
 def _path(delivery: Delivery) -> tuple[Path, Path]:
-    """The administrator's folder, and the path in it; no link is in the first."""
+    """The administrator's folder without links, and the wanted path in that folder."""
     before, slash, _ = delivery.device.target.partition("{")[0].rpartition("/")
     fixed = before + slash
     base = Path(os.path.realpath(delivery.folder / fixed))
@@ -85,7 +85,7 @@ def _write(delivery: Delivery, wanted: Path, folder: int) -> None:
 
 
 def _temporary_name(job: Job) -> str:
-    # nobody else can know it before the file exists: a document's id is secret
+    # nobody else can know this name before the file exists: a document's id is secret
     return f".{hashlib.sha256(f'{job.document} {job.id}'.encode()).hexdigest()[:32]}.part"
 
 
@@ -120,7 +120,7 @@ def _place(file: int, temporary: str, name: str, folder: int) -> bool:
     """Give the open file its name, atomically; return False if the name is taken."""
     try:
         try:
-            # by its descriptor: the temporary name may be another user's file by now
+            # by the descriptor, because the temporary name may be another user's file by now
             os.link(f"/proc/self/fd/{file}", name, dst_dir_fd=folder)
         except OSError as error:
             if error.errno not in _NO_LINKS:

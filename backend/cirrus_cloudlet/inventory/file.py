@@ -35,8 +35,8 @@ class InventoryFile:
     """The inventory of one data folder, empty without a file; raises SettingsError if broken.
 
     Args:
-        remote: changes are requested over the network. They must give nobody the server's rights,
-            so no device that reaches out of the delivery folder may change.
+        remote: changes are requested over the network. Nobody may get the server's rights by a
+            change, so no device that reaches out of the delivery folder may change.
     """
 
     def __init__(self, folder: Path, *, remote: bool = False) -> None:
@@ -112,7 +112,10 @@ class InventoryFile:
 
 
 def _check_reach(before: Inventory, after: Inventory, folder: Path) -> None:
-    """Compare what was read from the file, so that no odd value can hide a device."""
+    """Raise SettingsError if a change adds or redirects a device that reaches out of a folder.
+
+    The inventories were read from the file's texts, so no odd value can hide a device.
+    """
     if before.reaching_out(folder) != after.reaching_out(folder):
         raise SettingsError(
             "a device that runs a command, prints to a CUPS queue or writes to an absolute path"

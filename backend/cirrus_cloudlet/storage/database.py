@@ -147,8 +147,8 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "cloudlet.db"
         self._idle: list[sqlite3.Connection] = []  # threads share it: append and pop are atomic
-        # SQLite lets one connection write; others look again after sleeps of up to 0.1 s, and some
-        # of them much later than their turn
+        # SQLite lets one connection write; the others retry after sleeps of up to 0.1 s, and in no
+        # fair order
         self._turns = Turns()
         with lock(folder / "cloudlet.lock"):
             # titles are private; SQLite gives the WAL files the mode of the database
@@ -166,7 +166,7 @@ class Store:
     def transaction(self, company: str = "") -> Iterator[sqlite3.Connection]:
         """Write all changes of the block or none; they are durable when the block ends.
 
-        Companies take turns; the server's own work has a turn like a company.
+        Companies take turns, and the server's own work takes a turn as if it were a company.
         """
         with self._turns.turn(company), self._connection() as db, db:  # `db` commits, or rolls back
             db.execute("BEGIN IMMEDIATE")

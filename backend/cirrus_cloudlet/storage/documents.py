@@ -73,7 +73,7 @@ class Documents:
 
         Args:
             limit: the largest size in bytes.
-            turn: is held while a chunk is made and written.
+            turn: a lock that is held while a chunk is made and written.
 
         Raises:
             Refusal: the document is empty or larger than `limit` bytes, or `chunks` raises it.

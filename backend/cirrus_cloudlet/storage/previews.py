@@ -1,4 +1,4 @@
-"""Pictures of documents' pages, made by poppler at the first view and kept for later views.
+"""Images of documents' pages, made by poppler at the first view and kept for later views.
 
 Documents are hostile: the programs that read them run in a sandbox, and browsers get their
 output as PNG only.
@@ -42,11 +42,11 @@ class Outline(NamedTuple):
 
 
 class NoPicture(Exception):
-    """The page has no picture; the text gives the cause."""
+    """There is no image of the page; the text gives the cause."""
 
 
 class Previews:
-    """The pictures of one data folder; they may be removed at any time."""
+    """The page images of one data folder; they may be removed at any time."""
 
     def __init__(self, folder: Path, document_path: Callable[[str], Path]) -> None:
         self._folder = folder / "previews"
@@ -72,7 +72,7 @@ class Previews:
             return self._make(path, self._document_path(document_id), number, size)
 
     def sweep(self, *, everything: bool = False) -> None:
-        """Remove the pictures of removed documents, or all pictures."""
+        """Remove the page images of removed documents, or all page images."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         for folder in self._folder.iterdir():
             if everything or not self._document_path(folder.name).exists():
@@ -107,7 +107,7 @@ class Previews:
         try:
             picture = run_sandboxed(render, document)
             if not picture.startswith(_PNG):
-                raise SandboxFault("pdftoppm made no picture")
+                raise SandboxFault("pdftoppm made no page image")
         except SandboxFault as fault:
             _check_sandbox()
             self._bad_pages.add(path)

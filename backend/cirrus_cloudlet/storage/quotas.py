@@ -1,8 +1,8 @@
 """Quotas: what each company, and each of its API keys, stores in the data folder.
 
 One key may use half of its company's quota, so a key in wrong hands leaves room for the others.
-What has served its purpose makes room for what is new. Only the serving process adds and removes
-files, so the counts are in its memory.
+Submitted uploads, delivered documents and ended jobs make room for new ones. Only the serving
+process adds and removes files, so the counts are in its memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FILE_BYTES = 4096  # counted for each file besides its length: its last block, a
 
 
 class Owner(NamedTuple):
-    """Whose quotas count a file: a company ("" if the key is valid for any) and a key's name."""
+    """The company ("" if the key is valid for any) and the key's name whose quotas count a file."""
 
     company: str
     key: str

@@ -39,7 +39,7 @@ class JobView(NamedTuple):
     actions: Sequence[str]
     pages: int  # the number of shown pages; 1 if the number is unknown
     all_pages: int | None
-    problem: str  # why there is no picture
+    problem: str  # why there is no page image
 
 
 def newest(cloud: Cloud, account: Account) -> list[JobView]:
@@ -84,9 +84,9 @@ def _outline(cloud: Cloud, job: Job) -> Outline | None:
     if job.state is JobState.DELETED:
         return Outline(0, "Deleted.")
     if job.format != "pdf":
-        return Outline(0, f"There are no pictures of {job.format.upper()} documents.")
+        return Outline(0, f"There are no page images of {job.format.upper()} documents.")
     known = cloud.previews.outline(job.document)
-    return Outline(0, f"No picture: {known.problem}.") if known and known.problem else known
+    return Outline(0, f"No page image: {known.problem}.") if known and known.problem else known
 
 
 def _is_allowed(verb: str, job: Job, is_persons: bool) -> bool:

@@ -42,7 +42,7 @@ _HEADERS = {
 _TYPES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 _STATIC = {name: files(__package__).joinpath("static", name).read_text() for name in _TYPES}
 _SIGNED_IN_PATHS = ("jobs", "locations", "sign-out")
-_PICTURES_AT_ONCE = 2  # a slow document delays other pictures, and nothing else
+_PICTURES_AT_ONCE = 2  # a slow document delays other page images, and nothing else
 # a browser user's jobs by state; deleted jobs are not shown
 _MAILBOX = {
     "New": (JobState.SUBMITTED, JobState.RECEIVED, JobState.DELIVERED),

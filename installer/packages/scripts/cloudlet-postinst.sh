@@ -1,5 +1,5 @@
 #!/bin/sh
-# The service is not started: a cloud may run on this machine already, with the same port.
+# The service is not started, because another cloud may already use the port on this machine.
 set -e
 
 if [ "$1" = configure ]; then

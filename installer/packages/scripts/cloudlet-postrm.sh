@@ -8,7 +8,7 @@ fi
 if [ "$1" = purge ]; then
     deb-systemd-helper purge cirrus-cloudlet.service >/dev/null || true
     deb-systemd-helper unmask cirrus-cloudlet.service >/dev/null || true
-    # This folder has the last files of the user, so that no later user can inherit any.
+    # Without this, a later user with the same id would own the documents.
     rm -rf /var/lib/cirrus-cloudlet
     userdel --force cirrus-cloudlet >/dev/null 2>&1 || true
 fi

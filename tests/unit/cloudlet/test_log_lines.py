@@ -42,7 +42,7 @@ def test_lines_of_a_kind(log: Log) -> None:
     log.logger.error("a client at %s failed", "x")
     log.logger.error("a client at %s failed", "y")
     assert log.lines[21:] == [
-        "a client at x failed [80 lines before left out]",
+        "a client at x failed [80 earlier lines left out]",
         "a client at y failed",
     ]
 

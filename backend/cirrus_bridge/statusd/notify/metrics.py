@@ -4,8 +4,8 @@ Labels are queues, servers, states and codes, which administrators and this prog
 titles, jobs and keys never appear. The journal is read for a scrape, at most every FRESH_S.
 
 Prometheus's own library serves the metrics on loopback, where every user of this machine can read
-them. At most MOST_AT_ONCE readers are connected. A new reader displaces the oldest idle reader, so
-idle readers never keep Prometheus out.
+them. At most MOST_AT_ONCE readers are connected. A new reader disconnects the reader that has been
+idle for the longest time, so idle readers never keep Prometheus out.
 """
 
 from __future__ import annotations
