@@ -68,7 +68,7 @@ def test_a_stranger_does_not_accept() -> None:
 
 @pytest.mark.parametrize("defers", [False, True])
 def test_a_slow_server_of_ours(defers: bool) -> None:
-    """A server that accepts late is a trusted one, too, also one that waits for the request."""
+    """A trusted server may accept late, or only when the request has arrived."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 60 if defers else 0)
         api = _api(f"127.0.0.1:{listener.getsockname()[1]}")
@@ -161,7 +161,7 @@ def test_the_named_user_is_written() -> None:
     "settings", [{"local_user": "nobody"}, {"allow_plaintext": True}, {"key_reader": 65534}]
 )
 def test_a_user_who_is_trusted(settings: dict[str, Any]) -> None:
-    """The user of the entry gets requests, anyone with allow_plaintext, and who knows the key."""
+    """The entry's user and the user who reads the key get requests; allow_plaintext: any user."""
     with stranger() as other:
         other.accept()
         assert _api(f"127.0.0.1:{other.port}", **settings).temp_file() == "7"

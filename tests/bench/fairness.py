@@ -128,7 +128,7 @@ def _ask(
 
 
 def _load(netloc: str, key: str, load: str, folder: Path) -> Callable[[], None]:
-    """Make the body of a load; return a function that repeats its request for ever."""
+    """Make the body of a load; return a function that repeats its request forever."""
     body, path = _request(load, folder)
 
     def repeat() -> None:

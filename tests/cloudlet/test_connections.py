@@ -339,7 +339,7 @@ def test_a_network_has_a_limit_of_its_own() -> None:
 
 
 def test_running_requests_keep_their_connections() -> None:
-    """Only clients make room that the server waits for; without any, the new client is refused."""
+    """Only connections that wait for their client make room; else the new client is refused."""
 
     async def scenario() -> None:
         async with _rig(Limits(connections=2, of_a_network=2)) as rig:

@@ -61,7 +61,7 @@ def test_device_types(own: CloudletServer, admin: Curl, kind: str, number: int) 
 def test_a_device_that_reaches_out(
     own: CloudletServer, admin: Curl, kind: str, target: str
 ) -> None:
-    """Everything but its type and target may change over the API, and these may be repeated."""
+    """The API changes a device that reaches out, but not its type and target, which may be repeated."""
     own.cli("device", "add", "ACME/Office/D", "--type", kind, "--target", target)
     path, before = "/api/put/device/ACME/Office/D", (own.data / "cloudlet.toml").read_text()
     for change in (
@@ -95,7 +95,7 @@ def test_a_device_that_would_reach_out(own: CloudletServer, admin: Curl, tmp_pat
 
 
 def test_roles(own: CloudletServer) -> None:
-    """A key prints and reads; to change anything, it needs the role admin, at once."""
+    """A print key prints and reads; once it has the role admin, it also changes devices."""
     changes = ("/api/put/device/ACME/Office/Folder", "/api/put/location/ACME/Office")
     own.cli("key", "add", "--name", "mine")
     own.cli("key", "role", "key-1", "admin")

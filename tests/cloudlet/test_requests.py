@@ -258,7 +258,7 @@ def test_malformed_hosts(shared: CloudletServer, line: bytes, host: bytes) -> No
     "host", [b"h", b"h:1", b"[::1]:1", b"[fe80::1%25eth0]", b"h_1.example", b""]
 )
 def test_hosts(shared: CloudletServer, host: bytes) -> None:
-    """All correct hosts are accepted; HTTP/1.0 needs none."""
+    """All correct hosts are accepted; HTTP/1.0 needs no host."""
     response = _exchange(shared, _head(b"GET /api/version HTTP/1.1", b"Host: " + host))
     assert response.startswith(b"HTTP/1.1 200 ")
     assert _exchange(shared, _head(b"GET /api/version HTTP/1.0")).startswith(b"HTTP/1.1 200 ")

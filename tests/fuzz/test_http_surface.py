@@ -30,7 +30,7 @@ def _closed_by_the_server() -> Iterator[None]:
 
 
 class Surface:
-    """A server, and what lets a request of it get far."""
+    """A server, with the ids and secrets that a valid request needs."""
 
     def __init__(self, server: CloudletServer, values: dict[bytes, bytes]) -> None:
         self._server = server

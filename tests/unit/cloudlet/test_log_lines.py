@@ -33,7 +33,7 @@ def log() -> Iterator[Log]:
 
 
 def test_lines_of_a_kind(log: Log) -> None:
-    """Of a kind, 20 lines in a minute; other kinds are still logged; then a count of the rest."""
+    """20 lines of each kind are logged in a minute, and then a count of the rest."""
     for number in range(100):
         log.logger.error("a client at %s failed", number)
     log.logger.error("another")
@@ -48,7 +48,7 @@ def test_lines_of_a_kind(log: Log) -> None:
 
 
 def test_lines_in_all(log: Log) -> None:
-    """200 lines in a minute, of any kind."""
+    """The log has at most 200 lines in a minute, of all kinds together."""
     for number in range(1000):
         log.logger.error(f"kind {number}")
     assert len(log.lines) == 200

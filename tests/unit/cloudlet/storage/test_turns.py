@@ -1,4 +1,4 @@
-"""A lock that goes round the companies."""
+"""A lock that the companies get in turn."""
 
 from __future__ import annotations
 
