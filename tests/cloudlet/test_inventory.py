@@ -61,7 +61,7 @@ def test_device_types(own: CloudletServer, admin: Curl, kind: str, number: int) 
 def test_a_device_that_reaches_out(
     own: CloudletServer, admin: Curl, kind: str, target: str
 ) -> None:
-    """The API changes a device that reaches out, but not its type and target, which may be repeated."""
+    """The API changes any field of a device that reaches out, except type and target."""
     own.cli("device", "add", "ACME/Office/D", "--type", kind, "--target", target)
     path, before = "/api/put/device/ACME/Office/D", (own.data / "cloudlet.toml").read_text()
     for change in (

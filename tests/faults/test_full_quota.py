@@ -41,7 +41,7 @@ def test_a_full_quota(own_site: PrintSite, quota: str) -> None:
 
 
 def test_a_full_disk(own_site: PrintSite) -> None:
-    """A request for which the cloud's disk has no room may be sent again later."""
+    """A request that the cloud refuses because its disk is full may be sent again later."""
     cloud = own_site.cloud
     curl = Curl(cloud.url, own_site.key)
     fields = {"targets": "Paris:Laser1", "title": "a"}
@@ -54,7 +54,7 @@ def test_a_full_disk(own_site: PrintSite) -> None:
 
 
 def test_a_full_disk_of_the_database(tmp_path: Path) -> None:
-    """The same if a request writes only to the database."""
+    """A request that writes only to the database may also be sent again when the disk is full."""
     cloud = CloudletServer()
     with small_disk(tmp_path / "cloud", 2048):
         cloud.start(tmp_path / "cloud")
@@ -65,6 +65,6 @@ def test_a_full_disk_of_the_database(tmp_path: Path) -> None:
                 curl.get("/api/tempfile") for _ in range(100)
             )  # some fit into its last block
             refused = next(answer for answer in answers if answer.status != 200)
-            assert (refused.status, refused.text) == (429, "the disk has no room\n")
+            assert (refused.status, refused.text) == (429, "the disk is full\n")
         finally:
             cloud.close()
