@@ -18,7 +18,7 @@ ATTACKERS = {
     "local account": "an account on the print server",
     "print key": "an API key with the role `print`",
     "page account": "an account for the cloud's web page",
-    "server": "the server that the bridge talks to",
+    "server": "control of the server that the bridge talks to, or of a proxy",
     "network": "access to the network",
 }
 _HEAD = """\
