@@ -94,9 +94,9 @@ def _patterns() -> tuple[re.Pattern[bytes], ...]:
     """Patterns for escapes of URLs, JSON, Python's `repr` and HTML: an escape of a character beyond
     ASCII, an escape of any character with its number, and a place where an escape may begin."""
     return (
-        re.compile(rb"\\++u(?!00[2-7])[0-9a-f]{4}|%[89a-f][0-9a-f]", re.IGNORECASE),
+        re.compile(rb"(?<!\\)\\++u(?!00[2-7])[0-9a-f]{4}|%[89a-f][0-9a-f]", re.IGNORECASE),
         re.compile(
-            rb"[%\\&]\\*+(?:(?<=%)(?P<percent>[0-9a-f]{2})"
+            rb"(?:[%&]|(?<!\\)\\)\\*+(?:(?<=%)(?P<percent>[0-9a-f]{2})"
             rb"|(?<=\\)(?:x(?P<byte>[0-9a-f]{2})|u(?P<unit>[0-9a-f]{4})|[abfnrtv])"
             rb"|(?<=&)#(?:x(?P<hex>[0-9a-f]{1,6})|(?P<decimal>[0-9]{1,7}));)",
             re.IGNORECASE,

@@ -239,3 +239,10 @@ def test_time_is_linear() -> None:
     key = string.ascii_lowercase[:1] * 30 + "b"
     text = key + ("a" + " " * 50) * 5000
     assert Redaction(key).text(text).startswith("***")
+
+
+def test_time_of_backslashes() -> None:
+    """A long run of backslashes takes no hours, however the run ends."""
+    redaction = Redaction(KEY)
+    for end in (b"", b"u00e9", b"x41"):
+        assert redaction.data(b"\\" * (1 << 22) + end).endswith(end)
