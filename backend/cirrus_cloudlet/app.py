@@ -159,5 +159,6 @@ async def _api(cloud: Cloud, call: Call) -> Response:
             "this API key may only print; changing devices and locations needs the role admin"
             " (on the server: cirrus-cloudlet key role)",
         )
-    fields = await call.fields(endpoint.fields)
-    return await endpoint.answer(cloud, call, key, fields)
+    with cloud.shares.of(key.company).request():
+        fields = await call.fields(endpoint.fields)
+        return await endpoint.answer(cloud, call, key, fields)

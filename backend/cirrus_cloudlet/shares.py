@@ -10,18 +10,23 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import ParamSpec, TypeVar
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
+from cirrus_cloudlet.errors import QuotaFull
+
 # few, because the threads of all companies share the interpreter: with 8, another company waits
 # twice as long, and the company itself is not faster (tests/bench/fairness.py)
 _THREADS = 2
 _SUBMITS = 4  # not among _THREADS: clients ask for the status while a large document is submitted
 _BODIES = 512  # that arrive at once; a key may use half
+# A connection whose request waits for the server never makes room for another one. So a company
+# leaves half of the connections to others.
+_REQUESTS = 500
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -42,6 +47,18 @@ class Share:
         self._of_key: defaultdict[str, CapacityLimiter] = defaultdict(
             lambda: CapacityLimiter(_BODIES // 2)
         )
+        self._requests = 0
+
+    @contextlib.contextmanager
+    def request(self) -> Iterator[None]:
+        """Answer a request of the company in the block; QuotaFull if it has too many at once."""
+        if self._requests >= _REQUESTS:
+            raise QuotaFull(f"the company has {_REQUESTS} requests at once; wait for their answers")
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
 
     async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run blocking work in one of the company's threads, when its turn has come."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import select
+import socket
+import sqlite3
+
 import pytest
 
 from cloudlet_server import CloudletServer
@@ -59,3 +64,27 @@ def test_a_title_is_no_module_of_a_command(own: CloudletServer) -> None:
     run = curl.submit(targets="Office:Python")
     own.wait_for_job(run, 1, 2, message="Error")  # there is nothing to parse
     assert list(own.data.rglob("stolen")) == []
+
+
+@pytest.mark.attacker("print key")
+def test_waiting_requests_leave_connections(own: CloudletServer) -> None:
+    """At most half of the connections: further requests of the company get status 429."""
+    request = f"GET /api/tempfile HTTP/1.0\r\nAuthorization: Bearer {own.key}\r\n\r\n".encode()
+    other = own.cli("key", "add")  # of any company, so it is not of this one's share
+    with contextlib.ExitStack() as stack:
+        database = sqlite3.connect(own.data / "cloudlet.db", isolation_level=None)
+        stack.enter_context(contextlib.closing(database))
+        database.execute("BEGIN IMMEDIATE")  # every request that writes waits
+        clients = [socket.create_connection(("127.0.0.1", own.port)) for _ in range(510)]
+        for client in clients:
+            stack.enter_context(client)
+            client.sendall(request)
+        refused: set[socket.socket] = set()
+        while len(refused) < 10:
+            answered, _, _ = select.select(set(clients) - refused, [], [], 10)
+            assert answered, f"only {len(refused)} requests got an answer"
+            for client in answered:
+                assert client.recv(1000).startswith(b"HTTP/1.1 429 ")
+            refused.update(answered)
+        Curl(own.url, other).get("/api/get/location/ACME/X").refused("unknown location")
+        database.execute("ROLLBACK")

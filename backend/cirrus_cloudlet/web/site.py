@@ -82,12 +82,13 @@ class Site:
         visitor = await self._sign_in.visitor(call)
         if visitor is None:
             return RedirectResponse("/sign-in", 303)
-        if call.method == "GET":
-            return await self._page(call, visitor)
-        await read_form(call, frozenset(), visitor)
-        if call.path == ("sign-out",):
-            return await self._sign_in.sign_out(call, visitor)
-        return await run_in_threadpool(self._perform, visitor.account, call.path)
+        with self._cloud.shares.of(visitor.account.company).request():
+            if call.method == "GET":
+                return await self._page(call, visitor)
+            await read_form(call, frozenset(), visitor)
+            if call.path == ("sign-out",):
+                return await self._sign_in.sign_out(call, visitor)
+            return await run_in_threadpool(self._perform, visitor.account, call.path)
 
     async def _page(self, call: Call, visitor: Visitor) -> Response:
         match call.path:
