@@ -178,6 +178,8 @@ def test_put_device(own: CloudletServer) -> None:
         {"Type": "1", "IsInactive": "yes"},
         {"Type": "1", "DefaultProps": "copies=0"},
         {"Type": "1", "Target": "../{title}"},
+        {"Type": "1", "Target": "."},  # the delivery folder itself, so a file beside it
+        {"Type": "1", "Target": "a/."},
         {"Type": "1", "Target": "{user}"},
         {"Type": "2", "Target": "'unclosed"},
     ],

@@ -120,7 +120,8 @@ def _target(kind: DeviceType, target: str) -> str:
     if kind is DeviceType.FILE:
         target = target or _DEFAULT_FILE_TARGET
         check_tags(target, FILE_TAGS)
-        if ".." in target.split("/") or target.endswith("/") or "\0" in target:
+        *_, last = parts = target.split("/")
+        if ".." in parts or last in ("", ".") or "\0" in target:
             raise Refusal(f"target {target!r} is not the path of a file")
     elif kind is DeviceType.COMMAND:
         check_tags(target, COMMAND_TAGS)
