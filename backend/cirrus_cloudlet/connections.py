@@ -5,8 +5,9 @@ uvicorn waits forever for the rest of a request, and accepts connections until n
 those whose TLS handshake never ends. Each second, `Listener.check` closes the connections whose
 client is too slow. It looks at the state that uvicorn keeps, so requests cost nothing here.
 
-When there are too many connections, one of the network with the most connections is closed: the one
-that has waited longest for its client. So no network can keep out another.
+When there are too many connections, the one that has waited longest for its client makes room. It
+belongs to the site with most connections, and there to the network with most. So no site or network
+can keep out another.
 """
 
 from __future__ import annotations
@@ -21,15 +22,17 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cirrus_cloudlet.errors import SettingsError
-from cirrus_cloudlet.networks import LOOPBACK, network
+from cirrus_cloudlet.networks import LOOPBACK, SITE_BITS, network
 
 log = logging.getLogger(__name__)
+_site = partial(network, ipv6_bits=SITE_BITS)
 _CONNECTIONS = 1000  # each may hold a request's head of 256 KiB
 _FILES_OF_A_CONNECTION = 2  # its socket and a document
 _OTHER_FILES = 256  # the database in each thread, deliveries, page images
@@ -81,14 +84,17 @@ class Listener(socket.socket):
         limits: Limits,
         now_s: Callable[[], float] = time.monotonic,
         network_of: Callable[[str], str] = network,
+        site_of: Callable[[str], str] = _site,
     ) -> None:
         super().__init__(family, kind, protocol)
         self._limits = limits
         self._now_s = now_s
         self._network_of = network_of
+        self._site_of = site_of
         self._counted: dict[int, Connection] = {}  # by file descriptor
         self._closing: set[Connection] = set()
         self._networks: Counter[str] = Counter()
+        self._sites: Counter[str] = Counter()
 
     def accept(self) -> tuple[Connection, Any]:
         """Accept a connection, as asyncio's event loop does.
@@ -109,9 +115,11 @@ class Listener(socket.socket):
             if victim := self._longest_waiting(list(self._counted.values())):
                 self._drop(victim)
             raise BlockingIOError from error
-        found = Connection(self, accepted, self._network_of(address[0]), self._now_s())
+        places = self._network_of(address[0]), self._site_of(address[0])
+        found = Connection(self, accepted, *places, self._now_s())
         self._counted[found.fileno()] = found
         self._networks[found.network] += 1
+        self._sites[found.site] += 1
         self._make_room(found)
         return found, address
 
@@ -149,11 +157,11 @@ class Listener(socket.socket):
         return ObservedProtocol
 
     def _make_room(self, new: Connection) -> None:
-        here = self._networks[new.network]
-        if new.network != LOOPBACK and here > self._limits.of_a_network:
+        here = self._load(new)
+        if new.network != LOOPBACK and self._networks[new.network] > self._limits.of_a_network:
             others = [each for each in self._counted.values() if each.network == new.network]
         elif len(self._counted) > self._limits.connections:
-            others = [e for e in self._counted.values() if self._networks[e.network] >= here]
+            others = [each for each in self._counted.values() if self._load(each) >= here]
         else:
             return
         others.remove(new)
@@ -167,9 +175,10 @@ class Listener(socket.socket):
 
     def _longest_waiting(self, connections: list[Connection]) -> Connection | None:
         waiting = [each for each in connections if each.step is not Step.SERVER]
-        return max(
-            waiting, key=lambda each: (self._networks[each.network], -each.since_s), default=None
-        )
+        return max(waiting, key=lambda each: (*self._load(each), -each.since_s), default=None)
+
+    def _load(self, connection: Connection) -> tuple[int, int]:
+        return self._sites[connection.site], self._networks[connection.network]
 
     def _drop(self, connection: Connection) -> None:
         self._uncount(connection)
@@ -178,9 +187,13 @@ class Listener(socket.socket):
 
     def _uncount(self, connection: Connection) -> None:
         del self._counted[connection.fileno()]
-        self._networks[connection.network] -= 1
-        if not self._networks[connection.network]:
-            del self._networks[connection.network]
+        for counter, place in (
+            (self._networks, connection.network),
+            (self._sites, connection.site),
+        ):
+            counter[place] -= 1
+            if not counter[place]:
+                del counter[place]
 
 
 class Step(enum.Enum):
@@ -198,10 +211,11 @@ class Connection(socket.socket):
     """An accepted connection; its listener counts it until it is closed."""
 
     def __init__(
-        self, listener: Listener, accepted: socket.socket, network: str, now_s: float
+        self, listener: Listener, accepted: socket.socket, network: str, site: str, now_s: float
     ) -> None:
         super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
         self.network = network
+        self.site = site
         self.protocol: _Protocol | None = None  # until the TLS handshake is complete
         self.since_s = now_s  # of the wait for the client
         self._listener = listener

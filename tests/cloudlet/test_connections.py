@@ -35,7 +35,10 @@ PLENTY = Limits(connections=100, of_a_network=100)
 
 
 class Rig:
-    """A server with a fake clock; an address of loopback is a network of its own."""
+    """A server with a fake clock; an address of loopback is a network of its own.
+
+    127.0.1.0/24 is one site, as are all networks of an IPv6 site; others are sites of their own.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.client_tls: ssl.SSLContext | None = None
@@ -45,7 +48,7 @@ class Rig:
         self.started = asyncio.Semaphore(0)
         self.answers = asyncio.Lock()  # a test that holds it keeps all requests running
         self.listener = Listener(
-            socket.AF_INET, socket.SOCK_STREAM, 0, limits, lambda: self.now_s, str
+            socket.AF_INET, socket.SOCK_STREAM, 0, limits, lambda: self.now_s, str, _site
         )
         self.listener.bind(("127.0.0.1", 0))
 
@@ -104,6 +107,10 @@ class Rig:
         while not ended.done():
             await self.tick()
         return self.now_s - before_s > 30
+
+
+def _site(address: str) -> str:
+    return "site" if address.startswith("127.0.1.") else address
 
 
 async def _end(reader: asyncio.StreamReader) -> None:
@@ -314,6 +321,24 @@ def test_many_networks_cannot_keep_out_one() -> None:
                 await rig.tick()
             assert (await rig.ask("127.0.0.3")).startswith(b"HTTP/1.1 200 ")
             for _, writer in greedy:
+                writer.close()
+
+    _run(scenario)
+
+
+@pytest.mark.attacker("network")
+def test_networks_of_a_site_make_room() -> None:
+    """All connections of a server by the networks of one IPv6 site, until others need them."""
+
+    async def scenario() -> None:
+        async with _rig(Limits(connections=5, of_a_network=5)) as rig:
+            honest = await rig.connect(HALF_REQUEST, "127.0.0.2")
+            await rig.tick()
+            greedy = [await rig.connect(HALF_REQUEST, f"127.0.1.{n}") for n in range(1, 20)]
+            assert (await rig.ask("127.0.0.3")).startswith(b"HTTP/1.1 200 ")
+            honest[1].write(b"Connection: close\r\n\r\n")
+            assert (await honest[0].read()).startswith(b"HTTP/1.1 200 ")
+            for _, writer in [*greedy, honest]:
                 writer.close()
 
     _run(scenario)
