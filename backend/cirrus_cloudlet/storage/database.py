@@ -127,6 +127,7 @@ ALTER TABLE idempotency ADD COLUMN document TEXT REFERENCES document (id) ON DEL
 CREATE INDEX idempotency_document ON idempotency (document);
 """,
 )
+# a person may save and trash a job as often as wanted, so a history keeps its newest 200 steps;
 # temporary: an earlier version that shares the database records the history by itself
 _HISTORY = """
 CREATE TEMP TRIGGER job_submitted AFTER INSERT ON job BEGIN
@@ -137,6 +138,8 @@ CREATE TEMP TRIGGER job_changed AFTER UPDATE OF state, message ON job
 WHEN NEW.state != OLD.state OR NEW.message != OLD.message BEGIN
     INSERT INTO transition (job, state, time, message)
     VALUES (NEW.id, NEW.state, NEW.updated, NEW.message);
+    DELETE FROM transition WHERE job = NEW.id AND number <= (
+        SELECT number FROM transition WHERE job = NEW.id ORDER BY number DESC LIMIT 1 OFFSET 200);
 END;
 """
 
