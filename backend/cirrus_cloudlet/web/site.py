@@ -12,13 +12,13 @@ from importlib.resources import files
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 
 from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import RequestFault, SettingsError
 from cirrus_cloudlet.inventory.tags import make_safe
+from cirrus_cloudlet.shares import Share
 from cirrus_cloudlet.storage.access import Account
 from cirrus_cloudlet.storage.jobs import ENDS, JobState
 from cirrus_cloudlet.storage.previews import NoPicture, Size
@@ -82,26 +82,27 @@ class Site:
         visitor = await self._sign_in.visitor(call)
         if visitor is None:
             return RedirectResponse("/sign-in", 303)
-        with self._cloud.shares.of(visitor.account.company).request():
+        share = self._cloud.shares.of(visitor.account.company)
+        with share.request():
             if call.method == "GET":
-                return await self._page(call, visitor)
+                return await self._page(call, visitor, share)
             await read_form(call, frozenset(), visitor)
             if call.path == ("sign-out",):
                 return await self._sign_in.sign_out(call, visitor)
-            return await run_in_threadpool(self._perform, visitor.account, call.path)
+            return await share.run(self._perform, visitor.account, call.path)
 
-    async def _page(self, call: Call, visitor: Visitor) -> Response:
+    async def _page(self, call: Call, visitor: Visitor, share: Share) -> Response:
         match call.path:
             case ("",):
-                return await run_in_threadpool(self._home, visitor)
+                return await share.run(self._home, visitor)
             case ("jobs", job_id):
-                return await run_in_threadpool(self._job, visitor, job_id)
+                return await share.run(self._job, visitor, job_id)
             case ("jobs", job_id, "document"):
-                return self._document(await run_in_threadpool(self._find, visitor.account, job_id))
+                return self._document(await share.run(self._find, visitor.account, job_id))
             case ("jobs", job_id, "thumbnail"):
-                return await self._picture(visitor, job_id, 1, Size.SMALL)
+                return await self._picture(visitor, share, job_id, 1, Size.SMALL)
             case ("jobs", job_id, "pages", number) if number.isdecimal() and len(number) < 4:
-                return await self._picture(visitor, job_id, int(number), Size.LARGE)
+                return await self._picture(visitor, share, job_id, int(number), Size.LARGE)
         raise RequestFault(404, "There is no such page.")
 
     def _home(self, visitor: Visitor) -> Response:
@@ -123,8 +124,10 @@ class Site:
         history = self._cloud.jobs.history(job_id)
         return render("job", visitor=visitor, seen=seen, history=history)
 
-    async def _picture(self, visitor: Visitor, job_id: str, number: int, size: Size) -> Response:
-        seen = await run_in_threadpool(self._find, visitor.account, job_id)
+    async def _picture(
+        self, visitor: Visitor, share: Share, job_id: str, number: int, size: Size
+    ) -> Response:
+        seen = await share.run(self._find, visitor.account, job_id)
         if seen.problem:
             raise RequestFault(404, seen.problem)
         page = self._cloud.previews.page
