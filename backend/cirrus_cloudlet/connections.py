@@ -37,6 +37,8 @@ _CONNECTIONS = 1000  # each may hold a request's head of 256 KiB
 _FILES_OF_A_CONNECTION = 2  # its socket and a document
 _OTHER_FILES = 256  # the database in each thread, deliveries, page images
 _CLOSING = 64  # connections that were dropped, while their files are still open
+_HEAD_BYTES = 64 * 1024  # uvicorn's default
+_FREE_CHUNKS, _BYTES_A_CHUNK = 1000, 512
 _NO_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 # tcpi_bytes_acked and tcpi_bytes_received (RFC 4898, section 4) in Linux's struct tcp_info
 _TCP_COUNTS = struct.Struct("120x Q Q")
@@ -257,8 +259,35 @@ class Connection(socket.socket):
         return int(received if step is Step.BODY else acknowledged)
 
 
+class _Parser(h11.Connection):
+    """h11's parser, which refuses a body in tiny chunks.
+
+    Each chunk costs as much as a thousand bytes. uvicorn parses all chunks that it has read before
+    it serves another connection, so tiny ones of a few clients would stop the server.
+    """
+
+    _chunks = _bytes = 0  # of the request's body
+
+    def start_next_cycle(self) -> None:
+        super().start_next_cycle()
+        self._chunks = self._bytes = 0
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        event = super().next_event()
+        if isinstance(event, h11.Data):
+            self._bytes += len(event.data)
+            self._chunks += event.chunk_end
+            if self._chunks > _FREE_CHUNKS + self._bytes // _BYTES_A_CHUNK:
+                raise h11.RemoteProtocolError("the chunks are too small")
+        return event
+
+
 class _Protocol(H11Protocol):
     """uvicorn's protocol, which tells what it waits for, and survives clients that break it."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.conn = _Parser(h11.SERVER, self.config.h11_max_incomplete_event_size or _HEAD_BYTES)
 
     @property
     def step(self) -> Step:

@@ -88,3 +88,17 @@ def test_waiting_requests_leave_connections(own: CloudletServer) -> None:
             refused.update(answered)
         Curl(own.url, other).get("/api/get/location/ACME/X").refused("unknown location")
         database.execute("ROLLBACK")
+
+
+@pytest.mark.attacker("print key")
+def test_tiny_chunks_are_refused(own: CloudletServer) -> None:
+    """A body in chunks of one byte is refused early, because each chunk costs time of others."""
+    head = (
+        f"PUT /api/putfile HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {own.key}\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n"
+    )
+    for size, count, status in ((1, 1100, b"400"), (1000, 1100, b"200"), (1, 900, b"200")):
+        with socket.create_connection(("127.0.0.1", own.port), 30) as client:
+            chunk = f"{size:x}\r\n{'a' * size}\r\n"
+            client.sendall(f"{head}{chunk * count}0\r\n\r\n".encode())
+            assert client.recv(1000).startswith(b"HTTP/1.1 %s " % status)
