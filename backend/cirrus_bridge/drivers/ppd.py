@@ -131,12 +131,16 @@ def _device_options(what: Capabilities, language: PageLanguage) -> Iterator[str]
         wanted = what.defaults.get("tray")
         default = next((keyword for keyword, tray in trays.items() if tray == wanted), "Auto")
         yield from option("InputSlot", ("Auto", *trays), default, texts=trays)
+    else:  # IPP Everywhere needs media-source-supported and media-type-supported (PWG 5100.14)
+        yield from option("InputSlot", ("Auto",), "Auto")
+    yield from option("MediaType", ("Auto",), "Auto")
     colors = ("RGB", "Gray") if what.color else ("Gray",)
     yield from option("ColorModel", colors, "Gray" if what.defaults.get("color") == "1" else "RGB")
     sides = [side for side in _DUPLEX.values() if f"Duplex {side}" not in language.without]
     if what.duplex:
         default = _DUPLEX.get(what.defaults.get("duplex", ""), "None")
         yield from option("Duplex", sides, default)
+        yield "*cupsBackSide: Normal"  # devices and filters turn the page themselves
     if "Resolution 600dpi" in language.codes:
         yield from option("Resolution", ("300dpi", "600dpi"), "600dpi")
     if language.collates and what.collate:

@@ -26,6 +26,8 @@ ENGLISH = {
     "PageSize EnvC5": "Envelope C5",
     "InputSlot": "Media Source",
     "InputSlot Auto": "Automatic",
+    "MediaType": "Media Type",
+    "MediaType Auto": "Automatic",
     "ColorModel": "Color Mode",
     "ColorModel RGB": "Color",
     "ColorModel Gray": "Grayscale",

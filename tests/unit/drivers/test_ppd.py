@@ -36,6 +36,20 @@ def test_what_a_device_can_not_do_is_not_offered() -> None:
     assert "*PageSize Letter" not in text
 
 
+def test_any_device_has_a_source_and_a_type_of_media() -> None:
+    """IPP Everywhere requires both attributes (PWG 5100.14), which CUPS makes of these options."""
+    text = driver_of(LINUX).ppd()
+    for keyword in ("InputSlot", "MediaType"):
+        assert f"*OpenUI *{keyword}/" in text and f'*cirrusDefault {keyword}: "Auto"' in text
+        assert f'*{keyword} Auto/Automatic: ""' in text
+
+
+def test_backs_of_sheets_are_not_turned() -> None:
+    """CUPS's filters leave the second side as it is, and only where there is one."""
+    assert "*cupsBackSide: Normal\n" in driver_of(WINDOWS).ppd()
+    assert "*cupsBackSide" not in driver_of(MONO).ppd()
+
+
 def test_defaults_of_the_device_are_shown() -> None:
     """The device's defaults are the choices that a dialog shows."""
     props = {"duplex": "2", "color": "1", "tray": "Bac manuel (é)", "size": "Legal"}
