@@ -6,8 +6,10 @@ pause. The caller decides which queues may be changed or removed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from cirrus_bridge.base.errors import CupsGone
@@ -23,12 +25,17 @@ _OF_WAITING_JOBS = ("(CB-434)", "(CB-402)", "(CB-404)", "(CB-405)")
 MARK = "cirrus-declared"  # an option without effect on jobs; marks the queues of `apply`
 RAW = "raw"  # CUPS's name for no driver
 IDLE, STOPPED = 3, 5  # printer-state, RFC 8011, 5.4.11
+_WITH_READY_PAPERS = (2, 4)
 _IS_CLASS = 0x0001  # printer-type, cups/cups.h
 _WANTED = (
     *("printer-name", "device-uri", "printer-info", "printer-location", "printer-is-shared"),
     *("printer-error-policy", "printer-make-and-model", "printer-type", "queued-job-count"),
     *("printer-state", "printer-state-message", "printer-state-reasons"),
     *("printer-is-accepting-jobs", f"{MARK}-default", "job-cancel-after-default"),
+)
+_OF_PAPERS = (
+    *("printer-name", "printer-is-shared", "server-is-sharing-printers", "cups-version"),
+    *("media-default", "media-ready", "media-supported"),
 )
 
 
@@ -80,6 +87,21 @@ class Queue:
     cancel_after_s: int | None = None
 
 
+class QueuePapers(NamedTuple):
+    """The papers of a queue as CUPS reports them to clients, by their names in PWG 5101.1.
+
+    Attributes:
+        is_announced: whether CUPS shares the queue and announces it on the network.
+        ready: the papers that count as loaded.
+    """
+
+    queue: str
+    is_announced: bool
+    default: str
+    ready: tuple[str, ...]
+    supported: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class QueueChange:
     """Changes to a queue. An attribute that is None stays as it is.
@@ -108,6 +130,11 @@ class CupsQueues(CupsJobs):
 
     def queue(self, queue: str) -> Queue:
         return _queue(self._one(queue, _WANTED))
+
+    def papers(self) -> list[QueuePapers]:
+        """The papers of all queues. Empty before CUPS 2.4, which reports no loaded papers."""
+        all_queues = self._all(_OF_PAPERS)
+        return [_papers(each) for each in all_queues if _version(each) >= _WITH_READY_PAPERS]
 
     def version(self) -> str:
         """The version of cupsd; empty without queues, because cupsd reports it for each queue."""
@@ -269,3 +296,20 @@ def _queue(attributes: Attributes) -> Queue:
         is_class=is_class,
         cancel_after_s=attributes.number("job-cancel-after-default"),
     )
+
+
+def _papers(attributes: Attributes) -> QueuePapers:
+    is_shared = attributes.number("printer-is-shared")
+    return QueuePapers(
+        queue=attributes.text("printer-name"),
+        is_announced=bool(is_shared and attributes.number("server-is-sharing-printers")),
+        default=attributes.text("media-default"),
+        ready=attributes.keywords("media-ready"),
+        supported=attributes.keywords("media-supported"),
+    )
+
+
+def _version(attributes: Attributes) -> tuple[int, ...]:
+    """The first two numbers of the version of CUPS; empty if it is unknown."""
+    found = re.match(r"(\d+)\.(\d+)", attributes.text("cups-version"))
+    return tuple(map(int, found.groups())) if found else ()

@@ -9,7 +9,7 @@ import pytest
 from cirrus_bridge.base.errors import CupsAway
 from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.ipp import Attribute, Attributes, Group, Operation, Response, Value
-from cirrus_bridge.cups.queues import IDLE, MESSAGE_PREFIX, STOPPED, CupsQueues
+from cirrus_bridge.cups.queues import IDLE, MESSAGE_PREFIX, STOPPED, CupsQueues, QueuePapers
 
 
 class _Server(CupsServer):
@@ -111,3 +111,21 @@ def test_a_queue_without_values() -> None:
     queue = CupsQueues(_Answers((Group.PRINTER, strange))).queue("q")
     assert (queue.name, queue.state, queue.is_class, queue.jobs) == ("q", 0, False, 0)
     assert (queue.mark, queue.cancel_after_s, queue.reasons) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("version", "count"), [("2.3.3op2", 0), ("", 0), ("2.4.2", 1), ("2.10.0", 1), ("2.5b1", 1)]
+)
+def test_loaded_papers_are_known_since_cups_2_4(version: str, count: int) -> None:
+    """Before, no queue reports a loaded paper, and cupsd.conf cannot change that."""
+    label = "om_62x29mm_62x29mm"
+    queue: dict[str, tuple[Value, ...]] = {
+        "printer-name": ("labels",),
+        "printer-is-shared": (True,),
+        "server-is-sharing-printers": (True,),
+        "media-default": (label,),
+        "media-supported": (label,),
+        "cups-version": (version,),
+    }
+    found = CupsQueues(_Answers((Group.PRINTER, queue))).papers()
+    assert found == [QueuePapers("labels", True, label, (), (label,))] * count

@@ -68,6 +68,10 @@ def _document(applied: ApplyResult, dry_run: bool) -> dict[str, Any]:
             for step in applied.steps
         ],
         "problems": [{"name": each.name, **problem(each.error)} for each in applied.problems],
+        "warnings": [
+            {"name": name, "message": joined(" ", (text, fix)), "do": fix}
+            for name, text, fix in applied.warnings
+        ],
     }
 
 
@@ -81,6 +85,8 @@ def _lines(applied: ApplyResult, dry_run: bool) -> Iterator[str]:
             yield joined("", (f"    {each.what}: {was}", each.wanted or tr("(removed)")))
     for name, error in applied.problems:
         yield joined(" ", (f"! {name}:", with_code(error)))
+    for name, text, fix in applied.warnings:
+        yield joined(" ", (f"? {name}:", text, fix))
     counts = {action: sum(s.action is action for s in applied.steps) for action in Action}
     parts = [
         tr(COUNTED[action][dry_run], count=counts[action]) for action in COUNTED if counts[action]

@@ -19,7 +19,7 @@ from cirrus_bridge.base.errors import CirrusError, Unreachable
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.base.translation import told_by, tr
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.cirrusctl.doctor import cloud, cups, following, machine, network
+from cirrus_bridge.cirrusctl.doctor import cloud, cups, following, machine, network, sharing
 from cirrus_bridge.cirrusctl.doctor.cloud import CloudQueue
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
 from cirrus_bridge.cirrusctl.doctor.keys import read_configuration
@@ -29,6 +29,7 @@ from cirrus_bridge.config.load import Configuration, UploadSettings
 from cirrus_bridge.config.queue_uri import SCHEME
 from cirrus_bridge.config.servers import Server
 from cirrus_bridge.cups.cupsd import Cupsd, find_cupsd
+from cirrus_bridge.cups.queues import QueuePapers
 
 TIMEOUTS = UploadSettings(connect_timeout_s=5.0, read_timeout_s=8.0)
 LIMIT_S = 20.0  # more than the sum of the waits for one server
@@ -44,6 +45,7 @@ class _Facts:
     refusal: CirrusError | None = None
     version: str = ""
     cancel_after_s: dict[str, int | None] = field(default_factory=dict)
+    papers: list[QueuePapers] = field(default_factory=list)
     queues: list[CloudQueue] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -116,6 +118,7 @@ def _look_at_cups(installation: Installation, configuration: Configuration) -> _
     try:
         queues = cloud_queues(installation)
         facts.version = installation.cups.version()
+        facts.papers = installation.cups.papers()
     except CirrusError as trouble:
         facts.refusal = trouble
         return facts
@@ -151,6 +154,8 @@ def _of_cups(address: str, facts: _Facts, *, is_root: bool) -> Iterator[Finding]
     held = [facts.configuration.defaults, *(each.uri.settings for each in facts.queues)]
     yield cups.check_limits(daemon, [each.max_held for each in held])
     yield from cups.check_job_time(daemon, facts.cancel_after_s)
+    ppds = {each.queue.name: each.ppd for each in facts.queues}
+    yield from sharing.check_ready_papers(facts.papers, ppds)
 
 
 def _of_cloud(facts: _Facts, answers: Mapping[Place, LocationAnswer]) -> Iterator[Finding]:

@@ -13,26 +13,38 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from cirrus_bridge.base.errors import CupsAway, CupsRefused
+from cirrus_bridge.base.errors import CirrusError, CupsAway, CupsRefused
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.inventory import ask
 from cirrus_bridge.cirrusctl.queues import plan, wanted
 from cirrus_bridge.cirrusctl.queues.plan import Action, Step
 from cirrus_bridge.cirrusctl.queues.queues_file import read_queues
+from cirrus_bridge.cirrusctl.queues.ready_papers import advice, unready_papers
 from cirrus_bridge.cirrusctl.queues.wanted import DeclaredQueue, QueueProblem, noted
 from cirrus_bridge.cups.queues import CupsQueues, Queue
 
 LOCK = ".apply.lock"
 
 
+class PaperWarning(NamedTuple):
+    """A declared queue whose default paper phones do not offer, and what to do in cupsd.conf."""
+
+    name: str
+    text: str
+    fix: str
+
+
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """The steps that were done, or would be done, and the problems with queues."""
+    """The steps that were done, or would be done, the problems with queues, and warnings about
+    queues that are as declared."""
 
     steps: Sequence[Step]
     problems: Sequence[QueueProblem]
+    warnings: Sequence[PaperWarning] = ()
 
     @property
     def is_as_declared(self) -> bool:
@@ -97,7 +109,7 @@ def apply(installation: Installation, *, dry_run: bool, force: bool) -> ApplyRes
     ]
     if not dry_run:
         steps = _carry_out(cups, steps, declared, problems)
-    return ApplyResult(steps, problems)
+    return ApplyResult(steps, problems, _warnings(cups, declared))
 
 
 def _step(cups: CupsQueues, declared: DeclaredQueue, queue: Queue | None) -> Step:
@@ -144,3 +156,15 @@ def _check_taken(step: Step) -> None:
     if step.differences:
         what = ", ".join(difference.what for difference in step.differences)
         raise CupsRefused(tr("CUPS ignored the change to {what}.", what=what))
+
+
+def _warnings(cups: CupsQueues, declared: Sequence[DeclaredQueue]) -> list[PaperWarning]:
+    names = {queue.name.lower() for queue in declared}
+    with contextlib.suppress(CirrusError):  # if cupsd is away, that is a problem of the queues
+        papers = cups.papers()
+        ours = (p.queue for p in papers if p.is_announced and p.queue.lower() in names)
+        unready = unready_papers(papers, {name: cups.ppd(name) for name in ours})
+        unready = [each for each in unready if each.default]
+        fix = advice(papers, (each.default for each in unready))
+        return [PaperWarning(each.queue, each.text, fix) for each in unready]
+    return []
