@@ -54,6 +54,22 @@ def test_everything_without_a_server(tmp_path: Path) -> None:
     assert data.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_location_is_named_as_when_it_was_added(tmp_path: Path) -> None:
+    """`offline` and `online` take what `location add` takes, or the location's id alone."""
+    for company in ("ACME", "Rival"):
+        run(tmp_path, "company", "add", company)
+        run(tmp_path, "location", "add", f"{company}/Rome")
+    run(tmp_path, "location", "add", "ACME/a%2Fb")
+    for path, said in (
+        ("Rival/Rome", "Rival/Rome"), ("a%2Fb", "ACME/a%2Fb"), ("ACME/a%2Fb", "ACME/a%2Fb"),
+    ):  # fmt: skip
+        assert run(tmp_path, "location", "offline", path).stdout.startswith(f"{said} is offline")
+        assert f"{said} is online" in run(tmp_path, "location", "online", path).stdout
+    assert "offline" not in run(tmp_path, "location", "list").stdout
+    refused = run(tmp_path, "location", "offline", "ACME/Rome", "--company", "Rival")
+    assert (refused.returncode, refused.stdout) == (1, "")
+
+
 def test_a_device_with_all_that_is_above_it(tmp_path: Path) -> None:
     """One command makes a cloud; existing companies and locations stay as they are."""
     assert run(tmp_path / "new", "device", "add", "Acme/Paris/Laser1").returncode == 1
@@ -137,6 +153,9 @@ def test_each_option_is_explained(tmp_path: Path) -> None:
         ("location add ACME", "COMP/LOC"),
         ("location offline Nowhere", "Nowhere"),
         ("location offline Twice", "--company"),
+        ("location offline Twice", "/Twice"),
+        ("location offline Nobody/Twice", "Twice"),
+        ("location offline a/b/c", "COMP/LOC"),
         ("device add ACME/Office/Folder --type file", "already"),
         ("device add ACME/Nowhere/D --type file", "Nowhere"),
         ("device add ACME/Office/D --type printer", "queue"),

@@ -76,7 +76,11 @@ def _state(location: Location) -> str:
     return "online" if location.online else "offline"
 
 
-def _switch(data: Path, location: str, company: str | None, online: bool) -> None:
+def _switch(data: Path, path: str, company: str | None, online: bool) -> None:
+    if company is None and "/" in path:
+        company, location = _ids(path, 2)
+    else:
+        (location,) = _ids(path, 1)
     inventory = InventoryFile(data)
     companies = [
         each
@@ -86,7 +90,10 @@ def _switch(data: Path, location: str, company: str | None, online: bool) -> Non
     if not companies:
         raise SettingsError(f"there is no location {location!r}")
     if len(companies) > 1:
-        raise SettingsError(f"{', '.join(companies)} have {location!r}; give --company")
+        listed = ", ".join(companies)
+        raise SettingsError(
+            f"{listed} have {location!r}; give {_path(companies[0], location)} or --company"
+        )
     place = (companies[0], location)
     inventory.change({place: {"online": online}})
     print(f"{_path(*place)} is {'online: jobs are delivered' if online else 'offline: jobs wait'}")
@@ -99,8 +106,8 @@ for _verb, _help in (
     command(
         f"location {_verb}",
         _help,
-        argument("location", metavar="LOCID"),
-        argument("--company", metavar="COMPID", help="the company, if several have it"),
+        argument("path", metavar="[COMP/]LOC", help="COMP is required if several have LOC"),
+        argument("--company", metavar="COMP", help="the same as COMP/"),
         online=_verb == "online",
     )(_switch)
 
@@ -168,7 +175,7 @@ def _list_devices(data: Path) -> None:
 def _ids(path: str, count: int) -> list[str]:
     parts = path.split("/")
     if len(parts) != count:
-        form = "/".join(("COMP", "LOC", "DEV")[:count])
+        form = "/".join(("COMP", "LOC", "DEV")[:count]) if count > 1 else "ID"
         raise SettingsError(f"{path!r} is not of the form {form}")
     try:
         decoded = [unquote(part, errors="strict") for part in parts]
