@@ -38,8 +38,10 @@ _HEADERS = {
     "Server-Instance": secrets.token_hex(8),
 }
 _RETRY_AFTER_S = 10  # clients wait longer each time
-_READ = frozenset({"GET", "POST"})
+_READ = frozenset({"GET", "HEAD", "POST"})
+_CHANGE = frozenset({"GET", "POST"})  # HEAD changes nothing (RFC 9110, section 9.2.1)
 _PUT = frozenset({"PUT"})
+_ASK_FOR_KEY = {"WWW-Authenticate": "Bearer"}
 
 
 class Endpoint(NamedTuple):
@@ -55,17 +57,17 @@ class Endpoint(NamedTuple):
 _ENDPOINTS: Mapping[tuple[str, ...], Endpoint] = {
     ("version",): Endpoint(_READ, 0, None),  # needs no key
     ("putfile",): Endpoint(_PUT, 0, jobs.put_file, jobs.SUBMIT_FIELDS),
-    ("submitfile",): Endpoint(_READ, 0, jobs.submit_file, jobs.SUBMIT_FIELDS | {"file"}),
-    ("tempfile",): Endpoint(_READ, 0, jobs.temp_file),
+    ("submitfile",): Endpoint(_CHANGE, 0, jobs.submit_file, jobs.SUBMIT_FIELDS | {"file"}),
+    ("tempfile",): Endpoint(_CHANGE, 0, jobs.temp_file),
     ("putsegment",): Endpoint(_PUT, 0, jobs.put_segment, frozenset({"file", "index"})),
     ("get", "job"): Endpoint(_READ, 4, jobs.get_job),
     ("get", "device"): Endpoint(_READ, 3, inventory.get_device),
     ("put", "device"): Endpoint(
-        _READ, 3, inventory.put_device, inventory.DEVICE_FIELDS, Role.ADMIN
+        _CHANGE, 3, inventory.put_device, inventory.DEVICE_FIELDS, Role.ADMIN
     ),
     ("get", "location"): Endpoint(_READ, 2, inventory.get_location),
     ("put", "location"): Endpoint(
-        _READ, 2, inventory.put_location, inventory.LOCATION_FIELDS, Role.ADMIN
+        _CHANGE, 2, inventory.put_location, inventory.LOCATION_FIELDS, Role.ADMIN
     ),
 }
 
@@ -107,8 +109,7 @@ async def _answer(cloud: Cloud, site: Site, scope: Scope, receive: Receive) -> R
         response.headers.update(_HEADERS)
         return response
     except RequestFault as fault:
-        headers = {"WWW-Authenticate": "Bearer"} if fault.status == 401 else None
-        return PlainTextResponse(f"{fault}\n", fault.status, headers)
+        return PlainTextResponse(f"{fault}\n", fault.status, fault.headers)
     except QuotaFull as full:
         return _busy(str(full))
     except Refusal as refusal:
@@ -140,17 +141,19 @@ async def _api(cloud: Cloud, call: Call) -> Response:
         raise RequestFault(404, "there is no such endpoint")
     if call.method not in endpoint.methods:
         allowed = ", ".join(sorted(endpoint.methods))
-        raise RequestFault(405, f"{call.method} is not allowed here; use {allowed}")
+        raise RequestFault(
+            405, f"{call.method} is not allowed here; use {allowed}", {"Allow": allowed}
+        )
     if endpoint.answer is None:
         return PlainTextResponse(
             f"cirrus-cloudlet {__version__}\ncirrus-cloudlet {__version__}\n0\nunlicensed"
         )
     sent = call.bearer()
     if sent is None:
-        raise RequestFault(401, "an API key is required: Authorization: Bearer KEY")
+        raise RequestFault(401, "an API key is required: Authorization: Bearer KEY", _ASK_FOR_KEY)
     key = await run_in_threadpool(cloud.keys.find, sent)
     if key is None:
-        raise RequestFault(401, "unknown API key")
+        raise RequestFault(401, "unknown API key", _ASK_FOR_KEY)
     if endpoint.ids:
         jobs.check_company(key, call.path[3])
     if endpoint.role is Role.ADMIN and key.role is not Role.ADMIN:

@@ -7,17 +7,23 @@ No error contains a key.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class Refusal(Exception):
     """The request is understood, but cannot be carried out; nothing was changed."""
 
 
 class RequestFault(Exception):
-    """The structure of the request is wrong: its key, path, method, parameters or size."""
+    """The structure of the request is wrong: its key, path, method, parameters or size.
 
-    def __init__(self, status: int, message: str) -> None:
+    The response has `headers`, which tell a client what would be right.
+    """
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = headers or {}
 
 
 class QuotaFull(Exception):

@@ -115,6 +115,27 @@ def test_wrong_method(curl: Curl, method: str, path: str) -> None:
         assert curl.run(path, "-X", each).status == 405
 
 
+@pytest.mark.parametrize("path", ["/api/version", "/api/get/device/ACME/Office/Folder", "/sign-in"])
+def test_head(curl: Curl, path: str) -> None:
+    """HEAD is answered as GET is, without the body (RFC 9110, section 9.3.2)."""
+    read, asked = curl.get(path), curl.run(path, "--head")
+    _, _, body = asked.body.partition(b"\r\n\r\n")  # curl shows both
+    assert (asked.status, body) == (200, b"")
+    assert {**asked.headers, "date": ""} == {**read.headers, "date": ""}
+    assert int(asked.headers["content-length"]) == len(read.body) > 0
+
+
+def test_head_changes_nothing(curl: Curl, shared: CloudletServer) -> None:
+    """HEAD is refused where a GET has an effect; a status 405 names the methods that work."""
+    before = (shared.data / "cloudlet.toml").read_text()
+    for path in ("/api/put/device/ACME/Office/Folder?Name=x", "/api/tempfile", "/api/submitfile"):
+        answer = curl.run(path, "--head")
+        assert (answer.status, answer.headers["allow"]) == (405, "GET, POST")
+    assert (shared.data / "cloudlet.toml").read_text() == before
+    assert curl.run("/api/putfile").headers["allow"] == "PUT"
+    assert curl.run("/", "-X", "PUT").headers["allow"] == "GET, HEAD, POST"
+
+
 @pytest.mark.parametrize("bad", ["%", "%2", "%zz", "%FF", "%C3", "%ED%A0%80"])
 def test_bad_encoding(curl: Curl, bad: str) -> None:
     """Paths, queries and forms that are not percent-encoded UTF-8 get status 400."""

@@ -54,6 +54,11 @@ class Call(Request):
             raise RequestFault(400, "the host is malformed")
         self.path = _decode(path or b"/", "the path", _split)
 
+    @property
+    def is_read(self) -> bool:
+        """Whether the request is a GET, or a HEAD: a GET whose answer is sent without its body."""
+        return self.method in ("GET", "HEAD")
+
     def bearer(self) -> str | None:
         """The API key; None if no key was sent."""
         scheme, _, key = self.headers.get("authorization", "").partition(" ")

@@ -68,7 +68,7 @@ class SignIn:
         Raises:
             RequestFault: the form does not come from this page.
         """
-        if call.method == "GET":
+        if call.is_read:
             return render("sign_in", problem="", name="")
         fields = await read_form(call, frozenset({"name", "password"}))
         name, password = require(fields, "name"), require(fields, "password")

@@ -64,6 +64,7 @@ class Site:
             response = await self._answer(call)
         except RequestFault as fault:
             response = render("message", fault.status, text=str(fault))
+            response.headers.update(fault.headers)
         tag = response.headers.get("etag")
         if tag and response.status_code == 200 and call.headers.get("if-none-match") == tag:
             response = Response(status_code=304, headers={"ETag": tag})
@@ -71,8 +72,10 @@ class Site:
         return response
 
     async def _answer(self, call: Call) -> Response:
-        if call.method not in ("GET", "POST"):
-            raise RequestFault(405, "Use GET or POST to request a page.")
+        if not call.is_read and call.method != "POST":
+            raise RequestFault(
+                405, "Use GET or POST to request a page.", {"Allow": "GET, HEAD, POST"}
+            )
         if call.path[0] in _STATIC and len(call.path) == 1:
             return Response(_STATIC[call.path[0]], media_type=_TYPES[call.path[0]])
         if call.path == ("sign-in",):
@@ -84,7 +87,7 @@ class Site:
             return RedirectResponse("/sign-in", 303)
         share = self._cloud.shares.of(visitor.account.company)
         with share.request():
-            if call.method == "GET":
+            if call.is_read:
                 return await self._page(call, visitor, share)
             await read_form(call, frozenset(), visitor)
             if call.path == ("sign-out",):
