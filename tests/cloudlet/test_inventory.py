@@ -182,6 +182,7 @@ def test_put_device(own: CloudletServer) -> None:
         {"Type": "1", "Target": "a/."},
         {"Type": "1", "Target": "{user}"},
         {"Type": "2", "Target": "'unclosed"},
+        {"Type": "1", "Filter": "sh -c id"},
     ],
 )
 def test_put_device_refused(shared: CloudletServer, fields: dict[str, str]) -> None:
@@ -191,6 +192,26 @@ def test_put_device_refused(shared: CloudletServer, fields: dict[str, str]) -> N
     curl.get("/api/get/device/ACME/Office/Never").refused("Never")
     assert curl.post("/api/put/device/ACME/Nowhere/D", Type="1").text.startswith("Error: ")
     assert "Never" not in (shared.data / "cloudlet.toml").read_text()
+
+
+def test_put_what_get_returns(own: CloudletServer) -> None:
+    """A program may send back every field that the API document names for the request."""
+    curl = Curl(own.url, own.new_key("ACME", "admin"))
+    before = curl.get("/api/get/device/ACME/Office/Folder").json
+    sent = {name: str(before[name]) for name in ("Name", "Type", "Target", "Notes", "Filter")} | {
+        "IsInactive": "0",
+        "Formats": ";".join(before["Formats"]),
+        "DefaultProps": "",
+    }
+    assert curl.post("/api/put/device/ACME/Office/Folder", **sent).text == "OK"
+    assert curl.get("/api/get/device/ACME/Office/Folder").json == before
+    kept = (own.data / "cloudlet.toml").read_text()
+    curl.post("/api/put/device/ACME/Office/Folder", Filter="sh -c id").refused("no Filter")
+    for fields in ({"AllowFrom": "192.0.2.1"}, {"MFA": "1"}):
+        curl.post("/api/put/location/ACME/Office", **fields).refused("leave it empty")
+    assert (own.data / "cloudlet.toml").read_text() == kept
+    same = {"AllowFrom": "", "MFA": "0", "Notes": "n"}
+    assert curl.post("/api/put/location/ACME/Office", **same).text == "OK"
 
 
 def test_put_location(own: CloudletServer) -> None:

@@ -99,9 +99,15 @@ _DEVICE: _Reading = {
     "DefaultProps": ("props", partial(parse_props, semicolons=True)),
     "Type": ("type", _type),
 }
-LOCATION_FIELDS = frozenset(_LOCATION)
-DEVICE_FIELDS = frozenset(_DEVICE)
+# fields of the API document that have no effect here → the values that ask for no effect
+_WITHOUT: Mapping[str, tuple[str, ...]] = {"Filter": ("",), "AllowFrom": ("",), "MFA": ("", "0")}
+LOCATION_FIELDS = frozenset({*_LOCATION, "AllowFrom", "MFA"})
+DEVICE_FIELDS = frozenset({*_DEVICE, "Filter"})
 
 
 def _read(fields: Mapping[str, str], reading: _Reading) -> dict[str, Any]:
+    for name, value in fields.items():
+        if value not in _WITHOUT.get(name, (value,)):
+            # a command of a request is never run, and what is ignored is never promised
+            raise Refusal(f"this server has no {name}, so leave it empty, not {value!r}")
     return {name: read(fields[sent]) for sent, (name, read) in reading.items() if sent in fields}
