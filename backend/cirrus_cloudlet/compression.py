@@ -49,42 +49,51 @@ def decompress(
         Refusal: the stream is damaged, cut short, has bytes after its end, has more members than
             a document of its size needs (RFC 1952, 2.2), or takes too long.
     """
-    if compression is Compression.NONE:
-        yield from chunks
-        return
-    stream = _Stream(compression, cpu_s)
+    stream = Decompressor(compression, cpu_s)
     for chunk in chunks:
-        rest = memoryview(chunk)
-        while rest:
-            piece, taken = stream.feed(rest)
-            rest = rest[taken:]
-            if piece:
-                yield piece
-    while not stream.is_complete:
-        piece, _ = stream.feed(b"")
-        if not piece:
-            raise Refusal(f"the {stream.name} data is incomplete")
-        yield piece
+        yield from stream.add(chunk)
+    yield from stream.finish()
 
 
-class _Stream:
-    """A zlib stream, or a series of gzip members, with the count of what it has cost."""
+class Decompressor:
+    """A zlib stream, or a series of gzip members, with the count of what it has cost.
 
-    def __init__(self, compression: Compression, cpu_s: Callable[[], float]) -> None:
-        self.name = compression.name.lower()
+    The methods raise Refusal as `decompress` does.
+    """
+
+    def __init__(
+        self, compression: Compression, cpu_s: Callable[[], float] = time.thread_time
+    ) -> None:
+        self._name = compression.name.lower()
         self._compression = compression
         self._cpu_s = cpu_s
-        self._zlib = zlib.decompressobj(_WINDOW[compression])
+        self._zlib = zlib.decompressobj(_WINDOW.get(compression, zlib.MAX_WBITS))
         self._fed_bytes = _FIRST_FED_BYTES
         self._members = 1
         self._in = self._out = 0
         self._spent_s = 0.0
 
-    @property
-    def is_complete(self) -> bool:
-        return self._zlib.eof
+    def add(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield the pieces that the stream's next bytes hold."""
+        if self._compression is Compression.NONE:
+            yield chunk
+            return
+        rest = memoryview(chunk)
+        while rest:
+            piece, taken = self._feed(rest)
+            rest = rest[taken:]
+            if piece:
+                yield piece
 
-    def feed(self, data: bytes | memoryview) -> tuple[bytes, int]:
+    def finish(self) -> Iterator[bytes]:
+        """Yield the last pieces, when the stream has no more bytes."""
+        while not self._zlib.eof and self._compression is not Compression.NONE:
+            piece, _ = self._feed(b"")
+            if not piece:
+                raise Refusal(f"the {self._name} data is incomplete")
+            yield piece
+
+    def _feed(self, data: bytes | memoryview) -> tuple[bytes, int]:
         """Decompress the beginning of `data`; return the piece, and the count of bytes taken."""
         if self._zlib.eof:
             self._begin_member()
@@ -95,19 +104,19 @@ class _Stream:
         try:
             piece = self._zlib.decompress(fed, _PIECE_BYTES)
         except zlib.error as error:
-            raise Refusal(f"the {self.name} data is damaged: {error}") from error
+            raise Refusal(f"the {self._name} data is damaged: {error}") from error
         self._spent_s += self._cpu_s() - began_s
         left = self._zlib.unused_data if self._zlib.eof else self._zlib.unconsumed_tail
         taken = len(fed) - len(left)
         self._in += taken
         self._out += len(piece)
         if self._spent_s > _FREE_S + (self._in + self._out) / _BYTES_PER_S:
-            raise Refusal(f"the {self.name} data takes too long to decompress")
+            raise Refusal(f"the {self._name} data takes too long to decompress")
         return piece, taken
 
     def _begin_member(self) -> None:
         if self._compression is Compression.ZLIB:
-            raise Refusal(f"there are bytes after the end of the {self.name} data")
+            raise Refusal(f"there are bytes after the end of the {self._name} data")
         self._members += 1
         if self._members > _FREE_MEMBERS + self._out // _DOCUMENT_BYTES_A_MEMBER:
             raise Refusal(f"the gzip data has {self._members} members, too many for its size")

@@ -150,6 +150,64 @@ def test_damaged_content(curl: Curl, body: bytes, word: str) -> None:
     curl.put("/api/putfile", body, targets="Office:Folder", title="a", cmp="1").refused(word)
 
 
+def _coded(coding: str, data: bytes) -> bytes:
+    if coding == "deflate":
+        return zlib.compress(data)
+    return gzip.compress(data) if coding.lower().endswith("gzip") else data
+
+
+@pytest.mark.parametrize("coding", ["gzip", "X-GZIP", "deflate", "identity", ""])
+def test_content_encoding(curl: Curl, shared: CloudletServer, coding: str) -> None:
+    """A coding belongs to the transfer of one body: the content is stored (RFC 9110, 8.4)."""
+    header = ("-H", f"Content-Encoding: {coding}" if coding else "Content-Encoding;")
+    send = ("-X", "PUT", "--data-binary", "@-", *header)
+    path = "/api/putfile?targets=Office:Folder&title=a"
+    (job_id,) = curl.run(path, *send, body=_coded(coding, PDF)).lines
+    assert shared.wait_for_job(job_id, 2)["sha256"] == hashlib.sha256(PDF).hexdigest()
+    name, rest = curl.upload({0: PDF[:5]}), PDF[5:]
+    path = f"/api/putsegment?file={name}&index=5"
+    assert curl.run(path, *send, body=_coded(coding, rest)).lines == [str(len(rest))]
+    (job_id,) = curl.get("/api/submitfile", file=name, targets="Office:Folder", title="a").lines
+    assert shared.wait_for_job(job_id, 2)["sha256"] == hashlib.sha256(PDF).hexdigest()
+
+
+def test_content_encoding_and_cmp(curl: Curl, shared: CloudletServer) -> None:
+    """`cmp` describes the document inside of the transfer's coding."""
+    body = gzip.compress(zlib.compress(PDF))
+    send = ("-X", "PUT", "--data-binary", "@-", "-H", "Content-Encoding: gzip")
+    path = "/api/putfile?targets=Office:Folder&title=a&cmp=1"
+    (job_id,) = curl.run(path, *send, body=body).lines
+    assert shared.wait_for_job(job_id, 2)["sha256"] == hashlib.sha256(PDF).hexdigest()
+
+
+@pytest.mark.parametrize("coding", ["br", "gzip, gzip", "compress"])
+def test_unknown_content_encoding(curl: Curl, coding: str) -> None:
+    """A coding that the server does not know gets status 415, and the codings that it takes."""
+    header = ("-H", f"Content-Encoding: {coding}")
+    answer = curl.run("/api/putfile", "-X", "PUT", *header, "--data-binary", "@-", body=PDF)
+    assert (answer.status, answer.headers["accept-encoding"]) == (415, "gzip, deflate")
+    assert coding in answer.text
+    assert curl.run("/api/submitfile", *header, "-d", "file=x").status == 415
+
+
+@pytest.mark.attacker("print key")
+def test_content_encoding_within_the_limits(own: CloudletServer) -> None:
+    """A body is not larger than the limit after it is decoded, nor damaged, nor cut short."""
+    curl = Curl(own.url, own.key)
+    with (own.data / "cloudlet.toml").open("a") as toml:
+        toml.write("\n[limits]\ndocument_bytes = 1000000\n")
+    send = ("-X", "PUT", "--data-binary", "@-", "-H", "Content-Encoding: gzip")
+    packed = gzip.compress(bytes(1_000_000))
+    assert len(curl.run("/api/putfile", *send, body=packed).lines) == 1
+    assert curl.run("/api/putfile", *send, body=gzip.compress(bytes(1_000_001))).status == 413
+    curl.run("/api/putfile", *send, body=packed[:-1]).refused("incomplete")
+    curl.run("/api/putfile", *send, body=b"").refused("incomplete")
+    curl.run("/api/putfile", *send, body=PDF).refused("damaged")
+    members = gzip.compress(b"") * 2000
+    curl.run("/api/putfile", *send, body=members).refused("too many")
+    assert not [path for path in (own.data / "uploads").iterdir() if path.stat().st_size < 1000]
+
+
 @pytest.mark.parametrize(
     ("document", "ext"),
     [

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, unquote
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
+from cirrus_cloudlet.compression import Compression
 from cirrus_cloudlet.errors import RequestFault
 
 _T = TypeVar("_T")
@@ -30,6 +31,12 @@ _VALUE_BYTES = 1024
 _LONG_VALUE_BYTES = {"targets": 64 * 1024} | dict.fromkeys(
     ("props", "DefaultProps", "Notes", "Target"), 8192
 )
+_CODINGS = {
+    "identity": Compression.NONE,
+    "deflate": Compression.ZLIB,  # RFC 9110, section 8.4.1.2
+    "gzip": Compression.GZIP,
+    "x-gzip": Compression.GZIP,
+}
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -75,6 +82,22 @@ class Call(Request):
             raise RequestFault(400, "Idempotency-Key takes 1 to 255 characters")
         return key
 
+    def content_coding(self) -> Compression:
+        """The coding of the body (RFC 9110, section 8.4).
+
+        Raises:
+            RequestFault: this server does not know the coding, or there are several.
+        """
+        named = self.headers.get("content-encoding", "").strip().lower() or "identity"
+        if named not in _CODINGS:
+            accepted = "gzip, deflate"
+            raise RequestFault(
+                415,
+                f"the body has Content-Encoding {named!r}; this server takes {accepted}",
+                {"Accept-Encoding": accepted},
+            )
+        return _CODINGS[named]
+
     def cookie(self, name: str) -> str:
         """The value of a cookie of this server; empty if there is none."""
         for part in self.headers.get("cookie", "").split(";"):
@@ -110,6 +133,8 @@ class Call(Request):
         return found
 
     async def _read_form(self) -> bytes:
+        if self.content_coding() is not Compression.NONE:
+            raise RequestFault(415, "a form takes no Content-Encoding", {"Accept-Encoding": ""})
         form = bytearray()
         async for piece in self.stream():
             form += piece

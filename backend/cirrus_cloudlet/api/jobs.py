@@ -6,6 +6,8 @@ work runs in the threads of the company's share.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import re
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -13,7 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from cirrus_cloudlet.api import answers
 from cirrus_cloudlet.api.call import Call, require
 from cirrus_cloudlet.cloud import HOUR_S, Cloud
-from cirrus_cloudlet.compression import Compression, parse_compression
+from cirrus_cloudlet.compression import Compression, Decompressor, parse_compression
 from cirrus_cloudlet.errors import Refusal, RequestFault
 from cirrus_cloudlet.shares import Share
 from cirrus_cloudlet.storage.access import Key
@@ -130,18 +132,33 @@ async def _receive(call: Call, share: Share, owner: Owner, received: IncomingFil
     length = call.headers.get("content-length")
     announced = int(length) if length is not None else None
     received.check_size(announced or 0)
+    coding = call.content_coding()
+    turn = share.turn if coding else contextlib.nullcontext()
+    body = Decompressor(coding)
+    arrived = 0
     held = bytearray()
+
+    def write(data: bytes, *, is_last: bool) -> None:
+        parts = itertools.chain(body.add(data), body.finish() if is_last else ())
+        while True:
+            with turn:
+                part = next(parts, None)
+            if part is None:
+                return
+            received.write(part)
+
     async with share.receiving(owner.key):
         if announced and announced > _PIECE_BYTES:
             await share.run(received.reserve, announced)  # before the body is read
         async for piece in call.stream():
             held += piece
+            arrived += len(piece)
             # small pieces are joined, because a thread for each would cost more than the writing
             if len(held) >= _PIECE_BYTES or not piece:  # the last piece is empty
-                await share.run(received.write, bytes(held))
+                await share.run(write, bytes(held), is_last=not piece)
                 held.clear()
-    if announced is not None and announced != received.size:
-        raise RequestFault(400, f"received {received.size} of {announced} announced bytes")
+    if announced is not None and announced != arrived:
+        raise RequestFault(400, f"received {arrived} of {announced} announced bytes")
 
 
 def _owner(key: Key) -> Owner:
