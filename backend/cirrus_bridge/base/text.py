@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 
+# U+200C shapes Persian, U+200D Indic scripts and emoji (Unicode, 23.2); both only join neighbors
+_JOINERS = "\u200c\u200d"
 TEXT_BYTES = 1023  # RFC 8011, 5.1.2: text(MAX)
 
 
 def one_line(text: str) -> str:
     """The text, with a space for each unprintable character (line breaks, control characters, lone
-    surrogates)."""
-    return "".join(char if char.isprintable() else " " for char in text)
+    surrogates). Format characters are no spaces: joiners stay, and others (soft hyphens, byte order
+    marks, bidi controls) are removed."""
+    return "".join(
+        char if _is_shown(char) else "" if unicodedata.category(char) == "Cf" else " "
+        for char in text
+    )
 
 
 def escaped(text: str, *, but: str = "") -> str:
-    """The text, with a JSON escape for each unprintable character except those in `but`. Terminals
-    and readers of lines interpret such characters (C1, U+2028, bidi controls)."""
+    """The text, with a JSON escape for each unprintable character except joiners and those in
+    `but`. Terminals and readers of lines interpret such characters (C1, U+2028, bidi controls)."""
     return "".join(
-        char if char.isprintable() or char in but else json.dumps(char)[1:-1] for char in text
+        char if _is_shown(char) or char in but else json.dumps(char)[1:-1] for char in text
     )
+
+
+def _is_shown(char: str) -> bool:
+    return char.isprintable() or char in _JOINERS
 
 
 def fitting(text: str, most_bytes: int = TEXT_BYTES) -> str:

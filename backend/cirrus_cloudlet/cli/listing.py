@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 _GAP = 2
+_JOINERS = "\u200c\u200d"  # of letters in Persian and Indic scripts, and of emoji
 
 
 def write_list(rows: Iterable[Sequence[str]], *titles: str) -> None:
@@ -31,12 +32,16 @@ def write_list(rows: Iterable[Sequence[str]], *titles: str) -> None:
 
 def _printable(text: str) -> str:
     # a stranger's title may contain escape sequences for the terminal, or a line break
-    return "".join(character if character.isprintable() else "?" for character in text)
+    return "".join(c if c.isprintable() or c in _JOINERS else "?" for c in text)
 
 
 def _cells(text: str) -> int:
     """The width of a text on a terminal, in cells (UAX #11)."""
     return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        0
+        if unicodedata.combining(c) or c in _JOINERS
+        else 2
+        if unicodedata.east_asian_width(c) in "WF"
+        else 1
         for c in text
     )

@@ -221,6 +221,13 @@ def test_title_in_any_script_and_length(title: str) -> None:
         assert job.title == title
 
 
+def test_zero_width_characters_in_a_title() -> None:
+    """A file's name in Persian, with a byte order mark and a bidi control, stays one word."""
+    job = read_job([*ARGV[:3], "\ufeffمی\u200cخواهم\u202e.pdf", *ARGV[4:]], {"PRINTER": "q"})
+    assert job.title == "می\u200cخواهم.pdf"
+    assert read_job([*ARGV[:3], "\ufeff\u200b", *ARGV[4:]], {"PRINTER": "q"}).title == "q-17"
+
+
 def test_argument_bytes_are_utf_8_or_replaced() -> None:
     """Invalid UTF-8 in arguments does not stop the program."""
     job = read_job([*ARGV[:3], os.fsdecode(b"caf\xe9"), *ARGV[4:]], {})
