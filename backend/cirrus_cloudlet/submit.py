@@ -12,16 +12,20 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import NamedTuple
 
+from cirrus_cloudlet.charsets import can_stay, convert
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.compression import Compression, decompress
 from cirrus_cloudlet.errors import Refusal
+from cirrus_cloudlet.formats import Format
 from cirrus_cloudlet.inventory.inventory import Device, Inventory, parse_targets
 from cirrus_cloudlet.job_props import parse_props
 from cirrus_cloudlet.storage.quotas import Amount, Owner
 from cirrus_cloudlet.storage.uploads import Segment, Upload, assemble, mark_submitted
 
+_PIECE_BYTES = 1024 * 1024
 _EARLIER = "SELECT request, jobs FROM idempotency WHERE company = ? AND key = ?"
 
 
@@ -75,11 +79,12 @@ def submit(
         )
         undo.callback(cloud.documents.discard, document)
         for device in devices:
-            if not {"any", document.format} & set(device.formats):
+            if not {"any", document.format.name} & set(device.formats):
                 raise Refusal(
-                    f"device {device.id!r} at {device.location!r} takes"
-                    f" {', '.join(device.formats)}, and this document is {document.format}"
+                    f"{_describe(device)} takes {', '.join(device.formats)},"
+                    f" and this document is {document.format.name}"
                 )
+        _check_text(cloud.documents.path(document.id), document.format, devices, turn)
         with cloud.store.transaction(company) as db:
             if row := db.execute(_EARLIER, repeated).fetchone():  # a parallel request was faster
                 return _read_ids(row, request)
@@ -105,6 +110,30 @@ def _find_device(inventory: Inventory, company: str, location: str, name: str) -
     if device.inactive:
         raise Refusal(f"device {name!r} at {location!r} is inactive")
     return device
+
+
+def _check_text(
+    document: Path, found: Format, devices: Sequence[Device], turn: AbstractContextManager[object]
+) -> None:
+    """Raise Refusal if a text has a character that the charset of a device lacks."""
+    for charset, device in {device.text_charset: device for device in devices}.items():
+        if found.name != "txt" or charset is None or can_stay(found.charset, charset):
+            continue
+        with document.open("rb") as file:
+            chunks = iter(lambda: file.read(_PIECE_BYTES), b"")
+            pieces = convert(chunks, found.charset, charset)
+            try:
+                while True:
+                    with turn:
+                        if next(pieces, None) is None:
+                            break
+            except Refusal as refusal:
+                takes = f"{_describe(device)} takes texts in {charset}"
+                raise Refusal(f"{takes}, and {refusal}") from refusal
+
+
+def _describe(device: Device) -> str:
+    return f"device {device.id!r} at {device.location!r}"
 
 
 def _read_ids(row: sqlite3.Row, request: str) -> list[str]:

@@ -39,11 +39,13 @@ def test_uploads_and_jobs_outlive_the_server(own: CloudletServer, crash: bool) -
     assert own.jobs()[0]["props"] == {"copies": "2"}
 
 
-def test_a_file_is_delivered_once(own: CloudletServer) -> None:
+@pytest.mark.parametrize("body", [PDF, "Grüße\n".encode()], ids=["unchanged", "converted"])
+def test_a_file_is_delivered_once(own: CloudletServer, body: bytes) -> None:
     """A crash between a file's delivery and its record makes no second file."""
+    own.cli("device", "add", "ACME/Office/Text", "--formats", "pdf;txt", "--charset", "cp437")
     own.cli("location", "offline", "Office")
     curl = Curl(own.url, own.key)
-    job_id = curl.submit(PDF)
+    job_id = curl.submit(body, targets="Office:Text")
     own.cli("location", "online", "Office")
     job = own.wait_for_job(job_id, 2)
     own.kill()
@@ -173,6 +175,7 @@ _UNDO = (
     ALTER TABLE document DROP COLUMN company; ALTER TABLE document DROP COLUMN key;
     DROP INDEX idempotency_document; ALTER TABLE idempotency DROP COLUMN document;
     """,
+    "ALTER TABLE document DROP COLUMN charset;",
 )
 
 

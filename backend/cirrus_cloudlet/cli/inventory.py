@@ -120,6 +120,7 @@ for _verb, _help in (
     argument("--kind", choices=list(_KINDS), help="imitate this kind of printer"),
     argument("--target", help="path pattern, CUPS queue or command line"),
     argument("--formats", help="such as 'pdf;ps' (default: any)"),
+    argument("--charset", help="convert texts into this charset (devices with txt: utf-8)"),
     argument("--props", help="defaults for jobs, such as 'copies=2;duplex=2'"),
     argument("--name"),
     argument("--notes"),

@@ -51,6 +51,7 @@ def _fields(job: Job, jobs: Jobs, documents: Path) -> dict[str, Any]:
         "device": job.device,
         "title": job.title,
         "ext": job.format,
+        "charset": job.charset or None,
         "size": job.size,
         "sha256": job.sha256,
         "state": job.state.value,

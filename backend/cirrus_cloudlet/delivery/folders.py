@@ -34,7 +34,7 @@ def deliver_file(delivery: Delivery) -> str:
     Raises:
         DeliveryFault: the document cannot be written, or a link is in its way.
     """
-    if _is_delivered(delivery.job):
+    if _is_delivered(delivery):
         return ""
     base, wanted = _path(delivery)
     try:
@@ -131,23 +131,25 @@ def _place(file: int, temporary: str, name: str, folder: int) -> bool:
     return True
 
 
-def _is_delivered(job: Job) -> bool:
+def _is_delivered(delivery: Delivery) -> bool:
     """Whether the recorded path has the document, as a file of this process's user."""
-    if not job.delivered_path:
+    if not delivery.job.delivered_path:
         return False
-    path = Path(job.delivered_path)
+    path = Path(delivery.job.delivered_path)
     # O_NONBLOCK: another user's FIFO must not stop the delivery
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         with (
             open_folder(path.parent) as folder,
             os.fdopen(os.open(path.name, flags, dir_fd=folder), "rb") as file,
+            delivery.document.open("rb") as document,
         ):
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
                 return False
-            if found.st_size != job.size:
+            if found.st_size != os.fstat(document.fileno()).st_size:
                 return False
-            return hashlib.file_digest(file, "sha256").hexdigest() == job.sha256
+            digests = [hashlib.file_digest(each, "sha256").digest() for each in (file, document)]
+            return digests[0] == digests[1]
     except OSError:
         return False

@@ -42,7 +42,7 @@ class Delivery:
 
     job: Job
     device: Device
-    document: Path
+    document: Path  # in the charset of the device
     props: Mapping[str, str]  # of the job, over the device's defaults
     folder: Path  # the base of relative targets
     aim: Callable[[str, str | None], None]  # gets target and path before anything is sent there

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cirrus_cloudlet.delivery import folders, printer, ways
+from cirrus_cloudlet.delivery.texts import in_charset_of
 from cirrus_cloudlet.inventory.file import InventoryFile
 from cirrus_cloudlet.inventory.inventory import DELIVERY_FOLDER, Device, DeviceType
 from cirrus_cloudlet.storage.database import Store
@@ -205,17 +206,18 @@ class Worker:
             self._queue.aim(job, device.target, None)
             self._queue.rest(job, Step.HELD)
             return
-        delivery = ways.Delivery(
-            job=job,
-            device=device,
-            document=self._document_path(job.document),
-            props={**device.props, **job.props},
-            folder=self._folder,
-            aim=functools.partial(self._queue.aim, job),
-            stopping=self._stopping.is_set,
-        )
         try:
-            message = way(delivery)
+            with in_charset_of(device, job, self._document_path(job.document)) as document:
+                delivery = ways.Delivery(
+                    job=job,
+                    device=device,
+                    document=document,
+                    props={**device.props, **job.props},
+                    folder=self._folder,
+                    aim=functools.partial(self._queue.aim, job),
+                    stopping=self._stopping.is_set,
+                )
+                message = way(delivery)
         except ways.DeliveryFault as error:
             log.warning("job %s: %s", job.id, error)
             self._queue.fail(job, str(error), again=error.again)

@@ -55,9 +55,15 @@ class Device:
     name: str = ""
     notes: str = ""
     formats: tuple[str, ...] = ("any",)
+    charset: str = ""
     props: Mapping[str, str] = field(default_factory=dict)
     inactive: bool = False
     printer: PrinterFacts | None = None
+
+    @property
+    def text_charset(self) -> str | None:
+        """The charset that texts are converted into; None if they stay as they are."""
+        return self.charset or ("utf-8" if "txt" in self.formats else None)
 
     def reaches_out(self, folder: Path) -> bool:
         """Whether deliveries run a command, reach a CUPS queue or leave the delivery folder."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field
 from typing import Any, TypeVar
 
+from cirrus_cloudlet.charsets import check_charset
 from cirrus_cloudlet.errors import Refusal, SettingsError
 from cirrus_cloudlet.formats import DEVICE_FORMATS
 from cirrus_cloudlet.inventory.inventory import (
@@ -103,6 +104,8 @@ def _device(fields: dict[str, Any]) -> Device:
         if name not in DEVICE_FORMATS:
             listed = ", ".join(DEVICE_FORMATS)
             raise Refusal(f"formats has {name!r}, which is not one of {listed}")
+    if "charset" in fields:
+        fields["charset"] = check_charset(fields["charset"])
     props = fields.get("props", {})
     if not all(isinstance(value, str) for value in props.values()):
         raise Refusal("props: every value is written as a text")

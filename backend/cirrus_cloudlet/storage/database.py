@@ -126,6 +126,7 @@ CREATE INDEX job_company ON job (company, sequence);
 ALTER TABLE idempotency ADD COLUMN document TEXT REFERENCES document (id) ON DELETE CASCADE;
 CREATE INDEX idempotency_document ON idempotency (document);
 """,
+    "ALTER TABLE document ADD COLUMN charset TEXT NOT NULL DEFAULT '';",
 )
 # a person may save and trash a job as often as wanted, so a history keeps its newest 200 steps;
 # temporary: an earlier version that shares the database records the history by itself

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from cirrus_cloudlet.errors import Refusal
 from cirrus_cloudlet.files import open_private, sync_folder
-from cirrus_cloudlet.formats import HEAD_BYTES, sniff
+from cirrus_cloudlet.formats import Format, FormatDetector
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas
 
@@ -41,7 +41,7 @@ class Document(NamedTuple):
     owner: Owner
     size: int
     sha256: str
-    format: str
+    format: Format
     segments: Sequence[int]
 
 
@@ -81,7 +81,7 @@ class Documents:
         """
         path = self._folder / secrets.token_hex(16)
         digest = hashlib.sha256()
-        head = b""
+        detector = FormatDetector()
         size = reserved = 0
         rest = iter(chunks)
         try:
@@ -96,7 +96,7 @@ class Documents:
                             raise Refusal(f"the document is larger than {limit} bytes")
                         self._quotas.reserve(owner, Amount(size + FILE_BYTES - reserved))
                         reserved = size + FILE_BYTES
-                        head += chunk[: HEAD_BYTES - len(head)]
+                        detector.add(chunk)
                         digest.update(chunk)
                         file.write(chunk)
                 if not size:
@@ -104,18 +104,21 @@ class Documents:
                 file.flush()
                 os.fsync(file.fileno())
             sync_folder(self._folder)
+            with turn:
+                found = detector.format()
         except BaseException:
             path.unlink(missing_ok=True)
             self._quotas.release(owner, Amount(reserved))
             raise
-        return Document(path.name, owner, size, digest.hexdigest(), sniff(head), segments)
+        return Document(path.name, owner, size, digest.hexdigest(), found, segments)
 
     def insert(self, db: sqlite3.Connection, document: Document) -> None:
         """Add a document to the database, in the transaction of its jobs."""
         db.execute(
-            "INSERT INTO document (id, company, key, size, sha256, format, segments, created)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (document.id, *document.owner, document.size, document.sha256, document.format,
+            "INSERT INTO document"
+            " (id, company, key, size, sha256, format, charset, segments, created)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (document.id, *document.owner, document.size, document.sha256, *document.format,
              json.dumps(list(document.segments)), time.time()),
         )  # fmt: skip
 

@@ -19,7 +19,8 @@ from cirrus_cloudlet.storage.database import Store
 
 _ROOM_JOBS = 100  # removed at once when a quota is full
 _SELECT = (
-    "SELECT job.*, document.size, document.sha256, document.format, document.segments"
+    "SELECT job.*, document.size, document.sha256, document.format,"
+    " document.charset, document.segments"
     " FROM job JOIN document ON document.id = job.document "
 )
 
@@ -77,6 +78,7 @@ class Job(NamedTuple):
     size: int
     sha256: str
     format: str
+    charset: str
     segments: Sequence[int]
 
 
