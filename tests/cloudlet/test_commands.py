@@ -18,6 +18,7 @@ import trustme
 from cloudlet_server import CloudletServer, Tls
 from curl import Curl
 from paths import REPO
+from stranger import NOBODY
 
 
 def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
@@ -307,6 +308,21 @@ def test_root_serves_only_if_asked_to(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
     assert "systemctl start cirrus-cloudlet" in done.stderr
     assert "--allow-root" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_folder_of_somebody_else(tmp_path: Path) -> None:
+    """The error says which file cannot be opened, and who may open it."""
+    run(tmp_path, "company", "add", "ACME")
+    code = "import sys, cirrus_cloudlet.cli.main as m; m.run(sys.argv[1:])"
+    command = ("company", "list", "--data", str(tmp_path))
+    done = subprocess.run(
+        [*NOBODY, sys.executable, "-c", code, *command], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert str(tmp_path) in done.stderr and "Permission denied. Run the command as root" in (
+        done.stderr
+    )
 
 
 def test_job_list(own: CloudletServer) -> None:

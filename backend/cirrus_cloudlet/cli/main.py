@@ -36,6 +36,11 @@ def run(arguments: Sequence[str] | None = None) -> None:
             _open_folder(values["data"], make=make)
             become_owner(values["data"])
             perform(**values)
+    except PermissionError as error:
+        sys.exit(
+            f"cirrus-cloudlet: {error.filename}: {error.strerror}. Run the command as root or as "
+            "the owner of the data folder."
+        )
     except (SettingsError, Refusal, OSError) as error:
         sys.exit(f"cirrus-cloudlet: {error}")
     except ModuleNotFoundError as error:
