@@ -67,6 +67,12 @@ def _serve_print_and_show(system: PackagedSite) -> None:
     system.run(*CURL, *cookies, *page)
     assert system.path("/srv/page.png").read_bytes().startswith(b"\x89PNG")
 
+    system.cloudlet("device", "add", "Acme/Paris/Slow", "--type", "command", "--target", "sleep 99")
+    system.run(*CURL, *bearer, f"{URL}/api/putfile?targets=Paris:Slow&title=welcome")
+    eventually(lambda: system.cloud_jobs()[-1]["state_name"] == "received")
+    system.run("systemctl", "restart", SERVICE)
+    assert "interrupted by a stop" in system.cloud_jobs()[-1]["message"]
+
     user = system.run("id", "-u", SERVICE).strip()
     process = system.run("systemctl", "show", "--value", "-p", "MainPID", SERVICE).strip()
     lines = system.run("cat", f"/proc/{process}/status").splitlines()

@@ -22,7 +22,7 @@ from cirrus_cloudlet.inventory.inventory import Device
 from cirrus_cloudlet.inventory.tags import make_safe, substitute
 from cirrus_cloudlet.storage.jobs import Job
 
-RETRY_ADVICE = "to deliver the job again, use job retry"
+RETRY_ADVICE = "to deliver the job again, use the web page or cirrus-cloudlet job retry"
 _TIME_LIMIT_S = 600.0
 _POLL_S = 0.05
 _MESSAGE_CHARACTERS = 300
