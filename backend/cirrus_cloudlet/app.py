@@ -111,6 +111,7 @@ async def _answer(cloud: Cloud, site: Site, scope: Scope, receive: Receive) -> R
     except RequestFault as fault:
         return PlainTextResponse(f"{fault}\n", fault.status, fault.headers)
     except QuotaFull as full:
+        log.warning("a request has to wait: %s", full)
         return _busy(str(full))
     except Refusal as refusal:
         return PlainTextResponse(f"Error: {refusal}")

@@ -33,7 +33,8 @@ def test_a_full_quota(own_site: PrintSite, quota: str) -> None:
     def says(text: str) -> bool:
         return text in site.cups.job(second).get("job-printer-state-message", "")
 
-    eventually(lambda: says("(status 429)"))
+    eventually(lambda: says("(status 429): the quota of key "))
+    assert "a request has to wait: the quota of key " in site.cloud.log_text
     site.cloud.cli("location", "online", "Paris")
     assert site.cups.wait_job(second, "completed", "held")["job-state"] == COMPLETED
     jobs = site.wait_jobs(lambda jobs: jobs[-1]["title"] and all(j["state"] == 2 for j in jobs))

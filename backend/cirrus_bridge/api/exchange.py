@@ -172,11 +172,7 @@ def check_status(exchange: Exchange) -> None:
     elif status in (401, 403):
         raise _forbidden(exchange)
     elif status in _TRY_AGAIN or (status >= 500 and not exchange.submits):
-        raise ServerFault(
-            tr("{server} cannot answer right now (status {status}).", server=server, status=status),
-            detail=exchange.detail,
-            retry_after_s=_retry_after_s(exchange.headers),
-        )
+        raise _cannot_now(exchange)
     elif status >= 500:
         text = tr(
             "{server} failed while accepting the job (status {status}).",
@@ -186,6 +182,25 @@ def check_status(exchange: Exchange) -> None:
         raise SubmitUnanswered(text, detail=exchange.detail)
     else:
         raise _refused(exchange, exchange.words, status)
+
+
+def _cannot_now(exchange: Exchange) -> ApiError:
+    """The error for an answer such as "the quota is full", with the server's reason if it gave one
+    for people."""
+    server, status = exchange.server, exchange.status
+    reason = "" if exchange.is_web_page else changed(exchange.words, lambda said: said.rstrip("."))
+    text = (
+        tr(
+            "{server} cannot answer right now (status {status}): {reason}.",
+            server=server,
+            status=status,
+            reason=reason,
+        )
+        if reason
+        else tr("{server} cannot answer right now (status {status}).", server=server, status=status)
+    )
+    wait_s = _retry_after_s(exchange.headers)
+    return ServerFault(text, detail=exchange.detail, retry_after_s=wait_s)
 
 
 def _redirected(exchange: Exchange) -> ApiError:

@@ -170,7 +170,7 @@ def _other_user(exchange: Exchange, user: str) -> ApiError:
     """The error for an unencrypted connection that `user` has accepted (empty if unknown)."""
     if user:
         text = tr(
-            "A program of user {user} answers at {server}, so nothing was sent.",
+            "A program of user {user} answers at {server}, so nothing was sent to it.",
             user=user,
             server=exchange.server,
         )
@@ -188,7 +188,7 @@ def _other_user(exchange: Exchange, user: str) -> ApiError:
         )
     else:
         text = tr(
-            "A program of an unknown user answers at {server}, so nothing was sent.",
+            "A program of an unknown user answers at {server}, so nothing was sent to it.",
             server=exchange.server,
         )
         advice = exchange.advice(

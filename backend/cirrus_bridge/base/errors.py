@@ -277,8 +277,8 @@ class NotTrusted(Retryable, code="CB-412"):
 
 class ServerFault(Retryable, code="CB-413"):
     title = "the server cannot answer now (retried until `contimeout`)"
-    meaning = """The server answered 429 or 5xx. No action is needed: the job is retried
-    automatically."""
+    meaning = """The server answered 429 or 5xx. The job is retried automatically. If the message
+    says that a quota or disk is full, the server's administrator has to make room."""
 
 
 class ShortSegment(Retryable, code="CB-414"):
@@ -464,12 +464,14 @@ class CupsRefused(CirrusError, code="CB-712", kind=Kind.CONFIGURATION):
 
 class CupsGone(CupsRefused, code="CB-713", kind=Kind.JOB):
     title = "the local CUPS no longer has this job or queue"
+    advice = ""  # more rights do not help
     meaning = """If the job or queue was removed meanwhile, no action is needed. Otherwise, check
     the name."""
 
 
 class CupsNotPossible(CupsRefused, code="CB-714", kind=Kind.JOB):
     title = "the job's state in CUPS does not allow the change"
+    advice = ""
     meaning = "The job has ended meanwhile, so no action is needed."
 
 

@@ -156,10 +156,11 @@ def text_of(value: object) -> str:
     raise ValueError(tr("a value must be a text or a number"))
 
 
-def bad(path: Path, reason: str) -> BadConfiguration:
-    """Make the error for a mistake in a file."""
+def bad(path: Path, reason: str, hint: str = "") -> BadConfiguration:
+    """Make the error for a mistake in a file. By default, its hint is to correct the file."""
     error = BadConfiguration(
-        tr("Configuration {path}: {reason}.", path=path, reason=reason), tr("Correct the file.")
+        tr("Configuration {path}: {reason}.", path=path, reason=reason),
+        hint or tr("Correct the file."),
     )
     error.consequence = FOR_THE_QUEUE
     return error
@@ -170,10 +171,11 @@ def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> BadConfigurat
     reason = error.strerror if isinstance(error, OSError) else _NOT_UTF8
     if not isinstance(error, PermissionError):
         return bad(path, tr("cannot be read: {reason}", reason=reason))
-    text = tr(
-        "cannot be read by user id {user} ({reason}); CUPS runs the backend as root if the "
-        "backend's file belongs to root and has mode 0700",
-        user=os.geteuid(),
-        reason=reason,
+    return bad(
+        path,
+        tr("cannot be read by user id {user} ({reason})", user=os.geteuid(), reason=reason),
+        tr(
+            "Run cirrusctl as root. CUPS runs the backend as root if the backend's file belongs to "
+            "root and has mode 0700."
+        ),
     )
-    return bad(path, text)

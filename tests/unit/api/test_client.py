@@ -280,8 +280,10 @@ def test_5xx(name: str, status: int) -> None:
 @every_call
 def test_429_can_be_tried_again(call: Callable[[CloudApi], object]) -> None:
     """Too many requests are refused before anything is done, so even a submit can be repeated."""
-    with pytest.raises(ServerFault):
-        _ask(lambda _: Answer("slow down", 429), call)
+    with pytest.raises(ServerFault, match=r"\(status 429\): slow down\."):
+        _ask(lambda _: Answer("slow down.\n", 429), call)
+    with pytest.raises(ServerFault, match=r"\(status 429\)\.$"):
+        _ask(lambda _: Answer("", 429), call)
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from cirrus_bridge.base.errors import BadConfiguration, CirrusError, ExposedKey, UnknownServer
 from cirrus_bridge.config.load import load
 from cirrus_bridge.config.queue_uri import parse_queue_uri
+from cirrus_bridge.config.toml import unreadable
 
 SERVER = '[[server]]\nhost = "cp.example.com"\ncompany = "Acme"\napi_key = "k3y"\n'
 LOCAL = '[[server]]\nhost = "localhost"\napi_key = "k3y"\n'
@@ -290,3 +292,10 @@ def test_missing_folder_is_no_server(tmp_path: Path) -> None:
     configuration = load(tmp_path / "none")
     with pytest.raises(CirrusError, match="No \\[\\[server\\]\\] entry"):
         configuration.server_for(parse_queue_uri("cirrus://h/C/L:D"))
+
+
+def test_a_file_that_only_root_can_read() -> None:
+    """Neither the file nor its rights are wrong: who runs cirrusctl has to be root."""
+    error = unreadable(Path("servers.d"), PermissionError(errno.EACCES, "Permission denied"))
+    assert "Permission denied" in str(error)
+    assert "Run cirrusctl as root." in error.hint and "Correct the file" not in error.hint

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from cirrus_bridge.base.errors import KeyRefused, NotPermitted, Refused
+from cirrus_bridge.base.errors import KeyRefused, NotPermitted, Refused, WrongUser
 from cirrus_bridge.base.model import Target
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
@@ -52,7 +52,9 @@ def check_server(about: str, answers: Sequence[LocationAnswer]) -> Iterator[Find
             continue
         if str(trouble) not in told:
             told.add(str(trouble))
-            see = tr("See DNS, TCP and TLS of this server above.")
+            see = ""
+            if not isinstance(trouble, WrongUser):  # TCP works, and there is no TLS
+                see = tr("See DNS, TCP and TLS of this server above.")
             yield key.failed(trouble, joined(" ", filter(None, (trouble.hint, see))))
 
 

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.base.errors import CirrusError, KeyRefused, NotPermitted
+from cirrus_bridge.base.errors import (
+    CirrusError,
+    KeyRefused,
+    NotPermitted,
+    Unreachable,
+    WrongUser,
+)
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.cirrusctl.doctor.cloud import check_driver, check_location, check_server
 from cirrus_bridge.cirrusctl.doctor.cups import check_job_time, check_snap, check_versions
@@ -169,6 +175,16 @@ def test_a_key_without_the_right_to_a_location() -> None:
     (key,) = check_server("h", [refused])
     assert key.code == KeyRefused.code and "Put a valid key" in key.fix
     assert not list(check_location(refused))
+
+
+def test_what_the_checks_of_the_connection_say() -> None:
+    """They say why a server is away. With a stranger's program at its port, they are all good."""
+    place = Place("h", "Acme", "Paris")
+    (away,) = check_server("h", [LocationAnswer(place, {}, Unreachable("No answer."))])
+    assert away.fix == "See DNS, TCP and TLS of this server above."
+    stranger = WrongUser("A program of user nobody answers.", "Stop that program.")
+    (wrong,) = check_server("h", [LocationAnswer(place, {}, stranger)])
+    assert wrong.fix == "Stop that program."
 
 
 @pytest.mark.parametrize(

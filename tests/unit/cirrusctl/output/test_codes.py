@@ -27,3 +27,10 @@ def test_no_code_is_explained_that_nobody_has() -> None:
     assert {cls.code for cls in coded()} == explanations().keys()
     for cls in coded():
         assert {"title", "meaning"} <= vars(cls).keys()
+
+
+@pytest.mark.parametrize("code", ["CB-713", "CB-714"])
+def test_more_rights_do_not_bring_back_a_job(code: str) -> None:
+    """Only a refusal (CB-712) is a matter of rights."""
+    assert "root" in explanations()["CB-712"].do
+    assert not explanations()[code].do
