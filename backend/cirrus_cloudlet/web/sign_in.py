@@ -96,6 +96,7 @@ class SignIn:
         """Return the token of a new session, or the page of the refusal."""
         wait_s = self._wrong.wait_s(name, address)
         if wait_s:
+            log.warning("a sign-in from %s was not checked: too many wrong passwords", address)
             problem = f"Too many wrong passwords. Try again in {-(-wait_s // 60)} min."
             response = render("sign_in", 429, problem=problem, name=name)
             response.headers["Retry-After"] = str(wait_s)
