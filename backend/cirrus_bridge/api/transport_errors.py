@@ -119,6 +119,7 @@ _PLAIN = (
     ("resolve", _NOT_LOOKED_UP),
     ("timed out", tr("no response in time")),
     ("reset", tr("connection reset")),
+    ("not connected", tr("connection reset")),  # found by the check of the other end
     ("without response", _CLOSED),
     ("EOF occurred", _CLOSED),
     ("No route", tr("no route to the host")),

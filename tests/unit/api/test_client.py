@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
 import socket
 import tracemalloc
 import zlib
@@ -433,6 +435,17 @@ def test_connection_refused(call: Callable[[CloudApi], object]) -> None:
         name = f"127.0.0.1:{nobody.getsockname()[1]}"
         with pytest.raises(Unreachable, match="connection refused"):
             call(_api(name))
+
+
+def test_a_connection_that_is_reset_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the connection is gone before the other end is checked, the message is in plain words."""
+
+    def check(*_: object) -> None:
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+
+    monkeypatch.setattr("cirrus_bridge.api.session.check_peer", check)
+    with pytest.raises(Unreachable, match=r"\(connection reset\)"):
+        _ask(lambda _: Answer(""), _put)
 
 
 def test_unknown_host() -> None:
