@@ -51,11 +51,13 @@ class PageLanguage:
 
     Attributes:
         command: the word for CMD in IEEE 1284 device ids.
-        filters: values of cupsFilter2 (https://www.cups.org/doc/spec-ppd.html).
+        filters: values of cupsFilter2 (https://www.cups.org/doc/spec-ppd.html). None for
+            PostScript: CUPS then uses pstops, which counts the pages only if there are none.
         codes: "OPTION CHOICE" → entries of the dictionary for setpagedevice, for the filters.
         without: "OPTION CHOICE" that the filters get wrong.
         attributes: more lines for the PPD.
-        collates: whether a device that can collate does so; if not, pdftopdf collates.
+        collates: whether a device that can collate does so; if not, a filter collates.
+        copies_in_data: whether the filters write the number of copies, and how to collate them.
         repeats: whether pdftopdf repeats the pages for each copy, because a later filter loses the
             number of copies.
     """
@@ -66,6 +68,7 @@ class PageLanguage:
     without: frozenset[str] = frozenset()
     attributes: tuple[str, ...] = ()
     collates: bool = False
+    copies_in_data: bool = False
     repeats: bool = False
 
 
@@ -81,11 +84,11 @@ LANGUAGES: Mapping[str, PageLanguage] = {
     "pdf": PageLanguage("PDF", (f"{_LAID_OUT} application/pdf 0 -",), collates=True),
     "ps": PageLanguage(
         "POSTSCRIPT",
-        (
-            f"{_LAID_OUT} application/postscript 0 pdftops",
-            "application/vnd.cups-postscript application/postscript 0 -",
-        ),
-        _DUPLEX,
+        (),
+        {**_DUPLEX, "Collate False": "/Collate false", "Collate True": "/Collate true"},
+        # otherwise imagetopdf and pstops of cups-filters 1.28 both make collated copies
+        collates=True,
+        copies_in_data=True,
     ),
     "pcl6": PageLanguage(
         "PCLXL",
@@ -112,6 +115,7 @@ LANGUAGES: Mapping[str, PageLanguage] = {
         # rastertohp of CUPS 2.4 binds all duplex pages at the long edge
         without=frozenset({"Duplex DuplexTumble"}),
         attributes=("*cupsModelNumber: 0",),
+        copies_in_data=True,
     ),
     "txt": PageLanguage("TXT", ("text/plain text/plain 0 -",), collates=True),
 }

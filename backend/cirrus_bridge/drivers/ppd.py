@@ -61,7 +61,8 @@ _CLOUD = {  # options for props that have no equivalent in CUPS
 
 def ppd(model: str, name: str, device_id: str, language: PageLanguage, what: Capabilities) -> str:
     """The PPD of a device with these names (`devices.Driver`), which gets data in this language."""
-    manual_copies = language.repeats or (language.collates and not what.collate)
+    by_device = language.collates and not language.copies_in_data
+    manual_copies = language.repeats or (by_device and not what.collate)
     lines = (
         _HEAD.rstrip(),
         f"*cupsManualCopies: {manual_copies}",

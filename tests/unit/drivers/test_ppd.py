@@ -140,12 +140,22 @@ def test_trays_that_ascii_has_no_letters_for_are_shown_by_their_keyword() -> Non
     ("line", "formats", "manual"),
     [
         (WINDOWS, ["pdf"], False), (MONO, ["pdf"], True), (LINUX, ["pdf"], False),
-        (WINDOWS, ["ps"], False), (WINDOWS, ["pcl6"], True), (MONO, ["txt"], True),
+        (WINDOWS, ["ps"], False), (MONO, ["ps"], False),
+        (WINDOWS, ["pcl6"], True), (MONO, ["txt"], True),
     ],
 )  # fmt: skip
 def test_who_makes_the_copies(line: str, formats: list[str], manual: bool) -> None:
     """The device makes the copies, unless it cannot collate or a filter loses their number."""
     assert f"*cupsManualCopies: {manual}\n" in driver_of(line, Formats=formats).ppd()
+
+
+@pytest.mark.parametrize(("line", "collates"), [(WINDOWS, True), (MONO, False)])
+def test_postscript_is_left_to_pstops(line: str, collates: bool) -> None:
+    """pstops counts pages only for a driver without filters. A device that collates is asked to,
+    because imagetopdf and pstops would both make the copies of an image."""
+    text = driver_of(line, Formats=["ps"]).ppd()
+    assert "*cupsFilter" not in text
+    assert ('*Collate True/Yes: "<</Collate true>>setpagedevice"\n' in text) is collates
 
 
 @given(st.text(min_size=1))

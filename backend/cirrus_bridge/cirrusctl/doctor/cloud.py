@@ -19,6 +19,7 @@ from cirrus_bridge.drivers.capabilities import LANGUAGES, formats
 QUEUE = tr("queue")
 # MIME type that filters produce → the name of the format in the API
 _WORDS = {line.split()[1]: word for word, made in LANGUAGES.items() for line in made.filters}
+_WORDS |= dict.fromkeys(("application/postscript", "application/vnd.cups-postscript"), "ps")
 _FILTER = re.compile(r'^\*cupsFilter(2?):\s*"([^"]*)"', re.MULTILINE)
 MOST_NAMES = 8
 

@@ -122,6 +122,11 @@ def test_drivers_of_others() -> None:
     assert not list(check_driver("q", "q", old, ["pdf"], ""))
     (bad,) = check_driver("q", "q", "*PPD-Adobe: 4.3\n", ["pdf"], "")
     assert "The driver produces ps" in bad.text
+    for made in ("application/postscript", "application/vnd.cups-postscript"):
+        filters = f'*cupsFilter2: "application/vnd.cups-pdf {made} 0 pdftops"\n'
+        assert [said.severity for said in check_driver("q", "q", filters, ["ps"], "")] == [
+            Severity.OK
+        ]
 
 
 def test_cups_as_a_snap(tmp_path: Path) -> None:
