@@ -201,6 +201,8 @@ class BackendRun:
             raise
         server, ids = self.queue.server, _ids(receipts)
         self.report.info(tr("Accepted by {server} as {ids}", server=server, ids=ids))
+        if self.job.counted is not None and data.pages:
+            self.report.pages(self.job.counted + data.pages.pages * self.job.copies)
 
     def _follow(self, key: DocumentKey) -> int:
         """End the run for an accepted document.

@@ -65,6 +65,8 @@ class PrintJob:
             and last completed the job.
         cancel_after_s: the time in processing after which CUPS cancels the job (None: never).
         priority: IPP's job-priority, 1 to 100.
+        counted: the pages of the job that CUPS counted before this document; None if CUPS's filters
+            count the document's pages.
         layout_done: whether CUPS's filters applied page layout.
         queue_defaults: the options that an administrator chose for all jobs.
         papers, trays: name in PPDs → the location's word.
@@ -89,6 +91,7 @@ class PrintJob:
     cancel_after_s: int | None = None
     priority: int = DEFAULT_PRIORITY
     host: str = ""
+    counted: int | None = None
     layout_done: bool = False
     class_name: str = ""
     queue_defaults: Mapping[str, str] = field(default_factory=dict)

@@ -26,6 +26,7 @@ from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cups.ipp import Attributes
 from cirrus_bridge.cups.joinable_formats import HEAD_BYTES, can_be_joined, unpacked
 from cirrus_bridge.cups.options import parse_options
+from cirrus_bridge.cups.page_count import AS_IT_IS, PageCounter, is_counted_by_filters
 from cirrus_bridge.cups.ppd_file import QueueDriver, read_queue_driver
 from cirrus_bridge.cups.spool import are_joined, files
 
@@ -33,7 +34,6 @@ READ_BYTES = 128 * 1024
 DEATH_WAIT_S = 0.2
 TITLE_CHARS = 255
 USAGE = "Usage: cirrus JOB-ID USER TITLE COPIES OPTIONS [FILE]   (no argument: list devices)"
-_AS_IT_IS = "application/vnd.cups-raw"  # only gziptoany has filtered the document
 _SPOOL_NAME = re.compile(r"d[0-9]+-([0-9]+)")  # the job's and the document's number
 _HOST = "job-originating-host-name"
 _BY_HAND = ("job-uuid", "time-at-creation", "time-at-processing", "time-at-completed")
@@ -88,7 +88,12 @@ def read_job(
     queue = _text(environ.get("PRINTER", "")) or "cirrus"
     driver = read_queue_driver(Path(environ.get("PPD", "")))
     has_driver = "FINAL_CONTENT_TYPE" in environ
-    has_layout = has_driver and environ.get("CONTENT_TYPE") != _AS_IT_IS
+    has_layout = has_driver and environ.get("CONTENT_TYPE") != AS_IT_IS
+    document = (in_name and int(in_name[1])) or number or 1
+    completed_at = _number(text("time-at-completed"))
+    # The filters of another release may have counted this document already.
+    is_first = document == 1 and not completed_at
+    counted = 0 if is_first else _number(text("job-impressions-completed"))
     return PrintJob(
         job_id=job_id,
         job_uuid=text("job-uuid") or f"urn:by-hand:{os.urandom(16).hex()}",
@@ -100,10 +105,11 @@ def read_job(
         queue=queue,
         options=options,
         spool_path=spool_path,
-        number=(in_name and int(in_name[1])) or number or 1,
+        number=document,
+        counted=None if is_counted_by_filters(spool_path is not None, environ) else counted,
         created_at=_number(text("time-at-creation")),
         processing_at=_number(text("time-at-processing")),
-        completed_at=_number(text("time-at-completed")),
+        completed_at=completed_at,
         cancel_after_s=_number(limit) if (limit := text("job-cancel-after")) else None,
         priority=_number(text("job-priority")) or DEFAULT_PRIORITY,
         host=text(_HOST) or options.get(_HOST, ""),  # cupsd may keep it private
@@ -128,6 +134,7 @@ class SpooledDocument:
 
     Attributes:
         size_bytes: the size of the spool file; 0 if unknown.
+        pages: the counter of the document's pages; None if CUPS's filters count them.
 
     Raises (during iteration):
         UnreadableDocument: the document cannot be opened, or read to its end.
@@ -145,6 +152,7 @@ class SpooledDocument:
         self._name = str(job.spool_path or "standard input")
         self._source: BinaryIO | OSError = stdin
         self.size_bytes = 0
+        self.pages = None if job.counted is None else PageCounter()
         if job.spool_path is not None:
             try:
                 self._source = job.spool_path.open("rb", buffering=0)
@@ -153,6 +161,12 @@ class SpooledDocument:
                 self._source = error
 
     def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks():
+            if self.pages:
+                self.pages.add(chunk)
+            yield chunk
+
+    def _chunks(self) -> Iterator[bytes]:
         seen = 0
         try:
             if isinstance(self._source, OSError):
@@ -251,7 +265,7 @@ def _copies_left(
     final = environ.get("FINAL_CONTENT_TYPE")
     if final is None:
         return 1
-    if environ["CONTENT_TYPE"] == _AS_IT_IS or final == "text/plain":
+    if environ["CONTENT_TYPE"] == AS_IT_IS or final == "text/plain":
         return copies
     return copies if "pdf" in final and not driver.manual_copies else 1
 

@@ -26,7 +26,10 @@ _WANTED = (
     *(*_MESSAGES, "job-media-progress"),
     *("time-at-creation", "time-at-processing", "time-at-completed"),
 )
-_WANTED_OF_ONE = (*_WANTED, "job-cancel-after", "job-priority", "job-originating-host-name")
+_WANTED_OF_ONE = (
+    *(*_WANTED, "job-cancel-after", "job-priority", "job-originating-host-name"),
+    "job-impressions-completed",
+)
 
 
 @dataclass(frozen=True, slots=True)

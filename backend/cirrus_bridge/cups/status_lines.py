@@ -62,6 +62,10 @@ class CupsReport:
             self._progress = percent
             self._line("ATTR", f"job-media-progress={percent}")
 
+    def pages(self, total: int) -> None:
+        """Tell CUPS the number of pages of the job so far. CUPS ignores a number below its own."""
+        self._line("PAGE", f"total {total}")
+
     def server_away(self, text: str) -> None:
         """Tell people why the server cannot be used, and set the reason `connecting-to-device`."""
         if not self._connecting:

@@ -50,3 +50,10 @@ def test_closed_stream_does_no_harm() -> None:
     stream = io.BytesIO()
     stream.close()
     CupsReport(stream).info("x")
+
+
+def test_pages() -> None:
+    """CUPS takes a total, which it can compare with its own count."""
+    stream = io.BytesIO()
+    CupsReport(stream).pages(7)
+    assert stream.getvalue() == b"PAGE: total 7\n"

@@ -1,0 +1,117 @@
+"""CUPS counts the pages of each document once, so an administrator's job-page-limit holds.
+
+The drivers, the filters and the backend are real. lpadmin(8) describes the limit.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pypdf import PdfWriter
+
+from print_site import PrintSite, document
+from sheets import sheets_in
+
+LIMIT = ("-o", "job-page-limit=2", "-o", "job-quota-period=86400")
+COLLATED = ("-o", "collate=true")
+
+
+def _png() -> bytes:
+    """A gray picture of 8 × 8 pixels."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(name + data))
+        return struct.pack(">I", len(data)) + name + data + checksum
+
+    pixels = zlib.compress((b"\0" + b"\x80" * 8) * 8)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One page in each format, by its kind."""
+    folder = tmp_path_factory.mktemp("pages")
+    writer = PdfWriter()
+    writer.add_blank_page(595, 842)
+    writer.write(folder / "pdf")
+    postscript = "%!PS-Adobe-3.0\n%%Pages: 1\n%%EndComments\n%%Page: 1 1\nshowpage\n%%EOF\n"
+    (folder / "ps").write_text(postscript)
+    (folder / "text").write_text("A note.\n")
+    (folder / "image").write_bytes(_png())
+    return {path.name: path for path in folder.iterdir()}
+
+
+@pytest.fixture(params=["pdf", "ps", "pcl6", "pcl", "txt", "generic-pdf", "generic-ps"])
+def queue(site: PrintSite, request: pytest.FixtureRequest) -> Iterator[tuple[str, str, str]]:
+    """A kind of driver, a device, and its queue without a limit."""
+    kind = request.param
+    language = kind.removeprefix("generic-")
+    device = site.device("--formats", language)
+    if kind == language:
+        yield language, device, site.discovered_queue(device)
+    else:
+        name, uri = f"limit-{kind}", f"cirrus://{site.server}/Acme/Paris:{device}"
+        driver = f"drv:///cirrus-bridge.drv/cirrus-{kind}.ppd"
+        site.cups.add_queue(name, uri, driver=driver)
+        yield language, device, name
+
+
+def test_the_limit_holds(
+    site: PrintSite, queue: tuple[str, str, str], files: dict[str, Path]
+) -> None:
+    """Two copies of one page reach a limit of two pages, whatever the format."""
+    language, device, name = queue
+    for kind in ["text"] if language == "txt" else files:
+        site.cups.run("lpadmin", "-p", name, *LIMIT)
+        user = ("-U", f"{kind}-{name}")  # CUPS counts for each user
+        job_id = site.cups.lp(name, *user, "-n", "2", *COLLATED, files[kind])
+        job = site.cups.wait_job(job_id)
+        assert job["job-state"] == 9, job["job-printer-state-message"]
+        assert job["job-media-sheets-completed"] == 2, kind
+        with pytest.raises(RuntimeError, match="limit"):
+            site.cups.lp(name, *user, files[kind])
+    for job in site.cloud_jobs(device, 1 if language == "txt" else len(files)):
+        sheets = sheets_in(document(job), Path(job["document"]))
+        assert sheets * int(job["props"]["copies"]) == 2, job
+
+
+@pytest.mark.parametrize(
+    ("formats", "kinds", "options", "pages"),
+    [
+        ("pdf", ["image", "image"], (), 4),
+        ("pdf", ["pdf", "image"], (), 4),
+        ("pdf", ["image", "pdf"], ("-o", "job-sheets=standard,none"), 5),
+        ("pdf", ["pdf"], ("-o", "raw"), 2),
+        ("txt", ["text", "text"], (), 4),
+    ],
+)
+def test_files_add_up(
+    site: PrintSite, files: dict[str, Path], formats: str, kinds: list[str],
+    options: tuple[str, ...], pages: int,
+) -> None:  # fmt: skip
+    """The pages of a job are those of all its files, in two copies, and of its banner."""
+    queue = site.discovered_queue(site.device("--formats", formats))
+    job_id = site.cups.lp(queue, "-n", "2", *options, *(files[kind] for kind in kinds))
+    job = site.cups.wait_job(job_id)
+    assert job["job-impressions-completed"] == pages
+
+
+@pytest.mark.parametrize(
+    ("formats", "kind"), [("pdf", "image"), ("pcl6", "image"), ("txt", "text")]
+)
+def test_a_restart_counts_again(
+    site: PrintSite, files: dict[str, Path], formats: str, kind: str
+) -> None:
+    """A finished job that a person restarts is printed, and counted, again."""
+    device = site.device("--formats", formats)
+    queue = site.discovered_queue(device)
+    job_id = site.cups.lp(queue, files[kind])
+    assert site.cups.wait_job(job_id)["job-impressions-completed"] == 1
+    site.cups.run("lp", "-i", str(job_id), "-H", "restart")
+    site.cloud_jobs(device, 2)
+    assert site.cups.wait_job(job_id)["job-impressions-completed"] == 2
