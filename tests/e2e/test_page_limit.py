@@ -5,31 +5,18 @@ The drivers, the filters and the backend are real. lpadmin(8) describes the limi
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pypdf import PdfWriter
 
+from images import png
 from print_site import PrintSite, document
 from sheets import sheets_in
 
 LIMIT = ("-o", "job-page-limit=2", "-o", "job-quota-period=86400")
 COLLATED = ("-o", "collate=true")
-
-
-def _png() -> bytes:
-    """A gray picture of 8 × 8 pixels."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        checksum = struct.pack(">I", zlib.crc32(name + data))
-        return struct.pack(">I", len(data)) + name + data + checksum
-
-    pixels = zlib.compress((b"\0" + b"\x80" * 8) * 8)
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +29,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     postscript = "%!PS-Adobe-3.0\n%%Pages: 1\n%%EndComments\n%%Page: 1 1\nshowpage\n%%EOF\n"
     (folder / "ps").write_text(postscript)
     (folder / "text").write_text("A note.\n")
-    (folder / "image").write_bytes(_png())
+    (folder / "image").write_bytes(png())
     return {path.name: path for path in folder.iterdir()}
 
 

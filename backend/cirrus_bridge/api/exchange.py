@@ -265,6 +265,7 @@ def _refused(exchange: Exchange, words: str, status: int) -> ApiError:
     error, advice = _ERRORS.get(status, Refused), _ADVICE.get(status)
     if error is Refused and exchange.submits and _FORMAT.search(words):
         advice = _OTHER_FORMAT
+    is_of_format = advice is _OTHER_FORMAT
     advice = advice or exchange.advice(
         tr(
             "If the server does not know the location or device, correct the queue's "
@@ -288,7 +289,10 @@ def _refused(exchange: Exchange, words: str, status: int) -> ApiError:
         if status
         else tr("{server} refused the request: {reason}.", server=server, reason=reason)
     )
-    return error(text, advice, detail=exchange.detail)
+    refusal = error(text, advice, detail=exchange.detail)
+    if isinstance(refusal, Refused):
+        refusal.of_format = is_of_format
+    return refusal
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -55,7 +55,10 @@ def print_job(folder: Path, report: CupsReport, clock: Clock, number: int, cupsd
             clock.end_within(job.cancel_after_s - spent_s)
         targets = ", ".join(map(str, queue.targets))
         report.debug(f"cirrus-bridge {__version__}: document for {targets} on {queue.server}")
-        data = SpooledDocument(job, sys.stdin.buffer, cupsd, spooled(argv, environ))
+        files = [*spooled(argv, environ)]
+        data = SpooledDocument(job, sys.stdin.buffer, cupsd, files)
+        if environ.get("CONTENT_TYPE") == "image/tiff" and job.layout_done:
+            _warn_of_lost_pages(files[job.number - 1 : job.number], report)
         state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
         with contextlib.suppress(OSError):  # the journal reports such a fault better
             make_state_folder(state)
@@ -96,6 +99,21 @@ def _wait_for_turn(job: PrintJob, journal: Journal, report: CupsReport, clock: C
         report.info(tr("Waiting for a previous run of this job to finish."))
         while not journal.claim(job.job_uuid, job.job_id):
             clock.sleep(TURN_WAIT_S)
+
+
+def _warn_of_lost_pages(files: Sequence[str], report: CupsReport) -> None:
+    """Tell people if CUPS has converted only the first page of a TIFF file."""
+    from cirrus_bridge.cups.tiff import pages  # few jobs need it
+
+    count = sum(pages(Path(file)) for file in files)
+    if count > 1:
+        report.lasting(
+            tr(
+                "CUPS prints only the first of the {count} pages of a TIFF file. Convert the file "
+                "to PDF to print all pages.",
+                count=count,
+            )
+        )
 
 
 def _others_wait(cups: CupsJobs, job: PrintJob, report: CupsReport) -> bool:

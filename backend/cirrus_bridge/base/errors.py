@@ -173,8 +173,9 @@ class BadOption(CirrusError, code="CB-301"):
 
 class EmptyDocument(CirrusError, code="CB-302"):
     title = "the document is empty"
-    advice = "print it again; look for a failed filter in the error log"
+    advice = "check the page range, and print it again; look for a failed filter in the error log"
     meaning = """The application or a filter of CUPS produced no data, so there is nothing to send.
+    The document may have none of the pages that the job asks for (`lp -P`).
     `grep 'Job N]' /var/log/cups/error_log` shows the messages of the filters."""
 
 
@@ -202,6 +203,9 @@ class Definitive(ApiError):
 
 
 class Refused(Definitive, code="CB-401"):
+    """A refusal; `of_format` if the device does not take the document's format."""
+
+    of_format = False
     title = "the server refused the request; the message quotes the server"
     advice = """fix what the message reports (for an unknown location or device: `lpadmin -v`), then
     release the job"""

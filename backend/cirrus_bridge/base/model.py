@@ -105,6 +105,11 @@ class PrintJob:
         return bool(self.class_name)
 
     @property
+    def is_unchanged(self) -> bool:
+        """Whether no filter has converted the document, although the queue has a driver."""
+        return self.has_driver and not self.layout_done
+
+    @property
     def is_joined(self) -> bool:
         """Whether CUPS has joined all files and copies of the job into one document."""
         return self.joined > 1

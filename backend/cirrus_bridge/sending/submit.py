@@ -22,7 +22,6 @@ from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import (
     CirrusError,
     Definitive,
-    EmptyDocument,
     Interrupted,
     Kind,
     QueueError,
@@ -41,6 +40,7 @@ from cirrus_bridge.config.queue_uri import QueueUri, company_uri
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import IN_DOUBT, State
 from cirrus_bridge.journal.submissions import Journal
+from cirrus_bridge.sending.misfits import UNCHANGED, nothing_to_print
 from cirrus_bridge.sending.patience import FOR_CORRECTION, Patience, Report
 from cirrus_bridge.sending.segments import deflate
 from cirrus_bridge.sending.upload import Upload
@@ -110,6 +110,8 @@ class Submission:
                 raise type(error)(_STOPPED_IN_DOUBT) from error
             raise
         except CirrusError as error:
+            if isinstance(error, Refused) and error.of_format and self.job.is_unchanged:
+                error.hint = UNCHANGED
             told = [error.consequence]
             if isinstance(error, Definitive) and error.kind is Kind.CONFIGURATION:
                 if self._patience.can_hold:
@@ -138,10 +140,7 @@ class Submission:
         segments = upload.cut(self._read() if level is None else deflate(self._read(), level))
         head = list(itertools.islice(segments, 2))
         if self._size_bytes == 0:
-            raise EmptyDocument(
-                tr("There is nothing to print: the document is empty, or a filter failed."),
-                tr("Print the document again, or cancel this job."),
-            )
+            raise nothing_to_print(self.job)
         if len(head) == 1 and not upload.file.earlier and self._fits_one_request(head[0]):
             data = head[0].data
             try:
