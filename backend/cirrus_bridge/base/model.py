@@ -69,7 +69,8 @@ class PrintJob:
             count the document's pages.
         layout_done: whether CUPS's filters applied page layout.
         queue_defaults: the options that an administrator chose for all jobs.
-        papers, trays: name in PPDs → the location's word.
+        papers, trays: the queue's own choices: name in PPDs → the location's word, or the same name
+            if the driver does not know the location's word.
         language: the language of the job's user, such as "de_DE".
     """
 

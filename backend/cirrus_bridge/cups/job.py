@@ -117,8 +117,8 @@ def read_job(
         layout_done=has_layout and spool_path is None,
         class_name=_text(environ.get("CLASS", "")),
         queue_defaults=driver.defaults,
-        papers=driver.papers,
-        trays=driver.trays,
+        papers={**{name: name for name in driver.page_sizes}, **driver.papers},
+        trays={**{name: name for name in driver.input_slots}, **driver.trays},
         language=_text(environ.get("LANG", "")).partition(".")[0],  # any client's bytes
     )
 

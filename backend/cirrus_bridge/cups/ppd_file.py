@@ -20,6 +20,7 @@ _LINE = re.compile(
     rb'[ \t]*"?([^"\r\n]*)',
     re.MULTILINE,
 )
+_CHOICE = re.compile(rb"^\*(PageSize|InputSlot)[ \t]+([!-.0-9;-~]+)[ \t]*[:/]", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,15 @@ class QueueDriver:
         manual_copies: whether the filters make the copies of a job.
         defaults: option in lower case → the default that an administrator has chosen.
         papers, trays: name in the PPD → the location's name, if that is different.
+        page_sizes, input_slots: all names of papers and trays in the PPD.
     """
 
     manual_copies: bool = False
     defaults: Mapping[str, str] = field(default_factory=dict)
     papers: Mapping[str, str] = field(default_factory=dict)
     trays: Mapping[str, str] = field(default_factory=dict)
+    page_sizes: tuple[str, ...] = ()
+    input_slots: tuple[str, ...] = ()
 
 
 NO_DRIVER = QueueDriver()
@@ -53,6 +57,9 @@ def read_queue_driver(path: Path) -> QueueDriver:
         keyword, name, value = (part.decode("utf-8", "replace").strip() for part in match)
         said[keyword][name] = value
     now = said["Default"]
+    choices: defaultdict[bytes, list[str]] = defaultdict(list)
+    for option, choice in _CHOICE.findall(content):
+        choices[option].append(choice.decode())
     return QueueDriver(
         manual_copies=said["cupsManualCopies"].get("", "").lower() == "true",
         defaults={
@@ -62,4 +69,6 @@ def read_queue_driver(path: Path) -> QueueDriver:
         },
         papers={name: unquote(word) for name, word in said["cirrusPaper"].items()},
         trays={name: unquote(word) for name, word in said["cirrusTray"].items()},
+        page_sizes=tuple(choices[b"PageSize"]),
+        input_slots=tuple(choices[b"InputSlot"]),
     )

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cirrus_bridge.base.media import paper as paper_name
 from cirrus_bridge.base.media import shown_as
+from cirrus_bridge.base.trays import media_source
 from cirrus_bridge.drivers.capabilities import Capabilities, PageLanguage
 from cirrus_bridge.drivers.ppd_strings import LANGUAGES, words_in
 
@@ -50,7 +51,6 @@ _CUSTOM_SIZES = """\
 *MaxMediaWidth: "3168"
 *MaxMediaHeight: "14400\""""
 _MODEL_NAME = str.maketrans("_", "-", "[]")  # PPD 4.3, 5.3
-_SOURCES = ("auto", "lower", "middle", "side", "upper")  # each with any ending
 _DUPLEX = {"1": "None", "2": "DuplexNoTumble", "3": "DuplexTumble"}
 _CLOUD = {  # options for props that have no equivalent in CUPS
     "CirrusScale": ("Default", "Fit", "Shrink", "Actual"),
@@ -131,7 +131,8 @@ def _device_options(what: Capabilities, language: PageLanguage) -> Iterator[str]
         yield from (f'*cirrusTray {keyword}: "{quoted(tray)}"' for keyword, tray in trays.items())
         wanted = what.defaults.get("tray")
         default = next((keyword for keyword, tray in trays.items() if tray == wanted), "Auto")
-        yield from option("InputSlot", ("Auto", *trays), default, texts=trays)
+        texts = {keyword: _tray_text(keyword, tray) for keyword, tray in trays.items()}
+        yield from option("InputSlot", ("Auto", *trays), default, texts=texts)
     else:  # IPP Everywhere needs media-source-supported and media-type-supported (PWG 5100.14)
         yield from option("InputSlot", ("Auto",), "Auto")
     yield from option("MediaType", ("Auto",), "Auto")
@@ -211,23 +212,22 @@ def _tray_keywords(trays: Iterable[str]) -> dict[str, str]:
     keyword that begins with Upper is top. No keyword begins as CUPS's own do (Custom.…).
     """
     found: dict[str, str] = {}
-    taken = {"auto"}
+    taken = {media_source("Auto")}
     for number, tray in enumerate(trays, 1):
         keyword = "-".join(re.findall("[A-Za-z0-9]+", plain(tray)))
         is_name = re.match("(?!custom)[a-z]", keyword.lower()) and len(keyword) <= _KEYWORD_BYTES
-        if not is_name or _ipp_name(keyword) in taken:
+        if not is_name or media_source(keyword) in taken:
             keyword = f"Tray-{number}"
-        while _ipp_name(keyword) in taken:
+        while media_source(keyword) in taken:
             keyword += "x"
-        taken.add(_ipp_name(keyword))
+        taken.add(media_source(keyword))
         found[keyword] = tray
     return found
 
 
-def _ipp_name(keyword: str) -> str:
-    """A name that keywords share if CUPS makes the same media-source of them (ppd-cache.c)."""
-    name = keyword.lower().replace("-", "")
-    return next((each for each in _SOURCES if name.startswith(each)), name)
+def _tray_text(keyword: str, tray: str) -> str:
+    """The text for a tray. From CUPS 2.4.3 on, a text that begins with Auto makes it Auto's."""
+    return f"{keyword} ({tray})" if media_source(tray) == media_source("Auto") else tray
 
 
 def plain(text: str) -> str:

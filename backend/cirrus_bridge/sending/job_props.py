@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable, Collection, Mapping
 
 from cirrus_bridge.base.errors import BadOption
-from cirrus_bridge.base.media import is_paper, paper, paper_of_size
+from cirrus_bridge.base.media import is_paper, paper, paper_of_size, paper_word
 from cirrus_bridge.base.model import DEFAULT_PRIORITY, PASSED_ON, PrintJob
 from cirrus_bridge.base.translation import tr
+from cirrus_bridge.base.trays import tray_word
 from cirrus_bridge.config.defaults import IDENTITY
 
 _DUPLEX = {
@@ -41,10 +42,6 @@ _DEVICE_SCALE = {"default": "", "fit": "0", "shrink": "1", "actual": "2"}
 _NOT_ASKED = frozenset({"auto", "default", "printerdefault", "automatic", "automatically-select"})
 
 
-def _paper(text: str) -> str | None:
-    return "" if text.lower() in _NOT_ASKED else paper(text)
-
-
 def _chosen(text: str) -> str | None:
     return "" if text.lower() in _NOT_ASKED else text
 
@@ -63,7 +60,7 @@ _ASKED_BY: tuple[tuple[str, Reader, tuple[str, ...]], ...] = (
     # lp adds the queue's default print-color-mode to each job, so the PPD's option comes first
     ("color", _COLOR, ("colormodel", "print-color-mode")),
     ("tray", _chosen, ("inputslot", "media-source")),
-    ("size", _paper, ("pagesize", "pageregion")),
+    ("size", _chosen, ("pagesize", "pageregion")),
     ("priority", str, ("cirrus-priority",)),
     ("priority", _chosen, ("cirruspriority",)),
     ("priority", _priority, ("job-priority",)),
@@ -94,6 +91,11 @@ _KNOWN = _ALLOWED.keys() | {prop for prop, *_ in _ASKED_BY}
 _MEMBER = re.compile(
     r"(?:(?<=[\s{])|^)([xy]-dimension(?==[0-9]{1,7}[\s}])|media-size-name|media-source)=([^\s{}]+)"
 )
+_MOST_WORDS = 10  # of `media`; size, tray and type need three
+_TRAY = re.compile(
+    "tray|manual|cassette|slot|upper|lower|middle|multi-?purpose|by-?pass|large-?capacity",
+    re.IGNORECASE,
+)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -109,17 +111,16 @@ def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
     Raises:
         BadOption: a prop cannot carry the value; the text names the option.
     """
-    options = _from_media(job.options) | _wishes(job)
+    options = _from_media(job) | _wishes(job)
     options.pop("job-priority", None)
     if job.priority != DEFAULT_PRIORITY:  # CUPS gives the default to all other jobs
         options["job-priority"] = str(job.priority)
     asked = _asked(job, job.queue_defaults) | _asked(job, options)
     props = {"copies": str(job.copies), **{prop: value for prop, value in asked.items() if value}}
     if "size" in props:
-        props["size"] = job.papers.get(props["size"], props["size"])
+        props["size"] = _size(props["size"], job.papers)
     if "tray" in props:
-        trays = {name.lower(): word for name, word in job.trays.items()}  # CUPS ignores their case
-        props["tray"] = trays.get(props["tray"].lower(), props["tray"])
+        props["tray"] = tray_word(props["tray"], job.trays) or props["tray"]
     for option, value in job.options.items():
         if option.startswith(PASSED_ON):
             name = option.removeprefix(PASSED_ON)
@@ -173,15 +174,29 @@ def _check_prop(name: str, value: str) -> None:
         raise _bad(name, value, allowed[1])
 
 
-def _from_media(options: Mapping[str, str]) -> dict[str, str]:
+def _size(asked: str, papers: Mapping[str, str]) -> str:
+    """The location's word for a paper, or else the paper's standard name."""
+    word = paper_word(asked, papers)
+    return word if word and word not in papers else paper(word or asked)
+
+
+def _from_media(job: PrintJob) -> dict[str, str]:
     """Read size and source from `media=SIZE,TRAY,TYPE` (lp(1), in any order), or else from IPP's
-    media-col (PWG 5100.7; sizes in 0.01 mm)."""
-    members = dict(_MEMBER.findall(options.get("media-col", "")))
+    media-col (PWG 5100.7; sizes in 0.01 mm).
+
+    The queue's own papers and trays come first. A queue may have none, so usual names of papers and
+    trays count as well. Other words are types of media.
+    """
+    members = dict(_MEMBER.findall(job.options.get("media-col", "")))
     found: dict[str, str] = {}
-    for word in filter(None, options.get("media", "").split(",")):
-        if is_paper(word):
+    for word in job.options.get("media", "").split(",", _MOST_WORDS)[:_MOST_WORDS]:
+        if paper_word(word, job.papers):
             found.setdefault("pagesize", word)
-        elif re.search(r"tray|manual|cassette|slot|envelope|upper|lower|middle", word.lower()):
+        elif tray_word(word, job.trays):
+            found.setdefault("inputslot", word)
+        elif is_paper(word):
+            found.setdefault("pagesize", word)
+        elif _TRAY.search(word):
             found.setdefault("inputslot", word)
     if "media-size-name" in members:
         found.setdefault("pagesize", members["media-size-name"])

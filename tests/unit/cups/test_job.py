@@ -203,6 +203,18 @@ def test_joined_by_another_driver(tmp_path: Path) -> None:
         assert job.is_last(1) is joined
 
 
+def test_papers_and_trays_of_the_driver(tmp_path: Path) -> None:
+    """A driver's choices have the location's words, or else their own names."""
+    ppd = tmp_path / "q.ppd"
+    ppd.write_text(
+        '*PageSize A4/A4: ""\n*PageSize Env10/#10: ""\n*de.PageSize Env9/#9: ""\n'
+        '*cirrusPaper Env10: "Envelope #10"\n*InputSlot Auto: ""\n*InputSlot Tray1/Tray 1: ""\n'
+    )
+    job = read_job(ARGV, {"PPD": str(ppd)})
+    assert job.papers == {"A4": "A4", "Env10": "Envelope #10"}
+    assert job.trays == {"Auto": "Auto", "Tray1": "Tray1"}
+
+
 def test_class() -> None:
     """CLASS names the class that the job was sent to."""
     assert read_job(ARGV, {"CLASS": "all"}).in_class

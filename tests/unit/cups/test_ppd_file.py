@@ -42,6 +42,14 @@ def test_an_administrators_choice(tmp_path: Path, made: str) -> None:
     assert driver.manual_copies
 
 
+def test_all_choices(tmp_path: Path, made: str) -> None:
+    """Papers and trays are known also where the driver has no other names for them."""
+    (tmp_path / "q.ppd").write_text(made)
+    driver = read_queue_driver(tmp_path / "q.ppd")
+    assert driver.page_sizes == ("A4", "Env10")
+    assert driver.input_slots == ("Auto", "Tray-1", "Tray-2")
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\x00\xff\n*Default\n*cirrusDefault X:", b"*DefaultX: 1\n"]
 )

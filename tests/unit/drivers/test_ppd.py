@@ -103,14 +103,14 @@ def test_papers_keep_the_name_that_the_location_has_for_them() -> None:
     """The dialog shows the standard name, and the device gets its own."""
     text = driver_of("HP\td\t\t1\t1\t1\tA4,Envelope #10,Label 50 x 80 mm").ppd()
     assert '*cirrusPaper Env10: "Envelope #10"' in text
-    assert '*cirrusPaper w142h227: "Label 50 x 80 mm"' in text
+    assert '*cirrusPaper 50x80mm: "Label 50 x 80 mm"' in text
     assert "*cirrusPaper A4" not in text
 
 
 @pytest.mark.parametrize(
     ("papers", "language", "shown"),
     [
-        ("Label 50 x 80 mm", "", "PageSize w142h227/Label 50 x 80 mm"),
+        ("Label 50 x 80 mm", "", "PageSize 50x80mm/Label 50 x 80 mm"),
         ("Envelope #10", "", "PageSize Env10/Envelope #10"),
         ("Envelope #10", "de.", "de.PageSize Env10/Umschlag Nr. 10"),
         ("Enveloppe n° 10 (105 x 241 mm)", "fr.", "fr.PageSize Env10/Enveloppe n° 10"),
@@ -118,13 +118,36 @@ def test_papers_keep_the_name_that_the_location_has_for_them() -> None:
         ("16K", "ja.", "ja.PageSize roc16k/16K"),
         ("はがき (100 x 148 mm)", "", "PageSize Postcard/Postcard"),
         ("はがき (100 x 148 mm)", "ja.", "ja.PageSize Postcard/はがき (100 x 148 mm)"),
-        ("om_label_62x29mm", "", "PageSize w176h82/om_label_62x29mm"),
+        ("om_label_62x29mm", "", "PageSize 62x29mm/62x29mm"),
         ("iso_a3_297x420mm", "", "PageSize A3/A3"),
     ],
 )
 def test_papers_are_shown_by_names_for_people(papers: str, language: str, shown: str) -> None:
     """Papers have names in the user's language or the location's words, never sizes in points."""
     assert f"\n*{shown}: " in driver_of(f"HP\td\t\t1\t1\t1\t{papers}").ppd()
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("Label 62 x 29 mm", "62x29mm"), ("Label 2.25 x 1.25 in", "2.25x1.25"),
+        ("Label 2.125 x 1.1 in", "53.98x27.94mm"), ("Label 57 x 80 mm", "57x80mm"),
+        ("Label 57 x 81 mm", "EnvC8"), ("Label 9 x 13", None), ("9x13", None),
+        ("8 x 10 in", "8x10"), ("220 x 220 mm", "EnvInvite"), ("w176h82", "62.09x28.93mm"),
+    ],
+)  # fmt: skip
+def test_papers_have_the_names_that_cups_gives_them(word: str, name: str | None) -> None:
+    """A driverless client of a shared queue asks for papers by CUPS's names for their sizes."""
+    text = driver_of(f"HP\td\t\t1\t1\t1\tA4,{word}").ppd()
+    names = re.findall(r"(?m)^\*PageSize ([^/]*)/", text)
+    assert names == (["A4", name] if name else ["A4"])
+
+
+def test_tray_whose_text_cups_takes_for_automatic() -> None:
+    """CUPS 2.4.20 reads texts, too: no tray has a text that begins with Auto."""
+    text = driver_of("HP\td\tAuto select;Default\t1\t1\t1\tA4").ppd()
+    assert "*InputSlot Tray-1/Tray-1 (Auto select): " in text
+    assert "*InputSlot Tray-2/Tray-2 (Default): " in text
 
 
 def test_trays_that_ascii_has_no_letters_for_are_shown_by_their_keyword() -> None:
@@ -179,6 +202,10 @@ def test_default_paper_of_the_device_by_any_name(size: str) -> None:
         ("Tray 1;Bypass Tray", ["Tray-1", "Bypass-Tray"]),
         ("Tray 2;tray-2;TRAY2", ["Tray-2", "Tray-2x", "Tray-3"]),
         ("Upper Tray;Upper 2;Auto select", ["Upper-Tray", "Tray-2", "Tray-3"]),
+        (
+            "Multipurpose Tray;MP Tray;Roll;Main Roll",
+            ["Multipurpose-Tray", "Tray-2", "Roll", "Tray-4"],
+        ),
         ("手差し;2;Custom.1x1;" + "T" * 41, ["Tray-1", "Tray-2", "Tray-3", "Tray-4"]),
     ],
 )

@@ -75,6 +75,21 @@ def _job(options: dict[str, str], *, copies: int = 1, layout_done: bool = False)
         ("media", "a7", "size", "A7"),
         ("media", "glossy,B10", "size", "B10"),
         ("media", "A7weird", "size", None),
+        ("media", "A4.Borderless", "size", "A4"),
+        ("media", "A4Rotated", "size", "A4"),
+        ("media", "Env10Rotated", "size", "Env10"),
+        ("pagesize", "LetterSmall.FB", "size", "Letter"),
+        ("media", "iso-a4-white", "size", "A4"),
+        ("media", "na-number-10-envelope", "size", "Env10"),
+        ("media", "na-number-10-envelope", "tray", None),
+        ("media", "iso-designated-long-envelope", "size", "EnvDL"),
+        ("media", "om_invite_220x220mm", "size", "EnvInvite"),
+        ("media", "62x29mm", "size", "62x29mm"),
+        ("media", "Letter,Envelope", "size", "Letter"),
+        ("media", "Letter,Envelope", "tray", None),
+        ("media", "A4,stationery-envelope", "tray", None),
+        ("media", "A4,MultiPurpose", "tray", "MultiPurpose"),
+        ("media", "LargeCapacity,A4", "tray", "LargeCapacity"),
         ("media", "stationery", "size", None),
         ("media", "Custom.595x842", "size", "A4"),
         ("pagesize", "Custom.8.5x11in", "size", "Letter"),
@@ -149,6 +164,81 @@ def test_papers_by_the_locations_word() -> None:
     for option in ({"pagesize": "Env10"}, {"media": "na_number-10_4.125x9.5in"}):
         job = dataclasses.replace(_job(option), papers={"Env10": "Envelope #10"})
         assert job_props(job)["size"] == "Envelope #10"
+
+
+@pytest.mark.parametrize(
+    "asked", ["62x29mm", "w176h82", "W176H82", "om_x_62x29mm", "Custom.176x82", "label 62 X 29 mm"]
+)
+@pytest.mark.parametrize("name", ["62x29mm", "w176h82"])
+def test_label_sizes_by_any_name(asked: str, name: str) -> None:
+    """A label is found in drivers that name its size in millimeters, and in older ones."""
+    for option in ({"pagesize": asked}, {"media": asked}):
+        job = dataclasses.replace(_job(option), papers={"A4": "A4", name: "Label 62 x 29 mm"})
+        assert job_props(job) == {"copies": "1", "size": "Label 62 x 29 mm"}
+
+
+@pytest.mark.parametrize("asked", ["tray1", "Tray1", "tray-1", "TRAY-1"])
+def test_trays_of_a_driver_without_the_locations_words(asked: str) -> None:
+    """The generic drivers' own spelling is sent, however the tray was asked for."""
+    for option in ({"inputslot": asked}, {"media": f"A4,{asked}"}):
+        job = dataclasses.replace(_job(option), trays={"Auto": "Auto", "Tray1": "Tray1"})
+        assert job_props(job)["tray"] == "Tray1"
+
+
+@pytest.mark.parametrize("name", ["2.25x1.25", "w162h90"])
+def test_label_sizes_in_inches(name: str) -> None:
+    """CUPS names sizes in quarters of an inch without a unit."""
+    job = dataclasses.replace(_job({"media": "2.25x1.25"}), papers={name: "Label 2.25 x 1.25 in"})
+    assert job_props(job)["size"] == "Label 2.25 x 1.25 in"
+
+
+@pytest.mark.parametrize(
+    ("media", "props"),
+    [
+        ("A4,Fach-2", {"size": "A4", "tray": "Fach 2"}),
+        ("Fach 2,A4", {"size": "A4", "tray": "Fach 2"}),
+        ("A4,MultiPurpose", {"size": "A4", "tray": "MP-Schacht"}),
+        ("A4,Umschlag DL", {"size": "A4"}),
+        ("umschlag dl", {"size": "Umschlag DL"}),
+        ("Envelope,Letter", {"size": "Letter", "tray": "Envelope"}),
+        ("na-number-10-envelope,envelope", {"size": "Env10", "tray": "Envelope"}),
+        ("A5,stationery-envelope", {"size": "A5"}),
+        ("Sonderformat,Fach-2", {"size": "Sonderformat", "tray": "Fach 2"}),
+        ("auto,A4", {"size": "A4"}),
+        ("a5.fb,auto", {"size": "A5"}),
+    ],
+)
+def test_media_is_looked_up_in_the_queue_first(media: str, props: dict[str, str]) -> None:
+    """The queue's own papers and trays are recognized in any language."""
+    papers = {"A4": "A4", "EnvDL": "Umschlag DL", "Sonderformat": "Sonderformat", "A5.FB": "A5.FB"}
+    trays = {
+        "Auto": "Auto",
+        "Fach-2": "Fach 2",
+        "Multipurpose": "MP-Schacht",
+        "Envelope": "Envelope",
+    }
+    job = dataclasses.replace(_job({"media": media}), papers=papers, trays=trays)
+    assert job_props(job) == {"copies": "1", **props}
+
+
+@pytest.mark.parametrize(
+    ("asked", "tray"),
+    [
+        ("Tray-2", "Tray 2"), ("tray-2", "Tray 2"), ("Tray2", "Tray 2"), ("tray 2", "Tray 2"),
+        ("Top", "Upper Tray"), ("top", "Upper Tray"), ("Upper", "Upper Tray"),
+        ("Bottom", "Lower Tray"), ("ByPassTray", "MP Tray"), ("by-pass-tray", "MP Tray"),
+        ("MainRoll", "Roll"), ("Tray3", "Tray3"), ("", ""),
+    ],
+)  # fmt: skip
+def test_trays_by_the_keywords_of_driverless_clients(asked: str, tray: str) -> None:
+    """CUPS makes IPP's keyword of a driver's keyword, and its client makes another one of that."""
+    trays = {
+        "Tray-2": "Tray 2", "Upper-Tray": "Upper Tray", "Lower-Tray": "Lower Tray",
+        "Multipurpose": "MP Tray", "Roll": "Roll",
+    }  # fmt: skip
+    for option in ({"inputslot": asked}, {"media-source": asked}):
+        job = dataclasses.replace(_job(option), trays=trays)
+        assert job_props(job).get("tray", "") == tray
 
 
 @pytest.mark.parametrize("asked", ["Bypass-Tray", "bypass-tray"])
