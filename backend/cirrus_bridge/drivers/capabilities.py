@@ -10,12 +10,14 @@ So duplex and page sizes are in the data as well.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cirrus_bridge.base.media import STANDARD_PAPERS, Paper, known_paper
+from cirrus_bridge.drivers.paper_words import translated_paper
 
 MOST_CHOICES = 500
 _WORD_BYTES = 200  # leaves room for a keyword in a line of a PPD (255 bytes)
@@ -181,10 +183,10 @@ def _printer_line(lines: object, device: Mapping[str, Any], device_id: str) -> l
 def _papers(field: str) -> dict[Paper, str]:
     found: dict[str, tuple[Paper, str]] = {}
     for word in _words(field):
-        paper = known_paper(word)
-        if paper and len(found) < MOST_CHOICES:
-            found.setdefault(paper.name, (paper, word))
-    return dict(found.values())
+        paper = known_paper(word) or translated_paper(word)
+        if paper and (word == paper.name or paper.name not in found):
+            found[paper.name] = (paper, word)
+    return dict(itertools.islice(found.values(), MOST_CHOICES))
 
 
 def _words(field: str) -> Iterable[str]:
