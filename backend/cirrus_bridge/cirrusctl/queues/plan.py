@@ -204,10 +204,13 @@ def _may_be_there(queue: Queue, answers: Answers) -> str:
 def _split_options(entry: QueueEntry, ppd: str | None) -> tuple[dict[str, str], dict[str, str]]:
     """Split the entry's options into the driver's and CUPS's own."""
     known = {} if ppd in (None, RAW) else ppd_defaults.choices(ppd or "")
-    for mistake in _mistakes(entry.options, known) if known else ():
+    options = {
+        name: ppd_defaults.in_driver(name, text, known) for name, text in entry.options.items()
+    }
+    for mistake in _mistakes(options, known) if known else ():
         raise entry.table.bad(mistake)
-    of_driver = {name: text for name, text in entry.options.items() if name in known}
-    return of_driver, {k: v for k, v in entry.options.items() if k not in known}
+    of_driver = {name: text for name, text in options.items() if name in known}
+    return of_driver, {name: text for name, text in options.items() if name not in known}
 
 
 def _mistakes(options: Mapping[str, str], known: Mapping[str, Sequence[str]]) -> Iterator[str]:

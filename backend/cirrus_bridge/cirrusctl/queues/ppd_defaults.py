@@ -6,7 +6,9 @@ Like lpadmin(8), this changes only the lines of defaults.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+
+from cirrus_bridge.base.media import paper_among
 
 _OPTION = re.compile(r"^\*(?:JCL)?OpenUI[ \t]+\*?([!-.0-9;-~]+)", re.MULTILINE)
 _CHOICE = re.compile(r"^\*([!-.0-9;-~]+)[ \t]+([!-.0-9;-~]+)[ \t]*[:/]", re.MULTILINE)
@@ -23,6 +25,12 @@ def choices(ppd: str) -> dict[str, list[str]]:
         if option in found:
             found[option][choice] = None
     return {option: list(listed) for option, listed in found.items()}
+
+
+def in_driver(option: str, choice: str, choices: Mapping[str, Sequence[str]]) -> str:
+    """The driver's own name for a choice: an older driver may have another one for a paper."""
+    same = paper_among(choice, choices.get(option, ())) if option == "PageSize" else None
+    return same or choice
 
 
 def defaults(ppd: str) -> dict[str, str]:
@@ -45,11 +53,11 @@ def with_defaults(
     options = choices(new)
     made_with = dict(_MADE_WITH.findall(present or ""))  # our PPDs record the driver's own defaults
     wanted = {
-        option: choice
+        option: in_new
         for option, choice in defaults(present or "").items()
         if choice != made_with.get(option)
         and option not in dropped
-        and choice in options.get(option, ())
+        and (in_new := in_driver(option, choice, options)) in options.get(option, ())
     }
     wanted |= declared
     for option in _OF_PAPER[1:]:

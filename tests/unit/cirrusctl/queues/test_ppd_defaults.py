@@ -6,6 +6,7 @@ from cirrus_bridge.cirrusctl.queues.ppd_defaults import (
     choices,
     defaults,
     differs_beside_defaults,
+    in_driver,
     with_defaults,
 )
 
@@ -51,6 +52,16 @@ def test_what_people_have_chosen_stays() -> None:
     without = OLD.replace('*PageSize A5/A5: "y"\r\n', "")
     assert differs_beside_defaults(OLD, without)
     assert defaults(with_defaults(without, present, {}, []))["PageSize"] == "A4"
+
+
+def test_a_chosen_paper_has_another_name_in_the_new_driver() -> None:
+    """A label stays the default, although older drivers named its size in points."""
+    old, new = (OLD.replace("A5", name) for name in ("w176h82", "62x29mm"))
+    present = with_defaults(old, None, {"PageSize": "w176h82"}, [])
+    assert defaults(with_defaults(new, present, {}, []))["PageSize"] == "62x29mm"
+    assert in_driver("PageSize", "w176h82", choices(new)) == "62x29mm"
+    assert in_driver("PageSize", "A6", choices(new)) == "A6"
+    assert in_driver("Finish", "A4", choices(new)) == "A4"
 
 
 def test_a_drivers_own_default_is_not_a_choice() -> None:
