@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from cirrus_bridge.base.media import known_paper, paper
+from cirrus_bridge.base.media import paper, paper_among
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.queues import ppd_defaults
 from cirrus_bridge.cups.queues import QueuePapers
@@ -76,15 +76,9 @@ def line(papers: Iterable[QueuePapers], names: Iterable[str]) -> str:
 
 def _unready(queue: QueuePapers, ppd: str) -> UnreadyPapers:
     default = ppd_defaults.defaults(ppd).get("PageSize", "")
-    sizes = {_size(name): name for name in ppd_defaults.choices(ppd).get("PageSize", ())}
+    sizes = ppd_defaults.choices(ppd).get("PageSize", ())
     fixed = (name for name in queue.supported if not name.startswith(_LIMITS))
-    unready = (_size(name) for name in fixed if name not in queue.ready)
-    names = [sizes[size] for size in unready if size in sizes]
+    unready = (paper_among(name, sizes) for name in fixed if name not in queue.ready)
+    names = list(filter(None, unready))
     others = tuple(name for name in names if name != default)
     return UnreadyPapers(queue.queue, "" if queue.default in queue.ready else default, others)
-
-
-def _size(name: str) -> str:
-    """The name that all names of a paper share."""
-    known = known_paper(name)
-    return known.name if known else name

@@ -50,6 +50,15 @@ def test_labels_are_found_by_their_size(name: str) -> None:
     assert unready.others == (label_paper(),)
 
 
+def test_labels_of_older_drivers_are_found() -> None:
+    """Older drivers name a label by its size in whole points."""
+    ppd = driver_of("HP\td\t\t1\t1\t1\tA4,Label 62 x 29 mm").ppd()
+    older = ppd.replace(label_paper(), "w176h82")
+    queue = QueuePapers("mfp", True, A4, (A4,), (A4, LABEL))
+    (unready,) = unready_papers([queue], {"mfp": older})
+    assert unready.others == ("w176h82",)
+
+
 def test_the_limits_of_custom_sizes_are_no_papers() -> None:
     """The smallest custom size may be the size of a paper."""
     ppd = driver_of("HP\td\t\t1\t1\t1\tA4,Label 62 x 29 mm").ppd()
