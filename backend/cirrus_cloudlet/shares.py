@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+import anyio
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
@@ -23,6 +24,7 @@ from cirrus_cloudlet.errors import QuotaFull
 # twice as long, and the company itself is not faster (tests/bench/fairness.py)
 _THREADS = 2
 _SUBMITS = 4  # not among _THREADS: clients ask for the status while a large document is submitted
+_PICTURES = 2  # of all companies; the service's memory has room for two large ones
 _BODIES = 512  # that arrive at once; a key may use half
 # A connection whose request waits for the server never makes room for another one. So a company
 # leaves half of the connections to others.
@@ -35,12 +37,17 @@ _T = TypeVar("_T")
 class Share:
     """The share of one company.
 
+    Args:
+        pictures: limits the page images of all companies that are made at once.
+
     Attributes:
         turn: a thread holds it while it makes and writes a piece of a document.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pictures: CapacityLimiter) -> None:
         self.turn = threading.Lock()
+        self._pictures = pictures
+        self._picture = anyio.Lock()
         self._threads = CapacityLimiter(_THREADS)
         self._submits = CapacityLimiter(_SUBMITS)
         self._bodies = CapacityLimiter(_BODIES)
@@ -68,6 +75,14 @@ class Share:
         """Run a submit, which may take long, in another of the company's threads."""
         return await run_sync(partial(work, *args, **kwargs), limiter=self._submits)
 
+    async def paint(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Make a page image, which may take long, in a thread: one of the company at a time.
+
+        So companies take turns, and one company alone never makes another wait.
+        """
+        async with self._picture:
+            return await run_sync(partial(work, *args, **kwargs), limiter=self._pictures)
+
     @contextlib.asynccontextmanager
     async def receiving(self, key: str) -> AsyncIterator[None]:
         """Receive a body, when the turn of the key and of the company has come.
@@ -82,7 +97,8 @@ class Shares:
     """The shares of all companies. Use this in the thread of the event loop only."""
 
     def __init__(self) -> None:
-        self._shares: defaultdict[str | None, Share] = defaultdict(Share)
+        pictures = CapacityLimiter(_PICTURES)
+        self._shares: defaultdict[str | None, Share] = defaultdict(lambda: Share(pictures))
 
     def of(self, company: str | None) -> Share:
         """Return the share of a company, or of all keys that are valid for any company (None)."""

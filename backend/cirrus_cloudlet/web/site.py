@@ -10,8 +10,6 @@ from __future__ import annotations
 from functools import partial
 from importlib.resources import files
 
-from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 
 from cirrus_cloudlet.api.call import Call
@@ -42,7 +40,6 @@ _HEADERS = {
 _TYPES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 _STATIC = {name: files(__package__).joinpath("static", name).read_text() for name in _TYPES}
 _SIGNED_IN_PATHS = ("jobs", "locations", "sign-out")
-_PICTURES_AT_ONCE = 2  # a slow document delays other page images, and nothing else
 # a browser user's jobs by state; deleted jobs are not shown
 _MAILBOX = {
     "New": (JobState.SUBMITTED, JobState.RECEIVED, JobState.DELIVERED),
@@ -56,7 +53,6 @@ class Site:
         self._cloud = cloud
         self._find = partial(web_jobs.find, cloud)
         self._sign_in = SignIn(cloud)
-        self._painters = CapacityLimiter(_PICTURES_AT_ONCE)
 
     async def answer(self, call: Call) -> Response:
         """Answer a request outside of the API."""
@@ -135,7 +131,7 @@ class Site:
             raise RequestFault(404, seen.problem)
         page = self._cloud.previews.page
         try:
-            picture = await run_sync(page, seen.job.document, number, size, limiter=self._painters)
+            picture = await share.paint(page, seen.job.document, number, size)
         except NoPicture as reason:
             return PlainTextResponse(f"{reason}\n", 404)
         return Response(picture, media_type="image/png")

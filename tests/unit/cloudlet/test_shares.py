@@ -62,3 +62,32 @@ def test_uploads_at_once() -> None:
             tasks.cancel_scope.cancel()
 
     anyio.run(main)
+
+
+@pytest.mark.attacker("print key")
+def test_page_images_of_a_company() -> None:
+    """Submit PDF documents whose page images take long: another company's images are made at
+    once."""
+    go_on = threading.Event()
+    running: list[int] = []
+
+    def block(number: int) -> None:
+        running.append(number)
+        assert go_on.wait(60)
+
+    async def main() -> None:
+        shares = Shares()
+        async with anyio.create_task_group() as tasks:
+            for number in range(10):
+                tasks.start_soon(shares.of("A").paint, block, number)
+            try:
+                while not running:
+                    await anyio.sleep(0)
+                with anyio.fail_after(60):
+                    assert await shares.of("B").paint(str.upper, "b") == "B"
+                assert len(running) == 1
+            finally:
+                go_on.set()
+
+    anyio.run(main)
+    assert sorted(running) == list(range(10))
