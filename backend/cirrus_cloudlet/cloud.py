@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cirrus_cloudlet.delivery.queue import Queue
 from cirrus_cloudlet.delivery.worker import Worker
 from cirrus_cloudlet.inventory.file import InventoryFile
+from cirrus_cloudlet.inventory.inventory import DELIVERY_FOLDER
 from cirrus_cloudlet.shares import Shares
 from cirrus_cloudlet.storage.access import Accounts, Keys
+from cirrus_cloudlet.storage.copies import Copies
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import Documents
 from cirrus_cloudlet.storage.jobs import Jobs
 from cirrus_cloudlet.storage.previews import Previews
-from cirrus_cloudlet.storage.quotas import Amount, Full, Owner, Quotas
+from cirrus_cloudlet.storage.quotas import Full, Quotas
 from cirrus_cloudlet.storage.uploads import Uploads
 
 HOUR_S = 3600.0
@@ -34,16 +37,22 @@ class Cloud:
         self.documents = Documents(self.store, folder, self.quotas)
         self.previews = Previews(folder, self.documents.path)
         self.jobs = Jobs(self.store)
+        self.copies = Copies(self.store, folder / DELIVERY_FOLDER, self.quotas)
         self.worker = Worker(
-            self.store, self.inventory, self.documents.path, folder, self._remove_old
+            Queue(self.store, self.copies),
+            self.inventory,
+            self.documents.path,
+            folder,
+            self._remove_old,
         )
 
     def start(self) -> None:
         """Count what is stored, remove leftovers of a crash, and start delivering."""
         self.uploads.sweep()
         self.documents.sweep()
-        for company, key, count in self.jobs.counts():
-            self.quotas.count(Owner(company, key), Amount(jobs=count))
+        for owner, amount in self.jobs.amounts():
+            self.quotas.count(owner, amount)
+        self.copies.count()
         self.previews.sweep(everything=True)
         self.worker.start()
 
@@ -57,12 +66,16 @@ class Cloud:
         whose = (full.company, full.key)
         if full.field == "uploads":
             return self.uploads.make_room(*whose)
-        if full.field == "bytes":
-            return self.uploads.make_room(*whose) or self.documents.make_room(*whose)
-        self.documents.make_room(*whose)
+        if full.field == "delivered_bytes":
+            return self.copies.make_room(*whose)
+        if full.field == "bytes" and self.uploads.make_room(*whose):
+            return True
+        has_pruned = self.documents.make_room(*whose)
+        if full.field == "bytes" and has_pruned:
+            return True
         removed = self.jobs.make_room(*whose)
-        for company, key, count in removed:
-            self.quotas.release(Owner(company, key), Amount(jobs=count))
+        for owner, amount in removed:
+            self.quotas.release(owner, amount)
         return bool(removed)
 
     def _remove_old(self) -> None:

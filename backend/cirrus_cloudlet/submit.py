@@ -22,6 +22,7 @@ from cirrus_cloudlet.errors import Refusal
 from cirrus_cloudlet.formats import Format
 from cirrus_cloudlet.inventory.inventory import Device, Inventory, parse_targets
 from cirrus_cloudlet.job_props import parse_props
+from cirrus_cloudlet.storage.jobs import measure
 from cirrus_cloudlet.storage.quotas import Amount, Owner
 from cirrus_cloudlet.storage.uploads import Segment, Upload, assemble, mark_submitted
 
@@ -70,7 +71,8 @@ def submit(
     devices = [_find_device(inventory, company, *target) for target in targets]
     chunks = decompress(cloud.uploads.read(assemble(segments)), order.compression)
     lengths = [segment.length for segment in segments]
-    jobs = Amount(jobs=len(targets))
+    texts = measure(order.title, props, len(request) // len(targets))
+    jobs = Amount(bytes=len(targets) * texts.job_bytes, jobs=len(targets))
     with contextlib.ExitStack() as undo:
         cloud.quotas.reserve(order.owner, jobs)
         undo.callback(cloud.quotas.release, order.owner, jobs)
@@ -89,7 +91,7 @@ def submit(
             if row := db.execute(_EARLIER, repeated).fetchone():  # a parallel request was faster
                 return _read_ids(row, request)
             cloud.documents.insert(db, document)
-            ids = cloud.jobs.insert(db, company, targets, order.title, props, document.id)
+            ids = cloud.jobs.insert(db, document, targets, texts)
             if upload:
                 mark_submitted(db, upload)
             if order.idempotency_key is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import sqlite3
 import zlib
@@ -115,7 +116,7 @@ def test_what_is_done_makes_room(own: CloudletServer) -> None:
     for number in range(6):
         (name,) = curl.put("/api/putfile", bytes([number]) * MiB).lines
         (job_id,) = curl.post("/api/submitfile", file=name, **SUBMIT).lines
-        own.wait_for_job(job_id, 2)
+        Path(own.wait_for_job(job_id, 2)["delivered_path"]).unlink()
     assert _stored_bytes(own) <= 4 * MiB
     assert [job["id"] for job in own.jobs()][-1] == job_id
     assert len(own.jobs()) <= 2
@@ -149,6 +150,73 @@ def test_jobs_that_wait(away: CloudletServer) -> None:
     twice = {"targets": "Away:Folder;Away:Folder", "title": "a.pdf"}
     assert len(curl.put("/api/putfile", PDF, **twice).lines) == 2
     assert _is_busy(curl.put("/api/putfile", PDF, **WAIT))
+    assert Curl(away.url, away.new_key("ACME")).submit(PDF)
+
+
+@pytest.mark.attacker("print key")
+def test_copies_of_a_document(away: CloudletServer) -> None:
+    """Print one document to the same folder repeatedly: a key fills half of its company's quota.
+    Its further jobs wait until somebody takes documents out of the folder. Other keys, devices and
+    companies print as before."""
+    _limit(away, company_bytes=8 * MiB)
+    away.cli("device", "add", "ACME/Office/C", "--type", "command", "--target", "true")
+    curl = Curl(away.url, away.key)
+    bomb = zlib.compress(bytes(MiB))
+    fields = {"targets": ";".join(["Office:Folder"] * 7), "title": "a", "cmp": "1"}
+    ids = curl.put("/api/putfile", bomb, **fields).lines
+    job = away.wait_for_job(ids[3], 1, message="is full")
+    assert f"waiting until documents are moved out of {away.data / 'delivered'}" in job["message"]
+    folder = away.data / "delivered" / "Office" / "Folder"
+    assert sum(path.stat().st_size for path in folder.iterdir()) == 3 * MiB
+    away.wait_for_job(curl.submit(PDF, targets="Office:C"), 2)
+    away.wait_for_job(Curl(away.url, away.new_key("ACME")).submit(PDF), 2)
+    away.wait_for_job(Curl(away.url, away.new_key("Rival")).submit(PDF), 2)
+    away.restart()
+    _deliver_now(away)
+    states = {job["id"]: job["state"] for job in away.jobs()}
+    assert [states[each] for each in ids] == [2, 2, 2, 1, 0, 0, 0]
+    for each in ids[:3]:
+        next(folder.glob(f"{each}-*")).unlink()
+    _deliver_now(away)
+    away.wait_for_job(ids[5], 2)
+    away.wait_for_job(ids[6], 1, message="is full")
+
+
+def _deliver_now(server: CloudletServer) -> None:
+    """Let jobs that wait for their next attempt be due; return after that attempt."""
+    with contextlib.closing(sqlite3.connect(server.data / "cloudlet.db")) as db, db:
+        (before,) = db.execute("SELECT max(due) FROM job").fetchone()
+        db.execute("UPDATE job SET due = 0 WHERE step = 'ready'")
+    for _ in server.changing_jobs(20):
+        with contextlib.closing(sqlite3.connect(server.data / "cloudlet.db")) as db:
+            if db.execute("SELECT max(due) FROM job").fetchone()[0] > before:
+                return
+    raise AssertionError("there was no other attempt")
+
+
+def test_absolute_targets_are_not_counted(own: CloudletServer, tmp_path: Path) -> None:
+    """An absolute target is the administrator's, and has no quota."""
+    _limit(own, company_bytes=4 * MiB)
+    target = f"{tmp_path}/out/{{title}}.{{ext}}"
+    own.cli("device", "add", "ACME/Office/D", "--type", "file", "--target", target)
+    bomb = zlib.compress(bytes(MiB // 2))
+    fields = {"targets": ";".join(["Office:D"] * 9), "title": "a", "cmp": "1"}
+    for each in Curl(own.url, own.key).put("/api/putfile", bomb, **fields).lines:
+        own.wait_for_job(each, 2)
+
+
+@pytest.mark.attacker("print key")
+def test_texts_of_jobs(away: CloudletServer) -> None:
+    """Fill the quota with jobs that have long properties: they count as bytes, also after a
+    restart, and other keys print as before."""
+    _limit(away, company_bytes=8 * MiB)
+    curl = Curl(away.url, away.key)
+    fields = {"targets": ";".join(["Away:Folder"] * 100), "title": "a", "props": "n=" + "x" * 8000}
+    answers = [curl.put("/api/putfile", PDF, **fields) for _ in range(5)]
+    assert [answer.status for answer in answers] == [200, 200, 200, 200, 429]
+    assert "no room for more bytes" in answers[4].text
+    away.restart()
+    assert _is_busy(curl.put("/api/putfile", PDF, **fields))
     assert Curl(away.url, away.new_key("ACME")).submit(PDF)
 
 

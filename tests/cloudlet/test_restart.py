@@ -176,6 +176,12 @@ _UNDO = (
     DROP INDEX idempotency_document; ALTER TABLE idempotency DROP COLUMN document;
     """,
     "ALTER TABLE document DROP COLUMN charset;",
+    """
+    DROP TABLE copy; DROP INDEX job_ready;
+    CREATE INDEX job_step ON job (step, company, location, device, sequence);
+    ALTER TABLE job DROP COLUMN queue; ALTER TABLE job DROP COLUMN key;
+    ALTER TABLE job DROP COLUMN bytes;
+    """,
 )
 
 

@@ -17,22 +17,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cirrus_cloudlet.delivery import folders, printer, ways
+from cirrus_cloudlet.delivery.queue import Due, Queue
 from cirrus_cloudlet.delivery.texts import in_charset_of
+from cirrus_cloudlet.errors import QuotaFull
 from cirrus_cloudlet.inventory.file import InventoryFile
 from cirrus_cloudlet.inventory.inventory import DELIVERY_FOLDER, Device, DeviceType
-from cirrus_cloudlet.storage.database import Store
-from cirrus_cloudlet.storage.jobs import Job, Step, select_jobs
+from cirrus_cloudlet.storage.jobs import Job, Step
 
 log = logging.getLogger(__name__)
 _POLL_S = 0.2  # commands in other processes change jobs and locations without notice
 _AT_ONCE = 16  # of one company
 _CLEANING_EVERY_S = 3600.0
-_BACKOFF_S = (1.0, 2.0, 5.0, 15.0)
-_OLDEST_READY = (
-    "WHERE job.sequence IN (SELECT min(sequence) FROM job"
-    " WHERE step = 'ready' GROUP BY company, location, device)"
-    " AND job.due <= ? ORDER BY job.sequence"
-)
 _WAYS: Mapping[DeviceType, Callable[[ways.Delivery], str]] = {
     DeviceType.FILE: folders.deliver_file,
     DeviceType.PRINTER: printer.deliver_printer,
@@ -40,87 +35,18 @@ _WAYS: Mapping[DeviceType, Callable[[ways.Delivery], str]] = {
 }
 
 
-class _Queue:
-    """The worker's view of the jobs: which are due, and how each delivery ended.
-
-    Every change names the step that the job has to be in, so the worker never overwrites a
-    person's delete, save or retry. Order is kept per device: only its oldest ready job is due.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def list_due(self) -> list[Job]:
-        """List the oldest ready job of each device, unless its next attempt is later."""
-        return select_jobs(self._store, _OLDEST_READY, time.time())
-
-    def list_aimed(self) -> list[Job]:
-        """List the jobs whose delivery into a folder was begun and is not known to be complete."""
-        conditions = "WHERE job.delivered_path IS NOT NULL AND job.delivered IS NULL"
-        return select_jobs(self._store, conditions)
-
-    def list_interrupted(self) -> list[Job]:
-        """List the jobs whose delivery was running when the server ended."""
-        return select_jobs(self._store, "WHERE job.step = 'running'")
-
-    def begin(self, job: Job) -> bool:
-        """Mark a job as received and its delivery as running; False if it is no longer ready."""
-        begun = self._store.execute(
-            "UPDATE job SET state = 1, step = 'running', attempts = attempts + 1,"
-            " received = coalesce(received, ?1), updated = ?1"
-            " WHERE id = ?2 AND step = 'ready' AND due <= ?1 RETURNING 1",
-            *(time.time(), job.id),
-        )
-        return bool(begun)
-
-    def aim(self, job: Job, target: str, path: str | None) -> None:
-        """Record a delivery's target before anything is sent there."""
-        self._store.execute(
-            "UPDATE job SET target = ?, delivered_path = ? WHERE id = ?", target, path, job.id
-        )
-
-    def finish(self, job: Job, message: str) -> None:
-        self._store.execute(
-            "UPDATE job SET state = 2, step = 'done', message = ?1, delivered = ?2, updated = ?2"
-            " WHERE id = ?3 AND step = 'running'",
-            *(message, time.time(), job.id),
-        )
-
-    def fail(self, job: Job, message: str, *, again: bool) -> None:
-        """Record a failed attempt: retry the job a few times if `again`, else hold it.
-
-        The message begins with `Error:`, like the API's errors. Clients recognize an error by that.
-        """
-        message = f"Error: {message}"
-        if not again:
-            self.rest(job, Step.HELD, message)
-        elif job.attempts < len(_BACKOFF_S):
-            self.rest(job, Step.READY, message, time.time() + _BACKOFF_S[job.attempts])
-        else:
-            message += f" (gave up after {job.attempts + 1} attempts); {ways.RETRY_ADVICE}"
-            self.rest(job, Step.HELD, message)
-
-    def rest(self, job: Job, step: Step, message: str = "", due: float = 0.0) -> None:
-        """Leave the job received: ready for another delivery, or held until a person decides."""
-        self._store.execute(
-            "UPDATE job SET step = ?, message = ?, due = ?, updated = ?"
-            " WHERE id = ? AND step = 'running'",
-            *(step, message, due, time.time(), job.id),
-        )
-
-
 class Worker:
     """Deliveries of one data folder, in threads of their own, from `start` to `stop`."""
 
     def __init__(
         self,
-        store: Store,
+        queue: Queue,
         inventory: InventoryFile,
         document_path: Callable[[str], Path],
         folder: Path,
         clean: Callable[[], None],
     ) -> None:
-        self._queue = _Queue(store)
+        self._queue = queue
         self._inventory = inventory
         self._document_path = document_path
         self._folder = folder / DELIVERY_FOLDER
@@ -175,29 +101,29 @@ class Worker:
 
     def _round(self) -> None:
         inventory = self._inventory.current()
-        for job in self._queue.list_due():
-            where = (job.company, job.location, job.device)
+        for due in self._queue.list_due():
+            where = (due.company, due.location, due.device)
             location, device = inventory.find(*where)
             if not location or not location.online or location.inactive:
                 continue
             if not device or device.inactive:
                 continue
             with self._busy_lock:
-                company_busy = sum(company == job.company for company, _, _ in self._busy)
+                company_busy = sum(company == due.company for company, _, _ in self._busy)
                 if where in self._busy or company_busy >= _AT_ONCE or self._stopping.is_set():
                     continue
                 self._busy.add(where)
-            threading.Thread(target=self._deliver, args=(job, device), daemon=True).start()
+            threading.Thread(target=self._deliver, args=(due, device), daemon=True).start()
 
-    def _deliver(self, job: Job, device: Device) -> None:
+    def _deliver(self, due: Due, device: Device) -> None:
         try:
-            if self._queue.begin(job):
+            if job := self._queue.begin(due):
                 self._deliver_begun(job, device)
         except Exception:
-            log.exception("job %s could not be delivered", job.id)
+            log.exception("job %s could not be delivered", due.id)
         finally:
             with self._busy_lock:
-                self._busy.discard((job.company, job.location, job.device))
+                self._busy.discard((due.company, due.location, due.device))
             self._wake.set()
 
     def _deliver_begun(self, job: Job, device: Device) -> None:
@@ -218,6 +144,9 @@ class Worker:
                     stopping=self._stopping.is_set,
                 )
                 message = way(delivery)
+        except QuotaFull as full:
+            advice = f"waiting until documents are moved out of {self._folder}"
+            self._queue.wait(job, f"the delivery folder is full ({full}); {advice}")
         except ways.DeliveryFault as error:
             log.warning("job %s: %s", job.id, error)
             self._queue.fail(job, str(error), again=error.again)

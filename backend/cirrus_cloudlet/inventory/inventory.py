@@ -110,6 +110,11 @@ class Limits:
     company_jobs: int = 1_000_000
 
     @property
+    def company_delivered_bytes(self) -> int:
+        """The quota of a company in the delivery folder: as much again as elsewhere."""
+        return self.company_bytes
+
+    @property
     def largest_bytes(self) -> int:
         """The size of the largest document: its upload and itself fit into the quota of a key."""
         return min(self.document_bytes, self.company_bytes // 4)

@@ -127,6 +127,25 @@ ALTER TABLE idempotency ADD COLUMN document TEXT REFERENCES document (id) ON DEL
 CREATE INDEX idempotency_document ON idempotency (document);
 """,
     "ALTER TABLE document ADD COLUMN charset TEXT NOT NULL DEFAULT '';",
+    # queue: the jobs of one key for one device; copy.job: a job's sequence, even if it is removed
+    """
+ALTER TABLE job ADD COLUMN key TEXT NOT NULL DEFAULT '';
+ALTER TABLE job ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+UPDATE job SET key = (SELECT key FROM document WHERE document.id = job.document),
+    bytes = 2048 + length(CAST(title AS BLOB)) + length(CAST(props AS BLOB));
+ALTER TABLE job ADD COLUMN queue TEXT AS (json_array(company, location, device, key));
+DROP INDEX job_step;
+CREATE INDEX job_ready ON job (queue, sequence) WHERE step = 'ready';
+CREATE TABLE copy (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    job INTEGER NOT NULL UNIQUE,
+    company TEXT NOT NULL,
+    key TEXT NOT NULL,
+    path TEXT NOT NULL,
+    bytes INTEGER NOT NULL
+) STRICT;
+CREATE INDEX copy_company ON copy (company, number);
+""",
 )
 # a person may save and trash a job as often as wanted, so a history keeps its newest 200 steps;
 # temporary: an earlier version that shares the database records the history by itself

@@ -10,12 +10,13 @@ import enum
 import json
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.documents import Document
+from cirrus_cloudlet.storage.quotas import JOB_BYTES, Amount, Owner
 
 _ROOM_JOBS = 100  # removed at once when a quota is full
 _SELECT = (
@@ -54,11 +55,20 @@ class Step(enum.StrEnum):
 
 
 class Job(NamedTuple):
-    """A job's row, joined with the row of its document."""
+    """A job's row, joined with the row of its document.
+
+    Attributes:
+        key: the name of the key that submitted the job.
+        bytes: what the job counts in the quota of its company and key.
+        queue: the jobs of one key for one device, which are delivered in order.
+    """
 
     sequence: int
     id: str
     company: str
+    key: str
+    bytes: int
+    queue: str
     location: str
     device: str
     title: str
@@ -82,6 +92,21 @@ class Job(NamedTuple):
     segments: Sequence[int]
 
 
+class Texts(NamedTuple):
+    """The texts that each job of a submit stores, and the bytes that each job counts."""
+
+    title: str
+    props: str  # a JSON object
+    job_bytes: int
+
+
+def measure(title: str, props: Mapping[str, str], request_bytes: int) -> Texts:
+    """Prepare the texts of a job; `request_bytes` is its part of the stored request."""
+    written = json.dumps(dict(props), ensure_ascii=False)
+    size = JOB_BYTES + request_bytes + len(title.encode()) + len(written.encode())
+    return Texts(title, written, size)
+
+
 class Transition(NamedTuple):
     """One step of a job's history."""
 
@@ -94,25 +119,27 @@ class Jobs:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def counts(self) -> list[tuple[str, str, int]]:
-        """List the number of jobs of each company and key."""
+    def amounts(self) -> list[tuple[Owner, Amount]]:
+        """List what the jobs of each company and key count."""
         rows = self._store.execute(
-            "SELECT job.company, document.key, count(*) FROM job"
-            " JOIN document ON document.id = job.document GROUP BY 1, 2"
+            "SELECT company, key, sum(bytes) bytes, count(*) jobs FROM job GROUP BY company, key"
         )
-        return [(company, key, count) for company, key, count in rows]
+        return [
+            (Owner(row["company"], row["key"]), Amount(bytes=row["bytes"], jobs=row["jobs"]))
+            for row in rows
+        ]
 
-    def make_room(self, company: str, key: str | None) -> list[tuple[str, str, int]]:
+    def make_room(self, company: str, key: str | None) -> list[tuple[Owner, Amount]]:
         """Remove a company's, or a key's, oldest jobs that ended and whose documents were pruned.
 
-        Return the number of removed jobs of each company and key.
+        Return what each of the removed jobs counted.
         """
-        removed: Counter[tuple[str, str]] = Counter()
+        removed = []
         with self._store.transaction() as db:
             for row in db.execute(
-                "SELECT job.id, job.company, document.key, job.document FROM job"
+                "SELECT job.id, job.company, job.key, job.bytes, job.document FROM job"
                 " JOIN document ON document.id = job.document"
-                " WHERE job.company = ?1 AND (?2 IS NULL OR document.key = ?2)"
+                " WHERE job.company = ?1 AND (?2 IS NULL OR job.key = ?2)"
                 " AND job.state NOT IN (0, 1, 8) AND document.pruned"
                 " ORDER BY job.sequence LIMIT ?3",
                 (company, key, _ROOM_JOBS),
@@ -124,19 +151,18 @@ class Jobs:
                     " AND NOT EXISTS (SELECT 1 FROM job WHERE document = ?1)",
                     (row["document"],),
                 )
-                removed[row["company"], row["key"]] += 1
-        return [(*owner, count) for owner, count in removed.items()]
+                owner = Owner(row["company"], row["key"])
+                removed.append((owner, Amount(bytes=row["bytes"], jobs=1)))
+        return removed
 
     def insert(
         self,
         db: sqlite3.Connection,
-        company: str,
+        document: Document,
         targets: Sequence[tuple[str, str]],
-        title: str,
-        props: Mapping[str, str],
-        document_id: str,
+        texts: Texts,
     ) -> list[str]:
-        """Make one job for each target; return their ids in the same order."""
+        """Make one job of a document for each target; return their ids in the same order."""
         now = time.time()
         second = time.strftime("%Y%m%d%H%M%S", time.gmtime(now))
         # counted from stored ids, so that a restart within the second repeats no id
@@ -148,11 +174,11 @@ class Jobs:
         for number, (location, device) in enumerate(targets, max(taken, default=0) + 1):
             ids.append(f"{second}-{number}")
             db.execute(
-                "INSERT INTO job (id, company, location, device, title, document, props, state,"
-                " step, submitted, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (ids[-1], company, location, device, title, document_id,
-                 json.dumps(dict(props), ensure_ascii=False),
-                 JobState.SUBMITTED, Step.READY, now, now),
+                "INSERT INTO job (id, company, key, location, device, title, document, props,"
+                " bytes, state, step, submitted, updated)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (ids[-1], *document.owner, location, device, texts.title, document.id,
+                 texts.props, texts.job_bytes, JobState.SUBMITTED, Step.READY, now, now),
             )  # fmt: skip
         return ids
 

@@ -1,8 +1,9 @@
 """Quotas: what each company, and each of its API keys, stores in the data folder.
 
 One key may use half of its company's quota, so a key in wrong hands leaves room for the others.
-Submitted uploads, delivered documents and ended jobs make room for new ones. Only the serving
-process adds and removes files, so the counts are in its memory.
+Submitted uploads, delivered documents and ended jobs make room for new ones, and so do files that
+somebody takes out of the delivery folder. Only the serving process adds files, so the counts are in
+its memory.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from cirrus_cloudlet.errors import QuotaFull
 from cirrus_cloudlet.inventory.inventory import Limits
 
 FILE_BYTES = 4096  # counted for each file besides its length: its last block, and its rows
+JOB_BYTES = 2048  # counted for each job besides its texts: its rows, and their places in indexes
 
 
 class Owner(NamedTuple):
@@ -26,11 +28,15 @@ class Owner(NamedTuple):
 
 
 class Amount(NamedTuple):
-    """Bytes in files, and numbers of uploads and jobs."""
+    """Bytes in files and jobs, numbers of uploads and jobs, and bytes in the delivery folder.
+
+    The delivery folder has its own quota: documents that wait must not keep others from leaving.
+    """
 
     bytes: int = 0
     uploads: int = 0
     jobs: int = 0
+    delivered_bytes: int = 0
 
 
 class Full(NamedTuple):
@@ -78,7 +84,8 @@ class Quotas:
         while full := self._reserve(owner, amount):
             if not self._make_room(full):
                 whose = f"key {full.key!r}" if full.key is not None else f"company {full.company!r}"
-                raise QuotaFull(f"the quota of {whose} has no room for more {full.field}")
+                what = full.field.replace("_", " ")
+                raise QuotaFull(f"the quota of {whose} has no room for more {what}")
 
     def _reserve(self, owner: Owner, amount: Amount) -> Full | None:
         limits = self._limits()

@@ -1,0 +1,124 @@
+"""The delivery worker's view of the jobs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from cirrus_cloudlet.delivery.ways import RETRY_ADVICE
+from cirrus_cloudlet.storage.copies import Copies
+from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.jobs import Job, Step, select_jobs
+
+_BACKOFF_S = (1.0, 2.0, 5.0, 15.0)
+# from one queue to the next by the index job_ready: the jobs behind the oldest one cost nothing
+OLDEST_READY = (
+    "SELECT id, company, location, device FROM job WHERE sequence IN ("
+    " WITH RECURSIVE head (queue) AS ("
+    " SELECT min(queue) FROM job WHERE step = 'ready'"
+    " UNION ALL"
+    " SELECT (SELECT min(queue) FROM job WHERE step = 'ready' AND queue > head.queue)"
+    " FROM head WHERE head.queue IS NOT NULL)"
+    " SELECT (SELECT min(sequence) FROM job WHERE step = 'ready' AND queue = head.queue)"
+    " FROM head) AND due <= ? ORDER BY sequence"
+)
+
+
+class Due(NamedTuple):
+    """A job that is due, and its device."""
+
+    id: str
+    company: str
+    location: str
+    device: str
+
+
+class Queue:
+    """The worker's view of the jobs: which are due, and how each delivery ended.
+
+    Every change names the step that the job has to be in, so the worker never overwrites a
+    person's delete, save or retry. The jobs of one key for one device are delivered in order: only
+    the oldest ready job is due. So a key whose quota is full does not stop other keys.
+    """
+
+    def __init__(self, store: Store, copies: Copies) -> None:
+        self._store = store
+        self._copies = copies
+
+    def list_due(self) -> list[Due]:
+        """List the oldest ready job of each key and device, unless its next attempt is later."""
+        return [Due(*row) for row in self._store.execute(OLDEST_READY, time.time())]
+
+    def list_aimed(self) -> list[Job]:
+        """List the jobs whose delivery into a folder was begun and is not known to be complete."""
+        conditions = "WHERE job.delivered_path IS NOT NULL AND job.delivered IS NULL"
+        return select_jobs(self._store, conditions)
+
+    def list_interrupted(self) -> list[Job]:
+        """List the jobs whose delivery was running when the server ended."""
+        return select_jobs(self._store, "WHERE job.step = 'running'")
+
+    def begin(self, due: Due) -> Job | None:
+        """Mark a job as received and its delivery as running; None if it is no longer ready.
+
+        The returned job is as it was before.
+        """
+        found = select_jobs(self._store, "WHERE job.id = ?", due.id)
+        begun = self._store.execute(
+            "UPDATE job SET state = 1, step = 'running', attempts = attempts + 1,"
+            " received = coalesce(received, ?1), updated = ?1"
+            " WHERE id = ?2 AND step = 'ready' AND due <= ?1 RETURNING 1",
+            *(time.time(), due.id),
+        )
+        return found[0] if begun else None
+
+    def aim(self, job: Job, target: str, path: str | None) -> None:
+        """Record a delivery's target before anything is sent there.
+
+        Raises:
+            QuotaFull: the path is in the delivery folder, which has no room for the document.
+        """
+        statement = "UPDATE job SET target = ?, delivered_path = ? WHERE id = ?"
+        if path is None:
+            self._store.execute(statement, target, path, job.id)
+        else:
+            with self._copies.record(job, Path(path)) as db:
+                db.execute(statement, (target, path, job.id))
+
+    def finish(self, job: Job, message: str) -> None:
+        self._store.execute(
+            "UPDATE job SET state = 2, step = 'done', message = ?1, delivered = ?2, updated = ?2"
+            " WHERE id = ?3 AND step = 'running'",
+            *(message, time.time(), job.id),
+        )
+
+    def fail(self, job: Job, message: str, *, again: bool) -> None:
+        """Record a failed attempt: retry the job a few times if `again`, else hold it.
+
+        The message begins with `Error:`, like the API's errors. Clients recognize an error by that.
+        """
+        message = f"Error: {message}"
+        if not again:
+            self.rest(job, Step.HELD, message)
+        elif job.attempts < len(_BACKOFF_S):
+            self.rest(job, Step.READY, message, time.time() + _BACKOFF_S[job.attempts])
+        else:
+            message += f" (gave up after {job.attempts + 1} attempts); {RETRY_ADVICE}"
+            self.rest(job, Step.HELD, message)
+
+    def wait(self, job: Job, message: str) -> None:
+        """Deliver the job later; this attempt does not count."""
+        self._store.execute(
+            "UPDATE job SET step = 'ready', message = ?, due = ?, attempts = ?, updated = ?"
+            " WHERE id = ? AND step = 'running'",
+            *(message, time.time() + _BACKOFF_S[-1], job.attempts, time.time(), job.id),
+        )
+
+    def rest(self, job: Job, step: Step, message: str = "", due: float = 0.0) -> None:
+        """Leave the job received: ready for another delivery, or held until a person decides."""
+        self._store.execute(
+            "UPDATE job SET step = ?, message = ?, due = ?, updated = ?"
+            " WHERE id = ? AND step = 'running'",
+            *(step, message, due, time.time(), job.id),
+        )
