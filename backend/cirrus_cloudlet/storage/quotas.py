@@ -9,6 +9,7 @@ its memory.
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,6 +19,9 @@ from cirrus_cloudlet.inventory.inventory import Limits
 
 FILE_BYTES = 4096  # counted for each file besides its length: its last block, and its rows
 JOB_BYTES = 2048  # counted for each job besides its texts: its rows, and their places in indexes
+# A look for old things is slow if there are many, and other companies wait for the database
+# meanwhile. After a look in vain, the next one waits this many times its processor time.
+_PAUSE = 20
 
 
 class Owner(NamedTuple):
@@ -53,11 +57,22 @@ class Quotas:
     Args:
         limits: returns the limits that are in force.
         make_room: removes old things that count for a full quota; returns whether there were any.
+        clock: returns the time in seconds since any moment.
+        processor_clock: returns the processor time in seconds that this thread has used.
     """
 
-    def __init__(self, limits: Callable[[], Limits], make_room: Callable[[Full], bool]) -> None:
+    def __init__(
+        self,
+        limits: Callable[[], Limits],
+        make_room: Callable[[Full], bool],
+        clock: Callable[[], float] = time.monotonic,
+        processor_clock: Callable[[], float] = time.thread_time,
+    ) -> None:
         self._limits = limits
         self._make_room = make_room
+        self._clock = clock
+        self._processor_clock = processor_clock
+        self._next_look: dict[Full, float] = {}  # after a look in vain
         self._stored: Counter[Full] = Counter()
         self._lock = threading.Lock()
 
@@ -82,10 +97,21 @@ class Quotas:
             QuotaFull: there is no room, even after old things were removed.
         """
         while full := self._reserve(owner, amount):
-            if not self._make_room(full):
+            if not self._look(full):
                 whose = f"key {full.key!r}" if full.key is not None else f"company {full.company!r}"
                 what = full.field.replace("_", " ")
                 raise QuotaFull(f"the quota of {whose} has no room for more {what}")
+
+    def _look(self, full: Full) -> bool:
+        """Make room; return False if there was none, or was none a short time ago."""
+        if self._clock() < self._next_look.get(full, 0):
+            return False
+        before = self._processor_clock()
+        if self._make_room(full):
+            return True
+        used = self._processor_clock() - before
+        self._next_look[full] = self._clock() + _PAUSE * used
+        return False
 
     def _reserve(self, owner: Owner, amount: Amount) -> Full | None:
         limits = self._limits()
