@@ -11,7 +11,7 @@ import pytest
 from cirrus_cloudlet.delivery.queue import OLDEST_READY
 from cirrus_cloudlet.storage.database import Store
 
-_DOCUMENT = "INSERT INTO document VALUES ('d', 1, '', 'pdf', '[1]', 0, 0, ?, ?)"
+_DOCUMENT = "INSERT INTO document VALUES ('d', 1, '', 'pdf', '[1]', 0, 0, ?, ?, '')"
 _JOBS = """
 WITH RECURSIVE each (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM each WHERE number < ?2)
 INSERT INTO job (id, company, key, location, device, title, document, props, state, step,
