@@ -31,6 +31,7 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SAMPLE_BYTES = 16 * 1024  # for chardet, whose time grows with the bytes
+_BEFORE_BYTES = 256  # of a long line
 _TELLING = re.compile(rb"[\x80-\xff\x1b]")
 # Windows, DOS, then what Unix and macOS had; one name for each set of letters. Of rarer charsets,
 # such as those of EBCDIC, chardet finds more in short texts than there are.
@@ -64,6 +65,8 @@ class TextCheck:
         self._is_text = self._is_unicode = self._is_ascii = True
         self._has_codes = False
         self._sample = bytearray()
+        self._in_line = False  # whether the sample ends within a line
+        self._before = b""  # the last bytes of a line that tells nothing so far
 
     def add(self, data: bytes) -> None:
         if not self._is_text:
@@ -100,17 +103,26 @@ class TextCheck:
     def _decode(self, data: bytes, *, final: bool) -> bool:
         try:
             text = self._decoder.decode(data, final)
-        except UnicodeDecodeError:
+        except UnicodeError:
             return False
         return not (self._wide and _NO_TEXT.search(text))
 
     def _add_sample(self, data: bytes) -> None:
         """Keep the lines that tell something; a text may have millions of others."""
+        if not data or len(self._sample) >= _SAMPLE_BYTES:
+            return
+        data = self._before + data
         at = 0
+        if self._in_line:
+            at = data.find(b"\n") + 1 or len(data)
+            self._sample += data[:at]
         while len(self._sample) < _SAMPLE_BYTES and (found := _TELLING.search(data, at)):
             begin = data.rfind(b"\n", at, found.start()) + 1 or at
             at = data.find(b"\n", found.end()) + 1 or len(data)
-            self._sample += data[begin:at][: _SAMPLE_BYTES - len(self._sample)]
+            self._sample += data[max(begin, found.start() - _BEFORE_BYTES) : at]
+        del self._sample[_SAMPLE_BYTES:]
+        self._in_line = at == len(data) and data[-1:] != b"\n"
+        self._before = data[max(at, data.rfind(b"\n") + 1) :][-_BEFORE_BYTES:]
 
 
 def _guess(sample: bytes, names: tuple[str, ...]) -> str | None:
@@ -149,7 +161,7 @@ def _is_damaged_unicode(sample: bytes) -> bool:
 def _decodes(sample: bytes, name: str) -> bool:
     try:
         text = codecs.getincrementaldecoder(name)().decode(sample)
-    except UnicodeDecodeError:
+    except UnicodeError:
         return False
     return not _NO_TEXT.search(text)
 
@@ -185,7 +197,7 @@ def convert(chunks: Iterable[bytes], source: str, target: str) -> Iterator[bytes
     for chunk in itertools.chain(chunks, [None]):
         try:
             text = decoder.decode(chunk or b"", chunk is None)
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:  # also of ISO-2022's decoders
             raise Refusal(f"this document has bytes that are wrong in {source}") from error
         try:
             yield encoder.encode(text, chunk is None)

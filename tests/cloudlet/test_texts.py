@@ -12,7 +12,7 @@ from curl import Curl
 TEXT = "Größe und Gewicht der Straßenbahn überschreiten für gewöhnlich alle Maße.\n"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def devices(shared: CloudletServer) -> CloudletServer:
     """A device of the default charset, one of a DOS charset, and one that takes anything."""
     add = ("device", "add", "--type", "file")

@@ -143,10 +143,26 @@ def test_ids_of_any_script(site: PrintSite, location: str, device: str) -> None:
     assert document(site.cloud_jobs(device, 1)[0]) == device.encode()
 
 
+def test_texts_for_a_matrix_printer(site: PrintSite, tmp_path: Path) -> None:
+    """Texts arrive in the device's charset; one that does not fit is held, with the reason."""
+    device = site.device("--formats", "txt", "--charset", "cp437")
+    queue = site.queue(f"Paris:{device}", driver=False)
+    for encoding in ("utf-8", "latin-1", "cp437"):
+        (tmp_path / encoding).write_bytes("Größe und Maße der Straße\n".encode(encoding))
+        job = site.cups.wait_job(site.cups.lp(queue, tmp_path / encoding))
+        assert job["job-state"] == 9
+    for job in site.cloud_jobs(device, 3):
+        expected = "Größe und Maße der Straße\n".encode("cp437")
+        assert Path(job["delivered_path"]).read_bytes() == expected
+    (tmp_path / "euro").write_text("100 €\n", encoding="utf-8")
+    job = site.cups.wait_job(site.cups.lp(queue, tmp_path / "euro"), "held")
+    assert "'€' (U+20AC) in line 1, which cp437 lacks" in job["job-printer-state-message"]
+
+
 @pytest.mark.parametrize(
     ("title", "user"),
     [("Übersicht – Ψηφίσματα", "jürgen"), ("報告書 \"第5章\" \\ 'x'", "田中"), ("تقرير", "علي"),
-     ("t" * 250, "u" * 60), ("a=b;copies=99", "eve")],
+     ("می\u200cخواهم 👩\u200d🔬", "کاربر"), ("t" * 250, "u" * 60), ("a=b;copies=99", "eve")],
 )  # fmt: skip
 def test_titles_and_users_of_any_script(site: PrintSite, title: str, user: str) -> None:
     """simoncadman/CUPS-Cloud-Print#102: the title arrives unchanged, and is never a prop.

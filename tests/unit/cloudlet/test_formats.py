@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-import pytest
+import contextlib
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cirrus_cloudlet.charsets import can_stay, convert
+from cirrus_cloudlet.errors import Refusal
 from cirrus_cloudlet.formats import Format, FormatDetector
 
+ENCODINGS = (
+    *("utf-8", "utf-16", "latin-1", "cp437", "koi8-r", "shift_jis", "gb18030", "euc-jp"),
+    *("iso2022_jp_ext", "iso2022_kr"),
+)
+PARTS = st.one_of(
+    st.builds(
+        lambda text, encoding: text.encode(encoding, "ignore"),
+        st.sampled_from(("Größe ", "Счёт ", "請求書", "═══╗", "a line\n", "\x0fsmall\x12")),
+        st.sampled_from(ENCODINGS),
+    ),
+    st.binary(max_size=4),
+    st.sampled_from((b"\x1b", b"\x1b$B", b"\x1b$)C", b"\x1b&l0O", b"\xef\xbb\xbf", b"\xff\xfe")),
+)
 UEL = b"\x1b%-12345X"
 
 
@@ -53,6 +72,20 @@ def _format(data: bytes, size: int) -> Format:
 def test_formats(data: bytes, name: str) -> None:
     """A format is the same for every size of the pieces."""
     assert {_format(data, size).name for size in (1, 4095, 1 << 20)} == {name}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(PARTS, max_size=8), st.integers(1, 400), st.sampled_from((1, 3, 17, 5000)))
+def test_any_document(parts: list[bytes], times: int, size: int) -> None:
+    """A document has one format and charset, and can be converted or is refused."""
+    data = (b"".join(parts) * times)[:12_000]
+    found = _format(data, size)
+    assert found == _format(data, 1 << 20)
+    for target in ("utf-8", "cp437", "shift_jis", "utf-16"):
+        if found.name == "txt" and not can_stay(found.charset, target):
+            pieces = [data[at : at + size] for at in range(0, len(data), size)]
+            with contextlib.suppress(Refusal):
+                list(convert(pieces, found.charset, target))
 
 
 def test_the_charset_of_a_text() -> None:
