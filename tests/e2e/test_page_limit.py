@@ -89,6 +89,33 @@ def test_files_add_up(
 
 
 @pytest.mark.parametrize(
+    ("formats", "kinds"),
+    [("pdf", ["pdf", "image", "ps"]), ("pcl6", ["text"]), ("txt", ["text"])],
+)
+def test_a_held_job_counts_once(
+    site: PrintSite, files: dict[str, Path], formats: str, kinds: list[str]
+) -> None:
+    """CUPS filters a held job again, and the pages are counted in one of the runs only.
+
+    A finished job that a person restarts is printed, and counted, again.
+    """
+    device = site.device("--formats", formats)
+    queue, uri = f"held-{formats}", f"cirrus://{site.server}/Acme/Paris:{device}?waittimeout=1"
+    site.cups.add_queue(queue, uri, driver=f"drv:///cirrus-bridge.drv/cirrus-generic-{formats}.ppd")
+    site.cloud.cli("location", "offline", "Paris")
+    try:
+        job_id = site.cups.lp(queue, *(files[kind] for kind in kinds))
+        site.cups.wait_job(job_id, "held")
+    finally:
+        site.cloud.cli("location", "online", "Paris")
+    site.cups.run("lp", "-i", str(job_id), "-H", "resume")
+    assert site.cups.wait_job(job_id)["job-impressions-completed"] == len(kinds)
+    site.cups.run("lp", "-i", str(job_id), "-H", "restart")
+    site.cloud_jobs(device, 2 * len(kinds))
+    assert site.cups.wait_job(job_id)["job-impressions-completed"] == 2 * len(kinds)
+
+
+@pytest.mark.parametrize(
     ("formats", "kind"), [("pdf", "image"), ("pcl6", "image"), ("txt", "text")]
 )
 def test_a_restart_counts_again(

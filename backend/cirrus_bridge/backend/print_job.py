@@ -11,9 +11,16 @@ from pathlib import Path
 
 from cirrus_bridge import __version__
 from cirrus_bridge.api.client import clients_of
+from cirrus_bridge.backend.page_logging import setting_to_change
 from cirrus_bridge.backend.run import BackendRun
 from cirrus_bridge.base.clock import Clock
-from cirrus_bridge.base.errors import CupsAway, CupsRefused, UsageError
+from cirrus_bridge.base.errors import (
+    CirrusError,
+    CupsAway,
+    CupsRefused,
+    JournalBusy,
+    UsageError,
+)
 from cirrus_bridge.base.model import PrintJob
 from cirrus_bridge.base.privileges import give_up_root
 from cirrus_bridge.base.translation import tr
@@ -24,7 +31,7 @@ from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.job import SpooledDocument, job_id_of, read_job
 from cirrus_bridge.cups.jobs import CupsJobs
 from cirrus_bridge.cups.spool import is_run_by_cupsd, spooled
-from cirrus_bridge.cups.status_lines import CupsReport
+from cirrus_bridge.cups.status_lines import EXIT_CODES, CupsReport
 from cirrus_bridge.journal.run_notes import make_state_folder
 from cirrus_bridge.journal.submissions import Journal
 
@@ -68,7 +75,14 @@ def print_job(folder: Path, report: CupsReport, clock: Clock, number: int, cupsd
             others_wait = functools.partial(_others_wait, cups, job, report)
             api_of = clients_of(configuration)
             run = BackendRun(job, queue, configuration, api_of, journal, clock, report, others_wait)
-            code = run.print(data)
+            try:
+                code = run.print(data)
+            except CirrusError as error:
+                if attributes and not isinstance(error, JournalBusy):  # it would block again
+                    _count_once(cups, journal, job, EXIT_CODES[error.disposition], report)
+                raise
+            if attributes:
+                _count_once(cups, journal, job, code, report)
     # a new second has to begin, because the second of completion identifies a print
     left_s = job.completed_at + 1 - clock.wall_s()
     if 0 < left_s <= 1:
@@ -99,6 +113,18 @@ def _wait_for_turn(job: PrintJob, journal: Journal, report: CupsReport, clock: C
         report.info(tr("Waiting for a previous run of this job to finish."))
         while not journal.claim(job.job_uuid, job.job_id):
             clock.sleep(TURN_WAIT_S)
+
+
+def _count_once(
+    cups: CupsJobs, journal: Journal, job: PrintJob, code: int, report: CupsReport
+) -> None:
+    """Turn pdftopdf's page count off for documents that it has counted, or on again."""
+    try:
+        entries = journal.entries(job.job_uuid, job.job_id)
+        if setting := setting_to_change(job, code, entries):
+            cups.set_page_logging(job.job_id, setting)
+    except CirrusError as error:
+        report.debug(f"the next run counts the pages again: {error} {error.detail}")
 
 
 def _warn_of_lost_pages(files: Sequence[str], report: CupsReport) -> None:

@@ -16,6 +16,8 @@ OPERATOR_BYTES = 127  # RFC 8011, table 12: job-message-from-operator
 HELD, PROCESSING, CANCELED, ABORTED, COMPLETED = 4, 5, 7, 8, 9  # job-state, RFC 8011, 5.3.7
 FINAL = (CANCELED, ABORTED, COMPLETED)
 INDEFINITE = "indefinite"  # job-hold-until, RFC 8011, 5.2.2: until the job is released
+PAGE_LOGGING = "page-logging"  # the option of pdftopdf in cups-filters 1.x
+_PAGE_LOGGING_2 = "pdf-filter-page-logging"  # the same in cups-filters 2.x
 WAITS_S = (0.2, 0.5, 1, 2, 3, 5, 8, 10, 15, 15)  # a busy cupsd may take a minute
 
 _MESSAGES = ("job-printer-state-message", "job-message-from-operator")
@@ -144,6 +146,12 @@ class CupsJobs:
         """Hold a job until it is released; MaxHoldTime of a held job starts again."""
         hold = Attribute(Tag.KEYWORD, "job-hold-until", [INDEFINITE])
         self._alter(Operation.SET_JOB_ATTRIBUTES, job_id, hold)
+
+    def set_page_logging(self, job_id: int, value: str) -> None:
+        """Set whether pdftopdf counts the pages in the next runs of an unfinished job."""
+        names = (PAGE_LOGGING, _PAGE_LOGGING_2)
+        changes = (Attribute(Tag.KEYWORD, name, [value]) for name in names)
+        self._alter(Operation.SET_JOB_ATTRIBUTES, job_id, *changes)
 
     def move_job(self, job_id: int, queue: str) -> None:
         """Move an unfinished job to another queue."""
