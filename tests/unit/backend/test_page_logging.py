@@ -14,14 +14,7 @@ from cirrus_bridge.journal.submissions import Journal
 from stubs import EPOCH_S, empty_journal
 
 DONE, HOLD, CANCEL, RUN_AGAIN, FAIL = (
-    EXIT_CODES[each]
-    for each in (
-        Disposition.DONE,
-        Disposition.HOLD,
-        Disposition.CANCEL,
-        Disposition.RUN_AGAIN,
-        Disposition.FAIL,
-    )
+    EXIT_CODES[Disposition[name]] for name in ("DONE", "HOLD", "CANCEL", "RUN_AGAIN", "FAIL")
 )
 
 
