@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cirrus_bridge.base.device_options import FINISHINGS, DeviceOptions
 from cirrus_bridge.drivers.devices import Driver
 from described_devices import (
     LINUX,
@@ -86,3 +88,11 @@ def test_papers_with_long_names(start: str) -> None:
     """No error for long names of papers."""
     _, (found,) = kept(long_paper_answer(f"{start} 50 x 80 mm".strip()))
     _check(found)
+
+
+def test_declared_options() -> None:
+    """No error with every finishing, and with long keywords and props."""
+    props = {"finishings": dict.fromkeys(FINISHINGS, "x=1")}
+    props |= {name: {"a" * 40: "é" * 50} for name in ("output-bin", "media-type")}
+    props["print-quality"] = {"draft": "x=1"}
+    _check(dataclasses.replace(driver_of(WINDOWS), options=DeviceOptions(props)))

@@ -71,6 +71,8 @@ class PrintJob:
         queue_defaults: the options that an administrator chose for all jobs.
         papers, trays: the queue's own choices: name in PPDs → the location's word, or the same name
             if the driver does not know the location's word.
+        declared: the options of the device that an administrator declared: IPP's attribute →
+            keyword → the prop `NAME=VALUE`.
         language: the language of the job's user, such as "de_DE".
     """
 
@@ -98,6 +100,7 @@ class PrintJob:
     queue_defaults: Mapping[str, str] = field(default_factory=dict)
     papers: Mapping[str, str] = field(default_factory=dict)
     trays: Mapping[str, str] = field(default_factory=dict)
+    declared: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     language: str = ""
 
     @property

@@ -13,6 +13,7 @@ from pathlib import Path
 from cirrus_bridge.api.client import CloudApi, api_for
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.config.defaults import CACHE_FOLDER, CUPS_SOCKET, FOLDER, STATE_FOLDER
+from cirrus_bridge.config.devices import DeclaredDevices, read_devices
 from cirrus_bridge.config.load import Configuration, UploadSettings, load
 from cirrus_bridge.config.servers import Server
 from cirrus_bridge.cups.client import CupsServer
@@ -50,6 +51,15 @@ class Installation:
             BadConfiguration, ExposedKey: a file cannot be read, or is invalid.
         """
         return load(self.config)
+
+    @functools.cached_property
+    def declared_devices(self) -> DeclaredDevices:
+        """devices.toml.
+
+        Raises:
+            BadConfiguration: the file cannot be read, or is invalid.
+        """
+        return read_devices(self.config)
 
     @functools.cached_property
     def cups(self) -> CupsQueues:

@@ -15,6 +15,7 @@ from typing import Any
 from cirrus_bridge.base.errors import CirrusError, Retryable, ServerMisconfigured
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.cirrusctl.context import Installation
+from cirrus_bridge.config.devices import NONE_DECLARED, DeclaredDevices
 from cirrus_bridge.config.servers import Server
 from cirrus_bridge.drivers.device_cache import DeviceCache
 from cirrus_bridge.drivers.devices import Driver, devices
@@ -29,16 +30,19 @@ class LocationAnswer:
     Attributes:
         content: the location's JSON object; with an `error`, as last seen, or empty.
         error: why the server did not report the location.
+        declared: what devices.toml says.
     """
 
     place: Place
     content: Mapping[str, Any]
     error: CirrusError | None = None
+    declared: DeclaredDevices = NONE_DECLARED
 
     @functools.cached_property
     def drivers(self) -> dict[str, Driver]:
         """The active devices, by id."""
-        return {driver.key: driver for driver in devices(self.place, self.content)}
+        of_location = self.place, self.content, self.declared
+        return {driver.key: driver for driver in devices(*of_location)}
 
     def is_gone(self, device: str) -> bool:
         """Whether the server lists devices without this one.
@@ -50,13 +54,17 @@ class LocationAnswer:
 
 
 def ask(installation: Installation, places: Mapping[Place, Server]) -> dict[Place, LocationAnswer]:
-    """Ask the servers for these locations, all at once. No error is raised."""
+    """Ask the servers for these locations, all at once. Only a mistake in devices.toml is raised,
+    as BadConfiguration."""
+    declared = installation.declared_devices
 
     def answer(place: Place, server: Server) -> LocationAnswer:
         try:
-            return LocationAnswer(place, installation.api(server).location(place.location))
+            content = installation.api(server).location(place.location)
+            return LocationAnswer(place, content, None, declared)
         except (Retryable, ServerMisconfigured) as error:
-            return LocationAnswer(place, DeviceCache(installation.cache).last(place) or {}, error)
+            last = DeviceCache(installation.cache).last(place) or {}
+            return LocationAnswer(place, last, error, declared)
         except CirrusError as error:
             return LocationAnswer(place, {}, error)
 

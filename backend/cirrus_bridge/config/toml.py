@@ -25,6 +25,7 @@ _KINDS: Mapping[type, str] = {
     float: tr("a number without quotes"),
     bool: tr("true or false without quotes"),
     list: tr('a list, such as ["Paris", "Lyon"]'),
+    dict: tr('a table, such as {{ draft = "Quality=1" }}'),
 }
 # the annotation of a dataclass's field → the type in TOML
 _KIND_OF = {"int": int, "float": float, "bool": bool, "str": str, "tuple[str, ...]": list}

@@ -119,6 +119,7 @@ def read_job(
         queue_defaults=driver.defaults,
         papers={**{name: name for name in driver.page_sizes}, **driver.papers},
         trays={**{name: name for name in driver.input_slots}, **driver.trays},
+        declared=driver.props,
         language=_text(environ.get("LANG", "")).partition(".")[0],  # any client's bytes
     )
 

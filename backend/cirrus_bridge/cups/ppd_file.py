@@ -14,10 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
+from cirrus_bridge.base.device_options import ATTRIBUTES
+
 MOST_BYTES = 8 * 1024 * 1024
 _LINE = re.compile(
-    rb"^\*(Default|cirrusDefault |cirrusPaper |cirrusTray |cupsManualCopies)([!-9;-~]*):"
-    rb'[ \t]*"?([^"\r\n]*)',
+    rb"^\*(Default|cirrusDefault |cirrusPaper |cirrusTray |cupsManualCopies|"
+    + b"|".join(each.ppd_props.encode() + b" " for each in ATTRIBUTES.values())
+    + rb')([!-9;-~]*):[ \t]*"?([^"\r\n]*)',
     re.MULTILINE,
 )
 _CHOICE = re.compile(rb"^\*(PageSize|InputSlot)[ \t]+([!-.0-9;-~]+)[ \t]*[:/]", re.MULTILINE)
@@ -32,6 +35,7 @@ class QueueDriver:
         defaults: option in lower case → the default that an administrator has chosen.
         papers, trays: name in the PPD → the location's name, if that is different.
         page_sizes, input_slots: all names of papers and trays in the PPD.
+        props: declared options (`device_options.DeviceOptions`).
     """
 
     manual_copies: bool = False
@@ -40,6 +44,7 @@ class QueueDriver:
     trays: Mapping[str, str] = field(default_factory=dict)
     page_sizes: tuple[str, ...] = ()
     input_slots: tuple[str, ...] = ()
+    props: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 NO_DRIVER = QueueDriver()
@@ -71,4 +76,9 @@ def read_queue_driver(path: Path) -> QueueDriver:
         trays={name: unquote(word) for name, word in said["cirrusTray"].items()},
         page_sizes=tuple(choices[b"PageSize"]),
         input_slots=tuple(choices[b"InputSlot"]),
+        props={
+            name: said[attribute.ppd_props]
+            for name, attribute in ATTRIBUTES.items()
+            if attribute.ppd_props in said
+        },
     )

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cirrus_bridge.base.device_options import NO_OPTIONS, DeviceOptions
 from cirrus_bridge.base.media import STANDARD_PAPERS, Paper, known_paper
 from cirrus_bridge.drivers.paper_words import translated_paper
 
@@ -36,6 +37,7 @@ class Capabilities:
         color, duplex, collate: False only if the location says so.
         bitmaps: whether the location converts PDF to bitmaps (it does on Windows).
         defaults: the device's default props, by name.
+        options: what devices.toml declares.
     """
 
     trays: tuple[str, ...]
@@ -45,6 +47,7 @@ class Capabilities:
     collate: bool
     bitmaps: bool
     defaults: Mapping[str, str]
+    options: DeviceOptions = NO_OPTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +145,10 @@ def page_language(formats: Iterable[str]) -> PageLanguage | None:
     return next((found for name, found in LANGUAGES.items() if name in taken), None)
 
 
-def capabilities(location: Mapping[str, Any], device_id: str) -> Capabilities:
-    """The abilities of one device of a location."""
+def capabilities(
+    location: Mapping[str, Any], device_id: str, options: DeviceOptions = NO_OPTIONS
+) -> Capabilities:
+    """The abilities of one device of a location, for which `options` are declared."""
     device = location["Devices"][device_id]
     fields = _printer_line(location.get("Printers"), device, device_id)
     _, _, trays, color, collate, duplex, sizes, *_ = (*fields, *[""] * 7)
@@ -160,6 +165,7 @@ def capabilities(location: Mapping[str, Any], device_id: str) -> Capabilities:
             for name, value in (defaults.items() if isinstance(defaults, dict) else ())
             if isinstance(value, str | int)
         },
+        options=options,
     )
 
 

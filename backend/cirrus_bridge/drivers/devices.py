@@ -12,8 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cirrus_bridge.base.device_options import DeviceOptions
 from cirrus_bridge.base.model import Place, Target
 from cirrus_bridge.base.text import one_line
+from cirrus_bridge.config.devices import NONE_DECLARED, DeclaredDevices
 from cirrus_bridge.config.queue_uri import check_id, format_queue_uri
 from cirrus_bridge.drivers.capabilities import PageLanguage, capabilities, formats, page_language
 from cirrus_bridge.drivers.ppd import plain, ppd
@@ -27,7 +29,8 @@ _UNKNOWN = "Unknown"  # CUPS's dialogs then ask for the driver
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """One device: queue URI, names, and the location's answer with the device's `key` there."""
+    """One device: queue URI, names, the location's answer with the device's `key` there, and what
+    devices.toml declares."""
 
     uri: str
     info: str
@@ -36,6 +39,7 @@ class Driver:
     language: PageLanguage | None
     location: Mapping[str, Any]
     key: str
+    options: DeviceOptions
 
     @property
     def name(self) -> str:
@@ -74,11 +78,13 @@ class Driver:
         if self.language is None:
             raise ValueError(f"no driver for {self.uri}")
         names = (self.model, self.make_and_model, self.device_id)
-        return ppd(*names, self.language, capabilities(self.location, self.key))
+        return ppd(*names, self.language, capabilities(self.location, self.key, self.options))
 
 
-def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
-    """The active devices of a location."""
+def devices(
+    place: Place, answer: Mapping[str, Any], declared: DeclaredDevices = NONE_DECLARED
+) -> Iterator[Driver]:
+    """The active devices of a location. Without `declared`, their PPDs lack its options."""
     found = answer.get("Devices")
     if answer.get("IsInactive") or not isinstance(found, dict):
         return
@@ -113,12 +119,14 @@ def devices(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
         place_bytes = len(f" at {where}".encode())
         shown = _within(f"{mark}{name}", max(_TEXT_BYTES - place_bytes, _TEXT_BYTES // 2))
         info = _within(f"{shown} at {where}")
-        yield Driver(uri, info, where, model, language, answer, key)
+        yield Driver(uri, info, where, model, language, answer, key, declared.options(place, key))
 
 
-def drivers(place: Place, answer: Mapping[str, Any]) -> Iterator[Driver]:
+def drivers(
+    place: Place, answer: Mapping[str, Any], declared: DeclaredDevices = NONE_DECLARED
+) -> Iterator[Driver]:
     """The devices of a location that have a driver."""
-    return (device for device in devices(place, answer) if device.language)
+    return (device for device in devices(place, answer, declared) if device.language)
 
 
 def _digest(uri: str) -> str:

@@ -1,9 +1,10 @@
 """A PPD for one device: its papers, trays, color and duplex, in several languages. Pure.
 
 The format is PPD 4.3 with CUPS's extensions (https://www.cups.org/doc/spec-ppd.html). The backend
-reads three attributes of our own (`cups/ppd_file`): the default that asks nothing of the device,
-and the location's names of papers and trays. CUPS's filters lay out the pages, and the device makes
-the copies. If the device cannot collate, the filters make the copies (manual copies).
+reads attributes of our own (`cups/ppd_file`): the default that asks nothing of the device, the
+location's names of papers and trays, and the props of declared options. CUPS's filters lay out the
+pages, and the device makes the copies. If the device cannot collate, the filters make the copies
+(manual copies).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from cirrus_bridge.base.device_options import ATTRIBUTES, ppd_choice, ppd_word
 from cirrus_bridge.base.media import paper as paper_name
 from cirrus_bridge.base.media import shown_as
 from cirrus_bridge.base.trays import media_source
@@ -51,6 +53,7 @@ _CUSTOM_SIZES = """\
 *MaxMediaWidth: "3168"
 *MaxMediaHeight: "14400\""""
 _MODEL_NAME = str.maketrans("_", "-", "[]")  # PPD 4.3, 5.3
+_QUALITIES = ("Draft", "Normal", "High")
 _DUPLEX = {"1": "None", "2": "DuplexNoTumble", "3": "DuplexTumble"}
 _CLOUD = {  # options for props that have no equivalent in CUPS
     "CirrusScale": ("Default", "Fit", "Shrink", "Actual"),
@@ -78,6 +81,7 @@ def ppd(model: str, name: str, device_id: str, language: PageLanguage, what: Cap
         f'*cupsLanguages: "{" ".join(("en", *LANGUAGES))}"',
         *_papers(what),
         *_device_options(what, language),
+        *_declared_options(what),
         *_cloud_options(what),
         "*DefaultFont: Courier",
         '*Font Courier: Standard "(1.05)" Standard ROM',
@@ -135,7 +139,8 @@ def _device_options(what: Capabilities, language: PageLanguage) -> Iterator[str]
         yield from option("InputSlot", ("Auto", *trays), default, texts=texts)
     else:  # IPP Everywhere needs media-source-supported and media-type-supported (PWG 5100.14)
         yield from option("InputSlot", ("Auto",), "Auto")
-    yield from option("MediaType", ("Auto",), "Auto")
+    if "media-type" not in what.options.props:
+        yield from option("MediaType", ("Auto",), "Auto")
     colors = ("RGB", "Gray") if what.color else ("Gray",)
     yield from option("ColorModel", colors, "Gray" if what.defaults.get("color") == "1" else "RGB")
     sides = [side for side in _DUPLEX.values() if f"Duplex {side}" not in language.without]
@@ -152,6 +157,35 @@ def _device_options(what: Capabilities, language: PageLanguage) -> Iterator[str]
             if paper.is_envelope:
                 yield f"*UIConstraints: *PageSize {paper.name} *Duplex {side}"
                 yield f"*UIConstraints: *Duplex {side} *PageSize {paper.name}"
+
+
+def _declared_options(what: Capabilities) -> Iterator[str]:
+    """The options of devices.toml. Each has a choice that asks nothing of the device."""
+    defaults = {f"{name}={value}" for name, value in what.defaults.items()}
+    for name, props in what.options.props.items():
+        attribute = ATTRIBUTES[name]
+        texts: dict[str, dict[str, str]] = {}
+        present: dict[str, str] = {}
+        for keyword, prop in props.items():
+            yield f'*{attribute.ppd_props} {keyword}: "{prop}"'
+            option, choice = ppd_choice(name, keyword)
+            texts.setdefault(option, {})[choice] = keyword.replace("-", " ").capitalize()
+            if _comparable(prop) in defaults:
+                present[option] = choice
+            if name == "finishings":
+                number = attribute.numbers[keyword]
+                yield f'*cupsIPPFinishings {number}/{keyword}: "*{option} {choice}"'
+        neutral = ppd_word(attribute.neutral)
+        for option, shown in texts.items():
+            choices = list(dict.fromkeys((neutral, *shown)))
+            if name == "print-quality":
+                choices.sort(key=_QUALITIES.index)
+            yield from _option({}, option, choices, present.get(option, neutral), texts=shown)
+
+
+def _comparable(prop: str) -> str:
+    name, _, value = prop.partition("=")
+    return f"{name.lower()}={value}"
 
 
 def _cloud_options(what: Capabilities) -> Iterator[str]:

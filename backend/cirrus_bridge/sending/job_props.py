@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 
+from cirrus_bridge.base.device_options import ATTRIBUTES, ppd_choice
 from cirrus_bridge.base.errors import BadOption
 from cirrus_bridge.base.media import is_paper, paper, paper_of_size, paper_word
 from cirrus_bridge.base.model import DEFAULT_PRIORITY, PASSED_ON, PrintJob
@@ -96,6 +97,7 @@ _TRAY = re.compile(
     "tray|manual|cassette|slot|upper|lower|middle|multi-?purpose|by-?pass|large-?capacity",
     re.IGNORECASE,
 )
+_MEDIA_TYPE = re.compile(r"(?:(?<=[\s{])|^)media-type=([^\s{}]+)")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -115,7 +117,7 @@ def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
     options.pop("job-priority", None)
     if job.priority != DEFAULT_PRIORITY:  # CUPS gives the default to all other jobs
         options["job-priority"] = str(job.priority)
-    asked = _asked(job, job.queue_defaults) | _asked(job, options)
+    asked = _declared(job) | _asked(job, job.queue_defaults) | _asked(job, options)
     props = {"copies": str(job.copies), **{prop: value for prop, value in asked.items() if value}}
     if "size" in props:
         props["size"] = _size(props["size"], job.papers)
@@ -138,6 +140,38 @@ def _asked(job: PrintJob, options: Mapping[str, str]) -> dict[str, str]:
             if value is not None:
                 found.setdefault(prop, []).append(value)
     return {prop: next(filter(None, values), "") for prop, values in found.items()}
+
+
+def _declared(job: PrintJob) -> dict[str, str]:
+    """The props of the options that the queue's driver has for its device (devices.toml)."""
+    found: dict[str, str] = {}
+    for attribute, props in job.declared.items():
+        for keyword in _keywords(job, attribute):
+            name, _, value = props[keyword].partition("=")
+            found.setdefault(name.lower() if name.lower() in _KNOWN else name, value)
+    return found
+
+
+def _keywords(job: PrintJob, attribute: str) -> list[str]:
+    """The values of IPP's attribute that the job asks for, or else those of the queue's defaults.
+
+    IPP's neutral value says nothing: lp adds `finishings=none`, the queue's default, to each job.
+    """
+    words = set(job.options.get(attribute, "").lower().split(","))
+    if attribute == "media-type":
+        words.update(_MEDIA_TYPE.findall(job.options.get("media-col", "")))
+        words.update(job.options.get("media", "").split(","))
+    declared, (_, _, neutral, numbers) = job.declared[attribute], ATTRIBUTES[attribute]
+    asked = [word for word in declared if word in words or str(numbers.get(word)) in words]
+    if {*asked} - {neutral}:
+        return asked
+    chosen = {**job.queue_defaults, **job.options}
+
+    def is_chosen(word: str) -> bool:
+        option, choice = ppd_choice(attribute, word)
+        return chosen.get(option.lower(), "").lower() == choice.lower()
+
+    return list(filter(is_chosen, declared))
 
 
 def _identity(job: PrintJob, identify: Collection[str]) -> dict[str, str]:

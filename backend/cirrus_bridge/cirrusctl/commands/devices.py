@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from cirrus_bridge.base.errors import CirrusError
+from cirrus_bridge.base.globs import matches
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.context import Installation
@@ -17,7 +18,6 @@ from cirrus_bridge.cirrusctl.inventory import LocationAnswer, ask
 from cirrus_bridge.cirrusctl.output.output import AsJson, ExitStatus, Output, with_code
 from cirrus_bridge.cirrusctl.output.table import Column, Shape, some
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues, uri_of
-from cirrus_bridge.cirrusctl.queues.wanted import matches
 from cirrus_bridge.drivers.capabilities import formats
 
 _COLUMNS = (

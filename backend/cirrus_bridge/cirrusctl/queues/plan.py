@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from cirrus_bridge.base.errors import CupsNotPossible
+from cirrus_bridge.base.globs import matches
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.base.translation import joined, tr, trn
 from cirrus_bridge.cirrusctl.queues import ppd_defaults
 from cirrus_bridge.cirrusctl.queues.find import uri_of
 from cirrus_bridge.cirrusctl.queues.queues_file import GENERATED, QueueEntry
-from cirrus_bridge.cirrusctl.queues.wanted import Answers, DeclaredQueue, matches
+from cirrus_bridge.cirrusctl.queues.wanted import Answers, DeclaredQueue
 from cirrus_bridge.cups.queues import MARK, RAW, Queue, QueueChange
 
 # CUPS's options → the driver's. If one queue has such a default, lp sends the option with the jobs

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cirrus_bridge.base.errors import BadConfiguration
+from cirrus_bridge.base.globs import is_glob
 from cirrus_bridge.base.model import Place, Target
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.queues.names import NAME_BYTES, PLACEHOLDER, PLACEHOLDERS
@@ -66,10 +67,6 @@ class QueueEntry:
 
     def place(self, location: str) -> Place:
         return Place(self.server.name, self.company, location)
-
-
-def is_glob(text: str) -> bool:
-    return "*" in text or "?" in text
 
 
 def read_queues(folder: Path, servers: Sequence[Server]) -> list[QueueEntry]:

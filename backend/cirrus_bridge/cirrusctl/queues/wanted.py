@@ -7,19 +7,19 @@ queue. A problem affects only its own queue or entry.
 from __future__ import annotations
 
 import contextlib
-import fnmatch
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
 from cirrus_bridge.base.errors import CirrusError, Refused
+from cirrus_bridge.base.globs import is_glob, matches
 from cirrus_bridge.base.model import Place, Target
 from cirrus_bridge.base.text import one_line
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cirrusctl.queues.names import fill, queue_name
-from cirrus_bridge.cirrusctl.queues.queues_file import GENERATED, QueueEntry, is_glob
+from cirrus_bridge.cirrusctl.queues.queues_file import GENERATED, QueueEntry
 from cirrus_bridge.config.queue_uri import format_queue_uri
 from cirrus_bridge.config.servers import Server
 from cirrus_bridge.cups.queues import RAW, Mark, QueueChange
@@ -224,8 +224,3 @@ def _locations(entry: QueueEntry, target: Target) -> Sequence[str]:
     if not is_glob(target.location):
         return [target.location]
     return [each for each in entry.server.locations if matches(each, target.location)]
-
-
-def matches(text: str, pattern: str) -> bool:
-    """Whether a glob matches. Only `*` and `?` are special; device names may contain brackets."""
-    return fnmatch.fnmatchcase(text, pattern.replace("[", "[[]"))

@@ -20,7 +20,7 @@ from cirrus_bridge.base.distrust import Distrust
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.base.translation import joined, tr
-from cirrus_bridge.cirrusctl.context import TIMEOUTS
+from cirrus_bridge.cirrusctl.context import TIMEOUTS, Installation
 from cirrus_bridge.cirrusctl.setup.conversation import Conversation, WrongAnswer
 from cirrus_bridge.config.queue_uri import check_id, is_loopback, parse_server, server_name
 from cirrus_bridge.config.servers import Secret, Server, is_key
@@ -218,13 +218,14 @@ def _api(server: Server) -> CloudApi:
 
 def _devices(server: Server) -> FoundDevices:
     found: FoundDevices = []
+    declared = Installation.here().declared_devices
     for location in server.locations:
         try:
             check_id(location)
         except ValueError as error:
             raise WrongAnswer(tr("The id of a location {error}.", error=error)) from None
         place = Place(server.name, server.company or "", location)
-        listed = devices(place, _api(server).location(location))
+        listed = devices(place, _api(server).location(location), declared)
         found += [(location, device) for device in listed]
     return found
 

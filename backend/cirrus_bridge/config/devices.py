@@ -1,0 +1,121 @@
+"""devices.toml: what devices can do that the API does not describe, and the props for it.
+
+The API knows no props for finishings, for example, and locations do not report them. So an
+administrator declares them. Programs that make drivers read the file; jobs find what they need in
+the driver of their queue.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cirrus_bridge.base.device_options import ATTRIBUTES, DeviceOptions
+from cirrus_bridge.base.globs import matches
+from cirrus_bridge.base.model import Place, Target
+from cirrus_bridge.base.translation import tr
+from cirrus_bridge.config.queue_uri import parse_server, server_name
+from cirrus_bridge.config.toml import Table, read_table
+
+FILE = "devices.toml"
+_NAMES = ("server", "company", "targets", *ATTRIBUTES)
+_KEYWORD = re.compile(r"[a-z][a-z0-9.-]{0,39}")  # a keyword of IPP and of a PPD (cups/ppd.h)
+# as `sending/job_props` allows; without % and ", which a PPD would have to escape in its short line
+_PROP = re.compile(r'[A-Za-z][A-Za-z0-9_.-]{0,63}=[^;%"]{1,60}')
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEntry:
+    """One `[[device]]`. `server` and `company` are None if any will do; `targets` are globs."""
+
+    server: str | None
+    company: str | None
+    targets: tuple[str, ...]
+    options: DeviceOptions
+
+    def is_about(self, place: Place, device: str) -> bool:
+        """Whether the entry is about a device of a location."""
+        return (
+            self.server in (None, place.server)
+            and self.company in (None, place.company)
+            and any(matches(str(Target(place.location, device)), glob) for glob in self.targets)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredDevices:
+    """The entries of devices.toml."""
+
+    entries: tuple[DeviceEntry, ...] = ()
+
+    def options(self, place: Place, device: str) -> DeviceOptions:
+        """What all entries about a device say. For the same attribute, the last entry wins."""
+        props: dict[str, Mapping[str, str]] = {}
+        for entry in self.entries:
+            if entry.is_about(place, device):
+                props |= entry.options.props
+        return DeviceOptions(props)
+
+
+NONE_DECLARED = DeclaredDevices()
+
+
+def read_devices(folder: Path) -> DeclaredDevices:
+    """Read devices.toml in the configuration's folder; the file may be missing.
+
+    Raises:
+        BadConfiguration: the file cannot be read, or is invalid.
+    """
+    table = read_table(folder / FILE, optional=True)
+    return DeclaredDevices(tuple(_entry(each) for each in table.entries("device", _NAMES)))
+
+
+def _entry(table: Table) -> DeviceEntry:
+    targets = table.take("targets", list)
+    if not targets or not all(isinstance(text, str) and ":" in text for text in targets):
+        raise table.bad(
+            tr("'targets' must be a list of LOCATION:DEVICE, in which * and ? are wildcards")
+        )
+    server = table.take("server", str, None)
+    try:
+        server = server and server_name(*parse_server(server))
+    except ValueError:
+        raise table.bad(tr("'server' is not a host name, or host name and port")) from None
+    props = {name: _props(table, name) for name in ATTRIBUTES if name in table.content}
+    return DeviceEntry(
+        server, table.take("company", str, None), tuple(targets), DeviceOptions(props)
+    )
+
+
+def _props(table: Table, attribute: str) -> dict[str, str]:
+    content = table.take(attribute, dict)
+    known = ATTRIBUTES[attribute].numbers
+    for keyword, prop in content.items():
+        if known and keyword not in known:
+            raise table.bad(
+                tr(
+                    "'{attribute}' has the unknown keyword '{keyword}' (known: {known})",
+                    attribute=attribute,
+                    keyword=keyword,
+                    known=", ".join(known),
+                )
+            )
+        if not _KEYWORD.fullmatch(keyword):
+            raise table.bad(
+                tr(
+                    "'{attribute}.{keyword}' is not a keyword of IPP, such as 'face-up'",
+                    attribute=attribute,
+                    keyword=keyword,
+                )
+            )
+        if not (isinstance(prop, str) and _PROP.fullmatch(prop) and prop.isprintable()):
+            raise table.bad(
+                tr(
+                    "'{attribute}.{keyword}' must be a prop, such as \"Staple=1\", without ; and %",
+                    attribute=attribute,
+                    keyword=keyword,
+                )
+            )
+    return dict(content)

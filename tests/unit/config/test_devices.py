@@ -1,0 +1,69 @@
+"""devices.toml: which devices an entry is about, and mistakes."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from cirrus_bridge.base.errors import BadConfiguration
+from cirrus_bridge.base.model import Place
+from cirrus_bridge.config.devices import read_devices
+
+PARIS = Place("cloud.test", "Acme", "Paris")
+ENTRIES = """
+[[device]]
+targets = ["Paris:*", "Lyon:MFP?"]
+finishings = { staple-top-left = "Staple=1", fold-z = "Fold=z" }
+
+[[device]]
+server = "Cloud.test:443"
+company = "Acme"
+targets = ["Paris:MFP"]
+output-bin.face-up = "Bin=rear"
+finishings.punch = "Punch=1"
+"""
+
+
+def test_entries_add_up(tmp_path: Path) -> None:
+    """A device has the options of all its entries; the last entry of an attribute wins."""
+    (tmp_path / "devices.toml").write_text(ENTRIES)
+    declared = read_devices(tmp_path)
+    staple = {"staple-top-left": "Staple=1", "fold-z": "Fold=z"}
+    both = {"finishings": {"punch": "Punch=1"}, "output-bin": {"face-up": "Bin=rear"}}
+    assert declared.options(PARIS, "Laser").props == {"finishings": staple}
+    assert declared.options(PARIS, "MFP").props == both
+    other = dataclasses.replace(PARIS, company="Other")
+    assert declared.options(other, "MFP").props == {"finishings": staple}
+    assert declared.options(Place("cloud.test", "Acme", "Lyon"), "Laser").props == {}
+
+
+def test_no_file(tmp_path: Path) -> None:
+    """Without the file, nothing is declared."""
+    assert read_devices(tmp_path).options(PARIS, "MFP").props == {}
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('targets = ["Paris"]', "LOCATION:DEVICE"),
+        ("targets = []", "LOCATION:DEVICE"),
+        ('finishings.staple = "S=1"', "'targets' is missing"),
+        ('targets = ["P:D"]\nserver = "a b"', "'server' is not a host name"),
+        ('targets = ["P:D"]\nfinishing.staple = "S=1"', "unknown name 'finishing'"),
+        ('targets = ["P:D"]\nfinishings.stapel = "S=1"', "unknown keyword 'stapel'"),
+        ('targets = ["P:D"]\nprint-quality.best = "Q=1"', "draft, normal, high"),
+        ('targets = ["P:D"]\noutput-bin."Face Up" = "B=1"', "not a keyword of IPP"),
+        ('targets = ["P:D"]\noutput-bin.face-up = "rear"', "must be a prop"),
+        ('targets = ["P:D"]\noutput-bin.face-up = "Bin=a;b=c"', "must be a prop"),
+        ('targets = ["P:D"]\noutput-bin.face-up = 1', "must be a prop"),
+        ('targets = ["P:D"]\noutput-bin = "Bin"', "must be a table"),
+    ],
+)
+def test_mistakes(tmp_path: Path, lines: str, said: str) -> None:
+    """A mistake is an error that names the file and the key."""
+    (tmp_path / "devices.toml").write_text(f"[[device]]\n{lines}\n")
+    with pytest.raises(BadConfiguration, match=r"devices\.toml") as caught:
+        read_devices(tmp_path)
+    assert said in str(caught.value)
