@@ -74,7 +74,9 @@ def print_job(folder: Path, report: CupsReport, clock: Clock, number: int, cupsd
             _wait_for_turn(job, journal, report, clock)
             others_wait = functools.partial(_others_wait, cups, job, report)
             api_of = clients_of(configuration)
-            run = BackendRun(job, queue, configuration, api_of, journal, clock, report, others_wait)
+            count_pages = functools.partial(_count_pages, cups, job, report)
+            asked = (others_wait, count_pages)
+            run = BackendRun(job, queue, configuration, api_of, journal, clock, report, *asked)
             try:
                 code = run.print(data)
             except CirrusError as error:
@@ -140,6 +142,18 @@ def _warn_of_lost_pages(files: Sequence[str], report: CupsReport) -> None:
                 count=count,
             )
         )
+
+
+def _count_pages(cups: CupsJobs, job: PrintJob, report: CupsReport) -> int:
+    """The pages of the job that CUPS has counted so far; 0 if it does not say."""
+    try:
+        found = cups.job(job.job_id)
+        if found.job_uuid != job.job_uuid:  # a person runs the backend by hand
+            return 0
+        return found.attributes.number("job-impressions-completed") or 0
+    except (CupsAway, CupsRefused) as error:
+        report.debug(f"{error} {error.detail}")
+        return 0
 
 
 def _others_wait(cups: CupsJobs, job: PrintJob, report: CupsReport) -> bool:

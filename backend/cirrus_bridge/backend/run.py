@@ -57,8 +57,8 @@ OK = EXIT_CODES[Disposition.DONE]
 @dataclass(slots=True)
 class BackendRun:
     """One run, for one document of `job`, which goes to `queue` or was sent there before. `api_of`
-    returns the API for a queue's server; `others_wait` says whether other jobs wait for the queue.
-    """
+    returns the API for a queue's server; `others_wait` says whether other jobs wait for the queue;
+    `count_pages` returns the number of pages that CUPS has counted of the job so far, or 0."""
 
     job: PrintJob
     queue: QueueUri
@@ -68,6 +68,7 @@ class BackendRun:
     clock: Clock
     report: CupsReport
     others_wait: Callable[[], bool]
+    count_pages: Callable[[], int]
 
     def print(self, data: SpooledDocument) -> int:
         """Send the document unless the cloud has it, and follow it; return the exit code.
@@ -85,10 +86,12 @@ class BackendRun:
                 uri, settings = sent_as.destination, self.queue.settings
                 self.queue = self.configuration.queue(uri, settings)
             try:
+                counted = max((entry.counted for entry in entries), default=0)
                 if is_accepted:
                     self._skip(sent_as, data)
                 else:
                     self._submit(key, known, data)
+                self._note_pages(sent_as, counted)
                 return self._follow(sent_as)
             except Interrupted as error:
                 return self._stop(sent_as, error)
@@ -165,6 +168,11 @@ class BackendRun:
             for _ in data:
                 pass  # unread data would make the filter fail, and the filter the job
 
+    def _note_pages(self, key: DocumentKey, before: int | None) -> None:
+        """Note what CUPS has counted by now. Filters count a document again in each of its runs."""
+        if total := self.count_pages():
+            self.journal.counted(key, total, before=before, now_s=self.clock.wall_s())
+
     def _submit(self, key: DocumentKey, known: Document | None, data: SpooledDocument) -> None:
         submission = Submission(
             job=self.job,
@@ -198,6 +206,8 @@ class BackendRun:
         except CirrusError as error:
             if not isinstance(error, JournalBusy):  # a busy journal would block again
                 self.journal.run_ended(key, now_s=self.clock.wall_s())
+                if not isinstance(error, Interrupted):  # cupsd may be stopping
+                    self._note_pages(key, None)
             raise
         server, ids = self.queue.server, _ids(receipts)
         self.report.info(tr("Accepted by {server} as {ids}", server=server, ids=ids))

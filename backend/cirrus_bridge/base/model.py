@@ -104,6 +104,16 @@ class PrintJob:
     language: str = ""
 
     @property
+    def account(self) -> str:
+        """The account that pays for the job (PWG 5100.3, 3.1)."""
+        return self.options.get("job-account-id", "")
+
+    @property
+    def accounting_user(self) -> str:
+        """The user of the account, who may be another than the job's (PWG 5100.3, 3.2)."""
+        return self.options.get("job-accounting-user-id", "")
+
+    @property
     def in_class(self) -> bool:
         """Whether the job came through a class, which may have other printers."""
         return bool(self.class_name)

@@ -14,9 +14,11 @@ CUPS_SOCKET = "/run/cups/cups.sock"  # the path that distributions compile in
 # MaxJobs, which counts held jobs.
 QUEUES_HELD = 5
 
-# value of `identify` → prop, with its name in IPP (RFC 8011, 5.3.6; PWG 5100.7)
+# value of `identify` → prop, with its name in IPP (RFC 8011, 5.3.6; PWG 5100.7; PWG 5100.3)
 IDENTITY = {
     "user": "job-originating-user-name",
     "host": "job-originating-host-name",
     "queue": "printer-name",
+    "account": "job-account-id",
+    "accounting-user": "job-accounting-user-id",
 }

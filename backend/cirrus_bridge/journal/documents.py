@@ -26,9 +26,10 @@ _COLUMNS = (
     " created_at, document.updated_at, coalesce(accepted_at, 0.0), coalesce(closed_at, 0.0),"
     " size_bytes, coalesce(sent_bytes, 0), reprints, hand_overs, open_runs, was_in_doubt,"
     f" waits_for, coalesce(give_up_at, 0.0), iif(document.state IN {sql_list(ACCEPTED)}, 0,"
-    f" (SELECT coalesce(sum(length), 0) FROM segment WHERE {in_document('segment')}))"
+    f" (SELECT coalesce(sum(length), 0) FROM segment WHERE {in_document('segment')})),"
+    " pages, counted, account, accounting_user"
 )
-_WIDTH = 26  # columns of a document
+_WIDTH = 30  # columns of a document
 _DELIVERY = (
     "target_number, location, device, coalesce(cloud_job_id, ''), coalesce(delivery.state, 0),"
     " message, submitted, received, delivered, received_at, final_at"
@@ -74,6 +75,8 @@ class Document:
         give_up_at_s: when the queue's contimeout is over.
         confirmed_bytes: the size of the segments that the server has confirmed; 0 once the server
             has accepted the document.
+        pages: the pages of the document and its copies, as CUPS counts them; None if unknown.
+        counted: CUPS's page count of the whole job when a run of this document last ended.
         deliveries: empty if they were not read.
     """
 
@@ -99,6 +102,10 @@ class Document:
     waits_for: str = ""
     give_up_at_s: float = 0.0
     confirmed_bytes: int = 0
+    pages: int | None = None
+    counted: int = 0
+    account: str = ""
+    accounting_user: str = ""
     deliveries: tuple[Delivery, ...] = ()
 
     @property

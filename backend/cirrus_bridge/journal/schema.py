@@ -115,6 +115,10 @@ ALTER TABLE document DROP COLUMN poller;
 {_add("document", f"hand_overs {_COUNT}")}
 CREATE INDEX document_open ON document (state) WHERE closed_at IS NULL;
 """,
+    _add(
+        *("document", "pages INTEGER", f"counted {_COUNT}"),
+        *(f"account {_TEXT}", f"accounting_user {_TEXT}"),
+    ),
 )
 VERSION = len(STEPS)
 _OF_JOB = "WHERE job_uuid = ?1 AND job_id = ?2"

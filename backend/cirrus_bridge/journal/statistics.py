@@ -28,11 +28,13 @@ _STATES = (
     f" WHERE document.state IN {sql_list(ACCEPTED)} AND cloud_job_id IS NOT NULL GROUP BY 1, 2"
 )
 _OPEN = "SELECT count(*), coalesce(sum(state = 'held'), 0) FROM document WHERE closed_at IS NULL"
-_OF_DELIVERY = f"queue, destination, delivery.state, 0, accepted_at, received_at FROM {JOINED}"
-# columns: row, time, queue, destination, state, size, times of acceptance and reception
+_OF_DELIVERY = (
+    f"queue, destination, delivery.state, 0, accepted_at, received_at, pages FROM {JOINED}"
+)
+# columns: row, time, queue, destination, state, size, times of acceptance and reception, pages
 _EVENTS = {
     "accepted": (
-        "SELECT rowid, accepted_at, queue, destination, 0, size_bytes, accepted_at, NULL"
+        "SELECT rowid, accepted_at, queue, destination, 0, size_bytes, accepted_at, NULL, pages"
         f" FROM document WHERE state IN {sql_list(ACCEPTED)} AND accepted_at > ?"
     ),
     "received": (
@@ -46,7 +48,7 @@ _EVENTS = {
 @dataclass(frozen=True, slots=True)
 class RecentEvent:
     """A document was `accepted`, or a delivery `received` or `ended` (`what`). Times are in seconds
-    since the epoch."""
+    since the epoch; unknown numbers are 0."""
 
     what: str
     at_s: float
@@ -56,6 +58,7 @@ class RecentEvent:
     size_bytes: int
     accepted_at_s: float
     received_at_s: float
+    pages: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,10 @@ class Journal(DeliveryJournal):
         self, key: DocumentKey, job: PrintJob, targets: Sequence[Target], *, now_s: float
     ) -> None:
         """Note that a document is about to be uploaded. Confirmed segments stay known."""
-        columns = ("queue", "user", "title", "class_name", "completed_at", "language")
+        columns = (
+            *("queue", "user", "title", "class_name", "completed_at", "language"),
+            *("account", "accounting_user"),
+        )
         about = {name: getattr(job, name) for name in columns}
         with self._transaction():
             self._db.execute(f"DELETE FROM delivery WHERE {BY_KEY}", key)
@@ -211,6 +214,23 @@ class Journal(DeliveryJournal):
     def doubted(self, key: DocumentKey, *, now_s: float) -> None:
         """Note that another member of the job's class may have printed the document."""
         self._update(key, now_s, was_in_doubt=1)
+
+    def counted(
+        self, key: DocumentKey, total: int, *, before: int | None = None, now_s: float
+    ) -> None:
+        """Note CUPS's page count of the job at the end of a run.
+
+        Args:
+            before: the count at the end of the run before, if the server has accepted the document.
+                The difference is the document's own pages, if they were not known before.
+        """
+        pages = None if before is None else max(0, total - before) or None
+        with self._transaction():
+            self._db.execute(
+                "UPDATE document SET counted = max(counted, ?), pages = coalesce(pages, ?),"
+                f" updated_at = ? WHERE {BY_KEY}",
+                (total, pages, now_s, *key),
+            )
 
     def run_ended(self, key: DocumentKey, *, now_s: float) -> None:
         """Note that this run of the backend was not killed."""

@@ -108,7 +108,7 @@ def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
     device.
 
     Args:
-        identify: keys of IDENTITY (user, host, queue) that the props name as well.
+        identify: keys of IDENTITY (such as user) that the props name as well.
 
     Raises:
         BadOption: a prop cannot carry the value; the text names the option.
@@ -176,7 +176,13 @@ def _keywords(job: PrintJob, attribute: str) -> list[str]:
 
 def _identity(job: PrintJob, identify: Collection[str]) -> dict[str, str]:
     """The props that identify the job. Unfit characters become `?`, so no job fails for a name."""
-    known = {"user": job.user, "host": job.host, "queue": job.queue}
+    known = {
+        "user": job.user,
+        "host": job.host,
+        "queue": job.queue,
+        "account": job.account,
+        "accounting-user": job.accounting_user,
+    }
     return {
         IDENTITY[what]: "".join(c if c.isprintable() and c != ";" else "?" for c in known[what])
         for what in identify

@@ -64,6 +64,7 @@ class Site:
         self.uri = URI
         self.asked: list[QueueUri] = []
         self.others_wait = False
+        self.counted = 0
 
     def print(self, **settings: Any) -> int:
         """Do one run; return its exit code.
@@ -85,6 +86,7 @@ class Site:
             self.clock,
             CupsReport(self.said),
             lambda: self.others_wait,
+            lambda: self.counted,
         )
         with spool.open("rb") as stdin, self.clock.stoppable():
             code = run.print(SpooledDocument(self.job, stdin, os.getpid()))
@@ -454,3 +456,37 @@ def test_a_location_that_is_offline(site: Site) -> None:
     assert b"offline since" not in site.said.getvalue()
     site.print(wait_timeout_s=60)
     assert b"offline since" in site.said.getvalue()
+
+
+def test_pages_of_each_document(site: Site) -> None:
+    """CUPS counts a whole job, and counts a document again in each of its runs."""
+    site.job = dataclasses.replace(site.job, documents=2)
+    site.api.script("put_file", lambda: Refused("no"))
+    site.counted = 3
+    with pytest.raises(Refused):
+        site.print()
+    site.counted = 6
+    site.print()
+    site.job = dataclasses.replace(site.job, number=2)
+    site.counted = 10
+    site.print()
+    site.counted = 14  # the filters ran again, and nothing was sent
+    site.print()
+    assert [entry.pages for entry in site.journal.entries("urn:uuid:1", 1)] == [3, 4]
+
+
+def test_pages_that_nobody_counted(site: Site) -> None:
+    """Without a count of CUPS, the pages are unknown. A count that fails changes nothing."""
+    site.print()
+    assert site.documents[0].pages is None
+
+
+def test_a_restarted_job_counts_again(site: Site) -> None:
+    """A new print has pages of its own; CUPS's count of the job goes on."""
+    site.api.status = DELIVERED
+    site.counted = 2
+    site.print()
+    site.job = dataclasses.replace(site.job, completed_at=99)
+    site.counted = 4
+    site.print()
+    assert [entry.pages for entry in site.journal.entries("urn:uuid:1", 1)] == [2, 2]

@@ -53,8 +53,8 @@ def rows(folder: Path) -> list[dict[str, object]]:
         documents = [dict(row) for row in db.execute("SELECT * FROM document ORDER BY job_id")]
         deliveries = [dict(row) for row in db.execute("SELECT * FROM delivery ORDER BY job_id")]
     for document in documents:
-        document.pop("poller", None)
-        document.pop("hand_overs", None)
+        for column in ("poller", "hand_overs", "pages", "counted", "account", "accounting_user"):
+            document.pop(column, None)
     return documents + deliveries
 
 

@@ -77,8 +77,9 @@ class Site:
         )
         report = CupsReport(self.said)
         api_of = clients_of(configuration)
+        asks = (lambda: False, lambda: 0)
         run = BackendRun(
-            job, queue, configuration, api_of, self.journal, StubClock(), report, lambda: False
+            job, queue, configuration, api_of, self.journal, StubClock(), report, *asks
         )
         with spool.open("rb") as stdin:
             return run.print(SpooledDocument(job, stdin, os.getpid()))

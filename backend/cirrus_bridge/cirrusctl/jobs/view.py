@@ -113,12 +113,16 @@ class JobView:
             "job": self.job_id,
             "queue": self.queue,
             "user": self.user,
+            "account": self.documents[-1].account if self.documents else "",
+            "accounting_user": self.documents[-1].accounting_user if self.documents else "",
             "title": title or (self.documents[-1].title if self.documents else ""),
             "state": self.state,
             "created": self.created,
             "completed": self._cups_time("completed"),
             "progress": self.cups.progress if self.cups else None,
             "message": self.cups.message if self.cups else "",
+            "pages": _total(self.documents),
+            "delivered_pages": _total(self.documents, delivered=True),
             "ended": self.has_ended,
             "documents": list(map(_document, self.documents)),
         }
@@ -226,12 +230,26 @@ def _state_word(document: Document, delivery: Delivery) -> str:
     return tr("{state} when last asked", state=word)
 
 
+def _total(documents: Iterable[Document], *, delivered: bool = False) -> int | None:
+    """The pages of the documents for all their targets, or only for those that got them; None if a
+    number is unknown."""
+    total = 0
+    for document in documents:
+        targets = [each.status.state.reached_recipient for each in document.deliveries]
+        count = sum(targets) if delivered else len(targets) * (document.state in ACCEPTED)
+        if count and document.pages is None:
+            return None
+        total += count * (document.pages or 0)
+    return total
+
+
 def _document(document: Document) -> dict[str, Any]:
     return {
         "number": document.key.number,
         "destination": document.key.destination,
         "state": document.state,
         "size_bytes": document.size_bytes,
+        "pages": document.pages,
         "reprints": document.reprints,
         "begun": _time(document.created_at_s),
         "changed": _time(document.updated_at_s),

@@ -91,6 +91,11 @@ class Metrics:
             "Time of the poller's last sign of life; the poller gives one every ten seconds",
         )
         self._bytes = counter("cirrus_accepted_bytes", "Size of accepted documents", ["queue"])
+        self._pages = counter(
+            "cirrus_delivered_pages",
+            "Pages of delivered documents, by CUPS's count, with copies, for each target",
+            ["queue"],
+        )
         self._ended = counter(
             "cirrus_ended", "Cloud jobs that reached a final state", ["queue", "state"]
         )
@@ -134,6 +139,7 @@ class Metrics:
         self._stale_s = self._clock.monotonic_s() + FRESH_S
         self._queues |= {queue for queue, _ in figures.jobs}  # one without documents falls to 0
         for queue in self._queues:
+            self._pages.labels(queue)  # so that the first page is an increase from 0
             for state in FINAL:
                 self._ended.labels(queue, state)  # so that the first end is an increase from 0
             for state in STATES:
@@ -156,6 +162,7 @@ class Metrics:
         else:
             self._ended.labels(event.queue, event.state).inc()
             if event.state in REACHED:
+                self._pages.labels(event.queue).inc(event.pages)
                 took("received-delivered", event.received_at_s)
                 took("accepted-delivered", event.accepted_at_s)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from cirrus_bridge.base.model import DocumentKey
+from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, Receipt, Target
 from cirrus_bridge.cirrusctl.jobs.view import job_views
 from cirrus_bridge.cups.ipp import Attributes
 from cirrus_bridge.cups.jobs import COMPLETED, CupsJob
-from cirrus_bridge.journal.documents import Document
+from cirrus_bridge.journal.documents import Delivery, Document
 from cirrus_bridge.journal.lifecycle import State
 
 SECOND_S = 1_800_000_000
@@ -39,3 +39,22 @@ def test_the_newest_number_of_a_second() -> None:
     later = dataclasses.replace(forgotten, key=forgotten.key._replace(job_id=3))
     views = job_views([in_cups("urn:uuid:new", 2)], [forgotten, later])
     assert [view.job_id for view in views] == [3, 2, 1]
+
+
+def test_pages() -> None:
+    """A site charges for delivered pages: each target that got the document counts."""
+    targets = [Receipt(Target("Paris", device), "1") for device in "ABC"]
+    states = (DeliveryState.DELIVERED, DeliveryState.DELETED, DeliveryState.SAVED)
+    deliveries = tuple(
+        Delivery(number, receipt, JobStatus(state), None, None)
+        for number, (receipt, state) in enumerate(zip(targets, states, strict=True))
+    )
+    sent = dataclasses.replace(document("u", 1, SECOND_S), deliveries=deliveries)
+    for pages, total, delivered in ((4, 12, 8), (None, None, None)):
+        (view,) = job_views([], [dataclasses.replace(sent, pages=pages)])
+        assert view.document["pages"] == total
+        assert view.document["delivered_pages"] == delivered
+        assert view.document["documents"][0]["pages"] == pages
+    waiting = dataclasses.replace(sent, state=State.SENDING, deliveries=deliveries[1:2])
+    (view,) = job_views([], [waiting])
+    assert (view.document["pages"], view.document["delivered_pages"]) == (0, 0)

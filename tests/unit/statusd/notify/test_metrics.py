@@ -175,6 +175,18 @@ def test_each_event_counts_once(site: Site) -> None:
         assert seen[f"cirrus_delivery_seconds_sum{labels}"] == seconds
 
 
+def test_delivered_pages(site: Site) -> None:
+    """The pages of a document count for each target that got it, and unknown pages not at all."""
+    known, unknown = site.accept(1), site.accept(2)
+    with Journal(site.folder) as journal:
+        journal.counted(known, 7, before=2, now_s=site.clock.wall_s())
+    assert site.scrape()["cirrus_delivered_pages_total{queue=laser1}"] == 0
+    site.state(known, 0, DeliveryState.DELIVERED)
+    site.state(known, 1, DeliveryState.DELETED)
+    site.state(unknown, 0, DeliveryState.DELIVERED)
+    assert site.scrape()["cirrus_delivered_pages_total{queue=laser1}"] == 5
+
+
 def test_what_is_written_late_counts(site: Site) -> None:
     """An event counts even if it reaches the disk after a look that is later than its date."""
     key = site.accept(1)
