@@ -16,6 +16,7 @@ output-bin.face-up = "Bin=rear"
 print-quality.draft = "Quality=1"
 print-quality.high = "Quality=3"
 media-type.labels = "Media=Labels"
+job-password = "Pin"
 """
 OURS = ("Staple", "Punch", "Bin", "Quality", "Media")
 ASKED = {
@@ -42,39 +43,58 @@ DRIVERLESS = {
 }
 
 
-@pytest.fixture(scope="module")
-def device(site: PrintSite) -> str:
-    """A device with declared options."""
+PIN = "48151623"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _declared(site: PrintSite) -> None:
     (site.config / "devices.toml").write_text(DECLARED)
-    return site.device()
 
 
-@pytest.fixture(scope="module")
-def queue(site: PrintSite, device: str) -> str:
-    """A queue as a dialog adds it."""
-    return site.discovered_queue(device)
-
-
-def test_each_way_to_ask(site: PrintSite, device: str, queue: str) -> None:
+def test_each_way_to_ask(site: PrintSite) -> None:
     """Each option reaches the device as its prop, and nothing else does."""
+    device = site.device()
+    queue = site.discovered_queue(device)
     for option in ASKED:
         site.cups.lp(queue, "-t", option, "-o", option, WELCOME)
     assert _props(site, device, len(ASKED)) == ASKED
 
 
-def test_driverless_client(site: PrintSite, device: str, queue: str) -> None:
+def test_driverless_client(site: PrintSite) -> None:
     """A machine without our driver offers the options, and its choices reach the device."""
-    cups = site.cups
+    cups, device = site.cups, site.device()
+    uri = cups.uri(site.discovered_queue(device))
     (cups.root / "bin" / "backend" / "ipp").symlink_to("/usr/lib/cups/backend/ipp")
-    cups.run("lpadmin", "-p", "client", "-E", "-v", cups.uri(queue), "-m", "everywhere")
+    cups.run("lpadmin", "-p", "client", "-E", "-v", uri, "-m", "everywhere")
     ppd = cups.root / "etc" / "ppd" / "client.ppd"
     eventually(ppd.exists)
     offered = ppd.read_text()
     for option in DRIVERLESS:
         assert "\n*{} {}".format(*option.split("=")) in offered
         cups.lp("client", "-t", option, "-o", option, WELCOME)
-    got = _props(site, device, len(ASKED) + len(DRIVERLESS))
-    assert {title: got[title] for title in DRIVERLESS} == DRIVERLESS
+    assert _props(site, device, len(DRIVERLESS)) == DRIVERLESS
+
+
+def test_pin(site: PrintSite) -> None:
+    """A PIN reaches the device, and nothing of ours shows it. cupsd logs it at LogLevel debug."""
+    device = site.device()
+    queue = site.discovered_queue(device)
+    assert site.cups.printer(queue)["job-password-supported"] == [8]
+    job_id = site.cups.lp(queue, "-o", f"job-password={PIN}", WELCOME)
+    (job,) = site.cloud_jobs(device, 1)
+    assert job["props"]["Pin"] == PIN
+    site.cups.wait_job(job_id)
+    log = site.cups.error_log().splitlines()
+    assert "job-password" in "".join(line for line in log if "argv[5]" in line)
+    texts = [
+        *(path.read_bytes() for path in site.state.iterdir() if path.is_file()),
+        site.cirrusctl("jobs", "--json").stdout.encode(),
+        site.cirrusctl("job", str(job_id), "--json").stdout.encode(),
+        "".join(line for line in log if "argv[5]" not in line).encode(),
+        str(site.cups.job(job_id)).encode(),
+    ]
+    assert all(texts[-4:])
+    assert not [text for text in texts if PIN.encode() in text]
 
 
 def _props(site: PrintSite, device: str, count: int) -> dict[str, dict[str, str]]:

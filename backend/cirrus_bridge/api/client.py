@@ -131,17 +131,21 @@ class CloudApi:
         """`submitfile`: submit an uploaded file; may be repeated with other parameters."""
         body = urlencode({"file": name} | self._fields(ticket)).encode()
         key = ticket.idempotency_key
-        exchange = self._send("POST", "/submitfile", body=body, form=True, submit_key=key)
+        secrets = tuple(ticket.secret_props.values())
+        exchange = self._send(
+            "POST", "/submitfile", body=body, form=True, submit_key=key, secrets=secrets
+        )
         return answers.receipts(exchange, ticket.targets)
 
     # --- below: one request
 
     def _fields(self, ticket: Ticket) -> dict[str, str]:
+        props = {**ticket.props, **ticket.secret_props}
         fields = {
             "targets": ";".join(map(str, ticket.targets)),
             "title": ticket.title,
             "cmp": str(int(ticket.compression)),
-            "props": "\n".join(f"{name}={value}" for name, value in ticket.props.items()),
+            "props": "\n".join(f"{name}={value}" for name, value in props.items()),
         }
         if self._server.company is None:
             fields["compid"] = self._company
@@ -161,8 +165,10 @@ class CloudApi:
         submit_key: str = "",
         with_key: bool = True,
         limit_bytes: int = ANSWER_BYTES,
+        secrets: tuple[str, ...] = (),
     ) -> Exchange:
-        """Send a request and check its answer for status and `Error: …`."""
+        """Send a request and check its answer for status and `Error: …`. A PIN is one of `secrets`;
+        it is removed only from the server's words, because an id may have the same digits."""
         headers = {}
         if with_key:
             headers["Authorization"] = f"Bearer {self._key.reveal()}"
@@ -177,6 +183,7 @@ class CloudApi:
         verb = " ".join(path.split("/")[1:3]) if path.startswith("/get/") else path[1:]
         sent = io.BytesIO(body)
         exchange = Exchange(self._server, verb, sent, bool(submit_key), self._sets_up)
+        exchange.secrets = secrets
         without_secrets = self._redaction_of_answers
         from cirrus_bridge.api.deadline import answer_within
 

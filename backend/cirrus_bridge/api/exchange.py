@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from cirrus_bridge.api.redaction import Redaction
 from cirrus_bridge.base.errors import (
     ApiError,
     KeyRefused,
@@ -69,7 +70,7 @@ _NOT_DONE_HERE = (301, 307, 308)
 class Exchange:
     """One request to the server of `entry`, and its answer, without secrets (`redaction`). `verb`
     is the API's name of the request. If `sets_up`, the server is being set up, so servers.d has no
-    entry yet."""
+    entry yet. `secrets` are those of the request alone: `words` do not have them."""
 
     entry: Server
     verb: str
@@ -79,6 +80,7 @@ class Exchange:
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     answer: bytes = b""
+    secrets: tuple[str, ...] = ()
 
     @property
     def is_submitted(self) -> bool:
@@ -99,7 +101,9 @@ class Exchange:
     @property
     def words(self) -> str:
         """The server's words for people: one line, no markup."""
-        return tr("a web page") if self.is_web_page else in_short(self.text)
+        if self.is_web_page:
+            return tr("a web page")
+        return in_short(Redaction(*self.secrets).text(self.text))
 
     @property
     def is_web_page(self) -> bool:

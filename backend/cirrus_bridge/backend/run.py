@@ -42,7 +42,7 @@ from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import ACCEPTED, UNSENT
 from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.sending.follow import Follower
-from cirrus_bridge.sending.job_props import job_props
+from cirrus_bridge.sending.job_props import job_props, secret_props
 from cirrus_bridge.sending.submit import Submission
 
 # cupsd ends a job when its backend fails for a file that is not the last one
@@ -187,6 +187,7 @@ class BackendRun:
             upload_settings=self.configuration.upload_to(self.queue),
             expected_bytes=data.size_bytes,
             warns=self._may_be_printed(key),
+            secret_props=secret_props(self.job),
         )
         try:
             if known and known.open_runs >= MOST_OPEN_RUNS:

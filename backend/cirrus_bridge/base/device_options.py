@@ -114,9 +114,12 @@ class DeviceOptions:
 
     Attributes:
         props: IPP's attribute → keyword → the prop `NAME=VALUE` that asks the device for it.
+        pin_prop: the name of the prop for a PIN, without which the device does not print; empty if
+            the device takes none.
     """
 
     props: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    pin_prop: str = ""
 
 
 NO_OPTIONS = DeviceOptions()

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from cirrus_bridge.base.device_options import NO_OPTIONS, DeviceOptions
+
 DEFAULT_PRIORITY = 50  # CUPS's default for job-priority (RFC 8011, 5.2.1)
 PASSED_ON = "cirrus-prop-"  # the option with this prefix and a prop's name sets the prop
 
@@ -71,8 +73,8 @@ class PrintJob:
         queue_defaults: the options that an administrator chose for all jobs.
         papers, trays: the queue's own choices: name in PPDs → the location's word, or the same name
             if the driver does not know the location's word.
-        declared: the options of the device that an administrator declared: IPP's attribute →
-            keyword → the prop `NAME=VALUE`.
+        declared: the options of the device that an administrator declared.
+        pin: the PIN that the device shall ask for, or empty. No text has it, and `options` neither.
         language: the language of the job's user, such as "de_DE".
     """
 
@@ -100,7 +102,8 @@ class PrintJob:
     queue_defaults: Mapping[str, str] = field(default_factory=dict)
     papers: Mapping[str, str] = field(default_factory=dict)
     trays: Mapping[str, str] = field(default_factory=dict)
-    declared: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    declared: DeviceOptions = NO_OPTIONS
+    pin: str = field(default="", repr=False)
     language: str = ""
 
     @property
@@ -165,13 +168,14 @@ class Compression(enum.IntEnum):
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """The parameters of a submit. `idempotency_key` is the same whenever the same document is
-    submitted again, for servers that support it."""
+    submitted again, for servers that support it. `secret_props` are props that no text may have."""
 
     targets: tuple[Target, ...]
     title: str
     props: Mapping[str, str]
     compression: Compression
     idempotency_key: str
+    secret_props: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class DeliveryState(enum.IntEnum):

@@ -20,10 +20,12 @@ from cirrus_bridge.config.queue_uri import parse_server, server_name
 from cirrus_bridge.config.toml import Table, read_table
 
 FILE = "devices.toml"
-_NAMES = ("server", "company", "targets", *ATTRIBUTES)
+_PIN = "job-password"  # as IPP calls it (PWG 5100.11)
+_NAMES = ("server", "company", "targets", *ATTRIBUTES, _PIN)
 _KEYWORD = re.compile(r"[a-z][a-z0-9.-]{0,39}")  # a keyword of IPP and of a PPD (cups/ppd.h)
 # as `sending/job_props` allows; without % and ", which a PPD would have to escape in its short line
-_PROP = re.compile(r'[A-Za-z][A-Za-z0-9_.-]{0,63}=[^;%"]{1,60}')
+_PROP_NAME = re.compile("[A-Za-z][A-Za-z0-9_.-]{0,63}")
+_PROP = re.compile(_PROP_NAME.pattern + '=[^;%"]{1,60}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,12 @@ class DeclaredDevices:
     def options(self, place: Place, device: str) -> DeviceOptions:
         """What all entries about a device say. For the same attribute, the last entry wins."""
         props: dict[str, Mapping[str, str]] = {}
+        pin_prop = ""
         for entry in self.entries:
             if entry.is_about(place, device):
                 props |= entry.options.props
-        return DeviceOptions(props)
+                pin_prop = entry.options.pin_prop or pin_prop
+        return DeviceOptions(props, pin_prop)
 
 
 NONE_DECLARED = DeclaredDevices()
@@ -84,9 +88,11 @@ def _entry(table: Table) -> DeviceEntry:
     except ValueError:
         raise table.bad(tr("'server' is not a host name, or host name and port")) from None
     props = {name: _props(table, name) for name in ATTRIBUTES if name in table.content}
-    return DeviceEntry(
-        server, table.take("company", str, None), tuple(targets), DeviceOptions(props)
-    )
+    pin_prop = table.take(_PIN, str, "")
+    if pin_prop and not _PROP_NAME.fullmatch(pin_prop):
+        raise table.bad(tr("'{name}' must be the name of a prop, such as \"PIN\"", name=_PIN))
+    company = table.take("company", str, None)
+    return DeviceEntry(server, company, tuple(targets), DeviceOptions(props, pin_prop))
 
 
 def _props(table: Table, attribute: str) -> dict[str, str]:

@@ -69,7 +69,7 @@ def read_job(
 
     Raises:
         UsageError: not 5 or 6 arguments, or the job id is not a number.
-        BadOption: the number of copies is not a number, or 0.
+        BadOption: the number of copies is not a number, or 0; or the PIN is encrypted.
     """
     job_id = job_id_of(argv)
     user, title, copies, option_text = (_text(arg) for arg in argv[2:6])
@@ -79,6 +79,7 @@ def read_job(
             tr("Print again with 1 to 99 copies."),
         )
     options = parse_options(option_text)
+    pin = _take_pin(options)
     if attributes is None:
         attributes = Attributes({name: [options.get(name, "")] for name in _BY_HAND})
     text = attributes.text
@@ -119,9 +120,23 @@ def read_job(
         queue_defaults=driver.defaults,
         papers={**{name: name for name in driver.page_sizes}, **driver.papers},
         trays={**{name: name for name in driver.input_slots}, **driver.trays},
-        declared=driver.props,
+        declared=driver.options,
+        pin=pin,
         language=_text(environ.get("LANG", "")).partition(".")[0],  # any client's bytes
     )
+
+
+def _take_pin(options: dict[str, str]) -> str:
+    """Take the PIN out of a job's options: IPP's job-password (PWG 5100.11), or the JobPIN of PPDs,
+    which may be a custom value. cupsd announces that it takes no encrypted PIN."""
+    names = ("job-password", "jobpin", "job-password-encryption")
+    password, pin, encryption = (options.pop(name, "") for name in names)
+    if password and encryption not in ("", "none"):
+        raise BadOption(
+            tr("The PIN of the job is encrypted, so nothing was printed."),
+            tr("Cancel this job, and print again with an unencrypted PIN."),
+        )
+    return password or ("" if pin.lower() == "none" else pin.removeprefix("Custom."))
 
 
 class SpooledDocument:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from cirrus_bridge.base.device_options import ATTRIBUTES
+from cirrus_bridge.base.device_options import ATTRIBUTES, NO_OPTIONS, DeviceOptions
 
 MOST_BYTES = 8 * 1024 * 1024
 _LINE = re.compile(
-    rb"^\*(Default|cirrusDefault |cirrusPaper |cirrusTray |cupsManualCopies|"
+    rb"^\*(Default|cirrusDefault |cirrusPaper |cirrusTray |cupsManualCopies|cirrusJobPassword|"
     + b"|".join(each.ppd_props.encode() + b" " for each in ATTRIBUTES.values())
     + rb')([!-9;-~]*):[ \t]*"?([^"\r\n]*)',
     re.MULTILINE,
@@ -35,7 +35,7 @@ class QueueDriver:
         defaults: option in lower case → the default that an administrator has chosen.
         papers, trays: name in the PPD → the location's name, if that is different.
         page_sizes, input_slots: all names of papers and trays in the PPD.
-        props: declared options (`device_options.DeviceOptions`).
+        options: declared options.
     """
 
     manual_copies: bool = False
@@ -44,7 +44,7 @@ class QueueDriver:
     trays: Mapping[str, str] = field(default_factory=dict)
     page_sizes: tuple[str, ...] = ()
     input_slots: tuple[str, ...] = ()
-    props: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    options: DeviceOptions = NO_OPTIONS
 
 
 NO_DRIVER = QueueDriver()
@@ -76,9 +76,12 @@ def read_queue_driver(path: Path) -> QueueDriver:
         trays={name: unquote(word) for name, word in said["cirrusTray"].items()},
         page_sizes=tuple(choices[b"PageSize"]),
         input_slots=tuple(choices[b"InputSlot"]),
-        props={
-            name: said[attribute.ppd_props]
-            for name, attribute in ATTRIBUTES.items()
-            if attribute.ppd_props in said
-        },
+        options=DeviceOptions(
+            {
+                name: said[attribute.ppd_props]
+                for name, attribute in ATTRIBUTES.items()
+                if attribute.ppd_props in said
+            },
+            said["cirrusJobPassword"].get("", ""),
+        ),
     )

@@ -23,6 +23,7 @@ from cirrus_bridge.drivers.capabilities import Capabilities, PageLanguage
 from cirrus_bridge.drivers.ppd_strings import LANGUAGES, words_in
 
 MARGIN_PT = 12
+PIN_DIGITS = 8  # the most digits of a PIN that CUPS announces (job-password-supported)
 # cups/ppd.h: ppdOpen refuses a file with a longer keyword, and shortens a longer text
 _KEYWORD_BYTES = 40
 _TEXT_BYTES = 80
@@ -161,6 +162,10 @@ def _device_options(what: Capabilities, language: PageLanguage) -> Iterator[str]
 
 def _declared_options(what: Capabilities) -> Iterator[str]:
     """The options of devices.toml. Each has a choice that asks nothing of the device."""
+    if what.options.pin_prop:
+        # not an option of the PPD, because CUPS shows the choices of a job to all users
+        yield f'*cupsJobPassword: "{"1" * PIN_DIGITS}"'
+        yield f'*cirrusJobPassword: "{what.options.pin_prop}"'
     defaults = {f"{name}={value}" for name, value in what.defaults.items()}
     for name, props in what.options.props.items():
         attribute = ATTRIBUTES[name]

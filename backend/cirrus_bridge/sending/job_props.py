@@ -97,6 +97,7 @@ _TRAY = re.compile(
     "tray|manual|cassette|slot|upper|lower|middle|multi-?purpose|by-?pass|large-?capacity",
     re.IGNORECASE,
 )
+_PIN = re.compile("[!-:<-~]{1,32}")
 _MEDIA_TYPE = re.compile(r"(?:(?<=[\s{])|^)media-type=([^\s{}]+)")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
@@ -132,6 +133,27 @@ def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
     return props | _identity(job, identify)
 
 
+def secret_props(job: PrintJob) -> dict[str, str]:
+    """Make the props of a job that no text may have: its PIN.
+
+    Raises:
+        BadOption: the device takes no PIN, or not this one. The text does not have the PIN.
+    """
+    if not job.pin:
+        return {}
+    if not job.declared.pin_prop:
+        raise BadOption(
+            tr("The job has a PIN, but its device takes none, so nothing was printed."),
+            tr("Cancel this job, and print again without a PIN."),
+        )
+    if not _PIN.fullmatch(job.pin):
+        raise BadOption(
+            tr("The PIN of the job must have 1 to 32 letters, digits or signs other than ';'."),
+            tr("Cancel this job, and print again with another PIN."),
+        )
+    return {job.declared.pin_prop: job.pin}
+
+
 def _asked(job: PrintJob, options: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for prop, read, names in _ASKED_BY if job.layout_done else _ASKED_BY + _ASKED_BY_UNFILTERED:
@@ -145,7 +167,7 @@ def _asked(job: PrintJob, options: Mapping[str, str]) -> dict[str, str]:
 def _declared(job: PrintJob) -> dict[str, str]:
     """The props of the options that the queue's driver has for its device (devices.toml)."""
     found: dict[str, str] = {}
-    for attribute, props in job.declared.items():
+    for attribute, props in job.declared.props.items():
         for keyword in _keywords(job, attribute):
             name, _, value = props[keyword].partition("=")
             found.setdefault(name.lower() if name.lower() in _KNOWN else name, value)
@@ -161,7 +183,7 @@ def _keywords(job: PrintJob, attribute: str) -> list[str]:
     if attribute == "media-type":
         words.update(_MEDIA_TYPE.findall(job.options.get("media-col", "")))
         words.update(job.options.get("media", "").split(","))
-    declared, (_, _, neutral, numbers) = job.declared[attribute], ATTRIBUTES[attribute]
+    declared, (_, _, neutral, numbers) = job.declared.props[attribute], ATTRIBUTES[attribute]
     asked = [word for word in declared if word in words or str(numbers.get(word)) in words]
     if {*asked} - {neutral}:
         return asked

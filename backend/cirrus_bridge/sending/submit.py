@@ -13,7 +13,7 @@ import hashlib
 import itertools
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -62,7 +62,7 @@ QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in
 class Submission:
     """The submission of one document. `data` is read once at most; `expected_bytes` is its size for
     progress (0 if unknown). `warns` makes messages say that the document may be printed already,
-    even after a person decided."""
+    even after a person decided. `secret_props` are more props, which only the submit has."""
 
     job: PrintJob
     queue: QueueUri
@@ -76,6 +76,7 @@ class Submission:
     upload_settings: UploadSettings
     expected_bytes: int = 0
     warns: bool = False
+    secret_props: Mapping[str, str] = field(default_factory=dict, repr=False)
     _patience: Patience = field(init=False)
     _size_bytes: int = 0  # the bytes of the document that were read
     _sha256: str = ""
@@ -185,7 +186,8 @@ class Submission:
         if not submit_key or earlier_form != form:
             submit_key = str(uuid.uuid4())  # random: clients may choose all other data
         ticket = Ticket(
-            self.queue.targets, self.job.title, self.props, self._compression, submit_key
+            *(self.queue.targets, self.job.title, self.props, self._compression, submit_key),
+            self.secret_props,
         )
         while True:
             self.journal.submitting(
@@ -239,7 +241,8 @@ class Submission:
     @property
     def _form(self) -> str:
         """A digest of the submit's parameters. The document's bytes are not part of the digest: a
-        filter that runs again may write another date into them."""
+        filter that runs again may write another date into them. Nor is a PIN, which could be found
+        by trying out all PINs."""
         asked = [list(map(str, self.queue.targets)), self.job.title, sorted(self.props.items())]
         return hashlib.sha256(json.dumps([*asked, int(self._compression)]).encode()).hexdigest()
 
@@ -295,7 +298,10 @@ class Submission:
             raise error
 
     def _fits_one_request(self, segment: Segment) -> bool:
-        """Whether the document and its parameters are short enough for a single-step `putfile`."""
+        """Whether the document and its parameters are short enough for a single-step `putfile`, and
+        not secret: servers log URLs, and `putfile` has its parameters there."""
+        if self.secret_props:
+            return False
         props = itertools.chain(*self.props.items())
         texts = (self.job.title, *map(str, self.queue.targets), *props)
         parameter_bytes = sum(len(quote(text, safe="")) + 3 for text in texts)

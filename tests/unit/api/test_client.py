@@ -625,3 +625,18 @@ def test_a_ca_that_only_root_could_read() -> None:
     server = Server("cp.example.com", Secret(KEY), ca_file="/etc/cirrus-bridge/servers.d/gone.pem")
     with pytest.raises(BadConfiguration, match="readable by everyone"):
         CloudApi(server, "Acme", https=True, timeouts=UploadSettings()).version()
+
+
+def test_secret_props() -> None:
+    """A secret prop is in the body, which servers do not log, and in no message. The digits of a
+    job id may be the same."""
+    ticket = Ticket(TARGETS[:1], "T", {"copies": "1"}, Compression.ZLIB, "k-1", {"Pin": "4711"})
+    request = _ask(lambda _: Answer("2026-4711"), lambda api: api.submit_file("f1", ticket))
+    assert "4711" not in request.path
+    assert request.fields["props"] == "copies=1\nPin=4711"
+    for answer in (Answer("Error: props: Pin=4711 is too short"), Answer("bad 4711", 400)):
+        with pytest.raises(Refused) as caught:
+            _ask(lambda _, answer=answer: answer, lambda api: api.submit_file("f1", ticket))  # type: ignore[misc]
+        assert "4711" not in f"{caught.value.text} {caught.value.detail} {ticket}"
+    with ScriptedServer(lambda _: Answer("2026-4711")) as server:
+        assert _api(server.name).submit_file("f1", ticket)[0].cloud_job_id == "2026-4711"

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from cirrus_bridge.backend.run import MOST_OPEN_RUNS, OK, BackendRun
+from cirrus_bridge.base.device_options import DeviceOptions
 from cirrus_bridge.base.errors import (
+    BadOption,
     DeliveryEnded,
     DeliveryUnknown,
     Disposition,
@@ -490,3 +492,28 @@ def test_a_restarted_job_counts_again(site: Site) -> None:
     site.counted = 4
     site.print()
     assert [entry.pages for entry in site.journal.entries("urn:uuid:1", 1)] == [2, 2]
+
+
+def test_pin(site: Site) -> None:
+    """The PIN is in the body of the submit, and neither in the journal nor in any message."""
+    options = DeviceOptions(pin_prop="Pin")
+    site.job = dataclasses.replace(site.job, pin="471147114711", declared=options)
+    site.print()
+    assert [dict(ticket.secret_props) for ticket in site.api.tickets] == [{"Pin": "471147114711"}]
+    assert "put_file" not in site.api.calls
+    stored = [path.read_bytes() for path in (site.folder / "state").iterdir() if path.is_file()]
+    assert b"471147114711" not in b"".join([*stored, site.said.getvalue()])
+    _, form = site.journal.submit_key(site.key)
+    other = PrintJob(2, "urn:uuid:2", "u", "Report", 1, "q", pin="1", declared=options)
+    site.job = other
+    site.print()
+    key = site.journal.entries("urn:uuid:2", 2)[0].key
+    assert site.journal.submit_key(key)[1] == form, "the digest would give the PIN away"
+
+
+def test_pin_for_a_device_that_takes_none(site: Site) -> None:
+    """Without a way to protect it, the document is not sent."""
+    site.job = dataclasses.replace(site.job, pin="4711")
+    with pytest.raises(BadOption):
+        site.print()
+    assert site.api.calls == []

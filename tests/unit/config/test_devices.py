@@ -23,6 +23,7 @@ company = "Acme"
 targets = ["Paris:MFP"]
 output-bin.face-up = "Bin=rear"
 finishings.punch = "Punch=1"
+job-password = "Pin"
 """
 
 
@@ -34,6 +35,8 @@ def test_entries_add_up(tmp_path: Path) -> None:
     both = {"finishings": {"punch": "Punch=1"}, "output-bin": {"face-up": "Bin=rear"}}
     assert declared.options(PARIS, "Laser").props == {"finishings": staple}
     assert declared.options(PARIS, "MFP").props == both
+    assert declared.options(PARIS, "MFP").pin_prop == "Pin"
+    assert declared.options(PARIS, "Laser").pin_prop == ""
     other = dataclasses.replace(PARIS, company="Other")
     assert declared.options(other, "MFP").props == {"finishings": staple}
     assert declared.options(Place("cloud.test", "Acme", "Lyon"), "Laser").props == {}
@@ -59,6 +62,7 @@ def test_no_file(tmp_path: Path) -> None:
         ('targets = ["P:D"]\noutput-bin.face-up = "Bin=a;b=c"', "must be a prop"),
         ('targets = ["P:D"]\noutput-bin.face-up = 1', "must be a prop"),
         ('targets = ["P:D"]\noutput-bin = "Bin"', "must be a table"),
+        ('targets = ["P:D"]\njob-password = "Pin=1"', "must be the name of a prop"),
     ],
 )
 def test_mistakes(tmp_path: Path, lines: str, said: str) -> None:

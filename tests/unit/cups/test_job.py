@@ -315,3 +315,28 @@ def test_who_joins_the_files_dies(
         else:
             with pytest.raises(Interrupted):
                 list(document)
+
+
+@pytest.mark.parametrize(
+    ("options", "pin"),
+    [
+        ("job-password=4711 sides=one-sided", "4711"),
+        ("job-password=4711 job-password-encryption=none", "4711"),
+        ("JobPIN=0815", "0815"),
+        ("JobPIN=Custom.0815", "0815"),
+        ("JobPIN=None", ""),
+        ("sides=one-sided", ""),
+    ],
+)
+def test_pin(options: str, pin: str) -> None:
+    """The PIN is not one of the options, which texts may show."""
+    job = read_job([*ARGV[:5], options], {})
+    assert job.pin == pin
+    assert not pin or pin not in repr(job)
+
+
+def test_encrypted_pin() -> None:
+    """A PIN that the device could not compare is an error, and the message does not have it."""
+    with pytest.raises(BadOption, match="encrypted") as caught:
+        read_job([*ARGV[:5], "job-password=d3b07384 job-password-encryption=sha2-256"], {})
+    assert "d3b07384" not in caught.value.text

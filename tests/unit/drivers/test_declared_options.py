@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from cirrus_bridge.base.device_options import FINISHINGS, DeviceOptions
+from cirrus_bridge.base.errors import BadOption
 from cirrus_bridge.base.model import PrintJob
 from cirrus_bridge.cups.ppd_file import read_queue_driver
 from cirrus_bridge.drivers.ppd_strings import LANGUAGES
-from cirrus_bridge.sending.job_props import job_props
+from cirrus_bridge.sending.job_props import job_props, secret_props
 from described_devices import WINDOWS, driver_of
 
 PROPS = {
@@ -22,21 +23,25 @@ PROPS = {
 }
 
 
-def _ppd(props: dict[str, dict[str, str]] = PROPS, **device: object) -> str:
+def _ppd(props: dict[str, dict[str, str]] = PROPS, *, pin_prop: str = "", **device: object) -> str:
     driver = driver_of(WINDOWS, **device)
-    return dataclasses.replace(driver, options=DeviceOptions(props)).ppd()
+    return dataclasses.replace(driver, options=DeviceOptions(props, pin_prop)).ppd()
+
+
+def _job(folder: Path, ppd: str, options: dict[str, str]) -> PrintJob:
+    (folder / "q.ppd").write_text(ppd)
+    driver = read_queue_driver(folder / "q.ppd")
+    return PrintJob(
+        *(1, "urn:uuid:1", "ann", "t", 1, "q", options),
+        queue_defaults=driver.defaults,
+        declared=driver.options,
+    )
 
 
 def _asked(folder: Path, ppd: str, options: dict[str, str]) -> dict[str, str]:
     """The props of a job with these options, without `copies`."""
-    (folder / "q.ppd").write_text(ppd)
-    driver = read_queue_driver(folder / "q.ppd")
-    job = PrintJob(
-        *(1, "urn:uuid:1", "ann", "t", 1, "q", options),
-        queue_defaults=driver.defaults,
-        declared=driver.props,
-    )
-    return {name: value for name, value in job_props(job).items() if name != "copies"}
+    props = job_props(_job(folder, ppd, options))
+    return {name: value for name, value in props.items() if name != "copies"}
 
 
 def test_nothing_is_declared() -> None:
@@ -124,3 +129,24 @@ def test_every_finishing(tmp_path: Path, keyword: str) -> None:
     option, choice = FINISHINGS[keyword].ppd
     assert _asked(tmp_path, ppd, {option.lower(): choice}) == {"x": "1"}
     assert _asked(tmp_path, ppd, {"finishings": str(FINISHINGS[keyword].number)}) == {"x": "1"}
+
+
+def test_pin(tmp_path: Path) -> None:
+    """CUPS announces that the device takes a PIN, which is a secret prop."""
+    ppd = _ppd({}, pin_prop="Pin")
+    assert '*cupsJobPassword: "11111111"' in ppd
+    job = dataclasses.replace(_job(tmp_path, ppd, {}), pin="4711")
+    assert secret_props(job) == {"Pin": "4711"}
+    assert "4711" not in f"{job} {job_props(job)}"
+    assert secret_props(dataclasses.replace(job, pin="")) == {}
+
+
+@pytest.mark.parametrize(
+    ("pin_prop", "pin"), [("", "47110815"), ("Pin", "4711;08"), ("Pin", "äöü")]
+)
+def test_pin_that_the_device_does_not_take(tmp_path: Path, pin_prop: str, pin: str) -> None:
+    """Nothing is printed without the PIN, and no message has the PIN."""
+    job = dataclasses.replace(_job(tmp_path, _ppd({}, pin_prop=pin_prop), {}), pin=pin)
+    with pytest.raises(BadOption) as caught:
+        secret_props(job)
+    assert pin not in caught.value.text
