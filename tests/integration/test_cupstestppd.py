@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cirrus_bridge.base.device_options import FINISHINGS, DeviceOptions
+from cirrus_bridge.base.device_options import FINISHINGS
+from cirrus_bridge.base.model import DeviceOptions
 from cirrus_bridge.drivers.devices import Driver
 from described_devices import (
     LINUX,

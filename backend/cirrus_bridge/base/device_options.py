@@ -2,12 +2,12 @@
 
 Their values are IPP's keywords. In PPDs, they have the names that CUPS gives them when it makes a
 PPD from IPP's attributes (cups/ppd-cache.c). So a CUPS without our driver sends the same names.
+Jobs for devices without such options do not import this module.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -87,42 +87,21 @@ class Attribute(NamedTuple):
 
     Attributes:
         ppd_option: its option in PPDs; finishings have several.
-        ppd_props: the attribute of our PPDs with the props for its values.
         neutral: the value that asks nothing of the device.
         numbers: the known keywords, with their numbers in IPP; empty if any keyword will do.
     """
 
     ppd_option: str
-    ppd_props: str
     neutral: str
     numbers: Mapping[str, int] = {}
 
 
 ATTRIBUTES: Mapping[str, Attribute] = {
-    "finishings": Attribute(
-        "", "cirrusFinishings", "none", {word: each.number for word, each in FINISHINGS.items()}
-    ),
-    "output-bin": Attribute("OutputBin", "cirrusOutputBin", "auto"),
-    "print-quality": Attribute("cupsPrintQuality", "cirrusPrintQuality", "normal", _QUALITIES),
-    "media-type": Attribute("MediaType", "cirrusMediaType", "auto"),
+    "finishings": Attribute("", "none", {word: each.number for word, each in FINISHINGS.items()}),
+    "output-bin": Attribute("OutputBin", "auto"),
+    "print-quality": Attribute("cupsPrintQuality", "normal", _QUALITIES),
+    "media-type": Attribute("MediaType", "auto"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceOptions:
-    """What a device can do, beyond what the API describes.
-
-    Attributes:
-        props: IPP's attribute → keyword → the prop `NAME=VALUE` that asks the device for it.
-        pin_prop: the name of the prop for a PIN, without which the device does not print; empty if
-            the device takes none.
-    """
-
-    props: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    pin_prop: str = ""
-
-
-NO_OPTIONS = DeviceOptions()
 
 
 def ppd_choice(attribute: str, keyword: str) -> PpdChoice:

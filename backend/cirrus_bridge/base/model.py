@@ -6,11 +6,17 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
-from cirrus_bridge.base.device_options import NO_OPTIONS, DeviceOptions
-
 DEFAULT_PRIORITY = 50  # CUPS's default for job-priority (RFC 8011, 5.2.1)
+# IPP's attribute → the attribute of our PPDs with the props that ask for its values
+PPD_PROPS = {
+    "finishings": "cirrusFinishings",
+    "output-bin": "cirrusOutputBin",
+    "print-quality": "cirrusPrintQuality",
+    "media-type": "cirrusMediaType",
+}
 PASSED_ON = "cirrus-prop-"  # the option with this prefix and a prop's name sets the prop
 
 
@@ -52,6 +58,22 @@ class DocumentKey(NamedTuple):
     print_run: int
     destination: str
     number: int
+
+
+class DeviceOptions(NamedTuple):
+    """What a device can do, beyond what the API describes.
+
+    Attributes:
+        props: IPP's attribute → keyword → the prop `NAME=VALUE` that asks the device for it.
+        pin_prop: the name of the prop for a PIN, without which the device does not print; empty if
+            the device takes none.
+    """
+
+    props: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+    pin_prop: str = ""
+
+
+NO_OPTIONS = DeviceOptions()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cirrus_bridge.base.device_options import ATTRIBUTES, DeviceOptions
+from cirrus_bridge.base.device_options import ATTRIBUTES
 from cirrus_bridge.base.globs import matches
-from cirrus_bridge.base.model import Place, Target
+from cirrus_bridge.base.model import DeviceOptions, Place, Target
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.queue_uri import parse_server, server_name
 from cirrus_bridge.config.toml import Table, read_table

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from cirrus_bridge.base.device_options import ATTRIBUTES, NO_OPTIONS, DeviceOptions
+from cirrus_bridge.base.model import NO_OPTIONS, PPD_PROPS, DeviceOptions
 
 MOST_BYTES = 8 * 1024 * 1024
 _LINE = re.compile(
-    rb"^\*(Default|cirrusDefault |cirrusPaper |cirrusTray |cupsManualCopies|cirrusJobPassword|"
-    + b"|".join(each.ppd_props.encode() + b" " for each in ATTRIBUTES.values())
+    rb"^\*(Default|cirrusDefault |cirrusPaper |cirrusTray |cupsManualCopies|cirrusJobPassword"
+    + "".join(f"|{keyword} " for keyword in PPD_PROPS.values()).encode()
     + rb')([!-9;-~]*):[ \t]*"?([^"\r\n]*)',
     re.MULTILINE,
 )
@@ -78,9 +78,9 @@ def read_queue_driver(path: Path) -> QueueDriver:
         input_slots=tuple(choices[b"InputSlot"]),
         options=DeviceOptions(
             {
-                name: said[attribute.ppd_props]
-                for name, attribute in ATTRIBUTES.items()
-                if attribute.ppd_props in said
+                attribute: said[keyword]
+                for attribute, keyword in PPD_PROPS.items()
+                if keyword in said
             },
             said["cirrusJobPassword"].get("", ""),
         ),

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cirrus_bridge.base.device_options import NO_OPTIONS, DeviceOptions
 from cirrus_bridge.base.media import STANDARD_PAPERS, Paper, known_paper
+from cirrus_bridge.base.model import NO_OPTIONS, DeviceOptions
 from cirrus_bridge.drivers.paper_words import translated_paper
 
 MOST_CHOICES = 500

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cirrus_bridge.base.device_options import DeviceOptions
-from cirrus_bridge.base.model import Place, Target
+from cirrus_bridge.base.model import DeviceOptions, Place, Target
 from cirrus_bridge.base.text import one_line
 from cirrus_bridge.config.devices import NONE_DECLARED, DeclaredDevices
 from cirrus_bridge.config.queue_uri import check_id, format_queue_uri

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from cirrus_bridge.base.device_options import ATTRIBUTES, ppd_choice, ppd_word
 from cirrus_bridge.base.media import paper as paper_name
 from cirrus_bridge.base.media import shown_as
+from cirrus_bridge.base.model import PPD_PROPS
 from cirrus_bridge.base.trays import media_source
 from cirrus_bridge.drivers.capabilities import Capabilities, PageLanguage
 from cirrus_bridge.drivers.ppd_strings import LANGUAGES, words_in
@@ -172,7 +173,7 @@ def _declared_options(what: Capabilities) -> Iterator[str]:
         texts: dict[str, dict[str, str]] = {}
         present: dict[str, str] = {}
         for keyword, prop in props.items():
-            yield f'*{attribute.ppd_props} {keyword}: "{prop}"'
+            yield f'*{PPD_PROPS[name]} {keyword}: "{prop}"'
             option, choice = ppd_choice(name, keyword)
             texts.setdefault(option, {})[choice] = keyword.replace("-", " ").capitalize()
             if _comparable(prop) in defaults:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 
-from cirrus_bridge.base.device_options import ATTRIBUTES, ppd_choice
 from cirrus_bridge.base.errors import BadOption
 from cirrus_bridge.base.media import is_paper, paper, paper_of_size, paper_word
 from cirrus_bridge.base.model import DEFAULT_PRIORITY, PASSED_ON, PrintJob
@@ -179,11 +178,13 @@ def _keywords(job: PrintJob, attribute: str) -> list[str]:
 
     IPP's neutral value says nothing: lp adds `finishings=none`, the queue's default, to each job.
     """
+    from cirrus_bridge.base.device_options import ATTRIBUTES, ppd_choice
+
     words = set(job.options.get(attribute, "").lower().split(","))
     if attribute == "media-type":
         words.update(_MEDIA_TYPE.findall(job.options.get("media-col", "")))
         words.update(job.options.get("media", "").split(","))
-    declared, (_, _, neutral, numbers) = job.declared.props[attribute], ATTRIBUTES[attribute]
+    declared, (_, neutral, numbers) = job.declared.props[attribute], ATTRIBUTES[attribute]
     asked = [word for word in declared if word in words or str(numbers.get(word)) in words]
     if {*asked} - {neutral}:
         return asked

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from cirrus_bridge.backend.run import MOST_OPEN_RUNS, OK, BackendRun
-from cirrus_bridge.base.device_options import DeviceOptions
 from cirrus_bridge.base.errors import (
     BadOption,
     DeliveryEnded,
@@ -26,7 +25,7 @@ from cirrus_bridge.base.errors import (
     TimeIsOver,
     Unreachable,
 )
-from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, PrintJob
+from cirrus_bridge.base.model import DeliveryState, DeviceOptions, DocumentKey, JobStatus, PrintJob
 from cirrus_bridge.config.load import Configuration, UploadSettings
 from cirrus_bridge.config.queue_options import QueueSettings
 from cirrus_bridge.config.queue_uri import QueueUri, followed_uri, parse_queue_uri

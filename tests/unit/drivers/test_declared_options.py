@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.base.device_options import FINISHINGS, DeviceOptions
+from cirrus_bridge.base.device_options import FINISHINGS
 from cirrus_bridge.base.errors import BadOption
-from cirrus_bridge.base.model import PrintJob
+from cirrus_bridge.base.model import DeviceOptions, PrintJob
 from cirrus_bridge.cups.ppd_file import read_queue_driver
 from cirrus_bridge.drivers.ppd_strings import LANGUAGES
 from cirrus_bridge.sending.job_props import job_props, secret_props
