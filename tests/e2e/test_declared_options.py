@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
 
 from paths import WELCOME
-from print_site import PrintSite, eventually
+from print_site import BACKEND, PrintSite, eventually
 
 DECLARED = """
 [[device]]
@@ -73,6 +76,35 @@ def test_driverless_client(site: PrintSite) -> None:
         assert "\n*{} {}".format(*option.split("=")) in offered
         cups.lp("client", "-t", option, "-o", option, WELCOME)
     assert _props(site, device, len(DRIVERLESS)) == DRIVERLESS
+
+
+def test_apply(site: PrintSite) -> None:
+    """A declared queue gets the options, also when they are declared later."""
+    device = site.device()
+    entry = f'[[queue]]\nname = "declared"\ntargets = ["Paris:{device}"]\n'
+    (site.config / "queues.toml").write_text(entry)
+    ppd = site.cups.root / "etc" / "ppd" / "declared.ppd"
+    devices = site.config / "devices.toml"
+    try:
+        devices.unlink()
+        assert site.cirrusctl("apply").returncode == 0
+        assert "StapleLocation" not in ppd.read_text()
+        devices.write_text(DECLARED)
+        assert site.cirrusctl("apply").returncode == 0
+        assert "StapleLocation" in ppd.read_text()
+        devices.write_text("[[device]]\n")
+        refused = site.cirrusctl("apply")
+        assert refused.returncode and "devices.toml" in refused.stderr
+        listed = subprocess.run(
+            [BACKEND.with_name("cirrus-driver"), "list"],
+            env=os.environ | site.environ,
+            capture_output=True,
+            text=True,
+        )
+        assert listed.returncode == 1
+        assert "'targets' is missing" in listed.stderr
+    finally:
+        devices.write_text(DECLARED)
 
 
 def test_pin(site: PrintSite) -> None:
