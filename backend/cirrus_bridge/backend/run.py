@@ -86,12 +86,11 @@ class BackendRun:
                 uri, settings = sent_as.destination, self.queue.settings
                 self.queue = self.configuration.queue(uri, settings)
             try:
-                counted = max((entry.counted for entry in entries), default=0)
                 if is_accepted:
                     self._skip(sent_as, data)
                 else:
-                    self._submit(key, known, data)
-                self._note_pages(sent_as, counted)
+                    self._submit(key, known, data, entries)
+                self._note_pages(sent_as, entries, is_new=not is_accepted)
                 return self._follow(sent_as)
             except Interrupted as error:
                 return self._stop(sent_as, error)
@@ -168,12 +167,22 @@ class BackendRun:
             for _ in data:
                 pass  # unread data would make the filter fail, and the filter the job
 
-    def _note_pages(self, key: DocumentKey, before: int | None) -> None:
-        """Note what CUPS has counted by now. Filters count a document again in each of its runs."""
+    def _note_pages(
+        self, key: DocumentKey, entries: Sequence[Document], *, is_new: bool = False
+    ) -> None:
+        """Note what CUPS has counted by now. Some filters count a document again in each run."""
         if total := self.count_pages():
-            self.journal.counted(key, total, before=before, now_s=self.clock.wall_s())
+            before = max((entry.counted for entry in entries), default=0)
+            now_s = self.clock.wall_s()
+            self.journal.counted(key, total, before=before, is_new=is_new, now_s=now_s)
 
-    def _submit(self, key: DocumentKey, known: Document | None, data: SpooledDocument) -> None:
+    def _submit(
+        self,
+        key: DocumentKey,
+        known: Document | None,
+        data: SpooledDocument,
+        entries: Sequence[Document],
+    ) -> None:
         submission = Submission(
             job=self.job,
             queue=self.queue,
@@ -208,7 +217,7 @@ class BackendRun:
             if not isinstance(error, JournalBusy):  # a busy journal would block again
                 self.journal.run_ended(key, now_s=self.clock.wall_s())
                 if not isinstance(error, Interrupted):  # cupsd may be stopping
-                    self._note_pages(key, None)
+                    self._note_pages(key, entries)
             raise
         server, ids = self.queue.server, _ids(receipts)
         self.report.info(tr("Accepted by {server} as {ids}", server=server, ids=ids))

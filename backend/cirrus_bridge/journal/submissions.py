@@ -216,20 +216,17 @@ class Journal(DeliveryJournal):
         self._update(key, now_s, was_in_doubt=1)
 
     def counted(
-        self, key: DocumentKey, total: int, *, before: int | None = None, now_s: float
+        self, key: DocumentKey, total: int, *, before: int, is_new: bool, now_s: float
     ) -> None:
-        """Note CUPS's page count of the job at the end of a run.
-
-        Args:
-            before: the count at the end of the run before, if the server has accepted the document.
-                The difference is the document's own pages, if they were not known before.
-        """
-        pages = None if before is None else max(0, total - before) or None
+        """Note CUPS's page count of the job at the end of a run. What came since `before`, the
+        count at the end of the run before, are the document's own pages. `is_new` if the server has
+        just accepted the document; other runs do not change pages that are known."""
+        pages = max(0, total - before) or None
         with self._transaction():
             self._db.execute(
-                "UPDATE document SET counted = max(counted, ?), pages = coalesce(pages, ?),"
+                "UPDATE document SET counted = max(counted, ?), pages = coalesce(?, pages, ?),"
                 f" updated_at = ? WHERE {BY_KEY}",
-                (total, pages, now_s, *key),
+                (total, pages if is_new else None, pages, now_s, *key),
             )
 
     def run_ended(self, key: DocumentKey, *, now_s: float) -> None:

@@ -476,6 +476,16 @@ def test_pages_of_each_document(site: Site) -> None:
     assert [entry.pages for entry in site.journal.entries("urn:uuid:1", 1)] == [3, 4]
 
 
+def test_pages_that_are_counted_once(site: Site) -> None:
+    """A document that was held has the pages of its first run, if CUPS counts no others."""
+    site.api.script("put_file", lambda: Refused("no"))
+    site.counted = 3
+    with pytest.raises(Refused):
+        site.print()
+    site.print()
+    assert [entry.pages for entry in site.journal.entries("urn:uuid:1", 1)] == [3]
+
+
 def test_pages_that_nobody_counted(site: Site) -> None:
     """Without a count of CUPS, the pages are unknown. A count that fails changes nothing."""
     site.print()

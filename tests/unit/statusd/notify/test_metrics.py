@@ -179,7 +179,7 @@ def test_delivered_pages(site: Site) -> None:
     """The pages of a document count for each target that got it, and unknown pages not at all."""
     known, unknown = site.accept(1), site.accept(2)
     with Journal(site.folder) as journal:
-        journal.counted(known, 7, before=2, now_s=site.clock.wall_s())
+        journal.counted(known, 7, before=2, is_new=True, now_s=site.clock.wall_s())
     assert site.scrape()["cirrus_delivered_pages_total{queue=laser1}"] == 0
     site.state(known, 0, DeliveryState.DELIVERED)
     site.state(known, 1, DeliveryState.DELETED)
