@@ -220,10 +220,15 @@ class _SlowClock(Clock):
         return self.worked_s
 
 
+LATE = "no response in time"
+
+
 def test_location_that_is_too_long_is_told(tmp_path: Path) -> None:
     """A location whose URIs are too long is reported."""
     with ScriptedServer(lambda _: Answer(" " * LOCATION_BYTES + "{}")) as server:
-        lines, told = _list(tmp_path, server.name)
+        told = [LATE]
+        while LATE in told[0]:  # a busy machine takes longer to send 16 MiB than discovery waits
+            lines, told = _list(tmp_path, server.name)
     assert lines == [SCHEME_LINE]
     assert "location Paris" in told[0]
     assert "longer than 16 MiB" in told[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
 import socket
@@ -260,7 +261,7 @@ def port(site: Site) -> Iterator[int]:
 
 
 def _ask(port: int, path: str, method: str = "GET") -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.request(method, path)
     answer = connection.getresponse()
     text = answer.read().decode()
@@ -326,10 +327,10 @@ def test_readers_that_keep_their_places(port: int, sent: bytes) -> None:
 def test_readers_that_do_not_read(site: Site, port: int) -> None:
     """Request the metrics often, and read no response: Prometheus is served."""
     _fill_with_metrics(site)
-    idle = [_reader_that_stops(port) for _ in range(2 * MOST_AT_ONCE)]
-    assert _ask(port, "/metrics")[0] == 200
-    for connection in idle:
-        connection.close()
+    with contextlib.ExitStack() as idle:
+        for _ in range(2 * MOST_AT_ONCE):
+            idle.enter_context(_reader_that_stops(port))
+        assert _ask(port, "/metrics")[0] == 200
 
 
 def test_an_idle_reader(site: Site) -> None:
