@@ -97,8 +97,11 @@ def test_server_with_one_thread(own_site: PrintSite, tmp_path: Path) -> None:
             site, server, segment_bytes=65_536, largest_segment_bytes=131_072, read_timeout_s=1
         )
         queue = site.queue(driver=False, server=server.name, options="?wait=submitted")
-        for _ in range(2):
+        prints, noted = 0, False
+        while prints < 2 or (not noted and prints < 6):  # a busy machine shows the fault later
             job_id = site.cups.lp(queue, "-o", "raw", tmp_path / "raw")
             assert site.cups.wait_job(job_id)["job-state"] == 9
-    assert script.documents == [data, data]
-    assert site.journal("SELECT name FROM server") == [(server.name,)]
+            prints += 1
+            noted = site.journal("SELECT name FROM server") == [(server.name,)]
+    assert script.documents == [data] * prints
+    assert noted
