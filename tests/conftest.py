@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from cloudlet_server import CloudletServer
 from paths import WELCOME
 from print_site import PrintSite
 
@@ -55,6 +56,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _turn(item: pytest.Item) -> int:
     return _LONGEST_FIRST.index(item.path.relative_to(Path(__file__).parent).parts[0])
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[CloudletServer]:
+    """An embedded cloud for one test."""
+    server = CloudletServer()
+    server.start(tmp_path / "data")
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

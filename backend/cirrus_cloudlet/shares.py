@@ -25,7 +25,7 @@ from cirrus_cloudlet.errors import QuotaFull
 _THREADS = 2
 _SUBMITS = 4  # not among _THREADS: clients ask for the status while a large document is submitted
 _PICTURES = 2  # of all companies; the service's memory has room for two large ones
-_BODIES = 512  # that arrive at once; a key may use half
+_BODIES = 256  # of a key that arrive at once
 # A connection whose request waits for the server never makes room for another one. So a company
 # leaves half of the connections to others.
 _REQUESTS = 500
@@ -50,9 +50,8 @@ class Share:
         self._picture = anyio.Lock()
         self._threads = CapacityLimiter(_THREADS)
         self._submits = CapacityLimiter(_SUBMITS)
-        self._bodies = CapacityLimiter(_BODIES)
         self._of_key: defaultdict[str, CapacityLimiter] = defaultdict(
-            lambda: CapacityLimiter(_BODIES // 2)
+            lambda: CapacityLimiter(_BODIES)
         )
         self._requests = 0
 
@@ -85,11 +84,11 @@ class Share:
 
     @contextlib.asynccontextmanager
     async def receiving(self, key: str) -> AsyncIterator[None]:
-        """Receive a body, when the turn of the key and of the company has come.
+        """Receive a body, when the turn of the key has come.
 
         Until then the body waits at the client.
         """
-        async with self._of_key[key], self._bodies:
+        async with self._of_key[key]:
             yield
 
 

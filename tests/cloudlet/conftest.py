@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -29,15 +28,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudletServer]
 def curl(shared: CloudletServer) -> Curl:
     """A client of the shared server."""
     return Curl(shared.url, shared.key)
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[CloudletServer]:
-    """A server for one test."""
-    server = CloudletServer()
-    server.start(tmp_path / "data")
-    yield server
-    server.close()
 
 
 @pytest.fixture

@@ -292,6 +292,12 @@ def test_slow_honest_readers_pass() -> None:
     _run(scenario)
 
 
+async def _is_served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Complete a half request; tell whether it is answered."""
+    writer.write(b"Connection: close\r\n\r\n")
+    return (await reader.read()).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.attacker("network")
 def test_the_busiest_network_makes_room() -> None:
     """Occupy all connections of a server: each new client of another network takes over one of
@@ -302,8 +308,7 @@ def test_the_busiest_network_makes_room() -> None:
             greedy = [await rig.connect(HALF_REQUEST, "127.0.0.9") for _ in range(20)]
             honest = await rig.connect(HALF_REQUEST, "127.0.0.2")
             assert (await rig.ask("127.0.0.3")).startswith(b"HTTP/1.1 200 ")
-            honest[1].write(b"Connection: close\r\n\r\n")
-            assert (await honest[0].read()).startswith(b"HTTP/1.1 200 ")
+            assert await _is_served(*honest)
             for _, writer in [*greedy, honest]:
                 writer.close()
 
@@ -336,8 +341,7 @@ def test_networks_of_a_site_make_room() -> None:
             await rig.tick()
             greedy = [await rig.connect(HALF_REQUEST, f"127.0.1.{n}") for n in range(1, 20)]
             assert (await rig.ask("127.0.0.3")).startswith(b"HTTP/1.1 200 ")
-            honest[1].write(b"Connection: close\r\n\r\n")
-            assert (await honest[0].read()).startswith(b"HTTP/1.1 200 ")
+            assert await _is_served(*honest)
             for _, writer in [*greedy, honest]:
                 writer.close()
 
@@ -355,8 +359,7 @@ def test_a_network_has_a_limit_of_its_own() -> None:
                 await rig.tick()
             assert await clients[0][0].read() == b""
             for reader, writer in clients[1:]:
-                writer.write(b"Connection: close\r\n\r\n")
-                assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+                assert await _is_served(reader, writer)
             for _, writer in clients:
                 writer.close()
 

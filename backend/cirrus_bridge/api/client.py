@@ -57,9 +57,8 @@ class CloudApi:
         self._sets_up = sets_up
         self._timeouts = (timeouts.connect_timeout_s, timeouts.read_timeout_s)
         self._redaction = self._redaction_of_answers = redaction_of(server)
-        if (
-            https
-        ):  # the server never sees the proxy's password, which may be a word of honest responses
+        if https:
+            # the server never sees the proxy's password, which may be a word of honest responses
             self._redaction_of_answers = Redaction(server.api_key.reveal())
         self.server_instance = ""  # changes when the server is restarted or replaced
         self._local: requests.Session | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ PPD_PROPS = {
     "print-quality": "cirrusPrintQuality",
     "media-type": "cirrusMediaType",
 }
+PROP_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 PASSED_ON = "cirrus-prop-"  # the option with this prefix and a prop's name sets the prop
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cirrus_bridge.base.device_options import ATTRIBUTES
 from cirrus_bridge.base.globs import matches
-from cirrus_bridge.base.model import DeviceOptions, Place, Target
+from cirrus_bridge.base.model import PROP_NAME, DeviceOptions, Place, Target
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.queue_uri import parse_server, server_name
 from cirrus_bridge.config.toml import Table, read_table
@@ -23,9 +23,8 @@ FILE = "devices.toml"
 _PIN = "job-password"  # as IPP calls it (PWG 5100.11)
 _NAMES = ("server", "company", "targets", *ATTRIBUTES, _PIN)
 _KEYWORD = re.compile(r"[a-z][a-z0-9.-]{0,39}")  # a keyword of IPP and of a PPD (cups/ppd.h)
-# as `sending/job_props` allows; without % and ", which a PPD would have to escape in its short line
-_PROP_NAME = re.compile("[A-Za-z][A-Za-z0-9_.-]{0,63}")
-_PROP = re.compile(_PROP_NAME.pattern + '=[^;%"]{1,60}')
+# without % and ", which a PPD would have to escape in its short line
+_PROP = re.compile(PROP_NAME.pattern + '=[^;%"]{1,60}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def _entry(table: Table) -> DeviceEntry:
         raise table.bad(tr("'server' is not a host name, or host name and port")) from None
     props = {name: _props(table, name) for name in ATTRIBUTES if name in table.content}
     pin_prop = table.take(_PIN, str, "")
-    if pin_prop and not _PROP_NAME.fullmatch(pin_prop):
+    if pin_prop and not PROP_NAME.fullmatch(pin_prop):
         raise table.bad(tr("'{name}' must be the name of a prop, such as \"PIN\"", name=_PIN))
     company = table.take("company", str, None)
     return DeviceEntry(server, company, tuple(targets), DeviceOptions(props, pin_prop))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from cirrus_bridge.base.errors import BadOption
 from cirrus_bridge.base.media import is_paper, paper, paper_of_size, paper_word
-from cirrus_bridge.base.model import DEFAULT_PRIORITY, PASSED_ON, PrintJob
+from cirrus_bridge.base.model import DEFAULT_PRIORITY, PASSED_ON, PROP_NAME, PrintJob
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.base.trays import tray_word
 from cirrus_bridge.config.defaults import IDENTITY
@@ -98,7 +98,6 @@ _TRAY = re.compile(
 )
 _PIN = re.compile("[!-:<-~]{1,32}")
 _MEDIA_TYPE = re.compile(r"(?:(?<=[\s{])|^)media-type=([^\s{}]+)")
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
 def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
@@ -228,7 +227,7 @@ def _wishes(job: PrintJob) -> dict[str, str]:
 
 def _check_prop(name: str, value: str) -> None:
     """Refuse a prop that the API's list of name=value lines would change."""
-    if not _NAME.fullmatch(name):
+    if not PROP_NAME.fullmatch(name):
         raise _bad(name, value, tr("a name of letters, digits, '-', '_' and '.'"))
     if ";" in value or not value.isprintable():
         raise _bad(name, value, tr("a text without ';', line breaks and control characters"))
