@@ -1,7 +1,7 @@
 """The charsets of texts: recognize them, and convert a text into what a device takes.
 
-A text has no control characters but those of layout and of printer codes, from its first byte to
-its last; binary formats have others. chardet names the charset of a text that is neither ASCII nor
+From its first byte to its last, a text has only the control characters of layout and of printer
+codes; binary formats have others. chardet names the charset of a text that is neither ASCII nor
 Unicode. That is a guess, which may be wrong for a few words.
 """
 
@@ -33,8 +33,8 @@ _BOMS = (
 _SAMPLE_BYTES = 16 * 1024  # for chardet, whose time grows with the bytes
 _BEFORE_BYTES = 256  # of a long line
 _TELLING = re.compile(rb"[\x80-\xff\x1b]")
-# Windows, DOS, then what Unix and macOS had; one name for each set of letters. Of rarer charsets,
-# such as those of EBCDIC, chardet finds more in short texts than there are.
+# Windows, DOS, then what Unix and macOS had; one name for each set of letters. In short texts,
+# chardet too often finds rarer charsets, such as those of EBCDIC.
 _DOS = ("cp437", "cp850", "cp852", "cp866", "cp857", "cp737", "cp862", "cp775")
 _COMMON = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258"),
@@ -198,7 +198,7 @@ def convert(chunks: Iterable[bytes], source: str, target: str) -> Iterator[bytes
         try:
             text = decoder.decode(chunk or b"", chunk is None)
         except UnicodeError as error:  # also of ISO-2022's decoders
-            raise Refusal(f"this document has bytes that are wrong in {source}") from error
+            raise Refusal(f"this document has bytes that are not valid in {source}") from error
         try:
             yield encoder.encode(text, chunk is None)
         except UnicodeEncodeError as error:

@@ -1,7 +1,7 @@
 """Detection of document formats from a document's bytes.
 
 A title's extension is ignored, because it proves nothing about the content. A printer language is
-known by the document's first bytes; a text is one to its last byte.
+recognized by the document's first bytes, and a text by all its bytes.
 """
 
 from __future__ import annotations

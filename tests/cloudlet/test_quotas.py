@@ -65,7 +65,11 @@ def test_segments_that_overlap(own: CloudletServer) -> None:
     curl = Curl(own.url, own.key)
     name = curl.upload({0: bytes(400_000), 1: bytes(400_000)})
     answer = curl.put("/api/putsegment", bytes(400_000), file=name, index="2")
-    assert (answer.status, answer.text) == (413, f"the limit is {MiB} bytes in all segments\n")
+    assert answer.status == 413
+    assert answer.text == (
+        f"the limit is {MiB} bytes in all segments (the largest document has document_bytes or a"
+        " quarter of company_bytes in cloudlet.toml, whichever is less)\n"
+    )
     assert _stored_bytes(own) == 800_000
 
 

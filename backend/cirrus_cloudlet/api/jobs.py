@@ -17,6 +17,7 @@ from cirrus_cloudlet.api.call import Call, require
 from cirrus_cloudlet.cloud import HOUR_S, Cloud
 from cirrus_cloudlet.compression import Compression, Decompressor, parse_compression
 from cirrus_cloudlet.errors import Refusal, RequestFault
+from cirrus_cloudlet.inventory.inventory import LARGEST
 from cirrus_cloudlet.shares import Share
 from cirrus_cloudlet.storage.access import Key
 from cirrus_cloudlet.storage.quotas import Owner
@@ -65,7 +66,7 @@ async def put_segment(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]
         raise Refusal(f"file {name!r} is from putfile and takes no segments")
     position, limit = int(index), _limit(cloud)
     if position > limit:
-        raise RequestFault(413, f"the limit is {limit} bytes")
+        raise RequestFault(413, f"the limit is {limit} bytes ({LARGEST})")
     with cloud.uploads.incoming(upload.owner, limit - position) as received:
         await _receive(call, share, upload.owner, received)
         if received.size:

@@ -106,7 +106,9 @@ for _verb, _help in (
     command(
         f"location {_verb}",
         _help,
-        argument("path", metavar="[COMP/]LOC", help="COMP is required if several have LOC"),
+        argument(
+            "path", metavar="[COMP/]LOC", help="COMP is required if several companies have LOC"
+        ),
         argument("--company", metavar="COMP", help="the same as COMP/"),
         online=_verb == "online",
     )(_switch)
@@ -120,7 +122,7 @@ for _verb, _help in (
     argument("--kind", choices=list(_KINDS), help="imitate this kind of printer"),
     argument("--target", help="path pattern, CUPS queue or command line"),
     argument("--formats", help="such as 'pdf;ps' (default: any)"),
-    argument("--charset", help="convert texts into this charset (devices with txt: utf-8)"),
+    argument("--charset", help="convert texts into this charset (default with txt: utf-8)"),
     argument("--props", help="defaults for jobs, such as 'copies=2;duplex=2'"),
     argument("--name"),
     argument("--notes"),

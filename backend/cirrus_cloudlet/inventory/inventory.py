@@ -93,6 +93,13 @@ class Location:
     devices: dict[str, Device] = field(default_factory=dict)
 
 
+# how `Limits.largest_bytes` comes about, for people
+LARGEST = (
+    "the largest document has document_bytes or a quarter of company_bytes in cloudlet.toml,"
+    " whichever is less"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Limits on the size of documents, on how long uploads and documents are kept, and on what a

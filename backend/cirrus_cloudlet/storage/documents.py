@@ -21,6 +21,7 @@ from typing import NamedTuple
 from cirrus_cloudlet.errors import Refusal
 from cirrus_cloudlet.files import open_private, sync_folder
 from cirrus_cloudlet.formats import Format, FormatDetector
+from cirrus_cloudlet.inventory.inventory import LARGEST
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas
 
@@ -93,7 +94,7 @@ class Documents:
                             break
                         size += len(chunk)
                         if size > limit:
-                            raise Refusal(f"the document is larger than {limit} bytes")
+                            raise Refusal(f"the document is larger than {limit} bytes ({LARGEST})")
                         self._quotas.reserve(owner, Amount(size + FILE_BYTES - reserved))
                         reserved = size + FILE_BYTES
                         detector.add(chunk)

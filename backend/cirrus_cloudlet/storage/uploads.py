@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from cirrus_cloudlet.errors import Refusal, RequestFault
 from cirrus_cloudlet.files import open_private
+from cirrus_cloudlet.inventory.inventory import LARGEST
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas
 
@@ -81,7 +82,9 @@ class IncomingFile:
     def check_size(self, size_bytes: int) -> None:
         """Raise RequestFault if a size is above the limit."""
         if size_bytes > self._limit_bytes:
-            raise RequestFault(413, f"the limit is {self._limit_bytes} bytes")
+            raise RequestFault(
+                413, f"the limit of this body is {self._limit_bytes} bytes ({LARGEST})"
+            )
 
     def reserve(self, size_bytes: int) -> None:
         """Reserve room for a size; raise QuotaFull if the owner's quotas have no room."""
@@ -173,7 +176,9 @@ class Uploads:
             if found is None:
                 raise _unknown(upload.name)
             if found["bytes"] > limit_bytes:
-                raise RequestFault(413, f"the limit is {limit_bytes} bytes in all segments")
+                raise RequestFault(
+                    413, f"the limit is {limit_bytes} bytes in all segments ({LARGEST})"
+                )
             if found["segments"] > _SEGMENTS:
                 raise RequestFault(413, f"the limit is {_SEGMENTS} segments; send larger ones")
             db.execute(

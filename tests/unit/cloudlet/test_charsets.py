@@ -145,7 +145,7 @@ def test_a_character_that_the_device_lacks() -> None:
     for size in (1, 5, 100):
         with pytest.raises(Refusal, match=r"'“' \(U\+201C\) in line 2, which cp437 lacks"):
             _convert(text.encode(), UTF_8, "cp437", size)
-    with pytest.raises(Refusal, match="bytes that are wrong in cp1252"):
+    with pytest.raises(Refusal, match="bytes that are not valid in cp1252"):
         _convert(b"a\x81", "cp1252", "utf-8")
 
 
