@@ -173,7 +173,8 @@ class BadOption(CirrusError, code="CB-301"):
 
 class EmptyDocument(CirrusError, code="CB-302"):
     title = "the document is empty"
-    advice = "check the page range, and print it again; look for a failed filter in the error log"
+    advice = """check the page range, and print the document again; look for a failed filter in the
+    error log"""
     meaning = """The application or a filter of CUPS produced no data, so there is nothing to send.
     The document may have none of the pages that the job asks for (`lp -P`).
     `grep 'Job N]' /var/log/cups/error_log` shows the messages of the filters."""

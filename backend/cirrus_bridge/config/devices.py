@@ -110,7 +110,7 @@ def _props(table: Table, attribute: str) -> dict[str, str]:
         if not _KEYWORD.fullmatch(keyword):
             raise table.bad(
                 tr(
-                    "'{attribute}.{keyword}' is not a keyword of IPP, such as 'face-up'",
+                    "'{keyword}' in '{attribute}' must be a keyword of IPP, such as 'face-up'",
                     attribute=attribute,
                     keyword=keyword,
                 )
@@ -118,7 +118,8 @@ def _props(table: Table, attribute: str) -> dict[str, str]:
         if not (isinstance(prop, str) and _PROP.fullmatch(prop) and prop.isprintable()):
             raise table.bad(
                 tr(
-                    "'{attribute}.{keyword}' must be a prop, such as \"Staple=1\", without ; and %",
+                    "'{attribute}.{keyword}' must be a prop, such as \"Staple=1\", with 1 to 60 "
+                    "characters after =, but without ; and % and quotation marks",
                     attribute=attribute,
                     keyword=keyword,
                 )

@@ -91,7 +91,7 @@ def queue_news(
     if is_away or (trouble and parts):
         reasons.add(UNASKED_REASON)
     if trouble and parts:
-        parts.append(tr("their status cannot be checked right now: {trouble}", trouble=trouble))
+        parts.append(tr("the status cannot be checked right now: {trouble}", trouble=trouble))
     parts += notices
     if failures:
         first, more = failures[0], len(failures) - 1

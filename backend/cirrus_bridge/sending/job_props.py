@@ -132,21 +132,27 @@ def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
 
 
 def secret_props(job: PrintJob) -> dict[str, str]:
-    """Make the props of a job that no text may have: its PIN.
+    """Make the prop for the job's PIN, which no text may contain.
 
     Raises:
-        BadOption: the device takes no PIN, or not this one. The text does not have the PIN.
+        BadOption: the device takes no PIN, or not this one. The error does not contain the PIN.
     """
     if not job.pin:
         return {}
     if not job.declared.pin_prop:
         raise BadOption(
-            tr("The job has a PIN, but its device takes none, so nothing was printed."),
-            tr("Cancel this job, and print again without a PIN."),
+            tr("The job has a PIN, but the device takes none, so nothing was printed."),
+            tr(
+                "Cancel this job, and print again without a PIN. If the device can ask for a PIN, "
+                "tell the administrator (devices.toml)."
+            ),
         )
     if not _PIN.fullmatch(job.pin):
         raise BadOption(
-            tr("The PIN of the job must have 1 to 32 letters, digits or signs other than ';'."),
+            tr(
+                "The PIN of the job is not valid, so nothing was printed. A PIN has 1 to 32 "
+                "letters from A to Z, digits or punctuation marks other than ';'."
+            ),
             tr("Cancel this job, and print again with another PIN."),
         )
     return {job.declared.pin_prop: job.pin}
@@ -175,7 +181,8 @@ def _declared(job: PrintJob) -> dict[str, str]:
 def _keywords(job: PrintJob, attribute: str) -> list[str]:
     """The values of IPP's attribute that the job asks for, or else those of the queue's defaults.
 
-    IPP's neutral value says nothing: lp adds `finishings=none`, the queue's default, to each job.
+    IPP's neutral value requests nothing: lp adds `finishings=none`, the queue's default, to each
+    job.
     """
     from cirrus_bridge.base.device_options import ATTRIBUTES, ppd_choice
 

@@ -7,8 +7,8 @@ from cirrus_bridge.base.model import PrintJob
 from cirrus_bridge.base.translation import tr
 
 UNCHANGED = tr(
-    "CUPS sent the file unchanged, because it does not know the format or the job asked for it "
-    "(raw). Cancel this job, and print from an application or in a format that the device accepts."
+    "CUPS sent the file unchanged, because CUPS does not know its format or the job is raw. Cancel "
+    "this job, and print from an application or in a format that the device accepts."
 )
 _ALL = "all"  # the default of page-set
 
@@ -21,7 +21,7 @@ def nothing_to_print(job: PrintJob) -> EmptyDocument:
             return EmptyDocument(
                 tr(
                     "There is nothing to print: the job asks for {option}='{value}', and the "
-                    "document has no such page.",
+                    "document has no such pages.",
                     option=option,
                     value=value,
                 ),

@@ -57,7 +57,7 @@ def test_no_file(tmp_path: Path) -> None:
         ('targets = ["P:D"]\nfinishing.staple = "S=1"', "unknown name 'finishing'"),
         ('targets = ["P:D"]\nfinishings.stapel = "S=1"', "unknown keyword 'stapel'"),
         ('targets = ["P:D"]\nprint-quality.best = "Q=1"', "draft, normal, high"),
-        ('targets = ["P:D"]\noutput-bin."Face Up" = "B=1"', "not a keyword of IPP"),
+        ('targets = ["P:D"]\noutput-bin."Face Up" = "B=1"', "must be a keyword of IPP"),
         ('targets = ["P:D"]\noutput-bin.face-up = "rear"', "must be a prop"),
         ('targets = ["P:D"]\noutput-bin.face-up = "Bin=a;b=c"', "must be a prop"),
         ('targets = ["P:D"]\noutput-bin.face-up = 1', "must be a prop"),

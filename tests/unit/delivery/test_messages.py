@@ -106,7 +106,7 @@ def test_failures_come_first() -> None:
     news = queue_news([_target(SUBMITTED)], {}, ["Job 3 …", "Job 2 …"], ["Job 1 …"], "no key", NOW)
     assert news.message == (
         "Job 3 … (and 1 more); 1 job waiting at Paris; "
-        "their status cannot be checked right now: no key; Job 1 …"
+        "the status cannot be checked right now: no key; Job 1 …"
     )
     assert news.reasons == {FAILED_REASON, UNASKED_REASON}
 
