@@ -166,8 +166,8 @@ class CloudApi:
         limit_bytes: int = ANSWER_BYTES,
         secrets: tuple[str, ...] = (),
     ) -> Exchange:
-        """Send a request and check its answer for status and `Error: …`. A PIN is one of `secrets`;
-        it is removed only from the server's words, because an id may have the same digits."""
+        """Send a request and check its answer for status and `Error: …`. `secrets`, such as a PIN,
+        are removed only from the server's words, because an id may have the same digits."""
         headers = {}
         if with_key:
             headers["Authorization"] = f"Bearer {self._key.reveal()}"

@@ -70,7 +70,7 @@ _NOT_DONE_HERE = (301, 307, 308)
 class Exchange:
     """One request to the server of `entry`, and its answer, without secrets (`redaction`). `verb`
     is the API's name of the request. If `sets_up`, the server is being set up, so servers.d has no
-    entry yet. `secrets` are those of the request alone: `words` do not have them."""
+    entry yet. `secrets` belong to this request alone, and `words` leaves them out."""
 
     entry: Server
     verb: str

@@ -1,7 +1,7 @@
-"""Lets pdftopdf count the pages of a document once, in whichever runs CUPS filters it again.
+"""The setting that makes pdftopdf count the pages of each document once.
 
-CUPS runs all filters of a job again after the job was held or retried, and adds up what they count.
-pdftopdf of cups-filters has an option that turns its count off. pstops and rastertohp have none.
+After a job was held or retried, CUPS runs all its filters again, and adds up their counts. An
+option of pdftopdf in cups-filters turns its count off. pstops and rastertohp have no such option.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ON, OFF = "auto", "off"
 
 
 def setting_to_change(job: PrintJob, code: int, entries: Iterable[Document]) -> str | None:
-    """The setting that the next run of the job needs; None if the job has that setting.
+    """The setting that the next run of the job needs; None if the job already has it.
 
     Args:
         code: the exit code of this run.

@@ -58,7 +58,7 @@ OK = EXIT_CODES[Disposition.DONE]
 class BackendRun:
     """One run, for one document of `job`, which goes to `queue` or was sent there before. `api_of`
     returns the API for a queue's server; `others_wait` says whether other jobs wait for the queue;
-    `count_pages` returns the number of pages that CUPS has counted of the job so far, or 0."""
+    `count_pages` returns the number of the job's pages that CUPS has counted so far, or 0."""
 
     job: PrintJob
     queue: QueueUri

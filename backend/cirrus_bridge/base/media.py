@@ -156,9 +156,9 @@ def paper(word: str) -> str:
 
 
 def paper_among(asked: str, names: Iterable[str]) -> str | None:
-    """The one of these names in PPDs that stands for the paper asked for; None if none does.
+    """The PPD name, among these, of the paper asked for; None if it is not among them.
 
-    A size counts by any of its names, because CUPS and a PPD may name it by other units.
+    A size has several names, because CUPS and a PPD may use different units. Each name matches.
     """
     known = {name.lower(): name for name in names}
     of_size = known_paper(asked)
@@ -219,8 +219,8 @@ def _size_mm(name: str) -> tuple[float, float] | None:
 
 
 def _named_size_mm(name: str) -> tuple[float, float] | None:
-    """The size of a paper's name in PPDs. In a location's words, numbers alone may have any unit,
-    but in CUPS's names they are inches."""
+    """The size that a PPD name of a paper stands for. In a location's words, numbers alone may have
+    any unit, but in CUPS's names they are inches."""
     if size_mm := _SIZES_MM.get(name) or _size_mm(name):
         return size_mm
     inches = _IN_CUPS.fullmatch(name)

@@ -98,7 +98,7 @@ class PrintJob:
         papers, trays: the queue's own choices: name in PPDs → the location's word, or the same name
             if the driver does not know the location's word.
         declared: the options of the device that an administrator declared.
-        pin: the PIN that the device shall ask for, or empty. No text has it, and `options` neither.
+        pin: the PIN that the device asks for, or empty. No text may contain it, nor do `options`.
         language: the language of the job's user, such as "de_DE".
     """
 
@@ -192,7 +192,7 @@ class Compression(enum.IntEnum):
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """The parameters of a submit. `idempotency_key` is the same whenever the same document is
-    submitted again, for servers that support it. `secret_props` are props that no text may have."""
+    submitted again, for servers that support it. No text may contain `secret_props`."""
 
     targets: tuple[Target, ...]
     title: str

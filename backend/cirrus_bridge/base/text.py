@@ -12,8 +12,8 @@ TEXT_BYTES = 1023  # RFC 8011, 5.1.2: text(MAX)
 
 def one_line(text: str) -> str:
     """The text, with a space for each unprintable character (line breaks, control characters, lone
-    surrogates). Format characters are no spaces: joiners stay, and others (soft hyphens, byte order
-    marks, bidi controls) are removed."""
+    surrogates). Format characters do not become spaces: joiners stay, and others (soft hyphens,
+    byte order marks, bidi controls) are removed."""
     return "".join(
         char if _is_shown(char) else "" if unicodedata.category(char) == "Cf" else " "
         for char in text

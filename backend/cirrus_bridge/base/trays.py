@@ -1,7 +1,7 @@
 """Trays: the many names of a tray → the location's word. Pure.
 
-CUPS makes IPP's media-source of a driver's keyword, and a driverless client makes a keyword of that
-(cups/ppd-cache.c): Tray-2 → tray-2 → Tray2, Upper-Tray → top → Top.
+CUPS derives IPP's media-source from a driver's keyword, and a driverless client derives a keyword
+from the media-source (cups/ppd-cache.c): Tray-2 → tray-2 → Tray2, Upper-Tray → top → Top.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BEGINNINGS = {
 
 
 def media_source(name: str) -> str:
-    """The letters and digits of the IPP keyword that CUPS makes of a tray's name.
+    """The letters and digits of the IPP keyword that CUPS derives from a tray's name.
 
     All names that CUPS and its clients have for one tray give the same result.
     """

@@ -45,8 +45,8 @@ def is_counted_by_filters(from_file: bool, environ: Mapping[str, str]) -> bool:
 class PageCounter:
     """Counts the pages of one document, which comes in pieces.
 
-    A document of an unknown format has one page, as for gziptoany(8). So has a PDF file whose pages
-    are all in compressed objects. A page of text has at most LINES_A_PAGE lines.
+    A document of an unknown format counts as one page, as in gziptoany(8). So does a PDF file whose
+    pages are all in compressed objects. A page of text has at most LINES_A_PAGE lines.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Pages of TIFF files. CUPS's filters print the first page of such a file only."""
+"""Pages of TIFF files. CUPS's filters print only the first page of such a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KINDS = {
 
 
 def pages(path: Path) -> int:
-    """Count the pages of a TIFF file, up to MOST_PAGES; 0 if the file is no such file."""
+    """Count the pages of a TIFF file, up to MOST_PAGES; 0 if the file is not a TIFF file."""
     found = 0
     try:
         with path.open("rb") as file:

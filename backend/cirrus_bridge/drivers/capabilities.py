@@ -56,13 +56,14 @@ class PageLanguage:
 
     Attributes:
         command: the word for CMD in IEEE 1284 device ids.
-        filters: values of cupsFilter2 (https://www.cups.org/doc/spec-ppd.html). None for
-            PostScript: CUPS then uses pstops, which counts the pages only if there are none.
+        filters: values of cupsFilter2 (https://www.cups.org/doc/spec-ppd.html). Empty
+            for PostScript: only without such lines does CUPS run pstops so that it counts pages.
         codes: "OPTION CHOICE" → entries of the dictionary for setpagedevice, for the filters.
         without: "OPTION CHOICE" that the filters get wrong.
         attributes: more lines for the PPD.
         collates: whether a device that can collate does so; if not, a filter collates.
-        copies_in_data: whether the filters write the number of copies, and how to collate them.
+        copies_in_data: whether the filters write the number of copies, and how to collate them,
+            into the data.
         repeats: whether pdftopdf repeats the pages for each copy, because a later filter loses the
             number of copies.
     """

@@ -1,4 +1,4 @@
-"""Papers as locations call them in other languages than English. Pure.
+"""Names that locations give to papers in languages other than English. Pure.
 
 A driver on Windows names papers in the language of its system, often without their size. Codes such
 as C5 and DL are the same in every language. So only the words around them need a translation.

@@ -266,7 +266,7 @@ def _tray_keywords(trays: Iterable[str]) -> dict[str, str]:
 
 
 def _tray_text(keyword: str, tray: str) -> str:
-    """The text for a tray. From CUPS 2.4.3 on, a text that begins with Auto makes it Auto's."""
+    """The text for a tray. CUPS 2.4.3 and later mistake a text that begins with Auto for Auto."""
     return f"{keyword} ({tray})" if media_source(tray) == media_source("Auto") else tray
 
 

@@ -218,9 +218,9 @@ class Journal(DeliveryJournal):
     def counted(
         self, key: DocumentKey, total: int, *, before: int, is_new: bool, now_s: float
     ) -> None:
-        """Note CUPS's page count of the job at the end of a run. What came since `before`, the
-        count at the end of the run before, are the document's own pages. `is_new` if the server has
-        just accepted the document; other runs do not change pages that are known."""
+        """Note `total`, CUPS's page count of the job at the end of a run. `before` is the count at
+        the end of the previous run; the difference is the document's own pages. `is_new` tells that
+        the server has just accepted the document. Other runs do not change known pages."""
         pages = max(0, total - before) or None
         with self._transaction():
             self._db.execute(

@@ -62,7 +62,7 @@ QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in
 class Submission:
     """The submission of one document. `data` is read once at most; `expected_bytes` is its size for
     progress (0 if unknown). `warns` makes messages say that the document may be printed already,
-    even after a person decided. `secret_props` are more props, which only the submit has."""
+    even after a person decided. `secret_props` are further props, only for the submit."""
 
     job: PrintJob
     queue: QueueUri

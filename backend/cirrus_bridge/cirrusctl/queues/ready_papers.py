@@ -1,8 +1,8 @@
 """Papers that count as loaded (`media-ready`): phones offer no others. Pure.
 
 CUPS does not know what is loaded. The papers of a driver that ReadyPaperSizes in cupsd.conf(5)
-names count as loaded. By default, these are five usual papers of the region, so none of a queue for
-labels. CUPS 2.5 will add the queue's default paper.
+names count as loaded. By default, these are five usual papers of the region, and a queue for labels
+has none of them. CUPS 2.5 will add the queue's default paper.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class UnreadyPapers(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What phones do about the default paper."""
+        """The finding about the default paper."""
         return tr(
             "CUPS does not report this queue's default paper, {paper}, as loaded, so phones do not "
             "offer it.",
@@ -60,7 +60,7 @@ def advice(papers: Iterable[QueuePapers], names: Iterable[str]) -> str:
 
 
 def line(papers: Iterable[QueuePapers], names: Iterable[str]) -> str:
-    """The line of cupsd.conf that makes papers count as loaded, besides those that do so now.
+    """The line of cupsd.conf that adds papers to those that count as loaded.
 
     The first such line replaces CUPS's default, and each further line adds to the first.
 
