@@ -30,7 +30,7 @@ CHARSETS: Mapping[str, str] = {
     "utf-16": "El pingüino Wenceslao hizo kilómetros bajo exhaustiva lluvia.",
     "iso-8859-1": "Falsches Üben von Xylophonmusik quält jeden größeren Zwerg.",
     "iso-8859-2": "Příliš žluťoučký kůň úpěl ďábelské ódy.",
-    "windows-1252": "“Portez ce vieux whisky au juge blond” – 10 €, déjà vu.",
+    "windows-1252": "“Voilà” – 10 € déjà dépensés, où ça ?",
     "koi8-r": "Съешь же ещё этих мягких французских булок, да выпей чаю.",
     "iso-8859-7": "Ξεσκεπάζω την ψυχοφθόρα βδελυγμία.",
     "shift_jis": "いろはにほへと ちりぬるを わかよたれそ つねならむ",
