@@ -145,12 +145,35 @@ def test_gtk_dialog(desk: Desk) -> None:
     assert paper == (420, 595)
 
 
+def test_gtk4_dialog(desk: Desk) -> None:
+    """GTK 4's real dialog offers the driver's options; the application draws the pages."""
+    desk.run("xvfb-run", "-a", PYTHON, HERE / "print_by_gtk4_dialog.py", desk.queue)
+    props, pages, paper = desk.printed()
+    assert props == {
+        "copies": "2", "duplex": "2", "color": "1", "collate": "1", "size": "A5", "tray": "Tray 2",
+    }  # fmt: skip
+    assert pages == ["Page 2", "Page 3"]
+    assert paper == (420, 595)
+
+
 def test_libreoffice(desk: Desk, four_pages: Path) -> None:
     """Writer (UNO) selects the pages itself, and leaves copies to the device."""
     profile = desk.home / "profile"
     desk.run(PYTHON, HERE / "print_by_libreoffice.py", desk.queue, four_pages, profile)
     props, pages, paper = desk.printed()
     assert props == {"copies": "3", "duplex": "3", "collate": "1", "size": "A5", "tray": "Tray 2"}
+    assert pages == ["Page 2", "Page 3"]
+    assert paper == (420, 595)
+
+
+def test_libreoffice_dialog(desk: Desk, four_pages: Path) -> None:
+    """Writer's dialog offers copies, pages, both sides and paper."""
+    profile = desk.home / "profile"
+    script = HERE / "print_by_libreoffice_dialog.py"
+    plugin = "SAL_USE_VCLPLUGIN=svp"
+    desk.run("env", plugin, PYTHON, script, desk.queue, four_pages, profile)
+    props, pages, paper = desk.printed()
+    assert props == {"copies": "3", "duplex": "3", "collate": "1", "size": "A5"}
     assert pages == ["Page 2", "Page 3"]
     assert paper == (420, 595)
 
