@@ -41,7 +41,8 @@ MORE_MEMORY_BYTES = 32 * 1024**2  # kept by Python and libc for later requests
 MORE_FILES = 16  # idle connections to the database
 _RETURN_S = 90.0  # for memory and open files after the attack
 _NEWLINE = "\n"
-_LIMITS = "\n[limits]\ndocument_bytes = 16777216\n"
+# the hostile company reaches each of these
+_LIMITS = "\n[limits]\ndocument_bytes = 16777216\ncompany_bytes = 67108864\ncompany_uploads = 500\n"
 _NO_TIME = "upload_hours = 0.0000001\ndocument_days = 0.0000001\n"
 _RIVAL = """
 [[company]]
