@@ -241,6 +241,31 @@ def test_configuration_that_makes_no_sense(healthy: PrintSite) -> None:
     assert "servers.d/NAME.toml" in of(findings, "configuration")["fix"]
 
 
+def test_declared_devices(healthy: PrintSite) -> None:
+    """Each mistake in devices.toml, a device that does not exist, and an old driver are named."""
+    path = healthy.config / "devices.toml"
+    path.write_text('[[device]]\ntargets = ["Paris:Laser1"]\nfinishings.stapel = "S=1"\nbin = 1\n')
+    one, two = (each for each in examine(healthy) if each["check"] == "device options")
+    assert one["severity"] == two["severity"] == "error"
+    assert "'stapel'" in one["text"] and "unknown name 'bin'" in two["text"]
+    assert one["code"] == "CB-202" and "no device has a driver" in one["fix"]
+    path.write_text(
+        '[[device]]\ntargets = ["Paris:Laser1", "Paris:Copier*"]\njob-password = "Pin"\n'
+    )
+    file, driver = (each for each in examine(healthy) if each["check"] == "device options")
+    assert file["severity"] == driver["severity"] == "warning"
+    assert "'Paris:Copier*'" in file["text"] and "Known devices: Paris:Laser1." in file["fix"]
+    assert driver["about"] == "laser → Paris:Laser1"
+    path.write_text(path.read_text().replace(', "Paris:Copier*"', ""))
+    healthy.discovered("Laser1")
+    healthy.cups.run(*driver["fix"].partition("then: ")[2].split())
+    path.chmod(0o600)
+    bad = trouble(healthy, "device options")
+    assert bad["fix"] == f"Run: chmod a+r {path}"
+    path.chmod(0o644)
+    assert "device options" in checks(examine(healthy))
+
+
 def test_removed_setting(own_site: PrintSite) -> None:
     """A line of an earlier version is named, and causes no failure."""
     own_site.configure_statusd("notify = true")

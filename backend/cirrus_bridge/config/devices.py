@@ -8,11 +8,12 @@ the driver of their queue.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cirrus_bridge.base.device_options import ATTRIBUTES
+from cirrus_bridge.base.errors import BadConfiguration
 from cirrus_bridge.base.globs import matches
 from cirrus_bridge.base.model import PROP_NAME, DeviceOptions, Place, Target
 from cirrus_bridge.base.translation import tr
@@ -71,11 +72,40 @@ def read_devices(folder: Path) -> DeclaredDevices:
     Raises:
         BadConfiguration: the file cannot be read, or is invalid.
     """
-    table = read_table(folder / FILE, optional=True)
-    return DeclaredDevices(tuple(_entry(each) for each in table.entries("device", _NAMES)))
+    return DeclaredDevices(tuple(map(_entry, _tables(folder))))
+
+
+def find_mistakes(folder: Path) -> Iterator[BadConfiguration]:
+    """All mistakes in devices.toml, of which `read_devices` raises the first one."""
+    try:
+        tables = _tables(folder)
+    except BadConfiguration as bad:
+        yield bad
+        return
+    for part in (part for table in tables for part in _parts(table)):
+        try:
+            _entry(part)
+        except BadConfiguration as bad:
+            yield bad
+
+
+def _tables(folder: Path) -> list[Table]:
+    return read_table(folder / FILE, optional=True).entries("device", _NAMES)
+
+
+def _parts(table: Table) -> Iterator[Table]:
+    """Entries with one setting each, so that no mistake hides another one."""
+    targets = {"targets": table.content["targets"]} if "targets" in table.content else {}
+    yield Table(targets, table.source, table.where)
+    for name, value in table.content.items():
+        several = value.items() if name in ATTRIBUTES and isinstance(value, dict) else ()
+        for one in [{word: prop} for word, prop in several] or [value]:
+            content = {"targets": ["*:*"], name: one}
+            yield Table(content, table.source, table.where)
 
 
 def _entry(table: Table) -> DeviceEntry:
+    table.only(_NAMES)
     targets = table.take("targets", list)
     if not targets or not all(isinstance(text, str) and ":" in text for text in targets):
         raise table.bad(

@@ -105,7 +105,8 @@ class Table:
         return Table(content, self.source, f"[{name}]: ")
 
     def entries(self, kind: str, names: Sequence[str]) -> list[Table]:
-        """The tables `[[kind]]`, with only `names` in them; anything else is refused."""
+        """The tables `[[kind]]`; anything else is refused. The caller checks that they have only
+        `names`."""
         for name in self.content:
             if name in names:
                 raise self.bad(
@@ -127,7 +128,6 @@ class Table:
             if len(found) > 1:
                 where = tr("[[{kind}]] number {number}: ", kind=kind, number=at)
             tables.append(Table(entry, self.source, where))
-            tables[-1].only(names)
         return tables
 
 

@@ -57,6 +57,11 @@ def read_queue_driver(path: Path) -> QueueDriver:
             content = file.read(MOST_BYTES)
     except OSError:
         return NO_DRIVER
+    return queue_driver(content)
+
+
+def queue_driver(content: bytes) -> QueueDriver:
+    """Read the text of a PPD."""
     said: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for match in _LINE.findall(content):
         keyword, name, value = (part.decode("utf-8", "replace").strip() for part in match)

@@ -9,7 +9,7 @@ import pytest
 
 from cirrus_bridge.base.errors import BadConfiguration
 from cirrus_bridge.base.model import Place
-from cirrus_bridge.config.devices import read_devices
+from cirrus_bridge.config.devices import find_mistakes, read_devices
 
 PARIS = Place("cloud.test", "Acme", "Paris")
 ENTRIES = """
@@ -71,3 +71,23 @@ def test_mistakes(tmp_path: Path, lines: str, said: str) -> None:
     with pytest.raises(BadConfiguration, match=r"devices\.toml") as caught:
         read_devices(tmp_path)
     assert said in str(caught.value)
+
+
+def test_all_mistakes(tmp_path: Path) -> None:
+    """Each mistake is found, and none hides another."""
+    (tmp_path / "devices.toml").write_text(
+        '[[device]]\nfinishings = { stapel = "S=1", staple = "S=1", punch = "P" }\n'
+        '[[device]]\ntargets = ["P:D"]\nsever = "x"\noutput-bin = 3\njob-password = "Pin=1"\n'
+    )
+    said = [str(mistake) for mistake in find_mistakes(tmp_path)]
+    parts = (
+        *("'targets' is missing", "'stapel'", "'finishings.punch'"),
+        *("unknown name 'sever'", "'output-bin' must be", "'job-password' must be"),
+    )
+    for text, part in zip(said, parts, strict=True):
+        assert part in text
+    (tmp_path / "devices.toml").write_text("[[device]\n")
+    (bad,) = find_mistakes(tmp_path)
+    assert "it is not TOML" in str(bad)
+    (tmp_path / "devices.toml").write_text(ENTRIES)
+    assert not list(find_mistakes(tmp_path))

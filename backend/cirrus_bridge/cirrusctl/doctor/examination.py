@@ -19,7 +19,15 @@ from cirrus_bridge.base.errors import CirrusError, Unreachable
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.base.translation import told_by, tr
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.cirrusctl.doctor import cloud, cups, following, machine, network, sharing
+from cirrus_bridge.cirrusctl.doctor import (
+    cloud,
+    cups,
+    declared,
+    following,
+    machine,
+    network,
+    sharing,
+)
 from cirrus_bridge.cirrusctl.doctor.cloud import CloudQueue
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
 from cirrus_bridge.cirrusctl.doctor.keys import read_configuration
@@ -108,6 +116,7 @@ def examine(installation: Installation) -> list[Finding]:
         *_done(results, "denials"),
         *of_configuration,
         *_done(results, *dict.fromkeys(connections)),
+        *declared.check_declared(installation.config, list(answers.values())),
         *_of_cloud(facts, answers),
         *_done(results, "journal", "disk"),
     ]
@@ -172,6 +181,12 @@ def _of_cloud(facts: _Facts, answers: Mapping[Place, LocationAnswer]) -> Iterato
             place = Place(each.uri.server, each.uri.company, target.location)
             if place in answers:
                 yield from cloud.check_target(each, target, answers[place])
+                if target == each.uri.targets[0]:
+                    folder = facts.configuration.folder
+                    name = each.queue.name
+                    yield from declared.check_options(
+                        name, target, each.ppd, folder, answers[place]
+                    )
 
 
 def _answer(place: Place, result: Any) -> LocationAnswer:
