@@ -21,7 +21,7 @@ def test_account_and_pages(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
     for job in own_site.cloud_jobs(device, 2):
         assert job["props"]["job-account-id"] == "Chair 7"
         assert job["props"]["job-accounting-user-id"] == "ann"
-    (shown,) = json.loads(own_site.cirrusctl("jobs", "--json").stdout)
+    (shown,) = json.loads(own_site.cirrusctl("jobs", "--json", "--ended", "1").stdout)
     assert (shown["account"], shown["accounting_user"]) == ("Chair 7", "ann")
     assert shown["pages"] == shown["delivered_pages"] == counted == 16
     assert [document["pages"] for document in shown["documents"]] == [8, 8]

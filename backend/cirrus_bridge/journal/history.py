@@ -5,7 +5,8 @@ The journal is read by a connection of its own. A missing journal is not created
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,13 +26,14 @@ class Past(NamedTuple):
     is_all: bool
 
 
-def documents_of_job(folder: Path, job_id: int) -> Past:
-    """The documents of the CUPS jobs with this id.
+def documents_of_jobs(folder: Path, job_ids: Iterable[int]) -> Past:
+    """The documents of the CUPS jobs with these ids.
 
     Raises:
         JournalError: the journal cannot be read.
     """
-    return _documents(folder, "job_id = ?", (job_id,))
+    listed = json.dumps(list(job_ids))  # SQLite limits the number of parameters
+    return _documents(folder, "job_id IN (SELECT value FROM json_each(?))", (listed,))
 
 
 def recent_documents(folder: Path, closed: int) -> Past:

@@ -176,23 +176,26 @@ def find_jobs(installation: Installation, *, ended: int) -> tuple[list[JobView],
     Returns:
         The jobs, newest first, and whether the whole journal was read.
     """
-    documents, is_all = history.recent_documents(installation.state, ended)
+    recent, is_all = history.recent_documents(installation.state, ended)
     jobs = [*installation.cups.jobs(), *installation.cups.jobs(completed=True, limit=ended)]
     # CUPS has only one job of each number, so listed numbers are not asked for
-    missing = {document.key.job_id for document in documents} - {job.job_id for job in jobs}
+    missing = {document.key.job_id for document in recent} - {job.job_id for job in jobs}
     jobs += [job for job_id in missing if (job := _job(installation, job_id))]
+    # the last ended jobs of CUPS may have other documents, or more
+    job_ids = {document.key.job_id for document in recent} | {job.job_id for job in jobs}
+    documents, has_all = history.documents_of_jobs(installation.state, job_ids)
     ours = {queue.name for queue in cloud_queues(installation)}
     recorded = {(document.key.job_id, document.key.job_uuid) for document in documents}
     jobs = [j for j in jobs if (j.job_id, j.job_uuid) in recorded or {j.queue, j.printer} & ours]
     views = job_views(jobs, documents)
     over = [view for view in views if view.has_ended][:ended]
-    return [view for view in views if not view.has_ended or view in over], is_all
+    return [view for view in views if not view.has_ended or view in over], is_all and has_all
 
 
 def find_job(installation: Installation, job_id: int) -> JobView | None:
     """Find a job by its number in CUPS; the newest, if several jobs had this number."""
     job = _job(installation, job_id)
-    documents, _ = history.documents_of_job(installation.state, job_id)
+    documents, _ = history.documents_of_jobs(installation.state, [job_id])
     return next(iter(job_views([job] if job else [], documents)), None)
 
 
