@@ -105,6 +105,24 @@ def test_braces_in_names_of_props(
     assert f"<li>{html.escape(name)}=some</li>" in page.text
 
 
+@pytest.mark.parametrize(
+    ("name", "is_shown"),
+    [
+        *(("PIN", False), ("Pin", False), ("JobPIN", False), ("user-pin", False), ("pin2", False)),
+        *(("job-password", False), ("Passcode", False), ("UserPinCode", False)),
+        *(("spinning", True), ("Pinned", True), ("Mapping", True), ("bypass", True)),
+    ],
+)
+def test_pins(curl: Curl, visitor: Visitor, name: str, is_shown: bool) -> None:
+    """The PIN of a job is on no page, because other people have accounts too."""
+    value = f"4815{len(name)}{name[::-1]}"  # of no other test
+    job_id = curl.submit(props=f"{name}={value}")
+    for path in ("/", f"/jobs/{job_id}"):
+        page = visitor.get(path).text
+        assert html.escape(name) in page
+        assert (value in page) is is_shown
+
+
 def test_download(shared: CloudletServer, curl: Curl, visitor: Visitor) -> None:
     """A document is a download, and browsers never show it as a page of the server."""
     body = b"%PDF-1.4 <script>"

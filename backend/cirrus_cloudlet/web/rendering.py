@@ -6,6 +6,7 @@ Every text of a job or of the inventory is escaped.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from time import localtime, strftime
 from urllib.parse import quote
@@ -29,6 +30,12 @@ _PROPS = {
 # the text before and after a value
 _AROUND = {"copies": ("", " copies"), "size": ("", ""), "tray": ("from ", "")}
 
+# names of secrets: PIN, JobPIN, user-pin, job-password, Passcode …; no others, such as pinned
+_SECRET = re.compile(
+    r"(?i:pass-?(word|code|phrase)|secret)|(?<![A-Za-z])[Pp][Ii][Nn](?![a-z])|P(IN|in)(?![a-z])"
+)
+_HIDDEN = "•••"
+
 
 def render(template: str, status: int = 200, /, **values: object) -> Response:
     """Render a template, with an ETag so that an unchanged page is not sent again."""
@@ -42,8 +49,16 @@ def in_words(props: Mapping[str, str]) -> list[str]:
     # not by str.format: the name of a property may have braces
     return [
         _PROPS.get((name, value)) or value.join(_AROUND.get(name, (f"{name}=", "")))
-        for name, value in props.items()
+        for name, value in shown(props).items()
     ]
+
+
+def shown(props: Mapping[str, str]) -> dict[str, str]:
+    """A job's properties without the PIN that its owner enters at the device.
+
+    The API has no property for PINs, so the name tells.
+    """
+    return {name: _HIDDEN if _SECRET.search(name) else value for name, value in props.items()}
 
 
 _ENVIRONMENT = Environment(
@@ -58,4 +73,5 @@ _ENVIRONMENT.filters |= {
     "time": lambda time_s: strftime("%Y-%m-%d %H:%M:%S", localtime(time_s)),
     "timestamp": timestamp,
     "in_words": in_words,
+    "shown": shown,
 }
