@@ -67,6 +67,18 @@ def test_the_limit_holds(
         assert sheets * int(job["props"]["copies"]) == 2, job
 
 
+def test_postscript_without_comments_about_pages(site: PrintSite, tmp_path: Path) -> None:
+    """Most EPS files have no %%Page comment. Each counts as one page, also after other files."""
+    eps = tmp_path / "eps"
+    eps.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
+    queue = site.discovered_queue(site.device("--formats", "ps"))
+    site.cups.run("lpadmin", "-p", queue, *LIMIT)
+    job = site.cups.wait_job(site.cups.lp(queue, "-U", "eps", eps, eps))
+    assert (job["job-state"], job["job-media-sheets-completed"]) == (9, 2)
+    with pytest.raises(RuntimeError, match="limit"):
+        site.cups.lp(queue, "-U", "eps", eps)
+
+
 @pytest.mark.parametrize(
     ("formats", "kinds", "options", "pages"),
     [

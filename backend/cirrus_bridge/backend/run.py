@@ -221,8 +221,10 @@ class BackendRun:
             raise
         server, ids = self.queue.server, _ids(receipts)
         self.report.info(tr("Accepted by {server} as {ids}", server=server, ids=ids))
-        if self.job.counted is not None and data.pages:
+        if data.pages and self.job.counted is not None:
             self.report.pages(self.job.counted + data.pages.pages * self.job.copies)
+        elif data.pages and self.job.counted_marks is not None and data.pages.has_no_mark:
+            self.report.pages(self.job.counted_marks + 1)
 
     def _follow(self, key: DocumentKey) -> int:
         """End the run for an accepted document.

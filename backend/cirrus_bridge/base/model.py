@@ -93,6 +93,8 @@ class PrintJob:
         priority: IPP's job-priority, 1 to 100.
         counted: the pages of the job that CUPS counted before this document; None if CUPS's filters
             count the document's pages.
+        counted_marks: the same number if filters count only marked pages (%%Page of PostScript);
+            None for other documents.
         layout_done: whether CUPS's filters applied page layout.
         queue_defaults: the options that an administrator chose for all jobs.
         papers, trays: the queue's own choices: name in PPDs → the location's word, or the same name
@@ -121,6 +123,7 @@ class PrintJob:
     priority: int = DEFAULT_PRIORITY
     host: str = ""
     counted: int | None = None
+    counted_marks: int | None = None
     layout_done: bool = False
     class_name: str = ""
     queue_defaults: Mapping[str, str] = field(default_factory=dict)

@@ -26,7 +26,12 @@ from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cups.ipp import Attributes
 from cirrus_bridge.cups.joinable_formats import HEAD_BYTES, can_be_joined, unpacked
 from cirrus_bridge.cups.options import parse_options
-from cirrus_bridge.cups.page_count import AS_IT_IS, PageCounter, is_counted_by_filters
+from cirrus_bridge.cups.page_count import (
+    AS_IT_IS,
+    PageCounter,
+    counts_marks_only,
+    is_counted_by_filters,
+)
 from cirrus_bridge.cups.ppd_file import QueueDriver, read_queue_driver
 from cirrus_bridge.cups.spool import are_joined, files
 
@@ -95,6 +100,7 @@ def read_job(
     # The filters of another release may have counted this document already.
     is_first = document == 1 and not completed_at
     counted = 0 if is_first else _number(text("job-impressions-completed"))
+    by_filters = is_counted_by_filters(spool_path is not None, environ)
     return PrintJob(
         job_id=job_id,
         job_uuid=text("job-uuid") or f"urn:by-hand:{os.urandom(16).hex()}",
@@ -107,7 +113,8 @@ def read_job(
         options=options,
         spool_path=spool_path,
         number=document,
-        counted=None if is_counted_by_filters(spool_path is not None, environ) else counted,
+        counted=None if by_filters else counted,
+        counted_marks=counted if by_filters and counts_marks_only(environ) else None,
         created_at=_number(text("time-at-creation")),
         processing_at=_number(text("time-at-processing")),
         completed_at=completed_at,
@@ -150,7 +157,7 @@ class SpooledDocument:
 
     Attributes:
         size_bytes: the size of the spool file; 0 if unknown.
-        pages: the counter of the document's pages; None if CUPS's filters count them.
+        pages: the counter of the document's pages; None if CUPS's filters count them in any case.
 
     Raises (during iteration):
         UnreadableDocument: the document cannot be opened, or read to its end.
@@ -168,7 +175,7 @@ class SpooledDocument:
         self._name = str(job.spool_path or "standard input")
         self._source: BinaryIO | OSError = stdin
         self.size_bytes = 0
-        self.pages = None if job.counted is None else PageCounter()
+        self.pages = None if job.counted is job.counted_marks is None else PageCounter()
         if job.spool_path is not None:
             try:
                 self._source = job.spool_path.open("rb", buffering=0)

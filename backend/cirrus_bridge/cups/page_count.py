@@ -3,7 +3,8 @@
 CUPS adds up the PAGE lines of filters (filter(7)) and backends. The page log and an administrator's
 job-page-limit (lpadmin(8)) rely on the sum. pdftopdf, pstops and rastertohp write such lines.
 imagetopdf of cups-filters 1.x writes them only if the driver has printer commands (JCL), and a file
-that is sent unchanged passes no filter that counts.
+that is sent unchanged passes no filter that counts. pstops counts the %%Page comments of a file
+that claims to have them, and prints such a file without any, as most EPS files are.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ LINES_A_PAGE = 66  # 11 inches, 6 lines an inch
 _HEAD_BYTES = 1024  # printer commands (PJL) may come first
 _MARK_BYTES = 24  # no mark is longer
 _RASTERS = ("image/pwg-raster", "image/urf")  # become PDF for pdftopdf, as no other image does
+_BY_PSTOPS = ("application/postscript", "application/vnd.cups-postscript")
 # the first bytes of a format → what each page has once
 _MARKS = (
     (b"%PDF-", re.compile(rb"/Type\s{0,8}/Page[\s/<>\[(]")),  # ISO 32000-1, 7.7.3.3
@@ -42,6 +44,12 @@ def is_counted_by_filters(from_file: bool, environ: Mapping[str, str]) -> bool:
     return not (is_image and ("pdf" in final or "pclxl" in final))
 
 
+def counts_marks_only(environ: Mapping[str, str]) -> bool:
+    """Whether pstops has written a run's document, and so has counted only marked pages."""
+    final = environ.get("FINAL_CONTENT_TYPE", "")
+    return environ.get("CONTENT_TYPE") != AS_IT_IS and final in _BY_PSTOPS
+
+
 class PageCounter:
     """Counts the pages of one document, which comes in pieces.
 
@@ -61,6 +69,11 @@ class PageCounter:
         """The pages so far; 0 for an empty document."""
         last = 0 if self._mark or self._is_blank else self._pages_of_text()
         return max(self._pages + last, int(self._began))
+
+    @property
+    def has_no_mark(self) -> bool:
+        """Whether the document has no page, although its format marks pages."""
+        return self._mark is not None and not self._pages
 
     def add(self, piece: bytes) -> None:
         """Count the pages of the next piece."""

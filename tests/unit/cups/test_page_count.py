@@ -52,6 +52,37 @@ def test_which_filters_count(content_type: str, final: str | None, is_counted: b
 
 
 @pytest.mark.parametrize(
+    ("content_type", "final", "counts_marks"),
+    [
+        ("application/postscript", "application/vnd.cups-postscript", True),
+        ("application/pdf", "application/postscript", True),
+        ("application/vnd.cups-raw", "application/postscript", False),
+        ("application/postscript", "application/pdf", False),
+        ("application/postscript", "printer/other", False),
+    ],
+)
+def test_which_filters_count_marks(content_type: str, final: str, counts_marks: bool) -> None:
+    """pstops prints PostScript without a %%Page comment, and does not count it."""
+    environ = {"CONTENT_TYPE": content_type, "FINAL_CONTENT_TYPE": final}
+    assert (read_job(ARGV, environ).counted_marks is not None) is counts_marks
+
+
+@pytest.mark.parametrize(
+    ("data", "has_no_mark"),
+    [
+        (b"%!PS\nshowpage\n%%Pages: 0\n", True),
+        (b"%!PS\n%%Page: 1 1\nshowpage\n", False),
+        (b"\x1bE\x1b*r1A\f\x1bE", False),
+    ],
+)
+def test_documents_without_marks(data: bytes, has_no_mark: bool) -> None:
+    """Only formats that mark pages can lack marks."""
+    counter = PageCounter()
+    counter.add(data)
+    assert counter.has_no_mark is has_no_mark
+
+
+@pytest.mark.parametrize(
     ("number", "completed_at", "counted"), [(1, [], 0), (2, [], 5), (1, [1600], 5)]
 )
 def test_pages_before_this_document(number: int, completed_at: list[int], counted: int) -> None:
