@@ -8,7 +8,7 @@ the driver of their queue.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,9 +82,15 @@ def find_mistakes(folder: Path) -> Iterator[BadConfiguration]:
     except BadConfiguration as bad:
         yield bad
         return
-    for part in (part for table in tables for part in _parts(table)):
+    for table in tables:
+        # a whole entry has other mistakes than its parts only if these have none
+        yield from [*_mistakes(_parts(table))] or _mistakes([table])
+
+
+def _mistakes(tables: Iterable[Table]) -> Iterator[BadConfiguration]:
+    for table in tables:
         try:
-            _entry(part)
+            _entry(table)
         except BadConfiguration as bad:
             yield bad
 
@@ -127,6 +133,7 @@ def _entry(table: Table) -> DeviceEntry:
 def _props(table: Table, attribute: str) -> dict[str, str]:
     content = table.take(attribute, dict)
     known = ATTRIBUTES[attribute].numbers
+    names: dict[str, str] = {}
     for keyword, prop in content.items():
         if known and keyword not in known:
             raise table.bad(
@@ -152,6 +159,16 @@ def _props(table: Table, attribute: str) -> dict[str, str]:
                     "characters after =, but without ; and % and quotation marks",
                     attribute=attribute,
                     keyword=keyword,
+                )
+            )
+        same = names.setdefault(keyword.replace("-", ""), keyword)
+        if same != keyword:
+            raise table.bad(
+                tr(
+                    "'{attribute}.{keyword}' and '{same}' have the same name in drivers",
+                    attribute=attribute,
+                    keyword=keyword,
+                    same=same,
                 )
             )
     return dict(content)

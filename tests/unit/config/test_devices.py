@@ -61,6 +61,10 @@ def test_no_file(tmp_path: Path) -> None:
         ('targets = ["P:D"]\noutput-bin.face-up = "rear"', "must be a prop"),
         ('targets = ["P:D"]\noutput-bin.face-up = "Bin=a;b=c"', "must be a prop"),
         ('targets = ["P:D"]\noutput-bin.face-up = 1', "must be a prop"),
+        (
+            'targets = ["P:D"]\nmedia-type = { faceup = "M=1", face-up = "M=2" }',
+            "'media-type.face-up' and 'faceup' have the same name in drivers",
+        ),
         ('targets = ["P:D"]\noutput-bin = "Bin"', "must be a table"),
         ('targets = ["P:D"]\njob-password = "Pin=1"', "must be the name of a prop"),
     ],
@@ -71,6 +75,7 @@ def test_mistakes(tmp_path: Path, lines: str, said: str) -> None:
     with pytest.raises(BadConfiguration, match=r"devices\.toml") as caught:
         read_devices(tmp_path)
     assert said in str(caught.value)
+    assert str(caught.value) in map(str, find_mistakes(tmp_path))
 
 
 def test_all_mistakes(tmp_path: Path) -> None:
