@@ -256,7 +256,12 @@ def test_declared_devices(healthy: PrintSite) -> None:
     assert file["severity"] == driver["severity"] == "warning"
     assert "'Paris:Copier*'" in file["text"] and "Known devices: Paris:Laser1." in file["fix"]
     assert driver["about"] == "laser → Paris:Laser1"
-    path.write_text(path.read_text().replace(', "Paris:Copier*"', ""))
+    path.write_text(
+        path.read_text().replace(', "Paris:Copier*"', "") + 'output-bin.a = "duplex=9"\n'
+    )
+    bad = trouble(healthy, "device options")
+    assert "duplex='9', but duplex takes 1" in bad["text"] and bad["fix"] == "Correct the file."
+    path.write_text(path.read_text().replace("duplex=9", "Bin=9"))
     healthy.discovered("Laser1")
     healthy.cups.run(*driver["fix"].partition("then: ")[2].split())
     path.chmod(0o600)

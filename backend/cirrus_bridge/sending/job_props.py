@@ -127,7 +127,7 @@ def job_props(job: PrintJob, identify: Collection[str] = ()) -> dict[str, str]:
             name = option.removeprefix(PASSED_ON)
             props[name.lower() if name.lower() in _KNOWN else name] = value
     for name, value in props.items():
-        _check_prop(name, value)
+        check_prop(name, value)
     return props | _identity(job, identify)
 
 
@@ -173,9 +173,14 @@ def _declared(job: PrintJob) -> dict[str, str]:
     found: dict[str, str] = {}
     for attribute, props in job.declared.props.items():
         for keyword in _keywords(job, attribute):
-            name, _, value = props[keyword].partition("=")
-            found.setdefault(name.lower() if name.lower() in _KNOWN else name, value)
+            found.setdefault(*declared_prop(props[keyword]))
     return found
+
+
+def declared_prop(prop: str) -> tuple[str, str]:
+    """The name and the value of a declared prop."""
+    name, _, value = prop.partition("=")
+    return name.lower() if name.lower() in _KNOWN else name, value
 
 
 def _keywords(job: PrintJob, attribute: str) -> list[str]:
@@ -232,8 +237,13 @@ def _wishes(job: PrintJob) -> dict[str, str]:
     return options
 
 
-def _check_prop(name: str, value: str) -> None:
-    """Refuse a prop that the API's list of name=value lines would change."""
+def check_prop(name: str, value: str) -> None:
+    """Refuse a prop that the API's list of name=value lines would change, or a value that the API
+    does not know.
+
+    Raises:
+        BadOption: the prop is refused; the text says what it takes.
+    """
     if not PROP_NAME.fullmatch(name):
         raise _bad(name, value, tr("a name of letters, digits, '-', '_' and '.'"))
     if ";" in value or not value.isprintable():

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from cirrus_bridge.base.errors import BadConfiguration
+from cirrus_bridge.base.errors import BadConfiguration, BadOption
 from cirrus_bridge.base.globs import matches
 from cirrus_bridge.base.model import Target
 from cirrus_bridge.base.translation import tr
@@ -15,6 +15,7 @@ from cirrus_bridge.cirrusctl.inventory import LocationAnswer
 from cirrus_bridge.cirrusctl.output.table import some
 from cirrus_bridge.config.devices import FILE, DeclaredDevices, find_mistakes, read_devices
 from cirrus_bridge.cups.ppd_file import queue_driver
+from cirrus_bridge.sending.job_props import check_prop, declared_prop
 
 DECLARED = tr("device options")
 
@@ -33,7 +34,8 @@ def check_declared(folder: Path, answers: Sequence[LocationAnswer]) -> Iterator[
         return
     found = list(_mistakes(subject, folder))
     if not found:
-        found = list(_strange_targets(subject, read_devices(folder), answers))
+        declared = read_devices(folder)
+        found = [*_wrong_props(subject, declared), *_strange_targets(subject, declared, answers)]
     if not mode & stat.S_IROTH:
         text = tr("CUPS's drivers cannot read the file, so no device has a driver.")
         found.append(subject.error(text, tr("Run: chmod a+r {path}", path=path)))
@@ -73,6 +75,17 @@ def _mistakes(subject: Subject, folder: Path) -> Iterator[Finding]:
             "Correct the named file; until then, no device has a driver, and cirrusctl apply fails."
         )
         yield subject.failed(mistake, fix)
+
+
+def _wrong_props(subject: Subject, declared: DeclaredDevices) -> Iterator[Finding]:
+    """Report props with which each job would be held."""
+    options = [each.options for each in declared.entries]
+    listed = [prop for each in options for props in each.props.values() for prop in props.values()]
+    for prop in dict.fromkeys(listed):
+        try:
+            check_prop(*declared_prop(prop))
+        except BadOption as bad:
+            yield subject.error(bad.message, tr("Correct the file."), bad.code)
 
 
 def _strange_targets(
