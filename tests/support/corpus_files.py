@@ -1,6 +1,6 @@
 """A small corpus: documents of the kinds that print systems get wrong.
 
-Each is made anew by the project itself: PDF by pypdf, JPEG and PWG raster by Ghostscript.
+The project makes each of them itself: PDF by pypdf, JPEG and PWG raster by Ghostscript.
 """
 
 from __future__ import annotations
