@@ -26,6 +26,17 @@ def test_pages_that_the_document_does_not_have(
     assert "Cancel this job, and print again with other pages. (CB-302)" in said
 
 
+@pytest.mark.parametrize("formats", ["pcl", "ps"])
+def test_a_filter_that_fails_for_want_of_pages(site: PrintSite, formats: str) -> None:
+    """The job is held. CUPS keeps the filter's words on the job; ours are in the log."""
+    device = site.device("--formats", formats)
+    job_id = site.cups.lp(site.discovered_queue(device), "-P", "9", WELCOME)
+    job = site.cups.wait_job(job_id, "held", "stopped", "completed")
+    assert job["job-state"] == 4
+    assert "the job asks for page-ranges=" in site.cups.error_log()
+    assert device not in [each["device"] for each in site.cloud.jobs()]
+
+
 def test_a_format_that_the_device_does_not_take(site: PrintSite, tmp_path: Path) -> None:
     """Another driver is the advice only if the driver has made the format."""
     (tmp_path / "x.png").write_bytes(png())

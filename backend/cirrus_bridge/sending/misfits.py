@@ -11,6 +11,12 @@ UNCHANGED = tr(
     "this job, and print from an application or in a format that the device accepts."
 )
 _ALL = "all"  # the default of page-set
+_RESETS = b"\x1bE\x1bE"  # rastertohp resets the printer before and after the pages
+
+
+def has_no_pages(job: PrintJob, document: bytes) -> bool:
+    """Whether CUPS's filters made no page of the job's document."""
+    return not document or (job.layout_done and document == _RESETS)
 
 
 def nothing_to_print(job: PrintJob) -> EmptyDocument:

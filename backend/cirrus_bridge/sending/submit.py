@@ -40,7 +40,7 @@ from cirrus_bridge.config.queue_uri import QueueUri, company_uri
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import IN_DOUBT, State
 from cirrus_bridge.journal.submissions import Journal
-from cirrus_bridge.sending.misfits import UNCHANGED, nothing_to_print
+from cirrus_bridge.sending.misfits import UNCHANGED, has_no_pages, nothing_to_print
 from cirrus_bridge.sending.patience import FOR_CORRECTION, Patience, Report
 from cirrus_bridge.sending.segments import deflate
 from cirrus_bridge.sending.upload import Upload
@@ -55,6 +55,7 @@ _STOPPED_IN_DOUBT = tr(
 _STILL_IN_DOUBT = tr("An earlier submit got no response, so the document may be printed already.")
 _HELD_UNTIL_CORRECTED = tr("The job is held and continues by itself once the problem is corrected.")
 JOB_REMEMBERED_S = 86_400.0  # assumed: servers remember jobs for a day
+_HEAD_BYTES = 16
 QUERY_BYTES = 4_000  # of title, targets and props; common servers take 8 KiB in a request line
 
 
@@ -79,6 +80,7 @@ class Submission:
     secret_props: Mapping[str, str] = field(default_factory=dict, repr=False)
     _patience: Patience = field(init=False)
     _size_bytes: int = 0  # the bytes of the document that were read
+    _head: bytes = b""  # the first of them
     _sha256: str = ""
     _has_progressed: bool = False
 
@@ -140,7 +142,7 @@ class Submission:
         level = self.queue.settings.level
         segments = upload.cut(self._read() if level is None else deflate(self._read(), level))
         head = list(itertools.islice(segments, 2))
-        if self._size_bytes == 0:
+        if self._size_bytes == len(self._head) and has_no_pages(self.job, self._head):
             raise nothing_to_print(self.job)
         if len(head) == 1 and not upload.file.earlier and self._fits_one_request(head[0]):
             data = head[0].data
@@ -159,6 +161,7 @@ class Submission:
         digest = hashlib.sha256()
         for chunk in self.data:
             digest.update(chunk)
+            self._head = self._head or chunk[:_HEAD_BYTES]
             self._size_bytes += len(chunk)
             yield chunk
         self._sha256 = digest.hexdigest()
