@@ -129,8 +129,8 @@ class Comparison:
             yield "page size"
         elif not all(one.is_like(two) for one, two in both):
             yield "picture"
-        # CUPS's drivers do not count images
-        if ours.sheets not in (len(ours.pages), yardstick.sheets):
+        # CUPS's drivers count neither images nor PostScript that does not mark its pages
+        if ours.sheets not in (len(ours.pages) or 1, yardstick.sheets):
             yield "sheets"
 
 
