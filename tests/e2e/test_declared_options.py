@@ -81,7 +81,10 @@ def test_driverless_client(site: PrintSite) -> None:
 def test_apply(site: PrintSite) -> None:
     """A declared queue gets the options, also when they are declared later."""
     device = site.device()
-    entry = f'[[queue]]\nname = "declared"\ntargets = ["Paris:{device}"]\n'
+    # other tests may have added servers
+    entry = (
+        f'[[queue]]\nname = "declared"\nserver = "{site.server}"\ntargets = ["Paris:{device}"]\n'
+    )
     (site.config / "queues.toml").write_text(entry)
     ppd = site.cups.root / "etc" / "ppd" / "declared.ppd"
     devices = site.config / "devices.toml"
