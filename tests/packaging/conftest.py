@@ -50,6 +50,6 @@ def _make_other_programs(deb: Path) -> None:
     )
     # programs look for it from the end
     archive.write_bytes(bytes(4321) + archive.read_bytes())
-    pack = ["dpkg-deb", "-Znone", "-b", folder, deb]  # compression takes long
+    pack = ["dpkg-deb", "-Znone", "-b", str(folder), str(deb)]  # compression takes long
     subprocess.run(pack, check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(folder)
