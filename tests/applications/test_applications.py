@@ -134,23 +134,17 @@ def test_gtk(desk: Desk) -> None:
     assert paper == (420, 595)
 
 
-def test_gtk_dialog(desk: Desk) -> None:
-    """The real dialog offers the driver's options."""
-    desk.run("xvfb-run", "-a", PYTHON, HERE / "print_by_gtk_dialog.py", desk.queue)
+@pytest.mark.parametrize(
+    ("script", "copies", "color"),
+    [("print_by_gtk_dialog.py", "4", "2"), ("print_by_gtk4_dialog.py", "2", "1")],
+)
+def test_gtk_dialog(desk: Desk, script: str, copies: str, color: str) -> None:
+    """The real dialogs of GTK 3 and 4 offer the driver's options; the application draws pages."""
+    desk.run("xvfb-run", "-a", PYTHON, HERE / script, desk.queue)
     props, pages, paper = desk.printed()
     assert props == {
-        "copies": "4", "duplex": "2", "color": "2", "collate": "1", "size": "A5", "tray": "Tray 2",
-    }  # fmt: skip
-    assert pages == ["Page 2", "Page 3"]
-    assert paper == (420, 595)
-
-
-def test_gtk4_dialog(desk: Desk) -> None:
-    """GTK 4's real dialog offers the driver's options; the application draws the pages."""
-    desk.run("xvfb-run", "-a", PYTHON, HERE / "print_by_gtk4_dialog.py", desk.queue)
-    props, pages, paper = desk.printed()
-    assert props == {
-        "copies": "2", "duplex": "2", "color": "1", "collate": "1", "size": "A5", "tray": "Tray 2",
+        "copies": copies, "duplex": "2", "color": color, "collate": "1", "size": "A5",
+        "tray": "Tray 2",
     }  # fmt: skip
     assert pages == ["Page 2", "Page 3"]
     assert paper == (420, 595)

@@ -504,6 +504,18 @@ class Storm:
         """Whether CUPS canceled a job after MAX_JOB_TIME_S."""
         return f"[Job {printed.job_id}] Canceling stuck job" in self.site.cups.error_log()
 
+    def _is_late(self, printed: Printed) -> bool:
+        """Whether CUPS canceled a job after MAX_JOB_TIME_S, just after its delivery."""
+        ended_s = int(self.site.cups.job(printed.job_id)["time-at-completed"])
+        delivered_s = [
+            Path(job["delivered_path"]).stat().st_mtime
+            for job in self.site.cloud.jobs()
+            if job["state"] == DELIVERED
+            and any(delivered(job).is_all_of(each) for each in printed.wanted)
+        ]
+        is_just_over = max(delivered_s, default=0.0) > ended_s - MAX_JOB_TIME_S / 2
+        return is_just_over and self._is_over_time(printed)
+
     def _is_reported(self, printed: Printed) -> bool:
         """Whether the poller says that a job was not delivered completely."""
         return str(printed.job_id) in TOLD.findall(self.site.statusd_log())
@@ -526,7 +538,7 @@ class Storm:
             state = site.cups.job(printed.job_id)["job-state"]
             is_told = self.kind.is_restored and self._is_told(printed)
             # on a busy machine, the time may be over just after the delivery
-            is_late = state == CANCELED and self._is_over_time(printed)
+            is_late = state == CANCELED and self._is_late(printed)
             is_right = state == COMPLETED or is_told or is_late
             assert is_right, f"job {printed.job_id} is {STATES[state]}"
         stopped = [n for n, q in self._queues.items() if site.cups.printer(q)["printer-state"] == 5]

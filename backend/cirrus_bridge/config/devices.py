@@ -96,7 +96,7 @@ def _mistakes(tables: Iterable[Table]) -> Iterator[BadConfiguration]:
 
 
 def _tables(folder: Path) -> list[Table]:
-    return read_table(folder / FILE, optional=True).entries("device", _NAMES)
+    return read_table(folder / FILE, optional=True).unchecked_entries("device", _NAMES)
 
 
 def _parts(table: Table) -> Iterator[Table]:

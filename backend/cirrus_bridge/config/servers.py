@@ -184,7 +184,6 @@ def check_connections(connections: int | None, table: Table) -> None:
 
 
 def _name(entry: Table) -> str:
-    entry.only(SERVER_NAMES)
     try:
         return server_name(*parse_server(entry.take("host", str)))
     except ValueError:

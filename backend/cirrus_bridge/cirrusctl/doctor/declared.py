@@ -42,21 +42,25 @@ def check_declared(folder: Path, answers: Sequence[LocationAnswer]) -> Iterator[
     yield from found or [subject.good(tr("The file is valid, and its devices exist."))]
 
 
+def valid_devices(folder: Path) -> DeclaredDevices | None:
+    """The declared devices; None if the file is invalid, which `check_declared` reports."""
+    try:
+        return read_devices(folder)
+    except BadConfiguration:
+        return None
+
+
 def check_options(
-    queue: str, target: Target, ppd: str | None, folder: Path, answer: LocationAnswer
+    queue: str, target: Target, ppd: str | None, devices: DeclaredDevices, answer: LocationAnswer
 ) -> Iterator[Finding]:
     """Check that a queue's driver has the options that are declared for its device.
 
     Args:
         target: the queue's first target, for which its driver is made.
         ppd: None for a queue without a driver.
-        folder: the configuration's folder.
     """
-    try:
-        declared = read_devices(folder).options(answer.place, target.device)
-    except BadConfiguration:
-        return  # reported for the file
-    if ppd is None or declared == queue_driver(ppd.encode()).options:
+    options = devices.options(answer.place, target.device)
+    if ppd is None or options == queue_driver(ppd.encode()).options:
         return
     text = tr("The options of the queue's driver are not those that {file} declares.", file=FILE)
     driver = answer.drivers.get(target.device)

@@ -175,17 +175,16 @@ def _of_cloud(facts: _Facts, answers: Mapping[Place, LocationAnswer]) -> Iterato
     for answer in answers.values():
         yield from cloud.check_location(answer)
     yield from facts.findings
+    devices = declared.valid_devices(facts.configuration.folder)
     for each in facts.queues:
         yield from cloud.check_queue(each.queue, each.uri.targets)
         for target in each.uri.targets:
             place = Place(each.uri.server, each.uri.company, target.location)
             if place in answers:
                 yield from cloud.check_target(each, target, answers[place])
-                if target == each.uri.targets[0]:
-                    folder = facts.configuration.folder
-                    name = each.queue.name
+                if devices and target == each.uri.targets[0]:
                     yield from declared.check_options(
-                        name, target, each.ppd, folder, answers[place]
+                        each.queue.name, target, each.ppd, devices, answers[place]
                     )
 
 

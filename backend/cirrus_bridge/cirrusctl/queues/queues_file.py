@@ -93,7 +93,6 @@ def read_queues(folder: Path, servers: Sequence[Server]) -> list[QueueEntry]:
 
 
 def _entry(table: Table, servers: Sequence[Server]) -> QueueEntry:
-    table.only(ENTRY_NAMES)
     targets = _targets(table)
     server, company = _server(table, servers)
     entry = QueueEntry(
