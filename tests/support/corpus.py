@@ -283,6 +283,8 @@ def main() -> int:
     asked = parser.parse_args()
     if asked.small is (asked.folder is not None):
         parser.error("give either a folder or --small")
+    if asked.folder and not asked.folder.is_dir():
+        parser.error(f"{asked.folder} is not a folder")
     with tempfile.TemporaryDirectory() as made, PrintSite() as site:
         files = corpus_files.make(Path(made)) if asked.small else asked.folder.iterdir()
         corpus, comparisons = Corpus(site), list[Comparison]()
