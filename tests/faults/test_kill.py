@@ -27,10 +27,10 @@ STEPS: dict[str, tuple[int, bytes]] = {
 MOMENTS = ("at_request", "at_answer")
 
 
-@pytest.fixture(scope="module")
-def faulty() -> Iterator[PrintSite]:
-    """A site for the tests of this file."""
-    with PrintSite() as site:
+@pytest.fixture(scope="module", params=["cold", "warm"])
+def faulty(request: pytest.FixtureRequest) -> Iterator[PrintSite]:
+    """A site for the tests of this file, without and with warm workers."""
+    with PrintSite(is_warm=request.param == "warm") as site:
         yield site
 
 

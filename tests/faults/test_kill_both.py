@@ -21,14 +21,15 @@ from tcp_proxy import TcpProxy
 COMPLETED = 9
 
 
-@pytest.fixture
-def watched(own_site: PrintSite) -> Iterator[PrintSite]:
+@pytest.fixture(params=["cold", "warm"])
+def watched(request: pytest.FixtureRequest) -> Iterator[PrintSite]:
     """A site whose poller looks for such jobs soon."""
-    with (own_site.config / "bridge.toml").open("a") as file:
-        file.write("[statusd]\norphan_after_s = 4\n")
-    with own_site.statusd():
-        eventually(lambda: "event=started" in own_site.statusd_log())  # the settings are read
-        yield own_site
+    with PrintSite(is_warm=request.param == "warm") as site:
+        with (site.config / "bridge.toml").open("a") as file:
+            file.write("[statusd]\norphan_after_s = 4\n")
+        with site.statusd():
+            eventually(lambda: "event=started" in site.statusd_log())  # the settings are read
+            yield site
 
 
 def _kill_both(site: PrintSite) -> None:

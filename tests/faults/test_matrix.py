@@ -96,10 +96,10 @@ FAULTS: dict[str, Fault] = {
 MAY_HOLD = {"401", "404", "Error text", "login page", "short segment, wrong number", "nothing"}
 
 
-@pytest.fixture(scope="module")
-def faulty() -> Iterator[PrintSite]:
-    """A site for the tests of this file."""
-    with PrintSite() as site:
+@pytest.fixture(scope="module", params=["cold", "warm"])
+def faulty(request: pytest.FixtureRequest) -> Iterator[PrintSite]:
+    """A site for the tests of this file, without and with warm workers."""
+    with PrintSite(is_warm=request.param == "warm") as site:
         yield site
 
 

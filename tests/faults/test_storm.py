@@ -12,9 +12,10 @@ SHORT_S = 12.0
 SEEDS = [("kills", 1), ("kills", 3), ("faults", 1), ("restored", 1)]
 
 
+@pytest.mark.parametrize("is_warm", [False, True])
 @pytest.mark.parametrize(("kind", "seed"), SEEDS)
-def test_everything_is_delivered(kind: str, seed: int) -> None:
+def test_everything_is_delivered(kind: str, seed: int, is_warm: bool) -> None:
     """The promises of this kind of storm (`storm`) hold at its end."""
     print(f"seed {seed}")
-    with PrintSite(directives=KINDS[kind].directives) as site:
+    with PrintSite(is_warm=is_warm, directives=KINDS[kind].directives) as site:
         Storm(site, KINDS[kind], seed, print).run(SHORT_S)

@@ -70,7 +70,7 @@ def test_life_of_the_packages(system: PackagedSite) -> None:
         eventually(lambda: len(system.backends()) == 2)
         said = system.apt_get("remove", "cirrus-bridge")
         assert "these queues lead nowhere now; remove them (lpadmin -x): laser" in said
-        assert system.active() == ["active", "inactive", "inactive"]
+        assert system.active() == ["active", "inactive", "inactive", "inactive"]
         assert "cirrus" not in system.run("lpinfo", "-v")  # of a cupsd that nobody has restarted
         for kept in (KEYS, "/var/lib/cirrus-bridge/journal.db"):
             assert system.path(kept).exists()
@@ -105,7 +105,7 @@ def _upgrade_with_jobs_under_way(system: PackagedSite) -> None:
         assert system.backends() == old
         assert _poller(system) != poller  # of the new version
         # the old version tells CUPS, and CUPS starts the new one
-        system.run("kill", "-KILL", *_workers(system))
+        system.run("kill", "-KILL", *system.workers())
     sent = [*["delivered"] * 2, *["submitted"] * 2]
     eventually(lambda: system.states() == sent)
     eventually(lambda: not system.backends())
@@ -123,8 +123,8 @@ def _no_root_where_none_is_needed(system: PackagedSite) -> None:
     system.cloudlet("location", "offline", "Paris")
     with _cloud_that_hangs(system):
         system.print_document()
-        eventually(lambda: [_user(system, each) for each in _workers(system)] == [user])
-        for process in (*_workers(system), _poller(system)):
+        eventually(lambda: [_user(system, each) for each in system.workers()] == [user])
+        for process in (*system.workers(), _poller(system)):
             status = _status(system, process)
             assert status["Uid"].split() == [user] * 4
             assert int(status["CapPrm"], 16) == int(status["CapEff"], 16) == 0
@@ -174,9 +174,3 @@ def _user(system: PackagedSite, process: str) -> str:
 
 def _matters(path: str) -> bool:
     return not path.startswith(NOT_OURS)
-
-
-def _workers(system: PackagedSite) -> list[str]:
-    """The backends at work; the parent of each is another backend process."""
-    backends = system.backends()
-    return [each for each in backends if _status(system, each)["PPid"] in backends]

@@ -127,7 +127,7 @@ def test_scripts_are_sound(packages: Path) -> None:
         assert f"/usr/lib/sysusers.d/cirrus-{name}.conf\n" in _run("rpm", "-qpl", rpm)
 
 
-@pytest.mark.parametrize("name", ["cirrus-statusd", "cirrus-cloudlet"])
+@pytest.mark.parametrize("name", ["cirrus-statusd", "cirrus-workerd", "cirrus-cloudlet"])
 def test_the_service_is_confined(name: str) -> None:
     """systemd's own rating of the service, from 0 (safe) to 10."""
     unit = FILES / "files" / f"{name}.service"

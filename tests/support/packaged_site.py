@@ -16,7 +16,7 @@ from paths import REPO
 from print_site import eventually
 
 SERVER = "127.0.0.1:27083"
-SERVICES = ("cups", "cirrus-statusd", "cirrus-statusd-keys.path")
+SERVICES = ("cups", "cirrus-statusd", "cirrus-workerd", "cirrus-statusd-keys.path")
 CONFIGURATION = "/etc/cirrus-bridge/bridge.toml"
 KEYS = "/etc/cirrus-bridge/servers.d/site.toml"
 KEYS_COPY = "servers.d_site.toml"
@@ -161,5 +161,11 @@ class PackagedSite(CleanSystem):
         return [job["state_name"] for job in self.cloud_jobs()]
 
     def backends(self) -> set[str]:
-        """The processes of backends."""
-        return set(self.run("pidof", "cirrus-backend", may_fail=True).split())
+        """The processes of jobs: fronts, and their warm workers."""
+        said = self.run("sh", "-c", "grep -Hx 'cirrus\\( [0-9]*\\)\\?' /proc/[0-9]*/comm || true")
+        return set(re.findall(r"(?m)^/proc/(\d+)/", said))
+
+    def workers(self) -> list[str]:
+        """The warm workers that do a job."""
+        said = self.run("sh", "-c", "grep -Hx 'cirrus [0-9]*' /proc/[0-9]*/comm || true")
+        return re.findall(r"(?m)^/proc/(\d+)/", said)

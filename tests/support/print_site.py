@@ -19,7 +19,9 @@ from urllib.parse import quote
 
 from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.journal import files as journal_files
+from cirrus_bridge.journal.run_notes import make_state_folder
 from cloudlet_server import CloudletServer
+from paths import REPO
 from private_cups import DRIVER, PrivateCups
 from programs import Program
 
@@ -45,9 +47,21 @@ _numbers = itertools.count(1)
 
 
 class PrintSite:
-    """A context manager. Queues lead to devices of the cloud's company "Acme"."""
+    """A context manager. Queues lead to devices of the cloud's company "Acme".
 
-    def __init__(self, *, web_interface: bool = False, directives: Sequence[str] = ()) -> None:
+    As with the packages, the backend is the front, and cirrus-workerd has the workers, unless the
+    site is not `is_warm`.
+    """
+
+    def __init__(
+        self,
+        *,
+        is_warm: bool = True,
+        web_interface: bool = False,
+        directives: Sequence[str] = (),
+    ) -> None:
+        self.is_warm = is_warm
+        self.workerd: Program[str] | None = None
         # short, for the socket's name; user lp may not enter pytest's tmp_path
         self.root = Path(tempfile.mkdtemp(prefix="cb-", dir="/tmp"))
         self.root.chmod(0o755)
@@ -58,6 +72,7 @@ class PrintSite:
             "CIRRUS_BRIDGE_CONFIG": str(self.config),
             "CIRRUS_BRIDGE_STATE": str(self.state),
             "CIRRUS_BRIDGE_CACHE": str(self.root / "cache"),
+            "CIRRUS_BRIDGE_WORKERS": str(self.root / "workerd" / "workers.sock"),
         }
         self.cloud = CloudletServer()
         inventory = self._folder("cloud") / "cloudlet.toml"
@@ -67,7 +82,7 @@ class PrintSite:
         self.key = self.cloud.new_key("Acme")
         self.cups = PrivateCups(
             self._folder("cups"),
-            [BACKEND],
+            [built_front(self.root) if is_warm else BACKEND],
             self.environ,
             driver=[BACKEND.with_name("cirrus-driver")],
             web_interface=web_interface,
@@ -86,6 +101,7 @@ class PrintSite:
 
     def __exit__(self, *exc_info: object) -> None:
         self.cups.stop()
+        self.stop_workerd()
         self.cloud.close()
         shutil.rmtree(self.root)
 
@@ -105,6 +121,7 @@ class PrintSite:
             f'[[server]]\nhost = "{server or self.server}"\ncompany = "Acme"\n'
             f'api_key = "{key or self.key}"\nlocations = ["Paris"]\n'
         )
+        self.renew_workerd()
 
     def queue(
         self,
@@ -126,6 +143,7 @@ class PrintSite:
         entry = self.config / "servers.d" / "nobody.toml"
         entry.touch(mode=0o600)
         entry.write_text(f'[[server]]\nhost = "{NOBODY}"\ncompany = "Acme"\napi_key = "k"\n')
+        self.renew_workerd()
         return self.queue(driver=False, options=options, server=NOBODY)
 
     def cirrusctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -168,6 +186,53 @@ class PrintSite:
                 text=True,
                 start_new_session=True,
             )
+
+    def start_workerd(self) -> None:
+        """Start the service with the warm workers, as systemd does: as the owner of the journal, in
+        CUPS's group, with copies of the key files."""
+        make_state_folder(self.state)
+        owner = self.state.stat().st_uid
+        may_change = os.geteuid() == 0 and all(path.stat().st_mode & 1 for path in REPO.parents)
+        copies = self.root / "workerd" / "credentials"
+        shutil.rmtree(copies.parent, ignore_errors=True)
+        copies.mkdir(parents=True)
+        for file in (self.config / "servers.d").iterdir():
+            copy = copies / f"servers.d_{file.name}"
+            shutil.copyfile(file, copy)
+            copy.chmod(0o400)
+            os.chown(copy, owner, -1)
+        os.chown(copies.parent, owner, -1)
+        with (self.root / "workerd.log").open("a") as log:
+            self.workerd = Program(
+                [BACKEND.with_name("cirrus-workerd")],
+                env=os.environ | self.environ | {"CREDENTIALS_DIRECTORY": str(copies)},
+                stderr=log,
+                text=True,
+                start_new_session=True,
+                user=owner if may_change else None,
+                group="lp" if may_change else None,
+                extra_groups=[] if may_change else None,
+            )
+        eventually(Path(self.environ["CIRRUS_BRIDGE_WORKERS"]).exists)
+
+    def kill_workerd(self) -> None:
+        """Kill the service with the warm workers."""
+        if self.workerd is not None:
+            self.workerd.kill()
+            self.workerd.end()
+            self.workerd = None
+
+    def renew_workerd(self) -> None:
+        """Start the service again, for new keys (cirrus-statusd-keys.path)."""
+        if self.is_warm:
+            self.stop_workerd()
+            self.start_workerd()
+
+    def stop_workerd(self) -> None:
+        """Stop the service with the warm workers, if it runs. Workers end their jobs."""
+        if self.workerd is not None:
+            assert self.workerd.end() == 0, (self.root / "workerd.log").read_text()
+            self.workerd = None
 
     def poller(self) -> str:
         """The name of the running poller; empty if none runs."""
@@ -243,18 +308,25 @@ class PrintSite:
         raise AssertionError(self.cloud.jobs())
 
     def backends(self) -> dict[int, int]:
-        """The processes that this site's cupsd started for jobs, with their parents."""
+        """The processes that work on jobs of this site's cupsd, with their parents. The parent of a
+        warm worker is the front of its job."""
         wanted = f"CIRRUS_BRIDGE_CONFIG={self.config}".encode()
-        found = {}
+        found, fronts, workers = {}, {}, {}
         for process in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 if not process.name.isdigit():
                     continue
                 environ = (process / "environ").read_bytes()
+                name = (process / "comm").read_text().strip()
                 if wanted in environ and b"DEVICE_URI=" in environ:  # the poller has none
                     after_name = (process / "stat").read_text().rpartition(")")[2]
                     found[int(process.name)] = int(after_name.split()[1])
-        return found
+                    job_id = (process / "cmdline").read_bytes().split(b"\0")[1].decode()
+                    fronts[f"cirrus {job_id}"] = int(process.name)
+                elif wanted in environ and name.startswith("cirrus "):
+                    workers[name] = int(process.name)
+        warm = {workers[name]: fronts[name] for name in workers if name in fronts}
+        return found | (warm if self.is_warm else {})
 
     def worker(self) -> int:
         """The one working backend process, once it exists."""
@@ -283,6 +355,15 @@ class PrintSite:
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'delivery'").fetchone():
                 return []
             return db.execute(query, values).fetchall()
+
+
+def built_front(folder: Path) -> Path:
+    """Build the backend's front (front.c), which becomes the tests' backend if it works alone."""
+    front = folder / "front"
+    source = REPO / "backend" / "cirrus_bridge" / "backend" / "front.c"
+    program = f'-DPROGRAM="{BACKEND}"'
+    subprocess.run(["cc", "-O2", "-Wall", "-Werror", program, "-o", front, source], check=True)
+    return front
 
 
 def eventually(done: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:

@@ -122,6 +122,7 @@ _KILLS = {
     "cut power": 1,
     "kill cloud": 2,
     "kill poller": 2,
+    "kill workerd": 2,
     "switch location": 3,
 }
 _FAULTS = _KILLS | {
@@ -343,6 +344,13 @@ class Storm:
 
         return self._take_down("poller", _ticks(draw), tick, kill, self._start_poller)
 
+    def _kill_workerd(self, draw: random.Random, tick: int) -> str:
+        """End the service with the warm workers, which end their jobs."""
+        site = self.site
+        if not site.is_warm:
+            return "but there is none"
+        return self._take_down("workerd", _ticks(draw), tick, site.kill_workerd, site.start_workerd)
+
     def _start_poller(self) -> None:
         self._poller = self.site.start_statusd()
 
@@ -368,9 +376,13 @@ class Storm:
         entry = self.site.config / "servers.d" / "site.toml"
         good = entry.read_text()
         bad = good.replace(self.site.key, "wr0ng-k3y-0123456789")
-        return self._take_down(
-            "key", _ticks(draw), tick, lambda: _replace(entry, bad), lambda: _replace(entry, good)
-        )
+
+        def put(text: str) -> None:
+            _replace(entry, text)
+            if "workerd" not in self._down:
+                self.site.renew_workerd()
+
+        return self._take_down("key", _ticks(draw), tick, lambda: put(bad), lambda: put(good))
 
     def _answer_instead(self, piece: bytes, text: bytes, draw: random.Random) -> str:
         times = draw.choice((1, 3, 10))
@@ -558,6 +570,7 @@ _DEEDS: Mapping[str, Callable[[Storm, random.Random, int], str]] = {
     "cut power": Storm._cut_power,
     "kill cloud": Storm._kill_cloud,
     "kill poller": Storm._kill_poller,
+    "kill workerd": Storm._kill_workerd,
     "switch location": Storm._switch_location,
     "stop cloud for long": Storm._stop_cloud_for_long,
     "lock journal": Storm._lock_journal,
@@ -596,11 +609,12 @@ def main() -> None:
     parser.add_argument("--kind", choices=KINDS, default="faults")
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--cold", action="store_true", help="without warm workers")
     parser.add_argument("--keep", help="a folder for the logs, if it fails", type=Path)
     arguments = parser.parse_args()
     kind = KINDS[arguments.kind]
     print(f"seed {arguments.seed}", flush=True)
-    with PrintSite(directives=kind.directives) as site:
+    with PrintSite(is_warm=not arguments.cold, directives=kind.directives) as site:
         try:
             Storm(site, kind, arguments.seed, lambda text: print(text, flush=True)).run(
                 arguments.minutes * 60

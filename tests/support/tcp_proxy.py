@@ -26,6 +26,7 @@ class TcpProxy:
         at_answer: a piece, and a function to call once before the client gets the answer.
         rewrite_answers: changes the server's bytes for the client.
         heads: the first lines of all requests.
+        connections: the number of connections so far.
     """
 
     def __init__(self, server: str) -> None:
@@ -43,6 +44,7 @@ class TcpProxy:
         self.at_answer: tuple[bytes, Callable[[], object]] | None = None
         self.rewrite_answers: Callable[[bytes], bytes] = bytes
         self.heads: list[bytes] = []
+        self.connections = 0
         self.lost = 0
         self.sent_bytes = 0
 
@@ -59,6 +61,7 @@ class TcpProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self.connections += 1
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:

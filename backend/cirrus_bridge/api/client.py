@@ -12,7 +12,7 @@ import functools
 import io
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, urlencode
 
 from cirrus_bridge.api import responses as answers
@@ -29,6 +29,8 @@ from cirrus_bridge.config.servers import Secret, Server
 if TYPE_CHECKING:
     import requests
 
+    SessionFor: TypeAlias = Callable[[Server], requests.Session]
+
 # limits of an answer; a location may have tens of thousands of devices
 ANSWER_BYTES = 1 << 20
 LOCATION_BYTES = 16 << 20
@@ -38,7 +40,8 @@ HEADERS = ("Idempotency-Supported", "Location", "Retry-After", "Server-Instance"
 class CloudApi:
     """The API of one server, for one company (CompID), with or without TLS. If `sets_up`, the
     server is being set up, so errors do not mention servers.d. If there is a `wrong_key`, this
-    key is sent instead of the server's."""
+    key is sent instead of the server's. `session_for` returns a session that others may use too; by
+    default, the session is new."""
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class CloudApi:
         timeouts: UploadSettings,
         sets_up: bool = False,
         wrong_key: Secret | None = None,
+        session_for: SessionFor | None = None,
     ) -> None:
         self._server = server
         self._key = wrong_key or server.api_key
@@ -61,6 +65,7 @@ class CloudApi:
             # the server never sees the proxy's password, which may be a word of honest responses
             self._redaction_of_answers = Redaction(server.api_key.reveal())
         self.server_instance = ""  # changes when the server is restarted or replaced
+        self._session_for = session_for
         self._local: requests.Session | None = None
         self._lock = threading.Lock()
 
@@ -225,15 +230,20 @@ class CloudApi:
             if self._local is None:
                 from cirrus_bridge.api.session import new_session
 
-                self._local = new_session(self._server)
+                self._local = (self._session_for or new_session)(self._server)
             return self._local
 
 
-def clients_of(configuration: Configuration) -> Callable[[QueueUri], CloudApi]:
+def clients_of(
+    configuration: Configuration, session_for: SessionFor | None = None
+) -> Callable[[QueueUri], CloudApi]:
     """The function that returns the API client for a queue, or raises UnknownServer, or
     BadConfiguration if the queue asks for plain text, which is not allowed. All queues of a server
-    and company share a client, and so its connections."""
-    client = functools.cache(functools.partial(CloudApi, timeouts=configuration.upload))
+    and company share a client, and so its connections. `session_for` is that of CloudApi."""
+    timeouts = configuration.upload
+    client = functools.cache(
+        functools.partial(CloudApi, timeouts=timeouts, session_for=session_for)
+    )
 
     def client_of(queue: QueueUri) -> CloudApi:
         server = configuration.server_for(queue)

@@ -171,6 +171,25 @@ def new_session(server: Server) -> requests.Session:
     return session
 
 
+class Sessions:
+    """One session for each server, so that several jobs use the same connections."""
+
+    def __init__(self) -> None:
+        self._of: dict[Server, requests.Session] = {}
+
+    def session_for(self, server: Server) -> requests.Session:
+        """The session with a server. Raises as `new_session`."""
+        if server not in self._of:
+            self._of[server] = new_session(server)
+        return self._of[server]
+
+    def close(self) -> None:
+        """Close all connections and forget the sessions, with their keys."""
+        for session in self._of.values():
+            session.close()
+        self._of.clear()
+
+
 def trusted_cas(server: Server) -> str | bool:
     """The file or folder of the CAs for a server: `ca_file`, or the CAs of this machine, to which
     administrators add their own. If the machine has none, the result is True, and requests uses the

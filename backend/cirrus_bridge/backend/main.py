@@ -1,4 +1,4 @@
-"""The CUPS backend `cirrus` (backend(7)): the process that works, behind the supervisor.
+"""The CUPS backend `cirrus` (backend(7)): what a worker does, behind the supervisor or a front.
 
 Without arguments, it lists devices. With five or six, it prints a document and follows it. Every
 run ends with one message for people and one exit code. An unexpected error holds the job.
@@ -6,10 +6,10 @@ run ends with one message for people and one exit code. An unexpected error hold
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+from cirrus_bridge.backend.call import Call
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import (
     CirrusError,
@@ -24,20 +24,42 @@ from cirrus_bridge.cups.job import USAGE
 from cirrus_bridge.cups.status_lines import EXIT_CODES, CupsReport, wait_until_read
 from cirrus_bridge.journal.run_notes import Run
 
+if TYPE_CHECKING:
+    from cirrus_bridge.api.client import SessionFor
+    from cirrus_bridge.config.load import Configuration
 
-def run(noted: Run, cupsd: int) -> int:
-    """Do the run `noted`, which the process `cupsd` has started; return the exit code."""
-    report, clock = CupsReport(sys.stderr.buffer), Clock()
-    clock.watch_signals()
+
+class Ended(NamedTuple):
+    """The end of a run: its exit code, and whether an unexpected error ended it."""
+
+    code: int
+    is_faulty: bool = False
+
+
+def run(
+    call: Call,
+    noted: Run,
+    clock: Clock,
+    configuration: Configuration | None = None,
+    session_for: SessionFor | None = None,
+) -> Ended:
+    """Do the run `noted` for a call of the backend.
+
+    Args:
+        clock: watches signals already.
+        configuration: the configuration for the call, if it was read already.
+        session_for: returns the session with a server; by default, sessions are new.
+    """
+    report = CupsReport(call.stderr)
     try:
-        return _run(report, clock, noted, cupsd)
+        return Ended(_run(call, report, clock, noted, configuration, session_for))
     except CirrusError as error:
         if isinstance(error, JobUnidentified | JournalBusy):
             noted.held()
         code = report.error(error)
         # cupsd aborts a job with more documents at once, and stops reading
-        wait_until_read(sys.stderr.fileno(), clock)
-        return code
+        wait_until_read(call.stderr.fileno(), clock)
+        return Ended(code)
     except Exception:  # noqa: BLE001 - last resort: hold the job and keep the queue going
         import traceback  # takes 10 ms
 
@@ -45,23 +67,30 @@ def run(noted: Run, cupsd: int) -> int:
             report.debug(line)
         then = (
             tr("The job is held; the error log has the details. Release the job to try again.")
-            if len(sys.argv) > 1
+            if len(call.argv) > 1
             else tr("Its devices are not listed.")
         )
         report.fault(tr("Internal error in Cirrus Bridge. {then} (CB-900)", then=then))
-        return EXIT_CODES[Disposition.HOLD]
+        return Ended(EXIT_CODES[Disposition.HOLD], is_faulty=True)
 
 
-def _run(report: CupsReport, clock: Clock, noted: Run, cupsd: int) -> int:
-    folder = Path(os.environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER)
-    if len(sys.argv) == 1:
+def _run(
+    call: Call,
+    report: CupsReport,
+    clock: Clock,
+    noted: Run,
+    configuration: Configuration | None,
+    session_for: SessionFor | None,
+) -> int:
+    if len(call.argv) == 1:
         from cirrus_bridge.backend.list_devices import list_devices  # printing does not need it
 
-        list_devices(folder, report, clock)
+        list_devices(Path(call.environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER), report, clock)
         return EXIT_CODES[Disposition.DONE]
-    if len(sys.argv) not in (6, 7):
-        sys.stderr.write(USAGE + "\n")
+    if len(call.argv) not in (6, 7):
+        call.stderr.write(f"{USAGE}\n".encode())
         raise UsageError(tr("The backend was called with a wrong number of arguments."))
-    from cirrus_bridge.backend.print_job import print_job  # discovery does not need it
+    from cirrus_bridge.backend import print_job  # discovery does not need it
 
-    return print_job(folder, report, clock, noted.number, cupsd)
+    configuration = configuration or print_job.configuration_for(call)
+    return print_job.print_job(call, configuration, report, clock, noted.number, session_for)

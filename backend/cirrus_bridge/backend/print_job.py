@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cirrus_bridge import __version__
 from cirrus_bridge.api.client import clients_of
+from cirrus_bridge.backend.call import Call
 from cirrus_bridge.backend.page_logging import setting_to_change
 from cirrus_bridge.backend.run import BackendRun
 from cirrus_bridge.base.clock import Clock
@@ -24,8 +24,8 @@ from cirrus_bridge.base.errors import (
 from cirrus_bridge.base.model import PrintJob
 from cirrus_bridge.base.privileges import give_up_root
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.config.defaults import CUPS_SOCKET, STATE_FOLDER
-from cirrus_bridge.config.load import load
+from cirrus_bridge.config.defaults import CUPS_SOCKET, FOLDER, STATE_FOLDER
+from cirrus_bridge.config.load import Configuration, load
 from cirrus_bridge.config.queue_uri import FORM, SCHEME, parse_queue_uri
 from cirrus_bridge.cups.client import CupsServer
 from cirrus_bridge.cups.job import SpooledDocument, job_id_of, read_job
@@ -35,23 +35,42 @@ from cirrus_bridge.cups.status_lines import EXIT_CODES, CupsReport
 from cirrus_bridge.journal.run_notes import make_state_folder
 from cirrus_bridge.journal.submissions import Journal
 
+if TYPE_CHECKING:
+    from cirrus_bridge.api.client import SessionFor
+
 TURN_WAIT_S = 0.2
 
 
-def print_job(folder: Path, report: CupsReport, clock: Clock, number: int, cupsd: int) -> int:
+def configuration_for(call: Call, credentials: Path | None = None) -> Configuration:
+    """Read the configuration for the queue of a call. `credentials` and errors are those of `load`.
+
+    Raises:
+        UsageError, BadQueueUri: the call has no valid URI.
+    """
+    folder = Path(call.environ.get("CIRRUS_BRIDGE_CONFIG") or FOLDER)
+    uri = device_uri(call.argv, call.environ)
+    return load(folder, credentials, server=parse_queue_uri(uri).server)
+
+
+def print_job(
+    call: Call,
+    configuration: Configuration,
+    report: CupsReport,
+    clock: Clock,
+    number: int,
+    session_for: SessionFor | None = None,
+) -> int:
     """Print the document of this number in the job (from 1; 0 if unknown); return the exit code.
 
     Args:
-        cupsd: the process id of cupsd.
+        session_for: returns the session with a server; by default, sessions are new.
 
     Raises:
         CirrusError: the document was not submitted, or will not be delivered.
     """
-    argv, environ = sys.argv, os.environ
+    argv, environ = call.argv, call.environ
     with clock.stoppable():
-        uri = device_uri(argv, environ)
-        configuration = load(folder, server=parse_queue_uri(uri).server)
-        queue = configuration.queue(uri)
+        queue = configuration.queue(device_uri(argv, environ))
         cups = CupsJobs(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
         attributes = None  # a person runs the backend by hand
         if is_run_by_cupsd(environ):
@@ -63,7 +82,7 @@ def print_job(folder: Path, report: CupsReport, clock: Clock, number: int, cupsd
         targets = ", ".join(map(str, queue.targets))
         report.debug(f"cirrus-bridge {__version__}: document for {targets} on {queue.server}")
         files = [*spooled(argv, environ)]
-        data = SpooledDocument(job, sys.stdin.buffer, cupsd, files)
+        data = SpooledDocument(job, call.stdin, call.cupsd, files)
         if environ.get("CONTENT_TYPE") == "image/tiff" and job.layout_done:
             _warn_of_lost_pages(files[job.number - 1 : job.number], report)
         state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
@@ -73,7 +92,7 @@ def print_job(folder: Path, report: CupsReport, clock: Clock, number: int, cupsd
         with Journal(state) as journal:
             _wait_for_turn(job, journal, report, clock)
             others_wait = functools.partial(_others_wait, cups, job, report)
-            api_of = clients_of(configuration)
+            api_of = clients_of(configuration, session_for)
             count_pages = functools.partial(_count_pages, cups, job, report)
             asked = (others_wait, count_pages)
             run = BackendRun(job, queue, configuration, api_of, journal, clock, report, *asked)

@@ -25,7 +25,7 @@ from cirrus_bridge.journal.run_notes import NOT_NOTED, Run
 PAUSE_S = 5  # the cause may pass; CUPS also needs another second to tell two passes apart
 LOOK_S = 1
 PIPE_BYTES = 64 * 1024
-RETRY, RETRY_CURRENT = 6, 7  # CUPS_BACKEND_…, backend(7)
+RETRIES = RETRY, RETRY_CURRENT = 6, 7  # CUPS_BACKEND_…, backend(7)
 _LOST = b"ERROR: The cupsd that started this process is gone. The next cupsd runs the job again.\n"
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
@@ -51,17 +51,10 @@ def run() -> None:
         _read_rest(cupsd)
     if os.WIFEXITED(status):
         code = os.WEXITSTATUS(status)
-        run.end(failed=code != 0, again=code in (RETRY, RETRY_CURRENT))
+        run.end(failed=code != 0, again=code in RETRIES)
         sys.exit(code)
-    from cirrus_bridge.base.translation import tr, translated  # few jobs need it
-
-    text = tr(
-        "Printing was interrupted by signal {signal}; resuming in {pause} seconds.",
-        signal=os.WTERMSIG(status),
-        pause=PAUSE_S,
-    )
-    sys.stderr.buffer.write(f"INFO: {translated(text)}\n".encode())
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        os.write(2, b"DEBUG: signal %d ended the worker\n" % os.WTERMSIG(status) + interruption())
     signal.sigtimedwait((signal.SIGTERM, signal.SIGINT), PAUSE_S)
     sys.exit(RETRY_CURRENT)
 
@@ -81,6 +74,14 @@ def begin(argv: Sequence[str], environ: Mapping[str, str], cupsd: int) -> Run:
         documents=1 if are_joined(argv, environ, count) else count,
         files=count,
     )
+
+
+def interruption() -> bytes:
+    """The status line for a worker that was killed."""
+    from cirrus_bridge.base.translation import tr, translated  # few jobs need it
+
+    text = tr("Printing was interrupted; resuming in {pause} seconds.", pause=PAUSE_S)
+    return f"INFO: {translated(text)}\n".encode()
 
 
 def _has_lost_cupsd(parent: int) -> bool:
@@ -105,12 +106,17 @@ def _has_lost_cupsd(parent: int) -> bool:
 
 def _work(run: Run, cupsd: int) -> NoReturn:
     gc.set_threshold(50_000)  # a collection right after the imports takes 15 ms
+    from cirrus_bridge.backend.call import Call
     from cirrus_bridge.backend.main import run as work
+    from cirrus_bridge.base.clock import Clock
 
-    code = work(run, cupsd)
+    call = Call(sys.argv, os.environ, sys.stdin.buffer, sys.stderr.buffer, cupsd)
+    clock = Clock()
+    clock.watch_signals()
+    ended = work(call, run, clock)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)  # an orderly shutdown of the interpreter takes 20 ms
+    os._exit(ended.code)  # an orderly shutdown of the interpreter takes 20 ms
 
 
 def _watch(worker: int, cupsd: int) -> int:

@@ -49,6 +49,12 @@ class Clock:
         # signals that the supervisor has blocked arrive now
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD))
 
+    def ignore_signals(self) -> None:
+        """End `watch_signals` and `end_within`, for a process that goes on without this clock."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+            signal.signal(number, signal.SIG_DFL)
+
     def now(self) -> datetime:
         """Local wall time, for people."""
         return datetime.now().astimezone()

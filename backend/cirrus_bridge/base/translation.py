@@ -78,7 +78,7 @@ def told_by(error: BaseException) -> str:
 
 def translated(text: str, language: str = "") -> str:
     """A text in a language, such as "de" or "de-at"; by default, in the language of the process."""
-    return text.say(_catalog(language)) if isinstance(text, Words) else text
+    return text.say(_catalog(tuple(_languages(language)))) if isinstance(text, Words) else text
 
 
 def _words(say: Callable[[Catalog], str]) -> Words:
@@ -131,15 +131,14 @@ def _languages(language: str) -> list[str]:
 
 
 @functools.lru_cache(maxsize=64)
-def _catalog(language: str) -> Catalog:
-    """The catalog for a language, or for those of the process; English if there is none."""
-    languages = _languages(language)
+def _catalog(languages: tuple[str, ...]) -> Catalog:
+    """The catalog of the first language that has one; English if there is none."""
     if not languages:
         return _english
 
     def look_up(one: str, many: str, count: int) -> str:
         for domain in DOMAINS:  # the first has all texts of jobs
-            found = translations(domain, tuple(languages))
+            found = translations(domain, languages)
             said = found.ngettext(one, many, count) if many else found.gettext(one)
             if said != _english(one, many, count):
                 return said

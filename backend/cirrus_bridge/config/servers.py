@@ -31,7 +31,7 @@ SERVER_NAMES = (
 COPY_PREFIX = "servers.d_"  # how LoadCredential=servers.d:FOLDER begins its copies' names
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Secret:
     """A text that `repr` and `str` do not show."""
 

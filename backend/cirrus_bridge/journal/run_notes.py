@@ -46,12 +46,14 @@ class Run(NamedTuple):
         number: the document's number in the job, from 1; 0 if the run could not be noted.
         documents: the number of runs that the job needs.
         files: the number of files that the job has.
+        lock: the descriptor of the file, whose lock this process keeps; -1 if there is none.
     """
 
     path: str
     number: int
     documents: int
     files: int
+    lock: int = -1
 
     @property
     def is_joined(self) -> bool:
@@ -81,6 +83,11 @@ class Run(NamedTuple):
         if self.path:
             with contextlib.suppress(OSError), as_owner(_state_of(self.path)):
                 _add(self.path, _HELD)
+
+    def unlock(self) -> None:
+        """Give up the lock on the note, as far as this process keeps it."""
+        if self.lock >= 0:
+            os.close(self.lock)
 
     def forget(self) -> None:
         """Delete the note."""
@@ -142,7 +149,7 @@ def begin(state: str, job_id: int, started: str, cupsd: int, *, documents: int, 
     except OSError:  # opening the journal fails next, with the reason
         return NOT_NOTED
     # CUPS may run all of them again within the second; these runs are not further documents
-    return Run(path, (number - 1) % documents + 1, documents, files)
+    return Run(path, (number - 1) % documents + 1, documents, files, file)
 
 
 def left(state: str) -> Iterator[UnfinishedPass]:

@@ -1,7 +1,7 @@
 # No restart of CUPS: cupsd looks for backends and drivers whenever it needs one.
 systemd-sysusers cirrus-bridge.conf || :
 if [ -x /usr/bin/systemctl ]; then
-    [ "$1" -ne 1 ] || systemctl --no-reload preset cirrus-statusd.service || :
+    [ "$1" -ne 1 ] || systemctl --no-reload preset cirrus-statusd.service cirrus-workerd.service || :
     [ ! -d /run/systemd/system ] || systemctl daemon-reload || :
 fi
 # The cupsd of the snap runs only its own backends (cups/cupsd.py gives the same advice).

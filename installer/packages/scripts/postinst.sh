@@ -5,15 +5,17 @@ set -e
 
 if [ "$1" = configure ]; then
     systemd-sysusers cirrus-bridge.conf
-    deb-systemd-helper unmask cirrus-statusd.service >/dev/null || true
-    if deb-systemd-helper --quiet was-enabled cirrus-statusd.service; then
-        deb-systemd-helper enable cirrus-statusd.service >/dev/null || true
-    else
-        deb-systemd-helper update-state cirrus-statusd.service >/dev/null || true
-    fi
+    for service in cirrus-statusd.service cirrus-workerd.service; do
+        deb-systemd-helper unmask $service >/dev/null || true
+        if deb-systemd-helper --quiet was-enabled $service; then
+            deb-systemd-helper enable $service >/dev/null || true
+        else
+            deb-systemd-helper update-state $service >/dev/null || true
+        fi
+    done
     if [ -d /run/systemd/system ]; then
         systemctl --system daemon-reload >/dev/null || true
-        deb-systemd-invoke restart cirrus-statusd.service >/dev/null || true
+        deb-systemd-invoke restart cirrus-statusd.service cirrus-workerd.service >/dev/null || true
     fi
     # The cupsd of the snap runs only its own backends (cups/cupsd.py gives the same advice).
     if [ -d /var/snap/cups ]; then

@@ -1,5 +1,5 @@
 if [ "$1" -ge 1 ] && [ -d /run/systemd/system ]; then
-    systemctl try-restart cirrus-statusd.service || :
+    systemctl try-restart cirrus-statusd.service cirrus-workerd.service || :
 fi
 # rpm has no purge. It keeps changed configuration. Journal and cache are useless without the programs.
 if [ "$1" -eq 0 ]; then

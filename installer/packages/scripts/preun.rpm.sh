@@ -1,7 +1,7 @@
 if [ "$1" -eq 0 ] && [ -x /usr/bin/systemctl ]; then
     if [ -d /run/systemd/system ]; then
-        systemctl --no-reload disable --now cirrus-statusd.service || :
+        systemctl --no-reload disable --now cirrus-statusd.service cirrus-workerd.service || :
     else
-        systemctl --no-reload disable cirrus-statusd.service || :
+        systemctl --no-reload disable cirrus-statusd.service cirrus-workerd.service || :
     fi
 fi

@@ -1,0 +1,238 @@
+/* The CUPS backend `cirrus` of the packages (backend(7)): it hands a job to a warm worker.
+ *
+ * cirrus-workerd keeps workers that have loaded everything already. This program connects to its socket,
+ * passes on arguments, environment and descriptors, and then watches the worker, as backend/supervisor.py
+ * watches a worker of its own. It reads neither keys nor documents. Without cirrus-workerd, or if the
+ * service declines, it becomes cirrus-backend, which does the same work by itself.
+ *
+ * The conversation (backend/front.py is the other end; numbers are in the machine's byte order):
+ *   worker: "w": it is there. Descriptors that nobody receives would keep CUPS waiting for their end.
+ *   front:  uint32 size of the rest; then as lines that end with a zero byte: the time of the newest key
+ *           file, cupsd's process id, the number of arguments, the arguments, the environment; with
+ *           descriptors 0 (document), 2 (status lines) and, if it is open, 4 (side channel)
+ *   worker: "s", with a pidfd of itself: it could do this job
+ *   front:  "g": do it. Without this byte, the worker forgets the job, and this program does it.
+ *   worker: "n", 0 or 1 (whether CUPS joins several files), uint16 size, the status line for an
+ *           interruption; with the lock of the run's note, if there is one
+ *   worker: "e" and the exit code
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#ifndef PROGRAM
+#define PROGRAM "/usr/lib/cirrus-bridge/cirrus-backend"
+#endif
+#define SOCKET "/run/cirrus-bridge/workers.sock"
+#define CONFIGURATION "/etc/cirrus-bridge"
+#define LONGEST_START_S 10 /* a busy machine; then this program works by itself */
+#define LOOK_MS 1000
+#define PAUSE_S 5          /* as in backend/supervisor.py */
+#define RETRY_CURRENT 7    /* CUPS_BACKEND_RETRY_CURRENT, backend(7) */
+#define DESCRIPTORS 3
+
+extern char **environ;
+static pid_t cupsd;
+static int has_side_channel;
+static sigset_t stops;
+
+static void work_alone(char **argv)
+{
+    sigprocmask(SIG_UNBLOCK, &stops, NULL);
+    execv(PROGRAM, argv);
+    dprintf(2, "ERROR: Cirrus Bridge is not installed completely (%s). Tell your administrator. (CB-900)\n", PROGRAM);
+    _exit(4); /* CUPS_BACKEND_STOP */
+}
+
+/* Whether cupsd is the parent. Otherwise a person runs this, or cupsd has died; cirrus-backend knows what to do. */
+static int is_run_by_cupsd(void)
+{
+    char path[32], name[16] = "";
+    const char *software = getenv("SOFTWARE");
+    int file, size;
+
+    cupsd = getppid();
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)cupsd);
+    if (!software || strncmp(software, "CUPS/", 5) || (file = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        return 0;
+    size = read(file, name, sizeof name - 1);
+    close(file);
+    return size >= 5 && !strncmp(name, "cupsd", 5);
+}
+
+/* The time (ns since the epoch) of the last change of a key file: the service may have older copies. */
+static int64_t newest_key(void)
+{
+    char path[4096];
+    const char *folder = getenv("CIRRUS_BRIDGE_CONFIG");
+    int64_t newest = 0;
+    struct dirent *entry;
+    struct stat status;
+    DIR *files;
+
+    snprintf(path, sizeof path, "%s/servers.d", folder && *folder ? folder : CONFIGURATION);
+    if (!(files = opendir(path)))
+        return INT64_MAX;
+    while ((entry = readdir(files)))
+        if (strcmp(entry->d_name, "..") && !fstatat(dirfd(files), entry->d_name, &status, 0)) {
+            int64_t changed = status.st_ctim.tv_sec * INT64_C(1000000000) + status.st_ctim.tv_nsec;
+            newest = changed > newest ? changed : newest;
+        }
+    closedir(files);
+    return newest;
+}
+
+static int connected(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeval limit = {.tv_sec = LONGEST_START_S};
+    const char *path = getenv("CIRRUS_BRIDGE_WORKERS");
+    int service = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path && *path ? path : SOCKET);
+    setsockopt(service, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    setsockopt(service, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    if (service >= 0 && !connect(service, (struct sockaddr *)&address, sizeof address))
+        return service;
+    close(service);
+    return -1;
+}
+
+/* Send the job; return 0 if that failed. */
+static int send_job(int service, int argc, char **argv)
+{
+    union { struct cmsghdr head; char space[CMSG_SPACE(DESCRIPTORS * sizeof(int))]; } control = {0};
+    struct iovec part;
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control};
+    int passed[DESCRIPTORS] = {0, 2, 4}, count = has_side_channel ? 3 : 2, i;
+    char *data = NULL;
+    size_t size = 0, done;
+    uint32_t length = 0;
+    FILE *job = open_memstream(&data, &size);
+
+    if (!job)
+        return 0;
+    fwrite(&length, sizeof length, 1, job);
+    fprintf(job, "%lld%c%d%c%d%c", (long long)newest_key(), 0, (int)cupsd, 0, argc, 0);
+    for (i = 0; i < argc; i++)
+        fprintf(job, "%s%c", argv[i], 0);
+    for (i = 0; environ[i]; i++)
+        fprintf(job, "%s%c", environ[i], 0);
+    if (fclose(job))
+        return 0;
+    length = size - sizeof length;
+    memcpy(data, &length, sizeof length);
+    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    control.head = (struct cmsghdr){.cmsg_len = CMSG_LEN(count * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(&control.head), passed, count * sizeof(int));
+    for (done = 0; done < size; done += part.iov_len) {
+        ssize_t sent;
+
+        part = (struct iovec){data + done, size - done};
+        if ((sent = sendmsg(service, &message, MSG_NOSIGNAL)) <= 0)
+            return 0;
+        part.iov_len = sent;
+        message.msg_controllen = 0;
+    }
+    free(data);
+    return 1;
+}
+
+/* Receive exactly `size` bytes; return 0 at the end of the conversation. A descriptor that comes along
+ * replaces *file. */
+static int receive(int service, void *data, size_t size, int *file)
+{
+    while (size) {
+        union { struct cmsghdr head; char space[CMSG_SPACE(sizeof(int))]; } control = {0};
+        struct iovec part = {data, size};
+        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+        ssize_t got = recvmsg(service, &message, MSG_CMSG_CLOEXEC);
+
+        if (got <= 0)
+            return 0;
+        if (message.msg_controllen >= CMSG_LEN(sizeof(int)) && control.head.cmsg_type == SCM_RIGHTS)
+            memcpy(file, CMSG_DATA(&control.head), sizeof(int));
+        data = (char *)data + got;
+        size -= got;
+    }
+    return 1;
+}
+
+/* Read the rest of the document: CUPS aborts a job if its backend fails before the last joined file. */
+static void read_rest(int signals)
+{
+    char data[65536];
+    struct pollfd waits[2] = {{0, POLLIN, 0}, {signals, POLLIN, 0}};
+
+    while (getppid() == cupsd && poll(waits, 2, LOOK_MS) >= 0 && !waits[1].revents)
+        if (waits[0].revents && read(0, data, sizeof data) <= 0)
+            return;
+}
+
+int main(int argc, char **argv)
+{
+    char line[2048] = "INFO: Printing was interrupted; resuming in 5 seconds.\n", kind;
+    int service, signals, worker = -1, lock = -1, is_joined = 0;
+    unsigned char code, joined;
+    uint16_t size;
+    struct timespec pause = {.tv_sec = PAUSE_S};
+    struct timeval forever = {0};
+
+    has_side_channel = fcntl(4, F_GETFD) >= 0; /* before another file gets this number */
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGINT);
+    sigprocmask(SIG_BLOCK, &stops, NULL);
+    if (argc < 6 || argc > 7 || !is_run_by_cupsd() || (service = connected()) < 0)
+        work_alone(argv);
+    if (!receive(service, &kind, 1, &worker) || kind != 'w' || !send_job(service, argc, argv) ||
+        !receive(service, &kind, 1, &worker) || kind != 's' || worker < 0 || send(service, "g", 1, MSG_NOSIGNAL) != 1) {
+        close(service);
+        work_alone(argv);
+    }
+    setsockopt(service, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof forever);
+    signals = signalfd(-1, &stops, SFD_CLOEXEC);
+    for (;;) {
+        struct pollfd waits[2] = {{service, POLLIN, 0}, {signals, POLLIN, 0}};
+        struct signalfd_siginfo received;
+
+        poll(waits, 2, LOOK_MS);
+        if ((waits[1].revents && read(signals, &received, sizeof received) > 0) || getppid() != cupsd)
+            syscall(SYS_pidfd_send_signal, worker, SIGTERM, NULL, 0);
+        if (!waits[0].revents)
+            continue;
+        if (!receive(service, &kind, 1, &lock))
+            break;
+        if (kind == 'n' && receive(service, &joined, 1, &lock) && receive(service, &size, sizeof size, &lock) &&
+            size < sizeof line && receive(service, line, size, &lock)) {
+            line[size] = 0;
+            is_joined = joined;
+        } else if (kind == 'e' && receive(service, &code, 1, &lock)) {
+            if (code && is_joined)
+                read_rest(signals);
+            _exit(code);
+        } else
+            break;
+    }
+    /* the worker was killed; the lock stays until the end, so nobody looks for the run's documents meanwhile */
+    if (is_joined)
+        read_rest(signals);
+    dprintf(2, "%s", line);
+    sigtimedwait(&stops, NULL, &pause);
+    _exit(RETRY_CURRENT);
+}

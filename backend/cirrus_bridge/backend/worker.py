@@ -1,0 +1,135 @@
+"""A warm worker: it does one job after the other, each as a process of its own would.
+
+Between two jobs, nothing of a job stays but the connections to servers, and these only for KEEP_S.
+After a job that was stopped, failed in an unexpected way, or left something running, the worker
+ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from cirrus_bridge.api.session import Sessions
+from cirrus_bridge.backend import main
+from cirrus_bridge.backend.front import Front, Job
+from cirrus_bridge.backend.print_job import configuration_for
+from cirrus_bridge.backend.supervisor import RETRIES, begin, interruption
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import CirrusError
+from cirrus_bridge.base.privileges import name_process
+from cirrus_bridge.config.load import Configuration
+from cirrus_bridge.cups import side_channel
+
+KEEP_S = 3.0  # common servers close an idle connection after 5 seconds or more
+IDLE_S = 30.0
+MOST_JOBS = 500  # memory that a library leaks does not add up forever
+IDLE = b"i"
+
+
+class KeyCopies(NamedTuple):
+    """The service's copies of the key files, in `folder`, made at `made_ns` (nanoseconds since the
+    epoch)."""
+
+    folder: Path
+    made_ns: int
+
+
+class WarmWorker:
+    """A worker of the service, which passes on the connections of fronts through `control`."""
+
+    def __init__(self, control: socket.socket, keys: KeyCopies | None) -> None:
+        self._control, self._keys = control, keys
+        self._sessions = Sessions()
+        self._user = os.geteuid()
+
+    def run(self, connection: socket.socket | None) -> NoReturn:
+        """Do the job of this front, and then those of others, until there are none for IDLE_S, or
+        the service has ended."""
+        with contextlib.suppress(OSError):  # the service has ended
+            for _ in range(MOST_JOBS):
+                if connection is None or not self._take(connection):
+                    break
+                name_process("cirrus idle")
+                self._control.send(IDLE)
+                connection = self._next()
+        os._exit(0)
+
+    def _next(self) -> socket.socket | None:
+        """Wait for the next front; None if the worker is to end."""
+        for wait_s in (KEEP_S, IDLE_S):
+            if select.select([self._control], [], [], wait_s)[0]:
+                _, files, _, _ = socket.recv_fds(self._control, 1, 1)
+                return socket.socket(fileno=files[0]) if files else None
+            self._sessions.close()
+        return None
+
+    def _take(self, connection: socket.socket) -> bool:
+        """Do the job of a front, or leave it to the front; return whether this worker can do
+        another job."""
+        job, clock = None, Clock()
+        try:
+            with connection:
+                front = Front(connection)
+                job = front.job()
+                if job is None or self._has_older_keys(job):
+                    return True
+                os.environ.clear()
+                os.environ.update(job.call.environ)
+                name_process(f"cirrus {job.call.argv[1]}")
+                try:
+                    configuration = configuration_for(job.call, self._keys and self._keys.folder)
+                except CirrusError:
+                    return True  # root can read more, or explains the error
+                clock.watch_signals()
+                return not front.lets_do() or self._do(job, configuration, front, clock)
+        except OSError:  # the front is gone
+            return False
+        finally:
+            clock.ignore_signals()
+            if job is not None:
+                job.close()
+
+    def _has_older_keys(self, job: Job) -> bool:
+        return self._keys is not None and self._keys.made_ns <= job.newest_key_ns
+
+    def _do(self, job: Job, configuration: Configuration, front: Front, clock: Clock) -> bool:
+        call = job.call
+        run = begin(call.argv, call.environ, call.cupsd)
+        with _filters_answered(job):
+            front.noted(run.lock, interruption(), is_joined=run.is_joined)
+            code, is_faulty = main.run(call, run, clock, configuration, self._sessions.session_for)
+        run.end(failed=code != 0, again=code in RETRIES)
+        run.unlock()
+        job.close()
+        # when the front has ended, no signal can be for this job
+        is_over = front.ended(code)
+        return is_over and not is_faulty and not clock.stop_requested and self._is_clean()
+
+    def _is_clean(self) -> bool:
+        """Whether the last job has left no thread and no other user in this process."""
+        others = (each for each in threading.enumerate() if each is not threading.main_thread())
+        return all(each.daemon for each in others) and os.geteuid() == self._user
+
+
+@contextlib.contextmanager
+def _filters_answered(job: Job) -> Iterator[None]:
+    """Answer the filters inside the context (`side_channel`)."""
+    if job.side_channel is None:
+        yield
+        return
+    about = (job.side_channel.fileno(), job.call.environ.get("PPD", ""))
+    thread = threading.Thread(target=side_channel.serve, args=about, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # the filters have closed the channel
+            job.side_channel.shutdown(socket.SHUT_RDWR)
+        thread.join()

@@ -1,0 +1,190 @@
+"""The service `cirrus-workerd`: it keeps workers that have loaded everything a job needs.
+
+The start of Python, its imports and the handshake with the server are most of a small job's time.
+So this process imports all of it once, and forks a worker when a front (front.c) connects and no
+worker is idle. The process itself does nothing else: it has no threads and no open journal, which a
+fork would break.
+
+Workers that are busy when the service ends do their job to its end, and then end as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import importlib
+import os
+import selectors
+import socket
+import struct
+import sys
+from collections import deque
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from cirrus_bridge import __version__
+from cirrus_bridge.backend.worker import IDLE, KeyCopies, WarmWorker
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.errors import Interrupted
+from cirrus_bridge.base.privileges import give_up_new_rights
+
+SOCKET = "/run/cirrus-bridge/workers.sock"
+BACKLOG = 128
+# A worker takes 11 MiB and does a small job in some hundredths of a second. So a burst of jobs gets
+# only a few workers at once, and more as long as these are busy.
+AT_ONCE = 2 * (os.cpu_count() or 1)
+GROW_S = 0.05
+_PEER = struct.Struct("=iII")  # struct ucred
+_NEEDED_LATE = (  # by some jobs only, so their modules import these when they need them
+    *("concurrent.futures.thread", "encodings.idna", "gettext", "stringprep", "traceback"),
+    *("cirrus_bridge.api.session", "cirrus_bridge.cups.tiff", "multiprocessing.util"),
+)
+
+
+def run() -> None:
+    """Entry point of the program."""
+    parser = argparse.ArgumentParser(
+        prog="cirrus-workerd",
+        description="Keeps processes ready that print jobs, so that jobs start quickly.",
+    )
+    parser.add_argument("--version", action="version", version=f"cirrus-bridge {__version__}")
+    parser.parse_args()
+    give_up_new_rights()
+    os.umask(0o077)
+    for module in _NEEDED_LATE:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # a worker that collects garbage would copy all pages (gc.freeze's documentation)
+    gc.set_threshold(50_000)
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    path = os.environ.get("CIRRUS_BRIDGE_WORKERS") or SOCKET
+    _Service(path, key_copies(Path(credentials)) if credentials else None).run()
+
+
+def key_copies(folder: Path) -> KeyCopies:
+    """The service's copies of the key files, as old as the oldest of them (ctime, inode(7))."""
+    times_ns = [path.stat().st_ctime_ns for path in folder.iterdir()]
+    return KeyCopies(folder, min(times_ns, default=folder.stat().st_ctime_ns))
+
+
+class _Control(NamedTuple):
+    """The socket of a worker, and its process id."""
+
+    socket: socket.socket
+    worker: int
+
+
+class _Service:
+    """The socket for fronts, and the workers, which each have a control socket."""
+
+    def __init__(self, path: str, keys: KeyCopies | None) -> None:
+        self._path, self._keys = path, keys
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)  # noqa: PTH108 - the path is a text for bind
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(path)  # the umask closes it to all but this user and root
+        self._listener.listen(BACKLOG)
+        self._idle: list[_Control] = []  # the last one has the freshest connections
+        self._waiting: deque[socket.socket] = deque()
+        self._count = 0
+        self._clock = Clock()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._listener, selectors.EVENT_READ)
+
+    def run(self) -> None:
+        """Pass on the fronts to workers until SIGTERM. Each worker notices the end of its control
+        socket when it is idle."""
+        self._clock.watch_signals()
+        with contextlib.suppress(Interrupted), self._clock.stoppable():
+            while True:
+                ready = self._selector.select(GROW_S if self._waiting else None)
+                for key, _ in ready:
+                    self._accept() if key.data is None else self._hear(key.data)
+                self._serve_waiting(is_late=not ready)
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)  # noqa: PTH108
+
+    def _accept(self) -> None:
+        """Let the next front wait for a worker."""
+        connection, _ = self._listener.accept()
+        if _user_of(connection) in (0, os.geteuid()):
+            self._waiting.append(connection)
+        else:
+            connection.close()
+
+    def _serve_waiting(self, *, is_late: bool) -> None:
+        """Give each waiting front a worker, as far as there may be one. `is_late` says that no
+        worker became idle for GROW_S."""
+        while self._waiting and (self._idle or is_late or self._count < AT_ONCE):
+            with self._waiting.popleft() as connection:
+                # a worker may just have ended
+                idle = (self._idle.pop() for _ in range(len(self._idle)))
+                if any(_pass_on(connection, worker) for worker in idle):
+                    continue
+                is_late = False
+                try:
+                    self._fork(connection)
+                except OSError as error:  # the front does the job by itself
+                    _say(f"cannot start a worker: {error.strerror}")
+
+    def _fork(self, connection: socket.socket) -> None:
+        """Start a worker for a front."""
+        ours, theirs = socket.socketpair()
+        worker = os.fork()
+        if worker == 0:
+            ours.close()
+            self._become_worker(theirs, connection)
+        theirs.close()
+        self._selector.register(ours, selectors.EVENT_READ, _Control(ours, worker))
+        self._count += 1
+
+    def _become_worker(self, control: socket.socket, connection: socket.socket) -> NoReturn:
+        try:
+            self._clock.ignore_signals()
+            for key in [*self._selector.get_map().values()]:
+                os.close(key.fd)
+            for waiting in self._waiting:
+                waiting.close()
+            self._selector.close()
+            WarmWorker(control, self._keys).run(connection)
+        finally:  # whatever happens, this process is not the service
+            os._exit(1)
+
+    def _hear(self, control: _Control) -> None:
+        """Note that a worker is idle, or has ended."""
+        with contextlib.suppress(OSError):
+            if control.socket.recv(1) == IDLE:
+                self._idle.append(control)
+                return
+        if control in self._idle:
+            self._idle.remove(control)
+        self._count -= 1
+        self._selector.unregister(control.socket)
+        control.socket.close()
+        _, status = os.waitpid(control.worker, 0)
+        if os.WIFSIGNALED(status):
+            signal = os.WTERMSIG(status)
+            _say(f"worker {control.worker} was ended by signal {signal}; its job resumes")
+
+
+def _user_of(connection: socket.socket) -> int:
+    """The user id of the process at the other end (SO_PEERCRED, unix(7))."""
+    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    _, user, _ = _PEER.unpack(peer)
+    return int(user)
+
+
+def _pass_on(connection: socket.socket, control: _Control) -> bool:
+    """Give a front to a worker; return False if the worker has just ended."""
+    try:
+        socket.send_fds(control.socket, [b"j"], [connection.fileno()])
+    except OSError:
+        return False
+    return True
+
+
+def _say(text: str) -> None:
+    """Write a line to the service's log."""
+    sys.stderr.write(f"<4>cirrus-workerd: {text}\n")
+    sys.stderr.flush()
