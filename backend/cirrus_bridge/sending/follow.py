@@ -46,7 +46,7 @@ class Follower:
         """
         enough, timeout_s = ENOUGH[self.queue.settings.wait], self.queue.settings.wait_timeout_s
         now_s = self.clock.monotonic_s()
-        self._look_at_s = now_s + OTHERS_EVERY_S
+        self._look_at_s = now_s
         deadline_s = now_s + timeout_s if timeout_s else math.inf  # 0: no limit
         wait_s = FIRST_WAIT_S
         open_targets = [target for target in targets if not enough(target.status.state)]
