@@ -52,8 +52,7 @@ static sigset_t stops;
 
 static void work_alone(char **argv)
 {
-    sigprocmask(SIG_UNBLOCK, &stops, NULL);
-    execv(PROGRAM, argv);
+    execv(PROGRAM, argv); /* signals stay blocked until its worker is ready */
     dprintf(2, "ERROR: Cirrus Bridge is not installed completely (%s). Tell your administrator. (CB-900)\n", PROGRAM);
     _exit(4); /* CUPS_BACKEND_STOP */
 }

@@ -82,6 +82,7 @@ class WarmWorker:
                     return True
                 os.environ.clear()
                 os.environ.update(job.call.environ)
+                clock.change_time_zone()
                 name_process(f"cirrus {job.call.argv[1]}")
                 try:
                     configuration = configuration_for(job.call, self._keys and self._keys.folder)

@@ -55,6 +55,10 @@ class Clock:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
             signal.signal(number, signal.SIG_DFL)
 
+    def change_time_zone(self) -> None:
+        """Use the time zone of an environment that has changed (TZ, tzset(3))."""
+        time.tzset()
+
     def now(self) -> datetime:
         """Local wall time, for people."""
         return datetime.now().astimezone()
