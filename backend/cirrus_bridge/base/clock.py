@@ -96,7 +96,8 @@ class Clock:
         """Sleep. Inside `stoppable()`, a stop request, even an earlier one, raises Interrupted."""
         if self.stop_requested and self._on_request is _OnRequest.RAISE:
             raise self.interruption()
-        time.sleep(seconds)
+        if seconds:
+            time.sleep(seconds)
 
     @contextlib.contextmanager
     def stoppable(self) -> Iterator[None]:
