@@ -65,7 +65,7 @@ def connect(host: str, port: int, *, timeout_s: float) -> None:
 
 
 def handshake(endpoint: Endpoint, cas: str | bool, *, timeout_s: float) -> Handshake:
-    """Do a TLS handshake as the API client would, with the CAs of `session.trusted_cas`. Raises
+    """Do a TLS handshake as the API client would, with the CAs of `trusted_cas`. Raises
     Unreachable if there is no connection or the proxy cannot connect now, and ServerMisconfigured
     if the proxy refuses to connect."""
     context = _trusting(cas)

@@ -12,7 +12,6 @@ import http.cookiejar
 import os
 import ssl
 import warnings
-from pathlib import Path
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -24,6 +23,7 @@ from cirrus_bridge.api import proxy as proxies
 from cirrus_bridge.api.absent_modules import absent
 from cirrus_bridge.api.deadline import current_deadline
 from cirrus_bridge.api.local_peer import check_peer
+from cirrus_bridge.api.trusted_cas import trusted_cas
 from cirrus_bridge.base.errors import BadConfiguration
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.servers import Server
@@ -188,13 +188,3 @@ class Sessions:
         for session in self._of.values():
             session.close()
         self._of.clear()
-
-
-def trusted_cas(server: Server) -> str | bool:
-    """The file or folder of the CAs for a server: `ca_file`, or the CAs of this machine, to which
-    administrators add their own. If the machine has none, the result is True, and requests uses the
-    CAs of certifi."""
-    paths = ssl.get_default_verify_paths()
-    known = (paths.cafile, "/etc/ssl/certs/ca-certificates.crt", paths.capath)
-    there = (path for path in known if path and Path(path).exists())
-    return server.ca_file or next(there, True)

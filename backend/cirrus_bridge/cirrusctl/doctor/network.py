@@ -17,7 +17,7 @@ from cirrus_bridge.api.connectivity import (
     handshake,
     server_time,
 )
-from cirrus_bridge.api.session import trusted_cas
+from cirrus_bridge.api.trusted_cas import trusted_cas
 from cirrus_bridge.base.distrust import PASSING, Distrust
 from cirrus_bridge.base.errors import NotTrusted, ServerMisconfigured, Unreachable
 from cirrus_bridge.base.translation import tr
