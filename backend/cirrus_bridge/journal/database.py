@@ -1,9 +1,12 @@
 """The journal's database: connection, transactions and the locks of jobs.
 
-SQLite runs in WAL mode with `synchronous = FULL`, so a committed transaction is on the disk
-(https://sqlite.org/pragma.html#pragma_synchronous). The kernel frees the lock of a job when its
-process ends, however it ends (fcntl(2)). The table `meta` has a random id and the number of writes,
-which the witness (`files`) must match.
+SQLite runs in WAL mode. A transaction is on the disk when it ends, except those that may be lost.
+They survive the end of their process, but not always a power cut, because only the next transaction
+that may not be lost brings them to the disk (https://sqlite.org/pragma.html#pragma_synchronous).
+All transactions get there in their order, so a lost one is never followed by one that is not lost.
+
+The kernel frees the lock of a job when its process ends, however it ends (fcntl(2)). The table
+`meta` has a random id and the number of writes, which the witness (`files`) must match.
 """
 
 from __future__ import annotations
@@ -119,7 +122,6 @@ class JournalDatabase:
             fcntl.lockf(self._files.locks, fcntl.LOCK_UN, 1, lock_place(job_uuid, job_id))
 
     def _prepare(self) -> None:
-        self._db.execute("PRAGMA synchronous = FULL")  # a commit is on the disk
         self._db.execute("PRAGMA foreign_keys = ON")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version > VERSION:
@@ -165,18 +167,22 @@ class JournalDatabase:
         return self._row(query, values) is not None
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, *, may_be_lost: bool = False) -> Iterator[None]:
+        """Write in the context, in one transaction. It may be lost in a power cut if that only
+        repeats work: an upload or a query, but no submit, and no report to CUPS or a program."""
         with self._translated():
-            with self._immediate():
+            with self._immediate(may_be_lost=may_be_lost):
                 written = self._identity("UPDATE meta SET serial = serial + 1 RETURNING id, serial")
                 witness = self._files.witness()
                 if witness is not None and not witness.is_older_than(written):
                     raise self._replaced()  # restored in place while it was open
                 yield
-            self._files.testify(written)
+            if not may_be_lost:  # the witness must not be ahead of the disk
+                self._files.testify(written)
 
     @contextlib.contextmanager
-    def _immediate(self) -> Iterator[None]:
+    def _immediate(self, *, may_be_lost: bool = False) -> Iterator[None]:
+        self._db.execute(f"PRAGMA synchronous = {'NORMAL' if may_be_lost else 'FULL'}")
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield

@@ -62,7 +62,7 @@ class DeliveryJournal(JournalDatabase):
         final_s = now_s if status.state.is_final else None
         # the poller's number of hand-overs, or None while a backend follows the document
         follower = f"iif(state IN {sql_list(WITH_POLLER)}, hand_overs, NULL)"
-        with self._transaction():
+        with self._transaction(may_be_lost=hand_overs is None):  # the poller reports to programs
             if self._columns(key, follower) != (hand_overs,):
                 return False
             self._db.execute(
@@ -90,7 +90,9 @@ class DeliveryJournal(JournalDatabase):
 
     def take_back(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
         """Follow these documents in a backend again, because a person released their job."""
-        self._note(Event.TAKE_BACK, *keys, now_s=now_s)
+        taken = [key for key in keys if self._state(key) is not State.FOLLOWED]
+        if taken:
+            self._note(Event.TAKE_BACK, *taken, now_s=now_s, may_be_lost=True)
 
     def close(self, keys: Iterable[DocumentKey], *, now_s: float) -> None:
         """Note that nothing is left to be done for these documents."""
@@ -180,10 +182,11 @@ class DeliveryJournal(JournalDatabase):
         *keys: DocumentKey,
         now_s: float,
         among: Collection[State | None] | None = None,
+        may_be_lost: bool = False,
         **values: str | float | None,
     ) -> None:
         """Move the documents whose states are `among` these, in one transaction."""
-        with self._transaction():
+        with self._transaction(may_be_lost=may_be_lost):
             for key in keys:
                 if among is None or self._state(key) in among:
                     self._move(key, event, now_s, **values)

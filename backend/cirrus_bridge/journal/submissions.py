@@ -1,7 +1,7 @@
 """The progress of each document until the server accepts it, and what is known of servers, on disk.
 
-Each write is durable before the call returns. A document is written in this order, so that a crash
-between any two steps can be recognized (CONTRIBUTING.md, "Journal first"):
+A document is written in this order, so that a crash between any two steps can be recognized
+(CONTRIBUTING.md, "Journal first"):
 
     intent → confirmed segments → about to submit → accepted
 
@@ -63,7 +63,7 @@ class Journal(DeliveryJournal):
             *("account", "accounting_user"),
         )
         about = {name: getattr(job, name) for name in columns}
-        with self._transaction():
+        with self._transaction(may_be_lost=True):
             self._db.execute(f"DELETE FROM delivery WHERE {BY_KEY}", key)
             self._db.execute(
                 f"INSERT INTO document ({KEY}, created_at, updated_at, {', '.join(about)})"
@@ -85,19 +85,21 @@ class Journal(DeliveryJournal):
 
     def rerun(self, key: DocumentKey, job: PrintJob, *, now_s: float) -> None:
         """Note that CUPS runs a document again that the cloud already has."""
-        self._note(Event.RUN, key, now_s=now_s, completed_at=job.completed_at)
+        completed_at = job.completed_at
+        self._note(Event.RUN, key, now_s=now_s, may_be_lost=True, completed_at=completed_at)
 
     def uploading(
         self, key: DocumentKey, temp_file: str, server_instance: str, *, now_s: float
     ) -> None:
         """Note the server's temporary file for the document's segments."""
-        self._update(key, now_s, temp_file=temp_file, server_instance=server_instance)
+        with self._transaction(may_be_lost=True):
+            self._set(key, now_s, temp_file=temp_file, server_instance=server_instance)
 
     def confirmed(
         self, key: DocumentKey, *, position: int, length: int, sha256: str, now_s: float
     ) -> None:
         """Note a confirmed segment of the compressed stream; position and length are in bytes."""
-        with self._transaction():
+        with self._transaction(may_be_lost=True):
             self._db.execute(
                 f"INSERT OR REPLACE INTO segment ({KEY}, position, length, sha256)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -148,16 +150,19 @@ class Journal(DeliveryJournal):
             sent_bytes: the size of the uploaded stream, which may be compressed.
             submit_key, submit_form: the Idempotency-Key, and the digest of the request.
         """
-        self._note(
-            Event.SUBMIT,
-            key,
-            now_s=now_s,
-            sha256=sha256,
-            size_bytes=size_bytes,
-            sent_bytes=sent_bytes,
-            submit_key=submit_key,
-            submit_form=submit_form,
-        )
+        with self._transaction():
+            if self._state(key) is None:
+                raise self._replaced()  # restored in place since the intent
+            self._move(
+                key,
+                Event.SUBMIT,
+                now_s,
+                sha256=sha256,
+                size_bytes=size_bytes,
+                sent_bytes=sent_bytes,
+                submit_key=submit_key,
+                submit_form=submit_form,
+            )
 
     def not_submitted(self, key: DocumentKey, *, now_s: float) -> None:
         """Note that no submit of the document can have been accepted."""
@@ -222,7 +227,7 @@ class Journal(DeliveryJournal):
         the end of the previous run; the difference is the document's own pages. `is_new` tells that
         the server has just accepted the document. Other runs do not change known pages."""
         pages = max(0, total - before) or None
-        with self._transaction():
+        with self._transaction(may_be_lost=True):
             self._db.execute(
                 "UPDATE document SET counted = max(counted, ?), pages = coalesce(?, pages, ?),"
                 f" updated_at = ? WHERE {BY_KEY}",

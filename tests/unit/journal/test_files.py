@@ -27,9 +27,15 @@ SQLITE_FILES = ("journal.db", "journal.db-wal", "journal.db-shm")
 
 
 def write(journal: Journal, job_id: int = 1) -> None:
-    """Write a document."""
+    """Write a document that must not be lost."""
     key = DocumentKey(JOB.job_uuid, job_id, 0, KEY.destination, 1)
     journal.intent(key, JOB, TARGETS, now_s=1)
+    submit(journal, key)
+
+
+def submit(journal: Journal, key: DocumentKey) -> None:
+    """Note that a document is about to be submitted."""
+    journal.submitting(key, "ab", 9, 5, submit_key="k", submit_form="f", now_s=1)
 
 
 def knows(folder: Path, job_id: int = 1) -> bool:
@@ -245,6 +251,22 @@ def test_restored_in_place(folder: Path, used: Journal) -> None:
     assert not knows(folder, 3)
 
 
+def test_restored_in_place_before_the_submit(folder: Path, used: Journal) -> None:
+    """The witness does not know the intent, because a power cut may take it. The document is not
+    submitted without its row."""
+    copy_of(folder)
+    key = DocumentKey(JOB.job_uuid, 3, 0, KEY.destination, 1)
+    used.intent(key, JOB, TARGETS, now_s=1)
+    with (
+        contextlib.closing(sqlite3.connect(folder.with_name("backup.db"))) as backup,
+        contextlib.closing(sqlite3.connect(folder / "journal.db")) as db,
+    ):
+        backup.backup(db)
+    with pytest.raises(JournalReplaced):
+        submit(used, key)
+    assert not knows(folder, 3)
+
+
 def test_writes_that_a_damaged_wal_has_lost(folder: Path) -> None:
     """SQLite silently drops frames of the WAL that follow a damaged one."""
     code = (
@@ -256,7 +278,8 @@ def test_writes_that_a_damaged_wal_has_lost(folder: Path) -> None:
     subprocess.run([sys.executable, "-c", code, str(folder)], cwd=Path(__file__).parent)
     wal = folder / "journal.db-wal"
     content = bytearray(wal.read_bytes())
-    content[-10] ^= 1
+    frame_bytes = 24 + 4096  # https://sqlite.org/fileformat2.html#walformat
+    content[-5 * frame_bytes] ^= 1  # in the intent, the last write but one
     wal.write_bytes(content)
     assert trusted_since_s(folder) > 1e9
     assert not knows(folder, 7)
