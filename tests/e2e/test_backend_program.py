@@ -332,12 +332,17 @@ def _watch_peak_kb(process: Program[bytes]) -> int:
 _INTERPRETER_KB = 10_000  # of `python3 -c 0`
 
 
-def test_no_root_where_none_is_needed(own_site: PrintSite) -> None:
+@pytest.mark.parametrize("is_warm", [False, True])
+def test_no_root_where_none_is_needed(is_warm: bool) -> None:
     """The process that uses network and journal is not root, and cannot become root again.
 
     CUPS's filters run as the same user and cannot look into that process.
     """
-    site = own_site
+    with PrintSite(is_warm=is_warm) as site:
+        _look_at_a_worker(site)
+
+
+def _look_at_a_worker(site: PrintSite) -> None:
     site.cloud.cli("location", "offline", "Paris")
     job_id = site.cups.lp(site.queue(driver=False, options="?waittimeout=1"), data=b"x")
     eventually(lambda: site.journal("SELECT accepted_at > 0 FROM document") == [(1,)])

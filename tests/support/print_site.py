@@ -211,7 +211,7 @@ class PrintSite:
                 start_new_session=True,
                 user=owner if may_change else None,
                 group="lp" if may_change else None,
-                extra_groups=[] if may_change else None,
+                extra_groups=["lp"] if may_change else None,
             )
         eventually(Path(self.environ["CIRRUS_BRIDGE_WORKERS"]).exists)
 
