@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from cirrus_bridge.api.client import SessionFor
 
 TURN_WAIT_S = 0.2
+COARSE_S = 0.02  # time(2) may be late by a tick of the kernel's timer, at most 10 ms
 
 
 def configuration_for(call: Call, credentials: Path | None = None) -> Configuration:
@@ -104,9 +105,9 @@ def print_job(
                 raise
             if attributes:
                 _count_once(cups, journal, job, code, report)
-    # a new second has to begin, because the second of completion identifies a print
-    left_s = job.completed_at + 1 - clock.wall_s()
-    if 0 < left_s <= 1:
+    # a new second has to begin for cupsd, too, because the second of completion identifies a print
+    left_s = job.completed_at + 1 + COARSE_S - clock.wall_s()
+    if 0 < left_s <= 1 + COARSE_S:
         clock.sleep(left_s)
     return code
 
