@@ -96,6 +96,7 @@ def test_the_service_ends_during_a_job(warm: PrintSite, number: int) -> None:
         assert warm.cups.wait_job(job_id)["job-state"] == COMPLETED
     assert [document(job) for job in warm.cloud_jobs(device, 2)] == [data, b"alone"]
     warm.configure()
+    warm.start_workerd()
 
 
 def test_a_key_that_is_newer_than_the_service(warm: PrintSite) -> None:

@@ -96,6 +96,8 @@ class PrintSite:
 
     def __enter__(self) -> PrintSite:
         self.configure()
+        if self.is_warm:
+            self.start_workerd()
         self.cups.start()
         return self
 
@@ -121,7 +123,8 @@ class PrintSite:
             f'[[server]]\nhost = "{server or self.server}"\ncompany = "Acme"\n'
             f'api_key = "{key or self.key}"\nlocations = ["Paris"]\n'
         )
-        self.renew_workerd()
+        if self.is_warm:
+            self.copy_keys()
 
     def queue(
         self,
@@ -143,7 +146,8 @@ class PrintSite:
         entry = self.config / "servers.d" / "nobody.toml"
         entry.touch(mode=0o600)
         entry.write_text(f'[[server]]\nhost = "{NOBODY}"\ncompany = "Acme"\napi_key = "k"\n')
-        self.renew_workerd()
+        if self.is_warm:
+            self.copy_keys()
         return self.queue(driver=False, options=options, server=NOBODY)
 
     def cirrusctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -190,30 +194,41 @@ class PrintSite:
     def start_workerd(self) -> None:
         """Start the service with the warm workers, as systemd does: as the owner of the journal, in
         CUPS's group, with copies of the key files."""
-        make_state_folder(self.state)
-        owner = self.state.stat().st_uid
         may_change = os.geteuid() == 0 and all(path.stat().st_mode & 1 for path in REPO.parents)
-        copies = self.root / "workerd" / "credentials"
-        shutil.rmtree(copies.parent, ignore_errors=True)
-        copies.mkdir(parents=True)
-        for file in (self.config / "servers.d").iterdir():
-            copy = copies / f"servers.d_{file.name}"
-            shutil.copyfile(file, copy)
-            copy.chmod(0o400)
-            os.chown(copy, owner, -1)
-        os.chown(copies.parent, owner, -1)
+        self.copy_keys()
         with (self.root / "workerd.log").open("a") as log:
             self.workerd = Program(
                 [BACKEND.with_name("cirrus-workerd")],
-                env=os.environ | self.environ | {"CREDENTIALS_DIRECTORY": str(copies)},
+                env=os.environ | self.environ | {"CREDENTIALS_DIRECTORY": str(self._key_copies)},
                 stderr=log,
                 text=True,
                 start_new_session=True,
-                user=owner if may_change else None,
+                user=self.state.stat().st_uid if may_change else None,
                 group="lp" if may_change else None,
                 extra_groups=["lp"] if may_change else None,
             )
-        eventually(Path(self.environ["CIRRUS_BRIDGE_WORKERS"]).exists)
+        eventually(self._workers_socket.exists)
+
+    @property
+    def _workers_socket(self) -> Path:
+        return Path(self.environ["CIRRUS_BRIDGE_WORKERS"])
+
+    @property
+    def _key_copies(self) -> Path:
+        return self._workers_socket.parent / "keys"
+
+    def copy_keys(self) -> None:
+        """Copy the key files for the service, as systemd does when it starts the service again."""
+        make_state_folder(self.state)
+        owner = self.state.stat().st_uid
+        shutil.rmtree(self._key_copies, ignore_errors=True)
+        self._key_copies.mkdir(parents=True)
+        os.chown(self._workers_socket.parent, owner, -1)
+        for file in (self.config / "servers.d").iterdir():
+            copy = self._key_copies / f"servers.d_{file.name}"
+            shutil.copyfile(file, copy)
+            copy.chmod(0o400)
+            os.chown(copy, owner, -1)
 
     def kill_workerd(self) -> None:
         """Kill the service with the warm workers."""
@@ -221,12 +236,6 @@ class PrintSite:
             self.workerd.kill()
             self.workerd.end()
             self.workerd = None
-
-    def renew_workerd(self) -> None:
-        """Start the service again, for new keys (cirrus-statusd-keys.path)."""
-        if self.is_warm:
-            self.stop_workerd()
-            self.start_workerd()
 
     def stop_workerd(self) -> None:
         """Stop the service with the warm workers, if it runs. Workers end their jobs."""

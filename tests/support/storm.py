@@ -379,8 +379,7 @@ class Storm:
 
         def put(text: str) -> None:
             _replace(entry, text)
-            if "workerd" not in self._down:
-                self.site.renew_workerd()
+            self.site.copy_keys()
 
         return self._take_down("key", _ticks(draw), tick, lambda: put(bad), lambda: put(good))
 

@@ -14,7 +14,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from cirrus_bridge.api.session import Sessions
 from cirrus_bridge.backend import main
@@ -33,19 +33,12 @@ MOST_JOBS = 500  # memory that a library leaks does not add up forever
 IDLE = b"i"
 
 
-class KeyCopies(NamedTuple):
-    """The service's copies of the key files, in `folder`, made at `made_ns` (nanoseconds since the
-    epoch)."""
-
-    folder: Path
-    made_ns: int
-
-
 class WarmWorker:
-    """A worker of the service, which passes on the connections of fronts through `control`."""
+    """A worker of the service, which passes on the connections of fronts through `control`, and may
+    have copies of the key files among its `credentials`."""
 
-    def __init__(self, control: socket.socket, keys: KeyCopies | None) -> None:
-        self._control, self._keys = control, keys
+    def __init__(self, control: socket.socket, credentials: Path | None) -> None:
+        self._control, self._credentials = control, credentials
         self._sessions = Sessions()
         self._user = os.geteuid()
 
@@ -85,7 +78,7 @@ class WarmWorker:
                 clock.change_time_zone()
                 name_process(f"cirrus {job.call.argv[1]}")
                 try:
-                    configuration = configuration_for(job.call, self._keys and self._keys.folder)
+                    configuration = configuration_for(job.call, self._credentials)
                 except CirrusError:
                     return True  # root can read more, or explains the error
                 clock.watch_signals()
@@ -98,7 +91,11 @@ class WarmWorker:
                 job.close()
 
     def _has_older_keys(self, job: Job) -> bool:
-        return self._keys is not None and self._keys.made_ns <= job.newest_key_ns
+        """Whether a key file has changed since the oldest copy was made (ctime, inode(7))."""
+        if self._credentials is None:
+            return False
+        copies = [copy.stat().st_ctime_ns for copy in self._credentials.iterdir()]
+        return min(copies, default=0) <= job.newest_key_ns
 
     def _do(self, job: Job, configuration: Configuration, front: Front, clock: Clock) -> bool:
         call = job.call

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from cirrus_bridge import __version__
-from cirrus_bridge.backend.worker import IDLE, KeyCopies, WarmWorker
+from cirrus_bridge.backend.worker import IDLE, WarmWorker
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import Interrupted
 from cirrus_bridge.base.privileges import give_up_new_rights
@@ -59,13 +59,7 @@ def run() -> None:
     gc.set_threshold(50_000)
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     path = os.environ.get("CIRRUS_BRIDGE_WORKERS") or SOCKET
-    _Service(path, key_copies(Path(credentials)) if credentials else None).run()
-
-
-def key_copies(folder: Path) -> KeyCopies:
-    """The service's copies of the key files, as old as the oldest of them (ctime, inode(7))."""
-    times_ns = [path.stat().st_ctime_ns for path in folder.iterdir()]
-    return KeyCopies(folder, min(times_ns, default=folder.stat().st_ctime_ns))
+    _Service(path, Path(credentials) if credentials else None).run()
 
 
 class _Control(NamedTuple):
@@ -78,8 +72,8 @@ class _Control(NamedTuple):
 class _Service:
     """The socket for fronts, and the workers, which each have a control socket."""
 
-    def __init__(self, path: str, keys: KeyCopies | None) -> None:
-        self._path, self._keys = path, keys
+    def __init__(self, path: str, credentials: Path | None) -> None:
+        self._path, self._credentials = path, credentials
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)  # noqa: PTH108 - the path is a text for bind
         self._listener = socket.socket(socket.AF_UNIX)
@@ -147,7 +141,7 @@ class _Service:
             for waiting in self._waiting:
                 waiting.close()
             self._selector.close()
-            WarmWorker(control, self._keys).run(connection)
+            WarmWorker(control, self._credentials).run(connection)
         finally:  # whatever happens, this process is not the service
             os._exit(1)
 
