@@ -172,8 +172,11 @@ class PrintSite:
 
     @contextlib.contextmanager
     def statusd(self, *arguments: str) -> Iterator[Program[str]]:
-        """Run this site's poller in the context; its lines are in `statusd_log`."""
+        """Run this site's poller in the context; its lines are in `statusd_log`. Without arguments,
+        the poller works when the context begins."""
         with self.start_statusd(*arguments) as poller:
+            if not arguments:
+                eventually(self.poller)
             yield poller
             assert poller.end(60) == 0, self.statusd_log()
 
