@@ -64,7 +64,7 @@ def test_jobs_of_one_worker_share_a_connection(warm: PrintSite) -> None:
     """Jobs that follow each other at once need one connection to the server."""
     with TcpProxy(warm.server) as proxy:
         warm.configure(server=proxy.name)
-        queue = warm.queue(driver=False, server=proxy.name)
+        queue = warm.queue(driver=False, server=proxy.name, options="?wait=submitted")
         jobs = [warm.cups.lp(queue, "-o", "raw", data=b"%d" % number) for number in range(4)]
         for job_id in jobs:
             assert warm.cups.wait_job(job_id)["job-state"] == COMPLETED

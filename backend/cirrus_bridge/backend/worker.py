@@ -24,6 +24,7 @@ from cirrus_bridge.backend.supervisor import RETRIES, begin, interruption
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.privileges import name_process
+from cirrus_bridge.config.defaults import STATE_FOLDER
 from cirrus_bridge.config.load import Configuration
 from cirrus_bridge.cups import side_channel
 
@@ -71,16 +72,15 @@ class WarmWorker:
             with connection:
                 front = Front(connection)
                 job = front.job()
-                if job is None or self._has_older_keys(job):
+                if job is None:
                     return True
                 os.environ.clear()
                 os.environ.update(job.call.environ)
                 clock.change_time_zone()
                 name_process(f"cirrus {job.call.argv[1]}")
-                try:
-                    configuration = configuration_for(job.call, self._credentials)
-                except CirrusError:
-                    return True  # root can read more, or explains the error
+                configuration = self._configuration(job)
+                if configuration is None:
+                    return True
                 clock.watch_signals()
                 return not front.lets_do() or self._do(job, configuration, front, clock)
         except OSError:  # the front is gone
@@ -90,12 +90,20 @@ class WarmWorker:
             if job is not None:
                 job.close()
 
-    def _has_older_keys(self, job: Job) -> bool:
-        """Whether a key file has changed since the oldest copy was made (ctime, inode(7))."""
-        if self._credentials is None:
-            return False
-        copies = [copy.stat().st_ctime_ns for copy in self._credentials.iterdir()]
-        return min(copies, default=0) <= job.newest_key_ns
+    def _configuration(self, job: Job) -> Configuration | None:
+        """The configuration for a job. None if only root may be able to do the job: read newer
+        keys, make the state folder, or explain a mistake."""
+        if self._credentials is not None:
+            copied_ns = [copy.stat().st_ctime_ns for copy in self._credentials.iterdir()]
+            if min(copied_ns, default=0) <= job.newest_key_ns:  # ctime, inode(7)
+                return None
+        state = job.call.environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER
+        if not os.access(state, os.W_OK | os.X_OK):
+            return None
+        try:
+            return configuration_for(job.call, self._credentials)
+        except CirrusError:
+            return None
 
     def _do(self, job: Job, configuration: Configuration, front: Front, clock: Clock) -> bool:
         call = job.call

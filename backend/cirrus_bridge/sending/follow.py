@@ -47,6 +47,8 @@ class Follower:
         enough, timeout_s = ENOUGH[self.queue.settings.wait], self.queue.settings.wait_timeout_s
         now_s = self.clock.monotonic_s()
         self._look_at_s = now_s
+        if not self.journal.poller_is_alive():  # nobody would release the held job
+            self._look_at_s += OTHERS_EVERY_S
         deadline_s = now_s + timeout_s if timeout_s else math.inf  # 0: no limit
         wait_s = FIRST_WAIT_S
         open_targets = [target for target in targets if not enough(target.status.state)]

@@ -236,8 +236,16 @@ def test_no_poller_runs(site: Site) -> None:
 def test_others_wait(site: Site) -> None:
     """If other jobs wait, the job is left to the poller at once."""
     site.others_wait = True
-    assert site.print(wait_timeout_s=60) == HELD
+    with start_poller(site.folder / "state", now_s=EPOCH_S):
+        assert site.print(wait_timeout_s=60) == HELD
     assert site.clock.passed_s == 0
+
+
+def test_others_wait_and_no_poller_runs(site: Site) -> None:
+    """Nobody would release the held job, so the job gets a moment to be delivered."""
+    site.others_wait = True
+    assert site.print(wait_timeout_s=60) == HELD
+    assert 0 < site.clock.passed_s < 5
 
 
 def test_a_job_that_is_delivered(site: Site) -> None:
