@@ -224,6 +224,7 @@ class PrintSite:
         """Copy the key files for the service, as systemd does when it starts the service again."""
         make_state_folder(self.state)
         owner = self.state.stat().st_uid
+        time.sleep(0.02)  # for a later ctime, whose clock ticks 100 to 1000 times a second
         shutil.rmtree(self._key_copies, ignore_errors=True)
         self._key_copies.mkdir(parents=True)
         os.chown(self._workers_socket.parent, owner, -1)
