@@ -76,8 +76,9 @@ def site() -> Iterator[PrintSite]:
 
 @pytest.fixture
 def own_site() -> Iterator[PrintSite]:
-    """A site whose servers a test may stop."""
-    with PrintSite() as own:
+    """A site whose servers a test may stop. It has no warm workers, whose service would take longer
+    to start than the few jobs of a test take."""
+    with PrintSite(is_warm=False) as own:
         yield own
 
 

@@ -71,26 +71,25 @@ def test_a_key_that_others_can_read(own_site: PrintSite, mode: int, own_file: bo
 
 @pytest.mark.attacker("local account")
 @pytest.mark.parametrize("name", ["journal.db", "journal.db-wal", "jobs.lock", "runs"])
-def test_links_in_the_state_folder(tmp_path: Path, name: str) -> None:
+def test_links_in_the_state_folder(own_site: PrintSite, tmp_path: Path, name: str) -> None:
     """Put links into the state folder, as lp, the user of CUPS's filters: root follows none of
     them."""
+    site = own_site
     target = tmp_path / "of-root"
     if name == "runs":
         target.mkdir(0o700)
     else:
         target.touch(0o600)
         target.write_bytes(SECRET)
-    with PrintSite(is_warm=False) as site:
-        site.state.mkdir(0o700)
-        (site.state / name).symlink_to(target)
-        lp = pwd.getpwnam("lp")
-        for path in (site.state, site.state / name):
-            os.chown(path, lp.pw_uid, lp.pw_gid, follow_symlinks=False)
-        job_id = site.cups.lp(site.queue(driver=False), data=b"x")
-        job = site.cups.wait_job(job_id, "held", "completed")
-        if job["job-state"] != COMPLETED:
-            assert "(CB-50" in job["job-printer-state-message"]
-            assert site.cloud.jobs() == []
+    site.state.mkdir(0o700)
+    (site.state / name).symlink_to(target)
+    lp = pwd.getpwnam("lp")
+    for path in (site.state, site.state / name):
+        os.chown(path, lp.pw_uid, lp.pw_gid, follow_symlinks=False)
+    job = site.cups.wait_job(site.cups.lp(site.queue(driver=False), data=b"x"), "held", "completed")
+    if job["job-state"] != COMPLETED:
+        assert "(CB-50" in job["job-printer-state-message"]
+        assert site.cloud.jobs() == []
     status = target.stat()
     assert (status.st_uid, status.st_mode & 0o077) == (0, 0)
     assert list(target.iterdir()) == [] if name == "runs" else target.read_bytes() == SECRET

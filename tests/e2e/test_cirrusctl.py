@@ -162,12 +162,11 @@ def test_jobs(site: PrintSite, lyon: str, pdfs: dict[int, Path]) -> None:
     assert ask(site, "jobs", "--queue", queue, "--ended", "0") == []
 
 
-def test_jobs_of_nobody() -> None:
+def test_jobs_of_nobody(own_site: PrintSite) -> None:
     """Without any print there is no journal, and the command creates none."""
-    with PrintSite(is_warm=False) as site:
-        for words in (["jobs"], ["jobs", "--queue", "q"]):
-            assert site.cirrusctl(*words).stdout == "There are no print jobs for the cloud.\n"
-        assert not site.state.exists()
+    for words in (["jobs"], ["jobs", "--queue", "q"]):
+        assert own_site.cirrusctl(*words).stdout == "There are no print jobs for the cloud.\n"
+    assert not own_site.state.exists()
 
 
 def test_jobs_that_cups_does_not_list(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
@@ -303,6 +302,7 @@ def test_a_test_page_that_is_not_delivered(site: PrintSite, lyon: str) -> None:
 
 def test_a_journal_that_cannot_be_read(own_site: PrintSite) -> None:
     """The message names the path, and the exit status is an error."""
+    own_site.state.mkdir()
     (own_site.state / "journal.db").write_text("no database at all" * 100)
     done = own_site.cirrusctl("jobs")
     assert done.returncode == 6
