@@ -38,9 +38,13 @@ SHOWN = len(HOSTILE) - 4  # without a too long URI, a list, and two invalid ids
 
 @pytest.fixture(scope="module")
 def hostile() -> Iterator[PrintSite]:
-    """A site whose location has COUNT devices with one name, and HOSTILE."""
-    plain = {f"D{n}": {"DevID": f"D{n}", "Name": "Laser", "Formats": ["pdf"]} for n in range(COUNT)}
-    answer = json.dumps({"LocID": "Paris", "Password": "pa55w0rd", "Devices": plain | HOSTILE})
+    """A site whose location has COUNT devices with one name, each with a printer, and HOSTILE."""
+    plain = {
+        f"D{n}": {"DevID": f"D{n}", "Name": "Laser", "Formats": ["pdf"], "Target": f"P{n}"}
+        for n in range(COUNT)
+    }
+    about = {"LocID": "Paris", "Password": "pa55w0rd", "Printers": [f"P{n}" for n in range(COUNT)]}
+    answer = json.dumps(about | {"Devices": plain | HOSTILE})
     with PrintSite() as site, ScriptedServer(lambda _: Answer(answer)) as server:
         shutil.copy("/usr/lib/cups/backend/socket", site.cups.root / "bin" / "backend")
         site.configure(server=server.name)

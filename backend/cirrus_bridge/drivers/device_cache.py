@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,10 @@ class DeviceCache:
         """
         devices = answer.get("Devices")
         kept: dict[str, Any] = {name: answer.get(name) for name in _OF_LOCATION}
+        printers = _names(answer.get("Printers"))
         kept["Devices"] = {
             str(key): {name: device[name] for name in _OF_DEVICE if name in device}
-            | _printer_of(device, answer.get("Printers"))
+            | _printer_of(device, printers)
             for key, device in (devices.items() if isinstance(devices, dict) else ())
             if isinstance(device, dict)
         }
@@ -93,12 +94,16 @@ class DeviceCache:
         return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
 
 
-def _printer_of(device: Mapping[str, Any], printers: object) -> dict[str, str]:
+def _names(printers: object) -> Set[str]:
+    """The names of a location's printers."""
+    lines = printers if isinstance(printers, list) else []
+    return {line.partition("\t")[0].strip() for line in lines if isinstance(line, str)}
+
+
+def _printer_of(device: Mapping[str, Any], printers: Set[str]) -> dict[str, str]:
     """The device's target if the target is a printer. Any other may be a command with passwords."""
     target = device.get("Target")
-    lines = printers if isinstance(printers, list) else []
-    names = (line.partition("\t")[0].strip() for line in lines if isinstance(line, str))
-    return {"Target": target} if isinstance(target, str) and target in names else {}
+    return {"Target": target} if isinstance(target, str) and target in printers else {}
 
 
 def _read(path: Path) -> tuple[Place, Mapping[str, Any]] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -138,6 +138,31 @@ def test_location_with_as_many_devices_as_are_listed(tmp_path: Path) -> None:
     kept = cache.last(place)
     assert kept is not None
     assert kept["Devices"] == devices
+
+
+class _ReadList(list[str]):
+    """A list that counts how often it is read."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.times += 1
+        return super().__iter__()
+
+
+def test_the_list_of_printers_is_read_once(tmp_path: Path) -> None:
+    """The work for a location grows with its devices, not with devices times printers."""
+    times = []
+    for count in (10, 1000):
+        names = [f"P{n}" for n in range(count)]
+        printers, devices = _ReadList(names), {name: {"Target": name} for name in names}
+        cache, place = DeviceCache(tmp_path), Place("h", "Acme", "Paris")
+        cache.keep(place, {"Printers": printers, "Devices": devices})
+        kept = cache.last(place)
+        assert kept is not None
+        assert kept["Devices"] == devices
+        times.append(printers.times)
+    assert times[0] == times[1]
 
 
 def test_location_with_more_devices_than_there_is_time_for(tmp_path: Path) -> None:
