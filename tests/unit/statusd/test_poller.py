@@ -33,20 +33,14 @@ from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.sending.patience import FOR_SERVER
-from cirrus_bridge.statusd.completion import JobCompletion
-from cirrus_bridge.statusd.cups_sync import CupsSync
-from cirrus_bridge.statusd.orphans import Orphans
-from cirrus_bridge.statusd.outages import Outages
-from cirrus_bridge.statusd.poller import BEAT_S, DAY_S, MISMATCHED_AFTER_S, PRUNE_S, Poller
-from cirrus_bridge.statusd.status_messages import StatusMessages
+from cirrus_bridge.statusd.poller import BEAT_S, DAY_S, MISMATCHED_AFTER_S, PRUNE_S
+from stub_poller import new_poller
 from stubs import (
     StubApi,
     StubClock,
     StubCups,
-    StubQueries,
     cups_job,
     empty_journal,
-    new_watch_list,
     taken,
 )
 
@@ -74,36 +68,16 @@ class Site:
         self.backend = Journal(empty_journal(folder))
         self.journal = PollerJournal(folder)
         self.accept()
-        completion = JobCompletion(self.journal, self.cups, self.clock, self.told.append)
-        watch_list = new_watch_list()
-        outages = Outages(
+        self.poller = new_poller(
+            folder,
             self.journal,
-            self.cups,
-            self.clock,
-            self.told.append,
-            parse_queue_uri,
-            lambda _: self.api,
-            queries=StubQueries(StubClock()),
-        )
-        news = StatusMessages(
-            self.journal,
-            self.cups,
-            self.clock,
-            completion,
-            self.told.append,
-            watch_list,
-            outages.notices,
-        )
-        orphans = Orphans(self.journal, self.cups, self.clock, self.told.append, str(folder))
-        self.poller = Poller(
-            journal=self.journal,
+            cups=self.cups,
+            api=self.api,
             clock=self.clock,
-            queries=StubQueries(self.clock, least_s=4.0),
-            cups=CupsSync(self.clock, news, orphans, 60.0, outages, self.told.append, watch_list),
+            tell=self.told.append,
             settings=PollerSettings(unknown_after_s=UNKNOWN_AFTER_S),
             status_of=self._status_of,
-            tell=self.told.append,
-            watch_list=watch_list,
+            least_s=4.0,
         )
         self.entry_is_missing = False
 
