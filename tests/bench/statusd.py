@@ -133,15 +133,15 @@ def _insert(
     location = destination.rpartition("/")[2].partition(":")[0]
     db.execute(
         "INSERT INTO document (job_uuid, job_id, print_run, destination, number, queue, user,"
-        " title, state, created_at, updated_at, device_uri,"
-        " accepted_at) VALUES (?, ?, 0, ?, 1, ?, 'u', 't', ?, ?, ?, ?, ?)",
+        " title, state, created_at, updated_at, device_uri, accepted_at, poller_serial)"
+        " VALUES (?, ?, 0, ?, 1, ?, 'u', 't', ?, ?, ?, ?, ?, (SELECT serial FROM meta))",
         (job_uuid, job_id, destination, queue, state, at_s, at_s, uri, at_s),
     )
     db.execute(
         "INSERT INTO delivery (job_uuid, job_id, print_run, destination, number, target_number,"
-        " location, device, cloud_job_id, state, updated_at)"
-        " VALUES (?, ?, 0, ?, 1, 0, ?, 'L', ?, 0, ?)",
-        (job_uuid, job_id, destination, location, f"20260101000000-{job_id}", at_s),
+        " location, device, cloud_job_id, state, accepted_at, updated_at)"
+        " VALUES (?, ?, 0, ?, 1, 0, ?, 'L', ?, 0, ?, ?)",
+        (job_uuid, job_id, destination, location, f"20260101000000-{job_id}", at_s, at_s),
     )
 
 
@@ -151,7 +151,7 @@ def _fresh_s(journal: Path, server: str) -> float:
     uri = f"cirrus://{server}/Acme/Here:L?encryption=never"
     with contextlib.closing(sqlite3.connect(journal, timeout=10)) as db:
         with db:
-            _insert(db, job_uuid, 999_999, "q0", uri, "complete", 0.0)
+            _insert(db, job_uuid, 999_999, "q0", uri, "left", 0.0)
         began_s = time.monotonic()
         query = "SELECT state FROM delivery WHERE job_uuid = ?"
         while db.execute(query, (job_uuid,)).fetchone() != (2,):

@@ -39,9 +39,9 @@ def fill(db: sqlite3.Connection, *, locations: int = 1) -> None:
     )
     db.execute(
         f"INSERT INTO delivery (job_uuid, job_id, print_run, destination, number, target_number,"
-        f" location, device, cloud_job_id, state, updated_at) {numbers}"
+        f" location, device, cloud_job_id, state, accepted_at, updated_at) {numbers}"
         f" SELECT 'urn:uuid:' || i, 1, 0, 'cirrus://h/C/L:D', 1, 0, 'L' || (i % {locations}), 'D',"
-        " '1', 0, i FROM n"
+        " '1', 0, i, i FROM n"
     )
 
 

@@ -24,7 +24,7 @@ from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.journal.files import JournalFiles, Witness, lock_place
 from cirrus_bridge.journal.run_notes import make_state_folder
-from cirrus_bridge.journal.schema import VERSION, agrees, damaged, damages, take_steps
+from cirrus_bridge.journal.schema import VERSION, agrees, check, damaged, take_steps
 
 BUSY_TIMEOUT_S = 10.0
 
@@ -91,10 +91,10 @@ class JournalDatabase:
         with self._transaction():
             self._db.execute("UPDATE meta SET trusted_since_s = max(trusted_since_s, ?)", (now_s,))
 
-    def check_whole(self) -> None:
-        """Check the whole database, which takes about 35 ms for 10,000 documents."""
+    def check(self) -> None:
+        """Check the database, or of a large one what matters most (`schema.check`)."""
         with self._translated():
-            damage = damages(self._db)
+            damage = check(self._db).damage
         if damage:
             raise damaged(self._path, "; ".join(damage))
 

@@ -15,8 +15,6 @@ from cirrus_bridge.journal.database import JournalDatabase
 from cirrus_bridge.journal.documents import (
     BY_KEY,
     DOCUMENTS,
-    FETCHED,
-    JOINED,
     WITH_DELIVERIES,
     Document,
     read_documents,
@@ -31,7 +29,7 @@ from cirrus_bridge.journal.lifecycle import (
     next_state,
     sql_list,
 )
-from cirrus_bridge.journal.schema import KEY
+from cirrus_bridge.journal.schema import COMPANY, KEY
 
 
 class DeliveryJournal(JournalDatabase):
@@ -121,25 +119,23 @@ class DeliveryJournal(JournalDatabase):
         Args:
             at: the beginning of the destinations of the location's company.
         """
-        here = f" FROM {JOINED} WHERE location = ?1 AND substr(destination, 1, length(?2)) = ?2"
         (oldest_s,) = self._row(
-            f"SELECT min(accepted_at){here} AND closed_at IS NULL AND delivery.state = 0",
-            (location, at),
+            f"SELECT min(accepted_at) FROM delivery WHERE {COMPANY} = ? AND location = ?"
+            " AND state = 0 AND undelivered_at IS NULL",
+            (at, location),
         )
         if oldest_s is None:
             return math.inf
-        (fetched_s,) = self._row(
-            f"SELECT max(coalesce(final_at, received_at)){here}"
-            f" AND coalesce(closed_at, ?3) >= ?3 AND delivery.state IN {FETCHED}",
-            (location, at, oldest_s),
+        fetched = self._row(
+            "SELECT fetched_at FROM place WHERE company = ? AND location = ?", (at, location)
         )
-        return max(float(oldest_s), fetched_s or 0.0)
+        return max(float(oldest_s), fetched[0] if fetched else 0.0)
 
     def _accepted(self, where: str, values: Sequence[object]) -> list[Document]:
         rows = self._rows(
             f"{WITH_DELIVERIES} document.state IN {sql_list(ACCEPTED)}"
             f" AND cloud_job_id IS NOT NULL AND {where}"
-            f" ORDER BY accepted_at, {KEY}, target_number",
+            f" ORDER BY document.accepted_at, {KEY}, target_number",
             values,
         )
         return read_documents(rows)

@@ -9,23 +9,17 @@ from typing import Any
 
 from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, Receipt, Target
 from cirrus_bridge.journal.lifecycle import ACCEPTED, IN_DOUBT, State, sql_list
-from cirrus_bridge.journal.schema import KEY
+from cirrus_bridge.journal.schema import KEY, in_document
 
 BY_KEY = f"({KEY}) = (?, ?, ?, ?, ?)"
 JOINED = f"document JOIN delivery USING ({KEY})"
-FETCHED = "(1, 2, 8, 9)"  # the states of a delivery (DeliveryState) that its location has fetched
-
-
-def in_document(table: str) -> str:
-    """The condition that a row of `table` belongs to the outer query's document."""
-    return " AND ".join(f"{table}.{name} = document.{name}" for name in KEY.split(", "))
-
 
 _COLUMNS = (
     f"{KEY}, document.state, queue, class_name, user, title, language, device_uri, completed_at,"
-    " created_at, document.updated_at, coalesce(accepted_at, 0.0), coalesce(closed_at, 0.0),"
-    " size_bytes, coalesce(sent_bytes, 0), reprints, hand_overs, open_runs, was_in_doubt,"
-    f" waits_for, coalesce(give_up_at, 0.0), iif(document.state IN {sql_list(ACCEPTED)}, 0,"
+    " created_at, document.updated_at, coalesce(document.accepted_at, 0.0),"
+    " coalesce(closed_at, 0.0), size_bytes, coalesce(sent_bytes, 0), reprints, hand_overs,"
+    " open_runs, was_in_doubt, waits_for, coalesce(give_up_at, 0.0),"
+    f" iif(document.state IN {sql_list(ACCEPTED)}, 0,"
     f" (SELECT coalesce(sum(length), 0) FROM segment WHERE {in_document('segment')})),"
     " pages, counted, account, accounting_user"
 )

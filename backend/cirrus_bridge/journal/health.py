@@ -11,11 +11,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cirrus_bridge.base.privileges import as_owner
-from cirrus_bridge.journal.documents import JOINED
 from cirrus_bridge.journal.files import PollerSign, has_poller, read_sign
-from cirrus_bridge.journal.lifecycle import ACCEPTED, WAITS, WITH_POLLER, sql_list
+from cirrus_bridge.journal.lifecycle import WAITS, WITH_POLLER, sql_list
 from cirrus_bridge.journal.readonly import read_only, unreadable
-from cirrus_bridge.journal.schema import VERSION, damages
+from cirrus_bridge.journal.schema import COMPANY, VERSION, check
 
 MOST_WAITING = 50  # locations; a longer list would hide other findings
 _UNLED = (
@@ -23,9 +22,8 @@ _UNLED = (
     f" AND state IN {sql_list(WITH_POLLER | WAITS)}"
 )
 _WAITING = (
-    f"SELECT destination, location, count(*), min(accepted_at) FROM {JOINED}"
-    f" WHERE closed_at IS NULL AND document.state IN {sql_list(ACCEPTED)}"
-    " AND delivery.state = 0 GROUP BY 1, 2"
+    f"SELECT {COMPANY}, location, count(*), min(accepted_at) FROM delivery"
+    " WHERE state = 0 AND undelivered_at IS NULL GROUP BY 1, 2"
     f" ORDER BY 4 LIMIT {MOST_WAITING + 1}"
 )
 
@@ -49,6 +47,7 @@ class Health:
         size_bytes: the size of all its files.
         is_newer: whether a newer version of the program has written the journal.
         damage: SQLite's list of faults, empty for a sound journal.
+        checked: the number of the newest documents that were checked for damage; None if all were.
         left: the number of documents that the poller has to follow.
         waiting: the locations whose jobs wait longest. One more than MOST_WAITING shows that there
             are others.
@@ -59,6 +58,7 @@ class Health:
     size_bytes: int = 0
     is_newer: bool = False
     damage: tuple[str, ...] = ()
+    checked: int | None = None
     left: int = 0
     waiting: tuple[Waiting, ...] = ()
     poller_runs: bool = False
@@ -76,18 +76,18 @@ def look(folder: Path) -> Health:
         size_bytes = sum(path.stat().st_size for path in folder.glob("journal.db*"))
         with read_only(folder) as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
-            damage = damages(db)
+            damage, checked = check(db)
             if damage or version > VERSION:
-                return Health(size_bytes, version > VERSION, damage)
+                return Health(size_bytes, version > VERSION, damage, checked)
             (left,) = db.execute(_UNLED).fetchone()
-            waiting = tuple(
-                Waiting(urlsplit(destination).netloc, *more)
-                for destination, *more in db.execute(_WAITING)
-            )
-            since_s = 0.0  # for a journal that was not upgraded yet
-            if version == VERSION:
+            waiting, since_s = tuple[Waiting, ...](), 0.0
+            if version == VERSION:  # it was upgraded already
+                waiting = tuple(
+                    Waiting(urlsplit(company).netloc, *more)
+                    for company, *more in db.execute(_WAITING)
+                )
                 (since_s,) = db.execute("SELECT trusted_since_s FROM meta").fetchone()
-        return Health(size_bytes, False, (), left, waiting, *_poller(folder), since_s)
+        return Health(size_bytes, False, (), checked, left, waiting, *_poller(folder), since_s)
     except OSError as error:
         raise unreadable(folder, error) from error
 

@@ -6,7 +6,8 @@ The journal is read by a connection of its own. A missing journal is not created
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +16,22 @@ from cirrus_bridge.journal.documents import WITH_DELIVERIES, Document, read_docu
 from cirrus_bridge.journal.readonly import read_only, unreadable
 from cirrus_bridge.journal.schema import KEY
 
-_NEWEST_FIRST = f"created_at DESC, {KEY.replace(',', ' DESC,')} DESC, target_number DESC"
 MOST_ROWS = 10_000  # a document has a row for each target
+_NEWEST_FIRST = (
+    f"ORDER BY created_at DESC, {KEY.replace(',', ' DESC,')} DESC, target_number DESC"
+    f" LIMIT {MOST_ROWS + 1}"
+)
+_OPEN = (  # the + keeps SQLite from reading all documents in the order of rowid
+    "SELECT rowid FROM (SELECT rowid FROM document WHERE closed_at IS NULL"
+    f" ORDER BY +rowid DESC LIMIT {MOST_ROWS + 1})"
+)
+_CLOSED = (
+    "SELECT rowid FROM (SELECT rowid FROM document WHERE closed_at < ?"
+    " ORDER BY closed_at DESC LIMIT ?)"
+)
+OF_JOBS = f"{WITH_DELIVERIES} job_id IN (SELECT value FROM json_each(?)) {_NEWEST_FIRST}"
+RECENT = f"{WITH_DELIVERIES} document.rowid IN ({_OPEN} UNION ALL {_CLOSED}) {_NEWEST_FIRST}"
+CLOSED = f"{WITH_DELIVERIES} document.rowid IN ({_CLOSED}) {_NEWEST_FIRST}"
 
 
 class Past(NamedTuple):
@@ -33,7 +48,7 @@ def documents_of_jobs(folder: Path, job_ids: Iterable[int]) -> Past:
         JournalError: the journal cannot be read.
     """
     listed = json.dumps(list(job_ids))  # SQLite limits the number of parameters
-    return _documents(folder, "job_id IN (SELECT value FROM json_each(?))", (listed,))
+    return _documents(folder, OF_JOBS, listed)
 
 
 def recent_documents(folder: Path, closed: int) -> Past:
@@ -42,11 +57,19 @@ def recent_documents(folder: Path, closed: int) -> Past:
     Raises:
         JournalError: the journal cannot be read.
     """
-    last = "SELECT rowid FROM document WHERE closed_at IS NOT NULL ORDER BY closed_at DESC LIMIT ?"
-    return _documents(folder, f"closed_at IS NULL OR document.rowid IN ({last})", (closed,))
+    return _documents(folder, RECENT, math.inf, closed)
 
 
-def _documents(folder: Path, where: str, values: Sequence[object]) -> Past:
+def closed_documents(folder: Path, before_s: float, most: int) -> Past:
+    """The last `most` documents that were closed before `before_s` (seconds since the epoch).
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    return _documents(folder, CLOSED, before_s, most)
+
+
+def _documents(folder: Path, query: str, *values: object) -> Past:
     try:
         (folder / "journal.db").stat()
     except FileNotFoundError:
@@ -54,7 +77,5 @@ def _documents(folder: Path, where: str, values: Sequence[object]) -> Past:
     except OSError as error:
         raise unreadable(folder, error, tr("Run this command as root.")) from error
     with read_only(folder) as db:
-        rows = db.execute(
-            f"{WITH_DELIVERIES} {where} ORDER BY {_NEWEST_FIRST} LIMIT {MOST_ROWS + 1}", values
-        ).fetchall()
+        rows = db.execute(query, values).fetchall()
     return Past(read_documents(rows[MOST_ROWS - 1 :: -1]), is_all=len(rows) <= MOST_ROWS)

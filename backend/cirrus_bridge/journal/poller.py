@@ -5,12 +5,12 @@ recent failures, and pruning.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from cirrus_bridge.base.model import DocumentKey
 from cirrus_bridge.journal.deliveries import DeliveryJournal
-from cirrus_bridge.journal.documents import BY_KEY, FETCHED, JOINED, Document, in_document
+from cirrus_bridge.journal.documents import BY_KEY, JOINED, Document
 from cirrus_bridge.journal.files import (
     PollerSign,
     give_sign,
@@ -19,6 +19,7 @@ from cirrus_bridge.journal.files import (
 )
 from cirrus_bridge.journal.lifecycle import (
     ACCEPTED,
+    OVER,
     TRANSITIONS,
     WAITS,
     WITH_POLLER,
@@ -26,15 +27,14 @@ from cirrus_bridge.journal.lifecycle import (
     State,
     sql_list,
 )
-from cirrus_bridge.journal.schema import KEY
+from cirrus_bridge.journal.schema import CHANGED_AT, FETCHED, KEY, in_document
 
-# the caller adds the condition on the state, a number of DeliveryState
-_DELIVERIES = f"SELECT 1 FROM delivery WHERE {in_document('delivery')} AND delivery.state"
-_PRUNED_AT_ONCE = 500  # so that no backend waits long
+PRUNED_AT_ONCE = 200  # so that neither a backend nor the poller's work waits long
 
 
 class HandOver(NamedTuple):
-    """A document that the poller follows; its row number is valid until the next `handed_over`."""
+    """A document that was handed over, and perhaps taken back since; its row number is valid until
+    the next look."""
 
     state: State
     hand_overs: int
@@ -45,6 +45,7 @@ class PollerJournal(DeliveryJournal):
     """The journal's part for the poller; use as a context manager."""
 
     _version: int | None = None
+    _serial: int | None = None
     _name = ""
 
     def has_changed(self) -> bool:
@@ -78,16 +79,27 @@ class PollerJournal(DeliveryJournal):
 
     def handed_over(self) -> dict[DocumentKey, HandOver]:
         """The documents that the poller follows."""
+        return self._hand_overs(f"closed_at IS NULL AND state IN {sql_list(WITH_POLLER)}")
+
+    def hand_over_changes(self) -> dict[DocumentKey, HandOver]:
+        """The documents that were handed over, taken back or closed since the last call; at the
+        first call, those that the poller follows."""
+        before, self._serial = self._serial, self._row("SELECT serial FROM meta")[0]
+        if before is None:
+            return self.handed_over()
+        return self._hand_overs("poller_serial >= ?", (before,))
+
+    def _hand_overs(self, where: str, values: Sequence[object] = ()) -> dict[DocumentKey, HandOver]:
         rows = self._rows(
-            f"SELECT {KEY}, state, hand_overs, rowid FROM document"
-            f" WHERE closed_at IS NULL AND state IN {sql_list(WITH_POLLER)}"
+            f"SELECT {KEY}, state, hand_overs, rowid FROM document WHERE {where}", values
         )
         return {DocumentKey(*row[:5]): HandOver(State(row[5]), *row[6:]) for row in rows}
 
     def documents(self, hand_overs: Iterable[HandOver]) -> list[Document]:
         """Those of the given documents that the poller still follows, the oldest first."""
+        # the + keeps SQLite from reading all open documents (https://sqlite.org/optoverview.html)
         return self._accepted(
-            "document.rowid IN (SELECT value FROM json_each(?)) AND closed_at IS NULL"
+            "document.rowid IN (SELECT value FROM json_each(?)) AND +closed_at IS NULL"
             f" AND document.state IN {sql_list(WITH_POLLER)}",
             (json.dumps([each.row for each in hand_overs]),),
         )
@@ -102,7 +114,7 @@ class PollerJournal(DeliveryJournal):
         """The documents that only a backend can finish, now or when their jobs are released. With
         `key`, the list has at most this document."""
         return self._documents(
-            f"closed_at IS NULL AND state NOT IN {sql_list(WITH_POLLER)}"
+            f"closed_at IS NULL AND state IN {sql_list(frozenset(State) - OVER - WITH_POLLER)}"
             + (f" AND {BY_KEY}" if key else ""),
             key or (),
         )
@@ -154,13 +166,11 @@ class PollerJournal(DeliveryJournal):
     def signs_of_life(self, *, since_s: float) -> list[tuple[str, str, float]]:
         """The locations that fetched a document while its backend followed it, after `since_s`:
         destination, location, and time in seconds since the epoch."""
-        fetched = (
-            f"SELECT destination, location, coalesce(final_at, received_at) AS at FROM {JOINED}"
-            f" WHERE delivery.state IN {FETCHED} AND at > ?1 AND "
-        )
         return self._rows(
-            f"SELECT destination, location, max(at) FROM ({fetched} closed_at > ?1"
-            f" UNION ALL {fetched} closed_at IS NULL AND document.state = 'followed')"
+            f"SELECT destination, location, max({CHANGED_AT}) FROM delivery"
+            f" INDEXED BY delivery_changed CROSS JOIN document USING ({KEY})"
+            f" WHERE received_at IS NOT NULL AND {CHANGED_AT} > ?1 AND delivery.state IN {FETCHED}"
+            " AND (closed_at > ?1 OR (closed_at IS NULL AND document.state = 'followed'))"
             " GROUP BY destination, location",
             (since_s,),
         )
@@ -195,36 +205,53 @@ class PollerJournal(DeliveryJournal):
     def not_delivered(self, *, since_s: float) -> list[Document]:
         """The documents that ended undelivered after `since_s`, the newest first, without those
         before a later delivery by the same queue."""
-        last_good_s = dict(
-            self._rows(
-                "SELECT queue, max(closed_at) FROM document WHERE closed_at > ?"
-                f" AND state IN {sql_list(ACCEPTED)}"
-                f" AND NOT EXISTS ({_DELIVERIES} NOT IN (2, 8)) GROUP BY queue",
-                (since_s,),
-            )
-        )
-        bad = self._accepted(f"closed_at > ? AND EXISTS ({_DELIVERIES} IN (-2, -1, 3))", (since_s,))
-        left = [each for each in bad if each.closed_at_s > last_good_s.get(each.queue, 0.0)]
+        bad = self._undelivered("(-2, -1, 3)", since_s)
+        queues = {each.queue for each in bad}
+        last_good_s = {queue: self._last_good_s(queue, since_s) for queue in queues}
+        left = [each for each in bad if each.closed_at_s > last_good_s[each.queue]]
         return sorted(left, key=lambda document: -document.closed_at_s)
 
     def let_go(self, *, since_s: float) -> list[Document]:
         """The documents whose jobs CUPS canceled after `since_s`, though the cloud has them."""
-        return self._accepted(f"closed_at > ? AND EXISTS ({_DELIVERIES} IN (0, 1))", (since_s,))
+        return self._undelivered("(0, 1)", since_s)
 
-    def prune(self, *, before_s: float, most: int) -> None:
-        """Delete documents that were closed before `before_s` (seconds since the epoch), and all
-        but the `most` newest closed documents; a few at a time."""
-        row = self._row(
-            "SELECT closed_at FROM document WHERE closed_at IS NOT NULL"
-            " ORDER BY closed_at DESC LIMIT 1 OFFSET ?",
-            (most,),
+    def _undelivered(self, states: str, since_s: float) -> list[Document]:
+        """The documents that were closed after `since_s` with a delivery in these states."""
+        return self._accepted(
+            f"document.rowid IN (SELECT document.rowid FROM {JOINED} WHERE undelivered_at > ?"
+            f" AND delivery.state IN {states})",
+            (since_s,),
         )
-        last_s = max(before_s, row[0] if row else 0.0)
-        gone = _PRUNED_AT_ONCE
-        while gone == _PRUNED_AT_ONCE:
-            with self._transaction():
-                gone = self._db.execute(
-                    "DELETE FROM document WHERE rowid IN (SELECT rowid FROM document"
-                    " WHERE closed_at <= ? ORDER BY closed_at LIMIT ?)",
-                    (last_s, _PRUNED_AT_ONCE),
-                ).rowcount
+
+    def _last_good_s(self, queue: str, since_s: float) -> float:
+        """When a queue's last document that was delivered everywhere was closed; 0 if that was not
+        after `since_s`."""
+        row = self._row(
+            "SELECT closed_at FROM document WHERE queue = ? AND closed_at > ?"
+            f" AND state IN {sql_list(ACCEPTED)} AND NOT EXISTS (SELECT 1 FROM delivery"
+            f" WHERE {in_document('delivery')} AND delivery.state NOT IN (2, 8))"
+            " ORDER BY closed_at DESC LIMIT 1",
+            (queue, since_s),
+        )
+        return float(row[0]) if row else 0.0
+
+    def pruned_until_s(self, *, before_s: float, most: int) -> float:
+        """The time until which closed documents are to be pruned: `before_s` (seconds since the
+        epoch), or a later time if more than `most` were closed since then."""
+        row = self._row(
+            "SELECT closed_at FROM document WHERE closed_at > ?"
+            " ORDER BY closed_at DESC LIMIT 1 OFFSET ?",
+            (before_s, most),
+        )
+        return float(row[0]) if row else before_s
+
+    def prune(self, until_s: float) -> bool:
+        """Delete some of the documents that were closed until `until_s` (seconds since the epoch),
+        the oldest first. Return whether others are left."""
+        with self._transaction():
+            gone = self._db.execute(
+                "DELETE FROM document WHERE rowid IN (SELECT rowid FROM document"
+                " WHERE closed_at <= ? ORDER BY closed_at LIMIT ?)",
+                (until_s, PRUNED_AT_ONCE),
+            ).rowcount
+        return gone == PRUNED_AT_ONCE

@@ -16,32 +16,42 @@ from urllib.parse import urlsplit
 
 from cirrus_bridge.base.model import DeliveryState
 from cirrus_bridge.journal.database import BUSY_TIMEOUT_S
-from cirrus_bridge.journal.documents import FETCHED, JOINED
+from cirrus_bridge.journal.documents import JOINED
 from cirrus_bridge.journal.lifecycle import ACCEPTED, sql_list
 from cirrus_bridge.journal.readonly import read_only
+from cirrus_bridge.journal.schema import CHANGED_AT, COMPANY, FETCHED, KEY
 
 OVERLAP_S = 3 * BUSY_TIMEOUT_S
 UNFOLLOWED = "unfollowed"
+# reads the whole journal; the reader decides how often
 _STATES = (
     "SELECT queue, CASE WHEN closed_at IS NOT NULL AND delivery.state IN (0, 1) THEN NULL"
-    f" ELSE delivery.state END, count(*), min(accepted_at) FROM {JOINED}"
+    f" ELSE delivery.state END, count(*), min(document.accepted_at) FROM {JOINED}"
     f" WHERE document.state IN {sql_list(ACCEPTED)} AND cloud_job_id IS NOT NULL GROUP BY 1, 2"
 )
 _OPEN = "SELECT count(*), coalesce(sum(state = 'held'), 0) FROM document WHERE closed_at IS NULL"
 _OF_DELIVERY = (
-    f"queue, destination, delivery.state, 0, accepted_at, received_at, pages FROM {JOINED}"
+    "queue, destination, delivery.state, 0, document.accepted_at, received_at, pages"
+    f" FROM delivery INDEXED BY delivery_changed CROSS JOIN document USING ({KEY})"
+    f" WHERE received_at IS NOT NULL AND {CHANGED_AT} > ?1"
+)
+_COMPANIES = (  # without reading each row
+    f"WITH RECURSIVE known (company) AS (SELECT min({COMPANY}) FROM document"
+    f" WHERE accepted_at IS NOT NULL UNION ALL SELECT (SELECT min({COMPANY}) FROM document"
+    f" WHERE accepted_at IS NOT NULL AND {COMPANY} > company) FROM known WHERE company IS NOT NULL)"
 )
 # columns: row, time, queue, destination, state, size, times of acceptance and reception, pages
 _EVENTS = {
     "accepted": (
-        "SELECT rowid, accepted_at, queue, destination, 0, size_bytes, accepted_at, NULL, pages"
-        f" FROM document WHERE state IN {sql_list(ACCEPTED)} AND accepted_at > ?"
+        f"{_COMPANIES} SELECT document.rowid, accepted_at, queue, destination, 0, size_bytes,"
+        f" accepted_at, NULL, pages FROM known CROSS JOIN document ON {COMPANY} = company"
+        f" WHERE state IN {sql_list(ACCEPTED)} AND accepted_at > ?1"
     ),
     "received": (
         f"SELECT delivery.rowid, received_at, {_OF_DELIVERY}"
-        f" WHERE received_at > ? AND (delivery.state IN {FETCHED} OR received != '')"
+        f" AND received_at > ?1 AND (delivery.state IN {FETCHED} OR received != '')"
     ),
-    "ended": f"SELECT delivery.rowid, final_at, {_OF_DELIVERY} WHERE final_at > ?",
+    "ended": f"SELECT delivery.rowid, final_at, {_OF_DELIVERY} AND final_at > ?1",
 }
 
 

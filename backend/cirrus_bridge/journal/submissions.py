@@ -17,7 +17,7 @@ from cirrus_bridge.base.model import DeliveryState, DocumentKey, PrintJob, Recei
 from cirrus_bridge.journal.deliveries import DeliveryJournal
 from cirrus_bridge.journal.documents import BY_KEY, JOINED, Document
 from cirrus_bridge.journal.lifecycle import WAITS, Event, sql_list
-from cirrus_bridge.journal.schema import KEY
+from cirrus_bridge.journal.schema import COMPANY, KEY
 
 ONE_AT_A_TIME_S = 7 * 86_400.0  # a server may have been repaired meanwhile
 SOON_S = 600.0  # after a longer time, an interrupted run has nothing to do with the run before
@@ -271,9 +271,9 @@ class Journal(DeliveryJournal):
         """The receipt of the last document that a server accepted after `since_s` (seconds since
         the epoch). `at` is the beginning of the destinations of a company there."""
         row = self._row(
-            f"SELECT location, device, cloud_job_id FROM {JOINED}"
-            " WHERE cloud_job_id IS NOT NULL AND accepted_at > ?2"
-            " AND substr(destination, 1, length(?1)) = ?1 ORDER BY accepted_at DESC LIMIT 1",
+            f"SELECT location, device, cloud_job_id FROM {JOINED} WHERE cloud_job_id IS NOT NULL"
+            f" AND {COMPANY} = ? AND document.accepted_at > ?"
+            " ORDER BY document.accepted_at DESC LIMIT 1",
             (at, since_s),
         )
         return Receipt(Target(row[0], row[1]), row[2]) if row else None
@@ -282,7 +282,7 @@ class Journal(DeliveryJournal):
         """Whether jobs are held until a server works; `at` begins the destinations there."""
         return self._exists(
             f"SELECT 1 FROM document WHERE closed_at IS NULL AND state IN {sql_list(WAITS)}"
-            " AND substr(destination, 1, length(?1)) = ?1 LIMIT 1",
+            f" AND {COMPANY} = ? LIMIT 1",
             (at,),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.statusd.timers import Timer
 
 RELOAD_S = 5.0
+MOST_QUEUES = 10_000  # whose URIs are remembered
 
 
 class ConfigurationReader:
@@ -39,7 +41,7 @@ class ConfigurationReader:
 
     def queue_of(self, uri: str) -> QueueUri:
         """The queue with this URI, by the current configuration (`Configuration.queue`)."""
-        return self.configuration.queue(uri)
+        return self._queue_of(uri)
 
     def status_of(self, queue: QueueUri) -> Callable[[Receipt], JobStatus]:
         """The function that queries job states for a queue. The errors are those of `api_of`."""
@@ -65,6 +67,8 @@ class ConfigurationReader:
         self._seen = self._stamp()  # a change during the load is seen at the next look
         self.configuration = load(self._folder, self._credentials)
         self._client_of = clients_of(self.configuration)
+        # very many documents share the URIs of a few queues, and so their values
+        self._queue_of = functools.lru_cache(MOST_QUEUES)(self.configuration.queue)
 
     def _stamp(self) -> list[tuple[Path, int, int, int]]:
         """Names, times and sizes of the files; they differ after a change of content or mode."""

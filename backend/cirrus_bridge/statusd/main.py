@@ -148,7 +148,7 @@ class _Program:
 
     def _follow(self, journal: PollerJournal) -> None:
         """Follow the journal's documents, as its only poller."""
-        journal.check_whole()
+        journal.check()
         poller = self._new_poller(journal)
         self._tell(Change("started", f"cirrus-bridge {__version__}, as {self._name}", INFO))
         if snap_notice() == ALONE:

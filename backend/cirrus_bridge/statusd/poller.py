@@ -33,7 +33,8 @@ from cirrus_bridge.config.load import PollerSettings
 from cirrus_bridge.config.queue_uri import QueueUri, parse_queue_uri
 from cirrus_bridge.delivery.events import INFO, NOTICE, WARNING, Change, of_document
 from cirrus_bridge.delivery.tracking import NOT_DELIVERED, TrackedDelivery, describe
-from cirrus_bridge.journal.lifecycle import State
+from cirrus_bridge.journal.documents import Document
+from cirrus_bridge.journal.lifecycle import WITH_POLLER, State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.cups_sync import CupsSync
 from cirrus_bridge.statusd.queries import AT_ONCE, Queries
@@ -49,6 +50,7 @@ DAY_S = 86_400.0
 ONCE_WAIT_S = 5.0  # `run_once` does not wait longer for a server that is away
 READING_SHARE = 20.0  # reading the journal takes at most this part (1/20) of the time
 LONGEST_PAUSE_S = 1.0
+READ_AT_ONCE = 1000  # documents between two signs of life
 COMMIT_S = 15.0  # other processes may see a row this long after its date
 FIRST_SIGNS_S = 86_400.0  # the first look reads signs of life that are at most this old
 MISMATCHED_AFTER_S = 300.0  # long enough to restart a proxy that mixes answers up
@@ -78,6 +80,8 @@ class Poller:
     _beat: Timer = field(default_factory=lambda: Timer(BEAT_S))
     _look: Timer = field(default_factory=lambda: Timer(LOOK_S))
     _prune: Timer = field(default_factory=lambda: Timer(PRUNE_S))
+    _prune_batch: Timer = field(default_factory=lambda: Timer(LOOK_S))
+    _prune_until_s: float | None = None  # while documents are left to prune
     _is_behind: bool = True
     _signs_since_s: float = field(init=False)
     _free_s: float = -math.inf
@@ -113,9 +117,7 @@ class Poller:
         if self._look.is_due(now_s):
             self._read_journal()
         self.cups.step(now_s)
-        if self._prune.is_due(now_s):
-            before_s = self.clock.wall_s() - self.settings.keep_days * DAY_S
-            self.journal.prune(before_s=before_s, most=self.settings.keep_documents)
+        self._prune_some(now_s)
         self._ask(AT_ONCE)
         now_s = self.clock.monotonic_s()
         next_s = min(self._look.due_s, self.cups.due.due_s) - now_s
@@ -142,24 +144,43 @@ class Poller:
             return
         self._is_behind = False
         self._note_signs_of_life()
-        handed_over = self.journal.handed_over()
-        for watched in self.watch_list:
-            found = handed_over.get(watched.document.key)
-            if found is None or found.hand_overs != watched.document.hand_overs:
+        unknown = []
+        for key, found in self.journal.hand_over_changes().items():
+            watched = self.watch_list.get(key)
+            is_ours = found.state in WITH_POLLER
+            if watched and not (is_ours and found.hand_overs == watched.document.hand_overs):
                 self.watch_list.remove(watched)  # taken back or closed by another process
                 self.cups.soon()
-            else:
+                watched = None
+            if watched:
                 watched.is_held = found.state is State.HELD
-        unknown = [each for key, each in handed_over.items() if key not in self.watch_list]
-        for document in self.journal.documents(unknown) if unknown else ():
-            age_s = 0.0 if fresh else max(0.0, self.clock.wall_s() - document.accepted_at_s)
-            watched = self.watch_list.add(document, now_s, age_s)
-            # the backend saw the failure, and this poller did not
-            fails = any(target.status.is_failing for target in watched.targets)
-            self.cups.note(watched, fails=fails)
-            self.cups.soon()
+            elif is_ours:
+                unknown.append(found)
+        for first in range(0, len(unknown), READ_AT_ONCE):
+            self._give_sign_of_life()
+            for document in self.journal.documents(unknown[first : first + READ_AT_ONCE]):
+                self._follow(document, now_s, fresh=fresh)
         took_s = self.clock.monotonic_s() - now_s
         self._free_s = now_s + min(READING_SHARE * took_s, LONGEST_PAUSE_S)
+
+    def _follow(self, document: Document, now_s: float, *, fresh: bool) -> None:
+        age_s = 0.0 if fresh else max(0.0, self.clock.wall_s() - document.accepted_at_s)
+        watched = self.watch_list.add(document, now_s, age_s)
+        # the backend saw the failure, and this poller did not
+        fails = any(target.status.is_failing for target in watched.targets)
+        self.cups.note(watched, fails=fails)
+        self.cups.soon()
+
+    def _prune_some(self, now_s: float) -> None:
+        """Prune some of the journal's documents, if any are due."""
+        if self._prune.is_due(now_s):
+            before_s = self.clock.wall_s() - self.settings.keep_days * DAY_S
+            self._prune_until_s = self.journal.pruned_until_s(
+                before_s=before_s, most=self.settings.keep_documents
+            )
+        if self._prune_until_s is not None and self._prune_batch.is_due(now_s):
+            has_more = self.journal.prune(self._prune_until_s)
+            self._prune_until_s = self._prune_until_s if has_more else None
 
     def _note_signs_of_life(self) -> None:
         """Wake the locations that backends have heard from; they may have fetched more jobs."""

@@ -68,8 +68,9 @@ class WatchedDocuments:
     def __iter__(self) -> Iterator[WatchedDocument]:
         return iter(list(self._by_key.values()))
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._by_key
+    def get(self, key: DocumentKey) -> WatchedDocument | None:
+        """The document with this key, if it is followed."""
+        return self._by_key.get(key)
 
     def add(self, document: Document, now_s: float, age_s: float) -> WatchedDocument:
         """Follow a document that the cloud accepted `age_s` seconds ago.

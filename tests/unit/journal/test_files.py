@@ -150,7 +150,7 @@ def test_the_new_journal_is_used(
     with Journal(folder) as journal:
         assert not journal.entries(JOB.job_uuid, 2)
         assert bool(journal.entries(JOB.job_uuid, 1)) is ("replace" in change.__name__)
-        journal.check_whole()
+        journal.check()
         write(journal, 4)
     used.__exit__()
     assert knows(folder, 4)

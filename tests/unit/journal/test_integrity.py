@@ -14,6 +14,8 @@ from cirrus_bridge.base.errors import JournalDamaged, JournalError
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.health import look
 from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.journal.readonly import read_only
+from cirrus_bridge.journal.schema import NEWEST, Check, check
 from cirrus_bridge.journal.submissions import Journal
 
 PAGE_BYTES = 4096
@@ -118,11 +120,25 @@ def test_poller_and_doctor_find_it(tmp_path: Path) -> None:
     """The poller does not start with a damaged journal, and the doctor names the damage."""
     jobs = fill(tmp_path)
     with PollerJournal(tmp_path) as journal:
-        journal.check_whole()
+        journal.check()
     flip(tmp_path, in_index(tmp_path, jobs[5][0]))
     with PollerJournal(tmp_path) as journal, pytest.raises(JournalDamaged, match="index"):
-        journal.check_whole()
+        journal.check()
     assert "index" in look(tmp_path).damage[0]
+
+
+def test_a_part_of_a_large_journal(tmp_path: Path) -> None:
+    """Of a large journal, the newest and the open documents are checked, by each index."""
+    jobs = fill(tmp_path)
+    with read_only(tmp_path) as db:
+        assert check(db, whole_bytes=0) == Check((), NEWEST)
+    places = [in_index(tmp_path, jobs[5][0]), in_index(tmp_path, jobs[-1][0])]
+    for place in places:
+        flip(tmp_path, place)
+        with read_only(tmp_path) as db:
+            (damage, checked) = check(db, whole_bytes=0)
+        assert "is missing from an index" in damage[0] and checked == NEWEST
+        flip(tmp_path, place)
 
 
 def test_text_that_is_not_utf8(tmp_path: Path) -> None:

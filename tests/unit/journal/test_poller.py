@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from cirrus_bridge.base.model import (
 )
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.lifecycle import State
-from cirrus_bridge.journal.poller import PollerJournal
+from cirrus_bridge.journal.poller import PRUNED_AT_ONCE, PollerJournal
 from cirrus_bridge.journal.submissions import Journal
 from stubs import taken
 
@@ -124,6 +125,40 @@ def test_only_documents_that_were_handed_over_are_taken(
     assert journal.documents(hand_overs) == []
 
 
+def test_only_changed_hand_overs_are_read(tmp_path: Path, journal: PollerJournal) -> None:
+    """The first call lists what the poller follows; later calls list what has changed."""
+    _accepted(tmp_path, 1, 2, 3)
+    _accepted(tmp_path, 4, handover="")
+    assert {key.job_id for key in journal.hand_over_changes()} == {1, 2, 3}
+    with Journal(tmp_path) as backend:
+        backend.take_back([_key(2)], now_s=11)
+        backend.hand_over([_key(4)], "complete", URI, now_s=12)
+        backend.close([_key(1)], now_s=13)
+    changed = {key.job_id: each.state for key, each in journal.hand_over_changes().items()}
+    assert changed == {1: State.CLOSED, 2: State.FOLLOWED, 4: State.LEFT}
+    with Journal(tmp_path) as backend:
+        backend.run_ended(_key(3), now_s=14)  # changes nothing for the poller
+    journal.hand_over_changes()  # may repeat the last change that was seen
+    assert journal.hand_over_changes() == {}
+
+
+def test_a_quiet_location(tmp_path: Path, journal: PollerJournal) -> None:
+    """A location is quiet since its oldest waiting document was accepted, or since it fetched the
+    last one. Documents that are no longer followed do not wait."""
+    at = "cirrus://h/C/"
+    assert journal.quiet_since_s(at, "Paris") == math.inf
+    for number, now_s in ((1, 10), (2, 20), (3, 30)):
+        _accepted(tmp_path, number, handover="complete", now_s=now_s)
+    assert journal.quiet_since_s(at, "Paris") == 10
+    assert journal.quiet_since_s(at, "Lyon") == journal.quiet_since_s("cirrus://h/", "Paris")
+    journal.close([_key(1)], now_s=40)  # a person canceled its job
+    assert journal.quiet_since_s(at, "Paris") == 20
+    journal.state(_key(2), 0, JobStatus(DeliveryState.RECEIVED), now_s=50, hand_overs=1)
+    assert journal.quiet_since_s(at, "Paris") == 50
+    journal.state(_key(3), 0, JobStatus(DeliveryState.DELETED), now_s=60, hand_overs=1)
+    assert journal.quiet_since_s(at, "Paris") == math.inf
+
+
 def test_changes_of_others_are_noticed(tmp_path: Path, journal: PollerJournal) -> None:
     """A change is noticed once. The poller's own writes are not changes."""
     _accepted(tmp_path, 1)
@@ -208,6 +243,15 @@ def test_a_late_poller_does_not_reprint(tmp_path: Path, journal: PollerJournal) 
     assert (second.state, second.reprints) == (State.FOLLOWED, 0)
 
 
+def _prune(journal: PollerJournal, *, before_s: float, most: int) -> int:
+    """Prune all that is to be pruned; return in how many steps."""
+    until_s = journal.pruned_until_s(before_s=before_s, most=most)
+    steps = 1
+    while journal.prune(until_s):
+        steps += 1
+    return steps
+
+
 def test_pruning_by_age_and_number(tmp_path: Path, journal: PollerJournal) -> None:
     """The oldest closed documents are deleted. Open documents stay."""
     _accepted(tmp_path, 1)
@@ -226,10 +270,10 @@ def test_pruning_by_age_and_number(tmp_path: Path, journal: PollerJournal) -> No
             db.execute("INSERT INTO delivery SELECT * FROM one_delivery")
     journal.close([_key(number) for number in range(1, 1201)], now_s=20)
     journal.close([_key(number) for number in range(1201, 1300)], now_s=30)
-    journal.prune(before_s=25, most=1_000_000)
+    assert _prune(journal, before_s=25, most=1_000_000) == 1200 // PRUNED_AT_ONCE + 1
     with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as db:
         rows = db.execute("SELECT count(*), count(closed_at) FROM document").fetchall()
         left = db.execute("SELECT count(*) FROM delivery").fetchall()
     assert (rows, left) == ([(100, 99)], [(100,)])
-    journal.prune(before_s=0, most=10)
+    _prune(journal, before_s=0, most=10)
     assert _ids(taken(journal)) == [1300]

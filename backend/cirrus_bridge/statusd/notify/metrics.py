@@ -1,7 +1,8 @@
 """Metrics for Prometheus, of the poller's work and of the journal.
 
 Labels are queues, servers, states and codes, which administrators and this program choose. Users,
-titles, jobs and keys never appear. The journal is read for a scrape, at most every FRESH_S.
+titles, jobs and keys never appear. The journal is read for a scrape, at most every FRESH_S, and
+less often if the journal is large.
 
 Prometheus's own library serves the metrics on loopback, where every user of this machine can read
 them. At most MOST_AT_ONCE readers are connected. A new reader disconnects the reader that has been
@@ -47,6 +48,7 @@ LIMIT_S = 5.0
 WAIT_S = 0.1  # between looks for an idle reader
 _CONNECTION = "cirrus.connection"
 FRESH_S = 5.0
+READING_SHARE = 20.0  # reading a large journal takes at most this part (1/20) of the time
 BUCKETS = (1, 2, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 86_400, 7 * 86_400)
 STATES = (*(state.name.lower() for state in DeliveryState), UNFOLLOWED)
 WAITING = DeliveryState.SUBMITTED.name.lower()
@@ -134,9 +136,10 @@ class Metrics:
                 self._read()
 
     def _read(self) -> None:
-        now_s = self._clock.wall_s()
+        now_s, began_s = self._clock.wall_s(), self._clock.monotonic_s()
         figures = self._reader.look(now_s)
-        self._stale_s = self._clock.monotonic_s() + FRESH_S
+        read_s = self._clock.monotonic_s()
+        self._stale_s = read_s + max(FRESH_S, READING_SHARE * (read_s - began_s))
         self._queues |= {queue for queue, _ in figures.jobs}  # one without documents falls to 0
         for queue in self._queues:
             self._pages.labels(queue)  # so that the first page is an increase from 0

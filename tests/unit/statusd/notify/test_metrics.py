@@ -145,7 +145,7 @@ def test_a_forgotten_queue_falls_to_zero(site: Site) -> None:
     assert site.scrape()["cirrus_jobs{queue=laser1,state=submitted}"] == 2
     with PollerJournal(site.folder) as journal:
         journal.close([key], now_s=1)
-        journal.prune(before_s=2, most=10)
+        journal.prune(until_s=2)
     assert site.scrape()["cirrus_jobs{queue=laser1,state=submitted}"] == 0
 
 
