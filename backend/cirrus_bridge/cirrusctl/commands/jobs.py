@@ -11,7 +11,7 @@ import typer
 from cirrus_bridge.base.errors import CupsAway
 from cirrus_bridge.base.translation import joined, tr, translated
 from cirrus_bridge.cirrusctl.context import Installation
-from cirrus_bridge.cirrusctl.jobs.view import STATES, JobView, find_jobs
+from cirrus_bridge.cirrusctl.jobs.view import STATES, JobView, find_earlier_jobs, find_jobs
 from cirrus_bridge.cirrusctl.output.output import AsJson, Output, Snapshot, with_code
 from cirrus_bridge.cirrusctl.output.table import Column, Shape, some
 from cirrus_bridge.journal.history import MOST_ROWS
@@ -86,6 +86,14 @@ def command(
         int,
         typer.Option(min=0, metavar="N", help="How many of the last ended jobs to list, too."),
     ] = 20,
+    before: Annotated[
+        int | None,
+        typer.Option(
+            metavar="JOB",
+            help="List only ended jobs, the last ones that ended before this job.",
+            show_default=False,
+        ),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Keep the list up to date until Ctrl-C.")
     ] = False,
@@ -93,7 +101,8 @@ def command(
 ) -> None:
     """List print jobs in CUPS and in the cloud.
 
-    Lists all jobs that have not ended, and the last ended jobs. The newest job comes first.
+    Lists all jobs that have not ended, and the last ended jobs. The newest job comes first. With
+    --before and the last job of the list, the next older ones are listed.
     """
     output = Output(as_json)
     known_filters = (
@@ -105,7 +114,10 @@ def command(
     filters = [each for each in known_filters if any(each.wanted)]
 
     def look() -> Snapshot:
-        known, is_all = find_jobs(Installation.here(), ended=ended)
+        if before is None:
+            known, is_all = find_jobs(Installation.here(), ended=ended)
+        else:
+            known, is_all = find_earlier_jobs(Installation.here(), before, ended=ended)
         views = [view for view in known if all(f.values(view) & {*f.wanted} for f in filters)]
         rows = [row for view in views for row in view.rows]
         more = tr(

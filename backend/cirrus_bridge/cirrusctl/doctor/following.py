@@ -101,7 +101,17 @@ def _check_health(journal: Subject, health: Health) -> Finding:
             tr("The journal has {number} MiB.", number=health.size_bytes >> 20),
             tr("Set smaller keep_days and keep_documents below [journal] in bridge.toml."),
         )
-    return journal.good(tr("The journal is intact ({number} KiB).", number=health.size_bytes >> 10))
+    size = health.size_bytes >> 10
+    if health.checked is None:
+        return journal.good(tr("The journal is intact ({number} KiB).", number=size))
+    return journal.good(
+        tr(
+            "The newest {count} documents of the journal ({number} KiB), and as many open ones, "
+            "are intact. An older document is checked when its job is printed again.",
+            count=health.checked,
+            number=size,
+        )
+    )
 
 
 def _check_poller(health: Health, now_s: float) -> Finding:

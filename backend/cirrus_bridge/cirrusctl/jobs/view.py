@@ -6,8 +6,9 @@ CupsAway or CupsRefused if the journal or CUPS cannot be read.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -33,6 +34,7 @@ _STATES = {
     9: tr("completed"),
 }
 FORGOTTEN = tr("forgotten")
+MOST_ASKED_FOR = 100  # jobs, one by one; one request lists all that CUPS has
 STATES = (*_STATES.values(), FORGOTTEN)
 _NOT_ACCEPTED = dict.fromkeys(State, tr("perhaps printed (no response to the submit)")) | {
     State.SENDING: tr("not submitted"),
@@ -180,7 +182,7 @@ def find_jobs(installation: Installation, *, ended: int) -> tuple[list[JobView],
     jobs = [*installation.cups.jobs(), *installation.cups.jobs(completed=True, limit=ended)]
     # CUPS has only one job of each number, so listed numbers are not asked for
     missing = {document.key.job_id for document in recent} - {job.job_id for job in jobs}
-    jobs += [job for job_id in missing if (job := _job(installation, job_id))]
+    jobs += _jobs(installation, missing)
     # the last ended jobs of CUPS may have other documents, or more
     job_ids = {document.key.job_id for document in recent} | {job.job_id for job in jobs}
     documents, has_all = history.documents_of_jobs(installation.state, job_ids)
@@ -188,8 +190,36 @@ def find_jobs(installation: Installation, *, ended: int) -> tuple[list[JobView],
     recorded = {(document.key.job_id, document.key.job_uuid) for document in documents}
     jobs = [j for j in jobs if (j.job_id, j.job_uuid) in recorded or {j.queue, j.printer} & ours]
     views = job_views(jobs, documents)
-    over = [view for view in views if view.has_ended][:ended]
-    return [view for view in views if not view.has_ended or view in over], is_all and has_all
+    over = itertools.count(1)
+    kept = [view for view in views if not view.has_ended or next(over) <= ended]
+    return kept, is_all and has_all
+
+
+def find_earlier_jobs(
+    installation: Installation, before: int, *, ended: int
+) -> tuple[list[JobView], bool]:
+    """Find the last `ended` jobs of the journal that ended before another job, by its number.
+
+    Returns:
+        As `find_jobs`.
+
+    Raises:
+        CupsGone: the journal has no such job that has ended.
+    """
+    times_s = [
+        document.closed_at_s
+        for document in history.documents_of_jobs(installation.state, [before]).documents
+    ]
+    if not any(times_s):
+        text = tr("The journal has no job {job} that has ended.", job=before)
+        raise CupsGone(text, tr("See cirrusctl jobs."))
+    earlier = history.closed_documents(installation.state, max(times_s), ended).documents
+    job_ids = {document.key.job_id for document in earlier}
+    documents, has_all = history.documents_of_jobs(installation.state, job_ids)
+    keys = {(document.key.job_id, document.key.job_uuid) for document in earlier}
+    documents = [each for each in documents if (each.key.job_id, each.key.job_uuid) in keys]
+    jobs = [job for job in _jobs(installation, job_ids) if (job.job_id, job.job_uuid) in keys]
+    return [view for view in job_views(jobs, documents) if view.has_ended], has_all
 
 
 def find_job(installation: Installation, job_id: int) -> JobView | None:
@@ -197,6 +227,14 @@ def find_job(installation: Installation, job_id: int) -> JobView | None:
     job = _job(installation, job_id)
     documents, _ = history.documents_of_jobs(installation.state, [job_id])
     return next(iter(job_views([job] if job else [], documents)), None)
+
+
+def _jobs(installation: Installation, job_ids: Collection[int]) -> list[CupsJob]:
+    """Those of these jobs that CUPS has."""
+    if len(job_ids) > MOST_ASKED_FOR:
+        listed = [*installation.cups.jobs(), *installation.cups.jobs(completed=True)]
+        return [job for job in listed if job.job_id in job_ids]
+    return [job for job_id in job_ids if (job := _job(installation, job_id))]
 
 
 def _job(installation: Installation, job_id: int) -> CupsJob | None:

@@ -14,7 +14,7 @@ from cirrus_bridge.cirrusctl.context import Installation
 from cirrus_bridge.cirrusctl.jobs.view import JobEvent, JobView, find_job
 from cirrus_bridge.cirrusctl.queues.find import cloud_queues
 from cirrus_bridge.cups.queues import STOPPED
-from cirrus_bridge.journal.history import recent_documents
+from cirrus_bridge.journal.history import documents_of_jobs
 from cirrus_bridge.journal.lifecycle import ACCEPTED
 
 TITLE = "Cirrus Bridge test page"
@@ -66,7 +66,7 @@ def print_test_page(
             tr("CUPS has no queue {queue} that leads to the cloud.", queue=queue),
             tr("See cirrusctl queues."),
         )
-    recent_documents(installation.state, 0)  # fails early if the journal cannot be read
+    documents_of_jobs(installation.state, [])  # fails early if the journal cannot be read
     kind = PDF if PDF in installation.cups.formats(queue) else TEXT
     clock = installation.clock
     deadline_s = clock.monotonic_s() + limit_s
