@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from isal import isal_zlib
@@ -23,6 +23,7 @@ import clients
 import dialog
 import fairness
 import frozen
+import growth
 import links
 import polling
 import statusd
@@ -31,7 +32,7 @@ from workloads import MB, make
 
 PARTS = (
     *("start", "frozen", "loopback", "50ms", "loss", "memory", "discovery"),
-    *("polling", "statusd", "fairness"),
+    *("polling", "statusd", "fairness", "growth"),
 )
 
 
@@ -167,6 +168,14 @@ def idle(folder: Path) -> Table:
     return table
 
 
+def growing(sizes: Sequence[int]) -> Table:
+    """Measure single steps of the bridge on small and large journals and locations."""
+    table = Table("Growth", *growth.COLUMNS)
+    for cells in growth.rows(sizes):
+        table.row(*cells)
+    return table
+
+
 def shared(folder: Path, count: int) -> Table:
     """Measure how long one company waits for the embedded cloud while another loads it."""
     table = Table(f"Two companies on one embedded cloud ({count} submits)", *fairness.COLUMNS)
@@ -238,6 +247,7 @@ def main() -> None:
         "polling": following,
         "statusd": lambda: idle(folder),
         "fairness": lambda: shared(folder, 50 if asked.quick else 300),
+        "growth": lambda: growing((1_000, 100_000 // part, 1_000_000 // part)),
     }
     lines = [_machine()]
     print(*lines)
