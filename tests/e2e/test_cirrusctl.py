@@ -162,6 +162,26 @@ def test_jobs(site: PrintSite, lyon: str, pdfs: dict[int, Path]) -> None:
     assert ask(site, "jobs", "--queue", queue, "--ended", "0") == []
 
 
+def test_jobs_page_by_page(own_site: PrintSite, pdfs: dict[int, Path]) -> None:
+    """Ended jobs are listed in pages, also those that CUPS has forgotten."""
+    queue = own_site.queue()
+    printed = []
+    for _ in range(3):
+        printed.append(own_site.cups.lp(queue, pdfs[1]))
+        own_site.cups.wait_job(printed[-1], "completed")
+    listed, page = [], ask(own_site, "jobs", "--ended", "1")
+    while page:
+        listed.append([(each["job"], each["state"]) for each in page])
+        if len(listed) == 2:
+            own_site.cups.run("cancel", "-a", "-x")
+        last = str(page[-1]["job"])
+        page = ask(own_site, "jobs", "--ended", "1", "--before", last)
+    states = ["completed", "completed", "forgotten"]
+    assert listed == [[each] for each in zip(reversed(printed), states, strict=True)]
+    done = own_site.cirrusctl("jobs", "--before", "999")
+    assert done.returncode == 5 and "no job 999 that has ended" in done.stderr
+
+
 def test_jobs_of_nobody(own_site: PrintSite) -> None:
     """Without any print there is no journal, and the command creates none."""
     for words in (["jobs"], ["jobs", "--queue", "q"]):
