@@ -79,7 +79,7 @@ class Site:
         self.trace = trace
         self.api = StubApi()
         self.clock = StubClock()
-        self.cups = StubCups(q=URI)
+        self.cups = StubCups(q=URI, never=URI)
 
     def run(self) -> None:
         """Print jobs with every outcome, while a poller follows them."""
@@ -109,7 +109,7 @@ class Site:
         self._print(1, DELIVERED)
         self._print(2, JobStatus(DeliveryState.SUBMITTED))  # the poller follows it
         self._print(3, RECEIVED, wait="received")
-        self._print(4, DELETED)
+        self._print(4, DELETED, queue="never")
         self.api.knows_keys = True
         self.api.script("put_file", SubmitUnanswered("no answer"), away())
         self._print(5, DELIVERED)
@@ -120,13 +120,22 @@ class Site:
         self._print(8, DELIVERED, data=os.urandom(700_000))
         self._print(2, DELIVERED)  # a person has released it
         self._print(9, JobStatus(DeliveryState.SUBMITTED))
-        self.cups.put(cups_job(9, CANCELED))
+        self.cups.put(cups_job(10**7 + 9, CANCELED))
         self.api.status = DELIVERED
         self.api.works()
 
-    def _print(self, job_id: int, status: JobStatus, *, data: bytes = b"x", **options: str) -> None:
+    def _print(
+        self,
+        job_id: int,
+        status: JobStatus,
+        *,
+        data: bytes = b"x",
+        queue: str = "q",
+        **options: str,
+    ) -> None:
         self.api.status = status
-        job = PrintJob(10**7 + job_id, f"urn:uuid:{10**7 + job_id}", "ann", "Report", 1, "q")
+        number = 10**7 + job_id
+        job = PrintJob(number, f"urn:uuid:{number}", "ann", "Report", 1, queue)
         spool = self.folder / "spool"
         spool.write_bytes(data)
         settings = QueueSettings(**options)  # type: ignore[arg-type]
@@ -148,7 +157,7 @@ class Site:
                 lambda: False,
                 lambda: 3,
             ).print(SpooledDocument(job, stdin, os.getpid()))
-        self.cups.put(cups_job(job.job_id, job_uuid=job.job_uuid))
+        self.cups.put(cups_job(number, job_uuid=job.job_uuid, queue=queue))
 
 
 def traced(folder: Path, count: int, *, is_open: bool) -> Trace:
