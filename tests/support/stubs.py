@@ -13,6 +13,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
@@ -117,6 +118,9 @@ class StubApi(CloudApi):
         tickets: of the submits.
         segments, files: the uploads.
         printed: the accepted documents.
+        connected: how many connections were opened before they were needed.
+        has_connected: released after each.
+        at_temp_file: called with `reached` before the answer to `temp_file`, in its thread.
         asked_for: the last job that was asked for.
         instance: the server's name for itself.
         knows_keys: whether the server recognizes a repeated submit.
@@ -131,6 +135,10 @@ class StubApi(CloudApi):
         self.segments: list[Segment] = []
         self.files: dict[str, dict[int, bytes]] = {}
         self.printed: list[bytes] = []
+        self.connected = 0
+        self.has_connected = threading.Semaphore(0)
+        self._connecting = threading.Lock()
+        self.at_temp_file: Callable[[Callable[[], None]], None] = lambda reached: reached()
         self.instance = ""
         self.knows_keys = False
         self.asked_for = ""
@@ -162,11 +170,17 @@ class StubApi(CloudApi):
         self.at_call("device")
         return self._answer("device", {})
 
-    def temp_file(self, method: str = "POST") -> str:
+    def temp_file(self, method: str = "POST", *, reached: Callable[[], None] = lambda: None) -> str:
+        self.at_temp_file(reached)
         self.at_call("temp_file")
         name = self._answer("temp_file", f"t{len(self.files) + 1}")
         self.files[name] = {}
         return name
+
+    def connect(self) -> None:
+        with self._connecting:
+            self.connected += 1
+        self.has_connected.release()
 
     def put_segment(self, name: str, segment: Segment) -> None:
         self._answer("put_segment", None)

@@ -100,9 +100,25 @@ class CloudApi:
 
     # --- uploads: a repeated request leaves at most one more temporary file
 
-    def temp_file(self, method: str = "POST") -> str:  # the API's document names no method
-        """`tempfile`: the name of a new temporary file for segments."""
-        return answers.name(self._send(method, "/tempfile"))
+    def temp_file(
+        self,
+        method: str = "POST",  # the API's document names no method
+        *,
+        reached: Callable[[], None] = lambda: None,
+    ) -> str:
+        """`tempfile`: the name of a new temporary file for segments. `reached` is called once the
+        request's connection exists, before TLS."""
+        return answers.name(self._send(method, "/tempfile", reached=reached))
+
+    def connect(self) -> None:
+        """Open a connection for a later request, unless one is idle. Errors need no handling: the
+        later request has them too."""
+        session = self._session()
+        from cirrus_bridge.api.deadline import answer_within
+        from cirrus_bridge.api.session import open_connection
+
+        with answer_within(self._timeouts[1]):
+            open_connection(session, self._base, self._timeouts[0])
 
     def put_segment(self, name: str, segment: Segment) -> None:
         """`putsegment`: write a segment of the compressed stream at its position. Raises
@@ -170,6 +186,7 @@ class CloudApi:
         with_key: bool = True,
         limit_bytes: int = ANSWER_BYTES,
         secrets: tuple[str, ...] = (),
+        reached: Callable[[], None] = lambda: None,
     ) -> Exchange:
         """Send a request and check its answer for status and `Error: …`. `secrets`, such as a PIN,
         are removed only from the server's words, because an id may have the same digits."""
@@ -194,7 +211,7 @@ class CloudApi:
         try:
             with (
                 translated(exchange, self._redaction),
-                answer_within(self._timeouts[1]),
+                answer_within(self._timeouts[1], reached),
                 session.request(
                     method,
                     url,

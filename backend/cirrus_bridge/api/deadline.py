@@ -10,7 +10,7 @@ import contextlib
 import functools
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
@@ -24,16 +24,18 @@ _due_s: dict[Deadline, float] = {}
 
 
 class Deadline:
-    """The time limit of one answer, in seconds."""
+    """The time limit of one answer, in seconds. `reached` is called once the request's connection
+    exists, before TLS."""
 
-    def __init__(self, limit_s: float) -> None:
-        self._limit_s = limit_s
+    def __init__(self, limit_s: float, reached: Callable[[], None] = lambda: None) -> None:
+        self._limit_s, self.reached = limit_s, reached
         self._connected: socket.socket | None = None
         self.is_over = False
 
     def begin(self, connection: HTTPConnection) -> None:
         """Start the time, after the request was sent over `connection`."""
         self._connected = connection.sock
+        self.reached()  # an idle connection of an earlier request is not connected again
         with _changed:
             _start_watching()
             _due_s[self] = _clock.monotonic_s() + self._limit_s
@@ -71,10 +73,11 @@ def _watch() -> None:
 
 
 @contextlib.contextmanager
-def answer_within(limit_s: float) -> Iterator[None]:
+def answer_within(limit_s: float, reached: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Limit the time for the answer to the one request that this thread makes inside the context.
-    If the answer is not complete `limit_s` seconds after the request, TimeoutError is raised."""
-    deadline = _of_this_thread.deadline = Deadline(limit_s)
+    If the answer is not complete `limit_s` seconds after the request, TimeoutError is raised.
+    `reached` is that of Deadline."""
+    deadline = _of_this_thread.deadline = Deadline(limit_s, reached)
     try:
         yield
     except (OSError, HTTPError) as error:

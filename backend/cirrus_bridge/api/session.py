@@ -10,7 +10,9 @@ from __future__ import annotations
 import http.client
 import http.cookiejar
 import os
+import socket
 import ssl
+import threading
 import warnings
 from typing import Any
 
@@ -18,6 +20,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import ProxyManager
 from urllib3.response import HTTPResponse
+from urllib3.util.ssl_ import create_urllib3_context
 
 from cirrus_bridge.api import proxy as proxies
 from cirrus_bridge.api.absent_modules import absent
@@ -52,6 +55,11 @@ class _FinalAnswer(http.client.HTTPResponse):
 class _Plain(HTTPConnection):
     response_class = _FinalAnswer
 
+    def _new_conn(self) -> socket.socket:
+        made = super()._new_conn()
+        current_deadline().reached()
+        return made
+
     def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as in urllib3
         current_deadline().begin(self)
         return super().getresponse()
@@ -65,17 +73,49 @@ class _Encrypted(_Plain, HTTPSConnection):
             # as without TLS: urllib3 then reads the server's reason for closing the connection
             raise BrokenPipeError(*error.args) from error
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the idle connection can be used. With TLS 1.3, tickets arrive after the handshake
+        (RFC 8446, 4.6.1), and urllib3 would take them for the end of the connection."""
+        if self.sock is None or super().is_connected:
+            return self.sock is not None
+        self.sock.settimeout(0)
+        try:
+            self.sock.recv(1)  # either the end, or bytes that nobody has requested
+        except ssl.SSLWantReadError:
+            return True
+        except OSError:
+            pass
+        return False
+
     def _tunnel(self) -> None:
         current_deadline().begin(self)
         super()._tunnel()
         current_deadline().end()
 
 
-class _EncryptedPool(HTTPSConnectionPool):
+class _Pool(HTTPConnectionPool):
+    def open_connection(self, timeout_s: float) -> None:
+        """Connect for a later request, unless a connection is idle."""
+        connection = self._get_conn()
+        try:
+            connection.timeout = timeout_s
+            if connection.is_closed and self.proxy and self.scheme == "https":
+                self._prepare_proxy(connection)
+            elif connection.is_closed:
+                connection.connect()
+        except BaseException:
+            connection.close()
+            raise
+        finally:
+            self._put_conn(connection)
+
+
+class _EncryptedPool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _Encrypted
 
 
-def _plain_pool(server: Server) -> type[HTTPConnectionPool]:
+def _plain_pool(server: Server) -> type[_Pool]:
     """The pool of unencrypted connections. Each is to this machine, and its peer is checked before
     anything is sent, unless the server's entry allows plain text to anyone."""
 
@@ -88,15 +128,28 @@ def _plain_pool(server: Server) -> type[HTTPConnectionPool]:
                 self.close()
                 raise
 
-    class Pool(HTTPConnectionPool):
+    class Pool(_Pool):
         ConnectionCls = _Plain if server.allow_plaintext else Checked
 
     return Pool
 
 
+def _tls_context(cas: str | bool) -> ssl.SSLContext:
+    """A context that trusts these CAs, as `trusted_cas` names them."""
+    place = requests.utils.DEFAULT_CA_BUNDLE_PATH if cas is True else str(cas)
+    context = create_urllib3_context()
+    if Path(place).is_dir():
+        context.load_verify_locations(capath=place)
+    else:
+        context.load_verify_locations(place)
+    return context
+
+
 class _Adapter(requests.adapters.HTTPAdapter):
     def __init__(self, server: Server) -> None:
         self._pools = {"http": _plain_pool(server), "https": _EncryptedPool}
+        self._context: ssl.SSLContext | None = None
+        self._lock = threading.Lock()
         super().__init__(pool_maxsize=MOST_CONNECTIONS)
 
     def init_poolmanager(self, *args: Any, **settings: Any) -> None:
@@ -108,13 +161,29 @@ class _Adapter(requests.adapters.HTTPAdapter):
         manager.pool_classes_by_scheme = self._pools
         return manager
 
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> Any:
+        """Give all connections one context: urllib3 would read the CAs for each connection."""
+        host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
+        if host["scheme"] != "https":
+            return host, {}
+        with self._lock:
+            self._context = self._context or _tls_context(verify)
+        return host, {"ssl_context": self._context}
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Nothing to do: the context has the CAs."""
+
     def proxy_headers(self, proxy: str) -> dict[str, str]:
         """The headers in UTF-8; requests encodes in Latin-1."""
         return proxies.headers(proxy)
 
     def close(self) -> None:
         """Close idle connections now, and others when they become idle. requests leaves this to the
-        garbage collector, and an error that refers to a pool may live long."""
+        garbage collector, and an error that refers to a pool may live long. The next connection
+        reads the CAs again."""
+        self._context = None
         for manager in (self.poolmanager, *self.proxy_manager.values()):
             for key in manager.pools.keys():  # noqa: SIM118 - not iterable
                 if pool := manager.pools.get(key):
@@ -169,6 +238,15 @@ def new_session(server: Server) -> requests.Session:
     if server.proxy:
         session.proxies = {"http": server.proxy, "https": server.proxy}
     return session
+
+
+def open_connection(session: requests.Session, url: str, timeout_s: float) -> None:
+    """Connect to the server of `url` for a later request of a `new_session`, unless a connection is
+    idle. To be called inside `deadline.answer_within`."""
+    adapter: Any = session.get_adapter(url)
+    request = requests.Request("GET", url).prepare()
+    pool = adapter.get_connection_with_tls_context(request, session.verify, session.proxies)
+    pool.open_connection(timeout_s)
 
 
 class Sessions:

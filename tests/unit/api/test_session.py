@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import select
 import socket
+import socketserver
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -147,6 +151,117 @@ def test_client_certificate(
     assert isinstance(trouble, ServerMisconfigured) and trouble.distrust is why
     assert "client certificate" in str(trouble)
     assert seen.distrust is why and seen.words in str(trouble)
+
+
+# --- connections that are opened before they are needed
+
+
+def _pools(api: CloudApi) -> list[Any]:
+    """urllib3's pools of the client's connections."""
+    adapter: Any = api._session().get_adapter("https://")
+    pools = adapter.poolmanager.pools
+    return [pools[key] for key in pools.keys()]  # noqa: SIM118 - not iterable
+
+
+@contextlib.contextmanager
+def _tunnel(target: str) -> Iterator[str]:
+    """HOST:PORT of a proxy that connects each client to `target`."""
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    class Tunnel(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += self.request.recv(1024)
+            host, _, port = target.partition(":")
+            with socket.create_connection((host, int(port))) as server:
+                self.request.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+                threading.Thread(target=pump, args=(server, self.request), daemon=True).start()
+                pump(self.request, server)
+
+    with socketserver.ThreadingTCPServer((HOST, 0), Tunnel) as proxy:
+        proxy.daemon_threads = True
+        threading.Thread(target=proxy.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"{HOST}:{proxy.server_address[1]}"
+        proxy.shutdown()
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    return bool(select.select([sock], [], [], 10)[0])
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_connection_that_is_opened_early_is_used(ca_file: Path, version: ssl.TLSVersion) -> None:
+    """The next request uses the connection, although TLS 1.3 has sent tickets there meanwhile."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(ca_file))
+    tls = _tls(ca)
+    tls.maximum_version = version
+    with ScriptedServer(lambda _: Answer("t"), tls=tls) as server:
+        api = _api(server.name, ca=ca_file)
+        api.connect()
+        (pool,) = _pools(api)
+        if version is ssl.TLSVersion.TLSv1_3:
+            assert _is_readable(pool.pool.queue[-1].sock)
+        assert api.temp_file() == "t"
+        api.connect()  # it is idle again
+        assert api.temp_file() == "t"
+    assert tls.session_stats()["accept"] == 1
+
+
+def test_a_connection_that_the_server_has_closed_is_not_used(ca_file: Path) -> None:
+    """A server may close an idle connection; the next request opens another one."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(ca_file))
+    tls = _tls(ca)
+    with ScriptedServer(lambda _: Answer("t", headers={"Connection": "close"}), tls=tls) as server:
+        api = _api(server.name, ca=ca_file)
+        api.connect()
+        (pool,) = _pools(api)
+        socket.socket.shutdown(pool.pool.queue[-1].sock, socket.SHUT_RD)  # as if by the server
+        assert api.temp_file() == "t"
+    assert tls.session_stats()["accept"] == 2
+
+
+def test_cas_are_read_once(ca_file: Path) -> None:
+    """Further connections do not read the CAs, which takes longer than a handshake."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(ca_file))
+    tls = _tls(ca)
+    with ScriptedServer(lambda _: Answer("t", headers={"Connection": "close"}), tls=tls) as server:
+        api = _api(server.name, ca=ca_file)
+        api.temp_file()
+        ca_file.unlink()
+        assert api.temp_file() == "t"
+    assert tls.session_stats()["accept"] == 2
+
+
+def test_cas_are_read_again_after_an_error(ca_file: Path) -> None:
+    """A CA that was added after an error is trusted, although the session may live long."""
+    ca = trustme.CA()
+    trustme.CA().cert_pem.write_to_path(str(ca_file))
+    with ScriptedServer(lambda _: Answer("t"), tls=_tls(ca)) as server:
+        api = _api(server.name, ca=ca_file)
+        _trouble(CALLS["temp_file"], api)
+        ca.cert_pem.write_to_path(str(ca_file), append=True)
+        assert api.temp_file() == "t"
+
+
+def test_a_connection_by_a_proxy_is_opened_early(ca_file: Path) -> None:
+    """The tunnel of a connection that was opened early is used, too."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(ca_file))
+    tls = _tls(ca)
+    with ScriptedServer(lambda _: Answer("t"), tls=tls) as server, _tunnel(server.name) as proxy:
+        api = _api(server.name, ca=ca_file, proxy=f"http://{proxy}")
+        api.connect()
+        assert api.temp_file() == "t"
+    assert tls.session_stats()["accept"] == 1
 
 
 # --- proxies
