@@ -1,4 +1,7 @@
-"""Limit of segments under way at once: one more after a success, half after a failure. Pure.
+"""Limit of segments under way at once, each on its own connection. Pure.
+
+The limit begins at its maximum. A success raises the limit by one, a slow success lowers it by one
+(down to LEAST), and a failure halves it.
 
 Some servers fail several segments at once, but take the same segments one at a time. The limit
 detects these servers. A segment that failed while another one worked counts against the server. A
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+LEAST = 4  # a line that is slow because of others still gives a job its part
 STRIKES = 4  # on a bad line, two segments work at once before so many fail
 
 
@@ -29,8 +33,8 @@ class SegmentLimit:
         if len(self._under_way) > 1:
             self._in_company |= self._under_way
 
-    def succeed(self, index: int) -> bool:
-        """Raise the limit after the server has taken a segment.
+    def succeed(self, index: int, *, slow: bool = False) -> bool:
+        """Adapt the limit after the server has taken a segment, and whether that was `slow`.
 
         Returns:
             Whether this shows, for the first time, that the server takes one segment at a time.
@@ -43,7 +47,10 @@ class SegmentLimit:
             return True
         if was_overtaken:
             self._strikes = 0
-        self.now = min(self.now + 1, self._most)
+        if not slow:
+            self.now = min(self.now + 1, self._most)
+        elif self.now > LEAST:
+            self.now -= 1
         return False
 
     def fail(self, indexes: Collection[int], *, refused: bool) -> None:

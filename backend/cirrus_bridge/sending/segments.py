@@ -17,8 +17,10 @@ from cirrus_bridge.config.queue_options import AUTO_LEVEL
 # level 1 in a fraction of its time.
 ISAL_LEVEL = 1
 SMALLEST_BYTES = 64 * 1024
-QUICK_S = 0.5
-SLOW_S = 4.0
+# a segment should take much longer than its request's latency, but not cost much when it fails, nor
+# keep the document waiting when all others are there
+QUICK_S = 0.3
+SLOW_S = 2.0
 
 
 def deflate(chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
@@ -49,14 +51,18 @@ def cut(
         yield Segment(index, bytes(pending))
 
 
-def next_size(size_bytes: int, took_s: float, largest_bytes: int) -> int:
-    """Choose the size of further segments, after a full segment that took `took_s`. A segment
-    should take much longer than its request's latency, but not cost much when it fails."""
+def next_size(size_bytes: int, took_s: float, at_once: int, largest_bytes: int) -> int:
+    """Choose the size of further segments, while `at_once` are under way, after a segment of
+    `size_bytes` would have taken `took_s`. Each segment changes the size by its share, so that one
+    segment that was lucky or unlucky on a bad line decides nothing."""
+    change = size_bytes // at_once
+    if took_s < QUICK_S:
+        return min(size_bytes + change, largest_bytes)
     if took_s > SLOW_S:
-        return smaller_size(size_bytes)
-    return min(size_bytes * 2, largest_bytes) if took_s < QUICK_S else size_bytes
+        return max(size_bytes - change, min(size_bytes, SMALLEST_BYTES))
+    return size_bytes
 
 
-def smaller_size(size_bytes: int) -> int:
-    """Halve a size, down to SMALLEST_BYTES; a smaller size stays as it is."""
-    return max(size_bytes // 2, min(size_bytes, SMALLEST_BYTES))
+def smaller_size(size_bytes: int, smallest_bytes: int = SMALLEST_BYTES) -> int:
+    """Halve a size, down to `smallest_bytes`; a smaller size stays as it is."""
+    return max(size_bytes // 2, min(size_bytes, smallest_bytes))

@@ -33,7 +33,7 @@ from cirrus_bridge.base.errors import (
     TimeIsOver,
     TooLarge,
 )
-from cirrus_bridge.base.model import Compression, DocumentKey, PrintJob, Receipt, Segment, Ticket
+from cirrus_bridge.base.model import Compression, DocumentKey, PrintJob, Receipt, Ticket
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.config.queue_uri import QueueUri, company_uri
@@ -140,22 +140,28 @@ class Submission:
     def _upload_and_submit(self) -> list[Receipt]:
         upload = Upload(self.api, self._patience, self.upload_settings, self._progressed)
         level = self.queue.settings.level
-        segments = upload.cut(self._read() if level is None else deflate(self._read(), level))
-        head = list(itertools.islice(segments, 2))
+        stream = iter(self._read() if level is None else deflate(self._read(), level))
+        data = self._head_of(stream)
         if self._size_bytes == len(self._head) and has_no_pages(self.job, self._head):
             raise nothing_to_print(self.job)
-        if len(head) == 1 and not upload.file.earlier and self._fits_one_request(head[0]):
-            data = head[0].data
+        if data and not upload.file.earlier and self._fits_one_request(data):
             try:
                 return self._submit(len(data), functools.partial(self.api.put_file, data))
             except TooLarge as error:
                 self.report.debug(f"{error} It is sent in segments instead.")
-        name = upload.send(itertools.chain(head, segments))
+        name = upload.send(upload.cut(itertools.chain([data], stream)))
         submit = functools.partial(self.api.submit_file, name)
         try:
             return self._submit(upload.size_bytes, submit, upload.file.check)
         except Refused as error:
             raise upload.file.useless_error(error) from error
+
+    def _head_of(self, stream: Iterator[bytes]) -> bytes:
+        """Read the stream, at least as much as shows whether it fits in one request."""
+        head = bytearray()
+        while len(head) <= self._single_request_bytes and (chunk := next(stream, None)) is not None:
+            head += chunk
+        return bytes(head)
 
     def _read(self) -> Iterator[bytes]:
         digest = hashlib.sha256()
@@ -300,7 +306,11 @@ class Submission:
             self.journal.unanswered(key, now_s=self.clock.wall_s())
             raise error
 
-    def _fits_one_request(self, segment: Segment) -> bool:
+    @property
+    def _single_request_bytes(self) -> int:
+        return min(SINGLE_REQUEST_BYTES, self.upload_settings.largest_segment_bytes)
+
+    def _fits_one_request(self, data: bytes) -> bool:
         """Whether the document and its parameters are short enough for a single-step `putfile`, and
         not secret: servers log URLs, and `putfile` has its parameters there."""
         if self.secret_props:
@@ -308,4 +318,4 @@ class Submission:
         props = itertools.chain(*self.props.items())
         texts = (self.job.title, *map(str, self.queue.targets), *props)
         parameter_bytes = sum(len(quote(text, safe="")) + 3 for text in texts)
-        return len(segment.data) <= SINGLE_REQUEST_BYTES and parameter_bytes <= QUERY_BYTES
+        return len(data) <= self._single_request_bytes and parameter_bytes <= QUERY_BYTES

@@ -8,6 +8,8 @@ all the time. The size that the server reports after the submit reveals other fa
 from __future__ import annotations
 
 import hashlib
+import itertools
+from collections.abc import Callable
 
 from cirrus_bridge.api.client import CloudApi
 from cirrus_bridge.base.errors import Refused, StartOver, UploadNeverEnds
@@ -24,7 +26,7 @@ class TemporaryFile:
     """The temporary file of a document.
 
     Attributes:
-        name: the file's name at the server; empty before `prepare`.
+        name: the file's name at the server; empty before `create`.
         earlier: the segments that an earlier run has uploaded, by their index.
 
     Raises (every method):
@@ -41,13 +43,15 @@ class TemporaryFile:
         self._instance, self._confirmed_s = known.server_instance, known.at_s
         self._has_doubts, self._start_overs = False, 0
 
-    def prepare(self) -> None:
-        """Get a new file from the server, or check that an earlier run's file can be trusted."""
-        if not self.earlier:
-            self.name = self._patience.insist(self._api.temp_file)
-            self._instance, self._confirmed_s = self._api.server_instance, self._clock.wall_s()
-            self._journal.uploading(self._key, self.name, self._instance, now_s=self._confirmed_s)
-            return
+    def create(self, first: Callable[[], str]) -> None:
+        """Get a new file from the server; `first` is the first request for it."""
+        requests = itertools.chain([first], itertools.repeat(self._api.temp_file))
+        self.name = self._patience.insist(lambda: next(requests)())
+        self._instance, self._confirmed_s = self._api.server_instance, self._clock.wall_s()
+        self._journal.uploading(self._key, self.name, self._instance, now_s=self._confirmed_s)
+
+    def resume(self) -> None:
+        """Check that an earlier run's file can be trusted."""
         if self._instance:
             self._patience.insist(self._api.version)
         self.check()

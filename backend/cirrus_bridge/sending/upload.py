@@ -1,14 +1,17 @@
 """Use case: upload a stream of segments into a temporary file on the server.
 
 Each segment names its index, so several segments are under way at once. Their number
-(`SegmentLimit`) and size adapt to the server. Confirmed segments are in the journal, and a later
-run with the same data does not send them again (`TemporaryFile`). The main thread reads,
-compresses, journals, reports and waits. Each thread of the pool only sends one segment.
+(`SegmentLimit`) and size (`next_size`) adapt to server and line. Their connections are opened while
+the server creates the file. Confirmed segments are in the journal, and a later run with the same
+data does not send them again (`TemporaryFile`). The main thread reads, compresses, journals,
+reports and waits. Each thread of the pool only connects or sends one segment.
 """
 
 from __future__ import annotations
 
+import itertools
 import queue
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -19,7 +22,7 @@ from cirrus_bridge.base.model import Segment
 from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.sending.concurrency import SegmentLimit
 from cirrus_bridge.sending.patience import Patience
-from cirrus_bridge.sending.segments import SMALLEST_BYTES, cut, next_size, smaller_size
+from cirrus_bridge.sending.segments import SLOW_S, SMALLEST_BYTES, cut, next_size, smaller_size
 from cirrus_bridge.sending.temporary_file import TemporaryFile
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ class Upload:
         self.file = TemporaryFile(api, patience)
         self.size_bytes = 0
         self._segment_bytes = settings.segment_bytes
+        self._smallest_bytes = min(SMALLEST_BYTES, settings.segment_bytes)
         self._largest_bytes = settings.largest_segment_bytes
         self._journal, self._server = patience.journal, patience.queue.server
         takes_one = self._journal.takes_one_at_a_time(self._server, now_s=self._clock.wall_s())
@@ -65,16 +69,43 @@ class Upload:
         """
         from concurrent.futures import ThreadPoolExecutor  # a small document does not need it
 
-        self.file.prepare()
         pool = ThreadPoolExecutor(self._connections)
+        missing = self._missing(segments)
         try:
-            self._send_all(pool, self._missing(segments))
+            if self.file.earlier:
+                self.file.resume()
+            else:
+                missing = itertools.chain(self._create_file(pool, missing), missing)
+            self._send_all(pool, missing)
         except Refused as error:
             raise self.file.useless_error(error) from error
         finally:
             pool.shutdown(wait=False)  # a hanging request must not delay the end of the run
         self.file.check_end(self.size_bytes)
         return self.file.name
+
+    def _create_file(self, pool: ThreadPoolExecutor, segments: Iterator[Segment]) -> list[Segment]:
+        """Get a temporary file. Meanwhile, cut the first segments and open a connection for each.
+        The first segment uses the connection of the request for the file."""
+        reached, ahead = threading.Event(), list[Segment]()
+        if self._limit.now == 1:
+            self.file.create(self._api.temp_file)
+            return ahead
+        name = pool.submit(self._api.temp_file, reached=reached.set)
+        name.add_done_callback(lambda _: reached.set())
+        while not name.done() and len(ahead) < self._limit.now:
+            if (segment := next(segments, None)) is None:
+                break
+            if ahead:
+                pool.submit(self._connect_after, reached)
+            ahead.append(segment)
+        self.file.create(name.result)
+        return ahead
+
+    def _connect_after(self, reached: threading.Event) -> None:
+        """Open a connection after the first: a server with one thread serves them in this order."""
+        reached.wait()
+        self._api.connect()
 
     def _missing(self, segments: Iterable[Segment]) -> Iterator[Segment]:
         """Select the segments that the server does not have; set the size of the upload."""
@@ -117,7 +148,7 @@ class Upload:
         if error is None:
             self._confirm(segment, took_s=future.result())
             return []
-        if isinstance(error, TooLarge) and len(segment.data) > SMALLEST_BYTES:
+        if isinstance(error, TooLarge) and len(segment.data) > self._smallest_bytes:
             self._limit.withdraw(segment.index)
             self._split(segment)
             return []
@@ -142,20 +173,21 @@ class Upload:
 
     def _split(self, segment: Segment) -> None:
         """Split a segment that is too large for the server, and limit the size of later ones."""
-        size_bytes = smaller_size(len(segment.data))
+        size_bytes = smaller_size(len(segment.data), self._smallest_bytes)
         self._largest_bytes = min(self._largest_bytes, size_bytes)
         self._segment_bytes = min(self._segment_bytes, size_bytes)
         self._again.extend(cut([segment.data], lambda _: size_bytes, segment.index))
 
     def _confirm(self, segment: Segment, *, took_s: float) -> None:
-        if self._limit.succeed(segment.index):
+        if self._limit.succeed(segment.index, slow=took_s > SLOW_S):
             self._patience.report.debug(f"{self._server} takes one segment at a time")
             self._journal.found_one_at_a_time(self._server, now_s=self._clock.wall_s())
         self._patience.end_outage()
         self.file.confirm(segment)
-        size_bytes = len(segment.data)
-        if size_bytes >= self._segment_bytes:
-            self._segment_bytes = next_size(size_bytes, took_s, self._largest_bytes)
+        would_take_s = took_s * self._segment_bytes / len(segment.data)
+        self._segment_bytes = next_size(
+            self._segment_bytes, would_take_s, self._limit.now, self._largest_bytes
+        )
         self._progressed()
 
     def _size_at(self, index: int) -> int:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from cirrus_bridge.sending.concurrency import STRIKES, SegmentLimit
+from cirrus_bridge.sending.concurrency import LEAST, STRIKES, SegmentLimit
 
 
 def test_halves_and_grows_again() -> None:
@@ -148,3 +148,23 @@ def test_a_server_that_takes_two_is_not_taken_for_one() -> None:
         if failed := sent[2:]:
             limit.fail(failed, refused=False)
             waiting = failed + waiting
+
+
+def test_a_slow_line_gets_fewer() -> None:
+    """Slow successes lower the limit to LEAST, and quick ones raise it again."""
+    limit = SegmentLimit(LEAST + 3)
+    seen = []
+    for index, slow in enumerate([True] * 5 + [False] * 4):
+        limit.begin(index)
+        assert not limit.succeed(index, slow=slow)
+        seen.append(limit.now - LEAST)
+    assert seen == [2, 1, 0, 0, 0, 1, 2, 3, 3]
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_a_slow_line_keeps_the_limit_of_the_administrator(most: int) -> None:
+    """Slow successes do not raise a limit that is lower than LEAST, nor lower it further."""
+    limit = SegmentLimit(most)
+    limit.begin(0)
+    limit.succeed(0, slow=True)
+    assert limit.now == most

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cirrus_bridge.sending.segments import cut, deflate
+from cirrus_bridge.sending.segments import (
+    QUICK_S,
+    SLOW_S,
+    SMALLEST_BYTES,
+    cut,
+    deflate,
+    next_size,
+)
+
+MIB = 1 << 20
 
 CHUNKS = st.lists(st.binary(max_size=300), max_size=20)
 
@@ -39,3 +48,26 @@ def test_cut_keeps_every_byte(chunks: list[bytes], first: int, then: int) -> Non
     for number, segment in enumerate(segments[:-1]):
         assert len(segment.data) == (then if number else first)
     assert all(segment.data for segment in segments)
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 16])
+def test_sizes_follow_the_line(at_once: int) -> None:
+    """Quick segments double the size about once for each round of those under way, up to the
+    largest. Slow segments reduce the size, and others keep it."""
+    size = SMALLEST_BYTES
+    for _ in range(at_once):
+        size = next_size(size, QUICK_S / 2, at_once, MIB)
+    assert 2 * SMALLEST_BYTES <= size < 3 * SMALLEST_BYTES
+    for _ in range(5 * at_once):
+        size = next_size(size, QUICK_S / 2, at_once, MIB)
+    assert size == MIB
+    assert next_size(size, (QUICK_S + SLOW_S) / 2, at_once, MIB) == MIB
+    for _ in range(10 * at_once):
+        size = next_size(size, 2 * SLOW_S, at_once, MIB)
+    assert size == SMALLEST_BYTES
+    assert next_size(1000, 2 * SLOW_S, at_once, MIB) == 1000
+
+
+def test_a_lucky_segment_decides_little() -> None:
+    """One quick segment among sixteen enlarges later segments by a sixteenth."""
+    assert next_size(MIB // 2, 0.0, 16, MIB) == MIB // 2 + MIB // 32

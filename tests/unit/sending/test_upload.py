@@ -104,7 +104,8 @@ def test_segments_that_are_too_large(journal: Journal, limit_kib: int, connectio
     The journal has exactly the stored segments. The server is not detected to take one at a time.
     """
     script, data = Limited(limit_kib * KIB), random.Random(2).randbytes(2_500_000)
-    found = _send(script, journal, data, connections=connections, largest_segment_bytes=1024 * KIB)
+    sizes = {"segment_bytes": 512 * KIB, "largest_segment_bytes": 1024 * KIB}
+    found = _send(script, journal, data, connections=connections, **sizes)
     assert bytes(script.file) == data
     assert _journaled(journal) == sorted(script.stored)
     assert not found
@@ -129,6 +130,14 @@ def test_a_smaller_size_of_the_configuration_is_kept(journal: Journal) -> None:
     assert script.refused == []
     assert smaller_size(16_384) == 16_384
     assert smaller_size(131_072) == SMALLEST_BYTES
+
+
+def test_a_small_segment_that_has_grown_is_split(journal: Journal) -> None:
+    """A server that takes only tiny segments gets them, if the configuration begins with them."""
+    script, data = Limited(50_000), random.Random(5).randbytes(600_000)
+    _send(script, journal, data, connections=2, segment_bytes=30_000)
+    assert bytes(script.file) == data
+    assert script.refused
 
 
 def test_a_document_that_is_too_large(journal: Journal) -> None:

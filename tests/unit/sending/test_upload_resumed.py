@@ -95,7 +95,7 @@ class Site:
         Raises:
             CirrusError: the run failed.
         """
-        sizes = UploadSettings(connections=1)
+        sizes = UploadSettings(connections=1, segment_bytes=512 * 1024)
         settings = QueueSettings(encryption="never", level=None, contimeout_s=contimeout_s)
         entry = Server(self._server, Secret("k"), "Acme", ())
         entries = self.journal.entries(JOB.job_uuid, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -364,6 +365,74 @@ def test_all_are_under_way_when_one_fails(site: Site, before: int) -> None:
     """A failed segment is sent again, even after the end of the document."""
     site.api.script("put_segment", *[None] * before, away)
     assert site.content(site.send(connections=8)) == DATA
+
+
+def _connected_before(site: Site, *, connections: int) -> tuple[int, int]:
+    """The connections that were open before the request for the file was connected, and before its
+    answer."""
+    seen: list[int] = []
+    was_cut = threading.Event()
+
+    def data() -> Iterator[bytes]:
+        for _ in range(connections):
+            yield DATA[:SIZE]
+        was_cut.set()
+        yield DATA[:1]
+
+    def temp_file(reached: Callable[[], None]) -> None:
+        was_cut.wait(10)
+        seen.append(site.api.connected)
+        reached()
+        while site.api.connected < connections - 1:
+            site.api.has_connected.acquire(timeout=10)
+        seen.append(site.api.connected)
+
+    site.api.at_temp_file = temp_file
+    upload = site.upload(connections=connections)
+    assert site.content(upload.send(upload.cut(data()))) == DATA[:SIZE] * connections + DATA[:1]
+    return seen[0], seen[1]
+
+
+def test_connections_are_opened_at_once(site: Site) -> None:
+    """Each of the first segments has a connection before the server has created the file. The
+    request for the file connects first, so that a server with one thread answers that."""
+    assert _connected_before(site, connections=5) == (0, 4)
+
+
+def test_no_connection_is_opened_for_nothing(site: Site) -> None:
+    """A document with few segments has few connections, and a server that takes one segment at a
+    time gets one connection."""
+    site.send(DATA[: 2 * SIZE], connections=8)
+    assert site.api.connected <= 1
+    site.journal.found_one_at_a_time("h", now_s=site.clock.wall_s())
+    site.api.connected = 0
+    site.send(connections=8)
+    assert site.api.connected == 0
+
+
+@pytest.mark.parametrize("connections", [1, 3, 16])
+def test_memory_is_bounded(site: Site, connections: int) -> None:
+    """At most `connections` segments are in memory, even before the file exists."""
+    cut, most = 0, 0
+    is_too_much = threading.Event()
+
+    def data() -> Iterator[bytes]:
+        nonlocal cut, most
+        for _ in range(40):
+            cut += 1
+            most = max(most, cut - len(site.api.segments))
+            if most > connections + 1:
+                is_too_much.set()
+            yield DATA[:SIZE]
+
+    def temp_file(reached: Callable[[], None]) -> None:
+        reached()
+        is_too_much.wait(0.1)
+
+    site.api.at_temp_file = temp_file
+    upload = site.upload(connections=connections)
+    upload.send(upload.cut(data()))
+    assert most <= connections + 1  # one more is being cut
 
 
 def test_a_long_upload(site: Site) -> None:
