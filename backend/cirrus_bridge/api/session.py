@@ -14,6 +14,7 @@ import socket
 import ssl
 import threading
 import warnings
+from pathlib import Path
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
