@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 
@@ -50,8 +51,11 @@ PIN = "48151623"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _declared(site: PrintSite) -> None:
-    (site.config / "devices.toml").write_text(DECLARED)
+def _declared(site: PrintSite) -> Iterator[None]:
+    devices = site.config / "devices.toml"
+    devices.write_text(DECLARED)
+    yield
+    devices.unlink()  # other tests have devices with such names
 
 
 def test_each_way_to_ask(site: PrintSite) -> None:
