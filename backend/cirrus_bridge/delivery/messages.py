@@ -6,13 +6,13 @@ fetched a job for OFFLINE_AFTER_S.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 
 from cirrus_bridge.base.model import DeliveryState
-from cirrus_bridge.base.translation import Words, joined, tr, trn
+from cirrus_bridge.base.translation import joined, tr, trn
+from cirrus_bridge.delivery.counts import DeliveryCounts
 from cirrus_bridge.delivery.tracking import TrackedDelivery, describe, quoting
 
 OFFLINE_AFTER_S = 60.0
@@ -48,7 +48,7 @@ def held_message(targets: Sequence[TrackedDelivery], offline: Offline, now: date
 
 
 def queue_news(
-    targets: Sequence[TrackedDelivery],
+    counts: DeliveryCounts,
     offline: Offline,
     failures: Sequence[str],
     notices: Sequence[str],
@@ -60,33 +60,33 @@ def queue_news(
     """The reasons and message of a queue whose documents a poller follows.
 
     Args:
-        targets: all targets of these documents.
+        counts: the deliveries of these documents.
         failures: texts about undelivered documents, newest first.
         notices: other texts that the queue shows for a while.
         trouble: the reason why the cloud cannot be asked, or empty.
         is_away: whether jobs are held until a server works again (a notice says so).
     """
-    waiting = _by_location(targets, DeliveryState.SUBMITTED)
-    received = _by_location(targets, DeliveryState.RECEIVED)
+    waiting = list(counts.of_locations(DeliveryState.SUBMITTED))
     parts: list[str] = []
-    for location, here in waiting.items():
+    for location, jobs, said in waiting:
         text = trn(
             "{count} job waiting at {place}",
             "{count} jobs waiting at {place}",
-            _count(here),
+            jobs,
             place=_place(location, offline, now),
         )
-        parts.append(_with_words(here, text))
-    for location, here in received.items():
+        parts.append(quoting(text, said))
+    for location, jobs, said in counts.of_locations(DeliveryState.RECEIVED):
         text = trn(
             "{count} job received at {place}",
             "{count} jobs received at {place}",
-            _count(here),
+            jobs,
             place=location,
         )
-        parts.append(_with_words(here, text))
-    reasons = {WAITING_REASON} if offline.keys() & waiting.keys() else set()
-    if failures or any(target.status.is_failing for target in targets):
+        parts.append(quoting(text, said))
+    is_offline = any(location in offline for location, *_ in waiting)
+    reasons = {WAITING_REASON} if is_offline else set()
+    if failures or counts.is_failing:
         reasons.add(FAILED_REASON)
     if is_away or (trouble and parts):
         reasons.add(UNASKED_REASON)
@@ -101,28 +101,6 @@ def queue_news(
             )
         parts.insert(0, first)
     return QueueNews(frozenset(reasons), joined("; ", parts))
-
-
-def _by_location(
-    targets: Iterable[TrackedDelivery], state: DeliveryState
-) -> dict[str, list[TrackedDelivery]]:
-    def where(target: TrackedDelivery) -> str:
-        return target.receipt.target.location
-
-    there = sorted((each for each in targets if each.status.state is state), key=where)
-    return {location: list(group) for location, group in groupby(there, key=where)}
-
-
-def _count(targets: Iterable[TrackedDelivery]) -> int:
-    """The number of CUPS jobs. A job may have several files and targets."""
-    return len({(t.key.job_uuid, t.key.job_id, t.key.print_run) for t in targets})
-
-
-def _with_words(targets: Iterable[TrackedDelivery], what: Words) -> Words:
-    """The text with the cloud's first message for the targets; errors go before remarks."""
-    words = [target.status for target in targets if target.status.message]
-    said = min(words, key=lambda status: not status.is_failing).message if words else ""
-    return quoting(what, said)
 
 
 def _place(location: str, offline: Offline, now: datetime) -> str:

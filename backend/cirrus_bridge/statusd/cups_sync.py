@@ -43,6 +43,8 @@ class CupsSync:
     tell: Callable[[Change], None]
     watch_list: WatchedDocuments
     _changed: dict[Job, WatchedDocument] = field(default_factory=dict)
+    # settled jobs that cannot be completed yet, for example because their queue is stopped
+    _incomplete: dict[Job, WatchedDocument] = field(default_factory=dict)
     _failing: list[WatchedDocument] = field(default_factory=list)
     due: Timer = field(init=False)
     _orphans_due: Timer = field(init=False)
@@ -62,6 +64,7 @@ class CupsSync:
         """Note a new or changed document; its job may be settled now. If the location reports an
         error (`fails`), the queue may have to stop. The cloud still has the document, so the
         document is not printed again."""
+        self.watch_list.note(watched)
         self._changed[watched.job] = watched
         if fails and watched.queue.settings.onfailure == "stop":
             self._failing.append(watched)
@@ -84,8 +87,8 @@ class CupsSync:
         """Update all jobs and queues in CUPS."""
         began_s = self.clock.monotonic_s()
         try:
-            # a settled job may not be completed yet, for example because its queue is stopped
-            self._changed |= {each.job: each for each in self.watch_list if each.is_settled}
+            self._changed |= self._incomplete
+            self._incomplete.clear()
             self._settle()
             while self._failing:
                 self.news.completion.stop([self._failing[0]])
@@ -108,10 +111,12 @@ class CupsSync:
         for job, watched in list(self._changed.items()):
             of_job = self.watch_list.of_job(watched)
             try:
-                is_settled = all(each.is_settled for each in of_job)
-                if of_job and is_settled and self.news.completion.settle(of_job):
-                    for each in of_job:
-                        self.watch_list.remove(each)
+                if of_job and all(each.is_settled for each in of_job):
+                    self._incomplete[job] = watched
+                    if self.news.completion.settle(of_job):
+                        del self._incomplete[job]
+                        for each in of_job:
+                            self.watch_list.remove(each)
             except CupsAway as error:
                 self._failed(error)
                 return

@@ -153,7 +153,7 @@ class Poller:
                 self.cups.soon()
                 watched = None
             if watched:
-                watched.is_held = found.state is State.HELD
+                self.watch_list.hold(watched, is_held=found.state is State.HELD)
             elif is_ours:
                 unknown.append(found)
         for first in range(0, len(unknown), READ_AT_ONCE):

@@ -14,18 +14,19 @@ from typing import TypeAlias
 
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CupsGone
-from cirrus_bridge.base.model import DeliveryState, Place
+from cirrus_bridge.base.model import Place
 from cirrus_bridge.base.translation import Words, joined, tr
 from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.cups.jobs import CANCELED, FINAL, HELD
 from cirrus_bridge.cups.queues import REASON_PREFIX, CupsQueues, Queue, is_ours, queue_message
+from cirrus_bridge.delivery.counts import DeliveryCounts
 from cirrus_bridge.delivery.events import NOTICE, Change, of_document
 from cirrus_bridge.delivery.messages import OFFLINE_AFTER_S, QueueNews, held_message, queue_news
 from cirrus_bridge.delivery.tracking import describe
 from cirrus_bridge.journal.documents import Document
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.statusd.completion import JobCompletion
-from cirrus_bridge.statusd.watched import WatchedDocument, WatchedDocuments
+from cirrus_bridge.statusd.watched import WatchedDocuments
 
 Company: TypeAlias = tuple[str, str]  # server, company
 FAILURES_S = 24 * 3600.0  # a queue shows failed deliveries this long
@@ -77,7 +78,7 @@ class StatusMessages:
         Jobs that CUPS has ended are let go if they were canceled. Otherwise they are followed on.
         """
         # the backend or `JobCompletion` completes a settled job
-        held = [each for each in self.watch_list if each.is_held and not each.is_settled]
+        held = [each for each in self.watch_list.held.values() if not each.is_settled]
         if not held:
             return
         jobs = {job.job_id: job for job in self.cups.jobs()}
@@ -93,7 +94,7 @@ class StatusMessages:
                 self.watch_list.remove(watched)
             elif job.state in FINAL:
                 self.journal.job_is_over([watched.document.key], now_s=self.clock.wall_s())
-                watched.is_held = False
+                self.watch_list.hold(watched, is_held=False)
             elif job.state == HELD:
                 if self.completion.is_printed_elsewhere(watched.document, job):
                     continue
@@ -128,33 +129,22 @@ class StatusMessages:
         away = self.server_notices()
         for name, notice in away.items():
             notices[name].append(notice)
-        followed: dict[str, list[WatchedDocument]] = defaultdict(list)
-        for watched in self.watch_list:
-            followed[watched.document.queue].append(watched)
         offline, now = self._offline(), self.clock.now()
-        return {
-            name: queue_news(
-                [target for watched in followed[name] for target in watched.targets],
-                offline[_company(followed[name][0].queue)] if followed[name] else {},
-                failures[name],
-                notices[name],
-                self.trouble_of(followed[name][0].queue) if followed[name] else "",
-                now,
-                is_away=name in away,
-            )
-            for name in {*followed, *failures, *notices}
-        }
+        followed = self.watch_list.queues
+        news = {}
+        for name in {*followed, *failures, *notices}:
+            counts, of_company, trouble = DeliveryCounts(), dict[str, float](), ""
+            if queue := followed.get(name):
+                counts, of_company = queue.counts, offline[_company(queue.uri)]
+                trouble = self.trouble_of(queue.uri)
+            about = counts, of_company, failures[name], notices[name], trouble, now
+            news[name] = queue_news(*about, is_away=name in away)
+        return news
 
     def _offline(self) -> defaultdict[Company, dict[str, float]]:
         """The locations of each company that ignore their jobs, with the start of their silence."""
-        oldest_s: dict[Place, float] = {}
-        for watched in self.watch_list:
-            for target in watched.targets:
-                if target.status.state is DeliveryState.SUBMITTED:
-                    where, since_s = watched.place(target), watched.document.accepted_at_s
-                    oldest_s[where] = min(oldest_s.get(where, since_s), since_s)
         offline: defaultdict[Company, dict[str, float]] = defaultdict(dict)
-        for where, since_s in oldest_s.items():
+        for where, since_s in self.watch_list.oldest_waiting_s().items():
             quiet_since_s = max(since_s, self.signs_s.get(where, 0.0))
             if self.clock.wall_s() - quiet_since_s > OFFLINE_AFTER_S:
                 offline[where.server, where.company][where.location] = quiet_since_s

@@ -8,6 +8,7 @@ import pytest
 
 from cirrus_bridge.base.errors import DeliveryEnded, DeliveryUnknown
 from cirrus_bridge.base.model import DeliveryState, DocumentKey, JobStatus, Receipt, Target
+from cirrus_bridge.delivery.counts import DeliveryCounts
 from cirrus_bridge.delivery.messages import (
     FAILED_REASON,
     UNASKED_REASON,
@@ -65,12 +66,31 @@ def test_a_queue_counts_by_location() -> None:
         _target(RECEIVED),
         _target(DELIVERED),
     ]
-    news = queue_news(targets, {"Paris": _at(9, 12)}, [], [], "", NOW)
+    news = queue_news(DeliveryCounts(targets), {"Paris": _at(9, 12)}, [], [], "", NOW)
     assert news.message == (
         "1 job waiting at Lyon; 2 jobs waiting at Paris (offline since 09:12); "
         "1 job received at Paris"
     )
     assert news.reasons == {WAITING_REASON}
+
+
+def test_counts_follow_changes() -> None:
+    """A delivery counts once, in its present state, until it is dropped."""
+    targets = [_target(SUBMITTED, message="Error: no paper"), _target(SUBMITTED, job_id=2)]
+    counts = DeliveryCounts(targets)
+    for target in targets:
+        target.learn(JobStatus(RECEIVED, message="fetched"))
+        counts.put(target)
+        counts.put(target)
+    assert list(counts.of_locations(SUBMITTED)) == []
+    assert list(counts.of_locations(RECEIVED)) == [("Paris", 2, "fetched")]
+    assert not counts.is_failing
+    counts.drop(targets[0])
+    counts.drop(targets[0])
+    assert list(counts.of_locations(RECEIVED)) == [("Paris", 1, "fetched")]
+    targets[1].learn(JobStatus(DELIVERED))
+    counts.put(targets[1])
+    assert list(counts.of_locations(RECEIVED)) == []
 
 
 def test_a_queue_says_what_its_location_says() -> None:
@@ -80,7 +100,7 @@ def test_a_queue_says_what_its_location_says() -> None:
         _target(RECEIVED, message="no paper", job_id=2),
         _target(RECEIVED, message="no toner", job_id=3),
     ]
-    news = queue_news(targets, {}, [], [], "", NOW)
+    news = queue_news(DeliveryCounts(targets), {}, [], [], "", NOW)
     assert news.message == "3 jobs received at Paris: no paper"
     assert not news.reasons
 
@@ -89,21 +109,25 @@ def test_a_queue_says_what_its_location_says() -> None:
 def test_a_queue_warns_of_errors(state: DeliveryState) -> None:
     """An error is shown before remarks, with a reason, until the job has ended."""
     targets = [_target(state, message="fetched"), _target(state, message="Error: no paper")]
-    news = queue_news(targets, {}, [], [], "", NOW)
+    news = queue_news(DeliveryCounts(targets), {}, [], [], "", NOW)
     assert news.message.endswith(" at Paris: Error: no paper")
     assert news.reasons == {FAILED_REASON}
-    assert not queue_news([_target(DELIVERED, message="Error: x")], {}, [], [], "", NOW).reasons
+    assert not queue_news(
+        DeliveryCounts([_target(DELIVERED, message="Error: x")]), {}, [], [], "", NOW
+    ).reasons
 
 
 def test_nothing_to_say() -> None:
     """A queue whose jobs have ended has no reason and no message."""
-    news = queue_news([_target(DELIVERED)], {"Paris": 1.0}, [], [], "away", NOW)
+    news = queue_news(DeliveryCounts([_target(DELIVERED)]), {"Paris": 1.0}, [], [], "away", NOW)
     assert (news.reasons, news.message) == (frozenset(), "")
 
 
 def test_failures_come_first() -> None:
     """The newest failure comes first, with the number of others."""
-    news = queue_news([_target(SUBMITTED)], {}, ["Job 3 …", "Job 2 …"], ["Job 1 …"], "no key", NOW)
+    news = queue_news(
+        DeliveryCounts([_target(SUBMITTED)]), {}, ["Job 3 …", "Job 2 …"], ["Job 1 …"], "no key", NOW
+    )
     assert news.message == (
         "Job 3 … (and 1 more); 1 job waiting at Paris; "
         "the status cannot be checked right now: no key; Job 1 …"
