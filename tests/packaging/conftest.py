@@ -45,11 +45,9 @@ def _make_other_programs(deb: Path) -> None:
     """
     folder = deb.with_suffix("")
     subprocess.run(["dpkg-deb", "-R", deb, folder], check=True)
-    (archive,) = (
-        path for path in folder.glob("usr/lib/cirrus-bridge/*.pkg") if not path.is_symlink()
-    )
-    # programs look for it from the end
-    archive.write_bytes(bytes(4321) + archive.read_bytes())
+    modules = folder / "usr" / "lib" / "cirrus-bridge" / "lib" / "modules"
+    # their places are counted from the end
+    modules.write_bytes(bytes(4321) + modules.read_bytes())
     pack = ["dpkg-deb", "-Znone", "-b", str(folder), str(deb)]  # compression takes long
     subprocess.run(pack, check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(folder)
