@@ -1,4 +1,4 @@
-"""Clients that bring a document to a server: our backend, curl scripts, CUPS's own backends."""
+"""Clients that bring a document to a server: our backend, curl, rclone, CUPS's own backends."""
 
 from __future__ import annotations
 
@@ -10,33 +10,43 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import trustme
 
+import frozen
 from links import Link
 from measure import Cost, cost
+from private_cups import PrivateCups
 
 HERE = Path(__file__).parent
-BACKEND = Path(sys.executable).with_name("cirrus-backend")
+PYTHON_BACKEND = Path(sys.executable).with_name("cirrus-backend")
 CUPS_BACKENDS = Path("/usr/lib/cups/backend")
-TARGET = "Office:Folder"
+TARGET, AWAY = "Office:Folder", "Away:Folder"  # the lean server never delivers jobs for Away
 KEY = "bench-key"
+CERTIFICATES = Path("/etc/ssl/certs")
+# cupsd as distributions configure it, except for the number of jobs that it remembers
+DIRECTIVES = ("LogLevel warn", "DirtyCleanInterval 30", "MaxJobs 0", "PreserveJobFiles No")
 
 
 @dataclass
 class Site:
-    """A lean server at the far end of a link, with its clients' settings."""
+    """A lean server at the far end of a link, with its clients' settings, and a cupsd.
+
+    Attributes:
+        env: the environment of our backend.
+    """
 
     link: Link
     folder: Path
     port: int
     tls: bool
-    ca: Path
+    env: dict[str, str]
+    cups: PrivateCups
 
     @property
     def server(self) -> str:
@@ -48,137 +58,215 @@ class Site:
         """The URL without a path."""
         return f"{'https' if self.tls else 'http'}://{self.server}"
 
+    def uri(self, target: str = TARGET, options: str = "") -> str:
+        """The URI of a queue."""
+        return f"cirrus://{self.server}/Acme/{target}{options}"
+
     def backend(
-        self, document: Path, options: str = "?wait=submitted", *, program: Path = BACKEND
+        self,
+        document: Path,
+        options: str = "",
+        *,
+        program: Path | None = None,
+        tool: Sequence[str | Path] = (),
     ) -> Cost:
-        """Our backend, as CUPS starts it."""
-        env = self._configured() | {
-            "DEVICE_URI": f"cirrus://{self.server}/Acme/{TARGET}{options}",
-            "PRINTER": "bench",
-            "CONTENT_TYPE": "application/octet-stream",
-        }
-        argv: list[str | Path] = [
-            "1",
-            "bench",
-            "bench",
-            "1",
-            f"job-uuid={uuid.uuid4().urn}",
-            document,
-        ]
-        return self._checked(document, [*self.link.at_client, program, *argv], env)
+        """Our backend, as cupsd starts it for a job that it has.
 
-    def curl_script(self, document: Path, compressor: str = "pigz") -> Cost:
-        """tempfile, putsegment … putsegment, submitfile, by bash and curl."""
-        script: list[str | Path] = [
-            HERE / "curl_submit",
-            self.url,
-            KEY,
-            self.ca,
-            TARGET,
-            compressor,
-            document,
-        ]
-        return self._checked(document, [*self.link.at_client, *script], dict(os.environ))
+        Args:
+            options: of the queue's URI, with the question mark.
+            program: another program than the packages' one.
+            tool: the command of a program that measures.
+        """
+        program = program or frozen.programs() / "cirrus-backend"
+        job_id = self.cups.lp("bench", "-o", "raw", data=b"x")
+        about = self.cups.wait_job(job_id, "processing")
+        names = ("job-uuid", "time-at-creation", "time-at-processing")
+        said = " ".join(f"{name}={about[name]}" for name in names)
+        env = (
+            os.environ
+            | self.env
+            | {
+                "CUPS_SERVER": str(self.cups.socket),
+                "DEVICE_URI": self.uri(options=options),
+                "PRINTER": "bench",
+                "CONTENT_TYPE": "application/octet-stream",
+                "SOFTWARE": "CUPS/2.4.2",
+            }
+        )
+        argv: list[str | Path] = [program, str(job_id), "bench", "bench", "1", said, document]
+        taken = self._checked(document, [*self.link.at_client, *tool, *argv], env)
+        self.cups.run("cancel", str(job_id))
+        return taken
 
-    def curl(self, document: Path) -> Cost:
+    def curl(self, document: Path, *, tool: Sequence[str | Path] = ()) -> Cost:
         """One putfile by one curl."""
         url = f"{self.url}/api/putfile?targets={TARGET}&title=bench&cmp=0"
         head = f"Authorization: Bearer {KEY}"
-        command: list[str | Path] = ["curl", "-sSf", "-H", head, "--cacert", self.ca]
-        command += ["-T", document, url]
-        return self._checked(document, [*self.link.at_client, *command], dict(os.environ))
+        command = ["curl", "-sSf", "-H", head, "-T", str(document), url]
+        return self._checked(document, [*self.link.at_client, *tool, *command])
 
-    def _checked(self, document: Path, command: list[str | Path], env: dict[str, str]) -> Cost:
+    def rclone(self, document: Path) -> Cost:
+        """A multipart upload by rclone, with the numbers of boto3: 10 parts of 8 MiB at once."""
+        remote = f":s3,provider=Other,access_key_id=a,secret_access_key=b,endpoint='{self.url}'"
+        how = ["--s3-upload-cutoff", "8M", "--s3-chunk-size", "8M", "--s3-upload-concurrency", "10"]
+        how += ["--s3-no-head", "--s3-no-check-bucket", "--s3-disable-checksum"]
+        command = ["rclone", "copyto", "--config", "", "--no-check-dest", "--ignore-checksum"]
+        command += [*how, str(document), f"{remote}:bucket/bench"]
+        return self._checked(document, [*self.link.at_client, *command])
+
+    def _checked(
+        self, document: Path, command: Sequence[str | Path], env: dict[str, str] | None = None
+    ) -> Cost:
         taken = cost(command, env)
         name, compression = (self.folder / "submitted").read_text().split()
         if _digest(self.folder / name, compression) != _digest(document, "0"):
             raise RuntimeError(f"another document arrived: {command}")
-        for path in self.folder.iterdir():
-            path.unlink()
+        self.forget()
         return taken
 
-    def _configured(self) -> dict[str, str]:
-        etc = self.folder.with_name(f"{self.folder.name}-etc")
-        (etc / "servers.d").mkdir(parents=True, exist_ok=True)
-        entry = etc / "servers.d" / "bench.toml"
-        entry.touch(mode=0o600)
-        entry.write_text(
-            f'[[server]]\nhost = "{self.server}"\ncompany = "Acme"\napi_key = "{KEY}"\n'
-            f'ca_file = "{self.ca}"\nallow_plaintext = true\n'
-        )
-        level = "required" if self.tls else "never"
-        (etc / "bridge.toml").write_text(f'[defaults]\nencryption = "{level}"\n')
-        state = {"CIRRUS_BRIDGE_CONFIG": str(etc), "CIRRUS_BRIDGE_STATE": str(etc / "state")}
-        return dict(os.environ) | state
+    def arrived(self) -> int:
+        """How many documents have been submitted."""
+        submitted = self.folder / "submitted"
+        return len(submitted.read_text().splitlines()) if submitted.exists() else 0
+
+    def forget(self) -> None:
+        """Delete what has arrived."""
+        for path in self.folder.iterdir():
+            path.unlink()
 
 
 @contextlib.contextmanager
 def site(link: Link, folder: Path, *, tls: bool) -> Iterator[Site]:
-    """Start the lean server."""
-    ca = trustme.CA()
-    certificate = ca.issue_cert(link.address, "127.0.0.1")
-    folder.mkdir(exist_ok=True)
-    pem = {name: folder.with_name(f"{name}.pem") for name in ("ca", "chain", "key")}
-    # as many CAs as on a machine: each start reads them
-    system = Path("/etc/ssl/certs/ca-certificates.crt")
-    pem["ca"].write_bytes(system.read_bytes() if system.exists() else b"")
-    ca.cert_pem.write_to_path(pem["ca"], append=True)
-    pem["chain"].write_bytes(b"".join(part.bytes() for part in certificate.cert_chain_pems))
-    certificate.private_key_pem.write_to_path(pem["key"])
-    program: list[str | Path] = [sys.executable, HERE / "lean_server.py", folder, link.address]
-    program += [pem["chain"], pem["key"]] if tls else []
-    server = subprocess.Popen([*link.at_server, *program], stdout=subprocess.PIPE)
-    assert server.stdout is not None
-    try:
-        yield Site(link, folder, int(server.stdout.readline()), tls, pem["ca"])
-    finally:
-        server.kill()
-        server.wait()
-        server.stdout.close()
+    """Start the lean server, and a cupsd whose queue `bench` is busy with each job until the job is
+    canceled, below an empty folder."""
+    folder.mkdir()
+    for name in ("arrived", "etc/servers.d", "cups"):
+        (folder / name).mkdir(parents=True)
+    arrived = folder / "arrived"
+    program: list[str | Path] = [sys.executable, HERE / "lean_server.py", arrived, link.address]
+    program += _certified(folder, link.address) if tls else []
+    with subprocess.Popen([*link.at_server, *program], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        try:
+            port = int(server.stdout.readline())
+            env = _configured(folder, f"{link.address}:{port}", tls=tls)
+            backend = [frozen.programs() / "cirrus-backend"]
+            cups = PrivateCups(folder / "cups", backend, env, directives=DIRECTIVES)
+            backends = cups.root / "bin" / "backend"
+            for name in ("ipp", "socket"):
+                (backends / name).symlink_to(CUPS_BACKENDS / name)
+            (backends / "busy").write_text("#!/bin/sh\nexec sleep 3600\n")
+            (backends / "busy").chmod(0o755)
+            made = Site(link, arrived, port, tls, env, cups)
+            cups.start()
+            try:
+                cups.add_queue("bench", "busy:/", driver=None)
+                yield made
+            finally:
+                cups.stop()
+        finally:
+            server.kill()
 
 
-def socket_backend(document: Path) -> Cost:
-    """CUPS's socket backend to a printer that swallows everything."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=_swallow, args=(listener,), daemon=True).start()
-        uri = f"socket://127.0.0.1:{listener.getsockname()[1]}/?waiteof=false"
-        return _cups_backend("socket", uri, document)
+def _certified(folder: Path, address: str) -> tuple[Path, Path]:
+    """Certificate and key of a server, as PEM files."""
+    certificate = _trusted_authority().issue_cert(address, "127.0.0.1")
+    chain, key = folder / "chain.pem", folder / "key.pem"
+    chain.write_bytes(b"".join(part.bytes() for part in certificate.cert_chain_pems))
+    certificate.private_key_pem.write_to_path(key)
+    return chain, key
 
 
-def ipp_backend(port: int, document: Path, options: str = "") -> Cost:
-    """CUPS's ipp backend to an ippeveprinter on this machine."""
-    return _cups_backend("ipp", f"ipp://127.0.0.1:{port}/ipp/print{options}", document)
+@cache
+def _trusted_authority() -> trustme.CA:
+    """A CA that this run trusts beside the CAs of the machine, as an administrator adds one.
+
+    Each client reads them all, or finds this one. The folder is a copy that the run has mounted.
+    """
+    assert CERTIFICATES.is_mount(), "begin with tests/bench/run"
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(CERTIFICATES / "cirrus-bench.pem")
+    authority.cert_pem.write_to_path(CERTIFICATES / "ca-certificates.crt", append=True)
+    subprocess.run(["openssl", "rehash", CERTIFICATES], check=True, capture_output=True)
+    return authority
+
+
+def _configured(folder: Path, server: str, *, tls: bool) -> dict[str, str]:
+    """Write the bridge's configuration; return its environment."""
+    entry = folder / "etc" / "servers.d" / "bench.toml"
+    entry.touch(mode=0o600)
+    entry.write_text(
+        f'[[server]]\nhost = "{server}"\ncompany = "Acme"\napi_key = "{KEY}"\n'
+        + ("" if tls else "allow_plaintext = true\n")
+    )
+    level = "required" if tls else "never"
+    (folder / "etc" / "bridge.toml").write_text(f'[defaults]\nencryption = "{level}"\n')
+    return {
+        "CIRRUS_BRIDGE_CONFIG": str(folder / "etc"),
+        "CIRRUS_BRIDGE_STATE": str(folder / "state"),
+        "CIRRUS_BRIDGE_CACHE": str(folder / "cache"),
+    }
 
 
 @contextlib.contextmanager
-def ippeveprinter(folder: Path) -> Iterator[int]:
-    """Start CUPS's sample printer, which finishes each job at once; return its port.
+def socket_printer() -> Iterator[str]:
+    """A printer that swallows everything; yield its URI for CUPS's socket backend."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        threading.Thread(target=_swallow, args=(listener,), daemon=True).start()
+        yield f"socket://127.0.0.1:{listener.getsockname()[1]}/?waiteof=false"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def _swallow(listener: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            threading.Thread(target=_read, args=listener.accept()[:1], daemon=True).start()
+
+
+def _read(connection: socket.socket) -> None:
+    with connection:
+        while connection.recv(1 << 20):
+            pass
+
+
+@contextlib.contextmanager
+def ipp_printers(folder: Path, count: int = 1) -> Iterator[list[str]]:
+    """CUPS's sample printer (ippeveprinter), `count` times, each of which finishes a job at once.
+
+    Yields their URIs for CUPS's ipp backend, which asks once a second whether the printer has
+    printed the job. `waitjob=false` corresponds to our `wait=submitted`.
 
     Raises:
-        RuntimeError: it does not start (it needs avahi-daemon).
+        RuntimeError: one does not start (they need avahi-daemon).
     """
-    started = _start_avahi()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     formats = "application/pdf,application/octet-stream"
-    where = ["-p", str(port), "-d", str(folder), "-n", "localhost"]
-    printer = subprocess.Popen(
-        ["ippeveprinter", *where, "-c", "/bin/true", "-f", formats, "Bench"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(50):
-            time.sleep(0.1)
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-        else:
-            raise RuntimeError("ippeveprinter does not start")
-        yield port
-    finally:
-        for process in (printer, *started):
-            process.kill()
-            process.wait()
+    how = ["-d", str(folder), "-n", "localhost", "-c", "/bin/true", "-f", formats]
+    with contextlib.ExitStack() as running:
+        running.callback(_end, started := _start_avahi())
+        uris = []
+        for number in range(count):
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                port = free.getsockname()[1]
+            quiet = subprocess.DEVNULL
+            command = ["ippeveprinter", "-p", str(port), *how, f"Bench {number}"]
+            started.append(subprocess.Popen(command, stdout=quiet, stderr=quiet))
+            _wait_for(port)
+            uris.append(f"ipp://127.0.0.1:{port}/ipp/print")
+        yield uris
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(50):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    raise RuntimeError("ippeveprinter does not start")
+
+
+def _end(started: list[subprocess.Popen[bytes]]) -> None:
+    for process in reversed(started):
+        process.kill()
+        process.wait()
 
 
 def _start_avahi() -> list[subprocess.Popen[bytes]]:
@@ -196,23 +284,13 @@ def _start_avahi() -> list[subprocess.Popen[bytes]]:
     return started
 
 
-def _cups_backend(name: str, uri: str, document: Path) -> Cost:
+def cups_backend(uri: str, document: Path, *, tool: Sequence[str | Path] = ()) -> Cost:
+    """One of CUPS's own backends, as cupsd starts it."""
     kind = "application/pdf"
-    env = dict(os.environ) | {"DEVICE_URI": uri, "PRINTER": "bench", "CONTENT_TYPE": kind}
-    return cost([CUPS_BACKENDS / name, *_job("", document)], env | {"FINAL_CONTENT_TYPE": kind})
-
-
-def _job(options: str, document: Path) -> list[str | Path]:
-    """The arguments of a backend (backend(7))."""
-    return ["1", "bench", "bench", "1", options, document]
-
-
-def _swallow(listener: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        connection, _ = listener.accept()
-        with connection:
-            while connection.recv(1 << 20):
-                pass
+    env = os.environ | {"DEVICE_URI": uri, "PRINTER": "bench", "SOFTWARE": "CUPS/2.4.2"}
+    env |= {"CONTENT_TYPE": kind, "FINAL_CONTENT_TYPE": kind}
+    program = CUPS_BACKENDS / uri.partition(":")[0]
+    return cost([*tool, program, "1", "bench", "bench", "1", "", document], env)
 
 
 def _digest(path: Path, compression: str) -> str:

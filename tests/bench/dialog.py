@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from measure import Cost, cost
+from frame import Setting, Table
+from frozen import programs
+from measure import Cost, cost, interleaved, times_ms, wall_s
 
 DEVICES = 1000
-BACKEND = Path(sys.executable).with_name("cirrus-backend")
-DRIVER = Path(sys.executable).with_name("cirrus-driver")
+LIMIT_S = 20.0
 CUPS = Path("/usr/lib/cups")
 ANSWER = json.dumps(
     {
@@ -28,60 +28,54 @@ ANSWER = json.dumps(
 ).encode()
 
 
-@dataclass(frozen=True)
-class Way:
-    """One command with its name in the table."""
-
-    name: str
-    run: Callable[[], Cost]
-
-
-def comparisons(folder: Path) -> Iterator[tuple[Way, list[Way]]]:
-    """Our commands and their peers; the server runs for the first one only.
-
-    Raises:
-        subprocess.CalledProcessError: a peer is not available (network, archive).
-    """
+def table(setting: Setting) -> Table:
+    """Time discovery and lists of drivers beside those of CUPS and of a driver archive."""
+    rounds, folder = setting.size(21, 3), setting.folder
+    title = f"Add a printer, {DEVICES} devices (median and quartiles of {rounds})"
+    made = Table(title, ("what", "wall ms", "cpu ms", "wall, ours / this"))
     env = dict(os.environ) | {
         f"CIRRUS_BRIDGE_{name}": str(folder / name.lower()) for name in ("CONFIG", "STATE", "CACHE")
     }
+    backend, driver = (programs() / name for name in ("cirrus-backend", "cirrus-driver"))
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Server)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     _configure(folder / "config", server.server_address[1])
-    stock = [_way(f"CUPS {name} backend", CUPS / "backend" / name) for name in _BACKENDS]
-    yield _way("discovery, server on loopback", BACKEND, env=env), stock
-    _check(DEVICES + 1, [BACKEND], env)
+    stock = {f"CUPS {name} backend": _way(CUPS / "backend" / name) for name in _BACKENDS}
+    ours = {"discovery, server on loopback": _way(backend, env=env)}
+    _compare(made, ours | stock, rounds)
+    _check(DEVICES + 1, [backend], env)
     server.shutdown()
     server.server_close()
-    _check(DEVICES + 1, [BACKEND], env)
-    yield _way("discovery, server away: from the cache", BACKEND, env=env), []
+    _check(DEVICES + 1, [backend], env)
+    _compare(made, {"discovery, server away: from the cache": _way(backend, env=env)}, rounds)
     archive = _archive(folder)
-    lines = _check(DEVICES, [DRIVER, "list"], env)
+    lines = _check(DEVICES, [driver, "list"], env)
     listed = subprocess.run([archive, "list"], capture_output=True, check=True).stdout.splitlines()
     daemon = CUPS / "daemon" / "cups-driverd"
     cups = dict(os.environ) | {"CUPS_CACHEDIR": str(folder)}  # instead of the machine's own
-    yield (
-        _way(f"cirrus-driver list ({DEVICES} drivers)", DRIVER, "list", env=env),
-        [
-            _way(f"openprinting-ppds list ({len(listed)} drivers)", archive, "list"),
-            _way(
-                "cups-driverd list, drv (33 drivers)",
-                daemon,
-                "list",
-                "1",
-                "0",
-                "include-schemes=drv",
-                env=cups,
-            ),
-        ],
-    )
-    yield (
-        _way("cirrus-driver cat", DRIVER, "cat", _name(lines[-1]), env=env),
-        [
-            _way("openprinting-ppds cat", archive, "cat", _name(listed[-1])),
-            _way("cups-driverd cat, drv", daemon, "cat", "drv:///sample.drv/generic.ppd", env=cups),
-        ],
-    )
+    schemes = ("list", "1", "0", "include-schemes=drv")
+    lists = {
+        f"cirrus-driver list ({DEVICES} drivers)": _way(driver, "list", env=env),
+        f"openprinting-ppds list ({len(listed)} drivers)": _way(archive, "list"),
+        "cups-driverd list, drv (33 drivers)": _way(daemon, *schemes, env=cups),
+    }
+    _compare(made, lists, rounds)
+    single = {
+        "cirrus-driver cat": _way(driver, "cat", _name(lines[-1]), env=env),
+        "openprinting-ppds cat": _way(archive, "cat", _name(listed[-1])),
+        "cups-driverd cat, drv": _way(daemon, "cat", "drv:///sample.drv/generic.ppd", env=cups),
+    }
+    _compare(made, single, rounds)
+    return made
+
+
+def _compare(made: Table, ways: dict[str, Callable[[], Cost]], rounds: int) -> None:
+    """Add a row for each way; the first one is ours."""
+    taken = interleaved(ways, rounds, warm_up=True, limit_s=LIMIT_S)
+    ours_s = next(map(wall_s, taken.values()))
+    for number, (name, costs) in enumerate(taken.items()):
+        ratio = f"{ours_s / wall_s(costs):.2f}" if number else ""
+        made.row(name, *times_ms(costs), ratio)
 
 
 _BACKENDS = ("dnssd", "snmp", "ipp")
@@ -98,8 +92,8 @@ class _Server(BaseHTTPRequestHandler):
         pass
 
 
-def _way(name: str, *command: str | Path, env: dict[str, str] | None = None) -> Way:
-    return Way(name, lambda: cost(command, env))
+def _way(*command: str | Path, env: dict[str, str] | None = None) -> Callable[[], Cost]:
+    return partial(cost, command, env)
 
 
 def _configure(folder: Path, port: int) -> None:

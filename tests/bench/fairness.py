@@ -23,6 +23,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from cloudlet_server import CloudletServer
+from frame import Setting, Table
 from workloads import MB, make
 
 COLUMNS = (
@@ -41,20 +42,22 @@ _BOMB_BYTES = 50_000_000
 _SETTLING_S = 2.0
 
 
-def rows(folder: Path, count: int) -> Iterator[tuple[str, ...]]:
-    """Yield a row for the idle cloud, and one for each load; `count` submits of B each."""
-    folder.mkdir()
+def table(setting: Setting) -> Table:
+    """Measure B's submits to the idle cloud, and under each load of A."""
+    folder, count = setting.folder, setting.size(300, 50)
+    made = Table(f"Two companies on one embedded cloud ({count} submits)", COLUMNS)
     document = make(folder / "50k.pdf", "pdf", 50_000).read_bytes()
     with _server(folder) as (server, key_a, key_b):
         measure = partial(_measure, server, key_b, document, count)
         measure()  # the first requests warm up
         idle = measure()
-        yield ("nothing", *_figures(idle, idle), "")
+        made.row("nothing", *_figures(idle, idle), "")
         for load, clients in LOADS.items():
             with _company_a(folder, server, key_a, load, clients) as answers:
                 time.sleep(_SETTLING_S)
                 found = measure()
-            yield (f"{load}, {clients} clients", *_figures(found, idle), f"{answers():.0f}")
+            made.row(f"{load}, {clients} clients", *_figures(found, idle), f"{answers():.0f}")
+    return made
 
 
 def _figures(found: list[float], idle: list[float]) -> tuple[str, ...]:

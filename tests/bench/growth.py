@@ -25,6 +25,7 @@ from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.statistics import StatisticsReader
 from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.statusd.poller import DAY_S, Poller
+from frame import Setting, Table
 from large_journal import COMPANY, QUEUES, fill
 from stub_poller import new_poller
 from stubs import StubApi, StubCups
@@ -34,7 +35,15 @@ STEPS_AT_ONCE = 10
 SEVERAL = 5  # the median of so many
 
 
-def rows(sizes: Sequence[int] = (1_000, 100_000, 1_000_000)) -> Iterator[tuple[str, ...]]:
+def table(setting: Setting) -> Table:
+    """Measure each step on journals of 1,000 to 1,000,000 documents, and with 10,000 devices."""
+    made = Table("Growth", COLUMNS)
+    for cells in _rows((1_000, setting.size(100_000, 10_000), setting.size(1_000_000, 100_000))):
+        made.row(*cells)
+    return made
+
+
+def _rows(sizes: Sequence[int]) -> Iterator[tuple[str, ...]]:
     """A row for each step and journal."""
     for count, is_open in itertools.product(sizes, (False, True)):
         if is_open and count > 100_000:

@@ -3,6 +3,8 @@
 lean_server.py FOLDER ADDRESS [CERTIFICATE KEY]: prints its port. Uploads are files in FOLDER; each
 submit adds a line "file cmp" to FOLDER/submitted. Every job is delivered at once, except at the
 location Away, where jobs stay submitted.
+
+For rclone, the server also takes S3's multipart upload of one object, in parts of PART_BYTES.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 CHUNK = 256 * 1024
+PART_BYTES = 8 << 20
+_S3 = "/bucket/"
 
 
 class Api(asyncio.BufferedProtocol):
@@ -53,6 +57,9 @@ class Api(asyncio.BufferedProtocol):
         self._head.clear()
         self._url = urlsplit(target)
         self._query = {k: v[0] for k, v in parse_qs(self._url.query).items()}
+        if part := self._query.get("partNumber"):
+            index = (int(part) - 1) * PART_BYTES
+            self._query |= {"file": self._query["uploadId"], "index": str(index)}
         self._left = self._size = int(headers.get("content-length", "0"))
         if headers.get("expect") == "100-continue":
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -88,7 +95,9 @@ class Api(asyncio.BufferedProtocol):
         form = {k: v[0] for k, v in parse_qs(self._body.decode()).items()} | self._query
         self._body.clear()
         verb = self._url.path.removeprefix("/api/").partition("/")[0]
-        if verb == "tempfile":
+        if self._url.path.startswith(_S3):
+            text = self._s3_answer()
+        elif verb == "tempfile":
             text = self._new_name()
         elif verb == "putsegment":
             text = str(self._size)
@@ -97,11 +106,25 @@ class Api(asyncio.BufferedProtocol):
         elif verb == "get":
             text = '{"State": 0}' if "/Away/" in self._url.path else '{"State": 2}'
         else:
-            with (self.folder / "submitted").open("a") as submitted:
-                submitted.write(f"{form['file']} {form.get('cmp', '0')}\n")
+            self._note(form["file"], form.get("cmp", "0"))
             text = f"20260101000000-{form['file'][1:]}"
-        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(text)}\r\n\r\n"
+        # S3 has an ETag
+        head = f'HTTP/1.1 200 OK\r\nETag: "0"\r\nContent-Length: {len(text)}\r\n\r\n'
         self._transport.write((head + text).encode())
+
+    def _s3_answer(self) -> str:
+        """Answer a request of S3's CreateMultipartUpload, UploadPart, CompleteMultipartUpload."""
+        if self._method == "PUT":
+            return ""
+        if upload := self._query.get("uploadId"):
+            self._note(upload, "0")
+            return "<CompleteMultipartUploadResult><ETag>0</ETag></CompleteMultipartUploadResult>"
+        upload = f"<UploadId>{self._new_name()}</UploadId>"
+        return f"<InitiateMultipartUploadResult>{upload}</InitiateMultipartUploadResult>"
+
+    def _note(self, name: str, compression: str) -> None:
+        with (self.folder / "submitted").open("a") as submitted:
+            submitted.write(f"{name} {compression}\n")
 
 
 async def main(folder: Path, address: str, *tls: str) -> None:

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from frame import Setting, Table
 from polling_day import DAY_S, Seen, make_day, poll_at_intervals, poll_by_schedule
 
 COLUMNS = ("way", "requests", "a second", "in the outage", "fresh s", "back s", "old s")
 
 
-def rows() -> Iterator[tuple[str, ...]]:
+def table(_: Setting) -> Table:
+    """Count requests and delays of a simulated day."""
+    made = Table("Following jobs for a day (delays: median / 95 % / longest)", COLUMNS)
+    for cells in _rows():
+        made.row(*cells)
+    return made
+
+
+def _rows() -> Iterator[tuple[str, ...]]:
     """A row for each way of polling."""
     day = make_day(1)
     for per_minute in (300, 100):

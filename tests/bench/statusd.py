@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cirrus_bridge.journal.submissions import Journal
+from frame import Setting, Table
+from measure import cpu_s, pss_bytes
 from private_cups import PrivateCups
 
 HERE = Path(__file__).parent
@@ -24,7 +26,6 @@ STATUSD = Path(sys.executable).with_name("cirrus-statusd")
 DOCUMENTS, QUEUES, HELD, FRESH = 10_000, 500, 250, 10
 SETTLING_S, IDLE_S, LOOP_S, LIMIT_S = 60.0, 60.0, 10.0, 30.0
 COLUMNS = ("what", "share of a core", "MiB", "ours / this", "sees a fresh job after s")
-TICKS = os.sysconf("SC_CLK_TCK")
 # asks as fast as it can; one request's cost gives that of a round a minute
 LOOP = """
 import requests, sys, time
@@ -39,27 +40,30 @@ print(count, time.process_time())
 """
 
 
-def rows(folder: Path) -> Iterator[tuple[str, ...]]:
-    """A row for each way of polling."""
-    folder.mkdir()
+def table(setting: Setting) -> Table:
+    """Measure the poller's share of a core, and its delay."""
+    folder, settling_s = setting.folder, SETTLING_S / setting.size(1, 10)
+    idle_s, loop_s = IDLE_S / setting.size(1, 10), LOOP_S / setting.size(1, 10)
+    made = Table("The poller while nothing happens", COLUMNS)
     with _server(folder) as server:
-        loop = [sys.executable, "-c", LOOP, f"http://{server}", str(LOOP_S)]
-        count, cpu_s = map(float, subprocess.check_output(loop, text=True).split())
-        loop_share = cpu_s / count * DOCUMENTS / 60
+        loop = [sys.executable, "-c", LOOP, f"http://{server}", str(loop_s)]
+        count, taken_s = map(float, subprocess.check_output(loop, text=True).split())
+        loop_share = taken_s / count * DOCUMENTS / 60
         with _cups(folder) as cups:
             state = _fill(folder, cups, server)
             with _poller(folder, cups, server) as poller:
-                time.sleep(SETTLING_S)
-                before_s = _cpu_s(poller.pid)
-                time.sleep(IDLE_S)
-                share = (_cpu_s(poller.pid) - before_s) / IDLE_S
-                mib = _resident_mib(poller.pid)
+                time.sleep(settling_s)
+                before_s = cpu_s(poller.pid)
+                time.sleep(idle_s)
+                share = (cpu_s(poller.pid) - before_s) / idle_s
+                mib = pss_bytes(poller.pid) / 2**20
                 fresh = sorted(_fresh_s(state, server) for _ in range(FRESH))
     what = f"cirrus-statusd, {DOCUMENTS:,} documents, {QUEUES} queues, {HELD} held jobs"
     seen = f"{fresh[len(fresh) // 2]:.1f} (longest {fresh[-1]:.1f})"
-    yield (what, f"{share:.1%}", f"{mib:.0f}", "", seen)
+    made.row(what, f"{share:.1%}", f"{mib:.0f}", "", seen)
     what = "a loop that asks for each once a minute"
-    yield (what, f"{loop_share:.1%}", "", f"{share / loop_share:.2f}", "30 (longest 60)")
+    made.row(what, f"{loop_share:.1%}", "", f"{share / loop_share:.2f}", "30 (longest 60)")
+    return made
 
 
 @contextlib.contextmanager
@@ -159,13 +163,3 @@ def _fresh_s(journal: Path, server: str) -> float:
                 raise RuntimeError("the poller does not see a fresh job")
             time.sleep(0.02)
         return time.monotonic() - began_s
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def _resident_mib(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -73,6 +73,12 @@ class PrivateCups:
         )
 
     @property
+    def pid(self) -> int:
+        """The process id of the running cupsd."""
+        assert self._cupsd is not None, "it does not run"
+        return self._cupsd.pid
+
+    @property
     def env(self) -> dict[str, str]:
         """The environment for lp, lpadmin and lpstat, without the user's own ~/.cups."""
         kept = {name: text for name, text in os.environ.items() if name in ("PATH", "TERM", "TZ")}
