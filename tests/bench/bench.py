@@ -6,6 +6,7 @@ import argparse
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="all lines and sizes; takes hours")
     parser.add_argument("--markdown", type=Path, help="write the tables to this file, too")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # programs end with the run
     # a backend looks at the name of the program that has started it
     Path("/proc/self/comm").write_text("cupsd-bench")
     print(_machine(), flush=True)

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import trustme
 
@@ -22,6 +23,8 @@ import frozen
 from links import Link
 from measure import Cost, cost
 from private_cups import PrivateCups
+from programs import Program
+from workerd import built_front, start_workerd
 
 HERE = Path(__file__).parent
 PYTHON_BACKEND = Path(sys.executable).with_name("cirrus-backend")
@@ -33,12 +36,20 @@ CERTIFICATES = Path("/etc/ssl/certs")
 DIRECTIVES = ("LogLevel warn", "DirtyCleanInterval 30", "MaxJobs 0", "PreserveJobFiles No")
 
 
+class Workers(NamedTuple):
+    """A running cirrus-workerd: its process id and its socket."""
+
+    pid: int
+    socket: str
+
+
 @dataclass
 class Site:
     """A lean server at the far end of a link, with its clients' settings, and a cupsd.
 
     Attributes:
         env: the environment of our backend.
+        front: the backend of the packages.
     """
 
     link: Link
@@ -46,6 +57,7 @@ class Site:
     port: int
     tls: bool
     env: dict[str, str]
+    front: Path
     cups: PrivateCups
 
     @property
@@ -58,14 +70,35 @@ class Site:
         """The URL without a path."""
         return f"{'https' if self.tls else 'http'}://{self.server}"
 
-    def uri(self, target: str = TARGET, options: str = "") -> str:
+    def uri(self, target: str = TARGET) -> str:
         """The URI of a queue."""
-        return f"cirrus://{self.server}/Acme/{target}{options}"
+        return f"cirrus://{self.server}/Acme/{target}"
+
+    @contextlib.contextmanager
+    def workers(
+        self, name: str = "workerd", *, tool: Sequence[str | Path] = ()
+    ) -> Iterator[Workers]:
+        """Run cirrus-workerd. The one with the default name also works for the cupsd.
+
+        Args:
+            tool: the command of a program that measures.
+        """
+        socket = str(self.folder.with_name(name) / "workers.sock")
+        log = self.folder.with_name(f"{name}.log")
+        command = [*tool, frozen.programs() / "cirrus-workerd"]
+        env, outer = self.env | {"CIRRUS_BRIDGE_WORKERS": socket}, self.link.at_client
+        with start_workerd(env, log, command=command, outer=outer) as service:
+            yield Workers(service.pid, socket)
+
+    def first_job(self, document: Path) -> Cost:
+        """Our backend with a worker that is new, and has no connection yet."""
+        with self.workers("new") as workers:
+            return self.backend(document, workers)
 
     def backend(
         self,
         document: Path,
-        options: str = "",
+        workers: Workers | None = None,
         *,
         program: Path | None = None,
         tool: Sequence[str | Path] = (),
@@ -73,11 +106,10 @@ class Site:
         """Our backend, as cupsd starts it for a job that it has.
 
         Args:
-            options: of the queue's URI, with the question mark.
+            workers: by default, the backend works alone.
             program: another program than the packages' one.
             tool: the command of a program that measures.
         """
-        program = program or frozen.programs() / "cirrus-backend"
         job_id = self.cups.lp("bench", "-o", "raw", data=b"x")
         about = self.cups.wait_job(job_id, "processing")
         names = ("job-uuid", "time-at-creation", "time-at-processing")
@@ -87,14 +119,16 @@ class Site:
             | self.env
             | {
                 "CUPS_SERVER": str(self.cups.socket),
-                "DEVICE_URI": self.uri(options=options),
+                "CIRRUS_BRIDGE_WORKERS": workers.socket if workers else "/nowhere",
+                "DEVICE_URI": self.uri(),
                 "PRINTER": "bench",
                 "CONTENT_TYPE": "application/octet-stream",
                 "SOFTWARE": "CUPS/2.4.2",
             }
         )
-        argv: list[str | Path] = [program, str(job_id), "bench", "bench", "1", said, document]
-        taken = self._checked(document, [*self.link.at_client, *tool, *argv], env)
+        command = [*self.link.at_client, *tool, program or self.front]
+        command += [str(job_id), "bench", "bench", "1", said, document]
+        taken = self._checked(document, command, env, service=workers.pid if workers else None)
         self.cups.run("cancel", str(job_id))
         return taken
 
@@ -115,9 +149,13 @@ class Site:
         return self._checked(document, [*self.link.at_client, *command])
 
     def _checked(
-        self, document: Path, command: Sequence[str | Path], env: dict[str, str] | None = None
+        self,
+        document: Path,
+        command: Sequence[str | Path],
+        env: dict[str, str] | None = None,
+        service: int | None = None,
     ) -> Cost:
-        taken = cost(command, env)
+        taken = cost(command, env, service=service)
         name, compression = (self.folder / "submitted").read_text().split()
         if _digest(self.folder / name, compression) != _digest(document, "0"):
             raise RuntimeError(f"another document arrived: {command}")
@@ -145,27 +183,23 @@ def site(link: Link, folder: Path, *, tls: bool) -> Iterator[Site]:
     arrived = folder / "arrived"
     program: list[str | Path] = [sys.executable, HERE / "lean_server.py", arrived, link.address]
     program += _certified(folder, link.address) if tls else []
-    with subprocess.Popen([*link.at_server, *program], stdout=subprocess.PIPE) as server:
+    with Program[bytes]([*link.at_server, *program], stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
+        port = int(server.stdout.readline())
+        env = _configured(folder, f"{link.address}:{port}", tls=tls)
+        front = built_front(folder, frozen.programs() / "cirrus-backend")
+        cups = PrivateCups(folder / "cups", [front], env, directives=DIRECTIVES)
+        backends = cups.root / "bin" / "backend"
+        for name in ("ipp", "socket"):
+            (backends / name).symlink_to(CUPS_BACKENDS / name)
+        (backends / "busy").write_text("#!/bin/sh\nexec sleep 3600\n")
+        (backends / "busy").chmod(0o755)
+        cups.start()
         try:
-            port = int(server.stdout.readline())
-            env = _configured(folder, f"{link.address}:{port}", tls=tls)
-            backend = [frozen.programs() / "cirrus-backend"]
-            cups = PrivateCups(folder / "cups", backend, env, directives=DIRECTIVES)
-            backends = cups.root / "bin" / "backend"
-            for name in ("ipp", "socket"):
-                (backends / name).symlink_to(CUPS_BACKENDS / name)
-            (backends / "busy").write_text("#!/bin/sh\nexec sleep 3600\n")
-            (backends / "busy").chmod(0o755)
-            made = Site(link, arrived, port, tls, env, cups)
-            cups.start()
-            try:
-                cups.add_queue("bench", "busy:/", driver=None)
-                yield made
-            finally:
-                cups.stop()
+            cups.add_queue("bench", "busy:/", driver=None)
+            yield Site(link, arrived, port, tls, env, front, cups)
         finally:
-            server.kill()
+            cups.stop()
 
 
 def _certified(folder: Path, address: str) -> tuple[Path, Path]:
@@ -205,6 +239,7 @@ def _configured(folder: Path, server: str, *, tls: bool) -> dict[str, str]:
         "CIRRUS_BRIDGE_CONFIG": str(folder / "etc"),
         "CIRRUS_BRIDGE_STATE": str(folder / "state"),
         "CIRRUS_BRIDGE_CACHE": str(folder / "cache"),
+        "CIRRUS_BRIDGE_WORKERS": str(folder / "workerd" / "workers.sock"),
     }
 
 

@@ -28,7 +28,9 @@ def instructions(run: Callable[[Tool], object]) -> int:
 def syncs(run: Callable[[Tool], object]) -> int:
     """The calls of fsync(2) and fdatasync(2) of all programs that `run` starts with the tool."""
     with tempfile.TemporaryDirectory() as folder:
-        # -D: the program stays a child of this process
-        tool = ["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-e", "trace=fsync,fdatasync"]
+        Path(folder).chmod(0o777)
+        # -D: the program stays a child of this process; -ff: a file for each process
+        tool = ["strace", "-D", "-ff", "-qq", "--seccomp-bpf", "-e", "trace=fsync,fdatasync"]
         run([*tool, "-o", Path(folder, "calls")])
-        return len(re.findall(r"\bf(?:data)?sync\(", Path(folder, "calls").read_text()))
+        texts = [path.read_text() for path in Path(folder).iterdir()]
+    return sum(len(re.findall(r"\bf(?:data)?sync\(", text)) for text in texts)

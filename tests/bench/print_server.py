@@ -11,22 +11,25 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cups
 
 import clients
 import links
-from clients import AWAY, Site
+from clients import AWAY, Site, Workers
 from frame import Setting, Table
 from measure import cpu_with_children_s, interleaved, pss_bytes, spread, tree
+from raw_queues import add_raw_queues
 from workloads import make
 
-COLUMNS = ("load", "what", "jobs/s", "cpu ms a job (cupsd and backends)")
+WARM, COLD = "backend", "backend without cirrus-workerd"
+COLUMNS = ("load", "what", "jobs/s", "cpu ms a job (cupsd, backends, workers)")
 QUEUES = (1, 10, 50)
 SENDERS = 4  # lp(1) at the same time
 LIMIT_S = 40.0
 PATIENCE_S = 300.0
+_Result = TypeVar("_Result")
 _WAITING = (cups.IPP_JOB_PENDING, cups.IPP_JOB_PROCESSING)
 
 
@@ -47,58 +50,71 @@ def table(setting: Setting) -> Table:
         clients.socket_printer() as socket_printer,
         clients.ipp_printers(setting.folder, max(QUEUES)) as ipp_printers,
     ):
+        ours = _queues(site, [site.uri()], max(QUEUES))
         uris = {
-            "backend": [site.uri()],
             "CUPS socket backend": [socket_printer],
             "CUPS ipp backend, waitjob=false": [f"{each}?waitjob=false" for each in ipp_printers],
         }
-        queues = {what: _queues(site, each, max(QUEUES)) for what, each in uris.items()}
+        others = {what: _queues(site, each, max(QUEUES)) for what, each in uris.items()}
         for count in QUEUES:
-            ways: dict[str, Callable[[], Load]] = {
-                what: partial(_load, site, names[:count], max(jobs, count), document)
-                for what, names in queues.items()
-            }
+            measure = partial(_load, site, jobs=max(jobs, count), document=document)
+            ways = _ours(site, partial(measure, ours[:count]))
+            ways |= {what: partial(measure, names[:count]) for what, names in others.items()}
             taken = interleaved(ways, rounds, limit_s=LIMIT_S)
             load = f"{count} queue{'s'[: count - 1]}"
             _rows(made, load, taken)
             if goal := {1: 20, 10: 25}.get(count):
-                _goal(made, f"{load}, real cupsd", goal, taken["backend"])
-        (away,) = _queues(site, [site.uri(AWAY)], 1)
-        run = partial(_load, site, [away], jobs, document, is_fetched=False)
-        taken = interleaved({"backend": run}, rounds, limit_s=LIMIT_S)
+                _goal(made, f"{load}, real cupsd", goal, taken[WARM])
+        away = _queues(site, [site.uri(AWAY)], max(QUEUES))
+        measure = partial(_load, site, away[:1], jobs, document, is_fetched=False)
+        taken = interleaved(_ours(site, measure), rounds, limit_s=LIMIT_S)
         what = "1 queue whose location does not fetch at once"
         _rows(made, what, taken)
-        _goal(made, what, 20, taken["backend"])
-        mib = _all_at_once(site, _queues(site, [site.uri(AWAY)], max(QUEUES)), document) / 2**20
+        _goal(made, what, 20, taken[WARM])
         what = f"{max(QUEUES)} queues at once"
-        made.row(f"{what}, no job is fetched", "backend", f"{mib:.0f} MiB (PSS)", "")
-        made.goal(what, "≤ 250 MiB (PSS)", f"{mib:.0f} MiB", is_met=mib <= 250)
+        for way, run in _ours(site, partial(_all_at_once, site, away, document)).items():
+            mib = run() / 2**20
+            made.row(f"{what}, no job is fetched", way, f"{mib:.0f} MiB (PSS)", "")
+            if way == WARM:
+                made.goal(what, "≤ 250 MiB (PSS)", f"{mib:.0f} MiB", is_met=mib <= 250)
     return made
 
 
+def _ours(site: Site, measure: Callable[..., _Result]) -> dict[str, Callable[[], _Result]]:
+    """Measure with cirrus-workerd, and without it."""
+
+    def warm() -> _Result:
+        with site.workers() as workers:
+            return measure(workers=workers)
+
+    return {WARM: warm, COLD: measure}
+
+
 def _queues(site: Site, uris: Sequence[str], count: int) -> list[str]:
-    """Add raw queues; lpadmin(8) would take a while for so many."""
-    connection, names = _connection(site), [f"q{time.monotonic_ns()}" for _ in range(count)]
-    for number, name in enumerate(names):
-        connection.addPrinter(name, device=uris[number % len(uris)])
-        connection.enablePrinter(name)
-        connection.acceptJobs(name)
-    return names
+    made = {f"q{time.monotonic_ns()}": uris[number % len(uris)] for number in range(count)}
+    add_raw_queues(site.cups, made)
+    return [*made]
 
 
 def _load(
-    site: Site, queues: Sequence[str], jobs: int, document: Path, *, is_fetched: bool = True
+    site: Site,
+    queues: Sequence[str],
+    jobs: int,
+    document: Path,
+    *,
+    is_fetched: bool = True,
+    workers: Workers | None = None,
 ) -> Load:
     """Print jobs on all queues in turn, and wait until cupsd has completed them all.
 
     Jobs that are not fetched stay in CUPS, so these count when the server has them.
     """
-    before_s, began_s = _cpu_s(site), time.monotonic()
+    before_s, began_s = _cpu_s(site, workers), time.monotonic()
     _print(site, queues, jobs, document)
     while _waiting(site) if is_fetched else site.arrived() < jobs:
         _check_patience(site, began_s)
         time.sleep(0.05)
-    wall_s, cpu_s = time.monotonic() - began_s, _cpu_s(site) - before_s
+    wall_s, cpu_s = time.monotonic() - began_s, _cpu_s(site, workers) - before_s
     if site.arrived() not in (0, jobs):  # peers send to printers
         raise RuntimeError(f"{site.arrived()} of {jobs} jobs have arrived")
     _clean(site)
@@ -127,26 +143,28 @@ def _print(site: Site, queues: Sequence[str], jobs: int, document: Path) -> None
 def _waiting(site: Site) -> list[int]:
     """The jobs that cupsd has not completed, held or stopped."""
     wanted = ["job-id", "job-state"]
-    jobs = _connection(site).getJobs(which_jobs="not-completed", requested_attributes=wanted)
+    connection = cups.Connection(host=str(site.cups.socket))
+    jobs = connection.getJobs(which_jobs="not-completed", requested_attributes=wanted)
     return [number for number, job in jobs.items() if job["job-state"] in _WAITING]
 
 
-def _connection(site: Site) -> Any:
-    return cups.Connection(host=str(site.cups.socket))
+def _cpu_s(site: Site, workers: Workers | None) -> float:
+    services = [site.cups.pid, *([workers.pid] if workers else [])]
+    running = tree(workers.pid)[1:] if workers else []
+    return sum(map(cpu_with_children_s, services + running))
 
 
-def _cpu_s(site: Site) -> float:
-    return cpu_with_children_s(site.cups.pid)
-
-
-def _all_at_once(site: Site, queues: Sequence[str], document: Path) -> int:
+def _all_at_once(
+    site: Site, queues: Sequence[str], document: Path, workers: Workers | None = None
+) -> int:
     """Print a job on each queue; return the peak of the memory of all processes of backends."""
     _print(site, queues, len(queues), document)
     peak, is_complete, began_s = 0, False, time.monotonic()
     while not is_complete:  # one more look when the server has all
         _check_patience(site, began_s)
         is_complete = site.arrived() >= len(queues)
-        peak = max(peak, pss_bytes(*tree(site.cups.pid)[1:]))
+        service = [workers.pid] if workers else []
+        peak = max(peak, pss_bytes(*tree(site.cups.pid)[1:], *service))
         time.sleep(0.2)
     _clean(site)
     return peak

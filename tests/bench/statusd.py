@@ -18,11 +18,13 @@ from pathlib import Path
 
 from cirrus_bridge.journal.submissions import Journal
 from frame import Setting, Table
+from frozen import programs
 from measure import cpu_s, pss_bytes
 from private_cups import PrivateCups
+from programs import Program
+from raw_queues import add_raw_queues
 
 HERE = Path(__file__).parent
-STATUSD = Path(sys.executable).with_name("cirrus-statusd")
 DOCUMENTS, QUEUES, HELD, FRESH = 10_000, 500, 250, 10
 SETTLING_S, IDLE_S, LOOP_S, LIMIT_S = 60.0, 60.0, 10.0, 30.0
 COLUMNS = ("what", "share of a core", "MiB", "ours / this", "sees a fresh job after s")
@@ -69,10 +71,9 @@ def table(setting: Setting) -> Table:
 @contextlib.contextmanager
 def _server(folder: Path) -> Iterator[str]:
     command = [sys.executable, str(HERE / "lean_server.py"), str(folder), "127.0.0.1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with Program(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         yield f"127.0.0.1:{server.stdout.readline().strip()}"
-        server.kill()
 
 
 @contextlib.contextmanager
@@ -101,17 +102,15 @@ def _poller(folder: Path, cups: PrivateCups, server: str) -> Iterator[subprocess
     }
     with (
         (folder / "statusd.log").open("wb") as log,
-        subprocess.Popen([STATUSD], env=env, stderr=log) as poller,
+        Program[bytes]([programs() / "cirrus-statusd"], env=env, stderr=log) as poller,
     ):
         yield poller
-        poller.terminate()
 
 
 def _fill(folder: Path, cups: PrivateCups, server: str) -> Path:
     """Make queues, held jobs, and a journal of all; return its path."""
     uri = f"cirrus://{server}/Acme/Away:L?encryption=never&wait=delivered&onfailure=report"
-    for number in range(QUEUES):
-        cups.add_queue(f"q{number}", uri, driver=None)
+    add_raw_queues(cups, {f"q{number}": uri for number in range(QUEUES)})
     Journal(folder / "state").__exit__()
     with contextlib.closing(sqlite3.connect(folder / "state" / "journal.db")) as db, db:
         for number in range(DOCUMENTS):

@@ -19,11 +19,10 @@ from urllib.parse import quote
 
 from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.journal import files as journal_files
-from cirrus_bridge.journal.run_notes import make_state_folder
 from cloudlet_server import CloudletServer
-from paths import REPO
 from private_cups import DRIVER, PrivateCups
 from programs import Program
+from workerd import built_front, copy_keys, start_workerd
 
 BACKEND = Path(sys.executable).with_name("cirrus-backend")
 PATIENCE_S = 120.0  # how long tests wait for immediate effects: machines are busy
@@ -82,7 +81,7 @@ class PrintSite:
         self.key = self.cloud.new_key("Acme")
         self.cups = PrivateCups(
             self._folder("cups"),
-            [built_front(self.root) if is_warm else BACKEND],
+            [built_front(self.root, BACKEND) if is_warm else BACKEND],
             self.environ,
             driver=[BACKEND.with_name("cirrus-driver")],
             web_interface=web_interface,
@@ -195,44 +194,12 @@ class PrintSite:
             )
 
     def start_workerd(self) -> None:
-        """Start the service with the warm workers, as systemd does: as the owner of the journal, in
-        CUPS's group, with copies of the key files."""
-        may_change = os.geteuid() == 0 and all(path.stat().st_mode & 1 for path in REPO.parents)
-        self.copy_keys()
-        with (self.root / "workerd.log").open("a") as log:
-            self.workerd = Program(
-                [BACKEND.with_name("cirrus-workerd")],
-                env=os.environ | self.environ | {"CREDENTIALS_DIRECTORY": str(self._key_copies)},
-                stderr=log,
-                text=True,
-                start_new_session=True,
-                user=self.state.stat().st_uid if may_change else None,
-                group="lp" if may_change else None,
-                extra_groups=["lp"] if may_change else None,
-            )
-        eventually(self._workers_socket.exists)
-
-    @property
-    def _workers_socket(self) -> Path:
-        return Path(self.environ["CIRRUS_BRIDGE_WORKERS"])
-
-    @property
-    def _key_copies(self) -> Path:
-        return self._workers_socket.parent / "keys"
+        """Start the service with the warm workers."""
+        self.workerd = start_workerd(self.environ, self.root / "workerd.log")
 
     def copy_keys(self) -> None:
         """Copy the key files for the service, as systemd does when it starts the service again."""
-        make_state_folder(self.state)
-        owner = self.state.stat().st_uid
-        time.sleep(0.02)  # for a later ctime, whose clock ticks 100 to 1000 times a second
-        shutil.rmtree(self._key_copies, ignore_errors=True)
-        self._key_copies.mkdir(parents=True)
-        os.chown(self._workers_socket.parent, owner, -1)
-        for file in (self.config / "servers.d").iterdir():
-            copy = self._key_copies / f"servers.d_{file.name}"
-            shutil.copyfile(file, copy)
-            copy.chmod(0o400)
-            os.chown(copy, owner, -1)
+        copy_keys(self.environ)
 
     def kill_workerd(self) -> None:
         """Kill the service with the warm workers."""
@@ -368,15 +335,6 @@ class PrintSite:
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'delivery'").fetchone():
                 return []
             return db.execute(query, values).fetchall()
-
-
-def built_front(folder: Path) -> Path:
-    """Build the backend's front (front.c), which becomes the tests' backend if it works alone."""
-    front = folder / "front"
-    source = REPO / "backend" / "cirrus_bridge" / "backend" / "front.c"
-    program = f'-DPROGRAM="{BACKEND}"'
-    subprocess.run(["cc", "-O2", "-Wall", "-Werror", program, "-o", front, source], check=True)
-    return front
 
 
 def eventually(done: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
