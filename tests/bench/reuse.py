@@ -39,13 +39,13 @@ def main() -> None:
         own.private_key_pem.write_to_path(str(folder / "key.pem"))
         own.cert_chain_pems[0].write_to_path(str(folder / "own.pem"))
         server = Path(__file__).with_name("lean_server.py")
-        with links.slow_line("50 ms", delay_ms=RTT_MS / 2, mbit=MBIT) as line:
-            files = [folder, links.ADDRESS, folder / "own.pem", folder / "key.pem"]
-            command = [*line.at_server, sys.executable, server, *files]
+        with links.slow(links.Line(RTT_MS, mbit=MBIT), folder) as line:
+            files = map(str, (folder, links.ADDRESS, folder / "own.pem", folder / "key.pem"))
+            command = [*line.at_server, sys.executable, str(server), *files]
             started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             assert started.stdout is not None
             port = started.stdout.readline().strip()
-            asked = [*line.at_client, sys.executable, __file__, port, folder / "ca.pem"]
+            asked = [*line.at_client, sys.executable, __file__, port, str(folder / "ca.pem")]
             subprocess.run(asked, check=True)
             started.kill()
             started.communicate()
