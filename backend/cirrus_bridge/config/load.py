@@ -27,7 +27,7 @@ _LONGEST_TIMEOUT_S = 3600
 class UploadSettings:
     """`[upload]`: sizes in bytes, times in seconds."""
 
-    connections: int = 16
+    connections: int = 20
     segment_bytes: int = 128 * 1024
     largest_segment_bytes: int = 1024 * 1024
     connect_timeout_s: float = number(10.0, 0.001, _LONGEST_TIMEOUT_S)

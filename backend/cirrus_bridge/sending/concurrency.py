@@ -1,7 +1,7 @@
 """Limit of segments under way at once, each on its own connection. Pure.
 
-The limit begins at its maximum. A success raises the limit by one, a slow success lowers it by one
-(down to LEAST), and a failure halves it.
+The limit begins at its maximum. A success raises the limit by one; if even a segment of the
+smallest size was slow, a success lowers it by one, down to LEAST. A failure halves the limit.
 
 Some servers fail several segments at once, but take the same segments one at a time. The limit
 detects these servers. A segment that failed while another one worked counts against the server. A

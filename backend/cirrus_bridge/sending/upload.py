@@ -9,6 +9,7 @@ reports and waits. Each thread of the pool only connects or sends one segment.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import queue
 import threading
@@ -45,6 +46,7 @@ class Upload:
         self._api, self._patience, self._clock = api, patience, patience.clock
         self._connections, self._progressed = settings.connections, progressed
         self.file = TemporaryFile(api, patience)
+        self._known = sorted(self.file.earlier)
         self.size_bytes = 0
         self._segment_bytes = settings.segment_bytes
         self._smallest_bytes = min(SMALLEST_BYTES, settings.segment_bytes)
@@ -52,6 +54,10 @@ class Upload:
         self._journal, self._server = patience.journal, patience.queue.server
         takes_one = self._journal.takes_one_at_a_time(self._server, now_s=self._clock.wall_s())
         self._limit = SegmentLimit(1 if takes_one else self._connections)
+        # The first segments begin together. If they also ended together, the line would be idle
+        # until the answers come.
+        at_once = self._limit.now
+        self._extra_shares = iter([number / at_once for number in range(at_once)])
         self._again: deque[Segment] = deque()
         self._under_way: dict[Future[float], Segment] = {}
         self._done: queue.SimpleQueue[Future[float]] = queue.SimpleQueue()
@@ -179,7 +185,8 @@ class Upload:
         self._again.extend(cut([segment.data], lambda _: size_bytes, segment.index))
 
     def _confirm(self, segment: Segment, *, took_s: float) -> None:
-        if self._limit.succeed(segment.index, slow=took_s > SLOW_S):
+        is_slow = took_s > SLOW_S and self._segment_bytes <= self._smallest_bytes
+        if self._limit.succeed(segment.index, slow=is_slow):
             self._patience.report.debug(f"{self._server} takes one segment at a time")
             self._journal.found_one_at_a_time(self._server, now_s=self._clock.wall_s())
         self._patience.end_outage()
@@ -191,9 +198,11 @@ class Upload:
         self._progressed()
 
     def _size_at(self, index: int) -> int:
-        known = self.file.earlier
-        if index in known:
-            return known[index].length
+        if index in self.file.earlier:
+            return self.file.earlier[index].length
         # fill the gap before the next confirmed segment, to keep its boundaries
-        gap = min((start - index for start in known if start > index), default=0)
-        return gap if 0 < gap <= self._largest_bytes else self._segment_bytes
+        behind = bisect.bisect(self._known, index)
+        if behind < len(self._known) and self._known[behind] - index <= self._largest_bytes:
+            return self._known[behind] - index
+        extra_bytes = int(self._segment_bytes * next(self._extra_shares, 0))
+        return min(self._segment_bytes + extra_bytes, self._largest_bytes)

@@ -21,7 +21,9 @@ from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.config.queue_options import QueueSettings
 from cirrus_bridge.config.queue_uri import parse_queue_uri
 from cirrus_bridge.journal.submissions import Journal
+from cirrus_bridge.sending.concurrency import LEAST
 from cirrus_bridge.sending.patience import Patience
+from cirrus_bridge.sending.segments import SLOW_S, SMALLEST_BYTES
 from cirrus_bridge.sending.temporary_file import MOST_START_OVERS, TRUSTED_S
 from cirrus_bridge.sending.upload import Upload
 from stubs import StubApi, StubClock, StubReport, away, empty_journal, refused
@@ -45,12 +47,17 @@ class Site:
         self.journal.intent(KEY, JOB, [Target("Paris", "L1")], now_s=1.0)
 
     def upload(
-        self, *, connections: int = 1, contimeout_s: int = 10_000, segment_bytes: int = SIZE
+        self,
+        *,
+        connections: int = 1,
+        contimeout_s: int = 10_000,
+        segment_bytes: int = SIZE,
+        largest_bytes: int = SIZE,
     ) -> Upload:
         """Prepare the upload of a new run, with the journal's knowledge."""
         queue = parse_queue_uri(URI, QueueSettings(contimeout_s=contimeout_s))
         patience = Patience(self.clock, self.report, self.journal, JOB, KEY, queue)
-        settings = UploadSettings(connections, segment_bytes, SIZE)
+        settings = UploadSettings(connections, segment_bytes, largest_bytes)
         return Upload(self.api, patience, settings, self._progressed)
 
     def send(self, data: bytes = DATA, *, connections: int = 1, contimeout_s: int = 10_000) -> str:
@@ -408,6 +415,35 @@ def test_no_connection_is_opened_for_nothing(site: Site) -> None:
     site.api.connected = 0
     site.send(connections=8)
     assert site.api.connected == 0
+
+
+def test_the_first_segments_do_not_end_together(site: Site) -> None:
+    """The first segments have sizes from the configured one to its double; later ones have the
+    configured size."""
+    upload = site.upload(connections=5, segment_bytes=SIZE // 2)
+    sizes = [len(segment.data) for segment in upload.cut([DATA])]
+    assert sizes == [50, 60, 70, 80, 90, 50, 50, 50]
+
+
+@pytest.mark.parametrize(
+    ("segment_bytes", "took_s", "connections"),
+    [(SIZE, SLOW_S / 2, 8), (SIZE, 2 * SLOW_S, LEAST), (4 * SMALLEST_BYTES, 2 * SLOW_S, 8)],
+)
+def test_a_slow_line_gets_fewer_connections(
+    site: Site, segment_bytes: int, took_s: float, connections: int
+) -> None:
+    """Slow segments become smaller. Once they are as small as possible, fewer are sent at once."""
+    together = threading.Barrier(8)
+
+    def slow() -> None:
+        if together.wait(10) == 0:
+            site.clock.passed_s += took_s
+        together.wait(10)
+
+    site.api.script("put_segment", *[slow] * 8)
+    upload = site.upload(connections=8, segment_bytes=segment_bytes, largest_bytes=segment_bytes)
+    upload.send(upload.cut([bytes(segment_bytes)] * 8))
+    assert upload._limit.now == connections
 
 
 @pytest.mark.parametrize("connections", [1, 3, 16])
