@@ -135,8 +135,13 @@ class JobCompletion:
         after_s, wait_s = self._releases.get(release, (-math.inf, RELEASE_AGAIN_S))
         if now_s < after_s:
             return False
-        recent = self._releases.items()
-        self._releases = {k: v for k, v in recent if now_s < v[0] + LATEST_RELEASE_S}
+        self._releases.pop(release, None)
+        # the oldest come first; going through all of them each time would take too long
+        while self._releases:
+            oldest, (until_s, _) = next(iter(self._releases.items()))
+            if now_s < until_s + LATEST_RELEASE_S:
+                break
+            del self._releases[oldest]
         self._releases[release] = (now_s + wait_s, min(wait_s * 2, LATEST_RELEASE_S))
         return True
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
@@ -110,8 +111,10 @@ class Outages:
         """The texts that queues show about jobs that wait for a server."""
         found: dict[str, Words] = {}
         for server, outage in self._outages.items():
-            for queue in {document.queue for document, _ in outage.held}:
-                jobs = {job.job_id for document, job in outage.held if document.queue == queue}
+            jobs_of: defaultdict[str, set[int]] = defaultdict(set)
+            for document, job in outage.held:
+                jobs_of[document.queue].add(job.job_id)
+            for queue, jobs in jobs_of.items():
                 text = trn(
                     "{count} job is held until {server} works again",
                     "{count} jobs are held until {server} works again",
