@@ -20,6 +20,7 @@ from typing import NamedTuple
 import trustme
 
 import frozen
+from cirrus_bridge.journal.files import has_poller
 from links import Link
 from measure import Cost, cost
 from private_cups import PrivateCups
@@ -89,6 +90,28 @@ class Site:
         env, outer = self.env | {"CIRRUS_BRIDGE_WORKERS": socket}, self.link.at_client
         with start_workerd(env, log, command=command, outer=outer) as service:
             yield Workers(service.pid, socket)
+
+    @contextlib.contextmanager
+    def poller(self) -> Iterator[None]:
+        """Run cirrus-statusd. A backend leaves jobs that are not fetched to it."""
+        env = os.environ | self.env | {"CUPS_SERVER": str(self.cups.socket)}
+        with (
+            self.folder.with_name("statusd.log").open("wb") as log,
+            Program[bytes]([frozen.programs() / "cirrus-statusd"], env=env, stderr=log),
+        ):
+            while not self._has_poller():
+                time.sleep(0.05)
+            yield
+
+    def _has_poller(self) -> bool:
+        try:
+            locks = os.open(Path(self.env["CIRRUS_BRIDGE_STATE"], "jobs.lock"), os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            return has_poller(locks)
+        finally:
+            os.close(locks)
 
     def first_job(self, document: Path) -> Cost:
         """Our backend with a worker that is new, and has no connection yet."""
