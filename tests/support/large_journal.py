@@ -45,3 +45,8 @@ def fill(folder: Path, count: int, *, is_open: bool, now_s: float | None = None)
             f" 'L' || (i % {LOCATIONS}), 'D', '1-' || i, {_AT_S}, {_AT_S}, {fetched} FROM n",
             values,
         )
+        if not is_open:
+            db.execute(
+                "INSERT INTO tally SELECT queue, 2, count(*) FROM document"
+                " WHERE state = 'closed' GROUP BY queue"
+            )

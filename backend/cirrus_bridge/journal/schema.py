@@ -27,6 +27,7 @@ COMPANY = "rtrim(destination, replace(destination, '/', ''))"
 FETCHED = "(1, 2, 8, 9)"  # the states of a delivery (DeliveryState) that its location has fetched
 CHANGED_AT = "coalesce(final_at, received_at)"  # of a delivery that was fetched or has ended
 _OF_NEW = " AND ".join(f"{name} = new.{name}" for name in KEY.split(", "))
+_OF_OLD = _OF_NEW.replace("new.", "old.")
 
 
 def in_document(table: str) -> str:
@@ -171,6 +172,29 @@ CREATE TRIGGER delivery_fetched AFTER UPDATE OF state ON delivery
         {CHANGED_AT.replace("final", "new.final").replace("received", "new.received")})
     ON CONFLICT DO UPDATE SET fetched_at = max(fetched_at, excluded.fetched_at); END;
 """,
+    # the deliveries of closed documents, counted for the metrics
+    f"""
+CREATE TABLE tally (queue TEXT NOT NULL, state INTEGER NOT NULL, deliveries INTEGER NOT NULL,
+    PRIMARY KEY (queue, state)) STRICT, WITHOUT ROWID;
+INSERT INTO tally SELECT queue, delivery.state, count(*)
+    FROM document JOIN delivery USING ({KEY})
+    WHERE document.state = 'closed' AND cloud_job_id IS NOT NULL GROUP BY 1, 2;
+CREATE TRIGGER tally_closed AFTER UPDATE OF closed_at ON document
+    WHEN old.closed_at IS NULL AND new.closed_at IS NOT NULL AND new.state = 'closed' BEGIN
+    INSERT INTO tally SELECT new.queue, state, count(*) FROM delivery
+    WHERE {_OF_NEW} AND cloud_job_id IS NOT NULL GROUP BY 2
+    ON CONFLICT DO UPDATE SET deliveries = deliveries + excluded.deliveries; END;
+CREATE TRIGGER tally_changed AFTER UPDATE OF state ON delivery
+    WHEN old.undelivered_at IS NOT NULL AND old.state != new.state BEGIN
+    UPDATE tally SET deliveries = deliveries - 1 WHERE state = old.state
+    AND queue = (SELECT queue FROM document WHERE {_OF_NEW});
+    INSERT INTO tally VALUES ((SELECT queue FROM document WHERE {_OF_NEW}), new.state, 1)
+    ON CONFLICT DO UPDATE SET deliveries = deliveries + 1; END;
+CREATE TRIGGER tally_pruned BEFORE DELETE ON document WHEN old.state = 'closed' BEGIN
+    UPDATE tally SET deliveries = deliveries - (SELECT count(*) FROM delivery
+    WHERE {_OF_OLD} AND cloud_job_id IS NOT NULL AND delivery.state = tally.state)
+    WHERE queue = old.queue AND state IN (SELECT state FROM delivery WHERE {_OF_OLD}); END;
+""",
 )
 VERSION = len(STEPS)
 _TABLES = {"document": f"rowid, {KEY}", "delivery": f"rowid, {KEY}, target_number"}
@@ -188,9 +212,19 @@ def take_steps(db: sqlite3.Connection) -> None:
     """Upgrade a database, which may be empty, to VERSION. The caller has begun a transaction."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
     for step in STEPS[version:]:
-        for statement in filter(str.strip, step.split(";\n")):  # a trigger contains a semicolon
+        for statement in _statements(step):
             db.execute(statement)
     db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _statements(step: str) -> Iterator[str]:
+    """The statements of a step; a trigger contains semicolons."""
+    statement = ""
+    for part in step.split(";")[:-1]:
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 class Check(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +24,13 @@ from cirrus_bridge.journal.schema import CHANGED_AT, COMPANY, FETCHED, KEY
 
 OVERLAP_S = 3 * BUSY_TIMEOUT_S
 UNFOLLOWED = "unfollowed"
-# reads the whole journal; the reader decides how often
+_FOLLOWED = (0, 1)  # the states of a delivery whose outcome is not known
 _STATES = (
-    "SELECT queue, CASE WHEN closed_at IS NOT NULL AND delivery.state IN (0, 1) THEN NULL"
-    f" ELSE delivery.state END, count(*), min(document.accepted_at) FROM {JOINED}"
-    f" WHERE document.state IN {sql_list(ACCEPTED)} AND cloud_job_id IS NOT NULL GROUP BY 1, 2"
+    f"SELECT queue, delivery.state, count(*), min(document.accepted_at) FROM {JOINED}"
+    f" WHERE document.state IN {sql_list(ACCEPTED)} AND closed_at IS NULL"
+    " AND cloud_job_id IS NOT NULL GROUP BY 1, 2"
 )
+_CLOSED = "SELECT queue, state, deliveries FROM tally WHERE deliveries > 0"
 _OPEN = "SELECT count(*), coalesce(sum(state = 'held'), 0) FROM document WHERE closed_at IS NULL"
 _OF_DELIVERY = (
     "queue, destination, delivery.state, 0, document.accepted_at, received_at, pages"
@@ -104,9 +106,12 @@ class StatisticsReader:
         """
         with read_only(self._folder, beside_poller=True) as db:
             rows = [(queue, _word(state), *more) for queue, state, *more in db.execute(_STATES)]
+            closed = db.execute(_CLOSED).fetchall()
             open_documents, held_documents = db.execute(_OPEN).fetchone()
             events = tuple(self._events(db, now_s))
-        jobs = {(queue, state): count for queue, state, count, _ in rows}
+        jobs = Counter({(queue, state): count for queue, state, count, _ in rows})
+        for queue, state, count in closed:
+            jobs[queue, UNFOLLOWED if state in _FOLLOWED else _word(state)] += count
         oldest_at_s = {(queue, state): at_s for queue, state, _, at_s in rows}
         return JournalStatistics(jobs, oldest_at_s, open_documents, held_documents, events)
 
@@ -124,5 +129,5 @@ class StatisticsReader:
         return [] if is_first else found
 
 
-def _word(state: int | None) -> str:
-    return UNFOLLOWED if state is None else DeliveryState(state).name.lower()
+def _word(state: int) -> str:
+    return DeliveryState(state).name.lower()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.base.model import PrintJob
+from cirrus_bridge.base.model import DeliveryState, JobStatus, PrintJob, Receipt, Target
 from cirrus_bridge.journal.health import look
 from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
@@ -109,6 +110,51 @@ def test_the_copies_of_an_upgraded_journal(tmp_path: Path) -> None:
     assert [(each.location, each.count, each.oldest_s) for each in look(tmp_path).waiting] == [
         ("L", 2, 3)
     ]
+    assert tally(tmp_path) == counted(tmp_path) == {("q", 0): 1, ("q", 2): 1}
+
+
+def tally(folder: Path) -> dict[tuple[str, int], int]:
+    """The numbers of deliveries of closed documents by queue and state, as the metrics use them."""
+    with contextlib.closing(sqlite3.connect(folder / "journal.db")) as db:
+        rows = db.execute("SELECT queue, state, deliveries FROM tally WHERE deliveries != 0")
+        return {(queue, state): count for queue, state, count in rows}
+
+
+def counted(folder: Path) -> dict[tuple[str, int], int]:
+    """The same, counted."""
+    with contextlib.closing(sqlite3.connect(folder / "journal.db")) as db:
+        rows = db.execute(
+            "SELECT queue, delivery.state, count(*) FROM document JOIN delivery USING (job_uuid,"
+            " job_id, print_run, destination, number) WHERE document.state = 'closed'"
+            " AND cloud_job_id IS NOT NULL GROUP BY 1, 2"
+        )
+        return {(queue, state): count for queue, state, count in rows}
+
+
+def test_the_tally_follows_each_change(tmp_path: Path) -> None:
+    """The tally is what a count of all closed documents finds, after any change."""
+    rng, targets = random.Random(3), [TARGET, Target("Lyon", "L2")]
+    with Journal(tmp_path) as backend, PollerJournal(tmp_path) as poller:
+        for number in range(1, 41):
+            key = KEY._replace(job_uuid=f"u{number}", job_id=number)
+            job = PrintJob(number, key.job_uuid, "u", "t", 1, f"q{number % 2}")
+            backend.intent(key, job, targets, now_s=number)
+            backend.submitting(key, "a", 9, 5, submit_key="k", submit_form="f", now_s=number)
+            receipts = [Receipt(each, f"{number}-{each.device}") for each in targets]
+            backend.accepted(key, receipts, now_s=number)
+            for state in rng.choices(list(DeliveryState), k=2):
+                backend.state(key, rng.randrange(2), JobStatus(state), now_s=number)
+            if rng.random() < 0.8:
+                backend.close([key], now_s=number)
+                backend.close([key], now_s=number + 1)
+                if rng.random() < 0.3:  # a person has restarted the job
+                    done = JobStatus(DeliveryState.DELIVERED)
+                    backend.state(key, rng.randrange(2), done, now_s=number)
+            assert tally(tmp_path) == counted(tmp_path)
+        poller.prune(20)
+        assert tally(tmp_path) == counted(tmp_path) != {}
+        poller.prune(99)
+        assert tally(tmp_path) == counted(tmp_path) == {}
 
 
 def test_a_program_of_the_version_before_hands_over(tmp_path: Path) -> None:
