@@ -15,17 +15,9 @@ from frame import Setting, Table
 from frozen import programs
 from measure import Cost, cost, interleaved, times_ms, wall_s
 
-DEVICES = 1000
+DEVICES, MANY = 1_000, 10_000
 LIMIT_S = 20.0
 CUPS = Path("/usr/lib/cups")
-ANSWER = json.dumps(
-    {
-        "Name": "Paris",
-        "IsWindows": True,
-        "Printers": [f"P{n}\tdriver\tTray 1;Tray 2\t1\t1\t1\tA4,Letter" for n in range(DEVICES)],
-        "Devices": {f"D{n}": {"Name": f"Laser {n}", "Target": f"P{n}"} for n in range(DEVICES)},
-    }
-).encode()
 
 
 def table(setting: Setting) -> Table:
@@ -40,6 +32,13 @@ def table(setting: Setting) -> Table:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Server)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     _configure(folder / "config", server.server_address[1])
+    _Server.answer = _location(MANY)
+    many = _compare(made, {f"discovery, {MANY:,} devices": _way(backend, env=env)}, rounds)
+    said = subprocess.run([backend], env=env, capture_output=True, check=True).stdout
+    listed = sum(b"/Acme/" in line for line in said.splitlines())
+    figure = f"{listed:,} in {many:.1f} s"
+    made.goal(f"{MANY:,} devices in discovery", "all are listed", figure, is_met=listed == MANY)
+    _Server.answer = _location(DEVICES)
     stock = {f"CUPS {name} backend": _way(CUPS / "backend" / name) for name in _BACKENDS}
     ours = {"discovery, server on loopback": _way(backend, env=env)}
     _compare(made, ours | stock, rounds)
@@ -50,46 +49,57 @@ def table(setting: Setting) -> Table:
     _compare(made, {"discovery, server away: from the cache": _way(backend, env=env)}, rounds)
     archive = _archive(folder)
     lines = _check(DEVICES, [driver, "list"], env)
-    listed = subprocess.run([archive, "list"], capture_output=True, check=True).stdout.splitlines()
+    others = subprocess.run([archive, "list"], capture_output=True, check=True).stdout.splitlines()
     daemon = CUPS / "daemon" / "cups-driverd"
     cups = dict(os.environ) | {"CUPS_CACHEDIR": str(folder)}  # instead of the machine's own
     schemes = ("list", "1", "0", "include-schemes=drv")
     lists = {
         f"cirrus-driver list ({DEVICES} drivers)": _way(driver, "list", env=env),
-        f"openprinting-ppds list ({len(listed)} drivers)": _way(archive, "list"),
+        f"openprinting-ppds list ({len(others)} drivers)": _way(archive, "list"),
         "cups-driverd list, drv (33 drivers)": _way(daemon, *schemes, env=cups),
     }
     _compare(made, lists, rounds)
     single = {
         "cirrus-driver cat": _way(driver, "cat", _name(lines[-1]), env=env),
-        "openprinting-ppds cat": _way(archive, "cat", _name(listed[-1])),
+        "openprinting-ppds cat": _way(archive, "cat", _name(others[-1])),
         "cups-driverd cat, drv": _way(daemon, "cat", "drv:///sample.drv/generic.ppd", env=cups),
     }
     _compare(made, single, rounds)
     return made
 
 
-def _compare(made: Table, ways: dict[str, Callable[[], Cost]], rounds: int) -> None:
-    """Add a row for each way; the first one is ours."""
+def _compare(made: Table, ways: dict[str, Callable[[], Cost]], rounds: int) -> float:
+    """Add a row for each way; the first one is ours. Return its seconds."""
     taken = interleaved(ways, rounds, warm_up=True, limit_s=LIMIT_S)
     ours_s = next(map(wall_s, taken.values()))
     for number, (name, costs) in enumerate(taken.items()):
         ratio = f"{ours_s / wall_s(costs):.2f}" if number else ""
         made.row(name, *times_ms(costs), ratio)
+    return ours_s
 
 
 _BACKENDS = ("dnssd", "snmp", "ipp")
 
 
 class _Server(BaseHTTPRequestHandler):
+    answer = b""
+
     def do_GET(self) -> None:
         self.send_response(200)
-        self.send_header("Content-Length", str(len(ANSWER)))
+        self.send_header("Content-Length", str(len(self.answer)))
         self.end_headers()
-        self.wfile.write(ANSWER)
+        self.wfile.write(self.answer)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
         pass
+
+
+def _location(count: int) -> bytes:
+    """The answer about a location with so many devices."""
+    printers = [f"P{n}\tdriver\tTray 1;Tray 2\t1\t1\t1\tA4,Letter" for n in range(count)]
+    devices = {f"D{n}": {"Name": f"Laser {n}", "Target": f"P{n}"} for n in range(count)}
+    about = {"Name": "Paris", "IsWindows": True, "Printers": printers, "Devices": devices}
+    return json.dumps(about).encode()
 
 
 def _way(*command: str | Path, env: dict[str, str] | None = None) -> Callable[[], Cost]:
