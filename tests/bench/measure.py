@@ -87,18 +87,19 @@ def interleaved(
 
     Args:
         warm_up: whether a first round does not count.
-        limit_s: no round begins later than this many seconds after the first one.
+        limit_s: a way that has taken as many seconds has no further run.
     """
     results: dict[str, list[_Result]] = {name: [] for name in ways}
-    if warm_up:
-        for run in ways.values():
-            run()
-    began_s = time.monotonic()
-    for number in range(rounds):
-        if number and time.monotonic() - began_s > limit_s:
-            break
+    taken_s = dict.fromkeys(ways, 0.0)
+    for number in range(-warm_up, rounds):
         for name, run in ways.items():
-            results[name].append(run())
+            if number > 0 and taken_s[name] >= limit_s:
+                continue
+            began_s = time.monotonic()
+            result = run()
+            if number >= 0:
+                taken_s[name] += time.monotonic() - began_s
+                results[name].append(result)
     return results
 
 
