@@ -13,7 +13,6 @@ can keep out another.
 from __future__ import annotations
 
 import contextlib
-import enum
 import errno
 import logging
 import resource
@@ -25,11 +24,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.networks import LOOPBACK, SITE_BITS, network
+from cirrus_cloudlet.protocol import Protocol, Step
 
 log = logging.getLogger(__name__)
 _site = partial(network, ipv6_bits=SITE_BITS)
@@ -37,8 +34,6 @@ _CONNECTIONS = 1000  # each may hold a request's head of 256 KiB
 _FILES_OF_A_CONNECTION = 2  # its socket and a document
 _OTHER_FILES = 256  # the database in each thread, deliveries, page images
 _CLOSING = 64  # connections that were dropped, while their files are still open
-_HEAD_BYTES = 64 * 1024  # uvicorn's default
-_FREE_CHUNKS, _BYTES_A_CHUNK = 1000, 512
 _NO_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 # tcpi_bytes_acked and tcpi_bytes_received (RFC 4898, section 4) in Linux's struct tcp_info
 _TCP_COUNTS = struct.Struct("120x Q Q")
@@ -143,11 +138,11 @@ class Listener(socket.socket):
         if self._counted.get(connection.fileno()) is connection:
             self._uncount(connection)
 
-    def protocol(self) -> type[H11Protocol]:
+    def protocol(self) -> type[Protocol]:
         """Make the class of uvicorn's protocol for this socket's connections."""
         listener = self
 
-        class ObservedProtocol(_Protocol):
+        class ObservedProtocol(Protocol):
             def connection_made(self, transport: Any) -> None:
                 super().connection_made(transport)
                 found = listener.find(transport.get_extra_info("socket").fileno())
@@ -198,17 +193,6 @@ class Listener(socket.socket):
                 del counter[place]
 
 
-class Step(enum.Enum):
-    """What a connection waits for: one of the client's steps, or the server."""
-
-    HANDSHAKE = enum.auto()
-    HEAD = enum.auto()
-    BODY = enum.auto()
-    REST = enum.auto()  # of a body that the server no longer needs
-    RESPONSE = enum.auto()  # the client has to read it
-    SERVER = enum.auto()
-
-
 class Connection(socket.socket):
     """An accepted connection; its listener counts it until it is closed."""
 
@@ -218,7 +202,7 @@ class Connection(socket.socket):
         super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
         self.network = network
         self.site = site
-        self.protocol: _Protocol | None = None  # until the TLS handshake is complete
+        self.protocol: Protocol | None = None  # until the TLS handshake is complete
         self.since_s = now_s  # of the wait for the client
         self._listener = listener
         self._last: tuple[Step, object] = (Step.HANDSHAKE, None)
@@ -257,59 +241,3 @@ class Connection(socket.socket):
         info = self.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_COUNTS.size)
         acknowledged, received = _TCP_COUNTS.unpack(info)
         return int(received if step is Step.BODY else acknowledged)
-
-
-class _Parser(h11.Connection):
-    """h11's parser, which refuses a body in tiny chunks.
-
-    Each chunk costs as much as a thousand bytes. uvicorn parses all chunks that it has read before
-    it serves another connection, so tiny ones of a few clients would stop the server.
-    """
-
-    _chunks = _bytes = 0  # of the request's body
-
-    def start_next_cycle(self) -> None:
-        super().start_next_cycle()
-        self._chunks = self._bytes = 0
-
-    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        event = super().next_event()
-        if isinstance(event, h11.Data):
-            self._bytes += len(event.data)
-            self._chunks += event.chunk_end
-            if self._chunks > _FREE_CHUNKS + self._bytes // _BYTES_A_CHUNK:
-                raise h11.RemoteProtocolError("the chunks are too small")
-        return event
-
-
-class _Protocol(H11Protocol):
-    """uvicorn's protocol, which tells what it waits for, and survives clients that break it."""
-
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.conn = _Parser(h11.SERVER, self.config.h11_max_incomplete_event_size or _HEAD_BYTES)
-
-    @property
-    def step(self) -> Step:
-        if self.transport.get_write_buffer_size():
-            return Step.RESPONSE
-        if self.conn.their_state is h11.IDLE:
-            return Step.HEAD
-        if self.conn.their_state is h11.SEND_BODY and not self.flow.read_paused:
-            return Step.REST if self.cycle.response_complete else Step.BODY
-        return Step.SERVER
-
-    def send_400_response(self, msg: str) -> None:
-        """Refuse a request that is not HTTP, unless its response has begun."""
-        if self.cycle and not self.cycle.response_complete:
-            self.cycle.disconnected = True  # no second response
-            self.cycle.message_event.set()
-        # a response has begun, or it has no body (HEAD)
-        with contextlib.suppress(h11.LocalProtocolError):
-            super().send_400_response(msg)
-        self.transport.close()
-
-    def shutdown(self) -> None:
-        """End this connection when the server stops."""
-        if not self.transport.is_closing():
-            super().shutdown()

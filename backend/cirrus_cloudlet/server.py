@@ -24,7 +24,6 @@ from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.files import lock
 from cirrus_cloudlet.log_lines import start_log
 
-_HEADER_BYTES = 256 * 1024  # the query of putfile has props and targets
 _TICKS_IN_A_SECOND = 10  # of uvicorn
 _GRACE_S = 1  # for running requests when the server stops
 
@@ -68,7 +67,6 @@ def serve(
             access_log=False,
             server_header=False,
             proxy_headers=False,  # with these headers a local client could claim any address
-            h11_max_incomplete_event_size=_HEADER_BYTES,
             timeout_graceful_shutdown=_GRACE_S,
             ssl_certfile=certificate,
             ssl_keyfile=key,
