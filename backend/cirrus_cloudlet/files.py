@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from cirrus_cloudlet.errors import SettingsError
 
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
+_COPIED_BYTES = 1024 * 1024
 _RENAME_NOREPLACE = 1  # linux/fs.h; see rename(2)
 
 
@@ -36,6 +38,25 @@ def lock(path: Path, refusal: str | None = None) -> Iterator[None]:
 def open_private(path: str, flags: int) -> int:
     """Open a file as an `opener`: a new file is for its owner alone, whatever the umask is."""
     return os.open(path, flags, 0o600)
+
+
+def write_all(descriptor: int, data: bytes | bytearray) -> None:
+    """Write all bytes, in as many writes as the kernel needs."""
+    with memoryview(data) as view:
+        written = 0
+        while written < len(view):
+            written += os.write(descriptor, view[written:])
+
+
+def link_or_copy(old: Path, new: Path) -> None:
+    """Give a file that never changes another name; copy it where there are no more links."""
+    try:
+        os.link(old, new, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
+            raise
+        with old.open("rb") as source, open(new, "xb", opener=open_private) as copy:
+            shutil.copyfileobj(source, copy, _COPIED_BYTES)
 
 
 def sync_folder(folder: Path, parent: int | None = None) -> None:

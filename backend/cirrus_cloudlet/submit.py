@@ -24,7 +24,7 @@ from cirrus_cloudlet.inventory.inventory import Device, Inventory, parse_targets
 from cirrus_cloudlet.job_props import parse_props
 from cirrus_cloudlet.storage.jobs import measure
 from cirrus_cloudlet.storage.quotas import Amount, Owner
-from cirrus_cloudlet.storage.uploads import Segment, Upload, assemble, mark_submitted
+from cirrus_cloudlet.storage.uploads import CHANGED, Contents, Upload, mark_submitted
 
 _PIECE_BYTES = 1024 * 1024
 _EARLIER = "SELECT request, jobs FROM idempotency WHERE company = ? AND key = ?"
@@ -45,15 +45,16 @@ class Order(NamedTuple):
 def submit(
     cloud: Cloud,
     order: Order,
-    segments: Sequence[Segment],
+    contents: Contents,
     turn: AbstractContextManager[object],
     upload: Upload | None = None,
 ) -> list[str]:
     """Make the jobs, and return their ids in the order of the targets.
 
     Args:
+        contents: the file, as it was uploaded.
         turn: a lock that is held while a chunk of the document is made and written.
-        upload: the upload of these segments, unless they are submitted as they arrive.
+        upload: the upload of this file, unless it is submitted as it arrives.
 
     Raises:
         Refusal: a parameter or the file is wrong; no job was made.
@@ -69,16 +70,23 @@ def submit(
     targets = parse_targets(order.targets)
     inventory = cloud.inventory.current()
     devices = [_find_device(inventory, company, *target) for target in targets]
-    chunks = decompress(cloud.uploads.read(assemble(segments)), order.compression)
-    lengths = [segment.length for segment in segments]
+    is_plain = order.compression is Compression.NONE
     texts = measure(order.title, props, len(request) // len(targets))
     jobs = Amount(bytes=len(targets) * texts.job_bytes, jobs=len(targets))
     with contextlib.ExitStack() as undo:
         cloud.quotas.reserve(order.owner, jobs)
         undo.callback(cloud.quotas.release, order.owner, jobs)
-        document = cloud.documents.write(
-            order.owner, chunks, lengths, inventory.limits.largest_bytes, turn
-        )
+        try:
+            document = cloud.documents.write(
+                order.owner,
+                decompress(contents.chunks, order.compression),
+                contents.lengths,
+                inventory.limits.largest_bytes,
+                turn,
+                contents.file if is_plain else None,
+            )
+        except FileNotFoundError as error:
+            raise Refusal(CHANGED) from error
         undo.callback(cloud.documents.discard, document)
         for device in devices:
             if not {"any", document.format.name} & set(device.formats):
@@ -87,7 +95,7 @@ def submit(
                     f" and this document is {document.format.name}"
                 )
         _check_text(cloud.documents.path(document.id), document.format, devices, turn)
-        with cloud.store.transaction(company) as db:
+        with cloud.store.transaction(company, cloud.documents.folder) as db:
             if row := db.execute(_EARLIER, repeated).fetchone():  # a parallel request was faster
                 return _read_ids(row, request)
             cloud.documents.insert(db, document)

@@ -7,6 +7,7 @@ import hashlib
 import socket
 import threading
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -253,3 +254,18 @@ def test_a_file_of_another_company(curl: Curl, shared: CloudletServer) -> None:
     curl.put("/api/putsegment", b"x", file=name, index="0").refused("unknown")
     free = Curl(shared.url, shared.cli("key", "add"))
     free.post("/api/submitfile", file=name, compid="ACME", **SUBMIT).refused("unknown")
+
+
+@pytest.mark.parametrize("size", [50_000, 1_000_000])
+def test_a_document_is_no_copy(shared: CloudletServer, curl: Curl, size: int) -> None:
+    """An uncompressed upload in one segment is not copied, and stays as it was submitted."""
+    first, second = b"%PDF" + bytes(size), b"%PDF" + b"1" * size
+    name = curl.upload({0: first})
+    (job_id,) = curl.post("/api/submitfile", file=name, targets="Away:Folder", title="a").lines
+    (job,) = (job for job in shared.jobs() if job["id"] == job_id)
+    document = Path(job["document"])
+    assert document.stat().st_nlink == 2
+    assert curl.put("/api/putsegment", second, file=name, index="0").lines
+    assert document.read_bytes() == first
+    assert document.stat().st_nlink == 1
+    assert document.stat().st_mode & 0o777 == 0o600

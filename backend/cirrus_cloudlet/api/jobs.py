@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+from collections.abc import Callable
+from functools import partial
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -21,7 +23,7 @@ from cirrus_cloudlet.inventory.inventory import LARGEST
 from cirrus_cloudlet.shares import Share
 from cirrus_cloudlet.storage.access import Key
 from cirrus_cloudlet.storage.quotas import Owner
-from cirrus_cloudlet.storage.uploads import IncomingFile, Segment, Upload
+from cirrus_cloudlet.storage.uploads import IncomingFile, Upload
 from cirrus_cloudlet.submit import Order, submit
 
 SUBMIT_FIELDS = frozenset({"targets", "title", "compid", "cmp", "props"})
@@ -34,18 +36,20 @@ async def put_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -
     owner, limit = _owner(key), _limit(cloud)
     share = cloud.shares.of(key.company)
 
-    def store(received: IncomingFile) -> list[str]:
-        if order:
-            whole = Segment(0, 0, received.size, received.path.name)
-            return submit(cloud, order, [whole] if received.size else [], share.turn)
-        upload = cloud.uploads.new(owner, "putfile")
-        if received.size:
-            cloud.uploads.add_segment(upload, 0, received, limit)
-        return [upload.name]
-
     with cloud.uploads.incoming(owner, limit) as received:
-        await _receive(call, share, owner, received)
-        return PlainTextResponse("\n".join(await share.submit(store, received)))
+
+        def store(write_last: Callable[[], None]) -> list[str]:
+            write_last()
+            if order:
+                return submit(cloud, order, received.contents(), share.turn)
+            upload = cloud.uploads.new(owner, "putfile")
+            if received.size:
+                cloud.uploads.add_segment(upload, 0, received, limit)
+            return [upload.name]
+
+        async with share.receiving(owner.key):
+            write_last = await _receive(call, share, received)
+            return PlainTextResponse("\n".join(await share.submit(store, write_last)))
 
 
 async def temp_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
@@ -68,9 +72,14 @@ async def put_segment(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]
     if position > limit:
         raise RequestFault(413, f"the limit is {limit} bytes ({LARGEST})")
     with cloud.uploads.incoming(upload.owner, limit - position) as received:
-        await _receive(call, share, upload.owner, received)
-        if received.size:
-            await share.run(cloud.uploads.add_segment, upload, position, received, limit)
+
+        def store(write_last: Callable[[], None]) -> None:
+            write_last()
+            if received.size:
+                cloud.uploads.add_segment(upload, position, received, limit)
+
+        async with share.receiving(upload.owner.key):
+            await share.run(store, await _receive(call, share, received))
     return PlainTextResponse(str(received.size))
 
 
@@ -84,7 +93,7 @@ async def submit_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]
         # the API document allows semicolons only after an upload by putfile
         semicolons = upload.origin == "putfile"
         order = _order(call, fields, key, Compression.GZIP, semicolons=semicolons)
-        return submit(cloud, order, cloud.uploads.segments(name), share.turn, upload)
+        return submit(cloud, order, cloud.uploads.contents(name), share.turn, upload)
 
     _company(fields, key)
     require(fields, "targets")
@@ -96,7 +105,7 @@ async def get_job(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) ->
     """`get job`: the status of a job."""
     company, location, device, job_id = call.path[3:]
     cloud.inventory.current().location(company, location)
-    job = await cloud.shares.of(key.company).run(cloud.jobs.find, job_id)
+    job = cloud.jobs.find(job_id)  # without a thread, which would cost more than the reading
     if job is None or (job.company, job.location, job.device) != (company, location, device):
         raise Refusal(f"unknown job {job_id!r}")
     return JSONResponse(answers.job_fields(job))
@@ -129,7 +138,8 @@ def _order(
     )
 
 
-async def _receive(call: Call, share: Share, owner: Owner, received: IncomingFile) -> None:
+async def _receive(call: Call, share: Share, received: IncomingFile) -> Callable[[], None]:
+    """Receive a body; return what writes its last piece, for the thread that needs the body."""
     length = call.headers.get("content-length")
     announced = int(length) if length is not None else None
     received.check_size(announced or 0)
@@ -148,18 +158,18 @@ async def _receive(call: Call, share: Share, owner: Owner, received: IncomingFil
                 return
             received.write(part)
 
-    async with share.receiving(owner.key):
-        if announced and announced > _PIECE_BYTES:
-            await share.run(received.reserve, announced)  # before the body is read
-        async for piece in call.stream():
-            held += piece
-            arrived += len(piece)
-            # small pieces are joined, because a thread for each would cost more than the writing
-            if len(held) >= _PIECE_BYTES or not piece:  # the last piece is empty
-                await share.run(write, bytes(held), is_last=not piece)
-                held.clear()
+    if announced and announced > _PIECE_BYTES:
+        await share.run(received.reserve, announced)  # before the body is read
+    async for piece in call.stream():
+        held += piece
+        arrived += len(piece)
+        # small pieces are joined, because a thread for each would cost more than the writing
+        if len(held) >= _PIECE_BYTES:
+            await share.run(write, bytes(held), is_last=False)
+            held.clear()
     if announced is not None and announced != arrived:
         raise RequestFault(400, f"received {arrived} of {announced} announced bytes")
+    return partial(write, bytes(held), is_last=True)
 
 
 def _owner(key: Key) -> Owner:

@@ -11,12 +11,12 @@ import logging
 import os
 import shlex
 import sqlite3
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.files import lock
-from cirrus_cloudlet.storage.turns import Turns
+from cirrus_cloudlet.storage.commits import GroupCommit
 
 log = logging.getLogger(__name__)
 _BUSY_TIMEOUT_S = 15.0
@@ -170,9 +170,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "cloudlet.db"
         self._idle: list[sqlite3.Connection] = []  # threads share it: append and pop are atomic
-        # SQLite lets one connection write; the others retry after sleeps of up to 0.1 s, and in no
-        # fair order
-        self._turns = Turns()
+        self._commits = GroupCommit(self._take, self._idle.append)
         with lock(folder / "cloudlet.lock"):
             # titles are private; SQLite gives the WAL files the mode of the database
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -185,21 +183,26 @@ class Store:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    @contextlib.contextmanager
-    def transaction(self, company: str = "") -> Iterator[sqlite3.Connection]:
+    def transaction(
+        self, company: str = "", folder: Path | None = None
+    ) -> AbstractContextManager[sqlite3.Connection]:
         """Write all changes of the block or none; they are durable when the block ends.
 
-        Companies take turns, and the server's own work takes a turn as if it were a company.
+        Companies take turns, and the server's own work takes a turn as if it were a company. New
+        names in a `folder` are durable, too. See `GroupCommit.transaction` for the errors.
         """
-        with self._turns.turn(company), self._connection() as db, db:  # `db` commits, or rolls back
-            db.execute("BEGIN IMMEDIATE")
-            yield db
+        return self._commits.transaction(company, folder)
 
     def execute(self, statement: str, *values: object) -> list[sqlite3.Row]:
         """Execute a statement in a transaction of its own, and return its rows."""
-        writes = not statement.startswith("SELECT")
-        with self._turns.turn("") if writes else contextlib.nullcontext(), self._connection() as db:
+        if not statement.startswith("SELECT"):
+            with self.transaction() as db:
+                return db.execute(statement, values).fetchall()
+        db = self._take()
+        try:
             return db.execute(statement, values).fetchall()
+        finally:
+            self._idle.append(db)
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -207,18 +210,14 @@ class Store:
             while True:
                 self._idle.pop().close()
 
-    @contextlib.contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _take(self) -> sqlite3.Connection:
         # a connection moves between threads, but only one thread uses it at a time
         try:
-            db = self._idle.pop()
+            return self._idle.pop()
         except IndexError:
             db = self._connect()
             db.executescript(_HISTORY)
-        try:
-            yield db
-        finally:
-            self._idle.append(db)
+            return db
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(

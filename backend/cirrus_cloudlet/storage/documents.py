@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cirrus_cloudlet.errors import Refusal
-from cirrus_cloudlet.files import open_private, sync_folder
+from cirrus_cloudlet.files import link_or_copy, open_private, write_all
 from cirrus_cloudlet.formats import Format, FormatDetector
 from cirrus_cloudlet.inventory.inventory import LARGEST
 from cirrus_cloudlet.storage.database import Store
@@ -52,15 +52,21 @@ def document_folder(folder: Path) -> Path:
 
 
 class Documents:
+    """The documents of one data folder.
+
+    Attributes:
+        folder: where their bytes are, for the transaction that names a new one.
+    """
+
     def __init__(self, store: Store, folder: Path, quotas: Quotas) -> None:
         self._store = store
         self._quotas = quotas
-        self._folder = document_folder(folder)
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self.folder = document_folder(folder)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
 
     def path(self, document_id: str) -> Path:
         """The path of a document's bytes, even if they were pruned."""
-        return self._folder / document_id
+        return self.folder / document_id
 
     def write(
         self,
@@ -69,24 +75,33 @@ class Documents:
         segments: Sequence[int],
         limit: int,
         turn: AbstractContextManager[object],
+        file: Path | None = None,
     ) -> Document:
         """Store a document's bytes; call `insert` or `discard` next.
+
+        The bytes are on disk then. The file's name is not: see `folder`.
 
         Args:
             limit: the largest size in bytes.
             turn: a lock that is held while a chunk is made and written.
+            file: has the bytes of `chunks` and never changes, so that they need no copy.
 
         Raises:
             Refusal: the document is empty or larger than `limit` bytes, or `chunks` raises it.
             QuotaFull: the owner's quotas have no room.
+            FileNotFoundError: `file` is no longer there.
         """
-        path = self._folder / secrets.token_hex(16)
+        path = self.folder / secrets.token_hex(16)
         digest = hashlib.sha256()
         detector = FormatDetector()
         size = reserved = 0
         rest = iter(chunks)
         try:
-            with open(path, "xb", opener=open_private) as file:
+            if file:
+                link_or_copy(file, path)
+            flags = os.O_RDONLY if file else os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            descriptor = open_private(os.fspath(path), flags)
+            try:
                 while True:
                     with turn:
                         chunk = next(rest, b"")
@@ -99,12 +114,13 @@ class Documents:
                         reserved = size + FILE_BYTES
                         detector.add(chunk)
                         digest.update(chunk)
-                        file.write(chunk)
+                        if not file:
+                            write_all(descriptor, chunk)
                 if not size:
                     raise Refusal("the document is empty")
-                file.flush()
-                os.fsync(file.fileno())
-            sync_folder(self._folder)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
             with turn:
                 found = detector.format()
         except BaseException:
@@ -148,7 +164,7 @@ class Documents:
         ):
             known.add(document_id)
             self._quotas.count(Owner(company, key), Amount(size + FILE_BYTES))
-        for path in self._folder.iterdir():
+        for path in self.folder.iterdir():
             if path.name not in known:
                 path.unlink()
 

@@ -118,6 +118,7 @@ class Transition(NamedTuple):
 class Jobs:
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._last_id = ("", 0)  # second and number; only the serving process makes jobs
 
     def amounts(self) -> list[tuple[Owner, Amount]]:
         """List what the jobs of each company and key count."""
@@ -165,13 +166,9 @@ class Jobs:
         """Make one job of a document for each target; return their ids in the same order."""
         now = time.time()
         second = time.strftime("%Y%m%d%H%M%S", time.gmtime(now))
-        # counted from stored ids, so that a restart within the second repeats no id
-        taken = [
-            int(row["id"].partition("-")[2])
-            for row in db.execute("SELECT id FROM job WHERE id GLOB ?", (f"{second}-*",))
-        ]
+        first = self._last_number(db, second) + 1
         ids = []
-        for number, (location, device) in enumerate(targets, max(taken, default=0) + 1):
+        for number, (location, device) in enumerate(targets, first):
             ids.append(f"{second}-{number}")
             db.execute(
                 "INSERT INTO job (id, company, key, location, device, title, document, props,"
@@ -180,7 +177,20 @@ class Jobs:
                 (ids[-1], *document.owner, location, device, texts.title, document.id,
                  texts.props, texts.job_bytes, JobState.SUBMITTED, Step.READY, now, now),
             )  # fmt: skip
+        self._last_id = (second, first + len(ids) - 1)
         return ids
+
+    def _last_number(self, db: sqlite3.Connection, second: str) -> int:
+        if self._last_id[0] != second:
+            # read once in a second, so that a restart within the second repeats no id
+            taken = [
+                int(row["id"].partition("-")[2])
+                for row in db.execute(
+                    "SELECT id FROM job WHERE id > ? AND id < ?", (f"{second}-", f"{second}.")
+                )
+            ]
+            self._last_id = (second, max(taken, default=0))
+        return self._last_id[1]
 
     def find(self, job_id: str) -> Job | None:
         """Find a job by its id; None if it is unknown."""

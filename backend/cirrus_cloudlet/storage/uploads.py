@@ -19,14 +19,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cirrus_cloudlet.errors import Refusal, RequestFault
-from cirrus_cloudlet.files import open_private
+from cirrus_cloudlet.files import open_private, write_all
 from cirrus_cloudlet.inventory.inventory import LARGEST
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas
 
 log = logging.getLogger(__name__)
 _READ_BYTES = 1024 * 1024
+_HELD_BYTES = 256 * 1024  # of an incoming file in memory
 _SEGMENTS = 65_536  # 4 GiB in segments of 64 KiB
+CHANGED = "the file has expired, or was changed meanwhile"
 _BATCH = 100  # uploads that one transaction removes
 _FIND = "SELECT name FROM upload WHERE"
 
@@ -52,6 +54,19 @@ class Extent(NamedTuple):
     length: int
 
 
+class Contents(NamedTuple):
+    """The bytes of a whole upload.
+
+    Attributes:
+        lengths: of its segments, in bytes.
+        file: has exactly these bytes, and never changes; None if no file does.
+    """
+
+    chunks: Iterable[bytes]
+    lengths: Sequence[int]
+    file: Path | None
+
+
 class Upload(NamedTuple):
     """An upload, the request that began it, and its owner."""
 
@@ -61,7 +76,10 @@ class Upload(NamedTuple):
 
 
 class IncomingFile:
-    """A segment while it arrives; `close` removes it, unless `keep` was called."""
+    """A segment while it arrives; `close` removes it, unless `keep` was called.
+
+    A small segment is in memory only, until it is needed on disk.
+    """
 
     def __init__(self, path: Path, limit_bytes: int, quotas: Quotas, owner: Owner) -> None:
         self.path = path
@@ -71,12 +89,15 @@ class IncomingFile:
         self._owner = owner
         self._reserved = 0
         self._kept = False
-        self._file = open(path, "xb", 0, opener=open_private)  # noqa: SIM115 - see `close`
+        self._held = bytearray()  # what is not in the file yet
+        self._file = -1
 
     def close(self) -> None:
-        self._file.close()
+        if self._file >= 0:
+            os.close(self._file)
         if not self._kept:
-            self.path.unlink(missing_ok=True)
+            if self._file >= 0:
+                self.path.unlink(missing_ok=True)
             self._quotas.release(self._owner, Amount(self._reserved))
 
     def check_size(self, size_bytes: int) -> None:
@@ -98,16 +119,33 @@ class IncomingFile:
         self.check_size(self.size + len(data))
         self.reserve(self.size + len(data))
         self.size += len(data)
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self._file.write(rest) :]
+        self._held += data
+        if len(self._held) > _HELD_BYTES:
+            self._write_held()
 
     def sync(self) -> None:
         """Write the complete segment to disk."""
-        os.fdatasync(self._file.fileno())
+        self._write_held()
+        os.fdatasync(self._file)
+
+    def contents(self) -> Contents:
+        """The bytes of the complete segment, as those of a whole file; raise Refusal if none."""
+        if self._file < 0:
+            if not self._held:
+                raise Refusal("the file is empty")
+            return Contents([bytes(self._held)], [self.size], None)
+        self._write_held()
+        extent = Extent(self.path.name, 0, self.size)
+        return Contents(_read(self.path.parent, [extent]), [self.size], self.path)
 
     def keep(self) -> None:
         self._kept = True
+
+    def _write_held(self) -> None:
+        if self._file < 0:
+            self._file = open_private(os.fspath(self.path), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        write_all(self._file, self._held)
+        self._held.clear()
 
 
 class Uploads:
@@ -189,29 +227,21 @@ class Uploads:
         self._remove_files(row["file"] for row in covered)
         self._quotas.release(upload.owner, _in_files(gone_bytes, len(covered)))
 
-    def segments(self, name: str) -> list[Segment]:
-        """List the segments of an upload in the order of their arrival."""
+    def contents(self, name: str) -> Contents:
+        """The bytes of an upload; raise Refusal if it is empty or not complete."""
         rows = self._store.execute(
             "SELECT number, position, length, file FROM segment WHERE upload = ? ORDER BY number",
             name,
         )
-        return [Segment(*row) for row in rows]
-
-    def read(self, extents: Sequence[Extent]) -> Iterator[bytes]:
-        for extent in extents:
-            try:
-                file = (self._folder / extent.file).open("rb")
-            except FileNotFoundError as error:  # removed or replaced meanwhile
-                raise Refusal("the file has expired, or was changed meanwhile") from error
-            with file:
-                file.seek(extent.offset)
-                rest = extent.length
-                while rest:
-                    data = file.read(min(rest, _READ_BYTES))
-                    if not data:
-                        raise OSError(f"segment file {extent.file} is truncated")
-                    rest -= len(data)
-                    yield data
+        segments = [Segment(*row) for row in rows]
+        extents = assemble(segments)
+        whole = [
+            self._folder / segment.file
+            for segment in segments
+            if extents == [Extent(segment.file, 0, segment.length)]
+        ]
+        lengths = [segment.length for segment in segments]
+        return Contents(_read(self._folder, extents), lengths, whole[0] if whole else None)
 
     def expire(self, lifetime_s: float) -> None:
         """Remove the uploads that are older than `lifetime_s` seconds."""
@@ -264,6 +294,23 @@ class Uploads:
 def mark_submitted(db: sqlite3.Connection, upload: Upload) -> None:
     """Record, in the transaction of its jobs, that an upload may make room for others."""
     db.execute("UPDATE upload SET submitted = 1 WHERE name = ?", (upload.name,))
+
+
+def _read(folder: Path, extents: Sequence[Extent]) -> Iterator[bytes]:
+    for extent in extents:
+        try:
+            file = (folder / extent.file).open("rb")
+        except FileNotFoundError as error:
+            raise Refusal(CHANGED) from error
+        with file:
+            file.seek(extent.offset)
+            rest = extent.length
+            while rest:
+                data = file.read(min(rest, _READ_BYTES))
+                if not data:
+                    raise OSError(f"segment file {extent.file} is truncated")
+                rest -= len(data)
+                yield data
 
 
 def _unknown(name: str) -> Refusal:
