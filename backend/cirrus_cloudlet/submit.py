@@ -64,7 +64,8 @@ def submit(
     request = json.dumps([order.targets, order.title, order.props])
     company = order.owner.company
     repeated = (company, order.idempotency_key)
-    if rows := cloud.store.execute(_EARLIER, *repeated):
+    is_repeatable = order.idempotency_key is not None
+    if is_repeatable and (rows := cloud.store.execute(_EARLIER, *repeated)):
         return _read_ids(rows[0], request)
     props = parse_props(order.props, semicolons=order.semicolons)
     targets = parse_targets(order.targets)
@@ -96,13 +97,14 @@ def submit(
                 )
         _check_text(cloud.documents.path(document.id), document.format, devices, turn)
         with cloud.store.transaction(company, cloud.documents.folder) as db:
-            if row := db.execute(_EARLIER, repeated).fetchone():  # a parallel request was faster
+            # a parallel request may have been faster
+            if is_repeatable and (row := db.execute(_EARLIER, repeated).fetchone()):
                 return _read_ids(row, request)
             cloud.documents.insert(db, document)
             ids = cloud.jobs.insert(db, document, targets, texts)
             if upload:
                 mark_submitted(db, upload)
-            if order.idempotency_key is not None:
+            if is_repeatable:
                 db.execute(
                     "INSERT INTO idempotency (company, key, request, jobs, document)"
                     " VALUES (?, ?, ?, ?, ?)",

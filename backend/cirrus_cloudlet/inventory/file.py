@@ -42,6 +42,7 @@ class InventoryFile:
     def __init__(self, folder: Path, *, remote: bool = False) -> None:
         self._remote = remote
         self._path = folder / "cloudlet.toml"
+        self._name = os.fspath(self._path)
         self._lock = threading.Lock()
         self._seen = self._stat()
         self._current = self._read()
@@ -105,7 +106,7 @@ class InventoryFile:
 
     def _stat(self) -> tuple[int, int, int] | None:
         try:
-            found = self._path.stat()
+            found = os.stat(self._name)  # noqa: PTH116 - at each request; a Path takes longer
         except FileNotFoundError:
             return None
         return (found.st_mtime_ns, found.st_ino, found.st_size)

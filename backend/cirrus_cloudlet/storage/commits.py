@@ -32,17 +32,13 @@ class GroupCommit:
     """The write transactions of one database in this process.
 
     Args:
-        take: returns a connection without a transaction.
-        give_back: gets the connection when the transaction has ended.
+        connect: makes the connection, at the first transaction. It is always the same one, because
+            a connection reads all pages again when another one has written.
     """
 
-    def __init__(
-        self,
-        take: Callable[[], sqlite3.Connection],
-        give_back: Callable[[sqlite3.Connection], None],
-    ) -> None:
-        self._take = take
-        self._give_back = give_back
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._connect = connect
+        self._db: sqlite3.Connection | None = None
         # SQLite lets one connection write; the others retry after sleeps of up to 0.1 s, and in no
         # fair order
         self._turns = Turns()
@@ -85,14 +81,17 @@ class GroupCommit:
         if batch.error:
             raise batch.error
 
+    def close(self) -> None:
+        """Close the connection; call this when no transaction is open."""
+        if self._db:
+            self._db.close()
+            self._db = None
+
     def _begin(self) -> _Batch:
-        db = self._take()
-        try:
-            db.execute("BEGIN IMMEDIATE")
-        except BaseException:
-            self._give_back(db)
-            raise
-        return _Batch(db)
+        if self._db is None:
+            self._db = self._connect()
+        self._db.execute("BEGIN IMMEDIATE")
+        return _Batch(self._db)
 
     def _end(self, batch: _Batch) -> None:
         self._batch = None
@@ -106,7 +105,6 @@ class GroupCommit:
             if batch.db.in_transaction:
                 batch.db.execute("ROLLBACK")
         finally:
-            self._give_back(batch.db)
             batch.is_done.set()
 
 

@@ -170,7 +170,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "cloudlet.db"
         self._idle: list[sqlite3.Connection] = []  # threads share it: append and pop are atomic
-        self._commits = GroupCommit(self._take, self._idle.append)
+        self._commits = GroupCommit(self._connect_to_write)
         with lock(folder / "cloudlet.lock"):
             # titles are private; SQLite gives the WAL files the mode of the database
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -198,26 +198,27 @@ class Store:
         if not statement.startswith("SELECT"):
             with self.transaction() as db:
                 return db.execute(statement, values).fetchall()
-        db = self._take()
+        # a connection moves between threads, but only one thread uses it at a time
+        try:
+            db = self._idle.pop()
+        except IndexError:
+            db = self._connect()
         try:
             return db.execute(statement, values).fetchall()
         finally:
             self._idle.append(db)
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close the connections that are not in use; call this when no transaction is open."""
+        self._commits.close()
         with contextlib.suppress(IndexError):
             while True:
                 self._idle.pop().close()
 
-    def _take(self) -> sqlite3.Connection:
-        # a connection moves between threads, but only one thread uses it at a time
-        try:
-            return self._idle.pop()
-        except IndexError:
-            db = self._connect()
-            db.executescript(_HISTORY)
-            return db
+    def _connect_to_write(self) -> sqlite3.Connection:
+        db = self._connect()
+        db.executescript(_HISTORY)
+        return db
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(

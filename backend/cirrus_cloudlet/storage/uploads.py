@@ -81,9 +81,10 @@ class IncomingFile:
     A small segment is in memory only, until it is needed on disk.
     """
 
-    def __init__(self, path: Path, limit_bytes: int, quotas: Quotas, owner: Owner) -> None:
-        self.path = path
+    def __init__(self, folder: Path, limit_bytes: int, quotas: Quotas, owner: Owner) -> None:
+        self.name = ""  # of its file, if it has one
         self.size = 0
+        self._folder = folder
         self._limit_bytes = limit_bytes
         self._quotas = quotas
         self._owner = owner
@@ -97,7 +98,7 @@ class IncomingFile:
             os.close(self._file)
         if not self._kept:
             if self._file >= 0:
-                self.path.unlink(missing_ok=True)
+                (self._folder / self.name).unlink(missing_ok=True)
             self._quotas.release(self._owner, Amount(self._reserved))
 
     def check_size(self, size_bytes: int) -> None:
@@ -135,15 +136,17 @@ class IncomingFile:
                 raise Refusal("the file is empty")
             return Contents([bytes(self._held)], [self.size], None)
         self._write_held()
-        extent = Extent(self.path.name, 0, self.size)
-        return Contents(_read(self.path.parent, [extent]), [self.size], self.path)
+        chunks = _read(self._folder, [Extent(self.name, 0, self.size)])
+        return Contents(chunks, [self.size], self._folder / self.name)
 
     def keep(self) -> None:
         self._kept = True
 
     def _write_held(self) -> None:
         if self._file < 0:
-            self._file = open_private(os.fspath(self.path), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            self.name = secrets.token_hex(16)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            self._file = open_private(os.fspath(self._folder / self.name), flags)
         write_all(self._file, self._held)
         self._held.clear()
 
@@ -186,8 +189,7 @@ class Uploads:
         return Upload(name, rows[0]["origin"], Owner(company, rows[0]["key"]))
 
     def incoming(self, owner: Owner, limit_bytes: int) -> contextlib.closing[IncomingFile]:
-        path = self._folder / secrets.token_hex(16)
-        return contextlib.closing(IncomingFile(path, limit_bytes, self._quotas, owner))
+        return contextlib.closing(IncomingFile(self._folder, limit_bytes, self._quotas, owner))
 
     def add_segment(
         self, upload: Upload, position: int, received: IncomingFile, limit_bytes: int
@@ -221,7 +223,7 @@ class Uploads:
                 raise RequestFault(413, f"the limit is {_SEGMENTS} segments; send larger ones")
             db.execute(
                 "INSERT INTO segment (upload, position, length, file) VALUES (?, ?, ?, ?)",
-                (upload.name, position, received.size, received.path.name),
+                (upload.name, position, received.size, received.name),
             )
         received.keep()
         self._remove_files(row["file"] for row in covered)

@@ -20,8 +20,7 @@ class Rig:
         self.path = path
         self.statements: list[str] = []
         self.errors: list[BaseException] = []
-        self._idle: list[sqlite3.Connection] = []
-        self.commits = GroupCommit(self._take, self._idle.append)
+        self.commits = GroupCommit(self._connect)
         with self.commits.transaction("") as db:
             db.execute("CREATE TABLE t (x INTEGER PRIMARY KEY ON CONFLICT FAIL)")
             db.execute("CREATE TABLE u (x REFERENCES t (x) DEFERRABLE INITIALLY DEFERRED)")
@@ -43,10 +42,6 @@ class Rig:
         with contextlib.closing(sqlite3.connect(self.path)) as db:
             return [x for (x,) in db.execute("SELECT x FROM t ORDER BY x")]
 
-    def close(self) -> None:
-        for db in self._idle:
-            db.close()
-
     def _run(self, work: Callable[[sqlite3.Connection], object]) -> None:
         try:
             with self.commits.transaction("company") as db:
@@ -54,9 +49,7 @@ class Rig:
         except (ValueError, OSError, sqlite3.Error) as error:
             self.errors.append(error)
 
-    def _take(self) -> sqlite3.Connection:
-        if self._idle:
-            return self._idle.pop()
+    def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA foreign_keys = ON")
@@ -68,7 +61,7 @@ class Rig:
 def rig(tmp_path: Path) -> Iterator[Rig]:
     made = Rig(tmp_path / "db")
     yield made
-    made.close()
+    made.commits.close()
 
 
 def _insert(number: int) -> Callable[[sqlite3.Connection], object]:
