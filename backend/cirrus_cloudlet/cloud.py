@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cirrus_cloudlet.delivery.queue import Queue
@@ -14,8 +15,9 @@ from cirrus_cloudlet.storage.copies import Copies
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import Documents
 from cirrus_cloudlet.storage.jobs import Jobs
+from cirrus_cloudlet.storage.leftovers import Leftovers
 from cirrus_cloudlet.storage.previews import Previews
-from cirrus_cloudlet.storage.quotas import Full, Quotas
+from cirrus_cloudlet.storage.quotas import Amount, Full, Owner, Quotas, stored_amounts
 from cirrus_cloudlet.storage.uploads import Uploads
 
 HOUR_S = 3600.0
@@ -24,12 +26,16 @@ _STOP_WAIT_S = 0.7
 
 
 class Cloud:
-    """All parts of one data folder; raises SettingsError if the folder cannot be used."""
+    """All parts of one data folder; raises SettingsError if the folder cannot be used.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        open_store: opens the folder's database.
+    """
+
+    def __init__(self, folder: Path, open_store: Callable[[Path], Store] = Store) -> None:
         self.inventory = InventoryFile(folder, remote=True)
         self.shares = Shares()
-        self.store = Store(folder)
+        self.store = open_store(folder)
         self.keys = Keys(self.store)
         self.accounts = Accounts(self.store)
         self.quotas = Quotas(lambda: self.inventory.current().limits, self._make_room)
@@ -38,8 +44,16 @@ class Cloud:
         self.previews = Previews(folder, self.documents.path)
         self.jobs = Jobs(self.store)
         self.copies = Copies(self.store, folder / DELIVERY_FOLDER, self.quotas)
+        self.leftovers = Leftovers(
+            {
+                self.uploads.folder: self.uploads.is_stored,
+                self.documents.folder: self.documents.is_stored,
+            },
+            self.previews.unused,
+        )
+        self.queue = Queue(self.store, self.copies)
         self.worker = Worker(
-            Queue(self.store, self.copies),
+            self.queue,
             self.inventory,
             self.documents.path,
             folder,
@@ -47,17 +61,16 @@ class Cloud:
         )
 
     def start(self) -> None:
-        """Count what is stored, remove leftovers of a crash, and start delivering."""
-        self.uploads.sweep()
-        self.documents.sweep()
-        for owner, amount in self.jobs.amounts():
+        """Count what is stored, start delivering, and look for leftovers of a crash."""
+        for owner, amount in stored_amounts(self.store):
             self.quotas.count(owner, amount)
-        self.copies.count()
-        self.previews.sweep(everything=True)
+        self.previews.start()
+        self.leftovers.start()
         self.worker.start()
 
     def stop(self) -> None:
         """Stop delivering, and close the database."""
+        self.leftovers.stop(_STOP_WAIT_S)
         self.worker.stop(_STOP_WAIT_S)
         self.store.close()
 
@@ -73,13 +86,16 @@ class Cloud:
         has_pruned = self.documents.make_room(*whose)
         if full.field == "bytes" and has_pruned:
             return True
-        removed = self.jobs.make_room(*whose)
-        for owner, amount in removed:
-            self.quotas.release(owner, amount)
-        return bool(removed)
+        return self._release(self.jobs.make_room(*whose))
 
     def _remove_old(self) -> None:
         limits = self.inventory.current().limits
         self.uploads.expire(limits.upload_hours * HOUR_S)
         self.documents.prune(limits.document_days * _DAY_S)
+        self._release(self.jobs.prune(limits.job_days * _DAY_S))
         self.previews.sweep()
+
+    def _release(self, removed: Sequence[tuple[Owner, Amount]]) -> bool:
+        for owner, amount in removed:
+            self.quotas.release(owner, amount)
+        return bool(removed)

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import secrets
 import shutil
 import stat
 from collections.abc import Iterator
@@ -16,6 +17,14 @@ from cirrus_cloudlet.errors import SettingsError
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
 _COPIED_BYTES = 1024 * 1024
 _RENAME_NOREPLACE = 1  # linux/fs.h; see rename(2)
+
+
+RUN = secrets.token_hex(4)  # begins the names of all files that this process makes
+
+
+def new_name() -> str:
+    """Return a name that nobody can guess, and that no earlier process has made."""
+    return RUN + secrets.token_hex(12)
 
 
 @contextlib.contextmanager

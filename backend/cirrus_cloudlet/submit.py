@@ -18,6 +18,7 @@ from typing import NamedTuple
 from cirrus_cloudlet.charsets import can_stay, convert
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.compression import Compression, decompress
+from cirrus_cloudlet.delivery.queue import Place
 from cirrus_cloudlet.errors import Refusal
 from cirrus_cloudlet.formats import Format
 from cirrus_cloudlet.inventory.inventory import Device, Inventory, parse_targets
@@ -111,7 +112,7 @@ def submit(
                     (*repeated, request, json.dumps(ids), document.id),
                 )
         undo.pop_all()
-    cloud.worker.notice()
+    cloud.worker.notice(Place(company, *target) for target in targets)
     return ids
 
 

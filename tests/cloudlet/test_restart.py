@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_a_file_is_delivered_once(own: CloudletServer, body: bytes) -> None:
 
 
 def test_leftovers_of_a_crash_are_removed(own: CloudletServer) -> None:
-    """The next start removes files that the database does not name; all others stay."""
+    """The next run removes files that the database does not name; all others stay."""
     curl = Curl(own.url, own.key)
     name = curl.upload({0: PDF})
     job = own.wait_for_job(curl.submit(PDF), 2)
@@ -67,7 +68,10 @@ def test_leftovers_of_a_crash_are_removed(own: CloudletServer) -> None:
         (own.data / folder / "leftover").write_bytes(b"x")
     own.start(own.data)
     curl = Curl(own.url, own.key)
-    assert not (own.data / "uploads" / "leftover").exists()
+    until = time.monotonic() + 20
+    while any((own.data / folder / "leftover").exists() for folder in ("uploads", "documents")):
+        assert time.monotonic() < until
+        time.sleep(0.05)
     assert [path.name for path in (own.data / "documents").iterdir()] == [
         Path(job["document"]).name
     ]
@@ -143,6 +147,29 @@ def test_old_documents_are_pruned(own: CloudletServer) -> None:
     assert Path(own.wait_for_job(waits, 2)["delivered_path"]).read_bytes() == PDF
 
 
+def test_old_jobs_are_forgotten(own: CloudletServer) -> None:
+    """A job is removed long after its end, together with its Idempotency-Key."""
+    own.cli("location", "add", "ACME/Away")
+    own.cli("location", "offline", "Away")
+    own.cli("device", "add", "ACME/Away/Folder", "--type", "file")
+    curl = Curl(own.url, own.key)
+    key = ("-H", "Idempotency-Key: k")
+    (done,) = curl.run(f"/api/putfile?{urlencode(SUBMIT)}", *key, "-T", "-", body=PDF).lines
+    waits = curl.submit(PDF, targets="Away:Folder")
+    own.wait_for_job(done, 2)
+    with (own.data / "cloudlet.toml").open("a") as toml:
+        toml.write("\n[limits]\ndocument_days = 0.0000001\njob_days = 0.0000001\n")
+    own.restart()
+    for jobs in own.changing_jobs(20):
+        if [job["id"] for job in jobs] == [waits]:
+            break
+    else:
+        raise AssertionError(own.jobs())
+    curl.get(f"/api/get/job/ACME/Office/Folder/{done}").refused("unknown job")
+    (again,) = curl.run(f"/api/putfile?{urlencode(SUBMIT)}", *key, "-T", "-", body=PDF).lines
+    assert again != done
+
+
 def test_a_stop_is_quick_and_clean(own: CloudletServer) -> None:
     """SIGTERM stops the server within seconds with status 0, even during a request."""
     with socket.create_connection(("127.0.0.1", own.port)) as connection:
@@ -181,6 +208,19 @@ _UNDO = (
     CREATE INDEX job_step ON job (step, company, location, device, sequence);
     ALTER TABLE job DROP COLUMN queue; ALTER TABLE job DROP COLUMN key;
     ALTER TABLE job DROP COLUMN bytes;
+    """,
+    """
+    DROP TRIGGER job_ended; DROP TRIGGER document_stored; DROP TRIGGER document_pruned;
+    DROP TRIGGER document_deleted; DROP TRIGGER job_stored; DROP TRIGGER job_deleted;
+    DROP TRIGGER upload_stored; DROP TRIGGER upload_changed; DROP TRIGGER upload_deleted;
+    DROP TRIGGER copy_stored; DROP TRIGGER copy_deleted; DROP TABLE stored;
+    DROP INDEX job_document; CREATE INDEX job_document ON job (document);
+    DROP INDEX job_location; DROP INDEX job_running; DROP INDEX job_aimed;
+    DROP INDEX document_ended; DROP INDEX document_company; DROP INDEX document_key;
+    ALTER TABLE document DROP COLUMN ended;
+    CREATE INDEX document_kept ON document (company, created) WHERE NOT pruned;
+    DROP INDEX upload_created; DROP INDEX upload_key; DROP INDEX copy_key;
+    DROP INDEX session_created; DROP INDEX session_account;
     """,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,24 +15,33 @@ from cirrus_cloudlet.storage.jobs import Job, Step, select_jobs
 _BACKOFF_S = (1.0, 2.0, 5.0, 15.0)
 # from one queue to the next by the index job_ready: the jobs behind the oldest one cost nothing
 OLDEST_READY = (
-    "SELECT id, company, location, device FROM job WHERE sequence IN ("
+    "SELECT id, company, location, device, due FROM job WHERE sequence IN ("
     " WITH RECURSIVE head (queue) AS ("
-    " SELECT min(queue) FROM job WHERE step = 'ready'"
+    " SELECT min(queue) FROM job WHERE step = 'ready' AND queue BETWEEN ?1 AND ?2"
     " UNION ALL"
-    " SELECT (SELECT min(queue) FROM job WHERE step = 'ready' AND queue > head.queue)"
+    " SELECT (SELECT min(queue) FROM job WHERE step = 'ready'"
+    " AND queue > head.queue AND queue <= ?2)"
     " FROM head WHERE head.queue IS NOT NULL)"
     " SELECT (SELECT min(sequence) FROM job WHERE step = 'ready' AND queue = head.queue)"
-    " FROM head) AND due <= ? ORDER BY sequence"
+    " FROM head) ORDER BY sequence"
 )
+_LAST = "\U0010ffff"  # behind all ids
 
 
-class Due(NamedTuple):
-    """A job that is due, and its device."""
+class Place(NamedTuple):
+    """The ids of a device."""
 
-    id: str
     company: str
     location: str
     device: str
+
+
+class Ready(NamedTuple):
+    """A job that is ready, its device, and the time of its next attempt."""
+
+    id: str
+    place: Place
+    due: float
 
 
 class Queue:
@@ -46,9 +56,19 @@ class Queue:
         self._store = store
         self._copies = copies
 
-    def list_due(self) -> list[Due]:
-        """List the oldest ready job of each key and device, unless its next attempt is later."""
-        return [Due(*row) for row in self._store.execute(OLDEST_READY, time.time())]
+    def watch(self) -> Callable[[], int]:
+        """Return a function that returns another number after each change, by any process."""
+        return self._store.watch()
+
+    def list_ready(self, place: Place | None = None) -> list[Ready]:
+        """List the oldest ready job of each key and device, or of each key for one device."""
+        low, high = "", _LAST
+        if place:
+            ((text,),) = self._store.execute("SELECT json_array(?, ?, ?)", *place)
+            low = f"{text[:-1]},"  # a queue is the same array, with the key behind
+            high = low + _LAST
+        rows = self._store.execute(OLDEST_READY, low, high)
+        return [Ready(row["id"], Place(*row[1:4]), row["due"]) for row in rows]
 
     def list_aimed(self) -> list[Job]:
         """List the jobs whose delivery into a folder was begun and is not known to be complete."""
@@ -59,17 +79,17 @@ class Queue:
         """List the jobs whose delivery was running when the server ended."""
         return select_jobs(self._store, "WHERE job.step = 'running'")
 
-    def begin(self, due: Due) -> Job | None:
+    def begin(self, ready: Ready) -> Job | None:
         """Mark a job as received and its delivery as running; None if it is no longer ready.
 
         The returned job is as it was before.
         """
-        found = select_jobs(self._store, "WHERE job.id = ?", due.id)
+        found = select_jobs(self._store, "WHERE job.id = ?", ready.id)
         begun = self._store.execute(
             "UPDATE job SET state = 1, step = 'running', attempts = attempts + 1,"
             " received = coalesce(received, ?1), updated = ?1"
             " WHERE id = ?2 AND step = 'ready' AND due <= ?1 RETURNING 1",
-            *(time.time(), due.id),
+            *(time.time(), ready.id),
         )
         return found[0] if begun else None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from cirrus_cloudlet.charsets import can_stay, convert
 from cirrus_cloudlet.delivery.ways import RETRY_ADVICE, DeliveryFault
 from cirrus_cloudlet.errors import Refusal
+from cirrus_cloudlet.files import RUN
 from cirrus_cloudlet.inventory.inventory import Device
 from cirrus_cloudlet.storage.jobs import Job
 
@@ -27,10 +28,10 @@ def in_charset_of(device: Device, job: Job, document: Path) -> Iterator[Path]:
     if job.format != "txt" or charset is None or can_stay(job.charset, charset):
         yield document
         return
-    # beside the document, where the next start removes what a crash has left
+    # beside the document, where the next run of the server removes what a crash has left
     with (
         document.open("rb") as original,
-        tempfile.NamedTemporaryFile(dir=document.parent, suffix=".txt") as copy,
+        tempfile.NamedTemporaryFile(dir=document.parent, prefix=RUN, suffix=".txt") as copy,
     ):
         pieces = iter(lambda: original.read(_PIECE_BYTES), b"")
         try:

@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from cirrus_cloudlet.delivery import folders, printer, ways
-from cirrus_cloudlet.delivery.queue import Due, Queue
+from cirrus_cloudlet.delivery.queue import Place, Queue, Ready
 from cirrus_cloudlet.delivery.texts import in_charset_of
 from cirrus_cloudlet.errors import QuotaFull
 from cirrus_cloudlet.inventory.file import InventoryFile
-from cirrus_cloudlet.inventory.inventory import DELIVERY_FOLDER, Device, DeviceType
+from cirrus_cloudlet.inventory.inventory import DELIVERY_FOLDER, Device, DeviceType, Inventory
 from cirrus_cloudlet.storage.jobs import Job, Step
 
 log = logging.getLogger(__name__)
@@ -53,8 +54,12 @@ class Worker:
         self._clean = clean
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._busy: set[tuple[str, str, str]] = set()
-        self._busy_lock = threading.Lock()
+        self._lock = threading.Lock()
+        self._busy: set[Place] = set()
+        self._noticed: set[Place] = set()  # look there at once
+        self._postponed: set[Place] = set()  # look there when a delivery of the company has ended
+        self._seen: tuple[int, Inventory] | None = None  # when it last looked everywhere
+        self._next_due = 0.0
         # all threads are daemons: a printer that hangs must not keep the server from stopping
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -71,9 +76,12 @@ class Worker:
                 self._queue.rest(job, Step.READY)
         self._thread.start()
 
-    def notice(self) -> None:
-        """Look for due jobs at once."""
-        self._wake.set()
+    def notice(self, places: Iterable[Place]) -> None:
+        """Look for jobs for these devices at once."""
+        with self._lock:
+            self._noticed.update(places)
+        if not self._wake.is_set():
+            self._wake.set()
 
     def stop(self, wait_s: float) -> None:
         """Begin no more deliveries, and wait at most `wait_s` seconds for running ones."""
@@ -87,44 +95,77 @@ class Worker:
     def _run(self) -> None:
         for job in self._queue.list_aimed():
             folders.remove_leftover(job)
-        next_cleaning = 0.0
+        version = self._queue.watch()
+        next_cleaning = next_poll = 0.0
         while not self._stopping.is_set():
             try:
                 if time.monotonic() >= next_cleaning:
                     next_cleaning = time.monotonic() + _CLEANING_EVERY_S
                     self._clean()
-                self._round()
+                if time.monotonic() >= next_poll:
+                    next_poll = time.monotonic() + _POLL_S
+                    self._poll(version())
+                with self._lock:
+                    noticed, self._noticed = self._noticed, set()
+                for place in noticed:
+                    self._begin(place)
             except Exception:  # a full disk may have room in the next round
                 log.exception("a round of the delivery worker failed")
-            self._wake.wait(_POLL_S)
+                self._seen = None
+            self._wake.wait(max(0.0, next_poll - time.monotonic()))
             self._wake.clear()
 
-    def _round(self) -> None:
-        inventory = self._inventory.current()
-        for due in self._queue.list_due():
-            where = (due.company, due.location, due.device)
-            location, device = inventory.find(*where)
-            if not location or not location.online or location.inactive:
-                continue
-            if not device or device.inactive:
-                continue
-            with self._busy_lock:
-                company_busy = sum(company == due.company for company, _, _ in self._busy)
-                if where in self._busy or company_busy >= _AT_ONCE or self._stopping.is_set():
-                    continue
-                self._busy.add(where)
-            threading.Thread(target=self._deliver, args=(due, device), daemon=True).start()
+    def _poll(self, version: int) -> None:
+        """Look everywhere, if something has changed since."""
+        seen = (version, self._inventory.current())
+        if seen == self._seen and time.time() < self._next_due:
+            return
+        self._next_due = math.inf
+        for ready in self._queue.list_ready():
+            self._begin_ready(ready)
+        self._seen = seen
 
-    def _deliver(self, due: Due, device: Device) -> None:
+    def _begin(self, place: Place) -> None:
+        if self._device(place):
+            for ready in self._queue.list_ready(place):
+                self._begin_ready(ready)
+
+    def _begin_ready(self, ready: Ready) -> None:
+        device = self._device(ready.place)
+        if not device:
+            return
+        if ready.due > time.time():
+            self._next_due = min(self._next_due, ready.due)
+            return
+        place = ready.place
+        with self._lock:
+            company_busy = sum(each.company == place.company for each in self._busy)
+            if place in self._busy or company_busy >= _AT_ONCE or self._stopping.is_set():
+                self._postponed.add(place)
+                return
+            self._busy.add(place)
+        threading.Thread(target=self._deliver, args=(ready, device), daemon=True).start()
+
+    def _device(self, place: Place) -> Device | None:
+        """The device at a place, if it takes jobs now."""
+        location, device = self._inventory.current().find(*place)
+        if not location or not location.online or location.inactive:
+            return None
+        return device if device and not device.inactive else None
+
+    def _deliver(self, ready: Ready, device: Device) -> None:
+        place = ready.place
         try:
-            if job := self._queue.begin(due):
+            if job := self._queue.begin(ready):
                 self._deliver_begun(job, device)
         except Exception:
-            log.exception("job %s could not be delivered", due.id)
+            log.exception("job %s could not be delivered", ready.id)
         finally:
-            with self._busy_lock:
-                self._busy.discard((due.company, due.location, due.device))
-            self._wake.set()
+            with self._lock:
+                self._busy.discard(place)
+                postponed = {each for each in self._postponed if each.company == place.company}
+                self._postponed -= postponed
+            self.notice({place, *postponed})
 
     def _deliver_begun(self, job: Job, device: Device) -> None:
         way = _WAYS.get(device.type)

@@ -18,10 +18,10 @@ from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas
 
 _LOOK = 1000  # files that are looked for at once; the next look goes on behind them
 # a copy whose delivery is running may not have its name yet
-_FIND = (
-    "SELECT number, path FROM copy WHERE company = ?1 AND (?2 IS NULL OR key = ?2) AND number > ?3"
-    " AND NOT EXISTS (SELECT 1 FROM job WHERE sequence = copy.job AND step = 'running')"
-    " ORDER BY number LIMIT ?4"
+_FIND = "SELECT number, path FROM copy WHERE company = ?"
+_NEXT = (
+    "AND number > ? AND NOT EXISTS (SELECT 1 FROM job WHERE sequence = copy.job"
+    " AND step = 'running') ORDER BY number LIMIT ?"
 )
 _FORGET = (
     "DELETE FROM copy WHERE number = ?"
@@ -37,13 +37,6 @@ class Copies:
         self._folder = Path(os.path.realpath(folder))
         self._quotas = quotas
         self._looked: dict[tuple[str, str | None], int] = {}  # the last number of each look
-
-    def count(self) -> None:
-        """Count the copies of earlier runs; call this once, before any delivery."""
-        for company, key, size in self._store.execute(
-            "SELECT company, key, sum(bytes) FROM copy GROUP BY company, key"
-        ):
-            self._quotas.count(Owner(company, key), Amount(delivered_bytes=size))
 
     @contextlib.contextmanager
     def record(self, job: Job, path: Path) -> Iterator[sqlite3.Connection]:
@@ -76,7 +69,9 @@ class Copies:
     def make_room(self, company: str, key: str | None) -> bool:
         """Forget those of a company's, or a key's, next copies that are gone; tell if any are."""
         whose = (company, key)
-        rows = self._store.execute(_FIND, *whose, self._looked.get(whose, 0), _LOOK)
+        which, values = ("", (company,)) if key is None else ("AND key = ?", whose)
+        after = self._looked.get(whose, 0)
+        rows = self._store.execute(f"{_FIND} {which} {_NEXT}", *values, after, _LOOK)
         self._looked[whose] = rows[-1]["number"] if len(rows) == _LOOK else 0
         gone = [row["number"] for row in rows if not os.path.lexists(self._folder / row["path"])]
         forgotten: list[sqlite3.Row] = []

@@ -11,6 +11,7 @@ import logging
 import os
 import shlex
 import sqlite3
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -146,6 +147,98 @@ CREATE TABLE copy (
 ) STRICT;
 CREATE INDEX copy_company ON copy (company, number);
 """,
+    # document.ended: when the last of its jobs has ended; NULL while one has not, or is saved.
+    # stored: what counts for the quotas, so that a start does not add up all rows.
+    """
+DROP INDEX job_document;
+CREATE INDEX job_document ON job (document, state);
+CREATE INDEX job_location ON job (company, location, sequence);
+CREATE INDEX job_running ON job (sequence) WHERE step = 'running';
+CREATE INDEX job_aimed ON job (sequence) WHERE delivered_path IS NOT NULL AND delivered IS NULL;
+ALTER TABLE document ADD COLUMN ended REAL;
+UPDATE document SET ended =
+    coalesce((SELECT max(updated) FROM job WHERE job.document = document.id), created)
+WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.document = document.id AND state IN (0, 1, 8));
+DROP INDEX document_kept;
+CREATE INDEX document_ended ON document (pruned, ended) WHERE ended IS NOT NULL;
+CREATE INDEX document_company ON document (pruned, company, ended) WHERE ended IS NOT NULL;
+CREATE INDEX document_key ON document (pruned, company, key, ended) WHERE ended IS NOT NULL;
+CREATE TRIGGER job_ended AFTER UPDATE OF state ON job
+WHEN NEW.state != OLD.state AND (NEW.state IN (2, 3, 9) OR OLD.state IN (2, 3, 9)) BEGIN
+    UPDATE document SET ended = CASE WHEN EXISTS
+        (SELECT 1 FROM job WHERE document = NEW.document AND state IN (0, 1, 8))
+        THEN NULL ELSE NEW.updated END
+    WHERE id = NEW.document;
+END;
+UPDATE idempotency SET document =
+    (SELECT document FROM job WHERE id = json_extract(idempotency.jobs, '$[0]'))
+WHERE document IS NULL;
+DELETE FROM idempotency WHERE document IS NULL;
+CREATE INDEX upload_created ON upload (created);
+CREATE INDEX upload_key ON upload (owner, key, created) WHERE submitted;
+CREATE INDEX copy_key ON copy (company, key, number);
+CREATE INDEX session_created ON session (created);
+CREATE INDEX session_account ON session (account);
+CREATE TABLE stored (
+    company TEXT NOT NULL,
+    key TEXT NOT NULL,
+    bytes INTEGER NOT NULL DEFAULT 0,
+    uploads INTEGER NOT NULL DEFAULT 0,
+    jobs INTEGER NOT NULL DEFAULT 0,
+    delivered_bytes INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (company, key)
+) STRICT, WITHOUT ROWID;
+INSERT INTO stored
+SELECT company, key, sum(bytes), sum(uploads), sum(jobs), sum(delivered_bytes) FROM (
+    SELECT company, key, size + 4096 AS bytes, 0 AS uploads, 0 AS jobs, 0 AS delivered_bytes
+    FROM document WHERE pruned = 0
+    UNION ALL SELECT company, key, bytes, 0, 1, 0 FROM job
+    UNION ALL SELECT owner, key, bytes + 4096 * segments, 1, 0, 0 FROM upload
+    UNION ALL SELECT company, key, 0, 0, 0, bytes FROM copy)
+GROUP BY company, key;
+CREATE TRIGGER document_stored AFTER INSERT ON document WHEN NOT NEW.pruned BEGIN
+    INSERT INTO stored (company, key, bytes) VALUES (NEW.company, NEW.key, NEW.size + 4096)
+    ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER document_pruned AFTER UPDATE OF pruned ON document
+WHEN NEW.pruned AND NOT OLD.pruned BEGIN
+    UPDATE stored SET bytes = bytes - OLD.size - 4096
+    WHERE company = OLD.company AND key = OLD.key;
+END;
+CREATE TRIGGER document_deleted AFTER DELETE ON document WHEN NOT OLD.pruned BEGIN
+    UPDATE stored SET bytes = bytes - OLD.size - 4096
+    WHERE company = OLD.company AND key = OLD.key;
+END;
+CREATE TRIGGER job_stored AFTER INSERT ON job BEGIN
+    INSERT INTO stored (company, key, bytes, jobs) VALUES (NEW.company, NEW.key, NEW.bytes, 1)
+    ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes, jobs = jobs + 1;
+END;
+CREATE TRIGGER job_deleted AFTER DELETE ON job BEGIN
+    UPDATE stored SET bytes = bytes - OLD.bytes, jobs = jobs - 1
+    WHERE company = OLD.company AND key = OLD.key;
+END;
+CREATE TRIGGER upload_stored AFTER INSERT ON upload BEGIN
+    INSERT INTO stored (company, key, uploads) VALUES (NEW.owner, NEW.key, 1)
+    ON CONFLICT DO UPDATE SET uploads = uploads + 1;
+END;
+CREATE TRIGGER upload_changed AFTER UPDATE OF bytes, segments ON upload BEGIN
+    UPDATE stored SET
+        bytes = bytes + NEW.bytes - OLD.bytes + 4096 * (NEW.segments - OLD.segments)
+    WHERE company = OLD.owner AND key = OLD.key;
+END;
+CREATE TRIGGER upload_deleted AFTER DELETE ON upload BEGIN
+    UPDATE stored SET bytes = bytes - OLD.bytes - 4096 * OLD.segments, uploads = uploads - 1
+    WHERE company = OLD.owner AND key = OLD.key;
+END;
+CREATE TRIGGER copy_stored AFTER INSERT ON copy BEGIN
+    INSERT INTO stored (company, key, delivered_bytes) VALUES (NEW.company, NEW.key, NEW.bytes)
+    ON CONFLICT DO UPDATE SET delivered_bytes = delivered_bytes + excluded.delivered_bytes;
+END;
+CREATE TRIGGER copy_deleted AFTER DELETE ON copy BEGIN
+    UPDATE stored SET delivered_bytes = delivered_bytes - OLD.bytes
+    WHERE company = OLD.company AND key = OLD.key;
+END;
+""",
 )
 # a person may save and trash a job as often as wanted, so a history keeps its newest 200 steps;
 # temporary: an earlier version that shares the database records the history by itself
@@ -207,6 +300,11 @@ class Store:
             return db.execute(statement, values).fetchall()
         finally:
             self._idle.append(db)
+
+    def watch(self) -> Callable[[], int]:
+        """Return a function that returns another number after each commit, of any process."""
+        db = self._connect()
+        return lambda: int(db.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
         """Close the connections that are not in use; call this when no transaction is open."""

@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import secrets
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
@@ -19,20 +18,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cirrus_cloudlet.errors import Refusal
-from cirrus_cloudlet.files import link_or_copy, open_private, write_all
+from cirrus_cloudlet.files import link_or_copy, new_name, open_private, write_all
 from cirrus_cloudlet.formats import Format, FormatDetector
 from cirrus_cloudlet.inventory.inventory import LARGEST
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas
 
 log = logging.getLogger(__name__)
-_ROOM_DOCUMENTS = 100  # removed at once when a quota is full
+_BATCH = 100  # documents that one transaction removes
+# a document has `ended` if all its jobs have, and none is saved
 _PRUNE = "UPDATE document SET pruned = 1 WHERE id IN"
-_FIND = (
-    "SELECT id FROM document WHERE NOT pruned AND NOT EXISTS"
-    " (SELECT 1 FROM job WHERE job.document = document.id"
-    " AND (job.state IN (0, 1, 8) OR job.updated > ?1))"
-)
+_FIND = "SELECT id FROM document WHERE pruned = 0"
+_ORDER = "ORDER BY ended LIMIT ?"
 
 
 class Document(NamedTuple):
@@ -91,7 +88,7 @@ class Documents:
             QuotaFull: the owner's quotas have no room.
             FileNotFoundError: `file` is no longer there.
         """
-        path = self.folder / secrets.token_hex(16)
+        path = self.folder / new_name()
         digest = hashlib.sha256()
         detector = FormatDetector()
         size = reserved = 0
@@ -145,32 +142,26 @@ class Documents:
 
     def prune(self, age_s: float) -> None:
         """Remove the bytes of documents whose jobs all ended more than `age_s` seconds ago."""
-        if count := self._prune("", time.time() - age_s):
+        count, before = 0, time.time() - age_s
+        while found := self._prune("AND ended < ?", before):
+            count += found
+        if count:
             log.info("%d old documents removed", count)
 
     def make_room(self, company: str, key: str | None) -> bool:
         """Remove the bytes of a company's, or a key's, oldest documents whose jobs all ended."""
-        where = "AND company = ?2 AND (?3 IS NULL OR key = ?3) ORDER BY created LIMIT ?4"
-        return self._prune(where, time.time(), company, key, _ROOM_DOCUMENTS) > 0
+        if key is None:
+            return self._prune("AND company = ? AND ended IS NOT NULL", company) > 0
+        return self._prune("AND company = ? AND key = ? AND ended IS NOT NULL", company, key) > 0
 
-    def sweep(self) -> None:
-        """Count what is stored, and remove leftovers of a crash.
+    def is_stored(self, name: str) -> bool:
+        """Whether the name of a file in the folder is a document's."""
+        found = self._store.execute("SELECT 1 FROM document WHERE id = ? AND pruned = 0", name)
+        return bool(found)
 
-        Call this once, before any request is served.
-        """
-        known = set()
-        for document_id, company, key, size in self._store.execute(
-            "SELECT id, company, key, size FROM document WHERE NOT pruned"
-        ):
-            known.add(document_id)
-            self._quotas.count(Owner(company, key), Amount(size + FILE_BYTES))
-        for path in self.folder.iterdir():
-            if path.name not in known:
-                path.unlink()
-
-    def _prune(self, where: str, *values: object) -> int:
+    def _prune(self, which: str, *values: object) -> int:
         rows = self._store.execute(
-            f"{_PRUNE} ({_FIND} {where}) RETURNING id, company, key, size", *values
+            f"{_PRUNE} ({_FIND} {which} {_ORDER}) RETURNING id, company, key, size", *values, _BATCH
         )
         for row in rows:
             self._remove(row["id"], Owner(row["company"], row["key"]), row["size"])

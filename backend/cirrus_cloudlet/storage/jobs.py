@@ -18,7 +18,8 @@ from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import Document
 from cirrus_cloudlet.storage.quotas import JOB_BYTES, Amount, Owner
 
-_ROOM_JOBS = 100  # removed at once when a quota is full
+_BATCH = 100  # jobs that one transaction removes; a document may have 1,000 of them
+_ENDED = "SELECT id FROM document WHERE pruned = 1"
 _SELECT = (
     "SELECT job.*, document.size, document.sha256, document.format,"
     " document.charset, document.segments"
@@ -120,40 +121,33 @@ class Jobs:
         self._store = store
         self._last_id = ("", 0)  # second and number; only the serving process makes jobs
 
-    def amounts(self) -> list[tuple[Owner, Amount]]:
-        """List what the jobs of each company and key count."""
-        rows = self._store.execute(
-            "SELECT company, key, sum(bytes) bytes, count(*) jobs FROM job GROUP BY company, key"
-        )
-        return [
-            (Owner(row["company"], row["key"]), Amount(bytes=row["bytes"], jobs=row["jobs"]))
-            for row in rows
-        ]
+    def prune(self, age_s: float) -> list[tuple[Owner, Amount]]:
+        """Remove the jobs that ended more than `age_s` seconds ago and whose documents were pruned.
+
+        Return what the removed jobs counted.
+        """
+        removed, before = [], time.time() - age_s
+        while found := self._remove("AND ended < ?", before):
+            removed += found
+        return removed
 
     def make_room(self, company: str, key: str | None) -> list[tuple[Owner, Amount]]:
         """Remove a company's, or a key's, oldest jobs that ended and whose documents were pruned.
 
-        Return what each of the removed jobs counted.
+        Return what the removed jobs counted.
         """
-        removed = []
+        if key is None:
+            return self._remove("AND company = ? AND ended IS NOT NULL", company)
+        return self._remove("AND company = ? AND key = ? AND ended IS NOT NULL", company, key)
+
+    def _remove(self, which: str, *values: object) -> list[tuple[Owner, Amount]]:
+        removed: list[tuple[Owner, Amount]] = []
         with self._store.transaction() as db:
-            for row in db.execute(
-                "SELECT job.id, job.company, job.key, job.bytes, job.document FROM job"
-                " JOIN document ON document.id = job.document"
-                " WHERE job.company = ?1 AND (?2 IS NULL OR job.key = ?2)"
-                " AND job.state NOT IN (0, 1, 8) AND document.pruned"
-                " ORDER BY job.sequence LIMIT ?3",
-                (company, key, _ROOM_JOBS),
-            ).fetchall():
-                db.execute("DELETE FROM transition WHERE job = ?", (row["id"],))
-                db.execute("DELETE FROM job WHERE id = ?", (row["id"],))
-                db.execute(
-                    "DELETE FROM document WHERE id = ?1"
-                    " AND NOT EXISTS (SELECT 1 FROM job WHERE document = ?1)",
-                    (row["document"],),
-                )
-                owner = Owner(row["company"], row["key"])
-                removed.append((owner, Amount(bytes=row["bytes"], jobs=1)))
+            rows = db.execute(f"{_ENDED} {which} ORDER BY ended LIMIT ?", (*values, _BATCH))
+            for document in rows.fetchall():
+                removed += _remove_jobs(db, document["id"])
+                if len(removed) >= _BATCH:
+                    break
         return removed
 
     def insert(
@@ -204,12 +198,13 @@ class Jobs:
 
         A `count` of -1 means all.
         """
-        return select_jobs(
-            self._store,
-            "WHERE (?1 IS NULL OR job.company = ?1) AND (?2 IS NULL OR job.location = ?2)"
-            " ORDER BY job.sequence DESC LIMIT ?3",
-            *(company, location, count),
-        )
+        order = "ORDER BY job.sequence DESC LIMIT ?"
+        if company is None:
+            return select_jobs(self._store, order, count)
+        if location is None:
+            return select_jobs(self._store, f"WHERE job.company = ? {order}", company, count)
+        where = "WHERE job.company = ? AND job.location = ?"
+        return select_jobs(self._store, f"{where} {order}", company, location, count)
 
     def history(self, job_id: str) -> list[Transition]:
         """List every step of a job, oldest first."""
@@ -268,6 +263,18 @@ def _make_job(row: sqlite3.Row) -> Job:
         "segments": json.loads(row["segments"]),
     }
     return Job(**{**dict(row), **changed})
+
+
+def _remove_jobs(db: sqlite3.Connection, document: str) -> list[tuple[Owner, Amount]]:
+    """Remove a document's row and its jobs."""
+    jobs = db.execute("SELECT id, company, key, bytes FROM job WHERE document = ?", (document,))
+    removed = []
+    for job_id, company, key, size in jobs.fetchall():
+        db.execute("DELETE FROM transition WHERE job = ?", (job_id,))
+        db.execute("DELETE FROM job WHERE id = ?", (job_id,))
+        removed.append((Owner(company, key), Amount(bytes=size, jobs=1)))
+    db.execute("DELETE FROM document WHERE id = ?", (document,))
+    return removed
 
 
 def _find_state(db: sqlite3.Connection, job_id: str) -> tuple[JobState, Step]:

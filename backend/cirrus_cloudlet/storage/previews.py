@@ -6,6 +6,7 @@ output as PNG only.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import logging
 import os
@@ -16,11 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from cirrus_cloudlet.files import open_private
+from cirrus_cloudlet.files import RUN, open_private
 from cirrus_cloudlet.sandbox import SandboxFault, run_sandboxed
 
 log = logging.getLogger(__name__)
 MAX_PAGES = 50  # of a document that are shown
+_UNUSED = "previews.old-"
 _DOCUMENT_BYTES = 64 * 1024**2
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PAGES = re.compile(rb"^Pages: +([0-9]{1,9})$", re.MULTILINE)
@@ -71,11 +73,20 @@ class Previews:
         except FileNotFoundError:
             return self._make(path, self._document_path(document_id), number, size)
 
-    def sweep(self, *, everything: bool = False) -> None:
-        """Remove the page images of removed documents, or all page images."""
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+    def start(self) -> None:
+        """Begin without page images; call this once, before the first view."""
+        with contextlib.suppress(FileNotFoundError):
+            self._folder.rename(self._folder.with_name(f"{_UNUSED}{RUN}"))
+        self._folder.mkdir(mode=0o700)
+
+    def unused(self) -> list[Path]:
+        """The folders of earlier runs, which somebody has to remove."""
+        return list(self._folder.parent.glob(f"{_UNUSED}*"))
+
+    def sweep(self) -> None:
+        """Remove the page images of removed documents."""
         for folder in self._folder.iterdir():
-            if everything or not self._document_path(folder.name).exists():
+            if not self._document_path(folder.name).exists():
                 shutil.rmtree(folder)
         for known in list(self._outlines):
             if not self._document_path(known).exists():

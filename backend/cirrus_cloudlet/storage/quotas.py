@@ -16,8 +16,10 @@ from typing import NamedTuple
 
 from cirrus_cloudlet.errors import QuotaFull
 from cirrus_cloudlet.inventory.inventory import Limits
+from cirrus_cloudlet.storage.database import Store
 
-FILE_BYTES = 4096  # counted for each file besides its length: its last block, and its rows
+# counted for each file besides its length: its last block, and its rows; the schema has it, too
+FILE_BYTES = 4096
 JOB_BYTES = 2048  # counted for each job besides its texts: its rows, and their places in indexes
 # A look for old things is slow if there are many, and other companies wait for the database
 # meanwhile. After a look in vain, the next one waits this many times its processor time.
@@ -41,6 +43,12 @@ class Amount(NamedTuple):
     uploads: int = 0
     jobs: int = 0
     delivered_bytes: int = 0
+
+
+def stored_amounts(store: Store) -> list[tuple[Owner, Amount]]:
+    """What each owner stores; triggers of the database keep the table."""
+    rows = store.execute("SELECT company, key, bytes, uploads, jobs, delivered_bytes FROM stored")
+    return [(Owner(*row[:2]), Amount(*row[2:])) for row in rows]
 
 
 class Full(NamedTuple):

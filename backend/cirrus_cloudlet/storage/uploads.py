@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cirrus_cloudlet.errors import Refusal, RequestFault
-from cirrus_cloudlet.files import open_private, write_all
+from cirrus_cloudlet.files import new_name, open_private, write_all
 from cirrus_cloudlet.inventory.inventory import LARGEST
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas
@@ -144,7 +144,7 @@ class IncomingFile:
 
     def _write_held(self) -> None:
         if self._file < 0:
-            self.name = secrets.token_hex(16)
+            self.name = new_name()
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             self._file = open_private(os.fspath(self._folder / self.name), flags)
         write_all(self._file, self._held)
@@ -155,8 +155,8 @@ class Uploads:
     def __init__(self, store: Store, folder: Path, quotas: Quotas) -> None:
         self._store = store
         self._quotas = quotas
-        self._folder = folder / "uploads"
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self.folder = folder / "uploads"
+        self.folder.mkdir(mode=0o700, exist_ok=True)
 
     def new(self, owner: Owner, origin: str) -> Upload:
         """Begin an upload by the request `origin`; its name cannot be guessed.
@@ -189,7 +189,7 @@ class Uploads:
         return Upload(name, rows[0]["origin"], Owner(company, rows[0]["key"]))
 
     def incoming(self, owner: Owner, limit_bytes: int) -> contextlib.closing[IncomingFile]:
-        return contextlib.closing(IncomingFile(self._folder, limit_bytes, self._quotas, owner))
+        return contextlib.closing(IncomingFile(self.folder, limit_bytes, self._quotas, owner))
 
     def add_segment(
         self, upload: Upload, position: int, received: IncomingFile, limit_bytes: int
@@ -238,12 +238,12 @@ class Uploads:
         segments = [Segment(*row) for row in rows]
         extents = assemble(segments)
         whole = [
-            self._folder / segment.file
+            self.folder / segment.file
             for segment in segments
             if extents == [Extent(segment.file, 0, segment.length)]
         ]
         lengths = [segment.length for segment in segments]
-        return Contents(_read(self._folder, extents), lengths, whole[0] if whole else None)
+        return Contents(_read(self.folder, extents), lengths, whole[0] if whole else None)
 
     def expire(self, lifetime_s: float) -> None:
         """Remove the uploads that are older than `lifetime_s` seconds."""
@@ -255,24 +255,15 @@ class Uploads:
 
     def make_room(self, company: str, key: str | None) -> bool:
         """Remove the oldest submitted uploads of a company, or of one of its keys, if any."""
-        where = "submitted AND owner = ?1 AND (?2 IS NULL OR key = ?2) ORDER BY created LIMIT ?3"
-        return self._remove(where, company, key, _BATCH) > 0
+        order = "ORDER BY created LIMIT ?"
+        if key is None:
+            return self._remove(f"submitted AND owner = ? {order}", company, _BATCH) > 0
+        where = "submitted AND owner = ? AND key = ?"
+        return self._remove(f"{where} {order}", company, key, _BATCH) > 0
 
-    def sweep(self) -> None:
-        """Count what is stored, and remove leftovers of a crash.
-
-        Call this once, before any request is served.
-        """
-        known = {row["file"] for row in self._store.execute("SELECT file FROM segment")}
-        for path in self._folder.iterdir():
-            if path.name not in known:
-                path.unlink()
-        for row in self._store.execute(
-            "SELECT owner, key, count(*) uploads, sum(bytes) bytes, sum(segments) segments"
-            " FROM upload GROUP BY owner, key"
-        ):
-            amount = _in_files(row["bytes"], row["segments"])._replace(uploads=row["uploads"])
-            self._quotas.count(Owner(row["owner"], row["key"]), amount)
+    def is_stored(self, name: str) -> bool:
+        """Whether the name of a file in the folder is a segment's."""
+        return bool(self._store.execute("SELECT 1 FROM segment WHERE file = ?", name))
 
     def _remove(self, where: str, *values: object) -> int:
         with self._store.transaction() as db:
@@ -290,7 +281,7 @@ class Uploads:
 
     def _remove_files(self, names: Iterable[str]) -> None:
         for name in names:
-            (self._folder / name).unlink(missing_ok=True)
+            (self.folder / name).unlink(missing_ok=True)
 
 
 def mark_submitted(db: sqlite3.Connection, upload: Upload) -> None:

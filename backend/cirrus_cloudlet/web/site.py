@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 
 from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
+from cirrus_cloudlet.delivery.queue import Place
 from cirrus_cloudlet.errors import RequestFault, SettingsError
 from cirrus_cloudlet.inventory.tags import make_safe
 from cirrus_cloudlet.shares import Share
@@ -170,7 +171,8 @@ class Site:
             raise RequestFault(409, f"This is no longer possible: the job is {seen.word.lower()}.")
         if verb == "retry":
             self._cloud.jobs.retry(job_id)
-            self._cloud.worker.notice()
+            job = seen.job
+            self._cloud.worker.notice([Place(job.company, job.location, job.device)])
         else:
             self._cloud.jobs.end(job_id, verb)
         if verb == "save" and seen.has_document:

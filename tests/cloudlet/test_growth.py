@@ -1,0 +1,285 @@
+"""What requests, deliveries and cleaning cost does not grow with the jobs of a cloud."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from starlette.types import Message
+
+from cirrus_cloudlet.app import make_application
+from cirrus_cloudlet.cloud import Cloud
+from cirrus_cloudlet.compression import Compression
+from cirrus_cloudlet.storage.access import Role
+from cirrus_cloudlet.storage.database import _SCHEMAS, Store
+from cirrus_cloudlet.storage.quotas import Amount, Owner, stored_amounts
+from cirrus_cloudlet.storage.uploads import Contents
+from cirrus_cloudlet.submit import Order, submit
+from many_jobs import AWAY, QUIET, CountedStore, fill
+
+PDF = b"%PDF-1.4 the document\n%%EOF\n"
+TOML = """
+[[company]]
+id = "ACME"
+[[location]]
+company = "ACME"
+id = "Office"
+[[location]]
+company = "ACME"
+id = "Away"
+online = false
+[[location]]
+company = "ACME"
+id = "Quiet"
+[[device]]
+company = "ACME"
+location = "Office"
+id = "Folder"
+type = "file"
+[[device]]
+company = "ACME"
+location = "Away"
+id = "Folder"
+type = "file"
+[limits]
+company_bytes = 1_000_000_000_000
+"""
+GROWING = "job|document|transition|upload|segment|idempotency|copy|session"
+SMALL_INDEXES = "job_running|job_aimed"  # only the jobs that a crash has interrupted
+OWNER = Owner("ACME", "key-1")
+
+
+def _folder(path: Path, jobs: int) -> Path:
+    path.mkdir()
+    (path / "cloudlet.toml").write_text(TOML)
+    fill(path, jobs, time.time())
+    return path
+
+
+def _submit(cloud: Cloud, key: str | None = None) -> str:
+    order = Order(OWNER, f"{AWAY}:Folder", "a.pdf", "", Compression.NONE, False, key)
+    (job_id,) = submit(cloud, order, Contents([PDF], [len(PDF)], None), contextlib.nullcontext())
+    return job_id
+
+
+OPERATIONS: dict[str, Callable[[Cloud], object]] = {
+    "submit": lambda cloud: _submit(cloud, "first"),
+    "submit again": lambda cloud: _submit(cloud, "first"),
+    "get job": lambda cloud: cloud.jobs.find("nothing"),
+    "newest of a quiet location": lambda cloud: cloud.jobs.newest("ACME", QUIET, 100),
+    "newest of another company": lambda cloud: cloud.jobs.newest("Rival", None, 100),
+    "look for ready jobs": lambda cloud: cloud.queue.list_ready(),
+    "prune nothing": lambda cloud: cloud.documents.prune(1e9),
+    "forget nothing": lambda cloud: cloud.jobs.prune(1e9),
+    "expire nothing": lambda cloud: cloud.uploads.expire(1e9),
+    "make room for a rival": lambda cloud: cloud.documents.make_room("Rival", "key-1"),
+    "forget jobs of a rival": lambda cloud: cloud.jobs.make_room("Rival", None),
+    "make room for a key": lambda cloud: cloud.documents.make_room("ACME", "key-2"),
+    "count what is stored": lambda cloud: stored_amounts(cloud.store),
+    "interrupted jobs": lambda cloud: cloud.queue.list_interrupted(),
+    "aimed jobs": lambda cloud: cloud.queue.list_aimed(),
+}
+
+
+@pytest.mark.attacker("print key")
+def test_many_jobs_cost_nothing(tmp_path: Path) -> None:
+    """Submit thousands of jobs: each operation of the database takes as long as before."""
+    found: dict[str, list[int]] = {name: [] for name in OPERATIONS}
+    for jobs in (500, 10_000):
+        stores: list[CountedStore] = []
+
+        def opened(folder: Path, stores: list[CountedStore] = stores) -> CountedStore:
+            stores.append(CountedStore(folder))
+            return stores[-1]
+
+        cloud = Cloud(_folder(tmp_path / f"{jobs}", jobs), opened)
+        (store,) = stores
+        for name, operation in OPERATIONS.items():
+            before = store.steps
+            operation(cloud)
+            found[name].append(store.steps - before)
+        cloud.store.close()
+    grown = {name: steps for name, steps in found.items() if steps[1] > 1.5 * steps[0]}
+    assert not grown
+
+
+async def _ask(app: Callable[..., object], *requests: tuple[str, str, bytes]) -> list[bytes]:
+    """Send requests to the application, without a server; return the bodies of its answers."""
+    answers = []
+    for method, target, body in requests:
+        path, _, query = target.partition("?")
+        answer = bytearray()
+
+        async def receive(body: bytes = body) -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Message, answer: bytearray = answer) -> None:
+            assert message.get("status", 200) == 200, message
+            answer.extend(message.get("body", b""))
+
+        scope: dict[str, object] = {
+            "type": "http",
+            "method": method,
+            "scheme": "http",
+            "server": ("h", 80),
+        }
+        scope |= {"raw_path": path.encode(), "path": path, "query_string": query.encode()}
+        scope |= {"headers": HEADERS, "client": ("127.0.0.1", 1), "http_version": "1.1"}
+        scope["asgi"] = {"spec_version": "2.4"}
+        awaited = app(scope, receive, send)
+        assert asyncio.iscoroutine(awaited)
+        await awaited
+        assert not answer.startswith(b"Error: "), answer
+        answers.append(bytes(answer))
+    return answers
+
+
+HEADERS: list[tuple[bytes, bytes]] = [(b"host", b"h"), (b"idempotency-key", b"a")]
+
+
+def _session(cloud: Cloud) -> None:
+    """Use all requests and pages, deliver a job, and clean up."""
+    key = cloud.keys.add("ACME", "key-1", Role.ADMIN)
+    cloud.accounts.add("anna", "ACME", None, "a long password")
+    cloud.accounts.add("otto", "ACME", "Office", "a long password")
+    app = make_application(cloud)
+    HEADERS[2:] = [(b"authorization", f"Bearer {key}".encode())]
+    place = "targets=Office:Folder&title=a.pdf"
+    put, name, job_id = asyncio.run(
+        _ask(
+            app,
+            ("PUT", "/api/putfile", PDF),
+            ("GET", "/api/tempfile", b""),
+            ("PUT", f"/api/putfile?{place}", PDF),
+        )
+    )
+    job, file = job_id.decode(), name.decode()
+    for account in ("anna", "otto"):
+        verified = cloud.accounts.verify(account, "a long password") or ""
+        token = cloud.accounts.begin_session(account, verified) or ""
+        HEADERS[3:] = [(b"cookie", f"cirrus-80={token}".encode())]
+        requests = [("GET", path, b"") for path in ("/", f"/jobs/{job}", f"/jobs/{job}/document")]
+        asyncio.run(_ask(app, *requests))
+        cloud.accounts.end_session(token)
+    asyncio.run(
+        _ask(
+            app,
+            ("PUT", f"/api/putsegment?file={file}&index=0", PDF),
+            ("PUT", f"/api/putsegment?file={file}&index=0", PDF),
+            ("GET", f"/api/submitfile?file={put.decode()}&{place}", b""),
+            ("GET", f"/api/get/job/ACME/Office/Folder/{job}", b""),
+            ("GET", "/api/get/location/ACME/Office", b""),
+            ("GET", "/api/get/device/ACME/Office/Folder", b""),
+        )
+    )
+    cloud.start()
+    until = time.monotonic() + 60
+    while (found := cloud.jobs.find(job)) is None or found.state != 2:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    cloud.stop()
+    cloud.jobs.end(_submit(cloud), "delete")
+    for company, of_key in (("ACME", "key-1"), ("ACME", None)):
+        cloud.uploads.make_room(company, of_key)
+        cloud.documents.make_room(company, of_key)
+        cloud.jobs.make_room(company, of_key)
+        cloud.copies.make_room(company, of_key)
+    cloud.uploads.expire(0)
+    cloud.documents.prune(0)
+    cloud.jobs.prune(0)
+    cloud.accounts.set_password("anna", "another password")
+    cloud.accounts.remove("anna")
+
+
+def test_no_statement_scans_a_table(tmp_path: Path) -> None:
+    """Each statement that the server executes finds its rows by an index."""
+    statements: set[str] = set()
+    folder = _folder(tmp_path / "data", 2_000)
+    cloud = Cloud(folder, lambda path: CountedStore(path, statements.add))
+    statements.clear()  # those of the schema
+    _session(cloud)
+    cloud.store.close()
+    plans = dict(_plans(folder, statements))
+    assert len(plans) > 60
+    scan = re.compile(rf"SCAN ({GROWING})\b(?! USING (COVERING )?INDEX ({SMALL_INDEXES}))")
+    assert not {text: plan for text, plan in plans.items() if scan.search(plan)}
+
+
+def _plans(folder: Path, statements: set[str]) -> Iterator[tuple[str, str]]:
+    with contextlib.closing(sqlite3.connect(folder / "cloudlet.db")) as db:
+        for traced in statements:
+            # statements of triggers are comments, with the names of a row's columns
+            text = re.sub(r"\b(NEW|OLD)\.\w+", "1", traced.removeprefix("-- "))
+            if text.startswith(("SELECT", "INSERT", "UPDATE", "DELETE")):
+                rows = db.execute(f"EXPLAIN QUERY PLAN {text}")
+                yield text, "\n".join(row[-1] for row in rows)
+
+
+def _sums(folder: Path) -> dict[Owner, Amount]:
+    """Add up what each owner stores."""
+    found: dict[Owner, Amount] = {}
+    with contextlib.closing(sqlite3.connect(folder / "cloudlet.db")) as db:
+        for select in (
+            "company, key, size + 4096, 0, 0, 0 FROM document WHERE NOT pruned",
+            "company, key, bytes, 0, 1, 0 FROM job",
+            "owner, key, bytes + 4096 * segments, 1, 0, 0 FROM upload",
+            "company, key, 0, 0, 0, bytes FROM copy",
+        ):
+            for company, key, *amount in db.execute(f"SELECT {select}"):
+                owner = Owner(company, key)
+                before = found.get(owner, Amount())
+                found[owner] = Amount(*map(sum, zip(before, amount, strict=True)))
+    return found
+
+
+def test_what_is_stored_is_counted(tmp_path: Path) -> None:
+    """The table of stored amounts is right after all kinds of requests and cleaning."""
+    folder = _folder(tmp_path / "data", 200)
+    _session(Cloud(folder))
+    with Store(folder) as store:
+        counted = {owner: found for owner, found in stored_amounts(store) if any(found)}
+    assert counted == _sums(folder)
+    assert counted
+
+
+_OLD = """
+INSERT INTO document (id, company, key, size, sha256, format, segments, created, pruned) VALUES
+    ('done', 'ACME', 'k', 10, '', 'pdf', '[]', 1, 0),
+    ('waits', 'ACME', 'k', 20, '', 'pdf', '[]', 2, 0),
+    ('gone', 'ACME', 'k', 30, '', 'pdf', '[]', 3, 1);
+INSERT INTO job (id, company, key, bytes, location, device, title, document, props, state, step,
+    submitted, updated) VALUES
+    ('1', 'ACME', 'k', 5, 'L', 'D', '', 'done', '{}', 2, 'done', 1, 7),
+    ('2', 'ACME', 'k', 5, 'L', 'E', '', 'done', '{}', 3, 'done', 1, 8),
+    ('3', 'ACME', 'k', 5, 'L', 'D', '', 'waits', '{}', 2, 'done', 2, 9),
+    ('4', 'ACME', 'k', 5, 'L', 'E', '', 'waits', '{}', 1, 'held', 2, 9),
+    ('5', 'ACME', 'k', 5, 'L', 'D', '', 'gone', '{}', 9, 'done', 3, 3);
+INSERT INTO idempotency (company, key, request, jobs) VALUES
+    ('ACME', 'a', '', '["1", "2"]'), ('ACME', 'b', '', '["9"]');
+INSERT INTO upload (name, owner, key, origin, created, bytes, segments)
+    VALUES ('u', 'ACME', 'k', 'tempfile', 1, 100, 2);
+INSERT INTO copy (job, company, key, path, bytes) VALUES (1, 'ACME', 'k', 'p', 4106);
+"""
+
+
+def test_an_earlier_version_is_upgraded(tmp_path: Path) -> None:
+    """The upgrade of a data folder counts what is stored, and finds the documents that ended."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "cloudlet.db")) as db:
+        db.executescript("".join(_SCHEMAS[:6]) + _OLD + "PRAGMA user_version = 6;")
+    with Store(tmp_path) as store:
+        ended = store.execute("SELECT id, ended FROM document ORDER BY id")
+        assert [tuple(row) for row in ended] == [("done", 8), ("gone", 3), ("waits", None)]
+        assert dict(stored_amounts(store)) == _sums(tmp_path)
+        known = store.execute("SELECT key, document FROM idempotency")
+        assert [tuple(row) for row in known] == [("a", "done")]
+        with store.transaction() as db:
+            db.execute("UPDATE job SET state = 3, updated = 10 WHERE id = '4'")
+            db.execute("UPDATE job SET state = 8, updated = 11 WHERE id = '5'")
+        ended = store.execute("SELECT id, ended FROM document ORDER BY id")
+        assert [tuple(row) for row in ended] == [("done", 8), ("gone", None), ("waits", 10)]
