@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import cloud_growth
+import cloud_load
 import dialog
 import fairness
 import growth
@@ -34,6 +36,8 @@ PARTS: dict[str, Callable[[Setting], Table]] = {
     "statusd": statusd.table,
     "fairness": fairness.table,
     "growth": growth.table,
+    "cloud": cloud_load.table,
+    "cloud-growth": cloud_growth.table,
 }
 
 

@@ -15,76 +15,19 @@ from starlette.types import Message
 
 from cirrus_cloudlet.app import make_application
 from cirrus_cloudlet.cloud import Cloud
-from cirrus_cloudlet.compression import Compression
 from cirrus_cloudlet.storage.access import Role
 from cirrus_cloudlet.storage.database import _SCHEMAS, Store
 from cirrus_cloudlet.storage.quotas import Amount, Owner, stored_amounts
-from cirrus_cloudlet.storage.uploads import Contents
-from cirrus_cloudlet.submit import Order, submit
-from many_jobs import AWAY, QUIET, CountedStore, fill
+from many_jobs import OPERATIONS, CountedStore, make_folder, submit_one
 
 PDF = b"%PDF-1.4 the document\n%%EOF\n"
-TOML = """
-[[company]]
-id = "ACME"
-[[location]]
-company = "ACME"
-id = "Office"
-[[location]]
-company = "ACME"
-id = "Away"
-online = false
-[[location]]
-company = "ACME"
-id = "Quiet"
-[[device]]
-company = "ACME"
-location = "Office"
-id = "Folder"
-type = "file"
-[[device]]
-company = "ACME"
-location = "Away"
-id = "Folder"
-type = "file"
-[limits]
-company_bytes = 1_000_000_000_000
-"""
 GROWING = "job|document|transition|upload|segment|idempotency|copy|session"
 SMALL_INDEXES = "job_running|job_aimed"  # only the jobs that a crash has interrupted
-OWNER = Owner("ACME", "key-1")
 
 
 def _folder(path: Path, jobs: int) -> Path:
-    path.mkdir()
-    (path / "cloudlet.toml").write_text(TOML)
-    fill(path, jobs, time.time())
+    make_folder(path, jobs, time.time())
     return path
-
-
-def _submit(cloud: Cloud, key: str | None = None) -> str:
-    order = Order(OWNER, f"{AWAY}:Folder", "a.pdf", "", Compression.NONE, False, key)
-    (job_id,) = submit(cloud, order, Contents([PDF], [len(PDF)], None), contextlib.nullcontext())
-    return job_id
-
-
-OPERATIONS: dict[str, Callable[[Cloud], object]] = {
-    "submit": lambda cloud: _submit(cloud, "first"),
-    "submit again": lambda cloud: _submit(cloud, "first"),
-    "get job": lambda cloud: cloud.jobs.find("nothing"),
-    "newest of a quiet location": lambda cloud: cloud.jobs.newest("ACME", QUIET, 100),
-    "newest of another company": lambda cloud: cloud.jobs.newest("Rival", None, 100),
-    "look for ready jobs": lambda cloud: cloud.queue.list_ready(),
-    "prune nothing": lambda cloud: cloud.documents.prune(1e9),
-    "forget nothing": lambda cloud: cloud.jobs.prune(1e9),
-    "expire nothing": lambda cloud: cloud.uploads.expire(1e9),
-    "make room for a rival": lambda cloud: cloud.documents.make_room("Rival", "key-1"),
-    "forget jobs of a rival": lambda cloud: cloud.jobs.make_room("Rival", None),
-    "make room for a key": lambda cloud: cloud.documents.make_room("ACME", "key-2"),
-    "count what is stored": lambda cloud: stored_amounts(cloud.store),
-    "interrupted jobs": lambda cloud: cloud.queue.list_interrupted(),
-    "aimed jobs": lambda cloud: cloud.queue.list_aimed(),
-}
 
 
 @pytest.mark.attacker("print key")
@@ -184,7 +127,7 @@ def _session(cloud: Cloud) -> None:
         assert time.monotonic() < until
         time.sleep(0.01)
     cloud.stop()
-    cloud.jobs.end(_submit(cloud), "delete")
+    cloud.jobs.end(submit_one(cloud), "delete")
     for company, of_key in (("ACME", "key-1"), ("ACME", None)):
         cloud.uploads.make_room(company, of_key)
         cloud.documents.make_room(company, of_key)

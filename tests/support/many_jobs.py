@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from cirrus_cloudlet.cloud import Cloud
+from cirrus_cloudlet.compression import Compression
 from cirrus_cloudlet.storage.database import Store
+from cirrus_cloudlet.storage.quotas import Owner, stored_amounts
+from cirrus_cloudlet.storage.uploads import Contents
+from cirrus_cloudlet.submit import Order, submit
 
-QUIET = "Quiet"  # a location whose few jobs are the oldest
-AWAY = "Away"  # a location that is offline, where each tenth job waits
-_QUIET_JOBS = 5
-_DAY_S = 86_400.0
-# the newest job is of `now`, and there is one each second; each thousandth document is kept
+PDF = b"%PDF-1.4 the document\n%%EOF\n"
+OWNER = Owner("ACME", "key-1")
+# Quiet has the oldest jobs. At Away, each tenth job waits.
+_TOML = """
+[[company]]
+id = "ACME"
+[[location]]
+company = "ACME"
+id = "Office"
+[[location]]
+company = "ACME"
+id = "Away"
+online = false
+[[location]]
+company = "ACME"
+id = "Quiet"
+[[device]]
+company = "ACME"
+location = "Office"
+id = "Folder"
+type = "file"
+[[device]]
+company = "ACME"
+location = "Away"
+id = "Folder"
+type = "file"
+[limits]
+company_bytes = 1_000_000_000_000
+"""
+# the newest job is of `now`, and there is one each second; each thousandth ended document is kept
 _NUMBERS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :count)"
 _DOCUMENTS = f"""
 {_NUMBERS}
@@ -53,9 +85,38 @@ class CountedStore(Store):
         return 0
 
 
-def fill(folder: Path, count: int, now: float) -> None:
-    """Put jobs into the database of a data folder, which may be new."""
-    values = {"count": count, "now": now, "quiet": _QUIET_JOBS}
+def make_folder(folder: Path, count: int, now: float) -> None:
+    """Make a data folder with jobs."""
+    folder.mkdir()
+    (folder / "cloudlet.toml").write_text(_TOML)
+    values = {"count": count, "now": now, "quiet": 5}
     with Store(folder) as store, store.transaction() as db:
         for statement in (_DOCUMENTS, _JOBS, _END):
             db.execute(statement, values)
+
+
+def submit_one(cloud: Cloud, key: str | None = None) -> str:
+    """Submit a document to the location that is offline; return the id of its job."""
+    order = Order(OWNER, "Away:Folder", "a.pdf", "", Compression.NONE, False, key)
+    (job_id,) = submit(cloud, order, Contents([PDF], [len(PDF)], None), contextlib.nullcontext())
+    return job_id
+
+
+# what takes as long with any number of jobs
+OPERATIONS: Mapping[str, Callable[[Cloud], object]] = {
+    "submit": lambda cloud: submit_one(cloud, secrets.token_hex()),
+    "submit again": lambda cloud: submit_one(cloud, "again"),
+    "get job": lambda cloud: cloud.jobs.find("nothing"),
+    "newest of a quiet location": lambda cloud: cloud.jobs.newest("ACME", "Quiet", 100),
+    "newest of another company": lambda cloud: cloud.jobs.newest("Rival", None, 100),
+    "look for ready jobs": lambda cloud: cloud.queue.list_ready(),
+    "prune nothing": lambda cloud: cloud.documents.prune(1e9),
+    "forget nothing": lambda cloud: cloud.jobs.prune(1e9),
+    "expire nothing": lambda cloud: cloud.uploads.expire(1e9),
+    "make room for a rival": lambda cloud: cloud.documents.make_room("Rival", "key-1"),
+    "forget jobs of a rival": lambda cloud: cloud.jobs.make_room("Rival", None),
+    "make room for a key": lambda cloud: cloud.documents.make_room("ACME", "key-2"),
+    "count what is stored": lambda cloud: stored_amounts(cloud.store),
+    "interrupted jobs": lambda cloud: cloud.queue.list_interrupted(),
+    "aimed jobs": lambda cloud: cloud.queue.list_aimed(),
+}
