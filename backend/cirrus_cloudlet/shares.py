@@ -19,11 +19,14 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from cirrus_cloudlet.errors import QuotaFull
+from cirrus_cloudlet.threads import Threads
 
 # few, because the threads of all companies share the interpreter: with 8, another company waits
 # twice as long, and the company itself is not faster (tests/bench/fairness.py)
 _THREADS = 2
-_SUBMITS = 4  # not among _THREADS: clients ask for the status while a large document is submitted
+# not among _THREADS: other requests are answered while a large document is submitted
+_SUBMITS = 12  # most of them wait for the disk, together
+_WRITING = 4  # among _SUBMITS
 _PICTURES = 2  # of all companies; the service's memory has room for two large ones
 _BODIES = 256  # of a key that arrive at once
 # A connection whose request waits for the server never makes room for another one. So a company
@@ -41,15 +44,17 @@ class Share:
         pictures: limits the page images of all companies that are made at once.
 
     Attributes:
+        writing: a thread holds it while it makes and writes a document.
         turn: a thread holds it while it makes and writes a piece of a document.
     """
 
     def __init__(self, pictures: CapacityLimiter) -> None:
+        self.writing = threading.BoundedSemaphore(_WRITING)
         self.turn = threading.Lock()
         self._pictures = pictures
         self._picture = anyio.Lock()
-        self._threads = CapacityLimiter(_THREADS)
-        self._submits = CapacityLimiter(_SUBMITS)
+        self._threads = Threads(_THREADS)
+        self._submits = Threads(_SUBMITS)
         self._of_key: defaultdict[str, CapacityLimiter] = defaultdict(
             lambda: CapacityLimiter(_BODIES)
         )
@@ -68,11 +73,11 @@ class Share:
 
     async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run blocking work in one of the company's threads, when its turn has come."""
-        return await run_sync(partial(work, *args, **kwargs), limiter=self._threads)
+        return await self._threads.run(partial(work, *args, **kwargs))
 
     async def submit(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a submit, which may take long, in another of the company's threads."""
-        return await run_sync(partial(work, *args, **kwargs), limiter=self._submits)
+        return await self._submits.run(partial(work, *args, **kwargs))
 
     async def paint(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Make a page image, which may take long, in a thread: one of the company at a time.

@@ -23,6 +23,7 @@ from cirrus_cloudlet.errors import Refusal
 from cirrus_cloudlet.formats import Format
 from cirrus_cloudlet.inventory.inventory import Device, Inventory, parse_targets
 from cirrus_cloudlet.job_props import parse_props
+from cirrus_cloudlet.shares import Share
 from cirrus_cloudlet.storage.jobs import measure
 from cirrus_cloudlet.storage.quotas import Amount, Owner
 from cirrus_cloudlet.storage.uploads import CHANGED, Contents, Upload, mark_submitted
@@ -47,14 +48,14 @@ def submit(
     cloud: Cloud,
     order: Order,
     contents: Contents,
-    turn: AbstractContextManager[object],
+    share: Share,
     upload: Upload | None = None,
 ) -> list[str]:
     """Make the jobs, and return their ids in the order of the targets.
 
     Args:
         contents: the file, as it was uploaded.
-        turn: a lock that is held while a chunk of the document is made and written.
+        share: of the order's company.
         upload: the upload of this file, unless it is submitted as it arrives.
 
     Raises:
@@ -78,17 +79,18 @@ def submit(
     with contextlib.ExitStack() as undo:
         cloud.quotas.reserve(order.owner, jobs)
         undo.callback(cloud.quotas.release, order.owner, jobs)
-        try:
-            document = cloud.documents.write(
-                order.owner,
-                decompress(contents.chunks, order.compression),
-                contents.lengths,
-                inventory.limits.largest_bytes,
-                turn,
-                contents.file if is_plain else None,
-            )
-        except FileNotFoundError as error:
-            raise Refusal(CHANGED) from error
+        with share.writing:
+            try:
+                document = cloud.documents.write(
+                    order.owner,
+                    decompress(contents.chunks, order.compression),
+                    contents.lengths,
+                    inventory.limits.largest_bytes,
+                    share.turn,
+                    contents.file if is_plain else None,
+                )
+            except FileNotFoundError as error:
+                raise Refusal(CHANGED) from error
         undo.callback(cloud.documents.discard, document)
         for device in devices:
             if not {"any", document.format.name} & set(device.formats):
@@ -96,7 +98,7 @@ def submit(
                     f"{_describe(device)} takes {', '.join(device.formats)},"
                     f" and this document is {document.format.name}"
                 )
-        _check_text(cloud.documents.path(document.id), document.format, devices, turn)
+        _check_text(cloud.documents.path(document.id), document.format, devices, share.turn)
         with cloud.store.transaction(company, cloud.documents.folder) as db:
             # a parallel request may have been faster
             if is_repeatable and (row := db.execute(_EARLIER, repeated).fetchone()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -98,7 +97,8 @@ def make_folder(folder: Path, count: int, now: float) -> None:
 def submit_one(cloud: Cloud, key: str | None = None) -> str:
     """Submit a document to the location that is offline; return the id of its job."""
     order = Order(OWNER, "Away:Folder", "a.pdf", "", Compression.NONE, False, key)
-    (job_id,) = submit(cloud, order, Contents([PDF], [len(PDF)], None), contextlib.nullcontext())
+    contents = Contents([PDF], [len(PDF)], None)
+    (job_id,) = submit(cloud, order, contents, cloud.shares.of("ACME"))
     return job_id
 
 

@@ -41,7 +41,7 @@ async def put_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -
         def store(write_last: Callable[[], None]) -> list[str]:
             write_last()
             if order:
-                return submit(cloud, order, received.contents(), share.turn)
+                return submit(cloud, order, received.contents(), share)
             upload = cloud.uploads.new(owner, "putfile")
             if received.size:
                 cloud.uploads.add_segment(upload, 0, received, limit)
@@ -93,7 +93,7 @@ async def submit_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]
         # the API document allows semicolons only after an upload by putfile
         semicolons = upload.origin == "putfile"
         order = _order(call, fields, key, Compression.GZIP, semicolons=semicolons)
-        return submit(cloud, order, cloud.uploads.contents(name), share.turn, upload)
+        return submit(cloud, order, cloud.uploads.contents(name), share, upload)
 
     _company(fields, key)
     require(fields, "targets")
