@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from print_site import PrintSite, document, eventually
 from tcp_proxy import TcpProxy
 
 SMALL, LARGE = 1000, 3_000_000
+RETRY_CURRENT = 7  # CUPS_BACKEND_RETRY_CURRENT, backend(7)
 # Request → size of a document that needs it, and a unique part of it.
 STEPS: dict[str, tuple[int, bytes]] = {
     "putfile": (SMALL, b"PUT /api/putfile?"),
@@ -145,6 +148,38 @@ def test_cupsd_alone(faulty: PrintSite, tmp_path: Path) -> None:
         proxy.bytes_per_s = None
         assert site.cups.wait_job(job_id)["job-state"] == 9
     assert documents() == [path.read_bytes()]
+
+
+OUTLIVING = """\
+import os, sys
+from cirrus_bridge.backend.call import Call
+from cirrus_bridge.backend.main import run
+from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.journal.run_notes import NOT_NOTED
+cupsd = os.spawnlp(os.P_NOWAIT, "true", "true")
+os.waitpid(cupsd, 0)
+call = Call(sys.argv, os.environ, sys.stdin.buffer, sys.stderr.buffer, cupsd)
+sys.exit(run(call, NOT_NOTED, Clock()).code)
+"""
+
+
+def test_a_worker_that_outlives_its_cupsd(own_site: PrintSite) -> None:
+    """A job that the next cupsd has completed already is no new print for an earlier run."""
+    site = own_site
+    queue = site.queue(driver=False)
+    job_id = site.cups.lp(queue, data=b"x")
+    assert site.cups.wait_job(job_id)["job-state"] == 9
+    environ = {
+        **(os.environ | site.environ),
+        "CUPS_SERVER": str(site.cups.socket),
+        "DEVICE_URI": f"cirrus://{site.server}/Acme/Paris:Laser1",
+        "SOFTWARE": "CUPS/2.4",
+        "PRINTER": queue,
+    }
+    command = [sys.executable, "-c", OUTLIVING, str(job_id), "ann", "t", "1", ""]
+    done = subprocess.run(command, env=environ, input=b"x", capture_output=True)
+    assert done.returncode == RETRY_CURRENT, done.stderr.decode()
+    assert len(site.cloud.jobs()) == 1
 
 
 def test_poller(own_site: PrintSite) -> None:

@@ -289,7 +289,7 @@ class PrintSite:
 
     def backends(self) -> dict[int, int]:
         """The processes that work on jobs of this site's cupsd, with their parents. The parent of a
-        warm worker is the front of its job."""
+        warm worker is the front of its job, or 0 if that has ended."""
         wanted = f"CIRRUS_BRIDGE_CONFIG={self.config}".encode()
         found, fronts, workers = {}, {}, {}
         for process in Path("/proc").iterdir():
@@ -303,9 +303,9 @@ class PrintSite:
                     found[int(process.name)] = int(after_name.split()[1])
                     job_id = (process / "cmdline").read_bytes().split(b"\0")[1].decode()
                     fronts[f"cirrus {job_id}"] = int(process.name)
-                elif wanted in environ and name.startswith("cirrus "):
+                elif wanted in environ and re.fullmatch(r"cirrus \d+", name):
                     workers[name] = int(process.name)
-        warm = {workers[name]: fronts[name] for name in workers if name in fronts}
+        warm = {workers[name]: fronts.get(name, 0) for name in workers}
         return found | (warm if self.is_warm else {})
 
     def worker(self) -> int:

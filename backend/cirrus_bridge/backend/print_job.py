@@ -13,11 +13,12 @@ from cirrus_bridge.api.client import clients_of
 from cirrus_bridge.backend.call import Call
 from cirrus_bridge.backend.page_logging import setting_to_change
 from cirrus_bridge.backend.run import BackendRun
-from cirrus_bridge.base.clock import Clock
+from cirrus_bridge.base.clock import NOT_SENT, Clock
 from cirrus_bridge.base.errors import (
     CirrusError,
     CupsAway,
     CupsRefused,
+    Interrupted,
     JournalBusy,
     UsageError,
 )
@@ -28,7 +29,7 @@ from cirrus_bridge.config.defaults import CUPS_SOCKET, FOLDER, STATE_FOLDER
 from cirrus_bridge.config.load import Configuration, load
 from cirrus_bridge.config.queue_uri import FORM, SCHEME, parse_queue_uri
 from cirrus_bridge.cups.client import CupsServer
-from cirrus_bridge.cups.job import SpooledDocument, job_id_of, read_job
+from cirrus_bridge.cups.job import Cupsd, SpooledDocument, job_id_of, read_job
 from cirrus_bridge.cups.jobs import CupsJobs
 from cirrus_bridge.cups.spool import is_run_by_cupsd, spooled
 from cirrus_bridge.cups.status_lines import EXIT_CODES, CupsReport
@@ -75,7 +76,10 @@ def print_job(
         cups = CupsJobs(CupsServer(environ.get("CUPS_SERVER") or CUPS_SOCKET))
         attributes = None  # a person runs the backend by hand
         if is_run_by_cupsd(environ):
-            attributes = cups.identified_job(job_id_of(argv), clock.sleep).attributes
+            with contextlib.closing(Cupsd(call.cupsd)) as cupsd:
+                attributes = cups.identified_job(job_id_of(argv), clock.sleep).attributes
+                if cupsd.has_ended():  # the next cupsd has answered, and runs the job by itself
+                    raise Interrupted(NOT_SENT)
         job = read_job(argv, environ, number, attributes)
         if job.cancel_after_s is not None:  # cupsd's time limit for the job (MaxJobTime)
             spent_s = min(max(0.0, clock.wall_s() - job.processing_at), job.cancel_after_s)

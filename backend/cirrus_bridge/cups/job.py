@@ -168,7 +168,7 @@ class SpooledDocument:
     def __init__(
         self, job: PrintJob, stdin: BinaryIO, cupsd: int, spooled: Iterable[str] = ()
     ) -> None:
-        self._joiner = _Cupsd(cupsd) if job.is_joined and job.documents > 1 else None
+        self._joiner = Cupsd(cupsd) if job.is_joined and job.documents > 1 else None
         self._is_joined = job.is_joined
         # with a driver, filters have converted the files
         self._parts = list(map(_head, spooled)) if job.is_joined and not job.has_driver else []
@@ -216,6 +216,8 @@ class SpooledDocument:
         finally:
             if not isinstance(self._source, OSError):
                 self._source.close()
+            if self._joiner:
+                self._joiner.close()
         if seen < self.size_bytes:
             raise UnreadableDocument(
                 tr("The print data was cut off while it was being read."),
@@ -251,27 +253,36 @@ def _head(path: str) -> bytes:
         return b""
 
 
-class _Cupsd:
+class Cupsd:
     """The cupsd that started this process, by a handle that survives reuse of its pid
     (pidfd_open(2)). If cupsd has died before, the parent is a process of another name."""
 
     def __init__(self, pid: int) -> None:
         self._handle: int | None = None
-        self._was_gone = False
+        self._has_other_name = self._is_missing = False
         with contextlib.suppress(OSError):  # no procfs, or no such process
-            self._was_gone = b"cupsd" not in Path(f"/proc/{pid}/comm").read_bytes()
+            self._has_other_name = b"cupsd" not in Path(f"/proc/{pid}/comm").read_bytes()
         try:
             self._handle = os.pidfd_open(pid)
         except ProcessLookupError:
-            self._was_gone = True
+            self._is_missing = True
         except OSError:
             pass  # a kernel without pidfd_open(2)
 
+    def close(self) -> None:
+        """Close the handle."""
+        if self._handle is not None:
+            os.close(self._handle)
+
+    def has_ended(self, *, wait_s: float = 0.0) -> bool:
+        """Whether the process has ended, or ends within a time."""
+        if self._handle is None:
+            return self._is_missing
+        return bool(select.select([self._handle], [], [], wait_s)[0])
+
     def is_gone(self) -> bool:
         """Whether cupsd has ended; waits a little, because a process closes its files first."""
-        if self._was_gone or self._handle is None:
-            return self._was_gone
-        return bool(select.select([self._handle], [], [], DEATH_WAIT_S)[0])
+        return self._has_other_name or self.has_ended(wait_s=DEATH_WAIT_S)
 
 
 def _copies_left(
