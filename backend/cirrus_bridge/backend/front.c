@@ -10,10 +10,11 @@
  *   front:  uint32 size of the rest; then as lines that end with a zero byte: the time of the newest key
  *           file, cupsd's process id, the number of arguments, the arguments, the environment; with
  *           descriptors 0 (document), 2 (status lines) and, if it is open, 4 (side channel)
- *   worker: "s", with a pidfd of itself: it could do this job
- *   front:  "g": do it. Without this byte, the worker forgets the job, and this program does it.
- *   worker: "n", 0 or 1 (whether CUPS joins several files), uint16 size, the status line for an
- *           interruption; with the lock of the run's note, if there is one
+ *   worker: "s": it could do this job, and has noted the run; then 0 or 1 (whether CUPS joins several
+ *           files), uint16 size, the status line for an interruption; with a pidfd of itself and the lock
+ *           of the note, if there is one
+ *   front:  "g": do it. With "x" instead, the worker takes the note back, and this program does the job.
+ *           Without either, this program was killed, and the note tells the poller.
  *   worker: "e" and the exit code
  */
 #define _GNU_SOURCE
@@ -151,12 +152,12 @@ static int send_job(int service, int argc, char **argv)
     return 1;
 }
 
-/* Receive exactly `size` bytes; return 0 at the end of the conversation. A descriptor that comes along
- * replaces *file. */
-static int receive(int service, void *data, size_t size, int *file)
+/* Receive exactly `size` bytes; return 0 at the end of the conversation. Descriptors that come along
+ * replace those in `files`. */
+static int receive(int service, void *data, size_t size, int files[2])
 {
     while (size) {
-        union { struct cmsghdr head; char space[CMSG_SPACE(sizeof(int))]; } control = {0};
+        union { struct cmsghdr head; char space[CMSG_SPACE(2 * sizeof(int))]; } control = {0};
         struct iovec part = {data, size};
         struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
         ssize_t got = recvmsg(service, &message, MSG_CMSG_CLOEXEC);
@@ -164,7 +165,7 @@ static int receive(int service, void *data, size_t size, int *file)
         if (got <= 0)
             return 0;
         if (message.msg_controllen >= CMSG_LEN(sizeof(int)) && control.head.cmsg_type == SCM_RIGHTS)
-            memcpy(file, CMSG_DATA(&control.head), sizeof(int));
+            memcpy(files, CMSG_DATA(&control.head), control.head.cmsg_len - CMSG_LEN(0));
         data = (char *)data + got;
         size -= got;
     }
@@ -182,12 +183,29 @@ static void read_rest(int signals)
             return;
 }
 
+/* Let a worker take the job; return 0 if this program has to do it. */
+static int hand_over(int service, int argc, char **argv, int files[2], unsigned char *is_joined, char line[2048])
+{
+    char kind;
+    uint16_t size;
+
+    if (receive(service, &kind, 1, files) && kind == 'w' && send_job(service, argc, argv) &&
+        receive(service, &kind, 1, files) && kind == 's' && receive(service, is_joined, 1, files) &&
+        receive(service, &size, sizeof size, files) && size < 2048 && receive(service, line, size, files) &&
+        files[0] >= 0 && send(service, "g", 1, MSG_NOSIGNAL) == 1) {
+        line[size] = 0;
+        return 1;
+    }
+    send(service, "x", 1, MSG_NOSIGNAL);
+    close(service);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    char line[2048] = "INFO: Printing was interrupted; resuming in 5 seconds.\n", kind;
-    int service, signals, worker = -1, lock = -1, is_joined = 0;
-    unsigned char code, joined;
-    uint16_t size;
+    char line[2048], kind;
+    int service, signals, files[2] = {-1, -1}; /* pidfd of the worker; lock of the note, kept to the end */
+    unsigned char code, is_joined;
     struct timespec pause = {.tv_sec = PAUSE_S};
     struct timeval forever = {0};
 
@@ -197,13 +215,9 @@ int main(int argc, char **argv)
     sigaddset(&stops, SIGTERM);
     sigaddset(&stops, SIGINT);
     sigprocmask(SIG_BLOCK, &stops, NULL);
-    if (argc < 6 || argc > 7 || !is_run_by_cupsd() || (service = connected()) < 0)
+    if (argc < 6 || argc > 7 || !is_run_by_cupsd() || (service = connected()) < 0 ||
+        !hand_over(service, argc, argv, files, &is_joined, line))
         work_alone(argv);
-    if (!receive(service, &kind, 1, &worker) || kind != 'w' || !send_job(service, argc, argv) ||
-        !receive(service, &kind, 1, &worker) || kind != 's' || worker < 0 || send(service, "g", 1, MSG_NOSIGNAL) != 1) {
-        close(service);
-        work_alone(argv);
-    }
     setsockopt(service, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof forever);
     signals = signalfd(-1, &stops, SFD_CLOEXEC);
     for (;;) {
@@ -212,21 +226,14 @@ int main(int argc, char **argv)
 
         poll(waits, 2, LOOK_MS);
         if ((waits[1].revents && read(signals, &received, sizeof received) > 0) || getppid() != cupsd)
-            syscall(SYS_pidfd_send_signal, worker, SIGTERM, NULL, 0);
+            syscall(SYS_pidfd_send_signal, files[0], SIGTERM, NULL, 0);
         if (!waits[0].revents)
             continue;
-        if (!receive(service, &kind, 1, &lock))
+        if (!receive(service, &kind, 1, files) || kind != 'e' || !receive(service, &code, 1, files))
             break;
-        if (kind == 'n' && receive(service, &joined, 1, &lock) && receive(service, &size, sizeof size, &lock) &&
-            size < sizeof line && receive(service, line, size, &lock)) {
-            line[size] = 0;
-            is_joined = joined;
-        } else if (kind == 'e' && receive(service, &code, 1, &lock)) {
-            if (code && is_joined)
-                read_rest(signals);
-            _exit(code);
-        } else
-            break;
+        if (code && is_joined)
+            read_rest(signals);
+        _exit(code);
     }
     /* the worker was killed; the lock stays until the end, so nobody looks for the run's documents meanwhile */
     if (is_joined)

@@ -69,22 +69,23 @@ class Front:
         is_channel = len(files) == DESCRIPTORS and stat.S_ISSOCK(os.fstat(files[2]).st_mode)
         return Job(call, numbers[0], socket.socket(fileno=files[2]) if is_channel else None)
 
-    def lets_do(self) -> bool:
-        """Offer to do the job; return whether the front agrees. The front then no longer does
-        the job by itself."""
+    def lets_do(self, lock: int, interruption: bytes, *, is_joined: bool) -> bool | None:
+        """Offer to do the job; return whether the front agrees. Otherwise, the front does the job
+        by itself. None means that the front was killed.
+
+        Args:
+            lock: the descriptor of the lock of the run's note; -1 without a note.
+            interruption: the status line for the case that this process is killed.
+            is_joined: whether CUPS joins the job's files.
+        """
+        said = struct.pack("=c?H", b"s", is_joined, len(interruption)) + interruption
         process = os.pidfd_open(os.getpid())
         try:
-            socket.send_fds(self._connection, [b"s"], [process])
+            socket.send_fds(self._connection, [said], [process, lock] if lock >= 0 else [process])
         finally:
             os.close(process)
-        return self._connection.recv(1) == b"g"
-
-    def noted(self, lock: int, interruption: bytes, *, is_joined: bool) -> None:
-        """Tell the front what it needs if this process is killed: the descriptor of the lock of the
-        run's note (-1 without a lock), the status line for an interruption, and whether CUPS joins
-        the job's files."""
-        said = struct.pack("=c?H", b"n", is_joined, len(interruption)) + interruption
-        socket.send_fds(self._connection, [said], [lock] if lock >= 0 else [])
+        answer = self._connection.recv(1)
+        return answer == b"g" if answer else None
 
     def ended(self, code: int) -> bool:
         """Pass on the exit code; return whether the front has ended. A front that has ended sends

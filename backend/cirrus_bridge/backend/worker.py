@@ -27,6 +27,7 @@ from cirrus_bridge.base.privileges import name_process
 from cirrus_bridge.config.defaults import STATE_FOLDER
 from cirrus_bridge.config.load import Configuration
 from cirrus_bridge.cups import side_channel
+from cirrus_bridge.journal.run_notes import Run
 
 KEEP_S = 3.0  # common servers close an idle connection after 5 seconds or more
 IDLE_S = 30.0
@@ -78,11 +79,7 @@ class WarmWorker:
                 os.environ.update(job.call.environ)
                 clock.change_time_zone()
                 name_process(f"cirrus {job.call.argv[1]}")
-                configuration = self._configuration(job)
-                if configuration is None:
-                    return True
-                clock.watch_signals()
-                return not front.lets_do() or self._do(job, configuration, front, clock)
+                return self._offer(job, front, clock)
         except OSError:  # the front is gone
             return False
         finally:
@@ -105,14 +102,29 @@ class WarmWorker:
         except CirrusError:
             return None
 
-    def _do(self, job: Job, configuration: Configuration, front: Front, clock: Clock) -> bool:
+    def _offer(self, job: Job, front: Front, clock: Clock) -> bool:
+        """Note the run first: if the front is killed, CUPS counts its document as printed."""
+        run = begin(job.call.argv, job.call.environ, job.call.cupsd)
+        try:
+            configuration = self._configuration(job)
+            if configuration is None:
+                run.undo()
+                return True
+            clock.watch_signals()
+            agrees = front.lets_do(run.lock, interruption(), is_joined=run.is_joined)
+            if agrees is False:
+                run.undo()
+            return not agrees or self._do(job, run, configuration, front, clock)
+        finally:
+            run.unlock()
+
+    def _do(
+        self, job: Job, run: Run, configuration: Configuration, front: Front, clock: Clock
+    ) -> bool:
         call = job.call
-        run = begin(call.argv, call.environ, call.cupsd)
         with _filters_answered(job):
-            front.noted(run.lock, interruption(), is_joined=run.is_joined)
             code, is_faulty = main.run(call, run, clock, configuration, self._sessions.session_for)
         run.end(failed=code != 0, again=code in RETRIES)
-        run.unlock()
         job.close()
         # when the front has ended, no signal can be for this job
         is_over = front.ended(code)

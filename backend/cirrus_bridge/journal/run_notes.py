@@ -84,6 +84,18 @@ class Run(NamedTuple):
             with contextlib.suppress(OSError), as_owner(_state_of(self.path)):
                 _add(self.path, _HELD)
 
+    def undo(self) -> None:
+        """Take the note back, because another process begins the same run."""
+        if self.lock < 0:
+            return
+        line = _NUMBERED % self.documents
+        with contextlib.suppress(OSError), as_owner(_state_of(self.path)):
+            size = os.fstat(self.lock).st_size - len(line)
+            if size == 0:
+                os.unlink(self.path)  # noqa: PTH108
+            elif os.pread(self.lock, len(line), size) == line:
+                os.ftruncate(self.lock, size)
+
     def unlock(self) -> None:
         """Give up the lock on the note, as far as this process keeps it."""
         if self.lock >= 0:

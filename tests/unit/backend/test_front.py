@@ -82,21 +82,26 @@ def test_a_job_that_is_not_understood(
 def test_a_front_that_has_decided_otherwise(ends: tuple[Front, socket.socket]) -> None:
     """The worker does a job only if the front lets the worker do the job."""
     front, theirs = ends
+    theirs.send(b"x")
+    assert front.lets_do(-1, b"", is_joined=False) is False
     theirs.shutdown(socket.SHUT_WR)
-    assert not front.lets_do()
+    assert front.lets_do(-1, b"", is_joined=False) is None
 
 
 def test_the_end(ends: tuple[Front, socket.socket]) -> None:
     """The front gets a handle of the worker's process, what to say, and the exit code."""
     front, theirs = ends
     theirs.send(b"g")
-    assert front.lets_do()
-    said, files, _, _ = socket.recv_fds(theirs, 1, 1)
-    assert said == b"s"
-    assert not select.select(files, [], [], 0)[0], "a pidfd is readable when its process has ended"
-    os.close(files[0])
-    front.noted(-1, b"INFO: x\n", is_joined=True)
-    assert theirs.recv(99) == b"n\x01" + struct.pack("=H", 8) + b"INFO: x\n"
+    reader, lock = os.pipe()
+    assert front.lets_do(lock, b"INFO: x\n", is_joined=True)
+    os.close(lock)
+    said, files, _, _ = socket.recv_fds(theirs, 99, 2)
+    assert said == b"s\x01" + struct.pack("=H", 8) + b"INFO: x\n"
+    assert not select.select(files[:1], [], [], 0)[0], "a pidfd is readable after its process"
+    os.write(files[1], b"!")
+    assert os.read(reader, 1) == b"!"
+    for each in (reader, *files):
+        os.close(each)
     theirs.shutdown(socket.SHUT_WR)
     assert front.ended(3)
     assert theirs.recv(99) == b"e\x03"

@@ -57,6 +57,15 @@ def test_nothing_is_left_of_a_job_that_came_to_its_end(tmp_path: Path) -> None:
     assert _left(tmp_path) == []
 
 
+def test_a_run_that_another_process_begins_again(tmp_path: Path) -> None:
+    """A run that was taken back counts for nothing."""
+    _begin(tmp_path).undo()
+    assert _left(tmp_path) == []
+    assert _begin(tmp_path).number == 1
+    _begin(tmp_path).undo()
+    assert _begin(tmp_path).number == 2
+
+
 def test_a_killed_run_stays_known(tmp_path: Path) -> None:
     """A killed run stays noted, even if later runs end."""
     _begin(tmp_path)
