@@ -29,7 +29,7 @@ class UploadSettings:
 
     connections: int = 20
     segment_bytes: int = 128 * 1024
-    largest_segment_bytes: int = 1024 * 1024
+    largest_segment_bytes: int = 512 * 1024
     connect_timeout_s: float = number(10.0, 0.001, _LONGEST_TIMEOUT_S)
     read_timeout_s: float = number(60.0, 0.001, _LONGEST_TIMEOUT_S)
 

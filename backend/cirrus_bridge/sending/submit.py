@@ -149,7 +149,8 @@ class Submission:
                 return self._submit(len(data), functools.partial(self.api.put_file, data))
             except TooLarge as error:
                 self.report.debug(f"{error} It is sent in segments instead.")
-        name = upload.send(upload.cut(itertools.chain([data], stream)))
+        segments = upload.cut(itertools.chain([data], stream))
+        name = upload.send(segments, self.expected_bytes)
         submit = functools.partial(self.api.submit_file, name)
         try:
             return self._submit(upload.size_bytes, submit, upload.file.check)

@@ -10,7 +10,6 @@ reports and waits. Each thread of the pool only connects or sends one segment.
 from __future__ import annotations
 
 import bisect
-import itertools
 import queue
 import threading
 from collections import deque
@@ -29,6 +28,7 @@ from cirrus_bridge.sending.temporary_file import TemporaryFile
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
+EARLY = 8  # connections opened early for a document whose size is unknown
 _Failure = tuple[Segment, BaseException]  # a segment to be sent again, with its error
 
 
@@ -66,8 +66,9 @@ class Upload:
         """Cut the compressed stream into segments, at the boundaries of an earlier run."""
         return cut(stream, self._size_at)
 
-    def send(self, segments: Iterable[Segment]) -> str:
-        """Upload all segments; return the name of the server's temporary file.
+    def send(self, segments: Iterable[Segment], expected_bytes: int = 0) -> str:
+        """Upload all segments; return the name of the server's temporary file. `expected_bytes` is
+        about the size of all segments, or 0 if unknown.
 
         Raises:
             StartOver: the upload of an earlier run is useless; the next run starts over.
@@ -76,13 +77,12 @@ class Upload:
         from concurrent.futures import ThreadPoolExecutor  # a small document does not need it
 
         pool = ThreadPoolExecutor(self._connections)
-        missing = self._missing(segments)
         try:
             if self.file.earlier:
                 self.file.resume()
             else:
-                missing = itertools.chain(self._create_file(pool, missing), missing)
-            self._send_all(pool, missing)
+                self._create_file(pool, expected_bytes)
+            self._send_all(pool, self._missing(segments))
         except Refused as error:
             raise self.file.useless_error(error) from error
         finally:
@@ -90,23 +90,19 @@ class Upload:
         self.file.check_end(self.size_bytes)
         return self.file.name
 
-    def _create_file(self, pool: ThreadPoolExecutor, segments: Iterator[Segment]) -> list[Segment]:
-        """Get a temporary file. Meanwhile, cut the first segments and open a connection for each.
-        The first segment uses the connection of the request for the file."""
-        reached, ahead = threading.Event(), list[Segment]()
+    def _create_file(self, pool: ThreadPoolExecutor, expected_bytes: int) -> None:
+        """Get a temporary file; meanwhile, open a connection for each of the first segments. One of
+        them uses the connection of the request for the file."""
         if self._limit.now == 1:
             self.file.create(self._api.temp_file)
-            return ahead
+            return
+        reached = threading.Event()
         name = pool.submit(self._api.temp_file, reached=reached.set)
         name.add_done_callback(lambda _: reached.set())
-        while not name.done() and len(ahead) < self._limit.now:
-            if (segment := next(segments, None)) is None:
-                break
-            if ahead:
-                pool.submit(self._connect_after, reached)
-            ahead.append(segment)
+        segments = expected_bytes // self._segment_bytes or EARLY
+        for _ in range(min(segments, self._limit.now) - 1):
+            pool.submit(self._connect_after, reached)
         self.file.create(name.result)
-        return ahead
 
     def _connect_after(self, reached: threading.Event) -> None:
         """Open a connection after the first: a server with one thread serves them in this order."""

@@ -25,7 +25,7 @@ from cirrus_bridge.sending.concurrency import LEAST
 from cirrus_bridge.sending.patience import Patience
 from cirrus_bridge.sending.segments import SLOW_S, SMALLEST_BYTES
 from cirrus_bridge.sending.temporary_file import MOST_START_OVERS, TRUSTED_S
-from cirrus_bridge.sending.upload import Upload
+from cirrus_bridge.sending.upload import EARLY, Upload
 from stubs import StubApi, StubClock, StubReport, away, empty_journal, refused
 
 URI = "cirrus://h/C/Paris:L1"
@@ -374,45 +374,34 @@ def test_all_are_under_way_when_one_fails(site: Site, before: int) -> None:
     assert site.content(site.send(connections=8)) == DATA
 
 
-def _connected_before(site: Site, *, connections: int) -> tuple[int, int]:
-    """The connections that were open before the request for the file was connected, and before its
-    answer."""
+@pytest.mark.parametrize(
+    ("connections", "expected_bytes", "early"),
+    [(5, 100 * SIZE, 5), (20, 100 * SIZE, 20), (20, 3 * SIZE, 3), (20, 0, EARLY), (5, 0, 5)],
+)
+def test_connections_are_opened_at_once(
+    site: Site, connections: int, expected_bytes: int, early: int
+) -> None:
+    """Each of the first segments has a connection before the server has created the file. The
+    request for the file connects first, so that a server with one thread answers that."""
     seen: list[int] = []
-    was_cut = threading.Event()
-
-    def data() -> Iterator[bytes]:
-        for _ in range(connections):
-            yield DATA[:SIZE]
-        was_cut.set()
-        yield DATA[:1]
 
     def temp_file(reached: Callable[[], None]) -> None:
-        was_cut.wait(10)
+        site.api.has_connected.acquire(timeout=0.05)  # would succeed if one did not wait
         seen.append(site.api.connected)
         reached()
-        while site.api.connected < connections - 1:
-            site.api.has_connected.acquire(timeout=10)
+        while site.api.connected < early - 1:
+            assert site.api.has_connected.acquire(timeout=10)
         seen.append(site.api.connected)
 
     site.api.at_temp_file = temp_file
     upload = site.upload(connections=connections)
-    assert site.content(upload.send(upload.cut(data()))) == DATA[:SIZE] * connections + DATA[:1]
-    return seen[0], seen[1]
+    assert site.content(upload.send(upload.cut([DATA]), expected_bytes)) == DATA
+    assert seen == [0, early - 1]
 
 
-def test_connections_are_opened_at_once(site: Site) -> None:
-    """Each of the first segments has a connection before the server has created the file. The
-    request for the file connects first, so that a server with one thread answers that."""
-    assert _connected_before(site, connections=5) == (0, 4)
-
-
-def test_no_connection_is_opened_for_nothing(site: Site) -> None:
-    """A document with few segments has few connections, and a server that takes one segment at a
-    time gets one connection."""
-    site.send(DATA[: 2 * SIZE], connections=8)
-    assert site.api.connected <= 1
+def test_no_connection_is_opened_early_for_one_at_a_time(site: Site) -> None:
+    """A server that takes one segment at a time gets one connection."""
     site.journal.found_one_at_a_time("h", now_s=site.clock.wall_s())
-    site.api.connected = 0
     site.send(connections=8)
     assert site.api.connected == 0
 
@@ -448,24 +437,16 @@ def test_a_slow_line_gets_fewer_connections(
 
 @pytest.mark.parametrize("connections", [1, 3, 16])
 def test_memory_is_bounded(site: Site, connections: int) -> None:
-    """At most `connections` segments are in memory, even before the file exists."""
+    """At most `connections` segments are in memory."""
     cut, most = 0, 0
-    is_too_much = threading.Event()
 
     def data() -> Iterator[bytes]:
         nonlocal cut, most
         for _ in range(40):
             cut += 1
             most = max(most, cut - len(site.api.segments))
-            if most > connections + 1:
-                is_too_much.set()
             yield DATA[:SIZE]
 
-    def temp_file(reached: Callable[[], None]) -> None:
-        reached()
-        is_too_much.wait(0.1)
-
-    site.api.at_temp_file = temp_file
     upload = site.upload(connections=connections)
     upload.send(upload.cut(data()))
     assert most <= connections + 1  # one more is being cut
