@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import random
 import signal
 import socket
@@ -16,6 +17,7 @@ import pytest
 from cirrus_bridge.backend.front import LONGEST_S
 from cirrus_bridge.backend.workerd import AT_ONCE
 from print_site import PrintSite, document, eventually
+from programs import Program
 from tcp_proxy import TcpProxy
 
 COMPLETED = 9
@@ -51,6 +53,8 @@ def test_a_worker_does_one_job_after_the_other(warm: PrintSite) -> None:
     device = warm.device()
     queue = warm.queue(f"Paris:{device}", driver=False)
     documents = [b"first", b"second", b"third"]
+    warm.stop_workerd()
+    warm.start_workerd()
     seen = set()
     for data in documents:
         _print(warm, queue, data)
@@ -175,3 +179,55 @@ def test_a_burst_of_jobs(warm: PrintSite) -> None:
         for job_id in jobs:
             assert warm.cups.wait_job(job_id)["job-state"] == COMPLETED
     warm.configure()
+
+
+def test_a_spool_that_the_service_cannot_read(warm: PrintSite) -> None:
+    """The front does the job by itself, as the user and group that CUPS gives a backend."""
+    spool = warm.cups.root / "spool"
+    group = spool.stat().st_gid
+    os.chown(spool, 0, 0)
+    spool.chmod(0o700)
+    try:
+        job_id = warm.cups.lp(warm.queue(driver=False), data=b"x")
+        assert warm.cups.wait_job(job_id)["job-state"] == COMPLETED
+    finally:
+        os.chown(spool, pwd.getpwnam("lp").pw_uid, group)
+
+
+FAKE = """\
+import os, socket, struct
+service = socket.socket(socket.AF_UNIX)
+service.bind({path!r})
+service.listen()
+front, _ = service.accept()
+front.send(b"w")
+head, _, _, _ = socket.recv_fds(front, 4, 3)
+(size,) = struct.unpack("=I", head)
+while size:
+    size -= len(front.recv(size))
+socket.send_fds(front, [b"s" + bytes(3)], [os.pidfd_open({victim})])
+front.recv(1)
+print("agreed", flush=True)
+front.recv(1)
+"""
+
+
+@pytest.mark.attacker("local account")
+def test_the_service_stops_no_other_process() -> None:
+    """Take over the service's user, and give root's front the handle of another process: a cancel
+    does not stop that process."""
+    with PrintSite() as site, Program[bytes](["sleep", "600"]) as victim:
+        site.stop_workerd()
+        fake = FAKE.format(path=site.environ["CIRRUS_BRIDGE_WORKERS"], victim=victim.pid)
+        owner = site.state.stat().st_uid
+        with Program[str](
+            [sys.executable, "-c", fake], user=owner, stdout=subprocess.PIPE, text=True
+        ) as service:
+            eventually(Path(site.environ["CIRRUS_BRIDGE_WORKERS"]).exists)
+            job_id = site.cups.lp(site.queue(driver=False), data=b"x")
+            assert service.stdout
+            assert service.stdout.readline() == "agreed\n"
+            site.cups.run("cancel", str(job_id))
+            service.kill()  # then the front ends, after it has passed on the signal
+            eventually(lambda: not site.backends())
+        assert victim.poll() is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+import pytest
+
 from print_site import PrintSite, document
 
 # cups_sc_command_t and cups_sc_status_t (cups/sidechannel.h)
@@ -33,6 +35,7 @@ PPD = """\
 *PSVersion: "(3010) 0"
 *1284DeviceID: "MFG:Cirrus;MDL:Asker;CMD:TXT;"
 *cupsFilter2: "text/plain text/plain 0 asker"
+*cupsSingleFile: True
 *DefaultPageSize: A4
 *PageSize A4: "<</PageSize[595 842]>>setpagedevice"
 *DefaultPageRegion: A4
@@ -55,17 +58,22 @@ ANSWERS = [
 ]
 
 
-def test_a_filter_asks(own_site: PrintSite, tmp_path: Path) -> None:
-    """Each command gets a response or a refusal; otherwise a filter waits 30 seconds for each."""
-    site = own_site
-    asker = site.cups.root / "bin" / "filter" / "asker"
-    asker.write_text(ASKER)
-    asker.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
-    (tmp_path / "asker.ppd").write_text(PPD)
-    device = site.device("--formats", "txt")
-    queue = site.queue(f"Paris:{device}")
-    site.cups.run("lpadmin", "-p", queue, "-P", tmp_path / "asker.ppd")
-    site.cups.wait_job(site.cups.lp(queue, data=b"text\n"), "completed")
-    (job,) = site.cloud_jobs(device, 1)
-    said = [f"{command} {status} {data!r}" for command, status, data in ANSWERS]
-    assert document(job).decode().splitlines() == said
+@pytest.mark.parametrize("is_warm", [False, True])
+def test_a_filter_asks(is_warm: bool, tmp_path: Path) -> None:
+    """Each command gets a response or a refusal; otherwise a filter waits 30 seconds for each. That
+    holds for each file of a job, although CUPS makes one channel for all of them."""
+    texts = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    for path in texts:
+        path.write_text("text\n")
+    with PrintSite(is_warm=is_warm) as site:
+        asker = site.cups.root / "bin" / "filter" / "asker"
+        asker.write_text(ASKER)
+        asker.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
+        (tmp_path / "asker.ppd").write_text(PPD)
+        device = site.device("--formats", "txt")
+        queue = site.queue(f"Paris:{device}")
+        site.cups.run("lpadmin", "-p", queue, "-P", tmp_path / "asker.ppd")
+        site.cups.wait_job(site.cups.lp(queue, *texts), "completed")
+        said = [f"{command} {status} {data!r}" for command, status, data in ANSWERS]
+        for job in site.cloud_jobs(device, 2):
+            assert document(job).decode().splitlines() == said

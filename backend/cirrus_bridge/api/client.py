@@ -8,6 +8,7 @@ that the API's document gives.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import threading
@@ -27,9 +28,9 @@ from cirrus_bridge.config.queue_uri import QueueUri
 from cirrus_bridge.config.servers import Secret, Server
 
 if TYPE_CHECKING:
-    import requests
+    from cirrus_bridge.api.session import Session
 
-    SessionFor: TypeAlias = Callable[[Server], requests.Session]
+    SessionFor: TypeAlias = Callable[[Server], Session]
 
 # limits of an answer; a location may have tens of thousands of devices
 ANSWER_BYTES = 1 << 20
@@ -66,7 +67,8 @@ class CloudApi:
             self._redaction_of_answers = Redaction(server.api_key.reveal())
         self.server_instance = ""  # changes when the server is restarted or replaced
         self._session_for = session_for
-        self._local: requests.Session | None = None
+        self._local: Session | None = None
+        self._has_answered = False
         self._lock = threading.Lock()
 
     def version(self) -> tuple[str, ...]:
@@ -142,6 +144,7 @@ class CloudApi:
 
     def put_file(self, data: bytes, ticket: Ticket) -> list[Receipt]:
         """`putfile` with targets: upload and submit in one step."""
+        self._check_kept_connection()
         fields = self._fields(ticket)
         key = ticket.idempotency_key
         exchange = self._send("PUT", "/putfile", query=fields, body=data, submit_key=key)
@@ -156,6 +159,13 @@ class CloudApi:
             "POST", "/submitfile", body=body, form=True, submit_key=key, secrets=secrets
         )
         return answers.receipts(exchange, ticket.targets)
+
+    def _check_kept_connection(self) -> None:
+        """Before a submit, use a connection that an earlier job has used. The server may close an
+        idle connection at any time, and a submit that is sent then stays without an answer."""
+        if not self._has_answered and self._session().jobs:
+            with contextlib.suppress(ApiError):  # which closes the connection
+                self.version()
 
     # --- below: one request
 
@@ -237,12 +247,13 @@ class CloudApi:
         if len(answer) > limit_bytes:
             size = limit_bytes >> 20
             raise exchange.useless(tr("its response is longer than {size} MiB", size=size))
+        self._has_answered = True
         check_status(exchange)
         instance = exchange.headers.get("Server-Instance", self.server_instance)
         self.server_instance = in_short(instance)
         return exchange
 
-    def _session(self) -> requests.Session:
+    def _session(self) -> Session:
         with self._lock:
             if self._local is None:
                 from cirrus_bridge.api.session import new_session

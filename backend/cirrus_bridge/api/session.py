@@ -37,6 +37,7 @@ with absent("chardet", "charset_normalizer"), warnings.catch_warnings():
     import requests
 
 MOST_CONNECTIONS = 32  # kept open; `[upload] connections` allows no more
+MOST_JOBS = 50  # over the same connections
 MOST_COOKIES, COOKIE_BYTES = 8, 4096  # RFC 6265, 6.1
 
 
@@ -211,12 +212,20 @@ class _FewCookies(http.cookiejar.DefaultCookiePolicy):
         return True
 
 
-class _Session(requests.Session):
+class Session(requests.Session):
+    """A session with one server.
+
+    Attributes:
+        jobs: the number of earlier jobs that have used the session.
+    """
+
+    jobs = 0
+
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Follow no redirect: requests would read the whole body of a redirect first."""
 
 
-def new_session(server: Server) -> requests.Session:
+def new_session(server: Server) -> Session:
     """Make a session for one server, with its CA and proxy. Raises BadConfiguration if this
     process, which is no longer root, cannot read the CA's file."""
     if server.ca_file and not os.access(server.ca_file, os.R_OK):
@@ -228,7 +237,7 @@ def new_session(server: Server) -> requests.Session:
             ),
             tr("Put the file outside servers.d, readable by everyone."),
         )
-    session = _Session()
+    session = Session()
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter(server))
     session.cookies.set_policy(_FewCookies())
@@ -254,13 +263,24 @@ class Sessions:
     """One session for each server, so that several jobs use the same connections."""
 
     def __init__(self) -> None:
-        self._of: dict[Server, requests.Session] = {}
+        self._of: dict[Server, Session] = {}
 
-    def session_for(self, server: Server) -> requests.Session:
+    def session_for(self, server: Server) -> Session:
         """The session with a server. Raises as `new_session`."""
         if server not in self._of:
             self._of[server] = new_session(server)
         return self._of[server]
+
+    def end_job(self) -> None:
+        """Forget what the server has told one job (cookies), but keep connections for the next job.
+        After MOST_JOBS, close them, because the server's address or the CAs may have changed."""
+        for server, session in [*self._of.items()]:
+            session.jobs += 1
+            session.cookies.clear()
+            session.cookies.set_policy(_FewCookies())
+            if session.jobs >= MOST_JOBS:
+                session.close()
+                del self._of[server]
 
     def close(self) -> None:
         """Close all connections and forget the sessions, with their keys."""

@@ -1,4 +1,4 @@
-"""What cupsd gives the backend (backend(7)), whichever process works on it."""
+"""What cupsd passes to the backend (backend(7)), whichever process does the work."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@
  * service declines, it becomes cirrus-backend, which does the same work by itself.
  *
  * The conversation (backend/front.py is the other end; numbers are in the machine's byte order):
- *   worker: "w": it is there. Descriptors that nobody receives would keep CUPS waiting for their end.
+ *   worker: "w": ready. A descriptor sent earlier might never be received, and CUPS would wait for its end.
  *   front:  uint32 size of the rest; then as lines that end with a zero byte: the time of the newest key
  *           file, cupsd's process id, the number of arguments, the arguments, the environment; with
  *           descriptors 0 (document), 2 (status lines) and, if it is open, 4 (side channel)
@@ -20,6 +20,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -40,7 +41,8 @@
 #endif
 #define SOCKET "/run/cirrus-bridge/workers.sock"
 #define CONFIGURATION "/etc/cirrus-bridge"
-#define LONGEST_START_S 10 /* a busy machine; then this program works by itself */
+#define LONGEST_WAIT_S 3   /* for a worker; after that, this program works alone */
+#define LONGEST_STEP_S 10  /* of the conversation, on a busy machine */
 #define LOOK_MS 1000
 #define PAUSE_S 5          /* as in backend/supervisor.py */
 #define RETRY_CURRENT 7    /* CUPS_BACKEND_RETRY_CURRENT, backend(7) */
@@ -99,7 +101,7 @@ static int64_t newest_key(void)
 static int connected(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval limit = {.tv_sec = LONGEST_START_S};
+    struct timeval limit = {.tv_sec = LONGEST_WAIT_S};
     const char *path = getenv("CIRRUS_BRIDGE_WORKERS");
     int service = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -183,17 +185,33 @@ static void read_rest(int signals)
             return;
 }
 
-/* Let a worker take the job; return 0 if this program has to do it. */
+/* Become the service's user for good: its pidfd could be that of any process, and root could stop that. */
+static void give_up_root(int service)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+
+    if (geteuid() == 0 &&
+        (getsockopt(service, SOL_SOCKET, SO_PEERCRED, &peer, &size) || setgroups(0, NULL) ||
+         setresgid(peer.gid, peer.gid, peer.gid) || setresuid(peer.uid, peer.uid, peer.uid)))
+        _exit(RETRY_CURRENT);
+}
+
+/* Let a worker take the job; return 0 if this program has to do the job. */
 static int hand_over(int service, int argc, char **argv, int files[2], unsigned char *is_joined, char line[2048])
 {
+    struct timeval limit = {.tv_sec = LONGEST_STEP_S};
     char kind;
     uint16_t size;
 
-    if (receive(service, &kind, 1, files) && kind == 'w' && send_job(service, argc, argv) &&
+    if (receive(service, &kind, 1, files) && kind == 'w' &&
+        !setsockopt(service, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) && send_job(service, argc, argv) &&
         receive(service, &kind, 1, files) && kind == 's' && receive(service, is_joined, 1, files) &&
         receive(service, &size, sizeof size, files) && size < 2048 && receive(service, line, size, files) &&
-        files[0] >= 0 && send(service, "g", 1, MSG_NOSIGNAL) == 1) {
+        files[0] >= 0) {
         line[size] = 0;
+        give_up_root(service);
+        send(service, "g", 1, MSG_NOSIGNAL);
         return 1;
     }
     send(service, "x", 1, MSG_NOSIGNAL);
@@ -235,7 +253,7 @@ int main(int argc, char **argv)
             read_rest(signals);
         _exit(code);
     }
-    /* the worker was killed; the lock stays until the end, so nobody looks for the run's documents meanwhile */
+    /* The worker was killed. This program keeps the lock, so that nobody treats the documents as orphans yet. */
     if (is_joined)
         read_rest(signals);
     dprintf(2, "%s", line);

@@ -1,6 +1,6 @@
-"""A warm worker: it does one job after the other, each as a process of its own would.
+"""A warm worker: does jobs one after another, each as a separate process would.
 
-Between two jobs, nothing of a job stays but the connections to servers, and these only for KEEP_S.
+A worker keeps nothing of a job except the connections to servers, for KEEP_S.
 After a job that was stopped, failed in an unexpected way, or left something running, the worker
 ends.
 """
@@ -31,13 +31,13 @@ from cirrus_bridge.journal.run_notes import Run
 
 KEEP_S = 3.0  # common servers close an idle connection after 5 seconds or more
 IDLE_S = 30.0
-MOST_JOBS = 500  # memory that a library leaks does not add up forever
+MOST_JOBS = 500  # limits what a leak in a library can add up to
 IDLE = b"i"
 
 
 class WarmWorker:
-    """A worker of the service, which passes on the connections of fronts through `control`, and may
-    have copies of the key files among its `credentials`."""
+    """A worker of the service, which passes on the connections of fronts through `control`. The
+    service may have `credentials`: a folder with copies of the key files."""
 
     def __init__(self, control: socket.socket, credentials: Path | None) -> None:
         self._control, self._credentials = control, credentials
@@ -45,8 +45,8 @@ class WarmWorker:
         self._user = os.geteuid()
 
     def run(self, connection: socket.socket | None) -> NoReturn:
-        """Do the job of this front, and then those of others, until there are none for IDLE_S, or
-        the service has ended."""
+        """Do this front's job, then other fronts' jobs, until none comes for IDLE_S or the service
+        has ended."""
         with contextlib.suppress(OSError):  # the service has ended
             for _ in range(MOST_JOBS):
                 if connection is None or not self._take(connection):
@@ -84,18 +84,19 @@ class WarmWorker:
             return False
         finally:
             clock.ignore_signals()
+            self._sessions.end_job()
+            os.environ.clear()
             if job is not None:
                 job.close()
 
     def _configuration(self, job: Job) -> Configuration | None:
-        """The configuration for a job. None if only root may be able to do the job: read newer
-        keys, make the state folder, or explain a mistake."""
+        """The configuration for a job; None if the job may need root, to read newer keys, to reach
+        all files or to report a mistake."""
         if self._credentials is not None:
             copied_ns = [copy.stat().st_ctime_ns for copy in self._credentials.iterdir()]
             if min(copied_ns, default=0) <= job.newest_key_ns:  # ctime, inode(7)
                 return None
-        state = job.call.environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER
-        if not os.access(state, os.W_OK | os.X_OK):
+        if not _has_rights(job):
             return None
         try:
             return configuration_for(job.call, self._credentials)
@@ -131,9 +132,28 @@ class WarmWorker:
         return is_over and not is_faulty and not clock.stop_requested and self._is_clean()
 
     def _is_clean(self) -> bool:
-        """Whether the last job has left no thread and no other user in this process."""
+        """Whether the last job left no thread, and did not change the user."""
         others = (each for each in threading.enumerate() if each is not threading.main_thread())
         return all(each.daemon for each in others) and os.geteuid() == self._user
+
+
+def _has_rights(job: Job) -> bool:
+    """Whether this process may write the journal, and read the document and the queue's PPD. The
+    administrator may have chosen another group for CUPS (cups-files.conf(5))."""
+    environ, file = job.call.environ, "".join(job.call.argv[6:7])
+    state = environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER
+    spool = str(Path(file or environ.get("TMPDIR", "")).parent)
+    reads = all(_is_readable(path) for path in (file, environ.get("PPD", "")) if path)
+    return reads and os.access(state, os.W_OK | os.X_OK) and os.access(spool, os.X_OK)
+
+
+def _is_readable(path: str) -> bool:
+    """Whether a file can be read, or is missing: CUPS also names the PPD of a queue without one."""
+    try:
+        Path(path).stat()
+    except OSError as error:
+        return isinstance(error, FileNotFoundError)
+    return os.access(path, os.R_OK)
 
 
 @contextlib.contextmanager
@@ -142,12 +162,14 @@ def _filters_answered(job: Job) -> Iterator[None]:
     if job.side_channel is None:
         yield
         return
-    about = (job.side_channel.fileno(), job.call.environ.get("PPD", ""))
+    # the backends of all files of a job share the channel, so this one must not shut it down
+    stop, stopper = os.pipe()
+    about = (job.side_channel.fileno(), job.call.environ.get("PPD", ""), stop)
     thread = threading.Thread(target=side_channel.serve, args=about, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # the filters have closed the channel
-            job.side_channel.shutdown(socket.SHUT_RDWR)
+        os.close(stopper)
         thread.join()
+        os.close(stop)

@@ -1,6 +1,6 @@
 """The service `cirrus-workerd`: it keeps workers that have loaded everything a job needs.
 
-The start of Python, its imports and the handshake with the server are most of a small job's time.
+Starting Python, its imports and the handshake with the server take most of a small job's time.
 So this process imports all of it once, and forks a worker when a front (front.c) connects and no
 worker is idle. The process itself does nothing else: it has no threads and no open journal, which a
 fork would break.
@@ -19,6 +19,7 @@ import selectors
 import socket
 import struct
 import sys
+import traceback
 from collections import deque
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -31,8 +32,8 @@ from cirrus_bridge.base.privileges import give_up_new_rights
 
 SOCKET = "/run/cirrus-bridge/workers.sock"
 BACKLOG = 128
-# A worker takes 11 MiB and does a small job in some hundredths of a second. So a burst of jobs gets
-# only a few workers at once, and more as long as these are busy.
+# A worker takes 11 MiB and does a small job in a few hundredths of a second. So a burst of jobs
+# gets only a few workers at once, and more as long as these are busy.
 AT_ONCE = 2 * (os.cpu_count() or 1)
 GROW_S = 0.05
 _PEER = struct.Struct("=iII")  # struct ucred
@@ -46,7 +47,7 @@ def run() -> None:
     """Entry point of the program."""
     parser = argparse.ArgumentParser(
         prog="cirrus-workerd",
-        description="Keeps processes ready that print jobs, so that jobs start quickly.",
+        description="Keeps worker processes ready, so that print jobs start quickly.",
     )
     parser.add_argument("--version", action="version", version=f"cirrus-bridge {__version__}")
     parser.parse_args()
@@ -59,7 +60,12 @@ def run() -> None:
     gc.set_threshold(50_000)
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     path = os.environ.get("CIRRUS_BRIDGE_WORKERS") or SOCKET
-    _Service(path, Path(credentials) if credentials else None).run()
+    try:
+        service = _Service(path, Path(credentials) if credentials else None)
+    except OSError as error:
+        _say(f"cannot listen at {path}: {error.strerror or error}. Create its folder.")
+        sys.exit(1)
+    service.run()
 
 
 class _Control(NamedTuple):
@@ -83,6 +89,7 @@ class _Service:
         self._waiting: deque[socket.socket] = deque()
         self._count = 0
         self._clock = Clock()
+        self._grows_at_s = 0.0
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
 
@@ -92,10 +99,9 @@ class _Service:
         self._clock.watch_signals()
         with contextlib.suppress(Interrupted), self._clock.stoppable():
             while True:
-                ready = self._selector.select(GROW_S if self._waiting else None)
-                for key, _ in ready:
+                for key, _ in self._selector.select(GROW_S if self._waiting else None):
                     self._accept() if key.data is None else self._hear(key.data)
-                self._serve_waiting(is_late=not ready)
+                self._serve_waiting()
         with contextlib.suppress(OSError):
             os.unlink(self._path)  # noqa: PTH108
 
@@ -107,20 +113,25 @@ class _Service:
         else:
             connection.close()
 
-    def _serve_waiting(self, *, is_late: bool) -> None:
-        """Give each waiting front a worker, as far as there may be one. `is_late` says that no
-        worker became idle for GROW_S."""
-        while self._waiting and (self._idle or is_late or self._count < AT_ONCE):
+    def _serve_waiting(self) -> None:
+        """Give waiting fronts the idle workers, or new ones if another worker is allowed: one of
+        the first AT_ONCE, or one after a wait of GROW_S."""
+        if not self._waiting or self._idle:
+            self._grows_at_s = self._clock.monotonic_s() + GROW_S
+        while self._waiting and (self._idle or self._count < AT_ONCE or self._is_late()):
             with self._waiting.popleft() as connection:
                 # a worker may just have ended
                 idle = (self._idle.pop() for _ in range(len(self._idle)))
                 if any(_pass_on(connection, worker) for worker in idle):
                     continue
-                is_late = False
+                self._grows_at_s = self._clock.monotonic_s() + GROW_S
                 try:
                     self._fork(connection)
                 except OSError as error:  # the front does the job by itself
                     _say(f"cannot start a worker: {error.strerror}")
+
+    def _is_late(self) -> bool:
+        return self._clock.monotonic_s() >= self._grows_at_s
 
     def _fork(self, connection: socket.socket) -> None:
         """Start a worker for a front."""
@@ -136,13 +147,17 @@ class _Service:
     def _become_worker(self, control: socket.socket, connection: socket.socket) -> NoReturn:
         try:
             self._clock.ignore_signals()
-            for key in [*self._selector.get_map().values()]:
-                os.close(key.fd)
+            keys = [*self._selector.get_map().values()]
+            self._selector.close()
+            for key in keys:
+                (self._listener if key.data is None else key.data.socket).close()
             for waiting in self._waiting:
                 waiting.close()
-            self._selector.close()
             WarmWorker(control, self._credentials).run(connection)
-        finally:  # whatever happens, this process is not the service
+        except BaseException:  # noqa: BLE001 - this process must never go on as the service
+            traceback.print_exc()
+            sys.stderr.flush()
+        finally:
             os._exit(1)
 
     def _hear(self, control: _Control) -> None:
@@ -151,7 +166,7 @@ class _Service:
             if control.socket.recv(1) == IDLE:
                 self._idle.append(control)
                 return
-        if control in self._idle:
+        if is_idle := control in self._idle:
             self._idle.remove(control)
         self._count -= 1
         self._selector.unregister(control.socket)
@@ -159,7 +174,10 @@ class _Service:
         _, status = os.waitpid(control.worker, 0)
         if os.WIFSIGNALED(status):
             signal = os.WTERMSIG(status)
-            _say(f"worker {control.worker} was ended by signal {signal}; its job resumes")
+            then = "" if is_idle else "; its job resumes"
+            _say(f"signal {signal} ended worker {control.worker}{then}")
+        elif status:
+            _say(f"worker {control.worker} failed")
 
 
 def _user_of(connection: socket.socket) -> int:

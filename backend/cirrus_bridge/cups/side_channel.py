@@ -36,12 +36,16 @@ def answer_filters(environ: Mapping[str, str]) -> None:
             _thread.start_new_thread(serve, (DESCRIPTOR, environ.get("PPD", "")))
 
 
-def serve(channel: int, ppd: str) -> None:
-    """Answer each request until the other end is closed; `ppd` is the path of the queue's PPD."""
+def serve(channel: int, ppd: str, *stop: int) -> None:
+    """Answer each request until the other end is closed, or the descriptor `stop` is readable.
+    `ppd` is the path of the queue's PPD."""
     rest = b""
     with contextlib.suppress(OSError):
         while True:
-            if select.select([channel], [], [], REST_WAIT_S if rest else None)[0]:
+            ready = select.select([channel, *stop], [], [], REST_WAIT_S if rest else None)[0]
+            if ready and ready != [channel]:
+                return
+            if ready:
                 data = os.read(channel, _LARGEST_BYTES)
                 if not data:
                     return

@@ -19,6 +19,7 @@ import trustme
 
 from cirrus_bridge.api.client import CloudApi
 from cirrus_bridge.api.connectivity import Endpoint, handshake
+from cirrus_bridge.api.session import Sessions
 from cirrus_bridge.base.distrust import ADVICE_FOR_SETUP, Distrust
 from cirrus_bridge.base.errors import (
     ApiError,
@@ -31,7 +32,7 @@ from cirrus_bridge.base.errors import (
 from cirrus_bridge.base.model import Compression, Target, Ticket
 from cirrus_bridge.config.load import UploadSettings
 from cirrus_bridge.config.servers import Secret, Server
-from scripted_server import Answer, Drip, Request, ScriptedServer
+from scripted_server import Answer, Drip, Request, Reset, ScriptedServer
 
 HOST = "127.0.0.1"
 DAY = timedelta(days=1)
@@ -402,3 +403,44 @@ def test_a_value_that_a_prop_does_not_take() -> None:
 
     with ScriptedServer(script) as server:
         assert "driver" not in str(_trouble(CALLS["put_file"], _api(server.name)))
+
+
+def test_jobs_share_connections_but_no_cookies() -> None:
+    """A job uses the connection of the job before, and tells the server nothing about that job."""
+
+    def script(request: Request) -> Answer:
+        return Answer("1", headers={"Set-Cookie": f"job={request.path}"})
+
+    sessions = Sessions()
+    with ScriptedServer(script) as server:
+        for _ in range(2):
+            assert _job_over(sessions, server.name).temp_file() == "1"
+            sessions.end_job()
+        ports = {request.client_port for request in server.requests}
+        assert len(ports) == 1
+        assert all("cookie" not in map(str.lower, each.headers) for each in server.requests)
+        sessions.close()
+
+
+def test_a_submit_over_a_connection_that_the_server_closes() -> None:
+    """A server may close an idle connection just when the next job begins. The submit of that job
+    goes over a new connection, so its answer is not lost."""
+
+    def script(request: Request) -> Answer | Reset:
+        is_stale = len({each.client_port for each in server.requests}) == 1
+        return Reset() if is_stale and len(server.requests) > 1 else Answer("20260101120000-1")
+
+    sessions = Sessions()
+    with ScriptedServer(script) as server:
+        for _ in range(2):
+            _job_over(sessions, server.name).put_file(b"data", TICKET)
+            sessions.end_job()
+        submits = [each for each in server.requests if each.path.startswith("/api/putfile")]
+        assert len(submits) == 2
+        sessions.close()
+
+
+def _job_over(sessions: Sessions, name: str) -> CloudApi:
+    server = Server(name, Secret("k"), "A", allow_plaintext=True)
+    timeouts = UploadSettings()
+    return CloudApi(server, "A", https=False, timeouts=timeouts, session_for=sessions.session_for)
