@@ -20,7 +20,7 @@ COLUMNS = (
     *("link", "what", "wall ms", "cpu ms", "million instructions", "syncs", "wall, this / curl"),
 )
 RTT_MS = 50
-OURS, CURL = "backend", "one curl"
+OURS, CURL, NEW = "backend", "one curl", "backend, a new worker's first job"
 COUNTED = 5  # jobs, after the first one
 Way = Callable[[], Cost]
 
@@ -82,12 +82,12 @@ def _compare(
     with site.workers() as workers:
         ways: dict[str, Way] = {
             OURS: partial(site.backend, document, workers),
-            "backend, a new worker's first job": partial(site.first_job, document),
+            NEW: partial(site.first_job, document),
             **_alone(site, document),
             **others,
         }
         taken = interleaved(ways, rounds, warm_up=True)
-    curl_s, ours_s = wall_s(taken[CURL]), wall_s(taken[OURS])
+    curl_s = wall_s(taken[CURL])
     kind = "https" if site.tls else "http"
     for name, costs in taken.items():
         ratio = f"{wall_s(costs) / curl_s:.2f}"
@@ -95,12 +95,14 @@ def _compare(
         made.row(f"{site.link.name}, {kind}", name, *cells)
     if site.tls:
         most = 1.5 if site.link.bytes_per_s is None else 1.0
-        made.goal(
-            f"50 KB, https, default wait, {site.link.name}",
-            f"≤ {most} × curl",
-            f"{ours_s / curl_s:.2f} × curl ({ours_s * 1000:.0f} ms)",
-            is_met=ours_s <= most * curl_s,
-        )
+        for name, detail in {OURS: "", NEW: ", no connection open"}.items():
+            ours_s = wall_s(taken[name])
+            made.goal(
+                f"50 KB, https, default wait, {site.link.name}{detail}",
+                f"≤ {most} × curl",
+                f"{ours_s / curl_s:.2f} × curl ({ours_s * 1000:.0f} ms)",
+                is_met=ours_s <= most * curl_s,
+            )
 
 
 def _counts(way: Callable[..., Cost]) -> tuple[str, str]:
