@@ -23,7 +23,7 @@ def _raw(path: Path) -> Path:
 def test_state_folder_is_full(own_site: PrintSite, tmp_path: Path) -> None:
     """Nothing is sent without a journal; with room again, the job prints."""
     site = own_site
-    with small_disk(site.state, 512) as state:
+    with small_disk(site.state, 1024) as state:
         filler = fill(state)
         job_id = site.cups.lp(site.queue(driver=False), data=b"x")
         job = site.cups.wait_job(job_id, "held")
@@ -43,7 +43,7 @@ def test_state_folder_gets_full(
 ) -> None:
     """At any moment, the job is held, and prints once when there is room again."""
     site = own_site
-    with small_disk(site.state, 512) as state, TcpProxy(site.server) as proxy:
+    with small_disk(site.state, 1024) as state, TcpProxy(site.server) as proxy:
         site.configure(server=proxy.name)
         setattr(proxy, moment, (piece, lambda: fill(state)))
         queue = site.queue(driver=False, server=proxy.name)
