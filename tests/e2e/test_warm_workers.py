@@ -52,7 +52,7 @@ def test_a_worker_does_one_job_after_the_other(warm: PrintSite) -> None:
     """Jobs share a worker, and leave no open file in it."""
     device = warm.device()
     queue = warm.queue(f"Paris:{device}", driver=False)
-    documents = [b"first", b"second", b"third"]
+    documents = [b"first", random.Random(1).randbytes(1_500_000), b"third"]
     warm.stop_workerd()
     warm.start_workerd()
     seen = set()

@@ -31,6 +31,7 @@ from cirrus_bridge.journal.run_notes import Run
 
 KEEP_S = 3.0  # common servers close an idle connection after 5 seconds or more
 IDLE_S = 30.0
+THREAD_END_S = 0.1
 MOST_JOBS = 500  # limits what a leak in a library can add up to
 IDLE = b"i"
 
@@ -133,8 +134,11 @@ class WarmWorker:
 
     def _is_clean(self) -> bool:
         """Whether the last job left no thread, and did not change the user."""
-        others = (each for each in threading.enumerate() if each is not threading.main_thread())
-        return all(each.daemon for each in others) and os.geteuid() == self._user
+        others = [each for each in threading.enumerate() if each is not threading.main_thread()]
+        left = [each for each in others if not each.daemon]
+        for each in left:  # the threads of an upload, which have nothing more to do
+            each.join(THREAD_END_S)
+        return not any(each.is_alive() for each in left) and os.geteuid() == self._user
 
 
 def _has_rights(job: Job) -> bool:
