@@ -52,16 +52,19 @@ def test_a_worker_does_one_job_after_the_other(warm: PrintSite) -> None:
     """Jobs share a worker, and leave no open file in it."""
     device = warm.device()
     queue = warm.queue(f"Paris:{device}", driver=False)
-    documents = [b"first", random.Random(1).randbytes(1_500_000), b"third"]
+    documents = [b"first", b"second", random.Random(1).randbytes(1_500_000), b"last"]
     warm.stop_workerd()
     warm.start_workerd()
-    seen = set()
+    workers, files = set(), []
     for data in documents:
         _print(warm, queue, data)
         (worker,) = _idle_workers(warm)
-        seen.add((worker, len(os.listdir(f"/proc/{worker}/fd"))))  # noqa: PTH208
-    assert [document(job) for job in warm.cloud_jobs(device, 3)] == documents
-    assert len(seen) == 1
+        workers.add(worker)
+        files.append(len(os.listdir(f"/proc/{worker}/fd")))  # noqa: PTH208
+    assert [document(job) for job in warm.cloud_jobs(device, 4)] == documents
+    assert len(workers) == 1
+    assert files[0] == files[1]
+    assert files[2] == files[3], "a large job leaves only its connections"
 
 
 def test_jobs_of_one_worker_share_a_connection(warm: PrintSite) -> None:
