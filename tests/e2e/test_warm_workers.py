@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from answers import answer
 from cirrus_bridge.backend.front import LONGEST_S
 from cirrus_bridge.backend.workerd import AT_ONCE
 from print_site import PrintSite, document, eventually
@@ -234,3 +235,18 @@ def test_the_service_stops_no_other_process() -> None:
             service.kill()  # then the front ends, after it has passed on the signal
             eventually(lambda: not site.backends())
         assert victim.poll() is None
+
+
+def test_the_front_is_killed_before_the_job_is_held() -> None:
+    """CUPS takes the job for printed, because nobody gives it the worker's exit code. The poller
+    makes CUPS print the job."""
+    with PrintSite() as site, TcpProxy(site.server) as proxy:
+        site.configure(server=proxy.name)
+        site.configure_statusd("orphan_after_s = 1")
+        piece = b"PUT /api/putfile"
+        proxy.at_request = (piece, lambda: os.kill(site.supervisor(), signal.SIGKILL))
+        proxy.answer_instead = (piece, answer("401 Unauthorized", "who are you?"), 1)
+        with site.statusd():
+            job_id = site.cups.lp(site.queue(driver=False, server=proxy.name), data=b"x")
+            site.wait_jobs(lambda jobs: len(jobs) == 1 and jobs[0]["state"] == 2)
+            assert site.cups.wait_job(job_id)["job-state"] == COMPLETED

@@ -87,6 +87,10 @@ class Front:
         answer = self._connection.recv(1)
         return answer == b"g" if answer else None
 
+    def is_alive(self) -> bool:
+        """Whether the front has not ended. Otherwise, CUPS gets no exit code of this run."""
+        return not select.select([self._connection], [], [], 0)[0]
+
     def ended(self, code: int) -> bool:
         """Pass on the exit code; return whether the front has ended. A front that has ended sends
         no more signals to this process."""

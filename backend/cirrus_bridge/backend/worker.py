@@ -126,7 +126,8 @@ class WarmWorker:
         call = job.call
         with _filters_answered(job):
             code, is_faulty = main.run(call, run, clock, configuration, self._sessions.session_for)
-        run.end(failed=code != 0, again=code in RETRIES)
+        if front.is_alive():  # otherwise, the note tells the poller
+            run.end(failed=code != 0, again=code in RETRIES)
         job.close()
         # when the front has ended, no signal can be for this job
         is_over = front.ended(code)

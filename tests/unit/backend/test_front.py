@@ -102,6 +102,8 @@ def test_the_end(ends: tuple[Front, socket.socket]) -> None:
     assert os.read(reader, 1) == b"!"
     for each in (reader, *files):
         os.close(each)
+    assert front.is_alive()
     theirs.shutdown(socket.SHUT_WR)
+    assert not front.is_alive()
     assert front.ended(3)
     assert theirs.recv(99) == b"e\x03"
