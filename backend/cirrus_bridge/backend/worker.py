@@ -1,8 +1,7 @@
 """A warm worker: does jobs one after another, each as a separate process would.
 
-A worker keeps nothing of a job except the connections to servers, for KEEP_S.
-After a job that was stopped, failed in an unexpected way, or left something running, the worker
-ends.
+A worker keeps nothing of a job except the connections to servers, for KEEP_S. After a job that was
+stopped, failed in an unexpected way, or left something running, the worker ends.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from cirrus_bridge.config.load import Configuration
 from cirrus_bridge.cups import side_channel
 from cirrus_bridge.journal.run_notes import Run
 
-KEEP_S = 3.0  # common servers close an idle connection after 5 seconds or more
+KEEP_S = 3.0  # not longer: an idle connection blocks a server with a single thread
 IDLE_S = 30.0
 THREAD_END_S = 0.1
 MOST_JOBS = 500  # limits what a leak in a library can add up to
