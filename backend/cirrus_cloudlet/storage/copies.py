@@ -14,11 +14,11 @@ from pathlib import Path
 
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.jobs import Job
-from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas
+from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas, rows_of
 
 _LOOK = 1000  # files that are looked for at once; the next look goes on behind them
 # a copy whose delivery is running may not have its name yet
-_FIND = "SELECT number, path FROM copy WHERE company = ?"
+_FIND = "SELECT number, path FROM copy WHERE"
 _NEXT = (
     "AND number > ? AND NOT EXISTS (SELECT 1 FROM job WHERE sequence = copy.job"
     " AND step = 'running') ORDER BY number LIMIT ?"
@@ -69,9 +69,9 @@ class Copies:
     def make_room(self, company: str, key: str | None) -> bool:
         """Forget those of a company's, or a key's, next copies that are gone; tell if any are."""
         whose = (company, key)
-        which, values = ("", (company,)) if key is None else ("AND key = ?", whose)
+        where, values = rows_of(company, key)
         after = self._looked.get(whose, 0)
-        rows = self._store.execute(f"{_FIND} {which} {_NEXT}", *values, after, _LOOK)
+        rows = self._store.execute(f"{_FIND} {where} {_NEXT}", *values, after, _LOOK)
         self._looked[whose] = rows[-1]["number"] if len(rows) == _LOOK else 0
         gone = [row["number"] for row in rows if not os.path.lexists(self._folder / row["path"])]
         forgotten: list[sqlite3.Row] = []

@@ -22,7 +22,7 @@ from cirrus_cloudlet.files import link_or_copy, new_name, open_private, write_al
 from cirrus_cloudlet.formats import Format, FormatDetector
 from cirrus_cloudlet.inventory.inventory import LARGEST
 from cirrus_cloudlet.storage.database import Store
-from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas
+from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas, rows_of
 
 log = logging.getLogger(__name__)
 _BATCH = 100  # documents that one transaction removes
@@ -150,9 +150,8 @@ class Documents:
 
     def make_room(self, company: str, key: str | None) -> bool:
         """Remove the bytes of a company's, or a key's, oldest documents whose jobs all ended."""
-        if key is None:
-            return self._prune("AND company = ? AND ended IS NOT NULL", company) > 0
-        return self._prune("AND company = ? AND key = ? AND ended IS NOT NULL", company, key) > 0
+        where, values = rows_of(company, key)
+        return self._prune(f"AND {where} AND ended IS NOT NULL", *values) > 0
 
     def is_stored(self, name: str) -> bool:
         """Whether the name of a file in the folder is a document's."""

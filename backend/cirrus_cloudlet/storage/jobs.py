@@ -16,7 +16,7 @@ from typing import NamedTuple
 from cirrus_cloudlet.errors import SettingsError
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.documents import Document
-from cirrus_cloudlet.storage.quotas import JOB_BYTES, Amount, Owner
+from cirrus_cloudlet.storage.quotas import JOB_BYTES, Amount, Owner, rows_of
 
 _BATCH = 100  # jobs that one transaction removes; a document may have 1,000 of them
 _ENDED = "SELECT id FROM document WHERE pruned = 1"
@@ -136,9 +136,8 @@ class Jobs:
 
         Return what the removed jobs counted.
         """
-        if key is None:
-            return self._remove("AND company = ? AND ended IS NOT NULL", company)
-        return self._remove("AND company = ? AND key = ? AND ended IS NOT NULL", company, key)
+        where, values = rows_of(company, key)
+        return self._remove(f"AND {where} AND ended IS NOT NULL", *values)
 
     def _remove(self, which: str, *values: object) -> list[tuple[Owner, Amount]]:
         removed: list[tuple[Owner, Amount]] = []

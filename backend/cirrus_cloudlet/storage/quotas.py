@@ -51,6 +51,16 @@ def stored_amounts(store: Store) -> list[tuple[Owner, Amount]]:
     return [(Owner(*row[:2]), Amount(*row[2:])) for row in rows]
 
 
+def rows_of(company: str, key: str | None, column: str = "company") -> tuple[str, tuple[str, ...]]:
+    """The condition for the rows of a company, or of one of its keys, and the condition's values.
+
+    There are two conditions, because each has an index; `? IS NULL OR key = ?` would have none.
+    """
+    if key is None:
+        return f"{column} = ?", (company,)
+    return f"{column} = ? AND key = ?", (company, key)
+
+
 class Full(NamedTuple):
     """A full quota: a field of Amount, its company, and its key if it is a key's quota."""
 

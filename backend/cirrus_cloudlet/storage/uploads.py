@@ -22,7 +22,7 @@ from cirrus_cloudlet.errors import Refusal, RequestFault
 from cirrus_cloudlet.files import new_name, open_private, write_all
 from cirrus_cloudlet.inventory.inventory import LARGEST
 from cirrus_cloudlet.storage.database import Store
-from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas
+from cirrus_cloudlet.storage.quotas import FILE_BYTES, Amount, Owner, Quotas, rows_of
 
 log = logging.getLogger(__name__)
 _READ_BYTES = 1024 * 1024
@@ -255,11 +255,8 @@ class Uploads:
 
     def make_room(self, company: str, key: str | None) -> bool:
         """Remove the oldest submitted uploads of a company, or of one of its keys, if any."""
-        order = "ORDER BY created LIMIT ?"
-        if key is None:
-            return self._remove(f"submitted AND owner = ? {order}", company, _BATCH) > 0
-        where = "submitted AND owner = ? AND key = ?"
-        return self._remove(f"{where} {order}", company, key, _BATCH) > 0
+        where, values = rows_of(company, key, "owner")
+        return self._remove(f"submitted AND {where} ORDER BY created LIMIT ?", *values, _BATCH) > 0
 
     def is_stored(self, name: str) -> bool:
         """Whether the name of a file in the folder is a segment's."""
