@@ -66,9 +66,10 @@ class DeliveryJournal(JournalDatabase):
             self._db.execute(
                 "UPDATE delivery SET state = ?, message = ?, submitted = ?, received = ?,"
                 " delivered = ?, updated_at = ?, received_at = coalesce(received_at, ?),"
-                f" final_at = coalesce(final_at, ?) WHERE {BY_KEY} AND target_number = ?",
+                " final_at = coalesce(final_at, ?), has_stopped_queue = has_stopped_queue AND ?"
+                f" WHERE {BY_KEY} AND target_number = ?",
                 (int(status.state), status.message, status.submitted, status.received,
-                 status.delivered, now_s, seen_s, final_s, *key, number),
+                 status.delivered, now_s, seen_s, final_s, status.is_failing, *key, number),
             )  # fmt: skip
         return True
 

@@ -26,7 +26,7 @@ _COLUMNS = (
 _WIDTH = 30  # columns of a document
 _DELIVERY = (
     "target_number, location, device, coalesce(cloud_job_id, ''), coalesce(delivery.state, 0),"
-    " message, submitted, received, delivered, received_at, final_at"
+    " message, submitted, received, delivered, received_at, final_at, has_stopped_queue"
 )
 DOCUMENTS = f"SELECT {_COLUMNS} FROM document WHERE "
 WITH_DELIVERIES = f"SELECT {_COLUMNS}, {_DELIVERY} FROM {JOINED} WHERE "
@@ -40,13 +40,15 @@ class Delivery:
         receipt: without a cloud job id until the cloud has the document.
         received_at_s, final_at_s: when the backend or the poller noticed these states, in seconds
             since the epoch.
+        has_stopped_queue: whether the queue was stopped for the error that the location reports.
     """
 
     number: int
     receipt: Receipt
     status: JobStatus
-    received_at_s: float | None
-    final_at_s: float | None
+    received_at_s: float | None = None
+    final_at_s: float | None = None
+    has_stopped_queue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def read_documents(rows: Iterable[Sequence[Any]]) -> list[Document]:
 
 
 def _delivery(row: Sequence[Any]) -> Delivery:
-    number, location, device, job_id, state, message, submitted, received, delivered, *noticed = row
+    number, location, device, job_id, state, message, submitted, received, delivered, *rest = row
     status = JobStatus(
         DeliveryState(state),
         message=message,
@@ -127,4 +129,6 @@ def _delivery(row: Sequence[Any]) -> Delivery:
         received=received,
         delivered=delivered,
     )
-    return Delivery(number, Receipt(Target(location, device), job_id), status, *noticed)
+    received_at_s, final_at_s, has_stopped_queue = rest
+    receipt = Receipt(Target(location, device), job_id)
+    return Delivery(number, receipt, status, received_at_s, final_at_s, bool(has_stopped_queue))

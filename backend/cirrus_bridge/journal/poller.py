@@ -202,6 +202,11 @@ class PollerJournal(DeliveryJournal):
                     self._move(key, Event.FAIL, now_s, temp_file=None, submit_key="")
                     self._count(key, "reprints")
 
+    def stopped_queue(self, key: DocumentKey) -> None:
+        """Note that the document's queue was stopped for the errors that its locations report."""
+        with self._transaction():
+            self._db.execute(f"UPDATE delivery SET has_stopped_queue = 1 WHERE {BY_KEY}", key)
+
     def not_delivered(self, *, since_s: float) -> list[Document]:
         """The documents that ended undelivered after `since_s`, the newest first, without those
         before a later delivery by the same queue."""

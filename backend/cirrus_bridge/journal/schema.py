@@ -195,6 +195,11 @@ CREATE TRIGGER tally_pruned BEFORE DELETE ON document WHEN old.state = 'closed' 
     WHERE {_OF_OLD} AND cloud_job_id IS NOT NULL AND delivery.state = tally.state)
     WHERE queue = old.queue AND state IN (SELECT state FROM delivery WHERE {_OF_OLD}); END;
 """,
+    # a person may have enabled the queues again that the version before stopped
+    f"""
+{_add("delivery", f"has_stopped_queue {_COUNT}")}
+UPDATE delivery SET has_stopped_queue = 1 WHERE state IN (0, 1) AND message LIKE 'error:%';
+""",
 )
 VERSION = len(STEPS)
 _TABLES = {"document": f"rowid, {KEY}", "delivery": f"rowid, {KEY}, target_number"}

@@ -181,7 +181,10 @@ class JobCompletion:
                 self._try("reprinted", document, lambda: self.cups.restart_job(job_id))
 
     def stop(self, failed: Sequence[WatchedDocument]) -> None:
-        """Stop the queue of documents of one job that were not delivered."""
+        """Stop the queue of documents of one job that were not delivered.
+
+        The stop is noted afterwards, so a crash in between may stop the queue once more.
+        """
         document = failed[0].document
         text = tr(
             "stopped because job {job} was not delivered. {states}",
@@ -189,6 +192,8 @@ class JobCompletion:
             states=_told(failed),
         )
         self._try("stopped", document, lambda: self.cups.pause(document.queue, text))
+        for watched in failed:
+            self.journal.stopped_queue(watched.document.key)
 
     def _try(self, event: str, document: Document, act: Callable[[], object]) -> None:
         """Do something in CUPS and report it; `act` returns False if nothing had to be done."""

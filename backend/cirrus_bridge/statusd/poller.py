@@ -166,8 +166,11 @@ class Poller:
     def _follow(self, document: Document, now_s: float, *, fresh: bool) -> None:
         age_s = 0.0 if fresh else max(0.0, self.clock.wall_s() - document.accepted_at_s)
         watched = self.watch_list.add(document, now_s, age_s)
-        # the backend saw the failure, and this poller did not
-        fails = any(target.status.is_failing for target in watched.targets)
+        # The backend saw the failure. The queue stops only once: CUPS runs a job again whose
+        # backend was at work when the queue stopped, and a person may have enabled the queue since.
+        fails = any(
+            each.status.is_failing and not each.has_stopped_queue for each in document.deliveries
+        )
         self.cups.note(watched, fails=fails)
         self.cups.soon()
 

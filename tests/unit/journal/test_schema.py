@@ -60,7 +60,7 @@ def rows(folder: Path) -> list[dict[str, object]]:
             document.pop(column, None)
         document.pop("poller_serial", None)
     for delivery in deliveries:
-        for column in ("accepted_at", "undelivered_at"):
+        for column in ("accepted_at", "undelivered_at", "has_stopped_queue"):
             delivery.pop(column, None)
     return documents + deliveries
 
@@ -111,6 +111,16 @@ def test_the_copies_of_an_upgraded_journal(tmp_path: Path) -> None:
         ("L", 2, 3)
     ]
     assert tally(tmp_path) == counted(tmp_path) == {("q", 0): 1, ("q", 2): 1}
+
+
+def test_a_queue_that_the_version_before_has_stopped(tmp_path: Path) -> None:
+    """An upgrade does not stop the queue once more for the error that a location reports."""
+    old_journal(tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
+        db.execute("UPDATE delivery SET message = 'Error: no paper' WHERE job_id = 1")
+    with PollerJournal(tmp_path) as journal:
+        known = {each.key.job_id: each.deliveries[0].has_stopped_queue for each in taken(journal)}
+    assert known == {1: True, 2: False, 3: False}
 
 
 def tally(folder: Path) -> dict[tuple[str, int], int]:

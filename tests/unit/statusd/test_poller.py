@@ -33,7 +33,13 @@ from cirrus_bridge.journal.lifecycle import State
 from cirrus_bridge.journal.poller import PollerJournal
 from cirrus_bridge.journal.submissions import Journal
 from cirrus_bridge.sending.patience import FOR_SERVER
-from cirrus_bridge.statusd.poller import BEAT_S, DAY_S, MISMATCHED_AFTER_S, PRUNE_S
+from cirrus_bridge.statusd.poller import (
+    BEAT_S,
+    DAY_S,
+    MISMATCHED_AFTER_S,
+    PRUNE_S,
+    Poller,
+)
 from stub_poller import new_poller
 from stubs import (
     StubApi,
@@ -68,8 +74,13 @@ class Site:
         self.backend = Journal(empty_journal(folder))
         self.journal = PollerJournal(folder)
         self.accept()
-        self.poller = new_poller(
-            folder,
+        self.poller = self.new_poller()
+        self.entry_is_missing = False
+
+    def new_poller(self) -> Poller:
+        """A poller that starts, perhaps after another one."""
+        return new_poller(
+            self.folder,
             self.journal,
             cups=self.cups,
             api=self.api,
@@ -79,7 +90,6 @@ class Site:
             status_of=self._status_of,
             least_s=4.0,
         )
-        self.entry_is_missing = False
 
     def _status_of(self, queue: QueueUri) -> Callable[[Receipt], JobStatus]:
         if self.entry_is_missing:
@@ -381,6 +391,25 @@ def test_an_error_that_its_backend_was_told(site: Site) -> None:
     site.backend.hand_over([KEY], "hold", URI + site.options, now_s=site.clock.wall_s())
     site.goes_on_for(20, failing)
     assert site.cups.done("pause") == ["q"]
+
+
+def test_a_queue_that_was_enabled_while_a_location_tells_of_an_error(site: Site) -> None:
+    """The same error does not stop the queue again, whichever program follows the document."""
+    site.options = "?onfailure=stop"
+    failing = JobStatus(DeliveryState.SUBMITTED, message="Error: no paper")
+    site.backend.hand_over([KEY], "hold", URI + site.options, now_s=site.clock.wall_s())
+    site.goes_on_for(20, failing)
+    site.backend.take_back([KEY], now_s=site.clock.wall_s())
+    site.backend.state(KEY, 0, failing, now_s=site.clock.wall_s())
+    site.backend.hand_over([KEY], "hold", URI + site.options, now_s=site.clock.wall_s())
+    site.goes_on_for(20, failing)
+    with PollerJournal(site.folder) as site.journal:
+        site.poller = site.new_poller()
+        site.goes_on_for(20, failing)
+        assert site.cups.done("pause") == ["q"]
+        site.goes_on_for(20, WAITS)
+        site.goes_on_for(20, failing)
+        assert site.cups.done("pause") == ["q", "q"]  # another error
 
 
 def test_an_answer_that_comes_after_another_hand_over(site: Site) -> None:

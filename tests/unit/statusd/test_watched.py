@@ -23,7 +23,7 @@ PARIS = Place("h", "C", "Paris")
 def _watch(watched: WatchedDocuments, number: int, accepted_at_s: float) -> WatchedDocument:
     key = DocumentKey(f"urn:uuid:{number}", number, 0, URI, 1)
     receipt = Receipt(Target("Paris", "L1"), f"1-{number}")
-    deliveries = (Delivery(0, receipt, JobStatus(DeliveryState.SUBMITTED), None, None),)
+    deliveries = (Delivery(0, receipt, JobStatus(DeliveryState.SUBMITTED)),)
     state = State.HELD if number % 2 else State.LEFT
     document = Document(
         key, state, f"q{number % 3}", accepted_at_s=accepted_at_s, deliveries=deliveries

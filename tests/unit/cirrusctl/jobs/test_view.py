@@ -46,7 +46,7 @@ def test_pages() -> None:
     targets = [Receipt(Target("Paris", device), "1") for device in "ABC"]
     states = (DeliveryState.DELIVERED, DeliveryState.DELETED, DeliveryState.SAVED)
     deliveries = tuple(
-        Delivery(number, receipt, JobStatus(state), None, None)
+        Delivery(number, receipt, JobStatus(state))
         for number, (receipt, state) in enumerate(zip(targets, states, strict=True))
     )
     sent = dataclasses.replace(document("u", 1, SECOND_S), deliveries=deliveries)
