@@ -298,11 +298,13 @@ class PrintSite:
                     continue
                 environ = (process / "environ").read_bytes()
                 name = (process / "comm").read_text().strip()
+                after_name = (process / "stat").read_text().rpartition(")")[2]
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                if not words[1:]:  # the process has just ended
+                    continue
                 if wanted in environ and b"DEVICE_URI=" in environ:  # the poller has none
-                    after_name = (process / "stat").read_text().rpartition(")")[2]
                     found[int(process.name)] = int(after_name.split()[1])
-                    job_id = (process / "cmdline").read_bytes().split(b"\0")[1].decode()
-                    fronts[f"cirrus {job_id}"] = int(process.name)
+                    fronts[f"cirrus {words[1].decode()}"] = int(process.name)
                 elif wanted in environ and re.fullmatch(r"cirrus \d+", name):
                     workers[name] = int(process.name)
         warm = {workers[name]: fronts.get(name, 0) for name in workers}
