@@ -32,11 +32,11 @@ from cirrus_cloudlet.storage.access import Key, Role
 from cirrus_cloudlet.web.site import Site
 
 log = logging.getLogger(__name__)
-_HEADERS = {
-    "Idempotency-Supported": "1",  # lets a client repeat a submit whose response was lost
+_HEADERS = (
+    (b"idempotency-supported", b"1"),  # lets a client repeat a submit whose response was lost
     # after a change of this, a client no longer relies on its uploaded segments
-    "Server-Instance": secrets.token_hex(8),
-}
+    (b"server-instance", secrets.token_hex(8).encode()),
+)
 _RETRY_AFTER_S = 10  # clients wait longer each time
 _READ = frozenset({"GET", "HEAD", "POST"})
 _CHANGE = frozenset({"GET", "POST"})  # HEAD changes nothing (RFC 9110, section 9.2.1)
@@ -106,7 +106,7 @@ async def _answer(cloud: Cloud, site: Site, scope: Scope, receive: Receive) -> R
         if call.path[:1] != ("api",):
             return await site.answer(call)
         response = await _api(cloud, call)
-        response.headers.update(_HEADERS)
+        response.raw_headers.extend(_HEADERS)  # `headers` would look for each of them first
         return response
     except RequestFault as fault:
         return PlainTextResponse(f"{fault}\n", fault.status, fault.headers)

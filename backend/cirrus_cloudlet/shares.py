@@ -7,10 +7,12 @@ thread. So a company's threads take turns at its documents: one thread at a time
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -55,8 +57,8 @@ class Share:
         self._picture = anyio.Lock()
         self._threads = Threads(_THREADS)
         self._submits = Threads(_SUBMITS)
-        self._of_key: defaultdict[str, CapacityLimiter] = defaultdict(
-            lambda: CapacityLimiter(_BODIES)
+        self._of_key: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(_BODIES)
         )
         self._requests = 0
 
@@ -87,14 +89,12 @@ class Share:
         async with self._picture:
             return await run_sync(partial(work, *args, **kwargs), limiter=self._pictures)
 
-    @contextlib.asynccontextmanager
-    async def receiving(self, key: str) -> AsyncIterator[None]:
-        """Receive a body, when the turn of the key has come.
+    def receiving(self, key: str) -> AbstractAsyncContextManager[None]:
+        """Receive a body in the block, when the turn of the key has come.
 
         Until then the body waits at the client.
         """
-        async with self._of_key[key]:
-            yield
+        return self._of_key[key]
 
 
 class Shares:
