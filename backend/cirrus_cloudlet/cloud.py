@@ -19,6 +19,7 @@ from cirrus_cloudlet.storage.leftovers import Leftovers
 from cirrus_cloudlet.storage.previews import Previews
 from cirrus_cloudlet.storage.quotas import Amount, Full, Owner, Quotas, stored_amounts
 from cirrus_cloudlet.storage.uploads import Uploads
+from cirrus_cloudlet.submit import submit_all
 
 HOUR_S = 3600.0
 _DAY_S = 24 * HOUR_S
@@ -34,7 +35,7 @@ class Cloud:
 
     def __init__(self, folder: Path, open_store: Callable[[Path], Store] = Store) -> None:
         self.inventory = InventoryFile(folder, remote=True)
-        self.shares = Shares()
+        self.shares = Shares(submit_all)
         self.store = open_store(folder)
         self.keys = Keys(self.store)
         self.accounts = Accounts(self.store)

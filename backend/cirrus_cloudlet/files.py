@@ -57,6 +57,26 @@ def write_all(descriptor: int, data: bytes | bytearray) -> None:
             written += os.write(descriptor, view[written:])
 
 
+class WrittenFile:
+    """A file that has all its bytes, but may not be on disk yet."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def sync(self) -> None:
+        """Write the bytes to disk, and close the file."""
+        try:
+            os.fsync(self._descriptor)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the file, if it is open."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
 def link_or_copy(old: Path, new: Path) -> None:
     """Give a file that never changes another name; copy it where there are no more links."""
     try:

@@ -11,10 +11,10 @@ import asyncio
 import contextlib
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import anyio
 from anyio import CapacityLimiter
@@ -29,6 +29,8 @@ _THREADS = 2
 # not among _THREADS: other requests are answered while a large document is submitted
 _SUBMITS = 12  # most of them wait for the disk, together
 _WRITING = 4  # among _SUBMITS
+# small submits: one thread makes documents while the other one waits for the disk
+_SMALL_THREADS, _SMALL_AT_ONCE = 2, 32
 _PICTURES = 2  # of all companies; the service's memory has room for two large ones
 _BODIES = 256  # of a key that arrive at once
 # A connection whose request waits for the server never makes room for another one. So a company
@@ -44,19 +46,23 @@ class Share:
 
     Args:
         pictures: limits the page images of all companies that are made at once.
+        submit_all: does submits together, before they are called for their results.
 
     Attributes:
         writing: a thread holds it while it makes and writes a document.
         turn: a thread holds it while it makes and writes a piece of a document.
     """
 
-    def __init__(self, pictures: CapacityLimiter) -> None:
+    def __init__(
+        self, pictures: CapacityLimiter, submit_all: Callable[[Sequence[Any]], None]
+    ) -> None:
         self.writing = threading.BoundedSemaphore(_WRITING)
         self.turn = threading.Lock()
         self._pictures = pictures
         self._picture = anyio.Lock()
         self._threads = Threads(_THREADS)
-        self._submits = Threads(_SUBMITS)
+        self._submits = Threads(_SUBMITS, together=submit_all)
+        self._small_submits = Threads(_SMALL_THREADS, _SMALL_AT_ONCE, submit_all)
         self._of_key: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(_BODIES)
         )
@@ -77,9 +83,10 @@ class Share:
         """Run blocking work in one of the company's threads, when its turn has come."""
         return await self._threads.run(partial(work, *args, **kwargs))
 
-    async def submit(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Run a submit, which may take long, in another of the company's threads."""
-        return await self._submits.run(partial(work, *args, **kwargs))
+    async def submit(self, submission: Callable[[], _T], *, is_small: bool) -> _T:
+        """Do a submit, which may take long, in another of the company's threads. Small ones are
+        done together."""
+        return await (self._small_submits if is_small else self._submits).run(submission)
 
     async def paint(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Make a page image, which may take long, in a thread: one of the company at a time.
@@ -100,9 +107,9 @@ class Share:
 class Shares:
     """The shares of all companies. Use this in the thread of the event loop only."""
 
-    def __init__(self) -> None:
-        pictures = CapacityLimiter(_PICTURES)
-        self._shares: defaultdict[str | None, Share] = defaultdict(lambda: Share(pictures))
+    def __init__(self, submit_all: Callable[[Sequence[Any]], None]) -> None:
+        made = partial(Share, CapacityLimiter(_PICTURES), submit_all)
+        self._shares: defaultdict[str | None, Share] = defaultdict(made)
 
     def of(self, company: str | None) -> Share:
         """Return the share of a company, or of all keys that are valid for any company (None)."""

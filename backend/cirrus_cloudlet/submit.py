@@ -2,7 +2,7 @@
 
 The order of effects: check the request → write the document → store document, jobs and
 idempotency key in one transaction → return the job ids. A request that repeats a key gets the
-ids of the first request, and makes no job.
+ids of the first request, and makes no job. Small submits take each step together.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cirrus_cloudlet.charsets import can_stay, convert
-from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.compression import Compression, decompress
 from cirrus_cloudlet.delivery.queue import Place
 from cirrus_cloudlet.errors import Refusal
@@ -24,9 +24,14 @@ from cirrus_cloudlet.formats import Format
 from cirrus_cloudlet.inventory.inventory import Device, Inventory, parse_targets
 from cirrus_cloudlet.job_props import parse_props
 from cirrus_cloudlet.shares import Share
-from cirrus_cloudlet.storage.jobs import measure
+from cirrus_cloudlet.storage.commits import savepoint
+from cirrus_cloudlet.storage.documents import Document
+from cirrus_cloudlet.storage.jobs import Texts, measure
 from cirrus_cloudlet.storage.quotas import Amount, Owner
 from cirrus_cloudlet.storage.uploads import CHANGED, Contents, Upload, mark_submitted
+
+if TYPE_CHECKING:
+    from cirrus_cloudlet.cloud import Cloud
 
 _PIECE_BYTES = 1024 * 1024
 _EARLIER = "SELECT request, jobs FROM idempotency WHERE company = ? AND key = ?"
@@ -44,78 +49,163 @@ class Order(NamedTuple):
     idempotency_key: str | None
 
 
-def submit(
-    cloud: Cloud,
-    order: Order,
-    contents: Contents,
-    share: Share,
-    upload: Upload | None = None,
-) -> list[str]:
-    """Make the jobs, and return their ids in the order of the targets.
+class _Prepared(NamedTuple):
+    """A submit that was checked, and whose document is written."""
+
+    order: Order
+    upload: Upload | None
+    request: str  # what a repeated key has to repeat
+    targets: Sequence[tuple[str, str]]
+    texts: Texts
+    document: Document
+
+
+class Submission:
+    """A submit, which `submit_all` does together with others. A call returns its result.
 
     Args:
-        contents: the file, as it was uploaded.
         share: of the order's company.
-        upload: the upload of this file, unless it is submitted as it arrives.
-
-    Raises:
-        Refusal: a parameter or the file is wrong; no job was made.
-        QuotaFull: the owner's quotas have no room; no job was made.
+        receive: returns the order, the file as it was uploaded, and the upload of this file unless
+            it is submitted as it arrives.
     """
-    # the document may differ when a key is repeated: a filter may write another date into it
-    request = json.dumps([order.targets, order.title, order.props])
-    company = order.owner.company
-    repeated = (company, order.idempotency_key)
-    is_repeatable = order.idempotency_key is not None
-    if is_repeatable and (rows := cloud.store.execute(_EARLIER, *repeated)):
-        return _read_ids(rows[0], request)
-    props = parse_props(order.props, semicolons=order.semicolons)
-    targets = parse_targets(order.targets)
-    inventory = cloud.inventory.current()
-    devices = [_find_device(inventory, company, *target) for target in targets]
-    is_plain = order.compression is Compression.NONE
-    texts = measure(order.title, props, len(request) // len(targets))
-    jobs = Amount(bytes=len(targets) * texts.job_bytes, jobs=len(targets))
-    with contextlib.ExitStack() as undo:
+
+    prepared: _Prepared  # once `prepare` has returned True
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        share: Share,
+        receive: Callable[[], tuple[Order, Contents, Upload | None]],
+    ) -> None:
+        self.cloud = cloud
+        self._share = share
+        self._receive = receive
+        self._undo = contextlib.ExitStack()
+        self._ids: list[str] = []
+        self._error: BaseException | None = None
+
+    def __call__(self) -> list[str]:
+        """Return the ids of the jobs, in the order of the targets.
+
+        Raises:
+            Refusal: a parameter or the file is wrong; no job was made.
+            QuotaFull: the owner's quotas have no room; no job was made.
+        """
+        if self._error:
+            raise self._error
+        return self._ids
+
+    def prepare(self) -> bool:
+        """Check the request, and write the document; return False if the jobs exist already."""
+        order, contents, upload = self._receive()
+        cloud, company = self.cloud, order.owner.company
+        # the document may differ when a key is repeated: a filter may write another date into it
+        request = json.dumps([order.targets, order.title, order.props])
+        key = order.idempotency_key
+        if key is not None and (rows := cloud.store.execute(_EARLIER, company, key)):
+            self._ids = _read_ids(rows[0], request)
+            return False
+        props = parse_props(order.props, semicolons=order.semicolons)
+        targets = parse_targets(order.targets)
+        inventory = cloud.inventory.current()
+        devices = [_find_device(inventory, company, *target) for target in targets]
+        texts = measure(order.title, props, len(request) // len(targets))
+        jobs = Amount(bytes=len(targets) * texts.job_bytes, jobs=len(targets))
         cloud.quotas.reserve(order.owner, jobs)
-        undo.callback(cloud.quotas.release, order.owner, jobs)
-        with share.writing:
+        self._undo.callback(cloud.quotas.release, order.owner, jobs)
+        is_plain = order.compression is Compression.NONE
+        with self._share.writing:
             try:
                 document = cloud.documents.write(
                     order.owner,
                     decompress(contents.chunks, order.compression),
                     contents.lengths,
                     inventory.limits.largest_bytes,
-                    share.turn,
+                    self._share.turn,
                     contents.file if is_plain else None,
                 )
             except FileNotFoundError as error:
                 raise Refusal(CHANGED) from error
-        undo.callback(cloud.documents.discard, document)
+        self._undo.callback(cloud.documents.discard, document)
         for device in devices:
             if not {"any", document.format.name} & set(device.formats):
                 raise Refusal(
                     f"{_describe(device)} takes {', '.join(device.formats)},"
                     f" and this document is {document.format.name}"
                 )
-        _check_text(cloud.documents.path(document.id), document.format, devices, share.turn)
-        with cloud.store.transaction(company, cloud.documents.folder) as db:
+        path = cloud.documents.path(document.id)
+        _check_text(path, document.format, devices, self._share.turn)
+        self.prepared = _Prepared(order, upload, request, targets, texts, document)
+        return True
+
+    def insert(self, db: sqlite3.Connection) -> bool:
+        """Add document, jobs and key to the database; return False if the jobs exist already."""
+        order, upload, request, targets, texts, document = self.prepared
+        repeated = (order.owner.company, order.idempotency_key)
+        is_repeatable = order.idempotency_key is not None
+        with savepoint(db):
             # a parallel request may have been faster
             if is_repeatable and (row := db.execute(_EARLIER, repeated).fetchone()):
-                return _read_ids(row, request)
-            cloud.documents.insert(db, document)
-            ids = cloud.jobs.insert(db, document, targets, texts)
+                self._ids = _read_ids(row, request)
+                return False
+            self.cloud.documents.insert(db, document)
+            self._ids = self.cloud.jobs.insert(db, document, targets, texts)
             if upload:
                 mark_submitted(db, upload)
             if is_repeatable:
                 db.execute(
                     "INSERT INTO idempotency (company, key, request, jobs, document)"
                     " VALUES (?, ?, ?, ?, ?)",
-                    (*repeated, request, json.dumps(ids), document.id),
+                    (*repeated, request, json.dumps(self._ids), document.id),
                 )
-        undo.pop_all()
-    cloud.worker.notice(Place(company, *target) for target in targets)
-    return ids
+        return True
+
+    def attempt(self, step: Callable[[], bool | None]) -> bool:
+        """Do a step; return whether the submit goes on. Otherwise, its result is there."""
+        try:
+            if step() is not False:
+                return True
+        except BaseException as error:  # noqa: BLE001 - the call raises it
+            self._error = error
+        self._undo.close()
+        return False
+
+    def fail(self, error: BaseException) -> None:
+        """End the submit by an error of all that were done together, unless it has its own."""
+        self._error = self._error or error
+        self._undo.close()
+
+    def finish(self) -> None:
+        """Have the jobs delivered, which are on disk."""
+        self._undo.pop_all()
+        order, targets = self.prepared.order, self.prepared.targets
+        self.cloud.worker.notice(Place(order.owner.company, *target) for target in targets)
+
+
+def submit_all(submissions: Sequence[Submission]) -> None:
+    """Make the jobs of submits to one cloud: of each submit all jobs, or none.
+
+    The jobs are in one transaction, which waits for the disk once.
+    """
+    left = [each for each in submissions if each.attempt(each.prepare)]
+    left = [each for each in left if each.attempt(each.prepared.document.file.sync)]
+    if not left:
+        return
+    made: list[Submission] = []
+    cloud, company = left[0].cloud, left[0].prepared.order.owner.company
+    try:
+        with cloud.store.transaction(company, cloud.documents.folder) as db:
+            for each in left:
+                if each.attempt(partial(each.insert, db)):
+                    made.append(each)
+                elif not db.in_transaction:  # SQLite has undone all of it
+                    each()
+    except BaseException as error:  # noqa: BLE001 - each call raises it
+        for each in left:
+            each.fail(error)
+    else:
+        for each in made:
+            each.finish()
 
 
 def _find_device(inventory: Inventory, company: str, location: str, name: str) -> Device:

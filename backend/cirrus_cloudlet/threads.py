@@ -11,30 +11,72 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 _T = TypeVar("_T")
 _POOL = ThreadPoolExecutor(10_000, "work")  # the limits are below; an idle thread is used again
 
 
-class Threads:
-    """At most `limit` threads at once, which take the work in its order."""
+class Work(Generic[_T]):
+    """Work of a coroutine: a function, and its result or its error when it has ended."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, function: Callable[[], _T], loop: asyncio.AbstractEventLoop) -> None:
+        self.function = function
+        self.loop = loop
+        self.future: asyncio.Future[_T] = loop.create_future()
+        self.is_over = False
+        self.result: _T | None = None
+        self.error: BaseException | None = None
+
+    def do(self) -> None:
+        """Call the function."""
+        try:
+            self.result = self.function()
+        except BaseException as raised:  # noqa: BLE001 - the coroutine raises it
+            self.error = raised
+
+    def tell(self) -> None:
+        """Tell the coroutine, in the thread of the event loop."""
+        self.is_over = True
+        if self.future.done():  # canceled
+            return
+        if self.error:
+            self.future.set_exception(self.error)
+            self.future.exception()  # a coroutine that was canceled does not ask for it
+        else:
+            self.future.set_result(self.result)  # type: ignore[arg-type] # of this type by now
+
+
+class Threads:
+    """At most `limit` threads at once, which take the work in its order.
+
+    Args:
+        most: how much of the work that waits one thread takes at once.
+        together: does what is cheaper together, given the functions, before they are called.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        most: int = 1,
+        together: Callable[[Sequence[Any]], None] | None = None,
+    ) -> None:
         self._limit = limit
+        self._most = most
+        self._together = together
         self._lock = threading.Lock()
         self._running = 0
-        self._waiting: deque[_Work] = deque()
-        self._ended: list[_Work] = []  # what the event loop does not know yet
+        self._waiting: deque[Work[Any]] = deque()
+        self._ended: list[Work[Any]] = []  # what the event loop does not know yet
 
     async def run(self, function: Callable[[], _T]) -> _T:
         """Call a function in a thread; return its result, or raise its exception.
 
         If this is canceled, it ends when the function has, unless the function was not begun.
         """
-        work = _Work(function, asyncio.get_running_loop())
+        work = Work(function, asyncio.get_running_loop())
         with self._lock:
             self._waiting.append(work)
             begins = self._running < self._limit
@@ -42,7 +84,7 @@ class Threads:
         if begins:
             _POOL.submit(self._work)
         try:
-            result: _T = await work.future
+            return await work.future
         except asyncio.CancelledError:
             with self._lock:
                 is_running = work not in self._waiting
@@ -53,24 +95,34 @@ class Threads:
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.wait([work.future])
             raise
-        return result
 
     def _work(self) -> None:
-        work = self._next(None)
-        while work:
-            work.do()
-            work = self._next(work)
+        works = self._next([])
+        while works:
+            self._do(works)
+            works = self._next(works)
 
-    def _next(self, ended: _Work | None) -> _Work | None:
-        """Report the work that has ended, and take the next one, if any waits."""
+    def _do(self, works: Sequence[Work[Any]]) -> None:
+        try:
+            if self._together:
+                self._together([work.function for work in works])
+        except BaseException as raised:  # noqa: BLE001 - each coroutine raises it
+            for work in works:
+                work.error = raised
+        else:
+            for work in works:
+                work.do()
+
+    def _next(self, ended: Sequence[Work[Any]]) -> Sequence[Work[Any]]:
+        """Report the work that has ended, and take what waits."""
         with self._lock:
-            wakes = ended is not None and not self._ended
-            self._ended += [ended] if ended else []
-            begun = self._waiting.popleft() if self._waiting else None
-            self._running -= begun is None
-        if ended and wakes:
+            wakes = bool(ended) and not self._ended
+            self._ended += ended
+            begun = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            self._running -= not begun
+        if wakes:
             with contextlib.suppress(RuntimeError):  # the event loop is closed
-                ended.loop.call_soon_threadsafe(self._tell)
+                ended[0].loop.call_soon_threadsafe(self._tell)
         return begun
 
     def _tell(self) -> None:
@@ -78,30 +130,3 @@ class Threads:
             ended, self._ended = self._ended, []
         for work in ended:
             work.tell()
-
-
-class _Work:
-    def __init__(self, function: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> None:
-        self.future: asyncio.Future[Any] = loop.create_future()
-        self.loop = loop
-        self.is_over = False
-        self._function = function
-        self._result: object = None
-        self._error: BaseException | None = None
-
-    def do(self) -> None:
-        try:
-            self._result = self._function()
-        except BaseException as raised:  # noqa: BLE001 - the coroutine raises it
-            self._error = raised
-
-    def tell(self) -> None:
-        """Tell the coroutine, in the thread of the event loop."""
-        self.is_over = True
-        if self.future.done():  # canceled
-            return
-        if self._error:
-            self.future.set_exception(self._error)
-            self.future.exception()  # a coroutine that was canceled does not ask for it
-        else:
-            self.future.set_result(self._result)

@@ -12,7 +12,7 @@ from cirrus_cloudlet.compression import Compression
 from cirrus_cloudlet.storage.database import Store
 from cirrus_cloudlet.storage.quotas import Owner, stored_amounts
 from cirrus_cloudlet.storage.uploads import Contents
-from cirrus_cloudlet.submit import Order, submit
+from cirrus_cloudlet.submit import Order, Submission, submit_all
 
 PDF = b"%PDF-1.4 the document\n%%EOF\n"
 OWNER = Owner("ACME", "key-1")
@@ -98,7 +98,9 @@ def submit_one(cloud: Cloud, key: str | None = None) -> str:
     """Submit a document to the location that is offline; return the id of its job."""
     order = Order(OWNER, "Away:Folder", "a.pdf", "", Compression.NONE, False, key)
     contents = Contents([PDF], [len(PDF)], None)
-    (job_id,) = submit(cloud, order, contents, cloud.shares.of("ACME"))
+    submission = Submission(cloud, cloud.shares.of("ACME"), lambda: (order, contents, None))
+    submit_all([submission])
+    (job_id,) = submission()
     return job_id
 
 

@@ -23,8 +23,8 @@ from cirrus_cloudlet.inventory.inventory import LARGEST
 from cirrus_cloudlet.shares import Share
 from cirrus_cloudlet.storage.access import Key
 from cirrus_cloudlet.storage.quotas import Owner
-from cirrus_cloudlet.storage.uploads import IncomingFile, Upload
-from cirrus_cloudlet.submit import Order, submit
+from cirrus_cloudlet.storage.uploads import Contents, IncomingFile, Upload
+from cirrus_cloudlet.submit import Order, Submission
 
 SUBMIT_FIELDS = frozenset({"targets", "title", "compid", "cmp", "props"})
 _PIECE_BYTES = 256 * 1024
@@ -38,18 +38,25 @@ async def put_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -
 
     with cloud.uploads.incoming(owner, limit) as received:
 
-        def store(write_last: Callable[[], None]) -> list[str]:
+        def store(write_last: Callable[[], None]) -> str:
             write_last()
-            if order:
-                return submit(cloud, order, received.contents(), share)
             upload = cloud.uploads.new(owner, "putfile")
             if received.size:
                 cloud.uploads.add_segment(upload, 0, received, limit)
-            return [upload.name]
+            return upload.name
 
         async with share.receiving(owner.key):
             write_last = await _receive(call, share, received)
-            return PlainTextResponse("\n".join(await share.submit(store, write_last)))
+            if order is None:
+                return PlainTextResponse(await share.run(store, write_last))
+
+            def receive() -> tuple[Order, Contents, None]:
+                write_last()
+                return order, received.contents(), None
+
+            submission = Submission(cloud, share, receive)
+            ids = await share.submit(submission, is_small=not received.size)
+            return PlainTextResponse("\n".join(ids))
 
 
 async def temp_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:
@@ -88,17 +95,18 @@ async def submit_file(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]
     name = require(fields, "file")
     share = cloud.shares.of(key.company)
 
-    def submit_upload() -> list[str]:
+    def receive() -> tuple[Order, Contents, Upload]:
         upload = _find_upload(cloud, key, name)
         # the API document allows semicolons only after an upload by putfile
         semicolons = upload.origin == "putfile"
         order = _order(call, fields, key, Compression.GZIP, semicolons=semicolons)
-        return submit(cloud, order, cloud.uploads.contents(name), share, upload)
+        return order, cloud.uploads.contents(name), upload
 
     _company(fields, key)
     require(fields, "targets")
     require(fields, "title")
-    return PlainTextResponse("\n".join(await share.submit(submit_upload)))
+    ids = await share.submit(Submission(cloud, share, receive), is_small=False)
+    return PlainTextResponse("\n".join(ids))
 
 
 async def get_job(cloud: Cloud, call: Call, key: Key, fields: dict[str, str]) -> Response:

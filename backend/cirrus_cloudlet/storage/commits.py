@@ -66,7 +66,7 @@ class GroupCommit:
             try:
                 if folder:
                     batch.folders.add(folder)
-                with _savepoint(batch.db):
+                with savepoint(batch.db):
                     yield batch.db
             except BaseException as error:
                 if not batch.db.in_transaction:  # SQLite has undone the whole batch
@@ -109,7 +109,8 @@ class GroupCommit:
 
 
 @contextlib.contextmanager
-def _savepoint(db: sqlite3.Connection) -> Iterator[None]:
+def savepoint(db: sqlite3.Connection) -> Iterator[None]:
+    """Undo the changes of the block, and no others, if the block raises an exception."""
     db.execute("SAVEPOINT member")
     try:
         yield

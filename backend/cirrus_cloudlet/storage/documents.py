@@ -18,7 +18,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cirrus_cloudlet.errors import Refusal
-from cirrus_cloudlet.files import link_or_copy, new_name, open_private, write_all
+from cirrus_cloudlet.files import (
+    WrittenFile,
+    link_or_copy,
+    new_name,
+    open_private,
+    write_all,
+)
 from cirrus_cloudlet.formats import Format, FormatDetector
 from cirrus_cloudlet.inventory.inventory import LARGEST
 from cirrus_cloudlet.storage.database import Store
@@ -33,7 +39,12 @@ _ORDER = "ORDER BY ended LIMIT ?"
 
 
 class Document(NamedTuple):
-    """A stored document; `segments` are the lengths of its uploaded segments in bytes."""
+    """A stored document.
+
+    Attributes:
+        segments: the lengths of its uploaded segments in bytes.
+        file: has its bytes; to be synced before the database names the document.
+    """
 
     id: str
     owner: Owner
@@ -41,6 +52,7 @@ class Document(NamedTuple):
     sha256: str
     format: Format
     segments: Sequence[int]
+    file: WrittenFile
 
 
 def document_folder(folder: Path) -> Path:
@@ -74,9 +86,9 @@ class Documents:
         turn: AbstractContextManager[object],
         file: Path | None = None,
     ) -> Document:
-        """Store a document's bytes; call `insert` or `discard` next.
+        """Store a document's bytes; sync the file and call `insert`, or call `discard`.
 
-        The bytes are on disk then. The file's name is not: see `folder`.
+        The file's name is not on disk then: see `folder`.
 
         Args:
             limit: the largest size in bytes.
@@ -98,6 +110,7 @@ class Documents:
                 link_or_copy(file, path)
             flags = os.O_RDONLY if file else os.O_WRONLY | os.O_CREAT | os.O_EXCL
             descriptor = open_private(os.fspath(path), flags)
+            written = WrittenFile(descriptor)
             try:
                 while True:
                     with turn:
@@ -115,16 +128,16 @@ class Documents:
                             write_all(descriptor, chunk)
                 if not size:
                     raise Refusal("the document is empty")
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            with turn:
-                found = detector.format()
+                with turn:
+                    found = detector.format()
+            except BaseException:
+                written.close()
+                raise
         except BaseException:
             path.unlink(missing_ok=True)
             self._quotas.release(owner, Amount(reserved))
             raise
-        return Document(path.name, owner, size, digest.hexdigest(), found, segments)
+        return Document(path.name, owner, size, digest.hexdigest(), found, segments, written)
 
     def insert(self, db: sqlite3.Connection, document: Document) -> None:
         """Add a document to the database, in the transaction of its jobs."""
@@ -138,6 +151,7 @@ class Documents:
 
     def discard(self, document: Document) -> None:
         """Remove a document that has no job."""
+        document.file.close()
         self._remove(document.id, document.owner, document.size)
 
     def prune(self, age_s: float) -> None:

@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from cirrus_cloudlet.shares import Shares
+from cirrus_cloudlet.submit import submit_all
 
 
 @pytest.mark.attacker("print key")
@@ -23,7 +24,7 @@ def test_threads_of_a_company() -> None:
         done.append(number)
 
     async def main() -> None:
-        shares = Shares()
+        shares = Shares(submit_all)
         async with anyio.create_task_group() as tasks:
             for number in range(100):
                 tasks.start_soon(shares.of("A").run, block, number)
@@ -43,7 +44,7 @@ def test_uploads_at_once() -> None:
     """Keep 256 uploads open at once: only uploads of the same key wait."""
 
     async def main() -> None:
-        shares = Shares()
+        shares = Shares(submit_all)
         share = shares.of("A")
         async with anyio.create_task_group() as tasks:
             arrived: list[int] = []
@@ -76,7 +77,7 @@ def test_page_images_of_a_company() -> None:
         assert go_on.wait(60)
 
     async def main() -> None:
-        shares = Shares()
+        shares = Shares(submit_all)
         async with anyio.create_task_group() as tasks:
             for number in range(10):
                 tasks.start_soon(shares.of("A").paint, block, number)
