@@ -162,7 +162,8 @@ def _discover(cups: PrivateCups) -> str:
     found = cups.run("lpinfo", "-l", "-v")
     uris = [line.partition("uri = ")[2] for line in found.splitlines() if "uri = cirrus://" in line]
     if len(uris) != 1:
-        raise RuntimeError(f"discovery found {len(uris)} devices:\n{found}")
+        errors = [line for line in cups.error_log().splitlines() if line.startswith("E ")]
+        raise RuntimeError("\n".join([f"discovery found {len(uris)} devices:\n{found}", *errors]))
     for line in found.partition(uris[0])[2].split("Device:")[0].splitlines():
         if "info = " in line or "make-and-model = " in line:
             _tell(line.strip())

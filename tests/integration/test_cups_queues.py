@@ -217,6 +217,14 @@ def test_a_policy_that_requires_authentication(backend: Path) -> None:
             CupsQueues(CupsServer(f"127.0.0.1:{server.port}")).tell_queue("q", [AWAY], "")
 
 
+def test_the_version_without_queues(cups: PrivateCups, queues: CupsQueues) -> None:
+    """Without queues, the first two numbers of cupsd's version are known."""
+    exact = queues.version()
+    assert exact.count(".") == 2
+    cups.run("lpadmin", "-x", "q")
+    assert queues.version() == exact.rpartition(".")[0]
+
+
 def test_a_paused_queue_stays_as_it_is(cups: PrivateCups, queues: CupsQueues) -> None:
     """State, reason and message of a paused queue stay; a resumed queue gets our reasons."""
     queues.tell_queue("q", [LATE], "")

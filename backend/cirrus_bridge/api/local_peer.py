@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from cirrus_bridge.base.privileges import user_name
 from cirrus_bridge.config.servers import Server
 
 CLOUD_USER = "cirrus-cloudlet"  # the user of the service in the package of that name
@@ -48,7 +49,7 @@ def check_peer(connection: socket.socket, server: Server) -> None:
     if not users:
         raise UntrustedPeer("")
     for user in users - {0, server.key_reader, *_users(CLOUD_USER, server.local_user)}:
-        raise UntrustedPeer(_name(user))
+        raise UntrustedPeer(user_name(user))
 
 
 def _readers(connection: socket.socket) -> set[int]:
@@ -129,10 +130,3 @@ def _users(*names: str | None) -> Iterator[int]:
     for name in filter(None, names):
         with contextlib.suppress(KeyError):
             yield pwd.getpwnam(name).pw_uid
-
-
-def _name(user: int) -> str:
-    try:
-        return pwd.getpwuid(user).pw_name
-    except KeyError:
-        return str(user)

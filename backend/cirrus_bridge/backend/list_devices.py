@@ -12,7 +12,7 @@ from cirrus_bridge.api.client import api_for
 from cirrus_bridge.api.mdns import LanServer, servers_on_lan
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import CirrusError
-from cirrus_bridge.base.privileges import give_up_root, make_folder
+from cirrus_bridge.base.privileges import STAYS_ROOT, give_up_root, make_folder
 from cirrus_bridge.config.defaults import CACHE_FOLDER
 from cirrus_bridge.config.load import UploadSettings, load
 from cirrus_bridge.cups.cupsd import snap_notice
@@ -36,7 +36,8 @@ def list_devices(folder: Path, report: CupsReport, clock: Clock) -> None:
     cache = Path(os.environ.get("CIRRUS_BRIDGE_CACHE") or CACHE_FOLDER)
     with contextlib.suppress(OSError):  # discovery works without a cache
         make_folder(cache, 0o755)
-        give_up_root(cache)
+        if unread := give_up_root(cache):
+            report.debug(STAYS_ROOT.format(folder=cache, unread=unread))
     on_lan: list[LanServer] = []
     browsing = threading.Thread(target=lambda: on_lan.extend(servers_on_lan(clock)), daemon=True)
     browsing.start()

@@ -23,7 +23,7 @@ from cirrus_bridge.base.errors import (
     UsageError,
 )
 from cirrus_bridge.base.model import PrintJob
-from cirrus_bridge.base.privileges import give_up_root
+from cirrus_bridge.base.privileges import STAYS_ROOT, give_up_root
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.config.defaults import CUPS_SOCKET, FOLDER, STATE_FOLDER
 from cirrus_bridge.config.load import Configuration, load
@@ -93,7 +93,8 @@ def print_job(
         state = Path(environ.get("CIRRUS_BRIDGE_STATE") or STATE_FOLDER)
         with contextlib.suppress(OSError):  # the journal reports such a fault better
             make_state_folder(state)
-            give_up_root(state)
+            if unread := give_up_root(state):
+                report.debug(STAYS_ROOT.format(folder=state, unread=unread))
         with Journal(state) as journal:
             _wait_for_turn(job, journal, report, clock)
             others_wait = functools.partial(_others_wait, cups, job, report)

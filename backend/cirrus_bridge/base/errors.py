@@ -34,7 +34,8 @@
     ├── JournalError            CB-501
     │   ├── JournalBusy         CB-502
     │   ├── JournalReplaced     CB-503
-    │   └── JournalDamaged      CB-504
+    │   ├── JournalDamaged      CB-504
+    │   └── JournalNewer        CB-506  a newer version of this program has written the journal
     ├── JobForgotten            CB-505  the job is older than the journal
     ├── JobUnidentified         CB-511  cupsd does not identify the job
     ├── Interrupted             CB-601  a signal asked the program to stop
@@ -397,6 +398,16 @@ class JournalDamaged(JournalError, code="CB-504"):
     meaning = """With a damaged journal, a job could be printed twice. Leave jobs.lock in place:
     that file shows whether the journal is new or restored. Jobs that are missing from the journal
     are then held. Look at the printer before you release them."""
+
+
+class JournalNewer(JournalError, code="CB-506"):
+    title = "the journal was written by a newer version of Cirrus Bridge, so the job is not sent"
+    advice = "install that version again, or a newer one, then release the job"
+    meaning = """After a downgrade, the older version cannot read the journal. To keep the older
+    version, stop cirrus-statusd and cirrus-workerd, move the journal aside (journal.db,
+    journal.db-wal and journal.db-shm), and start both services again. Leave jobs.lock in place.
+    Jobs that are missing from the new journal are then held. Look at the printer before you release
+    them."""
 
 
 class Interrupted(CirrusError, code="CB-601", kind=Kind.PASSING, disposition=Disposition.RUN_AGAIN):

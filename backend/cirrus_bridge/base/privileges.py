@@ -3,6 +3,9 @@
 CUPS runs the backend as root, because only root may read the keys. Print data, network and journal
 do not need root. Other processes of that user cannot trace a process that has changed its user
 (prctl(2), PR_SET_DUMPABLE). Every job's start needs this module, so it imports next to nothing.
+
+A program reads its own files as long as it runs: modules, catalogs, certificates. So it never
+becomes a user who cannot read them, such as those of an installation in root's home.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import contextlib
 import os
 import pwd
 import resource
+import sys
 from _ctypes import call_cdeclfunction, dlopen, dlsym  # ctypes takes six times as long
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 
 # the user that packages create, or else CUPS's user for filters and backends (cups-files.conf(5))
 USERS = ("cirrus-bridge", "lp")
+STAYS_ROOT = "stays root, because the owner of {folder} cannot read {unread}"  # for the log
 
 # linux/prctl.h
 _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 4, 15, 24, 38
@@ -75,17 +80,44 @@ def make_folder(folder: Path, mode: int, *inside: str) -> None:
             raise
 
 
-def give_up_root(folder: Path) -> None:
-    """Become the owner of `folder` for good, if that user can reach it. Without root's rights,
-    nothing happens. Raises OSError if there is no folder, or the user cannot be changed."""
+def give_up_root(folder: Path) -> str:
+    """Become the owner of `folder` for good, if that user can reach it and read this program.
+    Without root's rights, nothing happens. Raises OSError if there is no folder, or the user cannot
+    be changed.
+
+    Returns:
+        What the owner cannot read of this program (`unreadable_by`): this process stays root.
+    """
     owner = folder.stat().st_uid
     if os.geteuid() != 0 or owner == 0 or not _is_reachable(folder):
-        return
+        return ""
+    if unread := unreadable_by(owner):
+        return unread
     group = os.getegid()
     os.setgroups([group])
     os.setresgid(group, group, group)
     os.setresuid(owner, owner, owner)
     _prctl(_PR_SET_DUMPABLE, 0)  # a change of the user sets this to fs.suid_dumpable (proc(5))
+    return ""
+
+
+def unreadable_by(user: int) -> str:
+    """The topmost folder or file that keeps a user (by id) from reading this program; empty if none
+    does, or without root's rights."""
+    if os.geteuid() != 0:
+        return ""
+    needed = [os.path.abspath(path) for path in (*sys.path, __file__) if os.path.exists(path)]  # noqa: PTH100, PTH110
+    groups = os.getgroups()
+    os.setgroups([os.getegid()])  # the user does not have root's other groups
+    os.seteuid(user)
+    try:
+        unread = next((path for path in needed if not _may_read(path)), "")
+        while unread and not _may_enter(above := os.path.dirname(unread)):  # noqa: PTH120
+            unread = above
+    finally:
+        os.seteuid(0)
+        os.setgroups(groups)
+    return unread
 
 
 @contextlib.contextmanager
@@ -101,17 +133,35 @@ def as_owner(folder: str) -> Iterator[None]:
     os.seteuid(owner)
     try:
         # The folder itself is not checked: its owner could close it to have root follow links.
-        if not os.access(above, os.X_OK, effective_ids=True):
+        if not _may_enter(above):
             os.seteuid(0)  # the owner cannot reach the folder, so all its users stay root
         yield
     finally:
         os.seteuid(0)
 
 
+def user_name(user: int) -> str:
+    """The name of an account, or its number after its account was deleted."""
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
+
+
 def _prctl(option: int, value: int | bytes) -> bool:
     """Call prctl(2), and return whether the kernel has done it."""
     program = dlopen(None, os.RTLD_NOW)  # type: ignore[arg-type] # as ctypes does
     return bool(call_cdeclfunction(dlsym(program, "prctl"), (option, value, 0, 0, 0)) == 0)
+
+
+def _may_read(path: str) -> bool:
+    """Whether this process may read a file, or list a folder and use what is in it."""
+    mode = os.R_OK | os.X_OK if os.path.isdir(path) else os.R_OK  # noqa: PTH112
+    return os.access(path, mode, effective_ids=True)
+
+
+def _may_enter(folder: str) -> bool:
+    return os.access(folder, os.X_OK, effective_ids=True)
 
 
 def _is_reachable(folder: Path) -> bool:

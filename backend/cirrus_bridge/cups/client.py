@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import http.client
 import os
-import pwd
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from cirrus_bridge.base.errors import CupsAway, CupsGone, CupsNotPossible, CupsRefused
+from cirrus_bridge.base.privileges import user_name
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cups import ipp
 from cirrus_bridge.cups.ipp import Attribute, Attributes, Group, Response, Tag
@@ -28,7 +28,7 @@ class CupsServer:
     def __init__(self, address: str, *, timeout_s: float = 10.0) -> None:
         self._address = address
         self._timeout_s = timeout_s
-        self._user = _user_name()
+        self._user = user_name(os.geteuid())
 
     def request(
         self,
@@ -60,30 +60,23 @@ class CupsServer:
         groups = [(Group.OPERATION, [*about[:1], user, *about[1:]])]
         if changes:
             groups.append((group, [*changes]))
-        response = self._exchange(path, ipp.encode(operation, groups, language=language) + data)
+        response = self._ask(path, ipp.encode(operation, groups, language=language) + data)
         if response.status < _FIRST_FAILURE:
             return response
         raise _refusal(response)
 
-    def _exchange(self, path: str, body: bytes) -> Response:
+    def software(self) -> str:
+        """The program that answers, as HTTP responses name it, such as "CUPS/2.4 IPP/2.1"; empty
+        if cupsd hides it (ServerTokens in cupsd.conf(5)). Raises CupsAway."""
+        answer, _ = self._exchange("HEAD", "/", b"", {})
+        return answer.headers.get("Server", "")
+
+    def _ask(self, path: str, body: bytes) -> Response:
         headers = {"Content-Type": "application/ipp"}
-        connection: http.client.HTTPConnection
         if self._address.startswith("/"):
-            connection = _UnixConnection(self._address, self._timeout_s)
             # cupsd compares the name with the peer's user id from the kernel
             headers["Authorization"] = f"PeerCred {self._user}"
-        else:
-            connection = http.client.HTTPConnection(self._address, timeout=self._timeout_s)
-        try:
-            connection.request("POST", path, body, headers)
-            answer = connection.getresponse()
-            data = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            why = getattr(error, "strerror", None) or str(error) or repr(error)
-            detail = f"{self._address}: {why}"
-            raise CupsAway(tr("CUPS does not answer."), detail=detail) from error
-        finally:
-            connection.close()
+        answer, data = self._exchange("POST", path, body, headers)
         detail = f"{self._address}: HTTP status {answer.status} for {path}"
         if answer.status in (401, 403):
             raise CupsRefused(
@@ -101,6 +94,25 @@ class CupsServer:
         except ipp.MalformedMessage as error:
             text = tr("CUPS sent an incomplete response.")
             raise CupsAway(text, detail=f"{detail}: {error}") from error
+
+    def _exchange(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str]
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        connection: http.client.HTTPConnection
+        if self._address.startswith("/"):
+            connection = _UnixConnection(self._address, self._timeout_s)
+        else:
+            connection = http.client.HTTPConnection(self._address, timeout=self._timeout_s)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer, answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            why = getattr(error, "strerror", None) or str(error) or repr(error)
+            detail = f"{self._address}: {why}"
+            raise CupsAway(tr("CUPS does not answer."), detail=detail) from error
+        finally:
+            connection.close()
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -147,11 +159,3 @@ def uri(name: str, path: str) -> Attribute:
 def printer_uri(queue: str, name: str = "printer-uri") -> Attribute:
     """Make an attribute with the URI of a queue."""
     return uri(name, f"/printers/{quote(queue, safe='')}")
-
-
-def _user_name() -> str:
-    """The account of this process, or its number after a purge of the package has deleted it."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())

@@ -50,6 +50,11 @@ class Cupsd:
         """The folder of the jobs."""
         return Path(self.directives.get("requestroot", "/var/spool/cups"))
 
+    @property
+    def user(self) -> str:
+        """The name of the user as whom filters and driver programs run."""
+        return self.directives.get("user", "lp")
+
     def is_on(self, name: str) -> bool:
         """Whether a directive is missing, or has another value than No (Off, False, 0)."""
         return self.directives.get(name.lower(), "").lower() not in ("no", "off", "false", "0")

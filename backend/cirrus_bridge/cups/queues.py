@@ -137,9 +137,13 @@ class CupsQueues(CupsJobs):
         return [_papers(each) for each in all_queues if _version(each) >= _WITH_READY_PAPERS]
 
     def version(self) -> str:
-        """The version of cupsd; empty without queues, because cupsd reports it for each queue."""
+        """The version of cupsd. cupsd reports it for each queue; without queues, only the first two
+        numbers are known, or none ("") if cupsd hides them (ServerTokens in cupsd.conf(5))."""
         said = (queue.text("cups-version") for queue in self._all(["cups-version"]))
-        return next(filter(None, said), "")
+        if version := next(filter(None, said), ""):
+            return version
+        found = re.search(r"\bCUPS/([\d.]+)", self._server.software())
+        return found[1] if found else ""
 
     def defaults(self, queue: str, names: Iterable[str]) -> dict[str, str]:
         """The queue's defaults of some of CUPS's own options, without those that are not set."""

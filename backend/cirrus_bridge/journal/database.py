@@ -24,7 +24,7 @@ from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.journal.files import JournalFiles, Witness, lock_place
 from cirrus_bridge.journal.run_notes import make_state_folder
-from cirrus_bridge.journal.schema import VERSION, agrees, check, damaged, take_steps
+from cirrus_bridge.journal.schema import VERSION, agrees, check, check_version, damaged, take_steps
 
 BUSY_TIMEOUT_S = 10.0
 
@@ -123,16 +123,7 @@ class JournalDatabase:
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA foreign_keys = ON")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise JournalError(
-                tr(
-                    "The journal {path} was written by a newer version of Cirrus Bridge.",
-                    path=self._path,
-                ),
-                tr("Update this machine's cirrus-bridge, then release the job."),
-            )
-        if version < VERSION:
+        if check_version(self._db, self._path) < VERSION:
             with self._immediate():
                 take_steps(self._db)
 

@@ -45,7 +45,6 @@ class Health:
 
     Attributes:
         size_bytes: the size of all its files.
-        is_newer: whether a newer version of the program has written the journal.
         damage: SQLite's list of faults, empty for a sound journal.
         checked: the number of the newest documents that were checked for damage; None if all were.
         left: the number of documents that the poller has to follow.
@@ -56,7 +55,6 @@ class Health:
     """
 
     size_bytes: int = 0
-    is_newer: bool = False
     damage: tuple[str, ...] = ()
     checked: int | None = None
     left: int = 0
@@ -77,8 +75,8 @@ def look(folder: Path) -> Health:
         with read_only(folder) as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
             damage, checked = check(db)
-            if damage or version > VERSION:
-                return Health(size_bytes, version > VERSION, damage, checked)
+            if damage:
+                return Health(size_bytes, damage, checked)
             (left,) = db.execute(_UNLED).fetchone()
             waiting, since_s = tuple[Waiting, ...](), 0.0
             if version == VERSION:  # it was upgraded already
@@ -87,7 +85,7 @@ def look(folder: Path) -> Health:
                     for company, *more in db.execute(_WAITING)
                 )
                 (since_s,) = db.execute("SELECT trusted_since_s FROM meta").fetchone()
-        return Health(size_bytes, False, (), checked, left, waiting, *_poller(folder), since_s)
+        return Health(size_bytes, (), checked, left, waiting, *_poller(folder), since_s)
     except OSError as error:
         raise unreadable(folder, error) from error
 

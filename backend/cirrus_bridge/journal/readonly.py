@@ -16,7 +16,7 @@ from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import JournalError
 from cirrus_bridge.base.privileges import as_owner
 from cirrus_bridge.base.translation import tr
-from cirrus_bridge.journal.schema import damaged, take_steps
+from cirrus_bridge.journal.schema import check_version, damaged, take_steps
 
 LOOK_S = 10.0
 LONGEST_VALUE_BYTES = 1 << 20
@@ -35,6 +35,7 @@ def read_only(folder: Path, *, beside_poller: bool = False) -> Iterator[sqlite3.
 
     Raises:
         JournalDamaged: the database is damaged.
+        JournalNewer: a newer version of this program has written the database.
         JournalError: the journal cannot be read, or not in time.
     """
     path = folder.absolute() / "journal.db"
@@ -49,7 +50,7 @@ def read_only(folder: Path, *, beside_poller: bool = False) -> Iterator[sqlite3.
             db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE_BYTES)
             db.set_progress_handler(lambda: clock.monotonic_s() > end_s, _STEPS_BETWEEN_LOOKS)
             db.execute("BEGIN")
-            if not db.execute("PRAGMA user_version").fetchone()[0]:  # it is being created
+            if check_version(db, path) == 0:  # it is being created
                 db = opened.enter_context(_connected(":memory:"))
                 take_steps(db)
             yield db

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from cirrus_bridge.base.errors import JournalDamaged
+from cirrus_bridge import __version__
+from cirrus_bridge.base.errors import JournalDamaged, JournalNewer
 from cirrus_bridge.base.translation import tr
 
 KEY = "job_uuid, job_id, print_run, destination, number"
@@ -285,6 +286,32 @@ def agrees(db: sqlite3.Connection, job_uuid: str, job_id: int) -> bool:
         if by_key != by_number:
             return False
     return True
+
+
+def check_version(db: sqlite3.Connection, path: Path) -> int:
+    """The version of the database at `path`, from 0 (empty) to VERSION.
+
+    Raises:
+        JournalNewer: a later version of this program has written the database.
+    """
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise JournalNewer(
+            tr(
+                "The journal {path} was written by a newer version of Cirrus Bridge (format "
+                "{found}; cirrus-bridge {version} knows up to {known}).",
+                path=path,
+                found=version,
+                version=__version__,
+                known=VERSION,
+            ),
+            tr(
+                "Install that version again, or a newer one, then release the job. To keep this "
+                "version, see: cirrusctl explain {code}",
+                code=JournalNewer.code,
+            ),
+        )
+    return int(version)
 
 
 def damaged(path: Path, error: object) -> JournalDamaged:

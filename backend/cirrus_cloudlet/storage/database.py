@@ -331,8 +331,12 @@ class Store:
         db.execute("PRAGMA journal_mode = WAL")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version > len(_SCHEMAS):
-            newer = "was written by a newer version of cirrus-cloudlet"
-            raise SettingsError(f"{self._path} {newer}")
+            raise SettingsError(
+                f"{self._path} was written by a newer version of cirrus-cloudlet (format {version};"
+                f" this version knows up to {len(_SCHEMAS)}). Install that version again, or a"
+                " newer one, or restore a copy of the folder from before the upgrade: UPGRADE AND"
+                " DOWNGRADE in cirrus-cloudlet(8) has the steps"
+            )
         if version < len(_SCHEMAS):
             missing = _SCHEMAS[version:]
             script = "".join(missing) + f"PRAGMA user_version = {len(_SCHEMAS)};"

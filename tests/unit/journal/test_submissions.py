@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_bridge.base.errors import JournalBusy, JournalError
+from cirrus_bridge.base.errors import JournalBusy, JournalError, JournalNewer
 from cirrus_bridge.base.model import (
     DeliveryState,
     DocumentKey,
@@ -28,7 +28,8 @@ from cirrus_bridge.journal import database as journal_database
 from cirrus_bridge.journal.health import look
 from cirrus_bridge.journal.history import recent_documents
 from cirrus_bridge.journal.lifecycle import State
-from cirrus_bridge.journal.schema import STEPS
+from cirrus_bridge.journal.readonly import read_only
+from cirrus_bridge.journal.schema import STEPS, VERSION
 from cirrus_bridge.journal.statistics import StatisticsReader
 from cirrus_bridge.journal.submissions import Journal
 from programs import Program
@@ -140,8 +141,12 @@ def test_newer_version(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "journal.db") as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(JournalError, match="newer"), Journal(tmp_path):
+    before = (tmp_path / "journal.db").read_bytes()
+    with pytest.raises(JournalNewer, match=rf"format 99; .* up to {VERSION}"):
+        Journal(tmp_path)
+    with pytest.raises(JournalNewer, match="cirrusctl explain CB-506"), read_only(tmp_path):
         pass
+    assert (tmp_path / "journal.db").read_bytes() == before
 
 
 def test_journal_of_the_first_version(tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from cirrus_bridge import __version__
 from cirrus_bridge.base.errors import CirrusError
-from cirrus_bridge.base.translation import tr
+from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
 from cirrus_bridge.config.defaults import QUEUES_HELD
 from cirrus_bridge.cups.cupsd import ALONE, FOREVER_S, Cupsd, snap_notice
 
 CUPSD = "cupsd"
-OLDEST_CUPS, FIRST_WITHOUT_BACKENDS = (2, 2), (3, 0)
+OLDEST_CUPS, FIRST_THAT_WARNS, FIRST_WITHOUT_BACKENDS = (2, 2), (2, 3), (3, 0)
 MAX_JOBS = 500  # cupsd.conf(5), as for PRESERVE_FILES_S
 PRESERVE_FILES_S = 86_400.0
 HOUR_S = 3600.0
@@ -30,13 +30,16 @@ def check_versions(cups: str) -> Finding:
     if number and number >= FIRST_WITHOUT_BACKENDS:
         return versions.error(
             tr("This version of CUPS no longer supports backends and drivers."),
-            tr("Install CUPS 2.4 on this machine."),
+            tr("Install CUPS 2.4, or a later CUPS 2, on this machine or on a print server."),
         )
     if number and number < OLDEST_CUPS:
         text = tr("This version of CUPS is too old.")
         return versions.error(text, tr("Install CUPS 2.4 or later."))
     python = platform.python_version()
     ours = f"cirrus-bridge {__version__}, Python {python}, {ssl.OPENSSL_VERSION}."
+    if number >= FIRST_THAT_WARNS:
+        warns = tr("CUPS warns that drivers are deprecated; they work until CUPS 3.")
+        return versions.good(joined(" ", (ours, warns)))
     return versions.good(ours)
 
 

@@ -104,7 +104,8 @@ def examine(installation: Installation) -> list[Finding]:
     for place, server in places.items():
         api = CloudApi(server, place.company, https=facts.uses_tls(server), timeouts=TIMEOUTS)
         tasks[place] = partial(api.location, place.location)
-    # root looks as the journal's owner, and threads cannot have different users
+    # root looks as other users, and threads cannot have different users
+    readers = [*machine.check_readers(installation.state, facts.daemon.user)]
     try:
         journal: object = [*following.check_journal(installation.state, clock.wall_s())]
     except Exception as error:  # noqa: BLE001 - a check that fails hides no other
@@ -113,6 +114,7 @@ def examine(installation: Installation) -> list[Finding]:
     answers = {place: _answer(place, results[place]) for place in places}
     return [
         *_of_cups(installation.cups_address, facts, is_root=is_root),
+        *readers,
         *_done(results, "denials"),
         *of_configuration,
         *_done(results, *dict.fromkeys(connections)),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from cirrus_bridge.base.errors import JournalDamaged, JournalError
+from cirrus_bridge.base.errors import JournalDamaged, JournalError, JournalNewer
 from cirrus_bridge.base.translation import joined, tr, trn
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Severity, Subject
 from cirrus_bridge.journal.health import MOST_WAITING, Health, look, strangers_files
@@ -36,6 +36,9 @@ def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
         return
     try:
         health = look(folder)
+    except JournalNewer as trouble:
+        yield journal.failed(trouble)
+        return
     except JournalError as trouble:
         if not strange:  # reported by _check_owner
             yield _unusable(journal, trouble.text, trouble.code)
@@ -48,7 +51,7 @@ def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
             time=_clock(health.trusted_since_s),
         )
         yield journal.note(text, tr("Look at the printer before you release such a job."))
-    if not health.damage and not health.is_newer:
+    if not health.damage:
         yield _check_poller(health, now_s)
         yield from _check_waiting(health, now_s)
 
@@ -90,12 +93,6 @@ def _check_health(journal: Subject, health: Health) -> Finding:
     if health.damage:
         text = tr("The journal is damaged: {damage}", damage="; ".join(health.damage))
         return _unusable(journal, text, JournalDamaged.code)
-    if health.is_newer:
-        return journal.error(
-            tr("The journal was written by a newer version of Cirrus Bridge."),
-            tr("Install that version again, or a newer one."),
-            JournalError.code,
-        )
     if health.size_bytes > LARGE_BYTES:
         return journal.warning(
             tr("The journal has {number} MiB.", number=health.size_bytes >> 20),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import pwd
 import re
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from cirrus_bridge.base.privileges import unreadable_by, user_name
 from cirrus_bridge.base.subprocesses import ProgramFailed, read_program
 from cirrus_bridge.base.translation import tr
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
@@ -91,6 +94,26 @@ def check_driver(path: Path) -> Finding:
     )
     fix = tr("Install cirrus-bridge, or run: install -m 0755 …/bin/cirrus-driver {path}", path=path)
     return driver.warning(text, fix)
+
+
+def check_readers(state: Path, cups_user: str) -> Iterator[Finding]:
+    """Report what keeps the owner of the journal's folder, or the user of CUPS's programs, from
+    reading Cirrus Bridge. Without root's rights, this is unknown."""
+    losses: list[tuple[int, str]] = []
+    with contextlib.suppress(KeyError):
+        text = tr("CUPS cannot run the driver program, and devices have no drivers of their own")
+        losses.append((pwd.getpwnam(cups_user).pw_uid, text))
+    with contextlib.suppress(OSError):  # there is no journal yet
+        losses.append((state.stat().st_uid, tr("the backend keeps root's rights")))
+    for user, loss in losses:
+        unread = unreadable_by(user)
+        if not unread:
+            continue
+        text = tr("User {user} cannot read this, so {loss}.", user=user_name(user), loss=loss)
+        fix = tr(
+            "Install Cirrus Bridge where all users can read it, such as in /opt/cirrus-bridge."
+        )
+        yield Subject(tr("installation"), unread).warning(text, fix)
 
 
 def _missing_interpreter(path: Path) -> str:

@@ -147,10 +147,12 @@ def test_versions() -> None:
     assert bad.severity is Severity.ERROR and "Install CUPS 2.4" in bad.fix
     bad = check_versions("3.0.1")
     assert bad.severity is Severity.ERROR and "2.4" in bad.fix
-    said = check_versions("2.4.2")
-    assert said.severity is Severity.OK
-    said = check_versions("")
-    assert said.severity is Severity.OK
+    for version in ("2.3.0", "2.4.2", "2.4", "2.5.0"):  # cupsd and lpadmin warn
+        said = check_versions(version)
+        assert said.severity is Severity.OK and "work until CUPS 3" in said.text
+    for version in ("2.2.10", ""):
+        said = check_versions(version)
+        assert said.severity is Severity.OK and "deprecated" not in said.text
 
 
 @pytest.mark.parametrize(
