@@ -7,6 +7,7 @@ the configuration files are read from their usual paths.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ _CUPSD_CONF, _FILES_CONF = Path("/etc/cups/cupsd.conf"), Path("/etc/cups/cups-fi
 _UNIX_LISTENS, _TCP_LISTENS = "00010000", "0A"  # proc(5): __SO_ACCEPTCON, TCP_LISTEN
 _UNITS_S = {"w": 7 * 86_400, "d": 86_400, "h": 3600, "m": 60, "s": 1}
 FOREVER_S = float("inf")
+_REQUIRE_USER = re.compile(r"(?im)^\s*require\s+user\s+(.*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +30,13 @@ class Cupsd:
     Attributes:
         pid: None if the process was not found.
         directives: values of the configuration files by name, in lower case.
+        named_users: users and groups that a policy or a location names.
         unreadable: configuration files that cannot be read.
     """
 
     pid: int | None
     directives: Mapping[str, str]
+    named_users: frozenset[str] = frozenset()
     unreadable: tuple[Path, ...] = ()
 
     @property
@@ -85,14 +89,22 @@ def find_cupsd(address: str) -> Cupsd:
     """Find the cupsd that listens on `address` (as in CUPS_SERVER)."""
     pid = next(_holders(set(_inodes(address))), None)
     words = [] if pid is None else _text(_PROC / str(pid) / "cmdline").split("\0")
+    return read_cupsd(pid, _argument(words, "-s", _FILES_CONF), _argument(words, "-c", _CUPSD_CONF))
+
+
+def read_cupsd(pid: int | None, files_conf: Path, cupsd_conf: Path) -> Cupsd:
+    """Read the configuration files of a cupsd."""
     directives: dict[str, str] = {}
+    named: set[str] = set()
     unreadable = []
-    for path in (_argument(words, "-s", _FILES_CONF), _argument(words, "-c", _CUPSD_CONF)):
+    for path in (files_conf, cupsd_conf):
         try:
-            directives.update(_directives(path.read_text("utf-8", "replace")))
+            text = path.read_text("utf-8", "replace")
+            directives.update(_directives(text))
+            named.update(*map(str.split, _REQUIRE_USER.findall(text)))
         except OSError:
             unreadable.append(path)
-    return Cupsd(pid, directives, tuple(unreadable))
+    return Cupsd(pid, directives, frozenset(named), tuple(unreadable))
 
 
 def _directives(text: str) -> Iterator[tuple[str, str]]:

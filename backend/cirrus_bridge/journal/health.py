@@ -85,7 +85,7 @@ def look(folder: Path) -> Health:
                     for company, *more in db.execute(_WAITING)
                 )
                 (since_s,) = db.execute("SELECT trusted_since_s FROM meta").fetchone()
-        return Health(size_bytes, (), checked, left, waiting, *_poller(folder), since_s)
+        return Health(size_bytes, (), checked, left, waiting, *poller(folder), since_s)
     except OSError as error:
         raise unreadable(folder, error) from error
 
@@ -105,7 +105,8 @@ def strangers_files(folder: Path) -> list[Path]:
         raise unreadable(folder, error) from error
 
 
-def _poller(folder: Path) -> tuple[bool, PollerSign | None]:
+def poller(folder: Path) -> tuple[bool, PollerSign | None]:
+    """Whether a poller runs, and the last one's sign of life. Raises OSError."""
     with as_owner(str(folder)):
         locks = os.open(folder / "jobs.lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:

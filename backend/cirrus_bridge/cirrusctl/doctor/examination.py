@@ -26,6 +26,7 @@ from cirrus_bridge.cirrusctl.doctor import (
     following,
     machine,
     network,
+    rights,
     sharing,
 )
 from cirrus_bridge.cirrusctl.doctor.cloud import CloudQueue
@@ -106,6 +107,7 @@ def examine(installation: Installation) -> list[Finding]:
         tasks[place] = partial(api.location, place.location)
     # root looks as other users, and threads cannot have different users
     readers = [*machine.check_readers(installation.state, facts.daemon.user)]
+    of_poller = [*rights.check_rights(facts.daemon, installation.state)]
     try:
         journal: object = [*following.check_journal(installation.state, clock.wall_s())]
     except Exception as error:  # noqa: BLE001 - a check that fails hides no other
@@ -120,7 +122,9 @@ def examine(installation: Installation) -> list[Finding]:
         *_done(results, *dict.fromkeys(connections)),
         *declared.check_declared(installation.config, list(answers.values())),
         *_of_cloud(facts, answers),
-        *_done(results, "journal", "disk"),
+        *_done(results, "journal"),
+        *of_poller,
+        *_done(results, "disk"),
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import grp
+import pwd
 import threading
 from pathlib import Path
 
@@ -20,8 +22,9 @@ from cirrus_bridge.cirrusctl.doctor.cups import check_job_time, check_snap, chec
 from cirrus_bridge.cirrusctl.doctor.examination import at_once
 from cirrus_bridge.cirrusctl.doctor.finding import Severity, Subject
 from cirrus_bridge.cirrusctl.doctor.machine import KernelLog, check_denials, read_log
+from cirrus_bridge.cirrusctl.doctor.rights import check_account
 from cirrus_bridge.cirrusctl.inventory import LocationAnswer
-from cirrus_bridge.cups.cupsd import Cupsd, find_cupsd
+from cirrus_bridge.cups.cupsd import Cupsd, find_cupsd, read_cupsd
 from cirrus_bridge.drivers.capabilities import LANGUAGES
 
 NOW_S = 1_700_000_100.0
@@ -221,3 +224,26 @@ def test_an_error_without_a_code() -> None:
     """Such an error has no advice of its own class, and is a finding nevertheless."""
     finding = Subject("check", "about").failed(CirrusError("It failed."))
     assert (finding.severity, finding.text, finding.code) == (Severity.ERROR, "It failed.", "")
+
+
+def test_rights_of_the_poller(tmp_path: Path) -> None:
+    """By a group of SystemGroup, whatever the distribution calls it, or by a policy."""
+    files, daemon = tmp_path / "cups-files.conf", tmp_path / "cupsd.conf"
+    nobody = pwd.getpwnam("nobody")
+    group = grp.getgrgid(nobody.pw_gid).gr_name
+    daemon.write_text("<Limit Release-Job>\n  Require user @OWNER @SYSTEM ann\n</Limit>\n")
+    files.write_text(f"SystemGroup {group} root\n")
+    (good,) = check_account(_read(files, daemon), nobody)
+    assert good.severity is Severity.OK
+    files.write_text("SystemGroup root\n")
+    (bad,) = check_account(_read(files, daemon), nobody)
+    assert bad.severity is Severity.ERROR and bad.code == "CB-712"
+    assert f"SystemGroup root {group}." in bad.fix
+    daemon.write_text("<Limit Release-Job>\n  Require user @OWNER @SYSTEM nobody\n</Limit>\n")
+    (by_policy,) = check_account(_read(files, daemon), nobody)
+    assert by_policy.severity is Severity.OK
+    assert [*check_account(_read(files, daemon), pwd.getpwuid(0))] == []
+
+
+def _read(files: Path, daemon: Path) -> Cupsd:
+    return read_cupsd(None, files, daemon)
