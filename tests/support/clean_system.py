@@ -24,6 +24,7 @@ RELEASES = ("bookworm", "trixie", "forky", "sid")  # oldest first
 MIRROR = "http://deb.debian.org/debian"
 SCRIPTS = Path("/usr/share/debootstrap/scripts")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cirrus-bridge" / "tests"
+PIP = {"PIP_CERT", "PIP_INDEX_URL", "PIP_DEFAULT_TIMEOUT"}
 # systemd takes its own process group (cgroup) at start for the root of all
 OWN_GROUP = """
 set -eu
@@ -144,6 +145,17 @@ class CleanSystem:
         with (CACHE / "apt-lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             return _run(*command)
+
+    def run_with_network(self, script: str) -> str:
+        """Run a shell script inside with network, and with this machine's settings of pip."""
+        settings = []
+        for name in PIP & os.environ.keys():
+            value = os.environ[name]
+            if Path(value).is_file():  # certificate authorities
+                shutil.copy(value, self.path(f"/tmp/{name}"))
+                value = f"/tmp/{name}"
+            settings.append(f"{name}={value}")
+        return _run(*self._enter(), *settings, "sh", "-ec", script)
 
     def entering(self, *command: str) -> list[str]:
         """The command that runs another inside, without network, for a terminal."""

@@ -74,6 +74,10 @@ class PackagedSite(CleanSystem):
     def install(self) -> None:
         """Install both packages with their dependencies, and trust the cloud's certificate."""
         self.apt_get("install", self.deb("now", "bridge"), self.deb("now", "cloudlet"))
+        self.trust_the_cloud()
+
+    def trust_the_cloud(self) -> None:
+        """Make the cloud's certificate, and add its authority to those of the system."""
         authority = trustme.CA()
         certificate = authority.issue_cert("127.0.0.1")
         authority.cert_pem.write_to_path(str(self.path("/usr/local/share/ca-certificates/own.crt")))
@@ -88,14 +92,17 @@ class PackagedSite(CleanSystem):
         """Start the cloud, configure the bridge, and add a queue with a driver, on a booted system.
 
         Args:
-            changes: lines of the sample configuration with their replacements.
+            changes: as for `configure`.
         """
         eventually(lambda: self.active() == ["active"] * len(SERVICES))
-        self._start_cloud()
-        self._configure(changes)
+        self.start_cloud()
+        self.add_server()
+        eventually(lambda: KEYS_COPY in self.run("ls", CREDENTIALS, may_fail=True))
+        self.configure(changes)
         self._add_queue()
 
-    def _start_cloud(self) -> None:
+    def start_cloud(self) -> None:
+        """Start the installed cloud's service, with a device."""
         folder = self.path("/run/systemd/system/cirrus-cloudlet.service.d")
         folder.mkdir(parents=True)
         (folder / "site.conf").write_text(DROP_IN)
@@ -105,7 +112,8 @@ class PackagedSite(CleanSystem):
         eventually(lambda: "Listening on" in self.run(*log))
         self.cloudlet("device", "add", "--parents", "Acme/Paris/Laser1")
 
-    def _configure(self, changes: Mapping[str, str]) -> None:
+    def add_server(self) -> None:
+        """Write the cloud's entry, with a new key."""
         key = self.cloudlet("key", "add", "--company", "Acme").strip()
         self.write(
             KEYS,
@@ -113,7 +121,13 @@ class PackagedSite(CleanSystem):
             'locations = ["Paris"]\n',
             0o600,
         )
-        eventually(lambda: KEYS_COPY in self.run("ls", CREDENTIALS, may_fail=True))
+
+    def configure(self, changes: Mapping[str, str]) -> None:
+        """Change the configuration, and restart the poller.
+
+        Args:
+            changes: lines of the sample configuration with their replacements.
+        """
         text = self.path(CONFIGURATION).read_text()
         for before, after in changes.items():
             assert before in text
@@ -133,15 +147,17 @@ class PackagedSite(CleanSystem):
         """Run cirrus-cloudlet for the cloud."""
         return self.run("cirrus-cloudlet", *words, *CLOUD)
 
-    def print_document(self, title: str = "welcome.pdf") -> str:
-        """Print a document of four pages; return the job's number."""
-        said = self.run("lp", "-d", QUEUE, "-t", title, "/srv/welcome.pdf")
-        (number,) = re.findall(rf"{QUEUE}-(\d+)", said)
+    def print_document(
+        self, title: str = "welcome.pdf", *, queue: str = QUEUE, file: str = "/srv/welcome.pdf"
+    ) -> str:
+        """Print a document, by default one of four pages; return the job's number."""
+        said = self.run("lp", "-d", queue, "-t", title, file)
+        (number,) = re.findall(rf"{queue}-(\d+)", said)
         return str(number)
 
     def waiting(self) -> str:
         """The jobs that are not completed, as lpstat lists them."""
-        return self.run("lpstat", "-l", "-o", QUEUE)
+        return self.run("lpstat", "-l", "-o")
 
     def wait_for_held(self) -> None:
         """Wait until a job is held."""
@@ -149,7 +165,7 @@ class PackagedSite(CleanSystem):
 
     def completed(self) -> int:
         """The number of jobs that CUPS has completed."""
-        return len(self.run("lpstat", "-W", "completed", QUEUE).splitlines())
+        return len(self.run("lpstat", "-W", "completed", "-o").splitlines())
 
     def cloud_jobs(self) -> list[dict[str, Any]]:
         """The cloud's jobs, oldest first."""
