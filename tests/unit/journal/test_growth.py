@@ -67,8 +67,10 @@ class Trace:
             self.steps.setdefault(self._name, 0)
 
     def _step(self) -> None:
-        self._now += 1
-        self.steps[self._name] = max(self.steps[self._name], self._now)
+        # since SQLite 3.41, also called while it prepares a statement (sqlite3_progress_handler)
+        if self._name:
+            self._now += 1
+            self.steps[self._name] = max(self.steps[self._name], self._now)
 
 
 class Site:
@@ -166,6 +168,7 @@ def traced(folder: Path, count: int, *, is_open: bool) -> Trace:
     (folder / "state").mkdir(parents=True)
     fill(folder / "state", count, is_open=is_open, now_s=EPOCH_S)
     Site(folder, trace).run()
+    assert len(trace.examples) > 40
     return trace
 
 
@@ -185,7 +188,6 @@ def test_no_statement_reads_more_rows_in_a_larger_journal(tmp_path: Path, is_ope
 def test_no_statement_scans_a_table(tmp_path: Path) -> None:
     """Each statement has an index. SQLite plans it from the schema, as nothing runs ANALYZE."""
     trace = traced(tmp_path, 1, is_open=False)
-    assert len(trace.examples) > 40
     with contextlib.closing(sqlite3.connect(tmp_path / "state" / "journal.db")) as db:
         scans = {
             (scan, statement)
