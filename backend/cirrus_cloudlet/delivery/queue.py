@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,8 +57,8 @@ class Queue:
         self._store = store
         self._copies = copies
 
-    def watch(self) -> Callable[[], int]:
-        """Return a function that returns another number after each change, by any process."""
+    def watch(self) -> AbstractContextManager[Callable[[], int]]:
+        """Give a function that returns another number after each change, by any process."""
         return self._store.watch()
 
     def list_ready(self, place: Place | None = None) -> list[Ready]:

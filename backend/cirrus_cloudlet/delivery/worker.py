@@ -95,7 +95,11 @@ class Worker:
     def _run(self) -> None:
         for job in self._queue.list_aimed():
             folders.remove_leftover(job)
-        version = self._queue.watch()
+        with self._queue.watch() as version:
+            self._do_rounds(version)
+
+    def _do_rounds(self, version: Callable[[], int]) -> None:
+        """Look for jobs until the server stops. `version` changes with each change of a job."""
         next_cleaning = next_poll = 0.0
         while not self._stopping.is_set():
             try:

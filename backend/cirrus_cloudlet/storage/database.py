@@ -11,7 +11,7 @@ import logging
 import os
 import shlex
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -257,6 +257,15 @@ END;
 """
 
 
+@contextlib.contextmanager
+def _closed_by_an_error(db: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        db.close()
+        raise
+
+
 class Store:
     """The database `cloudlet.db` of a data folder, made if it is missing."""
 
@@ -301,10 +310,11 @@ class Store:
         finally:
             self._idle.append(db)
 
-    def watch(self) -> Callable[[], int]:
-        """Return a function that returns another number after each commit, of any process."""
-        db = self._connect()
-        return lambda: int(db.execute("PRAGMA data_version").fetchone()[0])
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[Callable[[], int]]:
+        """Give a function that returns another number after each commit, of any process."""
+        with contextlib.closing(self._connect()) as db:
+            yield lambda: int(db.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
         """Close the connections that are not in use; call this when no transaction is open."""
@@ -315,16 +325,18 @@ class Store:
 
     def _connect_to_write(self) -> sqlite3.Connection:
         db = self._connect()
-        db.executescript(_HISTORY)
+        with _closed_by_an_error(db):
+            db.executescript(_HISTORY)
         return db
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(
             self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
-        db.row_factory = sqlite3.Row
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA foreign_keys = ON")
+        with _closed_by_an_error(db):
+            db.row_factory = sqlite3.Row
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA foreign_keys = ON")
         return db
 
     def _upgrade(self, db: sqlite3.Connection) -> None:
