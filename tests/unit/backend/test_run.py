@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import os
@@ -57,7 +58,8 @@ class Site:
 
     def __init__(self, folder: Path, journal: Callable[[Path], Journal] = Journal) -> None:
         self.folder = folder
-        self.journal = journal(empty_journal(folder / "state"))
+        self.opened = contextlib.ExitStack()
+        self.journal = self.opened.enter_context(journal(empty_journal(folder / "state")))
         self.api = StubApi()
         self.clock = StubClock()
         self.said = io.BytesIO()
@@ -124,14 +126,14 @@ class Site:
 
     def start_poller(self) -> None:
         """A poller begins to follow this journal."""
-        self.poller = start_poller(self.folder / "state", now_s=self.clock.wall_s())
+        self.opened.enter_context(start_poller(self.folder / "state", now_s=self.clock.wall_s()))
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """A new job, and a cloud whose location fetches nothing."""
     made = Site(tmp_path)
-    with made.journal:
+    with made.opened:
         yield made
 
 
@@ -152,7 +154,7 @@ def test_stopped_once_the_cloud_has_it(tmp_path: Path, moment: str) -> None:
 
     interrupted: list[str] = []
     site = Site(tmp_path, InterruptedJournal)
-    with site.journal:
+    with site.opened:
         code = site.print()
     with PollerJournal(tmp_path / "state") as others:
         (document,) = taken(others)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -50,9 +50,10 @@ def _ids(documents: Sequence[Document]) -> list[int]:
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> PollerJournal:
+def journal(tmp_path: Path) -> Iterator[PollerJournal]:
     """An open journal."""
-    return PollerJournal(tmp_path)
+    with PollerJournal(tmp_path) as opened:
+        yield opened
 
 
 def test_a_document_that_is_over_when_its_job_is_held_for_another(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,7 +84,8 @@ class Outage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.journal = Journal(folder)
+        self.opened = contextlib.ExitStack()
+        self.journal = self.opened.enter_context(Journal(folder))
         self.told = Told()
         self.clock: JumpingClock = SteadyClock()
 
@@ -101,7 +103,7 @@ class Outage:
 
     def start_poller(self) -> None:
         """Start a poller that follows this journal."""
-        self.poller = start_poller(self.folder, now_s=self.clock.wall_s())
+        self.opened.enter_context(start_poller(self.folder, now_s=self.clock.wall_s()))
 
     def state(self, number: int = 1) -> State:
         (entry,) = self.journal.entries(f"urn:uuid:{number}", number)
@@ -112,7 +114,7 @@ class Outage:
 def outage(tmp_path: Path) -> Iterator[Outage]:
     """A new outage without a poller."""
     found = Outage(tmp_path)
-    with found.journal:
+    with found.opened:
         yield found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -65,7 +66,8 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.journal = Journal(empty_journal(folder))
+        self.opened = contextlib.ExitStack()
+        self.journal = self.opened.enter_context(Journal(empty_journal(folder)))
         self.api = StubApi()
         self.clock = StubClock()
         self.report = StubReport()
@@ -129,14 +131,14 @@ class Site:
 
     def start_poller(self) -> None:
         """Start a poller that follows this journal."""
-        self.poller = start_poller(self.folder, now_s=self.clock.wall_s())
+        self.opened.enter_context(start_poller(self.folder, now_s=self.clock.wall_s()))
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """A document that was not sent yet."""
     made = Site(tmp_path)
-    with made.journal:
+    with made.opened:
         yield made
 
 
