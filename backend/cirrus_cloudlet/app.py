@@ -22,13 +22,13 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
-from cirrus_cloudlet import __version__
 from cirrus_cloudlet.api import inventory, jobs
 from cirrus_cloudlet.api.call import Call
 from cirrus_cloudlet.cloud import Cloud
 from cirrus_cloudlet.errors import QuotaFull, Refusal, RequestFault
 from cirrus_cloudlet.log_lines import describe
 from cirrus_cloudlet.storage.access import Key, Role
+from cirrus_cloudlet.version import __version__
 from cirrus_cloudlet.web.site import Site
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from pathlib import Path
 import catalogs
 import made_manuals
 from bundled import Part, bill_of_materials, license_texts, parts
-from cirrus_bridge import __version__
+from cirrus_bridge.version import __version__
 
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parents[1]
@@ -35,7 +35,6 @@ def main() -> None:
     """Run `installer/release`."""
     parser = argparse.ArgumentParser(prog="installer/release", description=__doc__)
     parser.add_argument("--out", type=Path, default=REPO / "dist", help="the folder for all of it")
-    parser.add_argument("--version", default=__version__, help="of the packages (%(default)s)")
     parser.add_argument(
         "--packages-only", action="store_true", help="no wheel, no lists of parts, no checksums"
     )
@@ -50,12 +49,12 @@ def main() -> None:
     BUILD.mkdir(exist_ok=True)
     with (BUILD / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two builds at once would mix their files in BUILD
-        _build(out, arguments.version, packages_only=arguments.packages_only)
+        _build(out, packages_only=arguments.packages_only)
     for file in sorted(out.iterdir()):
         print(file)
 
 
-def _build(out: Path, version: str, *, packages_only: bool) -> None:
+def _build(out: Path, *, packages_only: bool) -> None:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     catalogs.compile_all()
@@ -63,19 +62,19 @@ def _build(out: Path, version: str, *, packages_only: bool) -> None:
         frozen = dict(zip(PACKAGES, pool.map(_freeze, PACKAGES), strict=True))
     architecture = _run("dpkg", "--print-architecture").strip()
     for package, found in frozen.items():
-        _write_documents(package, found, version)
+        _write_documents(package, found)
         for kind in ("deb", "rpm"):
             command = ["nfpm", "package", "--config", str(HERE / f"{package}.yaml")]
             command += ["--packager", kind, "--target", str(out)]
-            _run(*command, VERSION=version, ARCH=architecture)
+            _run(*command, VERSION=__version__, ARCH=architecture)
     if packages_only:
         return
     command = ["cyclonedx-py", "environment", "--pyproject", str(REPO / "pyproject.toml")]
     command += ["--output-reproducible", "--of", "JSON", sys.executable]
     environment = _run(*command)
     for package, found in frozen.items():
-        bill = bill_of_materials(environment, found, package, version)
-        (out / f"{package}-{version}.cdx.json").write_text(bill)
+        bill = bill_of_materials(environment, found, package, __version__)
+        (out / f"{package}-{__version__}.cdx.json").write_text(bill)
     _run(sys.executable, "-m", "hatchling", "build", "-d", str(out))
     sums = [
         f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n"
@@ -125,7 +124,7 @@ def _even_out(folder: Path) -> None:
         os.utime(path, (int(os.environ["SOURCE_DATE_EPOCH"]),) * 2, follow_symlinks=False)
 
 
-def _write_documents(package: str, found: list[Part], version: str) -> None:
+def _write_documents(package: str, found: list[Part]) -> None:
     folder = BUILD / package
     shutil.rmtree(folder / "man", ignore_errors=True)  # pages of earlier sources
     (folder / "man").mkdir(parents=True)
@@ -146,7 +145,7 @@ def _write_documents(package: str, found: list[Part], version: str) -> None:
     (folder / "copyright").write_text(copyright_.replace("@PACKAGE@", package))
     built = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC)
     (folder / "changelog.yaml").write_text(
-        f"- semver: {version}-1\n"
+        f"- semver: {__version__}-1\n"
         f"  date: {built:%Y-%m-%dT%H:%M:%SZ}\n"
         "  packager: Cirrus Bridge maintainers <maintainers@cirrus-bridge.invalid>\n"
         "  deb: {urgency: medium, distributions: [unstable]}\n"

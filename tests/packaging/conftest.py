@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from clean_system import RELEASES
 from paths import REPO
-from release_build import NEXT_VERSION, VERSION, build
+from release_build import NEXT_VERSION, build, repack
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -23,31 +22,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def packages(testrun_uid: str) -> Path:
-    """A folder with now/, the release, and next/, packages of a later version."""
+    """A folder with now/, the release, and next/, a package of a later version."""
     folder = REPO / "build" / "tested"
     folder.mkdir(parents=True, exist_ok=True)
     stamp = folder / "made-by-run"
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (stamp.exists() and stamp.read_text() == testrun_uid):
-            build(folder / "now", "--version", VERSION)
-            build(folder / "next", "--version", NEXT_VERSION, "--packages-only")
-            (deb,) = (folder / "next").glob("cirrus-bridge_*.deb")
-            _make_other_programs(deb)
+            build(folder / "now")
+            shutil.rmtree(folder / "next", ignore_errors=True)
+            (bridge,) = (folder / "now").glob("cirrus-bridge_*.deb")
+            repack(bridge, folder / "next", NEXT_VERSION, _move_modules)
             stamp.write_text(testrun_uid)
     return folder
 
 
-def _make_other_programs(deb: Path) -> None:
+def _move_modules(folder: Path) -> None:
     """Move each module within the programs, as other sources would do.
 
     Freezing other sources would take minutes.
     """
-    folder = deb.with_suffix("")
-    subprocess.run(["dpkg-deb", "-R", deb, folder], check=True)
     modules = folder / "usr" / "lib" / "cirrus-bridge" / "lib" / "modules"
     # their places are counted from the end
     modules.write_bytes(bytes(4321) + modules.read_bytes())
-    pack = ["dpkg-deb", "-Znone", "-b", str(folder), str(deb)]  # compression takes long
-    subprocess.run(pack, check=True, stdout=subprocess.DEVNULL)
-    shutil.rmtree(folder)

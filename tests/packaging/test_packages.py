@@ -15,9 +15,10 @@ import pytest
 
 from cirrus_bridge.config.load import PollerSettings, UploadSettings, load
 from cirrus_bridge.config.servers import SERVER_NAMES
+from cirrus_bridge.version import __version__
 from paths import REPO
 from print_site import eventually
-from release_build import VERSION, build
+from release_build import build
 
 pytestmark = pytest.mark.timeout(900)  # the first test builds the packages
 FILES = REPO / "installer" / "packages"
@@ -91,7 +92,7 @@ def test_what_the_rpm_asks_for(packages: Path) -> None:
     """The rpm requires every library that it lacks, by rpm's names."""
     for rpm in _all(packages, "rpm"):
         wanted = _run("rpm", "-qp", "--requires", rpm)
-        package = rpm.name.partition(f"-{VERSION}")[0]
+        package = rpm.name.partition(f"-{__version__}")[0]
         missing = {
             library
             for library in _libraries(REPO / "build" / "frozen" / package)
@@ -104,10 +105,14 @@ def test_what_the_rpm_asks_for(packages: Path) -> None:
 
 def _libraries(folder: Path) -> set[str]:
     """The libraries that programs and modules in a folder load, without the folder's own."""
-    programs = [path for path in folder.rglob("*") if path.is_file() and _is_elf(path)]
+    programs = _programs(folder)
     said = _run("readelf", "-d", *programs)
     own = {path.name for path in programs}
     return set(re.findall(r"\(NEEDED\).*\[(.+)\]", said)) - own
+
+
+def _programs(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and _is_elf(path)]
 
 
 def _is_elf(path: Path) -> bool:
@@ -181,10 +186,10 @@ def test_sums_and_parts(packages: Path) -> None:
     """The checksums are right, and the list of parts matches the licenses."""
     folder = packages / "now"
     _run("sh", "-c", f"cd {folder} && sha256sum --check --strict SHA256SUMS")
-    bill = json.loads((folder / f"cirrus-bridge-{VERSION}.cdx.json").read_text())
+    bill = json.loads((folder / f"cirrus-bridge-{__version__}.cdx.json").read_text())
     assert bill["bomFormat"] == "CycloneDX"
     of = bill["metadata"]["component"]
-    assert (of["name"], of["version"]) == ("cirrus-bridge", VERSION)
+    assert (of["name"], of["version"]) == ("cirrus-bridge", __version__)
     names = {
         component["purl"].partition("@")[0].rpartition("/")[2] for component in bill["components"]
     }
@@ -219,6 +224,6 @@ def test_the_same_anywhere(packages: Path, tmp_path: Path, monkeypatch: pytest.M
     for name in _run(*listed).splitlines():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPO / name, copy / name, follow_symlinks=False)
-    build(tmp_path / "out", "--version", VERSION, repo=copy)
+    build(tmp_path / "out", repo=copy)
     sums = (packages / "now" / "SHA256SUMS").read_text()
     assert (tmp_path / "out" / "SHA256SUMS").read_text() == sums

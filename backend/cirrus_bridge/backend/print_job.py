@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cirrus_bridge import __version__
 from cirrus_bridge.api.client import clients_of
 from cirrus_bridge.backend.call import Call
 from cirrus_bridge.backend.page_logging import setting_to_change
@@ -35,6 +34,7 @@ from cirrus_bridge.cups.spool import is_run_by_cupsd, spooled
 from cirrus_bridge.cups.status_lines import EXIT_CODES, CupsReport
 from cirrus_bridge.journal.run_notes import make_state_folder
 from cirrus_bridge.journal.submissions import Journal
+from cirrus_bridge.version import __version__
 
 if TYPE_CHECKING:
     from cirrus_bridge.api.client import SessionFor

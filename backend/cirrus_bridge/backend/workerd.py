@@ -24,11 +24,11 @@ from collections import deque
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from cirrus_bridge import __version__
 from cirrus_bridge.backend.worker import IDLE, WarmWorker
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import Interrupted
 from cirrus_bridge.base.privileges import give_up_new_rights
+from cirrus_bridge.version import __version__
 
 SOCKET = "/run/cirrus-bridge/workers.sock"
 BACKLOG = 128

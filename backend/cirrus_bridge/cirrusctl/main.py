@@ -13,11 +13,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cirrus_bridge import __version__
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.translation import tr, translated
 from cirrus_bridge.cirrusctl.output.help_texts import Command, Group, program_of, translate
 from cirrus_bridge.cirrusctl.output.output import MEANINGS, ExitStatus, complain, exit_status
+from cirrus_bridge.version import __version__
 
 # each is a module of `commands`, in the order of the help
 COMMANDS = (

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from cirrus_bridge import __version__
+from cirrus_bridge.version import __version__
 from cirrus_bridge.base.errors import JournalDamaged, JournalNewer
 from cirrus_bridge.base.translation import tr
 

@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from cirrus_bridge import __version__
 from cirrus_bridge.base.clock import Clock
 from cirrus_bridge.base.errors import BadConfiguration, CirrusError, Interrupted, JournalReplaced
 from cirrus_bridge.base.translation import tr
@@ -40,6 +39,7 @@ from cirrus_bridge.statusd.poller import Poller
 from cirrus_bridge.statusd.schedule import Schedule
 from cirrus_bridge.statusd.status_messages import StatusMessages
 from cirrus_bridge.statusd.watched import WatchedDocuments
+from cirrus_bridge.version import __version__
 
 if TYPE_CHECKING:
     from cirrus_bridge.statusd.notify.hook import BackgroundWorker

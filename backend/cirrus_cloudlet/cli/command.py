@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cirrus_cloudlet import __version__
+from cirrus_cloudlet.version import __version__
 
 _Run = TypeVar("_Run", bound=Callable[..., None])
 _Argument = tuple[Sequence[str], Mapping[str, Any]]

@@ -7,12 +7,12 @@ import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from cirrus_bridge import __version__
 from cirrus_bridge.base.errors import CirrusError
 from cirrus_bridge.base.translation import joined, tr
 from cirrus_bridge.cirrusctl.doctor.finding import Finding, Subject
 from cirrus_bridge.config.defaults import QUEUES_HELD
 from cirrus_bridge.cups.cupsd import ALONE, FOREVER_S, Cupsd, snap_notice
+from cirrus_bridge.version import __version__
 
 CUPSD = "cupsd"
 OLDEST_CUPS, FIRST_THAT_WARNS, FIRST_WITHOUT_BACKENDS = (2, 2), (2, 3), (3, 0)

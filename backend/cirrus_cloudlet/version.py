@@ -1,0 +1,1 @@
+../cirrus_bridge/version.py
