@@ -10,7 +10,7 @@ import pytest
 
 from clean_system import RELEASES
 from paths import REPO
-from release_build import NEXT_VERSION, build, repack
+from release_build import EARLIER_VERSION, NEXT_VERSION, build, repack
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -22,7 +22,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def packages(testrun_uid: str) -> Path:
-    """A folder with now/, the release, and next/, a package of a later version."""
+    """A folder with now/, the release, and earlier/ and next/, packages of other versions."""
     folder = REPO / "build" / "tested"
     folder.mkdir(parents=True, exist_ok=True)
     stamp = folder / "made-by-run"
@@ -30,11 +30,20 @@ def packages(testrun_uid: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (stamp.exists() and stamp.read_text() == testrun_uid):
             build(folder / "now")
-            shutil.rmtree(folder / "next", ignore_errors=True)
+            for other in ("earlier", "next"):
+                shutil.rmtree(folder / other, ignore_errors=True)
+            for deb in (folder / "now").glob("*.deb"):
+                repack(deb, folder / "earlier", EARLIER_VERSION, _move_units)
             (bridge,) = (folder / "now").glob("cirrus-bridge_*.deb")
             repack(bridge, folder / "next", NEXT_VERSION, _move_modules)
             stamp.write_text(testrun_uid)
     return folder
+
+
+def _move_units(folder: Path) -> None:
+    """Move the units to where earlier packages had them: another name of the same folder."""
+    (folder / "lib").mkdir()
+    (folder / "usr" / "lib" / "systemd").rename(folder / "lib" / "systemd")
 
 
 def _move_modules(folder: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pypdf import PdfReader
 
 from clean_system import RELEASES
-from packaged_site import CONFIGURATION, KEYS, PackagedSite
+from packaged_site import CONFIGURATION, KEYS, SERVICES, PackagedSite
 from print_site import eventually
 from release_build import NEXT_VERSION
 
@@ -44,7 +44,7 @@ def test_life_of_the_packages(system: PackagedSite) -> None:
     They have no needless rights. Upgrade and purge during jobs lose nothing and print nothing
     twice. Nothing remains.
     """
-    system.install()
+    system.install("earlier")
     system.boot()
     before = system.files(lambda path: _matters(path) and not OURS.search(path))
     system.write("/srv/told", HOOK, 0o755)
@@ -62,6 +62,7 @@ def test_life_of_the_packages(system: PackagedSite) -> None:
 
     _no_root_where_none_is_needed(system)
     _keys_that_others_can_read(system)
+    _upgrade_of_the_cloud(system)
     _upgrade_with_jobs_under_way(system)
     assert "waittimeout = 3" in system.path(CONFIGURATION).read_text()
 
@@ -84,6 +85,17 @@ def test_life_of_the_packages(system: PackagedSite) -> None:
         assert "cirrus" not in system.path(f"/etc/{file}").read_text()
 
 
+def _upgrade_of_the_cloud(system: PackagedSite) -> None:
+    """The service stays enabled and runs again."""
+    service = "cirrus-cloudlet"
+    system.run("systemctl", "enable", service)
+    earlier = _main_process(system, service)
+    system.apt_get("install", system.deb("now", "cloudlet"))
+    assert system.run("systemctl", "is-enabled", service) == "enabled\n"
+    assert system.run("systemctl", "is-active", service) == "active\n"
+    assert _main_process(system, service) != earlier
+
+
 def _upgrade_with_jobs_under_way(system: PackagedSite) -> None:
     """Upgrade while one job waits at the cloud and is held, and another is being sent.
 
@@ -104,6 +116,9 @@ def _upgrade_with_jobs_under_way(system: PackagedSite) -> None:
         assert NEXT_VERSION in system.run("dpkg-query", "-W", "cirrus-bridge")
         assert system.backends() == old
         assert _poller(system) != poller  # of the new version
+        eventually(lambda: system.active() == ["active"] * len(SERVICES))
+        enabled = system.run("systemctl", "is-enabled", *SERVICES)
+        assert enabled.splitlines()[1:3] == ["enabled"] * 2
         # the old version tells CUPS, and CUPS starts the new one
         system.run("kill", "-KILL", *system.workers())
     sent = [*["delivered"] * 2, *["submitted"] * 2]
@@ -159,8 +174,11 @@ def _cloud_that_hangs(system: PackagedSite) -> Iterator[None]:
 
 
 def _poller(system: PackagedSite) -> str:
-    show = ("systemctl", "show", "--value", "--property", "MainPID", "cirrus-statusd")
-    return system.run(*show).strip()
+    return _main_process(system, "cirrus-statusd")
+
+
+def _main_process(system: PackagedSite, service: str) -> str:
+    return system.run("systemctl", "show", "--value", "--property", "MainPID", service).strip()
 
 
 def _status(system: PackagedSite, process: str) -> dict[str, str]:

@@ -55,6 +55,13 @@ def test_rpm_is_clean(packages: Path) -> None:
     assert "0 errors, 0 warnings" in said, said
 
 
+def test_deb_has_no_alias(packages: Path) -> None:
+    """No file is in /bin, /lib or /sbin, which are links (lintian's aliased-location)."""
+    for deb in _all(packages, "deb"):
+        paths = [line.split()[5] for line in _run("dpkg-deb", "-c", deb).splitlines()]
+        assert {path.split("/")[1] for path in paths} <= {"", "etc", "usr"}
+
+
 def test_modes_in_deb(packages: Path) -> None:
     """Root owns all files, and others can neither see keys nor run the backend."""
     listed = _run("dpkg-deb", "-c", _all(packages, "deb")[0]).splitlines()

@@ -44,7 +44,7 @@ class PackagedSite(CleanSystem):
     """A context manager; inside, apt-get is up to date and the packages are in /srv.
 
     Args:
-        packages: a folder with now/ and next/.
+        packages: a folder with earlier/, now/ and next/.
         release: of Debian.
     """
 
@@ -54,7 +54,7 @@ class PackagedSite(CleanSystem):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        for name in ("now", "next"):
+        for name in ("earlier", "now", "next"):
             shutil.copytree(self._packages / name, self.path(f"/srv/{name}"))
         shutil.copy(REPO / "installer" / "welcome.pdf", self.path("/srv"))
         self.apt_get("update")
@@ -67,13 +67,13 @@ class PackagedSite(CleanSystem):
         super().__exit__(*exc_info)
 
     def deb(self, folder: str, package: str) -> str:
-        """The package `bridge` or `cloudlet` of now/ or next/, as an argument of apt-get."""
+        """The package `bridge` or `cloudlet` of one of the folders, as an argument of apt-get."""
         (deb,) = self.path(f"/srv/{folder}").glob(f"cirrus-{package}_*.deb")
         return f"/srv/{folder}/{deb.name}"
 
-    def install(self) -> None:
+    def install(self, folder: str = "now") -> None:
         """Install both packages with their dependencies, and trust the cloud's certificate."""
-        self.apt_get("install", self.deb("now", "bridge"), self.deb("now", "cloudlet"))
+        self.apt_get("install", self.deb(folder, "bridge"), self.deb(folder, "cloudlet"))
         self.trust_the_cloud()
 
     def trust_the_cloud(self) -> None:

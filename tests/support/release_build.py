@@ -13,7 +13,8 @@ from cirrus_bridge.version import __version__
 from paths import REPO
 
 RELEASE = Path("installer", "packages", "release.py")
-# dpkg sorts it after the version
+# dpkg sorts these before and after the version
+EARLIER_VERSION = f"{__version__}~earlier"
 NEXT_VERSION = f"{__version__}+next"
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from cirrus_bridge.version import __version__
 from cirrus_bridge.base.errors import JournalDamaged, JournalNewer
 from cirrus_bridge.base.translation import tr
+from cirrus_bridge.version import __version__
 
 KEY = "job_uuid, job_id, print_run, destination, number"
 _KEY = """job_uuid TEXT NOT NULL, job_id INTEGER NOT NULL, print_run INTEGER NOT NULL,
