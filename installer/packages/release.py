@@ -24,6 +24,7 @@ import catalogs
 import made_manuals
 from bundled import Part, bill_of_materials, license_texts, parts
 from cirrus_bridge.version import __version__
+from older_glibc import need_older_version
 
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parents[1]
@@ -95,6 +96,7 @@ def _freeze(package: str) -> list[Part]:
         shutil.rmtree(BUILD / "work" / package, ignore_errors=True)
         # a cache of its own, because two builds at once cannot share one
         _run(*command, PYINSTALLER_CONFIG_DIR=str(BUILD / "work" / package / "cache"))
+        _fit_anywhere(BUILD / "frozen" / package / "lib")
         _even_out(BUILD / "frozen" / package)
         stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.write_text(made_from)
@@ -111,6 +113,12 @@ def _digest() -> str:
         if file.is_file() and "__pycache__" not in file.parts:
             digest.update(f"{file} ".encode() + file.read_bytes())
     return digest.hexdigest()
+
+
+def _fit_anywhere(folder: Path) -> None:
+    """Let libraries run with an older C library."""
+    for library in folder.glob("libpython*.so.*"):
+        need_older_version(library)
 
 
 def _even_out(folder: Path) -> None:

@@ -118,6 +118,17 @@ def _libraries(folder: Path) -> set[str]:
     return set(re.findall(r"\(NEEDED\).*\[(.+)\]", said)) - own
 
 
+def test_the_oldest_c_library(packages: Path) -> None:
+    """The programs run with the C library that the packages require, which RHEL 9 has."""
+    for deb, rpm in zip(_all(packages, "deb"), _all(packages, "rpm"), strict=True):
+        folder = REPO / "build" / "frozen" / deb.name.partition("_")[0]
+        files = [*_programs(folder), REPO / "build" / "cirrus-bridge" / "front"]
+        needed = re.findall(r"\bGLIBC_2\.(\d+)", _run("readelf", "--version-info", "-W", *files))
+        assert max(map(int, needed)) == 34
+        assert "libc6 (>= 2.34)" in _run("dpkg-deb", "-f", deb, "Depends").split(", ")
+        assert "glibc >= 2.34" in _run("rpm", "-qp", "--requires", rpm).splitlines()
+
+
 def _programs(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and _is_elf(path)]
 
