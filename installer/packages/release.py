@@ -96,7 +96,7 @@ def _freeze(package: str) -> list[Part]:
         shutil.rmtree(BUILD / "work" / package, ignore_errors=True)
         # a cache of its own, because two builds at once cannot share one
         _run(*command, PYINSTALLER_CONFIG_DIR=str(BUILD / "work" / package / "cache"))
-        _fit_anywhere(BUILD / "frozen" / package / "lib")
+        _fit_anywhere(BUILD / "frozen" / package / "lib", BUILD / "work" / package)
         _even_out(BUILD / "frozen" / package)
         stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.write_text(made_from)
@@ -115,10 +115,16 @@ def _digest() -> str:
     return digest.hexdigest()
 
 
-def _fit_anywhere(folder: Path) -> None:
-    """Let libraries run with an older C library."""
+def _fit_anywhere(folder: Path, work: Path) -> None:
+    """Let libraries run with an older C library; erase what depends on the place of the build."""
     for library in folder.glob("libpython*.so.*"):
         need_older_version(library)
+    # pip compiles pycups in a temporary folder, and the build id digests the folder's name. The
+    # section stays: strip of binutils 2.40 removes the program header GNU_RELRO along with it.
+    nothing = work / "no-build-id"
+    nothing.write_bytes(bytes(36))
+    for module in folder.glob("cups.*.so"):
+        _run("objcopy", "--update-section", f".note.gnu.build-id={nothing}", str(module))
 
 
 def _even_out(folder: Path) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -234,14 +238,30 @@ def test_two_builds_at_once(packages: Path, tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").glob("*.deb"))) == 2
 
 
-def test_the_same_anywhere(packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A build from scratch in another place, without cached bytecode, is the same to the byte."""
-    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "bytecode"))
+def test_the_same_anywhere(packages: Path, tmp_path: Path) -> None:
+    """A build from scratch gives the same bytes in another folder, on another host.
+
+    Umask, time zone and home are others, too, and pip has compiled pycups again.
+    """
     copy = tmp_path / "elsewhere"
     listed = ("git", "-C", REPO, "ls-files", "--cached", "--others", "--exclude-standard")
     for name in _run(*listed).splitlines():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPO / name, copy / name, follow_symlinks=False)
-    build(tmp_path / "out", repo=copy)
+        (copy / name).chmod((REPO / name).stat().st_mode & 0o700)  # as git does with this umask
+    home = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "TZ": "Pacific/Auckland"}
+    pip = (sys.executable, "-m", "pip", "wheel", "--no-cache-dir", "--no-deps", "--use-pep517")
+    pycups = (f"pycups=={version('pycups')}", "--wheel-dir", tmp_path)
+    subprocess.run([*pip, *pycups], env={**os.environ, **home}, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("pycups-*.whl")
+    shutil.unpack_archive(wheel, tmp_path / "pycups", "zip")
+    (compiled,) = (tmp_path / "pycups").glob("cups.*.so")
+    used = Path(sysconfig.get_path("platlib"), compiled.name)
+    assert used.read_bytes() != compiled.read_bytes()  # the folder of the compilation
+
+    place = 'hostname elsewhere; umask 077; mount --bind "$1" "$2"; shift 2; exec "$@"'
+    inside = ("unshare", "--uts", "--mount", "sh", "-euc", place, "sh", compiled, used)
+    uncached = str(tmp_path / "bytecode")
+    build(tmp_path / "out", repo=copy, inside=inside, **home, PYTHONPYCACHEPREFIX=uncached)
     sums = (packages / "now" / "SHA256SUMS").read_text()
     assert (tmp_path / "out" / "SHA256SUMS").read_text() == sums
