@@ -41,7 +41,9 @@ def give_up_new_rights() -> None:
     ):  # fails after the last one, and without root's rights
         capability += 1
     with contextlib.suppress(ValueError):  # a service may filter the call, and its unit has a limit
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        # SELinux lets cupsd's programs lower the soft limit only, which is the one that counts
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     _prctl(_PR_SET_DUMPABLE, 0)
 
 
