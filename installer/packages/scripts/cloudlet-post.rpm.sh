@@ -1,5 +1,9 @@
 # The service is not started, because another cloud may already use the port on this machine.
 systemd-sysusers cirrus-cloudlet.conf || :
+if [ -d /etc/selinux/targeted ] && [ -x /usr/sbin/semodule ]; then
+    semodule -s targeted -X 200 -i /usr/share/selinux/packages/cirrus-cloudlet.cil || :
+    restorecon -R /usr/lib/cirrus-cloudlet || :
+fi
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload || :
 fi

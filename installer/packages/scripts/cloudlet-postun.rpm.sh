@@ -2,3 +2,6 @@
 if [ "$1" -ge 1 ] && [ -d /run/systemd/system ]; then
     systemctl try-restart cirrus-cloudlet.service || :
 fi
+if [ "$1" -eq 0 ] && [ -d /etc/selinux/targeted ] && [ -x /usr/sbin/semodule ]; then
+    semodule -s targeted -X 200 -r cirrus-cloudlet || :
+fi
