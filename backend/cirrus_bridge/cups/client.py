@@ -28,7 +28,11 @@ class CupsServer:
     def __init__(self, address: str, *, timeout_s: float = 10.0) -> None:
         self._address = address
         self._timeout_s = timeout_s
-        self._user = user_name(os.geteuid())
+
+    @property
+    def _user(self) -> str:
+        """The account of this process; the backend gives up root between two requests."""
+        return user_name(os.geteuid())
 
     def request(
         self,
