@@ -44,14 +44,20 @@ def check_versions(cups: str) -> Finding:
 
 
 def check_daemon(
-    address: str, daemon: Cupsd, refusal: CirrusError | None, *, is_root: bool
+    address: str, daemon: Cupsd, refusal: CirrusError | None, *, is_root: bool, has_systemd: bool
 ) -> Iterator[Finding]:
     """Check that cupsd answers, and report its ServerRoot."""
     cupsd = Subject(CUPSD, address)
     if refusal is not None:
         fix = tr(
-            "Start CUPS (systemctl start cups), or set CUPS_SERVER to the socket of another cupsd."
+            "Start CUPS, or the container that it belongs to, or set CUPS_SERVER to the socket of "
+            "another cupsd."
         )
+        if has_systemd:
+            fix = tr(
+                "Start CUPS (systemctl start cups), or set CUPS_SERVER to the socket of another "
+                "cupsd."
+            )
         yield cupsd.failed(refusal, refusal.hint or fix)
         return
     pid, root = daemon.pid, daemon.server_root

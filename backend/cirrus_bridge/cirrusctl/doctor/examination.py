@@ -84,6 +84,7 @@ class _Facts:
 def examine(installation: Installation) -> list[Finding]:
     """All findings, in a job's order: CUPS, configuration, network, cloud, poller."""
     is_root, clock = os.geteuid() == 0, installation.clock
+    has_systemd = machine.has_systemd()
     configuration, of_configuration = read_configuration(installation.config, is_root=is_root)
     facts = _look_at_cups(installation, configuration)
     tasks: dict[Any, Callable[[], object]] = {
@@ -109,13 +110,15 @@ def examine(installation: Installation) -> list[Finding]:
     readers = [*machine.check_readers(installation.state, facts.daemon.user)]
     of_poller = [*rights.check_rights(facts.daemon, installation.state)]
     try:
-        journal: object = [*following.check_journal(installation.state, clock.wall_s())]
+        journal: object = [
+            *following.check_journal(installation.state, clock.wall_s(), has_systemd=has_systemd)
+        ]
     except Exception as error:  # noqa: BLE001 - a check that fails hides no other
         journal = error
     results = at_once(tasks, LIMIT_S) | {"journal": journal}
     answers = {place: _answer(place, results[place]) for place in places}
     return [
-        *_of_cups(installation.cups_address, facts, is_root=is_root),
+        *_of_cups(installation.cups_address, facts, is_root=is_root, has_systemd=has_systemd),
         *readers,
         *_done(results, "denials"),
         *of_configuration,
@@ -158,10 +161,12 @@ def _look_at_cups(installation: Installation, configuration: Configuration) -> _
     return facts
 
 
-def _of_cups(address: str, facts: _Facts, *, is_root: bool) -> Iterator[Finding]:
+def _of_cups(address: str, facts: _Facts, *, is_root: bool, has_systemd: bool) -> Iterator[Finding]:
     daemon = facts.daemon
     yield cups.check_versions(facts.version)
-    yield from cups.check_daemon(address, daemon, facts.refusal, is_root=is_root)
+    yield from cups.check_daemon(
+        address, daemon, facts.refusal, is_root=is_root, has_systemd=has_systemd
+    )
     yield from cups.check_snap(Path("/"))
     yield machine.check_backend(daemon.server_bin / "backend" / SCHEME)
     yield machine.check_driver(daemon.server_bin / "driver" / SCHEME)

@@ -21,7 +21,7 @@ WAITS_S = 60.0  # the jobs have a message after the same time
 WAITS_LONG_S = 3600.0
 
 
-def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
+def check_journal(folder: Path, now_s: float, *, has_systemd: bool) -> Iterator[Finding]:
     """Check the journal in `folder`, and its poller."""
     journal = Subject(tr("journal"), str(folder))
     strange: list[Finding] = []
@@ -32,7 +32,7 @@ def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
     if not (folder / "journal.db").exists():
         text = tr("There is no journal yet, because nothing was printed so far.")
         yield journal.note(text, tr("Print something: cirrusctl test QUEUE"))
-        yield _check_poller(Health(), now_s)
+        yield _check_poller(Health(), now_s, has_systemd=has_systemd)
         return
     try:
         health = look(folder)
@@ -52,7 +52,7 @@ def check_journal(folder: Path, now_s: float) -> Iterator[Finding]:
         )
         yield journal.note(text, tr("Look at the printer before you release such a job."))
     if not health.damage:
-        yield _check_poller(health, now_s)
+        yield _check_poller(health, now_s, has_systemd=has_systemd)
         yield from _check_waiting(health, now_s)
 
 
@@ -111,7 +111,7 @@ def _check_health(journal: Subject, health: Health) -> Finding:
     )
 
 
-def _check_poller(health: Health, now_s: float) -> Finding:
+def _check_poller(health: Health, now_s: float, *, has_systemd: bool) -> Finding:
     poller = Subject(POLLER, "cirrus-statusd")
     sign, left = health.sign, health.left
     waits = last = ""
@@ -124,8 +124,14 @@ def _check_poller(health: Health, now_s: float) -> Finding:
         text = tr("The poller is not running, so held jobs stay held.")
         last = tr("The poller's last sign of life was at {time}.", time=time) if sign else ""
         fix = tr(
-            "Start the poller: systemctl enable --now cirrus-statusd, or, as root: cirrus-statusd"
+            "Start the poller, as root: cirrus-statusd. If it belongs to a container, restart the "
+            "container."
         )
+        if has_systemd:
+            fix = tr(
+                "Start the poller: systemctl enable --now cirrus-statusd, or, as root: "
+                "cirrus-statusd"
+            )
     elif sign and now_s - sign.at_s > LATE_S:
         text = tr(
             "The poller ({name}) is running, but has done nothing since {time}.",
@@ -133,9 +139,13 @@ def _check_poller(health: Health, now_s: float) -> Finding:
             time=time,
         )
         fix = tr(
-            "Check the poller's log (journalctl -u cirrus-statusd), then run: systemctl restart "
-            "cirrus-statusd"
+            "Check the poller's log, then restart the poller, or the container that it belongs to."
         )
+        if has_systemd:
+            fix = tr(
+                "Check the poller's log (journalctl -u cirrus-statusd), then run: systemctl "
+                "restart cirrus-statusd"
+            )
     else:
         documents = _documents(left)
         return poller.good(

@@ -21,6 +21,7 @@ NO_ROOM_BYTES = 16 << 20
 LITTLE_ROOM_BYTES = 256 << 20
 FEW_FILES = 100
 AUDIT_LOG = Path("/var/log/audit/audit.log")
+BOOTED = Path("/run/systemd/system")  # sd_booted(3)
 DAY_S = 86_400.0
 MOST_SHOWN = 3
 _TAIL_BYTES = 4 << 20
@@ -38,6 +39,11 @@ class KernelLog(NamedTuple):
 
     lines: Sequence[str]
     unread: str = ""
+
+
+def has_systemd() -> bool:
+    """Whether systemd starts the services here, as it does not in most containers."""
+    return BOOTED.is_dir()
 
 
 def check_backend(path: Path) -> Finding:

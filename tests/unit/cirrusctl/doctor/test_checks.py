@@ -11,6 +11,7 @@ import pytest
 
 from cirrus_bridge.base.errors import (
     CirrusError,
+    CupsAway,
     KeyRefused,
     NotPermitted,
     Unreachable,
@@ -18,7 +19,12 @@ from cirrus_bridge.base.errors import (
 )
 from cirrus_bridge.base.model import Place
 from cirrus_bridge.cirrusctl.doctor.cloud import check_driver, check_location, check_server
-from cirrus_bridge.cirrusctl.doctor.cups import check_job_time, check_snap, check_versions
+from cirrus_bridge.cirrusctl.doctor.cups import (
+    check_daemon,
+    check_job_time,
+    check_snap,
+    check_versions,
+)
 from cirrus_bridge.cirrusctl.doctor.examination import at_once
 from cirrus_bridge.cirrusctl.doctor.finding import Severity, Subject
 from cirrus_bridge.cirrusctl.doctor.machine import KernelLog, check_denials, read_log
@@ -86,6 +92,16 @@ def test_a_log_that_cannot_be_read(is_root: bool, fix: str) -> None:
     (said,) = check_denials(log, NOW_S, is_root=is_root)
     assert said.severity is Severity.NOTE and fix in said.fix
     assert "No such file" in said.text and ("as root" in said.fix) != is_root
+
+
+@pytest.mark.parametrize("has_systemd", [True, False])
+def test_how_to_start_cups(has_systemd: bool) -> None:
+    """Where there is no systemd, as in a container, the doctor does not advise it."""
+    away = CupsAway("CUPS does not answer.")
+    daemon = Cupsd(None, {})
+    (bad,) = check_daemon("cups.sock", daemon, away, is_root=True, has_systemd=has_systemd)
+    assert bad.fix.startswith("Start CUPS")
+    assert ("systemctl" in bad.fix, "container" in bad.fix) == (has_systemd, not has_systemd)
 
 
 def test_what_hangs_or_fails_hides_nothing() -> None:
