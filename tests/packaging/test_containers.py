@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,25 +30,31 @@ def _commands(heading: str) -> list[str]:
     return block.splitlines()
 
 
-@pytest.fixture(scope="module")
-def host(packages: Path) -> Iterator[ContainerHost]:
-    """A machine with the containers, and with a CUPS of its own that prints to theirs."""
+@pytest.mark.timeout(1800)
+def test_life_of_the_containers(packages: Path) -> None:
+    """install.md's commands alone start containers that print, for a CUPS outside of them.
+
+    New containers with the same volumes resume each job. Programs that end come back, and have no
+    needless rights.
+    """
     enter, build, *start = _commands("## Containers")
     assert enter == "cd installer/containers"
     with ContainerHost(packages / "now") as host:
-        host.build(build)
         host.apt_get("install", "cups", "cups-client", "cups-filters")
+        host.build(build)
         host.follow(start)
         shutil.copy(WELCOME, host.path("/srv"))
         host.start("cupsd", "-f", log="/srv/cupsd.log")
         _wait_for_health(host)
         eventually(lambda: "is running" in host.run("lpstat", "-r", may_fail=True))
         host.follow(_commands("### Immutable systems"))
-        yield host
+        _containers_are_replaced(host)
+        _programs_that_end(host)
+        _new_keys(host)
+        _no_root_where_none_is_needed(host)
 
 
-@pytest.mark.timeout(900)
-def test_containers_are_replaced(host: ContainerHost) -> None:
+def _containers_are_replaced(host: ContainerHost) -> None:
     """New containers with the same volumes resume each job, and each document comes out once."""
     waits = "s/^#waittimeout = 60/waittimeout = 3/"
     host.inside(SERVER, "sed", "-i", waits, "/etc/cirrus-bridge/bridge.toml")
@@ -84,8 +89,7 @@ def test_containers_are_replaced(host: ContainerHost) -> None:
     assert json.loads(_said(host, "cirrusctl doctor --json"))["worst"] in ("ok", "note")
 
 
-@pytest.mark.timeout(900)
-def test_programs_that_end(host: ContainerHost) -> None:
+def _programs_that_end(host: ContainerHost) -> None:
     """A killed program comes back. Without it, the container is not healthy, and the doctor's
     advice fits a container."""
     for program in ("cupsd", "cirrus-statusd", "cirrus-workerd"):
@@ -101,8 +105,7 @@ def test_programs_that_end(host: ContainerHost) -> None:
     host.inside(SERVER, "s6-svc", "-u", "-wu", f"{SERVICES}/cirrus-statusd")
 
 
-@pytest.mark.timeout(900)
-def test_new_keys(host: ContainerHost) -> None:
+def _new_keys(host: ContainerHost) -> None:
     """Programs that have copies of the key files start again when these change."""
     before = [_pid(host, program) for program in WITH_KEYS]
     host.inside(SERVER, "touch", "/etc/cirrus-bridge/servers.d/new.toml")
@@ -112,8 +115,7 @@ def test_new_keys(host: ContainerHost) -> None:
         assert credentials.split() == ["servers.d_cloud.toml", "servers.d_new.toml"]
 
 
-@pytest.mark.timeout(900)
-def test_no_root_where_none_is_needed(host: ContainerHost) -> None:
+def _no_root_where_none_is_needed(host: ContainerHost) -> None:
     """The cloud, the poller and the workers have users of their own, and no capability."""
     for service, pid, user in (
         (CLOUD, "1", "770"),

@@ -140,14 +140,11 @@ class CleanSystem:
             raise
 
     def apt_get(self, *arguments: str) -> str:
-        """Run apt-get with network."""
-        return self.with_network("apt-get", "-qy", "--no-install-recommends", *arguments)
-
-    def with_network(self, *command: str) -> str:
-        """Run a command that uses apt-get, one at a time because the archives are shared."""
+        """Run apt-get with network, one at a time because the archives are shared."""
+        command = (*self._enter(), "apt-get", "-qy", "--no-install-recommends", *arguments)
         with (CACHE / "apt-lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            return _run(*self._enter(), *command)
+            return _run(*command)
 
     def run_with_network(self, script: str) -> str:
         """Run a shell script inside with network, and with this machine's settings of pip."""

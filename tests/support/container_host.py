@@ -25,14 +25,17 @@ pids_limit = 0
 default_sysctls = []
 default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
 """
-# apt-get in a container downloads through the machine's network, and keeps its archives
+# apt-get in a container downloads through the machine's network, unless the archives have a package
 BUILDING = """\
 [containers]
 netns = "host"
-volumes = ["/var/cache/apt/archives:/var/cache/apt/archives"]
+volumes = ["/var/cache/apt/archives:/var/cache/apt/archives:O"]
 """
 # networks of containers need kernel settings of this system's own network
 OWN_SETTINGS = "mount --bind {0} {0} && mount -o remount,bind,rw {0}".format("/proc/sys/net")
+
+# logs for a person after a failed test
+TELLING = ("podman ps --all", "podman ps --all --quiet | xargs -n 1 podman logs")
 
 
 class ContainerHost(CleanSystem):
@@ -58,9 +61,16 @@ class ContainerHost(CleanSystem):
         for deb in self._dist.glob("*.deb"):
             shutil.copy(deb, clone / "dist")
         shutil.copy(REPO / ".dockerignore", clone)
-        shutil.copytree(REPO / "installer" / "containers", self.path(FOLDER))
+        own = shutil.ignore_patterns("secrets")
+        shutil.copytree(REPO / "installer" / "containers", self.path(FOLDER), ignore=own)
         self._import_base()
         return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if any(exc_info):
+            for command in TELLING:
+                print(f"$ {command}", self.run("sh", "-c", command, may_fail=True), sep="\n")
+        super().__exit__(*exc_info)
 
     def _import_base(self) -> None:
         """Make the base image of the Containerfiles. As in Debian's image, packages start no
@@ -71,11 +81,9 @@ class ContainerHost(CleanSystem):
         self.path("/srv/base.tar").unlink()
 
     def build(self, command: str) -> None:
-        """Run a command that builds images."""
-        setting = "CONTAINERS_CONF_OVERRIDE=/etc/containers/building.conf"
-        # one by one, because the archives are shared
-        one = "COMPOSE_PARALLEL_LIMIT=1"
-        self.with_network("env", setting, one, "sh", "-c", f"cd {FOLDER} && {command}")
+        """Run a shell command that builds images, with network."""
+        setting = "export CONTAINERS_CONF_OVERRIDE=/etc/containers/building.conf"
+        self.run_with_network(f"{setting}; cd {FOLDER}; {command}")
 
     def follow(self, commands: list[str]) -> None:
         """Run a shell script in the folder of the containers."""
