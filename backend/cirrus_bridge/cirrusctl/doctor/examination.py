@@ -27,6 +27,7 @@ from cirrus_bridge.cirrusctl.doctor import (
     machine,
     network,
     rights,
+    selinux,
     sharing,
 )
 from cirrus_bridge.cirrusctl.doctor.cloud import CloudQueue
@@ -91,6 +92,11 @@ def examine(installation: Installation) -> list[Finding]:
         "denials": lambda: list(
             machine.check_denials(machine.read_log(), clock.wall_s(), is_root=is_root)
         ),
+        "SELinux": lambda: list(
+            selinux.check_labels(
+                selinux.read_labels(Path("/"), installation.state, installation.cache)
+            )
+        ),
         "disk": lambda: [
             machine.check_disk(tr("CUPS's spool"), facts.daemon.spool),
             machine.check_disk(tr("journal"), installation.state),
@@ -120,7 +126,7 @@ def examine(installation: Installation) -> list[Finding]:
     return [
         *_of_cups(installation.cups_address, facts, is_root=is_root, has_systemd=has_systemd),
         *readers,
-        *_done(results, "denials"),
+        *_done(results, "denials", "SELinux"),
         *of_configuration,
         *_done(results, *dict.fromkeys(connections)),
         *declared.check_declared(installation.config, list(answers.values())),
