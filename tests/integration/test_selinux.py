@@ -6,14 +6,16 @@ where Fedora's differs.
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from paths import REPO
-from selinux_policy import Access, Policy, compiled, reference_modules
+from selinux_policy import SMALL, Access, Policy, compiled, reference_modules
 
-FILES = REPO / "installer" / "packages" / "files"
+PACKAGES = REPO / "installer" / "packages"
+FILES = PACKAGES / "files"
 BACKEND = "cupsd_t"  # cupsd, and all that it runs: backend, driver program, front
 SERVICE = "unconfined_service_t"  # cirrus-statusd, cirrus-workerd and its workers, the cloud
 STATE = "cupsd_rw_etc_t"  # journal and cache
@@ -104,6 +106,25 @@ TYPES = {
     "/var/run/cirrus-bridge": "cupsd_runtime_t",
 }
 
+# an upgrade and the end of both rpms, in a system whose folders are in memory
+RPM_SCRIPTS = """
+set -eu
+for each in /etc/selinux /usr/share /var/cache /var/lib; do mount -t tmpfs tmpfs $each; done
+mkdir -p /etc/selinux/targeted/policy /etc/selinux/targeted/contexts/files /var/lib/selinux
+mkdir -p /usr/share/selinux/packages
+echo SELINUXTYPE=targeted >/etc/selinux/config
+echo disable-genhomedircon=true >/etc/selinux/semanage.conf
+semodule -s targeted -i "$2"
+cp "$1"/files/*.cil /usr/share/selinux/packages/
+sh "$1/scripts/post.rpm.sh" 2
+sh "$1/scripts/cloudlet-post.rpm.sh" 2
+semodule -s targeted --list-modules=full
+grep -c cirrus /etc/selinux/targeted/contexts/files/file_contexts
+sh "$1/scripts/postun.rpm.sh" 0
+sh "$1/scripts/cloudlet-postun.rpm.sh" 0
+semodule -s targeted --list-modules=full
+"""
+
 
 @pytest.fixture(scope="module")
 def stock(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
@@ -131,3 +152,16 @@ def test_the_module_adds_nothing_else(stock: list[Path], tmp_path: Path) -> None
 def test_the_types_of_files(policy: Policy, path: str) -> None:
     """Each file of the packages, and each that the programs create, has the right type."""
     assert policy.type_of(path) == TYPES[path]
+
+
+def test_the_scripts_of_the_rpms(tmp_path: Path) -> None:
+    """They install the modules, with the priority of packages, and remove them at the end."""
+    small = tmp_path / "small.cil"
+    small.write_text(SMALL)
+    command = ("unshare", "--mount", "sh", "-c", RPM_SCRIPTS, "sh", PACKAGES, small)
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("libsemanage")]
+    said = [line.split() for line in lines]
+    ours = [["200", f"cirrus-{name}", "cil"] for name in ("bridge", "cloudlet")]
+    assert said == [["400", "small", "cil"], *ours, ["6"], ["400", "small", "cil"]]

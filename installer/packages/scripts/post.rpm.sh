@@ -1,12 +1,10 @@
 # No restart of CUPS: cupsd looks for backends and drivers whenever it needs one.
 systemd-sysusers cirrus-bridge.conf || :
-# Under SELinux, the backend may not create the journal's folder; and programs that start now need their types.
-install -d -m 0700 -o cirrus-bridge -g cirrus-bridge /var/lib/cirrus-bridge || :
-install -d -m 0755 -o cirrus-bridge -g cirrus-bridge /var/cache/cirrus-bridge || :
 if [ -d /etc/selinux/targeted ] && [ -x /usr/sbin/semodule ]; then
     semodule -s targeted -X 200 -i /usr/share/selinux/packages/cirrus-bridge.cil || :
     restorecon -Ri /usr/lib/cirrus-bridge /var/lib/cirrus-bridge /var/cache/cirrus-bridge /run/cirrus-bridge || :
 fi
+systemd-tmpfiles --create cirrus-bridge.conf || :
 if [ -x /usr/bin/systemctl ]; then
     [ "$1" -ne 1 ] || systemctl --no-reload preset cirrus-statusd.service cirrus-workerd.service || :
     [ ! -d /run/systemd/system ] || systemctl daemon-reload || :
