@@ -32,6 +32,7 @@ STOCK = [
     Access("init_t", SERVICE, "process2", "nnp_transition"),
     Access("init_t", STATE, "dir", "create setattr getattr mounton"),
     Access("init_t", RUN, "dir", "create setattr getattr mounton rmdir"),
+    Access("init_t", "etc_t", "file", "read open"),  # the keys, LoadCredential=
     Access(SERVICE, "bin_t", "file", "entrypoint"),
     # cupsd runs the front or the driver program, which run a program of /usr/lib/cirrus-bridge
     Access(BACKEND, "bin_t", "file", "execute execute_no_trans read open map"),
@@ -73,6 +74,12 @@ STOCK = [
     Access(SERVICE, BACKEND, "fifo_file", "read write"),
     Access(SERVICE, BACKEND, "unix_stream_socket", "read write getattr"),
     Access(SERVICE, "print_spool_t", "file", "read open getattr"),
+    # the cloud listens, keeps its data, runs the commands of devices, and confines others
+    Access(SERVICE, "unreserved_port_t", "tcp_socket", "name_bind"),
+    Access(SERVICE, "self", "tcp_socket", "listen accept"),
+    Access(SERVICE, "var_lib_t", "dir", ANY_FOLDER),
+    Access(SERVICE, "var_lib_t", "file", f"{ANY_FILE} map"),
+    Access(SERVICE, "bin_t", "file", "execute execute_no_trans read open map"),
     # cirrusctl, run by an administrator
     Access("unconfined_t", STATE, "file", f"{ANY_FILE} map"),
     Access("unconfined_t", "bin_t", "file", "execute read open map"),
