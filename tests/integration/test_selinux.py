@@ -1,7 +1,8 @@
 """With SELinux enforcing, the policy and the rpm's modules allow all that the programs need.
 
-The policy is Debian's build of the reference policy, from which Fedora's was made. The comments say
-where Fedora's differs.
+The policy is Debian's build of the reference policy, from which Fedora's was made. The compiled
+policies of Fedora, RHEL 9 and RHEL 10 (github.com/fedora-selinux, 2024) gave the same answers.
+A comment says where they did not.
 """
 
 from __future__ import annotations
