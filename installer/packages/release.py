@@ -24,6 +24,7 @@ import catalogs
 import made_manuals
 from bundled import Part, bill_of_materials, license_texts, parts
 from cirrus_bridge.version import __version__
+from current_parts import refuse_outdated, refuse_vulnerable
 from older_glibc import need_older_version
 
 HERE = Path(__file__).resolve().parent
@@ -39,6 +40,11 @@ def main() -> None:
     parser.add_argument(
         "--packages-only", action="store_true", help="no wheel, no lists of parts, no checksums"
     )
+    parser.add_argument(
+        "--unchecked",
+        action="store_true",
+        help="build even of outdated packages and libraries, and do not look for vulnerabilities",
+    )
     arguments = parser.parse_args()
     out = arguments.out.resolve()
     # the build time for programs that honor it (reproducible-builds.org)
@@ -50,17 +56,21 @@ def main() -> None:
     BUILD.mkdir(exist_ok=True)
     with (BUILD / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two builds at once would mix their files in BUILD
-        _build(out, packages_only=arguments.packages_only)
+        _build(out, packages_only=arguments.packages_only, checked=not arguments.unchecked)
     for file in sorted(out.iterdir()):
         print(file)
 
 
-def _build(out: Path, *, packages_only: bool) -> None:
+def _build(out: Path, *, packages_only: bool, checked: bool) -> None:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     catalogs.compile_all()
     with ThreadPoolExecutor() as pool:
         frozen = dict(zip(PACKAGES, pool.map(_freeze, PACKAGES), strict=True))
+    if checked:
+        bundled = {part for found in frozen.values() for part in found}
+        refuse_outdated(bundled)
+        refuse_vulnerable(bundled)
     architecture = _run("dpkg", "--print-architecture").strip()
     for package, found in frozen.items():
         _write_documents(package, found)

@@ -19,7 +19,7 @@ def programs() -> Path:
     """Freeze the programs, unless that is done; return their folder."""
     with tempfile.TemporaryDirectory() as packages:
         subprocess.run(
-            [sys.executable, _RELEASE, "--packages-only", "--out", packages],
+            [sys.executable, _RELEASE, "--packages-only", "--unchecked", "--out", packages],
             env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
             check=True,
             stdout=subprocess.DEVNULL,
